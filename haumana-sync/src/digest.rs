@@ -1,0 +1,90 @@
+//! 128-bit digests that can be added up, so that the head can be kept without reading the records.
+
+use crate::id::{Key, RecordId};
+use crate::store::Version;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+/// The first 16 bytes (big-endian) of a SHA-256, or a sum of such modulo 2^128.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(pub u128);
+
+impl Digest {
+    /// Hashes `parts` one after the other.
+    pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        Self::finish(hasher)
+    }
+
+    pub(crate) fn finish(hasher: Sha256) -> Self {
+        let mut first = [0; 16];
+        first.copy_from_slice(&hasher.finalize()[..16]);
+        Self(u128::from_be_bytes(first))
+    }
+
+    /// The term of one record in the digest of versions:
+    /// SHA-256 of `kind \0 ID \0 k \0 d`, `d` being `1` for a tombstone, else `0`.
+    pub fn of_version(key: Key, version: Version, deleted: bool) -> Self {
+        let text = format!(
+            "{}\0{}\0{version}\0{}",
+            key.kind.as_str(),
+            key.id,
+            u8::from(deleted)
+        );
+        Self::of([text.as_bytes()])
+    }
+
+    /// The digest of `parts` as a record id.
+    pub fn into_id(self) -> RecordId {
+        RecordId::from_bits(self.0)
+    }
+
+    /// Adds `other` modulo 2^128.
+    #[must_use]
+    pub fn plus(self, other: Digest) -> Self {
+        Self(self.0.wrapping_add(other.0))
+    }
+
+    /// Takes `other` away modulo 2^128.
+    #[must_use]
+    pub fn minus(self, other: Digest) -> Self {
+        Self(self.0.wrapping_sub(other.0))
+    }
+
+    /// Returns the first 64 bits, for places where a collision is a person against themselves.
+    pub fn short(self) -> u64 {
+        (self.0 >> 64) as u64
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bits = u128::from_str_radix(&text, 16);
+        bits.map(Self).map_err(|_| "not a digest")
+    }
+}

@@ -1,0 +1,11 @@
+//! Sync engine for repertoires of oli and mele.
+
+pub mod digest;
+pub mod id;
+pub mod json;
+pub mod limits;
+pub mod record;
+pub mod store;
+pub mod time;
+
+pub use store::Store;

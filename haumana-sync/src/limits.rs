@@ -1,0 +1,44 @@
+//! Every limit of the library, each with one name.
+//!
+//! kB and MB are decimal. Hosts add limits of their own (bodies); see `haumana-api`.
+
+/// The content of one record, as stored JSON.
+pub const RECORD_BYTES: usize = 300_000;
+/// `lyrics`, `englishTranslation`, `notes`, each.
+pub const LONG_TEXT_BYTES: usize = 200_000;
+/// `title`.
+pub const TITLE_CHARS: usize = 4096;
+/// `author`.
+pub const AUTHOR_CHARS: usize = 1024;
+/// `sourceUrl`.
+pub const SOURCE_URL_CHARS: usize = 2048;
+/// `category` and `language`, each.
+pub const WORD_CHARS: usize = 64;
+/// The name of a key that this server does not know.
+pub const UNKNOWN_KEY_BYTES: usize = 256;
+/// How deep the value of an unknown key may be nested; the phones' JSON decoder stops at 512.
+pub const UNKNOWN_KEY_DEPTH: usize = 64;
+/// `deviceId`.
+pub const DEVICE_ID_CHARS: usize = 64;
+/// Pushes in one request of new clients.
+pub const PUSHES: usize = 1000;
+/// Records in one page of changes.
+pub const PAGE_RECORDS: usize = 1000;
+/// Records of one user, tombstones included.
+pub const USER_RECORDS: u64 = 200_000;
+/// Content of one user's live records.
+pub const USER_BYTES: u64 = 1_000_000_000;
+/// A cursor.
+pub const CURSOR_BYTES: usize = 256;
+/// The largest version k of a record; 21 bits, so that the phones' numbers stay below 2^53.
+pub const VERSION: u32 = (1 << 21) - 1;
+/// The largest version that a push may name: room is left above it to raise k many times.
+pub const VERSION_CLAIMED: u32 = VERSION - (1 << 17);
+/// Versions skipped when content of another life of the server is met; see ADR 0005.
+pub const VERSION_LEAP: u32 = 1024;
+/// Pushes from phones that one record remembers; the oldest are forgotten first.
+pub const RECEIPTS: usize = 512;
+/// Earlier values of one field that one record remembers by hash.
+pub const TRAIL: usize = 128;
+/// How often a commit that lost the race is tried again.
+pub const COMMIT_TRIES: usize = 64;

@@ -1,0 +1,68 @@
+//! What can go wrong in a store, by what the caller can do about it.
+
+/// What a caller can do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The head is another one and nothing changed. Read again, merge again, try again.
+    Conflict,
+    /// Refused before any work. Wait, then repeat the same call.
+    Throttled,
+    /// Perhaps done, perhaps not. Repeat the same call; it is idempotent.
+    Unknown,
+    /// The batch or an item exceeds what this store takes. Nothing changed.
+    TooLarge,
+    /// The store cannot be used as it stands: full, read-only, unreachable. Nothing changed.
+    Unavailable,
+    /// Stored bytes break an invariant, or a newer program wrote them. Stop; a person must look.
+    Corrupt,
+}
+
+/// A failed store call.
+///
+/// `Display` names the operation and never the user's data, so it is safe to log.
+#[derive(Debug, thiserror::Error)]
+#[error("{op} failed: {kind:?}")]
+pub struct Error {
+    op: &'static str,
+    kind: ErrorKind,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The result of a store call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// Makes an error of `kind` for the operation `op`.
+    pub fn new(op: &'static str, kind: ErrorKind) -> Self {
+        Self {
+            op,
+            kind,
+            source: None,
+        }
+    }
+
+    /// Makes an error with the error that caused it, which must not contain the user's data.
+    pub fn with_source(
+        op: &'static str,
+        kind: ErrorKind,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            op,
+            kind,
+            source: Some(source.into()),
+        }
+    }
+
+    /// Returns what the caller can do.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns the operation that failed.
+    pub fn op(&self) -> &'static str {
+        self.op
+    }
+}

@@ -1,0 +1,111 @@
+//! A decorator that injects faults, each where a real store can have it.
+
+use super::{
+    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
+    IndexEntry, Page, Result, Store, Version,
+};
+use crate::id::{Key, Kind, UserId};
+use crate::time::UnixMillis;
+
+/// What happens to one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The call fails with this kind before it does anything.
+    Before(ErrorKind),
+    /// The call is done, and its answer is lost.
+    After,
+}
+
+/// Decides the fault of each call, by the name of the operation; called once per call, in order.
+pub trait Faults: std::fmt::Debug + Send + Sync + 'static {
+    /// Returns the fault of this call, if any.
+    fn next(&self, op: &'static str) -> Option<Fault>;
+}
+
+/// Passes calls to the store inside, except where a fault is due.
+#[derive(Debug)]
+pub struct FaultyStore<S, F> {
+    inner: S,
+    faults: F,
+}
+
+impl<S: Store, F: Faults> FaultyStore<S, F> {
+    /// Puts `faults` before `inner`.
+    pub fn new(inner: S, faults: F) -> Self {
+        Self { inner, faults }
+    }
+
+    async fn pass<T>(
+        &self,
+        op: &'static str,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        match self.faults.next(op) {
+            None => call.await,
+            Some(Fault::Before(kind)) => Err(Error::new(op, kind)),
+            Some(Fault::After) => {
+                call.await?;
+                Err(Error::new(op, ErrorKind::Unknown))
+            }
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl<S: Store, F: Faults> Store for FaultyStore<S, F> {
+    fn batch_limits(&self) -> BatchLimits {
+        self.inner.batch_limits()
+    }
+
+    async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        self.pass("head", self.inner.head(user)).await
+    }
+
+    async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
+        self.pass("read", self.inner.read(user, keys)).await
+    }
+
+    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+        self.pass("index", self.inner.index(user, kind)).await
+    }
+
+    async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
+        self.pass("changes", self.inner.changes(user, after, limit))
+            .await
+    }
+
+    async fn history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>> {
+        self.pass("history", self.inner.history(user, keys)).await
+    }
+
+    async fn history_of(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        self.pass(
+            "history_of",
+            self.inner.history_of(user, key, before, limit),
+        )
+        .await
+    }
+
+    async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
+        self.pass("commit", self.inner.commit(user, expected, batch))
+            .await
+    }
+
+    async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {
+        self.pass("purge", self.inner.purge(user, before)).await
+    }
+
+    async fn erase(&self, user: &UserId) -> Result<()> {
+        self.pass("erase", self.inner.erase(user)).await
+    }
+}

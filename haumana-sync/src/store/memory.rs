@@ -1,0 +1,254 @@
+//! A store in memory: the model that the other stores are held against.
+
+use super::{
+    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
+    IndexEntry, Page, Result, Store, Version,
+};
+use crate::id::{Key, Kind, UserId};
+use crate::time::UnixMillis;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Keeps everything in memory and nothing beyond the process.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    users: Mutex<HashMap<UserId, Partition>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Partition {
+    head: Option<Head>,
+    records: BTreeMap<Key, Envelope>,
+    /// The stream: the current envelopes by (revision, key).
+    stream: BTreeMap<(u64, Key), ()>,
+    history: BTreeMap<HistoryKey, HistoryEntry>,
+}
+
+impl MemoryStore {
+    /// Makes an empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns a copy of everything, as a backup would hold it.
+    pub fn snapshot(&self) -> Self {
+        let users = self.lock().clone();
+        Self {
+            users: Mutex::new(users),
+        }
+    }
+
+    /// Replaces everything with what `backup` holds.
+    pub fn restore(&self, backup: &MemoryStore) {
+        let users = backup.lock().clone();
+        *self.lock() = users;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Partition>> {
+        // A panic while the lock was held cannot leave half a commit: every change below is made
+        // of operations that do not panic.
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(&self, user: &UserId, look: impl FnOnce(&Partition) -> T) -> T {
+        let users = self.lock();
+        match users.get(user) {
+            Some(partition) => look(partition),
+            None => look(&Partition::default()),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for MemoryStore {
+    fn batch_limits(&self) -> BatchLimits {
+        BatchLimits {
+            items: 10_000,
+            bytes: 64 << 20,
+        }
+    }
+
+    async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        Ok(self.with(user, |partition| partition.head.clone()))
+    }
+
+    async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
+        let find = |partition: &Partition| {
+            keys.iter()
+                .map(|key| partition.records.get(key).cloned())
+                .collect()
+        };
+        Ok(self.with(user, find))
+    }
+
+    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+        let list = |partition: &Partition| {
+            let of_kind = partition
+                .records
+                .values()
+                .filter(|record| record.key.kind == kind);
+            of_kind.map(index_entry).collect()
+        };
+        Ok(self.with(user, list))
+    }
+
+    async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
+        Ok(self.with(user, |partition| partition.changes(after, limit)))
+    }
+
+    async fn history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>> {
+        let find = |partition: &Partition| {
+            keys.iter()
+                .map(|key| partition.history.get(key).cloned())
+                .collect()
+        };
+        Ok(self.with(user, find))
+    }
+
+    async fn history_of(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        Ok(self.with(user, |partition| partition.history_of(key, before, limit)))
+    }
+
+    async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
+        batch.assert_consistent(user, expected);
+        let limits = self.batch_limits();
+        if limits.items < batch.items() || limits.bytes < batch.size_bytes() {
+            return Err(Error::new("commit", ErrorKind::TooLarge));
+        }
+        let mut users = self.lock();
+        let partition = users.entry(user.clone()).or_default();
+        if partition
+            .head
+            .as_ref()
+            .is_some_and(|head| head.is_same(&batch.head))
+        {
+            return Ok(());
+        }
+        let unchanged = match (&partition.head, expected) {
+            (None, None) => true,
+            (Some(head), Some(expected)) => head.is_same(expected),
+            _ => false,
+        };
+        if !unchanged {
+            return Err(Error::new("commit", ErrorKind::Conflict));
+        }
+        partition.apply(batch);
+        Ok(())
+    }
+
+    async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {
+        if let Some(partition) = self.lock().get_mut(user) {
+            partition.history.retain(|_, entry| before <= entry.at);
+        }
+        Ok(())
+    }
+
+    async fn erase(&self, user: &UserId) -> Result<()> {
+        if let Some(partition) = self.lock().get_mut(user) {
+            let head = partition.head.take();
+            *partition = Partition {
+                head,
+                ..Partition::default()
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Partition {
+    fn apply(&mut self, batch: &Batch) {
+        for record in &batch.records {
+            if let Some(old) = self.records.insert(record.key, record.clone()) {
+                self.stream.remove(&(old.revision.0, old.key));
+            }
+            self.stream.insert((record.revision.0, record.key), ());
+        }
+        for entry in &batch.history {
+            self.history.insert(entry.key, entry.clone());
+        }
+        self.head = Some(batch.head.clone());
+    }
+
+    fn changes(&self, after: After, limit: usize) -> Page {
+        let is_after = |(revision, key): &(u64, Key)| match after {
+            After::Start => true,
+            After::Place(place) => match place.within {
+                None => place.revision.0 < *revision,
+                Some(within) => (place.revision.0, within) < (*revision, *key),
+            },
+            After::Stamp(stamp) => self
+                .records
+                .get(key)
+                .is_some_and(|record| stamp < record.stamp),
+        };
+        let first = match after {
+            After::Place(place) => place.revision.0,
+            After::Start | After::Stamp(_) => 0,
+        };
+        let smallest = Key {
+            kind: Kind::ALL[0],
+            id: crate::id::RecordId::from_bits(0),
+        };
+        let mut due = self
+            .stream
+            .range((first, smallest)..)
+            .map(|(at, ())| at)
+            .filter(|at| is_after(at));
+        let records = due
+            .by_ref()
+            .take(limit)
+            .filter_map(|(_, key)| self.records.get(key));
+        let records = records.cloned().collect();
+        Page {
+            head: self.head.clone(),
+            records,
+            more: due.next().is_some(),
+        }
+    }
+
+    fn history_of(&self, key: &Key, before: Option<Version>, limit: usize) -> Vec<HistoryEntry> {
+        let bound = before.unwrap_or(Version::MAX);
+        let of_key = |entry: &&HistoryEntry| entry.key.key == *key && entry.key.version < bound;
+        let mut found: Vec<&HistoryEntry> = self.history.values().filter(of_key).collect();
+        found.sort_by_key(|entry| (std::cmp::Reverse(entry.key.version), entry.key.side));
+        cut_between_versions(&mut found, limit);
+        found.into_iter().cloned().collect()
+    }
+}
+
+/// Cuts a list of history entries to `limit` without splitting a version, unless it is the first.
+fn cut_between_versions(entries: &mut Vec<&HistoryEntry>, limit: usize) {
+    if entries.len() <= limit {
+        return;
+    }
+    let split = entries[limit].key.version;
+    entries.truncate(limit);
+    let whole = entries
+        .iter()
+        .filter(|entry| entry.key.version != split)
+        .count();
+    if whole != 0 {
+        entries.truncate(whole);
+    }
+}
+
+fn index_entry(record: &Envelope) -> IndexEntry {
+    IndexEntry {
+        id: record.key.id,
+        version: record.version,
+        stamp: record.stamp,
+        deleted: record.deleted,
+        size_bytes: u32::try_from(record.content.len()).unwrap_or(u32::MAX),
+        hash: record.hash,
+    }
+}

@@ -1,0 +1,198 @@
+//! The contract between the engine and whatever keeps the data.
+//!
+//! A store keeps **envelopes**: records whose content it does not interpret, the versions they
+//! superseded, and one [`Head`] per user. It offers one way to write, [`Store::commit`], a
+//! compare-and-swap on the head. Everything else that haumana-sync promises is built on that one
+//! promise. Every bullet below is a law in [`crate::conformance`].
+
+mod error;
+mod faulty;
+mod memory;
+mod metered;
+mod types;
+
+pub use error::{Error, ErrorKind, Result};
+pub use faulty::{Fault, Faults, FaultyStore};
+pub use memory::MemoryStore;
+pub use metered::{Calls, MeteredStore};
+pub use types::{
+    After, Batch, BatchLimits, CommitId, Envelope, Epoch, Generation, Head, HeadState,
+    HistoryEntry, HistoryKey, IndexEntry, Page, Place, Revision, Stamp, Version,
+};
+
+use crate::id::{Key, Kind, UserId};
+use crate::time::UnixMillis;
+
+/// Keeps each user's records, what they superseded, and the order in which they last changed.
+///
+/// All methods are scoped to one [`UserId`]; no call can read or change another user's records,
+/// and there is no call that lists users. Calls may run concurrently from several tasks and, for
+/// stores on shared storage, from several processes.
+#[async_trait::async_trait]
+pub trait Store: std::fmt::Debug + Send + Sync + 'static {
+    /// Returns how much one [`Batch`] may hold.
+    fn batch_limits(&self) -> BatchLimits;
+
+    /// Reads the user's head; `None` if nothing was ever committed for the user.
+    ///
+    /// # Guarantees
+    ///
+    /// - Fresh: a commit that was acknowledged before this call started is in the answer.
+    /// - Small: the cost does not depend on how many records the user has.
+    async fn head(&self, user: &UserId) -> Result<Option<Head>>;
+
+    /// Reads the current envelopes of `keys`, in the order of `keys`; `None` where there is none.
+    ///
+    /// # Guarantees
+    ///
+    /// - Fresh, as [`Store::head`].
+    /// - Exact: content and meta come back byte for byte as they were committed.
+    async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>>;
+
+    /// Lists every record of one kind without content, tombstones included, ordered by id.
+    ///
+    /// # Guarantees
+    ///
+    /// - Fresh, as [`Store::head`].
+    /// - Complete: every record of the kind is listed exactly once, however many there are.
+    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>>;
+
+    /// Reads what changed after `after`, oldest change first, at most `limit` records.
+    ///
+    /// `limit` is at least 1. A page may hold fewer records than `limit` although more follow;
+    /// then [`Page::more`] says so.
+    ///
+    /// # Guarantees
+    ///
+    /// - Complete: a commit that was acknowledged before this call started is in this page or in
+    ///   one that continues it, and nothing beyond [`Page::head`] is delivered.
+    /// - Ordered by (revision, kind, id); a record that changed several times appears once, at its
+    ///   latest change.
+    /// - Progress: a page is empty only if `more` is false.
+    /// - [`After::Stamp`] delivers exactly the records stamped later than the given stamp.
+    async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page>;
+
+    /// Reads superseded versions and lost pushes by their keys, in the order of `keys`.
+    ///
+    /// # Guarantees
+    ///
+    /// - Exact, as [`Store::read`]; `None` for what was never written or has been purged.
+    async fn history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>>;
+
+    /// Lists the history of one record, newest version first, sides of a version after it, at
+    /// most `limit` entries with a version below `before` (all if `None`).
+    ///
+    /// # Guarantees
+    ///
+    /// - Ordered by version descending, then side ascending; a version is never split between two
+    ///   calls unless it alone exceeds `limit`.
+    async fn history_of(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>>;
+
+    /// Writes records, history and the next head together, if the head is still `expected`.
+    ///
+    /// `expected` is what [`Store::head`] returned (`None`: no head yet). A head is the same if its
+    /// epoch, revision and commit id are.
+    ///
+    /// # Guarantees
+    ///
+    /// - Atomic: readers see all of the batch or nothing of it.
+    /// - Durable: once this returns `Ok`, a crash does not undo it.
+    /// - Serial: of two commits that expect the same head at most one succeeds.
+    /// - Repeatable: the identical call again, after it succeeded and before another commit,
+    ///   returns `Ok` and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::Conflict`] if the head is another one; nothing was written.
+    /// - [`ErrorKind::Unknown`] if the write may have happened; repeat the identical call, or read
+    ///   the head and compare [`Head::commit`].
+    /// - [`ErrorKind::TooLarge`] if the batch exceeds [`Store::batch_limits`]; nothing was written.
+    ///
+    /// # Cancellation
+    ///
+    /// A dropped future may or may not have written, as with `Unknown`.
+    async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()>;
+
+    /// Deletes history entries of the user that were superseded before `before`.
+    ///
+    /// # Guarantees
+    ///
+    /// - Touches nothing but history, and only the one user's.
+    async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()>;
+
+    /// Deletes every record and all history of the user; the head stays as it is.
+    ///
+    /// The engine marks the head before and rewrites it after; see `Engine::erase`. Calling it
+    /// again, also after it failed half-way, finishes the work.
+    ///
+    /// # Guarantees
+    ///
+    /// - Complete: afterwards no record, no history and none of their content is left, in the
+    ///   store's files neither.
+    /// - Only the one user's.
+    async fn erase(&self, user: &UserId) -> Result<()>;
+}
+
+/// A shared store is a store.
+#[async_trait::async_trait]
+impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+    fn batch_limits(&self) -> BatchLimits {
+        (**self).batch_limits()
+    }
+
+    async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        (**self).head(user).await
+    }
+
+    async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
+        (**self).read(user, keys).await
+    }
+
+    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+        (**self).index(user, kind).await
+    }
+
+    async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
+        (**self).changes(user, after, limit).await
+    }
+
+    async fn history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>> {
+        (**self).history(user, keys).await
+    }
+
+    async fn history_of(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        (**self).history_of(user, key, before, limit).await
+    }
+
+    async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
+        (**self).commit(user, expected, batch).await
+    }
+
+    async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {
+        (**self).purge(user, before).await
+    }
+
+    async fn erase(&self, user: &UserId) -> Result<()> {
+        (**self).erase(user).await
+    }
+}

@@ -1,0 +1,268 @@
+//! What a store keeps.
+
+use crate::digest::Digest;
+use crate::id::{Key, RecordId, UserId};
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// The number of a record's content: 1 at creation, larger with each change of the content.
+pub type Version = u32;
+
+/// The server's place in one user's stream: 0 before the first commit, one more with each.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Revision(pub u64);
+
+/// When a commit happened, in whole seconds since 1970 UTC, as the phones' `lastSyncedAt` sees it.
+///
+/// Never decreases within one user's stream.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Stamp(pub i64);
+
+/// One life of a user's stream; a new one begins when the account is erased.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Epoch(pub u64);
+
+/// Names one commit, so that a commit of unknown outcome can be recognised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CommitId(pub u128);
+
+/// Which life of the whole data this is; the operator raises it after restoring a backup.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Generation(pub u32);
+
+/// Whether the user's stream takes commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadState {
+    /// The normal state.
+    #[default]
+    Active,
+    /// An erasure is under way; nothing is accepted.
+    Erasing,
+    /// Everything was erased at this time and nothing was accepted since.
+    Erased,
+}
+
+/// The one small item that says where a user's stream stands.
+///
+/// The engine computes it and the store keeps it; see [`Batch::head`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The life of this stream.
+    pub epoch: Epoch,
+    /// The place of the last commit.
+    pub revision: Revision,
+    /// The stamp of the last commit.
+    pub stamp: Stamp,
+    /// The generation in which the last commit was made.
+    pub generation: Generation,
+    /// Digest of the versions of all pieces and sessions, tombstones included.
+    pub versions: Digest,
+    /// Digest of the content of all live pieces, as the phones' app holds it.
+    pub content: Digest,
+    /// How many records there are, tombstones included.
+    pub records: u64,
+    /// How many bytes of content the live records hold.
+    pub bytes: u64,
+    /// The largest version of any record.
+    pub max_version: Version,
+    /// The last commit.
+    pub commit: CommitId,
+    /// Whether commits are taken.
+    pub state: HeadState,
+    /// When the user's data was last erased, if ever.
+    pub erased_at: Option<UnixMillis>,
+    /// When history past its retention was last purged.
+    pub purged_at: UnixMillis,
+}
+
+impl Head {
+    /// Whether `other` is the same place in the same life.
+    pub fn is_same(&self, other: &Head) -> bool {
+        self.epoch == other.epoch && self.revision == other.revision && self.commit == other.commit
+    }
+}
+
+/// One record as a store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Which record.
+    pub key: Key,
+    /// The number of its content.
+    pub version: Version,
+    /// The commit that wrote this envelope.
+    pub revision: Revision,
+    /// The stamp of that commit.
+    pub stamp: Stamp,
+    /// When version [`Envelope::version`] was committed, by the server's clock.
+    pub modified_at: UnixMillis,
+    /// Whether this is a tombstone.
+    pub deleted: bool,
+    /// Hash of the content as the phones' app holds it; zeros for a tombstone.
+    pub hash: Digest,
+    /// The format of `content` and `meta`; an engine refuses to rewrite one that is newer than it.
+    pub format: u16,
+    /// A JSON object that the store does not interpret: the record's fields.
+    pub content: String,
+    /// A JSON object that the store does not interpret: what the engine keeps beside them.
+    pub meta: String,
+}
+
+impl Envelope {
+    /// Returns the bytes that this envelope counts for in limits.
+    pub fn size_bytes(&self) -> usize {
+        self.content.len() + self.meta.len() + 128
+    }
+}
+
+/// One record in [`crate::Store::index`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The record's id.
+    pub id: RecordId,
+    /// Its version.
+    pub version: Version,
+    /// The stamp of the commit that wrote it last.
+    pub stamp: Stamp,
+    /// Whether it is a tombstone.
+    pub deleted: bool,
+    /// The length of its content in bytes.
+    pub size_bytes: u32,
+    /// Its content hash.
+    pub hash: Digest,
+}
+
+/// A place in a user's stream: everything up to and including this record of this revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The commit.
+    pub revision: Revision,
+    /// The last record of that commit that was delivered; `None`: all of the commit was.
+    pub within: Option<Key>,
+}
+
+/// Where [`crate::Store::changes`] starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// At the beginning of the stream.
+    Start,
+    /// Behind a place in the stream.
+    Place(Place),
+    /// Behind every commit stamped at or before.
+    Stamp(Stamp),
+}
+
+/// One page of changes.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The head that was read before the records; `None`: the user has nothing.
+    pub head: Option<Head>,
+    /// The records.
+    pub records: Vec<Envelope>,
+    /// Whether records follow up to `head`.
+    pub more: bool,
+}
+
+/// Names one entry of a record's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct HistoryKey {
+    /// The record.
+    pub key: Key,
+    /// The version.
+    pub version: Version,
+    /// 0: the version itself, as it was superseded. Others: a push that did not become a version
+    /// as it came, kept because a part of it lost.
+    pub side: u32,
+}
+
+/// A superseded version, or a push of which a part lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// Which record, version and side.
+    pub key: HistoryKey,
+    /// When it was superseded or pushed; the retention time counts from here.
+    pub at: UnixMillis,
+    /// A JSON object that the store does not interpret: the fields.
+    pub content: String,
+    /// A JSON object that the store does not interpret.
+    pub meta: String,
+}
+
+impl HistoryEntry {
+    /// Returns the bytes that this entry counts for in limits.
+    pub fn size_bytes(&self) -> usize {
+        self.content.len() + self.meta.len() + 128
+    }
+}
+
+/// What one commit writes.
+///
+/// `records[..].revision` and `.stamp` equal `head.revision` and `head.stamp`; no key occurs twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The head after the commit; its revision is the expected one plus one.
+    pub head: Head,
+    /// The records to put in place of the current ones.
+    pub records: Vec<Envelope>,
+    /// The history entries to add.
+    pub history: Vec<HistoryEntry>,
+}
+
+impl Batch {
+    /// Returns how many items the batch writes besides the head.
+    pub fn items(&self) -> usize {
+        self.records.len() + self.history.len()
+    }
+
+    /// Returns how many bytes the batch writes.
+    pub fn size_bytes(&self) -> usize {
+        let records: usize = self.records.iter().map(Envelope::size_bytes).sum();
+        let history: usize = self.history.iter().map(HistoryEntry::size_bytes).sum();
+        records + history
+    }
+
+    /// Asserts what every store may rely on.
+    ///
+    /// # Panics
+    ///
+    /// If the batch contradicts itself; that is a mistake in the engine, never in a request.
+    pub fn assert_consistent(&self, user: &UserId, expected: Option<&Head>) {
+        assert!(!user.as_str().is_empty(), "a commit has a user");
+        let before = expected.map_or(0, |head| head.revision.0);
+        assert_eq!(self.head.revision.0, before + 1, "a commit is one revision");
+        assert!(
+            expected.is_none_or(|head| head.stamp <= self.head.stamp),
+            "stamps never decrease"
+        );
+        let mut keys: Vec<Key> = self.records.iter().map(|record| record.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(
+            keys.len(),
+            self.records.len(),
+            "a commit writes a record once"
+        );
+        assert!(
+            self.records
+                .iter()
+                .all(|record| record.revision == self.head.revision
+                    && record.stamp == self.head.stamp),
+            "records carry the revision and the stamp of their commit"
+        );
+    }
+}
+
+/// How much one [`Batch`] may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Records plus history entries.
+    pub items: usize,
+    /// Sum of [`Batch::size_bytes`].
+    pub bytes: usize,
+}
