@@ -30,12 +30,7 @@ impl Digest {
     /// The term of one record in the digest of versions:
     /// SHA-256 of `kind \0 ID \0 k \0 d`, `d` being `1` for a tombstone, else `0`.
     pub fn of_version(key: Key, version: Version, deleted: bool) -> Self {
-        let text = format!(
-            "{}\0{}\0{version}\0{}",
-            key.kind.as_str(),
-            key.id,
-            u8::from(deleted)
-        );
+        let text = format!("{}\0{}\0{version}\0{}", key.kind.as_str(), key.id, u8::from(deleted));
         Self::of([text.as_bytes()])
     }
 

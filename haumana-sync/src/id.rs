@@ -98,11 +98,7 @@ impl RecordId {
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut buffer = Uuid::encode_buffer();
-        f.write_str(
-            Uuid::from_u128(self.0)
-                .hyphenated()
-                .encode_upper(&mut buffer),
-        )
+        f.write_str(Uuid::from_u128(self.0).hyphenated().encode_upper(&mut buffer))
     }
 }
 
@@ -138,26 +134,17 @@ pub struct Key {
 impl Key {
     /// Names a piece.
     pub fn piece(id: RecordId) -> Self {
-        Self {
-            kind: Kind::Piece,
-            id,
-        }
+        Self { kind: Kind::Piece, id }
     }
 
     /// Names a session.
     pub fn session(id: RecordId) -> Self {
-        Self {
-            kind: Kind::Session,
-            id,
-        }
+        Self { kind: Kind::Session, id }
     }
 
     /// Names a conflict.
     pub fn conflict(id: RecordId) -> Self {
-        Self {
-            kind: Kind::Conflict,
-            id,
-        }
+        Self { kind: Kind::Conflict, id }
     }
 }
 

@@ -6,6 +6,7 @@ pub mod json;
 pub mod limits;
 pub mod record;
 pub mod store;
+pub mod text;
 pub mod time;
 
 pub use store::Store;

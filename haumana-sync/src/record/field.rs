@@ -33,42 +33,21 @@ pub struct FieldSpec {
 }
 
 const fn text(name: &'static str, required: bool, max: usize) -> FieldSpec {
-    FieldSpec {
-        name,
-        class: FieldClass::Short,
-        required,
-        trimmed: false,
-        max,
-    }
+    FieldSpec { name, class: FieldClass::Short, required, trimmed: false, max }
 }
 
 const fn long(name: &'static str, required: bool) -> FieldSpec {
     let max = limits::LONG_TEXT_BYTES;
-    FieldSpec {
-        name,
-        class: FieldClass::Long,
-        required,
-        trimmed: required,
-        max,
-    }
+    FieldSpec { name, class: FieldClass::Long, required, trimmed: required, max }
 }
 
 const fn flag(name: &'static str) -> FieldSpec {
-    FieldSpec {
-        name,
-        class: FieldClass::Flag,
-        required: true,
-        trimmed: false,
-        max: 0,
-    }
+    FieldSpec { name, class: FieldClass::Flag, required: true, trimmed: false, max: 0 }
 }
 
 /// The known fields of a piece that can be edited, in the order in which they are stored.
 pub const PIECE_FIELDS: [FieldSpec; 10] = [
-    FieldSpec {
-        trimmed: true,
-        ..text("title", true, limits::TITLE_CHARS)
-    },
+    FieldSpec { trimmed: true, ..text("title", true, limits::TITLE_CHARS) },
     text("category", true, limits::WORD_CHARS),
     long("lyrics", true),
     text("language", false, limits::WORD_CHARS),
@@ -121,11 +100,7 @@ impl FieldSpec {
             (FieldClass::Long | FieldClass::Short, Value::Null) if !self.required => true,
             _ => return Err(FieldError::Invalid),
         };
-        if fits {
-            Ok(())
-        } else {
-            Err(FieldError::TooLarge)
-        }
+        if fits { Ok(()) } else { Err(FieldError::TooLarge) }
     }
 
     /// The hash under which the phones' app counts values as equal: outer white space of trimmed
@@ -157,7 +132,5 @@ impl FieldSpec {
 }
 
 fn is_known_category(hash: u64) -> bool {
-    ["oli", "mele"]
-        .iter()
-        .any(|known| Value::Text((*known).to_owned()).hash() == hash)
+    ["oli", "mele"].iter().any(|known| Value::Text((*known).to_owned()).hash() == hash)
 }

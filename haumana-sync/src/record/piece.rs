@@ -79,11 +79,7 @@ impl Piece {
             "notes" => optional(&self.notes),
             "includeInPractice" => Value::Flag(self.include_in_practice),
             "isFavorite" => Value::Flag(self.is_favorite),
-            _ => self
-                .unknown
-                .get(name)
-                .cloned()
-                .map_or(Value::Null, Value::Json),
+            _ => self.unknown.get(name).cloned().map_or(Value::Null, Value::Json),
         }
     }
 
@@ -105,6 +101,23 @@ impl Piece {
                     self.unknown.remove(name);
                 }
             },
+        }
+    }
+
+    /// Whether the field `name` has the same value in `other`.
+    pub fn is_same(&self, other: &Piece, name: &str) -> bool {
+        match name {
+            "title" => self.title == other.title,
+            "category" => self.category == other.category,
+            "lyrics" => self.lyrics == other.lyrics,
+            "language" => self.language == other.language,
+            "englishTranslation" => self.english_translation == other.english_translation,
+            "author" => self.author == other.author,
+            "sourceUrl" => self.source_url == other.source_url,
+            "notes" => self.notes == other.notes,
+            "includeInPractice" => self.include_in_practice == other.include_in_practice,
+            "isFavorite" => self.is_favorite == other.is_favorite,
+            _ => self.unknown.get(name) == other.unknown.get(name),
         }
     }
 
@@ -130,13 +143,12 @@ impl Piece {
     pub fn app_digest(&self, id: RecordId) -> Digest {
         let mut hasher = Sha256::new();
         hasher.update(id.bits().to_be_bytes());
-        let optional = |value: &Option<String>| value.clone().unwrap_or_default();
-        let language = Some(optional(&self.language)).filter(|text| !text.is_empty());
+        let language = self.language.as_deref().filter(|text| !text.is_empty());
         let texts: [&str; 8] = [
             &self.title,
             &self.category,
             &self.lyrics,
-            language.as_deref().unwrap_or("haw"),
+            language.unwrap_or("haw"),
             self.english_translation.as_deref().unwrap_or_default(),
             self.author.as_deref().unwrap_or_default(),
             self.source_url.as_deref().unwrap_or_default(),
@@ -146,10 +158,7 @@ impl Piece {
             hasher.update((text.len() as u64).to_be_bytes());
             hasher.update(text.as_bytes());
         }
-        hasher.update([
-            u8::from(self.include_in_practice),
-            u8::from(self.is_favorite),
-        ]);
+        hasher.update([u8::from(self.include_in_practice), u8::from(self.is_favorite)]);
         Digest::finish(hasher)
     }
 

@@ -36,11 +36,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// Makes an error of `kind` for the operation `op`.
     pub fn new(op: &'static str, kind: ErrorKind) -> Self {
-        Self {
-            op,
-            kind,
-            source: None,
-        }
+        Self { op, kind, source: None }
     }
 
     /// Makes an error with the error that caused it, which must not contain the user's data.
@@ -49,11 +45,7 @@ impl Error {
         kind: ErrorKind,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self {
-            op,
-            kind,
-            source: Some(source.into()),
-        }
+        Self { op, kind, source: Some(source.into()) }
     }
 
     /// Returns what the caller can do.

@@ -70,8 +70,7 @@ impl<S: Store, F: Faults> Store for FaultyStore<S, F> {
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
-        self.pass("changes", self.inner.changes(user, after, limit))
-            .await
+        self.pass("changes", self.inner.changes(user, after, limit)).await
     }
 
     async fn history(
@@ -89,16 +88,11 @@ impl<S: Store, F: Faults> Store for FaultyStore<S, F> {
         before: Option<Version>,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>> {
-        self.pass(
-            "history_of",
-            self.inner.history_of(user, key, before, limit),
-        )
-        .await
+        self.pass("history_of", self.inner.history_of(user, key, before, limit)).await
     }
 
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
-        self.pass("commit", self.inner.commit(user, expected, batch))
-            .await
+        self.pass("commit", self.inner.commit(user, expected, batch)).await
     }
 
     async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {

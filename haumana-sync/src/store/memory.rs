@@ -33,9 +33,7 @@ impl MemoryStore {
     /// Returns a copy of everything, as a backup would hold it.
     pub fn snapshot(&self) -> Self {
         let users = self.lock().clone();
-        Self {
-            users: Mutex::new(users),
-        }
+        Self { users: Mutex::new(users) }
     }
 
     /// Replaces everything with what `backup` holds.
@@ -62,10 +60,7 @@ impl MemoryStore {
 #[async_trait::async_trait]
 impl Store for MemoryStore {
     fn batch_limits(&self) -> BatchLimits {
-        BatchLimits {
-            items: 10_000,
-            bytes: 64 << 20,
-        }
+        BatchLimits { items: 10_000, bytes: 64 << 20 }
     }
 
     async fn head(&self, user: &UserId) -> Result<Option<Head>> {
@@ -74,19 +69,14 @@ impl Store for MemoryStore {
 
     async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
         let find = |partition: &Partition| {
-            keys.iter()
-                .map(|key| partition.records.get(key).cloned())
-                .collect()
+            keys.iter().map(|key| partition.records.get(key).cloned()).collect()
         };
         Ok(self.with(user, find))
     }
 
     async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
         let list = |partition: &Partition| {
-            let of_kind = partition
-                .records
-                .values()
-                .filter(|record| record.key.kind == kind);
+            let of_kind = partition.records.values().filter(|record| record.key.kind == kind);
             of_kind.map(index_entry).collect()
         };
         Ok(self.with(user, list))
@@ -102,9 +92,7 @@ impl Store for MemoryStore {
         keys: &[HistoryKey],
     ) -> Result<Vec<Option<HistoryEntry>>> {
         let find = |partition: &Partition| {
-            keys.iter()
-                .map(|key| partition.history.get(key).cloned())
-                .collect()
+            keys.iter().map(|key| partition.history.get(key).cloned()).collect()
         };
         Ok(self.with(user, find))
     }
@@ -127,11 +115,7 @@ impl Store for MemoryStore {
         }
         let mut users = self.lock();
         let partition = users.entry(user.clone()).or_default();
-        if partition
-            .head
-            .as_ref()
-            .is_some_and(|head| head.is_same(&batch.head))
-        {
+        if partition.head.as_ref().is_some_and(|head| head.is_same(&batch.head)) {
             return Ok(());
         }
         let unchanged = match (&partition.head, expected) {
@@ -156,10 +140,7 @@ impl Store for MemoryStore {
     async fn erase(&self, user: &UserId) -> Result<()> {
         if let Some(partition) = self.lock().get_mut(user) {
             let head = partition.head.take();
-            *partition = Partition {
-                head,
-                ..Partition::default()
-            };
+            *partition = Partition { head, ..Partition::default() };
         }
         Ok(())
     }
@@ -186,34 +167,18 @@ impl Partition {
                 None => place.revision.0 < *revision,
                 Some(within) => (place.revision.0, within) < (*revision, *key),
             },
-            After::Stamp(stamp) => self
-                .records
-                .get(key)
-                .is_some_and(|record| stamp < record.stamp),
+            After::Stamp(stamp) => self.records.get(key).is_some_and(|record| stamp < record.stamp),
         };
         let first = match after {
             After::Place(place) => place.revision.0,
             After::Start | After::Stamp(_) => 0,
         };
-        let smallest = Key {
-            kind: Kind::ALL[0],
-            id: crate::id::RecordId::from_bits(0),
-        };
-        let mut due = self
-            .stream
-            .range((first, smallest)..)
-            .map(|(at, ())| at)
-            .filter(|at| is_after(at));
-        let records = due
-            .by_ref()
-            .take(limit)
-            .filter_map(|(_, key)| self.records.get(key));
+        let smallest = Key { kind: Kind::ALL[0], id: crate::id::RecordId::from_bits(0) };
+        let mut due =
+            self.stream.range((first, smallest)..).map(|(at, ())| at).filter(|at| is_after(at));
+        let records = due.by_ref().take(limit).filter_map(|(_, key)| self.records.get(key));
         let records = records.cloned().collect();
-        Page {
-            head: self.head.clone(),
-            records,
-            more: due.next().is_some(),
-        }
+        Page { head: self.head.clone(), records, more: due.next().is_some() }
     }
 
     fn history_of(&self, key: &Key, before: Option<Version>, limit: usize) -> Vec<HistoryEntry> {
@@ -233,10 +198,7 @@ fn cut_between_versions(entries: &mut Vec<&HistoryEntry>, limit: usize) {
     }
     let split = entries[limit].key.version;
     entries.truncate(limit);
-    let whole = entries
-        .iter()
-        .filter(|entry| entry.key.version != split)
-        .count();
+    let whole = entries.iter().filter(|entry| entry.key.version != split).count();
     if whole != 0 {
         entries.truncate(whole);
     }

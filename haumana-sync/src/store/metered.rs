@@ -43,10 +43,7 @@ pub struct MeteredStore<S> {
 impl<S: Store> MeteredStore<S> {
     /// Counts the calls to `inner`.
     pub fn new(inner: S) -> Self {
-        Self {
-            inner,
-            counts: Default::default(),
-        }
+        Self { inner, counts: Default::default() }
     }
 
     /// Returns the counts since the last call of this method, and starts over.

@@ -236,18 +236,11 @@ impl Batch {
         assert!(!user.as_str().is_empty(), "a commit has a user");
         let before = expected.map_or(0, |head| head.revision.0);
         assert_eq!(self.head.revision.0, before + 1, "a commit is one revision");
-        assert!(
-            expected.is_none_or(|head| head.stamp <= self.head.stamp),
-            "stamps never decrease"
-        );
+        assert!(expected.is_none_or(|head| head.stamp <= self.head.stamp), "stamps never decrease");
         let mut keys: Vec<Key> = self.records.iter().map(|record| record.key).collect();
         keys.sort_unstable();
         keys.dedup();
-        assert_eq!(
-            keys.len(),
-            self.records.len(),
-            "a commit writes a record once"
-        );
+        assert_eq!(keys.len(), self.records.len(), "a commit writes a record once");
         assert!(
             self.records
                 .iter()

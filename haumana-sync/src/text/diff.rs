@@ -1,0 +1,187 @@
+//! What one side changed, in bounded time.
+//!
+//! Lines that occur once in both texts anchor the diff; between them Myers' algorithm decides. The
+//! library's own bounds do not hold for long texts of few different lines (60,000 random lines of
+//! two kinds take seconds), hence the anchors and the budget.
+
+use super::cut::Side;
+use super::slide::slide_down;
+use imara_diff::{Algorithm, Diff, Token};
+use std::ops::Range;
+
+/// A run of pieces of the base and what one side has in their place; one of them may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hunk {
+    pub(super) base: Range<usize>,
+    pub(super) side: Range<usize>,
+}
+
+impl Hunk {
+    fn shifted(&self, base: usize, side: usize) -> Self {
+        Self {
+            base: self.base.start + base..self.base.end + base,
+            side: self.side.start + side..self.side.end + side,
+        }
+    }
+}
+
+// LIMIT: pairs of pieces that one merge may compare for one side; beyond that, a stretch without
+// anchors counts as rewritten. A stretch of 2,000 lines fits.
+const PAIRS: usize = 1 << 22;
+
+/// What is left of [`PAIRS`]. Each side has its own, or swapping the sides could change the result.
+pub(super) struct Budget {
+    server: usize,
+    pushed: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { server: PAIRS, pushed: PAIRS }
+    }
+}
+
+impl Budget {
+    fn spend(&mut self, side: Side, pairs: usize) -> Option<()> {
+        let left = match side {
+            Side::Server => &mut self.server,
+            Side::Pushed => &mut self.pushed,
+        };
+        *left = left.checked_sub(pairs)?;
+        Some(())
+    }
+}
+
+/// Lists the hunks in which `side` differs from `base`, in order, with equal pieces between them.
+pub(super) fn hunks(
+    base: &[Token],
+    side: &[Token],
+    which: Side,
+    n_tokens: usize,
+    budget: &mut Budget,
+) -> Vec<Hunk> {
+    let prefix = common_prefix(base, side);
+    let (base_rest, side_rest) = (part(base, prefix..base.len()), part(side, prefix..side.len()));
+    let suffix = common_suffix(base_rest, side_rest);
+    let base_rest = part(base_rest, 0..base_rest.len() - suffix);
+    let side_rest = part(side_rest, 0..side_rest.len() - suffix);
+
+    let mut hunks = Vec::new();
+    for gap in gaps(base_rest, side_rest, n_tokens) {
+        let before = part(base_rest, gap.base.clone());
+        let after = part(side_rest, gap.side.clone());
+        let inside = diff_gap(before, after, which, budget);
+        let at = (prefix + gap.base.start, prefix + gap.side.start);
+        hunks.extend(inside.iter().map(|hunk| hunk.shifted(at.0, at.1)));
+    }
+    slide_down(base, side, hunks)
+}
+
+pub(super) fn common_prefix(a: &[Token], b: &[Token]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+pub(super) fn common_suffix(a: &[Token], b: &[Token]) -> usize {
+    a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
+}
+
+/// The pieces in `range`, which must lie inside; an empty slice otherwise.
+pub(super) fn part(tokens: &[Token], range: Range<usize>) -> &[Token] {
+    debug_assert!(range.start <= range.end && range.end <= tokens.len());
+    tokens.get(range).unwrap_or_default()
+}
+
+/// The stretches between the anchors, without the empty ones.
+fn gaps(base: &[Token], side: &[Token], n_tokens: usize) -> Vec<Hunk> {
+    let end = (base.len(), side.len());
+    let mut at = (0, 0);
+    let mut gaps = Vec::new();
+    for anchor in anchors(base, side, n_tokens).into_iter().chain([end]) {
+        if at != anchor {
+            gaps.push(Hunk { base: at.0..anchor.0, side: at.1..anchor.1 });
+        }
+        at = (anchor.0 + 1, anchor.1 + 1);
+    }
+    gaps
+}
+
+/// The places in both texts of pieces that occur once in each: the longest list in rising order.
+fn anchors(base: &[Token], side: &[Token], n_tokens: usize) -> Vec<(usize, usize)> {
+    if base.is_empty() || side.is_empty() {
+        return Vec::new();
+    }
+    let (in_base, in_side) = (Places::of(base, n_tokens), Places::of(side, n_tokens));
+    let pairs = base.iter().enumerate().filter_map(|(at, token)| {
+        in_base.only(*token).and_then(|_| in_side.only(*token)).map(|place| (at, place))
+    });
+    longest_rising(&pairs.collect::<Vec<_>>())
+}
+
+/// Patience: `tops` holds, by length, the list that ends lowest; `back` how each list goes on.
+fn longest_rising(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let mut tops: Vec<(usize, usize)> = Vec::new();
+    let mut back: Vec<Option<usize>> = Vec::with_capacity(pairs.len());
+    for (index, &(_, place)) in pairs.iter().enumerate() {
+        let length = tops.partition_point(|&(top, _)| top < place);
+        back.push(length.checked_sub(1).and_then(|i| tops.get(i)).map(|&(_, index)| index));
+        match tops.get_mut(length) {
+            Some(top) => *top = (place, index),
+            None => tops.push((place, index)),
+        }
+    }
+    let mut list = Vec::with_capacity(tops.len());
+    let mut next = tops.last().map(|&(_, index)| index);
+    while let Some(index) = next {
+        list.extend(pairs.get(index));
+        next = back.get(index).copied().flatten();
+    }
+    list.reverse();
+    list
+}
+
+/// By token: nowhere, the one place where it is, or more than one.
+struct Places(Vec<u32>);
+
+const NOWHERE: u32 = u32::MAX;
+const MANY: u32 = u32::MAX - 1;
+
+impl Places {
+    fn of(tokens: &[Token], n_tokens: usize) -> Self {
+        let mut places = vec![NOWHERE; n_tokens];
+        for (at, token) in tokens.iter().enumerate() {
+            if let Some(place) = places.get_mut(token.0 as usize) {
+                let here = u32::try_from(at).unwrap_or(MANY);
+                *place = if *place == NOWHERE { here } else { MANY };
+            }
+        }
+        Self(places)
+    }
+
+    fn only(&self, token: Token) -> Option<usize> {
+        let place = self.0.get(token.0 as usize).copied()?;
+        (place < MANY).then_some(place as usize)
+    }
+}
+
+fn diff_gap(base: &[Token], side: &[Token], which: Side, budget: &mut Budget) -> Vec<Hunk> {
+    let whole = Hunk { base: 0..base.len(), side: 0..side.len() };
+    if base.is_empty() || side.is_empty() {
+        return vec![whole];
+    }
+    if budget.spend(which, base.len().saturating_mul(side.len())).is_none() {
+        cov_mark::hit!(text_stretch_counts_as_rewritten);
+        return vec![whole];
+    }
+    // The library's memory grows with the largest number, so a gap gets numbers of its own.
+    let mut names: Vec<u32> = base.iter().chain(side).map(|token| token.0).collect();
+    names.sort_unstable();
+    names.dedup();
+    let rename = |token: &Token| Token(names.partition_point(|&name| name < token.0) as u32);
+    let base: Vec<Token> = base.iter().map(rename).collect();
+    let side: Vec<Token> = side.iter().map(rename).collect();
+
+    let mut diff = Diff::default();
+    diff.compute_with(Algorithm::Myers, &base, &side, names.len() as u32);
+    let range = |range: Range<u32>| range.start as usize..range.end as usize;
+    diff.hunks().map(|hunk| Hunk { base: range(hunk.before), side: range(hunk.after) }).collect()
+}

@@ -1,0 +1,118 @@
+//! Three-way merge of long texts (lyrics, translations, notes): by line, then by word.
+//!
+//! Pure, total, deterministic and bounded. Each side's edits are found against the base; edits that
+//! do not overlap are all applied, also on neighbouring lines. Where they overlap, in this order:
+//!
+//! 1. Both did the same, or one side's edit contains the other's: done once.
+//! 2. Both only deleted: what either deleted is gone.
+//! 3. Both kept the number of lines: line by line, a line that both changed word by word.
+//! 4. Otherwise the lines of the hunk as one run of words, line breaks included.
+//! 5. What still overlaps is a clash: the later side's hunk is taken. There are no conflict markers.
+//!
+//! Lines are compared under NFC and without their line ends; the users' bytes are kept. Songs repeat
+//! lines (the hui), and a diff that pairs the wrong copies can lose or double one; so the copies of
+//! each line are counted afterwards, and what does not add up is a clash as well. Blank lines are
+//! not counted: they are everywhere and belong to nothing.
+//!
+//! Swapping the sides (and [`Later`] with them) gives the same text.
+
+mod audit;
+mod cut;
+mod diff;
+mod slide;
+mod token;
+mod weave;
+mod words;
+mod write;
+
+use audit::Audit;
+use cut::{Cut, Side, Three};
+use diff::Budget;
+use token::Tokens;
+use weave::Chunk;
+use write::Writer;
+
+/// Which side's hunk is taken where both clash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Later {
+    /// The text that the server has.
+    Server,
+    /// The text that is being pushed.
+    Pushed,
+}
+
+/// A merged text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TextMerge {
+    /// All edits of both sides are in the text.
+    Clean(String),
+    /// Some edits clashed; the text has the later side's there.
+    Clash(String),
+}
+
+/// Merges what `server` and `pushed` made of `base`.
+///
+/// # Guarantees
+///
+/// - One side equal to the base, or both equal: the result is the other's text, byte for byte.
+/// - Clean: every line that either side added is there, as it is or with the other's words in it.
+/// - Clash: every line that the later side added is there, likewise.
+/// - Different lines that keep their number, also neighbours, never clash.
+/// - Symmetric: swapping the sides, and `later` with them, gives the same result.
+/// - A line that both left alone keeps the bytes of the side that changed them (NFC, line end, a
+///   last line break), the later side's if both did.
+/// - A merge of more than `max_bytes` is a clash that the later side's whole text wins.
+pub fn merge_text(
+    base: &str,
+    server: &str,
+    pushed: &str,
+    later: Later,
+    max_bytes: usize,
+) -> TextMerge {
+    if pushed == base {
+        cov_mark::hit!(text_pushed_is_base);
+        return TextMerge::Clean(server.into());
+    }
+    if server == base {
+        cov_mark::hit!(text_server_is_base);
+        return TextMerge::Clean(pushed.into());
+    }
+    if server == pushed {
+        cov_mark::hit!(text_both_are_equal);
+        return TextMerge::Clean(server.into());
+    }
+    let texts = Three { base, server, pushed };
+    match merge_lines(&texts, later.into()) {
+        TextMerge::Clean(text) | TextMerge::Clash(text) if max_bytes < text.len() => {
+            cov_mark::hit!(text_merge_is_too_long);
+            TextMerge::Clash((*texts.side(later.into())).into())
+        }
+        merge => merge,
+    }
+}
+
+fn merge_lines(texts: &Three<&str>, later: Side) -> TextMerge {
+    let lines = texts.map(|text| Cut::lines(text));
+    let tokens = Tokens::of(&lines);
+    let mut budget = Budget::default();
+
+    let chunks = weave::weave(&tokens, &mut budget);
+    let mut chunks = words::refine(chunks, &lines, &tokens, later, &mut budget);
+    let audit = audit::audit(&mut chunks, &tokens, later);
+
+    let clashed = chunks.iter().any(Chunk::clashes);
+    let text = Writer::for_lines(texts, later).write(&chunks, &lines);
+    match audit {
+        Audit::AddsUp if !clashed => TextMerge::Clean(text),
+        _ => TextMerge::Clash(text),
+    }
+}
+
+impl From<Later> for Side {
+    fn from(later: Later) -> Self {
+        match later {
+            Later::Server => Side::Server,
+            Later::Pushed => Side::Pushed,
+        }
+    }
+}

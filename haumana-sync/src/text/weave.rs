@@ -1,0 +1,255 @@
+//! Puts both sides' hunks together. Knows numbers only, so it serves lines and words alike.
+
+use super::cut::{Side, Three};
+use super::diff::{Budget, Hunk, common_prefix, common_suffix, hunks, part};
+use super::token::Tokens;
+use imara_diff::Token;
+use std::ops::Range;
+
+/// Corresponding pieces of the three texts.
+pub(super) type Region = Three<Range<usize>>;
+
+/// A region and what becomes of it.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) region: Region,
+    pub(super) how: How,
+}
+
+/// What becomes of a region.
+#[derive(Debug)]
+pub(super) enum How {
+    /// All three are equal.
+    Kept,
+    /// Only this side changed it.
+    Take(Side),
+    /// Both sides have the same here.
+    Alike,
+    /// Each side deleted a part, together all of it.
+    Gone,
+    /// Both changed words of one line; this has both.
+    MixedLine(String),
+    /// Both changed words of these lines; this has both, and those of its lines that a side has.
+    MixedLines(String, Vec<Token>),
+    /// Both changed it, each line into one line.
+    Rows,
+    /// Both changed it; the later side's is taken.
+    Clash,
+}
+
+impl Chunk {
+    pub(super) fn clashes(&self) -> bool {
+        matches!(self.how, How::Clash | How::Rows)
+    }
+
+    /// How many pieces are written for it.
+    pub(super) fn n_pieces(&self, later: Side) -> usize {
+        match self.how {
+            How::Take(side) => self.region.side(side).len(),
+            How::Gone => 0,
+            How::MixedLine(_) | How::MixedLines(..) => 1,
+            How::Kept | How::Alike | How::Rows | How::Clash => self.region.side(later).len(),
+        }
+    }
+}
+
+/// Lists what becomes of every piece of the three texts, in order.
+pub(super) fn weave(tokens: &Tokens, budget: &mut Budget) -> Vec<Chunk> {
+    let Three { base, server, pushed } = &tokens.of;
+    let n_tokens = tokens.n_tokens();
+    let in_server = hunks(base, server, Side::Server, n_tokens, budget);
+    let in_pushed = hunks(base, pushed, Side::Pushed, n_tokens, budget);
+
+    let mut weaver = Weaver { tokens: &tokens.of, at: Three::default(), chunks: Vec::new() };
+    for group in groups(&in_server, &in_pushed, Reach::Touching) {
+        // Touching edits are separate, unless they only look separate: both sides added the same
+        // line, and one of them changed the line after it too.
+        let region = weaver.region(&group);
+        if let Some(chunks) = weaver.agree(&group, &region) {
+            weaver.push(chunks);
+            continue;
+        }
+        for group in groups(group.server, group.pushed, Reach::Overlapping) {
+            let region = weaver.region(&group);
+            let chunks = weaver.agree(&group, &region);
+            let chunks = chunks.unwrap_or_else(|| vec![Chunk { region, how: group.dispute() }]);
+            weaver.push(chunks);
+        }
+    }
+    weaver.keep_until(tokens.of.map(Vec::len));
+    weaver.chunks
+}
+
+/// Which hunks belong together.
+#[derive(Clone, Copy)]
+enum Reach {
+    /// Those that share a piece of the base, lie inside each other, or insert at the same place.
+    Overlapping,
+    /// Those, and neighbours.
+    Touching,
+}
+
+impl Reach {
+    fn joins(self, group: &Range<usize>, next: &Range<usize>) -> bool {
+        match self {
+            Reach::Overlapping => next.start < group.end || (group.is_empty() && next == group),
+            Reach::Touching => next.start <= group.end,
+        }
+    }
+}
+
+struct Group<'h> {
+    base: Range<usize>,
+    server: &'h [Hunk],
+    pushed: &'h [Hunk],
+}
+
+fn groups<'h>(mut server: &'h [Hunk], mut pushed: &'h [Hunk], reach: Reach) -> Vec<Group<'h>> {
+    let mut groups: Vec<Group<'h>> = Vec::new();
+    loop {
+        let (in_server, in_pushed) = (server, pushed);
+        let mut base: Option<Range<usize>> = None;
+        while let Some((side, next)) = first(server, pushed) {
+            if base.as_ref().is_some_and(|base| !reach.joins(base, &next)) {
+                break;
+            }
+            base = Some(base.map_or(next.clone(), |base| base.start..base.end.max(next.end)));
+            match side {
+                Side::Server => server = server.get(1..).unwrap_or_default(),
+                Side::Pushed => pushed = pushed.get(1..).unwrap_or_default(),
+            }
+        }
+        let Some(base) = base else { return groups };
+        let taken = |all: &'h [Hunk], rest: &[Hunk]| all.get(..all.len() - rest.len());
+        groups.push(Group {
+            base,
+            server: taken(in_server, server).unwrap_or_default(),
+            pushed: taken(in_pushed, pushed).unwrap_or_default(),
+        });
+    }
+}
+
+/// The hunk that comes first; an insertion comes before a change of the piece after it.
+fn first(server: &[Hunk], pushed: &[Hunk]) -> Option<(Side, Range<usize>)> {
+    let server = server.first().map(|hunk| (Side::Server, hunk.base.clone()));
+    let pushed = pushed.first().map(|hunk| (Side::Pushed, hunk.base.clone()));
+    let key = |(_, base): &(Side, Range<usize>)| (base.start, base.end);
+    server.into_iter().chain(pushed).min_by_key(key)
+}
+
+impl Group<'_> {
+    /// What becomes of a region that the sides do not agree on.
+    fn dispute(&self) -> How {
+        let mut hunks = self.server.iter().chain(self.pushed);
+        if hunks.clone().all(|hunk| hunk.side.is_empty()) {
+            cov_mark::hit!(text_both_delete);
+            How::Gone
+        } else if hunks.all(|hunk| hunk.side.len() == hunk.base.len()) {
+            How::Rows
+        } else {
+            How::Clash
+        }
+    }
+}
+
+struct Weaver<'t> {
+    tokens: &'t Three<Vec<Token>>,
+    at: Three<usize>,
+    chunks: Vec<Chunk>,
+}
+
+impl Weaver<'_> {
+    /// What the three texts have where the hunks of `group` are.
+    fn region(&self, group: &Group<'_>) -> Region {
+        let n_kept = group.base.start - self.at.base;
+        let range = |at: usize, hunks: &[Hunk]| {
+            let n_removed: usize = hunks.iter().map(|hunk| hunk.base.len()).sum();
+            let n_added: usize = hunks.iter().map(|hunk| hunk.side.len()).sum();
+            let start = at + n_kept;
+            start..start + (group.base.len() - n_removed) + n_added
+        };
+        Region {
+            base: group.base.clone(),
+            server: range(self.at.server, group.server),
+            pushed: range(self.at.pushed, group.pushed),
+        }
+    }
+
+    /// What becomes of a region if the sides do not contradict each other there.
+    fn agree(&self, group: &Group<'_>, region: &Region) -> Option<Vec<Chunk>> {
+        let whole = |how| Some(vec![Chunk { region: region.clone(), how }]);
+        if group.pushed.is_empty() {
+            cov_mark::hit!(text_only_server_changed);
+            return whole(How::Take(Side::Server));
+        }
+        if group.server.is_empty() {
+            cov_mark::hit!(text_only_pushed_changed);
+            return whole(How::Take(Side::Pushed));
+        }
+        let server = part(&self.tokens.server, region.server.clone());
+        let pushed = part(&self.tokens.pushed, region.pushed.clone());
+        if server == pushed {
+            cov_mark::hit!(text_both_made_the_same_edit);
+            return whole(How::Alike);
+        }
+        let prefix = common_prefix(server, pushed);
+        let rest = server.len().min(pushed.len()) - prefix;
+        let suffix = common_suffix(server, pushed).min(rest);
+        let base = part(&self.tokens.base, region.base.clone());
+        let how = if part(server, prefix..server.len() - suffix) == base {
+            How::Take(Side::Pushed)
+        } else if part(pushed, prefix..pushed.len() - suffix) == base {
+            How::Take(Side::Server)
+        } else {
+            return None;
+        };
+        if 0 < prefix + suffix {
+            cov_mark::hit!(text_one_edit_contains_the_other);
+        }
+        Some(shared_ends(region, prefix, suffix, how))
+    }
+
+    fn push(&mut self, chunks: Vec<Chunk>) {
+        for chunk in chunks {
+            self.keep_until(chunk.region.map(|range| range.start));
+            self.at = chunk.region.map(|range| range.end);
+            self.chunks.push(chunk);
+        }
+    }
+
+    fn keep_until(&mut self, end: Three<usize>) {
+        let region = Region {
+            base: self.at.base..end.base,
+            server: self.at.server..end.server,
+            pushed: self.at.pushed..end.pushed,
+        };
+        // INVARIANT: between hunks all three texts have equally many, equal pieces.
+        assert!(
+            region.base.len() == region.server.len() && region.base.len() == region.pushed.len()
+        );
+        if !region.base.is_empty() {
+            self.chunks.push(Chunk { region, how: How::Kept });
+        }
+    }
+}
+
+/// Both sides added the first `prefix` and the last `suffix` pieces; `how` decides the middle.
+fn shared_ends(region: &Region, prefix: usize, suffix: usize, how: How) -> Vec<Chunk> {
+    let cut = |range: &Range<usize>| (range.start + prefix, range.end - suffix);
+    let (server, pushed) = (cut(&region.server), cut(&region.pushed));
+    let base = &region.base;
+    let head = Region {
+        base: base.start..base.start,
+        server: region.server.start..server.0,
+        pushed: region.pushed.start..pushed.0,
+    };
+    let middle =
+        Region { base: base.clone(), server: server.0..server.1, pushed: pushed.0..pushed.1 };
+    let tail = Region {
+        base: base.end..base.end,
+        server: server.1..region.server.end,
+        pushed: pushed.1..region.pushed.end,
+    };
+    let alike = |region| Chunk { region, how: How::Alike };
+    vec![alike(head), Chunk { region: middle, how }, alike(tail)]
+}

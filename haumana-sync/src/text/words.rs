@@ -1,0 +1,168 @@
+//! Inside a clashing hunk: line by line if the lines correspond, then by word.
+
+use super::audit::{Audit, audit};
+use super::cut::{Cut, Side, Three, split_line_end};
+use super::diff::{Budget, part};
+use super::token::Tokens;
+use super::weave::{Chunk, How, Region, weave};
+use super::write::Writer;
+use imara_diff::Token;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+// LIMIT: lines of clashing hunks that one merge takes apart; what is longer clashes as it is.
+const LINES: usize = 5000;
+
+/// Merges what can be merged inside the clashes of `chunks`.
+pub(super) fn refine(
+    chunks: Vec<Chunk>,
+    lines: &Three<Cut<'_>>,
+    tokens: &Tokens,
+    later: Side,
+    budget: &mut Budget,
+) -> Vec<Chunk> {
+    let mut refiner = Refiner { lines, tokens, later, budget, n_left: LINES };
+    let mut refined = Vec::with_capacity(chunks.len());
+    for Chunk { region, how } in chunks {
+        match how {
+            How::Rows | How::Clash if !refiner.affords(&region) => {
+                refined.push(Chunk { region, how: How::Clash });
+            }
+            How::Rows => rows(&region).for_each(|row| refined.push(refiner.row(row))),
+            How::Clash => {
+                let how = refiner.hunk(&region);
+                refined.push(Chunk { region, how });
+            }
+            how => refined.push(Chunk { region, how }),
+        }
+    }
+    refined
+}
+
+/// The lines of a region in which all three texts have equally many.
+fn rows(region: &Region) -> impl Iterator<Item = Region> {
+    let start = region.map(|range| range.start);
+    (0..region.base.len()).map(move |row| start.map(|start| start + row..start + row + 1))
+}
+
+struct Refiner<'a> {
+    lines: &'a Three<Cut<'a>>,
+    tokens: &'a Tokens,
+    later: Side,
+    budget: &'a mut Budget,
+    n_left: usize,
+}
+
+impl Refiner<'_> {
+    fn affords(&mut self, region: &Region) -> bool {
+        let Three { base, server, pushed } = region.map(Range::len);
+        match self.n_left.checked_sub(base.max(server).max(pushed)) {
+            Some(n_left) => self.n_left = n_left,
+            None => {
+                cov_mark::hit!(text_hunk_is_too_long);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn row(&mut self, region: Region) -> Chunk {
+        let at = |tokens: &[Token], at: &Range<usize>| part(tokens, at.clone()).first().copied();
+        let Three { base, server, pushed } = &self.tokens.of;
+        let base = at(base, &region.base);
+        let server = at(server, &region.server);
+        let pushed = at(pushed, &region.pushed);
+        let how = if server == base {
+            cov_mark::hit!(text_only_pushed_changed_the_line);
+            How::Take(Side::Pushed)
+        } else if pushed == base {
+            cov_mark::hit!(text_only_server_changed_the_line);
+            How::Take(Side::Server)
+        } else if server == pushed {
+            cov_mark::hit!(text_both_changed_a_line_alike);
+            How::Alike
+        } else if let Some(merged) = self.words(&region) {
+            cov_mark::hit!(text_words_of_a_line);
+            How::MixedLine(merged)
+        } else {
+            cov_mark::hit!(text_line_clashes);
+            How::Clash
+        };
+        Chunk { region, how }
+    }
+
+    fn hunk(&mut self, region: &Region) -> How {
+        if let Some(merged) = self.words(region) {
+            cov_mark::hit!(text_words_of_a_hunk);
+            let lines = self.lines_of_a_side(&merged, region);
+            return How::MixedLines(merged, lines);
+        }
+        cov_mark::hit!(text_hunk_clashes);
+        How::Clash
+    }
+
+    /// Those lines of `merged` that the server or the push has in `region`.
+    fn lines_of_a_side(&self, merged: &str, region: &Region) -> Vec<Token> {
+        let cuts = Three {
+            base: Cut::lines(merged),
+            server: Cut::lines(self.lines.server.slice(&region.server)),
+            pushed: Cut::lines(self.lines.pushed.slice(&region.pushed)),
+        };
+        let Three { base: merged, server, pushed } = Tokens::of(&cuts).of;
+        let of_server = part(&self.tokens.of.server, region.server.clone());
+        let of_pushed = part(&self.tokens.of.pushed, region.pushed.clone());
+        let known = server.iter().zip(of_server).chain(pushed.iter().zip(of_pushed));
+        let known: BTreeMap<u32, Token> = known.map(|(here, token)| (here.0, *token)).collect();
+        merged.iter().filter_map(|here| known.get(&here.0).copied()).collect()
+    }
+
+    /// The lines of `region` with both sides' words, without the last line end.
+    fn words(&mut self, region: &Region) -> Option<String> {
+        // Lines added or deleted have no words to pair with the other side's.
+        if region.base.is_empty() || region.server.is_empty() || region.pushed.is_empty() {
+            return None;
+        }
+        let words = Three {
+            base: words_of(&self.lines.base, &region.base),
+            server: words_of(&self.lines.server, &region.server),
+            pushed: words_of(&self.lines.pushed, &region.pushed),
+        };
+        let tokens = Tokens::of(&words);
+        let mut chunks = weave(&tokens, self.budget);
+        let audit = audit(&mut chunks, &tokens, self.later);
+        if audit == Audit::DoesNot || chunks.iter().any(Chunk::clashes) {
+            return None;
+        }
+        if is_rewritten(&chunks, &tokens) {
+            cov_mark::hit!(text_rewritten_line_clashes);
+            return None;
+        }
+        let merged = Writer::for_words(self.later).write(&chunks, &words);
+        let n_pieces: usize = chunks.iter().map(|chunk| chunk.n_pieces(self.later)).sum();
+        if Cut::words(&merged).len() != n_pieces {
+            // One side removed the blank beside a word that the other added.
+            cov_mark::hit!(text_glued_words_clash);
+            return None;
+        }
+        Some(merged)
+    }
+}
+
+fn words_of<'a>(lines: &Cut<'a>, range: &Range<usize>) -> Cut<'a> {
+    Cut::words(split_line_end(lines.slice(range)).0)
+}
+
+/// Whether a side replaced more than half of the words. Such a line is another line: that it shares
+/// an "i ka" with the base says nothing, and mixing the two would be nonsense that looks merged.
+fn is_rewritten(chunks: &[Chunk], tokens: &Tokens) -> bool {
+    let n_words = |range: &Range<usize>| {
+        let words = part(&tokens.of.base, range.clone()).iter();
+        words.filter(|token| !tokens.is_blank(**token)).count()
+    };
+    let n_changed = |side: Side| -> usize {
+        let by_side = |chunk: &&Chunk| matches!(chunk.how, How::Take(by) if by == side);
+        chunks.iter().filter(by_side).map(|chunk| n_words(&chunk.region.base)).sum()
+    };
+    let most = n_changed(Side::Server).max(n_changed(Side::Pushed));
+    n_words(&(0..tokens.of.base.len())) < 2 * most
+}

@@ -1,0 +1,3 @@
+//! The tests of haumana-sync, one binary.
+
+mod text;
