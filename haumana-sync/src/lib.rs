@@ -4,6 +4,7 @@ pub mod digest;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod merge;
 pub mod record;
 pub mod store;
 pub mod text;

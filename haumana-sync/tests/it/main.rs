@@ -1,3 +1,4 @@
 //! The tests of haumana-sync, one binary.
 
+mod merge;
 mod text;

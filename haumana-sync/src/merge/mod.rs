@@ -1,0 +1,7 @@
+//! Deciding what becomes of two edits. Pure, total, deterministic.
+
+mod field;
+mod session;
+
+pub use field::{Base, FieldMerge, Reason, Side, Winner, merge_field};
+pub use session::join_sessions;
