@@ -1,6 +1,7 @@
 //! Sync engine for repertoires of oli and mele.
 
 pub mod digest;
+pub mod engine;
 pub mod id;
 pub mod json;
 pub mod limits;
@@ -9,5 +10,7 @@ pub mod record;
 pub mod store;
 pub mod text;
 pub mod time;
+pub mod wire;
 
+pub use engine::Engine;
 pub use store::Store;

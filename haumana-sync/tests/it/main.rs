@@ -1,4 +1,8 @@
 //! The tests of haumana-sync, one binary.
 
+mod app;
 mod merge;
+mod push;
+mod support;
+mod sync;
 mod text;

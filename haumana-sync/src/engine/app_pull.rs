@@ -1,0 +1,254 @@
+//! `POST /pieces`: what the phone must learn, and how it is numbered.
+
+use super::app_sync::{AppSync, Outcome, Pushed};
+use super::{Engine, Result};
+use crate::id::{Key, Kind, RecordId};
+use crate::store::{After, Envelope, Stamp, Version};
+use crate::time::UnixMillis;
+use crate::wire::WireVersion;
+use crate::wire::app::{Counts, Operation, PieceOut, PiecesReply};
+use std::collections::{BTreeMap, HashSet};
+
+/// How many records are read at a time for a reply.
+const READ_CHUNK: usize = 500;
+
+/// What of a reply does not depend on its records.
+const REPLY_OVERHEAD_BYTES: usize = 2048;
+
+/// A reply as it fills up.
+struct Filling<'a> {
+    sync: &'a AppSync<'a>,
+    server_pieces: Vec<PieceOut>,
+    updated_pieces: Vec<PieceOut>,
+    left_bytes: usize,
+    counts: Counts,
+    /// The smallest stamp of what did not fit, if anything did not.
+    first_missing: Option<Stamp>,
+}
+
+impl Engine {
+    pub(super) async fn pull_for_app(
+        &self,
+        sync: AppSync<'_>,
+        reply_limit_bytes: usize,
+    ) -> Result<PiecesReply> {
+        let rejected_bytes: usize =
+            sync.rejected.iter().map(|rejected| 6 * rejected.id.len() + 256).sum();
+        let mut filling = Filling {
+            sync: &sync,
+            server_pieces: Vec::new(),
+            updated_pieces: Vec::new(),
+            left_bytes: reply_limit_bytes
+                .saturating_sub(REPLY_OVERHEAD_BYTES)
+                .saturating_sub(rejected_bytes),
+            counts: Counts { rejected: sync.rejected.len(), ..Counts::default() },
+            first_missing: None,
+        };
+        self.answer_pushes(&mut filling);
+        if sync.operation != Operation::Upload && !sync.known.is_settled {
+            if sync.known.is_complete {
+                self.fill_from_index(&mut filling).await?;
+            } else {
+                self.fill_from_stream(&mut filling).await?;
+            }
+        }
+        let now = UnixMillis::from_secs(sync.now.secs());
+        let before = |stamp: Stamp| UnixMillis::from_secs(stamp.0 - 1);
+        let synced_at = filling.first_missing.map_or(now, |stamp| now.min(before(stamp)));
+        let Filling { server_pieces, updated_pieces, mut counts, .. } = filling;
+        counts.pushed = updated_pieces.len();
+        counts.pulled = server_pieces.len();
+        Ok(PiecesReply {
+            user: sync.user.clone(),
+            server_pieces,
+            updated_pieces,
+            rejected: sync.rejected,
+            synced_at,
+            counts,
+        })
+    }
+
+    /// Acknowledges pushes, with the result where it differs from what was sent; and brings
+    /// copies up to date that their user had not touched.
+    fn answer_pushes(&self, filling: &mut Filling<'_>) {
+        let mut by_id: BTreeMap<RecordId, Vec<(&Pushed<'_>, &Outcome)>> = BTreeMap::new();
+        for (at, outcome) in &filling.sync.outcomes {
+            let push = &filling.sync.pushed[*at];
+            by_id.entry(push.id).or_default().push((push, outcome));
+        }
+        let is_acknowledged = |answers: &[(&Pushed<'_>, &Outcome)]| {
+            answers.iter().any(|(_, outcome)| outcome.is_acknowledged)
+        };
+        let (acknowledged, rest): (Vec<_>, Vec<_>) =
+            by_id.into_values().partition(|answers| is_acknowledged(answers));
+        for answers in &acknowledged {
+            self.answer(filling, answers, true);
+        }
+        if filling.sync.operation == Operation::Sync {
+            for answers in &rest {
+                self.answer(filling, answers, false);
+            }
+        }
+    }
+
+    fn answer(
+        &self,
+        filling: &mut Filling<'_>,
+        answers: &[(&Pushed<'_>, &Outcome)],
+        is_acknowledged: bool,
+    ) {
+        let Some((push, outcome)) = answers.last() else {
+            return;
+        };
+        let envelope = &outcome.envelope;
+        let is_live = !envelope.deleted;
+        let differs = is_live && answers.iter().any(|(push, _)| push.hash != envelope.hash);
+        let content = if is_live {
+            envelope.content.clone()
+        } else {
+            push.open(filling.sync.user).piece.to_json()
+        };
+        let piece = PieceOut {
+            id: envelope.key.id,
+            content,
+            version: self.issue(envelope, Some(push.version), differs),
+            modified_at: envelope.modified_at,
+        };
+        let times = usize::from(is_acknowledged) + usize::from(differs);
+        if !filling.take(times * piece.size_bytes(filling.sync.user)) {
+            return;
+        }
+        filling.counts.merged += usize::from(is_acknowledged && differs);
+        filling.counts.conflicts +=
+            answers.iter().map(|(_, outcome)| outcome.n_lost).sum::<usize>();
+        if differs {
+            filling.server_pieces.push(piece.clone());
+        }
+        if is_acknowledged {
+            filling.updated_pieces.push(piece);
+        }
+    }
+
+    /// Delivers live pieces that the request lacks, oldest change first.
+    async fn fill_from_index(&self, filling: &mut Filling<'_>) -> Result<()> {
+        let sync = filling.sync;
+        let in_request = sync.ids_in_request();
+        let is_due = |stamp: Stamp| sync.last.is_none_or(|last| last < stamp);
+        let entries = sync.known.entries.values().filter(|entry| {
+            !entry.deleted && is_due(entry.stamp) && !in_request.contains(&entry.id)
+        });
+        let mut due: Vec<(Stamp, RecordId, u32)> =
+            entries.map(|entry| (entry.stamp, entry.id, entry.size_bytes)).collect();
+        due.sort_unstable();
+        let overhead = 6 * sync.user.as_str().len() + 256;
+        let mut fits = 0;
+        for (stamp, _, size_bytes) in &due {
+            if !filling.take(*size_bytes as usize + overhead) {
+                filling.first_missing = Some(*stamp);
+                break;
+            }
+            fits += 1;
+        }
+        for chunk in due[..fits].chunks(READ_CHUNK) {
+            let keys: Vec<Key> = chunk.iter().map(|(_, id, _)| Key::piece(*id)).collect();
+            let envelopes = self.store.read(sync.user, &keys).await?;
+            let live = envelopes.into_iter().flatten().filter(|envelope| !envelope.deleted);
+            filling.server_pieces.extend(live.map(|envelope| self.deliver(envelope)));
+        }
+        Ok(())
+    }
+
+    /// As [`Engine::fill_from_index`], without looking at what did not change.
+    async fn fill_from_stream(&self, filling: &mut Filling<'_>) -> Result<()> {
+        let sync = filling.sync;
+        let in_request = sync.ids_in_request();
+        let Some(last) = sync.last else { return Ok(()) };
+        let mut after = After::Stamp(last);
+        loop {
+            let page = self.store.changes(sync.user, after, READ_CHUNK).await?;
+            let Some(end) = page.records.last() else {
+                return Ok(());
+            };
+            after =
+                After::Place(crate::store::Place { revision: end.revision, within: Some(end.key) });
+            for envelope in page.records {
+                let is_live_piece = envelope.key.kind == Kind::Piece && !envelope.deleted;
+                if !is_live_piece || in_request.contains(&envelope.key.id) {
+                    continue;
+                }
+                let stamp = envelope.stamp;
+                let piece = self.deliver(envelope);
+                if !filling.take(piece.size_bytes(sync.user)) {
+                    filling.first_missing = Some(stamp);
+                    return Ok(());
+                }
+                filling.server_pieces.push(piece);
+            }
+            if !page.more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn deliver(&self, envelope: Envelope) -> PieceOut {
+        PieceOut {
+            id: envelope.key.id,
+            version: self.issue(&envelope, None, false),
+            modified_at: envelope.modified_at,
+            content: envelope.content,
+        }
+    }
+
+    /// Numbers one delivery. `held` is the number that the device has; where the device must take
+    /// over content, the new one is greater.
+    fn issue(
+        &self,
+        envelope: &Envelope,
+        held: Option<WireVersion>,
+        must_exceed: bool,
+    ) -> WireVersion {
+        let version: Version = envelope.version;
+        let held = held.filter(|held| held.is_issued() && held.version() == version);
+        let lowest = match held {
+            Some(held) if must_exceed => held.n() + 1,
+            _ => 0,
+        };
+        // The push was given a version of its own if there is no greater n.
+        let count = WireVersion::N_COUNT.saturating_sub(lowest).max(1);
+        let mut number = WireVersion::issue(version, lowest);
+        for _ in 0..64 {
+            number = WireVersion::issue(version, lowest + self.random.next_u64() % count);
+            let is_held = held.is_some_and(|held| held.delivery() == number.delivery());
+            // A delivery that something was pushed from belongs to another device, or to this one
+            // at another time.
+            let used = format!("\"d\":{}", number.delivery());
+            if !is_held && !envelope.meta.contains(&used) {
+                break;
+            }
+        }
+        number
+    }
+}
+
+impl Filling<'_> {
+    /// Takes room for one more record.
+    fn take(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.left_bytes;
+        if fits {
+            self.left_bytes -= bytes;
+        }
+        fits
+    }
+}
+
+impl AppSync<'_> {
+    /// Every piece that the device holds: a server's copy of it is only sent as an answer.
+    ///
+    /// That goes for refused pieces too: the server's copy would overwrite the edit that could not
+    /// be taken.
+    fn ids_in_request(&self) -> HashSet<RecordId> {
+        let pushed = self.pushed.iter().map(|push| push.id);
+        let rejected = self.rejected.iter().filter_map(|rejected| RecordId::parse(&rejected.id));
+        pushed.chain(rejected).collect()
+    }
+}

@@ -1,0 +1,424 @@
+//! `POST /pieces`: pushes from the phones' app. What comes back is in `app_pull`.
+
+use super::app_plan::plan;
+use super::bases::needed;
+use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
+use super::edit::{Applied, Bases, Edit, Setting, apply};
+use super::record::PieceRecord;
+use super::{Engine, Error, ErrorKind, Result, Room, check_state};
+use crate::digest::Digest;
+use crate::id::{Key, Kind, RecordId, UserId};
+use crate::store::{Envelope, Head, HeadState, HistoryKey, IndexEntry, Stamp, Version};
+use crate::time::UnixMillis;
+use crate::wire::app::{AppPiece, Operation, PiecesReply, PiecesRequest};
+use crate::wire::{Refusal, Rejected, WireVersion};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// A pushed piece. Most pieces of a request are only compared; those are read, hashed and dropped,
+/// and read again if there is more to do.
+#[derive(Debug)]
+pub(super) struct Pushed<'a> {
+    json: &'a RawValue,
+    pub id: RecordId,
+    pub version: WireVersion,
+    pub flagged: bool,
+    /// Hash of its content.
+    pub hash: Digest,
+    piece: Option<Box<AppPiece>>,
+}
+
+impl<'a> Pushed<'a> {
+    fn new(json: &'a RawValue, piece: AppPiece) -> Self {
+        let AppPiece { id, version, flagged, digest: hash, .. } = piece;
+        let is_needed = flagged || !version.is_issued();
+        Self { json, id, version, flagged, hash, piece: is_needed.then(|| Box::new(piece)) }
+    }
+
+    /// Returns the piece whole.
+    pub fn open(&self, user: &UserId) -> Cow<'_, AppPiece> {
+        match &self.piece {
+            Some(piece) => Cow::Borrowed(piece),
+            // It was read before; the same text reads the same.
+            None => match AppPiece::read(self.json, user) {
+                Ok(piece) => Cow::Owned(piece),
+                Err(_) => unreachable!("a piece that could be read can be read again"),
+            },
+        }
+    }
+}
+
+/// What became of one pushed piece.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// The record as it stands after the push.
+    pub envelope: Envelope,
+    /// Whether the device is told that its push arrived.
+    pub is_acknowledged: bool,
+    /// How many values lost.
+    pub n_lost: usize,
+}
+
+/// What is known of the user's records, without content.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub entries: HashMap<RecordId, IndexEntry>,
+    /// Whether `entries` holds every piece; else only those of the request.
+    pub is_complete: bool,
+    /// Whether the device's content is the server's, so that there is nothing to pull.
+    pub is_settled: bool,
+}
+
+/// One request on its way through the engine.
+#[derive(Debug)]
+pub(super) struct AppSync<'a> {
+    pub user: &'a UserId,
+    pub operation: Operation,
+    pub last: Option<Stamp>,
+    pub now: UnixMillis,
+    pub pushed: Vec<Pushed<'a>>,
+    pub rejected: Vec<Rejected>,
+    /// By place in `pushed`.
+    pub outcomes: BTreeMap<usize, Outcome>,
+    /// Places in `pushed` that were refused after a look at the record.
+    pub refused: BTreeSet<usize>,
+    pub known: Known,
+}
+
+impl Engine {
+    /// Takes in what a phone sent to `POST /pieces` and says what it must learn.
+    ///
+    /// The reply holds at most about `reply_limit_bytes`; where that cuts it, further syncs bring
+    /// the rest.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if the store cannot answer and nothing of the push is known to
+    /// be committed; sending the request again is harmless. [`ErrorKind::Gone`] if the account was
+    /// erased and the device still holds what it had before.
+    pub async fn sync_pieces(
+        &self,
+        user: &UserId,
+        request: &PiecesRequest<'_>,
+        reply_limit_bytes: usize,
+    ) -> Result<PiecesReply> {
+        let now = self.clock.now();
+        let mut sync = AppSync::begin(user, request, now);
+        let mut tries = 0;
+        loop {
+            let head = self.store.head(user).await?;
+            check_state(head.as_ref())?;
+            sync.refuse_ghosts(head.as_ref())?;
+            match self.push_round(&mut sync, head).await? {
+                Round::Finished => break,
+                Round::Again => {}
+                Round::Raced => tries += 1,
+            }
+            if let Some(error) = gave_up(tries) {
+                return Err(error);
+            }
+        }
+        self.pull_for_app(sync, reply_limit_bytes).await
+    }
+
+    /// Looks at every push that has no outcome yet, and commits what becomes of them.
+    async fn push_round(&self, sync: &mut AppSync<'_>, head: Option<Head>) -> Result<Round> {
+        sync.known = self.known(sync, head.as_ref()).await?;
+        let due = sync.due();
+        if due.is_empty() {
+            return Ok(Round::Finished);
+        }
+        let envelopes = self.read_due(sync, &due).await?;
+        let mut opened = HashMap::new();
+        for envelope in envelopes.into_iter().flatten() {
+            let record = PieceRecord::open(&envelope)?;
+            opened.insert(envelope.key.id, (envelope, record));
+        }
+        let setting = self.setting(sync.now);
+        let mut edits = Vec::new();
+        let mut keys: BTreeSet<HistoryKey> = BTreeSet::new();
+        for &at in &due {
+            let push = sync.pushed[at].open(sync.user);
+            let record = opened.get(&sync.pushed[at].id).map(|(_, record)| record);
+            let edit = plan(record, &push, setting);
+            keys.extend(edit.iter().flat_map(|edit| needed(record, edit)));
+            edits.push((at, edit));
+        }
+        let bases = self.read_bases(sync.user, keys, setting.oldest).await?;
+        let mut room = Room::of(head.as_ref());
+        let mut drafts = Vec::new();
+        for (at, edit) in edits {
+            let old = opened.get(&sync.pushed[at].id);
+            let old = old.map(|(envelope, record)| (envelope, record));
+            if let Some(draft) = self.decide(sync, at, old, edit, &bases, setting, &mut room) {
+                drafts.push(draft);
+            }
+        }
+        let open = drafts.iter_mut().map(|drafted| &mut drafted.draft).collect();
+        self.drop_known_conflicts(sync.user, open).await?;
+        self.commit_round(sync, head, drafts).await
+    }
+
+    /// Applies one edit; the outcome stands if nothing is to be written, else it comes as a draft.
+    #[allow(clippy::too_many_arguments)] // One call site; a struct would only rename them.
+    fn decide(
+        &self,
+        sync: &mut AppSync<'_>,
+        at: usize,
+        old: Option<(&Envelope, &PieceRecord)>,
+        edit: Option<Edit>,
+        bases: &Bases,
+        setting: Setting,
+        room: &mut Room,
+    ) -> Option<Drafted> {
+        let id = sync.pushed[at].id;
+        let is_edit = edit.is_some();
+        let applied = match &edit {
+            Some(edit) => apply(id, old, edit, bases, setting),
+            None => unchanged(old),
+        };
+        let applied = applied.and_then(|applied| {
+            if !needs_higher_version(&applied.envelope, &sync.pushed[at]) {
+                return Ok(applied);
+            }
+            let above = Some(applied.envelope.version);
+            let edit = edit.unwrap_or_default();
+            apply(id, old, &Edit { above, ..edit }, bases, setting)
+        });
+        let applied = match applied {
+            Ok(applied) => applied,
+            Err(refusal) => {
+                sync.refuse(at, refusal);
+                return None;
+            }
+        };
+        let push = &sync.pushed[at];
+        let is_acknowledged = push.flagged || is_edit || !push.version.is_issued();
+        if !applied.writes {
+            let envelope = applied.envelope;
+            let n_lost = applied.lost.len();
+            sync.outcomes.insert(at, Outcome { envelope, is_acknowledged, n_lost });
+            return None;
+        }
+        let new = applied.envelope;
+        let old_bytes = old.map(|(envelope, _)| envelope.content.len());
+        if !room.take(old_bytes, new.content.len()) {
+            sync.refuse(at, Refusal::QuotaExceeded);
+            return None;
+        }
+        let inbox = applied.lost.iter().map(|lost| inbox_entry(new.key, lost, setting.now));
+        let draft = Draft {
+            old: old.map(|(envelope, _)| OldFacts::of(envelope)),
+            history: applied.history,
+            inbox: inbox.collect(),
+            new: new.clone(),
+        };
+        let n_lost = applied.lost.len();
+        Some(Drafted { at, draft, outcome: Outcome { envelope: new, is_acknowledged, n_lost } })
+    }
+
+    async fn commit_round(
+        &self,
+        sync: &mut AppSync<'_>,
+        head: Option<Head>,
+        drafted: Vec<Drafted>,
+    ) -> Result<Round> {
+        let (mut drafts, mut outcomes) = (Vec::new(), Vec::new());
+        for Drafted { at, draft, outcome } in drafted {
+            drafts.push(draft);
+            outcomes.push((at, outcome));
+        }
+        let committed = self.commit(sync.user, head, drafts).await;
+        sync.outcomes.extend(outcomes.into_iter().take(committed.done));
+        match committed.stopped {
+            Some(Stopped::Raced) => Ok(Round::Raced),
+            Some(Stopped::Failed(_)) if sync.has_committed() => {
+                // What is committed is acknowledged; the rest comes again with the next sync.
+                Ok(Round::Finished)
+            }
+            Some(Stopped::Failed(error)) => Err(error),
+            None if sync.due().is_empty() => Ok(Round::Finished),
+            None => Ok(Round::Again),
+        }
+    }
+
+    /// Finds out which of the pieces differ from the server's, as cheaply as the request allows.
+    async fn known(&self, sync: &AppSync<'_>, head: Option<&Head>) -> Result<Known> {
+        let Some(head) = head else {
+            return Ok(Known { is_complete: true, ..Known::default() });
+        };
+        if sync.is_settled(head) {
+            return Ok(Known { is_settled: true, ..Known::default() });
+        }
+        let is_small = (sync.pushed.len() as u64).saturating_mul(4) <= head.records;
+        if sync.last.is_some() && is_small {
+            return self.known_of_request(sync).await;
+        }
+        let entries = self.store.index(sync.user, Kind::Piece).await?;
+        let entries = entries.into_iter().map(|entry| (entry.id, entry)).collect();
+        Ok(Known { entries, is_complete: true, is_settled: false })
+    }
+
+    async fn known_of_request(&self, sync: &AppSync<'_>) -> Result<Known> {
+        let ids: BTreeSet<RecordId> = sync.pushed.iter().map(|push| push.id).collect();
+        let keys: Vec<Key> = ids.into_iter().map(Key::piece).collect();
+        if keys.is_empty() {
+            return Ok(Known::default());
+        }
+        let found = self.store.read(sync.user, &keys).await?;
+        let entry = |envelope: Envelope| (envelope.key.id, index_entry(&envelope));
+        let entries = found.into_iter().flatten().map(entry).collect();
+        Ok(Known { entries, ..Known::default() })
+    }
+
+    async fn read_due(&self, sync: &AppSync<'_>, due: &[usize]) -> Result<Vec<Option<Envelope>>> {
+        let ids = due.iter().map(|at| sync.pushed[*at].id);
+        let exists = |id: &RecordId| sync.known.is_settled || sync.known.entries.contains_key(id);
+        let keys: Vec<Key> = ids.filter(exists).map(Key::piece).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.store.read(sync.user, &keys).await?)
+    }
+}
+
+/// How one round of pushing ended.
+enum Round {
+    Finished,
+    /// A piece stood in the request twice; its second push is still to come.
+    Again,
+    Raced,
+}
+
+struct Drafted {
+    at: usize,
+    draft: Draft,
+    outcome: Outcome,
+}
+
+/// A push without an edit leaves the record as it is.
+fn unchanged(old: Option<(&Envelope, &PieceRecord)>) -> std::result::Result<Applied, Refusal> {
+    // Without a record every push is a creation, so there is one; if not, the push is refused
+    // rather than lost.
+    let (envelope, record) = old.ok_or(Refusal::InvalidField)?;
+    Ok(Applied {
+        record: record.clone(),
+        envelope: envelope.clone(),
+        history: Vec::new(),
+        lost: Vec::new(),
+        writes: false,
+    })
+}
+
+/// Whether the device must take over content under the version that it already has, and holds the
+/// largest n there is.
+fn needs_higher_version(envelope: &Envelope, push: &Pushed<'_>) -> bool {
+    let version = push.version;
+    let is_last = version.is_issued() && version.n() == WireVersion::N_COUNT - 1;
+    let is_same = version.is_issued() && version.version() == envelope.version;
+    is_last && is_same && !envelope.deleted && envelope.hash != push.hash
+}
+
+pub(super) fn index_entry(envelope: &Envelope) -> IndexEntry {
+    IndexEntry {
+        id: envelope.key.id,
+        version: envelope.version,
+        stamp: envelope.stamp,
+        deleted: envelope.deleted,
+        size_bytes: u32::try_from(envelope.content.len()).unwrap_or(u32::MAX),
+        hash: envelope.hash,
+    }
+}
+
+impl<'a> AppSync<'a> {
+    fn begin(user: &'a UserId, request: &PiecesRequest<'a>, now: UnixMillis) -> Self {
+        let (mut pushed, mut rejected) = (Vec::new(), Vec::new());
+        if request.operation != Operation::Download {
+            for json in &request.pieces {
+                match AppPiece::read(json, user) {
+                    Ok(piece) => pushed.push(Pushed::new(json, piece)),
+                    Err(refused) => rejected.push(refused),
+                }
+            }
+        }
+        // A time that this server cannot have given is no cursor: start afresh.
+        let last = request.last_synced_at.map(|at| Stamp(at.secs()));
+        let last = last.filter(|last| last.0 <= now.secs() + 2);
+        Self {
+            user,
+            operation: request.operation,
+            last,
+            now,
+            pushed,
+            rejected,
+            outcomes: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            known: Known::default(),
+        }
+    }
+
+    /// A device that holds what it had before the account was erased is told so, instead of being
+    /// taken for new.
+    fn refuse_ghosts(&self, head: Option<&Head>) -> Result<()> {
+        let Some(head) = head.filter(|head| head.state == HeadState::Erased) else {
+            return Ok(());
+        };
+        let is_ghost = self.pushed.iter().any(|push| push.version.is_issued())
+            || self.last.is_some_and(|last| {
+                head.erased_at.is_some_and(|erased_at| last.0 <= erased_at.secs())
+            });
+        if is_ghost {
+            return Err(Error::new(ErrorKind::Gone, "the account was erased"));
+        }
+        Ok(())
+    }
+
+    /// Whether the device's content is the server's.
+    fn is_settled(&self, head: &Head) -> bool {
+        let sum = self.pushed.iter().fold(Digest::default(), |sum, push| sum.plus(push.hash));
+        let is_known = |push: &Pushed<'_>| {
+            push.version.is_issued() && push.version.version() <= head.max_version
+        };
+        self.operation != Operation::Download
+            && self.rejected.is_empty()
+            && sum == head.content
+            && self.pushed.iter().all(is_known)
+    }
+
+    /// The pushes that must be looked at: each piece at most once, in the order of the request.
+    fn due(&self) -> Vec<usize> {
+        let mut ids = HashSet::new();
+        let is_open = |at: &usize| !self.outcomes.contains_key(at) && !self.refused.contains(at);
+        let open = (0..self.pushed.len()).filter(is_open);
+        let must_look = open.filter(|at| self.must_look(&self.pushed[*at]));
+        must_look.filter(|at| ids.insert(self.pushed[*at].id)).collect()
+    }
+
+    fn must_look(&self, push: &Pushed<'_>) -> bool {
+        let version: WireVersion = push.version;
+        if push.flagged || !version.is_issued() || self.known.is_settled {
+            return push.flagged || !version.is_issued();
+        }
+        let is_above = |known: Version| known < version.version();
+        self.known
+            .entries
+            .get(&push.id)
+            .is_none_or(|entry| entry.hash != push.hash || is_above(entry.version))
+    }
+
+    fn refuse(&mut self, at: usize, refusal: Refusal) {
+        let message = match refusal {
+            Refusal::QuotaExceeded => "there is no room left for this user",
+            Refusal::TooLarge => "the piece is too large",
+            _ => "the piece cannot be taken",
+        };
+        let id = self.pushed[at].id.to_string();
+        self.rejected.push(Rejected { id, refusal, message: message.to_owned() });
+        self.refused.insert(at);
+    }
+
+    fn has_committed(&self) -> bool {
+        !self.outcomes.is_empty()
+    }
+}

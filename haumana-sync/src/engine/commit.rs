@@ -1,0 +1,342 @@
+//! Writing: batches, the next head, and the compare-and-swap.
+
+use super::edit::Lost;
+use super::record::to_json;
+use super::{Engine, Error, Result};
+use crate::digest::Digest;
+use crate::id::{Key, Kind, UserId};
+use crate::limits;
+use crate::store::{
+    Batch, CommitId, Envelope, Epoch, ErrorKind, Head, HeadState, HistoryEntry, Revision, Stamp,
+};
+use crate::time::UnixMillis;
+use crate::{engine::meta::FORMAT, merge::Reason};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+/// How much later than the server's second a commit is stamped: two seconds by which the clocks of
+/// servers may differ, and one for the fraction that the phones cut off. A `lastSyncedAt` that a
+/// fast server gave is then never at or behind the stamp of a later commit by a slow one.
+const STAMP_AHEAD_SECS: i64 = 3;
+
+/// A commit that took longer is stamped again: phones may have synced meanwhile with a time that
+/// its first stamp is not later than.
+const SLOW_COMMIT_MS: i64 = 1000;
+
+/// How often the history of a user who writes is purged.
+const PURGE_EVERY_MS: i64 = 86_400_000;
+
+/// One record to write, with what must be written together with it.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub old: Option<OldFacts>,
+    pub new: Envelope,
+    pub history: Vec<HistoryEntry>,
+    /// New entries of the inbox.
+    pub inbox: Vec<Envelope>,
+}
+
+/// What the head's sums need to know of a record's last state.
+#[derive(Clone, Copy, Debug)]
+pub struct OldFacts {
+    pub version: u32,
+    pub deleted: bool,
+    pub hash: Digest,
+    pub content_bytes: usize,
+}
+
+impl OldFacts {
+    pub fn of(envelope: &Envelope) -> Self {
+        Self {
+            version: envelope.version,
+            deleted: envelope.deleted,
+            hash: envelope.hash,
+            content_bytes: envelope.content.len(),
+        }
+    }
+}
+
+impl Draft {
+    fn items(&self) -> usize {
+        1 + self.history.len() + self.inbox.len()
+    }
+
+    fn size_bytes(&self) -> usize {
+        let history: usize = self.history.iter().map(HistoryEntry::size_bytes).sum();
+        let inbox: usize = self.inbox.iter().map(Envelope::size_bytes).sum();
+        self.new.size_bytes() + history + inbox
+    }
+}
+
+/// How far a list of drafts got.
+#[derive(Debug)]
+pub struct Committed {
+    /// How many drafts, from the first, are committed.
+    pub done: usize,
+    /// Why the rest is not, if it is not.
+    pub stopped: Option<Stopped>,
+}
+
+/// Why a list of drafts was not committed to its end.
+#[derive(Debug)]
+pub enum Stopped {
+    /// Somebody else was faster: read again, merge again.
+    Raced,
+    /// The store failed.
+    Failed(Error),
+}
+
+impl Engine {
+    /// Commits `drafts` in as few batches as the store allows, each whole.
+    pub(super) async fn commit(
+        &self,
+        user: &UserId,
+        mut head: Option<Head>,
+        drafts: Vec<Draft>,
+    ) -> Committed {
+        let mut done = 0;
+        let mut left = std::collections::VecDeque::from(drafts);
+        while !left.is_empty() {
+            let now = self.clock.now();
+            let count = self.batch_count(&left);
+            let batch = self.batch(head.as_ref(), left.drain(..count).collect(), now);
+            match self.commit_once(user, head.as_ref(), &batch).await {
+                Ok(()) => {
+                    let is_slow = now.plus_ms(SLOW_COMMIT_MS) < self.clock.now();
+                    let purges =
+                        head.as_ref().is_some_and(|old| old.purged_at != batch.head.purged_at);
+                    done += count;
+                    head = Some(match is_slow {
+                        true => self.stamp_again(user, batch).await,
+                        false => batch.head,
+                    });
+                    if purges {
+                        // What is left behind now goes the next time.
+                        let _ = self.purge(user).await;
+                    }
+                }
+                Err(error) => {
+                    let stopped = match error.kind() {
+                        ErrorKind::Conflict => Stopped::Raced,
+                        _ => Stopped::Failed(error.into()),
+                    };
+                    return Committed { done, stopped: Some(stopped) };
+                }
+            }
+        }
+        Committed { done, stopped: None }
+    }
+
+    /// A conflict that is in the inbox already, open or closed, is not put there again.
+    pub(super) async fn drop_known_conflicts(
+        &self,
+        user: &UserId,
+        drafts: Vec<&mut Draft>,
+    ) -> Result<()> {
+        let inbox = drafts.iter().flat_map(|draft| &draft.inbox);
+        let keys: Vec<Key> = inbox.map(|entry| entry.key).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let found = self.store.read(user, &keys).await?;
+        let known: HashSet<Key> = found.into_iter().flatten().map(|entry| entry.key).collect();
+        for draft in drafts {
+            draft.inbox.retain(|entry| !known.contains(&entry.key));
+        }
+        Ok(())
+    }
+
+    /// Deletes history that is past its retention.
+    async fn purge(&self, user: &UserId) -> Result<()> {
+        let oldest = self.setting(self.clock.now()).oldest;
+        Ok(self.store.purge(user, oldest).await?)
+    }
+
+    /// Commits one batch; an unknown outcome is settled by the identical call.
+    async fn commit_once(
+        &self,
+        user: &UserId,
+        head: Option<&Head>,
+        batch: &Batch,
+    ) -> crate::store::Result<()> {
+        let mut result = self.store.commit(user, head, batch).await;
+        for _ in 0..3 {
+            match &result {
+                Err(error) if error.kind() == ErrorKind::Unknown => {
+                    result = self.store.commit(user, head, batch).await;
+                }
+                _ => break,
+            }
+        }
+        result
+    }
+
+    /// How many of `drafts`, from the first, one batch may hold; at least one.
+    fn batch_count(&self, drafts: &std::collections::VecDeque<Draft>) -> usize {
+        let limits = self.store.batch_limits();
+        let (mut items, mut bytes) = (0, 0);
+        for (at, draft) in drafts.iter().enumerate() {
+            items += draft.items();
+            bytes += draft.size_bytes();
+            if 0 < at && (limits.items < items || limits.bytes < bytes) {
+                return at;
+            }
+        }
+        drafts.len()
+    }
+
+    /// Writes the records of a slow commit once more, with a stamp of now. If somebody was faster,
+    /// the records keep the stamp that they have, and the next head is read anyway.
+    async fn stamp_again(&self, user: &UserId, slow: Batch) -> Head {
+        let now = self.clock.now();
+        let mut head = slow.head.clone();
+        head.revision.0 += 1;
+        head.stamp = head.stamp.max(Stamp(now.secs() + STAMP_AHEAD_SECS));
+        head.commit = CommitId(self.random_u128());
+        let mut records = slow.records;
+        for record in &mut records {
+            record.revision = head.revision;
+            record.stamp = head.stamp;
+        }
+        let again = Batch { head, records, history: Vec::new() };
+        match self.store.commit(user, Some(&slow.head), &again).await {
+            Ok(()) => again.head,
+            Err(_) => slow.head,
+        }
+    }
+
+    fn batch(&self, old: Option<&Head>, drafts: Vec<Draft>, now: UnixMillis) -> Batch {
+        let mut head = old.cloned().unwrap_or_else(|| self.first_head(now));
+        head.revision.0 += 1;
+        head.stamp = head.stamp.max(Stamp(now.secs() + STAMP_AHEAD_SECS));
+        head.generation = self.config.generation;
+        head.commit = CommitId(self.random_u128());
+        head.state = HeadState::Active;
+        if head.purged_at.plus_ms(PURGE_EVERY_MS) <= now {
+            head.purged_at = now;
+        }
+        let (mut records, mut history) = (Vec::new(), Vec::new());
+        for draft in drafts {
+            count_draft(&mut head, &draft);
+            history.extend(draft.history);
+            records.push(draft.new);
+            records.extend(draft.inbox);
+        }
+        // Two pushes of one batch may raise the same conflict; it is one entry.
+        records.sort_by_key(|record: &Envelope| record.key);
+        records.dedup_by_key(|record| record.key);
+        for record in &mut records {
+            record.revision = head.revision;
+            record.stamp = head.stamp;
+        }
+        Batch { head, records, history }
+    }
+
+    pub(super) fn first_head(&self, now: UnixMillis) -> Head {
+        Head {
+            epoch: Epoch(self.random.next_u64()),
+            revision: Revision(0),
+            stamp: Stamp(0),
+            generation: self.config.generation,
+            versions: Digest::default(),
+            content: Digest::default(),
+            records: 0,
+            bytes: 0,
+            max_version: 0,
+            commit: CommitId(0),
+            state: HeadState::Active,
+            erased_at: None,
+            purged_at: now,
+        }
+    }
+}
+
+/// Keeps the head's sums: what the record was goes out, what it is comes in.
+fn count_draft(head: &mut Head, draft: &Draft) {
+    let (key, new) = (draft.new.key, &draft.new);
+    if key.kind == Kind::Conflict {
+        return;
+    }
+    let is_live_piece = |deleted: bool| key.kind == Kind::Piece && !deleted;
+    if let Some(old) = draft.old {
+        head.versions = head.versions.minus(Digest::of_version(key, old.version, old.deleted));
+        if is_live_piece(old.deleted) {
+            head.content = head.content.minus(old.hash);
+        }
+        head.bytes = head.bytes.saturating_sub(old.content_bytes as u64);
+    } else {
+        head.records += 1;
+    }
+    head.versions = head.versions.plus(Digest::of_version(key, new.version, new.deleted));
+    if is_live_piece(new.deleted) {
+        head.content = head.content.plus(new.hash);
+    }
+    head.bytes += new.content.len() as u64;
+    head.max_version = head.max_version.max(new.version);
+}
+
+/// An entry of the inbox, as stored: it refers to versions instead of copying texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredConflict {
+    pub key: Key,
+    /// `None` where a delete was involved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// The version in which the other value stands.
+    pub version: u32,
+    /// Where the lost value is kept: version and side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost: Option<(u32, u32)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<u32>,
+    pub reason: Reason,
+    pub at: UnixMillis,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// How it was closed; `None` while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
+}
+
+/// Makes the inbox entry of a value that lost. The id is derived from (record, version, field,
+/// lost value), so that a repeat makes no second one.
+pub fn inbox_entry(key: Key, lost: &Lost, now: UnixMillis) -> Envelope {
+    let (tag, value) = lost.lost.canonical();
+    let place = format!(
+        "{}\0{}\0{}\0{}\0",
+        key.kind.as_str(),
+        key.id,
+        lost.version,
+        lost.field.as_deref().unwrap_or_default()
+    );
+    let id = Digest::of([place.as_bytes(), &[tag], value]).into_id();
+    let stored = StoredConflict {
+        key,
+        field: lost.field.clone(),
+        version: lost.version,
+        lost: lost.at.map(|at| (at.version, at.side)),
+        base: lost.base,
+        reason: lost.reason,
+        at: now,
+        device: lost.device.clone(),
+        resolution: None,
+    };
+    Envelope {
+        key: Key::conflict(id),
+        version: 1,
+        revision: Revision(0),
+        stamp: Stamp(0),
+        modified_at: now,
+        deleted: false,
+        hash: Digest::default(),
+        format: FORMAT,
+        content: to_json(&stored),
+        meta: "{}".to_owned(),
+    }
+}
+
+/// What the loop around a compare-and-swap says when it gives up.
+pub fn gave_up(tries: usize) -> Option<Error> {
+    (limits::COMMIT_TRIES <= tries).then(Error::contended)
+}

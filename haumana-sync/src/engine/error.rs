@@ -1,0 +1,69 @@
+//! Why a call of the engine failed as a whole.
+
+use crate::store;
+
+/// What the caller can do about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The store cannot answer now. Send the same request again later.
+    Unavailable,
+    /// The account is being erased. Send the same request again later.
+    Erasing,
+    /// The account was erased; what the device holds belongs to the time before.
+    Gone,
+    /// There is no such record, version or conflict.
+    NotFound,
+    /// What was asked for is past its retention.
+    PastRetention,
+    /// The conflict was closed with another resolution.
+    ConflictClosed,
+    /// The request contradicts itself or a limit.
+    Invalid,
+    /// A mistake of this library or of the stored data. A person must look.
+    Internal,
+}
+
+/// A failed call of the engine. `Display` never holds the user's data.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Error {
+    kind: ErrorKind,
+    what: &'static str,
+    #[source]
+    source: Option<store::Error>,
+}
+
+impl Error {
+    /// Returns what the caller can do.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    pub(crate) fn new(kind: ErrorKind, what: &'static str) -> Self {
+        Self { kind, what, source: None }
+    }
+
+    pub(crate) fn corrupt() -> Self {
+        Self::new(ErrorKind::Internal, "a stored record cannot be read")
+    }
+
+    pub(crate) fn newer_format() -> Self {
+        Self::new(ErrorKind::Unavailable, "a record was written by a newer program")
+    }
+
+    pub(crate) fn contended() -> Self {
+        Self::new(ErrorKind::Unavailable, "too many others are writing for this user")
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        let (kind, what) = match error.kind() {
+            store::ErrorKind::Corrupt => (ErrorKind::Internal, "the store found broken data"),
+            store::ErrorKind::TooLarge => (ErrorKind::Internal, "a commit was too large"),
+            _ => (ErrorKind::Unavailable, "the store is not available"),
+        };
+        Self { kind, what, source: Some(error) }
+    }
+}

@@ -1,0 +1,415 @@
+//! The inbox: values that lost and wait for a person; and history.
+
+use super::bases::fields;
+use super::commit::{Draft, OldFacts, Stopped, StoredConflict, gave_up};
+use super::edit::{Against, Change, Edit, apply};
+use super::record::{HistoryMeta, PieceRecord, parse, to_json};
+use super::{Engine, Error, ErrorKind, Result, check_state};
+use crate::id::{Key, Kind, RecordId, UserId};
+use crate::merge::Reason;
+use crate::record::{PIECE_FIELDS, Value, field_spec};
+use crate::store::{Envelope, Head, HistoryEntry, HistoryKey, Stamp, Version};
+use crate::time::UnixMillis;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A value that lost and is still open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Its id.
+    pub id: RecordId,
+    /// The record.
+    pub key: Key,
+    /// The field; `None` where a delete was involved.
+    pub field: Option<String>,
+    /// The field's value now.
+    pub kept: Value,
+    /// The value that lost; `None` if it is past its retention.
+    pub lost: Option<Value>,
+    /// The version that the push was based on, where known.
+    pub base: Option<Version>,
+    /// Why it lost.
+    pub reason: Reason,
+    /// When.
+    pub at: UnixMillis,
+    /// The device with whose push it came up, where known.
+    pub device: Option<String>,
+}
+
+/// How a person closes a conflict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// Leave the record as it is.
+    Keep,
+    /// Put the lost value back; where a delete lost, delete.
+    Restore,
+    /// Put another value.
+    Set(Value),
+}
+
+/// One version of a piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PieceVersion {
+    /// The version.
+    pub version: Version,
+    /// 0 for the version itself; others are pushes of which a part lost.
+    pub side: u32,
+    /// When it was committed, or pushed.
+    pub at: UnixMillis,
+    /// Which device made it, where known.
+    pub device: Option<String>,
+    /// The fields that it changed.
+    pub changed: Vec<String>,
+    /// The fields that lost, and why.
+    pub lost: Vec<(String, Reason)>,
+    /// Whether it is a tombstone.
+    pub deleted: bool,
+    /// Its fields.
+    pub fields: BTreeMap<String, Value>,
+}
+
+/// Where a page of open conflicts ends; the next one starts behind it.
+pub type ConflictPlace = (Stamp, RecordId);
+
+impl Engine {
+    /// Lists open conflicts, newest first, at most `limit`, and where the next page starts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if the store cannot answer.
+    pub async fn conflicts(
+        &self,
+        user: &UserId,
+        after: Option<ConflictPlace>,
+        limit: usize,
+    ) -> Result<(Vec<Conflict>, Option<ConflictPlace>)> {
+        let mut index = self.store.index(user, Kind::Conflict).await?;
+        index.retain(|entry| !entry.deleted);
+        index.sort_unstable_by_key(|entry| std::cmp::Reverse((entry.stamp, entry.id)));
+        let due = index.iter().map(|entry| (entry.stamp, entry.id));
+        let mut due = due.filter(|place| after.is_none_or(|after| *place < after)).peekable();
+        let places: Vec<ConflictPlace> = due.by_ref().take(limit).collect();
+        let next = due.peek().and(places.last()).copied();
+        let keys: Vec<Key> = places.iter().map(|(_, id)| Key::conflict(*id)).collect();
+        let mut conflicts = Vec::new();
+        for envelope in self.store.read(user, &keys).await?.into_iter().flatten() {
+            if !envelope.deleted {
+                conflicts.push(self.open_conflict(user, &envelope).await?);
+            }
+        }
+        Ok((conflicts, next))
+    }
+
+    async fn open_conflict(&self, user: &UserId, envelope: &Envelope) -> Result<Conflict> {
+        let stored: StoredConflict = parse(&envelope.content)?;
+        let record = self.store.read(user, &[stored.key]).await?.into_iter().flatten().next();
+        let record = record.as_ref().map(PieceRecord::open).transpose()?;
+        let name = stored.field.as_deref();
+        let kept = record.and_then(|record| Some(record.piece?.get(name?)));
+        let lost = self.lost_value(user, &stored).await?;
+        Ok(Conflict {
+            id: envelope.key.id,
+            key: stored.key,
+            kept: kept.unwrap_or(Value::Null),
+            lost,
+            base: stored.base,
+            reason: stored.reason,
+            at: stored.at,
+            device: stored.device,
+            field: stored.field,
+        })
+    }
+
+    async fn lost_value(&self, user: &UserId, stored: &StoredConflict) -> Result<Option<Value>> {
+        let (Some(name), Some((version, side))) = (&stored.field, stored.lost) else {
+            return Ok(stored.field.is_none().then_some(Value::Null));
+        };
+        let key = HistoryKey { key: stored.key, version, side };
+        let bases =
+            self.read_bases(user, BTreeSet::from([key]), self.setting(self.clock.now()).oldest);
+        let value = bases.await?.remove(&key).map(|mut fields| fields.remove(name));
+        Ok(value.map(|value| value.unwrap_or(Value::Null)))
+    }
+
+    /// Closes a conflict. Closing it the same way again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there is none of that id; [`ErrorKind::ConflictClosed`] if it was
+    /// closed another way; [`ErrorKind::PastRetention`] if the lost value is gone;
+    /// [`ErrorKind::Invalid`] if the value cannot be put there.
+    pub async fn resolve(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        resolution: &Resolution,
+    ) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            let head = self.store.head(user).await?;
+            check_state(head.as_ref())?;
+            let found = self.store.read(user, &[Key::conflict(id)]).await?;
+            let Some(envelope) = found.into_iter().flatten().next() else {
+                return Err(Error::new(ErrorKind::NotFound, "there is no such conflict"));
+            };
+            let mut stored: StoredConflict = parse(&envelope.content)?;
+            let mark = mark(resolution);
+            if let Some(closed) = &stored.resolution {
+                let is_same = *closed == mark;
+                return is_same.then_some(()).ok_or_else(closed_otherwise);
+            }
+            let edit = self.resolving_edit(user, &stored, resolution).await?;
+            stored.resolution = Some(mark);
+            let closed = Envelope {
+                deleted: true,
+                version: envelope.version + 1,
+                content: to_json(&stored),
+                ..envelope
+            };
+            let drafts = self.resolving_drafts(user, &stored, edit, closed).await?;
+            match self.commit(user, head, drafts).await.stopped {
+                None => return Ok(()),
+                Some(Stopped::Raced) => tries += 1,
+                Some(Stopped::Failed(error)) => return Err(error),
+            }
+            if let Some(error) = gave_up(tries) {
+                return Err(error);
+            }
+        }
+    }
+
+    /// The edit that a resolution asks for, without its base.
+    async fn resolving_edit(
+        &self,
+        user: &UserId,
+        stored: &StoredConflict,
+        resolution: &Resolution,
+    ) -> Result<Option<Edit>> {
+        let value = match resolution {
+            Resolution::Keep => return Ok(None),
+            Resolution::Set(value) => value.clone(),
+            Resolution::Restore => {
+                let value = self.lost_value(user, stored).await?;
+                value.ok_or_else(|| past_retention("the lost value is past its retention"))?
+            }
+        };
+        let Some(name) = &stored.field else {
+            if matches!(resolution, Resolution::Set(_)) {
+                return Err(Error::new(ErrorKind::Invalid, "there is no field to set"));
+            }
+            return Ok(Some(Edit { delete: true, ..Edit::default() }));
+        };
+        let is_fitting = field_spec(name).check(&value).is_ok();
+        if !is_fitting {
+            return Err(Error::new(ErrorKind::Invalid, "the field cannot hold this value"));
+        }
+        let now = self.clock.now();
+        Ok(Some(Edit { changes: vec![put(name, value, now)], ..Edit::default() }))
+    }
+
+    async fn resolving_drafts(
+        &self,
+        user: &UserId,
+        stored: &StoredConflict,
+        edit: Option<Edit>,
+        closed: Envelope,
+    ) -> Result<Vec<Draft>> {
+        let Some(edit) = edit else {
+            return Ok(vec![closing(closed)]);
+        };
+        let found = self.store.read(user, &[stored.key]).await?;
+        let Some(envelope) = found.into_iter().flatten().next() else {
+            return Err(Error::new(ErrorKind::NotFound, "the record is gone"));
+        };
+        match self.edited(user, &envelope, edit).await? {
+            // The record and the entry change together, or neither does.
+            Some(mut draft) => {
+                draft.inbox.push(closed);
+                Ok(vec![draft])
+            }
+            None => Ok(vec![closing(closed)]),
+        }
+    }
+
+    /// Applies an edit that knows the piece as it stands.
+    async fn edited(
+        &self,
+        user: &UserId,
+        envelope: &Envelope,
+        edit: Edit,
+    ) -> Result<Option<Draft>> {
+        let record = PieceRecord::open(envelope)?;
+        let edit = Edit { base: Some(record.version), knows_delete: true, ..edit };
+        let setting = self.setting(self.clock.now());
+        let keys = super::bases::needed(Some(&record), &edit).into_iter().collect();
+        let bases = self.read_bases(user, keys, setting.oldest).await?;
+        let last = HistoryKey { key: record.key(), version: record.meta.last_version, side: 0 };
+        let is_whole = PIECE_FIELDS
+            .iter()
+            .all(|spec| edit.changes.iter().any(|change| change.name == spec.name));
+        if record.piece.is_none() && !edit.delete && !is_whole && !bases.contains_key(&last) {
+            return Err(past_retention("the piece's content is past its retention"));
+        }
+        let applied = apply(record.id, Some((envelope, &record)), &edit, &bases, setting)
+            .map_err(|_| Error::new(ErrorKind::Invalid, "the piece cannot take this"))?;
+        Ok(applied.writes.then(|| Draft {
+            old: Some(OldFacts::of(envelope)),
+            new: applied.envelope,
+            history: applied.history,
+            inbox: Vec::new(),
+        }))
+    }
+
+    /// Makes the content of an earlier version the piece's content again, as a new edit; also of a
+    /// deleted piece. Returns the version after.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the piece or the version never was; [`ErrorKind::PastRetention`]
+    /// if the version's content is gone.
+    pub async fn restore(&self, user: &UserId, id: RecordId, version: Version) -> Result<Version> {
+        let mut tries = 0;
+        loop {
+            let head = self.store.head(user).await?;
+            check_state(head.as_ref())?;
+            let found = self.store.read(user, &[Key::piece(id)]).await?;
+            let Some(envelope) = found.into_iter().flatten().next() else {
+                return Err(Error::new(ErrorKind::NotFound, "there is no such piece"));
+            };
+            let Some(edit) = self.restoring_edit(user, &envelope, version).await? else {
+                return Ok(envelope.version);
+            };
+            let Some(draft) = self.edited(user, &envelope, edit).await? else {
+                return Ok(envelope.version);
+            };
+            let restored = draft.new.version;
+            match self.commit(user, head, vec![draft]).await.stopped {
+                None => return Ok(restored),
+                Some(Stopped::Raced) => tries += 1,
+                Some(Stopped::Failed(error)) => return Err(error),
+            }
+            if let Some(error) = gave_up(tries) {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn restoring_edit(
+        &self,
+        user: &UserId,
+        envelope: &Envelope,
+        version: Version,
+    ) -> Result<Option<Edit>> {
+        let record = PieceRecord::open(envelope)?;
+        if version == 0 || record.version < version || record.meta.is_foreign(version) {
+            return Err(Error::new(ErrorKind::NotFound, "there was no such version"));
+        }
+        if version == record.version && record.piece.is_some() {
+            return Ok(None);
+        }
+        let key = HistoryKey { key: record.key(), version, side: 0 };
+        let now = self.clock.now();
+        let oldest = self.setting(now).oldest;
+        let mut bases = self.read_bases(user, BTreeSet::from([key]), oldest).await?;
+        let Some(fields) = bases.remove(&key).filter(|fields| fields.contains_key("title")) else {
+            return Err(past_retention("the version's content is past its retention"));
+        };
+        let mut edit = Edit::default();
+        let current = record.piece.iter().flat_map(|piece| piece.unknown.keys());
+        let cleared = current.filter(|name| !fields.contains_key(*name));
+        edit.changes.extend(cleared.map(|name| put(name, Value::Null, now)));
+        edit.changes.extend(fields.iter().map(|(name, value)| put(name, value.clone(), now)));
+        Ok(Some(edit))
+    }
+
+    /// Lists the versions of a piece and the pushes that lost, newest first; the current version
+    /// comes first if `before` is `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there never was such a piece.
+    pub async fn piece_history(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<PieceVersion>> {
+        let key = Key::piece(id);
+        let found = self.store.read(user, &[key]).await?;
+        let Some(envelope) = found.into_iter().flatten().next() else {
+            return Err(Error::new(ErrorKind::NotFound, "there is no such piece"));
+        };
+        let mut versions = Vec::new();
+        if before.is_none() {
+            let record = PieceRecord::open(&envelope)?;
+            versions.push(PieceVersion {
+                version: record.version,
+                side: 0,
+                at: record.modified_at,
+                device: record.meta.device,
+                changed: record.meta.changed,
+                lost: Vec::new(),
+                deleted: envelope.deleted,
+                fields: fields(&envelope.content, !envelope.deleted)?,
+            });
+        }
+        let oldest = self.setting(self.clock.now()).oldest;
+        let entries = self.store.history_of(user, &key, before, limit).await?;
+        for entry in entries.iter().filter(|entry| oldest <= entry.at) {
+            versions.push(piece_version(entry)?);
+        }
+        Ok(versions)
+    }
+
+    /// Returns the head, for diagnostics.
+    pub async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        Ok(self.store.head(user).await?)
+    }
+}
+
+fn piece_version(entry: &HistoryEntry) -> Result<PieceVersion> {
+    let meta: HistoryMeta = parse(&entry.meta)?;
+    let is_whole = entry.key.side == 0 && !meta.deleted;
+    Ok(PieceVersion {
+        version: entry.key.version,
+        side: entry.key.side,
+        at: meta.at,
+        device: meta.device,
+        changed: meta.changed,
+        lost: meta.lost,
+        deleted: meta.deleted,
+        fields: fields(&entry.content, is_whole)?,
+    })
+}
+
+fn put(name: &str, value: Value, now: UnixMillis) -> Change {
+    Change {
+        name: name.to_owned(),
+        value,
+        edited_at: now,
+        claimed_at: now,
+        against: Against::Unmoved,
+    }
+}
+
+/// An inbox entry that changes alone.
+fn closing(closed: Envelope) -> Draft {
+    Draft { old: Some(OldFacts::of(&closed)), new: closed, history: Vec::new(), inbox: Vec::new() }
+}
+
+/// What a closed entry remembers, to know the same resolution when it comes again.
+fn mark(resolution: &Resolution) -> String {
+    match resolution {
+        Resolution::Keep => "keep".to_owned(),
+        Resolution::Restore => "restore".to_owned(),
+        Resolution::Set(value) => format!("set {:016x}", value.hash()),
+    }
+}
+
+fn closed_otherwise() -> Error {
+    Error::new(ErrorKind::ConflictClosed, "the conflict was closed in another way")
+}
+
+fn past_retention(what: &'static str) -> Error {
+    Error::new(ErrorKind::PastRetention, what)
+}

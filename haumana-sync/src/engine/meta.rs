@@ -1,0 +1,198 @@
+//! What the engine keeps beside a record's fields, stored as the envelope's `meta`.
+
+use crate::limits;
+use crate::record::{PIECE_FIELDS, Piece, field_spec};
+use crate::store::{Generation, Version};
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The format of content and meta that this code writes.
+pub const FORMAT: u16 = 1;
+
+/// When and by what a field was changed last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touch {
+    /// The version that changed it.
+    #[serde(rename = "v")]
+    pub version: Version,
+    /// When it counts as edited: the claim, clamped to the server's time when first seen.
+    #[serde(rename = "e")]
+    pub edited_at: UnixMillis,
+    /// When the device said that it was edited.
+    #[serde(rename = "c")]
+    pub claimed_at: UnixMillis,
+    /// The device whose value it is as it stands, where known.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}
+
+/// An earlier value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// The version that had set it.
+    #[serde(rename = "v")]
+    pub version: Version,
+    /// [`crate::record::FieldSpec::app_hash`] of it.
+    #[serde(rename = "h")]
+    pub hash: u64,
+    /// When it was superseded.
+    #[serde(rename = "t")]
+    pub until: UnixMillis,
+}
+
+/// A push from a phone, remembered in case the phone never sees our reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The delivery that the phone held; 0 for the device that created the piece.
+    #[serde(rename = "d")]
+    pub delivery: u64,
+    /// How often the app had counted up, and the phone's time of the edit: the order of pushes
+    /// from one delivery.
+    #[serde(rename = "o")]
+    pub order: (u64, i64),
+    /// Hash of the whole push.
+    #[serde(rename = "h")]
+    pub hash: u64,
+    /// The version that the push was merged into.
+    #[serde(rename = "v")]
+    pub version: Version,
+    /// The base of the push.
+    #[serde(rename = "b")]
+    pub base: Version,
+    /// Fields in which the result differs from the push, with the hash of what was pushed.
+    #[serde(rename = "x", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub diverged: BTreeMap<String, u64>,
+    /// Where the push is kept whole, if a part of it is in no version.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<(Version, u32)>,
+    /// When it came.
+    #[serde(rename = "t")]
+    pub at: UnixMillis,
+}
+
+/// A change of a new client that was seen, remembered in case it comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Hash of (device, base, edit time, field, value).
+    #[serde(rename = "h")]
+    pub hash: u64,
+    /// When it came.
+    #[serde(rename = "t")]
+    pub at: UnixMillis,
+}
+
+/// What the engine keeps beside a record's fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Meta {
+    /// The creation, which touched every field.
+    pub created: Touch,
+    /// Fields touched since.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub touched: BTreeMap<String, Touch>,
+    /// Earlier values of fields, oldest first.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub past: BTreeMap<String, Vec<Past>>,
+    /// Pushes from phones, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
+    /// Changes of new clients, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Seen>,
+    /// How many sides the history of this record has.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sides: u32,
+    /// Ranges of versions that this life of the server skipped: they belong to another life.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<(Version, Version)>,
+    /// The generation in which the record was written last.
+    pub generation: Generation,
+    /// The device that made the current version, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The fields that the current version changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// Of a tombstone: the hashes of its last content.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub last: BTreeMap<String, u64>,
+    /// Of a tombstone: the version that holds its last content.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub last_version: Version,
+    /// Of a tombstone: its last `createdAt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_created_at: Option<UnixMillis>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// What is known of the value that a field had at some version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtVersion {
+    /// It has not changed since.
+    Current,
+    /// It had this hash, until it was superseded at this time; the last version to hold it is
+    /// named.
+    Past { hash: u64, until: UnixMillis, last_version: Version },
+    /// It has changed since, longer ago than is remembered.
+    Unknown,
+}
+
+impl Meta {
+    /// Returns when and by what the field was changed last.
+    pub fn touch(&self, name: &str) -> &Touch {
+        self.touched.get(name).unwrap_or(&self.created)
+    }
+
+    /// Whether `version` was skipped in this life of the server.
+    pub fn is_foreign(&self, version: Version) -> bool {
+        self.foreign.iter().any(|(from, to)| (*from..=*to).contains(&version))
+    }
+
+    /// Returns what is known of the field's value at `version`.
+    pub fn at_version(&self, name: &str, version: Version) -> AtVersion {
+        let current = self.touch(name).version;
+        if current <= version {
+            return AtVersion::Current;
+        }
+        let past = self.past.get(name).map(Vec::as_slice).unwrap_or_default();
+        let Some(at) = past.iter().rposition(|past| past.version <= version) else {
+            return AtVersion::Unknown;
+        };
+        let next = past.get(at + 1).map_or(current, |next| next.version);
+        AtVersion::Past { hash: past[at].hash, until: past[at].until, last_version: next - 1 }
+    }
+
+    /// Remembers the value that a field had, and who touches it now.
+    pub fn supersede(&mut self, name: &str, old_hash: u64, touch: Touch, now: UnixMillis) {
+        let past = Past { version: self.touch(name).version, hash: old_hash, until: now };
+        let trail = self.past.entry(name.to_owned()).or_default();
+        trail.push(past);
+        if limits::TRAIL < trail.len() {
+            trail.remove(0);
+        }
+        self.touched.insert(name.to_owned(), touch);
+    }
+
+    /// Adds a receipt, forgetting what is older than `oldest` or too much.
+    pub fn remember(&mut self, receipt: Receipt, oldest: UnixMillis) {
+        self.receipts.retain(|old| oldest <= old.at);
+        self.receipts.push(receipt);
+        if limits::RECEIPTS < self.receipts.len() {
+            self.receipts.remove(0);
+        }
+    }
+
+    /// Returns the hashes of the current content under which the app compares.
+    pub fn hashes_of(piece: &Piece) -> BTreeMap<String, u64> {
+        let hash = |name: &str| (name.to_owned(), field_spec(name).app_hash(&piece.get(name)));
+        PIECE_FIELDS
+            .iter()
+            .map(|spec| hash(spec.name))
+            .chain(piece.unknown.keys().map(|name| hash(name)))
+            .collect()
+    }
+}

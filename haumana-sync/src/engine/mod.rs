@@ -1,0 +1,146 @@
+//! The engine: what a request means, what becomes of it, and what the store is told to write.
+//!
+//! One engine serves all users of one store. It holds no state of its own, so any number of
+//! engines, in any number of processes, may work on one store at the same time.
+
+mod app_plan;
+mod app_pull;
+mod app_sync;
+mod bases;
+mod commit;
+mod cursor;
+mod edit;
+mod erase;
+mod error;
+mod inbox;
+mod meta;
+mod pull;
+mod push;
+mod push_session;
+mod record;
+mod sessions;
+mod sync;
+
+pub use cursor::Cursor;
+pub use error::{Error, ErrorKind};
+pub use inbox::{Conflict, ConflictPlace, PieceVersion, Resolution};
+pub use pull::{Changed, Pulled};
+pub use push::{EditTimes, Push, PushOp, PushOutcome, PushResult};
+
+use crate::id::UserId;
+use crate::limits;
+use crate::store::{Generation, Head, HeadState, Store};
+use crate::time::UnixMillis;
+use edit::Setting;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// The result of a call of the engine.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Tells the time. The library never asks the system itself.
+pub trait Clock: Debug + Send + Sync + 'static {
+    /// Returns the time now.
+    fn now(&self) -> UnixMillis;
+}
+
+/// Gives random bits. The library never asks the system itself.
+pub trait Random: Debug + Send + Sync + 'static {
+    /// Returns 64 bits that nobody can foresee.
+    fn next_u64(&self) -> u64;
+}
+
+/// What an engine is told once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Which life of the data this is; raise it after restoring a backup.
+    pub generation: Generation,
+    /// How long superseded versions, lost values and delivery records are kept, in milliseconds.
+    pub retention_ms: i64,
+}
+
+/// The retention time that the promises name: 90 days.
+pub const RETENTION_MS: i64 = 90 * 86_400_000;
+
+/// Keeps the records of users the same on every device.
+#[derive(Debug)]
+pub struct Engine {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    config: EngineConfig,
+}
+
+impl Engine {
+    /// Makes an engine on `store`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        config: EngineConfig,
+    ) -> Self {
+        Self { store, clock, random, config }
+    }
+
+    /// Returns `Ok` when the store answers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if it does not.
+    pub async fn health(&self) -> Result<()> {
+        // Nobody's id: ids of people are never empty of letters and digits.
+        if let Some(nobody) = UserId::verified_by_caller("-") {
+            self.store.head(&nobody).await?;
+        }
+        Ok(())
+    }
+
+    fn setting(&self, now: UnixMillis) -> Setting {
+        Setting {
+            now,
+            oldest: now.plus_ms(-self.config.retention_ms),
+            generation: self.config.generation,
+        }
+    }
+
+    fn random_u128(&self) -> u128 {
+        u128::from(self.random.next_u64()) << 64 | u128::from(self.random.next_u64())
+    }
+}
+
+/// Refuses work on an account that is being erased.
+fn check_state(head: Option<&Head>) -> Result<()> {
+    if head.is_some_and(|head| head.state == HeadState::Erasing) {
+        return Err(Error::new(ErrorKind::Erasing, "the account is being erased"));
+    }
+    Ok(())
+}
+
+/// How many more records and bytes the user has room for.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    records: u64,
+    bytes: u64,
+}
+
+impl Room {
+    fn of(head: Option<&Head>) -> Self {
+        let (records, bytes) = head.map_or((0, 0), |head| (head.records, head.bytes));
+        Self {
+            records: limits::USER_RECORDS.saturating_sub(records),
+            bytes: limits::USER_BYTES.saturating_sub(bytes),
+        }
+    }
+
+    /// Takes room for a record that grows from `old` (`None`: new) to `new` bytes.
+    fn take(&mut self, old: Option<usize>, new: usize) -> bool {
+        let records = u64::from(old.is_none());
+        let bytes = new.saturating_sub(old.unwrap_or(0)) as u64;
+        if self.records < records || self.bytes < bytes {
+            return false;
+        }
+        self.records -= records;
+        self.bytes -= bytes;
+        true
+    }
+}

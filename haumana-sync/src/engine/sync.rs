@@ -1,0 +1,100 @@
+//! `POST /sync`: push and pull in one round trip.
+
+use super::cursor::Cursor;
+use super::{Conflict, Engine, Error, ErrorKind, PushOutcome, PushResult, Result, check_state};
+use crate::id::{Key, UserId};
+use crate::store::{Head, Version};
+use crate::wire::sync::{SentPush, SentResult, SyncReply, SyncRequest};
+use std::collections::HashMap;
+
+/// What of a reply does not depend on its records.
+const REPLY_OVERHEAD_BYTES: usize = 1024;
+
+impl Engine {
+    /// Takes in what a new client sent to `POST /sync` and says what it must learn.
+    ///
+    /// The reply holds at most about `reply_limit_bytes`, but always at least one changed record
+    /// if there is one. Conflicts that do not fit are named in the results and wait in the inbox.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::push`] and [`Engine::pull`]; if [`ErrorKind::Gone`], nothing was pushed.
+    pub async fn sync(
+        &self,
+        user: &UserId,
+        request: &SyncRequest<'_>,
+        reply_limit_bytes: usize,
+    ) -> Result<SyncReply> {
+        let sent = request.read_pushes();
+        let head = self.store.head(user).await?;
+        check_state(head.as_ref())?;
+        refuse_ghosts(user, request.cursor.as_deref(), head.as_ref())?;
+        let good: Vec<_> = sent
+            .iter()
+            .filter_map(|sent| match sent {
+                SentPush::Good(push) => Some(push.clone()),
+                SentPush::Refused { .. } => None,
+            })
+            .collect();
+        let done = match good.is_empty() {
+            true => Vec::new(),
+            false => self.push(user, &request.device, &good).await?,
+        };
+        let mut conflicts: Vec<Conflict> =
+            done.iter().flat_map(|result| result.conflicts.iter().cloned()).collect();
+        let held: HashMap<Key, Version> = good
+            .iter()
+            .zip(&done)
+            .filter_map(|(push, result)| {
+                let version = result.version.filter(|_| result.outcome == PushOutcome::Applied)?;
+                // Created, or one version on: nobody else's change is in it.
+                (version == push.base.unwrap_or(0) + 1).then_some((push.key, version))
+            })
+            .collect();
+        let results = answers(sent, done);
+        let mut left = reply_limit_bytes.saturating_sub(REPLY_OVERHEAD_BYTES + 384 * results.len());
+        conflicts.retain(|conflict| {
+            let bytes = conflict_bytes(conflict);
+            let fits = bytes <= left;
+            left -= if fits { bytes } else { 0 };
+            fits
+        });
+        let mut pulled = self.pull(user, request.cursor.as_deref(), request.limit, left).await?;
+        if !pulled.more {
+            pulled.changes.retain(|change| held.get(&change.key) != Some(&change.version));
+        }
+        Ok(SyncReply { results, conflicts, pulled })
+    }
+}
+
+/// A device whose cursor is from before the account was erased is told so, before anything of what
+/// it still holds is taken for new.
+fn refuse_ghosts(user: &UserId, cursor: Option<&str>, head: Option<&Head>) -> Result<()> {
+    let (Some(head), Some(cursor)) = (head, cursor.and_then(Cursor::decode)) else {
+        return Ok(());
+    };
+    if head.erased_at.is_some() && cursor.is_of(user) && !cursor.is_in_epoch_of(head) {
+        return Err(Error::new(ErrorKind::Gone, "the account was erased"));
+    }
+    Ok(())
+}
+
+/// Puts the answers of the engine and the refusals in the order of the request.
+fn answers(sent: Vec<SentPush>, done: Vec<PushResult>) -> Vec<SentResult> {
+    let mut done = done.into_iter();
+    sent.into_iter()
+        .filter_map(|sent| match sent {
+            SentPush::Good(_) => done.next().map(SentResult::Done),
+            SentPush::Refused { kind, id, refusal, message } => {
+                Some(SentResult::Refused { kind, id, refusal, message })
+            }
+        })
+        .collect()
+}
+
+fn conflict_bytes(conflict: &Conflict) -> usize {
+    // A character takes at most six bytes once escaped.
+    let (_, kept) = conflict.kept.canonical();
+    let lost = conflict.lost.as_ref().map_or(0, |lost| lost.canonical().1.len());
+    6 * (kept.len() + lost) + 512
+}

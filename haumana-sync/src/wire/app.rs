@@ -1,0 +1,108 @@
+//! Part 1 of the protocol: what the app on people's phones sends and reads.
+
+pub use super::app_record::{AppPiece, AppSession};
+pub use super::app_reply::{Counts, PieceOut, PiecesReply, SessionsReply};
+use super::{BadRequest, Rejected, read_object};
+use crate::id::UserId;
+use crate::time::UnixMillis;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// What a request to `POST /pieces` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Push, and pull what is new.
+    Sync,
+    /// Push, and pull only where the pusher must learn what became of its push.
+    Upload,
+    /// Pull.
+    Download,
+}
+
+/// The body of `POST /pieces`. The pieces are read one by one, so that a bad one blocks nobody.
+#[derive(Debug)]
+pub struct PiecesRequest<'a> {
+    /// What it asks for.
+    pub operation: Operation,
+    /// Every local piece of the user.
+    pub pieces: Vec<&'a RawValue>,
+    /// The `syncedAt` that the phone was given last; `None` also where it is garbled.
+    pub last_synced_at: Option<UnixMillis>,
+}
+
+/// The body of `POST /sessions`.
+#[derive(Debug)]
+pub struct SessionsRequest<'a> {
+    /// The sessions that were not uploaded yet.
+    pub sessions: Vec<&'a RawValue>,
+    /// As in [`PiecesRequest`]; the app does not send it.
+    pub last_synced_at: Option<UnixMillis>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PiecesBody<'a> {
+    #[serde(borrow)]
+    operation: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pieces: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    last_synced_at: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionsBody<'a> {
+    #[serde(borrow)]
+    sessions: Option<Vec<&'a RawValue>>,
+    #[serde(borrow)]
+    last_synced_at: Option<Cow<'a, str>>,
+}
+
+impl<'a> PiecesRequest<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRequest`] if the body as a whole cannot be taken.
+    pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
+        let body: PiecesBody<'a> = read_object(body)?;
+        let operation = match body.operation.as_deref() {
+            None | Some("sync") => Operation::Sync,
+            Some("upload") => Operation::Upload,
+            Some("download") => Operation::Download,
+            Some(_) => return Err(BadRequest::Operation),
+        };
+        Ok(Self {
+            operation,
+            pieces: body.pieces.unwrap_or_default(),
+            last_synced_at: body.last_synced_at.and_then(|text| UnixMillis::parse(&text)),
+        })
+    }
+
+    /// Reads the pieces, each on its own.
+    pub fn read_pieces(&self, user: &UserId) -> Vec<Result<AppPiece, Rejected>> {
+        self.pieces.iter().map(|raw| AppPiece::read(raw, user)).collect()
+    }
+}
+
+impl<'a> SessionsRequest<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRequest`] if the body as a whole cannot be taken.
+    pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
+        let body: SessionsBody<'a> = read_object(body)?;
+        Ok(Self {
+            sessions: body.sessions.unwrap_or_default(),
+            last_synced_at: body.last_synced_at.and_then(|text| UnixMillis::parse(&text)),
+        })
+    }
+
+    /// Reads the sessions, each on its own.
+    pub fn read_sessions(&self, user: &UserId) -> Vec<Result<AppSession, Rejected>> {
+        self.sessions.iter().map(|raw| AppSession::read(raw, user)).collect()
+    }
+}

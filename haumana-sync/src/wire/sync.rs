@@ -1,0 +1,346 @@
+//! Part 2 of the protocol: what new clients send to `POST /sync` and read.
+
+use super::{BadRequest, Refusal, quoted, read_object};
+use crate::engine::{Changed, Conflict, EditTimes, Pulled, Push, PushOp, PushOutcome, PushResult};
+use crate::id::{Key, Kind, RecordId};
+use crate::json::JsonText;
+use crate::limits;
+use crate::record::{FieldClass, Value, field_spec};
+use crate::store::Version;
+use crate::time::UnixMillis;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// The body of `POST /sync`. The pushes are read one by one, so that a bad one blocks nobody.
+#[derive(Debug)]
+pub struct SyncRequest<'a> {
+    /// The device, by a name that it gave itself.
+    pub device: String,
+    /// Where its last pull ended.
+    pub cursor: Option<String>,
+    /// The most records of a page.
+    pub limit: usize,
+    /// What it pushes.
+    pub pushes: Vec<&'a RawValue>,
+}
+
+/// One push as it was sent: good, or refused before the engine saw it.
+#[derive(Clone, Debug)]
+pub enum SentPush {
+    /// It can be taken.
+    Good(Push),
+    /// It cannot.
+    Refused {
+        /// The kind as it was sent.
+        kind: String,
+        /// The id as it was sent.
+        id: String,
+        /// Why.
+        refusal: Refusal,
+        /// Why, for people.
+        message: &'static str,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(borrow)]
+    device_id: Cow<'a, str>,
+    #[serde(borrow, default)]
+    cursor: Option<Cow<'a, str>>,
+    #[serde(default)]
+    limit: Option<u64>,
+    #[serde(borrow, default)]
+    push: Option<Vec<&'a RawValue>>,
+}
+
+/// How many records a page holds if the request does not say.
+const DEFAULT_LIMIT: usize = 500;
+
+impl<'a> SyncRequest<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRequest`] if the body as a whole cannot be taken: also without a device, with a page
+    /// limit outside of 1 to [`limits::PAGE_RECORDS`], or with more than [`limits::PUSHES`] pushes.
+    pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
+        let body: Body<'a> = read_object(body)?;
+        let n_chars = body.device_id.chars().count();
+        let is_device = 0 < n_chars
+            && n_chars <= limits::DEVICE_ID_CHARS
+            && !body.device_id.chars().any(char::is_control);
+        let limit = body.limit.map_or(Some(DEFAULT_LIMIT), |limit| usize::try_from(limit).ok());
+        let limit = limit.filter(|limit| (1..=limits::PAGE_RECORDS).contains(limit));
+        let pushes = body.push.unwrap_or_default();
+        match limit {
+            Some(limit) if is_device && pushes.len() <= limits::PUSHES => Ok(Self {
+                device: body.device_id.into_owned(),
+                cursor: body.cursor.map(Cow::into_owned),
+                limit,
+                pushes,
+            }),
+            _ => Err(BadRequest::Shape),
+        }
+    }
+
+    /// Reads the pushes, each on its own.
+    pub fn read_pushes(&self) -> Vec<SentPush> {
+        self.pushes.iter().map(|json| read_push(json)).collect()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PushBody<'a> {
+    #[serde(borrow)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    base: Option<Version>,
+    #[serde(borrow)]
+    edited_at: Option<&'a RawValue>,
+    #[serde(borrow)]
+    set: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+    delete: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct NameOnly<'a> {
+    #[serde(borrow)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+}
+
+fn read_push(json: &RawValue) -> SentPush {
+    let name = serde_json::from_str::<NameOnly<'_>>(json.get()).ok();
+    let text = |value: Option<Cow<'_, str>>| -> String {
+        value.map(|text| text.chars().take(limits::DEVICE_ID_CHARS).collect()).unwrap_or_default()
+    };
+    let (kind, id) = name.map_or_else(Default::default, |name| (text(name.kind), text(name.id)));
+    let refused = |refusal, message| SentPush::Refused {
+        kind: kind.clone(),
+        id: id.clone(),
+        refusal,
+        message,
+    };
+    let Ok(body) = serde_json::from_str::<PushBody<'_>>(json.get()) else {
+        return refused(Refusal::InvalidField, "the push does not have the shape of one");
+    };
+    match good_push(&body) {
+        Ok(push) => SentPush::Good(push),
+        Err((refusal, message)) => refused(refusal, message),
+    }
+}
+
+fn good_push(body: &PushBody<'_>) -> Result<Push, (Refusal, &'static str)> {
+    let kind = body.kind.as_deref().and_then(Kind::from_name);
+    let kind = kind.filter(|kind| *kind != Kind::Conflict);
+    let kind = kind.ok_or((Refusal::InvalidField, "kind is piece or session"))?;
+    let id = body.id.as_deref().and_then(RecordId::parse);
+    let id = id.ok_or((Refusal::InvalidId, "id is not a UUID"))?;
+    let is_base = body.base.is_none_or(|base| 0 < base && base <= limits::VERSION_CLAIMED);
+    if !is_base {
+        return Err((Refusal::InvalidField, "base is not a version"));
+    }
+    let edited_at = edit_times(body.edited_at)
+        .ok_or((Refusal::InvalidField, "editedAt is a time, or one for each field"))?;
+    let op = match (&body.set, body.delete) {
+        (Some(set), None | Some(false)) => PushOp::Set(fields(kind, set)?),
+        (None, Some(true)) => PushOp::Delete,
+        _ => return Err((Refusal::InvalidField, "a push has set, or delete: true")),
+    };
+    Ok(Push { key: Key { kind, id }, base: body.base, edited_at, op })
+}
+
+fn edit_times(raw: Option<&RawValue>) -> Option<EditTimes> {
+    let Some(raw) = raw else { return Some(EditTimes::Unknown) };
+    if let Ok(text) = serde_json::from_str::<Cow<'_, str>>(raw.get()) {
+        return UnixMillis::parse(&text).map(EditTimes::One);
+    }
+    if raw.get() == "null" {
+        return Some(EditTimes::Unknown);
+    }
+    let times: BTreeMap<String, Cow<'_, str>> = serde_json::from_str(raw.get()).ok()?;
+    let parse = |(name, text): (String, Cow<'_, str>)| Some((name, UnixMillis::parse(&text)?));
+    let times: Option<BTreeMap<_, _>> = times.into_iter().map(parse).collect();
+    times.map(EditTimes::PerField)
+}
+
+/// The known fields of a session; all are text.
+const SESSION_FIELDS: [&str; 5] = ["pieceId", "startedAt", "endedAt", "endedAtSource", "createdAt"];
+
+fn fields(
+    kind: Kind,
+    set: &BTreeMap<Cow<'_, str>, &RawValue>,
+) -> Result<BTreeMap<String, Value>, (Refusal, &'static str)> {
+    let mut fields = BTreeMap::new();
+    for (name, raw) in set {
+        let class = match kind {
+            Kind::Session if SESSION_FIELDS.contains(&name.as_ref()) => FieldClass::Short,
+            Kind::Session => FieldClass::Unknown,
+            _ if name == "createdAt" => FieldClass::Short,
+            _ => field_spec(name).class,
+        };
+        let value =
+            field(class, raw).ok_or((Refusal::InvalidField, "a field has the wrong type"))?;
+        fields.insert(name.clone().into_owned(), value);
+    }
+    Ok(fields)
+}
+
+fn field(class: FieldClass, raw: &RawValue) -> Option<Value> {
+    let text = raw.get();
+    match class {
+        _ if text == "null" => Some(Value::Null),
+        FieldClass::Flag => serde_json::from_str(text).ok().map(Value::Flag),
+        FieldClass::Short | FieldClass::Long => serde_json::from_str(text).ok().map(Value::Text),
+        FieldClass::Unknown => JsonText::new(raw).map(Value::Json),
+    }
+}
+
+/// Reads the value of one field of a piece, as in `POST /conflicts/{id}`.
+pub fn piece_field(name: &str, raw: &RawValue) -> Option<Value> {
+    field(field_spec(name).class, raw)
+}
+
+/// The reply to `POST /sync`.
+#[derive(Clone, Debug)]
+pub struct SyncReply {
+    /// One for each push, in order.
+    pub results: Vec<SentResult>,
+    /// What this request made lose.
+    pub conflicts: Vec<Conflict>,
+    /// What changed.
+    pub pulled: Pulled,
+}
+
+/// The answer to one push.
+#[derive(Clone, Debug)]
+pub enum SentResult {
+    /// The engine's.
+    Done(PushResult),
+    /// It was refused before the engine saw it.
+    Refused {
+        /// The kind as it was sent.
+        kind: String,
+        /// The id as it was sent.
+        id: String,
+        /// Why.
+        refusal: Refusal,
+        /// Why, for people.
+        message: &'static str,
+    },
+}
+
+impl SyncReply {
+    /// Writes the body.
+    pub fn into_json(self) -> Vec<u8> {
+        let size: usize = self.pulled.changes.iter().map(|change| change.size_bytes()).sum();
+        let mut out = String::with_capacity(size + 1024);
+        out.push_str(r#"{"results":["#);
+        super::comma_separated(&mut out, &self.results, write_result);
+        out.push_str(r#"],"changes":["#);
+        super::comma_separated(&mut out, &self.pulled.changes, write_change);
+        out.push_str(r#"],"conflicts":["#);
+        super::comma_separated(&mut out, &self.conflicts, write_conflict);
+        let cursor = self.pulled.cursor.as_deref().map_or("null".to_owned(), quoted);
+        // Writing into a String cannot fail.
+        let _ = write!(
+            out,
+            r#"],"cursor":{cursor},"more":{},"reset":{}"#,
+            self.pulled.more, self.pulled.reset
+        );
+        if let Some(digest) = self.pulled.digest {
+            let _ = write!(out, r#","digest":"{digest}""#);
+        }
+        let _ = write!(out, r#","serverTime":"{}"}}"#, self.pulled.server_time);
+        out.into_bytes()
+    }
+}
+
+impl Changed {
+    /// An upper bound of the bytes it takes in a reply.
+    pub fn size_bytes(&self) -> usize {
+        self.value.as_ref().map_or(0, String::len) + 192
+    }
+}
+
+fn write_result(out: &mut String, result: &SentResult) {
+    match result {
+        SentResult::Refused { kind, id, refusal, message } => {
+            let (kind, id) = (quoted(kind.as_str()), quoted(id.as_str()));
+            let _ = write!(
+                out,
+                r#"{{"kind":{kind},"id":{id},"outcome":"rejected","version":null,"conflicts":[],"error":{{"code":"{}","message":"{message}"}}}}"#,
+                refusal.code()
+            );
+        }
+        SentResult::Done(result) => {
+            let version = result.version.map_or("null".to_owned(), |k| k.to_string());
+            let outcome = match result.outcome {
+                PushOutcome::Applied => "applied",
+                PushOutcome::Merged => "merged",
+                PushOutcome::Unchanged => "unchanged",
+                PushOutcome::Rejected(_) => "rejected",
+            };
+            let (kind, id) = (result.key.kind.as_str(), result.key.id);
+            let _ = write!(
+                out,
+                r#"{{"kind":"{kind}","id":"{id}","outcome":"{outcome}","version":{version},"conflicts":["#
+            );
+            super::comma_separated(out, &result.conflicts, |out, conflict| {
+                let _ = write!(out, r#""{}""#, conflict.id);
+            });
+            out.push(']');
+            if let PushOutcome::Rejected(refusal) = result.outcome {
+                let _ = write!(
+                    out,
+                    r#","error":{{"code":"{}","message":"{}"}}"#,
+                    refusal.code(),
+                    refusal.message()
+                );
+            }
+            out.push('}');
+        }
+    }
+}
+
+fn write_change(out: &mut String, change: &Changed) {
+    let Changed { key, version, modified_at, value } = change;
+    let (kind, id) = (key.kind.as_str(), key.id);
+    let _ = write!(
+        out,
+        r#"{{"kind":"{kind}","id":"{id}","version":{version},"modifiedAt":"{modified_at}","#
+    );
+    match value {
+        Some(value) => {
+            let _ = write!(out, r#""value":{value}}}"#);
+        }
+        None => out.push_str(r#""deleted":true}"#),
+    }
+}
+
+/// Writes one entry of the inbox.
+pub fn write_conflict(out: &mut String, conflict: &Conflict) {
+    let optional = |text: Option<&str>| text.map_or("null".to_owned(), quoted);
+    let lost = conflict.lost.as_ref().map_or("null".to_owned(), quoted);
+    let base = conflict.base.map_or("null".to_owned(), |base| base.to_string());
+    let _ = write!(
+        out,
+        r#"{{"conflictId":"{}","kind":"{}","id":"{}","field":{},"kept":{},"lost":{lost},"base":{base},"reason":{},"at":"{}","deviceId":{}}}"#,
+        conflict.id,
+        conflict.key.kind.as_str(),
+        conflict.key.id,
+        optional(conflict.field.as_deref()),
+        quoted(&conflict.kept),
+        quoted(&conflict.reason),
+        conflict.at,
+        optional(conflict.device.as_deref()),
+    );
+}

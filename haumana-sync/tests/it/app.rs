@@ -1,0 +1,265 @@
+//! Part 1 at the engine, by example.
+
+use crate::support::{Server, body, kai, new_piece};
+use serde_json::{Value, json};
+
+/// Applies a reply as the app does.
+fn apply(local: &mut Vec<Value>, reply: &Value) {
+    for theirs in reply["serverPieces"].as_array().unwrap() {
+        match local.iter_mut().find(|ours| ours["pieceId"] == theirs["pieceId"]) {
+            None => local.push(theirs.clone()),
+            Some(ours) if ours["version"].as_u64() < theirs["version"].as_u64() => {
+                let flagged = ours["locallyModified"].clone();
+                *ours = theirs.clone();
+                ours["locallyModified"] = flagged;
+            }
+            Some(_) => {}
+        }
+    }
+    for theirs in reply["updatedPieces"].as_array().unwrap() {
+        for ours in local.iter_mut().filter(|ours| ours["pieceId"] == theirs["pieceId"]) {
+            for key in ["version", "modifiedAt", "locallyModified"] {
+                ours[key] = theirs[key].clone();
+            }
+        }
+    }
+}
+
+async fn sync(server: &Server, local: &mut Vec<Value>) {
+    let reply = server.post_pieces(&kai(), &body(local, None)).await;
+    apply(local, &reply);
+}
+
+fn edit(piece: &mut Value, key: &str, value: Value) {
+    piece[key] = value;
+    piece["locallyModified"] = json!(true);
+    piece["modifiedAt"] = json!("2026-11-23T00:00:00Z");
+}
+
+#[tokio::test]
+async fn two_devices_edit_different_fields_and_both_survive_on_both() {
+    let server = Server::new();
+    let mut a = vec![new_piece(1, "Aloha", "Haʻaheo\nKe nihi")];
+    sync(&server, &mut a).await;
+    let mut b = Vec::new();
+    sync(&server, &mut b).await;
+
+    edit(&mut a[0], "title", json!("Aloha ʻOe"));
+    edit(&mut b[0], "author", json!("Queen Liliʻuokalani"));
+    for _ in 0..2 {
+        sync(&server, &mut a).await;
+        sync(&server, &mut b).await;
+    }
+
+    for device in [&a, &b] {
+        assert_eq!("Aloha ʻOe", device[0]["title"]);
+        assert_eq!("Queen Liliʻuokalani", device[0]["author"]);
+        assert_eq!(3, device[0]["version"].as_u64().unwrap() >> 32);
+    }
+}
+
+#[tokio::test]
+async fn star_set_reply_lost_star_taken_off_is_off_everywhere() {
+    let server = Server::new();
+    let mut a = vec![new_piece(1, "Aloha", "")];
+    sync(&server, &mut a).await;
+
+    edit(&mut a[0], "isFavorite", json!(true));
+    a[0]["version"] = json!(a[0]["version"].as_u64().unwrap() + 1);
+    for _ in 0..5 {
+        server.post_pieces(&kai(), &body(&a, None)).await;
+    }
+    edit(&mut a[0], "isFavorite", json!(false));
+    a[0]["version"] = json!(a[0]["version"].as_u64().unwrap() + 1);
+    sync(&server, &mut a).await;
+
+    let mut b = Vec::new();
+    sync(&server, &mut b).await;
+    assert_eq!(json!(false), b[0]["isFavorite"]);
+    assert_eq!(3, b[0]["version"].as_u64().unwrap() >> 32, "five repeats raise k once");
+}
+
+#[tokio::test]
+async fn no_op_sync_reads_one_head_and_answers_empty_lists() {
+    let server = Server::new();
+    let mut a: Vec<Value> = (0..20).map(|id| new_piece(id, "Oli", "Lyrics")).collect();
+    sync(&server, &mut a).await;
+    server.store.take();
+
+    let reply = server.post_pieces(&kai(), &body(&a, Some("2026-11-23T00:00:00Z"))).await;
+
+    let calls = server.store.take();
+    assert_eq!(1, calls.head);
+    assert_eq!((0, 0, 0, 0), (calls.read, calls.index, calls.changes, calls.commit));
+    for list in ["serverPieces", "uploadedPieces", "updatedPieces"] {
+        assert_eq!(json!([]), reply[list]);
+    }
+}
+
+#[tokio::test]
+async fn sessions_are_joined_and_come_back() {
+    let server = Server::new();
+    let session = json!({
+        "sessionId": "5eed0000-0000-4000-8000-0000000000aa", "userId": "kai",
+        "pieceId": "5EED0000-0000-4000-8000-000000000001",
+        "startedAt": "2026-11-23T00:00:00Z", "createdAt": "2026-11-23T00:00:00Z",
+    });
+
+    let reply = server.post_sessions(&kai(), &json!({"sessions": [session]})).await;
+
+    assert_eq!(json!(["5EED0000-0000-4000-8000-0000000000AA"]), reply["uploadedSessions"]);
+    let back = &reply["serverSessions"][0];
+    assert_eq!("5EED0000-0000-4000-8000-0000000000AA", back["sessionId"]);
+    assert_eq!("2026-11-23T00:00:00.000Z", back["startedAt"]);
+}
+
+/// A piece on a server, and the phone that made it, its reply seen.
+async fn one_piece(lyrics: &str) -> (Server, Vec<Value>) {
+    let server = Server::new();
+    let mut phone = vec![new_piece(1, "Aloha", lyrics)];
+    sync(&server, &mut phone).await;
+    (server, phone)
+}
+
+/// What a phone that has nothing is given.
+async fn fresh(server: &Server) -> Vec<Value> {
+    let mut phone = Vec::new();
+    sync(server, &mut phone).await;
+    phone
+}
+
+fn practise(piece: &mut Value) {
+    piece["version"] = json!(piece["version"].as_u64().unwrap() + 1);
+    piece["locallyModified"] = json!(true);
+}
+
+#[tokio::test]
+async fn the_same_request_again_changes_nothing() {
+    cov_mark::check!(exact_repeat_changes_nothing);
+    let (server, mut a) = one_piece("").await;
+    edit(&mut a[0], "title", json!("Aloha ʻOe"));
+    let request = body(&a, None);
+    server.post_pieces(&kai(), &request).await;
+    let head = server.engine.head(&kai()).await.unwrap();
+
+    let again = server.post_pieces(&kai(), &request).await;
+
+    assert_eq!(head, server.engine.head(&kai()).await.unwrap());
+    assert_eq!(json!([a[0]["pieceId"]]), again["uploadedPieces"]);
+    assert_eq!(json!([]), again["serverPieces"]);
+}
+
+#[tokio::test]
+async fn an_edit_after_a_lost_reply_is_based_on_the_push_before() {
+    cov_mark::check!(base_is_the_push_whose_reply_was_lost);
+    let (server, mut a) = one_piece("").await;
+    let mut b = fresh(&server).await;
+    edit(&mut a[0], "title", json!("by A"));
+    server.post_pieces(&kai(), &body(&a, None)).await;
+    sync(&server, &mut b).await;
+    edit(&mut b[0], "title", json!("by B"));
+    sync(&server, &mut b).await;
+
+    edit(&mut a[0], "author", json!("too by A"));
+    a[0]["modifiedAt"] = json!("2026-11-23T00:00:01Z");
+    sync(&server, &mut a).await;
+
+    assert_eq!(
+        ("by B", "too by A"),
+        (a[0]["title"].as_str().unwrap(), a[0]["author"].as_str().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn a_push_that_its_phone_has_outdated_changes_nothing_and_is_kept() {
+    cov_mark::check!(older_push_changes_nothing);
+    let (server, a) = one_piece("").await;
+    let (mut earlier, mut later) = (a.clone(), a.clone());
+    edit(&mut earlier[0], "title", json!("earlier"));
+    edit(&mut later[0], "title", json!("later"));
+    practise(&mut later[0]);
+    server.post_pieces(&kai(), &body(&later, None)).await;
+
+    server.post_pieces(&kai(), &body(&earlier, None)).await;
+
+    assert_eq!("later", fresh(&server).await[0]["title"]);
+    let (open, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+    assert_eq!("Text(\"earlier\")", format!("{:?}", open[0].lost.clone().unwrap()));
+}
+
+#[tokio::test]
+async fn a_form_that_was_open_during_a_sync_takes_nothing_back() {
+    cov_mark::check!(stale_form_is_reported);
+    let (server, mut a) = one_piece("old words").await;
+    let form = a[0].clone();
+    let mut b = fresh(&server).await;
+    edit(&mut b[0], "lyrics", json!("new words"));
+    edit(&mut b[0], "title", json!("new title"));
+    sync(&server, &mut b).await;
+    sync(&server, &mut a).await;
+
+    for key in ["title", "lyrics"] {
+        edit(&mut a[0], key, form[key].clone());
+    }
+    edit(&mut a[0], "notes", json!("mine"));
+    sync(&server, &mut a).await;
+
+    let now = &fresh(&server).await[0];
+    assert_eq!(
+        ("new title", "new words"),
+        (now["title"].as_str().unwrap(), now["lyrics"].as_str().unwrap())
+    );
+    assert_eq!("mine", now["notes"]);
+    assert_eq!("new words", a[0]["lyrics"], "the phone that had the form open is told");
+}
+
+#[tokio::test]
+async fn content_of_another_life_of_the_server_is_merged_by_time_and_numbered_above() {
+    cov_mark::check!(base_is_of_another_life);
+    let (server, mut a) = one_piece("").await;
+    let backup = server.memory.snapshot();
+    for title in ["1", "2", "3"] {
+        edit(&mut a[0], "title", json!(title));
+        sync(&server, &mut a).await;
+    }
+    server.memory.restore(&backup);
+
+    sync(&server, &mut a).await;
+
+    let now = &fresh(&server).await[0];
+    assert_eq!("3", now["title"]);
+    assert!(4 < now["version"].as_u64().unwrap() >> 32);
+}
+
+#[tokio::test]
+async fn a_copy_from_before_this_server_is_based_on_what_it_resembles_most() {
+    cov_mark::check!(base_is_guessed_for_a_copy_from_before);
+    let (server, mut a) = one_piece("one\ntwo").await;
+    edit(&mut a[0], "lyrics", json!("one\nTWO"));
+    sync(&server, &mut a).await;
+    let mut old = new_piece(1, "Aloha ʻOe", "one\ntwo");
+    old["version"] = json!(7);
+    old["lastSyncedAt"] = json!("2026-01-01T00:00:00Z");
+
+    let mut b = vec![old];
+    sync(&server, &mut b).await;
+
+    assert_eq!(
+        ("Aloha ʻOe", "one\nTWO"),
+        (b[0]["title"].as_str().unwrap(), b[0]["lyrics"].as_str().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn the_largest_n_leads_to_a_version_of_its_own() {
+    let (server, mut a) = one_piece("words").await;
+    let k = a[0]["version"].as_u64().unwrap() >> 32;
+    a[0]["version"] = json!((k << 32) | (0xF_FFFF << 12));
+    edit(&mut a[0], "lyrics", json!("words "));
+
+    let reply = server.post_pieces(&kai(), &body(&a, None)).await;
+
+    let theirs = &reply["serverPieces"][0];
+    assert!(a[0]["version"].as_u64() < theirs["version"].as_u64());
+    assert_eq!("words", theirs["lyrics"]);
+}

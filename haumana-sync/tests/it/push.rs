@@ -1,0 +1,353 @@
+//! Part 2 at the engine: named bases, partial sets, deletes, restore, the inbox, erasing.
+
+use crate::support::{DAY, Server, kai};
+use haumana_sync::engine::{
+    EditTimes, ErrorKind, Push, PushOp, PushOutcome, PushResult, Resolution,
+};
+use haumana_sync::id::{Key, RecordId};
+use haumana_sync::merge::Reason;
+use haumana_sync::record::Value;
+use haumana_sync::store::{Generation, Store, Version};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::wire::Refusal;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+const MEGABYTE: usize = 1_000_000;
+
+fn piece(n: u128) -> Key {
+    Key::piece(RecordId::from_bits(n))
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+/// A push of fields, edited `secs` after midnight.
+fn set(key: Key, base: Option<Version>, secs: i64, fields: &[(&str, Value)]) -> Push {
+    let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    Push {
+        key,
+        base,
+        edited_at: EditTimes::One(UnixMillis(DAY - 86_400_000 + secs * 1000)),
+        op: PushOp::Set(fields.collect()),
+    }
+}
+
+fn delete(key: Key, base: Option<Version>) -> Push {
+    Push { key, base, edited_at: EditTimes::One(UnixMillis(DAY - 1000)), op: PushOp::Delete }
+}
+
+async fn push(server: &Server, device: &str, push: Push) -> PushResult {
+    let results = server.engine.push(&kai(), device, &[push]).await.unwrap();
+    results.into_iter().next().unwrap()
+}
+
+/// The fields of the piece now; `None` if it is deleted.
+async fn fields(server: &Server, key: Key) -> Option<serde_json::Value> {
+    let found = server.memory.read(&kai(), &[key]).await.unwrap();
+    let envelope = found.into_iter().flatten().next().unwrap();
+    (!envelope.deleted).then(|| serde_json::from_str(&envelope.content).unwrap())
+}
+
+#[tokio::test]
+async fn a_partial_set_touches_nothing_else_and_null_clears() {
+    let server = Server::new();
+    let all = [("title", text("Oli")), ("notes", text("n")), ("author", text("a"))];
+    push(&server, "a", set(piece(1), None, 1, &all)).await;
+
+    let change = [("title", text("Oli Aloha")), ("notes", Value::Null)];
+    let result = push(&server, "a", set(piece(1), Some(1), 2, &change)).await;
+
+    assert_eq!((PushOutcome::Applied, Some(2)), (result.outcome, result.version));
+    let now = fields(&server, piece(1)).await.unwrap();
+    assert_eq!(
+        ("Oli Aloha", "a"),
+        (now["title"].as_str().unwrap(), now["author"].as_str().unwrap())
+    );
+    assert!(now.get("notes").is_none());
+}
+
+#[tokio::test]
+async fn the_same_change_again_is_unchanged_even_after_others_have_moved_on() {
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("0"))])).await;
+    let first = set(piece(1), Some(1), 2, &[("title", text("1"))]);
+    push(&server, "a", first.clone()).await;
+    push(&server, "b", set(piece(1), Some(2), 3, &[("title", text("0"))])).await;
+
+    let again = push(&server, "a", first).await;
+
+    assert_eq!((PushOutcome::Unchanged, Some(3)), (again.outcome, again.version));
+    assert_eq!("0", fields(&server, piece(1)).await.unwrap()["title"]);
+}
+
+#[tokio::test]
+async fn a_later_change_of_the_same_device_replaces_its_earlier_one_without_a_conflict() {
+    cov_mark::check!(later_change_of_one_device_replaces_its_earlier);
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("0"))])).await;
+    push(&server, "a", set(piece(1), Some(1), 2, &[("title", text("1"))])).await;
+
+    let later = push(&server, "a", set(piece(1), Some(1), 3, &[("title", text("2"))])).await;
+
+    assert_eq!((PushOutcome::Applied, 0), (later.outcome, later.conflicts.len()));
+    assert_eq!("2", fields(&server, piece(1)).await.unwrap()["title"]);
+}
+
+#[tokio::test]
+async fn the_same_id_twice_in_one_request_is_two_edits_in_order() {
+    let server = Server::new();
+    let pushes = [
+        set(piece(1), None, 1, &[("title", text("0")), ("notes", text("n"))]),
+        set(piece(1), Some(1), 2, &[("title", text("1"))]),
+    ];
+
+    let results = server.engine.push(&kai(), "a", &pushes).await.unwrap();
+
+    assert_eq!([Some(1), Some(2)], [results[0].version, results[1].version]);
+    assert_eq!("1", fields(&server, piece(1)).await.unwrap()["title"]);
+}
+
+/// Delete on one device, an edit on another, in the order that is asked for.
+async fn delete_and_edit(delete_first: bool) -> (Server, PushResult) {
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("0")), ("notes", text("n"))])).await;
+    let edit = set(piece(1), Some(1), 2, &[("title", text("1"))]);
+    let second = if delete_first {
+        push(&server, "a", delete(piece(1), Some(1))).await;
+        push(&server, "b", edit).await
+    } else {
+        push(&server, "b", edit).await;
+        push(&server, "a", delete(piece(1), Some(1))).await
+    };
+    (server, second)
+}
+
+#[tokio::test]
+async fn an_edit_beats_a_delete_in_either_order_and_the_inbox_says_so() {
+    cov_mark::check!(edit_brings_a_deleted_piece_back);
+    cov_mark::check!(delete_loses_against_an_edit);
+    for delete_first in [true, false] {
+        let (server, second) = delete_and_edit(delete_first).await;
+
+        assert_eq!((PushOutcome::Applied == second.outcome, 1), (false, second.conflicts.len()));
+        let now = fields(&server, piece(1)).await.unwrap();
+        assert_eq!(("1", "n"), (now["title"].as_str().unwrap(), now["notes"].as_str().unwrap()));
+        let (open, _) = server.engine.conflicts(&kai(), None, 10).await.unwrap();
+        assert_eq!((1, Reason::EditBeatsDelete), (open.len(), open[0].reason));
+        assert_eq!(None, open[0].field);
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_piece_stays_deleted_when_a_stale_copy_is_deleted_again() {
+    cov_mark::check!(unchanged_piece_is_deleted);
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("0"))])).await;
+    let gone = push(&server, "a", delete(piece(1), Some(1))).await;
+
+    let again = push(&server, "b", delete(piece(1), Some(1))).await;
+
+    assert_eq!((PushOutcome::Applied, Some(2)), (gone.outcome, gone.version));
+    assert_eq!((PushOutcome::Unchanged, Some(2)), (again.outcome, again.version));
+    assert_eq!(None, fields(&server, piece(1)).await);
+}
+
+#[tokio::test]
+async fn a_clash_is_kept_and_restore_brings_it_back_once() {
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("lyrics", text("one\ntwo\nthree"))])).await;
+    push(&server, "a", set(piece(1), Some(1), 2, &[("lyrics", text("one\nTWO A\nthree"))])).await;
+    let clash = set(piece(1), Some(1), 3, &[("lyrics", text("one\nZWEI\nthree"))]);
+    let result = push(&server, "b", clash.clone()).await;
+
+    assert_eq!(1, result.conflicts.len());
+    assert_eq!("one\nZWEI\nthree", fields(&server, piece(1)).await.unwrap()["lyrics"]);
+    let (open, _) = server.engine.conflicts(&kai(), None, 10).await.unwrap();
+    assert_eq!(
+        (Some(text("one\nTWO A\nthree")), Reason::TextClash),
+        (open[0].lost.clone(), open[0].reason)
+    );
+
+    for _ in 0..2 {
+        server.engine.resolve(&kai(), open[0].id, &Resolution::Restore).await.unwrap();
+    }
+    assert_eq!("one\nTWO A\nthree", fields(&server, piece(1)).await.unwrap()["lyrics"]);
+    assert!(server.engine.conflicts(&kai(), None, 10).await.unwrap().0.is_empty());
+    let other = server.engine.resolve(&kai(), open[0].id, &Resolution::Keep).await.unwrap_err();
+    assert_eq!(ErrorKind::ConflictClosed, other.kind());
+    let repeat = push(&server, "b", clash).await;
+    assert_eq!(PushOutcome::Unchanged, repeat.outcome, "a repeat must not open it again");
+}
+
+#[tokio::test]
+async fn history_lists_versions_and_restore_makes_one_the_content_again() {
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("0"))])).await;
+    push(&server, "a", set(piece(1), Some(1), 2, &[("title", text("1")), ("notes", text("n"))]))
+        .await;
+    push(&server, "a", delete(piece(1), Some(2))).await;
+
+    let versions = server.engine.piece_history(&kai(), piece(1).id, None, 10).await.unwrap();
+    let restored = server.engine.restore(&kai(), piece(1).id, 1).await.unwrap();
+
+    let numbers: Vec<_> = versions.iter().map(|version| version.version).collect();
+    assert_eq!(vec![3, 2, 1], numbers);
+    assert_eq!(4, restored);
+    let now = fields(&server, piece(1)).await.unwrap();
+    assert_eq!("0", now["title"]);
+    assert!(now.get("notes").is_none(), "what the version did not have is cleared");
+    assert!(server.engine.conflicts(&kai(), None, 10).await.unwrap().0.is_empty());
+    let never = server.engine.restore(&kai(), piece(1).id, 9).await.unwrap_err();
+    assert_eq!(ErrorKind::NotFound, never.kind());
+}
+
+#[tokio::test]
+async fn past_retention_the_servers_value_stays_and_the_pushed_one_goes_to_the_inbox() {
+    let server = Server::new();
+    let all = [("title", text("0")), ("notes", text("n")), ("author", text("a"))];
+    push(&server, "a", set(piece(1), None, 1, &all)).await;
+    push(&server, "a", set(piece(1), Some(1), 2, &[("title", text("1"))])).await;
+    server.pass_secs(400 * 86_400);
+
+    let late = [("title", text("late")), ("author", text("late"))];
+    let result = push(&server, "b", set(piece(1), Some(1), 3, &late)).await;
+
+    let now = fields(&server, piece(1)).await.unwrap();
+    assert_eq!(("1", "late"), (now["title"].as_str().unwrap(), now["author"].as_str().unwrap()));
+    assert_eq!(1, result.conflicts.len());
+    let (open, _) = server.engine.conflicts(&kai(), None, 10).await.unwrap();
+    assert_eq!((Some(text("late")), Reason::BaseGone), (open[0].lost.clone(), open[0].reason));
+    let restore = server.engine.restore(&kai(), piece(1).id, 1).await.unwrap_err();
+    assert_eq!(ErrorKind::PastRetention, restore.kind());
+}
+
+#[tokio::test]
+async fn part_of_a_piece_whose_content_is_gone_is_rejected_and_the_whole_is_taken() {
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("0")), ("notes", text("n"))])).await;
+    push(&server, "a", delete(piece(1), Some(1))).await;
+    server.pass_secs(400 * 86_400);
+
+    let part = push(&server, "b", set(piece(1), Some(1), 2, &[("title", text("late"))])).await;
+    let whole = [("title", text("late")), ("notes", text("n"))];
+    let whole = push(&server, "b", set(piece(1), None, 2, &whole)).await;
+
+    assert_eq!(PushOutcome::Rejected(Refusal::BaseGone), part.outcome);
+    assert_ne!(PushOutcome::Unchanged, whole.outcome);
+    assert_eq!("late", fields(&server, piece(1)).await.unwrap()["title"]);
+}
+
+#[tokio::test]
+async fn a_page_of_one_delivers_everything_once_and_ends_with_the_digest() {
+    let server = Server::new();
+    let pushes: Vec<Push> =
+        (0..25).map(|n| set(piece(n), None, 1, &[("title", text("t"))])).collect();
+    server.engine.push(&kai(), "a", &pushes).await.unwrap();
+    push(&server, "a", delete(piece(3), Some(1))).await;
+
+    let mut cursor: Option<String> = None;
+    let mut held = BTreeMap::new();
+    loop {
+        let page = server.engine.pull(&kai(), cursor.as_deref(), 1, MEGABYTE).await.unwrap();
+        for change in page.changes {
+            held.insert(change.key, (change.version, change.value.is_none()));
+        }
+        cursor = page.cursor;
+        if !page.more {
+            let sum =
+                held.iter().fold(haumana_sync::digest::Digest::default(), |sum, (key, at)| {
+                    sum.plus(haumana_sync::digest::Digest::of_version(*key, at.0, at.1))
+                });
+            assert_eq!(Some(sum), page.digest);
+            break;
+        }
+    }
+
+    assert_eq!((25, (2, true)), (held.len(), held[&piece(3)]));
+    server.store.take();
+    let idle = server.engine.pull(&kai(), cursor.as_deref(), 500, MEGABYTE).await.unwrap();
+    assert!(idle.changes.is_empty() && !idle.reset);
+    let calls = server.store.take();
+    assert_eq!((1, 0), (calls.head, calls.changes), "a pull without changes reads one head");
+}
+
+#[tokio::test]
+async fn a_cursor_that_means_nothing_here_starts_over_and_says_so() {
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("0"))])).await;
+    let cursor = server.engine.pull(&kai(), None, 10, MEGABYTE).await.unwrap().cursor.unwrap();
+    let backup = server.memory.snapshot();
+    push(&server, "a", set(piece(2), None, 1, &[("title", text("0"))])).await;
+    let future = server.engine.pull(&kai(), None, 10, MEGABYTE).await.unwrap().cursor.unwrap();
+    server.memory.restore(&backup);
+    let raised = Server::on(Arc::clone(&server.memory), Generation(1));
+
+    for (server, cursor) in [(&server, "garbled"), (&server, &*future), (&raised, &*cursor)] {
+        let page = server.engine.pull(&kai(), Some(cursor), 10, MEGABYTE).await.unwrap();
+        assert_eq!((true, 1), (page.reset, page.changes.len()), "{cursor}");
+    }
+    let page = server.engine.pull(&kai(), Some(&cursor), 10, MEGABYTE).await.unwrap();
+    assert_eq!((false, 0), (page.reset, page.changes.len()));
+}
+
+#[tokio::test]
+async fn erasing_leaves_a_marker_and_a_cursor_from_before_is_told() {
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("secret"))])).await;
+    let cursor = server.engine.pull(&kai(), None, 10, MEGABYTE).await.unwrap().cursor;
+
+    for _ in 0..2 {
+        server.engine.erase(&kai()).await.unwrap();
+    }
+
+    let told = server.engine.pull(&kai(), cursor.as_deref(), 10, MEGABYTE).await.unwrap_err();
+    assert_eq!(ErrorKind::Gone, told.kind());
+    let fresh = server.engine.pull(&kai(), None, 10, MEGABYTE).await.unwrap();
+    assert!(fresh.changes.is_empty());
+    assert!(server.memory.read(&kai(), &[piece(1)]).await.unwrap()[0].is_none());
+    let everything = format!("{:?}", *server.memory);
+    assert!(!everything.contains("secret"), "no byte of the content is left");
+}
+
+#[tokio::test]
+async fn a_session_gains_its_end_and_stays_deleted() {
+    let server = Server::new();
+    let key = Key::session(RecordId::from_bits(9));
+    let start =
+        [("pieceId", text(&piece(1).id.to_string())), ("startedAt", text("2026-11-22T10:00:00Z"))];
+    let created = push(&server, "a", set(key, None, 1, &start)).await;
+    let end = [("endedAt", text("2026-11-22T10:10:00Z")), ("endedAtSource", text("manual"))];
+    let ended = push(&server, "b", set(key, Some(1), 2, &end)).await;
+    let guess = [("endedAt", text("2026-11-22T11:00:00Z")), ("endedAtSource", text("estimated"))];
+    let guessed = push(&server, "c", set(key, Some(1), 3, &guess)).await;
+
+    assert_eq!([Some(1), Some(2), Some(2)], [created.version, ended.version, guessed.version]);
+    assert_eq!("2026-11-22T10:10:00.000Z", fields(&server, key).await.unwrap()["endedAt"]);
+    push(&server, "a", delete(key, Some(2))).await;
+    push(&server, "c", set(key, Some(2), 4, &guess)).await;
+    assert_eq!(None, fields(&server, key).await);
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_is_rejected_alone() {
+    let server = Server::new();
+    let refused = [
+        (set(piece(1), None, 1, &[("title", Value::Null)]), Refusal::InvalidField),
+        (set(piece(2), None, 1, &[("isFavorite", text("yes"))]), Refusal::InvalidField),
+        (set(piece(3), None, 1, &[("userId", text("other"))]), Refusal::InvalidField),
+        (set(piece(4), None, 1, &[("lyrics", text(&"x".repeat(200_001)))]), Refusal::TooLarge),
+        (set(piece(5), Some(3), 1, &[("title", text("t"))]), Refusal::BaseGone),
+        (set(Key::session(RecordId::from_bits(6)), None, 1, &[]), Refusal::InvalidField),
+    ];
+    let mut pushes: Vec<Push> = refused.iter().map(|(push, _)| push.clone()).collect();
+    pushes.push(set(piece(7), None, 1, &[("title", text("good"))]));
+
+    let results = server.engine.push(&kai(), "a", &pushes).await.unwrap();
+
+    for ((_, refusal), result) in refused.iter().zip(&results) {
+        assert_eq!(PushOutcome::Rejected(*refusal), result.outcome);
+    }
+    assert_eq!(PushOutcome::Applied, results[6].outcome);
+}

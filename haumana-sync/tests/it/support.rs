@@ -1,0 +1,110 @@
+//! What the tests of the engine share: a clock that is set, random bits that repeat, and a phone's
+//! way of speaking.
+
+use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
+use haumana_sync::id::UserId;
+use haumana_sync::store::{Generation, MemoryStore, MeteredStore, Store};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::wire::app::{PiecesRequest, SessionsRequest};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// 2026-11-23T00:00:00Z, as good a day as any.
+pub const DAY: i64 = 1_795_392_000_000;
+
+#[derive(Debug)]
+pub struct SetClock(pub AtomicI64);
+
+impl Clock for SetClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// SplitMix64: the same seed gives the same run.
+#[derive(Debug)]
+pub struct Seeded(pub AtomicU64);
+
+impl Random for Seeded {
+    fn next_u64(&self) -> u64 {
+        let state = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+/// A server: an engine, its clock, and its store, metered.
+pub struct Server {
+    pub engine: Engine,
+    pub clock: Arc<SetClock>,
+    pub store: Arc<MeteredStore<Arc<MemoryStore>>>,
+    pub memory: Arc<MemoryStore>,
+    pub reply_limit_bytes: usize,
+}
+
+pub fn kai() -> UserId {
+    UserId::verified_by_caller("kai").unwrap()
+}
+
+impl Server {
+    pub fn new() -> Self {
+        Self::on(Arc::new(MemoryStore::new()), Generation(0))
+    }
+
+    pub fn on(memory: Arc<MemoryStore>, generation: Generation) -> Self {
+        let clock = Arc::new(SetClock(AtomicI64::new(DAY)));
+        let store = Arc::new(MeteredStore::new(memory.clone()));
+        let config = EngineConfig { generation, retention_ms: RETENTION_MS };
+        let random = Arc::new(Seeded(AtomicU64::new(7)));
+        let shared: Arc<dyn Store> = store.clone();
+        let engine = Engine::new(shared, clock.clone(), random, config);
+        Self { engine, clock, store, memory, reply_limit_bytes: 32 << 20 }
+    }
+
+    pub fn pass_secs(&self, secs: i64) {
+        self.clock.0.fetch_add(secs * 1000, Ordering::Relaxed);
+    }
+
+    pub async fn post_pieces(&self, user: &UserId, body: &Value) -> Value {
+        let body = body.to_string();
+        let request = PiecesRequest::from_json(body.as_bytes()).unwrap();
+        let reply = self.engine.sync_pieces(user, &request, self.reply_limit_bytes).await.unwrap();
+        serde_json::from_slice(&reply.into_json()).unwrap()
+    }
+
+    pub async fn post_sessions(&self, user: &UserId, body: &Value) -> Value {
+        let body = body.to_string();
+        let request = SessionsRequest::from_json(body.as_bytes()).unwrap();
+        let limit = self.reply_limit_bytes;
+        let reply = self.engine.sync_sessions(user, &request, limit).await.unwrap();
+        serde_json::from_slice(&reply.into_json()).unwrap()
+    }
+}
+
+/// A piece as a phone makes it.
+pub fn new_piece(id: u32, title: &str, lyrics: &str) -> Value {
+    json!({
+        "pieceId": format!("5EED0000-0000-4000-8000-{id:012}"),
+        "userId": "kai",
+        "title": title,
+        "category": "oli",
+        "lyrics": lyrics,
+        "language": "haw",
+        "includeInPractice": true,
+        "isFavorite": false,
+        "createdAt": "2026-11-22T00:00:00Z",
+        "modifiedAt": "2026-11-22T00:00:00Z",
+        "version": 1,
+        "locallyModified": true,
+    })
+}
+
+/// What a phone sends.
+pub fn body(pieces: &[Value], last: Option<&str>) -> Value {
+    match last {
+        Some(last) => json!({"operation": "sync", "pieces": pieces, "lastSyncedAt": last}),
+        None => json!({"operation": "sync", "pieces": pieces}),
+    }
+}
