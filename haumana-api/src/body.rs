@@ -1,0 +1,206 @@
+//! Reading request bodies: bounded in bytes on the wire, in bytes decompressed, and in time.
+
+use crate::error::Failure;
+use axum::body::{Body, HttpBody};
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use flate2::write::MultiGzDecoder;
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Counts the bytes of a request's body as they arrive; lives in the request's extensions.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Received(Arc<AtomicU64>);
+
+impl Received {
+    fn add(&self, n_bytes: usize) {
+        self.0.fetch_add(n_bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) limit_bytes: usize,
+    pub(crate) timeout: Duration,
+}
+
+/// Reads a body of JSON, decompressed.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    bounds: Bounds,
+    received: &Received,
+) -> Result<Vec<u8>, Failure> {
+    if !is_json(headers) {
+        return Err(Failure::NotJson);
+    }
+    let is_gzip = is_gzip(headers)?;
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if bounds.limit_bytes < declared {
+        return Err(Failure::TooLarge);
+    }
+    let bounded = Bounded { bytes: Vec::new(), limit: bounds.limit_bytes, is_over: false };
+    let sink = if is_gzip {
+        Sink::Gzip(Box::new(MultiGzDecoder::new(bounded)))
+    } else {
+        let bytes = Vec::with_capacity(declared);
+        Sink::Plain(Bounded { bytes, ..bounded })
+    };
+    let collected = collect(body, sink, bounds.limit_bytes, received);
+    tokio::time::timeout(bounds.timeout, collected).await.map_err(|_| Failure::SlowBody)?
+}
+
+async fn collect(
+    mut body: Body,
+    mut sink: Sink,
+    limit_bytes: usize,
+    received: &Received,
+) -> Result<Vec<u8>, Failure> {
+    let mut left = limit_bytes;
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let Ok(data) = frame.map_err(|_| Failure::BrokenBody)?.into_data() else {
+            continue;
+        };
+        received.add(data.len());
+        left = left.checked_sub(data.len()).ok_or(Failure::TooLarge)?;
+        sink.write(&data)?;
+    }
+    sink.finish()
+}
+
+/// Where the bytes of a body go.
+enum Sink {
+    Plain(Bounded),
+    Gzip(Box<MultiGzDecoder<Bounded>>),
+}
+
+impl Sink {
+    fn write(&mut self, data: &[u8]) -> Result<(), Failure> {
+        let written = match self {
+            Self::Plain(bounded) => bounded.write_all(data),
+            Self::Gzip(decoder) => decoder.write_all(data),
+        };
+        written.map_err(|_| self.failure())
+    }
+
+    fn finish(mut self) -> Result<Vec<u8>, Failure> {
+        let finished = match &mut self {
+            Self::Plain(_) => Ok(()),
+            Self::Gzip(decoder) => decoder.try_finish(),
+        };
+        match (finished, self) {
+            (Ok(()), Self::Plain(bounded)) => Ok(bounded.bytes),
+            (Ok(()), Self::Gzip(mut decoder)) => Ok(std::mem::take(&mut decoder.get_mut().bytes)),
+            (Err(_), sink) => Err(sink.failure()),
+        }
+    }
+
+    /// What an error of this sink means: a bomb, or rubbish.
+    fn failure(&self) -> Failure {
+        let bounded = match self {
+            Self::Plain(bounded) => bounded,
+            Self::Gzip(decoder) => decoder.get_ref(),
+        };
+        if bounded.is_over { Failure::TooLarge } else { Failure::BrokenBody }
+    }
+}
+
+/// Bytes up to a limit. A gzip bomb ends here, one buffer of the decoder past the limit at most.
+struct Bounded {
+    bytes: Vec<u8>,
+    limit: usize,
+    is_over: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.limit - self.bytes.len() < data.len() {
+            self.is_over = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the body says that it is JSON, in UTF-8 if it names a character set.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Some(content_type)) = only_value(headers, &CONTENT_TYPE) else {
+        return false;
+    };
+    let mut parts = content_type.split(';').map(str::trim);
+    let is_json = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"));
+    is_json && parts.all(is_utf8)
+}
+
+fn is_utf8(parameter: &str) -> bool {
+    parameter.is_empty()
+        || parameter.split_once('=').is_some_and(|(name, value)| {
+            let value = value.trim_matches('"');
+            name.eq_ignore_ascii_case("charset")
+                && (value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8"))
+        })
+}
+
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Failure> {
+    match only_value(headers, &CONTENT_ENCODING).map(|value| value.map(str::to_ascii_lowercase)) {
+        None => Ok(false),
+        Some(Some(encoding)) if encoding == "identity" => Ok(false),
+        Some(Some(encoding)) if encoding == "gzip" => Ok(true),
+        Some(_) => Err(Failure::UnknownEncoding),
+    }
+}
+
+/// The value of a header: `None` if there is none, `Some(None)` if it is no text or not alone.
+fn only_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a str>> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    Some(first.to_str().ok().map(str::trim).filter(|_| values.next().is_none()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(content_type: &str, expected: bool) {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]);
+        assert_eq!(expected, is_json(&headers), "{content_type}");
+    }
+
+    #[test]
+    fn json_may_name_its_character_set_if_it_is_utf8() {
+        check("application/json", true);
+        check("Application/JSON", true);
+        check("application/json; charset=utf-8", true);
+        check("application/json;charset=\"UTF-8\"", true);
+        check("application/json;", true);
+        check("application/json; charset=utf-16", false);
+        check("application/json; boundary=x", false);
+    }
+
+    #[test]
+    fn what_is_not_json_by_its_own_account_is_refused() {
+        for kind in ["", "text/json", "text/plain", "application/jsonp", "application/x-ndjson"] {
+            check(kind, false);
+        }
+        assert!(!is_json(&HeaderMap::new()));
+        let mut headers = HeaderMap::new();
+        headers.append(CONTENT_TYPE, "application/json".parse().unwrap());
+        headers.append(CONTENT_TYPE, "application/json".parse().unwrap());
+        assert!(!is_json(&headers));
+    }
+}

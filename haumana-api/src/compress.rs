@@ -1,0 +1,111 @@
+//! Compressing replies for those who ask for it.
+
+use crate::limits::COMPRESS_FROM_BYTES;
+use axum::body::{Body, HttpBody, to_bytes};
+use axum::http::header::{
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, VARY,
+};
+use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write;
+
+/// Whether the sender of a request wants its reply as gzip (RFC 9110, 12.5.3).
+///
+/// Without the header nothing is compressed: on loopback it only costs time.
+pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
+    let (mut gzip, mut any, mut identity) = (None, None, None);
+    let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    for item in values.flat_map(|value| value.split(',')) {
+        let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));
+        let weight = weight(parameters);
+        match coding.trim().to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => gzip = weight,
+            "*" => any = weight,
+            "identity" => identity = weight,
+            _ => {}
+        }
+    }
+    let gzip = gzip.or(any).unwrap_or(0.0);
+    0.0 < gzip && identity.unwrap_or(0.0) <= gzip
+}
+
+/// The weight that `q=` gives, 1 without it, none if it is no number.
+fn weight(parameters: &str) -> Option<f32> {
+    let parameters = parameters.trim();
+    if parameters.is_empty() {
+        return Some(1.0);
+    }
+    let (name, value) = parameters.split_once('=')?;
+    let value = value.trim().parse().ok()?;
+    (name.trim().eq_ignore_ascii_case("q") && (0.0..=1.0).contains(&value)).then_some(value)
+}
+
+/// Compresses a response whose size is known and worth it, if that `is_wanted`.
+pub(crate) async fn compress(mut response: Response, is_wanted: bool) -> Response {
+    let Some(size) = response.body().size_hint().exact() else {
+        return response;
+    };
+    let is_large = (COMPRESS_FROM_BYTES as u64) < size;
+    if !is_large || response.headers().contains_key(CONTENT_ENCODING) {
+        return response;
+    }
+    response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
+    if !is_wanted {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    // A body whose size is known is in memory already; reading it cannot fail.
+    let plain = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let Some(packed) = gzip(&plain) else {
+        return Response::from_parts(head, plain.into());
+    };
+    head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    head.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(packed))
+}
+
+/// Packs at the fastest level: lyrics shrink to a third at any, and the phone is waiting.
+fn gzip(plain: &[u8]) -> Option<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 3), Compression::fast());
+    // Writing into memory cannot fail.
+    encoder.write_all(plain).ok()?;
+    encoder.finish().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(accept: &str, expected: bool) {
+        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, accept.parse().unwrap())]);
+        assert_eq!(expected, is_wanted(&headers), "{accept}");
+    }
+
+    #[test]
+    fn gzip_is_wanted_by_name_or_by_star() {
+        check("gzip", true);
+        check("gzip, deflate, br", true);
+        check("br;q=1.0, GZIP;q=0.2", true);
+        check("x-gzip", true);
+        check("*", true);
+        check("identity;q=0.5, gzip", true);
+        check("gzip; q=0.001", true);
+    }
+
+    #[test]
+    fn gzip_is_not_wanted_where_it_is_ruled_out_or_second_choice() {
+        check("", false);
+        check("br", false);
+        check("gzip;q=0", false);
+        check("gzip;q=0, *", false);
+        check("*;q=0", false);
+        check("identity", false);
+        check("identity, gzip;q=0.5", false);
+        check("gzip;q=2", false);
+        check("gzip;q=x", false);
+        check("gzip;level=9", false);
+        assert!(!is_wanted(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,95 @@
+//! Browsers on other origins: an allow-list, empty unless the host says otherwise.
+
+use crate::limits::PREFLIGHT_MAX_AGE_SECS;
+use axum::body::Body;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+    VARY,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::Response;
+
+/// An origin of a web page: scheme, host, and port if it is not the scheme's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(HeaderValue);
+
+impl Origin {
+    /// Parses `https://host` or `http://host:port`, exactly as browsers send it.
+    ///
+    /// Returns `None` for anything that a browser would never send, such as a trailing slash: it
+    /// would match nothing. `*` and `null` are refused, because nobody means them.
+    pub fn parse(text: &str) -> Option<Self> {
+        let uri: Uri = text.parse().ok()?;
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+        let is_web = matches!(scheme, "https" | "http") && !authority.as_str().contains('@');
+        let is_exact = text == format!("{scheme}://{authority}") && text == text.to_lowercase();
+        (is_web && is_exact).then(|| HeaderValue::from_str(text).ok().map(Self)).flatten()
+    }
+}
+
+/// Returns the origin of a request, if it is on the list.
+pub(crate) fn allowed_origin(listed: &[Origin], headers: &HeaderMap) -> Option<HeaderValue> {
+    let origin = headers.get(ORIGIN)?;
+    listed.iter().find(|allowed| allowed.0 == *origin).map(|allowed| allowed.0.clone())
+}
+
+/// Whether a browser asks what it may ask.
+pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The answer to a preflight request from an origin on the list. Browsers send no token with it.
+pub(crate) fn preflight_answer() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    let methods = HeaderValue::from_static("GET, POST, DELETE");
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+    let allowed = "authorization, content-type, content-encoding, x-request-id";
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(PREFLIGHT_MAX_AGE_SECS));
+    response
+}
+
+/// Lets the page at `origin` read a response, also one that says no.
+pub(crate) fn mark(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+    headers.append(VARY, HeaderValue::from_static("origin"));
+    if let Some(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        let exposed = HeaderValue::from_static("x-request-id, retry-after");
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_what_browsers_send() {
+        for text in ["https://haumana.example", "http://localhost:3000", "http://127.0.0.1:8080"] {
+            assert!(Origin::parse(text).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_browser_sends_is_refused() {
+        for text in [
+            "",
+            "*",
+            "null",
+            "haumana.example",
+            "https://haumana.example/",
+            "https://a.example/x",
+            "https://A.example",
+            "ftp://a.example",
+            "https://u@a.example",
+            "https://a.example?x",
+            "https://",
+            " https://a.example",
+        ] {
+            assert_eq!(None, Origin::parse(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Every way in which a request can fail, and what the client is told: the one place where status
+//! codes are decided.
+
+use crate::limits::RETRY_AFTER_SECS;
+use crate::reply::{Notes, json};
+use crate::verify::Rejection;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use haumana_sync::engine::{self, ErrorKind};
+use haumana_sync::wire::BadRequest;
+use serde::Serialize;
+use std::error::Error as _;
+
+/// Why a request failed as a whole.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Nobody vouches for the caller. The reason is for our logs only.
+    Unauthorized(Rejection),
+    /// The keys to verify the token with cannot be had.
+    KeysUnavailable,
+    NoSuchRoute,
+    MethodNotAllowed,
+    /// The body is not JSON, by its own account.
+    NotJson,
+    /// The body is compressed in a way that this server does not read.
+    UnknownEncoding,
+    /// The body is larger than the host takes, perhaps only once decompressed.
+    TooLarge,
+    /// The body ended early, or is not what its encoding says.
+    BrokenBody,
+    /// The body took too long to arrive.
+    SlowBody,
+    /// The body cannot be taken.
+    BadRequest(BadRequest),
+    /// The engine said no.
+    Engine(engine::Error),
+    /// A mistake of ours.
+    Panicked,
+}
+
+/// What a client is told, and what the log is told beside it.
+struct Answer {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    reason: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: &'a str,
+    code: &'a str,
+}
+
+impl Failure {
+    fn answer(&self) -> Answer {
+        let (status, code, message, reason) = match self {
+            Self::Unauthorized(reason) => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "a valid token is needed".into(),
+                Some(reason.as_str()),
+            ),
+            Self::KeysUnavailable => unavailable("tokens cannot be verified now", "keys"),
+            Self::NoSuchRoute => {
+                (StatusCode::NOT_FOUND, "not_found", "there is no such call".into(), None)
+            }
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this call takes another method; see the Allow header".into(),
+                None,
+            ),
+            Self::NotJson => media_type("the body must be application/json", "content_type"),
+            Self::UnknownEncoding => media_type("the body may be gzip only", "content_encoding"),
+            Self::TooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "payload_too_large",
+                "the body is larger than this server takes".into(),
+                None,
+            ),
+            Self::BrokenBody => (
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "the body ended early or is not what its encoding says".into(),
+                Some("broken_body"),
+            ),
+            Self::SlowBody => unavailable("the body took too long to arrive", "slow_body"),
+            Self::BadRequest(bad) => (StatusCode::BAD_REQUEST, bad.code(), bad.to_string(), None),
+            Self::Engine(error) => match error.kind() {
+                ErrorKind::Unavailable => unavailable("try again later", "store"),
+                ErrorKind::Erasing => unavailable("the account is being erased", "erasing"),
+                ErrorKind::Gone => gone("the account was erased"),
+                ErrorKind::PastRetention => gone("it is past its retention"),
+                ErrorKind::NotFound => {
+                    (StatusCode::NOT_FOUND, "not_found", "there is no such record".into(), None)
+                }
+                ErrorKind::ConflictClosed => (
+                    StatusCode::CONFLICT,
+                    "conflict_closed",
+                    "the conflict was closed with another resolution".into(),
+                    None,
+                ),
+                ErrorKind::Invalid => {
+                    (StatusCode::BAD_REQUEST, "invalid_request", error.to_string(), None)
+                }
+                _ => internal("engine"),
+            },
+            Self::Panicked => internal("panic"),
+        };
+        Answer { status, code, message, reason }
+    }
+
+    /// What a person who reads the log needs to know beyond the code; never the user's data.
+    fn detail(&self) -> Option<String> {
+        let Self::Engine(error) = self else {
+            return None;
+        };
+        let mut detail = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            detail = format!("{detail}: {cause}");
+            source = cause.source();
+        }
+        Some(detail)
+    }
+}
+
+type Row = (StatusCode, &'static str, String, Option<&'static str>);
+
+fn unavailable(message: &str, reason: &'static str) -> Row {
+    (StatusCode::SERVICE_UNAVAILABLE, "unavailable", message.into(), Some(reason))
+}
+
+fn gone(message: &str) -> Row {
+    (StatusCode::GONE, "gone", message.into(), None)
+}
+
+fn media_type(message: &str, reason: &'static str) -> Row {
+    (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message.into(), Some(reason))
+}
+
+/// No inner detail: it goes to the log.
+fn internal(reason: &'static str) -> Row {
+    let message = "the server made a mistake".into();
+    (StatusCode::INTERNAL_SERVER_ERROR, "internal", message, Some(reason))
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Answer { status, code, message, reason } = self.answer();
+        // Two strings always serialise.
+        let body = serde_json::to_vec(&ErrorBody { error: &message, code }).unwrap_or_default();
+        let mut response = json(status, body);
+        let headers = response.headers_mut();
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+        }
+        let notes = Notes { code: Some(code), reason, detail: self.detail(), counts: None };
+        response.extensions_mut().insert(notes);
+        response
+    }
+}
+
+impl From<BadRequest> for Failure {
+    fn from(bad: BadRequest) -> Self {
+        Self::BadRequest(bad)
+    }
+}
+
+impl From<engine::Error> for Failure {
+    fn from(error: engine::Error) -> Self {
+        Self::Engine(error)
+    }
+}

@@ -1,0 +1,47 @@
+//! The HTTP API of haumana-sync as one [`axum::Router`], and the verification of ID tokens.
+//!
+//! [`router`] makes the same router for every host: a Lambda function, the local server, or another
+//! service that mounts it under a path of its own. It is told everything in [`Api`]: the engine,
+//! who says who is asking, and the limits. It reads no environment, opens no socket, starts no
+//! thread, and never calls the network.
+//!
+//! ```
+//! use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom, limits};
+//! use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+//! use haumana_sync::store::{Generation, MemoryStore};
+//! use std::{sync::Arc, time::Duration};
+//!
+//! let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+//! let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+//! let engine = Engine::new(Arc::new(MemoryStore::new()), clock, random.clone(), config);
+//! let config = ApiConfig {
+//!     request_limit_bytes: limits::REQUEST_BYTES,
+//!     reply_limit_bytes: limits::REPLY_BYTES,
+//!     cors_origins: vec![],
+//!     body_timeout: Duration::from_secs(60),
+//! };
+//! // The host's own middleware puts a `UserId` into the extensions of each request.
+//! let api = Api { engine: Arc::new(engine), auth: Auth::Trusted, random, config };
+//! let service: axum::Router = axum::Router::new().nest("/sync-api", haumana_api::router(api));
+//! ```
+//!
+//! **Invariant:** no request reaches the engine without a user that [`Auth`] vouches for.
+//! **Invariant:** no token, e-mail address, user id, title or lyric is ever logged.
+
+pub mod limits;
+pub mod verify;
+
+mod auth;
+mod body;
+mod compress;
+mod cors;
+mod error;
+mod observe;
+mod reply;
+mod router;
+mod system;
+
+pub use auth::{Auth, AuthError, StaticVerifier, Verifier};
+pub use cors::Origin;
+pub use router::{Api, ApiConfig, router, router_beside};
+pub use system::{SystemClock, SystemRandom};

@@ -1,0 +1,28 @@
+//! Every limit of the API, each with one name. Those of records are in `haumana_sync::limits`.
+
+/// A token.
+pub const TOKEN_BYTES: usize = 8192;
+/// How far an issuer's clock and ours may differ.
+pub const TOKEN_LEEWAY_SECS: i64 = 300;
+/// The longest life of a token.
+pub const TOKEN_LIFETIME_SECS: i64 = 24 * 3600;
+/// How deep the JSON of a token may be nested. ID tokens are flat, or nearly.
+pub const TOKEN_DEPTH: usize = 8;
+/// A key set; Google's has 1.5 kB.
+pub const KEY_SET_BYTES: usize = 64 * 1024;
+/// The modulus of a key: below is too weak (RFC 7518, 3.3), beyond is work for nobody's benefit.
+pub const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+/// The public exponent of a key; the usual one has 3 bytes.
+pub const EXPONENT_BYTES: usize = 4;
+/// A request id that a caller brings along.
+pub const REQUEST_ID_BYTES: usize = 64;
+/// Replies below this size are never compressed.
+pub const COMPRESS_FROM_BYTES: usize = 1024;
+/// How long a client waits after `unavailable`.
+pub const RETRY_AFTER_SECS: u32 = 5;
+/// How long a browser may keep the answer to a preflight request.
+pub const PREFLIGHT_MAX_AGE_SECS: u32 = 3600;
+/// A request on a host without a limit of its own, decompressed.
+pub const REQUEST_BYTES: usize = 64_000_000;
+/// A reply on a host without a limit of its own, before compression.
+pub const REPLY_BYTES: usize = 32_000_000;

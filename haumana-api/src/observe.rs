@@ -1,0 +1,141 @@
+//! What happens around every request: its id, its log line, and what all replies carry.
+
+use crate::body::Received;
+use crate::error::Failure;
+use crate::limits::REQUEST_ID_BYTES;
+use crate::reply::Notes;
+use crate::router::Api;
+use crate::{compress, cors};
+use axum::body::HttpBody;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use haumana_sync::engine::Random;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Runs one request.
+pub(crate) async fn observe(
+    State(api): State<Arc<Api>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let asked = Asked::new(&mut request, api.random.as_ref());
+    let origins = &api.config.cors_origins;
+    let origin = cors::allowed_origin(origins, request.headers());
+    let wants_gzip = compress::is_wanted(request.headers());
+
+    let is_preflight = cors::is_preflight(request.method(), request.headers());
+    let response = if is_preflight && origin.is_some() {
+        cors::preflight_answer()
+    } else {
+        run(next, request).await
+    };
+
+    let mut response = compress::compress(response, wants_gzip).await;
+    if !origins.is_empty() {
+        cors::mark(response.headers_mut(), origin);
+    }
+    response.headers_mut().insert(REQUEST_ID, asked.id.clone());
+    asked.log(&response);
+    response
+}
+
+/// Runs the handler. A panic is this request's failure and nobody else's.
+async fn run(next: Next, request: Request) -> Response {
+    let mut handled = pin!(next.run(request));
+    let response = std::future::poll_fn(|cx| {
+        // After a panic the future is never polled again, so nobody sees what it left behind.
+        let poll = catch_unwind(AssertUnwindSafe(|| handled.as_mut().poll(cx)));
+        poll.unwrap_or_else(|_| Poll::Ready(Failure::Panicked.into_response()))
+    });
+    response.await
+}
+
+/// What is known of a request before it runs.
+struct Asked {
+    id: HeaderValue,
+    method: &'static str,
+    /// The route that matched, never the address as it was sent: that may hold anything.
+    route: Option<MatchedPath>,
+    received: Received,
+    start: Instant,
+}
+
+impl Asked {
+    fn new(request: &mut Request, random: &dyn Random) -> Self {
+        let received = Received::default();
+        request.extensions_mut().insert(received.clone());
+        Self {
+            id: given_id(request.headers()).unwrap_or_else(|| new_id(random)),
+            method: method_name(request.method()),
+            route: request.extensions().get().cloned(),
+            received,
+            start: Instant::now(),
+        }
+    }
+
+    /// Writes the request's one line. Everything in it is ours, or checked: no personal data.
+    fn log(&self, response: &Response) {
+        let notes = response.extensions().get().cloned().unwrap_or_else(Notes::default);
+        let counts = notes.counts;
+        let ms = self.start.elapsed().as_secs_f64() * 1000.0;
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    request_id = self.id.to_str().unwrap_or_default(),
+                    method = self.method,
+                    route = self.route.as_ref().map_or("-", MatchedPath::as_str),
+                    status = response.status().as_u16(),
+                    ms = (ms * 1000.0).round() / 1000.0,
+                    bytes_in = self.received.bytes(),
+                    bytes_out = response.body().size_hint().exact(),
+                    pushed = counts.map(|counts| counts.pushed),
+                    pulled = counts.map(|counts| counts.pulled),
+                    merged = counts.map(|counts| counts.merged),
+                    conflicts = counts.map(|counts| counts.conflicts),
+                    rejected = counts.map(|counts| counts.rejected),
+                    code = notes.code,
+                    reason = notes.reason,
+                    detail = notes.detail.as_deref(),
+                    "request"
+                )
+            };
+        }
+        if response.status().is_server_error() { line!(error) } else { line!(info) }
+    }
+}
+
+/// The id that the caller gave, if it is one that can be logged.
+fn given_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let id = headers.get(REQUEST_ID)?;
+    let is_plain = id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
+    let is_short = !id.is_empty() && id.len() <= REQUEST_ID_BYTES;
+    (is_plain && is_short).then(|| id.clone())
+}
+
+fn new_id(random: &dyn Random) -> HeaderValue {
+    let id = format!("{:016x}", random.next_u64());
+    HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+/// The method's name; a method may be any text, so those without meaning to us are one.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}

@@ -1,0 +1,52 @@
+//! Replies in JSON, with what the log is told about them.
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use haumana_sync::wire::app::Counts;
+
+/// What goes into the log line of a request; travels with the response to where it is written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Notes {
+    /// The code of the error that the client is told.
+    pub(crate) code: Option<&'static str>,
+    /// Why, more precisely than the client is told.
+    pub(crate) reason: Option<&'static str>,
+    /// What failed inside.
+    pub(crate) detail: Option<String>,
+    /// How much went through.
+    pub(crate) counts: Option<Counts>,
+}
+
+/// A success.
+pub(crate) struct Reply {
+    json: Vec<u8>,
+    counts: Option<Counts>,
+}
+
+impl Reply {
+    pub(crate) fn new(json: Vec<u8>) -> Self {
+        Self { json, counts: None }
+    }
+
+    pub(crate) fn counted(json: Vec<u8>, counts: Counts) -> Self {
+        Self { json, counts: Some(counts) }
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let mut response = json(StatusCode::OK, self.json);
+        response.extensions_mut().insert(Notes { counts: self.counts, ..Notes::default() });
+        response
+    }
+}
+
+/// A response of JSON.
+pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,221 @@
+//! What is logged, and what never is.
+
+use crate::tokens::{Claims, EMAIL, KAI, SUBJECT};
+use crate::world::{
+    LYRICS, PIECE, Sky, TITLE, World, anonymous, call, good_token, one_piece, one_session,
+};
+use axum::body::Body;
+use axum::http::Request;
+use haumana_sync::store::{ErrorKind, Fault};
+use std::io;
+use std::sync::{Arc, Mutex};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Everything that is logged on this thread while it lives.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    /// Starts to collect at the most talkative level.
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::TRACE)
+            .with_ansi(false)
+            .with_writer(log.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let bytes = self.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+/// Logs one request and returns its one line.
+async fn line_of(world: &World, request: Request<Body>) -> String {
+    let (log, _guard) = Log::start();
+    world.send(request).await;
+    let lines: Vec<_> =
+        log.lines().into_iter().filter(|line| line.contains("request_id=")).collect();
+    assert_eq!(1, lines.len(), "one request, one line");
+    lines.into_iter().next().unwrap()
+}
+
+#[track_caller]
+fn says(line: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(line.contains(part), "{part} must be in: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_sync_is_one_line_with_what_went_through() {
+    let world = World::new();
+    let body = one_piece();
+    let n_bytes = format!("bytes_in={}", body.len());
+
+    let line = line_of(&world, call("/pieces").body(body.into()).unwrap()).await;
+
+    let counts = ["pushed=1", "merged=", "conflicts=0", "rejected=0", "pulled="];
+    says(&line, &["INFO", "method=\"POST\"", "route=\"/pieces\"", "status=200", "ms=", &n_bytes]);
+    says(&line, &counts);
+    assert!(!line.contains("reason"), "{line}");
+}
+
+#[tokio::test]
+async fn a_refusal_says_why_to_us() {
+    let world = World::new();
+    let expired = Claims::good().with("exp", "2").with("iat", "1");
+    let expired = format!("Bearer {}", KAI.with_claims(&expired));
+    let with = |value: &str| {
+        anonymous("/pieces").header("authorization", value).body(one_piece().into()).unwrap()
+    };
+
+    let line = line_of(&world, with(&expired)).await;
+    says(&line, &["status=401", "code=\"unauthorized\"", "reason=\"expired\"", "bytes_in=0"]);
+    for value in ["Basic x", "Bearer ", "Bearer  x"] {
+        let line = line_of(&world, with(value)).await;
+        says(&line, &["reason=\"not_bearer\""]);
+    }
+    let line = line_of(&world, anonymous("/sessions").body(Body::empty()).unwrap()).await;
+    says(&line, &["route=\"/sessions\"", "reason=\"no_token\""]);
+}
+
+#[tokio::test]
+async fn a_failure_of_ours_is_an_error_that_names_the_operation() {
+    let world = World::new();
+    world.sky(Sky::Fails(Fault::Before(ErrorKind::Corrupt)));
+
+    let line = line_of(&world, call("/pieces").body(one_piece().into()).unwrap()).await;
+
+    says(&line, &["ERROR", "status=500", "reason=\"engine\"", "detail=", "failed: Corrupt"]);
+}
+
+#[tokio::test]
+async fn an_address_that_matches_no_route_is_not_logged() {
+    let world = World::new();
+    let request = call(&format!("/nowhere/{TITLE}?q={LYRICS_ASCII}")).body(Body::empty()).unwrap();
+
+    let line = line_of(&world, request).await;
+
+    says(&line, &["route=\"-\"", "status=404"]);
+    assert!(!line.contains("marked"), "{line}");
+}
+
+const LYRICS_ASCII: &str = "Lyrics-marked";
+
+#[tokio::test]
+async fn a_request_id_is_made_or_taken_over_if_it_is_plain() {
+    let world = World::new();
+    let with = |id: &str| call("/pieces").header("x-request-id", id).body("{}".into()).unwrap();
+
+    let given = world.send(with("Abc-123")).await;
+    let first = world.send(call("/pieces").body("{}".into()).unwrap()).await;
+    let second = world.send(call("/pieces").body("{}".into()).unwrap()).await;
+
+    assert_eq!(Some("Abc-123"), given.header("x-request-id"));
+    let made = first.header("x-request-id").unwrap();
+    assert_eq!(16, made.len());
+    assert_ne!(first.header("x-request-id"), second.header("x-request-id"));
+    for id in ["", "a b", "a\"b", "a=b", "<script>", "a.b", &"a".repeat(65)] {
+        let answer = world.send(with(id)).await;
+        assert_ne!(Some(id), answer.header("x-request-id"), "{id}");
+    }
+    let long = "a".repeat(64);
+    assert_eq!(Some(&*long), world.send(with(&long)).await.header("x-request-id"));
+    let line = line_of(&world, with("Abc-123")).await;
+    says(&line, &["request_id=\"Abc-123\""]);
+}
+
+/// Requests of every kind that carry marked personal data wherever it fits.
+fn talkative() -> Vec<Request<Body>> {
+    let token = good_token();
+    let bearer = format!("Bearer {token}");
+    let mut requests = vec![
+        call("/pieces").body(one_piece().into()).unwrap(),
+        call("/pieces").body("{}".into()).unwrap(),
+        call("/sessions").body(one_session().into()).unwrap(),
+        call("/pieces").header("accept-encoding", "gzip").body("{}".into()).unwrap(),
+        call("/pieces").body(one_piece().replace(PIECE, TITLE).into()).unwrap(),
+        call("/pieces").body(one_piece().replace("\"mele\"", "7").into()).unwrap(),
+        call("/pieces")
+            .body(one_piece().replace("\"sync\"", &format!("\"{TITLE}\"")).into())
+            .unwrap(),
+        call("/pieces").body(format!("{}{TITLE}", one_piece()).into()).unwrap(),
+        call("/pieces").body(format!("\"{LYRICS}\"").into()).unwrap(),
+        call(&format!("/pieces?title={TITLE}&token={token}")).body("{}".into()).unwrap(),
+        call(&format!("/{TITLE}/{EMAIL}")).body("{}".into()).unwrap(),
+        anonymous("/pieces")
+            .header("authorization", format!("Basic {token}"))
+            .body(one_piece().into())
+            .unwrap(),
+        anonymous("/pieces")
+            .header("authorization", format!("{bearer}x"))
+            .body(one_piece().into())
+            .unwrap(),
+        anonymous("/pieces").header("cookie", &token).body(one_piece().into()).unwrap(),
+        call("/pieces").header("x-request-id", EMAIL).body("{}".into()).unwrap(),
+        call("/pieces").header("x-request-id", &token).body("{}".into()).unwrap(),
+        call("/pieces").header("content-encoding", TITLE).body("{}".into()).unwrap(),
+        call("/pieces").header("content-encoding", "gzip").body(one_piece().into()).unwrap(),
+        call("/pieces").body(vec![b'x'; 200_000].into()).unwrap(),
+    ];
+    let method = axum::http::Method::from_bytes(b"TITLE-MARKED").unwrap();
+    let mut odd = call("/pieces").body("{}".into()).unwrap();
+    *odd.method_mut() = method;
+    requests.push(odd);
+    requests
+}
+
+#[tokio::test]
+async fn no_token_address_title_or_lyric_is_ever_logged() {
+    let world = World::new();
+    let (log, _guard) = Log::start();
+
+    let n_requests = talkative().len() * 3;
+    let mut replies = Vec::new();
+    for sky in
+        [Sky::Clear, Sky::Fails(Fault::Before(ErrorKind::Unavailable)), Sky::Fails(Fault::After)]
+    {
+        world.sky(sky);
+        for request in talkative() {
+            replies.push(world.send(request).await);
+        }
+    }
+
+    let lines = log.lines();
+    assert_eq!(n_requests, lines.iter().filter(|line| line.contains("request_id=")).count());
+    let token = good_token();
+    let signature = token.rsplit('.').next().unwrap();
+    let personal =
+        ["marked", "MARKED", "Haʻaheo", "Kumu", EMAIL, SUBJECT, PIECE, &token, signature];
+    for secret in personal {
+        let found = lines.iter().find(|line| line.contains(secret));
+        assert_eq!(None, found, "{secret} must not be logged");
+    }
+    for reply in replies.iter().filter(|reply| reply.status.as_u16() != 200) {
+        let body = String::from_utf8_lossy(&reply.body);
+        assert!(personal.iter().all(|secret| !body.contains(secret)), "{body}");
+    }
+}

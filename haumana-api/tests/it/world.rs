@@ -1,0 +1,236 @@
+//! A router on a real engine, over a store in memory that counts its calls.
+
+use crate::tokens::{Claims, KAI, NOW_SECS, keys, policy};
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode, request};
+use haumana_api::{Api, ApiConfig, Auth, StaticVerifier};
+use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
+use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, MeteredStore};
+use haumana_sync::time::UnixMillis;
+use http_body::Frame;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tower::ServiceExt;
+
+pub const TITLE: &str = "Title-marked-Aloha-Oe";
+pub const LYRICS: &str = "Lyrics-marked: Haʻaheo e ka ua i nā pali";
+pub const PIECE: &str = "5EED0000-0000-4000-8000-00000000000A";
+pub const SESSION: &str = "5EED0000-0000-4000-8000-0000000000B0";
+
+/// What tests change of the usual configuration.
+pub fn config() -> ApiConfig {
+    ApiConfig {
+        request_limit_bytes: 100_000,
+        reply_limit_bytes: 1_000_000,
+        cors_origins: vec![],
+        body_timeout: Duration::from_secs(30),
+    }
+}
+
+#[derive(Debug)]
+pub struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> UnixMillis {
+        UnixMillis::from_secs(NOW_SECS)
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Counting(AtomicU64);
+
+impl Random for Counting {
+    fn next_u64(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// What the store does next, until told otherwise.
+#[derive(Clone, Debug, Default)]
+pub struct Weather(Arc<Mutex<Sky>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Sky {
+    #[default]
+    Clear,
+    Fails(Fault),
+    Panics,
+}
+
+impl Faults for Weather {
+    fn next(&self, _op: &'static str) -> Option<Fault> {
+        // The guard is gone before the panic, or the lock would be poisoned for what follows.
+        let sky = *self.0.lock().unwrap();
+        match sky {
+            Sky::Clear => None,
+            Sky::Fails(fault) => Some(fault),
+            Sky::Panics => panic!("the store panics, as told"),
+        }
+    }
+}
+
+/// A host.
+pub struct World {
+    pub store: Arc<MeteredStore<FaultyStore<MemoryStore, Weather>>>,
+    pub router: Router,
+    weather: Weather,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with_config(config())
+    }
+
+    pub fn with_config(config: ApiConfig) -> Self {
+        Self::with(Self::bearer(), config)
+    }
+
+    pub fn with(auth: Auth, config: ApiConfig) -> Self {
+        Self::make(auth, config, Router::new())
+    }
+
+    pub fn beside(routes: Router) -> Self {
+        Self::make(Self::bearer(), config(), routes)
+    }
+
+    fn bearer() -> Auth {
+        let verifier = StaticVerifier::new(keys().clone(), policy(), Arc::new(Now));
+        Auth::Bearer(Arc::new(verifier))
+    }
+
+    fn make(auth: Auth, config: ApiConfig, routes: Router) -> Self {
+        let weather = Weather::default();
+        let faulty = FaultyStore::new(MemoryStore::new(), weather.clone());
+        let store = Arc::new(MeteredStore::new(faulty));
+        let random = Arc::new(Counting::default());
+        let engine = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+        let engine = Engine::new(store.clone(), Arc::new(Now), random.clone(), engine);
+        let api = Api { engine: Arc::new(engine), auth, random, config };
+        Self { store, router: haumana_api::router_beside(api, routes), weather }
+    }
+
+    pub fn sky(&self, sky: Sky) {
+        *self.weather.0.lock().unwrap() = sky;
+    }
+
+    pub async fn send(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.router.clone().oneshot(request).await.unwrap()).await
+    }
+
+    /// Checks that nothing since the last look has reached the store.
+    #[track_caller]
+    pub fn store_was_not_called(&self) {
+        assert_eq!(haumana_sync::store::Calls::default(), self.store.take());
+    }
+}
+
+/// A response, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    async fn read(response: axum::response::Response) -> Self {
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        Self { status: head.status, headers: head.headers, body }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Checks status and code, and that the error has the form that every error has.
+    #[track_caller]
+    pub fn failed(&self, status: u16, code: &str) {
+        assert_eq!((status, code), (self.status.as_u16(), self.code().as_str()));
+        let body = self.json();
+        let members: Vec<_> = body.as_object().unwrap().keys().collect();
+        assert_eq!(["code", "error"], members[..], "nothing else is told");
+        assert!(!body["error"].as_str().unwrap().is_empty(), "there is something for people");
+        assert_eq!(Some("application/json"), self.header("content-type"));
+    }
+
+    fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap().to_owned()
+    }
+
+    #[track_caller]
+    pub fn succeeded(&self) {
+        assert_eq!(200, self.status.as_u16(), "{}", String::from_utf8_lossy(&self.body));
+        assert_eq!(Some("application/json"), self.header("content-type"));
+    }
+}
+
+pub fn good_token() -> String {
+    KAI.with_claims(&Claims::good())
+}
+
+/// A call without a token.
+pub fn anonymous(path: &str) -> request::Builder {
+    Request::post(path).header("content-type", "application/json")
+}
+
+/// A call as the app makes it.
+pub fn call(path: &str) -> request::Builder {
+    anonymous(path).header("authorization", format!("Bearer {}", good_token()))
+}
+
+/// A body of `POST /pieces` that pushes one piece.
+pub fn one_piece() -> String {
+    format!(
+        r#"{{"operation":"sync","pieces":[{{"pieceId":"{PIECE}","title":"{TITLE}",
+        "lyrics":"{LYRICS}","category":"mele","includeInPractice":true,"isFavorite":false,
+        "locallyModified":true,"version":1,
+        "createdAt":"2025-06-15T12:00:00Z","modifiedAt":"2025-06-15T12:00:00Z"}}]}}"#
+    )
+}
+
+/// A body of `POST /sessions` that pushes one session.
+pub fn one_session() -> String {
+    format!(
+        r#"{{"sessions":[{{"sessionId":"{SESSION}","pieceId":"{PIECE}",
+        "startedAt":"2025-06-15T12:00:00Z","createdAt":"2025-06-15T12:00:00Z"}}]}}"#
+    )
+}
+
+/// A body in pieces, of a size that nobody knows, that counts what was taken of it.
+pub struct Chunks {
+    left: VecDeque<Bytes>,
+    n_taken: Arc<AtomicUsize>,
+}
+
+impl Chunks {
+    pub fn body(bytes: &[u8], size: usize) -> (Body, Arc<AtomicUsize>) {
+        let n_taken = Arc::new(AtomicUsize::new(0));
+        let left = bytes.chunks(size).map(Bytes::copy_from_slice).collect();
+        (Body::new(Self { left, n_taken: n_taken.clone() }), n_taken)
+    }
+}
+
+impl HttpBody for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.n_taken.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(self.left.pop_front().map(|chunk| Ok(Frame::data(chunk))))
+    }
+}
