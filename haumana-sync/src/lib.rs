@@ -1,5 +1,7 @@
 //! Sync engine for repertoires of oli and mele.
 
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod digest;
 pub mod engine;
 pub mod id;

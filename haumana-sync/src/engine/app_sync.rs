@@ -66,6 +66,8 @@ pub(super) struct Known {
     pub entries: HashMap<RecordId, IndexEntry>,
     /// Whether `entries` holds every piece; else only those of the request.
     pub is_complete: bool,
+    /// The records of the request, where they were read instead of the index.
+    envelopes: HashMap<RecordId, Envelope>,
     /// Whether the device's content is the server's, so that there is nothing to pull.
     pub is_settled: bool,
 }
@@ -131,7 +133,7 @@ impl Engine {
         }
         let envelopes = self.read_due(sync, &due).await?;
         let mut opened = HashMap::new();
-        for envelope in envelopes.into_iter().flatten() {
+        for envelope in envelopes {
             let record = PieceRecord::open(&envelope)?;
             opened.insert(envelope.key.id, (envelope, record));
         }
@@ -257,7 +259,7 @@ impl Engine {
         }
         let entries = self.store.index(sync.user, Kind::Piece).await?;
         let entries = entries.into_iter().map(|entry| (entry.id, entry)).collect();
-        Ok(Known { entries, is_complete: true, is_settled: false })
+        Ok(Known { entries, is_complete: true, ..Known::default() })
     }
 
     async fn known_of_request(&self, sync: &AppSync<'_>) -> Result<Known> {
@@ -267,19 +269,27 @@ impl Engine {
             return Ok(Known::default());
         }
         let found = self.store.read(sync.user, &keys).await?;
-        let entry = |envelope: Envelope| (envelope.key.id, index_entry(&envelope));
-        let entries = found.into_iter().flatten().map(entry).collect();
-        Ok(Known { entries, ..Known::default() })
+        let mut known = Known::default();
+        for envelope in found.into_iter().flatten() {
+            known.entries.insert(envelope.key.id, index_entry(&envelope));
+            known.envelopes.insert(envelope.key.id, envelope);
+        }
+        Ok(known)
     }
 
-    async fn read_due(&self, sync: &AppSync<'_>, due: &[usize]) -> Result<Vec<Option<Envelope>>> {
+    /// The records of the pushes that are due, where there are any.
+    async fn read_due(&self, sync: &mut AppSync<'_>, due: &[usize]) -> Result<Vec<Envelope>> {
+        let known = &mut sync.known;
         let ids = due.iter().map(|at| sync.pushed[*at].id);
-        let exists = |id: &RecordId| sync.known.is_settled || sync.known.entries.contains_key(id);
+        if !known.is_complete && !known.is_settled {
+            return Ok(ids.filter_map(|id| known.envelopes.remove(&id)).collect());
+        }
+        let exists = |id: &RecordId| known.is_settled || known.entries.contains_key(id);
         let keys: Vec<Key> = ids.filter(exists).map(Key::piece).collect();
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.store.read(sync.user, &keys).await?)
+        Ok(self.store.read(sync.user, &keys).await?.into_iter().flatten().collect())
     }
 }
 
@@ -380,6 +390,10 @@ impl<'a> AppSync<'a> {
         let is_known = |push: &Pushed<'_>| {
             push.version.is_issued() && push.version.version() <= head.max_version
         };
+        let has_everything = self.last.is_some_and(|last| head.stamp <= last);
+        if has_everything && self.pushed.is_empty() {
+            return true;
+        }
         self.operation != Operation::Download
             && self.rejected.is_empty()
             && sum == head.content

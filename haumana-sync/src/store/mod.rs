@@ -3,7 +3,8 @@
 //! A store keeps **envelopes**: records whose content it does not interpret, the versions they
 //! superseded, and one [`Head`] per user. It offers one way to write, [`Store::commit`], a
 //! compare-and-swap on the head. Everything else that haumana-sync promises is built on that one
-//! promise. Every bullet below is a law in [`crate::conformance`].
+//! promise. Every bullet below is a law of the conformance suite
+//! (feature `conformance`).
 
 mod error;
 mod faulty;
@@ -69,7 +70,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// - Ordered by (revision, kind, id); a record that changed several times appears once, at its
     ///   latest change.
     /// - Progress: a page is empty only if `more` is false.
-    /// - [`After::Stamp`] delivers exactly the records stamped later than the given stamp.
+    /// - [`After::Stamp`] delivers exactly the records stamped later than the given stamp; what does
+    ///   not fit the page follows behind the place of its last record.
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page>;
 
     /// Reads superseded versions and lost pushes by their keys, in the order of `keys`.
@@ -89,7 +91,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// # Guarantees
     ///
     /// - Ordered by version descending, then side ascending; a version is never split between two
-    ///   calls unless it alone exceeds `limit`.
+    ///   calls unless it alone exceeds `limit`; then the rest of its sides is read by their keys.
     async fn history_of(
         &self,
         user: &UserId,
@@ -124,6 +126,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()>;
 
     /// Deletes history entries of the user that were superseded before `before`.
+    ///
+    /// What is purged is gone from every answer and every backup; the store's files may hold its
+    /// bytes until the next [`Store::erase`].
     ///
     /// # Guarantees
     ///

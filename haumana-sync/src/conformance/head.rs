@@ -1,0 +1,70 @@
+//! Laws of [`Store::head`].
+
+use super::sample::{Author, next_batch, piece, record, user};
+use crate::Store;
+use crate::digest::Digest;
+use crate::store::{Batch, CommitId, Epoch, Generation, Head, HeadState, Revision, Stamp};
+use crate::time::UnixMillis;
+
+/// There is no head before the first commit.
+pub async fn a_user_without_commits_has_no_head(store: &dyn Store) {
+    let kai = user("kai");
+
+    let head = store.head(&kai).await.unwrap();
+
+    assert_eq!(None, head, "nothing was committed, so there is no head");
+}
+
+/// Every part of the head comes back, whatever its value.
+pub async fn the_head_is_exactly_what_the_last_commit_wrote(store: &dyn Store) {
+    let kai = user("kai");
+    let small = Head {
+        epoch: Epoch(0),
+        stamp: Stamp(i64::MIN),
+        generation: Generation(0),
+        commit: CommitId(0),
+        purged_at: UnixMillis(-1),
+        ..next_batch(None, Vec::new(), Vec::new()).head
+    };
+    let large = |revision: Revision| Head {
+        epoch: Epoch(u64::MAX),
+        revision,
+        stamp: Stamp(i64::MAX),
+        generation: Generation(u32::MAX),
+        versions: Digest(u128::MAX),
+        content: Digest(1),
+        records: u64::MAX,
+        bytes: u64::MAX,
+        max_version: u32::MAX,
+        commit: CommitId(u128::MAX - u128::from(revision.0)),
+        state: HeadState::Erasing,
+        erased_at: Some(UnixMillis(i64::MIN)),
+        purged_at: UnixMillis(i64::MAX),
+    };
+    let mut before = None;
+
+    for state in [HeadState::Active, HeadState::Erasing, HeadState::Erased] {
+        let next = next_batch(before.as_ref(), Vec::new(), Vec::new()).head;
+        let head = match before {
+            None => small.clone(),
+            Some(_) => Head { state, ..large(next.revision) },
+        };
+        let batch = Batch { head, records: Vec::new(), history: Vec::new() };
+        store.commit(&kai, before.as_ref(), &batch).await.unwrap();
+
+        assert_eq!(Some(&batch.head), store.head(&kai).await.unwrap().as_ref());
+        before = Some(batch.head);
+    }
+}
+
+/// A head that is read after a commit was acknowledged is that commit's.
+pub async fn the_head_is_fresh(store: &dyn Store) {
+    let mut author = Author::new(store, "kai");
+
+    for version in 1..=50 {
+        author.put(vec![record(piece(1), version, "Kalākaua")]).await;
+
+        let head = store.head(&user("kai")).await.unwrap();
+        assert_eq!(author.head, head, "an acknowledged commit is in the head");
+    }
+}

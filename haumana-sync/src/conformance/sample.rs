@@ -1,0 +1,262 @@
+//! What the laws write, and how they look at what there is.
+
+use crate::Store;
+use crate::digest::Digest;
+use crate::id::{Key, Kind, RecordId, UserId};
+use crate::store::{
+    After, Batch, CommitId, Envelope, Epoch, ErrorKind, Generation, Head, HeadState, HistoryEntry,
+    HistoryKey, IndexEntry, Page, Place, Revision, Stamp, Version,
+};
+use crate::time::UnixMillis;
+use std::pin::Pin;
+use std::task::Poll;
+
+/// Returns a user of that name.
+pub(super) fn user(name: &str) -> UserId {
+    UserId::verified_by_caller(name).unwrap()
+}
+
+/// Returns the key of the piece of that number.
+pub(super) fn piece(number: u128) -> Key {
+    Key::piece(RecordId::from_bits(number))
+}
+
+/// Returns the keys of the pieces of those numbers.
+pub(super) fn pieces(numbers: std::ops::Range<u128>) -> Vec<Key> {
+    numbers.map(piece).collect()
+}
+
+/// Returns an envelope; [`next_batch`] gives it the revision and the stamp of its commit.
+pub(super) fn record(key: Key, version: Version, title: &str) -> Envelope {
+    Envelope {
+        key,
+        version,
+        revision: Revision(0),
+        stamp: Stamp(0),
+        modified_at: UnixMillis(1_750_000_000_000 + i64::from(version)),
+        deleted: false,
+        hash: Digest::of([title.as_bytes()]),
+        format: 1,
+        content: serde_json::json!({ "title": title }).to_string(),
+        meta: format!(r#"{{"touched":{version}}}"#),
+    }
+}
+
+/// Returns what is left of a deleted record.
+pub(super) fn tombstone(key: Key, version: Version) -> Envelope {
+    let live = record(key, version, "");
+    Envelope { deleted: true, hash: Digest(0), content: "{}".to_owned(), ..live }
+}
+
+/// Returns a history entry of the time `at_ms`.
+pub(super) fn entry(key: Key, version: Version, side: u32, at_ms: i64) -> HistoryEntry {
+    HistoryEntry {
+        key: HistoryKey { key, version, side },
+        at: UnixMillis(at_ms),
+        content: format!(r#"{{"title":"version {version}, side {side}"}}"#),
+        meta: format!(r#"{{"at":{at_ms}}}"#),
+    }
+}
+
+/// Returns the batch that follows `expected`, stamped as it or 1,000 if it is the first.
+pub(super) fn next_batch(
+    expected: Option<&Head>,
+    records: Vec<Envelope>,
+    history: Vec<HistoryEntry>,
+) -> Batch {
+    let stamp = expected.map_or(Stamp(1_000), |head| head.stamp);
+    stamped_batch(expected, stamp, records, history)
+}
+
+/// Returns the batch that follows `expected`, with a stamp of its own.
+pub(super) fn stamped_batch(
+    expected: Option<&Head>,
+    stamp: Stamp,
+    mut records: Vec<Envelope>,
+    history: Vec<HistoryEntry>,
+) -> Batch {
+    let revision = Revision(expected.map_or(0, |head| head.revision.0) + 1);
+    for record in &mut records {
+        record.revision = revision;
+        record.stamp = stamp;
+    }
+    let head = Head {
+        epoch: expected.map_or(Epoch(7), |head| head.epoch),
+        revision,
+        stamp,
+        generation: Generation(1),
+        versions: Digest(u128::from(revision.0)),
+        content: Digest(u128::from(revision.0) << 64),
+        records: records.len() as u64,
+        bytes: 17,
+        max_version: 3,
+        commit: CommitId(u128::from(revision.0) << 32),
+        state: HeadState::Active,
+        erased_at: None,
+        purged_at: UnixMillis(0),
+    };
+    Batch { head, records, history }
+}
+
+/// One device that writes alone and remembers the head.
+pub(super) struct Author<'a> {
+    store: &'a dyn Store,
+    user: UserId,
+    pub(super) head: Option<Head>,
+}
+
+impl<'a> Author<'a> {
+    /// Begins a stream for a user of that name.
+    pub(super) fn new(store: &'a dyn Store, name: &str) -> Self {
+        Self { store, user: user(name), head: None }
+    }
+
+    /// Commits records and returns them as they are stored.
+    pub(super) async fn put(&mut self, records: Vec<Envelope>) -> Vec<Envelope> {
+        self.put_with_history(records, Vec::new()).await
+    }
+
+    /// Commits records with a stamp of their own.
+    pub(super) async fn put_stamped(
+        &mut self,
+        stamp: i64,
+        records: Vec<Envelope>,
+    ) -> Vec<Envelope> {
+        let batch = stamped_batch(self.head.as_ref(), Stamp(stamp), records, Vec::new());
+        self.commit(batch).await
+    }
+
+    /// Commits records and history.
+    pub(super) async fn put_with_history(
+        &mut self,
+        records: Vec<Envelope>,
+        history: Vec<HistoryEntry>,
+    ) -> Vec<Envelope> {
+        let batch = next_batch(self.head.as_ref(), records, history);
+        self.commit(batch).await
+    }
+
+    /// Commits one batch.
+    pub(super) async fn commit(&mut self, batch: Batch) -> Vec<Envelope> {
+        self.store.commit(&self.user, self.head.as_ref(), &batch).await.unwrap();
+        self.head = Some(batch.head);
+        batch.records
+    }
+
+    /// Commits as many records as are given, in as few commits as the store allows.
+    pub(super) async fn put_many(&mut self, records: Vec<Envelope>) {
+        let most = self.store.batch_limits().items;
+        for chunk in records.chunks(most) {
+            self.put(chunk.to_vec()).await;
+        }
+    }
+}
+
+/// All that a store tells about one user.
+#[derive(Debug, PartialEq)]
+pub(super) struct Everything {
+    pub(super) head: Option<Head>,
+    pub(super) stream: Vec<Envelope>,
+    pub(super) index: Vec<Vec<IndexEntry>>,
+    pub(super) history: Vec<HistoryEntry>,
+}
+
+/// Looks at a user's head, stream and index, and at the history of `keys`.
+pub(super) async fn everything(store: &dyn Store, user: &UserId, keys: &[Key]) -> Everything {
+    let mut index = Vec::new();
+    for kind in Kind::ALL {
+        index.push(store.index(user, kind).await.unwrap());
+    }
+    let mut history = Vec::new();
+    for key in keys {
+        history.extend(store.history_of(user, key, None, 1_000).await.unwrap());
+    }
+    let head = store.head(user).await.unwrap();
+    let stream = follow(store, user, After::Start, 1_000).await;
+    Everything { head, stream, index, history }
+}
+
+/// Pages through all that follows `after`, and checks that each page makes progress.
+pub(super) async fn follow(
+    store: &dyn Store,
+    user: &UserId,
+    mut after: After,
+    limit: usize,
+) -> Vec<Envelope> {
+    let mut found = Vec::new();
+    loop {
+        let page = store.changes(user, after, limit).await.unwrap();
+        assert!(page.records.len() <= limit, "a page holds at most its limit");
+        let Some(place) = end_of(&page) else {
+            assert!(!page.more, "a page is empty only if nothing follows");
+            return found;
+        };
+        if let (After::Place(asked), Some(first)) = (after, page.records.first()) {
+            // Without this, a store that repeats a page would be followed for ever.
+            let at = (first.revision, Some(first.key));
+            assert!((asked.revision, asked.within) < at, "a page begins behind its place");
+        }
+        let more = page.more;
+        found.extend(page.records);
+        if !more {
+            return found;
+        }
+        after = After::Place(place);
+    }
+}
+
+/// Returns the place behind the last record of a page; `None` if it is empty.
+pub(super) fn end_of(page: &Page) -> Option<Place> {
+    let last = page.records.last()?;
+    Some(Place { revision: last.revision, within: Some(last.key) })
+}
+
+/// Commits what `make` makes of the head and the number of the try, until it is in.
+///
+/// Does what the docs of [`ErrorKind`] tell callers to do.
+pub(super) async fn commit_until_in(
+    store: &dyn Store,
+    user: &UserId,
+    mut make: impl FnMut(Option<&Head>) -> Batch,
+) {
+    for _ in 0..10_000 {
+        let head = store.head(user).await.unwrap();
+        // Lets the others run between the read and the write, where races are lost.
+        tokio::task::yield_now().await;
+        let batch = make(head.as_ref());
+        loop {
+            match store.commit(user, head.as_ref(), &batch).await.map_err(|error| error.kind()) {
+                Ok(()) => return,
+                Err(ErrorKind::Conflict) => break,
+                Err(ErrorKind::Throttled | ErrorKind::Unknown) => tokio::task::yield_now().await,
+                Err(kind) => panic!("a commit that fits is taken or lost in a race, not {kind:?}"),
+            }
+        }
+    }
+    panic!("a commit must get in when all others have finished");
+}
+
+/// One of several futures that [`together`] runs.
+pub(super) type Task<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Runs futures side by side and returns their results in order.
+///
+/// Laws borrow the store, so they cannot spawn; stores do their work on threads or beyond sockets
+/// anyway, and there it runs at the same time.
+pub(super) async fn together<T>(mut tasks: Vec<Task<'_, T>>) -> Vec<T> {
+    let mut results: Vec<Option<T>> = tasks.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut is_pending = false;
+        for (task, result) in tasks.iter_mut().zip(&mut results) {
+            if result.is_none() {
+                match task.as_mut().poll(context) {
+                    Poll::Ready(value) => *result = Some(value),
+                    Poll::Pending => is_pending = true,
+                }
+            }
+        }
+        if is_pending { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}
