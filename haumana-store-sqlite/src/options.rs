@@ -1,0 +1,22 @@
+//! What a store is opened with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Says where a [`SqliteStore`](crate::SqliteStore) is and how it behaves.
+///
+/// There is no default: whoever opens a store decides each of these. How durable commits are is
+/// not among them; they always are.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The database file; made if it does not exist, in a directory that does. SQLite keeps two
+    /// more files beside it, with `-wal` and `-shm` at the end of their names.
+    pub path: PathBuf,
+    /// How many threads read; at least one is started.
+    pub readers: usize,
+    /// How long to wait for another process that is writing before a call is `Throttled`.
+    pub busy_timeout: Duration,
+    /// The size that the database file may grow to; `None`: what the disk holds. Beyond it commits
+    /// are `Unavailable`, as on a full disk.
+    pub max_bytes: Option<u64>,
+}

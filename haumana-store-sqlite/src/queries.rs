@@ -1,0 +1,223 @@
+//! What readers ask; each call sees one snapshot.
+
+use crate::rows;
+use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::store::{
+    After, Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Page, Stamp, Version,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// LIMIT: a page of changes ends behind the record that exceeds this, so that no page fills the
+/// memory, whatever the number of records asked for.
+const PAGE_BYTES: usize = 32 << 20;
+
+const HEAD: &str = "
+    SELECT epoch, revision, stamp, generation, versions, content, records, bytes, max_version,
+           commit_id, state, erased_at, purged_at, user
+    FROM heads WHERE subject = ?1";
+
+const USER: &str = "SELECT user FROM heads WHERE subject = ?1";
+
+const READ: &str = "
+    SELECT r.kind, r.id, r.version, r.revision, r.stamp, r.modified_at, r.deleted, r.hash,
+           r.format, b.content, b.meta
+    FROM records r JOIN bodies b ON b.body = r.body
+    WHERE r.user = ?1 AND r.kind = ?2 AND r.id = ?3";
+
+const INDEX: &str = "
+    SELECT id, version, stamp, deleted, size_bytes, hash FROM records
+    WHERE user = ?1 AND kind = ?2 ORDER BY id";
+
+pub(crate) const CHANGES: &str = "
+    SELECT r.kind, r.id, r.version, r.revision, r.stamp, r.modified_at, r.deleted, r.hash,
+           r.format, b.content, b.meta
+    FROM records r INDEXED BY stream CROSS JOIN bodies b ON b.body = r.body
+    WHERE r.user = ?1 AND (?2, ?3, ?4) < (r.revision, r.kind, r.id)
+    ORDER BY r.revision, r.kind, r.id";
+
+/// The first revision stamped later. Within a user stamps never decrease, so everything from there
+/// on is stamped later, too.
+pub(crate) const FIRST_AFTER_STAMP: &str = "
+    SELECT revision FROM records INDEXED BY stamps
+    WHERE user = ?1 AND ?2 < stamp ORDER BY stamp, revision LIMIT 1";
+
+const HISTORY: &str = "
+    SELECT kind, id, version, side, at, content, meta FROM history
+    WHERE user = ?1 AND kind = ?2 AND id = ?3 AND version = ?4 AND side = ?5";
+
+const HISTORY_OF: &str = "
+    SELECT kind, id, version, side, at, content, meta FROM history
+    WHERE user = ?1 AND kind = ?2 AND id = ?3 AND version < ?4
+    ORDER BY version DESC, side LIMIT ?5";
+
+/// Reads the user's head.
+pub(crate) fn head(connection: &Connection, user: &UserId) -> rusqlite::Result<Option<Head>> {
+    Ok(user_and_head(connection, user)?.map(|(_, head)| head))
+}
+
+/// Reads the number that stands for the user in the tables, and the head.
+pub(crate) fn user_and_head(
+    connection: &Connection,
+    user: &UserId,
+) -> rusqlite::Result<Option<(i64, Head)>> {
+    let mut statement = connection.prepare_cached(HEAD)?;
+    statement.query_row([user.as_str()], |row| Ok((row.get(13)?, rows::head(row)?))).optional()
+}
+
+/// Reads the number that stands for the user in the tables.
+pub(crate) fn user_number(connection: &Connection, user: &UserId) -> rusqlite::Result<Option<i64>> {
+    let mut statement = connection.prepare_cached(USER)?;
+    statement.query_row([user.as_str()], |row| row.get(0)).optional()
+}
+
+/// Reads records by key.
+pub(crate) fn read(
+    connection: &Connection,
+    user: &UserId,
+    keys: &[Key],
+) -> rusqlite::Result<Vec<Option<Envelope>>> {
+    let snapshot = connection.unchecked_transaction()?;
+    let Some(user) = user_number(&snapshot, user)? else {
+        return Ok(vec![None; keys.len()]);
+    };
+    // In the order of the tables, so that neighbours come off one page after the other.
+    let mut sorted: Vec<(usize, &Key)> = keys.iter().enumerate().collect();
+    sorted.sort_unstable_by_key(|(_, key)| **key);
+    let mut statement = snapshot.prepare_cached(READ)?;
+    let mut found = vec![None; keys.len()];
+    for (place, key) in sorted {
+        let parameters = params![user, rows::kind_number(key.kind), rows::id_bytes(key.id)];
+        // `place` comes from enumerating `keys`, and `found` is as long.
+        found[place] = statement.query_row(parameters, rows::envelope).optional()?;
+    }
+    Ok(found)
+}
+
+/// Lists the records of a kind; `bodies` is not touched.
+pub(crate) fn index(
+    connection: &Connection,
+    user: &UserId,
+    kind: Kind,
+) -> rusqlite::Result<Vec<IndexEntry>> {
+    let snapshot = connection.unchecked_transaction()?;
+    let Some(user) = user_number(&snapshot, user)? else {
+        return Ok(Vec::new());
+    };
+    let mut statement = snapshot.prepare_cached(INDEX)?;
+    let entries = statement.query_map(params![user, rows::kind_number(kind)], rows::index_entry)?;
+    entries.collect()
+}
+
+/// Reads one page of changes and the head that it goes up to.
+pub(crate) fn changes(
+    connection: &Connection,
+    user: &UserId,
+    after: After,
+    limit: usize,
+) -> rusqlite::Result<Page> {
+    let snapshot = connection.unchecked_transaction()?;
+    let Some((user, head)) = user_and_head(&snapshot, user)? else {
+        return Ok(Page { head: None, records: Vec::new(), more: false });
+    };
+    let mut page = Page { head: Some(head), records: Vec::new(), more: false };
+    let Some((revision, kind, id)) = last_delivered(&snapshot, user, after)? else {
+        return Ok(page);
+    };
+    let mut statement = snapshot.prepare_cached(CHANGES)?;
+    let mut due = statement.query(params![user, revision, kind, id])?;
+    let mut size_bytes = 0;
+    while let Some(row) = due.next()? {
+        if limit <= page.records.len() || PAGE_BYTES < size_bytes {
+            page.more = true;
+            break;
+        }
+        let record = rows::envelope(row)?;
+        size_bytes += record.size_bytes();
+        page.records.push(record);
+    }
+    Ok(page)
+}
+
+/// Returns what `after` means as a place in the index `stream`; `None` if nothing can follow it.
+fn last_delivered(
+    snapshot: &Connection,
+    user: i64,
+    after: After,
+) -> rusqlite::Result<Option<(i64, i64, Vec<u8>)>> {
+    // No record has this number of kind: a place before all or behind all records of a revision.
+    const BEFORE_ALL: i64 = -1;
+    const BEHIND_ALL: i64 = 3;
+    let place = match after {
+        After::Start => Some((0, BEFORE_ALL, Vec::new())),
+        After::Place(place) => {
+            i64::try_from(place.revision.0).ok().map(|revision| match place.within {
+                Some(key) => {
+                    (revision, rows::kind_number(key.kind), rows::id_bytes(key.id).to_vec())
+                }
+                None => (revision, BEHIND_ALL, Vec::new()),
+            })
+        }
+        After::Stamp(stamp) => {
+            first_after(snapshot, user, stamp)?.map(|first| (first, BEFORE_ALL, Vec::new()))
+        }
+    };
+    Ok(place)
+}
+
+fn first_after(snapshot: &Connection, user: i64, stamp: Stamp) -> rusqlite::Result<Option<i64>> {
+    let mut statement = snapshot.prepare_cached(FIRST_AFTER_STAMP)?;
+    statement.query_row(params![user, stamp.0], |row| row.get(0)).optional()
+}
+
+/// Reads history entries by key.
+pub(crate) fn history(
+    connection: &Connection,
+    user: &UserId,
+    keys: &[HistoryKey],
+) -> rusqlite::Result<Vec<Option<HistoryEntry>>> {
+    let snapshot = connection.unchecked_transaction()?;
+    let Some(user) = user_number(&snapshot, user)? else {
+        return Ok(vec![None; keys.len()]);
+    };
+    let mut statement = snapshot.prepare_cached(HISTORY)?;
+    let mut find = |at: &HistoryKey| {
+        let (kind, id) = (rows::kind_number(at.key.kind), rows::id_bytes(at.key.id));
+        let parameters = params![user, kind, id, at.version, at.side];
+        statement.query_row(parameters, rows::history_entry).optional()
+    };
+    keys.iter().map(&mut find).collect()
+}
+
+/// Lists the history of one record, newest first, by whole versions.
+pub(crate) fn history_of(
+    connection: &Connection,
+    user: &UserId,
+    key: &Key,
+    before: Option<Version>,
+    limit: usize,
+) -> rusqlite::Result<Vec<HistoryEntry>> {
+    let snapshot = connection.unchecked_transaction()?;
+    let Some(user) = user_number(&snapshot, user)? else {
+        return Ok(Vec::new());
+    };
+    let bound = before.map_or(i64::MAX, i64::from);
+    // One more than asked for tells whether the last version is whole.
+    let rows_asked = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
+    let (kind, id) = (rows::kind_number(key.kind), rows::id_bytes(key.id));
+    let mut statement = snapshot.prepare_cached(HISTORY_OF)?;
+    let parameters = params![user, kind, id, bound, rows_asked];
+    let found = statement.query_map(parameters, rows::history_entry)?;
+    let mut entries: Vec<HistoryEntry> = found.collect::<rusqlite::Result<_>>()?;
+    cut_between_versions(&mut entries, limit);
+    Ok(entries)
+}
+
+/// Cuts to `limit` without splitting a version, unless it alone exceeds the limit.
+fn cut_between_versions(entries: &mut Vec<HistoryEntry>, limit: usize) {
+    let Some(split) = entries.get(limit).map(|entry| entry.key.version) else { return };
+    entries.truncate(limit);
+    let whole = entries.iter().take_while(|entry| entry.key.version != split).count();
+    if whole != 0 {
+        entries.truncate(whole);
+    }
+}

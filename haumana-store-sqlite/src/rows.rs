@@ -1,0 +1,119 @@
+//! How what a store keeps stands in columns.
+
+use haumana_sync::digest::Digest;
+use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::store::{
+    CommitId, Envelope, Epoch, Generation, Head, HeadState, HistoryEntry, HistoryKey, IndexEntry,
+    Revision, Stamp,
+};
+use haumana_sync::time::UnixMillis;
+use rusqlite::Row;
+use rusqlite::types::Type;
+
+/// Reads a head from the columns of `queries::HEAD`.
+pub(crate) fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
+    Ok(Head {
+        epoch: Epoch(row.get::<_, i64>(0)?.cast_unsigned()),
+        revision: Revision(row.get::<_, i64>(1)?.cast_unsigned()),
+        stamp: Stamp(row.get(2)?),
+        generation: Generation(row.get(3)?),
+        versions: digest(row, 4)?,
+        content: digest(row, 5)?,
+        records: row.get::<_, i64>(6)?.cast_unsigned(),
+        bytes: row.get::<_, i64>(7)?.cast_unsigned(),
+        max_version: row.get(8)?,
+        commit: CommitId(u128::from_be_bytes(row.get(9)?)),
+        state: state(row, 10)?,
+        erased_at: row.get::<_, Option<i64>>(11)?.map(UnixMillis),
+        purged_at: UnixMillis(row.get(12)?),
+    })
+}
+
+/// Reads an envelope from the columns of `queries::READ` and `queries::CHANGES`.
+pub(crate) fn envelope(row: &Row<'_>) -> rusqlite::Result<Envelope> {
+    Ok(Envelope {
+        key: key(row)?,
+        version: row.get(2)?,
+        revision: Revision(row.get::<_, i64>(3)?.cast_unsigned()),
+        stamp: Stamp(row.get(4)?),
+        modified_at: UnixMillis(row.get(5)?),
+        deleted: row.get(6)?,
+        hash: digest(row, 7)?,
+        format: row.get(8)?,
+        content: row.get(9)?,
+        meta: row.get(10)?,
+    })
+}
+
+/// Reads an entry from the columns of `queries::INDEX`.
+pub(crate) fn index_entry(row: &Row<'_>) -> rusqlite::Result<IndexEntry> {
+    Ok(IndexEntry {
+        id: RecordId::from_bits(u128::from_be_bytes(row.get(0)?)),
+        version: row.get(1)?,
+        stamp: Stamp(row.get(2)?),
+        deleted: row.get(3)?,
+        size_bytes: row.get(4)?,
+        hash: digest(row, 5)?,
+    })
+}
+
+/// Reads an entry from the columns of `queries::HISTORY` and `queries::HISTORY_OF`.
+pub(crate) fn history_entry(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
+    Ok(HistoryEntry {
+        key: HistoryKey { key: key(row)?, version: row.get(2)?, side: row.get(3)? },
+        at: UnixMillis(row.get(4)?),
+        content: row.get(5)?,
+        meta: row.get(6)?,
+    })
+}
+
+/// The number of a kind in columns; the order of the numbers is the order of the stream.
+pub(crate) fn kind_number(kind: Kind) -> i64 {
+    match kind {
+        Kind::Piece => 0,
+        Kind::Session => 1,
+        Kind::Conflict => 2,
+    }
+}
+
+/// The bytes of an id; their order is the order of ids.
+pub(crate) fn id_bytes(id: RecordId) -> [u8; 16] {
+    id.bits().to_be_bytes()
+}
+
+/// The number of a head's state in columns.
+pub(crate) fn state_number(state: HeadState) -> i64 {
+    match state {
+        HeadState::Active => 0,
+        HeadState::Erasing => 1,
+        HeadState::Erased => 2,
+    }
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
+    let kind = match row.get(0)? {
+        0 => Kind::Piece,
+        1 => Kind::Session,
+        2 => Kind::Conflict,
+        number => return Err(out_of_range(0, number)),
+    };
+    Ok(Key { kind, id: RecordId::from_bits(u128::from_be_bytes(row.get(1)?)) })
+}
+
+fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<HeadState> {
+    match row.get(column)? {
+        0 => Ok(HeadState::Active),
+        1 => Ok(HeadState::Erasing),
+        2 => Ok(HeadState::Erased),
+        number => Err(out_of_range(column, number)),
+    }
+}
+
+fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+    Ok(Digest(u128::from_be_bytes(row.get(column)?)))
+}
+
+fn out_of_range(column: usize, number: i64) -> rusqlite::Error {
+    let what = format!("{number} is not a value that this program wrote");
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Integer, what.into())
+}

@@ -1,0 +1,241 @@
+//! The tables, and how a file gets from any earlier version of them to this one.
+
+use crate::error::{OpenError, OpenErrorKind};
+use rusqlite::Connection;
+use std::path::Path;
+
+/// Stands in the header of every file of ours: "haum" in ASCII.
+const APPLICATION_ID: i64 = 0x6861_756d;
+
+/// The steps from an empty file to today's tables, one per schema version.
+///
+/// INVARIANT: a step that was released is never edited; changes are new steps at the end.
+const MIGRATIONS: &[&str] = &[VERSION_1];
+
+/// - `heads` interns users: the other tables name them by a small number.
+/// - `records` is narrow, so that the index of a repertoire is read without its content.
+/// - `bodies` holds the content; a record keeps its body's number for life.
+/// - `stream` is the order of changes. `stamps` finds where in it a stamp ends: within a user both
+///   grow together.
+/// - `kind` is 0 for pieces, 1 for sessions, 2 for conflicts, which is their order in the stream.
+const VERSION_1: &str = "
+    CREATE TABLE heads (
+        user INTEGER PRIMARY KEY,
+        subject TEXT NOT NULL UNIQUE,
+        epoch INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        stamp INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        versions BLOB NOT NULL,
+        content BLOB NOT NULL,
+        records INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        max_version INTEGER NOT NULL,
+        commit_id BLOB NOT NULL,
+        state INTEGER NOT NULL,
+        erased_at INTEGER,
+        purged_at INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE bodies (
+        body INTEGER PRIMARY KEY,
+        content TEXT NOT NULL,
+        meta TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE records (
+        user INTEGER NOT NULL REFERENCES heads,
+        kind INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        version INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        stamp INTEGER NOT NULL,
+        modified_at INTEGER NOT NULL,
+        deleted INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        format INTEGER NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        body INTEGER NOT NULL,
+        PRIMARY KEY (user, kind, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX stream ON records (user, revision, kind, id);
+    CREATE INDEX stamps ON records (user, stamp, revision);
+
+    CREATE TABLE history (
+        user INTEGER NOT NULL REFERENCES heads,
+        kind INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        version INTEGER NOT NULL,
+        side INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        content TEXT NOT NULL,
+        meta TEXT NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX history_keys ON history (user, kind, id, version DESC, side);
+    CREATE INDEX history_times ON history (user, at);
+";
+
+/// Checks that the file is ours or empty, without changing it.
+pub(crate) fn check_ours(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    version_in_snapshot(connection, path, MIGRATIONS).map(|_| ())
+}
+
+/// Brings the tables up to date.
+pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    run(connection, path, MIGRATIONS)
+}
+
+/// Whether the file still has the tables that this program knows.
+///
+/// A newer program may have migrated the file while this one was running.
+pub(crate) fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached("PRAGMA user_version")?;
+    let version: i64 = statement.query_row([], |row| row.get(0))?;
+    Ok(version == newest(MIGRATIONS))
+}
+
+fn run(connection: &Connection, path: &Path, steps: &[&str]) -> Result<(), OpenError> {
+    if version_in_snapshot(connection, path, steps)? == steps.len() {
+        return Ok(());
+    }
+    let sqlite = |error| OpenError::from_sqlite(path, error);
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
+    let outcome = run_in_transaction(connection, path, steps);
+    let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = connection.execute_batch(end).map_err(sqlite);
+    // Where both failed, the first failure tells why.
+    outcome.and(ended)
+}
+
+fn run_in_transaction(
+    connection: &Connection,
+    path: &Path,
+    steps: &[&str],
+) -> Result<(), OpenError> {
+    let sqlite = |error| OpenError::from_sqlite(path, error);
+    // Looked up again under the lock: another process may have been first.
+    let version = version_of(connection, path, steps)?;
+    for step in steps.iter().skip(version) {
+        connection.execute_batch(step).map_err(sqlite)?;
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
+    connection.pragma_update(None, "user_version", newest(steps)).map_err(sqlite)
+}
+
+/// Returns how many of the steps the file has seen, outside of a transaction.
+fn version_in_snapshot(
+    connection: &Connection,
+    path: &Path,
+    steps: &[&str],
+) -> Result<usize, OpenError> {
+    // Without it, the tables that another process is just making would be seen without their
+    // application id.
+    let snapshot = connection.unchecked_transaction();
+    let snapshot = snapshot.map_err(|error| OpenError::from_sqlite(path, error))?;
+    version_of(&snapshot, path, steps)
+}
+
+/// Returns how many of the steps the file has seen.
+fn version_of(connection: &Connection, path: &Path, steps: &[&str]) -> Result<usize, OpenError> {
+    let sqlite = |error| OpenError::from_sqlite(path, error);
+    let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
+    let application = number("PRAGMA application_id").map_err(sqlite)?;
+    let found = number("PRAGMA user_version").map_err(sqlite)?;
+    let objects = number("SELECT count(*) FROM sqlite_schema").map_err(sqlite)?;
+    let is_empty = application == 0 && found == 0 && objects == 0;
+    if !is_empty && application != APPLICATION_ID {
+        return Err(OpenError::new(path, OpenErrorKind::NotOurs));
+    }
+    match usize::try_from(found) {
+        Ok(version) if version <= steps.len() => Ok(version),
+        _ => Err(OpenError::new(path, OpenErrorKind::Newer { found, known: newest(steps) })),
+    }
+}
+
+/// Returns the schema version behind the last step.
+fn newest(steps: &[&str]) -> i64 {
+    i64::try_from(steps.len()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> (Connection, &'static Path) {
+        (Connection::open_in_memory().unwrap(), Path::new(":memory:"))
+    }
+
+    fn users(connection: &Connection) -> Vec<i64> {
+        let mut statement = connection.prepare("SELECT user FROM heads ORDER BY user").unwrap();
+        let users = statement.query_map([], |row| row.get(0)).unwrap();
+        users.map(Result::unwrap).collect()
+    }
+
+    const ONE_HEAD: &str = "INSERT INTO heads VALUES
+        (1, 'kai', 1, 1, 1, 1, x'00', x'00', 0, 0, 0, x'00', 0, NULL, 0)";
+
+    #[test]
+    fn a_file_of_an_older_version_is_brought_up_to_date_and_keeps_its_data() {
+        let (connection, path) = memory();
+        run(&connection, path, &MIGRATIONS[..1]).unwrap();
+        connection.execute_batch(ONE_HEAD).unwrap();
+        let mut newer = MIGRATIONS.to_vec();
+        newer.push("ALTER TABLE heads ADD COLUMN island TEXT");
+        newer.push("CREATE TABLE islands (name TEXT) STRICT");
+
+        run(&connection, path, &newer).unwrap();
+
+        assert_eq!(vec![1], users(&connection));
+        assert_eq!(newer.len(), version_of(&connection, path, &newer).unwrap());
+        connection.execute_batch("SELECT island FROM heads; SELECT * FROM islands").unwrap();
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_file_as_it_was() {
+        let (connection, path) = memory();
+        migrate(&connection, path).unwrap();
+        connection.execute_batch(ONE_HEAD).unwrap();
+        let mut newer = MIGRATIONS.to_vec();
+        newer.push("DROP TABLE history; DELETE FROM heads");
+        newer.push("THIS IS NOT SQL");
+
+        run(&connection, path, &newer).unwrap_err();
+
+        assert_eq!(MIGRATIONS.len(), version_of(&connection, path, MIGRATIONS).unwrap());
+        assert_eq!(vec![1], users(&connection));
+        connection.execute_batch("SELECT * FROM history").unwrap();
+    }
+
+    #[test]
+    fn migrating_again_changes_nothing() {
+        let (connection, path) = memory();
+
+        for _ in 0..3 {
+            migrate(&connection, path).unwrap();
+        }
+
+        assert!(is_current(&connection).unwrap());
+    }
+
+    #[test]
+    fn the_stream_is_entered_where_it_continues() {
+        let (connection, path) = memory();
+        migrate(&connection, path).unwrap();
+        let queries = [
+            (crate::queries::CHANGES, "stream (user=? AND (revision,kind,id)>(?,?,?))"),
+            (crate::queries::FIRST_AFTER_STAMP, "stamps (user=? AND stamp>?)"),
+        ];
+
+        for (query, entered) in queries {
+            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+            let parameters = vec![rusqlite::types::Null; statement.parameter_count()];
+            let plan = statement
+                .query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3))
+                .unwrap();
+            let plan: Vec<String> = plan.map(Result::unwrap).collect();
+
+            assert!(plan[0].contains(entered), "{plan:?}");
+            assert!(plan.iter().all(|line| !line.contains("TEMP")), "nothing is sorted: {plan:?}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The store: calls in, jobs out to the threads.
+
+use crate::error::{OpenError, before_commit};
+use crate::options::SqliteOptions;
+use crate::readers::Readers;
+use crate::statements::Outcome;
+use crate::writer::{Job, Look, Write, Writer};
+use crate::{backup, connection, erasure, queries, statements};
+use haumana_sync::Store;
+use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::store::{
+    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
+    IndexEntry, Page, Result, Version,
+};
+use haumana_sync::time::UnixMillis;
+use rusqlite::Connection;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Keeps everything in one SQLite database.
+///
+/// Needs no particular async runtime. Dropping it waits for what is under way, then closes the
+/// file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    // Declared first, so dropped first: the last connection to close is the writer's, which then
+    // moves the log into the database file and deletes it.
+    readers: Option<Readers>,
+    writer: Writer,
+    /// Where a backup finds the file; `None` in memory.
+    file: Option<(PathBuf, Duration)>,
+}
+
+impl SqliteStore {
+    /// Opens a database file, makes it if there is none, and brings its tables up to date.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenErrorKind`](crate::OpenErrorKind). A file that is refused is left as it was.
+    pub fn open(options: &SqliteOptions) -> Result<Self, OpenError> {
+        let io = |error| OpenError::from_io(&options.path, error);
+        let writer = Writer::start(connection::open_writer(options)?).map_err(io)?;
+        let readers = Readers::start(options)?;
+        let file = Some((options.path.clone(), options.busy_timeout));
+        Ok(Self { readers: Some(readers), writer, file })
+    }
+
+    /// Opens an empty database that lives as long as the store.
+    ///
+    /// # Errors
+    ///
+    /// If there is not enough memory or no thread to be had.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        let io = |error| OpenError::from_io(Path::new(":memory:"), error);
+        let writer = Writer::start(connection::open_in_memory()?).map_err(io)?;
+        Ok(Self { readers: None, writer, file: None })
+    }
+
+    /// Writes a copy of everything to a new file, while the store goes on working.
+    ///
+    /// The copy is one moment's state: whatever was acknowledged before the call is in it. It is
+    /// an ordinary database, to be opened with [`SqliteStore::open`]. Whoever goes back to it must
+    /// raise the generation that the engine is given.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if there is something at `to` already, or it cannot be written; then there is
+    /// no file at `to`. What stands beside it with `.partial` at the end is overwritten.
+    pub async fn backup_to(&self, to: impl Into<PathBuf>) -> Result<()> {
+        let to = to.into();
+        let Some((path, busy_timeout)) = self.file.clone() else {
+            return self.ask("backup", move |connection| backup::write(connection, &to)).await;
+        };
+        let (reply, answer) = oneshot::channel();
+        // On a thread and a connection of its own: a copy may take long, and holds up nobody.
+        let copy = move || {
+            let opened = connection::open_for_backup(&path, busy_timeout)
+                .map_err(|error| Error::with_source("backup", ErrorKind::Unavailable, error));
+            // Whoever dropped the call does not want to know.
+            let _ = reply.send(opened.and_then(|connection| backup::write(&connection, &to)));
+        };
+        let thread = std::thread::Builder::new().name("sqlite-backup".to_owned()).spawn(copy);
+        thread.map_err(|error| Error::with_source("backup", ErrorKind::Unavailable, error))?;
+        answer.await.map_err(|_| Error::new("backup", ErrorKind::Unavailable))?
+    }
+
+    /// Returns how many transactions this handle has committed; commits that waited together share
+    /// one.
+    pub fn transactions(&self) -> u64 {
+        self.writer.transactions()
+    }
+
+    /// Asks a reader.
+    async fn look<T: Send + 'static>(
+        &self,
+        op: &'static str,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let look: Look = Box::new(move |connection| {
+            // Whoever dropped the call does not want to know.
+            let _ = reply.send(query(connection).map_err(|error| before_commit(op, error)));
+        });
+        match &self.readers {
+            Some(readers) => readers.send(op, look)?,
+            None => self.writer.send(op, Job::Alone(look))?,
+        }
+        answer.await.map_err(|_| Error::new(op, ErrorKind::Unavailable))?
+    }
+
+    /// Asks the writer for something outside the transactions that commits share.
+    async fn ask(
+        &self,
+        op: &'static str,
+        work: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        let look: Look = Box::new(move |connection| {
+            let _ = reply.send(work(connection));
+        });
+        self.writer.send(op, Job::Alone(look))?;
+        answer.await.map_err(|_| Error::new(op, ErrorKind::Unknown))?
+    }
+
+    /// Asks the writer for a change.
+    async fn write(
+        &self,
+        op: &'static str,
+        size_bytes: usize,
+        change: impl Fn(&Connection) -> rusqlite::Result<Outcome> + Send + 'static,
+    ) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        let write = Write { op, size_bytes, change: Box::new(change), reply };
+        self.writer.send(op, Job::Write(write))?;
+        answer.await.map_err(|_| Error::new(op, ErrorKind::Unknown))?
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for SqliteStore {
+    fn batch_limits(&self) -> BatchLimits {
+        BatchLimits { items: 10_000, bytes: 64 << 20 }
+    }
+
+    async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        let user = user.clone();
+        self.look("head", move |connection| queries::head(connection, &user)).await
+    }
+
+    async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
+        let (user, keys) = (user.clone(), keys.to_vec());
+        self.look("read", move |connection| queries::read(connection, &user, &keys)).await
+    }
+
+    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+        let user = user.clone();
+        self.look("index", move |connection| queries::index(connection, &user, kind)).await
+    }
+
+    async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
+        let user = user.clone();
+        self.look("changes", move |connection| queries::changes(connection, &user, after, limit))
+            .await
+    }
+
+    async fn history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>> {
+        let (user, keys) = (user.clone(), keys.to_vec());
+        self.look("history", move |connection| queries::history(connection, &user, &keys)).await
+    }
+
+    async fn history_of(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        let (user, key) = (user.clone(), *key);
+        let query =
+            move |connection: &_| queries::history_of(connection, &user, &key, before, limit);
+        self.look("history_of", query).await
+    }
+
+    async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
+        batch.assert_consistent(user, expected);
+        let (limits, size_bytes) = (self.batch_limits(), batch.size_bytes());
+        if limits.items < batch.items() || limits.bytes < size_bytes {
+            return Err(Error::new("commit", ErrorKind::TooLarge));
+        }
+        let (user, expected, batch) = (user.clone(), expected.cloned(), batch.clone());
+        self.write("commit", size_bytes, move |connection| {
+            statements::commit(connection, &user, expected.as_ref(), &batch)
+        })
+        .await
+    }
+
+    async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {
+        let user = user.clone();
+        self.write("purge", 0, move |connection| statements::purge(connection, &user, before)).await
+    }
+
+    async fn erase(&self, user: &UserId) -> Result<()> {
+        let owned = user.clone();
+        self.write("erase", 0, move |connection| statements::erase(connection, &owned)).await?;
+        self.ask("erase", erasure::wipe).await
+    }
+}

@@ -1,0 +1,270 @@
+//! The one thread that writes.
+
+use crate::error::{at_commit, before_commit};
+use crate::schema;
+use crate::statements::Outcome;
+use haumana_sync::store::{Error, ErrorKind, Result};
+use rusqlite::Connection;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// LIMIT: how many calls may wait for the writer; more are told to wait outside.
+const WAITING: usize = 1024;
+/// LIMIT: how many changes share one transaction, so that the first does not wait for ever.
+const GROUP: usize = 64;
+/// LIMIT: how much the changes of one transaction weigh together.
+const GROUP_BYTES: usize = 64 << 20;
+/// How much is written before the log is moved into the database file.
+const CHECKPOINT_BYTES: usize = 8 << 20;
+/// LIMIT: the log's length in pages above which the writer waits for readers to let go of it.
+const LOG_PAGES: i64 = 65_536;
+/// What one change costs in the log besides its content: a few pages of tables and indexes.
+const OVERHEAD_BYTES: usize = 32 << 10;
+
+/// A change of the tables; it may be made again if the transaction around it was undone.
+type Change = Box<dyn Fn(&Connection) -> rusqlite::Result<Outcome> + Send>;
+
+/// A call that wants the connection for itself.
+pub(crate) type Look = Box<dyn FnOnce(&Connection) + Send>;
+
+/// A change that waits for its transaction.
+pub(crate) struct Write {
+    pub(crate) op: &'static str,
+    pub(crate) size_bytes: usize,
+    pub(crate) change: Change,
+    pub(crate) reply: oneshot::Sender<Result<()>>,
+}
+
+/// What the writer is asked for.
+pub(crate) enum Job {
+    /// A change that may share a transaction with others.
+    Write(Write),
+    /// Anything outside such a transaction.
+    Alone(Look),
+}
+
+/// The handle on the writer's thread; dropping it waits until all that was asked for is done.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    transactions: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
+        let (jobs, waiting) = sync_channel(WAITING);
+        let transactions = Arc::new(AtomicU64::new(0));
+        let counter = transactions.clone();
+        let desk = Desk { connection, waiting, transactions: counter, unmoved_bytes: 0 };
+        let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
+        let thread = thread.spawn(|| desk.run())?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), transactions })
+    }
+
+    /// Puts a job behind those that wait.
+    pub(crate) fn send(&self, op: &'static str, job: Job) -> Result<()> {
+        send(op, self.jobs.as_ref(), job)
+    }
+
+    /// Returns how many transactions were committed.
+    pub(crate) fn transactions(&self) -> u64 {
+        self.transactions.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Puts a job into a queue, or says why not.
+pub(crate) fn send<T>(op: &'static str, queue: Option<&SyncSender<T>>, job: T) -> Result<()> {
+    match queue.map(|queue| queue.try_send(job)) {
+        Some(Ok(())) => Ok(()),
+        Some(Err(TrySendError::Full(_))) => Err(Error::new(op, ErrorKind::Throttled)),
+        Some(Err(TrySendError::Disconnected(_))) | None => {
+            Err(Error::new(op, ErrorKind::Unavailable))
+        }
+    }
+}
+
+/// What the thread has before it.
+struct Desk {
+    connection: Connection,
+    waiting: Receiver<Job>,
+    transactions: Arc<AtomicU64>,
+    /// Roughly what was written since the log was moved.
+    unmoved_bytes: usize,
+}
+
+impl Desk {
+    fn run(mut self) {
+        let mut next = None;
+        while let Some(job) = next.take().or_else(|| self.waiting.recv().ok()) {
+            match job {
+                Job::Alone(look) => look(&self.connection),
+                Job::Write(first) => next = self.write(first),
+            }
+            if CHECKPOINT_BYTES <= self.unmoved_bytes {
+                self.move_log();
+            }
+        }
+    }
+
+    /// Commits all changes that wait together; returns the job that ended the group.
+    fn write(&mut self, first: Write) -> Option<Job> {
+        let begun = self.begin(first.op);
+        // Collected only now: more came while this process waited for another one to finish.
+        let (writes, next) = self.collect(first);
+        if let Err(error) = begun {
+            refuse(writes, error);
+            return next;
+        }
+        if let Some(writes) = self.commit_together(writes) {
+            for write in writes {
+                self.commit_alone(write);
+            }
+        }
+        next
+    }
+
+    fn collect(&mut self, first: Write) -> (Vec<Write>, Option<Job>) {
+        let mut size_bytes = first.size_bytes;
+        let mut writes = vec![first];
+        while writes.len() < GROUP && size_bytes < GROUP_BYTES {
+            match self.waiting.try_recv() {
+                Ok(Job::Write(write)) => {
+                    size_bytes += write.size_bytes;
+                    writes.push(write);
+                }
+                Ok(other) => return (writes, Some(other)),
+                Err(_) => break,
+            }
+        }
+        (writes, None)
+    }
+
+    /// Makes the changes, each under a savepoint, commits and answers.
+    ///
+    /// Gives the changes back if the transaction was undone and each must be tried alone: the one
+    /// for which there was no space must not take the others with it.
+    fn commit_together(&mut self, writes: Vec<Write>) -> Option<Vec<Write>> {
+        let mut results = Vec::with_capacity(writes.len());
+        for write in &writes {
+            results.push(self.change(write));
+            if self.connection.is_autocommit() {
+                break;
+            }
+        }
+        let is_undone = self.connection.is_autocommit();
+        if is_undone && 1 < writes.len() {
+            return Some(writes);
+        }
+        if !is_undone && let Err(error) = self.connection.execute_batch("COMMIT") {
+            self.roll_back();
+            let [write] = writes.as_slice() else { return Some(writes) };
+            results = vec![Err(at_commit(write.op, error))];
+        } else if !is_undone {
+            self.transactions.fetch_add(1, Ordering::Relaxed);
+        }
+        for (write, result) in writes.into_iter().zip(results) {
+            self.unmoved_bytes += write.size_bytes + OVERHEAD_BYTES;
+            // Nobody waits any more where a call was dropped; it may have been done, then.
+            let _ = write.reply.send(result);
+        }
+        None
+    }
+
+    fn commit_alone(&mut self, write: Write) {
+        match self.begin(write.op) {
+            Err(error) => refuse(vec![write], error),
+            Ok(()) => {
+                // INVARIANT: a group of one is answered, never given back.
+                self.commit_together(vec![write]);
+            }
+        }
+    }
+
+    /// Begins a transaction that may write.
+    fn begin(&self, op: &'static str) -> Result<()> {
+        let sqlite = |error| before_commit(op, error);
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
+        match schema::is_current(&self.connection).map_err(sqlite) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.roll_back();
+                let why = "a newer program has changed the tables; restart with that program";
+                Err(Error::with_source(op, ErrorKind::Corrupt, why))
+            }
+            Err(error) => {
+                self.roll_back();
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes one change, or leaves no trace of it.
+    fn change(&self, write: &Write) -> Result<()> {
+        let sqlite = |error| before_commit(write.op, error);
+        self.execute("SAVEPOINT change").map_err(sqlite)?;
+        let result = match (write.change)(&self.connection) {
+            Ok(Outcome::Done) => Ok(()),
+            Ok(Outcome::Conflict) => Err(Error::new(write.op, ErrorKind::Conflict)),
+            Err(error) => Err(sqlite(error)),
+        };
+        // SQLITE: a full disk and I/O errors may undo the whole transaction, savepoints and all:
+        // <https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>.
+        if self.connection.is_autocommit() {
+            // INVARIANT: what was undone is never acknowledged, even if no error was reported.
+            return Err(result.err().unwrap_or_else(|| Error::new(write.op, ErrorKind::Unknown)));
+        }
+        if result.is_err() {
+            self.execute("ROLLBACK TO change").map_err(sqlite)?;
+        }
+        self.execute("RELEASE change").map_err(sqlite)?;
+        result
+    }
+
+    fn execute(&self, statement: &str) -> rusqlite::Result<()> {
+        self.connection.prepare_cached(statement)?.execute([]).map(|_| ())
+    }
+
+    fn roll_back(&self) {
+        if !self.connection.is_autocommit() {
+            // What cannot be rolled back shows at the next BEGIN, which fails.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+
+    /// Moves the log into the database file, after the answers were sent.
+    fn move_log(&mut self) {
+        self.unmoved_bytes = 0;
+        let log_pages = |row: &rusqlite::Row<'_>| row.get::<_, i64>(1);
+        let passive = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], log_pages);
+        // What fails here is tried again after the next few changes; the data is in the log.
+        if passive.is_ok_and(|pages| LOG_PAGES < pages) {
+            let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], log_pages);
+        }
+    }
+}
+
+/// Gives the same answer to all; the first gets the source as well.
+fn refuse(writes: Vec<Write>, error: Error) {
+    let kind = error.kind();
+    let mut first = Some(error);
+    for write in writes {
+        let error = first.take().unwrap_or_else(|| Error::new(write.op, kind));
+        // Whoever dropped the call does not want to know.
+        let _ = write.reply.send(Err(error));
+    }
+}

@@ -1,0 +1,160 @@
+//! Temporary directories, and what the tests write.
+
+use haumana_store_sqlite::{SqliteOptions, SqliteStore};
+use haumana_sync::Store;
+use haumana_sync::digest::Digest;
+use haumana_sync::id::{Key, UserId};
+use haumana_sync::store::{
+    After, Batch, CommitId, Envelope, Epoch, Generation, Head, HeadState, HistoryEntry, HistoryKey,
+    Revision, Stamp,
+};
+use haumana_sync::time::UnixMillis;
+use std::future::poll_fn;
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+/// A directory that is deleted when it is dropped.
+pub struct Directory(PathBuf);
+
+impl Directory {
+    pub fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("haumana-sqlite-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// A store on a file in a directory of its own.
+pub struct Opened {
+    // Declared first, so closed before its directory goes.
+    pub store: SqliteStore,
+    pub directory: Directory,
+}
+
+impl Opened {
+    pub fn new() -> Self {
+        let directory = Directory::new();
+        let store = SqliteStore::open(&options(&directory.file("haumana.db"))).unwrap();
+        Self { store, directory }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.directory.file("haumana.db")
+    }
+}
+
+impl Deref for Opened {
+    type Target = SqliteStore;
+
+    fn deref(&self) -> &SqliteStore {
+        &self.store
+    }
+}
+
+pub fn options(path: &Path) -> SqliteOptions {
+    SqliteOptions {
+        path: path.to_owned(),
+        readers: 2,
+        busy_timeout: Duration::from_secs(30),
+        max_bytes: None,
+    }
+}
+
+/// Returns a user of that name.
+pub fn user(name: &str) -> UserId {
+    UserId::verified_by_caller(name).unwrap()
+}
+
+/// Returns the batch that follows `before` and writes the pieces of these numbers, each with
+/// `text` in its content.
+pub fn batch(before: Option<&Head>, numbers: Range<u128>, text: &str) -> Batch {
+    let revision = Revision(before.map_or(0, |head| head.revision.0) + 1);
+    let head = Head {
+        epoch: Epoch(1),
+        revision,
+        stamp: Stamp(1_000),
+        generation: Generation(1),
+        versions: Digest(0),
+        content: Digest(0),
+        records: 0,
+        bytes: 0,
+        max_version: 1,
+        commit: CommitId(u128::from(revision.0)),
+        state: HeadState::Active,
+        erased_at: None,
+        purged_at: UnixMillis(0),
+    };
+    let records = numbers.map(|number| record(number, revision, text)).collect();
+    Batch { head, records, history: Vec::new() }
+}
+
+fn record(number: u128, revision: Revision, text: &str) -> Envelope {
+    Envelope {
+        // Spread over the tables, as real ids are.
+        key: Key::piece(Digest::of([number.to_be_bytes().as_slice()]).into_id()),
+        version: 1,
+        revision,
+        stamp: Stamp(1_000),
+        modified_at: UnixMillis(1_750_000_000_000),
+        deleted: false,
+        hash: Digest(number),
+        format: 1,
+        content: format!(r#"{{"lyrics":"{text} {number}"}}"#),
+        meta: format!(r#"{{"note":"{text}"}}"#),
+    }
+}
+
+/// Returns the history that records leave when they are replaced.
+pub fn history(records: &[Envelope], version: u32) -> Vec<HistoryEntry> {
+    let entry = |record: &Envelope| HistoryEntry {
+        key: HistoryKey { key: record.key, version, side: 0 },
+        at: record.modified_at,
+        content: record.content.clone(),
+        meta: record.meta.clone(),
+    };
+    records.iter().map(entry).collect()
+}
+
+/// Returns all that a user has.
+pub async fn stream(store: &SqliteStore, user: &UserId) -> Vec<Envelope> {
+    let page = store.changes(user, After::Start, usize::MAX).await.unwrap();
+    assert!(!page.more, "all of it fits one page");
+    page.records
+}
+
+/// Runs several calls on one task, so that all are asked for before any is answered.
+pub async fn together<T>(calls: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let mut calls: Vec<_> = calls.into_iter().map(|call| (Box::pin(call), None)).collect();
+    poll_fn(|context| {
+        for (call, answer) in &mut calls {
+            if answer.is_none()
+                && let Poll::Ready(value) = call.as_mut().poll(context)
+            {
+                *answer = Some(value);
+            }
+        }
+        if calls.iter().all(|(_, answer)| answer.is_some()) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    calls.into_iter().filter_map(|(_, answer)| answer).collect()
+}
