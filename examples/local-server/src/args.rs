@@ -1,0 +1,85 @@
+//! The command line, each flag with a twin in the environment.
+
+use clap::builder::BoolishValueParser;
+use clap::{Parser, Subcommand};
+use haumana_api::Origin;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Keeps repertoires of oli and mele the same on every device: haumana-sync on one machine, on
+/// SQLite, for development and for one household.
+///
+/// It issues ID tokens to anyone who asks. Whoever can reach it can read and write everything.
+#[derive(Debug, Parser)]
+#[command(name = "haumana-server", version)]
+pub(crate) struct Args {
+    /// Something else than serving.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, env = "HAUMANA_LISTEN", default_value = "127.0.0.1:8787")]
+    pub(crate) listen: SocketAddr,
+
+    /// The database file; it is made if it is missing. The key pair stands beside it.
+    #[arg(long, env = "HAUMANA_DB", default_value = "haumana.db", global = true)]
+    pub(crate) db: PathBuf,
+
+    /// Which life of the data this is. Raise it after putting a backup back; devices notice.
+    #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
+    pub(crate) generation: u32,
+
+    /// How long earlier versions and values that lost are kept.
+    #[arg(long, env = "HAUMANA_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) retention_days: u32,
+
+    /// An origin whose web pages may call, such as http://localhost:3000. Repeatable.
+    #[arg(long, env = "HAUMANA_CORS_ORIGIN", value_name = "ORIGIN", value_parser = origin)]
+    #[arg(value_delimiter = ',')]
+    pub(crate) cors_origin: Vec<Origin>,
+
+    /// What to log: a level, or levels by module, such as info,haumana_api=debug.
+    #[arg(long, env = "HAUMANA_LOG", default_value = "info", value_name = "FILTER", global = true)]
+    pub(crate) log: tracing_subscriber::filter::Targets,
+
+    /// Listen on an address that others can reach, although anyone who reaches it gets a token for
+    /// any user, and with it that user's data.
+    #[arg(long, env = "HAUMANA_ALLOW_NON_LOOPBACK_AND_ISSUE_TOKENS_TO_ANYONE")]
+    #[arg(value_parser = BoolishValueParser::new())]
+    pub(crate) allow_non_loopback_and_issue_tokens_to_anyone: bool,
+}
+
+/// Something else than serving.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a copy of the database to a new file; the server may be running.
+    Backup {
+        /// The file to write; it must not exist.
+        to: PathBuf,
+    },
+}
+
+fn origin(text: &str) -> Result<Origin, &'static str> {
+    Origin::parse(text).ok_or("an origin is scheme, host and port only, such as https://a.example")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_a_twin_in_the_environment() {
+        for arg in Args::command().get_arguments() {
+            let long = arg.get_long().unwrap();
+            let twin = format!("HAUMANA_{}", long.to_uppercase().replace('-', "_"));
+            assert_eq!(Some(twin.as_ref()), arg.get_env(), "--{long}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `/dev`: tokens for anyone who asks. This exists in the local server only.
+//!
+//! A web page that somebody visits can reach this server too: its requests carry an `Origin`, and a
+//! page that makes its own name point to 127.0.0.1 carries that name in `Host`. Both are refused,
+//! or any page could fetch a token and read everything.
+
+use crate::issuer::{Issuer, Person};
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use haumana_api::Origin;
+use haumana_sync::engine::Clock;
+use haumana_sync::id::UserId;
+use serde::Deserialize;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// LIMIT: a request for a token.
+const REQUEST_BYTES: usize = 16 * 1024;
+
+/// Everything that `/dev` is made of.
+#[derive(Debug)]
+pub(crate) struct Dev {
+    pub(crate) issuer: Issuer,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Origins whose pages may fetch a token.
+    pub(crate) origins: Vec<Origin>,
+    /// Whether the server may be called by other names than those of loopback.
+    pub(crate) is_public: bool,
+}
+
+#[derive(Deserialize)]
+struct TokenRequest<'a> {
+    #[serde(borrow)]
+    sub: Cow<'a, str>,
+    #[serde(borrow)]
+    email: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
+}
+
+/// Makes the routes.
+pub(crate) fn routes(dev: Dev) -> Router {
+    Router::new()
+        .route("/dev/tokens", post(issue_token))
+        .route("/dev/jwks.json", get(public_keys))
+        .with_state(Arc::new(dev))
+}
+
+async fn issue_token(State(dev): State<Arc<Dev>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    if !dev.may_ask(&head.headers) {
+        return failed(StatusCode::FORBIDDEN, "forbidden", "only programs on this machine may ask");
+    }
+    let Ok(body) = to_bytes(body, REQUEST_BYTES).await else {
+        let message = "the body is larger than this server takes";
+        return failed(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
+    };
+    let Ok(asked) = serde_json::from_slice::<TokenRequest<'_>>(&body) else {
+        let message = r#"the body is {"sub": "…", "email"?: "…", "name"?: "…"}"#;
+        return failed(StatusCode::BAD_REQUEST, "invalid_request", message);
+    };
+    if UserId::verified_by_caller(asked.sub.as_ref()).is_none() {
+        let message = "sub has 1 to 255 bytes without control characters";
+        return failed(StatusCode::BAD_REQUEST, "invalid_request", message);
+    }
+    let person =
+        Person { sub: &asked.sub, email: asked.email.as_deref(), name: asked.name.as_deref() };
+    match dev.issuer.issue(person, dev.clock.now()) {
+        Some(token) => json(StatusCode::OK, &serde_json::json!({ "idToken": token }).to_string()),
+        None => failed(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server made a mistake"),
+    }
+}
+
+async fn public_keys(State(dev): State<Arc<Dev>>) -> Response {
+    json(StatusCode::OK, &dev.issuer.jwks())
+}
+
+impl Dev {
+    /// Whether a request comes from a program, or from a page on the list, and not from any page.
+    fn may_ask(&self, headers: &HeaderMap) -> bool {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let is_local = host.and_then(|host| host.parse::<Authority>().ok()).is_some_and(|host| {
+            matches!(host.host(), "localhost" | "127.0.0.1" | "[::1]") || self.is_public
+        });
+        let origin = headers.get(ORIGIN).map(|origin| origin.to_str().ok().and_then(Origin::parse));
+        is_local && origin.is_none_or(|origin| origin.is_some_and(|o| self.origins.contains(&o)))
+    }
+}
+
+fn json(status: StatusCode, body: &str) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body.to_owned()).into_response()
+}
+
+fn failed(status: StatusCode, code: &str, message: &str) -> Response {
+    let error = serde_json::Value::from(message);
+    json(status, &format!(r#"{{"error":{error},"code":"{code}"}}"#))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::RsaKeyPair;
+    use haumana_api::SystemClock;
+
+    #[track_caller]
+    fn check(dev: &Dev, host: &str, origin: Option<&str>, expected: bool) {
+        let mut headers = HeaderMap::from_iter([(HOST, host.parse().unwrap())]);
+        if let Some(origin) = origin {
+            headers.insert(ORIGIN, origin.parse().unwrap());
+        }
+        assert_eq!(expected, dev.may_ask(&headers), "{host} {origin:?}");
+    }
+
+    #[test]
+    fn pages_that_somebody_visits_cannot_fetch_tokens() {
+        let dev = |is_public: bool| Dev {
+            issuer: Issuer::new(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
+            clock: Arc::new(SystemClock),
+            origins: vec![Origin::parse("http://localhost:3000").unwrap()],
+            is_public,
+        };
+        let (local, public) = (dev(false), dev(true));
+
+        check(&local, "127.0.0.1:8787", None, true);
+        check(&local, "localhost:8787", None, true);
+        check(&local, "[::1]:8787", None, true);
+        check(&local, "localhost", Some("http://localhost:3000"), true);
+        check(&local, "localhost", Some("https://evil.example"), false);
+        check(&local, "localhost", Some("null"), false);
+        check(&local, "evil.example:8787", None, false);
+        check(&local, "localhost.evil.example", None, false);
+        check(&local, "", None, false);
+        check(&public, "haumana.example", None, true);
+        check(&public, "haumana.example", Some("https://evil.example"), false);
+        assert!(!local.may_ask(&HeaderMap::new()));
+    }
+}

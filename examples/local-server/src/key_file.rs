@@ -1,0 +1,149 @@
+//! The server's key pair, kept in a file that its owner alone can read.
+
+use crate::problem::Problem;
+use aws_lc_rs::encoding::AsDer;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::RsaKeyPair;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const BEGIN: &str = "-----BEGIN PRIVATE KEY-----\n";
+const END: &str = "-----END PRIVATE KEY-----\n";
+
+/// The key file that stands beside a database.
+pub(crate) fn beside(db: &Path) -> PathBuf {
+    let mut name = db.as_os_str().to_owned();
+    name.push(".key.pem");
+    name.into()
+}
+
+/// Reads the key pair in `path`, or makes one.
+pub(crate) fn read_or_make(path: &Path) -> Result<RsaKeyPair, Problem> {
+    let failed = |error| Problem::KeyFile(path.into(), error);
+    if !path.try_exists().map_err(failed)? {
+        make(path)?;
+    }
+    check_mode(path)?;
+    let pem = fs::read_to_string(path).map_err(failed)?;
+    parse(&pem).ok_or_else(|| Problem::NotAKey(path.into()))
+}
+
+fn make(path: &Path) -> Result<(), Problem> {
+    let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| Problem::NoKey)?;
+    let der = pair.as_der().map_err(|_| Problem::NoKey)?;
+    let written = write_new(path, &print(der.as_ref()));
+    written.map_err(|error| Problem::KeyFile(path.into(), error))
+}
+
+/// Writes a file that is whole and private from the moment it has its name. If another server was
+/// faster, its file stays.
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(format!(".{}.new", std::process::id()));
+    let unfinished = PathBuf::from(unfinished);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&unfinished)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let linked = written.and_then(|()| fs::hard_link(&unfinished, path));
+    fs::remove_file(&unfinished)?;
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        linked => linked,
+    }
+}
+
+#[cfg(unix)]
+fn check_mode(path: &Path) -> Result<(), Problem> {
+    use std::os::unix::fs::PermissionsExt;
+    let meta = fs::metadata(path).map_err(|error| Problem::KeyFile(path.into(), error))?;
+    let is_private = meta.permissions().mode() & 0o077 == 0;
+    if is_private { Ok(()) } else { Err(Problem::KeyExposed(path.into())) }
+}
+
+#[cfg(not(unix))]
+fn check_mode(_path: &Path) -> Result<(), Problem> {
+    Ok(())
+}
+
+/// PEM (RFC 7468) of a PKCS#8 structure.
+fn print(der: &[u8]) -> String {
+    let base64 = STANDARD.encode(der);
+    let mut text = BEGIN.to_owned();
+    for (at, character) in base64.chars().enumerate() {
+        if 0 < at && at % 64 == 0 {
+            text.push('\n');
+        }
+        text.push(character);
+    }
+    text + "\n" + END
+}
+
+fn parse(pem: &str) -> Option<RsaKeyPair> {
+    let base64 = pem.strip_prefix(BEGIN)?.strip_suffix(END)?.replace('\n', "");
+    RsaKeyPair::from_pkcs8(&STANDARD.decode(base64).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_lc_rs::signature::KeyPair;
+
+    #[test]
+    fn a_key_is_made_once_and_is_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = beside(&folder.path().join("x.db"));
+
+        let made = read_or_make(&path).unwrap();
+        let read = read_or_make(&path).unwrap();
+
+        assert_eq!(made.public_key().as_ref(), read.public_key().as_ref());
+        assert_eq!(1, fs::read_dir(folder.path()).unwrap().count(), "nothing else is left behind");
+        let longest = fs::read_to_string(&path).unwrap().lines().map(str::len).max();
+        assert_eq!(Some(64), longest);
+    }
+
+    #[test]
+    fn what_another_server_wrote_meanwhile_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "theirs").unwrap();
+
+        write_new(&path, "ours").unwrap();
+
+        assert_eq!("theirs", fs::read_to_string(&path).unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        read_or_make(&path).unwrap();
+        assert_eq!(0o600, fs::metadata(&path).unwrap().permissions().mode() & 0o777);
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+
+        assert!(matches!(read_or_make(&path), Err(Problem::KeyExposed(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_no_key_is_refused_and_left_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        for text in ["", "not a key", BEGIN, &format!("{BEGIN}AAAA\n{END}")] {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            assert!(matches!(read_or_make(&path), Err(Problem::NotAKey(_))), "{text}");
+            assert_eq!(text, fs::read_to_string(&path).unwrap());
+        }
+    }
+}

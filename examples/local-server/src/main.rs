@@ -1,0 +1,45 @@
+//! `haumana-server`: haumana-sync on one machine.
+//!
+//! The same router, engine and token verification as in production, on SQLite. What it has and
+//! production has not is [`dev`]: it issues ID tokens to anyone, with a key pair of its own.
+
+mod args;
+mod dev;
+mod drain;
+mod issuer;
+mod key_file;
+mod problem;
+mod serve;
+mod store;
+
+use args::{Args, Command};
+use clap::Parser;
+use problem::Problem;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    // Answers go to the standard output, logs to the other one.
+    let is_terminal = io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_terminal);
+    tracing_subscriber::registry().with(lines).with(args.log.clone()).init();
+    match run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("haumana-server: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Problem> {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        match &args.command {
+            Some(Command::Backup { to }) => store::backup(&args.db, to).await,
+            None => serve::serve(args).await,
+        }
+    })
+}

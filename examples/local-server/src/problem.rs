@@ -1,0 +1,48 @@
+//! What can keep the server from starting, for people.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What can keep the server from starting, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error(
+        "{0} can be reached by others, and this server gives a token for any user to anyone who \
+         asks; listen on 127.0.0.1, or say --allow-non-loopback-and-issue-tokens-to-anyone"
+    )]
+    NotLoopback(SocketAddr),
+    #[error("{0} is in use; stop the other program, or choose another port with --listen")]
+    InUse(SocketAddr),
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    #[error("the key file {0} can be read by others; run: chmod 600 {0}")]
+    KeyExposed(PathBuf),
+    #[error("{0} is not the key file of this server; move it away, and a new one is made")]
+    NotAKey(PathBuf),
+    #[error("cannot use the key file {0}: {1}")]
+    KeyFile(PathBuf, io::Error),
+    #[error("the machine cannot make a key pair")]
+    NoKey,
+    #[error("{0}")]
+    Database(String),
+    #[error("cannot write the backup {0}: {1}")]
+    Backup(PathBuf, String),
+    #[error("{0} exists; a backup never overwrites anything")]
+    Exists(PathBuf),
+    #[error("there is no database {0}")]
+    NoDatabase(PathBuf),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// An error with everything that caused it, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,160 @@
+//! From arguments to a server that listens, and to its end.
+
+use crate::args::Args;
+use crate::dev::{self, Dev};
+use crate::drain::drain;
+use crate::issuer::Issuer;
+use crate::problem::Problem;
+use crate::{key_file, store};
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::serve::ListenerExt;
+use haumana_api::verify::KeySet;
+use haumana_api::{Api, ApiConfig, Auth, StaticVerifier, SystemClock, SystemRandom, limits};
+use haumana_sync::Store;
+use haumana_sync::engine::{Engine, EngineConfig};
+use haumana_sync::store::Generation;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// LIMIT: how long a request's body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// LIMIT: how long requests that are running may take once the server was told to stop.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+const DAY_MS: i64 = 86_400_000;
+
+/// Serves until it is told to stop.
+pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
+    let listener = listen(&args).await?;
+    let address = listener.local_addr()?;
+    let store = Arc::new(store::open(&args.db)?);
+    let issuer = Issuer::new(key_file::read_or_make(&key_file::beside(&args.db))?);
+    let router = router(&args, store, issuer)?;
+    let signals = Signals::listen()?;
+    greet(&args, address)?;
+    Ok(run(listener, router, signals).await?)
+}
+
+async fn listen(args: &Args) -> Result<TcpListener, Problem> {
+    let is_public = args.allow_non_loopback_and_issue_tokens_to_anyone;
+    if !args.listen.ip().is_loopback() && !is_public {
+        return Err(Problem::NotLoopback(args.listen));
+    }
+    TcpListener::bind(args.listen).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Problem::InUse(args.listen),
+        _ => Problem::Listen(args.listen, error),
+    })
+}
+
+/// Puts the parts together.
+fn router(args: &Args, store: Arc<dyn Store>, issuer: Issuer) -> Result<Router, Problem> {
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let config = EngineConfig {
+        generation: Generation(args.generation),
+        retention_ms: i64::from(args.retention_days) * DAY_MS,
+    };
+    let engine = Engine::new(store, clock.clone(), random.clone(), config);
+    let keys = KeySet::from_jwks(issuer.jwks().as_bytes()).map_err(|_| Problem::NoKey)?;
+    let verifier = StaticVerifier::new(keys, Issuer::policy(), clock.clone());
+    let config = ApiConfig {
+        request_limit_bytes: limits::REQUEST_BYTES,
+        reply_limit_bytes: limits::REPLY_BYTES,
+        cors_origins: args.cors_origin.clone(),
+        body_timeout: BODY_TIMEOUT,
+    };
+    let auth = Auth::Bearer(Arc::new(verifier));
+    let dev = Dev {
+        issuer,
+        clock,
+        origins: args.cors_origin.clone(),
+        is_public: args.allow_non_loopback_and_issue_tokens_to_anyone,
+    };
+    let api = Api { engine: Arc::new(engine), auth, random, config };
+    Ok(haumana_api::router_beside(api, dev::routes(dev)).layer(from_fn(drain)))
+}
+
+/// Says where everything is, and how to try it.
+fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
+    let (url, db) = (format!("http://{address}"), std::path::absolute(&args.db)?);
+    let json = "-H 'content-type: application/json'";
+    let token = format!(
+        r#"$(curl -s {url}/dev/tokens {json} -d '{{"sub":"kumu"}}' | sed 's/.*:"\(.*\)".*/\1/')"#
+    );
+    let mut out = io::stdout().lock();
+    writeln!(out, "haumana-server {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "listening on {url}")?;
+    writeln!(out, "data in {}", db.display())?;
+    writeln!(out, "to try it, paste this:")?;
+    let body = r#"{"operation":"sync","pieces":[]}"#;
+    let header = format!("authorization: Bearer {token}");
+    writeln!(out, r#"curl -s -w '\n' {url}/pieces {json} -H "{header}" -d '{body}'"#)?;
+    Ok(out.flush()?)
+}
+
+/// Serves until a signal comes, and then finishes what is running, within bounds.
+async fn run(listener: TcpListener, router: Router, mut signals: Signals) -> io::Result<()> {
+    // Without this the second packet of a reply waits for the client's acknowledgement: 40 ms.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = axum::serve(listener, router).with_graceful_shutdown(async {
+        // An error means that the sender is gone, which means the same.
+        stopped.await.ok();
+    });
+    let patience = async {
+        signals.next().await;
+        tracing::info!("stopping; requests that are running are finished");
+        drop(stop);
+        tokio::select! {
+            () = tokio::time::sleep(STOP_TIMEOUT) => {}
+            () = signals.next() => {}
+        }
+        tracing::warn!("stopping although requests are running");
+    };
+    tokio::select! {
+        served = serving.into_future() => served,
+        () = patience => Ok(()),
+    }
+}
+
+/// Ctrl-C and SIGTERM.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// From here on the signals no longer end the process by themselves.
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        tokio::signal::ctrl_c().await.ok();
+    }
+}

@@ -1,0 +1,66 @@
+//! How it starts, and why it does not.
+
+use crate::server::{Server, does_not_start};
+use std::fs;
+
+#[test]
+fn it_says_where_it_listens_where_the_data_is_and_how_to_try_it() {
+    let folder = tempfile::tempdir().unwrap();
+
+    let server = Server::start(folder.path());
+
+    let [_, listening, data, _, curl] = &server.greeting[..] else { panic!("five lines") };
+    assert!(!listening.ends_with(":0"), "the port that it was given: {listening}");
+    let db = folder.path().join("haumana.db");
+    assert!(data.ends_with(&db.display().to_string()), "{data}");
+    assert!(curl.starts_with("curl ") && curl.contains(&server.url), "{curl}");
+}
+
+#[test]
+fn it_listens_to_others_only_if_told_what_that_means() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = "--allow-non-loopback-and-issue-tokens-to-anyone";
+
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
+        does_not_start(folder.path(), &["--listen", address], flag);
+    }
+    assert!(!folder.path().join("haumana.db").exists(), "nothing was touched");
+
+    let server = Server::start_with(folder.path(), &["--listen", "0.0.0.0:0", flag]);
+    assert!(server.url.starts_with("http://0.0.0.0:"));
+}
+
+#[test]
+fn a_port_in_use_is_said_plainly() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+
+    does_not_start(folder.path(), &["--listen", server.address()], "is in use");
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_said_plainly() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("letter.db"), "Aloha kāua").unwrap();
+    let with_db = |db: &'static str| ["--listen", "127.0.0.1:0", "--db", db];
+
+    does_not_start(folder.path(), &with_db("letter.db"), "not a SQLite database");
+    does_not_start(folder.path(), &with_db("nowhere/haumana.db"), "no such directory");
+    assert_eq!("Aloha kāua", fs::read_to_string(folder.path().join("letter.db")).unwrap());
+    does_not_start(folder.path(), &["backup", "--db", "none.db", "copy.db"], "no database");
+    assert!(!folder.path().join("none.db").exists(), "a backup makes no database");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_can_read_is_said_plainly() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    drop(Server::start(folder.path()));
+    let key = folder.path().join("haumana.db.key.pem");
+    assert_eq!(0o600, fs::metadata(&key).unwrap().permissions().mode() & 0o777);
+
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+
+    does_not_start(folder.path(), &["--listen", "127.0.0.1:0"], "chmod 600");
+}
