@@ -1,5 +1,7 @@
 //! The tests of haumana-sync, one binary.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod app;
 mod conformance;
 mod merge;
