@@ -33,15 +33,20 @@ pub mod verify;
 
 mod auth;
 mod body;
+mod calls;
 mod compress;
 mod cors;
 mod error;
 mod observe;
+mod openapi;
+mod query;
 mod reply;
 mod router;
+mod stream;
 mod system;
 
 pub use auth::{Auth, AuthError, StaticVerifier, Verifier};
 pub use cors::Origin;
+pub use openapi::openapi;
 pub use router::{Api, ApiConfig, router, router_beside};
 pub use system::{SystemClock, SystemRandom};

@@ -26,3 +26,7 @@ pub const PREFLIGHT_MAX_AGE_SECS: u32 = 3600;
 pub const REQUEST_BYTES: usize = 64_000_000;
 /// A reply on a host without a limit of its own, before compression.
 pub const REPLY_BYTES: usize = 32_000_000;
+/// Conflicts in one page, and versions of a piece in one page.
+pub const LIST_ENTRIES: usize = 200;
+/// How many there are if the request does not say.
+pub const DEFAULT_LIST_ENTRIES: usize = 50;

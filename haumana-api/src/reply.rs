@@ -43,6 +43,13 @@ impl IntoResponse for Reply {
     }
 }
 
+/// A success with nothing to tell.
+pub(crate) fn done() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
 /// A response of JSON.
 pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(body));

@@ -1,18 +1,17 @@
-//! The calls.
+//! The router, and everything that it is made of.
 
 use crate::auth::Auth;
 use crate::body::{self, Bounds, Received};
+use crate::calls;
 use crate::cors::Origin;
 use crate::error::Failure;
 use crate::observe::observe;
-use crate::reply::Reply;
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::Request;
+use axum::http::Uri;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use haumana_sync::engine::{Engine, Random};
 use haumana_sync::id::UserId;
-use haumana_sync::wire::app::{PiecesRequest, SessionsRequest};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,43 +53,18 @@ pub fn router(api: Api) -> Router {
 /// the API's authentication.
 pub fn router_beside(api: Api, routes: Router) -> Router {
     let api = Arc::new(api);
-    Router::new()
-        .route("/pieces", post(sync_pieces))
-        .route("/sessions", post(sync_sessions))
-        .route("/health", get(health))
-        .with_state(Arc::clone(&api))
+    let calls = calls::all().into_iter();
+    let ours = calls.fold(Router::new(), |ours, call| ours.route(call.path, (call.serve)()));
+    ours.with_state(Arc::clone(&api))
         .merge(routes)
         .fallback(async || Failure::NoSuchRoute)
         .method_not_allowed_fallback(async || Failure::MethodNotAllowed)
         .layer(from_fn_with_state(api, observe))
 }
 
-async fn sync_pieces(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
-    let (user, body) = api.enter(request).await?;
-    let request = PiecesRequest::from_json(&body)?;
-    let limit_bytes = api.config.reply_limit_bytes;
-    let reply = api.engine.sync_pieces(&user, &request, limit_bytes).await?;
-    let counts = reply.counts;
-    Ok(Reply::counted(reply.into_json(), counts))
-}
-
-async fn sync_sessions(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
-    let (user, body) = api.enter(request).await?;
-    let request = SessionsRequest::from_json(&body)?;
-    let limit_bytes = api.config.reply_limit_bytes;
-    let reply = api.engine.sync_sessions(&user, &request, limit_bytes).await?;
-    let counts = reply.counts;
-    Ok(Reply::counted(reply.into_json(), counts))
-}
-
-async fn health(State(api): State<Arc<Api>>) -> Result<Reply, Failure> {
-    api.engine.health().await?;
-    Ok(Reply::new(br#"{"status":"ok"}"#.to_vec()))
-}
-
 impl Api {
     /// Finds out who is asking, and only then reads what they ask.
-    async fn enter(&self, request: Request) -> Result<(UserId, Vec<u8>), Failure> {
+    pub(crate) async fn enter(&self, request: Request) -> Result<(UserId, Vec<u8>), Failure> {
         let (head, body) = request.into_parts();
         let user = self.auth.user(&head).await?;
         let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
@@ -100,5 +74,12 @@ impl Api {
         };
         let body = body::read(&head.headers, body, bounds, &received).await?;
         Ok((user, body))
+    }
+
+    /// Finds out who is asking for something that takes no body; what was sent as one is not read.
+    pub(crate) async fn who(&self, request: Request) -> Result<(UserId, Uri), Failure> {
+        let (head, _) = request.into_parts();
+        let user = self.auth.user(&head).await?;
+        Ok((user, head.uri))
     }
 }

@@ -43,6 +43,17 @@ impl Clock for Now {
     }
 }
 
+/// The engine's clock, which tests may put forward. Tokens are checked at [`Now`] all the same.
+#[derive(Debug, Default)]
+struct Later(AtomicU64);
+
+impl Clock for Later {
+    fn now(&self) -> UnixMillis {
+        let days = i64::try_from(self.0.load(Ordering::Relaxed)).unwrap();
+        Now.now().plus_ms(days * 86_400_000)
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Counting(AtomicU64);
 
@@ -81,6 +92,7 @@ pub struct World {
     pub store: Arc<MeteredStore<FaultyStore<MemoryStore, Weather>>>,
     pub router: Router,
     weather: Weather,
+    clock: Arc<Later>,
 }
 
 impl World {
@@ -109,11 +121,15 @@ impl World {
         let weather = Weather::default();
         let faulty = FaultyStore::new(MemoryStore::new(), weather.clone());
         let store = Arc::new(MeteredStore::new(faulty));
-        let random = Arc::new(Counting::default());
+        let (random, clock) = (Arc::new(Counting::default()), Arc::new(Later::default()));
         let engine = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
-        let engine = Engine::new(store.clone(), Arc::new(Now), random.clone(), engine);
+        let engine = Engine::new(store.clone(), clock.clone(), random.clone(), engine);
         let api = Api { engine: Arc::new(engine), auth, random, config };
-        Self { store, router: haumana_api::router_beside(api, routes), weather }
+        Self { store, router: haumana_api::router_beside(api, routes), weather, clock }
+    }
+
+    pub fn pass_days(&self, days: u64) {
+        self.clock.0.fetch_add(days, Ordering::Relaxed);
     }
 
     pub fn sky(&self, sky: Sky) {
@@ -122,6 +138,20 @@ impl World {
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
         Answer::read(self.router.clone().oneshot(request).await.unwrap()).await
+    }
+
+    /// Posts JSON that must go through, and returns what comes back.
+    pub async fn post(&self, path: &str, body: &Value) -> Value {
+        let answer = self.send(tell(path, body)).await;
+        answer.succeeded();
+        answer.json()
+    }
+
+    /// Gets JSON that must be there.
+    pub async fn get(&self, path: &str) -> Value {
+        let answer = self.send(ask("GET", path)).await;
+        answer.succeeded();
+        answer.json()
     }
 
     /// Checks that nothing since the last look has reached the store.
@@ -188,6 +218,34 @@ pub fn anonymous(path: &str) -> request::Builder {
 /// A call as the app makes it.
 pub fn call(path: &str) -> request::Builder {
     anonymous(path).header("authorization", format!("Bearer {}", good_token()))
+}
+
+/// A call without a body, with the token of `token`.
+pub fn bare(method: &str, path: &str, token: &str) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path);
+    request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()
+}
+
+/// A call without a body.
+pub fn ask(method: &str, path: &str) -> Request<Body> {
+    bare(method, path, &good_token())
+}
+
+/// The token of another user.
+pub fn other_token() -> String {
+    KAI.with_claims(&Claims::good().with("sub", "\"somebody-else\""))
+}
+
+/// A call with a body of JSON.
+pub fn tell(path: &str, body: &Value) -> Request<Body> {
+    call(path).body(body.to_string().into()).unwrap()
+}
+
+/// A body of `POST /sync` with one push of the piece.
+pub fn push(device: &str, base: Option<u32>, more: Value) -> Value {
+    let mut push = serde_json::json!({ "kind": "piece", "id": PIECE, "base": base });
+    push.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    serde_json::json!({ "deviceId": device, "cursor": null, "push": [push] })
 }
 
 /// A body of `POST /pieces` that pushes one piece.

@@ -99,7 +99,11 @@ impl Engine {
         Ok((conflicts, next))
     }
 
-    async fn open_conflict(&self, user: &UserId, envelope: &Envelope) -> Result<Conflict> {
+    pub(super) async fn open_conflict(
+        &self,
+        user: &UserId,
+        envelope: &Envelope,
+    ) -> Result<Conflict> {
         let stored: StoredConflict = parse(&envelope.content)?;
         let record = self.store.read(user, &[stored.key]).await?.into_iter().flatten().next();
         let record = record.as_ref().map(PieceRecord::open).transpose()?;
@@ -367,7 +371,7 @@ impl Engine {
     }
 }
 
-fn piece_version(entry: &HistoryEntry) -> Result<PieceVersion> {
+pub(super) fn piece_version(entry: &HistoryEntry) -> Result<PieceVersion> {
     let meta: HistoryMeta = parse(&entry.meta)?;
     let is_whole = entry.key.side == 0 && !meta.deleted;
     Ok(PieceVersion {

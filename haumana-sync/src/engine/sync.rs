@@ -92,7 +92,8 @@ fn answers(sent: Vec<SentPush>, done: Vec<PushResult>) -> Vec<SentResult> {
         .collect()
 }
 
-fn conflict_bytes(conflict: &Conflict) -> usize {
+/// An upper bound of the bytes that a conflict takes in a reply.
+pub(super) fn conflict_bytes(conflict: &Conflict) -> usize {
     // A character takes at most six bytes once escaped.
     let (_, kept) = conflict.kept.canonical();
     let lost = conflict.lost.as_ref().map_or(0, |lost| lost.canonical().1.len());

@@ -3,6 +3,8 @@
 pub mod app;
 mod app_record;
 mod app_reply;
+pub mod history;
+pub mod inbox;
 pub mod sync;
 mod version;
 
@@ -88,6 +90,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every one.
+    pub const ALL: [Refusal; 6] = [
+        Refusal::TooLarge,
+        Refusal::InvalidId,
+        Refusal::InvalidField,
+        Refusal::BaseGone,
+        Refusal::WrongUser,
+        Refusal::QuotaExceeded,
+    ];
+
     /// Returns the stable code.
     pub fn code(self) -> &'static str {
         match self {

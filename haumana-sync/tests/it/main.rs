@@ -4,6 +4,8 @@
 
 mod app;
 mod conformance;
+mod export;
+mod history;
 mod merge;
 mod push;
 mod support;

@@ -40,6 +40,23 @@ async fn a_record_that_was_pushed_and_stands_as_it_was_sent_does_not_come_back()
 }
 
 #[tokio::test]
+async fn what_another_device_set_alike_comes_with_what_else_it_set() {
+    let server = Server::new();
+    let made =
+        post(&server, &request(&Value::Null, &[create(ID, &json!({"title": "0"}))])).await;
+    let edit = |at: &str, set: Value| json!({"kind": "piece", "id": ID, "base": 1, "editedAt": at, "set": set});
+    let theirs = edit("2026-11-22T11:00:00Z", json!({"isFavorite": true, "notes": "n"}));
+    let theirs = json!({"deviceId": "b", "cursor": null, "push": [theirs]});
+    post(&server, &theirs).await;
+
+    let ours = edit("2026-11-22T12:00:00Z", json!({"isFavorite": true}));
+    let reply = post(&server, &request(&made["cursor"], &[ours])).await;
+
+    assert_eq!(json!(2), reply["results"][0]["version"]);
+    assert_eq!("n", reply["changes"][0]["value"]["notes"], "{reply}");
+}
+
+#[tokio::test]
 async fn a_repeat_of_the_whole_request_makes_nothing_new() {
     let server = Server::new();
     post(&server, &request(&Value::Null, &[create(ID, &json!({"title": "0"}))])).await;

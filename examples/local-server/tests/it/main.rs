@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod killing;
+mod readme;
 mod server;
 mod serving;
 mod starting;

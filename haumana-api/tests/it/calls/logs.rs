@@ -2,7 +2,8 @@
 
 use crate::tokens::{Claims, EMAIL, KAI, SUBJECT};
 use crate::world::{
-    LYRICS, PIECE, Sky, TITLE, World, anonymous, call, good_token, one_piece, one_session,
+    LYRICS, PIECE, Sky, TITLE, World, anonymous, ask, call, good_token, one_piece, one_session,
+    push, tell,
 };
 use axum::body::Body;
 use axum::http::Request;
@@ -81,6 +82,21 @@ async fn a_sync_is_one_line_with_what_went_through() {
     says(&line, &["INFO", "method=\"POST\"", "route=\"/pieces\"", "status=200", "ms=", &n_bytes]);
     says(&line, &counts);
     assert!(!line.contains("reason"), "{line}");
+}
+
+#[tokio::test]
+async fn a_sync_of_a_new_client_is_counted_too() {
+    let world = World::new();
+    let mut body = push("a", None, serde_json::json!({ "set": { "title": TITLE } }));
+    body["push"].as_array_mut().unwrap().push(serde_json::json!({ "id": "x" }));
+
+    let line = line_of(&world, tell("/sync", &body)).await;
+
+    let counts = ["pushed=1", "merged=0", "conflicts=0", "rejected=1", "pulled=0"];
+    says(&line, &["route=\"/sync\"", "status=200"]);
+    says(&line, &counts);
+    let line = line_of(&world, call("/sync").body(r#"{"deviceId":"b"}"#.into()).unwrap()).await;
+    says(&line, &["pushed=0", "pulled=1"]);
 }
 
 #[tokio::test]
@@ -181,6 +197,19 @@ fn talkative() -> Vec<Request<Body>> {
         call("/pieces").header("content-encoding", "gzip").body(one_piece().into()).unwrap(),
         call("/pieces").body(vec![b'x'; 200_000].into()).unwrap(),
     ];
+    let set = serde_json::json!({ "set": { "title": TITLE, "lyrics": LYRICS } });
+    requests.push(tell("/sync", &push("device-marked", None, set)));
+    for path in [
+        format!("/users/{SUBJECT}/export"),
+        format!("/users/{EMAIL}/export"),
+        format!("/pieces/{PIECE}/history"),
+        format!("/pieces/{TITLE}/history"),
+        format!("/conflicts?after={TITLE}"),
+    ] {
+        requests.push(ask("GET", &path));
+    }
+    requests
+        .push(tell(&format!("/conflicts/{TITLE}"), &serde_json::json!({ "resolution": TITLE })));
     let method = axum::http::Method::from_bytes(b"TITLE-MARKED").unwrap();
     let mut odd = call("/pieces").body("{}".into()).unwrap();
     *odd.method_mut() = method;

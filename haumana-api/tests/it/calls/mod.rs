@@ -1,10 +1,17 @@
 //! The calls, as a client sees them.
 
+mod account;
 mod bodies;
 mod browsers;
 mod compression;
+mod document;
 mod failures;
+mod history;
+mod inbox;
 mod logs;
+mod queries;
 mod routes;
+mod schema;
+mod sync;
 mod syncing;
 mod transport;

@@ -38,7 +38,9 @@ async fn what_is_no_call_is_not_found_and_costs_nothing() {
         "/dev/tokens",
         "/dev/jwks.json",
         "/%70ieces%00",
-        "/users/me",
+        "/users",
+        "/users/me/x",
+        "/conflicts/",
     ] {
         let answer = world.send(call(path).body(Body::from("{}")).unwrap()).await;
         answer.failed(404, "not_found");

@@ -1,0 +1,133 @@
+//! What the server says about itself; no token is needed.
+
+use super::Call;
+use crate::error::Failure;
+use crate::limits;
+use crate::openapi::{Doc, openapi};
+use crate::reply::Reply;
+use crate::router::{Api, ApiConfig};
+use axum::extract::State;
+use axum::routing::get;
+use haumana_sync::limits as of_records;
+use serde_json::{Value, json};
+use std::sync::{Arc, LazyLock};
+
+pub(super) const CALLS: &[Call] = &[
+    Call {
+        method: "get",
+        path: "/health",
+        serve: || get(health),
+        doc: || {
+            Doc::public("health", "Whether the store answers")
+                .ok("Health", "It does.", json!({ "status": "ok" }))
+                .fails(&[503])
+        },
+    },
+    Call {
+        method: "get",
+        path: "/limits",
+        serve: || get(show_limits),
+        doc: || {
+            Doc::public("limits", "Every limit that this host enforces").ok(
+                "Limits",
+                "The limits by name.",
+                local_limits(),
+            )
+        },
+    },
+    Call {
+        method: "get",
+        path: "/openapi.json",
+        serve: || get(document),
+        doc: || {
+            let example = json!({ "openapi": "3.1.0", "paths": {} });
+            Doc::public("openapi", "This document").ok("OpenApi", "OpenAPI 3.1.", example)
+        },
+    },
+];
+
+async fn health(State(api): State<Arc<Api>>) -> Result<Reply, Failure> {
+    api.engine.health().await?;
+    Ok(Reply::new(br#"{"status":"ok"}"#.to_vec()))
+}
+
+async fn show_limits(State(api): State<Arc<Api>>) -> Reply {
+    Reply::new(limits_of(&api.config).to_string().into_bytes())
+}
+
+async fn document() -> Reply {
+    static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| openapi().to_string().into_bytes());
+    Reply::new(TEXT.clone())
+}
+
+fn limits_of(config: &ApiConfig) -> Value {
+    let timeout_ms = u64::try_from(config.body_timeout.as_millis()).unwrap_or(u64::MAX);
+    limits_with(config.request_limit_bytes, config.reply_limit_bytes, timeout_ms)
+}
+
+fn local_limits() -> Value {
+    limits_with(limits::REQUEST_BYTES, limits::REPLY_BYTES, 60_000)
+}
+
+/// The names are those of the constants, as they are spelt on the wire.
+fn limits_with(request_bytes: usize, reply_bytes: usize, body_timeout_ms: u64) -> Value {
+    json!({
+        "requestBytes": request_bytes,
+        "replyBytes": reply_bytes,
+        "bodyTimeoutMs": body_timeout_ms,
+        "tokenBytes": limits::TOKEN_BYTES,
+        "tokenLeewaySecs": limits::TOKEN_LEEWAY_SECS,
+        "tokenLifetimeSecs": limits::TOKEN_LIFETIME_SECS,
+        "tokenDepth": limits::TOKEN_DEPTH,
+        "requestIdBytes": limits::REQUEST_ID_BYTES,
+        "retryAfterSecs": limits::RETRY_AFTER_SECS,
+        "listEntries": limits::LIST_ENTRIES,
+        "defaultListEntries": limits::DEFAULT_LIST_ENTRIES,
+        "recordBytes": of_records::RECORD_BYTES,
+        "longTextBytes": of_records::LONG_TEXT_BYTES,
+        "titleChars": of_records::TITLE_CHARS,
+        "authorChars": of_records::AUTHOR_CHARS,
+        "sourceUrlChars": of_records::SOURCE_URL_CHARS,
+        "wordChars": of_records::WORD_CHARS,
+        "unknownKeyBytes": of_records::UNKNOWN_KEY_BYTES,
+        "unknownKeyDepth": of_records::UNKNOWN_KEY_DEPTH,
+        "deviceIdChars": of_records::DEVICE_ID_CHARS,
+        "pushes": of_records::PUSHES,
+        "pageRecords": of_records::PAGE_RECORDS,
+        "userRecords": of_records::USER_RECORDS,
+        "userBytes": of_records::USER_BYTES,
+        "cursorBytes": of_records::CURSOR_BYTES,
+        "version": of_records::VERSION,
+        "versionClaimed": of_records::VERSION_CLAIMED,
+        "versionLeap": of_records::VERSION_LEAP,
+        "receipts": of_records::RECEIPTS,
+        "trail": of_records::TRAIL,
+        "commitTries": of_records::COMMIT_TRIES,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `LONG_TEXT_BYTES` as `longTextBytes`.
+    fn spelt(constant: &str) -> String {
+        let mut words = constant.split('_').map(str::to_lowercase);
+        let first = words.next().unwrap();
+        words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
+    }
+
+    #[test]
+    fn every_limit_of_records_is_published_under_its_name() {
+        let source = include_str!("../../../haumana-sync/src/limits.rs");
+        let published = local_limits();
+
+        let names = source.lines().filter_map(|line| line.strip_prefix("pub const "));
+        let names: Vec<_> = names.map(|rest| rest.split(':').next().unwrap()).collect();
+
+        assert!(10 < names.len(), "the limits were found");
+        for name in names {
+            assert!(published.get(spelt(name)).is_some(), "{name} must be published");
+        }
+    }
+}

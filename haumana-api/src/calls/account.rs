@@ -1,0 +1,79 @@
+//! Everything of one user at once: taking it along, and erasing it.
+
+use super::Call;
+use crate::error::Failure;
+use crate::openapi::{Doc, examples, parameters};
+use crate::reply::{Notes, done};
+use crate::router::Api;
+use crate::stream::export_body;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::Response;
+use axum::routing::{delete, get};
+use haumana_sync::id::UserId;
+use std::sync::Arc;
+
+pub(super) const CALLS: &[Call] = &[
+    Call {
+        method: "get",
+        path: "/users/{me}/export",
+        serve: || get(export),
+        doc: || {
+            Doc::call("export", "Everything of the user, sent while it is read")
+                .parameters([parameters::me()])
+                .ok("Export", "A file.", examples::export_reply())
+                .fails(&[403])
+        },
+    },
+    Call {
+        method: "delete",
+        path: "/users/{me}",
+        serve: || delete(erase),
+        doc: || {
+            Doc::call("erase", "Erase everything of the user; again changes nothing")
+                .parameters([parameters::me()])
+                .nothing("Nothing is left but a marker, by which stale devices are told.")
+                .fails(&[403])
+        },
+    },
+];
+
+async fn export(
+    State(api): State<Arc<Api>>,
+    me: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (user, _) = api.who(request).await?;
+    check_me(&user, me)?;
+    let mut export = api.engine.export(&user).await?;
+    // The first part is read before the status is sent, so that most failures have one.
+    let first = api.engine.export_more(&mut export).await?.unwrap_or_default();
+    let mut response = Response::new(export_body(Arc::clone(&api.engine), first, export));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let file = HeaderValue::from_static(r#"attachment; filename="haumana-export.json""#);
+    headers.insert(CONTENT_DISPOSITION, file);
+    response.extensions_mut().insert(Notes::default());
+    Ok(response)
+}
+
+async fn erase(
+    State(api): State<Arc<Api>>,
+    me: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let (user, _) = api.who(request).await?;
+    check_me(&user, me)?;
+    api.engine.erase(&user).await?;
+    Ok(done())
+}
+
+/// Nobody asks for anybody else.
+fn check_me(user: &UserId, me: Result<Path<String>, PathRejection>) -> Result<(), Failure> {
+    match me {
+        Ok(Path(me)) if me == "me" || me == user.as_str() => Ok(()),
+        _ => Err(Failure::AnotherUser),
+    }
+}

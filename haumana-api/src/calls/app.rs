@@ -1,0 +1,54 @@
+//! Part 1: what the app on people's phones calls to sync.
+
+use super::Call;
+use crate::error::Failure;
+use crate::openapi::{Doc, examples};
+use crate::reply::Reply;
+use crate::router::Api;
+use axum::extract::{Request, State};
+use axum::routing::post;
+use haumana_sync::wire::app::{PiecesRequest, SessionsRequest};
+use std::sync::Arc;
+
+pub(super) const CALLS: &[Call] = &[
+    Call {
+        method: "post",
+        path: "/pieces",
+        serve: || post(sync_pieces),
+        doc: || {
+            Doc::call("syncPieces", "Sync the repertoire of the app on people's phones")
+                .body("PiecesRequest", examples::pieces())
+                .ok("PiecesReply", "What the phone must learn.", examples::pieces_reply())
+                .fails(&[410])
+        },
+    },
+    Call {
+        method: "post",
+        path: "/sessions",
+        serve: || post(sync_sessions),
+        doc: || {
+            Doc::call("syncSessions", "Sync the practice sessions of the app on people's phones")
+                .body("SessionsRequest", examples::sessions())
+                .ok("SessionsReply", "What the phone must learn.", examples::sessions_reply())
+                .fails(&[410])
+        },
+    },
+];
+
+async fn sync_pieces(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
+    let (user, body) = api.enter(request).await?;
+    let request = PiecesRequest::from_json(&body)?;
+    let limit_bytes = api.config.reply_limit_bytes;
+    let reply = api.engine.sync_pieces(&user, &request, limit_bytes).await?;
+    let counts = reply.counts;
+    Ok(Reply::counted(reply.into_json(), counts))
+}
+
+async fn sync_sessions(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
+    let (user, body) = api.enter(request).await?;
+    let request = SessionsRequest::from_json(&body)?;
+    let limit_bytes = api.config.reply_limit_bytes;
+    let reply = api.engine.sync_sessions(&user, &request, limit_bytes).await?;
+    let counts = reply.counts;
+    Ok(Reply::counted(reply.into_json(), counts))
+}

@@ -1,0 +1,83 @@
+//! The inbox: what lost and waits for a person.
+
+use super::Call;
+use crate::error::Failure;
+use crate::openapi::{Doc, examples, parameters};
+use crate::query::{self, ConflictsQuery};
+use crate::reply::Reply;
+use crate::router::Api;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
+use axum::routing::{get, post};
+use haumana_sync::engine::Resolution;
+use haumana_sync::id::RecordId;
+use haumana_sync::wire::BadRequest;
+use haumana_sync::wire::inbox::{ResolveRequest, conflicts_json, read_place};
+use haumana_sync::wire::sync::piece_field;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) const CALLS: &[Call] = &[
+    Call {
+        method: "get",
+        path: "/conflicts",
+        serve: || get(list),
+        doc: || {
+            Doc::call("listConflicts", "What lost and is still open, newest first")
+                .parameters([parameters::limit(), parameters::after()])
+                .ok("ConflictsReply", "One page.", examples::conflicts_reply())
+                .fails(&[400])
+        },
+    },
+    Call {
+        method: "post",
+        path: "/conflicts/{id}",
+        serve: || post(resolve),
+        doc: || {
+            Doc::call("resolveConflict", "Close a conflict; the same again changes nothing")
+                .parameters([parameters::conflict_id()])
+                .body("ResolveRequest", examples::resolve())
+                .ok("ResolveReply", "It is closed.", examples::resolve_reply())
+                .fails(&[404, 409, 410])
+        },
+    },
+];
+
+async fn list(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
+    let (user, uri) = api.who(request).await?;
+    let query: ConflictsQuery = query::read(&uri)?;
+    let limit = query::list_limit(query.limit)?;
+    let after = query.after.map(|token| read_place(&token).ok_or(Failure::BadQuery));
+    let limit_bytes = api.config.reply_limit_bytes;
+    let page = api.engine.conflict_page(&user, after.transpose()?, limit, limit_bytes).await?;
+    Ok(Reply::new(conflicts_json(&page.0, page.1)))
+}
+
+async fn resolve(
+    State(api): State<Arc<Api>>,
+    id: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Reply, Failure> {
+    let (user, body) = api.enter(request).await?;
+    let id = record_id(id)?;
+    let request = ResolveRequest::from_json(&body)?;
+    let resolution = match request {
+        ResolveRequest::Keep => Resolution::Keep,
+        ResolveRequest::Restore => Resolution::Restore,
+        ResolveRequest::Set(raw) => {
+            // What a value may be depends on the field that it is for.
+            let field = api.engine.conflict_field(&user, id).await?;
+            let value = field.and_then(|field| piece_field(&field, raw));
+            Resolution::Set(value.ok_or(BadRequest::Shape)?)
+        }
+    };
+    api.engine.resolve(&user, id, &resolution).await?;
+    let reply = json!({ "conflictId": id.to_string(), "resolution": request.as_str() });
+    Ok(Reply::new(reply.to_string().into_bytes()))
+}
+
+/// The record that an address names. What is no id names nothing.
+pub(super) fn record_id(id: Result<Path<String>, PathRejection>) -> Result<RecordId, Failure> {
+    let id = id.ok().and_then(|Path(text)| RecordId::parse(&text));
+    id.ok_or(Failure::NoSuchThing)
+}

@@ -1,0 +1,54 @@
+//! Part 2: push and pull of new clients in one round trip.
+
+use super::Call;
+use crate::error::Failure;
+use crate::openapi::{Doc, examples};
+use crate::reply::Reply;
+use crate::router::Api;
+use axum::extract::{Request, State};
+use axum::routing::post;
+use haumana_sync::engine::PushOutcome;
+use haumana_sync::wire::app::Counts;
+use haumana_sync::wire::sync::{SentResult, SyncReply, SyncRequest};
+use std::sync::Arc;
+
+pub(super) const CALLS: &[Call] = &[Call {
+    method: "post",
+    path: "/sync",
+    serve: || post(sync),
+    doc: || {
+        Doc::call("sync", "Push edits and pull what changed, in one round trip")
+            .body("SyncRequest", examples::sync())
+            .ok("SyncReply", "What became of the pushes, and what changed.", examples::sync_reply())
+            .fails(&[410])
+    },
+}];
+
+async fn sync(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
+    let (user, body) = api.enter(request).await?;
+    let request = SyncRequest::from_json(&body)?;
+    let reply = api.engine.sync(&user, &request, api.config.reply_limit_bytes).await?;
+    let counts = counts(&reply);
+    Ok(Reply::counted(reply.into_json(), counts))
+}
+
+fn counts(reply: &SyncReply) -> Counts {
+    let mut counts = Counts { pulled: reply.pulled.changes.len(), ..Counts::default() };
+    for result in &reply.results {
+        match result {
+            SentResult::Refused { .. } => counts.rejected += 1,
+            SentResult::Done(done) => {
+                counts.conflicts += done.conflicts.len();
+                match done.outcome {
+                    PushOutcome::Rejected(_) => counts.rejected += 1,
+                    PushOutcome::Applied | PushOutcome::Unchanged => counts.pushed += 1,
+                    PushOutcome::Merged => {
+                        counts.pushed += 1;
+                        counts.merged += 1;
+                    }
+                }
+            }
+        }
+    }
+    counts
+}

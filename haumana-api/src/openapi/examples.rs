@@ -1,0 +1,172 @@
+//! Examples of requests and replies. Tests send the requests, and hold both to their schemas.
+
+use serde_json::{Value, json};
+
+const PIECE: &str = "5EED0000-0000-4000-8000-00000000000A";
+const SESSION: &str = "5EED0000-0000-4000-8000-0000000000B0";
+/// What the pushes of `.ci/schemathesis` make lose has this id.
+pub(crate) const CONFLICT: &str = "D90357F6-E751-3C2C-BA03-F609CB9C92BA";
+const AT: &str = "2026-06-18T12:00:00.000Z";
+
+fn value() -> Value {
+    json!({
+        "title": "Aloha ʻOe", "category": "mele", "lyrics": "Haʻaheo e ka ua i nā pali",
+        "includeInPractice": true, "isFavorite": false, "createdAt": AT,
+    })
+}
+
+fn with(mut record: Value, more: Value) -> Value {
+    if let (Value::Object(record), Value::Object(more)) = (&mut record, more) {
+        record.extend(more);
+    }
+    record
+}
+
+fn piece(version: u64) -> Value {
+    with(
+        value(),
+        json!({
+            "pieceId": PIECE, "userId": "110248495921238986420", "modifiedAt": AT,
+            "version": version, "locallyModified": false,
+        }),
+    )
+}
+
+fn session() -> Value {
+    json!({
+        "sessionId": SESSION, "userId": "110248495921238986420", "pieceId": PIECE,
+        "startedAt": AT, "createdAt": AT,
+    })
+}
+
+pub(crate) fn pieces() -> [(&'static str, Value); 2] {
+    let mut pushed = piece(1);
+    pushed["locallyModified"] = Value::Bool(true);
+    if let Value::Object(pushed) = &mut pushed {
+        // The token says whose it is.
+        pushed.remove("userId");
+    }
+    [
+        ("push", json!({ "operation": "sync", "pieces": [pushed] })),
+        ("first sync of a new phone", json!({ "operation": "sync", "pieces": [] })),
+    ]
+}
+
+pub(crate) fn pieces_reply() -> Value {
+    json!({
+        "serverPieces": [], "uploadedPieces": [PIECE], "rejectedPieces": [], "syncedAt": AT,
+        "updatedPieces": [piece((1 << 32) + (7 << 12))],
+    })
+}
+
+pub(crate) fn sessions() -> [(&'static str, Value); 1] {
+    let started =
+        json!({ "sessionId": SESSION, "pieceId": PIECE, "startedAt": AT, "createdAt": AT });
+    [("a session starts", json!({ "sessions": [started] }))]
+}
+
+pub(crate) fn sessions_reply() -> Value {
+    json!({
+        "uploadedSessions": [SESSION], "serverSessions": [session()], "rejectedSessions": [],
+        "syncedAt": AT,
+    })
+}
+
+pub(crate) fn sync() -> [(&'static str, Value); 3] {
+    let create = json!({
+        "kind": "piece", "id": PIECE, "base": null, "editedAt": AT,
+        "set": { "title": "Aloha ʻOe", "category": "mele", "lyrics": "Haʻaheo e ka ua i nā pali" },
+    });
+    let edit = json!({
+        "kind": "piece", "id": PIECE, "base": 1, "editedAt": { "title": AT, "notes": AT },
+        "set": { "title": "Aloha ʻOe (Liliʻuokalani)", "notes": null },
+    });
+    let practise = json!({
+        "kind": "session", "id": SESSION, "base": null,
+        "set": { "pieceId": PIECE, "startedAt": AT },
+    });
+    let delete = json!({ "kind": "piece", "id": PIECE, "base": 2, "editedAt": AT, "delete": true });
+    [
+        (
+            "1 create, edit and practise",
+            json!({
+                "deviceId": "ipad", "cursor": null, "limit": 500, "push": [create, edit, practise],
+            }),
+        ),
+        ("2 pull", json!({ "deviceId": "phone", "cursor": null })),
+        ("3 delete", json!({ "deviceId": "ipad", "cursor": null, "push": [delete] })),
+    ]
+}
+
+pub(crate) fn sync_reply() -> Value {
+    let result = json!({
+        "kind": "piece", "id": PIECE, "outcome": "merged", "version": 3, "conflicts": [CONFLICT],
+    });
+    let change = json!({
+        "kind": "piece", "id": PIECE, "version": 3, "modifiedAt": AT, "value": value(),
+    });
+    let deleted = json!({
+        "kind": "session", "id": SESSION, "version": 2, "modifiedAt": AT, "deleted": true,
+    });
+    json!({
+        "results": [result], "changes": [change, deleted], "conflicts": [conflict()],
+        "cursor": "AQ", "more": false, "reset": false,
+        "digest": "00000000000000000000000000000000", "serverTime": AT,
+    })
+}
+
+fn conflict() -> Value {
+    json!({
+        "conflictId": CONFLICT, "kind": "piece", "id": PIECE, "field": "title",
+        "kept": "Aloha Oe", "lost": "Aloha ʻOe", "base": 1, "reason": "later_edit", "at": AT,
+        "deviceId": "phone",
+    })
+}
+
+pub(crate) fn conflicts_reply() -> Value {
+    json!({ "conflicts": [conflict()], "next": "AQ" })
+}
+
+pub(crate) fn resolve() -> [(&'static str, Value); 3] {
+    [
+        ("keep", json!({ "resolution": "keep" })),
+        ("restore", json!({ "resolution": "restore" })),
+        ("set", json!({ "resolution": "set", "value": "Aloha ʻOe" })),
+    ]
+}
+
+pub(crate) fn resolve_reply() -> Value {
+    json!({ "conflictId": CONFLICT, "resolution": "restore" })
+}
+
+pub(crate) fn history_reply() -> Value {
+    let lost = json!({
+        "field": "title", "value": "Aloha Oe", "reason": "later_edit", "at": AT,
+        "deviceId": "phone",
+    });
+    let version = json!({
+        "version": 2, "at": AT, "deviceId": "ipad", "deleted": false,
+        "changed": [{ "field": "title", "earlier": "Aloha" }], "lost": [lost],
+    });
+    json!({ "pieceId": PIECE, "versions": [version], "next": 2 })
+}
+
+pub(crate) fn restore() -> [(&'static str, Value); 1] {
+    [("an earlier version", json!({ "version": 1 }))]
+}
+
+pub(crate) fn restore_reply() -> Value {
+    json!({ "version": 4 })
+}
+
+pub(crate) fn export_reply() -> Value {
+    let earlier = json!({
+        "kind": "piece", "id": PIECE, "version": 1, "side": 0, "at": AT, "deviceId": "ipad",
+        "changed": [], "lost": [], "deleted": false, "value": value(),
+    });
+    json!({
+        "exportDate": AT, "exportVersion": "1.0", "user": { "id": "110248495921238986420" },
+        "pieces": [piece(2)], "practiceSessions": [session()], "history": [earlier],
+        "conflicts": [conflict()], "tombstones": [],
+    })
+}

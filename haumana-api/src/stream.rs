@@ -1,0 +1,73 @@
+//! Replies that are sent while they are read.
+
+use axum::body::{Body, Bytes, HttpBody};
+use haumana_sync::Engine;
+use haumana_sync::engine::{self, Export};
+use http_body::Frame;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+type More = (Export, engine::Result<Option<String>>);
+
+/// An export as a body: what a slow client has not taken yet is not read yet.
+struct ExportBody {
+    engine: Arc<Engine>,
+    state: State,
+}
+
+enum State {
+    /// This is sent next.
+    Has(String, Box<Export>),
+    /// This comes next.
+    Reads(Pin<Box<dyn Future<Output = More> + Send>>),
+    /// Nothing comes.
+    Ended,
+}
+
+/// Makes a body of an export whose first part was read already.
+pub(crate) fn export_body(engine: Arc<Engine>, first: String, export: Export) -> Body {
+    Body::new(ExportBody { engine, state: State::Has(first, Box::new(export)) })
+}
+
+fn read(engine: Arc<Engine>, mut export: Export) -> State {
+    State::Reads(Box::pin(async move {
+        let more = engine.export_more(&mut export).await;
+        (export, more)
+    }))
+}
+
+impl HttpBody for ExportBody {
+    type Data = Bytes;
+    type Error = engine::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, engine::Error>>> {
+        loop {
+            match std::mem::replace(&mut self.state, State::Ended) {
+                State::Ended => return Poll::Ready(None),
+                State::Has(text, export) => {
+                    self.state = read(Arc::clone(&self.engine), *export);
+                    return Poll::Ready(Some(Ok(Frame::data(text.into()))));
+                }
+                State::Reads(mut more) => {
+                    let Poll::Ready((export, more)) = more.as_mut().poll(cx) else {
+                        self.state = State::Reads(more);
+                        return Poll::Pending;
+                    };
+                    match more {
+                        Ok(Some(text)) => self.state = State::Has(text, Box::new(export)),
+                        Ok(None) => {}
+                        Err(error) => {
+                            // The status is sent already; a broken connection is what is left.
+                            tracing::error!(detail = %error, "an export broke off");
+                            return Poll::Ready(Some(Err(error)));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

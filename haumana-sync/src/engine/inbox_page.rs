@@ -1,0 +1,60 @@
+//! Pages of the inbox, bounded in bytes, and what a resolution needs to know beforehand.
+
+use super::commit::StoredConflict;
+use super::record::parse;
+use super::sync::conflict_bytes;
+use super::{Conflict, ConflictPlace, Engine, Error, ErrorKind, Result};
+use crate::id::{Key, Kind, RecordId, UserId};
+
+impl Engine {
+    /// Lists open conflicts, newest first, behind `after`: at most `limit`, of about `limit_bytes`,
+    /// at least one if there is one. Also returns where the next page starts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if the store cannot answer.
+    pub async fn conflict_page(
+        &self,
+        user: &UserId,
+        after: Option<ConflictPlace>,
+        limit: usize,
+        limit_bytes: usize,
+    ) -> Result<(Vec<Conflict>, Option<ConflictPlace>)> {
+        let index = self.store.index(user, Kind::Conflict).await?;
+        let open = index.iter().filter(|entry| !entry.deleted);
+        let mut places: Vec<ConflictPlace> = open
+            .map(|entry| (entry.stamp, entry.id))
+            .filter(|place| after.is_none_or(|after| *place < after))
+            .collect();
+        places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+        let (mut conflicts, mut left, mut done) = (Vec::new(), limit_bytes, 0);
+        for (_, id) in places.iter().take(limit) {
+            let found = self.store.read(user, &[Key::conflict(*id)]).await?;
+            if let Some(envelope) = found.into_iter().flatten().find(|entry| !entry.deleted) {
+                let conflict = self.open_conflict(user, &envelope).await?;
+                let bytes = conflict_bytes(&conflict);
+                if left < bytes && !conflicts.is_empty() {
+                    break;
+                }
+                left = left.saturating_sub(bytes);
+                conflicts.push(conflict);
+            }
+            done += 1;
+        }
+        let next = (done < places.len()).then(|| places.get(done.wrapping_sub(1)).copied());
+        Ok((conflicts, next.flatten()))
+    }
+
+    /// Returns the field of a conflict, open or closed; `None` where a delete was involved.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there is no conflict of that id.
+    pub async fn conflict_field(&self, user: &UserId, id: RecordId) -> Result<Option<String>> {
+        let found = self.store.read(user, &[Key::conflict(id)]).await?;
+        let Some(envelope) = found.into_iter().flatten().next() else {
+            return Err(Error::new(ErrorKind::NotFound, "there is no such conflict"));
+        };
+        Ok(parse::<StoredConflict>(&envelope.content)?.field)
+    }
+}

@@ -1,0 +1,64 @@
+//! The reply to `GET /pieces/{id}/history`.
+
+use super::{comma_separated, quoted};
+use crate::engine::{EarlierValue, HistoryPage, LostValue, VersionEntry};
+use crate::store::Version;
+use std::fmt::Write as _;
+
+// Writing into a String cannot fail, so what it returns is dropped throughout.
+
+/// What of a reply does not depend on its versions.
+const REPLY_OVERHEAD_BYTES: usize = 256;
+
+/// Writes the body: as many of the versions as fit, at least one.
+pub fn history_json(page: &HistoryPage, limit_bytes: usize) -> Vec<u8> {
+    let mut next = page.next;
+    let mut versions = String::new();
+    let mut last: Option<Version> = None;
+    for version in &page.versions {
+        let mut entry = String::new();
+        write_version(&mut entry, version);
+        let bytes = versions.len() + entry.len() + REPLY_OVERHEAD_BYTES;
+        if last.is_some() && limit_bytes < bytes {
+            next = last;
+            break;
+        }
+        if last.is_some() {
+            versions.push(',');
+        }
+        versions.push_str(&entry);
+        last = Some(version.version);
+    }
+    let next = next.map_or(String::new(), |next| format!(r#","next":{next}"#));
+    format!(r#"{{"pieceId":"{}","versions":[{versions}]{next}}}"#, page.id).into_bytes()
+}
+
+fn write_version(out: &mut String, version: &VersionEntry) {
+    let VersionEntry { version, at, device, deleted, changed, lost } = version;
+    let device = quoted(device);
+    let _ = write!(
+        out,
+        r#"{{"version":{version},"at":"{at}","deviceId":{device},"deleted":{deleted},"changed":["#
+    );
+    comma_separated(out, changed, write_changed);
+    out.push_str(r#"],"lost":["#);
+    comma_separated(out, lost, write_lost);
+    out.push_str("]}");
+}
+
+fn write_changed(out: &mut String, changed: &EarlierValue) {
+    let _ = write!(out, r#"{{"field":{}"#, quoted(&changed.field));
+    if let Some(value) = &changed.value {
+        let _ = write!(out, r#","earlier":{}"#, quoted(value));
+    }
+    out.push('}');
+}
+
+fn write_lost(out: &mut String, lost: &LostValue) {
+    let (field, value) = (quoted(&lost.field), quoted(&lost.value));
+    let (reason, at, device) = (quoted(&lost.reason), lost.at, quoted(&lost.device));
+    let _ = write!(
+        out,
+        r#"{{"field":{field},"value":{value},"reason":{reason},"at":"{at}","deviceId":{device}}}"#
+    );
+}
