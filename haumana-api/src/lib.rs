@@ -50,3 +50,8 @@ pub use cors::Origin;
 pub use openapi::openapi;
 pub use router::{Api, ApiConfig, router, router_beside};
 pub use system::{SystemClock, SystemRandom};
+
+/// The README's Rust, which must compile and hold.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
