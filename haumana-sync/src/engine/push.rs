@@ -247,7 +247,11 @@ fn decide(
         applied.record.piece.as_ref().is_some_and(|piece| piece.get(&change.name) == change.value)
     });
     let is_deleted = edit.delete && applied.record.piece.is_none();
-    let is_clean = applied.lost.is_empty() && (is_deleted || (has_all && !edit.delete));
+    // Another device did the same: the version is its, with whatever else it changed.
+    let old_version = old.map(|(_, record)| record.version);
+    let is_theirs = old_version == Some(applied.record.version) && push.base != old_version;
+    let is_clean =
+        applied.lost.is_empty() && !is_theirs && (is_deleted || (has_all && !edit.delete));
     let outcome = if is_clean { PushOutcome::Applied } else { PushOutcome::Merged };
     let inbox: Vec<Envelope> =
         applied.lost.iter().map(|lost| inbox_entry(push.key, lost, setting.now)).collect();

@@ -1,0 +1,30 @@
+//! The client half of haumana-sync: one person's records on one device, offline first.
+//!
+//! Edits go into local storage at once and to the server when there is one. A field that was
+//! touched stays marked, with its time and the version that its user saw, until the server has
+//! answered for exactly that edit; so an edit made while a reply is on its way, or taken back after
+//! a reply was lost, is never forgotten. The server decides what a merge becomes; until then a view
+//! shows the pending edits over what was agreed.
+
+mod content;
+mod error;
+mod push;
+mod record;
+mod replica;
+mod retry;
+mod round;
+mod settle;
+mod status;
+pub mod storage;
+mod sync;
+pub mod transport;
+mod wire;
+
+pub use content::Content;
+pub use error::{Error, ErrorKind, Result};
+pub use record::{Agreed, EditError, Local, Pending, Removal, Touch};
+pub use replica::{Erasure, Replica, ReplicaConfig, View};
+pub use retry::{Backoff, Sleep};
+pub use round::{Outgoing, Progress};
+pub use status::{Phase, Status};
+pub use sync::Summary;

@@ -1,0 +1,105 @@
+//! What is sent for a record with something pending.
+
+use crate::content::write_value;
+use crate::record::Local;
+use crate::settle::SentFields;
+use haumana_sync::id::{Key, Kind};
+use haumana_sync::store::Version;
+use haumana_sync::time::UnixMillis;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// One push, as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SentPush {
+    pub(crate) key: Key,
+    pub(crate) base: Option<Version>,
+    pub(crate) op: SentOp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SentOp {
+    Set(SentFields),
+    Delete(UnixMillis),
+}
+
+/// Returns the pushes that settle what is pending: one for each version that its user edited on.
+pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
+    let key = local.key;
+    let pending = &local.pending;
+    if !pending.is_due() {
+        return Vec::new();
+    }
+    if let (Some(removal), true) = (&pending.removal, pending.touches.is_empty()) {
+        return vec![SentPush { key, base: removal.base, op: SentOp::Delete(removal.at) }];
+    }
+    let mut groups: BTreeMap<Option<Version>, SentFields> = BTreeMap::new();
+    for (name, touch) in pending.touches.iter().filter(|(_, touch)| touch.acked.is_none()) {
+        // A session is joined with whatever is there: one push, whole.
+        let base = if key.kind == Kind::Session { local.version() } else { touch.base };
+        let sent = (touch.value.clone(), touch.at);
+        groups.entry(base).or_default().insert(name.clone(), sent);
+    }
+    for (base, fields) in &mut groups {
+        fill(local, *base, fields);
+    }
+    let push = |(base, fields)| SentPush { key, base, op: SentOp::Set(fields) };
+    groups.into_iter().map(push).collect()
+}
+
+/// Adds what the server needs beside the touched fields.
+fn fill(local: &Local, base: Option<Version>, fields: &mut SentFields) {
+    let Some(content) = local.content_before_removal() else { return };
+    let at = fields.values().map(|(_, at)| *at).min().unwrap_or(UnixMillis(0));
+    let names = match local.key.kind {
+        Kind::Piece if base.is_none() => vec!["createdAt"],
+        Kind::Piece => Vec::new(),
+        _ => content.names(),
+    };
+    for name in names {
+        let value = content.get(name);
+        if let (false, Some(json)) = (value.is_null(), write_value(&value)) {
+            fields.entry(name.to_owned()).or_insert((json, at));
+        }
+    }
+}
+
+impl SentPush {
+    /// Writes the push into a request.
+    pub(crate) fn write(&self, out: &mut String) {
+        let base = self.base.map_or("null".to_owned(), |base| base.to_string());
+        // Writing into a String cannot fail.
+        let _ = write!(
+            out,
+            r#"{{"kind":"{}","id":"{}","base":{base},"editedAt":"#,
+            self.key.kind.as_str(),
+            self.key.id
+        );
+        match &self.op {
+            SentOp::Delete(at) => {
+                let _ = write!(out, r#""{at}","delete":true}}"#);
+            }
+            SentOp::Set(fields) => {
+                out.push('{');
+                for (n, (name, (_, at))) in fields.iter().enumerate() {
+                    let _ = write!(out, r#"{}{}:"{at}""#, comma(n), quoted(name));
+                }
+                out.push_str(r#"},"set":{"#);
+                for (n, (name, (value, _))) in fields.iter().enumerate() {
+                    let _ = write!(out, "{}{}:{}", comma(n), quoted(name), value.as_str());
+                }
+                out.push_str("}}");
+            }
+        }
+    }
+}
+
+fn comma(n: usize) -> &'static str {
+    if n == 0 { "" } else { "," }
+}
+
+/// Writes text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    // A string into memory has nothing that can fail.
+    serde_json::to_string(text).unwrap_or_default()
+}

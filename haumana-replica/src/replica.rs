@@ -1,0 +1,308 @@
+//! A person's records on one device: what an app calls.
+
+use crate::content::Content;
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{EditError, Local};
+use crate::status::{Phase, Status};
+use crate::storage::{Batch, State, Storage};
+use haumana_sync::engine::{Clock, Random};
+use haumana_sync::id::{Key, Kind, RecordId, UserId};
+use haumana_sync::limits;
+use haumana_sync::record::Value;
+use haumana_sync::store::Version;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+/// What a replica is told once. [`ReplicaConfig::usual`] fits every host of this project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicaConfig {
+    /// The most records of a page that is pulled.
+    pub page_records: usize,
+    /// The most pushes of one request.
+    pub push_records: usize,
+    /// The most bytes of pushes in one request, if one alone is not larger.
+    pub push_bytes: usize,
+}
+
+impl ReplicaConfig {
+    /// Full pages, and requests that the host with the smallest bodies takes.
+    pub fn usual() -> Self {
+        let (page_records, push_records) = (limits::PAGE_RECORDS, limits::PUSHES);
+        Self { page_records, push_records, push_bytes: 3_000_000 }
+    }
+}
+
+/// A record as its user sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Which record.
+    pub key: Key,
+    /// Its fields.
+    pub content: Content,
+    /// The version that was last agreed; `None` if the server has never confirmed it.
+    pub version: Option<Version>,
+    /// Whether something of it waits for the server.
+    pub is_pending: bool,
+    /// Why the server refused it, if it did.
+    pub refused: Option<String>,
+}
+
+/// What is to become of the records of an account that was erased on the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erasure {
+    /// Forget them here too.
+    Forget,
+    /// Upload them as new records.
+    UploadAsNew,
+}
+
+/// A person's records on one device, whether or not a server can be reached.
+///
+/// Edits are in the local storage when a call returns. Each account has its own records; what was
+/// edited under one account is only ever sent as that account.
+#[derive(Debug)]
+pub struct Replica {
+    inner: Mutex<Inner>,
+    status: watch::Sender<Status>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) storage: Box<dyn Storage>,
+    pub(crate) account: Option<UserId>,
+    pub(crate) device: String,
+    pub(crate) config: ReplicaConfig,
+    pub(crate) is_syncing: bool,
+}
+
+impl Replica {
+    /// Opens the replica that `storage` holds; a new one gives itself a name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`].
+    pub fn open(
+        mut storage: impl Storage,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        config: ReplicaConfig,
+    ) -> Result<Self> {
+        let fresh = format!("{:016x}{:016x}", random.next_u64(), random.next_u64());
+        let device = storage.device(&fresh)?;
+        let storage = Box::new(storage);
+        let inner = Inner { storage, account: None, device, config, is_syncing: false };
+        let status = watch::Sender::new(Status { phase: Phase::NeedsSignIn, ..Status::default() });
+        Ok(Self { inner: Mutex::new(inner), status, clock, random })
+    }
+
+    /// Makes `account` the one whose records are read and edited from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`].
+    pub fn sign_in(&self, account: UserId) -> Result<()> {
+        let mut inner = self.lock();
+        let is_erased = inner.storage.state(account.as_str())?.is_erased;
+        inner.account = Some(account);
+        let phase = if is_erased { Phase::Erased } else { Phase::Idle };
+        self.publish(&mut inner, |status| *status = Status { phase, ..Status::default() })
+    }
+
+    /// Makes nobody the account. What was pending stays until that account signs in again.
+    pub fn sign_out(&self) {
+        self.lock().account = None;
+        self.status.send_replace(Status { phase: Phase::NeedsSignIn, ..Status::default() });
+    }
+
+    /// Returns a receiver of the status, which can be waited on.
+    pub fn watch(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Returns the status.
+    pub fn status(&self) -> Status {
+        *self.status.borrow()
+    }
+
+    /// Adds a piece.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] if a field cannot hold its value.
+    pub fn add_piece(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
+        self.add(Kind::Piece, fields)
+    }
+
+    /// Adds a session; it needs `pieceId` and `startedAt`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Invalid`] if a field is missing or cannot hold its value.
+    pub fn add_session(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
+        self.add(Kind::Session, fields)
+    }
+
+    fn add(&self, kind: Kind, fields: BTreeMap<String, Value>) -> Result<RecordId> {
+        let id = new_id(self.random.as_ref());
+        let local = Local::create(Key { kind, id }, fields, self.clock.now());
+        let local = local.map_err(|error| edit_error("add", error))?;
+        let mut inner = self.lock();
+        let account = inner.account("add")?;
+        inner.storage.write(&account, Batch { state: None, records: vec![local] })?;
+        self.publish(&mut inner, |_| {})?;
+        Ok(id)
+    }
+
+    /// Sets fields of a record. A field that is named counts as edited, whatever its value.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`], or [`ErrorKind::Invalid`] if a field cannot hold its value.
+    pub fn edit(&self, key: Key, fields: BTreeMap<String, Value>) -> Result<()> {
+        let now = self.clock.now();
+        self.change("edit", key, |local| local.edit(fields, now))
+    }
+
+    /// Deletes a record.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`].
+    pub fn delete(&self, key: Key) -> Result<()> {
+        let now = self.clock.now();
+        self.change("delete", key, |local| local.delete(now))
+    }
+
+    fn change(
+        &self,
+        op: &'static str,
+        key: Key,
+        change: impl FnOnce(&mut Local) -> Result<(), EditError>,
+    ) -> Result<()> {
+        let mut inner = self.lock();
+        let account = inner.account(op)?;
+        let found = inner.storage.read(&account, &[key])?.into_iter().flatten().next();
+        let mut local = found.ok_or_else(|| Error::new(op, ErrorKind::NotFound))?;
+        change(&mut local).map_err(|error| edit_error(op, error))?;
+        inner.storage.write(&account, Batch { state: None, records: vec![local] })?;
+        self.publish(&mut inner, |_| {})
+    }
+
+    /// Returns a record as its user sees it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
+    pub fn get(&self, key: Key) -> Result<Option<View>> {
+        let mut inner = self.lock();
+        let account = inner.account("get")?;
+        let found = inner.storage.read(&account, &[key])?;
+        Ok(found.into_iter().flatten().find_map(view))
+    }
+
+    /// Lists the records of a kind as their user sees them, by id.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
+    pub fn list(&self, kind: Kind) -> Result<Vec<View>> {
+        let mut inner = self.lock();
+        let account = inner.account("list")?;
+        Ok(inner.storage.list(&account, kind)?.into_iter().filter_map(view).collect())
+    }
+
+    /// Forgets the place in the stream: the next sync compares everything. Edits are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
+    pub fn start_over(&self) -> Result<()> {
+        let mut inner = self.lock();
+        let account = inner.account("start over")?;
+        let mut state = inner.storage.state(&account)?;
+        state.probe = state.cursor.take().or(state.probe);
+        inner.storage.write(&account, Batch { state: Some(state), records: Vec::new() })
+    }
+
+    /// Decides what becomes of the records of an account that was erased on the server.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
+    pub fn settle_erasure(&self, erasure: Erasure) -> Result<()> {
+        let mut inner = self.lock();
+        let account = inner.account("settle erasure")?;
+        let state = inner.storage.state(&account)?;
+        if !state.is_erased {
+            return Ok(());
+        }
+        match erasure {
+            Erasure::Forget => inner.storage.forget(&account)?,
+            Erasure::UploadAsNew => {
+                let mut records = inner.storage.list(&account, Kind::Piece)?;
+                records.extend(inner.storage.list(&account, Kind::Session)?);
+                records.iter_mut().for_each(Local::offer_as_new);
+                let state = State { mark: state.mark, ..State::default() };
+                inner.storage.write(&account, Batch { state: Some(state), records })?;
+            }
+        }
+        self.publish(&mut inner, |status| status.phase = Phase::Idle)
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Storage is transactional, so a panic elsewhere leaves nothing half done.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the status and tells those who watch it, if it is another one then.
+    pub(crate) fn publish(
+        &self,
+        inner: &mut Inner,
+        change: impl FnOnce(&mut Status),
+    ) -> Result<()> {
+        let account = inner.account("status")?;
+        let open = inner.storage.count_open(&account)?;
+        self.status.send_if_modified(|status| {
+            let before = *status;
+            change(status);
+            status.pending = open.pending;
+            status.refused = open.refused;
+            *status != before
+        });
+        Ok(())
+    }
+}
+
+impl Inner {
+    pub(crate) fn account(&self, op: &'static str) -> Result<String> {
+        let account = self.account.as_ref().map(|account| account.as_str().to_owned());
+        account.ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
+    }
+}
+
+fn view(local: Local) -> Option<View> {
+    Some(View {
+        key: local.key,
+        content: local.content()?,
+        version: local.version(),
+        is_pending: local.pending.is_open(),
+        refused: local.pending.refused,
+    })
+}
+
+/// A random UUID, version 4.
+fn new_id(random: &dyn Random) -> RecordId {
+    let bits = u128::from(random.next_u64()) << 64 | u128::from(random.next_u64());
+    let bits = bits & !(0xF << 76) | 0x4 << 76;
+    RecordId::from_bits(bits & !(0x3 << 62) | 0x2 << 62)
+}
+
+fn edit_error(op: &'static str, error: EditError) -> Error {
+    match error {
+        EditError::NotFound => Error::new(op, ErrorKind::NotFound),
+        EditError::Invalid => Error::new(op, ErrorKind::Invalid),
+    }
+}

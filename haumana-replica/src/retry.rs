@@ -1,0 +1,75 @@
+//! When to try again: a pure policy, and a driver whose clock and chance are passed in.
+
+use crate::error::Result;
+use crate::replica::Replica;
+use crate::sync::Summary;
+use crate::transport::Transport;
+use haumana_sync::engine::Random;
+use std::fmt::Debug;
+use std::time::Duration;
+
+/// How long to wait between tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The longest wait after the first failure.
+    pub first: Duration,
+    /// The longest wait after any, unless the server asks for more.
+    pub most: Duration,
+    /// How many tries there are in all.
+    pub tries: u32,
+}
+
+impl Backoff {
+    /// A second at first, five minutes at most, eight tries.
+    pub fn usual() -> Self {
+        Self { first: Duration::from_secs(1), most: Duration::from_secs(300), tries: 8 }
+    }
+
+    /// How long to wait after failure number `failures` (from 1), given random bits.
+    ///
+    /// The bound doubles with each failure, and the wait is anywhere below it, so that devices
+    /// which failed together do not come back together. A wait that the server asks for comes
+    /// before that.
+    pub fn wait(&self, failures: u32, retry_after: Option<Duration>, random: u64) -> Duration {
+        let doubled = self.first.saturating_mul(1 << failures.saturating_sub(1).min(20));
+        let bound = doubled.min(self.most);
+        let share = (random >> 11) as f64 / (1u64 << 53) as f64;
+        retry_after.unwrap_or_default().saturating_add(bound.mul_f64(share))
+    }
+}
+
+/// Waits. The library has no runtime of its own.
+#[async_trait::async_trait]
+pub trait Sleep: Debug + Send + Sync {
+    /// Returns after `wait`.
+    async fn sleep(&self, wait: Duration);
+}
+
+impl Replica {
+    /// Syncs, and tries again while the failure is one that passes.
+    ///
+    /// # Errors
+    ///
+    /// The last try's, or at once one that does not pass by itself.
+    pub async fn sync_with_retry(
+        &self,
+        transport: &dyn Transport,
+        backoff: Backoff,
+        sleep: &dyn Sleep,
+        random: &dyn Random,
+    ) -> Result<Summary> {
+        let mut failures = 0;
+        loop {
+            let error = match self.sync(transport).await {
+                Err(error) if error.is_passing() => error,
+                done => return done,
+            };
+            failures += 1;
+            if backoff.tries <= failures {
+                return Err(error);
+            }
+            let asked = error.retry_after_secs().map(Duration::from_secs);
+            sleep.sleep(backoff.wait(failures, asked, random.next_u64())).await;
+        }
+    }
+}

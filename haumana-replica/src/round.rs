@@ -1,0 +1,333 @@
+//! One round trip: what is sent, and what becomes of the reply.
+//!
+//! The replica is not locked in between, so its user goes on editing; what the reply says is held
+//! against what was sent, not against what is there when it arrives.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::push::{SentOp, SentPush, pushes};
+use crate::record::{Agreed, Local};
+use crate::replica::{Inner, Replica};
+use crate::settle::{Life, SentFields};
+use crate::storage::{Batch, State};
+use crate::wire::{self, Answer, Reply};
+use haumana_sync::digest::Digest;
+use haumana_sync::id::{Key, UserId};
+use haumana_sync::time::UnixMillis;
+use std::collections::HashMap;
+
+/// A request, and what the replica must remember until its reply comes.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// As whom it is to be sent.
+    pub account: UserId,
+    /// The body of `POST /sync`.
+    pub body: Vec<u8>,
+    cursor: Option<String>,
+    mark: u64,
+    sent: Vec<SentPush>,
+    is_probe: bool,
+}
+
+/// What a reply brought.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Whether another round trip is due at once.
+    pub more: bool,
+    /// How many records came in.
+    pub pulled: usize,
+    /// How many conflicts the pushes made.
+    pub conflicts: usize,
+    /// Whether this device turned out to hold something else than the server: it starts over.
+    pub mismatch: bool,
+}
+
+impl Replica {
+    /// Makes the next request. Whoever drives a replica by hand gives the reply to
+    /// [`Replica::finish`]; [`Replica::sync`] does both.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoAccount`]; [`ErrorKind::Erased`] until a person has decided.
+    pub fn begin(&self) -> Result<Outgoing> {
+        let mut inner = self.lock();
+        let account = inner.account.clone();
+        let account = account.ok_or_else(|| Error::new("sync", ErrorKind::NoAccount))?;
+        let state = inner.storage.state(account.as_str())?;
+        if state.is_erased {
+            return Err(Error::new("sync", ErrorKind::Erased));
+        }
+        let is_probe = state.cursor.is_none() && state.probe.is_some();
+        let sent = if is_probe { Vec::new() } else { inner.collect(account.as_str())? };
+        let shown = if is_probe { state.probe.as_deref() } else { state.cursor.as_deref() };
+        let limit = if is_probe { 1 } else { inner.config.page_records };
+        let body = wire::request(&inner.device, shown, limit, &sent);
+        Ok(Outgoing { account, body, cursor: state.cursor, mark: state.mark, sent, is_probe })
+    }
+
+    /// Takes over the reply to `outgoing`. A reply that is not to the latest state changes nothing,
+    /// as if it had been lost.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] if it is no reply; [`ErrorKind::Storage`].
+    pub fn finish(&self, outgoing: &Outgoing, body: &[u8]) -> Result<Progress> {
+        let protocol = || Error::new("sync", ErrorKind::Protocol);
+        let reply = Reply::parse(body).ok_or_else(protocol)?;
+        let mut inner = self.lock();
+        let account = outgoing.account.as_str();
+        let before = inner.storage.state(account)?;
+        if before.cursor != outgoing.cursor || before.mark != outgoing.mark || before.is_erased {
+            return Ok(Progress { more: true, ..Progress::default() });
+        }
+        if outgoing.is_probe {
+            let state = Some(State { probe: None, ..before });
+            inner.storage.write(account, Batch { state, records: Vec::new() })?;
+            return Ok(Progress { more: true, ..Progress::default() });
+        }
+        if reply.results.len() != outgoing.sent.len() {
+            return Err(protocol());
+        }
+        let mut round = Round::open(&mut inner, account, before.clone(), &reply, outgoing)?;
+        round.settle(&reply, outgoing);
+        round.take_changes(&reply)?;
+        let mut mismatch = false;
+        round.state.cursor = reply.cursor.as_deref().map(str::to_owned);
+        if !reply.more {
+            round.end_listing(&mut inner, account)?;
+            mismatch = reply.digest.is_some_and(|digest| digest != round.state.digest);
+            if mismatch {
+                round.state.probe = round.state.cursor.take();
+            }
+        }
+        let Round { state, locals, pulled, .. } = round;
+        let state = (state != before).then_some(state);
+        let mut records: Vec<Local> = locals.into_values().map(|found| found.local).collect();
+        records.sort_unstable_by_key(|local| local.key);
+        if state.is_some() || !records.is_empty() {
+            inner.storage.write(account, Batch { state, records })?;
+            if inner.account.is_some() {
+                self.publish(&mut inner, |_| {})?;
+            }
+        }
+        let due = inner.storage.due(account, 1)?;
+        let more = reply.more || mismatch || !due.is_empty();
+        let conflicts = reply.results.iter().map(|answer| answer.conflicts.len()).sum();
+        Ok(Progress { more, pulled, conflicts, mismatch })
+    }
+
+    /// Remembers that the server has erased the account.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`].
+    pub fn note_erased(&self, outgoing: &Outgoing) -> Result<()> {
+        let mut inner = self.lock();
+        let account = outgoing.account.as_str();
+        let state = State { is_erased: true, ..inner.storage.state(account)? };
+        inner.storage.write(account, Batch { state: Some(state), records: Vec::new() })
+    }
+
+    /// The server finds the request too large: sends less at once, or gives up on the only push.
+    /// Returns whether trying again may help.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`].
+    pub(crate) fn note_too_large(&self, outgoing: &Outgoing) -> Result<bool> {
+        let mut inner = self.lock();
+        let account = outgoing.account.as_str();
+        let first = outgoing.sent.first().map(|push| push.key);
+        let Some(first) = first else { return Ok(false) };
+        if outgoing.sent.iter().any(|push| push.key != first) {
+            inner.config.push_bytes = inner.config.push_bytes.min(outgoing.body.len()) / 2;
+            return Ok(true);
+        }
+        for mut local in inner.storage.read(account, &[first])?.into_iter().flatten() {
+            local.pending.refused = Some("too_large".to_owned());
+            inner.storage.write(account, Batch { state: None, records: vec![local] })?;
+        }
+        Ok(true)
+    }
+}
+
+impl Inner {
+    /// Collects what is sent next, and remembers that it was.
+    fn collect(&mut self, account: &str) -> Result<Vec<SentPush>> {
+        let due = self.storage.due(account, self.config.push_records)?;
+        let (mut sent, mut bytes) = (Vec::new(), 0);
+        let mut marked = Vec::new();
+        for mut local in due {
+            let own = pushes(&local);
+            let mut text = String::new();
+            own.iter().for_each(|push| push.write(&mut text));
+            bytes += text.len();
+            let is_full = self.config.push_records < sent.len() + own.len();
+            if !sent.is_empty() && (is_full || self.config.push_bytes < bytes) {
+                break;
+            }
+            sent.extend(own);
+            let unsent = local.pending.touches.values_mut().filter(|touch| !touch.sent);
+            if unsent.map(|touch| touch.sent = true).count() != 0 {
+                marked.push(local);
+            }
+        }
+        if !marked.is_empty() {
+            self.storage.write(account, Batch { state: None, records: marked })?;
+        }
+        Ok(sent)
+    }
+}
+
+/// A reply that is being taken over.
+struct Round {
+    state: State,
+    locals: HashMap<Key, Found>,
+    server_time: UnixMillis,
+    pulled: usize,
+}
+
+struct Found {
+    local: Local,
+    /// What the server has just answered for.
+    acked: SentFields,
+}
+
+impl Round {
+    /// Reads every record that the reply is about.
+    fn open(
+        inner: &mut Inner,
+        account: &str,
+        mut state: State,
+        reply: &Reply<'_>,
+        outgoing: &Outgoing,
+    ) -> Result<Self> {
+        if reply.reset || outgoing.cursor.is_none() {
+            state.mark += 1;
+            state.is_listing = true;
+            state.is_other_life |= reply.reset;
+        }
+        let changes = reply.changes().ok_or_else(|| Error::new("sync", ErrorKind::Protocol))?;
+        let keys = changes.iter().map(|change| change.key);
+        let mut keys: Vec<Key> = keys.chain(outgoing.sent.iter().map(|push| push.key)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let found = inner.storage.read(account, &keys)?;
+        let locals = keys.into_iter().zip(found).map(|(key, local)| {
+            let local = local.unwrap_or_else(|| Local::new(key));
+            (key, Found { local, acked: SentFields::new() })
+        });
+        let locals = locals.collect();
+        Ok(Self { state, locals, server_time: reply.server_time(), pulled: 0 })
+    }
+
+    /// Takes over the answers to what was sent.
+    fn settle(&mut self, reply: &Reply<'_>, outgoing: &Outgoing) {
+        for (push, answer) in outgoing.sent.iter().zip(&reply.results) {
+            let Some(found) = self.locals.get_mut(&push.key) else { continue };
+            if let Some(code) = answer.rejection() {
+                found.reject(push, code);
+                continue;
+            }
+            let held = found.held(push, answer, self.server_time, self.state.mark);
+            match &push.op {
+                SentOp::Set(fields) => {
+                    found.local.acknowledge(fields, answer.version);
+                    found.acked.extend(fields.clone());
+                }
+                SentOp::Delete(at) => found.local.acknowledge_removal(*at),
+            }
+            if let Some(held) = held {
+                take(&mut self.state, found, held);
+            }
+        }
+    }
+
+    fn take_changes(&mut self, reply: &Reply<'_>) -> Result<()> {
+        let changes = reply.changes().ok_or_else(|| Error::new("sync", ErrorKind::Protocol))?;
+        for change in changes {
+            let Some(found) = self.locals.get_mut(&change.key) else { continue };
+            let agreed = Agreed {
+                version: change.version,
+                modified_at: change.modified_at,
+                value: change.value.map(str::to_owned),
+                mark: self.state.mark,
+            };
+            take(&mut self.state, found, agreed);
+            self.pulled += 1;
+        }
+        Ok(())
+    }
+
+    /// After a listing of everything: what it did not name, the server lacks.
+    fn end_listing(&mut self, inner: &mut Inner, account: &str) -> Result<()> {
+        if !self.state.is_listing {
+            return Ok(());
+        }
+        (self.state.is_listing, self.state.is_other_life) = (false, false);
+        for local in inner.storage.unmarked(account, self.state.mark)? {
+            let found = Found { local, acked: SentFields::new() };
+            self.locals.entry(found.local.key).or_insert(found);
+        }
+        let mark = self.state.mark;
+        for found in self.locals.values_mut() {
+            if found.local.agreed.as_ref().is_some_and(|agreed| agreed.mark < mark) {
+                self.state.digest = self.state.digest.minus(term(&found.local));
+                found.local.offer_as_new();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Found {
+    fn reject(&mut self, push: &SentPush, code: &str) {
+        if code == "base_gone" && push.base.is_some() {
+            self.local.make_whole();
+            return;
+        }
+        let is_same = match &push.op {
+            SentOp::Delete(at) => {
+                self.local.pending.removal.as_ref().is_some_and(|removal| removal.at == *at)
+            }
+            SentOp::Set(fields) => fields.iter().any(|(name, (_, at))| {
+                self.local.pending.touches.get(name).is_some_and(|touch| touch.at == *at)
+            }),
+        };
+        if is_same {
+            self.local.pending.refused = Some(code.to_owned());
+        }
+    }
+
+    /// What this device and the server now agree on, if the answer alone says so: the reply leaves
+    /// a record out that is exactly its base and what was pushed.
+    fn held(
+        &self,
+        push: &SentPush,
+        answer: &Answer<'_>,
+        server_time: UnixMillis,
+        mark: u64,
+    ) -> Option<Agreed> {
+        let version = answer.version.filter(|_| answer.outcome == "applied")?;
+        let is_alone = version == push.base.unwrap_or(0) + 1 && self.local.version() == push.base;
+        let value = match &push.op {
+            SentOp::Delete(_) => None,
+            SentOp::Set(fields) => Some(self.local.with_sent(fields)?.to_json()),
+        };
+        is_alone.then_some(Agreed { version, modified_at: server_time, value, mark })
+    }
+}
+
+/// Takes over a version and keeps the digest right.
+fn take(state: &mut State, found: &mut Found, agreed: Agreed) {
+    let life = if state.is_other_life { Life::Other } else { Life::Same };
+    state.digest = state.digest.minus(term(&found.local));
+    found.local.take(agreed, &found.acked, life);
+    state.digest = state.digest.plus(term(&found.local));
+}
+
+/// What a record adds to the digest.
+fn term(local: &Local) -> Digest {
+    local.agreed.as_ref().map_or(Digest::default(), |agreed| {
+        Digest::of_version(local.key, agreed.version, agreed.value.is_none())
+    })
+}

@@ -1,0 +1,197 @@
+//! What becomes of a record when the server answers for it, tells of it, or turns out to lack it.
+
+use crate::content::{Content, is_long, write_value};
+use crate::record::{Agreed, Local, Removal, Touch};
+use haumana_sync::id::Kind;
+use haumana_sync::json::JsonText;
+use haumana_sync::store::Version;
+use haumana_sync::time::UnixMillis;
+use std::collections::BTreeMap;
+
+/// The fields of one push, as they were sent, each with its time.
+pub(crate) type SentFields = BTreeMap<String, (JsonText, UnixMillis)>;
+
+/// Whether what a reply says follows on what was agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Same,
+    /// The server has said that it has another past than this device.
+    Other,
+}
+
+impl Local {
+    /// The server has answered for `sent`; what was touched again since stays pending.
+    ///
+    /// `version` is what the server holds since; until this device holds that too, the fields keep
+    /// showing what was sent.
+    pub(crate) fn acknowledge(&mut self, sent: &SentFields, version: Option<Version>) {
+        let held = self.version();
+        for (name, (_, at)) in sent {
+            if let Some(touch) = self.pending.touches.get_mut(name).filter(|touch| touch.at == *at)
+            {
+                touch.acked = version.or(Some(0));
+            }
+        }
+        let is_held = |acked: Version| held.is_some_and(|held| acked <= held) || acked == 0;
+        self.pending.touches.retain(|_, touch| !touch.acked.is_some_and(is_held));
+        if self.pending.touches.is_empty() {
+            self.pending.whole = None;
+        }
+    }
+
+    /// The server has answered for the delete of `at`.
+    pub(crate) fn acknowledge_removal(&mut self, at: UnixMillis) {
+        self.pending.removal.take_if(|removal| removal.at == at);
+    }
+
+    /// The content that the agreed one becomes by `sent` alone.
+    pub(crate) fn with_sent(&self, sent: &SentFields) -> Option<Content> {
+        let Some(mut content) = self.base_content() else {
+            let fields = sent.iter().map(|(name, (value, _))| (name.as_str(), value));
+            return Content::create(self.key.kind, fields);
+        };
+        for (name, (value, _)) in sent {
+            let is_fixed = self.key.kind == Kind::Piece && name == "createdAt";
+            if !is_fixed {
+                content.set(name, value);
+            }
+        }
+        Some(content)
+    }
+
+    /// Takes over what the server has. `sent` is what the server has answered for just now.
+    ///
+    /// Edits stay pending on the version that their user saw; only where everything new is this
+    /// device's own, they move on to the new version.
+    ///
+    /// `life` says whether the server may have forgotten what was agreed before.
+    pub(crate) fn take(&mut self, new: Agreed, sent: &SentFields, life: Life) {
+        let whole = self.base_content();
+        let is_other_life = self.agreed.as_ref().is_some_and(|old| {
+            let is_doubtful = life == Life::Other && old.mark < new.mark;
+            new.version < old.version
+                || (new.version == old.version || is_doubtful) && new.value != old.value
+        });
+        if is_other_life {
+            self.offer_again(&new, sent);
+        } else {
+            self.move_on(&new, sent);
+        }
+        let is_ahead = |touch: &Touch| touch.acked.is_some_and(|acked| acked <= new.version);
+        self.pending.touches.retain(|_, touch| !is_ahead(touch));
+        let keeps_whole = new.value.is_none() && !self.pending.touches.is_empty();
+        self.pending.whole = whole.filter(|_| keeps_whole).map(|content| content.to_json());
+        self.agreed = Some(new);
+    }
+
+    fn move_on(&mut self, new: &Agreed, sent: &SentFields) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let mut mine = sent.clone();
+        for (name, touch) in &self.pending.touches {
+            if touch.acked.is_some() {
+                mine.insert(name.clone(), (touch.value.clone(), touch.at));
+            }
+        }
+        let theirs = new.value.as_deref().and_then(|text| Content::parse(self.key.kind, text));
+        let Some(theirs) = theirs.filter(|theirs| self.with_sent(&mine).as_ref() == Some(theirs))
+        else {
+            return;
+        };
+        let old = self.version();
+        let was_deleted = self.agreed.as_ref().is_some_and(|agreed| agreed.value.is_none());
+        let moves = |base: Option<Version>| base == old || was_deleted;
+        for (name, touch) in &mut self.pending.touches {
+            if touch.acked.is_none() && moves(touch.base) {
+                touch.base = Some(new.version);
+                let is_long = is_long(self.key.kind, name);
+                let text = || theirs.get(name).as_text().unwrap_or_default().to_owned();
+                touch.before = is_long.then(text);
+            }
+        }
+        if let Some(removal) = self.pending.removal.as_mut().filter(|removal| moves(removal.base)) {
+            removal.base = Some(new.version);
+        }
+    }
+
+    /// The server holds an older life of the record than this device: what it lacks is offered to
+    /// it again, as an edit of the time when it was agreed.
+    ///
+    /// A greater version is no proof of the contrary: numbers are raised above what another device
+    /// offered. Then the server's value is to win, and this device's is to be kept beside it.
+    fn offer_again(&mut self, new: &Agreed, sent: &SentFields) {
+        let Some(old) = self.agreed.clone() else { return };
+        for touch in self.pending.touches.values_mut() {
+            touch.acked = None;
+        }
+        self.pending.refused = None;
+        let is_older = new.version < old.version;
+        if let Some(removal) = self.pending.removal.as_mut().filter(|_| is_older) {
+            removal.base = Some(new.version);
+            return;
+        }
+        let kind = self.key.kind;
+        let ours = self.base_content();
+        let theirs = new.value.as_deref().and_then(|text| Content::parse(kind, text));
+        match (ours, theirs) {
+            (Some(_), None) if new.version <= old.version => self.make_whole(),
+            (Some(ours), Some(theirs)) => {
+                let base = is_older.then_some(old.version);
+                let is_doubtful = old.version < new.version;
+                let at = if is_doubtful { UnixMillis(0) } else { old.modified_at };
+                let differs = |name: &&str| {
+                    ours.get(name) != theirs.get(name)
+                        && !sent.contains_key(*name)
+                        && !(kind == Kind::Piece && *name == "createdAt")
+                };
+                for name in ours.names().into_iter().chain(theirs.names()).filter(differs) {
+                    if let Some(value) = write_value(&ours.get(name)) {
+                        let touch = offered(value, at, base);
+                        self.pending.touches.entry(name.to_owned()).or_insert(touch);
+                    }
+                }
+            }
+            (None, Some(_)) if is_older && self.pending.touches.is_empty() => {
+                let (at, base) = (old.modified_at, Some(new.version));
+                self.pending.removal = Some(Removal { at, base });
+            }
+            _ => {}
+        }
+    }
+
+    /// The server lacks the record: what this device has of it is offered as new.
+    pub(crate) fn offer_as_new(&mut self) {
+        if self.pending.removal.is_some() || self.content_before_removal().is_none() {
+            self.pending = Default::default();
+        } else {
+            self.make_whole();
+            self.pending.whole = None;
+        }
+        self.agreed = None;
+    }
+
+    /// Makes the whole record pending without a base: the server has forgotten the base.
+    pub(crate) fn make_whole(&mut self) {
+        let Some(content) = self.content_before_removal() else { return };
+        let agreed_at = self.agreed.as_ref().map_or(UnixMillis(0), |agreed| agreed.modified_at);
+        for name in content.names() {
+            let value = content.get(name);
+            let old = self.pending.touches.get(name);
+            let Some(json) = write_value(&value).filter(|_| !value.is_null() || old.is_some())
+            else {
+                continue;
+            };
+            // What its user typed is sent as typed; the view may show it merged.
+            let (json, at) = old.map_or((json, agreed_at), |old| (old.value.clone(), old.at));
+            let sent = old.is_some_and(|old| old.sent);
+            let touch = Touch { sent, ..offered(json, at, None) };
+            self.pending.touches.insert(name.to_owned(), touch);
+        }
+        self.pending.refused = None;
+    }
+}
+
+fn offered(value: JsonText, at: UnixMillis, base: Option<Version>) -> Touch {
+    Touch { value, at, base, before: None, sent: false, acked: None }
+}

@@ -1,0 +1,36 @@
+//! What a screen shows of the sync.
+
+use crate::error::ErrorKind;
+
+/// Where the sync stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing is under way.
+    #[default]
+    Idle,
+    /// A sync is under way.
+    Syncing,
+    /// The server could not be reached, or asked to wait.
+    Offline,
+    /// The sign-in has run out, or nobody is signed in.
+    NeedsSignIn,
+    /// The account was erased on the server. Nothing is sent until a person decides.
+    Erased,
+    /// Something else is wrong; a person must look.
+    Failed(ErrorKind),
+}
+
+/// The sync at a glance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Where it stands.
+    pub phase: Phase,
+    /// How many records wait for the server.
+    pub pending: usize,
+    /// How many of those the server refused; they wait for an edit.
+    pub refused: usize,
+    /// How many records came in during the last or current sync.
+    pub pulled: usize,
+    /// How many conflicts the last or current sync made.
+    pub conflicts: usize,
+}

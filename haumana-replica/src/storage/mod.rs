@@ -1,0 +1,121 @@
+//! Where a replica keeps its records: a small contract, and two that keep it.
+
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+pub use memory::MemoryStorage;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStorage;
+
+use crate::error::Result;
+use crate::record::Local;
+use haumana_sync::digest::Digest;
+use haumana_sync::id::{Key, Kind};
+use std::fmt::Debug;
+
+/// What a replica remembers of one account beside its records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Where the next pull starts.
+    pub cursor: Option<String>,
+    /// Counts the listings of everything.
+    pub mark: u64,
+    /// Whether one is under way.
+    pub is_listing: bool,
+    /// Whether the server has said that it has another past than this device, in this listing.
+    pub is_other_life: bool,
+    /// The digest of what was agreed.
+    pub digest: Digest,
+    /// The account was erased on the server, and nobody has said what is to become of what is here.
+    pub is_erased: bool,
+    /// The last cursor of a device that starts over; it is shown once more before anything is
+    /// pushed, so that a server that has erased the account can say so.
+    pub probe: Option<String>,
+}
+
+/// Everything that one transaction writes.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The account's new state; `None` leaves it.
+    pub state: Option<State>,
+    /// Records as they are from now on; one of which nothing is known is removed.
+    pub records: Vec<Local>,
+}
+
+/// Keeps the records of all accounts of one device.
+///
+/// Every call names the account that it is about; nothing crosses from one to another.
+pub trait Storage: Debug + Send + 'static {
+    /// Returns the name that this device gave itself, keeping `fresh` as that if it has none.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    fn device(&mut self, fresh: &str) -> Result<String>;
+
+    /// Reads an account's state; the default if there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    fn state(&mut self, account: &str) -> Result<State>;
+
+    /// Reads records, each in its place; `None` where nothing is known.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>>;
+
+    /// Lists all records of a kind, by id.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    fn list(&mut self, account: &str, kind: Kind) -> Result<Vec<Local>>;
+
+    /// Lists records with something to send, in the order of their keys.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>>;
+
+    /// Lists records that were agreed and that no listing has named since `mark`.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>>;
+
+    /// Counts records with something open: those to send, and those that were refused.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    fn count_open(&mut self, account: &str) -> Result<OpenCount>;
+
+    /// Writes `batch`: all of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used; nothing was written then.
+    fn write(&mut self, account: &str, batch: Batch) -> Result<()>;
+
+    /// Forgets everything of an account.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used; nothing was forgotten then.
+    fn forget(&mut self, account: &str) -> Result<()>;
+}
+
+/// How many records wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenCount {
+    /// Records with something that the server has not settled, refused ones included.
+    pub pending: usize,
+    /// Records that the server refused.
+    pub refused: usize,
+}

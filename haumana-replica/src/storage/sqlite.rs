@@ -1,0 +1,348 @@
+//! Storage in one SQLite file.
+
+use super::{Batch, OpenCount, State, Storage};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Agreed, Local, Pending};
+use haumana_sync::digest::Digest;
+use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::time::UnixMillis;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::path::Path;
+
+/// Marks a file as a replica's, in SQLite's header: "hmnr".
+const APPLICATION_ID: i64 = 0x686D_6E72;
+/// The schema that this program writes.
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE device (name TEXT NOT NULL);
+    CREATE TABLE accounts (
+        account INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, cursor TEXT, mark INTEGER NOT NULL,
+        listing INTEGER NOT NULL, other_life INTEGER NOT NULL, digest BLOB NOT NULL, erased INTEGER NOT NULL, probe TEXT);
+    CREATE TABLE records (
+        account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL,
+        modified_at INTEGER NOT NULL, mark INTEGER NOT NULL, value TEXT,
+        PRIMARY KEY (account, kind, id)) WITHOUT ROWID;
+    CREATE TABLE pending (
+        account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, open INTEGER NOT NULL,
+        due INTEGER NOT NULL, refused INTEGER NOT NULL, json TEXT NOT NULL,
+        PRIMARY KEY (account, kind, id)) WITHOUT ROWID;
+";
+
+/// One row for each record that is known, whether agreed, pending or both.
+const SELECT: &str = "
+    SELECT k.kind, k.id, r.version, r.modified_at, r.value, r.mark, p.json FROM
+        (SELECT account, kind, id FROM records WHERE account = ?1 AND kind = ?2
+         UNION SELECT account, kind, id FROM pending WHERE account = ?1 AND kind = ?2) k
+    LEFT JOIN records r USING (account, kind, id) LEFT JOIN pending p USING (account, kind, id)
+    ORDER BY k.kind, k.id";
+const SELECT_AGREED: &str = "
+    SELECT kind, id, version, modified_at, value, mark, NULL FROM records
+    WHERE account = ?1 AND kind = ?2 AND id = ?3";
+const SELECT_PENDING: &str =
+    "SELECT json FROM pending WHERE account = ?1 AND kind = ?2 AND id = ?3";
+const SELECT_DUE: &str = "
+    SELECT p.kind, p.id, r.version, r.modified_at, r.value, r.mark, p.json
+    FROM pending p LEFT JOIN records r USING (account, kind, id)
+    WHERE p.account = ?1 AND p.due ORDER BY p.kind, p.id LIMIT ?2";
+const SELECT_UNMARKED: &str = "
+    SELECT r.kind, r.id, r.version, r.modified_at, r.value, r.mark, p.json
+    FROM records r LEFT JOIN pending p USING (account, kind, id)
+    WHERE r.account = ?1 AND r.mark < ?2 ORDER BY r.kind, r.id";
+
+/// Keeps records in one SQLite file, which nobody else may open meanwhile.
+#[derive(Debug)]
+pub struct SqliteStorage {
+    connection: Connection,
+}
+
+impl SqliteStorage {
+    /// Opens the file, making it if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Storage`] if it cannot be used, is not a replica's, is a newer program's, or is
+    /// held by another process.
+    pub fn open(path: &Path) -> Result<Self> {
+        let connection = Connection::open(path).map_err(|error| failed("open", error))?;
+        Self::set_up(connection).map_err(|error| failed("open", error))
+    }
+
+    fn set_up(mut connection: Connection) -> rusqlite::Result<Self> {
+        connection.set_prepared_statement_cache_capacity(32);
+        let number = |connection: &Connection, name: &str| {
+            connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+        };
+        let (version, id) =
+            (number(&connection, "user_version")?, number(&connection, "application_id")?);
+        let is_new = version == 0
+            && connection
+                .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?
+                == 0;
+        if !is_new && (id != APPLICATION_ID || version != SCHEMA_VERSION) {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
+        // SQLITE: exclusive from the first write on, so that a second process is refused instead
+        // of working beside this one: <https://www.sqlite.org/pragma.html#pragma_locking_mode>.
+        connection.execute_batch(
+            "PRAGMA locking_mode = EXCLUSIVE;
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = FULL;
+             PRAGMA fullfsync = ON;
+             PRAGMA secure_delete = ON;
+             PRAGMA wal_autocheckpoint = 16000;
+             PRAGMA cache_size = -32000;
+             BEGIN EXCLUSIVE; COMMIT;",
+        )?;
+        if is_new {
+            let write = connection.transaction()?;
+            write.execute_batch(SCHEMA)?;
+            write.pragma_update(None, "application_id", APPLICATION_ID)?;
+            write.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+            write.commit()?;
+        }
+        Ok(Self { connection })
+    }
+
+    fn account(&self, name: &str) -> rusqlite::Result<Option<i64>> {
+        let mut find =
+            self.connection.prepare_cached("SELECT account FROM accounts WHERE name = ?1")?;
+        find.query_row([name], |row| row.get(0)).optional()
+    }
+
+    fn query(&self, account: &str, sql: &str, parameter: i64) -> rusqlite::Result<Vec<Local>> {
+        let Some(account) = self.account(account)? else { return Ok(Vec::new()) };
+        let mut select = self.connection.prepare_cached(sql)?;
+        select.query_map([account, parameter], local)?.collect()
+    }
+
+    fn read_one(&self, account: i64, key: Key) -> rusqlite::Result<Option<Local>> {
+        let id = key.id.bits().to_be_bytes();
+        let mut agreed = self.connection.prepare_cached(SELECT_AGREED)?;
+        let mut pending = self.connection.prepare_cached(SELECT_PENDING)?;
+        let agreed = agreed.query_row(params![account, kind_number(key.kind), id], local);
+        let pending = pending.query_row(params![account, kind_number(key.kind), id], pending_of);
+        match (agreed.optional()?, pending.optional()?) {
+            (None, None) => Ok(None),
+            (agreed, pending) => Ok(Some(Local {
+                pending: pending.unwrap_or_default(),
+                ..agreed.unwrap_or_else(|| Local::new(key))
+            })),
+        }
+    }
+}
+
+impl Storage for SqliteStorage {
+    fn device(&mut self, fresh: &str) -> Result<String> {
+        let connection = &self.connection;
+        let find = || connection.query_row("SELECT name FROM device", [], |row| row.get(0));
+        let found = find().optional().map_err(|error| failed("read", error))?;
+        match found {
+            Some(name) => Ok(name),
+            None => {
+                let insert = connection.execute("INSERT INTO device VALUES (?1)", [fresh]);
+                insert.map_err(|error| failed("write", error))?;
+                Ok(fresh.to_owned())
+            }
+        }
+    }
+
+    fn state(&mut self, account: &str) -> Result<State> {
+        let read = || -> rusqlite::Result<Option<State>> {
+            let mut select = self.connection.prepare_cached(
+                "SELECT cursor, mark, listing, digest, erased, probe, other_life FROM accounts WHERE name = ?1",
+            )?;
+            select.query_row([account], state).optional()
+        };
+        Ok(read().map_err(|error| failed("read", error))?.unwrap_or_default())
+    }
+
+    fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
+        let read = || -> rusqlite::Result<Vec<Option<Local>>> {
+            let Some(account) = self.account(account)? else { return Ok(vec![None; keys.len()]) };
+            keys.iter().map(|key| self.read_one(account, *key)).collect()
+        };
+        read().map_err(|error| failed("read", error))
+    }
+
+    fn list(&mut self, account: &str, kind: Kind) -> Result<Vec<Local>> {
+        self.query(account, SELECT, kind_number(kind)).map_err(|error| failed("list", error))
+    }
+
+    fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.query(account, SELECT_DUE, limit).map_err(|error| failed("list", error))
+    }
+
+    fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
+        self.query(account, SELECT_UNMARKED, signed(mark)).map_err(|error| failed("list", error))
+    }
+
+    fn count_open(&mut self, account: &str) -> Result<OpenCount> {
+        let count = || -> rusqlite::Result<OpenCount> {
+            let Some(account) = self.account(account)? else { return Ok(OpenCount::default()) };
+            let mut count = self.connection.prepare_cached(
+                "SELECT count(*), ifnull(sum(refused), 0) FROM pending WHERE account = ?1 AND open",
+            )?;
+            count.query_row([account], |row| {
+                let n = |n: i64| usize::try_from(n).unwrap_or(0);
+                Ok(OpenCount { pending: n(row.get(0)?), refused: n(row.get(1)?) })
+            })
+        };
+        count().map_err(|error| failed("count", error))
+    }
+
+    fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+        let mut write = || -> rusqlite::Result<()> {
+            let write = self.connection.transaction()?;
+            let account = write_state(&write, account, batch.state.as_ref())?;
+            write_records(&write, account, &batch.records)?;
+            write.commit()
+        };
+        write().map_err(|error| failed("write", error))
+    }
+
+    fn forget(&mut self, account: &str) -> Result<()> {
+        let forget = |connection: &mut Connection, account: i64| -> rusqlite::Result<()> {
+            let write = connection.transaction()?;
+            for table in ["records", "pending", "accounts"] {
+                write.execute(&format!("DELETE FROM {table} WHERE account = ?1"), [account])?;
+            }
+            write.commit()
+        };
+        let found = self.account(account).map_err(|error| failed("forget", error))?;
+        match found {
+            Some(account) => {
+                forget(&mut self.connection, account).map_err(|error| failed("forget", error))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes an account's state, making the account if there is none; returns its number.
+fn write_state(
+    write: &Transaction<'_>,
+    name: &str,
+    state: Option<&State>,
+) -> rusqlite::Result<i64> {
+    let fresh = State::default();
+    let sql = match state {
+        Some(_) => {
+            "INSERT INTO accounts (name, cursor, mark, listing, digest, erased, probe, other_life)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO UPDATE SET
+             cursor = ?2, mark = ?3, listing = ?4, digest = ?5, erased = ?6, probe = ?7,
+             other_life = ?8"
+        }
+        None => {
+            "INSERT INTO accounts (name, cursor, mark, listing, digest, erased, probe, other_life)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO NOTHING"
+        }
+    };
+    let state = state.unwrap_or(&fresh);
+    write.prepare_cached(sql)?.execute(params![
+        name,
+        state.cursor,
+        signed(state.mark),
+        state.is_listing,
+        state.digest.0.to_be_bytes(),
+        state.is_erased,
+        state.probe,
+        state.is_other_life,
+    ])?;
+    let mut find = write.prepare_cached("SELECT account FROM accounts WHERE name = ?1")?;
+    find.query_row([name], |row| row.get(0))
+}
+
+fn write_records(write: &Transaction<'_>, account: i64, records: &[Local]) -> rusqlite::Result<()> {
+    let mut put = write.prepare_cached(
+        "INSERT OR REPLACE INTO records (account, kind, id, version, modified_at, mark, value)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    let mut put_pending = write.prepare_cached(
+        "INSERT OR REPLACE INTO pending (account, kind, id, open, due, refused, json)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    let mut remove =
+        write.prepare_cached("DELETE FROM records WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
+    let mut remove_pending =
+        write.prepare_cached("DELETE FROM pending WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
+    for local in records {
+        let (kind, id) = (kind_number(local.key.kind), local.key.id.bits().to_be_bytes());
+        match &local.agreed {
+            Some(agreed) => {
+                let Agreed { version, modified_at, value, mark } = agreed;
+                let mark = signed(*mark);
+                put.execute(params![account, kind, id, version, modified_at.0, mark, value])?;
+            }
+            None => {
+                remove.execute(params![account, kind, id])?;
+            }
+        }
+        let pending = &local.pending;
+        if pending.is_empty() {
+            remove_pending.execute(params![account, kind, id])?;
+        } else {
+            let json = serde_json::to_string(pending).map_err(|_| unreadable())?;
+            let (open, due) = (pending.is_open(), pending.is_due());
+            let refused = pending.refused.is_some();
+            put_pending.execute(params![account, kind, id, open, due, refused, json])?;
+        }
+    }
+    Ok(())
+}
+
+fn state(row: &Row<'_>) -> rusqlite::Result<State> {
+    Ok(State {
+        cursor: row.get(0)?,
+        mark: row.get::<_, i64>(1)?.unsigned_abs(),
+        is_listing: row.get(2)?,
+        digest: Digest(u128::from_be_bytes(row.get(3)?)),
+        is_erased: row.get(4)?,
+        probe: row.get(5)?,
+        is_other_life: row.get(6)?,
+    })
+}
+
+fn local(row: &Row<'_>) -> rusqlite::Result<Local> {
+    let kind = usize::try_from(row.get::<_, i64>(0)?).ok();
+    let kind = kind.and_then(|kind| Kind::ALL.get(kind).copied()).ok_or_else(unreadable)?;
+    let key = Key { kind, id: RecordId::from_bits(u128::from_be_bytes(row.get(1)?)) };
+    let agreed = match row.get::<_, Option<u32>>(2)? {
+        Some(version) => Some(Agreed {
+            version,
+            modified_at: UnixMillis(row.get(3)?),
+            value: row.get(4)?,
+            mark: row.get::<_, i64>(5)?.unsigned_abs(),
+        }),
+        None => None,
+    };
+    let json: Option<String> = row.get(6)?;
+    let pending = json.map(|json| parse_pending(&json)).transpose()?.unwrap_or_default();
+    Ok(Local { key, agreed, pending })
+}
+
+fn pending_of(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    parse_pending(row.get_ref(0)?.as_str()?)
+}
+
+fn parse_pending(json: &str) -> rusqlite::Result<Pending> {
+    serde_json::from_str(json).map_err(|_| unreadable())
+}
+
+fn kind_number(kind: Kind) -> i64 {
+    kind as i64
+}
+
+/// SQLITE: integers are signed; a device never lists everything 2^63 times.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unreadable() -> rusqlite::Error {
+    rusqlite::Error::InvalidQuery
+}
+
+fn failed(op: &'static str, error: rusqlite::Error) -> Error {
+    Error::new(op, ErrorKind::Storage).caused_by(error)
+}

@@ -1,0 +1,118 @@
+//! A whole sync: round trips until this device and the server agree.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::replica::Replica;
+use crate::round::{Outgoing, Progress};
+use crate::status::Phase;
+use crate::transport::Transport;
+
+/// What a sync did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many round trips it took.
+    pub rounds: usize,
+    /// How many records came in.
+    pub pulled: usize,
+    /// How many conflicts its pushes made; they are in the inbox.
+    pub conflicts: usize,
+}
+
+impl Replica {
+    /// Pushes what is pending and pulls what is new, until nothing of either is left.
+    ///
+    /// A sync that is dropped half-way has lost nothing; the next one goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Busy`] if one is under way; else what the transport, the server's answers or
+    /// the storage fail with. Edits are kept whatever it is.
+    pub async fn sync(&self, transport: &dyn Transport) -> Result<Summary> {
+        let _flight = Flight::begin(self)?;
+        self.show(|status| {
+            status.phase = Phase::Syncing;
+            (status.pulled, status.conflicts) = (0, 0);
+        })?;
+        let done = self.rounds(transport).await;
+        let phase = match &done {
+            Ok(_) => Phase::Idle,
+            Err(error) => match error.kind() {
+                ErrorKind::Offline | ErrorKind::Unavailable => Phase::Offline,
+                ErrorKind::NeedsSignIn | ErrorKind::NoAccount => Phase::NeedsSignIn,
+                ErrorKind::Erased => Phase::Erased,
+                kind => Phase::Failed(kind),
+            },
+        };
+        self.show(|status| status.phase = phase)?;
+        done
+    }
+
+    async fn rounds(&self, transport: &dyn Transport) -> Result<Summary> {
+        let mut summary = Summary::default();
+        let mut mismatches = 0;
+        loop {
+            let outgoing = self.begin()?;
+            summary.rounds += 1;
+            let progress = match transport.sync(&outgoing.account, outgoing.body.clone()).await {
+                Ok(body) => self.finish(&outgoing, &body)?,
+                Err(error) => self.failed(&outgoing, error)?,
+            };
+            summary.pulled += progress.pulled;
+            summary.conflicts += progress.conflicts;
+            if progress.pulled != 0 || progress.conflicts != 0 {
+                self.show(|status| {
+                    status.pulled = summary.pulled;
+                    status.conflicts = summary.conflicts;
+                })?;
+            }
+            mismatches += usize::from(progress.mismatch);
+            // Once is a lost page of an earlier life; twice in a row is a mistake of somebody's.
+            if 1 < mismatches {
+                return Err(Error::new("compare", ErrorKind::Protocol));
+            }
+            if !progress.more {
+                return Ok(summary);
+            }
+        }
+    }
+
+    fn failed(&self, outgoing: &Outgoing, error: Error) -> Result<Progress> {
+        let again = match error.kind() {
+            ErrorKind::TooLarge => self.note_too_large(outgoing)?,
+            ErrorKind::Erased => {
+                self.note_erased(outgoing)?;
+                false
+            }
+            _ => false,
+        };
+        if again { Ok(Progress { more: true, ..Progress::default() }) } else { Err(error) }
+    }
+
+    fn show(&self, change: impl FnOnce(&mut crate::status::Status)) -> Result<()> {
+        let mut inner = self.lock();
+        match inner.account {
+            Some(_) => self.publish(&mut inner, change),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The one sync that is under way; it ends also if it is dropped.
+struct Flight<'a>(&'a Replica);
+
+impl<'a> Flight<'a> {
+    fn begin(replica: &'a Replica) -> Result<Self> {
+        let mut inner = replica.lock();
+        inner.account("sync")?;
+        if inner.is_syncing {
+            return Err(Error::new("sync", ErrorKind::Busy));
+        }
+        inner.is_syncing = true;
+        Ok(Self(replica))
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.0.lock().is_syncing = false;
+    }
+}

@@ -1,0 +1,12 @@
+//! Tests of the replica.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod accounts;
+mod edits;
+mod http;
+mod model;
+mod retry;
+mod speed;
+mod storage;
+mod support;

@@ -1,0 +1,50 @@
+//! A device: a replica, what it has under way, and how it is used.
+
+use crate::support::{Seeded, SetClock, user};
+use haumana_replica::storage::{MemoryStorage, Storage};
+use haumana_replica::{Outgoing, Replica, ReplicaConfig};
+use haumana_sync::id::Key;
+use haumana_sync::id::Kind;
+use std::sync::Arc;
+
+/// Where a device's sync stands.
+#[derive(Debug, Default)]
+pub enum Stage {
+    #[default]
+    Idle,
+    /// The request is on its way.
+    Sent(Outgoing),
+    /// The reply is on its way.
+    Answered(Outgoing, Vec<u8>),
+}
+
+#[derive(Debug)]
+pub struct Device {
+    pub replica: Replica,
+    pub stage: Stage,
+    /// Requests that may arrive once more, whenever they like.
+    pub late: Vec<Vec<u8>>,
+}
+
+impl Device {
+    pub fn new(name: &str, clock: Arc<SetClock>, random: Arc<Seeded>) -> Self {
+        let mut storage = MemoryStorage::new();
+        storage.device(name).unwrap();
+        // Narrow pages make everything that happens between pages likely.
+        let config = ReplicaConfig {
+            page_records: 1 + random.below(4),
+            push_records: 1 + random.below(4),
+            push_bytes: if random.chance(30) { 100 } else { 100_000 },
+        };
+        let replica = Replica::open(storage, clock, random, config).unwrap();
+        replica.sign_in(user("kai")).unwrap();
+        Self { replica, stage: Stage::Idle, late: Vec::new() }
+    }
+
+    /// Everything that its user sees, as text.
+    pub fn visible(&self) -> Vec<(Key, String)> {
+        let mut all = self.replica.list(Kind::Piece).unwrap();
+        all.extend(self.replica.list(Kind::Session).unwrap());
+        all.into_iter().map(|view| (view.key, view.content.to_json())).collect()
+    }
+}

@@ -1,0 +1,81 @@
+//! Both storages do the same.
+
+use crate::support::{Server, fields, text, user};
+use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
+use haumana_replica::{ErrorKind, Replica, ReplicaConfig};
+use haumana_sync::id::{Key, Kind};
+use haumana_sync::record::Value;
+
+fn open(server: &Server, storage: impl Storage) -> Replica {
+    let (clock, random) = (server.clock.clone(), server.random.clone());
+    let config = ReplicaConfig { page_records: 2, push_records: 2, push_bytes: 500 };
+    let replica = Replica::open(storage, clock, random, config).unwrap();
+    replica.sign_in(user("kai")).unwrap();
+    replica
+}
+
+#[tokio::test]
+async fn a_file_holds_what_memory_holds_after_the_same_things_happened() {
+    let server = Server::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replica.db");
+    let memory = open(&server, MemoryStorage::new());
+    let mut file = open(&server, SqliteStorage::open(&path).unwrap());
+
+    for round in 0..30 {
+        for device in [&memory, &file] {
+            let pieces = device.list(Kind::Piece).unwrap();
+            match (round % 5, pieces.first()) {
+                (0 | 3, _) | (_, None) => {
+                    device.add_piece(fields([("title", text(&round.to_string()))])).unwrap();
+                }
+                (1, Some(piece)) => {
+                    device.edit(piece.key, fields([("isFavorite", Value::Flag(true))])).unwrap();
+                }
+                (2, Some(piece)) => device.delete(piece.key).unwrap(),
+                _ => device.start_over().unwrap(),
+            }
+            if round % 2 == 0 {
+                device.sync(&server.transport()).await.unwrap();
+            }
+        }
+        // What is in the file is all that there is.
+        drop(file);
+        file = open(&server, SqliteStorage::open(&path).unwrap());
+        server.clock.pass_ms(700);
+    }
+    for device in [&memory, &file, &memory, &file] {
+        device.sync(&server.transport()).await.unwrap();
+    }
+
+    assert_eq!(memory.list(Kind::Piece).unwrap(), file.list(Kind::Piece).unwrap());
+    assert!(3 < file.list(Kind::Piece).unwrap().len());
+    assert_eq!((0, 0), (memory.status().pending, file.status().pending));
+}
+
+#[test]
+fn edits_outlive_the_process() {
+    let server = Server::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replica.db");
+    let replica = open(&server, SqliteStorage::open(&path).unwrap());
+    let key = Key::piece(replica.add_piece(fields([("title", text("ʻOli"))])).unwrap());
+    drop(replica);
+
+    let replica = open(&server, SqliteStorage::open(&path).unwrap());
+
+    assert_eq!(text("ʻOli"), replica.get(key).unwrap().unwrap().content.get("title"));
+    assert_eq!(1, replica.status().pending);
+}
+
+#[test]
+fn a_file_that_is_in_use_or_is_something_else_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, other) = (folder.path().join("replica.db"), folder.path().join("other.db"));
+    std::fs::write(&other, "x".repeat(4096)).unwrap();
+    let _held = SqliteStorage::open(&ours).unwrap();
+
+    for path in [ours, other] {
+        assert_eq!(ErrorKind::Storage, SqliteStorage::open(&path).unwrap_err().kind());
+    }
+}
