@@ -59,6 +59,21 @@ pub fn plan(record: Option<&PieceRecord>, push: &AppPiece, setting: Setting) -> 
     }
 }
 
+/// The version that an unchanged copy of a deleted piece is acknowledged as: the one it is a copy of.
+/// Under the tombstone's number it would count as an edit when it comes again.
+pub fn copy_of(record: &PieceRecord, push: &AppPiece, setting: Setting) -> Version {
+    let draft = draft(push);
+    let of_delivery = record.meta.receipts.iter().filter(|old| {
+        setting.oldest <= old.at && old.delivery == draft.delivery && draft.delivery != LEGACY
+    });
+    match of_delivery.max_by_key(|old| old.order) {
+        Some(latest) if latest.diverged.is_empty() => latest.version,
+        Some(_) => record.version,
+        None if push.version.is_issued() => push.version.version().min(record.version),
+        None => likeliest_version(record, push, setting),
+    }
+}
+
 /// A push that comes after a newer one of its device changes nothing. What it says and nobody has
 /// seen is kept aside all the same: a phone whose clock was set back looks just like that.
 fn outdated(
@@ -73,10 +88,19 @@ fn outdated(
         false => AppBase::Receipt(latest),
     };
     let mut edit = against_base(record, push, base, times, setting)?;
+    edit.changes.retain(|change| !has_had(record, &change.name, &change.value));
     for change in &mut edit.changes {
         change.against = Against::Outdated;
     }
-    Some(edit)
+    (!edit.changes.is_empty()).then_some(edit)
+}
+
+/// Whether the field has or had this value, as far as is remembered.
+fn has_had(record: &PieceRecord, name: &str, value: &Value) -> bool {
+    let spec = field_spec(name);
+    let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
+    let mut hashes = past.iter().map(|past| past.hash).chain([record.app_hash(name)]);
+    hashes.any(|hash| !differs(&spec, value, hash))
 }
 
 #[derive(Clone, Copy)]
@@ -152,7 +176,12 @@ fn against_base(
     times: Times,
     setting: Setting,
 ) -> Option<Edit> {
-    let changed = changed_fields(record, push, base, setting);
+    let mut changed = changed_fields(record, push, base, setting);
+    let knows_of_delete = |version: Version| record.piece.is_none() && record.version <= version;
+    if matches!(base, AppBase::Version(version) if knows_of_delete(version)) {
+        // A copy that was acknowledged after the delete may be of no version: see `copy_of`.
+        changed.retain(|(name, _)| !has_had(record, name, &push.piece.get(name)));
+    }
     if changed.is_empty() {
         return None;
     }
@@ -249,15 +278,49 @@ fn differs(spec: &FieldSpec, pushed: &Value, base: u64) -> bool {
     !spec.app_unchanged(pushed, base)
 }
 
-/// Where the result of the earlier push was not what it had pushed: what it had pushed is in a
-/// side, or, if its user had not touched the field, in the base that it had itself.
+/// Where the result of the earlier push was not what it had pushed. What it had pushed is in the
+/// side of the push that its user had changed the field in; that may be one before it, whose reply
+/// was lost too. If none did, it is what the device was given.
 fn diverged(record: &PieceRecord, receipt: &Receipt, name: &str) -> Against {
-    let side = receipt.side.map(|(version, side)| HistoryKey { key: record.key(), version, side });
-    let base = match record.meta.at_version(name, receipt.base) {
-        AtVersion::Past { last_version, .. } => Some(version_key(record, last_version)),
-        _ => None,
-    };
-    Against::Moved(side.into_iter().chain(base).collect())
+    let hash = receipt.diverged.get(name);
+    let (mut places, mut base) = (Vec::new(), None);
+    for old in pushes_up_to(record, receipt) {
+        match old.diverged.get(name) {
+            found if found == hash => base = Some(old.base),
+            // It was taken as it came.
+            None => {
+                base = Some(old.version);
+                break;
+            }
+            // The push behind it changed the field, so the side of that one has it.
+            Some(_) => {
+                base = None;
+                break;
+            }
+        }
+        let side = old.side.map(|(version, side)| HistoryKey { key: record.key(), version, side });
+        places.extend(side);
+    }
+    let at_base = base.map(|base| record.meta.at_version(name, base));
+    if let Some(AtVersion::Past { last_version, .. }) = at_base {
+        places.push(version_key(record, last_version));
+    }
+    Against::Moved(places)
+}
+
+/// The pushes from the delivery of `last` up to it, newest first, without those that came too late.
+fn pushes_up_to<'a>(record: &'a PieceRecord, last: &'a Receipt) -> Vec<&'a Receipt> {
+    let mut in_order: Vec<&Receipt> = Vec::new();
+    for receipt in record.meta.receipts.iter().filter(|old| old.delivery == last.delivery) {
+        if in_order.last().is_none_or(|newest| newest.order <= receipt.order) {
+            in_order.push(receipt);
+        }
+        if receipt == last {
+            break;
+        }
+    }
+    in_order.reverse();
+    in_order
 }
 
 fn version_key(record: &PieceRecord, version: Version) -> HistoryKey {
@@ -278,44 +341,68 @@ fn stale_form(
     changed: &[(String, Against)],
     setting: Setting,
 ) -> Option<Version> {
-    let AppBase::Version(base) = base else {
-        return None;
+    let base = match base {
+        AppBase::Version(version) => version,
+        // The form may have been opened before the sync that brought the version it names.
+        AppBase::Receipt(_) if push.version.is_issued() => push.version.version(),
+        AppBase::Receipt(_) | AppBase::Unknown => return None,
     };
-    let (first, last) = changed.iter().find_map(|(name, _)| {
-        let spec = field_spec(name);
-        let value = push.piece.get(name);
-        let has_text = value.as_text().is_some_and(|text| !text.trim().is_empty());
-        if spec.class != FieldClass::Long || !has_text {
-            return None;
-        }
-        let past = record.meta.past.get(name)?;
-        let hash = spec.app_hash(&value);
-        let ends = past.iter().skip(1).map(|next| next.version);
-        let ends = ends.chain([record.meta.touch(name).version]);
-        let older = past.iter().zip(ends).filter(|(past, end)| {
-            past.hash == hash && *end <= base && setting.oldest <= past.until
-        });
-        older.last().map(|(past, end)| (past.version, end - 1))
+    // The form was opened on a version that had all of its old texts, if there is one.
+    let old_texts = changed.iter().filter_map(|(name, _)| older_text(record, push, name, base, setting));
+    let (first, last) = old_texts.reduce(|common, range| {
+        let both = (common.0.max(range.0), common.1.min(range.1));
+        if both.0 <= both.1 { both } else { common }
     })?;
     let versions = record_versions(record).into_iter().filter(|v| first < *v && *v <= last);
     // Ties go to the newest: a form is rarely open for long.
     let candidates = versions.chain([first]);
-    candidates.min_by_key(|version| (distance(record, push, *version), u32::MAX - version))
+    // The last version that held the text is retained as long as the text is.
+    let candidates = candidates.filter(|version| is_retained(record, *version, setting));
+    candidates
+        .chain([last])
+        .min_by_key(|version| (distance(record, push, *version), u32::MAX - version))
+}
+
+/// The versions, first and last, that had the long text of `push` before `base` had another.
+fn older_text(
+    record: &PieceRecord,
+    push: &AppPiece,
+    name: &str,
+    base: Version,
+    setting: Setting,
+) -> Option<(Version, Version)> {
+    let spec = field_spec(name);
+    let value = push.piece.get(name);
+    let has_text = value.as_text().is_some_and(|text| !text.trim().is_empty());
+    if spec.class != FieldClass::Long || !has_text {
+        return None;
+    }
+    let past = record.meta.past.get(name)?;
+    let hash = spec.app_hash(&value);
+    let ends = past.iter().skip(1).map(|next| next.version);
+    let ends = ends.chain([record.meta.touch(name).version]);
+    let older = past.iter().zip(ends).filter(|(past, end)| {
+        past.hash == hash && *end <= base && setting.oldest <= past.until
+    });
+    older.last().map(|(past, end)| (past.version, end - 1))
 }
 
 /// The version that differs from `push` in the fewest fields, ties to the oldest.
 fn likeliest_version(record: &PieceRecord, push: &AppPiece, setting: Setting) -> Version {
-    let is_retained = |version: &Version| {
-        PIECE_FIELDS.iter().all(|spec| match record.meta.at_version(spec.name, *version) {
-            AtVersion::Current => true,
-            AtVersion::Past { until, .. } => setting.oldest <= until,
-            AtVersion::Unknown => false,
-        })
-    };
-    let versions = record_versions(record).into_iter().filter(is_retained);
+    let versions = record_versions(record).into_iter();
     versions
+        .filter(|version| is_retained(record, *version, setting))
         .min_by_key(|version| (distance(record, push, *version), *version))
         .unwrap_or(record.version)
+}
+
+/// Whether the whole content of a version is still within its retention.
+fn is_retained(record: &PieceRecord, version: Version, setting: Setting) -> bool {
+    PIECE_FIELDS.iter().all(|spec| match record.meta.at_version(spec.name, version) {
+        AtVersion::Current => true,
+        AtVersion::Past { until, .. } => setting.oldest <= until,
+        AtVersion::Unknown => false,
+    })
 }
 
 /// The versions at which any field changed.

@@ -111,7 +111,12 @@ impl Engine {
         let piece = PieceOut {
             id: envelope.key.id,
             content,
-            version: self.issue(envelope, Some(push.version), differs),
+            version: self.issue(
+                envelope,
+                outcome.copy_of.unwrap_or(envelope.version),
+                Some(push.version),
+                differs,
+            ),
             modified_at: envelope.modified_at,
         };
         let times = usize::from(is_acknowledged) + usize::from(differs);
@@ -193,7 +198,7 @@ impl Engine {
     fn deliver(&self, envelope: Envelope) -> PieceOut {
         PieceOut {
             id: envelope.key.id,
-            version: self.issue(&envelope, None, false),
+            version: self.issue(&envelope, envelope.version, None, false),
             modified_at: envelope.modified_at,
             content: envelope.content,
         }
@@ -204,10 +209,10 @@ impl Engine {
     fn issue(
         &self,
         envelope: &Envelope,
+        version: Version,
         held: Option<WireVersion>,
         must_exceed: bool,
     ) -> WireVersion {
-        let version: Version = envelope.version;
         let held = held.filter(|held| held.is_issued() && held.version() == version);
         let lowest = match held {
             Some(held) if must_exceed => held.n() + 1,

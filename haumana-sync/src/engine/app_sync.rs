@@ -1,8 +1,8 @@
 //! `POST /pieces`: pushes from the phones' app. What comes back is in `app_pull`.
 
-use super::app_plan::plan;
+use super::app_plan::{copy_of, plan};
 use super::bases::needed;
-use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
+use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry, live_term};
 use super::edit::{Applied, Bases, Edit, Setting, apply};
 use super::record::PieceRecord;
 use super::{Engine, Error, ErrorKind, Result, Room, check_state};
@@ -58,6 +58,8 @@ pub(super) struct Outcome {
     pub is_acknowledged: bool,
     /// How many values lost.
     pub n_lost: usize,
+    /// The version to name to the device, where that is not the record's.
+    pub copy_of: Option<Version>,
 }
 
 /// What is known of the user's records, without content.
@@ -196,11 +198,17 @@ impl Engine {
             }
         };
         let push = &sync.pushed[at];
-        let is_acknowledged = push.flagged || is_edit || !push.version.is_issued();
+        // The right content under an old number: the phone takes over the new one.
+        let is_renumbered = push.hash == applied.envelope.hash
+            && push.version.version() != applied.envelope.version;
+        let is_acknowledged = push.flagged || is_edit || !push.version.is_issued() || is_renumbered;
+        let copy_of = old
+            .filter(|_| applied.envelope.deleted)
+            .map(|(_, record)| copy_of(record, &push.open(sync.user), setting));
         if !applied.writes {
             let envelope = applied.envelope;
             let n_lost = applied.lost.len();
-            sync.outcomes.insert(at, Outcome { envelope, is_acknowledged, n_lost });
+            sync.outcomes.insert(at, Outcome { envelope, is_acknowledged, n_lost, copy_of });
             return None;
         }
         let new = applied.envelope;
@@ -217,7 +225,8 @@ impl Engine {
             new: new.clone(),
         };
         let n_lost = applied.lost.len();
-        Some(Drafted { at, draft, outcome: Outcome { envelope: new, is_acknowledged, n_lost } })
+        let outcome = Outcome { envelope: new, is_acknowledged, n_lost, copy_of };
+        Some(Drafted { at, draft, outcome })
     }
 
     async fn commit_round(
@@ -386,10 +395,8 @@ impl<'a> AppSync<'a> {
 
     /// Whether the device's content is the server's.
     fn is_settled(&self, head: &Head) -> bool {
-        let sum = self.pushed.iter().fold(Digest::default(), |sum, push| sum.plus(push.hash));
-        let is_known = |push: &Pushed<'_>| {
-            push.version.is_issued() && push.version.version() <= head.max_version
-        };
+        let terms = self.pushed.iter().map(|push| live_term(push.hash, push.version.version()));
+        let sum = terms.fold(Digest::default(), Digest::plus);
         let has_everything = self.last.is_some_and(|last| head.stamp <= last);
         if has_everything && self.pushed.is_empty() {
             return true;
@@ -397,7 +404,7 @@ impl<'a> AppSync<'a> {
         self.operation != Operation::Download
             && self.rejected.is_empty()
             && sum == head.content
-            && self.pushed.iter().all(is_known)
+            && self.pushed.iter().all(|push| push.version.is_issued())
     }
 
     /// The pushes that must be looked at: each piece at most once, in the order of the request.
@@ -414,11 +421,10 @@ impl<'a> AppSync<'a> {
         if push.flagged || !version.is_issued() || self.known.is_settled {
             return push.flagged || !version.is_issued();
         }
-        let is_above = |known: Version| known < version.version();
         self.known
             .entries
             .get(&push.id)
-            .is_none_or(|entry| entry.hash != push.hash || is_above(entry.version))
+            .is_none_or(|entry| entry.hash != push.hash || entry.version != version.version())
     }
 
     fn refuse(&mut self, at: usize, refusal: Refusal) {

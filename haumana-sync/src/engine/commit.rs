@@ -251,6 +251,13 @@ impl Engine {
     }
 }
 
+/// The term of one live piece in the head's digest of content. It names the version too: a phone
+/// with the right content under an old number is given the new one, or its untouched copy would
+/// later be measured against a base that it is not.
+pub fn live_term(hash: Digest, version: u32) -> Digest {
+    Digest::of([&hash.0.to_be_bytes()[..], &version.to_be_bytes()[..]])
+}
+
 /// Keeps the head's sums: what the record was goes out, what it is comes in.
 fn count_draft(head: &mut Head, draft: &Draft) {
     let (key, new) = (draft.new.key, &draft.new);
@@ -261,7 +268,7 @@ fn count_draft(head: &mut Head, draft: &Draft) {
     if let Some(old) = draft.old {
         head.versions = head.versions.minus(Digest::of_version(key, old.version, old.deleted));
         if is_live_piece(old.deleted) {
-            head.content = head.content.minus(old.hash);
+            head.content = head.content.minus(live_term(old.hash, old.version));
         }
         head.bytes = head.bytes.saturating_sub(old.content_bytes as u64);
     } else {
@@ -269,7 +276,7 @@ fn count_draft(head: &mut Head, draft: &Draft) {
     }
     head.versions = head.versions.plus(Digest::of_version(key, new.version, new.deleted));
     if is_live_piece(new.deleted) {
-        head.content = head.content.plus(new.hash);
+        head.content = head.content.plus(live_term(new.hash, new.version));
     }
     head.bytes += new.content.len() as u64;
     head.max_version = head.max_version.max(new.version);

@@ -259,17 +259,24 @@ impl Work {
         for name in piece.names() {
             let (old, new) =
                 (self.record.app_hash(name), field_spec(name).app_hash(&piece.get(name)));
-            let change = edit.changes.iter().find(|change| change.name == name);
-            if let Some(change) = change.filter(|_| old != new) {
-                let touch = Touch {
+            if old == new {
+                continue;
+            }
+            let touch = match edit.changes.iter().find(|change| change.name == name) {
+                Some(change) => Touch {
                     version: self.new_version,
                     edited_at: change.edited_at,
                     claimed_at: change.claimed_at,
                     device: edit.device.clone(),
-                };
-                self.record.meta.supersede(name, old, touch, self.setting.now);
-                self.changed.push(name.to_owned());
-            }
+                },
+                // An old value that nobody edited: any edit is later.
+                None => {
+                    let old = self.record.meta.touch(name).clone();
+                    Touch { version: self.new_version, device: None, ..old }
+                }
+            };
+            self.record.meta.supersede(name, old, touch, self.setting.now);
+            self.changed.push(name.to_owned());
         }
     }
 

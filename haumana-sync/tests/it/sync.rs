@@ -42,8 +42,7 @@ async fn a_record_that_was_pushed_and_stands_as_it_was_sent_does_not_come_back()
 #[tokio::test]
 async fn what_another_device_set_alike_comes_with_what_else_it_set() {
     let server = Server::new();
-    let made =
-        post(&server, &request(&Value::Null, &[create(ID, &json!({"title": "0"}))])).await;
+    let made = post(&server, &request(&Value::Null, &[create(ID, &json!({"title": "0"}))])).await;
     let edit = |at: &str, set: Value| json!({"kind": "piece", "id": ID, "base": 1, "editedAt": at, "set": set});
     let theirs = edit("2026-11-22T11:00:00Z", json!({"isFavorite": true, "notes": "n"}));
     let theirs = json!({"deviceId": "b", "cursor": null, "push": [theirs]});
