@@ -9,6 +9,8 @@ pub mod json;
 pub mod limits;
 pub mod merge;
 pub mod record;
+#[cfg(any(test, feature = "conformance"))]
+pub mod sim;
 pub mod store;
 pub mod text;
 pub mod time;

@@ -8,6 +8,7 @@ mod export;
 mod history;
 mod merge;
 mod push;
+mod sim;
 mod support;
 mod sync;
 mod text;

@@ -1,0 +1,382 @@
+//! What happens next.
+
+use super::content::{FAVORITE, PRACTICE};
+use super::judge::{Checked, Violation};
+use super::ledger::observe;
+use super::phone::{Request, Stage};
+use super::reply::decode_sessions;
+use super::server::Answer;
+use super::world::World;
+use crate::engine::{EditTimes, Push, PushOp, RETENTION_MS};
+use crate::id::{Key, RecordId};
+use crate::time::UnixMillis;
+use crate::wire::app::SessionsRequest;
+use serde_json::json;
+
+/// How many requests are kept to come again.
+const PAST: usize = 40;
+
+impl World<'_> {
+    /// Lets one thing happen, by chance.
+    ///
+    /// # Errors
+    ///
+    /// If the server did something wrong.
+    pub async fn event(&mut self) -> Checked {
+        let gap = if self.dice.chance(10) {
+            self.dice.between(60_000, 7_200_000)
+        } else {
+            self.dice.between(0, 3000)
+        };
+        self.pass(gap);
+        let phone = self.dice.below(self.phones.len());
+        match self.dice.below(100) {
+            0..=44 => self.advance(phone).await,
+            45..=79 => {
+                self.act(phone);
+                Ok(())
+            }
+            80..=87 => self.old_request().await,
+            88..=91 => {
+                self.note(None, || format!("phone {phone} restarts"));
+                self.phones[phone].restart();
+                Ok(())
+            }
+            92..=93 if self.profile.clock_jumps => {
+                self.phones[phone].skew_ms = self.dice.between(-172_800_000, 172_800_000);
+                let skew_ms = self.phones[phone].skew_ms;
+                self.note(None, || format!("the clock of phone {phone} is off by {skew_ms} ms"));
+                Ok(())
+            }
+            94..=95 if self.profile.deletes => self.delete_elsewhere().await,
+            94..=97 => {
+                self.rare();
+                Ok(())
+            }
+            _ => self.switch(phone),
+        }
+    }
+
+    /// Something that a user does.
+    fn act(&mut self, phone: usize) {
+        let Some(id) = self.any_piece(phone).filter(|_| !self.dice.chance(10)) else {
+            if self.phones[phone].pieces.len() < 2 * self.profile.pieces {
+                self.make_piece(phone);
+            }
+            return;
+        };
+        let is_open = self.phones[phone].form.is_some();
+        match self.dice.below(100) {
+            0..=34 => self.edit(phone, id),
+            35..=49 => self.toggle(phone, id, FAVORITE),
+            50..=57 => self.toggle(phone, id, PRACTICE),
+            58..=72 => self.practise(phone, id),
+            73..=89 if self.profile.forms && is_open => self.save_form(phone),
+            73..=89 if self.profile.forms => self.open_form(phone, id),
+            90..=93 => self.delete(phone, id),
+            94..=95 if self.profile.invalid => self.overfill(phone, id, 200_002),
+            _ => self.edit(phone, id),
+        }
+    }
+
+    /// The next step of a phone's sync; mostly the whole sync at once.
+    async fn advance(&mut self, phone: usize) -> Checked {
+        let at_once = self.dice.chance(60);
+        loop {
+            match std::mem::take(&mut self.phones[phone].stage) {
+                Stage::Idle => {
+                    let request = self.request(phone);
+                    self.note_request(&request);
+                    self.phones[phone].stage = Stage::Sent(request);
+                }
+                Stage::Sent(request) => self.arrive(request).await?,
+                Stage::Answered(request, answer) => return self.deliver(&request, answer).await,
+            }
+            if !at_once {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes down what is sent.
+    pub fn note_request(&mut self, request: &Request) {
+        if self.trace.is_none() {
+            return;
+        }
+        let (phone, last) = (request.phone, request.last_secs);
+        self.note(None, || format!("phone {phone} sends a request, lastSyncedAt {last:?}"));
+        for sent in request.sent.clone() {
+            self.note(Some(sent.id), || {
+                let flag = if sent.flagged { ", flagged" } else { "" };
+                format!(
+                    "phone {phone} sends number {:x}{flag}, modified {}",
+                    sent.version,
+                    sent.modified_ms / 1000
+                )
+            });
+        }
+    }
+
+    /// The request reaches a server, or is lost.
+    async fn arrive(&mut self, mut request: Request) -> Checked {
+        let phone = request.phone;
+        if self.dice.chance(self.profile.losses / 2) {
+            self.note(None, || format!("the request of phone {phone} is lost"));
+            self.remember(request.clone());
+            self.phones[phone].stage = Stage::Answered(request, None);
+            return Ok(());
+        }
+        let idle =
+            |other: &usize| *other != phone && matches!(self.phones[*other].stage, Stage::Idle);
+        let others: Vec<usize> = (0..self.phones.len()).filter(idle).collect();
+        let crosses = !others.is_empty() && self.dice.chance(self.profile.crossings);
+        let mut answer = if crosses {
+            let other = *self.dice.pick(&others);
+            let mut crossing = self.request(other);
+            self.note_request(&crossing);
+            let (answer, other_answer) = self.call(&mut request, Some(&mut crossing)).await?;
+            self.remember(crossing.clone());
+            self.phones[other].stage = Stage::Answered(crossing, other_answer);
+            answer
+        } else {
+            self.call(&mut request, None).await?.0
+        };
+        let repeats = if self.dice.chance(12) { 1 + self.dice.below(4) } else { 0 };
+        for _ in 0..repeats {
+            self.note(None, || format!("the request of phone {phone} comes again"));
+            answer = self.repeat(&mut request).await?.or(answer);
+        }
+        self.remember(request.clone());
+        if self.dice.chance(self.profile.losses) {
+            self.note(None, || format!("the reply to phone {phone} is lost"));
+            answer = None;
+        }
+        self.phones[phone].stage = Stage::Answered(request, answer);
+        Ok(())
+    }
+
+    fn remember(&mut self, request: Request) {
+        if self.past.len() < PAST {
+            self.past.push(request);
+        } else {
+            let at = self.dice.below(PAST);
+            self.past[at] = request;
+        }
+    }
+
+    /// The reply reaches the phone; then it sends its sessions.
+    pub async fn deliver(&mut self, request: &Request, answer: Option<Answer>) -> Checked {
+        let phone = request.phone;
+        let Some(answer) = answer else { return Ok(()) };
+        let now_ms = self.now_ms();
+        let users: Vec<String> = self.users.iter().map(|user| user.as_str().to_owned()).collect();
+        let user_of = |name: &str| users.iter().position(|user| user == name).unwrap_or(usize::MAX);
+        self.note(None, || format!("the reply reaches phone {phone}"));
+        let taken = self.phones[phone].take_over(request, &answer.reply, now_ms, &user_of);
+        taken.map_err(|(id, text)| Violation::of(id, text))?;
+        for id in &answer.settled {
+            if let Some(piece) = self.phones[phone].piece_mut(*id) {
+                piece.life = Some(request.life);
+            }
+        }
+        let is_whole = !self.profile.small_replies;
+        if self.sync_sessions(phone, request.token).await? {
+            self.phones[phone].last_synced = Some((answer.reply.synced_secs, request.token));
+        }
+        if is_whole && request.last_secs.is_none() {
+            self.phones[phone].may_lack.remove(&request.token);
+        }
+        Ok(())
+    }
+
+    /// `POST /sessions`; `false` if it fails.
+    async fn sync_sessions(&mut self, phone: usize, token: usize) -> Checked<bool> {
+        if self.dice.chance(self.profile.losses / 2) {
+            return Ok(false);
+        }
+        let account = self.phones[phone].account;
+        let name = self.users[account].as_str();
+        let mine = self.phones[phone].sessions.iter();
+        let sent: Vec<_> = mine.filter(|s| s.user == account && !s.uploaded).cloned().collect();
+        let body = json!({"sessions": sent.iter().map(|s| s.write(name)).collect::<Vec<_>>()});
+        let body = serde_json::to_vec(&body).expect("JSON can be written");
+        let request =
+            SessionsRequest::from_json(&body).expect("the app's body has the right shape");
+        let engine = self.any_engine();
+        let user = self.users[token].clone();
+        let (struck, limit) = (self.storm.struck(), self.reply_limit);
+        self.storm.blow(self.profile.faults);
+        let result = engine.sync_sessions(&user, &request, limit).await;
+        self.storm.blow(0);
+        let is_calm = self.storm.struck() == struck;
+        let Ok(reply) = result else {
+            self.ensure(!is_calm, || "/sessions fails".to_owned())?;
+            return Ok(false);
+        };
+        let body = reply.into_json();
+        let reply = decode_sessions(&body).map_err(|error| {
+            Violation::general(format!("the app cannot read /sessions: {error}"))
+        })?;
+        let is_own = reply.server.iter().all(|session| session.user == user.as_str());
+        self.ensure(is_own, || "sessions of another account".to_owned())?;
+        if account == token {
+            let is_taken = |id| reply.uploaded.contains(id);
+            let all = sent.iter().all(|session| is_taken(&session.id));
+            self.ensure(all || !is_calm, || "a session was not taken".to_owned())?;
+            self.ledgers[token].sessions.extend(reply.uploaded.iter().copied());
+        } else {
+            let refused = reply.rejected.len() == sent.len() && reply.uploaded.is_empty();
+            self.ensure(refused, || "sessions of another account were taken".to_owned())?;
+        }
+        let has = |id: &crate::id::RecordId| reply.server.iter().any(|session| session.id == *id);
+        let complete = self.ledgers[token].sessions.iter().all(has);
+        self.ensure(complete || self.profile.small_replies, || "a session is missing".to_owned())?;
+        let users: Vec<String> = self.users.iter().map(|user| user.as_str().to_owned()).collect();
+        let user_of = |name: &str| users.iter().position(|user| user == name).unwrap_or(usize::MAX);
+        self.phones[phone].take_over_sessions(&reply, &user_of);
+        Ok(true)
+    }
+
+    /// A request that was sent long ago reaches the server now: again, or for the first time.
+    async fn old_request(&mut self) -> Checked {
+        if self.past.is_empty() {
+            return Ok(());
+        }
+        let at = self.dice.below(self.past.len());
+        let mut request = self.past[at].clone();
+        let (phone, at_ms) = (request.phone, request.at_ms);
+        self.note(None, || {
+            let at = crate::time::UnixMillis(at_ms);
+            format!("the request that phone {phone} sent at {at} comes again, late")
+        });
+        self.note_request(&request);
+        self.repeat(&mut request).await?;
+        self.past[at].is_done = request.is_done;
+        Ok(())
+    }
+
+    /// The phone signs in to another account: first the token changes, then the app notices.
+    fn switch(&mut self, phone: usize) -> Checked {
+        if self.users.len() < 2 {
+            return Ok(());
+        }
+        let forgets = self.dice.chance(50);
+        let is_half = self.phones[phone].account != self.phones[phone].token;
+        let other = 1 - self.phones[phone].token;
+        let phone = &mut self.phones[phone];
+        if is_half {
+            phone.account = phone.token;
+            phone.form = None;
+        } else {
+            phone.token = other;
+        }
+        if forgets {
+            phone.last_synced = None;
+        }
+        let (number, account, token) = (phone.number, phone.account, phone.token);
+        self.note(None, || {
+            format!("phone {number}: the app believes in {account}, the token is of {token}")
+        });
+        Ok(())
+    }
+
+    /// A new client deletes a piece, knowing its last version or an older one.
+    async fn delete_elsewhere(&mut self) -> Checked {
+        let account = self.dice.below(self.users.len());
+        let tracks = self.ledgers[account].tracks.iter();
+        let live: Vec<_> = tracks.filter(|(_, track)| track.content.is_some()).collect();
+        if live.is_empty() {
+            return Ok(());
+        }
+        let (id, k) = self.dice.pick(&live).to_owned();
+        let (id, k) = (*id, k.k);
+        let base = if self.dice.chance(70) { k } else { k.saturating_sub(1) };
+        self.delete_on_a_new_client(account, id, base).await
+    }
+
+    /// A new client deletes a piece of which it knows the version `base`.
+    ///
+    /// # Errors
+    ///
+    /// If the piece is deleted although it was changed since, or is not although it was not.
+    pub async fn delete_on_a_new_client(
+        &mut self,
+        account: usize,
+        id: RecordId,
+        base: u32,
+    ) -> Checked {
+        let k = self.ledgers[account].tracks.get(&id).map_or(0, |track| track.k);
+        let (engine, user, key) = (self.any_engine(), self.users[account].clone(), Key::piece(id));
+        let edited_at = EditTimes::One(UnixMillis(self.now_ms()));
+        let push = Push { key, base: Some(base), edited_at, op: PushOp::Delete };
+        let pushed = engine.push(&user, "new-client", &[push]).await;
+        self.ensure(pushed.is_ok(), || "a delete fails although all is well".to_owned())?;
+        self.note(Some(id), || format!("a new client deletes version {base} of {k}"));
+        let observed = observe(&*self.store, &user).await;
+        if observed[&id].deleted != (base == k) {
+            return Err(Violation::of(id, "a delete of the last version deletes, no other does"));
+        }
+        if let Some(track) = self.ledgers[account].tracks.get_mut(&id) {
+            track.update(&observed[&id]);
+        }
+        Ok(())
+    }
+
+    /// A backup is taken or restored, or the retention time passes.
+    fn rare(&mut self) {
+        let roll = self.dice.below(6);
+        if self.profile.ages && roll == 0 {
+            self.pass(RETENTION_MS + 10 * 86_400_000);
+            self.note(None, || "a hundred days pass".to_owned());
+            self.forget_what_may_be_gone();
+        } else if self.profile.backups && roll <= 2 {
+            self.take_backup();
+        } else if self.profile.backups && roll <= 4 {
+            self.restore();
+        }
+    }
+
+    /// After the retention time only what is in the records is owed.
+    fn forget_what_may_be_gone(&mut self) {
+        for ledger in self.ledgers.iter_mut().chain(self.backup.iter_mut().flatten()) {
+            let tracks = &ledger.tracks;
+            ledger
+                .owed
+                .retain(|(id, mark)| tracks.get(id).is_some_and(|track| track.raw.contains(mark)));
+        }
+    }
+
+    /// A backup of the server is taken, if the backend can.
+    pub fn take_backup(&mut self) {
+        if self.backend.back_up() {
+            self.note(None, || "a backup is taken".to_owned());
+            self.backup = Some(self.ledgers.clone());
+        }
+    }
+
+    /// The server is put back to its backup and started in a new life.
+    pub fn restore(&mut self) {
+        let Some(backup) = self.backup.clone() else { return };
+        self.backend.restore();
+        self.life += 1;
+        self.note(None, || "the backup is restored".to_owned());
+        let lost = std::mem::replace(&mut self.ledgers, backup);
+        for (ledger, lost) in self.ledgers.iter_mut().zip(lost) {
+            ledger.forgotten.extend(lost.forgotten);
+            for (id, was) in lost.tracks {
+                match ledger.tracks.get_mut(&id) {
+                    Some(track) => {
+                        let differs = track.k != was.k
+                            || track.raw != was.raw
+                            || track.stamp_secs != was.stamp_secs;
+                        track.travelled |= was.travelled || differs;
+                    }
+                    None => {
+                        ledger.forgotten.insert(id);
+                    }
+                }
+            }
+        }
+        self.start_servers();
+    }
+}

@@ -1,0 +1,227 @@
+//! What the server holds, followed from outside: after each call the store is read, and every
+//! change of it must be explained by the push that was made.
+//!
+//! For each aspect (field or owned line) of each piece the ledger knows which edits are in the
+//! server's value. An edit is one bit; a value's [`Seen`] holds the edits that its maker saw, and
+//! so says which of two values is older, or that neither is.
+
+use super::content::{ASPECTS, Content};
+use crate::digest::Digest;
+use crate::id::{Key, Kind, RecordId, UserId};
+use crate::store::Store;
+use serde_json::{Map, Value as Json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The edits that are in the value of each aspect, one bit each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen(pub [u128; ASPECTS]);
+
+/// One version of a piece on the server.
+#[derive(Clone, Debug)]
+pub struct KnownVersion {
+    /// Its content.
+    pub content: Content,
+    /// Which edits are in it.
+    pub seen: Seen,
+    /// When it was committed, as the server says.
+    pub modified_ms: i64,
+}
+
+/// A push that the server has to remember.
+#[derive(Clone, Debug)]
+pub struct KnownPush {
+    /// `version >> 12`, or 0 for the device that made the piece.
+    pub delivery: u64,
+    /// `version mod 2^12` and `modifiedAt`.
+    pub order: (u64, i64),
+    /// What it contained.
+    pub content: Content,
+    /// When it came.
+    pub at_ms: i64,
+    /// When it was sent.
+    pub sent_ms: i64,
+    /// Whether it changed the record, so that the server remembers it.
+    pub left_trace: bool,
+}
+
+/// What is known of one piece on the server.
+#[derive(Clone, Debug)]
+pub struct Track {
+    /// The version.
+    pub k: u32,
+    /// The stored content, as bytes.
+    pub raw: String,
+    /// The content; `None` of a deleted piece.
+    pub content: Option<Content>,
+    /// The content that a deleted piece had last, or `content`.
+    pub last: Option<Content>,
+    /// The versions in which it was deleted.
+    pub tombstones: BTreeSet<u32>,
+    /// When a deleted piece was deleted.
+    pub deleted_ms: i64,
+    /// Its `createdAt`.
+    pub created: Json,
+    /// The stamp of its last commit, in seconds.
+    pub stamp_secs: i64,
+    /// Which edits are in it.
+    pub seen: Seen,
+    /// Every version so far.
+    pub versions: BTreeMap<u32, KnownVersion>,
+    /// Pushes with an edit in them.
+    pub pushes: Vec<KnownPush>,
+    /// Deliveries of which an older push came after a newer one, and the server could not know.
+    pub overtaken: BTreeSet<u64>,
+    /// Whether the server lost versions of it when a backup was restored.
+    pub travelled: bool,
+    /// Whether the protocol could not know the base of some push.
+    pub tainted: bool,
+}
+
+/// The pieces of one account, and what must still be found of them.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// The pieces on the server.
+    pub tracks: BTreeMap<RecordId, Track>,
+    /// Marks of accepted values: each is in the record or in its history.
+    pub owed: BTreeSet<(RecordId, String)>,
+    /// Sessions that were accepted.
+    pub sessions: BTreeSet<RecordId>,
+    /// Pieces of which a restored backup knows nothing.
+    pub forgotten: BTreeSet<RecordId>,
+}
+
+/// A piece as the store holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its version.
+    pub k: u32,
+    /// Whether it is a tombstone.
+    pub deleted: bool,
+    /// Its content.
+    pub raw: String,
+    /// When its version was committed.
+    pub modified_ms: i64,
+    /// The stamp of its last commit.
+    pub stamp_secs: i64,
+}
+
+impl Stored {
+    /// Reads the content; `None` of a tombstone.
+    pub fn content(&self) -> Option<(Content, Json)> {
+        if self.deleted {
+            return None;
+        }
+        let json: Map<String, Json> =
+            serde_json::from_str(&self.raw).expect("stored content is a JSON object");
+        let content = Content::read(&json).expect("a stored piece has every required key");
+        Some((content, json.get("createdAt").cloned().unwrap_or(Json::Null)))
+    }
+}
+
+/// Every piece of one account in the store.
+pub type Observed = BTreeMap<RecordId, Stored>;
+
+/// Reads every piece of an account.
+pub async fn observe(store: &dyn Store, user: &UserId) -> Observed {
+    let index = store.index(user, Kind::Piece).await.expect("the store itself does not fail");
+    let keys: Vec<Key> = index.iter().map(|entry| Key::piece(entry.id)).collect();
+    let found = store.read(user, &keys).await.expect("the store itself does not fail");
+    let stored = found.into_iter().flatten().map(|envelope| {
+        let stored = Stored {
+            k: envelope.version,
+            deleted: envelope.deleted,
+            raw: envelope.content,
+            modified_ms: envelope.modified_at.0,
+            stamp_secs: envelope.stamp.0,
+        };
+        (envelope.key.id, stored)
+    });
+    stored.collect()
+}
+
+/// Everything that is kept of a piece: its content and its history, as text.
+pub async fn everything_of(store: &dyn Store, user: &UserId, id: RecordId) -> String {
+    let key = Key::piece(id);
+    let found = store.read(user, &[key]).await.expect("the store itself does not fail");
+    let mut text: String = found.into_iter().flatten().map(|envelope| envelope.content).collect();
+    let mut before = None;
+    loop {
+        let page = store.history_of(user, &key, before, 50).await.expect("the store works");
+        let Some(last) = page.last() else { return text };
+        before = Some(last.key.version);
+        text.extend(page.into_iter().map(|entry| entry.content));
+    }
+}
+
+/// The digests of the head, added up anew from the records: of versions, and of content.
+pub async fn digests(store: &dyn Store, user: &UserId) -> (Digest, Digest) {
+    let (mut versions, mut content) = (Digest::default(), Digest::default());
+    for kind in [Kind::Piece, Kind::Session] {
+        for entry in store.index(user, kind).await.expect("the store itself does not fail") {
+            let key = Key { kind, id: entry.id };
+            versions = versions.plus(Digest::of_version(key, entry.version, entry.deleted));
+            if kind == Kind::Piece && !entry.deleted {
+                let version = entry.version.to_be_bytes();
+                let term = Digest::of([&entry.hash.0.to_be_bytes()[..], &version[..]]);
+                content = content.plus(term);
+            }
+        }
+    }
+    (versions, content)
+}
+
+impl Track {
+    /// A piece that was not there before.
+    pub fn new() -> Self {
+        Self {
+            k: 0,
+            raw: String::new(),
+            content: None,
+            last: None,
+            tombstones: BTreeSet::new(),
+            deleted_ms: 0,
+            created: Json::Null,
+            stamp_secs: 0,
+            seen: Seen::default(),
+            versions: BTreeMap::new(),
+            pushes: Vec::new(),
+            overtaken: BTreeSet::new(),
+            travelled: false,
+            tainted: false,
+        }
+    }
+
+    /// Takes over what the store holds now.
+    pub fn update(&mut self, stored: &Stored) {
+        if self.raw != stored.raw || self.k == 0 {
+            self.content = None;
+            self.deleted_ms = stored.modified_ms;
+            if let Some((content, created)) = stored.content() {
+                self.last = Some(content.clone());
+                self.content = Some(content);
+                self.created = created;
+            }
+            self.raw.clone_from(&stored.raw);
+        }
+        self.k = stored.k;
+        self.stamp_secs = stored.stamp_secs;
+        if self.content.is_none() {
+            self.tombstones.insert(self.k);
+        }
+        let is_known = self.versions.get(&self.k).is_some_and(|known| known.seen == self.seen);
+        if let Some(content) = self.content.as_ref().filter(|_| !is_known) {
+            let known = KnownVersion {
+                content: content.clone(),
+                seen: self.seen.clone(),
+                modified_ms: stored.modified_ms,
+            };
+            self.versions.insert(self.k, known);
+        }
+    }
+}
+
+impl Default for Track {
+    fn default() -> Self {
+        Self::new()
+    }
+}

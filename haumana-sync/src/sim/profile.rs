@@ -1,0 +1,124 @@
+//! Kinds of runs: what is likely in each.
+
+/// What a run is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// Its name.
+    pub name: &'static str,
+    /// The most phones.
+    pub phones: usize,
+    /// The most pieces that there are at the beginning.
+    pub pieces: usize,
+    /// The most events.
+    pub events: usize,
+    /// How many accounts there are.
+    pub accounts: usize,
+    /// How many in a hundred requests, and replies, are lost.
+    pub losses: u64,
+    /// How many in a thousand calls of the store fail.
+    pub faults: u64,
+    /// How many in a hundred syncs have another one in their middle.
+    pub crossings: u64,
+    /// Whether each field of a piece is edited on one phone only.
+    pub owned: bool,
+    /// Whether lyrics are made of lines, each of which is edited on one phone only.
+    pub by_line: bool,
+    /// Whether forms stay open while the phone syncs.
+    pub forms: bool,
+    /// Whether replies are cut.
+    pub small_replies: bool,
+    /// Whether backups are restored.
+    pub backups: bool,
+    /// Whether the retention time passes.
+    pub ages: bool,
+    /// Whether new clients delete pieces.
+    pub deletes: bool,
+    /// Whether phones begin with copies from before this server.
+    pub legacy: bool,
+    /// Whether requests hold records that cannot be accepted.
+    pub invalid: bool,
+    /// Whether the clocks of phones jump.
+    pub clock_jumps: bool,
+}
+
+/// Two to four phones, lost requests and replies, edits at any moment.
+pub const EVERYDAY: Profile = Profile {
+    name: "everyday",
+    phones: 4,
+    pieces: 3,
+    events: 50,
+    accounts: 1,
+    losses: 20,
+    faults: 0,
+    crossings: 0,
+    owned: false,
+    by_line: false,
+    forms: true,
+    small_replies: false,
+    backups: false,
+    ages: false,
+    deletes: false,
+    legacy: false,
+    invalid: false,
+    clock_jumps: true,
+};
+
+/// Each field has one phone that edits it: its last value must be everywhere.
+pub const OWN_FIELDS: Profile =
+    Profile { name: "own_fields", owned: true, forms: false, ..EVERYDAY };
+
+/// Each line of the lyrics has one phone that edits it.
+pub const OWN_LINES: Profile =
+    Profile { name: "own_lines", by_line: true, pieces: 2, ..OWN_FIELDS };
+
+/// Several server processes on one failing store, in each other's way.
+pub const STORMY: Profile = Profile { name: "stormy", faults: 60, crossings: 40, ..EVERYDAY };
+
+/// Two accounts on every phone, and tokens that do not fit.
+pub const ACCOUNTS: Profile =
+    Profile { name: "accounts", accounts: 2, invalid: true, phones: 3, ..EVERYDAY };
+
+/// Replies that hold a few pieces at a time.
+pub const CUT_REPLIES: Profile =
+    Profile { name: "cut_replies", small_replies: true, pieces: 8, phones: 3, ..EVERYDAY };
+
+/// The server is restored from a backup.
+pub const BACKUPS: Profile = Profile { name: "backups", backups: true, ..EVERYDAY };
+
+/// The retention time passes.
+pub const AGES: Profile = Profile { name: "ages", ages: true, ..EVERYDAY };
+
+/// Copies from before this server.
+pub const LEGACY: Profile = Profile { name: "legacy", legacy: true, ..EVERYDAY };
+
+/// New clients delete pieces that phones still have.
+pub const DELETES: Profile = Profile { name: "deletes", deletes: true, ..EVERYDAY };
+
+/// Everything at once.
+pub const EVERYTHING: Profile = Profile {
+    name: "everything",
+    accounts: 2,
+    faults: 30,
+    crossings: 20,
+    backups: true,
+    ages: true,
+    deletes: true,
+    legacy: true,
+    invalid: true,
+    ..EVERYDAY
+};
+
+/// All of them.
+pub const ALL: [Profile; 11] = [
+    EVERYDAY,
+    OWN_FIELDS,
+    OWN_LINES,
+    STORMY,
+    ACCOUNTS,
+    CUT_REPLIES,
+    BACKUPS,
+    AGES,
+    LEGACY,
+    DELETES,
+    EVERYTHING,
+];

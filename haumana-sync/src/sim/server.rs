@@ -1,0 +1,354 @@
+//! Calls to the server, with everything that can happen to them, and what the ledger makes of them.
+
+use super::judge::{self, Checked, Setting, Violation, judge};
+use super::ledger::{Observed, observe};
+use super::phone::{LocalPiece, Request};
+use super::reply::{Reply, decode};
+use super::storm::Interlude;
+use super::words;
+use super::world::World;
+use crate::engine::{Engine, ErrorKind, RETENTION_MS};
+use crate::id::{RecordId, UserId};
+use crate::limits;
+
+use crate::wire::app::PiecesRequest;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What came out of one call, and what the store held right after it.
+struct Outcome {
+    body: Result<Vec<u8>, ErrorKind>,
+    observed: Observed,
+    /// What the store held for the outer call's account, right before it.
+    before: Observed,
+}
+
+/// A reply, and what was found out about it.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The reply.
+    pub reply: Reply,
+    /// Pieces of which the phone now holds what the server holds.
+    pub settled: Vec<RecordId>,
+}
+
+/// How a call went, apart from its answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Course {
+    /// Whether no store fault struck.
+    pub is_calm: bool,
+    /// Whether nobody else wrote in between.
+    pub is_alone: bool,
+}
+
+async fn ask(
+    engine: &Engine,
+    user: &UserId,
+    body: &[u8],
+    limit: usize,
+) -> Result<Vec<u8>, ErrorKind> {
+    let request = PiecesRequest::from_json(body).expect("the app's body has the right shape");
+    let reply = engine.sync_pieces(user, &request, limit).await;
+    reply.map(|reply| reply.into_json()).map_err(|error| error.kind())
+}
+
+impl World<'_> {
+    /// What a phone sends now.
+    pub fn request(&mut self, phone: usize) -> Request {
+        let now_ms = self.now_ms();
+        let (account, token) = (self.phones[phone].account, self.phones[phone].token);
+        let sent: Vec<LocalPiece> = self.phones[phone].pieces_of(account).cloned().collect();
+        let user = self.users[account].as_str().to_owned();
+        let mut pieces: Vec<_> = sent.iter().map(|piece| piece.write(&user)).collect();
+        let mut bad = Vec::new();
+        if self.profile.invalid && self.dice.chance(30) {
+            let id = self.new_id().to_string();
+            bad.push((id.clone(), "invalid_field"));
+            pieces.insert(
+                0,
+                json!({"pieceId": id, "userId": self.users[token].as_str(), "title": 7}),
+            );
+            bad.push(("hula".to_owned(), "invalid_id"));
+            pieces.push(json!({"pieceId": "hula", "title": "", "lyrics": ""}));
+        }
+        let mut body = json!({"operation": "sync", "pieces": pieces});
+        let mut last_secs = self.phones[phone].last_synced.map(|(secs, _)| secs);
+        if let Some((secs, of)) = self.phones[phone].last_synced {
+            body["lastSyncedAt"] = json!(super::phone::stamp(secs));
+            if of != token {
+                self.phones[phone].may_lack.insert(token);
+            }
+        }
+        if self.profile.invalid && self.dice.chance(5) {
+            let strange = ["", "yesterday", "2099-01-01T00:00:00Z", "12"];
+            body["lastSyncedAt"] = json!(self.dice.pick(&strange));
+            last_secs = None;
+        }
+        for piece in &sent {
+            let is_large = piece.content.0.iter().any(|v| limits::LONG_TEXT_BYTES < v.text().len());
+            let code = if account != token { "wrong_user" } else { "too_large" };
+            if is_large || account != token {
+                bad.push((piece.id.to_string(), code));
+            }
+        }
+        let life = self.life;
+        let body = serde_json::to_vec(&body).expect("JSON can be written");
+        Request {
+            body,
+            phone,
+            token,
+            account,
+            sent,
+            bad,
+            last_secs,
+            life,
+            at_ms: now_ms,
+            is_done: false,
+        }
+    }
+
+    /// Lets a request reach a server; perhaps another phone's whole sync happens in its middle.
+    /// `None`: the request failed.
+    ///
+    /// # Errors
+    ///
+    /// If anything went against the contract.
+    pub async fn call(
+        &mut self,
+        request: &mut Request,
+        mut crossing: Option<&mut Request>,
+    ) -> Checked<(Option<Answer>, Option<Answer>)> {
+        let engine = self.any_engine();
+        let user = self.users[request.token].clone();
+        let start = self.start(request.token);
+        let slot: Arc<Mutex<Option<Outcome>>> = Arc::default();
+        if let Some(other) = crossing.as_deref() {
+            let interlude = self.interlude(other, user.clone(), Arc::clone(&slot));
+            self.crossroads.cross(self.dice.below(6), interlude);
+        }
+        let struck = self.storm.struck();
+        self.storm.blow(self.profile.faults);
+        let body = ask(&engine, &user, &request.body, self.reply_limit).await;
+        self.storm.blow(0);
+        if let Some(interlude) = self.crossroads.left_over() {
+            interlude.await;
+        }
+        let is_calm = self.storm.struck() == struck;
+        let mut other_answer = None;
+        let inner = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let (Some(other), Some(inner)) = (crossing.as_deref_mut(), inner) {
+            // What the outer request had done by then.
+            let half = Course { is_calm: false, is_alone: false };
+            self.take_in(request, None, &inner.before, half)?;
+            self.note(None, || format!("… in the middle of it, phone {}'s request:", other.phone));
+            let start = self.start(other.token);
+            let course = Course { is_calm, is_alone: true };
+            other_answer = self.account(other, inner, &start, course).await?;
+            self.note(None, || "… and the first one goes on".to_owned());
+        }
+        let course = Course { is_calm, is_alone: crossing.is_none() };
+        let observed = observe(&*self.store, &user).await;
+        let outcome = Outcome { body, observed, before: Observed::new() };
+        let answer = self.account(request, outcome, &start, course).await?;
+        Ok((answer, other_answer))
+    }
+
+    fn start(&self, account: usize) -> Start {
+        let tracks = self.ledgers[account].tracks.iter();
+        let live = tracks.filter(|(_, track)| track.content.is_some());
+        live.map(|(id, track)| (*id, (track.k, track.stamp_secs))).collect()
+    }
+
+    fn interlude(
+        &mut self,
+        request: &Request,
+        outer: UserId,
+        slot: Arc<Mutex<Option<Outcome>>>,
+    ) -> Interlude {
+        let (engine, store) = (self.any_engine(), Arc::clone(&self.store));
+        let user = self.users[request.token].clone();
+        let (body, limit) = (request.body.clone(), self.reply_limit);
+        Box::pin(async move {
+            let before = observe(&*store, &outer).await;
+            let body = ask(&engine, &user, &body, limit).await;
+            let observed = observe(&*store, &user).await;
+            let outcome = Outcome { body, observed, before };
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        })
+    }
+
+    /// Checks what came of a request and takes it into the ledger.
+    async fn account(
+        &mut self,
+        request: &mut Request,
+        outcome: Outcome,
+        start: &Start,
+        course: Course,
+    ) -> Checked<Option<Answer>> {
+        let mut reply = match outcome.body {
+            Err(kind) => {
+                let is_expected =
+                    kind == ErrorKind::Unavailable && !(course.is_calm && course.is_alone);
+                self.ensure(is_expected, || format!("the server fails with {kind:?}"))?;
+                self.note(None, || "the server fails".to_owned());
+                None
+            }
+            Ok(body) => {
+                self.check_leaks(request.token, &body)?;
+                let reply = decode(&body);
+                Some(reply.map_err(|error| {
+                    Violation::general(format!("the app cannot read the reply: {error}"))
+                })?)
+            }
+        };
+        if let Some(reply) = &reply {
+            check_rejected(request, reply)?;
+            self.tally.syncs += 1;
+            request.is_done |= course.is_calm;
+        }
+        self.take_in(request, reply.as_ref(), &outcome.observed, course)?;
+        let Some(mut reply) = reply.take() else { return Ok(None) };
+        let settled = self.check_reply(request, &mut reply, start, course)?;
+        self.note_reply(request, &reply);
+        Ok(Some(Answer { reply, settled }))
+    }
+
+    /// Explains every change of the store by the request.
+    fn take_in(
+        &mut self,
+        request: &Request,
+        reply: Option<&Reply>,
+        observed: &Observed,
+        course: Course,
+    ) -> Checked {
+        let (now_ms, life) = (self.now_ms(), self.life);
+        let ledger = &mut self.ledgers[request.token];
+        let gone = ledger.tracks.keys().find(|id| !observed.contains_key(id));
+        if let Some(id) = gone {
+            return Err(Violation::of(*id, "the piece is gone from the store"));
+        }
+        for (id, stored) in observed {
+            let is_bad = request.bad.iter().any(|(bad, _)| *bad == id.to_string());
+            let sent = request.sent.iter().find(|sent| sent.id == *id && !is_bad);
+            let old = ledger.tracks.get(id);
+            let Some(sent) = sent else {
+                let is_same = old.is_some_and(|old| old.raw == stored.raw && old.k == stored.k);
+                if !is_same {
+                    return Err(Violation::of(*id, "the piece changed, and no push was for it"));
+                }
+                continue;
+            };
+            let in_updated =
+                reply.is_some_and(|reply| reply.updated.iter().any(|piece| piece.id == *id));
+            let is_whole = reply.is_some() && course.is_calm && !self.profile.small_replies;
+            let setting = Setting {
+                now_ms,
+                life,
+                retention_ms: RETENTION_MS,
+                by_line: self.profile.by_line,
+                is_taken: in_updated || is_whole,
+            };
+            let old_k = old.map_or(0, |old| old.k);
+            judge(ledger, sent, request, stored, setting)?;
+            if stored.k != old_k {
+                self.tally.versions += 1;
+                let text =
+                    format!("the server goes from version {old_k} to {}: {}", stored.k, stored.raw);
+                if let Some(trace) = &mut self.trace {
+                    trace.push((Some(*id), text));
+                }
+            }
+        }
+        let missing = request.sent.iter().find(|sent| {
+            let is_bad = request.bad.iter().any(|(bad, _)| *bad == sent.id.to_string());
+            let is_whole = reply.is_some() && course.is_calm && !self.profile.small_replies;
+            is_whole && !is_bad && !observed.contains_key(&sent.id)
+        });
+        match missing {
+            Some(sent) => Err(Violation::of(sent.id, "a pushed piece is not in the store")),
+            None => Ok(()),
+        }
+    }
+
+    fn check_leaks(&self, token: usize, body: &[u8]) -> Checked {
+        let text = String::from_utf8_lossy(body);
+        for other in (0..self.users.len()).filter(|other| *other != token) {
+            let leaks =
+                text.contains(&words::mark_of(other)) || text.contains(self.users[other].as_str());
+            self.ensure(!leaks, || "a reply holds something of another account".to_owned())?;
+        }
+        Ok(())
+    }
+
+    fn note_reply(&mut self, request: &Request, reply: &Reply) {
+        if self.trace.is_none() {
+            return;
+        }
+        for (list, pieces) in [("serverPieces", &reply.server), ("updatedPieces", &reply.updated)] {
+            for piece in pieces {
+                let text = format!(
+                    "reply to phone {}: {list} with number {:x}",
+                    request.phone, piece.version
+                );
+                self.note(Some(piece.id), || text);
+            }
+        }
+    }
+
+    /// Sends a request again, which was done before: nothing may change.
+    ///
+    /// # Errors
+    ///
+    /// If something does.
+    pub async fn repeat(&mut self, request: &mut Request) -> Checked<Option<Answer>> {
+        let user = self.users[request.token].clone();
+        let before = observe(&*self.store, &user).await;
+        let is_old = |at_ms: i64| at_ms + RETENTION_MS < self.now_ms();
+        let is_old = request.life != self.life
+            || is_old(request.at_ms)
+            || request.sent.iter().any(|sent| is_old(sent.given_ms));
+        let must_stay = request.is_done && !is_old;
+        let (answer, _) = self.call(request, None).await?;
+        self.tally.repeats += 1;
+        if must_stay {
+            let after = observe(&*self.store, &user).await;
+            let tracks = &self.ledgers[request.token].tracks;
+            let is_certain = |id: &RecordId| {
+                let sent = request.sent.iter().find(|sent| sent.id == *id);
+                let overtaken = tracks.get(id).map(|track| &track.overtaken);
+                sent.zip(overtaken).is_none_or(|(sent, overtaken)| {
+                    !overtaken.contains(&super::judge::delivery(sent.version))
+                })
+            };
+            let differs =
+                after.iter().find(|(id, stored)| before.get(id) != Some(stored) && is_certain(id));
+            if let Some((id, _)) = differs {
+                return Err(Violation::of(*id, "a request that came again changed something"));
+            }
+        }
+        Ok(answer)
+    }
+}
+
+/// Exactly what cannot be accepted is rejected, under its code.
+fn check_rejected(request: &Request, reply: &Reply) -> Checked {
+    let mut expected: Vec<(String, String)> =
+        request.bad.iter().map(|(id, code)| (id.clone(), (*code).to_owned())).collect();
+    let mut rejected = reply.rejected.clone();
+    expected.sort();
+    rejected.sort();
+    if expected != rejected {
+        let text = format!("rejected: {rejected:?}\n  expected: {expected:?}");
+        return Err(Violation::general(text));
+    }
+    Ok(())
+}
+
+/// Every live piece at some time: its version, and its stamp.
+pub type Start = BTreeMap<RecordId, (u32, i64)>;
+
+/// Makes a [`judge::Violation`] about a piece.
+pub fn wrong<T>(id: RecordId, text: impl Into<String>) -> Result<T, judge::Violation> {
+    Err(Violation::of(id, text))
+}

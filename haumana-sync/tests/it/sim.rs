@@ -1,0 +1,48 @@
+//! The model of many phones, over the store in memory.
+
+mod stories;
+
+mod runs {
+    use haumana_sync::sim::{Backend, InMemory, Profile, check, profile};
+
+    /// How many runs of each profile there are.
+    const RUNS: u64 = 275;
+
+    fn number(name: &str) -> Option<u64> {
+        std::env::var(name).ok()?.parse().ok()
+    }
+
+    async fn check_all(profile: Profile) {
+        let make = || Box::<InMemory>::default() as Box<dyn Backend>;
+        let seeds = match number("HAUMANA_SIM_SEED") {
+            Some(seed) => seed..seed + 1,
+            None => 0..number("HAUMANA_SIM_RUNS").unwrap_or(RUNS),
+        };
+        for seed in seeds {
+            check(profile, seed, make).await;
+        }
+    }
+
+    macro_rules! runs {
+        ($($name:ident $profile:ident)*) => { $(
+            #[tokio::test]
+            async fn $name() {
+                check_all(profile::$profile).await;
+            }
+        )* };
+    }
+
+    runs! {
+        everyday EVERYDAY
+        own_fields OWN_FIELDS
+        own_lines OWN_LINES
+        stormy STORMY
+        accounts ACCOUNTS
+        cut_replies CUT_REPLIES
+        backups BACKUPS
+        ages AGES
+        legacy LEGACY
+        deletes DELETES
+        everything EVERYTHING
+    }
+}
