@@ -348,7 +348,8 @@ fn stale_form(
         AppBase::Receipt(_) | AppBase::Unknown => return None,
     };
     // The form was opened on a version that had all of its old texts, if there is one.
-    let old_texts = changed.iter().filter_map(|(name, _)| older_text(record, push, name, base, setting));
+    let old_texts =
+        changed.iter().filter_map(|(name, _)| older_text(record, push, name, base, setting));
     let (first, last) = old_texts.reduce(|common, range| {
         let both = (common.0.max(range.0), common.1.min(range.1));
         if both.0 <= both.1 { both } else { common }
@@ -381,9 +382,10 @@ fn older_text(
     let hash = spec.app_hash(&value);
     let ends = past.iter().skip(1).map(|next| next.version);
     let ends = ends.chain([record.meta.touch(name).version]);
-    let older = past.iter().zip(ends).filter(|(past, end)| {
-        past.hash == hash && *end <= base && setting.oldest <= past.until
-    });
+    let older = past
+        .iter()
+        .zip(ends)
+        .filter(|(past, end)| past.hash == hash && *end <= base && setting.oldest <= past.until);
     older.last().map(|(past, end)| (past.version, end - 1))
 }
 
