@@ -66,11 +66,19 @@ pub fn copy_of(record: &PieceRecord, push: &AppPiece, setting: Setting) -> Versi
     let of_delivery = record.meta.receipts.iter().filter(|old| {
         setting.oldest <= old.at && old.delivery == draft.delivery && draft.delivery != LEGACY
     });
+    let named = push.version.version();
+    let of_no_version = record.version;
     match of_delivery.max_by_key(|old| old.order) {
         Some(latest) if latest.diverged.is_empty() => latest.version,
-        Some(_) => record.version,
-        None if push.version.is_issued() => push.version.version().min(record.version),
-        None => likeliest_version(record, push, setting),
+        Some(_) => of_no_version,
+        None if push.version.is_issued() => {
+            let is_known = named <= record.version && !record.meta.is_foreign(named);
+            if is_known { named } else { of_no_version }
+        }
+        None => {
+            let likeliest = likeliest_version(record, push, setting);
+            if distance(record, push, likeliest) == 0 { likeliest } else { of_no_version }
+        }
     }
 }
 
@@ -190,6 +198,10 @@ fn against_base(
     let mut changes = Vec::new();
     for (name, against) in changed {
         let value = push.piece.get(&name);
+        let old_text = || older_text(record, push, &name, held_version(push, base)?, setting);
+        // Each old text is measured against a version that had it.
+        let form =
+            form.map(|form| old_text().map_or(form, |(first, last)| form.clamp(first, last)));
         let against = match form.filter(|_| is_in_form(&name)) {
             None => Some(against),
             Some(version) => moved(record, push, &name, AppBase::Version(version), setting),
@@ -341,12 +353,7 @@ fn stale_form(
     changed: &[(String, Against)],
     setting: Setting,
 ) -> Option<Version> {
-    let base = match base {
-        AppBase::Version(version) => version,
-        // The form may have been opened before the sync that brought the version it names.
-        AppBase::Receipt(_) if push.version.is_issued() => push.version.version(),
-        AppBase::Receipt(_) | AppBase::Unknown => return None,
-    };
+    let base = held_version(push, base)?;
     // The form was opened on a version that had all of its old texts, if there is one.
     let old_texts =
         changed.iter().filter_map(|(name, _)| older_text(record, push, name, base, setting));
@@ -362,6 +369,16 @@ fn stale_form(
     candidates
         .chain([last])
         .min_by_key(|version| (distance(record, push, *version), u32::MAX - version))
+}
+
+/// The version that the phone held when the form was saved. It names the one that a sync brought
+/// last, which may be after the form was opened.
+fn held_version(push: &AppPiece, base: AppBase<'_>) -> Option<Version> {
+    match base {
+        AppBase::Version(version) => Some(version),
+        AppBase::Receipt(_) if push.version.is_issued() => Some(push.version.version()),
+        AppBase::Receipt(_) | AppBase::Unknown => None,
+    }
 }
 
 /// The versions, first and last, that had the long text of `push` before `base` had another.

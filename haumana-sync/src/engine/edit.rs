@@ -21,6 +21,13 @@ pub struct Change {
     pub against: Against,
 }
 
+impl Change {
+    /// Whether its device has not made a newer push since.
+    fn is_current(&self) -> bool {
+        self.against != Against::Outdated
+    }
+}
+
 /// What is known of the server's side of a changed field since the base.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Against {
@@ -195,7 +202,7 @@ impl Work {
         };
         if old.is_none() && !edit.delete {
             work.create(edit);
-        } else if work.was_deleted && !edit.changes.is_empty() {
+        } else if work.was_deleted && edit.changes.iter().any(Change::is_current) {
             work.bring_back(edit, bases);
         }
         Ok(work)
@@ -300,6 +307,8 @@ impl Work {
 
     fn change(&mut self, edit: &Edit, change: &Change, bases: &Bases) {
         let Some(piece) = &mut self.record.piece else {
+            // Too late to bring the piece back, but kept.
+            self.side.insert(change.name.clone(), change.value.clone());
             return;
         };
         let server = piece.get(&change.name);

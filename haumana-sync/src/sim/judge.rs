@@ -93,6 +93,7 @@ pub fn judge(
     let leeway = leeway(&track, sent, request, setting);
     let Some((content, created)) = after.content() else {
         check_stays_deleted(&track, sent, was_deleted, leeway)?;
+        track.pushes.push(known_push(sent, request, setting.now_ms));
         track.update(after);
         ledger.tracks.insert(id, track);
         return Ok(());
@@ -308,7 +309,8 @@ fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Setting)
             || is_tie
             || is_overtaken
             || (is_expired && !is_issued),
-        stay: is_expired,
+        // A push that agreed with the server may have left a trace beside the content.
+        stay: is_expired || of_delivery().any(|known| push.order < known.order),
         overtaken: is_overtaken,
         form: looks_like_old_form(track, sent),
         older: of_delivery().any(|known| known.left_trace && push.order < known.order)

@@ -316,9 +316,10 @@ impl World<'_> {
             let tracks = &self.ledgers[request.token].tracks;
             let is_certain = |id: &RecordId| {
                 let sent = request.sent.iter().find(|sent| sent.id == *id);
-                let overtaken = tracks.get(id).map(|track| &track.overtaken);
-                sent.zip(overtaken).is_none_or(|(sent, overtaken)| {
-                    !overtaken.contains(&super::judge::delivery(sent.version))
+                sent.zip(tracks.get(id)).is_none_or(|(sent, track)| {
+                    let is_overtaken = track.overtaken.contains(&judge::delivery(sent.version));
+                    let lives_apart = track.travelled && sent.life != Some(self.life);
+                    !is_overtaken && !lives_apart
                 })
             };
             let differs =
