@@ -218,6 +218,10 @@ fn against_base(
             }),
         }
     }
+    if record.piece.is_none() && changes.is_empty() {
+        // What an old form saved does not bring a piece back, and nobody would see the report.
+        return None;
+    }
     let base = match base {
         AppBase::Receipt(receipt) => Some(receipt.version),
         AppBase::Version(version) => Some(version),
