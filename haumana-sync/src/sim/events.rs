@@ -2,16 +2,9 @@
 
 use super::content::{FAVORITE, PRACTICE};
 use super::judge::{Checked, Violation};
-use super::ledger::observe;
 use super::phone::{Request, Stage};
-use super::reply::decode_sessions;
 use super::server::Answer;
 use super::world::World;
-use crate::engine::{EditTimes, Push, PushOp, RETENTION_MS};
-use crate::id::{Key, RecordId};
-use crate::time::UnixMillis;
-use crate::wire::app::SessionsRequest;
-use serde_json::json;
 
 /// How many requests are kept to come again.
 const PAST: usize = 40;
@@ -189,54 +182,6 @@ impl World<'_> {
         Ok(())
     }
 
-    /// `POST /sessions`; `false` if it fails.
-    async fn sync_sessions(&mut self, phone: usize, token: usize) -> Checked<bool> {
-        if self.dice.chance(self.profile.losses / 2) {
-            return Ok(false);
-        }
-        let account = self.phones[phone].account;
-        let name = self.users[account].as_str();
-        let mine = self.phones[phone].sessions.iter();
-        let sent: Vec<_> = mine.filter(|s| s.user == account && !s.uploaded).cloned().collect();
-        let body = json!({"sessions": sent.iter().map(|s| s.write(name)).collect::<Vec<_>>()});
-        let body = serde_json::to_vec(&body).expect("JSON can be written");
-        let request =
-            SessionsRequest::from_json(&body).expect("the app's body has the right shape");
-        let engine = self.any_engine();
-        let user = self.users[token].clone();
-        let (struck, limit) = (self.storm.struck(), self.reply_limit);
-        self.storm.blow(self.profile.faults);
-        let result = engine.sync_sessions(&user, &request, limit).await;
-        self.storm.blow(0);
-        let is_calm = self.storm.struck() == struck;
-        let Ok(reply) = result else {
-            self.ensure(!is_calm, || "/sessions fails".to_owned())?;
-            return Ok(false);
-        };
-        let body = reply.into_json();
-        let reply = decode_sessions(&body).map_err(|error| {
-            Violation::general(format!("the app cannot read /sessions: {error}"))
-        })?;
-        let is_own = reply.server.iter().all(|session| session.user == user.as_str());
-        self.ensure(is_own, || "sessions of another account".to_owned())?;
-        if account == token {
-            let is_taken = |id| reply.uploaded.contains(id);
-            let all = sent.iter().all(|session| is_taken(&session.id));
-            self.ensure(all || !is_calm, || "a session was not taken".to_owned())?;
-            self.ledgers[token].sessions.extend(reply.uploaded.iter().copied());
-        } else {
-            let refused = reply.rejected.len() == sent.len() && reply.uploaded.is_empty();
-            self.ensure(refused, || "sessions of another account were taken".to_owned())?;
-        }
-        let has = |id: &crate::id::RecordId| reply.server.iter().any(|session| session.id == *id);
-        let complete = self.ledgers[token].sessions.iter().all(has);
-        self.ensure(complete || self.profile.small_replies, || "a session is missing".to_owned())?;
-        let users: Vec<String> = self.users.iter().map(|user| user.as_str().to_owned()).collect();
-        let user_of = |name: &str| users.iter().position(|user| user == name).unwrap_or(usize::MAX);
-        self.phones[phone].take_over_sessions(&reply, &user_of);
-        Ok(true)
-    }
-
     /// A request that was sent long ago reaches the server now: again, or for the first time.
     async fn old_request(&mut self) -> Checked {
         if self.past.is_empty() {
@@ -278,105 +223,5 @@ impl World<'_> {
             format!("phone {number}: the app believes in {account}, the token is of {token}")
         });
         Ok(())
-    }
-
-    /// A new client deletes a piece, knowing its last version or an older one.
-    async fn delete_elsewhere(&mut self) -> Checked {
-        let account = self.dice.below(self.users.len());
-        let tracks = self.ledgers[account].tracks.iter();
-        let live: Vec<_> = tracks.filter(|(_, track)| track.content.is_some()).collect();
-        if live.is_empty() {
-            return Ok(());
-        }
-        let (id, k) = self.dice.pick(&live).to_owned();
-        let (id, k) = (*id, k.k);
-        let base = if self.dice.chance(70) { k } else { k.saturating_sub(1) };
-        self.delete_on_a_new_client(account, id, base).await
-    }
-
-    /// A new client deletes a piece of which it knows the version `base`.
-    ///
-    /// # Errors
-    ///
-    /// If the piece is deleted although it was changed since, or is not although it was not.
-    pub async fn delete_on_a_new_client(
-        &mut self,
-        account: usize,
-        id: RecordId,
-        base: u32,
-    ) -> Checked {
-        let k = self.ledgers[account].tracks.get(&id).map_or(0, |track| track.k);
-        let (engine, user, key) = (self.any_engine(), self.users[account].clone(), Key::piece(id));
-        let edited_at = EditTimes::One(UnixMillis(self.now_ms()));
-        let push = Push { key, base: Some(base), edited_at, op: PushOp::Delete };
-        let pushed = engine.push(&user, "new-client", &[push]).await;
-        self.ensure(pushed.is_ok(), || "a delete fails although all is well".to_owned())?;
-        self.note(Some(id), || format!("a new client deletes version {base} of {k}"));
-        let observed = observe(&*self.store, &user).await;
-        if observed[&id].deleted != (base == k) {
-            return Err(Violation::of(id, "a delete of the last version deletes, no other does"));
-        }
-        if let Some(track) = self.ledgers[account].tracks.get_mut(&id) {
-            track.update(&observed[&id]);
-        }
-        Ok(())
-    }
-
-    /// A backup is taken or restored, or the retention time passes.
-    fn rare(&mut self) {
-        let roll = self.dice.below(6);
-        if self.profile.ages && roll == 0 {
-            self.pass(RETENTION_MS + 10 * 86_400_000);
-            self.note(None, || "a hundred days pass".to_owned());
-            self.forget_what_may_be_gone();
-        } else if self.profile.backups && roll <= 2 {
-            self.take_backup();
-        } else if self.profile.backups && roll <= 4 {
-            self.restore();
-        }
-    }
-
-    /// After the retention time only what is in the records is owed.
-    fn forget_what_may_be_gone(&mut self) {
-        for ledger in self.ledgers.iter_mut().chain(self.backup.iter_mut().flatten()) {
-            let tracks = &ledger.tracks;
-            ledger
-                .owed
-                .retain(|(id, mark)| tracks.get(id).is_some_and(|track| track.raw.contains(mark)));
-        }
-    }
-
-    /// A backup of the server is taken, if the backend can.
-    pub fn take_backup(&mut self) {
-        if self.backend.back_up() {
-            self.note(None, || "a backup is taken".to_owned());
-            self.backup = Some(self.ledgers.clone());
-        }
-    }
-
-    /// The server is put back to its backup and started in a new life.
-    pub fn restore(&mut self) {
-        let Some(backup) = self.backup.clone() else { return };
-        self.backend.restore();
-        self.life += 1;
-        self.note(None, || "the backup is restored".to_owned());
-        let lost = std::mem::replace(&mut self.ledgers, backup);
-        for (ledger, lost) in self.ledgers.iter_mut().zip(lost) {
-            ledger.forgotten.extend(lost.forgotten);
-            for (id, was) in lost.tracks {
-                match ledger.tracks.get_mut(&id) {
-                    Some(track) => {
-                        let differs = track.k != was.k
-                            || track.raw != was.raw
-                            || track.stamp_secs != was.stamp_secs;
-                        track.travelled |= was.travelled || differs;
-                    }
-                    None => {
-                        ledger.forgotten.insert(id);
-                    }
-                }
-            }
-        }
-        self.start_servers();
     }
 }

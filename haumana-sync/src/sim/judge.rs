@@ -4,6 +4,7 @@ use super::content::{
     ASPECTS, Content, FIELDS, Val, aspect_name, is_in_form, is_long, is_unchanged,
 };
 use super::ledger::{KnownPush, Ledger, Stored, Track};
+use super::leeway::{Leeway, delivery, known_push, leeway};
 use super::phone::{LocalPiece, Request};
 use super::words::marks;
 use crate::id::RecordId;
@@ -48,21 +49,6 @@ pub struct Setting {
     pub by_line: bool,
     /// Whether the server said that it took the push, or must have.
     pub is_taken: bool,
-}
-
-/// Where the protocol itself cannot know better.
-#[derive(Clone, Copy, Debug, Default)]
-struct Leeway {
-    /// The base is not known: either side may win anything.
-    any: bool,
-    /// The base may be past its retention: the server's value may stay.
-    stay: bool,
-    /// A form that was open too long, or looks like it.
-    form: bool,
-    /// It was overtaken by a push that left no trace, or that came from a clock that was set back.
-    overtaken: bool,
-    /// The push is older than another one from the same delivery: nothing may change.
-    older: bool,
 }
 
 /// Takes in what became of one pushed piece.
@@ -277,78 +263,4 @@ fn is_news(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
     let held = track.versions.get(&((sent.version >> 32) as u32));
     let known = track.seen.0[aspect] | held.map_or(0, |held| held.seen.0[aspect]);
     sent.seen.0[aspect] & !known != 0
-}
-
-fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Setting) -> Leeway {
-    let push = known_push(sent, request, setting.now_ms);
-    let is_issued = (1 << 32) <= sent.version;
-    let is_expired = |at_ms: i64| at_ms + setting.retention_ms < setting.now_ms;
-    let is_settled = sent.life == Some(setting.life) && request.life == setting.life;
-    let of_delivery = || {
-        track
-            .pushes
-            .iter()
-            .filter(|known| known.delivery == push.delivery && !is_expired(known.at_ms))
-    };
-    let is_tie =
-        of_delivery().any(|known| known.order == push.order && known.content != push.content);
-    let is_overtaken = track.overtaken.contains(&push.delivery)
-        || of_delivery().any(|known| {
-            push.sent_ms < known.sent_ms && (!known.left_trace || known.order < push.order)
-        });
-    let is_legacy = !is_issued && sent.synced_secs.is_some();
-    // A merged push whose reply was lost, of a piece that was deleted since: what the phone holds
-    // is of no version, so no number can name it.
-    let is_of_tombstone = track.tombstones.contains(&((sent.version >> 32) as u32));
-    let lives_apart = track.travelled && !is_settled;
-    let is_expired = is_expired(sent.given_ms) || is_expired(request.at_ms);
-    Leeway {
-        any: is_legacy
-            || is_of_tombstone
-            || lives_apart
-            || is_tie
-            || is_overtaken
-            || (is_expired && !is_issued),
-        // A push that agreed with the server may have left a trace beside the content.
-        stay: is_expired || of_delivery().any(|known| push.order < known.order),
-        overtaken: is_overtaken,
-        form: looks_like_old_form(track, sent),
-        older: of_delivery().any(|known| known.left_trace && push.order < known.order)
-            && !is_legacy,
-    }
-}
-
-/// Whether a long text is what it was before the version that the phone holds (rule 4).
-fn looks_like_old_form(track: &Track, sent: &LocalPiece) -> bool {
-    let base = (sent.version >> 32) as u32;
-    let Some(held) = track.versions.get(&base) else { return false };
-    let is_old = |aspect: usize| {
-        let pushed = &sent.content.0[aspect];
-        let equals = |content: &Content| is_unchanged(aspect, pushed, &content.0[aspect]);
-        !pushed.text().trim().is_empty()
-            && !equals(&held.content)
-            && track.versions.range(..base).any(|(_, old)| equals(&old.content))
-    };
-    (0..FIELDS.len()).any(|aspect| is_long(aspect) && is_old(aspect))
-}
-
-/// The delivery that a number names; 0 of those that the app made by itself.
-pub fn delivery(version: u64) -> u64 {
-    if version < 1 << 32 { 0 } else { version >> 12 }
-}
-
-fn known_push(sent: &LocalPiece, request: &Request, now_ms: i64) -> KnownPush {
-    let is_issued = (1 << 32) <= sent.version;
-    KnownPush {
-        delivery: delivery(sent.version),
-        order: (
-            if is_issued { sent.version % (1 << 12) } else { sent.version },
-            // Without the flag `modifiedAt` is the server's.
-            if sent.flagged { sent.modified_ms.div_euclid(1000) } else { i64::MIN },
-        ),
-        content: sent.content.clone(),
-        at_ms: now_ms,
-        sent_ms: request.at_ms,
-        left_trace: false,
-    }
 }

@@ -11,12 +11,16 @@
 //! # What the model excuses
 //!
 //! - What the app itself destroys: an edit that is made while a reply is on its way, and that the
-//!   reply's copy overwrites before any server saw it; a piece that its user deletes on the phone.
-//! - What the protocol cannot know: the base of a copy from before this server; content of a life
-//!   that a restored backup does not remember; edits whose base is past its retention; two pushes
-//!   of one delivery in the same second. There either side may win, and the other must be kept.
+//!   reply's copy overwrites before any server saw it; an unsent edit of one account, overwritten
+//!   by the reply to a request that the app made for another; what its user deletes on the phone.
+//! - What the protocol cannot know ([`leeway`]): the base of a copy from before this server; content
+//!   of a life that a restored backup does not remember, until the phone has synced once; edits
+//!   whose base is past its retention; pushes of one delivery in the same second. There either side
+//!   may win, and the other must be kept.
+//! - Requests that reach the server after a newer one of their phone, where the newer one came from a
+//!   clock that was set back, or changed nothing and so left nothing to know it by.
 //! - A form that was open too long and whose long texts give it away merges with the version it
-//!   was opened on, so short fields may go either way.
+//!   was opened on, so its short fields may go either way.
 //! - Sessions that were accepted after the backup that is restored: the app never sends them again.
 
 #![allow(
@@ -33,10 +37,13 @@ pub mod events;
 pub mod hands;
 pub mod judge;
 pub mod ledger;
+pub mod leeway;
 pub mod phone;
 pub mod profile;
+pub mod rare;
 pub mod reply;
 pub mod server;
+pub mod sessions;
 pub mod storm;
 pub mod story;
 pub mod words;

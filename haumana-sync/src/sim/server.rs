@@ -2,6 +2,7 @@
 
 use super::judge::{self, Checked, Setting, Violation, judge};
 use super::ledger::{Observed, observe};
+use super::leeway::delivery;
 use super::phone::{LocalPiece, Request};
 use super::reply::{Reply, decode};
 use super::storm::Interlude;
@@ -317,7 +318,7 @@ impl World<'_> {
             let is_certain = |id: &RecordId| {
                 let sent = request.sent.iter().find(|sent| sent.id == *id);
                 sent.zip(tracks.get(id)).is_none_or(|(sent, track)| {
-                    let is_overtaken = track.overtaken.contains(&judge::delivery(sent.version));
+                    let is_overtaken = track.overtaken.contains(&delivery(sent.version));
                     let lives_apart = track.travelled && sent.life != Some(self.life);
                     !is_overtaken && !lives_apart
                 })
