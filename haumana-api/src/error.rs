@@ -7,7 +7,7 @@ use crate::verify::Rejection;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use haumana_sync::engine::{self, ErrorKind};
+use haumana_sync::engine::{self, ErrorKind, ImportFlaw};
 use haumana_sync::wire::BadRequest;
 use serde::Serialize;
 use std::error::Error as _;
@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     SlowBody,
     /// The body cannot be taken.
     BadRequest(BadRequest),
+    /// An entry of an import cannot be taken.
+    BadImport(ImportFlaw),
     /// The engine said no.
     Engine(engine::Error),
     /// A mistake of ours.
@@ -106,9 +108,21 @@ impl Failure {
             ),
             Self::SlowBody => unavailable("the body took too long to arrive", "slow_body"),
             Self::BadRequest(bad) => (StatusCode::BAD_REQUEST, bad.code(), bad.to_string(), None),
+            Self::BadImport(flaw) => {
+                (StatusCode::BAD_REQUEST, "invalid_request", flaw.to_string(), Some("import"))
+            }
             Self::Engine(error) => match error.kind() {
                 ErrorKind::Unavailable => unavailable("try again later", "store"),
                 ErrorKind::Erasing => unavailable("the account is being erased", "erasing"),
+                ErrorKind::Importing => {
+                    unavailable("an import into the account is not finished", "importing")
+                }
+                ErrorKind::NotEmpty => (
+                    StatusCode::CONFLICT,
+                    "not_empty",
+                    "the account is not empty; an import needs one that is".into(),
+                    None,
+                ),
                 ErrorKind::Gone => gone("the account was erased"),
                 ErrorKind::PastRetention => gone("it is past its retention"),
                 ErrorKind::NotFound => {
@@ -190,6 +204,12 @@ impl From<BadRequest> for Failure {
     }
 }
 
+impl From<ImportFlaw> for Failure {
+    fn from(flaw: ImportFlaw) -> Self {
+        Self::BadImport(flaw)
+    }
+}
+
 impl From<engine::Error> for Failure {
     fn from(error: engine::Error) -> Self {
         Self::Engine(error)
@@ -209,7 +229,8 @@ mod tests {
             Failure::MethodNotAllowed | Failure::AnotherUser | Failure::NoSuchThing => {}
             Failure::BadQuery | Failure::NotJson | Failure::UnknownEncoding => {}
             Failure::TooLarge | Failure::BrokenBody | Failure::SlowBody => {}
-            Failure::BadRequest(_) | Failure::Engine(_) | Failure::Panicked => {}
+            Failure::BadRequest(_) | Failure::BadImport(_) => {}
+            Failure::Engine(_) | Failure::Panicked => {}
         };
         let failures = vec![
             Failure::Unauthorized(Rejection::NoToken),
@@ -239,7 +260,7 @@ mod tests {
         let mut told: BTreeSet<_> =
             told.map(|answer| (answer.status.as_u16(), answer.code)).collect();
         // Those of the engine cannot be made here; the tests of the calls meet them.
-        told.extend([(409, "conflict_closed"), (410, "gone")]);
+        told.extend([(409, "conflict_closed"), (409, "not_empty"), (410, "gone")]);
 
         let documented = ERRORS.iter();
         let documented: BTreeSet<_> = documented

@@ -65,8 +65,18 @@ pub fn router_beside(api: Api, routes: Router) -> Router {
 impl Api {
     /// Finds out who is asking, and only then reads what they ask.
     pub(crate) async fn enter(&self, request: Request) -> Result<(UserId, Vec<u8>), Failure> {
+        self.enter_as(request, |_| Ok(())).await
+    }
+
+    /// As [`Api::enter`], with a look at who it is before the body is read.
+    pub(crate) async fn enter_as(
+        &self,
+        request: Request,
+        check: impl FnOnce(&UserId) -> Result<(), Failure>,
+    ) -> Result<(UserId, Vec<u8>), Failure> {
         let (head, body) = request.into_parts();
         let user = self.auth.user(&head).await?;
+        check(&user)?;
         let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
         let bounds = Bounds {
             limit_bytes: self.config.request_limit_bytes,

@@ -87,6 +87,7 @@ pub(crate) fn state_number(state: HeadState) -> i64 {
         HeadState::Active => 0,
         HeadState::Erasing => 1,
         HeadState::Erased => 2,
+        HeadState::Importing => 3,
     }
 }
 
@@ -105,6 +106,7 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<HeadState> {
         0 => Ok(HeadState::Active),
         1 => Ok(HeadState::Erasing),
         2 => Ok(HeadState::Erased),
+        3 => Ok(HeadState::Importing),
         number => Err(out_of_range(column, number)),
     }
 }

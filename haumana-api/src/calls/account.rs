@@ -3,7 +3,7 @@
 use super::Call;
 use crate::error::Failure;
 use crate::openapi::{Doc, examples, parameters};
-use crate::reply::{Notes, done};
+use crate::reply::{Notes, Reply, done};
 use crate::router::Api;
 use crate::stream::export_body;
 use axum::extract::rejection::PathRejection;
@@ -11,8 +11,11 @@ use axum::extract::{Path, Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::Response;
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
+use haumana_sync::engine::{Imported, PartState};
 use haumana_sync::id::UserId;
+use haumana_sync::wire::import::ImportRequest;
+use serde_json::json;
 use std::sync::Arc;
 
 pub(super) const CALLS: &[Call] = &[
@@ -25,6 +28,18 @@ pub(super) const CALLS: &[Call] = &[
                 .parameters([parameters::me()])
                 .ok("Export", "A file.", examples::export_reply())
                 .fails(&[403])
+        },
+    },
+    Call {
+        method: "post",
+        path: "/users/{me}/import",
+        serve: || post(import),
+        doc: || {
+            Doc::call("import", "Put an export into an empty account; again changes nothing")
+                .parameters([parameters::me()])
+                .body("ImportRequest", examples::import())
+                .ok("ImportReply", "How much is in the account now.", examples::import_reply())
+                .fails(&[403, 409])
         },
     },
     Call {
@@ -57,6 +72,26 @@ async fn export(
     headers.insert(CONTENT_DISPOSITION, file);
     response.extensions_mut().insert(Notes::default());
     Ok(response)
+}
+
+async fn import(
+    State(api): State<Arc<Api>>,
+    me: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Reply, Failure> {
+    let (user, body) = api.enter_as(request, |user| check_me(user, me)).await?;
+    let import = api.engine.check_import(&user, ImportRequest::from_json(&body)?)?;
+    let imported = api.engine.import(&import).await?;
+    Ok(Reply::new(import_reply(imported)))
+}
+
+fn import_reply(imported: Imported) -> Vec<u8> {
+    let Imported { pieces, sessions, history, conflicts, tombstones, state } = imported;
+    let reply = json!({
+        "pieces": pieces, "practiceSessions": sessions, "history": history,
+        "conflicts": conflicts, "tombstones": tombstones, "done": state == PartState::Done,
+    });
+    reply.to_string().into_bytes()
 }
 
 async fn erase(

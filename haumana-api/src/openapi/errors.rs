@@ -15,7 +15,11 @@ pub(crate) const ERRORS: [(u16, &[&str], &str); 11] = [
     (403, &["forbidden"], "This is another user's."),
     (404, &["not_found"], "There is no such record, or no such call."),
     (405, &["method_not_allowed"], "The call takes another method; see the Allow header."),
-    (409, &["conflict_closed"], "The conflict was closed with another resolution."),
+    (
+        409,
+        &["conflict_closed", "not_empty"],
+        "The conflict was closed with another resolution; the account to import into is not empty.",
+    ),
     (410, &["gone"], "The account was erased, or it is past its retention."),
     (413, &["payload_too_large"], "The body is larger than this server takes."),
     (415, &["unsupported_media_type"], "The body must be JSON, plain or as gzip."),

@@ -159,10 +159,26 @@ pub(crate) fn restore_reply() -> Value {
     json!({ "version": 4 })
 }
 
+/// An empty one: the account that the examples are tried on holds something.
+pub(crate) fn import() -> [(&'static str, Value); 1] {
+    let nothing = json!({
+        "exportDate": AT, "exportVersion": "1.0", "user": { "id": "110248495921238986420" },
+        "pieces": [], "practiceSessions": [], "history": [], "conflicts": [], "tombstones": [],
+    });
+    [("the export of an empty account", nothing)]
+}
+
+pub(crate) fn import_reply() -> Value {
+    json!({
+        "pieces": 12, "practiceSessions": 340, "history": 30, "conflicts": 2, "tombstones": 1,
+        "done": true,
+    })
+}
+
 pub(crate) fn export_reply() -> Value {
     let earlier = json!({
-        "kind": "piece", "id": PIECE, "version": 1, "side": 0, "at": AT, "deviceId": "ipad",
-        "changed": [], "lost": [], "deleted": false, "value": value(),
+        "kind": "piece", "id": PIECE, "version": 1, "side": 0, "at": AT, "supersededAt": AT,
+        "deviceId": "ipad", "changed": [], "lost": [], "deleted": false, "value": value(),
     });
     json!({
         "exportDate": AT, "exportVersion": "1.0", "user": { "id": "110248495921238986420" },

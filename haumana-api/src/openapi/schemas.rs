@@ -295,6 +295,7 @@ fn of_export() -> Value {
             "description": "0: the version; others: a push of which a part lost.",
         },
             "at": reference("Time"),
+            "supersededAt": reference("Time"),
             "deviceId": { "type": ["string", "null"] },
             "changed": { "type": "array", "items": { "type": "string" } },
             "lost": { "type": "array", "items": object(&["field", "reason"], json!({
@@ -314,7 +315,24 @@ fn of_export() -> Value {
             "deleted": { "type": "boolean", "const": true },
         }),
     );
-    json!({ "Export": object(&required, json!({
+    let list = json!({ "type": "array", "items": { "type": "object" } });
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let counts = ["pieces", "practiceSessions", "history", "conflicts", "tombstones", "done"];
+    json!({ "ImportRequest": object(&["exportVersion", "pieces", "practiceSessions"], json!({
+        "exportDate": reference("Time"),
+        "exportVersion": { "type": "string", "const": "1.0" },
+        "user": { "type": ["object", "null"], "description": "Whose export it is." },
+        "pieces": list, "practiceSessions": list, "history": list, "conflicts": list,
+        "tombstones": list,
+        "next": {
+            "type": ["string", "null"],
+            "description": "Present in every page of an export but the last: more is to come.",
+        },
+    })), "ImportReply": object(&counts, json!({
+        "pieces": count, "practiceSessions": count, "history": count, "conflicts": count,
+        "tombstones": count,
+        "done": { "type": "boolean", "description": "False: the next page is waited for." },
+    })), "Export": object(&required, json!({
         "exportDate": reference("Time"),
         "exportVersion": { "type": "string" },
         "user": object(&["id"], json!({ "id": { "type": "string" } })),

@@ -43,7 +43,8 @@ pub async fn the_head_is_exactly_what_the_last_commit_wrote(store: &dyn Store) {
     };
     let mut before = None;
 
-    for state in [HeadState::Active, HeadState::Erasing, HeadState::Erased] {
+    let states = [HeadState::Active, HeadState::Erasing, HeadState::Importing, HeadState::Erased];
+    for state in states {
         let next = next_batch(before.as_ref(), Vec::new(), Vec::new()).head;
         let head = match before {
             None => small.clone(),

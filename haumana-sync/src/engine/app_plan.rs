@@ -407,7 +407,7 @@ fn older_text(
         .iter()
         .zip(ends)
         .filter(|(past, end)| past.hash == hash && *end <= base && setting.oldest <= past.until);
-    older.last().map(|(past, end)| (past.version, end - 1))
+    older.last().map(|(past, end)| (past.version, end.saturating_sub(1)))
 }
 
 /// The version that differs from `push` in the fewest fields, ties to the oldest.

@@ -153,7 +153,7 @@ impl Engine {
     }
 
     /// Commits one batch; an unknown outcome is settled by the identical call.
-    async fn commit_once(
+    pub(super) async fn commit_once(
         &self,
         user: &UserId,
         head: Option<&Head>,
@@ -206,18 +206,13 @@ impl Engine {
     }
 
     fn batch(&self, old: Option<&Head>, drafts: Vec<Draft>, now: UnixMillis) -> Batch {
-        let mut head = old.cloned().unwrap_or_else(|| self.first_head(now));
-        head.revision.0 += 1;
-        head.stamp = head.stamp.max(Stamp(now.secs() + STAMP_AHEAD_SECS));
-        head.generation = self.config.generation;
-        head.commit = CommitId(self.random_u128());
-        head.state = HeadState::Active;
+        let mut head = self.next_head(old, HeadState::Active, now);
         if head.purged_at.plus_ms(PURGE_EVERY_MS) <= now {
             head.purged_at = now;
         }
         let (mut records, mut history) = (Vec::new(), Vec::new());
         for draft in drafts {
-            count_draft(&mut head, &draft);
+            count(&mut head, draft.old, &draft.new);
             history.extend(draft.history);
             records.push(draft.new);
             records.extend(draft.inbox);
@@ -230,6 +225,17 @@ impl Engine {
             record.stamp = head.stamp;
         }
         Batch { head, records, history }
+    }
+
+    /// The head of a commit on `old`, with the sums still as they were.
+    pub(super) fn next_head(&self, old: Option<&Head>, state: HeadState, now: UnixMillis) -> Head {
+        let mut head = old.cloned().unwrap_or_else(|| self.first_head(now));
+        head.revision.0 += 1;
+        head.stamp = head.stamp.max(Stamp(now.secs() + STAMP_AHEAD_SECS));
+        head.generation = self.config.generation;
+        head.commit = CommitId(self.random_u128());
+        head.state = state;
+        head
     }
 
     pub(super) fn first_head(&self, now: UnixMillis) -> Head {
@@ -259,13 +265,13 @@ pub fn live_term(hash: Digest, version: u32) -> Digest {
 }
 
 /// Keeps the head's sums: what the record was goes out, what it is comes in.
-fn count_draft(head: &mut Head, draft: &Draft) {
-    let (key, new) = (draft.new.key, &draft.new);
+pub fn count(head: &mut Head, old: Option<OldFacts>, new: &Envelope) {
+    let key = new.key;
     if key.kind == Kind::Conflict {
         return;
     }
     let is_live_piece = |deleted: bool| key.kind == Kind::Piece && !deleted;
-    if let Some(old) = draft.old {
+    if let Some(old) = old {
         head.versions = head.versions.minus(Digest::of_version(key, old.version, old.deleted));
         if is_live_piece(old.deleted) {
             head.content = head.content.minus(live_term(old.hash, old.version));

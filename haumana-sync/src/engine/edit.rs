@@ -183,6 +183,8 @@ impl Work {
         let is_foreign = edit.above.is_some_and(|above| old_version < above)
             || (old.is_some() && record.meta.generation < setting.generation);
         let floor = old_version.max(edit.above.unwrap_or(0));
+        // After an import the versions above may have been given out by the server that it is from.
+        let is_foreign = is_foreign || record.meta.is_foreign(floor + 1);
         let leap = if is_foreign { limits::VERSION_LEAP } else { 0 };
         let new_version = floor + 1 + leap;
         if limits::VERSION < new_version {
@@ -441,7 +443,7 @@ impl Work {
 
     fn raise(&mut self, edit: &Edit) {
         let skipped = (self.old_version + 1, self.new_version - 1);
-        if skipped.0 <= skipped.1 {
+        if skipped.0 <= skipped.1 && !self.record.meta.foreign.contains(&skipped) {
             self.record.meta.foreign.push(skipped);
         }
         self.record.version = self.new_version;

@@ -22,7 +22,7 @@ impl Engine {
             };
             match head.state {
                 HeadState::Erased => return Ok(()),
-                HeadState::Active => {
+                HeadState::Active | HeadState::Importing => {
                     self.replace_head(user, &head, HeadState::Erasing).await?;
                 }
                 HeadState::Erasing => {

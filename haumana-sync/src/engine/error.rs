@@ -10,6 +10,10 @@ pub enum ErrorKind {
     Unavailable,
     /// The account is being erased. Send the same request again later.
     Erasing,
+    /// An import into the account is under way, or broke off. Send the same request again later.
+    Importing,
+    /// The account holds something that the import does not.
+    NotEmpty,
     /// The account was erased; what the device holds belongs to the time before.
     Gone,
     /// There is no such record, version or conflict.

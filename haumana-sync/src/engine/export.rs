@@ -1,13 +1,14 @@
 //! Everything of one user, written page by page.
 
 use super::commit::StoredConflict;
-use super::export_write::{write_history, write_piece, write_session, write_tombstone};
+use super::export_write::{
+    write_entry, write_history, write_piece, write_session, write_tombstone,
+};
 use super::record::{parse, to_json};
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, Kind, UserId};
 use crate::store::{After, Envelope, Epoch, Place, Version};
 use crate::time::UnixMillis;
-use crate::wire::sync::write_conflict;
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
 
@@ -160,23 +161,15 @@ impl Engine {
             Part::Pieces => write_piece(&mut export.out, &export.user, record),
             Part::Sessions => write_session(&mut export.out, &export.user, record),
             Part::Tombstones => write_tombstone(&mut export.out, record),
-            Part::Conflicts | Part::History => self.export_conflict(export, record).await?,
+            Part::Conflicts | Part::History => self.export_conflict(export, record).await,
         }
-        Ok(())
     }
 
     /// Writes an entry of the inbox; a closed one with how it was closed.
     async fn export_conflict(&self, export: &mut Export, record: &Envelope) -> Result<()> {
         let stored: StoredConflict = parse(&record.content)?;
         let conflict = self.open_conflict(&export.user, record).await?;
-        write_conflict(&mut export.out, &conflict);
-        if let Some(resolution) = &stored.resolution {
-            // `set` is remembered with a hash of the value, which is nobody's business.
-            let word = resolution.split(' ').next().unwrap_or_default();
-            export.out.pop();
-            // Writing into a String cannot fail.
-            let _ = write!(export.out, r#","resolution":{}}}"#, to_json(&word));
-        }
+        write_entry(&mut export.out, &conflict, &stored);
         Ok(())
     }
 

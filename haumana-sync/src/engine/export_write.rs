@@ -1,41 +1,80 @@
 //! The entries of an export. Content is spliced in as it is stored, byte for byte.
 
-use super::Result;
+use super::commit::StoredConflict;
+use super::meta::{FORMAT, Meta};
 use super::record::{HistoryMeta, parse, to_json};
+use super::{Conflict, Error, Result};
 use crate::id::UserId;
-use crate::store::{Envelope, HistoryEntry};
+use crate::record::BESIDE_KEY;
+use crate::store::{Envelope, Generation, HistoryEntry};
+use crate::wire::sync::write_conflict;
 use serde_json::json;
 use std::fmt::Write as _;
 
 // Writing into a String cannot fail, so what it returns is dropped throughout.
 
-pub(super) fn write_piece(out: &mut String, user: &UserId, record: &Envelope) {
-    let (id, user) = (record.key.id, to_json(&user.as_str()));
-    let (version, at) = (record.version, record.modified_at);
-    let _ = write!(
-        out,
-        r#"{{"pieceId":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}","locallyModified":false,{}"#,
-        &record.content[1..]
-    );
+/// What stands beside a record's fields, for those who import it; without what is only this
+/// server's.
+fn beside(record: &Envelope) -> Result<String> {
+    if FORMAT < record.format {
+        return Err(Error::newer_format());
+    }
+    let mut meta: Meta = parse(&record.meta)?;
+    meta.generation = Generation(0);
+    // Every import makes the ranges above anew.
+    meta.foreign.retain(|(from, _)| *from <= record.version);
+    Ok(format!(r#""{BESIDE_KEY}":{}"#, to_json(&meta)))
 }
 
-pub(super) fn write_session(out: &mut String, user: &UserId, record: &Envelope) {
+pub(super) fn write_piece(out: &mut String, user: &UserId, record: &Envelope) -> Result<()> {
     let (id, user) = (record.key.id, to_json(&user.as_str()));
-    let (version, at) = (record.version, record.modified_at);
+    let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
     let _ = write!(
         out,
-        r#"{{"sessionId":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}",{}"#,
+        r#"{{"pieceId":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}","locallyModified":false,{beside},{}"#,
         &record.content[1..]
     );
+    Ok(())
 }
 
-pub(super) fn write_tombstone(out: &mut String, record: &Envelope) {
+pub(super) fn write_session(out: &mut String, user: &UserId, record: &Envelope) -> Result<()> {
+    let (id, user) = (record.key.id, to_json(&user.as_str()));
+    let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
+    let _ = write!(
+        out,
+        r#"{{"sessionId":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}",{beside},{}"#,
+        &record.content[1..]
+    );
+    Ok(())
+}
+
+pub(super) fn write_tombstone(out: &mut String, record: &Envelope) -> Result<()> {
     let (kind, id) = (record.key.kind.as_str(), record.key.id);
-    let (version, at) = (record.version, record.modified_at);
+    let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
     let _ = write!(
         out,
-        r#"{{"kind":"{kind}","id":"{id}","version":{version},"modifiedAt":"{at}","deleted":true}}"#
+        r#"{{"kind":"{kind}","id":"{id}","version":{version},"modifiedAt":"{at}","deleted":true,{beside}}}"#
     );
+    Ok(())
+}
+
+/// Writes an entry of the inbox: where the lost value is kept, and how it was closed if it was.
+pub(super) fn write_entry(out: &mut String, conflict: &Conflict, stored: &StoredConflict) {
+    write_conflict(out, conflict);
+    out.pop();
+    let _ = write!(out, r#","version":{}"#, stored.version);
+    if let Some((version, side)) = stored.lost {
+        let _ = write!(out, r#","lostIn":{{"version":{version},"side":{side}}}"#);
+    }
+    if let Some(resolution) = &stored.resolution {
+        // Of a value that was set only the hash is kept.
+        let (word, hash) = resolution.split_once(' ').unwrap_or((resolution, ""));
+        let _ = write!(out, r#","resolution":{}"#, to_json(&word));
+        if !hash.is_empty() {
+            let _ = write!(out, r#","resolutionHash":{}"#, to_json(&hash));
+        }
+    }
+    out.push('}');
 }
 
 /// Writes a superseded version, or (`side` above 0) a push of which a part lost.
@@ -45,10 +84,10 @@ pub(super) fn write_history(out: &mut String, entry: &HistoryEntry) -> Result<()
     let lost: Vec<_> =
         lost.map(|(field, reason)| json!({ "field": field, "reason": reason })).collect();
     let (kind, id) = (entry.key.key.kind.as_str(), entry.key.key.id);
-    let (version, side, at) = (entry.key.version, entry.key.side, meta.at);
+    let (version, side, at, until) = (entry.key.version, entry.key.side, meta.at, entry.at);
     let _ = write!(
         out,
-        r#"{{"kind":"{kind}","id":"{id}","version":{version},"side":{side},"at":"{at}","deviceId":{},"changed":{},"lost":{},"deleted":{},"value":{}}}"#,
+        r#"{{"kind":"{kind}","id":"{id}","version":{version},"side":{side},"at":"{at}","supersededAt":"{until}","deviceId":{},"changed":{},"lost":{},"deleted":{},"value":{}}}"#,
         to_json(&meta.device),
         to_json(&meta.changed),
         to_json(&lost),

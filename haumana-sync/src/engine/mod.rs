@@ -15,6 +15,9 @@ mod error;
 mod export;
 mod export_write;
 mod history;
+mod import;
+mod import_check;
+mod import_read;
 mod inbox;
 mod inbox_page;
 mod meta;
@@ -29,6 +32,8 @@ pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};
 pub use export::{EXPORT_VERSION, Export};
 pub use history::{EarlierValue, HistoryPage, LostValue, VersionEntry};
+pub use import::{Imported, PartState};
+pub use import_check::{CheckedImport, ImportFlaw};
 pub use inbox::{Conflict, ConflictPlace, PieceVersion, Resolution};
 pub use pull::{Changed, Pulled};
 pub use push::{EditTimes, Push, PushOp, PushOutcome, PushResult};
@@ -114,12 +119,17 @@ impl Engine {
     }
 }
 
-/// Refuses work on an account that is being erased.
+/// Refuses work on an account that is being erased or imported.
 fn check_state(head: Option<&Head>) -> Result<()> {
-    if head.is_some_and(|head| head.state == HeadState::Erasing) {
-        return Err(Error::new(ErrorKind::Erasing, "the account is being erased"));
+    match head.map(|head| head.state) {
+        None | Some(HeadState::Active | HeadState::Erased) => Ok(()),
+        Some(HeadState::Erasing) => {
+            Err(Error::new(ErrorKind::Erasing, "the account is being erased"))
+        }
+        Some(HeadState::Importing) => {
+            Err(Error::new(ErrorKind::Importing, "an import into the account is not finished"))
+        }
     }
-    Ok(())
 }
 
 /// How many more records and bytes the user has room for.

@@ -10,15 +10,23 @@ use super::{Conflict, Engine, Result, Room, check_state};
 use crate::digest::Digest;
 use crate::id::{Key, Kind, UserId};
 use crate::merge::Reason;
-use crate::record::{FieldError, Piece, Value, field_spec};
+use crate::record::{BESIDE_KEY, FieldError, Piece, Value, field_spec};
 use crate::store::{Envelope, Head, HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Keys that name or number a record; they cannot be set.
-const RESERVED: [&str; 7] =
-    ["pieceId", "sessionId", "userId", "version", "modifiedAt", "lastSyncedAt", "locallyModified"];
+const RESERVED: [&str; 8] = [
+    "pieceId",
+    "sessionId",
+    "userId",
+    "version",
+    "modifiedAt",
+    "lastSyncedAt",
+    "locallyModified",
+    BESIDE_KEY,
+];
 
 /// When a push's fields were edited, by the device's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,6 +47,8 @@ pub enum HeadState {
     Erasing,
     /// Everything was erased at this time and nothing was accepted since.
     Erased,
+    /// An import is under way or broke off; nothing but its rest is accepted.
+    Importing,
 }
 
 /// The one small item that says where a user's stream stands.

@@ -6,8 +6,8 @@ use crate::id::{RecordId, UserId};
 use crate::json::JsonText;
 use crate::limits;
 use crate::record::{
-    EndedAtSource, FieldClass, FieldError, FieldSpec, PIECE_FIELDS, Piece, Session, Value,
-    field_spec,
+    BESIDE_KEY, EndedAtSource, FieldClass, FieldError, FieldSpec, PIECE_FIELDS, Piece, Session,
+    Value, field_spec,
 };
 use crate::time::UnixMillis;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
@@ -296,6 +296,9 @@ fn read_piece_key<'de, A: MapAccess<'de>>(
         "pieceId" => raw.id = value(map, "pieceId")?,
         "userId" => raw.user = value(map, "userId")?,
         "version" => raw.version = value(map, "version")?,
+        BESIDE_KEY => {
+            map.next_value::<IgnoredAny>()?;
+        }
         "locallyModified" => {
             raw.flagged = value::<A, bool>(map, "locallyModified")?.unwrap_or_default();
         }
@@ -334,7 +337,7 @@ fn read_session_key<'de, A: MapAccess<'de>>(
         "pieceId" => raw.piece_id = value(map, "pieceId")?,
         "endedAtSource" => raw.source = value(map, "endedAtSource")?,
         // What the earlier backend or this one added to a reply, coming back.
-        "version" | "modifiedAt" | "lastSyncedAt" | "syncedAt" | "locallyModified" => {
+        "version" | "modifiedAt" | "lastSyncedAt" | "syncedAt" | "locallyModified" | BESIDE_KEY => {
             map.next_value::<IgnoredAny>()?;
         }
         name @ ("startedAt" | "endedAt" | "createdAt") => {

@@ -4,6 +4,7 @@ pub mod app;
 mod app_record;
 mod app_reply;
 pub mod history;
+pub mod import;
 pub mod inbox;
 pub mod sync;
 mod version;

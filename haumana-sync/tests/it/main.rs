@@ -6,6 +6,7 @@ mod app;
 mod conformance;
 mod export;
 mod history;
+mod import;
 mod merge;
 mod push;
 mod sim;

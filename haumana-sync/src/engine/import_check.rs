@@ -1,0 +1,135 @@
+//! An import is looked at whole before anything of it is written.
+
+use super::Engine;
+use super::import_read::{Read, Reading};
+use crate::id::{Key, UserId};
+use crate::store::{Envelope, HistoryEntry, HistoryKey, Version};
+use crate::time::UnixMillis;
+use crate::wire::Refusal;
+use crate::wire::import::ImportRequest;
+use serde_json::value::RawValue;
+use std::collections::{HashMap, HashSet};
+
+/// The first entry of an export that cannot be taken. `Display` holds nothing of what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{list}[{at}]: {what} ({})", .refusal.code())]
+pub struct ImportFlaw {
+    /// The list that it stands in.
+    pub list: &'static str,
+    /// Its place in the list, from 0.
+    pub at: usize,
+    /// What kind of flaw it is.
+    pub refusal: Refusal,
+    what: &'static str,
+}
+
+/// An export of which every entry can be taken. It borrows the document, and an entry is read again
+/// when it is written.
+#[derive(Debug)]
+pub struct CheckedImport<'a> {
+    pub(super) request: ImportRequest<'a>,
+    pub(super) user: UserId,
+    pub(super) now: UnixMillis,
+    /// Records that were deleted while the export was read stand in it twice.
+    dead: HashSet<Key>,
+}
+
+/// One entry.
+pub(super) enum Entry {
+    Record(Envelope),
+    History(HistoryEntry),
+}
+
+/// A list of the document, and how its entries are read.
+type List<'r, 'a> = (&'static str, &'r [&'a RawValue], fn(&Reading<'_>, &RawValue) -> Read<Entry>);
+
+fn lists<'r, 'a>(request: &'r ImportRequest<'a>) -> [List<'r, 'a>; 5] {
+    [
+        ("pieces", &request.pieces, |reading, json| reading.piece(json).map(Entry::Record)),
+        ("practiceSessions", &request.sessions, |reading, json| {
+            reading.session(json).map(Entry::Record)
+        }),
+        ("history", &request.history, |reading, json| reading.history(json).map(Entry::History)),
+        ("conflicts", &request.conflicts, |reading, json| {
+            reading.conflict(json).map(Entry::Record)
+        }),
+        ("tombstones", &request.tombstones, |reading, json| {
+            reading.tombstone(json).map(Entry::Record)
+        }),
+    ]
+}
+
+impl Engine {
+    /// Looks at every entry of an export that `user` wants to import.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportFlaw`] names the first entry that cannot be taken; then nothing of it can be.
+    pub fn check_import<'a>(
+        &self,
+        user: &UserId,
+        request: ImportRequest<'a>,
+    ) -> Result<CheckedImport<'a>, ImportFlaw> {
+        let now = self.clock.now();
+        let mut import = CheckedImport { request, user: user.clone(), now, dead: HashSet::new() };
+        let reading = self.reading(&import);
+        let (mut live, mut dead) = (HashMap::new(), HashSet::new());
+        let mut versions = HashSet::new();
+        for (list, entries, read) in lists(&import.request) {
+            for (at, json) in entries.iter().enumerate() {
+                let flaw = |refusal: Refusal, what| ImportFlaw { list, at, refusal, what };
+                let entry =
+                    read(&reading, json).map_err(|refusal| flaw(refusal, refusal.message()))?;
+                let is_first = match entry {
+                    Entry::History(entry) => versions.insert(entry.key),
+                    Entry::Record(record) => is_new(&record, &mut live, &mut dead),
+                };
+                if !is_first {
+                    return Err(flaw(Refusal::InvalidId, "the same stands in the document twice"));
+                }
+            }
+        }
+        import.dead = dead.into_iter().filter(|key| live.contains_key(key)).collect();
+        Ok(import)
+    }
+
+    pub(super) fn reading<'i>(&self, import: &'i CheckedImport<'_>) -> Reading<'i> {
+        Reading {
+            user: &import.user,
+            owner: import.request.owner.as_deref(),
+            now: import.now,
+            generation: self.config.generation,
+        }
+    }
+}
+
+/// Whether no entry before is of the same record. A record that was deleted while it was exported
+/// may be a tombstone of a greater version too.
+fn is_new(record: &Envelope, live: &mut HashMap<Key, Version>, dead: &mut HashSet<Key>) -> bool {
+    let key = record.key;
+    let is_tombstone = record.deleted && key.kind != crate::id::Kind::Conflict;
+    if !is_tombstone {
+        return live.insert(key, record.version).is_none();
+    }
+    dead.insert(key) && live.get(&key).is_none_or(|version| *version < record.version)
+}
+
+impl CheckedImport<'_> {
+    /// Reads the entries one after the other. They were read before, so none is left out but
+    /// records that a tombstone of the same document stands for.
+    pub(super) fn entries<'r>(&'r self, reading: Reading<'r>) -> impl Iterator<Item = Entry> + 'r {
+        let lists = lists(&self.request).into_iter();
+        let entries = lists.flat_map(move |(_, entries, read)| {
+            entries.iter().filter_map(move |json| read(&reading, json).ok())
+        });
+        entries.filter(|entry| match entry {
+            Entry::Record(record) => record.deleted || !self.dead.contains(&record.key),
+            Entry::History(_) => true,
+        })
+    }
+}
+
+/// The keys of entries that may be in the store already.
+pub(super) fn history_keys(entries: &[HistoryEntry]) -> Vec<HistoryKey> {
+    entries.iter().map(|entry| entry.key).collect()
+}

@@ -1,0 +1,78 @@
+//! The document that an export is, coming back.
+
+use super::{BadRequest, read_object};
+use crate::engine::EXPORT_VERSION;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The body of `POST /users/{me}/import`: an export, or one page of it. The entries are read one by
+/// one, so that the document is in memory once.
+#[derive(Debug)]
+pub struct ImportRequest<'a> {
+    /// Whose export it is, where it says so.
+    pub owner: Option<String>,
+    /// Live pieces.
+    pub pieces: Vec<&'a RawValue>,
+    /// Live sessions.
+    pub sessions: Vec<&'a RawValue>,
+    /// Superseded versions, and pushes of which a part lost.
+    pub history: Vec<&'a RawValue>,
+    /// The inbox.
+    pub conflicts: Vec<&'a RawValue>,
+    /// Deleted records.
+    pub tombstones: Vec<&'a RawValue>,
+    /// Whether another page follows.
+    pub has_next: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    #[serde(borrow)]
+    export_version: Cow<'a, str>,
+    #[serde(borrow, default)]
+    user: Option<Owner<'a>>,
+    #[serde(borrow)]
+    pieces: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    practice_sessions: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    history: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    conflicts: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    tombstones: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    next: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Owner<'a> {
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+}
+
+impl<'a> ImportRequest<'a> {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRequest`] if it is no export, or one of another form than [`EXPORT_VERSION`].
+    pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
+        let body: Body<'a> = read_object(body)?;
+        if body.export_version != EXPORT_VERSION {
+            return Err(BadRequest::Shape);
+        }
+        let owner = body.user.and_then(|user| user.id).map(Cow::into_owned);
+        Ok(Self {
+            owner: owner.filter(|id| !id.is_empty()),
+            pieces: body.pieces,
+            sessions: body.practice_sessions,
+            history: body.history,
+            conflicts: body.conflicts,
+            tombstones: body.tombstones,
+            has_next: body.next.is_some(),
+        })
+    }
+}
