@@ -1,7 +1,7 @@
 //! The three places where a benchmark syncs: the engine in memory, on SQLite, and over HTTP.
 
 use crate::{apply, body, pieces};
-use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom, limits};
+use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
 use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS, Random};
 use haumana_sync::id::UserId;
@@ -78,6 +78,7 @@ impl Bench {
         let config = ApiConfig {
             request_limit_bytes: limits::REQUEST_BYTES,
             reply_limit_bytes: REPLY_BYTES,
+            exports: Exports::Streamed,
             cors_origins: Vec::new(),
             body_timeout: Duration::from_secs(60),
         };

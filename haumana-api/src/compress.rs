@@ -1,6 +1,8 @@
 //! Compressing replies for those who ask for it.
 
+use crate::gzip_body::GzipBody;
 use crate::limits::COMPRESS_FROM_BYTES;
+use crate::stream::Streamed;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, VARY,
@@ -41,10 +43,12 @@ fn weight(parameters: &str) -> Option<f32> {
     (name.trim().eq_ignore_ascii_case("q") && (0.0..=1.0).contains(&value)).then_some(value)
 }
 
-/// Compresses a response whose size is known and worth it, if that `is_wanted`.
+/// Compresses a response if that `is_wanted`: one whose size is known and worth it, or one of ours
+/// that is sent while it is read.
 pub(crate) async fn compress(mut response: Response, is_wanted: bool) -> Response {
     let Some(size) = response.body().size_hint().exact() else {
-        return response;
+        let is_ours = response.extensions().get::<Streamed>().is_some();
+        return if is_ours { compress_stream(response, is_wanted) } else { response };
     };
     let is_large = (COMPRESS_FROM_BYTES as u64) < size;
     if !is_large || response.headers().contains_key(CONTENT_ENCODING) {
@@ -63,6 +67,16 @@ pub(crate) async fn compress(mut response: Response, is_wanted: bool) -> Respons
     head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     head.headers.remove(CONTENT_LENGTH);
     Response::from_parts(head, Body::from(packed))
+}
+
+fn compress_stream(mut response: Response, is_wanted: bool) -> Response {
+    response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
+    if !is_wanted {
+        return response;
+    }
+    let (mut head, body) = response.into_parts();
+    head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Response::from_parts(head, Body::new(GzipBody::new(body)))
 }
 
 /// Packs at the fastest level: lyrics shrink to a third at any, and the phone is waiting.

@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     UnknownEncoding,
     /// The body is larger than the host takes, perhaps only once decompressed.
     TooLarge,
+    /// What was asked for is larger than one reply of this host.
+    ExportTooLarge,
     /// The body ended early, or is not what its encoding says.
     BrokenBody,
     /// The body took too long to arrive.
@@ -99,6 +101,13 @@ impl Failure {
                 "payload_too_large",
                 "the body is larger than this server takes".into(),
                 None,
+            ),
+            Self::ExportTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "payload_too_large",
+                "the export exceeds one reply of this server; ask for it in pages: ?page=first"
+                    .into(),
+                Some("export"),
             ),
             Self::BrokenBody => (
                 StatusCode::BAD_REQUEST,
@@ -228,7 +237,8 @@ mod tests {
             Failure::Unauthorized(_) | Failure::KeysUnavailable | Failure::NoSuchRoute => {}
             Failure::MethodNotAllowed | Failure::AnotherUser | Failure::NoSuchThing => {}
             Failure::BadQuery | Failure::NotJson | Failure::UnknownEncoding => {}
-            Failure::TooLarge | Failure::BrokenBody | Failure::SlowBody => {}
+            Failure::TooLarge | Failure::ExportTooLarge => {}
+            Failure::BrokenBody | Failure::SlowBody => {}
             Failure::BadRequest(_) | Failure::BadImport(_) => {}
             Failure::Engine(_) | Failure::Panicked => {}
         };
@@ -243,6 +253,7 @@ mod tests {
             Failure::NotJson,
             Failure::UnknownEncoding,
             Failure::TooLarge,
+            Failure::ExportTooLarge,
             Failure::BrokenBody,
             Failure::SlowBody,
             Failure::BadRequest(BadRequest::Json),

@@ -6,7 +6,7 @@
 //! thread, and never calls the network.
 //!
 //! ```
-//! use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom, limits};
+//! use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
 //! use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
 //! use haumana_sync::store::{Generation, MemoryStore};
 //! use std::{sync::Arc, time::Duration};
@@ -17,6 +17,7 @@
 //! let config = ApiConfig {
 //!     request_limit_bytes: limits::REQUEST_BYTES,
 //!     reply_limit_bytes: limits::REPLY_BYTES,
+//!     exports: Exports::Streamed,
 //!     cors_origins: vec![],
 //!     body_timeout: Duration::from_secs(60),
 //! };
@@ -37,6 +38,7 @@ mod calls;
 mod compress;
 mod cors;
 mod error;
+mod gzip_body;
 mod observe;
 mod openapi;
 mod query;
@@ -48,7 +50,7 @@ mod system;
 pub use auth::{Auth, AuthError, StaticVerifier, Verifier};
 pub use cors::Origin;
 pub use openapi::openapi;
-pub use router::{Api, ApiConfig, router, router_beside};
+pub use router::{Api, ApiConfig, Exports, router, router_beside};
 pub use system::{SystemClock, SystemRandom};
 
 /// The README's Rust, which must compile and hold.

@@ -21,6 +21,12 @@ pub(crate) struct HistoryQuery {
     pub(crate) before: Option<u32>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExportQuery {
+    pub(crate) page: Option<String>,
+}
+
 /// Reads the query of a request.
 pub(crate) fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Failure> {
     let query = Query::<T>::try_from_uri(uri).map_err(|_| Failure::BadQuery)?;

@@ -35,10 +35,22 @@ pub struct ApiConfig {
     pub request_limit_bytes: usize,
     /// The largest reply body, before compression.
     pub reply_limit_bytes: usize,
+    /// Whether that bounds exports too.
+    pub exports: Exports,
     /// Origins whose pages may call from a browser; none if empty.
     pub cors_origins: Vec<Origin>,
     /// The longest time in which a request's body may arrive.
     pub body_timeout: Duration,
+}
+
+/// How an export that nobody asked for in pages is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exports {
+    /// Sent while it is read, however large it is.
+    Streamed,
+    /// The host collects replies: one that exceeds [`ApiConfig::reply_limit_bytes`] is refused, and
+    /// the client asks for pages.
+    Bounded,
 }
 
 /// Makes the router. It can be served as it is, or nested in another one under any path.

@@ -8,6 +8,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+/// Marks a response that is sent while it is read, and that is compressed so too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streamed;
+
 type More = (Export, engine::Result<Option<String>>);
 
 /// An export as a body: what a slow client has not taken yet is not read yet.

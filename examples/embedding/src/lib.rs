@@ -13,7 +13,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom, limits};
+use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
 use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
 use haumana_sync::store::{Generation, Store};
 use std::sync::Arc;
@@ -37,6 +37,7 @@ fn sync_api(store: Arc<dyn Store>) -> Router {
     let config = ApiConfig {
         request_limit_bytes: limits::REQUEST_BYTES,
         reply_limit_bytes: limits::REPLY_BYTES,
+        exports: Exports::Streamed,
         cors_origins: vec![],
         body_timeout: Duration::from_secs(60),
     };

@@ -10,7 +10,9 @@ use axum::Router;
 use axum::middleware::from_fn;
 use axum::serve::ListenerExt;
 use haumana_api::verify::KeySet;
-use haumana_api::{Api, ApiConfig, Auth, StaticVerifier, SystemClock, SystemRandom, limits};
+use haumana_api::{
+    Api, ApiConfig, Auth, Exports, StaticVerifier, SystemClock, SystemRandom, limits,
+};
 use haumana_sync::Store;
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::store::Generation;
@@ -63,6 +65,7 @@ fn router(args: &Args, store: Arc<dyn Store>, issuer: Issuer) -> Result<Router, 
     let config = ApiConfig {
         request_limit_bytes: limits::REQUEST_BYTES,
         reply_limit_bytes: limits::REPLY_BYTES,
+        exports: Exports::Streamed,
         cors_origins: args.cors_origin.clone(),
         body_timeout: BODY_TIMEOUT,
     };

@@ -3,9 +3,10 @@
 use super::Call;
 use crate::error::Failure;
 use crate::openapi::{Doc, examples, parameters};
+use crate::query::{self, ExportQuery};
 use crate::reply::{Notes, Reply, done};
-use crate::router::Api;
-use crate::stream::export_body;
+use crate::router::{Api, Exports};
+use crate::stream::{Streamed, export_body};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderValue;
@@ -18,16 +19,19 @@ use haumana_sync::wire::import::ImportRequest;
 use serde_json::json;
 use std::sync::Arc;
 
+/// The `page` that an export in pages begins with.
+const FIRST_PAGE: &str = "first";
+
 pub(super) const CALLS: &[Call] = &[
     Call {
         method: "get",
         path: "/users/{me}/export",
         serve: || get(export),
         doc: || {
-            Doc::call("export", "Everything of the user, sent while it is read")
-                .parameters([parameters::me()])
+            Doc::call("export", "Everything of the user, sent while it is read, or in pages")
+                .parameters([parameters::me(), parameters::page()])
                 .ok("Export", "A file.", examples::export_reply())
-                .fails(&[403])
+                .fails(&[400, 403, 410, 413])
         },
     },
     Call {
@@ -60,17 +64,40 @@ async fn export(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (user, _) = api.who(request).await?;
+    let (user, uri) = api.who(request).await?;
     check_me(&user, me)?;
-    let mut export = api.engine.export(&user).await?;
-    // The first part is read before the status is sent, so that most failures have one.
-    let first = api.engine.export_more(&mut export).await?.unwrap_or_default();
-    let mut response = Response::new(export_body(Arc::clone(&api.engine), first, export));
+    let page = query::read::<ExportQuery>(&uri)?.page;
+    let mut response = match (page.as_deref(), api.config.exports) {
+        (None, Exports::Streamed) => streamed(&api, &user).await?,
+        (None, Exports::Bounded) => {
+            let page = api.engine.export_page(&user, None, api.config.reply_limit_bytes).await?;
+            let whole = page.next.is_none() && page.json.len() <= api.config.reply_limit_bytes;
+            if !whole {
+                return Err(Failure::ExportTooLarge);
+            }
+            Response::new(page.json.into())
+        }
+        (Some(page), _) => {
+            let place = Some(page).filter(|page| *page != FIRST_PAGE);
+            let limit_bytes = api.config.reply_limit_bytes;
+            let page = api.engine.export_page(&user, place, limit_bytes).await?;
+            Response::new(page.json.into())
+        }
+    };
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let file = HeaderValue::from_static(r#"attachment; filename="haumana-export.json""#);
     headers.insert(CONTENT_DISPOSITION, file);
     response.extensions_mut().insert(Notes::default());
+    Ok(response)
+}
+
+async fn streamed(api: &Api, user: &UserId) -> Result<Response, Failure> {
+    let mut export = api.engine.export(user).await?;
+    // The first part is read before the status is sent, so that most failures have one.
+    let first = api.engine.export_more(&mut export).await?.unwrap_or_default();
+    let mut response = Response::new(export_body(Arc::clone(&api.engine), first, export));
+    response.extensions_mut().insert(Streamed);
     Ok(response)
 }
 

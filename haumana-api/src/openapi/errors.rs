@@ -21,7 +21,11 @@ pub(crate) const ERRORS: [(u16, &[&str], &str); 11] = [
         "The conflict was closed with another resolution; the account to import into is not empty.",
     ),
     (410, &["gone"], "The account was erased, or it is past its retention."),
-    (413, &["payload_too_large"], "The body is larger than this server takes."),
+    (
+        413,
+        &["payload_too_large"],
+        "The body is larger than this server takes; the export than one reply of it.",
+    ),
     (415, &["unsupported_media_type"], "The body must be JSON, plain or as gzip."),
     (500, &["internal"], "The server made a mistake."),
     (503, &["unavailable"], "Send the same request again later."),

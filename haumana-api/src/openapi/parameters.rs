@@ -44,6 +44,15 @@ pub(crate) fn after() -> Value {
     })
 }
 
+pub(crate) fn page() -> Value {
+    json!({
+        "name": "page", "in": "query",
+        "description": "`first`, or `next` of the page before, as it came; without it the export \
+            is one document.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": 256 },
+    })
+}
+
 pub(crate) fn before() -> Value {
     json!({
         "name": "before", "in": "query",

@@ -341,6 +341,7 @@ fn of_export() -> Value {
         "history": { "type": "array", "items": entry },
         "conflicts": list_of("Conflict"),
         "tombstones": { "type": "array", "items": tombstone },
+        "next": { "type": "string", "description": "The next `page`; absent at the end." },
     })) })
 }
 

@@ -4,7 +4,7 @@ use crate::tokens::{Claims, KAI, NOW_SECS, keys, policy};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, request};
-use haumana_api::{Api, ApiConfig, Auth, StaticVerifier};
+use haumana_api::{Api, ApiConfig, Auth, Exports, StaticVerifier};
 use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, MeteredStore};
 use haumana_sync::time::UnixMillis;
@@ -29,6 +29,7 @@ pub fn config() -> ApiConfig {
     ApiConfig {
         request_limit_bytes: 100_000,
         reply_limit_bytes: 1_000_000,
+        exports: Exports::Streamed,
         cors_origins: vec![],
         body_timeout: Duration::from_secs(30),
     }

@@ -95,13 +95,13 @@ impl Cursor {
     }
 }
 
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (first, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;
     Some(*first)
 }
 
-fn user_hash(user: &UserId) -> u64 {
+pub(super) fn user_hash(user: &UserId) -> u64 {
     Digest::of([user.as_str().as_bytes()]).short()
 }
 

@@ -1,66 +1,18 @@
-//! Everything of one user, written page by page.
+//! Everything of one user as one JSON document, or as pages that are one each.
 
-use super::commit::StoredConflict;
-use super::export_write::{
-    write_entry, write_history, write_piece, write_session, write_tombstone,
-};
-use super::record::{parse, to_json};
+use super::export_walk::{ExportPlace, Part, Walk};
+use super::record::to_json;
 use super::{Engine, Error, ErrorKind, Result, check_state};
-use crate::id::{Key, Kind, UserId};
-use crate::store::{After, Envelope, Epoch, Place, Version};
+use crate::id::UserId;
 use crate::time::UnixMillis;
-use std::collections::{HashSet, VecDeque};
 use std::fmt::Write as _;
 
 /// The form of what is written.
 pub const EXPORT_VERSION: &str = "1.0";
-/// How many records are read at once.
-const READ_RECORDS: usize = 32;
 /// How much is written before it is handed on; a single record may be larger.
 const CHUNK_BYTES: usize = 64 * 1024;
-
-/// The lists of an export, in the order in which they are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Pieces,
-    Sessions,
-    History,
-    Conflicts,
-    Tombstones,
-}
-
-impl Part {
-    fn name(self) -> &'static str {
-        match self {
-            Part::Pieces => "pieces",
-            Part::Sessions => "practiceSessions",
-            Part::History => "history",
-            Part::Conflicts => "conflicts",
-            Part::Tombstones => "tombstones",
-        }
-    }
-
-    fn next(self) -> Option<Self> {
-        match self {
-            Part::Pieces => Some(Part::Sessions),
-            Part::Sessions => Some(Part::History),
-            Part::History => Some(Part::Conflicts),
-            Part::Conflicts => Some(Part::Tombstones),
-            Part::Tombstones => None,
-        }
-    }
-
-    fn holds(self, record: &Envelope) -> bool {
-        let (kind, is_live) = (record.key.kind, !record.deleted);
-        match self {
-            Part::Pieces => kind == Kind::Piece && is_live,
-            Part::Sessions => kind == Kind::Session && is_live,
-            Part::History => kind != Kind::Conflict,
-            Part::Conflicts => kind == Kind::Conflict,
-            Part::Tombstones => kind != Kind::Conflict && !is_live,
-        }
-    }
-}
+/// What ends a document: the lists that are left, and where the next page starts.
+const TAIL_BYTES: usize = 256;
 
 /// An export under way.
 ///
@@ -68,19 +20,18 @@ impl Part {
 /// the ids of one list. A record that changes meanwhile stands in each list at most once.
 #[derive(Debug)]
 pub struct Export {
-    user: UserId,
-    epoch: Option<Epoch>,
-    /// The list that is being written; `None`: all are.
-    part: Option<Part>,
-    after: After,
-    /// What of this list is written; a record that changes meanwhile comes by again.
-    seen: HashSet<Key>,
-    /// Records whose history is due, and how far the first of them is written.
-    due: VecDeque<Key>,
-    before: Option<Version>,
-    /// What is written and not handed on.
-    out: String,
-    needs_comma: bool,
+    walk: Walk,
+    document: Document,
+    is_finished: bool,
+}
+
+/// One page of an export, a document by itself.
+#[derive(Debug)]
+pub struct ExportPage {
+    /// The JSON text.
+    pub json: String,
+    /// Where the next page starts; `None`: this is the last one.
+    pub next: Option<String>,
 }
 
 impl Engine {
@@ -89,23 +40,11 @@ impl Engine {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] if the store cannot answer, [`ErrorKind::Erasing`] while the
-    /// account is being erased.
+    /// account is being erased, [`ErrorKind::Importing`] while an import is not finished.
     pub async fn export(&self, user: &UserId) -> Result<Export> {
-        let head = self.store.head(user).await?;
-        check_state(head.as_ref())?;
-        let mut export = Export {
-            user: user.clone(),
-            epoch: head.map(|head| head.epoch),
-            part: Some(Part::Pieces),
-            after: After::Start,
-            seen: HashSet::new(),
-            due: VecDeque::new(),
-            before: None,
-            out: String::new(),
-            needs_comma: false,
-        };
-        export.begin(self.clock.now());
-        Ok(export)
+        let walk = self.begin_walk(user).await?;
+        let document = Document::begin(user, self.clock.now());
+        Ok(Export { walk, document, is_finished: false })
     }
 
     /// Returns the next part of the JSON text; `None` at its end.
@@ -115,114 +54,103 @@ impl Engine {
     /// As [`Engine::export`]; [`ErrorKind::Gone`] if the account was erased meanwhile. What was
     /// returned before is then no whole export.
     pub async fn export_more(&self, export: &mut Export) -> Result<Option<String>> {
-        while export.part.is_some() && export.out.len() < CHUNK_BYTES {
-            match export.due.front().copied() {
-                Some(key) => self.export_history(export, &key).await?,
-                None => self.export_page(export).await?,
+        while !export.is_finished && export.document.out.len() < CHUNK_BYTES {
+            match self.walk_on(&mut export.walk).await? {
+                Some((part, entry)) => export.document.add(part, &entry),
+                None => {
+                    export.document.finish(None);
+                    export.is_finished = true;
+                }
             }
         }
-        let out = std::mem::take(&mut export.out);
+        let out = std::mem::take(&mut export.document.out);
         Ok((!out.is_empty()).then_some(out))
     }
 
-    async fn export_page(&self, export: &mut Export) -> Result<()> {
-        let Some(part) = export.part else { return Ok(()) };
-        let page = self.store.changes(&export.user, export.after, READ_RECORDS).await?;
-        check_state(page.head.as_ref())?;
-        let is_same = export.epoch.is_none() || page.head.map(|head| head.epoch) == export.epoch;
-        if !is_same {
-            return Err(Error::new(ErrorKind::Gone, "the account was erased"));
-        }
-        for record in &page.records {
-            let within = Some(record.key);
-            export.after = After::Place(Place { revision: record.revision, within });
-            if part.holds(record) && export.seen.insert(record.key) {
-                self.export_record(export, part, record).await?;
-            }
-        }
-        if !page.more {
-            export.is_read();
-        }
-        Ok(())
-    }
-
-    async fn export_record(
+    /// Returns one page of an export: the first, or the one that starts where `place` says. It has
+    /// at most `limit_bytes`, but always at least one entry if there is one.
+    ///
+    /// All pages together hold what [`Engine::export`] does. A record that changes meanwhile may
+    /// stand in several pages; the last one counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::export`]; [`ErrorKind::Gone`] if the account was erased or restored since the
+    /// page before, [`ErrorKind::Invalid`] if `place` is not what this server gave this user.
+    pub async fn export_page(
         &self,
-        export: &mut Export,
-        part: Part,
-        record: &Envelope,
-    ) -> Result<()> {
-        if part == Part::History {
-            export.due.push_back(record.key);
-            return Ok(());
+        user: &UserId,
+        place: Option<&str>,
+        limit_bytes: usize,
+    ) -> Result<ExportPage> {
+        let mut walk = self.begin_walk(user).await?;
+        if let Some(text) = place {
+            let invalid = || Error::new(ErrorKind::Invalid, "the page is none of this export");
+            let place = ExportPlace::decode(text, user).ok_or_else(invalid)?;
+            walk.resume(place)?;
         }
-        export.separate();
-        match part {
-            Part::Pieces => write_piece(&mut export.out, &export.user, record),
-            Part::Sessions => write_session(&mut export.out, &export.user, record),
-            Part::Tombstones => write_tombstone(&mut export.out, record),
-            Part::Conflicts | Part::History => self.export_conflict(export, record).await,
-        }
-    }
-
-    /// Writes an entry of the inbox; a closed one with how it was closed.
-    async fn export_conflict(&self, export: &mut Export, record: &Envelope) -> Result<()> {
-        let stored: StoredConflict = parse(&record.content)?;
-        let conflict = self.open_conflict(&export.user, record).await?;
-        write_entry(&mut export.out, &conflict, &stored);
-        Ok(())
-    }
-
-    async fn export_history(&self, export: &mut Export, key: &Key) -> Result<()> {
-        let entries = self.whole_versions(&export.user, key, export.before).await?;
-        for entry in &entries {
-            export.separate();
-            write_history(&mut export.out, entry)?;
-        }
-        export.before = entries.last().map(|entry| entry.key.version);
-        if entries.is_empty() {
-            export.due.pop_front();
-            if export.due.is_empty() && export.after == After::Start {
-                export.finish_part();
+        let mut document = Document::begin(user, self.clock.now());
+        let (mut last, mut is_first) = (walk.place, true);
+        let next = loop {
+            let Some((part, entry)) = self.walk_on(&mut walk).await? else { break None };
+            let bytes = document.out.len() + entry.len() + TAIL_BYTES;
+            if !is_first && limit_bytes < bytes {
+                break Some(last.encode(user));
             }
-        }
-        Ok(())
+            document.add(part, &entry);
+            (last, is_first) = (walk.place, false);
+        };
+        document.finish(next.as_deref());
+        Ok(ExportPage { json: document.out, next })
+    }
+
+    async fn begin_walk(&self, user: &UserId) -> Result<Walk> {
+        let head = self.store.head(user).await?;
+        check_state(head.as_ref())?;
+        Ok(Walk::new(user, head.map(|head| head.epoch), self.config.generation))
     }
 }
 
-impl Export {
-    fn begin(&mut self, now: UnixMillis) {
-        let user = to_json(&self.user.as_str());
-        let _ = write!(
-            self.out,
+/// The text of a document, as far as it is not handed on.
+#[derive(Debug)]
+struct Document {
+    out: String,
+    part: Part,
+    needs_comma: bool,
+}
+
+// Writing into a String cannot fail, so what it returns is dropped throughout.
+impl Document {
+    fn begin(user: &UserId, now: UnixMillis) -> Self {
+        let user = to_json(&user.as_str());
+        let out = format!(
             r#"{{"exportDate":"{now}","exportVersion":"{EXPORT_VERSION}","user":{{"id":{user}}},"pieces":["#
         );
+        Self { out, part: Part::Pieces, needs_comma: false }
     }
 
-    fn separate(&mut self) {
+    fn add(&mut self, part: Part, entry: &str) {
+        while self.part != part && self.open_next() {}
         if std::mem::replace(&mut self.needs_comma, true) {
             self.out.push(',');
         }
+        self.out.push_str(entry);
     }
 
-    /// The stream was read to its end for this list.
-    fn is_read(&mut self) {
-        self.after = After::Start;
-        self.seen = HashSet::new();
-        // Otherwise the list ends when the history of the last record is written.
-        if self.due.is_empty() {
-            self.finish_part();
-        }
+    /// Ends a list and opens the next; `false` if there is none.
+    fn open_next(&mut self) -> bool {
+        let Some(next) = self.part.next() else { return false };
+        let _ = write!(self.out, r#"],"{}":["#, next.name());
+        (self.part, self.needs_comma) = (next, false);
+        true
     }
 
-    fn finish_part(&mut self) {
-        self.needs_comma = false;
-        self.part = self.part.and_then(Part::next);
-        match self.part {
-            Some(part) => {
-                let _ = write!(self.out, r#"],"{}":["#, part.name());
-            }
-            None => self.out.push_str("]}"),
+    fn finish(&mut self, next: Option<&str>) {
+        while self.open_next() {}
+        self.out.push(']');
+        if let Some(next) = next {
+            let _ = write!(self.out, r#","next":{}"#, to_json(&next));
         }
+        self.out.push('}');
     }
 }

@@ -13,6 +13,7 @@ mod edit;
 mod erase;
 mod error;
 mod export;
+mod export_walk;
 mod export_write;
 mod history;
 mod import;
@@ -30,7 +31,7 @@ mod sync;
 
 pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};
-pub use export::{EXPORT_VERSION, Export};
+pub use export::{EXPORT_VERSION, Export, ExportPage};
 pub use history::{EarlierValue, HistoryPage, LostValue, VersionEntry};
 pub use import::{Imported, PartState};
 pub use import_check::{CheckedImport, ImportFlaw};

@@ -9,6 +9,7 @@ mod failures;
 mod history;
 mod inbox;
 mod logs;
+mod moving;
 mod queries;
 mod routes;
 mod schema;

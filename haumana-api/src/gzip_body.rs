@@ -1,0 +1,67 @@
+//! A body that is compressed while it is sent.
+
+use axum::body::{Body, Bytes, HttpBody};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body::Frame;
+use std::io::Write;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// The gzip of another body. What is held at a time is what the encoder looks back on.
+///
+/// A body that breaks off breaks this one off too, without the mark that ends a gzip.
+pub(crate) struct GzipBody {
+    body: Body,
+    /// `None`: the end is sent, or the body broke off.
+    encoder: Option<GzEncoder<Vec<u8>>>,
+}
+
+impl GzipBody {
+    pub(crate) fn new(body: Body) -> Self {
+        Self { body, encoder: Some(GzEncoder::new(Vec::new(), Compression::fast())) }
+    }
+
+    /// Packs `data` and returns what came out of the encoder so far; writing into memory cannot
+    /// fail.
+    fn pack(&mut self, data: &[u8]) -> Vec<u8> {
+        let Some(encoder) = &mut self.encoder else { return Vec::new() };
+        let _ = encoder.write_all(data);
+        std::mem::take(encoder.get_mut())
+    }
+
+    fn end(&mut self) -> Vec<u8> {
+        let end = self.encoder.take().map(GzEncoder::finish);
+        end.and_then(Result::ok).unwrap_or_default()
+    }
+}
+
+impl HttpBody for GzipBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        while self.encoder.is_some() {
+            let packed = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Err(error))) => {
+                    self.encoder = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(data) => self.pack(&data),
+                    // Trailers: our streams have none.
+                    Err(_) => continue,
+                },
+                Poll::Ready(None) => self.end(),
+            };
+            if !packed.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(packed.into()))));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
