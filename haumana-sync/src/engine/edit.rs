@@ -183,9 +183,9 @@ impl Work {
         let is_foreign = edit.above.is_some_and(|above| old_version < above)
             || (old.is_some() && record.meta.generation < setting.generation);
         let floor = old_version.max(edit.above.unwrap_or(0));
-        // After an import the versions above may have been given out by the server that it is from.
-        let is_foreign = is_foreign || record.meta.is_foreign(floor + 1);
         let leap = if is_foreign { limits::VERSION_LEAP } else { 0 };
+        // Versions above that are another life's already: see `mark_imported`.
+        let floor = record.meta.foreign_end(floor + 1).unwrap_or(floor);
         let new_version = floor + 1 + leap;
         if limits::VERSION < new_version {
             return Err(Refusal::QuotaExceeded);

@@ -3,12 +3,16 @@
 use super::Engine;
 use super::import_read::{Read, Reading};
 use crate::id::{Key, UserId};
+use crate::limits;
 use crate::store::{Envelope, HistoryEntry, HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
 use crate::wire::import::ImportRequest;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
+
+/// By how many leaps the numbers after two imports of one export may be apart.
+const LEAPS: u32 = 16;
 
 /// The first entry of an export that cannot be taken. `Display` holds nothing of what was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +34,7 @@ pub struct CheckedImport<'a> {
     pub(super) request: ImportRequest<'a>,
     pub(super) user: UserId,
     pub(super) now: UnixMillis,
+    pub(super) leap: Version,
     /// Records that were deleted while the export was read stand in it twice.
     dead: HashSet<Key>,
 }
@@ -71,7 +76,11 @@ impl Engine {
         request: ImportRequest<'a>,
     ) -> Result<CheckedImport<'a>, ImportFlaw> {
         let now = self.clock.now();
-        let mut import = CheckedImport { request, user: user.clone(), now, dead: HashSet::new() };
+        // An older export may be imported after this one: chance tells the two lives apart.
+        let chance = self.random.next_u64() % u64::from(LEAPS * limits::VERSION_LEAP);
+        let leap = limits::VERSION_LEAP + Version::try_from(chance).unwrap_or_default();
+        let dead = HashSet::new();
+        let mut import = CheckedImport { request, user: user.clone(), now, leap, dead };
         let reading = self.reading(&import);
         let (mut live, mut dead) = (HashMap::new(), HashSet::new());
         let mut versions = HashSet::new();
@@ -99,6 +108,7 @@ impl Engine {
             owner: import.request.owner.as_deref(),
             now: import.now,
             generation: self.config.generation,
+            leap: import.leap,
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Reading<'a> {
     pub owner: Option<&'a str>,
     pub now: UnixMillis,
     pub generation: Generation,
+    /// How many versions are skipped at the next change of a record.
+    pub leap: Version,
 }
 
 /// An entry, or why it cannot be taken.
@@ -157,7 +159,7 @@ impl Reading<'_> {
         meta.receipts.iter_mut().for_each(|receipt| receipt.at = receipt.at.min(now));
         meta.seen.iter_mut().for_each(|seen| seen.at = seen.at.min(now));
         meta.generation = self.generation;
-        mark_imported(&mut meta, version);
+        mark_imported(&mut meta, version, self.leap);
         Ok(meta)
     }
 
@@ -261,9 +263,9 @@ fn touched(version: Version, at: UnixMillis) -> Touch {
 
 /// Marks the versions above as perhaps given out by the server that the export is from: the next
 /// change of the record is numbered beyond them. The mark is also what an import is known by.
-fn mark_imported(meta: &mut Meta, version: Version) {
+fn mark_imported(meta: &mut Meta, version: Version, leap: Version) {
     meta.foreign.retain(|(from, _)| *from <= version);
-    meta.foreign.push((version + 1, version + limits::VERSION_LEAP));
+    meta.foreign.push((version + 1, version + leap));
 }
 
 /// Whether the record was imported at `version`.

@@ -152,6 +152,12 @@ impl Meta {
         self.foreign.iter().any(|(from, to)| (*from..=*to).contains(&version))
     }
 
+    /// Returns the last of the skipped versions that follow without a gap, if `version` is one.
+    pub fn foreign_end(&self, version: Version) -> Option<Version> {
+        let ranges = self.foreign.iter().filter(|(from, to)| (*from..=*to).contains(&version));
+        ranges.map(|(_, to)| *to).max()
+    }
+
     /// Returns what is known of the field's value at `version`.
     pub fn at_version(&self, name: &str, version: Version) -> AtVersion {
         let current = self.touch(name).version;

@@ -39,6 +39,8 @@ pub enum Restores {
     Never,
     Raised,
     Silent,
+    /// The account is exported, and imported into an empty one on another server.
+    Moved,
 }
 
 const PLAIN: Profile = Profile {
@@ -85,5 +87,7 @@ histories! {
         Profile { restores: Restores::Raised, ..PLAIN };
     devices_agree_with_a_server_that_was_restored_silently 10
         Profile { restores: Restores::Silent, ..PLAIN };
+    devices_move_house_by_export_and_import 10
+        Profile { restores: Restores::Moved, has_phone: true, ..PLAIN };
     devices_agree_and_lose_nothing_past_the_retention 10 Profile { ages: true, ..PLAIN };
 }

@@ -76,13 +76,19 @@ impl World {
             return Ok(());
         }
         let is_raised = self.profile.restores == Restores::Raised;
+        if self.profile.restores == Restores::Moved && self.dice.chance(40) {
+            return self.move_house(self.store.snapshot()).await;
+        }
         let Some((backup, ledger)) = self.backup.take() else {
             self.tell(0, "backup".to_owned());
             self.backup = Some((self.store.snapshot(), self.ledger.clone()));
             return Ok(());
         };
         self.tell(0, "restore".to_owned());
-        self.store.restore(&backup);
+        match self.profile.restores {
+            Restores::Moved => self.move_house(backup).await?,
+            _ => self.store.restore(&backup),
+        }
         // Accepted after the backup: it is on the devices, or was lost with the disk.
         let lost: Vec<String> = self.ledger.ever.difference(&ledger.ever).cloned().collect();
         self.ledger = ledger;
