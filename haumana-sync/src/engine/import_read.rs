@@ -112,6 +112,8 @@ impl Reading<'_> {
         let modified_at = modified_at.min(self.now);
         let meta = match fields.remove(BESIDE_KEY) {
             Some(json) if META_BYTES < json.get().len() => return Err(Refusal::TooLarge),
+            // Serde would take an array for a struct.
+            Some(json) if !json.get().starts_with('{') => return Err(Refusal::InvalidField),
             Some(json) => parse(json)?,
             // From a server that did not write it: all fields are of this version.
             None => Meta { created: touched(version, modified_at), ..Meta::default() },

@@ -1,16 +1,22 @@
 //! Exports that come back.
 
 use crate::support::{Server, body, kai, new_piece};
-use haumana_sync::engine::{Engine, ErrorKind, ImportFlaw, Imported, PartState, Resolution};
+use haumana_sync::engine::{
+    Engine, EngineConfig, ErrorKind, ImportFlaw, Imported, PartState, RETENTION_MS, Resolution,
+};
 use haumana_sync::id::UserId;
-use haumana_sync::wire::BadRequest;
+use haumana_sync::limits;
+use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, HeadState, MemoryStore, Store};
 use haumana_sync::wire::import::ImportRequest;
 use haumana_sync::wire::sync::SyncRequest;
+use haumana_sync::wire::{BadRequest, Refusal};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const LISTS: [&str; 5] = ["pieces", "practiceSessions", "history", "conflicts", "tombstones"];
 
-pub fn lani() -> UserId {
+fn lani() -> UserId {
     UserId::verified_by_caller("lani").unwrap()
 }
 
@@ -141,4 +147,302 @@ async fn what_lost_can_be_restored_after_an_import() {
     let now = said(&exported(&server.engine, &kai()).await);
     let titles: Vec<_> = now["pieces"].as_array().unwrap().iter().map(|p| &p["title"]).collect();
     assert!(titles.contains(&&json!(lost.as_text().unwrap())), "{titles:?}");
+}
+
+#[tokio::test]
+async fn the_same_import_again_changes_nothing_also_after_edits() {
+    let text = exported(&full().await.engine, &kai()).await;
+    let server = empty();
+    import(&server.engine, &kai(), &text).await.unwrap();
+    sync(&server, &kai(), &push("a", 2, Some(1), set("edited since", 9))).await;
+    sync(&server, &kai(), &push("a", 4, None, set("new since", 9))).await;
+    let before = server.engine.head(&kai()).await.unwrap();
+
+    let again = import(&server.engine, &kai(), &text).await.unwrap();
+
+    assert_eq!((PartState::Done, 2), (again.state, again.pieces));
+    assert_eq!(before, server.engine.head(&kai()).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_account_that_holds_anything_else_is_refused_and_left_alone() {
+    let text = exported(&full().await.engine, &kai()).await;
+    let refused = Err(Refused::Engine(ErrorKind::NotEmpty));
+
+    let other = empty();
+    sync(&other, &kai(), &push("a", 9, None, set("x", 1))).await;
+    let same_id = empty();
+    sync(&same_id, &kai(), &push("a", 1, None, set("x", 1))).await;
+    let deleted = empty();
+    sync(&deleted, &kai(), &push("a", 9, None, set("x", 1))).await;
+    sync(&deleted, &kai(), &push("a", 9, Some(1), json!({ "delete": true }))).await;
+    for server in [other, same_id, deleted, full().await] {
+        let before = server.engine.head(&kai()).await.unwrap();
+        assert_eq!(refused, import(&server.engine, &kai(), &text).await);
+        assert_eq!(before, server.engine.head(&kai()).await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn an_erased_account_is_empty_and_its_devices_are_no_ghosts_after() {
+    let server = full().await;
+    let text = exported(&server.engine, &kai()).await;
+    let cursor = sync(&server, &kai(), &json!({ "deviceId": "x", "cursor": null })).await;
+    let cursor = cursor["cursor"].clone();
+    server.engine.erase(&kai()).await.unwrap();
+
+    import(&server.engine, &kai(), &text).await.unwrap();
+
+    let mut edit = push("x", 2, Some(1), set("offline", 9));
+    edit["cursor"] = cursor;
+    let reply = sync(&server, &kai(), &edit).await;
+    assert_eq!((&json!(true), "applied"), (&reply["reset"], outcome(&reply)));
+    assert_eq!(said(&text)["history"], {
+        let fresh = empty();
+        import(&fresh.engine, &kai(), &text).await.unwrap();
+        said(&exported(&fresh.engine, &kai()).await)["history"].clone()
+    });
+}
+
+fn outcome(reply: &Value) -> &str {
+    reply["results"][0]["outcome"].as_str().unwrap()
+}
+
+/// The old server went on after the export; the new one numbers its own versions apart.
+#[tokio::test]
+async fn a_version_of_the_old_server_is_not_taken_for_one_of_the_new() {
+    let old = full().await;
+    let text = exported(&old.engine, &kai()).await;
+    let later = sync(&old, &kai(), &push("a", 2, Some(1), set("of the old", 9))).await;
+    assert_eq!(2, later["results"][0]["version"]);
+    let new = empty();
+    import(&new.engine, &kai(), &text).await.unwrap();
+    sync(&new, &kai(), &push("b", 2, Some(1), set("of the new", 9))).await;
+
+    let edit = push("a", 2, Some(2), set("on the old", 8));
+    let reply = sync(&new, &kai(), &edit).await;
+
+    assert_eq!("merged", outcome(&reply), "its base is not the version of that number here");
+    assert_eq!("other_life", reply["conflicts"][0]["reason"]);
+}
+
+/// Fails one call.
+#[derive(Debug)]
+struct Once {
+    left: AtomicUsize,
+    fault: Fault,
+}
+
+impl Faults for Once {
+    fn next(&self, _op: &'static str) -> Option<Fault> {
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            Some(left.saturating_sub(1))
+        });
+        (left == Ok(1)).then_some(self.fault)
+    }
+}
+
+/// An engine whose store fails its call number `at`, over `memory`.
+fn failing(memory: &Arc<MemoryStore>, at: usize, fault: Fault) -> Engine {
+    let faulty = FaultyStore::new(memory.clone(), Once { left: AtomicUsize::new(at), fault });
+    let server = empty();
+    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    Engine::new(Arc::new(faulty), server.clock, Arc::new(crate::support::Seeded(7.into())), config)
+}
+
+#[tokio::test]
+async fn an_import_that_breaks_off_anywhere_is_finished_by_the_same_again() {
+    let server = full().await;
+    // More than one batch.
+    let pieces: Vec<Value> = (100..700).map(|n| new_piece(n, "Oli", "a")).collect();
+    server.post_pieces(&kai(), &body(&pieces, None)).await;
+    let text = exported(&server.engine, &kai()).await;
+    let (mut at, mut broken) = (0, 0);
+
+    loop {
+        at += 1;
+        let memory = Arc::new(MemoryStore::new());
+        let kind = haumana_sync::store::ErrorKind::Throttled;
+        let fault = if at % 2 == 0 { Fault::After } else { Fault::Before(kind) };
+        let first = import(&failing(&memory, at, fault), &kai(), &text).await;
+        let sound = Server::on(memory.clone(), Generation(0));
+        sound.pass_secs(1000);
+        if first.is_err() {
+            broken += 1;
+            let head = memory.head(&kai()).await.unwrap();
+            let state = head.map(|head| (head.state, head.records));
+            let is_whole = |(state, _)| state == HeadState::Active;
+            let visible = sound.engine.export(&kai()).await.map(drop).map_err(|e| e.kind());
+            let hidden = Err(ErrorKind::Importing);
+            assert!(state.is_none_or(is_whole) || visible == hidden, "{at}: {state:?}");
+        }
+        import(&sound.engine, &kai(), &text).await.unwrap();
+        assert_eq!(said(&text), said(&exported(&sound.engine, &kai()).await), "{at}");
+        if first.is_ok() && 12 < at {
+            break;
+        }
+    }
+    assert!(5 < broken, "{broken} of {at}");
+}
+
+#[tokio::test]
+async fn an_import_that_is_given_up_is_erased() {
+    let text = exported(&full().await.engine, &kai()).await;
+    let page = text.replacen('{', r#"{"next":"x","#, 1);
+    let server = empty();
+    let part = import(&server.engine, &kai(), &page).await.unwrap();
+    assert_eq!(PartState::More, part.state);
+
+    server.engine.erase(&kai()).await.unwrap();
+
+    let empty = said(&exported(&server.engine, &kai()).await);
+    assert_eq!(json!([]), empty["pieces"]);
+    import(&server.engine, &kai(), &text).await.unwrap();
+    assert_eq!(said(&text), said(&exported(&server.engine, &kai()).await));
+}
+
+#[tokio::test]
+async fn a_record_that_was_deleted_while_it_was_exported_comes_back_deleted() {
+    let text = exported(&full().await.engine, &kai()).await;
+    let mut export: Value = serde_json::from_str(&text).unwrap();
+    let mut tombstone = export["tombstones"][0].clone();
+    let piece = export["pieces"][0].clone();
+    tombstone["id"] = piece["pieceId"].clone();
+    tombstone["version"] = json!(piece["version"].as_u64().unwrap() + 1);
+    export["tombstones"].as_array_mut().unwrap().push(tombstone);
+    let server = empty();
+
+    import(&server.engine, &kai(), &export.to_string()).await.unwrap();
+
+    let now = said(&exported(&server.engine, &kai()).await);
+    let n = |list: &str| now[list].as_array().unwrap().len();
+    assert_eq!((1, 2), (n("pieces"), n("tombstones")));
+}
+
+#[tokio::test]
+async fn an_export_of_another_server_comes_in_without_what_stands_beside() {
+    let piece = new_piece(1, "Oli", "a");
+    let export = json!({ "exportVersion": "1.0", "pieces": [piece], "practiceSessions": [] });
+    let server = empty();
+
+    import(&server.engine, &lani(), &export.to_string()).await.unwrap_err();
+    import(&server.engine, &kai(), &export.to_string()).await.unwrap();
+
+    let now = said(&exported(&server.engine, &kai()).await);
+    assert_eq!(
+        ("Oli", 1),
+        (
+            now["pieces"][0]["title"].as_str().unwrap(),
+            now["pieces"][0]["version"].as_u64().unwrap()
+        )
+    );
+}
+
+/// Changes one entry of an export and says how that is refused; the store must not be touched.
+async fn refused(text: &str, list: &str, change: impl FnOnce(&mut Value)) -> Refusal {
+    let mut export: Value = serde_json::from_str(text).unwrap();
+    change(&mut export[list][0]);
+    let server = empty();
+    let result = import(&server.engine, &kai(), &export.to_string()).await;
+    assert_eq!(None, server.memory.head(&kai()).await.unwrap(), "nothing is written");
+    match result {
+        Err(Refused::Entry(flaw)) => {
+            assert_eq!((list, 0), (flaw.list, flaw.at));
+            flaw.refusal
+        }
+        other => panic!("{list}: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_entry_that_cannot_be_taken_refuses_the_whole_and_is_named() {
+    let text = exported(&full().await.engine, &kai()).await;
+    let too_many: Vec<Value> = (1..200).map(|v| json!({ "v": v, "h": 1, "t": 1 })).collect();
+    let cases = [
+        ("pieces", "pieceId", json!("hula"), Refusal::InvalidId),
+        ("pieces", "pieceId", Value::Null, Refusal::InvalidId),
+        ("pieces", "userId", json!("somebody"), Refusal::WrongUser),
+        ("pieces", "title", json!(7), Refusal::InvalidField),
+        ("pieces", "title", Value::Null, Refusal::InvalidField),
+        ("pieces", "isFavorite", json!("yes"), Refusal::InvalidField),
+        ("pieces", "createdAt", json!("yesterday"), Refusal::InvalidField),
+        ("pieces", "modifiedAt", Value::Null, Refusal::InvalidField),
+        ("pieces", "version", json!(0), Refusal::InvalidField),
+        ("pieces", "version", json!(-1), Refusal::InvalidField),
+        ("pieces", "version", json!(limits::VERSION + 1), Refusal::InvalidField),
+        ("pieces", "version", json!(u64::MAX), Refusal::InvalidField),
+        ("pieces", "title", json!("a".repeat(limits::TITLE_CHARS + 1)), Refusal::TooLarge),
+        ("pieces", "lyrics", json!("a".repeat(limits::LONG_TEXT_BYTES + 1)), Refusal::TooLarge),
+        ("pieces", "new", json!("a".repeat(limits::RECORD_BYTES)), Refusal::TooLarge),
+        ("pieces", "_haumana", json!({ "sides": u32::MAX }), Refusal::InvalidField),
+        ("pieces", "_haumana", json!({ "past": { "title": too_many } }), Refusal::InvalidField),
+        ("pieces", "_haumana", json!({ "foreign": [[9, 1]] }), Refusal::InvalidField),
+        ("pieces", "_haumana", json!({ "lastVersion": 99 }), Refusal::InvalidField),
+        ("pieces", "_haumana", json!([]), Refusal::InvalidField),
+        ("pieces", "_haumana", json!("a".repeat(300_001)), Refusal::TooLarge),
+        ("practiceSessions", "sessionId", json!(7), Refusal::InvalidId),
+        ("practiceSessions", "pieceId", json!("x"), Refusal::InvalidField),
+        ("practiceSessions", "startedAt", json!(7), Refusal::InvalidField),
+        ("practiceSessions", "endedAtSource", json!("guess"), Refusal::InvalidField),
+        ("practiceSessions", "more", json!("a".repeat(300_001)), Refusal::TooLarge),
+        ("history", "kind", json!("conflict"), Refusal::InvalidField),
+        ("history", "version", json!(0), Refusal::InvalidField),
+        ("history", "side", json!(u32::MAX), Refusal::InvalidField),
+        ("history", "value", json!({ "lyrics": 7 }), Refusal::InvalidField),
+        ("history", "value", json!([]), Refusal::InvalidField),
+        ("history", "lost", json!([{ "field": "title", "reason": "luck" }]), Refusal::InvalidField),
+        ("conflicts", "conflictId", json!("x"), Refusal::InvalidId),
+        ("conflicts", "kind", json!("session"), Refusal::InvalidField),
+        ("conflicts", "reason", json!("luck"), Refusal::InvalidField),
+        ("conflicts", "resolution", json!("gone"), Refusal::InvalidField),
+        ("tombstones", "kind", json!("hula"), Refusal::InvalidField),
+        ("tombstones", "id", json!("x"), Refusal::InvalidId),
+        ("tombstones", "version", json!(1.5), Refusal::InvalidField),
+    ];
+
+    for (list, key, value, expected) in cases {
+        let what = format!("{list} {key} {:.40}", value.to_string());
+        let refusal = refused(&text, list, |entry| entry[key] = value).await;
+        assert_eq!(expected, refusal, "{what}");
+    }
+    for list in LISTS {
+        for entry in [json!(null), json!(7), json!("x"), json!([]), json!({})] {
+            refused(&text, list, |old| *old = entry).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_record_twice_in_one_document_is_refused() {
+    let text = exported(&full().await.engine, &kai()).await;
+    for list in LISTS {
+        let mut export: Value = serde_json::from_str(&text).unwrap();
+        let first = export[list][0].clone();
+        export[list].as_array_mut().unwrap().push(first);
+        let server = empty();
+
+        let result = import(&server.engine, &kai(), &export.to_string()).await;
+
+        assert!(matches!(result, Err(Refused::Entry(flaw)) if flaw.list == list), "{result:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_is_no_export_is_refused_wherever_it_is_cut() {
+    let text = exported(&full().await.engine, &kai()).await;
+    let server = empty();
+
+    for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)).step_by(17) {
+        let result = import(&server.engine, &kai(), &text[..end]).await;
+        assert_eq!(Err(Refused::Document(BadRequest::Json)), result, "cut at {end}");
+    }
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    for (at, key) in
+        ["pieces\":[", "history\":[", "_haumana\":", "deep\":", "user\":"].iter().enumerate()
+    {
+        let (before, after) = text.split_once(key).unwrap();
+        let nested = format!("{before}{key}{deep}{}{after}", if at < 2 { "," } else { ",\"x\":" });
+        assert!(import(&server.engine, &kai(), &nested).await.is_err(), "{key}");
+    }
+    assert_eq!(None, server.memory.head(&kai()).await.unwrap());
 }
