@@ -4,7 +4,7 @@ use crate::support::{Server, body, kai, new_piece};
 use haumana_sync::engine::{
     Engine, EngineConfig, ErrorKind, ImportFlaw, Imported, PartState, RETENTION_MS, Resolution,
 };
-use haumana_sync::id::UserId;
+use haumana_sync::id::{RecordId, UserId};
 use haumana_sync::limits;
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, HeadState, MemoryStore, Store};
 use haumana_sync::wire::import::ImportRequest;
@@ -50,7 +50,7 @@ fn said(export: &str) -> Value {
     for list in LISTS {
         let entries = export[list].as_array_mut().unwrap();
         entries.iter_mut().for_each(|entry| drop(entry.get_mut("userId").map(Value::take)));
-        entries.sort_by_key(Value::to_string);
+        entries.sort_by_cached_key(Value::to_string);
     }
     export
 }
@@ -150,6 +150,41 @@ async fn what_lost_can_be_restored_after_an_import() {
 }
 
 #[tokio::test]
+async fn how_a_conflict_was_closed_is_known_after_an_import() {
+    let text = exported(&full().await.engine, &kai()).await;
+    let server = empty();
+    import(&server.engine, &kai(), &text).await.unwrap();
+    let export = said(&text);
+    let mut conflicts = export["conflicts"].as_array().unwrap().iter();
+    let closed = conflicts.find(|conflict| conflict["resolution"] == "set").unwrap();
+    let id = RecordId::parse(closed["conflictId"].as_str().unwrap()).unwrap();
+    let to = |text: &str| Resolution::Set(haumana_sync::record::Value::Text(text.to_owned()));
+
+    let same = server.engine.resolve(&kai(), id, &to("set")).await;
+    let other = server.engine.resolve(&kai(), id, &to("another")).await;
+
+    assert!(same.is_ok(), "{same:?}");
+    assert_eq!(ErrorKind::ConflictClosed, other.unwrap_err().kind());
+}
+
+#[tokio::test]
+async fn history_goes_when_it_would_have_gone_on_the_old_server() {
+    let old = full().await;
+    old.pass_secs(60 * 86_400);
+    let text = exported(&old.engine, &kai()).await;
+    let new = Server::new();
+    new.pass_secs(60 * 86_400);
+    import(&new.engine, &kai(), &text).await.unwrap();
+    let id = RecordId::parse("5EED0000-0000-4000-8000-000000000001").unwrap();
+    let page = async || new.engine.history_page(&kai(), id, None, 50, 1 << 20).await.unwrap();
+    assert!(1 < page().await.versions.len());
+
+    new.pass_secs(40 * 86_400);
+
+    assert_eq!(1, page().await.versions.len());
+}
+
+#[tokio::test]
 async fn the_same_import_again_changes_nothing_also_after_edits() {
     let text = exported(&full().await.engine, &kai()).await;
     let server = empty();
@@ -217,13 +252,17 @@ async fn a_version_of_the_old_server_is_not_taken_for_one_of_the_new() {
     assert_eq!(2, later["results"][0]["version"]);
     let new = empty();
     import(&new.engine, &kai(), &text).await.unwrap();
-    sync(&new, &kai(), &push("b", 2, Some(1), set("of the new", 9))).await;
+    let ours = sync(&new, &kai(), &push("b", 2, Some(1), set("of the new", 9))).await;
+    let version = u32::try_from(ours["results"][0]["version"].as_u64().unwrap()).unwrap();
 
     let edit = push("a", 2, Some(2), set("on the old", 8));
     let reply = sync(&new, &kai(), &edit).await;
 
     assert_eq!("merged", outcome(&reply), "its base is not the version of that number here");
     assert_eq!("other_life", reply["conflicts"][0]["reason"]);
+    assert!(limits::VERSION_LEAP < version, "{version}");
+    let next = sync(&new, &kai(), &push("c", 2, Some(version), set("next", 10))).await;
+    assert_eq!("applied", outcome(&next), "a version of the new server is a base");
 }
 
 /// Fails one call.
@@ -254,7 +293,7 @@ fn failing(memory: &Arc<MemoryStore>, at: usize, fault: Fault) -> Engine {
 async fn an_import_that_breaks_off_anywhere_is_finished_by_the_same_again() {
     let server = full().await;
     // More than one batch.
-    let pieces: Vec<Value> = (100..700).map(|n| new_piece(n, "Oli", "a")).collect();
+    let pieces: Vec<Value> = (100..610).map(|n| new_piece(n, "Oli", "a")).collect();
     server.post_pieces(&kai(), &body(&pieces, None)).await;
     let text = exported(&server.engine, &kai()).await;
     let (mut at, mut broken) = (0, 0);

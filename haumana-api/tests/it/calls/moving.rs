@@ -66,7 +66,7 @@ fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
 fn said(mut export: Value) -> Value {
     export["exportDate"].take();
     for list in LISTS {
-        export[list].as_array_mut().unwrap().sort_by_key(Value::to_string);
+        export[list].as_array_mut().unwrap().sort_by_cached_key(Value::to_string);
     }
     export
 }

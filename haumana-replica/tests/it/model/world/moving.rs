@@ -63,7 +63,7 @@ fn said(export: &str) -> Value {
     for list in LISTS {
         let entries = export[list].as_array_mut().unwrap();
         entries.iter_mut().for_each(|entry| drop(entry.get_mut("userId").map(Value::take)));
-        entries.sort_by_key(Value::to_string);
+        entries.sort_by_cached_key(Value::to_string);
     }
     export
 }
