@@ -161,7 +161,8 @@ pub(crate) fn can_hold(kind: Kind, name: &str, value: &Value) -> bool {
     }
 }
 
-fn read_value(kind: Kind, name: &str, value: &JsonText) -> Option<Value> {
+/// Reads a value of JSON; `None` if the field holds no such thing.
+pub(crate) fn read_value(kind: Kind, name: &str, value: &JsonText) -> Option<Value> {
     let is_known = match kind {
         Kind::Piece => name == "createdAt" || PIECE_FIELDS.iter().any(|spec| spec.name == name),
         _ => SESSION_FIELDS.contains(&name),

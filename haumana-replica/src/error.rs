@@ -9,7 +9,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorKind {
     /// There is no such record, or it is deleted.
     NotFound,
-    /// A field cannot hold the value.
+    /// A field cannot hold the value, or the server finds the request wrong.
     Invalid,
     /// Nobody is signed in. Name an account first.
     NoAccount,
@@ -25,6 +25,10 @@ pub enum ErrorKind {
     NeedsSignIn,
     /// The account was erased on the server; ask the person what to do with what is here.
     Erased,
+    /// The conflict was closed another way.
+    ConflictClosed,
+    /// What was asked for is past its retention.
+    PastRetention,
     /// The request is too large for the server.
     TooLarge,
     /// The server refuses or says what this library does not understand. A person must look.
@@ -38,6 +42,7 @@ pub struct Error {
     op: &'static str,
     kind: ErrorKind,
     retry_after_secs: Option<u64>,
+    code: Option<String>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -45,7 +50,7 @@ pub struct Error {
 impl Error {
     /// Makes an error.
     pub fn new(op: &'static str, kind: ErrorKind) -> Self {
-        Self { op, kind, retry_after_secs: None, source: None }
+        Self { op, kind, retry_after_secs: None, code: None, source: None }
     }
 
     /// Adds the cause.
@@ -60,6 +65,12 @@ impl Error {
         Self { retry_after_secs: secs, ..self }
     }
 
+    /// Adds the server's stable code.
+    #[must_use]
+    pub fn coded(self, code: Option<String>) -> Self {
+        Self { code, ..self }
+    }
+
     /// Returns what the caller can do.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -68,6 +79,11 @@ impl Error {
     /// Returns how long the server asks to wait, if it does.
     pub fn retry_after_secs(&self) -> Option<u64> {
         self.retry_after_secs
+    }
+
+    /// Returns the stable code with which the server refused, if it gave one.
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
     }
 
     /// Whether the same call may succeed later by itself.

@@ -8,6 +8,8 @@
 
 mod content;
 mod error;
+mod history;
+mod inbox;
 mod push;
 mod record;
 mod replica;
@@ -22,6 +24,8 @@ mod wire;
 
 pub use content::Content;
 pub use error::{Error, ErrorKind, Result};
+pub use history::{Changed, HistoryPage, Lost, PieceVersion};
+pub use inbox::{Conflict, ConflictPage};
 pub use record::{Agreed, EditError, Local, Pending, Removal, Touch};
 pub use replica::{Erasure, Replica, ReplicaConfig, View};
 pub use retry::{Backoff, Sleep};

@@ -252,6 +252,10 @@ impl Replica {
         self.publish(&mut inner, |status| status.phase = Phase::Idle)
     }
 
+    pub(crate) fn account(&self, op: &'static str) -> Result<UserId> {
+        self.lock().account.clone().ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         // Storage is transactional, so a panic elsewhere leaves nothing half done.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)

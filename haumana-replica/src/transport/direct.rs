@@ -1,11 +1,14 @@
 //! To an engine in the same process.
 
-use super::Transport;
+use super::{Call, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use haumana_sync::Engine;
 use haumana_sync::engine;
 use haumana_sync::id::UserId;
+use haumana_sync::wire::history::history_json;
+use haumana_sync::wire::inbox::{conflicts_json, read_place};
 use haumana_sync::wire::sync::SyncRequest;
+use std::io::Write;
 use std::sync::Arc;
 
 /// Asks an engine in the same process.
@@ -20,6 +23,32 @@ impl DirectTransport {
     pub fn new(engine: Arc<Engine>, reply_limit_bytes: usize) -> Self {
         Self { engine, reply_limit_bytes }
     }
+
+    async fn ask(&self, account: &UserId, call: &Call) -> engine::Result<Option<Vec<u8>>> {
+        let (engine, bytes) = (&self.engine, self.reply_limit_bytes);
+        Ok(Some(match call {
+            Call::Conflicts { after, limit } => {
+                let place = after.as_deref().map(read_place);
+                if place == Some(None) {
+                    return Ok(None);
+                }
+                let page = engine.conflict_page(account, place.flatten(), *limit, bytes).await?;
+                conflicts_json(&page.0, page.1)
+            }
+            Call::Resolve { id, resolution } => {
+                engine.resolve(account, *id, resolution).await?;
+                b"{}".to_vec()
+            }
+            Call::History { id, before, limit } => {
+                let page = engine.history_page(account, *id, *before, *limit, bytes).await?;
+                history_json(&page, bytes)
+            }
+            Call::Restore { id, version } => {
+                let version = engine.restore(account, *id, *version).await?;
+                format!(r#"{{"version":{version}}}"#).into_bytes()
+            }
+        }))
+    }
 }
 
 #[async_trait::async_trait]
@@ -27,18 +56,54 @@ impl Transport for DirectTransport {
     async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>> {
         let request = SyncRequest::from_json(&body)
             .map_err(|error| Error::new("sync", ErrorKind::Protocol).caused_by(error))?;
-        match self.engine.sync(account, &request, self.reply_limit_bytes).await {
-            Ok(reply) => Ok(reply.into_json()),
-            Err(error) => {
-                let kind = match error.kind() {
-                    engine::ErrorKind::Unavailable | engine::ErrorKind::Erasing => {
-                        ErrorKind::Unavailable
-                    }
-                    engine::ErrorKind::Gone => ErrorKind::Erased,
-                    _ => ErrorKind::Protocol,
-                };
-                Err(Error::new("sync", kind).caused_by(error))
-            }
-        }
+        let reply = self.engine.sync(account, &request, self.reply_limit_bytes).await;
+        reply.map(|reply| reply.into_json()).map_err(|error| {
+            let kind = match error.kind() {
+                engine::ErrorKind::Gone => ErrorKind::Erased,
+                _ => passing(error.kind()),
+            };
+            Error::new("sync", kind).caused_by(error)
+        })
     }
+
+    async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
+        let reply = self.ask(account, call).await.map_err(|error| refused(call.name(), error))?;
+        reply.ok_or_else(|| {
+            Error::new(call.name(), ErrorKind::Invalid).coded(Some("invalid_request".to_owned()))
+        })
+    }
+
+    async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
+        let failed = |error| refused("export", error);
+        let mut export = self.engine.export(account).await.map_err(failed)?;
+        while let Some(part) = self.engine.export_more(&mut export).await.map_err(failed)? {
+            file.write_all(part.as_bytes())
+                .map_err(|error| Error::new("export", ErrorKind::Storage).caused_by(error))?;
+        }
+        Ok(())
+    }
+}
+
+fn passing(kind: engine::ErrorKind) -> ErrorKind {
+    match kind {
+        engine::ErrorKind::Unavailable | engine::ErrorKind::Erasing => ErrorKind::Unavailable,
+        _ => ErrorKind::Protocol,
+    }
+}
+
+/// The failure of a call beside `POST /sync`, with the code that the HTTP API gives it.
+fn refused(op: &'static str, error: engine::Error) -> Error {
+    let (kind, code) = match error.kind() {
+        engine::ErrorKind::NotFound => (ErrorKind::NotFound, "not_found"),
+        engine::ErrorKind::ConflictClosed => (ErrorKind::ConflictClosed, "conflict_closed"),
+        engine::ErrorKind::PastRetention | engine::ErrorKind::Gone => {
+            (ErrorKind::PastRetention, "gone")
+        }
+        engine::ErrorKind::Invalid => (ErrorKind::Invalid, "invalid_request"),
+        engine::ErrorKind::Unavailable | engine::ErrorKind::Erasing => {
+            (ErrorKind::Unavailable, "unavailable")
+        }
+        _ => (ErrorKind::Protocol, "internal"),
+    };
+    Error::new(op, kind).coded(Some(code.to_owned())).caused_by(error)
 }

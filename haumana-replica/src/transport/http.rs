@@ -1,16 +1,18 @@
 //! Over HTTP.
 
-use super::Transport;
+use super::{Call, Transport, retry_after};
 use crate::error::{Error, ErrorKind, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use haumana_sync::engine::Resolution;
 use haumana_sync::id::UserId;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use std::fmt::Debug;
+use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Has the ID tokens of the accounts that are signed in on this device.
 #[async_trait::async_trait]
@@ -57,7 +59,7 @@ impl HttpConfig {
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
     client: Client,
-    sync_url: Url,
+    base_url: Url,
     tokens: Arc<dyn TokenSource>,
 }
 
@@ -69,8 +71,11 @@ impl HttpTransport {
     /// [`ErrorKind::Invalid`] if the address is none.
     pub fn new(config: HttpConfig, tokens: Arc<dyn TokenSource>) -> Result<Self> {
         let invalid = || Error::new("connect", ErrorKind::Invalid);
-        let address = format!("{}/sync", config.base_url.trim_end_matches('/'));
-        let sync_url = Url::parse(&address).map_err(|error| invalid().caused_by(error))?;
+        let address = config.base_url.trim_end_matches('/');
+        let base_url = Url::parse(address).map_err(|error| invalid().caused_by(error))?;
+        if base_url.cannot_be_a_base() {
+            return Err(invalid());
+        }
         // A token must not follow a redirect to somebody else.
         let client = Client::builder()
             .connect_timeout(config.connect_timeout)
@@ -80,47 +85,152 @@ impl HttpTransport {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| invalid().caused_by(error))?;
-        Ok(Self { client, sync_url, tokens })
+        Ok(Self { client, base_url, tokens })
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
+        let mut url = self.base_url.clone();
+        // An address that can be a base has a path.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        url
+    }
+
+    /// Sends a request as `account`; a status other than 200 is a failure.
+    async fn send(
+        &self,
+        op: &'static str,
+        account: &UserId,
+        request: RequestBuilder,
+    ) -> Result<Response> {
+        let needs_sign_in = || Error::new(op, ErrorKind::NeedsSignIn);
+        let token = self.tokens.token(account).await.ok_or_else(needs_sign_in)?;
+        // INVARIANT: nothing of one account leaves with another's token.
+        if subject(&token).as_deref() != Some(account.as_str()) {
+            return Err(needs_sign_in());
+        }
+        let sent = request.bearer_auth(token).send().await;
+        let response = sent.map_err(|error| offline(op, error))?;
+        if response.status() != StatusCode::OK {
+            return Err(refused(op, response).await);
+        }
+        Ok(response)
+    }
+
+    fn request(&self, call: &Call) -> RequestBuilder {
+        match call {
+            Call::Conflicts { after, limit } => {
+                let mut url = self.url(&["conflicts"]);
+                url.query_pairs_mut().append_pair("limit", &limit.to_string());
+                if let Some(after) = after {
+                    url.query_pairs_mut().append_pair("after", after);
+                }
+                self.client.get(url)
+            }
+            Call::Resolve { id, resolution } => {
+                let body = match resolution {
+                    Resolution::Keep => serde_json::json!({ "resolution": "keep" }),
+                    Resolution::Restore => serde_json::json!({ "resolution": "restore" }),
+                    Resolution::Set(value) => {
+                        serde_json::json!({ "resolution": "set", "value": value })
+                    }
+                };
+                self.post(&["conflicts", &id.to_string()], body.to_string().into_bytes())
+            }
+            Call::History { id, before, limit } => {
+                let mut url = self.url(&["pieces", &id.to_string(), "history"]);
+                url.query_pairs_mut().append_pair("limit", &limit.to_string());
+                if let Some(before) = before {
+                    url.query_pairs_mut().append_pair("before", &before.to_string());
+                }
+                self.client.get(url)
+            }
+            Call::Restore { id, version } => {
+                let body = format!(r#"{{"version":{version}}}"#).into_bytes();
+                self.post(&["pieces", &id.to_string(), "restore"], body)
+            }
+        }
+    }
+
+    fn post(&self, path: &[&str], body: Vec<u8>) -> RequestBuilder {
+        let request = self.client.post(self.url(path));
+        request.header(CONTENT_TYPE, "application/json").body(body)
     }
 }
 
 #[async_trait::async_trait]
 impl Transport for HttpTransport {
     async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>> {
-        let needs_sign_in = || Error::new("sync", ErrorKind::NeedsSignIn);
-        let token = self.tokens.token(account).await.ok_or_else(needs_sign_in)?;
-        // INVARIANT: nothing of one account leaves with another's token.
-        if subject(&token).as_deref() != Some(account.as_str()) {
-            return Err(needs_sign_in());
+        let response = self.send("sync", account, self.post(&["sync"], body)).await?;
+        Ok(response.bytes().await.map_err(|error| offline("sync", error))?.into())
+    }
+
+    async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
+        let response = self.send(call.name(), account, self.request(call)).await?;
+        Ok(response.bytes().await.map_err(|error| offline(call.name(), error))?.into())
+    }
+
+    async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
+        let request = self.client.get(self.url(&["users", "me", "export"]));
+        let mut response = self.send("export", account, request).await?;
+        let mut last = None;
+        while let Some(part) = response.chunk().await.map_err(|error| offline("export", error))? {
+            last = part.last().copied().or(last);
+            file.write_all(&part)
+                .map_err(|error| Error::new("export", ErrorKind::Storage).caused_by(error))?;
         }
-        let request = self.client.post(self.sync_url.clone()).bearer_auth(token);
-        let request = request.header(CONTENT_TYPE, "application/json").body(body);
-        let response = request.send().await.map_err(offline)?;
-        if response.status() != StatusCode::OK {
-            return Err(refused(&response));
-        }
-        Ok(response.bytes().await.map_err(offline)?.into())
+        // A proxy in between may end a broken reply as if it were whole.
+        let is_whole = last == Some(b'}');
+        is_whole.then_some(()).ok_or_else(|| Error::new("export", ErrorKind::Offline))
     }
 }
 
-fn offline(error: reqwest::Error) -> Error {
+fn offline(op: &'static str, error: reqwest::Error) -> Error {
     // The address is the server's and holds nothing of the user, but nobody needs it in a log.
-    Error::new("sync", ErrorKind::Offline).caused_by(error.without_url())
+    Error::new(op, ErrorKind::Offline).caused_by(error.without_url())
 }
 
 /// What a status other than 200 means for the replica.
-fn refused(response: &Response) -> Error {
+async fn refused(op: &'static str, response: Response) -> Error {
+    let is_sync = op == "sync";
     let kind = match response.status() {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::NeedsSignIn,
-        StatusCode::GONE => ErrorKind::Erased,
+        StatusCode::GONE if is_sync => ErrorKind::Erased,
         StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::TooLarge,
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => ErrorKind::Unavailable,
         status if status.is_server_error() => ErrorKind::Unavailable,
+        _ if is_sync => ErrorKind::Protocol,
+        StatusCode::BAD_REQUEST => ErrorKind::Invalid,
+        StatusCode::NOT_FOUND => ErrorKind::NotFound,
+        StatusCode::CONFLICT => ErrorKind::ConflictClosed,
+        StatusCode::GONE => ErrorKind::PastRetention,
         _ => ErrorKind::Protocol,
     };
-    let header = response.headers().get(RETRY_AFTER);
-    let secs = header.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    Error::new("sync", kind).retry_after(secs)
+    let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
+    let secs = header(RETRY_AFTER)
+        .and_then(|asked| retry_after::secs(asked, header(DATE), SystemTime::now()));
+    Error::new(op, kind).retry_after(secs).coded(code(response).await)
+}
+
+/// LIMIT: the body of a failure, in bytes; what is longer is no answer of this API.
+const FAILURE_BYTES: usize = 64 * 1024;
+
+#[derive(Deserialize)]
+struct Failure {
+    code: String,
+}
+
+/// The stable code of a failure; `None` if something else than the API has answered.
+async fn code(mut response: Response) -> Option<String> {
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.ok()? {
+        body.extend_from_slice(&part);
+        if FAILURE_BYTES < body.len() {
+            return None;
+        }
+    }
+    serde_json::from_slice::<Failure>(&body).ok().map(|failure| failure.code)
 }
 
 #[derive(Deserialize)]

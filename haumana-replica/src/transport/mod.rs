@@ -3,19 +3,71 @@
 mod direct;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
+mod retry_after;
 
 pub use direct::DirectTransport;
 #[cfg(feature = "http")]
 pub use http::{Encoding, HttpConfig, HttpTransport, TokenSource};
 
 use crate::error::Result;
-use haumana_sync::id::UserId;
+use haumana_sync::engine::Resolution;
+use haumana_sync::id::{RecordId, UserId};
+use haumana_sync::store::Version;
 use std::fmt::Debug;
+use std::io::Write;
 
-/// Carries `POST /sync` to a server.
+/// A call beside `POST /sync`. It needs a server: nothing of it is kept on the device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `GET /conflicts`: one page of what lost and is open, newest first.
+    Conflicts {
+        /// Where the page starts; `None` at the newest.
+        after: Option<String>,
+        /// The most conflicts of the page, 1 to 200.
+        limit: usize,
+    },
+    /// `POST /conflicts/{id}`.
+    Resolve {
+        /// The conflict.
+        id: RecordId,
+        /// How it is closed.
+        resolution: Resolution,
+    },
+    /// `GET /pieces/{id}/history`: one page of its versions, newest first.
+    History {
+        /// The piece.
+        id: RecordId,
+        /// Only versions below this one; `None` from the current one on.
+        before: Option<Version>,
+        /// The most versions of the page, 1 to 200.
+        limit: usize,
+    },
+    /// `POST /pieces/{id}/restore`.
+    Restore {
+        /// The piece; it may be deleted.
+        id: RecordId,
+        /// Which version's content is to be the content again.
+        version: Version,
+    },
+}
+
+impl Call {
+    /// What it does, for errors.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Conflicts { .. } => "conflicts",
+            Self::Resolve { .. } => "resolve",
+            Self::History { .. } => "history",
+            Self::Restore { .. } => "restore",
+        }
+    }
+}
+
+/// Carries the calls of a replica to a server.
 #[async_trait::async_trait]
 pub trait Transport: Debug + Send + Sync {
-    /// Sends a request of `account` and returns the body of the reply.
+    /// Sends `POST /sync` of `account` and returns the body of the reply.
     ///
     /// # Guarantees
     ///
@@ -27,4 +79,28 @@ pub trait Transport: Debug + Send + Sync {
     /// taken the request in. `NeedsSignIn` if there is no valid token of `account`, `Erased` if
     /// the server answers 410, `TooLarge` if it answers 413, `Protocol` for anything else.
     async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>>;
+
+    /// Makes another call of `account` and returns the body of the reply.
+    ///
+    /// # Guarantees
+    ///
+    /// - The request reaches the server as `account`, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::sync`], but 410 is `PastRetention`; also `NotFound`, `ConflictClosed`, and
+    /// `Invalid` for what the server finds wrong with the request.
+    async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>>;
+
+    /// Writes everything of `account` into `file`: `GET /users/me/export`.
+    ///
+    /// # Guarantees
+    ///
+    /// - `Ok` means that the export came to its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::call`]; `Offline` also if the export broke off, `Storage` if it cannot be
+    /// written. What was written is then a part.
+    async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()>;
 }

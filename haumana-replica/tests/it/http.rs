@@ -24,13 +24,24 @@ impl TokenSource for OneToken {
     }
 }
 
+/// Has a token for everybody.
+#[derive(Debug)]
+pub struct TokenSourceOf(pub fn(&str) -> String);
+
+#[async_trait::async_trait]
+impl TokenSource for TokenSourceOf {
+    async fn token(&self, account: &UserId) -> Option<String> {
+        Some(self.0(account.as_str()))
+    }
+}
+
 pub fn token_of(name: &str) -> String {
     let claims = format!(r#"{{"sub":"{name}"}}"#);
     let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims);
     format!("e30.{claims}.e30")
 }
 
-async fn serve(router: Router) -> String {
+pub async fn serve(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -104,6 +115,9 @@ async fn each_status_says_what_can_be_done() {
     let device = Server::new().device();
     assert_eq!((ErrorKind::Unavailable, Some(7)), failure(&device, 503, "7").await);
     assert_eq!((ErrorKind::Unavailable, None), failure(&device, 503, "soon").await);
+    // The server's own clock is what a date is held against, and that stands in this century.
+    let (_, secs) = failure(&device, 503, "Fri, 31 Dec 2100 23:59:59 GMT").await;
+    assert!(secs.is_some_and(|secs| 86_400 < secs), "{secs:?}");
 }
 
 #[tokio::test]

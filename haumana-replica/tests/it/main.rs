@@ -4,7 +4,9 @@
 
 mod accounts;
 mod edits;
+mod host;
 mod http;
+mod inbox;
 mod model;
 mod retry;
 mod speed;

@@ -1,7 +1,7 @@
 //! When a replica tries again.
 
 use crate::support::{Server, fields, text};
-use haumana_replica::transport::Transport;
+use haumana_replica::transport::{Call, Transport};
 use haumana_replica::{Backoff, Error, ErrorKind, Phase, Result, Sleep};
 use haumana_sync::id::UserId;
 use std::sync::Mutex;
@@ -39,6 +39,14 @@ impl<T: Transport> Transport for Failing<T> {
         }
         self.failures.store(left - 1, Ordering::Relaxed);
         Err(Error::new("sync", self.kind).retry_after(Some(30)))
+    }
+
+    async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
+        self.then.call(account, call).await
+    }
+
+    async fn export(&self, account: &UserId, file: &mut (dyn std::io::Write + Send)) -> Result<()> {
+        self.then.export(account, file).await
     }
 }
 

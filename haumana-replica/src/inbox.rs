@@ -1,0 +1,151 @@
+//! The inbox: values that lost, as a person reads them, and what to do about them.
+
+use crate::content::read_value;
+use crate::error::{Error, ErrorKind, Result};
+use crate::replica::Replica;
+use crate::transport::{Call, Transport};
+use haumana_sync::engine::Resolution;
+use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::json::JsonText;
+use haumana_sync::record::Value;
+use haumana_sync::store::Version;
+use haumana_sync::time::UnixMillis;
+use serde::Deserialize;
+
+/// A value that lost and is still open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Its id.
+    pub id: RecordId,
+    /// The record.
+    pub key: Key,
+    /// The field; `None` where a delete was involved.
+    pub field: Option<String>,
+    /// The field's value now.
+    pub kept: Value,
+    /// The value that lost; also null where it is past its retention.
+    pub lost: Value,
+    /// The version that the push was based on, where known.
+    pub base: Option<Version>,
+    /// Why it lost, as a word of the protocol. Servers to come may know more of them.
+    pub reason: String,
+    /// When.
+    pub at: UnixMillis,
+    /// The device with whose push it came up, where known.
+    pub device: Option<String>,
+}
+
+/// Open conflicts, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConflictPage {
+    /// The conflicts.
+    pub conflicts: Vec<Conflict>,
+    /// Where the next page starts; `None` if this is the last.
+    pub next: Option<String>,
+}
+
+impl Replica {
+    /// Asks the server for open conflicts, newest first: those behind `after` (`None`: from the
+    /// newest on), at most `limit`, which is 1 to 200.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoAccount`], or what the transport fails with.
+    pub async fn conflicts(
+        &self,
+        transport: &dyn Transport,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<ConflictPage> {
+        let body = self.ask(transport, Call::Conflicts { after, limit }).await?;
+        let page = serde_json::from_slice::<PageBody>(&body).ok();
+        page.and_then(PageBody::read).ok_or_else(|| Error::new("conflicts", ErrorKind::Protocol))
+    }
+
+    /// Closes a conflict on the server. What that changes comes with the next sync, here as on
+    /// every other device. The same again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::ConflictClosed`] if it was closed another way;
+    /// [`ErrorKind::PastRetention`] if the lost value is gone; [`ErrorKind::Invalid`] if the field
+    /// cannot hold the value; or what the transport fails with.
+    pub async fn resolve(
+        &self,
+        transport: &dyn Transport,
+        id: RecordId,
+        resolution: Resolution,
+    ) -> Result<()> {
+        self.ask(transport, Call::Resolve { id, resolution }).await.map(drop)
+    }
+
+    /// Writes everything that the server has of the account into `file`, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoAccount`], or what the transport fails with; what was written is then a part.
+    pub async fn export(
+        &self,
+        transport: &dyn Transport,
+        file: &mut (dyn std::io::Write + Send),
+    ) -> Result<()> {
+        let account = self.account("export")?;
+        transport.export(&account, file).await
+    }
+
+    pub(crate) async fn ask(&self, transport: &dyn Transport, call: Call) -> Result<Vec<u8>> {
+        let account = self.account(call.name())?;
+        transport.call(&account, &call).await
+    }
+}
+
+#[derive(Deserialize)]
+struct PageBody {
+    conflicts: Vec<ConflictBody>,
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConflictBody {
+    conflict_id: String,
+    kind: String,
+    id: String,
+    field: Option<String>,
+    kept: Option<JsonText>,
+    lost: Option<JsonText>,
+    base: Option<Version>,
+    reason: String,
+    at: String,
+    device_id: Option<String>,
+}
+
+impl PageBody {
+    fn read(self) -> Option<ConflictPage> {
+        let conflicts =
+            self.conflicts.into_iter().map(ConflictBody::read).collect::<Option<_>>()?;
+        Some(ConflictPage { conflicts, next: self.next })
+    }
+}
+
+impl ConflictBody {
+    fn read(self) -> Option<Conflict> {
+        let key = Key { kind: Kind::from_name(&self.kind)?, id: RecordId::parse(&self.id)? };
+        let field = self.field.as_deref().unwrap_or_default();
+        let value = |json: Option<JsonText>| match json {
+            Some(json) => read_value(key.kind, field, &json),
+            None => Some(Value::Null),
+        };
+        Some(Conflict {
+            id: RecordId::parse(&self.conflict_id)?,
+            key,
+            kept: value(self.kept)?,
+            lost: value(self.lost)?,
+            field: self.field,
+            base: self.base,
+            reason: self.reason,
+            at: UnixMillis::parse(&self.at)?,
+            device: self.device_id,
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! The real API on a real SQLite file, served on loopback, with really signed tokens. Only the
+//! clock is the tests'.
+
+use crate::http::TokenSourceOf;
+use crate::support::{DAY, Seeded, SetClock, user};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use haumana_api::verify::{KeySet, Policy};
+use haumana_api::{Api, ApiConfig, Auth, StaticVerifier};
+use haumana_replica::storage::{MemoryStorage, SqliteStorage};
+use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport};
+use haumana_replica::{Replica, ReplicaConfig};
+use haumana_store_sqlite::{SqliteOptions, SqliteStore};
+use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::id::Key;
+use haumana_sync::record::Value;
+use haumana_sync::store::Generation;
+use haumana_sync::time::UnixMillis;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Making a key is slow, so that one binary makes one.
+static PAIR: LazyLock<RsaKeyPair> =
+    LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
+
+/// When tokens are issued and checked, however far the engine's clock has gone.
+#[derive(Debug)]
+struct TokenTime;
+
+impl Clock for TokenTime {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(DAY)
+    }
+}
+
+/// A token of `name`, signed with the key that the host knows.
+pub fn token_of(name: &str) -> String {
+    let secs = DAY / 1000;
+    let claims = format!(
+        r#"{{"iss":"https://issuer.example","aud":"app","sub":"{name}","iat":{secs},"exp":{}}}"#,
+        secs + 3600
+    );
+    let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let header = br#"{"alg":"RS256","kid":"k","typ":"JWT"}"#;
+    let message = format!("{}.{}", encode(header), encode(claims.as_bytes()));
+    let mut signature = vec![0; PAIR.public_modulus_len()];
+    let random = SystemRandom::new();
+    PAIR.sign(&RSA_PKCS1_SHA256, &random, message.as_bytes(), &mut signature).unwrap();
+    format!("{message}.{}", encode(&signature))
+}
+
+fn verifier() -> StaticVerifier {
+    let (key, encode) = (PAIR.public_key(), |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes));
+    let (n, e) = (
+        encode(key.modulus().big_endian_without_leading_zero()),
+        encode(key.exponent().big_endian_without_leading_zero()),
+    );
+    let jwks = format!(
+        r#"{{"keys":[{{"kty":"RSA","kid":"k","use":"sig","alg":"RS256","n":"{n}","e":"{e}"}}]}}"#
+    );
+    let policy = Policy {
+        issuers: vec!["https://issuer.example".into()],
+        audiences: vec!["app".into()],
+        authorized_parties: vec![],
+        leeway_secs: 300,
+        max_lifetime_secs: 24 * 3600,
+        max_token_bytes: 8192,
+    };
+    StaticVerifier::new(KeySet::from_jwks(jwks.as_bytes()).unwrap(), policy, Arc::new(TokenTime))
+}
+
+/// A running host.
+pub struct Host {
+    pub clock: Arc<SetClock>,
+    pub random: Arc<Seeded>,
+    pub engine: Arc<Engine>,
+    pub url: String,
+    pub folder: TempDir,
+}
+
+impl Host {
+    pub async fn start() -> Self {
+        Self::start_with(64 << 20).await
+    }
+
+    /// A host whose request bodies are bounded.
+    pub async fn start_with(request_limit_bytes: usize) -> Self {
+        let (clock, random) = (SetClock::new(), Seeded::new(7));
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_store(&folder.path().join("server.db"));
+        let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+        let engine = Arc::new(Engine::new(store, clock.clone(), random.clone(), config));
+        let config = ApiConfig {
+            request_limit_bytes,
+            reply_limit_bytes: 32 << 20,
+            cors_origins: vec![],
+            body_timeout: Duration::from_secs(60),
+        };
+        let auth = Auth::Bearer(Arc::new(verifier()));
+        let api = Api { engine: engine.clone(), auth, random: random.clone(), config };
+        let url = crate::http::serve(haumana_api::router(api)).await;
+        Self { clock, random, engine, url, folder }
+    }
+
+    /// What carries the calls of everybody, each with a token of their own.
+    pub fn transport(&self) -> HttpTransport {
+        let config =
+            HttpConfig { encoding: Encoding::Identity, ..HttpConfig::usual(self.url.clone()) };
+        HttpTransport::new(config, Arc::new(TokenSourceOf(token_of))).unwrap()
+    }
+
+    /// A device of `kai`, in memory.
+    pub fn device(&self) -> Replica {
+        self.with(|clock, random| {
+            Replica::open(MemoryStorage::new(), clock, random, ReplicaConfig::usual())
+        })
+    }
+
+    /// A device of `kai`, on a file.
+    pub fn device_on(&self, path: &Path) -> Replica {
+        let storage = SqliteStorage::open(path).unwrap();
+        self.with(|clock, random| Replica::open(storage, clock, random, ReplicaConfig::usual()))
+    }
+
+    fn with(
+        &self,
+        open: impl FnOnce(Arc<SetClock>, Arc<Seeded>) -> haumana_replica::Result<Replica>,
+    ) -> Replica {
+        let replica = open(self.clock.clone(), self.random.clone()).unwrap();
+        replica.sign_in(user("kai")).unwrap();
+        replica
+    }
+
+    /// The server's database with its log, byte for byte.
+    pub fn database_files(&self) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
+        let files = files.filter(|path| path.to_string_lossy().contains("server.db"));
+        files.collect()
+    }
+
+    pub async fn sync(&self, device: &Replica) {
+        device.sync(&self.transport()).await.unwrap();
+    }
+}
+
+fn open_store(path: &Path) -> Arc<SqliteStore> {
+    let options = SqliteOptions {
+        path: path.into(),
+        readers: 2,
+        busy_timeout: Duration::from_secs(5),
+        max_bytes: None,
+    };
+    Arc::new(SqliteStore::open(&options).unwrap())
+}
+
+pub fn get(device: &Replica, key: Key, field: &str) -> Value {
+    device.get(key).unwrap().unwrap().content.get(field)
+}
