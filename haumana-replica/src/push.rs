@@ -65,6 +65,18 @@ fn fill(local: &Local, base: Option<Version>, fields: &mut SentFields) {
 }
 
 impl SentPush {
+    /// Whether something of it still waits as it was sent; what was touched since does not count.
+    pub(crate) fn is_pending(&self, local: &Local) -> bool {
+        match &self.op {
+            SentOp::Delete(at) => {
+                local.pending.removal.as_ref().is_some_and(|removal| removal.at == *at)
+            }
+            SentOp::Set(fields) => fields.iter().any(|(name, (_, at))| {
+                local.pending.touches.get(name).is_some_and(|touch| touch.at == *at)
+            }),
+        }
+    }
+
     /// Writes the push into a request.
     pub(crate) fn write(&self, out: &mut String) {
         let base = self.base.map_or("null".to_owned(), |base| base.to_string());

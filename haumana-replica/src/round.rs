@@ -143,8 +143,14 @@ impl Replica {
             return Ok(true);
         }
         for mut local in inner.storage.read(account, &[first])?.into_iter().flatten() {
-            local.pending.refused = Some("too_large".to_owned());
-            inner.storage.write(account, Batch { state: None, records: vec![local] })?;
+            // What was edited since may be smaller; it is sent again.
+            if outgoing.sent.iter().any(|push| push.is_pending(&local)) {
+                local.pending.refused = Some("too_large".to_owned());
+                inner.storage.write(account, Batch { state: None, records: vec![local] })?;
+            }
+        }
+        if inner.account.as_ref() == Some(&outgoing.account) {
+            self.publish(&mut inner, |_| {})?;
         }
         Ok(true)
     }
@@ -285,15 +291,7 @@ impl Found {
             self.local.make_whole();
             return;
         }
-        let is_same = match &push.op {
-            SentOp::Delete(at) => {
-                self.local.pending.removal.as_ref().is_some_and(|removal| removal.at == *at)
-            }
-            SentOp::Set(fields) => fields.iter().any(|(name, (_, at))| {
-                self.local.pending.touches.get(name).is_some_and(|touch| touch.at == *at)
-            }),
-        };
-        if is_same {
+        if push.is_pending(&self.local) {
             self.local.pending.refused = Some(code.to_owned());
         }
     }

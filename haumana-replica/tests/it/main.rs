@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod accounts;
+mod bases;
 mod edits;
 mod host;
 mod http;
 mod inbox;
+mod large;
 mod model;
 mod retry;
 mod speed;
