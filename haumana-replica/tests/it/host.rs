@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haumana_api::verify::{KeySet, Policy};
-use haumana_api::{Api, ApiConfig, Auth, StaticVerifier};
+use haumana_api::{Api, ApiConfig, Auth, Exports, StaticVerifier};
 use haumana_replica::storage::{MemoryStorage, SqliteStorage};
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport};
 use haumana_replica::{Replica, ReplicaConfig};
@@ -98,6 +98,7 @@ impl Host {
         let config = ApiConfig {
             request_limit_bytes,
             reply_limit_bytes: 32 << 20,
+            exports: Exports::Streamed,
             cors_origins: vec![],
             body_timeout: Duration::from_secs(60),
         };
