@@ -98,6 +98,11 @@ impl Replica {
         Ok(Self { inner: Mutex::new(inner), status, clock, random })
     }
 
+    /// Returns the name that this device has on the server.
+    pub fn device(&self) -> String {
+        self.lock().device.clone()
+    }
+
     /// Makes `account` the one whose records are read and edited from now on.
     ///
     /// # Errors

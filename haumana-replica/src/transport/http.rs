@@ -238,8 +238,9 @@ struct Claims {
     sub: String,
 }
 
-/// Whose token it is, by its own account; the server is who verifies it.
-fn subject(token: &str) -> Option<String> {
+/// Returns whose ID token this is, by its own account; the server is who verifies it. `None` if it
+/// does not say.
+pub fn subject(token: &str) -> Option<String> {
     let payload = token.split('.').nth(1)?;
     let claims = URL_SAFE_NO_PAD.decode(payload).ok()?;
     serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.sub)

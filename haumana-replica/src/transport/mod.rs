@@ -8,7 +8,7 @@ mod retry_after;
 
 pub use direct::DirectTransport;
 #[cfg(feature = "http")]
-pub use http::{Encoding, HttpConfig, HttpTransport, TokenSource};
+pub use http::{Encoding, HttpConfig, HttpTransport, TokenSource, subject};
 
 use crate::error::Result;
 use haumana_sync::engine::Resolution;
