@@ -1,0 +1,229 @@
+//! The command line.
+
+use crate::fields::FieldFlags;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+PIECE is a title, the beginning of a title (whatever its case), an id, or the beginning of an id.
+
+Exit codes:
+  0  done
+  1  this machine: a file, the editor, the device's database
+  2  the command line cannot be understood
+  3  there is no such piece, version or conflict, or more than one
+  4  nobody is signed in, or the sign-in has run out
+  5  the server cannot be reached or asks to come again later; edits are kept
+  6  the server or this program refuses what was asked for
+  7  the account was erased on the server, and somebody has to decide";
+
+/// A repertoire of oli and mele on the command line, offline first.
+///
+/// Edits are kept on this device and go to the server with `haumana sync`.
+#[derive(Debug, Parser)]
+#[command(name = "haumana", version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// The folder of this device.
+    #[arg(long, env = "HAUMANA_DEVICE", default_value = ".haumana", value_name = "FOLDER")]
+    #[arg(global = true)]
+    pub(crate) device: PathBuf,
+
+    /// The server; without it the one that the device was set up with, or http://127.0.0.1:8787.
+    #[arg(long, env = "HAUMANA_SERVER", value_name = "URL", global = true)]
+    pub(crate) server: Option<String>,
+
+    /// Answer in JSON, for scripts; failures too, on the standard error.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make the folder of this device.
+    Init,
+    /// Sign in.
+    SignIn(SignIn),
+    /// Add a piece.
+    Add(Add),
+    /// Edit a piece; without a flag, its lyrics in your editor.
+    Edit(Edit),
+    /// List the pieces on this device.
+    List(List),
+    /// Show a piece.
+    Show {
+        /// Which.
+        piece: String,
+    },
+    /// Log practising: starts a session, or ends one, or logs one that is over.
+    Practise(Practise),
+    /// Delete a piece.
+    Delete {
+        /// Which.
+        piece: String,
+    },
+    /// Send what is pending and fetch what is new.
+    Sync(Sync),
+    /// Say who is signed in and what waits.
+    Status,
+    /// Show what lost against other edits, and decide about it.
+    Conflicts(Conflicts),
+    /// Show the versions of a piece.
+    History {
+        /// Which; a deleted one by its whole id.
+        piece: String,
+        /// How many versions.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Make the content of an earlier version the content again.
+    Restore {
+        /// Which; a deleted one by its whole id.
+        piece: String,
+        /// The version, as `haumana history` shows it.
+        version: u32,
+    },
+    /// Write everything that the server has of you into a file.
+    Export {
+        /// The file; `-` is the standard output.
+        file: PathBuf,
+        /// Overwrite the file.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// A token is a secret, so it has no flag: other programs can read the command line.
+#[derive(Args, Debug)]
+pub(crate) struct SignIn {
+    /// A name; the local server gives a token to anyone. Without it and without --token-file the
+    /// token is taken from HAUMANA_TOKEN.
+    pub(crate) name: Option<String>,
+    /// A file that holds an ID token; `-` is the standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "name")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Add {
+    /// The title.
+    pub(crate) title: String,
+    #[command(flatten)]
+    pub(crate) fields: FieldFlags,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Edit {
+    /// Which piece.
+    pub(crate) piece: String,
+    /// A new title.
+    #[arg(long)]
+    pub(crate) title: Option<String>,
+    #[command(flatten)]
+    pub(crate) fields: FieldFlags,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// Only pieces with this in their title.
+    pub(crate) text: Option<String>,
+    /// Only what waits for the server.
+    #[arg(long)]
+    pub(crate) pending: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Practise {
+    /// Which piece; with --end it may be left out if one session is running.
+    #[arg(required_unless_present = "end")]
+    pub(crate) piece: Option<String>,
+    /// End the session that is running.
+    #[arg(long, conflicts_with_all = ["minutes", "from"])]
+    pub(crate) end: bool,
+    /// Log a session of so many minutes that ends now.
+    #[arg(long, value_name = "N", conflicts_with = "from")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub(crate) minutes: Option<u32>,
+    /// Log a session from this time, such as 2026-11-23T18:00:00-10:00.
+    #[arg(long, value_name = "TIME", requires = "to")]
+    pub(crate) from: Option<String>,
+    /// … to this time.
+    #[arg(long, value_name = "TIME", requires = "from")]
+    pub(crate) to: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Sync {
+    /// Try again for a while if the server cannot be reached.
+    #[arg(long)]
+    pub(crate) retry: bool,
+    /// What becomes of what is here after the account was erased on the server.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) erased: Option<Erased>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Erased {
+    /// Forget it here too.
+    Forget,
+    /// Send it to the server as new.
+    Upload,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Conflicts {
+    #[command(subcommand)]
+    pub(crate) decision: Option<Decision>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Decision {
+    /// Leave the piece as it is.
+    Keep {
+        /// The conflict, or the beginning of its id; not needed if only one is open.
+        conflict: Option<String>,
+    },
+    /// Put the lost value back.
+    Restore {
+        /// The conflict, or the beginning of its id; not needed if only one is open.
+        conflict: Option<String>,
+    },
+    /// Put another value.
+    Set(SetValue),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SetValue {
+    /// The conflict, or the beginning of its id; not needed if only one is open.
+    pub(crate) conflict: Option<String>,
+    #[command(flatten)]
+    pub(crate) from: ValueFrom,
+}
+
+/// Where the value comes from.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct ValueFrom {
+    /// The value; empty clears it.
+    #[arg(long)]
+    pub(crate) value: Option<String>,
+    /// A file that holds it; `-` is the standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) value_file: Option<PathBuf>,
+    /// Write it in your editor, beginning with what was kept and what was lost.
+    #[arg(long)]
+    pub(crate) editor: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_makes_sense() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,185 @@
+//! The folder of one device: who is signed in, with which token, and the replica.
+
+use crate::problem::Problem;
+use crate::system::Machine;
+use haumana_replica::storage::SqliteStorage;
+use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource};
+use haumana_replica::{Replica, ReplicaConfig};
+use haumana_sync::id::UserId;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where the local server listens unless told otherwise.
+const LOCAL_SERVER: &str = "http://127.0.0.1:8787";
+
+/// What the folder remembers beside the replica.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Settings {
+    pub(crate) server: Option<String>,
+    pub(crate) account: Option<String>,
+}
+
+/// The folder of one device.
+#[derive(Debug)]
+pub(crate) struct Device {
+    folder: PathBuf,
+    pub(crate) settings: Settings,
+    server: Option<String>,
+}
+
+impl Device {
+    /// Makes the folder, for nobody but its owner. Making it again changes nothing but the server.
+    pub(crate) fn init(folder: &Path, server: Option<String>) -> Result<Self, Problem> {
+        let file = |error| Problem::File(folder.into(), error);
+        fs::create_dir_all(folder).map_err(file)?;
+        keep_private(folder).map_err(file)?;
+        let mut device = match Self::open(folder, None) {
+            Ok(device) => device,
+            Err(Problem::NoDevice(_)) => {
+                Self { folder: folder.into(), settings: Settings::default(), server: None }
+            }
+            Err(problem) => return Err(problem),
+        };
+        device.settings.server = server.or(device.settings.server);
+        device.save()?;
+        Ok(device)
+    }
+
+    /// Opens the folder; `server` goes before the one that it remembers.
+    pub(crate) fn open(folder: &Path, server: Option<String>) -> Result<Self, Problem> {
+        let path = folder.join("device.json");
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Problem::NoDevice(folder.into()));
+            }
+            read => read.map_err(|error| Problem::File(path.clone(), error))?,
+        };
+        let settings = serde_json::from_slice(&text);
+        let settings = settings.map_err(|error| Problem::File(path, error.into()))?;
+        Ok(Self { folder: folder.into(), settings, server })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The address of the server, without a slash at its end.
+    pub(crate) fn server(&self) -> String {
+        let named = self.server.as_deref().or(self.settings.server.as_deref());
+        named.unwrap_or(LOCAL_SERVER).trim_end_matches('/').to_owned()
+    }
+
+    pub(crate) fn account(&self) -> Result<UserId, Problem> {
+        let account = self.settings.account.as_deref().and_then(UserId::verified_by_caller);
+        account.ok_or(Problem::NotSignedIn)
+    }
+
+    /// Remembers who is signed in, and the token, which nobody else may read.
+    pub(crate) fn sign_in(&mut self, account: &UserId, token: &str) -> Result<(), Problem> {
+        self.write("token", token.as_bytes())?;
+        self.settings.account = Some(account.as_str().to_owned());
+        self.save()
+    }
+
+    fn save(&self) -> Result<(), Problem> {
+        // Two optional strings always serialise.
+        let text = serde_json::to_vec_pretty(&self.settings).unwrap_or_default();
+        self.write("device.json", &text)
+    }
+
+    /// Replaces a file as a whole. Temporary files are their owner's only, and so is what they
+    /// become.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Problem> {
+        let path = self.folder.join(name);
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        write().map_err(|error| Problem::File(path.clone(), error))
+    }
+
+    /// Opens the replica, as whoever is signed in.
+    pub(crate) fn replica(&self) -> Result<Replica, Problem> {
+        let account = self.account()?;
+        let replica = self.replica_of_nobody()?;
+        replica.sign_in(account).map_err(Problem::local)?;
+        Ok(replica)
+    }
+
+    pub(crate) fn replica_of_nobody(&self) -> Result<Replica, Problem> {
+        let path = self.folder.join("replica.db");
+        let failed = |error: haumana_replica::Error| {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            Problem::Database(path.clone(), cause.unwrap_or_default())
+        };
+        let storage = SqliteStorage::open(&path).map_err(failed)?;
+        let config = ReplicaConfig::usual();
+        Replica::open(storage, Arc::new(Machine), Arc::new(Machine), config).map_err(failed)
+    }
+
+    /// Makes what carries calls to the server.
+    pub(crate) fn transport(&self) -> Result<HttpTransport, Problem> {
+        let url = self.server();
+        let is_near = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+        let is_near = is_near.iter().any(|near| url.starts_with(near));
+        let encoding = if is_near { Encoding::Identity } else { Encoding::Gzip };
+        let tokens = TokenFile(Self::read_token(&self.folder.join("token"))?);
+        let config = HttpConfig { encoding, ..HttpConfig::usual(url.clone()) };
+        HttpTransport::new(config, Arc::new(tokens))
+            .map_err(|_| Problem::Refused(format!("{url} is not an address")))
+    }
+
+    fn read_token(path: &Path) -> Result<Option<String>, Problem> {
+        match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Problem::File(path.into(), error)),
+            Ok(_) if is_exposed(path) => Err(Problem::Exposed(path.into())),
+            Ok(token) => Ok(Some(token.trim().to_owned())),
+        }
+    }
+}
+
+/// The token of the folder; `Debug` does not print it.
+struct TokenFile(Option<String>);
+
+impl std::fmt::Debug for TokenFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenFile")
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenSource for TokenFile {
+    async fn token(&self, _: &UserId) -> Option<String> {
+        // Whose it is, the transport checks before anything leaves.
+        self.0.clone()
+    }
+}
+
+#[cfg(unix)]
+fn keep_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(unix)]
+fn is_exposed(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn keep_private(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn is_exposed(_: &Path) -> bool {
+    false
+}

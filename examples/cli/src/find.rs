@@ -1,0 +1,139 @@
+//! Which piece somebody means.
+
+use crate::answer::{short, table};
+use crate::problem::Problem;
+use haumana_replica::{Replica, View};
+use haumana_sync::id::{Key, Kind, RecordId};
+use unicode_normalization::UnicodeNormalization;
+
+/// How many candidates are listed.
+const LISTED: usize = 10;
+
+/// A text as titles are compared: composed, without case, and with a real ʻokina for whatever mark
+/// the keyboard had.
+pub(crate) fn folded(text: &str) -> String {
+    let okina = |character| match character {
+        '\'' | '`' | '\u{2018}' | '\u{2019}' => '\u{2BB}',
+        other => other,
+    };
+    text.trim().nfc().map(okina).collect::<String>().to_lowercase().nfc().collect()
+}
+
+pub(crate) fn title(view: &View) -> String {
+    view.content.get("title").as_text().unwrap_or_default().to_owned()
+}
+
+/// Finds the piece that `text` names: by its id, its title, or the beginning of one of them.
+pub(crate) fn piece(replica: &Replica, text: &str) -> Result<View, Problem> {
+    let views = replica.list(Kind::Piece).map_err(Problem::local)?;
+    choose(views, text)
+}
+
+fn choose(views: Vec<View>, text: &str) -> Result<View, Problem> {
+    let (wanted, digits) = (folded(text), text.trim().to_uppercase());
+    let is_id = |view: &View| view.key.id.to_string() == digits;
+    let is_title = |view: &View| folded(&title(view)) == wanted;
+    let begins = |view: &View| {
+        let by_id = 4 <= digits.len() && view.key.id.to_string().starts_with(&digits);
+        by_id || folded(&title(view)).starts_with(&wanted)
+    };
+    let ways: [&dyn Fn(&View) -> bool; 3] = [&is_id, &is_title, &begins];
+    for is_meant in ways {
+        let mut meant = views.iter().filter(|view| is_meant(view));
+        match (meant.next(), meant.next()) {
+            (Some(one), None) => return Ok(one.clone()),
+            (Some(_), Some(_)) => {
+                let meant: Vec<&View> = views.iter().filter(|view| is_meant(view)).collect();
+                return Err(ambiguous(&meant, text));
+            }
+            _ => {}
+        }
+    }
+    Err(Problem::NotFound { what: "piece", text: text.to_owned() })
+}
+
+fn ambiguous(meant: &[&View], text: &str) -> Problem {
+    let row = |view: &&View| vec![format!("  {}", short(view.key.id)), title(view)];
+    let mut rows: Vec<Vec<String>> = meant.iter().take(LISTED).map(row).collect();
+    if LISTED < meant.len() {
+        rows.push(vec![format!("  … {} more", meant.len() - LISTED)]);
+    }
+    Problem::Ambiguous { what: "piece", text: text.to_owned(), list: table(&rows) }
+}
+
+/// Finds the piece for a call to the server, where a whole id may name one that is deleted here.
+pub(crate) fn piece_id(replica: &Replica, text: &str) -> Result<RecordId, Problem> {
+    match RecordId::parse(text.trim()) {
+        Some(id) => Ok(id),
+        None => piece(replica, text).map(|view| view.key.id),
+    }
+}
+
+/// The title of a record for people; its id where the device does not have it.
+pub(crate) fn title_of(replica: &Replica, key: Key) -> String {
+    let piece = match (key.kind, replica.get(key)) {
+        (Kind::Session, Ok(Some(session))) => {
+            let id = session.content.get("pieceId").as_text().and_then(RecordId::parse);
+            id.map(Key::piece)
+        }
+        _ => Some(key),
+    };
+    let view = piece.and_then(|key| replica.get(key).ok().flatten());
+    view.map_or_else(|| key.id.to_string(), |view| title(&view))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haumana_replica::Content;
+
+    fn view(id: u128, title: &str) -> View {
+        let text = serde_json::json!({
+            "title": title, "lyrics": "", "category": "oli", "includeInPractice": true,
+            "isFavorite": false, "createdAt": "2026-11-23T00:00:00.000Z",
+        });
+        View {
+            key: Key::piece(RecordId::from_bits(id << 64)),
+            content: Content::parse(Kind::Piece, &text.to_string()).unwrap(),
+            version: Some(1),
+            is_pending: false,
+            refused: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&str>) {
+        let views = vec![
+            view(0xAAAA_0000_0000_0000, "Aloha ʻOe"),
+            view(0xAAAB_0000_0000_0000, "Aloha ʻOe Hou"),
+            view(0xBBBB_0000_0000_0000, "Kaulana Nā Pua"),
+            view(0xCCCC_0000_0000_0000, "E Ala E\u{304}"),
+        ];
+        let found = choose(views, text);
+        assert_eq!(expected, found.as_ref().map(title).ok().as_deref(), "{text} {found:?}");
+    }
+
+    #[test]
+    fn a_piece_is_found_by_title_id_or_the_beginning_of_one() {
+        check("Aloha ʻOe", Some("Aloha ʻOe"));
+        check("aloha ʻoe h", Some("Aloha ʻOe Hou"));
+        check("KAULANA NĀ", Some("Kaulana Nā Pua"));
+        check("kaulana na\u{304} pua", Some("Kaulana Nā Pua"));
+        check("e ala ē", Some("E Ala E\u{304}"));
+        check("aloha 'oe", Some("Aloha ʻOe"));
+        check("bbbb", Some("Kaulana Nā Pua"));
+        check("BBBB0000-0000-0000-0000-000000000000", Some("Kaulana Nā Pua"));
+    }
+
+    #[test]
+    fn what_names_none_or_several_is_said_so() {
+        check("Aloha", None);
+        check("aaa", None);
+        check("nowhere", None);
+        let two = vec![view(1, "Aloha ʻOe"), view(2, "Aloha ʻOe")];
+        let Err(Problem::Ambiguous { list, .. }) = choose(two, "aloha") else {
+            panic!("two match")
+        };
+        assert_eq!(2, list.lines().count());
+    }
+}

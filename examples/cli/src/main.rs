@@ -1,0 +1,108 @@
+//! `haumana`: a repertoire on the command line, on the replica that any client can embed.
+//!
+//! Every command is a function from a replica to an [`Answer`], which is printed for people or for
+//! scripts in one place. What is local works without a server.
+
+mod answer;
+mod args;
+mod conflicts;
+mod device;
+mod editor;
+mod edits;
+mod fields;
+mod find;
+mod online;
+mod practise;
+mod problem;
+mod progress;
+mod shows;
+mod sign_in;
+mod system;
+
+use answer::Answer;
+use args::{Cli, Command};
+use clap::Parser;
+use device::Device;
+use online::Online;
+use problem::Problem;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let is_json = cli.json;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli)),
+        Err(error) => Err(Problem::File(".".into(), error)),
+    };
+    match done {
+        Ok(answer) => {
+            // Whoever reads the output may stop reading; that is no failure.
+            print(answer, is_json).ok();
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            if is_json {
+                let json =
+                    serde_json::json!({ "error": problem.to_string(), "code": problem.code() });
+                eprintln!("{json}");
+            } else {
+                eprintln!("haumana: {problem}");
+            }
+            ExitCode::from(problem.exit())
+        }
+    }
+}
+
+fn print(answer: Option<Answer>, is_json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match answer {
+        Some(answer) if is_json => writeln!(out, "{}", answer.json),
+        Some(answer) => writeln!(out, "{}", answer.text),
+        None => Ok(()),
+    }?;
+    out.flush()
+}
+
+/// Runs one command; `None` if it has written its answer itself.
+async fn run(cli: Cli) -> Result<Option<Answer>, Problem> {
+    if matches!(cli.command, Command::Init) {
+        return init(&cli).map(Some);
+    }
+    let device = Device::open(&cli.device, cli.server)?;
+    if let Command::SignIn(args) = cli.command {
+        return sign_in::sign_in(device, args).await.map(Some);
+    }
+    let replica = device.replica()?;
+    let online = || Online::new(&device, &replica);
+    let answer = match cli.command {
+        Command::Init | Command::SignIn(_) => return Ok(None),
+        Command::Add(args) => edits::add(&replica, args),
+        Command::Edit(args) => edits::edit(&replica, args),
+        Command::Delete { piece } => edits::delete(&replica, &piece),
+        Command::List(args) => shows::list(&replica, &args),
+        Command::Show { piece } => shows::show(&replica, &piece),
+        Command::Status => shows::status(&device, &replica),
+        Command::Practise(args) => practise::practise(&replica, args),
+        Command::Sync(args) => online()?.sync(&args).await,
+        Command::Conflicts(args) => match args.decision {
+            None => online()?.list_conflicts().await,
+            Some(decision) => online()?.decide(decision).await,
+        },
+        Command::History { piece, limit } => online()?.history(&piece, limit).await,
+        Command::Restore { piece, version } => online()?.restore(&piece, version).await,
+        Command::Export { file, force } => return online()?.export(&file, force).await,
+    };
+    answer.map(Some)
+}
+
+fn init(cli: &Cli) -> Result<Answer, Problem> {
+    let device = Device::init(&cli.device, cli.server.clone())?;
+    let (folder, server) = (device.folder(), device.server());
+    let text = format!(
+        "this device is in {}, its server is {server}\nnext: haumana sign-in NAME",
+        folder.display()
+    );
+    Ok(Answer { text, json: serde_json::json!({ "device": folder, "server": server }) })
+}

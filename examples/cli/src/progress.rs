@@ -1,0 +1,46 @@
+//! How far a long sync is.
+
+use haumana_replica::Replica;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::future::Future;
+use std::time::Duration;
+
+/// A sync that is over sooner shows nothing.
+const PATIENCE: Duration = Duration::from_millis(300);
+const TICK: Duration = Duration::from_millis(100);
+
+/// Runs a sync, and shows on a terminal what it has done so far.
+///
+/// How much there is to send is known, and makes a bar; how much there is to receive is not, and is
+/// counted. Nothing is shown where there is no terminal.
+pub(crate) async fn with_progress<T>(replica: &Replica, syncing: impl Future<Output = T>) -> T {
+    tokio::pin!(syncing);
+    tokio::select! {
+        done = &mut syncing => return done,
+        () = tokio::time::sleep(PATIENCE) => {}
+    }
+    let to_send = replica.status().pending as u64;
+    let bar = if to_send == 0 { ProgressBar::no_length() } else { ProgressBar::new(to_send) };
+    let template = match to_send {
+        0 => "{spinner} {msg} · {elapsed}",
+        _ => "[{bar:30}] {pos}/{len} sent · {msg} · {elapsed}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            done = &mut syncing => {
+                bar.finish_and_clear();
+                return done;
+            }
+            _ = ticks.tick() => {
+                let status = replica.status();
+                bar.set_position(to_send.saturating_sub(status.pending as u64));
+                bar.set_message(format!("{} received", status.pulled));
+                bar.tick();
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What is on this device: the list, one piece, and how things stand.
+
+use crate::answer::{Answer, content_json, cut, indent, label, minute_of, short, table, words};
+use crate::args::List;
+use crate::device::Device;
+use crate::find::{folded, piece, title, title_of};
+use crate::practise::running;
+use crate::problem::Problem;
+use haumana_replica::{Phase, Replica, View};
+use haumana_sync::id::{Kind, RecordId};
+use haumana_sync::record::Value;
+use serde_json::{Map, json};
+use std::collections::HashMap;
+
+/// The longest title in the list, in columns.
+const TITLE_COLUMNS: usize = 40;
+
+/// How often and when last each piece was practised.
+type Practised = HashMap<RecordId, (usize, Value)>;
+
+fn practised(replica: &Replica) -> Result<Practised, Problem> {
+    let mut practised = Practised::new();
+    for session in replica.list(Kind::Session).map_err(Problem::local)? {
+        let piece = session.content.get("pieceId");
+        let Some(id) = piece.as_text().and_then(RecordId::parse) else { continue };
+        let start = session.content.get("startedAt");
+        let entry = practised.entry(id).or_insert((0, Value::Null));
+        entry.0 += 1;
+        // Times in this form are in order when their text is.
+        if entry.1.as_text() < start.as_text() {
+            entry.1 = start;
+        }
+    }
+    Ok(practised)
+}
+
+fn state(view: &View) -> String {
+    match (&view.refused, view.is_pending) {
+        (Some(code), _) => format!("refused: {code}"),
+        (None, true) => "pending".to_owned(),
+        (None, false) => String::new(),
+    }
+}
+
+fn view_json(view: &View, practised: &Practised) -> Map<String, serde_json::Value> {
+    let none = (0, Value::Null);
+    let (count, last) = practised.get(&view.key.id).unwrap_or(&none);
+    let mut json = content_json(&view.content);
+    json.insert("id".into(), view.key.id.to_string().into());
+    json.insert("version".into(), view.version.into());
+    json.insert("pending".into(), view.is_pending.into());
+    json.insert("refused".into(), view.refused.clone().into());
+    json.insert("practised".into(), json!({ "count": count, "last": last.as_text() }));
+    json
+}
+
+pub(crate) fn list(replica: &Replica, args: &List) -> Result<Answer, Problem> {
+    let wanted = args.text.as_deref().map(folded).unwrap_or_default();
+    let mut views = replica.list(Kind::Piece).map_err(Problem::local)?;
+    views.retain(|view| folded(&title(view)).contains(&wanted));
+    views.retain(|view| view.is_pending || !args.pending);
+    views.sort_by_cached_key(|view| (folded(&title(view)), view.key));
+    let practised = practised(replica)?;
+    let json: Vec<_> = views.iter().map(|view| view_json(view, &practised)).collect();
+    let heading = ["TITLE", "CATEGORY", "PRACTISED", "LAST", "STATE", "ID"];
+    let mut rows = vec![heading.map(str::to_owned).to_vec()];
+    for view in &views {
+        let (count, last) = practised.get(&view.key.id).cloned().unwrap_or((0, Value::Null));
+        rows.push(vec![
+            cut(&title(view), TITLE_COLUMNS),
+            words(&view.content.get("category")),
+            if count == 0 { String::new() } else { count.to_string() },
+            minute_of(&last).map_or(String::new(), |at| at.chars().take(10).collect()),
+            state(view),
+            short(view.key.id),
+        ]);
+    }
+    let text = if views.is_empty() { "no pieces".to_owned() } else { table(&rows) };
+    Ok(Answer { text, json: json!({ "pieces": json }) })
+}
+
+pub(crate) fn show(replica: &Replica, text: &str) -> Result<Answer, Problem> {
+    let view = piece(replica, text)?;
+    let practised = practised(replica)?;
+    let mut rows = Vec::new();
+    let mut texts = String::new();
+    for name in view.content.names() {
+        let value = view.content.get(name);
+        match name {
+            "title" => {}
+            "lyrics" | "englishTranslation" | "notes" => {
+                if let Some(text) = value.as_text().filter(|text| !text.is_empty()) {
+                    texts.push_str(&format!("\n\n{}\n{}", label(name), indent(text, "    ")));
+                }
+            }
+            "createdAt" => {
+                rows.push(vec!["added".to_owned(), minute_of(&value).unwrap_or_default()]);
+            }
+            _ if value.is_null() => {}
+            _ => rows.push(vec![label(name).to_owned(), words(&value)]),
+        }
+    }
+    if let Some((count, last)) = practised.get(&view.key.id) {
+        let last = minute_of(last).unwrap_or_default();
+        rows.push(vec!["practised".to_owned(), format!("{count}×, last {last}")]);
+    }
+    let version = view.version.map_or("never synced".to_owned(), |version| version.to_string());
+    rows.push(vec!["version".to_owned(), version]);
+    if view.is_pending {
+        rows.push(vec!["state".to_owned(), state(&view)]);
+    }
+    rows.push(vec!["id".to_owned(), view.key.id.to_string()]);
+    let text = format!("{}\n{}{texts}", title(&view), table(&rows));
+    Ok(Answer { text, json: view_json(&view, &practised).into() })
+}
+
+pub(crate) fn status(device: &Device, replica: &Replica) -> Result<Answer, Problem> {
+    let (account, server) = (device.account()?, device.server());
+    let status = replica.status();
+    let n_pieces = replica.list(Kind::Piece).map_err(Problem::local)?.len();
+    let mut rows = vec![
+        vec!["account".to_owned(), account.as_str().to_owned()],
+        vec!["server".to_owned(), server.clone()],
+        vec!["device".to_owned(), device.folder().display().to_string()],
+        vec!["pieces".to_owned(), n_pieces.to_string()],
+        vec!["pending".to_owned(), status.pending.to_string()],
+    ];
+    if status.refused != 0 {
+        rows.push(vec!["refused".to_owned(), format!("{}; see haumana list", status.refused)]);
+    }
+    let is_erased = status.phase == Phase::Erased;
+    if is_erased {
+        rows.push(vec!["erased".to_owned(), Problem::Erased.to_string()]);
+    }
+    let sessions = running(replica, None)?;
+    for session in &sessions {
+        let since = minute_of(&session.content.get("startedAt")).unwrap_or_default();
+        rows.push(vec![
+            "practising".to_owned(),
+            format!("{} since {since}", title_of(replica, session.key)),
+        ]);
+    }
+    let json = json!({
+        "account": account.as_str(), "server": server, "device": device.folder(),
+        "pieces": n_pieces, "pending": status.pending, "refused": status.refused,
+        "erased": is_erased, "running": sessions.len(),
+    });
+    Ok(Answer { text: table(&rows), json })
+}

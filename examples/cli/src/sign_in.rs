@@ -1,0 +1,63 @@
+//! Signing in, and who was signed in before.
+
+use crate::answer::Answer;
+use crate::args::SignIn;
+use crate::device::Device;
+use crate::fields::read_text;
+use crate::problem::Problem;
+use haumana_replica::transport::subject;
+use haumana_sync::id::UserId;
+use serde::Deserialize;
+use serde_json::json;
+use std::time::Duration;
+
+pub(crate) async fn sign_in(mut device: Device, args: SignIn) -> Result<Answer, Problem> {
+    let token = match (args.name, args.token_file) {
+        (Some(name), _) => ask_local_server(&device.server(), &name).await?,
+        (None, Some(file)) => read_text(&file)?,
+        (None, None) => std::env::var("HAUMANA_TOKEN").map_err(|_| Problem::NoToken)?,
+    };
+    let token = token.trim();
+    let account = subject(token).and_then(UserId::verified_by_caller).ok_or(Problem::NotAToken)?;
+    let before = device.account().ok().filter(|before| *before != account);
+    let waiting = match before {
+        Some(_) => device.replica()?.status().pending,
+        None => 0,
+    };
+    device.sign_in(&account, token)?;
+
+    let mut text = format!("signed in as {}", account.as_str());
+    if let (Some(before), true) = (&before, 0 < waiting) {
+        let before = before.as_str();
+        let records = if waiting == 1 { "record" } else { "records" };
+        text.push_str(&format!(
+            "\nedits of {waiting} {records} of {before} wait on this device until {before} signs \
+             in again; they are never sent as anybody else"
+        ));
+    }
+    let before = before.as_ref().map(UserId::as_str);
+    let json = json!({ "account": account.as_str(), "before": before, "waiting": waiting });
+    Ok(Answer { text, json })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Issued {
+    id_token: String,
+}
+
+/// Asks the local server for a token; it gives one to anyone.
+async fn ask_local_server(url: &str, name: &str) -> Result<String, Problem> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build();
+    let client = client.map_err(|_| Problem::NoServer(url.to_owned()))?;
+    let asked = client.post(format!("{url}/dev/tokens")).header("content-type", "application/json");
+    let asked = asked.body(json!({ "sub": name }).to_string()).send().await;
+    let reply = asked.map_err(|_| Problem::NoServer(url.to_owned()))?;
+    if !reply.status().is_success() {
+        return Err(Problem::NoDevTokens(url.to_owned()));
+    }
+    let body = reply.bytes().await.map_err(|_| Problem::NoServer(url.to_owned()))?;
+    let issued: Issued =
+        serde_json::from_slice(&body).map_err(|_| Problem::NoDevTokens(url.to_owned()))?;
+    Ok(issued.id_token)
+}

@@ -1,0 +1,10 @@
+//! The real program against the real local server.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod accounts;
+mod conflicts;
+mod editing;
+mod failing;
+mod readme;
+mod world;
