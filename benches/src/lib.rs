@@ -1,7 +1,8 @@
-//! What the benchmarks share: repertoires of any size, phones that hold them, and the three places
-//! where they sync.
+//! What the benchmarks share: repertoires of any size, phones that hold them, and the places where
+//! they sync.
 
 mod bench;
+pub mod process;
 pub mod texts;
 
 pub use bench::{Bench, Held};

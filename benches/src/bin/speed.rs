@@ -4,12 +4,12 @@
 //! database. Client and server are two processes on loopback.
 
 use haumana_api::SystemClock;
+use haumana_benches::process::{Server, timed, token};
 use haumana_benches::{apply, body, pieces};
 use haumana_sync::engine::Clock;
 use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Error, Result};
-use std::process::{Child, Command, Stdio};
+use std::io::{Error, Result};
 use std::time::{Duration, Instant};
 
 /// How often the quick calls are repeated.
@@ -24,25 +24,8 @@ fn main() -> Result<()> {
     let (Some(server), Some(folder)) = (args.next(), args.next()) else {
         return Err(Error::other("usage: speed SERVER FOLDER"));
     };
-    let mut running = start(&server, &folder)?;
-    let result = measure(&running.1);
-    running.0.kill()?;
-    result
-}
-
-fn start(server: &str, folder: &str) -> Result<(Child, String)> {
-    let db = format!("{folder}/speed.db");
-    let mut child = Command::new(server)
-        .args(["--listen", "127.0.0.1:0", "--db", &db, "--log", "warn"])
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let out = child.stdout.take().ok_or_else(|| Error::other("no output"))?;
-    for line in BufReader::new(out).lines() {
-        if let Some(url) = line?.strip_prefix("listening on ") {
-            return Ok((child, url.to_owned()));
-        }
-    }
-    Err(Error::other("the server did not start"))
+    let running = Server::start(&server, &folder)?;
+    measure(&running.url)
 }
 
 /// One user's phone.
@@ -55,17 +38,7 @@ struct Phone {
 impl Phone {
     fn sign_in(url: &str, sub: &str) -> Result<Self> {
         let agent = ureq::Agent::new_with_defaults();
-        let asked = json!({ "sub": sub }).to_string();
-        let reply = agent
-            .post(&format!("{url}/dev/tokens"))
-            .header("content-type", "application/json")
-            .send(asked)
-            .map_err(Error::other)?
-            .body_mut()
-            .read_to_vec()
-            .map_err(Error::other)?;
-        let reply: Value = serde_json::from_slice(&reply)?;
-        let token = format!("Bearer {}", reply["idToken"].as_str().unwrap_or_default());
+        let token = format!("Bearer {}", token(url, sub)?);
         Ok(Self { agent, url: url.to_owned(), token })
     }
 
@@ -101,16 +74,6 @@ impl Phone {
 fn synced_just_now() -> String {
     std::thread::sleep(Duration::from_secs(4));
     UnixMillis::from_secs(SystemClock.now().secs()).to_string()
-}
-
-fn timed(rounds: usize, mut round: impl FnMut(usize) -> Result<Duration>) -> Result<String> {
-    let mut times = Vec::with_capacity(rounds);
-    for n in 0..rounds {
-        times.push(round(n)?.as_secs_f64() * 1000.0);
-    }
-    times.sort_by(f64::total_cmp);
-    let p99 = times[(times.len() * 99 / 100).min(times.len() - 1)];
-    Ok(format!("{:.2} ms | {p99:.2} ms", times[times.len() / 2]))
 }
 
 fn post_timed(phone: &Phone, body: &[u8]) -> Result<Duration> {

@@ -1,0 +1,73 @@
+//! The local server as a process of its own, and times on a wall clock.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Error, Result};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A running server; it is killed when it goes out of scope.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub url: String,
+}
+
+impl Server {
+    /// Starts the program on a free port, with its database in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// If it does not start.
+    pub fn start(program: &str, folder: &str) -> Result<Self> {
+        let db = format!("{folder}/speed.db");
+        let mut child = Command::new(program)
+            .args(["--listen", "127.0.0.1:0", "--db", &db, "--log", "warn"])
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let out = child.stdout.take().ok_or_else(|| Error::other("no output"))?;
+        for line in BufReader::new(out).lines() {
+            if let Some(url) = line?.strip_prefix("listening on ") {
+                return Ok(Self { child, url: url.to_owned() });
+            }
+        }
+        Err(Error::other("the server did not start"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Gets a token of `sub` from the server at `url`.
+///
+/// # Errors
+///
+/// If the server gives none.
+pub fn token(url: &str, sub: &str) -> Result<String> {
+    let asked = ureq::post(&format!("{url}/dev/tokens"))
+        .header("content-type", "application/json")
+        .send(json!({ "sub": sub }).to_string());
+    let reply = asked.map_err(Error::other)?.body_mut().read_to_vec().map_err(Error::other)?;
+    let reply: Value = serde_json::from_slice(&reply)?;
+    Ok(reply["idToken"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Runs `round` so often, and writes the median and the 99th percentile of its times.
+///
+/// # Errors
+///
+/// The first of a round.
+pub fn timed(rounds: usize, mut round: impl FnMut(usize) -> Result<Duration>) -> Result<String> {
+    let mut times = Vec::with_capacity(rounds);
+    for n in 0..rounds {
+        times.push(round(n)?.as_secs_f64() * 1000.0);
+    }
+    times.sort_by(f64::total_cmp);
+    let p99 = times[(times.len() * 99 / 100).min(times.len() - 1)];
+    Ok(format!("{:.2} ms | {p99:.2} ms", times[times.len() / 2]))
+}
