@@ -84,7 +84,13 @@ impl Bench {
         };
         let random = Arc::new(SystemRandom);
         let engine = Arc::clone(&bench.engine);
-        let router = haumana_api::router(Api { engine, auth: Auth::Trusted, random, config });
+        let router = haumana_api::router(Api {
+            engine,
+            auth: Auth::Trusted,
+            accounts: None,
+            random,
+            config,
+        });
         // A benchmark's users are whom they say they are.
         let router = router.layer(axum::middleware::map_request(
             async |mut request: axum::extract::Request| {

@@ -15,6 +15,7 @@ pub enum Auth {
     /// An ID token in `Authorization: Bearer <token>`.
     Bearer(Arc<dyn Verifier>),
     /// The host, which puts a [`UserId`] into the extensions of each request before it gets here.
+    /// Behind API Gateway that is what [`authorizer::user`](crate::authorizer::user) returns.
     /// A request without one is refused.
     Trusted,
 }
@@ -73,11 +74,7 @@ impl Auth {
             }
             Auth::Bearer(verifier) => {
                 let token = bearer_token(head).map_err(Failure::Unauthorized)?;
-                match verifier.verify(token).await {
-                    Ok(principal) => Ok(principal.user),
-                    Err(AuthError::Rejected(reason)) => Err(Failure::Unauthorized(reason)),
-                    Err(AuthError::Unavailable) => Err(Failure::KeysUnavailable),
-                }
+                Ok(verifier.verify(token).await?.user)
             }
         }
     }
@@ -90,7 +87,11 @@ fn bearer_token(head: &Parts) -> Result<&str, Rejection> {
     if headers.next().is_some() {
         return Err(Rejection::SeveralTokens);
     }
-    let text = header.to_str().map_err(|_| Rejection::NotBearer)?;
+    bearer(header.to_str().map_err(|_| Rejection::NotBearer)?)
+}
+
+/// The token of a header's value.
+pub(crate) fn bearer(text: &str) -> Result<&str, Rejection> {
     match text.strip_prefix("Bearer ") {
         Some(token) if !token.is_empty() && !token.starts_with(' ') => Ok(token),
         _ => Err(Rejection::NotBearer),

@@ -1,6 +1,8 @@
 //! Every way in which a request can fail, and what the client is told: the one place where status
 //! codes are decided.
 
+use crate::auth::AuthError;
+use crate::directory::{DirectoryError, DirectoryErrorKind};
 use crate::limits::RETRY_AFTER_SECS;
 use crate::reply::{Notes, json};
 use crate::verify::Rejection;
@@ -10,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use haumana_sync::engine::{self, ErrorKind, ImportFlaw};
 use haumana_sync::wire::BadRequest;
 use serde::Serialize;
-use std::error::Error as _;
+use std::error::Error;
 
 /// Why a request failed as a whole.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(crate) enum Failure {
     BadImport(ImportFlaw),
     /// The engine said no.
     Engine(engine::Error),
+    /// The user directory said no.
+    Directory(DirectoryError),
     /// A mistake of ours.
     Panicked,
 }
@@ -148,6 +152,10 @@ impl Failure {
                 }
                 _ => internal("engine"),
             },
+            Self::Directory(error) => match error.kind() {
+                DirectoryErrorKind::Unavailable => unavailable("try again later", "directory"),
+                DirectoryErrorKind::Refused => internal("directory"),
+            },
             Self::Panicked => internal("panic"),
         };
         Answer { status, code, message, reason }
@@ -155,8 +163,10 @@ impl Failure {
 
     /// What a person who reads the log needs to know beyond the code; never the user's data.
     fn detail(&self) -> Option<String> {
-        let Self::Engine(error) = self else {
-            return None;
+        let error: &dyn Error = match self {
+            Self::Engine(error) => error,
+            Self::Directory(error) => error,
+            _ => return None,
         };
         let mut detail = error.to_string();
         let mut source = error.source();
@@ -219,6 +229,21 @@ impl From<ImportFlaw> for Failure {
     }
 }
 
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Rejected(reason) => Self::Unauthorized(reason),
+            AuthError::Unavailable => Self::KeysUnavailable,
+        }
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
+        Self::Directory(error)
+    }
+}
+
 impl From<engine::Error> for Failure {
     fn from(error: engine::Error) -> Self {
         Self::Engine(error)
@@ -240,7 +265,7 @@ mod tests {
             Failure::TooLarge | Failure::ExportTooLarge => {}
             Failure::BrokenBody | Failure::SlowBody => {}
             Failure::BadRequest(_) | Failure::BadImport(_) => {}
-            Failure::Engine(_) | Failure::Panicked => {}
+            Failure::Engine(_) | Failure::Directory(_) | Failure::Panicked => {}
         };
         let failures = vec![
             Failure::Unauthorized(Rejection::NoToken),
@@ -259,6 +284,8 @@ mod tests {
             Failure::BadRequest(BadRequest::Json),
             Failure::BadRequest(BadRequest::Shape),
             Failure::BadRequest(BadRequest::Operation),
+            Failure::Directory(DirectoryError::new("put", DirectoryErrorKind::Unavailable)),
+            Failure::Directory(DirectoryError::new("put", DirectoryErrorKind::Refused)),
             Failure::Panicked,
         ];
         failures.iter().for_each(listed);

@@ -3,7 +3,8 @@
 //! [`router`] makes the same router for every host: a Lambda function, the local server, or another
 //! service that mounts it under a path of its own. It is told everything in [`Api`]: the engine,
 //! who says who is asking, and the limits. It reads no environment, opens no socket, starts no
-//! thread, and never calls the network.
+//! thread, and never calls the network. What fetches the keys of Google and other issuers is an
+//! [`OidcVerifier`], which a host puts into it.
 //!
 //! ```
 //! use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
@@ -22,13 +23,15 @@
 //!     body_timeout: Duration::from_secs(60),
 //! };
 //! // The host's own middleware puts a `UserId` into the extensions of each request.
-//! let api = Api { engine: Arc::new(engine), auth: Auth::Trusted, random, config };
+//! let api = Api { engine: Arc::new(engine), auth: Auth::Trusted, accounts: None, random, config };
 //! let service: axum::Router = axum::Router::new().nest("/sync-api", haumana_api::router(api));
 //! ```
 //!
 //! **Invariant:** no request reaches the engine without a user that [`Auth`] vouches for.
 //! **Invariant:** no token, e-mail address, user id, title or lyric is ever logged.
 
+pub mod authorizer;
+pub mod directory;
 pub mod limits;
 pub mod verify;
 
@@ -39,7 +42,11 @@ mod compress;
 mod cors;
 mod error;
 mod gzip_body;
+#[cfg(feature = "https")]
+mod https;
+mod key_cache;
 mod observe;
+mod oidc;
 mod openapi;
 mod query;
 mod reply;
@@ -49,6 +56,10 @@ mod system;
 
 pub use auth::{Auth, AuthError, StaticVerifier, Verifier};
 pub use cors::Origin;
+#[cfg(feature = "https")]
+pub use https::{AddressError, HttpFetch};
+pub use key_cache::{Fetch, FetchError, Fetched, KeyCache, KeysUnavailable};
+pub use oidc::{ConfigError, IssuerConfig, OidcVerifier};
 pub use openapi::openapi;
 pub use router::{Api, ApiConfig, Exports, router, router_beside};
 pub use system::{SystemClock, SystemRandom};

@@ -4,6 +4,7 @@ use crate::auth::Auth;
 use crate::body::{self, Bounds, Received};
 use crate::calls;
 use crate::cors::Origin;
+use crate::directory::Accounts;
 use crate::error::Failure;
 use crate::observe::observe;
 use axum::Router;
@@ -22,6 +23,8 @@ pub struct Api {
     pub engine: Arc<Engine>,
     /// Who says who is asking.
     pub auth: Auth,
+    /// The host's user directory, if it keeps one.
+    pub accounts: Option<Accounts>,
     /// Where request ids come from.
     pub random: Arc<dyn Random>,
     /// What the host decides.

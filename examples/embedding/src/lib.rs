@@ -41,7 +41,13 @@ fn sync_api(store: Arc<dyn Store>) -> Router {
         cors_origins: vec![],
         body_timeout: Duration::from_secs(60),
     };
-    haumana_api::router(Api { engine: Arc::new(engine), auth: Auth::Trusted, random, config })
+    haumana_api::router(Api {
+        engine: Arc::new(engine),
+        auth: Auth::Trusted,
+        accounts: None,
+        random,
+        config,
+    })
 }
 
 /// Says who is asking: a [`Member`] to the routes of this service, and a

@@ -6,7 +6,7 @@ use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haumana_api::limits;
-use haumana_api::verify::Policy;
+use haumana_api::verify::{Booleans, Policy, Subjects};
 use haumana_sync::time::UnixMillis;
 use serde::Serialize;
 
@@ -96,6 +96,8 @@ impl Issuer {
             issuers: vec![ISSUER.into()],
             audiences: vec![AUDIENCE.into()],
             authorized_parties: vec![],
+            subjects: Subjects::Bare,
+            booleans: Booleans::Json,
             leeway_secs: limits::TOKEN_LEEWAY_SECS,
             max_lifetime_secs: limits::TOKEN_LIFETIME_SECS,
             max_token_bytes: limits::TOKEN_BYTES,

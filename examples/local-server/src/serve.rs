@@ -76,7 +76,7 @@ fn router(args: &Args, store: Arc<dyn Store>, issuer: Issuer) -> Result<Router, 
         origins: args.cors_origin.clone(),
         is_public: args.allow_non_loopback_and_issue_tokens_to_anyone,
     };
-    let api = Api { engine: Arc::new(engine), auth, random, config };
+    let api = Api { engine: Arc::new(engine), auth, accounts: None, random, config };
     Ok(haumana_api::router_beside(api, dev::routes(dev)).layer(from_fn(drain)))
 }
 

@@ -7,6 +7,7 @@ use crate::query::{self, ExportQuery};
 use crate::reply::{Notes, Reply, done};
 use crate::router::{Api, Exports};
 use crate::stream::{Streamed, export_body};
+use crate::verify::username;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderValue;
@@ -128,7 +129,12 @@ async fn erase(
 ) -> Result<Response, Failure> {
     let (user, _) = api.who(request).await?;
     check_me(&user, me)?;
+    // The entry goes last: whoever signs in while the rest is erased leaves none behind. The same
+    // request again finishes what broke off in between, and only then it is acknowledged.
     api.engine.erase(&user).await?;
+    if let Some(accounts) = &api.accounts {
+        accounts.directory.remove(&username(&user)).await?;
+    }
     Ok(done())
 }
 

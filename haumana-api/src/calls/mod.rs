@@ -3,6 +3,7 @@
 mod about;
 mod account;
 mod app;
+mod auth;
 mod conflicts;
 mod pieces;
 mod sync;
@@ -22,9 +23,7 @@ pub(crate) struct Call {
 
 /// Every call there is; the router and the OpenAPI document are made of this list alone.
 pub(crate) fn all() -> Vec<Call> {
-    [about::CALLS, app::CALLS, sync::CALLS, conflicts::CALLS, pieces::CALLS, account::CALLS]
-        .into_iter()
-        .flatten()
-        .map(|call| Call { ..*call })
-        .collect()
+    let phones = [about::CALLS, auth::CALLS, app::CALLS];
+    let others = [sync::CALLS, conflicts::CALLS, pieces::CALLS, account::CALLS];
+    phones.into_iter().chain(others).flatten().map(|call| Call { ..*call }).collect()
 }

@@ -6,6 +6,8 @@ const PIECE: &str = "5EED0000-0000-4000-8000-00000000000A";
 const SESSION: &str = "5EED0000-0000-4000-8000-0000000000B0";
 /// What the pushes of `.ci/schemathesis` make lose has this id.
 pub(crate) const CONFLICT: &str = "D90357F6-E751-3C2C-BA03-F609CB9C92BA";
+/// Tests put a good token in its place.
+const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln";
 const AT: &str = "2026-06-18T12:00:00.000Z";
 
 fn value() -> Value {
@@ -56,6 +58,24 @@ pub(crate) fn pieces_reply() -> Value {
     json!({
         "serverPieces": [], "uploadedPieces": [PIECE], "rejectedPieces": [], "syncedAt": AT,
         "updatedPieces": [piece((1 << 32) + (7 << 12))],
+    })
+}
+
+pub(crate) fn sign_in() -> [(&'static str, Value); 2] {
+    let identity = "us-west-2:5eed0000-0000-4000-8000-0000000000c0";
+    [
+        ("with an identity", json!({ "googleIdToken": TOKEN, "identityId": identity })),
+        ("without", json!({ "googleIdToken": TOKEN, "identityId": null })),
+    ]
+}
+
+pub(crate) fn sign_in_reply() -> Value {
+    json!({
+        "success": true,
+        "user": {
+            "id": "110248495921238986420", "email": "kai@example.org", "name": "Kai",
+            "picture": "https://example.org/kai.png", "username": "google_110248495921238986420",
+        },
     })
 }
 

@@ -24,7 +24,9 @@ pub(super) fn all() -> Value {
         "PushedSession": records::pushed_session(),
         "Conflict": records::conflict(),
     });
-    for more in [of_the_app(), of_sync(), of_the_inbox(), of_history(), of_export(), about()] {
+    for more in
+        [of_sign_in(), of_the_app(), of_sync(), of_the_inbox(), of_history(), of_export(), about()]
+    {
         if let (Value::Object(all), Value::Object(more)) = (&mut schemas, more) {
             all.extend(more);
         }
@@ -57,6 +59,38 @@ fn rejected(id: &str) -> Value {
         "message": { "type": "string" },
     });
     json!({ "type": "array", "items": object(&[id, "code", "message"], properties) })
+}
+
+fn of_sign_in() -> Value {
+    let text = json!({ "type": "string" });
+    let user = object(
+        &["id", "email", "username"],
+        json!({
+            "id": { "type": "string", "minLength": 1, "description": "The user's own id." },
+            "email": text, "name": text, "picture": text,
+            "username": {
+                "type": "string",
+                "description": "The name in the user directory: `google_` and the id.",
+            },
+        }),
+    );
+    json!({
+        "SignInRequest": object(&["googleIdToken"], json!({
+            "googleIdToken": {
+                "type": "string", "minLength": 1, "maxLength": limits::TOKEN_BYTES,
+                "description": "An ID token whose e-mail address is verified.",
+            },
+            "identityId": {
+                "type": ["string", "null"], "maxLength": limits::IDENTITY_ID_CHARS,
+                "description": "Given back as it came.",
+            },
+        })),
+        "SignInReply": object(&["success", "user"], json!({
+            "success": { "type": "boolean", "const": true },
+            "user": user,
+            "identityId": text,
+        })),
+    })
 }
 
 fn of_the_app() -> Value {

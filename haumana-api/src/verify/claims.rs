@@ -1,7 +1,7 @@
 //! The token's claims, read from a payload whose signature is good.
 
 use super::json::{self, Object, Value};
-use super::{Policy, Rejection};
+use super::{Booleans, Policy, Rejection};
 use haumana_sync::id::UserId;
 use haumana_sync::time::UnixMillis;
 use std::fmt;
@@ -50,13 +50,20 @@ pub(super) fn check(
     let expires_at_secs = check_times(&claims, policy, now.secs())?;
     let subject = claims.get("sub").and_then(Value::text).ok_or(Rejection::Subject)?;
     Ok(Principal {
-        user: UserId::verified_by_caller(subject).ok_or(Rejection::Subject)?,
+        user: policy.subjects.user(subject).ok_or(Rejection::Subject)?,
         email: profile(&claims, "email", Value::text)?.map(str::to_owned),
-        email_verified: profile(&claims, "email_verified", Value::bool)?.unwrap_or(false),
+        email_verified: email_verified(&claims, policy.booleans)?,
         name: profile(&claims, "name", Value::text)?.map(str::to_owned),
         picture: profile(&claims, "picture", Value::text)?.map(str::to_owned),
         expires_at: UnixMillis::from_secs(expires_at_secs),
     })
+}
+
+/// Reads `iss`, before anything is verified.
+pub(super) fn issuer(payload: &[u8]) -> Result<String, Rejection> {
+    let claims = json::object(payload).ok_or(Rejection::PayloadJson)?;
+    let issuer = claims.get("iss").and_then(Value::text);
+    issuer.map(str::to_owned).ok_or(Rejection::Issuer)
 }
 
 /// Whether `claim` is a string that is byte for byte one of `allowed`.
@@ -96,7 +103,17 @@ fn seconds(claims: &Object, name: &str) -> Option<i64> {
 fn profile<'a, T>(
     claims: &'a Object,
     name: &str,
-    read: fn(&'a Value) -> Option<T>,
+    read: impl Fn(&'a Value) -> Option<T>,
 ) -> Result<Option<T>, Rejection> {
     claims.get(name).map(|value| read(value).ok_or(Rejection::Profile)).transpose()
+}
+
+/// `email_verified`; absent means false.
+fn email_verified(claims: &Object, booleans: Booleans) -> Result<bool, Rejection> {
+    let verified = profile(claims, "email_verified", |value| match (value, booleans) {
+        (Value::Bool(verified), _) => Some(*verified),
+        (Value::Text(text), Booleans::JsonOrText) => text.parse().ok(),
+        _ => None,
+    })?;
+    Ok(verified.unwrap_or(false))
 }

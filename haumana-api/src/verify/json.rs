@@ -34,11 +34,6 @@ impl Value {
     pub(super) fn integer(&self) -> Option<i64> {
         if let Self::Integer(number) = self { Some(*number) } else { None }
     }
-
-    /// The boolean that this is.
-    pub(super) fn bool(&self) -> Option<bool> {
-        if let Self::Bool(bool) = self { Some(*bool) } else { None }
-    }
 }
 
 /// Reads exactly one object; `None` for anything else.

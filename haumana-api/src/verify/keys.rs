@@ -80,6 +80,11 @@ impl KeySet {
         self.keys.keys().map(String::as_str)
     }
 
+    /// Whether a usable key has this id.
+    pub fn has(&self, id: &str) -> bool {
+        self.keys.contains_key(id)
+    }
+
     pub(super) fn get(&self, id: &str) -> Option<&Key> {
         self.keys.get(id)
     }

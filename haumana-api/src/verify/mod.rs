@@ -8,31 +8,15 @@ mod claims;
 mod header;
 mod json;
 mod keys;
+mod policy;
 
 pub use claims::Principal;
 pub use keys::{KeySet, KeySetError};
+pub use policy::{Booleans, Policy, Subjects, username};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haumana_sync::time::UnixMillis;
-
-/// What a token has to satisfy. Every value is a decision of the host, so there is no `Default`.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// Values of `iss`, one of which a token must carry exactly.
-    pub issuers: Vec<String>,
-    /// Values of `aud`, one of which a token must carry exactly. A list in the token is refused,
-    /// also if one of these is in it.
-    pub audiences: Vec<String>,
-    /// Values of `azp`, one of which a token must carry if it has an `azp`.
-    pub authorized_parties: Vec<String>,
-    /// How far the issuer's clock and ours may differ.
-    pub leeway_secs: i64,
-    /// The longest time from `iat` to `exp`, and from now to `exp`.
-    pub max_lifetime_secs: i64,
-    /// The longest token; a longer one is refused before it is looked at.
-    pub max_token_bytes: usize,
-}
 
 /// Why a token was refused: for logs and metrics, never for clients, who see `unauthorized`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -86,6 +70,10 @@ pub enum Rejection {
     Lifetime,
     /// `email`, `email_verified`, `name` or `picture` has another type than it must have.
     Profile,
+    /// The issuer does not vouch for the e-mail address; only `POST /auth/sync` asks for that.
+    EmailUnverified,
+    /// The host's gateway has not said who is asking, or not in the form that was agreed.
+    Gateway,
 }
 
 impl Rejection {
@@ -116,6 +104,8 @@ impl Rejection {
             Self::Premature => "premature",
             Self::Lifetime => "lifetime",
             Self::Profile => "profile",
+            Self::EmailUnverified => "email_unverified",
+            Self::Gateway => "gateway",
         }
     }
 }
@@ -157,6 +147,23 @@ pub fn key_id(token: &str, max_token_bytes: usize) -> Result<String, Rejection> 
         return Err(Rejection::TooLong);
     }
     header::key_id(&Parts::split(token)?.header)
+}
+
+/// Returns the `iss` that `token` claims, without believing it.
+///
+/// For hosts with several issuers, which must know whose keys to verify it with. That issuer's
+/// policy then decides whether the claim is true.
+///
+/// # Errors
+///
+/// As [`verify`] for everything that can be told without a key.
+pub fn claimed_issuer(token: &str, max_token_bytes: usize) -> Result<String, Rejection> {
+    if max_token_bytes < token.len() {
+        return Err(Rejection::TooLong);
+    }
+    let parts = Parts::split(token)?;
+    header::key_id(&parts.header)?;
+    claims::issuer(&parts.payload)
 }
 
 /// A token taken apart.

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod attacks;
+mod authorizer;
 mod calls;
+mod keys;
 mod tokens;
 mod world;

@@ -6,7 +6,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{self, KeyPair, RsaEncoding, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use haumana_api::verify::{self, KeySet, Policy, Principal, Rejection};
+use haumana_api::verify::{self, Booleans, KeySet, Policy, Principal, Rejection, Subjects};
 use haumana_sync::time::UnixMillis;
 use std::sync::LazyLock;
 
@@ -133,6 +133,8 @@ pub fn policy() -> Policy {
         issuers: vec![ISSUER.into(), BARE_ISSUER.into()],
         audiences: vec![AUDIENCE.into(), SECOND_AUDIENCE.into()],
         authorized_parties: vec![PARTY.into()],
+        subjects: Subjects::Bare,
+        booleans: Booleans::Json,
         leeway_secs: 300,
         max_lifetime_secs: 24 * 3600,
         max_token_bytes: 8192,

@@ -4,7 +4,10 @@ use crate::tokens::{Claims, KAI, NOW_SECS, keys, policy};
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, request};
-use haumana_api::{Api, ApiConfig, Auth, Exports, StaticVerifier};
+use haumana_api::directory::{
+    Accounts, DirectoryError, DirectoryErrorKind, MemoryDirectory, Profile, UserDirectory,
+};
+use haumana_api::{Api, ApiConfig, Auth, Exports, StaticVerifier, Verifier};
 use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, MeteredStore};
 use haumana_sync::time::UnixMillis;
@@ -88,10 +91,42 @@ impl Faults for Weather {
     }
 }
 
+/// A directory that fails when told to.
+#[derive(Debug, Default)]
+pub struct FaultyDirectory {
+    pub inner: MemoryDirectory,
+    fault: Mutex<Option<DirectoryErrorKind>>,
+}
+
+impl FaultyDirectory {
+    pub fn fails(&self, fault: Option<DirectoryErrorKind>) {
+        *self.fault.lock().unwrap() = fault;
+    }
+
+    fn weather(&self, op: &'static str) -> Result<(), DirectoryError> {
+        let fault = *self.fault.lock().unwrap();
+        fault.map_or(Ok(()), |kind| Err(DirectoryError::new(op, kind)))
+    }
+}
+
+#[async_trait::async_trait]
+impl UserDirectory for FaultyDirectory {
+    async fn put(&self, username: &str, profile: &Profile) -> Result<(), DirectoryError> {
+        self.weather("put")?;
+        self.inner.put(username, profile).await
+    }
+
+    async fn remove(&self, username: &str) -> Result<(), DirectoryError> {
+        self.weather("remove")?;
+        self.inner.remove(username).await
+    }
+}
+
 /// A host.
 pub struct World {
     pub store: Arc<MeteredStore<FaultyStore<MemoryStore, Weather>>>,
     pub router: Router,
+    pub directory: Arc<FaultyDirectory>,
     weather: Weather,
     clock: Arc<Later>,
 }
@@ -113,9 +148,12 @@ impl World {
         Self::make(Self::bearer(), config(), routes)
     }
 
+    fn verifier() -> Arc<dyn Verifier> {
+        Arc::new(StaticVerifier::new(keys().clone(), policy(), Arc::new(Now)))
+    }
+
     fn bearer() -> Auth {
-        let verifier = StaticVerifier::new(keys().clone(), policy(), Arc::new(Now));
-        Auth::Bearer(Arc::new(verifier))
+        Auth::Bearer(Self::verifier())
     }
 
     fn make(auth: Auth, config: ApiConfig, routes: Router) -> Self {
@@ -125,8 +163,12 @@ impl World {
         let (random, clock) = (Arc::new(Counting::default()), Arc::new(Later::default()));
         let engine = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
         let engine = Engine::new(store.clone(), clock.clone(), random.clone(), engine);
-        let api = Api { engine: Arc::new(engine), auth, random, config };
-        Self { store, router: haumana_api::router_beside(api, routes), weather, clock }
+        let directory = Arc::new(FaultyDirectory::default());
+        let accounts = Accounts { directory: directory.clone(), sign_in: Some(Self::verifier()) };
+        let accounts = Some(accounts);
+        let api = Api { engine: Arc::new(engine), auth, accounts, random, config };
+        let router = haumana_api::router_beside(api, routes);
+        Self { store, router, directory, weather, clock }
     }
 
     pub fn pass_days(&self, days: u64) {

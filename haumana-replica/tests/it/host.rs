@@ -8,7 +8,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use haumana_api::verify::{KeySet, Policy};
+use haumana_api::verify::{Booleans, KeySet, Policy, Subjects};
 use haumana_api::{Api, ApiConfig, Auth, Exports, StaticVerifier};
 use haumana_replica::storage::{MemoryStorage, SqliteStorage};
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport};
@@ -67,6 +67,8 @@ fn verifier() -> StaticVerifier {
         issuers: vec!["https://issuer.example".into()],
         audiences: vec!["app".into()],
         authorized_parties: vec![],
+        subjects: Subjects::Bare,
+        booleans: Booleans::Json,
         leeway_secs: 300,
         max_lifetime_secs: 24 * 3600,
         max_token_bytes: 8192,
@@ -103,7 +105,8 @@ impl Host {
             body_timeout: Duration::from_secs(60),
         };
         let auth = Auth::Bearer(Arc::new(verifier()));
-        let api = Api { engine: engine.clone(), auth, random: random.clone(), config };
+        let (engine_too, random_too) = (engine.clone(), random.clone());
+        let api = Api { engine: engine_too, auth, accounts: None, random: random_too, config };
         let url = crate::http::serve(haumana_api::router(api)).await;
         Self { clock, random, engine, url, folder }
     }

@@ -13,6 +13,7 @@ mod moving;
 mod queries;
 mod routes;
 mod schema;
+mod sign_in;
 mod sync;
 mod syncing;
 mod transport;

@@ -1,0 +1,115 @@
+//! Signing in, as the app on people's phones does it.
+
+use super::Call;
+use crate::body::{self, Bounds, Received};
+use crate::directory::{Accounts, Profile};
+use crate::error::Failure;
+use crate::limits::{IDENTITY_ID_CHARS, SIGN_IN_BYTES};
+use crate::openapi::{Doc, examples};
+use crate::reply::Reply;
+use crate::router::Api;
+use crate::verify::{Principal, Rejection, username};
+use axum::extract::{Request, State};
+use axum::routing::post;
+use haumana_sync::wire::BadRequest;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+pub(super) const CALLS: &[Call] = &[Call {
+    method: "post",
+    path: "/auth/sync",
+    serve: || post(sign_in),
+    doc: || {
+        Doc::public("signIn", "Make or update the user's entry in the user directory")
+            .body("SignInRequest", examples::sign_in())
+            .ok("SignInReply", "Who has signed in.", examples::sign_in_reply())
+            .fails(&[401, 404, 503])
+    },
+}];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SignInRequest<'a> {
+    #[serde(borrow)]
+    google_id_token: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    identity_id: Option<Cow<'a, str>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SignInReply<'a> {
+    success: bool,
+    user: SignedIn<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity_id: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct SignedIn<'a> {
+    id: &'a str,
+    email: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    picture: Option<&'a str>,
+    username: String,
+}
+
+async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
+    let accounts = api.accounts.as_ref().ok_or(Failure::NoSuchRoute)?;
+    let body = small_body(&api, request).await?;
+    // Which of the two is wrong with it, the parser of another call says just as well.
+    let request: SignInRequest<'_> = serde_json::from_slice(&body).map_err(|error| {
+        let is_json = error.classify() == serde_json::error::Category::Data;
+        Failure::BadRequest(if is_json { BadRequest::Shape } else { BadRequest::Json })
+    })?;
+    let token = request.google_id_token.filter(|token| !token.is_empty());
+    let token = token.ok_or(BadRequest::Shape)?;
+    let identity_id = request.identity_id.as_deref();
+    if identity_id.is_some_and(|id| IDENTITY_ID_CHARS < id.chars().count()) {
+        return Err(BadRequest::Shape.into());
+    }
+    let principal = accounts.verify(&token).await?;
+    let profile = profile(&principal)?;
+    let username = username(&principal.user);
+    accounts.directory.put(&username, &profile).await?;
+    let user = SignedIn {
+        id: principal.user.as_str(),
+        email: &profile.email,
+        name: profile.name.as_deref(),
+        picture: profile.picture.as_deref(),
+        username,
+    };
+    let reply = SignInReply { success: true, user, identity_id };
+    // Strings always serialise.
+    Ok(Reply::new(serde_json::to_vec(&reply).unwrap_or_default()))
+}
+
+/// Reads the body. Anybody may send one, so it is held to what a token needs.
+async fn small_body(api: &Api, request: Request) -> Result<Vec<u8>, Failure> {
+    let (head, body) = request.into_parts();
+    let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
+    let limit_bytes = api.config.request_limit_bytes.min(SIGN_IN_BYTES);
+    let bounds = Bounds { limit_bytes, timeout: api.config.body_timeout };
+    body::read(&head.headers, body, bounds, &received).await
+}
+
+/// What the directory is told; only an address that the issuer vouches for.
+fn profile(principal: &Principal) -> Result<Profile, Failure> {
+    let email = principal.email.clone().filter(|_| principal.email_verified);
+    let email = email.filter(|email| !email.is_empty());
+    Ok(Profile {
+        email: email.ok_or(Failure::Unauthorized(Rejection::EmailUnverified))?,
+        name: principal.name.clone(),
+        picture: principal.picture.clone(),
+    })
+}
+
+impl Accounts {
+    async fn verify(&self, token: &str) -> Result<Principal, Failure> {
+        let verifier = self.sign_in.as_ref().ok_or(Failure::NoSuchRoute)?;
+        Ok(verifier.verify(token).await?)
+    }
+}

@@ -1,0 +1,124 @@
+//! The user directory: who has ever signed in, under which name, with which address.
+//!
+//! It is beside the repertoires, not above them: a repertoire needs no entry, and nothing is
+//! permitted because of one.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod memory;
+
+pub use memory::MemoryDirectory;
+
+use crate::auth::Verifier;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// Keeps one entry for each user who has signed in.
+///
+/// Names come from [`username`](crate::verify::username), so different users have different ones.
+#[async_trait::async_trait]
+pub trait UserDirectory: fmt::Debug + Send + Sync + 'static {
+    /// Makes the entry of the user with this name, or updates the one that is there.
+    ///
+    /// # Guarantees
+    ///
+    /// - Idempotent: the same call again leaves the same entry.
+    /// - Two first sign-ins at once both succeed, and leave one entry.
+    /// - What the profile does not say stays what it was.
+    /// - No other entry changes, whatever the profiles have in common.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryErrorKind::Unavailable`]: perhaps done, perhaps not; repeating it is safe.
+    async fn put(&self, username: &str, profile: &Profile) -> Result<(), DirectoryError>;
+
+    /// Removes the entry of the user with this name.
+    ///
+    /// # Guarantees
+    ///
+    /// - Idempotent: an entry that is not there is removed already.
+    /// - A later [`UserDirectory::put`] makes a new entry, which knows nothing of the old one.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryErrorKind::Unavailable`]: perhaps done, perhaps not; repeating it is safe.
+    async fn remove(&self, username: &str) -> Result<(), DirectoryError>;
+}
+
+/// What a directory knows of a user, as a verified token says.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The address, which the issuer of the token has verified.
+    pub email: String,
+    /// The name.
+    pub name: Option<String>,
+    /// The address of a picture.
+    pub picture: Option<String>,
+}
+
+impl fmt::Debug for Profile {
+    /// Shows no more than that there is one, so that logs stay free of personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Profile(..)")
+    }
+}
+
+/// What a caller can do about a [`DirectoryError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DirectoryErrorKind {
+    /// Send the same call again later; it is idempotent.
+    Unavailable,
+    /// The directory refuses, and will again. A person must look.
+    Refused,
+}
+
+/// A failed call of a directory.
+///
+/// `Display`, also that of its sources, never shows the user's data, so it is safe to log.
+#[derive(Debug)]
+pub struct DirectoryError {
+    op: &'static str,
+    kind: DirectoryErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl DirectoryError {
+    /// Makes an error of the operation `op`.
+    pub fn new(op: &'static str, kind: DirectoryErrorKind) -> Self {
+        Self { op, kind, source: None }
+    }
+
+    /// Adds what caused it, which must not show the user's data.
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Returns what can be done about it.
+    pub fn kind(&self) -> DirectoryErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "user directory: {} failed: {:?}", self.op, self.kind)
+    }
+}
+
+impl Error for DirectoryError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The accounts of a host that keeps a user directory.
+#[derive(Clone, Debug)]
+pub struct Accounts {
+    /// Where the entries are. `DELETE /users/{me}` removes the user's.
+    pub directory: Arc<dyn UserDirectory>,
+    /// What verifies the tokens of `POST /auth/sync`; without it, this host has no such call.
+    pub sign_in: Option<Arc<dyn Verifier>>,
+}
