@@ -2,14 +2,15 @@
 
 use clap::builder::BoolishValueParser;
 use clap::{Parser, Subcommand};
-use haumana_api::Origin;
+use haumana_api::{IssuerConfig, Origin};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Keeps repertoires of oli and mele the same on every device: haumana-sync on one machine, on
 /// SQLite, for development and for one household.
 ///
-/// It issues ID tokens to anyone who asks. Whoever can reach it can read and write everything.
+/// It issues ID tokens to anyone who asks, so whoever can reach it can read and write everything;
+/// unless it is told whose sign-in to trust, with --google-client-id or --issuers.
 #[derive(Debug, Parser)]
 #[command(name = "haumana-server", version)]
 pub(crate) struct Args {
@@ -39,6 +40,21 @@ pub(crate) struct Args {
     #[arg(value_delimiter = ',')]
     pub(crate) cors_origin: Vec<Origin>,
 
+    /// A client id of an app that signs people in with Google. Repeatable. With one, this server
+    /// issues no tokens of its own.
+    #[arg(long, env = "HAUMANA_GOOGLE_CLIENT_ID", value_name = "ID", value_delimiter = ',')]
+    pub(crate) google_client_id: Vec<String>,
+
+    /// Where Google's keys are; http is taken from 127.0.0.1 only.
+    #[arg(long, env = "HAUMANA_GOOGLE_KEY_SET", value_name = "URL")]
+    #[arg(default_value = IssuerConfig::GOOGLE_KEY_SET)]
+    pub(crate) google_key_set: String,
+
+    /// A file with a JSON list of further issuers, such as Sign in with Apple; see docs/sign-in.md.
+    /// With one, this server issues no tokens of its own.
+    #[arg(long, env = "HAUMANA_ISSUERS", value_name = "FILE")]
+    pub(crate) issuers: Option<PathBuf>,
+
     /// What to log: a level, or levels by module, such as info,haumana_api=debug.
     #[arg(long, env = "HAUMANA_LOG", default_value = "info", value_name = "FILTER", global = true)]
     pub(crate) log: tracing_subscriber::filter::Targets,
@@ -46,6 +62,7 @@ pub(crate) struct Args {
     /// Listen on an address that others can reach, although anyone who reaches it gets a token for
     /// any user, and with it that user's data.
     #[arg(long, env = "HAUMANA_ALLOW_NON_LOOPBACK_AND_ISSUE_TOKENS_TO_ANYONE")]
+    #[arg(conflicts_with_all = ["google_client_id", "issuers"])]
     #[arg(value_parser = BoolishValueParser::new())]
     pub(crate) allow_non_loopback_and_issue_tokens_to_anyone: bool,
 }

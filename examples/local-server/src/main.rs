@@ -1,15 +1,18 @@
 //! `haumana-server`: haumana-sync on one machine.
 //!
 //! The same router, engine and token verification as in production, on SQLite. What it has and
-//! production has not is [`dev`]: it issues ID tokens to anyone, with a key pair of its own.
+//! production has not is [`dev`]: it issues ID tokens to anyone, with a key pair of its own, unless
+//! it is told to take those of Google or of other issuers.
 
 mod args;
 mod dev;
+mod directory;
 mod drain;
 mod issuer;
 mod key_file;
 mod problem;
 mod serve;
+mod sign_in;
 mod store;
 
 use args::{Args, Command};

@@ -26,6 +26,10 @@ pub(crate) enum Problem {
     NoKey,
     #[error("{0}")]
     Database(String),
+    #[error("cannot use the user directory {0}: {1}")]
+    Directory(PathBuf, String),
+    #[error("{0}")]
+    Issuers(String),
     #[error("cannot write the backup {0}: {1}")]
     Backup(PathBuf, String),
     #[error("{0} exists; a backup never overwrites anything")]

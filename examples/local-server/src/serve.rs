@@ -1,18 +1,16 @@
 //! From arguments to a server that listens, and to its end.
 
 use crate::args::Args;
-use crate::dev::{self, Dev};
+use crate::directory::{self, SqliteDirectory};
 use crate::drain::drain;
-use crate::issuer::Issuer;
 use crate::problem::Problem;
-use crate::{key_file, store};
+use crate::sign_in::{self, SignIn};
+use crate::store;
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::serve::ListenerExt;
-use haumana_api::verify::KeySet;
-use haumana_api::{
-    Api, ApiConfig, Auth, Exports, StaticVerifier, SystemClock, SystemRandom, limits,
-};
+use haumana_api::directory::Accounts;
+use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
 use haumana_sync::Store;
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::store::Generation;
@@ -34,15 +32,15 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let listener = listen(&args).await?;
     let address = listener.local_addr()?;
     let store = Arc::new(store::open(&args.db)?);
-    let issuer = Issuer::new(key_file::read_or_make(&key_file::beside(&args.db))?);
-    let router = router(&args, store, issuer)?;
+    let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
+    let router = router(&args, store, directory, sign_in::set_up(&args)?);
     let signals = Signals::listen()?;
     greet(&args, address)?;
     Ok(run(listener, router, signals).await?)
 }
 
 async fn listen(args: &Args) -> Result<TcpListener, Problem> {
-    let is_public = args.allow_non_loopback_and_issue_tokens_to_anyone;
+    let is_public = args.allow_non_loopback_and_issue_tokens_to_anyone || args.has_issuers();
     if !args.listen.ip().is_loopback() && !is_public {
         return Err(Problem::NotLoopback(args.listen));
     }
@@ -53,15 +51,18 @@ async fn listen(args: &Args) -> Result<TcpListener, Problem> {
 }
 
 /// Puts the parts together.
-fn router(args: &Args, store: Arc<dyn Store>, issuer: Issuer) -> Result<Router, Problem> {
+fn router(
+    args: &Args,
+    store: Arc<dyn Store>,
+    directory: SqliteDirectory,
+    sign_in: SignIn,
+) -> Router {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let config = EngineConfig {
         generation: Generation(args.generation),
         retention_ms: i64::from(args.retention_days) * DAY_MS,
     };
-    let engine = Engine::new(store, clock.clone(), random.clone(), config);
-    let keys = KeySet::from_jwks(issuer.jwks().as_bytes()).map_err(|_| Problem::NoKey)?;
-    let verifier = StaticVerifier::new(keys, Issuer::policy(), clock.clone());
+    let engine = Engine::new(store, clock, random.clone(), config);
     let config = ApiConfig {
         request_limit_bytes: limits::REQUEST_BYTES,
         reply_limit_bytes: limits::REPLY_BYTES,
@@ -69,29 +70,29 @@ fn router(args: &Args, store: Arc<dyn Store>, issuer: Issuer) -> Result<Router, 
         cors_origins: args.cors_origin.clone(),
         body_timeout: BODY_TIMEOUT,
     };
-    let auth = Auth::Bearer(Arc::new(verifier));
-    let dev = Dev {
-        issuer,
-        clock,
-        origins: args.cors_origin.clone(),
-        is_public: args.allow_non_loopback_and_issue_tokens_to_anyone,
-    };
-    let api = Api { engine: Arc::new(engine), auth, accounts: None, random, config };
-    Ok(haumana_api::router_beside(api, dev::routes(dev)).layer(from_fn(drain)))
+    let auth = Auth::Bearer(Arc::clone(&sign_in.verifier));
+    let sign_in_with = Some(sign_in.verifier);
+    let accounts = Some(Accounts { directory: Arc::new(directory), sign_in: sign_in_with });
+    let api = Api { engine: Arc::new(engine), auth, accounts, random, config };
+    haumana_api::router_beside(api, sign_in.routes).layer(from_fn(drain))
 }
 
 /// Says where everything is, and how to try it.
 fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
     let (url, db) = (format!("http://{address}"), std::path::absolute(&args.db)?);
     let json = "-H 'content-type: application/json'";
-    let token = format!(
-        r#"$(curl -s {url}/dev/tokens {json} -d '{{"sub":"kumu"}}' | sed 's/.*:"\(.*\)".*/\1/')"#
-    );
+    let (how, token) = if args.has_issuers() {
+        ("to try it, put an ID token into TOKEN and paste this:", "$TOKEN".to_owned())
+    } else {
+        let sed = r#"sed 's/.*:"\(.*\)".*/\1/'"#;
+        let issued = format!(r#"$(curl -s {url}/dev/tokens {json} -d '{{"sub":"kumu"}}' | {sed})"#);
+        ("to try it, paste this:", issued)
+    };
     let mut out = io::stdout().lock();
     writeln!(out, "haumana-server {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "listening on {url}")?;
     writeln!(out, "data in {}", db.display())?;
-    writeln!(out, "to try it, paste this:")?;
+    writeln!(out, "{how}")?;
     let body = r#"{"operation":"sync","pieces":[]}"#;
     let header = format!("authorization: Bearer {token}");
     writeln!(out, r#"curl -s -w '\n' {url}/pieces {json} -H "{header}" -d '{body}'"#)?;

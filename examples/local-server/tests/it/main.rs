@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod google;
 mod killing;
 mod readme;
 mod server;
 mod serving;
+mod signing_in;
 mod starting;
 mod stopping;

@@ -95,6 +95,19 @@ impl Server {
         post(&format!("{}{path}", self.url), token, body)
     }
 
+    /// Sends any call, with a body of JSON unless it is null, and returns the status.
+    pub fn send(&self, method: &str, path: &str, token: &str, body: &Value) -> u16 {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json");
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let mut response = AGENT.run(request.body(text).unwrap()).unwrap();
+        response.body_mut().read_to_vec().unwrap();
+        response.status().as_u16()
+    }
+
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut response = AGENT.get(format!("{}{path}", self.url)).call().unwrap();
         (response.status().as_u16(), response.body_mut().read_to_string().unwrap())

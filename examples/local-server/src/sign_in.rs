@@ -1,0 +1,74 @@
+//! Whose ID tokens the server takes: its own, or those of Google and other issuers.
+
+use crate::args::Args;
+use crate::dev::{self, Dev};
+use crate::issuer::Issuer;
+use crate::key_file;
+use crate::problem::Problem;
+use axum::Router;
+use haumana_api::verify::KeySet;
+use haumana_api::{
+    Fetch, HttpFetch, IssuerConfig, OidcVerifier, StaticVerifier, SystemClock, Verifier, limits,
+};
+use std::fs;
+use std::sync::Arc;
+
+/// What the arguments say about signing in.
+#[derive(Debug)]
+pub(crate) struct SignIn {
+    pub(crate) verifier: Arc<dyn Verifier>,
+    /// What this server has beside the API for it.
+    pub(crate) routes: Router,
+}
+
+impl Args {
+    /// Whether others sign people in, so that this server issues no tokens.
+    pub(crate) fn has_issuers(&self) -> bool {
+        !self.google_client_id.is_empty() || self.issuers.is_some()
+    }
+}
+
+/// Makes the verifier that the arguments ask for.
+pub(crate) fn set_up(args: &Args) -> Result<SignIn, Problem> {
+    if args.has_issuers() { theirs(args) } else { ours(args) }
+}
+
+/// Tokens of this server, for whoever asks.
+fn ours(args: &Args) -> Result<SignIn, Problem> {
+    let clock = Arc::new(SystemClock);
+    let issuer = Issuer::new(key_file::read_or_make(&key_file::beside(&args.db))?);
+    let keys = KeySet::from_jwks(issuer.jwks().as_bytes()).map_err(|_| Problem::NoKey)?;
+    let verifier = Arc::new(StaticVerifier::new(keys, Issuer::policy(), clock.clone()));
+    let dev = Dev {
+        issuer,
+        clock,
+        origins: args.cors_origin.clone(),
+        is_public: args.allow_non_loopback_and_issue_tokens_to_anyone,
+    };
+    Ok(SignIn { verifier, routes: dev::routes(dev) })
+}
+
+/// Tokens of Google and of others. There is no key file, and nothing under `/dev`.
+fn theirs(args: &Args) -> Result<SignIn, Problem> {
+    let mut configs = Vec::new();
+    if !args.google_client_id.is_empty() {
+        let google = IssuerConfig::google(args.google_client_id.clone());
+        configs.push(IssuerConfig { key_set: args.google_key_set.clone(), ..google });
+    }
+    if let Some(path) = &args.issuers {
+        let json = fs::read_to_string(path);
+        let json =
+            json.map_err(|error| Problem::Issuers(format!("{}: {error}", path.display())))?;
+        let others = IssuerConfig::read_all(&json);
+        configs.extend(others.map_err(|error| Problem::Issuers(error.to_string()))?);
+    }
+    let with_fetch = configs.into_iter().map(|config| {
+        let fetch = HttpFetch::https_or_loopback(&config.key_set, limits::KEY_FETCH_TIMEOUT);
+        let fetch = fetch.map_err(|error| Problem::Issuers(error.to_string()))?;
+        Ok((config, Arc::new(fetch) as Arc<dyn Fetch>))
+    });
+    let with_fetch = with_fetch.collect::<Result<Vec<_>, Problem>>()?;
+    let verifier = OidcVerifier::new(with_fetch, Arc::new(SystemClock));
+    let verifier = verifier.map_err(|error| Problem::Issuers(error.to_string()))?;
+    Ok(SignIn { verifier: Arc::new(verifier), routes: Router::new() })
+}
