@@ -1,0 +1,31 @@
+//! [`UserDirectory`](haumana_api::directory::UserDirectory) in a user pool of Amazon Cognito.
+//!
+//! ```no_run
+//! use haumana_directory_cognito::sdk::config::{Credentials, SharedCredentialsProvider};
+//! use haumana_directory_cognito::{CognitoDirectory, CognitoOptions};
+//! use std::time::Duration;
+//!
+//! # fn credentials() -> Credentials { unimplemented!() }
+//! let options = CognitoOptions {
+//!     region: "us-west-2".into(),
+//!     user_pool_id: "us-west-2_a1B2c3D4e".into(),
+//!     credentials: SharedCredentialsProvider::new(credentials()),
+//!     timeout: Duration::from_secs(5),
+//!     endpoint: None,
+//! };
+//! let directory = CognitoDirectory::new(options);
+//! ```
+//!
+//! Nobody is ever sent a message, and no password is ever set: people sign in elsewhere. Needs
+//! `cognito-idp:AdminUpdateUserAttributes`, `AdminCreateUser` and, to erase, `AdminDeleteUser`.
+//!
+//! COGNITO: a pool may compare user names without their case. Subjects of Google and Apple do not
+//! need it; for an issuer whose subjects differ by case alone the pool must be case sensitive.
+
+mod directory;
+mod error;
+
+pub use directory::{CognitoDirectory, CognitoOptions};
+
+/// The client that this is made of, for hosts that configure one of their own.
+pub use aws_sdk_cognitoidentityprovider as sdk;
