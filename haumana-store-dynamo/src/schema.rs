@@ -1,0 +1,266 @@
+//! The tables, their keys, and how places in the stream sort. Everything that must never change
+//! under live data stands here; `tables.json` is printed from it.
+
+use base64::Engine as _;
+use base64::alphabet::Alphabet;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+use haumana_sync::id::{Key, Kind, RecordId, UserId};
+use haumana_sync::store::{HistoryKey, Revision};
+use serde_json::{Value, json};
+
+/// What the tables' names begin with unless an operator says otherwise.
+pub const DEFAULT_PREFIX: &str = "haumana-";
+
+/// The local secondary index that has a user's records in the order of the stream.
+pub(crate) const INDEX: &str = "by-revision";
+/// Where a record stands in the stream: the sort key of [`INDEX`].
+pub(crate) const PLACE: &str = "_place";
+/// When DynamoDB may delete an item of the history, in seconds since 1970.
+pub(crate) const EXPIRES: &str = "_expires";
+/// What [`INDEX`] holds beside the keys; no query asks it for anything else.
+pub(crate) const PROJECTED: [&str; 5] = ["_k", "_deleted", "_size", "_hash", "_stamp"];
+
+/// One table, as it must exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TableSchema {
+    /// What follows the prefix in its name.
+    pub suffix: &'static str,
+    /// Its partition key, a string.
+    pub partition: &'static str,
+    /// Its sort key, a string.
+    pub sort: &'static str,
+    /// The sort key of its local index, if it has one.
+    pub place: Option<&'static str>,
+    /// The attribute by which DynamoDB deletes its items, if it does.
+    pub expires: Option<&'static str>,
+}
+
+/// Pieces, and the heads under partition keys that no user id can be.
+pub(crate) const PIECES: TableSchema = TableSchema {
+    suffix: "pieces",
+    partition: "userId",
+    sort: "pieceId",
+    place: Some(PLACE),
+    expires: None,
+};
+
+/// Sessions, and the conflicts of the inbox.
+pub(crate) const SESSIONS: TableSchema = TableSchema {
+    suffix: "sessions",
+    partition: "pk",
+    sort: "sk",
+    place: Some(PLACE),
+    expires: None,
+};
+
+/// Superseded versions and sides, and nothing that must stay: only here DynamoDB deletes.
+pub(crate) const HISTORY: TableSchema = TableSchema {
+    suffix: "history",
+    partition: "pk",
+    sort: "sk",
+    place: None,
+    expires: Some(EXPIRES),
+};
+
+/// Every table.
+pub const TABLES: [TableSchema; 3] = [PIECES, SESSIONS, HISTORY];
+
+impl TableSchema {
+    /// Returns its name behind `prefix`.
+    pub fn name(&self, prefix: &str) -> String {
+        format!("{prefix}{}", self.suffix)
+    }
+
+    /// Returns the key attributes: the table's, then the index's.
+    pub(crate) fn key_attributes(&self) -> impl Iterator<Item = &'static str> {
+        [Some(self.partition), Some(self.sort), self.place].into_iter().flatten()
+    }
+
+    /// Returns the definition in the words of `CreateTable`, with the time to live beside it.
+    fn definition(&self, prefix: &str) -> Value {
+        let attribute = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
+        let keys = |sort: &str| {
+            json!([
+                { "AttributeName": self.partition, "KeyType": "HASH" },
+                { "AttributeName": sort, "KeyType": "RANGE" },
+            ])
+        };
+        let mut table = json!({
+            "TableName": self.name(prefix),
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": self.key_attributes().map(attribute).collect::<Vec<_>>(),
+            "KeySchema": keys(self.sort),
+        });
+        if let Some(place) = self.place {
+            table["LocalSecondaryIndexes"] = json!([{
+                "IndexName": INDEX,
+                "KeySchema": keys(place),
+                "Projection": { "ProjectionType": "INCLUDE", "NonKeyAttributes": PROJECTED },
+            }]);
+        }
+        if let Some(attribute) = self.expires {
+            table["TimeToLiveSpecification"] =
+                json!({ "AttributeName": attribute, "Enabled": true });
+        }
+        table
+    }
+}
+
+/// Returns the definitions of all tables as JSON, for whatever makes them.
+pub fn definitions(prefix: &str) -> String {
+    let tables: Vec<Value> = TABLES.iter().map(|table| table.definition(prefix)).collect();
+    format!("{:#}\n", json!({ "Tables": tables }))
+}
+
+/// Names one item.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ItemKey {
+    pub table: TableSchema,
+    pub partition: String,
+    pub sort: String,
+}
+
+/// What stands before a user id in the partition of a head: a tab cannot be in a user id, so no
+/// user's pieces are in that partition.
+const HEAD_PARTITION: &str = "HEAD\t";
+/// The sort key of a head.
+const HEAD_SORT: &str = "HEAD";
+
+/// Names the head of a user.
+pub(crate) fn head_key(user: &UserId) -> ItemKey {
+    let partition = format!("{HEAD_PARTITION}{}", user.as_str());
+    ItemKey { table: PIECES, partition, sort: HEAD_SORT.to_owned() }
+}
+
+/// Returns the table of a kind of record.
+pub(crate) fn table_of(kind: Kind) -> TableSchema {
+    match kind {
+        Kind::Piece => PIECES,
+        Kind::Session | Kind::Conflict => SESSIONS,
+    }
+}
+
+/// Returns the partition of a user's records, or of their history.
+pub(crate) fn partition(table: TableSchema, user: &UserId) -> String {
+    if table == PIECES { user.as_str().to_owned() } else { format!("USER#{}", user.as_str()) }
+}
+
+/// Names the item of a record.
+pub(crate) fn record_key(user: &UserId, key: Key) -> ItemKey {
+    let table = table_of(key.kind);
+    let sort = match key.kind {
+        Kind::Piece => key.id.to_string(),
+        Kind::Session => format!("SESSION#{}", key.id),
+        Kind::Conflict => format!("CONFLICT#{}", key.id),
+    };
+    ItemKey { table, partition: partition(table, user), sort }
+}
+
+/// Returns the record that an item of `table` with this sort key is.
+pub(crate) fn record_of(table: TableSchema, sort: &str) -> Option<Key> {
+    if table == PIECES {
+        return RecordId::parse(sort).map(Key::piece);
+    }
+    let (kind, id) = sort.split_once('#')?;
+    let id = RecordId::parse(id)?;
+    match kind {
+        "SESSION" => Some(Key::session(id)),
+        "CONFLICT" => Some(Key::conflict(id)),
+        _ => None,
+    }
+}
+
+/// What the sort keys of one record's history begin with.
+pub(crate) fn history_prefix(key: Key) -> String {
+    format!("{}#{}#", key.kind.as_str().to_uppercase(), key.id)
+}
+
+/// Names an entry of the history; versions and sides sort as numbers.
+pub(crate) fn history_key(user: &UserId, key: HistoryKey) -> ItemKey {
+    let sort = format!("{}{:010}#{:010}", history_prefix(key.key), key.version, key.side);
+    ItemKey { table: HISTORY, partition: partition(HISTORY, user), sort }
+}
+
+/// Returns the entry of the history that has this sort key.
+pub(crate) fn history_of(sort: &str) -> Option<HistoryKey> {
+    let mut parts = sort.split('#');
+    let kind = Kind::from_name(&parts.next()?.to_lowercase())?;
+    let id = RecordId::parse(parts.next()?)?;
+    let (version, side) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(HistoryKey { key: Key { kind, id }, version, side })
+}
+
+/// LIMIT: the largest revision that places can tell apart: a commit a second for 3,000 years.
+/// Each digit would be paid for in every read of the index.
+pub(crate) const LAST_REVISION: u64 = 99_999_999_999;
+
+/// 64 characters in the order of their codes, so that ids sort as the numbers that they are.
+const ALPHABET: &str = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+
+fn id_text(id: RecordId) -> String {
+    // 64 different characters of ASCII are an alphabet; a test makes one of them.
+    #[allow(clippy::expect_used, reason = "the line above")]
+    let alphabet = Alphabet::new(ALPHABET).expect("an alphabet");
+    let config = GeneralPurposeConfig::new().with_encode_padding(false);
+    GeneralPurpose::new(&alphabet, config).encode(id.bits().to_be_bytes())
+}
+
+/// Returns the place of a record: revision, kind, id. What sorts later comes later in the stream.
+pub(crate) fn place(revision: Revision, key: Key) -> String {
+    let kind = Kind::ALL.iter().position(|kind| *kind == key.kind).unwrap_or_default();
+    format!("{:011}{kind}{}", revision.0.min(LAST_REVISION), id_text(key.id))
+}
+
+/// Returns what lies behind every place of `revision` and before those of the next.
+pub(crate) fn place_after(revision: Revision) -> String {
+    format!("{:011}~", revision.0.min(LAST_REVISION))
+}
+
+/// Returns the revision of a place.
+pub(crate) fn revision_of(place: &str) -> Option<Revision> {
+    place.get(..11)?.parse().ok().map(Revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_sort_as_revision_then_kind_then_id() {
+        let ids = [0, 1, 9, 10, 255, 256, 1 << 64, 1 << 127, u128::MAX].map(RecordId::from_bits);
+        let keys = Kind::ALL.map(|kind| ids.map(|id| Key { kind, id })).concat();
+        let revisions = [0, 1, 9, 10, 4_000_000_000, LAST_REVISION].map(Revision);
+
+        let mut places = Vec::new();
+        for revision in revisions {
+            places.extend(keys.iter().map(|key| place(revision, *key)));
+            places.push(place_after(revision));
+        }
+
+        assert!(places.is_sorted_by(|one, other| one < other), "each place is later: {places:?}");
+        for revision in revisions {
+            assert_eq!(Some(revision), revision_of(&place(revision, keys[0])));
+        }
+    }
+
+    #[test]
+    fn keys_of_items_name_the_record_that_they_are_of() {
+        let user = UserId::verified_by_caller("kai").unwrap();
+        for kind in Kind::ALL {
+            let key = Key { kind, id: RecordId::from_bits(u128::MAX - 1) };
+            let item = record_key(&user, key);
+            let entry = HistoryKey { key, version: 3, side: u32::MAX };
+
+            assert_eq!(Some(key), record_of(item.table, &item.sort));
+            assert_eq!(Some(entry), history_of(&history_key(&user, entry).sort));
+        }
+    }
+
+    #[test]
+    fn the_printed_definitions_are_those_of_this_file() {
+        let printed = include_str!("../tables.json");
+
+        let hint = "cargo run -p haumana-store-dynamo --example tables > …/tables.json";
+        assert_eq!(definitions(DEFAULT_PREFIX), printed, "print them again: {hint}");
+    }
+}
