@@ -1,0 +1,243 @@
+//! Reading the stream: what changed behind a place or a stamp, whole up to the head.
+
+use crate::heads::{Recent, StoredHead};
+use crate::listing::{newest, torn};
+use crate::records::Listed;
+use crate::requests::Range;
+use crate::retry::Call;
+use crate::schema::{PIECES, SESSIONS, TableSchema, place, place_after};
+use crate::store::DynamoStore;
+use haumana_sync::id::{Key, UserId};
+use haumana_sync::store::{After, Envelope, Page, Place, Result, Revision};
+
+/// LIMIT: a page ends behind the record that exceeds this, so that no page fills the memory of a
+/// small host. It is more than any reply there holds.
+const PAGE_BYTES: usize = 8 << 20;
+/// What a record counts for beside its content.
+const RECORD_BYTES: usize = 700;
+
+impl DynamoStore {
+    pub(crate) async fn read_changes(
+        &self,
+        user: &UserId,
+        after: After,
+        limit: usize,
+    ) -> Result<Page> {
+        let mut call = self.reading("changes");
+        loop {
+            let Some(head) = self.stored_head(&mut call, user).await? else {
+                return Ok(Page { head: None, records: Vec::new(), more: false });
+            };
+            if is_behind(&head, after) {
+                return Ok(Page { head: Some(head.head), records: Vec::new(), more: false });
+            }
+            let Some((due, more)) = self.due(&mut call, user, &head, after, limit).await? else {
+                call.wait(torn()).await?;
+                continue;
+            };
+            let Some(records) = self.contents(user, &head, &due).await? else {
+                call.wait(torn()).await?;
+                continue;
+            };
+            // All of them have moved on while they were read: they come behind a newer head.
+            if more && records.is_empty() {
+                continue;
+            }
+            return Ok(Page { head: Some(head.head), records, more });
+        }
+    }
+
+    /// Lists the records of the page, and whether more follow; `None` if a part of a commit was
+    /// not there yet.
+    async fn due(
+        &self,
+        call: &mut Call,
+        user: &UserId,
+        head: &StoredHead,
+        after: After,
+        limit: usize,
+    ) -> Result<Option<(Vec<Listed>, bool)>> {
+        let mut all = Vec::new();
+        let mut is_whole = true;
+        for (table, last) in [PIECES, SESSIONS].into_iter().zip(head.last_in) {
+            if nothing_in_table(last, after) {
+                continue;
+            }
+            let (listed, ended) = self.list_table(call, user, table, head, after, limit).await?;
+            is_whole &= ended;
+            if ended && head.is_missing(table, &listed, |recent| is_due(recent, after)) {
+                return Ok(None);
+            }
+            all.extend(listed);
+        }
+        let mut due = in_stream(all, head, after);
+        if !is_whole && self.reaches_recent(head, &due, limit) {
+            // The page ends inside or behind one of the last commits: those are read to the end of
+            // the stream, or nobody could say whether one of their records is missing.
+            let Some(tail) = self.recent_tail(call, user, head, after).await? else {
+                return Ok(None);
+            };
+            let first = first_recent(head);
+            due.retain(|one| one.revision < first);
+            due.extend(tail);
+            due = in_stream(due, head, after);
+        }
+        let fits = fitting(&due, limit);
+        let more = fits < due.len();
+        due.truncate(fits);
+        Ok(Some((due, more)))
+    }
+
+    async fn list_table(
+        &self,
+        call: &mut Call,
+        user: &UserId,
+        table: TableSchema,
+        head: &StoredHead,
+        after: After,
+        limit: usize,
+    ) -> Result<(Vec<Listed>, bool)> {
+        let range = match after {
+            After::Start => Range::All,
+            After::Place(after) => Range::Behind(bound(head, after)),
+            After::Stamp(stamp) => {
+                let listed = self.list_later_than(call, user, table, stamp).await?;
+                return Ok((listed, true));
+            }
+        };
+        let counts = |one: &Listed| one.revision <= head.head.revision && one.is_behind(after);
+        self.list_some(call, user, table, range, limit, counts).await
+    }
+
+    fn reaches_recent(&self, head: &StoredHead, due: &[Listed], limit: usize) -> bool {
+        let last = due.get(..limit).unwrap_or(due).last();
+        last.is_some_and(|last| first_recent(head) <= last.revision)
+    }
+
+    /// Lists what the last commits wrote and whatever came behind; `None` if a part is not there.
+    async fn recent_tail(
+        &self,
+        call: &mut Call,
+        user: &UserId,
+        head: &StoredHead,
+        after: After,
+    ) -> Result<Option<Vec<Listed>>> {
+        let before = Revision(first_recent(head).0.saturating_sub(1));
+        let mut tail = Vec::new();
+        for table in [PIECES, SESSIONS] {
+            let range = Range::Behind(place_after(before));
+            let listed = self.list_behind(call, user, table, range).await?;
+            if head.is_missing(table, &listed, |recent| is_due(recent, after)) {
+                return Ok(None);
+            }
+            tail.extend(listed);
+        }
+        Ok(Some(tail))
+    }
+
+    /// Fetches the contents of a page; `None` if index and table disagree.
+    async fn contents(
+        &self,
+        user: &UserId,
+        head: &StoredHead,
+        due: &[Listed],
+    ) -> Result<Option<Vec<Envelope>>> {
+        let keys: Vec<Key> = due.iter().map(|listed| listed.key).collect();
+        let mut found = self.fetch("changes", user, &keys, Some(head)).await?;
+        let mut records = Vec::with_capacity(due.len());
+        for listed in due {
+            match found.remove(&listed.key) {
+                Some(record) if record.revision == listed.revision => records.push(record),
+                // It has changed since, and will be delivered at its new place.
+                Some(record) if head.head.revision < record.revision => {}
+                Some(_) => return Ok(None),
+                // It was erased since.
+                None => {}
+            }
+        }
+        Ok(Some(records))
+    }
+}
+
+/// Whether nothing can be behind `after`.
+fn is_behind(head: &StoredHead, after: After) -> bool {
+    match after {
+        After::Start => false,
+        After::Place(Place { revision, within: None }) => head.head.revision <= revision,
+        After::Place(Place { revision, .. }) => head.head.revision < revision,
+        After::Stamp(stamp) => head.head.stamp <= stamp,
+    }
+}
+
+/// Whether a table got nothing since `after`, so that it need not be asked.
+fn nothing_in_table(last: Option<Revision>, after: After) -> bool {
+    match (last, after) {
+        (Some(last), After::Place(after)) => {
+            last < after.revision || (last == after.revision && after.within.is_none())
+        }
+        _ => false,
+    }
+}
+
+/// The place behind which the index is listed: if it lies inside one of the last commits, that
+/// commit is listed from its beginning, to see whether it is all there.
+fn bound(head: &StoredHead, after: Place) -> String {
+    match after.within {
+        None => place_after(after.revision),
+        Some(_) if first_recent(head) <= after.revision => {
+            place_after(Revision(after.revision.0.saturating_sub(1)))
+        }
+        Some(key) => place(after.revision, key),
+    }
+}
+
+/// The first revision that the head remembers.
+fn first_recent(head: &StoredHead) -> Revision {
+    let recent = head.recent.iter().map(|recent| recent.revision);
+    recent.min().unwrap_or(Revision(head.head.revision.0 + 1))
+}
+
+/// Whether a commit's records stand behind `after`, or some of them.
+fn is_due(recent: &Recent, after: After) -> bool {
+    match after {
+        After::Start => true,
+        After::Place(Place { revision, within: None }) => revision < recent.revision,
+        After::Place(Place { revision, .. }) => revision <= recent.revision,
+        After::Stamp(stamp) => stamp < recent.stamp,
+    }
+}
+
+/// Returns what stands behind `after` up to the head, in the order of the stream.
+fn in_stream(listed: Vec<Listed>, head: &StoredHead, after: After) -> Vec<Listed> {
+    let latest = newest(listed).into_values();
+    let mut due: Vec<Listed> =
+        latest.filter(|one| one.revision <= head.head.revision && one.is_behind(after)).collect();
+    due.sort_unstable_by_key(Listed::place);
+    due
+}
+
+impl Listed {
+    /// Whether it stands behind `after`.
+    fn is_behind(&self, after: After) -> bool {
+        match after {
+            After::Start => true,
+            After::Stamp(stamp) => stamp < self.stamp,
+            After::Place(Place { revision, within: None }) => revision < self.revision,
+            After::Place(Place { revision, within: Some(key) }) => (revision, key) < self.place(),
+        }
+    }
+}
+
+/// How many of `due` fit a page: at least one, if there is one.
+fn fitting(due: &[Listed], limit: usize) -> usize {
+    let mut bytes = 0_usize;
+    let mut fits = 0;
+    for one in due.iter().take(limit) {
+        bytes = bytes.saturating_add(one.size_bytes as usize + RECORD_BYTES);
+        if 0 < fits && PAGE_BYTES < bytes {
+            break;
+        }
+        fits += 1;
+    }
+    fits
+}

@@ -1,0 +1,142 @@
+//! A JSON object as attributes: the members that the console is to show, and the rest as one text.
+//!
+//! The store interprets nothing: it is told names, and takes an object apart only if putting the
+//! parts together gives the same bytes. Whatever object is not of that form is kept whole.
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The attribute with the members that have no column, as one JSON object.
+pub(crate) const EXTRA: &str = "extra";
+
+/// A member that is an attribute of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Cell {
+    Text(String),
+    Flag(bool),
+}
+
+/// An object taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Parts {
+    /// The members with a column, in the order of the columns.
+    pub cells: Vec<(String, Cell)>,
+    /// The members without, as one object; `None` if there are none.
+    pub extra: Option<String>,
+}
+
+/// Takes `content` apart; `None` if the parts would not give the same bytes again.
+pub(crate) fn split(content: &str, columns: &[String]) -> Option<Parts> {
+    let Members(members) = serde_json::from_str(content).ok()?;
+    let mut cells: Vec<Option<(String, Cell)>> = vec![None; columns.len()];
+    let mut rest = Vec::new();
+    for (name, value) in members {
+        match columns.iter().position(|column| *column == name) {
+            // `cells` is as long as `columns`.
+            Some(at) => cells[at] = Some((name.into_owned(), cell(value)?)),
+            None => rest.push(format!("{}:{}", serde_json::to_string(&name).ok()?, value.get())),
+        }
+    }
+    let cells: Vec<_> = cells.into_iter().flatten().collect();
+    let extra = (!rest.is_empty()).then(|| format!("{{{}}}", rest.join(",")));
+    let joined = join(&cells, extra.as_deref())?;
+    // INVARIANT: what is taken apart is what was given, to the byte.
+    (joined == content).then_some(Parts { cells, extra })
+}
+
+/// Puts the parts together.
+pub(crate) fn join(cells: &[(String, Cell)], extra: Option<&str>) -> Option<String> {
+    let mut members = Vec::new();
+    for (name, cell) in cells {
+        let value = match cell {
+            Cell::Text(text) => serde_json::to_string(text).ok()?,
+            Cell::Flag(flag) => flag.to_string(),
+        };
+        members.push(format!("{}:{value}", serde_json::to_string(name).ok()?));
+    }
+    if let Some(extra) = extra {
+        members.push(extra.strip_prefix('{')?.strip_suffix('}')?.to_owned());
+    }
+    Some(format!("{{{}}}", members.join(",")))
+}
+
+fn cell(value: &RawValue) -> Option<Cell> {
+    match value.get() {
+        "true" => Some(Cell::Flag(true)),
+        "false" => Some(Cell::Flag(false)),
+        text => serde_json::from_str(text).ok().map(Cell::Text),
+    }
+}
+
+/// The members of an object in their order, each value as it stands.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns() -> Vec<String> {
+        ["title", "lyrics", "isFavorite"].map(str::to_owned).to_vec()
+    }
+
+    #[track_caller]
+    fn check(content: &str, n_cells: usize, extra: Option<&str>) {
+        let parts = split(content, &columns()).unwrap();
+
+        assert_eq!((n_cells, extra), (parts.cells.len(), parts.extra.as_deref()));
+        assert_eq!(Some(content.to_owned()), join(&parts.cells, parts.extra.as_deref()));
+    }
+
+    #[test]
+    fn members_with_a_column_become_cells_and_the_rest_is_one_text() {
+        check("{}", 0, None);
+        check(r#"{"title":"Hula"}"#, 1, None);
+        check(r#"{"title":"a\nb","isFavorite":true}"#, 2, None);
+        check(r#"{"title":"","x":1.0,"y":{"a":[]}}"#, 1, Some(r#"{"x":1.0,"y":{"a":[]}}"#));
+        check(r#"{"kūlana":1E+400}"#, 0, Some(r#"{"kūlana":1E+400}"#));
+    }
+
+    #[test]
+    fn what_would_not_come_back_to_the_byte_is_not_taken_apart() {
+        let others = [
+            r#"{"title": "spaced"}"#,
+            r#"{"title":"\u0041"}"#,
+            r#"{"title":"a\/b"}"#,
+            r#"{"title":null}"#,
+            r#"{"title":1}"#,
+            r#"{"lyrics":"before","title":"out of order"}"#,
+            r#"{"title":"a","title":"twice"}"#,
+            r#"{"x":1,"title":"behind"}"#,
+            "[1]",
+            "",
+        ];
+
+        for content in others {
+            assert_eq!(None, split(content, &columns()), "{content}");
+        }
+    }
+}

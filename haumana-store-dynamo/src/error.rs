@@ -1,0 +1,87 @@
+//! What DynamoDB says when it refuses, by what the caller can do about it.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use haumana_sync::store::ErrorKind;
+use std::fmt;
+
+/// One request that failed.
+///
+/// It holds the service's code and nothing of its message, which may quote what was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub class: Class,
+    code: String,
+}
+
+/// What a failed request means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// Refused before any work; the same request later may go through.
+    Throttled,
+    /// No answer, or none that tells what was done.
+    Lost,
+    /// The same request will be refused again.
+    Refused(ErrorKind),
+}
+
+impl Failure {
+    pub fn new(class: Class, code: impl Into<String>) -> Self {
+        Self { class, code: code.into() }
+    }
+
+    /// Reads what the SDK tells.
+    pub fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Self {
+        match error {
+            SdkError::ServiceError(service) => {
+                let code = service.err().code().unwrap_or("no code");
+                Self::new(class_of(code, service.raw().status().as_u16()), code)
+            }
+            SdkError::ConstructionFailure(_) => {
+                Self::new(Class::Refused(ErrorKind::Unavailable), "request not built")
+            }
+            SdkError::TimeoutError(_) => Self::new(Class::Lost, "timeout"),
+            SdkError::DispatchFailure(_) => Self::new(Class::Lost, "no connection"),
+            _ => Self::new(Class::Lost, "unreadable answer"),
+        }
+    }
+
+    pub fn code(&self) -> &str {
+        &self.code
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the service said: {}", self.code)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Returns what a code means, alone or among the reasons of a cancelled transaction.
+pub(crate) fn class_of(code: &str, status: u16) -> Class {
+    match code {
+        "ProvisionedThroughputExceeded"
+        | "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "Throttling"
+        | "ThrottlingError"
+        | "ThrottlingException"
+        | "TransactionConflict"
+        | "TransactionConflictException" => Class::Throttled,
+        // DYNAMODB: the same request, by its token, is being worked on.
+        "TransactionInProgressException" => Class::Lost,
+        // DYNAMODB: a partition of a table with a local index holds at most 10 GB.
+        "ItemCollectionSizeLimitExceeded" | "ItemCollectionSizeLimitExceededException" => {
+            Class::Refused(ErrorKind::TooLarge)
+        }
+        _ if 500 <= status => Class::Lost,
+        _ => Class::Refused(ErrorKind::Unavailable),
+    }
+}
+
+/// What is wrong with an item that was read: the name of the attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an item of ours has no readable attribute {0}")]
+pub(crate) struct Bad(pub &'static str);

@@ -1,0 +1,97 @@
+//! Reading history.
+
+use crate::past;
+use crate::requests::{Asked, Order, Range, Through};
+use crate::retry::Call;
+use crate::schema::{HISTORY, history_key, history_prefix, partition};
+use crate::store::{DynamoStore, corrupt};
+use haumana_sync::id::{Key, UserId};
+use haumana_sync::store::{HistoryEntry, HistoryKey, Result, Version};
+use std::collections::{HashMap, HashSet};
+
+/// How many entries a page asks for at most; they are long.
+const LARGEST_PAGE: usize = 1_000;
+
+impl DynamoStore {
+    /// Reads entries in the order of `keys`.
+    pub(crate) async fn read_history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>> {
+        let op = "history";
+        let wanted: HashSet<HistoryKey> = keys.iter().copied().collect();
+        let items: Vec<_> = wanted.iter().map(|key| history_key(user, *key)).collect();
+        let mut found = HashMap::with_capacity(wanted.len());
+        for (_, item) in self.get_many(op, &items).await? {
+            let entry = past::decode(&item).map_err(corrupt(op))?;
+            found.insert(entry.key, entry);
+        }
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+    }
+
+    /// Lists the entries of one record, newest version first, sides ascending.
+    pub(crate) async fn list_history(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        let mut call = self.reading("history_of");
+        let prefix = history_prefix(*key);
+        // Sort keys of versions below `before` are below this; without it, all are.
+        let high = before.map_or(format!("{prefix}~"), |before| format!("{prefix}{before:010}"));
+        let range = Range::Between(prefix.clone(), high);
+        // One more than wanted tells whether the last version is whole.
+        let wanted = limit.saturating_add(1);
+        let mut found =
+            self.list_entries(&mut call, user, range, Order::Descending, wanted).await?;
+        if found.len() <= limit {
+            found.sort_by_key(order);
+            return Ok(found);
+        }
+        let split = found.get(limit).map(|entry| entry.key.version);
+        let newest = found.first().map(|entry| entry.key.version);
+        if split == newest {
+            // The newest version alone has too many sides: the first of them.
+            let version = format!("{prefix}{:010}#", newest.unwrap_or_default());
+            let range = Range::Between(version.clone(), format!("{version}~"));
+            return self.list_entries(&mut call, user, range, Order::Ascending, limit).await;
+        }
+        found.retain(|entry| Some(entry.key.version) != split);
+        found.sort_by_key(order);
+        Ok(found)
+    }
+
+    async fn list_entries(
+        &self,
+        call: &mut Call,
+        user: &UserId,
+        range: Range,
+        order: Order,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        let partition = partition(HISTORY, user);
+        let mut asked =
+            Asked { table: HISTORY, partition, through: Through::Table, range, order, page: None };
+        let (mut found, mut from) = (Vec::new(), None);
+        while found.len() < limit {
+            let missing = (limit - found.len()).min(LARGEST_PAGE);
+            asked.page = i32::try_from(missing).ok();
+            let answer = self.query(call, &asked, from).await?;
+            for item in &answer.items {
+                found.push(past::decode(item).map_err(corrupt(call.op()))?);
+            }
+            from = answer.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn order(entry: &HistoryEntry) -> (std::cmp::Reverse<Version>, u32) {
+    (std::cmp::Reverse(entry.key.version), entry.key.side)
+}

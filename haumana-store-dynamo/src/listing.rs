@@ -1,0 +1,171 @@
+//! Reading the index: what there is, and in which order it last changed.
+
+use crate::heads::{Recent, StoredHead, mark};
+use crate::items::Item;
+use crate::records::{self, Listed};
+use crate::requests::{Asked, Order, Range, Through};
+use crate::retry::Call;
+use crate::schema::{TableSchema, partition, table_of};
+use crate::store::{DynamoStore, corrupt};
+use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::store::{IndexEntry, Result, Revision, Stamp};
+use std::collections::HashMap;
+
+/// How many entries a page asks for at least: as many as one read unit holds.
+const FIRST_PAGE: i32 = 25;
+/// How many entries a page asks for at most; 1 MB holds about 6,000.
+const LARGEST_PAGE: i32 = 6_000;
+
+impl DynamoStore {
+    /// Lists the records of one kind by id.
+    pub(crate) async fn list_kind(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+        let mut call = self.reading("index");
+        loop {
+            let Some(head) = self.stored_head(&mut call, user).await? else {
+                return Ok(Vec::new());
+            };
+            let all = self.list_behind(&mut call, user, table_of(kind), Range::All).await?;
+            if head.is_missing(table_of(kind), &all, |_| true) {
+                call.wait(torn()).await?;
+                continue;
+            }
+            let mut entries: Vec<IndexEntry> = newest(all)
+                .into_values()
+                .filter(|listed| listed.key.kind == kind)
+                .map(|listed| listed.entry())
+                .collect();
+            entries.sort_unstable_by_key(|entry| entry.id);
+            return Ok(entries);
+        }
+    }
+
+    /// Lists all of a table's index that stands in `range`, in the order of places.
+    pub(crate) async fn list_behind(
+        &self,
+        call: &mut Call,
+        user: &UserId,
+        table: TableSchema,
+        range: Range,
+    ) -> Result<Vec<Listed>> {
+        let asked = through_index(user, table, range, Order::Ascending);
+        let op = call.op();
+        let mut listed = Vec::new();
+        let take = |item: Item| {
+            listed.push(records::decode_listed(table, &item).map_err(corrupt(op))?);
+            Ok(())
+        };
+        self.query_all(call, &asked, take).await?;
+        Ok(listed)
+    }
+
+    /// Lists a table's index in the order of places until it holds more than `wanted` records that
+    /// count. Returns also whether it came to the end.
+    pub(crate) async fn list_some(
+        &self,
+        call: &mut Call,
+        user: &UserId,
+        table: TableSchema,
+        range: Range,
+        wanted: usize,
+        counts: impl Fn(&Listed) -> bool,
+    ) -> Result<(Vec<Listed>, bool)> {
+        let mut asked = through_index(user, table, range, Order::Ascending);
+        let op = call.op();
+        let mut listed: Vec<Listed> = Vec::new();
+        let mut from = None;
+        loop {
+            let n_counted = listed.iter().filter(|one| counts(one)).count();
+            if wanted < n_counted {
+                return Ok((listed, false));
+            }
+            let missing = wanted.saturating_add(1) - n_counted;
+            asked.page = Some(
+                i32::try_from(missing).unwrap_or(LARGEST_PAGE).clamp(FIRST_PAGE, LARGEST_PAGE),
+            );
+            let answer = self.query(call, &asked, from).await?;
+            for item in &answer.items {
+                listed.push(records::decode_listed(table, item).map_err(corrupt(op))?);
+            }
+            from = answer.next;
+            if from.is_none() {
+                return Ok((listed, true));
+            }
+        }
+    }
+
+    /// Lists a table's index backwards as far as it is stamped later than `stamp`, in pages that
+    /// grow. Stamps never decrease along the stream, so what comes behind is older.
+    pub(crate) async fn list_later_than(
+        &self,
+        call: &mut Call,
+        user: &UserId,
+        table: TableSchema,
+        stamp: Stamp,
+    ) -> Result<Vec<Listed>> {
+        let mut asked = through_index(user, table, Range::All, Order::Descending);
+        let op = call.op();
+        let (mut listed, mut from, mut page) = (Vec::new(), None, FIRST_PAGE);
+        loop {
+            asked.page = Some(page);
+            let answer = self.query(call, &asked, from).await?;
+            for item in &answer.items {
+                let one = records::decode_listed(table, item).map_err(corrupt(op))?;
+                if one.stamp <= stamp {
+                    return Ok(listed);
+                }
+                listed.push(one);
+            }
+            from = answer.next;
+            if from.is_none() {
+                return Ok(listed);
+            }
+            page = LARGEST_PAGE.min(page * 4);
+        }
+    }
+}
+
+impl StoredHead {
+    /// Whether a record that one of the `due` last commits wrote to `table` is not among `listed`,
+    /// or only as it was before.
+    pub(crate) fn is_missing(
+        &self,
+        table: TableSchema,
+        listed: &[Listed],
+        due: impl Fn(&Recent) -> bool,
+    ) -> bool {
+        let due: Vec<&Recent> = self.recent.iter().filter(|recent| due(recent)).collect();
+        let Some(first) = due.iter().map(|recent| recent.revision).min() else {
+            return false;
+        };
+        let mut seen: HashMap<u32, Revision> = HashMap::new();
+        for one in listed.iter().filter(|one| first <= one.revision) {
+            let newest = seen.entry(mark(one.key)).or_default();
+            *newest = one.revision.max(*newest);
+        }
+        let is_seen = |mark: &u32, at: Revision| seen.get(mark).is_some_and(|seen| at <= *seen);
+        due.iter()
+            .any(|recent| recent.marks_in(table).iter().any(|mark| !is_seen(mark, recent.revision)))
+    }
+}
+
+/// Of each record the latest entry: a record that changes while pages are read is met twice.
+pub(crate) fn newest(listed: Vec<Listed>) -> HashMap<Key, Listed> {
+    let mut newest: HashMap<Key, Listed> = HashMap::with_capacity(listed.len());
+    for one in listed {
+        let known = newest.entry(one.key).or_insert(one);
+        if known.revision < one.revision {
+            *known = one;
+        }
+    }
+    newest
+}
+
+/// What a reader says that met a part of a commit.
+pub(crate) fn torn() -> crate::error::Failure {
+    crate::error::Failure::new(crate::error::Class::Throttled, "a part of a commit")
+}
+
+fn through_index(user: &UserId, table: TableSchema, range: Range, order: Order) -> Asked {
+    let partition = partition(table, user);
+    Asked { table, partition, through: Through::Index, range, order, page: None }
+}

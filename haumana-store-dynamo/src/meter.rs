@@ -1,0 +1,57 @@
+//! What the service says that its work has cost.
+
+use aws_sdk_dynamodb::types::ConsumedCapacity;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a store's requests have consumed, in the service's own figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Consumed {
+    /// Requests that were answered with success.
+    pub requests: u64,
+    /// Read request units.
+    pub read_units: f64,
+    /// Write request units.
+    pub write_units: f64,
+}
+
+/// What a request does with its units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+/// Adds up consumption. The service counts in halves.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    requests: AtomicU64,
+    read_halves: AtomicU64,
+    write_halves: AtomicU64,
+}
+
+impl Meter {
+    /// Adds an answered request; returns its units, if the service told them.
+    pub fn add(&self, direction: Direction, consumed: &[ConsumedCapacity]) -> Option<f64> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let units: Vec<f64> =
+            consumed.iter().filter_map(ConsumedCapacity::capacity_units).collect();
+        let sum: f64 = units.iter().sum();
+        let halves = match direction {
+            Direction::Read => &self.read_halves,
+            Direction::Write => &self.write_halves,
+        };
+        // Sums of halves far below 2^52.
+        halves.fetch_add((sum * 2.0) as u64, Ordering::Relaxed);
+        (!units.is_empty()).then_some(sum)
+    }
+
+    /// Returns what was consumed since the last call of this method, and starts over.
+    pub fn take(&self) -> Consumed {
+        let halves = |count: &AtomicU64| count.swap(0, Ordering::Relaxed) as f64 / 2.0;
+        Consumed {
+            requests: self.requests.swap(0, Ordering::Relaxed),
+            read_units: halves(&self.read_halves),
+            write_units: halves(&self.write_halves),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What a store is opened with.
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Says where a [`DynamoStore`](crate::DynamoStore) is and how it behaves.
+///
+/// There is no default: whoever opens a store decides each of these.
+#[derive(Clone, Debug)]
+pub struct DynamoOptions {
+    /// What the tables' names begin with; [`DEFAULT_PREFIX`](crate::DEFAULT_PREFIX) in production.
+    pub prefix: String,
+    /// The AWS region.
+    pub region: String,
+    /// Where the service is, if it is not Amazon's: `http://127.0.0.1:8000`.
+    pub endpoint: Option<String>,
+    /// Who is calling.
+    pub credentials: Credentials,
+    /// Which members of records become attributes that the console shows.
+    pub columns: Columns,
+    /// How long history stays after it was superseded, before DynamoDB deletes it by itself; at
+    /// least the retention time of the engine.
+    pub history_ttl: Duration,
+    /// When failed requests are sent again.
+    pub retry: Retry,
+    /// When the host must have its answer.
+    pub deadline: Arc<dyn Deadline>,
+    /// The HTTP client; `None`: hyper with TLS by rustls.
+    pub http: Option<SharedHttpClient>,
+}
+
+/// Who is calling, as AWS knows them.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The id of the access key.
+    pub access_key: String,
+    /// The secret access key.
+    pub secret_key: String,
+    /// The session token of temporary credentials.
+    pub session_token: Option<String>,
+}
+
+impl Credentials {
+    /// Takes the credentials that Lambda and command lines put into the environment:
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, if set, `AWS_SESSION_TOKEN`.
+    ///
+    /// Returns `None` if one of the first two is missing.
+    pub fn from_environment() -> Option<Self> {
+        let get = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Some(Self {
+            access_key: get("AWS_ACCESS_KEY_ID")?,
+            secret_key: get("AWS_SECRET_ACCESS_KEY")?,
+            session_token: get("AWS_SESSION_TOKEN"),
+        })
+    }
+}
+
+impl fmt::Debug for Credentials {
+    /// Shows no more than that there are some.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Credentials(..)")
+    }
+}
+
+/// The names of members of records that become attributes of their own, in the order in which the
+/// records have them. Members without a column stand in the attribute `extra`.
+///
+/// A record is taken apart only if that loses nothing, so a list that does not fit the records
+/// costs the view in the console and nothing else. Names must not begin with `_`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// Of pieces.
+    pub pieces: Vec<String>,
+    /// Of sessions.
+    pub sessions: Vec<String>,
+}
+
+impl Columns {
+    /// Returns the fields that the app on people's phones knows.
+    pub fn of_the_app() -> Self {
+        let pieces = [
+            "title",
+            "category",
+            "lyrics",
+            "language",
+            "englishTranslation",
+            "author",
+            "sourceUrl",
+            "notes",
+            "includeInPractice",
+            "isFavorite",
+            "createdAt",
+        ];
+        let sessions = ["pieceId", "startedAt", "endedAt", "endedAtSource", "createdAt"];
+        Self {
+            pieces: pieces.map(str::to_owned).to_vec(),
+            sessions: sessions.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+/// When failed requests are sent again. The SDK's own retries are off: this is the only place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// How long one call of the store may take, retries and waits included.
+    pub budget: Duration,
+    /// How long one request may take.
+    pub request: Duration,
+    /// The longest wait before the first retry; it doubles with each, and each is cut at random.
+    pub first_wait: Duration,
+    /// The longest wait.
+    pub longest_wait: Duration,
+}
+
+impl Retry {
+    /// Returns what fits an API whose callers wait at most 30 seconds.
+    pub fn interactive() -> Self {
+        Self {
+            budget: Duration::from_secs(20),
+            request: Duration::from_secs(5),
+            first_wait: Duration::from_millis(25),
+            longest_wait: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Tells when the host must have its answer. Calls of the store end before, with an error if need
+/// be, so that the host can still say what happened.
+pub trait Deadline: fmt::Debug + Send + Sync + 'static {
+    /// Returns the instant; `None` if there is none.
+    fn at(&self) -> Option<Instant>;
+}
+
+/// No deadline but the budget of [`Retry`].
+#[derive(Clone, Copy, Debug)]
+pub struct NoDeadline;
+
+impl Deadline for NoDeadline {
+    fn at(&self) -> Option<Instant> {
+        None
+    }
+}
+
+/// The deadline of a host that serves one request at a time, as a Lambda function does: set before
+/// each.
+#[derive(Debug, Default)]
+pub struct RequestDeadline(Mutex<Option<Instant>>);
+
+impl RequestDeadline {
+    /// Makes one that is not set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on calls end before `at`.
+    pub fn set(&self, at: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+}
+
+impl Deadline for RequestDeadline {
+    fn at(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

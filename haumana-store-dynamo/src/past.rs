@@ -1,0 +1,149 @@
+//! History as items, and the slips that say when it is due to be purged.
+
+use crate::error::Bad;
+use crate::items::{Item, bytes, key_item, n, number, sort_of};
+use crate::pack::{pack, unpack};
+use crate::schema::{EXPIRES, HISTORY, ItemKey, history_key, history_of, partition};
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use haumana_sync::id::{Key, Kind, RecordId, UserId};
+use haumana_sync::store::{CommitId, HistoryEntry, HistoryKey};
+use haumana_sync::time::UnixMillis;
+use std::time::Duration;
+
+/// What the sort keys of slips begin with; no kind of record has this name.
+pub(crate) const SLIPS: &str = "DUE#";
+
+/// Returns the item of an entry. Nobody looks for texts in the history by the console, so they are
+/// compressed: that saves a write unit or two for each edit.
+pub(crate) fn encode(user: &UserId, entry: &HistoryEntry, ttl: Duration) -> Item {
+    let mut item = key_item(&history_key(user, entry.key));
+    let own = [
+        ("_at", n(entry.at.0)),
+        ("_content", pack(&entry.content)),
+        ("_meta", pack(&entry.meta)),
+        (EXPIRES, expires(entry.at, ttl)),
+    ];
+    item.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    item
+}
+
+/// Reads the item of an entry.
+pub(crate) fn decode(item: &Item) -> Result<HistoryEntry, Bad> {
+    Ok(HistoryEntry {
+        key: history_of(sort_of(HISTORY, item)?).ok_or(Bad("sk"))?,
+        at: UnixMillis(number(item, "_at")?),
+        content: item.get("_content").and_then(unpack).ok_or(Bad("_content"))?,
+        meta: item.get("_meta").and_then(unpack).ok_or(Bad("_meta"))?,
+    })
+}
+
+/// The history that one commit wrote, by time: what purging reads instead of the history itself.
+///
+/// The entries of a user are found by record and version. To find those that are due without
+/// reading all, each commit with history leaves one slip whose sort key is the time of its oldest
+/// entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slip {
+    pub commit: CommitId,
+    pub entries: Vec<(HistoryKey, UnixMillis)>,
+}
+
+/// Bytes of one entry in a slip: kind, id, version, side, time.
+const SLIP_ENTRY: usize = 1 + 16 + 4 + 4 + 8;
+
+impl Slip {
+    /// Returns the slip of a commit; `None` if there is nothing on it.
+    pub fn of(commit: CommitId, entries: &[HistoryEntry]) -> Option<Self> {
+        let entries: Vec<_> = entries.iter().map(|entry| (entry.key, entry.at)).collect();
+        (!entries.is_empty()).then_some(Self { commit, entries })
+    }
+
+    /// Names its item: by its oldest entry, then by commit.
+    pub fn key(&self, user: &UserId) -> ItemKey {
+        let oldest = self.entries.iter().map(|(_, at)| *at).min().unwrap_or_default();
+        let sort = format!("{}#{:032x}", slips_before(oldest), self.commit.0);
+        ItemKey { table: HISTORY, partition: partition(HISTORY, user), sort }
+    }
+
+    /// Returns its item.
+    pub fn encode(&self, user: &UserId, ttl: Duration) -> Item {
+        let mut item = key_item(&self.key(user));
+        let newest = self.entries.iter().map(|(_, at)| *at).max().unwrap_or_default();
+        let mut packed = Vec::with_capacity(SLIP_ENTRY * self.entries.len());
+        for (key, at) in &self.entries {
+            let kind = Kind::ALL.iter().position(|kind| *kind == key.key.kind).unwrap_or_default();
+            packed.push(kind as u8);
+            packed.extend(key.key.id.bits().to_be_bytes());
+            packed.extend(key.version.to_be_bytes());
+            packed.extend(key.side.to_be_bytes());
+            packed.extend(at.0.to_be_bytes());
+        }
+        item.insert("_entries".to_owned(), AttributeValue::B(Blob::new(packed)));
+        item.insert(EXPIRES.to_owned(), expires(newest, ttl));
+        item
+    }
+
+    /// Reads an item.
+    pub fn decode(item: &Item) -> Result<Self, Bad> {
+        let sort = sort_of(HISTORY, item)?;
+        let commit = sort.rsplit('#').next().and_then(|hex| u128::from_str_radix(hex, 16).ok());
+        let packed = bytes(item, "_entries")?.chunks_exact(SLIP_ENTRY);
+        let entries: Option<Vec<_>> = packed.map(slip_entry).collect();
+        Ok(Self {
+            commit: CommitId(commit.ok_or(Bad("sk"))?),
+            entries: entries.ok_or(Bad("_entries"))?,
+        })
+    }
+}
+
+fn slip_entry(packed: &[u8]) -> Option<(HistoryKey, UnixMillis)> {
+    let (kind, packed) = packed.split_first()?;
+    let (id, packed) = packed.split_first_chunk()?;
+    let (version, packed) = packed.split_first_chunk()?;
+    let (side, packed) = packed.split_first_chunk()?;
+    let (at, _) = packed.split_first_chunk()?;
+    let id = RecordId::from_bits(u128::from_be_bytes(*id));
+    let key = HistoryKey {
+        key: Key { kind: *Kind::ALL.get(usize::from(*kind))?, id },
+        version: u32::from_be_bytes(*version),
+        side: u32::from_be_bytes(*side),
+    };
+    Some((key, UnixMillis(i64::from_be_bytes(*at))))
+}
+
+/// Returns the sort key before which stand the slips with an entry older than `before`.
+pub(crate) fn slips_before(before: UnixMillis) -> String {
+    // Shifted, so that times before 1970 sort as numbers too.
+    format!("{SLIPS}{:020}", i128::from(before.0) - i128::from(i64::MIN))
+}
+
+fn expires(at: UnixMillis, ttl: Duration) -> AttributeValue {
+    let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
+    n(at.secs().saturating_add(ttl))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_come_back_and_sort_by_their_oldest_entry() {
+        let user = UserId::verified_by_caller("kai").unwrap();
+        let key = Key::conflict(RecordId::from_bits(u128::MAX));
+        let slip = |at: i64| Slip {
+            commit: CommitId(7),
+            entries: [(at, 0), (at.saturating_add(5), u32::MAX)]
+                .map(|(at, side)| (HistoryKey { key, version: 3, side }, UnixMillis(at)))
+                .to_vec(),
+        };
+        let slips = [i64::MIN, -50, 0, 9, 10, 1 << 60].map(slip);
+
+        let sorts = slips.clone().map(|slip| slip.key(&user).sort);
+        assert!(sorts.is_sorted(), "{sorts:?}");
+        for slip in slips {
+            let item = slip.encode(&user, Duration::from_secs(60));
+            assert_eq!(Ok(slip), Slip::decode(&item));
+        }
+    }
+}

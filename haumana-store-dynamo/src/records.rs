@@ -1,0 +1,150 @@
+//! Records as items, and as entries of the index.
+
+use crate::columns::{self, Cell, EXTRA};
+use crate::error::Bad;
+use crate::items::{Item, bits, digest, key_item, n, number, sort_of, text};
+use crate::options::Columns;
+use crate::pack::{pack, unpack};
+use crate::schema::{PLACE, TableSchema, place, record_key, record_of, revision_of};
+use aws_sdk_dynamodb::types::AttributeValue;
+use haumana_sync::digest::Digest;
+use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::store::{Envelope, IndexEntry, Revision, Stamp, Version};
+use haumana_sync::time::UnixMillis;
+
+/// The attribute with a content that could not be taken apart.
+const WHOLE: &str = "_content";
+/// LIMIT: content longer than this is compressed, or its item could exceed DynamoDB's 400 kB.
+const PLAIN_BYTES: usize = 250_000;
+
+/// One record in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub key: Key,
+    pub version: Version,
+    pub revision: Revision,
+    pub stamp: Stamp,
+    pub deleted: bool,
+    pub size_bytes: u32,
+    pub hash: Digest,
+}
+
+impl Listed {
+    /// Where it stands in the stream.
+    pub fn place(&self) -> (Revision, Key) {
+        (self.revision, self.key)
+    }
+
+    /// Returns what [`haumana_sync::Store::index`] tells.
+    pub fn entry(&self) -> IndexEntry {
+        IndexEntry {
+            id: self.key.id,
+            version: self.version,
+            stamp: self.stamp,
+            deleted: self.deleted,
+            size_bytes: self.size_bytes,
+            hash: self.hash,
+        }
+    }
+}
+
+/// Returns the item of a record.
+pub(crate) fn encode(user: &UserId, record: &Envelope, columns: &Columns) -> Item {
+    let mut item = key_item(&record_key(user, record.key));
+    let size = u32::try_from(record.content.len()).unwrap_or(u32::MAX);
+    let own = [
+        (PLACE, AttributeValue::S(place(record.revision, record.key))),
+        ("_k", n(record.version)),
+        ("_stamp", n(record.stamp.0)),
+        ("_modified", n(record.modified_at.0)),
+        ("_size", n(size)),
+        ("_hash", bits(record.hash.0)),
+        ("_format", n(record.format)),
+        ("_meta", pack(&record.meta)),
+    ];
+    item.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    if record.deleted {
+        // Absent from live records: most are live, and every byte of the index is paid for.
+        item.insert("_deleted".to_owned(), AttributeValue::Bool(true));
+    }
+    put_content(&mut item, &record.content, columns_of(record.key.kind, columns));
+    item
+}
+
+/// Reads the item of a record.
+pub(crate) fn decode(table: TableSchema, item: &Item, columns: &Columns) -> Result<Envelope, Bad> {
+    let listed = decode_listed(table, item)?;
+    let content = content(item, columns_of(listed.key.kind, columns))?;
+    // Pair assertion: the size was written from the content that is now put together again.
+    if u32::try_from(content.len()).unwrap_or(u32::MAX) != listed.size_bytes {
+        return Err(Bad("_size"));
+    }
+    Ok(Envelope {
+        key: listed.key,
+        version: listed.version,
+        revision: listed.revision,
+        stamp: listed.stamp,
+        modified_at: UnixMillis(number(item, "_modified")?),
+        deleted: listed.deleted,
+        hash: listed.hash,
+        format: number(item, "_format")?,
+        content,
+        meta: item.get("_meta").and_then(unpack).ok_or(Bad("_meta"))?,
+    })
+}
+
+/// Reads what the index holds of a record.
+pub(crate) fn decode_listed(table: TableSchema, item: &Item) -> Result<Listed, Bad> {
+    Ok(Listed {
+        key: record_of(table, sort_of(table, item)?).ok_or(Bad("sort key"))?,
+        version: number(item, "_k")?,
+        revision: revision_of(text(item, PLACE)?).ok_or(Bad(PLACE))?,
+        stamp: Stamp(number(item, "_stamp")?),
+        deleted: item.contains_key("_deleted"),
+        size_bytes: number(item, "_size")?,
+        hash: digest(item, "_hash")?,
+    })
+}
+
+fn put_content(item: &mut Item, content: &str, columns: &[String]) {
+    let parts = match content.len() {
+        ..=PLAIN_BYTES => columns::split(content, columns),
+        _ => None,
+    };
+    let Some(parts) = parts else {
+        item.insert(WHOLE.to_owned(), pack(content));
+        return;
+    };
+    for (name, cell) in parts.cells {
+        let value = match cell {
+            Cell::Text(text) => AttributeValue::S(text),
+            Cell::Flag(flag) => AttributeValue::Bool(flag),
+        };
+        item.insert(name, value);
+    }
+    if let Some(extra) = parts.extra {
+        item.insert(EXTRA.to_owned(), AttributeValue::S(extra));
+    }
+}
+
+fn content(item: &Item, columns: &[String]) -> Result<String, Bad> {
+    if let Some(whole) = item.get(WHOLE) {
+        return unpack(whole).ok_or(Bad(WHOLE));
+    }
+    let cell = |name: &String| match item.get(name) {
+        Some(AttributeValue::S(text)) => Some((name.clone(), Cell::Text(text.clone()))),
+        Some(AttributeValue::Bool(flag)) => Some((name.clone(), Cell::Flag(*flag))),
+        _ => None,
+    };
+    let cells: Vec<_> = columns.iter().filter_map(cell).collect();
+    let extra = text(item, EXTRA).ok();
+    columns::join(&cells, extra).ok_or(Bad(EXTRA))
+}
+
+fn columns_of(kind: Kind, columns: &Columns) -> &[String] {
+    match kind {
+        Kind::Piece => &columns.pieces,
+        Kind::Session => &columns.sessions,
+        Kind::Conflict => &[],
+    }
+}

@@ -1,0 +1,209 @@
+//! Single requests, each metered and sent again as [`Call`] decides.
+
+use crate::error::{Class, Failure};
+use crate::items::{Item, key_item};
+use crate::meter::Direction;
+use crate::retry::Call;
+use crate::schema::{INDEX, ItemKey, TableSchema};
+use crate::store::DynamoStore;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use futures_util::{StreamExt, TryStreamExt};
+use haumana_sync::store::Result;
+use std::collections::HashMap;
+
+/// DYNAMODB: one BatchGetItem names at most 100 items.
+const BATCH_GET: usize = 100;
+/// How many requests of one call are on their way at the same time.
+pub(crate) const AT_ONCE: usize = 4;
+
+/// Which items of one partition a query asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub table: TableSchema,
+    pub partition: String,
+    /// Whether the index answers, in the order of places, or the table.
+    pub through: Through,
+    pub range: Range,
+    pub order: Order,
+    /// How many items one page has at most.
+    pub page: Option<i32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Through {
+    Index,
+    Table,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    Ascending,
+    Descending,
+}
+
+/// A condition on the sort key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Range {
+    All,
+    Behind(String),
+    /// From the first to the second, both included.
+    Between(String, String),
+}
+
+/// One page of a query.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub items: Vec<Item>,
+    /// Where the next page starts; `None`: this was the last.
+    pub next: Option<Item>,
+}
+
+impl DynamoStore {
+    /// Reads one item, strongly consistent.
+    pub(crate) async fn get(&self, call: &mut Call, key: &ItemKey) -> Result<Option<Item>> {
+        let request = || {
+            self.client
+                .get_item()
+                .table_name(self.table(key.table))
+                .set_key(Some(key_item(key)))
+                .consistent_read(true)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+        };
+        let answer = call.send(request).await?;
+        self.meter.add(Direction::Read, answer.consumed_capacity.as_slice());
+        Ok(answer.item)
+    }
+
+    /// Reads items in any number, strongly consistent; what does not exist is not in the answer,
+    /// which has no order. No key may be given twice.
+    pub(crate) async fn get_many(
+        &self,
+        op: &'static str,
+        keys: &[ItemKey],
+    ) -> Result<Vec<(TableSchema, Item)>> {
+        let batches: Vec<_> = keys.chunks(BATCH_GET).map(|keys| self.get_batch(op, keys)).collect();
+        let found: Vec<Vec<_>> =
+            futures_util::stream::iter(batches).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn get_batch(
+        &self,
+        op: &'static str,
+        keys: &[ItemKey],
+    ) -> Result<Vec<(TableSchema, Item)>> {
+        let mut call = self.reading(op);
+        let mut left = self.keys_by_table(keys);
+        let mut found = Vec::new();
+        while !left.is_empty() {
+            let request = || {
+                self.client
+                    .batch_get_item()
+                    .set_request_items(Some(left.clone()))
+                    .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                    .send()
+            };
+            let answer = call.send(request).await?;
+            self.meter.add(Direction::Read, answer.consumed_capacity());
+            for (name, items) in answer.responses.unwrap_or_default() {
+                let table = crate::schema::TABLES.into_iter().find(|t| self.table(*t) == name);
+                found.extend(items.into_iter().filter_map(|item| Some((table?, item))));
+            }
+            let n_left = count(&left);
+            left = answer.unprocessed_keys.unwrap_or_default();
+            left.retain(|_, keys| !keys.keys.is_empty());
+            // DYNAMODB: a batch may answer a part, because of 16 MB or of throttling. Where it got
+            // on it goes on at once, otherwise it waits.
+            if !left.is_empty() && n_left <= count(&left) {
+                call.wait(Failure::new(Class::Throttled, "UnprocessedKeys")).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn keys_by_table(&self, keys: &[ItemKey]) -> HashMap<String, KeysAndAttributes> {
+        let mut by_table: HashMap<String, Vec<Item>> = HashMap::new();
+        for key in keys {
+            by_table.entry(self.table(key.table)).or_default().push(key_item(key));
+        }
+        let asked = |(table, keys)| {
+            let asked = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+            // Building fails only without keys.
+            Some((table, asked.build().ok()?))
+        };
+        by_table.into_iter().filter_map(asked).collect()
+    }
+
+    /// Reads one page of a partition, strongly consistent.
+    pub(crate) async fn query(
+        &self,
+        call: &mut Call,
+        asked: &Asked,
+        from: Option<Item>,
+    ) -> Result<Answer> {
+        let sort = match asked.through {
+            Through::Index => asked.table.place.unwrap_or(asked.table.sort),
+            Through::Table => asked.table.sort,
+        };
+        let text = |text: &String| AttributeValue::S(text.clone());
+        let request = || {
+            let query = self
+                .client
+                .query()
+                .table_name(self.table(asked.table))
+                .consistent_read(true)
+                .scan_index_forward(asked.order == Order::Ascending)
+                .set_limit(asked.page)
+                .set_index_name((asked.through == Through::Index).then(|| INDEX.to_owned()))
+                .set_exclusive_start_key(from.clone())
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .expression_attribute_names("#partition", asked.table.partition)
+                .expression_attribute_values(":partition", text(&asked.partition));
+            let query = match &asked.range {
+                Range::All => query.key_condition_expression("#partition = :partition"),
+                Range::Behind(low) => query
+                    .key_condition_expression("#partition = :partition AND #sort > :low")
+                    .expression_attribute_values(":low", text(low)),
+                Range::Between(low, high) => query
+                    .key_condition_expression(
+                        "#partition = :partition AND #sort BETWEEN :low AND :high",
+                    )
+                    .expression_attribute_values(":low", text(low))
+                    .expression_attribute_values(":high", text(high)),
+            };
+            match asked.range {
+                Range::All => query,
+                _ => query.expression_attribute_names("#sort", sort),
+            }
+            .send()
+        };
+        let answer = call.send(request).await?;
+        self.meter.add(Direction::Read, answer.consumed_capacity.as_slice());
+        let next = answer.last_evaluated_key.filter(|key| !key.is_empty());
+        Ok(Answer { items: answer.items.unwrap_or_default(), next })
+    }
+
+    /// Reads every page of a partition and gives each item to `take`.
+    pub(crate) async fn query_all(
+        &self,
+        call: &mut Call,
+        asked: &Asked,
+        mut take: impl FnMut(Item) -> Result<()>,
+    ) -> Result<()> {
+        let mut from = None;
+        loop {
+            // DYNAMODB: a page may be empty although more follow; only `next` tells.
+            let answer = self.query(call, asked, from).await?;
+            answer.items.into_iter().try_for_each(&mut take)?;
+            from = answer.next;
+            if from.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn count(keys: &HashMap<String, KeysAndAttributes>) -> usize {
+    keys.values().map(|keys| keys.keys.len()).sum()
+}

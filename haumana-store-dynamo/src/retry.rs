@@ -1,0 +1,116 @@
+//! Sending again: the one place that decides when, how often and how long.
+
+use crate::error::{Class, Failure};
+use crate::options::DynamoOptions;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use haumana_sync::store::{Error, ErrorKind, Result};
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What a host needs to say what happened, after the store has given up.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+
+/// One call of the store: its time, and what became of its requests so far.
+#[derive(Debug)]
+pub(crate) struct Call {
+    op: &'static str,
+    until: Instant,
+    request: Duration,
+    next_wait: Duration,
+    longest_wait: Duration,
+    /// What to say if a request was sent of which nobody knows what it did.
+    lost: ErrorKind,
+    /// Whether there was such a request.
+    is_unsettled: bool,
+}
+
+impl Call {
+    /// Starts the clock of a call that only reads.
+    pub fn reading(op: &'static str, options: &DynamoOptions) -> Self {
+        Self::start(op, ErrorKind::Unavailable, options)
+    }
+
+    /// Starts the clock of a call that changes something.
+    pub fn writing(op: &'static str, options: &DynamoOptions) -> Self {
+        Self::start(op, ErrorKind::Unknown, options)
+    }
+
+    fn start(op: &'static str, lost: ErrorKind, options: &DynamoOptions) -> Self {
+        let retry = options.retry;
+        let budget = Instant::now() + retry.budget;
+        let host = options.deadline.at().map(|at| at.checked_sub(ANSWER_MARGIN).unwrap_or(at));
+        Self {
+            op,
+            until: host.map_or(budget, |host| host.min(budget)),
+            request: retry.request,
+            next_wait: retry.first_wait,
+            longest_wait: retry.longest_wait,
+            lost,
+            is_unsettled: false,
+        }
+    }
+
+    /// Returns the name of the call.
+    pub fn op(&self) -> &'static str {
+        self.op
+    }
+
+    /// Sends a request, in time that is left, and again as long as that may help.
+    pub async fn send<T, E, F>(&mut self, mut request: impl FnMut() -> F) -> Result<T>
+    where
+        E: ProvideErrorMetadata,
+        F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
+    {
+        loop {
+            match self.send_once(request()).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => self.wait(Failure::of(&error)).await?,
+            }
+        }
+    }
+
+    /// Sends a request once, in time that is left.
+    pub async fn send_once<T, E: ProvideErrorMetadata>(
+        &self,
+        request: impl Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
+    ) -> std::result::Result<T, SdkError<E, HttpResponse>> {
+        let until = self.until.min(Instant::now() + self.request);
+        match tokio::time::timeout_at(until, request).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(SdkError::timeout_error(elapsed)),
+        }
+    }
+
+    /// Waits before the next try.
+    ///
+    /// # Errors
+    ///
+    /// If another try cannot help, or there is no time left for one.
+    pub async fn wait(&mut self, failure: Failure) -> Result<()> {
+        self.is_unsettled |= failure.class == Class::Lost;
+        if let Class::Refused(kind) = failure.class {
+            return Err(Error::with_source(self.op, kind, failure));
+        }
+        let wait = self.next_wait.mul_f64(fraction());
+        self.next_wait = self.longest_wait.min(self.next_wait * 2);
+        if self.until <= Instant::now() + wait {
+            return Err(self.give_up(failure));
+        }
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    /// What a call says when its time is over.
+    fn give_up(&self, failure: Failure) -> Error {
+        let kind = if self.is_unsettled { self.lost } else { ErrorKind::Throttled };
+        Error::with_source(self.op, kind, failure)
+    }
+}
+
+/// A number from a half to one, so that callers who failed together do not come back together.
+fn fraction() -> f64 {
+    let random = RandomState::new().hash_one(Instant::now());
+    0.5 + (random >> 12) as f64 / (1_u64 << 53) as f64
+}

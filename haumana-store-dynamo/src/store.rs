@@ -1,0 +1,131 @@
+//! The store: what every call needs, and the trait's calls.
+
+use crate::error::Bad;
+use crate::heads::{self, StoredHead};
+use crate::meter::{Consumed, Meter};
+use crate::options::DynamoOptions;
+use crate::retry::Call;
+use crate::schema::{TableSchema, head_key};
+use aws_sdk_dynamodb::Client;
+use haumana_sync::Store;
+use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::store::{
+    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
+    IndexEntry, Page, Result, Version,
+};
+use haumana_sync::time::UnixMillis;
+
+/// DYNAMODB: a transaction has at most 100 items; the head and the slip are two of them.
+const ITEMS: usize = 98;
+/// DYNAMODB: a transaction has at most 4 MB; names and keys of 98 items need some of it.
+const BYTES: usize = 3_500_000;
+
+/// Keeps everything in three tables of DynamoDB.
+///
+/// Calls must run on a tokio runtime with time and I/O. Opening a store does no I/O;
+/// [`DynamoStore::check_tables`] does.
+#[derive(Debug)]
+pub struct DynamoStore {
+    pub(crate) client: Client,
+    pub(crate) options: DynamoOptions,
+    pub(crate) meter: Meter,
+}
+
+impl DynamoStore {
+    /// Opens a store.
+    pub fn open(options: DynamoOptions) -> Self {
+        let client = crate::client::client(&options);
+        Self { client, options, meter: Meter::default() }
+    }
+
+    /// Returns what was consumed since the last call of this method, and starts over.
+    pub fn take_consumed(&self) -> Consumed {
+        self.meter.take()
+    }
+
+    pub(crate) fn table(&self, table: TableSchema) -> String {
+        table.name(&self.options.prefix)
+    }
+
+    pub(crate) fn reading(&self, op: &'static str) -> Call {
+        Call::reading(op, &self.options)
+    }
+
+    pub(crate) fn writing(&self, op: &'static str) -> Call {
+        Call::writing(op, &self.options)
+    }
+
+    /// Reads the head with what it remembers.
+    pub(crate) async fn stored_head(
+        &self,
+        call: &mut Call,
+        user: &UserId,
+    ) -> Result<Option<StoredHead>> {
+        let item = self.get(call, &head_key(user)).await?;
+        item.map(|item| heads::decode(&item)).transpose().map_err(corrupt(call.op()))
+    }
+}
+
+/// An item that is not as this program writes them.
+pub(crate) fn corrupt(op: &'static str) -> impl Fn(Bad) -> Error {
+    move |bad| Error::with_source(op, ErrorKind::Corrupt, bad)
+}
+
+#[async_trait::async_trait]
+impl Store for DynamoStore {
+    fn batch_limits(&self) -> BatchLimits {
+        BatchLimits { items: ITEMS, bytes: BYTES }
+    }
+
+    async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        let stored = self.stored_head(&mut self.reading("head"), user).await?;
+        Ok(stored.map(|stored| stored.head))
+    }
+
+    async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
+        self.read_records(user, keys).await
+    }
+
+    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+        self.list_kind(user, kind).await
+    }
+
+    async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
+        self.read_changes(user, after, limit).await
+    }
+
+    async fn history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>> {
+        self.read_history(user, keys).await
+    }
+
+    async fn history_of(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        self.list_history(user, key, before, limit).await
+    }
+
+    async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
+        batch.assert_consistent(user, expected);
+        let limits = self.batch_limits();
+        if limits.items < batch.items() || limits.bytes < batch.size_bytes() {
+            return Err(Error::new("commit", ErrorKind::TooLarge));
+        }
+        self.write_batch(user, expected, batch).await
+    }
+
+    async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {
+        self.purge_history(user, before).await
+    }
+
+    async fn erase(&self, user: &UserId) -> Result<()> {
+        self.erase_user(user).await
+    }
+}

@@ -1,0 +1,89 @@
+//! What tests need, of this crate and of those above it: an emulator that answers over HTTP, empty
+//! tables, and a store on them.
+//!
+//! ```no_run
+//! # async fn test() {
+//! let tables = haumana_store_dynamo::testing::Tables::create().await;
+//! let store = tables.store();
+//! # drop(store);
+//! # }
+//! ```
+
+// Tests cannot go on without their emulator, and say why by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod emulator;
+
+pub use crate::client::client;
+pub use emulator::endpoint;
+
+use crate::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Three empty tables of their own.
+#[derive(Clone, Debug)]
+pub struct Tables {
+    prefix: String,
+}
+
+impl Tables {
+    /// Makes tables whose names nobody else uses.
+    ///
+    /// # Panics
+    ///
+    /// If the emulator cannot be built or does not answer.
+    pub async fn create() -> Self {
+        let tables = Self::named();
+        tables.store().create_tables().await.expect("tables");
+        tables
+    }
+
+    /// Picks names that nobody else uses, and makes no tables.
+    pub fn named() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Self { prefix: format!("test-{}-{number}-", std::process::id()) }
+    }
+
+    /// Returns what the tables' names begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Returns options for a store on the tables.
+    pub fn options(&self) -> DynamoOptions {
+        DynamoOptions {
+            prefix: self.prefix.clone(),
+            region: "us-east-1".to_owned(),
+            endpoint: Some(endpoint().to_owned()),
+            credentials: Credentials {
+                access_key: "test".to_owned(),
+                secret_key: "test".to_owned(),
+                session_token: None,
+            },
+            columns: Columns::of_the_app(),
+            history_ttl: Duration::from_secs(100 * 86_400),
+            retry: Retry {
+                budget: Duration::from_secs(60),
+                request: Duration::from_secs(20),
+                first_wait: Duration::from_millis(2),
+                longest_wait: Duration::from_millis(50),
+            },
+            deadline: Arc::new(NoDeadline),
+            http: Some(http()),
+        }
+    }
+
+    /// Opens a store on the tables, with connections of its own.
+    pub fn store(&self) -> DynamoStore {
+        DynamoStore::open(self.options())
+    }
+}
+
+/// Returns an HTTP client without TLS.
+pub fn http() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_http()
+}
