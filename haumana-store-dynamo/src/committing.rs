@@ -34,7 +34,7 @@ impl DynamoStore {
     ) -> Result<()> {
         let mut call = self.writing("commit");
         let writes = self.writes(user, expected, batch)?;
-        let token = self.token(user, expected, batch);
+        let token = self.token(batch);
         loop {
             let request = self
                 .client
@@ -45,20 +45,10 @@ impl DynamoStore {
                 .send();
             match call.send_once(request).await {
                 Ok(answer) => {
-                    let consumed = answer.consumed_capacity();
                     // DYNAMODB: a token that was seen in the last ten minutes succeeds without
-                    // doing anything, and is charged for reading. Another commit may have come
-                    // since, and then this one is an old one that is sent again.
-                    let is_repeat = consumed.is_empty()
-                        || consumed
-                            .iter()
-                            .any(|part| part.read_capacity_units.is_some_and(|n| 0.0 < n));
-                    let direction = if is_repeat { Direction::Read } else { Direction::Write };
-                    self.meter.add(direction, consumed);
-                    return match is_repeat {
-                        true => self.settle(&mut call, user, batch).await,
-                        false => Ok(()),
-                    };
+                    // doing anything: it was an earlier try of this call.
+                    self.meter.add(Direction::Write, answer.consumed_capacity());
+                    return Ok(());
                 }
                 Err(error) => match read_refusal(&error) {
                     Refusal::HeadIs(Some(item)) => {
@@ -78,19 +68,14 @@ impl DynamoStore {
         is_in(stored.as_ref().map(|stored| &stored.head), batch)
     }
 
-    /// Names the commit to DynamoDB: the same call has the same token, whoever sends it.
-    fn token(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> String {
-        let epoch = expected.map_or(0, |head| head.epoch.0);
-        let digest = Digest::of([
-            self.options.prefix.as_bytes(),
-            &[0],
-            user.as_str().as_bytes(),
-            &[0],
-            &epoch.to_be_bytes(),
-            &batch.head.revision.0.to_be_bytes(),
-            &batch.head.commit.0.to_be_bytes(),
-        ]);
-        digest.into_id().to_string()
+    /// Names one call to DynamoDB: all tries of it have the same token, so that a try whose answer
+    /// was lost is recognised, even if others have committed since. The same commit in another
+    /// call has another token: there the head decides, as [`Store::commit`] promises.
+    ///
+    /// [`Store::commit`]: haumana_sync::Store::commit
+    fn token(&self, batch: &Batch) -> String {
+        let commit = batch.head.commit.0.to_be_bytes();
+        Digest::of([&commit[..], &self.next_nonce().to_be_bytes()]).into_id().to_string()
     }
 
     fn writes(

@@ -3,10 +3,13 @@
 use crate::error::{Class, Failure};
 use crate::heads;
 use crate::items::{Item, key_item, n};
+use crate::listing::torn;
 use crate::meter::Direction;
 use crate::past::{SLIPS, Slip, slips_before};
 use crate::requests::{AT_ONCE, Asked, Order, Range, Through};
-use crate::schema::{HISTORY, ItemKey, TABLES, TableSchema, head_key, history_key, partition};
+use crate::schema::{
+    HISTORY, ItemKey, PIECES, SESSIONS, TABLES, TableSchema, head_key, history_key, partition,
+};
 use crate::store::{DynamoStore, corrupt};
 use aws_sdk_dynamodb::types::{DeleteRequest, ReturnConsumedCapacity, WriteRequest};
 use futures_util::{StreamExt, TryStreamExt};
@@ -112,6 +115,7 @@ impl DynamoStore {
     /// Deletes all records and all history, page by page. What a call that ran out of time has not
     /// deleted, the next call does.
     pub(crate) async fn erase_user(&self, user: &UserId) -> Result<()> {
+        self.wait_until_whole(user).await?;
         self.forget_recent(&head_key(user)).await?;
         for table in TABLES {
             let asked = Asked {
@@ -123,15 +127,38 @@ impl DynamoStore {
                 page: None,
             };
             let mut call = self.writing("erase");
+            let mut from = None;
             loop {
-                // Always from the beginning: what was deleted is not met again.
-                let answer = self.query(&mut call, &asked, None).await?;
-                let is_last = answer.next.is_none();
+                // Always from the beginning: what was deleted is not met again. The end is a
+                // look that finds nothing.
+                let answer = self.query(&mut call, &asked, from.take()).await?;
+                if answer.items.is_empty() {
+                    from = answer.next;
+                    if from.is_none() {
+                        break;
+                    }
+                    continue;
+                }
                 let keys = answer.items.into_iter().map(|item| only_key(table, item)).collect();
                 self.delete_all("erase", table, keys).await?;
-                if is_last {
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until queries meet all of the last commits: what they do not meet is not deleted.
+    async fn wait_until_whole(&self, user: &UserId) -> Result<()> {
+        let mut call = self.writing("erase");
+        let Some(head) = self.stored_head(&mut call, user).await? else {
+            return Ok(());
+        };
+        for table in [PIECES, SESSIONS] {
+            loop {
+                let listed = self.list_behind(&mut call, user, table, Range::All).await?;
+                if !head.is_missing(table, &listed, |_| true) {
                     break;
                 }
+                call.wait(torn()).await?;
             }
         }
         Ok(())

@@ -14,6 +14,8 @@ use haumana_sync::store::{
     IndexEntry, Page, Result, Version,
 };
 use haumana_sync::time::UnixMillis;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// DYNAMODB: a transaction has at most 100 items; the head and the slip are two of them.
 const ITEMS: usize = 98;
@@ -29,18 +31,25 @@ pub struct DynamoStore {
     pub(crate) client: Client,
     pub(crate) options: DynamoOptions,
     pub(crate) meter: Meter,
+    /// Tells apart the calls of this and of other processes.
+    nonce: (RandomState, AtomicU64),
 }
 
 impl DynamoStore {
     /// Opens a store.
     pub fn open(options: DynamoOptions) -> Self {
         let client = crate::client::client(&options);
-        Self { client, options, meter: Meter::default() }
+        Self { client, options, meter: Meter::default(), nonce: Default::default() }
     }
 
     /// Returns what was consumed since the last call of this method, and starts over.
     pub fn take_consumed(&self) -> Consumed {
         self.meter.take()
+    }
+
+    pub(crate) fn next_nonce(&self) -> u64 {
+        let (random, count) = &self.nonce;
+        random.hash_one(count.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(crate) fn table(&self, table: TableSchema) -> String {

@@ -13,9 +13,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod emulator;
+mod faults;
+mod torn;
+mod wire;
 
 pub use crate::client::client;
 pub use emulator::endpoint;
+pub use faults::{FaultyHttp, Storm};
 
 use crate::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -75,6 +79,13 @@ impl Tables {
             deadline: Arc::new(NoDeadline),
             http: Some(http()),
         }
+    }
+
+    /// Opens a store on the tables behind a storm, and returns the storm beside it.
+    pub fn store_in(&self, storm: Storm, seed: u64) -> (DynamoStore, FaultyHttp) {
+        let faulty = FaultyHttp::new(http(), storm, seed);
+        let http = Some(SharedHttpClient::new(faulty.clone()));
+        (DynamoStore::open(DynamoOptions { http, ..self.options() }), faulty)
     }
 
     /// Opens a store on the tables, with connections of its own.

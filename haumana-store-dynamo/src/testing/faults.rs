@@ -1,0 +1,343 @@
+//! Faults between the SDK and the service, where a network and a busy service have them.
+
+use super::torn::Torn;
+use super::wire::{answer, cut, read_body, refusal, target};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often each fault strikes, in per cent of the requests that it can strike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Storm {
+    /// Refused because of too many requests, or of another transaction.
+    pub throttled: u64,
+    /// Answered 500 without having done anything.
+    pub failed: u64,
+    /// Done and answered 500.
+    pub done_and_failed: u64,
+    /// The connection is cut before the service sees the request.
+    pub cut_before: u64,
+    /// The connection is cut after the service has done it.
+    pub cut_after: u64,
+    /// Of a batch only a part is done.
+    pub partial: u64,
+    /// The answer takes some milliseconds longer.
+    pub slow: u64,
+    /// A Query behind a commit sees only a part of it.
+    pub torn: u64,
+}
+
+impl Storm {
+    /// No faults; what the API allows to be stale still is.
+    pub const CALM: Storm = Storm {
+        throttled: 0,
+        failed: 0,
+        done_and_failed: 0,
+        cut_before: 0,
+        cut_after: 0,
+        partial: 0,
+        slow: 0,
+        torn: 0,
+    };
+
+    /// All of them.
+    pub const EVERYTHING: Storm = Storm {
+        throttled: 5,
+        failed: 2,
+        done_and_failed: 3,
+        cut_before: 2,
+        cut_after: 3,
+        partial: 30,
+        slow: 2,
+        torn: 40,
+    };
+}
+
+/// An HTTP client with faults.
+///
+/// Reads that do not ask for consistency are answered as if nothing had ever been written, which
+/// is as stale as the API allows; a store that forgets to ask finds nothing.
+#[derive(Clone, Debug)]
+pub struct FaultyHttp(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    next: SharedHttpClient,
+    storm: Storm,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    dice: Dice,
+    torn: Torn,
+    struck: BTreeMap<&'static str, u64>,
+}
+
+impl FaultyHttp {
+    /// Lets `storm` rage before `next`; the same seed strikes the same requests of one task.
+    pub fn new(next: SharedHttpClient, storm: Storm, seed: u64) -> Self {
+        let state = State { dice: Dice(seed), torn: Torn::default(), struck: BTreeMap::new() };
+        Self(Arc::new(Inner { next, storm, state: Mutex::new(state) }))
+    }
+
+    /// Returns how often each fault has struck.
+    pub fn struck(&self) -> BTreeMap<&'static str, u64> {
+        self.0.lock().struck.clone()
+    }
+}
+
+impl HttpClient for FaultyHttp {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        let next = self.0.next.http_connector(settings, components);
+        SharedHttpConnector::new(FaultyConnector { inner: self.0.clone(), next })
+    }
+}
+
+#[derive(Debug)]
+struct FaultyConnector {
+    inner: Arc<Inner>,
+    next: SharedHttpConnector,
+}
+
+impl HttpConnector for FaultyConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (inner, next) = (self.inner.clone(), self.next.clone());
+        HttpConnectorFuture::new(async move { inner.call(&next, request).await })
+    }
+}
+
+/// What happens to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Passes,
+    IsThrottled,
+    Fails,
+    IsDoneAndFails,
+    IsCutBefore,
+    IsCutAfter,
+    IsPartial,
+}
+
+impl Inner {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn call(
+        &self,
+        next: &SharedHttpConnector,
+        request: HttpRequest,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let operation = target(&request);
+        let body = request.body().bytes().and_then(|body| serde_json::from_slice(body).ok());
+        let body: Value = body.unwrap_or_default();
+        if is_stale(&operation, &body) {
+            return Ok(answer(200, &json!({ "Responses": {}, "Items": [], "Count": 0 })));
+        }
+        let (fate, delay) = self.decide(&operation);
+        if let Some(delay) = delay {
+            tokio::time::sleep(delay).await;
+        }
+        match fate {
+            Fate::IsThrottled => Ok(throttled(&operation, &body)),
+            Fate::Fails => Ok(refusal(500, "InternalServerError")),
+            Fate::IsCutBefore => Err(cut()),
+            Fate::Passes => self.pass(next, request, &operation, &body).await,
+            Fate::IsPartial => self.pass_partly(next, request, &operation, body).await,
+            Fate::IsDoneAndFails | Fate::IsCutAfter => {
+                let answered = self.pass(next, request, &operation, &body).await?;
+                // What the service refused was not done, and it does say so.
+                if !answered.status().is_success() {
+                    return Ok(answered);
+                }
+                match fate {
+                    Fate::IsCutAfter => Err(cut()),
+                    _ => Ok(refusal(500, "InternalServerError")),
+                }
+            }
+        }
+    }
+
+    fn decide(&self, operation: &str) -> (Fate, Option<Duration>) {
+        let mut state = self.lock();
+        let storm = self.storm;
+        if operation.contains("Table") || operation.contains("TimeToLive") {
+            return (Fate::Passes, None);
+        }
+        let delay = state.dice.strikes(storm.slow).then(|| {
+            *state.struck.entry("slow").or_default() += 1;
+            Duration::from_millis(1 + state.dice.below(5))
+        });
+        let is_batch = operation.starts_with("Batch");
+        let chances = [
+            ("throttled", storm.throttled, Fate::IsThrottled),
+            ("failed", storm.failed, Fate::Fails),
+            ("done and failed", storm.done_and_failed, Fate::IsDoneAndFails),
+            ("cut before", storm.cut_before, Fate::IsCutBefore),
+            ("cut after", storm.cut_after, Fate::IsCutAfter),
+            ("partial", if is_batch { storm.partial } else { 0 }, Fate::IsPartial),
+        ];
+        for (name, chance, fate) in chances {
+            if state.dice.strikes(chance) {
+                *state.struck.entry(name).or_default() += 1;
+                return (fate, delay);
+            }
+        }
+        (Fate::Passes, delay)
+    }
+
+    /// Forwards a request. What it commits, the next queries may see only in part.
+    async fn pass(
+        &self,
+        next: &SharedHttpConnector,
+        request: HttpRequest,
+        operation: &str,
+        body: &Value,
+    ) -> Result<HttpResponse, ConnectorError> {
+        if self.storm.torn == 0 {
+            return next.call(request).await;
+        }
+        match operation {
+            "TransactWriteItems" => {
+                let before = Torn::look_before(next, &request, body).await?;
+                let answered = next.call(request).await?;
+                if answered.status().is_success() {
+                    let mut guard = self.lock();
+                    let state = &mut *guard;
+                    let is_struck = state.dice.strikes(self.storm.torn);
+                    state.torn.remember(before, is_struck.then_some(&mut state.dice));
+                }
+                Ok(answered)
+            }
+            "Query" => {
+                let answered = next.call(request).await?;
+                if !answered.status().is_success() {
+                    return Ok(answered);
+                }
+                let mut reply = read_body(answered).await?;
+                let mut guard = self.lock();
+                let state = &mut *guard;
+                if state.torn.tear(body, &mut reply) {
+                    *state.struck.entry("torn").or_default() += 1;
+                }
+                Ok(answer(200, &reply))
+            }
+            _ => next.call(request).await,
+        }
+    }
+
+    /// Forwards a part of a batch, and answers that the rest was not processed.
+    async fn pass_partly(
+        &self,
+        next: &SharedHttpConnector,
+        mut request: HttpRequest,
+        operation: &str,
+        mut body: Value,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let left = split(&mut body, &mut self.lock().dice);
+        *request.body_mut() = SdkBody::from(body.to_string());
+        let length = body.to_string().len().to_string();
+        request.headers_mut().insert("content-length", length);
+        let is_empty = body["RequestItems"].as_object().is_none_or(serde_json::Map::is_empty);
+        let mut reply = match is_empty {
+            true => json!({ "Responses": {} }),
+            false => {
+                let answered = next.call(request).await?;
+                if !answered.status().is_success() {
+                    return Ok(answered);
+                }
+                read_body(answered).await?
+            }
+        };
+        let name = if operation == "BatchGetItem" { "UnprocessedKeys" } else { "UnprocessedItems" };
+        reply[name] = left;
+        Ok(answer(200, &reply))
+    }
+}
+
+/// Takes some of the keys or writes out of a batch and returns them in the same form.
+fn split(body: &mut Value, dice: &mut Dice) -> Value {
+    let mut left = json!({});
+    let Some(tables) = body["RequestItems"].as_object_mut() else { return left };
+    for (table, asked) in tables.iter_mut() {
+        let mut rest = asked.clone();
+        let (list, rest_list) = match asked.is_array() {
+            true => (asked.as_array_mut(), rest.as_array_mut()),
+            false => (asked["Keys"].as_array_mut(), rest["Keys"].as_array_mut()),
+        };
+        let (Some(list), Some(rest_list)) = (list, rest_list) else { continue };
+        let at = dice.below(list.len() as u64 + 1) as usize;
+        rest_list.drain(..at);
+        list.truncate(at);
+        if !rest_list.is_empty() {
+            left[table] = rest;
+        }
+    }
+    let is_done = |asked: &Value| {
+        let list = if asked.is_array() { asked } else { &asked["Keys"] };
+        list.as_array().is_none_or(Vec::is_empty)
+    };
+    tables.retain(|_, asked| !is_done(asked));
+    left
+}
+
+/// Whether a read does not ask for consistency.
+fn is_stale(operation: &str, body: &Value) -> bool {
+    let asks = |part: &Value| part["ConsistentRead"] == Value::Bool(true);
+    match operation {
+        "GetItem" | "Query" | "Scan" => !asks(body),
+        "BatchGetItem" => {
+            body["RequestItems"].as_object().is_some_and(|tables| !tables.values().all(asks))
+        }
+        _ => false,
+    }
+}
+
+fn throttled(operation: &str, body: &Value) -> HttpResponse {
+    if operation != "TransactWriteItems" {
+        return refusal(400, "ProvisionedThroughputExceededException");
+    }
+    let n_items = body["TransactItems"].as_array().map_or(0, Vec::len);
+    let mut reasons = vec![json!({ "Code": "None" }); n_items];
+    if let Some(first) = reasons.first_mut() {
+        *first = json!({ "Code": "TransactionConflict", "Message": "ongoing" });
+    }
+    let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+    answer(400, &json!({ "__type": kind, "CancellationReasons": reasons, "Message": "cancelled" }))
+}
+
+/// A small seeded generator: <https://prng.di.unimi.it/splitmix64.c>.
+#[derive(Debug)]
+pub(super) struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    pub(super) fn strikes(&mut self, per_cent: u64) -> bool {
+        self.below(100) < per_cent
+    }
+}

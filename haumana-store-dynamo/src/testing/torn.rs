@@ -1,0 +1,139 @@
+//! A commit that a Query sees only a part of.
+//!
+//! DynamoDB's transactions are isolated from reads of single items, not from queries: while a
+//! transaction is being applied, a Query may meet some of its items as they are and others as they
+//! were. The emulator applies them at once, so what it answers is changed here.
+
+use super::faults::Dice;
+use super::wire::read_body;
+use crate::schema::{HISTORY, PIECES, PLACE, PROJECTED, SESSIONS, TableSchema};
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+/// The items of the last commits that some queries do not see yet.
+#[derive(Debug, Default)]
+pub(super) struct Torn(Vec<Unseen>);
+
+/// One item that was written, and what it was before.
+#[derive(Clone, Debug)]
+pub(super) struct Unseen {
+    table: String,
+    schema: TableSchema,
+    new: Value,
+    old: Option<Value>,
+    /// How many more queries meet it as it was.
+    queries: u64,
+    /// How many more commits may be made on it before every query meets it as it is.
+    commits: u64,
+}
+
+impl Unseen {
+    fn is(&self, item: &Value) -> bool {
+        [self.schema.partition, self.schema.sort].iter().all(|name| item[name] == self.new[name])
+    }
+}
+
+impl Torn {
+    /// Reads what a transaction is going to replace.
+    pub async fn look_before(
+        next: &SharedHttpConnector,
+        request: &HttpRequest,
+        body: &Value,
+    ) -> Result<Vec<Unseen>, ConnectorError> {
+        let puts = body["TransactItems"].as_array().into_iter().flatten();
+        let puts = puts.map(|item| &item["Put"]).filter(|put| put.is_object());
+        let mut unseen = Vec::new();
+        for put in puts {
+            let table = put["TableName"].as_str().unwrap_or_default().to_owned();
+            let of_name = |schema: &&TableSchema| table.ends_with(schema.suffix);
+            let Some(schema) = [PIECES, SESSIONS, HISTORY].iter().find(of_name).copied() else {
+                continue;
+            };
+            if schema == HISTORY {
+                continue;
+            }
+            let (new, old) = (put["Item"].clone(), None);
+            unseen.push(Unseen { table, schema, new, old, queries: 0, commits: 0 });
+        }
+        for one in &mut unseen {
+            let key = |name: &str| one.new[name].clone();
+            let (partition, sort) = (one.schema.partition, one.schema.sort);
+            let key = json!({ partition: key(partition), sort: key(sort) });
+            let get = json!({ "TableName": one.table, "Key": key, "ConsistentRead": true });
+            let Some(mut look) = request.try_clone() else { continue };
+            look.headers_mut().insert("x-amz-target", "DynamoDB_20120810.GetItem");
+            look.headers_mut().insert("content-length", get.to_string().len().to_string());
+            *look.body_mut() = SdkBody::from(get.to_string());
+            let reply = read_body(next.call(look).await?).await?;
+            one.old = reply.get("Item").cloned();
+        }
+        Ok(unseen)
+    }
+
+    /// Notes a commit; if `is_struck`, chooses items that the next queries do not see.
+    pub fn remember(&mut self, written: Vec<Unseen>, is_struck: Option<&mut Dice>) {
+        let is_new =
+            |old: &Unseen| !written.iter().any(|new| new.table == old.table && old.is(&new.new));
+        self.0.retain_mut(|unseen| {
+            let is_left = 0 < unseen.commits && is_new(unseen);
+            unseen.commits = unseen.commits.saturating_sub(1);
+            is_left
+        });
+        let Some(dice) = is_struck else { return };
+        let (queries, commits) = (1 + dice.below(2), dice.below(4));
+        let chosen = written.into_iter().filter(|_| dice.strikes(60));
+        self.0.extend(chosen.map(|unseen| Unseen { queries, commits, ..unseen }));
+    }
+
+    /// Answers a query with some items as they were; returns whether that changed anything.
+    pub fn tear(&mut self, query: &Value, reply: &mut Value) -> bool {
+        let is_whole = reply["LastEvaluatedKey"].is_null();
+        let through_index = query["IndexName"].is_string();
+        let mut is_torn = false;
+        for one in &mut self.0 {
+            let asked = &query["ExpressionAttributeValues"][":partition"];
+            let is_asked =
+                query["TableName"] == one.table.as_str() && *asked == one.new[one.schema.partition];
+            if one.queries == 0 || !is_asked {
+                continue;
+            }
+            one.queries -= 1;
+            let Some(items) = reply["Items"].as_array_mut() else { continue };
+            let n_items = items.len();
+            items.retain(|item| !one.is(item));
+            is_torn |= items.len() != n_items;
+            let Some(old) = &one.old else { continue };
+            if through_index && is_whole {
+                put_back(items, old, one.schema, query);
+            }
+            if !through_index && items.len() != n_items {
+                items.push(old.clone());
+            }
+        }
+        is_torn
+    }
+}
+
+/// Puts an old entry where the index had it, if the query asked for that place.
+fn put_back(items: &mut Vec<Value>, old: &Value, schema: TableSchema, query: &Value) {
+    let place = |item: &Value| item[PLACE]["S"].as_str().unwrap_or_default().to_owned();
+    let low = query["ExpressionAttributeValues"][":low"]["S"].as_str().unwrap_or_default();
+    if place(old).as_str() <= low {
+        return;
+    }
+    let mut entry = old.clone();
+    if let Some(entry) = entry.as_object_mut() {
+        let is_held = |name: &str| {
+            PROJECTED.contains(&name) || schema.key_attributes().any(|key| key == name)
+        };
+        entry.retain(|name, _| is_held(name));
+    }
+    items.push(entry);
+    items.sort_by_key(place);
+    if query["ScanIndexForward"] == Value::Bool(false) {
+        items.reverse();
+    }
+}
