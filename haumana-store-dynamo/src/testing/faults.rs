@@ -96,6 +96,12 @@ impl FaultyHttp {
     }
 }
 
+impl From<FaultyHttp> for SharedHttpClient {
+    fn from(faulty: FaultyHttp) -> Self {
+        SharedHttpClient::new(faulty)
+    }
+}
+
 impl HttpClient for FaultyHttp {
     fn http_connector(
         &self,

@@ -84,7 +84,7 @@ impl Tables {
     /// Opens a store on the tables behind a storm, and returns the storm beside it.
     pub fn store_in(&self, storm: Storm, seed: u64) -> (DynamoStore, FaultyHttp) {
         let faulty = FaultyHttp::new(http(), storm, seed);
-        let http = Some(SharedHttpClient::new(faulty.clone()));
+        let http = Some(faulty.clone().into());
         (DynamoStore::open(DynamoOptions { http, ..self.options() }), faulty)
     }
 

@@ -2,5 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod clients;
 mod conformance;
+mod differential;
+mod faults;
+mod sim;
+mod support;
 mod tables;

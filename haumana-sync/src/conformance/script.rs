@@ -16,21 +16,35 @@ const STEPS: u32 = 80;
 /// Commits, reads, purges and erasures in any order get the answers of [`MemoryStore`].
 pub async fn the_same_script_gets_the_same_answers_as_the_model(store: &dyn Store) {
     for seed in 1..=SCRIPTS {
-        let model = MemoryStore::new();
-        let mut script = Script::new(seed);
+        run_script(&[store], seed, STEPS).await;
+    }
+}
 
-        for step in 0..STEPS {
-            let call = script.next_call(step);
-            let of_model = script.answer(&model, &call).await;
-            let of_store = script.answer(store, &call).await;
-            assert_eq!(of_model, of_store, "seed {seed}, step {step}: {call:?}");
-            script.remember(&model).await;
+/// Runs the script of `seed` on the model and on `stores`, which must answer alike. The seeds of
+/// one store must differ: each has users of its own.
+///
+/// # Panics
+///
+/// Where an answer differs from the model's, with the seed, the step and the call.
+pub async fn run_script(stores: &[&dyn Store], seed: u64, steps: u32) {
+    let model = MemoryStore::new();
+    let mut script = Script::new(seed);
+
+    for step in 0..steps {
+        let call = script.next_call(step);
+        let of_model = script.answer(&model, &call).await;
+        for store in stores {
+            let of_store = script.answer(*store, &call).await;
+            assert_eq!(of_model, of_store, "seed {seed}, step {step}: {call:?} of {store:?}");
         }
+        script.remember(&model).await;
+    }
 
-        for user in &script.users {
-            let of_model = everything(&model, user, &script.keys).await;
-            let of_store = everything(store, user, &script.keys).await;
-            assert_eq!(of_model, of_store, "seed {seed}: everything at the end");
+    for user in &script.users {
+        let of_model = everything(&model, user, &script.keys).await;
+        for store in stores {
+            let of_store = everything(*store, user, &script.keys).await;
+            assert_eq!(of_model, of_store, "seed {seed}: everything at the end of {store:?}");
         }
     }
 }

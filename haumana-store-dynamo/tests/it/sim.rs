@@ -1,0 +1,58 @@
+//! The model of many phones, on DynamoDB, in a storm.
+
+use crate::support::number;
+use haumana_store_dynamo::testing::{Storm, Tables};
+use haumana_sync::Store;
+use haumana_sync::sim::{Backend, Profile, profile, run};
+use std::sync::Arc;
+
+/// How many runs of each profile there are; `HAUMANA_SIM_RUNS` sets another number.
+const RUNS: u64 = 6;
+
+#[derive(Debug)]
+struct OnDynamo(Arc<dyn Store>);
+
+impl Backend for OnDynamo {
+    fn store(&self) -> Arc<dyn Store> {
+        self.0.clone()
+    }
+}
+
+async fn check(profile: Profile, storm: Storm) {
+    let seeds = match number("HAUMANA_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("HAUMANA_SIM_RUNS").unwrap_or(RUNS),
+    };
+    for seed in seeds {
+        let tables = Tables::create().await;
+        let (store, _) = tables.store_in(storm, seed);
+        let done = run(profile, seed, usize::MAX, &mut OnDynamo(Arc::new(store)), true).await;
+        let Err(failure) = done else { continue };
+        let command = "cargo test -p haumana-store-dynamo --test it sim";
+        panic!(
+            "\n{}\n\n{:?}: {}\n\nHAUMANA_SIM_SEED={seed} {command}::{}",
+            failure.trace.join("\n"),
+            failure.violation.piece,
+            failure.violation.text,
+            profile.name,
+        );
+    }
+}
+
+macro_rules! runs {
+    ($($name:ident $profile:ident)*) => { $(
+        #[tokio::test]
+        async fn $name() {
+            check(profile::$profile, Storm::EVERYTHING).await;
+        }
+    )* };
+}
+
+runs! {
+    everyday EVERYDAY
+    stormy STORMY
+    deletes DELETES
+    ages AGES
+    accounts ACCOUNTS
+    everything EVERYTHING
+}
