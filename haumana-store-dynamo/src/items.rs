@@ -10,7 +10,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 /// The attributes of an item.
-pub(crate) type Item = HashMap<String, AttributeValue>;
+pub type Item = HashMap<String, AttributeValue>;
 
 /// Returns the attributes of a key.
 pub(crate) fn key_item(key: &ItemKey) -> Item {

@@ -25,6 +25,7 @@ mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use items::Item;
 pub use meter::Consumed;
 pub use options::{
     Columns, Credentials, Deadline, DynamoOptions, NoDeadline, RequestDeadline, Retry,

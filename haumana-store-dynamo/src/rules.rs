@@ -4,11 +4,22 @@
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
 
 use crate::items::Item;
+use crate::schema::{PROJECTED, TableSchema};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 /// Returns the bytes of an item, names included.
 pub fn item_bytes(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
+}
+
+/// Returns the bytes of what the index of `table` holds of an item; `None` if it holds nothing.
+pub fn entry_bytes(table: TableSchema, item: &Item) -> Option<usize> {
+    let place = table.place.filter(|place| item.contains_key(*place))?;
+    let is_held = |name: &str| {
+        name == place || PROJECTED.contains(&name) || table.key_attributes().any(|key| key == name)
+    };
+    let held = item.iter().filter(|(name, _)| is_held(name));
+    Some(held.map(|(name, value)| name.len() + value_bytes(value)).sum())
 }
 
 /// Returns the units of reading `bytes` strongly consistently: one for each 4 kB begun, at least
