@@ -137,7 +137,7 @@ impl Reading<'_> {
         let touches = std::iter::once(&meta.created).chain(meta.touched.values());
         let trails = || meta.past.values();
         let is_sound = touches.clone().all(|touch| touch.version <= version)
-            && touches.filter_map(|touch| touch.device.as_ref()).all(is_device)
+            && touches.filter_map(|touch| touch.device.as_ref()).all(|name| is_device(name))
             && trails().all(|trail| trail.len() <= limits::TRAIL)
             && trails().all(|trail| trail.is_sorted_by_key(|past| past.version))
             && trails().flatten().all(|past| past.version <= version)
@@ -147,7 +147,7 @@ impl Reading<'_> {
             && meta.sides <= SIDES
             && meta.last_version <= version
             && meta.foreign.iter().all(|(from, to)| from <= to && *to <= limits::VERSION)
-            && meta.device.iter().all(is_device);
+            && meta.device.as_deref().is_none_or(is_device);
         if !is_sound {
             return Err(Refusal::InvalidField);
         }
@@ -365,11 +365,11 @@ fn time(json: Option<&RawValue>) -> Read<Option<UnixMillis>> {
 
 fn device(json: Option<&RawValue>) -> Read<Option<String>> {
     let device: Option<String> = optional(json)?;
-    let fits = device.iter().all(is_device);
+    let fits = device.as_deref().is_none_or(is_device);
     fits.then_some(device).ok_or(Refusal::InvalidField)
 }
 
-fn is_device(name: &String) -> bool {
+fn is_device(name: &str) -> bool {
     name.len() <= WORD_BYTES && name.chars().count() <= limits::DEVICE_ID_CHARS
 }
 
