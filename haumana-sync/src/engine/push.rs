@@ -322,10 +322,9 @@ fn plan(
         let edited_at = claimed_at.min(setting.now);
         let against = match (record, push.base) {
             (None, _) => Against::Unmoved,
-            (Some(_), None) => Against::Moved(Vec::new()),
             (Some(_), Some(_)) if other_life => Against::Moved(Vec::new()),
-            (Some(record), Some(base)) => {
-                against(record, name, base, edited_at, device.as_deref(), setting)
+            (Some(record), base) => {
+                against(record, name, base, claimed_at, device.as_deref(), setting)
             }
         };
         let (name, value) = (name.clone(), value.clone());
@@ -373,25 +372,34 @@ fn plan_delete(
 fn against(
     record: &PieceRecord,
     name: &str,
-    base: Version,
-    edited_at: UnixMillis,
+    base: Option<Version>,
+    claimed_at: UnixMillis,
     device: Option<&str>,
     setting: Setting,
 ) -> Against {
     let touch = record.meta.touch(name);
-    match record.meta.at_version(name, base) {
-        AtVersion::Current => Against::Unmoved,
-        // The value is this device's own, as it pushed it; it has changed its mind since.
-        _ if touch.device.as_deref() == device && touch.edited_at <= edited_at => {
-            cov_mark::hit!(later_change_of_one_device_replaces_its_earlier);
-            Against::Unmoved
+    let past = base.map(|base| record.meta.at_version(name, base));
+    if matches!(past, Some(AtVersion::Current)) {
+        return Against::Unmoved;
+    }
+    // The value is this device's own, as it pushed it. Its own times, as it claims them, tell which
+    // came first: clamped, a late request from a clock that is ahead would look like the newest.
+    if touch.device.as_deref() == device {
+        if claimed_at < touch.claimed_at {
+            cov_mark::hit!(late_change_of_one_device_loses_to_its_newer);
+            return Against::Outdated;
         }
-        AtVersion::Past { until, .. } if until < setting.oldest => Against::Gone,
-        AtVersion::Past { last_version, .. } => {
+        cov_mark::hit!(later_change_of_one_device_replaces_its_earlier);
+        return Against::Unmoved;
+    }
+    match past {
+        None => Against::Moved(Vec::new()),
+        Some(AtVersion::Past { until, .. }) if until < setting.oldest => Against::Gone,
+        Some(AtVersion::Past { last_version, .. }) => {
             let key = HistoryKey { key: record.key(), version: last_version, side: 0 };
             Against::Moved(vec![key])
         }
-        AtVersion::Unknown => Against::Gone,
+        Some(AtVersion::Current | AtVersion::Unknown) => Against::Gone,
     }
 }
 

@@ -95,6 +95,35 @@ async fn a_later_change_of_the_same_device_replaces_its_earlier_one_without_a_co
     assert_eq!("2", fields(&server, piece(1)).await.unwrap()["title"]);
 }
 
+/// Found by the model of replicas beside phones, seed 46: clamped to the time of its arrival, the
+/// late one looked like the newest.
+#[tokio::test]
+async fn late_push_from_a_clock_that_is_ahead_loses_to_the_same_devices_newer_one() {
+    cov_mark::check!(late_change_of_one_device_loses_to_its_newer);
+    let server = Server::new();
+    let (older, newer) = (200_000, 200_001);
+    push(&server, "a", set(piece(1), None, newer, &[("notes", text("new"))])).await;
+    server.pass_secs(7);
+
+    let late = push(&server, "a", set(piece(1), None, older, &[("notes", Value::Null)])).await;
+
+    assert_eq!((PushOutcome::Merged, Some(1)), (late.outcome, late.version));
+    assert_eq!("new", fields(&server, piece(1)).await.unwrap()["notes"]);
+}
+
+#[tokio::test]
+async fn later_change_of_one_device_wins_also_on_a_server_whose_clock_is_behind() {
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("0"))])).await;
+    push(&server, "a", set(piece(1), Some(1), 200_000, &[("title", text("1"))])).await;
+    server.pass_secs(-1);
+
+    let later = push(&server, "a", set(piece(1), Some(1), 200_001, &[("title", text("2"))])).await;
+
+    assert_eq!((PushOutcome::Applied, 0), (later.outcome, later.conflicts.len()));
+    assert_eq!("2", fields(&server, piece(1)).await.unwrap()["title"]);
+}
+
 #[tokio::test]
 async fn the_same_id_twice_in_one_request_is_two_edits_in_order() {
     let server = Server::new();
