@@ -17,6 +17,24 @@ impl World<'_> {
     ///
     /// If the phones and the server do not agree, or something is lost.
     pub async fn come_to_rest(&mut self) -> Checked {
+        self.calm_down().await?;
+        for account in 0..self.users.len() {
+            self.sync_until_quiet(account).await?;
+            self.check_phones(account)?;
+            self.check_last_values(account)?;
+            self.check_restarts(account).await?;
+            self.check_fresh_phone(account).await?;
+            self.check_kept(account).await?;
+        }
+        Ok(())
+    }
+
+    /// From here on everything works, and whatever was under way ends.
+    ///
+    /// # Errors
+    ///
+    /// If the server did something wrong.
+    pub async fn calm_down(&mut self) -> Checked {
         (self.profile.losses, self.profile.faults, self.profile.crossings) = (0, 0, 0);
         self.profile.invalid = false;
         self.note(None, || "from here on everything works".to_owned());
@@ -30,17 +48,6 @@ impl World<'_> {
             for id in large.map(|piece| piece.id).collect::<Vec<_>>() {
                 self.overfill(phone, id, 0);
             }
-        }
-        for account in 0..self.users.len() {
-            for phone in 0..self.phones.len() {
-                self.sign_in(phone, account);
-            }
-            self.sync_until_quiet(account).await?;
-            self.check_phones(account)?;
-            self.check_last_values(account)?;
-            self.check_restarts(account).await?;
-            self.check_fresh_phone(account).await?;
-            self.check_kept(account).await?;
         }
         Ok(())
     }
@@ -75,7 +82,15 @@ impl World<'_> {
         Ok(is_news)
     }
 
-    async fn sync_until_quiet(&mut self, account: usize) -> Checked {
+    /// All phones sign in to an account and sync until none has anything to say.
+    ///
+    /// # Errors
+    ///
+    /// If the server does something wrong, or they do not come to an end.
+    pub async fn sync_until_quiet(&mut self, account: usize) -> Checked {
+        for phone in 0..self.phones.len() {
+            self.sign_in(phone, account);
+        }
         let limit = 8 + 2 * self.ledgers[account].tracks.len();
         for _ in 0..limit {
             let mut is_quiet = true;

@@ -107,13 +107,8 @@ impl Content {
 
     /// What the app makes of it: no language is Hawaiian, empty optional text is none.
     pub fn shown(mut self) -> Self {
-        for (value, (_, class, required)) in self.0.iter_mut().zip(FIELDS) {
-            if !required && class != Class::Flag && value.text().is_empty() {
-                *value = Val::Nil;
-            }
-        }
-        if self.0[LANGUAGE] == Val::Nil {
-            self.0[LANGUAGE] = Val::Text("haw".to_owned());
+        for (aspect, value) in self.0.iter_mut().enumerate() {
+            *value = shown(aspect, std::mem::replace(value, Val::Nil));
         }
         self
     }
@@ -130,6 +125,16 @@ impl Content {
             (Some(line), None) => Val::Text(line.to_owned()),
             _ => Val::Nil,
         }
+    }
+}
+
+/// What the app makes of the value of one field.
+pub fn shown(aspect: usize, value: Val) -> Val {
+    let (_, class, required) = FIELDS[aspect];
+    match value {
+        value if required || class == Class::Flag || !value.text().is_empty() => value,
+        _ if aspect == LANGUAGE => Val::Text("haw".to_owned()),
+        _ => Val::Nil,
     }
 }
 

@@ -148,7 +148,8 @@ impl World<'_> {
         Ok(())
     }
 
-    fn remember(&mut self, request: Request) {
+    /// Keeps a request to come again.
+    pub fn remember(&mut self, request: Request) {
         if self.past.len() < PAST {
             self.past.push(request);
         } else {

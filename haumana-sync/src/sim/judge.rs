@@ -3,6 +3,7 @@
 use super::content::{
     ASPECTS, Content, FIELDS, Val, aspect_name, is_in_form, is_long, is_unchanged,
 };
+use super::guest::extra_of;
 use super::ledger::{KnownPush, Ledger, Stored, Track};
 use super::leeway::{Leeway, delivery, known_push, leeway};
 use super::phone::{LocalPiece, Request};
@@ -85,13 +86,22 @@ pub fn judge(
         return Ok(());
     };
     let news = (0..ASPECTS).any(|aspect| is_news(&track, sent, aspect));
-    if was_deleted && !news && !leeway.any && !leeway.stay {
+    let held = track.versions.get(&((sent.version >> 32) as u32));
+    // What differs from the version that its number names is an edit, whoever has seen it (rule 3).
+    let differs = held.is_some_and(|held| {
+        let (ours, theirs) = (&sent.content, &held.content);
+        (0..FIELDS.len()).any(|at| !is_unchanged(at, &ours.0[at], &theirs.0[at]))
+    });
+    if was_deleted && !news && !differs && !leeway.any && !leeway.stay {
         return Err(Violation::of(id, "what is no edit brought a deleted piece back"));
     }
     let leeway =
         Leeway { any: leeway.any || (was_deleted && is_forgotten(&track, setting)), ..leeway };
     if !is_new && created != track.created {
         return Err(Violation::of(id, "createdAt changed"));
+    }
+    if !is_new && track.extra != extra_of(&after.raw) {
+        return Err(Violation::of(id, "a phone's push changed a key that it does not know"));
     }
     let has_edit = (0..ASPECTS).any(|aspect| is_news(&track, sent, aspect));
     let mut seen = track.seen.clone();
@@ -134,7 +144,7 @@ pub fn judge(
 }
 
 /// Whether the last content of a deleted piece may be gone.
-fn is_forgotten(track: &Track, setting: Setting) -> bool {
+pub(super) fn is_forgotten(track: &Track, setting: Setting) -> bool {
     track.deleted_ms + setting.retention_ms < setting.now_ms
 }
 
@@ -170,7 +180,7 @@ fn check_stays_deleted(
 }
 
 /// The bit of an edit that no user made: one more than are there.
-fn phantom(seen: u128) -> u128 {
+pub(super) fn phantom(seen: u128) -> u128 {
     let bits = (TYPED_EDITS..128).map(|bit| 1 << bit);
     bits.into_iter().find(|bit| seen & bit == 0).unwrap_or(0)
 }

@@ -6,10 +6,12 @@
 //! so says which of two values is older, or that neither is.
 
 use super::content::{ASPECTS, Content};
+use super::guest::extra_of;
+use super::reply::lenient;
 use crate::digest::Digest;
 use crate::id::{Key, Kind, RecordId, UserId};
 use crate::store::Store;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The edits that are in the value of each aspect, one bit each.
@@ -61,6 +63,8 @@ pub struct Track {
     pub deleted_ms: i64,
     /// Its `createdAt`.
     pub created: Json,
+    /// The keys that the app does not know, as text.
+    pub extra: BTreeMap<String, String>,
     /// The stamp of its last commit, in seconds.
     pub stamp_secs: i64,
     /// Which edits are in it.
@@ -111,9 +115,9 @@ impl Stored {
         if self.deleted {
             return None;
         }
-        let json: Map<String, Json> =
-            serde_json::from_str(&self.raw).expect("stored content is a JSON object");
-        let content = Content::read(&json).expect("a stored piece has every required key");
+        let json = lenient(&self.raw).expect("stored content is JSON");
+        let json = json.as_object().expect("stored content is an object");
+        let content = Content::read(json).expect("a stored piece has every required key");
         Some((content, json.get("createdAt").cloned().unwrap_or(Json::Null)))
     }
 }
@@ -181,6 +185,7 @@ impl Track {
             tombstones: BTreeSet::new(),
             deleted_ms: 0,
             created: Json::Null,
+            extra: BTreeMap::new(),
             stamp_secs: 0,
             seen: Seen::default(),
             versions: BTreeMap::new(),
@@ -200,6 +205,7 @@ impl Track {
                 self.last = Some(content.clone());
                 self.content = Some(content);
                 self.created = created;
+                self.extra = extra_of(&stored.raw);
             }
             self.raw.clone_from(&stored.raw);
         }

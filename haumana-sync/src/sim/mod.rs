@@ -8,6 +8,9 @@
 //! reply is decoded under the app's strict rules ([`reply`]) and must leave the phone exact
 //! ([`checks`]); at the end everybody must agree ([`calm`]).
 //!
+//! New clients take part from outside ([`guest`], [`meeting`]): whoever drives them hands their
+//! requests in, and the same ledger explains what they change ([`guest_judge`]).
+//!
 //! # What the model excuses
 //!
 //! - What the app itself destroys: an edit that is made while a reply is on its way, and that the
@@ -22,6 +25,8 @@
 //! - A form that was open too long and whose long texts give it away merges with the version it
 //!   was opened on, so its short fields may go either way.
 //! - Sessions that were accepted after the backup that is restored: the app never sends them again.
+//! - Of new clients: edits whose base belongs to another life of the server, or may be past its
+//!   retention; edits sent in a call of which nobody heard, which may be known already.
 
 #![allow(
     clippy::expect_used,
@@ -34,10 +39,14 @@ pub mod checks;
 pub mod content;
 pub mod dice;
 pub mod events;
+pub mod guest;
+pub mod guest_judge;
+pub mod guest_reply;
 pub mod hands;
 pub mod judge;
 pub mod ledger;
 pub mod leeway;
+pub mod meeting;
 pub mod phone;
 pub mod profile;
 pub mod rare;

@@ -3,7 +3,9 @@
 use super::content::Content;
 use super::ledger::Seen;
 use crate::id::RecordId;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
 
 /// A piece of a reply.
 #[derive(Clone, Debug)]
@@ -71,7 +73,7 @@ type Decoded<T> = Result<T, String>;
 ///
 /// What the app would stumble over.
 pub fn decode(body: &[u8]) -> Decoded<Reply> {
-    let json: Json = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let json = lenient(&String::from_utf8_lossy(body))?;
     let json = object(&json)?;
     let pieces = |name: &str| list(json, name)?.iter().map(piece).collect::<Decoded<Vec<_>>>();
     let (server, updated) = (pieces("serverPieces")?, pieces("updatedPieces")?);
@@ -85,6 +87,28 @@ pub fn decode(body: &[u8]) -> Decoded<Reply> {
     }
     let rejected = rejected(json, "rejectedPieces", "pieceId")?;
     Ok(Reply { server, updated, rejected, synced_secs: synced_ms / 1000 })
+}
+
+/// Reads JSON of which not every number must fit the reader: one that does not is null.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn lenient(text: &str) -> Decoded<Json> {
+    let wrong = |error: serde_json::Error| error.to_string();
+    Ok(match text.trim_start().as_bytes().first() {
+        Some(b'{') => {
+            let all: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(wrong)?;
+            let read = |(name, raw): (String, &RawValue)| Ok((name, lenient(raw.get())?));
+            Json::Object(all.into_iter().map(read).collect::<Decoded<_>>()?)
+        }
+        Some(b'[') => {
+            let all: Vec<&RawValue> = serde_json::from_str(text).map_err(wrong)?;
+            Json::Array(all.into_iter().map(|raw| lenient(raw.get())).collect::<Decoded<_>>()?)
+        }
+        Some(b'-' | b'0'..=b'9') => serde_json::from_str(text).unwrap_or(Json::Null),
+        _ => serde_json::from_str(text).map_err(wrong)?,
+    })
 }
 
 /// Decodes a reply to `POST /sessions`.

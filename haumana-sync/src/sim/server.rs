@@ -1,28 +1,24 @@
-//! Calls to the server, with everything that can happen to them, and what the ledger makes of them.
+//! What phones send, and what the ledger makes of what came of it.
 
 use super::judge::{self, Checked, Setting, Violation, judge};
 use super::ledger::{Observed, observe};
 use super::leeway::delivery;
 use super::phone::{LocalPiece, Request};
 use super::reply::{Reply, decode};
-use super::storm::Interlude;
 use super::words;
 use super::world::World;
-use crate::engine::{Engine, ErrorKind, RETENTION_MS};
-use crate::id::{RecordId, UserId};
+use crate::engine::{ErrorKind, RETENTION_MS};
+use crate::id::RecordId;
 use crate::limits;
-
-use crate::wire::app::PiecesRequest;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// What came out of one call, and what the store held right after it.
-struct Outcome {
-    body: Result<Vec<u8>, ErrorKind>,
-    observed: Observed,
+pub(super) struct Outcome {
+    pub(super) body: Result<Vec<u8>, ErrorKind>,
+    pub(super) observed: Observed,
     /// What the store held for the outer call's account, right before it.
-    before: Observed,
+    pub(super) before: Observed,
 }
 
 /// A reply, and what was found out about it.
@@ -41,17 +37,6 @@ pub struct Course {
     pub is_calm: bool,
     /// Whether nobody else wrote in between.
     pub is_alone: bool,
-}
-
-async fn ask(
-    engine: &Engine,
-    user: &UserId,
-    body: &[u8],
-    limit: usize,
-) -> Result<Vec<u8>, ErrorKind> {
-    let request = PiecesRequest::from_json(body).expect("the app's body has the right shape");
-    let reply = engine.sync_pieces(user, &request, limit).await;
-    reply.map(|reply| reply.into_json()).map_err(|error| error.kind())
 }
 
 impl World<'_> {
@@ -109,78 +94,8 @@ impl World<'_> {
         }
     }
 
-    /// Lets a request reach a server; perhaps another phone's whole sync happens in its middle.
-    /// `None`: the request failed.
-    ///
-    /// # Errors
-    ///
-    /// If anything went against the contract.
-    pub async fn call(
-        &mut self,
-        request: &mut Request,
-        mut crossing: Option<&mut Request>,
-    ) -> Checked<(Option<Answer>, Option<Answer>)> {
-        let engine = self.any_engine();
-        let user = self.users[request.token].clone();
-        let start = self.start(request.token);
-        let slot: Arc<Mutex<Option<Outcome>>> = Arc::default();
-        if let Some(other) = crossing.as_deref() {
-            let interlude = self.interlude(other, user.clone(), Arc::clone(&slot));
-            self.crossroads.cross(self.dice.below(6), interlude);
-        }
-        let struck = self.storm.struck();
-        self.storm.blow(self.profile.faults);
-        let body = ask(&engine, &user, &request.body, self.reply_limit).await;
-        self.storm.blow(0);
-        if let Some(interlude) = self.crossroads.left_over() {
-            interlude.await;
-        }
-        let is_calm = self.storm.struck() == struck;
-        let mut other_answer = None;
-        let inner = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let (Some(other), Some(inner)) = (crossing.as_deref_mut(), inner) {
-            // What the outer request had done by then.
-            let half = Course { is_calm: false, is_alone: false };
-            self.take_in(request, None, &inner.before, half)?;
-            self.note(None, || format!("… in the middle of it, phone {}'s request:", other.phone));
-            let start = self.start(other.token);
-            let course = Course { is_calm, is_alone: true };
-            other_answer = self.account(other, inner, &start, course).await?;
-            self.note(None, || "… and the first one goes on".to_owned());
-        }
-        let course = Course { is_calm, is_alone: crossing.is_none() };
-        let observed = observe(&*self.store, &user).await;
-        let outcome = Outcome { body, observed, before: Observed::new() };
-        let answer = self.account(request, outcome, &start, course).await?;
-        Ok((answer, other_answer))
-    }
-
-    fn start(&self, account: usize) -> Start {
-        let tracks = self.ledgers[account].tracks.iter();
-        let live = tracks.filter(|(_, track)| track.content.is_some());
-        live.map(|(id, track)| (*id, (track.k, track.stamp_secs))).collect()
-    }
-
-    fn interlude(
-        &mut self,
-        request: &Request,
-        outer: UserId,
-        slot: Arc<Mutex<Option<Outcome>>>,
-    ) -> Interlude {
-        let (engine, store) = (self.any_engine(), Arc::clone(&self.store));
-        let user = self.users[request.token].clone();
-        let (body, limit) = (request.body.clone(), self.reply_limit);
-        Box::pin(async move {
-            let before = observe(&*store, &outer).await;
-            let body = ask(&engine, &user, &body, limit).await;
-            let observed = observe(&*store, &user).await;
-            let outcome = Outcome { body, observed, before };
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
-        })
-    }
-
     /// Checks what came of a request and takes it into the ledger.
-    async fn account(
+    pub(super) async fn account(
         &mut self,
         request: &mut Request,
         outcome: Outcome,
@@ -189,10 +104,7 @@ impl World<'_> {
     ) -> Checked<Option<Answer>> {
         let mut reply = match outcome.body {
             Err(kind) => {
-                let is_expected =
-                    kind == ErrorKind::Unavailable && !(course.is_calm && course.is_alone);
-                self.ensure(is_expected, || format!("the server fails with {kind:?}"))?;
-                self.note(None, || "the server fails".to_owned());
+                self.check_failure(kind, course)?;
                 None
             }
             Ok(body) => {
@@ -216,7 +128,7 @@ impl World<'_> {
     }
 
     /// Explains every change of the store by the request.
-    fn take_in(
+    pub(super) fn take_in(
         &mut self,
         request: &Request,
         reply: Option<&Reply>,
@@ -272,7 +184,7 @@ impl World<'_> {
         }
     }
 
-    fn check_leaks(&self, token: usize, body: &[u8]) -> Checked {
+    pub(super) fn check_leaks(&self, token: usize, body: &[u8]) -> Checked {
         let text = String::from_utf8_lossy(body);
         for other in (0..self.users.len()).filter(|other| *other != token) {
             let leaks =

@@ -45,7 +45,9 @@ impl World<'_> {
             let is_taken = |id| reply.uploaded.contains(id);
             let all = sent.iter().all(|session| is_taken(&session.id));
             self.ensure(all || !is_calm, || "a session was not taken".to_owned())?;
-            self.ledgers[token].sessions.extend(reply.uploaded.iter().copied());
+            let buried = &self.buried;
+            let kept = reply.uploaded.iter().copied().filter(|id| !buried.contains(id));
+            self.ledgers[token].sessions.extend(kept);
         } else {
             let refused = reply.rejected.len() == sent.len() && reply.uploaded.is_empty();
             self.ensure(refused, || "sessions of another account were taken".to_owned())?;

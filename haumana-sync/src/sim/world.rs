@@ -2,6 +2,7 @@
 
 use super::content::{ASPECTS, Content, FIELDS, Val};
 use super::dice::{Dice, SeededRandom};
+use super::guest::GuestEdits;
 use super::judge::{Checked, Violation};
 use super::ledger::{Ledger, Seen};
 use super::phone::{Phone, Request, Stage};
@@ -78,6 +79,12 @@ pub struct World<'a> {
     pub past: Vec<Request>,
     /// The values that were typed, by piece and aspect; an edit is a place in its list.
     pub typed: BTreeMap<(RecordId, usize), Vec<Val>>,
+    /// The edits that new clients sent.
+    pub guest_edits: GuestEdits,
+    /// Whether new clients may have one name between them.
+    pub has_twins: bool,
+    /// Sessions that new clients asked to delete.
+    pub buried: BTreeSet<RecordId>,
     /// Pieces with edits that their users took back by deleting them.
     pub abandoned: BTreeSet<RecordId>,
     /// The marks used so far.
@@ -134,6 +141,9 @@ impl<'a> World<'a> {
             phones: Vec::new(),
             past: Vec::new(),
             typed: BTreeMap::new(),
+            guest_edits: GuestEdits::default(),
+            has_twins: false,
+            buried: BTreeSet::new(),
             abandoned: BTreeSet::new(),
             marks: 0,
             life: 0,
