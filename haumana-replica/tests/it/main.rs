@@ -16,3 +16,4 @@ mod speed;
 mod storage;
 mod stories;
 mod support;
+mod together;

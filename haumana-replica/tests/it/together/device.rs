@@ -1,0 +1,238 @@
+//! A device: a replica, what it has under way, and what its user waits for.
+
+use super::flight::{Flight, Sent};
+use haumana_replica::storage::{Batch, MemoryStorage, OpenCount, SqliteStorage, State, Storage};
+use haumana_replica::{Local, Replica, ReplicaConfig, Result, View};
+use haumana_sync::engine::Clock;
+use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::record::Value;
+use haumana_sync::sim::dice::SeededRandom;
+use haumana_sync::sim::guest::GuestCall;
+use haumana_sync::sim::words::marks;
+use haumana_sync::time::UnixMillis;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// The clock of a device: the true time, and how far it is off.
+#[derive(Debug)]
+pub struct DeviceClock {
+    pub true_ms: Arc<AtomicI64>,
+    pub skew_ms: AtomicI64,
+}
+
+impl Clock for DeviceClock {
+    fn now(&self) -> UnixMillis {
+        let skew_ms = self.skew_ms.load(Ordering::Relaxed);
+        UnixMillis(self.true_ms.load(Ordering::Relaxed) + skew_ms)
+    }
+}
+
+/// Storage in memory that outlives the program on the device.
+#[derive(Clone, Debug, Default)]
+struct Kept(Arc<Mutex<MemoryStorage>>);
+
+impl Storage for Kept {
+    fn device(&mut self, fresh: &str) -> Result<String> {
+        self.0.lock().unwrap().device(fresh)
+    }
+    fn state(&mut self, account: &str) -> Result<State> {
+        self.0.lock().unwrap().state(account)
+    }
+    fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
+        self.0.lock().unwrap().read(account, keys)
+    }
+    fn list(&mut self, account: &str, kind: Kind) -> Result<Vec<Local>> {
+        self.0.lock().unwrap().list(account, kind)
+    }
+    fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
+        self.0.lock().unwrap().due(account, limit)
+    }
+    fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
+        self.0.lock().unwrap().unmarked(account, mark)
+    }
+    fn count_open(&mut self, account: &str) -> Result<OpenCount> {
+        self.0.lock().unwrap().count_open(account)
+    }
+    fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+        self.0.lock().unwrap().write(account, batch)
+    }
+    fn forget(&mut self, account: &str) -> Result<()> {
+        self.0.lock().unwrap().forget(account)
+    }
+}
+
+/// Where a device keeps its records.
+#[derive(Debug)]
+pub enum Shelf {
+    Memory,
+    File(tempfile::TempDir),
+}
+
+/// Fields that are shown merged while they are pending.
+const LONG: [&str; 3] = ["lyrics", "notes", "englishTranslation"];
+
+/// What a user typed and the server has not answered for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    pub value: Value,
+    /// When it was typed, by the device's own count.
+    pub touched: usize,
+    /// The version that its user saw; while a short field is pending, it hides every later one.
+    pub seen: Option<u32>,
+}
+
+/// Where a device's sync stands.
+#[derive(Debug, Default)]
+pub enum Stage {
+    #[default]
+    Idle,
+    /// The request is on its way.
+    Sent(Flight),
+    /// The reply is on its way.
+    Answered(Flight, Vec<u8>),
+}
+
+#[derive(Debug)]
+pub struct Device {
+    pub number: usize,
+    pub replica: Replica,
+    pub clock: Arc<DeviceClock>,
+    pub account: usize,
+    pub stage: Stage,
+    /// Requests that may arrive once more, whenever they like.
+    pub late: Vec<GuestCall>,
+    pub wishes: BTreeMap<(usize, Key, String), Wish>,
+    pub touches: usize,
+    config: ReplicaConfig,
+    random: Arc<SeededRandom>,
+    memory: Kept,
+    shelf: Shelf,
+}
+
+impl Device {
+    pub fn new(
+        number: usize,
+        name: &str,
+        clock: Arc<DeviceClock>,
+        random: Arc<SeededRandom>,
+        config: ReplicaConfig,
+        shelf: Shelf,
+    ) -> Self {
+        let memory = Kept::default();
+        let replica = open(&shelf, &memory, name, &clock, &random, config);
+        Self {
+            number,
+            replica,
+            clock,
+            account: 0,
+            stage: Stage::Idle,
+            late: Vec::new(),
+            wishes: BTreeMap::new(),
+            touches: 0,
+            config,
+            random,
+            memory,
+            shelf,
+        }
+    }
+
+    /// Ends the program, with what it had under way, and starts it again.
+    pub fn restart(&mut self, user: UserId) {
+        self.stage = Stage::Idle;
+        // The file can be opened only once it is closed.
+        let nobody = Kept::default();
+        self.replica = open(&Shelf::Memory, &nobody, "", &self.clock, &self.random, self.config);
+        let (shelf, memory) = (&self.shelf, &self.memory);
+        self.replica = open(shelf, memory, "", &self.clock, &self.random, self.config);
+        self.replica.sign_in(user).unwrap();
+    }
+
+    pub fn wish(&mut self, key: Key, field: &str, value: Value, seen: Option<u32>) {
+        self.touches += 1;
+        let name = (self.account, key, field.to_owned());
+        let hidden = self.wishes.get(&name).filter(|_| !LONG.contains(&field));
+        let seen = hidden.map_or(seen, |old| old.seen.min(seen));
+        self.wishes.insert(name, Wish { value, touched: self.touches, seen });
+    }
+
+    pub fn forget_wishes(&mut self, key: Key) {
+        let account = self.account;
+        self.wishes.retain(|(of, about, _), _| *of != account || *about != key);
+    }
+
+    /// What the server has answered for nobody waits for, if it was not touched since.
+    pub fn settle(&mut self, account: usize, touches: usize, sent: &Sent) {
+        for field in sent.fields.keys() {
+            let name = (account, sent.key, field.clone());
+            if self.wishes.get(&name).is_some_and(|wish| wish.touched <= touches) {
+                self.wishes.remove(&name);
+            }
+        }
+    }
+
+    /// Everything that its user typed and the server has not answered for is there and pending.
+    pub fn check_wishes(&self) -> std::result::Result<(), (Key, String)> {
+        let own = self.wishes.iter().filter(|((account, _, _), _)| *account == self.account);
+        for ((_, key, field), wish) in own {
+            let number = self.number;
+            let Some(view) = self.replica.get(*key).unwrap() else {
+                return Err((*key, format!("an edit of {field} is gone from d{number}")));
+            };
+            if !view.is_pending {
+                return Err((*key, format!("an edit of {field} is not pending on d{number}")));
+            }
+            if !shows(&view, field, &wish.value) {
+                let (shown, value) = (view.content.get(field), &wish.value);
+                let text =
+                    format!("d{number} shows {field} as\n  {shown:?}, its user typed\n  {value:?}");
+                return Err((*key, text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that its user sees, as text.
+    pub fn visible(&self) -> Vec<(Key, String)> {
+        let mut all = self.replica.list(Kind::Piece).unwrap();
+        all.extend(self.replica.list(Kind::Session).unwrap());
+        all.into_iter().map(|view| (view.key, view.content.to_json())).collect()
+    }
+}
+
+/// Whether a view shows what was typed; a long text is shown merged with what others wrote.
+fn shows(view: &View, field: &str, value: &Value) -> bool {
+    let shown = view.content.get(field);
+    let is_long = LONG.contains(&field);
+    match (is_long, value.as_text(), shown.as_text()) {
+        (true, Some(typed), Some(shown)) => {
+            let mine = marks(typed).pop();
+            mine.is_none_or(|mark| shown.contains(&mark))
+        }
+        (true, _, _) => true,
+        _ => shown == *value,
+    }
+}
+
+fn open(
+    shelf: &Shelf,
+    memory: &Kept,
+    name: &str,
+    clock: &Arc<DeviceClock>,
+    random: &Arc<SeededRandom>,
+    config: ReplicaConfig,
+) -> Replica {
+    let (clock, random) = (Arc::clone(clock), Arc::clone(random));
+    match shelf {
+        Shelf::Memory => {
+            let mut storage = memory.clone();
+            storage.device(name).unwrap();
+            Replica::open(storage, clock, random, config).unwrap()
+        }
+        Shelf::File(folder) => {
+            let mut storage = SqliteStorage::open(&folder.path().join("replica.db")).unwrap();
+            storage.device(name).unwrap();
+            Replica::open(storage, clock, random, config).unwrap()
+        }
+    }
+}
