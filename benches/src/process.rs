@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Error, Result};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 /// A running server; it is killed when it goes out of scope.
@@ -11,6 +11,8 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub url: String,
+    // The server must be able to write to it as long as it runs.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -26,10 +28,13 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()?;
         let out = child.stdout.take().ok_or_else(|| Error::other("no output"))?;
-        for line in BufReader::new(out).lines() {
-            if let Some(url) = line?.strip_prefix("listening on ") {
-                return Ok(Self { child, url: url.to_owned() });
+        let mut stdout = BufReader::new(out);
+        let mut line = String::new();
+        while stdout.read_line(&mut line)? != 0 {
+            if let Some(url) = line.trim_end().strip_prefix("listening on ") {
+                return Ok(Self { child, url: url.to_owned(), _stdout: stdout });
             }
+            line.clear();
         }
         Err(Error::other("the server did not start"))
     }
