@@ -9,13 +9,14 @@ use axum::body::Body;
 use axum::http::Request;
 use haumana_sync::store::{ErrorKind, Fault};
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
+use tracing::Dispatch;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that is logged on this thread while it lives.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -35,9 +36,18 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
+/// While there is one subscriber only, `tracing` asks the thread that comes by a line first, and a
+/// test without a log would silence that line for all. This one makes two.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| {
+    Dispatch::new(
+        tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(io::sink).finish(),
+    )
+});
+
 impl Log {
     /// Starts to collect at the most talkative level.
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+    pub fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        LazyLock::force(&SECOND);
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(LevelFilter::TRACE)
@@ -47,7 +57,7 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         let bytes = self.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
     }
