@@ -4,8 +4,10 @@
 mod bench;
 pub mod process;
 pub mod texts;
+mod tokens;
 
 pub use bench::{Bench, Held};
+pub use tokens::Tokens;
 
 use serde_json::{Value, json};
 use std::collections::HashMap;

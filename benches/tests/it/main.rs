@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use haumana_benches::{Bench, body, pieces, texts};
+use haumana_api::Verifier;
+use haumana_api::verify::Rejection;
+use haumana_benches::{Bench, Tokens, body, pieces, texts};
 use haumana_sync::store::Calls;
 use haumana_sync::text::{Later, TextMerge, merge_text};
 use serde_json::Value;
@@ -79,4 +81,16 @@ fn the_texts_of_the_benchmarks_merge_as_they_are_meant_to() {
     assert!(matches!(merge(texts::one_edit_each(8)), TextMerge::Clean(_)));
     assert!(matches!(merge(texts::refrains(4)), TextMerge::Clean(_)));
     assert!(matches!(merge(texts::nothing_in_common(500)), TextMerge::Clash(_)));
+}
+
+#[test]
+fn the_token_that_is_measured_is_accepted_and_the_long_one_is_refused_by_its_length() {
+    let tokens = Tokens::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+
+    assert!(tokens.verify(&tokens.good).is_ok());
+    assert!(runtime.block_on(tokens.verifier().verify(&tokens.good)).is_ok());
+    for n_bytes in [8_193, 8_000_000] {
+        assert_eq!(Some(Rejection::TooLong), tokens.verify(&"a".repeat(n_bytes)).err());
+    }
 }
