@@ -1,0 +1,163 @@
+/** The REST API of the stack's own. An existing one is not touched here: see `../../move`. */
+
+import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import * as apigateway from 'aws-cdk-lib/aws-apigateway';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+import { explain } from './findings';
+import { AUTHORIZER, Functions } from './functions';
+import { addGatewayResponses } from './gateway-responses';
+import { Route, ROUTES } from './routes';
+import { Settings } from './settings';
+
+/** A token is three parts of base64url; what looks otherwise never reaches the authorizer. */
+export const TOKEN_FORM = '^Bearer [A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$';
+/** How long the verdict on one token is believed; the functions check `exp` again. */
+export const VERDICT_MINUTES = 5;
+
+/** How cdk-nag writes the ARN of every log of the region. */
+const EVERY_LOG = 'arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:*';
+
+/** The REST API, its authorizer and its access log. */
+export class Api extends Construct {
+  readonly rest: apigateway.RestApi;
+  readonly accessLog: logs.LogGroup;
+  private readonly authorizer: apigateway.TokenAuthorizer;
+
+  constructor(scope: Construct, id: string, settings: Settings, functions: Functions) {
+    super(scope, id);
+    const name = apiName(settings);
+    this.accessLog = new logs.LogGroup(this, 'AccessLog', {
+      logGroupName: `/haumana/${name}/access`,
+      retention: settings.logRetentionDays,
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    this.rest = new apigateway.RestApi(this, 'Rest', {
+      restApiName: name,
+      description: 'The sync API of haumana-sync.',
+      endpointTypes: [apigateway.EndpointType.REGIONAL],
+      // Bodies arrive base64, byte for byte; as text, API Gateway would garble what is compressed.
+      binaryMediaTypes: ['*/*'],
+      cloudWatchRole: false,
+      deployOptions: {
+        stageName: settings.stage,
+        throttlingRateLimit: settings.requestsPerSecond,
+        throttlingBurstLimit: settings.requestsPerSecond * 2,
+        methodOptions: { '/auth/sync/POST': withoutToken(settings) },
+        accessLogDestination: new apigateway.LogGroupLogDestination(this.accessLog),
+        accessLogFormat: accessLogFormat(name),
+        // The execution log would hold tokens and lyrics.
+        loggingLevel: apigateway.MethodLoggingLevel.OFF,
+        dataTraceEnabled: false,
+      },
+    });
+    this.authorizer = new apigateway.TokenAuthorizer(this, 'Authorizer', {
+      authorizerName: `${settings.prefix}-${AUTHORIZER}`,
+      handler: functions.get(AUTHORIZER),
+      identitySource: apigateway.IdentitySource.header('Authorization'),
+      validationRegex: TOKEN_FORM,
+      resultsCacheTtl: Duration.minutes(VERDICT_MINUTES),
+    });
+    this.rest.deploymentStage.node.addDependency(loggingRole(this));
+    addGatewayResponses(this.rest, settings);
+    ROUTES.forEach((route) => this.addRoute(route, functions));
+    if (0 < settings.corsOrigins.length) {
+      this.addPreflights(functions);
+    }
+    explainApi(this);
+  }
+
+  private addRoute(route: Route, functions: Functions): void {
+    const resource = this.rest.root.resourceForPath(route.path);
+    const integration = new apigateway.LambdaIntegration(functions.get(route.function), {
+      allowTestInvoke: false,
+    });
+    const method = resource.addMethod(route.method, integration, route.token
+      ? { authorizer: this.authorizer, authorizationType: apigateway.AuthorizationType.CUSTOM }
+      : { authorizationType: apigateway.AuthorizationType.NONE });
+    if (!route.token) {
+      explain(method, 'AwsSolutions-APIG4', 'Open by design: signing in brings its token in the body, and the others tell nothing of anyone.');
+    }
+  }
+
+  /** Lets the functions answer preflights, so that the list of origins is kept in one place. */
+  private addPreflights(functions: Functions): void {
+    const integration = new apigateway.LambdaIntegration(functions.get('sync-lambda'), {
+      allowTestInvoke: false,
+    });
+    for (const path of new Set(ROUTES.map((route) => route.path))) {
+      const method = this.rest.root.resourceForPath(path).addMethod('OPTIONS', integration, {
+        authorizationType: apigateway.AuthorizationType.NONE,
+      });
+      explain(method, 'AwsSolutions-APIG4', 'Browsers send no token with a preflight.');
+    }
+  }
+}
+
+/** The API's name, which its metrics go by. */
+export function apiName(settings: Settings): string {
+  return `${settings.prefix}-api`;
+}
+
+/** Whoever has no token yet gets a fifth: signing in is rare, and verifying costs us. */
+function withoutToken(settings: Settings): apigateway.MethodDeploymentOptions {
+  const rate = Math.max(1, Math.floor(settings.requestsPerSecond / 5));
+  return {
+    throttlingRateLimit: rate,
+    throttlingBurstLimit: rate * 2,
+    loggingLevel: apigateway.MethodLoggingLevel.OFF,
+    dataTraceEnabled: false,
+  };
+}
+
+/** Neither tokens nor user ids nor addresses: the path is the pattern, not what was sent. */
+function accessLogFormat(api: string): apigateway.AccessLogFormat {
+  return apigateway.AccessLogFormat.custom(JSON.stringify({
+    api,
+    requestId: '$context.requestId',
+    time: '$context.requestTime',
+    method: '$context.httpMethod',
+    route: '$context.resourcePath',
+    status: '$context.status',
+    ms: '$context.responseLatency',
+    functionMs: '$context.integration.latency',
+    bytesOut: '$context.responseLength',
+    failure: '$context.error.responseType',
+  }));
+}
+
+/**
+ * Lets API Gateway write logs. The setting belongs to the whole region of the account, so it stays
+ * when the stack goes: another API may rely on it by then.
+ */
+function loggingRole(scope: Construct): apigateway.CfnAccount {
+  const role = new iam.Role(scope, 'LoggingRole', {
+    assumedBy: new iam.ServicePrincipal('apigateway.amazonaws.com'),
+    inlinePolicies: {
+      logs: new iam.PolicyDocument({
+        statements: [new iam.PolicyStatement({
+          actions: [
+            'logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:DescribeLogGroups',
+            'logs:DescribeLogStreams', 'logs:PutLogEvents', 'logs:GetLogEvents', 'logs:FilterLogEvents',
+          ],
+          resources: [Stack.of(scope).formatArn({
+            service: 'logs', resource: 'log-group', resourceName: '*',
+            arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+          })],
+        })],
+      }),
+    },
+  });
+  role.applyRemovalPolicy(RemovalPolicy.RETAIN);
+  explain(role, `AwsSolutions-IAM5[Resource::${EVERY_LOG}]`, 'The setting is for every API of the region, and API Gateway asks for these actions on all logs.');
+  const account = new apigateway.CfnAccount(scope, 'Logging', { cloudWatchRoleArn: role.roleArn });
+  account.applyRemovalPolicy(RemovalPolicy.RETAIN);
+  return account;
+}
+
+function explainApi(api: Api): void {
+  explain(api, 'AwsSolutions-APIG2', 'The functions check every body and answer record by record; a validator would refuse it whole.');
+  explain(api, 'AwsSolutions-APIG6', 'The execution log would hold tokens and lyrics; the access log has what is needed.');
+  explain(api, 'AwsSolutions-COG4', 'Where tokens are needed they are Google\'s, not Cognito\'s: google-token-authorizer verifies them.');
+}

@@ -1,0 +1,50 @@
+/** The limit per network address. */
+
+import * as waf from 'aws-cdk-lib/aws-wafv2';
+import { Construct } from 'constructs';
+import { Api } from './api';
+import { explain } from './findings';
+import { Settings } from './settings';
+
+/**
+ * Refuses an address for as long as it has sent more than its share in the last 5 minutes.
+ *
+ * A usage plan would need a key in every phone, and AWS calls its quota a best effort that must not
+ * be relied on to limit cost. This works on the app as it is.
+ */
+export function addFirewall(scope: Construct, settings: Settings, api: Api): void {
+  if (settings.requestsPerAddress === 0) {
+    explain(api, 'AwsSolutions-APIG3', 'The operator chose no limit per address (-c requestsPerAddress=0).');
+    return;
+  }
+  const name = `${settings.prefix}-per-address`;
+  const visibilityConfig = {
+    cloudWatchMetricsEnabled: true,
+    metricName: name,
+    // Samples would hold the tokens of those who are refused.
+    sampledRequestsEnabled: false,
+  };
+  const firewall = new waf.CfnWebACL(scope, 'Firewall', {
+    name,
+    scope: 'REGIONAL',
+    defaultAction: { allow: {} },
+    visibilityConfig,
+    rules: [{
+      name,
+      priority: 0,
+      action: { block: {} },
+      visibilityConfig,
+      statement: {
+        rateBasedStatement: {
+          limit: Math.max(10, settings.requestsPerAddress),
+          evaluationWindowSec: 300,
+          aggregateKeyType: 'IP',
+        },
+      },
+    }],
+  });
+  new waf.CfnWebACLAssociation(scope, 'FirewallOfApi', {
+    webAclArn: firewall.attrArn,
+    resourceArn: api.rest.deploymentStage.stageArn,
+  });
+}

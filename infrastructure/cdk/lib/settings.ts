@@ -1,0 +1,131 @@
+/** What the operator decides, read from CDK context (`-c name=value`) and checked before anything is made. */
+
+import { Construct } from 'constructs';
+
+/** A processor that Lambda has. */
+export type Processor = 'arm64' | 'x86_64';
+
+/** What the operator decides. */
+export interface Settings {
+  /** What all names begin with. Two stacks of one account and region need two prefixes. */
+  readonly prefix: string;
+  /** The API's stage: the first part of every path. */
+  readonly stage: string;
+  /** OAuth clients whose ID tokens are accepted: the `aud` of a token. */
+  readonly googleClientIds: string[];
+  /** Clients that may have asked for the token (`azp`); empty: those of `googleClientIds`. */
+  readonly googleAzp: string[];
+  /** Where alarms and the budget's warnings go. */
+  readonly alertEmail: string;
+  /** US dollars a month; the warnings come at 80 % and when 100 % is forecast. 0: no budget. */
+  readonly monthlyBudgetUsd: number;
+  /** The functions' processor; the binaries must be built for it. */
+  readonly processor: Processor;
+  /** The folder that holds `<binary>/bootstrap`. */
+  readonly binaries: string;
+  /** Raised by one after a restore from a backup, never lowered. */
+  readonly generation: number;
+  /** How long superseded versions are kept. */
+  readonly retentionDays: number;
+  /** Origins of web pages that may call from a browser; none if empty. */
+  readonly corsOrigins: string[];
+  /** The functions' log level: `error`, `warn`, `info`, `debug`, `trace`, or a filter. */
+  readonly log: string;
+  /** How long logs are kept: one of the numbers that CloudWatch knows. */
+  readonly logRetentionDays: number;
+  /** Requests per second that the stage lets through, over all users. */
+  readonly requestsPerSecond: number;
+  /** Requests in 5 minutes from one network address before it gets 429; 0: no limit, no firewall. */
+  readonly requestsPerAddress: number;
+  /** How many invocations each function may have at once; 0: what the account has left. */
+  readonly maxConcurrency: number;
+  /** Whether tables and user pool outlive the stack and refuse deletion. */
+  readonly keepData: boolean;
+  /** The REST API whose methods will be re-pointed to the functions; without, the stack has its own. */
+  readonly existingApiId?: string;
+  /** The user pool to write to; without, the stack has its own. */
+  readonly existingUserPoolId?: string;
+}
+
+/** Reads the settings, or throws one error that lists everything that is wrong. */
+export function readSettings(scope: Construct): Settings {
+  const context = new Context(scope);
+  const settings: Settings = {
+    prefix: context.text('prefix', 'haumana', /^[a-z][a-z0-9-]{0,29}$/),
+    stage: context.text('stage', 'prod', /^[A-Za-z0-9_]{1,128}$/),
+    googleClientIds: context.list('googleClientIds', /^[A-Za-z0-9._-]+$/, 1),
+    googleAzp: context.list('googleAzp', /^[A-Za-z0-9._-]+$/),
+    alertEmail: context.text('alertEmail', undefined, /^[^\s@]+@[^\s@]+$/),
+    monthlyBudgetUsd: context.number('monthlyBudgetUsd', 20, 0, 1_000_000),
+    processor: context.text('processor', 'arm64', /^(arm64|x86_64)$/) as Processor,
+    binaries: context.text('binaries', '../../target/lambda', /./),
+    generation: context.number('generation', 0, 0, 2 ** 32 - 1),
+    retentionDays: context.number('retentionDays', 90, 1, 36_500),
+    corsOrigins: context.list('corsOrigins', /^https?:\/\/[a-z0-9.-]+(:\d+)?$/),
+    log: context.text('log', 'info', /^[a-z0-9_=,:-]+$/),
+    logRetentionDays: context.number('logRetentionDays', 30, 1, 3653),
+    requestsPerSecond: context.number('requestsPerSecond', 50, 1, 10_000),
+    requestsPerAddress: context.number('requestsPerAddress', 2_000, 0, 2_000_000_000),
+    maxConcurrency: context.number('maxConcurrency', 0, 0, 10_000),
+    keepData: context.text('keepData', 'true', /^(true|false)$/) === 'true',
+    existingApiId: context.optional('existingApiId', /^[a-z0-9]+$/),
+    existingUserPoolId: context.optional('existingUserPoolId', /^[a-z0-9-]+_[A-Za-z0-9]+$/),
+  };
+  context.throwProblems();
+  return settings;
+}
+
+/** Reads one value after the other, and remembers what was wrong with them. */
+class Context {
+  private readonly problems: string[] = [];
+
+  constructor(private readonly scope: Construct) {}
+
+  text(name: string, standard: string | undefined, form: RegExp): string {
+    const value = this.raw(name) ?? standard;
+    if (value === undefined) {
+      this.problems.push(`${name} is missing: -c ${name}=...`);
+      return '';
+    }
+    if (!form.test(value)) {
+      this.problems.push(`${name} must match ${form.source}`);
+    }
+    return value;
+  }
+
+  optional(name: string, form: RegExp): string | undefined {
+    return this.raw(name) === undefined ? undefined : this.text(name, undefined, form);
+  }
+
+  list(name: string, form: RegExp, atLeast = 0): string[] {
+    const items = (this.raw(name) ?? '').split(',').map((item) => item.trim()).filter((item) => item);
+    if (items.length < atLeast) {
+      this.problems.push(`${name} is missing: -c ${name}=one,another`);
+    }
+    for (const item of items.filter((item) => !form.test(item))) {
+      this.problems.push(`${name}: ${item} must match ${form.source}`);
+    }
+    return items;
+  }
+
+  number(name: string, standard: number, least: number, most: number): number {
+    const text = this.raw(name);
+    const value = text === undefined ? standard : Number(text);
+    if (!Number.isInteger(value) || value < least || most < value) {
+      this.problems.push(`${name} must be a whole number from ${least} to ${most}`);
+    }
+    return value;
+  }
+
+  throwProblems(): void {
+    if (0 < this.problems.length) {
+      throw new Error(`settings of the stack:\n- ${this.problems.join('\n- ')}`);
+    }
+  }
+
+  /** An empty value counts as none, so that a script can pass a variable that is not set. */
+  private raw(name: string): string | undefined {
+    const value: unknown = this.scope.node.tryGetContext(name);
+    return value === undefined || value === '' ? undefined : String(value);
+  }
+}

@@ -1,0 +1,83 @@
+/** Everything of one deployment. */
+
+import { ArnFormat, CfnOutput, Stack, StackProps, Tags } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import { Alarms } from './alarms';
+import { Api } from './api';
+import { addBudget } from './budget';
+import { addDashboard } from './dashboard';
+import { addFirewall } from './firewall';
+import { AUTHORIZER, BINARIES, Functions } from './functions';
+import { ROUTES } from './routes';
+import { Settings } from './settings';
+import { Tables } from './tables';
+import { userPool } from './users';
+
+/** The stack. */
+export class HaumanaStack extends Stack {
+  constructor(scope: Construct, id: string, settings: Settings, props?: StackProps) {
+    super(scope, id, {
+      description: 'haumana-sync: the sync API, its tables and its alarms',
+      terminationProtection: settings.keepData,
+      ...props,
+    });
+    const tables = new Tables(this, 'Tables', settings);
+    const users = userPool(this, settings);
+    const functions = new Functions(this, 'Functions', { settings, tables, users });
+
+    const api = settings.existingApiId === undefined
+      ? new Api(this, 'Api', settings, functions)
+      : undefined;
+    if (api !== undefined) {
+      addFirewall(this, settings, api);
+    } else {
+      allowExistingApi(settings, functions);
+    }
+
+    const watched = { functions, tables, api };
+    const alarms = new Alarms(this, 'Alarms', settings, watched);
+    addDashboard(this, settings, watched, alarms);
+    addBudget(this, settings);
+    Tags.of(this).add('haumana:prefix', settings.prefix);
+
+    const output = (name: string, value: string) => new CfnOutput(this, name, { value });
+    output('ApiUrl', api?.rest.url ?? 'see the existing API');
+    output('UserPoolId', users.userPoolId);
+    output('AlarmTopic', alarms.topic.topicArn);
+    for (const binary of Object.keys(BINARIES)) {
+      output(outputName(binary), functions.get(binary).functionArn);
+    }
+  }
+}
+
+/** The output with the ARN of a function: `SyncPiecesLambda`. */
+export function outputName(binary: string): string {
+  return binary.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+}
+
+/**
+ * Lets the existing API call the functions, each for its own calls. Nothing of the API itself is
+ * changed: it belongs to another stack, and `../../move` re-points it, and points it back.
+ */
+function allowExistingApi(settings: Settings, functions: Functions): void {
+  const caller = new iam.ServicePrincipal('apigateway.amazonaws.com');
+  const allow = (binary: string, id: string, what: string) => {
+    const one = functions.get(binary);
+    one.addPermission(id, {
+      principal: caller,
+      sourceArn: Stack.of(functions).formatArn({
+        service: 'execute-api',
+        resource: settings.existingApiId ?? '',
+        resourceName: what,
+        arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
+      }),
+    });
+  };
+  for (const { method, path, function: binary } of ROUTES) {
+    // Whatever stands between braces is named by the existing API.
+    const pattern = path.slice(1).replace(/\{\w+\}/g, '*');
+    allow(binary, `${method} ${path}`.replace(/\W+/g, '-'), `*/${method}/${pattern}`);
+  }
+  allow(AUTHORIZER, 'Authorizer', 'authorizers/*');
+}
