@@ -52,11 +52,11 @@ export class Alarms extends Construct {
     this.add('dynamodb', 'DynamoDB failed by its own account.', 0, sum(tables.all.flatMap(systemErrors)), 2);
     this.add('conflicts', 'More than one sync in five loses a value to another device.', 20,
       conflictRate(answering), 6);
+    this.add('authorizer-failures', 'Tokens cannot be verified: Google\'s keys cannot be had, or the authorizer fails.', 0,
+      sum(this.authorizerFailures(authorizer, api)));
     if (api !== undefined) {
       this.add('server-errors', 'The API answered 5xx more than five times.', 5,
         api.rest.metricServerError({ period: PERIOD, statistic: 'Sum' }), 2);
-      this.add('authorizer-failures', 'Requests fail because the authorizer does.', 0,
-        authorizerFailures(this, api));
     }
   }
 
@@ -74,6 +74,34 @@ export class Alarms extends Construct {
     alarm.addAlarmAction(new SnsAction(this.topic));
     alarm.addOkAction(new SnsAction(this.topic));
     this.all.push(alarm);
+  }
+
+  /** Without keys the authorizer refuses everybody and says why in its log; if it fails, API Gateway does. */
+  private authorizerFailures(authorizer: lambda.Function, api?: Api): cloudwatch.Metric[] {
+    const { FilterPattern } = logs;
+    const failures = [this.count('KeysUnavailable', authorizer.logGroup, FilterPattern.any(
+      FilterPattern.stringValue('$.reason', '=', 'keys'),
+      FilterPattern.stringValue('$.fields.reason', '=', 'keys'),
+    ))];
+    if (api !== undefined) {
+      failures.push(this.count('AuthorizerFailed', api.accessLog, FilterPattern.any(
+        FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_FAILURE'),
+        FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_CONFIGURATION_ERROR'),
+      )));
+    }
+    return failures;
+  }
+
+  /** Makes a metric of the lines of a log. Its namespace is this stack's: it can have no dimension. */
+  private count(name: string, logGroup: logs.ILogGroup, filterPattern: logs.IFilterPattern): cloudwatch.Metric {
+    const filter = new logs.MetricFilter(this, name, {
+      logGroup,
+      filterPattern,
+      metricNamespace: `${NAMESPACE}/${this.settings.prefix}`,
+      metricName: name,
+      metricValue: '1',
+    });
+    return filter.metric({ statistic: 'Sum', period: PERIOD });
   }
 }
 
@@ -152,19 +180,4 @@ function conflictRate(functions: lambda.Function[]): cloudwatch.MathExpression {
   return new cloudwatch.MathExpression({
     expression: 'IF(syncs > 19, 100 * conflicts / syncs, 0)', usingMetrics, period: PERIOD,
   });
-}
-
-function authorizerFailures(scope: Construct, api: Api): cloudwatch.Metric {
-  const filter = new logs.MetricFilter(scope, 'AuthorizerFailures', {
-    logGroup: api.accessLog,
-    filterPattern: logs.FilterPattern.any(
-      logs.FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_FAILURE'),
-      logs.FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_CONFIGURATION_ERROR'),
-    ),
-    metricNamespace: NAMESPACE,
-    metricName: 'AuthorizerFailures',
-    metricValue: '1',
-    dimensions: { Api: '$.api' },
-  });
-  return filter.metric({ statistic: 'Sum', period: PERIOD });
 }

@@ -1,0 +1,116 @@
+/** The functions can do what they do, and no more. */
+
+import { Match } from 'aws-cdk-lib/assertions';
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import * as path from 'node:path';
+import { test } from 'node:test';
+import { BINARIES } from '../lib/functions';
+import { all, stack, template } from './support';
+
+/** `action on resource`, for every statement of the role of a binary. */
+function allowed(binary: string): string[] {
+  const made = template();
+  const role = Object.keys(made.findResources('AWS::IAM::Role'))
+    .find((id) => id.startsWith(`Functions${binary.replaceAll('-', '')}Role`));
+  const policies = all(made, 'AWS::IAM::Policy')
+    .filter((policy) => policy.Properties.Roles.some((one: any) => one.Ref === role));
+  return policies.flatMap((policy) => policy.Properties.PolicyDocument.Statement)
+    .flatMap(({ Action, Resource, Effect }: any) => {
+      assert.equal(Effect, 'Allow');
+      return [Action].flat().flatMap((action) => [Resource].flat().map((one) => `${action} on ${short(one)}`));
+    })
+    .sort();
+}
+
+/** `TablesPieces`, or `TablesPieces/index/by-revision`. */
+function short(resource: any): string {
+  const join = resource['Fn::Join'];
+  const [arn, rest] = join === undefined ? [resource, ''] : [join[1][0], join[1][1]];
+  return arn['Fn::GetAtt'][0].replace(/[0-9A-F]{8}$/, '') + rest;
+}
+
+const of = (actions: string[], ...resources: string[]) =>
+  resources.flatMap((resource) => actions.map((action) => `dynamodb:${action} on ${resource}`));
+const log = (binary: string) => ['CreateLogStream', 'PutLogEvents']
+  .map((action) => `logs:${action} on Functions${binary.replaceAll('-', '')}Log`);
+
+const READ = ['GetItem', 'BatchGetItem', 'Query'];
+const KEEP = [...READ, 'PutItem', 'UpdateItem', 'ConditionCheckItem'];
+const RECORDS = ['TablesPieces', 'TablesSessions'];
+const INDEXES = of(['Query'], 'TablesPieces/index/by-revision', 'TablesSessions/index/by-revision');
+const HISTORY = of([...KEEP, 'DeleteItem'], 'TablesHistory');
+
+test('a phone\'s sync can read and write records, and deletes only history', () => {
+  for (const binary of ['sync-pieces-lambda', 'sync-sessions-lambda']) {
+    const wanted = [...of(KEEP, ...RECORDS), ...INDEXES, ...HISTORY, ...log(binary)];
+
+    assert.deepEqual(allowed(binary), wanted.sort());
+  }
+});
+
+test('only the function that erases can delete records and users', () => {
+  const wanted = [
+    ...of([...KEEP, 'DeleteItem'], ...RECORDS), ...INDEXES, ...HISTORY, ...log('sync-lambda'),
+    'cognito-idp:AdminDeleteUser on Users',
+  ];
+
+  assert.deepEqual(allowed('sync-lambda'), wanted.sort());
+});
+
+test('signing in reaches the user directory and no table', () => {
+  const users = ['AdminCreateUser', 'AdminGetUser', 'AdminUpdateUserAttributes'];
+  const wanted = [...users.map((one) => `cognito-idp:${one} on Users`), ...log('auth-sync-lambda')];
+
+  assert.deepEqual(allowed('auth-sync-lambda'), wanted.sort());
+});
+
+test('the authorizer can write its log and nothing else', () => {
+  assert.deepEqual(allowed('google-token-authorizer'), log('google-token-authorizer').sort());
+});
+
+test('every binary has a function with exactly the variables that it reads', () => {
+  const common = { AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true', HAUMANA_LOG: 'info', HAUMANA_CORS_ORIGINS: 'https://a.example' };
+  const store = { HAUMANA_TABLE_PREFIX: 'haumana-', HAUMANA_GENERATION: '3', HAUMANA_RETENTION_DAYS: '90' };
+  const google = { HAUMANA_GOOGLE_CLIENT_IDS: 'app.example,web.example', HAUMANA_GOOGLE_AZP: 'app.example' };
+  const pool = { HAUMANA_USER_POOL_ID: { Ref: Match.stringLikeRegexp('^Users') } };
+  const made = template({ generation: '3', corsOrigins: 'https://a.example', googleAzp: 'app.example' });
+
+  const wanted: Record<string, object> = {
+    'sync-pieces-lambda': { ...common, ...store },
+    'sync-sessions-lambda': { ...common, ...store },
+    'sync-lambda': { ...common, ...store, ...pool },
+    'auth-sync-lambda': { ...common, ...google, ...pool },
+    'google-token-authorizer': { ...common, ...google },
+  };
+
+  assert.deepEqual(Object.keys(wanted).sort(), Object.keys(BINARIES).sort());
+  for (const [binary, variables] of Object.entries(wanted)) {
+    made.hasResourceProperties('AWS::Lambda::Function', {
+      FunctionName: `haumana-${binary}`,
+      Runtime: 'provided.al2023',
+      Handler: 'bootstrap',
+      Architectures: ['arm64'],
+      Environment: { Variables: Match.exact(variables) },
+    });
+  }
+});
+
+test('no function outlives the patience of API Gateway', () => {
+  for (const one of all(template(), 'AWS::Lambda::Function')) {
+    assert.ok(one.Properties.Timeout < 29, `${one.Properties.FunctionName}`);
+  }
+});
+
+test('a binary for another processor is refused before it is deployed', () => {
+  const binaries = mkdtempSync(path.join(tmpdir(), 'haumana-'));
+  mkdirSync(path.join(binaries, 'sync-lambda'));
+  const elf = Buffer.alloc(64);
+  elf.write('\x7fELF', 'latin1');
+  elf.writeUInt16LE(0x3e, 18);
+  writeFileSync(path.join(binaries, 'sync-lambda/bootstrap'), elf);
+
+  assert.throws(() => stack({ binaries, processor: 'arm64' }), /sync-lambda was not built for arm64/);
+  stack({ binaries, processor: 'x86_64' });
+});

@@ -1,0 +1,42 @@
+/** What the tests share. */
+
+import { App, Validations } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { readSettings } from '../lib/settings';
+import { HaumanaStack } from '../lib/stack';
+
+/** Context: what follows `-c`. */
+export type Context = Record<string, string>;
+
+/** A resource of a template, with names as CloudFormation writes them. */
+export type Resource = { Type: string; Properties: any; [key: string]: unknown };
+
+const NEEDED = { googleClientIds: 'app.example,web.example', alertEmail: 'kumu@example.org' };
+
+/** Makes the stack, not yet looked at by cdk-nag. */
+export function stack(context: Context = {}): { app: App; stack: HaumanaStack } {
+  const app = new App({ context: { ...NEEDED, ...context } });
+  return { app, stack: new HaumanaStack(app, 'Haumana', readSettings(app)) };
+}
+
+const made = new Map<string, Template>();
+
+/** Makes the template, once for each context. */
+export function template(context: Context = {}): Template {
+  const key = JSON.stringify(context);
+  const known = made.get(key) ?? Template.fromStack(stack(context).stack);
+  made.set(key, known);
+  return known;
+}
+
+/** Returns every resource of a type. */
+export function all(from: Template, type: string): Resource[] {
+  return Object.values(from.findResources(type)) as Resource[];
+}
+
+/** Lets cdk-nag look at the app. Throws if it finds what nobody has explained. */
+export function check(app: App): void {
+  Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+  app.synth();
+}
