@@ -79,10 +79,7 @@ export class Alarms extends Construct {
   /** Without keys the authorizer refuses everybody and says why in its log; if it fails, API Gateway does. */
   private authorizerFailures(authorizer: lambda.Function, api?: Api): cloudwatch.Metric[] {
     const { FilterPattern } = logs;
-    const failures = [this.count('KeysUnavailable', authorizer.logGroup, FilterPattern.any(
-      FilterPattern.stringValue('$.reason', '=', 'keys'),
-      FilterPattern.stringValue('$.fields.reason', '=', 'keys'),
-    ))];
+    const failures = [this.count('KeysUnavailable', authorizer.logGroup, FilterPattern.stringValue('$.reason', '=', 'keys'))];
     if (api !== undefined) {
       failures.push(this.count('AuthorizerFailed', api.accessLog, FilterPattern.any(
         FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_FAILURE'),

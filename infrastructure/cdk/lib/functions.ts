@@ -113,13 +113,13 @@ class One extends Construct {
       memorySize: needs.memoryMb,
       timeout: Duration.seconds(needs.timeoutSecs),
       reservedConcurrentExecutions: settings.maxConcurrency || undefined,
-      environment: environment(needs, surroundings),
+      environment: environment(binary, needs, surroundings),
     });
   }
 }
 
 /** Only what the function reads, so that the console shows what matters to it. */
-function environment(needs: Needs, { settings, users }: Surroundings): Record<string, string> {
+function environment(binary: string, needs: Needs, { settings, users }: Surroundings): Record<string, string> {
   const variables: Record<string, string> = {
     AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true',
     HAUMANA_LOG: settings.log,
@@ -135,10 +135,14 @@ function environment(needs: Needs, { settings, users }: Surroundings): Record<st
       variables.HAUMANA_GOOGLE_AZP = settings.googleAzp.join(',');
     }
   }
+  // An existing API takes replies as text only: its binary media types are its other callers' too.
+  if (binary !== AUTHORIZER && settings.existingApiId === undefined) {
+    variables.HAUMANA_BINARY_REPLIES = 'true';
+  }
   if (0 < needs.directory.length) {
     variables.HAUMANA_USER_POOL_ID = users.userPoolId;
   }
-  if (0 < settings.corsOrigins.length) {
+  if (binary !== AUTHORIZER && 0 < settings.corsOrigins.length) {
     variables.HAUMANA_CORS_ORIGINS = settings.corsOrigins.join(',');
   }
   return variables;

@@ -29,7 +29,7 @@ export interface Settings {
   readonly retentionDays: number;
   /** Origins of web pages that may call from a browser; none if empty. */
   readonly corsOrigins: string[];
-  /** The functions' log level: `error`, `warn`, `info`, `debug`, `trace`, or a filter. */
+  /** The functions' log level: `error`, `warn`, `info`, `debug` or `trace`. */
   readonly log: string;
   /** How long logs are kept: one of the numbers that CloudWatch knows. */
   readonly logRetentionDays: number;
@@ -62,7 +62,7 @@ export function readSettings(scope: Construct): Settings {
     generation: context.number('generation', 0, 0, 2 ** 32 - 1),
     retentionDays: context.number('retentionDays', 90, 1, 36_500),
     corsOrigins: context.list('corsOrigins', /^https?:\/\/[a-z0-9.-]+(:\d+)?$/),
-    log: context.text('log', 'info', /^[a-z0-9_=,:-]+$/),
+    log: context.text('log', 'info', /^(error|warn|info|debug|trace)$/),
     logRetentionDays: context.number('logRetentionDays', 30, 1, 3653),
     requestsPerSecond: context.number('requestsPerSecond', 50, 1, 10_000),
     requestsPerAddress: context.number('requestsPerAddress', 2_000, 0, 2_000_000_000),

@@ -71,17 +71,18 @@ test('the authorizer can write its log and nothing else', () => {
 });
 
 test('every binary has a function with exactly the variables that it reads', () => {
-  const common = { AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true', HAUMANA_LOG: 'info', HAUMANA_CORS_ORIGINS: 'https://a.example' };
+  const common = { AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true', HAUMANA_LOG: 'info' };
+  const answers = { ...common, HAUMANA_CORS_ORIGINS: 'https://a.example', HAUMANA_BINARY_REPLIES: 'true' };
   const store = { HAUMANA_TABLE_PREFIX: 'haumana-', HAUMANA_GENERATION: '3', HAUMANA_RETENTION_DAYS: '90' };
   const google = { HAUMANA_GOOGLE_CLIENT_IDS: 'app.example,web.example', HAUMANA_GOOGLE_AZP: 'app.example' };
   const pool = { HAUMANA_USER_POOL_ID: { Ref: Match.stringLikeRegexp('^Users') } };
   const made = template({ generation: '3', corsOrigins: 'https://a.example', googleAzp: 'app.example' });
 
   const wanted: Record<string, object> = {
-    'sync-pieces-lambda': { ...common, ...store },
-    'sync-sessions-lambda': { ...common, ...store },
-    'sync-lambda': { ...common, ...store, ...pool },
-    'auth-sync-lambda': { ...common, ...google, ...pool },
+    'sync-pieces-lambda': { ...answers, ...store },
+    'sync-sessions-lambda': { ...answers, ...store },
+    'sync-lambda': { ...answers, ...store, ...pool },
+    'auth-sync-lambda': { ...answers, ...google, ...pool },
     'google-token-authorizer': { ...common, ...google },
   };
 

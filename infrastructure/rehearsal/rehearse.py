@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Rehearses a deployment: the synthesised template on an emulator of AWS, with the real functions.
+
+    rehearse.py FOLDER
+
+FOLDER holds `<binary>/bootstrap` for this machine's processor. Needs Node.js, and the packages of
+../requirements.txt; ../cdk must have had its `npm ci`. Nothing leaves this machine. The stories:
+syncing through the REST API of the stack, and moving an existing API over and back.
+"""
+
+import argparse
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+
+import moving
+import syncing
+from emulator import emulator
+from google import CLIENT, Google
+
+CDK = pathlib.Path(__file__).parent.resolve() / "../cdk"
+PROCESSOR = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+def synthesise(binaries, folder, **context):
+    """Returns the folder with the template and the code of the functions."""
+    context = {
+        "googleClientIds": CLIENT, "alertEmail": "kumu@example.org", "processor": PROCESSOR,
+        "binaries": str(binaries), **context,
+    }
+    settings = [word for name, value in context.items() for word in ("-c", f"{name}={value}")]
+    command = ["npx", "--no-install", "cdk", "synth", "--quiet", "--strict", "--output", str(folder)]
+    done = subprocess.run([*command, *settings], cwd=CDK, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"cdk synth failed:\n{done.stdout}{done.stderr}")
+    return folder
+
+
+def main():
+    """Rehearses."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=pathlib.Path, help="holds <binary>/bootstrap")
+    binaries = parser.parse_args().folder.resolve()
+    google = Google()
+    with tempfile.TemporaryDirectory(prefix="haumana-") as name:
+        folder = pathlib.Path(name)
+        own = synthesise(binaries, folder / "own", prefix="own")
+        with emulator(folder, HAUMANA_GOOGLE_KEY_SET=google.key_set) as aws:
+            try:
+                started = time.monotonic()
+                outputs = aws.deploy(own, "own-sync")
+                print(f"deployed in {time.monotonic() - started:.1f} s")
+                syncing.rehearse(aws, outputs, google)
+                moving.rehearse(aws, google, lambda **context: synthesise(
+                    binaries, folder / "moved", prefix="moved", **context))
+            except BaseException:
+                sys.stderr.write(aws.log.read_text(encoding="utf8")[-6000:])
+                raise
+    print("rehearsed: all well")
+
+
+if __name__ == "__main__":
+    main()
