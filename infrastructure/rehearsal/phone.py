@@ -22,7 +22,9 @@ class Refused(Exception):
 
 def call(url, token=None, body=None, method=None, headers=None):
     """Calls the API and returns (status, headers, body); raises Refused."""
-    headers = {"content-type": "application/json", "accept-encoding": "gzip", **(headers or {})}
+    # What the app's HTTP client sends by itself; without Accept, base64 replies stay base64.
+    usual = {"content-type": "application/json", "accept": "*/*", "accept-encoding": "gzip"}
+    headers = {**usual, **(headers or {})}
     if token is not None:
         headers["authorization"] = f"Bearer {token}"
     data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()

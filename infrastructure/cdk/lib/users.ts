@@ -27,7 +27,7 @@ export function userPool(scope: Construct, settings: Settings): cognito.IUserPoo
       lastUpdateTime: mutable,
     },
     passwordPolicy: {
-      minLength: 32,
+      minLength: 12,
       requireLowercase: true,
       requireUppercase: true,
       requireDigits: true,
