@@ -20,6 +20,10 @@ KEPT = {
     "timeoutInMillis": "timeoutInMillis",
     "tlsConfig": "tlsConfig",
 }
+METHOD_KEPT = [
+    "authorizationType", "authorizerId", "apiKeyRequired", "operationName", "requestParameters",
+    "requestModels", "requestValidatorId", "authorizationScopes",
+]
 ANSWER_KEPT = ["selectionPattern", "responseParameters", "responseTemplates", "contentHandling"]
 RETRY_AFTER = "method.response.header.Retry-After"
 FROZEN_BODY = json.dumps({"error": "try again later", "code": "unavailable"})
@@ -117,13 +121,17 @@ class Gateway:
 
     def restore(self, before):
         """Puts back what a snapshot has, and deletes what it has not."""
-        known = {(resource, verb): told for _, resource, verb, told in before["methods"]}
+        # A method that changed is made anew: an authorizer cannot be taken off one. Callers see
+        # none of this before the next deployment.
+        wanted = {(one[1], one[2]): Method(*one) for one in before["methods"]}
         for method in self.methods():
-            told = known.get((method.resource, method.verb))
-            if told is None:
-                self._do("delete_method", f"remove {method.name}", **method.key)
-            elif told != method.told:
-                self._put_back(method, told)
+            one = wanted.get((method.resource, method.verb))
+            if one is not None and one.told == method.told:
+                del wanted[method.resource, method.verb]
+            else:
+                self._do("delete_method", None if one else f"remove {method.name}", **method.key)
+        for method in wanted.values():
+            self._make(method)
         # The longest path first: a resource goes only after those below it.
         for resource in sorted(self._resources(), key=lambda one: -len(one["path"])):
             if resource["id"] not in before["resources"]:
@@ -142,17 +150,20 @@ class Gateway:
         """Tells what is done, or would be."""
         print(f"{'would ' if self.is_dry else ''}{what}")
 
-    def _put_back(self, method, told):
-        integration = told.get("methodIntegration", {})
-        wanted = {name: integration[key] for key, name in KEPT.items() if integration.get(key)}
-        self._do("put_integration", f"put back {method.name}", **method.key, **wanted)
+    def _make(self, method):
+        told, key = method.told, method.key
+        self._do("put_method", f"put back {method.name}", **key, **picked(told, METHOD_KEPT))
+        for status, answer in told.get("methodResponses", {}).items():
+            kept = picked(answer, ["responseParameters", "responseModels"])
+            self._do("put_method_response", None, **key, statusCode=status, **kept)
+        integration = told.get("methodIntegration")
+        if integration is None:
+            return
+        wanted = {name: integration[one] for one, name in KEPT.items() if integration.get(one)}
+        self._do("put_integration", None, **key, **wanted)
         for status, answer in integration.get("integrationResponses", {}).items():
-            kept = {key: answer[key] for key in ANSWER_KEPT if answer.get(key) is not None}
-            self._do("put_integration_response", None, **method.key, statusCode=status, **kept)
-        for status in method.told.get("methodResponses", {}):
-            if status not in told.get("methodResponses", {}):
-                self._do("delete_method_response", None, **method.key, statusCode=status)
-        self._authorize(method, told.get("authorizationType", "NONE"), told.get("authorizerId"))
+            kept = picked(answer, ANSWER_KEPT)
+            self._do("put_integration_response", None, **key, statusCode=status, **kept)
 
     def _authorize(self, method, kind, authorizer):
         changes = {"/authorizationType": kind}
@@ -187,6 +198,11 @@ class Gateway:
         if self.is_dry:
             return {}
         return getattr(self.client, operation)(restApiId=self.api, **arguments)
+
+
+def picked(told, names):
+    """Returns those of `names` that are there."""
+    return {name: told[name] for name in names if told.get(name) is not None}
 
 
 def same(one, other):

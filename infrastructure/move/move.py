@@ -18,6 +18,7 @@ import json
 import pathlib
 
 import boto3
+from botocore.config import Config
 
 from gateway import Gateway
 
@@ -102,7 +103,10 @@ def main():
     arguments = parser.parse_args()
     if arguments.what == "point" and arguments.stack is None:
         parser.error("point needs --stack")
-    gateway = Gateway(boto3.client("apigateway"), arguments.api, arguments.stage, arguments.dry_run)
+    # API Gateway takes only a few changes a second, and asks to wait.
+    patient = Config(retries={"mode": "adaptive", "max_attempts": 10})
+    client = boto3.client("apigateway", config=patient)
+    gateway = Gateway(client, arguments.api, arguments.stage, arguments.dry_run)
     {"show": show, "freeze": freeze, "point": point, "back": back}[arguments.what](gateway, arguments)
 
 

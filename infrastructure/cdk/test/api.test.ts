@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
-import { TOKEN_FORM } from '../lib/api';
+import { TOKEN_FORM, VERDICT_MINUTES } from '../lib/api';
 import { HOME, ROUTES } from '../lib/routes';
 import { all, template } from './support';
 
@@ -49,6 +49,13 @@ test('the authorizer sees only what looks like a token, and its verdict lasts fi
   for (const bad of ['', 'Bearer ', 'Bearer a.b', 'Bearer a.b.c.d', 'Basic a.b.c', 'bearer a.b.c', 'Bearer  a.b.c', `${good}=`, `${good} `, 'Bearer a.b+.c']) {
     assert.ok(!form.test(bad), bad);
   }
+});
+
+test('an existing API gets the same authorizer', () => {
+  const script = readFileSync(path.join(HOME, '../move/move.py'), 'utf8');
+
+  assert.ok(script.includes(`TOKEN_FORM = r"${TOKEN_FORM}"`));
+  assert.ok(script.includes(`VERDICT_SECS = ${60 * VERDICT_MINUTES}\n`));
 });
 
 test('the access log has no token, no user, no address and no path as it was sent', () => {
