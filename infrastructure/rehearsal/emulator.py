@@ -97,7 +97,8 @@ def emulator(folder, **variables):
     running = Emulator(port, folder / "emulator.log")
     environment = {
         **os.environ, **running.environment, **variables, "GATEWAY_PORT": str(port),
-        "BIND_HOST": "127.0.0.1", "TMPDIR": str(folder), "IOT_MTLS_ENABLED": "0",
+        # Functions get sessions of their roles, and nothing that these do not allow.
+        "AUTH": "true", "BIND_HOST": "127.0.0.1", "TMPDIR": str(folder), "IOT_MTLS_ENABLED": "0",
     }
     with open(running.log, "w", encoding="utf8") as log:
         process = subprocess.Popen(

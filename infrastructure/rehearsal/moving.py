@@ -66,10 +66,23 @@ def old_api(aws):
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("old.py", OLD)
-    function = aws.client("lambda").create_function(
-        FunctionName="old", Runtime="python3.12", Handler="old.handler",
-        Role="arn:aws:iam::000000000000:role/old", Code={"ZipFile": packed.getvalue()},
+    assume = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                       "Principal": {"Service": "lambda.amazonaws.com"}}],
+    }
+    role = aws.client("iam").create_role(
+        RoleName="old", AssumeRolePolicyDocument=json.dumps(assume)
+    )["Role"]["Arn"]
+    functions = aws.client("lambda")
+    function = functions.create_function(
+        FunctionName="old", Runtime="python3.12", Handler="old.handler", Role=role,
+        Code={"ZipFile": packed.getvalue()},
     )["FunctionArn"]
+    functions.add_permission(
+        FunctionName="old", StatementId="api", Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+    )
     gateway = aws.client("apigateway")
     api = gateway.create_rest_api(name="haumana-api")["id"]
     uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations"

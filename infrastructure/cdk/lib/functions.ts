@@ -149,8 +149,9 @@ function environment(binary: string, needs: Needs, { settings, users }: Surround
 }
 
 const READ = ['GetItem', 'BatchGetItem', 'Query'];
-// TransactWriteItems is not an action of its own: its parts are.
-const WRITE = ['PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'];
+// TransactWriteItems is not an action of its own: its parts are. BatchWriteItem is one.
+const KEEP = ['PutItem', 'UpdateItem', 'ConditionCheckItem'];
+const DELETE = ['DeleteItem', 'BatchWriteItem'];
 
 /**
  * Lists actions and resources one by one: no Scan, no DeleteTable, no index that may come later.
@@ -160,11 +161,11 @@ function grantTables(role: iam.Role, tables: Tables, access: Access): void {
   if (access === 'none') {
     return;
   }
-  const keeping = WRITE.filter((action) => access === 'sync and erase' || action !== 'DeleteItem');
+  const deleting = access === 'sync and erase' ? DELETE : [];
   const records = [tables.pieces, tables.sessions];
-  grant(role, [...READ, ...keeping], records.map((table) => table.tableArn));
+  grant(role, [...READ, ...KEEP, ...deleting], records.map((table) => table.tableArn));
   grant(role, ['Query'], records.map((table) => `${table.tableArn}/index/${INDEX}`));
-  grant(role, [...READ, ...WRITE], [tables.history.tableArn]);
+  grant(role, [...READ, ...KEEP, ...DELETE], [tables.history.tableArn]);
 }
 
 function grant(role: iam.Role, actions: string[], resources: string[]): void {

@@ -2,11 +2,12 @@
 
 import { Match } from 'aws-cdk-lib/assertions';
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { BINARIES } from '../lib/functions';
+import { HOME } from '../lib/routes';
 import { all, stack, template } from './support';
 
 /** `action on resource`, for every statement of the role of a binary. */
@@ -40,7 +41,8 @@ const READ = ['GetItem', 'BatchGetItem', 'Query'];
 const KEEP = [...READ, 'PutItem', 'UpdateItem', 'ConditionCheckItem'];
 const RECORDS = ['TablesPieces', 'TablesSessions'];
 const INDEXES = of(['Query'], 'TablesPieces/index/by-revision', 'TablesSessions/index/by-revision');
-const HISTORY = of([...KEEP, 'DeleteItem'], 'TablesHistory');
+const DELETE = ['DeleteItem', 'BatchWriteItem'];
+const HISTORY = of([...KEEP, ...DELETE], 'TablesHistory');
 
 test('a phone\'s sync can read and write records, and deletes only history', () => {
   for (const binary of ['sync-pieces-lambda', 'sync-sessions-lambda']) {
@@ -52,11 +54,30 @@ test('a phone\'s sync can read and write records, and deletes only history', () 
 
 test('only the function that erases can delete records and users', () => {
   const wanted = [
-    ...of([...KEEP, 'DeleteItem'], ...RECORDS), ...INDEXES, ...HISTORY, ...log('sync-lambda'),
+    ...of([...KEEP, ...DELETE], ...RECORDS), ...INDEXES, ...HISTORY, ...log('sync-lambda'),
     'cognito-idp:AdminDeleteUser on Users',
   ];
 
   assert.deepEqual(allowed('sync-lambda'), wanted.sort());
+});
+
+test('the function that erases may do all that the store does', () => {
+  const source = path.join(HOME, '../../haumana-store-dynamo/src');
+  const files = readdirSync(source).filter((file) => file.endsWith('.rs') && file !== 'tables.rs');
+  const calls = files.flatMap((file) =>
+    [...readFileSync(path.join(source, file), 'utf8').matchAll(/\bclient\s*\.([a-z_]+)\(\)/g)]);
+  const pascal = (name = '') => name.replace(/(?:^|_)([a-z])/g, (_, letter) => letter.toUpperCase());
+  const used = new Set(calls.map(([, name]) => pascal(name)));
+  // What a transaction consists of is not said by the call.
+  const parts = ['PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'];
+  const needed = [...used].flatMap((name) => (name === 'TransactWriteItems' ? parts : [name]));
+
+  const may = allowed('sync-lambda').map((one) => /^dynamodb:(\w+)/.exec(one)?.[1]);
+
+  assert.ok(3 < used.size, `the calls are where this test looks: ${[...used]}`);
+  for (const action of needed) {
+    assert.ok(may.includes(action), `${action} is allowed`);
+  }
 });
 
 test('signing in reaches the user directory and no table', () => {
