@@ -27,6 +27,8 @@ pub enum ErrorKind {
     Erased,
     /// The conflict was closed another way.
     ConflictClosed,
+    /// The account holds something already; an import needs one that is empty.
+    NotEmpty,
     /// What was asked for is past its retention.
     PastRetention,
     /// The request is too large for the server.

@@ -79,20 +79,6 @@ impl Replica {
         self.ask(transport, Call::Resolve { id, resolution }).await.map(drop)
     }
 
-    /// Writes everything that the server has of the account into `file`, as JSON.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NoAccount`], or what the transport fails with; what was written is then a part.
-    pub async fn export(
-        &self,
-        transport: &dyn Transport,
-        file: &mut (dyn std::io::Write + Send),
-    ) -> Result<()> {
-        let account = self.account("export")?;
-        transport.export(&account, file).await
-    }
-
     pub(crate) async fn ask(&self, transport: &dyn Transport, call: Call) -> Result<Vec<u8>> {
         let account = self.account(call.name())?;
         transport.call(&account, &call).await

@@ -93,6 +93,11 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Put an export into an account of the server that is empty.
+    Import {
+        /// The file; `-` is the standard input.
+        file: PathBuf,
+    },
 }
 
 /// A token is a secret, so it has no flag: other programs can read the command line.

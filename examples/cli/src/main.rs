@@ -92,6 +92,7 @@ async fn run(cli: Cli) -> Result<Option<Answer>, Problem> {
         },
         Command::History { piece, limit } => online()?.history(&piece, limit).await,
         Command::Restore { piece, version } => online()?.restore(&piece, version).await,
+        Command::Import { file } => online()?.import(&file).await,
         Command::Export { file, force } => return online()?.export(&file, force).await,
     };
     answer.map(Some)

@@ -1,14 +1,15 @@
-//! What needs the server: syncing, history, restoring, exporting.
+//! What needs the server: syncing, history, restoring, exporting, importing.
 
 use crate::answer::{Answer, cut, label, minute, table, value_json, words};
 use crate::args::{Erased, Sync};
 use crate::device::Device;
+use crate::fields::read_text;
 use crate::find::piece_id;
 use crate::problem::Problem;
 use crate::progress::with_progress;
 use crate::system::Machine;
 use haumana_replica::transport::HttpTransport;
-use haumana_replica::{Backoff, Erasure, Error, PieceVersion, Replica};
+use haumana_replica::{Backoff, Erasure, Error, ErrorKind, Imported, PieceVersion, Replica};
 use haumana_sync::record::Value;
 use serde_json::json;
 use std::io;
@@ -98,6 +99,25 @@ impl<'a> Online<'a> {
         let text =
             format!("version {version} is now version {restored}; haumana sync brings it here");
         Ok(Answer { text, json: json!({ "id": id.to_string(), "version": restored }) })
+    }
+
+    pub(crate) async fn import(&self, path: &Path) -> Result<Answer, Problem> {
+        let export = read_text(path)?.into_bytes();
+        let imported = self.replica.import(&self.transport, export).await;
+        let imported = imported.map_err(|error| match error.kind() {
+            ErrorKind::Invalid => Problem::Refused("this is no export of this project".into()),
+            ErrorKind::TooLarge => Problem::Refused("the export exceeds one request".into()),
+            _ => self.problem(error),
+        })?;
+        let Imported { pieces, sessions, history, conflicts, tombstones, is_done } = imported;
+        let next =
+            if is_done { "haumana sync brings it here" } else { "the next page is waited for" };
+        let text = format!("{pieces} pieces and {sessions} sessions are on the server; {next}");
+        let json = json!({
+            "pieces": pieces, "sessions": sessions, "history": history, "conflicts": conflicts,
+            "tombstones": tombstones, "done": is_done,
+        });
+        Ok(Answer { text, json })
     }
 
     /// Writes beside the file and renames, so that half an export never looks like one.

@@ -128,6 +128,9 @@ impl Problem {
                 Self::Refused("the conflict was closed another way".into())
             }
             ErrorKind::NotFound => Self::NotOnServer,
+            ErrorKind::NotEmpty => Self::Refused(
+                "the account holds something already; an import needs an empty one".into(),
+            ),
             _ => Self::local(error),
         }
     }

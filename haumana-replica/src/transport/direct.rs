@@ -3,9 +3,10 @@
 use super::{Call, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use haumana_sync::Engine;
-use haumana_sync::engine;
+use haumana_sync::engine::{self, Imported, PartState};
 use haumana_sync::id::UserId;
 use haumana_sync::wire::history::history_json;
+use haumana_sync::wire::import::ImportRequest;
 use haumana_sync::wire::inbox::{conflicts_json, read_place};
 use haumana_sync::wire::sync::SyncRequest;
 use std::io::Write;
@@ -47,6 +48,11 @@ impl DirectTransport {
                 let version = engine.restore(account, *id, *version).await?;
                 format!(r#"{{"version":{version}}}"#).into_bytes()
             }
+            Call::Import { export } => {
+                let Ok(request) = ImportRequest::from_json(export) else { return Ok(None) };
+                let Ok(import) = engine.check_import(account, request) else { return Ok(None) };
+                imported_json(engine.import(&import).await?)
+            }
         }))
     }
 }
@@ -84,9 +90,20 @@ impl Transport for DirectTransport {
     }
 }
 
+fn imported_json(imported: Imported) -> Vec<u8> {
+    let Imported { pieces, sessions, history, conflicts, tombstones, state } = imported;
+    let reply = serde_json::json!({
+        "pieces": pieces, "practiceSessions": sessions, "history": history,
+        "conflicts": conflicts, "tombstones": tombstones, "done": state == PartState::Done,
+    });
+    reply.to_string().into_bytes()
+}
+
 fn passing(kind: engine::ErrorKind) -> ErrorKind {
     match kind {
-        engine::ErrorKind::Unavailable | engine::ErrorKind::Erasing => ErrorKind::Unavailable,
+        engine::ErrorKind::Unavailable
+        | engine::ErrorKind::Erasing
+        | engine::ErrorKind::Importing => ErrorKind::Unavailable,
         _ => ErrorKind::Protocol,
     }
 }
@@ -100,9 +117,10 @@ fn refused(op: &'static str, error: engine::Error) -> Error {
             (ErrorKind::PastRetention, "gone")
         }
         engine::ErrorKind::Invalid => (ErrorKind::Invalid, "invalid_request"),
-        engine::ErrorKind::Unavailable | engine::ErrorKind::Erasing => {
-            (ErrorKind::Unavailable, "unavailable")
-        }
+        engine::ErrorKind::NotEmpty => (ErrorKind::NotEmpty, "not_empty"),
+        engine::ErrorKind::Unavailable
+        | engine::ErrorKind::Erasing
+        | engine::ErrorKind::Importing => (ErrorKind::Unavailable, "unavailable"),
         _ => (ErrorKind::Protocol, "internal"),
     };
     Error::new(op, kind).coded(Some(code.to_owned())).caused_by(error)

@@ -150,6 +150,7 @@ impl HttpTransport {
                 let body = format!(r#"{{"version":{version}}}"#).into_bytes();
                 self.post(&["pieces", &id.to_string(), "restore"], body)
             }
+            Call::Import { export } => self.post(&["users", "me", "import"], export.clone()),
         }
     }
 
@@ -210,7 +211,10 @@ async fn refused(op: &'static str, response: Response) -> Error {
     let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
     let secs = header(RETRY_AFTER)
         .and_then(|asked| retry_after::secs(asked, header(DATE), SystemTime::now()));
-    Error::new(op, kind).retry_after(secs).coded(code(response).await)
+    let code = code(response).await;
+    // Two calls answer 409, each for a reason of its own.
+    let kind = if code.as_deref() == Some("not_empty") { ErrorKind::NotEmpty } else { kind };
+    Error::new(op, kind).retry_after(secs).coded(code)
 }
 
 /// LIMIT: the body of a failure, in bytes; what is longer is no answer of this API.

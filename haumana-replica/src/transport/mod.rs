@@ -50,6 +50,11 @@ pub enum Call {
         /// Which version's content is to be the content again.
         version: Version,
     },
+    /// `POST /users/me/import`.
+    Import {
+        /// An export, or one page of it.
+        export: Vec<u8>,
+    },
 }
 
 impl Call {
@@ -60,6 +65,7 @@ impl Call {
             Self::Resolve { .. } => "resolve",
             Self::History { .. } => "history",
             Self::Restore { .. } => "restore",
+            Self::Import { .. } => "import",
         }
     }
 }
@@ -88,8 +94,8 @@ pub trait Transport: Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// As [`Transport::sync`], but 410 is `PastRetention`; also `NotFound`, `ConflictClosed`, and
-    /// `Invalid` for what the server finds wrong with the request.
+    /// As [`Transport::sync`], but 410 is `PastRetention`; also `NotFound`, `ConflictClosed`,
+    /// `NotEmpty`, and `Invalid` for what the server finds wrong with the request.
     async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>>;
 
     /// Writes everything of `account` into `file`: `GET /users/me/export`.

@@ -1,4 +1,4 @@
-//! Conflicts, history, restore and export, to an engine directly and over HTTP alike.
+//! Conflicts, history and restore, to an engine directly and over HTTP alike.
 
 use crate::host::{Host, get};
 use crate::support::{fields, text};
@@ -9,13 +9,13 @@ use haumana_sync::id::{Key, RecordId};
 use haumana_sync::record::Value;
 
 /// Both ways to reach the host.
-fn both(host: &Host) -> [Box<dyn Transport>; 2] {
+pub fn both(host: &Host) -> [Box<dyn Transport>; 2] {
     let direct = DirectTransport::new(host.engine.clone(), 32 << 20);
     [Box::new(direct), Box::new(host.transport())]
 }
 
 /// Two devices that write the same field, `count` times; what `a` wrote loses.
-async fn clashes(host: &Host, count: usize) -> (Replica, Replica, Vec<Key>) {
+pub async fn clashes(host: &Host, count: usize) -> (Replica, Replica, Vec<Key>) {
     let (a, b) = (host.device(), host.device());
     let mut keys = Vec::new();
     for _ in 0..count {
@@ -167,36 +167,4 @@ async fn a_deleted_piece_is_restored_on_both_devices() {
             assert_eq!(text("of a"), get(device, keys[0], "author"));
         }
     }
-}
-
-#[tokio::test]
-async fn an_export_is_whole_and_the_same_by_both_ways() {
-    let host = Host::start().await;
-    let (a, _, _) = clashes(&host, 3).await;
-
-    let mut exports = Vec::new();
-    for transport in both(&host) {
-        let mut file = Vec::new();
-        a.export(transport.as_ref(), &mut file).await.unwrap();
-        exports.push(String::from_utf8(file).unwrap());
-    }
-
-    assert_eq!(exports[0], exports[1]);
-    let export: serde_json::Value = serde_json::from_str(&exports[0]).unwrap();
-    let counts = ["pieces", "conflicts"].map(|list| export[list].as_array().unwrap().len());
-    assert_eq!([3, 3], counts);
-}
-
-#[tokio::test]
-async fn an_export_that_breaks_off_is_no_export() {
-    use axum::Router;
-    use axum::routing::get as get_route;
-    let cut = get_route(async || r#"{"pieces":["#);
-    let base_url = crate::http::serve(Router::new().route("/users/me/export", cut)).await;
-    let transport = crate::http::transport(base_url, Some(crate::http::token_of("kai")));
-    let device = Host::start().await.device();
-
-    let error = device.export(&transport, &mut Vec::new()).await.unwrap_err();
-
-    assert_eq!(ErrorKind::Offline, error.kind());
 }

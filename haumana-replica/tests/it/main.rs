@@ -11,6 +11,7 @@ mod inbox;
 mod killing;
 mod large;
 mod model;
+mod moving;
 mod retry;
 mod speed;
 mod storage;

@@ -107,3 +107,26 @@ fn an_export_is_written_whole_and_overwrites_nothing_unasked() {
         serde_json::from_str(&world.ok("phone", &["export", "-"])).unwrap();
     assert_eq!(export["history"], printed["history"]);
 }
+
+#[test]
+fn an_export_is_imported_into_an_empty_account_with_its_history_and_conflicts() {
+    let world = World::start();
+    clash(&world);
+    world.ok("phone", &["export", "all.json"]);
+    world.ok("other", &["init"]);
+    world.ok("other", &["sign-in", "lani"]);
+
+    let said = world.ok("other", &["import", "all.json"]);
+    world.ok("other", &["sync"]);
+
+    assert_eq!("1 pieces and 0 sessions are on the server; haumana sync brings it here\n", said);
+    assert_eq!("w of the ipad", author(&world, "other"));
+    assert_eq!(1, world.json("other", &["conflicts"])["conflicts"].as_array().unwrap().len());
+    let history = world.json("other", &["history", "kaulana"]);
+    assert_eq!(3, history["versions"].as_array().unwrap().len());
+    world.ok("ipad", &["sign-in", "noe"]);
+    world.ok("ipad", &["add", "something"]);
+    world.ok("ipad", &["sync"]);
+    let full = world.run("ipad", &["import", "all.json"]);
+    assert_eq!((6, true), (full.code, full.err.contains("an empty one")), "{}", full.err);
+}
