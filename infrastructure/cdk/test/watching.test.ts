@@ -86,13 +86,14 @@ test('cdk-nag finds nothing that is not explained', () => {
   for (const context of contexts) {
     check(stack(context).app);
   }
-  assert.ok(!process.exitCode, 'cdk-nag is content');
 });
 
 test('cdk-nag would find something', () => {
   const { app, stack: made } = stack();
   new sns.Topic(made, 'Open');
 
+  const before = process.exitCode;
   assert.throws(() => check(app), /Validation failed/);
-  process.exitCode = 0;
+  // CDK lets the process fail too, and this failure is wanted.
+  process.exitCode = before;
 });
