@@ -29,7 +29,8 @@ def rehearse(aws, google, synthesise):
     url = aws.api_url(api, "prod")
     aws.deploy(synthesise(existingApiId=api), "moved-sync")
     phone = Phone(url, google.token("kai"))
-    song = phone.add("Aloha ʻOe", "Haʻaheo ka ua")
+    # Long enough to be compressed, were it not that this API takes text only.
+    song = phone.add("Aloha ʻOe", "Haʻaheo ka ua\n" * 1_000 + "i nā pali")
     before = methods(aws, api)
 
     print(move(aws, "point", api, "--stack", "moved-sync", "--dry-run"))
