@@ -2,6 +2,7 @@
 //! they sync.
 
 mod bench;
+pub mod cost;
 pub mod process;
 pub mod texts;
 mod tokens;

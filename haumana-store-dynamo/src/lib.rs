@@ -1,4 +1,51 @@
-//! [`Store`](haumana_sync::Store) on DynamoDB.
+//! [`Store`](haumana_sync::Store) on DynamoDB: production, with no servers to run.
+//!
+//! ```no_run
+//! use haumana_store_dynamo::{
+//!     Columns, Credentials, DEFAULT_PREFIX, DynamoOptions, DynamoStore, NoDeadline, Retry,
+//! };
+//! use std::{sync::Arc, time::Duration};
+//!
+//! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = DynamoStore::open(DynamoOptions {
+//!     prefix: DEFAULT_PREFIX.to_owned(),
+//!     region: "us-east-1".to_owned(),
+//!     endpoint: None,
+//!     credentials: Credentials::from_environment().ok_or("no credentials")?,
+//!     columns: Columns::of_the_app(),
+//!     history_ttl: Duration::from_secs(100 * 86_400),
+//!     retry: Retry::interactive(),
+//!     deadline: Arc::new(NoDeadline),
+//!     http: None,
+//! });
+//! store.check_tables().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it is laid out
+//!
+//! Three tables, defined in `schema.rs` and printed in `tables.json`: pieces (with the heads under
+//! partitions of their own), sessions (with the conflicts of the inbox), and history, the only one
+//! from which DynamoDB deletes by itself. A local index has each user's records in the order of the
+//! stream, so that a pull reads what changed.
+//!
+//! # How a commit is whole
+//!
+//! A commit is one transaction; the head is its only condition. A Query is no snapshot: it may meet
+//! a part of a transaction. So the head remembers which records the last commits wrote, nothing
+//! beyond the head is delivered, and a reader that misses a record reads again.
+//!
+//! # How long a call takes
+//!
+//! The SDK's retries are off. `retry.rs` sends again what may go through, within a budget and
+//! before the host's [`Deadline`], and then says `Throttled`, `Unavailable` or, of a commit whose
+//! answer was lost, `Unknown`.
+//!
+//! # What costs how much
+//!
+//! [`DynamoStore::take_consumed`] tells what the service says; [`rules`] is AWS's arithmetic, and a
+//! test holds the two together.
 
 mod changes;
 mod client;

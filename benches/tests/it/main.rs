@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod cost;
+
 use haumana_api::Verifier;
 use haumana_api::verify::Rejection;
 use haumana_benches::{Bench, Tokens, body, pieces, texts};

@@ -1,13 +1,14 @@
 //! The command line, each flag with a twin in the environment.
 
 use clap::builder::BoolishValueParser;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use haumana_api::{IssuerConfig, Origin};
+use haumana_store_dynamo::DEFAULT_PREFIX;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Keeps repertoires of oli and mele the same on every device: haumana-sync on one machine, on
-/// SQLite, for development and for one household.
+/// SQLite or DynamoDB, for development and for one household.
 ///
 /// It issues ID tokens to anyone who asks, so whoever can reach it can read and write everything;
 /// unless it is told whose sign-in to trust, with --google-client-id or --issuers.
@@ -25,6 +26,26 @@ pub(crate) struct Args {
     /// The database file; it is made if it is missing. The key pair stands beside it.
     #[arg(long, env = "HAUMANA_DB", default_value = "haumana.db", global = true)]
     pub(crate) db: PathBuf,
+
+    /// Where the data is kept.
+    #[arg(long, env = "HAUMANA_STORE", default_value = "sqlite", value_name = "STORE")]
+    pub(crate) store: StoreKind,
+
+    /// With DynamoDB: its address, if it is not Amazon's, such as http://127.0.0.1:8000.
+    #[arg(long, env = "HAUMANA_ENDPOINT", value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+
+    /// With DynamoDB: the region.
+    #[arg(long, env = "HAUMANA_REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
+
+    /// With DynamoDB: what the names of the tables begin with.
+    #[arg(long, env = "HAUMANA_TABLE_PREFIX", default_value = DEFAULT_PREFIX, value_name = "PREFIX")]
+    pub(crate) table_prefix: String,
+
+    /// With DynamoDB: make the tables that are missing.
+    #[arg(long, env = "HAUMANA_CREATE_TABLES", value_parser = BoolishValueParser::new())]
+    pub(crate) create_tables: bool,
 
     /// Which life of the data this is. Raise it after putting a backup back; devices notice.
     #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
@@ -65,6 +86,15 @@ pub(crate) struct Args {
     #[arg(conflicts_with_all = ["google_client_id", "issuers"])]
     #[arg(value_parser = BoolishValueParser::new())]
     pub(crate) allow_non_loopback_and_issue_tokens_to_anyone: bool,
+}
+
+/// Where the data is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreKind {
+    /// In the database file.
+    Sqlite,
+    /// In DynamoDB, with the credentials of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+    Dynamodb,
 }
 
 /// Something else than serving.

@@ -1,8 +1,8 @@
 //! `haumana-server`: haumana-sync on one machine.
 //!
-//! The same router, engine and token verification as in production, on SQLite. What it has and
-//! production has not is [`dev`]: it issues ID tokens to anyone, with a key pair of its own, unless
-//! it is told to take those of Google or of other issuers.
+//! The same router, engine and token verification as in production, on SQLite or DynamoDB. What it
+//! has and production has not is [`dev`]: it issues ID tokens to anyone, with a key pair of its
+//! own, unless it is told to take those of Google or of other issuers.
 
 mod args;
 mod dev;

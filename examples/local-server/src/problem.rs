@@ -24,6 +24,8 @@ pub(crate) enum Problem {
     KeyFile(PathBuf, io::Error),
     #[error("the machine cannot make a key pair")]
     NoKey,
+    #[error("DynamoDB needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an emulator takes any")]
+    NoCredentials,
     #[error("{0}")]
     Database(String),
     #[error("cannot use the user directory {0}: {1}")]

@@ -31,7 +31,7 @@ const DAY_MS: i64 = 86_400_000;
 pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let listener = listen(&args).await?;
     let address = listener.local_addr()?;
-    let store = Arc::new(store::open(&args.db)?);
+    let store = store::open(&args).await?;
     let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
     let router = router(&args, store, directory, sign_in::set_up(&args)?);
     let signals = Signals::listen()?;

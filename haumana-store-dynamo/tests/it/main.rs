@@ -6,6 +6,7 @@ mod clients;
 mod conformance;
 mod differential;
 mod faults;
+mod large;
 mod meter;
 mod sim;
 mod support;

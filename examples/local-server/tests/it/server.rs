@@ -18,6 +18,7 @@ pub fn command(folder: &Path) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HAUMANA_")) {
         command.env_remove(name);
     }
+    command.env_remove("AWS_ACCESS_KEY_ID");
     command.current_dir(folder).env("HAUMANA_LOG", "error");
     command
 }

@@ -1,0 +1,182 @@
+//! What syncs cost on DynamoDB, by the emulator's figures, which a test of the store holds against
+//! AWS's published rules.
+
+use crate::{apply, body, piece, pieces};
+use haumana_api::{SystemClock, SystemRandom};
+use haumana_store_dynamo::testing::Tables;
+use haumana_store_dynamo::{Consumed, DynamoStore};
+use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::id::UserId;
+use haumana_sync::store::Generation;
+use haumana_sync::wire::app::PiecesRequest;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// Dollars for a million read request units, on demand, us-east-1, as published in November 2026.
+pub const READ_MILLION: f64 = 0.125;
+/// Dollars for a million write request units, likewise.
+pub const WRITE_MILLION: f64 = 0.625;
+
+/// Nothing is cut.
+const REPLY_BYTES: usize = 1 << 30;
+/// A user id as long as Google's.
+const USER: &str = "100000000000000000001";
+
+/// One operation and what it consumed.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// What was done.
+    pub name: &'static str,
+    /// What it consumed.
+    pub consumed: Consumed,
+}
+
+impl Cost {
+    /// Dollars for a million of them.
+    pub fn million(&self) -> f64 {
+        self.consumed.read_units * READ_MILLION + self.consumed.write_units * WRITE_MILLION
+    }
+}
+
+/// A user with a repertoire, on tables of their own.
+#[derive(Debug)]
+pub struct Ledger {
+    runtime: Runtime,
+    engine: Engine,
+    store: Arc<DynamoStore>,
+    user: UserId,
+    pieces: Vec<Value>,
+    last: String,
+}
+
+impl Ledger {
+    /// Pushes `size` pieces of about 1 kB.
+    ///
+    /// # Panics
+    ///
+    /// If there is no emulator.
+    pub fn fill(size: usize) -> Self {
+        let runtime = Runtime::new().unwrap_or_else(|error| panic!("{error}"));
+        let store = Arc::new(runtime.block_on(Tables::create()).store());
+        let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+        let engine =
+            Engine::new(store.clone(), Arc::new(SystemClock), Arc::new(SystemRandom), config);
+        let user = UserId::verified_by_caller(USER).unwrap_or_else(|| unreachable!("digits"));
+        let last = String::new();
+        let mut ledger = Self { runtime, engine, store, user, pieces: Vec::new(), last };
+        let mut held = pieces(size);
+        let reply = ledger.post(&body(&held, None));
+        apply(&mut held, &reply);
+        ledger.pieces = held;
+        ledger.remember();
+        ledger.store.take_consumed();
+        ledger
+    }
+
+    /// A sync of a phone on which nothing changed, with its whole repertoire.
+    pub fn no_op(&mut self) -> Cost {
+        let sent = body(&self.pieces, Some(&self.last));
+        self.measure("no-op sync", &sent)
+    }
+
+    /// The first sync of a started app, where the digest of all contents agrees.
+    pub fn first_sync_agreeing(&mut self) -> Cost {
+        let sent = body(&self.pieces, None);
+        self.measure("first sync of a started app, digest agrees", &sent)
+    }
+
+    /// The first sync of a started app that lacks one piece of the server's.
+    pub fn first_sync_lacking_one(&mut self) -> Cost {
+        let sent = body(&self.pieces[1..], None);
+        self.measure("first sync of a started app, one piece differs", &sent)
+    }
+
+    /// A push of ten edited pieces, without a pull behind it.
+    pub fn push_ten(&mut self) -> Cost {
+        self.edit_ten();
+        let mut sent = json!({"operation": "upload", "pieces": self.pieces[..10]});
+        sent["lastSyncedAt"] = json!(self.last);
+        self.measure("10 changed pieces pushed", sent.to_string().as_bytes())
+    }
+
+    /// The same by the app, which sends its whole repertoire with them and pulls: the engine then
+    /// reads what it has just written, to leave it out of the reply.
+    pub fn push_ten_among_all(&mut self) -> Cost {
+        self.edit_ten();
+        let sent = body(&self.pieces, Some(&self.last));
+        self.measure("10 changed pieces pushed among all, as the app does", &sent)
+    }
+
+    fn edit_ten(&mut self) {
+        for held in self.pieces.iter_mut().take(10) {
+            let title = held["title"].as_str().unwrap_or_default().to_owned();
+            held["title"] = json!(format!("{title}!"));
+            held["locallyModified"] = json!(true);
+            held["modifiedAt"] = json!(format!("2026-11-23T00:00:{:02}Z", title.len() % 60));
+        }
+    }
+
+    /// A pull of what `push_ten` pushed, by a phone that has everything before.
+    pub fn pull_ten(&mut self) -> Cost {
+        let sent = body(&[], Some(&self.last));
+        self.measure("10 changed pieces pulled", &sent)
+    }
+
+    /// The first sync of a new device.
+    pub fn pull_all(&mut self) -> Cost {
+        let sent = body(&[], None);
+        self.measure("everything pulled by a new device", &sent)
+    }
+
+    /// A new piece.
+    pub fn push_new_piece(&mut self) -> Cost {
+        let sent = body(&[piece(900_000 + self.pieces.len())], Some(&self.last));
+        self.measure("1 new piece pushed", &sent)
+    }
+
+    /// From now on what was committed until now is in the past of the phone.
+    fn remember(&mut self) {
+        let head = self.runtime.block_on(self.engine.head(&self.user)).ok().flatten();
+        let secs = head.map_or(0, |head| head.stamp.0);
+        self.last = haumana_sync::time::UnixMillis::from_secs(secs).to_string();
+        // Commits are stamped in seconds.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
+
+    fn measure(&mut self, name: &'static str, sent: &[u8]) -> Cost {
+        self.store.take_consumed();
+        let reply = self.post(sent);
+        let cost = Cost { name, consumed: self.store.take_consumed() };
+        self.take_over(&reply);
+        cost
+    }
+
+    /// As the app takes over a reply, apart from pieces that it does not have.
+    fn take_over(&mut self, reply: &[u8]) {
+        let known = self.pieces.len();
+        apply(&mut self.pieces, reply);
+        self.pieces.truncate(known);
+    }
+
+    fn post(&self, sent: &[u8]) -> Vec<u8> {
+        let request = PiecesRequest::from_json(sent).unwrap_or_else(|error| panic!("{error}"));
+        let synced = self.engine.sync_pieces(&self.user, &request, REPLY_BYTES);
+        let reply = self.runtime.block_on(synced).unwrap_or_else(|error| panic!("{error}"));
+        reply.into_json()
+    }
+}
+
+/// Measures every operation on a repertoire of `size` pieces.
+pub fn measure(size: usize) -> Vec<Cost> {
+    let mut ledger = Ledger::fill(size);
+    let mut costs =
+        vec![ledger.no_op(), ledger.first_sync_agreeing(), ledger.first_sync_lacking_one()];
+    costs.push(ledger.push_ten());
+    costs.push(ledger.pull_ten());
+    ledger.remember();
+    costs.push(ledger.push_ten_among_all());
+    costs.push(ledger.pull_all());
+    costs.push(ledger.push_new_piece());
+    costs
+}

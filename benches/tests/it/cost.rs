@@ -1,0 +1,50 @@
+//! What syncs cost on DynamoDB follows what changed, not what there is.
+
+use haumana_benches::cost::Ledger;
+
+#[test]
+fn a_sync_without_changes_is_one_unit_however_large_the_repertoire() {
+    for size in [10, 300] {
+        let mut ledger = Ledger::fill(size);
+
+        for cost in [ledger.no_op(), ledger.first_sync_agreeing()] {
+            let consumed = cost.consumed;
+            assert_eq!(
+                (1, 1.0, 0.0),
+                (consumed.requests, consumed.read_units, consumed.write_units)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_first_sync_of_1000_pieces_reads_the_index_and_not_the_pieces() {
+    let mut ledger = Ledger::fill(1_000);
+
+    let consumed = ledger.first_sync_lacking_one().consumed;
+
+    // The index has 1,000 entries of 155 bytes, 38 units; the head is read by the engine, and by
+    // the store to see that the index is whole; the piece that differs is read.
+    assert!(consumed.read_units <= 40.0 + 1.0, "{consumed:?}");
+    assert_eq!(0.0, consumed.write_units);
+}
+
+#[test]
+fn a_push_and_a_pull_of_ten_cost_the_same_of_few_and_of_many() {
+    for size in [100, 1_000] {
+        let mut ledger = Ledger::fill(size);
+
+        let (pushed, pulled) = (ledger.push_ten().consumed, ledger.pull_ten().consumed);
+
+        assert!(pushed.requests <= 3, "head, records, transaction: {pushed:?}");
+        assert_eq!(11.0, pushed.read_units, "the head and ten records");
+        // The least that one transaction on these tables can cost: the head 2; of each record 2
+        // times 2 kB, and 2 for its entry in the index, which is deleted and put; of each
+        // superseded version 2 times 1 kB. What comes on top is the slip for purging, and what the
+        // head remembers of large commits just before.
+        let least = 2.0 + 10.0 * (2.0 * 2.0 + 2.0) + 10.0 * 2.0;
+        assert!(pushed.write_units <= 1.3 * least, "{pushed:?}, at least {least}");
+        // Heads for the engine and for the page, the index, and each record.
+        assert!(pulled.read_units <= 4.0 + 10.0, "{pulled:?}");
+    }
+}

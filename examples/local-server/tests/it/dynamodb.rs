@@ -1,0 +1,38 @@
+//! The same server on DynamoDB.
+
+use crate::server::{Server, command, does_not_start};
+use haumana_store_dynamo::testing::{Tables, endpoint};
+use serde_json::json;
+use std::path::Path;
+
+fn start(folder: &Path, args: &[&str]) -> Server {
+    let common = ["--listen", "127.0.0.1:0", "--store", "dynamodb", "--endpoint", endpoint()];
+    let mut server = command(folder);
+    server.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    Server::spawn(server.args(common).args(args))
+}
+
+#[test]
+fn what_one_server_takes_another_on_the_same_tables_delivers() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = Tables::named();
+    let prefix = ["--table-prefix", tables.prefix()];
+    let first = start(folder.path(), &[&prefix[..], &["--create-tables"]].concat());
+    let second = start(folder.path(), &prefix);
+    let push = json!({"deviceId": "phone", "push": [{"kind": "piece", "base": null,
+        "id": "5EED0000-0000-4000-8000-000000000001", "set": {"title": "Aloha ʻOe"}}]});
+
+    let (pushed, _) = first.post("/sync", Some(&first.token("kai")), &push).unwrap();
+    let pull = json!({"deviceId": "ipad"});
+    let (_, pulled) = second.post("/sync", Some(&second.token("kai")), &pull).unwrap();
+
+    assert_eq!(200, pushed);
+    assert_eq!("Aloha ʻOe", pulled["changes"][0]["value"]["title"], "{pulled}");
+}
+
+#[test]
+fn dynamodb_without_credentials_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+
+    does_not_start(folder.path(), &["--store", "dynamodb"], "AWS_ACCESS_KEY_ID");
+}
