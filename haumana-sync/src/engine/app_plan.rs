@@ -29,8 +29,7 @@ enum AppBase<'a> {
 
 /// Returns the edit that `push` is; `None` if it changes nothing.
 pub fn plan(record: Option<&PieceRecord>, push: &AppPiece, setting: Setting) -> Option<Edit> {
-    let claimed_at = push.modified_at.unwrap_or(setting.now);
-    let times = Times { claimed_at, edited_at: claimed_at.min(setting.now) };
+    let times = Times::of(push, setting);
     let Some(record) = record else {
         return Some(creation(push, times));
     };
@@ -115,6 +114,55 @@ fn has_had(record: &PieceRecord, name: &str, value: &Value) -> bool {
 struct Times {
     claimed_at: UnixMillis,
     edited_at: UnixMillis,
+}
+
+impl Times {
+    fn of(push: &AppPiece, setting: Setting) -> Self {
+        let claimed_at = push.modified_at.unwrap_or(setting.now);
+        Self { claimed_at, edited_at: claimed_at.min(setting.now) }
+    }
+}
+
+/// Returns the edit that an item of an earlier server's table is; `None` if it changes nothing.
+///
+/// The item is a device that never sees a reply: its base is what was taken over from it last.
+pub fn plan_earlier(
+    record: Option<&PieceRecord>,
+    item: &AppPiece,
+    receipt: ReceiptDraft,
+    setting: Setting,
+) -> Option<Edit> {
+    let times = Times::of(item, setting);
+    let Some(record) = record else {
+        return Some(Edit { receipt: Some(receipt), ..creation(item, times) });
+    };
+    let of_item = || record.meta.receipts.iter().filter(|old| old.delivery == receipt.delivery);
+    if of_item().any(|old| old.order == receipt.order && old.hash == receipt.hash) {
+        return None;
+    }
+    let edit = match of_item().next_back() {
+        Some(latest) if is_written_before(receipt.order, latest.order) => {
+            cov_mark::hit!(older_export_changes_nothing);
+            None
+        }
+        Some(latest) => {
+            cov_mark::hit!(base_is_what_was_imported);
+            against_base(record, item, AppBase::Receipt(latest), times, setting)
+        }
+        None => {
+            // Written down even where nothing differs: it is the base of what comes later.
+            let noted = || Edit { whole: Some(item.piece.clone()), ..Edit::default() };
+            let edit = against_base(record, item, AppBase::Unknown, times, setting);
+            Some(edit.unwrap_or_else(noted))
+        }
+    };
+    edit.map(|edit| Edit { receipt: Some(receipt), ..edit })
+}
+
+/// Whether one state of an item is older than another. The first number is when the earlier server
+/// wrote it, 0 where it does not say; only without it the phones' word counts.
+fn is_written_before(a: (u64, i64), b: (u64, i64)) -> bool {
+    if a.0 == 0 || b.0 == 0 { a.1 < b.1 } else { a < b }
 }
 
 fn draft(push: &AppPiece) -> ReceiptDraft {

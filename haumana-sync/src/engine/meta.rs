@@ -44,7 +44,8 @@ pub struct Past {
 /// A push from a phone, remembered in case the phone never sees our reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// The delivery that the phone held; 0 for the device that created the piece.
+    /// The delivery that the phone held; 0 for the device that created the piece; of an import,
+    /// [`EARLIER`] and a hash of the item.
     #[serde(rename = "d")]
     pub delivery: u64,
     /// How often the app had counted up, and the phone's time of the edit: the order of pushes
@@ -69,6 +70,16 @@ pub struct Receipt {
     /// When it came.
     #[serde(rename = "t")]
     pub at: UnixMillis,
+}
+
+/// The bit of [`Receipt::delivery`] that marks an import; no number that a phone sends has it.
+pub const EARLIER: u64 = 1 << 63;
+
+impl Receipt {
+    fn is_of_import(&self) -> bool {
+        // The largest number marks copies from before this server.
+        self.delivery & EARLIER == EARLIER && self.delivery != u64::MAX
+    }
 }
 
 /// A change of a new client that was seen, remembered in case it comes again.
@@ -183,12 +194,14 @@ impl Meta {
         self.touched.insert(name.to_owned(), touch);
     }
 
-    /// Adds a receipt, forgetting what is older than `oldest` or too much.
+    /// Adds a receipt, forgetting what is older than `oldest` or too much. What was imported stays:
+    /// the earlier server's tables outlive any retention.
     pub fn remember(&mut self, receipt: Receipt, oldest: UnixMillis) {
-        self.receipts.retain(|old| oldest <= old.at);
+        self.receipts.retain(|old| oldest <= old.at || old.is_of_import());
         self.receipts.push(receipt);
         if limits::RECEIPTS < self.receipts.len() {
-            self.receipts.remove(0);
+            let first = self.receipts.iter().position(|old| !old.is_of_import());
+            self.receipts.remove(first.unwrap_or(0));
         }
     }
 

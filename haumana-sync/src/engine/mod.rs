@@ -28,6 +28,7 @@ mod push_session;
 mod record;
 mod sessions;
 mod sync;
+mod takeover;
 
 pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};
@@ -38,6 +39,7 @@ pub use import_check::{CheckedImport, ImportFlaw};
 pub use inbox::{Conflict, ConflictPlace, PieceVersion, Resolution};
 pub use pull::{Changed, Pulled};
 pub use push::{EditTimes, Push, PushOp, PushOutcome, PushResult};
+pub use takeover::{Earlier, EarlierRecord, IMPORT_DEVICE};
 
 use crate::id::UserId;
 use crate::limits;

@@ -6,6 +6,7 @@ use super::edit::{Against, Bases, Change, Edit, Setting, apply};
 use super::meta::AtVersion;
 use super::push_session::join_push;
 use super::record::PieceRecord;
+use super::takeover::Earlier;
 use super::{Conflict, Engine, Result, Room, check_state};
 use crate::digest::Digest;
 use crate::id::{Key, Kind, UserId};
@@ -46,6 +47,8 @@ pub enum PushOp {
     Set(BTreeMap<String, Value>),
     /// Deletes the record.
     Delete,
+    /// Takes the record over from an earlier server; see [`Engine::take_over`]. No client can push it.
+    TakeOver(Earlier),
 }
 
 /// One push of a new client.
@@ -154,7 +157,10 @@ impl Engine {
             let push = &pushes[at];
             if push.key.kind != Kind::Piece {
                 let old = envelopes.get(&push.key);
-                let joined = join_push(push, device, old, setting)?;
+                let joined = match &push.op {
+                    PushOp::TakeOver(earlier) => self.join_earlier(earlier, old, setting.now)?,
+                    _ => join_push(push, device, old, setting)?,
+                };
                 take_draft(at, push, old, joined, &mut room, results, &mut drafts, &mut answers);
                 continue;
             }
@@ -260,7 +266,13 @@ fn decide(
     let is_theirs = old_version == Some(applied.record.version) && push.base != old_version;
     let is_clean =
         applied.lost.is_empty() && !is_theirs && (is_deleted || (has_all && !edit.delete));
-    let outcome = if is_clean { PushOutcome::Applied } else { PushOutcome::Merged };
+    // An import that finds what it brings; only its receipt is new.
+    let is_noted = is_theirs && edit.changes.is_empty() && !edit.delete;
+    let outcome = match is_clean {
+        _ if is_noted => PushOutcome::Unchanged,
+        true => PushOutcome::Applied,
+        false => PushOutcome::Merged,
+    };
     let inbox: Vec<Envelope> =
         applied.lost.iter().map(|lost| inbox_entry(push.key, lost, setting.now)).collect();
     let conflicts = inbox.iter().zip(applied.lost).map(|(entry, lost)| Conflict {
@@ -297,6 +309,7 @@ fn plan(
     let device = Some(device.to_owned());
     let set = match &push.op {
         PushOp::Delete => return Ok(plan_delete(push, device, record, setting)),
+        PushOp::TakeOver(earlier) => return Ok(earlier.plan(device, record, setting)),
         PushOp::Set(set) => set,
     };
     check(set)?;

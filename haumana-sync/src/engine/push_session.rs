@@ -32,6 +32,8 @@ pub(super) fn join_push(
     let mut meta: Meta = old.map(|old| parse(&old.meta)).transpose()?.unwrap_or_default();
     let set = match &push.op {
         PushOp::Set(set) => set,
+        // Taken by whoever calls this.
+        PushOp::TakeOver(_) => return Ok(Err(Refusal::InvalidField)),
         PushOp::Delete => {
             let Some(live) = live else {
                 let version = old.map(|old| old.version);

@@ -133,7 +133,7 @@ impl Engine {
 
     /// What is to be written of a pushed session; `None` if it says nothing new. A deleted session
     /// stays deleted.
-    fn join(
+    pub(super) fn join(
         &self,
         push: &AppSession,
         old: Option<&Envelope>,

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// A piece as the app sent it, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppPiece {
     /// Which piece.
     pub id: RecordId,
@@ -41,7 +41,7 @@ pub struct AppPiece {
 }
 
 /// A session as the app sent it, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppSession {
     /// Which session.
     pub id: RecordId,

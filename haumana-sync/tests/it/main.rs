@@ -12,4 +12,5 @@ mod push;
 mod sim;
 mod support;
 mod sync;
+mod takeover;
 mod text;
