@@ -1,0 +1,130 @@
+//! `haumana-export-legacy`: writes live records as the earlier server's functions read them. See
+//! `docs/import.md`.
+
+use clap::Parser;
+use haumana_api::SystemClock;
+use haumana_import::command::{Backend, MissingFile, StoreArgs, report_file};
+use haumana_import::{
+    Error, ErrorKind, Exported, FolderSink, Found, Item, LiveTables, Outcome, Place, Refused,
+    Report, Result, Sink, Table, chain, export_user,
+};
+use haumana_sync::engine::Clock;
+use haumana_sync::id::UserId;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How often progress is printed.
+const PRINT_EVERY: Duration = Duration::from_secs(2);
+
+/// Writes the live pieces and sessions of users as the earlier server's functions read them:
+/// without deleted records, history and conflicts.
+#[derive(Debug, Parser)]
+#[command(name = "haumana-export-legacy", version)]
+struct Args {
+    /// A file with one user id on each line; - is the standard input. The user directory has them.
+    #[arg(long, value_name = "FILE")]
+    users: PathBuf,
+
+    /// Where the records come from.
+    #[arg(long, value_enum)]
+    from: Backend,
+
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// The pieces table to write; empty, and not haumana-sync's own.
+    #[arg(long, value_name = "TABLE", requires = "sessions_table")]
+    pieces_table: Option<String>,
+
+    /// The sessions table to write.
+    #[arg(long, value_name = "TABLE", requires = "pieces_table")]
+    sessions_table: Option<String>,
+
+    /// Write into tables that have items: an export that was stopped is being repeated.
+    #[arg(long)]
+    again: bool,
+
+    /// Write an export on disk instead, to look at or to import.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "pieces_table")]
+    to_folder: Option<PathBuf>,
+
+    /// Write one line of JSON for each record that the tables do not take. It names items by their
+    /// keys, which hold user ids.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = tokio::runtime::Runtime::new()
+        .map_err(|error| Error::new(ErrorKind::Target, "no threads").because(error))
+        .and_then(|runtime| runtime.block_on(run(&args)));
+    match done {
+        Ok(exported) if exported.refused == 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(2),
+        Err(error) => {
+            eprintln!("haumana-export-legacy: {}", chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<Exported> {
+    let users = users(&args.users)?;
+    let engine = args.store.engine(args.store.open(args.from, MissingFile::Refuse).await?);
+    let mut sink = sink(args).await?;
+    let mut report = Report::new(args.report.as_deref().map(report_file).transpose()?);
+    let mut each_refused = |table: Table, item: &Item, why: &Refused| {
+        let found = Found { table, place: String::new(), item: Some(item.clone()) };
+        report.add(&Place::of(&found), &Outcome::Refused(why.clone()))
+    };
+    let (mut exported, mut printed) = (Exported::default(), Instant::now());
+    // One time for all: the functions give phones whatever was written after their last sync.
+    let now = SystemClock.now();
+    for user in &users {
+        export_user(&engine, user, now, sink.as_mut(), &mut exported, &mut each_refused).await?;
+        if PRINT_EVERY <= printed.elapsed() {
+            printed = Instant::now();
+            eprintln!("{exported}");
+        }
+    }
+    sink.finish().await?;
+    report.flush()?;
+    eprintln!("done: {exported}");
+    Ok(exported)
+}
+
+async fn sink(args: &Args) -> Result<Box<dyn Sink>> {
+    if let Some(folder) = &args.to_folder {
+        return Ok(Box::new(FolderSink::create(folder)?));
+    }
+    let (Some(pieces), Some(sessions)) = (&args.pieces_table, &args.sessions_table) else {
+        let what = "name the tables to write, or a folder";
+        return Err(Error::new(ErrorKind::Target, what));
+    };
+    args.store.check_foreign(pieces)?;
+    args.store.check_foreign(sessions)?;
+    let tables = LiveTables::new(&args.store.service()?, pieces, sessions);
+    if !args.again {
+        tables.check_empty().await?;
+    }
+    Ok(Box::new(tables))
+}
+
+fn users(path: &Path) -> Result<Vec<UserId>> {
+    let unread = || Error::new(ErrorKind::Source, format!("{}: it cannot be read", path.display()));
+    let mut text = String::new();
+    let read = match path.as_os_str() == "-" {
+        true => std::io::stdin().read_to_string(&mut text).map(drop),
+        false => std::fs::read_to_string(path).map(|all| text = all),
+    };
+    read.map_err(|error| unread().because(error))?;
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
+    let user = |(at, line): (usize, &str)| {
+        let what = format!("line {} is no user id", at + 1);
+        UserId::verified_by_caller(line).ok_or_else(|| unread().because(what))
+    };
+    lines.map(user).collect()
+}

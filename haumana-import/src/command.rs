@@ -1,0 +1,192 @@
+//! What the two programs share: the store that is named on the command line.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::live::Service;
+use clap::{Args, ValueEnum};
+use haumana_api::{SystemClock, SystemRandom};
+use haumana_store_dynamo::{
+    Columns, Credentials, DEFAULT_PREFIX, DynamoOptions, DynamoStore, NoDeadline, Retry, TABLES,
+};
+use haumana_store_sqlite::{SqliteOptions, SqliteStore};
+use haumana_sync::Store;
+use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::store::{Generation, MemoryStore};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long history stays in DynamoDB: the retention time, and ten days for whoever is late.
+const HISTORY_TTL: Duration = Duration::from_secs(100 * 86_400);
+
+/// Which backend holds the records of haumana-sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Backend {
+    /// DynamoDB, as in production.
+    Dynamodb,
+    /// One file, to rehearse a move on a laptop.
+    Sqlite,
+}
+
+/// The store of haumana-sync, by flags or environment.
+#[derive(Clone, Debug, Args)]
+pub struct StoreArgs {
+    /// The database file, of sqlite.
+    #[arg(long, env = "HAUMANA_DB", value_name = "FILE")]
+    pub db: Option<PathBuf>,
+
+    /// What the names of haumana-sync's own tables begin with, of dynamodb.
+    #[arg(long, env = "HAUMANA_DYNAMODB_PREFIX", default_value = DEFAULT_PREFIX)]
+    pub prefix: String,
+
+    /// Where DynamoDB is, if it is not Amazon's, such as http://127.0.0.1:8000.
+    #[arg(long, env = "HAUMANA_DYNAMODB_ENDPOINT", value_name = "URL")]
+    pub endpoint: Option<String>,
+
+    /// The AWS region.
+    #[arg(long, env = "AWS_REGION")]
+    pub region: Option<String>,
+
+    /// Which life of the data this is; as the servers have it.
+    #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
+    pub generation: u32,
+}
+
+impl StoreArgs {
+    /// Returns the DynamoDB that the flags name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Target`] if there is no region, or the environment has no credentials.
+    pub fn service(&self) -> Result<Service> {
+        // A guessed region would have tables of the same names, perhaps.
+        let unnamed = "DynamoDB needs a region: --region, or AWS_REGION";
+        let region = self.region.clone().ok_or_else(|| Error::new(ErrorKind::Target, unnamed))?;
+        let missing = "the environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+        let credentials = Credentials::from_environment();
+        let credentials = credentials.ok_or_else(|| Error::new(ErrorKind::Target, missing))?;
+        Ok(Service { region, endpoint: self.endpoint.clone(), credentials, http: None })
+    }
+
+    /// Refuses a table of the earlier server that is one of ours: neither may see the other's
+    /// items.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Target`] if it is.
+    pub fn check_foreign(&self, name: &str) -> Result<()> {
+        if TABLES.iter().any(|table| table.name(&self.prefix) == name) {
+            let what = format!(
+                "the table {name} is one of haumana-sync's own; name the earlier server's, or \
+                 another --prefix"
+            );
+            return Err(Error::new(ErrorKind::Target, what));
+        }
+        Ok(())
+    }
+
+    /// Opens the store. `missing` says what to do where there is no database file.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Target`] if it is not there, or not as it must be.
+    pub async fn open(&self, backend: Backend, missing: MissingFile) -> Result<Arc<dyn Store>> {
+        match backend {
+            Backend::Sqlite => self.open_sqlite(missing),
+            Backend::Dynamodb => self.open_dynamodb().await,
+        }
+    }
+
+    fn open_sqlite(&self, missing: MissingFile) -> Result<Arc<dyn Store>> {
+        let target = |what: String| Error::new(ErrorKind::Target, what);
+        let named = self.db.as_deref();
+        let path = named.ok_or_else(|| target("sqlite needs --db FILE".to_owned()))?;
+        if !path.exists() {
+            match missing {
+                MissingFile::Make => {}
+                MissingFile::Pretend => return Ok(Arc::new(MemoryStore::new())),
+                MissingFile::Refuse => {
+                    return Err(target(format!("there is no database {}", path.display())));
+                }
+            }
+        }
+        let options = SqliteOptions {
+            path: path.into(),
+            readers: 2,
+            busy_timeout: Duration::from_secs(60),
+            max_bytes: None,
+        };
+        let opened = SqliteStore::open(&options);
+        Ok(Arc::new(opened.map_err(|error| {
+            target(format!("{}: it cannot be opened", path.display())).because(error)
+        })?))
+    }
+
+    async fn open_dynamodb(&self) -> Result<Arc<dyn Store>> {
+        let Service { region, endpoint, credentials, http } = self.service()?;
+        let store = DynamoStore::open(DynamoOptions {
+            prefix: self.prefix.clone(),
+            region,
+            endpoint,
+            credentials,
+            columns: Columns::of_the_app(),
+            history_ttl: HISTORY_TTL,
+            // Nobody waits for an answer: better late than not.
+            retry: Retry {
+                budget: Duration::from_secs(120),
+                longest_wait: Duration::from_secs(10),
+                ..Retry::interactive()
+            },
+            deadline: Arc::new(NoDeadline),
+            http,
+        });
+        let checked = store.check_tables().await;
+        let what = format!("the tables {}… are not as they must be", self.prefix);
+        checked.map_err(|error| Error::new(ErrorKind::Target, what).because(error))?;
+        Ok(Arc::new(store))
+    }
+
+    /// Makes an engine on a store.
+    pub fn engine(&self, store: Arc<dyn Store>) -> Engine {
+        let generation = Generation(self.generation);
+        let config = EngineConfig { generation, retention_ms: RETENTION_MS };
+        Engine::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), config)
+    }
+}
+
+/// What to do where there is no database file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingFile {
+    /// Make it.
+    Make,
+    /// Go on with an empty store in memory.
+    Pretend,
+    /// Say so.
+    Refuse,
+}
+
+/// Makes the file of a report, which holds user ids: only its owner may read it.
+///
+/// # Errors
+///
+/// [`ErrorKind::Report`] if it cannot be made.
+pub fn report_file(path: &Path) -> Result<Box<dyn Write + Send>> {
+    let file = private(path).map_err(|error| {
+        let what = format!("{}: the report cannot be made", path.display());
+        Error::new(ErrorKind::Report, what).because(error)
+    })?;
+    Ok(Box::new(BufWriter::new(file)))
+}
+
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    // The mode above is of a file that is made; one that was there keeps its own.
+    #[cfg(unix)]
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
+}

@@ -1,0 +1,117 @@
+//! A store that only pretends to write.
+
+use haumana_sync::Store;
+use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::store::{
+    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
+    IndexEntry, Page, Result, Version,
+};
+use haumana_sync::time::UnixMillis;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Answers reads from a store beneath and from what it pretends to have written; writes nothing.
+///
+/// What was pretended is kept in memory. Lists of changes are those of the
+/// store beneath.
+#[derive(Debug)]
+pub struct DryRun {
+    below: Arc<dyn Store>,
+    pretended: Mutex<Pretended>,
+}
+
+#[derive(Debug, Default)]
+struct Pretended {
+    heads: HashMap<UserId, Head>,
+    records: HashMap<(UserId, Key), Envelope>,
+    history: HashMap<(UserId, HistoryKey), HistoryEntry>,
+}
+
+impl DryRun {
+    /// Makes one on `below`.
+    pub fn new(below: Arc<dyn Store>) -> Self {
+        Self { below, pretended: Mutex::default() }
+    }
+
+    fn pretended(&self) -> MutexGuard<'_, Pretended> {
+        self.pretended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for DryRun {
+    fn batch_limits(&self) -> BatchLimits {
+        self.below.batch_limits()
+    }
+
+    async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        let pretended = self.pretended().heads.get(user).cloned();
+        if pretended.is_some() { Ok(pretended) } else { self.below.head(user).await }
+    }
+
+    async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
+        let mut found = self.below.read(user, keys).await?;
+        let pretended = self.pretended();
+        for (found, key) in found.iter_mut().zip(keys) {
+            if let Some(envelope) = pretended.records.get(&(user.clone(), *key)) {
+                *found = Some(envelope.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+        self.below.index(user, kind).await
+    }
+
+    async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
+        self.below.changes(user, after, limit).await
+    }
+
+    async fn history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>> {
+        let mut found = self.below.history(user, keys).await?;
+        let pretended = self.pretended();
+        for (found, key) in found.iter_mut().zip(keys) {
+            if let Some(entry) = pretended.history.get(&(user.clone(), *key)) {
+                *found = Some(entry.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    async fn history_of(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        self.below.history_of(user, key, before, limit).await
+    }
+
+    async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
+        batch.assert_consistent(user, expected);
+        let mut pretended = self.pretended();
+        pretended.heads.insert(user.clone(), batch.head.clone());
+        for record in &batch.records {
+            pretended.records.insert((user.clone(), record.key), record.clone());
+        }
+        for entry in &batch.history {
+            pretended.history.insert((user.clone(), entry.key), entry.clone());
+        }
+        Ok(())
+    }
+
+    async fn purge(&self, _user: &UserId, _before: UnixMillis) -> Result<()> {
+        Ok(())
+    }
+
+    async fn erase(&self, _user: &UserId) -> Result<()> {
+        // Nothing here erases; whoever asks must not believe that it was done.
+        Err(Error::new("erase", ErrorKind::Unavailable))
+    }
+}

@@ -1,0 +1,110 @@
+//! Taking everything that a source gives into the engine.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::item::{self, Refused};
+use crate::report::{Counts, Outcome, Place, Report};
+use crate::source::{Found, Source};
+use futures_util::StreamExt;
+use haumana_sync::engine::{self, Earlier, Engine, PushOutcome, PushResult};
+use haumana_sync::id::UserId;
+use std::collections::BTreeMap;
+
+/// How many records of one user are taken over at once.
+const CHUNK_RECORDS: usize = 50;
+/// How many users are worked on at once: a user's own writes are serial.
+const USERS: usize = 8;
+
+/// Looks on, between pages.
+pub trait Watch: Send {
+    /// A page is done.
+    fn page_done(&mut self, counts: &Counts);
+}
+
+/// Takes over everything that `source` gives. What cannot be taken is in the report.
+///
+/// May be stopped at any moment and repeated at any time; see [`Engine::take_over`].
+///
+/// # Errors
+///
+/// [`Error`] if the source cannot be read to its end, or the store does not answer.
+pub async fn import(
+    engine: &Engine,
+    source: &mut dyn Source,
+    report: &mut Report,
+    watch: &mut dyn Watch,
+) -> Result<()> {
+    while let Some(page) = source.next().await? {
+        report.counts.read += page.len() as u64;
+        let mut users: BTreeMap<UserId, Vec<(Place, Earlier)>> = BTreeMap::new();
+        for found in &page {
+            match read(found) {
+                Ok((user, earlier)) => {
+                    users.entry(user).or_default().push((Place::of(found), earlier));
+                }
+                Err(refused) => report.add(&Place::of(found), &Outcome::Refused(refused))?,
+            }
+        }
+        let work = users.into_iter().map(|(user, items)| take_over(engine, user, items));
+        let mut done = futures_util::stream::iter(work).buffered(USERS);
+        while let Some(outcomes) = done.next().await {
+            for (place, outcome) in outcomes? {
+                report.add(&place, &outcome)?;
+            }
+        }
+        report.flush()?;
+        watch.page_done(&report.counts);
+    }
+    Ok(())
+}
+
+fn read(found: &Found) -> std::result::Result<(UserId, Earlier), Refused> {
+    match &found.item {
+        Some(item) => item::read(found.table, item),
+        None => Err(Refused::new("unreadable", "this is not an item in DynamoDB's JSON")),
+    }
+}
+
+async fn take_over(
+    engine: &Engine,
+    user: UserId,
+    items: Vec<(Place, Earlier)>,
+) -> Result<Vec<(Place, Outcome)>> {
+    let mut outcomes = Vec::with_capacity(items.len());
+    let (places, records): (Vec<Place>, Vec<Earlier>) = items.into_iter().unzip();
+    let mut places = places.into_iter();
+    for chunk in records.chunks(CHUNK_RECORDS) {
+        let results = match engine.take_over(&user, chunk).await {
+            Ok(results) => results.into_iter().map(outcome).collect(),
+            Err(error) => {
+                let refused = refused(error)?;
+                vec![Outcome::Refused(refused); chunk.len()]
+            }
+        };
+        outcomes.extend(places.by_ref().zip(results));
+    }
+    Ok(outcomes)
+}
+
+fn outcome(result: PushResult) -> Outcome {
+    match (result.outcome, result.version) {
+        (PushOutcome::Applied, Some(1)) => Outcome::Created,
+        (PushOutcome::Applied, _) => Outcome::Updated,
+        (PushOutcome::Merged, _) => Outcome::Merged(result.conflicts.len()),
+        (PushOutcome::Unchanged, _) => Outcome::Left,
+        (PushOutcome::Rejected(refusal), _) => {
+            Outcome::Refused(Refused::new(refusal.code(), refusal.message()))
+        }
+    }
+}
+
+/// What concerns one user is theirs alone; what concerns the store ends the run.
+fn refused(error: engine::Error) -> Result<Refused> {
+    match error.kind() {
+        engine::ErrorKind::Gone => Ok(Refused::new("gone", "the user has erased the account")),
+        engine::ErrorKind::Erasing => Ok(Refused::new("gone", "the account is being erased")),
+        engine::ErrorKind::Internal => {
+            Ok(Refused::new("internal", "what is stored of this user cannot be read"))
+        }
+        _ => Err(Error::new(ErrorKind::Target, "the store does not answer").because(error)),
+    }
+}

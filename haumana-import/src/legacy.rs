@@ -1,0 +1,208 @@
+//! The way back: live records as items of the earlier server's tables.
+
+use crate::attribute::{Attribute, Item};
+use crate::error::{Error, ErrorKind, Result};
+use crate::item::{Refused, Table};
+use haumana_sync::engine::{Changed, Engine};
+use haumana_sync::id::{Kind, UserId};
+use haumana_sync::record::{Piece, Session, Value};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::wire::WireVersion;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How many records are read at a time, and how many bytes at most.
+const PAGE_RECORDS: usize = 500;
+const PAGE_BYTES: usize = 8 << 20;
+
+/// Where items go.
+#[async_trait::async_trait]
+pub trait Sink: Send {
+    /// Puts `items`, each in place of the one with its keys, and returns those that the table does
+    /// not take, with the reason. Putting the same again is harmless.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Target`] if nothing more can be written.
+    async fn put(&mut self, table: Table, items: Vec<Item>) -> Result<Vec<(Item, Refused)>>;
+
+    /// Makes sure that everything has arrived.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sink::put`].
+    async fn finish(&mut self) -> Result<()>;
+}
+
+/// How far an export is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Users looked at.
+    pub users: u64,
+    /// Users who have nothing here.
+    pub empty: u64,
+    /// Pieces put.
+    pub pieces: u64,
+    /// Sessions put.
+    pub sessions: u64,
+    /// Records that cannot be put.
+    pub refused: u64,
+}
+
+impl fmt::Display for Exported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { users, empty, pieces, sessions, refused } = self;
+        write!(
+            f,
+            "{users} users ({empty} with nothing), {pieces} pieces and {sessions} sessions "
+        )?;
+        write!(f, "written, {refused} refused")
+    }
+}
+
+/// Puts the live pieces and sessions of `user` into `sink`; `each_refused` is told of those that it
+/// does not take. Tombstones, history and conflicts stay behind.
+///
+/// # Errors
+///
+/// [`Error`] if the store or the sink cannot go on. Repeating is harmless.
+pub async fn export_user(
+    engine: &Engine,
+    user: &UserId,
+    written_at: UnixMillis,
+    sink: &mut dyn Sink,
+    exported: &mut Exported,
+    each_refused: &mut (dyn FnMut(Table, &Item, &Refused) -> Result<()> + Send),
+) -> Result<()> {
+    let unanswered = || Error::new(ErrorKind::Source, "the store does not answer");
+    let (mut cursor, mut n_live) = (None, 0);
+    loop {
+        let page = engine.pull(user, cursor.as_deref(), PAGE_RECORDS, PAGE_BYTES).await;
+        let page = page.map_err(|error| unanswered().because(error))?;
+        let mut items: BTreeMap<Table, Vec<Item>> = BTreeMap::new();
+        for change in &page.changes {
+            if let Some((table, item)) = item_of(user, change, written_at)? {
+                items.entry(table).or_default().push(item);
+            }
+        }
+        for (table, items) in items {
+            let n_items = items.len() as u64;
+            let refused = sink.put(table, items).await?;
+            let n_refused = refused.len() as u64;
+            for (item, why) in &refused {
+                each_refused(table, item, why)?;
+            }
+            n_live += n_items;
+            exported.refused += n_refused;
+            match table {
+                Table::Pieces => exported.pieces += n_items - n_refused,
+                Table::Sessions => exported.sessions += n_items - n_refused,
+            }
+        }
+        if !page.more {
+            exported.users += 1;
+            exported.empty += u64::from(n_live == 0);
+            return Ok(());
+        }
+        cursor = page.cursor;
+    }
+}
+
+/// The item of a record as the earlier server would hold it; `None` of a tombstone.
+///
+/// # Errors
+///
+/// [`ErrorKind::Source`] if the stored record cannot be read.
+pub fn item_of(
+    user: &UserId,
+    change: &Changed,
+    written_at: UnixMillis,
+) -> Result<Option<(Table, Item)>> {
+    let Some(json) = &change.value else { return Ok(None) };
+    let corrupt = |error: serde_json::Error| {
+        Error::new(ErrorKind::Source, "a stored record cannot be read").because(error)
+    };
+    let (table, item) = match change.key.kind {
+        Kind::Piece => {
+            let piece: Piece = serde_json::from_str(json).map_err(corrupt)?;
+            (Table::Pieces, piece_item(user, change, &piece, written_at))
+        }
+        Kind::Session => {
+            let session: Session = serde_json::from_str(json).map_err(corrupt)?;
+            (Table::Sessions, session_item(user, change, &session, written_at))
+        }
+        Kind::Conflict => return Ok(None),
+    };
+    Ok(Some((table, item)))
+}
+
+fn piece_item(user: &UserId, change: &Changed, piece: &Piece, written_at: UnixMillis) -> Item {
+    let mut item = Item::new();
+    for name in piece.names() {
+        let value = match piece.get(name) {
+            Value::Null => continue,
+            Value::Flag(flag) => Attribute::Bool(flag),
+            Value::Text(text) => Attribute::S(text),
+            Value::Json(json) => unknown(json.as_str()),
+        };
+        item.insert(name.to_owned(), value);
+    }
+    let text = |text: String| Attribute::S(text);
+    item.extend([
+        ("userId".to_owned(), text(user.as_str().to_owned())),
+        ("pieceId".to_owned(), text(change.key.id.to_string())),
+        ("createdAt".to_owned(), text(app_time(piece.created_at))),
+        ("modifiedAt".to_owned(), text(app_time(change.modified_at))),
+        ("lastSyncedAt".to_owned(), text(written_at.to_string())),
+        ("version".to_owned(), Attribute::N(version(change.version).to_string())),
+        ("locallyModified".to_owned(), Attribute::Bool(false)),
+    ]);
+    item
+}
+
+fn session_item(
+    user: &UserId,
+    change: &Changed,
+    session: &Session,
+    written_at: UnixMillis,
+) -> Item {
+    let mut item: Item =
+        session.unknown.iter().map(|(name, json)| (name.clone(), unknown(json.as_str()))).collect();
+    let (id, started_at) = (change.key.id.to_string(), app_time(session.started_at));
+    let mut put = |name: &str, text: String| item.insert(name.to_owned(), Attribute::S(text));
+    put("pk", format!("USER#{}", user.as_str()));
+    put("sk", format!("SESSION#{started_at}#{id}"));
+    put("userId", user.as_str().to_owned());
+    put("sessionId", id);
+    put("pieceId", session.piece_id.to_string());
+    put("startedAt", started_at);
+    put("createdAt", app_time(session.created_at));
+    put("syncedAt", written_at.to_string());
+    if let Some(at) = session.ended_at {
+        put("endedAt", app_time(at));
+    }
+    if let Some(source) = session.ended_at_source {
+        put("endedAtSource", source.as_str().to_owned());
+    }
+    item
+}
+
+/// The number that an item gets in place of version k.
+///
+/// Phones hold `k·2^32` and something, each its own, and take over only what has a greater number.
+/// This one is above every number of version k, so that all phones come to hold one number again
+/// and see each other's edits.
+fn version(version: u32) -> u64 {
+    WireVersion::issue(version.saturating_add(1), 0).0
+}
+
+/// A time as the app sends it: without milliseconds where there are none.
+fn app_time(at: UnixMillis) -> String {
+    let text = at.to_string();
+    text.strip_suffix(".000Z").map_or(text.clone(), |secs| format!("{secs}Z"))
+}
+
+/// An unknown key; it was JSON when it was taken in.
+fn unknown(json: &str) -> Attribute {
+    Attribute::of_json(json).unwrap_or_else(|| Attribute::S(json.to_owned()))
+}

@@ -1,0 +1,41 @@
+//! Moving from the earlier server's DynamoDB tables into haumana-sync, and back.
+//!
+//! [`import`] takes every item that a [`Source`] gives into an engine: DynamoDB's export on disk
+//! ([`ExportFolder`]) or the live tables ([`LiveTable`]). It keeps no state of its own: what was
+//! taken from an item stands with the record, so that a run can be stopped at any moment and
+//! repeated at any time. [`export_user`] writes live records into a [`Sink`] in the earlier
+//! server's shape.
+//!
+//! The two programs, `haumana-import` and `haumana-export-legacy`, are thin; see `docs/import.md`.
+//!
+//! **Invariant:** the only scans are of the earlier server's tables.
+//! **Invariant:** nothing here writes records but through [`haumana_sync::Engine::take_over`].
+
+mod attribute;
+mod batch_write;
+pub mod command;
+mod dry_run;
+mod error;
+mod export_folder;
+mod folder_sink;
+mod import;
+mod item;
+mod legacy;
+mod live;
+mod report;
+mod scan;
+mod source;
+
+pub use attribute::{Attribute, Item};
+pub use batch_write::LiveTables;
+pub use dry_run::DryRun;
+pub use error::{Error, ErrorKind, Result, chain};
+pub use export_folder::ExportFolder;
+pub use folder_sink::FolderSink;
+pub use import::{Watch, import};
+pub use item::{Refused, Table, read};
+pub use legacy::{Exported, Sink, export_user, item_of};
+pub use live::Service;
+pub use report::{Counts, Outcome, Place, Report};
+pub use scan::{LiveTable, ScanOptions};
+pub use source::{Chain, Found, Source};
