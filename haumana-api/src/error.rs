@@ -49,8 +49,17 @@ pub(crate) enum Failure {
     Engine(engine::Error),
     /// The user directory said no.
     Directory(DirectoryError),
+    /// The host's time for this request is up.
+    OutOfTime,
     /// A mistake of ours.
     Panicked,
+}
+
+/// The reply of a host that cannot answer in time: 503 `unavailable`, with `Retry-After`.
+///
+/// What was asked may have been done; asking again is harmless.
+pub fn out_of_time() -> Response {
+    Failure::OutOfTime.into_response()
 }
 
 /// What a client is told, and what the log is told beside it.
@@ -156,6 +165,7 @@ impl Failure {
                 DirectoryErrorKind::Unavailable => unavailable("try again later", "directory"),
                 DirectoryErrorKind::Refused => internal("directory"),
             },
+            Self::OutOfTime => unavailable("try again later", "out_of_time"),
             Self::Panicked => internal("panic"),
         };
         Answer { status, code, message, reason }
@@ -265,7 +275,8 @@ mod tests {
             Failure::TooLarge | Failure::ExportTooLarge => {}
             Failure::BrokenBody | Failure::SlowBody => {}
             Failure::BadRequest(_) | Failure::BadImport(_) => {}
-            Failure::Engine(_) | Failure::Directory(_) | Failure::Panicked => {}
+            Failure::Engine(_) | Failure::Directory(_) => {}
+            Failure::OutOfTime | Failure::Panicked => {}
         };
         let failures = vec![
             Failure::Unauthorized(Rejection::NoToken),
@@ -286,6 +297,7 @@ mod tests {
             Failure::BadRequest(BadRequest::Operation),
             Failure::Directory(DirectoryError::new("put", DirectoryErrorKind::Unavailable)),
             Failure::Directory(DirectoryError::new("put", DirectoryErrorKind::Refused)),
+            Failure::OutOfTime,
             Failure::Panicked,
         ];
         failures.iter().for_each(listed);

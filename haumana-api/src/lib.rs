@@ -27,6 +27,9 @@
 //! let service: axum::Router = axum::Router::new().nest("/sync-api", haumana_api::router(api));
 //! ```
 //!
+//! A reply to a sync carries what it came to in its extensions, as
+//! [`Counts`](haumana_sync::wire::app::Counts), for hosts that count.
+//!
 //! **Invariant:** no request reaches the engine without a user that [`Auth`] vouches for.
 //! **Invariant:** no token, e-mail address, user id, title or lyric is ever logged.
 
@@ -56,6 +59,7 @@ mod system;
 
 pub use auth::{Auth, AuthError, StaticVerifier, Verifier};
 pub use cors::Origin;
+pub use error::out_of_time;
 #[cfg(feature = "https")]
 pub use https::{AddressError, HttpFetch};
 pub use key_cache::{Fetch, FetchError, Fetched, KeyCache, KeysUnavailable};

@@ -39,6 +39,9 @@ impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let mut response = json(StatusCode::OK, self.json);
         response.extensions_mut().insert(Notes { counts: self.counts, ..Notes::default() });
+        if let Some(counts) = self.counts {
+            response.extensions_mut().insert(counts);
+        }
         response
     }
 }

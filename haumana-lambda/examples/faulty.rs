@@ -1,0 +1,53 @@
+//! A function with calls that go wrong, for the tests: `/panic` panics, `/hang` never answers and
+//! `/freeze` keeps the thread besides. Everything else is the API, in memory.
+
+use axum::Router;
+use axum::routing::get;
+use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom};
+use haumana_lambda::event::Replies;
+use haumana_lambda::function::Function;
+use haumana_lambda::{REPLY_BYTES, REQUEST_BYTES, serve};
+use haumana_store_dynamo::RequestDeadline;
+use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::store::{Generation, MemoryStore};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+fn main() -> ExitCode {
+    serve(|| {
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let engine_config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+        let store = Arc::new(MemoryStore::new());
+        let engine = Engine::new(store, clock.clone(), random.clone(), engine_config);
+        let config = ApiConfig {
+            request_limit_bytes: REQUEST_BYTES,
+            reply_limit_bytes: REPLY_BYTES,
+            exports: Exports::Bounded,
+            cors_origins: vec![],
+            body_timeout: Duration::from_secs(1),
+        };
+        let engine = Arc::new(engine);
+        let api = Api { engine, auth: Auth::Trusted, accounts: None, random, config };
+        Ok(Function {
+            router: haumana_api::router_beside(api, routes()),
+            replies: Replies::Binary,
+            clock,
+            deadline: Arc::new(RequestDeadline::new()),
+            store: None,
+            is_warm: AtomicBool::new(false),
+        })
+    })
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/panic", get(panics))
+        .route("/hang", get(std::future::pending::<()>))
+        .route("/freeze", get(async || std::thread::sleep(Duration::from_secs(3600))))
+}
+
+async fn panics() {
+    panic!("on purpose");
+}

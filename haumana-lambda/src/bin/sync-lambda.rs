@@ -1,0 +1,8 @@
+//! Everything that new clients call; see docs/protocol.md.
+
+use haumana_lambda::{Calls, run_function};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    run_function(Calls::StoreAndDirectory)
+}

@@ -1,0 +1,151 @@
+//! From an event of API Gateway (REST, proxy integration) to a request, and from a response back.
+
+use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
+use aws_lambda_events::encodings;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::{Request, Response};
+use lambda_http::request::LambdaRequest;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Which replies a gateway passes on as they are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replies {
+    /// Text, and base64, which it decodes: its binary media types are `*/*`.
+    Binary,
+    /// Text alone. Base64 would reach the client as it is.
+    Text,
+}
+
+/// An event that is not what API Gateway sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAnEvent;
+
+impl std::fmt::Display for NotAnEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The event holds people's data, so nothing of it is repeated here.
+        f.write_str("the event is not a proxy request of an API Gateway REST API")
+    }
+}
+
+impl std::error::Error for NotAnEvent {}
+
+/// Makes a request of an event, with the authorizer's context from where only API Gateway can have
+/// put it.
+///
+/// # Errors
+///
+/// [`NotAnEvent`] if it is none.
+pub fn read_request(event: &RawValue) -> Result<(Request<Body>, Value), NotAnEvent> {
+    let mut event: ApiGatewayProxyRequest =
+        serde_json::from_str(event.get()).map_err(|_| NotAnEvent)?;
+    // The address is the same in every stage.
+    event.request_context.stage = None;
+    let is_decodable = !event.is_base64_encoded || event.body.as_deref().is_none_or(is_base64);
+    if !is_decodable || event.path.as_deref().is_none_or(str::is_empty) {
+        return Err(NotAnEvent);
+    }
+    let context = event.request_context.authorizer.fields.clone().into_iter().collect();
+    let (head, body) = Request::from(LambdaRequest::ApiGatewayV1(event)).into_parts();
+    let body = match body {
+        encodings::Body::Text(text) => Body::from(text),
+        encodings::Body::Binary(bytes) => Body::from(bytes),
+        _ => Body::empty(),
+    };
+    Ok((Request::from_parts(head, body), Value::Object(context)))
+}
+
+fn is_base64(text: &str) -> bool {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).is_ok()
+}
+
+/// Makes the answer to an event of a response.
+///
+/// Text goes as it is, quoted in JSON, where that is smaller than base64 or the only way;
+/// everything else as base64.
+pub async fn write_response(response: Response<Body>, replies: Replies) -> ApiGatewayProxyResponse {
+    let (mut head, body) = response.into_parts();
+    // The router's bodies are in memory, or end with an error that cuts the connection elsewhere.
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    // Of what is sent, not of what the quoting makes of it: API Gateway counts for itself.
+    head.headers.remove(CONTENT_LENGTH);
+    // Nobody who only takes text was asked whether they take gzip.
+    let form = match head.headers.contains_key(CONTENT_ENCODING) {
+        true => Form::Base64,
+        false if replies == Replies::Text => Form::Text,
+        false => Form::Shorter,
+    };
+    let mut answer = ApiGatewayProxyResponse::default();
+    answer.status_code = i64::from(head.status.as_u16());
+    answer.multi_value_headers = head.headers;
+    answer.body = Some(write_body(body, form));
+    answer.is_base64_encoded = matches!(answer.body, Some(encodings::Body::Binary(_)));
+    answer
+}
+
+/// How a body goes into the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Text,
+    Base64,
+    Shorter,
+}
+
+fn write_body(body: Bytes, form: Form) -> encodings::Body {
+    let text = match String::from_utf8(body.into()) {
+        Ok(text) => text,
+        Err(error) => return encodings::Body::Binary(error.into_bytes()),
+    };
+    let is_text = match form {
+        Form::Text => true,
+        Form::Base64 => false,
+        Form::Shorter => quoted_len(&text) <= text.len().div_ceil(3) * 4,
+    };
+    if is_text { encodings::Body::Text(text) } else { encodings::Body::Binary(text.into_bytes()) }
+}
+
+/// The bytes of a text as a JSON string, without its quotes.
+fn quoted_len(text: &str) -> usize {
+    let extra = text.bytes().map(|byte| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 1,
+        0..0x20 => 5,
+        _ => 0,
+    });
+    text.len() + extra.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quoted_length_is_what_serde_writes() {
+        for text in ["", "oli", "a\"b\\c\n\r\t\u{8}\u{c}\u{1}\u{1f}\u{7f}ʻōlelo", "\u{2028}"] {
+            let quoted = serde_json::to_string(text).unwrap();
+            assert_eq!(quoted.len() - 2, quoted_len(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn text_full_of_quotes_goes_as_base64_and_plain_text_does_not() {
+        let is_text = |text: &str, form| {
+            matches!(write_body(Bytes::from(text.to_owned()), form), encodings::Body::Text(_))
+        };
+
+        let (error, quotes) = (r#"{"error":"no token","code":"unauthorized"}"#, "\"".repeat(100));
+        assert!(is_text(error, Form::Shorter));
+        assert!(!is_text(&quotes, Form::Shorter));
+        assert!(is_text(&quotes, Form::Text));
+        assert!(!is_text(error, Form::Base64));
+    }
+
+    #[test]
+    fn what_api_gateway_never_sends_is_no_event() {
+        for event in ["{}", "null", "[]", r#"{"httpMethod":"GET"}"#, "\"x\"", "7"] {
+            let event = RawValue::from_string(event.to_owned()).unwrap();
+            assert!(read_request(&event).is_err(), "{event}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Where the functions' log lines go: standard output, one JSON object a line.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The level of our own lines if the environment names none.
+pub const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
+
+/// Begins to log. A second call changes nothing.
+///
+/// Only our own crates follow `level`. The runtime prints whole events at its most talkative
+/// level, tokens and lyrics included, and libraries below it print requests, so no setting can make
+/// any of them say more than warnings, and the runtime only that it failed.
+pub fn start(level: LevelFilter) {
+    let ours = ["haumana_api", "haumana_sync", "haumana_store_dynamo", "haumana_lambda"];
+    let targets =
+        ours.iter().fold(Targets::new().with_default(LevelFilter::OFF), |targets, name| {
+            targets.with_target(*name, level)
+        });
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_ansi(false)
+        .with_writer(std::io::stdout);
+    let _ = tracing_subscriber::registry().with(lines).with(targets).try_init();
+}

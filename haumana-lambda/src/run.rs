@@ -1,0 +1,219 @@
+//! From the environment to the runtime's loop.
+
+use crate::environment::{EnvironmentError, Lookup, optional, required};
+use crate::event::Replies;
+use crate::function::Function;
+use crate::logs;
+use crate::settings::{self, ApiSettings};
+use haumana_api::directory::{Accounts, UserDirectory};
+use haumana_api::{
+    Api, ApiConfig, Auth, Exports, Fetch, HttpFetch, IssuerConfig, OidcVerifier, SystemClock,
+    SystemRandom, Verifier, limits,
+};
+use haumana_directory_cognito::sdk::config as cognito;
+use haumana_directory_cognito::{CognitoDirectory, CognitoOptions};
+use haumana_store_dynamo::{
+    Columns, Credentials, DynamoOptions, DynamoStore, RequestDeadline, Retry,
+};
+use haumana_sync::Store;
+use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::store::{Generation, MemoryStore};
+use lambda_http::lambda_runtime::{LambdaEvent, Runtime, service_fn};
+use serde_json::Value;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// LAMBDA: an event has at most 6 MB, and a body in it is base64, four bytes for three.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
+pub const REQUEST_BYTES: usize = 4_500_000;
+/// Leaves 5 MB after base64, with room for headers below Lambda's 6 MB.
+pub const REPLY_BYTES: usize = 3_750_000;
+/// Leaves 5 MB if every byte is one that JSON quotes.
+pub const TEXT_REPLY_BYTES: usize = 2_500_000;
+/// A body is here in whole before the function is called.
+const BODY_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long the user directory may take; it is asked once or twice.
+const DIRECTORY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What stands behind a function's calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Calls {
+    /// The tables.
+    Store,
+    /// The tables, and the user directory, from which erased users disappear.
+    StoreAndDirectory,
+    /// The user directory alone, and the keys of who issues tokens.
+    SignIn,
+}
+
+/// Runs a function of the API until Lambda ends it.
+pub fn run_function(calls: Calls) -> ExitCode {
+    serve(|| function(&of_process, calls))
+}
+
+/// Runs what `make` makes, until Lambda ends it.
+pub fn serve(make: impl FnOnce() -> Result<Function, Box<dyn Error + Send + Sync>>) -> ExitCode {
+    run(async {
+        let function = Arc::new(make()?);
+        let answer = service_fn(move |event: LambdaEvent<_>| {
+            let function = Arc::clone(&function);
+            async move { function.answer(event).await.map_err(|not| not.to_string()) }
+        });
+        Runtime::new(answer).run().await
+    })
+}
+
+/// Runs the authorizer until Lambda ends it.
+pub fn run_authorizer() -> ExitCode {
+    run(async {
+        let verifier = Arc::new(verifier(&of_process)?);
+        let answer = service_fn(move |event: LambdaEvent<Value>| {
+            let verifier = Arc::clone(&verifier);
+            async move {
+                let permission = haumana_api::authorizer::authorize(&*verifier, &event.payload);
+                permission.await.map_err(|refused| refused.to_string())
+            }
+        });
+        Runtime::new(answer).run().await
+    })
+}
+
+/// One thread: Lambda gives a function one event at a time, and starting threads takes longer than
+/// most answers.
+fn run(work: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>>) -> ExitCode {
+    let done = settings::log_level(&of_process).map_err(Into::into).and_then(|level| {
+        logs::start(level);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(work)
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn of_process(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error + Send + Sync>> {
+    let deadline = Arc::new(RequestDeadline::new());
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let (store, engine_config, cors_origins) = match calls {
+        Calls::SignIn => (None, no_tables(), settings::cors_origins(lookup)?),
+        Calls::Store | Calls::StoreAndDirectory => {
+            let settings = ApiSettings::read(lookup)?;
+            let store = DynamoStore::open(store_options(lookup, &settings, Arc::clone(&deadline))?);
+            (Some(Arc::new(store)), settings.engine, settings.cors_origins)
+        }
+    };
+    let behind: Arc<dyn Store> = match &store {
+        Some(store) => Arc::<DynamoStore>::clone(store),
+        None => Arc::new(MemoryStore::new()),
+    };
+    let engine = Engine::new(behind, clock.clone(), random.clone(), engine_config);
+    let replies = settings::replies(lookup)?;
+    let reply_limit_bytes = match replies {
+        Replies::Binary => REPLY_BYTES,
+        Replies::Text => TEXT_REPLY_BYTES,
+    };
+    let config = ApiConfig {
+        request_limit_bytes: REQUEST_BYTES,
+        reply_limit_bytes,
+        exports: Exports::Bounded,
+        cors_origins,
+        body_timeout: BODY_TIMEOUT,
+    };
+    let accounts = accounts(lookup, calls)?;
+    let api = Api { engine: Arc::new(engine), auth: Auth::Trusted, accounts, random, config };
+    let router = haumana_api::router(api);
+    let is_warm = AtomicBool::new(false);
+    Ok(Function { router, replies, clock, deadline, store, is_warm })
+}
+
+/// What an engine is told that nobody asks anything.
+fn no_tables() -> EngineConfig {
+    EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS }
+}
+
+fn store_options(
+    lookup: Lookup<'_>,
+    settings: &ApiSettings,
+    deadline: Arc<RequestDeadline>,
+) -> Result<DynamoOptions, EnvironmentError> {
+    let (region, credentials) = aws(lookup)?;
+    let retention = u64::try_from(settings.engine.retention_ms).unwrap_or_default();
+    Ok(DynamoOptions {
+        prefix: settings.table_prefix.clone(),
+        region,
+        endpoint: endpoint(lookup, "AWS_ENDPOINT_URL_DYNAMODB"),
+        credentials,
+        columns: Columns::of_the_app(),
+        history_ttl: Duration::from_millis(retention),
+        retry: Retry::interactive(),
+        deadline,
+        http: None,
+    })
+}
+
+/// LAMBDA: these three are always in the environment, and stay good for as long as it lives.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>
+fn aws(lookup: Lookup<'_>) -> Result<(String, Credentials), EnvironmentError> {
+    let credentials = Credentials {
+        access_key: required(lookup, "AWS_ACCESS_KEY_ID")?,
+        secret_key: required(lookup, "AWS_SECRET_ACCESS_KEY")?,
+        session_token: optional(lookup, "AWS_SESSION_TOKEN"),
+    };
+    Ok((required(lookup, "AWS_REGION")?, credentials))
+}
+
+fn accounts(
+    lookup: Lookup<'_>,
+    calls: Calls,
+) -> Result<Option<Accounts>, Box<dyn Error + Send + Sync>> {
+    if calls == Calls::Store {
+        return Ok(None);
+    }
+    let directory: Arc<dyn UserDirectory> = Arc::new(CognitoDirectory::new(pool_options(lookup)?));
+    let sign_in = match calls {
+        Calls::SignIn => Some(Arc::new(verifier(lookup)?) as Arc<dyn Verifier>),
+        Calls::Store | Calls::StoreAndDirectory => None,
+    };
+    Ok(Some(Accounts { directory, sign_in }))
+}
+
+fn pool_options(lookup: Lookup<'_>) -> Result<CognitoOptions, EnvironmentError> {
+    let user_pool_id = required(lookup, "HAUMANA_USER_POOL_ID")?;
+    let (region, given) = aws(lookup)?;
+    let Credentials { access_key, secret_key, session_token } = given;
+    let credentials =
+        cognito::Credentials::new(access_key, secret_key, session_token, None, "environment");
+    Ok(CognitoOptions {
+        region,
+        user_pool_id,
+        credentials: cognito::SharedCredentialsProvider::new(credentials),
+        timeout: DIRECTORY_TIMEOUT,
+        endpoint: endpoint(lookup, "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"),
+    })
+}
+
+/// An address other than Amazon's, for all services or for one, as the AWS SDKs name them.
+fn endpoint(lookup: Lookup<'_>, name: &'static str) -> Option<String> {
+    optional(lookup, name).or_else(|| optional(lookup, "AWS_ENDPOINT_URL"))
+}
+
+fn verifier(lookup: Lookup<'_>) -> Result<OidcVerifier, Box<dyn Error + Send + Sync>> {
+    let mut issuers: Vec<(IssuerConfig, Arc<dyn Fetch>)> = Vec::new();
+    for issuer in settings::issuers(lookup)? {
+        let fetch = HttpFetch::https_or_loopback(&issuer.key_set, limits::KEY_FETCH_TIMEOUT)?;
+        issuers.push((issuer, Arc::new(fetch)));
+    }
+    Ok(OidcVerifier::new(issuers, Arc::new(SystemClock))?)
+}

@@ -1,0 +1,179 @@
+//! The functions' settings, by the names of their environment variables.
+//!
+//! | variable | which functions | what |
+//! |---|---|---|
+//! | `HAUMANA_TABLE_PREFIX` | all but the authorizer | what the tables' names begin with |
+//! | `HAUMANA_GENERATION` | all but the authorizer | which life of the data this is; raised after a restore |
+//! | `HAUMANA_RETENTION_DAYS` | all but the authorizer | how long history is kept |
+//! | `HAUMANA_CORS_ORIGINS` | all but the authorizer | origins of web pages that may call, comma-separated; none if absent |
+//! | `HAUMANA_GOOGLE_CLIENT_IDS` | authorizer, `auth-sync-lambda` | client ids that tokens are for, comma-separated |
+//! | `HAUMANA_GOOGLE_AZP` | authorizer, `auth-sync-lambda` | client ids that may ask on their behalf; the client ids themselves if absent |
+//! | `HAUMANA_GOOGLE_KEY_SET` | authorizer, `auth-sync-lambda` | where Google's keys are; their public address if absent |
+//! | `HAUMANA_ISSUERS` | authorizer, `auth-sync-lambda` | further issuers, as JSON; none if absent |
+//! | `HAUMANA_BINARY_REPLIES` | all but the authorizer | `true` where the gateway decodes base64; replies are text if absent |
+//! | `HAUMANA_USER_POOL_ID` | `auth-sync-lambda`, `sync-lambda` | the Cognito user pool |
+//! | `HAUMANA_LOG` | all | `error`, `warn`, `info` (if absent), `debug` or `trace` |
+
+use crate::environment::{EnvironmentError, Lookup, list, number, optional, required};
+use crate::event::Replies;
+use crate::logs::DEFAULT_LEVEL;
+use haumana_api::{IssuerConfig, Origin};
+use haumana_sync::engine::EngineConfig;
+use haumana_sync::store::Generation;
+use tracing::level_filters::LevelFilter;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// What a function of the API is told.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    /// What the tables' names begin with.
+    pub table_prefix: String,
+    /// Which life of the data this is, and how long history is kept.
+    pub engine: EngineConfig,
+    /// Origins of pages that may call from a browser.
+    pub cors_origins: Vec<Origin>,
+}
+
+impl ApiSettings {
+    /// Reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvironmentError`] names the variable.
+    pub fn read(lookup: Lookup<'_>) -> Result<Self, EnvironmentError> {
+        let days = number(lookup, "HAUMANA_RETENTION_DAYS")?;
+        if days == 0 {
+            return Err(EnvironmentError::Invalid("HAUMANA_RETENTION_DAYS", "1 or more"));
+        }
+        let generation = Generation(number(lookup, "HAUMANA_GENERATION")?);
+        Ok(Self {
+            table_prefix: required(lookup, "HAUMANA_TABLE_PREFIX")?,
+            engine: EngineConfig { generation, retention_ms: i64::from(days) * DAY_MS },
+            cors_origins: cors_origins(lookup)?,
+        })
+    }
+}
+
+/// Reads whose pages may call from a browser.
+///
+/// # Errors
+///
+/// [`EnvironmentError`] names the variable.
+pub fn cors_origins(lookup: Lookup<'_>) -> Result<Vec<Origin>, EnvironmentError> {
+    let wanted = EnvironmentError::Invalid("HAUMANA_CORS_ORIGINS", "like https://example.com");
+    let origins = list(lookup, "HAUMANA_CORS_ORIGINS");
+    let origins: Option<Vec<Origin>> = origins.iter().map(|text| Origin::parse(text)).collect();
+    origins.ok_or(wanted)
+}
+
+/// Reads which replies the gateway passes on.
+///
+/// # Errors
+///
+/// [`EnvironmentError`] if it is neither `true` nor `false`.
+pub fn replies(lookup: Lookup<'_>) -> Result<Replies, EnvironmentError> {
+    match optional(lookup, "HAUMANA_BINARY_REPLIES").as_deref() {
+        Some("true") => Ok(Replies::Binary),
+        Some("false") | None => Ok(Replies::Text),
+        Some(_) => Err(EnvironmentError::Invalid("HAUMANA_BINARY_REPLIES", "true or false")),
+    }
+}
+
+/// Reads whose tokens are taken.
+///
+/// # Errors
+///
+/// [`EnvironmentError`] names the variable.
+pub fn issuers(lookup: Lookup<'_>) -> Result<Vec<IssuerConfig>, EnvironmentError> {
+    required(lookup, "HAUMANA_GOOGLE_CLIENT_IDS")?;
+    let mut google = IssuerConfig::google(list(lookup, "HAUMANA_GOOGLE_CLIENT_IDS"));
+    let parties = list(lookup, "HAUMANA_GOOGLE_AZP");
+    if !parties.is_empty() {
+        google.authorized_parties = parties;
+    }
+    if let Some(key_set) = optional(lookup, "HAUMANA_GOOGLE_KEY_SET") {
+        google.key_set = key_set;
+    }
+    let mut issuers = vec![google];
+    if let Some(more) = optional(lookup, "HAUMANA_ISSUERS") {
+        let more = IssuerConfig::read_all(&more)
+            .map_err(|_| EnvironmentError::Invalid("HAUMANA_ISSUERS", "a JSON list of issuers"))?;
+        issuers.extend(more);
+    }
+    Ok(issuers)
+}
+
+/// Reads how much is logged.
+///
+/// # Errors
+///
+/// [`EnvironmentError`] if it is no level.
+pub fn log_level(lookup: Lookup<'_>) -> Result<LevelFilter, EnvironmentError> {
+    let Some(level) = optional(lookup, "HAUMANA_LOG") else { return Ok(DEFAULT_LEVEL) };
+    level
+        .parse()
+        .map_err(|_| EnvironmentError::Invalid("HAUMANA_LOG", "error, warn, info, debug or trace"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(name: &str) -> Option<String> {
+        let value = match name {
+            "HAUMANA_TABLE_PREFIX" => "haumana-dev-",
+            "HAUMANA_GENERATION" => "3",
+            "HAUMANA_RETENTION_DAYS" => "90",
+            "HAUMANA_CORS_ORIGINS" => "https://haumana.example",
+            "HAUMANA_GOOGLE_CLIENT_IDS" => "web, ios",
+            "HAUMANA_GOOGLE_AZP" => "ios",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    fn without(missing: &str) -> impl Fn(&str) -> Option<String> {
+        move |name| lookup(name).filter(|_| name != missing)
+    }
+
+    #[test]
+    fn each_required_variable_is_named_when_it_is_missing() {
+        for name in ["HAUMANA_TABLE_PREFIX", "HAUMANA_GENERATION", "HAUMANA_RETENTION_DAYS"] {
+            let error = ApiSettings::read(&without(name)).unwrap_err();
+            assert_eq!(EnvironmentError::Missing(name), error);
+        }
+        let name = "HAUMANA_GOOGLE_CLIENT_IDS";
+        assert_eq!(EnvironmentError::Missing(name), issuers(&without(name)).unwrap_err());
+    }
+
+    #[test]
+    fn settings_are_read_as_they_stand() {
+        let settings = ApiSettings::read(&lookup).unwrap();
+
+        assert_eq!("haumana-dev-", settings.table_prefix);
+        assert_eq!(Generation(3), settings.engine.generation);
+        assert_eq!(haumana_sync::engine::RETENTION_MS, settings.engine.retention_ms);
+        assert_eq!(1, settings.cors_origins.len());
+    }
+
+    #[test]
+    fn client_ids_and_authorized_parties_are_lists() {
+        let issuers = issuers(&lookup).unwrap();
+
+        let [google] = issuers.as_slice() else { panic!("one issuer") };
+        assert_eq!(vec!["web".to_owned(), "ios".to_owned()], google.audiences);
+        assert_eq!(vec!["ios".to_owned()], google.authorized_parties);
+        assert_eq!(IssuerConfig::GOOGLE_KEY_SET, google.key_set);
+    }
+
+    #[test]
+    fn a_retention_of_no_days_is_refused() {
+        let zero = |name: &str| match name {
+            "HAUMANA_RETENTION_DAYS" => Some("0".to_owned()),
+            _ => lookup(name),
+        };
+
+        assert!(ApiSettings::read(&zero).is_err());
+    }
+}

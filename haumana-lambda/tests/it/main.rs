@@ -1,0 +1,15 @@
+//! The functions as they are: their programs, behind a Lambda Runtime API and a gateway, on a
+//! DynamoDB emulator.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod authorizer;
+mod faults;
+mod phones;
+mod start;
+mod world;

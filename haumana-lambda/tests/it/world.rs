@@ -1,0 +1,139 @@
+//! Everything that stands around the functions, made anew for each test.
+
+use haumana_lambda::testing::{
+    CLIENT_ID, Function, Gateway, Google, HttpReply, HttpRequest, Pool, RuntimeApi,
+};
+use haumana_store_dynamo::testing::{Tables, endpoint};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The functions' programs: those of this build, or those in the folder that the variable names,
+/// each as `<name>/bootstrap` (as they are deployed).
+pub(crate) fn program(name: &str) -> PathBuf {
+    match std::env::var_os("HAUMANA_LAMBDA_FOLDER") {
+        Some(folder) => Path::new(&folder).join(name).join("bootstrap"),
+        None => match name {
+            "sync-pieces-lambda" => env!("CARGO_BIN_EXE_sync-pieces-lambda").into(),
+            "sync-sessions-lambda" => env!("CARGO_BIN_EXE_sync-sessions-lambda").into(),
+            "sync-lambda" => env!("CARGO_BIN_EXE_sync-lambda").into(),
+            "auth-sync-lambda" => env!("CARGO_BIN_EXE_auth-sync-lambda").into(),
+            "google-token-authorizer" => env!("CARGO_BIN_EXE_google-token-authorizer").into(),
+            _ => panic!("there is no function {name}"),
+        },
+    }
+}
+
+/// The API, and what is behind it.
+pub(crate) struct World {
+    pub(crate) google: Google,
+    pub(crate) pool: Pool,
+    pub(crate) gateway: Gateway,
+    pub(crate) authorizer: Arc<RuntimeApi>,
+    pub(crate) functions: Vec<Arc<RuntimeApi>>,
+    environment: Vec<(String, String)>,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        Self::logging("info").await
+    }
+
+    pub(crate) async fn logging(level: &str) -> Self {
+        let (google, pool) = (Google::start().await.unwrap(), Pool::start().await.unwrap());
+        // The first test on a machine builds the emulator, which blocks for minutes.
+        let dynamodb = tokio::task::spawn_blocking(endpoint).await.unwrap();
+        let tables = Tables::create().await;
+        let mut environment = environment(&google, &pool, tables.prefix());
+        environment.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.to_owned()));
+        environment.push(("HAUMANA_LOG".to_owned(), level.to_owned()));
+        let function = async |name: &str| {
+            let (program, environment) = (program(name), environment.clone());
+            let function = Function { program, environment, timeout: Duration::from_secs(29) };
+            Arc::new(RuntimeApi::start(function).await.unwrap())
+        };
+        let authorizer = function("google-token-authorizer").await;
+        let pieces = function("sync-pieces-lambda").await;
+        let sessions = function("sync-sessions-lambda").await;
+        let sync = function("sync-lambda").await;
+        let auth_sync = function("auth-sync-lambda").await;
+        let gateway = Gateway::new(Arc::clone(&authorizer), Duration::from_secs(300))
+            .route("/pieces", &pieces)
+            .route("/pieces/", &sync)
+            .route("/sessions", &sessions)
+            .route("/sync", &sync)
+            .route("/conflicts", &sync)
+            .route("/users/", &sync)
+            .open_route("/auth/sync", &auth_sync)
+            .open_route("/limits", &sync)
+            .open_route("/health", &sync)
+            .open_route("/openapi.json", &sync);
+        let functions = vec![pieces, sessions, sync, auth_sync];
+        Self { google, pool, gateway, authorizer, functions, environment }
+    }
+
+    /// A `sync-pieces-lambda` behind a gateway that passes on text alone, on the same tables.
+    pub(crate) async fn text_function(&self) -> RuntimeApi {
+        let mut environment = self.environment.clone();
+        environment.retain(|(name, _)| name != "HAUMANA_BINARY_REPLIES");
+        let (program, timeout) = (program("sync-pieces-lambda"), Duration::from_secs(29));
+        RuntimeApi::start(Function { program, environment, timeout }).await.unwrap()
+    }
+
+    /// Sends JSON with the token of `sub`.
+    pub(crate) async fn post(&self, sub: &str, path: &str, body: &Value) -> (u16, Value) {
+        let request = request("POST", path, Some(&self.google.token(sub)), body);
+        read(&self.gateway.request(&request).await)
+    }
+
+    /// Asks for something with the token of `sub`.
+    pub(crate) async fn get(&self, sub: &str, path: &str) -> (u16, Value) {
+        let request = request("GET", path, Some(&self.google.token(sub)), &Value::Null);
+        read(&self.gateway.request(&request).await)
+    }
+
+    /// Everything that all functions ever printed.
+    pub(crate) fn output(&self) -> String {
+        let all = self.functions.iter().chain([&self.authorizer]);
+        all.map(|function| function.output()).collect()
+    }
+}
+
+/// The variables that the stack sets, and Lambda's own.
+pub(crate) fn environment(google: &Google, pool: &Pool, prefix: &str) -> Vec<(String, String)> {
+    let variables = [
+        ("HAUMANA_TABLE_PREFIX", prefix),
+        ("HAUMANA_GENERATION", "0"),
+        ("HAUMANA_RETENTION_DAYS", "90"),
+        ("HAUMANA_GOOGLE_CLIENT_IDS", CLIENT_ID),
+        ("HAUMANA_GOOGLE_KEY_SET", google.key_set()),
+        ("HAUMANA_USER_POOL_ID", "us-west-2_test"),
+        ("HAUMANA_BINARY_REPLIES", "true"),
+        ("AWS_REGION", "us-west-2"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", pool.address()),
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
+pub(crate) fn request(method: &str, path: &str, token: Option<&str>, body: &Value) -> HttpRequest {
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    headers.extend(token.map(|token| ("authorization".to_owned(), format!("Bearer {token}"))));
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    HttpRequest { method: method.to_owned(), path: path.to_owned(), headers, body }
+}
+
+pub(crate) fn read(reply: &HttpReply) -> (u16, Value) {
+    (reply.status, serde_json::from_slice(&reply.body).unwrap_or(Value::Null))
+}
+
+/// A piece as the app on people's phones sends it.
+pub(crate) fn piece(id: &str, sub: &str, title: &str, lyrics: &str) -> Value {
+    json!({
+        "pieceId": id, "userId": sub, "title": title, "category": "oli", "lyrics": lyrics,
+        "includeInPractice": true, "isFavorite": false, "createdAt": "2026-06-18T12:00:00Z",
+        "modifiedAt": "2026-06-18T12:00:00Z", "version": 1, "locallyModified": true,
+    })
+}
