@@ -1,9 +1,10 @@
 //! `POST /pieces`: pushes from the phones' app. What comes back is in `app_pull`.
 
 use super::app_plan::{copy_of, plan};
+use super::apply::apply;
 use super::bases::needed;
 use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry, live_term};
-use super::edit::{Applied, Bases, Edit, Setting, apply};
+use super::edit::{Applied, Bases, Edit, Setting};
 use super::record::PieceRecord;
 use super::{Engine, Error, ErrorKind, Result, Room, check_state};
 use crate::digest::Digest;

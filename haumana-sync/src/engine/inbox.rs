@@ -1,8 +1,9 @@
 //! The inbox: values that lost and wait for a person; and history.
 
+use super::apply::apply;
 use super::bases::fields;
 use super::commit::{Draft, OldFacts, Stopped, StoredConflict, gave_up};
-use super::edit::{Against, Change, Edit, apply};
+use super::edit::{Against, Change, Edit};
 use super::record::{HistoryMeta, PieceRecord, parse, to_json};
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, Kind, RecordId, UserId};

@@ -6,6 +6,7 @@
 mod app_plan;
 mod app_pull;
 mod app_sync;
+mod apply;
 mod bases;
 mod commit;
 mod cursor;

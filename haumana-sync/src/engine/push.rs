@@ -1,8 +1,9 @@
 //! Pushes of new clients: they name their base and what they changed.
 
+use super::apply::apply;
 use super::bases::needed;
 use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
-use super::edit::{Against, Bases, Change, Edit, Setting, apply};
+use super::edit::{Against, Bases, Change, Edit, Setting};
 use super::meta::AtVersion;
 use super::push_session::join_push;
 use super::record::PieceRecord;

@@ -1,0 +1,125 @@
+//! What an edit leaves behind: the new version, history, sides, and what is known by it later.
+
+use super::Work;
+use crate::engine::edit::{Applied, Edit};
+use crate::engine::meta::{Receipt, Seen};
+use crate::engine::record::{HistoryMeta, PieceRecord, superseded, to_json};
+use crate::limits;
+use crate::record::field_spec;
+use crate::store::{Envelope, HistoryEntry, HistoryKey};
+use crate::wire::Refusal;
+
+impl Work {
+    pub(super) fn finish(
+        mut self,
+        old: Option<(&Envelope, &PieceRecord)>,
+        edit: &Edit,
+    ) -> Result<Applied, Refusal> {
+        let now = self.setting.now;
+        let mut history = Vec::new();
+        if self.raised || !self.changed.is_empty() {
+            if let Some((envelope, record)) = old {
+                let (device, changed) = (record.meta.device.clone(), record.meta.changed.clone());
+                history.push(superseded(envelope, device, changed, now));
+            }
+            self.raise(edit);
+        }
+        for lost in &mut self.lost {
+            lost.version = self.record.version;
+        }
+        let side = self.keep_side(edit, &mut history);
+        self.keep_receipt(edit, side);
+        self.keep_seen(edit);
+        let writes = self.noted || self.record.version != self.old_version;
+        let envelope = self.record.close();
+        if limits::RECORD_BYTES < envelope.content.len() {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(Applied { record: self.record, envelope, history, lost: self.lost, writes })
+    }
+
+    fn raise(&mut self, edit: &Edit) {
+        let skipped = (self.old_version + 1, self.new_version - 1);
+        if skipped.0 <= skipped.1 && !self.record.meta.foreign.contains(&skipped) {
+            self.record.meta.foreign.push(skipped);
+        }
+        self.record.version = self.new_version;
+        self.record.modified_at = self.setting.now;
+        self.record.meta.generation = self.setting.generation;
+        self.record.meta.device = edit.device.clone();
+        self.record.meta.changed = std::mem::take(&mut self.changed);
+    }
+
+    /// Keeps what was pushed and is in no version as it came: bases of later pushes, and losers.
+    fn keep_side(&mut self, edit: &Edit, history: &mut Vec<HistoryEntry>) -> Option<HistoryKey> {
+        if self.side.is_empty() {
+            return None;
+        }
+        self.record.meta.sides += 1;
+        self.noted = true;
+        let version = self.record.version;
+        let key = HistoryKey { key: self.record.key(), version, side: self.record.meta.sides };
+        let mut reasons = Vec::new();
+        for lost in self.lost.iter_mut().filter(|lost| lost.at.is_none()) {
+            if let Some(field) = &lost.field {
+                lost.at = Some(key);
+                reasons.push((field.clone(), lost.reason));
+            }
+        }
+        let meta = HistoryMeta {
+            at: self.setting.now,
+            device: edit.device.clone(),
+            changed: self.side.keys().cloned().collect(),
+            lost: reasons,
+            deleted: false,
+        };
+        history.push(HistoryEntry {
+            key,
+            at: self.setting.now,
+            content: to_json(&self.side),
+            meta: to_json(&meta),
+        });
+        Some(key)
+    }
+
+    fn keep_receipt(&mut self, edit: &Edit, side: Option<HistoryKey>) {
+        let (Some(draft), Some(pushed)) = (edit.receipt, &edit.whole) else {
+            return;
+        };
+        let result = self.record.piece.as_ref();
+        let is_same = |name: &str| result.is_some_and(|result| result.is_same(pushed, name));
+        let differs = |name: &&str| {
+            !is_same(name)
+                && !field_spec(name).app_unchanged(&pushed.get(name), self.record.app_hash(name))
+        };
+        let known = crate::record::PIECE_FIELDS.iter().map(|spec| spec.name);
+        let names: Vec<&str> = known.chain(pushed.unknown.keys().map(String::as_str)).collect();
+        let diverged = names.into_iter().filter(differs);
+        let diverged =
+            diverged.map(|name| (name.to_owned(), field_spec(name).app_hash(&pushed.get(name))));
+        let receipt = Receipt {
+            delivery: draft.delivery,
+            order: draft.order,
+            hash: draft.hash,
+            version: self.record.version,
+            base: edit.base.unwrap_or(0),
+            diverged: diverged.collect(),
+            side: side.map(|key| (key.version, key.side)),
+            at: self.setting.now,
+        };
+        self.record.meta.remember(receipt, self.setting.oldest);
+        self.noted = true;
+    }
+
+    fn keep_seen(&mut self, edit: &Edit) {
+        if edit.seen.is_empty() {
+            return;
+        }
+        let seen = &mut self.record.meta.seen;
+        seen.retain(|old| self.setting.oldest <= old.at);
+        seen.extend(edit.seen.iter().map(|hash| Seen { hash: *hash, at: self.setting.now }));
+        let surplus = seen.len().saturating_sub(limits::RECEIPTS);
+        seen.drain(..surplus);
+        self.noted = true;
+    }
+}

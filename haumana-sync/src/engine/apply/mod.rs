@@ -1,0 +1,305 @@
+//! What becomes of an edit, field by field.
+
+mod keep;
+
+use super::edit::{Against, Applied, Bases, Change, Edit, Lost, Setting};
+use super::meta::{Meta, Touch};
+use super::record::PieceRecord;
+use crate::id::RecordId;
+use crate::limits;
+use crate::merge::{Base, Reason, Side, Winner, merge_field};
+use crate::record::{Piece, Value, field_spec};
+use crate::store::{Envelope, HistoryKey, Version};
+use crate::wire::Refusal;
+use std::collections::BTreeMap;
+
+/// Applies `edit` to the piece as it stands.
+pub fn apply(
+    id: RecordId,
+    old: Option<(&Envelope, &PieceRecord)>,
+    edit: &Edit,
+    bases: &Bases,
+    setting: Setting,
+) -> Result<Applied, Refusal> {
+    let mut work = Work::begin(id, old, edit, bases, setting)?;
+    if edit.delete {
+        work.delete(edit);
+    } else {
+        for change in &edit.changes {
+            work.change(edit, change, bases);
+        }
+        work.stale(edit);
+    }
+    work.finish(old, edit)
+}
+
+struct Work {
+    record: PieceRecord,
+    setting: Setting,
+    /// The version before, 0 if there was none.
+    old_version: Version,
+    /// The version after, if the content changes.
+    new_version: Version,
+    changed: Vec<String>,
+    /// Whether the version is raised even if no field changed.
+    raised: bool,
+    /// Whether something beside the content changed.
+    noted: bool,
+    /// What was pushed and is in no version as it came.
+    side: BTreeMap<String, Value>,
+    lost: Vec<Lost>,
+    was_deleted: bool,
+}
+
+impl Work {
+    fn begin(
+        id: RecordId,
+        old: Option<(&Envelope, &PieceRecord)>,
+        edit: &Edit,
+        bases: &Bases,
+        setting: Setting,
+    ) -> Result<Self, Refusal> {
+        let record = match old {
+            Some((_, record)) => record.clone(),
+            None => PieceRecord {
+                id,
+                version: 0,
+                modified_at: setting.now,
+                piece: None,
+                meta: Meta { generation: setting.generation, ..Meta::default() },
+            },
+        };
+        let old_version = record.version;
+        let is_foreign = edit.above.is_some_and(|above| old_version < above)
+            || (old.is_some() && record.meta.generation < setting.generation);
+        let floor = old_version.max(edit.above.unwrap_or(0));
+        let leap = if is_foreign { limits::VERSION_LEAP } else { 0 };
+        // Versions above that are another life's already: see `mark_imported`.
+        let floor = record.meta.foreign_end(floor + 1).unwrap_or(floor);
+        let new_version = floor + 1 + leap;
+        if limits::VERSION < new_version {
+            return Err(Refusal::QuotaExceeded);
+        }
+        let mut work = Self {
+            was_deleted: old.is_some() && record.piece.is_none(),
+            record,
+            setting,
+            old_version,
+            new_version,
+            changed: Vec::new(),
+            raised: edit.above.is_some(),
+            noted: false,
+            side: BTreeMap::new(),
+            lost: Vec::new(),
+        };
+        if old.is_none() && !edit.delete {
+            work.create(edit);
+        } else if work.was_deleted && edit.changes.iter().any(Change::is_current) {
+            work.bring_back(edit, bases);
+        }
+        Ok(work)
+    }
+
+    /// A new piece is the push, whole.
+    fn create(&mut self, edit: &Edit) {
+        let piece = edit.whole.clone().unwrap_or_else(|| Piece::new(self.setting.now));
+        let (edited_at, claimed_at) = edit.created.unwrap_or((self.setting.now, self.setting.now));
+        let (version, device) = (self.new_version, edit.device.clone());
+        self.record.meta.created = Touch { version, edited_at, claimed_at, device };
+        self.record.piece = Some(piece);
+        self.raised = true;
+    }
+
+    /// An edit made without knowing of the delete brings the piece back, with its last content
+    /// where that is still retained.
+    fn bring_back(&mut self, edit: &Edit, bases: &Bases) {
+        cov_mark::hit!(edit_brings_a_deleted_piece_back);
+        let last =
+            HistoryKey { key: self.record.key(), version: self.record.meta.last_version, side: 0 };
+        let mut piece = edit.whole.clone().unwrap_or_else(|| Piece::new(self.setting.now));
+        match bases.get(&last) {
+            Some(fields) => {
+                for (name, value) in fields {
+                    piece.set(name, value.clone());
+                }
+            }
+            None => self.replace_forgotten(&piece, edit),
+        }
+        if let Some(created_at) = self.record.meta.last_created_at.take() {
+            piece.created_at = created_at;
+        }
+        self.record.piece = Some(piece);
+        self.record.meta.last = BTreeMap::new();
+        self.record.meta.last_version = 0;
+        self.raised = true;
+        if !edit.knows_delete {
+            self.lose_delete(edit);
+        }
+    }
+
+    /// A delete that lost against an edit.
+    fn lose_delete(&mut self, edit: &Edit) {
+        self.noted = true;
+        self.lost.push(Lost {
+            field: None,
+            kept: Value::Null,
+            lost: Value::Null,
+            base: edit.base,
+            reason: Reason::EditBeatsDelete,
+            device: edit.device.clone(),
+            version: 0,
+            at: None,
+        });
+    }
+
+    /// The last content is past its retention: the push stands for it, and what differs from the
+    /// hashes that are left counts as changed.
+    fn replace_forgotten(&mut self, piece: &Piece, edit: &Edit) {
+        for name in piece.names() {
+            let (old, new) =
+                (self.record.app_hash(name), field_spec(name).app_hash(&piece.get(name)));
+            if old == new {
+                continue;
+            }
+            let touch = match edit.changes.iter().find(|change| change.name == name) {
+                Some(change) => Touch {
+                    version: self.new_version,
+                    edited_at: change.edited_at,
+                    claimed_at: change.claimed_at,
+                    device: edit.device.clone(),
+                },
+                // An old value that nobody edited: any edit is later.
+                None => {
+                    let old = self.record.meta.touch(name).clone();
+                    Touch { version: self.new_version, device: None, ..old }
+                }
+            };
+            self.record.meta.supersede(name, old, touch, self.setting.now);
+            self.changed.push(name.to_owned());
+        }
+    }
+
+    fn delete(&mut self, edit: &Edit) {
+        let Some(piece) = &self.record.piece else {
+            return;
+        };
+        let is_unchanged = edit.base.is_some_and(|base| self.old_version <= base);
+        if !is_unchanged {
+            cov_mark::hit!(delete_loses_against_an_edit);
+            self.lose_delete(edit);
+            return;
+        }
+        cov_mark::hit!(unchanged_piece_is_deleted);
+        self.record.meta.last = Meta::hashes_of(piece);
+        self.record.meta.last_version = self.old_version;
+        self.record.meta.last_created_at = Some(piece.created_at);
+        self.record.piece = None;
+        self.raised = true;
+    }
+
+    fn change(&mut self, edit: &Edit, change: &Change, bases: &Bases) {
+        let Some(piece) = &mut self.record.piece else {
+            // Too late to bring the piece back, but kept.
+            self.side.insert(change.name.clone(), change.value.clone());
+            return;
+        };
+        let server = piece.get(&change.name);
+        let spec = field_spec(&change.name);
+        let base_value = match &change.against {
+            Against::Moved(keys) => keys.iter().find_map(|key| bases.get(key)?.get(&change.name)),
+            _ => None,
+        };
+        let empty = Value::Text(String::new());
+        let base = match &change.against {
+            Against::Unmoved => Base::Unmoved,
+            Against::Gone => Base::Gone,
+            Against::Outdated => Base::Outdated,
+            // A base text that was absent is an empty one; one that is not found is unknown.
+            Against::Moved(_) => {
+                let value = base_value.map(|value| if value.is_null() { &empty } else { value });
+                Base::Moved(value.and_then(Value::as_text))
+            }
+        };
+        let touch = self.record.meta.touch(&change.name).clone();
+        let merged = merge_field(
+            spec.class,
+            base,
+            Side { value: &server, edited_at: touch.edited_at },
+            Side { value: &change.value, edited_at: change.edited_at },
+        );
+
+        if merged.value != server {
+            let pure = merged.winner == Winner::Pushed;
+            let touched = Touch {
+                version: self.new_version,
+                edited_at: merged.edited_at,
+                claimed_at: change.claimed_at,
+                device: edit.device.clone().filter(|_| pure),
+            };
+            let old_hash = spec.app_hash(&server);
+            piece.set(&change.name, merged.value.clone());
+            self.record.meta.supersede(&change.name, old_hash, touched, self.setting.now);
+            self.changed.push(change.name.clone());
+        } else if touch.edited_at < merged.edited_at {
+            let touched = Touch { edited_at: merged.edited_at, ..touch };
+            self.record.meta.touched.insert(change.name.clone(), touched);
+            self.noted = true;
+        }
+        if merged.value != change.value {
+            self.side.insert(change.name.clone(), change.value.clone());
+        }
+        if let Some((loser, reason)) = merged.lost {
+            self.lose(edit, change, &server, merged.value, loser, reason);
+        }
+    }
+
+    fn lose(
+        &mut self,
+        edit: &Edit,
+        change: &Change,
+        server: &Value,
+        kept: Value,
+        loser: Winner,
+        reason: Reason,
+    ) {
+        let is_by_time = reason == Reason::LaterEdit || reason == Reason::TextClash;
+        let lost = if loser == Winner::Server { server } else { &change.value };
+        let reason = edit.reason.filter(|_| is_by_time).unwrap_or(reason);
+        self.noted = true;
+        self.lost.push(Lost {
+            field: Some(change.name.clone()),
+            kept,
+            lost: lost.clone(),
+            base: edit.base,
+            reason,
+            device: edit.device.clone(),
+            version: 0,
+            at: (loser == Winner::Server).then(|| self.superseded_key()),
+        });
+    }
+
+    /// What a form saved although it was old is in the version that it was opened on.
+    fn stale(&mut self, edit: &Edit) {
+        let Some(piece) = &self.record.piece else {
+            return;
+        };
+        for stale in &edit.stale {
+            cov_mark::hit!(stale_form_is_reported);
+            self.noted = true;
+            self.lost.push(Lost {
+                field: Some(stale.name.clone()),
+                kept: piece.get(&stale.name),
+                lost: stale.value.clone(),
+                base: Some(stale.version),
+                reason: Reason::StaleForm,
+                device: edit.device.clone(),
+                version: 0,
+                at: Some(HistoryKey { version: stale.version, ..self.superseded_key() }),
+            });
+        }
+    }
+
+    fn superseded_key(&self) -> HistoryKey {
+        HistoryKey { key: self.record.key(), version: self.old_version, side: 0 }
+    }
+}
