@@ -61,6 +61,11 @@ pub struct Pending {
     pub whole: Option<String>,
     /// Why the server refused it; it is not sent again until it is edited.
     pub refused: Option<String>,
+    /// The latest time of an edit that the server has answered for without a new version. What is
+    /// edited on the same version comes after it, also where the clock was set back: by their times
+    /// the server tells which of a device's edits of one version came first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered_at: Option<UnixMillis>,
 }
 
 /// A record and what is pending for it.
@@ -86,7 +91,7 @@ pub enum EditError {
 impl Pending {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.touches.is_empty() && self.removal.is_none()
+        self.touches.is_empty() && self.removal.is_none() && self.answered_at.is_none()
     }
 
     /// Whether its user waits for the server.
@@ -104,7 +109,8 @@ impl Pending {
     /// A time after every earlier touch, so that no two changes are the same change.
     fn next_time(&self, now: UnixMillis) -> UnixMillis {
         let touched = self.touches.values().map(|touch| touch.at);
-        let last = touched.chain(self.removal.iter().map(|removal| removal.at)).max();
+        let removed = self.removal.iter().map(|removal| removal.at);
+        let last = touched.chain(removed).chain(self.answered_at).max();
         last.map_or(now, |last| now.max(last.plus_ms(1)))
     }
 }

@@ -3,6 +3,7 @@
 //! The replica is not locked in between, so its user goes on editing; what the reply says is held
 //! against what was sent, not against what is there when it arrives.
 
+use crate::content::Content;
 use crate::error::{Error, ErrorKind, Result};
 use crate::push::{SentOp, SentPush, pushes};
 use crate::record::{Agreed, Local};
@@ -306,12 +307,20 @@ impl Found {
         mark: u64,
     ) -> Option<Agreed> {
         let version = answer.version.filter(|_| answer.outcome == "applied")?;
-        let is_alone = version == push.base.unwrap_or(0) + 1 && self.local.version() == push.base;
+        if version != push.base.unwrap_or(0) + 1 {
+            return None;
+        }
         let value = match &push.op {
-            SentOp::Delete(_) => None,
+            // The server lacked it and has made it anew, whatever this device held before.
+            SentOp::Set(fields) if push.base.is_none() => {
+                let fields = fields.iter().map(|(name, (value, _))| (name.as_str(), value));
+                Some(Content::create(push.key.kind, fields)?.to_json())
+            }
+            _ if self.local.version() != push.base => return None,
             SentOp::Set(fields) => Some(self.local.with_sent(fields)?.to_json()),
+            SentOp::Delete(_) => None,
         };
-        is_alone.then_some(Agreed { version, modified_at: server_time, value, mark })
+        Some(Agreed { version, modified_at: server_time, value, mark })
     }
 }
 

@@ -33,7 +33,11 @@ impl Local {
             }
         }
         let is_held = |acked: Version| held.is_some_and(|held| acked <= held) || acked == 0;
-        self.pending.touches.retain(|_, touch| !touch.acked.is_some_and(is_held));
+        let is_settled = |touch: &Touch| touch.acked.is_some_and(is_held);
+        let settled = self.pending.touches.values().filter(|touch| is_settled(touch));
+        let answered = settled.map(|touch| touch.at).chain(self.pending.answered_at).max();
+        self.pending.answered_at = answered.filter(|_| held.is_some());
+        self.pending.touches.retain(|_, touch| !is_settled(touch));
         if self.pending.touches.is_empty() {
             self.pending.whole = None;
         }
@@ -79,6 +83,9 @@ impl Local {
         }
         let is_ahead = |touch: &Touch| touch.acked.is_some_and(|acked| acked <= new.version);
         self.pending.touches.retain(|_, touch| !is_ahead(touch));
+        if self.version().is_none_or(|old| old < new.version) {
+            self.pending.answered_at = None;
+        }
         let keeps_whole = new.value.is_none() && !self.pending.touches.is_empty();
         self.pending.whole = whole.filter(|_| keeps_whole).map(|content| content.to_json());
         self.agreed = Some(new);

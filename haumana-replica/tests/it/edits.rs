@@ -59,6 +59,23 @@ async fn a_switch_that_is_put_back_after_a_lost_reply_is_put_back_on_the_server(
     assert_eq!(Value::Flag(false), get(&b, key, "isFavorite"));
 }
 
+/// The server orders a device's edits of one version by their times.
+#[tokio::test]
+async fn an_edit_after_a_push_that_changed_nothing_arrives_although_the_clock_was_set_back() {
+    let server = Server::new();
+    let (a, b, key) = two_devices(&server).await;
+    server.clock.pass_ms(100_000);
+    a.edit(key, fields([("isFavorite", Value::Flag(false))])).unwrap();
+    sync(&server, &a).await;
+    server.clock.pass_ms(-50_000);
+
+    a.edit(key, fields([("isFavorite", Value::Flag(true))])).unwrap();
+    sync(&server, &a).await;
+    sync(&server, &b).await;
+
+    assert_eq!(Value::Flag(true), get(&b, key, "isFavorite"));
+}
+
 #[tokio::test]
 async fn a_switch_that_is_flipped_three_times_in_a_millisecond_ends_where_it_was_left() {
     let server = Server::new();

@@ -1,5 +1,6 @@
 //! An edit of a piece with everything that is known of its base, and what becomes of it.
 
+use super::meta::Claim;
 use super::record::PieceRecord;
 use crate::merge::Reason;
 use crate::record::{Piece, Value};
@@ -72,6 +73,8 @@ pub struct Edit {
     pub above: Option<Version>,
     /// Hashes of the changes, to know them when they come again.
     pub seen: Vec<u64>,
+    /// What its device says by it of each field.
+    pub claims: Vec<Claim>,
     /// Delete the piece.
     pub delete: bool,
     /// The pusher knows that the piece is deleted and brings it back on purpose.

@@ -142,6 +142,7 @@ impl Reading<'_> {
             && trails().all(|trail| trail.is_sorted_by_key(|past| past.version))
             && trails().flatten().all(|past| past.version <= version)
             && meta.receipts.len() <= limits::RECEIPTS
+            && meta.claims.len() <= limits::RECEIPTS
             && meta.receipts.iter().all(|receipt| receipt.version <= version)
             && meta.seen.len() <= limits::RECEIPTS
             && meta.sides <= SIDES

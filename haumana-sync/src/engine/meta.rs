@@ -1,5 +1,6 @@
 //! What the engine keeps beside a record's fields, stored as the envelope's `meta`.
 
+use crate::digest::Digest;
 use crate::limits;
 use crate::record::{PIECE_FIELDS, Piece, field_spec};
 use crate::store::{Generation, Version};
@@ -93,6 +94,43 @@ pub struct Seen {
     pub at: UnixMillis,
 }
 
+/// The newest that a device said of a field, remembered in case something older comes late. It
+/// stands here also where the record was so already, and so names another device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Hash of device and field.
+    #[serde(rename = "f")]
+    pub of: u64,
+    /// The version that it was edited on; `None` if the device did not know the record.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Version>,
+    /// When the device said that it was edited.
+    #[serde(rename = "c")]
+    pub claimed_at: UnixMillis,
+    /// When it came.
+    #[serde(rename = "t")]
+    pub at: UnixMillis,
+}
+
+impl Claim {
+    /// Names a field of a device.
+    pub fn of(device: Option<&str>, field: &str) -> u64 {
+        Digest::of([device.unwrap_or_default().as_bytes(), b"\0", field.as_bytes()]).short()
+    }
+
+    /// Whether its device had edited the field anew by the time of `newer`, as it saw it.
+    ///
+    /// The time alone does not say: a device that has seen a newer version since has edited later,
+    /// whatever its clock was set to.
+    pub fn is_before(&self, newer: &Claim) -> bool {
+        let is_on_older = match (self.base, newer.base) {
+            (Some(base), Some(newer)) => base <= newer,
+            (base, newer) => base == newer,
+        };
+        self.of == newer.of && is_on_older && self.claimed_at < newer.claimed_at
+    }
+}
+
 /// What the engine keeps beside a record's fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -111,6 +149,9 @@ pub struct Meta {
     /// Changes of new clients, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<Seen>,
+    /// The newest changes of new clients, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
     /// How many sides the history of this record has.
     #[serde(skip_serializing_if = "is_zero")]
     pub sides: u32,
@@ -203,6 +244,27 @@ impl Meta {
             let first = self.receipts.iter().position(|old| !old.is_of_import());
             self.receipts.remove(first.unwrap_or(0));
         }
+    }
+
+    /// Whether the device of `claim` has said something newer of the field since `oldest`.
+    pub fn is_overtaken(&self, claim: &Claim, oldest: UnixMillis) -> bool {
+        self.claims.iter().any(|known| oldest <= known.at && claim.is_before(known))
+    }
+
+    /// Adds claims, forgetting what is older than `oldest`, said anew, or too much.
+    pub fn claim(&mut self, claims: &[Claim], oldest: UnixMillis) {
+        for claim in claims {
+            let is_repeated = |old: &Claim| {
+                (old.of, old.base, old.claimed_at) == (claim.of, claim.base, claim.claimed_at)
+            };
+            self.claims
+                .retain(|old| oldest <= old.at && !old.is_before(claim) && !is_repeated(old));
+            if !self.is_overtaken(claim, oldest) {
+                self.claims.push(*claim);
+            }
+        }
+        let surplus = self.claims.len().saturating_sub(limits::RECEIPTS);
+        self.claims.drain(..surplus);
     }
 
     /// Returns the hashes of the current content under which the app compares.

@@ -4,7 +4,7 @@ use super::apply::apply;
 use super::bases::needed;
 use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
 use super::edit::{Against, Bases, Change, Edit, Setting};
-use super::meta::AtVersion;
+use super::meta::{AtVersion, Claim};
 use super::push_session::join_push;
 use super::record::PieceRecord;
 use super::takeover::Earlier;
@@ -322,7 +322,7 @@ fn plan(
         return Err(Refusal::BaseGone);
     }
     let mut changes = Vec::new();
-    let mut seen = Vec::new();
+    let (mut seen, mut claims) = (Vec::new(), Vec::new());
     for (name, value) in set.iter().filter(|(name, _)| name.as_str() != "createdAt") {
         let claimed_at = push.time_of(name, setting.now);
         let hash = push.identity(device.as_deref(), claimed_at, name, value);
@@ -334,9 +334,16 @@ fn plan(
         }
         seen.push(hash);
         let edited_at = claimed_at.min(setting.now);
+        let of = Claim::of(device.as_deref(), name);
+        let claim = Claim { of, base: push.base, claimed_at, at: setting.now };
+        claims.extend((push.edited_at != EditTimes::Unknown && !other_life).then_some(claim));
         let against = match (record, push.base) {
             (None, _) => Against::Unmoved,
             (Some(_), Some(_)) if other_life => Against::Moved(Vec::new()),
+            (Some(record), _) if record.meta.is_overtaken(&claim, setting.oldest) => {
+                cov_mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
+                Against::Outdated
+            }
             (Some(record), base) => {
                 against(record, name, base, claimed_at, device.as_deref(), setting)
             }
@@ -359,6 +366,7 @@ fn plan(
         reason: other_life.then_some(Reason::OtherLife),
         above: push.base.filter(|base| record.is_some_and(|record| record.version < *base)),
         seen,
+        claims,
         knows_delete,
         ..Edit::default()
     }))

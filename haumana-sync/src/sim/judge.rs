@@ -95,12 +95,17 @@ pub fn judge(
     if was_deleted && !news && !differs && !leeway.any && !leeway.stay {
         return Err(Violation::of(id, "what is no edit brought a deleted piece back"));
     }
-    let leeway =
-        Leeway { any: leeway.any || (was_deleted && is_forgotten(&track, setting)), ..leeway };
+    // An edit from a clock that was set back is acknowledged, kept, and forgotten by this model; it
+    // comes again as what differs from its version.
+    let is_overlooked = was_deleted && !news && differs;
+    let is_gone = was_deleted && is_forgotten(&track, setting);
+    let is_unknown = is_overlooked || is_gone;
+    let leeway = Leeway { any: leeway.any || is_unknown, ..leeway };
     if !is_new && created != track.created {
         return Err(Violation::of(id, "createdAt changed"));
     }
-    if !is_new && track.extra != extra_of(&after.raw) {
+    // What a deleted piece held is kept for the retention time; then only the phone's copy is left.
+    if !is_new && !is_gone && track.extra != extra_of(&after.raw) {
         return Err(Violation::of(id, "a phone's push changed a key that it does not know"));
     }
     let has_edit = (0..ASPECTS).any(|aspect| is_news(&track, sent, aspect));
@@ -121,7 +126,7 @@ pub fn judge(
         }
     }
     for aspect in 0..FIELDS.len() {
-        if is_news(&track, sent, aspect) {
+        if is_news(&track, sent, aspect) && !is_back_at_base(&track, sent, aspect) {
             let accepted = marks(sent.content.0[aspect].text());
             ledger.owed.extend(accepted.into_iter().map(|mark| (id, mark)));
         }
@@ -265,6 +270,18 @@ fn check_aspect(
         return if arrives || (stays && may_stay) { Ok(()) } else { wrong("an edit was lost") };
     }
     Ok(())
+}
+
+/// Whether a field, edited to and fro, is what it was in its base: that is no change (rule 2), and
+/// is owed no longer than the base itself.
+fn is_back_at_base(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
+    let of_delivery = delivery(sent.version);
+    let held = track.versions.get(&((sent.version >> 32) as u32));
+    let is_same =
+        |content: &Content| is_unchanged(aspect, &sent.content.0[aspect], &content.0[aspect]);
+    // Behind a push whose reply was lost, that push is the base.
+    track.pushes.iter().all(|known| known.delivery != of_delivery)
+        && held.is_some_and(|held| is_same(&held.content))
 }
 
 /// Whether there is an edit in it that was in neither the server's value nor in the version that the

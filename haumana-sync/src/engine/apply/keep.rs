@@ -120,6 +120,7 @@ impl Work {
         seen.extend(edit.seen.iter().map(|hash| Seen { hash: *hash, at: self.setting.now }));
         let surplus = seen.len().saturating_sub(limits::RECEIPTS);
         seen.drain(..surplus);
+        self.record.meta.claim(&edit.claims, self.setting.oldest);
         self.noted = true;
     }
 }
