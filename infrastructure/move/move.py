@@ -26,7 +26,12 @@ ROUTES = json.loads((pathlib.Path(__file__).parent / "../routes.json").read_text
 # As ../cdk/lib/api.ts has them; a test holds one against the other.
 TOKEN_FORM = r"^Bearer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
 VERDICT_SECS = 300
-WRITERS = {("POST", "/pieces"), ("POST", "/sessions"), ("DELETE", "/users/{me}")}
+# Every call that writes: those of the old functions, and on the way back those of the new ones.
+WRITERS = {
+    ("POST", "/pieces"), ("POST", "/sessions"), ("POST", "/auth/sync"), ("POST", "/sync"),
+    ("POST", "/conflicts/{id}"), ("POST", "/pieces/{id}/restore"), ("POST", "/users/{me}/import"),
+    ("DELETE", "/users/{me}"),
+}
 
 
 def show(gateway, _arguments):
