@@ -1,6 +1,6 @@
 //! Faults between the SDK and the service, where a network and a busy service have them.
 
-use super::torn::Torn;
+use super::torn::{CommitOf, Service, Torn};
 use super::wire::{answer, cut, read_body, refusal, target};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -73,21 +73,26 @@ pub struct FaultyHttp(Arc<Inner>);
 struct Inner {
     next: SharedHttpClient,
     storm: Storm,
+    service: Service,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     dice: Dice,
-    torn: Torn,
     struck: BTreeMap<&'static str, u64>,
 }
 
 impl FaultyHttp {
     /// Lets `storm` rage before `next`; the same seed strikes the same requests of one task.
     pub fn new(next: SharedHttpClient, storm: Storm, seed: u64) -> Self {
-        let state = State { dice: Dice(seed), torn: Torn::default(), struck: BTreeMap::new() };
-        Self(Arc::new(Inner { next, storm, state: Mutex::new(state) }))
+        Self::on(Service::default(), next, storm, seed)
+    }
+
+    /// As [`FaultyHttp::new`], on a service that other clients use too.
+    pub fn on(service: Service, next: SharedHttpClient, storm: Storm, seed: u64) -> Self {
+        let state = Mutex::new(State { dice: Dice(seed), struck: BTreeMap::new() });
+        Self(Arc::new(Inner { next, storm, service, state }))
     }
 
     /// Returns how often each fault has struck.
@@ -214,18 +219,17 @@ impl Inner {
         operation: &str,
         body: &Value,
     ) -> Result<HttpResponse, ConnectorError> {
-        if self.storm.torn == 0 {
-            return next.call(request).await;
-        }
         match operation {
             "TransactWriteItems" => {
-                let before = Torn::look_before(next, &request, body).await?;
+                let Some(commit) = CommitOf::read(body) else { return next.call(request).await };
+                let before = Torn::look_before(next, &request, body, &commit).await?;
+                self.service.lock().expect(&commit);
                 let answered = next.call(request).await?;
                 if answered.status().is_success() {
-                    let mut guard = self.lock();
-                    let state = &mut *guard;
+                    let mut state = self.lock();
                     let is_struck = state.dice.strikes(self.storm.torn);
-                    state.torn.remember(before, is_struck.then_some(&mut state.dice));
+                    let dice = is_struck.then_some(&mut state.dice);
+                    self.service.lock().remember(before, dice);
                 }
                 Ok(answered)
             }
@@ -235,10 +239,8 @@ impl Inner {
                     return Ok(answered);
                 }
                 let mut reply = read_body(answered).await?;
-                let mut guard = self.lock();
-                let state = &mut *guard;
-                if state.torn.tear(body, &mut reply) {
-                    *state.struck.entry("torn").or_default() += 1;
+                if self.service.lock().tear(body, &mut reply) {
+                    *self.lock().struck.entry("torn").or_default() += 1;
                 }
                 Ok(answer(200, &reply))
             }

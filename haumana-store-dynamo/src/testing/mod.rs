@@ -20,6 +20,7 @@ mod wire;
 pub use crate::client::client;
 pub use emulator::endpoint;
 pub use faults::{FaultyHttp, Storm};
+pub use torn::Service;
 
 use crate::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -31,6 +32,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Tables {
     prefix: String,
+    service: Service,
 }
 
 impl Tables {
@@ -49,7 +51,8 @@ impl Tables {
     pub fn named() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
-        Self { prefix: format!("test-{}-{number}-", std::process::id()) }
+        let prefix = format!("test-{}-{number}-", std::process::id());
+        Self { prefix, service: Service::default() }
     }
 
     /// Returns what the tables' names begin with.
@@ -83,7 +86,7 @@ impl Tables {
 
     /// Opens a store on the tables behind a storm, and returns the storm beside it.
     pub fn store_in(&self, storm: Storm, seed: u64) -> (DynamoStore, FaultyHttp) {
-        let faulty = FaultyHttp::new(http(), storm, seed);
+        let faulty = FaultyHttp::on(self.service.clone(), http(), storm, seed);
         let http = Some(faulty.clone().into());
         (DynamoStore::open(DynamoOptions { http, ..self.options() }), faulty)
     }

@@ -3,19 +3,55 @@
 //! DynamoDB's transactions are isolated from reads of single items, not from queries: while a
 //! transaction is being applied, a Query may meet some of its items as they are and others as they
 //! were. The emulator applies them at once, so what it answers is changed here.
+//!
+//! That is a state of the service, not of a client: whoever queries meets it, until enough commits
+//! have been made since. So the clients of the same tables share one [`Service`].
 
 use super::faults::Dice;
 use super::wire::read_body;
+use crate::heads::RECENT;
 use crate::schema::{HISTORY, PIECES, PLACE, PROJECTED, SESSIONS, TableSchema};
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What the clients of the same tables have in common.
+#[derive(Clone, Debug, Default)]
+pub struct Service(Arc<Mutex<Torn>>);
+
+impl Service {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Torn> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The items of the last commits that some queries do not see yet.
 #[derive(Debug, Default)]
-pub(super) struct Torn(Vec<Unseen>);
+pub(super) struct Torn {
+    unseen: Vec<Unseen>,
+    /// By head: the last revision that anybody has tried to commit.
+    latest: HashMap<String, u64>,
+}
+
+/// Which commit a transaction is.
+#[derive(Clone, Debug)]
+pub(super) struct CommitOf {
+    head: String,
+    revision: u64,
+}
+
+impl CommitOf {
+    /// Reads a transaction; `None` if it is no commit.
+    pub fn read(body: &Value) -> Option<Self> {
+        let update = &body["TransactItems"][0]["Update"];
+        let revision = update["ExpressionAttributeValues"][":new_revision"]["N"].as_str()?;
+        Some(Self { head: update["Key"].to_string(), revision: revision.parse().ok()? })
+    }
+}
 
 /// One item that was written, and what it was before.
 #[derive(Clone, Debug)]
@@ -26,8 +62,10 @@ pub(super) struct Unseen {
     old: Option<Value>,
     /// How many more queries meet it as it was.
     queries: u64,
-    /// How many more commits may be made on it before every query meets it as it is.
-    commits: u64,
+    /// What wrote it.
+    commit: CommitOf,
+    /// The last revision with which some queries meet it as it was.
+    until: u64,
 }
 
 impl Unseen {
@@ -42,6 +80,7 @@ impl Torn {
         next: &SharedHttpConnector,
         request: &HttpRequest,
         body: &Value,
+        commit: &CommitOf,
     ) -> Result<Vec<Unseen>, ConnectorError> {
         let puts = body["TransactItems"].as_array().into_iter().flatten();
         let puts = puts.map(|item| &item["Put"]).filter(|put| put.is_object());
@@ -55,8 +94,8 @@ impl Torn {
             if schema == HISTORY {
                 continue;
             }
-            let (new, old) = (put["Item"].clone(), None);
-            unseen.push(Unseen { table, schema, new, old, queries: 0, commits: 0 });
+            let (new, old, commit) = (put["Item"].clone(), None, commit.clone());
+            unseen.push(Unseen { table, schema, new, old, queries: 0, commit, until: 0 });
         }
         for one in &mut unseen {
             let key = |name: &str| one.new[name].clone();
@@ -73,19 +112,30 @@ impl Torn {
         Ok(unseen)
     }
 
+    /// Notes that a commit is going to be tried: from now on a reader may know of it.
+    pub fn expect(&mut self, commit: &CommitOf) {
+        let latest = self.latest.entry(commit.head.clone()).or_default();
+        *latest = commit.revision.max(*latest);
+    }
+
     /// Notes a commit; if `is_struck`, chooses items that the next queries do not see.
     pub fn remember(&mut self, written: Vec<Unseen>, is_struck: Option<&mut Dice>) {
-        let is_new =
-            |old: &Unseen| !written.iter().any(|new| new.table == old.table && old.is(&new.new));
-        self.0.retain_mut(|unseen| {
-            let is_left = 0 < unseen.commits && is_new(unseen);
-            unseen.commits = unseen.commits.saturating_sub(1);
-            is_left
-        });
+        let latest = &self.latest;
+        let is_left = |unseen: &Unseen| {
+            let latest = latest.get(&unseen.commit.head).copied().unwrap_or_default();
+            let is_over = |new: &Unseen| new.table == unseen.table && unseen.is(&new.new);
+            latest <= unseen.until && !written.iter().any(is_over)
+        };
+        self.unseen.retain(is_left);
         let Some(dice) = is_struck else { return };
-        let (queries, commits) = (1 + dice.below(2), dice.below(4));
+        // At most as many commits as a head remembers, this one among them.
+        let (queries, later) = (1 + dice.below(2), dice.below(RECENT.len() as u64));
         let chosen = written.into_iter().filter(|_| dice.strikes(60));
-        self.0.extend(chosen.map(|unseen| Unseen { queries, commits, ..unseen }));
+        self.unseen.extend(chosen.map(|unseen| Unseen {
+            queries,
+            until: unseen.commit.revision + later,
+            ..unseen
+        }));
     }
 
     /// Answers a query with some items as they were; returns whether that changed anything.
@@ -93,11 +143,12 @@ impl Torn {
         let is_whole = reply["LastEvaluatedKey"].is_null();
         let through_index = query["IndexName"].is_string();
         let mut is_torn = false;
-        for one in &mut self.0 {
+        for one in &mut self.unseen {
+            let latest = self.latest.get(&one.commit.head).copied().unwrap_or_default();
             let asked = &query["ExpressionAttributeValues"][":partition"];
             let is_asked =
                 query["TableName"] == one.table.as_str() && *asked == one.new[one.schema.partition];
-            if one.queries == 0 || !is_asked {
+            if one.queries == 0 || !is_asked || one.until < latest {
                 continue;
             }
             one.queries -= 1;
