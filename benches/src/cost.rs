@@ -100,8 +100,7 @@ impl Ledger {
         self.measure("10 changed pieces pushed", sent.to_string().as_bytes())
     }
 
-    /// The same by the app, which sends its whole repertoire with them and pulls: the engine then
-    /// reads what it has just written, to leave it out of the reply.
+    /// The same by the app, which sends its whole repertoire with them and pulls.
     pub fn push_ten_among_all(&mut self) -> Cost {
         self.edit_ten();
         let sent = body(&self.pieces, Some(&self.last));
@@ -121,6 +120,16 @@ impl Ledger {
     pub fn pull_ten(&mut self) -> Cost {
         let sent = body(&[], Some(&self.last));
         self.measure("10 changed pieces pulled", &sent)
+    }
+
+    /// The same by the app, which sends its whole repertoire as it was before them.
+    pub fn pull_ten_among_all(&mut self) -> Cost {
+        let before = self.pieces.clone();
+        self.push_ten();
+        let sent = body(&before, Some(&self.last));
+        let cost = self.measure("10 changed pieces pulled among all, as the app does", &sent);
+        self.remember();
+        cost
     }
 
     /// The first sync of a new device.
@@ -176,6 +185,8 @@ pub fn measure(size: usize) -> Vec<Cost> {
     costs.push(ledger.pull_ten());
     ledger.remember();
     costs.push(ledger.push_ten_among_all());
+    ledger.remember();
+    costs.push(ledger.pull_ten_among_all());
     costs.push(ledger.pull_all());
     costs.push(ledger.push_new_piece());
     costs

@@ -48,3 +48,18 @@ fn a_push_and_a_pull_of_ten_cost_the_same_of_few_and_of_many() {
         assert!(pulled.read_units <= 4.0 + 10.0, "{pulled:?}");
     }
 }
+
+#[test]
+fn the_app_pushes_and_pulls_ten_among_all_for_the_price_of_ten() {
+    for size in [100, 1_000] {
+        let mut ledger = Ledger::fill(size);
+
+        let pulled = ledger.pull_ten_among_all().consumed;
+        let pushed = ledger.push_ten_among_all().consumed;
+
+        // The head for the engine and for the page, the indexes of two tables, ten records.
+        assert!(pulled.requests <= 5 && pulled.read_units <= 4.0 + 10.0, "{size}: {pulled:?}");
+        assert!(pushed.requests <= 3, "{size}: head, records, transaction: {pushed:?}");
+        assert_eq!(11.0, pushed.read_units, "{size}: the head and ten records");
+    }
+}

@@ -29,9 +29,10 @@ struct Filling<'a> {
 impl Engine {
     pub(super) async fn pull_for_app(
         &self,
-        sync: AppSync<'_>,
+        mut sync: AppSync<'_>,
         reply_limit_bytes: usize,
     ) -> Result<PiecesReply> {
+        let changed = sync.known.changed.take();
         let rejected_bytes: usize =
             sync.rejected.iter().map(|rejected| 6 * rejected.id.len() + 256).sum();
         let mut filling = Filling {
@@ -45,12 +46,14 @@ impl Engine {
             first_missing: None,
         };
         self.answer_pushes(&mut filling);
-        if sync.operation != Operation::Upload && !sync.known.is_settled {
-            if sync.known.is_complete {
-                self.fill_from_index(&mut filling).await?;
-            } else {
-                self.fill_from_stream(&mut filling).await?;
+        match changed {
+            _ if sync.operation == Operation::Upload => {}
+            Some(changed) => {
+                self.fill_from(&mut filling, changed);
             }
+            None if sync.known.is_settled => {}
+            None if sync.known.is_complete => self.fill_from_index(&mut filling).await?,
+            None => self.fill_from_stream(&mut filling).await?,
         }
         let now = UnixMillis::from_secs(sync.now.secs());
         let before = |stamp: Stamp| UnixMillis::from_secs(stamp.0 - 1);
@@ -154,45 +157,48 @@ impl Engine {
             }
             fits += 1;
         }
-        for chunk in due[..fits].chunks(READ_CHUNK) {
-            let keys: Vec<Key> = chunk.iter().map(|(_, id, _)| Key::piece(*id)).collect();
-            let envelopes = self.store.read(sync.user, &keys).await?;
-            let live = envelopes.into_iter().flatten().filter(|envelope| !envelope.deleted);
-            filling.server_pieces.extend(live.map(|envelope| self.deliver(envelope)));
-        }
+        // At once: a store may find that reading all there is costs less than one by one.
+        let keys: Vec<Key> = due[..fits].iter().map(|(_, id, _)| Key::piece(*id)).collect();
+        let envelopes = self.store.read(sync.user, &keys).await?;
+        let live = envelopes.into_iter().flatten().filter(|envelope| !envelope.deleted);
+        filling.server_pieces.extend(live.map(|envelope| self.deliver(envelope)));
         Ok(())
     }
 
     /// As [`Engine::fill_from_index`], without looking at what did not change.
     async fn fill_from_stream(&self, filling: &mut Filling<'_>) -> Result<()> {
-        let sync = filling.sync;
-        let in_request = sync.ids_in_request();
-        let Some(last) = sync.last else { return Ok(()) };
+        let Some(last) = filling.sync.last else { return Ok(()) };
         let mut after = After::Stamp(last);
         loop {
-            let page = self.store.changes(sync.user, after, READ_CHUNK).await?;
+            let page = self.store.changes(filling.sync.user, after, READ_CHUNK).await?;
             let Some(end) = page.records.last() else {
                 return Ok(());
             };
             after =
                 After::Place(crate::store::Place { revision: end.revision, within: Some(end.key) });
-            for envelope in page.records {
-                let is_live_piece = envelope.key.kind == Kind::Piece && !envelope.deleted;
-                if !is_live_piece || in_request.contains(&envelope.key.id) {
-                    continue;
-                }
-                let stamp = envelope.stamp;
-                let piece = self.deliver(envelope);
-                if !filling.take(piece.size_bytes(sync.user)) {
-                    filling.first_missing = Some(stamp);
-                    return Ok(());
-                }
-                filling.server_pieces.push(piece);
-            }
-            if !page.more {
+            if !self.fill_from(filling, page.records) || !page.more {
                 return Ok(());
             }
         }
+    }
+
+    /// Delivers what of `changed`, oldest change first, the request lacks; returns whether all fit.
+    fn fill_from(&self, filling: &mut Filling<'_>, changed: Vec<Envelope>) -> bool {
+        let in_request = filling.sync.ids_in_request();
+        for envelope in changed {
+            let is_live_piece = envelope.key.kind == Kind::Piece && !envelope.deleted;
+            if !is_live_piece || in_request.contains(&envelope.key.id) {
+                continue;
+            }
+            let stamp = envelope.stamp;
+            let piece = self.deliver(envelope);
+            if !filling.take(piece.size_bytes(filling.sync.user)) {
+                filling.first_missing = Some(stamp);
+                return false;
+            }
+            filling.server_pieces.push(piece);
+        }
+        true
     }
 
     fn deliver(&self, envelope: Envelope) -> PieceOut {
@@ -251,7 +257,7 @@ impl AppSync<'_> {
     ///
     /// That goes for refused pieces too: the server's copy would overwrite the edit that could not
     /// be taken.
-    fn ids_in_request(&self) -> HashSet<RecordId> {
+    pub(super) fn ids_in_request(&self) -> HashSet<RecordId> {
         let pushed = self.pushed.iter().map(|push| push.id);
         let rejected = self.rejected.iter().filter_map(|rejected| RecordId::parse(&rejected.id));
         pushed.chain(rejected).collect()

@@ -1,15 +1,16 @@
 //! `POST /pieces`: pushes from the phones' app. What comes back is in `app_pull`.
 
+use super::app_known::Known;
 use super::app_plan::{copy_of, plan};
 use super::apply::apply;
 use super::bases::needed;
-use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry, live_term};
+use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
 use super::edit::{Applied, Bases, Edit, Setting};
 use super::record::PieceRecord;
 use super::{Engine, Error, ErrorKind, Result, Room, check_state};
 use crate::digest::Digest;
-use crate::id::{Key, Kind, RecordId, UserId};
-use crate::store::{Envelope, Head, HeadState, HistoryKey, IndexEntry, Stamp, Version};
+use crate::id::{RecordId, UserId};
+use crate::store::{Envelope, Head, HeadState, HistoryKey, Stamp, Version};
 use crate::time::UnixMillis;
 use crate::wire::app::{AppPiece, Operation, PiecesReply, PiecesRequest};
 use crate::wire::{Refusal, Rejected, WireVersion};
@@ -37,6 +38,11 @@ impl<'a> Pushed<'a> {
         Self { json, id, version, flagged, hash, piece: is_needed.then(|| Box::new(piece)) }
     }
 
+    /// Whether it must be looked at, whatever its content is.
+    pub fn is_due_anyway(&self) -> bool {
+        self.flagged || !self.version.is_issued()
+    }
+
     /// Returns the piece whole.
     pub fn open(&self, user: &UserId) -> Cow<'_, AppPiece> {
         match &self.piece {
@@ -61,18 +67,6 @@ pub(super) struct Outcome {
     pub n_lost: usize,
     /// The version to name to the device, where that is not the record's.
     pub copy_of: Option<Version>,
-}
-
-/// What is known of the user's records, without content.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    pub entries: HashMap<RecordId, IndexEntry>,
-    /// Whether `entries` holds every piece; else only those of the request.
-    pub is_complete: bool,
-    /// The records of the request, where they were read instead of the index.
-    envelopes: HashMap<RecordId, Envelope>,
-    /// Whether the device's content is the server's, so that there is nothing to pull.
-    pub is_settled: bool,
 }
 
 /// One request on its way through the engine.
@@ -254,53 +248,6 @@ impl Engine {
             None => Ok(Round::Again),
         }
     }
-
-    /// Finds out which of the pieces differ from the server's, as cheaply as the request allows.
-    async fn known(&self, sync: &AppSync<'_>, head: Option<&Head>) -> Result<Known> {
-        let Some(head) = head else {
-            return Ok(Known { is_complete: true, ..Known::default() });
-        };
-        if sync.is_settled(head) {
-            return Ok(Known { is_settled: true, ..Known::default() });
-        }
-        let is_small = (sync.pushed.len() as u64).saturating_mul(4) <= head.records;
-        if sync.last.is_some() && is_small {
-            return self.known_of_request(sync).await;
-        }
-        let entries = self.store.index(sync.user, Kind::Piece).await?;
-        let entries = entries.into_iter().map(|entry| (entry.id, entry)).collect();
-        Ok(Known { entries, is_complete: true, ..Known::default() })
-    }
-
-    async fn known_of_request(&self, sync: &AppSync<'_>) -> Result<Known> {
-        let ids: BTreeSet<RecordId> = sync.pushed.iter().map(|push| push.id).collect();
-        let keys: Vec<Key> = ids.into_iter().map(Key::piece).collect();
-        if keys.is_empty() {
-            return Ok(Known::default());
-        }
-        let found = self.store.read(sync.user, &keys).await?;
-        let mut known = Known::default();
-        for envelope in found.into_iter().flatten() {
-            known.entries.insert(envelope.key.id, index_entry(&envelope));
-            known.envelopes.insert(envelope.key.id, envelope);
-        }
-        Ok(known)
-    }
-
-    /// The records of the pushes that are due, where there are any.
-    async fn read_due(&self, sync: &mut AppSync<'_>, due: &[usize]) -> Result<Vec<Envelope>> {
-        let known = &mut sync.known;
-        let ids = due.iter().map(|at| sync.pushed[*at].id);
-        if !known.is_complete && !known.is_settled {
-            return Ok(ids.filter_map(|id| known.envelopes.remove(&id)).collect());
-        }
-        let exists = |id: &RecordId| known.is_settled || known.entries.contains_key(id);
-        let keys: Vec<Key> = ids.filter(exists).map(Key::piece).collect();
-        if keys.is_empty() {
-            return Ok(Vec::new());
-        }
-        Ok(self.store.read(sync.user, &keys).await?.into_iter().flatten().collect())
-    }
 }
 
 /// How one round of pushing ended.
@@ -338,17 +285,6 @@ fn needs_higher_version(envelope: &Envelope, push: &Pushed<'_>) -> bool {
     let is_last = version.is_issued() && version.n() == WireVersion::N_COUNT - 1;
     let is_same = version.is_issued() && version.version() == envelope.version;
     is_last && is_same && !envelope.deleted && envelope.hash != push.hash
-}
-
-pub(super) fn index_entry(envelope: &Envelope) -> IndexEntry {
-    IndexEntry {
-        id: envelope.key.id,
-        version: envelope.version,
-        stamp: envelope.stamp,
-        deleted: envelope.deleted,
-        size_bytes: u32::try_from(envelope.content.len()).unwrap_or(u32::MAX),
-        hash: envelope.hash,
-    }
 }
 
 impl<'a> AppSync<'a> {
@@ -394,20 +330,6 @@ impl<'a> AppSync<'a> {
         Ok(())
     }
 
-    /// Whether the device's content is the server's.
-    fn is_settled(&self, head: &Head) -> bool {
-        let terms = self.pushed.iter().map(|push| live_term(push.hash, push.version.version()));
-        let sum = terms.fold(Digest::default(), Digest::plus);
-        let has_everything = self.last.is_some_and(|last| head.stamp <= last);
-        if has_everything && self.pushed.is_empty() {
-            return true;
-        }
-        self.operation != Operation::Download
-            && self.rejected.is_empty()
-            && sum == head.content
-            && self.pushed.iter().all(|push| push.version.is_issued())
-    }
-
     /// The pushes that must be looked at: each piece at most once, in the order of the request.
     fn due(&self) -> Vec<usize> {
         let mut ids = HashSet::new();
@@ -418,14 +340,13 @@ impl<'a> AppSync<'a> {
     }
 
     fn must_look(&self, push: &Pushed<'_>) -> bool {
-        let version: WireVersion = push.version;
-        if push.flagged || !version.is_issued() || self.known.is_settled {
-            return push.flagged || !version.is_issued();
+        if push.is_due_anyway() {
+            return true;
         }
-        self.known
-            .entries
-            .get(&push.id)
-            .is_none_or(|entry| entry.hash != push.hash || entry.version != version.version())
+        match self.known.entries.get(&push.id) {
+            Some(entry) => entry.hash != push.hash || entry.version != push.version.version(),
+            None => !self.known.is_settled,
+        }
     }
 
     fn refuse(&mut self, at: usize, refusal: Refusal) {

@@ -3,6 +3,7 @@
 //! One engine serves all users of one store. It holds no state of its own, so any number of
 //! engines, in any number of processes, may work on one store at the same time.
 
+mod app_known;
 mod app_plan;
 mod app_pull;
 mod app_sync;

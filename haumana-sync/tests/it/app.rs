@@ -96,6 +96,90 @@ async fn no_op_sync_reads_one_head_and_answers_empty_lists() {
     }
 }
 
+/// A server and two phones that hold the same 20 pieces, with `lastSyncedAt` behind all of it.
+async fn two_phones() -> (Server, Vec<Value>, Vec<Value>, String) {
+    let server = Server::new();
+    let mut a: Vec<Value> = (0..20).map(|id| new_piece(id, "Oli", "Lyrics")).collect();
+    sync(&server, &mut a).await;
+    let mut b = Vec::new();
+    sync(&server, &mut b).await;
+    server.pass_secs(60);
+    server.store.take();
+    (server, a, b, "2026-11-23T00:00:30Z".to_owned())
+}
+
+#[tokio::test]
+async fn a_push_among_the_whole_repertoire_reads_the_head_and_what_was_pushed() {
+    let (server, mut a, b, last) = two_phones().await;
+    for piece in &mut a[..3] {
+        edit(piece, "title", json!("Oli Aloha"));
+    }
+
+    let reply = server.post_pieces(&kai(), &body(&a, Some(&last))).await;
+
+    let calls = server.store.take();
+    assert_eq!((1, 1, 3, 1), (calls.head, calls.read, calls.records_read, calls.commit));
+    assert_eq!((0, 0, 0), (calls.index, calls.changes, calls.history));
+    assert_eq!(
+        (3, json!([])),
+        (list(&reply, "updatedPieces").len(), reply["serverPieces"].clone())
+    );
+
+    // The other phone sends everything too: what changed is read, and nothing else.
+    server.pass_secs(60);
+    let pulled = server.post_pieces(&kai(), &body(&b, Some(&last))).await;
+    let calls = server.store.take();
+    assert_eq!((1, 1, 3), (calls.head, calls.changes, calls.records_read));
+    assert_eq!((0, 0, 0), (calls.index, calls.read, calls.commit));
+    assert_eq!(3, list(&pulled, "serverPieces").len());
+}
+
+#[tokio::test]
+async fn an_edit_without_its_flag_is_found_whatever_else_is_in_the_request() {
+    // What a phone may send beside it: nothing, a flagged edit, a new piece; and what may have
+    // happened meanwhile: nothing, an edit of another piece, a new one.
+    for beside in 0..3 {
+        for meanwhile in 0..3 {
+            let (server, mut a, mut b, last) = two_phones().await;
+            match meanwhile {
+                1 => edit(&mut b[7], "notes", json!("of the other phone")),
+                2 => b.push(new_piece(700, "Other", "Lyrics")),
+                _ => {}
+            }
+            server.post_pieces(&kai(), &body(&b, Some(&last))).await;
+            edit(&mut a[4], "title", json!("Edited"));
+            a[4]["locallyModified"] = json!(false);
+            match beside {
+                1 => edit(&mut a[5], "title", json!("Flagged")),
+                2 => a.push(new_piece(500, "New", "Lyrics")),
+                _ => {}
+            }
+
+            let reply = server.post_pieces(&kai(), &body(&a, Some(&last))).await;
+
+            let mut all = Vec::new();
+            sync(&server, &mut all).await;
+            let case = format!("beside {beside}, meanwhile {meanwhile}");
+            let titles: Vec<&str> =
+                all.iter().filter_map(|piece| piece["title"].as_str()).collect();
+            assert!(titles.contains(&"Edited"), "{case}: the edit is in the record");
+            assert_eq!(beside == 1, titles.contains(&"Flagged"), "{case}");
+            assert_eq!(beside == 2, titles.contains(&"New"), "{case}");
+            let server_pieces = list(&reply, "serverPieces");
+            assert_eq!(
+                usize::from(0 < meanwhile),
+                server_pieces.len(),
+                "{case}: {server_pieces:?}"
+            );
+            assert_eq!(1 + usize::from(0 < beside), list(&reply, "updatedPieces").len(), "{case}");
+        }
+    }
+}
+
+fn list(reply: &Value, name: &str) -> Vec<Value> {
+    reply[name].as_array().unwrap().clone()
+}
+
 #[tokio::test]
 async fn sessions_are_joined_and_come_back() {
     let server = Server::new();

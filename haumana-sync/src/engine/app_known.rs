@@ -1,0 +1,214 @@
+//! What must be known of the user's records to answer a phone, and how little of it is read.
+//!
+//! The app sends every piece that it holds. The head has the sum of the terms of all live pieces,
+//! so whatever of a request sums up with what was read to the same needs no comparing: a push of
+//! ten pieces among a thousand reads the head and ten records, and a pull of ten likewise.
+
+use super::app_sync::AppSync;
+use super::commit::live_term;
+use super::{Engine, Result};
+use crate::digest::Digest;
+use crate::id::{Key, Kind, RecordId};
+use crate::store::{After, Envelope, Head, IndexEntry};
+use crate::wire::app::Operation;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// How many entries of the index are read for about the price of one record.
+const ENTRIES_PER_RECORD: u64 = 25;
+/// LIMIT: where more records changed since the last sync than this, the index is read instead.
+const CHANGES_AT_MOST: u64 = 500;
+
+/// What is known of the user's records.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Records without content: those that were read, and all if the index was.
+    pub entries: HashMap<RecordId, IndexEntry>,
+    /// Whether `entries` holds every piece.
+    pub is_complete: bool,
+    /// Whether all that is not in `entries` is on the device as it is here.
+    pub is_settled: bool,
+    /// What changed since the last sync and is not in the request, oldest change first; `None` if
+    /// that was not read. Nothing is missing that was there when the head was read: what came
+    /// later makes a commit on that head fail.
+    pub changed: Option<Vec<Envelope>>,
+    /// The records of the request that were read, by id.
+    envelopes: HashMap<RecordId, Envelope>,
+    /// The ids of the request that were read, whether there is such a record or not.
+    looked_up: HashSet<RecordId>,
+}
+
+impl Known {
+    /// What the sum of live pieces has of the records that were read.
+    fn sum(&self) -> Digest {
+        let live = self.entries.values().filter(|entry| !entry.deleted);
+        let terms = live.map(|entry| live_term(entry.hash, entry.version));
+        terms.fold(Digest::default(), Digest::plus)
+    }
+
+    fn note(&mut self, envelope: Envelope) {
+        self.entries.insert(envelope.key.id, index_entry(&envelope));
+        self.envelopes.insert(envelope.key.id, envelope);
+    }
+
+    /// Whether nothing is there under this id, as far as that is known.
+    fn is_absent(&self, id: &RecordId) -> bool {
+        let is_listed = self.entries.contains_key(id);
+        !is_listed && (self.is_complete || self.looked_up.contains(id))
+    }
+}
+
+impl Engine {
+    /// Finds out which of the pieces differ from the server's, as cheaply as the request allows.
+    pub(super) async fn known(&self, sync: &AppSync<'_>, head: Option<&Head>) -> Result<Known> {
+        let Some(head) = head else {
+            return Ok(Known { is_complete: true, ..Known::default() });
+        };
+        if sync.is_settled(head) {
+            return Ok(Known { is_settled: true, ..Known::default() });
+        }
+        let mut known = Known::default();
+        if sync.may_look_up_pushes(head) {
+            let ids = sync.pushed.iter().filter(|push| push.is_due_anyway()).map(|push| push.id);
+            self.look_up(sync, ids.collect(), &mut known).await?;
+            known.is_settled = sync.sums_up(&known, head);
+        }
+        if !known.is_settled {
+            self.look_at_changes(sync, head, &mut known).await?;
+            known.is_settled = sync.sums_up(&known, head);
+        }
+        if known.is_settled {
+            return Ok(known);
+        }
+        let is_small = (sync.pushed.len() as u64).saturating_mul(4) <= head.records;
+        if sync.last.is_some() && is_small {
+            let ids = sync.pushed.iter().map(|push| push.id).collect();
+            self.look_up(sync, ids, &mut known).await?;
+            return Ok(known);
+        }
+        let entries = self.store.index(sync.user, Kind::Piece).await?;
+        known.entries = entries.into_iter().map(|entry| (entry.id, entry)).collect();
+        known.is_complete = true;
+        Ok(known)
+    }
+
+    /// Reads the records of `ids` that were not read before.
+    async fn look_up(
+        &self,
+        sync: &AppSync<'_>,
+        mut ids: BTreeSet<RecordId>,
+        known: &mut Known,
+    ) -> Result<()> {
+        ids.retain(|id| !known.looked_up.contains(id));
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<Key> = ids.iter().copied().map(Key::piece).collect();
+        let found = self.store.read(sync.user, &keys).await?;
+        known.looked_up.extend(ids);
+        found.into_iter().flatten().for_each(|envelope| known.note(envelope));
+        Ok(())
+    }
+
+    /// Reads what changed since the device's last sync, unless that is too much.
+    async fn look_at_changes(
+        &self,
+        sync: &AppSync<'_>,
+        head: &Head,
+        known: &mut Known,
+    ) -> Result<()> {
+        let Some(last) = sync.last.filter(|_| sync.operation != Operation::Upload) else {
+            return Ok(());
+        };
+        if head.stamp <= last {
+            known.changed = Some(Vec::new());
+            return Ok(());
+        }
+        let limit = (head.records / 4).clamp(ENTRIES_PER_RECORD, CHANGES_AT_MOST);
+        // At most 500.
+        let page = self.store.changes(sync.user, After::Stamp(last), limit as usize).await?;
+        if page.more {
+            return Ok(());
+        }
+        let in_request = sync.ids_in_request();
+        let mut changed = Vec::new();
+        for envelope in page.records.into_iter().filter(|one| one.key.kind == Kind::Piece) {
+            known.looked_up.insert(envelope.key.id);
+            if in_request.contains(&envelope.key.id) {
+                known.note(envelope);
+            } else {
+                known.entries.insert(envelope.key.id, index_entry(&envelope));
+                changed.push(envelope);
+            }
+        }
+        known.changed = Some(changed);
+        Ok(())
+    }
+
+    /// The records of the pushes that are due, where there are any.
+    pub(super) async fn read_due(
+        &self,
+        sync: &mut AppSync<'_>,
+        due: &[usize],
+    ) -> Result<Vec<Envelope>> {
+        let (mut read, mut keys) = (Vec::new(), Vec::new());
+        for at in due {
+            let id = sync.pushed[*at].id;
+            match sync.known.envelopes.remove(&id) {
+                Some(envelope) => read.push(envelope),
+                None if sync.known.is_absent(&id) => {}
+                None => keys.push(Key::piece(id)),
+            }
+        }
+        if !keys.is_empty() {
+            read.extend(self.store.read(sync.user, &keys).await?.into_iter().flatten());
+        }
+        Ok(read)
+    }
+}
+
+impl AppSync<'_> {
+    /// Whether the device's content is the server's, by what it sent alone.
+    fn is_settled(&self, head: &Head) -> bool {
+        let has_everything = self.last.is_some_and(|last| head.stamp <= last);
+        if has_everything && self.pushed.is_empty() {
+            return true;
+        }
+        self.operation != Operation::Download
+            && self.pushed.iter().all(|push| push.version.is_issued())
+            && head.content == self.sum(|_| true)
+    }
+
+    /// Whether what was read, and the rest as the device sent it, is all that the server has.
+    fn sums_up(&self, known: &Known, head: &Head) -> bool {
+        let is_rest = |id: &RecordId| !known.looked_up.contains(id);
+        self.operation != Operation::Download
+            && !known.looked_up.is_empty()
+            && self.pushed.iter().all(|push| !is_rest(&push.id) || !push.is_due_anyway())
+            && head.content == self.sum(is_rest).plus(known.sum())
+    }
+
+    fn sum(&self, counts: impl Fn(&RecordId) -> bool) -> Digest {
+        let counted = self.pushed.iter().filter(|push| counts(&push.id));
+        let terms = counted.map(|push| live_term(push.hash, push.version.version()));
+        terms.fold(Digest::default(), Digest::plus)
+    }
+
+    /// Whether the pieces that must be looked at anyway are read before anything is compared. Of
+    /// those that the device made most are not here: where they are many, the index tells for less.
+    fn may_look_up_pushes(&self, head: &Head) -> bool {
+        let n_made = self.pushed.iter().filter(|push| !push.version.is_issued()).count() as u64;
+        self.operation != Operation::Download
+            && n_made <= ENTRIES_PER_RECORD.max(head.records / ENTRIES_PER_RECORD)
+    }
+}
+
+fn index_entry(envelope: &Envelope) -> IndexEntry {
+    IndexEntry {
+        id: envelope.key.id,
+        version: envelope.version,
+        stamp: envelope.stamp,
+        deleted: envelope.deleted,
+        size_bytes: u32::try_from(envelope.content.len()).unwrap_or(u32::MAX),
+        hash: envelope.hash,
+    }
+}
