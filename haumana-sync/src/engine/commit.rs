@@ -2,6 +2,7 @@
 
 use super::edit::Lost;
 use super::record::to_json;
+use super::trail::Trail;
 use super::{Engine, Error, Result};
 use crate::digest::Digest;
 use crate::id::{Key, Kind, UserId};
@@ -75,6 +76,8 @@ pub struct Committed {
     pub done: usize,
     /// Why the rest is not, if it is not.
     pub stopped: Option<Stopped>,
+    /// What was committed, from the head that was given.
+    pub trail: Trail,
 }
 
 /// Why a list of drafts was not committed to its end.
@@ -91,25 +94,25 @@ impl Engine {
     pub(super) async fn commit(
         &self,
         user: &UserId,
-        mut head: Option<Head>,
+        head: Option<Head>,
         drafts: Vec<Draft>,
     ) -> Committed {
+        let mut trail = Trail::starting_at(head);
         let mut done = 0;
         let mut left = std::collections::VecDeque::from(drafts);
         while !left.is_empty() {
             let now = self.clock.now();
             let count = self.batch_count(&left);
-            let batch = self.batch(head.as_ref(), left.drain(..count).collect(), now);
-            match self.commit_once(user, head.as_ref(), &batch).await {
+            let head = trail.head.as_ref();
+            let batch = self.batch(head, left.drain(..count).collect(), now);
+            match self.commit_once(user, head, &batch).await {
                 Ok(()) => {
                     let is_slow = now.plus_ms(SLOW_COMMIT_MS) < self.clock.now();
-                    let purges =
-                        head.as_ref().is_some_and(|old| old.purged_at != batch.head.purged_at);
+                    let purges = head.is_some_and(|old| old.purged_at != batch.head.purged_at);
                     done += count;
-                    head = Some(match is_slow {
-                        true => self.stamp_again(user, batch).await,
-                        false => batch.head,
-                    });
+                    let again = if is_slow { self.stamp_again(user, &batch).await } else { None };
+                    trail.add(batch);
+                    again.into_iter().for_each(|again| trail.add(again));
                     if purges {
                         // What is left behind now goes the next time.
                         let _ = self.purge(user).await;
@@ -120,11 +123,11 @@ impl Engine {
                         ErrorKind::Conflict => Stopped::Raced,
                         _ => Stopped::Failed(error.into()),
                     };
-                    return Committed { done, stopped: Some(stopped) };
+                    return Committed { done, stopped: Some(stopped), trail };
                 }
             }
         }
-        Committed { done, stopped: None }
+        Committed { done, stopped: None, trail }
     }
 
     /// A conflict that is in the inbox already, open or closed, is not put there again.
@@ -186,23 +189,20 @@ impl Engine {
     }
 
     /// Writes the records of a slow commit once more, with a stamp of now. If somebody was faster,
-    /// the records keep the stamp that they have, and the next head is read anyway.
-    async fn stamp_again(&self, user: &UserId, slow: Batch) -> Head {
+    /// the records keep the stamp that they have, and the next commit finds that out.
+    async fn stamp_again(&self, user: &UserId, slow: &Batch) -> Option<Batch> {
         let now = self.clock.now();
         let mut head = slow.head.clone();
         head.revision.0 += 1;
         head.stamp = head.stamp.max(Stamp(now.secs() + STAMP_AHEAD_SECS));
         head.commit = CommitId(self.random_u128());
-        let mut records = slow.records;
+        let mut records = slow.records.clone();
         for record in &mut records {
             record.revision = head.revision;
             record.stamp = head.stamp;
         }
         let again = Batch { head, records, history: Vec::new() };
-        match self.store.commit(user, Some(&slow.head), &again).await {
-            Ok(()) => again.head,
-            Err(_) => slow.head,
-        }
+        self.store.commit(user, Some(&slow.head), &again).await.ok().map(|()| again)
     }
 
     fn batch(&self, old: Option<&Head>, drafts: Vec<Draft>, now: UnixMillis) -> Batch {

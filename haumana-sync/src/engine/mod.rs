@@ -31,6 +31,7 @@ mod record;
 mod sessions;
 mod sync;
 mod takeover;
+mod trail;
 
 pub use cursor::Cursor;
 pub use error::{Error, ErrorKind};

@@ -1,6 +1,7 @@
 //! Pulls of new clients: what changed after a cursor, page by page.
 
 use super::cursor::Cursor;
+use super::trail::Trail;
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::digest::Digest;
 use crate::id::{Key, Kind, UserId};
@@ -56,9 +57,23 @@ impl Engine {
         limit: usize,
         limit_bytes: usize,
     ) -> Result<Pulled> {
+        let trail = Trail::starting_at(self.store.head(user).await?);
+        self.pull_behind(user, cursor, limit, limit_bytes, trail).await
+    }
+
+    /// As [`Engine::pull`], behind commits of the same request. A device that had everything before
+    /// them is answered without reading anything.
+    pub(super) async fn pull_behind(
+        &self,
+        user: &UserId,
+        cursor: Option<&str>,
+        limit: usize,
+        limit_bytes: usize,
+        trail: Trail,
+    ) -> Result<Pulled> {
         let server_time = self.clock.now();
         let limit = limit.clamp(1, limits::PAGE_RECORDS);
-        let Some(head) = self.store.head(user).await? else {
+        let Some(head) = trail.head.clone() else {
             let reset = cursor.is_some();
             return Ok(Pulled {
                 changes: Vec::new(),
@@ -85,7 +100,10 @@ impl Engine {
             left_bytes: limit_bytes,
             changes: Vec::new(),
         };
-        let (head, more) = self.fill_page(user, head, limit, &mut page).await?;
+        let (head, more) = match page.is_at(trail.from.as_ref()) {
+            true => (head, page.take_all(trail.into_stream(), limit)),
+            false => self.fill_page(user, head, limit, &mut page).await?,
+        };
         let place = match page.after {
             After::Place(place) if more => place,
             _ => Place { revision: head.revision, within: None },
@@ -108,7 +126,7 @@ impl Engine {
         limit: usize,
         page: &mut Paging,
     ) -> Result<(Head, bool)> {
-        if page.is_at(&head) {
+        if page.is_at(Some(&head)) {
             return Ok((head, false));
         }
         while page.changes.len() < limit {
@@ -135,12 +153,21 @@ struct Paging {
 }
 
 impl Paging {
-    /// Whether nothing can follow: the common case, for which the head is all that is read.
-    fn is_at(&self, head: &Head) -> bool {
-        match self.after {
-            After::Place(place) => place.revision == head.revision && place.within.is_none(),
+    /// Whether nothing can follow up to `head`: the common case, for which the head is all that is
+    /// read.
+    fn is_at(&self, head: Option<&Head>) -> bool {
+        match (self.after, head) {
+            (After::Place(place), Some(head)) => {
+                place.revision == head.revision && place.within.is_none()
+            }
+            (After::Start, None) => true,
             _ => false,
         }
+    }
+
+    /// Takes records in until the page is full; returns whether more follow.
+    fn take_all(&mut self, stream: Vec<Envelope>, limit: usize) -> bool {
+        stream.into_iter().any(|envelope| limit <= self.changes.len() || !self.take(envelope))
     }
 
     /// Takes a record in, if there is room.

@@ -2,12 +2,13 @@
 
 use super::apply::apply;
 use super::bases::needed;
-use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
+use super::commit::{Committed, Draft, OldFacts, Stopped, gave_up, inbox_entry};
 use super::edit::{Against, Bases, Change, Edit, Setting};
 use super::meta::{AtVersion, Claim};
 use super::push_session::join_push;
 use super::record::PieceRecord;
 use super::takeover::Earlier;
+use super::trail::Trail;
 use super::{Conflict, Engine, Result, Room, check_state};
 use crate::digest::Digest;
 use crate::id::{Key, Kind, UserId};
@@ -107,24 +108,42 @@ impl Engine {
         device: &str,
         pushes: &[Push],
     ) -> Result<Vec<PushResult>> {
+        let head = self.store.head(user).await?;
+        Ok(self.push_on(user, device, pushes, head).await?.0)
+    }
+
+    /// As [`Engine::push`], on a head that was read; returns also what came of it in the stream.
+    pub(super) async fn push_on(
+        &self,
+        user: &UserId,
+        device: &str,
+        pushes: &[Push],
+        head: Option<Head>,
+    ) -> Result<(Vec<PushResult>, Trail)> {
         let mut results: Vec<Option<PushResult>> = vec![None; pushes.len()];
+        let mut trail = Trail::starting_at(head);
         let mut tries = 0;
         while results.iter().any(Option::is_none) {
-            let head = self.store.head(user).await?;
-            check_state(head.as_ref())?;
+            check_state(trail.head.as_ref())?;
             let mut keys = HashSet::new();
             let open = (0..pushes.len()).filter(|at| results[*at].is_none());
             let due: Vec<usize> = open.filter(|at| keys.insert(pushes[*at].key)).collect();
-            match self.push_due(user, device, pushes, &due, head, &mut results).await? {
+            let head = trail.head.clone();
+            let committed = self.push_due(user, device, pushes, &due, head, &mut results).await?;
+            trail.extend(committed.trail);
+            match committed.stopped {
                 None => {}
-                Some(Stopped::Raced) => tries += 1,
+                Some(Stopped::Raced) => {
+                    tries += 1;
+                    trail = Trail::starting_at(self.store.head(user).await?);
+                }
                 Some(Stopped::Failed(error)) => return Err(error),
             }
             if let Some(error) = gave_up(tries) {
                 return Err(error);
             }
         }
-        Ok(results.into_iter().flatten().collect())
+        Ok((results.into_iter().flatten().collect(), trail))
     }
 
     /// Pushes at most one push for each record, and commits them.
@@ -136,7 +155,7 @@ impl Engine {
         due: &[usize],
         head: Option<Head>,
         results: &mut [Option<PushResult>],
-    ) -> Result<Option<Stopped>> {
+    ) -> Result<Committed> {
         let setting = self.setting(self.clock.now());
         let keys: Vec<Key> = due.iter().map(|at| pushes[*at].key).collect();
         let found = self.store.read(user, &keys).await?;
@@ -188,7 +207,7 @@ impl Engine {
         for (at, result) in answers.into_iter().take(committed.done) {
             results[at] = Some(result);
         }
-        Ok(committed.stopped)
+        Ok(committed)
     }
 }
 

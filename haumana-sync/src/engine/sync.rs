@@ -36,10 +36,7 @@ impl Engine {
                 SentPush::Refused { .. } => None,
             })
             .collect();
-        let done = match good.is_empty() {
-            true => Vec::new(),
-            false => self.push(user, &request.device, &good).await?,
-        };
+        let (done, trail) = self.push_on(user, &request.device, &good, head).await?;
         let mut conflicts: Vec<Conflict> =
             done.iter().flat_map(|result| result.conflicts.iter().cloned()).collect();
         let held: HashMap<Key, Version> = good
@@ -59,7 +56,8 @@ impl Engine {
             left -= if fits { bytes } else { 0 };
             fits
         });
-        let mut pulled = self.pull(user, request.cursor.as_deref(), request.limit, left).await?;
+        let cursor = request.cursor.as_deref();
+        let mut pulled = self.pull_behind(user, cursor, request.limit, left, trail).await?;
         if !pulled.more {
             pulled.changes.retain(|change| held.get(&change.key) != Some(&change.version));
         }

@@ -1,10 +1,15 @@
 //! Part 2 on the wire, at the engine: what new clients send and read.
 
-use crate::support::{Server, body, kai, new_piece};
-use haumana_sync::engine::ErrorKind;
+use crate::support::{DAY, Seeded, Server, SetClock, body, kai, new_piece};
+use haumana_sync::engine::{Changed, Engine, EngineConfig, ErrorKind, RETENTION_MS, Random};
+use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, Store};
 use haumana_sync::wire::BadRequest;
 use haumana_sync::wire::sync::SyncRequest;
 use serde_json::{Value, json};
+use std::pin::pin;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 const ID: &str = "5EED0000-0000-4000-8000-000000000001";
 
@@ -204,4 +209,138 @@ fn a_request_without_the_shape_of_one_is_refused_as_a_whole() {
     for (text, why) in refused {
         assert_eq!(Some(why), SyncRequest::from_json(text.as_bytes()).err(), "{text:.40}");
     }
+}
+
+/// What a device that had everything may push: creations, edits on old bases, deletes, the same
+/// record twice. Few records and versions, so that they meet.
+fn random_pushes(random: &Seeded, round: u64) -> Vec<Value> {
+    let dice = |sides: u64| random.next_u64() % sides;
+    let push = |_| {
+        let id = format!("5EED0000-0000-4000-8000-{:012}", dice(5));
+        let base = [Value::Null, json!(1), json!(2), json!(3)][dice(4) as usize].clone();
+        let at = format!("2026-11-22T10:{round:02}:{:02}Z", dice(3));
+        match dice(8) {
+            0 => json!({"kind": "piece", "id": id, "base": base, "editedAt": at, "delete": true}),
+            1 => json!({"kind": "session", "id": id, "base": null, "editedAt": at,
+                "set": {"pieceId": ID, "startedAt": at}}),
+            _ => json!({"kind": "piece", "id": id, "base": base, "editedAt": at,
+                "set": {"title": dice(4).to_string()}}),
+        }
+    };
+    (0..=dice(4)).map(push).collect()
+}
+
+#[tokio::test]
+async fn what_is_known_of_the_stream_behind_a_push_is_what_a_reader_finds() {
+    let (mut n_cut, mut n_changes) = (0, 0);
+    for seed in 0..60 {
+        let server = Server::new();
+        let random = Seeded(AtomicU64::new(seed));
+        let mut cursor = None;
+        for round in 0..12 {
+            let limit = 1 + random.next_u64() % 4;
+            let mut sent = request(&json!(cursor), &random_pushes(&random, round));
+            sent["limit"] = json!(limit);
+            let sent = sent.to_string();
+            let sent = SyncRequest::from_json(sent.as_bytes()).unwrap();
+            server.store.take();
+
+            let known = server.engine.sync(&kai(), &sent, 1 << 20).await.unwrap().pulled;
+
+            let case = format!("seed {seed}, round {round}");
+            let calls = server.store.take();
+            assert_eq!((1, 0), (calls.head, calls.changes), "{case}: nothing is read again");
+            let read = server.engine.pull(&kai(), cursor.as_deref(), limit as usize, 1 << 20).await;
+            let read = read.unwrap();
+            assert_eq!((&read.cursor, read.more), (&known.cursor, known.more), "{case}");
+            assert_eq!((read.digest, read.reset), (known.digest, known.reset), "{case}");
+            let is_known = |change: &&Changed| known.changes.contains(change);
+            let found: Vec<&Changed> = read.changes.iter().filter(is_known).collect();
+            assert!(known.changes.iter().eq(found), "{case}: in the order of the stream");
+            assert!(!known.more || known.changes == read.changes, "{case}: a cut page is whole");
+            n_cut += u32::from(known.more);
+            n_changes += known.changes.len();
+            let all = server.engine.pull(&kai(), None, 1000, 1 << 20).await.unwrap();
+            cursor = all.cursor;
+        }
+    }
+    assert!(100 < n_cut && 400 < n_changes, "{n_cut} cut pages, {n_changes} records");
+}
+
+#[tokio::test]
+async fn a_push_of_ten_reads_the_head_and_the_records_and_commits_once() {
+    let server = Server::new();
+    let id = |n: usize| format!("5EED0000-0000-4000-8000-{n:012}");
+    let made: Vec<Value> = (0..30).map(|n| create(&id(n), &json!({"title": "0"}))).collect();
+    let reply = post(&server, &request(&Value::Null, &made)).await;
+    let calls = server.store.take();
+    assert_eq!((1, 1, 1, 0), (calls.head, calls.read, calls.commit, calls.changes));
+
+    let edit = |n| {
+        json!({"kind": "piece", "id": id(n), "base": 1,
+        "editedAt": "2026-11-22T11:00:00Z", "set": {"title": "1"}})
+    };
+    let edits: Vec<Value> = (0..10).map(edit).collect();
+    let reply = post(&server, &request(&reply["cursor"], &edits)).await;
+
+    let calls = server.store.take();
+    assert_eq!((1, 1, 10, 1), (calls.head, calls.read, calls.records_read, calls.commit));
+    assert_eq!((0, 0, 0), (calls.index, calls.changes, calls.history));
+    assert_eq!((json!([]), json!(false)), (reply["changes"].clone(), reply["more"].clone()));
+    let idle = post(&server, &request(&reply["cursor"], &[])).await;
+    assert_eq!((json!([]), &reply["digest"]), (idle["changes"].clone(), &idle["digest"]));
+    assert_eq!(1, server.store.take().head, "a sync without changes reads one head");
+}
+
+/// Lets another device push on the same store just before the first commit.
+#[derive(Debug)]
+struct Meanwhile {
+    other: Engine,
+    push: Mutex<Option<Value>>,
+}
+
+impl Faults for Meanwhile {
+    fn next(&self, op: &'static str) -> Option<Fault> {
+        let push = if op == "commit" { self.push.lock().unwrap().take() } else { None };
+        if let Some(push) = push.map(|push| push.to_string()) {
+            let sent = SyncRequest::from_json(push.as_bytes()).unwrap();
+            let user = kai();
+            let synced = pin!(self.other.sync(&user, &sent, 1 << 20));
+            // The store in memory never makes anybody wait.
+            let polled = synced.poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(polled, Poll::Ready(Ok(_))));
+        }
+        None
+    }
+}
+
+#[tokio::test]
+async fn what_another_device_commits_in_the_middle_of_a_push_comes_with_the_reply() {
+    let server = Server::new();
+    let made = post(&server, &request(&Value::Null, &[create(ID, &json!({"title": "0"}))])).await;
+    let other = "5EED0000-0000-4000-8000-000000000002";
+    let theirs = create(other, &json!({"title": "theirs"}));
+    let push = json!({"deviceId": "b", "cursor": null, "push": [theirs]});
+    let meanwhile =
+        Meanwhile { other: engine(server.memory.clone(), 1), push: Mutex::new(Some(push)) };
+    let raced = engine(Arc::new(FaultyStore::new(server.memory.clone(), meanwhile)), 2);
+    let edit = json!({"kind": "piece", "id": ID, "base": 1, "editedAt": "2026-11-22T11:00:00Z",
+        "set": {"title": "1"}});
+    let sent = request(&made["cursor"], &[edit]).to_string();
+
+    let sent = SyncRequest::from_json(sent.as_bytes()).unwrap();
+    let reply = raced.sync(&kai(), &sent, 1 << 20).await.unwrap();
+
+    let ids: Vec<String> =
+        reply.pulled.changes.iter().map(|change| change.key.id.to_string()).collect();
+    assert_eq!(vec![other], ids, "the device's own edit stands as it sent it");
+    let all = server.engine.pull(&kai(), None, 10, 1 << 20).await.unwrap();
+    assert_eq!((all.cursor, all.digest), (reply.pulled.cursor, reply.pulled.digest));
+}
+
+/// Another server on the same store, with random bits of its own.
+fn engine(store: Arc<dyn Store>, seed: u64) -> Engine {
+    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let clock = Arc::new(SetClock(AtomicI64::new(DAY)));
+    Engine::new(store, clock, Arc::new(Seeded(AtomicU64::new(seed))), config)
 }
