@@ -5,7 +5,10 @@ use crate::error::Bad;
 use crate::items::{Item, bits, digest, key_item, n, number, sort_of, text};
 use crate::options::Columns;
 use crate::pack::{pack, unpack};
-use crate::schema::{PLACE, TableSchema, place, record_key, record_of, revision_of};
+use crate::schema::{
+    DELETED, HASH, PLACE, SIZE, STAMP, TableSchema, VERSION, place, record_key, record_of,
+    revision_of,
+};
 use aws_sdk_dynamodb::types::AttributeValue;
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, Kind, UserId};
@@ -54,18 +57,18 @@ pub(crate) fn encode(user: &UserId, record: &Envelope, columns: &Columns) -> Ite
     let size = u32::try_from(record.content.len()).unwrap_or(u32::MAX);
     let own = [
         (PLACE, AttributeValue::S(place(record.revision, record.key))),
-        ("_k", n(record.version)),
-        ("_stamp", n(record.stamp.0)),
+        (VERSION, n(record.version)),
+        (STAMP, n(record.stamp.0)),
         ("_modified", n(record.modified_at.0)),
-        ("_size", n(size)),
-        ("_hash", bits(record.hash.0)),
+        (SIZE, n(size)),
+        (HASH, bits(record.hash.0)),
         ("_format", n(record.format)),
         ("_meta", pack(&record.meta)),
     ];
     item.extend(own.map(|(name, value)| (name.to_owned(), value)));
     if record.deleted {
         // Absent from live records: most are live, and every byte of the index is paid for.
-        item.insert("_deleted".to_owned(), AttributeValue::Bool(true));
+        item.insert(DELETED.to_owned(), AttributeValue::Bool(true));
     }
     put_content(&mut item, &record.content, columns_of(record.key.kind, columns));
     item
@@ -77,7 +80,7 @@ pub(crate) fn decode(table: TableSchema, item: &Item, columns: &Columns) -> Resu
     let content = content(item, columns_of(listed.key.kind, columns))?;
     // Pair assertion: the size was written from the content that is now put together again.
     if u32::try_from(content.len()).unwrap_or(u32::MAX) != listed.size_bytes {
-        return Err(Bad("_size"));
+        return Err(Bad(SIZE));
     }
     Ok(Envelope {
         key: listed.key,
@@ -97,12 +100,12 @@ pub(crate) fn decode(table: TableSchema, item: &Item, columns: &Columns) -> Resu
 pub(crate) fn decode_listed(table: TableSchema, item: &Item) -> Result<Listed, Bad> {
     Ok(Listed {
         key: record_of(table, sort_of(table, item)?).ok_or(Bad("sort key"))?,
-        version: number(item, "_k")?,
+        version: number(item, VERSION)?,
         revision: revision_of(text(item, PLACE)?).ok_or(Bad(PLACE))?,
-        stamp: Stamp(number(item, "_stamp")?),
-        deleted: item.contains_key("_deleted"),
-        size_bytes: number(item, "_size")?,
-        hash: digest(item, "_hash")?,
+        stamp: Stamp(number(item, STAMP)?),
+        deleted: item.contains_key(DELETED),
+        size_bytes: number(item, SIZE)?,
+        hash: digest(item, HASH)?,
     })
 }
 
@@ -146,5 +149,38 @@ fn columns_of(kind: Kind, columns: &Columns) -> &[String] {
         Kind::Piece => &columns.pieces,
         Kind::Session => &columns.sessions,
         Kind::Conflict => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::entry_bytes;
+    use crate::schema::PIECES;
+    use haumana_sync::id::RecordId;
+
+    #[test]
+    fn an_entry_of_the_index_is_short_with_a_user_id_as_long_as_googles() {
+        let google = UserId::verified_by_caller("100000000000000000001").unwrap();
+        let record = Envelope {
+            key: Key::piece(RecordId::from_bits(u128::MAX)),
+            version: 12,
+            revision: Revision(99_999),
+            stamp: Stamp(1_799_999_999),
+            modified_at: UnixMillis(1_799_999_999_123),
+            deleted: false,
+            hash: Digest(u128::MAX),
+            format: 1,
+            content: format!(r#"{{"title":"{}"}}"#, "ʻ".repeat(600)),
+            meta: "{}".to_owned(),
+        };
+
+        let live = encode(&google, &record, &Columns::of_the_app());
+        let deleted = Envelope { deleted: true, ..record };
+        let deleted = encode(&google, &deleted, &Columns::of_the_app());
+
+        // 1,000 of 151 bytes are 37 units: with two heads and a piece those of a first sync.
+        assert_eq!(Some(141), entry_bytes(PIECES, &live));
+        assert_eq!(Some(144), entry_bytes(PIECES, &deleted));
     }
 }

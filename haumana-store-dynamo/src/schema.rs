@@ -14,11 +14,24 @@ pub const DEFAULT_PREFIX: &str = "haumana-";
 /// The local secondary index that has a user's records in the order of the stream.
 pub(crate) const INDEX: &str = "by-revision";
 /// Where a record stands in the stream: the sort key of [`INDEX`].
-pub(crate) const PLACE: &str = "_place";
+///
+/// This and the five below have names of one letter: a name is in every entry of the index, and
+/// is paid for whenever one is read.
+pub(crate) const PLACE: &str = "_p";
+/// The version of a record.
+pub(crate) const VERSION: &str = "_k";
+/// Whether a record is a tombstone; absent from live ones.
+pub(crate) const DELETED: &str = "_d";
+/// How many bytes of content a record has.
+pub(crate) const SIZE: &str = "_s";
+/// The hash of a record's content.
+pub(crate) const HASH: &str = "_h";
+/// The stamp of a record's last commit.
+pub(crate) const STAMP: &str = "_t";
 /// When DynamoDB may delete an item of the history, in seconds since 1970.
 pub(crate) const EXPIRES: &str = "_expires";
 /// What [`INDEX`] holds beside the keys; no query asks it for anything else.
-pub(crate) const PROJECTED: [&str; 5] = ["_k", "_deleted", "_size", "_hash", "_stamp"];
+pub(crate) const PROJECTED: [&str; 5] = [VERSION, DELETED, SIZE, HASH, STAMP];
 
 /// One table, as it must exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

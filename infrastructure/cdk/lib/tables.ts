@@ -51,8 +51,8 @@ export function tablePrefix(settings: Settings): string {
 function addIndex(table: dynamodb.Table): void {
   table.addLocalSecondaryIndex({
     indexName: INDEX,
-    sortKey: { name: '_place', type: dynamodb.AttributeType.STRING },
+    sortKey: { name: '_p', type: dynamodb.AttributeType.STRING },
     projectionType: dynamodb.ProjectionType.INCLUDE,
-    nonKeyAttributes: ['_k', '_deleted', '_size', '_hash', '_stamp'],
+    nonKeyAttributes: ['_k', '_d', '_s', '_h', '_t'],
   });
 }
