@@ -50,7 +50,7 @@ impl Sample {
             count(counts.rejected),
             self.consumed.read_units,
             self.consumed.write_units,
-            0.0,
+            self.consumed.retries as f64,
             f64::from(u8::from(self.is_cold)),
         ]
     }
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn every_metric_is_declared_once_and_has_a_value() {
-        let consumed = Consumed { read_units: 0.5, ..Consumed::default() };
+        let consumed = Consumed { read_units: 0.5, retries: 7, ..Consumed::default() };
         let sync = Some(Counts { pushed: 3, ..Counts::default() });
         let sample = Sample { sync, consumed, is_cold: false };
 
@@ -99,6 +99,7 @@ mod tests {
         assert_eq!(Some(1.0), line["Syncs"].as_f64());
         assert_eq!(Some(3.0), line["Pushed"].as_f64());
         assert_eq!(Some(0.5), line["ReadUnits"].as_f64());
+        assert_eq!(Some(7.0), line["Retries"].as_f64());
         assert_eq!(Some(1_750_000_000_000), line["_aws"]["Timestamp"].as_i64());
         assert_eq!("sync-lambda", line["Function"]);
     }

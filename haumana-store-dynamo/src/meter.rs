@@ -1,6 +1,7 @@
 //! What the service says that its work has cost.
 
 use aws_sdk_dynamodb::types::ConsumedCapacity;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a store's requests have consumed, in the service's own figures.
@@ -12,6 +13,9 @@ pub struct Consumed {
     pub read_units: f64,
     /// Write request units.
     pub write_units: f64,
+    /// How often something was asked again, because it failed, was refused for now, or met a part
+    /// of a commit. The rest of a batch that was done in part is no retry if it got on.
+    pub retries: u64,
 }
 
 /// What a request does with its units.
@@ -27,9 +31,26 @@ pub(crate) struct Meter {
     requests: AtomicU64,
     read_halves: AtomicU64,
     write_halves: AtomicU64,
+    retries: Retries,
+}
+
+/// Counts retries, for all calls of a store.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Retries(Arc<AtomicU64>);
+
+impl Retries {
+    /// Adds one.
+    pub fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Meter {
+    /// Returns what calls count their retries with.
+    pub fn retries(&self) -> Retries {
+        self.retries.clone()
+    }
+
     /// Adds an answered request; returns its units, if the service told them.
     pub fn add(&self, direction: Direction, consumed: &[ConsumedCapacity]) -> Option<f64> {
         self.requests.fetch_add(1, Ordering::Relaxed);
@@ -52,6 +73,7 @@ impl Meter {
             requests: self.requests.swap(0, Ordering::Relaxed),
             read_units: halves(&self.read_halves),
             write_units: halves(&self.write_halves),
+            retries: self.retries.0.swap(0, Ordering::Relaxed),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Sending again: the one place that decides when, how often and how long.
 
 use crate::error::{Class, Failure};
+use crate::meter::Retries;
 use crate::options::DynamoOptions;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -24,20 +25,21 @@ pub(crate) struct Call {
     lost: ErrorKind,
     /// Whether there was such a request.
     is_unsettled: bool,
+    retries: Retries,
 }
 
 impl Call {
     /// Starts the clock of a call that only reads.
-    pub fn reading(op: &'static str, options: &DynamoOptions) -> Self {
-        Self::start(op, ErrorKind::Unavailable, options)
+    pub fn reading(op: &'static str, options: &DynamoOptions, retries: Retries) -> Self {
+        Self::start(op, ErrorKind::Unavailable, options, retries)
     }
 
     /// Starts the clock of a call that changes something.
-    pub fn writing(op: &'static str, options: &DynamoOptions) -> Self {
-        Self::start(op, ErrorKind::Unknown, options)
+    pub fn writing(op: &'static str, options: &DynamoOptions, retries: Retries) -> Self {
+        Self::start(op, ErrorKind::Unknown, options, retries)
     }
 
-    fn start(op: &'static str, lost: ErrorKind, options: &DynamoOptions) -> Self {
+    fn start(op: &'static str, lost: ErrorKind, options: &DynamoOptions, retries: Retries) -> Self {
         let retry = options.retry;
         let budget = Instant::now() + retry.budget;
         let host = options.deadline.at().map(|at| at.checked_sub(ANSWER_MARGIN).unwrap_or(at));
@@ -49,6 +51,7 @@ impl Call {
             longest_wait: retry.longest_wait,
             lost,
             is_unsettled: false,
+            retries,
         }
     }
 
@@ -83,7 +86,7 @@ impl Call {
         }
     }
 
-    /// Waits before the next try.
+    /// Waits before the next try, and counts it.
     ///
     /// # Errors
     ///
@@ -99,6 +102,7 @@ impl Call {
             return Err(self.give_up(failure));
         }
         tokio::time::sleep(wait).await;
+        self.retries.add();
         Ok(())
     }
 

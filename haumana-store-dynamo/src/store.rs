@@ -57,11 +57,11 @@ impl DynamoStore {
     }
 
     pub(crate) fn reading(&self, op: &'static str) -> Call {
-        Call::reading(op, &self.options)
+        Call::reading(op, &self.options, self.meter.retries())
     }
 
     pub(crate) fn writing(&self, op: &'static str) -> Call {
-        Call::writing(op, &self.options)
+        Call::writing(op, &self.options, self.meter.retries())
     }
 
     /// Reads the head with what it remembers.

@@ -6,6 +6,8 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use haumana_lambda::testing::{Failed, Function, Google, Pool, RuntimeApi};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -85,29 +87,35 @@ async fn after_a_time_out_a_new_process_answers() {
     assert_ne!(process, function.process_id().await);
 }
 
-/// A DynamoDB that has no capacity for anybody.
-async fn throttled() -> String {
+/// A DynamoDB that has no capacity for the first `refused` requests, and no items.
+async fn throttled(refused: u64) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let refuse = async || {
+    let asked = Arc::new(AtomicU64::new(0));
+    let answer = async move || {
         let kind = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
-        let body = json!({"__type": kind, "message": "slow down"}).to_string();
-        (StatusCode::BAD_REQUEST, [("content-type", "application/x-amz-json-1.0")], body)
+        let refusal = json!({"__type": kind, "message": "slow down"});
+        let (status, body) = match asked.fetch_add(1, Ordering::Relaxed) < refused {
+            true => (StatusCode::BAD_REQUEST, refusal),
+            false => (StatusCode::OK, json!({})),
+        };
+        (status, [("content-type", "application/x-amz-json-1.0")], body.to_string())
     };
-    let app = Router::new().route("/", post(refuse));
+    let app = Router::new().route("/", post(answer));
     tokio::spawn(async move { axum::serve(listener, app).await });
     address
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_throttled_table_gives_503_and_not_a_time_out() {
+async fn on_throttled(refused: u64) -> RuntimeApi {
     let (google, pool) = (Google::start().await.unwrap(), Pool::start().await.unwrap());
     let mut environment = environment(&google, &pool, "test-");
     environment.retain(|(name, _)| name != "AWS_ENDPOINT_URL_DYNAMODB");
-    environment.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), throttled().await));
+    environment.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), throttled(refused).await));
     let (program, timeout) = (program("sync-pieces-lambda"), Duration::from_secs(4));
-    let function = Function { program, environment, timeout };
-    let function = RuntimeApi::start(function).await.unwrap();
+    RuntimeApi::start(Function { program, environment, timeout }).await.unwrap()
+}
+
+fn no_pieces() -> Vec<u8> {
     let event = json!({
         "path": "/pieces", "httpMethod": "POST", "body": "{\"pieces\": []}",
         "headers": {"content-type": "application/json"},
@@ -116,8 +124,39 @@ async fn a_throttled_table_gives_503_and_not_a_time_out() {
             "authorizer": {"userId": "kai", "exp": "4102444800"},
         },
     });
+    event.to_string().into_bytes()
+}
 
-    let answer = function.invoke(event.to_string().as_bytes()).await.unwrap();
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_were_sent_again_are_in_the_metrics() {
+    let function = on_throttled(2).await;
+
+    let first = function.invoke(&no_pieces()).await.unwrap();
+    let second = function.invoke(&no_pieces()).await.unwrap();
+
+    assert_eq!([200, 200], [&first, &second].map(|answer| answer["statusCode"].as_i64().unwrap()));
+    assert_eq!(vec![2.0, 0.0], metric(&function, "Retries", 2).await);
+}
+
+/// Returns what the first `n` lines of metrics say of `name`; they may come a little after the
+/// answers.
+async fn metric(function: &RuntimeApi, name: &str, n: usize) -> Vec<f64> {
+    loop {
+        let output = function.output();
+        let lines = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let found: Vec<f64> = lines.filter_map(|line| line[name].as_f64()).take(n).collect();
+        if found.len() == n {
+            return found;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_throttled_table_gives_503_and_not_a_time_out() {
+    let function = on_throttled(u64::MAX).await;
+
+    let answer = function.invoke(&no_pieces()).await.unwrap();
 
     assert_eq!(503, answer["statusCode"], "{answer}");
     assert!(answer["multiValueHeaders"]["retry-after"][0].is_string(), "{answer}");

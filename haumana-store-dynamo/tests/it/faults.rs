@@ -85,6 +85,27 @@ async fn a_commit_whose_answer_is_lost_is_in_although_others_have_committed_sinc
 }
 
 #[tokio::test]
+async fn every_retry_is_counted() {
+    let tables = Tables::create().await;
+    let kai = user("kai");
+    let faults = Storm { throttled: 20, failed: 5, cut_before: 5, cut_after: 20, ..Storm::CALM };
+    let (store, storm) = tables.store_in(faults, 1);
+    let mut head: Option<Head> = None;
+    for commit in 1..=30 {
+        let next = batch(head.as_ref(), commit, vec![record(piece(commit), 1, "{}")]);
+        store.commit(&kai, head.as_ref(), &next).await.unwrap();
+        head = store.head(&kai).await.unwrap();
+    }
+
+    let consumed = store.take_consumed();
+
+    let struck: u64 = storm.struck().values().sum();
+    assert!(10 < struck, "{:?}", storm.struck());
+    assert_eq!(struck, consumed.retries, "each fault is followed by one more try");
+    assert_eq!(0, store.take_consumed().retries, "what was taken is not counted again");
+}
+
+#[tokio::test]
 async fn calls_end_before_the_deadline_of_the_host() {
     let tables = Tables::create().await;
     let deadline = Arc::new(RequestDeadline::new());

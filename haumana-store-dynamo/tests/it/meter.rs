@@ -38,7 +38,7 @@ impl Metered {
         self.store.commit(&self.kai, self.head.as_ref(), &next).await.unwrap();
 
         let units = written(&before, &items(&self.tables).await, 2);
-        let due = Consumed { requests: 1, read_units: 0.0, write_units: units as f64 };
+        let due = Consumed { requests: 1, read_units: 0.0, write_units: units as f64, retries: 0 };
         assert_eq!(due, self.store.take_consumed(), "commit {}", self.commits);
         self.head = Some(next.head);
         next.records
@@ -46,7 +46,7 @@ impl Metered {
 
     #[track_caller]
     fn check_read(&self, what: &str, requests: u64, units: usize) {
-        let due = Consumed { requests, read_units: units as f64, write_units: 0.0 };
+        let due = Consumed { requests, read_units: units as f64, write_units: 0.0, retries: 0 };
         assert_eq!(due, self.store.take_consumed(), "{what}");
     }
 }
