@@ -74,7 +74,7 @@ pub(crate) fn class_of(code: &str, status: u16) -> Class {
         "TransactionInProgressException" => Class::Lost,
         // DYNAMODB: a partition of a table with a local index holds at most 10 GB.
         "ItemCollectionSizeLimitExceeded" | "ItemCollectionSizeLimitExceededException" => {
-            Class::Refused(ErrorKind::TooLarge)
+            Class::Refused(ErrorKind::Full)
         }
         _ if 500 <= status => Class::Lost,
         _ => Class::Refused(ErrorKind::Unavailable),
@@ -85,3 +85,16 @@ pub(crate) fn class_of(code: &str, status: u16) -> Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an item of ours has no readable attribute {0}")]
 pub(crate) struct Bad(pub &'static str);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_partition_is_no_fault_of_the_service_in_either_spelling() {
+        for code in ["ItemCollectionSizeLimitExceeded", "ItemCollectionSizeLimitExceededException"]
+        {
+            assert_eq!(Class::Refused(ErrorKind::Full), class_of(code, 400), "{code}");
+        }
+    }
+}

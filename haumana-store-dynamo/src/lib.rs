@@ -36,6 +36,12 @@
 //! a part of a transaction. So the head remembers which records the last commits wrote, nothing
 //! beyond the head is delivered, and a reader that misses a record reads again.
 //!
+//! # How much one user can have
+//!
+//! DynamoDB keeps at most 10 GB for one partition of a table with a local index. Past that a commit
+//! in which an item grows is [`Full`](haumana_sync::store::ErrorKind::Full), and one in which none
+//! does goes through.
+//!
 //! # How long a call takes
 //!
 //! The SDK's retries are off. `retry.rs` sends again what may go through, within a budget and

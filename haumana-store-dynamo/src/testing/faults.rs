@@ -34,6 +34,8 @@ pub struct Storm {
     pub slow: u64,
     /// A Query behind a commit sees only a part of it.
     pub torn: u64,
+    /// A commit is refused because the user's items have reached 10 GB.
+    pub full: u64,
 }
 
 impl Storm {
@@ -47,9 +49,10 @@ impl Storm {
         partial: 0,
         slow: 0,
         torn: 0,
+        full: 0,
     };
 
-    /// All of them.
+    /// All that pass.
     pub const EVERYTHING: Storm = Storm {
         throttled: 5,
         failed: 2,
@@ -59,6 +62,7 @@ impl Storm {
         partial: 30,
         slow: 2,
         torn: 40,
+        full: 0,
     };
 }
 
@@ -141,6 +145,7 @@ enum Fate {
     IsCutBefore,
     IsCutAfter,
     IsPartial,
+    IsFull,
 }
 
 impl Inner {
@@ -165,6 +170,7 @@ impl Inner {
         }
         match fate {
             Fate::IsThrottled => Ok(throttled(&operation, &body)),
+            Fate::IsFull => Ok(cancelled(&body, |item| item["Put"].is_object(), FULL)),
             Fate::Fails => Ok(refusal(500, "InternalServerError")),
             Fate::IsCutBefore => Err(cut()),
             Fate::Passes => self.pass(next, request, &operation, &body).await,
@@ -194,6 +200,7 @@ impl Inner {
             Duration::from_millis(1 + state.dice.below(5))
         });
         let is_batch = operation.starts_with("Batch");
+        let is_commit = operation == "TransactWriteItems";
         let chances = [
             ("throttled", storm.throttled, Fate::IsThrottled),
             ("failed", storm.failed, Fate::Fails),
@@ -201,6 +208,7 @@ impl Inner {
             ("cut before", storm.cut_before, Fate::IsCutBefore),
             ("cut after", storm.cut_after, Fate::IsCutAfter),
             ("partial", if is_batch { storm.partial } else { 0 }, Fate::IsPartial),
+            ("full", if is_commit { storm.full } else { 0 }, Fate::IsFull),
         ];
         for (name, chance, fate) in chances {
             if state.dice.strikes(chance) {
@@ -319,11 +327,21 @@ fn throttled(operation: &str, body: &Value) -> HttpResponse {
     if operation != "TransactWriteItems" {
         return refusal(400, "ProvisionedThroughputExceededException");
     }
-    let n_items = body["TransactItems"].as_array().map_or(0, Vec::len);
-    let mut reasons = vec![json!({ "Code": "None" }); n_items];
-    if let Some(first) = reasons.first_mut() {
-        *first = json!({ "Code": "TransactionConflict", "Message": "ongoing" });
-    }
+    cancelled(body, |_| true, "TransactionConflict")
+}
+
+/// DYNAMODB: the code of a reason, where a partition of a table with a local index is full.
+const FULL: &str = "ItemCollectionSizeLimitExceeded";
+
+/// A transaction that was cancelled because of its first item that `is_cause`.
+fn cancelled(body: &Value, is_cause: impl Fn(&Value) -> bool, code: &str) -> HttpResponse {
+    let items = body["TransactItems"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let cause = items.iter().position(is_cause);
+    let reason = |at: usize| match cause == Some(at) {
+        true => json!({ "Code": code, "Message": "as a service says it" }),
+        false => json!({ "Code": "None" }),
+    };
+    let reasons: Vec<Value> = (0..items.len()).map(reason).collect();
     let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
     answer(400, &json!({ "__type": kind, "CancellationReasons": reasons, "Message": "cancelled" }))
 }

@@ -33,6 +33,19 @@ async fn a_service_that_only_throttles_is_reported_as_throttled() {
 }
 
 #[tokio::test]
+async fn a_partition_that_is_full_is_reported_as_such_at_once_and_nothing_is_written() {
+    let tables = Tables::create().await;
+    let kai = user("kai");
+    let (store, storm) = tables.store_in(Storm { full: 100, ..Storm::CALM }, 1);
+
+    let full = store.commit(&kai, None, &first()).await.unwrap_err();
+
+    assert_eq!(ErrorKind::Full, full.kind());
+    assert_eq!((Some(&1), 0), (storm.struck().get("full"), store.take_consumed().retries));
+    assert_eq!(None, tables.store().head(&kai).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_there_is_unavailable_and_a_commit_unknown() {
     let tables = Tables::create().await;
     for storm in [Storm { cut_before: 100, ..Storm::CALM }, Storm { failed: 100, ..Storm::CALM }] {

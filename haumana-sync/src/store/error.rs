@@ -12,7 +12,10 @@ pub enum ErrorKind {
     Unknown,
     /// The batch or an item exceeds what this store takes. Nothing changed.
     TooLarge,
-    /// The store cannot be used as it stands: full, read-only, unreachable. Nothing changed.
+    /// The store has no more room for this user, though it has for others. Nothing changed. Batches
+    /// in which no record grows still go through, deletes of texts among them.
+    Full,
+    /// The store cannot be used as it stands: its disk full, read-only, unreachable. Nothing changed.
     Unavailable,
     /// Stored bytes break an invariant, or a newer program wrote them. Stop; a person must look.
     Corrupt,

@@ -20,6 +20,11 @@ pub enum Fault {
 pub trait Faults: std::fmt::Debug + Send + Sync + 'static {
     /// Returns the fault of this call, if any.
     fn next(&self, op: &'static str) -> Option<Fault>;
+
+    /// Returns the fault of a commit of `batch`, which may depend on it.
+    fn next_commit(&self, _batch: &Batch) -> Option<Fault> {
+        self.next("commit")
+    }
 }
 
 /// Passes calls to the store inside, except where a fault is due.
@@ -40,7 +45,16 @@ impl<S: Store, F: Faults> FaultyStore<S, F> {
         op: &'static str,
         call: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        match self.faults.next(op) {
+        self.meet(self.faults.next(op), op, call).await
+    }
+
+    async fn meet<T>(
+        &self,
+        fault: Option<Fault>,
+        op: &'static str,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        match fault {
             None => call.await,
             Some(Fault::Before(kind)) => Err(Error::new(op, kind)),
             Some(Fault::After) => {
@@ -92,7 +106,8 @@ impl<S: Store, F: Faults> Store for FaultyStore<S, F> {
     }
 
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
-        self.pass("commit", self.inner.commit(user, expected, batch)).await
+        let fault = self.faults.next_commit(batch);
+        self.meet(fault, "commit", self.inner.commit(user, expected, batch)).await
     }
 
     async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {

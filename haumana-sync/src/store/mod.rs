@@ -119,6 +119,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// - [`ErrorKind::Unknown`] if the write may have happened; repeat the identical call, or read
     ///   the head and compare [`Head::commit`].
     /// - [`ErrorKind::TooLarge`] if the batch exceeds [`Store::batch_limits`]; nothing was written.
+    /// - [`ErrorKind::Full`] if there is no room for what the batch adds to the user's records, in a
+    ///   store that bounds them; nothing was written. A smaller batch may fit: the caller finds out
+    ///   which of its records do not.
     ///
     /// # Cancellation
     ///
