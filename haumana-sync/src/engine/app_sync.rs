@@ -236,7 +236,12 @@ impl Engine {
             outcomes.push((at, outcome));
         }
         let committed = self.commit(sync.user, head, drafts).await;
-        sync.outcomes.extend(outcomes.into_iter().take(committed.done));
+        for (place, (at, outcome)) in outcomes.into_iter().take(committed.done).enumerate() {
+            match committed.full.contains_key(&place) {
+                true => sync.refuse(at, Refusal::QuotaExceeded),
+                false => drop(sync.outcomes.insert(at, outcome)),
+            }
+        }
         match committed.stopped {
             Some(Stopped::Raced) => Ok(Round::Raced),
             Some(Stopped::Failed(_)) if sync.has_committed() => {

@@ -9,11 +9,12 @@ use crate::id::{Key, Kind, UserId};
 use crate::limits;
 use crate::store::{
     Batch, CommitId, Envelope, Epoch, ErrorKind, Head, HeadState, HistoryEntry, Revision, Stamp,
+    Version,
 };
 use crate::time::UnixMillis;
 use crate::{engine::meta::FORMAT, merge::Reason};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// How much later than the server's second a commit is stamped: two seconds by which the clocks of
 /// servers may differ, and one for the fraction that the phones cut off. A `lastSyncedAt` that a
@@ -26,6 +27,10 @@ const SLOW_COMMIT_MS: i64 = 1000;
 
 /// How often the history of a user who writes is purged.
 const PURGE_EVERY_MS: i64 = 86_400_000;
+
+/// LIMIT: after so many drafts for which a full store has no room, those that make their record
+/// longer are refused without asking it.
+const FULL_TRIES: usize = 50;
 
 /// One record to write, with what must be written together with it.
 #[derive(Clone, Debug)]
@@ -62,6 +67,10 @@ impl Draft {
         1 + self.history.len() + self.inbox.len()
     }
 
+    fn grows(&self) -> bool {
+        self.old.is_none_or(|old| old.content_bytes < self.new.content.len())
+    }
+
     fn size_bytes(&self) -> usize {
         let history: usize = self.history.iter().map(HistoryEntry::size_bytes).sum();
         let inbox: usize = self.inbox.iter().map(Envelope::size_bytes).sum();
@@ -72,12 +81,22 @@ impl Draft {
 /// How far a list of drafts got.
 #[derive(Debug)]
 pub struct Committed {
-    /// How many drafts, from the first, are committed.
+    /// How many drafts, from the first, are committed or in `full`.
     pub done: usize,
+    /// By place, the drafts for which the store has no room, with the version that stays.
+    pub full: BTreeMap<usize, Option<Version>>,
     /// Why the rest is not, if it is not.
     pub stopped: Option<Stopped>,
     /// What was committed, from the head that was given.
     pub trail: Trail,
+}
+
+impl Committed {
+    /// What stopped drafts of which none can be left out: a full store stops them too.
+    pub fn stopped_whole(self) -> Option<Stopped> {
+        let is_full = !self.full.is_empty();
+        self.stopped.or(is_full.then(|| Stopped::Failed(Error::no_room())))
+    }
 }
 
 /// Why a list of drafts was not committed to its end.
@@ -90,7 +109,8 @@ pub enum Stopped {
 }
 
 impl Engine {
-    /// Commits `drafts` in as few batches as the store allows, each whole.
+    /// Commits `drafts` in as few batches as the store allows, each whole. Where the store has no
+    /// room for a batch, smaller ones find out for which drafts.
     pub(super) async fn commit(
         &self,
         user: &UserId,
@@ -99,17 +119,28 @@ impl Engine {
     ) -> Committed {
         let mut trail = Trail::starting_at(head);
         let mut done = 0;
+        let mut full = BTreeMap::new();
+        let mut most = usize::MAX;
         let mut left = std::collections::VecDeque::from(drafts);
-        while !left.is_empty() {
+        while let Some(first) = left.front() {
+            let version = first.old.map(|old| old.version);
+            if FULL_TRIES <= full.len() && first.grows() {
+                full.insert(done, version);
+                done += 1;
+                left.pop_front();
+                continue;
+            }
             let now = self.clock.now();
-            let count = self.batch_count(&left);
+            let count = self.batch_count(&left).min(most);
             let head = trail.head.as_ref();
-            let batch = self.batch(head, left.drain(..count).collect(), now);
+            let batch = self.batch(head, left.iter().take(count).cloned().collect(), now);
             match self.commit_once(user, head, &batch).await {
                 Ok(()) => {
                     let is_slow = now.plus_ms(SLOW_COMMIT_MS) < self.clock.now();
                     let purges = head.is_some_and(|old| old.purged_at != batch.head.purged_at);
                     done += count;
+                    left.drain(..count);
+                    most = most.saturating_mul(2);
                     let again = if is_slow { self.stamp_again(user, &batch).await } else { None };
                     trail.add(batch);
                     again.into_iter().for_each(|again| trail.add(again));
@@ -118,16 +149,22 @@ impl Engine {
                         let _ = self.purge(user).await;
                     }
                 }
+                Err(error) if error.kind() == ErrorKind::Full && 1 < count => most = count / 2,
+                Err(error) if error.kind() == ErrorKind::Full => {
+                    full.insert(done, version);
+                    done += 1;
+                    left.pop_front();
+                }
                 Err(error) => {
                     let stopped = match error.kind() {
                         ErrorKind::Conflict => Stopped::Raced,
                         _ => Stopped::Failed(error.into()),
                     };
-                    return Committed { done, stopped: Some(stopped), trail };
+                    return Committed { done, full, stopped: Some(stopped), trail };
                 }
             }
         }
-        Committed { done, stopped: None, trail }
+        Committed { done, full, stopped: None, trail }
     }
 
     /// A conflict that is in the inbox already, open or closed, is not put there again.

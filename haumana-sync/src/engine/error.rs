@@ -2,6 +2,8 @@
 
 use crate::store;
 
+const NO_ROOM: &str = "there is no room left for this user";
+
 /// What the caller can do about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,6 +58,10 @@ impl Error {
         Self::new(ErrorKind::Unavailable, "a record was written by a newer program")
     }
 
+    pub(crate) fn no_room() -> Self {
+        Self::new(ErrorKind::Invalid, NO_ROOM)
+    }
+
     pub(crate) fn contended() -> Self {
         Self::new(ErrorKind::Unavailable, "too many others are writing for this user")
     }
@@ -66,6 +72,7 @@ impl From<store::Error> for Error {
         let (kind, what) = match error.kind() {
             store::ErrorKind::Corrupt => (ErrorKind::Internal, "the store found broken data"),
             store::ErrorKind::TooLarge => (ErrorKind::Internal, "a commit was too large"),
+            store::ErrorKind::Full => (ErrorKind::Invalid, NO_ROOM),
             _ => (ErrorKind::Unavailable, "the store is not available"),
         };
         Self { kind, what, source: Some(error) }

@@ -141,7 +141,7 @@ impl Engine {
     ///
     /// [`ErrorKind::NotFound`] if there is none of that id; [`ErrorKind::ConflictClosed`] if it was
     /// closed another way; [`ErrorKind::PastRetention`] if the lost value is gone;
-    /// [`ErrorKind::Invalid`] if the value cannot be put there.
+    /// [`ErrorKind::Invalid`] if the value cannot be put there, or there is no room for it.
     pub async fn resolve(
         &self,
         user: &UserId,
@@ -171,7 +171,7 @@ impl Engine {
                 ..envelope
             };
             let drafts = self.resolving_drafts(user, &stored, edit, closed).await?;
-            match self.commit(user, head, drafts).await.stopped {
+            match self.commit(user, head, drafts).await.stopped_whole() {
                 None => return Ok(()),
                 Some(Stopped::Raced) => tries += 1,
                 Some(Stopped::Failed(error)) => return Err(error),
@@ -270,7 +270,7 @@ impl Engine {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if the piece or the version never was; [`ErrorKind::PastRetention`]
-    /// if the version's content is gone.
+    /// if the version's content is gone; [`ErrorKind::Invalid`] if there is no room for it.
     pub async fn restore(&self, user: &UserId, id: RecordId, version: Version) -> Result<Version> {
         let mut tries = 0;
         loop {
@@ -287,7 +287,7 @@ impl Engine {
                 return Ok(envelope.version);
             };
             let restored = draft.new.version;
-            match self.commit(user, head, vec![draft]).await.stopped {
+            match self.commit(user, head, vec![draft]).await.stopped_whole() {
                 None => return Ok(restored),
                 Some(Stopped::Raced) => tries += 1,
                 Some(Stopped::Failed(error)) => return Err(error),

@@ -204,8 +204,9 @@ impl Engine {
         }
         self.drop_known_conflicts(user, drafts.iter_mut().collect()).await?;
         let committed = self.commit(user, head, drafts).await;
-        for (at, result) in answers.into_iter().take(committed.done) {
-            results[at] = Some(result);
+        for (place, (at, result)) in answers.into_iter().take(committed.done).enumerate() {
+            let no_room = committed.full.get(&place);
+            results[at] = Some(no_room.map_or(result, |old| no_room_for(&pushes[at], *old)));
         }
         Ok(committed)
     }
@@ -244,6 +245,11 @@ fn take_draft(
             }
         }
     }
+}
+
+fn no_room_for(push: &Push, version: Option<Version>) -> PushResult {
+    let outcome = PushOutcome::Rejected(Refusal::QuotaExceeded);
+    PushResult { key: push.key, outcome, version, conflicts: Vec::new() }
 }
 
 fn unchanged(push: &Push, record: Option<&PieceRecord>) -> PushResult {

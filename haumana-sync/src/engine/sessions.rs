@@ -113,19 +113,17 @@ impl Engine {
                         drafts.push(draft);
                         places.push(at);
                     } else {
-                        round.done.insert(at);
-                        rejected.push(Rejected {
-                            id: push.id.to_string(),
-                            refusal: Refusal::QuotaExceeded,
-                            message: "there is no room left for this user".to_owned(),
-                        });
+                        rejected.push(round.refuse(at, push.id));
                     }
                 }
             }
         }
         let committed = self.commit(user, head, drafts).await;
-        for at in places.into_iter().take(committed.done) {
-            round.accept(at, pushed[at].id);
+        for (place, at) in places.into_iter().take(committed.done).enumerate() {
+            match committed.full.contains_key(&place) {
+                true => rejected.push(round.refuse(at, pushed[at].id)),
+                false => round.accept(at, pushed[at].id),
+            }
         }
         round.stopped = committed.stopped;
         Ok(round)
@@ -218,6 +216,12 @@ struct SessionRound {
 }
 
 impl SessionRound {
+    fn refuse(&mut self, at: usize, id: RecordId) -> Rejected {
+        self.done.insert(at);
+        let message = "there is no room left for this user".to_owned();
+        Rejected { id: id.to_string(), refusal: Refusal::QuotaExceeded, message }
+    }
+
     fn accept(&mut self, at: usize, id: RecordId) {
         self.done.insert(at);
         self.accepted.push(id);

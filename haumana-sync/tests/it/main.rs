@@ -5,6 +5,7 @@
 mod app;
 mod conformance;
 mod export;
+mod full;
 mod history;
 mod import;
 mod merge;
