@@ -118,6 +118,11 @@ impl Claim {
         Digest::of([device.unwrap_or_default().as_bytes(), b"\0", field.as_bytes()]).short()
     }
 
+    /// Names the record itself, which a device deletes. No device's name has this byte in it.
+    pub fn of_record(device: Option<&str>) -> u64 {
+        Digest::of([device.unwrap_or_default().as_bytes(), b"\xff"]).short()
+    }
+
     /// Whether its device had edited the field anew by the time of `newer`, as it saw it.
     ///
     /// The time alone does not say: a device that has seen a newer version since has edited later,

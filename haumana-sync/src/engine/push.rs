@@ -13,7 +13,7 @@ use super::{Conflict, Engine, Result, Room, check_state};
 use crate::digest::Digest;
 use crate::id::{Key, Kind, UserId};
 use crate::merge::Reason;
-use crate::record::{BESIDE_KEY, FieldError, Piece, Value, field_spec};
+use crate::record::{BESIDE_KEY, FieldError, PIECE_FIELDS, Piece, Value, field_spec};
 use crate::store::{Envelope, Head, HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
@@ -294,8 +294,9 @@ fn decide(
         applied.lost.is_empty() && !is_theirs && (is_deleted || (has_all && !edit.delete));
     // An import that finds what it brings; only its receipt is new.
     let is_noted = is_theirs && edit.changes.is_empty() && !edit.delete;
+    let was_deleted = is_tombstone && edit.delete;
     let outcome = match is_clean {
-        _ if is_noted => PushOutcome::Unchanged,
+        _ if is_noted || was_deleted => PushOutcome::Unchanged,
         true => PushOutcome::Applied,
         false => PushOutcome::Merged,
     };
@@ -369,6 +370,10 @@ fn plan(
                 cov_mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
                 Against::Outdated
             }
+            (Some(record), _) if is_of_deleted(record, device.as_deref(), claim, setting) => {
+                cov_mark::hit!(late_change_does_not_undo_its_devices_newer_delete);
+                Against::Outdated
+            }
             (Some(record), base) => {
                 against(record, name, base, claimed_at, device.as_deref(), setting)
             }
@@ -403,16 +408,54 @@ fn plan_delete(
     record: Option<&PieceRecord>,
     setting: Setting,
 ) -> Option<Edit> {
-    let record = record.filter(|record| record.piece.is_some())?;
+    let record = record?;
     let at = push.time_of("", setting.now);
     let hash = push.identity(device.as_deref(), at, "", &Value::Null);
     if record.meta.seen.iter().any(|old| old.hash == hash && setting.oldest <= old.at) {
         return None;
     }
+    let of = Claim::of_record(device.as_deref());
+    let claim = Claim { of, base: push.base, claimed_at: at, at: setting.now };
+    let is_timed = push.edited_at != EditTimes::Unknown;
+    if record.piece.is_none() && (!is_timed || record.meta.is_overtaken(&claim, setting.oldest)) {
+        return None;
+    }
     // Of another life: what it was based on is unknown, so the edits here win.
     let base = push.base.filter(|base| !record.meta.is_foreign(*base));
     let base = base.filter(|base| *base <= record.version);
-    Some(Edit { device, base, delete: true, seen: vec![hash], ..Edit::default() })
+    let base = base.filter(|_| !is_edited_since(record, device.as_deref(), claim, setting));
+    let (seen, claims) = (vec![hash], is_timed.then_some(claim).into_iter().collect());
+    Some(Edit { device, base, delete: true, seen, claims, ..Edit::default() })
+}
+
+/// Whether the piece is deleted, and the device of a change has itself deleted it after that.
+fn is_of_deleted(
+    record: &PieceRecord,
+    device: Option<&str>,
+    change: Claim,
+    setting: Setting,
+) -> bool {
+    let change = Claim { of: Claim::of_record(device), ..change };
+    record.piece.is_none() && record.meta.is_overtaken(&change, setting.oldest)
+}
+
+/// Whether the device of a delete has edited a field after it.
+fn is_edited_since(
+    record: &PieceRecord,
+    device: Option<&str>,
+    delete: Claim,
+    setting: Setting,
+) -> bool {
+    let known = PIECE_FIELDS.iter().map(|spec| spec.name);
+    let names = known.chain(record.meta.touched.keys().map(String::as_str));
+    let unknown = record.piece.iter().flat_map(|piece| piece.unknown.keys().map(String::as_str));
+    let mut claims = names.chain(unknown).map(|name| Claim::of(device, name));
+    let is_edited = !record.meta.claims.is_empty()
+        && claims.any(|of| record.meta.is_overtaken(&Claim { of, ..delete }, setting.oldest));
+    if is_edited {
+        cov_mark::hit!(late_delete_loses_to_its_devices_newer_change);
+    }
+    is_edited
 }
 
 /// What the server did to a field since the named base.

@@ -139,7 +139,7 @@ impl World<'_> {
         check_version(&track, id, after)?;
         let Some((content, created)) = after.content() else {
             let own = |aspect| edits.of_device(&call.device, id, aspect);
-            check_deleted(&track, id, pushes, own)?;
+            check_deleted(&track, id, pushes, has_twins, own)?;
             see(&mut track, pushes, None);
             track.update(after);
             owe(&mut ledger.owed, id, pushes);
@@ -193,6 +193,7 @@ fn check_deleted(
     track: &Track,
     id: RecordId,
     pushes: &[Pushed<'_>],
+    has_twins: bool,
     own: impl Fn(usize) -> u128,
 ) -> Checked {
     let Some(content) = &track.content else {
@@ -201,7 +202,9 @@ fn check_deleted(
                 .set()
                 .is_some_and(|set| set.fields.iter().any(|field| is_news(field, track)));
             let knows = pushed.push.base.is_some_and(|base| track.k <= base);
-            pushed.taken == Some(true) && has_news && !pushed.is_loose && !knows
+            // Of one name, a device edits what the other has deleted: who takes them for one sees an
+            // edit that came late, behind a delete of the same device.
+            pushed.taken == Some(true) && has_news && !pushed.is_loose && !knows && !has_twins
         };
         let deletes = pushes.iter().any(Pushed::deletes);
         return match pushes.iter().find(revives).filter(|_| !deletes) {

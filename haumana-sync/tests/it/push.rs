@@ -229,6 +229,71 @@ async fn a_deleted_piece_stays_deleted_when_a_stale_copy_is_deleted_again() {
     assert_eq!(None, fields(&server, piece(1)).await);
 }
 
+/// A delete, decided `secs` after midnight.
+fn delete_at(key: Key, base: Option<Version>, secs: i64) -> Push {
+    Push { op: PushOp::Delete, ..set(key, base, secs, &[]) }
+}
+
+#[tokio::test]
+async fn late_change_does_not_bring_back_what_its_device_deleted_since() {
+    cov_mark::check!(late_change_does_not_undo_its_devices_newer_delete);
+    for first_to_delete in ["a", "b"] {
+        let server = Server::new();
+        push(&server, "b", set(piece(1), None, 1, &[("title", text("0"))])).await;
+        push(&server, first_to_delete, delete_at(piece(1), Some(1), 3)).await;
+        push(&server, "a", delete_at(piece(1), Some(1), 4)).await;
+
+        let late = set(piece(1), Some(1), 2, &[("title", text("late"))]);
+        let result = push(&server, "a", late.clone()).await;
+        let again = push(&server, "a", late).await;
+
+        assert_eq!((PushOutcome::Merged, Some(2)), (result.outcome, result.version));
+        assert_eq!(PushOutcome::Unchanged, again.outcome);
+        assert_eq!(None, fields(&server, piece(1)).await, "what its user deleted stays deleted");
+        let id = piece(1).id;
+        let page = server.engine.history_page(&kai(), id, None, 9, MEGABYTE).await.unwrap();
+        let lost: Vec<&Value> =
+            page.versions.iter().flat_map(|entry| &entry.lost).map(|lost| &lost.value).collect();
+        assert_eq!(vec![&text("late")], lost, "what lost is in the history");
+        server.engine.resolve(&kai(), result.conflicts[0].id, &Resolution::Restore).await.unwrap();
+        assert_eq!("late", fields(&server, piece(1)).await.unwrap()["title"]);
+    }
+}
+
+#[tokio::test]
+async fn an_edit_of_another_device_still_beats_the_delete_and_later_ones_of_the_same_too() {
+    for (device, base, secs) in [("b", Some(1), 2), ("a", Some(2), 2), ("a", Some(1), 4)] {
+        let server = Server::new();
+        push(&server, "b", set(piece(1), None, 1, &[("title", text("0"))])).await;
+        push(&server, "a", delete_at(piece(1), Some(1), 3)).await;
+
+        push(&server, device, set(piece(1), base, secs, &[("title", text("1"))])).await;
+
+        let now = fields(&server, piece(1)).await;
+        assert_eq!("1", now.expect("the piece is back")["title"], "{device} {base:?} {secs}");
+    }
+}
+
+#[tokio::test]
+async fn late_delete_loses_to_the_same_devices_newer_change() {
+    cov_mark::check!(late_delete_loses_to_its_devices_newer_change);
+    // The second changes nothing, so that the version stays.
+    for (value, version) in [("1", Some(2)), ("0", Some(1))] {
+        let server = Server::new();
+        push(&server, "b", set(piece(1), None, 1, &[("title", text("0"))])).await;
+        push(&server, "a", set(piece(1), Some(1), 3, &[("title", text(value))])).await;
+
+        let late = push(&server, "a", delete_at(piece(1), Some(1), 2)).await;
+
+        assert_eq!((PushOutcome::Merged, version), (late.outcome, late.version));
+        assert_eq!(value, fields(&server, piece(1)).await.unwrap()["title"]);
+        assert_eq!(Reason::EditBeatsDelete, late.conflicts[0].reason);
+        let meant = push(&server, "a", delete_at(piece(1), version, 4)).await;
+        assert_eq!(PushOutcome::Applied, meant.outcome);
+        assert_eq!(None, fields(&server, piece(1)).await);
+    }
+}
+
 #[tokio::test]
 async fn a_clash_is_kept_and_restore_brings_it_back_once() {
     let server = Server::new();

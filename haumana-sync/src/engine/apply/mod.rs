@@ -201,7 +201,8 @@ impl Work {
         let Some(piece) = &mut self.record.piece else {
             // Too late to bring the piece back, but kept.
             self.side.insert(change.name.clone(), change.value.clone());
-            return;
+            let (loser, reason) = (Winner::Pushed, Reason::LaterEdit);
+            return self.lose(edit, change, &Value::Null, Value::Null, loser, reason);
         };
         let server = piece.get(&change.name);
         let spec = field_spec(&change.name);
