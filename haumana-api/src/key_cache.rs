@@ -7,6 +7,7 @@ use futures_util::future::{BoxFuture, Shared};
 use haumana_sync::engine::Clock;
 use haumana_sync::time::UnixMillis;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Fetches the key set of one issuer.
@@ -48,6 +49,8 @@ pub enum FetchError {
     TooLarge,
     /// The answer holds no keys that can be used.
     KeySet(KeySetError),
+    /// The fetcher has a mistake.
+    Panicked,
 }
 
 impl fmt::Display for FetchError {
@@ -58,6 +61,7 @@ impl fmt::Display for FetchError {
             Self::Status(status) => write!(f, "the issuer of tokens answered {status}"),
             Self::TooLarge => f.write_str("the key set is too large"),
             Self::KeySet(error) => error.fmt(f),
+            Self::Panicked => f.write_str("the fetcher panicked"),
         }
     }
 }
@@ -80,6 +84,7 @@ pub struct KeysUnavailable;
 ///   come.
 /// - When the issuer does not answer, keys are used for [`limits::KEYS_STALE_SECS`] longer.
 /// - A fetched set replaces the one before as a whole: a key that was taken out is refused.
+/// - A fetcher that panics is an issuer that does not answer.
 ///
 /// # Cancellation
 ///
@@ -186,7 +191,11 @@ impl KeyCache {
     fn take_off(&self, now: UnixMillis) -> BoxFuture<'static, Result<Arc<Held>, FetchError>> {
         let fetch = Arc::clone(&self.fetch);
         let landing = async move {
-            let landed = fetch.fetch().await.and_then(|fetched| Held::check(&fetched, now));
+            // Caught here, or everybody who ever asks again would panic: they share this future.
+            // Nothing of what panicked is used afterwards.
+            let fetched = AssertUnwindSafe(fetch.fetch()).catch_unwind().await;
+            let fetched = fetched.unwrap_or(Err(FetchError::Panicked));
+            let landed = fetched.and_then(|fetched| Held::check(&fetched, now));
             if let Err(error) = &landed {
                 tracing::warn!(detail = %error, "no new keys");
             }

@@ -46,6 +46,24 @@ fn hour(jwks: &[&str]) -> Script {
 
 const DOWN: Script = Err(FetchError::Connection);
 
+/// A fetcher with a mistake in it: the first fetch panics, the others answer.
+#[derive(Debug)]
+struct PanicsOnce {
+    n_fetched: AtomicUsize,
+    then: Script,
+}
+
+#[async_trait::async_trait]
+impl Fetch for PanicsOnce {
+    async fn fetch(&self) -> Script {
+        // Those who wait are there before it happens.
+        tokio::task::yield_now().await;
+        let n_before = self.n_fetched.fetch_add(1, Ordering::Relaxed);
+        assert_ne!(0, n_before, "the fetcher panics, as told");
+        self.then.clone()
+    }
+}
+
 impl World {
     /// A cache whose fetches answer at once.
     fn new(first: Script) -> Self {
@@ -339,4 +357,20 @@ async fn a_clock_that_is_put_back_neither_keeps_keys_alive_nor_stops_fetches() {
 
     world.check("uka", YES, 2).await;
     world.check("kai", NO, 2).await;
+}
+
+#[tokio::test]
+async fn a_fetcher_that_panics_is_an_outage_and_the_next_fetch_ends_it() {
+    let fetch = PanicsOnce { n_fetched: AtomicUsize::new(0), then: hour(&[&KAI.jwk()]) };
+    let (fetch, clock) = (Arc::new(fetch), Arc::new(Still::at(1_750_000_000)));
+    let cache = KeyCache::new(fetch.clone(), clock.clone());
+    let has = async || cache.keys_for("kai").await.map(|keys| keys.has("kai"));
+
+    let first = join_all((0..100).map(|_| has())).await;
+
+    assert!(first.iter().all(|answer| *answer == NOBODY_KNOWS), "nobody hangs and nobody falls");
+    assert_eq!(NOBODY_KNOWS, has().await, "within the pause");
+    clock.pass_secs(10);
+    assert_eq!(YES, has().await);
+    assert_eq!(2, fetch.n_fetched.load(Ordering::Relaxed));
 }
