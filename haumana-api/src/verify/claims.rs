@@ -88,7 +88,7 @@ fn check_times(claims: &Object, policy: &Policy, now: i64) -> Result<i64, Reject
     }
     let ends_late = now.saturating_add(policy.max_lifetime_secs) < expires_at
         || issued_at.saturating_add(policy.max_lifetime_secs) < expires_at;
-    if ends_late || expires_at <= issued_at {
+    if ends_late || expires_at <= issued_at.max(not_before) {
         return Err(Rejection::Lifetime);
     }
     Ok(expires_at)

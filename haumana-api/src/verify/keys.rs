@@ -45,9 +45,9 @@ impl KeySet {
     /// Reads a JSON Web Key Set (RFC 7517).
     ///
     /// Keys that are not for verifying RS256 are skipped: other types, other uses, other
-    /// algorithms, weak ones (below 2048 bits, even modulus, exponent below 3 or even), malformed
-    /// ones, those without an id, and those that publish their private half. Two keys of one id
-    /// are both skipped, since nobody can tell which was meant.
+    /// operations, other algorithms, weak ones (below 2048 bits, even modulus, exponent below 3 or
+    /// even), malformed ones, those without an id, and those that publish a private part. Two keys
+    /// of one id are both skipped, since nobody can tell which was meant.
     ///
     /// # Errors
     ///
@@ -123,10 +123,17 @@ struct Jwk {
     kid: Option<String>,
     #[serde(rename = "use")]
     purpose: Option<String>,
+    key_ops: Option<Vec<String>>,
     alg: Option<String>,
     n: Option<String>,
     e: Option<String>,
     d: Option<IgnoredAny>,
+    p: Option<IgnoredAny>,
+    q: Option<IgnoredAny>,
+    dp: Option<IgnoredAny>,
+    dq: Option<IgnoredAny>,
+    qi: Option<IgnoredAny>,
+    oth: Option<IgnoredAny>,
 }
 
 impl Jwk {
@@ -134,8 +141,9 @@ impl Jwk {
     fn usable(&self) -> Option<Key> {
         let is_for_us = self.kty == "RSA"
             && self.purpose.as_deref().is_none_or(|purpose| purpose == "sig")
+            && self.key_ops.as_deref().is_none_or(|ops| ops.iter().any(|op| op == "verify"))
             && self.alg.as_deref().is_none_or(|alg| alg == "RS256")
-            && self.d.is_none();
+            && !self.is_private();
         let modulus = number(self.n.as_deref().filter(|_| is_for_us)?)?;
         let exponent = number(self.e.as_deref()?)?;
         let is_strong = limits::MODULUS_BITS.contains(&n_bits(&modulus))
@@ -144,6 +152,12 @@ impl Jwk {
             && exponent.len() <= limits::EXPONENT_BYTES
             && exponent != [1];
         is_strong.then(|| Key(DecodingKey::from_rsa_raw_components(&modulus, &exponent)))
+    }
+
+    /// Whether it has a part with which anybody can sign (RFC 7518, 6.3.2).
+    fn is_private(&self) -> bool {
+        let parts = [self.d, self.p, self.q, self.dp, self.dq, self.qi, self.oth];
+        parts.iter().any(Option::is_some)
     }
 }
 

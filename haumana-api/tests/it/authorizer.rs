@@ -75,6 +75,17 @@ async fn every_call_leads_to_the_same_policy() {
             "arn:aws-cn:execute-api:cn-north-1:123456789012:a/test-invoke-stage/GET/x",
             "arn:aws-cn:execute-api:cn-north-1:123456789012:a/test-invoke-stage/*/*",
         ),
+        (
+            "arn:aws-us-gov:execute-api:us-gov-west-1:000000000000:a/v1_2-b/OPTIONS/x",
+            "arn:aws-us-gov:execute-api:us-gov-west-1:000000000000:a/v1_2-b/*/*",
+        ),
+        (
+            "arn:aws-iso-b:execute-api:us-isob-east-1:123456789012:a/ESTestInvoke-stage/GET/",
+            "arn:aws-iso-b:execute-api:us-isob-east-1:123456789012:a/ESTestInvoke-stage/*/*",
+        ),
+        ("arn:aws:execute-api:us-west-2:123456789012:abcdef1234/prod/GET/ʻōlelo/%2e%2e", STAGE),
+        ("arn:aws:execute-api:us-west-2:123456789012:abcdef1234/prod/GET//../dev/*/*", STAGE),
+        ("arn:aws:execute-api:us-west-2:123456789012:abcdef1234/prod/GET/arn:aws:x:y:1:z/q", STAGE),
     ] {
         let answer = answer(&event(&bearer(), arn)).await;
         assert_eq!(resource, answer["policyDocument"]["Statement"][0]["Resource"], "{arn}");
@@ -100,6 +111,15 @@ async fn a_method_that_is_none_is_permitted_nothing() {
         "arn:*:execute-api:us-west-2:123456789012:abcdef1234/prod/GET/x",
         "aws:execute-api:us-west-2:123456789012:abcdef1234/prod/GET/x",
         "arn:aws:execute-api:us-west-2:123456789012:abcdef1234/pr?d/GET/x",
+        "arn:aws:execute-api:us-west-2:12345678901\u{ff12}:abcdef1234/prod/GET/x",
+        "arn:aws:execute-api:us-west-2:12345678901\u{662}:abcdef1234/prod/GET/x",
+        "arn:aws:execute-api:us-west-2:123456789012:abcdef1234/pr\u{14d}d/GET/x",
+        "arn:aws:execute-api:us-west-2:123456789012:abcdef1234/$default/GET/x",
+        "arn:aws:execute-api:us-west-2:123456789012:abcdef1234/prod//x",
+        "arn:aws:execute-api:us-west-2:123456789012:abcdef1234%2fprod/x/GET/y",
+        "ARN:AWS:EXECUTE-API:us-west-2:123456789012:abcdef1234/prod/GET/x",
+        " arn:aws:execute-api:us-west-2:123456789012:abcdef1234/prod/GET/x",
+        "arn:aws:execute-api:us-west-2:123456789012:abcdef1234\n/prod/GET/x",
     ] {
         unauthorized(&event(&bearer(), arn), "gateway").await;
     }
@@ -144,6 +164,11 @@ async fn a_bad_token_fails_and_is_never_denied() {
         (format!("bearer {token}"), "not_bearer"),
         (format!("Basic {token}"), "not_bearer"),
         (format!("Bearer  {token}"), "not_bearer"),
+        (format!("BEARER {token}"), "not_bearer"),
+        (format!("Bearer\t{token}"), "not_bearer"),
+        (format!("Bearer\u{a0}{token}"), "not_bearer"),
+        (format!("Bearer \u{200b}{token}"), "shape"),
+        (format!("Bearer {token}\n"), "shape"),
         (format!("Bearer {token} "), "shape"),
         (format!("Bearer {token}, Bearer {token}"), "shape"),
         (format!("Bearer {token}x"), "shape"),

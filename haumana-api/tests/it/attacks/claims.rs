@@ -105,6 +105,8 @@ fn an_audience_that_is_not_exactly_ours_is_refused() {
             &quoted(&format!("{AUDIENCE} ")),
             &quoted(&format!(" {AUDIENCE}")),
             &quoted(&format!("{AUDIENCE}\\u0000")),
+            &quoted(&format!("{AUDIENCE}\u{200b}")),
+            &quoted(&AUDIENCE.replace('1', "\u{ff11}")),
             &quoted(&AUDIENCE[..AUDIENCE.len() - 1]),
             &quoted(&format!("{AUDIENCE}.example.org")),
             &quoted(&format!("{AUDIENCE},{SECOND_AUDIENCE}")),
@@ -157,6 +159,9 @@ fn an_expiry_that_is_not_a_whole_number_of_seconds_is_refused() {
             &format!("{}.0", from_now(60)),
             &format!("{}.5", from_now(60)),
             "1.75e9",
+            "175000354e1",
+            "175000354E+1",
+            "1750003540e0",
             "1e300",
             "18446744073709551615",
             "[1]",
@@ -176,6 +181,32 @@ fn expiry_has_five_minutes_of_leeway() {
     refused("300 s ago", &KAI.with_claims(&expired(300)), Rejection::Expired);
     refused("301 s ago", &KAI.with_claims(&expired(301)), Rejection::Expired);
     refused("0", &KAI.with_claims(&Claims::good().with("exp", "0")), Rejection::Expired);
+    refused("-0", &KAI.with_claims(&Claims::good().with("exp", "-0")), Rejection::Expired);
+}
+
+#[test]
+fn numbers_that_json_does_not_know_are_refused() {
+    for number in [
+        "\u{ff11}\u{ff17}\u{ff15}\u{ff10}\u{ff10}\u{ff10}\u{ff13}\u{ff15}\u{ff14}\u{ff10}",
+        "\u{661}\u{667}\u{665}\u{660}\u{660}\u{660}\u{663}\u{665}\u{664}\u{660}",
+        "175000354\u{660}",
+        "+1750003540",
+        "01750003540",
+        "-01",
+        "0x684ee180",
+        "1_750_003_540",
+        "1750003540n",
+        "1750003540.",
+        "1750003540e",
+        "Infinity",
+        "-Infinity",
+        "NaN",
+        "- 1",
+        "",
+    ] {
+        let token = KAI.with_claims(&Claims::good().with("exp", number));
+        refused(number, &token, Rejection::PayloadJson);
+    }
 }
 
 #[test]
@@ -197,6 +228,12 @@ fn a_token_that_ends_before_it_begins_is_refused() {
     let claims = Claims::good().with("iat", &from_now(200)).with("exp", &from_now(100));
 
     refused("exp < iat", &KAI.with_claims(&claims), Rejection::Lifetime);
+    let claims = Claims::good().with("iat", &from_now(100)).with("exp", &from_now(100));
+    refused("exp = iat", &KAI.with_claims(&claims), Rejection::Lifetime);
+    for begins in [100, 101, 299] {
+        let claims = Claims::good().with("exp", &from_now(100)).with("nbf", &from_now(begins));
+        refused("exp <= nbf", &KAI.with_claims(&claims), Rejection::Lifetime);
+    }
 }
 
 #[test]
@@ -219,7 +256,7 @@ fn a_time_of_issue_has_five_minutes_of_leeway() {
 
 #[test]
 fn a_token_that_is_not_valid_yet_is_refused() {
-    all_accepted("nbf", &[&from_now(-60), &from_now(299), &from_now(300)]);
+    all_accepted("nbf", &[&from_now(-60), &from_now(299), &from_now(300), "0", "-0"]);
 
     all_refused("nbf", &[&from_now(301), &from_now(3600)], Rejection::Premature);
     all_refused("nbf", &[&quoted(&from_now(-60)), "null", "-1", "1.5", "{}"], Rejection::NotBefore);
@@ -227,7 +264,9 @@ fn a_token_that_is_not_valid_yet_is_refused() {
 
 #[test]
 fn a_subject_that_is_not_a_user_id_is_refused() {
-    all_accepted("sub", &[&quoted(&"s".repeat(255)), "\"1\""]);
+    // Bytes are counted: an ʻokina has two.
+    let longest = format!("s{}", "ʻ".repeat(127));
+    all_accepted("sub", &[&quoted(&"s".repeat(255)), &quoted(&longest), "\"1\""]);
 
     missing_is_refused("sub", Rejection::Subject);
     all_refused(
@@ -239,6 +278,8 @@ fn a_subject_that_is_not_a_user_id_is_refused() {
             "[\"1\"]",
             "{}",
             &quoted(&"s".repeat(256)),
+            &quoted(&"ʻ".repeat(128)),
+            "\"apple:1\"",
             "\"1\\u00002\"",
             "\"1\\n2\"",
             "\"\\u007f\"",
@@ -249,13 +290,46 @@ fn a_subject_that_is_not_a_user_id_is_refused() {
 }
 
 #[test]
+fn half_a_character_is_no_text() {
+    for text in [r#""\ud83c""#, r#""\udf3a\ud83c""#, r#""\ud83cx""#, r#""\u""#, r#""\u00""#] {
+        for claim in ["sub", "name", "x"] {
+            let token = KAI.with_claims(&Claims::good().with(claim, text));
+            refused(text, &token, Rejection::PayloadJson);
+        }
+    }
+    all_accepted("sub", &[r#""\ud83c\udf3a""#]);
+}
+
+#[test]
+fn subjects_that_look_alike_are_different_users() {
+    let alike =
+        ["kai", "Kai", "kai ", " kai", "k\u{430}i", "kai\u{200b}", "ka\u{ef}", "kai\u{308}"];
+
+    let users = alike.map(|subject| {
+        verify(&KAI.with_claims(&Claims::good().with("sub", &quoted(subject)))).unwrap().user
+    });
+
+    assert_eq!(alike, users.each_ref().map(|user| user.as_str()), "to the byte");
+}
+
+#[test]
 fn an_authorized_party_may_be_absent_or_listed() {
     accepted("absent", &KAI.with_claims(&Claims::good().without("azp")));
     all_accepted("azp", &[&quoted(PARTY)]);
 
     all_refused(
         "azp",
-        &["\"other\"", "\"\"", "null", "1", &format!("[\"{PARTY}\"]"), &quoted(AUDIENCE)],
+        &[
+            "\"other\"",
+            "\"\"",
+            "null",
+            "1",
+            "[]",
+            &format!("[\"{PARTY}\"]"),
+            &format!("[\"{PARTY}\",\"{AUDIENCE}\"]"),
+            &format!("{{\"{PARTY}\":1}}"),
+            &quoted(AUDIENCE),
+        ],
         Rejection::AuthorizedParty,
     );
 }
@@ -296,6 +370,26 @@ fn a_claim_that_stands_there_twice_is_refused_however_it_is_spelled() {
     refused("nbf", &KAI.with_claims(&twice), Rejection::PayloadJson);
     let unread = Claims::good().and("x", "1").and("x", "1");
     refused("a claim nobody reads", &KAI.with_claims(&unread), Rejection::PayloadJson);
+    let spelled = Claims::good().and("nbf", "1").and("n\\u0062f", "1");
+    refused("nbf, spelled with an escape", &KAI.with_claims(&spelled), Rejection::PayloadJson);
+    for inside in [r#"{"k":1,"\u006b":2}"#, r#"[{"a":{"k":1,"\u006B":1}}]"#, r#"{"":1,"":1}"#] {
+        let within = Claims::good().and("x", inside);
+        refused(inside, &KAI.with_claims(&within), Rejection::PayloadJson);
+    }
+}
+
+#[test]
+fn a_claim_in_other_letters_is_another_claim() {
+    for (claim, other, reason) in [
+        ("exp", "EXP", Rejection::Expiry),
+        ("iat", "Iat", Rejection::IssuedAt),
+        ("sub", "sub ", Rejection::Subject),
+        ("iss", "i\u{17f}s", Rejection::Issuer),
+        ("aud", "aud\\u0000", Rejection::Audience),
+    ] {
+        let json = Claims::good().json().replace(&format!("\"{claim}\""), &format!("\"{other}\""));
+        refused(other, &KAI.token(KAI.header(), json), reason);
+    }
 }
 
 #[test]

@@ -34,6 +34,17 @@ fn a_type_of_jwt_is_accepted_in_any_case_and_may_be_absent() {
 }
 
 #[test]
+fn a_header_spelled_with_escapes_is_the_same_header() {
+    let escaped = r#"{"\u0061lg":"RS\u0032\u0035\u0036","k\u0069d":"\u006bai","typ":"\u004aWT"}"#;
+
+    accepted("escapes", &KAI.with_header(escaped));
+    let none = escaped.replace(r"RS\u0032\u0035\u0036", r"\u006eone");
+    refused("none, escaped", &KAI.with_header(none), Rejection::Algorithm);
+    let critical = escaped.replace(r#""typ":"\u004aWT""#, r#""\u0063rit":[]"#);
+    refused("crit, escaped", &KAI.with_header(critical), Rejection::UnknownHeader);
+}
+
+#[test]
 fn any_algorithm_but_rs256_is_refused_although_the_signature_is_good() {
     for alg in [
         r#""none""#,

@@ -76,7 +76,46 @@ fn keys_for_something_else_are_skipped() {
     for alg in ["RS384", "RS512", "PS256", "RSA-OAEP", "HS256", "none", "rs256", ""] {
         unusable(alg, &kai_with(&format!(r#""alg":"{alg}""#)));
     }
-    unusable("a private half", &kai_with(r#""d":"AQAB""#));
+    for part in ["d", "p", "q", "dp", "dq", "qi", "oth"] {
+        unusable("a private part", &kai_with(&format!(r#""{part}":"AQAB""#)));
+    }
+}
+
+#[test]
+fn keys_for_other_operations_are_skipped() {
+    check("verify", &[&kai_with(r#""key_ops":["verify"]"#)], &["kai"]);
+    check("and more", &[&kai_with(r#""key_ops":["encrypt","verify"],"use":"sig""#)], &["kai"]);
+    for operations in [
+        "[]",
+        r#"["sign"]"#,
+        r#"["encrypt","wrapKey"]"#,
+        r#"["Verify"]"#,
+        r#""verify""#,
+        r#"["verify",1]"#,
+        r#"{"verify":true}"#,
+    ] {
+        unusable(operations, &kai_with(&format!(r#""use":"sig","key_ops":{operations}"#)));
+    }
+    unusable("its use contradicts it", &kai_with(r#""use":"enc","key_ops":["verify"]"#));
+}
+
+#[test]
+fn ids_that_look_alike_are_different_ids() {
+    let named =
+        |id: &str, signer: &Signer| jwk(id, signer.modulus(), signer.exponent(), r#""x":1"#);
+    let (composed, decomposed) = ("k\u{101}", "ka\u{304}");
+    let keys = key_set(&[&named(composed, &KAI), &named(decomposed, &UKA)]).unwrap();
+    let signed = |id: &str| {
+        let header = format!(r#"{{"alg":"RS256","kid":"{id}"}}"#);
+        let token = KAI.token(header, Claims::good().json());
+        verify::verify(&token, &keys, &policy(), UnixMillis::from_secs(NOW_SECS)).err()
+    };
+
+    assert_eq!(None, signed(composed));
+    assert_eq!(Some(Rejection::Signature), signed(decomposed), "that is Uka's");
+    for other in ["ka", "K\u{101}", "k\u{101} ", "k\u{101}\u{200b}"] {
+        assert_eq!(Some(Rejection::UnknownKey), signed(other), "{other}");
+    }
 }
 
 #[test]
@@ -115,6 +154,10 @@ fn two_keys_of_one_id_are_both_skipped() {
     check("the same key twice", &[&KAI.jwk(), &KAI.jwk()], &[]);
     check("three", &[&KAI.jwk(), &impostor, &KAI.jwk()], &[]);
     check("one of another type", &[&KAI.jwk(), symmetric], &[]);
+    let encrypting = jwk("kai", UKA.modulus(), UKA.exponent(), r#""use":"enc""#);
+    check("one of another use", &[&KAI.jwk(), &encrypting], &[]);
+    let escaped = impostor.replace("kai", r"\u006bai");
+    check("one spelled with escapes", &[&KAI.jwk(), &escaped], &[]);
 }
 
 #[test]
@@ -141,11 +184,15 @@ fn weak_and_malformed_keys_are_skipped() {
     unusable("no e", &kai(n, &[]));
     unusable("e with leading zero", &kai(n, &[0, 1, 0, 1]));
     unusable("e of 40 bits", &kai(n, &[1, 0, 0, 0, 1]));
+    unusable("e as large as n", &kai(n, n));
+    unusable("n and e exchanged", &kai(e, n));
+    unusable("n is negative", &KAI.jwk().replace("\"n\":\"", "\"n\":\"-"));
     unusable("padding", &KAI.jwk().replace("AQAB", "AQAB="));
     unusable("standard alphabet", &KAI.jwk().replace("AQAB", "AQ+/"));
     unusable("number", &KAI.jwk().replace("\"AQAB\"", "65537"));
     unusable("n missing", &KAI.jwk().replace("\"n\":", "\"m\":"));
     unusable("n twice", &KAI.jwk().replace("\"e\":", "\"n\":\"AQAB\",\"e\":"));
+    unusable("alg twice", &KAI.jwk().replace("\"e\":", "\"alg\":\"RS256\",\"e\":"));
     check("e = 3", &[&kai(n, &[3])], &["kai"]);
 }
 

@@ -202,6 +202,14 @@ fn trailing_garbage_and_byte_order_marks_are_refused() {
     let token = KAI.token(KAI.header(), format!("\u{feff}{claims}"));
     refused("byte order mark", &token, Rejection::PayloadJson);
     accepted("blanks", &KAI.token(KAI.header(), format!(" \r\n\t{claims}\n")));
+    for foreign in ["\u{b}", "\u{c}", "\u{85}", "\u{a0}", "\u{2028}", "\u{3000}", "/**/", "#"] {
+        let before = KAI.token(KAI.header(), format!("{foreign}{claims}"));
+        refused(foreign, &before, Rejection::PayloadJson);
+        let behind = KAI.token(KAI.header(), format!("{claims}{foreign}"));
+        refused(foreign, &behind, Rejection::PayloadJson);
+        let within = KAI.token(KAI.header(), claims.replacen(',', &format!(",{foreign}"), 1));
+        refused(foreign, &within, Rejection::PayloadJson);
+    }
 }
 
 #[test]

@@ -88,8 +88,36 @@ async fn blanks_in_other_places_are_refused() {
 
 #[tokio::test]
 async fn a_header_that_is_no_text_is_refused() {
-    let bytes = [b"Bearer ", good_token().as_bytes(), b"\xff"].concat();
-    refused(&[HeaderValue::from_bytes(&bytes).unwrap()]).await;
+    let token = good_token();
+    for text in [
+        [b"Bearer ", token.as_bytes(), b"\xff"].concat(),
+        format!("Bearer\u{a0}{token}").into_bytes(),
+        format!("Bearer \u{200b}{token}").into_bytes(),
+        format!("\u{ff22}earer {token}").into_bytes(),
+    ] {
+        refused(&[HeaderValue::from_bytes(&text).unwrap()]).await;
+    }
+}
+
+#[tokio::test]
+async fn very_many_headers_neither_hide_a_token_nor_make_one() {
+    let world = World::new();
+    let many = |name: &str, value: &str| {
+        let mut request = anonymous("/pieces");
+        for n in 0..5000 {
+            request = request.header(name.replace('#', &n.to_string()), value);
+        }
+        request
+    };
+    let bearer = format!("Bearer {}", good_token());
+
+    let same = many("authorization", &bearer).body(one_piece().into()).unwrap();
+    check(&world.send(same).await, &[]);
+    let others = many("authorization-#", &bearer).body(one_piece().into()).unwrap();
+    check(&world.send(others).await, &[]);
+    world.store_was_not_called();
+    let one = many("x-#", "x").header("authorization", &bearer);
+    world.send(one.body(one_piece().into()).unwrap()).await.succeeded();
 }
 
 #[tokio::test]
