@@ -1,9 +1,12 @@
-"""One REST API of API Gateway: its methods, where they go, and how to change that."""
+"""One REST API of API Gateway: its methods, where they go, and how to change that.
+
+Nothing that is changed here is seen by callers before `deploy`.
+"""
 
 import json
 import re
 
-# What `get-method` tells of an integration, by the names that `put-integration` takes.
+# What `get-resources` tells of an integration, by the names that `put-integration` takes.
 KEPT = {
     "type": "type",
     "httpMethod": "integrationHttpMethod",
@@ -26,7 +29,10 @@ METHOD_KEPT = [
 ]
 ANSWER_KEPT = ["selectionPattern", "responseParameters", "responseTemplates", "contentHandling"]
 RETRY_AFTER = "method.response.header.Retry-After"
+FROZEN_REQUEST = {"application/json": '{"statusCode": 503}'}
 FROZEN_BODY = json.dumps({"error": "try again later", "code": "unavailable"})
+# After these the API has other resources or methods than before.
+RESHAPING = {"create_resource", "delete_resource", "put_method", "delete_method"}
 
 
 class Method:
@@ -37,12 +43,28 @@ class Method:
         self.name = f"{verb} {path}"
         self.key = {"resourceId": resource, "httpMethod": verb}
 
+    @property
+    def integration(self):
+        """Returns the integration; it may have none."""
+        return self.told.get("methodIntegration", {})
+
     def target(self):
         """Returns where it goes, for people."""
-        integration = self.told.get("methodIntegration", {})
-        function = re.search(r"function:([^/]+)/invocations", integration.get("uri", ""))
-        target = function.group(1) if function else integration.get("uri", integration.get("type", "-"))
+        if self.is_frozen():
+            return "frozen: answers 503"
+        uri = self.integration.get("uri", "")
+        function = re.search(r"function:([^/]+)/invocations", uri)
+        target = function.group(1) if function else uri or self.integration.get("type", "-")
         return f"{target} ({self.told.get('authorizationType', 'NONE')})"
+
+    def is_frozen(self):
+        """Whether `Gateway.freeze` was here."""
+        told = self.integration
+        return told.get("type") == "MOCK" and told.get("requestTemplates") == FROZEN_REQUEST
+
+    def goes_where(self, other):
+        """Whether it goes where `other` goes, an earlier description of it."""
+        return all(self.integration.get(key) == other.integration.get(key) for key in ("type", "uri"))
 
 
 class Gateway:
@@ -50,14 +72,27 @@ class Gateway:
 
     def __init__(self, client, api, stage, is_dry):
         self.client, self.api, self.stage, self.is_dry = client, api, stage, is_dry
+        self.n_changes, self._read = 0, None
 
     def methods(self):
         """Returns every method."""
         return [
             Method(resource["path"], resource["id"], verb, told)
-            for resource in self._resources()
+            for resource in self.resources()
             for verb, told in sorted(resource.get("resourceMethods", {}).items())
         ]
+
+    def resources(self):
+        """Returns every resource, with its methods."""
+        if self._read is None:
+            pages = self.client.get_paginator("get_resources")
+            pages = pages.paginate(restApiId=self.api, embed=["methods"])
+            self._read = [resource for page in pages for resource in page["items"]]
+        return self._read
+
+    def authorizers(self):
+        """Returns every authorizer."""
+        return self.client.get_authorizers(restApiId=self.api, limit=500)["items"]
 
     def find(self, verb, path):
         """Returns a method, or None. What stands between braces may have another name there."""
@@ -71,24 +106,27 @@ class Gateway:
         found = self.find(verb, path)
         if found is not None:
             return found
-        resource = self._resource(path)
+        resource = self.resource(path)
         self._do("put_method", f"add {verb} {path}", resourceId=resource, httpMethod=verb,
                  authorizationType="NONE")
         return Method(path, resource, verb, {"authorizationType": "NONE"})
 
     def send(self, method, function, authorizer):
         """Sends a method to a function, behind an authorizer or none."""
-        region = function.split(":")[3]
-        uri = f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function}/invocations"
         name = function.rsplit(":", 1)[1]
         self._do("put_integration", f"send {method.name} to {name}", **method.key,
-                 type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
-        self._authorize(method, "CUSTOM" if authorizer else "NONE", authorizer)
+                 type="AWS_PROXY", integrationHttpMethod="POST", uri=uri_of(function))
+        changes = {"/authorizationType": "CUSTOM" if authorizer else "NONE"}
+        if authorizer:
+            changes["/authorizerId"] = authorizer
+        patches = [{"op": "replace", "path": path, "value": value} for path, value in changes.items()]
+        self._do("update_method", None, **method.key, patchOperations=patches)
 
     def freeze(self, method):
         """Lets a method answer 503, whoever asks."""
+        # Converted, or an API that takes every body as binary could not apply the template.
         self._do("put_integration", f"let {method.name} answer 503", **method.key, type="MOCK",
-                 requestTemplates={"application/json": '{"statusCode": 503}'})
+                 requestTemplates=FROZEN_REQUEST, contentHandling="CONVERT_TO_TEXT")
         if "503" not in method.told.get("methodResponses", {}):
             self._do("put_method_response", None, **method.key, statusCode="503",
                      responseParameters={RETRY_AFTER: False})
@@ -98,51 +136,62 @@ class Gateway:
 
     def authorizer(self, function, form, verdict_secs):
         """Returns the id of our TOKEN authorizer on this API, and makes it if it is not there."""
-        name = function.rsplit(":", 1)[1]
-        for one in self.client.get_authorizers(restApiId=self.api, limit=500)["items"]:
-            if one["name"] == name:
+        for one in self.authorizers():
+            if one.get("authorizerUri") == uri_of(function):
                 return one["id"]
-        region = function.split(":")[3]
-        uri = f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function}/invocations"
+        name = function.rsplit(":", 1)[1]
         made = self._do("create_authorizer", f"add the authorizer {name}", name=name, type="TOKEN",
-                        authorizerUri=uri, identitySource="method.request.header.Authorization",
+                        authorizerUri=uri_of(function),
+                        identitySource="method.request.header.Authorization",
                         identityValidationExpression=form, authorizerResultTtlInSeconds=verdict_secs)
         return made.get("id", "dry-run")
 
-    def snapshot(self):
-        """Returns everything that `restore` needs."""
-        return {
-            "resources": [resource["id"] for resource in self._resources()],
-            "methods": [[one.path, one.resource, one.verb, one.told] for one in self.methods()],
-            "authorizers": [
-                one["id"] for one in self.client.get_authorizers(restApiId=self.api, limit=500)["items"]
-            ],
-        }
+    def resource(self, path):
+        """Returns the id of the resource at `path`, and makes what is missing of it."""
+        parent = next(one["id"] for one in self.resources() if one["path"] == "/")
+        at = ""
+        for part in path.strip("/").split("/"):
+            at = f"{at}/{part}"
+            found = next((one["id"] for one in self.resources() if same(one["path"], at)), None)
+            if found is None:
+                made = self._do("create_resource", f"add {at}", parentId=parent, pathPart=part)
+                found = made.get("id", "dry-run")
+                if self.is_dry:
+                    self._read = [*self.resources(), {"id": found, "path": at}]
+            parent = found
+        return parent
 
-    def restore(self, before):
-        """Puts back what a snapshot has, and deletes what it has not."""
-        # A method that changed is made anew: an authorizer cannot be taken off one. Callers see
-        # none of this before the next deployment.
-        wanted = {(one[1], one[2]): Method(*one) for one in before["methods"]}
-        for method in self.methods():
-            one = wanted.get((method.resource, method.verb))
-            if one is not None and one.told == method.told:
-                del wanted[method.resource, method.verb]
-            else:
-                self._do("delete_method", None if one else f"remove {method.name}", **method.key)
-        for method in wanted.values():
-            self._make(method)
-        # The longest path first: a resource goes only after those below it.
-        for resource in sorted(self._resources(), key=lambda one: -len(one["path"])):
-            if resource["id"] not in before["resources"]:
-                self._do("delete_resource", f"remove {resource['path']}", resourceId=resource["id"])
-        for one in self.client.get_authorizers(restApiId=self.api, limit=500)["items"]:
-            if one["id"] not in before["authorizers"]:
-                self._do("delete_authorizer", f"remove the authorizer {one['name']}",
-                         authorizerId=one["id"])
+    def make(self, method):
+        """Makes a method as it was described."""
+        told, key = method.told, method.key
+        self._do("put_method", f"put back {method.name}", **key, **picked(told, METHOD_KEPT))
+        for status, answer in told.get("methodResponses", {}).items():
+            kept = picked(answer, ["responseParameters", "responseModels"])
+            self._do("put_method_response", None, **key, statusCode=status, **kept)
+        if "methodIntegration" not in told:
+            return
+        integration = method.integration
+        wanted = {name: integration[one] for one, name in KEPT.items() if integration.get(one)}
+        self._do("put_integration", None, **key, **wanted)
+        for status, answer in integration.get("integrationResponses", {}).items():
+            kept = picked(answer, ANSWER_KEPT)
+            self._do("put_integration_response", None, **key, statusCode=status, **kept)
+
+    def remove_method(self, method, what):
+        """Removes a method."""
+        self._do("delete_method", what, **method.key)
+
+    def remove_resource(self, resource):
+        """Removes a resource."""
+        self._do("delete_resource", f"remove {resource['path']}", resourceId=resource["id"])
+
+    def remove_authorizer(self, authorizer):
+        """Removes an authorizer."""
+        self._do("delete_authorizer", f"remove the authorizer {authorizer['name']}",
+                 authorizerId=authorizer["id"])
 
     def deploy(self, why):
-        """Makes the changes visible to the stage's callers."""
+        """Makes the changes visible to the stage's callers, all at once."""
         self._do("create_deployment", f"deploy to {self.stage}: {why}", stageName=self.stage,
                  description=why)
 
@@ -150,54 +199,23 @@ class Gateway:
         """Tells what is done, or would be."""
         print(f"{'would ' if self.is_dry else ''}{what}")
 
-    def _make(self, method):
-        told, key = method.told, method.key
-        self._do("put_method", f"put back {method.name}", **key, **picked(told, METHOD_KEPT))
-        for status, answer in told.get("methodResponses", {}).items():
-            kept = picked(answer, ["responseParameters", "responseModels"])
-            self._do("put_method_response", None, **key, statusCode=status, **kept)
-        integration = told.get("methodIntegration")
-        if integration is None:
-            return
-        wanted = {name: integration[one] for one, name in KEPT.items() if integration.get(one)}
-        self._do("put_integration", None, **key, **wanted)
-        for status, answer in integration.get("integrationResponses", {}).items():
-            kept = picked(answer, ANSWER_KEPT)
-            self._do("put_integration_response", None, **key, statusCode=status, **kept)
-
-    def _authorize(self, method, kind, authorizer):
-        changes = {"/authorizationType": kind}
-        if authorizer:
-            changes["/authorizerId"] = authorizer
-        patches = [{"op": "replace", "path": path, "value": value} for path, value in changes.items()]
-        self._do("update_method", None, **method.key, patchOperations=patches)
-
-    def _resource(self, path):
-        """Returns the id of the resource at `path`, and makes what is missing of it."""
-        resources = self._resources()
-        parent = next(one["id"] for one in resources if one["path"] == "/")
-        at = ""
-        for part in path.strip("/").split("/"):
-            at = f"{at}/{part}"
-            found = next((one["id"] for one in resources if same(one["path"], at)), None)
-            if found is None:
-                made = self._do("create_resource", f"add {at}", parentId=parent, pathPart=part)
-                found = made.get("id", "dry-run")
-            parent = found
-        return parent
-
-    def _resources(self):
-        pages = self.client.get_paginator("get_resources")
-        pages = pages.paginate(restApiId=self.api, embed=["methods"])
-        return [resource for page in pages for resource in page["items"]]
-
     def _do(self, operation, what, **arguments):
         """Changes something, unless this is a dry run. Without `what` it is part of the step before."""
         if what is not None:
             self.say(what)
         if self.is_dry:
             return {}
-        return getattr(self.client, operation)(restApiId=self.api, **arguments)
+        done = getattr(self.client, operation)(restApiId=self.api, **arguments)
+        self.n_changes += 1
+        if operation in RESHAPING:
+            self._read = None
+        return done
+
+
+def uri_of(function):
+    """Returns how API Gateway names a function that it calls."""
+    region = function.split(":")[3]
+    return f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{function}/invocations"
 
 
 def picked(told, names):

@@ -14,6 +14,7 @@ import zipfile
 
 import boto3
 
+SERVER = pathlib.Path(__file__).parent.resolve() / "deployments.py"
 ACCOUNT, REGION = "000000000000", "us-east-1"
 # What `cdk bootstrap` would have made.
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
@@ -40,10 +41,15 @@ class Emulator:
 
     def client(self, service):
         """Returns a client of a service."""
-        return boto3.client(
-            service, endpoint_url=self.url, region_name=REGION, aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        return boto3.client(service, **self._settings())
+
+    def resource(self, service):
+        """Returns a resource of a service: as a client, with plain values."""
+        return boto3.resource(service, **self._settings())
+
+    def _settings(self):
+        return {"endpoint_url": self.url, "region_name": REGION, "aws_access_key_id": "test",
+                "aws_secret_access_key": "test"}
 
     def deploy(self, assembly, stack):
         """Deploys what `cdk synth` has left in the folder `assembly`, and returns its outputs."""
@@ -68,7 +74,16 @@ class Emulator:
             time.sleep(0.1)
         if told["StackStatus"] != "CREATE_COMPLETE":
             raise AssertionError(f"{told['StackStatus']}: {told.get('StackStatusReason')}")
+        self._let_expire(template)
         return {one["OutputKey"]: one["OutputValue"] for one in told["Outputs"]}
+
+    def _let_expire(self, template):
+        """Turns on time to live, which MiniStack leaves out and haumana-import insists on."""
+        for one in template["Resources"].values():
+            wanted = one.get("Properties", {}).get("TimeToLiveSpecification")
+            if one["Type"] == "AWS::DynamoDB::Table" and wanted is not None:
+                self.client("dynamodb").update_time_to_live(
+                    TableName=one["Properties"]["TableName"], TimeToLiveSpecification=wanted)
 
     def api_url(self, api, stage):
         """Returns where the REST API answers."""
@@ -102,14 +117,18 @@ def emulator(folder, **variables):
     }
     with open(running.log, "w", encoding="utf8") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log, cwd=folder
+            [sys.executable, str(SERVER)], env=environment, stdout=log, stderr=log, cwd=folder
         )
         try:
             wait_for(f"{running.url}/_ministack/health")
             yield running
         finally:
             process.terminate()
-            process.wait(20)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:  # Somebody is calling still.
+                process.kill()
+                process.wait()
 
 
 def wait_for(url):

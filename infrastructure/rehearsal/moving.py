@@ -1,141 +1,125 @@
-"""Moving over: an API as the app knows it is re-pointed while phones sync, and pointed back."""
+"""Moving over: an API as the app knows it is re-pointed while phones sync, and pointed back.
 
-import io
-import json
-import os
-import pathlib
-import subprocess
-import sys
-import zipfile
-
-from phone import Phone, Refused, call
-
-MOVE = pathlib.Path(__file__).parent.resolve() / "../move/move.py"
-# Stands in for the functions that were there before: takes nothing, keeps nothing, says who it is.
-OLD = """
-import json
-def handler(event, context):
-    body = {"serverPieces": [], "uploadedPieces": [], "updatedPieces": [], "serverSessions": [],
-            "uploadedSessions": [], "syncedAt": "2026-06-18T12:00:00.000Z", "who": "old"}
-    return {"statusCode": 200, "body": json.dumps(body)}
+The old functions are a stand-in (`old_functions.py`); everything else is real: the script, the
+import and the export back, our functions and the authorizer. Phones sync all the while.
 """
-OURS = [("POST", "/pieces"), ("POST", "/sessions"), ("GET", "/users/{userId}/export")]
-THEIRS = [("GET", "/consent-status"), ("POST", "/webhooks")]
+
+import judge
+from fleet import Fleet, Owner, Strangers, Visitors
+from old_stack import THEIRS
+from mover import Operator
+from phone import Refused, call
+
+USERS = ("kai", "lani", "mele")
+STACK, PREFIX = "moved-sync", "moved-"
 
 
-def rehearse(aws, google, synthesise):
-    """Freezes, points, and points back; looks at every step what callers see."""
-    api = old_api(aws)
-    url = aws.api_url(api, "prod")
-    aws.deploy(synthesise(existingApiId=api), "moved-sync")
-    phone = Phone(url, google.token("kai"))
-    # Long enough to be compressed, were it not that this API takes text only.
-    song = phone.add("Aloha ʻOe", "Haʻaheo ka ua\n" * 1_000 + "i nā pali")
-    before = methods(aws, api)
-
-    print(move(aws, "point", api, "--stack", "moved-sync", "--dry-run"))
-    assert methods(aws, api) == before, "a dry run changes nothing"
-    assert answers(url, THEIRS) == ["old", "old"]
-
-    move(aws, "freeze", api)
-    frozen(phone)
-    assert answers(url, THEIRS) == ["old", "old"], "what is not ours goes on"
-    assert phone.pieces[song]["locallyModified"], "the phone keeps its edit"
-    print("ok: frozen, and phones keep their edits")
-
-    for _ in range(2):  # Doing it again is harmless.
-        move(aws, "point", api, "--stack", "moved-sync")
-    phone.sync()
-    pad = Phone(url, google.token("kai"))
-    pad.sync()
-    assert pad.content() == phone.content() and song in pad.pieces
-    assert answers(url, THEIRS) == ["old", "old"], "what is not ours goes on"
-    call(f"{url}/health")
-    call(f"{url}/users/me/export", phone.token)
-    print("ok: moved over, and the kept edit has arrived")
-
-    move(aws, "freeze", api)
-    frozen(phone)
-    move(aws, "back", api)
-    assert methods(aws, api) == before, "everything is as it was"
-    assert answers(url, [OURS[0], *THEIRS]) == ["old", "old", "old"]
-    print("ok: moved back, and everything is as it was")
-
-
-def old_api(aws):
-    """Makes an API as the app knows it, and returns its id."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("old.py", OLD)
-    assume = {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-                       "Principal": {"Service": "lambda.amazonaws.com"}}],
-    }
-    role = aws.client("iam").create_role(
-        RoleName="old", AssumeRolePolicyDocument=json.dumps(assume)
-    )["Role"]["Arn"]
-    functions = aws.client("lambda")
-    function = functions.create_function(
-        FunctionName="old", Runtime="python3.12", Handler="old.handler", Role=role,
-        Code={"ZipFile": packed.getvalue()},
-    )["FunctionArn"]
-    functions.add_permission(
-        FunctionName="old", StatementId="api", Action="lambda:InvokeFunction",
-        Principal="apigateway.amazonaws.com",
-    )
-    gateway = aws.client("apigateway")
-    api = gateway.create_rest_api(name="haumana-api")["id"]
-    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations"
-    for verb, path in OURS + THEIRS:
-        key = {"restApiId": api, "resourceId": resource(gateway, api, path), "httpMethod": verb}
-        gateway.put_method(**key, authorizationType="NONE")
-        gateway.put_integration(**key, type="AWS_PROXY", integrationHttpMethod="POST", uri=uri)
-    gateway.create_deployment(restApiId=api, stageName="prod")
-    return api
-
-
-def resource(gateway, api, path):
-    """Returns the id of a resource, and makes it."""
-    at, parent = "", None
-    for part in ["", *path.strip("/").split("/")]:
-        known = {one["path"]: one["id"] for one in gateway.get_resources(restApiId=api)["items"]}
-        at = f"{at.rstrip('/')}/{part}"
-        if at not in known:
-            known[at] = gateway.create_resource(restApiId=api, parentId=parent, pathPart=part)["id"]
-        parent = known[at]
-    return parent
-
-
-def methods(aws, api):
-    """Returns every method of the API, as API Gateway tells it."""
-    items = aws.client("apigateway").get_resources(restApiId=api, embed=["methods"])["items"]
-    return {one["path"]: one.get("resourceMethods", {}) for one in items}
-
-
-def move(aws, what, api, *more):
-    """Runs the script as an operator would."""
-    command = [sys.executable, str(MOVE), what, "--api", api, "--stage", "prod", *more]
-    environment = {**os.environ, **aws.environment}
-    done = subprocess.run(
-        command, env=environment, cwd=aws.log.parent, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def answers(url, routes):
-    """Returns who answers each of the routes."""
-    told = (call(url + path, "a.b.c", b"{}" if verb == "POST" else None) for verb, path in routes)
-    return [json.loads(body)["who"] for _, _, body in told]
-
-
-def frozen(phone):
-    """Asserts that a sync is refused in the way that makes the app try again."""
+def rehearse(old, google, synthesise, programs):
+    """Moves over and back, as DEPLOYMENT.md has it."""
+    for user in USERS:
+        old.fill(user, n_pieces=4, n_sessions=2)
+    fleet = people(old, google)
+    fleet.start()
+    operator = Operator(old.aws, old, programs)
     try:
-        phone.sync()
+        old.aws.deploy(synthesise(existingApiId=old.api), STACK)
+        fleet.settle("n_done")
+        before = rehearse_it_dry(old, operator)
+        held, after = move_over(old, fleet, operator), old.methods()
+        move_back(old, fleet, operator, held)
+        assert old.methods() == before and after != before, "everything is as it was"
+    finally:
+        for worker in fleet.workers:
+            worker.stopping.set()
+
+
+def people(old, google):
+    """Two who have two devices each, one of whom a piece on each; a row of visitors; and somebody
+    whose calls are not ours."""
+    fleet = Fleet(old.url, google)
+    for user in ("kai", "lani"):
+        for device in ("phone", "pad"):
+            fleet.owners.append(Owner(fleet, user, device))
+            fleet.owners[-1].add(f"Mele of {user}'s {device}")
+    fleet.visitors = Visitors(fleet, "mele")
+    fleet.strangers = Strangers(old.url, google.token("hoku"), THEIRS)
+    return fleet
+
+
+def rehearse_it_dry(old, operator):
+    """Says what would be done, and changes nothing; returns the API as it is."""
+    before = old.methods()
+
+    told = operator.move("freeze", "--dry-run")
+    told += operator.move("point", "--stack", STACK, "--dry-run")
+
+    assert "would let POST /pieces answer 503" in told and "would add /users/{me}\n" not in told, told
+    assert "would send POST /sync to moved-sync-lambda" in told, told
+    assert old.methods() == before and not operator.state.exists(), "a dry run changes nothing"
+    print("ok: a dry run changes nothing")
+    return before
+
+
+def move_over(old, fleet, operator):
+    """Moves over, and returns what haumana-sync holds when it is to be left again."""
+    print(f"first import: {operator.take_over(PREFIX)}")
+    fleet.settle("n_done")
+
+    operator.move("freeze")
+    fleet.settle("n_tried")
+    for worker in [*fleet.owners, fleet.visitors]:
+        assert 0 < worker.n_refused, f"{worker.name} is let in while the API is frozen"
+    refused_as_it_should_be(old)
+    print(f"last import: {operator.take_over(PREFIX)}")
+    for _ in range(2):  # Doing it again is harmless.
+        operator.move("point", "--stack", STACK)
+    fleet.settle("n_done")
+    call(f"{old.url}/health")
+    print("ok: moved over, and every phone syncs")
+
+    fleet.all_edit_all.set()
+    for _ in range(3):
+        fleet.settle("n_done")
+    # The old functions let the last writer win; so each device keeps to its own again, and has
+    # what the others did, before they return.
+    fleet.all_edit_all.clear()
+    for _ in range(2):
+        fleet.settle("n_done")
+    operator.move("freeze")
+    fleet.settle("n_tried")
+    held = judge.exports(old.url, fleet.google, USERS)
+    counts = judge.nothing_is_lost(fleet.people, held)
+    print("ok: nothing is lost: %d last edits of the old functions', %d edits of ours" % counts)
+    return held
+
+
+def refused_as_it_should_be(old):
+    """Asserts that a frozen API refuses in the way that makes the app try again."""
+    try:
+        call(f"{old.url}/auth/sync", body={})
     except Refused as refusal:
         assert refusal.status == 503 and refusal.json()["code"] == "unavailable", refusal
         assert refusal.headers["retry-after"] == "60"
         return
     raise AssertionError("a frozen API refuses")
+
+
+def move_back(old, fleet, operator, held):
+    """Moves back with everything that haumana-sync holds; the API is frozen already."""
+    for person in fleet.people:
+        person.held.clear()
+    tables = old.make_tables("back")
+    print(f"export back: {operator.export_back(PREFIX, USERS, tables)}")
+    old.use(tables)
+
+    operator.move("back")
+
+    assert not operator.state.exists(), "the next move begins with another look"
+    fleet.settle("n_done")
+    fleet.stop()
+    n_pieces = judge.the_old_functions_have_all(old.url, fleet.google, fleet.people, held)
+    n_syncs = sum(worker.n_done for worker in [*fleet.owners, fleet.visitors])
+    n_refused = sum(worker.n_refused for worker in [*fleet.owners, fleet.visitors])
+    print(f"ok: moved back, and the old functions serve all {n_pieces} pieces")
+    print(f"ok: {n_syncs} syncs went through and {n_refused} were told to come again; "
+          f"{fleet.strangers.n_done} rounds of other calls were answered, every one")

@@ -48,6 +48,8 @@ class Phone:
         self.url, self.token = url, token
         self.pieces, self.sessions, self.synced_at = {}, {}, None
         self.waiting = []
+        # (reply, piece as it was sent) for each that a server has taken; sessions likewise.
+        self.taken_pieces, self.taken_sessions = [], []
 
     def add(self, title, lyrics):
         """Adds a piece, as the form does, and returns its id."""
@@ -79,11 +81,13 @@ class Phone:
         since = {} if self.synced_at is None else {"lastSyncedAt": self.synced_at}
         body = {"operation": "sync", "pieces": list(self.pieces.values()), **since}
         pieces = json.loads(call(f"{self.url}/pieces", self.token, body)[2])
+        self.taken_pieces += [(pieces, dict(self.pieces[one])) for one in pieces["uploadedPieces"]]
         self._take_pieces(pieces)
         body = {"sessions": [self.sessions[one] for one in self.waiting]}
         sessions = json.loads(call(f"{self.url}/sessions", self.token, body)[2])
         for session in sessions["serverSessions"]:
             self.sessions.setdefault(session["sessionId"], session)
+        self.taken_sessions += sessions["uploadedSessions"]
         self.waiting = [one for one in self.waiting if one not in sessions["uploadedSessions"]]
         self.synced_at = pieces["syncedAt"][:19] + "Z"
         return pieces
@@ -91,13 +95,16 @@ class Phone:
     def _take_pieces(self, reply):
         for theirs in reply["serverPieces"]:
             ours = self.pieces.get(theirs["pieceId"])
-            if ours is None or ours["version"] < theirs["version"]:
-                self.pieces[theirs["pieceId"]] = dict(theirs)
+            if ours is None:
+                self.pieces[theirs["pieceId"]] = {**theirs, "lastSyncedAt": now()}
+            elif ours["version"] < theirs["version"]:
+                kept = {"locallyModified": ours["locallyModified"], "lastSyncedAt": now()}
+                self.pieces[theirs["pieceId"]] = {**theirs, **kept}
         for theirs in reply["updatedPieces"]:
             ours = self.pieces.get(theirs["pieceId"])
             if ours is not None:
                 taken = {key: theirs[key] for key in ("version", "modifiedAt")}
-                ours.update(taken, locallyModified=False)
+                ours.update(taken, locallyModified=False, lastSyncedAt=now())
 
     def content(self):
         """Returns what its user sees."""

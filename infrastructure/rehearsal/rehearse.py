@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Rehearses a deployment: the synthesised template on an emulator of AWS, with the real functions.
 
-    rehearse.py FOLDER
+    rehearse.py FOLDER PROGRAMS
 
-FOLDER holds `<binary>/bootstrap` for this machine's processor. Needs Node.js, and the packages of
+FOLDER holds `<binary>/bootstrap` for this machine's processor, PROGRAMS holds `haumana-import` and
+`haumana-export-legacy`. Needs Node.js, and the packages of
 ../requirements.txt; ../cdk must have had its `npm ci`. Nothing leaves this machine. The stories:
 syncing through the REST API of the stack, and moving an existing API over and back.
 """
@@ -16,10 +17,12 @@ import sys
 import tempfile
 import time
 
+import careful
 import moving
 import syncing
 from emulator import emulator
 from google import CLIENT, Google
+from old_stack import OldStack
 
 CDK = pathlib.Path(__file__).parent.resolve() / "../cdk"
 PROCESSOR = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
@@ -45,7 +48,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=pathlib.Path, help="holds <binary>/bootstrap")
-    binaries = parser.parse_args().folder.resolve()
+    parser.add_argument("programs", type=pathlib.Path, help="holds haumana-import")
+    arguments = parser.parse_args()
+    binaries, programs = arguments.folder.resolve(), arguments.programs.resolve()
     google = Google()
     with tempfile.TemporaryDirectory(prefix="haumana-") as name:
         folder = pathlib.Path(name)
@@ -56,8 +61,10 @@ def main():
                 outputs = aws.deploy(own, "own-sync")
                 print(f"deployed in {time.monotonic() - started:.1f} s")
                 syncing.rehearse(aws, outputs, google)
-                moving.rehearse(aws, google, lambda **context: synthesise(
-                    binaries, folder / "moved", prefix="moved", **context))
+                old = OldStack(aws)
+                careful.rehearse(aws, old)
+                moving.rehearse(old, google, lambda **context: synthesise(
+                    binaries, folder / "moved", prefix="moved", **context), programs)
             except BaseException:
                 sys.stderr.write(aws.log.read_text(encoding="utf8")[-6000:])
                 raise
