@@ -88,10 +88,11 @@ impl IssuerConfig {
                 return Err(ConfigError(format!("{name} must not be empty")));
             }
         }
-        let texts = self.issuers.iter().chain(&self.audiences).chain(&self.authorized_parties);
-        for text in texts {
+        let all = lists.into_iter().chain([("authorizedParties", &self.authorized_parties)]);
+        for (name, text) in all.flat_map(|(name, list)| list.iter().map(move |text| (name, text))) {
             if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-                return Err(ConfigError(format!("{text:?} is blank, or has a blank in it")));
+                let why = format!("{name}: {text:?} is blank, or has a blank in it");
+                return Err(ConfigError(why));
             }
         }
         if !self.subjects.is_sound() {

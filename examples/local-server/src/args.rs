@@ -66,7 +66,7 @@ pub(crate) struct Args {
     #[arg(long, env = "HAUMANA_GOOGLE_CLIENT_ID", value_name = "ID", value_delimiter = ',')]
     pub(crate) google_client_id: Vec<String>,
 
-    /// Where Google's keys are; http is taken from 127.0.0.1 only.
+    /// Where Google's keys are, with --google-client-id; http is taken from 127.0.0.1 only.
     #[arg(long, env = "HAUMANA_GOOGLE_KEY_SET", value_name = "URL")]
     #[arg(default_value = IssuerConfig::GOOGLE_KEY_SET)]
     pub(crate) google_key_set: String,

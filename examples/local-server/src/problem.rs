@@ -30,6 +30,13 @@ pub(crate) enum Problem {
     Database(String),
     #[error("cannot use the user directory {0}: {1}")]
     Directory(PathBuf, String),
+    #[error(
+        "--google-client-id: {0:?} is not a client id; one has no blanks and looks like \
+         1234-abc.apps.googleusercontent.com; several are separated by commas alone"
+    )]
+    NotAClientId(String),
+    #[error("--google-key-set needs --google-client-id; without, this server issues the tokens")]
+    KeySetAlone,
     #[error("{0}")]
     Issuers(String),
     #[error("cannot write the backup {0}: {1}")]

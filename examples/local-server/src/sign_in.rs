@@ -10,6 +10,7 @@ use haumana_api::verify::KeySet;
 use haumana_api::{
     Fetch, HttpFetch, IssuerConfig, OidcVerifier, StaticVerifier, SystemClock, Verifier, limits,
 };
+use std::fmt::Display;
 use std::fs;
 use std::sync::Arc;
 
@@ -30,7 +31,21 @@ impl Args {
 
 /// Makes the verifier that the arguments ask for.
 pub(crate) fn set_up(args: &Args) -> Result<SignIn, Problem> {
+    // Whoever names Google's keys means to have Google sign people in.
+    if args.google_client_id.is_empty() && args.google_key_set != IssuerConfig::GOOGLE_KEY_SET {
+        return Err(Problem::KeySetAlone);
+    }
+    if let Some(id) = args.google_client_id.iter().find(|id| !is_client_id(id)) {
+        return Err(Problem::NotAClientId(id.clone()));
+    }
     if args.has_issuers() { theirs(args) } else { ours(args) }
+}
+
+/// Whether Google could have made it. Another one would not let anybody in, and say nothing.
+fn is_client_id(text: &str) -> bool {
+    let name = text.strip_suffix(".apps.googleusercontent.com").unwrap_or_default();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    !name.is_empty() && name.bytes().all(is_plain)
 }
 
 /// Tokens of this server, for whoever asks.
@@ -56,11 +71,13 @@ fn theirs(args: &Args) -> Result<SignIn, Problem> {
         configs.push(IssuerConfig { key_set: args.google_key_set.clone(), ..google });
     }
     if let Some(path) = &args.issuers {
-        let json = fs::read_to_string(path);
-        let json =
-            json.map_err(|error| Problem::Issuers(format!("{}: {error}", path.display())))?;
-        let others = IssuerConfig::read_all(&json);
-        configs.extend(others.map_err(|error| Problem::Issuers(error.to_string()))?);
+        let wrong = |why: &dyn Display| Problem::Issuers(format!("{}: {why}", path.display()));
+        let json = fs::read_to_string(path).map_err(|error| wrong(&error))?;
+        let others = IssuerConfig::read_all(&json).map_err(|error| wrong(&error))?;
+        if others.is_empty() {
+            return Err(wrong(&"the list of issuers is empty"));
+        }
+        configs.extend(others);
     }
     let with_fetch = configs.into_iter().map(|config| {
         let fetch = HttpFetch::https_or_loopback(&config.key_set, limits::KEY_FETCH_TIMEOUT);

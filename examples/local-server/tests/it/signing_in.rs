@@ -146,9 +146,18 @@ fn what_is_missing_is_said_plainly() {
     };
     fs::write(folder.path().join("i.json"), r#"[{"keySet":"https://example.org"}]"#).unwrap();
 
-    no(&["--issuers", "i.json"], "missing field `issuers`");
+    fs::write(folder.path().join("empty.json"), "[]").unwrap();
+    no(&["--issuers", "i.json"], "i.json: issuers of ID tokens: missing field `issuers`");
     no(&["--issuers", "none.json"], "none.json: No such file");
-    no(&["--google-client-id", ""], "is blank");
+    no(&["--issuers", "empty.json"], "empty.json: the list of issuers is empty");
+    no(&["--issuers", "empty.json", "--google-client-id", CLIENT], "empty.json: the list");
+    let (before, behind) = (format!(" {CLIENT}"), format!("{CLIENT} "));
+    let (comma, blank) = (format!("{CLIENT},"), format!("{CLIENT}, {CLIENT}"));
+    let (url, two) = (format!("https://{CLIENT}"), format!("{CLIENT};{CLIENT}"));
+    for id in ["", " ", "YOUR_CLIENT_ID", &before, &behind, &comma, &blank, &url, &two] {
+        no(&["--google-client-id", id], "is not a client id; one has no blanks");
+    }
+    no(&["--google-key-set", "https://example.org/"], "needs --google-client-id");
     no(&["--google-client-id", CLIENT, "--google-key-set", "http://example.org/"], "https://");
     no(&["--google-client-id", CLIENT, "--google-key-set", "http://localhost/"], "127.0.0.1");
 }

@@ -217,9 +217,12 @@ fn issuers_that_let_anybody_in_or_mix_up_users_are_refused() {
 
     refused(vec![], "there is none");
     refused(vec![IssuerConfig::google(vec![])], "audiences must not be empty");
-    refused(vec![IssuerConfig::google(vec![String::new()])], "blank");
+    refused(vec![IssuerConfig::google(vec![String::new()])], "audiences: \"\" is blank");
     refused(vec![IssuerConfig::google(vec!["a b".into()])], "blank");
     refused(vec![IssuerConfig { issuers: vec![], ..issuer() }], "issuers must not be empty");
+    refused(vec![IssuerConfig { issuers: vec!["x\n".into()], ..issuer() }], r#"issuers: "x\n" is"#);
+    let parties = IssuerConfig { authorized_parties: vec![" a".into()], ..issuer() };
+    refused(vec![parties], "authorizedParties: \" a\" is blank, or has");
     refused(vec![google(), issuer()], "the same subjects");
     refused(
         vec![under("apple"), IssuerConfig { issuers: vec!["x".into()], ..under("apple") }],
