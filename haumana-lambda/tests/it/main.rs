@@ -10,6 +10,7 @@
 
 mod authorizer;
 mod faults;
+mod personal;
 mod phones;
 mod start;
 mod world;

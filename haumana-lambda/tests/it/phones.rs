@@ -117,33 +117,6 @@ async fn a_repertoire_as_large_as_a_reply_comes_whole_packed_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_is_private_is_ever_printed() {
-    let world = World::logging("trace").await;
-    let token = world.google.token("kai-secretsub");
-    let marked = piece(ID, "kai-secretsub", "SecretTitle", "SecretLyrics");
-
-    let (status, _) = world.post("kai-secretsub", "/pieces", &sync(&[marked])).await;
-    let mut broken = request("POST", "/pieces", Some(&token), &Value::Null);
-    broken.body = b"{\"pieces\": [\"SecretTitle\"".to_vec();
-    let refused = world.gateway.request(&broken).await;
-    let body = json!({"googleIdToken": token});
-    world.gateway.request(&request("POST", "/auth/sync", None, &body)).await;
-    let malformed = r#"{"httpMethod": 7, "body": "SecretLyrics", "path": "SecretTitle"}"#;
-    let failed = world.functions[0].invoke(malformed.as_bytes()).await;
-
-    assert_eq!((200, 400), (status, refused.status));
-    assert!(failed.is_err());
-    let output = world.output();
-    assert!(output.contains("\"Syncs\":1"), "metrics are printed: {output}");
-    assert!(output.contains("\"Function\":\"test-"), "under the deployed name: {output}");
-    assert!(output.contains("\"request_id\""), "log lines are printed: {output}");
-    for secret in ["SecretTitle", "SecretLyrics", "secretsub", "@example.com", &token] {
-        assert!(!output.contains(secret), "{secret} is printed");
-        assert!(!String::from_utf8_lossy(&refused.body).contains(secret), "{secret} is told");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_passes_on_text_alone_never_gets_anything_else() {
     let world = World::start().await;
     let lyrics = "\"ʻAe\"\n".repeat(20_000);
