@@ -1,24 +1,21 @@
-//! Any text as a token: nothing but the one that was issued is accepted, and nothing panics.
+//! Any text as a token: nothing but what was issued is accepted, and nothing panics.
 #![no_main]
 
 #[path = "../signer.rs"]
 mod signer;
 
 use libfuzzer_sys::fuzz_target;
-use signer::{GOOD, SIGNER, verify};
-use std::sync::LazyLock;
-
-static ISSUED: LazyLock<String> = LazyLock::new(|| SIGNER.token(signer::HEADER, GOOD));
+use signer::{ISSUED, verify};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // A text that begins like this stands for a change of the good token; otherwise the fuzzer,
-    // which cannot sign, would never get past the signature.
+    // A text that begins like this stands for a change of a good token; otherwise the fuzzer,
+    // which cannot sign, would hardly get past the signature.
     let token = match text.strip_prefix('~') {
-        Some(change) => changed(&ISSUED, change.as_bytes()),
+        Some(change) => changed(&ISSUED[0], change.as_bytes()),
         None => text.to_owned(),
     };
-    assert_eq!(token == *ISSUED, verify(&token).is_ok(), "{token}");
+    assert_eq!(ISSUED.contains(&token), verify(&token).is_ok(), "{token}");
 });
 
 /// Puts bytes at places: a pair of bytes for the place, one for the character.
