@@ -5,6 +5,7 @@
 mod backup;
 mod busy;
 mod conformance;
+mod differential;
 mod erase;
 mod full;
 mod group_commit;

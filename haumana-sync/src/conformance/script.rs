@@ -190,3 +190,27 @@ impl SplitMix {
         (self.next() % bound as u64) as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The calls of a script, and what the model answers.
+    async fn told(seed: u64) -> Vec<String> {
+        let (model, mut script) = (MemoryStore::new(), Script::new(seed));
+        let mut told = Vec::new();
+        for step in 0..STEPS {
+            let call = script.next_call(step);
+            let answer = script.answer(&model, &call).await;
+            script.remember(&model).await;
+            told.push(format!("{call:?}: {answer}"));
+        }
+        told
+    }
+
+    #[tokio::test]
+    async fn a_seed_gives_the_same_script_each_time_and_another_seed_another() {
+        assert_eq!(told(7).await, told(7).await);
+        assert_ne!(told(7).await, told(8).await);
+    }
+}
