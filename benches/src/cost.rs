@@ -13,10 +13,33 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
-/// Dollars for a million read request units, on demand, us-east-1, as published in November 2026.
+/// Dollars for a million read request units, on demand, in us-east-1, of the table class Standard.
+///
+/// AWS halved this price and the next on 2024-11-01. They stand on
+/// <https://aws.amazon.com/dynamodb/pricing/on-demand/>, whose figures a browser fills in, and in
+/// AWS's price list,
+/// <https://pricing.us-east-1.amazonaws.com/offers/v1.0/aws/AmazonDynamoDB/current/us-east-1/index.json>.
+/// Read on 2026-11-25 where others had copied them from these: out of the price list on
+/// 2026-09-13, off the page on 2026-08-01.
 pub const READ_MILLION: f64 = 0.125;
 /// Dollars for a million write request units, likewise.
 pub const WRITE_MILLION: f64 = 0.625;
+
+/// The least that one transaction on these tables writes where ten pieces of 1 to 2 kB change, by
+/// part. DynamoDB counts kB that are begun, and twice in a transaction, but not in the index.
+///
+/// What comes on top is the slip for purging, and what the head remembers of large commits.
+pub const LEAST_OF_TEN: [(&str, f64); 4] = [
+    ("the head: 1 kB, twice", 2.0),
+    ("10 records: 2 kB each, twice", 10.0 * 2.0 * 2.0),
+    ("their entries in the index: each deleted and put", 10.0 * 2.0),
+    ("10 superseded versions: compressed to 1 kB each, twice", 10.0 * 2.0),
+];
+
+/// Returns the write units of [`LEAST_OF_TEN`] together.
+pub fn least_of_ten() -> f64 {
+    LEAST_OF_TEN.iter().map(|(_, units)| units).sum()
+}
 
 /// Nothing is cut.
 const REPLY_BYTES: usize = 1 << 30;
@@ -35,8 +58,13 @@ pub struct Cost {
 impl Cost {
     /// Dollars for a million of them.
     pub fn million(&self) -> f64 {
-        self.consumed.read_units * READ_MILLION + self.consumed.write_units * WRITE_MILLION
+        dollars(self.consumed.read_units, self.consumed.write_units) * 1e6
     }
+}
+
+/// Dollars for these units.
+pub fn dollars(read_units: f64, write_units: f64) -> f64 {
+    (read_units * READ_MILLION + write_units * WRITE_MILLION) / 1e6
 }
 
 /// A user with a repertoire, on tables of their own.

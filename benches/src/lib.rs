@@ -3,6 +3,7 @@
 
 mod bench;
 pub mod cost;
+pub mod month;
 pub mod process;
 pub mod texts;
 mod tokens;
@@ -35,6 +36,19 @@ pub fn piece(n: usize) -> Value {
 /// The pieces of a phone.
 pub fn pieces(count: usize) -> Vec<Value> {
     (0..count).map(piece).collect()
+}
+
+/// Returns the bytes of a piece's item in the earlier server's table: names and values.
+pub fn item_bytes(piece: &Value) -> usize {
+    let of = |value: &Value| match value {
+        Value::String(text) => text.len(),
+        // A switch has one byte, a small number two.
+        Value::Bool(_) => 1,
+        _ => 2,
+    };
+    let sent: usize = piece.as_object().into_iter().flatten().map(|(k, v)| k.len() + of(v)).sum();
+    // What the server added: a user id of 21 digits, and when it was.
+    sent + "userId".len() + 21 + "lastSyncedAt".len() + "2026-11-22T00:00:00.000Z".len()
 }
 
 /// What a phone sends to `POST /pieces`.

@@ -2,33 +2,27 @@
 //!
 //! `cargo run --release -p haumana-benches --bin cost`
 
-use haumana_benches::cost::{Cost, READ_MILLION, WRITE_MILLION, measure};
-
-/// The stated usage: people who are active, the pieces that each has, and what each does in a day.
-const USERS: f64 = 100.0;
-const PIECES: usize = 1_000;
-const DAYS: f64 = 30.0;
-/// The app is opened three times, syncs five times more, one of the syncs carries ten edits, and
-/// the other device of the same person pulls them.
-const FIRST_SYNCS: f64 = 3.0;
-const NO_OPS: f64 = 5.0;
-const PUSHES: f64 = 1.0;
-const PULLS: f64 = 1.0;
+use haumana_benches::cost::{
+    Cost, LEAST_OF_TEN, READ_MILLION, WRITE_MILLION, least_of_ten, measure,
+};
+use haumana_benches::month::{DAYS, Line, PIECES, USERS, ours, theirs, total};
+use haumana_benches::{item_bytes, piece};
 
 fn main() {
     println!("| operation | pieces | requests | read units | write units | $ per million |");
     println!("|---|---|---|---|---|---|");
+    let mut of_month = Vec::new();
     for size in [100, PIECES, 10_000] {
         let costs = measure(size);
-        for cost in &costs {
-            print_row(size, cost);
-        }
+        costs.iter().for_each(|cost| print_row(size, cost));
         if size == PIECES {
-            print_month(&costs);
+            of_month = costs;
         }
     }
-    println!("\nOn demand in us-east-1, November 2026: ${READ_MILLION} per million read request");
-    println!("units, ${WRITE_MILLION} per million write request units. Without storage.");
+    println!("\nOn demand in us-east-1: ${READ_MILLION} per million read request units,");
+    println!("${WRITE_MILLION} per million write request units. Without storage.");
+    print_least(&of_month);
+    print_month(&of_month);
 }
 
 fn print_row(size: usize, cost: &Cost) {
@@ -42,26 +36,38 @@ fn print_row(size: usize, cost: &Cost) {
     );
 }
 
+/// The write units of a push of ten, beside the least that they can be.
+fn print_least(costs: &[Cost]) {
+    println!("\n| the least write units of 10 changed pieces in one transaction | units |");
+    println!("|---|---|");
+    for (part, units) in LEAST_OF_TEN {
+        println!("| {part} | {units} |");
+    }
+    let least = least_of_ten();
+    println!("| together | {least} |");
+    for cost in costs.iter().filter(|cost| cost.name.starts_with("10 changed pieces pushed")) {
+        let units = cost.consumed.write_units;
+        println!("| {} (measured): {:.2} times the least | {units} |", cost.name, units / least);
+    }
+}
+
 /// Dollars of a month, beside what the TypeScript functions would have cost.
 fn print_month(costs: &[Cost]) {
-    let of = |name: &str| {
-        costs.iter().find(|cost| cost.name.starts_with(name)).map_or(0.0, Cost::million) / 1e6
-    };
-    let day = FIRST_SYNCS * of("first sync of a started app, digest agrees")
-        + NO_OPS * of("no-op")
-        + PUSHES * of("10 changed pieces pushed among all")
-        + PULLS * of("10 changed pieces pulled");
-    // They query the partition twice in every sync, eventually consistent, and stop at the first
-    // MB: what 1,000 pieces of 1.1 kB hold; a push puts each item, 2 units each, without history.
-    let bytes = (PIECES as f64 * 1_100.0).min(1e6);
-    let read = 2.0 * (bytes / 4096.0).ceil() * 0.5 * READ_MILLION / 1e6;
-    let syncs = FIRST_SYNCS + NO_OPS + PUSHES + PULLS;
-    let old = syncs * read + PUSHES * 10.0 * 2.0 * WRITE_MILLION / 1e6;
-    let month = USERS * DAYS;
-    eprintln!(
-        "\na month of {USERS} users with {PIECES} pieces, {syncs} syncs a day: ${:.2};\n\
-         the TypeScript functions: ${:.2} (and they skip what is behind 1 MB)\n",
-        day * month,
-        old * month
+    let item_bytes = item_bytes(&piece(PIECES));
+    println!(
+        "\nA month of {USERS} users, {DAYS} days, {PIECES} pieces of {item_bytes} bytes each."
     );
+    println!("Dollars: users · days · times a day · (read units · {READ_MILLION} + write units ·");
+    println!("{WRITE_MILLION}) / 1,000,000.\n");
+    print_lines("haumana-sync", &ours(costs));
+    print_lines("the TypeScript functions", &theirs(item_bytes));
+    println!("\nThe functions before this read only the first MB of a partition: whoever has more");
+    println!("does not get it.");
+}
+
+fn print_lines(of: &str, lines: &[Line]) {
+    println!("| {of} | times a day | read units | write units | $ a month |");
+    println!("|---|---|---|---|---|");
+    lines.iter().for_each(|line| println!("{line}"));
+    println!("| together | | | | {:.2} |\n", total(lines));
 }

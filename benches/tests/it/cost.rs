@@ -1,6 +1,6 @@
 //! What syncs cost on DynamoDB follows what changed, not what there is.
 
-use haumana_benches::cost::Ledger;
+use haumana_benches::cost::{Ledger, least_of_ten};
 
 #[test]
 fn a_sync_without_changes_is_one_unit_however_large_the_repertoire() {
@@ -38,11 +38,7 @@ fn a_push_and_a_pull_of_ten_cost_the_same_of_few_and_of_many() {
 
         assert!(pushed.requests <= 3, "head, records, transaction: {pushed:?}");
         assert_eq!(11.0, pushed.read_units, "the head and ten records");
-        // The least that one transaction on these tables can cost: the head 2; of each record 2
-        // times 2 kB, and 2 for its entry in the index, which is deleted and put; of each
-        // superseded version 2 times 1 kB. What comes on top is the slip for purging, and what the
-        // head remembers of large commits just before.
-        let least = 2.0 + 10.0 * (2.0 * 2.0 + 2.0) + 10.0 * 2.0;
+        let least = least_of_ten();
         assert!(pushed.write_units <= 1.3 * least, "{pushed:?}, at least {least}");
         // Heads for the engine and for the page, the index, and each record.
         assert!(pulled.read_units <= 4.0 + 10.0, "{pulled:?}");
