@@ -4,6 +4,7 @@
 mod bench;
 pub mod cost;
 pub mod month;
+pub mod moving;
 pub mod process;
 pub mod texts;
 mod tokens;

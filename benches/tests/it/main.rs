@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod cost;
+mod moving;
 
 use haumana_api::Verifier;
 use haumana_api::verify::Rejection;
