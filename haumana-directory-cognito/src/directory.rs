@@ -5,7 +5,7 @@ use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
 use aws_sdk_cognitoidentityprovider::config::{
-    BehaviorVersion, Config, Region, SharedCredentialsProvider,
+    BehaviorVersion, Config, Region, SharedCredentialsProvider, SharedHttpClient,
 };
 use aws_sdk_cognitoidentityprovider::types::{AttributeType, MessageActionType};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -29,6 +29,8 @@ pub struct CognitoOptions {
     pub timeout: Duration,
     /// Another address than Amazon's, for emulators.
     pub endpoint: Option<String>,
+    /// The HTTP client; `None`: one of its own, with TLS by rustls.
+    pub http: Option<SharedHttpClient>,
 }
 
 /// A user directory in a user pool.
@@ -36,6 +38,11 @@ pub struct CognitoOptions {
 pub struct CognitoDirectory {
     client: Client,
     user_pool_id: String,
+}
+
+fn https() -> SharedHttpClient {
+    let tls = Provider::Rustls(CryptoMode::AwsLc);
+    aws_smithy_http_client::Builder::new().tls_provider(tls).build_https()
 }
 
 impl fmt::Debug for CognitoDirectory {
@@ -47,8 +54,6 @@ impl fmt::Debug for CognitoDirectory {
 impl CognitoDirectory {
     /// Makes a directory with a client of its own; nothing is sent yet.
     pub fn new(options: CognitoOptions) -> Self {
-        let tls = Provider::Rustls(CryptoMode::AwsLc);
-        let http = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
         let timeouts = TimeoutConfig::builder().operation_timeout(options.timeout).build();
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -56,7 +61,7 @@ impl CognitoDirectory {
             .credentials_provider(options.credentials)
             .retry_config(RetryConfig::standard())
             .timeout_config(timeouts)
-            .http_client(http);
+            .http_client(options.http.unwrap_or_else(https));
         config.set_endpoint_url(options.endpoint);
         Self::with_client(Client::from_conf(config.build()), options.user_pool_id)
     }

@@ -12,6 +12,7 @@
 //!     credentials: SharedCredentialsProvider::new(credentials()),
 //!     timeout: Duration::from_secs(5),
 //!     endpoint: None,
+//!     http: None,
 //! };
 //! let directory = CognitoDirectory::new(options);
 //! ```

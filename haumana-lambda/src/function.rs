@@ -50,7 +50,8 @@ impl Function {
         &self,
         event: LambdaEvent<Box<RawValue>>,
     ) -> Result<ApiGatewayProxyResponse, NotAnEvent> {
-        let (mut request, context) = read_request(&event.payload)?;
+        let (mut request, context) = read_request(&event.payload)
+            .inspect_err(|not| tracing::error!(detail = %not, "event"))?;
         if self.replies == Replies::Text {
             request.headers_mut().remove(ACCEPT_ENCODING);
         }
@@ -65,7 +66,11 @@ impl Function {
         self.deadline.set(until);
         let response = match timeout_at(until, self.router.clone().oneshot(request)).await {
             Ok(Ok(response)) => response,
-            Err(_) => out_of_time(),
+            Err(_) => {
+                // The router, which logs every request, was cut off.
+                tracing::warn!(status = 503, reason = "out_of_time", "request");
+                out_of_time()
+            }
         };
         let name = &event.context.env_config.function_name;
         println!("{}", self.sample(&response).line(name, now));

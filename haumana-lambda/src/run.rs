@@ -13,7 +13,7 @@ use haumana_api::{
 use haumana_directory_cognito::sdk::config as cognito;
 use haumana_directory_cognito::{CognitoDirectory, CognitoOptions};
 use haumana_store_dynamo::{
-    Columns, Credentials, DynamoOptions, DynamoStore, RequestDeadline, Retry,
+    Columns, Credentials, DynamoOptions, DynamoStore, RequestDeadline, Retry, http_client,
 };
 use haumana_sync::Store;
 use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
@@ -85,7 +85,8 @@ pub fn run_authorizer() -> ExitCode {
 /// One thread: Lambda gives a function one event at a time, and starting threads takes longer than
 /// most answers.
 fn run(work: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>>) -> ExitCode {
-    let done = settings::log_level(&of_process).map_err(Into::into).and_then(|level| {
+    let done = settings::check_lambda(&of_process).and_then(|()| settings::log_level(&of_process));
+    let done = done.map_err(Into::into).and_then(|level| {
         logs::start(level);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(work)
@@ -106,11 +107,13 @@ fn of_process(name: &str) -> Option<String> {
 fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error + Send + Sync>> {
     let deadline = Arc::new(RequestDeadline::new());
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let http = http_client();
     let (store, engine_config, cors_origins) = match calls {
         Calls::SignIn => (None, no_tables(), settings::cors_origins(lookup)?),
         Calls::Store | Calls::StoreAndDirectory => {
             let settings = ApiSettings::read(lookup)?;
-            let store = DynamoStore::open(store_options(lookup, &settings, Arc::clone(&deadline))?);
+            let options = store_options(lookup, &settings, Arc::clone(&deadline), http.clone())?;
+            let store = DynamoStore::open(options);
             (Some(Arc::new(store)), settings.engine, settings.cors_origins)
         }
     };
@@ -131,7 +134,7 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
         cors_origins,
         body_timeout: BODY_TIMEOUT,
     };
-    let accounts = accounts(lookup, calls)?;
+    let accounts = accounts(lookup, calls, http)?;
     let api = Api { engine: Arc::new(engine), auth: Auth::Trusted, accounts, random, config };
     let router = haumana_api::router(api);
     let is_warm = AtomicBool::new(false);
@@ -147,6 +150,7 @@ fn store_options(
     lookup: Lookup<'_>,
     settings: &ApiSettings,
     deadline: Arc<RequestDeadline>,
+    http: cognito::SharedHttpClient,
 ) -> Result<DynamoOptions, EnvironmentError> {
     let (region, credentials) = aws(lookup)?;
     let retention = u64::try_from(settings.engine.retention_ms).unwrap_or_default();
@@ -159,7 +163,7 @@ fn store_options(
         history_ttl: Duration::from_millis(retention),
         retry: Retry::interactive(),
         deadline,
-        http: None,
+        http: Some(http),
     })
 }
 
@@ -177,11 +181,13 @@ fn aws(lookup: Lookup<'_>) -> Result<(String, Credentials), EnvironmentError> {
 fn accounts(
     lookup: Lookup<'_>,
     calls: Calls,
+    http: cognito::SharedHttpClient,
 ) -> Result<Option<Accounts>, Box<dyn Error + Send + Sync>> {
     if calls == Calls::Store {
         return Ok(None);
     }
-    let directory: Arc<dyn UserDirectory> = Arc::new(CognitoDirectory::new(pool_options(lookup)?));
+    let directory: Arc<dyn UserDirectory> =
+        Arc::new(CognitoDirectory::new(pool_options(lookup, http)?));
     let sign_in = match calls {
         Calls::SignIn => Some(Arc::new(verifier(lookup)?) as Arc<dyn Verifier>),
         Calls::Store | Calls::StoreAndDirectory => None,
@@ -189,7 +195,10 @@ fn accounts(
     Ok(Some(Accounts { directory, sign_in }))
 }
 
-fn pool_options(lookup: Lookup<'_>) -> Result<CognitoOptions, EnvironmentError> {
+fn pool_options(
+    lookup: Lookup<'_>,
+    http: cognito::SharedHttpClient,
+) -> Result<CognitoOptions, EnvironmentError> {
     let user_pool_id = required(lookup, "HAUMANA_USER_POOL_ID")?;
     let (region, given) = aws(lookup)?;
     let Credentials { access_key, secret_key, session_token } = given;
@@ -201,6 +210,7 @@ fn pool_options(lookup: Lookup<'_>) -> Result<CognitoOptions, EnvironmentError> 
         credentials: cognito::SharedCredentialsProvider::new(credentials),
         timeout: DIRECTORY_TIMEOUT,
         endpoint: endpoint(lookup, "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"),
+        http: Some(http),
     })
 }
 

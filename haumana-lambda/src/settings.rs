@@ -104,6 +104,21 @@ pub fn issuers(lookup: Lookup<'_>) -> Result<Vec<IssuerConfig>, EnvironmentError
     Ok(issuers)
 }
 
+/// Checks that Lambda is there; the runtime, which needs these, would panic.
+///
+/// # Errors
+///
+/// [`EnvironmentError`] names the variable.
+pub fn check_lambda(lookup: Lookup<'_>) -> Result<(), EnvironmentError> {
+    let names = [
+        "AWS_LAMBDA_RUNTIME_API",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+    ];
+    names.into_iter().try_for_each(|name| required(lookup, name).map(drop))
+}
+
 /// Reads how much is logged.
 ///
 /// # Errors

@@ -1,13 +1,13 @@
 //! The SDK's client, without what is ours to decide.
 
+use crate::https::http_client;
 use crate::options::DynamoOptions;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, SharedHttpClient, StalledStreamProtectionConfig,
+    BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig,
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
 /// Makes a client whose requests are sent once and wait as long as we say.
 pub fn client(options: &DynamoOptions) -> Client {
@@ -23,7 +23,7 @@ pub fn client(options: &DynamoOptions) -> Client {
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(options.region.clone()))
         .credentials_provider(credentials)
-        .http_client(options.http.clone().unwrap_or_else(https))
+        .http_client(options.http.clone().unwrap_or_else(http_client))
         // With the SDK's retries on, one lost answer has made four increments five.
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::disabled())
@@ -32,11 +32,4 @@ pub fn client(options: &DynamoOptions) -> Client {
         config = config.endpoint_url(endpoint);
     }
     Client::from_conf(config.build())
-}
-
-/// Returns the client that speaks both HTTP and HTTPS.
-pub(crate) fn https() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .build_https()
 }

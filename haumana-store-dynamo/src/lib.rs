@@ -61,6 +61,7 @@ mod deleting;
 mod error;
 mod heads;
 mod history;
+mod https;
 mod items;
 mod listing;
 mod meter;
@@ -78,6 +79,7 @@ mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use https::http_client;
 pub use items::Item;
 pub use meter::Consumed;
 pub use options::{

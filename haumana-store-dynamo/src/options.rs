@@ -28,7 +28,7 @@ pub struct DynamoOptions {
     pub retry: Retry,
     /// When the host must have its answer.
     pub deadline: Arc<dyn Deadline>,
-    /// The HTTP client; `None`: hyper with TLS by rustls.
+    /// The HTTP client; `None`: one of its own, as [`http_client`](crate::http_client) makes them.
     pub http: Option<SharedHttpClient>,
 }
 

@@ -112,6 +112,7 @@ pub fn options(url: &str, pool: &str) -> CognitoOptions {
         credentials: SharedCredentialsProvider::new(credentials()),
         timeout: Duration::from_secs(30),
         endpoint: Some(url.into()),
+        http: None,
     }
 }
 

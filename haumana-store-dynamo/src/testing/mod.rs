@@ -14,12 +14,14 @@
 
 mod emulator;
 mod faults;
+mod tls;
 mod torn;
 mod wire;
 
 pub use crate::client::client;
 pub use emulator::endpoint;
 pub use faults::{FaultyHttp, Storm};
+pub use tls::{Authority, tls};
 pub use torn::Service;
 
 use crate::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
