@@ -1,5 +1,7 @@
 //! What API Gateway (REST, proxy integration, TOKEN authorizer) makes of an HTTP request.
 
+use super::event::{path_parameters, proxy_event};
+use super::policy::{Allowed, is_match, read_policy};
 use super::runtime_api::{Failed, RuntimeApi};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const API: &str = "arn:aws:execute-api:us-west-2:123456789012:a1b2c3d4e5";
-const STAGE: &str = "prod";
+/// The stage of the API; it stands in every event, and is no part of any address.
+pub(super) const STAGE: &str = "prod";
 
 /// A request as a client sends it.
 #[derive(Clone, Debug, Default)]
@@ -47,19 +50,27 @@ impl HttpReply {
     }
 }
 
-/// An answer of the authorizer that is kept, and until when.
-#[derive(Clone)]
-struct Allowed {
+/// One method of a resource, and what answers it.
+struct Route {
+    method: String,
     resource: String,
-    context: Map<String, Value>,
-    until: Instant,
+    needs_token: bool,
+    function: Arc<RuntimeApi>,
+}
+
+/// Whether the authorizer is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// Before every request.
+    Needed,
+    /// Nobody looks at a token.
+    Ignored,
 }
 
 /// A REST API: an authorizer, and functions behind paths.
 pub struct Gateway {
     authorizer: Arc<RuntimeApi>,
-    /// Path prefix, whether a token is needed, function; the longest prefix counts.
-    routes: Vec<(String, bool, Arc<RuntimeApi>)>,
+    routes: Vec<Route>,
     cache_for: Duration,
     cache: Mutex<HashMap<String, Allowed>>,
 }
@@ -70,38 +81,43 @@ impl Gateway {
         Self { authorizer, routes: Vec::new(), cache_for, cache: Mutex::default() }
     }
 
-    /// Puts `function` behind all paths that begin with `prefix`; a token is needed.
+    /// Puts `function` behind a method of a resource, such as `GET /pieces/{id}/history`.
     #[must_use]
-    pub fn route(mut self, prefix: &str, function: &Arc<RuntimeApi>) -> Self {
-        self.routes.push((prefix.to_owned(), true, Arc::clone(function)));
-        self
-    }
-
-    /// Puts `function` behind all paths that begin with `prefix`; no token is looked at.
-    #[must_use]
-    pub fn open_route(mut self, prefix: &str, function: &Arc<RuntimeApi>) -> Self {
-        self.routes.push((prefix.to_owned(), false, Arc::clone(function)));
+    pub fn route(
+        mut self,
+        method: &str,
+        resource: &str,
+        token: Token,
+        function: &Arc<RuntimeApi>,
+    ) -> Self {
+        self.routes.push(Route {
+            method: method.to_owned(),
+            resource: resource.to_owned(),
+            needs_token: token == Token::Needed,
+            function: Arc::clone(function),
+        });
         self
     }
 
     /// Answers one request.
     pub async fn request(&self, request: &HttpRequest) -> HttpReply {
         let path = request.path.split('?').next().unwrap_or_default();
-        let fits = |(prefix, _, _): &&(String, bool, Arc<RuntimeApi>)| path.starts_with(prefix);
-        let route = self.routes.iter().filter(fits).max_by_key(|(prefix, _, _)| prefix.len());
-        let Some((_, needs_token, function)) = route else {
+        let fits = |route: &&Route| {
+            route.method == request.method && path_parameters(&route.resource, path).is_some()
+        };
+        let Some(route) = self.routes.iter().find(fits) else {
             // API Gateway's own answer to a path that it does not have.
             return HttpReply::plain(403, "forbidden");
         };
-        let context = match needs_token {
+        let context = match route.needs_token {
             true => match self.authorize(request, path).await {
                 Ok(context) => Some(context),
                 Err(reply) => return reply,
             },
             false => None,
         };
-        let event = proxy_event(request, context.as_ref()).to_string();
-        match function.invoke(event.as_bytes()).await {
+        let event = proxy_event(request, &route.resource, context.as_ref()).to_string();
+        match route.function.invoke(event.as_bytes()).await {
             Ok(answer) => read_answer(&answer).unwrap_or(HttpReply::plain(502, "internal")),
             Err(Failed::Function(_)) => HttpReply::plain(502, "internal"),
             Err(Failed::TimedOut) => HttpReply::plain(504, "internal"),
@@ -161,128 +177,6 @@ fn is_plausible(token: &str) -> bool {
     segments.len() == 3 && segments.into_iter().all(is_segment)
 }
 
-/// Reads an authorizer's answer as strictly as API Gateway: one wrong value and it is an error.
-fn read_policy(policy: &Value, until: Instant) -> Option<Allowed> {
-    policy.get("principalId")?.as_str().filter(|id| !id.is_empty())?;
-    let document = policy.get("policyDocument")?;
-    let [statement] = document.get("Statement")?.as_array()?.as_slice() else { return None };
-    let is_allow = statement.get("Effect")? == "Allow"
-        && has_one(statement.get("Action")?, "execute-api:Invoke")
-        && document.get("Version")? == "2012-10-17";
-    let resource = match statement.get("Resource")? {
-        Value::String(resource) => resource.clone(),
-        Value::Array(resources) => resources.first()?.as_str()?.to_owned(),
-        _ => return None,
-    };
-    let mut context = Map::new();
-    for (name, value) in policy.get("context")?.as_object()? {
-        // API GATEWAY: numbers and booleans arrive as strings, anything else breaks the request.
-        let value = match value {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            Value::Bool(is_true) => is_true.to_string(),
-            _ => return None,
-        };
-        context.insert(name.clone(), value.into());
-    }
-    is_allow.then_some(Allowed { resource, context, until })
-}
-
-fn has_one(value: &Value, wanted: &str) -> bool {
-    value == wanted || value.as_array().is_some_and(|all| all.iter().all(|one| one == wanted))
-}
-
-/// Whether a resource with stars names `arn`.
-fn is_match(resource: &str, arn: &str) -> bool {
-    let mut rest = arn;
-    let mut parts = resource.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(after) = rest.strip_prefix(first) else { return false };
-    rest = after;
-    let mut is_open = false;
-    for part in parts {
-        is_open = part.is_empty();
-        match rest.find(part) {
-            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
-            None => return false,
-        }
-    }
-    is_open || rest.is_empty()
-}
-
-/// A proxy event with everything that API Gateway puts into one.
-fn proxy_event(request: &HttpRequest, authorizer: Option<&Map<String, Value>>) -> Value {
-    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
-    let pairs: Vec<(&str, &str)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-        .collect();
-    let single = |pairs: &[(&str, &str)]| {
-        let map: Map<_, _> = pairs.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect();
-        if map.is_empty() { Value::Null } else { Value::Object(map) }
-    };
-    let several = |pairs: &[(&str, &str)]| {
-        let mut map = Map::new();
-        for (name, value) in pairs {
-            let values = map.entry((*name).to_owned()).or_insert_with(|| json!([]));
-            values.as_array_mut().into_iter().for_each(|values| values.push(json!(value)));
-        }
-        if map.is_empty() { Value::Null } else { Value::Object(map) }
-    };
-    let mut headers = vec![("host", "a1b2c3d4e5.execute-api.us-west-2.amazonaws.com")];
-    headers.extend(request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let body = match request.body.as_slice() {
-        [] => Value::Null,
-        body => STANDARD.encode(body).into(),
-    };
-    let mut event = json!({
-        "resource": path,
-        "path": path,
-        "httpMethod": request.method,
-        "headers": single(&headers),
-        "multiValueHeaders": several(&headers),
-        "queryStringParameters": single(&pairs),
-        "multiValueQueryStringParameters": several(&pairs),
-        "pathParameters": null,
-        "stageVariables": null,
-        "requestContext": {
-            "resourceId": "abc123",
-            "resourcePath": path,
-            "httpMethod": request.method,
-            "extendedRequestId": "JKJaXmPLvHcESHA=",
-            "requestTime": "10/Mar/2026:10:01:10 +0000",
-            "path": format!("/{STAGE}{path}"),
-            "accountId": "123456789012",
-            "protocol": "HTTP/1.1",
-            "stage": STAGE,
-            "domainPrefix": "a1b2c3d4e5",
-            "requestTimeEpoch": 1_773_136_870_000_u64,
-            "requestId": "ecb5eb23-16ad-4b2c-a2a2-bf37d8b0a2ee",
-            "identity": {
-                "cognitoIdentityPoolId": null, "accountId": null, "cognitoIdentityId": null,
-                "caller": null, "sourceIp": "203.0.113.7", "principalOrgId": null,
-                "accessKey": null, "cognitoAuthenticationType": null,
-                "cognitoAuthenticationProvider": null, "userArn": null,
-                "userAgent": "haumana/1.0 CFNetwork", "user": null
-            },
-            "domainName": "a1b2c3d4e5.execute-api.us-west-2.amazonaws.com",
-            "deploymentId": "d3pl0y",
-            "apiId": "a1b2c3d4e5"
-        },
-        "body": body,
-        // API GATEWAY: with binary media types of `*/*` every body comes as base64.
-        "isBase64Encoded": !request.body.is_empty(),
-    });
-    if let (Some(authorizer), Some(context)) = (authorizer, event.get_mut("requestContext")) {
-        let mut authorizer = authorizer.clone();
-        authorizer.insert("principalId".to_owned(), json!("user"));
-        authorizer.insert("integrationLatency".to_owned(), json!(12));
-        context["authorizer"] = Value::Object(authorizer);
-    }
-    event
-}
-
 fn read_answer(answer: &Value) -> Option<HttpReply> {
     let status = u16::try_from(answer.get("statusCode")?.as_i64()?).ok()?;
     let mut headers = Vec::new();
@@ -295,34 +189,4 @@ fn read_answer(answer: &Value) -> Option<HttpReply> {
     let is_packed = answer.get("isBase64Encoded").and_then(Value::as_bool).unwrap_or_default();
     let body = if is_packed { STANDARD.decode(text).ok()? } else { text.as_bytes().to_vec() };
     Some(HttpReply { status, headers, body })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stars_of_a_resource_match_as_in_a_policy() {
-        let arn = format!("{API}/prod/POST/pieces");
-        assert!(is_match(&format!("{API}/prod/*/*"), &arn));
-        assert!(is_match(&arn, &arn));
-        assert!(!is_match(&format!("{API}/prod/GET/*"), &arn));
-        assert!(!is_match(&format!("{API}/dev/*/*"), &arn));
-        assert!(!is_match(&format!("{API}/prod/POST/piece"), &arn));
-    }
-
-    #[test]
-    fn a_context_with_a_null_breaks_the_request() {
-        let policy = |context: Value| {
-            json!({"principalId": "user", "context": context, "policyDocument": {
-                "Version": "2012-10-17",
-                "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": "*"}],
-            }})
-        };
-        let read = |context| read_policy(&policy(context), Instant::now());
-
-        assert!(read(json!({"userId": "kai"})).is_some());
-        assert!(read(json!({"userId": null})).is_none());
-        assert!(read(json!({"userId": ["kai"]})).is_none());
-    }
 }

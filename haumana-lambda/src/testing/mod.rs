@@ -1,14 +1,18 @@
 //! What stands around a function on AWS, on loopback: for tests and measurements only.
 //!
 //! [`RuntimeApi`] is the Lambda Runtime API and starts the function's process as Lambda does;
-//! [`Google`] is an issuer of tokens; [`Gateway`] is what API Gateway makes of an HTTP request: authorizer, cached policy, event.
+//! [`Google`] is an issuer of tokens; [`Gateway`] is what API Gateway makes of an HTTP request:
+//! authorizer, cached policy, event.
 
+mod event;
 mod gateway;
 mod google;
+mod policy;
 mod pool;
 mod runtime_api;
 
-pub use gateway::{Gateway, HttpReply, HttpRequest};
+pub use event::proxy_event;
+pub use gateway::{Gateway, HttpReply, HttpRequest, Token};
 pub use google::{CLIENT_ID, Google};
 pub use pool::Pool;
 pub use runtime_api::{Failed, Function, Invocation, RuntimeApi};

@@ -1,9 +1,10 @@
 //! The authorizer's program: a policy that API Gateway takes, or exactly `Unauthorized`.
 
-use crate::world::{World, read, request};
-use haumana_lambda::testing::{CLIENT_ID, Failed};
+use crate::world::{World, piece, read, request, vouched};
+use haumana_lambda::testing::{CLIENT_ID, Failed, proxy_event};
 use serde_json::{Value, json};
 
+const ID: &str = "6D9A3B1C-52E4-4F0A-9C1D-7E8F90A1B2C3";
 const ARN: &str = "arn:aws:execute-api:us-west-2:123456789012:a1b2c3d4e5/prod/POST/pieces";
 
 fn event(token: &str) -> Vec<u8> {
@@ -64,16 +65,34 @@ async fn a_function_trusts_the_authorizer_and_nothing_else() {
 
     let without = request("POST", "/pieces", None, &body);
     assert_eq!(401, world.gateway.request(&without).await.status);
+    let function = &world.functions["sync-pieces-lambda"];
 
-    // An event that reaches the function without the authorizer's word, with a good token in it.
+    // Events that reach the function without the authorizer's word, with everything else in them.
     let token = world.google.token("kai");
-    let event = json!({
-        "path": "/pieces", "httpMethod": "POST", "body": body.to_string(),
-        "headers": {"content-type": "application/json", "authorization": format!("Bearer {token}")},
-        "requestContext": {"stage": "prod", "httpMethod": "POST", "authorizer": {"userId": "kai"}},
-    });
-    let answer = world.functions[0].invoke(event.to_string().as_bytes()).await.unwrap();
-    assert_eq!(401, answer["statusCode"], "a user without a time is nobody");
+    let mut request = request("POST", "/pieces", Some(&token), &body);
+    request.headers.push(("x-amzn-oidc-identity".to_owned(), "kai".to_owned()));
+    let mut words =
+        [None, Some(vouched("kai")), Some(vouched("kai")), Some(vouched("")), Some(vouched("kai"))];
+    words[1].as_mut().unwrap().remove("exp");
+    words[2].as_mut().unwrap().insert("exp".to_owned(), json!("1"));
+    words[4].as_mut().unwrap().insert("userId".to_owned(), json!(["kai"]));
+    for word in words {
+        let mut event = proxy_event(&request, "/pieces", word.as_ref());
+        event["requestContext"]["userId"] = json!("kai");
+        event["requestContext"]["identity"]["user"] = json!("kai");
+        event["userId"] = json!("kai");
+        let answer = function.invoke(event.to_string().as_bytes()).await.unwrap();
+        assert_eq!(401, answer["statusCode"], "{word:?}");
+    }
+
+    // With it, the authorizer's user counts and not the body's.
+    let theirs = json!({"pieces": [piece(ID, "kai", "Theirs", "")], "userId": "kai"});
+    request.body = theirs.to_string().into_bytes();
+    let event = proxy_event(&request, "/pieces", Some(&vouched("hina")));
+    let answer = function.invoke(event.to_string().as_bytes()).await.unwrap();
+    assert!(answer["body"].as_str().unwrap().contains("wrong_user"), "{answer}");
+    let (_, kais) = world.post("kai", "/pieces", &json!({"pieces": []})).await;
+    assert_eq!(json!([]), kais["serverPieces"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,10 @@
 //! What goes wrong in one invocation, and that the next one works.
 
-use crate::world::{environment, program};
+use crate::world::{World, environment, program, request, vouched};
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::post;
-use haumana_lambda::testing::{Failed, Function, Google, Pool, RuntimeApi};
+use haumana_lambda::testing::{Failed, Function, Google, Pool, RuntimeApi, proxy_event};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,17 +12,19 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 async fn faulty(timeout: Duration) -> RuntimeApi {
-    // Examples are built beside the programs when tests are.
-    let built = std::path::Path::new(env!("CARGO_BIN_EXE_sync-lambda"));
-    let program = built.parent().unwrap().join("examples/faulty");
-    RuntimeApi::start(Function { program, environment: vec![], timeout }).await.unwrap()
+    let function = Function { program: program("faulty"), environment: vec![], timeout };
+    RuntimeApi::start(function).await.unwrap()
 }
 
 fn get(path: &str) -> Vec<u8> {
-    let event = json!({
-        "path": path, "httpMethod": "GET", "requestContext": {"stage": "prod", "httpMethod": "GET"},
-    });
-    event.to_string().into_bytes()
+    let request = request("GET", path, None, &Value::Null);
+    proxy_event(&request, path, None).to_string().into_bytes()
+}
+
+/// An empty sync of somebody whom the authorizer has let in.
+fn sync() -> Vec<u8> {
+    let request = request("POST", "/pieces", None, &json!({"pieces": []}));
+    proxy_event(&request, "/pieces", Some(&vouched("kai"))).to_string().into_bytes()
 }
 
 fn status(answer: Result<Value, Failed>) -> i64 {
@@ -49,18 +51,48 @@ async fn a_malformed_event_fails_and_the_next_one_is_answered() {
     assert_eq!(200, status(function.invoke(&get("/limits")).await));
     let process = function.process_id().await;
 
-    for event in ["{}", "[]", "null", "7", "\"x\"", r#"{"httpMethod":{}}"#] {
-        let answer = function.invoke(event.as_bytes()).await;
-        assert!(matches!(answer, Err(Failed::Function(_))), "{event}: {answer:?}");
+    for event in malformed() {
+        let answer = function.invoke(&event).await;
+        let text = String::from_utf8_lossy(&event);
+        assert!(matches!(answer, Err(Failed::Function(_))), "{text}: {answer:?}");
     }
-    let bad_base64 = json!({
-        "path": "/limits", "httpMethod": "GET", "body": "%%%", "isBase64Encoded": true,
-        "requestContext": {"stage": "prod", "httpMethod": "GET"},
-    });
-    assert!(function.invoke(bad_base64.to_string().as_bytes()).await.is_err());
 
     assert_eq!(200, status(function.invoke(&get("/limits")).await));
     assert_eq!(process, function.process_id().await, "the process goes on");
+}
+
+/// Events that API Gateway never sends.
+fn malformed() -> Vec<Vec<u8>> {
+    let texts = ["{}", "[]", "null", "7", "\"x\"", r#"{"httpMethod":{}}"#];
+    let mut events: Vec<_> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    for (name, value) in [
+        ("body", json!("%%%")),
+        ("path", Value::Null),
+        ("httpMethod", json!("not a method")),
+        ("requestContext", json!([])),
+    ] {
+        let request = request("POST", "/pieces", None, &json!({"pieces": []}));
+        let mut event = proxy_event(&request, "/pieces", Some(&vouched("kai")));
+        event[name] = value;
+        events.push(event.to_string().into_bytes());
+    }
+    events
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_function_survives_a_malformed_event() {
+    let world = World::start().await;
+
+    for (name, function) in &world.functions {
+        for event in malformed() {
+            let answer = function.invoke(&event).await;
+            let text = String::from_utf8_lossy(&event);
+            assert!(matches!(answer, Err(Failed::Function(_))), "{name}, {text}: {answer:?}");
+        }
+        let process = function.process_id().await;
+        assert_eq!(200, status(function.invoke(&get("/limits")).await), "{name}");
+        assert_eq!(process, function.process_id().await, "{name}: the process goes on");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,6 +102,7 @@ async fn a_call_that_takes_too_long_is_answered_before_lambda_ends_it() {
     let late = function.invoke(&get("/hang")).await.unwrap();
 
     assert_eq!(503, late["statusCode"]);
+    assert!(function.output().contains("out_of_time"), "the log says why: {}", function.output());
     assert!(late["multiValueHeaders"]["retry-after"][0].is_string(), "{late}");
     assert!(late["body"].as_str().unwrap().contains("unavailable"), "{late}");
     assert_eq!(200, status(function.invoke(&get("/limits")).await));
@@ -87,15 +120,32 @@ async fn after_a_time_out_a_new_process_answers() {
     assert_ne!(process, function.process_id().await);
 }
 
-/// A DynamoDB that has no capacity for the first `refused` requests, and no items.
-async fn throttled(refused: u64) -> String {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_lambda_had_to_end_syncs_again() {
+    let world = World::start().await;
+    let function = world.pieces_function(Duration::from_secs(3)).await;
+    assert_eq!(200, status(function.invoke(&sync()).await));
+
+    // It stops in the middle of nothing, and does not come back.
+    let process = function.process_id().await.unwrap();
+    let stop = std::process::Command::new("kill").args(["-STOP", &process.to_string()]).status();
+    assert!(stop.unwrap().success());
+    assert_eq!(Err(Failed::TimedOut), function.invoke(&sync()).await);
+
+    assert_eq!(200, status(function.invoke(&sync()).await));
+    assert_ne!(Some(process), function.process_id().await);
+}
+
+/// A DynamoDB that has no capacity for the first `refused` requests, and no items; counts who asks.
+async fn throttled(refused: u64) -> (String, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let asked = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&asked);
     let answer = async move || {
         let kind = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
         let refusal = json!({"__type": kind, "message": "slow down"});
-        let (status, body) = match asked.fetch_add(1, Ordering::Relaxed) < refused {
+        let (status, body) = match count.fetch_add(1, Ordering::Relaxed) < refused {
             true => (StatusCode::BAD_REQUEST, refusal),
             false => (StatusCode::OK, json!({})),
         };
@@ -103,36 +153,33 @@ async fn throttled(refused: u64) -> String {
     };
     let app = Router::new().route("/", post(answer));
     tokio::spawn(async move { axum::serve(listener, app).await });
+    (address, asked)
+}
+
+/// A DynamoDB that takes every request and never answers.
+async fn silent() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let app = Router::new().route("/", post(std::future::pending::<()>));
+    tokio::spawn(async move { axum::serve(listener, app).await });
     address
 }
 
-async fn on_throttled(refused: u64) -> RuntimeApi {
+/// A `sync-pieces-lambda` with this DynamoDB and four seconds for each event.
+async fn on(dynamodb: String) -> RuntimeApi {
     let (google, pool) = (Google::start().await.unwrap(), Pool::start().await.unwrap());
     let mut environment = environment(&google, &pool, "test-");
-    environment.retain(|(name, _)| name != "AWS_ENDPOINT_URL_DYNAMODB");
-    environment.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), throttled(refused).await));
+    environment.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb));
     let (program, timeout) = (program("sync-pieces-lambda"), Duration::from_secs(4));
     RuntimeApi::start(Function { program, environment, timeout }).await.unwrap()
 }
 
-fn no_pieces() -> Vec<u8> {
-    let event = json!({
-        "path": "/pieces", "httpMethod": "POST", "body": "{\"pieces\": []}",
-        "headers": {"content-type": "application/json"},
-        "requestContext": {
-            "stage": "prod", "httpMethod": "POST",
-            "authorizer": {"userId": "kai", "exp": "4102444800"},
-        },
-    });
-    event.to_string().into_bytes()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_were_sent_again_are_in_the_metrics() {
-    let function = on_throttled(2).await;
+    let function = on(throttled(2).await.0).await;
 
-    let first = function.invoke(&no_pieces()).await.unwrap();
-    let second = function.invoke(&no_pieces()).await.unwrap();
+    let first = function.invoke(&sync()).await.unwrap();
+    let second = function.invoke(&sync()).await.unwrap();
 
     assert_eq!([200, 200], [&first, &second].map(|answer| answer["statusCode"].as_i64().unwrap()));
     assert_eq!(vec![2.0, 0.0], metric(&function, "Retries", 2).await);
@@ -154,9 +201,25 @@ async fn metric(function: &RuntimeApi, name: &str, n: usize) -> Vec<f64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_throttled_table_gives_503_and_not_a_time_out() {
-    let function = on_throttled(u64::MAX).await;
+    let (address, asked) = throttled(u64::MAX).await;
+    let function = on(address).await;
 
-    let answer = function.invoke(&no_pieces()).await.unwrap();
+    let answer = function.invoke(&sync()).await.unwrap();
+
+    assert_eq!(503, answer["statusCode"], "{answer}");
+    assert!(answer["multiValueHeaders"]["retry-after"][0].is_string(), "{answer}");
+    assert!(1 < asked.load(Ordering::Relaxed), "it was tried again");
+    assert!(function.process_id().await.is_some(), "Lambda did not have to end it");
+    // The store gave up by itself: a call that is cut off says `out_of_time`.
+    let output = function.output();
+    assert!(output.contains(r#""reason":"store""#) && !output.contains("out_of_time"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_never_answers_gives_503_and_not_a_time_out() {
+    let function = on(silent().await).await;
+
+    let answer = function.invoke(&sync()).await.unwrap();
 
     assert_eq!(503, answer["statusCode"], "{answer}");
     assert!(answer["multiValueHeaders"]["retry-after"][0].is_string(), "{answer}");

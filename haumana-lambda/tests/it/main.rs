@@ -9,7 +9,9 @@
 )]
 
 mod authorizer;
+mod calls;
 mod faults;
+mod metrics;
 mod personal;
 mod phones;
 mod start;

@@ -1,16 +1,17 @@
 //! Everything that stands around the functions, made anew for each test.
 
 use haumana_lambda::testing::{
-    CLIENT_ID, Function, Gateway, Google, HttpReply, HttpRequest, Pool, RuntimeApi,
+    CLIENT_ID, Function, Gateway, Google, HttpReply, HttpRequest, Pool, RuntimeApi, Token,
 };
 use haumana_store_dynamo::testing::{Tables, endpoint};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The functions' programs: those of this build, or those in the folder that the variable names,
-/// each as `<name>/bootstrap` (as they are deployed).
+/// The programs of this build, or those in the folder that the variable names, each as
+/// `<name>/bootstrap`: `.ci/lambda` runs these tests on what is deployed.
 pub(crate) fn program(name: &str) -> PathBuf {
     match std::env::var_os("HAUMANA_LAMBDA_FOLDER") {
         Some(folder) => Path::new(&folder).join(name).join("bootstrap"),
@@ -20,9 +21,27 @@ pub(crate) fn program(name: &str) -> PathBuf {
             "sync-lambda" => env!("CARGO_BIN_EXE_sync-lambda").into(),
             "auth-sync-lambda" => env!("CARGO_BIN_EXE_auth-sync-lambda").into(),
             "google-token-authorizer" => env!("CARGO_BIN_EXE_google-token-authorizer").into(),
+            // Examples are built beside the programs when tests are.
+            "faulty" => Path::new(env!("CARGO_BIN_EXE_sync-lambda"))
+                .with_file_name("examples")
+                .join("faulty"),
             _ => panic!("there is no function {name}"),
         },
     }
+}
+
+/// One call of the stack: which function answers it, and whether only with a token.
+#[derive(serde::Deserialize)]
+pub(crate) struct Route {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) function: String,
+    pub(crate) token: bool,
+}
+
+/// The calls as the stack has them.
+pub(crate) fn routes() -> Vec<Route> {
+    serde_json::from_str(include_str!("../../../infrastructure/routes.json")).unwrap()
 }
 
 /// The API, and what is behind it.
@@ -31,7 +50,7 @@ pub(crate) struct World {
     pub(crate) pool: Pool,
     pub(crate) gateway: Gateway,
     pub(crate) authorizer: Arc<RuntimeApi>,
-    pub(crate) functions: Vec<Arc<RuntimeApi>>,
+    pub(crate) functions: BTreeMap<String, Arc<RuntimeApi>>,
     environment: Vec<(String, String)>,
 }
 
@@ -54,22 +73,15 @@ impl World {
             Arc::new(RuntimeApi::start(function).await.unwrap())
         };
         let authorizer = function("google-token-authorizer").await;
-        let pieces = function("sync-pieces-lambda").await;
-        let sessions = function("sync-sessions-lambda").await;
-        let sync = function("sync-lambda").await;
-        let auth_sync = function("auth-sync-lambda").await;
-        let gateway = Gateway::new(Arc::clone(&authorizer), Duration::from_secs(300))
-            .route("/pieces", &pieces)
-            .route("/pieces/", &sync)
-            .route("/sessions", &sessions)
-            .route("/sync", &sync)
-            .route("/conflicts", &sync)
-            .route("/users/", &sync)
-            .open_route("/auth/sync", &auth_sync)
-            .open_route("/limits", &sync)
-            .open_route("/health", &sync)
-            .open_route("/openapi.json", &sync);
-        let functions = vec![pieces, sessions, sync, auth_sync];
+        let mut gateway = Gateway::new(Arc::clone(&authorizer), Duration::from_secs(300));
+        let mut functions = BTreeMap::new();
+        for route in routes() {
+            if !functions.contains_key(&route.function) {
+                functions.insert(route.function.clone(), function(&route.function).await);
+            }
+            let token = if route.token { Token::Needed } else { Token::Ignored };
+            gateway = gateway.route(&route.method, &route.path, token, &functions[&route.function]);
+        }
         Self { google, pool, gateway, authorizer, functions, environment }
     }
 
@@ -78,6 +90,12 @@ impl World {
         let mut environment = self.environment.clone();
         environment.retain(|(name, _)| name != "HAUMANA_BINARY_REPLIES");
         let (program, timeout) = (program("sync-pieces-lambda"), Duration::from_secs(29));
+        RuntimeApi::start(Function { program, environment, timeout }).await.unwrap()
+    }
+
+    /// A `sync-pieces-lambda` that has this long for each event, on the same tables.
+    pub(crate) async fn pieces_function(&self, timeout: Duration) -> RuntimeApi {
+        let (program, environment) = (program("sync-pieces-lambda"), self.environment.clone());
         RuntimeApi::start(Function { program, environment, timeout }).await.unwrap()
     }
 
@@ -95,7 +113,7 @@ impl World {
 
     /// Everything that all functions ever printed.
     pub(crate) fn output(&self) -> String {
-        let all = self.functions.iter().chain([&self.authorizer]);
+        let all = self.functions.values().chain([&self.authorizer]);
         all.map(|function| function.output()).collect()
     }
 }
@@ -123,6 +141,11 @@ pub(crate) fn request(method: &str, path: &str, token: Option<&str>, body: &Valu
     headers.extend(token.map(|token| ("authorization".to_owned(), format!("Bearer {token}"))));
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     HttpRequest { method: method.to_owned(), path: path.to_owned(), headers, body }
+}
+
+/// What the authorizer says of `sub`, good for a long time.
+pub(crate) fn vouched(sub: &str) -> Map<String, Value> {
+    Map::from_iter([("userId".to_owned(), json!(sub)), ("exp".to_owned(), json!("4102444800"))])
 }
 
 pub(crate) fn read(reply: &HttpReply) -> (u16, Value) {
