@@ -5,6 +5,11 @@
 //! answered for exactly that edit; so an edit made while a reply is on its way, or taken back after
 //! a reply was lost, is never forgotten. The server decides what a merge becomes; until then a view
 //! shows the pending edits over what was agreed.
+//!
+//! What a person did is on the disk when the call returns ([`storage::Outlives::PowerLoss`]). What a
+//! sync brings is not waited for: it outlives the end of the process at any moment, and a loss of
+//! power may take back the syncs since the last edit, all of them or the latest. The device is then
+//! one that never saw those replies; it sends what was pending again and is told the rest again.
 
 mod content;
 mod error;

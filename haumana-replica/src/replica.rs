@@ -4,7 +4,7 @@ use crate::content::Content;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{EditError, Local};
 use crate::status::{Phase, Status};
-use crate::storage::{Batch, State, Storage};
+use crate::storage::{Batch, OpenCount, State, Storage};
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::id::{Key, Kind, RecordId, UserId};
 use haumana_sync::limits;
@@ -76,6 +76,9 @@ pub(crate) struct Inner {
     pub(crate) device: String,
     pub(crate) config: ReplicaConfig,
     pub(crate) is_syncing: bool,
+    /// How many records of the account are open, once that was counted; counting them anew with
+    /// each edit would make a thousand edits cost a million looks.
+    open: Option<OpenCount>,
 }
 
 impl Replica {
@@ -93,7 +96,7 @@ impl Replica {
         let fresh = format!("{:016x}{:016x}", random.next_u64(), random.next_u64());
         let device = storage.device(&fresh)?;
         let storage = Box::new(storage);
-        let inner = Inner { storage, account: None, device, config, is_syncing: false };
+        let inner = Inner { storage, account: None, device, config, is_syncing: false, open: None };
         let status = watch::Sender::new(Status { phase: Phase::NeedsSignIn, ..Status::default() });
         Ok(Self { inner: Mutex::new(inner), status, clock, random })
     }
@@ -112,6 +115,7 @@ impl Replica {
         let mut inner = self.lock();
         let is_erased = inner.storage.state(account.as_str())?.is_erased;
         inner.account = Some(account);
+        inner.open = None;
         let phase = if is_erased { Phase::Erased } else { Phase::Idle };
         self.publish(&mut inner, |status| *status = Status { phase, ..Status::default() })
     }
@@ -156,7 +160,7 @@ impl Replica {
         let local = local.map_err(|error| edit_error("add", error))?;
         let mut inner = self.lock();
         let account = inner.account("add")?;
-        inner.storage.write(&account, Batch { state: None, records: vec![local] })?;
+        inner.write_edit(&account, None, local)?;
         self.publish(&mut inner, |_| {})?;
         Ok(id)
     }
@@ -190,9 +194,10 @@ impl Replica {
         let mut inner = self.lock();
         let account = inner.account(op)?;
         let found = inner.storage.read(&account, &[key])?.into_iter().flatten().next();
-        let mut local = found.ok_or_else(|| Error::new(op, ErrorKind::NotFound))?;
+        let old = found.ok_or_else(|| Error::new(op, ErrorKind::NotFound))?;
+        let mut local = old.clone();
         change(&mut local).map_err(|error| edit_error(op, error))?;
-        inner.storage.write(&account, Batch { state: None, records: vec![local] })?;
+        inner.write_edit(&account, Some(&old), local)?;
         self.publish(&mut inner, |_| {})
     }
 
@@ -229,7 +234,7 @@ impl Replica {
         let account = inner.account("start over")?;
         let mut state = inner.storage.state(&account)?;
         state.probe = state.cursor.take().or(state.probe);
-        inner.storage.write(&account, Batch { state: Some(state), records: Vec::new() })
+        inner.write(&account, Batch { state: Some(state), ..Batch::default() })
     }
 
     /// Decides what becomes of the records of an account that was erased on the server.
@@ -245,13 +250,16 @@ impl Replica {
             return Ok(());
         }
         match erasure {
-            Erasure::Forget => inner.storage.forget(&account)?,
+            Erasure::Forget => {
+                inner.open = None;
+                inner.storage.forget(&account)?;
+            }
             Erasure::UploadAsNew => {
                 let mut records = inner.storage.list(&account, Kind::Piece)?;
                 records.extend(inner.storage.list(&account, Kind::Session)?);
                 records.iter_mut().for_each(Local::offer_as_new);
                 let state = State { mark: state.mark, ..State::default() };
-                inner.storage.write(&account, Batch { state: Some(state), records })?;
+                inner.write(&account, Batch { state: Some(state), records, ..Batch::default() })?;
             }
         }
         self.publish(&mut inner, |status| status.phase = Phase::Idle)
@@ -272,8 +280,7 @@ impl Replica {
         inner: &mut Inner,
         change: impl FnOnce(&mut Status),
     ) -> Result<()> {
-        let account = inner.account("status")?;
-        let open = inner.storage.count_open(&account)?;
+        let open = inner.count_open()?;
         self.status.send_if_modified(|status| {
             let before = *status;
             change(status);
@@ -290,6 +297,41 @@ impl Inner {
         let account = self.account.as_ref().map(|account| account.as_str().to_owned());
         account.ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
     }
+
+    fn count_open(&mut self) -> Result<OpenCount> {
+        let account = self.account("status")?;
+        let open = match self.open {
+            Some(open) => open,
+            None => self.storage.count_open(&account)?,
+        };
+        self.open = Some(open);
+        Ok(open)
+    }
+
+    /// Writes what may open or close any number of records.
+    pub(crate) fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+        self.open = None;
+        self.storage.write(account, batch)
+    }
+
+    /// Writes what a person did to one record of the current account.
+    fn write_edit(&mut self, account: &str, old: Option<&Local>, new: Local) -> Result<()> {
+        let (before, after) = (old.map_or(OpenCount::default(), open_count), open_count(&new));
+        let open = self.open.take();
+        self.storage.write(account, Batch::edit(new))?;
+        self.open = open.map(|open| OpenCount {
+            pending: open.pending + after.pending - before.pending,
+            refused: open.refused + after.refused - before.refused,
+        });
+        Ok(())
+    }
+}
+
+/// What one record adds to the count.
+fn open_count(local: &Local) -> OpenCount {
+    let is_open = local.pending.is_open();
+    let is_refused = is_open && local.pending.refused.is_some();
+    OpenCount { pending: usize::from(is_open), refused: usize::from(is_refused) }
 }
 
 fn view(local: Local) -> Option<View> {

@@ -10,7 +10,7 @@ use crate::record::{Agreed, Local};
 use crate::replica::{Inner, Replica};
 use crate::settle::{Life, SentFields};
 use crate::storage::{Batch, State};
-use crate::wire::{self, Answer, Reply};
+use crate::wire::{self, Answer, Change, Reply};
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, UserId};
 use haumana_sync::time::UnixMillis;
@@ -82,15 +82,22 @@ impl Replica {
         }
         if outgoing.is_probe {
             let state = Some(State { probe: None, ..before });
-            inner.storage.write(account, Batch { state, records: Vec::new() })?;
+            inner.write(account, Batch::repeatable(state, Vec::new()))?;
             return Ok(Progress { more: true, ..Progress::default() });
         }
         if reply.results.len() != outgoing.sent.len() {
             return Err(protocol());
         }
-        let mut round = Round::open(&mut inner, account, before.clone(), &reply, outgoing)?;
+        let changes = reply.changes().ok_or_else(protocol)?;
+        let mut round = Round {
+            state: before.clone(),
+            locals: HashMap::new(),
+            server_time: reply.server_time(),
+            pulled: 0,
+        };
+        round.open(&mut inner, account, reply.reset, &changes, outgoing)?;
         round.settle(&reply, outgoing);
-        round.take_changes(&reply)?;
+        round.take_changes(&changes);
         let mut mismatch = false;
         round.state.cursor = reply.cursor.as_deref().map(str::to_owned);
         if !reply.more {
@@ -105,7 +112,7 @@ impl Replica {
         let mut records: Vec<Local> = locals.into_values().map(|found| found.local).collect();
         records.sort_unstable_by_key(|local| local.key);
         if state.is_some() || !records.is_empty() {
-            inner.storage.write(account, Batch { state, records })?;
+            inner.write(account, Batch::repeatable(state, records))?;
             if inner.account.is_some() {
                 self.publish(&mut inner, |_| {})?;
             }
@@ -125,7 +132,7 @@ impl Replica {
         let mut inner = self.lock();
         let account = outgoing.account.as_str();
         let state = State { is_erased: true, ..inner.storage.state(account)? };
-        inner.storage.write(account, Batch { state: Some(state), records: Vec::new() })
+        inner.write(account, Batch::repeatable(Some(state), Vec::new()))
     }
 
     /// The server finds the request too large: sends less at once, or gives up on the only push.
@@ -147,7 +154,7 @@ impl Replica {
             // What was edited since may be smaller; it is sent again.
             if outgoing.sent.iter().any(|push| push.is_pending(&local)) {
                 local.pending.refused = Some("too_large".to_owned());
-                inner.storage.write(account, Batch { state: None, records: vec![local] })?;
+                inner.write(account, Batch::repeatable(None, vec![local]))?;
             }
         }
         if inner.account.as_ref() == Some(&outgoing.account) {
@@ -179,7 +186,10 @@ impl Inner {
             }
         }
         if !marked.is_empty() {
-            self.storage.write(account, Batch { state: None, records: marked })?;
+            // It only decides whether a delete waits for the edit. If power is lost before the
+            // reply, the delete may meet the edit on the server: the piece lives, and the inbox
+            // says so. That is not worth waiting for a disk before each request.
+            self.storage.write(account, Batch::repeatable(None, marked))?;
         }
         Ok(sent)
     }
@@ -202,29 +212,35 @@ struct Found {
 impl Round {
     /// Reads every record that the reply is about.
     fn open(
+        &mut self,
         inner: &mut Inner,
         account: &str,
-        mut state: State,
-        reply: &Reply<'_>,
+        is_reset: bool,
+        changes: &[Change<'_>],
         outgoing: &Outgoing,
-    ) -> Result<Self> {
-        if reply.reset || outgoing.cursor.is_none() {
-            state.mark += 1;
-            state.is_listing = true;
-            state.is_other_life |= reply.reset;
+    ) -> Result<()> {
+        if is_reset || outgoing.cursor.is_none() {
+            self.state.mark += 1;
+            self.state.is_listing = true;
+            self.state.is_other_life |= is_reset;
         }
-        let changes = reply.changes().ok_or_else(|| Error::new("sync", ErrorKind::Protocol))?;
         let keys = changes.iter().map(|change| change.key);
         let mut keys: Vec<Key> = keys.chain(outgoing.sent.iter().map(|push| push.key)).collect();
         keys.sort_unstable();
         keys.dedup();
+        if keys.is_empty() {
+            return Ok(());
+        }
         let found = inner.storage.read(account, &keys)?;
-        let locals = keys.into_iter().zip(found).map(|(key, local)| {
-            let local = local.unwrap_or_else(|| Local::new(key));
-            (key, Found { local, acked: SentFields::new() })
-        });
-        let locals = locals.collect();
-        Ok(Self { state, locals, server_time: reply.server_time(), pulled: 0 })
+        self.locals = keys
+            .into_iter()
+            .zip(found)
+            .map(|(key, local)| {
+                let local = local.unwrap_or_else(|| Local::new(key));
+                (key, Found { local, acked: SentFields::new() })
+            })
+            .collect();
+        Ok(())
     }
 
     /// Takes over the answers to what was sent.
@@ -249,8 +265,7 @@ impl Round {
         }
     }
 
-    fn take_changes(&mut self, reply: &Reply<'_>) -> Result<()> {
-        let changes = reply.changes().ok_or_else(|| Error::new("sync", ErrorKind::Protocol))?;
+    fn take_changes(&mut self, changes: &[Change<'_>]) {
         for change in changes {
             let Some(found) = self.locals.get_mut(&change.key) else { continue };
             let agreed = Agreed {
@@ -262,7 +277,6 @@ impl Round {
             take(&mut self.state, found, agreed);
             self.pulled += 1;
         }
-        Ok(())
     }
 
     /// After a listing of everything: what it did not name, the server lacks.

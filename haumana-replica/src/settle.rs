@@ -70,7 +70,6 @@ impl Local {
     ///
     /// `life` says whether the server may have forgotten what was agreed before.
     pub(crate) fn take(&mut self, new: Agreed, sent: &SentFields, life: Life) {
-        let whole = self.base_content();
         let is_other_life = self.agreed.as_ref().is_some_and(|old| {
             let is_doubtful = life == Life::Other && old.mark < new.mark;
             new.version < old.version
@@ -87,7 +86,8 @@ impl Local {
             self.pending.answered_at = None;
         }
         let keeps_whole = new.value.is_none() && !self.pending.touches.is_empty();
-        self.pending.whole = whole.filter(|_| keeps_whole).map(|content| content.to_json());
+        let whole = if keeps_whole { self.base_content() } else { None };
+        self.pending.whole = whole.map(|content| content.to_json());
         self.agreed = Some(new);
     }
 

@@ -34,6 +34,17 @@ pub struct State {
     pub probe: Option<String>,
 }
 
+/// What a write has to outlive, beside the end of the process, which all do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outlives {
+    /// A loss of power: somebody is told that it is kept, and nobody else has it.
+    #[default]
+    PowerLoss,
+    /// Nothing more. A loss of power may take it back, with everything that was written after it;
+    /// the device is then one that never saw a reply, and the server says it again.
+    Process,
+}
+
 /// Everything that one transaction writes.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -41,6 +52,20 @@ pub struct Batch {
     pub state: Option<State>,
     /// Records as they are from now on; one of which nothing is known is removed.
     pub records: Vec<Local>,
+    /// What it has to outlive.
+    pub outlives: Outlives,
+}
+
+impl Batch {
+    /// What a person did to a record.
+    pub(crate) fn edit(local: Local) -> Self {
+        Self { records: vec![local], ..Self::default() }
+    }
+
+    /// What the server said, or will say again.
+    pub(crate) fn repeatable(state: Option<State>, records: Vec<Local>) -> Self {
+        Self { state, records, outlives: Outlives::Process }
+    }
 }
 
 /// Keeps the records of all accounts of one device.
@@ -96,7 +121,9 @@ pub trait Storage: Debug + Send + 'static {
     /// If the storage cannot be used.
     fn count_open(&mut self, account: &str) -> Result<OpenCount>;
 
-    /// Writes `batch`: all of it or nothing.
+    /// Writes `batch`: all of it or nothing, and after everything that was written before. Once it
+    /// has returned, the end of the process takes nothing back, and a loss of power only what
+    /// [`Batch::outlives`] allows.
     ///
     /// # Errors
     ///

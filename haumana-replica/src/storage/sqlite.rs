@@ -1,6 +1,6 @@
 //! Storage in one SQLite file.
 
-use super::{Batch, OpenCount, State, Storage};
+use super::{Batch, OpenCount, Outlives, State, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Agreed, Local, Pending};
 use haumana_sync::digest::Digest;
@@ -12,21 +12,32 @@ use std::path::Path;
 /// Marks a file as a replica's, in SQLite's header: "hmnr".
 const APPLICATION_ID: i64 = 0x686D_6E72;
 /// The schema that this program writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 const SCHEMA: &str = "
     CREATE TABLE device (name TEXT NOT NULL);
     CREATE TABLE accounts (
         account INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, cursor TEXT, mark INTEGER NOT NULL,
         listing INTEGER NOT NULL, other_life INTEGER NOT NULL, digest BLOB NOT NULL, erased INTEGER NOT NULL, probe TEXT);
-    CREATE TABLE records (
-        account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL,
-        modified_at INTEGER NOT NULL, mark INTEGER NOT NULL, value TEXT,
-        PRIMARY KEY (account, kind, id)) WITHOUT ROWID;
     CREATE TABLE pending (
         account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, open INTEGER NOT NULL,
         due INTEGER NOT NULL, refused INTEGER NOT NULL, json TEXT NOT NULL,
         PRIMARY KEY (account, kind, id)) WITHOUT ROWID;
+";
+// SQLITE: WITHOUT ROWID keeps at most a quarter of a page of each row in its tree, and gives the
+// rest of a row of 1 kB a page of its own: <https://www.sqlite.org/fileformat2.html#cell_payload_overflow>.
+const RECORDS: &str = "
+    CREATE TABLE records (
+        account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL,
+        modified_at INTEGER NOT NULL, mark INTEGER NOT NULL, value TEXT,
+        UNIQUE (account, kind, id));
+";
+/// From the first version, whose records had no row numbers.
+const MIGRATE_FROM_1: &str = "ALTER TABLE records RENAME TO records_1";
+const COPY_FROM_1: &str = "
+    INSERT INTO records (account, kind, id, version, modified_at, mark, value)
+    SELECT account, kind, id, version, modified_at, mark, value FROM records_1;
+    DROP TABLE records_1;
 ";
 
 /// One row for each record that is known, whether agreed, pending or both.
@@ -47,13 +58,17 @@ const SELECT_DUE: &str = "
     WHERE p.account = ?1 AND p.due ORDER BY p.kind, p.id LIMIT ?2";
 const SELECT_UNMARKED: &str = "
     SELECT r.kind, r.id, r.version, r.modified_at, r.value, r.mark, p.json
-    FROM records r LEFT JOIN pending p USING (account, kind, id)
+    FROM records r NOT INDEXED LEFT JOIN pending p USING (account, kind, id)
     WHERE r.account = ?1 AND r.mark < ?2 ORDER BY r.kind, r.id";
 
 /// Keeps records in one SQLite file, which nobody else may open meanwhile.
 #[derive(Debug)]
 pub struct SqliteStorage {
     connection: Connection,
+    /// What a commit outlives now.
+    outlives: Outlives,
+    /// The account that was named last, and its number.
+    account: Option<(String, i64)>,
 }
 
 impl SqliteStorage {
@@ -79,7 +94,8 @@ impl SqliteStorage {
             && connection
                 .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?
                 == 0;
-        if !is_new && (id != APPLICATION_ID || version != SCHEMA_VERSION) {
+        let is_known = (1..=SCHEMA_VERSION).contains(&version);
+        if !is_new && (id != APPLICATION_ID || !is_known) {
             return Err(rusqlite::Error::InvalidQuery);
         }
         // SQLITE: exclusive from the first write on, so that a second process is refused instead
@@ -94,42 +110,87 @@ impl SqliteStorage {
              PRAGMA cache_size = -32000;
              BEGIN EXCLUSIVE; COMMIT;",
         )?;
-        if is_new {
+        if is_new || version < SCHEMA_VERSION {
             let write = connection.transaction()?;
-            write.execute_batch(SCHEMA)?;
-            write.pragma_update(None, "application_id", APPLICATION_ID)?;
+            if is_new {
+                write.execute_batch(SCHEMA)?;
+                write.execute_batch(RECORDS)?;
+                write.pragma_update(None, "application_id", APPLICATION_ID)?;
+            } else {
+                write.execute_batch(MIGRATE_FROM_1)?;
+                write.execute_batch(RECORDS)?;
+                write.execute_batch(COPY_FROM_1)?;
+            }
             write.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             write.commit()?;
         }
-        Ok(Self { connection })
+        Ok(Self { connection, outlives: Outlives::PowerLoss, account: None })
     }
 
-    fn account(&self, name: &str) -> rusqlite::Result<Option<i64>> {
+    fn account(&mut self, name: &str) -> rusqlite::Result<Option<i64>> {
+        if let Some((_, number)) = self.account.as_ref().filter(|(known, _)| known == name) {
+            return Ok(Some(*number));
+        }
         let mut find =
             self.connection.prepare_cached("SELECT account FROM accounts WHERE name = ?1")?;
-        find.query_row([name], |row| row.get(0)).optional()
+        let found = find.query_row([name], |row| row.get(0)).optional()?;
+        self.account = found.map(|number| (name.to_owned(), number));
+        Ok(found)
     }
 
-    fn query(&self, account: &str, sql: &str, parameter: i64) -> rusqlite::Result<Vec<Local>> {
+    /// Makes commits outlive a loss of power, or not.
+    ///
+    /// SQLITE: in WAL mode FULL waits for the disk with each commit, and for all that was committed
+    /// before; NORMAL with checkpoints only, and a loss of power takes back the last commits, never
+    /// some of them: <https://www.sqlite.org/pragma.html#pragma_synchronous>.
+    fn outlive(&mut self, outlives: Outlives) -> rusqlite::Result<()> {
+        if self.outlives != outlives {
+            let level = match outlives {
+                Outlives::PowerLoss => "FULL",
+                Outlives::Process => "NORMAL",
+            };
+            self.connection.pragma_update(None, "synchronous", level)?;
+            self.outlives = outlives;
+        }
+        Ok(())
+    }
+
+    fn query(&mut self, account: &str, sql: &str, parameter: i64) -> rusqlite::Result<Vec<Local>> {
         let Some(account) = self.account(account)? else { return Ok(Vec::new()) };
         let mut select = self.connection.prepare_cached(sql)?;
         select.query_map([account, parameter], local)?.collect()
     }
 
-    fn read_one(&self, account: i64, key: Key) -> rusqlite::Result<Option<Local>> {
-        let id = key.id.bits().to_be_bytes();
+    fn read_all(&mut self, account: &str, keys: &[Key]) -> rusqlite::Result<Vec<Option<Local>>> {
+        let Some(account) = self.account(account)? else { return Ok(vec![None; keys.len()]) };
+        let has_pending = has_pending(&self.connection, account)?;
         let mut agreed = self.connection.prepare_cached(SELECT_AGREED)?;
         let mut pending = self.connection.prepare_cached(SELECT_PENDING)?;
-        let agreed = agreed.query_row(params![account, kind_number(key.kind), id], local);
-        let pending = pending.query_row(params![account, kind_number(key.kind), id], pending_of);
-        match (agreed.optional()?, pending.optional()?) {
-            (None, None) => Ok(None),
-            (agreed, pending) => Ok(Some(Local {
-                pending: pending.unwrap_or_default(),
-                ..agreed.unwrap_or_else(|| Local::new(key))
-            })),
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let place = params![account, kind_number(key.kind), key.id.bits().to_be_bytes()];
+            let agreed = agreed.query_row(place, local).optional()?;
+            let pending = match has_pending {
+                true => pending.query_row(place, pending_of).optional()?,
+                false => None,
+            };
+            found.push(match (agreed, pending) {
+                (None, None) => None,
+                (agreed, pending) => Some(Local {
+                    pending: pending.unwrap_or_default(),
+                    ..agreed.unwrap_or_else(|| Local::new(*key))
+                }),
+            });
         }
+        Ok(found)
     }
+}
+
+/// Whether anything of an account is pending.
+fn has_pending(connection: &Connection, account: i64) -> rusqlite::Result<bool> {
+    let mut find = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM pending WHERE account = ?1 LIMIT 1)")?;
+    find.query_row([account], |row| row.get(0))
 }
 
 impl Storage for SqliteStorage {
@@ -158,11 +219,7 @@ impl Storage for SqliteStorage {
     }
 
     fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
-        let read = || -> rusqlite::Result<Vec<Option<Local>>> {
-            let Some(account) = self.account(account)? else { return Ok(vec![None; keys.len()]) };
-            keys.iter().map(|key| self.read_one(account, *key)).collect()
-        };
-        read().map_err(|error| failed("read", error))
+        self.read_all(account, keys).map_err(|error| failed("read", error))
     }
 
     fn list(&mut self, account: &str, kind: Kind) -> Result<Vec<Local>> {
@@ -179,7 +236,7 @@ impl Storage for SqliteStorage {
     }
 
     fn count_open(&mut self, account: &str) -> Result<OpenCount> {
-        let count = || -> rusqlite::Result<OpenCount> {
+        let mut count = || -> rusqlite::Result<OpenCount> {
             let Some(account) = self.account(account)? else { return Ok(OpenCount::default()) };
             let mut count = self.connection.prepare_cached(
                 "SELECT count(*), ifnull(sum(refused), 0) FROM pending WHERE account = ?1 AND open",
@@ -194,6 +251,7 @@ impl Storage for SqliteStorage {
 
     fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
         let mut write = || -> rusqlite::Result<()> {
+            self.outlive(batch.outlives)?;
             let write = self.connection.transaction()?;
             let account = write_state(&write, account, batch.state.as_ref())?;
             write_records(&write, account, &batch.records)?;
@@ -211,6 +269,8 @@ impl Storage for SqliteStorage {
             write.commit()
         };
         let found = self.account(account).map_err(|error| failed("forget", error))?;
+        self.account = None;
+        self.outlive(Outlives::PowerLoss).map_err(|error| failed("forget", error))?;
         match found {
             Some(account) => {
                 forget(&mut self.connection, account).map_err(|error| failed("forget", error))
@@ -256,8 +316,9 @@ fn write_state(
 
 fn write_records(write: &Transaction<'_>, account: i64, records: &[Local]) -> rusqlite::Result<()> {
     let mut put = write.prepare_cached(
-        "INSERT OR REPLACE INTO records (account, kind, id, version, modified_at, mark, value)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO records (account, kind, id, version, modified_at, mark, value)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (account, kind, id) DO UPDATE SET
+         version = ?4, modified_at = ?5, mark = ?6, value = ?7",
     )?;
     let mut put_pending = write.prepare_cached(
         "INSERT OR REPLACE INTO pending (account, kind, id, open, due, refused, json)
@@ -267,6 +328,7 @@ fn write_records(write: &Transaction<'_>, account: i64, records: &[Local]) -> ru
         write.prepare_cached("DELETE FROM records WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
     let mut remove_pending =
         write.prepare_cached("DELETE FROM pending WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
+    let mut has_pending = has_pending(write, account)?;
     for local in records {
         let (kind, id) = (kind_number(local.key.kind), local.key.id.bits().to_be_bytes());
         match &local.agreed {
@@ -281,8 +343,11 @@ fn write_records(write: &Transaction<'_>, account: i64, records: &[Local]) -> ru
         }
         let pending = &local.pending;
         if pending.is_empty() {
-            remove_pending.execute(params![account, kind, id])?;
+            if has_pending {
+                remove_pending.execute(params![account, kind, id])?;
+            }
         } else {
+            has_pending = true;
             let json = serde_json::to_string(pending).map_err(|_| unreadable())?;
             let (open, due) = (pending.is_open(), pending.is_due());
             let refused = pending.refused.is_some();

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod bases;
+mod counts;
 mod edits;
 mod host;
 mod http;

@@ -68,6 +68,45 @@ fn edits_outlive_the_process() {
     assert_eq!(1, replica.status().pending);
 }
 
+/// The file as the first version of this program made it: its records had no row numbers.
+fn make_older(path: &std::path::Path) {
+    let file = rusqlite::Connection::open(path).unwrap();
+    file.execute_batch(
+        "CREATE TABLE old (
+            account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL,
+            version INTEGER NOT NULL, modified_at INTEGER NOT NULL, mark INTEGER NOT NULL,
+            value TEXT, PRIMARY KEY (account, kind, id)) WITHOUT ROWID;
+         INSERT INTO old SELECT * FROM records;
+         DROP TABLE records;
+         ALTER TABLE old RENAME TO records;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_taken_over_with_its_edits() {
+    let server = Server::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replica.db");
+    let device = open(&server, SqliteStorage::open(&path).unwrap());
+    let ids = ["a", "b", "c"].map(|title| device.add_piece(fields([("title", text(title))])));
+    device.sync(&server.transport()).await.unwrap();
+    let [first, ..] = ids.map(Result::unwrap);
+    device.edit(Key::piece(first), fields([("title", text("pending"))])).unwrap();
+    let before = device.list(Kind::Piece).unwrap();
+    drop(device);
+    make_older(&path);
+
+    let device = open(&server, SqliteStorage::open(&path).unwrap());
+
+    assert_eq!((before, 1), (device.list(Kind::Piece).unwrap(), device.status().pending));
+    assert_eq!(0, device.sync(&server.transport()).await.unwrap().pulled, "the cursor is there");
+    drop(device);
+    let again = open(&server, SqliteStorage::open(&path).unwrap());
+    assert_eq!((3, 0), (again.list(Kind::Piece).unwrap().len(), again.status().pending));
+}
+
 #[test]
 fn a_file_that_is_in_use_or_is_something_else_is_refused() {
     let folder = tempfile::tempdir().unwrap();
