@@ -257,10 +257,14 @@ impl Local {
             return Err(EditError::NotFound);
         }
         let (at, base) = (self.pending.next_time(now), self.seen_version());
-        self.pending.touches.retain(|_, touch| touch.sent);
-        self.pending.refused = None;
+        let was_sent = self.pending.touches.values().any(|touch| touch.sent);
+        // What the server refused it would refuse again, and the delete would wait for ever.
+        let is_refused = self.pending.refused.take().is_some();
+        self.pending
+            .touches
+            .retain(|_, touch| touch.sent && !(is_refused && touch.acked.is_none()));
         let is_known = self.agreed.as_ref().is_some_and(|agreed| agreed.value.is_some());
-        if is_known || !self.pending.touches.is_empty() {
+        if is_known || was_sent {
             self.pending.removal = Some(Removal { at, base });
         } else {
             self.pending = Pending::default();

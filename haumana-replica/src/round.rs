@@ -152,8 +152,9 @@ impl Replica {
         }
         for mut local in inner.storage.read(account, &[first])?.into_iter().flatten() {
             // What was edited since may be smaller; it is sent again.
-            if outgoing.sent.iter().any(|push| push.is_pending(&local)) {
-                local.pending.refused = Some("too_large".to_owned());
+            let before = local.clone();
+            outgoing.sent.iter().for_each(|push| local.refuse(push, "too_large"));
+            if local != before {
                 inner.write(account, Batch::repeatable(None, vec![local]))?;
             }
         }
@@ -306,9 +307,7 @@ impl Found {
             self.local.make_whole();
             return;
         }
-        if push.is_pending(&self.local) {
-            self.local.pending.refused = Some(code.to_owned());
-        }
+        self.local.refuse(push, code);
     }
 
     /// What this device and the server now agree on, if the answer alone says so: the reply leaves

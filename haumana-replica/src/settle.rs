@@ -1,6 +1,7 @@
 //! What becomes of a record when the server answers for it, tells of it, or turns out to lack it.
 
 use crate::content::{Content, is_long, write_value};
+use crate::push::{SentOp, SentPush};
 use crate::record::{Agreed, Local, Removal, Touch};
 use haumana_sync::id::Kind;
 use haumana_sync::json::JsonText;
@@ -46,6 +47,24 @@ impl Local {
     /// The server has answered for the delete of `at`.
     pub(crate) fn acknowledge_removal(&mut self, at: UnixMillis) {
         self.pending.removal.take_if(|removal| removal.at == at);
+    }
+
+    /// The server refuses `push`; what was touched since stays pending.
+    ///
+    /// If its user has deleted the record meanwhile, the delete waits for nothing that was refused.
+    pub(crate) fn refuse(&mut self, push: &SentPush, code: &str) {
+        if !push.is_pending(self) {
+            return;
+        }
+        match (&push.op, &self.pending.removal) {
+            (SentOp::Set(fields), Some(_)) => {
+                let is_sent = |name: &str, touch: &Touch| {
+                    fields.get(name).is_some_and(|(_, at)| *at == touch.at)
+                };
+                self.pending.touches.retain(|name, touch| !is_sent(name, touch));
+            }
+            _ => self.pending.refused = Some(code.to_owned()),
+        }
     }
 
     /// The content that the agreed one becomes by `sent` alone.

@@ -250,6 +250,49 @@ async fn a_refused_edit_blocks_nobody_and_waits_for_another_edit() {
     assert_eq!(Some("invalid_field".to_owned()), refused);
 }
 
+/// Found by the model of replicas beside phones, seed 3000006 of accounts: the refused edit was sent
+/// again before the delete, and refused again.
+#[tokio::test]
+async fn a_delete_does_not_wait_for_what_the_server_refused() {
+    let unknown = || Value::Json(haumana_sync::json::JsonText::parse("7").unwrap());
+    for is_on_its_way in [false, true] {
+        let server = Server::new();
+        let (a, b, key) = two_devices(&server).await;
+        a.edit(key, fields([("userId", unknown())])).unwrap();
+
+        if is_on_its_way {
+            let outgoing = a.begin().unwrap();
+            a.delete(key).unwrap();
+            let reply = server.transport().sync(&outgoing.account, outgoing.body.clone()).await;
+            a.finish(&outgoing, &reply.unwrap()).unwrap();
+        } else {
+            sync(&server, &a).await;
+            a.delete(key).unwrap();
+        }
+        sync(&server, &a).await;
+        sync(&server, &b).await;
+
+        assert_eq!((None, None), (a.get(key).unwrap(), b.get(key).unwrap()));
+        assert_eq!((0, 0), (a.status().pending, a.status().refused));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_new_piece_that_is_deleted_is_gone() {
+    let server = Server::new();
+    let a = server.device();
+    let unknown = haumana_sync::json::JsonText::parse("7").unwrap();
+    let id = a.add_piece(fields([("userId", Value::Json(unknown))])).unwrap();
+    sync(&server, &a).await;
+    assert_eq!((1, 1), (a.status().pending, a.status().refused));
+
+    a.delete(Key::piece(id)).unwrap();
+    sync(&server, &a).await;
+
+    assert_eq!((0, 0), (a.status().pending, a.status().refused));
+    assert_eq!(None, a.get(Key::piece(id)).unwrap());
+}
+
 #[test]
 fn what_the_server_would_refuse_is_refused_at_once() {
     let device = Server::new().device();
