@@ -1,5 +1,6 @@
 //! Over HTTP.
 
+use super::pages::Joined;
 use super::{Call, Transport, retry_after};
 use crate::error::{Error, ErrorKind, Result};
 use base64::Engine as _;
@@ -154,6 +155,30 @@ impl HttpTransport {
         }
     }
 
+    /// Exports from a host that cannot send everything in one reply.
+    async fn export_pages(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
+        let mut joined = Joined::new(file);
+        let mut page = "first".to_owned();
+        loop {
+            let mut url = self.url(&["users", "me", "export"]);
+            url.query_pairs_mut().append_pair("page", &page);
+            let sent = self.send("export", account, self.client.get(url)).await;
+            let response = sent.map_err(|error| match error.kind() {
+                // Erased or restored since the page before: it has to begin again.
+                ErrorKind::PastRetention => {
+                    Error::new("export", ErrorKind::Unavailable).caused_by(error)
+                }
+                _ => error,
+            })?;
+            let body = response.bytes().await.map_err(|error| offline("export", error))?;
+            match joined.add(&body)? {
+                Some(next) if next != page => page = next,
+                Some(_) => return Err(Error::new("export", ErrorKind::Protocol)),
+                None => return Ok(()),
+            }
+        }
+    }
+
     fn post(&self, path: &[&str], body: Vec<u8>) -> RequestBuilder {
         let request = self.client.post(self.url(path));
         request.header(CONTENT_TYPE, "application/json").body(body)
@@ -174,7 +199,12 @@ impl Transport for HttpTransport {
 
     async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
         let request = self.client.get(self.url(&["users", "me", "export"]));
-        let mut response = self.send("export", account, request).await?;
+        let mut response = match self.send("export", account, request).await {
+            Err(error) if error.kind() == ErrorKind::TooLarge => {
+                return self.export_pages(account, file).await;
+            }
+            sent => sent?,
+        };
         let mut last = None;
         while let Some(part) = response.chunk().await.map_err(|error| offline("export", error))? {
             last = part.last().copied().or(last);

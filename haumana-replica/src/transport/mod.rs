@@ -4,6 +4,8 @@ mod direct;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
+mod pages;
+#[cfg(feature = "http")]
 mod retry_after;
 
 pub use direct::DirectTransport;
@@ -98,7 +100,8 @@ pub trait Transport: Debug + Send + Sync {
     /// `NotEmpty`, and `Invalid` for what the server finds wrong with the request.
     async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>>;
 
-    /// Writes everything of `account` into `file`: `GET /users/me/export`.
+    /// Writes everything of `account` into `file`: `GET /users/me/export`. Where the host cannot
+    /// send it in one reply, it comes in pages and is the same document.
     ///
     /// # Guarantees
     ///

@@ -92,6 +92,19 @@ impl Host {
 
     /// A host whose request bodies are bounded.
     pub async fn start_with(request_limit_bytes: usize) -> Self {
+        Self::start_within(request_limit_bytes, 32 << 20, Exports::Streamed).await
+    }
+
+    /// A host that has to collect each reply, and bounds it.
+    pub async fn start_collecting(reply_limit_bytes: usize) -> Self {
+        Self::start_within(64 << 20, reply_limit_bytes, Exports::Bounded).await
+    }
+
+    async fn start_within(
+        request_limit_bytes: usize,
+        reply_limit_bytes: usize,
+        exports: Exports,
+    ) -> Self {
         let (clock, random) = (SetClock::new(), Seeded::new(7));
         let folder = tempfile::tempdir().unwrap();
         let store = open_store(&folder.path().join("server.db"));
@@ -99,8 +112,8 @@ impl Host {
         let engine = Arc::new(Engine::new(store, clock.clone(), random.clone(), config));
         let config = ApiConfig {
             request_limit_bytes,
-            reply_limit_bytes: 32 << 20,
-            exports: Exports::Streamed,
+            reply_limit_bytes,
+            exports,
             cors_origins: vec![],
             body_timeout: Duration::from_secs(60),
         };

@@ -25,6 +25,20 @@ async fn an_export_is_whole_and_the_same_by_both_ways() {
 }
 
 #[tokio::test]
+async fn an_export_that_fits_no_reply_of_the_host_comes_in_pages_and_is_the_same() {
+    let host = Host::start_collecting(2_000).await;
+    let (a, _, _) = clashes(&host, 5).await;
+    let [direct, http] = both(&host);
+    let (mut whole, mut joined) = (Vec::new(), Vec::new());
+
+    a.export(direct.as_ref(), &mut whole).await.unwrap();
+    a.export(http.as_ref(), &mut joined).await.unwrap();
+
+    assert!(4_000 < whole.len(), "it must not fit into two replies: {}", whole.len());
+    assert_eq!(String::from_utf8(whole).unwrap(), String::from_utf8(joined).unwrap());
+}
+
+#[tokio::test]
 async fn an_export_that_breaks_off_is_no_export() {
     use axum::Router;
     use axum::routing::get as get_route;

@@ -1,0 +1,200 @@
+//! An export that comes in pages, written as the one document that it would be in one piece.
+
+use crate::error::{Error, ErrorKind, Result};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::io::Write;
+
+/// The lists of an export, in their order. Pages follow it: no list goes on after a later one began.
+const LISTS: [&str; 5] = ["pieces", "practiceSessions", "history", "conflicts", "tombstones"];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    #[serde(borrow)]
+    export_date: &'a RawValue,
+    #[serde(borrow)]
+    export_version: &'a RawValue,
+    #[serde(borrow)]
+    user: &'a RawValue,
+    #[serde(borrow)]
+    pieces: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    practice_sessions: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    history: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    conflicts: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    tombstones: Vec<&'a RawValue>,
+    #[serde(default)]
+    next: Option<String>,
+}
+
+/// What an entry is known by within its list.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Name<'a> {
+    #[serde(borrow, default)]
+    piece_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    session_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    conflict_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    version: Option<u64>,
+    #[serde(default)]
+    side: Option<u64>,
+}
+
+impl Name<'_> {
+    fn in_list(self, list: &str) -> String {
+        let Self { piece_id, session_id, conflict_id, kind, id, version, side } = self;
+        match list {
+            "pieces" => format!("{piece_id:?}"),
+            "practiceSessions" => format!("{session_id:?}"),
+            "history" => format!("{kind:?} {id:?} {version:?} {side:?}"),
+            "conflicts" => format!("{conflict_id:?}"),
+            _ => format!("{kind:?} {id:?}"),
+        }
+    }
+}
+
+/// The document that the pages are joined to.
+pub(super) struct Joined<'f> {
+    file: &'f mut (dyn Write + Send),
+    /// The list that is being written, by its place; `None` before the first page.
+    list: Option<usize>,
+    needs_comma: bool,
+    /// What stands in that list. What changes between two pages is in both; the document has it
+    /// once, as it was when it was read first, like an export in one piece.
+    written: HashSet<String>,
+}
+
+impl<'f> Joined<'f> {
+    pub(super) fn new(file: &'f mut (dyn Write + Send)) -> Self {
+        Self { file, list: None, needs_comma: false, written: HashSet::new() }
+    }
+
+    /// Adds a page, and returns where the next one starts; `None`: the document is whole.
+    pub(super) fn add(&mut self, page: &[u8]) -> Result<Option<String>> {
+        let protocol = || Error::new("export", ErrorKind::Protocol);
+        let page: Page<'_> = serde_json::from_slice(page).map_err(|_| protocol())?;
+        if self.list.is_none() {
+            let (date, version, user) = (page.export_date, page.export_version, page.user);
+            self.write(&format!(
+                r#"{{"exportDate":{date},"exportVersion":{version},"user":{user},"{}":["#,
+                LISTS[0]
+            ))?;
+            self.list = Some(0);
+        }
+        let Page { pieces, practice_sessions, history, conflicts, tombstones, next, .. } = page;
+        let lists = [pieces, practice_sessions, history, conflicts, tombstones];
+        for (list, entries) in lists.into_iter().enumerate() {
+            for entry in entries {
+                if Some(list) < self.list {
+                    return Err(protocol());
+                }
+                self.open(list)?;
+                self.entry(list, entry.get())?;
+            }
+        }
+        if next.is_none() {
+            self.open(LISTS.len() - 1)?;
+            self.write("]}")?;
+        }
+        Ok(next)
+    }
+
+    /// Ends lists and begins others, up to `list`.
+    fn open(&mut self, list: usize) -> Result<()> {
+        while let Some(open) = self.list.filter(|open| *open < list) {
+            self.write(&format!(r#"],"{}":["#, LISTS[open + 1]))?;
+            (self.list, self.needs_comma) = (Some(open + 1), false);
+            self.written.clear();
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, list: usize, entry: &str) -> Result<()> {
+        let name: Name<'_> = serde_json::from_str(entry)
+            .map_err(|error| Error::new("export", ErrorKind::Protocol).caused_by(error))?;
+        if !self.written.insert(name.in_list(LISTS[list])) {
+            return Ok(());
+        }
+        if std::mem::replace(&mut self.needs_comma, true) {
+            self.write(",")?;
+        }
+        self.write(entry)
+    }
+
+    fn write(&mut self, text: &str) -> Result<()> {
+        self.file
+            .write_all(text.as_bytes())
+            .map_err(|error| Error::new("export", ErrorKind::Storage).caused_by(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(pieces: &str, history: &str, next: &str) -> String {
+        format!(
+            r#"{{"exportDate":"d","exportVersion":"1.0","user":{{"id":"kai"}},"pieces":[{pieces}],
+            "practiceSessions":[],"history":[{history}],"conflicts":[],"tombstones":[]{next}}}"#
+        )
+    }
+
+    fn join(pages: &[String]) -> Result<String> {
+        let mut file = Vec::new();
+        let mut joined = Joined::new(&mut file);
+        for page in pages {
+            joined.add(page.as_bytes())?;
+        }
+        Ok(String::from_utf8(file).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_piece_that_changed_between_two_pages_stands_once_and_its_history_whole() {
+        let next = r#","next":"n""#;
+        let (a, a2) = (r#"{"pieceId":"A","version":1}"#, r#"{"pieceId":"A","version":2}"#);
+        let b = r#"{"pieceId":"B","version":1}"#;
+        let history = |version: u32| {
+            format!(
+                r#"{{"kind":"piece","id":"A","version":{version},"side":0,"value":{{"x":1.0}}}}"#
+            )
+        };
+        let pages = [
+            page(a, "", next),
+            page(&format!("{b},{a2}"), &history(2), next),
+            page("", &history(1), ""),
+        ];
+
+        let joined = join(&pages);
+
+        let expected = format!(
+            r#"{{"exportDate":"d","exportVersion":"1.0","user":{{"id":"kai"}},"pieces":[{a},{b}],"practiceSessions":[],"history":[{},{}],"conflicts":[],"tombstones":[]}}"#,
+            history(2),
+            history(1)
+        );
+        assert_eq!(Some(expected), joined.ok());
+    }
+
+    #[test]
+    fn a_page_that_goes_back_to_an_earlier_list_or_is_none_is_refused() {
+        let history = r#"{"kind":"piece","id":"A","version":1,"side":0}"#;
+        let piece = r#"{"pieceId":"A","version":1}"#;
+        let next = r#","next":"n""#;
+        for second in [page(piece, "", ""), "{}".to_owned(), "<html>".to_owned()] {
+            let joined = join(&[page("", history, next), second]);
+            assert_eq!(Some(ErrorKind::Protocol), joined.err().map(|error| error.kind()));
+        }
+    }
+}
