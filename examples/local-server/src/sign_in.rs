@@ -29,6 +29,9 @@ impl Args {
     }
 }
 
+/// How the client ids end that Google makes. Others are taken, for those who stand in for Google.
+const GOOGLES: &str = ".apps.googleusercontent.com";
+
 /// Makes the verifier that the arguments ask for.
 pub(crate) fn set_up(args: &Args) -> Result<SignIn, Problem> {
     // Whoever names Google's keys means to have Google sign people in.
@@ -38,14 +41,16 @@ pub(crate) fn set_up(args: &Args) -> Result<SignIn, Problem> {
     if let Some(id) = args.google_client_id.iter().find(|id| !is_client_id(id)) {
         return Err(Problem::NotAClientId(id.clone()));
     }
+    for id in args.google_client_id.iter().filter(|id| !id.ends_with(GOOGLES)) {
+        tracing::warn!(id, "no client id of Google's ends like this one");
+    }
     if args.has_issuers() { theirs(args) } else { ours(args) }
 }
 
-/// Whether Google could have made it. Another one would not let anybody in, and say nothing.
+/// Whether it can be the `aud` of a token: a name in one piece, and not one from an example.
 fn is_client_id(text: &str) -> bool {
-    let name = text.strip_suffix(".apps.googleusercontent.com").unwrap_or_default();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    !name.is_empty() && name.bytes().all(is_plain)
+    !text.is_empty() && text.bytes().all(is_plain) && !text.ends_with("CLIENT_ID")
 }
 
 /// Tokens of this server, for whoever asks.
