@@ -117,18 +117,22 @@ impl HttpConnector for Connector {
 fn is_unknown_issuer(error: &ConnectorError) -> bool {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
-        // An I/O error's source is that of the error within, which it does not show.
-        let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let refused = match within {
-            Some(within) => within.downcast_ref::<TlsError>(),
-            None => error.downcast_ref::<TlsError>(),
-        };
-        if let Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer)) = refused {
+        let refused = TlsError::InvalidCertificate(CertificateError::UnknownIssuer);
+        if tls_error(error) == Some(&refused) {
             return true;
         }
         next = error.source();
     }
     false
+}
+
+/// What TLS says within an I/O error, or within one that is within one. An I/O error's own source
+/// is that of what it wraps, and so passes over it.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
+    match error.downcast_ref::<io::Error>() {
+        Some(error) => error.get_ref().and_then(|within| tls_error(within)),
+        None => error.downcast_ref(),
+    }
 }
 
 #[cfg(test)]
@@ -243,8 +247,9 @@ mod tests {
         ];
 
         let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(AMAZONS).collect();
+        let roots = roots.unwrap();
 
-        let prints = roots.unwrap().iter().map(|root| {
+        let prints = roots.iter().map(|root| {
             let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, root);
             digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
         });
