@@ -6,17 +6,19 @@
 //! ```
 //!
 //! FOLDER holds `sync-pieces-lambda/bootstrap`, as `infrastructure/package` leaves it, for this
-//! machine's processor. The Runtime API and the DynamoDB emulator are on loopback.
+//! machine's processor. The Runtime API and the DynamoDB emulator are on loopback. Everything is
+//! measured twice: with the emulator as it is, and with TLS in front of it and as many roots to
+//! trust as the functions have compiled in, which is what AWS asks of them besides.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a program for developers")]
 
-use haumana_lambda::testing::{Function, RuntimeApi};
-use haumana_store_dynamo::testing::{Tables, endpoint};
-use serde_json::{Value, json};
+use haumana_lambda::testing::{Function, HttpRequest, RuntimeApi, proxy_event};
+use haumana_store_dynamo::testing::{Authority, Tables, endpoint, tls};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-const STARTS: usize = 51;
+const STARTS: usize = 101;
 const WARM: usize = 1001;
 
 #[tokio::main]
@@ -25,13 +27,26 @@ async fn main() {
         eprintln!("usage: lambda FOLDER");
         std::process::exit(2);
     };
+    let program = Path::new(&folder).join("sync-pieces-lambda/bootstrap");
     let dynamodb = tokio::task::spawn_blocking(endpoint).await.unwrap();
     let tables = Tables::create().await;
-    let function = Function {
-        program: Path::new(&folder).join("sync-pieces-lambda/bootstrap"),
-        environment: environment(tables.prefix(), dynamodb),
-        timeout: Duration::from_secs(20),
+    let on = |dynamodb: &str, more: Option<(&str, String)>| {
+        let mut environment = environment(tables.prefix(), dynamodb);
+        environment.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        Function { program: program.clone(), environment, timeout: Duration::from_secs(20) }
     };
+    println!("| | median | p99 | least |");
+    measure("", on(dynamodb, None)).await;
+
+    let secure = tls(Authority::One, dynamodb).await.unwrap();
+    let roots = tempfile::NamedTempFile::new().unwrap();
+    let compiled_in = include_bytes!("../../../haumana-store-dynamo/src/amazon-roots.crt");
+    std::fs::write(roots.path(), [compiled_in, Authority::One.root()].concat()).unwrap();
+    let roots_file = roots.path().to_str().unwrap().to_owned();
+    measure(" over TLS", on(&secure, Some(("SSL_CERT_FILE", roots_file)))).await;
+}
+
+async fn measure(how: &str, function: Function) {
     let filled = RuntimeApi::start(function.clone()).await.unwrap();
     check(&filled.invoke(&event(&json!([piece()]))).await.unwrap());
     let no_op = event(&held(&filled.invoke(&event(&json!([]))).await.unwrap()));
@@ -52,10 +67,11 @@ async fn main() {
         check(&runtime.invoke(&no_op).await.unwrap());
         warm.push(begun.elapsed());
     }
-    print("from process start to the first reply", &mut starts);
-    print("a warm sync without changes", &mut warm);
+    print(&format!("from process start to the first reply{how}"), &mut starts);
+    print(&format!("a warm sync without changes{how}"), &mut warm);
     resident_kb.sort_unstable();
-    println!("| resident after the first reply | {:.1} MB | |", median(&resident_kb) / 1000.0);
+    let resident_mb = median(&resident_kb) * 1024.0 / 1e6;
+    println!("| resident after the first reply{how} | {resident_mb:.1} MB | | |");
 }
 
 fn print(what: &str, times: &mut [Duration]) {
@@ -64,7 +80,7 @@ fn print(what: &str, times: &mut [Duration]) {
         let at = (times.len() - 1) as f64 * share;
         times.get(at as usize).unwrap().as_secs_f64() * 1000.0
     };
-    println!("| {what} | {:.2} ms | {:.2} ms |", ms(0.5), ms(0.99));
+    println!("| {what} | {:.2} ms | {:.2} ms | {:.2} ms |", ms(0.5), ms(0.99), ms(0.0));
 }
 
 fn median(sorted: &[u64]) -> f64 {
@@ -91,19 +107,14 @@ fn held(answer: &Value) -> Value {
 
 /// An event as API Gateway sends it, with what the authorizer said.
 fn event(pieces: &Value) -> Vec<u8> {
-    let body = json!({"operation": "sync", "pieces": pieces});
-    json!({
-        "resource": "/pieces", "path": "/pieces", "httpMethod": "POST",
-        "headers": {"content-type": "application/json"},
-        "multiValueHeaders": null, "queryStringParameters": null, "pathParameters": null,
-        "requestContext": {
-            "stage": "prod", "httpMethod": "POST", "resourcePath": "/pieces",
-            "authorizer": {"userId": "kai", "exp": "4102444800", "principalId": "user"},
-        },
-        "body": body.to_string(), "isBase64Encoded": false,
-    })
-    .to_string()
-    .into_bytes()
+    let request = HttpRequest {
+        method: "POST".to_owned(),
+        path: "/pieces".to_owned(),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+        body: json!({"operation": "sync", "pieces": pieces}).to_string().into_bytes(),
+    };
+    let word = [("userId".to_owned(), json!("kai")), ("exp".to_owned(), json!("4102444800"))];
+    proxy_event(&request, "/pieces", Some(&Map::from_iter(word))).to_string().into_bytes()
 }
 
 fn piece() -> Value {
