@@ -30,10 +30,11 @@ class Operator:
         command = [sys.executable, str(MOVE), what, "--api", api or self.old.api, "--stage", stage]
         return self._run([*command, *more], **environment)
 
-    def take_over(self, prefix):
+    def take_over(self, prefix, generation=0):
         """Runs `haumana-import`, and returns what it says at the end."""
         return self._program(
             "haumana-import", "--to", "dynamodb", "--prefix", prefix, "--report", "report.jsonl",
+            "--generation", str(generation),
             "--pieces-table", self.old.tables["pieces"],
             "--sessions-table", self.old.tables["sessions"])
 
