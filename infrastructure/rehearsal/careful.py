@@ -85,6 +85,10 @@ def changed_meanwhile(aws, old, operator):
     root = next(one["id"] for one in gateway.get_resources(restApiId=old.api)["items"]
                 if one["path"] == "/")
     added = gateway.create_resource(restApiId=old.api, parentId=root, pathPart=new_id())["id"]
+    was = old.methods()
+    told = operator.move("back", "--dry-run")
+    assert "would put back POST /pieces" in told and "would deploy to prod" in told, told
+    assert old.methods() == was and operator.state.exists(), "a dry run changes nothing"
     operator.move("back")
     ids = [one["id"] for one in gateway.get_resources(restApiId=old.api)["items"]]
     assert added in ids, "what others have added stays"
