@@ -85,6 +85,8 @@ struct Inner {
 struct State {
     dice: Dice,
     struck: BTreeMap<&'static str, u64>,
+    /// How many requests still go through before all are throttled; `None`: no end.
+    allowed: Option<u64>,
 }
 
 impl FaultyHttp {
@@ -95,8 +97,15 @@ impl FaultyHttp {
 
     /// As [`FaultyHttp::new`], on a service that other clients use too.
     pub fn on(service: Service, next: SharedHttpClient, storm: Storm, seed: u64) -> Self {
-        let state = Mutex::new(State { dice: Dice(seed), struck: BTreeMap::new() });
+        let state = State { dice: Dice(seed), struck: BTreeMap::new(), allowed: None };
+        let state = Mutex::new(state);
         Self(Arc::new(Inner { next, storm, service, state }))
+    }
+
+    /// Lets `n` more requests meet the storm; all after them are throttled, until this is called
+    /// again.
+    pub fn allow(&self, n: u64) {
+        self.0.lock().allowed = Some(n);
     }
 
     /// Returns how often each fault has struck.
@@ -194,6 +203,11 @@ impl Inner {
         let storm = self.storm;
         if operation.contains("Table") || operation.contains("TimeToLive") {
             return (Fate::Passes, None);
+        }
+        match &mut state.allowed {
+            Some(0) => return (Fate::IsThrottled, None),
+            Some(allowed) => *allowed -= 1,
+            None => {}
         }
         let delay = state.dice.strikes(storm.slow).then(|| {
             *state.struck.entry("slow").or_default() += 1;

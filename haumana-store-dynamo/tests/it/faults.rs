@@ -159,6 +159,41 @@ async fn batches_that_are_done_in_parts_are_done_whole() {
 }
 
 #[tokio::test]
+async fn an_erasure_that_runs_out_of_time_is_finished_by_the_next() {
+    let tables = Tables::create().await;
+    let (calm, kai) = (tables.store(), user("kai"));
+    let keys: Vec<_> = (0..300).map(piece).collect();
+    let mut head = None;
+    for chunk in keys.chunks(49) {
+        let records: Vec<_> = chunk.iter().map(|key| record(*key, 2, "{}")).collect();
+        let mut next = batch(head.as_ref(), chunk[0].id.bits() + 1, records);
+        next.history = next.records.iter().map(superseded).collect();
+        calm.commit(&kai, head.as_ref(), &next).await.unwrap();
+        head = Some(next.head);
+    }
+    let retry = Retry { budget: Duration::from_millis(500), ..tables.options().retry };
+    let faulty = FaultyHttp::new(http(), Storm::CALM, 1);
+    let http = Some(faulty.clone().into());
+    let busy = DynamoStore::open(DynamoOptions { retry, http, ..tables.options() });
+
+    let mut broken_off = 0;
+    // Seven requests find that nothing is left, so each call has a few to delete with.
+    faulty.allow(12);
+    while let Err(error) = busy.erase(&kai).await {
+        assert!(matches!(error.kind(), ErrorKind::Throttled | ErrorKind::Unknown), "{error}");
+        broken_off += 1;
+        assert!(broken_off < 100, "no call gets on");
+        faulty.allow(12);
+    }
+
+    assert!(0 < broken_off, "no call could do it all");
+    assert!(calm.read(&kai, &keys).await.unwrap().iter().all(Option::is_none));
+    for key in &keys {
+        assert!(calm.history_of(&kai, key, None, 10).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_commit_of_which_queries_see_a_part_is_delivered_whole() {
     let tables = Tables::create().await;
     let kai = user("kai");

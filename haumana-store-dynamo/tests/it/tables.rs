@@ -1,7 +1,8 @@
 //! Making tables, and checking live ones.
 
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, LocalSecondaryIndex, Projection,
+    ProjectionType, ScalarAttributeType,
 };
 use haumana_store_dynamo::testing::{Tables, client};
 use haumana_sync::store::ErrorKind;
@@ -25,16 +26,39 @@ async fn a_table_that_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn tables_without_the_index_and_the_expiry_are_told_apart() {
+async fn a_table_without_the_index_is_told() {
     let tables = Tables::named();
-    for (name, sort) in [("pieces", "pieceId"), ("sessions", "sk"), ("history", "sk")] {
-        let partition = if name == "pieces" { "userId" } else { "pk" };
-        plain_table(&tables, name, partition, sort).await;
-    }
+    Made::new("pieces", ["userId", "pieceId"]).create(&tables).await;
 
     check(&tables, "pieces: it has no local secondary index by-revision").await;
-    drop_table(&tables, "pieces").await;
-    drop_table(&tables, "sessions").await;
+}
+
+#[tokio::test]
+async fn an_index_with_another_order_or_without_an_attribute_is_told() {
+    let pieces = Made::new("pieces", ["userId", "pieceId"]);
+    let cases = [
+        (pieces.with_index("title", &["_k", "_d", "_s", "_h", "_t"]), "is not sorted by _p"),
+        (pieces.with_index("_p", &["_k", "_d", "_s", "_t", "title"]), "does not hold _h"),
+    ];
+    for (made, what) in cases {
+        let tables = Tables::named();
+        made.create(&tables).await;
+
+        check(&tables, &format!("pieces: its index by-revision {what}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_history_that_never_expires_is_told() {
+    let tables = Tables::named();
+    Made::new("history", ["pk", "sk"]).create(&tables).await;
+    for (name, keys) in [("pieces", ["userId", "pieceId"]), ("sessions", ["pk", "sk"])] {
+        let made = Made::new(name, keys).with_index("_p", &["_k", "_d", "_s", "_h", "_t"]);
+        made.create(&tables).await;
+    }
+
+    check(&tables, "history: its items do not expire by _expires").await;
+
     tables.store().create_tables().await.unwrap();
     tables.store().check_tables().await.unwrap();
 }
@@ -42,7 +66,7 @@ async fn tables_without_the_index_and_the_expiry_are_told_apart() {
 #[tokio::test]
 async fn a_table_with_another_key_is_told() {
     let tables = Tables::named();
-    plain_table(&tables, "pieces", "userId", "startedAt").await;
+    Made::new("pieces", ["userId", "startedAt"]).create(&tables).await;
 
     check(&tables, r#"pieces: its key is ["userId", "startedAt"], not ["userId", "pieceId"]"#)
         .await;
@@ -55,26 +79,57 @@ async fn check(tables: &Tables, what: &str) {
     assert_eq!(format!("{}{what}", tables.prefix()), error.source().unwrap().to_string());
 }
 
-async fn plain_table(tables: &Tables, name: &str, partition: &str, sort: &str) {
+/// A table made by somebody else.
+#[derive(Clone, Copy)]
+struct Made<'a> {
+    name: &'a str,
+    keys: [&'a str; 2],
+    index: Option<(&'a str, &'a [&'a str])>,
+}
+
+impl<'a> Made<'a> {
+    fn new(name: &'a str, keys: [&'a str; 2]) -> Self {
+        Self { name, keys, index: None }
+    }
+
+    fn with_index(self, sort: &'a str, held: &'a [&'a str]) -> Self {
+        Self { index: Some((sort, held)), ..self }
+    }
+
+    async fn create(self, tables: &Tables) {
+        let [partition, sort] = self.keys;
+        let mut made = client(&tables.options())
+            .create_table()
+            .table_name(format!("{}{}", tables.prefix(), self.name))
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(text(partition))
+            .attribute_definitions(text(sort))
+            .set_key_schema(Some(keys(partition, sort)));
+        if let Some((place, held)) = self.index {
+            let held = held.iter().map(|name| (*name).to_owned()).collect();
+            let projection = Projection::builder()
+                .projection_type(ProjectionType::Include)
+                .set_non_key_attributes(Some(held));
+            let index = LocalSecondaryIndex::builder()
+                .index_name("by-revision")
+                .set_key_schema(Some(keys(partition, place)))
+                .projection(projection.build());
+            made = made
+                .attribute_definitions(text(place))
+                .local_secondary_indexes(index.build().unwrap());
+        }
+        made.send().await.unwrap();
+    }
+}
+
+fn keys(partition: &str, sort: &str) -> Vec<KeySchemaElement> {
     let key = |name: &str, kind| {
         KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
     };
-    let text = |name: &str| {
-        let attribute = AttributeDefinition::builder().attribute_name(name);
-        attribute.attribute_type(ScalarAttributeType::S).build().unwrap()
-    };
-    let made = client(&tables.options())
-        .create_table()
-        .table_name(format!("{}{name}", tables.prefix()))
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(text(partition))
-        .attribute_definitions(text(sort))
-        .key_schema(key(partition, KeyType::Hash))
-        .key_schema(key(sort, KeyType::Range));
-    made.send().await.unwrap();
+    vec![key(partition, KeyType::Hash), key(sort, KeyType::Range)]
 }
 
-async fn drop_table(tables: &Tables, name: &str) {
-    let name = format!("{}{name}", tables.prefix());
-    client(&tables.options()).delete_table().table_name(name).send().await.unwrap();
+fn text(name: &str) -> AttributeDefinition {
+    let attribute = AttributeDefinition::builder().attribute_name(name);
+    attribute.attribute_type(ScalarAttributeType::S).build().unwrap()
 }
