@@ -31,7 +31,7 @@ fn a_first_sync_of_1000_pieces_reads_the_index_and_not_the_pieces() {
 
 #[test]
 fn a_push_and_a_pull_of_ten_cost_the_same_of_few_and_of_many() {
-    for size in [100, 1_000] {
+    for size in [100, 1_000, 10_000] {
         let mut ledger = Ledger::fill(size);
 
         let (pushed, pulled) = (ledger.push_ten().consumed, ledger.pull_ten().consumed);
