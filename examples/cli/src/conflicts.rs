@@ -81,6 +81,7 @@ fn choose(conflicts: Vec<Conflict>, text: &str) -> Result<Conflict, Problem> {
     let what = "open conflict";
     match meant[..] {
         [one] => Ok(one.clone()),
+        [] if digits.is_empty() => Err(Problem::NoConflict),
         [] => Err(Problem::NotFound { what, text: text.to_owned() }),
         _ => {
             let rows: Vec<_> = meant.iter().map(|one| vec![format!("  {}", one.id)]).collect();

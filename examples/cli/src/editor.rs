@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus};
 use tempfile::NamedTempFile;
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A text that was written in the editor. Its file is removed when this is dropped.
 #[derive(Debug)]
@@ -15,6 +17,9 @@ pub(crate) struct Written {
 }
 
 /// Opens the editor on `text` and waits for its end.
+///
+/// Ctrl-C while it runs is the editor's, which the terminal sends it to as well: an end of this
+/// program would leave the editor behind, and what is written in it.
 ///
 /// `VISUAL` goes before `EDITOR`, and either may have arguments. Editors end a file with a newline;
 /// if the text had none at its end, that one is taken off again.
@@ -40,6 +45,10 @@ pub(crate) fn write(text: &str) -> Result<Written, Problem> {
 
 #[cfg(unix)]
 fn run(editor: &str, file: &NamedTempFile) -> io::Result<ExitStatus> {
+    // Once they are listened for they end nothing any more, until the end of this process; the
+    // editor starts with the usual ones.
+    let _interrupts = signal(SignalKind::interrupt())?;
+    let _quits = signal(SignalKind::quit())?;
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(format!("{editor} \"$1\"")).arg("sh").arg(file.path()).status()
 }

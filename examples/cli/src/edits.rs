@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, label, short};
 use crate::args::{Add, Edit};
-use crate::fields::{LongField, write_field};
+use crate::fields::{LongField, check, write_field};
 use crate::find::{piece, title};
 use crate::problem::Problem;
 use haumana_replica::Replica;
@@ -16,7 +16,8 @@ pub(crate) fn add(replica: &Replica, args: Add) -> Result<Answer, Problem> {
         Some(field) => write_field(field, &Value::Null, &mut fields)?,
         None => None,
     };
-    let id = match (replica.add_piece(fields).map_err(Problem::local), written) {
+    let added = check(&fields).and_then(|()| replica.add_piece(fields).map_err(Problem::local));
+    let id = match (added, written) {
         (Ok(id), _) => id,
         (Err(problem), Some(written)) => return Err(written.unsaved(problem)),
         (Err(problem), None) => return Err(problem),
@@ -40,7 +41,9 @@ pub(crate) fn edit(replica: &Replica, args: Edit) -> Result<Answer, Problem> {
     };
     let names: Vec<String> = fields.keys().cloned().collect();
     if !fields.is_empty() {
-        match (replica.edit(found.key, fields).map_err(Problem::local), written) {
+        let edited =
+            check(&fields).and_then(|()| replica.edit(found.key, fields).map_err(Problem::local));
+        match (edited, written) {
             (Err(problem), Some(written)) => return Err(written.unsaved(problem)),
             (edited, _) => edited?,
         }

@@ -1,9 +1,10 @@
 //! The fields of a piece as flags, files, and texts in an editor.
 
+use crate::answer::label;
 use crate::editor::{self, Written};
 use crate::problem::Problem;
 use clap::{ArgAction, Args, ValueEnum};
-use haumana_sync::record::Value;
+use haumana_sync::record::{FieldError, Value, field_spec};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
@@ -110,6 +111,28 @@ impl FieldFlags {
             }
         }
         Ok(fields)
+    }
+}
+
+/// Says which field cannot hold its value, and why.
+pub(crate) fn check(fields: &Fields) -> Result<(), Problem> {
+    for (name, value) in fields {
+        let what = label(name);
+        match field_spec(name).check(value) {
+            Ok(()) => {}
+            Err(FieldError::TooLarge) => {
+                return Err(Problem::Refused(format!("the {what} is too long")));
+            }
+            Err(FieldError::Invalid) => {
+                return Err(Problem::Refused(format!("the {what} cannot hold this value")));
+            }
+        }
+    }
+    match fields.get("title").and_then(Value::as_text) {
+        Some(title) if title.trim().is_empty() => {
+            Err(Problem::Refused("a piece needs a title".into()))
+        }
+        _ => Ok(()),
     }
 }
 

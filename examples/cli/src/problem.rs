@@ -23,6 +23,8 @@ pub(crate) enum Problem {
     NoDevTokens(String),
     #[error("no {what} matches {text:?}")]
     NotFound { what: &'static str, text: String },
+    #[error("no conflict is open")]
+    NoConflict,
     #[error("the server has no such piece or version; if it is new, run: haumana sync")]
     NotOnServer,
     #[error("more than one {what} matches {text:?}; be more exact:\n{list}")]
@@ -41,7 +43,7 @@ pub(crate) enum Problem {
     Unsaved { problem: Box<Problem>, file: PathBuf },
     #[error("cannot use {0}: {1}")]
     File(PathBuf, io::Error),
-    #[error("cannot use {0}: {1}; is another haumana using this device?")]
+    #[error("cannot use {0}: {1}{hint}", hint = database_hint(.1))]
     Database(PathBuf, String),
     #[error(
         "no server answers at {0}; start one with: cargo run --release, or name another with \
@@ -71,7 +73,7 @@ impl Problem {
             Self::NoToken | Self::NotAToken => ("no_token", 4),
             Self::Exposed(_) => ("token_exposed", 1),
             Self::NoDevTokens(_) => ("no_dev_tokens", 6),
-            Self::NotFound { .. } | Self::NotOnServer => ("not_found", 3),
+            Self::NotFound { .. } | Self::NoConflict | Self::NotOnServer => ("not_found", 3),
             Self::Ambiguous { .. } => ("ambiguous", 3),
             Self::Refused(_) => ("refused", 6),
             Self::Running(_) => ("session_running", 6),
@@ -134,6 +136,11 @@ impl Problem {
             _ => Self::local(error),
         }
     }
+}
+
+/// What may help where the database cannot be used.
+fn database_hint(cause: &str) -> &'static str {
+    if cause.contains("locked") { "; is another haumana using this device?" } else { "" }
 }
 
 /// An error with everything that caused it, on one line.

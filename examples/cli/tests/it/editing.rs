@@ -115,6 +115,22 @@ fn lyrics_are_written_in_the_persons_own_editor() {
 
 #[test]
 #[cfg(unix)]
+fn an_interrupt_while_the_editor_runs_is_the_editors() {
+    let world = World::start();
+    world.devices(&["phone"]);
+    world.ok("phone", &["add", "t"]);
+    let mut command = world.command("phone", &["edit", "t"]);
+    // The parent of the shell that runs the editor is the program.
+    command.env("EDITOR", "kill -INT $PPID; kill -QUIT $PPID; echo written > \"$1\"; true");
+
+    let output = command.output().unwrap();
+
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!("written", show(&world, "t")["lyrics"]);
+}
+
+#[test]
+#[cfg(unix)]
 fn what_was_written_and_cannot_be_saved_is_not_lost() {
     let world = World::start();
     world.devices(&["phone"]);

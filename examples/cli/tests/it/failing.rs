@@ -34,8 +34,11 @@ fn each_failure_says_what_to_do_and_has_its_exit_code() {
         &["edit", "aloha ʻoe", "--title", &"a".repeat(5000)],
         6,
         "refused",
-        "hold",
+        "the title is too long",
     );
+    check(&world, "phone", &["add", " "], 6, "refused", "needs a title");
+    check(&world, "phone", &["edit", "aloha ʻoe", "--title", ""], 6, "refused", "needs a title");
+    check(&world, "phone", &["conflicts", "keep"], 3, "not_found", "no conflict is open");
     check(&world, "phone", &["edit", "aloha ʻoe", "--lyrics-file", "none"], 1, "file", "none");
     world.stop();
     check(&world, "phone", &["sync"], 5, "no_server", "cargo run --release");
