@@ -146,7 +146,7 @@ impl World<'_> {
             ledger.tracks.insert(id, track);
             return Ok(());
         };
-        check_alive(&track, id, pushes)?;
+        check_alive(&track, id, pushes, has_twins)?;
         let was_deleted = !is_new && track.content.is_none();
         let is_blank = is_new || (was_deleted && judge::is_forgotten(&track, setting));
         if !is_blank && created != track.created {
@@ -231,11 +231,17 @@ fn check_deleted(
 }
 
 /// A piece that nobody edited since is deleted by a delete, and comes back by an edit only.
-fn check_alive(track: &Track, id: RecordId, pushes: &[Pushed<'_>]) -> Checked {
+///
+/// Of one name, what one device deletes the other may have edited later.
+fn check_alive(track: &Track, id: RecordId, pushes: &[Pushed<'_>], has_twins: bool) -> Checked {
     let has_set = pushes.iter().any(|pushed| pushed.set().is_some());
     let is_due = |pushed: &Pushed<'_>| {
         let is_current = pushed.push.base == Some(track.k) && track.content.is_some();
-        pushed.deletes() && pushed.taken == Some(true) && is_current && !pushed.is_loose
+        pushed.deletes()
+            && pushed.taken == Some(true)
+            && is_current
+            && !pushed.is_loose
+            && !has_twins
     };
     if !has_set && pushes.iter().any(is_due) {
         return wrong(id, "a delete of the last version did not delete");

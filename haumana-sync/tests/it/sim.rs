@@ -16,7 +16,10 @@ mod runs {
         let make = || Box::<InMemory>::default() as Box<dyn Backend>;
         let seeds = match number("HAUMANA_SIM_SEED") {
             Some(seed) => seed..seed + 1,
-            None => 0..number("HAUMANA_SIM_RUNS").unwrap_or(RUNS),
+            None => {
+                let first = number("HAUMANA_SIM_FIRST").unwrap_or(0);
+                first..first + number("HAUMANA_SIM_RUNS").unwrap_or(RUNS)
+            }
         };
         for seed in seeds {
             check(profile, seed, make).await;

@@ -143,13 +143,15 @@ impl Together<'_> {
             for field in ["lyrics", "notes", "englishTranslation"] {
                 self.set(device, view.key, field, text(&"a".repeat(110_000)));
             }
-            self.overfilled.insert((device, view.key));
+            let account = self.devices[device].account;
+            self.overfilled.insert((device, account, view.key));
         }
     }
 
     /// Its user makes it fit again.
     pub(super) fn shorten(&mut self) {
-        for (device, key) in std::mem::take(&mut self.overfilled) {
+        for (device, account, key) in std::mem::take(&mut self.overfilled) {
+            self.sign_in(device, account);
             let is_there = self.devices[device].replica.get(key).unwrap().is_some();
             for field in ["lyrics", "notes", "englishTranslation"].into_iter().filter(|_| is_there)
             {

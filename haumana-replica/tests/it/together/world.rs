@@ -22,8 +22,8 @@ pub struct Together<'a> {
     pub profile: Profile,
     pub world: World<'a>,
     pub devices: Vec<Device>,
-    /// Pieces that a device made larger than any server takes.
-    pub overfilled: BTreeSet<(usize, Key)>,
+    /// Pieces that a device made larger than any server takes, each with its account.
+    pub overfilled: BTreeSet<(usize, usize, Key)>,
 }
 
 impl<'a> Together<'a> {
