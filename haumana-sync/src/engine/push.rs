@@ -4,7 +4,7 @@ use super::apply::apply;
 use super::bases::needed;
 use super::commit::{Committed, Draft, OldFacts, Stopped, gave_up, inbox_entry};
 use super::edit::{Against, Bases, Change, Edit, Setting};
-use super::meta::{AtVersion, Claim};
+use super::meta::{AtVersion, Claim, Touch};
 use super::push_session::join_push;
 use super::record::PieceRecord;
 use super::takeover::Earlier;
@@ -421,11 +421,36 @@ fn plan_delete(
         return None;
     }
     // Of another life: what it was based on is unknown, so the edits here win.
-    let base = push.base.filter(|base| !record.meta.is_foreign(*base));
-    let base = base.filter(|base| *base <= record.version);
-    let base = base.filter(|_| !is_edited_since(record, device.as_deref(), claim, setting));
+    let is_of_here = |base: Version| base <= record.version && !record.meta.is_foreign(base);
+    let is_late = is_edited_since(record, device.as_deref(), claim, setting);
+    let base = match push.base {
+        _ if is_late => None,
+        Some(base) if !is_of_here(base) => None,
+        base if is_all_of(record, device.as_deref(), base, at) => Some(record.version),
+        base => base,
+    };
     let (seen, claims) = (vec![hash], is_timed.then_some(claim).into_iter().collect());
     Some(Edit { device, base, delete: true, seen, claims, ..Edit::default() })
+}
+
+/// Whether whatever changed since the base is what the device itself edited until it deleted: its
+/// user knew all of that, also where the replies to those edits were lost.
+fn is_all_of(
+    record: &PieceRecord,
+    device: Option<&str>,
+    base: Option<Version>,
+    deleted_at: UnixMillis,
+) -> bool {
+    let meta = &record.meta;
+    let is_known = |touch: &Touch| {
+        let is_own = touch.device.as_deref() == device && touch.claimed_at <= deleted_at;
+        is_own || base.is_some_and(|base| touch.version <= base)
+    };
+    let is_all = is_known(&meta.created) && meta.touched.values().all(is_known);
+    if is_all && base != Some(record.version) {
+        cov_mark::hit!(delete_knows_what_its_device_edited_before);
+    }
+    is_all
 }
 
 /// Whether the piece is deleted, and the device of a change has itself deleted it after that.

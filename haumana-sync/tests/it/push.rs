@@ -275,6 +275,39 @@ async fn an_edit_of_another_device_still_beats_the_delete_and_later_ones_of_the_
 }
 
 #[tokio::test]
+async fn a_delete_covers_what_its_device_edited_before_although_it_never_saw_the_replies() {
+    cov_mark::check!(delete_knows_what_its_device_edited_before);
+    // Who made the piece, who edited it at 3, on which base and when "a" deletes it, and whether it
+    // is gone then.
+    let cases = [
+        ("b", "a", Some(1), 4, true),
+        ("b", "a", Some(1), 3, true),
+        ("a", "a", None, 4, true),
+        ("b", "a", None, 4, false),
+        ("b", "b", Some(1), 4, false),
+        ("a", "b", None, 4, false),
+        ("b", "a", Some(1), 2, false),
+    ];
+    for (maker, editor, base, secs, is_gone) in cases {
+        let server = Server::new();
+        let whole = [("title", text("0")), ("notes", text("n"))];
+        push(&server, maker, set(piece(1), None, 1, &whole)).await;
+        push(&server, editor, set(piece(1), Some(1), 3, &[("title", text("1"))])).await;
+
+        let result = push(&server, "a", delete_at(piece(1), base, secs)).await;
+
+        let case = format!("{maker} {editor} {base:?} {secs}");
+        let outcome = if is_gone { PushOutcome::Applied } else { PushOutcome::Merged };
+        assert_eq!(
+            (outcome, Some(if is_gone { 3 } else { 2 })),
+            (result.outcome, result.version),
+            "{case}"
+        );
+        assert_eq!(is_gone, fields(&server, piece(1)).await.is_none(), "{case}");
+    }
+}
+
+#[tokio::test]
 async fn late_delete_loses_to_the_same_devices_newer_change() {
     cov_mark::check!(late_delete_loses_to_its_devices_newer_change);
     // The second changes nothing, so that the version stays.
