@@ -155,6 +155,19 @@ impl RuntimeApi {
         String::from_utf8_lossy(&output).into_owned()
     }
 
+    /// Returns the output as soon as it `is_there`, or after ten seconds what there is: a function
+    /// prints before it answers, but what it printed may come through its pipe a little later.
+    pub async fn output_once(&self, is_there: impl Fn(&str) -> bool) -> String {
+        let wait = async {
+            while !is_there(&self.output()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        // Who asked finds out by himself that it is not there.
+        let _ = tokio::time::timeout(Duration::from_secs(10), wait).await;
+        self.output()
+    }
+
     /// Returns the process's id while it runs.
     pub async fn process_id(&self) -> Option<u32> {
         self.process.lock().await.as_ref().and_then(Child::id)

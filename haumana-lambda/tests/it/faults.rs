@@ -102,7 +102,8 @@ async fn a_call_that_takes_too_long_is_answered_before_lambda_ends_it() {
     let late = function.invoke(&get("/hang")).await.unwrap();
 
     assert_eq!(503, late["statusCode"]);
-    assert!(function.output().contains("out_of_time"), "the log says why: {}", function.output());
+    let output = function.output_once(|output| output.contains("out_of_time")).await;
+    assert!(output.contains("out_of_time"), "the log says why: {output}");
     assert!(late["multiValueHeaders"]["retry-after"][0].is_string(), "{late}");
     assert!(late["body"].as_str().unwrap().contains("unavailable"), "{late}");
     assert_eq!(200, status(function.invoke(&get("/limits")).await));
@@ -185,18 +186,13 @@ async fn requests_that_were_sent_again_are_in_the_metrics() {
     assert_eq!(vec![2.0, 0.0], metric(&function, "Retries", 2).await);
 }
 
-/// Returns what the first `n` lines of metrics say of `name`; they may come a little after the
-/// answers.
+/// Returns what the first `n` lines of metrics say of `name`.
 async fn metric(function: &RuntimeApi, name: &str, n: usize) -> Vec<f64> {
-    loop {
-        let output = function.output();
+    let found = |output: &str| -> Vec<f64> {
         let lines = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let found: Vec<f64> = lines.filter_map(|line| line[name].as_f64()).take(n).collect();
-        if found.len() == n {
-            return found;
-        }
-        tokio::task::yield_now().await;
-    }
+        lines.filter_map(|line| line[name].as_f64()).take(n).collect()
+    };
+    found(&function.output_once(|output| found(output).len() == n).await)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,7 +207,7 @@ async fn a_throttled_table_gives_503_and_not_a_time_out() {
     assert!(1 < asked.load(Ordering::Relaxed), "it was tried again");
     assert!(function.process_id().await.is_some(), "Lambda did not have to end it");
     // The store gave up by itself: a call that is cut off says `out_of_time`.
-    let output = function.output();
+    let output = function.output_once(|output| output.contains(r#""reason":"store""#)).await;
     assert!(output.contains(r#""reason":"store""#) && !output.contains("out_of_time"), "{output}");
 }
 

@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 
 const ID: &str = "6D9A3B1C-52E4-4F0A-9C1D-7E8F90A1B2C3";
 
-/// Everything that the functions of the API printed for CloudWatch, oldest first.
-fn lines(world: &World, function: &str) -> Vec<Value> {
-    let output = world.functions[function].output();
-    let lines = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line.get("_aws").is_some()).collect()
+/// The `n` lines that a function printed for CloudWatch, or as many as there are, oldest first.
+async fn lines(world: &World, function: &str, n: usize) -> Vec<Value> {
+    let read = |output: &str| -> Vec<Value> {
+        let lines = output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line.get("_aws").is_some()).collect()
+    };
+    read(&world.functions[function].output_once(|output| n <= read(output).len()).await)
 }
 
 #[track_caller]
@@ -41,7 +43,7 @@ async fn each_sync_is_counted_with_what_became_of_it() {
     broken["pieceId"] = json!("no uuid");
     world.post("kai", "/pieces", &sync(&[phone, broken])).await;
 
-    let lines = lines(&world, "sync-pieces-lambda");
+    let lines = lines(&world, "sync-pieces-lambda", 4).await;
     let [push, pull, _, merge] = lines.as_slice() else { panic!("{lines:?}") };
     let nothing = [("Merged", 0.0), ("Conflicts", 0.0), ("Rejected", 0.0), ("Retries", 0.0)];
     check(push, &[("Syncs", 1.0), ("Pushed", 1.0), ("Pulled", 0.0), ("ColdStart", 1.0)]);
@@ -62,7 +64,7 @@ async fn a_call_that_is_no_sync_or_fails_counts_as_none() {
     assert_eq!(200, world.get("kai", "/conflicts").await.0);
     assert_eq!(400, world.post("kai", "/sync", &json!([])).await.0);
 
-    let lines = lines(&world, "sync-lambda");
+    let lines = lines(&world, "sync-lambda", 2).await;
     assert_eq!(2, lines.len(), "{lines:?}");
     for line in lines {
         check(&line, &[("Syncs", 0.0), ("Pushed", 0.0), ("Conflicts", 0.0)]);
@@ -75,7 +77,7 @@ async fn a_line_holds_numbers_and_the_name_of_the_function_and_nothing_else() {
     let body = json!({"pieces": [piece(ID, "kai", "Secret", "Secret")]});
     world.post("kai", "/pieces", &body).await;
 
-    let lines = lines(&world, "sync-pieces-lambda");
+    let lines = lines(&world, "sync-pieces-lambda", 1).await;
 
     let line = lines[0].as_object().unwrap();
     let metric = &line["_aws"]["CloudWatchMetrics"][0];

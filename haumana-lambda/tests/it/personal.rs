@@ -105,6 +105,8 @@ async fn nothing_that_is_private_is_ever_printed() {
     }
 
     assert!(13 <= calls.len() && 13 <= n_succeeded, "{n_succeeded} of {}", calls.len());
+    let pieces = &world.functions["sync-pieces-lambda"];
+    pieces.output_once(|output| output.contains("\"Syncs\":1")).await;
     let output = world.output();
     assert!(output.contains("\"Syncs\":1"), "metrics are printed: {output}");
     assert!(output.contains("\"Function\":\"test-"), "under the deployed name: {output}");
