@@ -26,6 +26,7 @@ mod inbox_page;
 mod meta;
 mod pull;
 mod push;
+mod push_delete;
 mod push_session;
 mod record;
 mod sessions;
