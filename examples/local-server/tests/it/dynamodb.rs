@@ -34,5 +34,9 @@ fn what_one_server_takes_another_on_the_same_tables_delivers() {
 fn dynamodb_without_credentials_is_refused() {
     let folder = tempfile::tempdir().unwrap();
 
-    does_not_start(folder.path(), &["--store", "dynamodb"], "AWS_ACCESS_KEY_ID");
+    does_not_start(
+        folder.path(),
+        &["--listen", "127.0.0.1:0", "--store", "dynamodb"],
+        "AWS_ACCESS_KEY_ID",
+    );
 }
