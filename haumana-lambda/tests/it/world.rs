@@ -11,22 +11,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The programs of this build, or those in the folder that the variable names, each as
-/// `<name>/bootstrap`: `.ci/lambda` runs these tests on what is deployed.
+/// `<name>/bootstrap`: `.ci/lambda` runs these tests on what is deployed. `faulty`, which panics and
+/// hangs when it is told to, is deployed nowhere and always of this build.
 pub(crate) fn program(name: &str) -> PathBuf {
-    match std::env::var_os("HAUMANA_LAMBDA_FOLDER") {
-        Some(folder) => Path::new(&folder).join(name).join("bootstrap"),
-        None => match name {
-            "sync-pieces-lambda" => env!("CARGO_BIN_EXE_sync-pieces-lambda").into(),
-            "sync-sessions-lambda" => env!("CARGO_BIN_EXE_sync-sessions-lambda").into(),
-            "sync-lambda" => env!("CARGO_BIN_EXE_sync-lambda").into(),
-            "auth-sync-lambda" => env!("CARGO_BIN_EXE_auth-sync-lambda").into(),
-            "google-token-authorizer" => env!("CARGO_BIN_EXE_google-token-authorizer").into(),
-            // Examples are built beside the programs when tests are.
-            "faulty" => Path::new(env!("CARGO_BIN_EXE_sync-lambda"))
-                .with_file_name("examples")
-                .join("faulty"),
-            _ => panic!("there is no function {name}"),
-        },
+    match (std::env::var_os("HAUMANA_LAMBDA_FOLDER"), name) {
+        // Examples are built beside the programs when tests are.
+        (_, "faulty") => {
+            Path::new(env!("CARGO_BIN_EXE_sync-lambda")).with_file_name("examples").join("faulty")
+        }
+        (Some(folder), _) => Path::new(&folder).join(name).join("bootstrap"),
+        (None, "sync-pieces-lambda") => env!("CARGO_BIN_EXE_sync-pieces-lambda").into(),
+        (None, "sync-sessions-lambda") => env!("CARGO_BIN_EXE_sync-sessions-lambda").into(),
+        (None, "sync-lambda") => env!("CARGO_BIN_EXE_sync-lambda").into(),
+        (None, "auth-sync-lambda") => env!("CARGO_BIN_EXE_auth-sync-lambda").into(),
+        (None, "google-token-authorizer") => env!("CARGO_BIN_EXE_google-token-authorizer").into(),
+        (None, _) => panic!("there is no function {name}"),
     }
 }
 
