@@ -46,7 +46,7 @@ impl Known {
     }
 
     fn note(&mut self, envelope: Envelope) {
-        self.entries.insert(envelope.key.id, index_entry(&envelope));
+        self.entries.insert(envelope.key.id, IndexEntry::of(&envelope));
         self.envelopes.insert(envelope.key.id, envelope);
     }
 
@@ -136,7 +136,7 @@ impl Engine {
             if in_request.contains(&envelope.key.id) {
                 known.note(envelope);
             } else {
-                known.entries.insert(envelope.key.id, index_entry(&envelope));
+                known.entries.insert(envelope.key.id, IndexEntry::of(&envelope));
                 changed.push(envelope);
             }
         }
@@ -199,16 +199,5 @@ impl AppSync<'_> {
         let n_made = self.pushed.iter().filter(|push| !push.version.is_issued()).count() as u64;
         self.operation != Operation::Download
             && n_made <= ENTRIES_PER_RECORD.max(head.records / ENTRIES_PER_RECORD)
-    }
-}
-
-fn index_entry(envelope: &Envelope) -> IndexEntry {
-    IndexEntry {
-        id: envelope.key.id,
-        version: envelope.version,
-        stamp: envelope.stamp,
-        deleted: envelope.deleted,
-        size_bytes: u32::try_from(envelope.content.len()).unwrap_or(u32::MAX),
-        hash: envelope.hash,
     }
 }

@@ -356,7 +356,7 @@ impl<'a> AppSync<'a> {
 
     fn refuse(&mut self, at: usize, refusal: Refusal) {
         let message = match refusal {
-            Refusal::QuotaExceeded => "there is no room left for this user",
+            Refusal::QuotaExceeded => refusal.message(),
             Refusal::TooLarge => "the piece is too large",
             _ => "the piece cannot be taken",
         };

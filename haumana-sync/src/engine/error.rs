@@ -1,8 +1,7 @@
 //! Why a call of the engine failed as a whole.
 
 use crate::store;
-
-const NO_ROOM: &str = "there is no room left for this user";
+use crate::wire::Refusal;
 
 /// What the caller can do about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +58,7 @@ impl Error {
     }
 
     pub(crate) fn no_room() -> Self {
-        Self::new(ErrorKind::Invalid, NO_ROOM)
+        Self::new(ErrorKind::Invalid, Refusal::QuotaExceeded.message())
     }
 
     pub(crate) fn contended() -> Self {
@@ -72,7 +71,7 @@ impl From<store::Error> for Error {
         let (kind, what) = match error.kind() {
             store::ErrorKind::Corrupt => (ErrorKind::Internal, "the store found broken data"),
             store::ErrorKind::TooLarge => (ErrorKind::Internal, "a commit was too large"),
-            store::ErrorKind::Full => (ErrorKind::Invalid, NO_ROOM),
+            store::ErrorKind::Full => (ErrorKind::Invalid, Refusal::QuotaExceeded.message()),
             _ => (ErrorKind::Unavailable, "the store is not available"),
         };
         Self { kind, what, source: Some(error) }

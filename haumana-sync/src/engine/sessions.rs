@@ -218,8 +218,8 @@ struct SessionRound {
 impl SessionRound {
     fn refuse(&mut self, at: usize, id: RecordId) -> Rejected {
         self.done.insert(at);
-        let message = "there is no room left for this user".to_owned();
-        Rejected { id: id.to_string(), refusal: Refusal::QuotaExceeded, message }
+        let refusal = Refusal::QuotaExceeded;
+        Rejected { id: id.to_string(), refusal, message: refusal.message().to_owned() }
     }
 
     fn accept(&mut self, at: usize, id: RecordId) {

@@ -77,7 +77,7 @@ impl Store for MemoryStore {
     async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
         let list = |partition: &Partition| {
             let of_kind = partition.records.values().filter(|record| record.key.kind == kind);
-            of_kind.map(index_entry).collect()
+            of_kind.map(IndexEntry::of).collect()
         };
         Ok(self.with(user, list))
     }
@@ -201,16 +201,5 @@ fn cut_between_versions(entries: &mut Vec<&HistoryEntry>, limit: usize) {
     let whole = entries.iter().filter(|entry| entry.key.version != split).count();
     if whole != 0 {
         entries.truncate(whole);
-    }
-}
-
-fn index_entry(record: &Envelope) -> IndexEntry {
-    IndexEntry {
-        id: record.key.id,
-        version: record.version,
-        stamp: record.stamp,
-        deleted: record.deleted,
-        size_bytes: u32::try_from(record.content.len()).unwrap_or(u32::MAX),
-        hash: record.hash,
     }
 }

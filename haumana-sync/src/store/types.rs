@@ -140,6 +140,20 @@ pub struct IndexEntry {
     pub hash: Digest,
 }
 
+impl IndexEntry {
+    /// Returns the entry of a record.
+    pub fn of(record: &Envelope) -> Self {
+        Self {
+            id: record.key.id,
+            version: record.version,
+            stamp: record.stamp,
+            deleted: record.deleted,
+            size_bytes: u32::try_from(record.content.len()).unwrap_or(u32::MAX),
+            hash: record.hash,
+        }
+    }
+}
+
 /// A place in a user's stream: everything up to and including this record of this revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
