@@ -112,6 +112,7 @@ fn encode(head: &Head) -> Vec<(&'static str, AttributeValue)> {
         ("_state", AttributeValue::S(state.to_owned())),
         ("_erasedAt", head.erased_at.map_or(AttributeValue::Null(true), |at| n(at.0))),
         ("_purgedAt", n(head.purged_at.0)),
+        ("_notes", AttributeValue::S(head.notes.clone())),
     ]
 }
 
@@ -134,6 +135,8 @@ pub(crate) fn decode(item: &Item) -> Result<StoredHead, Bad> {
             _ => Some(UnixMillis(number(item, "_erasedAt")?)),
         },
         purged_at: UnixMillis(number(item, "_purgedAt")?),
+        // Heads of version 0.1 have none.
+        notes: text(item, "_notes").unwrap_or_default().to_owned(),
     };
     let recent = RECENT.iter().filter_map(|name| Recent::decode(bytes(item, name).ok()?));
     let last_in = LAST_IN.map(|name| number(item, name).ok().map(Revision));

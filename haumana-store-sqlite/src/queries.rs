@@ -13,7 +13,7 @@ const PAGE_BYTES: usize = 32 << 20;
 
 const HEAD: &str = "
     SELECT epoch, revision, stamp, generation, versions, content, records, bytes, max_version,
-           commit_id, state, erased_at, purged_at, user
+           commit_id, state, erased_at, purged_at, notes, user
     FROM heads WHERE subject = ?1";
 
 const USER: &str = "SELECT user FROM heads WHERE subject = ?1";
@@ -61,7 +61,7 @@ pub(crate) fn user_and_head(
     user: &UserId,
 ) -> rusqlite::Result<Option<(i64, Head)>> {
     let mut statement = connection.prepare_cached(HEAD)?;
-    statement.query_row([user.as_str()], |row| Ok((row.get(13)?, rows::head(row)?))).optional()
+    statement.query_row([user.as_str()], |row| Ok((row.get(14)?, rows::head(row)?))).optional()
 }
 
 /// Reads the number that stands for the user in the tables.

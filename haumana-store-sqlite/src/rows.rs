@@ -26,6 +26,7 @@ pub(crate) fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
         state: state(row, 10)?,
         erased_at: row.get::<_, Option<i64>>(11)?.map(UnixMillis),
         purged_at: UnixMillis(row.get(12)?),
+        notes: row.get(13)?,
     })
 }
 

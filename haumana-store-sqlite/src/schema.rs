@@ -10,7 +10,7 @@ const APPLICATION_ID: i64 = 0x6861_756d;
 /// The steps from an empty file to today's tables, one per schema version.
 ///
 /// INVARIANT: a step that was released is never edited; changes are new steps at the end.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// - `heads` interns users: the other tables name them by a small number.
 /// - `records` is narrow, so that the index of a repertoire is read without its content.
@@ -74,6 +74,9 @@ const VERSION_1: &str = "
     CREATE UNIQUE INDEX history_keys ON history (user, kind, id, version DESC, side);
     CREATE INDEX history_times ON history (user, at);
 ";
+
+/// `notes` is what the engine notes about a whole account.
+const VERSION_2: &str = "ALTER TABLE heads ADD COLUMN notes TEXT NOT NULL DEFAULT ''";
 
 /// Checks that the file is ours or empty, without changing it.
 pub(crate) fn check_ours(connection: &Connection, path: &Path) -> Result<(), OpenError> {
@@ -171,7 +174,10 @@ mod tests {
         users.map(Result::unwrap).collect()
     }
 
-    const ONE_HEAD: &str = "INSERT INTO heads VALUES
+    const ONE_HEAD: &str = "INSERT INTO heads
+        (user, subject, epoch, revision, stamp, generation, versions, content, records, bytes,
+         max_version, commit_id, state, erased_at, purged_at)
+        VALUES
         (1, 'kai', 1, 1, 1, 1, x'00', x'00', 0, 0, 0, x'00', 0, NULL, 0)";
 
     #[test]

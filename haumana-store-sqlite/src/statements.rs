@@ -17,14 +17,15 @@ pub(crate) enum Outcome {
 
 const INSERT_HEAD: &str = "
     INSERT INTO heads (epoch, revision, stamp, generation, versions, content, records, bytes,
-                       max_version, commit_id, state, erased_at, purged_at, subject)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+                       max_version, commit_id, state, erased_at, purged_at, notes,
+                       subject)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 const UPDATE_HEAD: &str = "
     UPDATE heads SET epoch = ?1, revision = ?2, stamp = ?3, generation = ?4, versions = ?5,
                      content = ?6, records = ?7, bytes = ?8, max_version = ?9, commit_id = ?10,
-                     state = ?11, erased_at = ?12, purged_at = ?13
-    WHERE subject = ?14";
+                     state = ?11, erased_at = ?12, purged_at = ?13, notes = ?14
+    WHERE subject = ?15";
 
 const FIND_BODY: &str = "SELECT body FROM records WHERE user = ?1 AND kind = ?2 AND id = ?3";
 
@@ -96,6 +97,7 @@ fn put_head(
         rows::state_number(head.state),
         head.erased_at.map(|at| at.0),
         head.purged_at.0,
+        head.notes,
         user.as_str(),
     ])?;
     Ok(())

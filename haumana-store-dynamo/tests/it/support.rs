@@ -43,6 +43,7 @@ pub fn batch(before: Option<&Head>, commit: u128, mut records: Vec<Envelope>) ->
         state: HeadState::Active,
         erased_at: None,
         purged_at: UnixMillis(1_750_000_000_000),
+        notes: String::new(),
     };
     Batch { head, records, history: Vec::new() }
 }

@@ -99,6 +99,7 @@ pub fn batch(before: Option<&Head>, numbers: Range<u128>, text: &str) -> Batch {
         state: HeadState::Active,
         erased_at: None,
         purged_at: UnixMillis(0),
+        notes: String::new(),
     };
     let records = numbers.map(|number| record(number, revision, text)).collect();
     Batch { head, records, history: Vec::new() }

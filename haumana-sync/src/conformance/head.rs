@@ -24,6 +24,7 @@ pub async fn the_head_is_exactly_what_the_last_commit_wrote(store: &dyn Store) {
         generation: Generation(0),
         commit: CommitId(0),
         purged_at: UnixMillis(-1),
+        notes: String::new(),
         ..next_batch(None, Vec::new(), Vec::new()).head
     };
     let large = |revision: Revision| Head {
@@ -40,6 +41,7 @@ pub async fn the_head_is_exactly_what_the_last_commit_wrote(store: &dyn Store) {
         state: HeadState::Erasing,
         erased_at: Some(UnixMillis(i64::MIN)),
         purged_at: UnixMillis(i64::MAX),
+        notes: "\u{0}\"ʻokina\"\n".repeat(500),
     };
     let mut before = None;
 

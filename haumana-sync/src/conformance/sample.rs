@@ -94,6 +94,7 @@ pub(super) fn stamped_batch(
         state: HeadState::Active,
         erased_at: None,
         purged_at: UnixMillis(0),
+        notes: format!("notes of revision {}", revision.0),
     };
     Batch { head, records, history }
 }

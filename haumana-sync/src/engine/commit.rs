@@ -290,6 +290,7 @@ impl Engine {
             state: HeadState::Active,
             erased_at: None,
             purged_at: now,
+            notes: String::new(),
         }
     }
 }

@@ -24,6 +24,8 @@ mod import_read;
 mod inbox;
 mod inbox_page;
 mod meta;
+#[allow(dead_code)] // Filled in the next commits.
+mod notes;
 mod pull;
 mod push;
 mod push_delete;

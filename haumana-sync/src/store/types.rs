@@ -82,6 +82,9 @@ pub struct Head {
     pub erased_at: Option<UnixMillis>,
     /// When history past its retention was last purged.
     pub purged_at: UnixMillis,
+    /// What the engine notes about the whole account: small, and a store does not interpret it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub notes: String,
 }
 
 impl Head {
