@@ -34,8 +34,15 @@ pub const CURSOR_BYTES: usize = 256;
 pub const VERSION: u32 = (1 << 21) - 1;
 /// The largest version that a push may name: room is left above it to raise k many times.
 pub const VERSION_CLAIMED: u32 = VERSION - (1 << 17);
-/// Versions skipped when content of another life of the server is met; see ADR 0005.
+/// The least number of versions skipped when content of another life of the server is met; see
+/// ADR 0005.
 pub const VERSION_LEAP: u32 = 1024;
+/// Up to so many more are skipped, by chance: two lives that began with one backup give the same
+/// version of one record twice in about one case of this number for each version they make.
+pub const VERSION_LEAP_CHANCE: u32 = 1 << 15;
+/// How far above what the server has a number may be that a phone names: the leaps of several
+/// lives. Anything above was never given.
+pub const VERSION_AHEAD: u32 = 1 << 18;
 /// Pushes from phones that one record remembers; the oldest are forgotten first.
 pub const RECEIPTS: usize = 512;
 /// Earlier values of one field that one record remembers by hash.

@@ -3,82 +3,107 @@
 //! Everything is decided from what is kept beside the current version; only a text that both
 //! sides changed needs the base's content, and that is read by whoever applies the edit.
 
+use super::app_base::{
+    AppBase, Deliveries, Standing, base_hash, delivery, differs, is_changed_by, is_in_form,
+    is_returned, is_telling, n_switched, named_base, order, standing,
+};
+use super::app_stale::stale_form;
 use super::edit::{Against, Change, Edit, ReceiptDraft, Setting, Stale};
 use super::meta::{AtVersion, Receipt};
 use super::record::PieceRecord;
 use crate::merge::Reason;
-use crate::record::{FieldClass, FieldSpec, PIECE_FIELDS, Value, field_spec};
+use crate::record::{PIECE_FIELDS, Value};
 use crate::store::{HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::app::AppPiece;
 use std::collections::BTreeSet;
 
-/// Marks receipts of copies from before this server: they tell exact repeats and nothing else.
-const LEGACY: u64 = u64::MAX;
-
-/// The base of a push.
-#[derive(Clone, Copy, Debug)]
-enum AppBase<'a> {
-    /// An earlier push of the same device, whose reply it never saw.
-    Receipt(&'a Receipt),
-    /// A version that it was given.
-    Version(Version),
-    /// None that this life of the server knows.
-    Unknown,
-}
-
 /// Returns the edit that `push` is; `None` if it changes nothing.
-pub fn plan(record: Option<&PieceRecord>, push: &AppPiece, setting: Setting) -> Option<Edit> {
+pub fn plan(
+    record: Option<&PieceRecord>,
+    push: &AppPiece,
+    deliveries: Deliveries<'_>,
+    setting: Setting,
+) -> Option<Edit> {
     let times = Times::of(push, setting);
     let Some(record) = record else {
         return Some(creation(push, times));
     };
-    let draft = draft(push);
-    let repeat = |old: &&Receipt| {
-        old.delivery == draft.delivery && old.order == draft.order && old.hash == draft.hash
-    };
-    let retained = || record.meta.receipts.iter().filter(|old| setting.oldest <= old.at);
-    if retained().any(|old| repeat(&old)) {
-        cov_mark::hit!(exact_repeat_changes_nothing);
-        return None;
-    }
-    let latest =
-        retained().filter(|old| old.delivery == draft.delivery).max_by_key(|old| old.order);
-    match latest.filter(|_| draft.delivery != LEGACY) {
-        Some(latest) if draft.order < latest.order => {
+    match standing(record, push, deliveries, setting) {
+        Standing::Repeat => None,
+        Standing::Older(latest) => {
             cov_mark::hit!(older_push_changes_nothing);
-            let is_seen = retained().any(|old| old.hash == draft.hash);
+            let hash = push.digest.short();
+            let mut retained = record.meta.receipts.iter().filter(|old| setting.oldest <= old.at);
+            let is_seen = retained.any(|old| old.hash == hash);
             if is_seen { None } else { outdated(record, push, latest, times, setting) }
         }
-        Some(latest) => {
-            cov_mark::hit!(base_is_the_push_whose_reply_was_lost);
-            against_base(record, push, AppBase::Receipt(latest), times, setting)
+        Standing::After(receipt) => {
+            against_base(record, push, AppBase::Receipt(receipt), times, setting)
         }
-        None => first_push(record, push, times, setting),
+        Standing::Uncertain(receipt) => uncertain(record, push, receipt, times, setting),
+        Standing::First | Standing::Copy => first_push(record, push, times, setting),
     }
 }
 
-/// The version that an unchanged copy of a deleted piece is acknowledged as: the one it is a copy of.
-/// Under the tombstone's number it would count as an edit when it comes again.
-pub fn copy_of(record: &PieceRecord, push: &AppPiece, setting: Setting) -> Version {
-    let draft = draft(push);
-    let of_delivery = record.meta.receipts.iter().filter(|old| {
-        setting.oldest <= old.at && old.delivery == draft.delivery && draft.delivery != LEGACY
+/// The edit of a phone that has not seen the reply to `receipt`, or of a copy of that phone: nobody
+/// can know. What either of them meant stands in the record or in the inbox.
+fn uncertain(
+    record: &PieceRecord,
+    push: &AppPiece,
+    receipt: &Receipt,
+    times: Times,
+    setting: Setting,
+) -> Option<Edit> {
+    let Some(named) = named_base(record, push, setting) else {
+        return against_base(record, push, AppBase::Receipt(receipt), times, setting);
+    };
+    let names = push.piece.names().filter(|name| push.touches(name));
+    let (returned, others): (Vec<&str>, Vec<&str>) =
+        names.partition(|name| is_returned(record, push, receipt, named, name));
+    let is_text_returned = returned.iter().any(|name| is_telling(name));
+    let is_edited = others.iter().any(|name| {
+        base_hash(record, named, name).is_none_or(|hash| differs(name, &push.piece.get(name), hash))
     });
-    let named = push.version.version();
-    let of_no_version = record.version;
-    match of_delivery.max_by_key(|old| old.order) {
-        Some(latest) if latest.diverged.is_empty() => latest.version,
-        Some(_) => of_no_version,
-        None if push.version.is_issued() => {
-            let is_known = named <= record.version && !record.meta.is_foreign(named);
-            if is_known { named } else { of_no_version }
-        }
-        None => {
-            let likeliest = likeliest_version(record, push, setting);
-            if distance(record, push, likeliest) == 0 { likeliest } else { of_no_version }
-        }
+    let steps = push.version.steps().saturating_sub(receipt.order.0);
+    let is_practised = n_switched(record, push, receipt) < steps;
+    if is_text_returned && (is_edited || is_practised) {
+        // Nobody takes all of it back by hand and goes on editing: most likely it is a copy.
+        cov_mark::hit!(uncertain_push_leaves_what_it_may_not_have_known);
+        return beside(record, push, named, &returned, times, setting);
     }
+    cov_mark::hit!(uncertain_push_replaces_what_it_may_have_known);
+    let mut edit = against_base(record, push, AppBase::Receipt(receipt), times, setting)?;
+    for change in &mut edit.changes {
+        change.is_doubtful = is_changed_by(record, receipt, named, &change.name);
+    }
+    Some(edit)
+}
+
+/// The edit of a copy, with what it returns as values that lose.
+fn beside(
+    record: &PieceRecord,
+    push: &AppPiece,
+    named: AppBase<'_>,
+    returned: &[&str],
+    times: Times,
+    setting: Setting,
+) -> Option<Edit> {
+    let noted =
+        || Edit { whole: Some(push.piece.clone()), receipt: Some(draft(push)), ..Edit::default() };
+    let mut edit = against_base(record, push, named, times, setting).unwrap_or_else(noted);
+    for change in &mut edit.changes {
+        change.is_doubtful = true;
+    }
+    edit.changes.extend(returned.iter().map(|name| Change {
+        name: (*name).to_owned(),
+        value: push.piece.get(name),
+        edited_at: times.edited_at,
+        claimed_at: times.claimed_at,
+        against: Against::Outdated,
+        is_doubtful: true,
+    }));
+    Some(edit)
 }
 
 /// A push that comes after a newer one of its device changes nothing. What it says and nobody has
@@ -104,10 +129,9 @@ fn outdated(
 
 /// Whether the field has or had this value, as far as is remembered.
 fn has_had(record: &PieceRecord, name: &str, value: &Value) -> bool {
-    let spec = field_spec(name);
     let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
     let mut hashes = past.iter().map(|past| past.hash).chain([record.app_hash(name)]);
-    hashes.any(|hash| !differs(&spec, value, hash))
+    hashes.any(|hash| !differs(name, value, hash))
 }
 
 #[derive(Clone, Copy)]
@@ -166,14 +190,11 @@ fn is_written_before(a: (u64, i64), b: (u64, i64)) -> bool {
 }
 
 fn draft(push: &AppPiece) -> ReceiptDraft {
-    let is_legacy = !push.version.is_issued() && push.was_synced;
-    // Without the flag `modifiedAt` is the server's own time, which a phone whose clock is behind
-    // does not reach; and within one delivery the flag is only ever set.
-    let claimed_ms = push.modified_at.filter(|_| push.flagged).map_or(i64::MIN, |at| at.0);
     ReceiptDraft {
-        delivery: if is_legacy { LEGACY } else { push.version.delivery() },
-        order: (push.version.steps(), claimed_ms),
+        delivery: delivery(push),
+        order: order(push),
         hash: push.digest.short(),
+        answer: None,
     }
 }
 
@@ -200,7 +221,9 @@ fn first_push(
     setting: Setting,
 ) -> Option<Edit> {
     let named = push.version.version();
-    if push.version.is_issued() && (record.version < named || record.meta.is_foreign(named)) {
+    let is_foreign =
+        record.version < named || record.meta.is_foreign(named) || setting.is_of_life_before(named);
+    if push.version.is_issued() && is_foreign {
         cov_mark::hit!(base_is_of_another_life);
         let edit = against_base(record, push, AppBase::Unknown, times, setting);
         let mut edit = edit.unwrap_or_else(|| Edit {
@@ -213,13 +236,11 @@ fn first_push(
         edit.above = (record.version < named).then_some(named);
         return (edit.above.is_some() || !edit.changes.is_empty()).then_some(edit);
     }
-    let base = if push.version.is_issued() {
-        AppBase::Version(named)
-    } else if push.was_synced {
+    let base = if !push.version.is_issued() && push.was_synced {
         cov_mark::hit!(base_is_guessed_for_a_copy_from_before);
         AppBase::Version(likeliest_version(record, push, setting))
     } else {
-        AppBase::Unknown
+        named_base(record, push, setting).unwrap_or(AppBase::Unknown)
     };
     against_base(record, push, base, times, setting)
 }
@@ -246,16 +267,18 @@ fn against_base(
     let mut changes = Vec::new();
     for (name, against) in changed {
         let value = push.piece.get(&name);
-        let old_text = || older_text(record, push, &name, held_version(push, base)?, setting);
         // Each old text is measured against a version that had it.
-        let form =
-            form.map(|form| old_text().map_or(form, |(first, last)| form.clamp(first, last)));
-        let against = match form.filter(|_| is_in_form(&name)) {
+        let form = form.filter(|_| is_in_form(&name));
+        let form = form.map(|form| form.of_field(record, push, &name, base, setting));
+        let against = match form {
             None => Some(against),
-            Some(version) => moved(record, push, &name, AppBase::Version(version), setting),
+            Some(form) => moved(record, push, &name, form.base(), setting),
         };
         match (against, form) {
-            (None, Some(version)) => stale.push(Stale { name, value, version }),
+            (None, Some(form)) => {
+                let (version, side) = (form.version(), form.side(record, &name));
+                stale.push(Stale { name, value, version, side });
+            }
             (None, None) => {}
             (Some(against), _) => changes.push(Change {
                 name,
@@ -263,6 +286,7 @@ fn against_base(
                 edited_at: times.edited_at,
                 claimed_at: times.claimed_at,
                 against,
+                is_doubtful: false,
             }),
         }
     }
@@ -307,16 +331,15 @@ fn moved(
     base: AppBase<'_>,
     setting: Setting,
 ) -> Option<Against> {
-    let spec = field_spec(name);
     let value = push.piece.get(name);
     let version = match base {
         AppBase::Unknown => {
-            return differs(&spec, &value, record.app_hash(name))
+            return differs(name, &value, record.app_hash(name))
                 .then(|| Against::Moved(Vec::new()));
         }
         AppBase::Receipt(receipt) => {
             if let Some(hash) = receipt.diverged.get(name) {
-                return differs(&spec, &value, *hash).then(|| diverged(record, receipt, name));
+                return differs(name, &value, *hash).then(|| diverged(record, receipt, name));
             }
             receipt.version
         }
@@ -324,22 +347,16 @@ fn moved(
     };
     match record.meta.at_version(name, version) {
         AtVersion::Current => {
-            differs(&spec, &value, record.app_hash(name)).then_some(Against::Unmoved)
+            differs(name, &value, record.app_hash(name)).then_some(Against::Unmoved)
         }
-        AtVersion::Past { hash, until, last_version } => differs(&spec, &value, hash).then(|| {
+        AtVersion::Past { hash, until, last_version } => differs(name, &value, hash).then(|| {
             if until < setting.oldest {
                 return Against::Gone;
             }
             Against::Moved(vec![version_key(record, last_version)])
         }),
-        AtVersion::Unknown => {
-            differs(&spec, &value, record.app_hash(name)).then_some(Against::Gone)
-        }
+        AtVersion::Unknown => differs(name, &value, record.app_hash(name)).then_some(Against::Gone),
     }
-}
-
-fn differs(spec: &FieldSpec, pushed: &Value, base: u64) -> bool {
-    !spec.app_unchanged(pushed, base)
 }
 
 /// Where the result of the earlier push was not what it had pushed. What it had pushed is in the
@@ -391,75 +408,8 @@ fn version_key(record: &PieceRecord, version: Version) -> HistoryKey {
     HistoryKey { key: record.key(), version, side: 0 }
 }
 
-/// Whether the app's form saves the field, whoever meant to change it.
-fn is_in_form(name: &str) -> bool {
-    matches!(field_spec(name).class, FieldClass::Short | FieldClass::Long)
-}
-
-/// Finds the version on which a form was opened that was saved only after a sync had brought a
-/// newer one: a long text is what it was before the base.
-fn stale_form(
-    record: &PieceRecord,
-    push: &AppPiece,
-    base: AppBase<'_>,
-    changed: &[(String, Against)],
-    setting: Setting,
-) -> Option<Version> {
-    let base = held_version(push, base)?;
-    // The form was opened on a version that had all of its old texts, if there is one.
-    let old_texts =
-        changed.iter().filter_map(|(name, _)| older_text(record, push, name, base, setting));
-    let (first, last) = old_texts.reduce(|common, range| {
-        let both = (common.0.max(range.0), common.1.min(range.1));
-        if both.0 <= both.1 { both } else { common }
-    })?;
-    let versions = record_versions(record).into_iter().filter(|v| first < *v && *v <= last);
-    // Ties go to the newest: a form is rarely open for long.
-    let candidates = versions.chain([first]);
-    // The last version that held the text is retained as long as the text is.
-    let candidates = candidates.filter(|version| is_retained(record, *version, setting));
-    candidates
-        .chain([last])
-        .min_by_key(|version| (distance(record, push, *version), u32::MAX - version))
-}
-
-/// The version that the phone held when the form was saved. It names the one that a sync brought
-/// last, which may be after the form was opened.
-fn held_version(push: &AppPiece, base: AppBase<'_>) -> Option<Version> {
-    match base {
-        AppBase::Version(version) => Some(version),
-        AppBase::Receipt(_) if push.version.is_issued() => Some(push.version.version()),
-        AppBase::Receipt(_) | AppBase::Unknown => None,
-    }
-}
-
-/// The versions, first and last, that had the long text of `push` before `base` had another.
-fn older_text(
-    record: &PieceRecord,
-    push: &AppPiece,
-    name: &str,
-    base: Version,
-    setting: Setting,
-) -> Option<(Version, Version)> {
-    let spec = field_spec(name);
-    let value = push.piece.get(name);
-    let has_text = value.as_text().is_some_and(|text| !text.trim().is_empty());
-    if spec.class != FieldClass::Long || !has_text {
-        return None;
-    }
-    let past = record.meta.past.get(name)?;
-    let hash = spec.app_hash(&value);
-    let ends = past.iter().skip(1).map(|next| next.version);
-    let ends = ends.chain([record.meta.touch(name).version]);
-    let older = past
-        .iter()
-        .zip(ends)
-        .filter(|(past, end)| past.hash == hash && *end <= base && setting.oldest <= past.until);
-    older.last().map(|(past, end)| (past.version, end.saturating_sub(1)))
-}
-
 /// The version that differs from `push` in the fewest fields, ties to the oldest.
-fn likeliest_version(record: &PieceRecord, push: &AppPiece, setting: Setting) -> Version {
+pub fn likeliest_version(record: &PieceRecord, push: &AppPiece, setting: Setting) -> Version {
     let versions = record_versions(record).into_iter();
     versions
         .filter(|version| is_retained(record, *version, setting))
@@ -468,7 +418,7 @@ fn likeliest_version(record: &PieceRecord, push: &AppPiece, setting: Setting) ->
 }
 
 /// Whether the whole content of a version is still within its retention.
-fn is_retained(record: &PieceRecord, version: Version, setting: Setting) -> bool {
+pub fn is_retained(record: &PieceRecord, version: Version, setting: Setting) -> bool {
     PIECE_FIELDS.iter().all(|spec| match record.meta.at_version(spec.name, version) {
         AtVersion::Current => true,
         AtVersion::Past { until, .. } => setting.oldest <= until,
@@ -477,7 +427,7 @@ fn is_retained(record: &PieceRecord, version: Version, setting: Setting) -> bool
 }
 
 /// The versions at which any field changed.
-fn record_versions(record: &PieceRecord) -> BTreeSet<Version> {
+pub fn record_versions(record: &PieceRecord) -> BTreeSet<Version> {
     let meta = &record.meta;
     let past = meta.past.values().flatten().map(|past| past.version);
     let touched = meta.touched.values().map(|touch| touch.version);
@@ -485,12 +435,12 @@ fn record_versions(record: &PieceRecord) -> BTreeSet<Version> {
 }
 
 /// In how many fields `push` differs from a version.
-fn distance(record: &PieceRecord, push: &AppPiece, version: Version) -> usize {
+pub fn distance(record: &PieceRecord, push: &AppPiece, version: Version) -> usize {
     let differs_at = |name: &&str| {
-        let (spec, value) = (field_spec(name), push.piece.get(name));
+        let value = push.piece.get(name);
         match record.meta.at_version(name, version) {
-            AtVersion::Current => differs(&spec, &value, record.app_hash(name)),
-            AtVersion::Past { hash, .. } => differs(&spec, &value, hash),
+            AtVersion::Current => differs(name, &value, record.app_hash(name)),
+            AtVersion::Past { hash, .. } => differs(name, &value, hash),
             AtVersion::Unknown => true,
         }
     };

@@ -114,12 +114,10 @@ impl Engine {
         let piece = PieceOut {
             id: envelope.key.id,
             content,
-            version: self.issue(
-                envelope,
-                outcome.copy_of.unwrap_or(envelope.version),
-                Some(push.version),
-                differs,
-            ),
+            version: outcome.number.unwrap_or_else(|| {
+                let version = outcome.copy_of.unwrap_or(envelope.version);
+                self.issue(envelope, version, Some(push.version), differs)
+            }),
             modified_at: envelope.modified_at,
         };
         let times = usize::from(is_acknowledged) + usize::from(differs);

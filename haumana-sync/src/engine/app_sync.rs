@@ -1,16 +1,22 @@
 //! `POST /pieces`: pushes from the phones' app. What comes back is in `app_pull`.
 
+use super::app_base::{Deliveries, LEGACY, carries_ended};
+use super::app_ghost::{Copy, copy_of, ghost, is_of_erased_life, remember_held};
 use super::app_known::Known;
-use super::app_plan::{copy_of, plan};
+use super::app_plan::plan;
 use super::apply::apply;
 use super::bases::needed;
 use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
 use super::edit::{Applied, Bases, Edit, Setting};
+use super::given::Token;
+use super::meta::Receipt;
+use super::notes::Notes;
 use super::record::PieceRecord;
-use super::{Engine, Error, ErrorKind, Result, Room, check_state};
+use super::{Engine, Result, Room, check_state};
 use crate::digest::Digest;
 use crate::id::{RecordId, UserId};
-use crate::store::{Envelope, Head, HeadState, HistoryKey, Stamp, Version};
+use crate::limits;
+use crate::store::{Envelope, Head, HistoryKey, Stamp, Version};
 use crate::time::UnixMillis;
 use crate::wire::app::{AppPiece, Operation, PiecesReply, PiecesRequest};
 use crate::wire::{Refusal, Rejected, WireVersion};
@@ -67,6 +73,8 @@ pub(super) struct Outcome {
     pub n_lost: usize,
     /// The version to name to the device, where that is not the record's.
     pub copy_of: Option<Version>,
+    /// The number to give to the device, where it was decided with the push.
+    pub number: Option<WireVersion>,
 }
 
 /// One request on its way through the engine.
@@ -94,8 +102,7 @@ impl Engine {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] if the store cannot answer and nothing of the push is known to
-    /// be committed; sending the request again is harmless. [`ErrorKind::Gone`] if the account was
-    /// erased and the device still holds what it had before.
+    /// be committed; sending the request again is harmless.
     pub async fn sync_pieces(
         &self,
         user: &UserId,
@@ -108,7 +115,6 @@ impl Engine {
         loop {
             let head = self.store.head(user).await?;
             check_state(head.as_ref())?;
-            sync.refuse_ghosts(head.as_ref())?;
             match self.push_round(&mut sync, head).await? {
                 Round::Finished => break,
                 Round::Again => {}
@@ -123,10 +129,15 @@ impl Engine {
 
     /// Looks at every push that has no outcome yet, and commits what becomes of them.
     async fn push_round(&self, sync: &mut AppSync<'_>, head: Option<Head>) -> Result<Round> {
+        let mut notes = Notes::of(head.as_ref())?;
+        let is_news = sync.show(&mut notes);
         sync.known = self.known(sync, head.as_ref()).await?;
         let due = sync.due();
         if due.is_empty() {
-            return Ok(Round::Finished);
+            return match head.filter(|_| is_news) {
+                Some(head) => self.note(sync.user, &head, &notes).await,
+                None => Ok(Round::Finished),
+            };
         }
         let envelopes = self.read_due(sync, &due).await?;
         let mut opened = HashMap::new();
@@ -134,13 +145,27 @@ impl Engine {
             let record = PieceRecord::open(&envelope)?;
             opened.insert(envelope.key.id, (envelope, record));
         }
-        let setting = self.setting(sync.now);
+        let setting = self.setting_of(sync.now, &notes);
+        let record_of = |push: &Pushed<'_>| opened.get(&push.id).map(|(_, record)| record);
+        let is_copy = due.iter().any(|at| {
+            let push = &sync.pushed[*at];
+            record_of(push).is_some_and(|record| {
+                carries_ended(record, &push.open(sync.user), &notes.given, setting)
+            })
+        });
+        let deliveries = Deliveries { given: &notes.given, is_copy };
         let mut edits = Vec::new();
         let mut keys: BTreeSet<HistoryKey> = BTreeSet::new();
         for &at in &due {
+            if sync.settle_unknown(at, record_of(&sync.pushed[at]), setting) {
+                continue;
+            }
             let push = sync.pushed[at].open(sync.user);
-            let record = opened.get(&sync.pushed[at].id).map(|(_, record)| record);
-            let edit = plan(record, &push, setting);
+            let record = record_of(&sync.pushed[at]);
+            let mut edit = plan(record, &push, deliveries, setting);
+            if let (Some(_), Some(edit)) = (record, &mut edit) {
+                self.follow(edit, push.version);
+            }
             keys.extend(edit.iter().flat_map(|edit| needed(record, edit)));
             edits.push((at, edit));
         }
@@ -156,7 +181,31 @@ impl Engine {
         }
         let open = drafts.iter_mut().map(|drafted| &mut drafted.draft).collect();
         self.drop_known_conflicts(sync.user, open).await?;
-        self.commit_round(sync, head, drafts).await
+        let tokens: Vec<Token> = drafts.iter().filter_map(|drafted| drafted.token).collect();
+        if !tokens.is_empty() {
+            notes.given.add(sync.now, &tokens, setting.oldest);
+        }
+        let notes = (is_news || !tokens.is_empty()).then_some(notes);
+        match (drafts.is_empty(), &head, &notes) {
+            (true, Some(head), Some(notes)) => self.note(sync.user, head, notes).await,
+            _ => self.commit_round(sync, head, drafts, notes).await,
+        }
+    }
+
+    /// Writes down which numbers have come back. If that fails, the next sync shows them again.
+    async fn note(&self, user: &UserId, head: &Head, notes: &Notes) -> Result<Round> {
+        self.commit_notes(user, head, notes).await;
+        Ok(Round::Finished)
+    }
+
+    /// Whether the reply to an edit arrives is followed, so that a copy of the phone can be told
+    /// from the phone itself.
+    fn follow(&self, edit: &mut Edit, sent: WireVersion) {
+        if let Some(receipt) = &mut edit.receipt
+            && receipt.delivery != LEGACY
+        {
+            receipt.answer = Some((sent, self.random.next_u64() % WireVersion::N_COUNT));
+        }
     }
 
     /// Applies one edit; the outcome stands if nothing is to be written, else it comes as a draft.
@@ -197,13 +246,24 @@ impl Engine {
         let is_renumbered = push.hash == applied.envelope.hash
             && push.version.version() != applied.envelope.version;
         let is_acknowledged = push.flagged || is_edit || !push.version.is_issued() || is_renumbered;
-        let copy_of = old
-            .filter(|_| applied.envelope.deleted)
-            .map(|(_, record)| copy_of(record, &push.open(sync.user), setting));
+        let mut applied = applied;
+        let mut number = applied.given.filter(|_| !applied.envelope.deleted);
+        let token = number.map(|number| Token::of(id, number));
+        let mut version = None;
+        if applied.envelope.deleted {
+            match copy_of(&applied.record, &push.open(sync.user), setting) {
+                Copy::Of(known) => version = Some(known),
+                Copy::Held(copy) if is_acknowledged => {
+                    number = Some(self.hold(&mut applied, &push.open(sync.user), &copy, setting));
+                }
+                Copy::Held(_) => {}
+            }
+        }
+        let n_lost = applied.lost.len();
+        let outcome =
+            |envelope| Outcome { envelope, is_acknowledged, n_lost, copy_of: version, number };
         if !applied.writes {
-            let envelope = applied.envelope;
-            let n_lost = applied.lost.len();
-            sync.outcomes.insert(at, Outcome { envelope, is_acknowledged, n_lost, copy_of });
+            sync.outcomes.insert(at, outcome(applied.envelope));
             return None;
         }
         let new = applied.envelope;
@@ -219,9 +279,24 @@ impl Engine {
             inbox: inbox.collect(),
             new: new.clone(),
         };
-        let n_lost = applied.lost.len();
-        let outcome = Outcome { envelope: new, is_acknowledged, n_lost, copy_of };
-        Some(Drafted { at, draft, outcome })
+        Some(Drafted { at, draft, outcome: outcome(new), token })
+    }
+
+    /// Remembers what the phone holds of a deleted piece; returns the number for it.
+    fn hold(
+        &self,
+        applied: &mut Applied,
+        push: &AppPiece,
+        copy: &Receipt,
+        setting: Setting,
+    ) -> WireVersion {
+        let n = self.random.next_u64();
+        let (number, is_new) = remember_held(&mut applied.record, push, copy, n, setting);
+        if is_new {
+            applied.envelope = applied.record.close();
+            applied.writes = true;
+        }
+        number
     }
 
     async fn commit_round(
@@ -229,13 +304,14 @@ impl Engine {
         sync: &mut AppSync<'_>,
         head: Option<Head>,
         drafted: Vec<Drafted>,
+        notes: Option<Notes>,
     ) -> Result<Round> {
         let (mut drafts, mut outcomes) = (Vec::new(), Vec::new());
-        for Drafted { at, draft, outcome } in drafted {
+        for Drafted { at, draft, outcome, .. } in drafted {
             drafts.push(draft);
             outcomes.push((at, outcome));
         }
-        let committed = self.commit(sync.user, head, drafts).await;
+        let committed = self.commit_with(sync.user, head, drafts, notes).await;
         for (place, (at, outcome)) in outcomes.into_iter().take(committed.done).enumerate() {
             match committed.full.contains_key(&place) {
                 true => sync.refuse(at, Refusal::QuotaExceeded),
@@ -267,6 +343,8 @@ struct Drafted {
     at: usize,
     draft: Draft,
     outcome: Outcome,
+    /// Of the number in the outcome, if whether it arrives is followed.
+    token: Option<Token>,
 }
 
 /// A push without an edit leaves the record as it is.
@@ -280,6 +358,7 @@ fn unchanged(old: Option<(&Envelope, &PieceRecord)>) -> std::result::Result<Appl
         history: Vec::new(),
         lost: Vec::new(),
         writes: false,
+        given: None,
     })
 }
 
@@ -319,20 +398,43 @@ impl<'a> AppSync<'a> {
         }
     }
 
-    /// A device that holds what it had before the account was erased is told so, instead of being
-    /// taken for new.
-    fn refuse_ghosts(&self, head: Option<&Head>) -> Result<()> {
-        let Some(head) = head.filter(|head| head.state == HeadState::Erased) else {
-            return Ok(());
-        };
-        let is_ghost = self.pushed.iter().any(|push| push.version.is_issued())
-            || self.last.is_some_and(|last| {
-                head.erased_at.is_some_and(|erased_at| last.0 <= erased_at.secs())
-            });
-        if is_ghost {
-            return Err(Error::new(ErrorKind::Gone, "the account was erased"));
+    /// Takes the numbers that the request shows out of those that are waited for.
+    fn show(&self, notes: &mut Notes) -> bool {
+        if notes.given.is_empty() {
+            return false;
         }
-        Ok(())
+        let issued = self.pushed.iter().filter(|push| push.version.is_issued());
+        notes.given.show(issued.map(|push| Token::of(push.id, push.version)))
+    }
+
+    /// Settles a push that needs no look at its content: a number that was never given, or a piece
+    /// of a life that was erased. Returns whether it is one.
+    fn settle_unknown(
+        &mut self,
+        at: usize,
+        record: Option<&PieceRecord>,
+        setting: Setting,
+    ) -> bool {
+        let push = &self.pushed[at];
+        let highest = record.map_or(setting.floor, |record| record.version);
+        if push.version.is_issued() && highest + limits::VERSION_AHEAD < push.version.version() {
+            self.refuse(at, Refusal::InvalidField);
+            return true;
+        }
+        let was_synced = push.piece.as_ref().is_some_and(|piece| piece.was_synced);
+        if record.is_some() || !is_of_erased_life(push, was_synced, setting.floor) {
+            return false;
+        }
+        cov_mark::hit!(piece_of_an_erased_life_is_answered_as_deleted);
+        let outcome = Outcome {
+            envelope: ghost(push, setting),
+            is_acknowledged: push.flagged || !push.version.is_issued(),
+            n_lost: 0,
+            copy_of: None,
+            number: None,
+        };
+        self.outcomes.insert(at, outcome);
+        true
     }
 
     /// The pushes that must be looked at: each piece at most once, in the order of the request.

@@ -1,6 +1,7 @@
 //! Writing: batches, the next head, and the compare-and-swap.
 
 use super::edit::Lost;
+use super::notes::Notes;
 use super::record::to_json;
 use super::trail::Trail;
 use super::{Engine, Error, Result};
@@ -117,6 +118,17 @@ impl Engine {
         head: Option<Head>,
         drafts: Vec<Draft>,
     ) -> Committed {
+        self.commit_with(user, head, drafts, None).await
+    }
+
+    /// As [`Engine::commit`], with new notes, which are there as soon as the first draft is.
+    pub(super) async fn commit_with(
+        &self,
+        user: &UserId,
+        head: Option<Head>,
+        drafts: Vec<Draft>,
+        mut notes: Option<Notes>,
+    ) -> Committed {
         let mut trail = Trail::starting_at(head);
         let mut done = 0;
         let mut full = BTreeMap::new();
@@ -133,12 +145,14 @@ impl Engine {
             let now = self.clock.now();
             let count = self.batch_count(&left).min(most);
             let head = trail.head.as_ref();
-            let batch = self.batch(head, left.iter().take(count).cloned().collect(), now);
+            let drafts = left.iter().take(count).cloned().collect();
+            let batch = self.batch(head, drafts, notes.as_ref(), now);
             match self.commit_once(user, head, &batch).await {
                 Ok(()) => {
                     let is_slow = now.plus_ms(SLOW_COMMIT_MS) < self.clock.now();
                     let purges = head.is_some_and(|old| old.purged_at != batch.head.purged_at);
                     done += count;
+                    notes = None;
                     left.drain(..count);
                     most = most.saturating_mul(2);
                     let again = if is_slow { self.stamp_again(user, &batch).await } else { None };
@@ -192,6 +206,18 @@ impl Engine {
         Ok(self.store.purge(user, oldest).await?)
     }
 
+    /// Commits nothing but notes. If somebody was faster, or the store fails, they are lost: whoever
+    /// has news again notes it again.
+    pub(super) async fn commit_notes(&self, user: &UserId, old: &Head, notes: &Notes) {
+        let quiet_since = notes.quiet_since.or(Some(old.revision.0));
+        let mut head = self.next_head(Some(old), old.state, self.clock.now());
+        // No record changes, so nothing is stamped.
+        head.stamp = old.stamp;
+        head.notes = Notes { quiet_since, ..notes.clone() }.to_text();
+        let batch = Batch { head, records: Vec::new(), history: Vec::new() };
+        let _ = self.commit_once(user, Some(old), &batch).await;
+    }
+
     /// Commits one batch; an unknown outcome is settled by the identical call.
     pub(super) async fn commit_once(
         &self,
@@ -242,8 +268,17 @@ impl Engine {
         self.store.commit(user, Some(&slow.head), &again).await.ok().map(|()| again)
     }
 
-    fn batch(&self, old: Option<&Head>, drafts: Vec<Draft>, now: UnixMillis) -> Batch {
+    fn batch(
+        &self,
+        old: Option<&Head>,
+        drafts: Vec<Draft>,
+        notes: Option<&Notes>,
+        now: UnixMillis,
+    ) -> Batch {
         let mut head = self.next_head(old, HeadState::Active, now);
+        if let Some(notes) = notes {
+            head.notes = Notes { quiet_since: None, ..notes.clone() }.to_text();
+        }
         if head.purged_at.plus_ms(PURGE_EVERY_MS) <= now {
             head.purged_at = now;
         }
@@ -272,6 +307,7 @@ impl Engine {
         head.generation = self.config.generation;
         head.commit = CommitId(self.random_u128());
         head.state = state;
+        head.notes = without_quiet(head.notes);
         head
     }
 
@@ -292,6 +328,18 @@ impl Engine {
             purged_at: now,
             notes: String::new(),
         }
+    }
+}
+
+/// Notes for a commit that changes records.
+fn without_quiet(text: String) -> String {
+    // Nearly always there is nothing to take out.
+    if !text.contains("quietSince") {
+        return text;
+    }
+    match serde_json::from_str::<Notes>(&text) {
+        Ok(notes) => Notes { quiet_since: None, ..notes }.to_text(),
+        Err(_) => text,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::merge::Reason;
 use crate::record::{Piece, Value};
 use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Version};
 use crate::time::UnixMillis;
+use crate::wire::WireVersion;
 use std::collections::{BTreeMap, HashMap};
 
 /// One field that a pusher changed.
@@ -16,6 +17,9 @@ pub struct Change {
     pub edited_at: UnixMillis,
     pub claimed_at: UnixMillis,
     pub against: Against,
+    /// Whether the push may come from a copy of its device, so that whichever value does not stand
+    /// in the record goes to the inbox.
+    pub is_doubtful: bool,
 }
 
 impl Change {
@@ -43,7 +47,10 @@ pub enum Against {
 pub struct Stale {
     pub name: String,
     pub value: Value,
+    /// The version that it was opened on, or that the push became which it shows.
     pub version: Version,
+    /// Where the value is kept, if it is the one of a push.
+    pub side: Option<HistoryKey>,
 }
 
 /// What to remember of a push from a phone.
@@ -52,6 +59,9 @@ pub struct ReceiptDraft {
     pub delivery: u64,
     pub order: (u64, i64),
     pub hash: u64,
+    /// The number that the phone sent, and the n that its reply is to have; `None`: whether the
+    /// reply arrives is not followed.
+    pub answer: Option<(WireVersion, u64)>,
 }
 
 /// An edit of one piece.
@@ -108,6 +118,8 @@ pub struct Applied {
     pub lost: Vec<Lost>,
     /// Whether anything is to be written.
     pub writes: bool,
+    /// The number that the reply must give, where whether it arrives is followed.
+    pub given: Option<WireVersion>,
 }
 
 /// What an edit is applied in.
@@ -117,6 +129,17 @@ pub struct Setting {
     /// What was superseded before this is past its retention.
     pub oldest: UnixMillis,
     pub generation: Generation,
+    /// The largest version of the account's life before; records of this one are above it.
+    pub floor: Version,
+    /// How many versions are skipped where content of another life may have numbers.
+    pub leap: Version,
+}
+
+impl Setting {
+    /// Whether `version` was given in another life than the record that stands at `current`.
+    pub fn is_of_life_before(&self, version: Version) -> bool {
+        version <= self.floor
+    }
 }
 
 /// The texts of bases, by where they are kept.

@@ -1,5 +1,6 @@
 //! Erasing an account.
 
+use super::notes::Notes;
 use super::{Engine, Result};
 use crate::digest::Digest;
 use crate::id::UserId;
@@ -43,6 +44,9 @@ impl Engine {
         if state == HeadState::Erased {
             head.epoch = Epoch(self.random.next_u64());
             head.erased_at = Some(now);
+            // Numbers that devices still hold are below those of the new life.
+            let floor = Notes::of(Some(old))?.floor.max(old.max_version);
+            head.notes = Notes { floor, ..Notes::default() }.to_text();
             head.versions = Digest::default();
             head.content = Digest::default();
             head.records = 0;

@@ -4,6 +4,7 @@ use super::commit::{OldFacts, Stopped, count, gave_up};
 use super::import_check::{CheckedImport, Entry, history_keys};
 use super::import_read::was_imported_at;
 use super::meta::Meta;
+use super::notes::Notes;
 use super::record::parse;
 use super::{Engine, Error, ErrorKind, Result, Room};
 use crate::id::{Key, Kind, UserId};
@@ -139,6 +140,7 @@ impl Engine {
         let mut head = self.next_head(old, state, self.clock.now());
         // What the devices hold is what is being put back; they are not ghosts.
         head.erased_at = None;
+        head.notes = Notes { floor: 0, ..Notes::of(Some(&head))? }.to_text();
         self.put(user, old, Batch { head, records: Vec::new(), history: Vec::new() }).await
     }
 

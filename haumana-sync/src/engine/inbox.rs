@@ -394,6 +394,7 @@ fn put(name: &str, value: Value, now: UnixMillis) -> Change {
         edited_at: now,
         claimed_at: now,
         against: Against::Unmoved,
+        is_doubtful: false,
     }
 }
 

@@ -71,6 +71,13 @@ pub struct Receipt {
     /// When it came.
     #[serde(rename = "t")]
     pub at: UnixMillis,
+    /// The n of the number that the reply gave for `version`; `None`: not noted.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<u64>,
+    /// Whether this is no push, but what the device holds under the number that names `delivery`:
+    /// an acknowledged copy of a deleted piece that is of no version.
+    #[serde(rename = "k", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_held: bool,
 }
 
 /// The bit of [`Receipt::delivery`] that marks an import; no number that a phone sends has it.
@@ -148,7 +155,7 @@ pub struct Meta {
     /// Earlier values of fields, oldest first.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub past: BTreeMap<String, Vec<Past>>,
-    /// Pushes from phones, oldest first.
+    /// Pushes from phones, oldest first, and what phones hold of deleted pieces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,
     /// Changes of new clients, oldest first.

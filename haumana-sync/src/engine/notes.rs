@@ -4,14 +4,29 @@
 //! Stored as a JSON object in [`Head::notes`]; an empty text is the default. Keys that this program
 //! does not know are refused as a newer format, so that an older program never drops them.
 
+use super::given::Given;
 use super::{Error, Result};
-use crate::store::Head;
+use crate::store::{Head, Revision, Version};
 use serde::{Deserialize, Serialize};
 
 /// The notes of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Notes {}
+pub struct Notes {
+    /// Numbers that replies gave to phones and that no request has shown yet.
+    #[serde(skip_serializing_if = "Given::is_default")]
+    pub given: Given,
+    /// The largest version of the life before the last erasure; new records start above it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub floor: Version,
+    /// The last revision that changed a record, where commits of notes alone followed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet_since: Option<u64>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
 
 impl Notes {
     /// Reads the notes of a head; without a head there are none.
@@ -29,5 +44,31 @@ impl Notes {
         }
         // Numbers and strings into memory: nothing that can fail.
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The revision up to which a device must have read to have every record of `head`.
+pub fn last_change(head: &Head) -> Revision {
+    let notes = Notes::of(Some(head)).unwrap_or_default();
+    notes.quiet_since.map_or(head.revision, Revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_an_empty_text_and_anything_else_comes_back() {
+        let notes = Notes { floor: 7, quiet_since: Some(3), ..Notes::default() };
+
+        let back: Notes = serde_json::from_str(&notes.to_text()).unwrap();
+
+        assert_eq!(notes, back);
+        assert_eq!("", Notes::default().to_text());
+    }
+
+    #[test]
+    fn notes_of_a_newer_program_are_refused() {
+        assert!(serde_json::from_str::<Notes>(r#"{"island":"Maui"}"#).is_err());
     }
 }

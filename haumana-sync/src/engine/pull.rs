@@ -1,6 +1,7 @@
 //! Pulls of new clients: what changed after a cursor, page by page.
 
 use super::cursor::Cursor;
+use super::notes::last_change;
 use super::trail::Trail;
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::digest::Digest;
@@ -158,7 +159,7 @@ impl Paging {
     fn is_at(&self, head: Option<&Head>) -> bool {
         match (self.after, head) {
             (After::Place(place), Some(head)) => {
-                place.revision == head.revision && place.within.is_none()
+                last_change(head) <= place.revision && place.within.is_none()
             }
             (After::Start, None) => true,
             _ => false,

@@ -5,6 +5,7 @@ use super::bases::needed;
 use super::commit::{Committed, Draft, OldFacts, Stopped, gave_up, inbox_entry};
 use super::edit::{Against, Bases, Change, Edit, Setting};
 use super::meta::{AtVersion, Claim};
+use super::notes::Notes;
 use super::push_delete::{is_of_deleted, plan_delete};
 use super::push_session::join_push;
 use super::record::PieceRecord;
@@ -157,7 +158,7 @@ impl Engine {
         head: Option<Head>,
         results: &mut [Option<PushResult>],
     ) -> Result<Committed> {
-        let setting = self.setting(self.clock.now());
+        let setting = self.setting_of(self.clock.now(), &Notes::of(head.as_ref())?);
         let keys: Vec<Key> = due.iter().map(|at| pushes[*at].key).collect();
         let found = self.store.read(user, &keys).await?;
         let mut opened: HashMap<Key, (Envelope, PieceRecord)> = HashMap::new();
@@ -380,7 +381,8 @@ fn plan(
             }
         };
         let (name, value) = (name.clone(), value.clone());
-        changes.push(Change { name, value, edited_at, claimed_at, against });
+        let is_doubtful = false;
+        changes.push(Change { name, value, edited_at, claimed_at, against, is_doubtful });
     }
     if changes.is_empty() && record.is_some() {
         return Ok(None);

@@ -126,6 +126,7 @@ impl Earlier {
             delivery: delivery.min(u64::MAX - 1),
             order: (written_ms, claimed_ms),
             hash: Digest::of([content.as_bytes()]).short(),
+            answer: None,
         }
     }
 }

@@ -4,11 +4,13 @@
 
 mod app;
 mod conformance;
+mod copies;
 mod export;
 mod full;
 mod history;
 mod import;
 mod merge;
+mod phone;
 mod push;
 mod sim;
 mod support;

@@ -5,9 +5,9 @@ use crate::engine::edit::{Applied, Edit};
 use crate::engine::meta::{Receipt, Seen};
 use crate::engine::record::{HistoryMeta, PieceRecord, superseded, to_json};
 use crate::limits;
-use crate::record::field_spec;
+use crate::record::{Piece, field_spec};
 use crate::store::{Envelope, HistoryEntry, HistoryKey};
-use crate::wire::Refusal;
+use crate::wire::{Refusal, WireVersion};
 
 impl Work {
     pub(super) fn finish(
@@ -35,7 +35,8 @@ impl Work {
         if limits::RECORD_BYTES < envelope.content.len() {
             return Err(Refusal::TooLarge);
         }
-        Ok(Applied { record: self.record, envelope, history, lost: self.lost, writes })
+        let (record, lost, given) = (self.record, self.lost, self.given);
+        Ok(Applied { record, envelope, history, lost, writes, given })
     }
 
     fn raise(&mut self, edit: &Edit) {
@@ -106,9 +107,35 @@ impl Work {
             diverged: diverged.collect(),
             side: side.map(|key| (key.version, key.side)),
             at: self.setting.now,
+            given: draft.answer.map(|(held, n)| self.answer_n(held, n, pushed)),
+            is_held: false,
         };
+        self.given = receipt.given.map(|n| WireVersion::issue(receipt.version, n));
         self.record.meta.remember(receipt, self.setting.oldest);
         self.noted = true;
+    }
+
+    /// The n of the number that the reply gives: the one that was drawn, or the next that the phone
+    /// does not hold and that no push was made from. Where it must take over content, the number is
+    /// greater than its own.
+    fn answer_n(&self, held: WireVersion, drawn: u64, pushed: &Piece) -> u64 {
+        let version = self.record.version;
+        let is_same_version = held.is_issued() && held.version() == version;
+        let result = self.record.piece.as_ref();
+        let is_exact = result.is_some_and(|result| {
+            let id = self.record.id;
+            result.app_digest(id) == pushed.app_digest(id)
+        });
+        let lowest = if is_same_version && !is_exact { held.n() + 1 } else { 0 };
+        // The push was given a version of its own if there is no greater n.
+        let count = WireVersion::N_COUNT.saturating_sub(lowest).max(1);
+        let is_used = |n: u64| {
+            let delivery = WireVersion::issue(version, n).delivery();
+            is_same_version && held.delivery() == delivery
+                || self.record.meta.receipts.iter().any(|old| old.delivery == delivery)
+        };
+        let mut candidates = (0..64).map(|at| lowest + (drawn + at) % count);
+        candidates.find(|n| !is_used(*n)).unwrap_or(lowest + drawn % count)
     }
 
     fn keep_seen(&mut self, edit: &Edit) {

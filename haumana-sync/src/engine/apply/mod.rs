@@ -10,7 +10,7 @@ use crate::limits;
 use crate::merge::{Base, Reason, Side, Winner, merge_field};
 use crate::record::{Piece, Value, field_spec};
 use crate::store::{Envelope, HistoryKey, Version};
-use crate::wire::Refusal;
+use crate::wire::{Refusal, WireVersion};
 use std::collections::BTreeMap;
 
 /// Applies `edit` to the piece as it stands.
@@ -49,6 +49,8 @@ struct Work {
     side: BTreeMap<String, Value>,
     lost: Vec<Lost>,
     was_deleted: bool,
+    /// The number that the reply must give.
+    given: Option<WireVersion>,
 }
 
 impl Work {
@@ -73,7 +75,8 @@ impl Work {
         let is_foreign = edit.above.is_some_and(|above| old_version < above)
             || (old.is_some() && record.meta.generation < setting.generation);
         let floor = old_version.max(edit.above.unwrap_or(0));
-        let leap = if is_foreign { limits::VERSION_LEAP } else { 0 };
+        let floor = if old.is_none() { floor.max(setting.floor) } else { floor };
+        let leap = if is_foreign { setting.leap } else { 0 };
         // Versions above that are another life's already: see `mark_imported`.
         let floor = record.meta.foreign_end(floor + 1).unwrap_or(floor);
         let new_version = floor + 1 + leap;
@@ -91,6 +94,7 @@ impl Work {
             noted: false,
             side: BTreeMap::new(),
             lost: Vec::new(),
+            given: None,
         };
         if old.is_none() && !edit.delete {
             work.create(edit);
@@ -251,6 +255,21 @@ impl Work {
         }
         if let Some((loser, reason)) = merged.lost {
             self.lose(edit, change, &server, merged.value, loser, reason);
+        } else if change.is_doubtful {
+            let is_whole = matches!(change.against, Against::Moved(_));
+            match merged.winner {
+                // The pushed text has what the server's edit changed.
+                Winner::Pushed if is_whole => {}
+                Winner::Pushed => {
+                    let (loser, reason) = (Winner::Server, Reason::LaterEdit);
+                    self.lose(edit, change, &server, merged.value, loser, reason);
+                }
+                Winner::Blend | Winner::Server => {
+                    let (loser, reason) = (Winner::Pushed, Reason::LaterEdit);
+                    self.lose(edit, change, &server, merged.value, loser, reason);
+                }
+                Winner::Both => {}
+            }
         }
     }
 
@@ -295,7 +314,11 @@ impl Work {
                 reason: Reason::StaleForm,
                 device: edit.device.clone(),
                 version: 0,
-                at: Some(HistoryKey { version: stale.version, ..self.superseded_key() }),
+                at: Some(
+                    stale
+                        .side
+                        .unwrap_or(HistoryKey { version: stale.version, ..self.superseded_key() }),
+                ),
             });
         }
     }

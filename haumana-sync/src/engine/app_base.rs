@@ -1,0 +1,263 @@
+//! Which base a phone's push has: a version, or an earlier push of the same phone whose reply was
+//! lost. Phones that were set up from another's backup send the numbers of that other phone, so the
+//! same number is no proof of the same phone; see ADR 0018.
+
+use super::edit::Setting;
+use super::given::{Given, Token};
+use super::meta::{AtVersion, Receipt};
+use super::record::PieceRecord;
+use crate::record::{FieldClass, PIECE_FIELDS, Value, field_spec};
+use crate::store::Version;
+use crate::wire::WireVersion;
+use crate::wire::app::AppPiece;
+
+/// Marks receipts of copies from before this server: they tell exact repeats and nothing else.
+pub const LEGACY: u64 = u64::MAX;
+
+/// The base of a push.
+#[derive(Clone, Copy, Debug)]
+pub enum AppBase<'a> {
+    /// An earlier push of the same device, whose reply it never saw; or what it holds of a deleted
+    /// piece.
+    Receipt(&'a Receipt),
+    /// A version that it was given.
+    Version(Version),
+    /// None that this life of the server knows.
+    Unknown,
+}
+
+/// What is known of deliveries when a request is planned.
+#[derive(Clone, Copy, Debug)]
+pub struct Deliveries<'a> {
+    /// The numbers that no request has shown yet.
+    pub given: &'a Given,
+    /// Whether the request carries a number whose delivery has ended, so that it comes from a copy
+    /// of the phone, or very late.
+    pub is_copy: bool,
+}
+
+/// How a push stands to the earlier ones of its delivery.
+#[derive(Clone, Copy, Debug)]
+pub enum Standing<'a> {
+    /// There are none.
+    First,
+    /// It was seen.
+    Repeat,
+    /// A later one was seen.
+    Older(&'a Receipt),
+    /// It was made on this one, whose reply was lost.
+    After(&'a Receipt),
+    /// Its phone is a copy of the one that made them.
+    Copy,
+    /// It was made on this one, or by a copy.
+    Uncertain(&'a Receipt),
+}
+
+/// Tells how `push` stands to the earlier pushes of its delivery.
+pub fn standing<'a>(
+    record: &'a PieceRecord,
+    push: &AppPiece,
+    deliveries: Deliveries<'_>,
+    setting: Setting,
+) -> Standing<'a> {
+    let order = order(push);
+    let delivery = delivery(push);
+    let hash = push.digest.short();
+    let of_delivery: Vec<&Receipt> = retained(record, delivery, setting).collect();
+    if of_delivery.iter().any(|old| old.order == order && old.hash == hash) {
+        cov_mark::hit!(exact_repeat_changes_nothing);
+        return Standing::Repeat;
+    }
+    let pushes = || of_delivery.iter().copied().filter(|old| !old.is_held && delivery != LEGACY);
+    let Some(latest) = pushes().max_by_key(|old| old.order) else {
+        return Standing::First;
+    };
+    if contradict(order, latest.order) {
+        cov_mark::hit!(times_and_steps_that_contradict_give_a_copy_away);
+        return Standing::Copy;
+    }
+    if order < latest.order {
+        return Standing::Older(latest);
+    }
+    let named = named_base(record, push, setting);
+    let mut newest_first: Vec<&Receipt> = pushes().collect();
+    newest_first.sort_by_key(|old| std::cmp::Reverse(old.order));
+    if let Some(shown) = newest_first.iter().find(|old| shows(record, push, old, named)) {
+        cov_mark::hit!(base_is_the_push_whose_reply_was_lost);
+        return Standing::After(shown);
+    }
+    let has_ended = pushes().any(|old| has_arrived(record, old, deliveries.given));
+    if has_ended || deliveries.is_copy || lacks_steps(record, push, latest) {
+        cov_mark::hit!(number_of_an_ended_delivery_comes_from_a_copy);
+        return Standing::Copy;
+    }
+    Standing::Uncertain(latest)
+}
+
+/// Whether `push` carries a number whose delivery has ended. A request that comes again does, too:
+/// it changes nothing whatever is thought of it.
+pub fn carries_ended(
+    record: &PieceRecord,
+    push: &AppPiece,
+    given: &Given,
+    setting: Setting,
+) -> bool {
+    let (delivery, hash) = (delivery(push), push.digest.short());
+    let order = order(push);
+    let is_repeat = |old: &Receipt| old.order == order && old.hash == hash;
+    delivery != LEGACY
+        && !retained(record, delivery, setting).any(is_repeat)
+        && retained(record, delivery, setting).any(|old| has_arrived(record, old, given))
+}
+
+/// The base that the number of `push` names, whoever else has pushed from it.
+pub fn named_base<'a>(
+    record: &'a PieceRecord,
+    push: &AppPiece,
+    setting: Setting,
+) -> Option<AppBase<'a>> {
+    let mut of_delivery = retained(record, delivery(push), setting);
+    if let Some(held) = of_delivery.clone().find(|old| old.is_held) {
+        return Some(AppBase::Receipt(held));
+    }
+    let named = push.version.version();
+    if push.version.is_issued() {
+        let is_known = named <= record.version
+            && !record.meta.is_foreign(named)
+            && !setting.is_of_life_before(named);
+        return is_known.then_some(AppBase::Version(named));
+    }
+    // What the device made, as it came first. A copy of it has the same number.
+    let is_made_here = !push.was_synced;
+    let first = of_delivery.next().filter(|first| is_made_here && first.diverged.is_empty())?;
+    Some(AppBase::Version(first.version))
+}
+
+/// The hash that a field had at a base, as far as is remembered.
+pub fn base_hash(record: &PieceRecord, base: AppBase<'_>, name: &str) -> Option<u64> {
+    let version = match base {
+        AppBase::Unknown => return None,
+        AppBase::Version(version) => version,
+        AppBase::Receipt(receipt) => match receipt.diverged.get(name) {
+            Some(hash) => return Some(*hash),
+            None => receipt.version,
+        },
+    };
+    match record.meta.at_version(name, version) {
+        AtVersion::Current => Some(record.app_hash(name)),
+        AtVersion::Past { hash, .. } => Some(hash),
+        AtVersion::Unknown => None,
+    }
+}
+
+/// The delivery that a push comes from.
+pub fn delivery(push: &AppPiece) -> u64 {
+    let is_legacy = !push.version.is_issued() && push.was_synced;
+    if is_legacy { LEGACY } else { push.version.delivery() }
+}
+
+/// The order of pushes from one delivery.
+pub fn order(push: &AppPiece) -> (u64, i64) {
+    // Without the flag `modifiedAt` is the server's own time, which a phone whose clock is behind
+    // does not reach; and within one delivery the flag is only ever set.
+    let claimed_ms = push.modified_at.filter(|_| push.flagged).map_or(i64::MIN, |at| at.0);
+    (push.version.steps(), claimed_ms)
+}
+
+/// Switches that `push` has otherwise than `receipt`.
+pub fn n_switched(record: &PieceRecord, push: &AppPiece, receipt: &Receipt) -> u64 {
+    let flags = PIECE_FIELDS.iter().filter(|spec| spec.class == FieldClass::Flag);
+    let is_switched = |name: &str| {
+        let before = base_hash(record, AppBase::Receipt(receipt), name);
+        let now = field_spec(name).app_hash(&push.piece.get(name));
+        push.touches(name) && before.is_some_and(|before| before != now)
+    };
+    flags.filter(|spec| is_switched(spec.name)).count() as u64
+}
+
+fn retained(
+    record: &PieceRecord,
+    delivery: u64,
+    setting: Setting,
+) -> impl Iterator<Item = &Receipt> + Clone {
+    let receipts = record.meta.receipts.iter();
+    receipts.filter(move |old| setting.oldest <= old.at && old.delivery == delivery)
+}
+
+fn has_arrived(record: &PieceRecord, receipt: &Receipt, given: &Given) -> bool {
+    receipt.given.is_some_and(|n| {
+        let number = WireVersion::issue(receipt.version, n);
+        given.has_arrived(Token::of(record.id, number), receipt.at)
+    })
+}
+
+/// Whether fewer steps came with a later time: one phone's steps and times grow together.
+fn contradict(order: (u64, i64), latest: (u64, i64)) -> bool {
+    order.0 < latest.0 && latest.1 < order.1 && latest.1 != i64::MIN
+}
+
+/// Whether `push` holds what only the phone that made `receipt` had: a text that it had changed.
+fn shows(
+    record: &PieceRecord,
+    push: &AppPiece,
+    receipt: &Receipt,
+    named: Option<AppBase<'_>>,
+) -> bool {
+    let known = PIECE_FIELDS.iter().map(|spec| spec.name);
+    let names = known.chain(push.piece.unknown.keys().map(String::as_str));
+    names.filter(|name| is_telling(name) && push.touches(name)).any(|name| {
+        let value = push.piece.get(name);
+        let hash = field_spec(name).app_hash(&value);
+        let is_there = !value.is_null() && value.as_text().is_none_or(|text| !text.is_empty());
+        let before = named.and_then(|named| base_hash(record, named, name));
+        let pushed = base_hash(record, AppBase::Receipt(receipt), name);
+        is_there && pushed == Some(hash) && before.is_some_and(|before| before != hash)
+    })
+}
+
+/// Whether two people do not write the same into the field by chance.
+pub fn is_telling(name: &str) -> bool {
+    let is_choice = matches!(name, "category" | "language");
+    !is_choice && field_spec(name).class != FieldClass::Flag
+}
+
+/// Whether the phone that made `latest` would have counted more: each switch adds one.
+fn lacks_steps(record: &PieceRecord, push: &AppPiece, latest: &Receipt) -> bool {
+    let steps = push.version.steps().saturating_sub(latest.order.0);
+    steps < n_switched(record, push, latest)
+}
+
+/// Whether the field is what it was at the base that the number names, though `receipt` had changed
+/// it: its user has taken that back, or the push comes from a copy.
+pub fn is_returned(
+    record: &PieceRecord,
+    push: &AppPiece,
+    receipt: &Receipt,
+    named: AppBase<'_>,
+    name: &str,
+) -> bool {
+    let hash = field_spec(name).app_hash(&push.piece.get(name));
+    base_hash(record, named, name) == Some(hash) && is_changed_by(record, receipt, named, name)
+}
+
+/// Whether `receipt` had changed the field.
+pub fn is_changed_by(
+    record: &PieceRecord,
+    receipt: &Receipt,
+    named: AppBase<'_>,
+    name: &str,
+) -> bool {
+    let before = base_hash(record, named, name);
+    let pushed = base_hash(record, AppBase::Receipt(receipt), name);
+    before.zip(pushed).is_some_and(|(before, pushed)| before != pushed)
+}
+
+/// Whether the app's form saves the field, whoever meant to change it.
+pub fn is_in_form(name: &str) -> bool {
+    matches!(field_spec(name).class, FieldClass::Short | FieldClass::Long)
+}
+
+/// Whether two values of a field are the same to the app.
+pub fn differs(name: &str, pushed: &Value, base: u64) -> bool {
+    !field_spec(name).app_unchanged(pushed, base)
+}

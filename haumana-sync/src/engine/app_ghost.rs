@@ -1,0 +1,123 @@
+//! Pieces that a phone still holds although the server has nothing of them: of an erased account,
+//! or copies of deleted pieces that are of no version.
+
+use super::app_base::{LEGACY, delivery, differs};
+use super::app_plan::{distance, likeliest_version};
+use super::app_sync::Pushed;
+use super::edit::Setting;
+use super::meta::Receipt;
+use super::record::PieceRecord;
+use crate::digest::Digest;
+use crate::engine::meta::FORMAT;
+use crate::id::Key;
+use crate::store::{Envelope, Revision, Stamp, Version};
+use crate::wire::WireVersion;
+use crate::wire::app::AppPiece;
+
+/// Whether a piece that the server does not have is of the life before the account was erased.
+pub fn is_of_erased_life(push: &Pushed<'_>, was_synced: bool, floor: Version) -> bool {
+    let named = push.version.version();
+    0 < floor && if push.version.is_issued() { named <= floor } else { was_synced }
+}
+
+/// What such a piece is answered as: a deleted piece.
+pub fn ghost(push: &Pushed<'_>, setting: Setting) -> Envelope {
+    let version = if push.version.is_issued() { push.version.version() } else { setting.floor };
+    Envelope {
+        key: Key::piece(push.id),
+        version,
+        revision: Revision(0),
+        stamp: Stamp(0),
+        modified_at: setting.now,
+        deleted: true,
+        hash: Digest::default(),
+        format: FORMAT,
+        content: "{}".to_owned(),
+        meta: "{}".to_owned(),
+    }
+}
+
+/// What an acknowledged copy of a deleted piece is known by.
+#[derive(Clone, Debug)]
+pub enum Copy {
+    /// It is this version.
+    Of(Version),
+    /// It is of no version; the receipt says what it holds.
+    Held(Box<Receipt>),
+}
+
+/// Finds what the phone holds of a deleted piece, so that its next edit is measured against that.
+/// Under the tombstone's own number it would be measured against the last content.
+pub fn copy_of(record: &PieceRecord, push: &AppPiece, setting: Setting) -> Copy {
+    let delivery = delivery(push);
+    let of_delivery =
+        record.meta.receipts.iter().filter(|old| {
+            setting.oldest <= old.at && old.delivery == delivery && delivery != LEGACY
+        });
+    let named = push.version.version();
+    match of_delivery.max_by_key(|old| old.order) {
+        Some(latest) if latest.diverged.is_empty() => Copy::Of(latest.version),
+        Some(latest) => Copy::Held(Box::new(latest.clone())),
+        None if push.version.is_issued() => {
+            let is_known = named <= record.version && !record.meta.is_foreign(named);
+            if is_known { Copy::Of(named) } else { held(record, push) }
+        }
+        None => {
+            let likeliest = likeliest_version(record, push, setting);
+            let is_exact = distance(record, push, likeliest) == 0;
+            if is_exact { Copy::Of(likeliest) } else { held(record, push) }
+        }
+    }
+}
+
+/// A receipt for content that is measured against the piece's last.
+fn held(record: &PieceRecord, push: &AppPiece) -> Copy {
+    let diverged = push.piece.names().filter(|name| push.touches(name)).filter_map(|name| {
+        let value = push.piece.get(name);
+        let hash = crate::record::field_spec(name).app_hash(&value);
+        differs(name, &value, record.app_hash(name)).then(|| (name.to_owned(), hash))
+    });
+    Copy::Held(Box::new(Receipt {
+        delivery: 0,
+        order: (0, i64::MIN),
+        hash: push.digest.short(),
+        version: record.version,
+        base: 0,
+        diverged: diverged.collect(),
+        side: None,
+        at: record.modified_at,
+        given: None,
+        is_held: true,
+    }))
+}
+
+/// Remembers what the phone holds under the number that it is given, which is returned. A copy that
+/// was remembered before has that number already.
+pub fn remember_held(
+    record: &mut PieceRecord,
+    push: &AppPiece,
+    copy: &Receipt,
+    n: u64,
+    setting: Setting,
+) -> (WireVersion, bool) {
+    let hash = push.digest.short();
+    let is_same = |old: &&Receipt| {
+        old.is_held && old.hash == hash && old.version == copy.version && old.side == copy.side
+    };
+    if let Some(known) = record.meta.receipts.iter().find(is_same) {
+        return (WireVersion(known.delivery << 12), false);
+    }
+    let number = WireVersion::issue(record.version, n);
+    cov_mark::hit!(copy_of_a_deleted_piece_is_remembered_under_its_number);
+    let receipt = Receipt {
+        delivery: number.delivery(),
+        order: (0, i64::MIN),
+        hash,
+        at: setting.now,
+        given: None,
+        is_held: true,
+        ..copy.clone()
+    };
+    record.meta.remember(receipt, setting.oldest);
+    (number, true)
+}

@@ -1,0 +1,178 @@
+//! Forms that were open too long: saved only after a sync had brought something newer, so that they
+//! put back what their user never meant to change.
+//!
+//! A long text gives such a form away: it is byte for byte what it was before the base, at an older
+//! version or as an earlier push had it. Nobody types a song again to the letter.
+
+use super::app_base::{AppBase, base_hash, differs};
+use super::app_plan::{distance, is_retained, record_versions};
+use super::edit::{Against, Setting};
+use super::meta::Receipt;
+use super::record::PieceRecord;
+use crate::record::{FieldClass, PIECE_FIELDS, field_spec};
+use crate::store::{HistoryKey, Version};
+use crate::wire::app::AppPiece;
+
+/// What a form showed when it was opened.
+#[derive(Clone, Copy, Debug)]
+pub enum Form<'a> {
+    /// A version.
+    Version(Version),
+    /// What its phone had pushed, before the merged result came back.
+    Pushed(&'a Receipt),
+}
+
+impl<'a> Form<'a> {
+    /// As a base.
+    pub fn base(self) -> AppBase<'a> {
+        match self {
+            Form::Version(version) => AppBase::Version(version),
+            Form::Pushed(receipt) => AppBase::Receipt(receipt),
+        }
+    }
+
+    /// The version that it was opened on, or that the push became.
+    pub fn version(self) -> Version {
+        match self {
+            Form::Version(version) => version,
+            Form::Pushed(receipt) => receipt.version,
+        }
+    }
+
+    /// Where the text of a push is kept that is in no version.
+    pub fn side(self, record: &PieceRecord, name: &str) -> Option<HistoryKey> {
+        let Form::Pushed(receipt) = self else { return None };
+        let (version, side) = receipt.side.filter(|_| receipt.diverged.contains_key(name))?;
+        Some(HistoryKey { key: record.key(), version, side })
+    }
+
+    /// The form for one of its fields: each old text is measured against a version that had it.
+    pub fn of_field(
+        self,
+        record: &PieceRecord,
+        push: &AppPiece,
+        name: &str,
+        base: AppBase<'_>,
+        setting: Setting,
+    ) -> Self {
+        let Form::Version(version) = self else { return self };
+        let old_text = || older_text(record, push, name, held_version(push, base)?, setting);
+        Form::Version(old_text().map_or(version, |(first, last)| version.clamp(first, last)))
+    }
+
+    fn distance(self, record: &PieceRecord, push: &AppPiece) -> usize {
+        match self {
+            Form::Version(version) => distance(record, push, version),
+            Form::Pushed(_) => {
+                let differs_from = |name: &str| {
+                    base_hash(record, self.base(), name)
+                        .is_none_or(|hash| differs(name, &push.piece.get(name), hash))
+                };
+                let names = PIECE_FIELDS.iter().map(|spec| spec.name);
+                names.filter(|name| push.touches(name) && differs_from(name)).count()
+            }
+        }
+    }
+}
+
+/// Finds what the form was opened on, if it was open too long. Of a version and a push that are
+/// equally likely, the push: the app shows what its user saved last.
+pub fn stale_form<'a>(
+    record: &'a PieceRecord,
+    push: &AppPiece,
+    base: AppBase<'_>,
+    changed: &[(String, Against)],
+    setting: Setting,
+) -> Option<Form<'a>> {
+    let version = stale_version(record, push, base, changed, setting).map(Form::Version);
+    let pushed = stale_push(record, push, base, changed, setting).map(Form::Pushed);
+    pushed.into_iter().chain(version).min_by_key(|form| form.distance(record, push))
+}
+
+/// Finds the push whose text the form still shows: it became a version only when it was merged.
+fn stale_push<'a>(
+    record: &'a PieceRecord,
+    push: &AppPiece,
+    base: AppBase<'_>,
+    changed: &[(String, Against)],
+    setting: Setting,
+) -> Option<&'a Receipt> {
+    let held = held_version(push, base)?;
+    let is_own = |old: &Receipt| matches!(base, AppBase::Receipt(base) if base == old);
+    let shows = |old: &&Receipt, name: &str| {
+        let value = push.piece.get(name);
+        let has_text = value.as_text().is_some_and(|text| !text.trim().is_empty());
+        let is_long = field_spec(name).class == FieldClass::Long;
+        is_long
+            && has_text
+            && old.diverged.get(name).is_some_and(|hash| !differs(name, &value, *hash))
+    };
+    let receipts = record.meta.receipts.iter().filter(|old| {
+        setting.oldest <= old.at && !old.is_held && old.version <= held && !is_own(old)
+    });
+    let candidates = receipts.filter(|old| changed.iter().any(|(name, _)| shows(old, name)));
+    // Ties go to the newest.
+    candidates.rev().min_by_key(|old| Form::Pushed(old).distance(record, push))
+}
+
+/// Finds the version on which a form was opened that was saved only after a sync had brought a
+/// newer one: a long text is what it was before the base.
+fn stale_version(
+    record: &PieceRecord,
+    push: &AppPiece,
+    base: AppBase<'_>,
+    changed: &[(String, Against)],
+    setting: Setting,
+) -> Option<Version> {
+    let base = held_version(push, base)?;
+    // The form was opened on a version that had all of its old texts, if there is one.
+    let old_texts =
+        changed.iter().filter_map(|(name, _)| older_text(record, push, name, base, setting));
+    let (first, last) = old_texts.reduce(|common, range| {
+        let both = (common.0.max(range.0), common.1.min(range.1));
+        if both.0 <= both.1 { both } else { common }
+    })?;
+    let versions = record_versions(record).into_iter().filter(|v| first < *v && *v <= last);
+    // Ties go to the newest: a form is rarely open for long.
+    let candidates = versions.chain([first]);
+    // The last version that held the text is retained as long as the text is.
+    let candidates = candidates.filter(|version| is_retained(record, *version, setting));
+    candidates
+        .chain([last])
+        .min_by_key(|version| (distance(record, push, *version), u32::MAX - version))
+}
+
+/// The version that the phone held when the form was saved. It names the one that a sync brought
+/// last, which may be after the form was opened.
+fn held_version(push: &AppPiece, base: AppBase<'_>) -> Option<Version> {
+    match base {
+        AppBase::Version(version) => Some(version),
+        AppBase::Receipt(_) if push.version.is_issued() => Some(push.version.version()),
+        AppBase::Receipt(_) | AppBase::Unknown => None,
+    }
+}
+
+/// The versions, first and last, that had the long text of `push` before `base` had another.
+fn older_text(
+    record: &PieceRecord,
+    push: &AppPiece,
+    name: &str,
+    base: Version,
+    setting: Setting,
+) -> Option<(Version, Version)> {
+    let spec = field_spec(name);
+    let value = push.piece.get(name);
+    let has_text = value.as_text().is_some_and(|text| !text.trim().is_empty());
+    if spec.class != FieldClass::Long || !has_text {
+        return None;
+    }
+    let past = record.meta.past.get(name)?;
+    let hash = spec.app_hash(&value);
+    let ends = past.iter().skip(1).map(|next| next.version);
+    let ends = ends.chain([record.meta.touch(name).version]);
+    let older = past
+        .iter()
+        .zip(ends)
+        .filter(|(past, end)| past.hash == hash && *end <= base && setting.oldest <= past.until);
+    older.last().map(|(past, end)| (past.version, end.saturating_sub(1)))
+}

@@ -1,0 +1,199 @@
+//! Which numbers that replies gave to phones have come back in a request.
+//!
+//! A phone whose reply was lost sends the same number again; so does a phone that was set up from
+//! another's backup. A number that a later reply gave, seen from anywhere, tells them apart: the
+//! reply arrived, so whoever sends the number before it is a copy. See ADR 0018.
+
+use crate::id::RecordId;
+use crate::time::UnixMillis;
+use crate::wire::WireVersion;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+/// LIMIT: so many numbers are waited for, of so many replies; the oldest are forgotten first.
+const TOKENS: usize = 256;
+const REPLIES: usize = 32;
+/// Bytes of a token. With 10,000 pieces in a request and all of [`TOKENS`] open, one request in
+/// 100 million takes one for shown that is not.
+const TOKEN_BYTES: usize = 6;
+
+/// The numbers that are waited for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Given {
+    /// Of each reply, oldest first.
+    #[serde(rename = "r", skip_serializing_if = "Vec::is_empty")]
+    replies: Vec<Reply>,
+    /// Whether the numbers given until then were shown is not known.
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
+    forgotten_until: Option<UnixMillis>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Reply {
+    #[serde(rename = "t")]
+    at: UnixMillis,
+    /// Tokens, [`TOKEN_BYTES`] each, in base64.
+    #[serde(rename = "n")]
+    tokens: String,
+}
+
+/// Names the number of one piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Token([u8; TOKEN_BYTES]);
+
+impl Token {
+    /// Names the delivery of `number`, whatever the phone has counted up since.
+    pub fn of(id: RecordId, number: WireVersion) -> Self {
+        let bits = id.bits();
+        // Folding both halves of the id and the delivery into 64 bits, each step a bijection.
+        let mut state = mix(number.delivery());
+        state = mix(state ^ (bits >> 64) as u64);
+        state = mix(state ^ bits as u64);
+        let mut token = [0; TOKEN_BYTES];
+        token.copy_from_slice(&state.to_be_bytes()[..TOKEN_BYTES]);
+        Self(token)
+    }
+}
+
+/// The finalizer of SplitMix64.
+fn mix(state: u64) -> u64 {
+    let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    state ^ (state >> 31)
+}
+
+impl Reply {
+    fn new(at: UnixMillis, tokens: &[Token]) -> Self {
+        let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.0).collect();
+        Self { at, tokens: URL_SAFE_NO_PAD.encode(bytes) }
+    }
+
+    fn tokens(&self) -> Vec<Token> {
+        let bytes = URL_SAFE_NO_PAD.decode(&self.tokens).unwrap_or_default();
+        let (tokens, _) = bytes.as_chunks::<TOKEN_BYTES>();
+        tokens.iter().copied().map(Token).collect()
+    }
+}
+
+impl Given {
+    /// Whether there is nothing to store.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether no number is waited for.
+    pub fn is_empty(&self) -> bool {
+        self.replies.is_empty()
+    }
+
+    /// Notes the numbers of a reply; those given before `oldest` are no longer of interest.
+    pub fn add(&mut self, at: UnixMillis, tokens: &[Token], oldest: UnixMillis) {
+        self.replies.retain(|reply| oldest <= reply.at);
+        let kept = &tokens[..tokens.len().min(TOKENS)];
+        if kept.len() < tokens.len() {
+            self.forget_until(at);
+        }
+        self.replies.push(Reply::new(at, kept));
+        let count = |replies: &[Reply]| -> usize {
+            replies.iter().map(|reply| reply.tokens.len() / (TOKEN_BYTES * 4 / 3)).sum()
+        };
+        while REPLIES < self.replies.len() || TOKENS < count(&self.replies) {
+            let oldest = self.replies.remove(0);
+            self.forget_until(oldest.at);
+        }
+    }
+
+    fn forget_until(&mut self, at: UnixMillis) {
+        self.forgotten_until = self.forgotten_until.max(Some(at));
+    }
+
+    /// Takes out what a request shows; returns whether that was anything.
+    pub fn show(&mut self, shown: impl Iterator<Item = Token>) -> bool {
+        if self.replies.is_empty() {
+            return false;
+        }
+        let shown: HashSet<Token> = shown.collect();
+        let mut is_any = false;
+        for reply in &mut self.replies {
+            let mut tokens = reply.tokens();
+            let n_before = tokens.len();
+            tokens.retain(|token| !shown.contains(token));
+            if tokens.len() < n_before {
+                *reply = Reply::new(reply.at, &tokens);
+                is_any = true;
+            }
+        }
+        self.replies.retain(|reply| !reply.tokens.is_empty());
+        is_any
+    }
+
+    /// Whether a number that was given at `at` is known to have arrived.
+    pub fn has_arrived(&self, token: Token, at: UnixMillis) -> bool {
+        self.forgotten_until.is_none_or(|until| until < at)
+            && !self.replies.iter().any(|reply| reply.tokens().contains(&token))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(n: u64) -> Token {
+        Token::of(RecordId::from_bits(42), WireVersion::issue(1, n))
+    }
+
+    #[test]
+    fn a_number_has_arrived_once_it_was_shown_and_not_before() {
+        let mut given = Given::default();
+        given.add(UnixMillis(5), &[token(1), token(2)], UnixMillis(0));
+        assert!(!given.has_arrived(token(1), UnixMillis(5)));
+
+        assert!(given.show([token(1), token(9)].into_iter()));
+
+        assert!(given.has_arrived(token(1), UnixMillis(5)));
+        assert!(!given.has_arrived(token(2), UnixMillis(5)));
+        assert!(!given.show([token(1)].into_iter()), "it is shown once");
+    }
+
+    #[test]
+    fn what_the_phone_counts_up_leaves_the_token_as_it_is() {
+        let given = WireVersion::issue(3, 77);
+
+        let sent = WireVersion(given.0 + 4095);
+
+        let id = RecordId::from_bits(1);
+        assert_eq!(Token::of(id, given), Token::of(id, sent));
+        assert_ne!(Token::of(id, given), Token::of(RecordId::from_bits(2), given));
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_taken_for_arrived() {
+        let mut given = Given::default();
+        for reply in 0..REPLIES as i64 + 1 {
+            given.add(UnixMillis(reply), &[token(reply as u64)], UnixMillis(0));
+        }
+        assert!(!given.has_arrived(token(0), UnixMillis(0)));
+        assert!(given.has_arrived(token(99), UnixMillis(1)), "given later, and not waited for");
+
+        let many: Vec<Token> = (1000..1000 + 2 * TOKENS as u64).map(token).collect();
+        given.add(UnixMillis(100), &many, UnixMillis(0));
+
+        assert!(many.iter().all(|token| !given.has_arrived(*token, UnixMillis(100))));
+        assert!(serde_json::to_string(&given).unwrap().len() < 3000);
+    }
+
+    #[test]
+    fn what_is_past_its_retention_is_not_kept() {
+        let mut given = Given::default();
+        given.add(UnixMillis(1), &[token(1)], UnixMillis(0));
+
+        given.add(UnixMillis(9), &[token(2)], UnixMillis(5));
+
+        assert_eq!(1, given.replies.len());
+        assert_eq!(None, given.forgotten_until);
+    }
+}
