@@ -19,7 +19,6 @@ pub(super) const CALLS: &[Call] = &[
             Doc::call("syncPieces", "Sync the repertoire of the app on people's phones")
                 .body("PiecesRequest", examples::pieces())
                 .ok("PiecesReply", "What the phone must learn.", examples::pieces_reply())
-                .fails(&[410])
         },
     },
     Call {
@@ -30,7 +29,6 @@ pub(super) const CALLS: &[Call] = &[
             Doc::call("syncSessions", "Sync the practice sessions of the app on people's phones")
                 .body("SessionsRequest", examples::sessions())
                 .ok("SessionsReply", "What the phone must learn.", examples::sessions_reply())
-                .fails(&[410])
         },
     },
 ];

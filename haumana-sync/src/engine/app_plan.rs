@@ -11,6 +11,7 @@ use super::app_stale::stale_form;
 use super::edit::{Against, Change, Edit, ReceiptDraft, Setting, Stale};
 use super::meta::{AtVersion, Receipt};
 use super::record::PieceRecord;
+use crate::engine::OtherLife;
 use crate::merge::Reason;
 use crate::record::{PIECE_FIELDS, Value};
 use crate::store::{HistoryKey, Version};
@@ -232,6 +233,10 @@ fn first_push(
             ..Edit::default()
         });
         edit.reason = Some(Reason::OtherLife);
+        if setting.other_life == OtherLife::Discarded {
+            cov_mark::hit!(content_of_another_life_is_put_aside);
+            edit.changes.iter_mut().for_each(|change| change.against = Against::Outdated);
+        }
         // In a range that was skipped already, the record stands above it.
         edit.above = (record.version < named).then_some(named);
         return (edit.above.is_some() || !edit.changes.is_empty()).then_some(edit);

@@ -2,6 +2,7 @@
 
 use super::meta::Claim;
 use super::record::PieceRecord;
+use crate::engine::OtherLife;
 use crate::merge::Reason;
 use crate::record::{Piece, Value};
 use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Version};
@@ -129,6 +130,8 @@ pub struct Setting {
     /// What was superseded before this is past its retention.
     pub oldest: UnixMillis,
     pub generation: Generation,
+    /// What becomes of content of another life.
+    pub other_life: OtherLife,
     /// The largest version of the account's life before; records of this one are above it.
     pub floor: Version,
     /// How many versions are skipped where content of another life may have numbers.

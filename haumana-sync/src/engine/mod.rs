@@ -93,6 +93,18 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     config: EngineConfig,
+    later: OtherLife,
+}
+
+/// What becomes of content that devices hold from another life of the data, after a backup was put
+/// back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtherLife {
+    /// The later edit wins; what it replaces is in the inbox.
+    #[default]
+    Merged,
+    /// The backup wins; what devices hold of its records is in the inbox.
+    Discarded,
 }
 
 impl Engine {
@@ -103,7 +115,13 @@ impl Engine {
         random: Arc<dyn Random>,
         config: EngineConfig,
     ) -> Self {
-        Self { store, clock, random, config }
+        Self { store, clock, random, config, later: OtherLife::Merged }
+    }
+
+    /// Says what becomes of content of another life; without this it is merged.
+    #[must_use]
+    pub fn with_other_life(self, later: OtherLife) -> Self {
+        Self { later, ..self }
     }
 
     /// Returns `Ok` when the store answers.
@@ -124,6 +142,7 @@ impl Engine {
             now,
             oldest: now.plus_ms(-self.config.retention_ms),
             generation: self.config.generation,
+            other_life: self.later,
             floor: 0,
             leap: limits::VERSION_LEAP,
         }

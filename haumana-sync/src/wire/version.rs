@@ -27,7 +27,7 @@ impl WireVersion {
 
     /// The version k that the device was given last.
     pub fn version(self) -> Version {
-        // Parsing refuses anything above `limits::VERSION_CLAIMED`, so this never saturates.
+        // Parsing refuses anything above `limits::VERSION`, so this never saturates.
         Version::try_from(self.0 >> 32).unwrap_or(Version::MAX)
     }
 
@@ -48,7 +48,7 @@ impl WireVersion {
 
     /// Whether a push may carry it.
     pub fn is_plausible(self) -> bool {
-        self.0 >> 32 <= u64::from(limits::VERSION_CLAIMED)
+        self.0 >> 32 <= u64::from(limits::VERSION)
     }
 }
 

@@ -9,6 +9,7 @@ mod export;
 mod full;
 mod history;
 mod import;
+mod lives;
 mod merge;
 mod phone;
 mod push;
