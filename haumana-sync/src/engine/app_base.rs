@@ -45,7 +45,8 @@ pub enum Standing<'a> {
     Repeat,
     /// A later one was seen.
     Older(&'a Receipt),
-    /// It was made on this one, whose reply was lost.
+    /// It was made on this one, whose reply was lost; or by a copy that began with an edit which had
+    /// not been sent then.
     After(&'a Receipt),
     /// Its phone is a copy of the one that made them.
     Copy,
@@ -79,6 +80,11 @@ pub fn standing<'a>(
     if order < latest.order {
         return Standing::Older(latest);
     }
+    let has_ended = pushes().any(|old| has_arrived(record, old, deliveries.given));
+    if has_ended || deliveries.is_copy {
+        cov_mark::hit!(number_of_an_ended_delivery_comes_from_a_copy);
+        return Standing::Copy;
+    }
     let named = named_base(record, push, setting);
     let mut newest_first: Vec<&Receipt> = pushes().collect();
     newest_first.sort_by_key(|old| std::cmp::Reverse(old.order));
@@ -86,9 +92,8 @@ pub fn standing<'a>(
         cov_mark::hit!(base_is_the_push_whose_reply_was_lost);
         return Standing::After(shown);
     }
-    let has_ended = pushes().any(|old| has_arrived(record, old, deliveries.given));
-    if has_ended || deliveries.is_copy || lacks_steps(record, push, latest) {
-        cov_mark::hit!(number_of_an_ended_delivery_comes_from_a_copy);
+    if lacks_steps(record, push, latest) {
+        cov_mark::hit!(switch_without_a_step_gives_a_copy_away);
         return Standing::Copy;
     }
     Standing::Uncertain(latest)

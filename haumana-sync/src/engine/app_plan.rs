@@ -8,7 +8,7 @@ use super::app_base::{
     is_returned, is_telling, n_switched, named_base, order, standing,
 };
 use super::app_stale::stale_form;
-use super::edit::{Against, Change, Edit, ReceiptDraft, Setting, Stale};
+use super::edit::{Against, Change, Doubt, Edit, ReceiptDraft, Setting, Stale};
 use super::meta::{AtVersion, Receipt};
 use super::record::PieceRecord;
 use crate::engine::OtherLife;
@@ -39,9 +39,7 @@ pub fn plan(
             let is_seen = retained.any(|old| old.hash == hash);
             if is_seen { None } else { outdated(record, push, latest, times, setting) }
         }
-        Standing::After(receipt) => {
-            against_base(record, push, AppBase::Receipt(receipt), times, setting)
-        }
+        Standing::After(receipt) => after(record, push, receipt, times, setting),
         Standing::Uncertain(receipt) => uncertain(record, push, receipt, times, setting),
         Standing::First | Standing::Copy => first_push(record, push, times, setting),
     }
@@ -74,9 +72,26 @@ fn uncertain(
         return beside(record, push, named, &returned, times, setting);
     }
     cov_mark::hit!(uncertain_push_replaces_what_it_may_have_known);
+    after(record, push, receipt, times, setting)
+}
+
+/// The edit of a phone that has not seen the reply to `receipt`. It may be a copy's all the same,
+/// so what it replaces of that push stands in the inbox.
+fn after(
+    record: &PieceRecord,
+    push: &AppPiece,
+    receipt: &Receipt,
+    times: Times,
+    setting: Setting,
+) -> Option<Edit> {
     let mut edit = against_base(record, push, AppBase::Receipt(receipt), times, setting)?;
+    // What a copy of an unsent piece began with, no version has.
+    let named = named_base(record, push, setting).filter(|_| push.version.is_issued());
     for change in &mut edit.changes {
-        change.is_doubtful = is_changed_by(record, receipt, named, &change.name);
+        let is_changed = |named| is_changed_by(record, receipt, named, &change.name);
+        if named.is_none_or(is_changed) {
+            change.doubt = Doubt::Replaced;
+        }
     }
     Some(edit)
 }
@@ -94,7 +109,7 @@ fn beside(
         || Edit { whole: Some(push.piece.clone()), receipt: Some(draft(push)), ..Edit::default() };
     let mut edit = against_base(record, push, named, times, setting).unwrap_or_else(noted);
     for change in &mut edit.changes {
-        change.is_doubtful = true;
+        change.doubt = Doubt::Returned;
     }
     edit.changes.extend(returned.iter().map(|name| Change {
         name: (*name).to_owned(),
@@ -102,7 +117,7 @@ fn beside(
         edited_at: times.edited_at,
         claimed_at: times.claimed_at,
         against: Against::Outdated,
-        is_doubtful: true,
+        doubt: Doubt::Returned,
     }));
     Some(edit)
 }
@@ -291,7 +306,7 @@ fn against_base(
                 edited_at: times.edited_at,
                 claimed_at: times.claimed_at,
                 against,
-                is_doubtful: false,
+                doubt: Doubt::None,
             }),
         }
     }

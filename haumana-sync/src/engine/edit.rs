@@ -18,9 +18,20 @@ pub struct Change {
     pub edited_at: UnixMillis,
     pub claimed_at: UnixMillis,
     pub against: Against,
-    /// Whether the push may come from a copy of its device, so that whichever value does not stand
-    /// in the record goes to the inbox.
-    pub is_doubtful: bool,
+    /// Whose value may be meant to stand although it does not; that one goes to the inbox, too.
+    pub doubt: Doubt,
+}
+
+/// What nobody can know of a change that may come from a copy of its device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nothing.
+    #[default]
+    None,
+    /// Whether its user knew the value that it replaces.
+    Replaced,
+    /// Whether its user meant to put back what it has from its base.
+    Returned,
 }
 
 impl Change {

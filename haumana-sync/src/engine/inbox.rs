@@ -3,7 +3,7 @@
 use super::apply::apply;
 use super::bases::fields;
 use super::commit::{Draft, OldFacts, Stopped, StoredConflict, gave_up};
-use super::edit::{Against, Change, Edit};
+use super::edit::{Against, Change, Doubt, Edit};
 use super::record::{HistoryMeta, PieceRecord, parse, to_json};
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, Kind, RecordId, UserId};
@@ -394,7 +394,7 @@ fn put(name: &str, value: Value, now: UnixMillis) -> Change {
         edited_at: now,
         claimed_at: now,
         against: Against::Unmoved,
-        is_doubtful: false,
+        doubt: Doubt::None,
     }
 }
 

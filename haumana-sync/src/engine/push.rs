@@ -3,7 +3,7 @@
 use super::apply::apply;
 use super::bases::needed;
 use super::commit::{Committed, Draft, OldFacts, Stopped, gave_up, inbox_entry};
-use super::edit::{Against, Bases, Change, Edit, Setting};
+use super::edit::{Against, Bases, Change, Doubt, Edit, Setting};
 use super::meta::{AtVersion, Claim};
 use super::notes::Notes;
 use super::push_delete::{is_of_deleted, plan_delete};
@@ -381,8 +381,8 @@ fn plan(
             }
         };
         let (name, value) = (name.clone(), value.clone());
-        let is_doubtful = false;
-        changes.push(Change { name, value, edited_at, claimed_at, against, is_doubtful });
+        let doubt = Doubt::None;
+        changes.push(Change { name, value, edited_at, claimed_at, against, doubt });
     }
     if changes.is_empty() && record.is_some() {
         return Ok(None);

@@ -160,7 +160,37 @@ async fn a_lost_reply_is_still_a_lost_reply() {
             piece["notes"].as_str().unwrap(),
         )
     );
-    assert!(inbox(&server).await.is_empty(), "the notes show that it is the same phone");
+    let lost: Vec<_> = inbox(&server).await.into_iter().map(|lost| lost.lost).collect();
+    assert_eq!(vec![Some(text("draft"))], lost, "a copy may have had the notes, unsent");
+}
+
+#[tokio::test]
+async fn a_copy_with_an_edit_that_was_not_sent_yet_keeps_what_the_other_did() {
+    cov_mark::check!(doubtful_change_keeps_what_it_replaces);
+    // The edits of the old phone are seen to have arrived, or not.
+    for n_syncs in [1, 2] {
+        let server = Server::new();
+        let mut old = phone(&server).await;
+        edit(&mut old.pieces[0], "notes", json!("not sent yet"), &server);
+        let mut copy = old.clone();
+        edit(&mut old.pieces[0], "author", json!("old phone"), &server);
+        for _ in 0..n_syncs {
+            old.sync(&server).await;
+        }
+        server.pass_secs(60);
+
+        edit(&mut copy.pieces[0], "sourceUrl", json!("https://example.org"), &server);
+        copy.sync(&server).await;
+
+        let piece = seen_by_a_new_phone(&server).await;
+        assert_eq!("not sent yet", piece["notes"]);
+        assert_eq!("https://example.org", piece["sourceUrl"]);
+        let lost: Vec<_> = inbox(&server).await.into_iter().map(|lost| lost.lost).collect();
+        match n_syncs {
+            1 => assert_eq!(vec![Some(text("old phone"))], lost),
+            _ => assert_eq!(("old phone", 0), (piece["author"].as_str().unwrap(), lost.len())),
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 
 mod keep;
 
-use super::edit::{Against, Applied, Bases, Change, Edit, Lost, Setting};
+use super::edit::{Against, Applied, Bases, Change, Doubt, Edit, Lost, Setting};
 use super::meta::{Meta, Touch};
 use super::record::PieceRecord;
 use crate::id::RecordId;
 use crate::limits;
 use crate::merge::{Base, Reason, Side, Winner, merge_field};
-use crate::record::{Piece, Value, field_spec};
+use crate::record::{FieldClass, Piece, Value, field_spec};
 use crate::store::{Envelope, HistoryKey, Version};
 use crate::wire::{Refusal, WireVersion};
 use std::collections::BTreeMap;
@@ -31,6 +31,20 @@ pub fn apply(
         work.stale(edit);
     }
     work.finish(old, edit)
+}
+
+/// Whether `text` has every line of `other`, as often.
+fn has_every_line(text: &str, other: &str) -> bool {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    text.lines().for_each(|line| *counts.entry(line.trim_end()).or_default() += 1);
+    other.lines().all(|line| {
+        let left = counts.get_mut(line.trim_end());
+        left.is_some_and(|left| {
+            let is_there = 0 < *left;
+            *left -= usize::from(is_there);
+            is_there
+        })
+    })
 }
 
 struct Work {
@@ -255,22 +269,25 @@ impl Work {
         }
         if let Some((loser, reason)) = merged.lost {
             self.lose(edit, change, &server, merged.value, loser, reason);
-        } else if change.is_doubtful {
-            let is_whole = matches!(change.against, Against::Moved(_));
-            match merged.winner {
-                // The pushed text has what the server's edit changed.
-                Winner::Pushed if is_whole => {}
-                Winner::Pushed => {
-                    let (loser, reason) = (Winner::Server, Reason::LaterEdit);
-                    self.lose(edit, change, &server, merged.value, loser, reason);
-                }
-                Winner::Blend | Winner::Server => {
-                    let (loser, reason) = (Winner::Pushed, Reason::LaterEdit);
-                    self.lose(edit, change, &server, merged.value, loser, reason);
-                }
-                Winner::Both => {}
-            }
+        } else {
+            self.doubt(edit, change, &server, merged.value);
         }
+    }
+
+    /// Keeps the value that a doubtful change may have been meant to leave, or to put back.
+    fn doubt(&mut self, edit: &Edit, change: &Change, server: &Value, merged: Value) {
+        let is_long = field_spec(&change.name).class == FieldClass::Long;
+        let is_in = |value: &Value| match (value.as_text(), merged.as_text()) {
+            (Some(value), Some(merged)) if is_long => has_every_line(merged, value),
+            _ => *value == merged || value.is_null() && is_long,
+        };
+        let loser = match change.doubt {
+            Doubt::Replaced if !is_in(server) => Winner::Server,
+            Doubt::Returned if !is_in(&change.value) => Winner::Pushed,
+            _ => return,
+        };
+        cov_mark::hit!(doubtful_change_keeps_what_it_replaces);
+        self.lose(edit, change, server, merged, loser, Reason::LaterEdit);
     }
 
     fn lose(
