@@ -3,7 +3,7 @@
 
 use super::content::{ASPECTS, CATEGORY, Content, FIELDS, NOTES};
 use super::judge::{Checked, Violation};
-use super::ledger::{digests, everything_of, observe};
+use super::ledger::{digests, everything_of};
 use super::phone::Stage;
 use super::server::wrong;
 use super::world::World;
@@ -177,7 +177,7 @@ impl World<'_> {
     /// Phones that start anew hold the same, and change nothing.
     async fn check_restarts(&mut self, account: usize) -> Checked {
         let user = self.users[account].clone();
-        let before = observe(&*self.store, &user).await;
+        let before = self.watch.observe(&user).await;
         for phone in 0..self.phones.len() {
             self.phones[phone].restart();
             self.phones[phone].deleted.clear();
@@ -190,7 +190,7 @@ impl World<'_> {
             }
             self.sync(phone).await?;
         }
-        let after = observe(&*self.store, &user).await;
+        let after = self.watch.observe(&user).await;
         if let Some((id, _)) = after.iter().find(|(id, stored)| before.get(id) != Some(stored)) {
             return wrong(*id, "a restart changed the server");
         }

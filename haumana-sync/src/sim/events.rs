@@ -29,6 +29,10 @@ impl World<'_> {
                 self.act(phone);
                 Ok(())
             }
+            84..=93 if self.profile.copies && self.dice.chance(70) => {
+                self.copy_phones(phone);
+                Ok(())
+            }
             80..=87 => self.old_request().await,
             88..=91 => {
                 self.note(None, || format!("phone {phone} restarts"));

@@ -128,8 +128,14 @@ impl World<'_> {
         after: &Stored,
     ) -> Checked {
         let (now_ms, life) = (self.now_ms(), self.life);
-        let setting =
-            Setting { now_ms, life, retention_ms: RETENTION_MS, by_line: false, is_taken: false };
+        let setting = Setting {
+            now_ms,
+            life,
+            retention_ms: RETENTION_MS,
+            by_line: false,
+            is_taken: false,
+            is_copy: false,
+        };
         let has_twins = self.has_twins;
         let edits = &self.guest_edits;
         let ledger = &mut self.ledgers[call.account];

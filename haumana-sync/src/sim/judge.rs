@@ -50,6 +50,8 @@ pub struct Setting {
     pub by_line: bool,
     /// Whether the server said that it took the push, or must have.
     pub is_taken: bool,
+    /// Whether the request carries a number that has ended: it comes from a copy.
+    pub is_copy: bool,
 }
 
 /// Takes in what became of one pushed piece.
@@ -243,7 +245,7 @@ fn check_aspect(
     let (stays, arrives) = (is == *was, is == pushed);
     let is_loose = leeway.any || (leeway.form && is_in_form(aspect));
     let is_news = is_news(track, sent, aspect);
-    let blends = is_long(aspect) && (is_loose || is_news);
+    let blends = is_long(aspect) && (is_loose || is_news || leeway.may_return);
     if !stays && !arrives && !blends {
         return wrong("the result is neither side's value");
     }
@@ -255,6 +257,13 @@ fn check_aspect(
         held.seen.0[aspect] & !theirs != 0
             && !is_unchanged(aspect, &pushed, &held.content.aspect(aspect))
     });
+    let may_return = leeway.may_return && is_return(track, sent, aspect);
+    if is_news && stays && leeway.may_be_copy {
+        return Ok(());
+    }
+    if !is_news && arrives && may_return {
+        return Ok(());
+    }
     let is_kept_form =
         leeway.form && !leeway.any && !leeway.stay && is_long(aspect) && is_rewritten;
     if is_loose && !is_kept_form {
@@ -272,21 +281,29 @@ fn check_aspect(
     Ok(())
 }
 
+/// Whether a field is what it was in the version that the number names, or no number does.
+fn is_return(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
+    let held = track.versions.get(&((sent.version >> 32) as u32));
+    held.is_none_or(|held| {
+        is_unchanged(aspect, &sent.content.aspect(aspect), &held.content.aspect(aspect))
+    })
+}
+
 /// Whether a field, edited to and fro, is what it was in its base: that is no change (rule 2), and
 /// is owed no longer than the base itself.
-fn is_back_at_base(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
+pub(super) fn is_back_at_base(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
     let of_delivery = delivery(sent.version);
     let held = track.versions.get(&((sent.version >> 32) as u32));
     let is_same =
         |content: &Content| is_unchanged(aspect, &sent.content.0[aspect], &content.0[aspect]);
     // Behind a push whose reply was lost, that push is the base.
-    track.pushes.iter().all(|known| known.delivery != of_delivery)
+    track.pushes.iter().all(|known| known.delivery != of_delivery || known.ended)
         && held.is_some_and(|held| is_same(&held.content))
 }
 
 /// Whether there is an edit in it that was in neither the server's value nor in the version that the
 /// phone was given.
-fn is_news(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
+pub(super) fn is_news(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
     let held = track.versions.get(&((sent.version >> 32) as u32));
     let known = track.seen.0[aspect] | held.map_or(0, |held| held.seen.0[aspect]);
     sent.seen.0[aspect] & !known != 0

@@ -8,6 +8,7 @@
 use super::content::{ASPECTS, Content};
 use super::guest::extra_of;
 use super::reply::lenient;
+use super::watch::Lost;
 use crate::digest::Digest;
 use crate::id::{Key, Kind, RecordId, UserId};
 use crate::store::Store;
@@ -44,6 +45,10 @@ pub struct KnownPush {
     pub sent_ms: i64,
     /// Whether it changed the record, so that the server remembers it.
     pub left_trace: bool,
+    /// The delivery that its reply began; 0 if no reply is known.
+    pub given: u64,
+    /// Whether a later request has shown that delivery: this one has ended.
+    pub ended: bool,
 }
 
 /// What is known of one piece on the server.
@@ -107,6 +112,8 @@ pub struct Stored {
     pub modified_ms: i64,
     /// The stamp of its last commit.
     pub stamp_secs: i64,
+    /// What lost against it and waits in the inbox.
+    pub lost: Vec<Lost>,
 }
 
 impl Stored {
@@ -137,6 +144,7 @@ pub async fn observe(store: &dyn Store, user: &UserId) -> Observed {
             raw: envelope.content,
             modified_ms: envelope.modified_at.0,
             stamp_secs: envelope.stamp.0,
+            lost: Vec::new(),
         };
         (envelope.key.id, stored)
     });

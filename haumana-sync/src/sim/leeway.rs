@@ -1,6 +1,6 @@
 //! Where the protocol itself cannot know better.
 
-use super::content::{Content, FIELDS, is_long, is_unchanged};
+use super::content::{Class, Content, FIELDS, is_long, is_unchanged};
 use super::judge::Setting;
 use super::ledger::{KnownPush, Track};
 use super::phone::{LocalPiece, Request};
@@ -18,6 +18,11 @@ pub struct Leeway {
     pub overtaken: bool,
     /// The push is older than another one from the same delivery: nothing may change.
     pub older: bool,
+    /// An earlier push of the delivery may be its own, whose reply was lost, or that of the phone
+    /// which it is a copy of: what it returns to an earlier value may win.
+    pub may_return: bool,
+    /// Nothing in it shows that it is not a copy: what it returns to an earlier value may lose.
+    pub may_be_copy: bool,
 }
 
 /// Returns what the protocol cannot know of a push.
@@ -43,8 +48,15 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
     // is of no version, so no number can name it.
     let is_of_tombstone = track.tombstones.contains(&((sent.version >> 32) as u32));
     let lives_apart = track.travelled && !is_settled;
+    let open: Vec<&KnownPush> =
+        of_delivery().filter(|known| known.left_trace && known.content != push.content).collect();
+    let is_open = !setting.is_copy && open.iter().all(|known| !known.ended) && !open.is_empty();
+    let latest = open.iter().max_by_key(|known| known.order);
+    let is_shown = latest.is_some_and(|latest| shows(track, sent, &latest.content));
     let is_expired = is_expired(sent.given_ms) || is_expired(request.at_ms);
     Leeway {
+        may_return: is_open,
+        may_be_copy: is_open && is_issued && !is_shown,
         any: is_legacy
             || is_of_tombstone
             || lives_apart
@@ -58,6 +70,18 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
         older: of_delivery().any(|known| known.left_trace && push.order < known.order)
             && !is_legacy,
     }
+}
+
+/// Whether a push has a value, a switch apart, that only `earlier` had.
+fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
+    let held = track.versions.get(&((sent.version >> 32) as u32));
+    let is_same =
+        |at: usize, content: &Content| is_unchanged(at, &sent.content.0[at], &content.0[at]);
+    (0..FIELDS.len()).any(|at| {
+        FIELDS[at].1 != Class::Flag
+            && is_same(at, earlier)
+            && held.is_none_or(|held| !is_same(at, &held.content))
+    })
 }
 
 /// Whether a long text is what it was before the version that the phone holds (rule 4).
@@ -93,5 +117,7 @@ pub fn known_push(sent: &LocalPiece, request: &Request, now_ms: i64) -> KnownPus
         at_ms: now_ms,
         sent_ms: request.at_ms,
         left_trace: false,
+        given: 0,
+        ended: false,
     }
 }

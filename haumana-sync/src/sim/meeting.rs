@@ -2,7 +2,7 @@
 
 use super::guest::GuestCall;
 use super::judge::{Checked, Violation};
-use super::ledger::{Observed, observe};
+use super::ledger::Observed;
 use super::phone::Request;
 use super::server::{Answer, Course, Outcome, Start};
 use super::storm::Interlude;
@@ -153,7 +153,7 @@ impl World<'_> {
             heard = self.hear(other, inner, &start, Course { is_calm, is_alone: true }).await?;
             self.note(None, || "… and the first one goes on".to_owned());
         }
-        let observed = observe(&*self.store, &user).await;
+        let observed = self.watch.observe(&user).await;
         let outcome = Outcome { body, observed, before: Observed::new() };
         let answer = self.hear(&mut outer, outcome, &start, Course { is_calm, is_alone }).await?;
         Ok((answer, heard))
@@ -206,13 +206,13 @@ impl World<'_> {
         outer: UserId,
         slot: Arc<Mutex<Option<Outcome>>>,
     ) -> Interlude {
-        let (engine, store) = (self.any_engine(), Arc::clone(&self.store));
+        let (engine, watch) = (self.any_engine(), self.watch.clone());
         let user = self.users[caller.account()].clone();
         let (asking, limit) = (self.asking(caller), self.reply_limit);
         Box::pin(async move {
-            let before = observe(&*store, &outer).await;
+            let before = watch.observe(&outer).await;
             let body = ask(&engine, &user, &asking, limit).await;
-            let observed = observe(&*store, &user).await;
+            let observed = watch.observe(&user).await;
             let outcome = Outcome { body, observed, before };
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         })

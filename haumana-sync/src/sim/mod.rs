@@ -37,6 +37,7 @@
 pub mod calm;
 pub mod checks;
 pub mod content;
+pub mod copies;
 pub mod dice;
 pub mod events;
 pub mod guest;
@@ -55,6 +56,8 @@ pub mod server;
 pub mod sessions;
 pub mod storm;
 pub mod story;
+pub mod traces;
+pub mod watch;
 pub mod words;
 pub mod world;
 

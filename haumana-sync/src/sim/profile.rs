@@ -39,6 +39,8 @@ pub struct Profile {
     pub invalid: bool,
     /// Whether the clocks of phones jump.
     pub clock_jumps: bool,
+    /// Whether phones are set up from backups of others, or put back to earlier ones.
+    pub copies: bool,
 }
 
 /// Two to four phones, lost requests and replies, edits at any moment.
@@ -61,6 +63,7 @@ pub const EVERYDAY: Profile = Profile {
     legacy: false,
     invalid: false,
     clock_jumps: true,
+    copies: false,
 };
 
 /// Each field has one phone that edits it: its last value must be everywhere.
@@ -94,6 +97,13 @@ pub const LEGACY: Profile = Profile { name: "legacy", legacy: true, ..EVERYDAY }
 /// New clients delete pieces that phones still have.
 pub const DELETES: Profile = Profile { name: "deletes", deletes: true, ..EVERYDAY };
 
+/// Phones are copied, and put back to what they were.
+pub const COPIES: Profile = Profile { name: "copies", copies: true, phones: 3, ..EVERYDAY };
+
+/// As [`COPIES`]; the lines of the lyrics are followed one by one.
+pub const COPIED_LINES: Profile =
+    Profile { name: "copied_lines", by_line: true, pieces: 2, forms: false, ..COPIES };
+
 /// Everything at once.
 pub const EVERYTHING: Profile = Profile {
     name: "everything",
@@ -109,7 +119,7 @@ pub const EVERYTHING: Profile = Profile {
 };
 
 /// All of them.
-pub const ALL: [Profile; 11] = [
+pub const ALL: [Profile; 13] = [
     EVERYDAY,
     OWN_FIELDS,
     OWN_LINES,
@@ -120,5 +130,7 @@ pub const ALL: [Profile; 11] = [
     AGES,
     LEGACY,
     DELETES,
+    COPIES,
+    COPIED_LINES,
     EVERYTHING,
 ];

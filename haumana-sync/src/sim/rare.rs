@@ -1,7 +1,6 @@
 //! What happens rarely: deletes by new clients, backups, and the end of the retention time.
 
 use super::judge::{Checked, Violation};
-use super::ledger::observe;
 use super::world::World;
 use crate::engine::{EditTimes, Push, PushOp, RETENTION_MS};
 use crate::id::{Key, RecordId};
@@ -44,7 +43,7 @@ impl World<'_> {
         let pushed = engine.push(&user, "new-client", &[push]).await;
         self.ensure(pushed.is_ok(), || "a delete fails although all is well".to_owned())?;
         self.note(Some(id), || format!("a new client deletes version {base} of {k}"));
-        let observed = observe(&*self.store, &user).await;
+        let observed = self.watch.observe(&user).await;
         if observed[&id].deleted != (base == k) {
             return Err(Violation::of(id, "a delete of the last version deletes, no other does"));
         }

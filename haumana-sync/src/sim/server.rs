@@ -1,10 +1,12 @@
 //! What phones send, and what the ledger makes of what came of it.
 
+use super::checks::accepted;
 use super::judge::{self, Checked, Setting, Violation, judge};
-use super::ledger::{Observed, observe};
-use super::leeway::delivery;
+use super::ledger::{KnownPush, Ledger, Observed};
+use super::leeway::{delivery, leeway};
 use super::phone::{LocalPiece, Request};
 use super::reply::{Reply, decode};
+use super::traces::check_traces;
 use super::words;
 use super::world::World;
 use crate::engine::{ErrorKind, RETENTION_MS};
@@ -120,7 +122,11 @@ impl World<'_> {
             self.tally.syncs += 1;
             request.is_done |= course.is_calm;
         }
+        self.end_deliveries(request, reply.is_some() && course.is_calm);
         self.take_in(request, reply.as_ref(), &outcome.observed, course)?;
+        if let Some(reply) = &reply {
+            self.begin_deliveries(request, reply, course);
+        }
         let Some(mut reply) = reply.take() else { return Ok(None) };
         let settled = self.check_reply(request, &mut reply, start, course)?;
         self.note_reply(request, &reply);
@@ -137,6 +143,7 @@ impl World<'_> {
     ) -> Checked {
         let (now_ms, life) = (self.now_ms(), self.life);
         let ledger = &mut self.ledgers[request.token];
+        let is_copy = is_of_copy(request, ledger);
         let gone = ledger.tracks.keys().find(|id| !observed.contains_key(id));
         if let Some(id) = gone {
             return Err(Violation::of(*id, "the piece is gone from the store"));
@@ -161,8 +168,17 @@ impl World<'_> {
                 retention_ms: RETENTION_MS,
                 by_line: self.profile.by_line,
                 is_taken: in_updated || is_whole,
+                is_copy,
             };
             let old_k = old.map_or(0, |old| old.k);
+            if let Some(old) = old.filter(|_| setting.is_taken || old_k != stored.k) {
+                let leeway = leeway(old, sent, request, setting);
+                let is_loose = leeway.any || leeway.form || leeway.stay;
+                if !is_loose {
+                    let by_line = self.profile.by_line;
+                    check_traces(old, sent, stored, &self.typed, leeway, by_line)?;
+                }
+            }
             judge(ledger, sent, request, stored, setting)?;
             if stored.k != old_k {
                 self.tally.versions += 1;
@@ -181,6 +197,31 @@ impl World<'_> {
         match missing {
             Some(sent) => Err(Violation::of(sent.id, "a pushed piece is not in the store")),
             None => Ok(()),
+        }
+    }
+
+    /// A request shows the numbers that its phone was given: what was pushed before them has ended.
+    fn end_deliveries(&mut self, request: &Request, is_certain: bool) {
+        let tracks = &mut self.ledgers[request.token].tracks;
+        for sent in accepted(request).filter(|_| is_certain) {
+            let pushes = tracks.get_mut(&sent.id).into_iter().flat_map(|track| &mut track.pushes);
+            let shown = delivery(sent.version);
+            for known in pushes.filter(|known| known.given != 0 && known.given == shown) {
+                known.ended = true;
+            }
+        }
+    }
+
+    /// The reply to a push begins a delivery.
+    fn begin_deliveries(&mut self, request: &Request, reply: &Reply, course: Course) {
+        let now_ms = self.now_ms();
+        let tracks = &mut self.ledgers[request.token].tracks;
+        for piece in reply.updated.iter().filter(|_| course.is_calm && course.is_alone) {
+            let Some(track) = tracks.get_mut(&piece.id) else { continue };
+            let last = track.pushes.last_mut().filter(|known| known.at_ms == now_ms);
+            if let Some(known) = last.filter(|known| known.left_trace && known.given == 0) {
+                known.given = delivery(piece.version);
+            }
         }
     }
 
@@ -216,7 +257,7 @@ impl World<'_> {
     /// If something does.
     pub async fn repeat(&mut self, request: &mut Request) -> Checked<Option<Answer>> {
         let user = self.users[request.token].clone();
-        let before = observe(&*self.store, &user).await;
+        let before = self.watch.observe(&user).await;
         let is_old = |at_ms: i64| at_ms + RETENTION_MS < self.now_ms();
         let is_old = request.life != self.life
             || is_old(request.at_ms)
@@ -225,7 +266,7 @@ impl World<'_> {
         let (answer, _) = self.call(request, None).await?;
         self.tally.repeats += 1;
         if must_stay {
-            let after = observe(&*self.store, &user).await;
+            let after = self.watch.observe(&user).await;
             let tracks = &self.ledgers[request.token].tracks;
             let is_certain = |id: &RecordId| {
                 let sent = request.sent.iter().find(|sent| sent.id == *id);
@@ -243,6 +284,15 @@ impl World<'_> {
         }
         Ok(answer)
     }
+}
+
+/// Whether a request carries a number whose delivery has ended, and so comes from a copy.
+fn is_of_copy(request: &Request, ledger: &Ledger) -> bool {
+    accepted(request).any(|sent| {
+        let pushes = ledger.tracks.get(&sent.id).into_iter().flat_map(|track| &track.pushes);
+        let of_delivery = |known: &&KnownPush| known.delivery == delivery(sent.version);
+        pushes.filter(of_delivery).any(|known| known.ended)
+    })
 }
 
 /// Exactly what cannot be accepted is rejected, under its code.

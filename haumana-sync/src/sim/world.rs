@@ -8,6 +8,7 @@ use super::ledger::{Ledger, Seen};
 use super::phone::{Phone, Request, Stage};
 use super::profile::Profile;
 use super::storm::{Crossroads, Storm};
+use super::watch::Watch;
 use crate::engine::{Clock, Engine, EngineConfig, RETENTION_MS};
 use crate::id::{RecordId, UserId};
 use crate::store::{FaultyStore, Generation, Store};
@@ -21,6 +22,9 @@ const BEGINNING_MS: i64 = 1_767_225_600_000;
 
 /// How far apart the clocks of servers may be.
 const SERVERS_APART_MS: i64 = 2000;
+
+/// The values that were typed, by piece and aspect.
+pub type Typed = BTreeMap<(RecordId, usize), Vec<Val>>;
 
 /// What a run needs of a backend.
 pub trait Backend: Send {
@@ -65,6 +69,8 @@ pub struct World<'a> {
     pub crossroads: Crossroads,
     /// Where faults come from.
     pub storm: Storm,
+    /// Who looks at the store.
+    pub watch: Watch,
     /// The server processes.
     pub engines: Vec<Arc<Engine>>,
     /// The accounts.
@@ -75,10 +81,12 @@ pub struct World<'a> {
     pub backup: Option<Vec<Ledger>>,
     /// The phones.
     pub phones: Vec<Phone>,
+    /// Backups of phones, taken at some time.
+    pub phone_backups: Vec<Phone>,
     /// Requests that may come again.
     pub past: Vec<Request>,
     /// The values that were typed, by piece and aspect; an edit is a place in its list.
-    pub typed: BTreeMap<(RecordId, usize), Vec<Val>>,
+    pub typed: Typed,
     /// The edits that new clients sent.
     pub guest_edits: GuestEdits,
     /// Whether new clients may have one name between them.
@@ -112,6 +120,12 @@ impl Clock for ServerClock {
     }
 }
 
+fn watch(store: &Arc<dyn Store>, true_ms: &Arc<AtomicI64>, generation: Generation) -> Watch {
+    let clock = ServerClock { true_ms: Arc::clone(true_ms), skew_ms: 0 };
+    let random = SeededRandom::new(0);
+    Watch::new(Arc::clone(store), Arc::new(clock), Arc::new(random), generation)
+}
+
 impl<'a> World<'a> {
     /// Sets up a run.
     pub fn new(profile: Profile, seed: u64, backend: &'a mut dyn Backend, is_traced: bool) -> Self {
@@ -126,11 +140,13 @@ impl<'a> World<'a> {
             true => 12_000 + dice.below(8000),
             false => 1 << 30,
         };
-        let clock = BEGINNING_MS + dice.between(0, 999_999);
+        let clock = Arc::new(AtomicI64::new(BEGINNING_MS + dice.between(0, 999_999)));
+        let watch = watch(&store, &clock, Generation(0));
         let mut world = Self {
             profile,
-            clock: Arc::new(AtomicI64::new(clock)),
+            clock,
             backend,
+            watch,
             store,
             crossroads,
             storm: Storm::new(seed),
@@ -139,6 +155,7 @@ impl<'a> World<'a> {
             users,
             backup: None,
             phones: Vec::new(),
+            phone_backups: Vec::new(),
             past: Vec::new(),
             typed: BTreeMap::new(),
             guest_edits: GuestEdits::default(),
@@ -162,6 +179,7 @@ impl<'a> World<'a> {
 
     /// Starts the server processes of a new life of the data.
     pub fn start_servers(&mut self) {
+        self.watch = watch(&self.store, &self.clock, Generation(self.life));
         let n_engines = 1 + self.dice.below(3);
         self.engines.clear();
         for _ in 0..n_engines {

@@ -46,6 +46,8 @@ mod runs {
         ages AGES
         legacy LEGACY
         deletes DELETES
+        copies COPIES
+        copied_lines COPIED_LINES
         everything EVERYTHING
     }
 }
