@@ -53,6 +53,7 @@ impl World<'_> {
         let Some(track) = self.ledgers[request.token].tracks.get(&piece.id) else {
             return wrong(piece.id, "a reply holds a piece that the server does not have");
         };
+        piece.life = self.life;
         if track.content.is_none() || track.tombstones.contains(&k) {
             return Ok(());
         }
@@ -68,6 +69,7 @@ impl World<'_> {
             return wrong(piece.id, format!("version {k} has another modifiedAt than before"));
         }
         piece.seen = known.seen.clone();
+        piece.life = known.life;
         Ok(())
     }
 

@@ -29,9 +29,8 @@ impl World<'_> {
                 self.act(phone);
                 Ok(())
             }
-            84..=93 if self.profile.copies && self.dice.chance(70) => {
-                self.copy_phones(phone);
-                Ok(())
+            84..=93 if self.profile.is_eventful() && self.dice.chance(70) => {
+                self.upheave(phone).await
             }
             80..=87 => self.old_request().await,
             88..=91 => {

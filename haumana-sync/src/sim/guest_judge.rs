@@ -147,7 +147,7 @@ impl World<'_> {
             let own = |aspect| edits.of_device(&call.device, id, aspect);
             check_deleted(&track, id, pushes, has_twins, own)?;
             see(&mut track, pushes, None);
-            track.update(after);
+            track.update(after, life);
             owe(&mut ledger.owed, id, pushes);
             ledger.tracks.insert(id, track);
             return Ok(());
@@ -177,7 +177,7 @@ impl World<'_> {
         }
         loosen(&mut track, pushes, &content);
         see(&mut track, pushes, Some(&content));
-        track.update(after);
+        track.update(after, life);
         owe(&mut ledger.owed, id, pushes);
         ledger.tracks.insert(id, track);
         Ok(())

@@ -92,6 +92,7 @@ impl World<'_> {
             flagged: true,
             seen,
             life: Some(self.life),
+            number_life: 0,
             given_ms: now_ms,
         });
     }

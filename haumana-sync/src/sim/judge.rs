@@ -74,7 +74,7 @@ pub fn judge(
     let was_deleted = !is_new && track.content.is_none();
     let has_changed = track.raw != after.raw || track.k != after.k;
     if !has_changed && !setting.is_taken {
-        track.update(after);
+        track.update(after, setting.life);
         ledger.tracks.insert(id, track);
         return Ok(());
     }
@@ -83,12 +83,12 @@ pub fn judge(
     let Some((content, created)) = after.content() else {
         check_stays_deleted(&track, sent, was_deleted, leeway)?;
         track.pushes.push(known_push(sent, request, setting.now_ms));
-        track.update(after);
+        track.update(after, setting.life);
         ledger.tracks.insert(id, track);
         return Ok(());
     };
     let news = (0..ASPECTS).any(|aspect| is_news(&track, sent, aspect));
-    let held = track.versions.get(&((sent.version >> 32) as u32));
+    let held = track.held(sent);
     // What differs from the version that its number names is an edit, whoever has seen it (rule 3).
     let differs = held.is_some_and(|held| {
         let (ours, theirs) = (&sent.content, &held.content);
@@ -145,7 +145,7 @@ pub fn judge(
         let push = known_push(sent, request, setting.now_ms);
         track.pushes.push(KnownPush { left_trace: has_changed, ..push });
     }
-    track.update(after);
+    track.update(after, setting.life);
     ledger.tracks.insert(id, track);
     Ok(())
 }
@@ -252,7 +252,7 @@ fn check_aspect(
     if leeway.older && !leeway.any {
         return if stays { Ok(()) } else { wrong("an older push changed something") };
     }
-    let held = track.versions.get(&((sent.version >> 32) as u32));
+    let held = track.held(sent);
     let is_rewritten = held.is_some_and(|held| {
         held.seen.0[aspect] & !theirs != 0
             && !is_unchanged(aspect, &pushed, &held.content.aspect(aspect))
@@ -283,7 +283,7 @@ fn check_aspect(
 
 /// Whether a field is what it was in the version that the number names, or no number does.
 fn is_return(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
-    let held = track.versions.get(&((sent.version >> 32) as u32));
+    let held = track.held(sent);
     held.is_none_or(|held| {
         is_unchanged(aspect, &sent.content.aspect(aspect), &held.content.aspect(aspect))
     })
@@ -293,7 +293,7 @@ fn is_return(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
 /// is owed no longer than the base itself.
 pub(super) fn is_back_at_base(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
     let of_delivery = delivery(sent.version);
-    let held = track.versions.get(&((sent.version >> 32) as u32));
+    let held = track.held(sent);
     let is_same =
         |content: &Content| is_unchanged(aspect, &sent.content.0[aspect], &content.0[aspect]);
     // Behind a push whose reply was lost, that push is the base.
@@ -304,7 +304,7 @@ pub(super) fn is_back_at_base(track: &Track, sent: &LocalPiece, aspect: usize) -
 /// Whether there is an edit in it that was in neither the server's value nor in the version that the
 /// phone was given.
 pub(super) fn is_news(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
-    let held = track.versions.get(&((sent.version >> 32) as u32));
+    let held = track.held(sent);
     let known = track.seen.0[aspect] | held.map_or(0, |held| held.seen.0[aspect]);
     sent.seen.0[aspect] & !known != 0
 }

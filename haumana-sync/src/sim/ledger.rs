@@ -7,6 +7,7 @@
 
 use super::content::{ASPECTS, Content};
 use super::guest::extra_of;
+use super::phone::LocalPiece;
 use super::reply::lenient;
 use super::watch::Lost;
 use crate::digest::Digest;
@@ -28,6 +29,9 @@ pub struct KnownVersion {
     pub seen: Seen,
     /// When it was committed, as the server says.
     pub modified_ms: i64,
+    /// The life of the server in which it was made: after a restored backup the same number may be
+    /// given out again.
+    pub life: u32,
 }
 
 /// A push that the server has to remember.
@@ -204,8 +208,14 @@ impl Track {
         }
     }
 
-    /// Takes over what the store holds now.
-    pub fn update(&mut self, stored: &Stored) {
+    /// The version that a phone's number names, if this server knows it.
+    pub fn held(&self, sent: &LocalPiece) -> Option<&KnownVersion> {
+        let named = self.versions.get(&((sent.version >> 32) as u32));
+        named.filter(|known| known.life == sent.number_life)
+    }
+
+    /// Takes over what the store holds now, in this life of the server.
+    pub fn update(&mut self, stored: &Stored, life: u32) {
         if self.raw != stored.raw || self.k == 0 {
             self.content = None;
             self.deleted_ms = stored.modified_ms;
@@ -224,10 +234,12 @@ impl Track {
         }
         let is_known = self.versions.get(&self.k).is_some_and(|known| known.seen == self.seen);
         if let Some(content) = self.content.as_ref().filter(|_| !is_known) {
+            let life = self.versions.get(&self.k).map_or(life, |known| known.life);
             let known = KnownVersion {
                 content: content.clone(),
                 seen: self.seen.clone(),
                 modified_ms: stored.modified_ms,
+                life,
             };
             self.versions.insert(self.k, known);
         }

@@ -14,8 +14,12 @@ pub struct Leeway {
     pub stay: bool,
     /// A form that was open too long, or looks like it.
     pub form: bool,
+    /// For another reason than its life nothing can be said of what it meets.
+    pub unknown: bool,
     /// It was overtaken by a push that left no trace, or that came from a clock that was set back.
     pub overtaken: bool,
+    /// It is of another life of the server, which has no base for it.
+    pub apart: bool,
     /// The push is older than another one from the same delivery: nothing may change.
     pub older: bool,
     /// An earlier push of the delivery may be its own, whose reply was lost, or that of the phone
@@ -57,6 +61,7 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
     Leeway {
         may_return: is_open,
         may_be_copy: is_open && is_issued && !is_shown,
+        unknown: is_legacy || is_tie || is_overtaken || is_expired || is_of_tombstone,
         any: is_legacy
             || is_of_tombstone
             || lives_apart
@@ -65,6 +70,7 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
             || (is_expired && !is_issued),
         // A push that agreed with the server may have left a trace beside the content.
         stay: is_expired || of_delivery().any(|known| push.order < known.order),
+        apart: lives_apart,
         overtaken: is_overtaken,
         form: looks_like_old_form(track, sent),
         older: of_delivery().any(|known| known.left_trace && push.order < known.order)
@@ -74,7 +80,7 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
 
 /// Whether a push has a value, a switch apart, that only `earlier` had.
 fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
-    let held = track.versions.get(&((sent.version >> 32) as u32));
+    let held = track.held(sent);
     let is_same =
         |at: usize, content: &Content| is_unchanged(at, &sent.content.0[at], &content.0[at]);
     (0..FIELDS.len()).any(|at| {

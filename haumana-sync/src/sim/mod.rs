@@ -72,7 +72,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct InMemory {
     store: Arc<MemoryStore>,
-    backup: MemoryStore,
+    backups: Vec<MemoryStore>,
 }
 
 impl Backend for InMemory {
@@ -81,12 +81,12 @@ impl Backend for InMemory {
     }
 
     fn back_up(&mut self) -> bool {
-        self.backup = self.store.snapshot();
+        self.backups.push(self.store.snapshot());
         true
     }
 
-    fn restore(&mut self) {
-        self.store.restore(&self.backup);
+    fn restore(&mut self, backup: usize) {
+        self.store.restore(&self.backups[backup]);
     }
 }
 

@@ -32,6 +32,8 @@ pub struct LocalPiece {
     pub seen: Seen,
     /// The life of the server in which the phone last held what the server held.
     pub life: Option<u32>,
+    /// The life of the server in which the version that its number names was made.
+    pub number_life: u32,
     /// When the phone was given its number.
     pub given_ms: i64,
 }
@@ -156,6 +158,7 @@ impl LocalPiece {
         self.content = theirs.content.clone();
         self.seen = theirs.seen.clone();
         self.version = theirs.version;
+        self.number_life = theirs.life;
         if !self.flagged {
             self.modified_ms = theirs.modified_ms;
         }
@@ -253,6 +256,7 @@ impl Phone {
             let sent = request.sent.iter().find(|sent| sent.id == theirs.id);
             let Some(ours) = self.piece_mut(theirs.id) else { continue };
             ours.version = theirs.version;
+            ours.number_life = theirs.life;
             ours.modified_ms = theirs.modified_ms;
             ours.flagged = false;
             ours.synced_secs = Some(secs);
@@ -278,6 +282,7 @@ impl Phone {
             flagged: false,
             seen: theirs.seen.clone(),
             life: None,
+            number_life: theirs.life,
             given_ms,
         });
     }

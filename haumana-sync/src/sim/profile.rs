@@ -39,6 +39,10 @@ pub struct Profile {
     pub invalid: bool,
     /// Whether the clocks of phones jump.
     pub clock_jumps: bool,
+    /// Whether backups are put back all the time.
+    pub restores: bool,
+    /// Whether the operator forgets to raise the generation after restoring a backup.
+    pub forgotten_generations: bool,
     /// Whether phones are set up from backups of others, or put back to earlier ones.
     pub copies: bool,
 }
@@ -63,6 +67,8 @@ pub const EVERYDAY: Profile = Profile {
     legacy: false,
     invalid: false,
     clock_jumps: true,
+    restores: false,
+    forgotten_generations: false,
     copies: false,
 };
 
@@ -104,6 +110,13 @@ pub const COPIES: Profile = Profile { name: "copies", copies: true, phones: 3, .
 pub const COPIED_LINES: Profile =
     Profile { name: "copied_lines", by_line: true, pieces: 2, forms: false, ..COPIES };
 
+/// Several backups, each put back more than once, with edits of each life between.
+pub const RESTORES: Profile = Profile { name: "restores", restores: true, phones: 3, ..BACKUPS };
+
+/// Backups are put back, and the server is not told.
+pub const SILENT_RESTORES: Profile =
+    Profile { name: "silent_restores", forgotten_generations: true, ..RESTORES };
+
 /// Everything at once.
 pub const EVERYTHING: Profile = Profile {
     name: "everything",
@@ -118,8 +131,15 @@ pub const EVERYTHING: Profile = Profile {
     ..EVERYDAY
 };
 
+impl Profile {
+    /// Whether something happens all the time that nobody does every day.
+    pub fn is_eventful(&self) -> bool {
+        self.copies || self.restores
+    }
+}
+
 /// All of them.
-pub const ALL: [Profile; 13] = [
+pub const ALL: [Profile; 15] = [
     EVERYDAY,
     OWN_FIELDS,
     OWN_LINES,
@@ -132,5 +152,7 @@ pub const ALL: [Profile; 13] = [
     DELETES,
     COPIES,
     COPIED_LINES,
+    RESTORES,
+    SILENT_RESTORES,
     EVERYTHING,
 ];

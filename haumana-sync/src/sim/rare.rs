@@ -1,10 +1,23 @@
 //! What happens rarely: deletes by new clients, backups, and the end of the retention time.
 
 use super::judge::{Checked, Violation};
+use super::profile::Profile;
 use super::world::World;
 use crate::engine::{EditTimes, Push, PushOp, RETENTION_MS};
 use crate::id::{Key, RecordId};
 use crate::time::UnixMillis;
+
+/// How many backups there are at most.
+const BACKUPS: usize = 3;
+
+/// What nobody does every day.
+#[derive(Clone, Copy, Debug)]
+enum Upheaval {
+    /// A phone is copied.
+    Copy,
+    /// A backup of the server is taken or put back.
+    Restore,
+}
 
 impl World<'_> {
     /// A new client deletes a piece, knowing its last version or an older one.
@@ -47,8 +60,27 @@ impl World<'_> {
         if observed[&id].deleted != (base == k) {
             return Err(Violation::of(id, "a delete of the last version deletes, no other does"));
         }
+        let life = self.life;
         if let Some(track) = self.ledgers[account].tracks.get_mut(&id) {
-            track.update(&observed[&id]);
+            track.update(&observed[&id], life);
+        }
+        Ok(())
+    }
+
+    /// What the run is about happens: something that nobody does every day.
+    ///
+    /// # Errors
+    ///
+    /// If the server did something wrong.
+    pub async fn upheave(&mut self, phone: usize) -> Checked {
+        let Profile { copies, restores, .. } = self.profile;
+        let kinds = [(copies, Upheaval::Copy), (restores, Upheaval::Restore)];
+        let kinds: Vec<Upheaval> =
+            kinds.into_iter().filter(|(may, _)| *may).map(|(_, kind)| kind).collect();
+        match self.dice.pick(&kinds) {
+            Upheaval::Copy => self.copy_phones(phone),
+            Upheaval::Restore if self.dice.chance(40) => self.take_backup(),
+            Upheaval::Restore => self.restore_any(),
         }
         Ok(())
     }
@@ -63,13 +95,13 @@ impl World<'_> {
         } else if self.profile.backups && roll <= 2 {
             self.take_backup();
         } else if self.profile.backups && roll <= 4 {
-            self.restore();
+            self.restore_any();
         }
     }
 
     /// After the retention time only what is in the records is owed.
     fn forget_what_may_be_gone(&mut self) {
-        for ledger in self.ledgers.iter_mut().chain(self.backup.iter_mut().flatten()) {
+        for ledger in self.ledgers.iter_mut().chain(self.backups.iter_mut().flatten()) {
             let tracks = &ledger.tracks;
             ledger
                 .owed
@@ -79,18 +111,36 @@ impl World<'_> {
 
     /// A backup of the server is taken, if the backend can.
     pub fn take_backup(&mut self) {
-        if self.backend.back_up() {
-            self.note(None, || "a backup is taken".to_owned());
-            self.backup = Some(self.ledgers.clone());
+        if self.backups.len() < BACKUPS && self.backend.back_up() {
+            let number = self.backups.len();
+            self.note(None, || format!("backup {number} is taken"));
+            self.backups.push(self.ledgers.clone());
         }
     }
 
-    /// The server is put back to its backup and started in a new life.
+    /// The server is put back to the last backup and started in a new life.
     pub fn restore(&mut self) {
-        let Some(backup) = self.backup.clone() else { return };
-        self.backend.restore();
+        if let Some(last) = self.backups.len().checked_sub(1) {
+            self.restore_from(last);
+        }
+    }
+
+    /// The server is put back to any backup, perhaps once more.
+    pub fn restore_any(&mut self) {
+        if !self.backups.is_empty() {
+            let at = self.dice.below(self.backups.len());
+            self.restore_from(at);
+        }
+    }
+
+    fn restore_from(&mut self, at: usize) {
+        let backup = self.backups[at].clone();
+        self.backend.restore(at);
         self.life += 1;
-        self.note(None, || "the backup is restored".to_owned());
+        let is_forgotten = self.profile.forgotten_generations;
+        self.generation += u32::from(!is_forgotten);
+        let generation = self.generation;
+        self.note(None, || format!("backup {at} is restored, generation {generation}"));
         let lost = std::mem::replace(&mut self.ledgers, backup);
         for (ledger, lost) in self.ledgers.iter_mut().zip(lost) {
             ledger.forgotten.extend(lost.forgotten);

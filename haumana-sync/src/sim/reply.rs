@@ -24,6 +24,8 @@ pub struct ReplyPiece {
     pub version: u64,
     /// Which edits are in it; not on the wire, filled in by the ledger.
     pub seen: Seen,
+    /// The life in which its version was made; not on the wire, filled in by the ledger.
+    pub life: u32,
 }
 
 /// A reply to `POST /pieces`.
@@ -138,6 +140,7 @@ fn piece(json: &Json) -> Decoded<ReplyPiece> {
         modified_ms: time(json, "modifiedAt")?,
         version: u64::try_from(version).map_err(|_| "version is negative")?,
         seen: Seen::default(),
+        life: 0,
     })
 }
 

@@ -173,7 +173,8 @@ impl World<'_> {
             let old_k = old.map_or(0, |old| old.k);
             if let Some(old) = old.filter(|_| setting.is_taken || old_k != stored.k) {
                 let leeway = leeway(old, sent, request, setting);
-                let is_loose = leeway.any || leeway.form || leeway.stay;
+                let is_silent = leeway.apart && self.profile.forgotten_generations;
+                let is_loose = leeway.unknown || leeway.form || is_silent;
                 if !is_loose {
                     let by_line = self.profile.by_line;
                     check_traces(old, sent, stored, &self.typed, leeway, by_line)?;

@@ -54,6 +54,7 @@ impl<'a> World<'a> {
             flagged: true,
             seen,
             life,
+            number_life: 0,
             given_ms: now_ms,
         });
     }

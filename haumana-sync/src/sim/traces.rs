@@ -18,6 +18,8 @@ struct Meeting<'a> {
     aspect: usize,
     typed: &'a Typed,
     lost: &'a [Lost],
+    /// The value of the version that the number names.
+    held: Option<Val>,
 }
 
 /// Checks that both sides of a push that met something new are in the record or in the inbox.
@@ -36,10 +38,11 @@ pub fn check_traces(
     let (Some(before), Some((content, _))) = (&track.last, after.content()) else {
         return Ok(());
     };
-    let held = track.versions.get(&((sent.version >> 32) as u32));
+    let held = track.held(sent);
     // Lines are not followed as a whole: nobody knows who saw which text.
     for aspect in (0..FIELDS.len()).filter(|at| !by_line || *at != LYRICS) {
-        let meeting = Meeting { id: sent.id, aspect, typed, lost: &after.lost };
+        let held_value = held.map(|held| held.content.aspect(aspect));
+        let meeting = Meeting { id: sent.id, aspect, typed, lost: &after.lost, held: held_value };
         let (theirs, ours) = (sent.seen.0[aspect], track.seen.0[aspect]);
         let (pushed, was) = (sent.content.aspect(aspect), before.aspect(aspect));
         let is = content.aspect(aspect);
@@ -103,11 +106,12 @@ impl Meeting<'_> {
         typed.iter().enumerate().filter(is_seen).map(|(_, value)| value)
     }
 
-    /// The marks of `loser` that are not in `is`, and that who took them out had not seen.
+    /// The marks of `loser` that are not in `is`, nor in the base, and that who took them out
+    /// had not seen.
     fn owed(&self, loser: &Val, is: &Val, seen: u128) -> BTreeSet<String> {
         let is = marks(is.text());
-        let known: BTreeSet<String> =
-            self.values_of(seen).flat_map(|value| marks(value.text())).collect();
+        let known = self.values_of(seen).chain(&self.held);
+        let known: BTreeSet<String> = known.flat_map(|value| marks(value.text())).collect();
         let is_owed = |mark: &String| !is.contains(mark) && !known.contains(mark);
         marks(loser.text()).into_iter().filter(is_owed).collect()
     }
@@ -128,7 +132,7 @@ fn check_lines(
         let line = line.text();
         is.0[LYRICS].text().contains(line) || texts.iter().any(|text| text.contains(line))
     };
-    let held = track.versions.get(&((sent.version >> 32) as u32));
+    let held = track.held(sent);
     for aspect in FIELDS.len()..super::content::ASPECTS {
         let (theirs, ours) = (sent.seen.0[aspect], track.seen.0[aspect]);
         let was = before.aspect(aspect);

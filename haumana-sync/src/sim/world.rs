@@ -31,13 +31,13 @@ pub trait Backend: Send {
     /// Returns the store, the same one each time.
     fn store(&self) -> Arc<dyn Store>;
 
-    /// Takes a backup and forgets the one before; `false` if this backend cannot.
+    /// Takes a backup beside those before; `false` if this backend cannot.
     fn back_up(&mut self) -> bool {
         false
     }
 
-    /// Puts the last backup back.
-    fn restore(&mut self) {}
+    /// Puts a backup back, counted from the first; it can be put back again.
+    fn restore(&mut self, _backup: usize) {}
 }
 
 /// What happened in a run.
@@ -77,8 +77,8 @@ pub struct World<'a> {
     pub users: Vec<UserId>,
     /// What is known of each account.
     pub ledgers: Vec<Ledger>,
-    /// What was known of each account when the backup was taken.
-    pub backup: Option<Vec<Ledger>>,
+    /// What was known of each account when each backup was taken.
+    pub backups: Vec<Vec<Ledger>>,
     /// The phones.
     pub phones: Vec<Phone>,
     /// Backups of phones, taken at some time.
@@ -99,6 +99,8 @@ pub struct World<'a> {
     pub marks: usize,
     /// The life of the server.
     pub life: u32,
+    /// What the operator calls it.
+    pub generation: u32,
     /// How many bytes a reply may have.
     pub reply_limit: usize,
     /// What happened, for people; `None` if nobody reads it.
@@ -153,7 +155,7 @@ impl<'a> World<'a> {
             engines: Vec::new(),
             ledgers: vec![Ledger::default(); users.len()],
             users,
-            backup: None,
+            backups: Vec::new(),
             phones: Vec::new(),
             phone_backups: Vec::new(),
             past: Vec::new(),
@@ -164,6 +166,7 @@ impl<'a> World<'a> {
             abandoned: BTreeSet::new(),
             marks: 0,
             life: 0,
+            generation: 0,
             reply_limit,
             trace: is_traced.then(Vec::new),
             tally: Tally::default(),
@@ -179,7 +182,7 @@ impl<'a> World<'a> {
 
     /// Starts the server processes of a new life of the data.
     pub fn start_servers(&mut self) {
-        self.watch = watch(&self.store, &self.clock, Generation(self.life));
+        self.watch = watch(&self.store, &self.clock, Generation(self.generation));
         let n_engines = 1 + self.dice.below(3);
         self.engines.clear();
         for _ in 0..n_engines {
@@ -187,8 +190,10 @@ impl<'a> World<'a> {
             let clock = ServerClock { true_ms: Arc::clone(&self.clock), skew_ms };
             let faulty = FaultyStore::new(self.crossroads.clone(), self.storm.clone());
             let random = SeededRandom::new(self.dice.bits());
-            let config =
-                EngineConfig { generation: Generation(self.life), retention_ms: RETENTION_MS };
+            let config = EngineConfig {
+                generation: Generation(self.generation),
+                retention_ms: RETENTION_MS,
+            };
             let engine = Engine::new(Arc::new(faulty), Arc::new(clock), Arc::new(random), config);
             self.engines.push(Arc::new(engine));
         }

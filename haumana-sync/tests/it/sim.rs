@@ -48,6 +48,8 @@ mod runs {
         deletes DELETES
         copies COPIES
         copied_lines COPIED_LINES
+        restores RESTORES
+        silent_restores SILENT_RESTORES
         everything EVERYTHING
     }
 }
