@@ -73,15 +73,16 @@ pub fn standing<'a>(
     let Some(latest) = pushes().max_by_key(|old| old.order) else {
         return Standing::First;
     };
-    if contradict(order, latest.order) {
-        cov_mark::hit!(times_and_steps_that_contradict_give_a_copy_away);
+    let has_ended =
+        deliveries.is_copy || pushes().any(|old| has_arrived(record, old, deliveries.given));
+    if has_ended && contradict(order, latest.order) {
+        cov_mark::hit!(times_and_steps_that_contradict_are_no_late_push);
         return Standing::Copy;
     }
     if order < latest.order {
         return Standing::Older(latest);
     }
-    let has_ended = pushes().any(|old| has_arrived(record, old, deliveries.given));
-    if has_ended || deliveries.is_copy {
+    if has_ended {
         cov_mark::hit!(number_of_an_ended_delivery_comes_from_a_copy);
         return Standing::Copy;
     }
@@ -99,8 +100,8 @@ pub fn standing<'a>(
     Standing::Uncertain(latest)
 }
 
-/// Whether `push` carries a number whose delivery has ended. A request that comes again does, too:
-/// it changes nothing whatever is thought of it.
+/// Whether `push` carries a number whose delivery has ended. What came before and comes again ends
+/// nothing by itself: its own reply may have arrived since.
 pub fn carries_ended(
     record: &PieceRecord,
     push: &AppPiece,
@@ -110,9 +111,8 @@ pub fn carries_ended(
     let (delivery, hash) = (delivery(push), push.digest.short());
     let order = order(push);
     let is_repeat = |old: &Receipt| old.order == order && old.hash == hash;
-    delivery != LEGACY
-        && !retained(record, delivery, setting).any(is_repeat)
-        && retained(record, delivery, setting).any(|old| has_arrived(record, old, given))
+    let mut others = retained(record, delivery, setting).filter(|old| !is_repeat(old));
+    delivery != LEGACY && others.any(|old| has_arrived(record, old, given))
 }
 
 /// The base that the number of `push` names, whoever else has pushed from it.

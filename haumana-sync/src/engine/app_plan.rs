@@ -54,8 +54,10 @@ fn uncertain(
     times: Times,
     setting: Setting,
 ) -> Option<Edit> {
-    let Some(named) = named_base(record, push, setting) else {
-        return against_base(record, push, AppBase::Receipt(receipt), times, setting);
+    // What a copy of an unsent piece began with, no version has.
+    let named = named_base(record, push, setting).filter(|_| push.version.is_issued());
+    let Some(named) = named else {
+        return after(record, push, receipt, times, setting);
     };
     let names = push.piece.names().filter(|name| push.touches(name));
     let (returned, others): (Vec<&str>, Vec<&str>) =
@@ -262,7 +264,12 @@ fn first_push(
     } else {
         named_base(record, push, setting).unwrap_or(AppBase::Unknown)
     };
-    against_base(record, push, base, times, setting)
+    let mut edit = against_base(record, push, base, times, setting)?;
+    if !push.version.is_issued() && matches!(base, AppBase::Version(_)) {
+        // What a copy of an unsent piece began with, no version has.
+        edit.changes.iter_mut().for_each(|change| change.doubt = Doubt::Replaced);
+    }
+    Some(edit)
 }
 
 /// The edit that makes `push` out of `base`; `None` if nothing was changed.

@@ -97,8 +97,11 @@ fn stale_push<'a>(
     changed: &[(String, Against)],
     setting: Setting,
 ) -> Option<&'a Receipt> {
-    let held = held_version(push, base)?;
-    let is_own = |old: &Receipt| matches!(base, AppBase::Receipt(base) if base == old);
+    // Behind a push whose reply was lost nothing newer has come.
+    let AppBase::Version(held) = base else { return None };
+    if !push.version.is_issued() {
+        return None;
+    }
     let shows = |old: &&Receipt, name: &str| {
         let value = push.piece.get(name);
         let has_text = value.as_text().is_some_and(|text| !text.trim().is_empty());
@@ -107,9 +110,11 @@ fn stale_push<'a>(
             && has_text
             && old.diverged.get(name).is_some_and(|hash| !differs(name, &value, *hash))
     };
-    let receipts = record.meta.receipts.iter().filter(|old| {
-        setting.oldest <= old.at && !old.is_held && old.version <= held && !is_own(old)
-    });
+    let receipts = record
+        .meta
+        .receipts
+        .iter()
+        .filter(|old| setting.oldest <= old.at && !old.is_held && old.version <= held);
     let candidates = receipts.filter(|old| changed.iter().any(|(name, _)| shows(old, name)));
     // Ties go to the newest.
     candidates.rev().min_by_key(|old| Form::Pushed(old).distance(record, push))

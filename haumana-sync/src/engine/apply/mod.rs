@@ -9,7 +9,7 @@ use crate::id::RecordId;
 use crate::limits;
 use crate::merge::{Base, Reason, Side, Winner, merge_field};
 use crate::record::{FieldClass, Piece, Value, field_spec};
-use crate::store::{Envelope, HistoryKey, Version};
+use crate::store::{Envelope, Generation, HistoryKey, Version};
 use crate::wire::{Refusal, WireVersion};
 use std::collections::BTreeMap;
 
@@ -87,7 +87,9 @@ impl Work {
         };
         let old_version = record.version;
         let is_foreign = edit.above.is_some_and(|above| old_version < above)
-            || (old.is_some() && record.meta.generation < setting.generation);
+            || (old.is_some() && record.meta.generation < setting.generation)
+            // The life before may have made the record, too.
+            || (old.is_none() && Generation(0) < setting.generation);
         let floor = old_version.max(edit.above.unwrap_or(0));
         let floor = if old.is_none() { floor.max(setting.floor) } else { floor };
         let leap = if is_foreign { setting.leap } else { 0 };
@@ -279,7 +281,7 @@ impl Work {
         let is_long = field_spec(&change.name).class == FieldClass::Long;
         let is_in = |value: &Value| match (value.as_text(), merged.as_text()) {
             (Some(value), Some(merged)) if is_long => has_every_line(merged, value),
-            _ => *value == merged || value.is_null() && is_long,
+            _ => *value == merged,
         };
         let loser = match change.doubt {
             Doubt::Replaced if !is_in(server) => Winner::Server,
