@@ -128,7 +128,7 @@ pub fn judge(
         }
     }
     for aspect in 0..FIELDS.len() {
-        if is_news(&track, sent, aspect) && !is_back_at_base(&track, sent, aspect) {
+        if is_news(&track, sent, aspect) && !is_back_at_base(&track, sent, aspect, leeway) {
             let accepted = marks(sent.content.0[aspect].text());
             ledger.owed.extend(accepted.into_iter().map(|mark| (id, mark)));
         }
@@ -275,7 +275,8 @@ fn check_aspect(
     if ours & !theirs == 0 {
         // What the app counts as equal may stay as it is.
         let is_same = is_unchanged(aspect, &pushed, was);
-        let may_stay = is_same || leeway.stay;
+        let is_kept = leeway.copy && is_back_at_base(track, sent, aspect, leeway);
+        let may_stay = is_same || leeway.stay || is_kept;
         return if arrives || (stays && may_stay) { Ok(()) } else { wrong("an edit was lost") };
     }
     Ok(())
@@ -291,13 +292,21 @@ fn is_return(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
 
 /// Whether a field, edited to and fro, is what it was in its base: that is no change (rule 2), and
 /// is owed no longer than the base itself.
-pub(super) fn is_back_at_base(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
+///
+/// Of a copy that holds even where its own earlier push was not answered: nobody can know whose
+/// push that was.
+pub(super) fn is_back_at_base(
+    track: &Track,
+    sent: &LocalPiece,
+    aspect: usize,
+    leeway: Leeway,
+) -> bool {
     let of_delivery = delivery(sent.version);
     let held = track.held(sent);
     let is_same =
         |content: &Content| is_unchanged(aspect, &sent.content.0[aspect], &content.0[aspect]);
     // Behind a push whose reply was lost, that push is the base.
-    track.pushes.iter().all(|known| known.delivery != of_delivery || known.ended)
+    (leeway.copy || track.pushes.iter().all(|known| known.delivery != of_delivery))
         && held.is_some_and(|held| is_same(&held.content))
 }
 

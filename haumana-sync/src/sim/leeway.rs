@@ -1,6 +1,6 @@
 //! Where the protocol itself cannot know better.
 
-use super::content::{Class, Content, FIELDS, is_long, is_unchanged};
+use super::content::{Class, Content, FAVORITE, FIELDS, PRACTICE, is_long, is_unchanged};
 use super::judge::Setting;
 use super::ledger::{KnownPush, Track};
 use super::phone::{LocalPiece, Request};
@@ -22,6 +22,8 @@ pub struct Leeway {
     pub apart: bool,
     /// The push is older than another one from the same delivery: nothing may change.
     pub older: bool,
+    /// The phone is known to be a copy: its base is the version that its number names.
+    pub copy: bool,
     /// An earlier push of the delivery may be its own, whose reply was lost, or that of the phone
     /// which it is a copy of: what it returns to an earlier value may win.
     pub may_return: bool,
@@ -54,11 +56,15 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
     let lives_apart = track.travelled && !is_settled;
     let open: Vec<&KnownPush> =
         of_delivery().filter(|known| known.left_trace && known.content != push.content).collect();
-    let is_open = !setting.is_copy && open.iter().all(|known| !known.ended) && !open.is_empty();
     let latest = open.iter().max_by_key(|known| known.order);
+    let is_known_copy = setting.is_copy
+        || open.iter().any(|known| known.ended)
+        || latest.is_some_and(|latest| cannot_follow(&push, latest));
+    let is_open = !is_known_copy && !open.is_empty();
     let is_shown = latest.is_some_and(|latest| shows(track, sent, &latest.content));
     let is_expired = is_expired(sent.given_ms) || is_expired(request.at_ms);
     Leeway {
+        copy: is_known_copy,
         may_return: is_open,
         may_be_copy: is_open && is_issued && !is_shown,
         unknown: is_legacy || is_tie || is_overtaken || is_expired || is_of_tombstone,
@@ -74,8 +80,22 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
         overtaken: is_overtaken,
         form: looks_like_old_form(track, sent),
         older: of_delivery().any(|known| known.left_trace && push.order < known.order)
+            && !of_delivery().any(|known| known.left_trace && contradicts(&push, known))
             && !is_legacy,
     }
+}
+
+/// Whether fewer steps came with a later time: those of one phone grow together.
+fn contradicts(push: &KnownPush, earlier: &KnownPush) -> bool {
+    push.order.0 < earlier.order.0 && earlier.order.1 < push.order.1 && earlier.order.1 != i64::MIN
+}
+
+/// Whether no phone that made `earlier` can have made `push`: each switch is a step.
+fn cannot_follow(push: &KnownPush, earlier: &KnownPush) -> bool {
+    let is_switched = |at: &usize| push.content.0[*at] != earlier.content.0[*at];
+    let n_switched = [PRACTICE, FAVORITE].iter().filter(|at| is_switched(at)).count() as u64;
+    let steps = push.order.0.saturating_sub(earlier.order.0);
+    contradicts(push, earlier) || steps < n_switched
 }
 
 /// Whether a push has a value, a switch apart, that only `earlier` had.

@@ -20,6 +20,7 @@ struct Meeting<'a> {
     lost: &'a [Lost],
     /// The value of the version that the number names.
     held: Option<Val>,
+    number: u64,
 }
 
 /// Checks that both sides of a push that met something new are in the record or in the inbox.
@@ -42,7 +43,14 @@ pub fn check_traces(
     // Lines are not followed as a whole: nobody knows who saw which text.
     for aspect in (0..FIELDS.len()).filter(|at| !by_line || *at != LYRICS) {
         let held_value = held.map(|held| held.content.aspect(aspect));
-        let meeting = Meeting { id: sent.id, aspect, typed, lost: &after.lost, held: held_value };
+        let meeting = Meeting {
+            id: sent.id,
+            aspect,
+            typed,
+            lost: &after.lost,
+            held: held_value,
+            number: sent.version,
+        };
         let (theirs, ours) = (sent.seen.0[aspect], track.seen.0[aspect]);
         let (pushed, was) = (sent.content.aspect(aspect), before.aspect(aspect));
         let is = content.aspect(aspect);
@@ -54,7 +62,7 @@ pub fn check_traces(
         if is_overwritten && !is_alike(aspect, &is, &was) {
             meeting.check(&was, &is, theirs, "the server's value")?;
         }
-        let is_edit = is_news(track, sent, aspect) && !is_back_at_base(track, sent, aspect);
+        let is_edit = is_news(track, sent, aspect) && !is_back_at_base(track, sent, aspect, leeway);
         if is_edit && !is_alike(aspect, &is, &pushed) && !leeway.older {
             meeting.check(&pushed, &is, ours, "an edit")?;
         }
@@ -91,8 +99,9 @@ impl Meeting<'_> {
             true => Ok(()),
             false => {
                 let text = format!(
-                    "{}: {whose} is gone without a trace in the inbox\n  lost  {loser:?}\n  after {is:?}",
-                    aspect_name(self.aspect)
+                    "{}: {whose} is gone without a trace in the inbox, number {:x}\n  lost  {loser:?}\n  after {is:?}",
+                    aspect_name(self.aspect),
+                    self.number,
                 );
                 Err(Violation::of(self.id, text))
             }
@@ -143,8 +152,9 @@ fn check_lines(
             || (is_news(track, sent, aspect) && !is_kept(&pushed));
         if is_lost {
             let text = format!(
-                "{}: a line is gone without a trace in the inbox\n  before {was:?}\n  pushed {pushed:?}\n  after  {:?}",
+                "{}: a line is gone without a trace in the inbox, number {:x}\n  before {was:?}\n  pushed {pushed:?}\n  after  {:?}",
                 aspect_name(aspect),
+                sent.version,
                 is.aspect(aspect)
             );
             return Err(Violation::of(sent.id, text));
