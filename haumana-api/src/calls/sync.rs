@@ -37,7 +37,7 @@ fn counts(reply: &SyncReply) -> Counts {
     for result in &reply.results {
         match result {
             SentResult::Refused { .. } => counts.rejected += 1,
-            SentResult::Done(done) => {
+            SentResult::Done { result: done, .. } => {
                 counts.conflicts += done.conflicts.len();
                 match done.outcome {
                     PushOutcome::Rejected(_) => counts.rejected += 1,

@@ -303,8 +303,8 @@ fn against_base(
         };
         match (against, form) {
             (None, Some(form)) => {
-                let (version, side) = (form.version(), form.side(record, &name));
-                stale.push(Stale { name, value, version, side });
+                let version = form.version();
+                stale.push(Stale { name, value, version });
             }
             (None, None) => {}
             (Some(against), _) => changes.push(Change {

@@ -10,7 +10,7 @@ use super::edit::{Against, Setting};
 use super::meta::Receipt;
 use super::record::PieceRecord;
 use crate::record::{FieldClass, PIECE_FIELDS, field_spec};
-use crate::store::{HistoryKey, Version};
+use crate::store::Version;
 use crate::wire::app::AppPiece;
 
 /// What a form showed when it was opened.
@@ -37,13 +37,6 @@ impl<'a> Form<'a> {
             Form::Version(version) => version,
             Form::Pushed(receipt) => receipt.version,
         }
-    }
-
-    /// Where the text of a push is kept that is in no version.
-    pub fn side(self, record: &PieceRecord, name: &str) -> Option<HistoryKey> {
-        let Form::Pushed(receipt) = self else { return None };
-        let (version, side) = receipt.side.filter(|_| receipt.diverged.contains_key(name))?;
-        Some(HistoryKey { key: record.key(), version, side })
     }
 
     /// The form for one of its fields: each old text is measured against a version that had it.

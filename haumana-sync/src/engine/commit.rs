@@ -6,8 +6,9 @@ use super::record::to_json;
 use super::trail::Trail;
 use super::{Engine, Error, Result};
 use crate::digest::Digest;
-use crate::id::{Key, Kind, UserId};
+use crate::id::{Key, Kind, RecordId, UserId};
 use crate::limits;
+use crate::record::Value;
 use crate::store::{
     Batch, CommitId, Envelope, Epoch, ErrorKind, Head, HeadState, HistoryEntry, Revision, Stamp,
     Version,
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, HashSet};
 /// How much later than the server's second a commit is stamped: two seconds by which the clocks of
 /// servers may differ, and one for the fraction that the phones cut off. A `lastSyncedAt` that a
 /// fast server gave is then never at or behind the stamp of a later commit by a slow one.
-const STAMP_AHEAD_SECS: i64 = 3;
+pub(super) const STAMP_AHEAD_SECS: i64 = 3;
 
 /// A commit that took longer is stamped again: phones may have synced meanwhile with a time that
 /// its first stamp is not later than.
@@ -32,6 +33,9 @@ const PURGE_EVERY_MS: i64 = 86_400_000;
 /// LIMIT: after so many drafts for which a full store has no room, those that make their record
 /// longer are refused without asking it.
 const FULL_TRIES: usize = 50;
+
+/// Changes the notes of a head; told are the head before, and the revision of the commit.
+pub type Noting<'a> = &'a (dyn for<'h> Fn(&mut Notes, (Option<&'h Head>, Revision)) + Send + Sync);
 
 /// One record to write, with what must be written together with it.
 #[derive(Clone, Debug)]
@@ -118,7 +122,7 @@ impl Engine {
         head: Option<Head>,
         drafts: Vec<Draft>,
     ) -> Committed {
-        self.commit_with(user, head, drafts, None).await
+        self.commit_all(user, head, drafts, None, &|_, _| ()).await
     }
 
     /// As [`Engine::commit`], with new notes, which are there as soon as the first draft is.
@@ -127,7 +131,30 @@ impl Engine {
         user: &UserId,
         head: Option<Head>,
         drafts: Vec<Draft>,
+        notes: Option<Notes>,
+    ) -> Committed {
+        self.commit_all(user, head, drafts, notes, &|_, _| ()).await
+    }
+
+    /// As [`Engine::commit`]; each batch changes the head's notes as `noting` does, which is told the
+    /// head before it and its own revision.
+    pub(super) async fn commit_noting(
+        &self,
+        user: &UserId,
+        head: Option<Head>,
+        drafts: Vec<Draft>,
+        noting: Noting<'_>,
+    ) -> Committed {
+        self.commit_all(user, head, drafts, None, noting).await
+    }
+
+    async fn commit_all(
+        &self,
+        user: &UserId,
+        head: Option<Head>,
+        drafts: Vec<Draft>,
         mut notes: Option<Notes>,
+        noting: Noting<'_>,
     ) -> Committed {
         let mut trail = Trail::starting_at(head);
         let mut done = 0;
@@ -146,7 +173,12 @@ impl Engine {
             let count = self.batch_count(&left).min(most);
             let head = trail.head.as_ref();
             let drafts = left.iter().take(count).cloned().collect();
-            let batch = self.batch(head, drafts, notes.as_ref(), now);
+            let mut batch = self.batch(head, drafts, notes.as_ref(), now);
+            // Notes that cannot be read are a newer program's, and stay as they are.
+            if let Ok(mut notes) = Notes::of(Some(&batch.head)) {
+                noting(&mut notes, (head, batch.head.revision));
+                batch.head.notes = notes.to_text();
+            }
             match self.commit_once(user, head, &batch).await {
                 Ok(()) => {
                     let is_slow = now.plus_ms(SLOW_COMMIT_MS) < self.clock.now();
@@ -398,18 +430,18 @@ pub struct StoredConflict {
     pub resolution: Option<String>,
 }
 
-/// Makes the inbox entry of a value that lost. The id is derived from (record, version, field,
-/// lost value), so that a repeat makes no second one.
+/// The id of a conflict is derived from (record, version, field, lost value), so that a repeat makes
+/// no second one.
+pub fn conflict_id(key: Key, version: Version, field: Option<&str>, lost: &Value) -> RecordId {
+    let (tag, value) = lost.canonical();
+    let (kind, field) = (key.kind.as_str(), field.unwrap_or_default());
+    let place = format!("{kind}\0{}\0{version}\0{field}\0", key.id);
+    Digest::of([place.as_bytes(), &[tag], value]).into_id()
+}
+
+/// Makes the inbox entry of a value that lost.
 pub fn inbox_entry(key: Key, lost: &Lost, now: UnixMillis) -> Envelope {
-    let (tag, value) = lost.lost.canonical();
-    let place = format!(
-        "{}\0{}\0{}\0{}\0",
-        key.kind.as_str(),
-        key.id,
-        lost.version,
-        lost.field.as_deref().unwrap_or_default()
-    );
-    let id = Digest::of([place.as_bytes(), &[tag], value]).into_id();
+    let id = conflict_id(key, lost.version, lost.field.as_deref(), &lost.lost);
     let stored = StoredConflict {
         key,
         field: lost.field.clone(),
@@ -428,11 +460,17 @@ pub fn inbox_entry(key: Key, lost: &Lost, now: UnixMillis) -> Envelope {
         stamp: Stamp(0),
         modified_at: now,
         deleted: false,
-        hash: Digest::default(),
+        hash: inbox_hash(now),
         format: FORMAT,
         content: to_json(&stored),
         meta: "{}".to_owned(),
     }
+}
+
+/// What the hash of an inbox entry is: when the value lost, to the millisecond. So the index can tell
+/// the order in which entries came without reading them.
+pub fn inbox_hash(at: UnixMillis) -> Digest {
+    Digest(u128::try_from(at.0).unwrap_or(0))
 }
 
 /// What the loop around a compare-and-swap says when it gives up.

@@ -61,8 +61,6 @@ pub struct Stale {
     pub value: Value,
     /// The version that it was opened on, or that the push became which it shows.
     pub version: Version,
-    /// Where the value is kept, if it is the one of a push.
-    pub side: Option<HistoryKey>,
 }
 
 /// What to remember of a push from a phone.
@@ -99,6 +97,8 @@ pub struct Edit {
     pub claims: Vec<Claim>,
     /// Delete the piece.
     pub delete: bool,
+    /// Fields that are deleted with it although it is not certain that its device knew them.
+    pub own: Vec<String>,
     /// The pusher knows that the piece is deleted and brings it back on purpose.
     pub knows_delete: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::inbox::piece_version;
 use super::record::PieceRecord;
-use super::{Engine, Error, ErrorKind, PieceVersion, Result};
+use super::{Engine, Error, ErrorKind, PieceVersion, Result, check_state};
 use crate::id::{Key, RecordId, UserId};
 use crate::merge::Reason;
 use crate::record::Value;
@@ -70,7 +70,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if there never was such a piece.
+    /// [`ErrorKind::NotFound`] if there never was such a piece; [`ErrorKind::Importing`] and
+    /// [`ErrorKind::Erasing`] while the account is not whole.
     pub async fn history_page(
         &self,
         user: &UserId,
@@ -79,6 +80,7 @@ impl Engine {
         limit: usize,
         limit_bytes: usize,
     ) -> Result<HistoryPage> {
+        check_state(self.store.head(user).await?.as_ref())?;
         let mut walk = Walk { versions: Vec::new(), bytes: 0, is_at_end: false };
         let key = Key::piece(id);
         let found = self.store.read(user, &[key]).await?.into_iter().flatten().next();

@@ -1,7 +1,7 @@
 //! One entry of an export, read and checked. Whatever comes out of here is as good as if this
 //! engine had written it.
 
-use super::commit::StoredConflict;
+use super::commit::{StoredConflict, inbox_hash};
 use super::meta::{FORMAT, Meta, Touch};
 use super::record::{HistoryMeta, to_json};
 use crate::digest::Digest;
@@ -202,16 +202,14 @@ impl Reading<'_> {
     pub fn conflict(&self, json: &RawValue) -> Read<Envelope> {
         let mut fields: Fields<'_> = parse(json)?;
         let id_of_conflict = id(fields.remove("conflictId"))?;
-        if record_kind(&fields)? != Kind::Piece {
-            return Err(Refusal::InvalidField);
-        }
+        let kind = record_kind(&fields)?;
         let at = time(fields.remove("at"))?.ok_or(Refusal::InvalidField)?.min(self.now);
         let word: Option<String> = optional(fields.remove("resolution"))?;
         let hash: Option<String> = optional(fields.remove("resolutionHash"))?;
         let resolution = resolution(word, hash)?;
         let lost: Option<LostIn> = optional(fields.remove("lostIn"))?;
         let stored = StoredConflict {
-            key: Key::piece(id(fields.remove("id"))?),
+            key: Key { kind, id: id(fields.remove("id"))? },
             field: optional(fields.remove("field"))?,
             version: optional(fields.remove("version"))?.unwrap_or_default(),
             lost: lost.map(|lost| (lost.version, lost.side)),
@@ -232,7 +230,7 @@ impl Reading<'_> {
             stamp: Stamp(0),
             modified_at: at,
             deleted,
-            hash: Digest::default(),
+            hash: inbox_hash(at),
             format: FORMAT,
             content: to_json(&stored),
             meta: "{}".to_owned(),

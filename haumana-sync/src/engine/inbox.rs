@@ -2,16 +2,22 @@
 
 use super::apply::apply;
 use super::bases::fields;
-use super::commit::{Draft, OldFacts, Stopped, StoredConflict, gave_up};
+use super::commit::{
+    Draft, OldFacts, STAMP_AHEAD_SECS, Stopped, StoredConflict, conflict_id, gave_up,
+};
 use super::edit::{Against, Change, Doubt, Edit};
+use super::push_delete::deleted_session;
 use super::record::{HistoryMeta, PieceRecord, parse, to_json};
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, Kind, RecordId, UserId};
 use crate::merge::Reason;
 use crate::record::{PIECE_FIELDS, Value, field_spec};
-use crate::store::{Envelope, Head, HistoryEntry, HistoryKey, Stamp, Version};
+use crate::store::{Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Version};
 use crate::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How many entries before a version are looked at for a value that it does not have.
+const OLDER_ENTRIES: usize = 16;
 
 /// A value that lost and is still open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,26 +74,24 @@ pub struct PieceVersion {
     pub fields: BTreeMap<String, Value>,
 }
 
-/// Where a page of open conflicts ends; the next one starts behind it.
-pub type ConflictPlace = (Stamp, RecordId);
+/// Where a page of open conflicts ends; the next one starts behind it. A conflict's place is when it
+/// came, and its id where two came in one millisecond.
+pub type ConflictPlace = (UnixMillis, RecordId);
 
 impl Engine {
     /// Lists open conflicts, newest first, at most `limit`, and where the next page starts.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store cannot answer.
+    /// [`ErrorKind::Unavailable`] if the store cannot answer; [`ErrorKind::Importing`] and
+    /// [`ErrorKind::Erasing`] while the account is not whole.
     pub async fn conflicts(
         &self,
         user: &UserId,
         after: Option<ConflictPlace>,
         limit: usize,
     ) -> Result<(Vec<Conflict>, Option<ConflictPlace>)> {
-        let mut index = self.store.index(user, Kind::Conflict).await?;
-        index.retain(|entry| !entry.deleted);
-        index.sort_unstable_by_key(|entry| std::cmp::Reverse((entry.stamp, entry.id)));
-        let due = index.iter().map(|entry| (entry.stamp, entry.id));
-        let mut due = due.filter(|place| after.is_none_or(|after| *place < after)).peekable();
+        let mut due = self.open_places(user, after).await?.into_iter().peekable();
         let places: Vec<ConflictPlace> = due.by_ref().take(limit).collect();
         let next = due.peek().and(places.last()).copied();
         let keys: Vec<Key> = places.iter().map(|(_, id)| Key::conflict(*id)).collect();
@@ -100,6 +104,21 @@ impl Engine {
         Ok((conflicts, next))
     }
 
+    /// Where the open conflicts behind `after` are, newest first.
+    pub(super) async fn open_places(
+        &self,
+        user: &UserId,
+        after: Option<ConflictPlace>,
+    ) -> Result<Vec<ConflictPlace>> {
+        check_state(self.store.head(user).await?.as_ref())?;
+        let index = self.store.index(user, Kind::Conflict).await?;
+        let open = index.iter().filter(|entry| !entry.deleted).map(conflict_place);
+        let mut places: Vec<ConflictPlace> =
+            open.filter(|place| after.is_none_or(|after| *place < after)).collect();
+        places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+        Ok(places)
+    }
+
     pub(super) async fn open_conflict(
         &self,
         user: &UserId,
@@ -107,10 +126,11 @@ impl Engine {
     ) -> Result<Conflict> {
         let stored: StoredConflict = parse(&envelope.content)?;
         let record = self.store.read(user, &[stored.key]).await?.into_iter().flatten().next();
+        let record = record.filter(|record| record.key.kind == Kind::Piece);
         let record = record.as_ref().map(PieceRecord::open).transpose()?;
         let name = stored.field.as_deref();
         let kept = record.and_then(|record| Some(record.piece?.get(name?)));
-        let lost = self.lost_value(user, &stored).await?;
+        let lost = self.lost_value(user, envelope.key.id, &stored).await?;
         Ok(Conflict {
             id: envelope.key.id,
             key: stored.key,
@@ -124,15 +144,40 @@ impl Engine {
         })
     }
 
-    async fn lost_value(&self, user: &UserId, stored: &StoredConflict) -> Result<Option<Value>> {
+    /// Returns the value that lost; `None` if it is past its retention.
+    async fn lost_value(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        stored: &StoredConflict,
+    ) -> Result<Option<Value>> {
         let (Some(name), Some((version, side))) = (&stored.field, stored.lost) else {
             return Ok(stored.field.is_none().then_some(Value::Null));
         };
         let key = HistoryKey { key: stored.key, version, side };
-        let bases =
-            self.read_bases(user, BTreeSet::from([key]), self.setting(self.clock.now()).oldest);
-        let value = bases.await?.remove(&key).map(|mut fields| fields.remove(name));
-        Ok(value.map(|value| value.unwrap_or(Value::Null)))
+        let oldest = self.setting(self.clock.now()).oldest;
+        let entry = self.store.history(user, &[key]).await?.into_iter().flatten().next();
+        let entry = entry.filter(|entry| oldest <= entry.at);
+        if let Some(entry) = &entry
+            && let version = piece_version(entry)?
+            && !version.deleted
+        {
+            return Ok(version.fields.get(name).cloned().or((side == 0).then_some(Value::Null)));
+        }
+        if 0 < side {
+            return Ok(None);
+        }
+        // Entries of version 0.1 may name a tombstone or a version that was skipped. The value is
+        // before it, and the id of the conflict, which is derived from the value, tells which.
+        let entries =
+            self.store.history_of(user, &stored.key, Some(version), OLDER_ENTRIES).await?;
+        for entry in entries.iter().filter(|entry| oldest <= entry.at) {
+            let value = piece_version(entry)?.fields.remove(name).unwrap_or(Value::Null);
+            if conflict_id(stored.key, stored.version, Some(name), &value) == id {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
     }
 
     /// Closes a conflict. Closing it the same way again changes nothing.
@@ -162,7 +207,7 @@ impl Engine {
                 let is_same = *closed == mark;
                 return is_same.then_some(()).ok_or_else(closed_otherwise);
             }
-            let edit = self.resolving_edit(user, &stored, resolution).await?;
+            let edit = self.resolving_edit(user, id, &stored, resolution).await?;
             stored.resolution = Some(mark);
             let closed = Envelope {
                 deleted: true,
@@ -186,6 +231,7 @@ impl Engine {
     async fn resolving_edit(
         &self,
         user: &UserId,
+        id: RecordId,
         stored: &StoredConflict,
         resolution: &Resolution,
     ) -> Result<Option<Edit>> {
@@ -193,7 +239,7 @@ impl Engine {
             Resolution::Keep => return Ok(None),
             Resolution::Set(value) => value.clone(),
             Resolution::Restore => {
-                let value = self.lost_value(user, stored).await?;
+                let value = self.lost_value(user, id, stored).await?;
                 value.ok_or_else(|| past_retention("the lost value is past its retention"))?
             }
         };
@@ -225,6 +271,9 @@ impl Engine {
         let Some(envelope) = found.into_iter().flatten().next() else {
             return Err(Error::new(ErrorKind::NotFound, "the record is gone"));
         };
+        if stored.key.kind != Kind::Piece {
+            return self.resolving_session(&envelope, &edit, closed);
+        }
         match self.edited(user, &envelope, edit).await? {
             // The record and the entry change together, or neither does.
             Some(mut draft) => {
@@ -233,6 +282,24 @@ impl Engine {
             }
             None => Ok(vec![closing(closed)]),
         }
+    }
+
+    /// A session is deleted after all.
+    fn resolving_session(
+        &self,
+        session: &Envelope,
+        edit: &Edit,
+        closed: Envelope,
+    ) -> Result<Vec<Draft>> {
+        if !edit.delete {
+            return Err(Error::new(ErrorKind::Invalid, "the field cannot hold this value"));
+        }
+        if session.deleted {
+            return Ok(vec![closing(closed)]);
+        }
+        let mut draft = deleted_session(session, self.setting(self.clock.now()))?;
+        draft.inbox.push(closed);
+        Ok(vec![draft])
     }
 
     /// Applies an edit that knows the piece as it stands.
@@ -339,6 +406,7 @@ impl Engine {
         before: Option<Version>,
         limit: usize,
     ) -> Result<Vec<PieceVersion>> {
+        check_state(self.store.head(user).await?.as_ref())?;
         let key = Key::piece(id);
         let found = self.store.read(user, &[key]).await?;
         let Some(envelope) = found.into_iter().flatten().next() else {
@@ -370,6 +438,15 @@ impl Engine {
     pub async fn head(&self, user: &UserId) -> Result<Option<Head>> {
         Ok(self.store.head(user).await?)
     }
+}
+
+/// Entries of version 0.1 have no hash; their stamp is the second in which they came.
+fn conflict_place(entry: &IndexEntry) -> ConflictPlace {
+    let at = match i64::try_from(entry.hash.0) {
+        Ok(ms) if 0 < ms => UnixMillis(ms),
+        _ => UnixMillis::from_secs(entry.stamp.0 - STAMP_AHEAD_SECS),
+    };
+    (at, entry.id)
 }
 
 pub(super) fn piece_version(entry: &HistoryEntry) -> Result<PieceVersion> {

@@ -3,8 +3,8 @@
 use super::commit::StoredConflict;
 use super::record::parse;
 use super::sync::conflict_bytes;
-use super::{Conflict, ConflictPlace, Engine, Error, ErrorKind, Result};
-use crate::id::{Key, Kind, RecordId, UserId};
+use super::{Conflict, ConflictPlace, Engine, Error, ErrorKind, Result, check_state};
+use crate::id::{Key, RecordId, UserId};
 
 impl Engine {
     /// Lists open conflicts, newest first, behind `after`: at most `limit`, of about `limit_bytes`,
@@ -12,7 +12,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store cannot answer.
+    /// As [`Engine::conflicts`].
     pub async fn conflict_page(
         &self,
         user: &UserId,
@@ -20,13 +20,7 @@ impl Engine {
         limit: usize,
         limit_bytes: usize,
     ) -> Result<(Vec<Conflict>, Option<ConflictPlace>)> {
-        let index = self.store.index(user, Kind::Conflict).await?;
-        let open = index.iter().filter(|entry| !entry.deleted);
-        let mut places: Vec<ConflictPlace> = open
-            .map(|entry| (entry.stamp, entry.id))
-            .filter(|place| after.is_none_or(|after| *place < after))
-            .collect();
-        places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+        let places = self.open_places(user, after).await?;
         let (mut conflicts, mut left, mut done) = (Vec::new(), limit_bytes, 0);
         for (_, id) in places.iter().take(limit) {
             let found = self.store.read(user, &[Key::conflict(*id)]).await?;
@@ -49,8 +43,9 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if there is no conflict of that id.
+    /// [`ErrorKind::NotFound`] if there is no conflict of that id; else as [`Engine::conflicts`].
     pub async fn conflict_field(&self, user: &UserId, id: RecordId) -> Result<Option<String>> {
+        check_state(self.store.head(user).await?.as_ref())?;
         let found = self.store.read(user, &[Key::conflict(id)]).await?;
         let Some(envelope) = found.into_iter().flatten().next() else {
             return Err(Error::new(ErrorKind::NotFound, "there is no such conflict"));

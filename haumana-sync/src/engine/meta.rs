@@ -178,6 +178,9 @@ pub struct Meta {
     /// The fields that the current version changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
+    /// Who brought the piece back after a delete, where anybody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revived: Option<Touch>,
     /// Of a tombstone: the hashes of its last content.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub last: BTreeMap<String, u64>,
@@ -222,6 +225,19 @@ impl Meta {
         ranges.map(|(_, to)| *to).max()
     }
 
+    /// Returns the last version up to `version` that was not skipped: the history has no other.
+    pub fn written(&self, version: Version) -> Version {
+        let mut version = version;
+        let skipped = |version: Version| {
+            self.foreign.iter().find(|(from, to)| (*from..=*to).contains(&version))
+        };
+        // Each step goes below a range, so this ends.
+        while let Some((from, _)) = skipped(version).filter(|(from, _)| 0 < *from) {
+            version = from - 1;
+        }
+        version
+    }
+
     /// Returns what is known of the field's value at `version`.
     pub fn at_version(&self, name: &str, version: Version) -> AtVersion {
         let current = self.touch(name).version;
@@ -233,7 +249,8 @@ impl Meta {
             return AtVersion::Unknown;
         };
         let next = past.get(at + 1).map_or(current, |next| next.version);
-        AtVersion::Past { hash: past[at].hash, until: past[at].until, last_version: next - 1 }
+        let last_version = self.written(next - 1);
+        AtVersion::Past { hash: past[at].hash, until: past[at].until, last_version }
     }
 
     /// Remembers the value that a field had, and who touches it now.

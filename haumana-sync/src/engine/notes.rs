@@ -4,6 +4,7 @@
 //! Stored as a JSON object in [`Head::notes`]; an empty text is the default. Keys that this program
 //! does not know are refused as a newer format, so that an older program never drops them.
 
+use super::devices::DeviceNote;
 use super::given::Given;
 use super::{Error, Result};
 use crate::store::{Head, Revision, Version};
@@ -16,6 +17,9 @@ pub struct Notes {
     /// Numbers that replies gave to phones and that no request has shown yet.
     #[serde(skip_serializing_if = "Given::is_default")]
     pub given: Given,
+    /// The devices of new clients that pushed last, the newest at the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<DeviceNote>,
     /// The largest version of the life before the last erasure; new records start above it.
     #[serde(skip_serializing_if = "is_zero")]
     pub floor: Version,

@@ -3,42 +3,31 @@
 use super::apply::apply;
 use super::bases::needed;
 use super::commit::{Committed, Draft, OldFacts, Stopped, gave_up, inbox_entry};
-use super::edit::{Against, Bases, Change, Doubt, Edit, Setting};
-use super::meta::{AtVersion, Claim};
+use super::devices::Shown;
+use super::edit::{Bases, Edit, Lost, Setting};
 use super::notes::Notes;
-use super::push_delete::{is_of_deleted, plan_delete};
+use super::push_delete::delete_session;
+use super::push_exact::is_exact;
+use super::push_plan::{is_possible_base, plan};
 use super::push_session::join_push;
+use super::pusher::{Life, Pusher};
 use super::record::PieceRecord;
 use super::takeover::Earlier;
 use super::trail::Trail;
-use super::{Conflict, Engine, Result, Room, check_state};
-use crate::digest::Digest;
+use super::{Conflict, Engine, Error, Result, Room, check_state};
 use crate::id::{Key, Kind, UserId};
-use crate::merge::Reason;
-use crate::record::{BESIDE_KEY, FieldError, Piece, Value, field_spec};
+use crate::record::Value;
 use crate::store::{Envelope, Head, HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// Keys that name or number a record; they cannot be set.
-const RESERVED: [&str; 8] = [
-    "pieceId",
-    "sessionId",
-    "userId",
-    "version",
-    "modifiedAt",
-    "lastSyncedAt",
-    "locallyModified",
-    BESIDE_KEY,
-];
 
 /// When a push's fields were edited, by the device's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditTimes {
     /// All at one time.
     One(UnixMillis),
-    /// Each at its own.
+    /// Each at its own; one that is not named at the server's time. A delete at the latest.
     PerField(BTreeMap<String, UnixMillis>),
     /// The device does not say; the server's time stands in.
     Unknown,
@@ -51,6 +40,11 @@ pub enum PushOp {
     Set(BTreeMap<String, Value>),
     /// Deletes the record.
     Delete,
+    /// Offers a record that the device held in another life of the account: no edit of its user. The
+    /// times are those of the versions that it holds.
+    Offer(BTreeMap<String, Value>),
+    /// Offers a delete of another life: what came back stays, and the inbox says so.
+    OfferDelete,
     /// Takes the record over from an earlier server; see [`Engine::take_over`]. No client can push it.
     TakeOver(Earlier),
 }
@@ -98,7 +92,10 @@ impl Engine {
     /// Takes in the pushes of a new client, in order, and says what became of each.
     ///
     /// Repeating a push is harmless: a change is known by (device, record, base, edit time, field,
-    /// value). A later change by the same device replaces its earlier one without a conflict.
+    /// value). A later change by the same device replaces its earlier one; the inbox has the earlier
+    /// one unless the same pushes hold it too, since another installation may have the same name.
+    ///
+    /// Bases count by their number. [`Engine::sync`] knows from its cursor which life they are of.
     ///
     /// # Errors
     ///
@@ -111,33 +108,45 @@ impl Engine {
         pushes: &[Push],
     ) -> Result<Vec<PushResult>> {
         let head = self.store.head(user).await?;
-        Ok(self.push_on(user, device, pushes, head).await?.0)
+        let shown = Shown::of(device, None, self.clock.now());
+        let notes = Notes::of(head.as_ref())?;
+        let confirmed_before = shown.confirmed_before(&notes, head.as_ref());
+        let mut pusher = Pusher::new(device, Life::Unsaid, confirmed_before);
+        Ok(self.push_on(user, &mut pusher, shown, pushes, head).await?.results)
     }
 
     /// As [`Engine::push`], on a head that was read; returns also what came of it in the stream.
     pub(super) async fn push_on(
         &self,
         user: &UserId,
-        device: &str,
+        pusher: &mut Pusher<'_>,
+        shown: Shown,
         pushes: &[Push],
         head: Option<Head>,
-    ) -> Result<(Vec<PushResult>, Trail)> {
-        let mut results: Vec<Option<PushResult>> = vec![None; pushes.len()];
+    ) -> Result<Pushed> {
+        let mut answers: Vec<Option<Answer>> = pushes.iter().map(|_| None).collect();
+        let epoch = head.as_ref().map(|head| head.epoch);
         let mut trail = Trail::starting_at(head);
         let mut tries = 0;
-        while results.iter().any(Option::is_none) {
+        while answers.iter().any(Option::is_none) {
             check_state(trail.head.as_ref())?;
             let mut keys = HashSet::new();
-            let open = (0..pushes.len()).filter(|at| results[*at].is_none());
+            let open = (0..pushes.len()).filter(|at| answers[*at].is_none());
             let due: Vec<usize> = open.filter(|at| keys.insert(pushes[*at].key)).collect();
             let head = trail.head.clone();
-            let committed = self.push_due(user, device, pushes, &due, head, &mut results).await?;
+            let round = Round { user, shown, pushes, due: &due };
+            let committed = self.push_due(round, pusher, head, &mut answers).await?;
             trail.extend(committed.trail);
             match committed.stopped {
                 None => {}
                 Some(Stopped::Raced) => {
                     tries += 1;
                     trail = Trail::starting_at(self.store.head(user).await?);
+                    let now = trail.head.as_ref().map(|head| head.epoch);
+                    if epoch.is_some() && epoch != now {
+                        // What the bases are of was found out for another life.
+                        return Err(Error::contended());
+                    }
                 }
                 Some(Stopped::Failed(error)) => return Err(error),
             }
@@ -145,19 +154,23 @@ impl Engine {
                 return Err(error);
             }
         }
-        Ok((results.into_iter().flatten().collect(), trail))
+        let (mut results, mut exact) = (Vec::new(), Vec::new());
+        for answer in answers.into_iter().flatten() {
+            results.push(answer.result);
+            exact.push(answer.is_exact);
+        }
+        Ok(Pushed { results, exact, trail })
     }
 
     /// Pushes at most one push for each record, and commits them.
     async fn push_due(
         &self,
-        user: &UserId,
-        device: &str,
-        pushes: &[Push],
-        due: &[usize],
+        round: Round<'_>,
+        pusher: &mut Pusher<'_>,
         head: Option<Head>,
-        results: &mut [Option<PushResult>],
+        answers: &mut [Option<Answer>],
     ) -> Result<Committed> {
+        let Round { user, shown, pushes, due } = round;
         let setting = self.setting_of(self.clock.now(), &Notes::of(head.as_ref())?);
         let keys: Vec<Key> = due.iter().map(|at| pushes[*at].key).collect();
         let found = self.store.read(user, &keys).await?;
@@ -171,29 +184,30 @@ impl Engine {
                 envelopes.insert(envelope.key, envelope);
             }
         }
-        let mut room = Room::of(head.as_ref());
+        let mut desk = Desk {
+            room: Room::of(head.as_ref()),
+            drafts: Vec::new(),
+            waiting: Vec::new(),
+            answers,
+        };
         let mut planned = Vec::new();
-        let (mut drafts, mut answers) = (Vec::new(), Vec::new());
         let mut history_keys: BTreeSet<HistoryKey> = BTreeSet::new();
         for &at in due {
             let push = &pushes[at];
             if push.key.kind != Kind::Piece {
                 let old = envelopes.get(&push.key);
-                let joined = match &push.op {
-                    PushOp::TakeOver(earlier) => self.join_earlier(earlier, old, setting.now)?,
-                    _ => join_push(push, device, old, setting)?,
-                };
-                take_draft(at, push, old, joined, &mut room, results, &mut drafts, &mut answers);
+                let joined = self.decide_session(push, pusher, old, setting)?;
+                desk.take(at, push, old, joined);
                 continue;
             }
             let record = opened.get(&push.key).map(|(_, record)| record);
-            match plan(push, device, record, setting) {
-                Ok(None) => results[at] = Some(unchanged(push, record)),
+            match plan(push, pusher, record, setting) {
+                Ok(None) => desk.answer(at, unchanged(push, record)),
                 Ok(Some(edit)) => {
                     history_keys.extend(needed(record, &edit));
                     planned.push((at, edit));
                 }
-                Err(refusal) => results[at] = Some(rejected(push, record, refusal)),
+                Err(refusal) => desk.answer(at, rejected(push, record, refusal)),
             }
         }
         let bases = self.read_bases(user, history_keys, setting.oldest).await?;
@@ -201,56 +215,122 @@ impl Engine {
             let push = &pushes[at];
             let old = opened.get(&push.key).map(|(envelope, record)| (envelope, record));
             let decided = decide(push, old, &edit, &bases, setting);
-            let old = old.map(|(envelope, _)| envelope);
-            take_draft(at, push, old, decided, &mut room, results, &mut drafts, &mut answers);
+            desk.take(at, push, old.map(|(envelope, _)| envelope), decided);
         }
+        let Desk { mut drafts, waiting, answers, .. } = desk;
         self.drop_known_conflicts(user, drafts.iter_mut().collect()).await?;
-        let committed = self.commit(user, head, drafts).await;
-        for (place, (at, result)) in answers.into_iter().take(committed.done).enumerate() {
+        let noting = |notes: &mut Notes, (head, revision): (Option<&Head>, _)| {
+            shown.write(notes, head, Some(revision));
+        };
+        let committed = self.commit_noting(user, head, drafts, &noting).await;
+        for (place, (at, answer)) in waiting.into_iter().take(committed.done).enumerate() {
             let no_room = committed.full.get(&place);
-            results[at] = Some(no_room.map_or(result, |old| no_room_for(&pushes[at], *old)));
+            answers[at] = Some(no_room.map_or(answer, |old| no_room_for(&pushes[at], *old).into()));
         }
         Ok(committed)
+    }
+
+    /// Decides a push of a session.
+    fn decide_session(
+        &self,
+        push: &Push,
+        pusher: &Pusher<'_>,
+        old: Option<&Envelope>,
+        setting: Setting,
+    ) -> Result<Decided> {
+        if let PushOp::TakeOver(earlier) = &push.op {
+            return self.join_earlier(earlier, old, setting.now);
+        }
+        if old.is_some_and(|old| !is_possible_base(push.base, old.version)) {
+            return Ok(Err(Refusal::InvalidField));
+        }
+        match delete_session(push, pusher, old, setting) {
+            Some((draft, result)) => Ok(Ok((Some(draft), result))),
+            None => join_push(push, pusher.device, old, setting),
+        }
+    }
+}
+
+/// What came of the pushes of a request.
+pub(super) struct Pushed {
+    /// One for each push, in order.
+    pub results: Vec<PushResult>,
+    /// For each, whether its device has the record to the byte.
+    pub exact: Vec<bool>,
+    /// What was committed.
+    pub trail: Trail,
+}
+
+/// The pushes of a request that are decided together.
+#[derive(Clone, Copy)]
+struct Round<'a> {
+    user: &'a UserId,
+    shown: Shown,
+    pushes: &'a [Push],
+    due: &'a [usize],
+}
+
+/// The answer to a push.
+struct Answer {
+    result: PushResult,
+    is_exact: bool,
+}
+
+impl From<PushResult> for Answer {
+    fn from(result: PushResult) -> Self {
+        Self { result, is_exact: false }
     }
 }
 
 /// What a push comes to: a draft to commit with its answer, or an answer at once.
 pub(super) type Decided = std::result::Result<(Option<Draft>, PushResult), Refusal>;
 
-/// Files one decision: under `drafts` if it must be committed first, else under `results`.
-#[allow(clippy::too_many_arguments)] // One place for both kinds of record.
-fn take_draft(
-    at: usize,
-    push: &Push,
-    old: Option<&Envelope>,
-    decided: Decided,
-    room: &mut Room,
-    results: &mut [Option<PushResult>],
-    drafts: &mut Vec<Draft>,
-    answers: &mut Vec<(usize, PushResult)>,
-) {
-    let refuse = |refusal| PushResult {
-        key: push.key,
-        outcome: PushOutcome::Rejected(refusal),
-        version: old.map(|old| old.version),
-        conflicts: Vec::new(),
-    };
-    match decided {
-        Err(refusal) => results[at] = Some(refuse(refusal)),
-        Ok((None, result)) => results[at] = Some(result),
-        Ok((Some(draft), result)) => {
-            if room.take(old.map(|old| old.content.len()), draft.new.content.len()) {
-                drafts.push(draft);
-                answers.push((at, result));
-            } else {
-                results[at] = Some(refuse(Refusal::QuotaExceeded));
+/// What is decided of a round: drafts to commit, with the answers that wait for that, and answers.
+struct Desk<'a> {
+    room: Room,
+    drafts: Vec<Draft>,
+    waiting: Vec<(usize, Answer)>,
+    answers: &'a mut [Option<Answer>],
+}
+
+impl Desk<'_> {
+    fn answer(&mut self, at: usize, result: PushResult) {
+        self.answers[at] = Some(result.into());
+    }
+
+    /// Files one decision.
+    fn take(&mut self, at: usize, push: &Push, old: Option<&Envelope>, decided: Decided) {
+        let version = old.map(|old| old.version);
+        let refuse = |refusal| PushResult {
+            key: push.key,
+            outcome: PushOutcome::Rejected(refusal),
+            version,
+            conflicts: Vec::new(),
+        };
+        match decided {
+            Err(refusal) => self.answer(at, refuse(refusal)),
+            Ok((None, result)) => self.answer(at, result),
+            Ok((Some(draft), result)) => {
+                if self.room.take(old.map(|old| old.content.len()), draft.new.content.len()) {
+                    let is_applied = result.outcome == PushOutcome::Applied;
+                    let is_exact = is_applied && is_exact(push, old, &draft.new);
+                    self.drafts.push(draft);
+                    self.waiting.push((at, Answer { result, is_exact }));
+                } else {
+                    self.answer(at, no_room_for(push, version));
+                }
             }
         }
     }
 }
 
+/// A delete of what is not there needs no room: there is nothing to delete.
 fn no_room_for(push: &Push, version: Option<Version>) -> PushResult {
-    let outcome = PushOutcome::Rejected(Refusal::QuotaExceeded);
+    let is_delete = matches!(push.op, PushOp::Delete | PushOp::OfferDelete);
+    let outcome = match version {
+        None if is_delete => PushOutcome::Unchanged,
+        _ => PushOutcome::Rejected(Refusal::QuotaExceeded),
+    };
     PushResult { key: push.key, outcome, version, conflicts: Vec::new() }
 }
 
@@ -304,17 +384,8 @@ fn decide(
     };
     let inbox: Vec<Envelope> =
         applied.lost.iter().map(|lost| inbox_entry(push.key, lost, setting.now)).collect();
-    let conflicts = inbox.iter().zip(applied.lost).map(|(entry, lost)| Conflict {
-        id: entry.key.id,
-        key: push.key,
-        field: lost.field,
-        kept: lost.kept,
-        lost: Some(lost.lost),
-        base: lost.base,
-        reason: lost.reason,
-        at: setting.now,
-        device: lost.device,
-    });
+    let conflicts = inbox.iter().zip(applied.lost);
+    let conflicts = conflicts.map(|(entry, lost)| conflict_of(entry, push.key, lost, setting.now));
     let result = PushResult {
         key: push.key,
         outcome,
@@ -328,180 +399,17 @@ fn decide(
     Ok((Some(Draft { old, new, history: applied.history, inbox }), result))
 }
 
-/// Returns the edit that a push of a piece is; `None` if there is nothing to do.
-fn plan(
-    push: &Push,
-    device: &str,
-    record: Option<&PieceRecord>,
-    setting: Setting,
-) -> std::result::Result<Option<Edit>, Refusal> {
-    let device = Some(device.to_owned());
-    let set = match &push.op {
-        PushOp::Delete => return Ok(plan_delete(push, device, record, setting)),
-        PushOp::TakeOver(earlier) => return Ok(earlier.plan(device, record, setting)),
-        PushOp::Set(set) => set,
-    };
-    check(set)?;
-    let is_foreign = |base: Version| {
-        record.is_some_and(|record| record.version < base || record.meta.is_foreign(base))
-    };
-    let other_life = push.base.is_some_and(is_foreign);
-    if record.is_none() && push.base.is_some() {
-        return Err(Refusal::BaseGone);
-    }
-    let mut changes = Vec::new();
-    let (mut seen, mut claims) = (Vec::new(), Vec::new());
-    for (name, value) in set.iter().filter(|(name, _)| name.as_str() != "createdAt") {
-        let claimed_at = push.time_of(name, setting.now);
-        let hash = push.identity(device.as_deref(), claimed_at, name, value);
-        let is_seen = record.is_some_and(|record| {
-            record.meta.seen.iter().any(|old| old.hash == hash && setting.oldest <= old.at)
-        });
-        if is_seen {
-            continue;
-        }
-        seen.push(hash);
-        let edited_at = claimed_at.min(setting.now);
-        let of = Claim::of(device.as_deref(), name);
-        let claim = Claim { of, base: push.base, claimed_at, at: setting.now };
-        claims.extend((push.edited_at != EditTimes::Unknown && !other_life).then_some(claim));
-        let against = match (record, push.base) {
-            (None, _) => Against::Unmoved,
-            (Some(_), Some(_)) if other_life => Against::Moved(Vec::new()),
-            (Some(record), _) if record.meta.is_overtaken(&claim, setting.oldest) => {
-                cov_mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
-                Against::Outdated
-            }
-            (Some(record), _) if is_of_deleted(record, device.as_deref(), claim, setting) => {
-                cov_mark::hit!(late_change_does_not_undo_its_devices_newer_delete);
-                Against::Outdated
-            }
-            (Some(record), base) => {
-                against(record, name, base, claimed_at, device.as_deref(), setting)
-            }
-        };
-        let (name, value) = (name.clone(), value.clone());
-        let doubt = Doubt::None;
-        changes.push(Change { name, value, edited_at, claimed_at, against, doubt });
-    }
-    if changes.is_empty() && record.is_some() {
-        return Ok(None);
-    }
-    let knows_delete = record.is_some_and(|record| {
-        record.piece.is_none() && push.base.is_some_and(|base| record.version <= base)
-    });
-    Ok(Some(Edit {
-        device,
-        base: push.base,
-        changes,
-        whole: Some(push.whole(set, setting.now)),
-        created: Some(push.created(set, setting.now)),
-        reason: other_life.then_some(Reason::OtherLife),
-        above: push.base.filter(|base| record.is_some_and(|record| record.version < *base)),
-        seen,
-        claims,
-        knows_delete,
-        ..Edit::default()
-    }))
-}
-
-/// What the server did to a field since the named base.
-fn against(
-    record: &PieceRecord,
-    name: &str,
-    base: Option<Version>,
-    claimed_at: UnixMillis,
-    device: Option<&str>,
-    setting: Setting,
-) -> Against {
-    let touch = record.meta.touch(name);
-    let past = base.map(|base| record.meta.at_version(name, base));
-    if matches!(past, Some(AtVersion::Current)) {
-        return Against::Unmoved;
-    }
-    // The value is this device's own, as it pushed it. Its own times, as it claims them, tell which
-    // came first: clamped, a late request from a clock that is ahead would look like the newest.
-    if touch.device.as_deref() == device {
-        if claimed_at < touch.claimed_at {
-            cov_mark::hit!(late_change_of_one_device_loses_to_its_newer);
-            return Against::Outdated;
-        }
-        cov_mark::hit!(later_change_of_one_device_replaces_its_earlier);
-        return Against::Unmoved;
-    }
-    match past {
-        None => Against::Moved(Vec::new()),
-        Some(AtVersion::Past { until, .. }) if until < setting.oldest => Against::Gone,
-        Some(AtVersion::Past { last_version, .. }) => {
-            let key = HistoryKey { key: record.key(), version: last_version, side: 0 };
-            Against::Moved(vec![key])
-        }
-        Some(AtVersion::Current | AtVersion::Unknown) => Against::Gone,
-    }
-}
-
-fn check(set: &BTreeMap<String, Value>) -> std::result::Result<(), Refusal> {
-    for (name, value) in set {
-        if RESERVED.contains(&name.as_str()) {
-            return Err(Refusal::InvalidField);
-        }
-        if name == "createdAt" {
-            let text = value.as_text().and_then(UnixMillis::parse);
-            text.ok_or(Refusal::InvalidField)?;
-            continue;
-        }
-        if crate::limits::UNKNOWN_KEY_BYTES < name.len() {
-            return Err(Refusal::TooLarge);
-        }
-        field_spec(name).check(value).map_err(|error| match error {
-            FieldError::Invalid => Refusal::InvalidField,
-            FieldError::TooLarge => Refusal::TooLarge,
-        })?;
-    }
-    Ok(())
-}
-
-impl Push {
-    pub(super) fn time_of(&self, name: &str, now: UnixMillis) -> UnixMillis {
-        match &self.edited_at {
-            EditTimes::One(at) => *at,
-            EditTimes::PerField(times) => times.get(name).copied().unwrap_or(now),
-            EditTimes::Unknown => now,
-        }
-    }
-
-    /// Hash of what makes a change the same change.
-    pub(super) fn identity(
-        &self,
-        device: Option<&str>,
-        claimed_at: UnixMillis,
-        name: &str,
-        value: &Value,
-    ) -> u64 {
-        // A time that the server made up is another one when the push comes again.
-        let time = match &self.edited_at {
-            EditTimes::Unknown => String::new(),
-            _ => claimed_at.0.to_string(),
-        };
-        let text = format!("{}\0{:?}\0{time}\0{name}\0", device.unwrap_or_default(), self.base);
-        let (tag, bytes) = value.canonical();
-        Digest::of([text.as_bytes(), &[tag], bytes]).short()
-    }
-
-    /// When the piece that this push makes was edited, and when the device says so.
-    fn created(&self, set: &BTreeMap<String, Value>, now: UnixMillis) -> (UnixMillis, UnixMillis) {
-        let claimed_at = set.keys().map(|name| self.time_of(name, now)).max().unwrap_or(now);
-        (claimed_at.min(now), claimed_at)
-    }
-
-    /// The piece that this push makes where there is none.
-    fn whole(&self, set: &BTreeMap<String, Value>, now: UnixMillis) -> Piece {
-        let created_at = set.get("createdAt").and_then(Value::as_text).and_then(UnixMillis::parse);
-        let edited_at = set.keys().map(|name| self.time_of(name, now).min(now)).max();
-        let mut piece = Piece::new(created_at.or(edited_at).unwrap_or(now));
-        for (name, value) in set.iter().filter(|(name, _)| name.as_str() != "createdAt") {
-            piece.set(name, value.clone());
-        }
-        piece
+/// The conflict that an entry of the inbox stands for.
+pub(super) fn conflict_of(entry: &Envelope, key: Key, lost: Lost, now: UnixMillis) -> Conflict {
+    Conflict {
+        id: entry.key.id,
+        key,
+        field: lost.field,
+        kept: lost.kept,
+        lost: Some(lost.lost),
+        base: lost.base,
+        reason: lost.reason,
+        at: now,
+        device: lost.device,
     }
 }

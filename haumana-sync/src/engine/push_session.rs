@@ -31,10 +31,10 @@ pub(super) fn join_push(
     let before: Option<Session> = live.map(|old| parse(&old.content)).transpose()?;
     let mut meta: Meta = old.map(|old| parse(&old.meta)).transpose()?.unwrap_or_default();
     let set = match &push.op {
-        PushOp::Set(set) => set,
+        PushOp::Set(set) | PushOp::Offer(set) => set,
         // Taken by whoever calls this.
         PushOp::TakeOver(_) => return Ok(Err(Refusal::InvalidField)),
-        PushOp::Delete => {
+        PushOp::Delete | PushOp::OfferDelete => {
             let Some(live) = live else {
                 let version = old.map(|old| old.version);
                 return Ok(Ok((None, result(PushOutcome::Unchanged, version))));

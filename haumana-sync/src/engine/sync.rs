@@ -1,7 +1,11 @@
 //! `POST /sync`: push and pull in one round trip.
 
 use super::cursor::Cursor;
-use super::{Conflict, Engine, Error, ErrorKind, PushOutcome, PushResult, Result, check_state};
+use super::devices::Shown;
+use super::notes::Notes;
+use super::push::Pushed;
+use super::pusher::{Life, Pusher};
+use super::{Conflict, Engine, Error, ErrorKind, Push, PushResult, Result, check_state};
 use crate::id::{Key, UserId};
 use crate::store::{Head, Version};
 use crate::wire::sync::{SentPush, SentResult, SyncReply, SyncRequest};
@@ -26,28 +30,25 @@ impl Engine {
         reply_limit_bytes: usize,
     ) -> Result<SyncReply> {
         let sent = request.read_pushes();
+        let now = self.clock.now();
         let head = self.store.head(user).await?;
         check_state(head.as_ref())?;
         refuse_ghosts(user, request.cursor.as_deref(), head.as_ref())?;
-        let good: Vec<_> = sent
-            .iter()
-            .filter_map(|sent| match sent {
-                SentPush::Good(push) => Some(push.clone()),
-                SentPush::Refused { .. } => None,
-            })
-            .collect();
-        let (done, trail) = self.push_on(user, &request.device, &good, head).await?;
+        let notes = Notes::of(head.as_ref())?;
+        let cursor = request.cursor.as_deref().and_then(Cursor::decode);
+        let life = Life::of(cursor, user, head.as_ref(), self.config.generation);
+        let shown = Shown::of(&request.device, cursor.filter(|_| life == Life::Here), now);
+        let confirmed_before = shown.confirmed_before(&notes, head.as_ref());
+        let mut pusher = Pusher::new(&request.device, life, confirmed_before);
+        let good: Vec<Push> = sent.iter().filter_map(SentPush::good).cloned().collect();
+        let pushed = self.push_on(user, &mut pusher, shown, &good, head).await?;
+        let held = held(&sent, &good, &pushed, life);
+        let Pushed { results: done, trail, .. } = pushed;
+        if trail.is_at_start() && shown.confirms(&notes) {
+            self.note_shown(user, shown, trail.head.as_ref()).await;
+        }
         let mut conflicts: Vec<Conflict> =
             done.iter().flat_map(|result| result.conflicts.iter().cloned()).collect();
-        let held: HashMap<Key, Version> = good
-            .iter()
-            .zip(&done)
-            .filter_map(|(push, result)| {
-                let version = result.version.filter(|_| result.outcome == PushOutcome::Applied)?;
-                // Created, or one version on: nobody else's change is in it.
-                (version == push.base.unwrap_or(0) + 1).then_some((push.key, version))
-            })
-            .collect();
         let results = answers(sent, done);
         let mut left = reply_limit_bytes.saturating_sub(REPLY_OVERHEAD_BYTES + 384 * results.len());
         conflicts.retain(|conflict| {
@@ -61,8 +62,24 @@ impl Engine {
         if !pulled.more {
             pulled.changes.retain(|change| held.get(&change.key) != Some(&change.version));
         }
-        Ok(SyncReply { results, conflicts, pulled })
+        Ok(SyncReply { results, conflicts, pulled, is_copy: shown.is_copy(&notes) })
     }
+}
+
+/// The records that the device has to the byte as they are now, with their versions. One that stands
+/// in the request more than once is never among them: what its device makes of that is its own matter.
+fn held(sent: &[SentPush], good: &[Push], pushed: &Pushed, life: Life) -> HashMap<Key, Version> {
+    let mut times: HashMap<Key, usize> = HashMap::new();
+    for key in sent.iter().filter_map(SentPush::key) {
+        *times.entry(key).or_default() += 1;
+    }
+    let results = good.iter().zip(&pushed.exact).zip(&pushed.results);
+    let held = results.filter(|((push, is_exact), _)| {
+        // Without a cursor nobody knows which life a base is of; a creation has none.
+        let is_of_here = life == Life::Here || push.base.is_none();
+        **is_exact && is_of_here && times.get(&push.key) == Some(&1)
+    });
+    held.filter_map(|(_, result)| Some((result.key, result.version?))).collect()
 }
 
 /// A device whose cursor is from before the account was erased is told so, before anything of what
@@ -82,7 +99,7 @@ fn answers(sent: Vec<SentPush>, done: Vec<PushResult>) -> Vec<SentResult> {
     let mut done = done.into_iter();
     sent.into_iter()
         .filter_map(|sent| match sent {
-            SentPush::Good(_) => done.next().map(SentResult::Done),
+            SentPush::Good(push) => done.next().map(|result| SentResult::of(&push, result)),
             SentPush::Refused { kind, id, refusal, message } => {
                 Some(SentResult::Refused { kind, id, refusal, message })
             }

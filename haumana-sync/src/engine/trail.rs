@@ -25,6 +25,14 @@ impl Trail {
         Self { from: head.clone(), head, records: BTreeMap::new() }
     }
 
+    /// Whether nothing was committed.
+    pub fn is_at_start(&self) -> bool {
+        match (&self.from, &self.head) {
+            (Some(from), Some(head)) => from.is_same(head),
+            (from, head) => from.is_none() && head.is_none(),
+        }
+    }
+
     /// Adds a commit on the last head.
     pub fn add(&mut self, batch: Batch) {
         self.records.extend(batch.records.into_iter().map(|record| (record.key, record)));

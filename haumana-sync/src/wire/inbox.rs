@@ -4,7 +4,8 @@ use super::sync::write_conflict;
 use super::{BadRequest, quoted, read_object};
 use crate::engine::{Conflict, ConflictPlace};
 use crate::id::RecordId;
-use crate::store::{Stamp, Version};
+use crate::store::Version;
+use crate::time::UnixMillis;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer};
@@ -89,12 +90,14 @@ pub fn conflicts_json(conflicts: &[Conflict], next: Option<ConflictPlace>) -> Ve
     out.into_bytes()
 }
 
-const PLACE_FORMAT: u8 = 1;
+/// Places of version 0.1 count whole seconds.
+const PLACE_FORMAT_SECS: u8 = 1;
+const PLACE_FORMAT: u8 = 2;
 
 /// Writes a place of the inbox as a word without meaning to clients.
-pub fn place_token((stamp, id): ConflictPlace) -> String {
+pub fn place_token((at, id): ConflictPlace) -> String {
     let mut bytes = vec![PLACE_FORMAT];
-    bytes.extend(stamp.0.to_be_bytes());
+    bytes.extend(at.0.to_be_bytes());
     bytes.extend(id.bits().to_be_bytes());
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -103,9 +106,14 @@ pub fn place_token((stamp, id): ConflictPlace) -> String {
 pub fn read_place(token: &str) -> Option<ConflictPlace> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (format, rest) = bytes.split_first()?;
-    let (stamp, id) = rest.split_first_chunk::<8>()?;
+    let (at, id) = rest.split_first_chunk::<8>()?;
     let id = RecordId::from_bits(u128::from_be_bytes(id.try_into().ok()?));
-    (*format == PLACE_FORMAT).then_some((Stamp(i64::from_be_bytes(*stamp)), id))
+    let at = i64::from_be_bytes(*at);
+    match *format {
+        PLACE_FORMAT => Some((UnixMillis(at), id)),
+        PLACE_FORMAT_SECS => Some((UnixMillis(at.checked_mul(1000)?), id)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -114,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_place_is_read_as_it_was_written_and_nothing_else_is_one() {
-        let place = (Stamp(1_750_000_000), RecordId::from_bits(42));
+        let place = (UnixMillis(1_750_000_000_123), RecordId::from_bits(42));
 
         assert_eq!(Some(place), read_place(&place_token(place)));
         for text in ["", "x", "AAAA", "=", &place_token(place)[1..]] {

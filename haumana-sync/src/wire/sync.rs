@@ -41,8 +41,28 @@ pub enum SentPush {
         /// Why.
         refusal: Refusal,
         /// Why, for people.
-        message: &'static str,
+        message: String,
     },
+}
+
+impl SentPush {
+    /// Returns the push, if it can be taken.
+    pub fn good(&self) -> Option<&Push> {
+        match self {
+            SentPush::Good(push) => Some(push),
+            SentPush::Refused { .. } => None,
+        }
+    }
+
+    /// Returns which record it is of, where it says so.
+    pub fn key(&self) -> Option<Key> {
+        match self {
+            SentPush::Good(push) => Some(push.key),
+            SentPush::Refused { kind, id, .. } => {
+                Some(Key { kind: Kind::from_name(kind)?, id: RecordId::parse(id)? })
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -101,12 +121,14 @@ struct PushBody<'a> {
     kind: Option<Cow<'a, str>>,
     #[serde(borrow)]
     id: Option<Cow<'a, str>>,
-    base: Option<Version>,
+    #[serde(borrow)]
+    base: Option<&'a RawValue>,
     #[serde(borrow)]
     edited_at: Option<&'a RawValue>,
     #[serde(borrow)]
     set: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
     delete: Option<bool>,
+    offered: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -123,39 +145,58 @@ fn read_push(json: &RawValue) -> SentPush {
         value.map(|text| text.chars().take(limits::DEVICE_ID_CHARS).collect()).unwrap_or_default()
     };
     let (kind, id) = name.map_or_else(Default::default, |name| (text(name.kind), text(name.id)));
-    let refused = |refusal, message| SentPush::Refused {
+    let refused = |(refusal, message): Flaw| SentPush::Refused {
         kind: kind.clone(),
         id: id.clone(),
         refusal,
         message,
     };
     let Ok(body) = serde_json::from_str::<PushBody<'_>>(json.get()) else {
-        return refused(Refusal::InvalidField, "the push does not have the shape of one");
+        return refused(flaw("the push does not have the shape of one"));
     };
     match good_push(&body) {
         Ok(push) => SentPush::Good(push),
-        Err((refusal, message)) => refused(refusal, message),
+        Err(flaw) => refused(flaw),
     }
 }
 
-fn good_push(body: &PushBody<'_>) -> Result<Push, (Refusal, &'static str)> {
+/// Why a push is refused before the engine sees it.
+type Flaw = (Refusal, String);
+
+fn flaw(message: &str) -> Flaw {
+    (Refusal::InvalidField, message.to_owned())
+}
+
+fn good_push(body: &PushBody<'_>) -> Result<Push, Flaw> {
     let kind = body.kind.as_deref().and_then(Kind::from_name);
     let kind = kind.filter(|kind| *kind != Kind::Conflict);
-    let kind = kind.ok_or((Refusal::InvalidField, "kind is piece or session"))?;
+    let kind = kind.ok_or_else(|| flaw("kind is piece or session"))?;
     let id = body.id.as_deref().and_then(RecordId::parse);
-    let id = id.ok_or((Refusal::InvalidId, "id is not a UUID"))?;
-    let is_base = body.base.is_none_or(|base| 0 < base && base <= limits::VERSION_CLAIMED);
-    if !is_base {
-        return Err((Refusal::InvalidField, "base is not a version"));
-    }
+    let id = id.ok_or_else(|| (Refusal::InvalidId, "id is not a UUID".to_owned()))?;
+    let base = body.base.map(|raw| read_base(raw).ok_or_else(|| flaw(BAD_BASE))).transpose()?;
+    let base = base.flatten();
     let edited_at = edit_times(body.edited_at)
-        .ok_or((Refusal::InvalidField, "editedAt is a time, or one for each field"))?;
+        .ok_or_else(|| flaw("editedAt is a time, or one for each field"))?;
+    let is_offer = body.offered == Some(true);
+    if is_offer && base.is_some() {
+        return Err(flaw("base is null where a record is offered"));
+    }
     let op = match (&body.set, body.delete) {
+        (Some(set), None | Some(false)) if is_offer => PushOp::Offer(fields(kind, set)?),
         (Some(set), None | Some(false)) => PushOp::Set(fields(kind, set)?),
+        (None, Some(true)) if is_offer => PushOp::OfferDelete,
         (None, Some(true)) => PushOp::Delete,
-        _ => return Err((Refusal::InvalidField, "a push has set, or delete: true")),
+        _ => return Err(flaw("a push has set, or delete: true")),
     };
-    Ok(Push { key: Key { kind, id }, base: body.base, edited_at, op })
+    Ok(Push { key: Key { kind, id }, base, edited_at, op })
+}
+
+const BAD_BASE: &str = "base is a version that this server gave, or null";
+
+/// Reads a base; `None` inside for null, `None` outside for what is none.
+fn read_base(raw: &RawValue) -> Option<Option<Version>> {
+    let base: Option<Version> = serde_json::from_str(raw.get()).ok()?;
+    base.is_none_or(|base| (1..=limits::VERSION).contains(&base)).then_some(base)
 }
 
 fn edit_times(raw: Option<&RawValue>) -> Option<EditTimes> {
@@ -178,7 +219,7 @@ const SESSION_FIELDS: [&str; 5] = ["pieceId", "startedAt", "endedAt", "endedAtSo
 fn fields(
     kind: Kind,
     set: &BTreeMap<Cow<'_, str>, &RawValue>,
-) -> Result<BTreeMap<String, Value>, (Refusal, &'static str)> {
+) -> Result<BTreeMap<String, Value>, Flaw> {
     let mut fields = BTreeMap::new();
     for (name, raw) in set {
         let class = match kind {
@@ -187,8 +228,8 @@ fn fields(
             _ if name == "createdAt" => FieldClass::Short,
             _ => field_spec(name).class,
         };
-        let value =
-            field(class, raw).ok_or((Refusal::InvalidField, "a field has the wrong type"))?;
+        let value = field(class, raw);
+        let value = value.ok_or_else(|| flaw(&format!("{} has the wrong type", shown(name))))?;
         fields.insert(name.clone().into_owned(), value);
     }
     Ok(fields)
@@ -209,6 +250,16 @@ pub fn piece_field(name: &str, raw: &RawValue) -> Option<Value> {
     field(field_spec(name).class, raw)
 }
 
+/// A field's name as a message can hold it.
+fn shown(name: &str) -> String {
+    let is_long = SHOWN_CHARS < name.chars().count();
+    let start: String = name.chars().take(SHOWN_CHARS).collect();
+    if is_long { format!("{start}…") } else { start }
+}
+
+/// How much of a field's name a message holds.
+const SHOWN_CHARS: usize = 64;
+
 /// The reply to `POST /sync`.
 #[derive(Clone, Debug)]
 pub struct SyncReply {
@@ -218,13 +269,21 @@ pub struct SyncReply {
     pub conflicts: Vec<Conflict>,
     /// What changed.
     pub pulled: Pulled,
+    /// Whether the device has been seen to be further on than its cursor: another installation has its
+    /// name, or its folder was put back. It must take a new one.
+    pub is_copy: bool,
 }
 
 /// The answer to one push.
 #[derive(Clone, Debug)]
 pub enum SentResult {
     /// The engine's.
-    Done(PushResult),
+    Done {
+        /// What became of it.
+        result: PushResult,
+        /// Why it was rejected, for people, if it was; names the field that is to blame.
+        message: Option<String>,
+    },
     /// It was refused before the engine saw it.
     Refused {
         /// The kind as it was sent.
@@ -234,8 +293,33 @@ pub enum SentResult {
         /// Why.
         refusal: Refusal,
         /// Why, for people.
-        message: &'static str,
+        message: String,
     },
+}
+
+impl SentResult {
+    /// Makes the answer to `push`.
+    pub fn of(push: &Push, result: PushResult) -> Self {
+        let message = match result.outcome {
+            PushOutcome::Rejected(refusal) => Some(reason(push, refusal, result.version)),
+            _ => None,
+        };
+        SentResult::Done { result, message }
+    }
+}
+
+/// Says why a push was rejected, and because of which field.
+fn reason(push: &Push, refusal: Refusal, version: Option<Version>) -> String {
+    let is_refused = |refused: Refusal| refused == refusal;
+    if refusal == Refusal::InvalidField && !push.has_possible_base(version) {
+        return BAD_BASE.to_owned();
+    }
+    match (push.flaw(version.is_none()).filter(|(_, refused)| is_refused(*refused)), refusal) {
+        (Some((name, Refusal::TooLarge)), _) => format!("{} is too large", shown(&name)),
+        (Some((name, _)), _) => format!("{} is missing, or cannot hold this", shown(&name)),
+        (None, Refusal::TooLarge) => "the record as a whole is too large".to_owned(),
+        (None, _) => refusal.message().to_owned(),
+    }
 }
 
 impl SyncReply {
@@ -256,6 +340,9 @@ impl SyncReply {
             r#"],"cursor":{cursor},"more":{},"reset":{}"#,
             self.pulled.more, self.pulled.reset
         );
+        if self.is_copy {
+            out.push_str(r#","copy":true"#);
+        }
         if let Some(digest) = self.pulled.digest {
             let _ = write!(out, r#","digest":"{digest}""#);
         }
@@ -277,11 +364,12 @@ fn write_result(out: &mut String, result: &SentResult) {
             let (kind, id) = (quoted(kind.as_str()), quoted(id.as_str()));
             let _ = write!(
                 out,
-                r#"{{"kind":{kind},"id":{id},"outcome":"rejected","version":null,"conflicts":[],"error":{{"code":"{}","message":"{message}"}}}}"#,
-                refusal.code()
+                r#"{{"kind":{kind},"id":{id},"outcome":"rejected","version":null,"conflicts":[],"error":{{"code":"{}","message":{}}}}}"#,
+                refusal.code(),
+                quoted(message.as_str())
             );
         }
-        SentResult::Done(result) => {
+        SentResult::Done { result, message } => {
             let version = result.version.map_or("null".to_owned(), |k| k.to_string());
             let outcome = match result.outcome {
                 PushOutcome::Applied => "applied",
@@ -301,9 +389,9 @@ fn write_result(out: &mut String, result: &SentResult) {
             if let PushOutcome::Rejected(refusal) = result.outcome {
                 let _ = write!(
                     out,
-                    r#","error":{{"code":"{}","message":"{}"}}"#,
+                    r#","error":{{"code":"{}","message":{}}}"#,
                     refusal.code(),
-                    refusal.message()
+                    quoted(message.as_deref().unwrap_or(refusal.message()))
                 );
             }
             out.push('}');

@@ -28,10 +28,16 @@ fn create(id: &str, fields: &Value) -> Value {
     json!({"kind": "piece", "id": id, "base": null, "editedAt": "2026-11-22T10:00:00Z", "set": fields})
 }
 
+/// Everything that a stored piece has, in the form in which it is stored.
+fn whole(title: &str) -> Value {
+    json!({"title": title, "category": "oli", "lyrics": "", "includeInPractice": true,
+        "isFavorite": false, "createdAt": "2026-11-22T10:00:00.000Z"})
+}
+
 #[tokio::test]
 async fn a_record_that_was_pushed_and_stands_as_it_was_sent_does_not_come_back() {
     let server = Server::new();
-    let push = [create(ID, &json!({"title": "Aloha ʻOe"}))];
+    let push = [create(ID, &whole("Aloha ʻOe"))];
 
     let reply = post(&server, &request(&Value::Null, &push)).await;
 
@@ -42,6 +48,68 @@ async fn a_record_that_was_pushed_and_stands_as_it_was_sent_does_not_come_back()
     assert_eq!((ID, 1), (change["id"].as_str().unwrap(), change["version"].as_u64().unwrap()));
     assert_eq!("Aloha ʻOe", change["value"]["title"]);
     assert_eq!(reply["digest"], other["digest"]);
+    let edit = json!({"kind": "piece", "id": ID, "base": 1, "editedAt": "2026-11-22T11:00:00Z",
+        "set": {"title": "1", "notes": null, "bpm": 1.50}});
+    let edited = post(&server, &request(&reply["cursor"], &[edit])).await;
+    assert_eq!(
+        ("applied", 0),
+        (
+            edited["results"][0]["outcome"].as_str().unwrap(),
+            edited["changes"].as_array().unwrap().len()
+        )
+    );
+    let gone = json!({"kind": "piece", "id": ID, "base": 2, "delete": true});
+    let gone = post(&server, &request(&edited["cursor"], &[gone])).await;
+    assert_eq!(json!([]), gone["changes"]);
+}
+
+#[tokio::test]
+async fn a_record_comes_back_unless_it_is_to_the_byte_what_its_device_makes_of_it() {
+    let mut part = whole("t");
+    part.as_object_mut().unwrap().remove("createdAt");
+    let mut other_form = whole("t");
+    other_form["createdAt"] = json!("2026-11-22T10:00:00Z");
+    let edit = |base: u32, at: &str, set: Value| {
+        json!({"kind": "piece", "id": ID, "base": base,
+        "editedAt": at, "set": set})
+    };
+    let (early, late) = ("2026-11-22T11:00:00Z", "2026-11-22T12:00:00Z");
+    // What is pushed on an empty account, each list in a request of its own.
+    let cases = [
+        vec![vec![create(ID, &part)]],
+        vec![vec![create(ID, &other_form)]],
+        vec![
+            vec![create(ID, &whole("t"))],
+            vec![edit(1, early, json!({"createdAt": "2026-01-01T00:00:00.000Z", "title": "1"}))],
+        ],
+        // One record twice: the second loses, or both are applied.
+        vec![
+            vec![create(ID, &whole("t"))],
+            vec![edit(1, late, json!({"title": "1"})), edit(1, early, json!({"title": "2"}))],
+        ],
+        vec![
+            vec![create(ID, &whole("t"))],
+            vec![edit(1, early, json!({"title": "1"})), edit(1, late, json!({"notes": "2"}))],
+        ],
+        // A part of a piece that the device deleted brings back what it does not have any more.
+        vec![
+            vec![create(ID, &whole("t"))],
+            vec![json!({"kind": "piece", "id": ID, "base": 1, "editedAt": early, "delete": true})],
+            vec![edit(2, late, json!({"title": "back"}))],
+        ],
+        vec![vec![
+            json!({"kind": "session", "id": ID, "base": null, "set": {"pieceId": ID, "startedAt": early}}),
+        ]],
+    ];
+    for requests in cases {
+        let server = Server::new();
+        let (mut cursor, mut reply) = (Value::Null, Value::Null);
+        for pushes in &requests {
+            reply = post(&server, &request(&cursor, pushes)).await;
+            cursor = reply["cursor"].clone();
+        }
+        assert_eq!(1, reply["changes"].as_array().unwrap().len(), "{requests:?} {reply}");
+    }
 }
 
 #[tokio::test]

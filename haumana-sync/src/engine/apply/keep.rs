@@ -28,6 +28,7 @@ impl Work {
             lost.version = self.record.version;
         }
         let side = self.keep_side(edit, &mut history);
+        self.keep_losers(edit, &mut history);
         self.keep_receipt(edit, side);
         self.keep_seen(edit);
         let writes = self.noted || self.record.version != self.old_version;
@@ -62,7 +63,8 @@ impl Work {
         let key = HistoryKey { key: self.record.key(), version, side: self.record.meta.sides };
         let mut reasons = Vec::new();
         for lost in self.lost.iter_mut().filter(|lost| lost.at.is_none()) {
-            if let Some(field) = &lost.field {
+            let field = lost.field.as_ref();
+            if let Some(field) = field.filter(|field| self.side.get(*field) == Some(&lost.lost)) {
                 lost.at = Some(key);
                 reasons.push((field.clone(), lost.reason));
             }

@@ -1,6 +1,7 @@
 //! What becomes of an edit, field by field.
 
 mod keep;
+mod losers;
 
 use super::edit::{Against, Applied, Bases, Change, Doubt, Edit, Lost, Setting};
 use super::meta::{Meta, Touch};
@@ -151,6 +152,10 @@ impl Work {
         self.record.piece = Some(piece);
         self.record.meta.last = BTreeMap::new();
         self.record.meta.last_version = 0;
+        let claims = edit.changes.iter().map(|change| (change.edited_at, change.claimed_at));
+        let (edited_at, claimed_at) = claims.max().unwrap_or((self.setting.now, self.setting.now));
+        let (version, device) = (self.new_version, edit.device.clone());
+        self.record.meta.revived = Some(Touch { version, edited_at, claimed_at, device });
         self.raised = true;
         if !edit.knows_delete {
             self.lose_delete(edit);
@@ -165,7 +170,7 @@ impl Work {
             kept: Value::Null,
             lost: Value::Null,
             base: edit.base,
-            reason: Reason::EditBeatsDelete,
+            reason: edit.reason.filter(|_| edit.delete).unwrap_or(Reason::EditBeatsDelete),
             device: edit.device.clone(),
             version: 0,
             at: None,
@@ -200,7 +205,10 @@ impl Work {
     }
 
     fn delete(&mut self, edit: &Edit) {
-        let Some(piece) = &self.record.piece else {
+        let Some(piece) = self.record.piece.clone() else {
+            if self.old_version == 0 {
+                self.leave_tombstone(edit);
+            }
             return;
         };
         let is_unchanged = edit.base.is_some_and(|base| self.old_version <= base);
@@ -210,10 +218,32 @@ impl Work {
             return;
         }
         cov_mark::hit!(unchanged_piece_is_deleted);
-        self.record.meta.last = Meta::hashes_of(piece);
+        for name in &edit.own {
+            self.lost.push(Lost {
+                field: Some(name.clone()),
+                kept: Value::Null,
+                lost: piece.get(name),
+                base: edit.base,
+                reason: Reason::LaterEdit,
+                device: edit.device.clone(),
+                version: 0,
+                at: Some(self.superseded_key()),
+            });
+        }
+        self.record.meta.last = Meta::hashes_of(&piece);
+        self.record.meta.revived = None;
         self.record.meta.last_version = self.old_version;
         self.record.meta.last_created_at = Some(piece.created_at);
         self.record.piece = None;
+        self.raised = true;
+    }
+
+    /// A piece that is deleted before it was made.
+    fn leave_tombstone(&mut self, edit: &Edit) {
+        let (version, now) = (self.new_version, self.setting.now);
+        let claimed_at = edit.claims.first().map_or(now, |claim| claim.claimed_at);
+        let (edited_at, device) = (claimed_at.min(now), edit.device.clone());
+        self.record.meta.created = Touch { version, edited_at, claimed_at, device };
         self.raised = true;
     }
 
@@ -313,11 +343,13 @@ impl Work {
             reason,
             device: edit.device.clone(),
             version: 0,
-            at: (loser == Winner::Server).then(|| self.superseded_key()),
+            // A tombstone does not have what the record was: see `keep_losers`.
+            at: (loser == Winner::Server && !self.was_deleted).then(|| self.superseded_key()),
         });
     }
 
-    /// What a form saved although it was old is in the version that it was opened on.
+    /// What a form saved although it was old. The version that it was opened on may have been
+    /// skipped, and may be near the end of its retention.
     fn stale(&mut self, edit: &Edit) {
         let Some(piece) = &self.record.piece else {
             return;
@@ -333,11 +365,7 @@ impl Work {
                 reason: Reason::StaleForm,
                 device: edit.device.clone(),
                 version: 0,
-                at: Some(
-                    stale
-                        .side
-                        .unwrap_or(HistoryKey { version: stale.version, ..self.superseded_key() }),
-                ),
+                at: None,
             });
         }
     }

@@ -1,0 +1,67 @@
+//! Every value that lost is kept by the commit that made it lose.
+
+use super::Work;
+use crate::engine::edit::{Edit, Lost};
+use crate::engine::record::{HistoryMeta, to_json};
+use crate::merge::Reason;
+use crate::record::Value;
+use crate::store::{HistoryEntry, HistoryKey};
+use std::collections::BTreeMap;
+
+impl Work {
+    /// Keeps the losers that are neither in the version that this commit supersedes nor in the push's
+    /// own side: what a tombstone had forgotten, and what an old form saved. An older entry of the
+    /// history may have them too, but its retention time has begun to run.
+    pub(super) fn keep_losers(&mut self, edit: &Edit, history: &mut Vec<HistoryEntry>) {
+        loop {
+            let mut values: BTreeMap<String, Value> = BTreeMap::new();
+            let mut reasons = Vec::new();
+            let side = self.record.meta.sides + 1;
+            let key = HistoryKey { key: self.record.key(), version: self.record.version, side };
+            for lost in self.lost.iter_mut().filter(|lost| lost.at.is_none()) {
+                let Some(field) = lost.field.clone() else { continue };
+                // Two values of one field cannot stand in one side.
+                if values.contains_key(&field) {
+                    continue;
+                }
+                // What was the record's stands in the history as what a version replaced.
+                if lost.reason == Reason::StaleForm {
+                    reasons.push((field.clone(), lost.reason));
+                }
+                values.insert(field, lost.lost.clone());
+                lost.at = Some(key);
+            }
+            if values.is_empty() {
+                break;
+            }
+            cov_mark::hit!(loser_that_no_version_has_is_kept_aside);
+            self.record.meta.sides = side;
+            self.noted = true;
+            history.push(self.loser_side(key, edit, &values, reasons));
+        }
+        // INVARIANT: an entry of the inbox finds its lost value in the history of its own commit.
+        let is_kept = |lost: &Lost| {
+            lost.field.is_none()
+                || lost.at.is_some_and(|at| history.iter().any(|entry| entry.key == at))
+        };
+        assert!(self.lost.iter().all(is_kept), "a value that lost is kept by its commit");
+    }
+
+    fn loser_side(
+        &self,
+        key: HistoryKey,
+        edit: &Edit,
+        values: &BTreeMap<String, Value>,
+        lost: Vec<(String, Reason)>,
+    ) -> HistoryEntry {
+        let meta = HistoryMeta {
+            at: self.setting.now,
+            device: edit.device.clone(),
+            changed: values.keys().cloned().collect(),
+            lost,
+            deleted: false,
+        };
+        let (content, meta) = (to_json(values), to_json(&meta));
+        HistoryEntry { key, at: self.setting.now, content, meta }
+    }
+}

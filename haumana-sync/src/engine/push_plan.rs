@@ -1,0 +1,355 @@
+//! What a push of a piece by a new client means: which base it has, and what it changes.
+
+use super::OtherLife;
+use super::edit::{Against, Change, Doubt, Edit, Setting};
+use super::meta::{AtVersion, Claim};
+use super::push::{EditTimes, Push, PushOp};
+use super::push_delete::{is_of_deleted, plan_delete};
+use super::pusher::{Life, Own, Pusher};
+use super::record::PieceRecord;
+use crate::digest::Digest;
+use crate::id::{Kind, RecordId};
+use crate::limits;
+use crate::merge::Reason;
+use crate::record::{BESIDE_KEY, EndedAtSource, FieldError, Piece, Value, field_spec};
+use crate::store::{HistoryKey, Version};
+use crate::time::UnixMillis;
+use crate::wire::Refusal;
+use std::collections::BTreeMap;
+
+/// Keys that name or number a record; they cannot be set.
+const RESERVED: [&str; 8] = [
+    "pieceId",
+    "sessionId",
+    "userId",
+    "version",
+    "modifiedAt",
+    "lastSyncedAt",
+    "locallyModified",
+    BESIDE_KEY,
+];
+
+/// Returns the edit that a push of a piece is; `None` if there is nothing to do.
+pub(super) fn plan(
+    push: &Push,
+    pusher: &mut Pusher<'_>,
+    record: Option<&PieceRecord>,
+    setting: Setting,
+) -> Result<Option<Edit>, Refusal> {
+    if record.is_some_and(|record| !is_possible_base(push.base, record.version)) {
+        return Err(Refusal::InvalidField);
+    }
+    match &push.op {
+        PushOp::Delete | PushOp::OfferDelete => Ok(plan_delete(push, pusher, record, setting)),
+        PushOp::TakeOver(earlier) => {
+            Ok(earlier.plan(Some(pusher.device.to_owned()), record, setting))
+        }
+        PushOp::Set(set) => plan_set(push, set, pusher, record, setting),
+        PushOp::Offer(set) => plan_set(push, set, pusher, record, setting),
+    }
+}
+
+/// Whether a device can name `base` of a record of this version. Numbers above the record's own are of
+/// another life, which skipped some; a careless number must not use up all that are left.
+pub(super) fn is_possible_base(base: Option<Version>, version: Version) -> bool {
+    let Some(base) = base else { return true };
+    let above = base.saturating_sub(version);
+    above == 0 || (above <= limits::VERSION_AHEAD && base <= limits::VERSION_CLAIMED)
+}
+
+fn plan_set(
+    push: &Push,
+    set: &BTreeMap<String, Value>,
+    pusher: &mut Pusher<'_>,
+    record: Option<&PieceRecord>,
+    setting: Setting,
+) -> Result<Option<Edit>, Refusal> {
+    check(set)?;
+    if record.is_none() && push.base.is_some() {
+        return Err(Refusal::BaseGone);
+    }
+    let device = Some(pusher.device.to_owned());
+    let is_offer = matches!(push.op, PushOp::Offer(_));
+    let is_foreign = |base: Version| {
+        pusher.life == Life::Other
+            || record.is_some_and(|record| record.version < base || record.meta.is_foreign(base))
+    };
+    let other_life = is_offer || push.base.is_some_and(is_foreign);
+    let mut changes = Vec::new();
+    let (mut seen, mut claims) = (Vec::new(), Vec::new());
+    for (name, value) in set.iter().filter(|(name, _)| name.as_str() != "createdAt") {
+        let claimed_at = push.time_of(name, setting.now);
+        let hash = push.identity(device.as_deref(), claimed_at, name, value);
+        let is_seen = record.is_some_and(|record| {
+            record.meta.seen.iter().any(|old| old.hash == hash && setting.oldest <= old.at)
+        });
+        let of = Claim::of(device.as_deref(), name);
+        let claim = Claim { of, base: push.base, claimed_at, at: setting.now };
+        let is_known = record.is_some_and(|record| {
+            push.base.is_none() && is_copy(record, name, value, claim, is_offer)
+        });
+        let (against, doubt) = match record {
+            None => (Against::Unmoved, Doubt::None),
+            Some(_) if other_life => (without_base(setting), Doubt::None),
+            Some(record) => against(record, name, claim, pusher, setting),
+        };
+        pusher.tell(push.key, name, claimed_at, value);
+        if is_seen {
+            continue;
+        }
+        if is_known {
+            cov_mark::hit!(copy_without_a_base_is_no_edit);
+            continue;
+        }
+        seen.push(hash);
+        let edited_at = claimed_at.min(setting.now);
+        claims.extend((push.is_timed(name) && !other_life).then_some(claim));
+        let (name, value) = (name.clone(), value.clone());
+        changes.push(Change { name, value, edited_at, claimed_at, against, doubt });
+    }
+    if changes.is_empty() && record.is_some() {
+        return Ok(None);
+    }
+    let knows_delete = !other_life
+        && record.is_some_and(|record| {
+            record.piece.is_none() && push.base.is_some_and(|base| record.version <= base)
+        });
+    Ok(Some(Edit {
+        device,
+        base: push.base,
+        changes,
+        whole: Some(push.whole(set, setting.now)),
+        created: Some(push.created(set, setting.now)),
+        reason: other_life.then_some(Reason::OtherLife),
+        above: push.base.filter(|base| record.is_some_and(|record| record.version < *base)),
+        seen,
+        claims,
+        knows_delete,
+        ..Edit::default()
+    }))
+}
+
+/// Whether a value that is pushed without a base is one that the record has, or had when the device
+/// says that it was edited: then the device holds a copy, and its user has edited nothing.
+fn is_copy(record: &PieceRecord, name: &str, value: &Value, claim: Claim, is_offer: bool) -> bool {
+    // Unless it has said something else of the field before: then it goes back to an older value.
+    let is_edited = || {
+        let mut claims = record.meta.claims.iter();
+        claims.any(|old| old.of == claim.of && old.claimed_at < claim.claimed_at)
+    };
+    let is_current = record.piece.as_ref().is_some_and(|piece| piece.get(name) == *value);
+    if is_current {
+        return is_offer || !is_edited();
+    }
+    if !is_offer && is_edited() {
+        return false;
+    }
+    let hash = field_spec(name).app_hash(value);
+    let is_last = record.piece.is_none()
+        && claim.claimed_at <= record.modified_at
+        && record.app_hash(name) == hash
+        && 0 < record.meta.last_version;
+    let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
+    is_last || past.iter().any(|past| past.hash == hash && claim.claimed_at <= past.until)
+}
+
+/// What is known of a field where the push is of another life of the account.
+fn without_base(setting: Setting) -> Against {
+    match setting.other_life {
+        OtherLife::Merged => Against::Moved(Vec::new()),
+        OtherLife::Discarded => Against::Outdated,
+    }
+}
+
+/// What the server did to a field since the named base, and whether the value that the push replaces
+/// may be another installation's.
+fn against(
+    record: &PieceRecord,
+    name: &str,
+    claim: Claim,
+    pusher: &Pusher<'_>,
+    setting: Setting,
+) -> (Against, Doubt) {
+    let sure = |against| (against, Doubt::None);
+    if record.meta.is_overtaken(&claim, setting.oldest) {
+        cov_mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
+        return sure(Against::Outdated);
+    }
+    if is_of_deleted(record, pusher.device, claim, setting) {
+        cov_mark::hit!(late_change_does_not_undo_its_devices_newer_delete);
+        return sure(Against::Outdated);
+    }
+    let touch = record.meta.touch(name);
+    let past = claim.base.map(|base| record.meta.at_version(name, base));
+    if matches!(past, Some(AtVersion::Current)) {
+        return sure(Against::Unmoved);
+    }
+    // The value is this device's own, as it pushed it. Its own times, as it claims them, tell which
+    // came first: clamped, a late request from a clock that is ahead would look like the newest.
+    if touch.device.as_deref() == Some(pusher.device) {
+        if claim.claimed_at < touch.claimed_at {
+            cov_mark::hit!(late_change_of_one_device_loses_to_its_newer);
+            return sure(Against::Outdated);
+        }
+        match pusher.own(record, name, touch) {
+            Own::Told => {
+                cov_mark::hit!(later_change_of_one_device_replaces_its_earlier);
+                return sure(Against::Unmoved);
+            }
+            Own::Unsure => {
+                cov_mark::hit!(later_change_of_one_name_keeps_the_earlier_aside);
+                return (Against::Unmoved, Doubt::Replaced);
+            }
+            Own::Elsewhere => {
+                cov_mark::hit!(change_of_another_installation_is_another_devices);
+            }
+        }
+    }
+    sure(match past {
+        None => Against::Moved(Vec::new()),
+        Some(AtVersion::Past { until, .. }) if until < setting.oldest => Against::Gone,
+        Some(AtVersion::Past { last_version, .. }) => {
+            let key = HistoryKey { key: record.key(), version: last_version, side: 0 };
+            Against::Moved(vec![key])
+        }
+        Some(AtVersion::Current | AtVersion::Unknown) => Against::Gone,
+    })
+}
+
+/// What the server did to a field since the version that a person saw who asks for a value.
+pub(super) fn since(
+    record: &PieceRecord,
+    name: &str,
+    base: Option<Version>,
+    setting: Setting,
+) -> Against {
+    match base.map(|base| record.meta.at_version(name, base)) {
+        None | Some(AtVersion::Current) => Against::Unmoved,
+        Some(AtVersion::Past { until, last_version, .. }) if setting.oldest <= until => {
+            let key = HistoryKey { key: record.key(), version: last_version, side: 0 };
+            Against::Moved(vec![key])
+        }
+        Some(AtVersion::Past { .. } | AtVersion::Unknown) => Against::Moved(Vec::new()),
+    }
+}
+
+fn check(set: &BTreeMap<String, Value>) -> Result<(), Refusal> {
+    set.iter().try_for_each(|(name, value)| check_field(name, value))
+}
+
+/// Checks what is to be put into a field of a piece.
+pub(super) fn check_field(name: &str, value: &Value) -> Result<(), Refusal> {
+    if RESERVED.contains(&name) {
+        return Err(Refusal::InvalidField);
+    }
+    if name == "createdAt" {
+        let at = value.as_text().and_then(UnixMillis::parse);
+        return at.map(|_| ()).ok_or(Refusal::InvalidField);
+    }
+    if limits::UNKNOWN_KEY_BYTES < name.len() {
+        return Err(Refusal::TooLarge);
+    }
+    field_spec(name).check(value).map_err(|error| match error {
+        FieldError::Invalid => Refusal::InvalidField,
+        FieldError::TooLarge => Refusal::TooLarge,
+    })
+}
+
+/// Checks what is to be put into a field of a session.
+fn check_session_field(name: &str, value: &Value) -> Result<(), Refusal> {
+    let text = value.as_text();
+    let is_good = match name {
+        name if RESERVED.contains(&name) && name != "pieceId" => false,
+        "pieceId" => text.is_some_and(|text| RecordId::parse(text).is_some()),
+        "endedAtSource" => {
+            value.is_null() || text.is_some_and(|text| EndedAtSource::from_name(text).is_some())
+        }
+        "startedAt" | "endedAt" | "createdAt" => {
+            value.is_null() || text.is_some_and(|text| UnixMillis::parse(text).is_some())
+        }
+        name if limits::UNKNOWN_KEY_BYTES < name.len() => return Err(Refusal::TooLarge),
+        name => return check_field(name, value),
+    };
+    is_good.then_some(()).ok_or(Refusal::InvalidField)
+}
+
+impl Push {
+    /// Whether its base is one that this server can have given, of a record that has this version.
+    pub(crate) fn has_possible_base(&self, version: Option<Version>) -> bool {
+        version.is_none_or(|version| is_possible_base(self.base, version))
+    }
+
+    /// Returns the first field that cannot be taken, and why: of a session also one that is missing
+    /// where it is new.
+    pub(crate) fn flaw(&self, is_new: bool) -> Option<(String, Refusal)> {
+        let (PushOp::Set(set) | PushOp::Offer(set)) = &self.op else { return None };
+        let check = match self.key.kind {
+            Kind::Session => check_session_field,
+            _ => check_field,
+        };
+        let mut fields = set.iter().map(|(name, value)| (name, check(name, value)));
+        let flaw = fields.find_map(|(name, checked)| Some((name.clone(), checked.err()?)));
+        let needed = ["pieceId", "startedAt"].into_iter();
+        let mut needed = needed.filter(|_| is_new && self.key.kind == Kind::Session);
+        let is_missing = |name: &&str| set.get(*name).is_none_or(Value::is_null);
+        let missing = || Some((needed.find(is_missing)?.to_owned(), Refusal::InvalidField));
+        flaw.or_else(missing)
+    }
+
+    pub(super) fn time_of(&self, name: &str, now: UnixMillis) -> UnixMillis {
+        match &self.edited_at {
+            EditTimes::One(at) => *at,
+            // A delete is of no field.
+            EditTimes::PerField(times) if name.is_empty() => {
+                times.values().max().copied().unwrap_or(now)
+            }
+            EditTimes::PerField(times) => times.get(name).copied().unwrap_or(now),
+            EditTimes::Unknown => now,
+        }
+    }
+
+    /// Whether the device says when it edited the field.
+    pub(super) fn is_timed(&self, name: &str) -> bool {
+        match &self.edited_at {
+            EditTimes::One(_) => true,
+            EditTimes::PerField(times) if name.is_empty() => !times.is_empty(),
+            EditTimes::PerField(times) => times.contains_key(name),
+            EditTimes::Unknown => false,
+        }
+    }
+
+    /// Hash of what makes a change the same change.
+    pub(super) fn identity(
+        &self,
+        device: Option<&str>,
+        claimed_at: UnixMillis,
+        name: &str,
+        value: &Value,
+    ) -> u64 {
+        // A time that the server made up is another one when the push comes again.
+        let time = match self.is_timed(name) {
+            true => claimed_at.0.to_string(),
+            false => String::new(),
+        };
+        let text = format!("{}\0{:?}\0{time}\0{name}\0", device.unwrap_or_default(), self.base);
+        let (tag, bytes) = value.canonical();
+        Digest::of([text.as_bytes(), &[tag], bytes]).short()
+    }
+
+    /// When the piece that this push makes was edited, and when the device says so.
+    fn created(&self, set: &BTreeMap<String, Value>, now: UnixMillis) -> (UnixMillis, UnixMillis) {
+        let claimed_at = set.keys().map(|name| self.time_of(name, now)).max().unwrap_or(now);
+        (claimed_at.min(now), claimed_at)
+    }
+
+    /// The piece that this push makes where there is none.
+    fn whole(&self, set: &BTreeMap<String, Value>, now: UnixMillis) -> Piece {
+        let created_at = set.get("createdAt").and_then(Value::as_text).and_then(UnixMillis::parse);
+        let edited_at = set.keys().map(|name| self.time_of(name, now).min(now)).max();
+        let mut piece = Piece::new(created_at.or(edited_at).unwrap_or(now));
+        for (name, value) in set.iter().filter(|(name, _)| name.as_str() != "createdAt") {
+            piece.set(name, value.clone());
+        }
+        piece
+    }
+}
