@@ -80,6 +80,8 @@ impl Auth {
     }
 }
 
+const SCHEME: &str = "Bearer";
+
 /// The token of the one `Authorization` header, which is `Bearer`, one blank, and the token.
 fn bearer_token(head: &Parts) -> Result<&str, Rejection> {
     let mut headers = head.headers.get_all(AUTHORIZATION).iter();
@@ -92,7 +94,12 @@ fn bearer_token(head: &Parts) -> Result<&str, Rejection> {
 
 /// The token of a header's value.
 pub(crate) fn bearer(text: &str) -> Result<&str, Rejection> {
-    match text.strip_prefix("Bearer ") {
+    // RFC 9110: the name of a scheme is the same in any case.
+    let token = match text.split_at_checked(SCHEME.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest.strip_prefix(' '),
+        _ => None,
+    };
+    match token {
         Some(token) if !token.is_empty() && !token.starts_with(' ') => Ok(token),
         _ => Err(Rejection::NotBearer),
     }

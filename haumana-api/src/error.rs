@@ -311,6 +311,8 @@ mod tests {
             told.map(|answer| (answer.status.as_u16(), answer.code)).collect();
         // Those of the engine cannot be made here; the tests of the calls meet them.
         told.extend([(409, "conflict_closed"), (409, "not_empty"), (410, "gone")]);
+        // What stands in front of the functions answers this one.
+        told.insert((429, "too_many_requests"));
 
         let documented = ERRORS.iter();
         let documented: BTreeSet<_> = documented

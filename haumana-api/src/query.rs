@@ -27,6 +27,12 @@ pub(crate) struct ExportQuery {
     pub(crate) page: Option<String>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct EraseQuery {
+    pub(crate) request_id: Option<String>,
+}
+
 /// Reads the query of a request.
 pub(crate) fn read<T: DeserializeOwned>(uri: &Uri) -> Result<T, Failure> {
     let query = Query::<T>::try_from_uri(uri).map_err(|_| Failure::BadQuery)?;

@@ -20,6 +20,8 @@ pub const UNKNOWN_KEY_BYTES: usize = 256;
 pub const UNKNOWN_KEY_DEPTH: usize = 64;
 /// `deviceId`.
 pub const DEVICE_ID_CHARS: usize = 64;
+/// `requestId` of a call that changes something.
+pub const REQUEST_ID_CHARS: usize = 64;
 /// Pushes in one request of new clients.
 pub const PUSHES: usize = 1000;
 /// Records in one page of changes.

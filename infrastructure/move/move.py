@@ -28,7 +28,7 @@ from gateway import Gateway
 
 ROUTES = json.loads((pathlib.Path(__file__).parent / "../routes.json").read_text(encoding="utf8"))
 # As ../cdk/lib/api.ts has them; a test holds one against the other.
-TOKEN_FORM = r"^Bearer [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
+TOKEN_FORM = r"^[Bb][Ee][Aa][Rr][Ee][Rr] [A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
 VERDICT_SECS = 300
 # Every call that writes: those of the old functions, and on the way back those of the new ones.
 WRITERS = {

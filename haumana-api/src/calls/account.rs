@@ -3,7 +3,7 @@
 use super::Call;
 use crate::error::Failure;
 use crate::openapi::{Doc, examples, parameters};
-use crate::query::{self, ExportQuery};
+use crate::query::{self, EraseQuery, ExportQuery};
 use crate::reply::{Notes, Reply, done};
 use crate::router::{Api, Exports};
 use crate::stream::{Streamed, export_body};
@@ -14,9 +14,10 @@ use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use haumana_sync::engine::{Imported, PartState};
+use haumana_sync::engine::{Erasure, Imported, PartState};
 use haumana_sync::id::UserId;
 use haumana_sync::wire::import::ImportRequest;
+use haumana_sync::wire::inbox::is_request_id;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -53,9 +54,9 @@ pub(super) const CALLS: &[Call] = &[
         serve: || delete(erase),
         doc: || {
             Doc::call("erase", "Erase everything of the user; again changes nothing")
-                .parameters([parameters::me()])
+                .parameters([parameters::me(), parameters::request_id()])
                 .nothing("Nothing is left but a marker, by which stale devices are told.")
-                .fails(&[403])
+                .fails(&[400, 403])
         },
     },
 ];
@@ -127,12 +128,16 @@ async fn erase(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (user, _) = api.who(request).await?;
+    let (user, uri) = api.who(request).await?;
     check_me(&user, me)?;
+    let request_id = query::read::<EraseQuery>(&uri)?.request_id;
+    if request_id.as_deref().is_some_and(|id| !is_request_id(id)) {
+        return Err(Failure::BadQuery);
+    }
     // The entry goes last: whoever signs in while the rest is erased leaves none behind. The same
     // request again finishes what broke off in between, and only then it is acknowledged.
-    api.engine.erase(&user).await?;
-    if let Some(accounts) = &api.accounts {
+    let erasure = api.engine.erase_as(&user, request_id.as_deref()).await?;
+    if let Some(accounts) = api.accounts.as_ref().filter(|_| erasure == Erasure::Done) {
         accounts.directory.remove(&username(&user)).await?;
     }
     Ok(done())

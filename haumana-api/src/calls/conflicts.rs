@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::RecordId;
 use haumana_sync::wire::BadRequest;
-use haumana_sync::wire::inbox::{ResolveRequest, conflicts_json, read_place};
+use haumana_sync::wire::inbox::{ResolveRequest, ResolveWith, conflicts_json, read_place};
 use haumana_sync::wire::sync::piece_field;
 use serde_json::json;
 use std::sync::Arc;
@@ -61,18 +61,18 @@ async fn resolve(
     let (user, body) = api.enter(request).await?;
     let id = record_id(id)?;
     let request = ResolveRequest::from_json(&body)?;
-    let resolution = match request {
-        ResolveRequest::Keep => Resolution::Keep,
-        ResolveRequest::Restore => Resolution::Restore,
-        ResolveRequest::Set(raw) => {
+    let resolution = match request.resolution {
+        ResolveWith::Keep => Resolution::Keep,
+        ResolveWith::Restore => Resolution::Restore,
+        ResolveWith::Set(raw) => {
             // What a value may be depends on the field that it is for.
             let field = api.engine.conflict_field(&user, id).await?;
             let value = field.and_then(|field| piece_field(&field, raw));
             Resolution::Set(value.ok_or(BadRequest::Shape)?)
         }
     };
-    api.engine.resolve(&user, id, &resolution).await?;
-    let reply = json!({ "conflictId": id.to_string(), "resolution": request.as_str() });
+    api.engine.resolve_as(&user, id, &resolution, request.base).await?;
+    let reply = json!({ "conflictId": id.to_string(), "resolution": request.resolution.as_str() });
     Ok(Reply::new(reply.to_string().into_bytes()))
 }
 

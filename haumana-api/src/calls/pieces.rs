@@ -11,7 +11,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
 use haumana_sync::wire::history::history_json;
-use haumana_sync::wire::inbox::restore_request;
+use haumana_sync::wire::inbox::{restore_request, restored_json};
 use std::sync::Arc;
 
 pub(super) const CALLS: &[Call] = &[
@@ -66,7 +66,7 @@ async fn restore(
 ) -> Result<Reply, Failure> {
     let (user, body) = api.enter(request).await?;
     let id = record_id(id)?;
-    let version = restore_request(&body)?;
-    let version = api.engine.restore(&user, id, version).await?;
-    Ok(Reply::new(format!(r#"{{"version":{version}}}"#).into_bytes()))
+    let (version, asked) = restore_request(&body)?;
+    let restored = api.engine.restore_as(&user, id, version, &asked).await?;
+    Ok(Reply::new(restored_json(restored)))
 }

@@ -13,14 +13,14 @@ impl Doc {
     /// A call that needs no token.
     pub(crate) fn public(id: &str, summary: &str) -> Self {
         let json = json!({ "operationId": id, "summary": summary, "security": [] });
-        Self { json, fails: vec![500] }
+        Self { json, fails: vec![429, 500] }
     }
 
     /// A call that needs a token.
     pub(crate) fn call(id: &str, summary: &str) -> Self {
         let security = json!([{ "idToken": [] }]);
         let json = json!({ "operationId": id, "summary": summary, "security": security });
-        Self { json, fails: vec![401, 500, 503] }
+        Self { json, fails: vec![401, 429, 500, 503] }
     }
 
     pub(crate) fn parameters<const N: usize>(mut self, parameters: [Value; N]) -> Self {

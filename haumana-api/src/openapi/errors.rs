@@ -5,7 +5,7 @@ use super::doc::reference;
 use serde_json::{Map, Value, json};
 
 /// Every status with its codes and what it means.
-pub(crate) const ERRORS: [(u16, &[&str], &str); 11] = [
+pub(crate) const ERRORS: [(u16, &[&str], &str); 12] = [
     (
         400,
         &["invalid_json", "invalid_request", "invalid_operation"],
@@ -27,6 +27,11 @@ pub(crate) const ERRORS: [(u16, &[&str], &str); 11] = [
         "The body is larger than this server takes; the export than one reply of it.",
     ),
     (415, &["unsupported_media_type"], "The body must be JSON, plain or as gzip."),
+    (
+        429,
+        &["too_many_requests"],
+        "Too much at once; wait, then send the same request again. Hosts in front answer this.",
+    ),
     (500, &["internal"], "The server made a mistake."),
     (503, &["unavailable"], "Send the same request again later."),
 ];
@@ -53,7 +58,7 @@ pub(super) fn responses() -> Map<String, Value> {
 
 fn response(status: u16, codes: &[&str], text: &str) -> Value {
     let mut headers = headers();
-    if status == 503 {
+    if status == 503 || status == 429 {
         let schema = json!({ "type": "integer", "minimum": 0 });
         headers["Retry-After"] = json!({ "description": "Seconds.", "schema": schema });
     }

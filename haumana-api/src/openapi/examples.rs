@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 const PIECE: &str = "5EED0000-0000-4000-8000-00000000000A";
 const SESSION: &str = "5EED0000-0000-4000-8000-0000000000B0";
 /// What the pushes of `.ci/schemathesis` make lose has this id.
+/// Devices are named by chance: two that name themselves alike would be taken for one.
+const DEVICE: &str = "7f3c0a52-9d1e-4b60-8a77-5c2f4e9b1d03";
+const OTHER_DEVICE: &str = "c41d8e6b-0f27-4a95-b3d8-91e60a7c25f4";
+pub(crate) const REQUEST: &str = "2b9e4d17-6a30-4c8f-95b2-e07d13a8f6c4";
 pub(crate) const CONFLICT: &str = "D90357F6-E751-3C2C-BA03-F609CB9C92BA";
 /// Tests put a good token in its place.
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln";
@@ -92,7 +96,11 @@ pub(crate) fn sessions_reply() -> Value {
     })
 }
 
-pub(crate) fn sync() -> [(&'static str, Value); 3] {
+pub(crate) fn sync() -> [(&'static str, Value); 4] {
+    let offer = json!({
+        "kind": "piece", "id": PIECE, "base": null, "offered": true, "editedAt": AT,
+        "set": { "title": "Aloha ʻOe", "category": "mele", "lyrics": "Haʻaheo e ka ua i nā pali" },
+    });
     let create = json!({
         "kind": "piece", "id": PIECE, "base": null, "editedAt": AT,
         "set": { "title": "Aloha ʻOe", "category": "mele", "lyrics": "Haʻaheo e ka ua i nā pali" },
@@ -110,11 +118,12 @@ pub(crate) fn sync() -> [(&'static str, Value); 3] {
         (
             "1 create, edit and practise",
             json!({
-                "deviceId": "ipad", "cursor": null, "limit": 500, "push": [create, edit, practise],
+                "deviceId": DEVICE, "cursor": null, "limit": 500, "push": [create, edit, practise],
             }),
         ),
-        ("2 pull", json!({ "deviceId": "phone", "cursor": null })),
-        ("3 delete", json!({ "deviceId": "ipad", "cursor": null, "push": [delete] })),
+        ("2 pull", json!({ "deviceId": OTHER_DEVICE, "cursor": null })),
+        ("3 offer after a reset", json!({ "deviceId": DEVICE, "cursor": null, "push": [offer] })),
+        ("4 delete", json!({ "deviceId": DEVICE, "cursor": null, "push": [delete] })),
     ]
 }
 
@@ -139,7 +148,7 @@ fn conflict() -> Value {
     json!({
         "conflictId": CONFLICT, "kind": "piece", "id": PIECE, "field": "title",
         "kept": "Aloha Oe", "lost": "Aloha ʻOe", "base": 1, "reason": "later_edit", "at": AT,
-        "deviceId": "phone",
+        "deviceId": OTHER_DEVICE,
     })
 }
 
@@ -162,17 +171,17 @@ pub(crate) fn resolve_reply() -> Value {
 pub(crate) fn history_reply() -> Value {
     let lost = json!({
         "field": "title", "value": "Aloha Oe", "reason": "later_edit", "at": AT,
-        "deviceId": "phone",
+        "deviceId": OTHER_DEVICE,
     });
     let version = json!({
-        "version": 2, "at": AT, "deviceId": "ipad", "deleted": false,
+        "version": 2, "at": AT, "deviceId": DEVICE, "deleted": false,
         "changed": [{ "field": "title", "earlier": "Aloha" }], "lost": [lost],
     });
     json!({ "pieceId": PIECE, "versions": [version], "next": 2 })
 }
 
 pub(crate) fn restore() -> [(&'static str, Value); 1] {
-    [("an earlier version", json!({ "version": 1 }))]
+    [("an earlier version", json!({ "version": 1, "requestId": REQUEST }))]
 }
 
 pub(crate) fn restore_reply() -> Value {
@@ -198,7 +207,7 @@ pub(crate) fn import_reply() -> Value {
 pub(crate) fn export_reply() -> Value {
     let earlier = json!({
         "kind": "piece", "id": PIECE, "version": 1, "side": 0, "at": AT, "supersededAt": AT,
-        "deviceId": "ipad", "changed": [], "lost": [], "deleted": false, "value": value(),
+        "deviceId": DEVICE, "changed": [], "lost": [], "deleted": false, "value": value(),
     });
     json!({
         "exportDate": AT, "exportVersion": "1.0", "user": { "id": "110248495921238986420" },

@@ -2,6 +2,7 @@
 
 use super::examples;
 use crate::limits::{DEFAULT_LIST_ENTRIES, LIST_ENTRIES};
+use haumana_sync::limits as of_records;
 use serde_json::{Value, json};
 
 pub(crate) fn me() -> Value {
@@ -50,6 +51,18 @@ pub(crate) fn page() -> Value {
         "description": "`first`, or `next` of the page before, as it came; without it the export \
             is one document.",
         "schema": { "type": "string", "minLength": 1, "maxLength": 256 },
+    })
+}
+
+pub(crate) fn request_id() -> Value {
+    json!({
+        "name": "requestId", "in": "query", "example": examples::REQUEST,
+        "description": "A name of this request, such as a random UUID. The same again, after the \
+            user has begun anew, erases nothing.",
+        "schema": {
+            "type": "string", "minLength": 1, "maxLength": of_records::REQUEST_ID_CHARS,
+            "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        },
     })
 }
 

@@ -133,6 +133,7 @@ fn of_sync() -> Value {
     let device = json!({
         "type": "string", "minLength": 1, "maxLength": of_records::DEVICE_ID_CHARS,
         "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        "description": "Random for each installation, such as a UUID.",
     });
     let limit = json!({
         "type": ["integer", "null"], "minimum": 1, "maximum": of_records::PAGE_RECORDS,
@@ -160,6 +161,12 @@ fn of_sync() -> Value {
             "cursor": { "type": ["string", "null"], "maxLength": of_records::CURSOR_BYTES },
             "more": { "type": "boolean" },
             "reset": { "type": "boolean" },
+            "copy": {
+                "type": "boolean", "const": true,
+                "description": "Absent otherwise: the cursor is older than one that this device has \
+                    shown, so another installation has its name, or its folder was put back. The \
+                    client takes a new random `deviceId`.",
+            },
             "digest": {
                 "type": "string", "pattern": "^[0-9a-f]{32}$",
                 "description": "Only with `more: false`.",
@@ -177,8 +184,9 @@ fn push() -> Value {
         "kind": reference("Kind"),
         "id": reference("Id"),
         "base": {
-            "type": ["integer", "null"], "minimum": 1, "maximum": of_records::VERSION_CLAIMED,
-            "description": "The version that was edited; null if the device never had the record.",
+            "type": ["integer", "null"], "minimum": 1, "maximum": of_records::VERSION,
+            "description": "The version that was edited; null if the device never had the record. \
+                One that this server cannot have given is refused.",
         },
         "editedAt": {
             "oneOf": [
@@ -190,6 +198,11 @@ fn push() -> Value {
         },
         "set": { "type": "object", "description": "An absent field is untouched, null clears." },
         "delete": { "type": "boolean" },
+        "offered": {
+            "type": ["boolean", "null"], "default": false,
+            "description": "After a reset: what the device held in the other life, with `base: null` \
+                and the `modifiedAt` of its copy as `editedAt`. No new edit.",
+        },
     });
     let one = json!([
         { "required": ["set"], "properties": { "delete": { "const": false } } },
@@ -246,6 +259,8 @@ fn of_the_inbox() -> Value {
             "properties": {
                 "resolution": word(json!(["keep", "restore", "set"])),
                 "value": { "description": "With `set` only: what to put there." },
+                "base": seen_base(),
+                "requestId": request_id(),
             },
             "oneOf": [
                 { "properties": {
@@ -258,6 +273,22 @@ fn of_the_inbox() -> Value {
             "conflictId": reference("Id"),
             "resolution": word(json!(["keep", "restore", "set"])),
         })),
+    })
+}
+
+/// The version that a person saw.
+fn seen_base() -> Value {
+    json!({
+        "type": ["integer", "null"], "minimum": 1, "maximum": of_records::VERSION,
+        "description": "The version that the person saw; edits since are merged with.",
+    })
+}
+
+fn request_id() -> Value {
+    json!({
+        "type": ["string", "null"], "minLength": 1, "maxLength": of_records::REQUEST_ID_CHARS,
+        "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        "description": "A name of this request; the same again changes nothing.",
     })
 }
 
@@ -302,8 +333,19 @@ fn of_history() -> Value {
                 "type": "integer", "description": "`before` of the next page; absent at the end.",
             },
         })),
-        "RestoreRequest": object(&["version"], json!({ "version": reference("Version") })),
-        "RestoreReply": object(&["version"], json!({ "version": reference("Version") })),
+        "RestoreRequest": object(&["version"], json!({
+            "version": reference("Version"),
+            "base": seen_base(),
+            "requestId": request_id(),
+        })),
+        "RestoreReply": object(&["version"], json!({
+            "version": reference("Version"),
+            "unchanged": {
+                "type": "boolean", "const": true,
+                "description": "Absent otherwise: the piece has this content, or the request was \
+                    seen before.",
+            },
+        })),
     })
 }
 

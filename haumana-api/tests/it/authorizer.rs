@@ -151,6 +151,15 @@ async fn an_event_that_is_none_fails_like_a_bad_token() {
 }
 
 #[tokio::test]
+async fn the_name_of_the_scheme_counts_in_any_case() {
+    for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
+        let header = format!("{scheme} {}", good_token());
+
+        assert!(authorize(&verifier(), &event(&header, ARN)).await.is_ok(), "{scheme}");
+    }
+}
+
+#[tokio::test]
 async fn a_bad_token_fails_and_is_never_denied() {
     let token = good_token();
     let claims = |name: &str, json: &str| {
@@ -161,10 +170,10 @@ async fn a_bad_token_fails_and_is_never_denied() {
         ("Bearer".into(), "not_bearer"),
         ("Bearer ".into(), "not_bearer"),
         (token.clone(), "not_bearer"),
-        (format!("bearer {token}"), "not_bearer"),
         (format!("Basic {token}"), "not_bearer"),
         (format!("Bearer  {token}"), "not_bearer"),
-        (format!("BEARER {token}"), "not_bearer"),
+        (format!("Bearer{token}"), "not_bearer"),
+        (format!("earer {token}"), "not_bearer"),
         (format!("Bearer\t{token}"), "not_bearer"),
         (format!("Bearer\u{a0}{token}"), "not_bearer"),
         (format!("Bearer \u{200b}{token}"), "shape"),

@@ -240,14 +240,19 @@ impl Engine {
 
     /// Commits nothing but notes. If somebody was faster, or the store fails, they are lost: whoever
     /// has news again notes it again.
-    pub(super) async fn commit_notes(&self, user: &UserId, old: &Head, notes: &Notes) {
+    pub(super) async fn commit_notes(
+        &self,
+        user: &UserId,
+        old: &Head,
+        notes: &Notes,
+    ) -> Option<Batch> {
         let quiet_since = notes.quiet_since.or(Some(old.revision.0));
         let mut head = self.next_head(Some(old), old.state, self.clock.now());
         // No record changes, so nothing is stamped.
         head.stamp = old.stamp;
         head.notes = Notes { quiet_since, ..notes.clone() }.to_text();
         let batch = Batch { head, records: Vec::new(), history: Vec::new() };
-        let _ = self.commit_once(user, Some(old), &batch).await;
+        self.commit_once(user, Some(old), &batch).await.ok().map(|()| batch)
     }
 
     /// Commits one batch; an unknown outcome is settled by the identical call.

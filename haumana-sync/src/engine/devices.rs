@@ -6,6 +6,7 @@
 use super::Engine;
 use super::cursor::Cursor;
 use super::notes::{Notes, last_change};
+use super::trail::Trail;
 use crate::digest::Digest;
 use crate::id::UserId;
 use crate::store::{Head, HeadState, Revision};
@@ -124,10 +125,13 @@ fn hash(device: &str) -> u64 {
 impl Engine {
     /// Notes what a request without a push shows, once after each push: a commit of nothing but the
     /// head. Whatever becomes of it, the request goes on; the next one shows the same.
-    pub(super) async fn note_shown(&self, user: &UserId, shown: Shown, head: Option<&Head>) {
-        let Some(head) = head.filter(|head| head.state == HeadState::Active) else { return };
+    pub(super) async fn note_shown(&self, user: &UserId, shown: Shown, trail: &mut Trail) {
+        let head = trail.head.as_ref().filter(|head| head.state == HeadState::Active);
+        let Some(head) = head else { return };
         let Ok(mut notes) = Notes::of(Some(head)) else { return };
         shown.write(&mut notes, Some(head), None);
-        self.commit_notes(user, head, &notes).await;
+        if let Some(batch) = self.commit_notes(user, head, &notes).await {
+            trail.add(batch);
+        }
     }
 }

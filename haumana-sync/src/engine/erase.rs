@@ -1,10 +1,20 @@
 //! Erasing an account.
 
+use super::commit::gave_up;
 use super::notes::Notes;
 use super::{Engine, Result};
 use crate::digest::Digest;
 use crate::id::UserId;
 use crate::store::{Batch, CommitId, Epoch, ErrorKind, Head, HeadState, Stamp};
+
+/// What a request to erase came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erasure {
+    /// The account is erased.
+    Done,
+    /// The request was seen before, and the user has begun anew since; nothing was erased.
+    Repeated,
+}
 
 impl Engine {
     /// Erases everything of the user. What remains is a marker without content, by which a device
@@ -17,25 +27,74 @@ impl Engine {
     ///
     /// [`super::ErrorKind::Unavailable`] if the store cannot answer.
     pub async fn erase(&self, user: &UserId) -> Result<()> {
+        self.erase_as(user, None).await.map(|_| ())
+    }
+
+    /// As [`Engine::erase`], by a request that has a name: the same again after a new beginning erases
+    /// nothing. Returns whether the account is erased now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::erase`].
+    pub async fn erase_as(&self, user: &UserId, request_id: Option<&str>) -> Result<Erasure> {
+        let name = request_id.map(|id| Digest::of([b"erase\0", id.as_bytes()]).short());
+        let mut tries = 0;
         loop {
-            let Some(head) = self.store.head(user).await? else {
-                return Ok(());
+            let head = self.store.head(user).await?;
+            let notes = Notes::of(head.as_ref())?;
+            let is_known = name.is_none_or(|name| notes.erasures.contains(&name));
+            let Some(head) = head else {
+                if let Some(name) = name {
+                    self.begin_erased(user, name).await?;
+                }
+                return Ok(Erasure::Done);
             };
             match head.state {
-                HeadState::Erased => return Ok(()),
+                HeadState::Erased => {
+                    if let Some(name) = name.filter(|_| !is_known) {
+                        self.commit_notes(user, &head, &notes.with_erasure(name)).await;
+                        // If that failed, somebody was faster, or the store is busy.
+                        tries += 1;
+                        match gave_up(tries) {
+                            None => continue,
+                            Some(error) => return Err(error),
+                        }
+                    }
+                    return Ok(Erasure::Done);
+                }
+                HeadState::Active | HeadState::Importing if name.is_some() && is_known => {
+                    return Ok(Erasure::Repeated);
+                }
                 HeadState::Active | HeadState::Importing => {
-                    self.replace_head(user, &head, HeadState::Erasing).await?;
+                    self.replace_head(user, &head, HeadState::Erasing, None).await?;
                 }
                 HeadState::Erasing => {
                     self.store.erase(user).await?;
-                    self.replace_head(user, &head, HeadState::Erased).await?;
+                    self.replace_head(user, &head, HeadState::Erased, name).await?;
                 }
             }
         }
     }
 
+    /// Remembers the erasure of an account that never had anything.
+    async fn begin_erased(&self, user: &UserId, name: u64) -> Result<()> {
+        let mut head = self.next_head(None, HeadState::Active, self.clock.now());
+        head.notes = Notes::default().with_erasure(name).to_text();
+        let batch = Batch { head, records: Vec::new(), history: Vec::new() };
+        match self.store.commit(user, None, &batch).await {
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
     /// Commits nothing but a head; losing the race is no error, the caller looks again.
-    async fn replace_head(&self, user: &UserId, old: &Head, state: HeadState) -> Result<()> {
+    async fn replace_head(
+        &self,
+        user: &UserId,
+        old: &Head,
+        state: HeadState,
+        erasure: Option<u64>,
+    ) -> Result<()> {
         let now = self.clock.now();
         let mut head = old.clone();
         head.revision.0 += 1;
@@ -45,8 +104,10 @@ impl Engine {
             head.epoch = Epoch(self.random.next_u64());
             head.erased_at = Some(now);
             // Numbers that devices still hold are below those of the new life.
-            let floor = Notes::of(Some(old))?.floor.max(old.max_version);
-            head.notes = Notes { floor, ..Notes::default() }.to_text();
+            let notes = Notes::of(Some(old))?;
+            let floor = notes.floor.max(old.max_version);
+            let notes = Notes { floor, erasures: notes.erasures, ..Notes::default() };
+            head.notes = erasure.map_or(notes.clone(), |name| notes.with_erasure(name)).to_text();
             head.versions = Digest::default();
             head.content = Digest::default();
             head.records = 0;

@@ -4,7 +4,7 @@ use super::commit::{OldFacts, Stopped, count, gave_up};
 use super::import_check::{CheckedImport, Entry, history_keys};
 use super::import_read::was_imported_at;
 use super::meta::Meta;
-use super::notes::Notes;
+use super::notes::{ImportedCounts, Notes};
 use super::record::parse;
 use super::{Engine, Error, ErrorKind, Result, Room};
 use crate::id::{Key, Kind, UserId};
@@ -15,7 +15,7 @@ use crate::store::{
 /// The most entries of one commit, and the most bytes: what is held at a time.
 const BATCH: BatchLimits = BatchLimits { items: 500, bytes: 4_000_000 };
 
-/// What an import put into the account, or found there.
+/// What is in the account by an import: of all its pages so far, whether or not one came again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Imported {
     /// Entries of `pieces`.
@@ -59,7 +59,7 @@ impl Engine {
         let mut tries = 0;
         loop {
             match self.import_round(import).await {
-                Ok(()) => return Ok(import.counted()),
+                Ok(counts) => return Ok(import.counted_as(counts)),
                 Err(Stopped::Raced) => tries += 1,
                 Err(Stopped::Failed(error)) => return Err(error),
             }
@@ -69,18 +69,28 @@ impl Engine {
         }
     }
 
-    async fn import_round(&self, import: &CheckedImport<'_>) -> Result<(), Stopped> {
+    /// Returns what is in the account by this import; `None`: what the document holds.
+    async fn import_round(
+        &self,
+        import: &CheckedImport<'_>,
+    ) -> Result<Option<ImportedCounts>, Stopped> {
         let user = &import.user;
         let head = self.store.head(user).await?;
         let is_used = head.as_ref().is_some_and(|head| 0 < head.records);
         let begun = match head.as_ref().map(|head| head.state) {
             Some(HeadState::Importing) => head,
-            Some(HeadState::Erasing) => return Ok(super::check_state(head.as_ref())?),
-            Some(HeadState::Active) if is_used => return self.find_imported(import).await,
-            _ if import.is_empty() => return Ok(()),
+            Some(HeadState::Erasing) => {
+                super::check_state(head.as_ref())?;
+                return Ok(None);
+            }
+            Some(HeadState::Active) if is_used => {
+                self.find_imported(import).await?;
+                return Ok(Notes::of(head.as_ref())?.imported);
+            }
+            _ if import.is_empty() => return Ok(None),
             _ => Some(self.turn(user, head.as_ref(), HeadState::Importing).await?),
         };
-        let Some(mut head) = begun else { return Ok(()) };
+        let Some(mut head) = begun else { return Ok(None) };
         let limits = self.store.batch_limits();
         let mut part = Part::default();
         for entry in import.entries(self.reading(import)) {
@@ -94,9 +104,9 @@ impl Engine {
         }
         head = self.write_part(user, head, part).await?;
         if !import.request.has_next {
-            self.turn(user, Some(&head), HeadState::Active).await?;
+            head = self.turn(user, Some(&head), HeadState::Active).await?;
         }
-        Ok(())
+        Ok(Notes::of(Some(&head))?.imported)
     }
 
     /// Writes what of a part is not there yet.
@@ -109,6 +119,9 @@ impl Engine {
             history.filter(|(_, known)| known.is_none()).map(|(entry, _)| entry).collect();
         let mut head = self.next_head(Some(&old), HeadState::Importing, self.clock.now());
         let mut room = Room::of(Some(&old));
+        let mut notes = Notes::of(Some(&old))?;
+        let mut counts = notes.imported.unwrap_or_default();
+        counts.history += history.len();
         let mut records = Vec::new();
         for (mut record, there) in part.records.into_iter().zip(found) {
             if !is_due(&record, there.as_ref())? {
@@ -120,6 +133,7 @@ impl Engine {
                 return Err(Error::new(ErrorKind::Invalid, "there is no room for all of it").into());
             }
             count(&mut head, there.as_ref().map(OldFacts::of), &record);
+            counts.replace(there.as_ref(), &record);
             record.revision = head.revision;
             record.stamp = head.stamp;
             records.push(record);
@@ -127,6 +141,8 @@ impl Engine {
         if records.is_empty() && history.is_empty() {
             return Ok(old);
         }
+        notes.imported = Some(counts);
+        head.notes = notes.to_text();
         self.put(user, Some(&old), Batch { head, records, history }).await
     }
 
@@ -140,7 +156,11 @@ impl Engine {
         let mut head = self.next_head(old, state, self.clock.now());
         // What the devices hold is what is being put back; they are not ghosts.
         head.erased_at = None;
-        head.notes = Notes { floor: 0, ..Notes::of(Some(&head))? }.to_text();
+        let mut notes = Notes { floor: 0, ..Notes::of(Some(&head))? };
+        if state == HeadState::Importing {
+            notes.imported = Some(ImportedCounts::default());
+        }
+        head.notes = notes.to_text();
         self.put(user, old, Batch { head, records: Vec::new(), history: Vec::new() }).await
     }
 
@@ -214,6 +234,13 @@ impl CheckedImport<'_> {
         self.counted().entries() == 0 && !self.request.has_next
     }
 
+    fn counted_as(&self, counts: Option<ImportedCounts>) -> Imported {
+        let counted = self.counted();
+        let Some(counts) = counts else { return counted };
+        let ImportedCounts { pieces, sessions, history, conflicts, tombstones } = counts;
+        Imported { pieces, sessions, history, conflicts, tombstones, ..counted }
+    }
+
     fn counted(&self) -> Imported {
         let request = &self.request;
         Imported {
@@ -223,6 +250,26 @@ impl CheckedImport<'_> {
             conflicts: request.conflicts.len(),
             tombstones: request.tombstones.len(),
             state: if request.has_next { PartState::More } else { PartState::Done },
+        }
+    }
+}
+
+impl ImportedCounts {
+    /// Counts a record that is written, perhaps over an earlier page's.
+    fn replace(&mut self, old: Option<&Envelope>, new: &Envelope) {
+        if let Some(old) = old {
+            let list = self.list(old);
+            *list = list.saturating_sub(1);
+        }
+        *self.list(new) += 1;
+    }
+
+    fn list(&mut self, record: &Envelope) -> &mut usize {
+        match record.key.kind {
+            Kind::Conflict => &mut self.conflicts,
+            _ if record.deleted => &mut self.tombstones,
+            Kind::Piece => &mut self.pieces,
+            Kind::Session => &mut self.sessions,
         }
     }
 }

@@ -1,20 +1,22 @@
 //! The inbox: values that lost and wait for a person; and history.
 
-use super::apply::apply;
 use super::bases::fields;
 use super::commit::{
     Draft, OldFacts, STAMP_AHEAD_SECS, Stopped, StoredConflict, conflict_id, gave_up,
 };
 use super::edit::{Against, Change, Doubt, Edit};
+use super::notes::Notes;
 use super::push_delete::deleted_session;
+use super::push_plan::since;
 use super::record::{HistoryMeta, PieceRecord, parse, to_json};
+use super::restore::check_base;
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, Kind, RecordId, UserId};
 use crate::merge::Reason;
-use crate::record::{PIECE_FIELDS, Value, field_spec};
+use crate::record::{Value, field_spec};
 use crate::store::{Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Version};
 use crate::time::UnixMillis;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How many entries before a version are looked at for a value that it does not have.
 const OLDER_ENTRIES: usize = 16;
@@ -180,18 +182,35 @@ impl Engine {
         Ok(None)
     }
 
-    /// Closes a conflict. Closing it the same way again changes nothing.
+    /// Closes a conflict as [`Engine::resolve_as`] does, for a person who knows the record as it is.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if there is none of that id; [`ErrorKind::ConflictClosed`] if it was
-    /// closed another way; [`ErrorKind::PastRetention`] if the lost value is gone;
-    /// [`ErrorKind::Invalid`] if the value cannot be put there, or there is no room for it.
+    /// As [`Engine::resolve_as`].
     pub async fn resolve(
         &self,
         user: &UserId,
         id: RecordId,
         resolution: &Resolution,
+    ) -> Result<()> {
+        self.resolve_as(user, id, resolution, None).await
+    }
+
+    /// Closes a conflict. Closing it the same way again changes nothing. Edits since `base`, the
+    /// version that the person saw, are merged with; what they lose is in the inbox.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there is none of that id; [`ErrorKind::ConflictClosed`] if it was
+    /// closed another way; [`ErrorKind::PastRetention`] if the lost value is gone;
+    /// [`ErrorKind::Invalid`] if the value cannot be put there, there is no room for it, or `base` is
+    /// no version of the record.
+    pub async fn resolve_as(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        resolution: &Resolution,
+        base: Option<Version>,
     ) -> Result<()> {
         let mut tries = 0;
         loop {
@@ -215,7 +234,8 @@ impl Engine {
                 content: to_json(&stored),
                 ..envelope
             };
-            let drafts = self.resolving_drafts(user, &stored, edit, closed).await?;
+            let about = Resolving { head: head.as_ref(), stored: &stored, base };
+            let drafts = self.resolving_drafts(user, about, edit, closed).await?;
             match self.commit(user, head, drafts).await.stopped_whole() {
                 None => return Ok(()),
                 Some(Stopped::Raced) => tries += 1,
@@ -260,11 +280,12 @@ impl Engine {
     async fn resolving_drafts(
         &self,
         user: &UserId,
-        stored: &StoredConflict,
+        about: Resolving<'_>,
         edit: Option<Edit>,
         closed: Envelope,
     ) -> Result<Vec<Draft>> {
-        let Some(edit) = edit else {
+        let Resolving { head, stored, base } = about;
+        let Some(mut edit) = edit else {
             return Ok(vec![closing(closed)]);
         };
         let found = self.store.read(user, &[stored.key]).await?;
@@ -274,7 +295,15 @@ impl Engine {
         if stored.key.kind != Kind::Piece {
             return self.resolving_session(&envelope, &edit, closed);
         }
-        match self.edited(user, &envelope, edit).await? {
+        let record = PieceRecord::open(&envelope)?;
+        check_base(&record, base)?;
+        let setting = self.setting_of(self.clock.now(), &Notes::of(head)?);
+        // The conflict itself tells what stood at its version.
+        let base = base.map(|base| base.max(stored.version).min(record.version));
+        for change in &mut edit.changes {
+            change.against = since(&record, &change.name, base, setting);
+        }
+        match self.edited(user, (&envelope, &record), Edit { base, ..edit }, setting).await? {
             // The record and the entry change together, or neither does.
             Some(mut draft) => {
                 draft.inbox.push(closed);
@@ -300,97 +329,6 @@ impl Engine {
         let mut draft = deleted_session(session, self.setting(self.clock.now()))?;
         draft.inbox.push(closed);
         Ok(vec![draft])
-    }
-
-    /// Applies an edit that knows the piece as it stands.
-    async fn edited(
-        &self,
-        user: &UserId,
-        envelope: &Envelope,
-        edit: Edit,
-    ) -> Result<Option<Draft>> {
-        let record = PieceRecord::open(envelope)?;
-        let edit = Edit { base: Some(record.version), knows_delete: true, ..edit };
-        let setting = self.setting(self.clock.now());
-        let keys = super::bases::needed(Some(&record), &edit).into_iter().collect();
-        let bases = self.read_bases(user, keys, setting.oldest).await?;
-        let last = HistoryKey { key: record.key(), version: record.meta.last_version, side: 0 };
-        let is_whole = PIECE_FIELDS
-            .iter()
-            .all(|spec| edit.changes.iter().any(|change| change.name == spec.name));
-        if record.piece.is_none() && !edit.delete && !is_whole && !bases.contains_key(&last) {
-            return Err(past_retention("the piece's content is past its retention"));
-        }
-        let applied = apply(record.id, Some((envelope, &record)), &edit, &bases, setting)
-            .map_err(|_| Error::new(ErrorKind::Invalid, "the piece cannot take this"))?;
-        Ok(applied.writes.then(|| Draft {
-            old: Some(OldFacts::of(envelope)),
-            new: applied.envelope,
-            history: applied.history,
-            inbox: Vec::new(),
-        }))
-    }
-
-    /// Makes the content of an earlier version the piece's content again, as a new edit; also of a
-    /// deleted piece. Returns the version after.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NotFound`] if the piece or the version never was; [`ErrorKind::PastRetention`]
-    /// if the version's content is gone; [`ErrorKind::Invalid`] if there is no room for it.
-    pub async fn restore(&self, user: &UserId, id: RecordId, version: Version) -> Result<Version> {
-        let mut tries = 0;
-        loop {
-            let head = self.store.head(user).await?;
-            check_state(head.as_ref())?;
-            let found = self.store.read(user, &[Key::piece(id)]).await?;
-            let Some(envelope) = found.into_iter().flatten().next() else {
-                return Err(Error::new(ErrorKind::NotFound, "there is no such piece"));
-            };
-            let Some(edit) = self.restoring_edit(user, &envelope, version).await? else {
-                return Ok(envelope.version);
-            };
-            let Some(draft) = self.edited(user, &envelope, edit).await? else {
-                return Ok(envelope.version);
-            };
-            let restored = draft.new.version;
-            match self.commit(user, head, vec![draft]).await.stopped_whole() {
-                None => return Ok(restored),
-                Some(Stopped::Raced) => tries += 1,
-                Some(Stopped::Failed(error)) => return Err(error),
-            }
-            if let Some(error) = gave_up(tries) {
-                return Err(error);
-            }
-        }
-    }
-
-    async fn restoring_edit(
-        &self,
-        user: &UserId,
-        envelope: &Envelope,
-        version: Version,
-    ) -> Result<Option<Edit>> {
-        let record = PieceRecord::open(envelope)?;
-        if version == 0 || record.version < version || record.meta.is_foreign(version) {
-            return Err(Error::new(ErrorKind::NotFound, "there was no such version"));
-        }
-        if version == record.version && record.piece.is_some() {
-            return Ok(None);
-        }
-        let key = HistoryKey { key: record.key(), version, side: 0 };
-        let now = self.clock.now();
-        let oldest = self.setting(now).oldest;
-        let mut bases = self.read_bases(user, BTreeSet::from([key]), oldest).await?;
-        let Some(fields) = bases.remove(&key).filter(|fields| fields.contains_key("title")) else {
-            return Err(past_retention("the version's content is past its retention"));
-        };
-        let mut edit = Edit::default();
-        let current = record.piece.iter().flat_map(|piece| piece.unknown.keys());
-        let cleared = current.filter(|name| !fields.contains_key(*name));
-        edit.changes.extend(cleared.map(|name| put(name, Value::Null, now)));
-        edit.changes.extend(fields.iter().map(|(name, value)| put(name, value.clone(), now)));
-        Ok(Some(edit))
     }
 
     /// Lists the versions of a piece and the pushes that lost, newest first; the current version
@@ -464,7 +402,15 @@ pub(super) fn piece_version(entry: &HistoryEntry) -> Result<PieceVersion> {
     })
 }
 
-fn put(name: &str, value: Value, now: UnixMillis) -> Change {
+/// What a resolution is about.
+#[derive(Clone, Copy)]
+struct Resolving<'a> {
+    head: Option<&'a Head>,
+    stored: &'a StoredConflict,
+    base: Option<Version>,
+}
+
+pub(super) fn put(name: &str, value: Value, now: UnixMillis) -> Change {
     Change {
         name: name.to_owned(),
         value,
@@ -493,6 +439,6 @@ fn closed_otherwise() -> Error {
     Error::new(ErrorKind::ConflictClosed, "the conflict was closed in another way")
 }
 
-fn past_retention(what: &'static str) -> Error {
+pub(super) fn past_retention(what: &'static str) -> Error {
     Error::new(ErrorKind::PastRetention, what)
 }

@@ -38,12 +38,14 @@ mod push_plan;
 mod push_session;
 mod pusher;
 mod record;
+mod restore;
 mod sessions;
 mod sync;
 mod takeover;
 mod trail;
 
 pub use cursor::Cursor;
+pub use erase::Erasure;
 pub use error::{Error, ErrorKind};
 pub use export::{EXPORT_VERSION, Export, ExportPage};
 pub use history::{EarlierValue, HistoryPage, LostValue, VersionEntry};
@@ -52,6 +54,7 @@ pub use import_check::{CheckedImport, ImportFlaw};
 pub use inbox::{Conflict, ConflictPlace, PieceVersion, Resolution};
 pub use pull::{Changed, Pulled};
 pub use push::{EditTimes, Push, PushOp, PushOutcome, PushResult};
+pub use restore::{Asked, Restored};
 pub use takeover::{Earlier, EarlierRecord, IMPORT_DEVICE};
 
 use crate::id::UserId;

@@ -23,6 +23,12 @@ pub struct Notes {
     /// The largest version of the life before the last erasure; new records start above it.
     #[serde(skip_serializing_if = "is_zero")]
     pub floor: Version,
+    /// Hashes of the requests that erased the account, the newest at the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub erasures: Vec<u64>,
+    /// What an import has put into the account so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedCounts>,
     /// The last revision that changed a record, where commits of notes alone followed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_since: Option<u64>,
@@ -32,7 +38,34 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// How many entries of each list of an export are in the account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedCounts {
+    #[serde(rename = "p")]
+    pub pieces: usize,
+    #[serde(rename = "s")]
+    pub sessions: usize,
+    #[serde(rename = "h")]
+    pub history: usize,
+    #[serde(rename = "c")]
+    pub conflicts: usize,
+    #[serde(rename = "t")]
+    pub tombstones: usize,
+}
+
+/// How many requests to erase are remembered.
+const ERASURES: usize = 16;
+
 impl Notes {
+    /// Remembers a request to erase.
+    #[must_use]
+    pub fn with_erasure(mut self, name: u64) -> Self {
+        self.erasures.push(name);
+        let surplus = self.erasures.len().saturating_sub(ERASURES);
+        self.erasures.drain(..surplus);
+        self
+    }
+
     /// Reads the notes of a head; without a head there are none.
     pub fn of(head: Option<&Head>) -> Result<Self> {
         match head.map(|head| head.notes.as_str()) {

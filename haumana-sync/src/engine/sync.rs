@@ -43,9 +43,9 @@ impl Engine {
         let good: Vec<Push> = sent.iter().filter_map(SentPush::good).cloned().collect();
         let pushed = self.push_on(user, &mut pusher, shown, &good, head).await?;
         let held = held(&sent, &good, &pushed, life);
-        let Pushed { results: done, trail, .. } = pushed;
+        let Pushed { results: done, mut trail, .. } = pushed;
         if trail.is_at_start() && shown.confirms(&notes) {
-            self.note_shown(user, shown, trail.head.as_ref()).await;
+            self.note_shown(user, shown, &mut trail).await;
         }
         let mut conflicts: Vec<Conflict> =
             done.iter().flat_map(|result| result.conflicts.iter().cloned()).collect();

@@ -2,8 +2,9 @@
 
 use super::sync::write_conflict;
 use super::{BadRequest, quoted, read_object};
-use crate::engine::{Conflict, ConflictPlace};
+use crate::engine::{Asked, Conflict, ConflictPlace, Restored};
 use crate::id::RecordId;
+use crate::limits;
 use crate::store::Version;
 use crate::time::UnixMillis;
 use base64::Engine as _;
@@ -15,7 +16,16 @@ use std::fmt::Write as _;
 
 /// The body of `POST /conflicts/{id}`.
 #[derive(Clone, Copy, Debug)]
-pub enum ResolveRequest<'a> {
+pub struct ResolveRequest<'a> {
+    /// How it is closed.
+    pub resolution: ResolveWith<'a>,
+    /// The version of the record that the person saw.
+    pub base: Option<Version>,
+}
+
+/// How a conflict is to be closed.
+#[derive(Clone, Copy, Debug)]
+pub enum ResolveWith<'a> {
     /// Leave the record as it is.
     Keep,
     /// Put the lost value back.
@@ -25,9 +35,15 @@ pub enum ResolveRequest<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct ResolveBody<'a> {
     #[serde(borrow)]
     resolution: Cow<'a, str>,
+    #[serde(default)]
+    base: Option<Version>,
+    // The conflict's own id tells a repeat.
+    #[serde(borrow, default)]
+    request_id: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "present")]
     value: Option<&'a RawValue>,
 }
@@ -45,14 +61,20 @@ impl<'a> ResolveRequest<'a> {
     /// [`BadRequest`] if it is none; a value belongs to `set` and to nothing else.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
         let body: ResolveBody<'a> = read_object(body)?;
-        match (body.resolution.as_ref(), body.value) {
-            ("keep", None) => Ok(Self::Keep),
-            ("restore", None) => Ok(Self::Restore),
-            ("set", Some(value)) => Ok(Self::Set(value)),
-            _ => Err(BadRequest::Shape),
+        if body.request_id.is_some_and(|id| !is_request_id(&id)) {
+            return Err(BadRequest::Shape);
         }
+        let resolution = match (body.resolution.as_ref(), body.value) {
+            ("keep", None) => ResolveWith::Keep,
+            ("restore", None) => ResolveWith::Restore,
+            ("set", Some(value)) => ResolveWith::Set(value),
+            _ => return Err(BadRequest::Shape),
+        };
+        Ok(Self { resolution, base: body.base })
     }
+}
 
+impl ResolveWith<'_> {
     /// Returns its name on the wire.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -64,17 +86,39 @@ impl<'a> ResolveRequest<'a> {
 }
 
 #[derive(Deserialize)]
-struct RestoreBody {
+#[serde(rename_all = "camelCase")]
+struct RestoreBody<'a> {
     version: Version,
+    #[serde(default)]
+    base: Option<Version>,
+    #[serde(borrow, default)]
+    request_id: Option<Cow<'a, str>>,
 }
 
-/// Reads the body of `POST /pieces/{id}/restore`: which version.
+/// Reads the body of `POST /pieces/{id}/restore`: which version, and what makes it repeatable.
 ///
 /// # Errors
 ///
-/// [`BadRequest`] if it names none.
-pub fn restore_request(body: &[u8]) -> Result<Version, BadRequest> {
-    read_object::<RestoreBody>(body).map(|body| body.version)
+/// [`BadRequest`] if it names no version, or has a `requestId` that cannot be one.
+pub fn restore_request(body: &[u8]) -> Result<(Version, Asked), BadRequest> {
+    let body: RestoreBody<'_> = read_object(body)?;
+    let request_id = body.request_id.map(Cow::into_owned);
+    if request_id.as_deref().is_some_and(|id| !is_request_id(id)) {
+        return Err(BadRequest::Shape);
+    }
+    Ok((body.version, Asked { base: body.base, request_id }))
+}
+
+/// Whether a request can have this name.
+pub fn is_request_id(id: &str) -> bool {
+    (1..=limits::REQUEST_ID_CHARS).contains(&id.chars().count())
+        && !id.chars().any(char::is_control)
+}
+
+/// Writes the reply to `POST /pieces/{id}/restore`.
+pub fn restored_json(restored: Restored) -> Vec<u8> {
+    let unchanged = if restored.is_unchanged { r#","unchanged":true"# } else { "" };
+    format!(r#"{{"version":{}{unchanged}}}"#, restored.version).into_bytes()
 }
 
 /// Writes a page of the inbox.
@@ -132,8 +176,9 @@ mod tests {
 
     #[test]
     fn a_value_belongs_to_set_and_may_be_null() {
-        let read =
-            |body: &str| ResolveRequest::from_json(body.as_bytes()).map(|request| request.as_str());
+        let read = |body: &str| {
+            ResolveRequest::from_json(body.as_bytes()).map(|request| request.resolution.as_str())
+        };
 
         assert_eq!(Ok("set"), read(r#"{"resolution":"set","value":null}"#));
         assert_eq!(Ok("keep"), read(r#"{"resolution":"keep"}"#));

@@ -343,6 +343,57 @@ async fn an_import_that_is_given_up_is_erased() {
 }
 
 #[tokio::test]
+async fn while_an_import_is_not_finished_nothing_is_read() {
+    let text = exported(&full().await.engine, &kai()).await;
+    let server = empty();
+    import(&server.engine, &kai(), &text.replacen('{', r#"{"next":"x","#, 1)).await.unwrap();
+    let id = haumana_sync::id::RecordId::from_bits(1);
+
+    let refused = [
+        server.engine.conflicts(&kai(), None, 9).await.map(drop),
+        server.engine.conflict_page(&kai(), None, 9, 1 << 20).await.map(drop),
+        server.engine.conflict_field(&kai(), id).await.map(drop),
+        server.engine.history_page(&kai(), id, None, 9, 1 << 20).await.map(drop),
+        server.engine.piece_history(&kai(), id, None, 9).await.map(drop),
+        server.engine.export(&kai()).await.map(drop),
+        server.engine.pull(&kai(), None, 9, 1 << 20).await.map(drop),
+    ];
+
+    for (at, result) in refused.into_iter().enumerate() {
+        assert_eq!(haumana_sync::engine::ErrorKind::Importing, result.unwrap_err().kind(), "{at}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_an_import_count_the_account_whether_or_not_one_comes_again() {
+    let source = full().await;
+    let whole = import(&empty().engine, &kai(), &exported(&source.engine, &kai()).await).await;
+    let whole = whole.unwrap();
+    let server = empty();
+    let (mut pages, mut place) = (Vec::new(), None);
+    loop {
+        let page = source.engine.export_page(&kai(), place.as_deref(), 900).await.unwrap();
+        pages.push(page.json);
+        place = page.next;
+        if place.is_none() {
+            break;
+        }
+    }
+    assert!(2 < pages.len());
+
+    let mut counts = Vec::new();
+    for page in &pages {
+        let first = import(&server.engine, &kai(), page).await.unwrap();
+        let again = import(&server.engine, &kai(), page).await.unwrap();
+        assert_eq!(first, again);
+        counts.push(first);
+    }
+
+    assert!(counts.is_sorted_by_key(|count| count.entries()));
+    assert_eq!(Some(&whole), counts.last());
+}
+
+#[tokio::test]
 async fn a_record_that_was_deleted_while_it_was_exported_comes_back_deleted() {
     let text = exported(&full().await.engine, &kai()).await;
     let mut export: Value = serde_json::from_str(&text).unwrap();

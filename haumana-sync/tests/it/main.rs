@@ -16,6 +16,7 @@ mod merge;
 mod phone;
 mod push;
 mod pushing;
+mod repeats;
 mod sim;
 mod support;
 mod sync;

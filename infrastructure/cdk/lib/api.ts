@@ -11,8 +11,8 @@ import { addGatewayResponses } from './gateway-responses';
 import { Route, ROUTES } from './routes';
 import { Settings } from './settings';
 
-/** A token is three parts of base64url; what looks otherwise never reaches the authorizer. */
-export const TOKEN_FORM = '^Bearer [A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$';
+/** A token is three parts of base64url; what looks otherwise never reaches the authorizer. The name of the scheme counts in any case. */
+export const TOKEN_FORM = '^[Bb][Ee][Aa][Rr][Ee][Rr] [A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$';
 /** How long the verdict on one token is believed; the functions check `exp` again. */
 export const VERDICT_MINUTES = 5;
 

@@ -45,8 +45,10 @@ test('the authorizer sees only what looks like a token, and its verdict lasts fi
   });
   const form = new RegExp(TOKEN_FORM);
   const good = 'Bearer eyJh.eyJz-_.c2ln';
-  assert.ok(form.test(good));
-  for (const bad of ['', 'Bearer ', 'Bearer a.b', 'Bearer a.b.c.d', 'Basic a.b.c', 'bearer a.b.c', 'Bearer  a.b.c', `${good}=`, `${good} `, 'Bearer a.b+.c']) {
+  for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
+    assert.ok(form.test(good.replace('Bearer', scheme)), scheme);
+  }
+  for (const bad of ['', 'Bearer ', 'Bearer a.b', 'Bearer a.b.c.d', 'Basic a.b.c', 'Bearer  a.b.c', `${good}=`, `${good} `, 'Bearer a.b+.c']) {
     assert.ok(!form.test(bad), bad);
   }
 });

@@ -1,0 +1,197 @@
+//! Putting an earlier version of a piece back, and edits that a person asks for.
+
+use super::apply::apply;
+use super::bases::needed;
+use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
+use super::edit::{Edit, Setting};
+use super::inbox::{past_retention, put};
+use super::meta::AtVersion;
+use super::notes::Notes;
+use super::push_plan::since;
+use super::record::PieceRecord;
+use super::{Engine, Error, ErrorKind, Result, check_state};
+use crate::digest::Digest;
+use crate::id::{Key, RecordId, UserId};
+use crate::record::{PIECE_FIELDS, Value, field_spec};
+use crate::store::{Envelope, HistoryKey, Version};
+use std::collections::BTreeSet;
+
+/// What a person who restores a version has seen, and by what the request is known when it comes again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The version that they saw. Edits since are merged with; without it they know the newest.
+    pub base: Option<Version>,
+    /// A name of the request. Without it, it is known by the version to restore and the base.
+    pub request_id: Option<String>,
+}
+
+/// What a restore came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The piece's version now.
+    pub version: Version,
+    /// Whether the piece is as it was before: it has that content, or the request was seen before.
+    pub is_unchanged: bool,
+}
+
+impl Engine {
+    /// Restores a version as [`Engine::restore_as`] does, and returns the version after.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::restore_as`].
+    pub async fn restore(&self, user: &UserId, id: RecordId, version: Version) -> Result<Version> {
+        Ok(self.restore_as(user, id, version, &Asked::default()).await?.version)
+    }
+
+    /// Makes the content of an earlier version the piece's content again, as a new edit; also of a
+    /// deleted piece. The same request again, early or late, changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the piece or the version never was; [`ErrorKind::PastRetention`]
+    /// if the version's content is gone; [`ErrorKind::Invalid`] if there is no room for it, or the
+    /// base is no version of the piece.
+    pub async fn restore_as(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        version: Version,
+        asked: &Asked,
+    ) -> Result<Restored> {
+        let mut tries = 0;
+        loop {
+            let head = self.store.head(user).await?;
+            check_state(head.as_ref())?;
+            let setting = self.setting_of(self.clock.now(), &Notes::of(head.as_ref())?);
+            let found = self.store.read(user, &[Key::piece(id)]).await?;
+            let Some(envelope) = found.into_iter().flatten().next() else {
+                return Err(Error::new(ErrorKind::NotFound, "there is no such piece"));
+            };
+            let record = PieceRecord::open(&envelope)?;
+            let old_version = record.version;
+            let unchanged = Restored { version: old_version, is_unchanged: true };
+            let name = asked.name(version);
+            if record.meta.seen.iter().any(|seen| seen.hash == name && setting.oldest <= seen.at) {
+                cov_mark::hit!(repeated_restore_changes_nothing);
+                return Ok(unchanged);
+            }
+            check_base(&record, asked.base)?;
+            let edit = self.restoring_edit(user, &record, version, asked.base, setting).await?;
+            let edit = Edit { seen: vec![name], base: asked.base, ..edit };
+            let Some(draft) = self.edited(user, (&envelope, &record), edit, setting).await? else {
+                return Ok(unchanged);
+            };
+            let version = draft.new.version;
+            match self.commit(user, head, vec![draft]).await.stopped_whole() {
+                None => return Ok(Restored { version, is_unchanged: version == old_version }),
+                Some(Stopped::Raced) => tries += 1,
+                Some(Stopped::Failed(error)) => return Err(error),
+            }
+            if let Some(error) = gave_up(tries) {
+                return Err(error);
+            }
+        }
+    }
+
+    /// The edit that makes a version the content again; of the current version one that changes
+    /// nothing and is remembered, so that it changes nothing when it comes again late.
+    async fn restoring_edit(
+        &self,
+        user: &UserId,
+        record: &PieceRecord,
+        version: Version,
+        base: Option<Version>,
+        setting: Setting,
+    ) -> Result<Edit> {
+        if version == 0 || record.version < version || record.meta.is_foreign(version) {
+            return Err(Error::new(ErrorKind::NotFound, "there was no such version"));
+        }
+        if version == record.version && record.piece.is_some() {
+            return Ok(Edit::default());
+        }
+        let key = HistoryKey { key: record.key(), version, side: 0 };
+        let mut bases = self.read_bases(user, BTreeSet::from([key]), setting.oldest).await?;
+        let Some(fields) = bases.remove(&key).filter(|fields| fields.contains_key("title")) else {
+            return Err(past_retention("the version's content is past its retention"));
+        };
+        let current = record.piece.iter().flat_map(|piece| piece.unknown.keys());
+        let cleared = current.filter(|name| !fields.contains_key(*name));
+        let cleared = cleared.map(|name| (name, &Value::Null));
+        let mut edit = Edit::default();
+        for (name, value) in cleared.chain(&fields) {
+            // What is as the person saw it is no change of theirs.
+            if !is_at(record, name, value, base) {
+                let against = since(record, name, base, setting);
+                let change = put(name, value.clone(), setting.now);
+                edit.changes.push(super::edit::Change { against, ..change });
+            }
+        }
+        Ok(edit)
+    }
+
+    /// Applies an edit that a person asked for: they know the piece as it stands, or saw `edit.base`.
+    pub(super) async fn edited(
+        &self,
+        user: &UserId,
+        (envelope, record): (&Envelope, &PieceRecord),
+        edit: Edit,
+        setting: Setting,
+    ) -> Result<Option<Draft>> {
+        let base = edit.base.unwrap_or(record.version);
+        let edit = Edit { base: Some(base), knows_delete: record.version <= base, ..edit };
+        let keys = needed(Some(record), &edit).into_iter().collect();
+        let bases = self.read_bases(user, keys, setting.oldest).await?;
+        let last = HistoryKey { key: record.key(), version: record.meta.last_version, side: 0 };
+        let is_set = |name: &str| edit.changes.iter().any(|change| change.name == name);
+        let is_whole = PIECE_FIELDS.iter().all(|spec| is_set(spec.name));
+        if record.piece.is_none() && !edit.delete && !is_whole && !bases.contains_key(&last) {
+            return Err(past_retention("the piece's content is past its retention"));
+        }
+        let applied = apply(record.id, Some((envelope, record)), &edit, &bases, setting)
+            .map_err(|_| Error::new(ErrorKind::Invalid, "the piece cannot take this"))?;
+        if !applied.writes {
+            return Ok(None);
+        }
+        let lost = applied.lost.iter();
+        let mut draft = Draft {
+            old: Some(OldFacts::of(envelope)),
+            new: applied.envelope,
+            history: applied.history,
+            inbox: lost.map(|lost| inbox_entry(record.key(), lost, setting.now)).collect(),
+        };
+        self.drop_known_conflicts(user, vec![&mut draft]).await?;
+        Ok(Some(draft))
+    }
+}
+
+impl Asked {
+    /// Hash by which the request is known when it comes again.
+    fn name(&self, version: Version) -> u64 {
+        let name = match &self.request_id {
+            Some(id) => format!("restore\0id\0{id}"),
+            None => format!("restore\0{version}\0{:?}", self.base),
+        };
+        Digest::of([name.as_bytes()]).short()
+    }
+}
+
+/// Refuses a base that is no version of the piece.
+pub(super) fn check_base(record: &PieceRecord, base: Option<Version>) -> Result<()> {
+    let is_good =
+        |base: Version| 0 < base && base <= record.version && !record.meta.is_foreign(base);
+    match base.is_none_or(is_good) {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Invalid, "base is no version of the piece")),
+    }
+}
+
+/// Whether the field had this value at the version that a person saw.
+fn is_at(record: &PieceRecord, name: &str, value: &Value, base: Option<Version>) -> bool {
+    let Some(base) = base else { return false };
+    match (record.meta.at_version(name, base), &record.piece) {
+        (AtVersion::Current, Some(piece)) => piece.get(name) == *value,
+        (AtVersion::Past { hash, .. }, _) => field_spec(name).app_hash(value) == hash,
+        _ => false,
+    }
+}
