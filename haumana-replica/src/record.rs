@@ -61,6 +61,9 @@ pub struct Pending {
     pub whole: Option<String>,
     /// Why the server refused it; it is not sent again until it is edited.
     pub refused: Option<String>,
+    /// The same in the server's words for people, which name the field; `None` if it gave none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
     /// The latest time of an edit that the server has answered for without a new version. What is
     /// edited on the same version comes after it, also where the clock was set back: by their times
     /// the server tells which of a device's edits of one version came first.
@@ -104,6 +107,11 @@ impl Pending {
         let deletes = self.removal.is_some() && self.touches.is_empty();
         let sets = self.touches.values().any(|touch| touch.acked.is_none());
         self.refused.is_none() && (deletes || sets)
+    }
+
+    /// What the server refused is to be sent again.
+    pub(crate) fn clear_refusal(&mut self) {
+        (self.refused, self.explanation) = (None, None);
     }
 
     /// A time after every earlier touch, so that no two changes are the same change.
@@ -228,7 +236,7 @@ impl Local {
             };
             self.pending.touches.insert(name, touch);
         }
-        self.pending.refused = None;
+        self.pending.clear_refusal();
         Ok(())
     }
 
@@ -259,7 +267,8 @@ impl Local {
         let (at, base) = (self.pending.next_time(now), self.seen_version());
         let was_sent = self.pending.touches.values().any(|touch| touch.sent);
         // What the server refused it would refuse again, and the delete would wait for ever.
-        let is_refused = self.pending.refused.take().is_some();
+        let is_refused = self.pending.refused.is_some();
+        self.pending.clear_refusal();
         self.pending
             .touches
             .retain(|_, touch| touch.sent && !(is_refused && touch.acked.is_none()));

@@ -44,8 +44,10 @@ pub struct View {
     pub version: Option<Version>,
     /// Whether something of it waits for the server.
     pub is_pending: bool,
-    /// Why the server refused it, if it did.
+    /// Why the server refused it, if it did: a stable word.
     pub refused: Option<String>,
+    /// The same in the server's words for people, which name the field.
+    pub explanation: Option<String>,
 }
 
 /// What is to become of the records of an account that was erased on the server.
@@ -66,7 +68,7 @@ pub struct Replica {
     inner: Mutex<Inner>,
     status: watch::Sender<Status>,
     clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
+    pub(crate) random: Arc<dyn Random>,
 }
 
 #[derive(Debug)]
@@ -82,7 +84,8 @@ pub(crate) struct Inner {
 }
 
 impl Replica {
-    /// Opens the replica that `storage` holds; a new one gives itself a name.
+    /// Opens the replica that `storage` holds. New storage gets a random device id, and so does
+    /// storage that was copied or put back.
     ///
     /// # Errors
     ///
@@ -93,15 +96,15 @@ impl Replica {
         random: Arc<dyn Random>,
         config: ReplicaConfig,
     ) -> Result<Self> {
-        let fresh = format!("{:016x}{:016x}", random.next_u64(), random.next_u64());
-        let device = storage.device(&fresh)?;
+        let device = storage.device(&new_device(random.as_ref()))?;
         let storage = Box::new(storage);
         let inner = Inner { storage, account: None, device, config, is_syncing: false, open: None };
         let status = watch::Sender::new(Status { phase: Phase::NeedsSignIn, ..Status::default() });
         Ok(Self { inner: Mutex::new(inner), status, clock, random })
     }
 
-    /// Returns the name that this device has on the server.
+    /// Returns the id that this device has on the server. It changes where two installations turn out
+    /// to use one.
     pub fn device(&self) -> String {
         self.lock().device.clone()
     }
@@ -341,7 +344,13 @@ fn view(local: Local) -> Option<View> {
         version: local.version(),
         is_pending: local.pending.is_open(),
         refused: local.pending.refused,
+        explanation: local.pending.explanation,
     })
+}
+
+/// The id of an installation, which no other has.
+pub(crate) fn new_device(random: &dyn Random) -> String {
+    format!("{:016x}{:016x}", random.next_u64(), random.next_u64())
 }
 
 /// A random UUID, version 4.

@@ -7,10 +7,10 @@ use crate::content::Content;
 use crate::error::{Error, ErrorKind, Result};
 use crate::push::{SentOp, SentPush, pushes};
 use crate::record::{Agreed, Local};
-use crate::replica::{Inner, Replica};
+use crate::replica::{Inner, Replica, new_device};
 use crate::settle::{Life, SentFields};
 use crate::storage::{Batch, State};
-use crate::wire::{self, Answer, Change, Reply};
+use crate::wire::{self, Answer, Change, Rejection, Reply};
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, UserId};
 use haumana_sync::time::UnixMillis;
@@ -23,6 +23,7 @@ pub struct Outgoing {
     pub account: UserId,
     /// The body of `POST /sync`.
     pub body: Vec<u8>,
+    device: String,
     cursor: Option<String>,
     mark: u64,
     sent: Vec<SentPush>,
@@ -62,7 +63,8 @@ impl Replica {
         let shown = if is_probe { state.probe.as_deref() } else { state.cursor.as_deref() };
         let limit = if is_probe { 1 } else { inner.config.page_records };
         let body = wire::request(&inner.device, shown, limit, &sent);
-        Ok(Outgoing { account, body, cursor: state.cursor, mark: state.mark, sent, is_probe })
+        let (device, cursor, mark) = (inner.device.clone(), state.cursor, state.mark);
+        Ok(Outgoing { account, body, device, cursor, mark, sent, is_probe })
     }
 
     /// Takes over the reply to `outgoing`. A reply that is not to the latest state changes nothing,
@@ -76,6 +78,12 @@ impl Replica {
         let reply = Reply::parse(body).ok_or_else(protocol)?;
         let mut inner = self.lock();
         let account = outgoing.account.as_str();
+        if reply.copy && inner.device == outgoing.device {
+            // Another installation uses this id, or this one was put back from a copy.
+            let fresh = new_device(self.random.as_ref());
+            inner.storage.set_device(&fresh)?;
+            inner.device = fresh;
+        }
         let before = inner.storage.state(account)?;
         if before.cursor != outgoing.cursor || before.mark != outgoing.mark || before.is_erased {
             return Ok(Progress { more: true, ..Progress::default() });
@@ -153,7 +161,8 @@ impl Replica {
         for mut local in inner.storage.read(account, &[first])?.into_iter().flatten() {
             // What was edited since may be smaller; it is sent again.
             let before = local.clone();
-            outgoing.sent.iter().for_each(|push| local.refuse(push, "too_large"));
+            let why = Rejection { code: "too_large", message: None };
+            outgoing.sent.iter().for_each(|push| local.refuse(push, why));
             if local != before {
                 inner.write(account, Batch::repeatable(None, vec![local]))?;
             }
@@ -248,8 +257,8 @@ impl Round {
     fn settle(&mut self, reply: &Reply<'_>, outgoing: &Outgoing) {
         for (push, answer) in outgoing.sent.iter().zip(&reply.results) {
             let Some(found) = self.locals.get_mut(&push.key) else { continue };
-            if let Some(code) = answer.rejection() {
-                found.reject(push, code);
+            if let Some(why) = answer.rejection() {
+                found.reject(push, why);
                 continue;
             }
             let held = found.held(push, answer, self.server_time, self.state.mark);
@@ -302,12 +311,12 @@ impl Round {
 }
 
 impl Found {
-    fn reject(&mut self, push: &SentPush, code: &str) {
-        if code == "base_gone" && push.base.is_some() {
+    fn reject(&mut self, push: &SentPush, why: Rejection<'_>) {
+        if why.code == "base_gone" && push.base.is_some() {
             self.local.make_whole();
             return;
         }
-        self.local.refuse(push, code);
+        self.local.refuse(push, why);
     }
 
     /// What this device and the server now agree on, if the answer alone says so: the reply leaves

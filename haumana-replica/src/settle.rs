@@ -3,6 +3,7 @@
 use crate::content::{Content, is_long, write_value};
 use crate::push::{SentOp, SentPush};
 use crate::record::{Agreed, Local, Removal, Touch};
+use crate::wire::Rejection;
 use haumana_sync::id::Kind;
 use haumana_sync::json::JsonText;
 use haumana_sync::store::Version;
@@ -52,7 +53,7 @@ impl Local {
     /// The server refuses `push`; what was touched since stays pending.
     ///
     /// If its user has deleted the record meanwhile, the delete waits for nothing that was refused.
-    pub(crate) fn refuse(&mut self, push: &SentPush, code: &str) {
+    pub(crate) fn refuse(&mut self, push: &SentPush, why: Rejection<'_>) {
         if !push.is_pending(self) {
             return;
         }
@@ -63,7 +64,10 @@ impl Local {
                 };
                 self.pending.touches.retain(|name, touch| !is_sent(name, touch));
             }
-            _ => self.pending.refused = Some(code.to_owned()),
+            _ => {
+                self.pending.refused = Some(why.code.to_owned());
+                self.pending.explanation = why.message.map(str::to_owned);
+            }
         }
     }
 
@@ -151,7 +155,7 @@ impl Local {
         for touch in self.pending.touches.values_mut() {
             touch.acked = None;
         }
-        self.pending.refused = None;
+        self.pending.clear_refusal();
         let is_older = new.version < old.version;
         if let Some(removal) = self.pending.removal.as_mut().filter(|_| is_older) {
             removal.base = Some(new.version);
@@ -214,7 +218,7 @@ impl Local {
             let touch = Touch { sent, ..offered(json, at, None) };
             self.pending.touches.insert(name.to_owned(), touch);
         }
-        self.pending.refused = None;
+        self.pending.clear_refusal();
     }
 }
 

@@ -47,6 +47,9 @@ pub(crate) struct Reply<'a> {
     pub(crate) cursor: Option<Cow<'a, str>>,
     pub(crate) more: bool,
     pub(crate) reset: bool,
+    /// Whether another installation has been seen to use this device's id.
+    #[serde(default)]
+    pub(crate) copy: bool,
     #[serde(default)]
     pub(crate) digest: Option<Digest>,
     #[serde(borrow)]
@@ -69,6 +72,8 @@ pub(crate) struct Answer<'a> {
 struct ErrorBody<'a> {
     #[serde(borrow)]
     code: Cow<'a, str>,
+    #[serde(borrow, default)]
+    message: Option<Cow<'a, str>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,6 +88,15 @@ struct ChangeBody<'a> {
     modified_at: Cow<'a, str>,
     #[serde(borrow, default)]
     value: Option<&'a RawValue>,
+}
+
+/// Why the server refuses a push.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rejection<'a> {
+    /// A stable word.
+    pub(crate) code: &'a str,
+    /// The same for people; it names the field.
+    pub(crate) message: Option<&'a str>,
 }
 
 /// One record as the server has it.
@@ -113,9 +127,10 @@ impl<'a> Reply<'a> {
 
 impl Answer<'_> {
     /// Why the push was rejected.
-    pub(crate) fn rejection(&self) -> Option<&str> {
+    pub(crate) fn rejection(&self) -> Option<Rejection<'_>> {
         let code = self.error.as_ref().map_or("rejected", |error| error.code.as_ref());
-        (self.outcome == "rejected").then_some(code)
+        let message = self.error.as_ref().and_then(|error| error.message.as_deref());
+        (self.outcome == "rejected").then_some(Rejection { code, message })
     }
 }
 

@@ -98,6 +98,7 @@ mod tests {
             version: Some(1),
             is_pending: false,
             refused: None,
+            explanation: None,
         }
     }
 

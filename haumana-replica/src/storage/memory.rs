@@ -6,8 +6,9 @@ use crate::record::Local;
 use haumana_sync::id::{Key, Kind};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Keeps everything in memory and nothing beyond the process. A clone is another device with the
-/// same memories.
+/// Keeps everything in memory and nothing beyond the process.
+///
+/// A clone has the same memories, and the same device id until a server says that two use it.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage {
     device: Option<String>,
@@ -38,6 +39,11 @@ impl MemoryStorage {
 impl Storage for MemoryStorage {
     fn device(&mut self, fresh: &str) -> Result<String> {
         Ok(self.device.get_or_insert_with(|| fresh.to_owned()).clone())
+    }
+
+    fn set_device(&mut self, id: &str) -> Result<()> {
+        self.device = Some(id.to_owned());
+        Ok(())
     }
 
     fn state(&mut self, account: &str) -> Result<State> {

@@ -2,6 +2,8 @@
 
 mod memory;
 #[cfg(feature = "sqlite")]
+mod place;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use memory::MemoryStorage;
@@ -72,12 +74,25 @@ impl Batch {
 ///
 /// Every call names the account that it is about; nothing crosses from one to another.
 pub trait Storage: Debug + Send + 'static {
-    /// Returns the name that this device gave itself, keeping `fresh` as that if it has none.
+    /// Returns the id of this installation, which is the device's id on the server. Keeps `fresh`,
+    /// a random one, as that if there is none yet.
+    ///
+    /// # Guarantees
+    ///
+    /// - Storage that can tell that it is a copy, or was put back from one, keeps `fresh`: the id
+    ///   stays with at most one of them. What is pending stays pending in both.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
     fn device(&mut self, fresh: &str) -> Result<String>;
+
+    /// Keeps `id` as the id of this installation, in place of the one that it had.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used; the id is the same as before then.
+    fn set_device(&mut self, id: &str) -> Result<()>;
 
     /// Reads an account's state; the default if there is none.
     ///

@@ -1,5 +1,6 @@
 //! Storage in one SQLite file.
 
+use super::place::Place;
 use super::{Batch, OpenCount, Outlives, State, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Agreed, Local, Pending};
@@ -12,10 +13,10 @@ use std::path::Path;
 /// Marks a file as a replica's, in SQLite's header: "hmnr".
 const APPLICATION_ID: i64 = 0x686D_6E72;
 /// The schema that this program writes.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 const SCHEMA: &str = "
-    CREATE TABLE device (name TEXT NOT NULL);
+    CREATE TABLE device (id TEXT NOT NULL, place TEXT);
     CREATE TABLE accounts (
         account INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, cursor TEXT, mark INTEGER NOT NULL,
         listing INTEGER NOT NULL, other_life INTEGER NOT NULL, digest BLOB NOT NULL, erased INTEGER NOT NULL, probe TEXT);
@@ -38,6 +39,11 @@ const COPY_FROM_1: &str = "
     INSERT INTO records (account, kind, id, version, modified_at, mark, value)
     SELECT account, kind, id, version, modified_at, mark, value FROM records_1;
     DROP TABLE records_1;
+";
+/// From the second version, whose file did not know where it lives.
+const MIGRATE_FROM_2: &str = "
+    ALTER TABLE device RENAME COLUMN name TO id;
+    ALTER TABLE device ADD COLUMN place TEXT;
 ";
 
 /// One row for each record that is known, whether agreed, pending or both.
@@ -65,6 +71,8 @@ const SELECT_UNMARKED: &str = "
 #[derive(Debug)]
 pub struct SqliteStorage {
     connection: Connection,
+    /// Where the file lives.
+    place: Option<Place>,
     /// What a commit outlives now.
     outlives: Outlives,
     /// The account that was named last, and its number.
@@ -80,10 +88,12 @@ impl SqliteStorage {
     /// held by another process.
     pub fn open(path: &Path) -> Result<Self> {
         let connection = Connection::open(path).map_err(|error| failed("open", error))?;
-        Self::set_up(connection).map_err(|error| failed("open", error))
+        let connection = Self::set_up(connection).map_err(|error| failed("open", error))?;
+        let (place, outlives) = (Place::of(path), Outlives::PowerLoss);
+        Ok(Self { connection, place, outlives, account: None })
     }
 
-    fn set_up(mut connection: Connection) -> rusqlite::Result<Self> {
+    fn set_up(mut connection: Connection) -> rusqlite::Result<Connection> {
         connection.set_prepared_statement_cache_capacity(32);
         let number = |connection: &Connection, name: &str| {
             connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
@@ -116,15 +126,51 @@ impl SqliteStorage {
                 write.execute_batch(SCHEMA)?;
                 write.execute_batch(RECORDS)?;
                 write.pragma_update(None, "application_id", APPLICATION_ID)?;
-            } else {
+            }
+            if version == 1 {
                 write.execute_batch(MIGRATE_FROM_1)?;
                 write.execute_batch(RECORDS)?;
                 write.execute_batch(COPY_FROM_1)?;
             }
+            if !is_new && version < 3 {
+                write.execute_batch(MIGRATE_FROM_2)?;
+            }
             write.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             write.commit()?;
         }
-        Ok(Self { connection, outlives: Outlives::PowerLoss, account: None })
+        Ok(connection)
+    }
+
+    /// Returns the id that the file holds, unless the file is a copy of the one that it was made
+    /// for. Files of before did not know where they live; they keep their id.
+    fn own_device(&self) -> rusqlite::Result<Option<String>> {
+        let found = self
+            .connection
+            .query_row("SELECT id, place FROM device", [], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?))
+            })
+            .optional()?;
+        let Some((id, place)) = found else { return Ok(None) };
+        let place: Option<Place> = place.and_then(|place| serde_json::from_str(&place).ok());
+        let is_copy = match (&place, &self.place) {
+            (Some(before), Some(now)) => !before.is_same_file(now),
+            _ => false,
+        };
+        if !is_copy && self.place.is_some() && place != self.place {
+            self.keep_device(&id)?;
+        }
+        Ok((!is_copy).then_some(id))
+    }
+
+    /// Keeps the id of the installation, and where the file lives.
+    fn keep_device(&self, id: &str) -> rusqlite::Result<()> {
+        let place = self.place.as_ref().and_then(|place| serde_json::to_string(place).ok());
+        let changed =
+            self.connection.execute("UPDATE device SET id = ?1, place = ?2", params![id, place])?;
+        if changed == 0 {
+            self.connection.execute("INSERT INTO device VALUES (?1, ?2)", params![id, place])?;
+        }
+        Ok(())
     }
 
     fn account(&mut self, name: &str) -> rusqlite::Result<Option<i64>> {
@@ -195,17 +241,19 @@ fn has_pending(connection: &Connection, account: i64) -> rusqlite::Result<bool> 
 
 impl Storage for SqliteStorage {
     fn device(&mut self, fresh: &str) -> Result<String> {
-        let connection = &self.connection;
-        let find = || connection.query_row("SELECT name FROM device", [], |row| row.get(0));
-        let found = find().optional().map_err(|error| failed("read", error))?;
-        match found {
-            Some(name) => Ok(name),
+        match self.own_device().map_err(|error| failed("read", error))? {
+            Some(id) => Ok(id),
             None => {
-                let insert = connection.execute("INSERT INTO device VALUES (?1)", [fresh]);
-                insert.map_err(|error| failed("write", error))?;
+                self.set_device(fresh)?;
                 Ok(fresh.to_owned())
             }
         }
+    }
+
+    fn set_device(&mut self, id: &str) -> Result<()> {
+        self.outlive(Outlives::PowerLoss)
+            .and_then(|()| self.keep_device(id))
+            .map_err(|error| failed("write", error))
     }
 
     fn state(&mut self, account: &str) -> Result<State> {

@@ -23,6 +23,9 @@ impl Storage for Watched {
     fn device(&mut self, fresh: &str) -> Result<String> {
         self.inner.device(fresh)
     }
+    fn set_device(&mut self, id: &str) -> Result<()> {
+        self.inner.set_device(id)
+    }
     fn state(&mut self, account: &str) -> Result<State> {
         self.note("state");
         self.inner.state(account)

@@ -246,8 +246,9 @@ async fn a_refused_edit_blocks_nobody_and_waits_for_another_edit() {
 
     let status = a.status();
     assert_eq!((Phase::Idle, 1, 1), (status.phase, status.pending, status.refused));
-    let refused = a.get(key).unwrap().unwrap().refused;
-    assert_eq!(Some("invalid_field".to_owned()), refused);
+    let view = a.get(key).unwrap().unwrap();
+    assert_eq!(Some("invalid_field".to_owned()), view.refused);
+    assert!(view.explanation.is_some(), "the server's words reach the caller");
 }
 
 /// Found by the model of replicas beside phones, seed 3000006 of accounts: the refused edit was sent

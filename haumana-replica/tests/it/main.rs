@@ -4,6 +4,7 @@
 
 mod accounts;
 mod bases;
+mod copies;
 mod counts;
 mod edits;
 mod host;
@@ -14,6 +15,7 @@ mod large;
 mod model;
 mod moving;
 mod retry;
+mod scripted;
 mod speed;
 mod storage;
 mod stories;

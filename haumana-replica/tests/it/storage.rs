@@ -82,6 +82,14 @@ fn make_older(path: &std::path::Path) {
          PRAGMA user_version = 1;",
     )
     .unwrap();
+    forget_place(&file);
+}
+
+/// What the file was before it knew where it lives.
+pub fn forget_place(file: &rusqlite::Connection) {
+    let older =
+        "ALTER TABLE device DROP COLUMN place; ALTER TABLE device RENAME COLUMN id TO name;";
+    file.execute_batch(older).unwrap();
 }
 
 #[tokio::test]

@@ -36,6 +36,9 @@ impl Storage for Kept {
     fn device(&mut self, fresh: &str) -> Result<String> {
         self.0.lock().unwrap().device(fresh)
     }
+    fn set_device(&mut self, id: &str) -> Result<()> {
+        self.0.lock().unwrap().set_device(id)
+    }
     fn state(&mut self, account: &str) -> Result<State> {
         self.0.lock().unwrap().state(account)
     }
