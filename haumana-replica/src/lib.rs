@@ -33,7 +33,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use history::{Changed, HistoryPage, Lost, PieceVersion};
 pub use inbox::{Conflict, ConflictPage};
 pub use moving::Imported;
-pub use record::{Agreed, EditError, Local, Pending, Removal, Touch};
+pub use record::{Agreed, Earlier, EditError, Local, Pending, Removal, Touch};
 pub use replica::{Erasure, Replica, ReplicaConfig, View};
 pub use retry::{Backoff, Sleep};
 pub use round::{Outgoing, Progress};

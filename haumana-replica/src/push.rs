@@ -1,7 +1,7 @@
 //! What is sent for a record with something pending.
 
 use crate::content::write_value;
-use crate::record::Local;
+use crate::record::{Local, Touch};
 use crate::settle::SentFields;
 use haumana_sync::id::{Key, Kind};
 use haumana_sync::store::Version;
@@ -24,6 +24,9 @@ pub(crate) enum SentOp {
 }
 
 /// Returns the pushes that settle what is pending: one for each version that its user edited on.
+///
+/// What was sent and not answered for comes first and as it was sent, if something newer of the same
+/// field follows.
 pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
     let key = local.key;
     let pending = &local.pending;
@@ -33,18 +36,35 @@ pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
     if let (Some(removal), true) = (&pending.removal, pending.touches.is_empty()) {
         return vec![SentPush { key, base: removal.base, op: SentOp::Delete(removal.at) }];
     }
-    let mut groups: BTreeMap<Option<Version>, SentFields> = BTreeMap::new();
-    for (name, touch) in pending.touches.iter().filter(|(_, touch)| touch.acked.is_none()) {
-        // A session is joined with whatever is there: one push, whole.
-        let base = if key.kind == Kind::Session { local.version() } else { touch.base };
+    let (mut again, mut new) = (Groups::new(), Groups::new());
+    let open = || pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
+    let has_newer = open().any(|(_, touch)| touch.earlier.is_some());
+    for (name, touch) in open() {
+        if let Some(earlier) = &touch.earlier {
+            let sent = (earlier.value.clone(), earlier.at);
+            again.entry(earlier.base).or_default().insert(name.clone(), sent);
+        }
+        let is_again = has_newer && touch.earlier.is_none() && touch.is_sent();
+        let groups = if is_again { &mut again } else { &mut new };
         let sent = (touch.value.clone(), touch.at);
-        groups.entry(base).or_default().insert(name.clone(), sent);
+        groups.entry(base_of(local, touch)).or_default().insert(name.clone(), sent);
     }
-    for (base, fields) in &mut groups {
-        fill(local, *base, fields);
+    let push = |(base, mut fields)| {
+        fill(local, base, &mut fields);
+        SentPush { key, base, op: SentOp::Set(fields) }
+    };
+    again.into_iter().chain(new).map(push).collect()
+}
+
+/// Fields by the version that they were edited on.
+type Groups = BTreeMap<Option<Version>, SentFields>;
+
+fn base_of(local: &Local, touch: &Touch) -> Option<Version> {
+    match local.key.kind {
+        // A session is joined with whatever is there: one push, whole.
+        Kind::Session => local.version(),
+        _ => touch.base,
     }
-    let push = |(base, fields)| SentPush { key, base, op: SentOp::Set(fields) };
-    groups.into_iter().map(push).collect()
 }
 
 /// Adds what the server needs beside the touched fields.

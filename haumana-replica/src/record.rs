@@ -1,7 +1,7 @@
 //! One record on this device: what was last agreed with the server, and what its user did since.
 
 use crate::content::{Content, can_hold, is_long, write_value};
-use haumana_sync::id::Key;
+use haumana_sync::id::{Key, Kind};
 use haumana_sync::json::JsonText;
 use haumana_sync::limits;
 use haumana_sync::record::Value;
@@ -39,6 +39,53 @@ pub struct Touch {
     pub sent: bool,
     /// The version in which the server answered for it, while this device does not hold that yet.
     pub acked: Option<Version>,
+    /// The time of the change that was on its way last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<UnixMillis>,
+    /// The change before this one, if it was on its way and the server has not answered for it. It is
+    /// sent again before this one: by that the server tells this device from a copy of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
+}
+
+/// A change of one field as it was sent. One that comes again is known by all of this.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The value.
+    pub value: JsonText,
+    /// When it was touched.
+    pub at: UnixMillis,
+    /// The version that its user saw.
+    pub base: Option<Version>,
+}
+
+impl Touch {
+    /// Whether the change, as it is now, was on its way.
+    pub(crate) fn is_sent(&self) -> bool {
+        self.sent_at == Some(self.at)
+    }
+
+    /// What a newer change of the field is to be sent after.
+    ///
+    /// LIMIT: one change of each field; what was sent before that came with it.
+    fn before_the_next(&self, kind: Kind) -> Option<Earlier> {
+        // Of two ends of a session the greater one counts; an earlier end must not come again.
+        if kind == Kind::Session || self.acked.is_some() {
+            return None;
+        }
+        if self.is_sent() {
+            return Some(Earlier { value: self.value.clone(), at: self.at, base: self.base });
+        }
+        self.earlier.clone()
+    }
+
+    /// Goes back to the change that was on its way, if this one never was.
+    fn go_back(&mut self) {
+        let is_sent = self.is_sent();
+        if let Some(Earlier { value, at, base }) = self.earlier.take_if(|_| !is_sent) {
+            (self.value, self.at, self.base, self.sent_at) = (value, at, base, Some(at));
+        }
+    }
 }
 
 /// A delete that the server has not settled.
@@ -112,6 +159,20 @@ impl Pending {
     /// What the server refused is to be sent again.
     pub(crate) fn clear_refusal(&mut self) {
         (self.refused, self.explanation) = (None, None);
+    }
+
+    /// Gives up what was replaced since it was sent; returns whether there was any.
+    pub(crate) fn forget_earlier(&mut self) -> bool {
+        let earlier = self.touches.values_mut().map(|touch| touch.earlier.take());
+        earlier.filter(Option::is_some).count() != 0
+    }
+
+    /// Remembers that what is to be sent was on its way; returns whether that is new.
+    pub(crate) fn mark_sent(&mut self) -> bool {
+        let open = self.touches.values_mut().filter(|touch| touch.acked.is_none());
+        let unsent = open.filter(|touch| !touch.is_sent());
+        let marked = unsent.map(|touch| (touch.sent, touch.sent_at) = (true, Some(touch.at)));
+        marked.count() != 0
     }
 
     /// A time after every earlier touch, so that no two changes are the same change.
@@ -220,8 +281,9 @@ impl Local {
         for (name, value) in fields {
             let value = write_value(&value).ok_or(EditError::Invalid)?;
             let old = self.pending.touches.get(&name);
+            let earlier = old.and_then(|old| old.before_the_next(kind));
             let touch = match old.filter(|old| !self.has_seen(agreed.as_ref(), &name, old)) {
-                Some(old) => Touch { value, at, acked: None, ..old.clone() },
+                Some(old) => Touch { value, at, acked: None, earlier, ..old.clone() },
                 None => Touch {
                     value,
                     at,
@@ -232,6 +294,8 @@ impl Local {
                         .map(|agreed| agreed.get(&name).as_text().unwrap_or_default().to_owned()),
                     sent: old.is_some_and(|old| old.sent),
                     acked: None,
+                    sent_at: old.and_then(|old| old.sent_at),
+                    earlier,
                 },
             };
             self.pending.touches.insert(name, touch);
@@ -272,6 +336,7 @@ impl Local {
         self.pending
             .touches
             .retain(|_, touch| touch.sent && !(is_refused && touch.acked.is_none()));
+        self.pending.touches.values_mut().for_each(Touch::go_back);
         let is_known = self.agreed.as_ref().is_some_and(|agreed| agreed.value.is_some());
         if is_known || was_sent {
             self.pending.removal = Some(Removal { at, base });

@@ -12,7 +12,7 @@ use crate::settle::{Life, SentFields};
 use crate::storage::{Batch, State};
 use crate::wire::{self, Answer, Change, Rejection, Reply};
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, UserId};
+use haumana_sync::id::{Key, Kind, UserId};
 use haumana_sync::time::UnixMillis;
 use std::collections::HashMap;
 
@@ -162,7 +162,9 @@ impl Replica {
             // What was edited since may be smaller; it is sent again.
             let before = local.clone();
             let why = Rejection { code: "too_large", message: None };
-            outgoing.sent.iter().for_each(|push| local.refuse(push, why));
+            if !local.pending.forget_earlier() {
+                outgoing.sent.iter().for_each(|push| local.refuse(push, why));
+            }
             if local != before {
                 inner.write(account, Batch::repeatable(None, vec![local]))?;
             }
@@ -190,15 +192,15 @@ impl Inner {
                 break;
             }
             sent.extend(own);
-            let unsent = local.pending.touches.values_mut().filter(|touch| !touch.sent);
-            if unsent.map(|touch| touch.sent = true).count() != 0 {
+            if local.pending.mark_sent() {
                 marked.push(local);
             }
         }
         if !marked.is_empty() {
-            // It only decides whether a delete waits for the edit. If power is lost before the
-            // reply, the delete may meet the edit on the server: the piece lives, and the inbox
-            // says so. That is not worth waiting for a disk before each request.
+            // It decides whether a delete waits for the edit, and whether a newer edit comes after
+            // it. If power is lost before the reply, the server may take this device for two: both
+            // edits are kept, and the inbox says so. That is not worth waiting for a disk before
+            // each request.
             self.storage.write(account, Batch::repeatable(None, marked))?;
         }
         Ok(sent)
@@ -258,7 +260,7 @@ impl Round {
         for (push, answer) in outgoing.sent.iter().zip(&reply.results) {
             let Some(found) = self.locals.get_mut(&push.key) else { continue };
             if let Some(why) = answer.rejection() {
-                found.reject(push, why);
+                found.reject(push, why, &mut self.state);
                 continue;
             }
             let held = found.held(push, answer, self.server_time, self.state.mark);
@@ -311,12 +313,17 @@ impl Round {
 }
 
 impl Found {
-    fn reject(&mut self, push: &SentPush, why: Rejection<'_>) {
-        if why.code == "base_gone" && push.base.is_some() {
-            self.local.make_whole();
+    fn reject(&mut self, push: &SentPush, why: Rejection<'_>, state: &mut State) {
+        if why.code != "base_gone" || push.base.is_none() {
+            self.local.refuse(push, why);
             return;
         }
-        self.local.refuse(push, why);
+        self.local.make_whole();
+        if push.key.kind == Kind::Session {
+            // A session is always sent whole, so the server lacks it.
+            state.digest = state.digest.minus(term(&self.local));
+            self.local.agreed = None;
+        }
     }
 
     /// What this device and the server now agree on, if the answer alone says so: the reply leaves

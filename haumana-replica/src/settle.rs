@@ -29,10 +29,11 @@ impl Local {
     pub(crate) fn acknowledge(&mut self, sent: &SentFields, version: Option<Version>) {
         let held = self.version();
         for (name, (_, at)) in sent {
-            if let Some(touch) = self.pending.touches.get_mut(name).filter(|touch| touch.at == *at)
-            {
-                touch.acked = version.or(Some(0));
+            let Some(touch) = self.pending.touches.get_mut(name) else { continue };
+            if touch.at == *at {
+                (touch.acked, touch.earlier) = (version.or(Some(0)), None);
             }
+            touch.earlier.take_if(|earlier| earlier.at == *at);
         }
         let is_held = |acked: Version| held.is_some_and(|held| acked <= held) || acked == 0;
         let is_settled = |touch: &Touch| touch.acked.is_some_and(is_held);
@@ -54,6 +55,13 @@ impl Local {
     ///
     /// If its user has deleted the record meanwhile, the delete waits for nothing that was refused.
     pub(crate) fn refuse(&mut self, push: &SentPush, why: Rejection<'_>) {
+        if let SentOp::Set(fields) = &push.op {
+            // What its user has replaced since nobody misses.
+            for (name, (_, at)) in fields {
+                let touch = self.pending.touches.get_mut(name);
+                touch.and_then(|touch| touch.earlier.take_if(|earlier| earlier.at == *at));
+            }
+        }
         if !push.is_pending(self) {
             return;
         }
@@ -223,5 +231,5 @@ impl Local {
 }
 
 fn offered(value: JsonText, at: UnixMillis, base: Option<Version>) -> Touch {
-    Touch { value, at, base, before: None, sent: false, acked: None }
+    Touch { value, at, base, before: None, sent: false, acked: None, sent_at: None, earlier: None }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod accounts;
+mod again;
 mod bases;
 mod copies;
 mod counts;

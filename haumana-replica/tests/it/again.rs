@@ -1,0 +1,170 @@
+//! What was sent and not answered for is sent again as it was, before what is newer.
+
+use crate::scripted::{Scripted, reply};
+use crate::support::{Server, fields, text, user};
+use haumana_replica::transport::Transport;
+use haumana_replica::{Outgoing, Replica};
+use haumana_sync::id::Key;
+use haumana_sync::record::Value;
+use serde_json::{Value as Json, json};
+
+async fn sync(server: &Server, device: &Replica) {
+    device.sync(&server.transport()).await.unwrap();
+}
+
+/// A device that holds version 1 of a piece.
+async fn device(server: &Server) -> (Replica, Key) {
+    let device = server.device();
+    let set = fields([("title", text("0")), ("notes", text("0"))]);
+    let key = Key::piece(device.add_piece(set).unwrap());
+    sync(server, &device).await;
+    server.clock.pass_ms(1000);
+    (device, key)
+}
+
+fn pushes(outgoing: &Outgoing) -> Vec<Json> {
+    let body: Json = serde_json::from_slice(&outgoing.body).unwrap();
+    body["push"].as_array().unwrap().clone()
+}
+
+fn set(device: &Replica, key: Key, field: &str, value: &str) {
+    device.edit(key, fields([(field, text(value))])).unwrap();
+}
+
+#[tokio::test]
+async fn a_change_that_was_not_answered_for_comes_again_before_a_later_one_of_its_field() {
+    let server = Server::new();
+    let (device, key) = device(&server).await;
+    set(&device, key, "title", "1");
+    let lost = pushes(&device.begin().unwrap());
+    server.clock.pass_ms(1000);
+    set(&device, key, "title", "2");
+    set(&device, key, "notes", "2");
+
+    let again = pushes(&device.begin().unwrap());
+
+    assert_eq!((1, 2), (lost.len(), again.len()));
+    assert_eq!(lost[0], again[0], "the same base, time and value");
+    assert_eq!(json!({"title": "2", "notes": "2"}), again[1]["set"]);
+    assert_eq!(lost[0]["base"], again[1]["base"]);
+}
+
+#[tokio::test]
+async fn of_many_changes_that_were_not_answered_for_the_last_one_comes_again() {
+    let server = Server::new();
+    let (device, key) = device(&server).await;
+    for title in ["1", "2", "never sent", "3"] {
+        set(&device, key, "title", title);
+        if title != "never sent" {
+            device.begin().unwrap();
+        }
+        server.clock.pass_ms(1000);
+    }
+    set(&device, key, "title", "4");
+
+    let again = pushes(&device.begin().unwrap());
+
+    let titles: Vec<_> = again.iter().map(|push| push["set"]["title"].clone()).collect();
+    assert_eq!(vec![json!("3"), json!("4")], titles);
+}
+
+#[tokio::test]
+async fn what_was_sent_with_it_comes_again_with_it() {
+    let server = Server::new();
+    let device = server.device();
+    let made = fields([("title", text("0")), ("lyrics", text("all of them"))]);
+    let key = Key::piece(device.add_piece(made).unwrap());
+    let lost = pushes(&device.begin().unwrap());
+    server.clock.pass_ms(1000);
+    set(&device, key, "title", "1");
+
+    let again = pushes(&device.begin().unwrap());
+
+    assert_eq!((2, &lost[0]["set"]), (again.len(), &again[0]["set"]), "no half of a piece is made");
+    assert_eq!(
+        (json!("1"), json!(null)),
+        (again[1]["set"]["title"].clone(), again[1]["base"].clone())
+    );
+}
+
+#[tokio::test]
+async fn before_a_delete_what_was_sent_comes_again_as_it_was_and_what_was_not_goes() {
+    let server = Server::new();
+    let (device, key) = device(&server).await;
+    set(&device, key, "title", "1");
+    let lost = pushes(&device.begin().unwrap());
+    server.clock.pass_ms(1000);
+    set(&device, key, "title", "never sent");
+    device.delete(key).unwrap();
+
+    let again = pushes(&device.begin().unwrap());
+    sync(&server, &device).await;
+
+    assert_eq!(lost, again);
+    assert_eq!((None, 0), (device.get(key).unwrap(), device.status().pending));
+    let (open, _) = server.engine.conflicts(&user("kai"), None, 9).await.unwrap();
+    assert!(open.is_empty(), "one device does not clash with itself");
+}
+
+#[tokio::test]
+async fn an_answer_to_the_earlier_change_alone_leaves_the_later_one_pending() {
+    let server = Server::new();
+    let (device, key) = device(&server).await;
+    set(&device, key, "title", "1");
+    let first = device.begin().unwrap();
+    let answer = server.transport().sync(&first.account, first.body.clone()).await.unwrap();
+    set(&device, key, "title", "2");
+    device.begin().unwrap();
+    set(&device, key, "title", "3");
+
+    device.finish(&first, &answer).unwrap();
+    let left = pushes(&device.begin().unwrap());
+
+    let titles: Vec<_> = left.iter().map(|push| push["set"]["title"].clone()).collect();
+    assert_eq!(vec![json!("2"), json!("3")], titles);
+    sync(&server, &device).await;
+    let other = server.device();
+    sync(&server, &other).await;
+    assert_eq!(text("3"), other.get(key).unwrap().unwrap().content.get("title"));
+}
+
+#[tokio::test]
+async fn an_earlier_change_that_is_refused_holds_up_nothing() {
+    let server = Server::new();
+    let (device, key) = device(&server).await;
+    set(&device, key, "title", "refused");
+    device.begin().unwrap();
+    set(&device, key, "title", "good");
+    let result = |outcome: &str, version: Json| {
+        json!({"kind": "piece", "id": key.id.to_string(), "outcome": outcome, "version": version,
+            "conflicts": []})
+    };
+    let mut refused = result("rejected", json!(null));
+    refused["error"] = json!({"code": "too_large", "message": "title: too long"});
+    let results = json!([refused, result("merged", json!(2))]);
+    let scripted = Scripted::new([reply().with("results", results)]);
+
+    device.sync(&scripted).await.unwrap();
+
+    let view = device.get(key).unwrap().unwrap();
+    assert_eq!((None, text("good")), (view.refused, view.content.get("title")));
+}
+
+#[tokio::test]
+async fn an_earlier_end_of_a_session_does_not_come_again() {
+    let server = Server::new();
+    let (device, piece) = device(&server).await;
+    let at = |minute: usize| text(&format!("2026-11-22T10:{minute:02}:00.000Z"));
+    let piece_id = ("pieceId", text(&piece.id.to_string()));
+    let id = device.add_session(fields([piece_id, ("startedAt", at(0))])).unwrap();
+    let key = Key { kind: haumana_sync::id::Kind::Session, id };
+    sync(&server, &device).await;
+    device.edit(key, fields([("endedAt", at(50))])).unwrap();
+    device.begin().unwrap();
+    device.edit(key, fields([("endedAt", at(20))])).unwrap();
+
+    let again = pushes(&device.begin().unwrap());
+
+    assert_eq!(1, again.len());
+    assert_eq!(at(20), Value::Text(again[0]["set"]["endedAt"].as_str().unwrap().to_owned()));
+}
