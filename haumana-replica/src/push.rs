@@ -1,9 +1,11 @@
 //! What is sent for a record with something pending.
 
 use crate::content::write_value;
+use crate::offer::Offer;
 use crate::record::{Local, Touch};
 use crate::settle::SentFields;
 use haumana_sync::id::{Key, Kind};
+use haumana_sync::limits;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
@@ -15,12 +17,16 @@ pub(crate) struct SentPush {
     pub(crate) key: Key,
     pub(crate) base: Option<Version>,
     pub(crate) op: SentOp,
+    /// Whether it is of another past of the server, and no new edit.
+    pub(crate) is_offered: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SentOp {
     Set(SentFields),
     Delete(UnixMillis),
+    /// With its fields; a tombstone has none.
+    Offer(Offer, Option<SentFields>),
 }
 
 /// Returns the pushes that settle what is pending: one for each version that its user edited on.
@@ -33,14 +39,27 @@ pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
     if !pending.is_due() {
         return Vec::new();
     }
+    let offers = pending.offers.iter().map(|offer| {
+        let op = SentOp::Offer(offer.clone(), local.offered_fields(offer));
+        SentPush { key, base: None, op, is_offered: true }
+    });
+    let offers: Vec<SentPush> = offers.collect();
     if let (Some(removal), true) = (&pending.removal, pending.touches.is_empty()) {
-        return vec![SentPush { key, base: removal.base, op: SentOp::Delete(removal.at) }];
+        // A delete waits until all else of its device is there.
+        if !offers.is_empty() {
+            return offers;
+        }
+        let (base, is_offered) = (removal.base, removal.is_offered);
+        return vec![SentPush { key, base, op: SentOp::Delete(removal.at), is_offered }];
     }
     let (mut again, mut new) = (Groups::new(), Groups::new());
     let open = || pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
-    let has_newer = open().any(|(_, touch)| touch.earlier.is_some());
+    let earlier = || open().filter_map(|(_, touch)| touch.earlier.as_ref());
+    // What no server takes was not taken, and its user has made it smaller since.
+    let bytes: usize = earlier().map(|earlier| earlier.value.as_str().len()).sum();
+    let has_newer = 0 < bytes && bytes <= limits::RECORD_BYTES;
     for (name, touch) in open() {
-        if let Some(earlier) = &touch.earlier {
+        if let Some(earlier) = touch.earlier.as_ref().filter(|_| has_newer) {
             let sent = (earlier.value.clone(), earlier.at);
             again.entry(earlier.base).or_default().insert(name.clone(), sent);
         }
@@ -51,9 +70,9 @@ pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
     }
     let push = |(base, mut fields)| {
         fill(local, base, &mut fields);
-        SentPush { key, base, op: SentOp::Set(fields) }
+        SentPush { key, base, op: SentOp::Set(fields), is_offered: false }
     };
-    again.into_iter().chain(new).map(push).collect()
+    offers.into_iter().chain(again.into_iter().chain(new).map(push)).collect()
 }
 
 /// Fields by the version that they were edited on.
@@ -91,6 +110,7 @@ impl SentPush {
             SentOp::Delete(at) => {
                 local.pending.removal.as_ref().is_some_and(|removal| removal.at == *at)
             }
+            SentOp::Offer(offer, _) => local.pending.offers.contains(offer),
             SentOp::Set(fields) => fields.iter().any(|(name, (_, at))| {
                 local.pending.touches.get(name).is_some_and(|touch| touch.at == *at)
             }),
@@ -107,22 +127,32 @@ impl SentPush {
             self.key.kind.as_str(),
             self.key.id
         );
-        match &self.op {
-            SentOp::Delete(at) => {
-                let _ = write!(out, r#""{at}","delete":true}}"#);
+        let fields = match &self.op {
+            SentOp::Delete(at) | SentOp::Offer(Offer { at, .. }, None) => {
+                let _ = write!(out, r#""{at}","delete":true"#);
+                None
             }
             SentOp::Set(fields) => {
                 out.push('{');
                 for (n, (name, (_, at))) in fields.iter().enumerate() {
                     let _ = write!(out, r#"{}{}:"{at}""#, comma(n), quoted(name));
                 }
-                out.push_str(r#"},"set":{"#);
-                for (n, (name, (value, _))) in fields.iter().enumerate() {
-                    let _ = write!(out, "{}{}:{}", comma(n), quoted(name), value.as_str());
-                }
-                out.push_str("}}");
+                out.push('}');
+                Some(fields)
             }
+            SentOp::Offer(Offer { at, .. }, Some(fields)) => {
+                let _ = write!(out, r#""{at}""#);
+                Some(fields)
+            }
+        };
+        if let Some(fields) = fields {
+            out.push_str(r#","set":{"#);
+            for (n, (name, (value, _))) in fields.iter().enumerate() {
+                let _ = write!(out, "{}{}:{}", comma(n), quoted(name), value.as_str());
+            }
+            out.push('}');
         }
+        out.push_str(if self.is_offered { r#","offered":true}"# } else { "}" });
     }
 }
 

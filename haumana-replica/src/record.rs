@@ -1,6 +1,7 @@
 //! One record on this device: what was last agreed with the server, and what its user did since.
 
 use crate::content::{Content, can_hold, is_long, write_value};
+use crate::offer::Offer;
 use haumana_sync::id::{Key, Kind};
 use haumana_sync::json::JsonText;
 use haumana_sync::limits;
@@ -95,6 +96,9 @@ pub struct Removal {
     pub at: UnixMillis,
     /// The version that its user saw.
     pub base: Option<Version>,
+    /// Whether it is of a time before the server's: it may not delete what was brought back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_offered: bool,
 }
 
 /// What is pending for one record.
@@ -106,6 +110,9 @@ pub struct Pending {
     pub removal: Option<Removal>,
     /// The last living content, where the server has deleted the record since.
     pub whole: Option<String>,
+    /// The record as it was agreed with servers of another past, oldest first; usually one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offers: Vec<Offer>,
     /// Why the server refused it; it is not sent again until it is edited.
     pub refused: Option<String>,
     /// The same in the server's words for people, which name the field; `None` if it gave none.
@@ -141,24 +148,33 @@ pub enum EditError {
 impl Pending {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.touches.is_empty() && self.removal.is_none() && self.answered_at.is_none()
+        let is_settled = self.touches.is_empty() && self.removal.is_none();
+        is_settled && self.offers.is_empty() && self.answered_at.is_none()
     }
 
     /// Whether its user waits for the server.
     pub fn is_open(&self) -> bool {
-        self.removal.is_some() || self.touches.values().any(|touch| touch.acked.is_none())
+        let is_edited = self.touches.values().any(|touch| touch.acked.is_none());
+        is_edited || self.removal.is_some() || !self.offers.is_empty()
     }
 
     /// Whether something of it is to be sent now.
     pub fn is_due(&self) -> bool {
         let deletes = self.removal.is_some() && self.touches.is_empty();
         let sets = self.touches.values().any(|touch| touch.acked.is_none());
-        self.refused.is_none() && (deletes || sets)
+        self.refused.is_none() && (deletes || sets || !self.offers.is_empty())
     }
 
     /// What the server refused is to be sent again.
     pub(crate) fn clear_refusal(&mut self) {
         (self.refused, self.explanation) = (None, None);
+    }
+
+    /// A delete of another past deletes nothing that was brought back since.
+    pub(crate) fn renounce_delete(&mut self) {
+        if let Some(removal) = &mut self.removal {
+            (removal.base, removal.is_offered) = (None, true);
+        }
     }
 
     /// Gives up what was replaced since it was sent; returns whether there was any.
@@ -196,8 +212,12 @@ impl Local {
 
     /// The last living content that was agreed.
     pub(crate) fn base_content(&self) -> Option<Content> {
-        let agreed = self.agreed.as_ref().and_then(|agreed| agreed.value.as_deref());
-        Content::parse(self.key.kind, agreed.or(self.pending.whole.as_deref())?)
+        let pending = &self.pending;
+        let text = match &self.agreed {
+            Some(agreed) => agreed.value.as_deref().or(pending.whole.as_deref()),
+            None => pending.offers.iter().rev().find_map(|offer| offer.value.as_deref()),
+        };
+        Content::parse(self.key.kind, text?)
     }
 
     /// What its user sees: what was agreed with what is pending over it; `None` if it is deleted.
@@ -276,6 +296,7 @@ impl Local {
         if fields.iter().any(|(name, value)| !can_hold(kind, name, value)) {
             return Err(EditError::Invalid);
         }
+        self.take_up_offer();
         let at = self.pending.next_time(now);
         let agreed = self.base_content();
         for (name, value) in fields {
@@ -338,8 +359,8 @@ impl Local {
             .retain(|_, touch| touch.sent && !(is_refused && touch.acked.is_none()));
         self.pending.touches.values_mut().for_each(Touch::go_back);
         let is_known = self.agreed.as_ref().is_some_and(|agreed| agreed.value.is_some());
-        if is_known || was_sent {
-            self.pending.removal = Some(Removal { at, base });
+        if is_known || was_sent || !self.pending.offers.is_empty() {
+            self.pending.removal = Some(Removal { at, base, is_offered: false });
         } else {
             self.pending = Pending::default();
         }

@@ -260,7 +260,7 @@ impl Replica {
             Erasure::UploadAsNew => {
                 let mut records = inner.storage.list(&account, Kind::Piece)?;
                 records.extend(inner.storage.list(&account, Kind::Session)?);
-                records.iter_mut().for_each(Local::offer_as_new);
+                records.iter_mut().for_each(Local::upload_as_new);
                 let state = State { mark: state.mark, ..State::default() };
                 inner.write(&account, Batch { state: Some(state), records, ..Batch::default() })?;
             }

@@ -270,6 +270,12 @@ impl Round {
                     found.acked.extend(fields.clone());
                 }
                 SentOp::Delete(at) => found.local.acknowledge_removal(*at),
+                SentOp::Offer(offer, fields) => {
+                    found.local.acknowledge_offer(offer);
+                    if found.local.agreed.is_none() {
+                        found.acked.extend(fields.clone().unwrap_or_default());
+                    }
+                }
             }
             if let Some(held) = held {
                 take(&mut self.state, found, held);
@@ -305,7 +311,7 @@ impl Round {
         for found in self.locals.values_mut() {
             if found.local.agreed.as_ref().is_some_and(|agreed| agreed.mark < mark) {
                 self.state.digest = self.state.digest.minus(term(&found.local));
-                found.local.offer_as_new();
+                found.local.be_lacked();
             }
         }
         Ok(())
@@ -341,12 +347,15 @@ impl Found {
         }
         let value = match &push.op {
             // The server lacked it and has made it anew, whatever this device held before.
-            SentOp::Set(fields) if push.base.is_none() => {
+            SentOp::Set(fields) | SentOp::Offer(_, Some(fields)) if push.base.is_none() => {
                 let fields = fields.iter().map(|(name, (value, _))| (name.as_str(), value));
                 Some(Content::create(push.key.kind, fields)?.to_json())
             }
+            SentOp::Offer(_, None) => None,
             _ if self.local.version() != push.base => return None,
-            SentOp::Set(fields) => Some(self.local.with_sent(fields)?.to_json()),
+            SentOp::Set(fields) | SentOp::Offer(_, Some(fields)) => {
+                Some(self.local.with_sent(fields)?.to_json())
+            }
             SentOp::Delete(_) => None,
         };
         Some(Agreed { version, modified_at: server_time, value, mark })

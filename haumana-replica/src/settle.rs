@@ -2,7 +2,7 @@
 
 use crate::content::{Content, is_long, write_value};
 use crate::push::{SentOp, SentPush};
-use crate::record::{Agreed, Local, Removal, Touch};
+use crate::record::{Agreed, Local, Touch};
 use crate::wire::Rejection;
 use haumana_sync::id::Kind;
 use haumana_sync::json::JsonText;
@@ -56,16 +56,23 @@ impl Local {
     /// If its user has deleted the record meanwhile, the delete waits for nothing that was refused.
     pub(crate) fn refuse(&mut self, push: &SentPush, why: Rejection<'_>) {
         if let SentOp::Set(fields) = &push.op {
-            // What its user has replaced since nobody misses.
+            let mut had_earlier = false;
             for (name, (_, at)) in fields {
                 let touch = self.pending.touches.get_mut(name);
-                touch.and_then(|touch| touch.earlier.take_if(|earlier| earlier.at == *at));
+                let earlier =
+                    touch.and_then(|touch| touch.earlier.take_if(|earlier| earlier.at == *at));
+                had_earlier |= earlier.is_some();
+            }
+            // Its user has replaced it since; what was sent with it is judged without it.
+            if had_earlier {
+                return;
             }
         }
         if !push.is_pending(self) {
             return;
         }
         match (&push.op, &self.pending.removal) {
+            (SentOp::Offer(offer, _), Some(_)) => self.acknowledge_offer(offer),
             (SentOp::Set(fields), Some(_)) => {
                 let is_sent = |name: &str, touch: &Touch| {
                     fields.get(name).is_some_and(|(_, at)| *at == touch.at)
@@ -101,16 +108,16 @@ impl Local {
     ///
     /// `life` says whether the server may have forgotten what was agreed before.
     pub(crate) fn take(&mut self, new: Agreed, sent: &SentFields, life: Life) {
-        let is_other_life = self.agreed.as_ref().is_some_and(|old| {
+        let is_other_life = |old: &Agreed| {
             let is_doubtful = life == Life::Other && old.mark < new.mark;
-            new.version < old.version
-                || (new.version == old.version || is_doubtful) && new.value != old.value
-        });
-        if is_other_life {
-            self.offer_again(&new, sent);
-        } else {
-            self.move_on(&new, sent);
+            let is_another = new.version == old.version && new.value != old.value;
+            is_doubtful || is_another || new.version < old.version
+        };
+        match self.agreed.clone().filter(is_other_life) {
+            Some(old) => self.change_lives(&old, &new, sent),
+            None => self.move_on(&new, sent),
         }
+        self.pending.offers.retain(|offer| offer.value != new.value);
         let is_ahead = |touch: &Touch| touch.acked.is_some_and(|acked| acked <= new.version);
         self.pending.touches.retain(|_, touch| !is_ahead(touch));
         if self.version().is_none_or(|old| old < new.version) {
@@ -153,66 +160,12 @@ impl Local {
         }
     }
 
-    /// The server holds an older life of the record than this device: what it lacks is offered to
-    /// it again, as an edit of the time when it was agreed.
-    ///
-    /// A greater version is no proof of the contrary: numbers are raised above what another device
-    /// offered. Then the server's value is to win, and this device's is to be kept beside it.
-    fn offer_again(&mut self, new: &Agreed, sent: &SentFields) {
-        let Some(old) = self.agreed.clone() else { return };
-        for touch in self.pending.touches.values_mut() {
-            touch.acked = None;
-        }
-        self.pending.clear_refusal();
-        let is_older = new.version < old.version;
-        if let Some(removal) = self.pending.removal.as_mut().filter(|_| is_older) {
-            removal.base = Some(new.version);
-            return;
-        }
-        let kind = self.key.kind;
-        let ours = self.base_content();
-        let theirs = new.value.as_deref().and_then(|text| Content::parse(kind, text));
-        match (ours, theirs) {
-            (Some(_), None) if new.version <= old.version => self.make_whole(),
-            (Some(ours), Some(theirs)) => {
-                let base = is_older.then_some(old.version);
-                let is_doubtful = old.version < new.version;
-                let at = if is_doubtful { UnixMillis(0) } else { old.modified_at };
-                let differs = |name: &&str| {
-                    ours.get(name) != theirs.get(name)
-                        && !sent.contains_key(*name)
-                        && !(kind == Kind::Piece && *name == "createdAt")
-                };
-                for name in ours.names().into_iter().chain(theirs.names()).filter(differs) {
-                    if let Some(value) = write_value(&ours.get(name)) {
-                        let touch = offered(value, at, base);
-                        self.pending.touches.entry(name.to_owned()).or_insert(touch);
-                    }
-                }
-            }
-            (None, Some(_)) if is_older && self.pending.touches.is_empty() => {
-                let (at, base) = (old.modified_at, Some(new.version));
-                self.pending.removal = Some(Removal { at, base });
-            }
-            _ => {}
-        }
-    }
-
-    /// The server lacks the record: what this device has of it is offered as new.
-    pub(crate) fn offer_as_new(&mut self) {
-        if self.pending.removal.is_some() || self.content_before_removal().is_none() {
-            self.pending = Default::default();
-        } else {
-            self.make_whole();
-            self.pending.whole = None;
-        }
-        self.agreed = None;
-    }
-
     /// Makes the whole record pending without a base: the server has forgotten the base.
     pub(crate) fn make_whole(&mut self) {
         let Some(content) = self.content_before_removal() else { return };
-        let agreed_at = self.agreed.as_ref().map_or(UnixMillis(0), |agreed| agreed.modified_at);
+        let offered_at = self.pending.offers.last().map(|offer| offer.at);
+        let agreed_at = self.agreed.as_ref().map(|agreed| agreed.modified_at);
+        let agreed_at = agreed_at.or(offered_at).unwrap_or(UnixMillis(0));
         for name in content.names() {
             let value = content.get(name);
             let old = self.pending.touches.get(name);
@@ -223,13 +176,10 @@ impl Local {
             // What its user typed is sent as typed; the view may show it merged.
             let (json, at) = old.map_or((json, agreed_at), |old| (old.value.clone(), old.at));
             let sent = old.is_some_and(|old| old.sent);
-            let touch = Touch { sent, ..offered(json, at, None) };
+            let (base, before, acked, sent_at, earlier) = (None, None, None, None, None);
+            let touch = Touch { value: json, at, base, before, sent, acked, sent_at, earlier };
             self.pending.touches.insert(name.to_owned(), touch);
         }
         self.pending.clear_refusal();
     }
-}
-
-fn offered(value: JsonText, at: UnixMillis, base: Option<Version>) -> Touch {
-    Touch { value, at, base, before: None, sent: false, acked: None, sent_at: None, earlier: None }
 }

@@ -15,6 +15,7 @@ mod killing;
 mod large;
 mod model;
 mod moving;
+mod offers;
 mod retry;
 mod scripted;
 mod speed;

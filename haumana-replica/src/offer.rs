@@ -1,0 +1,143 @@
+//! What is offered to a server with another past than this device: restored from a backup, erased
+//! and imported, or started afresh.
+//!
+//! A record that the device held before is offered as it stood then. That is no edit: the server
+//! takes what it has lost, keeps what was brought back, and shows what it did not take in the inbox.
+//! What a person typed and the server has not answered for is an edit and keeps its own time, but
+//! versions of the other past say nothing here: it is sent without a base.
+
+use crate::content::{Content, write_value};
+use crate::record::{Agreed, Local};
+use crate::settle::SentFields;
+use haumana_sync::id::Kind;
+use haumana_sync::record::Value;
+use haumana_sync::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+
+/// A record as it was agreed with a server of another past.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The fields; `None` for a tombstone.
+    pub value: Option<String>,
+    /// When that was committed, by the server of then.
+    pub at: UnixMillis,
+}
+
+impl Offer {
+    fn of(agreed: &Agreed) -> Self {
+        Self { value: agreed.value.clone(), at: agreed.modified_at }
+    }
+}
+
+impl Local {
+    /// The server names a record that this device holds from another past.
+    ///
+    /// `sent` is what the server has answered for just now.
+    pub(crate) fn change_lives(&mut self, old: &Agreed, new: &Agreed, sent: &SentFields) {
+        let is_typed = self.pending.touches.values().any(|touch| touch.acked.is_none());
+        if new.value.is_none() && is_typed {
+            // Part of a record is no record, and the server may have forgotten the rest.
+            self.make_whole();
+        } else if old.value != new.value && !self.is_pushed_whole(sent) {
+            self.offer(Offer::of(old));
+        }
+        let is_same = old.value == new.value;
+        for (name, touch) in &mut self.pending.touches {
+            touch.earlier = None;
+            if sent.get(name).is_some_and(|(_, at)| *at == touch.at) {
+                continue;
+            }
+            touch.acked = None;
+            if is_same && touch.base == Some(old.version) {
+                touch.base = Some(new.version);
+            } else {
+                (touch.base, touch.before) = (None, None);
+            }
+        }
+        self.pending.clear_refusal();
+        self.pending.renounce_delete();
+    }
+
+    /// Whether all that was agreed is in what the server has answered for, or was replaced there by
+    /// what its user typed.
+    fn is_pushed_whole(&self, sent: &SentFields) -> bool {
+        let touches = &self.pending.touches;
+        let is_acked = |name: &str| touches.get(name).is_some_and(|touch| touch.acked.is_some());
+        self.base_content().is_some_and(|content| {
+            let mut names = content.names().into_iter().filter(|name| !content.get(name).is_null());
+            names.all(|name| sent.contains_key(name) || is_acked(name))
+        })
+    }
+
+    /// The server lacks the record: what this device has of it is offered as new.
+    pub(crate) fn be_lacked(&mut self) {
+        if self.pending.removal.is_some() {
+            // Nobody else has edited it; the delete says enough.
+            self.pending.touches.clear();
+            self.pending.renounce_delete();
+        } else if !self.pending.touches.is_empty() {
+            self.make_whole();
+        } else if let Some(agreed) = &self.agreed {
+            self.offer(Offer::of(agreed));
+        }
+        (self.pending.whole, self.pending.answered_at) = (None, None);
+        self.agreed = None;
+    }
+
+    /// The account was erased, and its user wants to have it back: all that is not deleted.
+    pub(crate) fn upload_as_new(&mut self) {
+        if self.content().is_none() {
+            self.pending = Default::default();
+            self.agreed = None;
+        } else {
+            self.be_lacked();
+            self.pending.offers.retain(|offer| offer.value.is_some());
+        }
+    }
+
+    fn offer(&mut self, offer: Offer) {
+        if !self.pending.offers.contains(&offer) {
+            self.pending.offers.push(offer);
+        }
+    }
+
+    /// The server has answered for `offer`.
+    pub(crate) fn acknowledge_offer(&mut self, offer: &Offer) {
+        self.pending.offers.retain(|open| open != offer);
+    }
+
+    /// Makes an edit of what this device offers; its user sees that, and edits it.
+    pub(crate) fn take_up_offer(&mut self) {
+        if self.agreed.is_some() || self.pending.offers.is_empty() {
+            return;
+        }
+        self.make_whole();
+        if let Some(at) = self.pending.offers.iter().rposition(|offer| offer.value.is_some()) {
+            self.pending.offers.remove(at);
+        }
+    }
+
+    /// The fields of an offer; `None` if it is a tombstone. What the server has and the offer lacks
+    /// was cleared.
+    pub(crate) fn offered_fields(&self, offer: &Offer) -> Option<SentFields> {
+        let kind = self.key.kind;
+        let ours = Content::parse(kind, offer.value.as_deref()?)?;
+        let theirs = self.agreed.as_ref().and_then(|agreed| agreed.value.as_deref());
+        let theirs = theirs.and_then(|text| Content::parse(kind, text));
+        let mut fields = SentFields::new();
+        for name in ours.names() {
+            let value = ours.get(name);
+            if let (false, Some(json)) = (value.is_null(), write_value(&value)) {
+                fields.insert(name.to_owned(), (json, offer.at));
+            }
+        }
+        // Nothing of a session is ever cleared.
+        for name in theirs.iter().filter(|_| kind == Kind::Piece).flat_map(Content::names) {
+            let is_cleared = theirs.as_ref().is_some_and(|theirs| !theirs.get(name).is_null());
+            if let (true, Some(null)) = (is_cleared, write_value(&Value::Null)) {
+                fields.entry(name.to_owned()).or_insert((null, offer.at));
+            }
+        }
+        Some(fields)
+    }
+}
