@@ -86,16 +86,27 @@ fn base_of(local: &Local, touch: &Touch) -> Option<Version> {
     }
 }
 
+impl Local {
+    /// Whether fields are those with which a piece was made here, and nobody has it yet.
+    fn makes_piece(&self, fields: &SentFields) -> bool {
+        self.agreed.is_none() && fields.contains_key("createdAt")
+    }
+}
+
 /// Adds what the server needs beside the touched fields.
 fn fill(local: &Local, base: Option<Version>, fields: &mut SentFields) {
     let Some(content) = local.content_before_removal() else { return };
     let at = fields.values().map(|(_, at)| *at).min().unwrap_or(UnixMillis(0));
     let names = match local.key.kind {
+        // The push that makes a piece says all of it, so that the server need not say it again.
+        Kind::Piece if base.is_none() && local.makes_piece(fields) => content.names(),
         Kind::Piece if base.is_none() => vec!["createdAt"],
         Kind::Piece => Vec::new(),
         _ => content.names(),
     };
-    for name in names {
+    let touches = &local.pending.touches;
+    let is_elsewhere = |name: &&str| local.key.kind == Kind::Piece && touches.contains_key(*name);
+    for name in names.into_iter().filter(|name| *name == "createdAt" || !is_elsewhere(name)) {
         let value = content.get(name);
         if let (false, Some(json)) = (value.is_null(), write_value(&value)) {
             fields.entry(name.to_owned()).or_insert((json, at));
@@ -133,11 +144,7 @@ impl SentPush {
                 None
             }
             SentOp::Set(fields) => {
-                out.push('{');
-                for (n, (name, (_, at))) in fields.iter().enumerate() {
-                    let _ = write!(out, r#"{}{}:"{at}""#, comma(n), quoted(name));
-                }
-                out.push('}');
+                write_times(out, fields);
                 Some(fields)
             }
             SentOp::Offer(Offer { at, .. }, Some(fields)) => {
@@ -154,6 +161,21 @@ impl SentPush {
         }
         out.push_str(if self.is_offered { r#","offered":true}"# } else { "}" });
     }
+}
+
+/// Writes when fields were edited: one time, or one for each.
+fn write_times(out: &mut String, fields: &SentFields) {
+    let mut times = fields.values().map(|(_, at)| at);
+    let first = times.next();
+    if let Some(at) = first.filter(|first| times.all(|at| at == *first)) {
+        let _ = write!(out, r#""{at}""#);
+        return;
+    }
+    out.push('{');
+    for (n, (name, (_, at))) in fields.iter().enumerate() {
+        let _ = write!(out, r#"{}{}:"{at}""#, comma(n), quoted(name));
+    }
+    out.push('}');
 }
 
 fn comma(n: usize) -> &'static str {

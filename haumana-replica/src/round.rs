@@ -13,8 +13,9 @@ use crate::storage::{Batch, State};
 use crate::wire::{self, Answer, Change, Rejection, Reply};
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A request, and what the replica must remember until its reply comes.
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ impl Replica {
             pulled: 0,
         };
         round.open(&mut inner, account, reply.reset, &changes, outgoing)?;
-        round.settle(&reply, outgoing);
+        round.settle(&reply, &changes, outgoing);
         round.take_changes(&changes);
         let mut mismatch = false;
         round.state.cursor = reply.cursor.as_deref().map(str::to_owned);
@@ -256,14 +257,16 @@ impl Round {
     }
 
     /// Takes over the answers to what was sent.
-    fn settle(&mut self, reply: &Reply<'_>, outgoing: &Outgoing) {
+    fn settle(&mut self, reply: &Reply<'_>, changes: &[Change<'_>], outgoing: &Outgoing) {
+        let left_out = left_out(reply, changes, outgoing);
         for (push, answer) in outgoing.sent.iter().zip(&reply.results) {
             let Some(found) = self.locals.get_mut(&push.key) else { continue };
             if let Some(why) = answer.rejection() {
                 found.reject(push, why, &mut self.state);
                 continue;
             }
-            let held = found.held(push, answer, self.server_time, self.state.mark);
+            let is_left_out = left_out.contains(&push.key);
+            let held = found.held(push, answer, is_left_out);
             match &push.op {
                 SentOp::Set(fields) => {
                     found.local.acknowledge(fields, answer.version);
@@ -277,8 +280,9 @@ impl Round {
                     }
                 }
             }
-            if let Some(held) = held {
-                take(&mut self.state, found, held);
+            if let Some((version, value)) = held {
+                let (modified_at, mark) = (self.server_time, self.state.mark);
+                take(&mut self.state, found, Agreed { version, modified_at, value, mark });
             }
         }
     }
@@ -332,34 +336,49 @@ impl Found {
         }
     }
 
-    /// What this device and the server now agree on, if the answer alone says so: the reply leaves
-    /// a record out that is exactly its base and what was pushed.
+    /// What this device and the server now agree on, if the answer to a push says so.
+    ///
+    /// The last page leaves a record out that is, to the byte, its base and what was pushed. A record
+    /// that stands in the request more than once, or is offered, is never left out.
     fn held(
         &self,
         push: &SentPush,
         answer: &Answer<'_>,
-        server_time: UnixMillis,
-        mark: u64,
-    ) -> Option<Agreed> {
+        is_left_out: bool,
+    ) -> Option<(Version, Option<String>)> {
         let version = answer.version.filter(|_| answer.outcome == "applied")?;
-        if version != push.base.unwrap_or(0) + 1 {
-            return None;
-        }
+        let is_of_base = push.base.is_some() && self.local.version() == push.base;
         let value = match &push.op {
+            // A page that comes later may name it; until then nobody is to see it again.
+            SentOp::Delete(_) if is_of_base && push.base.map(|base| base + 1) == Some(version) => {
+                None
+            }
             // The server lacked it and has made it anew, whatever this device held before.
-            SentOp::Set(fields) | SentOp::Offer(_, Some(fields)) if push.base.is_none() => {
+            SentOp::Set(fields) if is_left_out && push.base.is_none() => {
                 let fields = fields.iter().map(|(name, (value, _))| (name.as_str(), value));
                 Some(Content::create(push.key.kind, fields)?.to_json())
             }
-            SentOp::Offer(_, None) => None,
-            _ if self.local.version() != push.base => return None,
-            SentOp::Set(fields) | SentOp::Offer(_, Some(fields)) => {
+            SentOp::Set(fields) if is_left_out && is_of_base && push.base < Some(version) => {
                 Some(self.local.with_sent(fields)?.to_json())
             }
-            SentOp::Delete(_) => None,
+            _ => return None,
         };
-        Some(Agreed { version, modified_at: server_time, value, mark })
+        Some((version, value))
     }
+}
+
+/// Records that were pushed once and that a page to the end of the stream does not name.
+fn left_out(reply: &Reply<'_>, changes: &[Change<'_>], outgoing: &Outgoing) -> HashSet<Key> {
+    if reply.more {
+        return HashSet::new();
+    }
+    let mut times: HashMap<Key, usize> = HashMap::new();
+    for push in &outgoing.sent {
+        *times.entry(push.key).or_default() += 1;
+    }
+    let named: HashSet<Key> = changes.iter().map(|change| change.key).collect();
+    let once = times.into_iter().filter(|(_, times)| *times == 1).map(|(key, _)| key);
+    once.filter(|key| !named.contains(key)).collect()
 }
 
 /// Takes over a version and keeps the digest right.

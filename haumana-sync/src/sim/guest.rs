@@ -152,6 +152,7 @@ impl World<'_> {
             let set = push.set.as_ref().map(|_| GuestSet::default());
             return GuestPush { kind, id, base: push.base, set };
         };
+        let one: String = serde_json::from_str(push.edited_at.get()).unwrap_or_default();
         let times: BTreeMap<String, String> =
             serde_json::from_str(push.edited_at.get()).unwrap_or_default();
         let mut set = GuestSet::default();
@@ -162,7 +163,7 @@ impl World<'_> {
                 continue;
             };
             let value = shown(aspect, read_value(raw.get()));
-            let at = times.get(name).cloned().unwrap_or_default();
+            let at = times.get(name).unwrap_or(&one);
             let change =
                 (device.to_owned(), id, push.base, format!("{name} {at}"), raw.get().to_owned());
             let (edit, own) = self.guest_edit(change, (id, aspect), value.clone());
