@@ -3,8 +3,9 @@
 use crate::content::read_value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::replica::Replica;
+use crate::storage::Unanswered;
 use crate::transport::{Call, Transport};
-use haumana_sync::id::{Kind, RecordId};
+use haumana_sync::id::{Key, Kind, RecordId};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
 use haumana_sync::store::Version;
@@ -85,6 +86,10 @@ impl Replica {
     /// deleted piece. It comes with the next sync, here as on every other device. Returns the
     /// version after.
     ///
+    /// It is an edit of the version that this device holds: what others have changed since is merged
+    /// with it. The same again before the server has answered, after a restart as well, is the same
+    /// request and takes no later edit back.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if the piece or the version never was;
@@ -96,7 +101,12 @@ impl Replica {
         id: RecordId,
         version: Version,
     ) -> Result<Version> {
-        let body = self.ask(transport, Call::Restore { id, version }).await?;
+        let what = format!("restore {id} {version}");
+        let call = |asked: Unanswered| {
+            let Unanswered { base, request_id, .. } = asked;
+            Call::Restore { id, version, base, request_id }
+        };
+        let body = self.ask_once(transport, what, Some(Key::piece(id)), call).await?;
         let restored = serde_json::from_slice::<RestoredBody>(&body).ok();
         let version = restored.map(|restored| restored.version);
         version.ok_or_else(|| Error::new("restore", ErrorKind::Protocol))

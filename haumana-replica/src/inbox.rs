@@ -3,6 +3,7 @@
 use crate::content::read_value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::replica::Replica;
+use crate::storage::Unanswered;
 use crate::transport::{Call, Transport};
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::{Key, Kind, RecordId};
@@ -65,6 +66,9 @@ impl Replica {
     /// Closes a conflict on the server. What that changes comes with the next sync, here as on
     /// every other device. The same again changes nothing.
     ///
+    /// `about` is the conflict's record. Its version on this device is what the person saw, and what
+    /// others have changed since is merged with the resolution; `None` takes the server's.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`]; [`ErrorKind::ConflictClosed`] if it was closed another way;
@@ -74,9 +78,15 @@ impl Replica {
         &self,
         transport: &dyn Transport,
         id: RecordId,
+        about: Option<Key>,
         resolution: Resolution,
     ) -> Result<()> {
-        self.ask(transport, Call::Resolve { id, resolution }).await.map(drop)
+        let what = format!("resolve {id} {resolution:?}");
+        let call = |asked: Unanswered| {
+            let Unanswered { base, request_id, .. } = asked;
+            Call::Resolve { id, resolution, base, request_id }
+        };
+        self.ask_once(transport, what, about, call).await.map(drop)
     }
 
     pub(crate) async fn ask(&self, transport: &dyn Transport, call: Call) -> Result<Vec<u8>> {

@@ -11,6 +11,7 @@
 //! power may take back the syncs since the last edit, all of them or the latest. The device is then
 //! one that never saw those replies; it sends what was pending again and is told the rest again.
 
+mod asking;
 mod content;
 mod error;
 mod history;

@@ -52,7 +52,8 @@ impl Online<'_> {
             Decision::Restore { .. } => (Resolution::Restore, "restored"),
             Decision::Set(set) => (Resolution::Set(value(set, &conflict, &mut written)?), "set"),
         };
-        let resolved = self.replica.resolve(&self.transport, conflict.id, resolution).await;
+        let about = Some(conflict.key);
+        let resolved = self.replica.resolve(&self.transport, conflict.id, about, resolution).await;
         if let Err(error) = resolved {
             let problem = self.problem(error);
             return Err(match written {

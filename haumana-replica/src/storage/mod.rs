@@ -14,6 +14,8 @@ use crate::error::Result;
 use crate::record::Local;
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, Kind};
+use haumana_sync::store::Version;
+use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 /// What a replica remembers of one account beside its records.
@@ -34,6 +36,20 @@ pub struct State {
     /// The last cursor of a device that starts over; it is shown once more before anything is
     /// pushed, so that a server that has erased the account can say so.
     pub probe: Option<String>,
+    /// The last call beside `POST /sync` that the server has not answered.
+    pub unanswered: Option<Unanswered>,
+}
+
+/// A call that changes something and that the server has not answered: made again, it is the same
+/// request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unanswered {
+    /// What was asked for, as text.
+    pub call: String,
+    /// The version that the person saw.
+    pub base: Option<Version>,
+    /// The name of the request.
+    pub request_id: String,
 }
 
 /// What a write has to outlive, beside the end of the process, which all do.

@@ -19,7 +19,8 @@ const SCHEMA: &str = "
     CREATE TABLE device (id TEXT NOT NULL, place TEXT);
     CREATE TABLE accounts (
         account INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, cursor TEXT, mark INTEGER NOT NULL,
-        listing INTEGER NOT NULL, other_life INTEGER NOT NULL, digest BLOB NOT NULL, erased INTEGER NOT NULL, probe TEXT);
+        listing INTEGER NOT NULL, other_life INTEGER NOT NULL, digest BLOB NOT NULL, erased INTEGER NOT NULL, probe TEXT,
+        unanswered TEXT);
     CREATE TABLE pending (
         account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, open INTEGER NOT NULL,
         due INTEGER NOT NULL, refused INTEGER NOT NULL, json TEXT NOT NULL,
@@ -40,10 +41,11 @@ const COPY_FROM_1: &str = "
     SELECT account, kind, id, version, modified_at, mark, value FROM records_1;
     DROP TABLE records_1;
 ";
-/// From the second version, whose file did not know where it lives.
+/// From the second version, whose file knew neither where it lives nor what it had asked for.
 const MIGRATE_FROM_2: &str = "
     ALTER TABLE device RENAME COLUMN name TO id;
     ALTER TABLE device ADD COLUMN place TEXT;
+    ALTER TABLE accounts ADD COLUMN unanswered TEXT;
 ";
 
 /// One row for each record that is known, whether agreed, pending or both.
@@ -259,7 +261,8 @@ impl Storage for SqliteStorage {
     fn state(&mut self, account: &str) -> Result<State> {
         let read = || -> rusqlite::Result<Option<State>> {
             let mut select = self.connection.prepare_cached(
-                "SELECT cursor, mark, listing, digest, erased, probe, other_life FROM accounts WHERE name = ?1",
+                "SELECT cursor, mark, listing, digest, erased, probe, other_life, unanswered
+                 FROM accounts WHERE name = ?1",
             )?;
             select.query_row([account], state).optional()
         };
@@ -337,14 +340,16 @@ fn write_state(
     let fresh = State::default();
     let sql = match state {
         Some(_) => {
-            "INSERT INTO accounts (name, cursor, mark, listing, digest, erased, probe, other_life)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO UPDATE SET
+            "INSERT INTO accounts
+             (name, cursor, mark, listing, digest, erased, probe, other_life, unanswered)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO UPDATE SET
              cursor = ?2, mark = ?3, listing = ?4, digest = ?5, erased = ?6, probe = ?7,
-             other_life = ?8"
+             other_life = ?8, unanswered = ?9"
         }
         None => {
-            "INSERT INTO accounts (name, cursor, mark, listing, digest, erased, probe, other_life)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (name) DO NOTHING"
+            "INSERT INTO accounts
+             (name, cursor, mark, listing, digest, erased, probe, other_life, unanswered)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO NOTHING"
         }
     };
     let state = state.unwrap_or(&fresh);
@@ -357,6 +362,7 @@ fn write_state(
         state.is_erased,
         state.probe,
         state.is_other_life,
+        state.unanswered.as_ref().and_then(|call| serde_json::to_string(call).ok()),
     ])?;
     let mut find = write.prepare_cached("SELECT account FROM accounts WHERE name = ?1")?;
     find.query_row([name], |row| row.get(0))
@@ -414,6 +420,10 @@ fn state(row: &Row<'_>) -> rusqlite::Result<State> {
         is_erased: row.get(4)?,
         probe: row.get(5)?,
         is_other_life: row.get(6)?,
+        unanswered: row
+            .get::<_, Option<String>>(7)?
+            .map(|json| serde_json::from_str(&json).map_err(|_| unreadable()))
+            .transpose()?,
     })
 }
 

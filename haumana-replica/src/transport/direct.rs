@@ -36,7 +36,7 @@ impl DirectTransport {
                 let page = engine.conflict_page(account, place.flatten(), *limit, bytes).await?;
                 conflicts_json(&page.0, page.1)
             }
-            Call::Resolve { id, resolution } => {
+            Call::Resolve { id, resolution, .. } => {
                 engine.resolve(account, *id, resolution).await?;
                 b"{}".to_vec()
             }
@@ -44,9 +44,13 @@ impl DirectTransport {
                 let page = engine.history_page(account, *id, *before, *limit, bytes).await?;
                 history_json(&page, bytes)
             }
-            Call::Restore { id, version } => {
+            Call::Restore { id, version, .. } => {
                 let version = engine.restore(account, *id, *version).await?;
                 format!(r#"{{"version":{version}}}"#).into_bytes()
+            }
+            Call::Erase { .. } => {
+                engine.erase(account).await?;
+                Vec::new()
             }
             Call::Import { export } => {
                 let Ok(request) = ImportRequest::from_json(export) else { return Ok(None) };

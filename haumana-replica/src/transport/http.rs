@@ -98,7 +98,7 @@ impl HttpTransport {
         url
     }
 
-    /// Sends a request as `account`; a status other than 200 is a failure.
+    /// Sends a request as `account`; a status other than 200 and 204 is a failure.
     async fn send(
         &self,
         op: &'static str,
@@ -113,7 +113,7 @@ impl HttpTransport {
         }
         let sent = request.bearer_auth(token).send().await;
         let response = sent.map_err(|error| offline(op, error))?;
-        if response.status() != StatusCode::OK {
+        if !matches!(response.status(), StatusCode::OK | StatusCode::NO_CONTENT) {
             return Err(refused(op, response).await);
         }
         Ok(response)
@@ -129,14 +129,16 @@ impl HttpTransport {
                 }
                 self.client.get(url)
             }
-            Call::Resolve { id, resolution } => {
-                let body = match resolution {
+            Call::Resolve { id, resolution, base, request_id } => {
+                let mut body = match resolution {
                     Resolution::Keep => serde_json::json!({ "resolution": "keep" }),
                     Resolution::Restore => serde_json::json!({ "resolution": "restore" }),
                     Resolution::Set(value) => {
                         serde_json::json!({ "resolution": "set", "value": value })
                     }
                 };
+                body["base"] = (*base).into();
+                body["requestId"] = request_id.as_str().into();
                 self.post(&["conflicts", &id.to_string()], body.to_string().into_bytes())
             }
             Call::History { id, before, limit } => {
@@ -147,9 +149,16 @@ impl HttpTransport {
                 }
                 self.client.get(url)
             }
-            Call::Restore { id, version } => {
-                let body = format!(r#"{{"version":{version}}}"#).into_bytes();
-                self.post(&["pieces", &id.to_string(), "restore"], body)
+            Call::Restore { id, version, base, request_id } => {
+                let body = serde_json::json!({
+                    "version": version, "base": base, "requestId": request_id,
+                });
+                self.post(&["pieces", &id.to_string(), "restore"], body.to_string().into_bytes())
+            }
+            Call::Erase { request_id } => {
+                let mut url = self.url(&["users", "me"]);
+                url.query_pairs_mut().append_pair("requestId", request_id);
+                self.client.delete(url)
             }
             Call::Import { export } => self.post(&["users", "me", "import"], export.clone()),
         }

@@ -35,6 +35,10 @@ pub enum Call {
         id: RecordId,
         /// How it is closed.
         resolution: Resolution,
+        /// The version of its record that the person saw; `None` if it is not known here.
+        base: Option<Version>,
+        /// A random name of the request; one that comes again changes nothing.
+        request_id: String,
     },
     /// `GET /pieces/{id}/history`: one page of its versions, newest first.
     History {
@@ -51,6 +55,15 @@ pub enum Call {
         id: RecordId,
         /// Which version's content is to be the content again.
         version: Version,
+        /// The version that the person saw; `None` if the piece is not known here.
+        base: Option<Version>,
+        /// A random name of the request; one that comes again changes nothing.
+        request_id: String,
+    },
+    /// `DELETE /users/me`: erases everything of the account.
+    Erase {
+        /// A random name of the request; one that comes again erases nothing that came since.
+        request_id: String,
     },
     /// `POST /users/me/import`.
     Import {
@@ -67,6 +80,7 @@ impl Call {
             Self::Resolve { .. } => "resolve",
             Self::History { .. } => "history",
             Self::Restore { .. } => "restore",
+            Self::Erase { .. } => "erase",
             Self::Import { .. } => "import",
         }
     }

@@ -80,13 +80,15 @@ async fn each_resolution_is_seen_on_both_devices_after_their_next_sync() {
             let (a, b, keys) = clashes(&host, 1).await;
             let open = a.conflicts(transport.as_ref(), None, 1).await.unwrap().conflicts;
 
-            a.resolve(transport.as_ref(), open[0].id, resolution.clone()).await.unwrap();
+            a.resolve(transport.as_ref(), open[0].id, Some(keys[0]), resolution.clone())
+                .await
+                .unwrap();
             host.sync(&a).await;
             host.sync(&b).await;
 
             assert_eq!(expected, get(&a, keys[0], "author"), "{resolution:?}");
             assert_eq!(expected, get(&b, keys[0], "author"), "{resolution:?}");
-            a.resolve(transport.as_ref(), open[0].id, resolution).await.unwrap();
+            a.resolve(transport.as_ref(), open[0].id, Some(keys[0]), resolution).await.unwrap();
             let left = a.conflicts(transport.as_ref(), None, 9).await.unwrap();
             assert!(left.conflicts.is_empty() && left.next.is_none());
         }
@@ -100,14 +102,14 @@ async fn what_cannot_be_done_is_said_with_the_servers_code() {
     let nobody = RecordId::from_bits(5);
     let mut open = a.conflicts(&host.transport(), None, 1).await.unwrap().conflicts;
     let id = open.remove(0).id;
-    a.resolve(&host.transport(), id, Resolution::Keep).await.unwrap();
+    a.resolve(&host.transport(), id, None, Resolution::Keep).await.unwrap();
 
     for transport in both(&host) {
         let transport = transport.as_ref();
         let restore = Resolution::Restore;
         let failures = [
-            a.resolve(transport, nobody, Resolution::Keep).await.unwrap_err(),
-            a.resolve(transport, id, restore).await.unwrap_err(),
+            a.resolve(transport, nobody, None, Resolution::Keep).await.unwrap_err(),
+            a.resolve(transport, id, None, restore).await.unwrap_err(),
             a.conflicts(transport, Some("garbled".to_owned()), 9).await.unwrap_err(),
             a.history(transport, nobody, None, 9).await.unwrap_err(),
             a.restore(transport, keys[0].id, 99).await.unwrap_err(),

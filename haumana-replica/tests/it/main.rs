@@ -4,6 +4,7 @@
 
 mod accounts;
 mod again;
+mod asking;
 mod bases;
 mod copies;
 mod counts;

@@ -20,6 +20,11 @@ pub fn reply() -> Reply {
     }))
 }
 
+/// The answer to another call.
+pub fn answer(body: Value) -> Reply {
+    Reply(body)
+}
+
 impl Reply {
     pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.0[key] = value.into();
@@ -36,6 +41,7 @@ impl Reply {
 pub struct Scripted {
     replies: Mutex<VecDeque<String>>,
     sent: Mutex<Vec<Value>>,
+    called: Mutex<Vec<Call>>,
 }
 
 impl Scripted {
@@ -47,6 +53,11 @@ impl Scripted {
     /// The bodies of all requests so far.
     pub fn sent(&self) -> Vec<Value> {
         self.sent.lock().unwrap().clone()
+    }
+
+    /// All other calls so far.
+    pub fn called(&self) -> Vec<Call> {
+        self.called.lock().unwrap().clone()
     }
 
     fn next(&self, op: &'static str) -> Result<Vec<u8>> {
@@ -62,7 +73,8 @@ impl Transport for Scripted {
         self.next("sync")
     }
 
-    async fn call(&self, _: &UserId, _: &Call) -> Result<Vec<u8>> {
+    async fn call(&self, _: &UserId, call: &Call) -> Result<Vec<u8>> {
+        self.called.lock().unwrap().push(call.clone());
         self.next("call")
     }
 

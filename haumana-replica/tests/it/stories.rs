@@ -85,7 +85,7 @@ async fn of_one_line_written_twice_one_is_shown_and_the_other_comes_back_when_as
     let earlier = history.iter().flat_map(|version| &version.changed);
     let mut earlier = earlier.filter_map(|changed| changed.earlier.as_ref());
     assert!(earlier.any(|value| *value == text("one of a\ntwo\nthree")));
-    b.resolve(&transport, open[0].id, Resolution::Restore).await.unwrap();
+    b.resolve(&transport, open[0].id, Some(key), Resolution::Restore).await.unwrap();
     for device in [&b, &a] {
         host.sync(device).await;
         assert_eq!(text("one of a\ntwo\nthree"), get(device, key, "lyrics"));

@@ -1,0 +1,88 @@
+//! Calls that change something on the server and may be made twice: each is one request, by a name
+//! that is kept until the server has answered.
+
+use crate::error::{ErrorKind, Result};
+use crate::replica::{Inner, Replica, new_device};
+use crate::storage::{Batch, State, Unanswered};
+use crate::transport::{Call, Transport};
+use haumana_sync::id::Key;
+
+impl Replica {
+    /// Makes a call about `key`, if it is about one record. `what` says what is asked for: the same
+    /// again, as long as nobody has answered, is the same request.
+    pub(crate) async fn ask_once(
+        &self,
+        transport: &dyn Transport,
+        what: String,
+        key: Option<Key>,
+        call: impl FnOnce(Unanswered) -> Call,
+    ) -> Result<Vec<u8>> {
+        let account = self.account("ask")?;
+        let asked = self.lock().begin_asking(account.as_str(), what, key, || {
+            // As unlikely to meet another as the id of a device.
+            new_device(self.random.as_ref())
+        })?;
+        let answer = transport.call(&account, &call(asked.clone())).await;
+        let is_answered = match &answer {
+            Ok(_) => true,
+            Err(error) => is_refusal(error.kind()),
+        };
+        if is_answered {
+            self.lock().end_asking(account.as_str(), &asked)?;
+        }
+        answer
+    }
+
+    /// Erases everything of the account on the server. What is on this device stays until
+    /// [`Replica::settle_erasure`] says what becomes of it, after the next sync. The same again
+    /// before the server has answered erases nothing that was uploaded since.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoAccount`], or what the transport fails with.
+    pub async fn erase(&self, transport: &dyn Transport) -> Result<()> {
+        let call = |asked: Unanswered| Call::Erase { request_id: asked.request_id };
+        self.ask_once(transport, "erase".to_owned(), None, call).await.map(drop)
+    }
+}
+
+/// Whether the server has answered, so that nothing was done.
+fn is_refusal(kind: ErrorKind) -> bool {
+    use ErrorKind::{ConflictClosed, Invalid, NotFound, PastRetention};
+    matches!(kind, ConflictClosed | Invalid | NotFound | PastRetention)
+}
+
+impl Inner {
+    fn begin_asking(
+        &mut self,
+        account: &str,
+        call: String,
+        key: Option<Key>,
+        fresh: impl FnOnce() -> String,
+    ) -> Result<Unanswered> {
+        let state = self.storage.state(account)?;
+        let found = match key {
+            Some(key) => self.storage.read(account, &[key])?.into_iter().flatten().next(),
+            None => None,
+        };
+        let base = found.and_then(|local| local.version());
+        // Once there is news of the record, its user has seen what became of the first request.
+        let is_again = |asked: &&Unanswered| asked.call == call && asked.base == base;
+        if let Some(asked) = state.unanswered.as_ref().filter(is_again) {
+            return Ok(asked.clone());
+        }
+        let asked = Unanswered { call, base, request_id: fresh() };
+        let state = State { unanswered: Some(asked.clone()), ..state };
+        self.write(account, Batch { state: Some(state), ..Batch::default() })?;
+        Ok(asked)
+    }
+
+    fn end_asking(&mut self, account: &str, asked: &Unanswered) -> Result<()> {
+        let state = self.storage.state(account)?;
+        if state.unanswered.as_ref() != Some(asked) {
+            return Ok(());
+        }
+        let state = State { unanswered: None, ..state };
+        self.write(account, Batch::repeatable(Some(state), Vec::new()))
+    }
+}
