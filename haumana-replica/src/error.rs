@@ -1,5 +1,7 @@
 //! What can go wrong, and what a caller can do about it.
 
+use std::fmt;
+
 /// The result of a call of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -33,7 +35,8 @@ pub enum ErrorKind {
     PastRetention,
     /// The request is too large for the server.
     TooLarge,
-    /// The server refuses or says what this library does not understand. A person must look.
+    /// The server refuses or says what this library does not understand, or something else has
+    /// answered in its place: see [`Error::answered`]. A person must look.
     Protocol,
 }
 
@@ -45,6 +48,8 @@ pub struct Error {
     kind: ErrorKind,
     retry_after_secs: Option<u64>,
     code: Option<String>,
+    explanation: Option<String>,
+    answered: Option<Box<Answered>>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -52,7 +57,15 @@ pub struct Error {
 impl Error {
     /// Makes an error.
     pub fn new(op: &'static str, kind: ErrorKind) -> Self {
-        Self { op, kind, retry_after_secs: None, code: None, source: None }
+        Self {
+            op,
+            kind,
+            retry_after_secs: None,
+            code: None,
+            explanation: None,
+            answered: None,
+            source: None,
+        }
     }
 
     /// Adds the cause.
@@ -73,6 +86,18 @@ impl Error {
         Self { code, ..self }
     }
 
+    /// Adds what the server says to people about it.
+    #[must_use]
+    pub fn explained(self, explanation: Option<String>) -> Self {
+        Self { explanation, ..self }
+    }
+
+    /// Adds what has answered in the server's place.
+    #[must_use]
+    pub fn answered_by(self, answered: Answered) -> Self {
+        Self { answered: Some(Box::new(answered)), ..self }
+    }
+
     /// Returns what the caller can do.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -88,8 +113,62 @@ impl Error {
         self.code.as_deref()
     }
 
+    /// Returns what the server says to people about it, if it says anything. It names no value.
+    pub fn explanation(&self) -> Option<&str> {
+        self.explanation.as_deref()
+    }
+
+    /// Returns what has answered, if it was not a server of this project: a proxy, a firewall, the
+    /// sign-in page of a network, or another server. Nothing was changed by such an answer, and
+    /// edits are kept.
+    pub fn answered(&self) -> Option<&Answered> {
+        self.answered.as_deref()
+    }
+
     /// Whether the same call may succeed later by itself.
     pub fn is_passing(&self) -> bool {
         matches!(self.kind, ErrorKind::Offline | ErrorKind::Unavailable)
+    }
+}
+
+/// What has answered in the place of a server of this project.
+///
+/// `Display` says it to people, as the object of a sentence: "a web page (200 OK)". It holds nothing
+/// of what was sent, and of a redirect only to which server it leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The HTTP status.
+    pub status: u16,
+    /// The status in words; empty if nobody has named it.
+    pub reason: String,
+    /// What the answer is.
+    pub form: AnswerForm,
+}
+
+/// What an answer is that is not this project's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnswerForm {
+    /// A web page, such as the sign-in page of a network.
+    Page,
+    /// A redirect; to which server, if it says so.
+    Redirect(Option<String>),
+    /// JSON, but not in this project's form.
+    Json,
+    /// Anything else, also nothing at all.
+    Other,
+}
+
+impl fmt::Display for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.form {
+            AnswerForm::Page => f.write_str("a web page")?,
+            AnswerForm::Redirect(Some(to)) => write!(f, "a redirect to {to}")?,
+            AnswerForm::Redirect(None) => f.write_str("a redirect")?,
+            AnswerForm::Json => f.write_str("JSON of another kind")?,
+            AnswerForm::Other => f.write_str("something of another kind")?,
+        }
+        let space = if self.reason.is_empty() { "" } else { " " };
+        write!(f, " ({}{space}{})", self.status, self.reason)
     }
 }

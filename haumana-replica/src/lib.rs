@@ -31,7 +31,7 @@ pub mod transport;
 mod wire;
 
 pub use content::Content;
-pub use error::{Error, ErrorKind, Result};
+pub use error::{AnswerForm, Answered, Error, ErrorKind, Result};
 pub use history::{Changed, HistoryPage, Lost, PieceVersion};
 pub use inbox::{Conflict, ConflictPage};
 pub use moving::Imported;

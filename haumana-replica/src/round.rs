@@ -145,12 +145,13 @@ impl Replica {
     }
 
     /// The server finds the request too large: sends less at once, or gives up on the only push.
-    /// Returns whether trying again may help.
+    /// Returns whether trying again may help. A proxy's word gives up on nothing: another network
+    /// may have no such proxy.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Storage`].
-    pub(crate) fn note_too_large(&self, outgoing: &Outgoing) -> Result<bool> {
+    pub(crate) fn note_too_large(&self, outgoing: &Outgoing, refusal: &Error) -> Result<bool> {
         let mut inner = self.lock();
         let account = outgoing.account.as_str();
         let first = outgoing.sent.first().map(|push| push.key);
@@ -158,6 +159,9 @@ impl Replica {
         if outgoing.sent.iter().any(|push| push.key != first) {
             inner.config.push_bytes = inner.config.push_bytes.min(outgoing.body.len()) / 2;
             return Ok(true);
+        }
+        if refusal.answered().is_some() {
+            return Ok(false);
         }
         for mut local in inner.storage.read(account, &[first])?.into_iter().flatten() {
             // What was edited since may be smaller; it is sent again.

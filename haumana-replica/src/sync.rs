@@ -77,7 +77,7 @@ impl Replica {
 
     fn failed(&self, outgoing: &Outgoing, error: Error) -> Result<Progress> {
         let again = match error.kind() {
-            ErrorKind::TooLarge => self.note_too_large(outgoing)?,
+            ErrorKind::TooLarge => self.note_too_large(outgoing, &error)?,
             ErrorKind::Erased => {
                 self.note_erased(outgoing)?;
                 false

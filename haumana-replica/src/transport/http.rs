@@ -1,19 +1,20 @@
 //! Over HTTP.
 
+use super::answer::{Start, body, offline, refused};
 use super::pages::Joined;
-use super::{Call, Transport, retry_after};
+use super::{Call, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::UserId;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use std::fmt::Debug;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// Has the ID tokens of the accounts that are signed in on this device.
 #[async_trait::async_trait]
@@ -179,8 +180,7 @@ impl HttpTransport {
                 }
                 _ => error,
             })?;
-            let body = response.bytes().await.map_err(|error| offline("export", error))?;
-            match joined.add(&body)? {
+            match joined.add(&body("export", response).await?)? {
                 Some(next) if next != page => page = next,
                 Some(_) => return Err(Error::new("export", ErrorKind::Protocol)),
                 None => return Ok(()),
@@ -196,14 +196,12 @@ impl HttpTransport {
 
 #[async_trait::async_trait]
 impl Transport for HttpTransport {
-    async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>> {
-        let response = self.send("sync", account, self.post(&["sync"], body)).await?;
-        Ok(response.bytes().await.map_err(|error| offline("sync", error))?.into())
+    async fn sync(&self, account: &UserId, request: Vec<u8>) -> Result<Vec<u8>> {
+        body("sync", self.send("sync", account, self.post(&["sync"], request)).await?).await
     }
 
     async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
-        let response = self.send(call.name(), account, self.request(call)).await?;
-        Ok(response.bytes().await.map_err(|error| offline(call.name(), error))?.into())
+        body(call.name(), self.send(call.name(), account, self.request(call)).await?).await
     }
 
     async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
@@ -214,8 +212,9 @@ impl Transport for HttpTransport {
             }
             sent => sent?,
         };
-        let mut last = None;
+        let (mut start, mut last) = (Start::of("export", &response), None);
         while let Some(part) = response.chunk().await.map_err(|error| offline("export", error))? {
+            start.check(&part)?;
             last = part.last().copied().or(last);
             file.write_all(&part)
                 .map_err(|error| Error::new("export", ErrorKind::Storage).caused_by(error))?;
@@ -224,56 +223,6 @@ impl Transport for HttpTransport {
         let is_whole = last == Some(b'}');
         is_whole.then_some(()).ok_or_else(|| Error::new("export", ErrorKind::Offline))
     }
-}
-
-fn offline(op: &'static str, error: reqwest::Error) -> Error {
-    // The address is the server's and holds nothing of the user, but nobody needs it in a log.
-    Error::new(op, ErrorKind::Offline).caused_by(error.without_url())
-}
-
-/// What a status other than 200 means for the replica.
-async fn refused(op: &'static str, response: Response) -> Error {
-    let is_sync = op == "sync";
-    let kind = match response.status() {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::NeedsSignIn,
-        StatusCode::GONE if is_sync => ErrorKind::Erased,
-        StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::TooLarge,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => ErrorKind::Unavailable,
-        status if status.is_server_error() => ErrorKind::Unavailable,
-        _ if is_sync => ErrorKind::Protocol,
-        StatusCode::BAD_REQUEST => ErrorKind::Invalid,
-        StatusCode::NOT_FOUND => ErrorKind::NotFound,
-        StatusCode::CONFLICT => ErrorKind::ConflictClosed,
-        StatusCode::GONE => ErrorKind::PastRetention,
-        _ => ErrorKind::Protocol,
-    };
-    let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
-    let secs = header(RETRY_AFTER)
-        .and_then(|asked| retry_after::secs(asked, header(DATE), SystemTime::now()));
-    let code = code(response).await;
-    // Two calls answer 409, each for a reason of its own.
-    let kind = if code.as_deref() == Some("not_empty") { ErrorKind::NotEmpty } else { kind };
-    Error::new(op, kind).retry_after(secs).coded(code)
-}
-
-/// LIMIT: the body of a failure, in bytes; what is longer is no answer of this API.
-const FAILURE_BYTES: usize = 64 * 1024;
-
-#[derive(Deserialize)]
-struct Failure {
-    code: String,
-}
-
-/// The stable code of a failure; `None` if something else than the API has answered.
-async fn code(mut response: Response) -> Option<String> {
-    let mut body = Vec::new();
-    while let Some(part) = response.chunk().await.ok()? {
-        body.extend_from_slice(&part);
-        if FAILURE_BYTES < body.len() {
-            return None;
-        }
-    }
-    serde_json::from_slice::<Failure>(&body).ok().map(|failure| failure.code)
 }
 
 #[derive(Deserialize)]

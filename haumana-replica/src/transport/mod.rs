@@ -1,5 +1,7 @@
 //! How a replica reaches its server.
 
+#[cfg(feature = "http")]
+mod answer;
 mod direct;
 #[cfg(feature = "http")]
 mod http;
@@ -99,7 +101,8 @@ pub trait Transport: Debug + Send + Sync {
     ///
     /// `Offline` and `Unavailable` if it may work later; it is unknown whether the server has
     /// taken the request in. `NeedsSignIn` if there is no valid token of `account`, `Erased` if
-    /// the server answers 410, `TooLarge` if it answers 413, `Protocol` for anything else.
+    /// the server answers 410, `TooLarge` if it answers 413, `Protocol` for anything else, also if
+    /// something else has answered in the server's place.
     async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>>;
 
     /// Makes another call of `account` and returns the body of the reply.

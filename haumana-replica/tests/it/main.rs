@@ -9,6 +9,7 @@ mod bases;
 mod copies;
 mod counts;
 mod edits;
+mod elsewhere;
 mod host;
 mod http;
 mod inbox;

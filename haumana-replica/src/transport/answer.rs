@@ -1,0 +1,176 @@
+//! What an HTTP answer means, and whether a server of this project has given it.
+//!
+//! Between a device and its server stand networks that want a sign-in first, proxies and firewalls.
+//! They answer in the server's place, with any status. The server says each failure as JSON with a
+//! stable code; what comes without one is somebody else's.
+
+use super::retry_after;
+use crate::error::{AnswerForm, Answered, Error, ErrorKind, Result};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+use reqwest::{Response, StatusCode, Url};
+use serde::Deserialize;
+use std::time::SystemTime;
+
+/// LIMIT: the body of a failure, in bytes; what is longer is no answer of this API.
+const FAILURE_BYTES: usize = 64 * 1024;
+/// LIMIT: what the server says to people, in characters.
+const EXPLANATION_CHARS: usize = 300;
+
+/// Returns the body of an answer of status 200.
+pub(super) async fn body(op: &'static str, response: Response) -> Result<Vec<u8>> {
+    let mut start = Start::of(op, &response);
+    let body = response.bytes().await.map_err(|error| offline(op, error))?;
+    start.check(&body)?;
+    start.end()?;
+    Ok(body.into())
+}
+
+/// The start of an answer of status 200, part by part: each answer of the API is a JSON object.
+pub(super) struct Start {
+    op: &'static str,
+    /// What stands before the body, as long as only blanks have come.
+    head: Option<Head>,
+}
+
+impl Start {
+    pub(super) fn of(op: &'static str, response: &Response) -> Self {
+        Self { op, head: Some(Head::of(response)) }
+    }
+
+    /// Fails if `part` shows that something else than the API has answered.
+    pub(super) fn check(&mut self, part: &[u8]) -> Result<()> {
+        match part.trim_ascii_start().first() {
+            Some(b'{') => self.head = None,
+            Some(_) => return self.refuse(part),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Fails if nothing but blanks has come.
+    pub(super) fn end(mut self) -> Result<()> {
+        self.refuse(b"")
+    }
+
+    fn refuse(&mut self, part: &[u8]) -> Result<()> {
+        let Some(head) = self.head.take() else { return Ok(()) };
+        Err(Error::new(self.op, ErrorKind::Protocol).answered_by(head.answered(part)))
+    }
+}
+
+/// What a status other than 200 means for the replica.
+pub(super) async fn refused(op: &'static str, response: Response) -> Error {
+    let (head, secs) = (Head::of(&response), wait_secs(response.headers()));
+    let body = failure_body(response).await;
+    let failure = serde_json::from_slice::<Failure>(&body);
+    let Ok(Failure { code, error }) = failure else {
+        let kind = kind_of_another(op, head.status, &body);
+        return Error::new(op, kind).retry_after(secs).answered_by(head.answered(&body));
+    };
+    // Two calls answer 409, each for a reason of its own.
+    let kind = if code == "not_empty" { ErrorKind::NotEmpty } else { kind_of(op, head.status) };
+    let said = error.map(|error| error.chars().take(EXPLANATION_CHARS).collect());
+    Error::new(op, kind).retry_after(secs).coded(Some(code)).explained(said)
+}
+
+/// The request has not come to an end.
+pub(super) fn offline(op: &'static str, error: reqwest::Error) -> Error {
+    // The address is the server's and holds nothing of the user, but nobody needs it in a log.
+    Error::new(op, ErrorKind::Offline).caused_by(error.without_url())
+}
+
+/// What the API means by a status.
+fn kind_of(op: &str, status: StatusCode) -> ErrorKind {
+    let is_sync = op == "sync";
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::NeedsSignIn,
+        StatusCode::GONE if is_sync => ErrorKind::Erased,
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::TooLarge,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => ErrorKind::Unavailable,
+        status if status.is_server_error() => ErrorKind::Unavailable,
+        _ if is_sync => ErrorKind::Protocol,
+        StatusCode::BAD_REQUEST => ErrorKind::Invalid,
+        StatusCode::NOT_FOUND => ErrorKind::NotFound,
+        StatusCode::CONFLICT => ErrorKind::ConflictClosed,
+        StatusCode::GONE => ErrorKind::PastRetention,
+        _ => ErrorKind::Protocol,
+    }
+}
+
+/// What a status means that came without the API's code.
+///
+/// A smaller request may pass a proxy, and what is overloaded may recover. A gateway in front of the
+/// server may speak for it, in JSON. Otherwise nothing follows for the account or its records: a
+/// firewall's 403 is no sign-in that has run out, and a web page's 404 is no piece that is missing.
+fn kind_of_another(op: &str, status: StatusCode, body: &[u8]) -> ErrorKind {
+    let is_gateway = serde_json::from_slice::<serde_json::Map<_, _>>(body).is_ok();
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::GONE if is_gateway => kind_of(op, status),
+        StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::TooLarge,
+        StatusCode::NETWORK_AUTHENTICATION_REQUIRED => ErrorKind::Protocol,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => ErrorKind::Unavailable,
+        status if status.is_server_error() => ErrorKind::Unavailable,
+        _ => ErrorKind::Protocol,
+    }
+}
+
+/// What of an answer stands before its body.
+struct Head {
+    status: StatusCode,
+    is_html: bool,
+    redirect: Option<Option<String>>,
+}
+
+impl Head {
+    fn of(response: &Response) -> Self {
+        let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
+        let status = response.status();
+        let is_html = header(CONTENT_TYPE).is_some_and(|kind| kind.contains("html"));
+        // Only whose server it is: what stands behind that may be meant for one person.
+        let server = |to: &str| {
+            let to = Url::parse(to).or_else(|_| response.url().join(to)).ok()?;
+            Some(to.origin().ascii_serialization())
+        };
+        let redirect = status.is_redirection().then(|| header(LOCATION).and_then(server));
+        Self { status, is_html, redirect }
+    }
+
+    fn answered(self, body: &[u8]) -> Answered {
+        let form = match self.redirect {
+            Some(to) => AnswerForm::Redirect(to),
+            None if self.is_html || body.trim_ascii_start().starts_with(b"<") => AnswerForm::Page,
+            None if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => {
+                AnswerForm::Json
+            }
+            None => AnswerForm::Other,
+        };
+        let reason = self.status.canonical_reason().unwrap_or_default().to_owned();
+        Answered { status: self.status.as_u16(), reason, form }
+    }
+}
+
+/// A failure as the API says it.
+#[derive(Deserialize)]
+struct Failure {
+    code: String,
+    #[serde(default)]
+    error: Option<String>,
+}
+
+/// The body of a failure; nothing if it is longer than any of this API, or breaks off.
+async fn failure_body(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(part)) = response.chunk().await {
+        body.extend_from_slice(&part);
+        if FAILURE_BYTES < body.len() {
+            return Vec::new();
+        }
+    }
+    body
+}
+
+fn wait_secs(headers: &HeaderMap) -> Option<u64> {
+    let header = |name: HeaderName| headers.get(name)?.to_str().ok();
+    let asked = header(RETRY_AFTER)?;
+    retry_after::secs(asked, header(DATE), SystemTime::now())
+}
