@@ -47,8 +47,10 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NotEmpty`]; [`ErrorKind::Invalid`] if it is no export or an entry cannot be
-    /// taken; [`ErrorKind::TooLarge`], then import it in pages; [`ErrorKind::NoAccount`], or what
-    /// the transport fails with. If it broke off, the same again finishes it.
+    /// taken; [`ErrorKind::TooLarge`], then import it in pages, which
+    /// [`ExportOutline::pages`](crate::transport::ExportOutline::pages) makes;
+    /// [`ErrorKind::NoAccount`], or what the transport fails with. If it broke off, the same again
+    /// finishes it.
     pub async fn import(&self, transport: &dyn Transport, export: Vec<u8>) -> Result<Imported> {
         let body = self.ask(transport, Call::Import { export }).await?;
         serde_json::from_slice(&body).map_err(|_| Error::new("import", ErrorKind::Protocol))

@@ -90,6 +90,22 @@ impl HttpTransport {
         Ok(Self { client, base_url, tokens })
     }
 
+    /// Asks how large a request may be: `requestBytes` of `GET /limits`, which needs no token.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::call`].
+    pub async fn request_limit_bytes(&self) -> Result<usize> {
+        let sent = self.client.get(self.url(&["limits"])).send().await;
+        let response = sent.map_err(|error| offline("limits", error))?;
+        if response.status() != StatusCode::OK {
+            return Err(refused("limits", response).await);
+        }
+        let limits: Limits = serde_json::from_slice(&body("limits", response).await?)
+            .map_err(|error| Error::new("limits", ErrorKind::Protocol).caused_by(error))?;
+        Ok(limits.request_bytes)
+    }
+
     fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base_url.clone();
         // An address that can be a base has a path.
@@ -223,6 +239,12 @@ impl Transport for HttpTransport {
         let is_whole = last == Some(b'}');
         is_whole.then_some(()).ok_or_else(|| Error::new("export", ErrorKind::Offline))
     }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Limits {
+    request_bytes: usize,
 }
 
 #[derive(Deserialize)]

@@ -9,10 +9,12 @@ mod http;
 mod pages;
 #[cfg(feature = "http")]
 mod retry_after;
+mod split;
 
 pub use direct::DirectTransport;
 #[cfg(feature = "http")]
 pub use http::{Encoding, HttpConfig, HttpTransport, TokenSource, subject};
+pub use split::{ExportOutline, ExportPage};
 
 use crate::error::Result;
 use haumana_sync::engine::Resolution;

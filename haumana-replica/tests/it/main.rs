@@ -18,6 +18,7 @@ mod large;
 mod model;
 mod moving;
 mod offers;
+mod paging;
 mod retry;
 mod scripted;
 mod speed;
