@@ -13,6 +13,7 @@
 
 mod asking;
 mod content;
+mod discard;
 mod error;
 mod history;
 mod inbox;

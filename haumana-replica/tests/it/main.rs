@@ -8,6 +8,7 @@ mod asking;
 mod bases;
 mod copies;
 mod counts;
+mod discard;
 mod edits;
 mod elsewhere;
 mod host;

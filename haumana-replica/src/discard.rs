@@ -1,0 +1,35 @@
+//! What a delete would lose.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Local;
+use crate::replica::Replica;
+use haumana_sync::id::Key;
+use haumana_sync::time::UnixMillis;
+
+impl Replica {
+    /// Returns the fields of a record whose edits a delete would drop: they have never been on their
+    /// way to the server, or the server refused them, so no server can give them back. An app asks
+    /// its user, or syncs first. Empty if the server's history has, or will have, all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`], [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
+    pub fn lost_by_delete(&self, key: Key) -> Result<Vec<String>> {
+        let mut inner = self.lock();
+        let account = inner.account("delete")?;
+        let found = inner.storage.read(&account, &[key])?.into_iter().flatten().next();
+        found.and_then(|local| lost_by_delete(&local)).ok_or_else(not_found)
+    }
+}
+
+fn lost_by_delete(local: &Local) -> Option<Vec<String>> {
+    let mut after = local.clone();
+    after.delete(UnixMillis(0)).ok()?;
+    let waiting = local.pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
+    let lost = waiting.filter(|(name, _)| !after.pending.touches.contains_key(*name));
+    Some(lost.map(|(name, _)| name.clone()).collect())
+}
+
+fn not_found() -> Error {
+    Error::new("delete", ErrorKind::NotFound)
+}
