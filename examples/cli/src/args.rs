@@ -5,7 +5,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
-PIECE is a title, the beginning of a title (whatever its case), an id, or the beginning of an id.
+PIECE is a title, a part of a title (whatever its case, with or without ʻokina and kahakō), an id,
+or the beginning of an id. The closest match counts: of \"Kāwika\" and \"Kawika\" each is found by its
+own title.
 
 Exit codes:
   0  done

@@ -8,45 +8,81 @@ use unicode_normalization::UnicodeNormalization;
 
 /// How many candidates are listed.
 const LISTED: usize = 10;
+/// The fewest digits that are taken for the beginning of an id.
+const ID_DIGITS: usize = 4;
 
-/// A text as titles are compared: composed, without case, and with a real ʻokina for whatever mark
-/// the keyboard had.
+/// A text as titles are compared at last: composed, without case, kahakō and ʻokina.
 pub(crate) fn folded(text: &str) -> String {
+    let is_mark = |letter: &char| matches!(*letter, '\u{2BB}' | '\u{304}');
+    with_okina(text).nfd().filter(|letter| !is_mark(letter)).nfc().collect()
+}
+
+/// … composed, without case, and with a real ʻokina for whatever mark the keyboard had.
+fn with_okina(text: &str) -> String {
     let okina = |character| match character {
         '\'' | '`' | '\u{2018}' | '\u{2019}' => '\u{2BB}',
         other => other,
     };
-    text.trim().nfc().map(okina).collect::<String>().to_lowercase().nfc().collect()
+    without_case(text).chars().map(okina).collect()
 }
+
+fn without_case(text: &str) -> String {
+    composed(text).to_lowercase().nfc().collect()
+}
+
+fn composed(text: &str) -> String {
+    text.trim().nfc().collect()
+}
+
+fn as_it_is(text: &str) -> String {
+    text.to_owned()
+}
+
+type Fold = fn(&str) -> String;
+/// Whether a record with this title is meant by what was typed.
+type Match<'m> = &'m dyn Fn(&View, &str, &str) -> bool;
+
+/// The ways in which a title is compared with what somebody typed, the closest first.
+const WHOLE: [Fold; 5] = [as_it_is, composed, without_case, with_okina, folded];
+/// Of a part of a title the case says nothing.
+const PART: [Fold; 2] = [with_okina, folded];
 
 pub(crate) fn title(view: &View) -> String {
     view.content.get("title").as_text().unwrap_or_default().to_owned()
 }
 
-/// Finds the piece that `text` names: by its id, its title, or the beginning of one of them.
+/// Finds the piece that `text` names: by its id, its title, or a part of one of them.
 pub(crate) fn piece(replica: &Replica, text: &str) -> Result<View, Problem> {
     let views = replica.list(Kind::Piece).map_err(Problem::local)?;
     choose(views, text)
 }
 
+/// The closest match counts; where several are equally close, nobody is chosen.
 fn choose(views: Vec<View>, text: &str) -> Result<View, Problem> {
-    let (wanted, digits) = (folded(text), text.trim().to_uppercase());
+    let digits = text.trim().to_uppercase();
     let is_id = |view: &View| view.key.id.to_string() == digits;
-    let is_title = |view: &View| folded(&title(view)) == wanted;
-    let begins = |view: &View| {
-        let by_id = 4 <= digits.len() && view.key.id.to_string().starts_with(&digits);
-        by_id || folded(&title(view)).starts_with(&wanted)
-    };
-    let ways: [&dyn Fn(&View) -> bool; 3] = [&is_id, &is_title, &begins];
-    for is_meant in ways {
-        let mut meant = views.iter().filter(|view| is_meant(view));
-        match (meant.next(), meant.next()) {
-            (Some(one), None) => return Ok(one.clone()),
-            (Some(_), Some(_)) => {
-                let meant: Vec<&View> = views.iter().filter(|view| is_meant(view)).collect();
-                return Err(ambiguous(&meant, text));
+    let begins_id =
+        |view: &View| ID_DIGITS <= digits.len() && view.key.id.to_string().starts_with(&digits);
+    let ways: [(Match<'_>, &[Fold]); 4] = [
+        (&|view, _, _| is_id(view), &[as_it_is]),
+        (&|_, title, typed| title == typed, &WHOLE),
+        (&|view, title, typed| title.starts_with(typed) || begins_id(view), &PART),
+        (&|_, title, typed| title.contains(typed), &PART),
+    ];
+    for (is_meant, folds) in ways {
+        for fold in folds {
+            let typed = fold(text);
+            // Every title begins with nothing.
+            if typed.trim().is_empty() {
+                continue;
             }
-            _ => {}
+            let is_meant = |view: &&View| is_meant(view, &fold(&title(view)), &typed);
+            let meant: Vec<&View> = views.iter().filter(is_meant).collect();
+            match meant[..] {
+                [] => {}
+                [one] => return Ok(one.clone()),
+                _ => return Err(ambiguous(&meant, text)),
+            }
         }
     }
     Err(Problem::NotFound { what: "piece", text: text.to_owned() })
@@ -136,5 +172,35 @@ mod tests {
             panic!("two match")
         };
         assert_eq!(2, list.lines().count());
+    }
+
+    #[test]
+    fn the_closest_title_wins() {
+        let titles =
+            ["kawika", "Kāwika", "Ka\u{304}wika", "KĀWIKA", "Kawika ʻEhu", "He Inoa No Kalani"];
+        for (typed, expected) in [
+            ("Kāwika", "Kāwika"),
+            ("Ka\u{304}wika", "Ka\u{304}wika"),
+            ("KĀWIKA", "KĀWIKA"),
+            ("kawika", "kawika"),
+            ("Kawika", "kawika"),
+            ("KAWIKA 'EHU", "Kawika ʻEhu"),
+            ("kawika ehu", "Kawika ʻEhu"),
+            ("kāwika e", "Kawika ʻEhu"),
+            ("no kalani", "He Inoa No Kalani"),
+            ("Kālani", "He Inoa No Kalani"),
+        ] {
+            let views = titles.iter().zip(1..).map(|(title, id)| view(id, title)).collect();
+            let found = choose(views, typed).map(|view| title(&view));
+            assert_eq!(Some(expected), found.as_deref().ok(), "{typed}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_typed_names_nothing() {
+        for typed in ["", " ", "\u{304}"] {
+            let found = choose(vec![view(1, "Aloha ʻOe")], typed);
+            assert!(matches!(found, Err(Problem::NotFound { .. })), "{typed:?} {found:?}");
+        }
     }
 }

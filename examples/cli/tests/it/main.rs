@@ -7,4 +7,5 @@ mod conflicts;
 mod editing;
 mod failing;
 mod readme;
+mod shown;
 mod world;
