@@ -1,38 +1,42 @@
 //! What a command answers, and how text is laid out for people.
 
+use crate::json::{Json, value_json};
 use haumana_replica::Content;
 use haumana_sync::record::Value;
-use haumana_sync::time::UnixMillis;
-use serde_json::Map;
+use std::collections::BTreeMap;
+use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
 /// What a command answers: the same for people and for scripts.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) text: String,
-    pub(crate) json: serde_json::Value,
+    pub(crate) json: Json,
+}
+
+impl Answer {
+    pub(crate) fn new(text: String, json: impl Into<Json>) -> Self {
+        Self { text, json: json.into() }
+    }
 }
 
 /// The fields of a record, as they are spelt on the wire.
-pub(crate) fn content_json(content: &Content) -> Map<String, serde_json::Value> {
+pub(crate) fn content_json(content: &Content) -> BTreeMap<String, Json> {
     let names = content.names().into_iter();
     names.map(|name| (name.to_owned(), value_json(&content.get(name)))).collect()
 }
 
-pub(crate) fn value_json(value: &Value) -> serde_json::Value {
-    // What came as JSON goes as JSON.
-    serde_json::to_value(value).unwrap_or_default()
-}
-
-/// A time for people: to the minute, in UTC.
-pub(crate) fn minute(at: UnixMillis) -> String {
-    let text = at.to_string();
-    format!("{} {} UTC", text.get(..10).unwrap_or_default(), text.get(11..16).unwrap_or_default())
-}
-
-/// As [`minute`], of a time in a field.
-pub(crate) fn minute_of(value: &Value) -> Option<String> {
-    value.as_text().and_then(UnixMillis::parse).map(minute)
+/// A text that cannot drive a terminal: what is no character to look at is written as an escape.
+pub(crate) fn visible(text: &str) -> String {
+    let is_harmless = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_harmless(character) {
+            true => out.push(character),
+            false => out.extend(character.escape_default()),
+        }
+    }
+    out
 }
 
 /// The first eight digits of an id: enough to name it.
@@ -60,20 +64,16 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     out
 }
 
-/// A text of at most so many columns.
+/// A text of at most so many columns, and an ellipsis where it goes on.
 pub(crate) fn cut(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    for character in text.chars() {
-        if columns <= out.width() {
-            break;
+    let mut width = 0;
+    for (at, grapheme) in text.grapheme_indices(true) {
+        width += grapheme.width();
+        if columns < width {
+            return format!("{}…", text.get(..at).unwrap_or_default());
         }
-        out.push(character);
     }
-    out.push('…');
-    out
+    text.to_owned()
 }
 
 /// Every line behind `margin`.
@@ -121,5 +121,14 @@ mod tests {
     fn a_long_text_is_cut_between_characters() {
         assert_eq!("Haʻa…", cut("Haʻaheo ka ua", 4));
         assert_eq!("Haʻa", cut("Haʻa", 4));
+        assert_eq!("La\u{304}…", cut("La\u{304}ʻau", 2));
+        assert_eq!("🇺🇳…", cut("🇺🇳🇬🇸", 3));
+        assert_eq!("…", cut("🇺🇳", 1));
+    }
+
+    #[test]
+    fn no_text_drives_a_terminal() {
+        assert_eq!("Haʻaheo\n\tka ua", visible("Haʻaheo\n\tka ua"));
+        assert_eq!("\\u{1b}[2J\\r\\u{7f}\\u{9b}", visible("\u{1b}[2J\r\u{7f}\u{9b}"));
     }
 }

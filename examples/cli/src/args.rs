@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::device::USUAL_FOLDER;
 use crate::fields::FieldFlags;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -9,13 +10,20 @@ PIECE is a title, a part of a title (whatever its case, with or without ʻokina 
 or the beginning of an id. The closest match counts: of \"Kāwika\" and \"Kawika\" each is found by its
 own title.
 
+TIME is a time of this machine's zone, such as \"2026-11-23 18:00\", or one with its offset, such as
+2026-11-23T18:00:00-10:00. People are shown times of this machine's zone (TZ); scripts get UTC.
+
+If what you write in an editor or on the standard input cannot be saved, it is kept in a file of the
+device's folder; `haumana status` lists such files.
+
 Exit codes:
   0  done
-  1  this machine: a file, the editor, the device's database
+  1  this machine: a file, the editor, an encoding, the device's database
   2  the command line cannot be understood
   3  there is no such piece, version or conflict, or more than one
   4  nobody is signed in, or the sign-in has run out
-  5  the server cannot be reached or asks to come again later; edits are kept
+  5  the server cannot be reached, something else answers in its place, or it asks to come again
+     later; edits are kept
   6  the server or this program refuses what was asked for
   7  the account was erased on the server, and somebody has to decide";
 
@@ -29,7 +37,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 
     /// The folder of this device.
-    #[arg(long, env = "HAUMANA_DEVICE", default_value = ".haumana", value_name = "FOLDER")]
+    #[arg(long, env = "HAUMANA_DEVICE", default_value = USUAL_FOLDER, value_name = "FOLDER")]
     #[arg(global = true)]
     pub(crate) device: PathBuf,
 
@@ -153,7 +161,7 @@ pub(crate) struct Practise {
     #[arg(long, value_name = "N", conflicts_with = "from")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1440))]
     pub(crate) minutes: Option<u32>,
-    /// Log a session from this time, such as 2026-11-23T18:00:00-10:00.
+    /// Log a session from this time.
     #[arg(long, value_name = "TIME", requires = "to")]
     pub(crate) from: Option<String>,
     /// … to this time.
@@ -222,6 +230,17 @@ pub(crate) struct ValueFrom {
     /// Write it in your editor, beginning with what was kept and what was lost.
     #[arg(long)]
     pub(crate) editor: bool,
+}
+
+impl Command {
+    /// Says which options exclude each other, before anything is done.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Add(args) => args.fields.check(),
+            Self::Edit(args) => args.fields.check(),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

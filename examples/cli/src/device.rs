@@ -1,6 +1,7 @@
 //! The folder of one device: who is signed in, with which token, and the replica.
 
-use crate::problem::Problem;
+use crate::kept::quoted;
+use crate::problem::{Problem, is_near};
 use crate::system::Machine;
 use haumana_replica::storage::SqliteStorage;
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource};
@@ -11,9 +12,14 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Where the local server listens unless told otherwise.
 const LOCAL_SERVER: &str = "http://127.0.0.1:8787";
+/// Where the folder is unless told otherwise.
+pub(crate) const USUAL_FOLDER: &str = ".haumana";
+/// How long what a person has written waits for other programs that hold the device.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the folder remembers beside the replica.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -104,7 +110,36 @@ impl Device {
         write().map_err(|error| Problem::File(path.clone(), error))
     }
 
-    /// Opens the replica, as whoever is signed in.
+    /// Returns the command line of a command on this device, as a shell reads it.
+    pub(crate) fn command_line<'w>(&self, words: impl Iterator<Item = &'w str>) -> String {
+        let folder = self.folder.as_os_str();
+        let is_named =
+            folder == USUAL_FOLDER || std::env::var_os("HAUMANA_DEVICE").as_deref() == Some(folder);
+        let mut line = "haumana".to_owned();
+        if !is_named {
+            line.push_str(&format!(" --device {}", quoted(&folder.to_string_lossy())));
+        }
+        for word in words {
+            line.push(' ');
+            line.push_str(&quoted(word));
+        }
+        line
+    }
+
+    /// Opens the replica again after a person has been waited for, as the account of before. Another
+    /// program may be using it: what the person did is worth more patience than a command.
+    pub(crate) fn replica_again(&self) -> Result<Replica, Problem> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.replica() {
+                Err(problem) if problem.is_held() && Instant::now() < until => {}
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Opens the replica, as whoever is signed in. Nobody else can use the device until it is
+    /// dropped, so no person is waited for meanwhile.
     pub(crate) fn replica(&self) -> Result<Replica, Problem> {
         let account = self.account()?;
         let replica = self.replica_of_nobody()?;
@@ -126,9 +161,7 @@ impl Device {
     /// Makes what carries calls to the server.
     pub(crate) fn transport(&self) -> Result<HttpTransport, Problem> {
         let url = self.server();
-        let is_near = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-        let is_near = is_near.iter().any(|near| url.starts_with(near));
-        let encoding = if is_near { Encoding::Identity } else { Encoding::Gzip };
+        let encoding = if is_near(&url) { Encoding::Identity } else { Encoding::Gzip };
         let tokens = TokenFile(Self::read_token(&self.folder.join("token"))?);
         let config = HttpConfig { encoding, ..HttpConfig::usual(url.clone()) };
         HttpTransport::new(config, Arc::new(tokens))

@@ -1,72 +1,52 @@
 //! A text in the person's own editor.
 
+use crate::kept::{Draft, Purpose, Written};
 use crate::problem::Problem;
-use std::fs;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use crate::text::{as_before, decode};
+use std::io;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
-use tempfile::NamedTempFile;
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A text that was written in the editor. Its file is removed when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Written {
-    file: NamedTempFile,
-    pub(crate) text: String,
-}
-
-/// Opens the editor on `text` and waits for its end.
+/// Opens the editor on `text` and waits for its end. The device is not held meanwhile.
 ///
 /// Ctrl-C while it runs is the editor's, which the terminal sends it to as well: an end of this
 /// program would leave the editor behind, and what is written in it.
 ///
-/// `VISUAL` goes before `EDITOR`, and either may have arguments. Editors end a file with a newline;
-/// if the text had none at its end, that one is taken off again.
-pub(crate) fn write(text: &str) -> Result<Written, Problem> {
+/// `VISUAL` goes before `EDITOR`, and either may have arguments. What was written is kept if it
+/// cannot be taken: if the editor saved and then failed, or saved in an encoding of its own.
+pub(crate) fn write<'d>(purpose: Purpose<'d>, text: &str) -> Result<Written<'d>, Problem> {
     let named = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| std::env::var(name).ok());
     let editor = named.into_iter().find(|editor| !editor.trim().is_empty());
     let editor = editor.ok_or(Problem::NoEditor)?;
-    let io = |error| Problem::File(std::env::temp_dir(), error);
-    let mut file =
-        tempfile::Builder::new().prefix("haumana-").suffix(".txt").tempfile().map_err(io)?;
-    file.write_all(text.as_bytes()).map_err(io)?;
-    let ended = run(&editor, &file).map_err(|_| Problem::Editor(editor.clone()))?;
-    if !ended.success() {
-        return Err(Problem::Editor(editor));
+    let draft = Draft::new(&purpose, text.as_bytes())?;
+    let ended = run(&editor, draft.path()).map_err(|_| Problem::Editor(editor.clone()))?;
+    let Ok(written) = decode(&draft.read()?) else {
+        let problem = Problem::NotText(format!("what {editor} saved"));
+        return Err(draft.unsaved(&purpose, None, problem));
+    };
+    let written = Written::new(purpose, draft, as_before(text, &written));
+    match ended.success() {
+        true => Ok(written),
+        false if written.text == text => Err(Problem::Editor(editor)),
+        false => Err(written.unsaved(Problem::EditorSaved(editor))),
     }
-    // Read by its name: editors write a new file and give it the old one's name.
-    let mut written = fs::read_to_string(file.path()).map_err(io)?;
-    if !text.ends_with('\n') && written.ends_with('\n') {
-        written.pop();
-    }
-    Ok(Written { file, text: written })
 }
 
 #[cfg(unix)]
-fn run(editor: &str, file: &NamedTempFile) -> io::Result<ExitStatus> {
+fn run(editor: &str, file: &Path) -> io::Result<ExitStatus> {
     // Once they are listened for they end nothing any more, until the end of this process; the
     // editor starts with the usual ones.
     let _interrupts = signal(SignalKind::interrupt())?;
     let _quits = signal(SignalKind::quit())?;
     let mut shell = Command::new("sh");
-    shell.arg("-c").arg(format!("{editor} \"$1\"")).arg("sh").arg(file.path()).status()
+    shell.arg("-c").arg(format!("{editor} \"$1\"")).arg("sh").arg(file).status()
 }
 
 #[cfg(not(unix))]
-fn run(editor: &str, file: &NamedTempFile) -> io::Result<ExitStatus> {
+fn run(editor: &str, file: &Path) -> io::Result<ExitStatus> {
     let mut words = editor.split_whitespace();
     let program = words.next().unwrap_or_default();
-    Command::new(program).args(words).arg(file.path()).status()
-}
-
-impl Written {
-    /// Keeps what was written although it could not be saved.
-    pub(crate) fn unsaved(self, problem: Problem) -> Problem {
-        let path: PathBuf = self.file.path().into();
-        match self.file.keep() {
-            Ok(_) => Problem::Unsaved { problem: Box::new(problem), file: path },
-            Err(_) => problem,
-        }
-    }
+    Command::new(program).args(words).arg(file).status()
 }

@@ -1,8 +1,8 @@
 //! The fields of a piece as flags, files, and texts in an editor.
 
 use crate::answer::label;
-use crate::editor::{self, Written};
 use crate::problem::Problem;
+use crate::text::decode;
 use clap::{ArgAction, Args, ValueEnum};
 use haumana_sync::record::{FieldError, Value, field_spec};
 use std::collections::BTreeMap;
@@ -63,6 +63,17 @@ pub(crate) enum LongField {
 }
 
 impl LongField {
+    pub(crate) const ALL: [Self; 3] = [Self::Lyrics, Self::Translation, Self::Notes];
+
+    /// The option that gives it.
+    pub(crate) fn option(self) -> &'static str {
+        match self {
+            Self::Lyrics => "--lyrics",
+            Self::Translation => "--translation",
+            Self::Notes => "--notes",
+        }
+    }
+
     /// Its name on the wire.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -77,7 +88,46 @@ impl LongField {
 pub(crate) type Fields = BTreeMap<String, Value>;
 
 impl FieldFlags {
-    /// Reads what the flags say, files included; not the editor.
+    /// Says which options exclude each other: the standard input can be read once, and a field can
+    /// be given once.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let inputs: Vec<&str> = self.inputs().map(|field| field.option()).collect();
+        if let [first, second, ..] = inputs[..] {
+            return Err(format!("{first}-file and {second}-file both read the standard input"));
+        }
+        let Some(field) = self.editor else { return Ok(()) };
+        match self.given(field) {
+            (None, None) => Ok(()),
+            (Some(_), _) => Err(format!(
+                "{0} and the editor both give the {1}",
+                field.option(),
+                label(field.name())
+            )),
+            (_, Some(_)) => Err(format!(
+                "{0}-file and the editor both give the {1}",
+                field.option(),
+                label(field.name())
+            )),
+        }
+    }
+
+    fn given(&self, field: LongField) -> (Option<&String>, Option<&Path>) {
+        let (text, file) = match field {
+            LongField::Lyrics => (&self.lyrics, &self.lyrics_file),
+            LongField::Translation => (&self.translation, &self.translation_file),
+            LongField::Notes => (&self.notes, &self.notes_file),
+        };
+        (text.as_ref(), file.as_deref())
+    }
+
+    /// The fields that come from the standard input; at most one, once that was checked.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = LongField> {
+        let is_input = |field: &LongField| self.given(*field).1.is_some_and(is_input);
+        LongField::ALL.into_iter().filter(is_input)
+    }
+
+    /// Reads what the flags say, files included; not the standard input and the editor, for which a
+    /// person may be waited for.
     pub(crate) fn read(&self) -> Result<Fields, Problem> {
         let mut fields = Fields::new();
         let texts = [
@@ -94,14 +144,9 @@ impl FieldFlags {
                 fields.insert(name.to_owned(), text_value(name, text.clone()));
             }
         }
-        let files = [
-            ("lyrics", &self.lyrics_file),
-            ("englishTranslation", &self.translation_file),
-            ("notes", &self.notes_file),
-        ];
-        for (name, file) in files {
-            if let Some(file) = file {
-                fields.insert(name.to_owned(), text_value(name, read_text(file)?));
+        for field in LongField::ALL {
+            if let Some(file) = self.given(field).1.filter(|file| !is_input(file)) {
+                fields.insert(field.name().to_owned(), text_value(field.name(), read_text(file)?));
             }
         }
         let flags = [("isFavorite", self.favorite), ("includeInPractice", self.practice)];
@@ -142,28 +187,19 @@ pub(crate) fn text_value(name: &str, text: String) -> Value {
     if text.is_empty() && can_be_clear { Value::Null } else { Value::Text(text) }
 }
 
-/// Reads a text; `-` is the standard input.
-pub(crate) fn read_text(path: &Path) -> Result<String, Problem> {
-    let read = if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().lock().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(path)
-    };
-    read.map_err(|error| Problem::File(path.into(), error))
+/// Whether a file is the standard input, under one of its names.
+pub(crate) fn is_input(path: &Path) -> bool {
+    ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].iter().any(|name| path == Path::new(name))
 }
 
-/// Lets the person write a field; `None` if it is as it was.
-pub(crate) fn write_field(
-    field: LongField,
-    before: &Value,
-    fields: &mut Fields,
-) -> Result<Option<Written>, Problem> {
-    let before = before.as_text().unwrap_or_default();
-    let written = editor::write(before)?;
-    if written.text == before {
-        return Ok(None);
-    }
-    fields.insert(field.name().to_owned(), text_value(field.name(), written.text.clone()));
-    Ok(Some(written))
+/// Reads a text; `-` is the standard input.
+pub(crate) fn read_text(path: &Path) -> Result<String, Problem> {
+    let read = if is_input(path) {
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(path)
+    };
+    let bytes = read.map_err(|error| Problem::File(path.into(), error))?;
+    decode(&bytes).map_err(|_| Problem::NotText(path.display().to_string()))
 }

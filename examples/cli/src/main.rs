@@ -1,16 +1,21 @@
 //! `haumana`: a repertoire on the command line, on the replica that any client can embed.
 //!
-//! Every command is a function from a replica to an [`Answer`], which is printed for people or for
-//! scripts in one place. What is local works without a server.
+//! Every command is a function from a device to an [`Answer`], which is printed for people or for
+//! scripts in one place. What is local works without a server. The device is held while it is read
+//! and written, and never while a person writes or thinks.
 
 mod answer;
 mod args;
 mod conflicts;
 mod device;
+mod differ;
 mod editor;
 mod edits;
 mod fields;
 mod find;
+mod json;
+mod kept;
+mod local_time;
 mod online;
 mod practise;
 mod problem;
@@ -18,10 +23,12 @@ mod progress;
 mod shows;
 mod sign_in;
 mod system;
+mod text;
 
-use answer::Answer;
+use answer::{Answer, visible};
 use args::{Cli, Command};
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use device::Device;
 use online::Online;
 use problem::Problem;
@@ -30,6 +37,9 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(message) = cli.command.check() {
+        Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+    }
     let is_json = cli.json;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
@@ -44,11 +54,9 @@ fn main() -> ExitCode {
         }
         Err(problem) => {
             if is_json {
-                let json =
-                    serde_json::json!({ "error": problem.to_string(), "code": problem.code() });
-                eprintln!("{json}");
+                eprintln!("{}", problem.to_json());
             } else {
-                eprintln!("haumana: {problem}");
+                eprintln!("{}", visible(&format!("haumana: {problem}")));
             }
             ExitCode::from(problem.exit())
         }
@@ -59,7 +67,7 @@ fn print(answer: Option<Answer>, is_json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match answer {
         Some(answer) if is_json => writeln!(out, "{}", answer.json),
-        Some(answer) => writeln!(out, "{}", answer.text),
+        Some(answer) => writeln!(out, "{}", visible(&answer.text)),
         None => Ok(()),
     }?;
     out.flush()
@@ -74,17 +82,16 @@ async fn run(cli: Cli) -> Result<Option<Answer>, Problem> {
     if let Command::SignIn(args) = cli.command {
         return sign_in::sign_in(device, args).await.map(Some);
     }
-    let replica = device.replica()?;
-    let online = || Online::new(&device, &replica);
+    let online = || Online::new(&device);
     let answer = match cli.command {
         Command::Init | Command::SignIn(_) => return Ok(None),
-        Command::Add(args) => edits::add(&replica, args),
-        Command::Edit(args) => edits::edit(&replica, args),
-        Command::Delete { piece } => edits::delete(&replica, &piece),
-        Command::List(args) => shows::list(&replica, &args),
-        Command::Show { piece } => shows::show(&replica, &piece),
-        Command::Status => shows::status(&device, &replica),
-        Command::Practise(args) => practise::practise(&replica, args),
+        Command::Add(args) => edits::add(&device, args),
+        Command::Edit(args) => edits::edit(&device, args),
+        Command::Delete { piece } => edits::delete(&device.replica()?, &piece),
+        Command::List(args) => shows::list(&device.replica()?, &args),
+        Command::Show { piece } => shows::show(&device.replica()?, &piece),
+        Command::Status => shows::status(&device, &device.replica()?),
+        Command::Practise(args) => practise::practise(&device.replica()?, args),
         Command::Sync(args) => online()?.sync(&args).await,
         Command::Conflicts(args) => match args.decision {
             None => online()?.list_conflicts().await,
@@ -105,5 +112,5 @@ fn init(cli: &Cli) -> Result<Answer, Problem> {
         "this device is in {}, its server is {server}\nnext: haumana sign-in NAME",
         folder.display()
     );
-    Ok(Answer { text, json: serde_json::json!({ "device": folder, "server": server }) })
+    Ok(Answer::new(text, serde_json::json!({ "device": folder, "server": server })))
 }

@@ -1,17 +1,22 @@
 //! What needs the server: syncing, history, restoring, exporting, importing.
 
-use crate::answer::{Answer, cut, label, minute, table, value_json, words};
+use crate::answer::{Answer, cut, label, table, words};
 use crate::args::{Erased, Sync};
 use crate::device::Device;
+use crate::differ::first_difference;
 use crate::fields::read_text;
 use crate::find::piece_id;
+use crate::json::{Json, value_json};
+use crate::local_time::minute;
 use crate::problem::Problem;
 use crate::progress::with_progress;
 use crate::system::Machine;
-use haumana_replica::transport::HttpTransport;
+use haumana_replica::transport::{Call, HttpTransport, Transport};
 use haumana_replica::{Backoff, Erasure, Error, ErrorKind, Imported, PieceVersion, Replica};
+use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::record::Value;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -20,22 +25,20 @@ pub(crate) const PAGE: usize = 200;
 /// How much of an earlier value stands in the history, in columns.
 const VALUE_COLUMNS: usize = 60;
 
-/// A replica and its server.
+/// A device and its server.
 pub(crate) struct Online<'a> {
-    pub(crate) replica: &'a Replica,
+    pub(crate) device: &'a Device,
     pub(crate) transport: HttpTransport,
-    url: String,
-    account: String,
+    pub(crate) account: UserId,
 }
 
 impl<'a> Online<'a> {
-    pub(crate) fn new(device: &Device, replica: &'a Replica) -> Result<Self, Problem> {
-        let account = device.account()?.as_str().to_owned();
-        Ok(Self { replica, transport: device.transport()?, url: device.server(), account })
+    pub(crate) fn new(device: &'a Device) -> Result<Self, Problem> {
+        Ok(Self { device, transport: device.transport()?, account: device.account()? })
     }
 
     pub(crate) fn problem(&self, error: Error) -> Problem {
-        Problem::of_call(error, &self.url, &self.account)
+        Problem::of_call(error, &self.device.server(), self.account.as_str())
     }
 
     pub(crate) async fn sync(&self, args: &Sync) -> Result<Answer, Problem> {
@@ -43,16 +46,17 @@ impl<'a> Online<'a> {
             Erased::Forget => Erasure::Forget,
             Erased::Upload => Erasure::UploadAsNew,
         });
+        let replica = self.device.replica()?;
         if let Some(erasure) = erasure {
-            self.replica.settle_erasure(erasure).map_err(Problem::local)?;
+            replica.settle_erasure(erasure).map_err(Problem::local)?;
         }
-        let before = self.replica.status().pending;
+        let before = replica.status().pending;
         let tries = if args.retry { Backoff::usual().tries } else { 1 };
         let backoff = Backoff { tries, ..Backoff::usual() };
-        let syncing = self.replica.sync_with_retry(&self.transport, backoff, &Machine, &Machine);
-        let synced = with_progress(self.replica, syncing).await;
+        let syncing = replica.sync_with_retry(&self.transport, backoff, &Machine, &Machine);
+        let synced = with_progress(&replica, syncing).await;
         let summary = synced.map_err(|error| self.problem(error))?;
-        let status = self.replica.status();
+        let status = replica.status();
         let sent = before.saturating_sub(status.pending);
         let mut text = format!("synced: {sent} sent, {} received", summary.pulled);
         if summary.conflicts != 0 {
@@ -66,15 +70,16 @@ impl<'a> Online<'a> {
             "sent": sent, "received": summary.pulled, "conflicts": summary.conflicts,
             "pending": status.pending, "refused": status.refused,
         });
-        Ok(Answer { text, json })
+        Ok(Answer::new(text, json))
     }
 
     pub(crate) async fn history(&self, text: &str, limit: usize) -> Result<Answer, Problem> {
-        let id = piece_id(self.replica, text)?;
+        let replica = self.device.replica()?;
+        let id = piece_id(&replica, text)?;
         let (mut versions, mut before) = (Vec::new(), None);
         while versions.len() < limit {
             let due = PAGE.min(limit - versions.len());
-            let page = self.replica.history(&self.transport, id, before, due).await;
+            let page = replica.history(&self.transport, id, before, due).await;
             let page = page.map_err(|error| self.problem(error))?;
             versions.extend(page.versions);
             before = page.next;
@@ -82,33 +87,39 @@ impl<'a> Online<'a> {
                 break;
             }
         }
-        let own = self.replica.device();
-        let entries: Vec<String> = versions.iter().map(|version| entry(version, &own)).collect();
+        let own = replica.device();
+        let mut values = newest(&replica, id, &versions);
+        let entry = |version| entry(version, &own, &mut values);
+        let entries: Vec<String> = versions.iter().map(entry).collect();
         let mut text = entries.join("\n");
         if before.is_some() {
             text.push_str("\nolder versions: see --limit");
         }
-        let versions: Vec<_> = versions.iter().map(version_json).collect();
-        Ok(Answer { text, json: json!({ "pieceId": id.to_string(), "versions": versions }) })
+        let versions = Json::list(versions.iter().map(version_json));
+        let json = Json::map([("pieceId", id.to_string().into()), ("versions", versions)]);
+        Ok(Answer::new(text, json))
     }
 
     pub(crate) async fn restore(&self, text: &str, version: u32) -> Result<Answer, Problem> {
-        let id = piece_id(self.replica, text)?;
-        let restored = self.replica.restore(&self.transport, id, version).await;
+        let replica = self.device.replica()?;
+        let id = piece_id(&replica, text)?;
+        let restored = replica.restore(&self.transport, id, version).await;
         let restored = restored.map_err(|error| self.problem(error))?;
         let text =
             format!("version {version} is now version {restored}; haumana sync brings it here");
-        Ok(Answer { text, json: json!({ "id": id.to_string(), "version": restored }) })
+        Ok(Answer::new(text, json!({ "id": id.to_string(), "version": restored })))
     }
 
     pub(crate) async fn import(&self, path: &Path) -> Result<Answer, Problem> {
         let export = read_text(path)?.into_bytes();
-        let imported = self.replica.import(&self.transport, export).await;
+        let imported = self.transport.call(&self.account, &Call::Import { export }).await;
         let imported = imported.map_err(|error| match error.kind() {
             ErrorKind::Invalid => Problem::Refused("this is no export of this project".into()),
             ErrorKind::TooLarge => Problem::Refused("the export exceeds one request".into()),
             _ => self.problem(error),
         })?;
+        let imported = serde_json::from_slice(&imported)
+            .map_err(|_| self.problem(Error::new("import", ErrorKind::Protocol)))?;
         let Imported { pieces, sessions, history, conflicts, tombstones, is_done } = imported;
         let next =
             if is_done { "haumana sync brings it here" } else { "the next page is waited for" };
@@ -117,13 +128,13 @@ impl<'a> Online<'a> {
             "pieces": pieces, "sessions": sessions, "history": history, "conflicts": conflicts,
             "tombstones": tombstones, "done": is_done,
         });
-        Ok(Answer { text, json })
+        Ok(Answer::new(text, json))
     }
 
     /// Writes beside the file and renames, so that half an export never looks like one.
     pub(crate) async fn export(&self, path: &Path, force: bool) -> Result<Option<Answer>, Problem> {
         if path == Path::new("-") {
-            let exported = self.replica.export(&self.transport, &mut io::stdout()).await;
+            let exported = self.transport.export(&self.account, &mut io::stdout()).await;
             return exported.map(|()| None).map_err(|error| self.problem(error));
         }
         if !force && path.exists() {
@@ -133,7 +144,7 @@ impl<'a> Online<'a> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        let exported = self.replica.export(&self.transport, file.as_file_mut()).await;
+        let exported = self.transport.export(&self.account, file.as_file_mut()).await;
         exported.map_err(|error| self.problem(error))?;
         file.as_file().sync_all().map_err(failed)?;
         let bytes = file.as_file().metadata().map_err(failed)?.len();
@@ -143,12 +154,26 @@ impl<'a> Online<'a> {
             file.persist_noclobber(path).map_err(|_| Problem::Exists(path.into()))?;
         }
         let text = format!("wrote {} ({bytes} bytes)", path.display());
-        Ok(Some(Answer { text, json: json!({ "file": path, "bytes": bytes }) }))
+        Ok(Some(Answer::new(text, json!({ "file": path, "bytes": bytes }))))
     }
 }
 
-/// One version, for people.
-fn entry(version: &PieceVersion, own: &str) -> String {
+/// The values of fields in one version, as far as they are known.
+type Values = BTreeMap<String, Value>;
+
+/// The values of the newest version, if this device holds that.
+fn newest(replica: &Replica, id: RecordId, versions: &[PieceVersion]) -> Values {
+    let held = replica.get(Key::piece(id)).ok().flatten();
+    let newest = versions.first().map(|version| version.version);
+    let Some(held) = held.filter(|held| held.version == newest && !held.is_pending) else {
+        return Values::new();
+    };
+    let names = held.content.names().into_iter();
+    names.map(|name| (name.to_owned(), held.content.get(name))).collect()
+}
+
+/// One version, for people. `values` are its own, and become those of the version before.
+fn entry(version: &PieceVersion, own: &str, values: &mut Values) -> String {
     let who = match version.device.as_deref() {
         Some(device) if device == own => "this device",
         Some(_) => "another device",
@@ -158,14 +183,23 @@ fn entry(version: &PieceVersion, own: &str) -> String {
     let mut out = format!("version {} · {} · {who}{what}", version.version, minute(version.at));
     let mut rows = Vec::new();
     for changed in &version.changed {
-        let earlier = changed.earlier.as_ref().map_or("(past its retention)".to_owned(), brief);
+        let after = values.get(&changed.field);
+        let earlier = changed.earlier.as_ref().map(|earlier| brief(earlier, after));
+        let earlier = earlier.unwrap_or_else(|| "(past its retention)".to_owned());
         rows.push(vec![format!("    {}", label(&changed.field)), format!("was: {earlier}")]);
     }
     for lost in &version.lost {
+        let lost_to = values.get(&lost.field);
         rows.push(vec![
             format!("    {}", label(&lost.field)),
-            format!("lost: {}", brief(&lost.value)),
+            format!("lost: {}", brief(&lost.value, lost_to)),
         ]);
+    }
+    for changed in &version.changed {
+        match &changed.earlier {
+            Some(earlier) => values.insert(changed.field.clone(), earlier.clone()),
+            None => values.remove(&changed.field),
+        };
     }
     if !rows.is_empty() {
         out.push('\n');
@@ -174,28 +208,40 @@ fn entry(version: &PieceVersion, own: &str) -> String {
     out
 }
 
-/// A value on one line.
-fn brief(value: &Value) -> String {
+/// A value on one line: of a text, the first line that differs from what it is compared with.
+fn brief(value: &Value, other: Option<&Value>) -> String {
     let text = words(value);
     let n_lines = text.lines().count();
-    let first = cut(text.lines().next().unwrap_or_default(), VALUE_COLUMNS);
-    if n_lines < 2 { first } else { format!("{first} ({n_lines} lines)") }
+    let line = match other {
+        Some(other) => first_difference(&text, &words(other), VALUE_COLUMNS),
+        None => cut(text.lines().next().unwrap_or_default(), VALUE_COLUMNS),
+    };
+    if n_lines < 2 { line } else { format!("{line} ({n_lines} lines)") }
 }
 
-fn version_json(version: &PieceVersion) -> serde_json::Value {
+fn version_json(version: &PieceVersion) -> Json {
     let changed = version.changed.iter().map(|changed| {
-        let earlier = changed.earlier.as_ref().map(value_json);
-        json!({ "field": changed.field, "earlier": earlier, "retained": changed.earlier.is_some() })
+        Json::map([
+            ("field", changed.field.as_str().into()),
+            ("earlier", changed.earlier.as_ref().map_or(Json::NULL, value_json)),
+            ("retained", changed.earlier.is_some().into()),
+        ])
     });
     let lost = version.lost.iter().map(|lost| {
-        json!({
-            "field": lost.field, "value": value_json(&lost.value), "reason": lost.reason,
-            "at": lost.at.to_string(), "deviceId": lost.device,
-        })
+        Json::map([
+            ("field", lost.field.as_str().into()),
+            ("value", value_json(&lost.value)),
+            ("reason", lost.reason.as_str().into()),
+            ("at", lost.at.to_string().into()),
+            ("deviceId", lost.device.clone().into()),
+        ])
     });
-    json!({
-        "version": version.version, "at": version.at.to_string(), "deviceId": version.device,
-        "deleted": version.is_deleted, "changed": changed.collect::<Vec<_>>(),
-        "lost": lost.collect::<Vec<_>>(),
-    })
+    Json::map([
+        ("version", version.version.into()),
+        ("at", version.at.to_string().into()),
+        ("deviceId", version.device.clone().into()),
+        ("deleted", version.is_deleted.into()),
+        ("changed", Json::list(changed)),
+        ("lost", Json::list(lost)),
+    ])
 }

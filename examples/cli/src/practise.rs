@@ -1,9 +1,10 @@
 //! Logging practice.
 
-use crate::answer::{Answer, minute, minute_of};
+use crate::answer::Answer;
 use crate::args::Practise;
 use crate::fields::Fields;
 use crate::find::{piece, title_of};
+use crate::local_time::{self, minute, minute_of};
 use crate::problem::Problem;
 use crate::system::Machine;
 use haumana_replica::{Replica, View};
@@ -43,9 +44,11 @@ pub(crate) fn practise(replica: &Replica, args: Practise) -> Result<Answer, Prob
 }
 
 fn time(text: &str) -> Result<UnixMillis, Problem> {
-    let refused =
-        || Problem::Refused(format!("{text} is no time such as 2026-11-23T18:00:00-10:00"));
-    UnixMillis::parse(text).ok_or_else(refused)
+    let refused = || {
+        let examples = "2026-11-23 18:00 or 2026-11-23T18:00:00-10:00";
+        Problem::Refused(format!("{text} is no time such as {examples}"))
+    };
+    local_time::read(text).ok_or_else(refused)
 }
 
 fn text(value: impl ToString) -> Value {
@@ -116,7 +119,7 @@ fn answer(
         "startedAt": start.to_string(),
         "endedAt": end.map(|end| end.to_string()),
     });
-    Ok(Answer { text, json })
+    Ok(Answer::new(text, json))
 }
 
 /// Sessions without an end, of one piece or of all.

@@ -4,6 +4,9 @@ use haumana_replica::{Error, ErrorKind};
 use std::io;
 use std::path::PathBuf;
 
+/// What everybody wants to know when a server cannot be spoken to.
+const KEPT: &str = "What you edited is kept on this device";
+
 /// What went wrong, with what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
@@ -39,18 +42,36 @@ pub(crate) enum Problem {
     NoEditor,
     #[error("the editor {0} failed; nothing was changed")]
     Editor(String),
-    #[error("{problem}; what you wrote is kept in {file}")]
-    Unsaved { problem: Box<Problem>, file: PathBuf },
+    #[error("the editor {0} saved and then failed, so nothing was changed")]
+    EditorSaved(String),
+    #[error("{0} is neither UTF-8 nor UTF-16 with a byte order mark; save it as UTF-8")]
+    NotText(String),
+    #[error("{problem}\nwhat you wrote is kept in {file}; take it up again with: {again}")]
+    Unsaved { problem: Box<Problem>, file: PathBuf, again: String },
+    #[error("the piece was deleted meanwhile; haumana restore brings it back")]
+    DeletedMeanwhile,
     #[error("cannot use {0}: {1}")]
     File(PathBuf, io::Error),
     #[error("cannot use {0}: {1}{hint}", hint = database_hint(.1))]
     Database(PathBuf, String),
+    #[error("no server answers at {url}{cause}{hint}. {KEPT}", hint = server_hint(.url))]
+    NoServer { url: String, cause: String },
     #[error(
-        "no server answers at {0}; start one with: cargo run --release, or name another with \
-         --server. What you edited is kept on this device"
+        "not a server of this kind but something else answers at {url}: {answered}. Perhaps this \
+         network wants you to sign in, something in between blocks it, or the address is wrong. \
+         {KEPT}"
     )]
-    NoServer(String),
-    #[error("the server at {0} asks to come again {1}; what you edited is kept on this device")]
+    NotTheServer { url: String, answered: String },
+    #[error(
+        "what answers at {url} says what this program does not understand{said}. Perhaps it is \
+         newer or older than this program. {KEPT}"
+    )]
+    NotUnderstood { url: String, said: String },
+    #[error(
+        "the server at {url} finds the request too large, and it cannot be made smaller. {KEPT}"
+    )]
+    TooLarge { url: String },
+    #[error("the server at {0} asks to come again {1}. {KEPT}")]
     Busy(String, String),
     #[error(
         "the account was erased on the server, and nothing was sent. `haumana sync --erased \
@@ -73,17 +94,24 @@ impl Problem {
             Self::NoToken | Self::NotAToken => ("no_token", 4),
             Self::Exposed(_) => ("token_exposed", 1),
             Self::NoDevTokens(_) => ("no_dev_tokens", 6),
-            Self::NotFound { .. } | Self::NoConflict | Self::NotOnServer => ("not_found", 3),
+            Self::NotFound { .. }
+            | Self::NoConflict
+            | Self::NotOnServer
+            | Self::DeletedMeanwhile => ("not_found", 3),
             Self::Ambiguous { .. } => ("ambiguous", 3),
             Self::Refused(_) => ("refused", 6),
             Self::Running(_) => ("session_running", 6),
             Self::Exists(_) => ("file_exists", 1),
-            Self::NoEditor | Self::Editor(_) => ("editor", 1),
+            Self::NoEditor | Self::Editor(_) | Self::EditorSaved(_) => ("editor", 1),
+            Self::NotText(_) => ("encoding", 1),
             Self::Unsaved { problem, .. } => problem.codes(),
             Self::File(..) => ("file", 1),
             Self::Database(..) => ("database", 1),
-            Self::NoServer(_) => ("no_server", 5),
+            Self::NoServer { .. } => ("no_server", 5),
+            Self::NotTheServer { .. } => ("not_the_server", 5),
             Self::Busy(..) => ("busy", 5),
+            Self::NotUnderstood { .. } => ("not_understood", 6),
+            Self::TooLarge { .. } => ("payload_too_large", 6),
             Self::Erased => ("erased", 7),
             Self::Server(_) => ("server", 6),
         }
@@ -93,8 +121,23 @@ impl Problem {
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Server(error) => error.code().unwrap_or(self.codes().0),
+            Self::Unsaved { problem, .. } => problem.code(),
             _ => self.codes().0,
         }
+    }
+
+    /// The failure for scripts.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let mut json = serde_json::json!({ "error": self.to_string(), "code": self.code() });
+        if let Self::Unsaved { file, .. } = self {
+            json["file"] = file.display().to_string().into();
+        }
+        json
+    }
+
+    /// Whether another program holds the device.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self, Self::Database(_, cause) if cause.contains("locked"))
     }
 
     /// The exit code of the process.
@@ -114,13 +157,14 @@ impl Problem {
 
     /// A failure of a call to the server at `url`, made as `account`.
     pub(crate) fn of_call(error: Error, url: &str, account: &str) -> Self {
+        let url = url.to_owned();
         let later = || match error.retry_after_secs() {
             Some(secs) => format!("in {secs} s"),
             None => "later".to_owned(),
         };
         match error.kind() {
-            ErrorKind::Offline => Self::NoServer(url.to_owned()),
-            ErrorKind::Unavailable => Self::Busy(url.to_owned(), later()),
+            ErrorKind::Offline => Self::NoServer { url, cause: why(&error) },
+            ErrorKind::Unavailable => Self::Busy(url, later()),
             ErrorKind::NeedsSignIn => Self::SignInAgain(account.to_owned()),
             ErrorKind::Erased => Self::Erased,
             ErrorKind::PastRetention => {
@@ -131,10 +175,49 @@ impl Problem {
             }
             ErrorKind::NotFound => Self::NotOnServer,
             ErrorKind::NotEmpty => Self::Refused(
-                "the account holds something already; an import needs an empty one".into(),
+                "the account holds something already, if only deleted pieces; an import needs an \
+                 empty one, which DELETE /users/me makes of it"
+                    .into(),
             ),
+            ErrorKind::TooLarge | ErrorKind::Protocol => match error.answered() {
+                Some(answered) => Self::NotTheServer { url, answered: answered.to_string() },
+                None if error.kind() == ErrorKind::TooLarge => Self::TooLarge { url },
+                None => Self::NotUnderstood { url, said: said(&error) },
+            },
             _ => Self::local(error),
         }
+    }
+}
+
+/// What the server said where it is not understood.
+fn said(error: &Error) -> String {
+    match (error.explanation(), error.code()) {
+        (Some(text), Some(code)) => format!(": {text} ({code})"),
+        (None, Some(code)) => format!(": {code}"),
+        _ => String::new(),
+    }
+}
+
+/// Why a server cannot be reached, as the innermost cause says it.
+fn why(error: &Error) -> String {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause.and_then(std::error::Error::source) {
+        cause = Some(inner);
+    }
+    cause.map_or(String::new(), |cause| format!(" ({cause})"))
+}
+
+/// Whether an address is of this machine.
+pub(crate) fn is_near(url: &str) -> bool {
+    let near = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
+    near.iter().any(|near| url.starts_with(near))
+}
+
+/// What may help where no server answers.
+fn server_hint(url: &str) -> &'static str {
+    match is_near(url) {
+        true => "; start one with: cargo run --release, or name another with --server",
+        false => "; is this device online, and the address right? --server names another",
     }
 }
 

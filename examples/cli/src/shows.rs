@@ -1,15 +1,18 @@
 //! What is on this device: the list, one piece, and how things stand.
 
-use crate::answer::{Answer, content_json, cut, indent, label, minute_of, short, table, words};
+use crate::answer::{Answer, content_json, cut, indent, label, short, table, words};
 use crate::args::List;
 use crate::device::Device;
 use crate::find::{folded, piece, title, title_of};
+use crate::json::Json;
+use crate::kept::unsaved;
+use crate::local_time::{day, minute_of, time_of};
 use crate::practise::running;
 use crate::problem::Problem;
 use haumana_replica::{Phase, Replica, View};
 use haumana_sync::id::{Kind, RecordId};
 use haumana_sync::record::Value;
-use serde_json::{Map, json};
+use serde_json::json;
 use std::collections::HashMap;
 
 /// The longest title in the list, in columns.
@@ -42,7 +45,7 @@ fn state(view: &View) -> String {
     }
 }
 
-fn view_json(view: &View, practised: &Practised) -> Map<String, serde_json::Value> {
+fn view_json(view: &View, practised: &Practised) -> Json {
     let none = (0, Value::Null);
     let (count, last) = practised.get(&view.key.id).unwrap_or(&none);
     let mut json = content_json(&view.content);
@@ -50,8 +53,8 @@ fn view_json(view: &View, practised: &Practised) -> Map<String, serde_json::Valu
     json.insert("version".into(), view.version.into());
     json.insert("pending".into(), view.is_pending.into());
     json.insert("refused".into(), view.refused.clone().into());
-    json.insert("practised".into(), json!({ "count": count, "last": last.as_text() }));
-    json
+    json.insert("practised".into(), json!({ "count": count, "last": last.as_text() }).into());
+    Json::Map(json)
 }
 
 pub(crate) fn list(replica: &Replica, args: &List) -> Result<Answer, Problem> {
@@ -61,7 +64,7 @@ pub(crate) fn list(replica: &Replica, args: &List) -> Result<Answer, Problem> {
     views.retain(|view| view.is_pending || !args.pending);
     views.sort_by_cached_key(|view| (folded(&title(view)), view.key));
     let practised = practised(replica)?;
-    let json: Vec<_> = views.iter().map(|view| view_json(view, &practised)).collect();
+    let json = Json::list(views.iter().map(|view| view_json(view, &practised)));
     let heading = ["TITLE", "CATEGORY", "PRACTISED", "LAST", "STATE", "ID"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
     for view in &views {
@@ -70,13 +73,13 @@ pub(crate) fn list(replica: &Replica, args: &List) -> Result<Answer, Problem> {
             cut(&title(view), TITLE_COLUMNS),
             words(&view.content.get("category")),
             if count == 0 { String::new() } else { count.to_string() },
-            minute_of(&last).map_or(String::new(), |at| at.chars().take(10).collect()),
+            time_of(&last).map_or(String::new(), day),
             state(view),
             short(view.key.id),
         ]);
     }
     let text = if views.is_empty() { "no pieces".to_owned() } else { table(&rows) };
-    Ok(Answer { text, json: json!({ "pieces": json }) })
+    Ok(Answer::new(text, Json::map([("pieces", json)])))
 }
 
 pub(crate) fn show(replica: &Replica, text: &str) -> Result<Answer, Problem> {
@@ -111,7 +114,7 @@ pub(crate) fn show(replica: &Replica, text: &str) -> Result<Answer, Problem> {
     }
     rows.push(vec!["id".to_owned(), view.key.id.to_string()]);
     let text = format!("{}\n{}{texts}", title(&view), table(&rows));
-    Ok(Answer { text, json: view_json(&view, &practised).into() })
+    Ok(Answer::new(text, view_json(&view, &practised)))
 }
 
 pub(crate) fn status(device: &Device, replica: &Replica) -> Result<Answer, Problem> {
@@ -140,10 +143,14 @@ pub(crate) fn status(device: &Device, replica: &Replica) -> Result<Answer, Probl
             format!("{} since {since}", title_of(replica, session.key)),
         ]);
     }
+    let unsaved = unsaved(device);
+    for path in &unsaved {
+        rows.push(vec!["unsaved".to_owned(), path.display().to_string()]);
+    }
     let json = json!({
         "account": account.as_str(), "server": server, "device": device.folder(),
         "pieces": n_pieces, "pending": status.pending, "refused": status.refused,
-        "erased": is_erased, "running": sessions.len(),
+        "erased": is_erased, "running": sessions.len(), "unsaved": unsaved,
     });
-    Ok(Answer { text: table(&rows), json })
+    Ok(Answer::new(table(&rows), json))
 }

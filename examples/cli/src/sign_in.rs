@@ -5,6 +5,7 @@ use crate::args::SignIn;
 use crate::device::Device;
 use crate::fields::read_text;
 use crate::problem::Problem;
+use haumana_replica::ErrorKind;
 use haumana_replica::transport::subject;
 use haumana_sync::id::UserId;
 use serde::Deserialize;
@@ -37,7 +38,7 @@ pub(crate) async fn sign_in(mut device: Device, args: SignIn) -> Result<Answer, 
     }
     let before = before.as_ref().map(UserId::as_str);
     let json = json!({ "account": account.as_str(), "before": before, "waiting": waiting });
-    Ok(Answer { text, json })
+    Ok(Answer::new(text, json))
 }
 
 #[derive(Deserialize)]
@@ -49,15 +50,20 @@ struct Issued {
 /// Asks the local server for a token; it gives one to anyone.
 async fn ask_local_server(url: &str, name: &str) -> Result<String, Problem> {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build();
-    let client = client.map_err(|_| Problem::NoServer(url.to_owned()))?;
+    let client = client.map_err(|error| no_server(url, error))?;
     let asked = client.post(format!("{url}/dev/tokens")).header("content-type", "application/json");
     let asked = asked.body(json!({ "sub": name }).to_string()).send().await;
-    let reply = asked.map_err(|_| Problem::NoServer(url.to_owned()))?;
+    let reply = asked.map_err(|error| no_server(url, error))?;
     if !reply.status().is_success() {
         return Err(Problem::NoDevTokens(url.to_owned()));
     }
-    let body = reply.bytes().await.map_err(|_| Problem::NoServer(url.to_owned()))?;
+    let body = reply.bytes().await.map_err(|error| no_server(url, error))?;
     let issued: Issued =
         serde_json::from_slice(&body).map_err(|_| Problem::NoDevTokens(url.to_owned()))?;
     Ok(issued.id_token)
+}
+
+fn no_server(url: &str, error: reqwest::Error) -> Problem {
+    let error = haumana_replica::Error::new("sign in", ErrorKind::Offline).caused_by(error);
+    Problem::of_call(error, url, "")
 }

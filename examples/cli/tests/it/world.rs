@@ -112,7 +112,7 @@ impl Drop for World {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let code = output.status.code().unwrap();
         Self { code, out: text(output.stdout), err: text(output.stderr) }
