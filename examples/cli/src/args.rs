@@ -24,7 +24,7 @@ Exit codes:
   4  nobody is signed in, or the sign-in has run out
   5  the server cannot be reached, something else answers in its place, or it asks to come again
      later; edits are kept
-  6  the server or this program refuses what was asked for
+  6  the server or this program refuses what was asked for, or you did when you were asked
   7  the account was erased on the server, and somebody has to decide";
 
 /// A repertoire of oli and mele on the command line, offline first.
@@ -69,11 +69,10 @@ pub(crate) enum Command {
     },
     /// Log practising: starts a session, or ends one, or logs one that is over.
     Practise(Practise),
-    /// Delete a piece.
-    Delete {
-        /// Which.
-        piece: String,
-    },
+    /// Delete a piece; on a terminal it asks first.
+    ///
+    /// Edits that no server has seen are not deleted unless you say so.
+    Delete(Delete),
     /// Send what is pending and fetch what is new.
     Sync(Sync),
     /// Say who is signed in and what waits.
@@ -167,6 +166,18 @@ pub(crate) struct Practise {
     /// … to this time.
     #[arg(long, value_name = "TIME", requires = "from")]
     pub(crate) to: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Delete {
+    /// Which piece.
+    pub(crate) piece: String,
+    /// Do not ask. Where there is no terminal nobody is asked anyway: the piece can be restored.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Delete also edits that no server has seen; they are gone for good.
+    #[arg(long)]
+    pub(crate) discard_edits: bool,
 }
 
 #[derive(Args, Debug)]

@@ -11,7 +11,7 @@ use crate::fields::{FieldFlags, Fields, LongField, check, text_value};
 use crate::find::{piece, title};
 use crate::kept::{Draft, Purpose, Written};
 use crate::problem::Problem;
-use haumana_replica::{Content, Replica, View};
+use haumana_replica::{Content, View};
 use haumana_sync::limits;
 use haumana_sync::record::Value;
 use haumana_sync::text::{Later, TextMerge, merge_text};
@@ -58,20 +58,6 @@ pub(crate) fn edit(device: &Device, args: Edit) -> Result<Answer, Problem> {
     names.sort_unstable();
     let saved = save(device, &found, fields, &texts).map_err(|problem| texts.unsaved(problem))?;
     Ok(answer(&found, &names, saved))
-}
-
-pub(crate) fn delete(replica: &Replica, text: &str) -> Result<Answer, Problem> {
-    let found = piece(replica, text)?;
-    replica.delete(found.key).map_err(Problem::local)?;
-    let id = found.key.id.to_string();
-    let mut text = format!("deleted {}", title(&found));
-    if let Some(version) = found.version {
-        text.push_str(&format!(
-            "\nafter a sync, this brings it back: haumana restore {id} {version}"
-        ));
-    }
-    let json = json!({ "id": id, "title": title(&found), "version": found.version });
-    Ok(Answer::new(text, json))
 }
 
 /// What became of texts that met a change of their piece.

@@ -6,7 +6,9 @@
 
 mod answer;
 mod args;
+mod ask;
 mod conflicts;
+mod delete;
 mod device;
 mod differ;
 mod editor;
@@ -87,7 +89,7 @@ async fn run(cli: Cli) -> Result<Option<Answer>, Problem> {
         Command::Init | Command::SignIn(_) => return Ok(None),
         Command::Add(args) => edits::add(&device, args),
         Command::Edit(args) => edits::edit(&device, args),
-        Command::Delete { piece } => edits::delete(&device.replica()?, &piece),
+        Command::Delete(args) => delete::delete(&device, &args),
         Command::List(args) => shows::list(&device.replica()?, &args),
         Command::Show { piece } => shows::show(&device.replica()?, &piece),
         Command::Status => shows::status(&device, &device.replica()?),

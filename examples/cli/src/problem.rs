@@ -50,6 +50,13 @@ pub(crate) enum Problem {
     Unsaved { problem: Box<Problem>, file: PathBuf, again: String },
     #[error("the piece was deleted meanwhile; haumana restore brings it back")]
     DeletedMeanwhile,
+    #[error(
+        "deleting {title} would lose {what} for good: no server has seen it. Sync first, or say \
+         --discard-edits"
+    )]
+    WouldLose { title: String, what: String },
+    #[error("nothing was deleted; --yes deletes without a question")]
+    Declined,
     #[error("cannot use {0}: {1}")]
     File(PathBuf, io::Error),
     #[error("cannot use {0}: {1}{hint}", hint = database_hint(.1))]
@@ -107,6 +114,8 @@ impl Problem {
             Self::Unsaved { problem, .. } => problem.codes(),
             Self::File(..) => ("file", 1),
             Self::Database(..) => ("database", 1),
+            Self::WouldLose { .. } => ("unsynced_edits", 6),
+            Self::Declined => ("declined", 6),
             Self::NoServer { .. } => ("no_server", 5),
             Self::NotTheServer { .. } => ("not_the_server", 5),
             Self::Busy(..) => ("busy", 5),

@@ -5,12 +5,15 @@
 mod accounts;
 mod between;
 mod conflicts;
+mod deleting;
 mod editing;
 mod elsewhere;
 mod failing;
 mod meanwhile;
 mod readme;
 mod shown;
+#[cfg(unix)]
+mod terminal;
 mod texts;
 mod times;
 mod world;

@@ -1,0 +1,40 @@
+//! Questions to a person.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// What somebody says to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Yes,
+    No,
+    /// There is no terminal, so nobody was asked.
+    Nobody,
+}
+
+/// Asks a question on the terminal. Anything but a clear yes is a no, and so is a terminal on which
+/// the question cannot be seen.
+pub(crate) fn ask(question: &str) -> Reply {
+    let input = io::stdin();
+    if !input.is_terminal() {
+        return Reply::Nobody;
+    }
+    let question = format!("{question} [y/N] ");
+    let shown = if io::stderr().is_terminal() {
+        show(io::stderr(), &question)
+    } else if io::stdout().is_terminal() {
+        show(io::stdout(), &question)
+    } else {
+        return Reply::No;
+    };
+    let mut line = String::new();
+    let said = shown.and_then(|()| input.lock().read_line(&mut line));
+    match (said, line.trim().to_lowercase().as_str()) {
+        (Ok(_), "y" | "yes") => Reply::Yes,
+        _ => Reply::No,
+    }
+}
+
+fn show(mut output: impl Write, question: &str) -> io::Result<()> {
+    output.write_all(question.as_bytes())?;
+    output.flush()
+}

@@ -1,0 +1,79 @@
+//! Deleting pieces. Nobody's device is held while its person thinks.
+
+use crate::answer::{Answer, label, visible};
+use crate::args::Delete;
+use crate::ask::{Reply, ask};
+use crate::device::Device;
+use crate::find::{piece, title};
+use crate::problem::Problem;
+use haumana_replica::{Replica, View};
+use serde_json::json;
+
+/// A delete can be taken back by a restore, so a script needs no `--yes`; what no server has seen
+/// cannot, so everybody has to say that it may go.
+pub(crate) fn delete(device: &Device, args: &Delete) -> Result<Answer, Problem> {
+    let (found, lost) = look(&device.replica()?, &args.piece)?;
+    let title = title(&found);
+    let is_new = found.version.is_none();
+    if !lost.is_empty() && !args.discard_edits {
+        return Err(Problem::WouldLose { title, what: what_is_lost(&lost, is_new) });
+    }
+    let question = match lost.is_empty() {
+        true => format!("delete {title}?"),
+        false => format!("delete {title}, {} for good?", what_is_lost(&lost, is_new)),
+    };
+    if !args.yes && ask(&visible(&question)) == Reply::No {
+        return Err(Problem::Declined);
+    }
+    let replica = device.replica_again()?;
+    unchanged(&replica, &found)?;
+    replica.delete(found.key).map_err(Problem::local)?;
+
+    let id = found.key.id.to_string();
+    let mut text = format!("deleted {title}");
+    if !lost.is_empty() {
+        text.push_str(&format!("\n{} is gone for good", what_is_lost(&lost, is_new)));
+    }
+    text.push_str(&way_back(&found, &id, !lost.is_empty()));
+    let json = json!({ "id": id, "title": title, "version": found.version, "lost": lost });
+    Ok(Answer::new(text, json))
+}
+
+/// The piece, and the fields that would be lost for good.
+fn look(replica: &Replica, text: &str) -> Result<(View, Vec<String>), Problem> {
+    let found = piece(replica, text)?;
+    let lost = replica.lost_by_delete(found.key).map_err(Problem::local)?;
+    Ok((found, lost))
+}
+
+fn what_is_lost(lost: &[String], is_new: bool) -> String {
+    if is_new {
+        return "all of it, which is on this device only,".to_owned();
+    }
+    let names: Vec<&str> = lost.iter().map(|name| label(name)).collect();
+    format!("what was edited of it on this device only ({})", names.join(", "))
+}
+
+/// How the piece comes back, where it does.
+fn way_back(found: &View, id: &str, loses: bool) -> String {
+    match found.version {
+        // Edits that are on their way make versions whose numbers nobody knows yet.
+        _ if found.is_pending && !loses => {
+            format!(
+                "\nafter a sync, this shows the versions that can come back: haumana history {id}"
+            )
+        }
+        Some(version) => {
+            format!("\nafter a sync, this brings it back: haumana restore {id} {version}")
+        }
+        None => String::new(),
+    }
+}
+
+/// Fails if the record is another one than the person was asked about.
+fn unchanged(replica: &Replica, found: &View) -> Result<(), Problem> {
+    match replica.get(found.key).map_err(Problem::local)? {
+        Some(now) if now == *found => Ok(()),
+        _ => Err(Problem::Refused("it was changed meanwhile, so nothing was deleted".into())),
+    }
+}
