@@ -96,15 +96,17 @@ pub(crate) enum Command {
     },
     /// Write everything that the server has of you into a file.
     Export {
-        /// The file; `-` is the standard output.
+        /// The file; compressed if its name ends with .gz. `-` is the standard output.
         file: PathBuf,
         /// Overwrite the file.
         #[arg(long)]
         force: bool,
     },
     /// Put an export into an account of the server that is empty.
+    ///
+    /// If it breaks off, the same again goes on.
     Import {
-        /// The file; `-` is the standard input.
+        /// The file, compressed or not; `-` is the standard input.
         file: PathBuf,
     },
 }

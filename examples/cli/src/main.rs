@@ -18,6 +18,7 @@ mod find;
 mod json;
 mod kept;
 mod local_time;
+mod moving;
 mod online;
 mod practise;
 mod problem;

@@ -1,24 +1,21 @@
-//! What needs the server: syncing, history, restoring, exporting, importing.
+//! What needs the server: syncing, history, restoring.
 
 use crate::answer::{Answer, cut, label, table, words};
 use crate::args::{Erased, Sync};
 use crate::device::Device;
 use crate::differ::first_difference;
-use crate::fields::read_text;
 use crate::find::piece_id;
 use crate::json::{Json, value_json};
 use crate::local_time::minute;
 use crate::problem::Problem;
 use crate::progress::with_progress;
 use crate::system::Machine;
-use haumana_replica::transport::{Call, HttpTransport, Transport};
-use haumana_replica::{Backoff, Erasure, Error, ErrorKind, Imported, PieceVersion, Replica};
+use haumana_replica::transport::HttpTransport;
+use haumana_replica::{Backoff, Erasure, Error, PieceVersion, Replica};
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::record::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 
 /// The most that the server gives in one page of a list.
 pub(crate) const PAGE: usize = 200;
@@ -108,53 +105,6 @@ impl<'a> Online<'a> {
         let text =
             format!("version {version} is now version {restored}; haumana sync brings it here");
         Ok(Answer::new(text, json!({ "id": id.to_string(), "version": restored })))
-    }
-
-    pub(crate) async fn import(&self, path: &Path) -> Result<Answer, Problem> {
-        let export = read_text(path)?.into_bytes();
-        let imported = self.transport.call(&self.account, &Call::Import { export }).await;
-        let imported = imported.map_err(|error| match error.kind() {
-            ErrorKind::Invalid => Problem::Refused("this is no export of this project".into()),
-            ErrorKind::TooLarge => Problem::Refused("the export exceeds one request".into()),
-            _ => self.problem(error),
-        })?;
-        let imported = serde_json::from_slice(&imported)
-            .map_err(|_| self.problem(Error::new("import", ErrorKind::Protocol)))?;
-        let Imported { pieces, sessions, history, conflicts, tombstones, is_done } = imported;
-        let next =
-            if is_done { "haumana sync brings it here" } else { "the next page is waited for" };
-        let text = format!("{pieces} pieces and {sessions} sessions are on the server; {next}");
-        let json = json!({
-            "pieces": pieces, "sessions": sessions, "history": history, "conflicts": conflicts,
-            "tombstones": tombstones, "done": is_done,
-        });
-        Ok(Answer::new(text, json))
-    }
-
-    /// Writes beside the file and renames, so that half an export never looks like one.
-    pub(crate) async fn export(&self, path: &Path, force: bool) -> Result<Option<Answer>, Problem> {
-        if path == Path::new("-") {
-            let exported = self.transport.export(&self.account, &mut io::stdout()).await;
-            return exported.map(|()| None).map_err(|error| self.problem(error));
-        }
-        if !force && path.exists() {
-            return Err(Problem::Exists(path.into()));
-        }
-        let failed = |error| Problem::File(path.into(), error);
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        let exported = self.transport.export(&self.account, file.as_file_mut()).await;
-        exported.map_err(|error| self.problem(error))?;
-        file.as_file().sync_all().map_err(failed)?;
-        let bytes = file.as_file().metadata().map_err(failed)?.len();
-        if force {
-            file.persist(path).map_err(|error| failed(error.error))?;
-        } else {
-            file.persist_noclobber(path).map_err(|_| Problem::Exists(path.into()))?;
-        }
-        let text = format!("wrote {} ({bytes} bytes)", path.display());
-        Ok(Some(Answer::new(text, json!({ "file": path, "bytes": bytes }))))
     }
 }
 

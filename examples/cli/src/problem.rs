@@ -38,6 +38,11 @@ pub(crate) enum Problem {
     Running(String),
     #[error("{0} exists; --force overwrites it")]
     Exists(PathBuf),
+    #[error(
+        "{0}\na part of the export is in the account, which takes nothing else until it is whole. \
+         The same import again goes on; DELETE /users/me gives it up"
+    )]
+    HalfImported(Box<Problem>),
     #[error("no editor: set VISUAL or EDITOR, or use a flag such as --lyrics-file")]
     NoEditor,
     #[error("the editor {0} failed; nothing was changed")]
@@ -111,7 +116,7 @@ impl Problem {
             Self::Exists(_) => ("file_exists", 1),
             Self::NoEditor | Self::Editor(_) | Self::EditorSaved(_) => ("editor", 1),
             Self::NotText(_) => ("encoding", 1),
-            Self::Unsaved { problem, .. } => problem.codes(),
+            Self::Unsaved { problem, .. } | Self::HalfImported(problem) => problem.codes(),
             Self::File(..) => ("file", 1),
             Self::Database(..) => ("database", 1),
             Self::WouldLose { .. } => ("unsynced_edits", 6),
@@ -130,7 +135,7 @@ impl Problem {
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Server(error) => error.code().unwrap_or(self.codes().0),
-            Self::Unsaved { problem, .. } => problem.code(),
+            Self::Unsaved { problem, .. } | Self::HalfImported(problem) => problem.code(),
             _ => self.codes().0,
         }
     }

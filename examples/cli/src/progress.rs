@@ -44,3 +44,28 @@ pub(crate) async fn with_progress<T>(replica: &Replica, syncing: impl Future<Out
         }
     }
 }
+
+/// How much of an import has been sent; shown on a terminal only.
+#[derive(Debug)]
+pub(crate) struct Pages(ProgressBar);
+
+impl Pages {
+    pub(crate) fn begin(entries: usize) -> Self {
+        let bar = ProgressBar::new(entries as u64);
+        if let Ok(style) = ProgressStyle::with_template("[{bar:30}] {pos}/{len} sent · {elapsed}")
+        {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    pub(crate) fn show(&self, sent: usize) {
+        self.0.set_position(sent as u64);
+    }
+}
+
+impl Drop for Pages {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

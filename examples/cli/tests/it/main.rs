@@ -10,6 +10,7 @@ mod editing;
 mod elsewhere;
 mod failing;
 mod meanwhile;
+mod moving;
 mod readme;
 mod shown;
 #[cfg(unix)]
