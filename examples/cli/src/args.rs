@@ -2,13 +2,14 @@
 
 use crate::device::USUAL_FOLDER;
 use crate::fields::FieldFlags;
+use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 PIECE is a title, a part of a title (whatever its case, with or without ʻokina and kahakō), an id,
 or the beginning of an id. The closest match counts: of \"Kāwika\" and \"Kawika\" each is found by its
-own title.
+own title. SESSION and CONFLICT are ids or beginnings of ids.
 
 TIME is a time of this machine's zone, such as \"2026-11-23 18:00\", or one with its offset, such as
 2026-11-23T18:00:00-10:00. People are shown times of this machine's zone (TZ); scripts get UTC.
@@ -20,7 +21,7 @@ Exit codes:
   0  done
   1  this machine: a file, the editor, an encoding, the device's database
   2  the command line cannot be understood
-  3  there is no such piece, version or conflict, or more than one
+  3  there is no such piece, session, version or conflict, or more than one
   4  nobody is signed in, or the sign-in has run out
   5  the server cannot be reached, something else answers in its place, or it asks to come again
      later; edits are kept
@@ -69,6 +70,12 @@ pub(crate) enum Command {
     },
     /// Log practising: starts a session, or ends one, or logs one that is over.
     Practise(Practise),
+    /// List sessions of practising, newest first, with what looks wrong about them.
+    Sessions(Sessions),
+    /// Mend when a session started or ended.
+    Mend(Mend),
+    /// Delete a session for good; asks first.
+    DeleteSession(DeleteSession),
     /// Delete a piece; on a terminal it asks first.
     ///
     /// Edits that no server has seen are not deleted unless you say so.
@@ -159,8 +166,7 @@ pub(crate) struct Practise {
     #[arg(long, conflicts_with_all = ["minutes", "from"])]
     pub(crate) end: bool,
     /// Log a session of so many minutes that ends now.
-    #[arg(long, value_name = "N", conflicts_with = "from")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1440))]
+    #[arg(long, value_name = "N", conflicts_with = "from", value_parser = minutes())]
     pub(crate) minutes: Option<u32>,
     /// Log a session from this time.
     #[arg(long, value_name = "TIME", requires = "to")]
@@ -168,6 +174,49 @@ pub(crate) struct Practise {
     /// … to this time.
     #[arg(long, value_name = "TIME", requires = "from")]
     pub(crate) to: Option<String>,
+    /// Log it although it is longer than 12 hours or lies in the future.
+    #[arg(long)]
+    pub(crate) insist: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Sessions {
+    /// Only those of this piece.
+    pub(crate) piece: Option<String>,
+    /// How many sessions.
+    #[arg(long, default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Only those that look wrong.
+    #[arg(long)]
+    pub(crate) wrong: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub(crate) struct Mend {
+    /// Which session; `haumana sessions` lists them.
+    pub(crate) session: String,
+    /// When it started.
+    #[arg(long, value_name = "TIME", group = "what")]
+    pub(crate) start: Option<String>,
+    /// When it ended.
+    #[arg(long, value_name = "TIME", group = "what")]
+    pub(crate) end: Option<String>,
+    /// How long it was, counted from its start, or with --end back from that.
+    #[arg(long, value_name = "N", group = "what", value_parser = minutes())]
+    pub(crate) minutes: Option<u32>,
+    /// Mend it although it is then longer than 12 hours or lies in the future.
+    #[arg(long)]
+    pub(crate) insist: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeleteSession {
+    /// Which session.
+    pub(crate) session: String,
+    /// Do not ask. Needed where there is no terminal, because no session comes back.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args, Debug)]
@@ -245,12 +294,20 @@ pub(crate) struct ValueFrom {
     pub(crate) editor: bool,
 }
 
+/// LIMIT: a session, in minutes: a year. What is longer is no session.
+fn minutes() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=527_040)
+}
+
 impl Command {
     /// Says which options exclude each other, before anything is done.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self {
             Self::Add(args) => args.fields.check(),
             Self::Edit(args) => args.fields.check(),
+            Self::Mend(Mend { start: Some(_), end: Some(_), minutes: Some(_), .. }) => {
+                Err("two of --start, --end and --minutes say it all".to_owned())
+            }
             _ => Ok(()),
         }
     }

@@ -1,11 +1,12 @@
-//! Deleting pieces. Nobody's device is held while its person thinks.
+//! Deleting pieces and sessions. Nobody's device is held while its person thinks.
 
 use crate::answer::{Answer, label, visible};
-use crate::args::Delete;
+use crate::args::{Delete, DeleteSession};
 use crate::ask::{Reply, ask};
 use crate::device::Device;
 use crate::find::{piece, title};
 use crate::problem::Problem;
+use crate::sessions::{self, Times};
 use haumana_replica::{Replica, View};
 use serde_json::json;
 
@@ -76,4 +77,26 @@ fn unchanged(replica: &Replica, found: &View) -> Result<(), Problem> {
         Some(now) if now == *found => Ok(()),
         _ => Err(Problem::Refused("it was changed meanwhile, so nothing was deleted".into())),
     }
+}
+
+/// No session comes back, so a script has to say `--yes`.
+pub(crate) fn delete_session(device: &Device, args: &DeleteSession) -> Result<Answer, Problem> {
+    let (found, described) = {
+        let replica = device.replica()?;
+        let found = sessions::find(&replica, &args.session)?;
+        let described = sessions::describe(&replica, &found);
+        (found, described)
+    };
+    if !args.yes {
+        match ask(&visible(&format!("delete {described}? It cannot be brought back."))) {
+            Reply::Yes => {}
+            Reply::No => return Err(Problem::Declined),
+            Reply::Nobody => return Err(Problem::NeedsYes),
+        }
+    }
+    let replica = device.replica_again()?;
+    unchanged(&replica, &found)?;
+    replica.delete(found.key).map_err(Problem::local)?;
+    let json = Times::of(&found).json(&found);
+    Ok(Answer::new(format!("deleted {described}"), json))
 }

@@ -23,6 +23,7 @@ mod online;
 mod practise;
 mod problem;
 mod progress;
+mod sessions;
 mod shows;
 mod sign_in;
 mod system;
@@ -95,6 +96,9 @@ async fn run(cli: Cli) -> Result<Option<Answer>, Problem> {
         Command::Show { piece } => shows::show(&device.replica()?, &piece),
         Command::Status => shows::status(&device, &device.replica()?),
         Command::Practise(args) => practise::practise(&device.replica()?, args),
+        Command::Sessions(args) => sessions::list(&device.replica()?, &args),
+        Command::Mend(args) => sessions::mend(&device.replica()?, &args),
+        Command::DeleteSession(args) => delete::delete_session(&device, &args),
         Command::Sync(args) => online()?.sync(&args).await,
         Command::Conflicts(args) => match args.decision {
             None => online()?.list_conflicts().await,

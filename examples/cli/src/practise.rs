@@ -1,11 +1,12 @@
 //! Logging practice.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, short};
 use crate::args::Practise;
 use crate::fields::Fields;
 use crate::find::{piece, title_of};
-use crate::local_time::{self, minute, minute_of};
+use crate::local_time::{minute, minute_of};
 use crate::problem::Problem;
+use crate::sessions::{Doubt, MINUTE_MS, Times, length, piece_of, time};
 use crate::system::Machine;
 use haumana_replica::{Replica, View};
 use haumana_sync::engine::Clock;
@@ -14,70 +15,60 @@ use haumana_sync::record::Value;
 use haumana_sync::time::UnixMillis;
 use serde_json::json;
 
-const MINUTE_MS: i64 = 60_000;
-
 pub(crate) fn practise(replica: &Replica, args: Practise) -> Result<Answer, Problem> {
     let found = args.piece.map(|text| piece(replica, &text)).transpose()?;
-    let now = Machine.now();
+    let (now, insist) = (Machine.now(), args.insist);
     match (found, args.minutes, args.from, args.to) {
-        (found, None, None, _) if args.end => end(replica, found.as_ref(), now),
+        (found, None, None, _) if args.end => end(replica, found.as_ref(), now, insist),
         (Some(found), Some(minutes), ..) => {
             let start = now.plus_ms(-i64::from(minutes) * MINUTE_MS);
-            log(replica, &found, start, Some(now))
+            let times = Times { start, end: Some(now) };
+            times.check(now, insist)?;
+            log(replica, &found, times)
         }
         (Some(found), None, Some(from), Some(to)) => {
-            let (start, end) = (time(&from)?, time(&to)?);
-            if end < start {
-                return Err(Problem::Refused("a session ends after it starts".into()));
-            }
-            log(replica, &found, start, Some(end))
+            let times = Times { start: time(&from)?, end: Some(time(&to)?) };
+            times.check(now, insist)?;
+            log(replica, &found, times)
         }
         (Some(found), ..) => {
             if let Some(running) = running(replica, Some(found.key.id))?.first() {
                 let since = minute_of(&running.content.get("startedAt"));
                 return Err(Problem::Running(since.unwrap_or_default()));
             }
-            log(replica, &found, now, None)
+            log(replica, &found, Times { start: now, end: None })
         }
         (None, ..) => Err(Problem::NotFound { what: "piece", text: String::new() }),
     }
 }
 
-fn time(text: &str) -> Result<UnixMillis, Problem> {
-    let refused = || {
-        let examples = "2026-11-23 18:00 or 2026-11-23T18:00:00-10:00";
-        Problem::Refused(format!("{text} is no time such as {examples}"))
-    };
-    local_time::read(text).ok_or_else(refused)
-}
-
-fn text(value: impl ToString) -> Value {
+pub(crate) fn text(value: impl ToString) -> Value {
     Value::Text(value.to_string())
 }
 
-fn log(
-    replica: &Replica,
-    piece: &View,
-    start: UnixMillis,
-    end: Option<UnixMillis>,
-) -> Result<Answer, Problem> {
+fn log(replica: &Replica, piece: &View, times: Times) -> Result<Answer, Problem> {
     let mut fields = Fields::from([
         ("pieceId".to_owned(), text(piece.key.id)),
-        ("startedAt".to_owned(), text(start)),
+        ("startedAt".to_owned(), text(times.start)),
     ]);
-    if let Some(end) = end {
+    if let Some(end) = times.end {
         fields.extend(ending(end));
     }
     let id = replica.add_session(fields).map_err(Problem::local)?;
-    answer(replica, id, piece.key, start, end)
+    answer(replica, id, piece.key, times)
 }
 
-fn ending(at: UnixMillis) -> Fields {
+pub(crate) fn ending(at: UnixMillis) -> Fields {
     let source = text("manual");
     Fields::from([("endedAt".to_owned(), text(at)), ("endedAtSource".to_owned(), source)])
 }
 
-fn end(replica: &Replica, piece: Option<&View>, now: UnixMillis) -> Result<Answer, Problem> {
+fn end(
+    replica: &Replica,
+    piece: Option<&View>,
+    now: UnixMillis,
+    insist: bool,
+) -> Result<Answer, Problem> {
     let sessions = running(replica, piece.map(|piece| piece.key.id))?;
     let [session] = &sessions[..] else {
         let what = if sessions.is_empty() {
@@ -87,25 +78,31 @@ fn end(replica: &Replica, piece: Option<&View>, now: UnixMillis) -> Result<Answe
         };
         return Err(Problem::Refused(what.into()));
     };
-    let field = |name: &str| session.content.get(name);
-    let start = field("startedAt").as_text().and_then(UnixMillis::parse).unwrap_or(now);
-    let piece = field("pieceId").as_text().and_then(RecordId::parse).map(Key::piece);
+    let start = Times::of(session).start;
     // A clock that went back must not end a session before it began.
-    let at = now.max(start);
-    replica.edit(session.key, ending(at)).map_err(Problem::local)?;
-    answer(replica, session.key.id, piece.unwrap_or(session.key), start, Some(at))
+    let times = Times { start, end: Some(now.max(start)) };
+    let doubts = times.doubts(now);
+    if let Some(doubt) = doubts.first().filter(|_| !insist) {
+        let what = match doubt {
+            Doubt::Long => "has been running for more than 12 hours",
+            doubt => doubt.words(),
+        };
+        return Err(Problem::Refused(format!(
+            "the session that is running ({}) {what}. Say when it ended: haumana mend {} --minutes \
+             N; or end it now all the same: --insist",
+            minute(start),
+            short(session.key.id)
+        )));
+    }
+    let piece = piece_of(session).map(Key::piece);
+    replica.edit(session.key, ending(now.max(start))).map_err(Problem::local)?;
+    answer(replica, session.key.id, piece.unwrap_or(session.key), times)
 }
 
-fn answer(
-    replica: &Replica,
-    id: RecordId,
-    piece: Key,
-    start: UnixMillis,
-    end: Option<UnixMillis>,
-) -> Result<Answer, Problem> {
-    let title = title_of(replica, piece);
+fn answer(replica: &Replica, id: RecordId, piece: Key, times: Times) -> Result<Answer, Problem> {
+    let (title, Times { start, end }) = (title_of(replica, piece), times);
     let text = match end {
-        Some(end) => format!("practised {title} for {} min", (end.0 - start.0) / MINUTE_MS),
+        Some(end) => format!("practised {title} for {}", length((end.0 - start.0) / MINUTE_MS)),
         None => {
             format!(
                 "practising {title} since {}; end it with: haumana practise --end",
@@ -126,8 +123,7 @@ fn answer(
 pub(crate) fn running(replica: &Replica, piece: Option<RecordId>) -> Result<Vec<View>, Problem> {
     let mut sessions = replica.list(Kind::Session).map_err(Problem::local)?;
     sessions.retain(|session| {
-        let of = session.content.get("pieceId").as_text().and_then(RecordId::parse);
-        session.content.get("endedAt").is_null() && (piece.is_none() || of == piece)
+        session.content.get("endedAt").is_null() && (piece.is_none() || piece_of(session) == piece)
     });
     Ok(sessions)
 }

@@ -60,6 +60,8 @@ pub(crate) enum Problem {
          --discard-edits"
     )]
     WouldLose { title: String, what: String },
+    #[error("nobody can be asked here, and it cannot be brought back; say --yes")]
+    NeedsYes,
     #[error("nothing was deleted; --yes deletes without a question")]
     Declined,
     #[error("cannot use {0}: {1}")]
@@ -120,6 +122,7 @@ impl Problem {
             Self::File(..) => ("file", 1),
             Self::Database(..) => ("database", 1),
             Self::WouldLose { .. } => ("unsynced_edits", 6),
+            Self::NeedsYes => ("needs_yes", 6),
             Self::Declined => ("declined", 6),
             Self::NoServer { .. } => ("no_server", 5),
             Self::NotTheServer { .. } => ("not_the_server", 5),

@@ -12,6 +12,7 @@ mod failing;
 mod meanwhile;
 mod moving;
 mod readme;
+mod sessions;
 mod shown;
 #[cfg(unix)]
 mod terminal;

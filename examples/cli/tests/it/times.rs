@@ -18,9 +18,13 @@ fn an_evening_in_hawaii_is_listed_on_its_own_day() {
     at_home(&world, &[&["practise", "t"], &evening[..]].concat());
 
     let (list, show) = (at_home(&world, &["list"]), at_home(&world, &["show", "t"]));
+    let sessions = at_home(&world, &["sessions"]);
 
     assert!(list.contains("  2026-01-01  "), "{list}");
     assert!(show.contains("last 2026-01-01 18:00 HST"), "{show}");
+    assert!(sessions.contains("2026-01-01 18:00 HST  60 min"), "{sessions}");
+    let json = at_home(&world, &["sessions", "--json"]);
+    assert!(json.contains(r#""startedAt":"2026-01-02T04:00:00.000Z""#), "{json}");
     assert!(at_home(&world, &["show", "t", "--json"]).contains("2026-01-02T04:00:00.000Z"));
 }
 
