@@ -6,6 +6,24 @@
 //! a reply was lost, is never forgotten. The server decides what a merge becomes; until then a view
 //! shows the pending edits over what was agreed.
 //!
+//! # A copy is another device
+//!
+//! Each installation has a random id, which [`Replica::open`] makes with its storage. A SQLite file
+//! knows where it lives: a copy, or a file that was put back, takes a new id when it is opened, and a
+//! server that sees two installations use one id says so, which has the same effect. What is pending
+//! stays pending in both. A change whose reply was lost is sent again exactly as it was, before any
+//! later change of the same field, so that the server can tell a lost reply from a copy.
+//!
+//! # A server with another past
+//!
+//! A server may be restored from a backup, erased and filled from an export, or begun anew. The
+//! device then takes over what the server has, and offers what it held itself ([`Offer`]): records
+//! whole and deletes, both without a base and marked as no new edits. The server takes what it has
+//! lost. What was brought back stays, and what is not taken is in the inbox. What a person typed and
+//! the server has not answered for stays an edit of its own time.
+//!
+//! # What survives
+//!
 //! What a person did is on the disk when the call returns ([`storage::Outlives::PowerLoss`]). What a
 //! sync brings is not waited for: it outlives the end of the process at any moment, and a loss of
 //! power may take back the syncs since the last edit, all of them or the latest. The device is then

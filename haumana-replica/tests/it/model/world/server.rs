@@ -22,7 +22,9 @@ impl World {
         let answers: serde_json::Value = serde_json::from_slice(&reply).unwrap();
         let pushes = sent["push"].as_array().unwrap();
         for (push, answer) in pushes.iter().zip(answers["results"].as_array().unwrap()) {
-            if answer["outcome"] != "rejected" && push["kind"] == "piece" {
+            // What is unchanged was accepted before, and may be past its retention since.
+            let is_news = answer["outcome"] != "rejected" && answer["outcome"] != "unchanged";
+            if is_news && push["kind"] == "piece" {
                 self.accept(&push["set"].to_string());
             }
         }
