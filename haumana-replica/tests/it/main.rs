@@ -6,6 +6,7 @@ mod accounts;
 mod again;
 mod asking;
 mod bases;
+mod brought_back;
 mod copies;
 mod counts;
 mod discard;

@@ -1,0 +1,292 @@
+//! What was brought back stays: a restored backup, an imported export, a database that was lost. And
+//! what becomes of a device's copy, which is another device.
+
+use crate::host::{Host, get, token_of};
+use crate::support::{Seeded, SetClock, engine_on, fields, text, user};
+use haumana_replica::storage::MemoryStorage;
+use haumana_replica::transport::DirectTransport;
+use haumana_replica::{Conflict, Replica, ReplicaConfig};
+use haumana_sync::id::{Key, Kind};
+use haumana_sync::store::MemoryStore;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A server in memory that can be lost, and devices on it.
+struct Fragile {
+    clock: Arc<SetClock>,
+    random: Arc<Seeded>,
+    transport: DirectTransport,
+    store: Arc<MemoryStore>,
+}
+
+impl Fragile {
+    fn new() -> Self {
+        Self::on(MemoryStore::new(), SetClock::new(), Seeded::new(7), 0)
+    }
+
+    fn on(store: MemoryStore, clock: Arc<SetClock>, random: Arc<Seeded>, generation: u32) -> Self {
+        let store = Arc::new(store);
+        let engine = engine_on(store.clone(), clock.clone(), random.clone(), generation);
+        let transport = DirectTransport::new(engine, 1 << 20);
+        Self { clock, random, transport, store }
+    }
+
+    /// The same server with what `store` holds.
+    fn with(&self, store: MemoryStore, generation: u32) -> Self {
+        Self::on(store, self.clock.clone(), self.random.clone(), generation)
+    }
+
+    fn device(&self) -> Replica {
+        let (clock, random) = (self.clock.clone(), self.random.clone());
+        let config = ReplicaConfig::usual();
+        let replica = Replica::open(MemoryStorage::new(), clock, random, config).unwrap();
+        replica.sign_in(user("kai")).unwrap();
+        replica
+    }
+
+    async fn sync(&self, device: &Replica) {
+        self.clock.pass_ms(1000);
+        device.sync(&self.transport).await.unwrap();
+    }
+
+    async fn open(&self, device: &Replica) -> Vec<Conflict> {
+        device.conflicts(&self.transport, None, 9).await.unwrap().conflicts
+    }
+}
+
+fn add_three(device: &Replica) -> Vec<Key> {
+    let add = |title: &str| device.add_piece(fields([("title", text(title))])).unwrap();
+    ["one", "two", "three"].map(|title| Key::piece(add(title))).to_vec()
+}
+
+fn n_pieces(device: &Replica) -> usize {
+    device.list(Kind::Piece).unwrap().len()
+}
+
+fn deletes(open: &[Conflict]) -> usize {
+    let deletes = open.iter().filter(|open| open.field.is_none());
+    deletes.filter(|open| open.reason == "other_life").count()
+}
+
+#[tokio::test]
+async fn a_backup_that_is_put_back_after_a_mass_delete_stays_on_every_device() {
+    let server = Fragile::new();
+    let (a, b) = (server.device(), server.device());
+    let keys = add_three(&a);
+    server.sync(&a).await;
+    server.sync(&b).await;
+    let backup = server.store.snapshot();
+    keys.iter().for_each(|key| a.delete(*key).unwrap());
+    server.sync(&a).await;
+    let restored = server.with(backup, 1);
+
+    for device in [&a, &b, &a] {
+        restored.sync(device).await;
+    }
+
+    assert_eq!((3, 3), (n_pieces(&a), n_pieces(&b)));
+    assert_eq!(3, deletes(&restored.open(&a).await), "and the deletes stand in the inbox");
+    assert_eq!((0, 0), (a.status().pending, b.status().pending));
+}
+
+#[tokio::test]
+async fn a_delete_whose_reply_was_lost_deletes_nothing_of_a_backup() {
+    let server = Fragile::new();
+    let a = server.device();
+    let keys = add_three(&a);
+    server.sync(&a).await;
+    let backup = server.store.snapshot();
+    keys.iter().for_each(|key| a.delete(*key).unwrap());
+    a.begin().unwrap();
+    let restored = server.with(backup, 1);
+
+    restored.sync(&a).await;
+    restored.sync(&a).await;
+
+    assert_eq!((3, 3), (n_pieces(&a), deletes(&restored.open(&a).await)));
+}
+
+#[tokio::test]
+async fn edits_that_a_restored_server_lost_come_back_and_what_they_replace_is_in_the_inbox() {
+    let server = Fragile::new();
+    let (a, b) = (server.device(), server.device());
+    let keys = add_three(&a);
+    server.sync(&a).await;
+    server.sync(&b).await;
+    let backup = server.store.snapshot();
+    b.edit(keys[0], fields([("author", text("lost"))])).unwrap();
+    server.sync(&b).await;
+    let restored = server.with(backup, 1);
+    a.edit(keys[0], fields([("author", text("of the backup"))])).unwrap();
+    restored.sync(&a).await;
+
+    for device in [&b, &a, &b] {
+        restored.sync(device).await;
+    }
+
+    let authors = [&a, &b].map(|device| get(device, keys[0], "author"));
+    assert_eq!([text("of the backup"), text("of the backup")], authors, "the later edit");
+    let lost: Vec<_> = restored.open(&a).await.into_iter().map(|open| open.lost).collect();
+    assert!(lost.contains(&text("lost")), "{lost:?}");
+}
+
+#[tokio::test]
+async fn after_a_lost_database_a_delete_that_the_other_device_had_not_heard_of_is_in_the_inbox() {
+    for deleter_first in [true, false] {
+        let server = Fragile::new();
+        let (a, b) = (server.device(), server.device());
+        let keys = add_three(&a);
+        server.sync(&a).await;
+        server.sync(&b).await;
+        a.delete(keys[0]).unwrap();
+        server.sync(&a).await;
+        let empty = server.with(MemoryStore::new(), 0);
+        let order = if deleter_first { [&a, &b] } else { [&b, &a] };
+
+        for device in order.into_iter().chain(order).chain(order) {
+            empty.sync(device).await;
+        }
+
+        assert_eq!((3, 3), (n_pieces(&a), n_pieces(&b)), "nothing is deleted unseen");
+        let open = empty.open(&a).await;
+        assert!(open.iter().any(|open| open.key == keys[0] && open.field.is_none()), "{open:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_import_brings_back_after_everything_was_deleted_and_erased_stays() {
+    let host = Host::start().await;
+    let transport = host.transport();
+    let a = host.device();
+    let keys = add_three(&a);
+    host.sync(&a).await;
+    let mut export = Vec::new();
+    a.export(&transport, &mut export).await.unwrap();
+    host.clock.pass_ms(1000);
+    keys.iter().for_each(|key| a.delete(*key).unwrap());
+    host.sync(&a).await;
+    assert_eq!(0, n_pieces(&a));
+    let other = host.device();
+    other.erase(&transport).await.unwrap();
+    other.import(&transport, export).await.unwrap();
+
+    host.sync(&a).await;
+    host.sync(&other).await;
+    host.sync(&a).await;
+
+    assert_eq!((3, 3), (n_pieces(&a), n_pieces(&other)));
+    let open = a.conflicts(&transport, None, 9).await.unwrap().conflicts;
+    assert_eq!(3, deletes(&open), "{open:?}");
+}
+
+/// `cp -r`.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+/// A laptop's folder with one synced piece, and its copy.
+async fn laptop_and_copy(host: &Host, is_pending: bool) -> (Replica, Replica, Key) {
+    let [laptop, copied] = ["laptop", "copy"].map(|name| host.folder.path().join(name));
+    std::fs::create_dir(&laptop).unwrap();
+    let device = host.device_on(&laptop.join("replica.db"));
+    let set = fields([("title", text("t")), ("lyrics", text("one\ntwo\nthree\nfour\nfive"))]);
+    let key = Key::piece(device.add_piece(set).unwrap());
+    host.sync(&device).await;
+    host.clock.pass_ms(1000);
+    if is_pending {
+        device.edit(key, fields([("author", text("pending"))])).unwrap();
+    }
+    drop(device);
+    copy(&laptop, &copied);
+    let on = |folder: &Path| host.device_on(&folder.join("replica.db"));
+    (on(&laptop), on(&copied), key)
+}
+
+#[tokio::test]
+async fn edits_of_a_folder_and_of_its_copy_meet_as_two_devices_edits() {
+    let host = Host::start().await;
+    let (laptop, copied, key) = laptop_and_copy(&host, false).await;
+    let edit =
+        |lyrics: &str, author: &str| fields([("lyrics", text(lyrics)), ("author", text(author))]);
+    laptop.edit(key, edit("ONE\ntwo\nthree\nfour\nfive", "laptop")).unwrap();
+    host.clock.pass_ms(1000);
+    copied.edit(key, edit("one\ntwo\nthree\nfour\nFIVE", "copy")).unwrap();
+
+    for device in [&laptop, &copied, &laptop] {
+        host.sync(device).await;
+    }
+
+    for device in [&laptop, &copied] {
+        assert_eq!(text("ONE\ntwo\nthree\nfour\nFIVE"), get(device, key, "lyrics"));
+        assert_eq!(text("copy"), get(device, key, "author"));
+    }
+    let open = laptop.conflicts(&host.transport(), None, 9).await.unwrap().conflicts;
+    let lost: Vec<_> = open.into_iter().map(|open| open.lost).collect();
+    assert_eq!(vec![text("laptop")], lost);
+}
+
+#[tokio::test]
+async fn what_was_edited_here_and_deleted_on_the_copy_lives_and_the_inbox_says_so() {
+    let host = Host::start().await;
+    let (laptop, copied, key) = laptop_and_copy(&host, false).await;
+    laptop.edit(key, fields([("author", text("laptop"))])).unwrap();
+    host.sync(&laptop).await;
+    copied.delete(key).unwrap();
+
+    for device in [&copied, &laptop, &copied] {
+        host.sync(device).await;
+    }
+
+    for device in [&laptop, &copied] {
+        assert_eq!(text("laptop"), get(device, key, "author"));
+    }
+    let open = laptop.conflicts(&host.transport(), None, 9).await.unwrap().conflicts;
+    assert_eq!((1, None), (open.len(), open[0].field.as_deref()));
+}
+
+#[tokio::test]
+async fn an_edit_that_was_pending_in_a_folder_and_its_copy_is_one_edit() {
+    let host = Host::start().await;
+    let (laptop, copied, key) = laptop_and_copy(&host, true).await;
+
+    for device in [&laptop, &copied, &laptop] {
+        host.sync(device).await;
+    }
+
+    for device in [&laptop, &copied] {
+        assert_eq!((text("pending"), 0), (get(device, key, "author"), device.status().pending));
+    }
+    let open = laptop.conflicts(&host.transport(), None, 9).await.unwrap().conflicts;
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[tokio::test]
+async fn a_restore_that_is_asked_for_twice_takes_back_no_edit_of_others() {
+    let host = Host::start().await;
+    let (a, b) = (host.device(), host.device());
+    let key = Key::piece(a.add_piece(fields([("author", text("first"))])).unwrap());
+    host.sync(&a).await;
+    a.edit(key, fields([("author", text("second"))])).unwrap();
+    host.sync(&a).await;
+    // The reply to the first request is lost: it is sent, and asked for again later.
+    let restore = |request_id: &str| {
+        let url = format!("{}/pieces/{}/restore", host.url, key.id);
+        let body = format!(r#"{{"version":1,"base":2,"requestId":"{request_id}"}}"#);
+        let call = reqwest::Client::new().post(url).bearer_auth(token_of("kai"));
+        call.header("content-type", "application/json").body(body).send()
+    };
+    assert_eq!(200, restore("r").await.unwrap().status().as_u16());
+    host.sync(&b).await;
+    host.clock.pass_ms(1000);
+    b.edit(key, fields([("author", text("of another"))])).unwrap();
+    host.sync(&b).await;
+
+    assert_eq!(200, restore("r").await.unwrap().status().as_u16());
+    host.sync(&b).await;
+
+    assert_eq!(text("of another"), get(&b, key, "author"));
+}
