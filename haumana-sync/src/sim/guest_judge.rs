@@ -154,7 +154,10 @@ impl World<'_> {
         };
         check_alive(&track, id, pushes, has_twins)?;
         let was_deleted = !is_new && track.content.is_none();
-        let is_blank = is_new || (was_deleted && judge::is_forgotten(&track, setting));
+        // A delete leaves a tombstone also of a piece that the server never had.
+        let was_never_there = was_deleted && track.last.is_none();
+        let is_blank =
+            is_new || was_never_there || (was_deleted && judge::is_forgotten(&track, setting));
         if !is_blank && created != track.created {
             return wrong(id, "createdAt changed");
         }
