@@ -240,7 +240,8 @@ impl Replica {
         inner.write(&account, Batch { state: Some(state), ..Batch::default() })
     }
 
-    /// Decides what becomes of the records of an account that was erased on the server.
+    /// Decides what becomes of the records of an account that was erased on the server. The device
+    /// takes a new id: what comes late of the old one is then not taken for its own.
     ///
     /// # Errors
     ///
@@ -252,6 +253,7 @@ impl Replica {
         if !state.is_erased {
             return Ok(());
         }
+        inner.renew_device(self.random.as_ref())?;
         match erasure {
             Erasure::Forget => {
                 inner.open = None;
@@ -299,6 +301,13 @@ impl Inner {
     pub(crate) fn account(&self, op: &'static str) -> Result<String> {
         let account = self.account.as_ref().map(|account| account.as_str().to_owned());
         account.ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
+    }
+
+    pub(crate) fn renew_device(&mut self, random: &dyn Random) -> Result<()> {
+        let fresh = new_device(random);
+        self.storage.set_device(&fresh)?;
+        self.device = fresh;
+        Ok(())
     }
 
     fn count_open(&mut self) -> Result<OpenCount> {

@@ -7,7 +7,7 @@ use crate::content::Content;
 use crate::error::{Error, ErrorKind, Result};
 use crate::push::{SentOp, SentPush, pushes};
 use crate::record::{Agreed, Local};
-use crate::replica::{Inner, Replica, new_device};
+use crate::replica::{Inner, Replica};
 use crate::settle::{Life, SentFields};
 use crate::storage::{Batch, State};
 use crate::wire::{self, Answer, Change, Rejection, Reply};
@@ -81,9 +81,7 @@ impl Replica {
         let account = outgoing.account.as_str();
         if reply.copy && inner.device == outgoing.device {
             // Another installation uses this id, or this one was put back from a copy.
-            let fresh = new_device(self.random.as_ref());
-            inner.storage.set_device(&fresh)?;
-            inner.device = fresh;
+            inner.renew_device(self.random.as_ref())?;
         }
         let before = inner.storage.state(account)?;
         if before.cursor != outgoing.cursor || before.mark != outgoing.mark || before.is_erased {

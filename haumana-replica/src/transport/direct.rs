@@ -3,7 +3,7 @@
 use super::{Call, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use haumana_sync::Engine;
-use haumana_sync::engine::{self, Imported, PartState};
+use haumana_sync::engine::{self, Asked, Imported, PartState};
 use haumana_sync::id::UserId;
 use haumana_sync::wire::history::history_json;
 use haumana_sync::wire::import::ImportRequest;
@@ -36,20 +36,22 @@ impl DirectTransport {
                 let page = engine.conflict_page(account, place.flatten(), *limit, bytes).await?;
                 conflicts_json(&page.0, page.1)
             }
-            Call::Resolve { id, resolution, .. } => {
-                engine.resolve(account, *id, resolution).await?;
+            // A conflict is closed once; that is name enough.
+            Call::Resolve { id, resolution, base, .. } => {
+                engine.resolve_as(account, *id, resolution, *base).await?;
                 b"{}".to_vec()
             }
             Call::History { id, before, limit } => {
                 let page = engine.history_page(account, *id, *before, *limit, bytes).await?;
                 history_json(&page, bytes)
             }
-            Call::Restore { id, version, .. } => {
-                let version = engine.restore(account, *id, *version).await?;
-                format!(r#"{{"version":{version}}}"#).into_bytes()
+            Call::Restore { id, version, base, request_id } => {
+                let asked = Asked { base: *base, request_id: Some(request_id.clone()) };
+                let restored = engine.restore_as(account, *id, *version, &asked).await?;
+                format!(r#"{{"version":{}}}"#, restored.version).into_bytes()
             }
-            Call::Erase { .. } => {
-                engine.erase(account).await?;
+            Call::Erase { request_id } => {
+                engine.erase_as(account, Some(request_id)).await?;
                 Vec::new()
             }
             Call::Import { export } => {

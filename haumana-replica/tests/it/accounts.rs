@@ -68,8 +68,10 @@ async fn after_an_erasure_nothing_is_uploaded_until_somebody_asks_for_it() {
     }
     assert_eq!(0, server.engine.head(&user("kai")).await.unwrap().unwrap().records);
 
+    let id = device.device();
     device.settle_erasure(Erasure::UploadAsNew).unwrap();
     device.sync(&server.transport()).await.unwrap();
+    assert_ne!(id, device.device(), "it begins anew");
     assert_eq!(2, server.engine.head(&user("kai")).await.unwrap().unwrap().records);
 }
 

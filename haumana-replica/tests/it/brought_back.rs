@@ -1,10 +1,11 @@
 //! What was brought back stays: a restored backup, an imported export, a database that was lost. And
 //! what becomes of a device's copy, which is another device.
 
-use crate::host::{Host, get, token_of};
+use crate::host::{Host, get};
+use crate::inbox::both;
 use crate::support::{Seeded, SetClock, engine_on, fields, text, user};
 use haumana_replica::storage::MemoryStorage;
-use haumana_replica::transport::DirectTransport;
+use haumana_replica::transport::{Call, DirectTransport};
 use haumana_replica::{Conflict, Replica, ReplicaConfig};
 use haumana_sync::id::{Key, Kind};
 use haumana_sync::store::MemoryStore;
@@ -267,26 +268,73 @@ async fn an_edit_that_was_pending_in_a_folder_and_its_copy_is_one_edit() {
 #[tokio::test]
 async fn a_restore_that_is_asked_for_twice_takes_back_no_edit_of_others() {
     let host = Host::start().await;
-    let (a, b) = (host.device(), host.device());
-    let key = Key::piece(a.add_piece(fields([("author", text("first"))])).unwrap());
-    host.sync(&a).await;
-    a.edit(key, fields([("author", text("second"))])).unwrap();
-    host.sync(&a).await;
-    // The reply to the first request is lost: it is sent, and asked for again later.
-    let restore = |request_id: &str| {
-        let url = format!("{}/pieces/{}/restore", host.url, key.id);
-        let body = format!(r#"{{"version":1,"base":2,"requestId":"{request_id}"}}"#);
-        let call = reqwest::Client::new().post(url).bearer_auth(token_of("kai"));
-        call.header("content-type", "application/json").body(body).send()
-    };
-    assert_eq!(200, restore("r").await.unwrap().status().as_u16());
-    host.sync(&b).await;
-    host.clock.pass_ms(1000);
-    b.edit(key, fields([("author", text("of another"))])).unwrap();
-    host.sync(&b).await;
+    for transport in both(&host) {
+        let (a, b) = (host.device(), host.device());
+        let key = Key::piece(a.add_piece(fields([("author", text("first"))])).unwrap());
+        host.sync(&a).await;
+        a.edit(key, fields([("author", text("second"))])).unwrap();
+        host.sync(&a).await;
+        let (id, request_id) = (key.id, key.id.to_string());
+        let restore = Call::Restore { id, version: 1, base: Some(2), request_id };
+        transport.call(&user("kai"), &restore).await.unwrap();
+        host.sync(&b).await;
+        assert_eq!(text("first"), get(&b, key, "author"));
+        host.clock.pass_ms(1000);
+        b.edit(key, fields([("author", text("of another"))])).unwrap();
+        host.sync(&b).await;
 
-    assert_eq!(200, restore("r").await.unwrap().status().as_u16());
-    host.sync(&b).await;
+        transport.call(&user("kai"), &restore).await.unwrap();
+        host.sync(&b).await;
 
-    assert_eq!(text("of another"), get(&b, key, "author"));
+        assert_eq!(text("of another"), get(&b, key, "author"));
+    }
+}
+
+#[tokio::test]
+async fn a_restore_merges_with_what_its_user_had_not_seen_and_the_loser_is_in_the_inbox() {
+    let host = Host::start().await;
+    for transport in both(&host) {
+        let transport = transport.as_ref();
+        let (a, b) = (host.device(), host.device());
+        let key = Key::piece(a.add_piece(fields([("author", text("first"))])).unwrap());
+        host.sync(&a).await;
+        a.edit(key, fields([("author", text("second"))])).unwrap();
+        host.sync(&a).await;
+        host.sync(&b).await;
+        host.clock.pass_ms(1000);
+        let theirs = fields([("author", text("unseen")), ("notes", text("unseen"))]);
+        b.edit(key, theirs).unwrap();
+        host.sync(&b).await;
+        host.clock.pass_ms(1000);
+
+        a.restore(transport, key.id, 1).await.unwrap();
+        host.sync(&a).await;
+
+        assert_eq!(text("first"), get(&a, key, "author"));
+        assert_eq!(text("unseen"), get(&a, key, "notes"));
+        let open = a.conflicts(transport, None, 9).await.unwrap().conflicts;
+        let lost: Vec<_> = open.iter().filter(|open| open.key == key).map(|o| &o.lost).collect();
+        assert_eq!(vec![&text("unseen")], lost);
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_asked_for_twice_erases_nothing_that_was_begun_since() {
+    let host = Host::start().await;
+    for transport in both(&host) {
+        let device = host.device();
+        add_three(&device);
+        host.sync(&device).await;
+        let request_id = device.device();
+        let erase = Call::Erase { request_id };
+        transport.call(&user("kai"), &erase).await.unwrap();
+        let new = host.device();
+        add_three(&new);
+        host.sync(&new).await;
+
+        transport.call(&user("kai"), &erase).await.unwrap();
+        host.sync(&new).await;
+
+        assert_eq!(3, n_pieces(&new));
+    }
 }
