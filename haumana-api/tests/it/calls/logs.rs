@@ -102,7 +102,8 @@ async fn a_sync_of_a_new_client_is_counted_too() {
 
     let line = line_of(&world, tell("/sync", &body)).await;
 
-    let counts = ["pushed=1", "merged=0", "conflicts=0", "rejected=1", "pulled=0"];
+    // The device did not send what a new piece gets where nothing is given, so the piece comes back.
+    let counts = ["pushed=1", "merged=0", "conflicts=0", "rejected=1", "pulled=1"];
     says(&line, &["route=\"/sync\"", "status=200"]);
     says(&line, &counts);
     let line = line_of(&world, call("/sync").body(r#"{"deviceId":"b"}"#.into()).unwrap()).await;

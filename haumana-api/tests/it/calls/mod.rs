@@ -12,6 +12,7 @@ pub mod logs;
 mod moving;
 mod personal;
 mod queries;
+mod repeats;
 mod routes;
 mod schema;
 mod sign_in;
