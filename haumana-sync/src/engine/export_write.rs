@@ -7,6 +7,7 @@ use super::{Conflict, Error, Result};
 use crate::id::UserId;
 use crate::record::BESIDE_KEY;
 use crate::store::{Envelope, Generation, HistoryEntry};
+use crate::wire::members;
 use crate::wire::sync::write_conflict;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -31,8 +32,8 @@ pub(super) fn write_piece(out: &mut String, user: &UserId, record: &Envelope) ->
     let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
     let _ = write!(
         out,
-        r#"{{"pieceId":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}","locallyModified":false,{beside},{}"#,
-        &record.content[1..]
+        r#"{{"pieceId":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}","locallyModified":false,{beside},{}}}"#,
+        members(record.key.kind, &record.content)
     );
     Ok(())
 }
@@ -42,8 +43,8 @@ pub(super) fn write_session(out: &mut String, user: &UserId, record: &Envelope) 
     let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
     let _ = write!(
         out,
-        r#"{{"sessionId":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}",{beside},{}"#,
-        &record.content[1..]
+        r#"{{"sessionId":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}",{beside},{}}}"#,
+        members(record.key.kind, &record.content)
     );
     Ok(())
 }

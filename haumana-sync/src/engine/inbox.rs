@@ -6,10 +6,10 @@ use super::commit::{
 };
 use super::edit::{Against, Change, Doubt, Edit};
 use super::notes::Notes;
-use super::push_delete::deleted_session;
 use super::push_plan::since;
 use super::record::{HistoryMeta, PieceRecord, parse, to_json};
 use super::restore::check_base;
+use super::session_edit::delete_as_it_stands;
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, Kind, RecordId, UserId};
 use crate::merge::Reason;
@@ -293,7 +293,7 @@ impl Engine {
             return Err(Error::new(ErrorKind::NotFound, "the record is gone"));
         };
         if stored.key.kind != Kind::Piece {
-            return self.resolving_session(&envelope, &edit, closed);
+            return self.resolving_session(head, &envelope, &edit, closed);
         }
         let record = PieceRecord::open(&envelope)?;
         check_base(&record, base)?;
@@ -316,6 +316,7 @@ impl Engine {
     /// A session is deleted after all.
     fn resolving_session(
         &self,
+        head: Option<&Head>,
         session: &Envelope,
         edit: &Edit,
         closed: Envelope,
@@ -323,10 +324,10 @@ impl Engine {
         if !edit.delete {
             return Err(Error::new(ErrorKind::Invalid, "the field cannot hold this value"));
         }
-        if session.deleted {
+        let setting = self.setting_of(self.clock.now(), &Notes::of(head)?);
+        let Some(mut draft) = delete_as_it_stands(session, setting)? else {
             return Ok(vec![closing(closed)]);
-        }
-        let mut draft = deleted_session(session, self.setting(self.clock.now()))?;
+        };
         draft.inbox.push(closed);
         Ok(vec![draft])
     }

@@ -6,13 +6,12 @@ use super::commit::{Committed, Draft, OldFacts, Stopped, gave_up, inbox_entry};
 use super::devices::Shown;
 use super::edit::{Bases, Edit, Lost, Setting};
 use super::notes::Notes;
-use super::push_delete::delete_session;
 use super::push_exact::is_exact;
 use super::push_plan::{is_possible_base, plan};
-use super::push_session::join_push;
+use super::push_session::{SessionBases, join_push};
 use super::pusher::{Life, Pusher};
 use super::record::PieceRecord;
-use super::takeover::Earlier;
+use super::takeover::{Earlier, join_earlier};
 use super::trail::Trail;
 use super::{Conflict, Engine, Error, Result, Room, check_state};
 use crate::id::{Key, Kind, UserId};
@@ -190,13 +189,15 @@ impl Engine {
             waiting: Vec::new(),
             answers,
         };
+        let sent = due.iter().map(|at| &pushes[*at]);
+        let session_bases = self.read_session_bases(user, sent, &envelopes, setting.oldest).await?;
         let mut planned = Vec::new();
         let mut history_keys: BTreeSet<HistoryKey> = BTreeSet::new();
         for &at in due {
             let push = &pushes[at];
             if push.key.kind != Kind::Piece {
                 let old = envelopes.get(&push.key);
-                let joined = self.decide_session(push, pusher, old, setting)?;
+                let joined = decide_session(push, pusher, old, &session_bases, setting)?;
                 desk.take(at, push, old, joined);
                 continue;
             }
@@ -229,26 +230,23 @@ impl Engine {
         }
         Ok(committed)
     }
+}
 
-    /// Decides a push of a session.
-    fn decide_session(
-        &self,
-        push: &Push,
-        pusher: &Pusher<'_>,
-        old: Option<&Envelope>,
-        setting: Setting,
-    ) -> Result<Decided> {
-        if let PushOp::TakeOver(earlier) = &push.op {
-            return self.join_earlier(earlier, old, setting.now);
-        }
-        if old.is_some_and(|old| !is_possible_base(push.base, old.version)) {
-            return Ok(Err(Refusal::InvalidField));
-        }
-        match delete_session(push, pusher, old, setting) {
-            Some((draft, result)) => Ok(Ok((Some(draft), result))),
-            None => join_push(push, pusher.device, old, setting),
-        }
+/// Decides a push of a session.
+fn decide_session(
+    push: &Push,
+    pusher: &Pusher<'_>,
+    old: Option<&Envelope>,
+    bases: &SessionBases,
+    setting: Setting,
+) -> Result<Decided> {
+    if let PushOp::TakeOver(earlier) = &push.op {
+        return join_earlier(earlier, old, setting);
     }
+    if old.is_some_and(|old| !is_possible_base(push.base, old.version)) {
+        return Ok(Err(Refusal::InvalidField));
+    }
+    join_push(push, pusher, old, bases, setting)
 }
 
 /// What came of the pushes of a request.

@@ -1,16 +1,13 @@
 //! Deletes by new clients: what their device knew, and what it did before and after.
 
-use super::Result;
-use super::commit::{Draft, OldFacts, inbox_entry};
-use super::edit::{Edit, Lost, Setting};
-use super::meta::{Claim, FORMAT, Meta, Touch};
-use super::push::{Push, PushOp, PushOutcome, PushResult};
+use super::edit::{Edit, Setting};
+use super::meta::{Claim, Touch};
+use super::push::{Push, PushOp};
 use super::pusher::{Life, Own, Pusher};
-use super::record::{PieceRecord, parse, superseded, to_json};
-use crate::digest::Digest;
+use super::record::PieceRecord;
 use crate::merge::Reason;
 use crate::record::{PIECE_FIELDS, Value};
-use crate::store::{Envelope, Revision, Stamp, Version};
+use crate::store::Version;
 use crate::time::UnixMillis;
 
 /// Returns the edit that a delete of a piece is; `None` if there is nothing to do.
@@ -63,7 +60,7 @@ pub(super) fn plan_delete(
 }
 
 /// Whether a delete is of another life of the account: it is offered, or its cursor says so.
-fn is_of_other_life(push: &Push, pusher: &Pusher<'_>) -> bool {
+pub(super) fn is_of_other_life(push: &Push, pusher: &Pusher<'_>) -> bool {
     push.op == PushOp::OfferDelete || pusher.life == Life::Other
 }
 
@@ -142,83 +139,4 @@ fn is_edited_since(record: &PieceRecord, device: &str, delete: Claim, setting: S
         cov_mark::hit!(late_delete_loses_to_its_devices_newer_change);
     }
     is_edited
-}
-
-/// What a delete of a session comes to where it is not simply deleted: of one that is not there a
-/// tombstone, of another life an entry of the inbox.
-pub(super) fn delete_session(
-    push: &Push,
-    pusher: &Pusher<'_>,
-    old: Option<&Envelope>,
-    setting: Setting,
-) -> Option<(Draft, PushResult)> {
-    let is_delete = matches!(push.op, PushOp::Delete | PushOp::OfferDelete);
-    if !is_delete {
-        return None;
-    }
-    let Some(old) = old else {
-        let new = session_tombstone(push, pusher, setting);
-        let result = PushResult {
-            key: push.key,
-            outcome: PushOutcome::Applied,
-            version: Some(new.version),
-            conflicts: Vec::new(),
-        };
-        let draft = Draft { old: None, new, history: Vec::new(), inbox: Vec::new() };
-        return Some((draft, result));
-    };
-    if old.deleted || !is_of_other_life(push, pusher) || FORMAT < old.format {
-        return None;
-    }
-    let lost = Lost {
-        field: None,
-        kept: Value::Null,
-        lost: Value::Null,
-        base: push.base,
-        reason: Reason::OtherLife,
-        device: Some(pusher.device.to_owned()),
-        version: old.version,
-        at: None,
-    };
-    let entry = inbox_entry(push.key, &lost, setting.now);
-    let conflicts = vec![super::push::conflict_of(&entry, push.key, lost, setting.now)];
-    let version = Some(old.version);
-    let result = PushResult { key: push.key, outcome: PushOutcome::Merged, version, conflicts };
-    let (facts, new) = (Some(OldFacts::of(old)), old.clone());
-    Some((Draft { old: facts, new, history: Vec::new(), inbox: vec![entry] }, result))
-}
-
-/// Deletes a session that is there.
-pub(super) fn deleted_session(old: &Envelope, setting: Setting) -> Result<Draft> {
-    let meta: Meta = parse(&old.meta)?;
-    let new = Envelope {
-        deleted: true,
-        content: "{}".to_owned(),
-        hash: Digest::default(),
-        version: old.version + 1,
-        modified_at: setting.now,
-        ..old.clone()
-    };
-    let history = vec![superseded(old, meta.device, Vec::new(), setting.now)];
-    Ok(Draft { old: Some(OldFacts::of(old)), new, history, inbox: Vec::new() })
-}
-
-fn session_tombstone(push: &Push, pusher: &Pusher<'_>, setting: Setting) -> Envelope {
-    let version = setting.floor + 1;
-    let at = push.time_of("", setting.now);
-    let device = Some(pusher.device.to_owned());
-    let created = Touch { version, edited_at: at.min(setting.now), claimed_at: at, device };
-    let meta = Meta { created, generation: setting.generation, ..Meta::default() };
-    Envelope {
-        key: push.key,
-        version,
-        revision: Revision(0),
-        stamp: Stamp(0),
-        modified_at: setting.now,
-        deleted: true,
-        hash: Digest::default(),
-        format: FORMAT,
-        content: "{}".to_owned(),
-        meta: to_json(&meta),
-    }
 }

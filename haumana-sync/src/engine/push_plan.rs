@@ -8,26 +8,14 @@ use super::push_delete::{is_of_deleted, plan_delete};
 use super::pusher::{Life, Own, Pusher};
 use super::record::PieceRecord;
 use crate::digest::Digest;
-use crate::id::{Kind, RecordId};
+use crate::id::Kind;
 use crate::limits;
 use crate::merge::Reason;
-use crate::record::{BESIDE_KEY, EndedAtSource, FieldError, Piece, Value, field_spec};
+use crate::record::{FieldError, Piece, Value, field_spec, reserved_key};
 use crate::store::{HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
 use std::collections::BTreeMap;
-
-/// Keys that name or number a record; they cannot be set.
-const RESERVED: [&str; 8] = [
-    "pieceId",
-    "sessionId",
-    "userId",
-    "version",
-    "modifiedAt",
-    "lastSyncedAt",
-    "locallyModified",
-    BESIDE_KEY,
-];
 
 /// Returns the edit that a push of a piece is; `None` if there is nothing to do.
 pub(super) fn plan(
@@ -239,7 +227,7 @@ fn check(set: &BTreeMap<String, Value>) -> Result<(), Refusal> {
 
 /// Checks what is to be put into a field of a piece.
 pub(super) fn check_field(name: &str, value: &Value) -> Result<(), Refusal> {
-    if RESERVED.contains(&name) {
+    if reserved_key(Kind::Piece, name).is_some() {
         return Err(Refusal::InvalidField);
     }
     if name == "createdAt" {
@@ -255,45 +243,19 @@ pub(super) fn check_field(name: &str, value: &Value) -> Result<(), Refusal> {
     })
 }
 
-/// Checks what is to be put into a field of a session.
-fn check_session_field(name: &str, value: &Value) -> Result<(), Refusal> {
-    let text = value.as_text();
-    let is_good = match name {
-        name if RESERVED.contains(&name) && name != "pieceId" => false,
-        "pieceId" => text.is_some_and(|text| RecordId::parse(text).is_some()),
-        "endedAtSource" => {
-            value.is_null() || text.is_some_and(|text| EndedAtSource::from_name(text).is_some())
-        }
-        "startedAt" | "endedAt" | "createdAt" => {
-            value.is_null() || text.is_some_and(|text| UnixMillis::parse(text).is_some())
-        }
-        name if limits::UNKNOWN_KEY_BYTES < name.len() => return Err(Refusal::TooLarge),
-        name => return check_field(name, value),
-    };
-    is_good.then_some(()).ok_or(Refusal::InvalidField)
-}
-
 impl Push {
     /// Whether its base is one that this server can have given, of a record that has this version.
     pub(crate) fn has_possible_base(&self, version: Option<Version>) -> bool {
         version.is_none_or(|version| is_possible_base(self.base, version))
     }
 
-    /// Returns the first field that cannot be taken, and why: of a session also one that is missing
-    /// where it is new.
-    pub(crate) fn flaw(&self, is_new: bool) -> Option<(String, Refusal)> {
+    /// Returns the first field of a piece that cannot be taken, and why. What is wrong with a session
+    /// is said where it is read.
+    pub(crate) fn flaw(&self) -> Option<(String, Refusal)> {
         let (PushOp::Set(set) | PushOp::Offer(set)) = &self.op else { return None };
-        let check = match self.key.kind {
-            Kind::Session => check_session_field,
-            _ => check_field,
-        };
-        let mut fields = set.iter().map(|(name, value)| (name, check(name, value)));
-        let flaw = fields.find_map(|(name, checked)| Some((name.clone(), checked.err()?)));
-        let needed = ["pieceId", "startedAt"].into_iter();
-        let mut needed = needed.filter(|_| is_new && self.key.kind == Kind::Session);
-        let is_missing = |name: &&str| set.get(*name).is_none_or(Value::is_null);
-        let missing = || Some((needed.find(is_missing)?.to_owned(), Refusal::InvalidField));
-        flaw.or_else(missing)
+        let set = set.iter().filter(|_| self.key.kind == Kind::Piece);
+        let mut fields = set.map(|(name, value)| (name, check_field(name, value)));
+        fields.find_map(|(name, checked)| Some((name.clone(), checked.err()?)))
     }
 
     pub(super) fn time_of(&self, name: &str, now: UnixMillis) -> UnixMillis {

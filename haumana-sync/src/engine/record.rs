@@ -3,7 +3,7 @@
 use super::meta::{FORMAT, Meta};
 use crate::digest::Digest;
 use crate::engine::Error;
-use crate::id::{Key, RecordId};
+use crate::id::{Key, Kind, RecordId};
 use crate::record::{Piece, field_spec};
 use crate::store::{Envelope, HistoryEntry, HistoryKey, Revision, Stamp, Version};
 use crate::time::UnixMillis;
@@ -22,6 +22,9 @@ impl PieceRecord {
     pub fn open(envelope: &Envelope) -> Result<Self, Error> {
         if FORMAT < envelope.format {
             return Err(Error::newer_format());
+        }
+        if envelope.key.kind != Kind::Piece {
+            return Err(Error::corrupt());
         }
         let piece = match envelope.deleted {
             true => None,

@@ -1,15 +1,12 @@
 //! `POST /sessions`.
 
-use super::commit::{Draft, OldFacts, Stopped, gave_up};
-use super::meta::{FORMAT, Meta, Seen, Touch};
-use super::record::{HistoryMeta, parse, superseded, to_json};
-use super::{Engine, Error, Result, Room, check_state};
-use crate::digest::Digest;
+use super::commit::{Stopped, gave_up};
+use super::notes::Notes;
+use super::session_edit::{Claimed, Decision, SessionEdit, SessionOp, decide};
+use super::{Engine, Result, Room, check_state};
 use crate::id::{Key, Kind, RecordId, UserId};
-use crate::limits;
-use crate::merge::{Reason, join_sessions};
-use crate::record::{Session, Value};
-use crate::store::{Envelope, Head, HistoryEntry, HistoryKey, Revision, Stamp};
+use crate::record::{SessionSet, Value};
+use crate::store::{Head, Stamp};
 use crate::time::UnixMillis;
 use crate::wire::app::{AppSession, Counts, SessionsReply, SessionsRequest};
 use crate::wire::{Refusal, Rejected};
@@ -99,21 +96,22 @@ impl Engine {
             left.iter().copied().filter(|at| ids.insert(pushed[*at].id)).collect();
         let keys: Vec<Key> = due.iter().map(|at| Key::session(pushed[*at].id)).collect();
         let found = self.store.read(user, &keys).await?;
-        let now = self.clock.now();
+        let setting = self.setting_of(self.clock.now(), &Notes::of(head.as_ref())?);
         let mut room = Room::of(head.as_ref());
         let mut round = SessionRound::default();
         let (mut drafts, mut places) = (Vec::new(), Vec::new());
         for (at, old) in due.into_iter().zip(found) {
             let push = &pushed[at];
-            match self.join(push, old.as_ref(), now)? {
-                None => round.accept(at, push.id),
-                Some(draft) => {
+            match decide(&edit_of(push, setting.now), old.as_ref(), None, setting)? {
+                Err(refusal) => rejected.push(round.refuse(at, push.id, refusal)),
+                Ok(Decision { draft: None, .. }) => round.accept(at, push.id),
+                Ok(Decision { draft: Some(draft), .. }) => {
                     let old_bytes = old.as_ref().map(|old| old.content.len());
                     if room.take(old_bytes, draft.new.content.len()) {
                         drafts.push(draft);
                         places.push(at);
                     } else {
-                        rejected.push(round.refuse(at, push.id));
+                        rejected.push(round.refuse(at, push.id, Refusal::QuotaExceeded));
                     }
                 }
             }
@@ -121,60 +119,14 @@ impl Engine {
         let committed = self.commit(user, head, drafts).await;
         for (place, at) in places.into_iter().take(committed.done).enumerate() {
             match committed.full.contains_key(&place) {
-                true => rejected.push(round.refuse(at, pushed[at].id)),
+                true => {
+                    rejected.push(round.refuse(at, pushed[at].id, Refusal::QuotaExceeded));
+                }
                 false => round.accept(at, pushed[at].id),
             }
         }
         round.stopped = committed.stopped;
         Ok(round)
-    }
-
-    /// What is to be written of a pushed session; `None` if it says nothing new. A deleted session
-    /// stays deleted.
-    pub(super) fn join(
-        &self,
-        push: &AppSession,
-        old: Option<&Envelope>,
-        now: UnixMillis,
-    ) -> Result<Option<Draft>> {
-        let Some(envelope) = old else {
-            let setting = self.setting(now);
-            let created = Touch { version: 1, edited_at: now, claimed_at: now, device: None };
-            let meta = Meta { created, generation: setting.generation, ..Meta::default() };
-            let new = session_envelope(push.id, 1, &push.session, &meta, now);
-            return Ok(Some(Draft { old: None, new, history: Vec::new(), inbox: Vec::new() }));
-        };
-        if FORMAT < envelope.format {
-            return Err(Error::newer_format());
-        }
-        if envelope.deleted {
-            return Ok(None);
-        }
-        let server: Session = parse(&envelope.content)?;
-        let joined = join_sessions(&server, &push.session);
-        let mut meta: Meta = parse(&envelope.meta)?;
-        let hash = Value::Text(push.session.to_json()).hash();
-        let loses = loses_against(&push.session, &joined);
-        let is_kept = meta.seen.iter().any(|seen| seen.hash == hash);
-        let version = envelope.version + u32::from(joined != server);
-        if (joined == server && (!loses || is_kept)) || limits::VERSION < version {
-            return Ok(None);
-        }
-        let mut history = Vec::new();
-        if joined != server {
-            history.push(superseded(envelope, meta.device.take(), Vec::new(), now));
-        }
-        if loses && !is_kept {
-            let oldest = self.setting(now).oldest;
-            meta.seen.retain(|seen| oldest <= seen.at);
-            meta.seen.push(Seen { hash, at: now });
-            meta.sides += 1;
-            history.push(session_side(push, version, meta.sides, now));
-        }
-        let modified_at = if joined == server { envelope.modified_at } else { now };
-        let new = session_envelope(push.id, version, &joined, &meta, modified_at);
-        let old = Some(OldFacts::of(envelope));
-        Ok(Some(Draft { old, new, history, inbox: Vec::new() }))
     }
 
     /// The user's sessions, newest change first as far as they fit.
@@ -216,9 +168,8 @@ struct SessionRound {
 }
 
 impl SessionRound {
-    fn refuse(&mut self, at: usize, id: RecordId) -> Rejected {
+    fn refuse(&mut self, at: usize, id: RecordId, refusal: Refusal) -> Rejected {
         self.done.insert(at);
-        let refusal = Refusal::QuotaExceeded;
         Rejected { id: id.to_string(), refusal, message: refusal.message().to_owned() }
     }
 
@@ -228,48 +179,12 @@ impl SessionRound {
     }
 }
 
-pub(super) fn session_envelope(
-    id: RecordId,
-    version: u32,
-    session: &Session,
-    meta: &Meta,
-    now: UnixMillis,
-) -> Envelope {
-    let content = session.to_json();
-    Envelope {
-        key: Key::session(id),
-        version,
-        revision: Revision(0),
-        stamp: Stamp(0),
-        modified_at: now,
-        deleted: false,
-        hash: Digest::of([content.as_bytes()]),
-        format: FORMAT,
-        content,
-        meta: to_json(meta),
-    }
-}
-
-/// Whether anything that `pushed` says is not in `joined`.
-fn loses_against(pushed: &Session, joined: &Session) -> bool {
-    let end = (pushed.ended_at, pushed.ended_at_source);
-    let loses_end = end != (None, None) && end != (joined.ended_at, joined.ended_at_source);
-    let frame = |session: &Session| (session.piece_id, session.started_at, session.created_at);
-    let is_kept = |name: &String| joined.unknown.get(name) == pushed.unknown.get(name);
-    loses_end || frame(pushed) != frame(joined) || !pushed.unknown.keys().all(is_kept)
-}
-
-/// Keeps a pushed session of which a part lost.
-fn session_side(push: &AppSession, version: u32, side: u32, now: UnixMillis) -> HistoryEntry {
-    let meta = HistoryMeta {
-        at: now,
-        lost: vec![(String::new(), Reason::EarlierRecord)],
-        ..HistoryMeta::default()
-    };
-    HistoryEntry {
-        key: HistoryKey { key: Key::session(push.id), version, side },
-        at: now,
-        content: push.session.to_json(),
-        meta: to_json(&meta),
-    }
+/// What a phone says of a session: it knows no version. Its identity is its content.
+pub(super) fn edit_of(sent: &AppSession, now: UnixMillis) -> SessionEdit {
+    let set = SessionSet::of(&sent.session);
+    let identity = Value::Text(sent.session.to_json()).hash();
+    let claimed = Claimed { at: now, identity };
+    let claims = set.groups().into_iter().map(|group| (group, claimed)).collect();
+    let op = SessionOp::Set(set, claims);
+    SessionEdit { id: sent.id, device: None, base: None, is_of_other_life: false, op }
 }

@@ -5,11 +5,12 @@
 //! the item says later.
 
 use super::app_plan::plan_earlier;
-use super::commit::{Draft, OldFacts};
 use super::edit::{Edit, ReceiptDraft, Setting};
 use super::meta::EARLIER;
 use super::push::Decided;
 use super::record::PieceRecord;
+use super::session_edit::{Decision, decide};
+use super::sessions::edit_of;
 use super::{Engine, Error, ErrorKind, Push, PushOp, PushOutcome, PushResult, Result};
 use crate::digest::Digest;
 use crate::engine::EditTimes;
@@ -64,28 +65,28 @@ impl Engine {
         let pushes: Vec<Push> = records.iter().map(push).collect();
         self.push(user, IMPORT_DEVICE, &pushes).await
     }
+}
 
-    /// Joins a session with what is there. A session only gains, so nothing is remembered.
-    pub(super) fn join_earlier(
-        &self,
-        earlier: &Earlier,
-        old: Option<&Envelope>,
-        now: UnixMillis,
-    ) -> Result<Decided> {
-        let EarlierRecord::Session(session) = &earlier.record else {
-            return Ok(Err(Refusal::InvalidField));
-        };
-        let draft = self.join(session, old, now)?;
-        let outcome = match (&draft, old) {
-            (None, _) => PushOutcome::Unchanged,
-            (Some(_), None) => PushOutcome::Applied,
+/// Joins a session of an earlier server with what is there, as a phone's. What it says is known by
+/// the session itself when it comes again, so nothing else is remembered.
+pub(super) fn join_earlier(
+    earlier: &Earlier,
+    old: Option<&Envelope>,
+    setting: Setting,
+) -> Result<Decided> {
+    let EarlierRecord::Session(session) = &earlier.record else {
+        return Ok(Err(Refusal::InvalidField));
+    };
+    let decided = decide(&edit_of(session, setting.now), old, None, setting)?;
+    Ok(decided.map(|decision| {
+        let outcome = match (&decision.draft, old) {
+            // What was there before it has a part in the result.
             (Some(_), Some(_)) => PushOutcome::Merged,
+            _ => decision.outcome,
         };
-        let version = draft.as_ref().map(|draft: &Draft| draft.new.version);
-        let version = version.or(old.map(|old| OldFacts::of(old).version));
-        let key = Key::session(session.id);
-        Ok(Ok((draft, PushResult { key, outcome, version, conflicts: Vec::new() })))
-    }
+        let Decision { draft, version, conflicts, .. } = decision;
+        (draft, PushResult { key: Key::session(session.id), outcome, version, conflicts })
+    }))
 }
 
 fn push(earlier: &Earlier) -> Push {

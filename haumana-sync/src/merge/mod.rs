@@ -4,4 +4,4 @@ mod field;
 mod session;
 
 pub use field::{Base, FieldMerge, Reason, Side, Winner, merge_field};
-pub use session::join_sessions;
+pub use session::{compare_sessions, join_sessions};

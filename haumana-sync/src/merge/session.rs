@@ -1,43 +1,42 @@
-//! Two records of one session. A session only gains, so there is no base and no order.
+//! Concurrent edits of one session. Neither knew of the other, so neither is a correction of it.
 
-use crate::record::Session;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use crate::record::{Session, SessionGroup};
+use std::cmp::Ordering;
 
-/// Joins two records of one session: commutative, associative, idempotent.
+/// Orders two concurrent values of one group: the smaller one loses. Equal values are equal.
 ///
 /// - The end: set beats absent, then the stronger word (`manual`, `automatic`, `estimated`, none),
 ///   then the later time.
-/// - Piece, start and creation come together from the record with the smaller (`createdAt`,
-///   canonical bytes).
-/// - Unknown keys: of two values the one with the smaller bytes. Taking them from the same record
-///   as the rest would not be associative, since a join holds keys of both.
+/// - Piece, start and creation: the record with the least (`createdAt`, `pieceId`, `startedAt`).
+/// - An unknown key: a value beats none, then the smaller bytes.
+pub fn compare_sessions(group: &SessionGroup, a: &Session, b: &Session) -> Ordering {
+    match group {
+        SessionGroup::Frame => {
+            let frame =
+                |session: &Session| (session.created_at, session.piece_id, session.started_at);
+            frame(b).cmp(&frame(a))
+        }
+        SessionGroup::End => {
+            let end = |session: &Session| {
+                (session.ended_at.is_some(), session.ended_at_source, session.ended_at)
+            };
+            end(a).cmp(&end(b))
+        }
+        SessionGroup::Unknown(name) => match (a.unknown.get(name), b.unknown.get(name)) {
+            (Some(a), Some(b)) => b.as_str().cmp(a.as_str()),
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        },
+    }
+}
+
+/// Joins two records of one session of which neither knew the other: commutative, associative,
+/// idempotent. What stays in each group is the greater by [`compare_sessions`].
 pub fn join_sessions(a: &Session, b: &Session) -> Session {
-    let end =
-        |session: &Session| (session.ended_at.is_some(), session.ended_at_source, session.ended_at);
-    let frame = |session: &Session| {
-        (session.created_at, session.piece_id.to_string(), session.started_at.to_string())
-    };
-    let ended = if end(a) < end(b) { b } else { a };
-    let framed = if frame(b) < frame(a) { b } else { a };
-    let mut unknown: BTreeMap<_, _> = a.unknown.clone();
-    for (name, value) in &b.unknown {
-        match unknown.entry(name.clone()) {
-            Entry::Vacant(slot) => {
-                slot.insert(value.clone());
-            }
-            Entry::Occupied(mut slot) if value.as_str() < slot.get().as_str() => {
-                slot.insert(value.clone());
-            }
-            Entry::Occupied(_) => {}
+    let mut joined = a.clone();
+    for group in b.groups() {
+        if compare_sessions(&group, &joined, b) == Ordering::Less {
+            group.copy(b, &mut joined);
         }
     }
-    Session {
-        piece_id: framed.piece_id,
-        started_at: framed.started_at,
-        created_at: framed.created_at,
-        ended_at: ended.ended_at,
-        ended_at_source: ended.ended_at_source,
-        unknown,
-    }
+    joined
 }

@@ -2,12 +2,18 @@
 
 mod field;
 mod piece;
+mod reserved;
 mod session;
+mod session_group;
+mod session_set;
 mod value;
 
 pub use field::{FieldClass, FieldError, FieldSpec, PIECE_FIELDS, field_spec};
 pub use piece::Piece;
+pub use reserved::{ReservedKey, reserved_key, reserved_keys};
 pub use session::{EndedAtSource, Session};
+pub use session_group::SessionGroup;
+pub use session_set::{SessionFlaw, SessionSet};
 pub use value::Value;
 
 /// The key under which exports keep what stands beside a record's fields. It is nobody else's: what

@@ -1,11 +1,11 @@
 //! One oli or mele of the repertoire.
 
-use super::{PIECE_FIELDS, Value};
+use super::{PIECE_FIELDS, Value, reserved_key};
 use crate::digest::Digest;
-use crate::id::RecordId;
+use crate::id::{Kind, RecordId};
 use crate::json::JsonText;
 use crate::time::UnixMillis;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -83,7 +83,8 @@ impl Piece {
         }
     }
 
-    /// Puts `value` into the field `name`, if it is of a type that the field can hold.
+    /// Puts `value` into the field `name`, if it is of a type that the field can hold. A reserved
+    /// key is no field.
     pub fn set(&mut self, name: &str, value: Value) {
         match (name, value) {
             ("title", Value::Text(text)) => self.title = text,
@@ -94,6 +95,7 @@ impl Piece {
             (_, value) => match (self.optional(name), value) {
                 (Some(slot), Value::Text(text)) => *slot = Some(text),
                 (Some(slot), _) => *slot = None,
+                (None, _) if reserved_key(Kind::Piece, name).is_some() => {}
                 (None, Value::Json(json)) => {
                     self.unknown.insert(name.to_owned(), json);
                 }
@@ -229,6 +231,9 @@ impl<'de> Visitor<'de> for StoredPiece {
                 }
                 name => match piece.optional(name) {
                     Some(slot) => *slot = map.next_value()?,
+                    None if reserved_key(Kind::Piece, name).is_some() => {
+                        map.next_value::<IgnoredAny>()?;
+                    }
                     None => {
                         let raw: Box<RawValue> = map.next_value()?;
                         let value = JsonText::new(&raw).ok_or_else(|| A::Error::custom("json"))?;

@@ -1,9 +1,10 @@
 //! One practice of one piece.
 
-use crate::id::RecordId;
+use super::reserved_key;
+use crate::id::{Kind, RecordId};
 use crate::json::JsonText;
 use crate::time::UnixMillis;
-use serde::de::{Error as _, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -112,6 +113,10 @@ impl<'de> Visitor<'de> for StoredSession {
                 "endedAtSource" => {
                     let source = EndedAtSource::from_name(&map.next_value::<Cow<'de, str>>()?);
                     ended_at_source = Some(source.ok_or_else(|| A::Error::custom("source"))?);
+                }
+                // Stored by version 0.1, which took it for an unknown key.
+                name if reserved_key(Kind::Session, name).is_some() => {
+                    map.next_value::<IgnoredAny>()?;
                 }
                 name => {
                     let raw: Box<RawValue> = map.next_value()?;

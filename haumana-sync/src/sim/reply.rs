@@ -3,9 +3,11 @@
 use super::content::Content;
 use super::ledger::Seen;
 use crate::id::RecordId;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
-use std::collections::BTreeMap;
+use std::fmt;
 
 /// A piece of a reply.
 #[derive(Clone, Debug)]
@@ -91,22 +93,37 @@ pub fn decode(body: &[u8]) -> Decoded<Reply> {
     Ok(Reply { server, updated, rejected, synced_secs: synced_ms / 1000 })
 }
 
+/// How deep the objects are that the server writes: the reply, and the records in its lists. What
+/// is deeper is somebody's value.
+const WRITTEN_DEPTH: usize = 3;
+
 /// Reads JSON of which not every number must fit the reader: one that does not is null.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// What is wrong with it; also a key that stands twice in an object that the server writes.
 pub fn lenient(text: &str) -> Decoded<Json> {
+    read(text, 1)
+}
+
+fn read(text: &str, depth: usize) -> Decoded<Json> {
     let wrong = |error: serde_json::Error| error.to_string();
     Ok(match text.trim_start().as_bytes().first() {
         Some(b'{') => {
-            let all: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(wrong)?;
-            let read = |(name, raw): (String, &RawValue)| Ok((name, lenient(raw.get())?));
-            Json::Object(all.into_iter().map(read).collect::<Decoded<_>>()?)
+            let all: Members<'_> = serde_json::from_str(text).map_err(wrong)?;
+            let mut object = Map::new();
+            for (name, raw) in all.0 {
+                let value = read(raw.get(), depth + 1)?;
+                if object.insert(name.clone(), value).is_some() && depth <= WRITTEN_DEPTH {
+                    return Err(format!("{name} stands twice"));
+                }
+            }
+            Json::Object(object)
         }
         Some(b'[') => {
             let all: Vec<&RawValue> = serde_json::from_str(text).map_err(wrong)?;
-            Json::Array(all.into_iter().map(|raw| lenient(raw.get())).collect::<Decoded<_>>()?)
+            let values = all.into_iter().map(|raw| read(raw.get(), depth + 1));
+            Json::Array(values.collect::<Decoded<_>>()?)
         }
         Some(b'-' | b'0'..=b'9') => serde_json::from_str(text).unwrap_or(Json::Null),
         _ => serde_json::from_str(text).map_err(wrong)?,
@@ -119,13 +136,36 @@ pub fn lenient(text: &str) -> Decoded<Json> {
 ///
 /// What the app would stumble over.
 pub fn decode_sessions(body: &[u8]) -> Decoded<SessionReply> {
-    let json: Json = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let json = lenient(&String::from_utf8_lossy(body))?;
     let json = object(&json)?;
     time(json, "syncedAt")?;
     let server = list(json, "serverSessions")?.iter().map(session).collect::<Decoded<Vec<_>>>()?;
     let rejected = rejected(json, "rejectedSessions", "sessionId")?;
     let codes = rejected.into_iter().map(|(_, code)| code).collect();
     Ok(SessionReply { uploaded: ids(json, "uploadedSessions")?, server, rejected: codes })
+}
+
+/// The members of an object in their order, doubled ones included.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
 }
 
 fn piece(json: &Json) -> Decoded<ReplyPiece> {

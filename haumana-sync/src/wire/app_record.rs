@@ -296,7 +296,7 @@ fn read_piece_key<'de, A: MapAccess<'de>>(
         "pieceId" => raw.id = value(map, "pieceId")?,
         "userId" => raw.user = value(map, "userId")?,
         "version" => raw.version = value(map, "version")?,
-        BESIDE_KEY => {
+        "sessionId" | "syncedAt" | BESIDE_KEY => {
             map.next_value::<IgnoredAny>()?;
         }
         "locallyModified" => {

@@ -1,8 +1,8 @@
 //! Replies of part 1. Records are spliced in from their stored JSON, so that what comes out is
 //! byte for byte what was accepted.
 
-use super::{Rejected, WireVersion, comma_separated, quoted};
-use crate::id::{RecordId, UserId};
+use super::{Rejected, WireVersion, comma_separated, members, quoted};
+use crate::id::{Kind, RecordId, UserId};
 use crate::time::UnixMillis;
 use std::fmt::Write as _;
 
@@ -45,9 +45,9 @@ impl PieceOut {
         // Writing into a String cannot fail.
         let _ = write!(
             out,
-            r#"{{"pieceId":"{id}","userId":{user},"version":{},"modifiedAt":"{modified_at}","lastSyncedAt":"{synced_at}","locallyModified":false,{}"#,
+            r#"{{"pieceId":"{id}","userId":{user},"version":{},"modifiedAt":"{modified_at}","lastSyncedAt":"{synced_at}","locallyModified":false,{}}}"#,
             version.0,
-            &content[1..],
+            members(Kind::Piece, content),
         );
     }
 }
@@ -123,7 +123,8 @@ impl SessionsReply {
         });
         out.push_str(r#"],"serverSessions":["#);
         comma_separated(&mut out, &self.server_sessions, |out, (id, content)| {
-            let _ = write!(out, r#"{{"sessionId":"{id}","userId":{user},{}"#, &content[1..]);
+            let content = members(Kind::Session, content);
+            let _ = write!(out, r#"{{"sessionId":"{id}","userId":{user},{content}}}"#);
         });
         out.push(']');
         write_rejected(&mut out, "rejectedSessions", "sessionId", &self.rejected);

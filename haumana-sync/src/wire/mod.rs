@@ -6,10 +6,14 @@ mod app_reply;
 pub mod history;
 pub mod import;
 pub mod inbox;
+mod members;
 pub mod sync;
 mod version;
 
+pub(crate) use members::members;
 pub use version::WireVersion;
+
+use crate::record::SessionFlaw;
 
 /// A request that cannot be taken as a whole.
 ///
@@ -123,6 +127,12 @@ impl Refusal {
             Refusal::WrongUser => "the record belongs to another user",
             Refusal::QuotaExceeded => "there is no room left for this user",
         }
+    }
+}
+
+impl From<SessionFlaw> for Refusal {
+    fn from(flaw: SessionFlaw) -> Self {
+        if flaw.is_too_large { Refusal::TooLarge } else { Refusal::InvalidField }
     }
 }
 

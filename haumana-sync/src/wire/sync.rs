@@ -5,7 +5,7 @@ use crate::engine::{Changed, Conflict, EditTimes, Pulled, Push, PushOp, PushOutc
 use crate::id::{Key, Kind, RecordId};
 use crate::json::JsonText;
 use crate::limits;
-use crate::record::{FieldClass, Value, field_spec};
+use crate::record::{FieldClass, SessionFlaw, SessionSet, Value, field_spec, reserved_key};
 use crate::store::Version;
 use crate::time::UnixMillis;
 use serde::Deserialize;
@@ -182,8 +182,13 @@ fn good_push(body: &PushBody<'_>) -> Result<Push, Flaw> {
         return Err(flaw("base is null where a record is offered"));
     }
     let op = match (&body.set, body.delete) {
-        (Some(set), None | Some(false)) if is_offer => PushOp::Offer(fields(kind, set)?),
-        (Some(set), None | Some(false)) => PushOp::Set(fields(kind, set)?),
+        (Some(set), None | Some(false)) => {
+            let fields = fields(kind, set)?;
+            if kind == Kind::Session {
+                check_session(&fields, base)?;
+            }
+            if is_offer { PushOp::Offer(fields) } else { PushOp::Set(fields) }
+        }
         (None, Some(true)) if is_offer => PushOp::OfferDelete,
         (None, Some(true)) => PushOp::Delete,
         _ => return Err(flaw("a push has set, or delete: true")),
@@ -222,6 +227,9 @@ fn fields(
 ) -> Result<BTreeMap<String, Value>, Flaw> {
     let mut fields = BTreeMap::new();
     for (name, raw) in set {
+        if let Some(reserved) = reserved_key(kind, name) {
+            return Err(flaw(reserved.message));
+        }
         let class = match kind {
             Kind::Session if SESSION_FIELDS.contains(&name.as_ref()) => FieldClass::Short,
             Kind::Session => FieldClass::Unknown,
@@ -233,6 +241,13 @@ fn fields(
         fields.insert(name.clone().into_owned(), value);
     }
     Ok(fields)
+}
+
+/// Checks what a push sets of a session here, where the answer can name the field.
+fn check_session(fields: &BTreeMap<String, Value>, base: Option<Version>) -> Result<(), Flaw> {
+    let flaw = |flaw: SessionFlaw| (flaw.into(), flaw.message.to_owned());
+    let set = SessionSet::read(fields).map_err(flaw)?;
+    if base.is_none() { set.check_whole().map_err(flaw) } else { Ok(()) }
 }
 
 fn field(class: FieldClass, raw: &RawValue) -> Option<Value> {
@@ -314,7 +329,7 @@ fn reason(push: &Push, refusal: Refusal, version: Option<Version>) -> String {
     if refusal == Refusal::InvalidField && !push.has_possible_base(version) {
         return BAD_BASE.to_owned();
     }
-    match (push.flaw(version.is_none()).filter(|(_, refused)| is_refused(*refused)), refusal) {
+    match (push.flaw().filter(|(_, refused)| is_refused(*refused)), refusal) {
         (Some((name, Refusal::TooLarge)), _) => format!("{} is too large", shown(&name)),
         (Some((name, _)), _) => format!("{} is missing, or cannot hold this", shown(&name)),
         (None, Refusal::TooLarge) => "the record as a whole is too large".to_owned(),

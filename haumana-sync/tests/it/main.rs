@@ -17,6 +17,7 @@ mod phone;
 mod push;
 mod pushing;
 mod repeats;
+mod sessions;
 mod sim;
 mod support;
 mod sync;

@@ -3,6 +3,7 @@
 use super::Work;
 use crate::engine::edit::{Applied, Edit};
 use crate::engine::meta::{Receipt, Seen};
+use crate::engine::numbering::mark_skipped;
 use crate::engine::record::{HistoryMeta, PieceRecord, superseded, to_json};
 use crate::limits;
 use crate::record::{Piece, field_spec};
@@ -41,10 +42,7 @@ impl Work {
     }
 
     fn raise(&mut self, edit: &Edit) {
-        let skipped = (self.old_version + 1, self.new_version - 1);
-        if skipped.0 <= skipped.1 && !self.record.meta.foreign.contains(&skipped) {
-            self.record.meta.foreign.push(skipped);
-        }
+        mark_skipped(&mut self.record.meta, self.old_version, self.new_version);
         self.record.version = self.new_version;
         self.record.modified_at = self.setting.now;
         self.record.meta.generation = self.setting.generation;

@@ -5,12 +5,12 @@ mod losers;
 
 use super::edit::{Against, Applied, Bases, Change, Doubt, Edit, Lost, Setting};
 use super::meta::{Meta, Touch};
+use super::numbering::next_version;
 use super::record::PieceRecord;
 use crate::id::RecordId;
-use crate::limits;
 use crate::merge::{Base, Reason, Side, Winner, merge_field};
 use crate::record::{FieldClass, Piece, Value, field_spec};
-use crate::store::{Envelope, Generation, HistoryKey, Version};
+use crate::store::{Envelope, HistoryKey, Version};
 use crate::wire::{Refusal, WireVersion};
 use std::collections::BTreeMap;
 
@@ -87,19 +87,7 @@ impl Work {
             },
         };
         let old_version = record.version;
-        let is_foreign = edit.above.is_some_and(|above| old_version < above)
-            || (old.is_some() && record.meta.generation < setting.generation)
-            // The life before may have made the record, too.
-            || (old.is_none() && Generation(0) < setting.generation);
-        let floor = old_version.max(edit.above.unwrap_or(0));
-        let floor = if old.is_none() { floor.max(setting.floor) } else { floor };
-        let leap = if is_foreign { setting.leap } else { 0 };
-        // Versions above that are another life's already: see `mark_imported`.
-        let floor = record.meta.foreign_end(floor + 1).unwrap_or(floor);
-        let new_version = floor + 1 + leap;
-        if limits::VERSION < new_version {
-            return Err(Refusal::QuotaExceeded);
-        }
+        let new_version = next_version(old_version, &record.meta, edit.above, setting)?;
         let mut work = Self {
             was_deleted: old.is_some() && record.piece.is_none(),
             record,

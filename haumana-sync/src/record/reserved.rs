@@ -1,0 +1,57 @@
+//! Keys that stand beside a record's fields and are never content.
+
+use crate::id::Kind;
+
+/// A key that names, numbers or times a record in what crosses the wire. A reply that held one of
+/// them twice could not be read by the phones' app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReservedKey {
+    /// The key.
+    pub name: &'static str,
+    /// What a client is told that sets it.
+    pub message: &'static str,
+}
+
+macro_rules! reserved {
+    ($($name:literal)*) => {
+        [$(ReservedKey {
+            name: $name,
+            message: concat!($name, " is not content and cannot be set"),
+        }),*]
+    };
+}
+
+const RESERVED_KEYS: [ReservedKey; 9] = reserved!(
+    "pieceId" "sessionId" "userId" "version" "modifiedAt" "lastSyncedAt" "syncedAt"
+    "locallyModified" "_haumana"
+);
+
+/// Returns the reserved key of that name; `None` if a record of this kind may have it as a field.
+///
+/// `pieceId` is a field of a session.
+pub fn reserved_key(kind: Kind, name: &str) -> Option<ReservedKey> {
+    reserved_keys(kind).find(|key| key.name == name)
+}
+
+/// Returns the keys that are never content of a record of this kind.
+pub fn reserved_keys(kind: Kind) -> impl Iterator<Item = ReservedKey> {
+    let is_field = move |name: &str| kind == Kind::Session && name == "pieceId";
+    RESERVED_KEYS.into_iter().filter(move |key| !is_field(key.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::BESIDE_KEY;
+
+    #[test]
+    fn what_exports_keep_beside_a_record_is_no_content() {
+        assert!(Kind::ALL.iter().all(|kind| reserved_key(*kind, BESIDE_KEY).is_some()));
+    }
+
+    #[test]
+    fn a_session_has_a_piece_and_a_piece_is_one() {
+        assert_eq!(None, reserved_key(Kind::Session, "pieceId"));
+        assert!(reserved_key(Kind::Piece, "pieceId").is_some());
+    }
+}

@@ -1,0 +1,84 @@
+//! Stored objects as parts of the objects that replies and exports write.
+
+use crate::id::Kind;
+use crate::record::{reserved_key, reserved_keys};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Returns what stands between the braces of a stored record, for an object that also has the keys
+/// that are never content: no key stands in it twice.
+///
+/// The engine stores no such key. Version 0.1 did, and a reply with a doubled key would lock the
+/// phones' app out for good.
+pub(crate) fn members(kind: Kind, content: &str) -> Cow<'_, str> {
+    let inner = content.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    let inner = inner.unwrap_or_default();
+    if has_known_keys_only(inner) || !reserved_keys(kind).any(|key| has_key(inner, key.name)) {
+        return Cow::Borrowed(inner);
+    }
+    let Ok(mut all) = serde_json::from_str::<BTreeMap<String, &RawValue>>(content) else {
+        return Cow::Borrowed(inner);
+    };
+    all.retain(|name, _| reserved_key(kind, name).is_none());
+    let written = super::quoted(&all);
+    let inner = written.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    Cow::Owned(inner.unwrap_or_default().to_owned())
+}
+
+/// Unknown keys follow `createdAt`, so most records need no second look. Inside a string the quotes
+/// would be escaped.
+fn has_known_keys_only(inner: &str) -> bool {
+    const LAST: &str = r#""createdAt":"2026-11-22T00:00:00.000Z""#;
+    let start = inner.len().checked_sub(LAST.len());
+    start
+        .and_then(|start| inner.get(start..))
+        .is_some_and(|end| end.starts_with(r#""createdAt":""#))
+}
+
+/// Whether the key may be there; it may also stand inside a value.
+fn has_key(inner: &str, name: &str) -> bool {
+    inner
+        .match_indices(name)
+        .any(|(at, _)| inner[..at].ends_with('"') && inner[at + name.len()..].starts_with("\":"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(kind: Kind, content: &str, expected: &str) {
+        assert_eq!(expected, members(kind, content));
+    }
+
+    #[test]
+    fn a_record_without_reserved_keys_is_taken_to_the_byte() {
+        let known = r#"{"title":"userId","createdAt":"2026-11-22T00:00:00.000Z"}"#;
+        let unknown =
+            r#"{"title":"","createdAt":"2026-11-22T00:00:00.000Z","b":1.0,"a":{"userId":1}}"#;
+
+        check(Kind::Piece, known, &known[1..known.len() - 1]);
+        check(Kind::Piece, "{}", "");
+        assert!(members(Kind::Piece, unknown).contains(r#""a":{"userId":1}"#));
+        assert!(members(Kind::Piece, unknown).contains(r#""b":1.0"#));
+    }
+
+    #[test]
+    fn reserved_keys_are_left_out_and_values_keep_their_bytes() {
+        check(
+            Kind::Session,
+            r#"{"pieceId":"P","createdAt":"2026-11-22T00:00:00.000Z","_haumana":{},"b":1.0,"userId":2}"#,
+            r#""b":1.0,"createdAt":"2026-11-22T00:00:00.000Z","pieceId":"P""#,
+        );
+    }
+
+    #[test]
+    fn what_looks_like_the_last_known_key_inside_a_value_hides_nothing() {
+        check(
+            Kind::Session,
+            r#"{"pieceId":"P","userId":{"x":"createdAt"},"z":"\"createdAt\":\"2026-11-22T00:00:00.000Z"}"#,
+            r#""pieceId":"P","z":"\"createdAt\":\"2026-11-22T00:00:00.000Z""#,
+        );
+    }
+}
