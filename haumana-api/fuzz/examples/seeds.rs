@@ -1,5 +1,5 @@
 //! Writes a key, and for each target what to begin with: tokens that are really signed, and
-//! headers, payloads and key sets near the border of what is accepted.
+//! headers, payloads, key sets and pushes near the border of what is accepted.
 
 #[path = "../signer.rs"]
 mod signer;
@@ -57,6 +57,25 @@ const KEY_SETS: &[(&str, &str)] = &[
     (r#"[{"#, r#"[{"kty":"oct","kid":"k","k":"AAAA"},{"#),
 ];
 
+/// Bodies of `POST /sync`: a piece and a session, made, edited, and deleted.
+const SYNCS: &[&str] = &[
+    r#"{"deviceId":"a","push":[{"kind":"piece","id":"5EED0000-0000-4000-8000-000000000001","base":null,"editedAt":"2025-06-15T12:00:00Z","set":{"title":"t","lyrics":"a\nb","isFavorite":true,"notes":null,"mood":1.0}}]}"#,
+    r#"{"deviceId":"b","push":[{"kind":"piece","id":"5EED0000-0000-4000-8000-000000000001","base":1,"editedAt":{"title":"2025-06-15T12:00:00Z"},"set":{"title":"u"}}]}"#,
+    r#"{"deviceId":"a","push":[{"kind":"session","id":"5EED0000-0000-4000-8000-0000000000AA","base":null,"set":{"pieceId":"5EED0000-0000-4000-8000-000000000001","startedAt":"2025-06-15T12:00:00Z","mood":{"a":1}}}]}"#,
+    r#"{"deviceId":"b","push":[{"kind":"session","id":"5EED0000-0000-4000-8000-0000000000AA","base":1,"set":{"endedAt":"2025-06-15T12:30:00Z","endedAtSource":"manual"}}]}"#,
+    r#"{"deviceId":"a","push":[{"kind":"session","id":"5EED0000-0000-4000-8000-0000000000AA","base":1,"delete":true}]}"#,
+];
+
+/// Changes of them.
+const SYNC_CHANGES: &[(&str, &str)] = &[
+    (r#""mood""#, r#""sessionId""#),
+    (r#""mood""#, r#""userId""#),
+    (r#""mood""#, r#""_haumana""#),
+    (r#""mood""#, r#""\u0075serId""#),
+    (r#""base":1"#, r#""base":900"#),
+    (r#""editedAt":"2025-06-15T12:00:00Z","#, ""),
+];
+
 fn main() {
     // The key is in place before anything is signed with it.
     if !key_file().exists() {
@@ -72,6 +91,8 @@ fn main() {
     write("token", &[&ISSUED[..], &changes, &refused.collect::<Vec<_>>()].concat());
     write("header", &headers);
     write("payload", &payloads);
+    let syncs = variants(SYNCS, SYNC_CHANGES);
+    write("sync", &[&syncs[..], &[SYNCS.join("\0"), syncs.join("\0")]].concat());
     write("key_set", &variants(&[&SIGNER.jwks()], KEY_SETS));
 }
 

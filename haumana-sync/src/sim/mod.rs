@@ -51,6 +51,7 @@ pub mod meeting;
 pub mod phone;
 pub mod profile;
 pub mod rare;
+pub mod readable;
 pub mod reply;
 pub mod server;
 pub mod sessions;

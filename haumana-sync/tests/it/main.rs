@@ -16,6 +16,7 @@ mod merge;
 mod phone;
 mod push;
 mod pushing;
+mod readable;
 mod repeats;
 mod sessions;
 mod sim;
