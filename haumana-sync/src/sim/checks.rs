@@ -25,7 +25,10 @@ impl World<'_> {
     ) -> Checked<Vec<RecordId>> {
         let is_whole = !self.profile.small_replies;
         let (server, updated) = (&mut reply.server, &mut reply.updated);
-        for piece in server.iter_mut().chain(updated.iter_mut()) {
+        let ledger = &self.ledgers[request.token];
+        let is_erased = |id| accepted(request).any(|s| s.id == id && ledger.is_erased(s));
+        // Of what was erased only the number is taken over.
+        for piece in server.iter_mut().chain(updated.iter_mut().filter(|p| !is_erased(p.id))) {
             self.check_piece(request, piece)?;
         }
         let synced_ms = reply.synced_secs * 1000;

@@ -99,8 +99,10 @@ pub struct Ledger {
     pub owed: BTreeSet<(RecordId, String)>,
     /// Sessions that were accepted.
     pub sessions: BTreeSet<RecordId>,
-    /// Pieces of which a restored backup knows nothing.
+    /// Pieces of which a restored backup knows nothing, or that were erased.
     pub forgotten: BTreeSet<RecordId>,
+    /// Pieces that were erased with the account: nobody brings them back unasked.
+    pub erased: BTreeSet<RecordId>,
 }
 
 /// A piece as the store holds it.
@@ -186,6 +188,14 @@ pub async fn digests(store: &dyn Store, user: &UserId) -> (Digest, Digest) {
     (versions, content)
 }
 
+impl Ledger {
+    /// Whether a phone's copy is of before an erasure: it is acknowledged, and not taken.
+    pub fn is_erased(&self, sent: &LocalPiece) -> bool {
+        let is_made_there = sent.version < 1 << 32 && sent.synced_secs.is_none();
+        !self.tracks.contains_key(&sent.id) && self.erased.contains(&sent.id) && !is_made_there
+    }
+}
+
 impl Track {
     /// A piece that was not there before.
     pub fn new() -> Self {
@@ -212,6 +222,14 @@ impl Track {
     pub fn held(&self, sent: &LocalPiece) -> Option<&KnownVersion> {
         let named = self.versions.get(&((sent.version >> 32) as u32));
         named.filter(|known| known.life == sent.number_life)
+    }
+
+    /// The base of a push that is the first of its delivery: the version that its number names, or
+    /// what its phone made, as that came first.
+    pub fn base(&self, sent: &LocalPiece) -> Option<&KnownVersion> {
+        let is_made_there = sent.version < 1 << 32 && sent.synced_secs.is_none();
+        let first = || self.versions.values().next().filter(|_| is_made_there);
+        self.held(sent).or_else(first)
     }
 
     /// Takes over what the store holds now, in this life of the server.

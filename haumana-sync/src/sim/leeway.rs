@@ -60,13 +60,15 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
     let is_known_copy = setting.is_copy
         || open.iter().any(|known| known.ended)
         || latest.is_some_and(|latest| cannot_follow(&push, latest));
+    // Of what a phone held before it sent a new piece for the first time nothing is known.
+    let is_first = !is_issued && !is_legacy && !open.is_empty();
     let is_open = !is_known_copy && !open.is_empty();
     let is_shown = latest.is_some_and(|latest| shows(track, sent, &latest.content));
     let is_expired = is_expired(sent.given_ms) || is_expired(request.at_ms);
     Leeway {
         copy: is_known_copy,
-        may_return: is_open,
-        may_be_copy: is_open && is_issued && !is_shown,
+        may_return: is_open || is_first,
+        may_be_copy: (is_open && !is_shown) || (is_first && is_known_copy),
         unknown: is_legacy || is_tie || is_overtaken || is_expired || is_of_tombstone,
         any: is_legacy
             || is_of_tombstone
@@ -100,7 +102,7 @@ fn cannot_follow(push: &KnownPush, earlier: &KnownPush) -> bool {
 
 /// Whether a push has a value, a switch apart, that only `earlier` had.
 fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
-    let held = track.held(sent);
+    let held = track.base(sent);
     let is_same =
         |at: usize, content: &Content| is_unchanged(at, &sent.content.0[at], &content.0[at]);
     (0..FIELDS.len()).any(|at| {

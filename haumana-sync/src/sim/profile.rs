@@ -41,6 +41,8 @@ pub struct Profile {
     pub clock_jumps: bool,
     /// Whether backups are put back all the time.
     pub restores: bool,
+    /// Whether accounts are erased while phones hold pieces of them.
+    pub erasures: bool,
     /// Whether the operator forgets to raise the generation after restoring a backup.
     pub forgotten_generations: bool,
     /// Whether phones are set up from backups of others, or put back to earlier ones.
@@ -68,6 +70,7 @@ pub const EVERYDAY: Profile = Profile {
     invalid: false,
     clock_jumps: true,
     restores: false,
+    erasures: false,
     forgotten_generations: false,
     copies: false,
 };
@@ -117,6 +120,9 @@ pub const RESTORES: Profile = Profile { name: "restores", restores: true, phones
 pub const SILENT_RESTORES: Profile =
     Profile { name: "silent_restores", forgotten_generations: true, ..RESTORES };
 
+/// Accounts are erased, and phones that hold pieces of them go on syncing.
+pub const ERASURES: Profile = Profile { name: "erasures", erasures: true, ..EVERYDAY };
+
 /// Everything at once.
 pub const EVERYTHING: Profile = Profile {
     name: "everything",
@@ -134,12 +140,12 @@ pub const EVERYTHING: Profile = Profile {
 impl Profile {
     /// Whether something happens all the time that nobody does every day.
     pub fn is_eventful(&self) -> bool {
-        self.copies || self.restores
+        self.copies || self.restores || self.erasures
     }
 }
 
 /// All of them.
-pub const ALL: [Profile; 15] = [
+pub const ALL: [Profile; 16] = [
     EVERYDAY,
     OWN_FIELDS,
     OWN_LINES,
@@ -154,5 +160,6 @@ pub const ALL: [Profile; 15] = [
     COPIED_LINES,
     RESTORES,
     SILENT_RESTORES,
+    ERASURES,
     EVERYTHING,
 ];

@@ -17,6 +17,8 @@ enum Upheaval {
     Copy,
     /// A backup of the server is taken or put back.
     Restore,
+    /// An account is erased.
+    Erase,
 }
 
 impl World<'_> {
@@ -73,14 +75,16 @@ impl World<'_> {
     ///
     /// If the server did something wrong.
     pub async fn upheave(&mut self, phone: usize) -> Checked {
-        let Profile { copies, restores, .. } = self.profile;
-        let kinds = [(copies, Upheaval::Copy), (restores, Upheaval::Restore)];
+        let Profile { copies, restores, erasures, .. } = self.profile;
+        let kinds =
+            [(copies, Upheaval::Copy), (restores, Upheaval::Restore), (erasures, Upheaval::Erase)];
         let kinds: Vec<Upheaval> =
             kinds.into_iter().filter(|(may, _)| *may).map(|(_, kind)| kind).collect();
         match self.dice.pick(&kinds) {
             Upheaval::Copy => self.copy_phones(phone),
             Upheaval::Restore if self.dice.chance(40) => self.take_backup(),
             Upheaval::Restore => self.restore_any(),
+            Upheaval::Erase => return self.erase_any().await,
         }
         Ok(())
     }
@@ -97,6 +101,43 @@ impl World<'_> {
         } else if self.profile.backups && roll <= 4 {
             self.restore_any();
         }
+    }
+
+    /// An account is erased; phones that hold something of it go on as if nothing had happened.
+    ///
+    /// # Errors
+    ///
+    /// If it fails, or something remains.
+    pub async fn erase_any(&mut self) -> Checked {
+        let account = self.dice.below(self.users.len());
+        if self.ledgers[account].tracks.is_empty() || self.dice.chance(40) {
+            return Ok(());
+        }
+        self.erase(account).await
+    }
+
+    /// An account is erased, perhaps twice.
+    ///
+    /// # Errors
+    ///
+    /// If it fails, or something remains.
+    pub async fn erase(&mut self, account: usize) -> Checked {
+        let user = self.users[account].clone();
+        self.note(None, || format!("account {account} is erased"));
+        for _ in 0..1 + self.dice.below(2) {
+            let erased = self.any_engine().erase(&user).await;
+            self.ensure(erased.is_ok(), || "an erasure fails although all is well".to_owned())?;
+        }
+        let remains = self.watch.observe(&user).await;
+        self.ensure(remains.is_empty(), || "an erasure leaves something behind".to_owned())?;
+        self.life += 1;
+        let old = std::mem::take(&mut self.ledgers[account]);
+        let ledger = &mut self.ledgers[account];
+        ledger.erased = old.erased;
+        ledger.erased.extend(old.tracks.keys());
+        ledger.forgotten = old.forgotten;
+        ledger.forgotten.extend(old.tracks.keys());
+        Ok(())
     }
 
     /// After the retention time only what is in the records is owed.

@@ -170,6 +170,9 @@ impl World<'_> {
                 is_taken: in_updated || is_whole,
                 is_copy,
             };
+            if ledger.is_erased(sent) {
+                return Err(Violation::of(*id, "a phone brought an erased piece back"));
+            }
             let old_k = old.map_or(0, |old| old.k);
             if let Some(old) = old.filter(|_| setting.is_taken || old_k != stored.k) {
                 let leeway = leeway(old, sent, request, setting);
@@ -190,10 +193,12 @@ impl World<'_> {
                 }
             }
         }
+        let ledger = &self.ledgers[request.token];
         let missing = request.sent.iter().find(|sent| {
             let is_bad = request.bad.iter().any(|(bad, _)| *bad == sent.id.to_string());
             let is_whole = reply.is_some() && course.is_calm && !self.profile.small_replies;
-            is_whole && !is_bad && !observed.contains_key(&sent.id)
+            let is_erased = ledger.is_erased(sent);
+            is_whole && !is_bad && !is_erased && !observed.contains_key(&sent.id)
         });
         match missing {
             Some(sent) => Err(Violation::of(sent.id, "a pushed piece is not in the store")),

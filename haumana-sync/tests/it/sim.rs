@@ -50,6 +50,7 @@ mod runs {
         copied_lines COPIED_LINES
         restores RESTORES
         silent_restores SILENT_RESTORES
+        erasures ERASURES
         everything EVERYTHING
     }
 }
