@@ -25,6 +25,7 @@ impl World<'_> {
             self.check_restarts(account).await?;
             self.check_fresh_phone(account).await?;
             self.check_kept(account).await?;
+            self.check_inbox(account).await?;
         }
         Ok(())
     }

@@ -169,7 +169,8 @@ impl World<'_> {
         }
     }
 
-    /// Whether a long text is what a version of the server had, before the one the phone holds.
+    /// Whether a long text is what a version of the server had, before the one the phone holds, or
+    /// what a phone had pushed.
     fn is_old_text(
         &self,
         id: RecordId,
@@ -192,7 +193,11 @@ impl World<'_> {
             && !track.travelled
             && !value.text().trim().is_empty()
             && !equals(&held.content)
-            && track.versions.range(..base).any(|(k, old)| equals(&old.content) && is_retained(*k))
+            && (track
+                .versions
+                .range(..base)
+                .any(|(k, old)| equals(&old.content) && is_retained(*k))
+                || track.pushed_since(oldest_ms).any(equals))
     }
 
     fn type_in(&mut self, content: &mut Content, id: RecordId, user: usize, aspect: usize) {

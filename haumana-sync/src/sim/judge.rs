@@ -261,7 +261,7 @@ fn check_aspect(
     if is_news && stays && leeway.may_be_copy {
         return Ok(());
     }
-    if !is_news && arrives && may_return {
+    if !is_news && may_return && (arrives || is_long(aspect)) {
         return Ok(());
     }
     let is_kept_form =

@@ -224,6 +224,13 @@ impl Track {
         named.filter(|known| known.life == sent.number_life)
     }
 
+    /// What phones pushed since then and the server remembers, other than this.
+    pub fn pushed_since(&self, oldest_ms: i64) -> impl Iterator<Item = &Content> {
+        let pushes = self.pushes.iter();
+        let kept = pushes.filter(move |known| known.left_trace && oldest_ms < known.at_ms);
+        kept.map(|known| &known.content)
+    }
+
     /// The base of a push that is the first of its delivery: the version that its number names, or
     /// what its phone made, as that came first.
     pub fn base(&self, sent: &LocalPiece) -> Option<&KnownVersion> {

@@ -80,7 +80,7 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
         stay: is_expired || of_delivery().any(|known| push.order < known.order),
         apart: lives_apart,
         overtaken: is_overtaken,
-        form: looks_like_old_form(track, sent),
+        form: looks_like_old_form(track, sent, setting),
         older: of_delivery().any(|known| known.left_trace && push.order < known.order)
             && !of_delivery().any(|known| known.left_trace && contradicts(&push, known))
             && !is_legacy,
@@ -112,8 +112,9 @@ fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
     })
 }
 
-/// Whether a long text is what it was before the version that the phone holds (rule 4).
-fn looks_like_old_form(track: &Track, sent: &LocalPiece) -> bool {
+/// Whether a long text is what it was before the version that the phone holds (rule 4), or what a
+/// phone had pushed before it was given that version.
+fn looks_like_old_form(track: &Track, sent: &LocalPiece, setting: Setting) -> bool {
     let base = (sent.version >> 32) as u32;
     let Some(held) = track.versions.get(&base) else { return false };
     let is_old = |aspect: usize| {
@@ -121,7 +122,8 @@ fn looks_like_old_form(track: &Track, sent: &LocalPiece) -> bool {
         let equals = |content: &Content| is_unchanged(aspect, pushed, &content.0[aspect]);
         !pushed.text().trim().is_empty()
             && !equals(&held.content)
-            && track.versions.range(..base).any(|(_, old)| equals(&old.content))
+            && (track.versions.range(..base).any(|(_, old)| equals(&old.content))
+                || track.pushed_since(setting.now_ms - setting.retention_ms).any(equals))
     };
     (0..FIELDS.len()).any(|aspect| is_long(aspect) && is_old(aspect))
 }

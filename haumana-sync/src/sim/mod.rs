@@ -44,6 +44,7 @@ pub mod guest;
 pub mod guest_judge;
 pub mod guest_reply;
 pub mod hands;
+pub mod inbox;
 pub mod judge;
 pub mod ledger;
 pub mod leeway;
