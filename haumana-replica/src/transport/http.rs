@@ -2,7 +2,7 @@
 
 use super::answer::{Start, body, offline, refused};
 use super::pages::Joined;
-use super::{Call, Transport};
+use super::{Call, ERASE, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -115,7 +115,8 @@ impl HttpTransport {
         url
     }
 
-    /// Sends a request as `account`; a status other than 200 and 204 is a failure.
+    /// Sends a request as `account`; a status other than 200 is a failure, or 204 for an erasure,
+    /// which has nothing to say.
     async fn send(
         &self,
         op: &'static str,
@@ -130,10 +131,11 @@ impl HttpTransport {
         }
         let sent = request.bearer_auth(token).send().await;
         let response = sent.map_err(|error| offline(op, error))?;
-        if !matches!(response.status(), StatusCode::OK | StatusCode::NO_CONTENT) {
-            return Err(refused(op, response).await);
+        match response.status() {
+            StatusCode::OK => Ok(response),
+            StatusCode::NO_CONTENT if op == ERASE => Ok(response),
+            _ => Err(refused(op, response).await),
         }
-        Ok(response)
     }
 
     fn request(&self, call: &Call) -> RequestBuilder {
@@ -217,7 +219,11 @@ impl Transport for HttpTransport {
     }
 
     async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
-        body(call.name(), self.send(call.name(), account, self.request(call)).await?).await
+        let response = self.send(call.name(), account, self.request(call)).await?;
+        if response.status() == StatusCode::NO_CONTENT {
+            return Ok(Vec::new());
+        }
+        body(call.name(), response).await
     }
 
     async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {

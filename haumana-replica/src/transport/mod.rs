@@ -76,6 +76,9 @@ pub enum Call {
     },
 }
 
+/// What an erasure does, for errors.
+pub(crate) const ERASE: &str = "erase";
+
 impl Call {
     /// What it does, for errors.
     pub(crate) fn name(&self) -> &'static str {
@@ -84,7 +87,7 @@ impl Call {
             Self::Resolve { .. } => "resolve",
             Self::History { .. } => "history",
             Self::Restore { .. } => "restore",
-            Self::Erase { .. } => "erase",
+            Self::Erase { .. } => ERASE,
             Self::Import { .. } => "import",
         }
     }

@@ -93,12 +93,14 @@ async fn a_proxy_that_takes_no_record_of_this_size_makes_nobody_give_it_up() {
 
 #[tokio::test]
 async fn no_other_call_takes_somebody_elses_answer_for_the_servers() {
-    let id = RecordId::from_bits(7);
+    let (id, base, request_id) = (RecordId::from_bits(7), None, "r".to_owned());
+    let named = || request_id.clone();
     let calls = [
         Call::Conflicts { after: None, limit: 1 },
-        Call::Resolve { id, resolution: Resolution::Keep },
+        Call::Resolve { id, resolution: Resolution::Keep, base, request_id: named() },
         Call::History { id, before: None, limit: 1 },
-        Call::Restore { id, version: 1 },
+        Call::Restore { id, version: 1, base, request_id: named() },
+        Call::Erase { request_id: named() },
         Call::Import { export: b"{}".to_vec() },
     ];
     let kai = UserId::verified_by_caller("kai").unwrap();
@@ -124,6 +126,9 @@ async fn what_the_server_itself_says_is_not_taken_for_somebody_elses() {
     device.add_piece(fields([("title", text("t"))])).unwrap();
 
     host.sync(&device).await;
+    device.sign_in(UserId::verified_by_caller("lani").unwrap()).unwrap();
+    device.erase(&host.transport()).await.unwrap();
+    device.sign_in(UserId::verified_by_caller("kai").unwrap()).unwrap();
     let missing = device.history(&host.transport(), RecordId::from_bits(7), None, 1).await;
 
     let missing = missing.unwrap_err();
