@@ -110,7 +110,8 @@ pub(crate) fn show(replica: &Replica, text: &str) -> Result<Answer, Problem> {
     let version = view.version.map_or("never synced".to_owned(), |version| version.to_string());
     rows.push(vec!["version".to_owned(), version]);
     if view.is_pending {
-        rows.push(vec!["state".to_owned(), state(&view)]);
+        let why = view.explanation.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        rows.push(vec!["state".to_owned(), format!("{}{why}", state(&view))]);
     }
     rows.push(vec!["id".to_owned(), view.key.id.to_string()]);
     let text = format!("{}\n{}{texts}", title(&view), table(&rows));
