@@ -351,6 +351,7 @@ impl Found {
         let version = answer.version.filter(|_| answer.outcome == "applied")?;
         let is_of_base = push.base.is_some() && self.local.version() == push.base;
         let value = match &push.op {
+            SentOp::Delete(_) if is_left_out && is_of_base && push.base < Some(version) => None,
             // A page that comes later may name it; until then nobody is to see it again.
             SentOp::Delete(_) if is_of_base && push.base.map(|base| base + 1) == Some(version) => {
                 None
