@@ -343,8 +343,8 @@ impl Engine {
         head.stamp = head.stamp.max(Stamp(now.secs() + STAMP_AHEAD_SECS));
         head.generation = self.config.generation;
         head.commit = CommitId(self.random_u128());
+        head.notes = notes_of_next(&head);
         head.state = state;
-        head.notes = without_quiet(head.notes);
         head
     }
 
@@ -368,15 +368,15 @@ impl Engine {
     }
 }
 
-/// Notes for a commit that changes records.
-fn without_quiet(text: String) -> String {
-    // Nearly always there is nothing to take out.
-    if !text.contains("quietSince") {
-        return text;
+/// Notes for a commit that changes records, on the head before it.
+fn notes_of_next(old: &Head) -> String {
+    // Nearly always there is nothing to take out or to add.
+    if old.state != HeadState::Erased && !old.notes.contains("quietSince") {
+        return old.notes.clone();
     }
-    match serde_json::from_str::<Notes>(&text) {
+    match Notes::of(Some(old)) {
         Ok(notes) => Notes { quiet_since: None, ..notes }.to_text(),
-        Err(_) => text,
+        Err(_) => old.notes.clone(),
     }
 }
 

@@ -7,7 +7,7 @@
 use super::devices::DeviceNote;
 use super::given::Given;
 use super::{Error, Result};
-use crate::store::{Head, Revision, Version};
+use crate::store::{Head, HeadState, Revision, Version};
 use serde::{Deserialize, Serialize};
 
 /// The notes of one account.
@@ -33,6 +33,10 @@ pub struct Notes {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_since: Option<u64>,
 }
+
+/// The floor of an account that version 0.1 has erased: its marker does not say how far the
+/// versions went. Far above what anybody's record has, and far below the largest version.
+const UNKNOWN_FLOOR: Version = 1 << 16;
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
@@ -68,10 +72,15 @@ impl Notes {
 
     /// Reads the notes of a head; without a head there are none.
     pub fn of(head: Option<&Head>) -> Result<Self> {
-        match head.map(|head| head.notes.as_str()) {
-            None | Some("") => Ok(Self::default()),
-            Some(text) => serde_json::from_str(text).map_err(|_| Error::newer_format()),
+        let Some(head) = head else { return Ok(Self::default()) };
+        let mut notes = match head.notes.as_str() {
+            "" => Self::default(),
+            text => serde_json::from_str(text).map_err(|_| Error::newer_format())?,
+        };
+        if head.state == HeadState::Erased && notes.floor == 0 {
+            notes.floor = UNKNOWN_FLOOR;
         }
+        Ok(notes)
     }
 
     /// Writes them; the default is an empty text.
