@@ -3,7 +3,8 @@
 use super::content::{Content, FIELDS, Val, aspect_name, is_long};
 use super::guest::{GuestCall, GuestField, GuestPush, GuestSet, extra_of};
 use super::judge::{self, Checked, Setting, Violation};
-use super::ledger::{Observed, Stored, Track};
+use super::ledger::{KnownVersion, Observed, Stored, Track};
+use super::lines;
 use super::server::wrong;
 use super::words::marks;
 use super::world::World;
@@ -321,6 +322,15 @@ fn check_aspect(
     }
     let [(pushed, field)] = sent[..] else { return Ok(()) };
     let is_strict = pushed.taken == Some(true) && !is_loose && !has_twins;
+    // What the device sent before may be the base instead.
+    let is_first = is_strict && is_long(aspect) && field.own == 0;
+    let base = pushed.push.base.and_then(|base| track.versions.get(&base)).filter(|_| is_first);
+    let check = |base: &KnownVersion| {
+        lines::check(aspect, &base.content.0[aspect], [&was, &field.value], &is)
+    };
+    if let Some(text) = base.and_then(check) {
+        return say(&text);
+    }
     let is_ahead = is_news(field, track) && ours & !pushed.seen(field, track) == 0;
     match is_strict && is_ahead && !arrives {
         true => say("an edit was lost"),

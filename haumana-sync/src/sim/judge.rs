@@ -6,6 +6,7 @@ use super::content::{
 use super::guest::extra_of;
 use super::ledger::{KnownPush, Ledger, Stored, Track};
 use super::leeway::{Leeway, delivery, known_push, leeway};
+use super::lines;
 use super::phone::{LocalPiece, Request};
 use super::words::marks;
 use crate::id::RecordId;
@@ -114,6 +115,9 @@ pub fn judge(
     let mut seen = track.seen.clone();
     for aspect in 0..ASPECTS {
         seen.0[aspect] |= sent.seen.0[aspect];
+    }
+    if let Some(before) = &before {
+        check_lines(&track, sent, before, &content, leeway)?;
     }
     for aspect in aspects(setting.by_line) {
         let was = before.as_ref().map(|before| before.aspect(aspect));
@@ -280,6 +284,24 @@ fn check_aspect(
         return if arrives || (stays && may_stay) { Ok(()) } else { wrong("an edit was lost") };
     }
     Ok(())
+}
+
+/// No line of a text that the base and both sides have equally often is dropped or doubled (G16).
+fn check_lines(
+    track: &Track,
+    sent: &LocalPiece,
+    before: &Content,
+    after: &Content,
+    leeway: Leeway,
+) -> Checked {
+    // Where the base is not certain, nothing is known of its lines.
+    let Some(base) = track.held(sent).filter(|_| leeway == Leeway::default()) else {
+        return Ok(());
+    };
+    match lines::check_all(&base.content, [before, &sent.content], after) {
+        Some(text) => Err(Violation::of(sent.id, text)),
+        None => Ok(()),
+    }
 }
 
 /// Whether a field is what it was in the version that the number names, or no number does.

@@ -6,7 +6,7 @@ use super::ledger::{KnownPush, Track};
 use super::phone::{LocalPiece, Request};
 
 /// Where the protocol itself cannot know better.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leeway {
     /// The base is not known: either side may win anything.
     pub any: bool,

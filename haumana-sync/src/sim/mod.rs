@@ -48,6 +48,7 @@ pub mod inbox;
 pub mod judge;
 pub mod ledger;
 pub mod leeway;
+pub mod lines;
 pub mod meeting;
 pub mod phone;
 pub mod profile;

@@ -93,14 +93,22 @@ pub fn replace_line(text: &str, aspect: usize, mark: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What a student makes of a song: a line replaced, put in, taken out or sung twice, or another
-/// song.
+/// What a student makes of a song: a line replaced, mended, put in, taken out or sung twice, verses
+/// in another order, or another song.
 pub fn edited_song(dice: &mut Dice, text: &str, mark: &str) -> String {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let at = dice.below(lines.len());
     let new = format!("{} {mark}", dice.pick(&WORDS));
-    match dice.below(8) {
+    match dice.below(11) {
         0..=2 => lines[at] = new,
+        8 => lines[at] = format!("{} {mark}", lines[at].trim_end_matches('\r')),
+        9 | 10 if 2 < lines.len() => {
+            let end = lines.len().min(at + 1 + dice.below(3));
+            let verse: Vec<String> = lines.drain(at..end).collect();
+            let to = dice.below(lines.len() + 1);
+            lines.splice(to..to, verse);
+            lines.insert(dice.below(lines.len() + 1), new);
+        }
         3 | 4 => lines.insert(at, new),
         5 => {
             let line = lines[at].clone();

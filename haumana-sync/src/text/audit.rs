@@ -1,14 +1,16 @@
 //! Counts copies after a merge.
 //!
 //! Hunk by hunk a merge can be right and still lose or double a line that occurs several times, or
-//! that both sides moved. So for every line: what both added must be there, and no more than that.
+//! that was moved. So for every line: what both added must be there, and no more than that; where a
+//! clash drops one half of a move, the other half is dropped too; and a line that all three texts
+//! have equally often is there that often.
 
+use super::blanks;
 use super::cut::{Side, Three};
 use super::diff::part;
 use super::token::Tokens;
 use super::weave::{Chunk, How, Region};
 use imara_diff::Token;
-use std::collections::BTreeMap;
 
 /// Whether the copies of every line add up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,31 +19,67 @@ pub(super) enum Audit {
     DoesNot,
 }
 
+// LIMIT: how far giving up one edit may spread to others before all are given up.
+const ROUNDS: usize = 16;
+
 /// Counts copies, and turns into clashes the earlier side's edits of lines that do not add up.
-pub(super) fn audit(chunks: &mut [Chunk], tokens: &Tokens, later: Side) -> Audit {
-    let net = Net::of(chunks, tokens);
-    let mut bad: Vec<bool> = net.0.iter().map(|change| !change.adds_up()).collect();
-    for (token, bad) in bad.iter_mut().enumerate() {
-        // Numbers fit u32: the interner gave them.
-        *bad = *bad && !tokens.is_blank(Token(token as u32));
+pub(super) fn audit(chunks: &mut Vec<Chunk>, tokens: &Tokens, later: Side) -> Audit {
+    let has_clash = chunks.iter().any(Chunk::clashes);
+    if has_clash && !chunks.iter().any(|chunk| chunk.has_edit_of(later.other())) {
+        // It is the later side's text already.
+        return Audit::AddsUp;
     }
+    let mut bad = bad_lines(chunks, tokens, later);
     if !bad.contains(&true) {
         return Audit::AddsUp;
     }
     cov_mark::hit!(text_copies_do_not_add_up);
-    give_up_edits_of(&mut bad, chunks, tokens, later);
+    for _ in 0..ROUNDS {
+        if !give_up(chunks, tokens, later, |token| bad.get(token.0 as usize) == Some(&true)) {
+            return Audit::DoesNot;
+        }
+        // INVARIANT: nothing is left to give up of the lines that were bad, so others follow, or none.
+        bad = bad_lines(chunks, tokens, later);
+    }
+    cov_mark::hit!(text_all_is_given_up);
+    give_up(chunks, tokens, later, |_| true);
     Audit::DoesNot
+}
+
+/// By token, whether the line does not add up, when spare blank lines are left out.
+fn bad_lines(chunks: &mut Vec<Chunk>, tokens: &Tokens, later: Side) -> Vec<bool> {
+    let mut ledger = Ledger::of(chunks, tokens, later);
+    if ledger.has_spare_blanks(tokens)
+        && blanks::leave_out(chunks, tokens, later, |token| ledger.take_spare(token))
+    {
+        cov_mark::hit!(text_blank_line_is_left_out);
+        ledger = Ledger::of(chunks, tokens, later);
+    }
+    ledger.bad(tokens)
+}
+
+/// Whether the copies of every word add up; for merges without a clash.
+pub(super) fn adds_up(chunks: &[Chunk], tokens: &Tokens) -> bool {
+    let ledger = Ledger::of(chunks, tokens, Side::Server);
+    ledger.lines().all(|(token, line)| tokens.is_blank(token) || line.edits.adds_up())
 }
 
 /// How the number of copies of one line changed.
 #[derive(Clone, Copy, Default)]
 struct Change {
-    server: i64,
-    pushed: i64,
-    merged: i64,
+    server: i32,
+    pushed: i32,
+    merged: i32,
 }
 
 impl Change {
+    fn side(&mut self, side: Side) -> &mut i32 {
+        match side {
+            Side::Server => &mut self.server,
+            Side::Pushed => &mut self.pushed,
+        }
+    }
+
     fn add(&mut self, other: Change) {
         self.server += other.server;
         self.pushed += other.pushed;
@@ -52,6 +90,14 @@ impl Change {
     fn without_mixed(self) -> Self {
         let most = self.merged.max(0);
         Self { server: self.server.min(most), pushed: self.pushed.min(most), ..self }
+    }
+
+    /// As if the earlier side had done only what the later one did too.
+    fn without_lost(mut self, later: Side) -> Self {
+        let kept = *self.side(later);
+        let lost = self.side(later.other());
+        *lost = (*lost).clamp(kept.min(0), kept.max(0));
+        self
     }
 
     /// Both sides' changes are there; where both went the same way, some may be the same edit.
@@ -68,86 +114,173 @@ impl Change {
     }
 }
 
-/// By token, how its number of copies changed.
-struct Net(Vec<Change>);
+/// What is known of one line after a merge.
+#[derive(Clone, Copy, Default)]
+struct Line {
+    /// How its copies changed. Lines that have words of both sides are left out: for all three they
+    /// count as the same line. So is what the earlier side lost in clashes.
+    edits: Change,
+    /// How its copies changed, with nothing left out.
+    copies: Change,
+    /// Whether the earlier side added or removed copies, and a clash dropped that.
+    lost: Ways,
+    /// Whether the earlier side added or removed copies, and that is in the merge.
+    kept: Ways,
+}
 
-impl Net {
-    /// Leaves out clashes, which are reported anyway, and lines that have words of both sides: for
-    /// all three they count as the same line.
-    fn of(chunks: &[Chunk], tokens: &Tokens) -> Self {
-        let mut net = Self(vec![Change::default(); tokens.n_tokens()]);
-        for Chunk { region, how } in chunks {
-            let pieces = pieces(region, tokens);
-            let merged = match how {
-                How::Take(Side::Server) | How::Alike => pieces.server,
-                How::Take(Side::Pushed) => pieces.pushed,
-                How::Gone => &[],
-                How::MixedLines(_, lines) => {
-                    for (token, change) in changes(&pieces, lines) {
-                        net.add(Token(token), change.without_mixed());
-                    }
-                    continue;
-                }
-                How::Kept | How::MixedLine(_) | How::Rows | How::Clash => continue,
-            };
-            each_change(&pieces, merged, |token, change| net.add(token, change));
-        }
-        net
-    }
+#[derive(Clone, Copy, Default)]
+struct Ways {
+    added: bool,
+    removed: bool,
+}
 
-    fn add(&mut self, token: Token, change: Change) {
-        if let Some(net) = self.0.get_mut(token.0 as usize) {
-            net.add(change);
-        }
+impl Ways {
+    fn note(&mut self, change: i32) {
+        self.added |= 0 < change;
+        self.removed |= change < 0;
     }
 }
 
-fn changes(pieces: &Three<&[Token]>, merged: &[Token]) -> BTreeMap<u32, Change> {
-    let mut changes: BTreeMap<u32, Change> = BTreeMap::new();
-    each_change(pieces, merged, |token, change| changes.entry(token.0).or_default().add(change));
-    changes
-}
-
-fn each_change(pieces: &Three<&[Token]>, merged: &[Token], mut f: impl FnMut(Token, Change)) {
-    let none = Change::default();
-    pieces.server.iter().for_each(|token| f(*token, Change { server: 1, ..none }));
-    pieces.pushed.iter().for_each(|token| f(*token, Change { pushed: 1, ..none }));
-    merged.iter().for_each(|token| f(*token, Change { merged: 1, ..none }));
-    let gone = Change { server: -1, pushed: -1, merged: -1 };
-    pieces.base.iter().for_each(|token| f(*token, gone));
-}
-
-// LIMIT: how far giving up one edit may spread to others before all are given up.
-const ROUNDS: usize = 16;
-
-/// Gives up the earlier side's edits that touch a bad line, and with each such edit the rest of
-/// what it touches: half a move would double or lose a line.
-fn give_up_edits_of(bad: &mut [bool], chunks: &mut [Chunk], tokens: &Tokens, later: Side) {
-    let earlier = later.other();
-    for round in 0..=ROUNDS {
-        let mut spread = false;
-        for chunk in chunks.iter_mut() {
-            if !matches!(chunk.how, How::Take(side) if side == earlier) {
-                continue;
+impl Line {
+    fn note(&mut self, how: &How, copies: Change, later: Side) {
+        let mut all = copies;
+        self.copies.add(copies);
+        match how {
+            How::MixedLine(..) => {}
+            How::MixedLines(..) => self.edits.add(copies.without_mixed()),
+            How::Clash | How::Rows => {
+                let mut kept = copies.without_lost(later);
+                self.lost.note(*all.side(later.other()) - *kept.side(later.other()));
+                self.edits.add(kept);
             }
-            let Three { base, server, pushed } = pieces(&chunk.region, tokens);
-            let touched = base.iter().chain(server).chain(pushed);
-            let is_bad = |token: &Token| bad.get(token.0 as usize).is_some_and(|&bad| bad);
-            if round < ROUNDS && !touched.clone().any(is_bad) {
-                continue;
-            }
-            chunk.how = How::Clash;
-            spread = true;
-            for token in touched.filter(|token| !tokens.is_blank(**token)) {
-                if let Some(bad) = bad.get_mut(token.0 as usize) {
-                    *bad = true;
-                }
-            }
+            How::Kept | How::Take(_) | How::Alike | How::Gone => self.edits.add(copies),
         }
-        if !spread {
+        self.kept.note(copies.merged - *all.side(later));
+    }
+
+    fn is_bad(&self, is_blank: bool) -> bool {
+        let is_half_a_move =
+            (self.lost.added && self.kept.removed) || (self.lost.removed && self.kept.added);
+        // Blank lines are everywhere and belong to nothing, so edits of them say little.
+        let is_wrong = !is_blank && (!self.edits.adds_up() || is_half_a_move);
+        is_wrong || self.n_spare() != 0
+    }
+
+    /// How many copies too many there are of a line that all three texts have equally often.
+    fn n_spare(&self) -> i32 {
+        let Change { server, pushed, merged } = self.copies;
+        if server == 0 && pushed == 0 { merged } else { 0 }
+    }
+}
+
+/// By token, what is known of the line.
+struct Ledger(Vec<Line>);
+
+impl Ledger {
+    fn of(chunks: &[Chunk], tokens: &Tokens, later: Side) -> Self {
+        let mut ledger = Self(vec![Line::default(); tokens.n_tokens()]);
+        let mut tally = Tally::new(tokens.n_tokens());
+        for chunk in chunks {
+            tally.each_change(chunk, tokens, later, |token, copies| {
+                if let Some(line) = ledger.0.get_mut(token.0 as usize) {
+                    line.note(&chunk.how, copies, later);
+                }
+            });
+        }
+        ledger
+    }
+
+    /// By token, whether the line does not add up.
+    fn bad(&self, tokens: &Tokens) -> Vec<bool> {
+        self.lines().map(|(token, line)| line.is_bad(tokens.is_blank(token))).collect()
+    }
+
+    fn has_spare_blanks(&self, tokens: &Tokens) -> bool {
+        self.lines().any(|(token, line)| 0 < line.n_spare() && tokens.is_blank(token))
+    }
+
+    /// Takes one copy of a line of which there are too many.
+    fn take_spare(&mut self, token: Token) -> bool {
+        let line = self.0.get_mut(token.0 as usize).filter(|line| 0 < line.n_spare());
+        line.map(|line| line.copies.merged -= 1).is_some()
+    }
+
+    fn lines(&self) -> impl Iterator<Item = (Token, &Line)> {
+        // Numbers fit u32: the interner gave them.
+        self.0.iter().enumerate().map(|(at, line)| (Token(at as u32), line))
+    }
+}
+
+/// Counts the copies in one chunk after the other.
+struct Tally {
+    of: Vec<Change>,
+    touched: Vec<Token>,
+}
+
+impl Tally {
+    fn new(n_tokens: usize) -> Self {
+        Self { of: vec![Change::default(); n_tokens], touched: Vec::new() }
+    }
+
+    /// Calls `f` with each line of which `chunk` may have more or fewer copies than the base.
+    fn each_change(
+        &mut self,
+        chunk: &Chunk,
+        tokens: &Tokens,
+        later: Side,
+        mut f: impl FnMut(Token, Change),
+    ) {
+        if matches!(chunk.how, How::Kept) {
             return;
         }
+        let texts = pieces(&chunk.region, tokens);
+        let none = Change::default();
+        self.count(texts.base, Change { server: -1, pushed: -1, merged: -1 });
+        self.count(texts.server, Change { server: 1, ..none });
+        self.count(texts.pushed, Change { pushed: 1, ..none });
+        let merged = match &chunk.how {
+            How::MixedLine(_, lines) | How::MixedLines(_, lines) => lines,
+            _ => chunk.pieces(tokens, later).unwrap_or_default(),
+        };
+        self.count(merged, Change { merged: 1, ..none });
+        for token in self.touched.drain(..) {
+            // A line that is there several times was touched several times.
+            if let Some(change) = self.of.get_mut(token.0 as usize) {
+                f(token, std::mem::take(change));
+            }
+        }
     }
+
+    fn count(&mut self, pieces: &[Token], change: Change) {
+        for token in pieces {
+            if let Some(of) = self.of.get_mut(token.0 as usize) {
+                of.add(change);
+                self.touched.push(*token);
+            }
+        }
+    }
+}
+
+/// Turns into clashes the chunks in which the earlier side has a hand in a bad line.
+fn give_up(
+    chunks: &mut [Chunk],
+    tokens: &Tokens,
+    later: Side,
+    is_bad: impl Fn(Token) -> bool,
+) -> bool {
+    let mut tally = Tally::new(tokens.n_tokens());
+    let mut has_given_up = false;
+    for chunk in chunks.iter_mut().filter(|chunk| chunk.has_edit_of(later.other())) {
+        let mut is_involved = false;
+        tally.each_change(chunk, tokens, later, |token, mut copies| {
+            is_involved |= copies.merged != *copies.side(later) && is_bad(token);
+        });
+        if is_involved {
+            chunk.how = How::Clash;
+            has_given_up = true;
+        }
+    }
+    has_given_up
 }
 
 fn pieces<'t>(region: &Region, tokens: &'t Tokens) -> Three<&'t [Token]> {

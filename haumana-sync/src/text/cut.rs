@@ -1,7 +1,7 @@
 //! Texts cut into lines or words, and the small types that hold three of something.
 
 use std::ops::Range;
-use unicode_normalization::char::is_combining_mark;
+use unicode_segmentation::GraphemeCursor;
 
 /// One of the two texts that were made from the base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,28 +72,38 @@ impl<'a> Cut<'a> {
     /// Cuts after each line end. A text that ends with one has no empty line after it.
     pub(super) fn lines(text: &'a str) -> Self {
         let bytes = text.as_bytes();
-        let ends = bytes.iter().enumerate().filter_map(|(at, byte)| match byte {
-            b'\n' => Some(at + 1),
-            b'\r' if bytes.get(at + 1) != Some(&b'\n') => Some(at + 1),
-            _ => None,
-        });
-        let mut ends: Vec<usize> = ends.collect();
+        let mut ends = Vec::new();
+        let (words, rest) = bytes.as_chunks::<8>();
+        for (at, word) in words.iter().enumerate().filter(|(_, word)| may_hold_line_end(**word)) {
+            push_line_ends(bytes, 8 * at..8 * at + word.len(), &mut ends);
+        }
+        push_line_ends(bytes, bytes.len() - rest.len()..bytes.len(), &mut ends);
         if ends.last().copied().unwrap_or(0) < text.len() {
             ends.push(text.len());
         }
         Self { text, ends }
     }
 
-    /// Cuts into words, runs of blanks, line ends, and single other characters.
+    /// Cuts into words, runs of blanks and line ends. What has no blank in it is one word: part of a
+    /// time, a date or an address beside part of another is something that nobody wrote.
     pub(super) fn words(text: &'a str) -> Self {
         let mut ends = Vec::new();
         let mut before = None;
-        for (at, char) in text.char_indices() {
-            let class = Class::of(char, before);
+        let mut chars = text.char_indices().peekable();
+        let mut last = None;
+        while let Some((at, char)) = chars.next() {
+            let next = chars.peek().map(|(_, next)| *next);
+            let class = match char {
+                '\n' if before == Some(Class::CarriageReturn) => Class::LineFeedAfterReturn,
+                '\n' => Class::LineFeed,
+                '\r' => Class::CarriageReturn,
+                _ if char.is_whitespace() && !is_inside(text, at, last, char, next) => Class::Blank,
+                _ => Class::Word,
+            };
             if before.is_some_and(|before| !class.continues(before)) {
                 ends.push(at);
             }
-            before = Some(class);
+            (before, last) = (Some(class), Some(char));
         }
         if before.is_some() {
             ends.push(text.len());
@@ -116,6 +126,26 @@ impl<'a> Cut<'a> {
     }
 }
 
+/// Whether one of eight bytes is at most a CR, the larger line end. A byte above 0x80 after such a
+/// one may count as well.
+fn may_hold_line_end(word: [u8; 8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let word = u64::from_le_bytes(word);
+    word.wrapping_sub(ONES * (1 + b'\r' as u64)) & !word & (ONES << 7) != 0
+}
+
+fn push_line_ends(bytes: &[u8], range: Range<usize>, ends: &mut Vec<usize>) {
+    ends.extend(range.map(|at| at + 1).filter(|end| is_line_end(bytes, *end)));
+}
+
+fn is_line_end(bytes: &[u8], end: usize) -> bool {
+    match bytes.get(end - 1) {
+        Some(b'\n') => true,
+        Some(b'\r') => bytes.get(end) != Some(&b'\n'),
+        _ => false,
+    }
+}
+
 /// Splits a piece into what is compared and its line end.
 pub(super) fn split_line_end(piece: &str) -> (&str, Option<&str>) {
     let content = piece.strip_suffix('\n').unwrap_or(piece);
@@ -131,35 +161,34 @@ enum Class {
     CarriageReturn,
     LineFeed,
     LineFeedAfterReturn,
-    Other,
-    /// Stands on whatever character came before it.
-    Mark,
 }
 
 impl Class {
-    fn of(char: char, before: Option<Class>) -> Self {
-        match char {
-            '\n' if before == Some(Class::CarriageReturn) => Class::LineFeedAfterReturn,
-            '\n' => Class::LineFeed,
-            '\r' => Class::CarriageReturn,
-            // People type the ʻokina as any of these; ʻ and ʼ themselves are letters.
-            '\'' | '`' | '‘' | '’' => Class::Word,
-            _ if char.is_alphanumeric() => Class::Word,
-            _ if char.is_whitespace() => Class::Blank,
-            // A letter with a mark is one word, in NFC and in NFD.
-            _ if is_combining_mark(char) => match before {
-                Some(Class::Word) => Class::Word,
-                _ => Class::Mark,
-            },
-            _ => Class::Other,
-        }
-    }
-
     fn continues(self, before: Class) -> bool {
         match self {
             Class::Word | Class::Blank => self == before,
-            Class::LineFeedAfterReturn | Class::Mark => true,
-            Class::CarriageReturn | Class::LineFeed | Class::Other => false,
+            Class::LineFeedAfterReturn => true,
+            Class::CarriageReturn | Class::LineFeed => false,
         }
     }
+}
+
+/// Whether the blank `char` at `at` is inside a word: it carries a mark, or parts the digits of one
+/// number, as in "+1 (808) 555 0123".
+fn is_inside(text: &str, at: usize, last: Option<char>, char: char, next: Option<char>) -> bool {
+    let ends_number = |char: char| char.is_numeric() || char == ')';
+    let begins_number = |char: char| char.is_numeric() || char == '(';
+    if last.is_some_and(ends_number) && next.is_some_and(begins_number) {
+        return true;
+    }
+    // No character below U+0300 joins a blank, so nearly none has to be looked up.
+    let joins = |neighbour: Option<char>, at: usize| {
+        neighbour.is_some_and(|char| '\u{300}' <= char) && !is_cluster_end(text, at)
+    };
+    joins(last, at) || joins(next, at + char.len_utf8())
+}
+
+fn is_cluster_end(text: &str, at: usize) -> bool {
+    // The whole text is there, so the cursor asks for no more of it.
+    GraphemeCursor::new(at, text.len(), true).is_boundary(text, 0).unwrap_or(true)
 }

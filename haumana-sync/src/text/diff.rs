@@ -6,6 +6,7 @@
 
 use super::cut::Side;
 use super::slide::slide_down;
+use super::token::Tokens;
 use imara_diff::{Algorithm, Diff, Token};
 use std::ops::Range;
 
@@ -52,8 +53,27 @@ impl Budget {
     }
 }
 
+/// What both sides changed.
+pub(super) struct Edits {
+    pub(super) server: Vec<Hunk>,
+    pub(super) pushed: Vec<Hunk>,
+}
+
+impl Edits {
+    pub(super) fn of(tokens: &Tokens, budget: &mut Budget) -> Self {
+        Self {
+            server: Self::of_side(tokens, Side::Server, budget),
+            pushed: Self::of_side(tokens, Side::Pushed, budget),
+        }
+    }
+
+    pub(super) fn of_side(tokens: &Tokens, side: Side, budget: &mut Budget) -> Vec<Hunk> {
+        hunks(&tokens.of.base, tokens.of.side(side), side, tokens.n_tokens(), budget)
+    }
+}
+
 /// Lists the hunks in which `side` differs from `base`, in order, with equal pieces between them.
-pub(super) fn hunks(
+fn hunks(
     base: &[Token],
     side: &[Token],
     which: Side,

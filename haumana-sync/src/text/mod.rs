@@ -17,8 +17,10 @@
 //! Swapping the sides (and [`Later`] with them) gives the same text.
 
 mod audit;
+mod blanks;
 mod cut;
 mod diff;
+mod moves;
 mod slide;
 mod token;
 mod weave;
@@ -27,7 +29,7 @@ mod write;
 
 use audit::Audit;
 use cut::{Cut, Side, Three};
-use diff::Budget;
+use diff::{Budget, Edits};
 use token::Tokens;
 use weave::Chunk;
 use write::Writer;
@@ -92,16 +94,46 @@ pub fn merge_text(
 }
 
 fn merge_lines(texts: &Three<&str>, later: Side) -> TextMerge {
+    let mut budget = Budget::default();
     let lines = texts.map(|text| Cut::lines(text));
     let tokens = Tokens::of(&lines);
-    let mut budget = Budget::default();
+    let edits = Edits::of(&tokens, &mut budget);
+    let merge = merge_edits(texts, &lines, &tokens, &edits, later, &mut budget);
+    if matches!(merge, TextMerge::Clean(_)) {
+        return merge;
+    }
+    let moved = moves::make_moves(&lines, &tokens, &edits, &mut budget);
+    let moved = moved.map(|texts| merge_moved(&texts.map(String::as_str), later, &mut budget));
+    match moved {
+        Some(TextMerge::Clean(text)) => {
+            cov_mark::hit!(text_move_and_edit_of_what_moved);
+            TextMerge::Clean(text)
+        }
+        _ => merge,
+    }
+}
 
-    let chunks = weave::weave(&tokens, &mut budget);
-    let mut chunks = words::refine(chunks, &lines, &tokens, later, &mut budget);
-    let audit = audit::audit(&mut chunks, &tokens, later);
+fn merge_moved(texts: &Three<&str>, later: Side, budget: &mut Budget) -> TextMerge {
+    let lines = texts.map(|text| Cut::lines(text));
+    let tokens = Tokens::of(&lines);
+    let edits = Edits::of(&tokens, budget);
+    merge_edits(texts, &lines, &tokens, &edits, later, budget)
+}
+
+fn merge_edits(
+    texts: &Three<&str>,
+    lines: &Three<Cut<'_>>,
+    tokens: &Tokens,
+    edits: &Edits,
+    later: Side,
+    budget: &mut Budget,
+) -> TextMerge {
+    let chunks = weave::weave(tokens, edits);
+    let mut chunks = words::refine(chunks, lines, tokens, later, budget);
+    let audit = audit::audit(&mut chunks, tokens, later);
 
     let clashed = chunks.iter().any(Chunk::clashes);
-    let text = Writer::for_lines(texts, later).write(&chunks, &lines);
+    let text = Writer::for_lines(texts, later).write(&chunks, lines);
     match audit {
         Audit::AddsUp if !clashed => TextMerge::Clean(text),
         _ => TextMerge::Clash(text),

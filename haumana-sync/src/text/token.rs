@@ -47,11 +47,10 @@ impl<'a> Forms<'a> {
             return known;
         }
         self.learn(raw, spelling);
-        if is_nfc(spelling) {
-            return raw;
-        }
-        let nfc: String = spelling.nfc().collect();
-        let form = self.interner.intern(Cow::Owned(nfc));
+        let form = match nfc(spelling) {
+            Cow::Borrowed(_) => return raw,
+            nfc => self.interner.intern(nfc),
+        };
         if self.form.len() <= form.0 as usize {
             self.learn(form, spelling);
         }
@@ -66,6 +65,11 @@ impl<'a> Forms<'a> {
         self.form.push(token);
         self.blank.push(spelling.trim().is_empty());
     }
+}
+
+/// What is compared of `text`.
+pub(super) fn nfc(text: &str) -> Cow<'_, str> {
+    if is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
 fn is_nfc(text: &str) -> bool {

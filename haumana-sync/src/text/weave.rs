@@ -1,7 +1,7 @@
 //! Puts both sides' hunks together. Knows numbers only, so it serves lines and words alike.
 
 use super::cut::{Side, Three};
-use super::diff::{Budget, Hunk, common_prefix, common_suffix, hunks, part};
+use super::diff::{Edits, Hunk, common_prefix, common_suffix, part};
 use super::token::Tokens;
 use imara_diff::Token;
 use std::ops::Range;
@@ -27,9 +27,10 @@ pub(super) enum How {
     Alike,
     /// Each side deleted a part, together all of it.
     Gone,
-    /// Both changed words of one line; this has both.
-    MixedLine(String),
-    /// Both changed words of these lines; this has both, and those of its lines that a side has.
+    /// Both changed words of one line; this has both, and the number of what it has become, if there
+    /// is one.
+    MixedLine(String, Vec<Token>),
+    /// Both changed words of these lines; this has both, and those of its lines that have numbers.
     MixedLines(String, Vec<Token>),
     /// Both changed it, each line into one line.
     Rows,
@@ -37,31 +38,46 @@ pub(super) enum How {
     Clash,
 }
 
+impl How {
+    /// The text that has words of both sides.
+    pub(super) fn mixed(&self) -> Option<&str> {
+        match self {
+            How::MixedLine(text, _) | How::MixedLines(text, _) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 impl Chunk {
     pub(super) fn clashes(&self) -> bool {
         matches!(self.how, How::Clash | How::Rows)
     }
 
-    /// How many pieces are written for it.
-    pub(super) fn n_pieces(&self, later: Side) -> usize {
+    /// Whether something of what `side` did is in it.
+    pub(super) fn has_edit_of(&self, side: Side) -> bool {
         match self.how {
-            How::Take(side) => self.region.side(side).len(),
-            How::Gone => 0,
-            How::MixedLine(_) | How::MixedLines(..) => 1,
-            How::Kept | How::Alike | How::Rows | How::Clash => self.region.side(later).len(),
+            How::Take(of) => of == side,
+            How::Gone | How::MixedLine(..) | How::MixedLines(..) => true,
+            How::Kept | How::Alike | How::Rows | How::Clash => false,
         }
+    }
+
+    /// The pieces that are written for it; none if they are in no text as they are.
+    pub(super) fn pieces<'t>(&self, tokens: &'t Tokens, later: Side) -> Option<&'t [Token]> {
+        let side = match self.how {
+            How::Take(side) => side,
+            How::Kept | How::Alike | How::Rows | How::Clash => later,
+            How::Gone => return Some(&[]),
+            How::MixedLine(..) | How::MixedLines(..) => return None,
+        };
+        Some(part(tokens.of.side(side), self.region.side(side).clone()))
     }
 }
 
 /// Lists what becomes of every piece of the three texts, in order.
-pub(super) fn weave(tokens: &Tokens, budget: &mut Budget) -> Vec<Chunk> {
-    let Three { base, server, pushed } = &tokens.of;
-    let n_tokens = tokens.n_tokens();
-    let in_server = hunks(base, server, Side::Server, n_tokens, budget);
-    let in_pushed = hunks(base, pushed, Side::Pushed, n_tokens, budget);
-
+pub(super) fn weave(tokens: &Tokens, edits: &Edits) -> Vec<Chunk> {
     let mut weaver = Weaver { tokens: &tokens.of, at: Three::default(), chunks: Vec::new() };
-    for group in groups(&in_server, &in_pushed, Reach::Touching) {
+    for group in groups(&edits.server, &edits.pushed, Reach::Touching) {
         // Touching edits are separate, unless they only look separate: both sides added the same
         // line, and one of them changed the line after it too.
         let region = weaver.region(&group);

@@ -1,9 +1,9 @@
 //! Inside a clashing hunk: line by line if the lines correspond, then by word.
 
-use super::audit::{Audit, audit};
+use super::audit::adds_up;
 use super::cut::{Cut, Side, Three, split_line_end};
-use super::diff::{Budget, part};
-use super::token::Tokens;
+use super::diff::{Budget, Edits, part};
+use super::token::{Tokens, nfc};
 use super::weave::{Chunk, How, Region, weave};
 use super::write::Writer;
 use imara_diff::Token;
@@ -36,7 +36,46 @@ pub(super) fn refine(
             how => refined.push(Chunk { region, how }),
         }
     }
+    name_lines(&mut refined, lines, tokens);
     refined
+}
+
+/// Notes of the lines with words of both sides which of them the base has too, or a side where they
+/// stand.
+fn name_lines(chunks: &mut [Chunk], lines: &Three<Cut<'_>>, tokens: &Tokens) {
+    let mut numbers: BTreeMap<String, Option<Token>> = BTreeMap::new();
+    for text in chunks.iter().filter_map(|chunk| chunk.how.mixed()) {
+        numbers.extend(lines_of(text).map(|line| (nfc(line).into_owned(), None)));
+    }
+    if numbers.is_empty() {
+        return;
+    }
+    let mut look = |cut: &Cut<'_>, tokens: &[Token], range: Range<usize>| {
+        for (line, token) in cut.pieces(range.clone()).zip(part(tokens, range)) {
+            if let Some(number) = numbers.get_mut(&*nfc(split_line_end(line).0)) {
+                *number = Some(*token);
+            }
+        }
+    };
+    look(&lines.base, &tokens.of.base, 0..lines.base.len());
+    for Chunk { region, .. } in chunks.iter().filter(|chunk| chunk.how.mixed().is_some()) {
+        look(&lines.server, &tokens.of.server, region.server.clone());
+        look(&lines.pushed, &tokens.of.pushed, region.pushed.clone());
+    }
+    for chunk in chunks {
+        if let How::MixedLine(text, known) | How::MixedLines(text, known) = &mut chunk.how {
+            let number = |line| numbers.get(&*nfc(line)).copied().flatten();
+            known.extend(lines_of(text).filter_map(number));
+        }
+    }
+}
+
+/// The lines of a text that a line end follows: behind its own last one is an empty line.
+fn lines_of(text: &str) -> impl Iterator<Item = &str> {
+    let lines = Cut::lines(text);
+    let is_last_empty = text.is_empty() || text.ends_with(['\n', '\r']);
+    let pieces: Vec<&str> = lines.pieces(0..lines.len()).collect();
+    pieces.into_iter().map(|line| split_line_end(line).0).chain(is_last_empty.then_some(""))
 }
 
 /// The lines of a region in which all three texts have equally many.
@@ -83,7 +122,7 @@ impl Refiner<'_> {
             How::Alike
         } else if let Some(merged) = self.words(&region) {
             cov_mark::hit!(text_words_of_a_line);
-            How::MixedLine(merged)
+            How::MixedLine(merged, Vec::new())
         } else {
             cov_mark::hit!(text_line_clashes);
             How::Clash
@@ -94,26 +133,10 @@ impl Refiner<'_> {
     fn hunk(&mut self, region: &Region) -> How {
         if let Some(merged) = self.words(region) {
             cov_mark::hit!(text_words_of_a_hunk);
-            let lines = self.lines_of_a_side(&merged, region);
-            return How::MixedLines(merged, lines);
+            return How::MixedLines(merged, Vec::new());
         }
         cov_mark::hit!(text_hunk_clashes);
         How::Clash
-    }
-
-    /// Those lines of `merged` that the server or the push has in `region`.
-    fn lines_of_a_side(&self, merged: &str, region: &Region) -> Vec<Token> {
-        let cuts = Three {
-            base: Cut::lines(merged),
-            server: Cut::lines(self.lines.server.slice(&region.server)),
-            pushed: Cut::lines(self.lines.pushed.slice(&region.pushed)),
-        };
-        let Three { base: merged, server, pushed } = Tokens::of(&cuts).of;
-        let of_server = part(&self.tokens.of.server, region.server.clone());
-        let of_pushed = part(&self.tokens.of.pushed, region.pushed.clone());
-        let known = server.iter().zip(of_server).chain(pushed.iter().zip(of_pushed));
-        let known: BTreeMap<u32, Token> = known.map(|(here, token)| (here.0, *token)).collect();
-        merged.iter().filter_map(|here| known.get(&here.0).copied()).collect()
     }
 
     /// The lines of `region` with both sides' words, without the last line end.
@@ -128,9 +151,9 @@ impl Refiner<'_> {
             pushed: words_of(&self.lines.pushed, &region.pushed),
         };
         let tokens = Tokens::of(&words);
-        let mut chunks = weave(&tokens, self.budget);
-        let audit = audit(&mut chunks, &tokens, self.later);
-        if audit == Audit::DoesNot || chunks.iter().any(Chunk::clashes) {
+        let edits = Edits::of(&tokens, self.budget);
+        let chunks = weave(&tokens, &edits);
+        if chunks.iter().any(Chunk::clashes) || !adds_up(&chunks, &tokens) {
             return None;
         }
         if is_rewritten(&chunks, &tokens) {
@@ -138,7 +161,8 @@ impl Refiner<'_> {
             return None;
         }
         let merged = Writer::for_words(self.later).write(&chunks, &words);
-        let n_pieces: usize = chunks.iter().map(|chunk| chunk.n_pieces(self.later)).sum();
+        let pieces = chunks.iter().filter_map(|chunk| chunk.pieces(&tokens, self.later));
+        let n_pieces: usize = pieces.map(<[_]>::len).sum();
         if Cut::words(&merged).len() != n_pieces {
             // One side removed the blank beside a word that the other added.
             cov_mark::hit!(text_glued_words_clash);
@@ -152,17 +176,28 @@ fn words_of<'a>(lines: &Cut<'a>, range: &Range<usize>) -> Cut<'a> {
     Cut::words(split_line_end(lines.slice(range)).0)
 }
 
+/// Whether more than half of the words of `was` are not in `is`.
+pub(super) fn differ_in_most(was: &str, is: &str, side: Side, budget: &mut Budget) -> bool {
+    let words = Three { base: was, server: is, pushed: is }.map(|text| Cut::words(text));
+    let tokens = Tokens::of(&words);
+    let edits = Edits::of_side(&tokens, side, budget);
+    let n_changed: usize = edits.iter().map(|hunk| n_words(&tokens, &hunk.base)).sum();
+    n_words(&tokens, &(0..tokens.of.base.len())) < 2 * n_changed
+}
+
+/// How many pieces of the base in `range` are words.
+fn n_words(tokens: &Tokens, range: &Range<usize>) -> usize {
+    let words = part(&tokens.of.base, range.clone()).iter();
+    words.filter(|token| !tokens.is_blank(**token)).count()
+}
+
 /// Whether a side replaced more than half of the words. Such a line is another line: that it shares
 /// an "i ka" with the base says nothing, and mixing the two would be nonsense that looks merged.
 fn is_rewritten(chunks: &[Chunk], tokens: &Tokens) -> bool {
-    let n_words = |range: &Range<usize>| {
-        let words = part(&tokens.of.base, range.clone()).iter();
-        words.filter(|token| !tokens.is_blank(**token)).count()
-    };
     let n_changed = |side: Side| -> usize {
         let by_side = |chunk: &&Chunk| matches!(chunk.how, How::Take(by) if by == side);
-        chunks.iter().filter(by_side).map(|chunk| n_words(&chunk.region.base)).sum()
+        chunks.iter().filter(by_side).map(|chunk| n_words(tokens, &chunk.region.base)).sum()
     };
     let most = n_changed(Side::Server).max(n_changed(Side::Pushed));
-    n_words(&(0..tokens.of.base.len())) < 2 * most
+    n_words(tokens, &(0..tokens.of.base.len())) < 2 * most
 }

@@ -47,7 +47,9 @@ impl<'a> Writer<'a> {
                 How::Take(side) => self.taken(*side, region, cuts),
                 How::Alike | How::Rows | How::Clash => self.taken(self.later, region, cuts),
                 How::Gone => {}
-                How::MixedLine(text) | How::MixedLines(text, _) => self.mixed(text, region, cuts),
+                How::MixedLine(text, _) | How::MixedLines(text, _) => {
+                    self.mixed(text, region, cuts)
+                }
             }
         }
         self.finish()
@@ -119,7 +121,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn first_line_end(text: &str) -> Option<&str> {
+pub(super) fn first_line_end(text: &str) -> Option<&str> {
     let at = text.find(['\n', '\r'])?;
     let rest = text.get(at..)?;
     let len = if rest.starts_with("\r\n") { 2 } else { 1 };

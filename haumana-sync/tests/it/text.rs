@@ -2,8 +2,11 @@
 
 mod arms;
 mod bytes;
+mod copies;
 mod laws;
+mod moves;
 mod songs;
+mod whole_words;
 
 use haumana_sync::text::{Later, TextMerge, merge_text};
 

@@ -11,6 +11,23 @@ fn copies(text: &str) -> BTreeMap<&str, i64> {
     copies
 }
 
+/// What all three texts have equally often is there that often, in clean merges and in clashes.
+pub(super) fn check_copies(
+    base: &str,
+    server: &str,
+    pushed: &str,
+    merged: &str,
+    what: impl Fn() -> String,
+) {
+    let [base, server, pushed, merged] = [base, server, pushed, merged].map(copies);
+    for (line, n) in base {
+        if server.get(line) == Some(&n) && pushed.get(line) == Some(&n) {
+            let is = merged.get(line).copied().unwrap_or(0);
+            assert_eq!(n, is, "all have {line:?} equally often: {}", what());
+        }
+    }
+}
+
 /// Both sides' changes in the number of copies; fewer only if both went the same way.
 fn adds_up(server: i64, pushed: i64, merged: i64) -> bool {
     let (sum, least, most) = (server + pushed, server.min(pushed), server.max(pushed));
@@ -22,7 +39,7 @@ fn adds_up(server: i64, pushed: i64, merged: i64) -> bool {
 }
 
 /// The laws that need no knowledge of the texts; lines are single words.
-fn check_laws(base: &str, server: &str, pushed: &str) {
+pub(super) fn check_laws(base: &str, server: &str, pushed: &str) {
     let merges = [Later::Server, Later::Pushed].map(|later| merge(base, server, pushed, later));
     let what = || format!("{base:?} {server:?} {pushed:?} -> {merges:?}");
 
@@ -34,6 +51,9 @@ fn check_laws(base: &str, server: &str, pushed: &str) {
         // Only the line ends may be either side's.
         let same = text(&merges[0]).lines().eq(text(&merges[1]).lines());
         assert!(same, "a clean merge does not depend on who is later: {}", what());
+    }
+    for merge in &merges {
+        check_copies(base, server, pushed, text(merge), &what);
     }
     let texts = [base, server, pushed, text(&merges[0]), text(&merges[1])].map(copies);
     for line in texts.iter().flat_map(|text| text.keys()).filter(|line| !line.is_empty()) {
