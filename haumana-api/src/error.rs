@@ -142,7 +142,9 @@ impl Failure {
                 ErrorKind::NotEmpty => (
                     StatusCode::CONFLICT,
                     "not_empty",
-                    "the account is not empty; an import needs one that is".into(),
+                    "an import needs an empty account, and deleted records count: call DELETE \
+                     /users/me first, then import again"
+                        .into(),
                     None,
                 ),
                 ErrorKind::Gone => gone("the account was erased"),

@@ -48,7 +48,7 @@ pub struct StoreArgs {
     #[arg(long, env = "AWS_REGION")]
     pub region: Option<String>,
 
-    /// Which life of the data this is; as the servers have it.
+    /// Which life of the data this is; as the servers have it. A SQLite file may be further.
     #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
     pub generation: u32,
 }
@@ -86,26 +86,36 @@ impl StoreArgs {
         Ok(())
     }
 
-    /// Opens the store. `missing` says what to do where there is no database file.
+    /// Opens the store, and returns the generation that its data is in. `missing` says what to do
+    /// where there is no database file.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Target`] if it is not there, or not as it must be.
-    pub async fn open(&self, backend: Backend, missing: MissingFile) -> Result<Arc<dyn Store>> {
+    pub async fn open(
+        &self,
+        backend: Backend,
+        missing: MissingFile,
+    ) -> Result<(Arc<dyn Store>, Generation)> {
+        let asked = Generation(self.generation);
         match backend {
-            Backend::Sqlite => self.open_sqlite(missing),
-            Backend::Dynamodb => self.open_dynamodb().await,
+            Backend::Sqlite => self.open_sqlite(missing, asked),
+            Backend::Dynamodb => Ok((self.open_dynamodb().await?, asked)),
         }
     }
 
-    fn open_sqlite(&self, missing: MissingFile) -> Result<Arc<dyn Store>> {
+    fn open_sqlite(
+        &self,
+        missing: MissingFile,
+        asked: Generation,
+    ) -> Result<(Arc<dyn Store>, Generation)> {
         let target = |what: String| Error::new(ErrorKind::Target, what);
         let named = self.db.as_deref();
         let path = named.ok_or_else(|| target("sqlite needs --db FILE".to_owned()))?;
         if !path.exists() {
             match missing {
                 MissingFile::Make => {}
-                MissingFile::Pretend => return Ok(Arc::new(MemoryStore::new())),
+                MissingFile::Pretend => return Ok((Arc::new(MemoryStore::new()), asked)),
                 MissingFile::Refuse => {
                     return Err(target(format!("there is no database {}", path.display())));
                 }
@@ -117,10 +127,11 @@ impl StoreArgs {
             busy_timeout: Duration::from_secs(60),
             max_bytes: None,
         };
-        let opened = SqliteStore::open(&options);
-        Ok(Arc::new(opened.map_err(|error| {
+        let store = SqliteStore::open_asking(&options, asked).map_err(|error| {
             target(format!("{}: it cannot be opened", path.display())).because(error)
-        })?))
+        })?;
+        let generation = store.life().generation;
+        Ok((Arc::new(store), generation))
     }
 
     async fn open_dynamodb(&self) -> Result<Arc<dyn Store>> {
@@ -147,9 +158,8 @@ impl StoreArgs {
         Ok(Arc::new(store))
     }
 
-    /// Makes an engine on a store.
-    pub fn engine(&self, store: Arc<dyn Store>) -> Engine {
-        let generation = Generation(self.generation);
+    /// Makes an engine on a store in this generation.
+    pub fn engine(store: Arc<dyn Store>, generation: Generation) -> Engine {
         let config = EngineConfig { generation, retention_ms: RETENTION_MS };
         Engine::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), config)
     }

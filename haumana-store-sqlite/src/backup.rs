@@ -1,19 +1,68 @@
 //! Copies of the whole database while it is in use.
 
+use crate::error::{OpenError, OpenErrorKind};
+use crate::life::Identity;
+use crate::sidecar::Sidecar;
+use crate::{connection, files, schema, start};
 use haumana_sync::store::{Error, ErrorKind, Result};
 use rusqlite::Connection;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
+
+/// A database that is opened to be copied and not to be served.
+///
+/// Another process may be serving it. A backup that is copied this way stays one: no new life
+/// begins.
+#[derive(Debug)]
+pub struct BackupSource {
+    connection: Connection,
+}
+
+impl BackupSource {
+    /// Opens a database that exists.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenErrorKind`].
+    pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
+        let real_path = files::real_path(path);
+        // Where there is none, nobody of ours is opening the file, and none is made.
+        let is_known = files::beside(&real_path, Sidecar::SUFFIX).exists();
+        let lock = is_known.then(|| Sidecar::lock(&real_path, busy_timeout)).transpose()?;
+        if connection::is_alone(&real_path) {
+            start::check_log(path, &real_path)?;
+        }
+        let connection = connection::open_for_backup(path, busy_timeout)?;
+        let version = schema::check_ours(&connection, path)?;
+        drop(lock);
+        if version == 0 {
+            return Err(OpenError::new(path, OpenErrorKind::NotOurs));
+        }
+        Ok(Self { connection })
+    }
+
+    /// Writes a copy of everything to a new file, as
+    /// [`backup_to`](crate::SqliteStore::backup_to) does.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` if there is something at `to` already, or it cannot be written; then there is
+    /// no file at `to`.
+    pub fn write_to(&self, to: &Path) -> Result<()> {
+        write(&self.connection, to)
+    }
+}
 
 /// Writes a copy of what `connection` sees to a new file.
 ///
 /// The file appears under its name when it is whole and on disk, or not at all.
 pub(crate) fn write(connection: &Connection, to: &Path) -> Result<()> {
     if to.exists() {
-        return Err(failed(io::Error::from(io::ErrorKind::AlreadyExists)));
+        return Err(unavailable(io::Error::from(io::ErrorKind::AlreadyExists)));
     }
-    let partial = partial_path(to);
+    let partial = files::beside(to, ".partial");
     let written = write_partial(connection, &partial, to);
     if written.is_err() {
         // The error that is reported is the one before; a leftover is overwritten next time.
@@ -23,40 +72,27 @@ pub(crate) fn write(connection: &Connection, to: &Path) -> Result<()> {
 }
 
 fn write_partial(connection: &Connection, partial: &Path, to: &Path) -> Result<()> {
-    make_empty(partial).map_err(failed)?;
-    let name = partial.to_str().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    files::make_empty(partial).map_err(unavailable)?;
+    let name = partial
+        .to_str()
+        .ok_or_else(|| unavailable(io::Error::from(io::ErrorKind::InvalidInput)))?;
     // SQLITE: copies one snapshot, without what was deleted; takes an empty file as a new one:
     // <https://www.sqlite.org/lang_vacuum.html#vacuuminto>.
-    connection
-        .execute("VACUUM INTO ?1", [name])
-        .map_err(|error| Error::with_source("backup", ErrorKind::Unavailable, error))?;
-    File::open(partial).and_then(|file| file.sync_all()).map_err(failed)?;
-    fs::rename(partial, to).map_err(failed)?;
-    sync_directory(to).map_err(failed)
+    connection.execute("VACUUM INTO ?1", [name]).map_err(unavailable)?;
+    mark(partial)?;
+    files::sync(partial).map_err(unavailable)?;
+    fs::rename(partial, to).map_err(unavailable)?;
+    files::sync_directory(to).map_err(unavailable)
 }
 
-/// Makes the file, readable by its owner only, or empties what a crash has left of it.
-fn make_empty(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(|_| ())
+/// Makes a copy know that it is a backup.
+fn mark(copy: &Path) -> Result<()> {
+    let connection = connection::open_copy(copy).map_err(unavailable)?;
+    schema::migrate(&connection, copy).map_err(unavailable)?;
+    let marked = Identity::read(&connection).and_then(|identity| identity.mark(&connection));
+    marked.map_err(unavailable)?.write(&connection).map_err(unavailable)
 }
 
-/// Makes the new name durable; elsewhere than on Unix directories cannot be synced.
-fn sync_directory(file: &Path) -> io::Result<()> {
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = parent.unwrap_or(Path::new("."));
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
-}
-
-fn partial_path(to: &Path) -> PathBuf {
-    let mut name = to.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
-}
-
-fn failed(error: io::Error) -> Error {
+fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::with_source("backup", ErrorKind::Unavailable, error)
 }

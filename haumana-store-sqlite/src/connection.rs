@@ -2,8 +2,9 @@
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::options::SqliteOptions;
-use crate::schema;
-use rusqlite::{Connection, OpenFlags};
+use crate::{files, schema};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ const STATEMENTS: usize = 64;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Opens the file for the writer: makes it, checks that it is ours, brings it up to date.
+///
+/// The caller has made sure that the log beside it belongs to it.
 pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, OpenError> {
     let begun = Instant::now();
     loop {
@@ -38,7 +41,7 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, OpenErr
 fn try_open_writer(options: &SqliteOptions) -> Result<Connection, OpenError> {
     let path = options.path.as_path();
     let sqlite = |error| OpenError::from_sqlite(path, error);
-    make_file(path)?;
+    files::make(path).map_err(|error| OpenError::from_io(path, error))?;
     let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
     connection.busy_timeout(options.busy_timeout).map_err(sqlite)?;
     if connection.is_readonly("main").map_err(sqlite)? {
@@ -83,6 +86,51 @@ pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
     Ok(connection)
 }
 
+/// Whether no connection of any process has the file open.
+///
+/// SQLITE: each connection to a file with a log keeps a shared lock on it until it is closed.
+pub(crate) fn is_alone(path: &Path) -> bool {
+    // SQLITE: looking at an empty file deletes the log beside it.
+    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+        return true;
+    }
+    let probe = || {
+        let connection = open_to_look(path)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK")
+    };
+    let code = probe().err().and_then(|error| error.sqlite_error_code());
+    // What else is wrong with the file shows when it is opened.
+    !matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Moves the log into the file and empties it, as far as others let go of it; waits for nobody.
+pub(crate) fn move_log(connection: &Connection, busy_timeout: Duration) -> LogState {
+    let checkpoint = |mode: &str| {
+        // SQLITE: answers whether it was kept from finishing, how many pages the log has, and how
+        // many of them are in the file: <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>.
+        let is_done = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+            Ok(!row.get::<_, bool>(0)? && row.get::<_, i64>(1)? <= row.get::<_, i64>(2)?)
+        });
+        // What fails here is tried again later; the data is in the log.
+        is_done.unwrap_or(false)
+    };
+    // SQLITE: neither of the two can fail.
+    let _ = connection.busy_timeout(Duration::ZERO);
+    let is_moved = checkpoint("PASSIVE") && checkpoint("TRUNCATE");
+    let _ = connection.busy_timeout(busy_timeout);
+    if is_moved { LogState::Empty } else { LogState::InUse }
+}
+
+/// What became of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogState {
+    /// All of it is in the file.
+    Empty,
+    /// Somebody reads or writes, so some of it may be in the log only.
+    InUse,
+}
+
 /// Opens the file for one backup.
 ///
 /// SQLITE: `query_only`, as readers have it, forbids the copy as well.
@@ -93,6 +141,25 @@ pub(crate) fn open_for_backup(
     let sqlite = |error| OpenError::from_sqlite(path, error);
     let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
     connection.busy_timeout(busy_timeout).map_err(sqlite)?;
+    Ok(connection)
+}
+
+/// Opens the file to look at it once; its log, which may be another file's, stays where it is.
+pub(crate) fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, FLAGS)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(connection)
+}
+
+/// Opens a copy that nobody knows of yet. It is made durable as a whole, or thrown away.
+pub(crate) fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, FLAGS)?;
+    // The copy is one file, also while it is written.
+    connection.execute_batch(
+        "PRAGMA journal_mode = DELETE;
+         PRAGMA journal_mode = MEMORY;
+         PRAGMA synchronous = OFF;",
+    )?;
     Ok(connection)
 }
 
@@ -116,18 +183,4 @@ fn set_up_writer(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::R
         connection.pragma_update_and_check(None, "max_page_count", pages.max(1), |_| Ok(()))?;
     }
     Ok(())
-}
-
-/// Makes the file if there is none, readable by its owner only; SQLite gives the files beside it
-/// the same permissions.
-fn make_file(path: &Path) -> Result<(), OpenError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(OpenError::from_io(path, error)),
-    }
 }

@@ -42,6 +42,19 @@ pub enum OpenErrorKind {
     /// The file is damaged.
     #[error("the file is damaged; restore a backup")]
     Corrupt,
+    /// The log beside the file is another file's.
+    #[error(
+        "the log beside it, with -wal at the end of its name, belongs to another file, and would \
+         undo this one or be mixed with it; restore the backup in one step, which moves the log \
+         aside, or move the log away and do without what only the log holds"
+    )]
+    ForeignLog,
+    /// The file has used all generations.
+    #[error(
+        "no generation is left above those that were used; export the accounts and import them \
+         into a new database"
+    )]
+    NoGeneration,
     /// The file system cannot hold a database that several connections use.
     #[error("the file system has no shared memory for locks; use a local disk")]
     NoWal,
@@ -95,6 +108,11 @@ impl OpenError {
     /// Returns why.
     pub fn kind(&self) -> OpenErrorKind {
         self.kind
+    }
+
+    /// Returns what caused it, if anything did.
+    pub(crate) fn into_source(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
+        self.source
     }
 
     /// Returns the file that was to be opened.

@@ -18,6 +18,8 @@
 //!     max_bytes: None,
 //! };
 //! let store = SqliteStore::open(&options)?;
+//! // An engine on the store is given this.
+//! let generation = store.life().generation;
 //! # drop(store);
 //! # std::fs::remove_dir_all(&directory)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -27,20 +29,49 @@
 //!
 //! The file is in WAL mode with `synchronous=FULL`: what was acknowledged survives the end of the
 //! process and of the machine, as far as the disk does what it says. There is no weaker mode.
+//!
+//! A second after the last change all of it is in the file itself, and the log is empty.
+//!
+//! # Lives
+//!
+//! A [`Life`] of the data begins when the file is made, and a new one when a backup is put in its
+//! place. Devices that remember another life must be told, so the life's generation is above all
+//! before and goes to the engine.
+//!
+//! - A backup knows that it is one. The first [`SqliteStore::open`] on it begins a new life.
+//! - [`restore`] does the same in one step, and keeps the present database under another name.
+//! - An earlier copy that was put back by hand is recognised by a small file beside the database,
+//!   whose name ends in `.seen`. It remembers how far the database had come.
+//! - Each transaction writes a random link after the link before it. A log that does not continue
+//!   the file's last link belongs to another file, and SQLite never gets to apply it.
+//!
+//! What cannot be noticed: an earlier copy of the file together with its `.seen`, or where there is
+//! none. [`SqliteStore::open_asking`] and [`restore`] begin a new life there.
 
 mod backup;
+mod chain;
 mod connection;
 mod erasure;
 mod error;
+mod files;
+mod guard;
+mod life;
+mod log;
 mod options;
 mod queries;
 mod readers;
+mod restore;
 mod rows;
 mod schema;
+mod sidecar;
+mod start;
 mod statements;
 mod store;
 mod writer;
 
+pub use backup::BackupSource;
 pub use error::{OpenError, OpenErrorKind};
+pub use life::{LaterEdits, Life, NewLife};
 pub use options::SqliteOptions;
+pub use restore::{RestoreError, RestoreErrorKind, Restored, restore};
 pub use store::SqliteStore;

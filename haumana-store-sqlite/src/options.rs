@@ -10,7 +10,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
     /// The database file; made if it does not exist, in a directory that does. SQLite keeps two
-    /// more files beside it, with `-wal` and `-shm` at the end of their names.
+    /// more files beside it, with `-wal` and `-shm` at the end of their names, and the store one
+    /// with `.seen`.
     pub path: PathBuf,
     /// How many threads read; at least one is started.
     pub readers: usize,

@@ -1,16 +1,20 @@
 //! The tables, and how a file gets from any earlier version of them to this one.
 
+use crate::chain;
 use crate::error::{OpenError, OpenErrorKind};
 use rusqlite::Connection;
 use std::path::Path;
 
 /// Stands in the header of every file of ours: "haum" in ASCII.
-const APPLICATION_ID: i64 = 0x6861_756d;
+pub(crate) const APPLICATION_ID: i64 = 0x6861_756d;
 
 /// The steps from an empty file to today's tables, one per schema version.
 ///
 /// INVARIANT: a step that was released is never edited; changes are new steps at the end.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+
+/// The first schema version with the table `life`.
+pub(crate) const FIRST_WITH_LIFE: u32 = 3;
 
 /// - `heads` interns users: the other tables name them by a small number.
 /// - `records` is narrow, so that the index of a repertoire is read without its content.
@@ -78,9 +82,34 @@ const VERSION_1: &str = "
 /// `notes` is what the engine notes about a whole account.
 const VERSION_2: &str = "ALTER TABLE heads ADD COLUMN notes TEXT NOT NULL DEFAULT ''";
 
-/// Checks that the file is ours or empty, without changing it.
-pub(crate) fn check_ours(connection: &Connection, path: &Path) -> Result<(), OpenError> {
-    version_in_snapshot(connection, path, MIGRATIONS).map(|_| ())
+/// What the file says of itself, in one row.
+///
+/// - `file` is drawn once, `tag` for each life.
+/// - `generation` is the one in force, `asked` the highest that an operator has asked for.
+/// - `backup_at` is set in a backup until it is opened: when it was taken, in ms.
+/// - `chain` is [`Chain`](crate::chain::Chain): magic, 0 commits, base 0, and a link.
+const VERSION_3: &str = "
+    CREATE TABLE life (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        file BLOB NOT NULL,
+        tag INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        asked INTEGER NOT NULL,
+        discard_later INTEGER NOT NULL,
+        backup_at INTEGER,
+        chain BLOB NOT NULL
+    ) STRICT;
+    INSERT INTO life
+    SELECT 1, randomblob(16), random(), coalesce(max(generation), 0), coalesce(max(generation), 0),
+           0, NULL, CAST(
+               x'6861756d616e61ff636861696efffe01' || zeroblob(16) || randomblob(8)
+           AS BLOB)
+    FROM heads;
+";
+
+/// Checks that the file is ours or empty, without changing it, and returns its schema version.
+pub(crate) fn check_ours(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
+    version_in_snapshot(connection, path, MIGRATIONS)
 }
 
 /// Brings the tables up to date.
@@ -120,6 +149,9 @@ fn run_in_transaction(
     let version = version_of(connection, path, steps)?;
     for step in steps.iter().skip(version) {
         connection.execute_batch(step).map_err(sqlite)?;
+    }
+    if FIRST_WITH_LIFE as usize <= version {
+        chain::extend(connection).map_err(sqlite)?;
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
     connection.pragma_update(None, "user_version", newest(steps)).map_err(sqlite)
@@ -194,6 +226,24 @@ mod tests {
         assert_eq!(vec![1], users(&connection));
         assert_eq!(newer.len(), version_of(&connection, path, &newer).unwrap());
         connection.execute_batch("SELECT island FROM heads; SELECT * FROM islands").unwrap();
+    }
+
+    #[test]
+    fn a_migration_adds_a_link_to_the_chain() {
+        let (connection, path) = memory();
+        migrate(&connection, path).unwrap();
+        let read = || {
+            let query = "SELECT chain FROM life";
+            let chain: Vec<u8> = connection.query_row(query, [], |row| row.get(0)).unwrap();
+            chain::Chain::decode(&chain).unwrap()
+        };
+        let before = read();
+        let newer = [MIGRATIONS, &["CREATE TABLE islands (name TEXT) STRICT"]].concat();
+
+        run(&connection, path, &newer).unwrap();
+
+        assert_eq!((0, 0), (before.base, before.commits), "the first link has none before it");
+        assert_eq!((before.link, 1), (read().base, read().commits));
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! The store: calls in, jobs out to the threads.
 
 use crate::error::{OpenError, before_commit};
+use crate::life::{Life, NewLife};
 use crate::options::SqliteOptions;
 use crate::readers::Readers;
+use crate::start::{self, Started};
 use crate::statements::Outcome;
 use crate::writer::{Job, Look, Write, Writer};
 use crate::{backup, connection, erasure, queries, statements};
 use haumana_sync::Store;
 use haumana_sync::id::{Key, Kind, UserId};
 use haumana_sync::store::{
-    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Version,
+    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Generation, Head, HistoryEntry,
+    HistoryKey, IndexEntry, Page, Result, Version,
 };
 use haumana_sync::time::UnixMillis;
 use rusqlite::Connection;
@@ -30,20 +32,35 @@ pub struct SqliteStore {
     writer: Writer,
     /// Where a backup finds the file; `None` in memory.
     file: Option<(PathBuf, Duration)>,
+    life: Life,
+    new_life: Option<NewLife>,
 }
 
 impl SqliteStore {
     /// Opens a database file, makes it if there is none, and brings its tables up to date.
     ///
+    /// A backup, or an earlier copy of the file that was put back, begins a new [`Life`]. Give the
+    /// engine the generation of [`life`](Self::life).
+    ///
     /// # Errors
     ///
     /// See [`OpenErrorKind`](crate::OpenErrorKind). A file that is refused is left as it was.
     pub fn open(options: &SqliteOptions) -> Result<Self, OpenError> {
-        let io = |error| OpenError::from_io(&options.path, error);
-        let writer = Writer::start(connection::open_writer(options)?).map_err(io)?;
-        let readers = Readers::start(options)?;
-        let file = Some((options.path.clone(), options.busy_timeout));
-        Ok(Self { readers: Some(readers), writer, file })
+        Self::open_asking(options, Generation(0))
+    }
+
+    /// Opens a database file as [`open`](Self::open) does. If the operator asks for a higher
+    /// generation than ever before for this file, a new life begins, above that generation.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenErrorKind`](crate::OpenErrorKind). A file that is refused is left as it was.
+    pub fn open_asking(options: &SqliteOptions, asked: Generation) -> Result<Self, OpenError> {
+        let started = start::start(options, asked)?;
+        let mut store = Self::begin(started, &options.path, options.busy_timeout)?;
+        store.readers = Some(Readers::start(options)?);
+        store.file = Some((options.path.clone(), options.busy_timeout));
+        Ok(store)
     }
 
     /// Opens an empty database that lives as long as the store.
@@ -52,16 +69,32 @@ impl SqliteStore {
     ///
     /// If there is not enough memory or no thread to be had.
     pub fn in_memory() -> Result<Self, OpenError> {
-        let io = |error| OpenError::from_io(Path::new(":memory:"), error);
-        let writer = Writer::start(connection::open_in_memory()?).map_err(io)?;
-        Ok(Self { readers: None, writer, file: None })
+        let started = start::start_in_memory()?;
+        Self::begin(started, Path::new(":memory:"), Duration::ZERO)
+    }
+
+    fn begin(started: Started, path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
+        let Started { connection, place, life, new_life } = started;
+        let writer = Writer::start(connection, place, busy_timeout);
+        let writer = writer.map_err(|error| OpenError::from_io(path, error))?;
+        Ok(Self { readers: None, writer, file: None, life, new_life })
+    }
+
+    /// Returns the life that the data is in.
+    pub fn life(&self) -> Life {
+        self.life
+    }
+
+    /// Returns why a new life began when the store was opened; `None` if an earlier one goes on.
+    pub fn new_life(&self) -> Option<NewLife> {
+        self.new_life
     }
 
     /// Writes a copy of everything to a new file, while the store goes on working.
     ///
     /// The copy is one moment's state: whatever was acknowledged before the call is in it. It is
-    /// an ordinary database, to be opened with [`SqliteStore::open`]. Whoever goes back to it must
-    /// raise the generation that the engine is given.
+    /// an ordinary database, to be opened with [`SqliteStore::open`], and knows that it is a
+    /// backup: the first time that it is opened a new life begins.
     ///
     /// # Errors
     ///

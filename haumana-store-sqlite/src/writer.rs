@@ -1,14 +1,18 @@
 //! The one thread that writes.
 
+use crate::chain::{self, Chain};
+use crate::connection::{LogState, move_log};
 use crate::error::{at_commit, before_commit};
 use crate::schema;
+use crate::start::Place;
 use crate::statements::Outcome;
 use haumana_sync::store::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// LIMIT: how many calls may wait for the writer; more are told to wait outside.
@@ -21,6 +25,12 @@ const GROUP_BYTES: usize = 64 << 20;
 const CHECKPOINT_BYTES: usize = 8 << 20;
 /// LIMIT: the log's length in pages above which the writer waits for readers to let go of it.
 const LOG_PAGES: i64 = 65_536;
+/// How long nothing is written before the rest of the log is moved into the database file.
+const IDLE: Duration = Duration::from_secs(1);
+/// LIMIT: how long to wait before a log that somebody held on to is moved.
+const LONGEST_IDLE: Duration = Duration::from_secs(64);
+/// How often the sidecar is written while changes go on.
+const SIDECAR_PAUSE: Duration = Duration::from_secs(10);
 /// What one change costs in the log besides its content: a few pages of tables and indexes.
 const OVERHEAD_BYTES: usize = 32 << 10;
 
@@ -56,11 +66,24 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub(crate) fn start(connection: Connection) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        connection: Connection,
+        place: Place,
+        busy_timeout: Duration,
+    ) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel(WAITING);
         let transactions = Arc::new(AtomicU64::new(0));
-        let counter = transactions.clone();
-        let desk = Desk { connection, waiting, transactions: counter, unmoved_bytes: 0 };
+        let desk = Desk {
+            connection,
+            place,
+            busy_timeout,
+            waiting,
+            transactions: transactions.clone(),
+            unmoved_bytes: 0,
+            idle: IDLE,
+            commits: 0,
+            sidecar_at: Instant::now(),
+        };
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
         let thread = thread.spawn(|| desk.run())?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), transactions })
@@ -101,24 +124,63 @@ pub(crate) fn send<T>(op: &'static str, queue: Option<&SyncSender<T>>, job: T) -
 /// What the thread has before it.
 struct Desk {
     connection: Connection,
+    place: Place,
+    busy_timeout: Duration,
     waiting: Receiver<Job>,
     transactions: Arc<AtomicU64>,
     /// Roughly what was written since the log was moved.
     unmoved_bytes: usize,
+    /// How long to wait for work before the log is moved.
+    idle: Duration,
+    /// How many transactions the file has; 0 before the first of this handle.
+    commits: u64,
+    /// When the sidecar was written.
+    sidecar_at: Instant,
 }
 
 impl Desk {
     fn run(mut self) {
         let mut next = None;
-        while let Some(job) = next.take().or_else(|| self.waiting.recv().ok()) {
+        while let Some(job) = next.take().or_else(|| self.wait()) {
             match job {
-                Job::Alone(look) => look(&self.connection),
+                Job::Alone(look) => {
+                    look(&self.connection);
+                    self.unmoved_bytes += OVERHEAD_BYTES;
+                }
                 Job::Write(first) => next = self.write(first),
             }
             if CHECKPOINT_BYTES <= self.unmoved_bytes {
                 self.move_log();
             }
         }
+        self.write_sidecar();
+    }
+
+    /// Waits for a job; `None` at the end. When nothing comes for a while, it tidies up.
+    fn wait(&mut self) -> Option<Job> {
+        loop {
+            if self.unmoved_bytes == 0 || self.place.sidecar.is_none() {
+                return self.waiting.recv().ok();
+            }
+            match self.waiting.recv_timeout(self.idle) {
+                Ok(job) => {
+                    self.idle = IDLE;
+                    return Some(job);
+                }
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => self.rest(),
+            }
+        }
+    }
+
+    /// Moves all of the log into the database file, so that a copy of the file alone has
+    /// everything, and nothing is left that could be applied to another file.
+    fn rest(&mut self) {
+        match move_log(&self.connection, self.busy_timeout) {
+            LogState::Empty => self.unmoved_bytes = 0,
+            LogState::InUse => self.idle = (self.idle * 2).min(LONGEST_IDLE),
+        }
+        self.write_sidecar();
     }
 
     /// Commits all changes that wait together; returns the job that ended the group.
@@ -126,13 +188,12 @@ impl Desk {
         let begun = self.begin(first.op);
         // Collected only now: more came while this process waited for another one to finish.
         let (writes, next) = self.collect(first);
-        if let Err(error) = begun {
-            refuse(writes, error);
-            return next;
-        }
-        if let Some(writes) = self.commit_together(writes) {
-            for write in writes {
-                self.commit_alone(write);
+        match begun {
+            Err(error) => refuse(writes, error),
+            Ok(chain) => {
+                for write in self.commit_together(writes, chain).into_iter().flatten() {
+                    self.commit_alone(write);
+                }
             }
         }
         next
@@ -158,7 +219,8 @@ impl Desk {
     ///
     /// Gives the changes back if the transaction was undone and each must be tried alone: the one
     /// for which there was no space must not take the others with it.
-    fn commit_together(&mut self, writes: Vec<Write>) -> Option<Vec<Write>> {
+    fn commit_together(&mut self, writes: Vec<Write>, chain: Chain) -> Option<Vec<Write>> {
+        let before = self.connection.total_changes();
         let mut results = Vec::with_capacity(writes.len());
         for write in &writes {
             results.push(self.change(write));
@@ -170,12 +232,14 @@ impl Desk {
         if is_undone && 1 < writes.len() {
             return Some(writes);
         }
-        if !is_undone && let Err(error) = self.connection.execute_batch("COMMIT") {
+        let is_changed = self.connection.total_changes() != before;
+        let op = writes.first().map_or("commit", |write| write.op);
+        if !is_undone && let Err(error) = self.end(op, is_changed.then_some(chain)) {
             self.roll_back();
-            let [write] = writes.as_slice() else { return Some(writes) };
-            results = vec![Err(at_commit(write.op, error))];
-        } else if !is_undone {
-            self.transactions.fetch_add(1, Ordering::Relaxed);
+            if 1 < writes.len() {
+                return Some(writes);
+            }
+            results = vec![Err(error)];
         }
         for (write, result) in writes.into_iter().zip(results) {
             self.unmoved_bytes += write.size_bytes + OVERHEAD_BYTES;
@@ -185,32 +249,48 @@ impl Desk {
         None
     }
 
+    /// Adds the link to the chain, if anything was written, and commits.
+    fn end(&mut self, op: &'static str, link: Option<Chain>) -> Result<()> {
+        if let Some(chain) = link {
+            chain::write(&self.connection, chain).map_err(|error| before_commit(op, error))?;
+        }
+        self.connection.execute_batch("COMMIT").map_err(|error| at_commit(op, error))?;
+        self.transactions.fetch_add(1, Ordering::Relaxed);
+        self.commits = link.map_or(self.commits, |chain| chain.commits);
+        Ok(())
+    }
+
     fn commit_alone(&mut self, write: Write) {
         match self.begin(write.op) {
             Err(error) => refuse(vec![write], error),
-            Ok(()) => {
+            Ok(chain) => {
                 // INVARIANT: a group of one is answered, never given back.
-                self.commit_together(vec![write]);
+                self.commit_together(vec![write], chain);
             }
         }
     }
 
-    /// Begins a transaction that may write.
-    fn begin(&self, op: &'static str) -> Result<()> {
+    /// Begins a transaction that may write, and returns the link that it adds to the chain.
+    fn begin(&self, op: &'static str) -> Result<Chain> {
         let sqlite = |error| before_commit(op, error);
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
-        match schema::is_current(&self.connection).map_err(sqlite) {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                self.roll_back();
-                let why = "a newer program has changed the tables; restart with that program";
-                Err(Error::with_source(op, ErrorKind::Corrupt, why))
-            }
-            Err(error) => {
-                self.roll_back();
-                Err(error)
-            }
+        let link = self.check_file(op);
+        if link.is_err() {
+            self.roll_back();
         }
+        link
+    }
+
+    /// Checks that the file is still as this handle has opened it.
+    fn check_file(&self, op: &'static str) -> Result<Chain> {
+        let sqlite = |error| before_commit(op, error);
+        if !schema::is_current(&self.connection).map_err(sqlite)? {
+            let why = "a newer program has changed the tables; restart with that program";
+            return Err(Error::with_source(op, ErrorKind::Corrupt, why));
+        }
+        let link = chain::next(&self.connection, self.place.tag).map_err(sqlite)?;
+        let why = "a new life of the data has begun; restart this program";
+        link.ok_or_else(|| Error::with_source(op, ErrorKind::Corrupt, why))
     }
 
     /// Makes one change, or leaves no trace of it.
@@ -248,13 +328,30 @@ impl Desk {
 
     /// Moves the log into the database file, after the answers were sent.
     fn move_log(&mut self) {
-        self.unmoved_bytes = 0;
+        // Not nothing: what somebody held on to is moved when there is time.
+        self.unmoved_bytes = 1;
         let log_pages = |row: &rusqlite::Row<'_>| row.get::<_, i64>(1);
         let passive = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], log_pages);
         // What fails here is tried again after the next few changes; the data is in the log.
         if passive.is_ok_and(|pages| LOG_PAGES < pages) {
             let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], log_pages);
         }
+        if SIDECAR_PAUSE <= self.sidecar_at.elapsed() {
+            self.write_sidecar();
+        }
+    }
+
+    /// Remembers beside the file how far it has come.
+    ///
+    /// INVARIANT: what it says is durable in the file or its log.
+    fn write_sidecar(&mut self) {
+        if self.commits != 0
+            && let Some(sidecar) = &self.place.sidecar
+        {
+            // What cannot be written is written next time; until then it says less than it could.
+            let _ = sidecar.advance(&self.place.file, self.place.tag, self.commits);
+        }
+        self.sidecar_at = Instant::now();
     }
 }
 

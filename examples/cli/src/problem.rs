@@ -192,8 +192,8 @@ impl Problem {
             }
             ErrorKind::NotFound => Self::NotOnServer,
             ErrorKind::NotEmpty => Self::Refused(
-                "the account holds something already, if only deleted pieces; an import needs an \
-                 empty one, which DELETE /users/me makes of it"
+                "an import needs an empty account, and deleted records count: erase the account \
+                 first, with a call of DELETE /users/me, then import again"
                     .into(),
             ),
             ErrorKind::TooLarge | ErrorKind::Protocol => match error.answered() {

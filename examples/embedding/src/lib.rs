@@ -22,17 +22,18 @@ use std::time::Duration;
 /// The header in which members of this service send their keys.
 pub const KEY_HEADER: &str = "x-api-key";
 
-/// Makes the service: `/me` is its own, and everything under `/sync-api` is haumana-sync's.
-pub fn service(members: Members, store: Arc<dyn Store>) -> Router {
+/// Makes the service: `/me` is its own, and everything under `/sync-api` is haumana-sync's. The
+/// generation is that of the life which the store's data is in.
+pub fn service(members: Members, store: Arc<dyn Store>, generation: Generation) -> Router {
     Router::new()
         .route("/me", get(me))
-        .nest("/sync-api", sync_api(store))
+        .nest("/sync-api", sync_api(store, generation))
         .layer(from_fn_with_state(Arc::new(members), identify))
 }
 
-fn sync_api(store: Arc<dyn Store>) -> Router {
+fn sync_api(store: Arc<dyn Store>, generation: Generation) -> Router {
     let random = Arc::new(SystemRandom);
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig { generation, retention_ms: RETENTION_MS };
     let engine = Engine::new(store, Arc::new(SystemClock), random.clone(), config);
     let config = ApiConfig {
         request_limit_bytes: limits::REQUEST_BYTES,

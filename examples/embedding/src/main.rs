@@ -14,7 +14,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         busy_timeout: Duration::from_secs(5),
         max_bytes: None,
     };
-    let store = Arc::new(SqliteStore::open(&options)?);
+    let store = SqliteStore::open(&options)?;
+    // A backup that was put back begins a new life, and devices notice.
+    let generation = store.life().generation;
+    let store = Arc::new(store);
     // A real service has these in its database, with keys that nobody can guess.
     let mut members = Members::default();
     members.add("key-of-kai", Member { number: 1, name: "Kai".into() });
@@ -26,5 +29,5 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "curl http://127.0.0.1:8788/sync-api/pieces -H '{KEY_HEADER}: key-of-kai' \
          -H 'content-type: application/json' -d '{{}}'"
     );
-    Ok(axum::serve(listener, service(members, store)).await?)
+    Ok(axum::serve(listener, service(members, store, generation)).await?)
 }

@@ -47,7 +47,9 @@ pub(crate) struct Args {
     #[arg(long, env = "HAUMANA_CREATE_TABLES", value_parser = BoolishValueParser::new())]
     pub(crate) create_tables: bool,
 
-    /// Which life of the data this is. Raise it after putting a backup back; devices notice.
+    /// Begins a new life of the data when it is higher than ever before; devices notice, and what
+    /// they hold is merged back. With SQLite backups do this by themselves: see `restore`. With
+    /// DynamoDB raise it after going back to an earlier point in time.
     #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
     pub(crate) generation: u32,
 
@@ -104,6 +106,17 @@ pub(crate) enum Command {
     Backup {
         /// The file to write; it must not exist.
         to: PathBuf,
+    },
+    /// Put a backup in place of the database; the server must not be running.
+    ///
+    /// The present database is kept under another name. Devices notice at their next sync: what
+    /// they wrote after the backup is merged into it.
+    Restore {
+        /// The backup; it stays as it is.
+        from: PathBuf,
+        /// Let the backup win over what devices wrote after it; that goes to their inbox.
+        #[arg(long)]
+        discard_later: bool,
     },
 }
 

@@ -5,18 +5,21 @@
 //! own, unless it is told to take those of Google or of other issuers.
 
 mod args;
+mod backup;
 mod dev;
 mod directory;
 mod drain;
 mod issuer;
 mod key_file;
 mod problem;
+mod restore;
 mod serve;
 mod sign_in;
 mod store;
 
 use args::{Args, Command};
 use clap::Parser;
+use haumana_store_sqlite::LaterEdits;
 use problem::Problem;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -41,7 +44,12 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<(), Problem> {
     tokio::runtime::Runtime::new()?.block_on(async {
         match &args.command {
-            Some(Command::Backup { to }) => store::backup(&args.db, to).await,
+            Some(Command::Backup { to }) => backup::backup(&args, to),
+            Some(Command::Restore { from, discard_later }) => {
+                let later_edits =
+                    if *discard_later { LaterEdits::Discard } else { LaterEdits::Merge };
+                restore::restore(&args, from, later_edits)
+            }
             None => serve::serve(args).await,
         }
     })

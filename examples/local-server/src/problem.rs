@@ -1,8 +1,9 @@
 //! What can keep the server from starting, for people.
 
+use haumana_store_sqlite::{OpenError, OpenErrorKind};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What can keep the server from starting, with what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -43,10 +44,35 @@ pub(crate) enum Problem {
     Backup(PathBuf, String),
     #[error("{0} exists; a backup never overwrites anything")]
     Exists(PathBuf),
+    #[error(
+        "{db}-wal holds the latest changes of another database than {db}: somebody has put \
+         another file in its place. To go back to a backup, run: haumana-server restore BACKUP \
+         --db {db}. To use {db} as it is, without what only {db}-wal holds, move {db}-wal away \
+         and start again",
+        db = .0.display()
+    )]
+    ForeignLog(PathBuf),
+    #[error("{0}; nothing was changed")]
+    Restore(String),
+    #[error(
+        "backup and restore are for SQLite; with DynamoDB use its own backups, then start with a \
+         higher --generation"
+    )]
+    NotSqlite,
     #[error("there is no database {0}")]
     NoDatabase(PathBuf),
     #[error("{0}")]
     Io(#[from] io::Error),
+}
+
+impl Problem {
+    /// What is wrong with a database, with what to type where something can be typed.
+    pub(crate) fn of_database(db: &Path, error: &OpenError) -> Self {
+        match error.kind() {
+            OpenErrorKind::ForeignLog => Self::ForeignLog(db.into()),
+            _ => Self::Database(chain(error)),
+        }
+    }
 }
 
 /// An error with everything that caused it, on one line.

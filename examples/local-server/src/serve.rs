@@ -5,15 +5,13 @@ use crate::directory::{self, SqliteDirectory};
 use crate::drain::drain;
 use crate::problem::Problem;
 use crate::sign_in::{self, SignIn};
-use crate::store;
+use crate::store::{self, Opened};
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::serve::ListenerExt;
 use haumana_api::directory::Accounts;
 use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
-use haumana_sync::Store;
 use haumana_sync::engine::{Engine, EngineConfig};
-use haumana_sync::store::Generation;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,9 +29,9 @@ const DAY_MS: i64 = 86_400_000;
 pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let listener = listen(&args).await?;
     let address = listener.local_addr()?;
-    let store = store::open(&args).await?;
+    let opened = store::open(&args).await?;
     let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
-    let router = router(&args, store, directory, sign_in::set_up(&args)?);
+    let router = router(&args, opened, directory, sign_in::set_up(&args)?);
     let signals = Signals::listen()?;
     greet(&args, address)?;
     Ok(run(listener, router, signals).await?)
@@ -53,16 +51,13 @@ async fn listen(args: &Args) -> Result<TcpListener, Problem> {
 /// Puts the parts together.
 fn router(
     args: &Args,
-    store: Arc<dyn Store>,
+    Opened { store, generation, other_life }: Opened,
     directory: SqliteDirectory,
     sign_in: SignIn,
 ) -> Router {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let config = EngineConfig {
-        generation: Generation(args.generation),
-        retention_ms: i64::from(args.retention_days) * DAY_MS,
-    };
-    let engine = Engine::new(store, clock, random.clone(), config);
+    let config = EngineConfig { generation, retention_ms: i64::from(args.retention_days) * DAY_MS };
+    let engine = Engine::new(store, clock, random.clone(), config).with_other_life(other_life);
     let config = ApiConfig {
         request_limit_bytes: limits::REQUEST_BYTES,
         reply_limit_bytes: limits::REPLY_BYTES,

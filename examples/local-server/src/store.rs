@@ -3,8 +3,10 @@
 use crate::args::{Args, StoreKind};
 use crate::problem::{Problem, chain};
 use haumana_store_dynamo::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
-use haumana_store_sqlite::{SqliteOptions, SqliteStore};
+use haumana_store_sqlite::{LaterEdits, NewLife, SqliteOptions, SqliteStore};
 use haumana_sync::Store;
+use haumana_sync::engine::OtherLife;
+use haumana_sync::store::Generation;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +14,37 @@ use std::time::Duration;
 /// How many threads read beside the one that writes.
 const READERS: usize = 4;
 /// How long a backup or another server may hold the file before a request is told to come again.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How much longer than the retention DynamoDB keeps history before it deletes it by itself.
 const TTL_MARGIN_DAYS: u64 = 10;
 const DAY_SECS: u64 = 86_400;
 
+/// A store, and the generation of the life that its data is in.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) generation: Generation,
+    /// What becomes of content that devices hold from another life.
+    pub(crate) other_life: OtherLife,
+}
+
 /// Opens what the arguments name.
-pub(crate) async fn open(args: &Args) -> Result<Arc<dyn Store>, Problem> {
+pub(crate) async fn open(args: &Args) -> Result<Opened, Problem> {
+    let asked = Generation(args.generation);
     match args.store {
-        StoreKind::Sqlite => Ok(Arc::new(open_file(&args.db)?)),
-        StoreKind::Dynamodb => Ok(Arc::new(open_tables(args).await?)),
+        StoreKind::Sqlite => {
+            let store = open_file(&args.db, asked)?;
+            let life = store.life();
+            let other_life = match life.later_edits {
+                LaterEdits::Discard => OtherLife::Discarded,
+                LaterEdits::Merge => OtherLife::Merged,
+            };
+            Ok(Opened { store: Arc::new(store), generation: life.generation, other_life })
+        }
+        StoreKind::Dynamodb => {
+            let store = Arc::new(open_tables(args).await?);
+            Ok(Opened { store, generation: asked, other_life: OtherLife::Merged })
+        }
     }
 }
 
@@ -49,27 +71,39 @@ async fn open_tables(args: &Args) -> Result<DynamoStore, Problem> {
 }
 
 /// Opens the database, or makes it.
-fn open_file(path: &Path) -> Result<SqliteStore, Problem> {
+fn open_file(path: &Path, asked: Generation) -> Result<SqliteStore, Problem> {
     let options = SqliteOptions {
         path: path.into(),
         readers: READERS,
         busy_timeout: BUSY_TIMEOUT,
         max_bytes: None,
     };
-    SqliteStore::open(&options).map_err(|error| Problem::Database(chain(&error)))
+    let opened = SqliteStore::open_asking(&options, asked);
+    let store = opened.map_err(|error| Problem::of_database(path, &error))?;
+    if let Some(new_life) = store.new_life() {
+        announce(new_life, store.life().generation);
+    }
+    Ok(store)
 }
 
-/// Copies the database to a new file.
-pub(crate) async fn backup(db: &Path, to: &Path) -> Result<(), Problem> {
-    if !db.try_exists()? {
-        return Err(Problem::NoDatabase(db.into()));
-    }
-    if to.try_exists()? {
-        return Err(Problem::Exists(to.into()));
-    }
-    let copied = open_file(db)?.backup_to(to).await;
-    copied.map_err(|error| Problem::Backup(to.into(), chain(&error)))?;
-    println!("{} is a copy of {}", to.display(), db.display());
-    println!("when you go back to it, start the server with a higher --generation");
-    Ok(())
+/// Says that a new life of the data begins, and why.
+fn announce(why: NewLife, Generation(generation): Generation) {
+    let why = match why {
+        NewLife::Backup { taken_at } => format!("the database is the backup of {taken_at}"),
+        NewLife::PutBack => {
+            "the database is older than what was last used here: an earlier copy was put back"
+                .to_owned()
+        }
+        NewLife::StartedAfresh => {
+            "the database is new, and there was another one here before".to_owned()
+        }
+        NewLife::Replaced => "the database is another one than was last used here".to_owned(),
+        NewLife::Asked => "a higher --generation was asked for".to_owned(),
+        _ => "the database was replaced".to_owned(),
+    };
+    tracing::warn!(
+        generation,
+        "{why}; a new life of the data begins. Devices notice at their next sync, and what they \
+         hold is merged back"
+    );
 }

@@ -73,7 +73,8 @@ fn main() -> ExitCode {
 
 async fn run(args: &Args) -> Result<Exported> {
     let users = users(&args.users)?;
-    let engine = args.store.engine(args.store.open(args.from, MissingFile::Refuse).await?);
+    let (store, generation) = args.store.open(args.from, MissingFile::Refuse).await?;
+    let engine = StoreArgs::engine(store, generation);
     let mut sink = sink(args).await?;
     let mut report = Report::new(args.report.as_deref().map(report_file).transpose()?);
     let mut each_refused = |table: Table, item: &Item, why: &Refused| {

@@ -81,13 +81,13 @@ fn main() -> ExitCode {
 async fn run(args: &Args) -> Result<Counts> {
     let mut source = sources(args)?;
     let missing = if args.dry_run { MissingFile::Pretend } else { MissingFile::Make };
-    let store = args.store.open(args.to, missing).await?;
+    let (store, generation) = args.store.open(args.to, missing).await?;
     let dry = args.dry_run.then(|| Arc::new(DryRun::new(store.clone())));
     let store: Arc<dyn Store> = match &dry {
         Some(dry) => dry.clone(),
         None => store,
     };
-    let engine = args.store.engine(store);
+    let engine = StoreArgs::engine(store, generation);
     let mut report = Report::new(args.report.as_deref().map(report_file).transpose()?);
     let mut progress = Progress { printed: Instant::now() };
     let done = import(&engine, &mut source, &mut report, &mut progress).await;

@@ -1,6 +1,6 @@
 //! Temporary directories, and what the tests write.
 
-use haumana_store_sqlite::{SqliteOptions, SqliteStore};
+use haumana_store_sqlite::{OpenError, SqliteOptions, SqliteStore};
 use haumana_sync::Store;
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, UserId};
@@ -9,6 +9,8 @@ use haumana_sync::store::{
     Revision, Stamp,
 };
 use haumana_sync::time::UnixMillis;
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use std::future::poll_fn;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
@@ -32,6 +34,25 @@ impl Directory {
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
+
+    /// Opens the `haumana.db` in it.
+    pub fn open(&self) -> Result<SqliteStore, OpenError> {
+        SqliteStore::open(&options(&self.file("haumana.db")))
+    }
+
+    /// Puts one file in place of another, as `cp` does.
+    pub fn copy(&self, from: &str, to: &str) {
+        std::fs::copy(self.file(from), self.file(to)).unwrap();
+    }
+
+    /// Returns the names of everything in it.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
 }
 
 impl Drop for Directory {
@@ -50,12 +71,32 @@ pub struct Opened {
 impl Opened {
     pub fn new() -> Self {
         let directory = Directory::new();
-        let store = SqliteStore::open(&options(&directory.file("haumana.db"))).unwrap();
-        Self { store, directory }
+        // That of the heads that the tests write.
+        let generation = Generation(1);
+        let options = options(&directory.file("haumana.db"));
+        Self { store: SqliteStore::open_asking(&options, generation).unwrap(), directory }
     }
 
     pub fn path(&self) -> PathBuf {
         self.directory.file("haumana.db")
+    }
+
+    /// While this lives, the log is not emptied, as long as the store is idle.
+    pub fn keep_log(&self) -> Connection {
+        let reader = Connection::open(self.path()).unwrap();
+        reader.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM heads").unwrap();
+        reader
+    }
+
+    /// Returns what a power cut would leave now: the files as they are. The store must not be used
+    /// after this, since reading its file takes away its locks.
+    pub fn crash(&self) -> Directory {
+        let left = Directory::new();
+        for name in ["haumana.db", "haumana.db-wal", "haumana.db.seen"] {
+            std::fs::copy(self.directory.file(name), left.file(name)).unwrap();
+        }
+        left
     }
 }
 
@@ -119,6 +160,22 @@ fn record(number: u128, revision: Revision, text: &str) -> Envelope {
         content: format!(r#"{{"lyrics":"{text} {number}"}}"#),
         meta: format!(r#"{{"note":"{text}"}}"#),
     }
+}
+
+/// Commits 20 pieces with this text.
+pub async fn write(store: &SqliteStore, name: &str, text: &str) -> Batch {
+    let head = store.head(&user(name)).await.unwrap();
+    let next = batch(head.as_ref(), 0..20, text);
+    store.commit(&user(name), head.as_ref(), &next).await.unwrap();
+    next
+}
+
+/// Whether the pieces are those that were written last.
+pub async fn has(store: &SqliteStore, name: &str, written: &Batch) -> bool {
+    let head = store.head(&user(name)).await.unwrap();
+    let mut expected = written.records.clone();
+    expected.sort_by_key(|record| record.key);
+    head.as_ref() == Some(&written.head) && stream(store, &user(name)).await == expected
 }
 
 /// Returns the history that records leave when they are replaced.

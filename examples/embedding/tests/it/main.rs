@@ -25,7 +25,9 @@ fn open(folder: &Path) -> Router {
     let mut members = Members::default();
     members.add("key-of-kai", Member { number: 1, name: "Kai".into() });
     members.add("key-of-uka", Member { number: 2, name: "Uka".into() });
-    service(members, Arc::new(SqliteStore::open(&options).unwrap()))
+    let store = SqliteStore::open(&options).unwrap();
+    let generation = store.life().generation;
+    service(members, Arc::new(store), generation)
 }
 
 async fn send(service: &Router, request: Request<Body>) -> (u16, String) {

@@ -6,6 +6,7 @@ mod dynamodb;
 mod google;
 mod killing;
 mod readme;
+mod restoring;
 mod server;
 mod serving;
 mod signing_in;

@@ -156,7 +156,8 @@ pub fn post(url: &str, token: Option<&str>, body: &Value) -> Result<(u16, Value)
         request = request.header("authorization", format!("Bearer {token}"));
     }
     let mut response = request.send(body.to_string())?;
-    let text = response.body_mut().read_to_string()?;
+    // A reply may hold a whole repertoire.
+    let text = response.body_mut().with_config().limit(64 << 20).read_to_string()?;
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
     Ok((response.status().as_u16(), body))
 }

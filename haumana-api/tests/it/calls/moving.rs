@@ -209,9 +209,29 @@ async fn an_account_in_use_is_not_imported_into() {
     world.post("/pieces", &serde_json::from_str(&one_piece()).unwrap()).await;
     let before = world.get("/users/me/export").await;
 
-    world.send(post("/users/me/import", export.clone())).await.failed(409, "not_empty");
+    let refused = world.send(post("/users/me/import", export.clone())).await;
 
+    refused.failed(409, "not_empty");
     assert_eq!(before, world.get("/users/me/export").await);
+    world.send(ask("DELETE", "/users/me")).await;
+    world.send(post("/users/me/import", export)).await.succeeded();
+}
+
+#[tokio::test]
+async fn an_account_with_nothing_but_deleted_records_is_told_how_to_empty_it() {
+    let world = World::with_config(ApiConfig { request_limit_bytes: 1_000_000, ..config() });
+    full(&world).await;
+    let export = world.get("/users/me/export").await.to_string();
+    world.send(ask("DELETE", "/users/me")).await;
+    world.post("/sync", &push("a", None, json!({ "set": { "title": "x" } }))).await;
+    world.post("/sync", &push("a", Some(1), json!({ "delete": true }))).await;
+
+    let refused = world.send(post("/users/me/import", export.clone())).await;
+
+    refused.failed(409, "not_empty");
+    let said = refused.json()["error"].as_str().unwrap().to_owned();
+    assert!(said.contains("deleted records count"), "{said}");
+    assert!(said.contains("DELETE /users/me first"), "{said}");
     world.send(ask("DELETE", "/users/me")).await;
     world.send(post("/users/me/import", export)).await.succeeded();
 }

@@ -1,0 +1,31 @@
+//! `haumana-server backup`.
+
+use crate::args::{Args, StoreKind};
+use crate::problem::{Problem, chain};
+use crate::store::BUSY_TIMEOUT;
+use haumana_store_sqlite::BackupSource;
+use std::path::Path;
+
+/// Copies the database to a new file.
+pub(crate) fn backup(args: &Args, to: &Path) -> Result<(), Problem> {
+    let db = args.db.as_path();
+    if args.store != StoreKind::Sqlite {
+        return Err(Problem::NotSqlite);
+    }
+    if !db.try_exists()? {
+        return Err(Problem::NoDatabase(db.into()));
+    }
+    if to.try_exists()? {
+        return Err(Problem::Exists(to.into()));
+    }
+    let source = BackupSource::open(db, BUSY_TIMEOUT);
+    let copied = source.map_err(|error| Problem::of_database(db, &error))?.write_to(to);
+    copied.map_err(|error| Problem::Backup(to.into(), chain(&error)))?;
+    println!("{} is a copy of {}", to.display(), db.display());
+    println!(
+        "to go back to it, stop the server and run: haumana-server restore {} --db {}",
+        to.display(),
+        db.display()
+    );
+    Ok(())
+}

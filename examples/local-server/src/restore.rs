@@ -1,0 +1,66 @@
+//! `haumana-server restore`.
+
+use crate::args::{Args, StoreKind};
+use crate::problem::{Problem, chain};
+use crate::store::BUSY_TIMEOUT;
+use crate::{directory, key_file};
+use haumana_store_sqlite::{LaterEdits, OpenErrorKind, RestoreErrorKind, Restored};
+use std::path::Path;
+
+/// Puts a backup in place of the database, and says what happens next.
+pub(crate) fn restore(args: &Args, from: &Path, later_edits: LaterEdits) -> Result<(), Problem> {
+    if args.store != StoreKind::Sqlite {
+        return Err(Problem::NotSqlite);
+    }
+    let db = args.db.as_path();
+    let restored = haumana_store_sqlite::restore(from, db, later_edits, BUSY_TIMEOUT);
+    let restored = restored.map_err(|error| match error.kind() {
+        // What the backup itself lacks is not mended by restoring it.
+        RestoreErrorKind::Refused(OpenErrorKind::ForeignLog) => Problem::Restore(format!(
+            "{from}-wal holds the changes of another database than {from}; move it away if {from} \
+             is whole without it",
+            from = from.display()
+        )),
+        _ => Problem::Restore(chain(&error)),
+    })?;
+    report(db, from, &restored);
+    Ok(())
+}
+
+fn report(db: &Path, from: &Path, restored: &Restored) {
+    let (shown, from) = (db.display(), from.display());
+    match restored.taken_at {
+        Some(at) => println!("{shown} is now the backup of {at}, from {from}"),
+        None => println!("{shown} is now a copy of {from}"),
+    }
+    match &restored.set_aside {
+        Some(aside) => println!("what was there before is kept as {}", aside.display()),
+        None => println!("there was no database before"),
+    }
+    println!(
+        "a new life of the data begins, generation {}; --generation is not needed",
+        restored.life.generation.0
+    );
+    match restored.life.later_edits {
+        LaterEdits::Discard => println!(
+            "devices notice at their next sync: the backup wins, and what they wrote after it is \
+             in their inbox"
+        ),
+        LaterEdits::Merge => println!(
+            "devices notice at their next sync: what they wrote after the backup is merged into \
+             it; what that replaces, and deletes of what came back, are in their inbox"
+        ),
+    }
+    let (users, key) = (directory::beside(db), key_file::beside(db));
+    if users.exists() {
+        println!(
+            "{} is as it was: nobody has to sign in again, and it grants nobody anything",
+            users.display()
+        );
+    }
+    if key.exists() {
+        println!("{} is as it was: tokens stay valid", key.display());
+    }
+    println!("accounts that were erased after the backup are back; erase them again");
+    println!("start the server as always");
+}

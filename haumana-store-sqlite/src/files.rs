@@ -1,0 +1,77 @@
+//! Names beside the database, and files that are there for good once they have their name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What SQLite appends to a database's name for its log.
+pub(crate) const LOG: &str = "-wal";
+/// All that SQLite may keep beside a database.
+pub(crate) const BESIDE: [&str; 3] = [LOG, "-shm", "-journal"];
+
+/// Returns the name that ends in `suffix` beside a file.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Returns the path beside which SQLite keeps its other files.
+///
+/// SQLITE: on Unix those are beside what a symbolic link points to, elsewhere beside the link.
+pub(crate) fn real_path(path: &Path) -> PathBuf {
+    if cfg!(not(unix)) {
+        return path.to_owned();
+    }
+    if let Ok(real) = fs::canonicalize(path) {
+        return real;
+    }
+    let name = path.file_name().unwrap_or_default();
+    // A directory that is missing is reported by whatever opens the file.
+    fs::canonicalize(parent(path)).map_or_else(|_| path.to_owned(), |parent| parent.join(name))
+}
+
+/// Makes the file if there is none, readable by its owner only; SQLite gives the files beside it
+/// the same permissions. Returns whether it was made.
+pub(crate) fn make(path: &Path) -> io::Result<bool> {
+    match private().create_new(true).open(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the file, readable by its owner only, or empties what a crash has left of it.
+pub(crate) fn make_empty(path: &Path) -> io::Result<File> {
+    private().create(true).truncate(true).open(path)
+}
+
+/// Makes what was written to a file durable.
+pub(crate) fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Makes the names in a file's directory durable; elsewhere than on Unix that cannot be asked for.
+pub(crate) fn sync_directory(file: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(parent(file))?.sync_all() } else { Ok(()) }
+}
+
+/// Removes a file that need not be there.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

@@ -1,0 +1,99 @@
+//! Whether the log beside a database belongs to it.
+
+use crate::chain::Chain;
+use crate::files::{LOG, beside};
+use crate::log::{self, Log, number};
+use crate::schema::{APPLICATION_ID, FIRST_WITH_LIFE};
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read};
+use std::path::Path;
+
+/// What a SQLite database begins with.
+const MAGIC: &[u8] = b"SQLite format 3\0";
+/// How long its header is.
+const HEADER: usize = 100;
+
+/// Whether SQLite may apply the log beside the file, if there is one.
+///
+/// The caller makes sure that nobody uses the file. A log of a program from before the chain names
+/// nothing, so it is taken for the file's own.
+pub(crate) fn log_belongs(db: &Path) -> io::Result<bool> {
+    let Some(log) = log::read(&beside(db, LOG))? else { return Ok(true) };
+    // SQLITE: the log of an empty file is deleted unread, and with it whatever is only there.
+    let Some(file) = Main::read(db, &log)? else { return Ok(false) };
+    Ok(match (file.link, log.first()) {
+        (Link::Continued, _) => true,
+        (Link::Foreign, _) => false,
+        (Link::Missing, None) => !file.has_life,
+        // The table with the chain was made in this log.
+        (Link::Missing, Some(first)) if first.base == 0 => file.may_be_ours,
+        // A crash while a whole new copy of the tables was moved into the file.
+        (Link::Missing, Some(_)) => file.has_life && log.is_whole(),
+    })
+}
+
+/// What the database file says without its log.
+struct Main {
+    may_be_ours: bool,
+    has_life: bool,
+    link: Link,
+}
+
+/// How the file's chain stands to the log.
+#[derive(Clone, Copy)]
+enum Link {
+    /// There is no chain: the file is older than the chain, or is being rewritten.
+    Missing,
+    /// The log continues it.
+    Continued,
+    /// The log is of another file.
+    Foreign,
+}
+
+impl Main {
+    /// Reads the file; `None` if it is missing, empty or no database.
+    fn read(db: &Path, log: &Log) -> io::Result<Option<Self>> {
+        let file = match File::open(db) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
+        let mut file = BufReader::with_capacity(1 << 20, file);
+        let mut header = [0; HEADER];
+        if !log::fill(&mut file, &mut header)? || !header.starts_with(MAGIC) {
+            return Ok(None);
+        }
+        let (version, application) = (number(&header, 60), number(&header, 68));
+        let is_ours = application.map(i64::from) == Some(APPLICATION_ID);
+        Ok(Some(Self {
+            may_be_ours: is_ours || application == Some(0),
+            has_life: is_ours && version.is_some_and(|version| FIRST_WITH_LIFE <= version),
+            link: find_link(file, page_size(&header), log)?,
+        }))
+    }
+}
+
+/// SQLITE: the header has two bytes for it, in which 65,536 is written as 1.
+fn page_size(header: &[u8; HEADER]) -> usize {
+    // The array is longer than that.
+    match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => usize::from(size).max(512),
+    }
+}
+
+/// Looks for a chain on the pages behind the first, which holds the header and names of tables.
+fn find_link(mut file: impl Read, page_size: usize, log: &Log) -> io::Result<Link> {
+    let mut page = vec![0; page_size];
+    let mut link = Link::Missing;
+    // What is left of the first page.
+    let mut rest = vec![0; page_size - HEADER];
+    log::fill(&mut file, &mut rest)?;
+    while log::fill(&mut file, &mut page)? {
+        match Chain::on_page(&page) {
+            Some(chain) if log.continues(chain.link) => return Ok(Link::Continued),
+            Some(_) => link = Link::Foreign,
+            None => {}
+        }
+    }
+    Ok(link)
+}

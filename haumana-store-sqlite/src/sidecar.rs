@@ -1,0 +1,138 @@
+//! The sidecar: what is remembered about a database outside of it.
+//!
+//! A file that was copied by hand and put back later cannot say so. But a small file beside it,
+//! `.seen`, remembers how far each file that was used under the name had come. It is written after
+//! what it tells is durable, so a crash never makes a file look older than it was. It is itself a
+//! SQLite database, whose lock also makes those that open, check or replace the database take
+//! turns.
+
+use crate::error::{OpenError, OpenErrorKind};
+use crate::files;
+use crate::life::Seen;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Stands in the header: "haus" in ASCII.
+const APPLICATION_ID: i64 = 0x6861_7573;
+
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+const TABLE: &str = "
+    CREATE TABLE seen (
+        file BLOB PRIMARY KEY,
+        tag INTEGER NOT NULL,
+        generation INTEGER NOT NULL,
+        commits INTEGER NOT NULL,
+        asked INTEGER NOT NULL,
+        turn INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID";
+
+const READ: &str = "SELECT tag, generation, commits, asked FROM seen WHERE file = ?1";
+
+const LAST: &str = "SELECT file FROM seen ORDER BY turn DESC LIMIT 1";
+
+const HIGHEST: &str = "SELECT coalesce(max(generation), 0), coalesce(max(asked), 0) FROM seen";
+
+const PUT: &str = "
+    INSERT OR REPLACE INTO seen (file, tag, generation, commits, asked, turn)
+    SELECT ?1, ?2, ?3, ?4, ?5, coalesce(max(turn), 0) + 1 FROM seen";
+
+/// Does nothing if another process has seen more, or another life.
+const ADVANCE: &str = "UPDATE seen SET commits = ?3 WHERE file = ?1 AND tag = ?2 AND commits < ?3";
+
+/// The sidecar of a database.
+#[derive(Debug)]
+pub(crate) struct Sidecar {
+    connection: Connection,
+    path: PathBuf,
+    is_new: bool,
+}
+
+impl Sidecar {
+    /// What the name of a database's sidecar ends in.
+    pub(crate) const SUFFIX: &str = ".seen";
+
+    /// Opens the sidecar of a database, or makes it, and waits for its lock.
+    pub(crate) fn lock(db: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
+        let path = files::beside(db, Self::SUFFIX);
+        match Self::try_lock(&path, busy_timeout) {
+            // What it knew is lost; without it nothing is known, as on a new machine.
+            Err(error)
+                if matches!(error.kind(), OpenErrorKind::Corrupt | OpenErrorKind::NotADatabase) =>
+            {
+                let aside = files::beside(&path, ".damaged");
+                let moved = std::fs::rename(&path, aside);
+                moved.map_err(|error| OpenError::from_io(&path, error))?;
+                Self::try_lock(&path, busy_timeout)
+            }
+            locked => locked,
+        }
+    }
+
+    fn try_lock(path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
+        let sqlite = |error| OpenError::from_sqlite(path, error);
+        let is_new = files::make(path).map_err(|error| OpenError::from_io(path, error))?;
+        let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
+        connection.busy_timeout(busy_timeout).map_err(sqlite)?;
+        connection.execute_batch("BEGIN EXCLUSIVE").map_err(sqlite)?;
+        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        if pragma("schema_version").map_err(sqlite)? == 0 {
+            connection.execute_batch(TABLE).map_err(sqlite)?;
+            connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
+        } else if pragma("application_id").map_err(sqlite)? != APPLICATION_ID {
+            return Err(OpenError::new(path, OpenErrorKind::NotOurs));
+        }
+        Ok(Self { connection, path: path.to_owned(), is_new })
+    }
+
+    /// Returns how far a file had come.
+    pub(crate) fn seen(&self, file: &[u8; 16]) -> Result<Option<Seen>, OpenError> {
+        let seen = self.connection.query_row(READ, [file], |row| {
+            let commits = row.get::<_, i64>(2)?.cast_unsigned();
+            Ok(Seen { tag: row.get(0)?, generation: row.get(1)?, commits, asked: row.get(3)? })
+        });
+        seen.optional().map_err(|error| self.failed(error))
+    }
+
+    /// Whether it was another file that was last used.
+    pub(crate) fn is_another(&self, file: &[u8; 16]) -> Result<bool, OpenError> {
+        let last = self.connection.query_row(LAST, [], |row| row.get::<_, [u8; 16]>(0)).optional();
+        Ok(last.map_err(|error| self.failed(error))?.is_some_and(|last| last != *file))
+    }
+
+    /// Returns the highest generation of all files, and the highest that was asked for.
+    pub(crate) fn highest(&self) -> Result<(u32, u32), OpenError> {
+        let highest = self.connection.query_row(HIGHEST, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        highest.map_err(|error| self.failed(error))
+    }
+
+    /// Remembers how far a file has come, and lets others have the lock.
+    pub(crate) fn put_and_unlock(&self, file: &[u8; 16], seen: Seen) -> Result<(), OpenError> {
+        let Seen { tag, generation, commits, asked } = seen;
+        let row = params![file, tag, generation, commits.cast_signed(), asked];
+        let put = self.connection.execute(PUT, row);
+        let done = put.and_then(|_| self.connection.execute_batch("COMMIT"));
+        done.map_err(|error| self.failed(error))
+    }
+
+    /// Remembers that a life of a file has come further. Does not wait for the lock: what cannot
+    /// be written now is written later.
+    pub(crate) fn advance(&self, file: &[u8; 16], tag: i64, commits: u64) -> rusqlite::Result<()> {
+        self.connection.busy_timeout(Duration::ZERO)?;
+        self.connection.execute(ADVANCE, params![file, tag, commits.cast_signed()]).map(|_| ())
+    }
+
+    /// Leaves no sidecar beside a file that is not ours.
+    pub(crate) fn take_back(self) {
+        drop(self.connection);
+        if self.is_new {
+            // A sidecar that stays behind says nothing.
+            let _ = files::remove(&self.path);
+        }
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> OpenError {
+        OpenError::from_sqlite(&self.path, error)
+    }
+}

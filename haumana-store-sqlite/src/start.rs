@@ -1,0 +1,115 @@
+//! Opening a file to serve it: which file it is, and which life of it begins or goes on.
+
+use crate::error::{OpenError, OpenErrorKind};
+use crate::life::{Identity, Known, LaterEdits, Life, NewLife};
+use crate::options::SqliteOptions;
+use crate::sidecar::Sidecar;
+use crate::{connection, files, guard};
+use haumana_sync::store::Generation;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// A file that is ready to be written.
+pub(crate) struct Started {
+    pub(crate) connection: Connection,
+    pub(crate) place: Place,
+    pub(crate) life: Life,
+    pub(crate) new_life: Option<NewLife>,
+}
+
+/// What the writer needs to know of the file.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) file: [u8; 16],
+    pub(crate) tag: i64,
+    /// `None` in memory.
+    pub(crate) sidecar: Option<Sidecar>,
+}
+
+/// Opens the file, or makes it.
+pub(crate) fn start(options: &SqliteOptions, asked: Generation) -> Result<Started, OpenError> {
+    let (path, real_path) = (&options.path, files::real_path(&options.path));
+    if real_path.is_dir() {
+        return Err(OpenError::new(path, OpenErrorKind::Unreachable));
+    }
+    let sidecar = Sidecar::lock(&real_path, options.busy_timeout).map_err(|e| match e.kind() {
+        OpenErrorKind::Unreachable => OpenError::new(path, OpenErrorKind::Unreachable),
+        _ => e,
+    })?;
+    match start_locked(options, &real_path, &sidecar, asked) {
+        Ok((connection, identity, new_life)) => {
+            sidecar.put_and_unlock(&identity.file, identity.seen())?;
+            let (file, tag) = (identity.file, identity.tag());
+            let place = Place { file, tag, sidecar: Some(sidecar) };
+            Ok(Started { connection, place, life: identity.life(), new_life })
+        }
+        Err(error) => {
+            if matches!(error.kind(), OpenErrorKind::NotOurs | OpenErrorKind::NotADatabase) {
+                sidecar.take_back();
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Makes a database that lives as long as its connection.
+pub(crate) fn start_in_memory() -> Result<Started, OpenError> {
+    let connection = connection::open_in_memory()?;
+    let identity = Identity::read(&connection);
+    let identity =
+        identity.map_err(|error| OpenError::from_sqlite(Path::new(":memory:"), error))?;
+    let place = Place { file: identity.file, tag: identity.tag(), sidecar: None };
+    Ok(Started { connection, place, life: identity.life(), new_life: None })
+}
+
+/// Checks that SQLite may apply the log beside a file that nobody uses.
+pub(crate) fn check_log(path: &Path, real_path: &Path) -> Result<(), OpenError> {
+    let belongs = guard::log_belongs(real_path).map_err(|error| OpenError::from_io(path, error))?;
+    if belongs { Ok(()) } else { Err(OpenError::new(path, OpenErrorKind::ForeignLog)) }
+}
+
+fn start_locked(
+    options: &SqliteOptions,
+    real_path: &Path,
+    sidecar: &Sidecar,
+    asked: Generation,
+) -> Result<(Connection, Identity, Option<NewLife>), OpenError> {
+    let path = options.path.as_path();
+    let sqlite = |error| OpenError::from_sqlite(path, error);
+    // Whoever has it open has checked the log before.
+    let is_alone = connection::is_alone(real_path);
+    if is_alone {
+        check_log(path, real_path)?;
+    }
+    let connection = connection::open_writer(options)?;
+    let identity = Identity::read(&connection).map_err(sqlite)?;
+    let known = Known {
+        seen: sidecar.seen(&identity.file)?,
+        highest: sidecar.highest()?.0,
+        is_another: sidecar.is_another(&identity.file)?,
+        asked: asked.0,
+    };
+    let new_life = identity.judge(&known);
+    let is_changed = new_life.is_some() || identity.is_raised(&known);
+    if is_changed && !is_alone {
+        // A server that goes on in the life before must not find itself in another one.
+        return Err(OpenError::new(path, OpenErrorKind::Busy));
+    }
+    let exhausted = || OpenError::new(path, OpenErrorKind::NoGeneration);
+    // Who asks for a higher generation does not take back what was chosen at a restore.
+    let later_edits = match new_life {
+        Some(NewLife::Asked) => identity.life().later_edits,
+        _ => LaterEdits::Merge,
+    };
+    let identity = match new_life {
+        Some(_) => identity.begin(&known, later_edits).ok_or_else(exhausted)?,
+        None => identity.ask(&known),
+    };
+    if is_changed {
+        identity.write(&connection).map_err(sqlite)?;
+    }
+    // From the beginning the file alone says which one it is.
+    connection::move_log(&connection, options.busy_timeout);
+    let identity = Identity::read(&connection).map_err(sqlite)?;
+    Ok((connection, identity, new_life))
+}
