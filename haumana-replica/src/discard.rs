@@ -1,7 +1,7 @@
 //! What a delete would lose.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::Local;
+use crate::record::{Local, Touch};
 use crate::replica::Replica;
 use haumana_sync::id::Key;
 use haumana_sync::time::UnixMillis;
@@ -26,7 +26,11 @@ fn lost_by_delete(local: &Local) -> Option<Vec<String>> {
     let mut after = local.clone();
     after.delete(UnixMillis(0)).ok()?;
     let waiting = local.pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
-    let lost = waiting.filter(|(name, _)| !after.pending.touches.contains_key(*name));
+    // A field may go back to what was on its way before.
+    let is_kept = |name: &str, touch: &Touch| {
+        after.pending.touches.get(name).is_some_and(|kept| kept.at == touch.at)
+    };
+    let lost = waiting.filter(|(name, touch)| !is_kept(name, touch));
     Some(lost.map(|(name, _)| name.clone()).collect())
 }
 

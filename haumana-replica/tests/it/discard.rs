@@ -53,3 +53,21 @@ async fn what_no_device_has_cannot_be_lost() {
 
     assert_eq!(ErrorKind::NotFound, missing.unwrap_err().kind());
 }
+
+#[tokio::test]
+async fn a_newer_edit_of_a_field_that_was_on_its_way_before_would_be_lost_too() {
+    let server = Server::new();
+    let device = server.device();
+    let key = Key::piece(device.add_piece(fields([("title", text("0"))])).unwrap());
+    device.sync(&server.transport()).await.unwrap();
+    device.edit(key, fields([("title", text("sent"))])).unwrap();
+    device.begin().unwrap();
+
+    let before = device.lost_by_delete(key).unwrap();
+    device.edit(key, fields([("title", text("never sent"))])).unwrap();
+
+    assert_eq!(
+        (Vec::<String>::new(), vec!["title".to_owned()]),
+        (before, device.lost_by_delete(key).unwrap())
+    );
+}
