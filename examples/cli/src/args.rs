@@ -109,6 +109,15 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
     },
+    /// Erase everything of you on the server, for good; asks first.
+    ///
+    /// That makes the account one that an export can be put into. What is on this device stays until
+    /// the next sync, which asks about it.
+    EraseAccount {
+        /// Do not ask. Needed where there is no terminal.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Put an export into an account of the server that is empty.
     ///
     /// If it breaks off, the same again goes on.

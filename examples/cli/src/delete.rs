@@ -1,10 +1,11 @@
-//! Deleting pieces and sessions. Nobody's device is held while its person thinks.
+//! Deleting pieces, sessions and everything. Nobody's device is held while its person thinks.
 
 use crate::answer::{Answer, label, visible};
 use crate::args::{Delete, DeleteSession};
 use crate::ask::{Reply, ask};
 use crate::device::Device;
 use crate::find::{piece, title};
+use crate::online::Online;
 use crate::problem::Problem;
 use crate::sessions::{self, Times};
 use haumana_replica::{Replica, View};
@@ -88,15 +89,37 @@ pub(crate) fn delete_session(device: &Device, args: &DeleteSession) -> Result<An
         (found, described)
     };
     if !args.yes {
-        match ask(&visible(&format!("delete {described}? It cannot be brought back."))) {
-            Reply::Yes => {}
-            Reply::No => return Err(Problem::Declined),
-            Reply::Nobody => return Err(Problem::NeedsYes),
-        }
+        means(ask(&visible(&format!("delete {described}? It cannot be brought back."))))?;
     }
     let replica = device.replica_again()?;
     unchanged(&replica, &found)?;
     replica.delete(found.key).map_err(Problem::local)?;
     let json = Times::of(&found).json(&found);
     Ok(Answer::new(format!("deleted {described}"), json))
+}
+
+impl Online<'_> {
+    /// No account comes back but from an export, so a script has to say `--yes`.
+    pub(crate) async fn erase_account(&self, yes: bool) -> Result<Answer, Problem> {
+        let (account, server) = (self.account.as_str(), self.device.server());
+        let what = format!("everything of {account} on {server}, its history included");
+        let question = format!("erase {what}? Only an export brings it back.");
+        if !yes {
+            means(ask(&visible(&question)))?;
+        }
+        let replica = self.device.replica_again()?;
+        replica.erase(&self.transport).await.map_err(|error| self.problem(error))?;
+        let text =
+            format!("erased {what}\nthis device has what it had; haumana sync asks about it");
+        Ok(Answer::new(text, json!({ "account": account, "server": server })))
+    }
+}
+
+/// Whether somebody has said yes, where no answer is no consent.
+fn means(reply: Reply) -> Result<(), Problem> {
+    match reply {
+        Reply::Yes => Ok(()),
+        Reply::No => Err(Problem::Declined),
+        Reply::Nobody => Err(Problem::NeedsYes),
+    }
 }

@@ -99,6 +99,7 @@ async fn run(cli: Cli) -> Result<Option<Answer>, Problem> {
         Command::Sessions(args) => sessions::list(&device.replica()?, &args),
         Command::Mend(args) => sessions::mend(&device.replica()?, &args),
         Command::DeleteSession(args) => delete::delete_session(&device, &args),
+        Command::EraseAccount { yes } => online()?.erase_account(yes).await,
         Command::Sync(args) => online()?.sync(&args).await,
         Command::Conflicts(args) => match args.decision {
             None => online()?.list_conflicts().await,

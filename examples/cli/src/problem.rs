@@ -40,7 +40,7 @@ pub(crate) enum Problem {
     Exists(PathBuf),
     #[error(
         "{0}\na part of the export is in the account, which takes nothing else until it is whole. \
-         The same import again goes on; DELETE /users/me gives it up"
+         The same import again goes on; haumana erase-account gives it up"
     )]
     HalfImported(Box<Problem>),
     #[error("no editor: set VISUAL or EDITOR, or use a flag such as --lyrics-file")]
@@ -192,8 +192,8 @@ impl Problem {
             }
             ErrorKind::NotFound => Self::NotOnServer,
             ErrorKind::NotEmpty => Self::Refused(
-                "an import needs an empty account, and deleted records count: erase the account \
-                 first, with a call of DELETE /users/me, then import again"
+                "the account holds something already, if only deleted pieces; an import needs an \
+                 empty one, which haumana erase-account makes of it"
                     .into(),
             ),
             ErrorKind::TooLarge | ErrorKind::Protocol => match error.answered() {

@@ -97,3 +97,42 @@ fn a_person_who_said_yes_before_is_not_asked() {
 
     assert_eq!((0, false), (code, seen.contains("[y/N]")), "{seen}");
 }
+
+#[test]
+fn an_account_that_is_not_empty_is_emptied_by_somebody_who_means_it_and_takes_its_export() {
+    let world = world();
+    world.ok("phone", &["sync"]);
+    world.ok("phone", &["export", "all.json"]);
+    world.ok("phone", &["delete", "t"]);
+    world.ok("phone", &["sync"]);
+
+    let full = world.run("phone", &["import", "all.json"]);
+    let unmeant = world.run("phone", &["erase-account", "--json"]);
+    let still_full = world.run("phone", &["import", "all.json"]);
+    let said = world.ok("phone", &["erase-account", "--yes"]);
+    world.ok("phone", &["import", "all.json"]);
+
+    assert_eq!((6, 6, 6), (full.code, unmeant.code, still_full.code), "{}", unmeant.err);
+    assert!(full.err.contains("haumana erase-account"), "{}", full.err);
+    assert!(said.contains("erased everything of kai on http://"), "{said}");
+    world.devices(&["ipad"]);
+    world.ok("ipad", &["sync"]);
+    assert_eq!("a", world.json("ipad", &["show", "t"])["author"]);
+    world.ok("phone", &["sync"]);
+    assert!(has_piece(&world), "the device that deleted it has it again");
+}
+
+#[test]
+#[cfg(unix)]
+fn on_a_terminal_the_person_is_asked_whether_the_account_is_to_go() {
+    let world = world();
+    world.ok("phone", &["sync"]);
+
+    let (no, seen) = terminal::run(&world, "phone", &["erase-account"], "n\n");
+    world.ok("phone", &["sync"]);
+    let (yes, _) = terminal::run(&world, "phone", &["erase-account"], "y\n");
+
+    assert!(seen.contains("Only an export brings it back. [y/N]"), "{seen}");
+    assert_eq!((6, 0), (no, yes));
+    assert_eq!(7, world.run("phone", &["sync"]).code, "a sync asks what is to become of it here");
+}
