@@ -10,6 +10,7 @@ mod editing;
 mod elsewhere;
 mod failing;
 mod meanwhile;
+mod mending;
 mod moving;
 mod readme;
 mod sessions;
