@@ -46,6 +46,23 @@ pub(crate) fn make_empty(path: &Path) -> io::Result<File> {
     private().create(true).truncate(true).open(path)
 }
 
+/// Gives a file the owner of another one, so that what root has made or restored can be used by
+/// the program that the database belongs to. SQLite does the same with the files that it makes.
+pub(crate) fn give_owner_of(like: &Path, path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let Ok(like) = fs::metadata(like) else { return Ok(()) };
+        let now = fs::metadata(path)?;
+        if (like.uid(), like.gid()) != (now.uid(), now.gid()) {
+            return chown(path, Some(like.uid()), Some(like.gid()));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (like, path);
+    Ok(())
+}
+
 /// Makes what was written to a file durable.
 pub(crate) fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

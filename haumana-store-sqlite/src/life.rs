@@ -254,7 +254,10 @@ mod tests {
         Identity::read(&connection).unwrap()
     }
 
-    const HEAD: &str = "INSERT INTO heads VALUES
+    const HEAD: &str = "INSERT INTO heads
+        (user, subject, epoch, revision, stamp, generation, versions, content, records, bytes,
+         max_version, commit_id, state, erased_at, purged_at)
+        VALUES
         (1, 'kai', 1, 1, 1, 4, x'00', x'00', 0, 0, 0, x'00', 0, NULL, 0);";
 
     #[test]

@@ -164,6 +164,7 @@ impl Candidate {
         for suffix in ["", LOG, "-journal"] {
             copy_file(&beside(source, suffix), &beside(&new.path, suffix), suffix.is_empty())?;
         }
+        files::give_owner_of(target, &new.path)?;
         Ok(new)
     }
 

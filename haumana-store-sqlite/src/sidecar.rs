@@ -56,7 +56,7 @@ impl Sidecar {
     /// Opens the sidecar of a database, or makes it, and waits for its lock.
     pub(crate) fn lock(db: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
         let path = files::beside(db, Self::SUFFIX);
-        match Self::try_lock(&path, busy_timeout) {
+        match Self::try_lock(db, &path, busy_timeout) {
             // What it knew is lost; without it nothing is known, as on a new machine.
             Err(error)
                 if matches!(error.kind(), OpenErrorKind::Corrupt | OpenErrorKind::NotADatabase) =>
@@ -64,15 +64,19 @@ impl Sidecar {
                 let aside = files::beside(&path, ".damaged");
                 let moved = std::fs::rename(&path, aside);
                 moved.map_err(|error| OpenError::from_io(&path, error))?;
-                Self::try_lock(&path, busy_timeout)
+                Self::try_lock(db, &path, busy_timeout)
             }
             locked => locked,
         }
     }
 
-    fn try_lock(path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
+    fn try_lock(db: &Path, path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
         let sqlite = |error| OpenError::from_sqlite(path, error);
-        let is_new = files::make(path).map_err(|error| OpenError::from_io(path, error))?;
+        let io = |error| OpenError::from_io(path, error);
+        let is_new = files::make(path).map_err(io)?;
+        if is_new {
+            files::give_owner_of(db, path).map_err(io)?;
+        }
         let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
         connection.busy_timeout(busy_timeout).map_err(sqlite)?;
         connection.execute_batch("BEGIN EXCLUSIVE").map_err(sqlite)?;

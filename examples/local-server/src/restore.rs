@@ -5,6 +5,7 @@ use crate::problem::{Problem, chain};
 use crate::store::BUSY_TIMEOUT;
 use crate::{directory, key_file};
 use haumana_store_sqlite::{LaterEdits, OpenErrorKind, RestoreErrorKind, Restored};
+use haumana_sync::time::UnixMillis;
 use std::path::Path;
 
 /// Puts a backup in place of the database, and says what happens next.
@@ -30,7 +31,10 @@ pub(crate) fn restore(args: &Args, from: &Path, later_edits: LaterEdits) -> Resu
 fn report(db: &Path, from: &Path, restored: &Restored) {
     let (shown, from) = (db.display(), from.display());
     match restored.taken_at {
-        Some(at) => println!("{shown} is now the backup of {at}, from {from}"),
+        Some(at) => {
+            let at = UnixMillis::from_secs(at.secs());
+            println!("{shown} is now the backup of {at}, from {from}");
+        }
         None => println!("{shown} is now a copy of {from}"),
     }
     match &restored.set_aside {

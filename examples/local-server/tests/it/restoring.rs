@@ -121,6 +121,54 @@ fn a_restore_beside_the_log_of_a_crashed_database_keeps_both() {
     }
 }
 
+/// Whether a restore has come to a certain step.
+type Step = fn(&Path) -> bool;
+
+#[test]
+fn a_restore_that_is_killed_leaves_the_old_or_the_new_and_can_be_repeated() {
+    let prepared = tempfile::tempdir().unwrap();
+    crash_after_backup(prepared.path(), 10_000_000);
+    let has_name = |folder: &Path, part: &str| {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        names.into_iter().any(|name| name.to_string_lossy().contains(part))
+    };
+    let steps: [Step; 5] = [
+        |_| true,
+        |folder| folder.join("haumana.db.restoring").exists(),
+        |folder| {
+            let copied = fs::metadata(folder.join("haumana.db.restoring"));
+            copied.is_ok_and(|copied| 5_000_000 < copied.len())
+        },
+        |folder| folder.join("haumana.db.restoring-journal").exists(),
+        |folder| !folder.join("haumana.db-wal").exists(),
+    ];
+
+    for step in steps {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["haumana.db", "haumana.db-wal", "haumana.db.seen", "backup.db"] {
+            fs::copy(prepared.path().join(name), folder.path().join(name)).unwrap();
+        }
+        let mut restore = command(folder.path());
+        restore.args(["restore", "backup.db"]).stdout(Stdio::null());
+        let mut restore = restore.spawn().unwrap();
+        while !step(folder.path()) && restore.try_wait().unwrap().is_none() {}
+        restore.kill().ok();
+        restore.wait().unwrap();
+
+        let looked = run(folder.path(), &["backup", "check.db"]);
+        if looked.status.success() {
+            let found = titles(folder.path(), &["--db", "check.db"]);
+            assert!(found == ["early"] || found.contains(&"last".to_owned()), "{found:?}");
+            assert!(found != ["early"] || has_name(folder.path(), "before-restore"));
+        } else {
+            let said = String::from_utf8_lossy(&looked.stderr);
+            assert!(said.contains("run: haumana-server restore BACKUP"), "{said}");
+        }
+        succeed(folder.path(), &["restore", "backup.db"]);
+        assert_eq!(["early"], titles(folder.path(), &[])[..]);
+    }
+}
+
 #[test]
 fn a_restore_says_what_it_did_and_what_happens_next() {
     let folder = tempfile::tempdir().unwrap();
