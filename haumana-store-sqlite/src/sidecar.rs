@@ -72,10 +72,10 @@ impl Sidecar {
 
     fn try_lock(db: &Path, path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
         let sqlite = |error| OpenError::from_sqlite(path, error);
-        let io = |error| OpenError::from_io(path, error);
-        let is_new = files::make(path).map_err(io)?;
+        let is_new = files::make(path).map_err(|error| OpenError::from_io(path, error))?;
         if is_new {
-            files::give_owner_of(db, path).map_err(io)?;
+            // Where this is not allowed, the owner of the database is not the only one to use it.
+            let _ = files::give_owner_of(db, path);
         }
         let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
         connection.busy_timeout(busy_timeout).map_err(sqlite)?;

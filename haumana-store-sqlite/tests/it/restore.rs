@@ -293,3 +293,22 @@ async fn what_a_restore_writes_is_readable_by_its_owner_only() {
         assert_eq!(0o600, mode & 0o777, "{name}");
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_root_restores_still_belongs_to_the_owner_of_the_database() {
+    use std::os::unix::fs::{MetadataExt, chown};
+    let (left, ..) = crashed("").await;
+    fs::remove_file(left.file("haumana.db.seen")).unwrap();
+    if chown(left.file("haumana.db"), Some(1234), Some(1234)).is_err() {
+        // Only root gives files away.
+        return;
+    }
+
+    restore_in(&left, "backup.db").unwrap();
+
+    for name in ["haumana.db", "haumana.db.seen"] {
+        let owner = fs::metadata(left.file(name)).unwrap();
+        assert_eq!((1234, 1234), (owner.uid(), owner.gid()), "{name}");
+    }
+}
