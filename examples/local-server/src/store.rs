@@ -7,6 +7,7 @@ use haumana_store_sqlite::{LaterEdits, NewLife, SqliteOptions, SqliteStore};
 use haumana_sync::Store;
 use haumana_sync::engine::OtherLife;
 use haumana_sync::store::Generation;
+use haumana_sync::time::UnixMillis;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +90,9 @@ fn open_file(path: &Path, asked: Generation) -> Result<SqliteStore, Problem> {
 /// Says that a new life of the data begins, and why.
 fn announce(why: NewLife, Generation(generation): Generation) {
     let why = match why {
-        NewLife::Backup { taken_at } => format!("the database is the backup of {taken_at}"),
+        NewLife::Backup { taken_at } => {
+            format!("the database is the backup of {}", UnixMillis::from_secs(taken_at.secs()))
+        }
         NewLife::PutBack => {
             "the database is older than what was last used here: an earlier copy was put back"
                 .to_owned()

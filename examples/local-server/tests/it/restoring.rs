@@ -324,6 +324,25 @@ fn edit(held: &Value, title: &str, minute: u32) -> Value {
     edited
 }
 
+#[test]
+fn with_discard_later_the_backup_wins_and_what_devices_hold_is_in_the_inbox() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let first = held(&push(&server, &[piece(ID, "one", 1)]), "updatedPieces");
+    succeed(folder.path(), &["backup", "backup.db"]);
+    let old_copy = held(&push(&server, &[edit(&first, "lost life", 1)]), "updatedPieces");
+    server.kill();
+
+    succeed(folder.path(), &["restore", "backup.db", "--discard-later"]);
+    let server = Server::start(folder.path());
+    push(&server, &[edit(&old_copy, "lost life", 1)]);
+
+    let token = server.token("kumu");
+    assert_eq!("one", server.pieces(&token)[0]["title"]);
+    let inbox = server.get_as(&token, "/conflicts").to_string();
+    assert!(inbox.contains("lost life"), "{inbox}");
+}
+
 #[cfg(unix)]
 #[test]
 fn after_a_restore_without_a_word_an_old_copy_overwrites_nothing_silently() {

@@ -109,6 +109,15 @@ impl Server {
         response.status().as_u16()
     }
 
+    /// Gets JSON that must be there.
+    pub fn get_as(&self, token: &str, path: &str) -> Value {
+        let request = AGENT.get(format!("{}{path}", self.url));
+        let mut response =
+            request.header("authorization", format!("Bearer {token}")).call().unwrap();
+        assert_eq!(200, response.status().as_u16());
+        serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap()
+    }
+
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut response = AGENT.get(format!("{}{path}", self.url)).call().unwrap();
         (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
