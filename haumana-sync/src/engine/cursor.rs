@@ -48,6 +48,14 @@ impl Cursor {
         self.user == user_hash(user)
     }
 
+    /// Returns the last revision of which everything is before this place.
+    pub fn whole_revision(&self) -> Revision {
+        match self.place.within {
+            None => self.place.revision,
+            Some(_) => Revision(self.place.revision.0.saturating_sub(1)),
+        }
+    }
+
     /// Writes it.
     pub fn encode(&self) -> String {
         let mut bytes = Vec::with_capacity(LEN);

@@ -16,7 +16,7 @@ use super::trail::Trail;
 use super::{Conflict, Engine, Error, Result, Room, check_state};
 use crate::id::{Key, Kind, UserId};
 use crate::record::Value;
-use crate::store::{Envelope, Head, HistoryKey, Version};
+use crate::store::{Envelope, Head, HistoryKey, Revision, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -156,7 +156,7 @@ impl Engine {
         let (mut results, mut exact) = (Vec::new(), Vec::new());
         for answer in answers.into_iter().flatten() {
             results.push(answer.result);
-            exact.push(answer.is_exact);
+            exact.push(answer.exact_since);
         }
         Ok(Pushed { results, exact, trail })
     }
@@ -253,8 +253,9 @@ fn decide_session(
 pub(super) struct Pushed {
     /// One for each push, in order.
     pub results: Vec<PushResult>,
-    /// For each, whether its device has the record to the byte.
-    pub exact: Vec<bool>,
+    /// For each whose device has the record to the byte if it has its base: the revision in which
+    /// that was written, 0 of a record that it made.
+    pub exact: Vec<Option<Revision>>,
     /// What was committed.
     pub trail: Trail,
 }
@@ -271,12 +272,12 @@ struct Round<'a> {
 /// The answer to a push.
 struct Answer {
     result: PushResult,
-    is_exact: bool,
+    exact_since: Option<Revision>,
 }
 
 impl From<PushResult> for Answer {
     fn from(result: PushResult) -> Self {
-        Self { result, is_exact: false }
+        Self { result, exact_since: None }
     }
 }
 
@@ -312,8 +313,10 @@ impl Desk<'_> {
                 if self.room.take(old.map(|old| old.content.len()), draft.new.content.len()) {
                     let is_applied = result.outcome == PushOutcome::Applied;
                     let is_exact = is_applied && is_exact(push, old, &draft.new);
+                    let written = old.map_or(Revision(0), |old| old.revision);
+                    let exact_since = is_exact.then_some(written);
                     self.drafts.push(draft);
-                    self.waiting.push((at, Answer { result, is_exact }));
+                    self.waiting.push((at, Answer { result, exact_since }));
                 } else {
                     self.answer(at, no_room_for(push, version));
                 }

@@ -7,7 +7,7 @@ use super::push::Pushed;
 use super::pusher::{Life, Pusher};
 use super::{Conflict, Engine, Error, ErrorKind, Push, PushResult, Result, check_state};
 use crate::id::{Key, UserId};
-use crate::store::{Head, Version};
+use crate::store::{Head, Revision, Version};
 use crate::wire::sync::{SentPush, SentResult, SyncReply, SyncRequest};
 use std::collections::HashMap;
 
@@ -42,7 +42,8 @@ impl Engine {
         let mut pusher = Pusher::new(&request.device, life, confirmed_before);
         let good: Vec<Push> = sent.iter().filter_map(SentPush::good).cloned().collect();
         let pushed = self.push_on(user, &mut pusher, shown, &good, head).await?;
-        let held = held(&sent, &good, &pushed, life);
+        let read_to = cursor.map_or(Revision(0), |cursor| cursor.whole_revision());
+        let held = held(&sent, &good, &pushed, life, read_to);
         let Pushed { results: done, mut trail, .. } = pushed;
         if trail.is_at_start() && shown.confirms(&notes) {
             self.note_shown(user, shown, &mut trail).await;
@@ -68,16 +69,26 @@ impl Engine {
 
 /// The records that the device has to the byte as they are now, with their versions. One that stands
 /// in the request more than once is never among them: what its device makes of that is its own matter.
-fn held(sent: &[SentPush], good: &[Push], pushed: &Pushed, life: Life) -> HashMap<Key, Version> {
+///
+/// `read_to` is the revision up to which the device has everything: it has no base that was written
+/// later, though it may know its number.
+fn held(
+    sent: &[SentPush],
+    good: &[Push],
+    pushed: &Pushed,
+    life: Life,
+    read_to: Revision,
+) -> HashMap<Key, Version> {
     let mut times: HashMap<Key, usize> = HashMap::new();
     for key in sent.iter().filter_map(SentPush::key) {
         *times.entry(key).or_default() += 1;
     }
     let results = good.iter().zip(&pushed.exact).zip(&pushed.results);
-    let held = results.filter(|((push, is_exact), _)| {
+    let held = results.filter(|((push, exact_since), _)| {
         // Without a cursor nobody knows which life a base is of; a creation has none.
         let is_of_here = life == Life::Here || push.base.is_none();
-        **is_exact && is_of_here && times.get(&push.key) == Some(&1)
+        let has_base = exact_since.is_some_and(|written| written <= read_to);
+        has_base && is_of_here && times.get(&push.key) == Some(&1)
     });
     held.filter_map(|(_, result)| Some((result.key, result.version?))).collect()
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub struct GuestCall {
     /// The account of the token.
     pub account: usize,
-    /// The name that the device gave itself.
+    /// Which installation it is of; several may have one name.
     pub device: String,
     /// The body.
     pub body: Vec<u8>,
@@ -41,6 +41,8 @@ pub struct GuestPush {
     pub base: Option<u32>,
     /// What it sets; `None` if it deletes.
     pub set: Option<GuestSet>,
+    /// Whether it is what the device held in another life, and no new edit.
+    pub offered: bool,
 }
 
 /// What a push sets.
@@ -67,6 +69,10 @@ pub struct GuestField {
     pub own: u128,
 }
 
+/// The edits that an installation has sent, by field.
+#[derive(Clone, Debug, Default)]
+pub struct Folder(BTreeMap<(RecordId, usize), u128>);
+
 /// Device, record, base, field and time, value.
 type ChangeName = (String, RecordId, Option<u32>, String, String);
 
@@ -88,6 +94,19 @@ impl GuestEdits {
 }
 
 impl GuestEdits {
+    /// What an installation has sent, as its folder knows.
+    pub fn folder(&self, who: &str) -> Folder {
+        let own = self.own.iter().filter(|((of, _, _), _)| of == who);
+        Folder(own.map(|((_, id, aspect), seen)| ((*id, *aspect), *seen)).collect())
+    }
+
+    /// An installation gets the folder of another, or an earlier one of its own.
+    pub fn set_folder(&mut self, who: &str, folder: &Folder) {
+        self.own.retain(|(of, _, _), _| of != who);
+        let own = folder.0.iter().map(|((id, at), seen)| ((who.to_owned(), *id, *at), *seen));
+        self.own.extend(own);
+    }
+
     /// Whether the server may have taken some of a push before, unheard.
     pub(super) fn may_be_known(&self, push: &GuestPush) -> bool {
         let is_unheard = |field: &GuestField| {
@@ -126,17 +145,27 @@ struct PushBody<'a> {
     edited_at: &'a RawValue,
     #[serde(borrow, default)]
     set: Option<BTreeMap<String, &'a RawValue>>,
+    #[serde(default)]
+    offered: bool,
 }
 
 impl World<'_> {
     /// Reads a request of a new client when it is sent.
     pub fn guest_call(&mut self, account: usize, body: &[u8]) -> GuestCall {
         let sent: Body = serde_json::from_slice(body).expect("a new client sends requests");
-        let pushes = sent.push.iter().map(|push| self.read_push(&sent.device_id, push)).collect();
+        let who = sent.device_id.clone();
+        self.guest_call_of(account, body, &who)
+    }
+
+    /// Reads a request of one installation of perhaps several that have one name.
+    pub fn guest_call_of(&mut self, account: usize, body: &[u8], who: &str) -> GuestCall {
+        let sent: Body = serde_json::from_slice(body).expect("a new client sends requests");
+        let pushes =
+            sent.push.iter().map(|push| self.read_push(&sent.device_id, who, push)).collect();
         let is_bad = self.profile.invalid && self.dice.chance(30);
         GuestCall {
             account,
-            device: sent.device_id.clone(),
+            device: who.to_owned(),
             body: if is_bad { with_bad(body) } else { body.to_owned() },
             pushes,
             n_bad: if is_bad { 2 } else { 0 },
@@ -145,12 +174,12 @@ impl World<'_> {
         }
     }
 
-    fn read_push(&mut self, device: &str, push: &PushBody<'_>) -> GuestPush {
+    fn read_push(&mut self, device: &str, who: &str, push: &PushBody<'_>) -> GuestPush {
         let id = RecordId::parse(&push.id).expect("a new client sends ids");
         let kind = Kind::from_name(&push.kind).expect("a new client sends kinds");
         let Some(values) = push.set.as_ref().filter(|_| kind == Kind::Piece) else {
             let set = push.set.as_ref().map(|_| GuestSet::default());
-            return GuestPush { kind, id, base: push.base, set };
+            return GuestPush { kind, id, base: push.base, set, offered: push.offered };
         };
         let one: String = serde_json::from_str(push.edited_at.get()).unwrap_or_default();
         let times: BTreeMap<String, String> =
@@ -166,10 +195,21 @@ impl World<'_> {
             let at = times.get(name).unwrap_or(&one);
             let change =
                 (device.to_owned(), id, push.base, format!("{name} {at}"), raw.get().to_owned());
-            let (edit, own) = self.guest_edit(change, (id, aspect), value.clone());
+            let (edit, own) = match push.offered {
+                // Whoever typed it, it is not this device's edit now.
+                true => (None, 0),
+                false => self.guest_edit(change, who, (id, aspect), value.clone()),
+            };
             set.fields.push(GuestField { aspect, value, edit, own });
         }
-        GuestPush { kind, id, base: push.base, set: Some(set) }
+        GuestPush { kind, id, base: push.base, set: Some(set), offered: push.offered }
+    }
+
+    /// Whether the cursor of a request is of another life of the server, so that its bases do not
+    /// count.
+    pub(super) fn is_of_other_life(&self, call: &GuestCall) -> bool {
+        let life = cursor_of(&call.body).and_then(|cursor| self.cursors.get(&cursor).copied());
+        life.is_some_and(|life| life != self.life)
     }
 
     /// Whether the base of a push holds a value of somebody else's that came after the version
@@ -200,13 +240,14 @@ impl World<'_> {
     fn guest_edit(
         &mut self,
         change: ChangeName,
+        who: &str,
         (id, aspect): (RecordId, usize),
         value: Val,
     ) -> (Option<u128>, u128) {
         if let Some((bit, own)) = self.guest_edits.changes.get(&change) {
             return (Some(*bit), *own);
         }
-        let device = change.0.clone();
+        let device = who.to_owned();
         let Some(bit) = self.new_edit(id, aspect, value) else { return (None, 0) };
         if self.has_twins {
             // Of one name, but neither has seen what the other sent.
@@ -219,6 +260,15 @@ impl World<'_> {
         self.guest_edits.changes.insert(change, (bit, own));
         (Some(bit), own)
     }
+}
+
+/// The cursor of a request or of a reply.
+pub(super) fn cursor_of(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct WithCursor {
+        cursor: Option<String>,
+    }
+    serde_json::from_slice::<WithCursor>(body).ok()?.cursor
 }
 
 fn read_value(raw: &str) -> Val {

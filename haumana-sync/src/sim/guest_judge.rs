@@ -6,8 +6,9 @@ use super::judge::{self, Checked, Setting, Violation};
 use super::ledger::{KnownVersion, Observed, Stored, Track};
 use super::lines;
 use super::server::wrong;
+use super::traces::{Meeting, is_alike};
 use super::words::marks;
-use super::world::World;
+use super::world::{Typed, World};
 use crate::engine::RETENTION_MS;
 use crate::id::{Kind, RecordId};
 
@@ -20,6 +21,13 @@ pub struct Said {
     pub code: Option<String>,
 }
 
+impl Said {
+    /// That a push was refused.
+    pub(super) fn refused(code: &str) -> Self {
+        Self { outcome: "rejected".to_owned(), code: Some(code.to_owned()) }
+    }
+}
+
 /// A push, and what became of it.
 #[derive(Clone, Copy)]
 struct Pushed<'a> {
@@ -28,6 +36,8 @@ struct Pushed<'a> {
     taken: Option<bool>,
     /// Whether the protocol cannot know its base.
     is_loose: bool,
+    /// Whether nothing can be said of what it meets, not even that it leaves a trace.
+    is_unknown: bool,
 }
 
 impl<'a> Pushed<'a> {
@@ -39,13 +49,18 @@ impl<'a> Pushed<'a> {
         self.set()?.fields.iter().find(|field| field.aspect == aspect)
     }
 
+    /// Whether it offers a copy: what it is a copy of was seen by whoever replaced it.
+    fn is_loose_copy(&self) -> bool {
+        self.push.offered && !self.is_loose
+    }
+
     fn deletes(&self) -> bool {
         self.push.set.is_none() && self.taken != Some(false)
     }
 
     /// Everything that its user had seen of a field.
     fn seen(&self, field: &GuestField, track: &Track) -> u128 {
-        let base = self.push.base.and_then(|base| track.versions.get(&base));
+        let base = self.push.base.and_then(|base| track.named(base));
         base.map_or(0, |base| base.seen.0[field.aspect]) | field.own | field.edit.unwrap_or(0)
     }
 }
@@ -108,15 +123,20 @@ impl World<'_> {
         let is_forgotten = self.ledgers[call.account].forgotten.contains(&id);
         let pushes = call.pushes.iter().enumerate();
         let of_piece = pushes.filter(|(_, push)| push.kind == Kind::Piece && push.id == id);
+        let is_apart = self.is_of_other_life(call);
+        let is_silent = self.profile.forgotten_generations;
+        let is_old = call.at_ms + RETENTION_MS < self.now_ms() || self.profile.ages;
         let pushed = of_piece.map(|(n, push)| Pushed {
             push,
             taken: said.map(|said| said[n].outcome != "rejected"),
             is_loose: is_forgotten
+                || is_apart
                 || self.guest_edits.may_be_known(push)
-                || track.is_some_and(|track| {
-                    let is_old = call.at_ms + RETENTION_MS < self.now_ms() || self.profile.ages;
-                    track.travelled || (is_old && push.base != Some(track.k))
-                }),
+                || track
+                    .is_some_and(|track| track.travelled || (is_old && push.base != Some(track.k))),
+            is_unknown: self.guest_edits.may_be_known(push)
+                || is_old
+                || (is_silent && track.is_some_and(|track| track.travelled)),
         });
         pushed.collect()
     }
@@ -148,6 +168,7 @@ impl World<'_> {
             let own = |aspect| edits.of_device(&call.device, id, aspect);
             check_deleted(&track, id, pushes, has_twins, own)?;
             see(&mut track, pushes, None);
+            track.blurred |= pushes.iter().any(|pushed| pushed.set().is_some());
             track.update(after, life);
             owe(&mut ledger.owed, id, pushes);
             ledger.tracks.insert(id, track);
@@ -157,8 +178,8 @@ impl World<'_> {
         let was_deleted = !is_new && track.content.is_none();
         // A delete leaves a tombstone also of a piece that the server never had.
         let was_never_there = was_deleted && track.last.is_none();
-        let is_blank =
-            is_new || was_never_there || (was_deleted && judge::is_forgotten(&track, setting));
+        let is_unclear = track.blurred || judge::is_forgotten(&track, setting);
+        let is_blank = is_new || was_never_there || (was_deleted && is_unclear);
         if !is_blank && created != track.created {
             return wrong(id, "createdAt changed");
         }
@@ -184,6 +205,9 @@ impl World<'_> {
         }
         if !is_blank {
             check_extra(&track, id, pushes, after)?;
+        }
+        if !is_blank {
+            check_guest_traces(&track, pushes, after, &content, &self.typed)?;
         }
         loosen(&mut track, pushes, &content);
         see(&mut track, pushes, Some(&content));
@@ -231,6 +255,9 @@ fn check_deleted(
     let mut deletes = pushes.iter().filter(|pushed| pushed.deletes()).peekable();
     if deletes.peek().is_none() {
         return wrong(id, "a push that does not delete deleted the piece");
+    }
+    if pushes.iter().all(|pushed| pushed.push.offered) {
+        return wrong(id, "what was deleted in another life is deleted again");
     }
     let is_unaware = |pushed: &Pushed<'_>| {
         let Some(base) = pushed.push.base.and_then(|base| track.versions.get(&base)) else {
@@ -336,6 +363,43 @@ fn check_aspect(
         true => say("an edit was lost"),
         false => Ok(()),
     }
+}
+
+/// What loses against what its user had not seen waits in the inbox.
+fn check_guest_traces(
+    track: &Track,
+    pushes: &[Pushed<'_>],
+    after: &Stored,
+    content: &Content,
+    typed: &Typed,
+) -> Checked {
+    let (Some(last), [pushed]) = (&track.last, pushes) else { return Ok(()) };
+    let is_certain = pushed.taken == Some(true) && !pushed.is_unknown && !pushed.is_loose_copy();
+    for field in pushed.set().into_iter().flat_map(|set| &set.fields).filter(|_| is_certain) {
+        let aspect = field.aspect;
+        let base = pushed.push.base.and_then(|base| track.versions.get(&base));
+        let held = base.filter(|_| !pushed.is_loose).map(|base| base.content.aspect(aspect));
+        let (seen, ours) = (pushed.seen(field, track), track.seen.0[aspect]);
+        let meeting = Meeting {
+            id: pushed.push.id,
+            aspect,
+            typed,
+            lost: &after.lost,
+            held: held.clone(),
+            number: u64::from(pushed.push.base.unwrap_or(0)),
+        };
+        let (was, is) = (last.aspect(aspect), content.aspect(aspect));
+        let is_known = held.is_some_and(|held| held == was)
+            || meeting.values_of(field.own).any(|value| *value == was);
+        let is_overwritten = track.content.is_some() && ours & !seen != 0 && !is_known;
+        if is_overwritten && !is_alike(aspect, &is, &was) {
+            meeting.check(&was, &is, seen, "the server's value")?;
+        }
+        if is_news(field, track) && !is_alike(aspect, &is, &field.value) {
+            meeting.check(&field.value, &is, ours, "an edit")?;
+        }
+    }
+    Ok(())
 }
 
 /// Unknown keys are kept, byte for byte.

@@ -1,8 +1,9 @@
 //! What a new client hears.
 
-use super::guest::GuestCall;
+use super::guest::{GuestCall, cursor_of};
 use super::guest_judge::Said;
 use super::judge::Checked;
+use super::ledger::Observed;
 use super::meeting::general;
 use super::server::{Course, Outcome};
 use super::world::World;
@@ -48,12 +49,22 @@ impl World<'_> {
             }
         };
         self.check_leaks(call.account, &body)?;
+        self.cursors.extend(cursor_of(&body).map(|cursor| (cursor, self.life)));
         let (body, said) = self.said(call, &body)?;
         self.take_in_guest(call, Some(&said), &outcome.observed)?;
         self.check_refusals(call, &said)?;
         self.follow_sessions(call.account).await?;
         self.tally.syncs += 1;
         Ok(Some(body))
+    }
+
+    /// Only who has a cursor of before an erasure is told so, and nothing of it is taken.
+    pub(super) fn check_gone(&mut self, call: &GuestCall, observed: &Observed) -> Checked {
+        self.note(None, || format!("new client {} is told that the account is gone", call.device));
+        let was_erased = !self.ledgers[call.account].erased.is_empty();
+        self.ensure(was_erased, || "a living account is gone".to_owned())?;
+        let refused: Vec<Said> = call.pushes.iter().map(|_| Said::refused("gone")).collect();
+        self.take_in_guest(call, Some(&refused), observed)
     }
 
     /// Reads the results, and takes those out that are about what the device did not send.

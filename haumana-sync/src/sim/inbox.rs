@@ -1,6 +1,7 @@
 //! The inbox at the end of a run: each entry finds what lost, and gives it back.
 
-use super::judge::{Checked, Violation};
+use super::judge::{Checked, Violation, phantom};
+use super::ledger::Observed;
 use super::world::World;
 use crate::engine::{Conflict, Resolution};
 use crate::id::{Key, Kind};
@@ -51,9 +52,22 @@ impl World<'_> {
             return Err(Violation::of(key.id, text));
         }
         let before = self.watch.observe(&user).await;
+        self.follow_hand(account, key, &before);
         let again = engine.resolve(&user, id, &Resolution::Restore).await;
         let is_same = again.is_ok() && before == self.watch.observe(&user).await;
         self.ensure(is_same, || "a resolution that came again changed something".to_owned())
+    }
+
+    /// Takes over what a person did to a piece without a device: nobody has seen it.
+    fn follow_hand(&mut self, account: usize, key: Key, observed: &Observed) {
+        let life = self.life;
+        let track = self.ledgers[account].tracks.get_mut(&key.id);
+        let Some((track, stored)) = track.zip(observed.get(&key.id)) else { return };
+        for seen in &mut track.seen.0 {
+            *seen |= phantom(*seen);
+        }
+        track.tainted = true;
+        track.update(stored, life);
     }
 
     async fn value_of(&self, account: usize, key: Key, field: &str) -> Option<Value> {

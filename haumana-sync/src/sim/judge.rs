@@ -102,7 +102,7 @@ pub fn judge(
     // comes again as what differs from its version.
     let is_overlooked = was_deleted && !news && differs;
     let is_gone = was_deleted && is_forgotten(&track, setting);
-    let is_unknown = is_overlooked || is_gone;
+    let is_unknown = is_overlooked || is_gone || (was_deleted && track.blurred);
     let leeway = Leeway { any: leeway.any || is_unknown, ..leeway };
     if !is_new && created != track.created {
         return Err(Violation::of(id, "createdAt changed"));
@@ -122,7 +122,9 @@ pub fn judge(
     for aspect in aspects(setting.by_line) {
         let was = before.as_ref().map(|before| before.aspect(aspect));
         let is = content.aspect(aspect);
-        check_aspect(&track, sent, aspect, was.clone(), is.clone(), leeway)?;
+        if !(was_deleted && track.blurred) {
+            check_aspect(&track, sent, aspect, was.clone(), is.clone(), leeway)?;
+        }
         let arrived = is == sent.content.aspect(aspect);
         let strictly = check_aspect(&track, sent, aspect, was, is, Leeway::default());
         if strictly.is_err() {
@@ -324,9 +326,10 @@ pub(super) fn is_back_at_base(
     leeway: Leeway,
 ) -> bool {
     let of_delivery = delivery(sent.version);
-    let held = track.held(sent);
-    let is_same =
-        |content: &Content| is_unchanged(aspect, &sent.content.0[aspect], &content.0[aspect]);
+    let held = track.base(sent);
+    let is_same = |content: &Content| {
+        is_unchanged(aspect, &sent.content.aspect(aspect), &content.aspect(aspect))
+    };
     // Behind a push whose reply was lost, that push is the base.
     (leeway.copy || track.pushes.iter().all(|known| known.delivery != of_delivery))
         && held.is_some_and(|held| is_same(&held.content))

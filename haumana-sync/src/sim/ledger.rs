@@ -66,6 +66,8 @@ pub struct Track {
     pub content: Option<Content>,
     /// The content that a deleted piece had last, or `content`.
     pub last: Option<Content>,
+    /// Whether the request that deleted it had edited it first, so that `last` may not be the last.
+    pub blurred: bool,
     /// The versions in which it was deleted.
     pub tombstones: BTreeSet<u32>,
     /// When a deleted piece was deleted.
@@ -204,6 +206,7 @@ impl Track {
             raw: String::new(),
             content: None,
             last: None,
+            blurred: false,
             tombstones: BTreeSet::new(),
             deleted_ms: 0,
             created: Json::Null,
@@ -239,6 +242,13 @@ impl Track {
         self.held(sent).or_else(first)
     }
 
+    /// The version that a new client names; of a tombstone what the piece was before.
+    pub fn named(&self, version: u32) -> Option<&KnownVersion> {
+        let before = || self.versions.range(..version).next_back().map(|(_, known)| known);
+        let is_tombstone = self.tombstones.contains(&version);
+        self.versions.get(&version).or_else(|| before().filter(|_| is_tombstone))
+    }
+
     /// Takes over what the store holds now, in this life of the server.
     pub fn update(&mut self, stored: &Stored, life: u32) {
         if self.raw != stored.raw || self.k == 0 {
@@ -246,6 +256,7 @@ impl Track {
             self.deleted_ms = stored.modified_ms;
             if let Some((content, created)) = stored.content() {
                 self.last = Some(content.clone());
+                self.blurred = false;
                 self.content = Some(content);
                 self.created = created;
                 self.extra = extra_of(&stored.raw);

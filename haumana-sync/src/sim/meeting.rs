@@ -29,6 +29,8 @@ pub enum Heard {
     Phone(Answer),
     /// A new client: the body of the reply.
     Guest(Vec<u8>),
+    /// A new client: that the account was erased.
+    Gone,
 }
 
 impl Heard {
@@ -36,14 +38,14 @@ impl Heard {
     pub fn into_answer(self) -> Option<Answer> {
         match self {
             Heard::Phone(answer) => Some(answer),
-            Heard::Guest(_) => None,
+            Heard::Guest(_) | Heard::Gone => None,
         }
     }
 
     /// What a new client heard.
     pub fn into_body(self) -> Option<Vec<u8>> {
         match self {
-            Heard::Phone(_) => None,
+            Heard::Phone(_) | Heard::Gone => None,
             Heard::Guest(body) => Some(body),
         }
     }
@@ -172,6 +174,10 @@ impl World<'_> {
                 Ok(answer.map(Heard::Phone))
             }
             Caller::Guest(call) => {
+                if matches!(outcome.body, Err(ErrorKind::Gone)) {
+                    self.check_gone(call, &outcome.observed)?;
+                    return Ok(Some(Heard::Gone));
+                }
                 let reply = self.account_guest(call, outcome, course).await?;
                 Ok(reply.map(Heard::Guest))
             }

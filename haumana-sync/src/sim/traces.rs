@@ -13,14 +13,15 @@ use crate::id::RecordId;
 use std::collections::BTreeSet;
 
 /// What is known of one field when a push has been answered.
-struct Meeting<'a> {
-    id: RecordId,
-    aspect: usize,
-    typed: &'a Typed,
-    lost: &'a [Lost],
+pub(super) struct Meeting<'a> {
+    pub id: RecordId,
+    pub aspect: usize,
+    pub typed: &'a Typed,
+    pub lost: &'a [Lost],
     /// The value of the version that the number names.
-    held: Option<Val>,
-    number: u64,
+    pub held: Option<Val>,
+    /// What the push named.
+    pub number: u64,
 }
 
 /// Checks that both sides of a push that met something new are in the record or in the inbox.
@@ -74,13 +75,13 @@ pub fn check_traces(
 }
 
 /// Whether one counts as the other, whichever came first.
-fn is_alike(aspect: usize, a: &Val, b: &Val) -> bool {
+pub(super) fn is_alike(aspect: usize, a: &Val, b: &Val) -> bool {
     is_unchanged(aspect, a, b) || is_unchanged(aspect, b, a)
 }
 
 impl Meeting<'_> {
     /// Checks that `loser` is in the inbox as far as it is not in `is`, nor among the edits `seen`.
-    fn check(&self, loser: &Val, is: &Val, seen: u128, whose: &str) -> Checked {
+    pub fn check(&self, loser: &Val, is: &Val, seen: u128, whose: &str) -> Checked {
         let mut entries = self.lost.iter().filter(|lost| {
             lost.key.id == self.id && lost.field.as_deref() == Some(FIELDS[self.aspect].0)
         });
@@ -109,7 +110,7 @@ impl Meeting<'_> {
     }
 
     /// What was typed in the edits `seen`.
-    fn values_of(&self, seen: u128) -> impl Iterator<Item = &Val> {
+    pub fn values_of(&self, seen: u128) -> impl Iterator<Item = &Val> {
         let typed = self.typed.get(&(self.id, self.aspect)).map(Vec::as_slice).unwrap_or_default();
         let is_seen = move |(bit, _): &(usize, &Val)| seen >> bit & 1 == 1;
         typed.iter().enumerate().filter(is_seen).map(|(_, value)| value)

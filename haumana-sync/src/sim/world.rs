@@ -87,6 +87,8 @@ pub struct World<'a> {
     pub past: Vec<Request>,
     /// The values that were typed, by piece and aspect; an edit is a place in its list.
     pub typed: Typed,
+    /// In which life of the server each cursor was given.
+    pub cursors: BTreeMap<String, u32>,
     /// The edits that new clients sent.
     pub guest_edits: GuestEdits,
     /// Whether new clients may have one name between them.
@@ -160,6 +162,7 @@ impl<'a> World<'a> {
             phone_backups: Vec::new(),
             past: Vec::new(),
             typed: BTreeMap::new(),
+            cursors: BTreeMap::new(),
             guest_edits: GuestEdits::default(),
             has_twins: false,
             buried: BTreeSet::new(),

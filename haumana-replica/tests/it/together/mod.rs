@@ -13,6 +13,8 @@
 
 mod device;
 mod flight;
+mod follower;
+mod followers;
 mod hands;
 mod rest;
 mod world;
@@ -32,9 +34,22 @@ pub struct Profile {
     pub phones: sim::Profile,
     /// Whether all devices have the same id.
     pub has_twins: bool,
+    /// Whether clients that were written from the docs take part.
+    pub has_followers: bool,
+    /// Whether their folders are copied and put back.
+    pub has_copies: bool,
 }
 
-const PLAIN: Profile = Profile { name: "plain", phones: EVERYDAY, has_twins: false };
+const PLAIN: Profile = Profile {
+    name: "plain",
+    phones: EVERYDAY,
+    has_twins: false,
+    has_followers: false,
+    has_copies: false,
+};
+
+/// Without replicas, in nobody's way.
+const FOLLOWED: Profile = Profile { has_followers: true, ..PLAIN };
 
 struct Failure {
     violation: Violation,
@@ -136,5 +151,9 @@ runs! {
     backups 15 Profile { phones: profile::BACKUPS, ..PLAIN };
     ages 10 Profile { phones: profile::AGES, ..PLAIN };
     cut_replies 5 Profile { phones: profile::CUT_REPLIES, ..PLAIN };
+    followers 20 FOLLOWED;
+    copied_followers 15 Profile { has_copies: true, ..FOLLOWED };
+    restored_followers 15 Profile { phones: profile::RESTORES, ..FOLLOWED };
+    erased_followers 10 Profile { phones: profile::ERASURES, ..FOLLOWED };
     everything 10 Profile { phones: sim::Profile { deletes: false, ..profile::EVERYTHING }, ..PLAIN };
 }

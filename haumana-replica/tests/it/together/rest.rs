@@ -20,6 +20,10 @@ impl Together<'_> {
                 self.check_end(device).await?;
             }
         }
+        for at in 0..self.places.len() {
+            self.follower_syncs(at).await?;
+            self.check_follower(at).await?;
+        }
         Ok(())
     }
 
@@ -31,6 +35,9 @@ impl Together<'_> {
                 self.sign_in(device, account);
                 is_quiet &= self.sync(device).await? == Some(true);
             }
+            for at in 0..self.places.len() {
+                is_quiet &= self.follower_syncs(at).await? == Some(true);
+            }
             if is_quiet {
                 return Ok(());
             }
@@ -39,7 +46,7 @@ impl Together<'_> {
     }
 
     /// The living records of the server.
-    async fn live(&self, account: usize) -> BTreeMap<Key, String> {
+    pub(super) async fn live(&self, account: usize) -> BTreeMap<Key, String> {
         let mut live = BTreeMap::new();
         let user = &self.world.users[account];
         for kind in [Kind::Piece, Kind::Session] {

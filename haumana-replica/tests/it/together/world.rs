@@ -3,6 +3,7 @@
 use super::Profile;
 use super::device::{Device, DeviceClock, Shelf, Stage};
 use super::flight::{Flight, sent, taken};
+use super::followers::Place;
 use haumana_replica::ReplicaConfig;
 use haumana_sync::id::{Key, UserId};
 use haumana_sync::sim::content::FIELDS;
@@ -22,6 +23,10 @@ pub struct Together<'a> {
     pub profile: Profile,
     pub world: World<'a>,
     pub devices: Vec<Device>,
+    /// Clients that were written from the docs.
+    pub places: Vec<Place>,
+    /// How many names they have used.
+    pub n_names: usize,
     /// Pieces that a device made larger than any server takes, each with its account.
     pub overfilled: BTreeSet<(usize, usize, Key)>,
 }
@@ -30,11 +35,21 @@ impl<'a> Together<'a> {
     pub fn new(profile: Profile, seed: u64, backend: &'a mut dyn Backend, is_traced: bool) -> Self {
         let mut world = World::new(profile.phones, seed, backend, is_traced);
         world.has_twins = profile.has_twins;
-        let n_devices = 1 + world.dice.below(3);
-        let mut run = Self { profile, world, devices: Vec::new(), overfilled: BTreeSet::new() };
+        // A replica asks its user what to do about an erased account; nobody answers here.
+        let is_alone = profile.phones.erasures;
+        let n_devices = if is_alone { 0 } else { 1 + world.dice.below(3) };
+        let mut run = Self {
+            profile,
+            world,
+            devices: Vec::new(),
+            places: Vec::new(),
+            n_names: 0,
+            overfilled: BTreeSet::new(),
+        };
         for number in 0..n_devices {
             run.add_device(number, seed.is_multiple_of(16) && number == 0);
         }
+        run.add_followers();
         run
     }
 
@@ -64,6 +79,11 @@ impl<'a> Together<'a> {
     pub async fn event(&mut self) -> Checked {
         if self.world.dice.chance(45) {
             return self.world.event().await;
+        }
+        if !self.places.is_empty() && (self.devices.is_empty() || self.world.dice.chance(60)) {
+            let gap = *self.world.dice.pick(&[0, 0, 1, 500, 5000]);
+            self.world.pass(gap);
+            return self.follow().await;
         }
         // Often no time passes: ties are where merges go wrong.
         let gap = *self.world.dice.pick(&[0, 0, 1, 500, 5000]);
