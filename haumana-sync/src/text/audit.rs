@@ -38,7 +38,7 @@ pub(super) fn audit(chunks: &mut Vec<Chunk>, tokens: &Tokens, later: Side) -> Au
         if !give_up(chunks, tokens, later, |token| bad.get(token.0 as usize) == Some(&true)) {
             return Audit::DoesNot;
         }
-        // INVARIANT: nothing is left to give up of the lines that were bad, so others follow, or none.
+        // INVARIANT: of the lines that were bad nothing is left to give up, so others follow or none.
         bad = bad_lines(chunks, tokens, later);
     }
     cov_mark::hit!(text_all_is_given_up);

@@ -9,8 +9,8 @@ use super::weave::{Chunk, How, Region};
 use imara_diff::Token;
 use std::ops::Range;
 
-/// Leaves out blank lines that are spare, as `is_spare` says once for each copy, and that come after
-/// another blank line, or first or last, only because of the merge. Returns whether there were any.
+/// Leaves out spare blank lines that only the merge put after another blank line, first or last.
+/// `is_spare` is asked once for each copy. Returns whether there were any.
 pub(super) fn leave_out(
     chunks: &mut Vec<Chunk>,
     tokens: &Tokens,

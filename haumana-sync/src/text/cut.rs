@@ -84,8 +84,8 @@ impl<'a> Cut<'a> {
         Self { text, ends }
     }
 
-    /// Cuts into words, runs of blanks and line ends. What has no blank in it is one word: part of a
-    /// time, a date or an address beside part of another is something that nobody wrote.
+    /// Cuts into words, runs of blanks and line ends. What has no blank in it is one word: part of
+    /// one time, date or address beside part of another is something that nobody wrote.
     pub(super) fn words(text: &'a str) -> Self {
         let mut ends = Vec::new();
         let mut before = None;

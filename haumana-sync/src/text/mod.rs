@@ -9,10 +9,16 @@
 //! 4. Otherwise the lines of the hunk as one run of words, line breaks included.
 //! 5. What still overlaps is a clash: the later side's hunk is taken. There are no conflict markers.
 //!
-//! Lines are compared under NFC and without their line ends; the users' bytes are kept. Songs repeat
-//! lines (the hui), and a diff that pairs the wrong copies can lose or double one; so the copies of
-//! each line are counted afterwards, and what does not add up is a clash as well. Blank lines are
-//! not counted: they are everywhere and belong to nothing.
+//! Lines are compared under NFC and without their line ends; the users' bytes are kept. What has no
+//! blank in it is one word.
+//!
+//! Songs repeat lines (the hui), and people move verses. A diff that pairs the wrong copies, or a
+//! clash that drops one half of a move, can lose or double a line. So the copies of each line are
+//! counted afterwards (`audit`). Where they do not add up, it is a clash as well, and the
+//! earlier side's edits of those lines are given up.
+//!
+//! Where there is a clash, the merge is tried once more with each side's moves made in the other
+//! text first (`moves`). If that is clean, a verse that one side moved has the other's edits.
 //!
 //! Swapping the sides (and [`Later`] with them) gives the same text.
 
@@ -59,6 +65,7 @@ pub enum TextMerge {
 /// - One side equal to the base, or both equal: the result is the other's text, byte for byte.
 /// - Clean: every line that either side added is there, as it is or with the other's words in it.
 /// - Clash: every line that the later side added is there, likewise.
+/// - Both: a line that all three texts have equally often is there that often, blank or not.
 /// - Different lines that keep their number, also neighbours, never clash.
 /// - Symmetric: swapping the sides, and `later` with them, gives the same result.
 /// - A line that both left alone keeps the bytes of the side that changed them (NFC, line end, a

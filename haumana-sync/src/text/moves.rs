@@ -180,7 +180,7 @@ fn carried_over(
     Some(carried)
 }
 
-/// Where the edge before line `at` of the base is on a side, if that side changed nothing there that
+/// Where the edge before line `at` of the base is on a side, if that side added nothing there that
 /// could belong to either.
 fn edge(at: usize, hunks: &[Hunk]) -> Option<usize> {
     let next = hunks.partition_point(|hunk| hunk.base.end < at);

@@ -27,8 +27,8 @@ pub(super) enum How {
     Alike,
     /// Each side deleted a part, together all of it.
     Gone,
-    /// Both changed words of one line; this has both, and the number of what it has become, if there
-    /// is one.
+    /// Both changed words of one line; this has both, and the number of what it has become, if one
+    /// of the texts has it.
     MixedLine(String, Vec<Token>),
     /// Both changed words of these lines; this has both, and those of its lines that have numbers.
     MixedLines(String, Vec<Token>),

@@ -7,6 +7,8 @@ mod runs {
 
     /// How many runs of each profile there are.
     const RUNS: u64 = 275;
+    /// How many there are of profiles whose runs are long.
+    const FEWER_RUNS: u64 = 100;
 
     fn number(name: &str) -> Option<u64> {
         std::env::var(name).ok()?.parse().ok()
@@ -18,7 +20,12 @@ mod runs {
             Some(seed) => seed..seed + 1,
             None => {
                 let first = number("HAUMANA_SIM_FIRST").unwrap_or(0);
-                first..first + number("HAUMANA_SIM_RUNS").unwrap_or(RUNS)
+                let is_long = [profile::COPIES, profile::COPIED_LINES, profile::RESTORES]
+                    .iter()
+                    .chain(&[profile::SILENT_RESTORES, profile::ERASURES])
+                    .any(|long| long.name == profile.name);
+                let runs = if is_long { FEWER_RUNS } else { RUNS };
+                first..first + number("HAUMANA_SIM_RUNS").unwrap_or(runs)
             }
         };
         for seed in seeds {
