@@ -53,7 +53,7 @@ pub(super) fn check_laws(base: &str, server: &str, pushed: &str) {
         assert!(same, "a clean merge does not depend on who is later: {}", what());
     }
     for merge in &merges {
-        check_copies(base, server, pushed, text(merge), &what);
+        check_copies(base, server, pushed, text(merge), what);
     }
     let texts = [base, server, pushed, text(&merges[0]), text(&merges[1])].map(copies);
     for line in texts.iter().flat_map(|text| text.keys()).filter(|line| !line.is_empty()) {
