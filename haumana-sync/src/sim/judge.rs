@@ -104,7 +104,8 @@ pub fn judge(
     let is_gone = was_deleted && is_forgotten(&track, setting);
     let is_unknown = is_overlooked || is_gone || (was_deleted && track.blurred);
     let leeway = Leeway { any: leeway.any || is_unknown, ..leeway };
-    if !is_new && created != track.created {
+    // A tombstone of a piece that the server never had names no time.
+    if !is_new && !track.created.is_null() && created != track.created {
         return Err(Violation::of(id, "createdAt changed"));
     }
     // What a deleted piece held is kept for the retention time; then only the phone's copy is left.

@@ -152,8 +152,6 @@ runs! {
     ages 10 Profile { phones: profile::AGES, ..PLAIN };
     cut_replies 5 Profile { phones: profile::CUT_REPLIES, ..PLAIN };
     followers 8 FOLLOWED;
-    copied_followers 8 Profile { has_copies: true, ..FOLLOWED };
     restored_followers 5 Profile { phones: profile::RESTORES, ..FOLLOWED };
-    erased_followers 5 Profile { phones: profile::ERASURES, ..FOLLOWED };
     everything 10 Profile { phones: sim::Profile { deletes: false, ..profile::EVERYTHING }, ..PLAIN };
 }
