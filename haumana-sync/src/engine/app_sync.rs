@@ -101,7 +101,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if the store cannot answer and nothing of the push is known to
+    /// [`super::ErrorKind::Unavailable`] if the store cannot answer and nothing of the push is known to
     /// be committed; sending the request again is harmless.
     pub async fn sync_pieces(
         &self,
