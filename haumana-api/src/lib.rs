@@ -64,7 +64,7 @@ pub use error::out_of_time;
 pub use https::{AddressError, HttpFetch};
 pub use key_cache::{Fetch, FetchError, Fetched, KeyCache, KeysUnavailable};
 pub use oidc::{ConfigError, IssuerConfig, OidcVerifier};
-pub use openapi::openapi;
+pub use openapi::{openapi, openapi_of};
 pub use router::{Api, ApiConfig, Exports, router, router_beside};
 pub use system::{SystemClock, SystemRandom};
 

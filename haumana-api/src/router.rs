@@ -68,7 +68,7 @@ pub fn router(api: Api) -> Router {
 /// the API's authentication.
 pub fn router_beside(api: Api, routes: Router) -> Router {
     let api = Arc::new(api);
-    let calls = calls::all().into_iter();
+    let calls = calls::of(api.engine.schema()).into_iter();
     let ours = calls.fold(Router::new(), |ours, call| ours.route(call.path, (call.serve)()));
     ours.with_state(Arc::clone(&api))
         .merge(routes)

@@ -1,7 +1,7 @@
 //! A store that only pretends to write.
 
 use haumana_sync::Store;
-use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
     IndexEntry, Page, Result, Version,
@@ -60,7 +60,7 @@ impl Store for DryRun {
         Ok(found)
     }
 
-    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         self.below.index(user, kind).await
     }
 

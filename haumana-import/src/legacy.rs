@@ -4,7 +4,7 @@ use crate::attribute::{Attribute, Item};
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Refused, Table};
 use haumana_sync::engine::{Changed, Engine};
-use haumana_sync::id::{Kind, UserId};
+use haumana_sync::id::{KindNumber, UserId};
 use haumana_sync::record::{Piece, Session, Value};
 use haumana_sync::time::UnixMillis;
 use haumana_sync::wire::WireVersion;
@@ -123,15 +123,15 @@ pub fn item_of(
         Error::new(ErrorKind::Source, "a stored record cannot be read").because(error)
     };
     let (table, item) = match change.key.kind {
-        Kind::Piece => {
+        KindNumber::PIECE => {
             let piece: Piece = serde_json::from_str(json).map_err(corrupt)?;
             (Table::Pieces, piece_item(user, change, &piece, written_at))
         }
-        Kind::Session => {
+        KindNumber::SESSION => {
             let session: Session = serde_json::from_str(json).map_err(corrupt)?;
             (Table::Sessions, session_item(user, change, &session, written_at))
         }
-        Kind::Conflict => return Ok(None),
+        _ => return Ok(None),
     };
     Ok(Some((table, item)))
 }

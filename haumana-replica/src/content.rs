@@ -1,6 +1,6 @@
 //! The fields of one record, piece or session, as one thing.
 
-use haumana_sync::id::{Kind, RecordId};
+use haumana_sync::id::{KindNumber, RecordId};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::{
     EndedAtSource, FieldClass, PIECE_FIELDS, Piece, Session, Value, field_spec,
@@ -22,25 +22,25 @@ pub enum Content {
 
 impl Content {
     /// Reads the form in which the server delivers records, which is the form that is stored.
-    pub fn parse(kind: Kind, text: &str) -> Option<Self> {
+    pub fn parse(kind: KindNumber, text: &str) -> Option<Self> {
         match kind {
-            Kind::Piece => serde_json::from_str(text).ok().map(Self::Piece),
-            Kind::Session => serde_json::from_str(text).ok().map(Self::Session),
-            Kind::Conflict => None,
+            KindNumber::PIECE => serde_json::from_str(text).ok().map(Self::Piece),
+            KindNumber::SESSION => serde_json::from_str(text).ok().map(Self::Session),
+            _ => None,
         }
     }
 
     /// Makes a record of fields, as the server makes one of a push without a base.
     pub(crate) fn create<'a>(
-        kind: Kind,
+        kind: KindNumber,
         fields: impl Iterator<Item = (&'a str, &'a JsonText)>,
     ) -> Option<Self> {
         let fields: BTreeMap<&str, &JsonText> = fields.collect();
         let text = |name: &str| serde_json::from_str::<String>(fields.get(name)?.as_str()).ok();
         let time = |name: &str| UnixMillis::parse(&text(name)?);
         let mut content = match kind {
-            Kind::Piece => Self::Piece(Piece::new(time("createdAt")?)),
-            Kind::Session => Self::Session(Session {
+            KindNumber::PIECE => Self::Piece(Piece::new(time("createdAt")?)),
+            KindNumber::SESSION => Self::Session(Session {
                 piece_id: RecordId::parse(&text("pieceId")?)?,
                 started_at: time("startedAt")?,
                 ended_at: None,
@@ -48,7 +48,7 @@ impl Content {
                 created_at: time("createdAt").or(time("startedAt"))?,
                 unknown: BTreeMap::new(),
             }),
-            Kind::Conflict => return None,
+            _ => return None,
         };
         for (name, value) in fields {
             content.set(name, value);
@@ -126,10 +126,10 @@ impl Content {
         text.unwrap_or_default()
     }
 
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> KindNumber {
         match self {
-            Self::Piece(_) => Kind::Piece,
-            Self::Session(_) => Kind::Session,
+            Self::Piece(_) => KindNumber::PIECE,
+            Self::Session(_) => KindNumber::SESSION,
         }
     }
 }
@@ -140,31 +140,33 @@ pub(crate) fn write_value(value: &Value) -> Option<JsonText> {
 }
 
 /// Whether a field is merged by line.
-pub(crate) fn is_long(kind: Kind, name: &str) -> bool {
-    kind == Kind::Piece && field_spec(name).class == FieldClass::Long
+pub(crate) fn is_long(kind: KindNumber, name: &str) -> bool {
+    kind == KindNumber::PIECE && field_spec(name).class == FieldClass::Long
 }
 
 /// Whether a field can hold a value; the server would refuse what cannot be held.
-pub(crate) fn can_hold(kind: Kind, name: &str, value: &Value) -> bool {
+pub(crate) fn can_hold(kind: KindNumber, name: &str, value: &Value) -> bool {
     let is_time = || value.as_text().and_then(UnixMillis::parse).is_some();
     match (kind, name) {
         (_, "createdAt") => is_time(),
-        (Kind::Piece, name) => field_spec(name).check(value).is_ok(),
-        (Kind::Session, "startedAt") => is_time(),
-        (Kind::Session, "endedAt") => value.is_null() || is_time(),
-        (Kind::Session, "pieceId") => value.as_text().and_then(RecordId::parse).is_some(),
-        (Kind::Session, "endedAtSource") => {
+        (KindNumber::PIECE, name) => field_spec(name).check(value).is_ok(),
+        (KindNumber::SESSION, "startedAt") => is_time(),
+        (KindNumber::SESSION, "endedAt") => value.is_null() || is_time(),
+        (KindNumber::SESSION, "pieceId") => value.as_text().and_then(RecordId::parse).is_some(),
+        (KindNumber::SESSION, "endedAtSource") => {
             value.is_null() || value.as_text().and_then(EndedAtSource::from_name).is_some()
         }
-        (Kind::Session, _) => matches!(value, Value::Json(_)),
-        (Kind::Conflict, _) => false,
+        (KindNumber::SESSION, _) => matches!(value, Value::Json(_)),
+        _ => false,
     }
 }
 
 /// Reads a value of JSON; `None` if the field holds no such thing.
-pub(crate) fn read_value(kind: Kind, name: &str, value: &JsonText) -> Option<Value> {
+pub(crate) fn read_value(kind: KindNumber, name: &str, value: &JsonText) -> Option<Value> {
     let is_known = match kind {
-        Kind::Piece => name == "createdAt" || PIECE_FIELDS.iter().any(|spec| spec.name == name),
+        KindNumber::PIECE => {
+            name == "createdAt" || PIECE_FIELDS.iter().any(|spec| spec.name == name)
+        }
         _ => SESSION_FIELDS.contains(&name),
     };
     let text = value.as_str();

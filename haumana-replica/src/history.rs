@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::replica::Replica;
 use crate::storage::Unanswered;
 use crate::transport::{Call, Transport};
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
 use haumana_sync::store::Version;
@@ -181,7 +181,7 @@ impl VersionBody {
 impl ChangedBody {
     fn read(self) -> Option<Changed> {
         let earlier = match &self.earlier {
-            Some(json) => Some(read_value(Kind::Piece, &self.field, json)?),
+            Some(json) => Some(read_value(KindNumber::PIECE, &self.field, json)?),
             None => None,
         };
         Some(Changed { earlier, field: self.field })
@@ -191,7 +191,7 @@ impl ChangedBody {
 impl LostBody {
     fn read(self) -> Option<Lost> {
         Some(Lost {
-            value: read_value(Kind::Piece, &self.field, &self.value)?,
+            value: read_value(KindNumber::PIECE, &self.field, &self.value)?,
             field: self.field,
             reason: self.reason,
             at: UnixMillis::parse(&self.at)?,

@@ -6,7 +6,7 @@ use crate::replica::Replica;
 use crate::storage::Unanswered;
 use crate::transport::{Call, Transport};
 use haumana_sync::engine::Resolution;
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
 use haumana_sync::store::Version;
@@ -126,7 +126,7 @@ impl PageBody {
 
 impl ConflictBody {
     fn read(self) -> Option<Conflict> {
-        let key = Key { kind: Kind::from_name(&self.kind)?, id: RecordId::parse(&self.id)? };
+        let key = Key { kind: KindNumber::from_code(&self.kind)?, id: RecordId::parse(&self.id)? };
         let field = self.field.as_deref().unwrap_or_default();
         let value = |json: Option<JsonText>| match json {
             Some(json) => read_value(key.kind, field, &json),

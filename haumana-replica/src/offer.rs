@@ -9,7 +9,7 @@
 use crate::content::{Content, write_value};
 use crate::record::{Agreed, Local};
 use crate::settle::SentFields;
-use haumana_sync::id::Kind;
+use haumana_sync::id::KindNumber;
 use haumana_sync::record::Value;
 use haumana_sync::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -132,7 +132,7 @@ impl Local {
             }
         }
         // Nothing of a session is ever cleared.
-        for name in theirs.iter().filter(|_| kind == Kind::Piece).flat_map(Content::names) {
+        for name in theirs.iter().filter(|_| kind == KindNumber::PIECE).flat_map(Content::names) {
             let is_cleared = theirs.as_ref().is_some_and(|theirs| !theirs.get(name).is_null());
             if let (true, Some(null)) = (is_cleared, write_value(&Value::Null)) {
                 fields.entry(name.to_owned()).or_insert((null, offer.at));

@@ -4,7 +4,7 @@ use crate::content::write_value;
 use crate::offer::Offer;
 use crate::record::{Local, Touch};
 use crate::settle::SentFields;
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::limits;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
@@ -81,7 +81,7 @@ type Groups = BTreeMap<Option<Version>, SentFields>;
 fn base_of(local: &Local, touch: &Touch) -> Option<Version> {
     match local.key.kind {
         // A session is joined with whatever is there: one push, whole.
-        Kind::Session => local.version(),
+        KindNumber::SESSION => local.version(),
         _ => touch.base,
     }
 }
@@ -99,13 +99,14 @@ fn fill(local: &Local, base: Option<Version>, fields: &mut SentFields) {
     let at = fields.values().map(|(_, at)| *at).min().unwrap_or(UnixMillis(0));
     let names = match local.key.kind {
         // The push that makes a piece says all of it, so that the server need not say it again.
-        Kind::Piece if base.is_none() && local.makes_piece(fields) => content.names(),
-        Kind::Piece if base.is_none() => vec!["createdAt"],
-        Kind::Piece => Vec::new(),
+        KindNumber::PIECE if base.is_none() && local.makes_piece(fields) => content.names(),
+        KindNumber::PIECE if base.is_none() => vec!["createdAt"],
+        KindNumber::PIECE => Vec::new(),
         _ => content.names(),
     };
     let touches = &local.pending.touches;
-    let is_elsewhere = |name: &&str| local.key.kind == Kind::Piece && touches.contains_key(*name);
+    let is_elsewhere =
+        |name: &&str| local.key.kind == KindNumber::PIECE && touches.contains_key(*name);
     for name in names.into_iter().filter(|name| *name == "createdAt" || !is_elsewhere(name)) {
         let value = content.get(name);
         if let (false, Some(json)) = (value.is_null(), write_value(&value)) {
@@ -135,7 +136,7 @@ impl SentPush {
         let _ = write!(
             out,
             r#"{{"kind":"{}","id":"{}","base":{base},"editedAt":"#,
-            self.key.kind.as_str(),
+            self.key.kind.code(),
             self.key.id
         );
         let fields = match &self.op {

@@ -2,7 +2,7 @@
 
 use crate::content::{Content, can_hold, is_long, write_value};
 use crate::offer::Offer;
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::json::JsonText;
 use haumana_sync::limits;
 use haumana_sync::record::Value;
@@ -69,9 +69,9 @@ impl Touch {
     /// What a newer change of the field is to be sent after.
     ///
     /// LIMIT: one change of each field; what was sent before that came with it.
-    fn before_the_next(&self, kind: Kind) -> Option<Earlier> {
+    fn before_the_next(&self, kind: KindNumber) -> Option<Earlier> {
         // Of two ends of a session the greater one counts; an earlier end must not come again.
-        if kind == Kind::Session || self.acked.is_some() {
+        if kind == KindNumber::SESSION || self.acked.is_some() {
             return None;
         }
         if self.is_sent() {

@@ -6,7 +6,7 @@ use crate::record::{EditError, Local};
 use crate::status::{Phase, Status};
 use crate::storage::{Batch, OpenCount, State, Storage};
 use haumana_sync::engine::{Clock, Random};
-use haumana_sync::id::{Key, Kind, RecordId, UserId};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::limits;
 use haumana_sync::record::Value;
 use haumana_sync::store::Version;
@@ -145,7 +145,7 @@ impl Replica {
     ///
     /// [`ErrorKind::Invalid`] if a field cannot hold its value.
     pub fn add_piece(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
-        self.add(Kind::Piece, fields)
+        self.add(KindNumber::PIECE, fields)
     }
 
     /// Adds a session; it needs `pieceId` and `startedAt`.
@@ -154,10 +154,10 @@ impl Replica {
     ///
     /// [`ErrorKind::Invalid`] if a field is missing or cannot hold its value.
     pub fn add_session(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
-        self.add(Kind::Session, fields)
+        self.add(KindNumber::SESSION, fields)
     }
 
-    fn add(&self, kind: Kind, fields: BTreeMap<String, Value>) -> Result<RecordId> {
+    fn add(&self, kind: KindNumber, fields: BTreeMap<String, Value>) -> Result<RecordId> {
         let id = new_id(self.random.as_ref());
         let local = Local::create(Key { kind, id }, fields, self.clock.now());
         let local = local.map_err(|error| edit_error("add", error))?;
@@ -221,7 +221,7 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn list(&self, kind: Kind) -> Result<Vec<View>> {
+    pub fn list(&self, kind: KindNumber) -> Result<Vec<View>> {
         let mut inner = self.lock();
         let account = inner.account("list")?;
         Ok(inner.storage.list(&account, kind)?.into_iter().filter_map(view).collect())
@@ -260,8 +260,8 @@ impl Replica {
                 inner.storage.forget(&account)?;
             }
             Erasure::UploadAsNew => {
-                let mut records = inner.storage.list(&account, Kind::Piece)?;
-                records.extend(inner.storage.list(&account, Kind::Session)?);
+                let mut records = inner.storage.list(&account, KindNumber::PIECE)?;
+                records.extend(inner.storage.list(&account, KindNumber::SESSION)?);
                 records.iter_mut().for_each(Local::upload_as_new);
                 let state = State { mark: state.mark, ..State::default() };
                 inner.write(&account, Batch { state: Some(state), records, ..Batch::default() })?;

@@ -12,7 +12,7 @@ use crate::settle::{Life, SentFields};
 use crate::storage::{Batch, State};
 use crate::wire::{self, Answer, Change, Rejection, Reply};
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::{HashMap, HashSet};
@@ -331,7 +331,7 @@ impl Found {
             return;
         }
         self.local.make_whole();
-        if push.key.kind == Kind::Session {
+        if push.key.kind == KindNumber::SESSION {
             // A session is always sent whole, so the server lacks it.
             state.digest = state.digest.minus(term(&self.local));
             self.local.agreed = None;
@@ -395,6 +395,7 @@ fn take(state: &mut State, found: &mut Found, agreed: Agreed) {
 /// What a record adds to the digest.
 fn term(local: &Local) -> Digest {
     local.agreed.as_ref().map_or(Digest::default(), |agreed| {
-        Digest::of_version(local.key, agreed.version, agreed.value.is_none())
+        let (kind, id) = (local.key.kind.code(), local.key.id);
+        Digest::of_version(&kind, id, agreed.version, agreed.value.is_none())
     })
 }

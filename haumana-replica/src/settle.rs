@@ -4,7 +4,7 @@ use crate::content::{Content, is_long, write_value};
 use crate::push::{SentOp, SentPush};
 use crate::record::{Agreed, Local, Touch};
 use crate::wire::Rejection;
-use haumana_sync::id::Kind;
+use haumana_sync::id::KindNumber;
 use haumana_sync::json::JsonText;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
@@ -93,7 +93,7 @@ impl Local {
             return Content::create(self.key.kind, fields);
         };
         for (name, (value, _)) in sent {
-            let is_fixed = self.key.kind == Kind::Piece && name == "createdAt";
+            let is_fixed = self.key.kind == KindNumber::PIECE && name == "createdAt";
             if !is_fixed {
                 content.set(name, value);
             }

@@ -2,7 +2,7 @@
 
 use crate::push::{SentPush, quoted};
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use serde::Deserialize;
@@ -136,7 +136,7 @@ impl Answer<'_> {
 
 impl<'a> ChangeBody<'a> {
     fn read(&self) -> Option<Change<'a>> {
-        let key = Key { kind: Kind::from_name(&self.kind)?, id: RecordId::parse(&self.id)? };
+        let key = Key { kind: KindNumber::from_code(&self.kind)?, id: RecordId::parse(&self.id)? };
         let modified_at = UnixMillis::parse(&self.modified_at)?;
         let value = self.value.map(RawValue::get);
         Some(Change { key, version: self.version, modified_at, value })

@@ -45,7 +45,7 @@ pub(crate) struct Recent {
 /// Four bytes of a hash: enough to miss a record, too short to name one.
 pub(crate) fn mark(key: Key) -> u32 {
     // The first 32 of 128 bits.
-    (Digest::of_version(key, 0, false).0 >> 96) as u32
+    (Digest::of_version(&key.kind.code(), key.id, 0, false).0 >> 96) as u32
 }
 
 impl Recent {
@@ -232,5 +232,5 @@ pub(crate) fn forget() -> Update {
 
 /// Which of [`LAST_IN`] is of the table of a record.
 pub(crate) fn table_number(key: Key) -> usize {
-    usize::from(key.kind != haumana_sync::id::Kind::Piece)
+    usize::from(key.kind != haumana_sync::id::KindNumber::PIECE)
 }

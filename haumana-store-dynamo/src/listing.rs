@@ -7,7 +7,7 @@ use crate::requests::{Asked, Order, Range, Through};
 use crate::retry::Call;
 use crate::schema::{TableSchema, partition, table_of};
 use crate::store::{DynamoStore, corrupt};
-use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{IndexEntry, Result, Revision, Stamp};
 use std::collections::HashMap;
 
@@ -18,7 +18,11 @@ const LARGEST_PAGE: i32 = 6_000;
 
 impl DynamoStore {
     /// Lists the records of one kind by id.
-    pub(crate) async fn list_kind(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+    pub(crate) async fn list_kind(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+    ) -> Result<Vec<IndexEntry>> {
         let mut call = self.reading("index");
         loop {
             let Some(head) = self.stored_head(&mut call, user).await? else {

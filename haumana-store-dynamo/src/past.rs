@@ -6,7 +6,7 @@ use crate::pack::{pack, unpack};
 use crate::schema::{EXPIRES, HISTORY, ItemKey, history_key, history_of, partition};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use haumana_sync::id::{Key, Kind, RecordId, UserId};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::store::{CommitId, HistoryEntry, HistoryKey};
 use haumana_sync::time::UnixMillis;
 use std::time::Duration;
@@ -72,8 +72,7 @@ impl Slip {
         let newest = self.entries.iter().map(|(_, at)| *at).max().unwrap_or_default();
         let mut packed = Vec::with_capacity(SLIP_ENTRY * self.entries.len());
         for (key, at) in &self.entries {
-            let kind = Kind::ALL.iter().position(|kind| *kind == key.key.kind).unwrap_or_default();
-            packed.push(kind as u8);
+            packed.push(key.key.kind.get());
             packed.extend(key.key.id.bits().to_be_bytes());
             packed.extend(key.version.to_be_bytes());
             packed.extend(key.side.to_be_bytes());
@@ -105,7 +104,7 @@ fn slip_entry(packed: &[u8]) -> Option<(HistoryKey, UnixMillis)> {
     let (at, _) = packed.split_first_chunk()?;
     let id = RecordId::from_bits(u128::from_be_bytes(*id));
     let key = HistoryKey {
-        key: Key { kind: *Kind::ALL.get(usize::from(*kind))?, id },
+        key: Key { kind: KindNumber::new(*kind), id },
         version: u32::from_be_bytes(*version),
         side: u32::from_be_bytes(*side),
     };

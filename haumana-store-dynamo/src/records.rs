@@ -11,7 +11,7 @@ use crate::schema::{
 };
 use aws_sdk_dynamodb::types::AttributeValue;
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{Envelope, IndexEntry, Revision, Stamp, Version};
 use haumana_sync::time::UnixMillis;
 
@@ -144,11 +144,11 @@ fn content(item: &Item, columns: &[String]) -> Result<String, Bad> {
     columns::join(&cells, extra).ok_or(Bad(EXTRA))
 }
 
-fn columns_of(kind: Kind, columns: &Columns) -> &[String] {
+fn columns_of(kind: KindNumber, columns: &Columns) -> &[String] {
     match kind {
-        Kind::Piece => &columns.pieces,
-        Kind::Session => &columns.sessions,
-        Kind::Conflict => &[],
+        KindNumber::PIECE => &columns.pieces,
+        KindNumber::SESSION => &columns.sessions,
+        _ => &[],
     }
 }
 

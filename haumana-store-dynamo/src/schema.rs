@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::alphabet::Alphabet;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
-use haumana_sync::id::{Key, Kind, RecordId, UserId};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::store::{HistoryKey, Revision};
 use serde_json::{Value, json};
 
@@ -146,10 +146,10 @@ pub(crate) fn head_key(user: &UserId) -> ItemKey {
 }
 
 /// Returns the table of a kind of record.
-pub(crate) fn table_of(kind: Kind) -> TableSchema {
+pub(crate) fn table_of(kind: KindNumber) -> TableSchema {
     match kind {
-        Kind::Piece => PIECES,
-        Kind::Session | Kind::Conflict => SESSIONS,
+        KindNumber::PIECE => PIECES,
+        _ => SESSIONS,
     }
 }
 
@@ -162,9 +162,8 @@ pub(crate) fn partition(table: TableSchema, user: &UserId) -> String {
 pub(crate) fn record_key(user: &UserId, key: Key) -> ItemKey {
     let table = table_of(key.kind);
     let sort = match key.kind {
-        Kind::Piece => key.id.to_string(),
-        Kind::Session => format!("SESSION#{}", key.id),
-        Kind::Conflict => format!("CONFLICT#{}", key.id),
+        KindNumber::PIECE => key.id.to_string(),
+        kind => format!("{}#{}", kind.code().to_uppercase(), key.id),
     };
     ItemKey { table, partition: partition(table, user), sort }
 }
@@ -175,17 +174,13 @@ pub(crate) fn record_of(table: TableSchema, sort: &str) -> Option<Key> {
         return RecordId::parse(sort).map(Key::piece);
     }
     let (kind, id) = sort.split_once('#')?;
-    let id = RecordId::parse(id)?;
-    match kind {
-        "SESSION" => Some(Key::session(id)),
-        "CONFLICT" => Some(Key::conflict(id)),
-        _ => None,
-    }
+    let kind = KindNumber::from_code(&kind.to_lowercase())?;
+    (kind != KindNumber::PIECE).then_some(Key { kind, id: RecordId::parse(id)? })
 }
 
 /// What the sort keys of one record's history begin with.
 pub(crate) fn history_prefix(key: Key) -> String {
-    format!("{}#{}#", key.kind.as_str().to_uppercase(), key.id)
+    format!("{}#{}#", key.kind.code().to_uppercase(), key.id)
 }
 
 /// Names an entry of the history; versions and sides sort as numbers.
@@ -197,7 +192,7 @@ pub(crate) fn history_key(user: &UserId, key: HistoryKey) -> ItemKey {
 /// Returns the entry of the history that has this sort key.
 pub(crate) fn history_of(sort: &str) -> Option<HistoryKey> {
     let mut parts = sort.split('#');
-    let kind = Kind::from_name(&parts.next()?.to_lowercase())?;
+    let kind = KindNumber::from_code(&parts.next()?.to_lowercase())?;
     let id = RecordId::parse(parts.next()?)?;
     let (version, side) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     Some(HistoryKey { key: Key { kind, id }, version, side })
@@ -220,8 +215,12 @@ fn id_text(id: RecordId) -> String {
 
 /// Returns the place of a record: revision, kind, id. What sorts later comes later in the stream.
 pub(crate) fn place(revision: Revision, key: Key) -> String {
-    let kind = Kind::ALL.iter().position(|kind| *kind == key.kind).unwrap_or_default();
-    format!("{:011}{kind}{}", revision.0.min(LAST_REVISION), id_text(key.id))
+    let (revision, id) = (revision.0.min(LAST_REVISION), id_text(key.id));
+    match key.kind.get() {
+        kind @ 0..=2 => format!("{revision:011}{kind}{id}"),
+        // Sorts behind those, and every digit is paid for.
+        kind => format!("{revision:011}3{kind:02x}{id}"),
+    }
 }
 
 /// Returns what lies behind every place of `revision` and before those of the next.
@@ -237,11 +236,12 @@ pub(crate) fn revision_of(place: &str) -> Option<Revision> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use haumana_sync::conformance::KINDS;
 
     #[test]
     fn places_sort_as_revision_then_kind_then_id() {
         let ids = [0, 1, 9, 10, 255, 256, 1 << 64, 1 << 127, u128::MAX].map(RecordId::from_bits);
-        let keys = Kind::ALL.map(|kind| ids.map(|id| Key { kind, id })).concat();
+        let keys = KINDS.map(|kind| ids.map(|id| Key { kind, id })).concat();
         let revisions = [0, 1, 9, 10, 4_000_000_000, LAST_REVISION].map(Revision);
 
         let mut places = Vec::new();
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn keys_of_items_name_the_record_that_they_are_of() {
         let user = UserId::verified_by_caller("kai").unwrap();
-        for kind in Kind::ALL {
+        for kind in KINDS {
             let key = Key { kind, id: RecordId::from_bits(u128::MAX - 1) };
             let item = record_key(&user, key);
             let entry = HistoryKey { key, version: 3, side: u32::MAX };

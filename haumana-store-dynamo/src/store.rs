@@ -8,7 +8,7 @@ use crate::retry::Call;
 use crate::schema::{TableSchema, head_key};
 use aws_sdk_dynamodb::Client;
 use haumana_sync::Store;
-use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
     IndexEntry, Page, Result, Version,
@@ -95,7 +95,7 @@ impl Store for DynamoStore {
         self.read_records(user, keys).await
     }
 
-    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         self.list_kind(user, kind).await
     }
 

@@ -1,7 +1,7 @@
 //! What readers ask; each call sees one snapshot.
 
 use crate::rows;
-use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{
     After, Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Page, Stamp, Version,
 };
@@ -97,7 +97,7 @@ pub(crate) fn read(
 pub(crate) fn index(
     connection: &Connection,
     user: &UserId,
-    kind: Kind,
+    kind: KindNumber,
 ) -> rusqlite::Result<Vec<IndexEntry>> {
     let snapshot = connection.unchecked_transaction()?;
     let Some(user) = user_number(&snapshot, user)? else {

@@ -1,7 +1,7 @@
 //! How what a store keeps stands in columns.
 
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::{
     CommitId, Envelope, Epoch, Generation, Head, HeadState, HistoryEntry, HistoryKey, IndexEntry,
     Revision, Stamp,
@@ -69,12 +69,8 @@ pub(crate) fn history_entry(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
 }
 
 /// The number of a kind in columns; the order of the numbers is the order of the stream.
-pub(crate) fn kind_number(kind: Kind) -> i64 {
-    match kind {
-        Kind::Piece => 0,
-        Kind::Session => 1,
-        Kind::Conflict => 2,
-    }
+pub(crate) fn kind_number(kind: KindNumber) -> i64 {
+    i64::from(kind.get())
 }
 
 /// The bytes of an id; their order is the order of ids.
@@ -93,12 +89,8 @@ pub(crate) fn state_number(state: HeadState) -> i64 {
 }
 
 fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
-    let kind = match row.get(0)? {
-        0 => Kind::Piece,
-        1 => Kind::Session,
-        2 => Kind::Conflict,
-        number => return Err(out_of_range(0, number)),
-    };
+    let number: i64 = row.get(0)?;
+    let kind = u8::try_from(number).map(KindNumber::new).map_err(|_| out_of_range(0, number))?;
     Ok(Key { kind, id: RecordId::from_bits(u128::from_be_bytes(row.get(1)?)) })
 }
 

@@ -9,7 +9,7 @@ use crate::statements::Outcome;
 use crate::writer::{Job, Look, Write, Writer};
 use crate::{backup, connection, erasure, queries, statements};
 use haumana_sync::Store;
-use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Generation, Head, HistoryEntry,
     HistoryKey, IndexEntry, Page, Result, Version,
@@ -186,7 +186,7 @@ impl Store for SqliteStore {
         self.look("read", move |connection| queries::read(connection, &user, &keys)).await
     }
 
-    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         let user = user.clone();
         self.look("index", move |connection| queries::index(connection, &user, kind)).await
     }

@@ -1,6 +1,6 @@
 //! 128-bit digests that can be added up, so that the head can be kept without reading the records.
 
-use crate::id::{Key, RecordId};
+use crate::id::RecordId;
 use crate::store::Version;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -28,9 +28,10 @@ impl Digest {
     }
 
     /// The term of one record in the digest of versions:
-    /// SHA-256 of `kind \0 ID \0 k \0 d`, `d` being `1` for a tombstone, else `0`.
-    pub fn of_version(key: Key, version: Version, deleted: bool) -> Self {
-        let text = format!("{}\0{}\0{version}\0{}", key.kind.as_str(), key.id, u8::from(deleted));
+    /// SHA-256 of `kind \0 ID \0 k \0 d`, with the kind's name as on the wire, and `d` being `1` for a
+    /// tombstone, else `0`.
+    pub fn of_version(kind: &str, id: RecordId, version: Version, deleted: bool) -> Self {
+        let text = format!("{kind}\0{id}\0{version}\0{}", u8::from(deleted));
         Self::of([text.as_bytes()])
     }
 

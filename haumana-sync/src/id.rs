@@ -1,6 +1,7 @@
 //! Who and what: user ids, record ids, kinds and keys.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 use uuid::Uuid;
 
@@ -38,34 +39,77 @@ impl fmt::Debug for UserId {
     }
 }
 
-/// What a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
+/// The number of a kind of record. What a kind is, its schema says.
+///
+/// Three numbers are the library's own. It writes them as words, all others as `k3` to `k255`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KindNumber(u8);
+
+impl KindNumber {
     /// One oli or mele of the repertoire.
-    Piece,
+    pub const PIECE: Self = Self(0);
     /// One practice of one piece.
-    Session,
+    pub const SESSION: Self = Self(1);
     /// One value that lost and waits for a person; never sent to devices as a record.
-    Conflict,
-}
+    pub const CONFLICT: Self = Self(2);
 
-impl Kind {
-    /// Every kind, in the order of the stream.
-    pub const ALL: [Kind; 3] = [Kind::Piece, Kind::Session, Kind::Conflict];
+    /// The numbers that have words.
+    const WORDS: [(Self, &'static str); 3] =
+        [(Self::PIECE, "piece"), (Self::SESSION, "session"), (Self::CONFLICT, "conflict")];
 
-    /// Returns the kind's name on the wire and in stores.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Piece => "piece",
-            Kind::Session => "session",
-            Kind::Conflict => "conflict",
-        }
+    /// The largest number that a schema may give.
+    pub const LAST: u8 = 250;
+
+    /// Makes a number.
+    pub const fn new(number: u8) -> Self {
+        Self(number)
     }
 
-    /// Returns the kind of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    /// Returns the number itself. The order of numbers is the order of records in the change feed.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// Whether it is that of the inbox, whose entries are no records of any device.
+    pub fn is_inbox(self) -> bool {
+        self == Self::CONFLICT
+    }
+
+    /// Returns the form that stores, cursors and exports keep.
+    pub fn code(self) -> Cow<'static, str> {
+        let word = Self::WORDS.into_iter().find(|(number, _)| *number == self);
+        word.map_or_else(|| Cow::Owned(format!("k{}", self.0)), |(_, word)| Cow::Borrowed(word))
+    }
+
+    /// Returns the number with that code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        if let Some((number, _)) = Self::WORDS.into_iter().find(|(_, word)| *word == code) {
+            return Some(number);
+        }
+        let number = Self(code.strip_prefix('k')?.parse().ok()?);
+        // One spelling of each: no word, no sign, no leading zero.
+        (number.code() == code).then_some(number)
+    }
+}
+
+impl fmt::Debug for KindNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.code())
+    }
+}
+
+impl From<KindNumber> for String {
+    fn from(number: KindNumber) -> Self {
+        number.code().into_owned()
+    }
+}
+
+impl TryFrom<String> for KindNumber {
+    type Error = &'static str;
+
+    fn try_from(code: String) -> Result<Self, Self::Error> {
+        Self::from_code(&code).ok_or("not a kind")
     }
 }
 
@@ -126,7 +170,7 @@ impl TryFrom<String> for RecordId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// What it is.
-    pub kind: Kind,
+    pub kind: KindNumber,
     /// Which one.
     pub id: RecordId,
 }
@@ -134,23 +178,34 @@ pub struct Key {
 impl Key {
     /// Names a piece.
     pub fn piece(id: RecordId) -> Self {
-        Self { kind: Kind::Piece, id }
+        Self { kind: KindNumber::PIECE, id }
     }
 
     /// Names a session.
     pub fn session(id: RecordId) -> Self {
-        Self { kind: Kind::Session, id }
+        Self { kind: KindNumber::SESSION, id }
     }
 
     /// Names a conflict.
     pub fn conflict(id: RecordId) -> Self {
-        Self { kind: Kind::Conflict, id }
+        Self { kind: KindNumber::CONFLICT, id }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_has_one_code_and_every_code_one_kind() {
+        for number in 0..=u8::MAX {
+            let kind = KindNumber::new(number);
+            assert_eq!(Some(kind), KindNumber::from_code(&kind.code()), "{kind:?}");
+        }
+        for code in ["", "k", "k0", "k1", "k03", "k+3", "k256", "K3", "pieces", "3"] {
+            assert_eq!(None, KindNumber::from_code(code), "{code:?} must be refused");
+        }
+    }
 
     #[test]
     fn ids_are_equal_whatever_their_case_and_print_in_upper_case() {

@@ -9,6 +9,8 @@ pub mod json;
 pub mod limits;
 pub mod merge;
 pub mod record;
+pub mod repertoire;
+pub mod schema;
 #[cfg(any(test, feature = "conformance"))]
 pub mod sim;
 pub mod store;

@@ -18,6 +18,12 @@ pub const WORD_CHARS: usize = 64;
 pub const UNKNOWN_KEY_BYTES: usize = 256;
 /// How deep the value of an unknown key may be nested; the phones' JSON decoder stops at 512.
 pub const UNKNOWN_KEY_DEPTH: usize = 64;
+/// Fields of one kind.
+pub const FIELDS: usize = 128;
+/// Values of one list or set.
+pub const ELEMENTS: usize = 10_000;
+/// Devices that one counter remembers.
+pub const COUNTER_DEVICES: usize = 1_000;
 /// `deviceId`.
 pub const DEVICE_ID_CHARS: usize = 64;
 /// `requestId` of a call that changes something.

@@ -9,7 +9,7 @@ use haumana_benches::process::{Server, timed, token};
 use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource};
 use haumana_replica::{Replica, ReplicaConfig, Summary};
-use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::record::Value;
 use std::collections::BTreeMap;
 use std::io::{Error, Result};
@@ -134,7 +134,7 @@ impl User {
         self.sync(&there)?;
         let row = timed(ROUNDS * 5, |_| self.sync_timed(&here))?;
         println!("| no-op, of {count} | {row} |");
-        let pieces = here.list(Kind::Piece).map_err(Error::other)?;
+        let pieces = here.list(KindNumber::PIECE).map_err(Error::other)?;
         let ten: Vec<Key> = pieces.iter().take(10).map(|view| view.key).collect();
         let edit = |device: &Replica, n: usize| -> Result<()> {
             for key in &ten {

@@ -189,7 +189,7 @@ fn entry(conflict: &Conflict, title: &str) -> String {
 fn conflict_json(conflict: &Conflict, title: &str) -> Json {
     Json::map([
         ("conflictId", conflict.id.to_string().into()),
-        ("kind", conflict.key.kind.as_str().into()),
+        ("kind", conflict.key.kind.code().into()),
         ("id", conflict.key.id.to_string().into()),
         ("title", title.into()),
         ("field", conflict.field.clone().into()),

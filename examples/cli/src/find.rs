@@ -3,7 +3,7 @@
 use crate::answer::{short, table};
 use crate::problem::Problem;
 use haumana_replica::{Replica, View};
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use unicode_normalization::UnicodeNormalization;
 
 /// How many candidates are listed.
@@ -53,7 +53,7 @@ pub(crate) fn title(view: &View) -> String {
 
 /// Finds the piece that `text` names: by its id, its title, or a part of one of them.
 pub(crate) fn piece(replica: &Replica, text: &str) -> Result<View, Problem> {
-    let views = replica.list(Kind::Piece).map_err(Problem::local)?;
+    let views = replica.list(KindNumber::PIECE).map_err(Problem::local)?;
     choose(views, text)
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn piece_id(replica: &Replica, text: &str) -> Result<RecordId, Proble
 /// The title of a record for people; its id where the device does not have it.
 pub(crate) fn title_of(replica: &Replica, key: Key) -> String {
     let piece = match (key.kind, replica.get(key)) {
-        (Kind::Session, Ok(Some(session))) => {
+        (KindNumber::SESSION, Ok(Some(session))) => {
             let id = session.content.get("pieceId").as_text().and_then(RecordId::parse);
             id.map(Key::piece)
         }
@@ -130,7 +130,7 @@ mod tests {
         });
         View {
             key: Key::piece(RecordId::from_bits(id << 64)),
-            content: Content::parse(Kind::Piece, &text.to_string()).unwrap(),
+            content: Content::parse(KindNumber::PIECE, &text.to_string()).unwrap(),
             version: Some(1),
             is_pending: false,
             refused: None,

@@ -10,7 +10,7 @@ use crate::sessions::{Doubt, MINUTE_MS, Times, length, piece_of, time};
 use crate::system::Machine;
 use haumana_replica::{Replica, View};
 use haumana_sync::engine::Clock;
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::record::Value;
 use haumana_sync::time::UnixMillis;
 use serde_json::json;
@@ -121,7 +121,7 @@ fn answer(replica: &Replica, id: RecordId, piece: Key, times: Times) -> Result<A
 
 /// Sessions without an end, of one piece or of all.
 pub(crate) fn running(replica: &Replica, piece: Option<RecordId>) -> Result<Vec<View>, Problem> {
-    let mut sessions = replica.list(Kind::Session).map_err(Problem::local)?;
+    let mut sessions = replica.list(KindNumber::SESSION).map_err(Problem::local)?;
     sessions.retain(|session| {
         session.content.get("endedAt").is_null() && (piece.is_none() || piece_of(session) == piece)
     });

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 use crate::system::Machine;
 use haumana_replica::{Replica, View};
 use haumana_sync::engine::Clock;
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::time::UnixMillis;
 use serde_json::json;
 
@@ -155,7 +155,7 @@ pub(crate) fn describe(replica: &Replica, session: &View) -> String {
 }
 
 fn all(replica: &Replica) -> Result<Vec<View>, Problem> {
-    let mut sessions = replica.list(Kind::Session).map_err(Problem::local)?;
+    let mut sessions = replica.list(KindNumber::SESSION).map_err(Problem::local)?;
     sessions.sort_by_key(|session| std::cmp::Reverse((Times::of(session).start, session.key)));
     Ok(sessions)
 }

@@ -10,7 +10,7 @@ use crate::local_time::{day, minute_of, time_of};
 use crate::practise::running;
 use crate::problem::Problem;
 use haumana_replica::{Phase, Replica, View};
-use haumana_sync::id::{Kind, RecordId};
+use haumana_sync::id::{KindNumber, RecordId};
 use haumana_sync::record::Value;
 use serde_json::json;
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ type Practised = HashMap<RecordId, (usize, Value)>;
 
 fn practised(replica: &Replica) -> Result<Practised, Problem> {
     let mut practised = Practised::new();
-    for session in replica.list(Kind::Session).map_err(Problem::local)? {
+    for session in replica.list(KindNumber::SESSION).map_err(Problem::local)? {
         let piece = session.content.get("pieceId");
         let Some(id) = piece.as_text().and_then(RecordId::parse) else { continue };
         let start = session.content.get("startedAt");
@@ -59,7 +59,7 @@ fn view_json(view: &View, practised: &Practised) -> Json {
 
 pub(crate) fn list(replica: &Replica, args: &List) -> Result<Answer, Problem> {
     let wanted = args.text.as_deref().map(folded).unwrap_or_default();
-    let mut views = replica.list(Kind::Piece).map_err(Problem::local)?;
+    let mut views = replica.list(KindNumber::PIECE).map_err(Problem::local)?;
     views.retain(|view| folded(&title(view)).contains(&wanted));
     views.retain(|view| view.is_pending || !args.pending);
     views.sort_by_cached_key(|view| (folded(&title(view)), view.key));
@@ -121,7 +121,7 @@ pub(crate) fn show(replica: &Replica, text: &str) -> Result<Answer, Problem> {
 pub(crate) fn status(device: &Device, replica: &Replica) -> Result<Answer, Problem> {
     let (account, server) = (device.account()?, device.server());
     let status = replica.status();
-    let n_pieces = replica.list(Kind::Piece).map_err(Problem::local)?.len();
+    let n_pieces = replica.list(KindNumber::PIECE).map_err(Problem::local)?.len();
     let mut rows = vec![
         vec!["account".to_owned(), account.as_str().to_owned()],
         vec!["server".to_owned(), server.clone()],

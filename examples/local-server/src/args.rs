@@ -58,6 +58,11 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) retention_days: u32,
 
+    /// A file that says which kinds of record this server keeps, in TOML, or in JSON if its name ends
+    /// in .json; see docs/schema.md. Without it they are pieces and practice sessions.
+    #[arg(long, env = "HAUMANA_SCHEMA", value_name = "FILE")]
+    pub(crate) schema: Option<PathBuf>,
+
     /// An origin whose web pages may call, such as http://localhost:3000. Repeatable.
     #[arg(long, env = "HAUMANA_CORS_ORIGIN", value_name = "ORIGIN", value_parser = origin)]
     #[arg(value_delimiter = ',')]

@@ -13,6 +13,7 @@ mod issuer;
 mod key_file;
 mod problem;
 mod restore;
+mod schema;
 mod serve;
 mod sign_in;
 mod store;

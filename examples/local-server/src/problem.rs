@@ -59,6 +59,13 @@ pub(crate) enum Problem {
          higher --generation"
     )]
     NotSqlite,
+    #[error("cannot use the schema {0}: {1}")]
+    Schema(PathBuf, String),
+    #[error(
+        "the records in {0} were written under another schema: {1}. Start with a schema that \
+         succeeds it, or keep these records in another file with --db"
+    )]
+    OtherSchema(PathBuf, String),
     #[error("there is no database {0}")]
     NoDatabase(PathBuf),
     #[error("{0}")]

@@ -1,9 +1,10 @@
 //! From arguments to a server that listens, and to its end.
 
-use crate::args::Args;
+use crate::args::{Args, StoreKind};
 use crate::directory::{self, SqliteDirectory};
 use crate::drain::drain;
 use crate::problem::Problem;
+use crate::schema::{self, Records};
 use crate::sign_in::{self, SignIn};
 use crate::store::{self, Opened};
 use axum::Router;
@@ -12,6 +13,7 @@ use axum::serve::ListenerExt;
 use haumana_api::directory::Accounts;
 use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
 use haumana_sync::engine::{Engine, EngineConfig};
+use haumana_sync::schema::Schema;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,9 +31,19 @@ const DAY_MS: i64 = 86_400_000;
 pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let listener = listen(&args).await?;
     let address = listener.local_addr()?;
+    let schema = schema::read(&args)?;
+    // Tables are not in a file; there the schema that was kept is all that is known.
+    let is_file = args.store == StoreKind::Sqlite;
+    let records = match args.db.exists() {
+        true if is_file => Records::Stored,
+        false if is_file => Records::None,
+        _ => Records::Elsewhere,
+    };
+    schema::check(&args, &schema, records)?;
     let opened = store::open(&args).await?;
+    schema::keep(&args, &schema)?;
     let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
-    let router = router(&args, opened, directory, sign_in::set_up(&args)?);
+    let router = router(&args, schema, opened, directory, sign_in::set_up(&args)?);
     let signals = Signals::listen()?;
     greet(&args, address)?;
     Ok(run(listener, router, signals).await?)
@@ -51,13 +63,15 @@ async fn listen(args: &Args) -> Result<TcpListener, Problem> {
 /// Puts the parts together.
 fn router(
     args: &Args,
+    schema: Schema,
     Opened { store, generation, other_life }: Opened,
     directory: SqliteDirectory,
     sign_in: SignIn,
 ) -> Router {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let config = EngineConfig { generation, retention_ms: i64::from(args.retention_days) * DAY_MS };
-    let engine = Engine::new(store, clock, random.clone(), config).with_other_life(other_life);
+    let engine = Engine::new(store, clock, random.clone(), config);
+    let engine = engine.with_schema(schema).with_other_life(other_life);
     let config = ApiConfig {
         request_limit_bytes: limits::REQUEST_BYTES,
         reply_limit_bytes: limits::REPLY_BYTES,
@@ -88,9 +102,12 @@ fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
     writeln!(out, "listening on {url}")?;
     writeln!(out, "data in {}", db.display())?;
     writeln!(out, "{how}")?;
-    let body = r#"{"operation":"sync","pieces":[]}"#;
+    let (path, body) = match args.schema {
+        Some(_) => ("sync", r#"{"deviceId":"my-first-device","push":[]}"#),
+        None => ("pieces", r#"{"operation":"sync","pieces":[]}"#),
+    };
     let header = format!("authorization: Bearer {token}");
-    writeln!(out, r#"curl -s -w '\n' {url}/pieces {json} -H "{header}" -d '{body}'"#)?;
+    writeln!(out, r#"curl -s -w '\n' {url}/{path} {json} -H "{header}" -d '{body}'"#)?;
     Ok(out.flush()?)
 }
 

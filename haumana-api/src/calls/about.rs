@@ -3,48 +3,60 @@
 use super::Call;
 use crate::error::Failure;
 use crate::limits;
-use crate::openapi::{Doc, openapi};
+use crate::openapi::{Doc, examples, openapi, openapi_of};
 use crate::reply::Reply;
 use crate::router::{Api, ApiConfig};
 use axum::extract::State;
 use axum::routing::get;
 use haumana_sync::limits as of_records;
+use haumana_sync::repertoire;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock};
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
-        method: "get",
-        path: "/health",
-        serve: || get(health),
-        doc: || {
-            Doc::public("health", "Whether the store answers")
-                .ok("Health", "It does.", json!({ "status": "ok" }))
-                .fails(&[503])
+pub(super) const CALLS: &[Call] =
+    &[
+        Call {
+            method: "get",
+            path: "/health",
+            serve: || get(health),
+            doc: || {
+                Doc::public("health", "Whether the store answers")
+                    .ok("Health", "It does.", json!({ "status": "ok" }))
+                    .fails(&[503])
+            },
         },
-    },
-    Call {
-        method: "get",
-        path: "/limits",
-        serve: || get(show_limits),
-        doc: || {
-            Doc::public("limits", "Every limit that this host enforces").ok(
-                "Limits",
-                "The limits by name.",
-                local_limits(),
-            )
+        Call {
+            method: "get",
+            path: "/limits",
+            serve: || get(show_limits),
+            doc: || {
+                Doc::public("limits", "Every limit that this host enforces").ok(
+                    "Limits",
+                    "The limits by name.",
+                    local_limits(),
+                )
+            },
         },
-    },
-    Call {
-        method: "get",
-        path: "/openapi.json",
-        serve: || get(document),
-        doc: || {
-            let example = json!({ "openapi": "3.1.0", "paths": {} });
-            Doc::public("openapi", "This document").ok("OpenApi", "OpenAPI 3.1.", example)
+        Call {
+            method: "get",
+            path: "/schema",
+            serve: || get(show_schema),
+            doc: || {
+                let what = "The kinds, in the form of schema files.";
+                Doc::public("schema", "The kinds of record that this host keeps, and their fields")
+                    .ok("Schema", what, examples::schema())
+            },
         },
-    },
-];
+        Call {
+            method: "get",
+            path: "/openapi.json",
+            serve: || get(document),
+            doc: || {
+                let example = json!({ "openapi": "3.1.0", "paths": {} });
+                Doc::public("openapi", "This document").ok("OpenApi", "OpenAPI 3.1.", example)
+            },
+        },
+    ];
 
 async fn health(State(api): State<Arc<Api>>) -> Result<Reply, Failure> {
     api.engine.health().await?;
@@ -55,9 +67,16 @@ async fn show_limits(State(api): State<Arc<Api>>) -> Reply {
     Reply::new(limits_of(&api.config).to_string().into_bytes())
 }
 
-async fn document() -> Reply {
+async fn show_schema(State(api): State<Arc<Api>>) -> Reply {
+    Reply::new(api.engine.schema().to_json().into_bytes())
+}
+
+async fn document(State(api): State<Arc<Api>>) -> Reply {
     static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| openapi().to_string().into_bytes());
-    Reply::new(TEXT.clone())
+    match api.engine.schema() {
+        schema if *schema == repertoire::schema() => Reply::new(TEXT.clone()),
+        schema => Reply::new(openapi_of(schema).to_string().into_bytes()),
+    }
 }
 
 fn limits_of(config: &ApiConfig) -> Value {
@@ -91,6 +110,9 @@ fn limits_with(request_bytes: usize, reply_bytes: usize, body_timeout_ms: u64) -
         "wordChars": of_records::WORD_CHARS,
         "unknownKeyBytes": of_records::UNKNOWN_KEY_BYTES,
         "unknownKeyDepth": of_records::UNKNOWN_KEY_DEPTH,
+        "fields": of_records::FIELDS,
+        "elements": of_records::ELEMENTS,
+        "counterDevices": of_records::COUNTER_DEVICES,
         "deviceIdChars": of_records::DEVICE_ID_CHARS,
         "requestIdChars": of_records::REQUEST_ID_CHARS,
         "pushes": of_records::PUSHES,

@@ -115,11 +115,15 @@ async fn import(
 }
 
 fn import_reply(imported: Imported) -> Vec<u8> {
-    let Imported { pieces, sessions, history, conflicts, tombstones, state } = imported;
-    let reply = json!({
+    let Imported { pieces, sessions, history, conflicts, tombstones, records, state } = imported;
+    let mut reply = json!({
         "pieces": pieces, "practiceSessions": sessions, "history": history,
         "conflicts": conflicts, "tombstones": tombstones, "done": state == PartState::Done,
     });
+    // Only apps with kinds of their own have such.
+    if 0 < records {
+        reply["records"] = records.into();
+    }
     reply.to_string().into_bytes()
 }
 

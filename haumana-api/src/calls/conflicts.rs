@@ -13,7 +13,6 @@ use haumana_sync::engine::Resolution;
 use haumana_sync::id::RecordId;
 use haumana_sync::wire::BadRequest;
 use haumana_sync::wire::inbox::{ResolveRequest, ResolveWith, conflicts_json, read_place};
-use haumana_sync::wire::sync::piece_field;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -50,7 +49,7 @@ async fn list(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Fa
     let after = query.after.map(|token| read_place(&token).ok_or(Failure::BadQuery));
     let limit_bytes = api.config.reply_limit_bytes;
     let page = api.engine.conflict_page(&user, after.transpose()?, limit, limit_bytes).await?;
-    Ok(Reply::new(conflicts_json(&page.0, page.1)))
+    Ok(Reply::new(conflicts_json(api.engine.schema(), &page.0, page.1)))
 }
 
 async fn resolve(
@@ -66,8 +65,7 @@ async fn resolve(
         ResolveWith::Restore => Resolution::Restore,
         ResolveWith::Set(raw) => {
             // What a value may be depends on the field that it is for.
-            let field = api.engine.conflict_field(&user, id).await?;
-            let value = field.and_then(|field| piece_field(&field, raw));
+            let value = api.engine.conflict_value(&user, id, raw).await?;
             Resolution::Set(value.ok_or(BadRequest::Shape)?)
         }
     };

@@ -6,11 +6,13 @@ mod app;
 mod auth;
 mod conflicts;
 mod pieces;
+mod records;
 mod sync;
 
 use crate::openapi::Doc;
 use crate::router::Api;
 use axum::routing::MethodRouter;
+use haumana_sync::schema::Schema;
 use std::sync::Arc;
 
 /// One call.
@@ -21,9 +23,12 @@ pub(crate) struct Call {
     pub(crate) doc: fn() -> Doc,
 }
 
-/// Every call there is; the router and the OpenAPI document are made of this list alone.
-pub(crate) fn all() -> Vec<Call> {
-    let phones = [about::CALLS, auth::CALLS, app::CALLS];
-    let others = [sync::CALLS, conflicts::CALLS, pieces::CALLS, account::CALLS];
-    phones.into_iter().chain(others).flatten().map(|call| Call { ..*call }).collect()
+/// Every call that a server of this schema has; the router and the OpenAPI document are made of this
+/// list alone. The phones' calls and those of pieces are there only where there are pieces.
+pub(crate) fn of(schema: &Schema) -> Vec<Call> {
+    let phones: &[&[Call]] = &[app::CALLS, pieces::CALLS];
+    let others =
+        [about::CALLS, auth::CALLS, sync::CALLS, conflicts::CALLS, records::CALLS, account::CALLS];
+    let phones = phones.iter().filter(|_| schema.named("piece").is_some()).copied();
+    others.into_iter().chain(phones).flatten().map(|call| Call { ..*call }).collect()
 }

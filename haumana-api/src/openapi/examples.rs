@@ -180,6 +180,25 @@ pub(crate) fn history_reply() -> Value {
     json!({ "pieceId": PIECE, "versions": [version], "next": 2 })
 }
 
+pub(crate) fn record_history_reply() -> Value {
+    let mut reply = history_reply();
+    reply["kind"] = json!("piece");
+    reply["id"] = json!(PIECE);
+    if let Some(reply) = reply.as_object_mut() {
+        reply.remove("pieceId");
+    }
+    reply
+}
+
+/// The beginning of what the app's own schema says.
+pub(crate) fn schema() -> Value {
+    let title = json!({ "name": "title", "number": 1, "type": "text", "max": 4096, "default": "" });
+    let lyrics = json!({ "name": "lyrics", "number": 3, "type": "lines", "max": 200_000 });
+    json!({ "kind": [
+        { "name": "piece", "number": 0, "id_key": "pieceId", "field": [title, lyrics] },
+    ] })
+}
+
 pub(crate) fn restore() -> [(&'static str, Value); 1] {
     [("an earlier version", json!({ "version": 1, "requestId": REQUEST }))]
 }

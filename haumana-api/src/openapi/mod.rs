@@ -18,19 +18,29 @@ pub(crate) use doc::Doc;
 pub(crate) use errors::ERRORS;
 
 use crate::calls;
+use haumana_sync::repertoire;
+use haumana_sync::schema::Schema;
 use serde_json::{Map, Value, json};
 
 const ABOUT: &str = "Keeps repertoires of oli and mele the same on every device. Part 1 \
     (`/pieces`, `/sessions`) is what the app on people's phones speaks; new clients speak `/sync` \
     and what stands around it. Keys that are not named here are ignored in requests and kept in records.";
 
-/// Returns the OpenAPI 3.1 document of every call of [`crate::router`].
+/// Returns the OpenAPI 3.1 document of every call of a server of pieces and sessions.
 pub fn openapi() -> Value {
+    openapi_of(&repertoire::schema())
+}
+
+/// Returns the OpenAPI 3.1 document of every call that [`crate::router`] serves with this schema.
+pub fn openapi_of(schema: &Schema) -> Value {
     let mut paths = Map::new();
-    for call in calls::all() {
+    for call in calls::of(schema) {
         let path = paths.entry(call.path).or_insert_with(|| json!({}));
         path[call.method] = (call.doc)().into_json();
     }
+    let mut schemas = schemas::all();
+    let names: Vec<&str> = schema.kinds().iter().map(|kind| kind.name()).collect();
+    schemas["Kind"]["enum"] = json!(names);
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -42,7 +52,7 @@ pub fn openapi() -> Value {
         "servers": [{ "url": "/" }],
         "paths": paths,
         "components": {
-            "schemas": schemas::all(),
+            "schemas": schemas,
             "responses": errors::responses(),
             "securitySchemes": { "idToken": {
                 "type": "http",

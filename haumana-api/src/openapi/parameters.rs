@@ -13,6 +13,14 @@ pub(crate) fn me() -> Value {
     })
 }
 
+pub(crate) fn kind() -> Value {
+    json!({
+        "name": "kind", "in": "path", "required": true, "example": "piece",
+        "description": "The name of a kind, as `GET /schema` has it.",
+        "schema": { "$ref": "#/components/schemas/Kind" },
+    })
+}
+
 pub(crate) fn record_id(description: &str) -> Value {
     json!({
         "name": "id", "in": "path", "required": true, "description": description,

@@ -34,13 +34,14 @@ pub(super) fn all() -> Value {
     schemas
 }
 
-const REASONS: [&str; 7] = [
+const REASONS: [&str; 8] = [
     "later_edit",
     "text_clash",
     "edit_beats_delete",
     "base_gone",
     "stale_form",
     "other_life",
+    "policy",
     "earlier_record",
 ];
 
@@ -333,6 +334,17 @@ fn of_history() -> Value {
                 "type": "integer", "description": "`before` of the next page; absent at the end.",
             },
         })),
+        "RecordHistoryReply": object(&["kind", "id", "versions"], json!({
+            "kind": reference("Kind"),
+            "id": reference("Id"),
+            "versions": {
+                "type": "array", "maxItems": limits::LIST_ENTRIES,
+                "items": reference("PieceVersion"),
+            },
+            "next": {
+                "type": "integer", "description": "`before` of the next page; absent at the end.",
+            },
+        })),
         "RestoreRequest": object(&["version"], json!({
             "version": reference("Version"),
             "base": seen_base(),
@@ -424,6 +436,21 @@ fn of_export() -> Value {
 fn about() -> Value {
     json!({
         "Health": object(&["status"], json!({ "status": { "type": "string", "const": "ok" } })),
+        "Schema": object(&["kind"], json!({
+            "kind": { "type": "array", "items": object(&["name", "number", "field"], json!({
+                "name": { "type": "string" },
+                "number": { "type": "integer", "minimum": 0, "maximum": 250 },
+                "id_key": { "type": "string", "description": "The key of the id in exports." },
+                "unknown_keys": { "type": "string", "enum": ["later", "smallest"] },
+                "field": { "type": "array", "items": object(&["name", "number", "type"], json!({
+                    "name": { "type": "string" },
+                    "number": { "type": "integer", "minimum": 1, "maximum": 65_535 },
+                    "type": { "type": "string" },
+                    "merge": { "type": "string", "description": "Absent: the later edit wins." },
+                    "max": { "type": "integer", "minimum": 1 },
+                })) },
+            })) },
+        })),
         "Limits": {
             "type": "object",
             "required": ["requestBytes", "replyBytes", "recordBytes", "pushes", "pageRecords"],

@@ -3,7 +3,7 @@
 use super::{Batch, OpenCount, State, Storage};
 use crate::error::Result;
 use crate::record::Local;
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Keeps everything in memory and nothing beyond the process.
@@ -56,7 +56,7 @@ impl Storage for MemoryStorage {
         }))
     }
 
-    fn list(&mut self, account: &str, kind: Kind) -> Result<Vec<Local>> {
+    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
         Ok(self.with(account, |account| {
             account.records.values().filter(|local| local.key.kind == kind).cloned().collect()
         }))

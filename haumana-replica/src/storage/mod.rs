@@ -13,7 +13,7 @@ pub use sqlite::SqliteStorage;
 use crate::error::Result;
 use crate::record::Local;
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::store::Version;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -129,7 +129,7 @@ pub trait Storage: Debug + Send + 'static {
     /// # Errors
     ///
     /// If the storage cannot be used.
-    fn list(&mut self, account: &str, kind: Kind) -> Result<Vec<Local>>;
+    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>>;
 
     /// Lists records with something to send, in the order of their keys.
     ///

@@ -5,7 +5,7 @@ use super::{Batch, OpenCount, Outlives, State, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Agreed, Local, Pending};
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::path::Path;
@@ -273,7 +273,7 @@ impl Storage for SqliteStorage {
         self.read_all(account, keys).map_err(|error| failed("read", error))
     }
 
-    fn list(&mut self, account: &str, kind: Kind) -> Result<Vec<Local>> {
+    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
         self.query(account, SELECT, kind_number(kind)).map_err(|error| failed("list", error))
     }
 
@@ -428,8 +428,8 @@ fn state(row: &Row<'_>) -> rusqlite::Result<State> {
 }
 
 fn local(row: &Row<'_>) -> rusqlite::Result<Local> {
-    let kind = usize::try_from(row.get::<_, i64>(0)?).ok();
-    let kind = kind.and_then(|kind| Kind::ALL.get(kind).copied()).ok_or_else(unreadable)?;
+    let kind = u8::try_from(row.get::<_, i64>(0)?).map_err(|_| unreadable())?;
+    let kind = KindNumber::new(kind);
     let key = Key { kind, id: RecordId::from_bits(u128::from_be_bytes(row.get(1)?)) };
     let agreed = match row.get::<_, Option<u32>>(2)? {
         Some(version) => Some(Agreed {
@@ -453,8 +453,8 @@ fn parse_pending(json: &str) -> rusqlite::Result<Pending> {
     serde_json::from_str(json).map_err(|_| unreadable())
 }
 
-fn kind_number(kind: Kind) -> i64 {
-    kind as i64
+fn kind_number(kind: KindNumber) -> i64 {
+    i64::from(kind.get())
 }
 
 /// SQLITE: integers are signed; a device never lists everything 2^63 times.

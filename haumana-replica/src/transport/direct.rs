@@ -34,7 +34,7 @@ impl DirectTransport {
                     return Ok(None);
                 }
                 let page = engine.conflict_page(account, place.flatten(), *limit, bytes).await?;
-                conflicts_json(&page.0, page.1)
+                conflicts_json(engine.schema(), &page.0, page.1)
             }
             // A conflict is closed once; that is name enough.
             Call::Resolve { id, resolution, base, .. } => {
@@ -97,11 +97,15 @@ impl Transport for DirectTransport {
 }
 
 fn imported_json(imported: Imported) -> Vec<u8> {
-    let Imported { pieces, sessions, history, conflicts, tombstones, state } = imported;
-    let reply = serde_json::json!({
+    let Imported { pieces, sessions, history, conflicts, tombstones, records, state } = imported;
+    let mut reply = serde_json::json!({
         "pieces": pieces, "practiceSessions": sessions, "history": history,
         "conflicts": conflicts, "tombstones": tombstones, "done": state == PartState::Done,
     });
+    // Only apps with kinds of their own have such.
+    if 0 < records {
+        reply["records"] = records.into();
+    }
     reply.to_string().into_bytes()
 }
 

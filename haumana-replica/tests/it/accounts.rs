@@ -2,7 +2,7 @@
 
 use crate::support::{Server, fields, text, user};
 use haumana_replica::{Erasure, ErrorKind, Phase};
-use haumana_sync::id::Kind;
+use haumana_sync::id::KindNumber;
 
 #[tokio::test]
 async fn edits_of_one_account_are_never_sent_as_another() {
@@ -13,7 +13,7 @@ async fn edits_of_one_account_are_never_sent_as_another() {
     device.sign_in(user("lani")).unwrap();
     device.sync(&server.transport()).await.unwrap();
 
-    assert!(device.list(Kind::Piece).unwrap().is_empty());
+    assert!(device.list(KindNumber::PIECE).unwrap().is_empty());
     assert!(server.engine.head(&user("lani")).await.unwrap().is_none());
     device.sign_in(user("kai")).unwrap();
     assert_eq!(1, device.status().pending);
@@ -34,9 +34,9 @@ async fn a_reply_that_comes_after_the_account_was_switched_goes_to_its_own_accou
     device.sign_in(user("lani")).unwrap();
     device.finish(&outgoing, &reply).unwrap();
 
-    assert!(device.list(Kind::Piece).unwrap().is_empty());
+    assert!(device.list(KindNumber::PIECE).unwrap().is_empty());
     device.sign_in(user("kai")).unwrap();
-    assert_eq!(1, device.list(Kind::Piece).unwrap().len());
+    assert_eq!(1, device.list(KindNumber::PIECE).unwrap().len());
 }
 
 #[tokio::test]
@@ -90,5 +90,5 @@ async fn a_device_that_starts_over_asks_about_an_erasure_before_it_pushes() {
     assert_eq!(ErrorKind::Erased, told.kind());
     assert_eq!(0, server.engine.head(&user("kai")).await.unwrap().unwrap().records);
     device.settle_erasure(Erasure::Forget).unwrap();
-    assert!(device.list(Kind::Piece).unwrap().is_empty());
+    assert!(device.list(KindNumber::PIECE).unwrap().is_empty());
 }

@@ -157,7 +157,7 @@ async fn an_earlier_end_of_a_session_does_not_come_again() {
     let at = |minute: usize| text(&format!("2026-11-22T10:{minute:02}:00.000Z"));
     let piece_id = ("pieceId", text(&piece.id.to_string()));
     let id = device.add_session(fields([piece_id, ("startedAt", at(0))])).unwrap();
-    let key = Key { kind: haumana_sync::id::Kind::Session, id };
+    let key = Key { kind: haumana_sync::id::KindNumber::SESSION, id };
     sync(&server, &device).await;
     device.edit(key, fields([("endedAt", at(50))])).unwrap();
     device.begin().unwrap();

@@ -7,7 +7,7 @@ use crate::support::{Seeded, SetClock, engine_on, fields, text, user};
 use haumana_replica::storage::MemoryStorage;
 use haumana_replica::transport::{Call, DirectTransport};
 use haumana_replica::{Conflict, Replica, ReplicaConfig};
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::store::MemoryStore;
 use std::path::Path;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ fn add_three(device: &Replica) -> Vec<Key> {
 }
 
 fn n_pieces(device: &Replica) -> usize {
-    device.list(Kind::Piece).unwrap().len()
+    device.list(KindNumber::PIECE).unwrap().len()
 }
 
 fn deletes(open: &[Conflict]) -> usize {

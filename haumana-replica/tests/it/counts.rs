@@ -3,7 +3,7 @@
 use crate::support::{Server, fields, text, user};
 use haumana_replica::storage::{Batch, MemoryStorage, OpenCount, Outlives, State, Storage};
 use haumana_replica::{Local, Replica, ReplicaConfig, Result};
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 use std::sync::{Arc, Mutex};
 
 /// Storage in memory that writes down what it is asked for.
@@ -34,7 +34,7 @@ impl Storage for Watched {
         self.note("read");
         self.inner.read(account, keys)
     }
-    fn list(&mut self, account: &str, kind: Kind) -> Result<Vec<Local>> {
+    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
         self.note("list");
         self.inner.list(account, kind)
     }
@@ -90,7 +90,7 @@ impl Device {
     }
 
     fn edit(&self, value: &str) {
-        for view in self.replica.list(Kind::Piece).unwrap() {
+        for view in self.replica.list(KindNumber::PIECE).unwrap() {
             self.replica.edit(view.key, fields([("title", text(value))])).unwrap();
         }
     }

@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use haumana_replica::transport::{Call, Transport};
 use haumana_replica::{AnswerForm, Error, ErrorKind, Replica};
 use haumana_sync::engine::Resolution;
-use haumana_sync::id::{Kind, RecordId, UserId};
+use haumana_sync::id::{KindNumber, RecordId, UserId};
 
 /// Headers and a body, as somebody else would send them.
 type Said = (&'static [(&'static str, &'static str)], &'static str);
@@ -134,5 +134,5 @@ async fn what_the_server_itself_says_is_not_taken_for_somebody_elses() {
     let missing = missing.unwrap_err();
     assert_eq!((ErrorKind::NotFound, Some("not_found")), (missing.kind(), missing.code()));
     assert_eq!((true, true), (missing.answered().is_none(), missing.explanation().is_some()));
-    assert_eq!(1, device.list(Kind::Piece).unwrap().len());
+    assert_eq!(1, device.list(KindNumber::PIECE).unwrap().len());
 }

@@ -78,7 +78,7 @@ async fn two_devices_agree_over_http() {
     a.sync(&transport).await.unwrap();
     b.sync(&transport).await.unwrap();
 
-    let kind = haumana_sync::id::Kind::Piece;
+    let kind = haumana_sync::id::KindNumber::PIECE;
     assert_eq!(1, b.list(kind).unwrap().len());
     assert_eq!(a.list(kind).unwrap(), b.list(kind).unwrap());
 }

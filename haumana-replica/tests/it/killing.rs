@@ -5,7 +5,7 @@ use crate::http::transport;
 use crate::support::{Seeded, SetClock, fields, text, user};
 use haumana_replica::storage::SqliteStorage;
 use haumana_replica::{Replica, ReplicaConfig};
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::record::Value;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
@@ -39,7 +39,7 @@ async fn the_process_that_is_killed() {
     let replica = Arc::new(replica);
     let syncing = replica.clone();
     tokio::spawn(async move { while syncing.sync(&transport).await.is_ok() {} });
-    let edited = replica.list(Kind::Piece).unwrap().into_iter();
+    let edited = replica.list(KindNumber::PIECE).unwrap().into_iter();
     let edited = edited.map(|view| view.key).min_by_key(|key| created(&replica, *key)).unwrap();
 
     let editing = tokio::task::spawn_blocking(move || {
@@ -119,8 +119,8 @@ async fn what_was_edited_survives_being_killed_in_the_middle_of_edits_and_syncs(
         other.sync(&host.transport()).await.unwrap();
 
         check(&device, edited, last, &added);
-        let views = device.list(Kind::Piece).unwrap();
-        assert_eq!(views, other.list(Kind::Piece).unwrap(), "round {round}");
+        let views = device.list(KindNumber::PIECE).unwrap();
+        assert_eq!(views, other.list(KindNumber::PIECE).unwrap(), "round {round}");
         assert_eq!(0, device.status().pending);
     }
 
@@ -131,7 +131,7 @@ async fn what_was_edited_survives_being_killed_in_the_middle_of_edits_and_syncs(
 
 /// Checks that what was said is there; one more may have been written and not been said.
 fn check(device: &Replica, edited: Key, last: Option<u64>, added: &BTreeSet<u64>) {
-    let views = device.list(Kind::Piece).unwrap();
+    let views = device.list(KindNumber::PIECE).unwrap();
     let titles: BTreeSet<String> = views
         .iter()
         .filter_map(|view| match view.content.get("title") {

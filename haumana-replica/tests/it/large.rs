@@ -3,7 +3,7 @@
 use crate::host::Host;
 use crate::support::{fields, text, user};
 use haumana_replica::{ErrorKind, Phase};
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 
 #[tokio::test]
 async fn a_push_that_is_too_large_is_split_until_it_fits() {
@@ -60,7 +60,7 @@ async fn a_record_that_was_made_smaller_while_the_answer_was_on_its_way_is_not_g
     assert_eq!(None, device.get(key).unwrap().unwrap().refused);
     let other = host.device();
     host.sync(&other).await;
-    assert_eq!(text("short"), other.list(Kind::Piece).unwrap()[0].content.get("lyrics"));
+    assert_eq!(text("short"), other.list(KindNumber::PIECE).unwrap()[0].content.get("lyrics"));
 }
 
 #[tokio::test]

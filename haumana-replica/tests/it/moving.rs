@@ -4,7 +4,7 @@ use crate::host::Host;
 use crate::inbox::{both, clashes};
 use crate::support::user;
 use haumana_replica::ErrorKind;
-use haumana_sync::id::Kind;
+use haumana_sync::id::KindNumber;
 
 #[tokio::test]
 async fn an_export_is_whole_and_the_same_by_both_ways() {
@@ -76,8 +76,8 @@ async fn an_import_brings_everything_to_an_empty_account_and_to_none_other() {
             views.into_iter().map(|view| (view.key, view.content)).collect::<Vec<_>>()
         };
         assert_eq!(
-            contents(a.list(Kind::Piece).unwrap()),
-            contents(device.list(Kind::Piece).unwrap())
+            contents(a.list(KindNumber::PIECE).unwrap()),
+            contents(device.list(KindNumber::PIECE).unwrap())
         );
         let history = device.history(transport.as_ref(), keys[0].id, None, 9).await.unwrap();
         assert_eq!(3, history.versions.len());

@@ -3,7 +3,7 @@
 use crate::support::{Server, fields, text, user};
 use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
 use haumana_replica::{ErrorKind, Replica, ReplicaConfig};
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::record::Value;
 
 fn open(server: &Server, storage: impl Storage) -> Replica {
@@ -24,7 +24,7 @@ async fn a_file_holds_what_memory_holds_after_the_same_things_happened() {
 
     for round in 0..30 {
         for device in [&memory, &file] {
-            let pieces = device.list(Kind::Piece).unwrap();
+            let pieces = device.list(KindNumber::PIECE).unwrap();
             match (round % 5, pieces.first()) {
                 (0 | 3, _) | (_, None) => {
                     device.add_piece(fields([("title", text(&round.to_string()))])).unwrap();
@@ -48,8 +48,8 @@ async fn a_file_holds_what_memory_holds_after_the_same_things_happened() {
         device.sync(&server.transport()).await.unwrap();
     }
 
-    assert_eq!(memory.list(Kind::Piece).unwrap(), file.list(Kind::Piece).unwrap());
-    assert!(3 < file.list(Kind::Piece).unwrap().len());
+    assert_eq!(memory.list(KindNumber::PIECE).unwrap(), file.list(KindNumber::PIECE).unwrap());
+    assert!(3 < file.list(KindNumber::PIECE).unwrap().len());
     assert_eq!((0, 0), (memory.status().pending, file.status().pending));
 }
 
@@ -102,17 +102,17 @@ async fn a_file_of_the_first_version_is_taken_over_with_its_edits() {
     device.sync(&server.transport()).await.unwrap();
     let [first, ..] = ids.map(Result::unwrap);
     device.edit(Key::piece(first), fields([("title", text("pending"))])).unwrap();
-    let before = device.list(Kind::Piece).unwrap();
+    let before = device.list(KindNumber::PIECE).unwrap();
     drop(device);
     make_older(&path);
 
     let device = open(&server, SqliteStorage::open(&path).unwrap());
 
-    assert_eq!((before, 1), (device.list(Kind::Piece).unwrap(), device.status().pending));
+    assert_eq!((before, 1), (device.list(KindNumber::PIECE).unwrap(), device.status().pending));
     assert_eq!(0, device.sync(&server.transport()).await.unwrap().pulled, "the cursor is there");
     drop(device);
     let again = open(&server, SqliteStorage::open(&path).unwrap());
-    assert_eq!((3, 0), (again.list(Kind::Piece).unwrap().len(), again.status().pending));
+    assert_eq!((3, 0), (again.list(KindNumber::PIECE).unwrap().len(), again.status().pending));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::host::{Host, get, token_of};
 use crate::support::{fields, text, user};
 use haumana_replica::{Erasure, ErrorKind, Phase, Replica};
 use haumana_sync::engine::Resolution;
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 
 const YEAR_MS: i64 = 365 * 86_400_000;
 
@@ -34,7 +34,7 @@ async fn a_delete_and_an_edit_offline_leave_the_edit_in_both_orders_and_the_inbo
         }
 
         assert_eq!(text("edited"), get(&a, key, "title"));
-        assert_eq!(a.list(Kind::Piece).unwrap(), b.list(Kind::Piece).unwrap());
+        assert_eq!(a.list(KindNumber::PIECE).unwrap(), b.list(KindNumber::PIECE).unwrap());
         let open = a.conflicts(&host.transport(), None, 9).await.unwrap().conflicts;
         let [ref conflict] = open[..] else { panic!("one conflict, not {open:?}") };
         assert_eq!(
@@ -113,7 +113,7 @@ async fn a_device_that_was_offline_for_a_year_joins_again_and_loses_no_edit() {
     host.sync(&a).await;
 
     assert_eq!(0, b.status().pending);
-    assert_eq!(a.list(Kind::Piece).unwrap(), b.list(Kind::Piece).unwrap());
+    assert_eq!(a.list(KindNumber::PIECE).unwrap(), b.list(KindNumber::PIECE).unwrap());
     assert_eq!(text("of last year"), get(&a, key, "notes"));
     assert_eq!(text("month 11"), get(&a, key, "title"), "the later title is shown");
     assert_eq!(text("still wanted"), get(&a, deleted, "notes"));
@@ -141,8 +141,10 @@ async fn after_an_erasure_a_stale_device_is_told_uploads_nothing_unasked_and_no_
         device.edit(key, fields([("notes", notes)])).unwrap();
         host.clock.pass_ms(1000);
     }
-    a.delete(a.list(Kind::Piece).unwrap().into_iter().find(|view| view.key != key).unwrap().key)
-        .unwrap();
+    a.delete(
+        a.list(KindNumber::PIECE).unwrap().into_iter().find(|view| view.key != key).unwrap().key,
+    )
+    .unwrap();
     for device in [&a, &b, &a] {
         host.sync(device).await;
     }

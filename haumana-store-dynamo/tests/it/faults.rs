@@ -212,7 +212,7 @@ async fn a_commit_of_which_queries_see_a_part_is_delivered_whole() {
 
         let due = if round % 3 == 1 { 5 } else { 8 };
         assert_eq!(next.records[..due], page.unwrap().records, "round {round}");
-        let index = store.index(&kai, haumana_sync::id::Kind::Piece).await.unwrap();
+        let index = store.index(&kai, haumana_sync::id::KindNumber::PIECE).await.unwrap();
         assert!(index.iter().all(|entry| entry.version == round), "round {round}");
         head = Some(next.head);
     }

@@ -3,7 +3,7 @@
 use crate::support::{batch, piece, record, user};
 use haumana_store_dynamo::testing::Tables;
 use haumana_sync::Store;
-use haumana_sync::id::Kind;
+use haumana_sync::id::KindNumber;
 use haumana_sync::store::{After, Head, Place};
 
 /// DYNAMODB: an answer of a Query ends at 1 MB.
@@ -33,7 +33,7 @@ async fn ten_thousand_pieces_arrive_whole() {
     let read = store.read(&kai, &keys).await.unwrap();
 
     assert!(read.iter().flatten().count() == 10_000, "every key is answered");
-    assert_eq!(10_000, store.index(&kai, Kind::Piece).await.unwrap().len());
+    assert_eq!(10_000, store.index(&kai, KindNumber::PIECE).await.unwrap().len());
     assert_eq!(10_000, pulled(&store, usize::MAX).await);
 }
 

@@ -4,7 +4,7 @@ use crate::support::{batch, piece, record, superseded, user};
 use haumana_store_dynamo::testing::{Tables, client};
 use haumana_store_dynamo::{Consumed, DynamoStore, Item, TABLES, TableSchema, rules};
 use haumana_sync::Store;
-use haumana_sync::id::{Key, Kind, RecordId, UserId};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::store::{After, Envelope, Head, Place};
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ async fn reads(metered: &Metered) {
     let units = records(&all, 0).map(|item| rules::read_units(rules::item_bytes(item))).sum();
     metered.check_read("five records", 1, units);
 
-    store.index(kai, Kind::Piece).await.unwrap();
+    store.index(kai, KindNumber::PIECE).await.unwrap();
     let entries = records(&all, 0).filter_map(|item| rules::entry_bytes(TABLES[0], item)).sum();
     metered.check_read("the index", 2, head + rules::read_units(entries));
 

@@ -56,3 +56,13 @@ runs! {
     accounts ACCOUNTS
     everything EVERYTHING
 }
+
+#[tokio::test]
+async fn records_of_any_schema_keep_every_promise_in_tables() {
+    let tables = Tables::create().await;
+    let store = Arc::new(tables.store());
+    for seed in 0..4 {
+        let user = haumana_sync::id::UserId::verified_by_caller(format!("user-{seed}")).unwrap();
+        haumana_sync::sim::schemas::run_schema(seed, store.clone(), &user).await;
+    }
+}

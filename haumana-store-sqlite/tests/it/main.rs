@@ -15,4 +15,5 @@ mod lives;
 mod open;
 mod processes;
 mod restore;
+mod schemas;
 mod support;

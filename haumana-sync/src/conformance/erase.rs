@@ -2,7 +2,7 @@
 //!
 //! That nothing is left in a store's files is a test of each backend that has files.
 
-use super::sample::{Author, Everything, entry, everything, piece, record, tombstone, user};
+use super::sample::{Author, Everything, KINDS, entry, everything, piece, record, tombstone, user};
 use crate::Store;
 use crate::id::{Key, RecordId};
 use crate::store::{Epoch, Head};
@@ -80,5 +80,5 @@ async fn write(store: &dyn Store, name: &str) -> Head {
 
 /// Nothing but a head.
 fn only(head: Option<Head>) -> Everything {
-    Everything { head, stream: vec![], index: vec![vec![]; 3], history: vec![] }
+    Everything { head, stream: vec![], index: vec![vec![]; KINDS.len()], history: vec![] }
 }

@@ -2,7 +2,7 @@
 
 use super::sample::{Author, piece, pieces, record, tombstone, user};
 use crate::Store;
-use crate::id::{Key, Kind, RecordId};
+use crate::id::{Key, KindNumber, RecordId};
 use crate::store::IndexEntry;
 
 /// Records come once each, by id, and other kinds stay out.
@@ -14,13 +14,13 @@ pub async fn the_index_lists_each_record_of_a_kind_once_by_id(store: &dyn Store)
     author.put(ids[..3].iter().map(|id| record(Key::session(*id), 1, "session")).collect()).await;
     author.put(ids[..4].iter().map(|id| record(Key::piece(*id), 2, "again")).collect()).await;
 
-    let listed = store.index(&user("kai"), Kind::Piece).await.unwrap();
+    let listed = store.index(&user("kai"), KindNumber::PIECE).await.unwrap();
 
     let mut sorted = ids.to_vec();
     sorted.sort_unstable();
     assert_eq!(sorted, listed.iter().map(|entry| entry.id).collect::<Vec<_>>());
-    assert_eq!(3, store.index(&user("kai"), Kind::Session).await.unwrap().len());
-    assert_eq!(0, store.index(&user("kai"), Kind::Conflict).await.unwrap().len());
+    assert_eq!(3, store.index(&user("kai"), KindNumber::SESSION).await.unwrap().len());
+    assert_eq!(0, store.index(&user("kai"), KindNumber::CONFLICT).await.unwrap().len());
 }
 
 /// The index has no page size that a caller could notice.
@@ -29,7 +29,7 @@ pub async fn the_index_is_complete_beyond_any_page(store: &dyn Store) {
     let keys = pieces(0..2_500);
     author.put_many(keys.iter().map(|key| record(*key, 1, "piece")).collect()).await;
 
-    let listed = store.index(&user("kai"), Kind::Piece).await.unwrap();
+    let listed = store.index(&user("kai"), KindNumber::PIECE).await.unwrap();
 
     let ids: Vec<RecordId> = keys.iter().map(|key| key.id).collect();
     assert_eq!(ids, listed.iter().map(|entry| entry.id).collect::<Vec<_>>());
@@ -41,7 +41,7 @@ pub async fn the_index_tells_of_each_record_what_its_envelope_says(store: &dyn S
     let live = record(piece(1), 4, "ʻŌlapa, kāholo");
     let stored = author.put_stamped(2_000, vec![live, tombstone(piece(2), 9)]).await;
 
-    let listed = store.index(&user("kai"), Kind::Piece).await.unwrap();
+    let listed = store.index(&user("kai"), KindNumber::PIECE).await.unwrap();
 
     let told = stored.iter().map(|record| IndexEntry {
         id: record.key.id,
@@ -61,7 +61,7 @@ pub async fn the_index_is_fresh(store: &dyn Store) {
     for version in 1..=50 {
         author.put(vec![record(piece(1), version, "Hula")]).await;
 
-        let listed = store.index(&user("kai"), Kind::Piece).await.unwrap();
+        let listed = store.index(&user("kai"), KindNumber::PIECE).await.unwrap();
         let versions: Vec<_> = listed.iter().map(|entry| entry.version).collect();
         assert_eq!(vec![version], versions, "an acknowledged commit is in the index");
     }

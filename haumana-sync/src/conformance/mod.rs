@@ -38,6 +38,7 @@ pub use index::*;
 pub use purge::*;
 pub use races::*;
 pub use read::*;
+pub use sample::KINDS;
 pub use script::*;
 pub use shared::*;
 pub use users::*;

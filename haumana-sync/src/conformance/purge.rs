@@ -1,6 +1,6 @@
 //! Laws of [`Store::purge`].
 
-use super::sample::{Author, Everything, entry, everything, piece, record, tombstone, user};
+use super::sample::{Author, Everything, KINDS, entry, everything, piece, record, tombstone, user};
 use crate::Store;
 use crate::time::UnixMillis;
 
@@ -39,8 +39,12 @@ pub async fn purging_touches_only_its_user(store: &dyn Store) {
 pub async fn purging_a_user_without_commits_does_nothing(store: &dyn Store) {
     store.purge(&user("kai"), UnixMillis(i64::MAX)).await.unwrap();
 
-    let nothing =
-        Everything { head: None, stream: vec![], index: vec![vec![]; 3], history: vec![] };
+    let nothing = Everything {
+        head: None,
+        stream: vec![],
+        index: vec![vec![]; KINDS.len()],
+        history: vec![],
+    };
     assert_eq!(nothing, everything(store, &user("kai"), &[piece(1)]).await);
 }
 

@@ -124,7 +124,7 @@ pub async fn one_id_names_a_record_of_each_kind(store: &dyn Store) {
 
     let mut stored = Vec::new();
     for (key, version) in keys.into_iter().zip(1..) {
-        stored.extend(author.put(vec![record(key, version, key.kind.as_str())]).await);
+        stored.extend(author.put(vec![record(key, version, &key.kind.code())]).await);
     }
 
     let found = store.read(&user("kai"), &keys).await.unwrap();

@@ -5,7 +5,7 @@
 use super::edit::Setting;
 use super::given::{Given, Token};
 use super::meta::{AtVersion, Receipt};
-use super::record::PieceRecord;
+use super::record::Record;
 use crate::record::{FieldClass, PIECE_FIELDS, Value, field_spec};
 use crate::store::Version;
 use crate::wire::WireVersion;
@@ -56,7 +56,7 @@ pub enum Standing<'a> {
 
 /// Tells how `push` stands to the earlier pushes of its delivery.
 pub fn standing<'a>(
-    record: &'a PieceRecord,
+    record: &'a Record,
     push: &AppPiece,
     deliveries: Deliveries<'_>,
     setting: Setting,
@@ -102,12 +102,7 @@ pub fn standing<'a>(
 
 /// Whether `push` carries a number whose delivery has ended. What came before and comes again ends
 /// nothing by itself: its own reply may have arrived since.
-pub fn carries_ended(
-    record: &PieceRecord,
-    push: &AppPiece,
-    given: &Given,
-    setting: Setting,
-) -> bool {
+pub fn carries_ended(record: &Record, push: &AppPiece, given: &Given, setting: Setting) -> bool {
     let (delivery, hash) = (delivery(push), push.digest.short());
     let order = order(push);
     let is_repeat = |old: &Receipt| old.order == order && old.hash == hash;
@@ -117,7 +112,7 @@ pub fn carries_ended(
 
 /// The base that the number of `push` names, whoever else has pushed from it.
 pub fn named_base<'a>(
-    record: &'a PieceRecord,
+    record: &'a Record,
     push: &AppPiece,
     setting: Setting,
 ) -> Option<AppBase<'a>> {
@@ -139,7 +134,7 @@ pub fn named_base<'a>(
 }
 
 /// The hash that a field had at a base, as far as is remembered.
-pub fn base_hash(record: &PieceRecord, base: AppBase<'_>, name: &str) -> Option<u64> {
+pub fn base_hash(record: &Record, base: AppBase<'_>, name: &str) -> Option<u64> {
     let version = match base {
         AppBase::Unknown => return None,
         AppBase::Version(version) => version,
@@ -149,7 +144,7 @@ pub fn base_hash(record: &PieceRecord, base: AppBase<'_>, name: &str) -> Option<
         },
     };
     match record.meta.at_version(name, version) {
-        AtVersion::Current => Some(record.app_hash(name)),
+        AtVersion::Current => Some(record.hash(name)),
         AtVersion::Past { hash, .. } => Some(hash),
         AtVersion::Unknown => None,
     }
@@ -170,7 +165,7 @@ pub fn order(push: &AppPiece) -> (u64, i64) {
 }
 
 /// Switches that `push` has otherwise than `receipt`.
-pub fn n_switched(record: &PieceRecord, push: &AppPiece, receipt: &Receipt) -> u64 {
+pub fn n_switched(record: &Record, push: &AppPiece, receipt: &Receipt) -> u64 {
     let flags = PIECE_FIELDS.iter().filter(|spec| spec.class == FieldClass::Flag);
     let is_switched = |name: &str| {
         let before = base_hash(record, AppBase::Receipt(receipt), name);
@@ -181,7 +176,7 @@ pub fn n_switched(record: &PieceRecord, push: &AppPiece, receipt: &Receipt) -> u
 }
 
 fn retained(
-    record: &PieceRecord,
+    record: &Record,
     delivery: u64,
     setting: Setting,
 ) -> impl Iterator<Item = &Receipt> + Clone {
@@ -189,7 +184,7 @@ fn retained(
     receipts.filter(move |old| setting.oldest <= old.at && old.delivery == delivery)
 }
 
-fn has_arrived(record: &PieceRecord, receipt: &Receipt, given: &Given) -> bool {
+fn has_arrived(record: &Record, receipt: &Receipt, given: &Given) -> bool {
     receipt.given.is_some_and(|n| {
         let number = WireVersion::issue(receipt.version, n);
         given.has_arrived(Token::of(record.id, number), receipt.at)
@@ -202,12 +197,7 @@ fn contradict(order: (u64, i64), latest: (u64, i64)) -> bool {
 }
 
 /// Whether `push` holds what only the phone that made `receipt` had: a text that it had changed.
-fn shows(
-    record: &PieceRecord,
-    push: &AppPiece,
-    receipt: &Receipt,
-    named: Option<AppBase<'_>>,
-) -> bool {
+fn shows(record: &Record, push: &AppPiece, receipt: &Receipt, named: Option<AppBase<'_>>) -> bool {
     let known = PIECE_FIELDS.iter().map(|spec| spec.name);
     let names = known.chain(push.piece.unknown.keys().map(String::as_str));
     names.filter(|name| is_telling(name) && push.touches(name)).any(|name| {
@@ -227,7 +217,7 @@ pub fn is_telling(name: &str) -> bool {
 }
 
 /// Whether the phone that made `latest` would have counted more: each switch adds one.
-fn lacks_steps(record: &PieceRecord, push: &AppPiece, latest: &Receipt) -> bool {
+fn lacks_steps(record: &Record, push: &AppPiece, latest: &Receipt) -> bool {
     let steps = push.version.steps().saturating_sub(latest.order.0);
     steps < n_switched(record, push, latest)
 }
@@ -235,7 +225,7 @@ fn lacks_steps(record: &PieceRecord, push: &AppPiece, latest: &Receipt) -> bool 
 /// Whether the field is what it was at the base that the number names, though `receipt` had changed
 /// it: its user has taken that back, or the push comes from a copy.
 pub fn is_returned(
-    record: &PieceRecord,
+    record: &Record,
     push: &AppPiece,
     receipt: &Receipt,
     named: AppBase<'_>,
@@ -246,12 +236,7 @@ pub fn is_returned(
 }
 
 /// Whether `receipt` had changed the field.
-pub fn is_changed_by(
-    record: &PieceRecord,
-    receipt: &Receipt,
-    named: AppBase<'_>,
-    name: &str,
-) -> bool {
+pub fn is_changed_by(record: &Record, receipt: &Receipt, named: AppBase<'_>, name: &str) -> bool {
     let before = base_hash(record, named, name);
     let pushed = base_hash(record, AppBase::Receipt(receipt), name);
     before.zip(pushed).is_some_and(|(before, pushed)| before != pushed)

@@ -6,7 +6,7 @@ use super::app_plan::{distance, likeliest_version};
 use super::app_sync::Pushed;
 use super::edit::Setting;
 use super::meta::Receipt;
-use super::record::PieceRecord;
+use super::record::Record;
 use crate::digest::Digest;
 use crate::engine::meta::FORMAT;
 use crate::id::Key;
@@ -48,7 +48,7 @@ pub enum Copy {
 
 /// Finds what the phone holds of a deleted piece, so that its next edit is measured against that.
 /// Under the tombstone's own number it would be measured against the last content.
-pub fn copy_of(record: &PieceRecord, push: &AppPiece, setting: Setting) -> Copy {
+pub fn copy_of(record: &Record, push: &AppPiece, setting: Setting) -> Copy {
     let delivery = delivery(push);
     let of_delivery =
         record.meta.receipts.iter().filter(|old| {
@@ -71,11 +71,11 @@ pub fn copy_of(record: &PieceRecord, push: &AppPiece, setting: Setting) -> Copy 
 }
 
 /// A receipt for content that is measured against the piece's last.
-fn held(record: &PieceRecord, push: &AppPiece) -> Copy {
+fn held(record: &Record, push: &AppPiece) -> Copy {
     let diverged = push.piece.names().filter(|name| push.touches(name)).filter_map(|name| {
         let value = push.piece.get(name);
         let hash = crate::record::field_spec(name).app_hash(&value);
-        differs(name, &value, record.app_hash(name)).then(|| (name.to_owned(), hash))
+        differs(name, &value, record.hash(name)).then(|| (name.to_owned(), hash))
     });
     Copy::Held(Box::new(Receipt {
         delivery: 0,
@@ -94,7 +94,7 @@ fn held(record: &PieceRecord, push: &AppPiece) -> Copy {
 /// Remembers what the phone holds under the number that it is given, which is returned. A copy that
 /// was remembered before has that number already.
 pub fn remember_held(
-    record: &mut PieceRecord,
+    record: &mut Record,
     push: &AppPiece,
     copy: &Receipt,
     n: u64,

@@ -8,7 +8,7 @@ use super::app_sync::AppSync;
 use super::commit::live_term;
 use super::{Engine, Result};
 use crate::digest::Digest;
-use crate::id::{Key, Kind, RecordId};
+use crate::id::{Key, KindNumber, RecordId};
 use crate::store::{After, Envelope, Head, IndexEntry};
 use crate::wire::app::Operation;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -85,7 +85,7 @@ impl Engine {
             self.look_up(sync, ids, &mut known).await?;
             return Ok(known);
         }
-        let entries = self.store.index(sync.user, Kind::Piece).await?;
+        let entries = self.store.index(sync.user, KindNumber::PIECE).await?;
         known.entries = entries.into_iter().map(|entry| (entry.id, entry)).collect();
         known.is_complete = true;
         Ok(known)
@@ -131,7 +131,7 @@ impl Engine {
         }
         let in_request = sync.ids_in_request();
         let mut changed = Vec::new();
-        for envelope in page.records.into_iter().filter(|one| one.key.kind == Kind::Piece) {
+        for envelope in page.records.into_iter().filter(|one| one.key.kind == KindNumber::PIECE) {
             known.looked_up.insert(envelope.key.id);
             if in_request.contains(&envelope.key.id) {
                 known.note(envelope);

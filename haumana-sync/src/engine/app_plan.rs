@@ -10,10 +10,10 @@ use super::app_base::{
 use super::app_stale::stale_form;
 use super::edit::{Against, Change, Doubt, Edit, ReceiptDraft, Setting, Stale};
 use super::meta::{AtVersion, Receipt};
-use super::record::PieceRecord;
+use super::record::Record;
 use crate::engine::OtherLife;
 use crate::merge::Reason;
-use crate::record::{PIECE_FIELDS, Value};
+use crate::record::{Content, PIECE_FIELDS, Value};
 use crate::store::{HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::app::AppPiece;
@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 
 /// Returns the edit that `push` is; `None` if it changes nothing.
 pub fn plan(
-    record: Option<&PieceRecord>,
+    record: Option<&Record>,
     push: &AppPiece,
     deliveries: Deliveries<'_>,
     setting: Setting,
@@ -48,7 +48,7 @@ pub fn plan(
 /// The edit of a phone that has not seen the reply to `receipt`, or of a copy of that phone: nobody
 /// can know. What either of them meant stands in the record or in the inbox.
 fn uncertain(
-    record: &PieceRecord,
+    record: &Record,
     push: &AppPiece,
     receipt: &Receipt,
     times: Times,
@@ -80,7 +80,7 @@ fn uncertain(
 /// The edit of a phone that has not seen the reply to `receipt`. It may be a copy's all the same,
 /// so what it replaces of that push stands in the inbox.
 fn after(
-    record: &PieceRecord,
+    record: &Record,
     push: &AppPiece,
     receipt: &Receipt,
     times: Times,
@@ -100,15 +100,18 @@ fn after(
 
 /// The edit of a copy, with what it returns as values that lose.
 fn beside(
-    record: &PieceRecord,
+    record: &Record,
     push: &AppPiece,
     named: AppBase<'_>,
     returned: &[&str],
     times: Times,
     setting: Setting,
 ) -> Option<Edit> {
-    let noted =
-        || Edit { whole: Some(push.piece.clone()), receipt: Some(draft(push)), ..Edit::default() };
+    let noted = || Edit {
+        whole: Some(Content::from(&push.piece)),
+        receipt: Some(draft(push)),
+        ..Edit::default()
+    };
     let mut edit = against_base(record, push, named, times, setting).unwrap_or_else(noted);
     for change in &mut edit.changes {
         change.doubt = Doubt::Returned;
@@ -127,7 +130,7 @@ fn beside(
 /// A push that comes after a newer one of its device changes nothing. What it says and nobody has
 /// seen is kept aside all the same: a phone whose clock was set back looks just like that.
 fn outdated(
-    record: &PieceRecord,
+    record: &Record,
     push: &AppPiece,
     latest: &Receipt,
     times: Times,
@@ -146,9 +149,9 @@ fn outdated(
 }
 
 /// Whether the field has or had this value, as far as is remembered.
-fn has_had(record: &PieceRecord, name: &str, value: &Value) -> bool {
+fn has_had(record: &Record, name: &str, value: &Value) -> bool {
     let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
-    let mut hashes = past.iter().map(|past| past.hash).chain([record.app_hash(name)]);
+    let mut hashes = past.iter().map(|past| past.hash).chain([record.hash(name)]);
     hashes.any(|hash| !differs(name, value, hash))
 }
 
@@ -169,7 +172,7 @@ impl Times {
 ///
 /// The item is a device that never sees a reply: its base is what was taken over from it last.
 pub fn plan_earlier(
-    record: Option<&PieceRecord>,
+    record: Option<&Record>,
     item: &AppPiece,
     receipt: ReceiptDraft,
     setting: Setting,
@@ -193,7 +196,7 @@ pub fn plan_earlier(
         }
         None => {
             // Written down even where nothing differs: it is the base of what comes later.
-            let noted = || Edit { whole: Some(item.piece.clone()), ..Edit::default() };
+            let noted = || Edit { whole: Some(Content::from(&item.piece)), ..Edit::default() };
             let edit = against_base(record, item, AppBase::Unknown, times, setting);
             Some(edit.unwrap_or_else(noted))
         }
@@ -223,7 +226,7 @@ fn creation(push: &AppPiece, times: Times) -> Edit {
         whole.created_at = times.edited_at;
     }
     Edit {
-        whole: Some(whole),
+        whole: Some(Content::from(&whole)),
         created: Some((times.edited_at, times.claimed_at)),
         receipt: Some(draft(push)),
         above: push.version.is_issued().then(|| push.version.version()),
@@ -232,12 +235,7 @@ fn creation(push: &AppPiece, times: Times) -> Edit {
 }
 
 /// A push from a delivery that nothing was pushed from before.
-fn first_push(
-    record: &PieceRecord,
-    push: &AppPiece,
-    times: Times,
-    setting: Setting,
-) -> Option<Edit> {
+fn first_push(record: &Record, push: &AppPiece, times: Times, setting: Setting) -> Option<Edit> {
     let named = push.version.version();
     let is_foreign =
         record.version < named || record.meta.is_foreign(named) || setting.is_of_life_before(named);
@@ -245,7 +243,7 @@ fn first_push(
         cov_mark::hit!(base_is_of_another_life);
         let edit = against_base(record, push, AppBase::Unknown, times, setting);
         let mut edit = edit.unwrap_or_else(|| Edit {
-            whole: Some(push.piece.clone()),
+            whole: Some(Content::from(&push.piece)),
             receipt: Some(draft(push)),
             ..Edit::default()
         });
@@ -274,14 +272,14 @@ fn first_push(
 
 /// The edit that makes `push` out of `base`; `None` if nothing was changed.
 fn against_base(
-    record: &PieceRecord,
+    record: &Record,
     push: &AppPiece,
     base: AppBase<'_>,
     times: Times,
     setting: Setting,
 ) -> Option<Edit> {
     let mut changed = changed_fields(record, push, base, setting);
-    let knows_of_delete = |version: Version| record.piece.is_none() && record.version <= version;
+    let knows_of_delete = |version: Version| record.content.is_none() && record.version <= version;
     if matches!(base, AppBase::Version(version) if knows_of_delete(version)) {
         // A copy that was acknowledged after the delete may be of no version: see `copy_of`.
         changed.retain(|(name, _)| !has_had(record, name, &push.piece.get(name)));
@@ -317,7 +315,7 @@ fn against_base(
             }),
         }
     }
-    if record.piece.is_none() && changes.is_empty() {
+    if record.content.is_none() && changes.is_empty() {
         // What an old form saved does not bring a piece back, and nobody would see the report.
         return None;
     }
@@ -329,7 +327,7 @@ fn against_base(
     Some(Edit {
         base,
         changes,
-        whole: Some(push.piece.clone()),
+        whole: Some(Content::from(&push.piece)),
         receipt: Some(draft(push)),
         stale,
         ..Edit::default()
@@ -337,7 +335,7 @@ fn against_base(
 }
 
 fn changed_fields(
-    record: &PieceRecord,
+    record: &Record,
     push: &AppPiece,
     base: AppBase<'_>,
     setting: Setting,
@@ -352,7 +350,7 @@ fn changed_fields(
 
 /// Returns what the server did to a field since the base; `None` if the pusher left it alone.
 fn moved(
-    record: &PieceRecord,
+    record: &Record,
     push: &AppPiece,
     name: &str,
     base: AppBase<'_>,
@@ -361,8 +359,7 @@ fn moved(
     let value = push.piece.get(name);
     let version = match base {
         AppBase::Unknown => {
-            return differs(name, &value, record.app_hash(name))
-                .then(|| Against::Moved(Vec::new()));
+            return differs(name, &value, record.hash(name)).then(|| Against::Moved(Vec::new()));
         }
         AppBase::Receipt(receipt) => {
             if let Some(hash) = receipt.diverged.get(name) {
@@ -373,23 +370,21 @@ fn moved(
         AppBase::Version(version) => version,
     };
     match record.meta.at_version(name, version) {
-        AtVersion::Current => {
-            differs(name, &value, record.app_hash(name)).then_some(Against::Unmoved)
-        }
+        AtVersion::Current => differs(name, &value, record.hash(name)).then_some(Against::Unmoved),
         AtVersion::Past { hash, until, last_version } => differs(name, &value, hash).then(|| {
             if until < setting.oldest {
                 return Against::Gone;
             }
             Against::Moved(vec![version_key(record, last_version)])
         }),
-        AtVersion::Unknown => differs(name, &value, record.app_hash(name)).then_some(Against::Gone),
+        AtVersion::Unknown => differs(name, &value, record.hash(name)).then_some(Against::Gone),
     }
 }
 
 /// Where the result of the earlier push was not what it had pushed. What it had pushed is in the
 /// side of the push that its user had changed the field in; that may be one before it, whose reply
 /// was lost too. If none did, it is what the device was given.
-fn diverged(record: &PieceRecord, receipt: &Receipt, name: &str) -> Against {
+fn diverged(record: &Record, receipt: &Receipt, name: &str) -> Against {
     let hash = receipt.diverged.get(name);
     let (mut places, mut base) = (Vec::new(), None);
     for old in pushes_up_to(record, receipt) {
@@ -417,7 +412,7 @@ fn diverged(record: &PieceRecord, receipt: &Receipt, name: &str) -> Against {
 }
 
 /// The pushes from the delivery of `last` up to it, newest first, without those that came too late.
-fn pushes_up_to<'a>(record: &'a PieceRecord, last: &'a Receipt) -> Vec<&'a Receipt> {
+fn pushes_up_to<'a>(record: &'a Record, last: &'a Receipt) -> Vec<&'a Receipt> {
     let mut in_order: Vec<&Receipt> = Vec::new();
     for receipt in record.meta.receipts.iter().filter(|old| old.delivery == last.delivery) {
         if in_order.last().is_none_or(|newest| newest.order <= receipt.order) {
@@ -431,12 +426,12 @@ fn pushes_up_to<'a>(record: &'a PieceRecord, last: &'a Receipt) -> Vec<&'a Recei
     in_order
 }
 
-fn version_key(record: &PieceRecord, version: Version) -> HistoryKey {
+fn version_key(record: &Record, version: Version) -> HistoryKey {
     HistoryKey { key: record.key(), version, side: 0 }
 }
 
 /// The version that differs from `push` in the fewest fields, ties to the oldest.
-pub fn likeliest_version(record: &PieceRecord, push: &AppPiece, setting: Setting) -> Version {
+pub fn likeliest_version(record: &Record, push: &AppPiece, setting: Setting) -> Version {
     let versions = record_versions(record).into_iter();
     versions
         .filter(|version| is_retained(record, *version, setting))
@@ -445,7 +440,7 @@ pub fn likeliest_version(record: &PieceRecord, push: &AppPiece, setting: Setting
 }
 
 /// Whether the whole content of a version is still within its retention.
-pub fn is_retained(record: &PieceRecord, version: Version, setting: Setting) -> bool {
+pub fn is_retained(record: &Record, version: Version, setting: Setting) -> bool {
     PIECE_FIELDS.iter().all(|spec| match record.meta.at_version(spec.name, version) {
         AtVersion::Current => true,
         AtVersion::Past { until, .. } => setting.oldest <= until,
@@ -454,7 +449,7 @@ pub fn is_retained(record: &PieceRecord, version: Version, setting: Setting) -> 
 }
 
 /// The versions at which any field changed.
-pub fn record_versions(record: &PieceRecord) -> BTreeSet<Version> {
+pub fn record_versions(record: &Record) -> BTreeSet<Version> {
     let meta = &record.meta;
     let past = meta.past.values().flatten().map(|past| past.version);
     let touched = meta.touched.values().map(|touch| touch.version);
@@ -462,11 +457,11 @@ pub fn record_versions(record: &PieceRecord) -> BTreeSet<Version> {
 }
 
 /// In how many fields `push` differs from a version.
-pub fn distance(record: &PieceRecord, push: &AppPiece, version: Version) -> usize {
+pub fn distance(record: &Record, push: &AppPiece, version: Version) -> usize {
     let differs_at = |name: &&str| {
         let value = push.piece.get(name);
         match record.meta.at_version(name, version) {
-            AtVersion::Current => differs(name, &value, record.app_hash(name)),
+            AtVersion::Current => differs(name, &value, record.hash(name)),
             AtVersion::Past { hash, .. } => differs(name, &value, hash),
             AtVersion::Unknown => true,
         }

@@ -2,7 +2,7 @@
 
 use super::app_sync::{AppSync, Outcome, Pushed};
 use super::{Engine, Result};
-use crate::id::{Key, Kind, RecordId};
+use crate::id::{Key, KindNumber, RecordId};
 use crate::store::{After, Envelope, Stamp, Version};
 use crate::time::UnixMillis;
 use crate::wire::WireVersion;
@@ -184,7 +184,7 @@ impl Engine {
     fn fill_from(&self, filling: &mut Filling<'_>, changed: Vec<Envelope>) -> bool {
         let in_request = filling.sync.ids_in_request();
         for envelope in changed {
-            let is_live_piece = envelope.key.kind == Kind::Piece && !envelope.deleted;
+            let is_live_piece = envelope.key.kind == KindNumber::PIECE && !envelope.deleted;
             if !is_live_piece || in_request.contains(&envelope.key.id) {
                 continue;
             }

@@ -8,7 +8,7 @@ use super::app_base::{AppBase, base_hash, differs};
 use super::app_plan::{distance, is_retained, record_versions};
 use super::edit::{Against, Setting};
 use super::meta::Receipt;
-use super::record::PieceRecord;
+use super::record::Record;
 use crate::record::{FieldClass, PIECE_FIELDS, field_spec};
 use crate::store::Version;
 use crate::wire::app::AppPiece;
@@ -42,7 +42,7 @@ impl<'a> Form<'a> {
     /// The form for one of its fields: each old text is measured against a version that had it.
     pub fn of_field(
         self,
-        record: &PieceRecord,
+        record: &Record,
         push: &AppPiece,
         name: &str,
         base: AppBase<'_>,
@@ -53,7 +53,7 @@ impl<'a> Form<'a> {
         Form::Version(old_text().map_or(version, |(first, last)| version.clamp(first, last)))
     }
 
-    fn distance(self, record: &PieceRecord, push: &AppPiece) -> usize {
+    fn distance(self, record: &Record, push: &AppPiece) -> usize {
         match self {
             Form::Version(version) => distance(record, push, version),
             Form::Pushed(_) => {
@@ -71,7 +71,7 @@ impl<'a> Form<'a> {
 /// Finds what the form was opened on, if it was open too long. Of a version and a push that are
 /// equally likely, the push: the app shows what its user saved last.
 pub fn stale_form<'a>(
-    record: &'a PieceRecord,
+    record: &'a Record,
     push: &AppPiece,
     base: AppBase<'_>,
     changed: &[(String, Against)],
@@ -84,7 +84,7 @@ pub fn stale_form<'a>(
 
 /// Finds the push whose text the form still shows: it became a version only when it was merged.
 fn stale_push<'a>(
-    record: &'a PieceRecord,
+    record: &'a Record,
     push: &AppPiece,
     base: AppBase<'_>,
     changed: &[(String, Against)],
@@ -116,7 +116,7 @@ fn stale_push<'a>(
 /// Finds the version on which a form was opened that was saved only after a sync had brought a
 /// newer one: a long text is what it was before the base.
 fn stale_version(
-    record: &PieceRecord,
+    record: &Record,
     push: &AppPiece,
     base: AppBase<'_>,
     changed: &[(String, Against)],
@@ -152,7 +152,7 @@ fn held_version(push: &AppPiece, base: AppBase<'_>) -> Option<Version> {
 
 /// The versions, first and last, that had the long text of `push` before `base` had another.
 fn older_text(
-    record: &PieceRecord,
+    record: &Record,
     push: &AppPiece,
     name: &str,
     base: Version,

@@ -11,11 +11,12 @@ use super::edit::{Applied, Bases, Edit, Setting};
 use super::given::Token;
 use super::meta::Receipt;
 use super::notes::Notes;
-use super::record::PieceRecord;
+use super::record::Record;
 use super::{Engine, Result, Room, check_state};
 use crate::digest::Digest;
 use crate::id::{RecordId, UserId};
 use crate::limits;
+use crate::repertoire::piece_kind;
 use crate::store::{Envelope, Head, HistoryKey, Stamp, Version};
 use crate::time::UnixMillis;
 use crate::wire::app::{AppPiece, Operation, PiecesReply, PiecesRequest};
@@ -142,7 +143,7 @@ impl Engine {
         let envelopes = self.read_due(sync, &due).await?;
         let mut opened = HashMap::new();
         for envelope in envelopes {
-            let record = PieceRecord::open(&envelope)?;
+            let record = self.open(&envelope)?;
             opened.insert(envelope.key.id, (envelope, record));
         }
         let setting = self.setting_of(sync.now, &notes);
@@ -214,7 +215,7 @@ impl Engine {
         &self,
         sync: &mut AppSync<'_>,
         at: usize,
-        old: Option<(&Envelope, &PieceRecord)>,
+        old: Option<(&Envelope, &Record)>,
         edit: Option<Edit>,
         bases: &Bases,
         setting: Setting,
@@ -223,7 +224,7 @@ impl Engine {
         let id = sync.pushed[at].id;
         let is_edit = edit.is_some();
         let applied = match &edit {
-            Some(edit) => apply(id, old, edit, bases, setting),
+            Some(edit) => apply((piece_kind(), id), old, edit, bases, setting),
             None => unchanged(old),
         };
         let applied = applied.and_then(|applied| {
@@ -232,7 +233,7 @@ impl Engine {
             }
             let above = Some(applied.envelope.version);
             let edit = edit.unwrap_or_default();
-            apply(id, old, &Edit { above, ..edit }, bases, setting)
+            apply((piece_kind(), id), old, &Edit { above, ..edit }, bases, setting)
         });
         let applied = match applied {
             Ok(applied) => applied,
@@ -348,7 +349,7 @@ struct Drafted {
 }
 
 /// A push without an edit leaves the record as it is.
-fn unchanged(old: Option<(&Envelope, &PieceRecord)>) -> std::result::Result<Applied, Refusal> {
+fn unchanged(old: Option<(&Envelope, &Record)>) -> std::result::Result<Applied, Refusal> {
     // Without a record every push is a creation, so there is one; if not, the push is refused
     // rather than lost.
     let (envelope, record) = old.ok_or(Refusal::InvalidField)?;
@@ -409,12 +410,7 @@ impl<'a> AppSync<'a> {
 
     /// Settles a push that needs no look at its content: a number that was never given, or a piece
     /// of a life that was erased. Returns whether it is one.
-    fn settle_unknown(
-        &mut self,
-        at: usize,
-        record: Option<&PieceRecord>,
-        setting: Setting,
-    ) -> bool {
+    fn settle_unknown(&mut self, at: usize, record: Option<&Record>, setting: Setting) -> bool {
         let push = &self.pushed[at];
         let highest = record.map_or(setting.floor, |record| record.version);
         if push.version.is_issued() && highest + limits::VERSION_AHEAD < push.version.version() {

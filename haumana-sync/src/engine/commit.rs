@@ -6,9 +6,10 @@ use super::record::to_json;
 use super::trail::Trail;
 use super::{Engine, Error, Result};
 use crate::digest::Digest;
-use crate::id::{Key, Kind, RecordId, UserId};
+use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::limits;
 use crate::record::Value;
+use crate::schema::Schema;
 use crate::store::{
     Batch, CommitId, Envelope, Epoch, ErrorKind, Head, HeadState, HistoryEntry, Revision, Stamp,
     Version,
@@ -321,7 +322,7 @@ impl Engine {
         }
         let (mut records, mut history) = (Vec::new(), Vec::new());
         for draft in drafts {
-            count(&mut head, draft.old, &draft.new);
+            count(&self.schema, &mut head, draft.old, &draft.new);
             history.extend(draft.history);
             records.push(draft.new);
             records.extend(draft.inbox);
@@ -388,14 +389,16 @@ pub fn live_term(hash: Digest, version: u32) -> Digest {
 }
 
 /// Keeps the head's sums: what the record was goes out, what it is comes in.
-pub fn count(head: &mut Head, old: Option<OldFacts>, new: &Envelope) {
+pub fn count(schema: &Schema, head: &mut Head, old: Option<OldFacts>, new: &Envelope) {
     let key = new.key;
-    if key.kind == Kind::Conflict {
+    let kind = schema.name_of(key.kind);
+    if key.kind == KindNumber::CONFLICT {
         return;
     }
-    let is_live_piece = |deleted: bool| key.kind == Kind::Piece && !deleted;
+    let is_live_piece = |deleted: bool| key.kind == KindNumber::PIECE && !deleted;
     if let Some(old) = old {
-        head.versions = head.versions.minus(Digest::of_version(key, old.version, old.deleted));
+        head.versions =
+            head.versions.minus(Digest::of_version(&kind, key.id, old.version, old.deleted));
         if is_live_piece(old.deleted) {
             head.content = head.content.minus(live_term(old.hash, old.version));
         }
@@ -403,7 +406,7 @@ pub fn count(head: &mut Head, old: Option<OldFacts>, new: &Envelope) {
     } else {
         head.records += 1;
     }
-    head.versions = head.versions.plus(Digest::of_version(key, new.version, new.deleted));
+    head.versions = head.versions.plus(Digest::of_version(&kind, key.id, new.version, new.deleted));
     if is_live_piece(new.deleted) {
         head.content = head.content.plus(live_term(new.hash, new.version));
     }
@@ -439,7 +442,7 @@ pub struct StoredConflict {
 /// no second one.
 pub fn conflict_id(key: Key, version: Version, field: Option<&str>, lost: &Value) -> RecordId {
     let (tag, value) = lost.canonical();
-    let (kind, field) = (key.kind.as_str(), field.unwrap_or_default());
+    let (kind, field) = (key.kind.code(), field.unwrap_or_default());
     let place = format!("{kind}\0{}\0{version}\0{field}\0", key.id);
     Digest::of([place.as_bytes(), &[tag], value]).into_id()
 }

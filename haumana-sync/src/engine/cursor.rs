@@ -5,7 +5,7 @@
 //! a cursor grants nothing.
 
 use crate::digest::Digest;
-use crate::id::{Key, Kind, RecordId, UserId};
+use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::limits;
 use crate::store::{Epoch, Generation, Head, Place, Revision};
 use base64::Engine as _;
@@ -66,7 +66,7 @@ impl Cursor {
         bytes.extend(self.place.revision.0.to_be_bytes());
         let (kind, id) = match self.place.within {
             None => (0, 0),
-            Some(key) => (1 + key.kind as u8, key.id.bits()),
+            Some(key) => (1 + key.kind.get(), key.id.bits()),
         };
         bytes.push(kind);
         bytes.extend(id.to_be_bytes());
@@ -94,10 +94,7 @@ impl Cursor {
         let id = RecordId::from_bits(u128::from_be_bytes(take(&mut rest)?));
         let within = match kind {
             0 => None,
-            kind => {
-                let kind = *Kind::ALL.get(usize::from(kind - 1))?;
-                Some(Key { kind, id })
-            }
+            kind => Some(Key { kind: KindNumber::new(kind - 1), id }),
         };
         Some(Self { user, epoch, generation, place: Place { revision, within } })
     }

@@ -1,10 +1,10 @@
-//! An edit of a piece with everything that is known of its base, and what becomes of it.
+//! An edit of a record with everything that is known of its base, and what becomes of it.
 
 use super::meta::Claim;
-use super::record::PieceRecord;
+use super::record::Record;
 use crate::engine::OtherLife;
 use crate::merge::Reason;
-use crate::record::{Piece, Value};
+use crate::record::{Content, Value};
 use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::WireVersion;
@@ -74,15 +74,15 @@ pub struct ReceiptDraft {
     pub answer: Option<(WireVersion, u64)>,
 }
 
-/// An edit of one piece.
+/// An edit of one record.
 #[derive(Clone, Debug, Default)]
 pub struct Edit {
     pub device: Option<String>,
     /// The version that it was made on, where known.
     pub base: Option<Version>,
     pub changes: Vec<Change>,
-    /// The whole piece as it was pushed; what a new piece is made of.
-    pub whole: Option<Piece>,
+    /// The whole record as it was pushed; what a new record is made of.
+    pub whole: Option<Content>,
     /// When a new piece was edited, and when its device says so.
     pub created: Option<(UnixMillis, UnixMillis)>,
     /// The reason to give where a value loses only by time.
@@ -114,6 +114,8 @@ pub struct Lost {
     pub reason: Reason,
     /// The device whose push it came up with.
     pub device: Option<String>,
+    /// Whether it waits for a person in the inbox; otherwise only the history has it.
+    pub asks: bool,
     /// The version in which the other value stands.
     pub version: Version,
     /// Where the lost value is kept.
@@ -123,7 +125,7 @@ pub struct Lost {
 /// What becomes of an edit.
 #[derive(Clone, Debug)]
 pub struct Applied {
-    pub record: PieceRecord,
+    pub record: Record,
     /// The record, closed.
     pub envelope: Envelope,
     pub history: Vec<HistoryEntry>,

@@ -4,6 +4,7 @@ use super::export_walk::{ExportPlace, Part, Walk};
 use super::record::to_json;
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::UserId;
+use crate::schema::Schema;
 use crate::time::UnixMillis;
 use std::fmt::Write as _;
 
@@ -43,7 +44,7 @@ impl Engine {
     /// account is being erased, [`ErrorKind::Importing`] while an import is not finished.
     pub async fn export(&self, user: &UserId) -> Result<Export> {
         let walk = self.begin_walk(user).await?;
-        let document = Document::begin(user, self.clock.now());
+        let document = Document::begin(&self.schema, user, self.clock.now());
         Ok(Export { walk, document, is_finished: false })
     }
 
@@ -89,7 +90,7 @@ impl Engine {
             let place = ExportPlace::decode(text, user).ok_or_else(invalid)?;
             walk.resume(place)?;
         }
-        let mut document = Document::begin(user, self.clock.now());
+        let mut document = Document::begin(&self.schema, user, self.clock.now());
         let (mut last, mut is_first) = (walk.place, true);
         let next = loop {
             let Some((part, entry)) = self.walk_on(&mut walk).await? else { break None };
@@ -114,6 +115,7 @@ impl Engine {
 /// The text of a document, as far as it is not handed on.
 #[derive(Debug)]
 struct Document {
+    schema: Schema,
     out: String,
     part: Part,
     needs_comma: bool,
@@ -121,12 +123,12 @@ struct Document {
 
 // Writing into a String cannot fail, so what it returns is dropped throughout.
 impl Document {
-    fn begin(user: &UserId, now: UnixMillis) -> Self {
+    fn begin(schema: &Schema, user: &UserId, now: UnixMillis) -> Self {
         let user = to_json(&user.as_str());
         let out = format!(
             r#"{{"exportDate":"{now}","exportVersion":"{EXPORT_VERSION}","user":{{"id":{user}}},"pieces":["#
         );
-        Self { out, part: Part::Pieces, needs_comma: false }
+        Self { schema: schema.clone(), out, part: Part::Pieces, needs_comma: false }
     }
 
     fn add(&mut self, part: Part, entry: &str) {
@@ -139,7 +141,7 @@ impl Document {
 
     /// Ends a list and opens the next; `false` if there is none.
     fn open_next(&mut self) -> bool {
-        let Some(next) = self.part.next() else { return false };
+        let Some(next) = self.part.next(&self.schema) else { return false };
         let _ = write!(self.out, r#"],"{}":["#, next.name());
         (self.part, self.needs_comma) = (next, false);
         true

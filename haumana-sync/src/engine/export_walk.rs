@@ -4,12 +4,13 @@
 use super::commit::StoredConflict;
 use super::cursor::{take, user_hash};
 use super::export_write::{
-    write_entry, write_history, write_piece, write_session, write_tombstone,
+    write_entry, write_history, write_piece, write_record, write_session, write_tombstone,
 };
 use super::record::parse;
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::digest::Digest;
-use crate::id::{Key, Kind, RecordId, UserId};
+use crate::id::{Key, KindNumber, RecordId, UserId};
+use crate::schema::Schema;
 use crate::store::{
     After, Envelope, Epoch, Generation, HistoryEntry, HistoryKey, Place, Revision, Version,
 };
@@ -28,11 +29,19 @@ pub enum Part {
     History,
     Conflicts,
     Tombstones,
+    /// Records of the kinds that have no list of their own; only where the schema has such.
+    Records,
 }
 
 impl Part {
-    const ALL: [Part; 5] =
-        [Part::Pieces, Part::Sessions, Part::History, Part::Conflicts, Part::Tombstones];
+    const ALL: [Part; 6] = [
+        Part::Pieces,
+        Part::Sessions,
+        Part::History,
+        Part::Conflicts,
+        Part::Tombstones,
+        Part::Records,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -41,23 +50,33 @@ impl Part {
             Part::History => "history",
             Part::Conflicts => "conflicts",
             Part::Tombstones => "tombstones",
+            Part::Records => "records",
         }
     }
 
-    pub fn next(self) -> Option<Self> {
-        Self::ALL.get(self as usize + 1).copied()
+    pub fn next(self, schema: &Schema) -> Option<Self> {
+        let has_records = || schema.kinds().iter().any(|kind| has_no_list(kind.number()));
+        let next = Self::ALL.get(self as usize + 1).copied();
+        next.filter(|next| *next != Part::Records || has_records())
     }
 
     fn holds(self, record: &Envelope) -> bool {
         let (kind, is_live) = (record.key.kind, !record.deleted);
         match self {
-            Part::Pieces => kind == Kind::Piece && is_live,
-            Part::Sessions => kind == Kind::Session && is_live,
-            Part::History => kind != Kind::Conflict,
-            Part::Conflicts => kind == Kind::Conflict,
-            Part::Tombstones => kind != Kind::Conflict && !is_live,
+            Part::Pieces => kind == KindNumber::PIECE && is_live,
+            Part::Sessions => kind == KindNumber::SESSION && is_live,
+            Part::History => kind != KindNumber::CONFLICT,
+            Part::Conflicts => kind == KindNumber::CONFLICT,
+            Part::Tombstones => kind != KindNumber::CONFLICT && !is_live,
+            Part::Records => has_no_list(kind) && is_live,
         }
     }
+}
+
+/// Whether the records of a kind stand among those of other kinds. The two of version 0.1 have lists of
+/// their own, and the inbox has one.
+fn has_no_list(kind: KindNumber) -> bool {
+    KindNumber::CONFLICT < kind
 }
 
 /// How far a walk is: everything up to here is written.
@@ -134,7 +153,7 @@ impl Engine {
         while let Some(part) = walk.place.part {
             let Some(first) = walk.records.front() else {
                 match walk.is_read {
-                    true => walk.begin_list(part.next()),
+                    true => walk.begin_list(part.next(&self.schema)),
                     false => self.read_on(walk).await?,
                 }
                 continue;
@@ -172,10 +191,12 @@ impl Engine {
         match part {
             Part::Pieces => write_piece(&mut out, user, record)?,
             Part::Sessions => write_session(&mut out, user, record)?,
-            Part::Tombstones => write_tombstone(&mut out, record)?,
+            Part::Tombstones => write_tombstone(&mut out, &self.schema, record)?,
+            Part::Records => write_record(&mut out, &self.schema, record)?,
             Part::Conflicts | Part::History => {
                 let stored: StoredConflict = parse(&record.content)?;
-                write_entry(&mut out, &self.open_conflict(user, record).await?, &stored);
+                let conflict = self.open_conflict(user, record).await?;
+                write_entry(&mut out, &self.schema, &conflict, &stored);
             }
         }
         Ok(out)
@@ -197,7 +218,7 @@ impl Engine {
         };
         walk.place.history = Some(entry.key);
         let mut out = String::new();
-        write_history(&mut out, &entry)?;
+        write_history(&mut out, &self.schema, &entry)?;
         Ok(Some(out))
     }
 
@@ -282,7 +303,7 @@ impl ExportPlace {
 }
 
 fn write_key(bytes: &mut Vec<u8>, key: Option<Key>) {
-    bytes.push(key.map_or(0, |key| 1 + key.kind as u8));
+    bytes.push(key.map_or(0, |key| 1 + key.kind.get()));
     bytes.extend(key.map_or(0, |key| key.id.bits()).to_be_bytes());
 }
 
@@ -291,7 +312,7 @@ fn read_key(rest: &mut &[u8]) -> Option<Option<Key>> {
     let id = RecordId::from_bits(u128::from_be_bytes(take(rest)?));
     let kind = match kind {
         0 => return Some(None),
-        kind => *Kind::ALL.get(usize::from(kind - 1))?,
+        kind => KindNumber::new(kind - 1),
     };
     Some(Some(Key { kind, id }))
 }

@@ -6,6 +6,7 @@ use super::record::{HistoryMeta, parse, to_json};
 use super::{Conflict, Error, Result};
 use crate::id::UserId;
 use crate::record::BESIDE_KEY;
+use crate::schema::Schema;
 use crate::store::{Envelope, Generation, HistoryEntry};
 use crate::wire::members;
 use crate::wire::sync::write_conflict;
@@ -49,8 +50,20 @@ pub(super) fn write_session(out: &mut String, user: &UserId, record: &Envelope) 
     Ok(())
 }
 
-pub(super) fn write_tombstone(out: &mut String, record: &Envelope) -> Result<()> {
-    let (kind, id) = (record.key.kind.as_str(), record.key.id);
+/// Writes a record of a kind that has no list of its own.
+pub(super) fn write_record(out: &mut String, schema: &Schema, record: &Envelope) -> Result<()> {
+    let (kind, id) = (schema.name_of(record.key.kind), record.key.id);
+    let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
+    let _ = write!(
+        out,
+        r#"{{"kind":"{kind}","id":"{id}","version":{version},"modifiedAt":"{at}",{beside},"value":{}}}"#,
+        record.content
+    );
+    Ok(())
+}
+
+pub(super) fn write_tombstone(out: &mut String, schema: &Schema, record: &Envelope) -> Result<()> {
+    let (kind, id) = (schema.name_of(record.key.kind), record.key.id);
     let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
     let _ = write!(
         out,
@@ -60,8 +73,13 @@ pub(super) fn write_tombstone(out: &mut String, record: &Envelope) -> Result<()>
 }
 
 /// Writes an entry of the inbox: where the lost value is kept, and how it was closed if it was.
-pub(super) fn write_entry(out: &mut String, conflict: &Conflict, stored: &StoredConflict) {
-    write_conflict(out, conflict);
+pub(super) fn write_entry(
+    out: &mut String,
+    schema: &Schema,
+    conflict: &Conflict,
+    stored: &StoredConflict,
+) {
+    write_conflict(out, schema, conflict);
     out.pop();
     let _ = write!(out, r#","version":{}"#, stored.version);
     if let Some((version, side)) = stored.lost {
@@ -79,12 +97,12 @@ pub(super) fn write_entry(out: &mut String, conflict: &Conflict, stored: &Stored
 }
 
 /// Writes a superseded version, or (`side` above 0) a push of which a part lost.
-pub(super) fn write_history(out: &mut String, entry: &HistoryEntry) -> Result<()> {
+pub(super) fn write_history(out: &mut String, schema: &Schema, entry: &HistoryEntry) -> Result<()> {
     let meta: HistoryMeta = parse(&entry.meta)?;
     let lost = meta.lost.iter();
     let lost: Vec<_> =
         lost.map(|(field, reason)| json!({ "field": field, "reason": reason })).collect();
-    let (kind, id) = (entry.key.key.kind.as_str(), entry.key.key.id);
+    let (kind, id) = (schema.name_of(entry.key.key.kind), entry.key.key.id);
     let (version, side, at, until) = (entry.key.version, entry.key.side, meta.at, entry.at);
     let _ = write!(
         out,

@@ -1,7 +1,6 @@
-//! The history of a piece as a person reads it: what each version changed, and what lost.
+//! The history of a record as a person reads it: what each version changed, and what lost.
 
-use super::inbox::piece_version;
-use super::record::PieceRecord;
+use super::record::Record;
 use super::{Engine, Error, ErrorKind, PieceVersion, Result, check_state};
 use crate::id::{Key, RecordId, UserId};
 use crate::merge::Reason;
@@ -12,18 +11,18 @@ use crate::time::UnixMillis;
 /// How many entries are read at once; a version may have more.
 const READ_ENTRIES: usize = 32;
 
-/// Versions of a piece, newest first.
+/// Versions of a record, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryPage {
-    /// The piece.
-    pub id: RecordId,
+    /// The record.
+    pub key: Key,
     /// The versions.
     pub versions: Vec<VersionEntry>,
     /// Where the next page starts; `None` if nothing older is retained.
     pub next: Option<Version>,
 }
 
-/// One version of a piece, and what it took over from the one before.
+/// One version of a record, and what it took over from the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionEntry {
     /// The version.
@@ -65,13 +64,11 @@ pub struct LostValue {
 }
 
 impl Engine {
-    /// Lists versions of a piece, newest first: those below `before` (`None`: from the current one
-    /// on), at most `limit`. Fewer if more than about `limit_bytes` would have to be read.
+    /// Lists versions of a piece as [`Engine::history_of`] does.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if there never was such a piece; [`ErrorKind::Importing`] and
-    /// [`ErrorKind::Erasing`] while the account is not whole.
+    /// As [`Engine::history_of`].
     pub async fn history_page(
         &self,
         user: &UserId,
@@ -80,14 +77,31 @@ impl Engine {
         limit: usize,
         limit_bytes: usize,
     ) -> Result<HistoryPage> {
+        self.history_of(user, Key::piece(id), before, limit, limit_bytes).await
+    }
+
+    /// Lists versions of a record, newest first: those below `before` (`None`: from the current one
+    /// on), at most `limit`. Fewer if more than about `limit_bytes` would have to be read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there never was such a record; [`ErrorKind::Importing`] and
+    /// [`ErrorKind::Erasing`] while the account is not whole.
+    pub async fn history_of(
+        &self,
+        user: &UserId,
+        key: Key,
+        before: Option<Version>,
+        limit: usize,
+        limit_bytes: usize,
+    ) -> Result<HistoryPage> {
         check_state(self.store.head(user).await?.as_ref())?;
         let mut walk = Walk { versions: Vec::new(), bytes: 0, is_at_end: false };
-        let key = Key::piece(id);
         let found = self.store.read(user, &[key]).await?.into_iter().flatten().next();
         let envelope =
-            found.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such piece"))?;
+            found.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such record"))?;
         if before.is_none() {
-            walk.start(PieceRecord::open(&envelope)?);
+            walk.start(self.open(&envelope)?);
         }
         let oldest = self.setting(self.clock.now()).oldest;
         let mut behind = before;
@@ -99,10 +113,10 @@ impl Engine {
             };
             behind = Some(last.key.version);
             for entry in entries.iter().filter(|entry| oldest <= entry.at) {
-                walk.take(entry)?;
+                walk.take(self.version_of(entry)?, entry.content.len());
             }
         }
-        Ok(walk.into_page(id, limit))
+        Ok(walk.into_page(key, limit))
     }
 
     /// Reads the next versions of a record with all of their sides; none at the end.
@@ -134,12 +148,12 @@ struct Walk {
 }
 
 impl Walk {
-    fn start(&mut self, record: PieceRecord) {
+    fn start(&mut self, record: Record) {
         let current = PieceVersion {
             version: record.version,
             side: 0,
             at: record.modified_at,
-            deleted: record.piece.is_none(),
+            deleted: record.content.is_none(),
             device: record.meta.device,
             changed: record.meta.changed,
             lost: Vec::new(),
@@ -149,9 +163,8 @@ impl Walk {
         self.versions.push((current, Vec::new()));
     }
 
-    fn take(&mut self, entry: &HistoryEntry) -> Result<()> {
-        self.bytes += entry.content.len();
-        let version = piece_version(entry)?;
+    fn take(&mut self, version: PieceVersion, content_bytes: usize) {
+        self.bytes += content_bytes;
         let last = self.versions.last_mut().filter(|(last, _)| last.version == version.version);
         match (last, version.side) {
             // Superseded between two reads: it is here as the current one.
@@ -160,7 +173,6 @@ impl Walk {
             (Some((_, sides)), _) => sides.push(version),
             (None, _) => {}
         }
-        Ok(())
     }
 
     /// How many versions, from the first, have all that they are to tell.
@@ -172,13 +184,13 @@ impl Walk {
         }
     }
 
-    fn into_page(self, id: RecordId, limit: usize) -> HistoryPage {
+    fn into_page(self, key: Key, limit: usize) -> HistoryPage {
         let count = self.complete().min(limit);
         let has_more = count < self.versions.len() || !self.is_at_end;
         let entries = (0..count).map(|at| self.entry(at));
         let versions: Vec<VersionEntry> = entries.collect();
         let next = versions.last().filter(|_| has_more).map(|last| last.version);
-        HistoryPage { id, versions, next }
+        HistoryPage { key, versions, next }
     }
 
     fn entry(&self, at: usize) -> VersionEntry {

@@ -7,7 +7,7 @@ use super::meta::Meta;
 use super::notes::{ImportedCounts, Notes};
 use super::record::parse;
 use super::{Engine, Error, ErrorKind, Result, Room};
-use crate::id::{Key, Kind, UserId};
+use crate::id::{Key, KindNumber, UserId};
 use crate::store::{
     Batch, BatchLimits, Envelope, ErrorKind as StoreErrorKind, Head, HeadState, HistoryEntry,
 };
@@ -28,6 +28,8 @@ pub struct Imported {
     pub conflicts: usize,
     /// Entries of `tombstones`.
     pub tombstones: usize,
+    /// Entries of `records`: of the kinds that have no list of their own.
+    pub records: usize,
     /// Whether the account is whole.
     pub state: PartState,
 }
@@ -128,11 +130,11 @@ impl Engine {
                 continue;
             }
             let bytes = there.as_ref().map(|there| there.content.len());
-            let is_counted = record.key.kind != Kind::Conflict;
+            let is_counted = record.key.kind != KindNumber::CONFLICT;
             if is_counted && !room.take(bytes, record.content.len()) {
                 return Err(Error::new(ErrorKind::Invalid, "there is no room for all of it").into());
             }
-            count(&mut head, there.as_ref().map(OldFacts::of), &record);
+            count(&self.schema, &mut head, there.as_ref().map(OldFacts::of), &record);
             counts.replace(there.as_ref(), &record);
             record.revision = head.revision;
             record.stamp = head.stamp;
@@ -189,7 +191,7 @@ impl Engine {
         let found = self.store.read(user, &keys).await?;
         for (record, there) in part.records.iter().zip(found) {
             let there = there.ok_or_else(not_empty)?;
-            let is_conflict = record.key.kind == Kind::Conflict;
+            let is_conflict = record.key.kind == KindNumber::CONFLICT;
             let meta: Meta = parse(&there.meta)?;
             // The id of a conflict is derived from what it is about.
             if !is_conflict && !was_imported_at(&meta, record.version) {
@@ -237,8 +239,8 @@ impl CheckedImport<'_> {
     fn counted_as(&self, counts: Option<ImportedCounts>) -> Imported {
         let counted = self.counted();
         let Some(counts) = counts else { return counted };
-        let ImportedCounts { pieces, sessions, history, conflicts, tombstones } = counts;
-        Imported { pieces, sessions, history, conflicts, tombstones, ..counted }
+        let ImportedCounts { pieces, sessions, history, conflicts, tombstones, records } = counts;
+        Imported { pieces, sessions, history, conflicts, tombstones, records, ..counted }
     }
 
     fn counted(&self) -> Imported {
@@ -249,6 +251,7 @@ impl CheckedImport<'_> {
             history: request.history.len(),
             conflicts: request.conflicts.len(),
             tombstones: request.tombstones.len(),
+            records: request.records.len(),
             state: if request.has_next { PartState::More } else { PartState::Done },
         }
     }
@@ -266,10 +269,11 @@ impl ImportedCounts {
 
     fn list(&mut self, record: &Envelope) -> &mut usize {
         match record.key.kind {
-            Kind::Conflict => &mut self.conflicts,
+            KindNumber::CONFLICT => &mut self.conflicts,
             _ if record.deleted => &mut self.tombstones,
-            Kind::Piece => &mut self.pieces,
-            Kind::Session => &mut self.sessions,
+            KindNumber::PIECE => &mut self.pieces,
+            KindNumber::SESSION => &mut self.sessions,
+            _ => &mut self.records,
         }
     }
 }
@@ -277,7 +281,7 @@ impl ImportedCounts {
 impl Imported {
     /// How many entries the document had.
     pub fn entries(&self) -> usize {
-        self.pieces + self.sessions + self.history + self.conflicts + self.tombstones
+        self.pieces + self.sessions + self.history + self.conflicts + self.tombstones + self.records
     }
 }
 

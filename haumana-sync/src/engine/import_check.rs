@@ -48,7 +48,7 @@ pub(super) enum Entry {
 /// A list of the document, and how its entries are read.
 type List<'r, 'a> = (&'static str, &'r [&'a RawValue], fn(&Reading<'_>, &RawValue) -> Read<Entry>);
 
-fn lists<'r, 'a>(request: &'r ImportRequest<'a>) -> [List<'r, 'a>; 5] {
+fn lists<'r, 'a>(request: &'r ImportRequest<'a>) -> [List<'r, 'a>; 6] {
     [
         ("pieces", &request.pieces, |reading, json| reading.piece(json).map(Entry::Record)),
         ("practiceSessions", &request.sessions, |reading, json| {
@@ -60,6 +60,9 @@ fn lists<'r, 'a>(request: &'r ImportRequest<'a>) -> [List<'r, 'a>; 5] {
         }),
         ("tombstones", &request.tombstones, |reading, json| {
             reading.tombstone(json).map(Entry::Record)
+        }),
+        ("records", &request.records, |reading, json| {
+            reading.other_record(json).map(Entry::Record)
         }),
     ]
 }
@@ -102,8 +105,9 @@ impl Engine {
         Ok(import)
     }
 
-    pub(super) fn reading<'i>(&self, import: &'i CheckedImport<'_>) -> Reading<'i> {
+    pub(super) fn reading<'i>(&'i self, import: &'i CheckedImport<'_>) -> Reading<'i> {
         Reading {
+            schema: &self.schema,
             user: &import.user,
             owner: import.request.owner.as_deref(),
             now: import.now,
@@ -117,7 +121,7 @@ impl Engine {
 /// may be a tombstone of a greater version too.
 fn is_new(record: &Envelope, live: &mut HashMap<Key, Version>, dead: &mut HashSet<Key>) -> bool {
     let key = record.key;
-    let is_tombstone = record.deleted && key.kind != crate::id::Kind::Conflict;
+    let is_tombstone = record.deleted && key.kind != crate::id::KindNumber::CONFLICT;
     if !is_tombstone {
         return live.insert(key, record.version).is_none();
     }

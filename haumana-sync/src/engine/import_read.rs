@@ -5,23 +5,24 @@ use super::commit::{StoredConflict, inbox_hash};
 use super::meta::{FORMAT, Meta, Touch};
 use super::record::{HistoryMeta, to_json};
 use crate::digest::Digest;
-use crate::id::{Key, Kind, RecordId, UserId};
-use crate::json::JsonText;
+use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::limits;
 use crate::merge::Reason;
-use crate::record::{
-    BESIDE_KEY, FieldClass, FieldError, PIECE_FIELDS, Piece, Session, Value, field_spec,
-};
+use crate::record::{BESIDE_KEY, Content, Session, Value};
+use crate::repertoire::piece_kind;
+use crate::schema::{FieldError, Kind, Merge, Schema};
 use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Revision, Stamp, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What entries are read in.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading<'a> {
+    pub schema: &'a Schema,
     pub user: &'a UserId,
     /// Whose export it is.
     pub owner: Option<&'a str>,
@@ -53,10 +54,7 @@ impl Reading<'_> {
         for name in ["locallyModified", "lastSyncedAt"] {
             fields.remove(name);
         }
-        let piece = read_piece(&fields, facts.modified_at)?;
-        let content = piece.to_json();
-        let hash = piece.app_digest(facts.id);
-        self.live(Key::piece(facts.id), facts, content, hash)
+        self.record(piece_kind(), &fields, facts)
     }
 
     /// Reads an entry of `practiceSessions`.
@@ -72,10 +70,27 @@ impl Reading<'_> {
         self.live(Key::session(facts.id), facts, content, hash)
     }
 
+    /// Reads an entry of `records`.
+    pub fn other_record(&self, json: &RawValue) -> Read<Envelope> {
+        let mut fields: Fields<'_> = parse(json)?;
+        let kind = self.record_kind(&fields)?;
+        let kind = self.schema.kind(kind).ok_or(Refusal::InvalidField)?;
+        let facts = self.facts(&mut fields, "id")?;
+        let value = fields.remove("value").ok_or(Refusal::InvalidField)?;
+        self.record(kind, &parse(value)?, facts)
+    }
+
+    fn record(&self, kind: &Arc<Kind>, fields: &Fields<'_>, facts: Facts) -> Read<Envelope> {
+        let record = read_record(kind, fields, facts.modified_at)?;
+        let content = record.to_json();
+        let hash = record.content_hash(facts.id, &content);
+        self.live(Key { kind: kind.number(), id: facts.id }, facts, content, hash)
+    }
+
     /// Reads an entry of `tombstones`.
     pub fn tombstone(&self, json: &RawValue) -> Read<Envelope> {
         let mut fields: Fields<'_> = parse(json)?;
-        let kind = record_kind(&fields)?;
+        let kind = self.record_kind(&fields)?;
         let facts = self.facts(&mut fields, "id")?;
         let content = "{}".to_owned();
         let envelope = self.live(Key { kind, id: facts.id }, facts, content, Digest::default())?;
@@ -132,6 +147,11 @@ impl Reading<'_> {
         }
     }
 
+    fn record_kind(&self, fields: &Fields<'_>) -> Read<KindNumber> {
+        let name: String = required(fields.get("kind").copied())?;
+        self.schema.named(&name).map(|kind| kind.number()).ok_or(Refusal::InvalidField)
+    }
+
     /// What the engine relies on, checked; times of the future are of now.
     fn check_meta(&self, mut meta: Meta, version: Version) -> Read<Meta> {
         let touches = std::iter::once(&meta.created).chain(meta.touched.values());
@@ -169,7 +189,7 @@ impl Reading<'_> {
     /// Reads an entry of `history`.
     pub fn history(&self, json: &RawValue) -> Read<HistoryEntry> {
         let mut fields: Fields<'_> = parse(json)?;
-        let key = Key { kind: record_kind(&fields)?, id: id(fields.remove("id"))? };
+        let key = Key { kind: self.record_kind(&fields)?, id: id(fields.remove("id"))? };
         let version: Version = required(fields.remove("version"))?;
         let side: u32 = required(fields.remove("side"))?;
         if !(1..=limits::VERSION).contains(&version) || SIDES < side {
@@ -193,16 +213,43 @@ impl Reading<'_> {
         Ok(HistoryEntry {
             key: HistoryKey { key, version, side },
             at: superseded_at.unwrap_or(self.now).min(self.now),
-            content: history_content(key.kind, side, meta.deleted, value)?,
+            content: self.history_content(key.kind, side, meta.deleted, value)?,
             meta: meta_json,
         })
+    }
+
+    /// The content of a history entry, in the form in which it is stored.
+    fn history_content(
+        &self,
+        kind: KindNumber,
+        side: u32,
+        deleted: bool,
+        json: &RawValue,
+    ) -> Read<String> {
+        if SIDE_BYTES < json.get().len() {
+            return Err(Refusal::TooLarge);
+        }
+        let fields: Fields<'_> = parse(json)?;
+        if side == 0 && deleted {
+            return Ok("{}".to_owned());
+        }
+        if kind == KindNumber::SESSION {
+            return Ok(read_session(&fields)?.to_json());
+        }
+        let kind = self.schema.kind(kind).ok_or(Refusal::InvalidField)?;
+        if side == 0 {
+            return Ok(read_record(kind, &fields, UnixMillis(0))?.to_json());
+        }
+        let values =
+            fields.iter().map(|(name, json)| Ok((name.as_str(), value(kind, name, json)?)));
+        Ok(to_json(&values.collect::<Read<BTreeMap<&str, Value>>>()?))
     }
 
     /// Reads an entry of `conflicts`.
     pub fn conflict(&self, json: &RawValue) -> Read<Envelope> {
         let mut fields: Fields<'_> = parse(json)?;
         let id_of_conflict = id(fields.remove("conflictId"))?;
-        let kind = record_kind(&fields)?;
+        let kind = self.record_kind(&fields)?;
         let at = time(fields.remove("at"))?.ok_or(Refusal::InvalidField)?.min(self.now);
         let word: Option<String> = optional(fields.remove("resolution"))?;
         let hash: Option<String> = optional(fields.remove("resolutionHash"))?;
@@ -274,32 +321,33 @@ pub fn was_imported_at(meta: &Meta, version: Version) -> bool {
     meta.foreign.iter().any(|(from, _)| *from == version + 1)
 }
 
-fn read_piece(fields: &Fields<'_>, modified_at: UnixMillis) -> Read<Piece> {
-    let created_at = time(fields.get("createdAt").copied())?.unwrap_or(modified_at);
-    let mut piece = Piece::new(created_at);
+fn read_record(kind: &Arc<Kind>, fields: &Fields<'_>, modified_at: UnixMillis) -> Read<Content> {
+    let mut content = Content::new(kind, modified_at);
     let is_missing = |name: &str| !fields.contains_key(name);
-    if PIECE_FIELDS.iter().any(|spec| spec.required && is_missing(spec.name)) {
+    if kind.editable().any(|field| field.is_required() && is_missing(field.name())) {
         return Err(Refusal::InvalidField);
     }
-    for (name, json) in fields.iter().filter(|(name, _)| name.as_str() != "createdAt") {
-        piece.set(name, value(name, json)?);
+    for (name, json) in fields {
+        match value(kind, name, json)? {
+            // An absent time of creation, written out.
+            Value::Null if kind.named(name).policy() == Merge::Fixed => {}
+            value => content.set(name, value),
+        }
     }
-    Ok(piece)
+    Ok(content)
 }
 
-/// Reads the value of a field of a piece.
-fn value(name: &str, json: &RawValue) -> Read<Value> {
+/// Reads the value of a field.
+fn value(kind: &Kind, name: &str, json: &RawValue) -> Read<Value> {
     if limits::UNKNOWN_KEY_BYTES < name.len() {
         return Err(Refusal::TooLarge);
     }
-    let spec = field_spec(name);
-    let value = match (spec.class, json.get()) {
-        (_, "null") => Value::Null,
-        (FieldClass::Flag, _) => Value::Flag(parse(json)?),
-        (FieldClass::Short | FieldClass::Long, _) => Value::Text(parse(json)?),
-        (FieldClass::Unknown, _) => Value::Json(JsonText::new(json).ok_or(Refusal::InvalidField)?),
-    };
-    spec.check(&value).map_err(|error| match error {
+    let field = kind.named(name);
+    let value = field.read(json).ok_or(Refusal::InvalidField)?;
+    if value.is_null() && field.policy() == Merge::Fixed {
+        return Ok(value);
+    }
+    field.check(&value).map_err(|error| match error {
         FieldError::Invalid => Refusal::InvalidField,
         FieldError::TooLarge => Refusal::TooLarge,
     })?;
@@ -314,23 +362,6 @@ fn read_session(fields: &Fields<'_>) -> Read<Session> {
     serde_json::from_str(&to_json(&present)).map_err(|_| Refusal::InvalidField)
 }
 
-/// The content of a history entry, in the form in which it is stored.
-fn history_content(kind: Kind, side: u32, deleted: bool, json: &RawValue) -> Read<String> {
-    if SIDE_BYTES < json.get().len() {
-        return Err(Refusal::TooLarge);
-    }
-    let fields: Fields<'_> = parse(json)?;
-    match (kind, side, deleted) {
-        (_, 0, true) => Ok("{}".to_owned()),
-        (Kind::Session, _, _) => Ok(read_session(&fields)?.to_json()),
-        (_, 0, false) => Ok(read_piece(&fields, UnixMillis(0))?.to_json()),
-        _ => {
-            let values = fields.iter().map(|(name, json)| Ok((name.as_str(), value(name, json)?)));
-            Ok(to_json(&values.collect::<Read<BTreeMap<&str, Value>>>()?))
-        }
-    }
-}
-
 /// How a conflict was closed, as the engine remembers it.
 fn resolution(word: Option<String>, hash: Option<String>) -> Read<Option<String>> {
     match (word.as_deref(), hash) {
@@ -343,12 +374,6 @@ fn resolution(word: Option<String>, hash: Option<String>) -> Read<Option<String>
         }
         _ => Err(Refusal::InvalidField),
     }
-}
-
-fn record_kind(fields: &Fields<'_>) -> Read<Kind> {
-    let name: String = required(fields.get("kind").copied())?;
-    let kind = Kind::from_name(&name).filter(|kind| *kind != Kind::Conflict);
-    kind.ok_or(Refusal::InvalidField)
 }
 
 fn id(json: Option<&RawValue>) -> Read<RecordId> {

@@ -7,13 +7,13 @@ use super::commit::{
 use super::edit::{Against, Change, Doubt, Edit};
 use super::notes::Notes;
 use super::push_plan::since;
-use super::record::{HistoryMeta, PieceRecord, parse, to_json};
+use super::record::{HistoryMeta, parse, to_json};
 use super::restore::check_base;
 use super::session_edit::delete_as_it_stands;
 use super::{Engine, Error, ErrorKind, Result, check_state};
-use crate::id::{Key, Kind, RecordId, UserId};
+use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::merge::Reason;
-use crate::record::{Value, field_spec};
+use crate::record::Value;
 use crate::store::{Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Version};
 use crate::time::UnixMillis;
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ impl Engine {
         after: Option<ConflictPlace>,
     ) -> Result<Vec<ConflictPlace>> {
         check_state(self.store.head(user).await?.as_ref())?;
-        let index = self.store.index(user, Kind::Conflict).await?;
+        let index = self.store.index(user, KindNumber::CONFLICT).await?;
         let open = index.iter().filter(|entry| !entry.deleted).map(conflict_place);
         let mut places: Vec<ConflictPlace> =
             open.filter(|place| after.is_none_or(|after| *place < after)).collect();
@@ -128,10 +128,10 @@ impl Engine {
     ) -> Result<Conflict> {
         let stored: StoredConflict = parse(&envelope.content)?;
         let record = self.store.read(user, &[stored.key]).await?.into_iter().flatten().next();
-        let record = record.filter(|record| record.key.kind == Kind::Piece);
-        let record = record.as_ref().map(PieceRecord::open).transpose()?;
+        let record = record.filter(|record| record.key.kind != KindNumber::SESSION);
+        let record = record.map(|record| self.open(&record)).transpose()?;
         let name = stored.field.as_deref();
-        let kept = record.and_then(|record| Some(record.piece?.get(name?)));
+        let kept = record.and_then(|record| Some(record.content?.get(name?)));
         let lost = self.lost_value(user, envelope.key.id, &stored).await?;
         Ok(Conflict {
             id: envelope.key.id,
@@ -161,7 +161,7 @@ impl Engine {
         let entry = self.store.history(user, &[key]).await?.into_iter().flatten().next();
         let entry = entry.filter(|entry| oldest <= entry.at);
         if let Some(entry) = &entry
-            && let version = piece_version(entry)?
+            && let version = self.version_of(entry)?
             && !version.deleted
         {
             return Ok(version.fields.get(name).cloned().or((side == 0).then_some(Value::Null)));
@@ -174,7 +174,7 @@ impl Engine {
         let entries =
             self.store.history_of(user, &stored.key, Some(version), OLDER_ENTRIES).await?;
         for entry in entries.iter().filter(|entry| oldest <= entry.at) {
-            let value = piece_version(entry)?.fields.remove(name).unwrap_or(Value::Null);
+            let value = self.version_of(entry)?.fields.remove(name).unwrap_or(Value::Null);
             if conflict_id(stored.key, stored.version, Some(name), &value) == id {
                 return Ok(Some(value));
             }
@@ -269,7 +269,8 @@ impl Engine {
             }
             return Ok(Some(Edit { delete: true, ..Edit::default() }));
         };
-        let is_fitting = field_spec(name).check(&value).is_ok();
+        let kind = self.schema.kind(stored.key.kind).ok_or_else(Error::corrupt)?;
+        let is_fitting = kind.named(name).check(&value).is_ok();
         if !is_fitting {
             return Err(Error::new(ErrorKind::Invalid, "the field cannot hold this value"));
         }
@@ -292,10 +293,10 @@ impl Engine {
         let Some(envelope) = found.into_iter().flatten().next() else {
             return Err(Error::new(ErrorKind::NotFound, "the record is gone"));
         };
-        if stored.key.kind != Kind::Piece {
+        if stored.key.kind == KindNumber::SESSION {
             return self.resolving_session(head, &envelope, &edit, closed);
         }
-        let record = PieceRecord::open(&envelope)?;
+        let record = self.open(&envelope)?;
         check_base(&record, base)?;
         let setting = self.setting_of(self.clock.now(), &Notes::of(head)?);
         // The conflict itself tells what stood at its version.
@@ -353,7 +354,7 @@ impl Engine {
         };
         let mut versions = Vec::new();
         if before.is_none() {
-            let record = PieceRecord::open(&envelope)?;
+            let record = self.open(&envelope)?;
             versions.push(PieceVersion {
                 version: record.version,
                 side: 0,
@@ -362,13 +363,13 @@ impl Engine {
                 changed: record.meta.changed,
                 lost: Vec::new(),
                 deleted: envelope.deleted,
-                fields: fields(&envelope.content, !envelope.deleted)?,
+                fields: fields(&record.kind, &envelope.content, !envelope.deleted)?,
             });
         }
         let oldest = self.setting(self.clock.now()).oldest;
         let entries = self.store.history_of(user, &key, before, limit).await?;
         for entry in entries.iter().filter(|entry| oldest <= entry.at) {
-            versions.push(piece_version(entry)?);
+            versions.push(self.version_of(entry)?);
         }
         Ok(versions)
     }
@@ -388,19 +389,23 @@ fn conflict_place(entry: &IndexEntry) -> ConflictPlace {
     (at, entry.id)
 }
 
-pub(super) fn piece_version(entry: &HistoryEntry) -> Result<PieceVersion> {
-    let meta: HistoryMeta = parse(&entry.meta)?;
-    let is_whole = entry.key.side == 0 && !meta.deleted;
-    Ok(PieceVersion {
-        version: entry.key.version,
-        side: entry.key.side,
-        at: meta.at,
-        device: meta.device,
-        changed: meta.changed,
-        lost: meta.lost,
-        deleted: meta.deleted,
-        fields: fields(&entry.content, is_whole)?,
-    })
+impl Engine {
+    /// Opens an entry of the history under its kind.
+    pub(super) fn version_of(&self, entry: &HistoryEntry) -> Result<PieceVersion> {
+        let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
+        let meta: HistoryMeta = parse(&entry.meta)?;
+        let is_whole = entry.key.side == 0 && !meta.deleted;
+        Ok(PieceVersion {
+            version: entry.key.version,
+            side: entry.key.side,
+            at: meta.at,
+            device: meta.device,
+            changed: meta.changed,
+            lost: meta.lost,
+            deleted: meta.deleted,
+            fields: fields(kind, &entry.content, is_whole)?,
+        })
+    }
 }
 
 /// What a resolution is about.

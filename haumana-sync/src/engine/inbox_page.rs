@@ -5,6 +5,8 @@ use super::record::parse;
 use super::sync::conflict_bytes;
 use super::{Conflict, ConflictPlace, Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, RecordId, UserId};
+use crate::record::Value;
+use serde_json::value::RawValue;
 
 impl Engine {
     /// Lists open conflicts, newest first, behind `after`: at most `limit`, of about `limit_bytes`,
@@ -39,17 +41,25 @@ impl Engine {
         Ok((conflicts, next.flatten()))
     }
 
-    /// Returns the field of a conflict, open or closed; `None` where a delete was involved.
+    /// Reads a value for the field of a conflict, open or closed; `None` where the field cannot hold
+    /// it, or where a delete was involved.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if there is no conflict of that id; else as [`Engine::conflicts`].
-    pub async fn conflict_field(&self, user: &UserId, id: RecordId) -> Result<Option<String>> {
+    pub async fn conflict_value(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        raw: &RawValue,
+    ) -> Result<Option<Value>> {
         check_state(self.store.head(user).await?.as_ref())?;
         let found = self.store.read(user, &[Key::conflict(id)]).await?;
         let Some(envelope) = found.into_iter().flatten().next() else {
             return Err(Error::new(ErrorKind::NotFound, "there is no such conflict"));
         };
-        Ok(parse::<StoredConflict>(&envelope.content)?.field)
+        let stored: StoredConflict = parse(&envelope.content)?;
+        let kind = self.schema.kind(stored.key.kind);
+        Ok(kind.zip(stored.field).and_then(|(kind, field)| kind.named(&field).read(raw)))
     }
 }

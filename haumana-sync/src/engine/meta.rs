@@ -2,11 +2,13 @@
 
 use crate::digest::Digest;
 use crate::limits;
-use crate::record::{PIECE_FIELDS, Piece, field_spec};
+use crate::merge::element_hash;
+use crate::record::{Content, Value};
+use crate::schema::elements;
 use crate::store::{Generation, Version};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The format of content and meta that this code writes.
 pub const FORMAT: u16 = 1;
@@ -34,7 +36,7 @@ pub struct Past {
     /// The version that had set it.
     #[serde(rename = "v")]
     pub version: Version,
-    /// [`crate::record::FieldSpec::app_hash`] of it.
+    /// [`crate::schema::Field::hash`] of it.
     #[serde(rename = "h")]
     pub hash: u64,
     /// When it was superseded.
@@ -164,6 +166,10 @@ pub struct Meta {
     /// The newest changes of new clients, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,
+    /// Of sets: the elements that were added after the record was made, by hash, with the version
+    /// that added them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub adds: BTreeMap<String, BTreeMap<u64, Version>>,
     /// How many sides the history of this record has.
     #[serde(skip_serializing_if = "is_zero")]
     pub sides: u32,
@@ -264,6 +270,23 @@ impl Meta {
         self.touched.insert(name.to_owned(), touch);
     }
 
+    /// Returns the elements of a set that were added after `version`.
+    pub fn added_since(&self, name: &str, version: Version) -> BTreeMap<u64, Version> {
+        let adds = self.adds.get(name).into_iter().flatten();
+        adds.filter(|(_, added)| version < **added).map(|(hash, added)| (*hash, *added)).collect()
+    }
+
+    /// Remembers which elements `new` has that `old` had not, and forgets those that are gone.
+    pub fn note_adds(&mut self, name: &str, old: &Value, new: &Value, version: Version) {
+        let hashes = |value: &Value| -> BTreeSet<u64> {
+            elements(value).iter().map(|element| element_hash(element)).collect()
+        };
+        let (old, new) = (hashes(old), hashes(new));
+        let adds = self.adds.entry(name.to_owned()).or_default();
+        adds.retain(|hash, _| new.contains(hash));
+        adds.extend(new.difference(&old).map(|hash| (*hash, version)));
+    }
+
     /// Adds a receipt, forgetting what is older than `oldest` or too much. What was imported stays:
     /// the earlier server's tables outlive any retention.
     pub fn remember(&mut self, receipt: Receipt, oldest: UnixMillis) {
@@ -296,13 +319,10 @@ impl Meta {
         self.claims.drain(..surplus);
     }
 
-    /// Returns the hashes of the current content under which the app compares.
-    pub fn hashes_of(piece: &Piece) -> BTreeMap<String, u64> {
-        let hash = |name: &str| (name.to_owned(), field_spec(name).app_hash(&piece.get(name)));
-        PIECE_FIELDS
-            .iter()
-            .map(|spec| hash(spec.name))
-            .chain(piece.unknown.keys().map(|name| hash(name)))
-            .collect()
+    /// Returns the hashes of the current content, by field.
+    pub fn hashes_of(content: &Content) -> BTreeMap<String, u64> {
+        let kind = content.kind();
+        let hash = |name: &str| (name.to_owned(), kind.named(name).hash(&content.get(name)));
+        content.names().map(hash).collect()
     }
 }

@@ -62,10 +62,13 @@ pub use takeover::{Earlier, EarlierRecord, IMPORT_DEVICE};
 
 use crate::id::UserId;
 use crate::limits;
-use crate::store::{Generation, Head, HeadState, Store};
+use crate::repertoire;
+use crate::schema::Schema;
+use crate::store::{Envelope, Generation, Head, HeadState, Store};
 use crate::time::UnixMillis;
 use edit::Setting;
 use notes::Notes;
+use record::Record;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -103,6 +106,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     config: EngineConfig,
+    schema: Schema,
     later: OtherLife,
 }
 
@@ -125,7 +129,19 @@ impl Engine {
         random: Arc<dyn Random>,
         config: EngineConfig,
     ) -> Self {
-        Self { store, clock, random, config, later: OtherLife::Merged }
+        let schema = repertoire::schema();
+        Self { store, clock, random, config, schema, later: OtherLife::Merged }
+    }
+
+    /// Sets the kinds of record; without this they are those of [`crate::repertoire`].
+    #[must_use]
+    pub fn with_schema(self, schema: Schema) -> Self {
+        Self { schema, ..self }
+    }
+
+    /// Returns the kinds of record that it keeps.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     /// Says what becomes of content of another life; without this it is merged.
@@ -164,6 +180,11 @@ impl Engine {
         let chance = self.random.next_u64() % u64::from(limits::VERSION_LEAP_CHANCE);
         let leap = limits::VERSION_LEAP + u32::try_from(chance).unwrap_or_default();
         Setting { floor: notes.floor, leap, ..self.setting(now) }
+    }
+
+    /// Opens a record under its kind.
+    fn open(&self, envelope: &Envelope) -> Result<Record> {
+        Record::open(envelope, &self.schema)
     }
 
     fn random_u128(&self) -> u128 {

@@ -55,6 +55,12 @@ pub struct ImportedCounts {
     pub conflicts: usize,
     #[serde(rename = "t")]
     pub tombstones: usize,
+    #[serde(rename = "r", default, skip_serializing_if = "is_none")]
+    pub records: usize,
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How many requests to erase are remembered.

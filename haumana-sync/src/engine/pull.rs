@@ -5,7 +5,7 @@ use super::notes::last_change;
 use super::trail::Trail;
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::digest::Digest;
-use crate::id::{Key, Kind, UserId};
+use crate::id::{Key, KindNumber, UserId};
 use crate::limits;
 use crate::store::{After, Envelope, Head, HeadState, Place, Version};
 use crate::time::UnixMillis;
@@ -173,7 +173,7 @@ impl Paging {
 
     /// Takes a record in, if there is room.
     fn take(&mut self, envelope: Envelope) -> bool {
-        let is_record = envelope.key.kind != Kind::Conflict;
+        let is_record = envelope.key.kind != KindNumber::CONFLICT;
         let bytes = envelope.content.len() + 256;
         if is_record && self.left_bytes < bytes && !self.changes.is_empty() {
             return false;

@@ -10,16 +10,18 @@ use super::push_exact::is_exact;
 use super::push_plan::{is_possible_base, plan};
 use super::push_session::{SessionBases, join_push};
 use super::pusher::{Life, Pusher};
-use super::record::PieceRecord;
+use super::record::Record;
 use super::takeover::{Earlier, join_earlier};
 use super::trail::Trail;
 use super::{Conflict, Engine, Error, Result, Room, check_state};
-use crate::id::{Key, Kind, UserId};
+use crate::id::{Key, KindNumber, UserId};
 use crate::record::Value;
+use crate::schema::Kind;
 use crate::store::{Envelope, Head, HistoryKey, Revision, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// When a push's fields were edited, by the device's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +53,7 @@ pub enum PushOp {
 /// One push of a new client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// The record; a piece or a session.
+    /// The record.
     pub key: Key,
     /// The version that the device edited; `None` if it never had the record.
     pub base: Option<Version>,
@@ -173,11 +175,11 @@ impl Engine {
         let setting = self.setting_of(self.clock.now(), &Notes::of(head.as_ref())?);
         let keys: Vec<Key> = due.iter().map(|at| pushes[*at].key).collect();
         let found = self.store.read(user, &keys).await?;
-        let mut opened: HashMap<Key, (Envelope, PieceRecord)> = HashMap::new();
+        let mut opened: HashMap<Key, (Envelope, Record)> = HashMap::new();
         let mut envelopes: HashMap<Key, Envelope> = HashMap::new();
         for envelope in found.into_iter().flatten() {
-            if envelope.key.kind == Kind::Piece {
-                let record = PieceRecord::open(&envelope)?;
+            if envelope.key.kind != KindNumber::SESSION {
+                let record = self.open(&envelope)?;
                 opened.insert(envelope.key, (envelope, record));
             } else {
                 envelopes.insert(envelope.key, envelope);
@@ -195,27 +197,31 @@ impl Engine {
         let mut history_keys: BTreeSet<HistoryKey> = BTreeSet::new();
         for &at in due {
             let push = &pushes[at];
-            if push.key.kind != Kind::Piece {
+            if push.key.kind == KindNumber::SESSION {
                 let old = envelopes.get(&push.key);
                 let joined = decide_session(push, pusher, old, &session_bases, setting)?;
                 desk.take(at, push, old, joined);
                 continue;
             }
             let record = opened.get(&push.key).map(|(_, record)| record);
-            match plan(push, pusher, record, setting) {
+            let Some(kind) = self.schema.kind(push.key.kind) else {
+                desk.answer(at, rejected(push, record, Refusal::InvalidField));
+                continue;
+            };
+            match plan(push, kind, pusher, record, setting) {
                 Ok(None) => desk.answer(at, unchanged(push, record)),
                 Ok(Some(edit)) => {
                     history_keys.extend(needed(record, &edit));
-                    planned.push((at, edit));
+                    planned.push((at, kind, edit));
                 }
                 Err(refusal) => desk.answer(at, rejected(push, record, refusal)),
             }
         }
         let bases = self.read_bases(user, history_keys, setting.oldest).await?;
-        for (at, edit) in planned {
+        for (at, kind, edit) in planned {
             let push = &pushes[at];
             let old = opened.get(&push.key).map(|(envelope, record)| (envelope, record));
-            let decided = decide(push, old, &edit, &bases, setting);
+            let decided = decide((push, kind), old, &edit, &bases, setting);
             desk.take(at, push, old.map(|(envelope, _)| envelope), decided);
         }
         let Desk { mut drafts, waiting, answers, .. } = desk;
@@ -335,7 +341,7 @@ fn no_room_for(push: &Push, version: Option<Version>) -> PushResult {
     PushResult { key: push.key, outcome, version, conflicts: Vec::new() }
 }
 
-fn unchanged(push: &Push, record: Option<&PieceRecord>) -> PushResult {
+fn unchanged(push: &Push, record: Option<&Record>) -> PushResult {
     PushResult {
         key: push.key,
         outcome: PushOutcome::Unchanged,
@@ -344,19 +350,19 @@ fn unchanged(push: &Push, record: Option<&PieceRecord>) -> PushResult {
     }
 }
 
-fn rejected(push: &Push, record: Option<&PieceRecord>, refusal: Refusal) -> PushResult {
+fn rejected(push: &Push, record: Option<&Record>, refusal: Refusal) -> PushResult {
     PushResult { outcome: PushOutcome::Rejected(refusal), ..unchanged(push, record) }
 }
 
 /// Applies a planned edit.
 fn decide(
-    push: &Push,
-    old: Option<(&Envelope, &PieceRecord)>,
+    (push, kind): (&Push, &Arc<Kind>),
+    old: Option<(&Envelope, &Record)>,
     edit: &Edit,
     bases: &Bases,
     setting: Setting,
 ) -> Decided {
-    let is_tombstone = old.is_some_and(|(_, record)| record.piece.is_none());
+    let is_tombstone = old.is_some_and(|(_, record)| record.content.is_none());
     if let (true, Some((_, record))) = (is_tombstone && !edit.delete, old) {
         let last = HistoryKey { key: push.key, version: record.meta.last_version, side: 0 };
         // Part of a piece is no piece; the client sends the whole, with `base: null`.
@@ -364,12 +370,16 @@ fn decide(
             return Err(Refusal::BaseGone);
         }
     }
-    let applied = apply(push.key.id, old, edit, bases, setting)?;
+    let applied = apply((kind, push.key.id), old, edit, bases, setting)?;
     let new = applied.envelope;
     let has_all = edit.changes.iter().all(|change| {
-        applied.record.piece.as_ref().is_some_and(|piece| piece.get(&change.name) == change.value)
+        applied
+            .record
+            .content
+            .as_ref()
+            .is_some_and(|content| content.get(&change.name) == change.value)
     });
-    let is_deleted = edit.delete && applied.record.piece.is_none();
+    let is_deleted = edit.delete && applied.record.content.is_none();
     // Another device did the same: the version is its, with whatever else it changed.
     let old_version = old.map(|(_, record)| record.version);
     let is_theirs = old_version == Some(applied.record.version) && push.base != old_version;
@@ -384,8 +394,8 @@ fn decide(
         false => PushOutcome::Merged,
     };
     let inbox: Vec<Envelope> =
-        applied.lost.iter().map(|lost| inbox_entry(push.key, lost, setting.now)).collect();
-    let conflicts = inbox.iter().zip(applied.lost);
+        asking(&applied.lost).map(|lost| inbox_entry(push.key, lost, setting.now)).collect();
+    let conflicts = inbox.iter().zip(asking(&applied.lost).cloned());
     let conflicts = conflicts.map(|(entry, lost)| conflict_of(entry, push.key, lost, setting.now));
     let result = PushResult {
         key: push.key,
@@ -398,6 +408,11 @@ fn decide(
     }
     let old = old.map(|(envelope, _)| OldFacts::of(envelope));
     Ok((Some(Draft { old, new, history: applied.history, inbox }), result))
+}
+
+/// What waits for a person.
+fn asking(lost: &[Lost]) -> impl Iterator<Item = &Lost> {
+    lost.iter().filter(|lost| lost.asks)
 }
 
 /// The conflict that an entry of the inbox stands for.

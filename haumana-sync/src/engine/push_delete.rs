@@ -4,9 +4,10 @@ use super::edit::{Edit, Setting};
 use super::meta::{Claim, Touch};
 use super::push::{Push, PushOp};
 use super::pusher::{Life, Own, Pusher};
-use super::record::PieceRecord;
+use super::record::Record;
 use crate::merge::Reason;
-use crate::record::{PIECE_FIELDS, Value};
+use crate::record::{Content, Value};
+use crate::schema::Field;
 use crate::store::Version;
 use crate::time::UnixMillis;
 
@@ -16,7 +17,7 @@ use crate::time::UnixMillis;
 pub(super) fn plan_delete(
     push: &Push,
     pusher: &mut Pusher<'_>,
-    record: Option<&PieceRecord>,
+    record: Option<&Record>,
     setting: Setting,
 ) -> Option<Edit> {
     let device = Some(pusher.device.to_owned());
@@ -38,9 +39,9 @@ pub(super) fn plan_delete(
         // What came back stays; see `Engine::restore`, imports and backups.
         cov_mark::hit!(delete_of_another_life_stands_in_the_inbox);
         let edit = Edit { reason: Some(Reason::OtherLife), ..edit };
-        return record.piece.is_some().then_some(edit);
+        return record.content.is_some().then_some(edit);
     }
-    if record.piece.is_none() && (!is_timed || record.meta.is_overtaken(&claim, setting.oldest)) {
+    if record.content.is_none() && (!is_timed || record.meta.is_overtaken(&claim, setting.oldest)) {
         return None;
     }
     // Of another life: what it was based on is unknown, so the edits here win.
@@ -68,7 +69,7 @@ pub(super) fn is_of_other_life(push: &Push, pusher: &Pusher<'_>) -> bool {
 /// knew all of that, also where the replies to those edits were lost. Returns the fields of which
 /// that is not certain.
 fn covered(
-    record: &PieceRecord,
+    record: &Record,
     pusher: &Pusher<'_>,
     base: Option<Version>,
     deleted_at: UnixMillis,
@@ -89,8 +90,9 @@ fn covered(
     let creation = (!is_known(&meta.created)).then(|| pusher.own_creation(record));
     let touched = meta.touched.iter().filter(|(_, touch)| !is_known(touch));
     let touches = touched.map(|(name, touch)| (name, touch, pusher.own(record, name, touch)));
-    let title = "title".to_owned();
-    let creation = creation.map(|own| (&title, &meta.created, own));
+    // The field that names the record for people stands for all of it.
+    let first = record.kind.editable().next().map_or("", Field::name).to_owned();
+    let creation = creation.map(|own| (&first, &meta.created, own));
     for (name, touch, own) in creation.into_iter().chain(touches) {
         match own {
             _ if !may_be_own(touch) => return None,
@@ -112,26 +114,26 @@ fn covered(
 }
 
 /// Whether the record is as it was imported.
-fn is_imported(record: &PieceRecord) -> bool {
+fn is_imported(record: &Record) -> bool {
     super::import_read::was_imported_at(&record.meta, record.version)
 }
 
 /// Whether the piece is deleted, and the device of a change has itself deleted it after that.
 pub(super) fn is_of_deleted(
-    record: &PieceRecord,
+    record: &Record,
     device: &str,
     change: Claim,
     setting: Setting,
 ) -> bool {
     let change = Claim { of: Claim::of_record(Some(device)), ..change };
-    record.piece.is_none() && record.meta.is_overtaken(&change, setting.oldest)
+    record.content.is_none() && record.meta.is_overtaken(&change, setting.oldest)
 }
 
 /// Whether the device of a delete has edited a field after it.
-fn is_edited_since(record: &PieceRecord, device: &str, delete: Claim, setting: Setting) -> bool {
-    let known = PIECE_FIELDS.iter().map(|spec| spec.name);
+fn is_edited_since(record: &Record, device: &str, delete: Claim, setting: Setting) -> bool {
+    let known = record.kind.editable().map(Field::name);
     let names = known.chain(record.meta.touched.keys().map(String::as_str));
-    let unknown = record.piece.iter().flat_map(|piece| piece.unknown.keys().map(String::as_str));
+    let unknown = record.content.iter().flat_map(Content::unknown_names);
     let mut claims = names.chain(unknown).map(|name| Claim::of(Some(device), name));
     let is_edited = !record.meta.claims.is_empty()
         && claims.any(|of| record.meta.is_overtaken(&Claim { of, ..delete }, setting.oldest));

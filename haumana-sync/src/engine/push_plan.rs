@@ -1,4 +1,4 @@
-//! What a push of a piece by a new client means: which base it has, and what it changes.
+//! What a push of a new client means: which base it has, and what it changes.
 
 use super::OtherLife;
 use super::edit::{Against, Change, Doubt, Edit, Setting};
@@ -6,22 +6,25 @@ use super::meta::{AtVersion, Claim};
 use super::push::{EditTimes, Push, PushOp};
 use super::push_delete::{is_of_deleted, plan_delete};
 use super::pusher::{Life, Own, Pusher};
-use super::record::PieceRecord;
+use super::record::Record;
 use crate::digest::Digest;
-use crate::id::Kind;
+use crate::id::KindNumber;
 use crate::limits;
 use crate::merge::Reason;
-use crate::record::{FieldError, Piece, Value, field_spec, reserved_key};
+use crate::record::{Content, Value, reserved_key};
+use crate::schema::{FieldError, Kind, Merge, Schema};
 use crate::store::{HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Returns the edit that a push of a piece is; `None` if there is nothing to do.
 pub(super) fn plan(
     push: &Push,
+    kind: &Arc<Kind>,
     pusher: &mut Pusher<'_>,
-    record: Option<&PieceRecord>,
+    record: Option<&Record>,
     setting: Setting,
 ) -> Result<Option<Edit>, Refusal> {
     if record.is_some_and(|record| !is_possible_base(push.base, record.version)) {
@@ -32,8 +35,9 @@ pub(super) fn plan(
         PushOp::TakeOver(earlier) => {
             Ok(earlier.plan(Some(pusher.device.to_owned()), record, setting))
         }
-        PushOp::Set(set) => plan_set(push, set, pusher, record, setting),
-        PushOp::Offer(set) => plan_set(push, set, pusher, record, setting),
+        PushOp::Set(set) | PushOp::Offer(set) => {
+            plan_set((push, set), kind, pusher, record, setting)
+        }
     }
 }
 
@@ -46,13 +50,13 @@ pub(super) fn is_possible_base(base: Option<Version>, version: Version) -> bool 
 }
 
 fn plan_set(
-    push: &Push,
-    set: &BTreeMap<String, Value>,
+    (push, set): (&Push, &BTreeMap<String, Value>),
+    kind: &Arc<Kind>,
     pusher: &mut Pusher<'_>,
-    record: Option<&PieceRecord>,
+    record: Option<&Record>,
     setting: Setting,
 ) -> Result<Option<Edit>, Refusal> {
-    check(set)?;
+    set.iter().try_for_each(|(name, value)| check_field(kind, name, value))?;
     if record.is_none() && push.base.is_some() {
         return Err(Refusal::BaseGone);
     }
@@ -65,7 +69,7 @@ fn plan_set(
     let other_life = is_offer || push.base.is_some_and(is_foreign);
     let mut changes = Vec::new();
     let (mut seen, mut claims) = (Vec::new(), Vec::new());
-    for (name, value) in set.iter().filter(|(name, _)| name.as_str() != "createdAt") {
+    for (name, value) in set.iter().filter(|(name, _)| is_weighed(kind, name)) {
         let claimed_at = push.time_of(name, setting.now);
         let hash = push.identity(device.as_deref(), claimed_at, name, value);
         let is_seen = record.is_some_and(|record| {
@@ -92,7 +96,7 @@ fn plan_set(
         seen.push(hash);
         let edited_at = claimed_at.min(setting.now);
         claims.extend((push.is_timed(name) && !other_life).then_some(claim));
-        let (name, value) = (name.clone(), value.clone());
+        let (name, value) = (name.clone(), kind.named(name).normal(value.clone()));
         changes.push(Change { name, value, edited_at, claimed_at, against, doubt });
     }
     if changes.is_empty() && record.is_some() {
@@ -100,13 +104,13 @@ fn plan_set(
     }
     let knows_delete = !other_life
         && record.is_some_and(|record| {
-            record.piece.is_none() && push.base.is_some_and(|base| record.version <= base)
+            record.content.is_none() && push.base.is_some_and(|base| record.version <= base)
         });
     Ok(Some(Edit {
         device,
         base: push.base,
         changes,
-        whole: Some(push.whole(set, setting.now)),
+        whole: Some(push.whole(kind, set, setting.now)),
         created: Some(push.created(set, setting.now)),
         reason: other_life.then_some(Reason::OtherLife),
         above: push.base.filter(|base| record.is_some_and(|record| record.version < *base)),
@@ -119,23 +123,23 @@ fn plan_set(
 
 /// Whether a value that is pushed without a base is one that the record has, or had when the device
 /// says that it was edited: then the device holds a copy, and its user has edited nothing.
-fn is_copy(record: &PieceRecord, name: &str, value: &Value, claim: Claim, is_offer: bool) -> bool {
+fn is_copy(record: &Record, name: &str, value: &Value, claim: Claim, is_offer: bool) -> bool {
     // Unless it has said something else of the field before: then it goes back to an older value.
     let is_edited = || {
         let mut claims = record.meta.claims.iter();
         claims.any(|old| old.of == claim.of && old.claimed_at < claim.claimed_at)
     };
-    let is_current = record.piece.as_ref().is_some_and(|piece| piece.get(name) == *value);
+    let is_current = record.content.as_ref().is_some_and(|content| content.get(name) == *value);
     if is_current {
         return is_offer || !is_edited();
     }
     if !is_offer && is_edited() {
         return false;
     }
-    let hash = field_spec(name).app_hash(value);
-    let is_last = record.piece.is_none()
+    let hash = record.field(name).hash(value);
+    let is_last = record.content.is_none()
         && claim.claimed_at <= record.modified_at
-        && record.app_hash(name) == hash
+        && record.hash(name) == hash
         && 0 < record.meta.last_version;
     let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
     is_last || past.iter().any(|past| past.hash == hash && claim.claimed_at <= past.until)
@@ -152,7 +156,7 @@ fn without_base(setting: Setting) -> Against {
 /// What the server did to a field since the named base, and whether the value that the push replaces
 /// may be another installation's.
 fn against(
-    record: &PieceRecord,
+    record: &Record,
     name: &str,
     claim: Claim,
     pusher: &Pusher<'_>,
@@ -206,7 +210,7 @@ fn against(
 
 /// What the server did to a field since the version that a person saw who asks for a value.
 pub(super) fn since(
-    record: &PieceRecord,
+    record: &Record,
     name: &str,
     base: Option<Version>,
     setting: Setting,
@@ -221,23 +225,23 @@ pub(super) fn since(
     }
 }
 
-fn check(set: &BTreeMap<String, Value>) -> Result<(), Refusal> {
-    set.iter().try_for_each(|(name, value)| check_field(name, value))
+/// Whether two values of a field are weighed against each other. The time at which a record was made
+/// is that of whoever was first, and another one is not worth a trace.
+fn is_weighed(kind: &Kind, name: &str) -> bool {
+    let field = kind.named(name);
+    field.policy() != Merge::Fixed || !field.is_edit_time()
 }
 
-/// Checks what is to be put into a field of a piece.
-pub(super) fn check_field(name: &str, value: &Value) -> Result<(), Refusal> {
-    if reserved_key(Kind::Piece, name).is_some() {
+/// Checks what is to be put into a field.
+pub(super) fn check_field(kind: &Kind, name: &str, value: &Value) -> Result<(), Refusal> {
+    let field = kind.named(name);
+    if !field.is_declared() && reserved_key(kind.number(), name).is_some() {
         return Err(Refusal::InvalidField);
-    }
-    if name == "createdAt" {
-        let at = value.as_text().and_then(UnixMillis::parse);
-        return at.map(|_| ()).ok_or(Refusal::InvalidField);
     }
     if limits::UNKNOWN_KEY_BYTES < name.len() {
         return Err(Refusal::TooLarge);
     }
-    field_spec(name).check(value).map_err(|error| match error {
+    field.check(value).map_err(|error| match error {
         FieldError::Invalid => Refusal::InvalidField,
         FieldError::TooLarge => Refusal::TooLarge,
     })
@@ -249,12 +253,13 @@ impl Push {
         version.is_none_or(|version| is_possible_base(self.base, version))
     }
 
-    /// Returns the first field of a piece that cannot be taken, and why. What is wrong with a session
-    /// is said where it is read.
-    pub(crate) fn flaw(&self) -> Option<(String, Refusal)> {
+    /// Returns the first field that cannot be taken, and why. What is wrong with a session is said
+    /// where it is read.
+    pub(crate) fn flaw(&self, schema: &Schema) -> Option<(String, Refusal)> {
         let (PushOp::Set(set) | PushOp::Offer(set)) = &self.op else { return None };
-        let set = set.iter().filter(|_| self.key.kind == Kind::Piece);
-        let mut fields = set.map(|(name, value)| (name, check_field(name, value)));
+        let kind = schema.kind(self.key.kind)?;
+        let set = set.iter().filter(|_| self.key.kind != KindNumber::SESSION);
+        let mut fields = set.map(|(name, value)| (name, check_field(kind, name, value)));
         fields.find_map(|(name, checked)| Some((name.clone(), checked.err()?)))
     }
 
@@ -298,20 +303,19 @@ impl Push {
         Digest::of([text.as_bytes(), &[tag], bytes]).short()
     }
 
-    /// When the piece that this push makes was edited, and when the device says so.
+    /// When the record that this push makes was edited, and when the device says so.
     fn created(&self, set: &BTreeMap<String, Value>, now: UnixMillis) -> (UnixMillis, UnixMillis) {
         let claimed_at = set.keys().map(|name| self.time_of(name, now)).max().unwrap_or(now);
         (claimed_at.min(now), claimed_at)
     }
 
-    /// The piece that this push makes where there is none.
-    fn whole(&self, set: &BTreeMap<String, Value>, now: UnixMillis) -> Piece {
-        let created_at = set.get("createdAt").and_then(Value::as_text).and_then(UnixMillis::parse);
+    /// The record that this push makes where there is none.
+    fn whole(&self, kind: &Arc<Kind>, set: &BTreeMap<String, Value>, now: UnixMillis) -> Content {
         let edited_at = set.keys().map(|name| self.time_of(name, now).min(now)).max();
-        let mut piece = Piece::new(created_at.or(edited_at).unwrap_or(now));
-        for (name, value) in set.iter().filter(|(name, _)| name.as_str() != "createdAt") {
-            piece.set(name, value.clone());
+        let mut content = Content::new(kind, edited_at.unwrap_or(now));
+        for (name, value) in set {
+            content.set(name, value.clone());
         }
-        piece
+        content
     }
 }

@@ -8,7 +8,7 @@ use super::record::parse;
 use super::session_edit::{Claimed, Decision, SessionEdit, SessionOp, decide};
 use super::{Engine, Result};
 use crate::digest::Digest;
-use crate::id::{Key, Kind, UserId};
+use crate::id::{Key, KindNumber, UserId};
 use crate::record::{Session, SessionGroup, SessionSet, Value};
 use crate::store::{Envelope, HistoryKey};
 use crate::time::UnixMillis;
@@ -48,7 +48,7 @@ impl Engine {
         oldest: UnixMillis,
     ) -> Result<SessionBases> {
         let key = |push: &Push| {
-            let old = found.get(&push.key).filter(|old| old.key.kind == Kind::Session)?;
+            let old = found.get(&push.key).filter(|old| old.key.kind == KindNumber::SESSION)?;
             let version = push.base.filter(|base| *base < old.version)?;
             let key = HistoryKey { key: push.key, version, side: 0 };
             matches!(push.op, PushOp::Set(_)).then_some(key)
@@ -89,7 +89,7 @@ fn read(push: &Push, pusher: &Pusher<'_>, setting: Setting) -> Result<SessionEdi
         PushOp::Offer(_) | PushOp::TakeOver(_) => true,
     };
     let device = Some(device.to_owned());
-    Ok(SessionEdit { id: push.key.id, device, base: push.base, is_of_other_life, op })
+    Ok(SessionEdit { id: push.key.id, device, base: push.base, is_of_other_life, name: None, op })
 }
 
 /// What the device says of each group: a group was edited when the last of its fields was, and is

@@ -2,10 +2,11 @@
 
 use super::cursor::Cursor;
 use super::meta::{Claim, Touch};
-use super::record::PieceRecord;
+use super::record::Record;
 use crate::digest::Digest;
 use crate::id::{Key, UserId};
-use crate::record::{PIECE_FIELDS, Piece, Value};
+use crate::record::{Content, Value};
+use crate::schema::Field;
 use crate::store::{Generation, Head};
 use crate::time::UnixMillis;
 use std::collections::HashSet;
@@ -78,12 +79,12 @@ impl<'a> Pusher<'a> {
 
     /// What is known of a change that bears the device's name, by which the field `name` has its
     /// present value.
-    pub fn own(&self, record: &PieceRecord, name: &str, touch: &Touch) -> Own {
-        let value = record.piece.as_ref().map_or(Value::Null, |piece| piece.get(name));
+    pub fn own(&self, record: &Record, name: &str, touch: &Touch) -> Own {
+        let value = record.content.as_ref().map_or(Value::Null, |content| content.get(name));
         let is_told = self.told.contains(&(record.key(), change(name, touch.claimed_at, &value)));
         // A default that nobody has set is nobody's edit.
         let is_default = !record.meta.touched.contains_key(name)
-            && record.piece.as_ref().is_some_and(|piece| is_new(piece, name));
+            && record.content.as_ref().is_some_and(|content| is_new(content, name));
         match self.came_at(record, name, touch) {
             _ if is_told => Own::Told,
             Some(at) if at < self.confirmed_before => Own::Elsewhere,
@@ -93,9 +94,9 @@ impl<'a> Pusher<'a> {
     }
 
     /// As [`Pusher::own`], of the creation of the record.
-    pub fn own_creation(&self, record: &PieceRecord) -> Own {
+    pub fn own_creation(&self, record: &Record) -> Own {
         let created = &record.meta.created;
-        let known = PIECE_FIELDS.iter().map(|spec| spec.name);
+        let known = record.kind.editable().map(Field::name);
         let mut names = known.filter(|name| !record.meta.touched.contains_key(*name));
         let said = |name: &&str| self.came_at(record, name, created).is_some();
         match names.find(said) {
@@ -105,7 +106,7 @@ impl<'a> Pusher<'a> {
     }
 
     /// When the change came, where that is remembered.
-    fn came_at(&self, record: &PieceRecord, name: &str, touch: &Touch) -> Option<UnixMillis> {
+    fn came_at(&self, record: &Record, name: &str, touch: &Touch) -> Option<UnixMillis> {
         let of = Claim::of(Some(self.device), name);
         let mut claims = record.meta.claims.iter();
         claims.find(|claim| claim.of == of && claim.claimed_at == touch.claimed_at).map(|c| c.at)
@@ -118,7 +119,7 @@ fn change(name: &str, claimed_at: UnixMillis, value: &Value) -> Digest {
     Digest::of([place.as_bytes(), &[tag], bytes])
 }
 
-/// Whether a new piece has this value without anybody setting it.
-fn is_new(piece: &Piece, name: &str) -> bool {
-    Piece::new(piece.created_at).is_same(piece, name)
+/// Whether a new record has this value without anybody setting it.
+fn is_new(content: &Content, name: &str) -> bool {
+    Content::new(content.kind(), UnixMillis(0)).is_same(content, name)
 }

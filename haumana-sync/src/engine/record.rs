@@ -1,55 +1,63 @@
-//! A piece as the engine works on it: the envelope, opened.
+//! A record as the engine works on it: the envelope, opened.
 
 use super::meta::{FORMAT, Meta};
 use crate::digest::Digest;
 use crate::engine::Error;
-use crate::id::{Key, Kind, RecordId};
-use crate::record::{Piece, field_spec};
+use crate::id::{Key, RecordId};
+use crate::record::{Content, Value};
+use crate::schema::{Field, Kind, Schema};
 use crate::store::{Envelope, HistoryEntry, HistoryKey, Revision, Stamp, Version};
 use crate::time::UnixMillis;
+use std::sync::Arc;
 
-/// A piece, opened. Of a tombstone, `piece` is `None`.
+/// A record, opened. Of a tombstone, `content` is `None`.
 #[derive(Clone, Debug)]
-pub struct PieceRecord {
+pub struct Record {
+    pub kind: Arc<Kind>,
     pub id: RecordId,
     pub version: Version,
     pub modified_at: UnixMillis,
-    pub piece: Option<Piece>,
+    pub content: Option<Content>,
     pub meta: Meta,
 }
 
-impl PieceRecord {
-    pub fn open(envelope: &Envelope) -> Result<Self, Error> {
+impl Record {
+    /// Opens `envelope` under its kind in `schema`.
+    pub fn open(envelope: &Envelope, schema: &Schema) -> Result<Self, Error> {
         if FORMAT < envelope.format {
             return Err(Error::newer_format());
         }
-        if envelope.key.kind != Kind::Piece {
-            return Err(Error::corrupt());
-        }
-        let piece = match envelope.deleted {
+        let kind = schema.kind(envelope.key.kind).ok_or_else(Error::corrupt)?;
+        let content = match envelope.deleted {
             true => None,
-            false => Some(parse(&envelope.content)?),
+            false => Some(Content::parse(kind, &envelope.content).ok_or_else(Error::corrupt)?),
         };
         Ok(Self {
+            kind: kind.clone(),
             id: envelope.key.id,
             version: envelope.version,
             modified_at: envelope.modified_at,
-            piece,
+            content,
             meta: parse(&envelope.meta)?,
         })
     }
 
     pub fn key(&self) -> Key {
-        Key::piece(self.id)
+        Key { kind: self.kind.number(), id: self.id }
     }
 
-    /// The app's hash of the field's current value; of a tombstone, of its last.
-    pub fn app_hash(&self, name: &str) -> u64 {
-        let spec = field_spec(name);
-        match &self.piece {
-            Some(piece) => spec.app_hash(&piece.get(name)),
+    /// Returns what the kind says of the field `name`.
+    pub fn field(&self, name: &str) -> &Field {
+        self.kind.named(name)
+    }
+
+    /// The hash of the field's current value; of a tombstone, of its last.
+    pub fn hash(&self, name: &str) -> u64 {
+        let field = self.field(name);
+        match &self.content {
+            Some(content) => field.hash(&content.get(name)),
             None => {
-                let nothing = || spec.app_hash(&crate::record::Value::Null);
+                let nothing = || field.hash(&Value::Null);
                 self.meta.last.get(name).copied().unwrap_or_else(nothing)
             }
         }
@@ -57,15 +65,15 @@ impl PieceRecord {
 
     /// Closes it; the commit fills in revision and stamp.
     pub fn close(&self) -> Envelope {
-        let content = self.piece.as_ref().map_or_else(|| "{}".to_owned(), Piece::to_json);
-        let hash = self.piece.as_ref().map(|piece| piece.app_digest(self.id));
+        let content = self.content.as_ref().map_or_else(|| "{}".to_owned(), Content::to_json);
+        let hash = self.content.as_ref().map(|fields| fields.content_hash(self.id, &content));
         Envelope {
             key: self.key(),
             version: self.version,
             revision: Revision(0),
             stamp: Stamp(0),
             modified_at: self.modified_at,
-            deleted: self.piece.is_none(),
+            deleted: self.content.is_none(),
             hash: hash.unwrap_or(Digest(0)),
             format: FORMAT,
             content,
@@ -92,6 +100,12 @@ pub struct HistoryMeta {
     /// Whether the version is a tombstone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
+}
+
+/// Whether the version that an entry of the history keeps is a tombstone; it has no content.
+pub fn is_of_tombstone(entry: &HistoryEntry) -> bool {
+    let meta: Result<HistoryMeta, Error> = parse(&entry.meta);
+    meta.is_ok_and(|meta| meta.deleted)
 }
 
 /// The history entry of a version that is being superseded.

@@ -1,20 +1,20 @@
-//! Putting an earlier version of a piece back, and edits that a person asks for.
+//! Putting an earlier version of a record back, and edits that a person asks for.
 
 use super::apply::apply;
-use super::bases::needed;
+use super::bases::{fields, needed};
 use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
 use super::edit::{Edit, Setting};
 use super::inbox::{past_retention, put};
 use super::meta::AtVersion;
 use super::notes::Notes;
 use super::push_plan::since;
-use super::record::PieceRecord;
+use super::record::{Record, is_of_tombstone};
+use super::session_edit::{Claimed, SessionEdit, SessionOp, decide};
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::digest::Digest;
-use crate::id::{Key, RecordId, UserId};
-use crate::record::{PIECE_FIELDS, Value, field_spec};
+use crate::id::{Key, KindNumber, RecordId, UserId};
+use crate::record::{Content, SessionSet, Value};
 use crate::store::{Envelope, HistoryKey, Version};
-use std::collections::BTreeSet;
 
 /// What a person who restores a version has seen, and by what the request is known when it comes again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,9 +28,9 @@ pub struct Asked {
 /// What a restore came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// The piece's version now.
+    /// The record's version now.
     pub version: Version,
-    /// Whether the piece is as it was before: it has that content, or the request was seen before.
+    /// Whether the record is as it was before: it has that content, or the request was seen before.
     pub is_unchanged: bool,
 }
 
@@ -44,18 +44,33 @@ impl Engine {
         Ok(self.restore_as(user, id, version, &Asked::default()).await?.version)
     }
 
-    /// Makes the content of an earlier version the piece's content again, as a new edit; also of a
-    /// deleted piece. The same request again, early or late, changes nothing.
+    /// Restores a version of a piece as [`Engine::restore_record`] does.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the piece or the version never was; [`ErrorKind::PastRetention`]
-    /// if the version's content is gone; [`ErrorKind::Invalid`] if there is no room for it, or the
-    /// base is no version of the piece.
+    /// As [`Engine::restore_record`].
     pub async fn restore_as(
         &self,
         user: &UserId,
         id: RecordId,
+        version: Version,
+        asked: &Asked,
+    ) -> Result<Restored> {
+        self.restore_record(user, Key::piece(id), version, asked).await
+    }
+
+    /// Makes the content of an earlier version the record's content again, as a new edit; also of a
+    /// deleted record. The same request again, early or late, changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the record or the version never was; [`ErrorKind::PastRetention`]
+    /// if the version's content is gone; [`ErrorKind::Invalid`] if there is no room for it, or the
+    /// base is no version of the record.
+    pub async fn restore_record(
+        &self,
+        user: &UserId,
+        key: Key,
         version: Version,
         asked: &Asked,
     ) -> Result<Restored> {
@@ -64,11 +79,11 @@ impl Engine {
             let head = self.store.head(user).await?;
             check_state(head.as_ref())?;
             let setting = self.setting_of(self.clock.now(), &Notes::of(head.as_ref())?);
-            let found = self.store.read(user, &[Key::piece(id)]).await?;
+            let found = self.store.read(user, &[key]).await?;
             let Some(envelope) = found.into_iter().flatten().next() else {
-                return Err(Error::new(ErrorKind::NotFound, "there is no such piece"));
+                return Err(Error::new(ErrorKind::NotFound, "there is no such record"));
             };
-            let record = PieceRecord::open(&envelope)?;
+            let record = self.open(&envelope)?;
             let old_version = record.version;
             let unchanged = Restored { version: old_version, is_unchanged: true };
             let name = asked.name(version);
@@ -77,11 +92,15 @@ impl Engine {
                 return Ok(unchanged);
             }
             check_base(&record, asked.base)?;
-            let edit = self.restoring_edit(user, &record, version, asked.base, setting).await?;
+            // A session is put back whole: its fields belong together.
+            let seen = asked.base.filter(|_| key.kind != KindNumber::SESSION);
+            let edit = self.restoring_edit(user, &record, version, seen, setting).await?;
             let edit = Edit { seen: vec![name], base: asked.base, ..edit };
-            let Some(draft) = self.edited(user, (&envelope, &record), edit, setting).await? else {
-                return Ok(unchanged);
+            let draft = match key.kind {
+                KindNumber::SESSION => self.restored_session(&envelope, &record, edit, setting)?,
+                _ => self.edited(user, (&envelope, &record), edit, setting).await?,
             };
+            let Some(draft) = draft else { return Ok(unchanged) };
             let version = draft.new.version;
             match self.commit(user, head, vec![draft]).await.stopped_whole() {
                 None => return Ok(Restored { version, is_unchanged: version == old_version }),
@@ -99,7 +118,7 @@ impl Engine {
     async fn restoring_edit(
         &self,
         user: &UserId,
-        record: &PieceRecord,
+        record: &Record,
         version: Version,
         base: Option<Version>,
         setting: Setting,
@@ -107,19 +126,22 @@ impl Engine {
         if version == 0 || record.version < version || record.meta.is_foreign(version) {
             return Err(Error::new(ErrorKind::NotFound, "there was no such version"));
         }
-        if version == record.version && record.piece.is_some() {
+        if version == record.version && record.content.is_some() {
             return Ok(Edit::default());
         }
         let key = HistoryKey { key: record.key(), version, side: 0 };
-        let mut bases = self.read_bases(user, BTreeSet::from([key]), setting.oldest).await?;
-        let Some(fields) = bases.remove(&key).filter(|fields| fields.contains_key("title")) else {
+        let entry = self.store.history(user, &[key]).await?.into_iter().flatten().next();
+        let entry = entry.filter(|entry| setting.oldest <= entry.at && !is_of_tombstone(entry));
+        let Some(entry) = entry else {
             return Err(past_retention("the version's content is past its retention"));
         };
-        let current = record.piece.iter().flat_map(|piece| piece.unknown.keys());
+        let fields = fields(&record.kind, &entry.content, true)?;
+        let current = record.content.iter().flat_map(Content::unknown_names);
         let cleared = current.filter(|name| !fields.contains_key(*name));
         let cleared = cleared.map(|name| (name, &Value::Null));
         let mut edit = Edit::default();
-        for (name, value) in cleared.chain(&fields) {
+        let kept = fields.iter().map(|(name, value)| (name.as_str(), value));
+        for (name, value) in cleared.chain(kept) {
             // What is as the person saw it is no change of theirs.
             if !is_at(record, name, value, base) {
                 let against = since(record, name, base, setting);
@@ -134,7 +156,7 @@ impl Engine {
     pub(super) async fn edited(
         &self,
         user: &UserId,
-        (envelope, record): (&Envelope, &PieceRecord),
+        (envelope, record): (&Envelope, &Record),
         edit: Edit,
         setting: Setting,
     ) -> Result<Option<Draft>> {
@@ -144,16 +166,17 @@ impl Engine {
         let bases = self.read_bases(user, keys, setting.oldest).await?;
         let last = HistoryKey { key: record.key(), version: record.meta.last_version, side: 0 };
         let is_set = |name: &str| edit.changes.iter().any(|change| change.name == name);
-        let is_whole = PIECE_FIELDS.iter().all(|spec| is_set(spec.name));
-        if record.piece.is_none() && !edit.delete && !is_whole && !bases.contains_key(&last) {
-            return Err(past_retention("the piece's content is past its retention"));
+        let is_whole = record.kind.editable().all(|field| is_set(field.name()));
+        if record.content.is_none() && !edit.delete && !is_whole && !bases.contains_key(&last) {
+            return Err(past_retention("the record's content is past its retention"));
         }
-        let applied = apply(record.id, Some((envelope, record)), &edit, &bases, setting)
-            .map_err(|_| Error::new(ErrorKind::Invalid, "the piece cannot take this"))?;
+        let applied =
+            apply((&record.kind, record.id), Some((envelope, record)), &edit, &bases, setting)
+                .map_err(|_| Error::new(ErrorKind::Invalid, "the record cannot take this"))?;
         if !applied.writes {
             return Ok(None);
         }
-        let lost = applied.lost.iter();
+        let lost = applied.lost.iter().filter(|lost| lost.asks);
         let mut draft = Draft {
             old: Some(OldFacts::of(envelope)),
             new: applied.envelope,
@@ -162,6 +185,34 @@ impl Engine {
         };
         self.drop_known_conflicts(user, vec![&mut draft]).await?;
         Ok(Some(draft))
+    }
+}
+
+impl Engine {
+    /// Sessions still have rules of their own for what belongs together.
+    fn restored_session(
+        &self,
+        old: &Envelope,
+        record: &Record,
+        edit: Edit,
+        setting: Setting,
+    ) -> Result<Option<Draft>> {
+        let cannot = || Error::new(ErrorKind::Invalid, "the session cannot take this");
+        let set = edit.changes.iter().map(|change| (change.name.clone(), change.value.clone()));
+        let set = SessionSet::read(&set.collect()).map_err(|_| cannot())?;
+        let name = edit.seen.first().copied().unwrap_or_default();
+        let claimed = Claimed { at: setting.now, identity: name };
+        let claims = set.groups().into_iter().map(|group| (group, claimed)).collect();
+        let edit = SessionEdit {
+            id: record.id,
+            device: None,
+            base: Some(edit.base.unwrap_or(record.version)),
+            is_of_other_life: false,
+            name: Some(name),
+            op: SessionOp::Set(set, claims),
+        };
+        let decided = decide(&edit, Some(old), None, setting)?;
+        Ok(decided.map_err(|_| cannot())?.draft)
     }
 }
 
@@ -177,21 +228,21 @@ impl Asked {
 }
 
 /// Refuses a base that is no version of the piece.
-pub(super) fn check_base(record: &PieceRecord, base: Option<Version>) -> Result<()> {
+pub(super) fn check_base(record: &Record, base: Option<Version>) -> Result<()> {
     let is_good =
         |base: Version| 0 < base && base <= record.version && !record.meta.is_foreign(base);
     match base.is_none_or(is_good) {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::Invalid, "base is no version of the piece")),
+        false => Err(Error::new(ErrorKind::Invalid, "base is no version of the record")),
     }
 }
 
 /// Whether the field had this value at the version that a person saw.
-fn is_at(record: &PieceRecord, name: &str, value: &Value, base: Option<Version>) -> bool {
+fn is_at(record: &Record, name: &str, value: &Value, base: Option<Version>) -> bool {
     let Some(base) = base else { return false };
-    match (record.meta.at_version(name, base), &record.piece) {
-        (AtVersion::Current, Some(piece)) => piece.get(name) == *value,
-        (AtVersion::Past { hash, .. }, _) => field_spec(name).app_hash(value) == hash,
+    match (record.meta.at_version(name, base), &record.content) {
+        (AtVersion::Current, Some(content)) => content.get(name) == *value,
+        (AtVersion::Past { hash, .. }, _) => record.field(name).hash(value) == hash,
         _ => false,
     }
 }

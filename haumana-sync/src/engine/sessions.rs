@@ -4,7 +4,7 @@ use super::commit::{Stopped, gave_up};
 use super::notes::Notes;
 use super::session_edit::{Claimed, Decision, SessionEdit, SessionOp, decide};
 use super::{Engine, Result, Room, check_state};
-use crate::id::{Key, Kind, RecordId, UserId};
+use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::record::{SessionSet, Value};
 use crate::store::{Head, Stamp};
 use crate::time::UnixMillis;
@@ -136,7 +136,7 @@ impl Engine {
         last: Option<Stamp>,
         mut room_bytes: usize,
     ) -> Result<Vec<(RecordId, String)>> {
-        let index = self.store.index(user, Kind::Session).await?;
+        let index = self.store.index(user, KindNumber::SESSION).await?;
         let is_due = |stamp: Stamp| last.is_none_or(|last| last < stamp);
         let mut due: Vec<_> =
             index.into_iter().filter(|entry| !entry.deleted && is_due(entry.stamp)).collect();
@@ -186,5 +186,5 @@ pub(super) fn edit_of(sent: &AppSession, now: UnixMillis) -> SessionEdit {
     let claimed = Claimed { at: now, identity };
     let claims = set.groups().into_iter().map(|group| (group, claimed)).collect();
     let op = SessionOp::Set(set, claims);
-    SessionEdit { id: sent.id, device: None, base: None, is_of_other_life: false, op }
+    SessionEdit { id: sent.id, device: None, base: None, is_of_other_life: false, name: None, op }
 }

@@ -7,6 +7,7 @@ use super::push::Pushed;
 use super::pusher::{Life, Pusher};
 use super::{Conflict, Engine, Error, ErrorKind, Push, PushResult, Result, check_state};
 use crate::id::{Key, UserId};
+use crate::schema::Schema;
 use crate::store::{Head, Revision, Version};
 use crate::wire::sync::{SentPush, SentResult, SyncReply, SyncRequest};
 use std::collections::HashMap;
@@ -29,7 +30,7 @@ impl Engine {
         request: &SyncRequest<'_>,
         reply_limit_bytes: usize,
     ) -> Result<SyncReply> {
-        let sent = request.read_pushes();
+        let sent = request.read_pushes(&self.schema);
         let now = self.clock.now();
         let head = self.store.head(user).await?;
         check_state(head.as_ref())?;
@@ -43,14 +44,14 @@ impl Engine {
         let good: Vec<Push> = sent.iter().filter_map(SentPush::good).cloned().collect();
         let pushed = self.push_on(user, &mut pusher, shown, &good, head).await?;
         let read_to = cursor.map_or(Revision(0), |cursor| cursor.whole_revision());
-        let held = held(&sent, &good, &pushed, life, read_to);
+        let held = held(&self.schema, &sent, &good, &pushed, life, read_to);
         let Pushed { results: done, mut trail, .. } = pushed;
         if trail.is_at_start() && shown.confirms(&notes) {
             self.note_shown(user, shown, &mut trail).await;
         }
         let mut conflicts: Vec<Conflict> =
             done.iter().flat_map(|result| result.conflicts.iter().cloned()).collect();
-        let results = answers(sent, done);
+        let results = answers(&self.schema, sent, done);
         let mut left = reply_limit_bytes.saturating_sub(REPLY_OVERHEAD_BYTES + 384 * results.len());
         conflicts.retain(|conflict| {
             let bytes = conflict_bytes(conflict);
@@ -63,7 +64,8 @@ impl Engine {
         if !pulled.more {
             pulled.changes.retain(|change| held.get(&change.key) != Some(&change.version));
         }
-        Ok(SyncReply { results, conflicts, pulled, is_copy: shown.is_copy(&notes) })
+        let schema = self.schema.clone();
+        Ok(SyncReply { schema, results, conflicts, pulled, is_copy: shown.is_copy(&notes) })
     }
 }
 
@@ -73,6 +75,7 @@ impl Engine {
 /// `read_to` is the revision up to which the device has everything: it has no base that was written
 /// later, though it may know its number.
 fn held(
+    schema: &Schema,
     sent: &[SentPush],
     good: &[Push],
     pushed: &Pushed,
@@ -80,7 +83,7 @@ fn held(
     read_to: Revision,
 ) -> HashMap<Key, Version> {
     let mut times: HashMap<Key, usize> = HashMap::new();
-    for key in sent.iter().filter_map(SentPush::key) {
+    for key in sent.iter().filter_map(|push| push.key(schema)) {
         *times.entry(key).or_default() += 1;
     }
     let results = good.iter().zip(&pushed.exact).zip(&pushed.results);
@@ -106,11 +109,11 @@ fn refuse_ghosts(user: &UserId, cursor: Option<&str>, head: Option<&Head>) -> Re
 }
 
 /// Puts the answers of the engine and the refusals in the order of the request.
-fn answers(sent: Vec<SentPush>, done: Vec<PushResult>) -> Vec<SentResult> {
+fn answers(schema: &Schema, sent: Vec<SentPush>, done: Vec<PushResult>) -> Vec<SentResult> {
     let mut done = done.into_iter();
     sent.into_iter()
         .filter_map(|sent| match sent {
-            SentPush::Good(push) => done.next().map(|result| SentResult::of(&push, result)),
+            SentPush::Good(push) => done.next().map(|result| SentResult::of(&push, result, schema)),
             SentPush::Refused { kind, id, refusal, message } => {
                 Some(SentResult::Refused { kind, id, refusal, message })
             }

@@ -8,7 +8,7 @@ use super::app_plan::plan_earlier;
 use super::edit::{Edit, ReceiptDraft, Setting};
 use super::meta::EARLIER;
 use super::push::Decided;
-use super::record::PieceRecord;
+use super::record::Record;
 use super::session_edit::{Decision, decide};
 use super::sessions::edit_of;
 use super::{Engine, Error, ErrorKind, Push, PushOp, PushOutcome, PushResult, Result};
@@ -103,7 +103,7 @@ impl Earlier {
     pub(super) fn plan(
         &self,
         device: Option<String>,
-        record: Option<&PieceRecord>,
+        record: Option<&Record>,
         setting: Setting,
     ) -> Option<Edit> {
         let EarlierRecord::Piece(piece) = &self.record else {

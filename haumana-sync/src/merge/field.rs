@@ -1,10 +1,14 @@
 //! One field, changed by a pusher and perhaps by the server's other devices.
 
-use crate::limits;
-use crate::record::{FieldClass, Value};
+use super::elements::{join_counters, merge_lists, merge_sets};
+use super::rank::preference;
+use crate::record::Value;
+use crate::schema::{Field, FieldType, Merge, elements};
 use crate::text::{Later, TextMerge, merge_text};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// A value and when it was edited.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +24,13 @@ pub struct Side<'a> {
 pub enum Base<'a> {
     /// The server's value has not changed since.
     Unmoved,
-    /// It has; this is the text it had then, where known.
-    Moved(Option<&'a str>),
+    /// It has.
+    Moved {
+        /// The value that it had then, where known.
+        value: Option<&'a Value>,
+        /// Elements of a set that were added after it, by hash, with the version that added them.
+        added_since: &'a BTreeMap<u64, u32>,
+    },
     /// It has, so long ago that the content of the base is past its retention.
     Gone,
     /// The pusher itself has pushed something newer in the meantime.
@@ -58,6 +67,8 @@ pub enum Reason {
     StaleForm,
     /// Its base belongs to another life of the server.
     OtherLife,
+    /// The field's merge policy prefers the other value.
+    Policy,
     /// Two records of one session; the earlier made one gives the value.
     EarlierRecord,
 }
@@ -80,66 +91,126 @@ pub struct FieldMerge {
 /// Swapping the two sides of a [`Base::Moved`] gives the same value: ties of time are broken by
 /// value, never by who came first.
 pub fn merge_field(
-    class: FieldClass,
+    field: &Field,
     base: Base<'_>,
     server: Side<'_>,
     pushed: Side<'_>,
 ) -> FieldMerge {
     let later = server.edited_at.max(pushed.edited_at);
-    let keep = |winner, edited_at, lost| {
-        let side = if winner == Winner::Pushed { pushed } else { server };
-        FieldMerge { value: side.value.clone(), edited_at, winner, lost }
-    };
     if server.value == pushed.value {
         cov_mark::hit!(both_sides_agree);
-        return keep(Winner::Both, later, None);
+        return keep(Winner::Both, server, later, None);
+    }
+    if *field.field_type() == FieldType::Counter {
+        cov_mark::hit!(counters_are_joined);
+        let value = join_counters(server.value, pushed.value);
+        return blend(value, later, server, pushed, None);
+    }
+    if field.policy() == Merge::Fixed {
+        cov_mark::hit!(fixed_value_stays);
+        return keep(
+            Winner::Server,
+            server,
+            server.edited_at,
+            Some((Winner::Pushed, Reason::Policy)),
+        );
     }
     match base {
         Base::Unmoved => {
             cov_mark::hit!(only_the_pusher_changed_it);
-            keep(Winner::Pushed, pushed.edited_at, None)
-        }
-        Base::Gone => {
-            cov_mark::hit!(base_is_past_retention);
-            let lost = Some((Winner::Pushed, Reason::BaseGone));
-            keep(Winner::Server, server.edited_at, lost)
+            keep(Winner::Pushed, pushed, pushed.edited_at, None)
         }
         Base::Outdated => {
             cov_mark::hit!(outdated_push_is_kept_aside);
             let lost = Some((Winner::Pushed, Reason::LaterEdit));
-            keep(Winner::Server, server.edited_at, lost)
+            keep(Winner::Server, server, server.edited_at, lost)
         }
-        Base::Moved(text) => {
-            let pushed_is_later = (server.edited_at, server.value.canonical())
-                < (pushed.edited_at, pushed.value.canonical());
-            let texts = (text, server.value.as_text(), pushed.value.as_text());
-            if let (FieldClass::Long, (Some(base), Some(ours), Some(theirs))) = (class, texts) {
-                return merge_long(base, ours, theirs, pushed_is_later, later);
-            }
-            if pushed_is_later {
-                cov_mark::hit!(later_push_wins);
-                keep(Winner::Pushed, later, Some((Winner::Server, Reason::LaterEdit)))
-            } else {
-                cov_mark::hit!(earlier_push_loses);
-                keep(Winner::Server, later, Some((Winner::Pushed, Reason::LaterEdit)))
-            }
+        Base::Gone
+            if field.policy().asks() && !matches!(field.field_type(), FieldType::Set { .. }) =>
+        {
+            cov_mark::hit!(base_is_past_retention);
+            let lost = Some((Winner::Pushed, Reason::BaseGone));
+            keep(Winner::Server, server, server.edited_at, lost)
+        }
+        Base::Gone => merge_moved(field, None, &BTreeMap::new(), server, pushed),
+        Base::Moved { value, added_since } => {
+            merge_moved(field, value, added_since, server, pushed)
         }
     }
 }
 
-fn merge_long(
-    base: &str,
-    server: &str,
-    pushed: &str,
-    pushed_is_later: bool,
-    edited_at: UnixMillis,
+/// Both sides changed it since the base.
+fn merge_moved(
+    field: &Field,
+    base: Option<&Value>,
+    added_since: &BTreeMap<u64, u32>,
+    server: Side<'_>,
+    pushed: Side<'_>,
 ) -> FieldMerge {
-    let (later, loser) = if pushed_is_later {
-        (Later::Pushed, Winner::Server)
-    } else {
-        (Later::Server, Winner::Pushed)
+    let edited_at = server.edited_at.max(pushed.edited_at);
+    let sides = ((server.value, server.edited_at), (pushed.value, pushed.edited_at));
+    let pushed_is_preferred = preference(field, sides.0, sides.1) == Ordering::Less;
+    let (later, loser) = match pushed_is_preferred {
+        true => (Later::Pushed, Winner::Server),
+        false => (Later::Server, Winner::Pushed),
     };
-    let (text, lost) = match merge_text(base, server, pushed, later, limits::LONG_TEXT_BYTES) {
+    match field.field_type() {
+        FieldType::Lines { max_bytes } => {
+            // A base text that was absent is an empty one; one that is not found is unknown.
+            let base = base.map(|value| value.as_text().unwrap_or_default());
+            let texts = (base, server.value.as_text(), pushed.value.as_text());
+            if let (Some(base), Some(ours), Some(theirs)) = texts {
+                let merge = merge_text(base, ours, theirs, later, *max_bytes);
+                return merge_lines(merge, edited_at, server, pushed, loser);
+            }
+        }
+        FieldType::List { max, .. } => {
+            if let Some(base) = base {
+                cov_mark::hit!(lists_are_merged);
+                let (value, has_clash) = merge_lists(base, server.value, pushed.value, later);
+                if elements(&value).len() <= *max {
+                    let lost = has_clash.then_some((loser, Reason::TextClash));
+                    return blend(value, edited_at, server, pushed, lost);
+                }
+            }
+        }
+        FieldType::Set { max, .. } => {
+            cov_mark::hit!(sets_are_merged);
+            let (value, has_lost) = merge_sets(base, server.value, pushed.value, added_since);
+            if elements(&value).len() <= *max {
+                let lost = has_lost.then_some((Winner::Pushed, Reason::LaterEdit));
+                return blend(value, edited_at, server, pushed, lost);
+            }
+        }
+        _ => {}
+    }
+    let reason = if field.policy().asks() { Reason::LaterEdit } else { Reason::Policy };
+    if pushed_is_preferred {
+        cov_mark::hit!(later_push_wins);
+        keep(Winner::Pushed, pushed, edited_at, Some((Winner::Server, reason)))
+    } else {
+        cov_mark::hit!(earlier_push_loses);
+        keep(Winner::Server, server, edited_at, Some((Winner::Pushed, reason)))
+    }
+}
+
+fn keep(
+    winner: Winner,
+    side: Side<'_>,
+    edited_at: UnixMillis,
+    lost: Option<(Winner, Reason)>,
+) -> FieldMerge {
+    FieldMerge { value: side.value.clone(), edited_at, winner, lost }
+}
+
+fn merge_lines(
+    merge: TextMerge,
+    edited_at: UnixMillis,
+    server: Side<'_>,
+    pushed: Side<'_>,
+    loser: Winner,
+) -> FieldMerge {
+    let (text, lost) = match merge {
         TextMerge::Clean(text) => {
             cov_mark::hit!(texts_merge_cleanly);
             (text, None)
@@ -149,10 +220,21 @@ fn merge_long(
             (text, Some((loser, Reason::TextClash)))
         }
     };
-    let winner = match text.as_str() {
-        text if text == pushed => Winner::Pushed,
-        text if text == server => Winner::Server,
+    blend(Value::Text(text), edited_at, server, pushed, lost)
+}
+
+/// A value that may have parts of both sides.
+fn blend(
+    value: Value,
+    edited_at: UnixMillis,
+    server: Side<'_>,
+    pushed: Side<'_>,
+    lost: Option<(Winner, Reason)>,
+) -> FieldMerge {
+    let winner = match &value {
+        value if value == pushed.value => Winner::Pushed,
+        value if value == server.value => Winner::Server,
         _ => Winner::Blend,
     };
-    FieldMerge { value: Value::Text(text), edited_at, winner, lost }
+    FieldMerge { value, edited_at, winner, lost }
 }

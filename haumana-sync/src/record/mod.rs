@@ -1,5 +1,6 @@
 //! The two kinds of record and their fields.
 
+mod content;
 mod field;
 mod piece;
 mod reserved;
@@ -9,6 +10,7 @@ mod session_group;
 mod session_set;
 mod value;
 
+pub use content::Content;
 pub use field::{FieldClass, FieldError, FieldSpec, PIECE_FIELDS, field_spec};
 pub use piece::Piece;
 pub use reserved::{ReservedKey, reserved_key, reserved_keys};

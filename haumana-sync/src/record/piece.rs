@@ -1,9 +1,10 @@
 //! One oli or mele of the repertoire.
 
-use super::{PIECE_FIELDS, Value, reserved_key};
+use super::{Content, PIECE_FIELDS, Value, reserved_key};
 use crate::digest::Digest;
-use crate::id::{Kind, RecordId};
+use crate::id::{KindNumber, RecordId};
 use crate::json::JsonText;
+use crate::repertoire::piece_kind;
 use crate::time::UnixMillis;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -95,7 +96,7 @@ impl Piece {
             (_, value) => match (self.optional(name), value) {
                 (Some(slot), Value::Text(text)) => *slot = Some(text),
                 (Some(slot), _) => *slot = None,
-                (None, _) if reserved_key(Kind::Piece, name).is_some() => {}
+                (None, _) if reserved_key(KindNumber::PIECE, name).is_some() => {}
                 (None, Value::Json(json)) => {
                     self.unknown.insert(name.to_owned(), json);
                 }
@@ -231,7 +232,7 @@ impl<'de> Visitor<'de> for StoredPiece {
                 }
                 name => match piece.optional(name) {
                     Some(slot) => *slot = map.next_value()?,
-                    None if reserved_key(Kind::Piece, name).is_some() => {
+                    None if reserved_key(KindNumber::PIECE, name).is_some() => {
                         map.next_value::<IgnoredAny>()?;
                     }
                     None => {
@@ -243,5 +244,15 @@ impl<'de> Visitor<'de> for StoredPiece {
             }
         }
         Ok(piece)
+    }
+}
+
+impl From<&Piece> for Content {
+    fn from(piece: &Piece) -> Self {
+        let mut content = Content::new(piece_kind(), piece.created_at);
+        for name in piece.names() {
+            content.set(name, piece.get(name));
+        }
+        content
     }
 }

@@ -1,7 +1,7 @@
 //! One practice of one piece.
 
 use super::reserved_key;
-use crate::id::{Kind, RecordId};
+use crate::id::{KindNumber, RecordId};
 use crate::json::JsonText;
 use crate::time::UnixMillis;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
@@ -115,7 +115,7 @@ impl<'de> Visitor<'de> for StoredSession {
                     ended_at_source = Some(source.ok_or_else(|| A::Error::custom("source"))?);
                 }
                 // Stored by version 0.1, which took it for an unknown key.
-                name if reserved_key(Kind::Session, name).is_some() => {
+                name if reserved_key(KindNumber::SESSION, name).is_some() => {
                     map.next_value::<IgnoredAny>()?;
                 }
                 name => {

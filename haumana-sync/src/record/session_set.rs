@@ -1,7 +1,7 @@
 //! Fields of a session that somebody sets.
 
 use super::{EndedAtSource, Session, SessionGroup, Value, reserved_key};
-use crate::id::{Kind, RecordId};
+use crate::id::{KindNumber, RecordId};
 use crate::json::JsonText;
 use crate::limits;
 use crate::time::UnixMillis;
@@ -180,7 +180,7 @@ impl SessionSet {
     }
 
     fn read_unknown(&mut self, name: &str, value: &Value) -> Result<(), SessionFlaw> {
-        if let Some(reserved) = reserved_key(Kind::Session, name) {
+        if let Some(reserved) = reserved_key(KindNumber::SESSION, name) {
             return Err(invalid(reserved.message));
         }
         if limits::UNKNOWN_KEY_BYTES < name.len() {

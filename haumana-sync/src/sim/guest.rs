@@ -6,7 +6,7 @@
 use super::content::{FIELDS, Val, shown};
 use super::guest_reply::with_bad;
 use super::world::World;
-use crate::id::{Kind, RecordId};
+use crate::id::{KindNumber, RecordId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub struct GuestCall {
 #[derive(Clone, Debug)]
 pub struct GuestPush {
     /// Of which kind the record is.
-    pub kind: Kind,
+    pub kind: KindNumber,
     /// The record.
     pub id: RecordId,
     /// The version that its user saw.
@@ -176,8 +176,8 @@ impl World<'_> {
 
     fn read_push(&mut self, device: &str, who: &str, push: &PushBody<'_>) -> GuestPush {
         let id = RecordId::parse(&push.id).expect("a new client sends ids");
-        let kind = Kind::from_name(&push.kind).expect("a new client sends kinds");
-        let Some(values) = push.set.as_ref().filter(|_| kind == Kind::Piece) else {
+        let kind = KindNumber::from_code(&push.kind).expect("a new client sends kinds");
+        let Some(values) = push.set.as_ref().filter(|_| kind == KindNumber::PIECE) else {
             let set = push.set.as_ref().map(|_| GuestSet::default());
             return GuestPush { kind, id, base: push.base, set, offered: push.offered };
         };

@@ -10,7 +10,7 @@ use super::traces::{Meeting, is_alike};
 use super::words::marks;
 use super::world::{Typed, World};
 use crate::engine::RETENTION_MS;
-use crate::id::{Kind, RecordId};
+use crate::id::{KindNumber, RecordId};
 
 /// What a reply says of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ impl World<'_> {
             }
         }
         let lacks =
-            |push: &&GuestPush| push.kind == Kind::Piece && !observed.contains_key(&push.id);
+            |push: &&GuestPush| push.kind == KindNumber::PIECE && !observed.contains_key(&push.id);
         for (n, push) in call.pushes.iter().enumerate().filter(|(_, push)| lacks(push)) {
             let is_taken = said.is_some_and(|said| said[n].outcome != "rejected");
             if is_taken && push.set.is_some() {
@@ -122,7 +122,7 @@ impl World<'_> {
         let track = self.ledgers[call.account].tracks.get(&id);
         let is_forgotten = self.ledgers[call.account].forgotten.contains(&id);
         let pushes = call.pushes.iter().enumerate();
-        let of_piece = pushes.filter(|(_, push)| push.kind == Kind::Piece && push.id == id);
+        let of_piece = pushes.filter(|(_, push)| push.kind == KindNumber::PIECE && push.id == id);
         let is_apart = self.is_of_other_life(call);
         let is_silent = self.profile.forgotten_generations;
         let is_old = call.at_ms + RETENTION_MS < self.now_ms() || self.profile.ages;

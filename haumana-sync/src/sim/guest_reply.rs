@@ -7,7 +7,7 @@ use super::ledger::Observed;
 use super::meeting::general;
 use super::server::{Course, Outcome};
 use super::world::World;
-use crate::id::{Kind, RecordId};
+use crate::id::{KindNumber, RecordId};
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -112,14 +112,14 @@ impl World<'_> {
     }
 
     fn note_sessions(&mut self, call: &GuestCall) {
-        let sessions = call.pushes.iter().filter(|push| push.kind == Kind::Session);
+        let sessions = call.pushes.iter().filter(|push| push.kind == KindNumber::SESSION);
         let deleted = sessions.filter(|push| push.set.is_none()).map(|push| push.id);
         self.buried.extend(deleted);
     }
 
     /// A session goes only if somebody deletes it.
     async fn follow_sessions(&mut self, account: usize) -> Checked {
-        let index = self.store.index(&self.users[account], Kind::Session).await;
+        let index = self.store.index(&self.users[account], KindNumber::SESSION).await;
         let index = index.expect("the store itself does not fail");
         let live: BTreeSet<RecordId> =
             index.iter().filter(|entry| !entry.deleted).map(|entry| entry.id).collect();

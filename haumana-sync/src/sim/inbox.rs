@@ -4,7 +4,7 @@ use super::judge::{Checked, Violation, phantom};
 use super::ledger::Observed;
 use super::world::World;
 use crate::engine::{Conflict, Resolution};
-use crate::id::{Key, Kind};
+use crate::id::{Key, KindNumber};
 use crate::record::Value;
 
 /// How many entries are given back in a run; each is an edit of its own.
@@ -40,7 +40,7 @@ impl World<'_> {
         let Conflict { id, key, field: Some(field), lost: Some(lost), .. } = conflict else {
             return Ok(());
         };
-        if key.kind != Kind::Piece {
+        if key.kind != KindNumber::PIECE {
             return Ok(());
         }
         let (user, engine) = (self.users[account].clone(), self.watch.engine().clone());

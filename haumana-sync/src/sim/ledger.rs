@@ -11,7 +11,7 @@ use super::phone::LocalPiece;
 use super::reply::lenient;
 use super::watch::Lost;
 use crate::digest::Digest;
-use crate::id::{Key, Kind, RecordId, UserId};
+use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::store::Store;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -142,7 +142,7 @@ pub type Observed = BTreeMap<RecordId, Stored>;
 
 /// Reads every piece of an account.
 pub async fn observe(store: &dyn Store, user: &UserId) -> Observed {
-    let index = store.index(user, Kind::Piece).await.expect("the store itself does not fail");
+    let index = store.index(user, KindNumber::PIECE).await.expect("the store itself does not fail");
     let keys: Vec<Key> = index.iter().map(|entry| Key::piece(entry.id)).collect();
     let found = store.read(user, &keys).await.expect("the store itself does not fail");
     let stored = found.into_iter().flatten().map(|envelope| {
@@ -176,11 +176,16 @@ pub async fn everything_of(store: &dyn Store, user: &UserId, id: RecordId) -> St
 /// The digests of the head, added up anew from the records: of versions, and of content.
 pub async fn digests(store: &dyn Store, user: &UserId) -> (Digest, Digest) {
     let (mut versions, mut content) = (Digest::default(), Digest::default());
-    for kind in [Kind::Piece, Kind::Session] {
+    for kind in [KindNumber::PIECE, KindNumber::SESSION] {
         for entry in store.index(user, kind).await.expect("the store itself does not fail") {
             let key = Key { kind, id: entry.id };
-            versions = versions.plus(Digest::of_version(key, entry.version, entry.deleted));
-            if kind == Kind::Piece && !entry.deleted {
+            versions = versions.plus(Digest::of_version(
+                &key.kind.code(),
+                key.id,
+                entry.version,
+                entry.deleted,
+            ));
+            if kind == KindNumber::PIECE && !entry.deleted {
                 let version = entry.version.to_be_bytes();
                 let term = Digest::of([&entry.hash.0.to_be_bytes()[..], &version[..]]);
                 content = content.plus(term);

@@ -55,6 +55,7 @@ pub mod profile;
 pub mod rare;
 pub mod readable;
 pub mod reply;
+pub mod schemas;
 pub mod server;
 pub mod sessions;
 pub mod storm;

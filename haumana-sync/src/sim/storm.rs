@@ -1,6 +1,6 @@
 //! What can happen between an engine and its store: faults, and somebody else who is faster.
 
-use crate::id::{Key, Kind, UserId};
+use crate::id::{Key, KindNumber, UserId};
 use crate::sim::dice::Dice;
 use crate::store::{
     After, Batch, BatchLimits, Envelope, ErrorKind, Fault, Faults, Head, HistoryEntry, HistoryKey,
@@ -83,7 +83,7 @@ impl Store for Crossroads {
         self.inner.read(user, keys).await
     }
 
-    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         self.arrive().await;
         self.inner.index(user, kind).await
     }

@@ -3,7 +3,7 @@
 use super::content::{Val, shown};
 use super::ledger::{Observed, observe};
 use crate::engine::{Clock, Conflict, Engine, EngineConfig, RETENTION_MS};
-use crate::id::{Key, Kind, RecordId, UserId};
+use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::record::Value;
 use crate::store::{Generation, Store};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +74,7 @@ impl Watch {
 
     /// Every open conflict of an account, by id.
     pub async fn inbox(&self, user: &UserId) -> Vec<Lost> {
-        let index = self.store.index(user, Kind::Conflict).await.expect("the store works");
+        let index = self.store.index(user, KindNumber::CONFLICT).await.expect("the store works");
         let open: BTreeSet<RecordId> =
             index.iter().filter(|entry| !entry.deleted).map(|entry| entry.id).collect();
         let knows_all = open.iter().all(|id| self.known().contains_key(id));

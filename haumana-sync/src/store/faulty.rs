@@ -4,7 +4,7 @@ use super::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
     IndexEntry, Page, Result, Store, Version,
 };
-use crate::id::{Key, Kind, UserId};
+use crate::id::{Key, KindNumber, UserId};
 use crate::time::UnixMillis;
 
 /// What happens to one call.
@@ -79,7 +79,7 @@ impl<S: Store, F: Faults> Store for FaultyStore<S, F> {
         self.pass("read", self.inner.read(user, keys)).await
     }
 
-    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         self.pass("index", self.inner.index(user, kind)).await
     }
 

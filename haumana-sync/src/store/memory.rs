@@ -4,7 +4,7 @@ use super::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
     IndexEntry, Page, Result, Store, Version,
 };
-use crate::id::{Key, Kind, UserId};
+use crate::id::{Key, KindNumber, UserId};
 use crate::time::UnixMillis;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -74,7 +74,7 @@ impl Store for MemoryStore {
         Ok(self.with(user, find))
     }
 
-    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         let list = |partition: &Partition| {
             let of_kind = partition.records.values().filter(|record| record.key.kind == kind);
             of_kind.map(IndexEntry::of).collect()
@@ -173,7 +173,7 @@ impl Partition {
             After::Place(place) => place.revision.0,
             After::Start | After::Stamp(_) => 0,
         };
-        let smallest = Key { kind: Kind::ALL[0], id: crate::id::RecordId::from_bits(0) };
+        let smallest = Key { kind: KindNumber::PIECE, id: crate::id::RecordId::from_bits(0) };
         let mut due =
             self.stream.range((first, smallest)..).map(|(at, ())| at).filter(|at| is_after(at));
         let records = due.by_ref().take(limit).filter_map(|(_, key)| self.records.get(key));

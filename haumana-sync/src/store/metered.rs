@@ -4,7 +4,7 @@ use super::{
     After, Batch, BatchLimits, Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Page, Result,
     Store, Version,
 };
-use crate::id::{Key, Kind, UserId};
+use crate::id::{Key, KindNumber, UserId};
 use crate::time::UnixMillis;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -86,7 +86,7 @@ impl<S: Store> Store for MeteredStore<S> {
         Ok(found)
     }
 
-    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         self.add(2, 1);
         self.inner.index(user, kind).await
     }

@@ -21,7 +21,7 @@ pub use types::{
     HistoryEntry, HistoryKey, IndexEntry, Page, Place, Revision, Stamp, Version,
 };
 
-use crate::id::{Key, Kind, UserId};
+use crate::id::{Key, KindNumber, UserId};
 use crate::time::UnixMillis;
 
 /// Keeps each user's records, what they superseded, and the order in which they last changed.
@@ -56,7 +56,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// - Fresh, as [`Store::head`].
     /// - Complete: every record of the kind is listed exactly once, however many there are.
-    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>>;
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>>;
 
     /// Reads what changed after `after`, oldest change first, at most `limit` records.
     ///
@@ -166,7 +166,7 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
         (**self).read(user, keys).await
     }
 
-    async fn index(&self, user: &UserId, kind: Kind) -> Result<Vec<IndexEntry>> {
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         (**self).index(user, kind).await
     }
 

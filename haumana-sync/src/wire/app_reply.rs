@@ -2,7 +2,7 @@
 //! byte for byte what was accepted.
 
 use super::{Rejected, WireVersion, comma_separated, members, quoted};
-use crate::id::{Kind, RecordId, UserId};
+use crate::id::{KindNumber, RecordId, UserId};
 use crate::time::UnixMillis;
 use std::fmt::Write as _;
 
@@ -47,7 +47,7 @@ impl PieceOut {
             out,
             r#"{{"pieceId":"{id}","userId":{user},"version":{},"modifiedAt":"{modified_at}","lastSyncedAt":"{synced_at}","locallyModified":false,{}}}"#,
             version.0,
-            members(Kind::Piece, content),
+            members(KindNumber::PIECE, content),
         );
     }
 }
@@ -123,7 +123,7 @@ impl SessionsReply {
         });
         out.push_str(r#"],"serverSessions":["#);
         comma_separated(&mut out, &self.server_sessions, |out, (id, content)| {
-            let content = members(Kind::Session, content);
+            let content = members(KindNumber::SESSION, content);
             let _ = write!(out, r#"{{"sessionId":"{id}","userId":{user},{content}}}"#);
         });
         out.push(']');

@@ -1,7 +1,8 @@
-//! The reply to `GET /pieces/{id}/history`.
+//! The replies to `GET /pieces/{id}/history` and `GET /records/{kind}/{id}/history`.
 
 use super::{comma_separated, quoted};
 use crate::engine::{EarlierValue, HistoryPage, LostValue, VersionEntry};
+use crate::schema::Schema;
 use crate::store::Version;
 use std::fmt::Write as _;
 
@@ -10,8 +11,19 @@ use std::fmt::Write as _;
 /// What of a reply does not depend on its versions.
 const REPLY_OVERHEAD_BYTES: usize = 256;
 
-/// Writes the body: as many of the versions as fit, at least one.
+/// Writes the body of a piece's: as many of the versions as fit, at least one.
 pub fn history_json(page: &HistoryPage, limit_bytes: usize) -> Vec<u8> {
+    let record = format!(r#""pieceId":"{}""#, page.key.id);
+    page_json(&record, page, limit_bytes)
+}
+
+/// Writes the body of a record's of any kind, as [`history_json`].
+pub fn record_history_json(schema: &Schema, page: &HistoryPage, limit_bytes: usize) -> Vec<u8> {
+    let (kind, id) = (schema.name_of(page.key.kind), page.key.id);
+    page_json(&format!(r#""kind":"{kind}","id":"{id}""#), page, limit_bytes)
+}
+
+fn page_json(record: &str, page: &HistoryPage, limit_bytes: usize) -> Vec<u8> {
     let mut next = page.next;
     let mut versions = String::new();
     let mut last: Option<Version> = None;
@@ -30,7 +42,7 @@ pub fn history_json(page: &HistoryPage, limit_bytes: usize) -> Vec<u8> {
         last = Some(version.version);
     }
     let next = next.map_or(String::new(), |next| format!(r#","next":{next}"#));
-    format!(r#"{{"pieceId":"{}","versions":[{versions}]{next}}}"#, page.id).into_bytes()
+    format!(r#"{{{record},"versions":[{versions}]{next}}}"#).into_bytes()
 }
 
 fn write_version(out: &mut String, version: &VersionEntry) {

@@ -22,6 +22,8 @@ pub struct ImportRequest<'a> {
     pub conflicts: Vec<&'a RawValue>,
     /// Deleted records.
     pub tombstones: Vec<&'a RawValue>,
+    /// Live records of kinds that have no list of their own.
+    pub records: Vec<&'a RawValue>,
     /// Whether another page follows.
     pub has_next: bool,
 }
@@ -43,6 +45,8 @@ struct Body<'a> {
     conflicts: Vec<&'a RawValue>,
     #[serde(borrow, default)]
     tombstones: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    records: Vec<&'a RawValue>,
     #[serde(borrow, default)]
     next: Option<Cow<'a, str>>,
 }
@@ -72,6 +76,7 @@ impl<'a> ImportRequest<'a> {
             history: body.history,
             conflicts: body.conflicts,
             tombstones: body.tombstones,
+            records: body.records,
             has_next: body.next.is_some(),
         })
     }

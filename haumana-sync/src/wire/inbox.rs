@@ -5,6 +5,7 @@ use super::{BadRequest, quoted, read_object};
 use crate::engine::{Asked, Conflict, ConflictPlace, Restored};
 use crate::id::RecordId;
 use crate::limits;
+use crate::schema::Schema;
 use crate::store::Version;
 use crate::time::UnixMillis;
 use base64::Engine as _;
@@ -122,9 +123,13 @@ pub fn restored_json(restored: Restored) -> Vec<u8> {
 }
 
 /// Writes a page of the inbox.
-pub fn conflicts_json(conflicts: &[Conflict], next: Option<ConflictPlace>) -> Vec<u8> {
+pub fn conflicts_json(
+    schema: &Schema,
+    conflicts: &[Conflict],
+    next: Option<ConflictPlace>,
+) -> Vec<u8> {
     let mut out = String::from(r#"{"conflicts":["#);
-    super::comma_separated(&mut out, conflicts, write_conflict);
+    super::comma_separated(&mut out, conflicts, |out, one| write_conflict(out, schema, one));
     out.push(']');
     if let Some(next) = next {
         // Writing into a String cannot fail.

@@ -2,10 +2,10 @@
 
 use super::{BadRequest, Refusal, quoted, read_object};
 use crate::engine::{Changed, Conflict, EditTimes, Pulled, Push, PushOp, PushOutcome, PushResult};
-use crate::id::{Key, Kind, RecordId};
-use crate::json::JsonText;
+use crate::id::{Key, KindNumber, RecordId};
 use crate::limits;
-use crate::record::{FieldClass, SessionFlaw, SessionSet, Value, field_spec, reserved_key};
+use crate::record::{SessionFlaw, SessionSet, Value, reserved_key};
+use crate::schema::{Kind, Schema};
 use crate::store::Version;
 use crate::time::UnixMillis;
 use serde::Deserialize;
@@ -55,11 +55,11 @@ impl SentPush {
     }
 
     /// Returns which record it is of, where it says so.
-    pub fn key(&self) -> Option<Key> {
+    pub fn key(&self, schema: &Schema) -> Option<Key> {
         match self {
             SentPush::Good(push) => Some(push.key),
             SentPush::Refused { kind, id, .. } => {
-                Some(Key { kind: Kind::from_name(kind)?, id: RecordId::parse(id)? })
+                Some(Key { kind: schema.named(kind)?.number(), id: RecordId::parse(id)? })
             }
         }
     }
@@ -109,8 +109,8 @@ impl<'a> SyncRequest<'a> {
     }
 
     /// Reads the pushes, each on its own.
-    pub fn read_pushes(&self) -> Vec<SentPush> {
-        self.pushes.iter().map(|json| read_push(json)).collect()
+    pub fn read_pushes(&self, schema: &Schema) -> Vec<SentPush> {
+        self.pushes.iter().map(|json| read_push(json, schema)).collect()
     }
 }
 
@@ -139,7 +139,7 @@ struct NameOnly<'a> {
     id: Option<Cow<'a, str>>,
 }
 
-fn read_push(json: &RawValue) -> SentPush {
+fn read_push(json: &RawValue, schema: &Schema) -> SentPush {
     let name = serde_json::from_str::<NameOnly<'_>>(json.get()).ok();
     let text = |value: Option<Cow<'_, str>>| -> String {
         value.map(|text| text.chars().take(limits::DEVICE_ID_CHARS).collect()).unwrap_or_default()
@@ -154,7 +154,7 @@ fn read_push(json: &RawValue) -> SentPush {
     let Ok(body) = serde_json::from_str::<PushBody<'_>>(json.get()) else {
         return refused(flaw("the push does not have the shape of one"));
     };
-    match good_push(&body) {
+    match good_push(&body, schema) {
         Ok(push) => SentPush::Good(push),
         Err(flaw) => refused(flaw),
     }
@@ -167,10 +167,9 @@ fn flaw(message: &str) -> Flaw {
     (Refusal::InvalidField, message.to_owned())
 }
 
-fn good_push(body: &PushBody<'_>) -> Result<Push, Flaw> {
-    let kind = body.kind.as_deref().and_then(Kind::from_name);
-    let kind = kind.filter(|kind| *kind != Kind::Conflict);
-    let kind = kind.ok_or_else(|| flaw("kind is piece or session"))?;
+fn good_push(body: &PushBody<'_>, schema: &Schema) -> Result<Push, Flaw> {
+    let kind = body.kind.as_deref().and_then(|name| schema.named(name));
+    let kind = kind.ok_or_else(|| flaw(&no_such_kind(schema)))?;
     let id = body.id.as_deref().and_then(RecordId::parse);
     let id = id.ok_or_else(|| (Refusal::InvalidId, "id is not a UUID".to_owned()))?;
     let base = body.base.map(|raw| read_base(raw).ok_or_else(|| flaw(BAD_BASE))).transpose()?;
@@ -184,7 +183,7 @@ fn good_push(body: &PushBody<'_>) -> Result<Push, Flaw> {
     let op = match (&body.set, body.delete) {
         (Some(set), None | Some(false)) => {
             let fields = fields(kind, set)?;
-            if kind == Kind::Session {
+            if kind.number() == KindNumber::SESSION {
                 check_session(&fields, base)?;
             }
             if is_offer { PushOp::Offer(fields) } else { PushOp::Set(fields) }
@@ -193,7 +192,14 @@ fn good_push(body: &PushBody<'_>) -> Result<Push, Flaw> {
         (None, Some(true)) => PushOp::Delete,
         _ => return Err(flaw("a push has set, or delete: true")),
     };
-    Ok(Push { key: Key { kind, id }, base, edited_at, op })
+    Ok(Push { key: Key { kind: kind.number(), id }, base, edited_at, op })
+}
+
+/// What a client is told that names none of the kinds: the first of them, so that the text stays short.
+fn no_such_kind(schema: &Schema) -> String {
+    let names: Vec<&str> = schema.kinds().iter().take(8).map(|kind| kind.name()).collect();
+    let rest = if names.len() < schema.kinds().len() { " or another of the schema" } else { "" };
+    format!("kind is {}{rest}", names.join(" or "))
 }
 
 const BAD_BASE: &str = "base is a version that this server gave, or null";
@@ -218,25 +224,17 @@ fn edit_times(raw: Option<&RawValue>) -> Option<EditTimes> {
     times.map(EditTimes::PerField)
 }
 
-/// The known fields of a session; all are text.
-const SESSION_FIELDS: [&str; 5] = ["pieceId", "startedAt", "endedAt", "endedAtSource", "createdAt"];
-
 fn fields(
-    kind: Kind,
+    kind: &Kind,
     set: &BTreeMap<Cow<'_, str>, &RawValue>,
 ) -> Result<BTreeMap<String, Value>, Flaw> {
     let mut fields = BTreeMap::new();
     for (name, raw) in set {
-        if let Some(reserved) = reserved_key(kind, name) {
+        let field = kind.named(name);
+        if let Some(reserved) = reserved_key(kind.number(), name).filter(|_| !field.is_declared()) {
             return Err(flaw(reserved.message));
         }
-        let class = match kind {
-            Kind::Session if SESSION_FIELDS.contains(&name.as_ref()) => FieldClass::Short,
-            Kind::Session => FieldClass::Unknown,
-            _ if name == "createdAt" => FieldClass::Short,
-            _ => field_spec(name).class,
-        };
-        let value = field(class, raw);
+        let value = field.read(raw);
         let value = value.ok_or_else(|| flaw(&format!("{} has the wrong type", shown(name))))?;
         fields.insert(name.clone().into_owned(), value);
     }
@@ -248,21 +246,6 @@ fn check_session(fields: &BTreeMap<String, Value>, base: Option<Version>) -> Res
     let flaw = |flaw: SessionFlaw| (flaw.into(), flaw.message.to_owned());
     let set = SessionSet::read(fields).map_err(flaw)?;
     if base.is_none() { set.check_whole().map_err(flaw) } else { Ok(()) }
-}
-
-fn field(class: FieldClass, raw: &RawValue) -> Option<Value> {
-    let text = raw.get();
-    match class {
-        _ if text == "null" => Some(Value::Null),
-        FieldClass::Flag => serde_json::from_str(text).ok().map(Value::Flag),
-        FieldClass::Short | FieldClass::Long => serde_json::from_str(text).ok().map(Value::Text),
-        FieldClass::Unknown => JsonText::new(raw).map(Value::Json),
-    }
-}
-
-/// Reads the value of one field of a piece, as in `POST /conflicts/{id}`.
-pub fn piece_field(name: &str, raw: &RawValue) -> Option<Value> {
-    field(field_spec(name).class, raw)
 }
 
 /// A field's name as a message can hold it.
@@ -278,6 +261,8 @@ const SHOWN_CHARS: usize = 64;
 /// The reply to `POST /sync`.
 #[derive(Clone, Debug)]
 pub struct SyncReply {
+    /// The kinds of record, for their names.
+    pub schema: Schema,
     /// One for each push, in order.
     pub results: Vec<SentResult>,
     /// What this request made lose.
@@ -314,9 +299,9 @@ pub enum SentResult {
 
 impl SentResult {
     /// Makes the answer to `push`.
-    pub fn of(push: &Push, result: PushResult) -> Self {
+    pub fn of(push: &Push, result: PushResult, schema: &Schema) -> Self {
         let message = match result.outcome {
-            PushOutcome::Rejected(refusal) => Some(reason(push, refusal, result.version)),
+            PushOutcome::Rejected(refusal) => Some(reason(push, refusal, result.version, schema)),
             _ => None,
         };
         SentResult::Done { result, message }
@@ -324,12 +309,12 @@ impl SentResult {
 }
 
 /// Says why a push was rejected, and because of which field.
-fn reason(push: &Push, refusal: Refusal, version: Option<Version>) -> String {
+fn reason(push: &Push, refusal: Refusal, version: Option<Version>, schema: &Schema) -> String {
     let is_refused = |refused: Refusal| refused == refusal;
     if refusal == Refusal::InvalidField && !push.has_possible_base(version) {
         return BAD_BASE.to_owned();
     }
-    match (push.flaw().filter(|(_, refused)| is_refused(*refused)), refusal) {
+    match (push.flaw(schema).filter(|(_, refused)| is_refused(*refused)), refusal) {
         (Some((name, Refusal::TooLarge)), _) => format!("{} is too large", shown(&name)),
         (Some((name, _)), _) => format!("{} is missing, or cannot hold this", shown(&name)),
         (None, Refusal::TooLarge) => "the record as a whole is too large".to_owned(),
@@ -343,11 +328,15 @@ impl SyncReply {
         let size: usize = self.pulled.changes.iter().map(|change| change.size_bytes()).sum();
         let mut out = String::with_capacity(size + 1024);
         out.push_str(r#"{"results":["#);
-        super::comma_separated(&mut out, &self.results, write_result);
+        let schema = &self.schema;
+        super::comma_separated(&mut out, &self.results, |out, one| write_result(out, schema, one));
         out.push_str(r#"],"changes":["#);
-        super::comma_separated(&mut out, &self.pulled.changes, write_change);
+        let changes = &self.pulled.changes;
+        super::comma_separated(&mut out, changes, |out, one| write_change(out, schema, one));
         out.push_str(r#"],"conflicts":["#);
-        super::comma_separated(&mut out, &self.conflicts, write_conflict);
+        super::comma_separated(&mut out, &self.conflicts, |out, one| {
+            write_conflict(out, schema, one)
+        });
         let cursor = self.pulled.cursor.as_deref().map_or("null".to_owned(), quoted);
         // Writing into a String cannot fail.
         let _ = write!(
@@ -373,7 +362,7 @@ impl Changed {
     }
 }
 
-fn write_result(out: &mut String, result: &SentResult) {
+fn write_result(out: &mut String, schema: &Schema, result: &SentResult) {
     match result {
         SentResult::Refused { kind, id, refusal, message } => {
             let (kind, id) = (quoted(kind.as_str()), quoted(id.as_str()));
@@ -392,7 +381,7 @@ fn write_result(out: &mut String, result: &SentResult) {
                 PushOutcome::Unchanged => "unchanged",
                 PushOutcome::Rejected(_) => "rejected",
             };
-            let (kind, id) = (result.key.kind.as_str(), result.key.id);
+            let (kind, id) = (schema.name_of(result.key.kind), result.key.id);
             let _ = write!(
                 out,
                 r#"{{"kind":"{kind}","id":"{id}","outcome":"{outcome}","version":{version},"conflicts":["#
@@ -414,9 +403,9 @@ fn write_result(out: &mut String, result: &SentResult) {
     }
 }
 
-fn write_change(out: &mut String, change: &Changed) {
+fn write_change(out: &mut String, schema: &Schema, change: &Changed) {
     let Changed { key, version, modified_at, value } = change;
-    let (kind, id) = (key.kind.as_str(), key.id);
+    let (kind, id) = (schema.name_of(key.kind), key.id);
     let _ = write!(
         out,
         r#"{{"kind":"{kind}","id":"{id}","version":{version},"modifiedAt":"{modified_at}","#
@@ -430,7 +419,7 @@ fn write_change(out: &mut String, change: &Changed) {
 }
 
 /// Writes one entry of the inbox.
-pub fn write_conflict(out: &mut String, conflict: &Conflict) {
+pub fn write_conflict(out: &mut String, schema: &Schema, conflict: &Conflict) {
     let optional = |text: Option<&str>| text.map_or("null".to_owned(), quoted);
     let lost = conflict.lost.as_ref().map_or("null".to_owned(), quoted);
     let base = conflict.base.map_or("null".to_owned(), |base| base.to_string());
@@ -438,7 +427,7 @@ pub fn write_conflict(out: &mut String, conflict: &Conflict) {
         out,
         r#"{{"conflictId":"{}","kind":"{}","id":"{}","field":{},"kept":{},"lost":{lost},"base":{base},"reason":{},"at":"{}","deviceId":{}}}"#,
         conflict.id,
-        conflict.key.kind.as_str(),
+        schema.name_of(conflict.key.kind),
         conflict.key.id,
         optional(conflict.field.as_deref()),
         quoted(&conflict.kept),

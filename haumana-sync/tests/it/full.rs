@@ -5,7 +5,7 @@ use crate::support::{DAY, Seeded, Server, body, kai, new_piece};
 use haumana_sync::engine::{
     EditTimes, Engine, EngineConfig, ErrorKind, Push, PushOp, PushOutcome, RETENTION_MS,
 };
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::record::Value;
 use haumana_sync::store::{
     Batch, ErrorKind as StoreErrorKind, Fault, Faults, FaultyStore, Generation, MemoryStore, Store,
@@ -24,13 +24,13 @@ struct Cramped(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    full: Vec<Kind>,
+    full: Vec<KindNumber>,
     sizes: HashMap<Key, usize>,
     n_commits: usize,
 }
 
 impl Cramped {
-    fn fill(&self, full: &[Kind]) {
+    fn fill(&self, full: &[KindNumber]) {
         let mut state = self.0.lock().unwrap();
         state.full = full.to_vec();
         state.n_commits = 0;
@@ -111,7 +111,7 @@ async fn pushes_that_grow_are_refused_and_deletes_and_shorter_ones_go_through() 
     let long = "a".repeat(5_000);
     let first: Vec<Push> = (1..=4).map(|n| set(piece(n), None, 1, &long)).collect();
     outcomes(&server, &first).await;
-    faults.fill(&[Kind::Piece]);
+    faults.fill(&[KindNumber::PIECE]);
     let longer = "b".repeat(9_000);
 
     let pushes = [
@@ -145,7 +145,7 @@ async fn a_full_store_is_not_asked_about_each_of_many_records() {
     let (server, faults) = cramped();
     let long = "a".repeat(5_000);
     outcomes(&server, &[set(piece(1), None, 1, &long)]).await;
-    faults.fill(&[Kind::Piece]);
+    faults.fill(&[KindNumber::PIECE]);
     let new = (1_000..1_400).map(|n| set(piece(n), None, 2, "new"));
 
     let pushes: Vec<Push> = new.chain([delete(piece(1), 1)]).collect();
@@ -166,7 +166,7 @@ async fn a_phone_is_told_which_pieces_have_no_room_and_keeps_them() {
     for (held, updated) in phone.iter_mut().zip(first["updatedPieces"].as_array().unwrap()) {
         held["version"] = updated["version"].clone();
     }
-    faults.fill(&[Kind::Piece]);
+    faults.fill(&[KindNumber::PIECE]);
     server.pass_secs(60);
     phone[0]["lyrics"] = json!("b".repeat(9_000));
     phone[1]["lyrics"] = json!("short");
@@ -201,7 +201,7 @@ async fn a_phone_is_told_which_sessions_have_no_room() {
         })
         .collect();
     server.post_sessions(&kai(), &json!({"sessions": sessions[..1]})).await;
-    faults.fill(&[Kind::Session]);
+    faults.fill(&[KindNumber::SESSION]);
 
     let reply = server.post_sessions(&kai(), &json!({ "sessions": sessions })).await;
 
@@ -216,7 +216,7 @@ async fn a_version_for_which_there_is_no_room_is_not_restored() {
     let (server, faults) = cramped();
     outcomes(&server, &[set(piece(1), None, 1, &"a".repeat(5_000))]).await;
     outcomes(&server, &[set(piece(1), Some(1), 2, "short")]).await;
-    faults.fill(&[Kind::Piece]);
+    faults.fill(&[KindNumber::PIECE]);
 
     let refused = server.engine.restore(&kai(), piece(1).id, 1).await.unwrap_err();
 

@@ -348,11 +348,12 @@ async fn while_an_import_is_not_finished_nothing_is_read() {
     let server = empty();
     import(&server.engine, &kai(), &text.replacen('{', r#"{"next":"x","#, 1)).await.unwrap();
     let id = haumana_sync::id::RecordId::from_bits(1);
+    let raw = serde_json::from_str("null").unwrap();
 
     let refused = [
         server.engine.conflicts(&kai(), None, 9).await.map(drop),
         server.engine.conflict_page(&kai(), None, 9, 1 << 20).await.map(drop),
-        server.engine.conflict_field(&kai(), id).await.map(drop),
+        server.engine.conflict_value(&kai(), id, raw).await.map(drop),
         server.engine.history_page(&kai(), id, None, 9, 1 << 20).await.map(drop),
         server.engine.piece_history(&kai(), id, None, 9).await.map(drop),
         server.engine.export(&kai()).await.map(drop),

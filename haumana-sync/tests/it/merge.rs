@@ -3,8 +3,10 @@
 
 use haumana_sync::id::RecordId;
 use haumana_sync::json::JsonText;
+use haumana_sync::limits;
 use haumana_sync::merge::{Base, FieldMerge, Reason, Side, Winner, join_sessions, merge_field};
-use haumana_sync::record::{EndedAtSource, FieldClass, Session, Value};
+use haumana_sync::record::{EndedAtSource, Session, Value};
+use haumana_sync::schema::{Field, FieldType};
 use haumana_sync::time::UnixMillis;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -22,10 +24,10 @@ fn edits() -> Vec<Edit> {
     values().iter().flat_map(at).collect()
 }
 
-fn merge(class: FieldClass, base: Base<'_>, server: &Edit, pushed: &Edit) -> FieldMerge {
+fn merge(field: &Field, base: Base<'_>, server: &Edit, pushed: &Edit) -> FieldMerge {
     let side = |edit: &Edit| UnixMillis(edit.1);
     merge_field(
-        class,
+        field,
         base,
         Side { value: &server.0, edited_at: side(server) },
         Side { value: &pushed.0, edited_at: side(pushed) },
@@ -33,7 +35,13 @@ fn merge(class: FieldClass, base: Base<'_>, server: &Edit, pushed: &Edit) -> Fie
 }
 
 fn short(base: Base<'_>, server: &Edit, pushed: &Edit) -> FieldMerge {
-    merge(FieldClass::Short, base, server, pushed)
+    merge(&Field::new(1, "title", FieldType::text(100)), base, server, pushed)
+}
+
+/// Both sides changed the field since this value.
+pub fn moved(value: Option<&Value>) -> Base<'_> {
+    static NONE: BTreeMap<u64, u32> = BTreeMap::new();
+    Base::Moved { value, added_since: &NONE }
 }
 
 /// The value that the merge left out, if it left one out.
@@ -46,8 +54,8 @@ fn loser(merged: &FieldMerge, server: &Edit, pushed: &Edit) -> Option<Value> {
 fn merge_of_short_fields_is_symmetric() {
     for a in edits() {
         for b in edits() {
-            let one = short(Base::Moved(None), &a, &b);
-            let other = short(Base::Moved(None), &b, &a);
+            let one = short(moved(None), &a, &b);
+            let other = short(moved(None), &b, &a);
 
             assert_eq!((&one.value, one.edited_at), (&other.value, other.edited_at));
             assert_eq!(loser(&one, &a, &b), loser(&other, &b, &a), "{a:?} {b:?}");
@@ -92,7 +100,7 @@ fn fold(edits: &[&Edit]) -> (Edit, Vec<Value>) {
     let mut lost = Vec::new();
     let mut server = edits[0].clone();
     for pushed in &edits[1..] {
-        let merged = short(Base::Moved(None), &server, pushed);
+        let merged = short(moved(None), &server, pushed);
         lost.extend(loser(&merged, &server, pushed));
         server = (merged.value, merged.edited_at.0);
     }
@@ -112,7 +120,7 @@ fn what_only_the_pusher_changed_is_taken_whatever_the_clocks_say() {
 fn the_same_value_on_both_sides_is_no_conflict_and_keeps_the_later_time() {
     cov_mark::check!(both_sides_agree);
 
-    let merged = short(Base::Moved(None), &(Value::Flag(true), 1), &(Value::Flag(true), 5));
+    let merged = short(moved(None), &(Value::Flag(true), 1), &(Value::Flag(true), 5));
 
     assert_eq!((UnixMillis(5), Winner::Both), (merged.edited_at, merged.winner));
     assert_eq!(None, merged.lost);
@@ -122,7 +130,7 @@ fn the_same_value_on_both_sides_is_no_conflict_and_keeps_the_later_time() {
 fn the_later_edit_wins_and_the_servers_value_is_reported() {
     cov_mark::check!(later_push_wins);
 
-    let merged = short(Base::Moved(None), &(Value::Flag(true), 1), &(Value::Flag(false), 2));
+    let merged = short(moved(None), &(Value::Flag(true), 1), &(Value::Flag(false), 2));
 
     assert_eq!(Some((Winner::Server, Reason::LaterEdit)), merged.lost);
 }
@@ -131,7 +139,7 @@ fn the_later_edit_wins_and_the_servers_value_is_reported() {
 fn the_earlier_push_loses_and_is_reported() {
     cov_mark::check!(earlier_push_loses);
 
-    let merged = short(Base::Moved(None), &(Value::Flag(true), 2), &(Value::Flag(false), 1));
+    let merged = short(moved(None), &(Value::Flag(true), 2), &(Value::Flag(false), 1));
 
     assert_eq!(Value::Flag(true), merged.value);
     assert_eq!(Some((Winner::Pushed, Reason::LaterEdit)), merged.lost);
@@ -159,7 +167,9 @@ fn a_push_that_its_own_device_has_outdated_goes_aside() {
 
 fn long(base: &str, server: (&str, i64), pushed: (&str, i64)) -> FieldMerge {
     let edit = |(text, at): (&str, i64)| (Value::Text(text.to_owned()), at);
-    merge(FieldClass::Long, Base::Moved(Some(base)), &edit(server), &edit(pushed))
+    let lyrics = Field::new(1, "lyrics", FieldType::lines(limits::LONG_TEXT_BYTES));
+    let base = Value::Text(base.to_owned());
+    merge(&lyrics, moved(Some(&base)), &edit(server), &edit(pushed))
 }
 
 #[test]

@@ -407,7 +407,12 @@ async fn a_page_of_one_delivers_everything_once_and_ends_with_the_digest() {
         if !page.more {
             let sum =
                 held.iter().fold(haumana_sync::digest::Digest::default(), |sum, (key, at)| {
-                    sum.plus(haumana_sync::digest::Digest::of_version(*key, at.0, at.1))
+                    sum.plus(haumana_sync::digest::Digest::of_version(
+                        &key.kind.code(),
+                        key.id,
+                        at.0,
+                        at.1,
+                    ))
                 });
             assert_eq!(Some(sum), page.digest);
             break;

@@ -7,6 +7,7 @@ mod google;
 mod killing;
 mod readme;
 mod restoring;
+mod schema;
 mod server;
 mod serving;
 mod signing_in;

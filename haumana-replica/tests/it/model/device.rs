@@ -4,7 +4,7 @@ use crate::support::{Seeded, SetClock, user};
 use haumana_replica::storage::{MemoryStorage, Storage};
 use haumana_replica::{Outgoing, Replica, ReplicaConfig};
 use haumana_sync::id::Key;
-use haumana_sync::id::Kind;
+use haumana_sync::id::KindNumber;
 use std::sync::Arc;
 
 /// Where a device's sync stands.
@@ -43,8 +43,8 @@ impl Device {
 
     /// Everything that its user sees, as text.
     pub fn visible(&self) -> Vec<(Key, String)> {
-        let mut all = self.replica.list(Kind::Piece).unwrap();
-        all.extend(self.replica.list(Kind::Session).unwrap());
+        let mut all = self.replica.list(KindNumber::PIECE).unwrap();
+        all.extend(self.replica.list(KindNumber::SESSION).unwrap());
         all.into_iter().map(|view| (view.key, view.content.to_json())).collect()
     }
 }

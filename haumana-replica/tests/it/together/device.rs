@@ -4,7 +4,7 @@ use super::flight::{Flight, Sent};
 use haumana_replica::storage::{Batch, MemoryStorage, OpenCount, SqliteStorage, State, Storage};
 use haumana_replica::{Local, Replica, ReplicaConfig, Result, View};
 use haumana_sync::engine::Clock;
-use haumana_sync::id::{Key, Kind, UserId};
+use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::sim::dice::SeededRandom;
 use haumana_sync::sim::guest::GuestCall;
@@ -45,7 +45,7 @@ impl Storage for Kept {
     fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
         self.0.lock().unwrap().read(account, keys)
     }
-    fn list(&mut self, account: &str, kind: Kind) -> Result<Vec<Local>> {
+    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
         self.0.lock().unwrap().list(account, kind)
     }
     fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
@@ -197,8 +197,8 @@ impl Device {
 
     /// Everything that its user sees, as text.
     pub fn visible(&self) -> Vec<(Key, String)> {
-        let mut all = self.replica.list(Kind::Piece).unwrap();
-        all.extend(self.replica.list(Kind::Session).unwrap());
+        let mut all = self.replica.list(KindNumber::PIECE).unwrap();
+        all.extend(self.replica.list(KindNumber::SESSION).unwrap());
         all.into_iter().map(|view| (view.key, view.content.to_json())).collect()
     }
 }

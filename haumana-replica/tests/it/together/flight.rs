@@ -1,7 +1,7 @@
 //! A request under way, and what its reply says of each push.
 
 use haumana_replica::Outgoing;
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::sim::guest::GuestCall;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -53,7 +53,7 @@ struct Answer {
 pub fn sent(body: &[u8]) -> Vec<Sent> {
     let body: Body = serde_json::from_slice(body).unwrap();
     let read = |push: PushBody<'_>| {
-        let (kind, id) = (Kind::from_name(&push.kind), RecordId::parse(&push.id));
+        let (kind, id) = (KindNumber::from_code(&push.kind), RecordId::parse(&push.id));
         let key = Key { kind: kind.unwrap(), id: id.unwrap() };
         let fields = push.set.into_iter().map(|(name, raw)| (name, raw.get().to_owned()));
         Sent { key, fields: fields.collect() }

@@ -2,7 +2,7 @@
 
 use super::follower::{Fields, Follower, Name, Sent};
 use super::world::Together;
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::sim::Violation;
 use haumana_sync::sim::guest::{Folder, GuestCall};
 use haumana_sync::sim::guest_reply::with_strange_cursor;
@@ -272,7 +272,7 @@ impl Together<'_> {
     pub(super) async fn check_follower(&self, at: usize) -> Checked {
         let mut live = BTreeMap::new();
         for (Key { kind, id }, text) in self.live(0).await {
-            let kind = if kind == Kind::Piece { "piece" } else { "session" };
+            let kind = if kind == KindNumber::PIECE { "piece" } else { "session" };
             let fields: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&text).unwrap();
             let fields = fields.into_iter().map(|(key, raw)| (key, raw.get().to_owned()));
             let fields: Fields = fields.filter(|(_, raw)| raw != "null").collect();

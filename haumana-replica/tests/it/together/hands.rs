@@ -4,7 +4,7 @@ use super::world::Together;
 use crate::support::{fields, text};
 use haumana_replica::View;
 use haumana_sync::engine::Clock;
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
 use haumana_sync::sim::dice::Dice;
@@ -30,7 +30,7 @@ fn odd(dice: &mut Dice) -> JsonText {
 }
 
 impl Together<'_> {
-    fn any(&mut self, device: usize, kind: Kind) -> Option<View> {
+    fn any(&mut self, device: usize, kind: KindNumber) -> Option<View> {
         let mut views = self.devices[device].replica.list(kind).unwrap();
         if views.is_empty() {
             return None;
@@ -49,7 +49,7 @@ impl Together<'_> {
     }
 
     fn edit(&mut self, device: usize) {
-        let Some(view) = self.any(device, Kind::Piece) else {
+        let Some(view) = self.any(device, KindNumber::PIECE) else {
             return self.add(device);
         };
         for _ in 0..1 + self.world.dice.below(2) {
@@ -117,7 +117,7 @@ impl Together<'_> {
     }
 
     fn delete(&mut self, device: usize) {
-        let kind = if self.world.dice.chance(75) { Kind::Piece } else { Kind::Session };
+        let kind = if self.world.dice.chance(75) { KindNumber::PIECE } else { KindNumber::SESSION };
         if let Some(view) = self.any(device, kind) {
             self.world.note(Some(view.key.id), || format!("d{device} deletes it"));
             self.devices[device].replica.delete(view.key).unwrap();
@@ -127,11 +127,11 @@ impl Together<'_> {
 
     fn practise(&mut self, device: usize) {
         let now = text(&self.devices[device].clock.now().to_string());
-        let open = self.any(device, Kind::Session);
+        let open = self.any(device, KindNumber::SESSION);
         if let Some(view) = open.filter(|_| self.world.dice.chance(50)) {
             let set = fields([("endedAt", now), ("endedAtSource", text("manual"))]);
             self.devices[device].replica.edit(view.key, set).unwrap();
-        } else if let Some(piece) = self.any(device, Kind::Piece) {
+        } else if let Some(piece) = self.any(device, KindNumber::PIECE) {
             let set = fields([("pieceId", text(&piece.key.id.to_string())), ("startedAt", now)]);
             self.devices[device].replica.add_session(set).unwrap();
         }
@@ -139,7 +139,7 @@ impl Together<'_> {
 
     /// Makes a piece larger than any server takes, field by field within the limits.
     fn overfill(&mut self, device: usize) {
-        if let Some(view) = self.any(device, Kind::Piece) {
+        if let Some(view) = self.any(device, KindNumber::PIECE) {
             for field in ["lyrics", "notes", "englishTranslation"] {
                 self.set(device, view.key, field, text(&"a".repeat(110_000)));
             }

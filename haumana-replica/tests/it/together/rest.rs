@@ -1,7 +1,7 @@
 //! The end of a run: everybody syncs until nobody has anything left, and then all must agree.
 
 use super::world::Together;
-use haumana_sync::id::{Key, Kind};
+use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::sim::Violation;
 use haumana_sync::sim::judge::Checked;
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ impl Together<'_> {
     pub(super) async fn live(&self, account: usize) -> BTreeMap<Key, String> {
         let mut live = BTreeMap::new();
         let user = &self.world.users[account];
-        for kind in [Kind::Piece, Kind::Session] {
+        for kind in [KindNumber::PIECE, KindNumber::SESSION] {
             let index = self.world.store.index(user, kind).await.unwrap();
             let keys: Vec<Key> = index.iter().map(|entry| Key { kind, id: entry.id }).collect();
             let found = self.world.store.read(user, &keys).await.unwrap();

@@ -4,16 +4,16 @@ use super::Work;
 use crate::engine::edit::{Applied, Edit};
 use crate::engine::meta::{Receipt, Seen};
 use crate::engine::numbering::mark_skipped;
-use crate::engine::record::{HistoryMeta, PieceRecord, superseded, to_json};
+use crate::engine::record::{HistoryMeta, Record, superseded, to_json};
 use crate::limits;
-use crate::record::{Piece, field_spec};
+use crate::record::{Content, field_spec};
 use crate::store::{Envelope, HistoryEntry, HistoryKey};
 use crate::wire::{Refusal, WireVersion};
 
 impl Work {
     pub(super) fn finish(
         mut self,
-        old: Option<(&Envelope, &PieceRecord)>,
+        old: Option<(&Envelope, &Record)>,
         edit: &Edit,
     ) -> Result<Applied, Refusal> {
         let now = self.setting.now;
@@ -87,15 +87,13 @@ impl Work {
         let (Some(draft), Some(pushed)) = (edit.receipt, &edit.whole) else {
             return;
         };
-        let result = self.record.piece.as_ref();
+        let result = self.record.content.as_ref();
         let is_same = |name: &str| result.is_some_and(|result| result.is_same(pushed, name));
         let differs = |name: &&str| {
             !is_same(name)
-                && !field_spec(name).app_unchanged(&pushed.get(name), self.record.app_hash(name))
+                && !field_spec(name).app_unchanged(&pushed.get(name), self.record.hash(name))
         };
-        let known = crate::record::PIECE_FIELDS.iter().map(|spec| spec.name);
-        let names: Vec<&str> = known.chain(pushed.unknown.keys().map(String::as_str)).collect();
-        let diverged = names.into_iter().filter(differs);
+        let diverged = pushed.names().filter(differs);
         let diverged =
             diverged.map(|name| (name.to_owned(), field_spec(name).app_hash(&pushed.get(name))));
         let receipt = Receipt {
@@ -118,13 +116,13 @@ impl Work {
     /// The n of the number that the reply gives: the one that was drawn, or the next that the phone
     /// does not hold and that no push was made from. Where it must take over content, the number is
     /// greater than its own.
-    fn answer_n(&self, held: WireVersion, drawn: u64, pushed: &Piece) -> u64 {
+    fn answer_n(&self, held: WireVersion, drawn: u64, pushed: &Content) -> u64 {
         let version = self.record.version;
         let is_same_version = held.is_issued() && held.version() == version;
-        let result = self.record.piece.as_ref();
+        let result = self.record.content.as_ref();
         let is_exact = result.is_some_and(|result| {
             let id = self.record.id;
-            result.app_digest(id) == pushed.app_digest(id)
+            result.content_hash(id, "") == pushed.content_hash(id, "")
         });
         let lowest = if is_same_version && !is_exact { held.n() + 1 } else { 0 };
         // The push was given a version of its own if there is no greater n.

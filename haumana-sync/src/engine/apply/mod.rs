@@ -6,23 +6,26 @@ mod losers;
 use super::edit::{Against, Applied, Bases, Change, Doubt, Edit, Lost, Setting};
 use super::meta::{Meta, Touch};
 use super::numbering::next_version;
-use super::record::PieceRecord;
+use super::record::Record;
 use crate::id::RecordId;
 use crate::merge::{Base, Reason, Side, Winner, merge_field};
-use crate::record::{FieldClass, Piece, Value, field_spec};
+use crate::record::{Content, Value};
+use crate::schema::{FieldType, Kind};
 use crate::store::{Envelope, HistoryKey, Version};
+use crate::time::UnixMillis;
 use crate::wire::{Refusal, WireVersion};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Applies `edit` to the piece as it stands.
+/// Applies `edit` to the record as it stands.
 pub fn apply(
-    id: RecordId,
-    old: Option<(&Envelope, &PieceRecord)>,
+    (kind, id): (&Arc<Kind>, RecordId),
+    old: Option<(&Envelope, &Record)>,
     edit: &Edit,
     bases: &Bases,
     setting: Setting,
 ) -> Result<Applied, Refusal> {
-    let mut work = Work::begin(id, old, edit, bases, setting)?;
+    let mut work = Work::begin((kind, id), old, edit, bases, setting)?;
     if edit.delete {
         work.delete(edit);
     } else {
@@ -49,7 +52,7 @@ fn has_every_line(text: &str, other: &str) -> bool {
 }
 
 struct Work {
-    record: PieceRecord,
+    record: Record,
     setting: Setting,
     /// The version before, 0 if there was none.
     old_version: Version,
@@ -70,26 +73,27 @@ struct Work {
 
 impl Work {
     fn begin(
-        id: RecordId,
-        old: Option<(&Envelope, &PieceRecord)>,
+        (kind, id): (&Arc<Kind>, RecordId),
+        old: Option<(&Envelope, &Record)>,
         edit: &Edit,
         bases: &Bases,
         setting: Setting,
     ) -> Result<Self, Refusal> {
         let record = match old {
             Some((_, record)) => record.clone(),
-            None => PieceRecord {
+            None => Record {
+                kind: kind.clone(),
                 id,
                 version: 0,
                 modified_at: setting.now,
-                piece: None,
+                content: None,
                 meta: Meta { generation: setting.generation, ..Meta::default() },
             },
         };
         let old_version = record.version;
         let new_version = next_version(old_version, &record.meta, edit.above, setting)?;
         let mut work = Self {
-            was_deleted: old.is_some() && record.piece.is_none(),
+            was_deleted: old.is_some() && record.content.is_none(),
             record,
             setting,
             old_version,
@@ -109,35 +113,41 @@ impl Work {
         Ok(work)
     }
 
-    /// A new piece is the push, whole.
+    /// A new record is the push, whole.
     fn create(&mut self, edit: &Edit) {
-        let piece = edit.whole.clone().unwrap_or_else(|| Piece::new(self.setting.now));
+        let content = self.whole(edit);
         let (edited_at, claimed_at) = edit.created.unwrap_or((self.setting.now, self.setting.now));
         let (version, device) = (self.new_version, edit.device.clone());
         self.record.meta.created = Touch { version, edited_at, claimed_at, device };
-        self.record.piece = Some(piece);
+        self.record.content = Some(content);
         self.raised = true;
     }
 
-    /// An edit made without knowing of the delete brings the piece back, with its last content
+    /// The record that an edit makes where there is none.
+    fn whole(&self, edit: &Edit) -> Content {
+        let nothing = || Content::new(&self.record.kind, self.setting.now);
+        edit.whole.clone().unwrap_or_else(nothing)
+    }
+
+    /// An edit made without knowing of the delete brings the record back, with its last content
     /// where that is still retained.
     fn bring_back(&mut self, edit: &Edit, bases: &Bases) {
         cov_mark::hit!(edit_brings_a_deleted_piece_back);
         let last =
             HistoryKey { key: self.record.key(), version: self.record.meta.last_version, side: 0 };
-        let mut piece = edit.whole.clone().unwrap_or_else(|| Piece::new(self.setting.now));
+        let mut content = self.whole(edit);
         match bases.get(&last) {
             Some(fields) => {
                 for (name, value) in fields {
-                    piece.set(name, value.clone());
+                    content.set(name, value.clone());
                 }
             }
-            None => self.replace_forgotten(&piece, edit),
+            None => self.replace_forgotten(&content, edit),
         }
         if let Some(created_at) = self.record.meta.last_created_at.take() {
-            piece.created_at = created_at;
+            content.set("createdAt", Value::Text(created_at.to_string()));
         }
-        self.record.piece = Some(piece);
+        self.record.content = Some(content);
         self.record.meta.last = BTreeMap::new();
         self.record.meta.last_version = 0;
         let claims = edit.changes.iter().map(|change| (change.edited_at, change.claimed_at));
@@ -160,6 +170,7 @@ impl Work {
             base: edit.base,
             reason: edit.reason.filter(|_| edit.delete).unwrap_or(Reason::EditBeatsDelete),
             device: edit.device.clone(),
+            asks: true,
             version: 0,
             at: None,
         });
@@ -167,10 +178,10 @@ impl Work {
 
     /// The last content is past its retention: the push stands for it, and what differs from the
     /// hashes that are left counts as changed.
-    fn replace_forgotten(&mut self, piece: &Piece, edit: &Edit) {
-        for name in piece.names() {
+    fn replace_forgotten(&mut self, content: &Content, edit: &Edit) {
+        for name in content.names() {
             let (old, new) =
-                (self.record.app_hash(name), field_spec(name).app_hash(&piece.get(name)));
+                (self.record.hash(name), self.record.field(name).hash(&content.get(name)));
             if old == new {
                 continue;
             }
@@ -193,7 +204,7 @@ impl Work {
     }
 
     fn delete(&mut self, edit: &Edit) {
-        let Some(piece) = self.record.piece.clone() else {
+        let Some(content) = self.record.content.clone() else {
             if self.old_version == 0 {
                 self.leave_tombstone(edit);
             }
@@ -210,23 +221,24 @@ impl Work {
             self.lost.push(Lost {
                 field: Some(name.clone()),
                 kept: Value::Null,
-                lost: piece.get(name),
+                lost: content.get(name),
                 base: edit.base,
                 reason: Reason::LaterEdit,
                 device: edit.device.clone(),
+                asks: true,
                 version: 0,
                 at: Some(self.superseded_key()),
             });
         }
-        self.record.meta.last = Meta::hashes_of(&piece);
+        self.record.meta.last = Meta::hashes_of(&content);
         self.record.meta.revived = None;
         self.record.meta.last_version = self.old_version;
-        self.record.meta.last_created_at = Some(piece.created_at);
-        self.record.piece = None;
+        self.record.meta.last_created_at = content.text("createdAt").and_then(UnixMillis::parse);
+        self.record.content = None;
         self.raised = true;
     }
 
-    /// A piece that is deleted before it was made.
+    /// A record that is deleted before it was made.
     fn leave_tombstone(&mut self, edit: &Edit) {
         let (version, now) = (self.new_version, self.setting.now);
         let claimed_at = edit.claims.first().map_or(now, |claim| claim.claimed_at);
@@ -236,32 +248,28 @@ impl Work {
     }
 
     fn change(&mut self, edit: &Edit, change: &Change, bases: &Bases) {
-        let Some(piece) = &mut self.record.piece else {
-            // Too late to bring the piece back, but kept.
+        let Some(content) = &mut self.record.content else {
+            // Too late to bring the record back, but kept.
             self.side.insert(change.name.clone(), change.value.clone());
             let (loser, reason) = (Winner::Pushed, Reason::LaterEdit);
             return self.lose(edit, change, &Value::Null, Value::Null, loser, reason);
         };
-        let server = piece.get(&change.name);
-        let spec = field_spec(&change.name);
+        let server = content.get(&change.name);
+        let field = self.record.kind.named(&change.name);
         let base_value = match &change.against {
             Against::Moved(keys) => keys.iter().find_map(|key| bases.get(key)?.get(&change.name)),
             _ => None,
         };
-        let empty = Value::Text(String::new());
+        let added_since = self.record.meta.added_since(&change.name, edit.base.unwrap_or(0));
         let base = match &change.against {
             Against::Unmoved => Base::Unmoved,
             Against::Gone => Base::Gone,
             Against::Outdated => Base::Outdated,
-            // A base text that was absent is an empty one; one that is not found is unknown.
-            Against::Moved(_) => {
-                let value = base_value.map(|value| if value.is_null() { &empty } else { value });
-                Base::Moved(value.and_then(Value::as_text))
-            }
+            Against::Moved(_) => Base::Moved { value: base_value, added_since: &added_since },
         };
         let touch = self.record.meta.touch(&change.name).clone();
         let merged = merge_field(
-            spec.class,
+            field,
             base,
             Side { value: &server, edited_at: touch.edited_at },
             Side { value: &change.value, edited_at: change.edited_at },
@@ -275,8 +283,11 @@ impl Work {
                 claimed_at: change.claimed_at,
                 device: edit.device.clone().filter(|_| pure),
             };
-            let old_hash = spec.app_hash(&server);
-            piece.set(&change.name, merged.value.clone());
+            let old_hash = field.hash(&server);
+            if matches!(field.field_type(), FieldType::Set { .. }) {
+                self.record.meta.note_adds(&change.name, &server, &merged.value, self.new_version);
+            }
+            content.set(&change.name, merged.value.clone());
             self.record.meta.supersede(&change.name, old_hash, touched, self.setting.now);
             self.changed.push(change.name.clone());
         } else if touch.edited_at < merged.edited_at {
@@ -296,7 +307,8 @@ impl Work {
 
     /// Keeps the value that a doubtful change may have been meant to leave, or to put back.
     fn doubt(&mut self, edit: &Edit, change: &Change, server: &Value, merged: Value) {
-        let is_long = field_spec(&change.name).class == FieldClass::Long;
+        let is_long =
+            matches!(self.record.field(&change.name).field_type(), FieldType::Lines { .. });
         let is_in = |value: &Value| match (value.as_text(), merged.as_text()) {
             (Some(value), Some(merged)) if is_long => has_every_line(merged, value),
             _ => *value == merged,
@@ -319,6 +331,7 @@ impl Work {
         loser: Winner,
         reason: Reason,
     ) {
+        let asks = reason != Reason::Policy;
         let is_by_time = reason == Reason::LaterEdit || reason == Reason::TextClash;
         let lost = if loser == Winner::Server { server } else { &change.value };
         let reason = edit.reason.filter(|_| is_by_time).unwrap_or(reason);
@@ -330,6 +343,7 @@ impl Work {
             base: edit.base,
             reason,
             device: edit.device.clone(),
+            asks,
             version: 0,
             // A tombstone does not have what the record was: see `keep_losers`.
             at: (loser == Winner::Server && !self.was_deleted).then(|| self.superseded_key()),
@@ -339,7 +353,7 @@ impl Work {
     /// What a form saved although it was old. The version that it was opened on may have been
     /// skipped, and may be near the end of its retention.
     fn stale(&mut self, edit: &Edit) {
-        let Some(piece) = &self.record.piece else {
+        let Some(content) = &self.record.content else {
             return;
         };
         for stale in &edit.stale {
@@ -347,11 +361,12 @@ impl Work {
             self.noted = true;
             self.lost.push(Lost {
                 field: Some(stale.name.clone()),
-                kept: piece.get(&stale.name),
+                kept: content.get(&stale.name),
                 lost: stale.value.clone(),
                 base: Some(stale.version),
                 reason: Reason::StaleForm,
                 device: edit.device.clone(),
+                asks: true,
                 version: 0,
                 at: None,
             });

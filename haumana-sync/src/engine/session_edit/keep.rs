@@ -27,6 +27,8 @@ impl Work<'_> {
             self.raise()?;
         }
         let is_noted = self.lost_delete || !self.lost.is_empty();
+        self.identities.extend(self.edit.name);
+        let is_noted = is_noted || self.edit.name.is_some();
         if is_noted {
             self.keep_identities();
         }
@@ -128,6 +130,7 @@ impl Work<'_> {
             base: self.edit.base,
             reason: Reason::OtherLife,
             device: self.edit.device.clone(),
+            asks: true,
             version: self.record.version,
             at: None,
         };

@@ -29,6 +29,8 @@ pub struct SessionEdit {
     /// Whether it is of another life of the server, whatever its base's number says. A base that
     /// this life has not reached, or has skipped, needs no such word.
     pub is_of_other_life: bool,
+    /// A hash of the request, to know it when it comes again.
+    pub name: Option<u64>,
     pub op: SessionOp,
 }
 
@@ -93,6 +95,7 @@ pub fn decide(
             Ok(())
         }
         SessionOp::Set(set, claims) if old.is_none() => work.create(set, claims),
+        SessionOp::Set(set, claims) if edit.name.is_some() => work.put_back(set, claims),
         SessionOp::Set(set, claims) => work.set(set, claims),
     };
     Ok(worked.and_then(|()| work.finish(old)))
@@ -102,7 +105,7 @@ pub fn decide(
 pub fn delete_as_it_stands(old: &Envelope, setting: Setting) -> super::Result<Option<Draft>> {
     let op = SessionOp::Delete(Claimed { at: setting.now, identity: 0 });
     let (id, base) = (old.key.id, Some(old.version));
-    let edit = SessionEdit { id, device: None, base, is_of_other_life: false, op };
+    let edit = SessionEdit { id, device: None, base, is_of_other_life: false, name: None, op };
     let decided = decide(&edit, Some(old), None, setting)?;
     Ok(decided.map_err(|_| Error::new(ErrorKind::Invalid, "there is no room for it"))?.draft)
 }
@@ -215,6 +218,29 @@ impl<'a> Work<'a> {
             self.weigh(group, claimed, against, &pushed);
         }
         self.pushed = Some(pushed);
+        Ok(())
+    }
+
+    /// A person asks for it, who knows of a delete.
+    fn put_back(
+        &mut self,
+        set: &SessionSet,
+        claims: &BTreeMap<SessionGroup, Claimed>,
+    ) -> Result<(), Refusal> {
+        if self.record.session.is_some() {
+            return self.set(set, claims);
+        }
+        cov_mark::hit!(deleted_session_is_put_back);
+        let session = set.make().ok_or(Refusal::BaseGone)?;
+        for group in session.groups() {
+            let before = self.record.meta.last.get(group.name()).copied().unwrap_or_default();
+            let claimed_at = claims.get(&group).map_or(self.setting.now, |claimed| claimed.at);
+            self.changes.push(Change { group, claimed_at, before });
+        }
+        self.record.meta.last = BTreeMap::new();
+        self.record.meta.last_version = 0;
+        self.record.meta.last_created_at = None;
+        self.record.session = Some(session);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! export can be imported.
 
 use super::*;
-use haumana_sync::id::Kind;
+use haumana_sync::id::KindNumber;
 use haumana_sync::json::JsonText;
 use haumana_sync::sim::reply::{decode, decode_sessions};
 use haumana_sync::store::Generation;
@@ -147,7 +147,7 @@ async fn what_version_0_1_stored_under_reserved_keys_doubles_no_key() {
     session.content = session.content.replace('}', &format!(",{junk}"));
     copies::overwrite(&server, session).await;
     let id = haumana_sync::id::RecordId::parse(PIECE).unwrap();
-    let key = haumana_sync::id::Key { kind: Kind::Piece, id };
+    let key = haumana_sync::id::Key { kind: KindNumber::PIECE, id };
     let mut piece = server.memory.read(&kai(), &[key]).await.unwrap().remove(0).unwrap();
     let junk = r#""pieceId":1,"userId":2,"_haumana":{},"version":"x","locallyModified":3}"#;
     piece.content = piece.content.replace("}", &format!(",{junk}"));

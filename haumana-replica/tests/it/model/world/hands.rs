@@ -4,7 +4,7 @@ use super::{Typed, World};
 use crate::support::{fields, text};
 use haumana_replica::View;
 use haumana_sync::engine::Clock;
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::record::Value;
 
 impl World {
@@ -24,14 +24,14 @@ impl World {
         });
     }
 
-    fn any(&self, device: usize, kind: Kind) -> Option<View> {
+    fn any(&self, device: usize, kind: KindNumber) -> Option<View> {
         let mut views = self.devices[device].replica.list(kind).unwrap();
         let at = (!views.is_empty()).then(|| self.dice.below(views.len()))?;
         Some(views.swap_remove(at))
     }
 
     pub(super) fn edit(&mut self, device: usize) {
-        let view = self.any(device, Kind::Piece);
+        let view = self.any(device, KindNumber::PIECE);
         let Some(view) = view.filter(|_| !self.dice.chance(20)) else {
             self.add(device);
             return;
@@ -75,7 +75,7 @@ impl World {
     }
 
     pub(super) fn delete(&mut self, device: usize) {
-        let kind = if self.dice.chance(80) { Kind::Piece } else { Kind::Session };
+        let kind = if self.dice.chance(80) { KindNumber::PIECE } else { KindNumber::SESSION };
         if let Some(view) = self.any(device, kind) {
             self.tell(device, format!("{} deleted", view.key.id));
             self.excuse(device, view.key, None);
@@ -85,11 +85,11 @@ impl World {
 
     pub(super) fn practise(&mut self, device: usize) {
         let now = text(&self.clock.now().to_string());
-        let open = self.any(device, Kind::Session);
+        let open = self.any(device, KindNumber::SESSION);
         if let Some(view) = open.filter(|_| self.dice.chance(50)) {
             let set = fields([("endedAt", now), ("endedAtSource", text("manual"))]);
             self.devices[device].replica.edit(view.key, set).unwrap();
-        } else if let Some(piece) = self.any(device, Kind::Piece) {
+        } else if let Some(piece) = self.any(device, KindNumber::PIECE) {
             let set = fields([("pieceId", text(&piece.key.id.to_string())), ("startedAt", now)]);
             self.devices[device].replica.add_session(set).unwrap();
         }

@@ -5,7 +5,7 @@ use super::super::device::Device;
 use super::{Checked, World};
 use crate::support::{engine_on, user};
 use haumana_sync::engine::{Clock, RETENTION_MS};
-use haumana_sync::id::{Key, Kind, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::Store;
 use haumana_sync::wire::app::PiecesRequest;
 use haumana_sync::wire::sync::SyncRequest;
@@ -134,7 +134,7 @@ impl World {
     /// The living records of the server.
     pub(super) async fn live(&self) -> BTreeMap<Key, String> {
         let mut live = BTreeMap::new();
-        for kind in [Kind::Piece, Kind::Session] {
+        for kind in [KindNumber::PIECE, KindNumber::SESSION] {
             let index = self.store.index(&user("kai"), kind).await.unwrap();
             let keys: Vec<Key> = index.iter().map(|entry| Key { kind, id: entry.id }).collect();
             let found = self.store.read(&user("kai"), &keys).await.unwrap();
@@ -147,7 +147,7 @@ impl World {
     /// Everything that the server has, history included.
     pub(super) async fn everything(&self) -> String {
         let mut all: String = self.live().await.into_values().collect();
-        let index = self.store.index(&user("kai"), Kind::Piece).await.unwrap();
+        let index = self.store.index(&user("kai"), KindNumber::PIECE).await.unwrap();
         for entry in index {
             let key = Key::piece(entry.id);
             let history = self.store.history_of(&user("kai"), &key, None, 100_000).await.unwrap();

@@ -1,0 +1,56 @@
+//! The order of values under the policies that keep the greatest, the least or the first.
+
+use crate::record::Value;
+use crate::schema::{Field, FieldType, Merge};
+use crate::time::UnixMillis;
+use std::cmp::Ordering;
+
+/// Orders two values of `field`, each with the time of its edit, so that the greater one stays.
+///
+/// Equal values are equal under every policy but [`Merge::First`], which looks at the times first.
+pub(super) fn preference(
+    field: &Field,
+    a: (&Value, UnixMillis),
+    b: (&Value, UnixMillis),
+) -> Ordering {
+    match field.policy() {
+        Merge::Greatest => is_there(a.0, b.0).then_with(|| compare(field.field_type(), a.0, b.0)),
+        Merge::Least => is_there(a.0, b.0).then_with(|| compare(field.field_type(), b.0, a.0)),
+        Merge::First => (b.1, b.0.canonical()).cmp(&(a.1, a.0.canonical())),
+        Merge::Later | Merge::Fixed => (a.1, a.0.canonical()).cmp(&(b.1, b.0.canonical())),
+    }
+}
+
+/// A value beats none.
+fn is_there(a: &Value, b: &Value) -> Ordering {
+    (!a.is_null()).cmp(&!b.is_null())
+}
+
+/// Orders two values by what they mean; values that mean the same by their bytes.
+fn compare(field_type: &FieldType, a: &Value, b: &Value) -> Ordering {
+    let by_meaning = match (field_type, a, b) {
+        (FieldType::Enum { words, .. }, Value::Text(a), Value::Text(b)) => {
+            let rank = |word: &String| words.iter().position(|known| known == word);
+            rank(a).cmp(&rank(b))
+        }
+        (FieldType::Time, Value::Text(a), Value::Text(b)) => {
+            UnixMillis::parse(a).cmp(&UnixMillis::parse(b))
+        }
+        (FieldType::Integer | FieldType::Number, Value::Json(a), Value::Json(b)) => {
+            compare_numbers(a.as_str(), b.as_str())
+        }
+        _ => Ordering::Equal,
+    };
+    by_meaning.then_with(|| a.canonical().cmp(&b.canonical()))
+}
+
+fn compare_numbers(a: &str, b: &str) -> Ordering {
+    match (a.parse::<i64>(), b.parse::<i64>()) {
+        (Ok(a), Ok(b)) => a.cmp(&b),
+        // What JSON calls a number is one for Rust, perhaps an infinite one, and never NaN.
+        _ => {
+            let number = |text: &str| text.parse::<f64>().unwrap_or_default();
+            number(a).total_cmp(&number(b))
+        }
+    }
+}

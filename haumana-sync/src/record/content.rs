@@ -1,0 +1,228 @@
+//! The content of one record of any kind.
+
+use super::{Value, reserved_key};
+use crate::digest::Digest;
+use crate::id::RecordId;
+use crate::json::JsonText;
+use crate::schema::{ContentHash, Field, FieldType, Kind};
+use crate::time::UnixMillis;
+use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// The content of one record, without its id, owner and version.
+///
+/// Serializes to the stored form: the fields that are there, in the order of the kind, then the
+/// keys that the kind does not name. A stored value that its field cannot hold is kept under the
+/// field's name, byte for byte, until a fitting one replaces it; readers see the default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    kind: Arc<Kind>,
+    /// One for each field of the kind.
+    values: Vec<Value>,
+    /// What no field holds.
+    unknown: BTreeMap<String, JsonText>,
+}
+
+impl Content {
+    /// Makes the content of a record of which nothing was said but when it was made.
+    pub fn new(kind: &Arc<Kind>, edited_at: UnixMillis) -> Self {
+        Self { kind: kind.clone(), values: kind.defaults(edited_at), unknown: BTreeMap::new() }
+    }
+
+    /// Reads the stored form; `None` if it is none.
+    pub fn parse(kind: &Arc<Kind>, json: &str) -> Option<Self> {
+        // Nearly always every value fits its field, and nothing is parsed twice.
+        Self::parse_as(Stored { kind, is_fitting: true }, json)
+            .or_else(|| Self::parse_as(Stored { kind, is_fitting: false }, json))
+    }
+
+    fn parse_as(stored: Stored<'_>, json: &str) -> Option<Self> {
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let content = stored.deserialize(&mut reader).ok()?;
+        reader.end().ok()?;
+        Some(content)
+    }
+
+    /// Returns the kind of the record.
+    pub fn kind(&self) -> &Arc<Kind> {
+        &self.kind
+    }
+
+    /// Returns the value of the field `name`.
+    pub fn get(&self, name: &str) -> Value {
+        match self.kind.place(name) {
+            Some(at) => self.values.get(at).cloned().unwrap_or(Value::Null),
+            None => self.unknown.get(name).cloned().map_or(Value::Null, Value::Json),
+        }
+    }
+
+    /// Returns the text of the field `name`, if it has one.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(self.kind.place(name)?)?.as_text()
+    }
+
+    /// Whether the switch `name` is on.
+    pub fn is_on(&self, name: &str) -> bool {
+        let value = self.kind.place(name).and_then(|at| self.values.get(at));
+        value == Some(&Value::Flag(true))
+    }
+
+    /// Puts `value` into the field `name`, if it is of a type that the field can hold. A reserved
+    /// key is no field.
+    pub fn set(&mut self, name: &str, value: Value) {
+        let Some(at) = self.kind.place(name) else {
+            return self.set_unknown(name, value);
+        };
+        let (Some(field), Some(slot)) = (self.kind.fields().get(at), self.values.get_mut(at))
+        else {
+            return;
+        };
+        let fits = field.check(&value) != Err(crate::schema::FieldError::Invalid);
+        if fits {
+            *slot = field.normal(value);
+            self.unknown.remove(name);
+        }
+    }
+
+    fn set_unknown(&mut self, name: &str, value: Value) {
+        match value {
+            _ if reserved_key(self.kind.number(), name).is_some() => {}
+            Value::Json(json) => {
+                self.unknown.insert(name.to_owned(), json);
+            }
+            _ => {
+                self.unknown.remove(name);
+            }
+        }
+    }
+
+    /// Whether the field `name` has the same value in `other`.
+    pub fn is_same(&self, other: &Content, name: &str) -> bool {
+        match self.kind.place(name) {
+            Some(at) => self.values.get(at) == other.values.get(at),
+            None => self.unknown.get(name) == other.unknown.get(name),
+        }
+    }
+
+    /// Returns the names of the fields that can be edited, then of its unknown keys.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.kind.editable().map(Field::name).chain(self.unknown_names())
+    }
+
+    /// Returns the names of its unknown keys.
+    pub fn unknown_names(&self) -> impl Iterator<Item = &str> {
+        let names = self.unknown.keys().map(String::as_str);
+        names.filter(|name| self.kind.place(name).is_none())
+    }
+
+    /// Returns the stored form.
+    pub fn to_json(&self) -> String {
+        // A map of strings, booleans and raw JSON into memory has nothing that can fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Returns the content hash of the record that has this id.
+    pub fn content_hash(&self, id: RecordId, stored: &str) -> Digest {
+        match self.kind.hashed() {
+            ContentHash::Stored => Digest::of([stored.as_bytes()]),
+            ContentHash::Fields(numbers) => self.hash_of_fields(id, numbers),
+        }
+    }
+
+    fn hash_of_fields(&self, id: RecordId, numbers: &[u16]) -> Digest {
+        let mut hasher = Sha256::new();
+        hasher.update(id.bits().to_be_bytes());
+        let fields = || {
+            let all = self.kind.fields().iter().zip(&self.values);
+            all.filter(|(field, _)| numbers.contains(&field.number()))
+        };
+        for (field, value) in fields().filter(|(field, _)| field.field_type().is_text()) {
+            let text = field.text_or_absent(value);
+            hasher.update((text.len() as u64).to_be_bytes());
+            hasher.update(text.as_bytes());
+        }
+        for (_, value) in fields().filter(|(field, _)| *field.field_type() == FieldType::Flag) {
+            hasher.update([u8::from(*value == Value::Flag(true))]);
+        }
+        Digest::finish(hasher)
+    }
+}
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (field, value) in self.kind.fields().iter().zip(&self.values) {
+            match self.unknown.get(field.name()) {
+                Some(misfit) => map.serialize_entry(field.name(), misfit)?,
+                None if value.is_null() => {}
+                None => map.serialize_entry(field.name(), value)?,
+            }
+        }
+        for name in self.unknown_names() {
+            map.serialize_entry(name, &self.unknown.get(name))?;
+        }
+        map.end()
+    }
+}
+
+/// Reads the stored form, which this library wrote, perhaps under an earlier schema.
+struct Stored<'k> {
+    kind: &'k Arc<Kind>,
+    /// Whether values that their fields cannot hold are an error.
+    is_fitting: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Stored<'_> {
+    type Value = Content;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Content, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Stored<'_> {
+    type Value = Content;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a stored {}", self.kind.name())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
+        let mut content = Content::new(self.kind, UnixMillis(0));
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            let place = self.kind.place(&name);
+            if place.is_none() && reserved_key(self.kind.number(), &name).is_some() {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let field = place.and_then(|at| self.kind.fields().get(at));
+            let value = match field.map(Field::field_type) {
+                Some(FieldType::Text { .. } | FieldType::Lines { .. }) if self.is_fitting => {
+                    Ok(Value::Text(map.next_value()?))
+                }
+                Some(FieldType::Flag) if self.is_fitting => Ok(Value::Flag(map.next_value()?)),
+                _ => {
+                    let raw = map.next_value::<&'de RawValue>()?;
+                    field.and_then(|field| field.read_stored(raw)).ok_or(raw)
+                }
+            };
+            match (value, place.and_then(|at| content.values.get_mut(at))) {
+                (Ok(value), Some(slot)) => *slot = value,
+                (Err(raw), _) => {
+                    let json = JsonText::new(raw).ok_or_else(|| A::Error::custom("json"))?;
+                    content.unknown.insert(name.into_owned(), json);
+                }
+                // A value was read for a field, and every field has a place.
+                (Ok(_), None) => {}
+            }
+        }
+        Ok(content)
+    }
+}

@@ -1,0 +1,120 @@
+//! The rules that every schema keeps.
+
+use super::{Field, FieldType, Kind, Merge, Schema, SchemaError};
+use crate::id::KindNumber;
+use crate::limits;
+use crate::time::UnixMillis;
+use std::collections::BTreeSet;
+
+/// Keys that stand beside a record's fields in what crosses the wire.
+const RESERVED: [&str; 10] = [
+    "_haumana",
+    "id",
+    "userId",
+    "version",
+    "modifiedAt",
+    "lastSyncedAt",
+    "syncedAt",
+    "locallyModified",
+    "kind",
+    "deleted",
+];
+
+/// The longest name of a kind or a field, in bytes.
+const NAME_BYTES: usize = 64;
+
+pub(super) fn check_all(kinds: &[Kind]) -> Result<(), SchemaError> {
+    if Schema::KINDS < kinds.len() {
+        return Err(SchemaError::new(format!("there are more than {} kinds", Schema::KINDS)));
+    }
+    let (mut numbers, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for kind in kinds {
+        let flaw = |message: &str| Err(SchemaError::new(message).in_kind(kind.name()));
+        if !numbers.insert(kind.number()) {
+            return flaw("another kind has its number");
+        }
+        if !names.insert(kind.name()) {
+            return flaw("another kind has its name");
+        }
+        if KindNumber::LAST < kind.number().get() {
+            return flaw("the number of a kind is 3 to 250");
+        }
+        if kind.number().is_inbox() || kind.name() == "conflict" {
+            return flaw("the library keeps its inbox under this number and name");
+        }
+        check_kind(kind).map_err(|error| error.in_kind(kind.name()))?;
+    }
+    Ok(())
+}
+
+fn check_kind(kind: &Kind) -> Result<(), SchemaError> {
+    check_name(kind.name())?;
+    if limits::FIELDS < kind.fields.len() {
+        return Err(SchemaError::new(format!("there are more than {} fields", limits::FIELDS)));
+    }
+    let (mut numbers, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for field in &kind.fields {
+        let flaw = |message: &str| Err(SchemaError::new(message).in_field(field.name()));
+        if field.number() == 0 {
+            return flaw("numbers of fields begin at 1");
+        }
+        if !numbers.insert(field.number()) {
+            return flaw("another field has its number");
+        }
+        if !names.insert(field.name()) {
+            return flaw("another field has its name");
+        }
+        check_field(kind, field).map_err(|error| error.in_field(field.name()))?;
+    }
+    Ok(())
+}
+
+fn check_field(kind: &Kind, field: &Field) -> Result<(), SchemaError> {
+    check_name(field.name())?;
+    if RESERVED.contains(&field.name()) || field.name() == kind.id_key {
+        return Err(SchemaError::new("the name is reserved: it stands beside a record's fields"));
+    }
+    let field_type = field.field_type();
+    if let Some((limit, most)) = field_type.limit()
+        && !(1..=most).contains(&limit)
+    {
+        return Err(SchemaError::new(format!("the limit is not between 1 and {most}")));
+    }
+    if field_type.is_structural() && field.policy() != Merge::Later {
+        let message = format!("{} is merged by its parts; it takes no policy", field_type.name());
+        return Err(SchemaError::new(message));
+    }
+    check_words(field_type)?;
+    if field.is_required() && field.check(&field.default_at(UnixMillis(0))).is_err() {
+        return Err(SchemaError::new("the field cannot hold its default"));
+    }
+    Ok(())
+}
+
+fn check_words(field_type: &FieldType) -> Result<(), SchemaError> {
+    let FieldType::Enum { words, open } = field_type else { return Ok(()) };
+    if words.is_empty() && !open {
+        return Err(SchemaError::new("an enum that is not open has at least one word"));
+    }
+    let distinct: BTreeSet<&String> = words.iter().collect();
+    if distinct.len() != words.len() {
+        return Err(SchemaError::new("a word occurs twice"));
+    }
+    let is_long = |word: &String| word.is_empty() || limits::WORD_CHARS < word.chars().count();
+    if words.iter().any(is_long) {
+        return Err(SchemaError::new(format!("a word has 1 to {} characters", limits::WORD_CHARS)));
+    }
+    Ok(())
+}
+
+/// Names are words of ASCII letters, digits and `_` that begin with a letter: they are keys of JSON,
+/// columns and flags.
+fn check_name(name: &str) -> Result<(), SchemaError> {
+    let begins = name.starts_with(|first: char| first.is_ascii_alphabetic());
+    let fits = name.chars().all(|one| one.is_ascii_alphanumeric() || one == '_');
+    if begins && fits && name.len() <= NAME_BYTES {
+        return Ok(());
+    }
+    let message = format!("a name has 1 to {NAME_BYTES} letters, digits and _, a letter first");
+    Err(SchemaError::new(message))
+}

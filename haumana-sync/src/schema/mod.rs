@@ -1,0 +1,86 @@
+//! What records are: kinds, their fields, and what each field's merge policy is.
+//!
+//! A [`Schema`] is a run-time value. It is checked once, when it is made, and then shared by the
+//! engine, the wire and the programs. The engine knows no field by name; it asks the [`Kind`].
+//!
+//! # Examples
+//!
+//! ```
+//! use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+//!
+//! let setlist = Kind::new(3, "setlist")
+//!     .field(Field::new(1, "title", FieldType::text(200)).required(""))
+//!     .field(Field::new(2, "notes", FieldType::lines(10_000)))
+//!     .field(Field::new(3, "pieces", FieldType::list_of_ids(500)));
+//! let schema = Schema::new([setlist])?;
+//!
+//! assert_eq!("setlist", schema.named("setlist").map(|kind| kind.name()).unwrap_or_default());
+//! # Ok::<(), haumana_sync::schema::SchemaError>(())
+//! ```
+
+mod check;
+mod error;
+mod field;
+mod file;
+mod kind;
+mod succeed;
+mod types;
+
+pub use error::SchemaError;
+pub(crate) use field::{Entries, elements, entries, json};
+pub use field::{Field, FieldClass, FieldError};
+pub use kind::{ContentHash, Kind, UnknownKeys};
+pub use types::{Element, FieldType, Merge};
+
+use crate::id::KindNumber;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The kinds of record that an engine, a server or an app works with.
+///
+/// Cloning it is cheap: all clones share one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// Sorted by number.
+    kinds: Arc<[Arc<Kind>]>,
+}
+
+impl Schema {
+    /// The most kinds of one schema.
+    pub const KINDS: usize = 64;
+
+    /// Makes a schema of `kinds`.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError`] names the kind and the field that break a rule: a number or a name that
+    /// occurs twice, is reserved or is not a name; a merge policy that does not fit the type; a
+    /// default that the field cannot hold; a limit beyond the library's own.
+    pub fn new(kinds: impl IntoIterator<Item = Kind>) -> Result<Self, SchemaError> {
+        let mut kinds: Vec<Kind> = kinds.into_iter().collect();
+        check::check_all(&kinds)?;
+        kinds.sort_by_key(Kind::number);
+        Ok(Self { kinds: kinds.into_iter().map(Arc::new).collect() })
+    }
+
+    /// Returns the kinds, by number.
+    pub fn kinds(&self) -> &[Arc<Kind>] {
+        &self.kinds
+    }
+
+    /// Returns the kind of that number.
+    pub fn kind(&self, number: KindNumber) -> Option<&Arc<Kind>> {
+        let at = self.kinds.binary_search_by_key(&number, |kind| kind.number()).ok()?;
+        self.kinds.get(at)
+    }
+
+    /// Returns the name of a kind; of one that the schema does not have, its code.
+    pub fn name_of(&self, number: KindNumber) -> Cow<'_, str> {
+        self.kind(number).map_or_else(|| number.code(), |kind| Cow::Borrowed(kind.name()))
+    }
+
+    /// Returns the kind of that name.
+    pub fn named(&self, name: &str) -> Option<&Arc<Kind>> {
+        self.kinds.iter().find(|kind| kind.name() == name)
+    }
+}

@@ -1,0 +1,64 @@
+//! Which schema may follow another one on the same data.
+
+use super::{Element, Field, FieldType, Kind, Schema, SchemaError};
+
+impl Schema {
+    /// Checks that records which were written under `old` can be read and written under this schema.
+    ///
+    /// Kinds and fields may be added, and limits and policies may change. Records that exceed a limit
+    /// which was lowered stay as they are until an edit makes them fit. A field that is no longer
+    /// declared becomes a key that its kind does not name; its values are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError`] names the kind and the field that changed what may not change: a kind is
+    /// gone; a kind or a field has another number, name or type.
+    pub fn succeed(&self, old: &Schema) -> Result<(), SchemaError> {
+        for before in old.kinds() {
+            let flaw = |message: &str| Err(SchemaError::new(message).in_kind(before.name()));
+            let Some(now) = self.named(before.name()) else {
+                return flaw("records of this kind are stored, and the schema no longer has it");
+            };
+            if now.number() != before.number() {
+                return flaw("a kind keeps its number");
+            }
+            if now.id_name() != before.id_name() || now.hashed() != before.hashed() {
+                return flaw("a kind keeps the key of its id and what its content hash is of");
+            }
+            check_fields(before, now).map_err(|error| error.in_kind(before.name()))?;
+        }
+        Ok(())
+    }
+}
+
+fn check_fields(before: &Kind, now: &Kind) -> Result<(), SchemaError> {
+    for old in before.fields() {
+        let flaw = |message: &str| Err(SchemaError::new(message).in_field(old.name()));
+        if let Some(other) = now.fields().iter().find(|field| field.number() == old.number())
+            && other.name() != old.name()
+        {
+            return flaw("its number belongs to another field now; numbers are never used again");
+        }
+        let Some(field) = now.fields().iter().find(|field| field.name() == old.name()) else {
+            continue;
+        };
+        if field.number() != old.number() {
+            return flaw("a field keeps its number");
+        }
+        if !is_same_type(old, field) {
+            return flaw("a field keeps its type");
+        }
+    }
+    Ok(())
+}
+
+/// Limits and words may change; what the values are may not.
+fn is_same_type(old: &Field, new: &Field) -> bool {
+    let element = |field: &Field| -> Option<Element> {
+        match field.field_type() {
+            FieldType::List { of, .. } | FieldType::Set { of, .. } => Some(*of),
+            _ => None,
+        }
+    };
+    old.field_type().name() == new.field_type().name() && element(old) == element(new)
+}

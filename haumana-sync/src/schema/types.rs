@@ -1,0 +1,199 @@
+//! The types of fields, and the merge policies.
+
+use crate::limits;
+
+/// What a field holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FieldType {
+    /// Text that is decided as a whole.
+    Text {
+        /// The most characters.
+        max_chars: usize,
+    },
+    /// Text that is merged by line, then by word.
+    Lines {
+        /// The most bytes.
+        max_bytes: usize,
+    },
+    /// A switch.
+    Flag,
+    /// A whole number.
+    Integer,
+    /// A number, as JSON writes it.
+    Number,
+    /// A point in time, RFC 3339.
+    Time,
+    /// The id of a record. It is no foreign key: the record may be deleted or not yet there.
+    Id,
+    /// One of several words.
+    Enum {
+        /// The words, from the weakest to the strongest.
+        words: Vec<String>,
+        /// Whether other words are kept as they come.
+        open: bool,
+    },
+    /// Any JSON value, kept byte for byte.
+    Json,
+    /// Values in an order.
+    List {
+        /// What they are.
+        of: Element,
+        /// The most values.
+        max: usize,
+    },
+    /// Values without an order, each once.
+    Set {
+        /// What they are.
+        of: Element,
+        /// The most values.
+        max: usize,
+    },
+    /// A sum that every device adds to. Its value is an object: for each device what it added and
+    /// what it took away, both from the beginning on.
+    Counter,
+}
+
+/// What a list or a set is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Element {
+    /// Text of at most [`Element::TEXT_CHARS`] characters.
+    Text,
+    /// Ids of records.
+    Id,
+}
+
+impl Element {
+    /// The most characters of a text in a list or a set.
+    pub const TEXT_CHARS: usize = 1024;
+}
+
+impl FieldType {
+    /// Text of at most so many characters.
+    pub fn text(max_chars: usize) -> Self {
+        Self::Text { max_chars }
+    }
+
+    /// Text of at most so many bytes that is merged by line.
+    pub fn lines(max_bytes: usize) -> Self {
+        Self::Lines { max_bytes }
+    }
+
+    /// At most so many ids of records, in an order.
+    pub fn list_of_ids(max: usize) -> Self {
+        Self::List { of: Element::Id, max }
+    }
+
+    /// At most so many texts, in an order.
+    pub fn list_of_texts(max: usize) -> Self {
+        Self::List { of: Element::Text, max }
+    }
+
+    /// At most so many ids of records, each once.
+    pub fn set_of_ids(max: usize) -> Self {
+        Self::Set { of: Element::Id, max }
+    }
+
+    /// At most so many texts, each once.
+    pub fn set_of_texts(max: usize) -> Self {
+        Self::Set { of: Element::Text, max }
+    }
+
+    /// One of these words, from the weakest to the strongest, and no other.
+    pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::Enum { words: words.into_iter().map(str::to_owned).collect(), open: false }
+    }
+
+    /// Returns the type's name in schema files.
+    pub fn name(&self) -> &'static str {
+        match self {
+            FieldType::Text { .. } => "text",
+            FieldType::Lines { .. } => "lines",
+            FieldType::Flag => "flag",
+            FieldType::Integer => "integer",
+            FieldType::Number => "number",
+            FieldType::Time => "time",
+            FieldType::Id => "id",
+            FieldType::Enum { .. } => "enum",
+            FieldType::Json => "json",
+            FieldType::List { .. } => "list",
+            FieldType::Set { .. } => "set",
+            FieldType::Counter => "counter",
+        }
+    }
+
+    /// Whether its values are text.
+    pub fn is_text(&self) -> bool {
+        matches!(
+            self,
+            FieldType::Text { .. }
+                | FieldType::Lines { .. }
+                | FieldType::Time
+                | FieldType::Id
+                | FieldType::Enum { .. }
+        )
+    }
+
+    /// Whether merging two edits takes the value that both began with, not only its hash.
+    pub fn needs_base(&self) -> bool {
+        matches!(self, FieldType::Lines { .. } | FieldType::List { .. } | FieldType::Set { .. })
+    }
+
+    /// Whether its values are merged by their parts; then there is no choice of policy.
+    pub fn is_structural(&self) -> bool {
+        self.needs_base() || *self == FieldType::Counter
+    }
+
+    /// The limit that the schema sets, and the greatest that it may set.
+    pub(super) fn limit(&self) -> Option<(usize, usize)> {
+        match self {
+            FieldType::Text { max_chars } => Some((*max_chars, limits::RECORD_BYTES)),
+            FieldType::Lines { max_bytes } => Some((*max_bytes, limits::LONG_TEXT_BYTES)),
+            FieldType::List { max, .. } | FieldType::Set { max, .. } => {
+                Some((*max, limits::ELEMENTS))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What becomes of two concurrent edits of one field. An edit on the current version always applies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Merge {
+    /// The later edit wins; the other is in the inbox. Lines, lists, sets and counters are merged by
+    /// their parts, and only what clashes is decided so.
+    #[default]
+    Later,
+    /// The greatest value wins; the other is in the history. A value beats none.
+    Greatest,
+    /// The least value wins; the other is in the history. A value beats none.
+    Least,
+    /// The earliest edit wins; the other is in the history.
+    First,
+    /// The value of whoever made the record stays.
+    Fixed,
+}
+
+impl Merge {
+    /// Every policy with its name in schema files.
+    pub const ALL: [(Merge, &'static str); 5] = [
+        (Merge::Later, "later"),
+        (Merge::Greatest, "greatest"),
+        (Merge::Least, "least"),
+        (Merge::First, "first"),
+        (Merge::Fixed, "fixed"),
+    ];
+
+    /// Returns the policy's name in schema files.
+    pub fn name(self) -> &'static str {
+        let found = Merge::ALL.iter().find(|(merge, _)| *merge == self);
+        found.map_or("later", |(_, name)| name)
+    }
+
+    /// Whether what loses waits for a person in the inbox. Otherwise the history keeps it.
+    pub fn asks(self) -> bool {
+        self == Merge::Later
+    }
+}

@@ -1,0 +1,291 @@
+//! The laws of every merge policy, exhaustively on domains so small that ties are everywhere.
+
+use crate::merge::moved;
+use haumana_sync::merge::{Base, FieldMerge, Reason, Side, Winner, merge_field};
+use haumana_sync::record::Value;
+use haumana_sync::schema::{Field, FieldType, Merge};
+use haumana_sync::time::UnixMillis;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+fn json(text: &str) -> Value {
+    Value::Json(haumana_sync::json::JsonText::parse(text).unwrap())
+}
+
+/// A field of each type that is decided as a whole, with a handful of its values.
+fn scalars() -> Vec<(FieldType, Vec<Value>)> {
+    let words = FieldType::one_of(["estimated", "automatic", "manual"]);
+    let times =
+        ["2026-11-24T00:00:00.000Z", "2026-11-24T00:00:00.001Z", "1969-01-01T00:00:00.000Z"];
+    vec![
+        (FieldType::text(9), vec![text(""), text("a"), text("b")]),
+        (FieldType::Flag, vec![Value::Flag(false), Value::Flag(true)]),
+        (FieldType::Integer, vec![json("-1"), json("0"), json("10"), json("9")]),
+        (FieldType::Number, vec![json("1.0"), json("1e0"), json("-0.5"), json("1e999")]),
+        (FieldType::Time, times.map(text).to_vec()),
+        (words, ["automatic", "estimated", "manual"].map(text).to_vec()),
+        (FieldType::Json, vec![json("{}"), json("[1]"), json("\"a\"")]),
+    ]
+}
+
+fn at(field: &Field, base: Base<'_>, server: (&Value, i64), pushed: (&Value, i64)) -> FieldMerge {
+    let side = |(value, at)| Side { value, edited_at: UnixMillis(at) };
+    merge_field(field, base, side(server), side(pushed))
+}
+
+/// Calls `check` with every field of a scalar type and policy, and every pair of values and times.
+fn every_scalar(mut check: impl FnMut(&Field, (&Value, i64), (&Value, i64))) {
+    for (field_type, mut values) in scalars() {
+        values.push(Value::Null);
+        for (policy, _) in Merge::ALL.into_iter().filter(|(policy, _)| *policy != Merge::Fixed) {
+            let field = Field::new(1, "field", field_type.clone()).merge(policy);
+            for a in &values {
+                for b in &values {
+                    for (a_at, b_at) in [(1, 1), (1, 2), (2, 1)] {
+                        check(&field, (a, a_at), (b, b_at));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_policy_is_symmetric() {
+    every_scalar(|field, a, b| {
+        let (one, other) = (at(field, moved(None), a, b), at(field, moved(None), b, a));
+
+        assert_eq!((&one.value, one.edited_at), (&other.value, other.edited_at), "{field:?}");
+    });
+}
+
+#[test]
+fn every_policy_keeps_one_of_the_two_and_names_the_other_as_lost() {
+    every_scalar(|field, a, b| {
+        let merged = at(field, moved(None), a, b);
+
+        let expected = match &merged.value {
+            _ if a.0 == b.0 => None,
+            value if value == a.0 => Some(Winner::Pushed),
+            value if value == b.0 => Some(Winner::Server),
+            value => panic!("{value:?} is of neither side"),
+        };
+        assert_eq!(expected, merged.lost.map(|(loser, _)| loser), "{field:?} {a:?} {b:?}");
+    });
+}
+
+#[test]
+fn every_policy_takes_an_edit_of_the_current_version() {
+    every_scalar(|field, a, b| {
+        let merged = at(field, Base::Unmoved, a, b);
+
+        assert_eq!((b.0, None), (&merged.value, merged.lost), "{field:?}");
+    });
+}
+
+/// Symmetry is not for them: whoever made the record was first.
+#[test]
+fn fixed_values_stay_whatever_comes_and_the_other_one_is_kept() {
+    cov_mark::check!(fixed_value_stays);
+    let field = Field::new(1, "field", FieldType::text(9)).merge(Merge::Fixed);
+    let (first, other) = (text("a"), text("b"));
+    for base in [Base::Unmoved, Base::Gone, Base::Outdated, moved(None)] {
+        let merged = at(&field, base, (&first, 2), (&other, 1));
+
+        assert_eq!((&first, Some((Winner::Pushed, Reason::Policy))), (&merged.value, merged.lost));
+    }
+}
+
+#[test]
+fn a_repeated_merge_changes_nothing() {
+    every_scalar(|field, a, b| {
+        let first = at(field, moved(None), a, b);
+        let again = at(field, moved(None), (&first.value, first.edited_at.0), b);
+
+        // The first edit is known by its time, which a merge keeps the later of.
+        if field.policy() != Merge::First {
+            assert_eq!(first.value, again.value, "{field:?} {a:?} {b:?}");
+        }
+    });
+}
+
+#[test]
+fn the_order_of_arrival_makes_no_difference_to_greatest_and_least() {
+    for (field_type, mut values) in scalars() {
+        values.push(Value::Null);
+        for policy in [Merge::Greatest, Merge::Least] {
+            let field = Field::new(1, "field", field_type.clone()).merge(policy);
+            let join = |a: &Value, b: &Value| at(&field, moved(None), (a, 1), (b, 2)).value;
+            for a in &values {
+                for b in &values {
+                    for c in &values {
+                        assert_eq!(join(&join(a, b), c), join(a, &join(b, c)), "{field:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn check_kept(field_type: FieldType, policy: Merge, values: (Value, Value), kept: &Value) {
+    let field = Field::new(1, "field", field_type).merge(policy);
+
+    let merged = at(&field, moved(None), (&values.0, 1), (&values.1, 2));
+
+    assert_eq!(kept, &merged.value);
+    assert_eq!(Some(Reason::Policy), merged.lost.map(|(_, reason)| reason));
+}
+
+#[test]
+fn greatest_and_least_go_by_what_values_mean() {
+    let words = || FieldType::one_of(["estimated", "automatic", "manual"]);
+    let ten = || (json("9"), json("10"));
+    let end = || (text("manual"), text("automatic"));
+
+    check_kept(FieldType::Integer, Merge::Greatest, ten(), &json("10"));
+    check_kept(FieldType::Integer, Merge::Least, ten(), &json("9"));
+    check_kept(FieldType::Number, Merge::Least, (json("-1.5"), json("1")), &json("-1.5"));
+    check_kept(words(), Merge::Greatest, end(), &text("manual"));
+    check_kept(words(), Merge::Least, (Value::Null, text("manual")), &text("manual"));
+    check_kept(FieldType::text(9), Merge::First, (text("a"), text("b")), &text("a"));
+}
+
+#[test]
+fn counters_are_joined_whatever_their_base() {
+    cov_mark::check!(counters_are_joined);
+    let field = Field::new(1, "performed", FieldType::Counter);
+    let (ours, theirs) = (json(r#"{"a":[3,0],"b":[1,1]}"#), json(r#"{"a":[2,0],"b":[1,2]}"#));
+
+    for base in [Base::Unmoved, Base::Gone, moved(None), moved(Some(&ours))] {
+        let merged = at(&field, base, (&ours, 1), (&theirs, 2));
+
+        assert_eq!((json(r#"{"a":[3,0],"b":[1,2]}"#), None), (merged.value, merged.lost));
+    }
+}
+
+/// Every list of up to `length` of the three elements.
+fn lists(length: usize, distinct: bool) -> Vec<Vec<&'static str>> {
+    let mut all: Vec<Vec<&str>> = vec![Vec::new()];
+    let mut last = all.clone();
+    for _ in 0..length {
+        let longer = |list: &Vec<&'static str>| {
+            let list = list.clone();
+            ["a", "b c", "ʻā"].map(|one| [list.as_slice(), &[one]].concat())
+        };
+        last = last.iter().flat_map(longer).collect();
+        last.retain(|list| !distinct || list.iter().collect::<BTreeSet<_>>().len() == list.len());
+        all.extend(last.clone());
+    }
+    all
+}
+
+fn elements(list: &[&str]) -> Value {
+    json(&serde_json::to_string(list).unwrap())
+}
+
+fn read(value: &Value) -> Vec<String> {
+    let Value::Json(json) = value else { return Vec::new() };
+    serde_json::from_str(json.as_str()).unwrap()
+}
+
+fn count(list: &[String], element: &str) -> usize {
+    list.iter().filter(|one| *one == element).count()
+}
+
+#[test]
+fn lists_are_symmetric_and_never_cut_drop_or_double_an_element() {
+    cov_mark::check!(lists_are_merged);
+    let field = Field::new(1, "pieces", FieldType::list_of_texts(99));
+    let all = lists(3, false);
+    for base in &all {
+        for a in &all {
+            for b in all.iter().step_by(3) {
+                let base_value = elements(base);
+                let (a_value, b_value) = (elements(a), elements(b));
+                let merge = |server, pushed| at(&field, moved(Some(&base_value)), server, pushed);
+                let merged = merge((&a_value, 1), (&b_value, 2));
+                let swapped = merge((&b_value, 2), (&a_value, 1));
+
+                assert_eq!(merged.value, swapped.value, "{base:?} {a:?} {b:?}");
+                let list = read(&merged.value);
+                for element in ["a", "b c", "ʻā"] {
+                    let n = |list: &Vec<&str>| list.iter().filter(|one| **one == element).count();
+                    if n(base) == n(a) && n(base) == n(b) {
+                        assert_eq!(n(base), count(&list, element), "{base:?} {a:?} {b:?} {list:?}");
+                    }
+                }
+                let is_known = |one: &String| ["a", "b c", "ʻā"].contains(&one.as_str());
+                assert!(list.iter().all(is_known), "an element is cut: {list:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn insertions_of_both_sides_of_a_list_are_kept_in_their_order() {
+    let field = Field::new(1, "pieces", FieldType::list_of_texts(99));
+    let base = elements(&["a", "b"]);
+
+    let merged = at(
+        &field,
+        moved(Some(&base)),
+        (&elements(&["x", "a", "b"]), 1),
+        (&elements(&["a", "b", "two words"]), 2),
+    );
+
+    assert_eq!((elements(&["x", "a", "b", "two words"]), None), (merged.value, merged.lost));
+}
+
+#[test]
+fn sets_keep_what_either_added_and_drop_what_either_removed() {
+    cov_mark::check!(sets_are_merged);
+    let field = Field::new(1, "tags", FieldType::set_of_texts(99));
+    let all = lists(3, true);
+    for base in &all {
+        for a in &all {
+            for b in &all {
+                let base_value = elements(base);
+                let base = moved(Some(&base_value));
+
+                let merged = at(&field, base, (&elements(a), 1), (&elements(b), 2));
+
+                for element in ["a", "b c", "ʻā"] {
+                    let has = |list: &Vec<&str>| list.contains(&element);
+                    let read_base = read(&base_value);
+                    let was = read_base.iter().any(|one| one == element);
+                    let expected = match was {
+                        true => has(a) && has(b),
+                        false => has(a) || has(b),
+                    };
+                    assert_eq!(expected, count(&read(&merged.value), element) == 1, "{a:?} {b:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_removal_on_an_older_base_loses_to_an_element_that_was_added_again() {
+    let field = Field::new(1, "tags", FieldType::set_of_texts(99));
+    let hash = haumana_sync::digest::Digest::of([b"a".as_slice()]).short();
+    let (added_since, base) = (BTreeMap::from([(hash, 3)]), elements(&["a"]));
+    let base = Base::Moved { value: Some(&base), added_since: &added_since };
+
+    let merged = at(&field, base, (&elements(&["a"]), 1), (&elements(&[]), 2));
+
+    assert_eq!(elements(&["a"]), merged.value);
+    assert_eq!(Some((Winner::Pushed, Reason::LaterEdit)), merged.lost);
+}
+
+#[test]
+fn sets_without_a_base_are_united() {
+    let field = Field::new(1, "tags", FieldType::set_of_texts(99));
+
+    let merged = at(&field, moved(None), (&elements(&["a"]), 1), (&elements(&["b c"]), 2));
+
+    assert_eq!((elements(&["a", "b c"]), None), (merged.value, merged.lost));
+}
