@@ -122,6 +122,7 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
         None => Arc::new(MemoryStore::new()),
     };
     let engine = Engine::new(behind, clock.clone(), random.clone(), engine_config);
+    let engine = engine.with_schema(settings::schema(lookup)?);
     let replies = settings::replies(lookup)?;
     let reply_limit_bytes = match replies {
         Replies::Binary => REPLY_BYTES,

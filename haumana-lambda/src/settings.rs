@@ -5,6 +5,7 @@
 //! | `HAUMANA_TABLE_PREFIX` | all but the authorizer | what the tables' names begin with |
 //! | `HAUMANA_GENERATION` | all but the authorizer | which life of the data this is; raised after a restore |
 //! | `HAUMANA_RETENTION_DAYS` | all but the authorizer | how long history is kept |
+//! | `HAUMANA_SCHEMA` | all but the authorizer | a schema file in the function's folder, see docs/schema.md; pieces and sessions if absent |
 //! | `HAUMANA_CORS_ORIGINS` | all but the authorizer | origins of web pages that may call, comma-separated; none if absent |
 //! | `HAUMANA_GOOGLE_CLIENT_IDS` | authorizer, `auth-sync-lambda` | client ids that tokens are for, comma-separated |
 //! | `HAUMANA_GOOGLE_AZP` | authorizer, `auth-sync-lambda` | client ids that may ask on their behalf; the client ids themselves if absent |
@@ -19,6 +20,8 @@ use crate::event::Replies;
 use crate::logs::DEFAULT_LEVEL;
 use haumana_api::{IssuerConfig, Origin};
 use haumana_sync::engine::EngineConfig;
+use haumana_sync::repertoire;
+use haumana_sync::schema::Schema;
 use haumana_sync::store::Generation;
 use tracing::level_filters::LevelFilter;
 
@@ -53,6 +56,23 @@ impl ApiSettings {
             cors_origins: cors_origins(lookup)?,
         })
     }
+}
+
+/// Reads which kinds of record are kept.
+///
+/// # Errors
+///
+/// [`EnvironmentError`] if there is no such file, or it is no schema; the log says why.
+pub fn schema(lookup: Lookup<'_>) -> Result<Schema, EnvironmentError> {
+    let Some(name) = optional(lookup, "HAUMANA_SCHEMA") else { return Ok(repertoire::schema()) };
+    let read = std::fs::read_to_string(&name).map_err(|error| error.to_string());
+    let schema =
+        read.and_then(|text| Schema::from_file(&name, &text).map_err(|error| error.to_string()));
+    schema.map_err(|why| {
+        // It names a file of ours, kinds and fields, and nobody's records.
+        eprintln!("HAUMANA_SCHEMA: {why}");
+        EnvironmentError::Invalid("HAUMANA_SCHEMA", "the name of a schema file")
+    })
 }
 
 /// Reads whose pages may call from a browser.
@@ -150,6 +170,25 @@ mod tests {
 
     fn without(missing: &str) -> impl Fn(&str) -> Option<String> {
         move |name| lookup(name).filter(|_| name != missing)
+    }
+
+    #[test]
+    fn a_schema_file_says_which_kinds_are_kept() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/recipes/recipes.toml");
+        let named = |file: &'static str| {
+            move |name: &str| (name == "HAUMANA_SCHEMA").then(|| file.to_owned())
+        };
+
+        let recipes = schema(&named(file)).unwrap();
+
+        assert!(recipes.named("recipe").is_some());
+        assert_eq!(repertoire::schema(), schema(&lookup).unwrap());
+        let wanted = EnvironmentError::Invalid("HAUMANA_SCHEMA", "the name of a schema file");
+        assert_eq!(wanted, schema(&named("no such file.toml")).unwrap_err());
+        assert_eq!(
+            wanted,
+            schema(&named(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))).unwrap_err()
+        );
     }
 
     #[test]

@@ -15,15 +15,8 @@ pub(crate) fn read(args: &Args) -> Result<Schema, Problem> {
     let Some(path) = &args.schema else { return Ok(repertoire::schema()) };
     let flaw = |message: String| Problem::Schema(path.clone(), message);
     let text = read_text(path).map_err(|error| flaw(error.to_string()))?;
-    let is_json = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("json"));
-    let schema = if is_json { Schema::from_json(&text) } else { Schema::from_toml(&text) };
-    let schema = schema.map_err(|error| flaw(error.to_string()))?;
-    // The phones' records have rules of their own, which no file can say.
-    let own = schema.kinds().iter().find(|kind| kind.number().get() < 3);
-    match own {
-        Some(kind) => Err(flaw(format!("kind {}: numbers of kinds are 3 to 250", kind.name()))),
-        None => Ok(schema),
-    }
+    let schema = Schema::from_file(&path.to_string_lossy(), &text);
+    schema.map_err(|error| flaw(error.to_string()))
 }
 
 /// What is known of records that were stored before.

@@ -43,7 +43,6 @@ pub struct Field {
     pub(super) equality: Equality,
     /// Whether hashes of its text are of the text and not of its JSON.
     pub(super) has_text_hash: bool,
-    pub(super) is_indexed: bool,
 }
 
 /// What a new record has where nothing was said.
@@ -80,7 +79,6 @@ impl Field {
             default: FieldDefault::Absent,
             equality: Equality::default(),
             has_text_hash: false,
-            is_indexed: false,
         }
     }
 
@@ -140,12 +138,6 @@ impl Field {
         Self { equality: Equality { absent_is, ..self.equality }, ..self }
     }
 
-    /// Says that clients may ask for records by this field.
-    #[must_use]
-    pub fn indexed(self) -> Self {
-        Self { is_indexed: true, ..self }
-    }
-
     /// Keeps the hashes that version 0.1 stored for the fields of a piece.
     #[must_use]
     pub(crate) fn with_text_hash(self) -> Self {
@@ -194,11 +186,6 @@ impl Field {
     /// Whether white space at both ends makes no difference.
     pub fn is_trimmed(&self) -> bool {
         self.equality.trimmed
-    }
-
-    /// Whether clients may ask for records by this field.
-    pub fn is_indexed(&self) -> bool {
-        self.is_indexed
     }
 
     /// Whether the kind declares it.

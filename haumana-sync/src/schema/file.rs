@@ -66,8 +66,6 @@ struct FileField {
     empty_is_absent: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     absent_is: Option<String>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    indexed: bool,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -127,6 +125,24 @@ impl Schema {
         let file: FileSchema =
             toml::from_str(text).map_err(|error| SchemaError::new(error.to_string().trim_end()))?;
         file.into_schema()
+    }
+
+    /// Reads the schema file of this name: JSON if the name ends in `.json`, else TOML. Kinds with
+    /// numbers below 3 have rules of their own, which no file can say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schema::from_json`].
+    #[cfg(feature = "toml")]
+    pub fn from_file(name: &str, text: &str) -> Result<Self, SchemaError> {
+        let is_json = name.to_ascii_lowercase().ends_with(".json");
+        let schema = if is_json { Self::from_json(text) } else { Self::from_toml(text) }?;
+        match schema.kinds.iter().find(|kind| kind.number().get() < 3) {
+            Some(kind) => {
+                Err(SchemaError::new("numbers of kinds are 3 to 250").in_kind(kind.name()))
+            }
+            None => Ok(schema),
+        }
     }
 
     /// Writes the schema as [`Schema::from_json`] reads it.
@@ -193,7 +209,6 @@ impl FileField {
         field.equality.trimmed = self.trimmed;
         field.equality.empty_is_absent = self.empty_is_absent;
         field.equality.absent_is = self.absent_is.map(Value::Text);
-        field.is_indexed = self.indexed;
         Ok(field)
     }
 
@@ -296,7 +311,6 @@ impl FileField {
             trimmed: field.equality.trimmed,
             empty_is_absent: field.equality.empty_is_absent,
             absent_is: absent_is.map(str::to_owned),
-            indexed: field.is_indexed(),
         }
     }
 }

@@ -84,3 +84,8 @@ impl Schema {
         self.kinds.iter().find(|kind| kind.name() == name)
     }
 }
+
+/// The guide's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/schema.md")]
+struct Guide;
