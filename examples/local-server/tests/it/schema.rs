@@ -88,6 +88,23 @@ fn two_devices_edit_one_recipe_offline_and_agree() {
     assert_eq!(json!([]), phone.get("/conflicts")["conflicts"], "nothing has lost");
 }
 
+/// The client is written from the docs, in another language.
+#[test]
+fn the_python_client_s_devices_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(folder.path());
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/../recipes/client.py");
+
+    let Ok(output) = std::process::Command::new("python3").arg(client).arg(&server.url).output()
+    else {
+        eprintln!("skipped: there is no Python on this machine");
+        return;
+    };
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
 #[test]
 fn what_loses_waits_in_the_inbox_and_the_history_puts_it_back() {
     let folder = tempfile::tempdir().unwrap();

@@ -43,7 +43,7 @@ async fn furnished() -> (World, String) {
 
 fn filled(path: &str, conflict: &str) -> String {
     let id = if path.starts_with("/conflicts") { conflict } else { PIECE };
-    path.replace("{id}", id).replace("{me}", "me")
+    path.replace("{id}", id).replace("{me}", "me").replace("{kind}", "piece")
 }
 
 /// An example with a token that is good today, where it has one.
