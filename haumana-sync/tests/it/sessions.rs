@@ -6,6 +6,7 @@ mod edits;
 mod laws;
 mod lives;
 mod reserved;
+mod restores;
 
 use crate::support::{DAY, Server, kai};
 use haumana_sync::engine::{EditTimes, Push, PushOp, PushOutcome, PushResult};
