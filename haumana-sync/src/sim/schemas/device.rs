@@ -9,7 +9,7 @@ use crate::sim::dice::Dice;
 use crate::time::UnixMillis;
 use crate::wire::sync::SyncRequest;
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Kind and id, as on the wire.
 pub(super) type Name = (String, String);
@@ -41,13 +41,18 @@ pub(super) struct Device {
     pending: Vec<Pending>,
     /// What it has added to counters and taken away, whether or not the server has told it.
     counts: BTreeMap<(Name, String), (u64, u64)>,
+    /// Records that were answered and whose content has not come yet: nobody edits what they do not see.
+    behind: BTreeSet<Name>,
+    /// Requests that it has sent; the network may bring one again, however late.
+    sent: Vec<Json>,
 }
 
 impl Device {
     pub(super) fn new(id: String) -> Self {
         let (agreed, pending) = (BTreeMap::new(), Vec::new());
-        let counts = BTreeMap::new();
-        Self { id, cursor: Json::Null, digest: Json::Null, agreed, pending, counts }
+        let (counts, behind, sent) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
+        let (cursor, digest) = (Json::Null, Json::Null);
+        Self { id, cursor, digest, agreed, pending, counts, behind, sent }
     }
 
     /// Its user makes, edits or deletes a record. One edit of a record waits at a time.
@@ -61,7 +66,7 @@ impl Device {
         let kind = dice.pick(schema.kinds()).clone();
         let id = format!("5EED0000-0000-4000-8000-0000000000A{}", dice.below(3));
         let name = (kind.name().to_owned(), id);
-        if self.pending.iter().any(|pending| pending.name == name) {
+        if self.behind.contains(&name) || self.pending.iter().any(|pending| pending.name == name) {
             return;
         }
         let agreed = self.agreed.get(&name);
@@ -75,9 +80,10 @@ impl Device {
         // A clock that is wrong by up to five minutes.
         let edited_at = now.plus_ms(dice.between(-300_000, 300_000));
         let is_new = content.is_none();
-        let set = self.set_of(dice, &kind, &name, &content.unwrap_or_default());
+        let content = content.unwrap_or_default();
+        let set = self.set_of(dice, &kind, &name, &content);
         if !set.is_empty() || is_new {
-            judge.pushed(&name, &kind, &self.id, &set);
+            judge.pushed(&name, &kind, &self.id, &content, &set);
             // A deleted record is made anew as a whole.
             let base = base.filter(|_| !is_new);
             self.pending.push(Pending { name, base, edited_at, set: Some(set) });
@@ -134,8 +140,9 @@ impl Device {
         let limit = 1 + dice.below(4);
         let body = self.body(sent, limit);
         let reply = ask(engine, user, &body).await;
-        if dice.chance(15) {
-            ask(engine, user, &body).await;
+        self.sent.push(body);
+        if dice.chance(25) {
+            ask(engine, user, dice.pick(&self.sent)).await;
         }
         if !dice.chance(25) {
             self.take(sent, &reply, judge);
@@ -169,7 +176,9 @@ impl Device {
             if result["outcome"] == json!("rejected") {
                 // Only what a deleted record had, or a base that is gone, can be refused here.
                 judge.refused(&pending.name, &result);
-            } else if is_applied && !has_more {
+            } else if has_more {
+                self.behind.insert(pending.name);
+            } else if is_applied {
                 self.apply(pending, &result);
             }
         }
@@ -179,7 +188,12 @@ impl Device {
                 version: change["version"].as_u64().unwrap_or_default(),
                 value: change["value"].as_object().cloned(),
             };
-            self.agreed.insert((text("kind"), text("id")), agreed);
+            let name = (text("kind"), text("id"));
+            self.behind.remove(&name);
+            self.agreed.insert(name, agreed);
+        }
+        if !has_more {
+            self.behind.clear();
         }
         self.cursor = reply["cursor"].clone();
         self.digest = reply["digest"].clone();

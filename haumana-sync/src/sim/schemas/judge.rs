@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Judge {
     pushed: BTreeMap<(Name, String), BTreeSet<String>>,
     counted: BTreeMap<(Name, String), BTreeMap<String, Json>>,
+    /// What was added to a set and nobody has ever taken out; and what somebody has.
+    added: BTreeMap<(Name, String), BTreeSet<String>>,
+    removed: BTreeMap<(Name, String), BTreeSet<String>>,
     deleted: BTreeSet<Name>,
     refused: BTreeSet<Name>,
 }
@@ -24,6 +27,7 @@ impl Judge {
         name: &Name,
         kind: &Kind,
         device: &str,
+        content: &Map<String, Json>,
         set: &Map<String, Json>,
     ) {
         for (field, value) in set {
@@ -33,8 +37,14 @@ impl Judge {
                     let entries = self.counted.entry(place).or_default();
                     entries.insert(device.to_owned(), value[device].clone());
                 }
-                // Their elements are merged: no whole value need be in any version.
-                FieldType::Lines { .. } | FieldType::List { .. } | FieldType::Set { .. } => {}
+                FieldType::Set { .. } => {
+                    let (old, new) = (elements(&content.get(field)), elements(&Some(value)));
+                    let added = self.added.entry(place.clone()).or_default();
+                    added.extend(new.difference(&old).cloned());
+                    self.removed.entry(place).or_default().extend(old.difference(&new).cloned());
+                }
+                // Their parts are merged: no whole value need be in any version.
+                FieldType::Lines { .. } | FieldType::List { .. } => {}
                 _ => {
                     let values = self.pushed.entry(place).or_default();
                     values.insert(normal(kind, field, value).to_string());
@@ -83,14 +93,26 @@ impl Judge {
                 );
             }
         }
+        for ((name, field), added) in &self.added {
+            let Some(value) = self.whole(name, device) else { continue };
+            let there = elements(&value.get(field));
+            let removed = &self.removed[&(name.clone(), field.clone())];
+            let missing: Vec<&String> =
+                added.difference(removed).filter(|one| !there.contains(*one)).collect();
+            assert!(missing.is_empty(), "{missing:?} of {field} of {name:?} was never taken out");
+        }
         for ((name, field), entries) in &self.counted {
-            let agreed = device.agreed.get(name).and_then(|agreed| agreed.value.as_ref());
-            let is_whole = !self.deleted.contains(name) && !self.refused.contains(name);
-            let Some(value) = agreed.filter(|_| is_whole) else { continue };
+            let Some(value) = self.whole(name, device) else { continue };
             for (device, entry) in entries {
                 assert_eq!(*entry, value[field][device], "{field} of {name:?} counts {device}");
             }
         }
+    }
+
+    /// The content of a record that nobody ever deleted.
+    fn whole<'d>(&self, name: &Name, device: &'d Device) -> Option<&'d Map<String, Json>> {
+        let is_whole = !self.deleted.contains(name) && !self.refused.contains(name);
+        device.agreed.get(name)?.value.as_ref().filter(|_| is_whole)
     }
 
     /// An export that is imported into another account holds the same records.
@@ -116,6 +138,11 @@ impl Judge {
         assert_eq!(records(&text), records(&again), "an import has the same records");
         assert!(!schema.kinds().is_empty());
     }
+}
+
+fn elements(value: &Option<&Json>) -> BTreeSet<String> {
+    let elements = value.and_then(Json::as_array).into_iter().flatten();
+    elements.map(Json::to_string).collect()
 }
 
 /// A value as the record keeps it.
