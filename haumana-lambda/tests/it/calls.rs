@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const ID: &str = "6D9A3B1C-52E4-4F0A-9C1D-7E8F90A1B2C3";
+/// Two installations of a new client.
+const LAPTOP: &str = "c3d9a1f4-7b62-4e0e-9a35-61f08d2be7c4";
+const TABLET: &str = "1f7b2e90-44c8-4d57-b0a6-e95c3a7d8f12";
 const SESSION: &str = "0B6E6C1E-0C4A-4C7B-8B1E-2F9D8A7C6B5A";
 
 /// Somebody who asks, and remembers which of the stack's calls.
@@ -70,10 +73,10 @@ async fn app(caller: &mut Caller<'_>) {
 
 /// Two devices write one title; what lost is found, put back, and undone again.
 async fn inbox_and_history(caller: &mut Caller<'_>) {
-    caller.ask("kai", "POST /sync", "", &edit("ipad", Value::Null, 0, "Oli"), 200).await;
-    caller.ask("kai", "POST /sync", "", &edit("ipad", json!(1), 1, "Oli Aloha"), 200).await;
+    caller.ask("kai", "POST /sync", "", &edit(TABLET, Value::Null, 0, "Oli"), 200).await;
+    caller.ask("kai", "POST /sync", "", &edit(TABLET, json!(1), 1, "Oli Aloha"), 200).await;
     let reply =
-        caller.ask("kai", "POST /sync", "", &edit("mac", json!(1), 2, "Oli ʻOe"), 200).await;
+        caller.ask("kai", "POST /sync", "", &edit(LAPTOP, json!(1), 2, "Oli ʻOe"), 200).await;
     assert_eq!("merged", reply["results"][0]["outcome"], "{reply}");
 
     let open = caller.ask("kai", "GET /conflicts", "", &Value::Null, 200).await;
@@ -89,7 +92,7 @@ async fn inbox_and_history(caller: &mut Caller<'_>) {
     let versions = history["versions"].as_array().map_or(0, Vec::len);
     assert_eq!(4, versions, "three edits and a restored value: {history}");
     caller.ask("kai", "POST /pieces/{id}/restore", ID, &json!({"version": 1}), 200).await;
-    let all = json!({"deviceId": "mac", "cursor": null});
+    let all = json!({"deviceId": LAPTOP, "cursor": null});
     let pulled = caller.ask("kai", "POST /sync", "", &all, 200).await;
     assert_eq!("Oli", pulled["changes"][0]["value"]["title"], "{pulled}");
 }
@@ -102,11 +105,11 @@ async fn account(caller: &mut Caller<'_>) {
     let imported = caller.ask("hina", "POST /users/{me}/import", "me", &export, 200).await;
     assert_eq!((json!(1), json!(true)), (imported["pieces"].clone(), imported["done"].clone()));
 
-    let all = json!({"deviceId": "mac", "cursor": null});
+    let all = json!({"deviceId": LAPTOP, "cursor": null});
     let before = caller.ask("kai", "POST /sync", "", &all, 200).await;
     caller.ask("kai", "DELETE /users/{me}", "kai", &Value::Null, 204).await;
     assert!(caller.world.pool.users().is_empty(), "the directory forgets who was erased");
-    let stale = json!({"deviceId": "mac", "cursor": before["cursor"]});
+    let stale = json!({"deviceId": LAPTOP, "cursor": before["cursor"]});
     let told = caller.ask("kai", "POST /sync", "", &stale, 410).await;
     assert_eq!("gone", told["code"], "a stale device is told");
     let other = caller.ask("hina", "POST /sync", "", &all, 200).await;
