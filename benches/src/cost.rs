@@ -135,6 +135,13 @@ impl Ledger {
         self.measure("10 changed pieces pushed among all, as the app does", &sent)
     }
 
+    /// The next sync of a phone that pushed: nothing changed, and the server notes that its reply
+    /// arrived.
+    pub fn sync_after_push(&mut self) -> Cost {
+        let sent = body(&self.pieces, Some(&self.last));
+        self.measure("first sync after a push, nothing changed", &sent)
+    }
+
     fn edit_ten(&mut self) {
         for held in self.pieces.iter_mut().take(10) {
             let title = held["title"].as_str().unwrap_or_default().to_owned();
@@ -213,6 +220,7 @@ pub fn measure(size: usize) -> Vec<Cost> {
     costs.push(ledger.pull_ten());
     ledger.remember();
     costs.push(ledger.push_ten_among_all());
+    costs.push(ledger.sync_after_push());
     ledger.remember();
     costs.push(ledger.pull_ten_among_all());
     costs.push(ledger.pull_all());

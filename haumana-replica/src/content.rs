@@ -72,16 +72,22 @@ impl Content {
                 }
                 "startedAt" => session.started_at = time().unwrap_or(session.started_at),
                 "createdAt" => session.created_at = time().unwrap_or(session.created_at),
+                "endedAt" if value.is_null() => session.ended_at = None,
                 "endedAt" => session.ended_at = time().or(session.ended_at),
+                "endedAtSource" if value.is_null() => session.ended_at_source = None,
                 "endedAtSource" => {
                     let source = value.as_text().and_then(EndedAtSource::from_name);
                     session.ended_at_source = source.or(session.ended_at_source);
                 }
-                name => {
-                    if let Value::Json(json) = value {
+                name => match value {
+                    Value::Json(json) => {
                         session.unknown.insert(name.to_owned(), json);
                     }
-                }
+                    // What is no JSON of its own clears the key: it is null.
+                    _ => {
+                        session.unknown.remove(name);
+                    }
+                },
             },
         }
     }
@@ -156,7 +162,7 @@ pub(crate) fn can_hold(kind: KindNumber, name: &str, value: &Value) -> bool {
         (KindNumber::SESSION, "endedAtSource") => {
             value.is_null() || value.as_text().and_then(EndedAtSource::from_name).is_some()
         }
-        (KindNumber::SESSION, _) => matches!(value, Value::Json(_)),
+        (KindNumber::SESSION, _) => matches!(value, Value::Json(_) | Value::Null),
         _ => false,
     }
 }

@@ -84,6 +84,12 @@ impl Local {
         self.agreed = None;
     }
 
+    /// The server lacks a record that it was to name in a page that came later: what it had
+    /// answered for it has lost, and is sent again.
+    pub(crate) fn be_unanswered(&mut self) {
+        self.pending.touches.values_mut().for_each(|touch| touch.acked = None);
+    }
+
     /// The account was erased, and its user wants to have it back: all that is not deleted.
     pub(crate) fn upload_as_new(&mut self) {
         if self.content().is_none() {

@@ -6,6 +6,7 @@ use crate::record::{Local, Touch};
 use crate::settle::SentFields;
 use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::limits;
+use haumana_sync::record::SessionGroup;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
@@ -66,7 +67,7 @@ pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
         let is_again = has_newer && touch.earlier.is_none() && touch.is_sent();
         let groups = if is_again { &mut again } else { &mut new };
         let sent = (touch.value.clone(), touch.at);
-        groups.entry(base_of(local, touch)).or_default().insert(name.clone(), sent);
+        groups.entry(base_of(local, name, touch)).or_default().insert(name.clone(), sent);
     }
     let push = |(base, mut fields)| {
         fill(local, base, &mut fields);
@@ -78,12 +79,16 @@ pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
 /// Fields by the version that they were edited on.
 type Groups = BTreeMap<Option<Version>, SentFields>;
 
-fn base_of(local: &Local, touch: &Touch) -> Option<Version> {
-    match local.key.kind {
-        // A session is joined with whatever is there: one push, whole.
-        KindNumber::SESSION => local.version(),
-        _ => touch.base,
+/// The version that its user saw. The fields of a group of a session are decided together: they
+/// go on the oldest of theirs.
+fn base_of(local: &Local, name: &str, touch: &Touch) -> Option<Version> {
+    if local.key.kind != KindNumber::SESSION {
+        return touch.base;
     }
+    let group = SessionGroup::of(name);
+    let open = local.pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
+    let of_group = open.filter(|(name, _)| SessionGroup::of(name) == group);
+    of_group.map(|(_, touch)| touch.base).min().flatten()
 }
 
 impl Local {
@@ -98,16 +103,19 @@ fn fill(local: &Local, base: Option<Version>, fields: &mut SentFields) {
     let Some(content) = local.content_before_removal() else { return };
     let at = fields.values().map(|(_, at)| *at).min().unwrap_or(UnixMillis(0));
     let names = match local.key.kind {
+        _ if base.is_some() => Vec::new(),
         // The push that makes a piece says all of it, so that the server need not say it again.
-        KindNumber::PIECE if base.is_none() && local.makes_piece(fields) => content.names(),
-        KindNumber::PIECE if base.is_none() => vec!["createdAt"],
-        KindNumber::PIECE => Vec::new(),
+        KindNumber::PIECE if local.makes_piece(fields) => content.names(),
+        KindNumber::PIECE => vec!["createdAt"],
         _ => content.names(),
     };
+    let required: &[&str] = match local.key.kind {
+        KindNumber::PIECE => &["createdAt"],
+        _ => &["createdAt", "pieceId", "startedAt"],
+    };
     let touches = &local.pending.touches;
-    let is_elsewhere =
-        |name: &&str| local.key.kind == KindNumber::PIECE && touches.contains_key(*name);
-    for name in names.into_iter().filter(|name| *name == "createdAt" || !is_elsewhere(name)) {
+    let is_due = |name: &&str| required.contains(name) || !touches.contains_key(*name);
+    for name in names.into_iter().filter(is_due) {
         let value = content.get(name);
         if let (false, Some(json)) = (value.is_null(), write_value(&value)) {
             fields.entry(name.to_owned()).or_insert((json, at));

@@ -70,8 +70,8 @@ impl Touch {
     ///
     /// LIMIT: one change of each field; what was sent before that came with it.
     fn before_the_next(&self, kind: KindNumber) -> Option<Earlier> {
-        // Of two ends of a session the greater one counts; an earlier end must not come again.
-        if kind == KindNumber::SESSION || self.acked.is_some() {
+        // Of a session the server takes a later change of a device for one on its earlier one.
+        if kind == KindNumber::SESSION {
             return None;
         }
         if self.is_sent() {

@@ -264,7 +264,7 @@ impl Round {
         for (push, answer) in outgoing.sent.iter().zip(&reply.results) {
             let Some(found) = self.locals.get_mut(&push.key) else { continue };
             if let Some(why) = answer.rejection() {
-                found.reject(push, why, &mut self.state);
+                found.reject(push, why, answer.version, &mut self.state);
                 continue;
             }
             let is_left_out = left_out.contains(&push.key);
@@ -315,9 +315,13 @@ impl Round {
         }
         let mark = self.state.mark;
         for found in self.locals.values_mut() {
-            if found.local.agreed.as_ref().is_some_and(|agreed| agreed.mark < mark) {
-                self.state.digest = self.state.digest.minus(term(&found.local));
-                found.local.be_lacked();
+            match &found.local.agreed {
+                Some(agreed) if agreed.mark < mark => {
+                    self.state.digest = self.state.digest.minus(term(&found.local));
+                    found.local.be_lacked();
+                }
+                Some(_) => {}
+                None => found.local.be_unanswered(),
             }
         }
         Ok(())
@@ -325,14 +329,20 @@ impl Round {
 }
 
 impl Found {
-    fn reject(&mut self, push: &SentPush, why: Rejection<'_>, state: &mut State) {
+    /// `version` is the one that the server has of the record, if it has it.
+    fn reject(
+        &mut self,
+        push: &SentPush,
+        why: Rejection<'_>,
+        version: Option<Version>,
+        state: &mut State,
+    ) {
         if why.code != "base_gone" || push.base.is_none() {
             self.local.refuse(push, why);
             return;
         }
         self.local.make_whole();
-        if push.key.kind == KindNumber::SESSION {
-            // A session is always sent whole, so the server lacks it.
+        if push.key.kind == KindNumber::SESSION && version.is_none() {
             state.digest = state.digest.minus(term(&self.local));
             self.local.agreed = None;
         }

@@ -6,6 +6,7 @@ use crate::record::{Agreed, Local, Touch};
 use crate::wire::Rejection;
 use haumana_sync::id::KindNumber;
 use haumana_sync::json::JsonText;
+use haumana_sync::record::SessionGroup;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
@@ -103,8 +104,9 @@ impl Local {
 
     /// Takes over what the server has. `sent` is what the server has answered for just now.
     ///
-    /// Edits stay pending on the version that their user saw; only where everything new is this
-    /// device's own, they move on to the new version.
+    /// Edits stay pending on the version that their user saw. An edit moves on to the new version
+    /// where its field is what its user saw: as it was, or as this device had sent it before. A
+    /// delete moves on where the whole record is.
     ///
     /// `life` says whether the server may have forgotten what was agreed before.
     pub(crate) fn take(&mut self, new: Agreed, sent: &SentFields, life: Life) {
@@ -133,31 +135,47 @@ impl Local {
         if self.pending.is_empty() {
             return;
         }
-        let mut mine = sent.clone();
-        for (name, touch) in &self.pending.touches {
-            if touch.acked.is_some() {
-                mine.insert(name.clone(), (touch.value.clone(), touch.at));
-            }
-        }
-        let theirs = new.value.as_deref().and_then(|text| Content::parse(self.key.kind, text));
-        let Some(theirs) = theirs.filter(|theirs| self.with_sent(&mine).as_ref() == Some(theirs))
-        else {
-            return;
-        };
+        let kind = self.key.kind;
+        let theirs = new.value.as_deref().and_then(|text| Content::parse(kind, text));
+        let own = self.on_its_way(sent);
+        let (Some(theirs), Some(shown)) = (theirs, self.with_sent(&own)) else { return };
         let old = self.version();
         let was_deleted = self.agreed.as_ref().is_some_and(|agreed| agreed.value.is_none());
         let moves = |base: Option<Version>| base == old || was_deleted;
+        let is_all_seen = theirs == shown;
         for (name, touch) in &mut self.pending.touches {
-            if touch.acked.is_none() && moves(touch.base) {
+            let group = decided_with(kind, name);
+            let is_seen = group.iter().all(|name| theirs.get(name) == shown.get(name));
+            // What was on its way may still arrive, and is known by its base.
+            let has_seen = is_all_seen || is_seen && !touch.is_sent();
+            // Who sees the own change sees nothing of what it replaced.
+            let moves = moves(touch.base) || own.contains_key(name) && !touch.is_sent();
+            if touch.acked.is_none() && has_seen && moves {
                 touch.base = Some(new.version);
-                let is_long = is_long(self.key.kind, name);
                 let text = || theirs.get(name).as_text().unwrap_or_default().to_owned();
-                touch.before = is_long.then(text);
+                touch.before = is_long(kind, name).then(text);
             }
         }
-        if let Some(removal) = self.pending.removal.as_mut().filter(|removal| moves(removal.base)) {
+        let removal = self.pending.removal.as_mut().filter(|removal| moves(removal.base));
+        if let Some(removal) = removal.filter(|_| is_all_seen) {
             removal.base = Some(new.version);
         }
+    }
+
+    /// What this device has sent that the server may have taken, the last change of each field:
+    /// `sent`, for which it has answered just now, what it had answered for before, and what was
+    /// edited again since it was on its way.
+    fn on_its_way(&self, sent: &SentFields) -> SentFields {
+        let mut all = SentFields::new();
+        for (name, touch) in &self.pending.touches {
+            if touch.acked.is_some() {
+                all.insert(name.clone(), (touch.value.clone(), touch.at));
+            } else if let Some(earlier) = &touch.earlier {
+                all.insert(name.clone(), (earlier.value.clone(), earlier.at));
+            }
+        }
+        all.extend(sent.clone());
+        all
     }
 
     /// Makes the whole record pending without a base: the server has forgotten the base.
@@ -181,5 +199,15 @@ impl Local {
             self.pending.touches.insert(name.to_owned(), touch);
         }
         self.pending.clear_refusal();
+    }
+}
+
+/// The fields that are decided together with one, itself included.
+fn decided_with(kind: KindNumber, name: &str) -> Vec<String> {
+    match kind {
+        KindNumber::SESSION => {
+            SessionGroup::of(name).fields().into_iter().map(str::to_owned).collect()
+        }
+        _ => vec![name.to_owned()],
     }
 }

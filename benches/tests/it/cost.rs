@@ -17,6 +17,21 @@ fn a_sync_without_changes_is_one_unit_however_large_the_repertoire() {
     }
 }
 
+/// ADR 0018: the server follows whether its reply to an edit arrived.
+#[test]
+fn the_first_sync_after_a_push_writes_the_head_once_and_the_next_one_nothing() {
+    for size in [10, 300] {
+        let mut ledger = Ledger::fill(size);
+        ledger.push_ten_among_all();
+
+        let (first, next) = (ledger.sync_after_push().consumed, ledger.no_op().consumed);
+
+        assert_eq!((2, 1.0), (first.requests, first.read_units), "{size}: {first:?}");
+        assert!(first.write_units <= 4.0, "{size}: the head, 2 kB, twice: {first:?}");
+        assert_eq!((1, 1.0, 0.0), (next.requests, next.read_units, next.write_units), "{size}");
+    }
+}
+
 #[test]
 fn a_first_sync_of_1000_pieces_reads_the_index_and_not_the_pieces() {
     let mut ledger = Ledger::fill(1_000);

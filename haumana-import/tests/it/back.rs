@@ -86,7 +86,7 @@ async fn deleted_records_and_what_lost_stay_behind() {
         edited_at: EditTimes::Unknown,
         op: PushOp::Delete,
     };
-    engine.push(&user("kai"), "ipad", &[delete]).await.unwrap();
+    engine.push(&user("kai"), "1f7b2e90-44c8-4d57-b0a6-e95c3a7d8f12", &[delete]).await.unwrap();
 
     let mut kept = Kept::default();
     let exported = export(&engine, "kai", &mut kept).await;

@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 const ID: &str = "6D9A3B1C-52E4-4F0A-9C1D-7E8F90A1B2C3";
+/// Two installations of a new client.
+const LAPTOP: &str = "c3d9a1f4-7b62-4e0e-9a35-61f08d2be7c4";
+const TABLET: &str = "1f7b2e90-44c8-4d57-b0a6-e95c3a7d8f12";
 const SESSION: &str = "0B6E6C1E-0C4A-4C7B-8B1E-2F9D8A7C6B5A";
 
 /// Somebody who asks, and remembers which of the stack's calls.
@@ -18,7 +21,7 @@ impl Caller<'_> {
     async fn ask(&mut self, sub: &str, call: &str, id: &str, body: &Value, status: u16) -> Value {
         let (method, template) = call.split_once(' ').unwrap();
         self.asked.insert((method.to_owned(), template.to_owned()));
-        let path = template.replace("{id}", id).replace("{me}", id);
+        let path = template.replace("{id}", id).replace("{me}", id).replace("{kind}", "piece");
         let token = self.world.google.token(sub);
         let request = request(method, &path, Some(&token), body);
         let (got, reply) = read(&self.world.gateway.request(&request).await);
@@ -70,10 +73,10 @@ async fn app(caller: &mut Caller<'_>) {
 
 /// Two devices write one title; what lost is found, put back, and undone again.
 async fn inbox_and_history(caller: &mut Caller<'_>) {
-    caller.ask("kai", "POST /sync", "", &edit("ipad", Value::Null, 0, "Oli"), 200).await;
-    caller.ask("kai", "POST /sync", "", &edit("ipad", json!(1), 1, "Oli Aloha"), 200).await;
+    caller.ask("kai", "POST /sync", "", &edit(TABLET, Value::Null, 0, "Oli"), 200).await;
+    caller.ask("kai", "POST /sync", "", &edit(TABLET, json!(1), 1, "Oli Aloha"), 200).await;
     let reply =
-        caller.ask("kai", "POST /sync", "", &edit("mac", json!(1), 2, "Oli ʻOe"), 200).await;
+        caller.ask("kai", "POST /sync", "", &edit(LAPTOP, json!(1), 2, "Oli ʻOe"), 200).await;
     assert_eq!("merged", reply["results"][0]["outcome"], "{reply}");
 
     let open = caller.ask("kai", "GET /conflicts", "", &Value::Null, 200).await;
@@ -89,7 +92,17 @@ async fn inbox_and_history(caller: &mut Caller<'_>) {
     let versions = history["versions"].as_array().map_or(0, Vec::len);
     assert_eq!(4, versions, "three edits and a restored value: {history}");
     caller.ask("kai", "POST /pieces/{id}/restore", ID, &json!({"version": 1}), 200).await;
-    let all = json!({"deviceId": "mac", "cursor": null});
+    // The same record by its kind: the same versions, and the request is known.
+    let call = "GET /records/{kind}/{id}/history";
+    let history = caller.ask("kai", call, ID, &Value::Null, 200).await;
+    assert_eq!(
+        (json!("piece"), json!(5)),
+        (history["kind"].clone(), history["versions"][0]["version"].clone())
+    );
+    let call = "POST /records/{kind}/{id}/restore";
+    let again = caller.ask("kai", call, ID, &json!({"version": 1}), 200).await;
+    assert_eq!(json!(true), again["unchanged"], "{again}");
+    let all = json!({"deviceId": LAPTOP, "cursor": null});
     let pulled = caller.ask("kai", "POST /sync", "", &all, 200).await;
     assert_eq!("Oli", pulled["changes"][0]["value"]["title"], "{pulled}");
 }
@@ -102,11 +115,11 @@ async fn account(caller: &mut Caller<'_>) {
     let imported = caller.ask("hina", "POST /users/{me}/import", "me", &export, 200).await;
     assert_eq!((json!(1), json!(true)), (imported["pieces"].clone(), imported["done"].clone()));
 
-    let all = json!({"deviceId": "mac", "cursor": null});
+    let all = json!({"deviceId": LAPTOP, "cursor": null});
     let before = caller.ask("kai", "POST /sync", "", &all, 200).await;
     caller.ask("kai", "DELETE /users/{me}", "kai", &Value::Null, 204).await;
     assert!(caller.world.pool.users().is_empty(), "the directory forgets who was erased");
-    let stale = json!({"deviceId": "mac", "cursor": before["cursor"]});
+    let stale = json!({"deviceId": LAPTOP, "cursor": before["cursor"]});
     let told = caller.ask("kai", "POST /sync", "", &stale, 410).await;
     assert_eq!("gone", told["code"], "a stale device is told");
     let other = caller.ask("hina", "POST /sync", "", &all, 200).await;
@@ -118,6 +131,8 @@ async fn about(caller: &mut Caller<'_>) {
     let limits = caller.ask("kai", "GET /limits", "", &Value::Null, 200).await;
     assert!(limits.to_string().contains("4500000"), "the host's own limits: {limits}");
     caller.ask("kai", "GET /health", "", &Value::Null, 200).await;
+    let schema = caller.ask("kai", "GET /schema", "", &Value::Null, 200).await;
+    assert_eq!("piece", schema["kind"][0]["name"]);
     let document = caller.ask("kai", "GET /openapi.json", "", &Value::Null, 200).await;
     assert!(document["openapi"].is_string());
 }
@@ -127,7 +142,7 @@ async fn without_a_token_nothing_is_answered_but_what_needs_none() {
     let world = World::start().await;
 
     for route in routes().into_iter().filter(|route| route.path != "/auth/sync") {
-        let path = route.path.replace("{id}", ID).replace("{me}", "me");
+        let path = route.path.replace("{id}", ID).replace("{me}", "me").replace("{kind}", "piece");
         let reply = world.gateway.request(&request(&route.method, &path, None, &json!({}))).await;
         assert_eq!(if route.token { 401 } else { 200 }, reply.status, "{} {path}", route.method);
         // The function itself refuses too, should the gateway ever let somebody in.

@@ -42,7 +42,7 @@ fn calls(token: &str) -> Vec<HttpRequest> {
             if bodies.is_empty() {
                 bodies.push(Value::Null);
             }
-            let path = path.replace("{id}", ID).replace("{me}", "me");
+            let path = path.replace("{id}", ID).replace("{me}", "me").replace("{kind}", "piece");
             for mut body in bodies {
                 mark(&mut body, token);
                 calls.push(request(&method.to_uppercase(), &path, Some(token), &body));

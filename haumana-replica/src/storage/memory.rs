@@ -71,7 +71,7 @@ impl Storage for MemoryStorage {
 
     fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
         let is_unmarked =
-            |local: &&Local| local.agreed.as_ref().is_some_and(|agreed| agreed.mark < mark);
+            |local: &&Local| local.agreed.as_ref().is_none_or(|agreed| agreed.mark < mark);
         Ok(self.with(account, |account| {
             account.records.values().filter(is_unmarked).cloned().collect()
         }))

@@ -138,7 +138,7 @@ pub trait Storage: Debug + Send + 'static {
     /// If the storage cannot be used.
     fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>>;
 
-    /// Lists records that were agreed and that no listing has named since `mark`.
+    /// Lists records that no listing has named since `mark`, those that were never agreed included.
     ///
     /// # Errors
     ///

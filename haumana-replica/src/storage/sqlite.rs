@@ -67,7 +67,12 @@ const SELECT_DUE: &str = "
 const SELECT_UNMARKED: &str = "
     SELECT r.kind, r.id, r.version, r.modified_at, r.value, r.mark, p.json
     FROM records r NOT INDEXED LEFT JOIN pending p USING (account, kind, id)
-    WHERE r.account = ?1 AND r.mark < ?2 ORDER BY r.kind, r.id";
+    WHERE r.account = ?1 AND r.mark < ?2
+    UNION ALL
+    SELECT p.kind, p.id, NULL, NULL, NULL, NULL, p.json FROM pending p
+    WHERE p.account = ?1 AND NOT EXISTS (
+        SELECT 1 FROM records r WHERE (r.account, r.kind, r.id) = (p.account, p.kind, p.id))
+    ORDER BY 1, 2";
 
 /// Keeps records in one SQLite file, which nobody else may open meanwhile.
 #[derive(Debug)]

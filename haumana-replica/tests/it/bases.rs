@@ -4,7 +4,8 @@ use crate::support::{Server, engine_on, fields, text, user};
 use haumana_replica::storage::MemoryStorage;
 use haumana_replica::transport::{DirectTransport, Transport};
 use haumana_replica::{Outgoing, Replica, ReplicaConfig};
-use haumana_sync::id::Key;
+use haumana_sync::id::{Key, KindNumber};
+use haumana_sync::record::Value;
 use haumana_sync::store::MemoryStore;
 use std::sync::Arc;
 
@@ -108,4 +109,146 @@ async fn a_piece_that_a_restored_server_makes_anew_while_it_lists_is_held_as_it_
     let theirs = b.get(key).unwrap().expect("the piece is offered again");
     assert_eq!(text("mine"), theirs.content.get("title"));
     assert_eq!(0, a.status().pending);
+}
+
+async fn lost(server: &Server) -> Vec<Value> {
+    let (open, _) = server.engine.conflicts(&user("kai"), None, 9).await.unwrap();
+    open.into_iter().filter_map(|conflict| conflict.lost).collect()
+}
+
+/// A device that reads one record at a time.
+fn slow_reader(server: &Server) -> Replica {
+    let (clock, random) = (server.clock.clone(), server.random.clone());
+    let config = ReplicaConfig { page_records: 1, ..ReplicaConfig::usual() };
+    let device = Replica::open(MemoryStorage::new(), clock, random, config).unwrap();
+    device.sign_in(user("kai")).unwrap();
+    device
+}
+
+#[tokio::test]
+async fn an_edit_made_behind_an_own_one_does_not_clash_with_it_where_others_edit_other_fields() {
+    let server = Server::new();
+    let (a, key, asked, news) = before_the_news(&server, "notes").await;
+    a.edit(key, fields([("title", text("1"))])).unwrap();
+    a.finish(&asked, &news).unwrap();
+    let b = server.device();
+    sync(&server, &b).await;
+    b.edit(key, fields([("author", text("theirs"))])).unwrap();
+    sync(&server, &b).await;
+    let first = a.begin().unwrap();
+    let answer = reply(&server, &first).await;
+    server.clock.pass_ms(1000);
+    a.edit(key, fields([("title", text("2"))])).unwrap();
+
+    a.finish(&first, &answer).unwrap();
+    sync(&server, &a).await;
+    sync(&server, &b).await;
+
+    assert_eq!(text("2"), b.get(key).unwrap().unwrap().content.get("title"));
+    assert_eq!(Vec::<Value>::new(), lost(&server).await, "its user replaced their own title");
+}
+
+#[tokio::test]
+async fn an_edit_made_between_pages_does_not_clash_with_an_own_one_whose_page_has_not_come() {
+    let server = Server::new();
+    let (a, b) = (slow_reader(&server), server.device());
+    let key = Key::piece(a.add_piece(fields([("title", text("0"))])).unwrap());
+    sync(&server, &a).await;
+    sync(&server, &b).await;
+    for title in ["x", "y", "z"] {
+        b.add_piece(fields([("title", text(title))])).unwrap();
+    }
+    sync(&server, &b).await;
+    server.clock.pass_ms(1000);
+    a.edit(key, fields([("title", text("1"))])).unwrap();
+    let first = a.begin().unwrap();
+    let answer = reply(&server, &first).await;
+    assert!(a.finish(&first, &answer).unwrap().more, "its own edit comes in a later page");
+
+    server.clock.pass_ms(1000);
+    a.edit(key, fields([("title", text("2"))])).unwrap();
+    sync(&server, &a).await;
+    sync(&server, &b).await;
+
+    assert_eq!(text("2"), b.get(key).unwrap().unwrap().content.get("title"));
+    assert_eq!(Vec::<Value>::new(), lost(&server).await, "its user replaced their own title");
+}
+
+/// Found by the model, `restored_followers`, seed 87.
+#[tokio::test]
+async fn a_new_piece_whose_page_had_not_come_when_the_server_lost_it_is_sent_again() {
+    let server = Server::new();
+    let (a, b) = (slow_reader(&server), server.device());
+    for title in ["x", "y", "z"] {
+        b.add_piece(fields([("title", text(title))])).unwrap();
+    }
+    sync(&server, &b).await;
+    let key = Key::piece(a.add_piece(fields([("title", text("mine"))])).unwrap());
+    let first = a.begin().unwrap();
+    let answer = reply(&server, &first).await;
+    assert!(a.finish(&first, &answer).unwrap().more, "its own piece comes in a later page");
+
+    let (clock, random) = (server.clock.clone(), server.random.clone());
+    let restored = engine_on(Arc::new(MemoryStore::new()), clock, random, 1);
+    let transport = DirectTransport::new(restored, 1 << 20);
+    a.sync(&transport).await.unwrap();
+    b.sync(&transport).await.unwrap();
+
+    let piece = b.get(key).unwrap().expect("the server had said that it has it");
+    assert_eq!(text("mine"), piece.content.get("title"));
+}
+
+fn minute(minute: usize) -> Value {
+    text(&format!("2026-11-22T10:{minute:02}:00.000Z"))
+}
+
+/// Two devices that hold one session, which has not ended.
+async fn session(server: &Server) -> (Replica, Replica, Key) {
+    let (a, b) = (server.device(), server.device());
+    let piece = a.add_piece(fields([("title", text("0"))])).unwrap();
+    let set = fields([("pieceId", text(&piece.to_string())), ("startedAt", minute(0))]);
+    let key = Key { kind: KindNumber::SESSION, id: a.add_session(set).unwrap() };
+    sync(server, &a).await;
+    sync(server, &b).await;
+    server.clock.pass_ms(1000);
+    (a, b, key)
+}
+
+#[tokio::test]
+async fn an_end_of_an_older_version_of_a_session_replaces_no_end_that_its_user_had_not_seen() {
+    let server = Server::new();
+    let (a, b, key) = session(&server).await;
+    b.edit(key, fields([("endedAt", minute(50))])).unwrap();
+    sync(&server, &b).await;
+    let asked = a.begin().unwrap();
+    let news = reply(&server, &asked).await;
+    a.edit(key, fields([("endedAt", minute(20))])).unwrap();
+
+    a.finish(&asked, &news).unwrap();
+    sync(&server, &a).await;
+
+    let ended = a.get(key).unwrap().unwrap().content.get("endedAt");
+    assert_eq!(minute(50), ended, "of two ends that did not see each other the later one counts");
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_and_an_unknown_key_of_it_can_be_cleared() {
+    let server = Server::new();
+    let (a, b, key) = session(&server).await;
+    let json = |text: &str| Value::Json(haumana_sync::json::JsonText::parse(text).unwrap());
+    let set = [("endedAt", minute(20)), ("endedAtSource", text("manual")), ("mood", json("1"))];
+    a.edit(key, fields(set)).unwrap();
+    sync(&server, &a).await;
+    sync(&server, &b).await;
+    let names = ["endedAt", "endedAtSource", "mood"];
+
+    b.edit(key, fields(names.map(|name| (name, Value::Null)))).unwrap();
+    let seen = b.get(key).unwrap().unwrap().content;
+    sync(&server, &b).await;
+    sync(&server, &a).await;
+
+    let content = a.get(key).unwrap().unwrap().content;
+    for name in names {
+        assert_eq!((Value::Null, Value::Null), (seen.get(name), content.get(name)), "{name}");
+    }
 }

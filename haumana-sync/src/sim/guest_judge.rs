@@ -7,10 +7,13 @@ use super::ledger::{KnownVersion, Observed, Stored, Track};
 use super::lines;
 use super::server::wrong;
 use super::traces::{Meeting, is_alike};
+use super::watch::Lost;
 use super::words::marks;
 use super::world::{Typed, World};
 use crate::engine::RETENTION_MS;
 use crate::id::{KindNumber, RecordId};
+use crate::record::{Piece, Value};
+use crate::time::UnixMillis;
 
 /// What a reply says of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +71,34 @@ impl<'a> Pushed<'a> {
 /// Whether the edit is not in what the server had.
 fn is_news(field: &GuestField, track: &Track) -> bool {
     field.edit.is_some_and(|edit| edit & track.seen.0[field.aspect] == 0)
+}
+
+/// Whether the server has had a value that is pushed without a base: such a one is a copy.
+fn is_copy_of_past(pushed: &Pushed<'_>, field: &GuestField, track: &Track) -> bool {
+    let mut contents = track.versions.values().map(|known| &known.content).chain(&track.last);
+    let was_there = contents.any(|content| content.aspect(field.aspect) == field.value);
+    // What was made and deleted in one request nobody has seen.
+    let is_blurred = track.content.is_none() && track.blurred;
+    pushed.push.base.is_none() && (was_there || is_blurred)
+}
+
+/// Whether the server's value is what a new piece has by itself, and has been so since: nobody
+/// chose it, and its own device makes the piece without a base.
+fn is_untouched_default(pushed: &Pushed<'_>, aspect: usize, track: &Track) -> bool {
+    let new = Piece::new(UnixMillis(0));
+    let default = match new.get(FIELDS[aspect].0) {
+        Value::Text(text) => Val::Text(text),
+        Value::Flag(flag) => Val::Flag(flag),
+        _ => Val::Nil,
+    };
+    let mut contents = track.versions.values().map(|known| &known.content);
+    pushed.push.base.is_none() && contents.all(|content| content.aspect(aspect) == default)
+}
+
+/// Whether an entry of the inbox holds the value of a pushed field.
+fn is_of(lost: &Lost, field: &GuestField) -> bool {
+    lost.field.as_deref() == Some(FIELDS[field.aspect].0)
+        && lost.shown(field.aspect).is_some_and(|value| value == field.value)
 }
 
 impl World<'_> {
@@ -157,7 +188,7 @@ impl World<'_> {
             is_taken: false,
             is_copy: false,
         };
-        let has_twins = self.has_twins;
+        let (has_twins, has_copied_guests) = (self.has_twins, self.has_copied_guests);
         let edits = &self.guest_edits;
         let ledger = &mut self.ledgers[call.account];
         let is_new = !ledger.tracks.contains_key(&id);
@@ -166,7 +197,14 @@ impl World<'_> {
         check_version(&track, id, after)?;
         let Some((content, created)) = after.content() else {
             let own = |aspect| edits.of_device(&call.device, id, aspect);
-            check_deleted(&track, id, pushes, has_twins, own)?;
+            let has_typed = |aspect: usize, value: &Val| {
+                let typed = self.typed.get(&(id, aspect)).into_iter().flatten().enumerate();
+                let bits = own(aspect);
+                typed.into_iter().any(|(bit, typed)| bits >> bit & 1 == 1 && typed == value)
+            };
+            // Behind a delete of the same name an edit may be late; it waits in the inbox then.
+            let kept = if has_copied_guests { after.lost.as_slice() } else { &[] };
+            check_deleted(&track, id, pushes, (has_twins, kept), own, has_typed)?;
             see(&mut track, pushes, None);
             track.blurred |= pushes.iter().any(|pushed| pushed.set().is_some());
             track.update(after, life);
@@ -233,14 +271,18 @@ fn check_deleted(
     track: &Track,
     id: RecordId,
     pushes: &[Pushed<'_>],
-    has_twins: bool,
+    (has_twins, kept): (bool, &[Lost]),
     own: impl Fn(usize) -> u128,
+    has_typed: impl Fn(usize, &Val) -> bool,
 ) -> Checked {
     let Some(content) = &track.content else {
         let revives = |pushed: &&Pushed<'_>| {
-            let has_news = pushed
-                .set()
-                .is_some_and(|set| set.fields.iter().any(|field| is_news(field, track)));
+            let is_news = |field: &GuestField| {
+                is_news(field, track)
+                    && !is_copy_of_past(pushed, field, track)
+                    && !kept.iter().any(|lost| is_of(lost, field))
+            };
+            let has_news = pushed.set().is_some_and(|set| set.fields.iter().any(is_news));
             let knows = pushed.push.base.is_some_and(|base| track.k <= base);
             // Of one name, a device edits what the other has deleted: who takes them for one sees an
             // edit that came late, behind a delete of the same device.
@@ -263,8 +305,18 @@ fn check_deleted(
         let Some(base) = pushed.push.base.and_then(|base| track.versions.get(&base)) else {
             return false;
         };
-        let has_unseen = (0..FIELDS.len())
-            .any(|aspect| track.seen.0[aspect] & !(base.seen.0[aspect] | own(aspect)) != 0);
+        let is_unseen = |aspect: usize| {
+            let value = content.aspect(aspect);
+            let is_kept = || {
+                let name = FIELDS[aspect].0;
+                let of_field = |lost: &&Lost| lost.field.as_deref() == Some(name);
+                kept.iter().filter(of_field).any(|lost| lost.shown(aspect).as_ref() == Some(&value))
+            };
+            let is_known =
+                base.content.aspect(aspect) == value || has_typed(aspect, &value) || is_kept();
+            !is_known && track.seen.0[aspect] & !(base.seen.0[aspect] | own(aspect)) != 0
+        };
+        let has_unseen = (0..FIELDS.len()).any(is_unseen);
         !pushed.is_loose && has_unseen && base.content != *content
     };
     match deletes.all(is_unaware) {
@@ -385,17 +437,21 @@ fn check_guest_traces(
             aspect,
             typed,
             lost: &after.lost,
-            held: held.clone(),
+            held,
             number: u64::from(pushed.push.base.unwrap_or(0)),
         };
         let (was, is) = (last.aspect(aspect), content.aspect(aspect));
-        let is_known = held.is_some_and(|held| held == was)
+        // Whatever a number is worth elsewhere, here its version has that value.
+        let is_known = base.is_some_and(|base| base.content.aspect(aspect) == was)
             || meeting.values_of(field.own).any(|value| *value == was);
-        let is_overwritten = track.content.is_some() && ours & !seen != 0 && !is_known;
+        let is_nobodys = is_untouched_default(pushed, aspect, track);
+        let is_overwritten =
+            track.content.is_some() && ours & !seen != 0 && !is_known && !is_nobodys;
         if is_overwritten && !is_alike(aspect, &is, &was) {
             meeting.check(&was, &is, seen, "the server's value")?;
         }
-        if is_news(field, track) && !is_alike(aspect, &is, &field.value) {
+        let is_edit = is_news(field, track) && !is_copy_of_past(pushed, field, track);
+        if is_edit && !is_alike(aspect, &is, &field.value) {
             meeting.check(&field.value, &is, ours, "an edit")?;
         }
     }

@@ -93,6 +93,9 @@ pub struct World<'a> {
     pub guest_edits: GuestEdits,
     /// Whether new clients may have one name between them.
     pub has_twins: bool,
+    /// Whether folders of new clients are copied and put back, so that several have one name until
+    /// the server notices.
+    pub has_copied_guests: bool,
     /// Sessions that new clients asked to delete.
     pub buried: BTreeSet<RecordId>,
     /// Pieces with edits that their users took back by deleting them.
@@ -165,6 +168,7 @@ impl<'a> World<'a> {
             cursors: BTreeMap::new(),
             guest_edits: GuestEdits::default(),
             has_twins: false,
+            has_copied_guests: false,
             buried: BTreeSet::new(),
             abandoned: BTreeSet::new(),
             marks: 0,

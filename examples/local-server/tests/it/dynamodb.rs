@@ -19,11 +19,11 @@ fn what_one_server_takes_another_on_the_same_tables_delivers() {
     let prefix = ["--table-prefix", tables.prefix()];
     let first = start(folder.path(), &[&prefix[..], &["--create-tables"]].concat());
     let second = start(folder.path(), &prefix);
-    let push = json!({"deviceId": "phone", "push": [{"kind": "piece", "base": null,
+    let push = json!({"deviceId": "c3d9a1f4-7b62-4e0e-9a35-61f08d2be7c4", "push": [{"kind": "piece", "base": null,
         "id": "5EED0000-0000-4000-8000-000000000001", "set": {"title": "Aloha ʻOe"}}]});
 
     let (pushed, _) = first.post("/sync", Some(&first.token("kai")), &push).unwrap();
-    let pull = json!({"deviceId": "ipad"});
+    let pull = json!({"deviceId": "1f7b2e90-44c8-4d57-b0a6-e95c3a7d8f12"});
     let (_, pulled) = second.post("/sync", Some(&second.token("kai")), &pull).unwrap();
 
     assert_eq!(200, pushed);

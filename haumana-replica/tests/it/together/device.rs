@@ -32,6 +32,21 @@ impl Clock for DeviceClock {
 #[derive(Clone, Debug, Default)]
 struct Kept(Arc<Mutex<MemoryStorage>>);
 
+impl Kept {
+    /// Another folder with the same in it. Nothing tells that it is a copy: a disk's image is one.
+    fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
+    }
+}
+
+/// What is in a folder, and what its user typed and waits for.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    memory: Kept,
+    wishes: BTreeMap<(usize, Key, String), Wish>,
+    touches: usize,
+}
+
 impl Storage for Kept {
     fn device(&mut self, fresh: &str) -> Result<String> {
         self.0.lock().unwrap().device(fresh)
@@ -83,6 +98,8 @@ pub struct Wish {
     pub touched: usize,
     /// The version that its user saw; while a short field is pending, it hides every later one.
     pub seen: Option<u32>,
+    /// Whether it is what was there before: of a long text others' words replace it then.
+    pub is_kept: bool,
 }
 
 /// Where a device's sync stands.
@@ -111,6 +128,8 @@ pub struct Device {
     random: Arc<SeededRandom>,
     memory: Kept,
     shelf: Shelf,
+    /// A backup of the folder, with what the device had sent by then.
+    pub backup: Option<(Folder, haumana_sync::sim::guest::Folder)>,
 }
 
 impl Device {
@@ -137,7 +156,22 @@ impl Device {
             random,
             memory,
             shelf,
+            backup: None,
         }
+    }
+
+    /// A copy of the folder; `None` of a file, whose storage would notice.
+    pub fn folder(&self) -> Option<Folder> {
+        let (wishes, touches) = (self.wishes.clone(), self.touches);
+        let memory = self.memory.copy();
+        matches!(self.shelf, Shelf::Memory).then_some(Folder { memory, wishes, touches })
+    }
+
+    /// The device goes on with a copy of `folder`.
+    pub fn put_back(&mut self, folder: &Folder, user: UserId) {
+        self.memory = folder.memory.copy();
+        (self.wishes, self.touches) = (folder.wishes.clone(), folder.touches);
+        self.restart(user);
     }
 
     /// Ends the program, with what it had under way, and starts it again.
@@ -151,12 +185,18 @@ impl Device {
         self.replica.sign_in(user).unwrap();
     }
 
-    pub fn wish(&mut self, key: Key, field: &str, value: Value, seen: Option<u32>) {
+    pub fn wish(
+        &mut self,
+        key: Key,
+        field: &str,
+        value: Value,
+        (seen, is_kept): (Option<u32>, bool),
+    ) {
         self.touches += 1;
         let name = (self.account, key, field.to_owned());
         let hidden = self.wishes.get(&name).filter(|_| !LONG.contains(&field));
         let seen = hidden.map_or(seen, |old| old.seen.min(seen));
-        self.wishes.insert(name, Wish { value, touched: self.touches, seen });
+        self.wishes.insert(name, Wish { value, touched: self.touches, seen, is_kept });
     }
 
     pub fn forget_wishes(&mut self, key: Key) {
@@ -185,7 +225,7 @@ impl Device {
             if !view.is_pending {
                 return Err((*key, format!("an edit of {field} is not pending on d{number}")));
             }
-            if !shows(&view, field, &wish.value) {
+            if !shows(&view, field, wish) {
                 let (shown, value) = (view.content.get(field), &wish.value);
                 let text =
                     format!("d{number} shows {field} as\n  {shown:?}, its user typed\n  {value:?}");
@@ -204,10 +244,11 @@ impl Device {
 }
 
 /// Whether a view shows what was typed; a long text is shown merged with what others wrote.
-fn shows(view: &View, field: &str, value: &Value) -> bool {
-    let shown = view.content.get(field);
+fn shows(view: &View, field: &str, wish: &Wish) -> bool {
+    let (shown, value) = (view.content.get(field), &wish.value);
     let is_long = LONG.contains(&field);
     match (is_long, value.as_text(), shown.as_text()) {
+        (true, ..) if wish.is_kept => true,
         (true, Some(typed), Some(shown)) => {
             let mine = marks(typed).pop();
             mine.is_none_or(|mark| shown.contains(&mark))

@@ -35,6 +35,10 @@ pub struct Pending {
     pub offered: bool,
     /// What its user saw when it was made.
     saw: Option<Fields>,
+    /// Whether it has been on its way.
+    sent: bool,
+    /// Whether a reply has answered it, while its record comes in a later page.
+    answered: bool,
 }
 
 /// A request, and which of the pending edits it carries.
@@ -71,7 +75,7 @@ struct Reply<'a> {
     results: Vec<Answer>,
     #[serde(borrow)]
     changes: Vec<Change<'a>>,
-    /// Null where the account is empty, which the docs do not say.
+    /// Null while the account is empty.
     cursor: Option<String>,
     more: bool,
     reset: bool,
@@ -131,13 +135,41 @@ impl Follower {
         let at = self.time(now_ms);
         let base = self.records.get(name).map(|held| held.version);
         let saw = self.view(name);
-        self.pending.push(Pending { name: name.clone(), base, at, set, offered: false, saw });
+        let name = name.clone();
+        let (offered, sent, answered) = (false, false, false);
+        self.pending.push(Pending { name, base, at, set, offered, saw, sent, answered });
     }
 
-    /// The next request: the oldest edits first, so that an earlier one of a record stands before a
-    /// later one.
+    /// Whether everything is settled.
+    pub fn is_settled(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Which edits go next: the oldest first, so that an earlier one of a record stands before a
+    /// later one. One that is answered goes again before a later one of its record.
+    fn next(&self, pushes: usize) -> Vec<usize> {
+        // After a reset an edit waits for its record, or for the end of the pull.
+        let is_listed = |name: &Name| match &self.former {
+            Some(former) => !former.contains_key(name) || self.records.contains_key(name),
+            None => true,
+        };
+        let open = self.pending.iter().enumerate();
+        let open = open.filter(|(_, edit)| !edit.answered && is_listed(&edit.name));
+        let open: Vec<usize> = open.map(|(at, _)| at).take(pushes).collect();
+        let goes = |at: &usize| {
+            let edit = &self.pending[*at];
+            let before_another =
+                || open.iter().any(|other| at < other && self.pending[*other].name == edit.name);
+            open.contains(at) || edit.answered && before_another()
+        };
+        (0..self.pending.len()).filter(goes).collect()
+    }
+
+    /// The next request.
     pub fn request(&mut self, limit: usize, pushes: usize) -> Sent {
-        let sent: Vec<Pending> = self.pending.iter().take(pushes).cloned().collect();
+        let next = self.next(pushes);
+        next.iter().for_each(|at| self.pending[*at].sent = true);
+        let sent: Vec<Pending> = next.iter().map(|at| self.pending[*at].clone()).collect();
         let push: Vec<String> = sent.iter().map(Pending::write).collect();
         let cursor = serde_json::to_string(&self.cursor).unwrap();
         let body = format!(
@@ -159,8 +191,10 @@ impl Follower {
         }
         let named: BTreeSet<Name> = reply.changes.iter().map(Change::name).collect();
         for (push, answer) in sent.pushes.iter().zip(&reply.results) {
-            let is_left_out = !reply.more && !reply.reset && !named.contains(&push.name);
-            self.settle(push, answer, is_left_out);
+            let comes_later = reply.more && !named.contains(&push.name);
+            let may_be_left_out = !reply.reset || push.base.is_none();
+            let is_left_out = !reply.more && !named.contains(&push.name) && may_be_left_out;
+            self.settle(push, answer, comes_later, is_left_out);
         }
         for change in &reply.changes {
             let value = change.value.as_ref().map(|value| {
@@ -172,13 +206,14 @@ impl Follower {
         self.cursor = reply.cursor;
         let mismatch = reply.digest.is_some_and(|digest| digest != self.digest());
         if !reply.more {
+            self.pending.retain(|edit| !edit.answered);
             self.offer();
         }
         Read { more: reply.more, changes: reply.changes.len(), mismatch }
     }
 
     /// What an answer means for the local copy.
-    fn settle(&mut self, push: &Pending, answer: &Answer, is_left_out: bool) {
+    fn settle(&mut self, push: &Pending, answer: &Answer, comes_later: bool, is_left_out: bool) {
         let is_it = |edit: &Pending| {
             (&edit.name, &edit.at, edit.offered) == (&push.name, &push.at, push.offered)
         };
@@ -187,6 +222,10 @@ impl Follower {
             let whole = self.view(&push.name);
             let edit = &mut self.pending[at];
             (edit.base, edit.set) = (None, edit.set.is_some().then_some(()).and(whole));
+            return;
+        }
+        if comes_later {
+            self.pending[at].answered = true;
             return;
         }
         self.pending.remove(at);
@@ -201,11 +240,14 @@ impl Follower {
         self.hold(push.name.clone(), Held { version, modified_at, value });
     }
 
-    /// Takes a record. Edits that are pending were made on this version, if this is what their user
-    /// saw then: the device's own earlier edit, answered meanwhile.
+    /// Takes a record. It settles what was answered. An edit that waits was made on this version,
+    /// if what it sets is there as its user saw it, unless it has been on its way.
     fn hold(&mut self, name: Name, held: Held) {
-        for edit in self.pending.iter_mut().filter(|edit| edit.name == name && !edit.offered) {
-            if edit.saw.as_ref().is_some_and(|saw| is_that(held.value.as_ref(), saw)) {
+        self.pending.retain(|edit| edit.name != name || !edit.answered);
+        let value = held.value.as_ref();
+        let waiting = self.pending.iter_mut().filter(|edit| edit.name == name);
+        for edit in waiting.filter(|edit| !edit.offered && !edit.sent) {
+            if value.is_some_and(|value| edit.is_made_on(value)) {
                 edit.base = Some(held.version);
             }
         }
@@ -218,12 +260,14 @@ impl Follower {
         let former = self.former.get_or_insert_default();
         former.extend(held);
         for edit in &mut self.pending {
-            edit.base = None;
+            (edit.base, edit.answered) = (None, false);
             edit.offered |= edit.set.is_none();
         }
     }
 
+    /// Offers what was held before a reset. An offer goes before the edits of its record.
     fn offer(&mut self) {
+        let edits = std::mem::take(&mut self.pending);
         for (name, old) in self.former.take().unwrap_or_default() {
             let is = self.records.get(&name);
             let is_same = is.is_some_and(|is| is.value == old.value);
@@ -239,9 +283,12 @@ impl Follower {
                     set: old.value,
                     offered: true,
                     saw: None,
+                    sent: false,
+                    answered: false,
                 });
             }
         }
+        self.pending.extend(edits);
     }
 
     /// What to do after 410: its user begins anew, and keeps what is there, or forgets it.
@@ -267,6 +314,23 @@ impl Follower {
 }
 
 impl Pending {
+    /// Whether its user saw of `value` what the edit is about: the fields that it sets, and all of
+    /// it where it deletes.
+    fn is_made_on(&self, value: &Fields) -> bool {
+        let Some(saw) = &self.saw else { return false };
+        let is_seen = |key: &String| match (saw.get(key), value.get(key)) {
+            // The server fills in what its maker left out.
+            (None, Some(raw)) => {
+                key == "createdAt" || FILLED_IN.contains(&(key.as_str(), raw.as_str()))
+            }
+            (saw, is) => saw == is,
+        };
+        match &self.set {
+            Some(set) => set.keys().all(is_seen),
+            None => saw.keys().chain(value.keys()).all(is_seen),
+        }
+    }
+
     fn write(&self) -> String {
         let (kind, id) = &self.name;
         let base = self.base.map_or("null".to_owned(), |base| base.to_string());
@@ -292,16 +356,14 @@ impl Change<'_> {
     }
 }
 
-/// Whether a record is what its user saw, apart from what the server fills in when it is made.
-fn is_that(value: Option<&Fields>, saw: &Fields) -> bool {
-    const FILLED_IN: [&str; 6] =
-        ["category", "createdAt", "includeInPractice", "isFavorite", "lyrics", "title"];
-    let Some(value) = value else { return false };
-    let is_seen = |(key, raw): (&String, &String)| {
-        saw.get(key).map_or(FILLED_IN.contains(&key.as_str()), |seen| seen == raw)
-    };
-    value.iter().all(is_seen) && saw.keys().all(|key| value.contains_key(key))
-}
+/// What the server fills in where a piece is made without it.
+const FILLED_IN: [(&str, &str); 5] = [
+    ("category", "\"oli\""),
+    ("includeInPractice", "true"),
+    ("isFavorite", "false"),
+    ("lyrics", "\"\""),
+    ("title", "\"\""),
+];
 
 /// A record with fields set; `null` clears.
 fn put(mut fields: Fields, set: &Fields) -> Fields {

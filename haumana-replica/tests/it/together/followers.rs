@@ -77,6 +77,7 @@ impl Together<'_> {
         match self.world.dice.below(3) {
             0 => self.places[at].backup = Some((old, folder)),
             1 if self.places.len() < INSTALLATIONS => {
+                self.rare.copies += 1;
                 self.world.note(None, || format!("follower {at} is copied"));
                 self.world.guest_edits.set_folder(&place_name(self.places.len()), &folder);
                 self.places.push(Place { client: old, ..Place::default() });
@@ -85,6 +86,7 @@ impl Together<'_> {
                 let Some((backup, folder)) = self.places[at].backup.clone() else { return };
                 self.world.guest_edits.set_folder(&place_name(at), &folder);
                 self.world.note(None, || format!("the folder of follower {at} is put back"));
+                self.rare.copies += 1;
                 self.places[at].client = backup;
                 self.places[at].flight = None;
             }
@@ -204,6 +206,7 @@ impl Together<'_> {
     async fn follower_meets(&mut self, at: usize, call: &GuestCall) -> Checked<Option<Vec<u8>>> {
         let heard = self.world.meet(Caller::Guest(call), None).await?.0;
         if let Some(Heard::Gone) = heard {
+            self.rare.goners += 1;
             let (fresh, keeps) = (self.fresh_device(), self.world.dice.chance(50));
             let now_ms = self.follower_now(at);
             self.places[at].client.begin_anew(&fresh, keeps, now_ms);
@@ -248,7 +251,7 @@ impl Together<'_> {
             let Some(reply) = reply else { return Ok(None) };
             let read = self.follower_takes(at, &sent, &reply)?;
             is_quiet &= read.changes == 0;
-            if !read.more && self.places[at].client.pending.is_empty() {
+            if !read.more && self.places[at].client.is_settled() {
                 self.check_follower(at).await?;
                 return Ok(Some(is_quiet));
             }

@@ -87,7 +87,9 @@ impl Together<'_> {
 
     fn set(&mut self, device: usize, key: Key, field: &str, value: Value) {
         self.world.note(Some(key.id), || format!("d{device} sets {field} = {value:?}"));
-        let seen = self.devices[device].replica.get(key).unwrap().and_then(|view| view.version);
+        let view = self.devices[device].replica.get(key).unwrap();
+        let is_kept = view.as_ref().is_some_and(|view| view.content.get(field) == value);
+        let seen = view.and_then(|view| view.version);
         let done = self.devices[device].replica.edit(key, fields([(field, value.clone())]));
         if done.is_err() {
             // A text that two devices overfilled fits nowhere once it is merged.
@@ -95,7 +97,7 @@ impl Together<'_> {
             return;
         }
         self.world.tally.edits += 1;
-        self.devices[device].wish(key, field, value, seen);
+        self.devices[device].wish(key, field, value, (seen, is_kept));
     }
 
     pub(super) fn add(&mut self, device: usize) {
@@ -112,7 +114,7 @@ impl Together<'_> {
         let id = self.devices[device].replica.add_piece(set.clone()).unwrap();
         self.world.note(Some(id), || format!("d{device} adds {set:?}"));
         for (field, value) in set {
-            self.devices[device].wish(Key::piece(id), &field, value, None);
+            self.devices[device].wish(Key::piece(id), &field, value, (None, false));
         }
     }
 
@@ -129,7 +131,12 @@ impl Together<'_> {
         let now = text(&self.devices[device].clock.now().to_string());
         let open = self.any(device, KindNumber::SESSION);
         if let Some(view) = open.filter(|_| self.world.dice.chance(50)) {
-            let set = fields([("endedAt", now), ("endedAtSource", text("manual"))]);
+            // What has ended goes on: the end is cleared.
+            let (end, source) = match view.content.get("endedAt") {
+                Value::Null => (now, text("manual")),
+                _ => (Value::Null, Value::Null),
+            };
+            let set = fields([("endedAt", end), ("endedAtSource", source)]);
             self.devices[device].replica.edit(view.key, set).unwrap();
         } else if let Some(piece) = self.any(device, KindNumber::PIECE) {
             let set = fields([("pieceId", text(&piece.key.id.to_string())), ("startedAt", now)]);

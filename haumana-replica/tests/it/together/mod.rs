@@ -11,6 +11,7 @@
 //! server has answered for exactly that; after a whole sync it equals the server (G3, G4, G12); in
 //! the end everybody agrees (G2).
 
+mod copied;
 mod device;
 mod flight;
 mod follower;
@@ -21,7 +22,7 @@ mod world;
 
 use haumana_sync::sim::profile::{self, EVERYDAY};
 use haumana_sync::sim::{self, InMemory, Tally, Violation};
-use world::Together;
+use world::{Rare, Together};
 
 /// How many runs there are, if the environment does not say.
 const RUNS: u64 = 800;
@@ -38,6 +39,8 @@ pub struct Profile {
     pub has_followers: bool,
     /// Whether their folders are copied and put back.
     pub has_copies: bool,
+    /// Whether the folders of replicas are copied and put back.
+    pub has_copied_devices: bool,
 }
 
 const PLAIN: Profile = Profile {
@@ -46,9 +49,10 @@ const PLAIN: Profile = Profile {
     has_twins: false,
     has_followers: false,
     has_copies: false,
+    has_copied_devices: false,
 };
 
-/// Without replicas, in nobody's way.
+/// With clients that were written from the docs; where accounts are erased, instead of replicas.
 const FOLLOWED: Profile = Profile { has_followers: true, ..PLAIN };
 
 struct Failure {
@@ -62,7 +66,7 @@ async fn run(
     seed: u64,
     events: usize,
     is_traced: bool,
-) -> Result<Tally, Failure> {
+) -> Result<(Tally, Rare), Failure> {
     let mut backend = InMemory::default();
     let mut run = Together::new(profile, seed, &mut backend, is_traced);
     let n_events = (20 + run.world.dice.below(70)).min(events);
@@ -77,7 +81,7 @@ async fn run(
             break Some(violation);
         }
     };
-    let Some(violation) = violation else { return Ok(run.world.tally) };
+    let Some(violation) = violation else { return Ok((run.world.tally, run.rare)) };
     let trace = run.world.trace.take().unwrap_or_default();
     let id = violation.piece.map(|id| id.to_string());
     let concerns = |(about, text): &(Option<_>, String)| match (&id, about) {
@@ -89,9 +93,9 @@ async fn run(
 }
 
 /// Makes the run of `seed`; if it fails, looks for the fewest events that fail and tells the story.
-async fn check(profile: Profile, seed: u64) -> Tally {
+async fn check(profile: Profile, seed: u64) -> (Tally, Rare) {
     let failure = match run(profile, seed, usize::MAX, false).await {
-        Ok(tally) => return tally,
+        Ok(done) => return done,
         Err(failure) => failure,
     };
     let mut fewest = failure.events;
@@ -125,13 +129,20 @@ async fn check_all(profile: Profile, share: u64) {
             first..first + number("HAUMANA_MODEL_RUNS").unwrap_or(RUNS) * share / 100
         }
     };
-    let mut tally = Tally::default();
+    let is_one = seeds.end - seeds.start < 20;
+    let (mut tally, mut rare) = (Tally::default(), Rare::default());
     for seed in seeds {
-        let run = check(profile, seed).await;
+        let (run, more) = check(profile, seed).await;
         tally.syncs += run.syncs;
         tally.versions += run.versions;
+        rare.copies += more.copies;
+        rare.goners += more.goners;
     }
     assert!(tally.versions * 20 > tally.syncs, "runs in which little happens find little");
+    let copies = profile.has_copies || profile.has_copied_devices;
+    assert!(is_one || !copies || 0 < rare.copies, "folders must be copied and put back");
+    let erases = profile.phones.erasures;
+    assert!(is_one || !erases || 0 < rare.goners, "devices must meet erased accounts");
 }
 
 macro_rules! runs {
@@ -151,7 +162,12 @@ runs! {
     backups 15 Profile { phones: profile::BACKUPS, ..PLAIN };
     ages 10 Profile { phones: profile::AGES, ..PLAIN };
     cut_replies 5 Profile { phones: profile::CUT_REPLIES, ..PLAIN };
+    copies 10 Profile { has_copied_devices: true, ..PLAIN };
+    copied_phones_too 5 Profile { phones: profile::COPIES, has_copied_devices: true, ..PLAIN };
+    erasures 10 Profile { phones: profile::ERASURES, ..PLAIN };
     followers 8 FOLLOWED;
+    copied_followers 5 Profile { has_copies: true, ..FOLLOWED };
     restored_followers 5 Profile { phones: profile::RESTORES, ..FOLLOWED };
+    erased_followers 5 Profile { phones: profile::ERASURES, ..FOLLOWED };
     everything 10 Profile { phones: sim::Profile { deletes: false, ..profile::EVERYTHING }, ..PLAIN };
 }

@@ -1,6 +1,7 @@
 //! Phones and devices on the same accounts, and what happens next.
 
 use super::Profile;
+use super::copied::device_name;
 use super::device::{Device, DeviceClock, Shelf, Stage};
 use super::flight::{Flight, sent, taken};
 use super::followers::Place;
@@ -18,6 +19,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+/// What happens to devices and clients that does not happen every day.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rare {
+    /// Folders that were copied or put back.
+    pub copies: usize,
+    /// Installations that were told that their account was erased.
+    pub goners: usize,
+}
+
 /// One run.
 pub struct Together<'a> {
     pub profile: Profile,
@@ -29,14 +39,15 @@ pub struct Together<'a> {
     pub n_names: usize,
     /// Pieces that a device made larger than any server takes, each with its account.
     pub overfilled: BTreeSet<(usize, usize, Key)>,
+    pub rare: Rare,
 }
 
 impl<'a> Together<'a> {
     pub fn new(profile: Profile, seed: u64, backend: &'a mut dyn Backend, is_traced: bool) -> Self {
         let mut world = World::new(profile.phones, seed, backend, is_traced);
         world.has_twins = profile.has_twins;
-        // A replica asks its user what to do about an erased account; nobody answers here.
-        let is_alone = profile.phones.erasures;
+        world.has_copied_guests = profile.has_copies || profile.has_copied_devices;
+        let is_alone = profile.phones.erasures && profile.has_followers;
         let n_devices = if is_alone { 0 } else { 1 + world.dice.below(3) };
         let mut run = Self {
             profile,
@@ -45,6 +56,7 @@ impl<'a> Together<'a> {
             places: Vec::new(),
             n_names: 0,
             overfilled: BTreeSet::new(),
+            rare: Rare::default(),
         };
         for number in 0..n_devices {
             run.add_device(number, seed.is_multiple_of(16) && number == 0);
@@ -53,7 +65,7 @@ impl<'a> Together<'a> {
         run
     }
 
-    fn add_device(&mut self, number: usize, has_file: bool) {
+    pub(super) fn add_device(&mut self, number: usize, has_file: bool) {
         let dice = &mut self.world.dice;
         let skew_ms = if dice.chance(50) { dice.between(-TWO_DAYS_MS, TWO_DAYS_MS) } else { 0 };
         let true_ms = Arc::clone(&self.world.clock);
@@ -99,6 +111,7 @@ impl<'a> Together<'a> {
             89..92 => self.start_over(device),
             92..95 => self.restart(device),
             95..97 => self.turn_clock(device),
+            97.. if self.profile.has_copied_devices => self.copy_device(device),
             _ => self.switch(device),
         }
         self.check_wishes(device)
@@ -132,7 +145,10 @@ impl<'a> Together<'a> {
     fn begin(&mut self, device: usize) -> Checked<Flight> {
         let outgoing = self.devices[device].replica.begin().unwrap();
         let account = self.world.account_of(outgoing.account.as_str());
-        let call = self.world.guest_call(account, &outgoing.body);
+        let call = match self.profile.has_copied_devices {
+            true => self.world.guest_call_of(account, &outgoing.body, &device_name(device)),
+            false => self.world.guest_call(account, &outgoing.body),
+        };
         let body = String::from_utf8_lossy(&call.body).into_owned();
         self.world.note(None, || format!("d{device} sends {body}"));
         let touches = self.devices[device].touches;
@@ -164,6 +180,7 @@ impl<'a> Together<'a> {
             flight.call.body = with_strange_cursor(&flight.call.body, "strange");
         }
         let reply = self.meet(&flight.call).await?;
+        let reply = self.hear(device, &flight, reply);
         match reply {
             Some(reply) if !self.world.dice.chance(30) => {
                 self.devices[device].stage = Stage::Answered(flight, reply);
@@ -174,14 +191,9 @@ impl<'a> Together<'a> {
     }
 
     /// Lets a request reach a server; perhaps somebody else's in its middle, or it in another's.
-    async fn meet(&mut self, call: &GuestCall) -> Checked<Option<Vec<u8>>> {
+    async fn meet(&mut self, call: &GuestCall) -> Checked<Option<Heard>> {
         if !self.world.dice.chance(self.world.profile.crossings) {
-            return Ok(self
-                .world
-                .meet(Caller::Guest(call), None)
-                .await?
-                .0
-                .and_then(Heard::into_body));
+            return Ok(self.world.meet(Caller::Guest(call), None).await?.0);
         }
         let idle = |phone: &&phone::Phone| matches!(phone.stage, phone::Stage::Idle);
         let idle: Vec<usize> =
@@ -191,7 +203,7 @@ impl<'a> Together<'a> {
             let other = self.begin(other)?;
             let crossing = Some(Caller::Guest(&other.call));
             let (reply, _) = self.world.meet(Caller::Guest(call), crossing).await?;
-            return Ok(reply.and_then(Heard::into_body));
+            return Ok(reply);
         }
         let phone = *self.world.dice.pick(&idle);
         let mut request = self.world.request(phone);
@@ -207,7 +219,7 @@ impl<'a> Together<'a> {
         self.world.remember(request.clone());
         let answer = answer.and_then(Heard::into_answer);
         self.world.phones[phone].stage = phone::Stage::Answered(request, answer);
-        Ok(reply.and_then(Heard::into_body))
+        Ok(reply)
     }
 
     fn take_over(&mut self, device: usize) -> Checked {
@@ -251,7 +263,7 @@ impl<'a> Together<'a> {
         for round in 0..2000 {
             let flight = self.begin(device)?;
             let (reply, _) = self.world.meet(Caller::Guest(&flight.call), None).await?;
-            let Some(reply) = reply.and_then(Heard::into_body) else { return Ok(None) };
+            let Some(reply) = self.hear(device, &flight, reply) else { return Ok(None) };
             let progress = self.finish(device, &flight, &reply)?;
             if !progress.more {
                 self.check_exact(device).await?;
@@ -280,7 +292,7 @@ impl<'a> Together<'a> {
         self.devices[device].replica.start_over().unwrap();
     }
 
-    fn user(&self, device: usize) -> UserId {
+    pub(super) fn user(&self, device: usize) -> UserId {
         self.world.users[self.devices[device].account].clone()
     }
 
