@@ -166,7 +166,12 @@ impl World<'_> {
         check_version(&track, id, after)?;
         let Some((content, created)) = after.content() else {
             let own = |aspect| edits.of_device(&call.device, id, aspect);
-            check_deleted(&track, id, pushes, has_twins, own)?;
+            let has_typed = |aspect: usize, value: &Val| {
+                let typed = self.typed.get(&(id, aspect)).into_iter().flatten().enumerate();
+                let bits = own(aspect);
+                typed.into_iter().any(|(bit, typed)| bits >> bit & 1 == 1 && typed == value)
+            };
+            check_deleted(&track, id, pushes, has_twins, own, has_typed)?;
             see(&mut track, pushes, None);
             track.blurred |= pushes.iter().any(|pushed| pushed.set().is_some());
             track.update(after, life);
@@ -235,6 +240,7 @@ fn check_deleted(
     pushes: &[Pushed<'_>],
     has_twins: bool,
     own: impl Fn(usize) -> u128,
+    has_typed: impl Fn(usize, &Val) -> bool,
 ) -> Checked {
     let Some(content) = &track.content else {
         let revives = |pushed: &&Pushed<'_>| {
@@ -263,8 +269,12 @@ fn check_deleted(
         let Some(base) = pushed.push.base.and_then(|base| track.versions.get(&base)) else {
             return false;
         };
-        let has_unseen = (0..FIELDS.len())
-            .any(|aspect| track.seen.0[aspect] & !(base.seen.0[aspect] | own(aspect)) != 0);
+        let is_unseen = |aspect: usize| {
+            let value = content.aspect(aspect);
+            let is_known = base.content.aspect(aspect) == value || has_typed(aspect, &value);
+            !is_known && track.seen.0[aspect] & !(base.seen.0[aspect] | own(aspect)) != 0
+        };
+        let has_unseen = (0..FIELDS.len()).any(is_unseen);
         !pushed.is_loose && has_unseen && base.content != *content
     };
     match deletes.all(is_unaware) {

@@ -327,13 +327,14 @@ pub(super) fn is_back_at_base(
     leeway: Leeway,
 ) -> bool {
     let of_delivery = delivery(sent.version);
-    let held = track.base(sent);
     let is_same = |content: &Content| {
         is_unchanged(aspect, &sent.content.aspect(aspect), &content.aspect(aspect))
     };
     // Behind a push whose reply was lost, that push is the base.
-    (leeway.copy || track.pushes.iter().all(|known| known.delivery != of_delivery))
-        && held.is_some_and(|held| is_same(&held.content))
+    let mut pushes = track.pushes.iter().filter(|known| known.delivery == of_delivery);
+    let mut is_same_in_pushes = || pushes.all(|known| is_same(&known.content));
+    track.base(sent).is_some_and(|base| is_same(&base.content))
+        && (leeway.copy || is_same_in_pushes())
 }
 
 /// Whether there is an edit in it that was in neither the server's value nor in the version that the

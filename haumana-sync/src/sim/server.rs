@@ -2,7 +2,7 @@
 
 use super::checks::accepted;
 use super::judge::{self, Checked, Setting, Violation, judge};
-use super::ledger::{KnownPush, Ledger, Observed};
+use super::ledger::{KnownPush, Ledger, Observed, Stored};
 use super::leeway::{delivery, leeway};
 use super::phone::{LocalPiece, Request};
 use super::reply::{Reply, decode};
@@ -282,8 +282,11 @@ impl World<'_> {
                     !is_overtaken && !lives_apart
                 })
             };
+            let is_as_before = |id: &RecordId, stored: &Stored| {
+                before.get(id).is_some_and(|before| before.is_same_to_everybody(stored))
+            };
             let differs =
-                after.iter().find(|(id, stored)| before.get(id) != Some(stored) && is_certain(id));
+                after.iter().find(|(id, stored)| !is_as_before(id, stored) && is_certain(id));
             if let Some((id, _)) = differs {
                 return Err(Violation::of(*id, "a request that came again changed something"));
             }

@@ -193,6 +193,33 @@ async fn a_copy_with_an_edit_that_was_not_sent_yet_keeps_what_the_other_did() {
     }
 }
 
+/// Found by `copied_lines`, seed 246.
+#[tokio::test]
+async fn an_unsent_edit_of_a_backup_does_not_replace_what_its_phone_went_on_to_make_of_it() {
+    cov_mark::check!(what_the_original_had_pushed_replaces_nothing);
+    let server = Server::new();
+    let mut old = phone(&server).await;
+    edit(&mut old.pieces[0], "author", json!("unsent"), &server);
+    flip(&mut old.pieces[0], "isFavorite", &server);
+    let mut copy = old.clone();
+    old.sync(&server).await;
+    edit(&mut old.pieces[0], "author", json!("after"), &server);
+    flip(&mut old.pieces[0], "isFavorite", &server);
+    old.sync(&server).await;
+    old.sync(&server).await;
+
+    server.pass_secs(3600);
+    edit(&mut copy.pieces[0], "notes", json!("of the copy"), &server);
+    copy.sync(&server).await;
+
+    let piece = seen_by_a_new_phone(&server).await;
+    assert_eq!((json!("after"), json!(false)), (piece["author"].clone(), piece["isFavorite"].clone()));
+    assert_eq!("of the copy", piece["notes"]);
+    let open = inbox(&server).await;
+    let lost: Vec<_> = open.iter().map(|open| (open.field.as_deref(), open.lost.clone())).collect();
+    assert_eq!(vec![(Some("isFavorite"), Some(Value::Flag(true)))], lost, "it may be a second one");
+}
+
 #[tokio::test]
 async fn a_star_that_two_copies_change_is_the_later_ones_and_the_other_is_kept() {
     let server = Server::new();
