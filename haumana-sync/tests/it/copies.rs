@@ -213,11 +213,37 @@ async fn an_unsent_edit_of_a_backup_does_not_replace_what_its_phone_went_on_to_m
     copy.sync(&server).await;
 
     let piece = seen_by_a_new_phone(&server).await;
-    assert_eq!((json!("after"), json!(false)), (piece["author"].clone(), piece["isFavorite"].clone()));
+    assert_eq!(
+        (json!("after"), json!(false)),
+        (piece["author"].clone(), piece["isFavorite"].clone())
+    );
     assert_eq!("of the copy", piece["notes"]);
     let open = inbox(&server).await;
     let lost: Vec<_> = open.iter().map(|open| (open.field.as_deref(), open.lost.clone())).collect();
     assert_eq!(vec![(Some("isFavorite"), Some(Value::Flag(true)))], lost, "it may be a second one");
+}
+
+/// Found by `asks`, seed 76.
+#[tokio::test]
+async fn a_phone_that_takes_its_text_back_after_a_lost_reply_undoes_nothing_else() {
+    let server = Server::new();
+    let mut mine = phone(&server).await;
+    let mut theirs = Phone::default();
+    theirs.sync(&server).await;
+    edit(&mut mine.pieces[0], "lyrics", json!("another song"), &server);
+    edit(&mut mine.pieces[0], "language", json!("en"), &server);
+    mine.lose_reply(&server).await;
+    theirs.sync(&server).await;
+    edit(&mut theirs.pieces[0], "language", json!("haw"), &server);
+    theirs.sync(&server).await;
+    theirs.sync(&server).await;
+
+    server.pass_secs(60);
+    edit(&mut mine.pieces[0], "lyrics", json!(SONG), &server);
+    mine.sync(&server).await;
+
+    let piece = seen_by_a_new_phone(&server).await;
+    assert_eq!("haw", piece["language"], "its user had left that alone");
 }
 
 #[tokio::test]
