@@ -384,3 +384,30 @@ async fn an_acknowledged_copy_of_a_deleted_piece_is_the_base_of_its_next_edit() 
     assert_eq!("https://example.org", piece["sourceUrl"]);
     assert_eq!("back", piece["notes"]);
 }
+
+/// Found by `asks`, among seeds 275 to 500.
+#[tokio::test]
+async fn an_old_form_that_a_delete_met_is_the_base_of_its_next_edit() {
+    let server = Server::new();
+    let mut mine = phone(&server).await;
+    let mut theirs = Phone::default();
+    theirs.sync(&server).await;
+    let form = mine.pieces[0].clone();
+    edit(&mut theirs.pieces[0], "lyrics", json!("ONE\ntwo\nthree\nfour\nfive"), &server);
+    edit(&mut theirs.pieces[0], "author", json!("theirs"), &server);
+    theirs.sync(&server).await;
+    mine.sync(&server).await;
+    let id = mine.pieces[0]["pieceId"].as_str().unwrap().to_owned();
+    server.delete(&id).await;
+    edit(&mut mine.pieces[0], "lyrics", form["lyrics"].clone(), &server);
+    edit(&mut mine.pieces[0], "author", form["author"].clone(), &server);
+    mine.sync(&server).await;
+    assert!(seen_by_a_new_phone(&server).await.is_null(), "an old form brings nothing back");
+
+    server.pass_secs(60);
+    edit(&mut mine.pieces[0], "lyrics", json!("one\ntwo\nthree\nfour\nFIVE"), &server);
+    mine.sync(&server).await;
+
+    let piece = seen_by_a_new_phone(&server).await;
+    assert_eq!("theirs", piece["author"], "the form had no newer one");
+}
