@@ -60,7 +60,9 @@ pub fn copy_of(record: &Record, push: &AppPiece, setting: Setting) -> Copy {
         Some(latest) => Copy::Held(Box::new(latest.clone())),
         None if push.version.is_issued() => {
             let is_known = named <= record.version && !record.meta.is_foreign(named);
-            if is_known { Copy::Of(named) } else { held(record, push) }
+            // What an old form saved is not the version that its number names.
+            let is_exact = is_known && distance(record, push, named) == 0;
+            if is_exact { Copy::Of(named) } else { held(record, push) }
         }
         None => {
             let likeliest = likeliest_version(record, push, setting);

@@ -7,13 +7,14 @@ use super::app_base::{
     AppBase, Deliveries, Standing, base_hash, delivery, differs, is_changed_by, is_in_form,
     is_returned, is_telling, n_switched, named_base, order, standing,
 };
+use super::app_copy::without_what_was_taken;
 use super::app_stale::stale_form;
 use super::edit::{Against, Change, Doubt, Edit, ReceiptDraft, Setting, Stale};
 use super::meta::{AtVersion, Receipt};
 use super::record::Record;
 use crate::engine::OtherLife;
 use crate::merge::Reason;
-use crate::record::{Content, PIECE_FIELDS, Value, field_spec};
+use crate::record::{Content, PIECE_FIELDS, Value};
 use crate::store::{HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::app::AppPiece;
@@ -113,7 +114,9 @@ fn beside(
         receipt: Some(draft(push)),
         ..Edit::default()
     };
-    let mut edit = against_base(record, push, named, times, setting).unwrap_or_else(noted);
+    let edit = against_base(record, push, named, times, setting);
+    let edit = edit.and_then(|edit| without_what_was_taken(record, push, edit, setting));
+    let mut edit = edit.unwrap_or_else(noted);
     for change in &mut edit.changes {
         change.doubt = Doubt::Returned;
     }
@@ -128,33 +131,10 @@ fn beside(
     Some(edit)
 }
 
-/// The edit of a copy whose original has gone on. What the original had pushed from the same
-/// delivery may have been in the backup, unsent, and so is no edit of the copy's user.
+/// The edit of a copy whose original has gone on.
 fn copied(record: &Record, push: &AppPiece, times: Times, setting: Setting) -> Option<Edit> {
-    let mut edit = first_push(record, push, times, setting)?;
-    let was_taken = |change: &Change| {
-        let of_delivery = record.meta.receipts.iter().filter(|old| {
-            setting.oldest <= old.at && !old.is_held && old.delivery == delivery(push)
-        });
-        // A value that lost is in the inbox, and whoever sends it again may mean it.
-        let mut takers = of_delivery.filter(|old| !old.diverged.contains_key(&change.name));
-        let hash = field_spec(&change.name).app_hash(&change.value);
-        takers.any(|old| base_hash(record, AppBase::Receipt(old), &change.name) == Some(hash))
-    };
-    let n_before = edit.changes.len();
-    edit.changes.retain(|change| !(was_taken(change) && is_sure_text(change)));
-    for change in edit.changes.iter_mut().filter(|change| was_taken(change)) {
-        cov_mark::hit!(what_the_original_had_pushed_replaces_nothing);
-        change.against = Against::Outdated;
-    }
-    let is_nothing_left = edit.changes.is_empty() && edit.stale.is_empty() && 0 < n_before;
-    (!is_nothing_left || edit.above.is_some()).then_some(edit)
-}
-
-/// Whether nobody else writes the value by chance.
-fn is_sure_text(change: &Change) -> bool {
-    let has_text = change.value.as_text().is_some_and(|text| !text.is_empty());
-    is_telling(&change.name) && has_text
+    let edit = first_push(record, push, times, setting)?;
+    without_what_was_taken(record, push, edit, setting)
 }
 
 /// A push that comes after a newer one of its device changes nothing. What it says and nobody has

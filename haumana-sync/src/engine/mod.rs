@@ -4,6 +4,7 @@
 //! engines, in any number of processes, may work on one store at the same time.
 
 mod app_base;
+mod app_copy;
 mod app_ghost;
 mod app_known;
 mod app_plan;

@@ -167,7 +167,10 @@ impl Engine {
         let last = HistoryKey { key: record.key(), version: record.meta.last_version, side: 0 };
         let is_set = |name: &str| edit.changes.iter().any(|change| change.name == name);
         let is_whole = record.kind.editable().all(|field| is_set(field.name()));
-        if record.content.is_none() && !edit.delete && !is_whole && !bases.contains_key(&last) {
+        // What its device deleted before the server ever had it has no content to bring back.
+        let never_was = record.meta.created.version == record.version;
+        let lacks_content = record.content.is_none() && !never_was && !bases.contains_key(&last);
+        if lacks_content && !edit.delete && !is_whole {
             return Err(past_retention("the record's content is past its retention"));
         }
         let applied =

@@ -1,8 +1,10 @@
 //! What happens next.
 
-use super::content::{FAVORITE, PRACTICE};
+use super::content::{FAVORITE, FIELDS, PRACTICE, is_long};
 use super::judge::{Checked, Violation};
-use super::phone::{Request, Stage};
+use super::phone::{LocalPiece, Request, Stage};
+use super::profile::Profile;
+use super::reply::ReplyPiece;
 use super::server::Answer;
 use super::world::World;
 
@@ -23,6 +25,13 @@ impl World<'_> {
         };
         self.pass(gap);
         let phone = self.dice.below(self.phones.len());
+        let Profile { asks, mends, .. } = self.profile;
+        if asks && self.dice.chance(12) {
+            return self.ask().await;
+        }
+        if mends && self.dice.chance(12) {
+            return self.mend().await;
+        }
         match self.dice.below(100) {
             0..=44 => self.advance(phone).await,
             45..=79 => {
@@ -45,10 +54,7 @@ impl World<'_> {
                 Ok(())
             }
             94..=95 if self.profile.deletes => self.delete_elsewhere().await,
-            94..=97 => {
-                self.rare();
-                Ok(())
-            }
+            94..=97 => self.rare().await,
             _ => self.switch(phone),
         }
     }
@@ -165,6 +171,9 @@ impl World<'_> {
     pub async fn deliver(&mut self, request: &Request, answer: Option<Answer>) -> Checked {
         let phone = request.phone;
         let Some(answer) = answer else { return Ok(()) };
+        if self.profile.asks && self.dice.chance(90) {
+            self.open_on_what_was_pushed(request, &answer);
+        }
         let now_ms = self.now_ms();
         let users: Vec<String> = self.users.iter().map(|user| user.as_str().to_owned()).collect();
         let user_of = |name: &str| users.iter().position(|user| user == name).unwrap_or(usize::MAX);
@@ -184,6 +193,23 @@ impl World<'_> {
             self.phones[phone].may_lack.remove(&request.token);
         }
         Ok(())
+    }
+
+    /// The form is open on a text that its user has just saved when the merged one comes.
+    fn open_on_what_was_pushed(&mut self, request: &Request, answer: &Answer) {
+        let phone = request.phone;
+        let is_merged = |sent: &LocalPiece, theirs: &ReplyPiece| {
+            let differs = |at: &usize| sent.content.0[*at] != theirs.content.0[*at];
+            (0..FIELDS.len()).filter(|at| is_long(*at)).any(|at| differs(&at))
+        };
+        let pairs = request.sent.iter().filter(|sent| sent.flagged).filter_map(|sent| {
+            Some((sent, answer.reply.server.iter().find(|theirs| theirs.id == sent.id)?))
+        });
+        let merged = pairs.into_iter().find(|(sent, theirs)| is_merged(sent, theirs));
+        let id = merged.map(|(sent, _)| sent.id);
+        if let Some(id) = id.filter(|_| self.phones[phone].form.is_none()) {
+            self.open_form(phone, id);
+        }
     }
 
     /// A request that was sent long ago reaches the server now: again, or for the first time.

@@ -4,6 +4,7 @@ use super::content::{
     ASPECTS, CATEGORY, Content, FIELDS, LANGUAGE, LINES, LYRICS, TITLE, Val, is_in_form, is_long,
     is_unchanged,
 };
+use super::counts::Rare;
 use super::phone::{Form, LocalPiece, LocalSession};
 use super::words;
 use super::world::World;
@@ -143,6 +144,9 @@ impl World<'_> {
             }
             let is_typed = changed.contains(&aspect);
             if !is_typed && self.is_old_text(piece.id, piece.user, aspect, &value, piece.version) {
+                if !self.is_in_a_version(piece.id, piece.user, aspect, &value) {
+                    self.tally.rare.note(Rare::PushedForm);
+                }
                 piece.seen.0[aspect] = form.seen.0[aspect];
                 continue;
             }
@@ -198,6 +202,35 @@ impl World<'_> {
                 .range(..base)
                 .any(|(k, old)| equals(&old.content) && is_retained(*k))
                 || track.pushed_since(oldest_ms).any(equals))
+    }
+
+    /// Everybody who has a piece writes its lyrics, so that what each pushes meets another's.
+    pub(super) fn write_apart(&mut self, account: usize) {
+        let live = self.ledgers[account].tracks.iter().filter(|(_, track)| track.content.is_some());
+        let ids: Vec<RecordId> = live.map(|(id, _)| *id).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let id = *self.dice.pick(&ids);
+        for phone in 0..self.phones.len() {
+            let is_here = self.phones[phone].piece(id).is_some_and(|piece| piece.user == account);
+            if !is_here || !self.may_edit(phone, id, LYRICS) {
+                continue;
+            }
+            self.open_form(phone, id);
+            let Some(form) = self.phones[phone].form.take() else { continue };
+            let mut saved = form.content.clone();
+            self.type_in(&mut saved, id, account, LYRICS);
+            self.save(phone, &form, saved, &[LYRICS]);
+        }
+    }
+
+    /// Whether any version of a piece has a value; what it does not have a phone has pushed.
+    fn is_in_a_version(&self, id: RecordId, user: usize, aspect: usize, value: &Val) -> bool {
+        let versions =
+            self.ledgers[user].tracks.get(&id).into_iter().flat_map(|t| t.versions.values());
+        let mut values = versions.map(|known| known.content.aspect(aspect));
+        values.any(|had| is_unchanged(aspect, value, &had))
     }
 
     fn type_in(&mut self, content: &mut Content, id: RecordId, user: usize, aspect: usize) {

@@ -1,7 +1,7 @@
 //! The inbox at the end of a run: each entry finds what lost, and gives it back.
 
-use super::judge::{Checked, Violation, phantom};
-use super::ledger::Observed;
+use super::judge::{Checked, Violation};
+use super::server::wrong;
 use super::world::World;
 use crate::engine::{Conflict, Resolution};
 use crate::id::{Key, KindNumber};
@@ -45,29 +45,19 @@ impl World<'_> {
         }
         let (user, engine) = (self.users[account].clone(), self.watch.engine().clone());
         let resolved = engine.resolve(&user, id, &Resolution::Restore).await;
-        self.ensure(resolved.is_ok(), || format!("{field} cannot be restored: {resolved:?}"))?;
+        if resolved.is_err() {
+            return wrong(key.id, format!("{field} cannot be restored: {resolved:?}"));
+        }
         let is = self.value_of(account, key, &field).await;
         if is != Some(lost.clone()) {
             let text = format!("{field}: restoring {lost:?} gives {is:?}");
             return Err(Violation::of(key.id, text));
         }
         let before = self.watch.observe(&user).await;
-        self.follow_hand(account, key, &before);
+        self.follow_hand(account, key.id, &before);
         let again = engine.resolve(&user, id, &Resolution::Restore).await;
         let is_same = again.is_ok() && before == self.watch.observe(&user).await;
         self.ensure(is_same, || "a resolution that came again changed something".to_owned())
-    }
-
-    /// Takes over what a person did to a piece without a device: nobody has seen it.
-    fn follow_hand(&mut self, account: usize, key: Key, observed: &Observed) {
-        let life = self.life;
-        let track = self.ledgers[account].tracks.get_mut(&key.id);
-        let Some((track, stored)) = track.zip(observed.get(&key.id)) else { return };
-        for seen in &mut track.seen.0 {
-            *seen |= phantom(*seen);
-        }
-        track.tainted = true;
-        track.update(stored, life);
     }
 
     async fn value_of(&self, account: usize, key: Key, field: &str) -> Option<Value> {

@@ -150,7 +150,8 @@ pub fn judge(
     }
     if has_edit || has_changed {
         let push = known_push(sent, request, setting.now_ms);
-        track.pushes.push(KnownPush { left_trace: has_changed, ..push });
+        let is_in_inbox = after.has_lost(&sent.content);
+        track.pushes.push(KnownPush { left_trace: has_changed, is_in_inbox, ..push });
     }
     track.update(after, setting.life);
     ledger.tracks.insert(id, track);
@@ -271,8 +272,9 @@ fn check_aspect(
     if !is_news && may_return && (arrives || is_long(aspect)) {
         return Ok(());
     }
-    let is_kept_form =
-        leeway.form && !leeway.any && !leeway.stay && is_long(aspect) && is_rewritten;
+    // What a backup had forgotten and a form brings back counts as typed.
+    let is_sure = !leeway.any && !leeway.stay && !track.travelled;
+    let is_kept_form = leeway.form && is_sure && is_long(aspect) && is_rewritten;
     if is_loose && !is_kept_form {
         return Ok(());
     }

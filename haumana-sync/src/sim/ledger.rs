@@ -5,7 +5,7 @@
 //! server's value. An edit is one bit; a value's [`Seen`] holds the edits that its maker saw, and
 //! so says which of two values is older, or that neither is.
 
-use super::content::{ASPECTS, Content};
+use super::content::{ASPECTS, Content, FIELDS, is_long};
 use super::guest::extra_of;
 use super::phone::LocalPiece;
 use super::reply::lenient;
@@ -49,6 +49,8 @@ pub struct KnownPush {
     pub sent_ms: i64,
     /// Whether it changed the record, so that the server remembers it.
     pub left_trace: bool,
+    /// Whether it lost and a long text of it is in the inbox: the server remembers that too.
+    pub is_in_inbox: bool,
     /// The delivery that its reply began; 0 if no reply is known.
     pub given: u64,
     /// Whether a later request has shown that delivery: this one has ended.
@@ -101,10 +103,14 @@ pub struct Ledger {
     pub owed: BTreeSet<(RecordId, String)>,
     /// Sessions that were accepted.
     pub sessions: BTreeSet<RecordId>,
+    /// Sessions as new clients left them; `None` if they deleted them.
+    pub mended: BTreeMap<RecordId, Option<String>>,
     /// Pieces of which a restored backup knows nothing, or that were erased.
     pub forgotten: BTreeSet<RecordId>,
     /// Pieces that were erased with the account: nobody brings them back unasked.
     pub erased: BTreeSet<RecordId>,
+    /// Pieces that were erased before an import: until the next erasure phones bring them back.
+    pub spared: BTreeSet<RecordId>,
 }
 
 /// A piece as the store holds it.
@@ -134,6 +140,16 @@ impl Stored {
         let json = json.as_object().expect("stored content is an object");
         let content = Content::read(json).expect("a stored piece has every required key");
         Some((content, json.get("createdAt").cloned().unwrap_or(Json::Null)))
+    }
+
+    /// Whether a long text of `content` waits in the inbox.
+    pub(super) fn has_lost(&self, content: &Content) -> bool {
+        let is_it = |lost: &Lost, at: usize| {
+            lost.field.as_deref() == Some(FIELDS[at].0)
+                && lost.shown(at).as_ref() == Some(&content.0[at])
+        };
+        let mut texts = (0..FIELDS.len()).filter(|at| is_long(*at));
+        texts.any(|at| self.lost.iter().any(|lost| is_it(lost, at)))
     }
 
     /// Whether nobody can tell the two apart. Beside a tombstone it may be noted which copy a phone
@@ -243,7 +259,9 @@ impl Track {
     /// What phones pushed since then and the server remembers, other than this.
     pub fn pushed_since(&self, oldest_ms: i64) -> impl Iterator<Item = &Content> {
         let pushes = self.pushes.iter();
-        let kept = pushes.filter(move |known| known.left_trace && oldest_ms < known.at_ms);
+        let kept = pushes.filter(move |known| {
+            (known.left_trace || known.is_in_inbox) && oldest_ms < known.at_ms
+        });
         kept.map(|known| &known.content)
     }
 

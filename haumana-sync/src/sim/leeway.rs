@@ -147,6 +147,7 @@ pub fn known_push(sent: &LocalPiece, request: &Request, now_ms: i64) -> KnownPus
         at_ms: now_ms,
         sent_ms: request.at_ms,
         left_trace: false,
+        is_in_inbox: false,
         given: 0,
         ended: false,
     }

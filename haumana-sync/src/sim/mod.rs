@@ -34,10 +34,12 @@
     reason = "a model that cannot go on stops there, and says why"
 )]
 
+pub mod asks;
 pub mod calm;
 pub mod checks;
 pub mod content;
 pub mod copies;
+pub mod counts;
 pub mod dice;
 pub mod events;
 pub mod guest;
@@ -50,6 +52,8 @@ pub mod ledger;
 pub mod leeway;
 pub mod lines;
 pub mod meeting;
+pub mod mends;
+pub mod overtaken;
 pub mod phone;
 pub mod profile;
 pub mod rare;
@@ -65,6 +69,7 @@ pub mod watch;
 pub mod words;
 pub mod world;
 
+pub use counts::{Counts, Rare};
 pub use judge::Violation;
 pub use profile::Profile;
 pub use world::{Backend, Tally, World};

@@ -47,6 +47,12 @@ pub struct Profile {
     pub forgotten_generations: bool,
     /// Whether phones are set up from backups of others, or put back to earlier ones.
     pub copies: bool,
+    /// Whether people restore versions, resolve conflicts and delete, and their calls come again.
+    pub asks: bool,
+    /// Whether accounts are exported, erased and imported again.
+    pub imports: bool,
+    /// Whether new clients mend and delete sessions, which phones send again.
+    pub mends: bool,
 }
 
 /// Two to four phones, lost requests and replies, edits at any moment.
@@ -73,6 +79,9 @@ pub const EVERYDAY: Profile = Profile {
     erasures: false,
     forgotten_generations: false,
     copies: false,
+    asks: false,
+    imports: false,
+    mends: false,
 };
 
 /// Each field has one phone that edits it: its last value must be everywhere.
@@ -121,7 +130,15 @@ pub const SILENT_RESTORES: Profile =
     Profile { name: "silent_restores", forgotten_generations: true, ..RESTORES };
 
 /// Accounts are erased, and phones that hold pieces of them go on syncing.
-pub const ERASURES: Profile = Profile { name: "erasures", erasures: true, ..EVERYDAY };
+pub const ERASURES: Profile =
+    Profile { name: "erasures", erasures: true, imports: true, ..EVERYDAY };
+
+/// People call for something beside the phones, and each call may come again.
+pub const ASKS: Profile =
+    Profile { name: "asks", asks: true, deletes: true, pieces: 2, ..EVERYDAY };
+
+/// Sessions are mended and deleted, and phones send them again.
+pub const MENDS: Profile = Profile { name: "mends", mends: true, ..EVERYDAY };
 
 /// Everything at once.
 pub const EVERYTHING: Profile = Profile {
@@ -134,6 +151,9 @@ pub const EVERYTHING: Profile = Profile {
     deletes: true,
     legacy: true,
     invalid: true,
+    asks: true,
+    imports: true,
+    mends: true,
     ..EVERYDAY
 };
 
@@ -145,7 +165,7 @@ impl Profile {
 }
 
 /// All of them.
-pub const ALL: [Profile; 16] = [
+pub const ALL: [Profile; 18] = [
     EVERYDAY,
     OWN_FIELDS,
     OWN_LINES,
@@ -161,5 +181,7 @@ pub const ALL: [Profile; 16] = [
     RESTORES,
     SILENT_RESTORES,
     ERASURES,
+    ASKS,
+    MENDS,
     EVERYTHING,
 ];

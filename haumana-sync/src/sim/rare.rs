@@ -1,5 +1,6 @@
 //! What happens rarely: deletes by new clients, backups, and the end of the retention time.
 
+use super::asks::Call;
 use super::judge::{Checked, Violation};
 use super::profile::Profile;
 use super::world::World;
@@ -55,7 +56,7 @@ impl World<'_> {
         let (engine, user, key) = (self.any_engine(), self.users[account].clone(), Key::piece(id));
         let edited_at = EditTimes::One(UnixMillis(self.now_ms()));
         let push = Push { key, base: Some(base), edited_at, op: PushOp::Delete };
-        let pushed = engine.push(&user, "new-client", &[push]).await;
+        let pushed = engine.push(&user, "new-client", std::slice::from_ref(&push)).await;
         self.ensure(pushed.is_ok(), || "a delete fails although all is well".to_owned())?;
         self.note(Some(id), || format!("a new client deletes version {base} of {k}"));
         let observed = self.watch.observe(&user).await;
@@ -66,7 +67,7 @@ impl World<'_> {
         if let Some(track) = self.ledgers[account].tracks.get_mut(&id) {
             track.update(&observed[&id], life);
         }
-        Ok(())
+        self.keep_ask(account, Call::Delete(push)).await
     }
 
     /// What the run is about happens: something that nobody does every day.
@@ -89,8 +90,12 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A backup is taken or restored, or the retention time passes.
-    pub fn rare(&mut self) {
+    /// A backup is taken or restored, an account is taken along, or the retention time passes.
+    ///
+    /// # Errors
+    ///
+    /// If the server did something wrong.
+    pub async fn rare(&mut self) -> Checked {
         let roll = self.dice.below(6);
         if self.profile.ages && roll == 0 {
             self.pass(RETENTION_MS + 10 * 86_400_000);
@@ -100,7 +105,10 @@ impl World<'_> {
             self.take_backup();
         } else if self.profile.backups && roll <= 4 {
             self.restore_any();
+        } else if self.profile.imports && roll == 5 {
+            return self.take_along().await;
         }
+        Ok(())
     }
 
     /// An account is erased; phones that hold something of it go on as if nothing had happened.
@@ -110,6 +118,12 @@ impl World<'_> {
     /// If it fails, or something remains.
     pub async fn erase_any(&mut self) -> Checked {
         let account = self.dice.below(self.users.len());
+        if self.profile.imports && self.dice.chance(20) {
+            return self.take_along().await;
+        }
+        if !self.asked.is_empty() && self.dice.chance(40) {
+            return self.ask_again().await;
+        }
         if self.ledgers[account].tracks.is_empty() || self.dice.chance(40) {
             return Ok(());
         }
@@ -124,8 +138,9 @@ impl World<'_> {
     pub async fn erase(&mut self, account: usize) -> Checked {
         let user = self.users[account].clone();
         self.note(None, || format!("account {account} is erased"));
+        let call = Call::Erase(self.new_id().to_string());
         for _ in 0..1 + self.dice.below(2) {
-            let erased = self.any_engine().erase(&user).await;
+            let erased = self.make_call(account, &call).await;
             self.ensure(erased.is_ok(), || "an erasure fails although all is well".to_owned())?;
         }
         let remains = self.watch.observe(&user).await;
@@ -134,10 +149,10 @@ impl World<'_> {
         let old = std::mem::take(&mut self.ledgers[account]);
         let ledger = &mut self.ledgers[account];
         ledger.erased = old.erased;
-        ledger.erased.extend(old.tracks.keys());
+        ledger.erased.extend(old.tracks.keys().chain(&old.spared));
         ledger.forgotten = old.forgotten;
         ledger.forgotten.extend(old.tracks.keys());
-        Ok(())
+        self.keep_ask(account, call).await
     }
 
     /// After the retention time only what is in the records is owed.

@@ -33,7 +33,8 @@ pub async fn check_readable(engine: &Engine, user: &UserId) -> Result<(), String
     Ok(())
 }
 
-async fn exported(engine: &Engine, user: &UserId) -> crate::engine::Result<String> {
+/// The export of an account, whole.
+pub(super) async fn exported(engine: &Engine, user: &UserId) -> crate::engine::Result<String> {
     let mut export = engine.export(user).await?;
     let mut text = String::new();
     while let Some(more) = engine.export_more(&mut export).await? {

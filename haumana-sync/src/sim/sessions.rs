@@ -1,8 +1,10 @@
 //! `POST /sessions`, which every sync ends with.
 
 use super::judge::{Checked, Violation};
+use super::mends::SentSessions;
 use super::reply::decode_sessions;
 use super::world::World;
+use crate::id::RecordId;
 use crate::wire::app::SessionsRequest;
 use serde_json::json;
 
@@ -22,8 +24,9 @@ impl World<'_> {
         let sent: Vec<_> = mine.filter(|s| s.user == account && !s.uploaded).cloned().collect();
         let body = json!({"sessions": sent.iter().map(|s| s.write(name)).collect::<Vec<_>>()});
         let body = serde_json::to_vec(&body).expect("JSON can be written");
+        let text = body.clone();
         let request =
-            SessionsRequest::from_json(&body).expect("the app's body has the right shape");
+            SessionsRequest::from_json(&text).expect("the app's body has the right shape");
         let engine = self.any_engine();
         let user = self.users[token].clone();
         let (struck, limit) = (self.storm.struck(), self.reply_limit);
@@ -31,6 +34,12 @@ impl World<'_> {
         let result = engine.sync_sessions(&user, &request, limit).await;
         self.storm.blow(0);
         let is_calm = self.storm.struck() == struck;
+        let ids: Vec<RecordId> = sent.iter().map(|session| session.id).collect();
+        let is_done = result.is_ok() && is_calm;
+        let kept_ids = if account == token { ids } else { Vec::new() };
+        self.check_mends(token, &kept_ids).await?;
+        let life = self.life;
+        self.keep_sessions(SentSessions { token, body, ids: kept_ids, life, is_done });
         let Ok(reply) = result else {
             self.ensure(!is_calm, || "/sessions fails".to_owned())?;
             return Ok(false);
@@ -52,9 +61,13 @@ impl World<'_> {
             let refused = reply.rejected.len() == sent.len() && reply.uploaded.is_empty();
             self.ensure(refused, || "sessions of another account were taken".to_owned())?;
         }
-        let has = |id: &crate::id::RecordId| reply.server.iter().any(|session| session.id == *id);
+        let has = |id: &RecordId| reply.server.iter().any(|session| session.id == *id);
         let complete = self.ledgers[token].sessions.iter().all(has);
         self.ensure(complete || self.profile.small_replies, || "a session is missing".to_owned())?;
+        if self.profile.mends && self.dice.chance(self.profile.losses) {
+            self.note(None, || format!("the reply of /sessions to phone {phone} is lost"));
+            return Ok(false);
+        }
         let users: Vec<String> = self.users.iter().map(|user| user.as_str().to_owned()).collect();
         let user_of = |name: &str| users.iter().position(|user| user == name).unwrap_or(usize::MAX);
         self.phones[phone].take_over_sessions(&reply, &user_of);

@@ -1,10 +1,14 @@
 //! Everything that takes part in a run: phones, accounts, servers, their store, and the ledger.
 
+use super::asks::Ask;
 use super::content::{ASPECTS, Content, FIELDS, Val};
+use super::counts::Counts;
 use super::dice::{Dice, SeededRandom};
 use super::guest::GuestEdits;
 use super::judge::{Checked, Violation};
 use super::ledger::{Ledger, Seen};
+use super::mends::SentSessions;
+use super::overtaken::LateCreation;
 use super::phone::{Phone, Request, Stage};
 use super::profile::Profile;
 use super::storm::{Crossroads, Storm};
@@ -51,6 +55,8 @@ pub struct Tally {
     pub edits: usize,
     /// Versions that were made.
     pub versions: usize,
+    /// What is rare.
+    pub rare: Counts,
 }
 
 /// One run.
@@ -85,6 +91,14 @@ pub struct World<'a> {
     pub phone_backups: Vec<Phone>,
     /// Requests that may come again.
     pub past: Vec<Request>,
+    /// `POST /sessions` that may come again.
+    pub past_sessions: Vec<SentSessions>,
+    /// Calls of a person that may come again.
+    pub asked: Vec<Ask>,
+    /// Versions that were restored, with the base.
+    pub restored: BTreeSet<(RecordId, u32, Option<u32>)>,
+    /// Creations that their delete has overtaken.
+    pub late: Vec<LateCreation>,
     /// The values that were typed, by piece and aspect; an edit is a place in its list.
     pub typed: Typed,
     /// In which life of the server each cursor was given.
@@ -164,6 +178,10 @@ impl<'a> World<'a> {
             phones: Vec::new(),
             phone_backups: Vec::new(),
             past: Vec::new(),
+            past_sessions: Vec::new(),
+            asked: Vec::new(),
+            restored: BTreeSet::new(),
+            late: Vec::new(),
             typed: BTreeMap::new(),
             cursors: BTreeMap::new(),
             guest_edits: GuestEdits::default(),

@@ -223,6 +223,29 @@ async fn an_unsent_edit_of_a_backup_does_not_replace_what_its_phone_went_on_to_m
     assert_eq!(vec![(Some("isFavorite"), Some(Value::Flag(true)))], lost, "it may be a second one");
 }
 
+/// Found by `asks`, seed 76.
+#[tokio::test]
+async fn a_phone_that_takes_its_text_back_after_a_lost_reply_undoes_nothing_else() {
+    let server = Server::new();
+    let mut mine = phone(&server).await;
+    let mut theirs = Phone::default();
+    theirs.sync(&server).await;
+    edit(&mut mine.pieces[0], "lyrics", json!("another song"), &server);
+    edit(&mut mine.pieces[0], "language", json!("en"), &server);
+    mine.lose_reply(&server).await;
+    theirs.sync(&server).await;
+    edit(&mut theirs.pieces[0], "language", json!("haw"), &server);
+    theirs.sync(&server).await;
+    theirs.sync(&server).await;
+
+    server.pass_secs(60);
+    edit(&mut mine.pieces[0], "lyrics", json!(SONG), &server);
+    mine.sync(&server).await;
+
+    let piece = seen_by_a_new_phone(&server).await;
+    assert_eq!("haw", piece["language"], "its user had left that alone");
+}
+
 #[tokio::test]
 async fn a_star_that_two_copies_change_is_the_later_ones_and_the_other_is_kept() {
     let server = Server::new();
@@ -360,4 +383,31 @@ async fn an_acknowledged_copy_of_a_deleted_piece_is_the_base_of_its_next_edit() 
     assert_eq!("theirs", piece["author"], "the old author is no edit of today");
     assert_eq!("https://example.org", piece["sourceUrl"]);
     assert_eq!("back", piece["notes"]);
+}
+
+/// Found by `asks`, among seeds 275 to 500.
+#[tokio::test]
+async fn an_old_form_that_a_delete_met_is_the_base_of_its_next_edit() {
+    let server = Server::new();
+    let mut mine = phone(&server).await;
+    let mut theirs = Phone::default();
+    theirs.sync(&server).await;
+    let form = mine.pieces[0].clone();
+    edit(&mut theirs.pieces[0], "lyrics", json!("ONE\ntwo\nthree\nfour\nfive"), &server);
+    edit(&mut theirs.pieces[0], "author", json!("theirs"), &server);
+    theirs.sync(&server).await;
+    mine.sync(&server).await;
+    let id = mine.pieces[0]["pieceId"].as_str().unwrap().to_owned();
+    server.delete(&id).await;
+    edit(&mut mine.pieces[0], "lyrics", form["lyrics"].clone(), &server);
+    edit(&mut mine.pieces[0], "author", form["author"].clone(), &server);
+    mine.sync(&server).await;
+    assert!(seen_by_a_new_phone(&server).await.is_null(), "an old form brings nothing back");
+
+    server.pass_secs(60);
+    edit(&mut mine.pieces[0], "lyrics", json!("one\ntwo\nthree\nfour\nFIVE"), &server);
+    mine.sync(&server).await;
+
+    let piece = seen_by_a_new_phone(&server).await;
+    assert_eq!("theirs", piece["author"], "the form had no newer one");
 }

@@ -130,3 +130,19 @@ async fn an_erasure_that_comes_again_after_a_new_beginning_erases_nothing() {
         assert!(server.memory.read(&kai(), &[piece(2)]).await.unwrap()[0].is_none());
     }
 }
+
+/// Found by `asks`, seed 6.
+#[tokio::test]
+async fn what_came_after_its_own_delete_can_be_restored_from_the_inbox() {
+    let server = Server::new();
+    push(&server, "a", delete_at(piece(1), None, 2)).await;
+    let fields_of_creation = [("title", text("late")), ("lyrics", text("song"))];
+    push(&server, "a", set(piece(1), None, 1, &fields_of_creation)).await;
+    assert!(fields(&server, piece(1)).await.is_none(), "the delete stands");
+    let (open, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+    let title = open.iter().find(|open| open.field.as_deref() == Some("title")).unwrap();
+
+    server.engine.resolve(&kai(), title.id, &Resolution::Restore).await.unwrap();
+
+    assert_eq!("late", self::title(&server).await);
+}

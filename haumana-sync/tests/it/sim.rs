@@ -3,7 +3,7 @@
 mod stories;
 
 mod runs {
-    use haumana_sync::sim::{Backend, InMemory, Profile, check, profile};
+    use haumana_sync::sim::{Backend, Counts, InMemory, Profile, Rare, check, profile};
 
     /// How many runs of each profile there are.
     const RUNS: u64 = 275;
@@ -28,8 +28,12 @@ mod runs {
                 first..first + number("HAUMANA_SIM_RUNS").unwrap_or(runs)
             }
         };
+        let (mut counts, is_enough) = (Counts::default(), FEWER_RUNS <= seeds.end - seeds.start);
         for seed in seeds {
-            check(profile, seed, make).await;
+            counts.add(&check(profile, seed, make).await.rare);
+        }
+        if is_enough {
+            assert_eq!(Vec::<Rare>::new(), counts.missing(profile), "never happened: {counts:?}");
         }
     }
 
@@ -58,6 +62,8 @@ mod runs {
         restores RESTORES
         silent_restores SILENT_RESTORES
         erasures ERASURES
+        asks ASKS
+        mends MENDS
         everything EVERYTHING
     }
 }

@@ -1,0 +1,40 @@
+//! What a phone that may be a copy of another pushes, and what of it the other had pushed before.
+
+use super::app_base::{AppBase, base_hash, delivery, is_telling};
+use super::edit::{Against, Change, Edit, Setting};
+use super::record::Record;
+use crate::record::field_spec;
+use crate::wire::app::AppPiece;
+
+/// An edit of what may be a copy, without what an earlier push of the delivery had: a backup may
+/// have held that unsent, so it is no edit of the copy's user. What two people may do alike loses.
+pub fn without_what_was_taken(
+    record: &Record,
+    push: &AppPiece,
+    mut edit: Edit,
+    setting: Setting,
+) -> Option<Edit> {
+    let was_taken = |change: &Change| {
+        let of_delivery = record.meta.receipts.iter().filter(|old| {
+            setting.oldest <= old.at && !old.is_held && old.delivery == delivery(push)
+        });
+        // A value that lost is in the inbox, and whoever sends it again may mean it.
+        let mut takers = of_delivery.filter(|old| !old.diverged.contains_key(&change.name));
+        let hash = field_spec(&change.name).app_hash(&change.value);
+        takers.any(|old| base_hash(record, AppBase::Receipt(old), &change.name) == Some(hash))
+    };
+    let had_changes = !edit.changes.is_empty();
+    edit.changes.retain(|change| !(was_taken(change) && is_sure_text(change)));
+    for change in edit.changes.iter_mut().filter(|change| was_taken(change)) {
+        cov_mark::hit!(what_the_original_had_pushed_replaces_nothing);
+        change.against = Against::Outdated;
+    }
+    let is_nothing_left = edit.changes.is_empty() && edit.stale.is_empty() && had_changes;
+    (!is_nothing_left || edit.above.is_some()).then_some(edit)
+}
+
+/// Whether nobody else writes the value by chance.
+fn is_sure_text(change: &Change) -> bool {
+    let has_text = change.value.as_text().is_some_and(|text| !text.is_empty());
+    is_telling(&change.name) && has_text
+}

@@ -1,0 +1,71 @@
+//! What happens rarely in a run and must happen all the same: a law of which nothing ever comes is
+//! no law.
+
+use super::profile::Profile;
+
+/// Something that happens in some run of a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rare {
+    /// The request to restore a version came again, after other edits.
+    RestoreAgain,
+    /// The resolution of a conflict came again, after other edits.
+    ResolutionAgain,
+    /// A delete came again, after other edits.
+    DeleteAgain,
+    /// The request to erase the account came again, after a new beginning.
+    ErasureAgain,
+    /// An import came again, after other edits.
+    ImportAgain,
+    /// A record's creation came after its delete.
+    LateCreation,
+    /// A form was saved that showed a text which its phone had pushed, and which is in no version.
+    PushedForm,
+    /// A phone sent a session again that had been mended.
+    MendedSession,
+    /// A phone sent a session again that had been deleted.
+    DeletedSession,
+}
+
+const ALL: [Rare; 9] = [
+    Rare::RestoreAgain,
+    Rare::ResolutionAgain,
+    Rare::DeleteAgain,
+    Rare::ErasureAgain,
+    Rare::ImportAgain,
+    Rare::LateCreation,
+    Rare::PushedForm,
+    Rare::MendedSession,
+    Rare::DeletedSession,
+];
+
+/// How often each rare thing happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts([usize; ALL.len()]);
+
+impl Counts {
+    /// Counts one.
+    pub fn note(&mut self, rare: Rare) {
+        self.0[rare as usize] += 1;
+    }
+
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
+    }
+
+    /// What should have happened in runs of `profile` and never has.
+    pub fn missing(&self, profile: Profile) -> Vec<Rare> {
+        let Profile { asks, imports, erasures, mends, forms, .. } = profile;
+        let is_due = |rare: Rare| match rare {
+            Rare::RestoreAgain | Rare::ResolutionAgain | Rare::DeleteAgain => asks,
+            Rare::LateCreation => asks,
+            Rare::ErasureAgain => erasures,
+            Rare::ImportAgain => imports,
+            Rare::PushedForm => forms && asks,
+            Rare::MendedSession | Rare::DeletedSession => mends,
+        };
+        ALL.into_iter().filter(|rare| is_due(*rare) && self.0[*rare as usize] == 0).collect()
+    }
+}
