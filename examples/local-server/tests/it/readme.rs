@@ -11,7 +11,7 @@ const GUIDE: &str = include_str!("../../../../docs/schema.md");
 fn paste(text: &str, server: &Server) -> Option<String> {
     let session = text.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let session = session.into_iter().find(|session| session.contains("http://127.0.0.1:8787"));
-    let session = session.expect("a session names the default address");
+    let session = session.unwrap_or_else(|| panic!("a session names the default address"));
     let session = session.replace("http://127.0.0.1:8787", &server.url);
     if Command::new("curl").arg("--version").output().is_err() {
         eprintln!("skipped: there is no curl on this machine");

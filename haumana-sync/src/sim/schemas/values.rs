@@ -18,7 +18,7 @@ pub(super) fn domain(field_type: &FieldType) -> Vec<Value> {
     let field = Field::new(1, "any", field_type.clone());
     let raw = |sample: &Json| serde_json::value::to_raw_value(sample).ok();
     let samples = samples(field_type);
-    samples.iter().filter_map(|sample| field.read(&*raw(sample)?)).collect()
+    samples.iter().filter_map(|sample| field.read(&raw(sample)?)).collect()
 }
 
 fn samples(field_type: &FieldType) -> Vec<Json> {
