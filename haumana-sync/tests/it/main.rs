@@ -10,6 +10,7 @@ mod export;
 mod full;
 mod history;
 mod import;
+mod kinds;
 mod lives;
 mod lost;
 mod merge;
