@@ -26,6 +26,10 @@ const RESERVED_KEYS: [ReservedKey; 9] = reserved!(
     "locallyModified" "_haumana"
 );
 
+/// Those that stand beside the phones' records only.
+const PHONES_KEYS: [&str; 5] =
+    ["pieceId", "sessionId", "lastSyncedAt", "syncedAt", "locallyModified"];
+
 /// Returns the reserved key of that name; `None` if a record of this kind may have it as a field.
 ///
 /// `pieceId` is a field of a session.
@@ -35,7 +39,12 @@ pub fn reserved_key(kind: KindNumber, name: &str) -> Option<ReservedKey> {
 
 /// Returns the keys that are never content of a record of this kind.
 pub fn reserved_keys(kind: KindNumber) -> impl Iterator<Item = ReservedKey> {
-    let is_field = move |name: &str| kind == KindNumber::SESSION && name == "pieceId";
+    let is_field = move |name: &str| match kind {
+        KindNumber::SESSION => name == "pieceId",
+        KindNumber::PIECE | KindNumber::CONFLICT => false,
+        // These are the phones' own; a record of another app may have them.
+        _ => PHONES_KEYS.contains(&name),
+    };
     RESERVED_KEYS.into_iter().filter(move |key| !is_field(key.name))
 }
 
@@ -50,6 +59,19 @@ mod tests {
             [KindNumber::PIECE, KindNumber::SESSION]
                 .iter()
                 .all(|kind| { reserved_key(*kind, BESIDE_KEY).is_some() })
+        );
+    }
+
+    #[test]
+    fn records_of_other_apps_may_have_the_phones_keys_and_no_others() {
+        let kind = KindNumber::new(3);
+
+        assert_eq!(None, reserved_key(kind, "pieceId"));
+        assert_eq!(None, reserved_key(kind, "syncedAt"));
+        assert!(
+            ["version", "modifiedAt", "userId", BESIDE_KEY]
+                .iter()
+                .all(|key| reserved_key(kind, key).is_some())
         );
     }
 

@@ -7,18 +7,8 @@ use crate::time::UnixMillis;
 use std::collections::BTreeSet;
 
 /// Keys that stand beside a record's fields in what crosses the wire.
-const RESERVED: [&str; 10] = [
-    "_haumana",
-    "id",
-    "userId",
-    "version",
-    "modifiedAt",
-    "lastSyncedAt",
-    "syncedAt",
-    "locallyModified",
-    "kind",
-    "deleted",
-];
+const RESERVED: [&str; 7] =
+    ["_haumana", "id", "userId", "version", "modifiedAt", "kind", "deleted"];
 
 /// The longest name of a kind or a field, in bytes.
 const NAME_BYTES: usize = 64;

@@ -4,6 +4,7 @@ use super::content::{Class, Content, FAVORITE, FIELDS, PRACTICE, is_long, is_unc
 use super::judge::Setting;
 use super::ledger::{KnownPush, Track};
 use super::phone::{LocalPiece, Request};
+use crate::limits;
 
 /// Where the protocol itself cannot know better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,10 +123,24 @@ fn looks_like_old_form(track: &Track, sent: &LocalPiece, setting: Setting) -> bo
         let equals = |content: &Content| is_unchanged(aspect, pushed, &content.0[aspect]);
         !pushed.text().trim().is_empty()
             && !equals(&held.content)
-            && (track.versions.range(..base).any(|(_, old)| equals(&old.content))
+            && (has_unseen_version(track, base)
+                || track.versions.range(..base).any(|(_, old)| equals(&old.content))
                 || track.pushed_since(setting.now_ms - setting.retention_ms).any(equals))
     };
     (0..FIELDS.len()).any(|aspect| is_long(aspect) && is_old(aspect))
+}
+
+/// Whether a request made several versions up to `base` at once: what the ones between were, the model
+/// has not seen.
+fn has_unseen_version(track: &Track, base: u32) -> bool {
+    let mut before = 0;
+    let mut steps = track.versions.range(..=base).map(|(version, _)| {
+        let step = version - before;
+        before = *version;
+        step
+    });
+    // A greater step is a leap, between which there is nothing.
+    steps.any(|step| 1 < step && step <= limits::VERSION_LEAP)
 }
 
 /// The delivery that a number names; 0 of those that the app made by itself.
