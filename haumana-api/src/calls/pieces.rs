@@ -2,16 +2,16 @@
 
 use super::Call;
 use super::conflicts::record_id;
+use super::records::{page_of, restored};
 use crate::error::Failure;
 use crate::openapi::{Doc, examples, parameters};
-use crate::query::{self, HistoryQuery};
 use crate::reply::Reply;
 use crate::router::Api;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
+use haumana_sync::id::Key;
 use haumana_sync::wire::history::history_json;
-use haumana_sync::wire::inbox::{restore_request, restored_json};
 use std::sync::Arc;
 
 pub(super) const CALLS: &[Call] = &[
@@ -49,14 +49,8 @@ async fn history(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Reply, Failure> {
-    let (user, uri) = api.who(request).await?;
-    let id = record_id(id)?;
-    let query: HistoryQuery = query::read(&uri)?;
-    let limit = query::list_limit(query.limit)?;
-    let before = query.before.map(|k| if k == 0 { Err(Failure::BadQuery) } else { Ok(k) });
-    let bytes = api.config.reply_limit_bytes;
-    let page = api.engine.history_page(&user, id, before.transpose()?, limit, bytes).await?;
-    Ok(Reply::new(history_json(&page, bytes)))
+    let page = page_of(&api, request, || record_id(id).map(Key::piece)).await?;
+    Ok(Reply::new(history_json(&page, api.config.reply_limit_bytes)))
 }
 
 async fn restore(
@@ -64,9 +58,5 @@ async fn restore(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Reply, Failure> {
-    let (user, body) = api.enter(request).await?;
-    let id = record_id(id)?;
-    let (version, asked) = restore_request(&body)?;
-    let restored = api.engine.restore_as(&user, id, version, &asked).await?;
-    Ok(Reply::new(restored_json(restored)))
+    restored(&api, request, || record_id(id).map(Key::piece)).await
 }

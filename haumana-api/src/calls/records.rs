@@ -10,6 +10,7 @@ use crate::router::Api;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
+use haumana_sync::engine::HistoryPage;
 use haumana_sync::id::Key;
 use haumana_sync::wire::history::record_history_json;
 use haumana_sync::wire::inbox::{restore_request, restored_json};
@@ -57,13 +58,8 @@ async fn history(
     named: Named,
     request: Request,
 ) -> Result<Reply, Failure> {
-    let (user, uri) = api.who(request).await?;
-    let key = key(&api, named)?;
-    let query: HistoryQuery = query::read(&uri)?;
-    let limit = query::list_limit(query.limit)?;
-    let before = query.before.map(|k| if k == 0 { Err(Failure::BadQuery) } else { Ok(k) });
+    let page = page_of(&api, request, || key(&api, named)).await?;
     let bytes = api.config.reply_limit_bytes;
-    let page = api.engine.history_of(&user, key, before.transpose()?, limit, bytes).await?;
     Ok(Reply::new(record_history_json(api.engine.schema(), &page, bytes)))
 }
 
@@ -72,8 +68,32 @@ async fn restore(
     named: Named,
     request: Request,
 ) -> Result<Reply, Failure> {
+    restored(&api, request, || key(&api, named)).await
+}
+
+/// Reads the page of a history that a request asks for, of the record that `key` names.
+pub(super) async fn page_of(
+    api: &Api,
+    request: Request,
+    key: impl FnOnce() -> Result<Key, Failure>,
+) -> Result<HistoryPage, Failure> {
+    let (user, uri) = api.who(request).await?;
+    let key = key()?;
+    let query: HistoryQuery = query::read(&uri)?;
+    let limit = query::list_limit(query.limit)?;
+    let before = query.before.map(|k| if k == 0 { Err(Failure::BadQuery) } else { Ok(k) });
+    let bytes = api.config.reply_limit_bytes;
+    Ok(api.engine.history_of(&user, key, before.transpose()?, limit, bytes).await?)
+}
+
+/// Restores the version that a request asks for, of the record that `key` names.
+pub(super) async fn restored(
+    api: &Api,
+    request: Request,
+    key: impl FnOnce() -> Result<Key, Failure>,
+) -> Result<Reply, Failure> {
     let (user, body) = api.enter(request).await?;
-    let key = key(&api, named)?;
+    let key = key()?;
     let (version, asked) = restore_request(&body)?;
     let restored = api.engine.restore_record(&user, key, version, &asked).await?;
     Ok(Reply::new(restored_json(restored)))

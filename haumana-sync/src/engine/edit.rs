@@ -114,12 +114,17 @@ pub struct Lost {
     pub reason: Reason,
     /// The device whose push it came up with.
     pub device: Option<String>,
-    /// Whether it waits for a person in the inbox; otherwise only the history has it.
-    pub asks: bool,
     /// The version in which the other value stands.
     pub version: Version,
     /// Where the lost value is kept.
     pub at: Option<HistoryKey>,
+}
+
+impl Lost {
+    /// Whether it waits for a person in the inbox; otherwise only the history has it.
+    pub fn asks(&self) -> bool {
+        self.reason != Reason::Policy
+    }
 }
 
 /// What becomes of an edit.

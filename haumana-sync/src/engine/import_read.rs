@@ -10,7 +10,7 @@ use crate::limits;
 use crate::merge::Reason;
 use crate::record::{BESIDE_KEY, Content, Session, Value};
 use crate::repertoire::piece_kind;
-use crate::schema::{FieldError, Kind, Merge, Schema};
+use crate::schema::{Kind, Merge, Schema};
 use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Revision, Stamp, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
@@ -347,10 +347,7 @@ fn value(kind: &Kind, name: &str, json: &RawValue) -> Read<Value> {
     if value.is_null() && field.policy() == Merge::Fixed {
         return Ok(value);
     }
-    field.check(&value).map_err(|error| match error {
-        FieldError::Invalid => Refusal::InvalidField,
-        FieldError::TooLarge => Refusal::TooLarge,
-    })?;
+    field.check(&value)?;
     Ok(value)
 }
 

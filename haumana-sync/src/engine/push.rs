@@ -412,7 +412,7 @@ fn decide(
 
 /// What waits for a person.
 fn asking(lost: &[Lost]) -> impl Iterator<Item = &Lost> {
-    lost.iter().filter(|lost| lost.asks)
+    lost.iter().filter(|lost| lost.asks())
 }
 
 /// The conflict that an entry of the inbox stands for.

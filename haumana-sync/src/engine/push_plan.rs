@@ -12,7 +12,7 @@ use crate::id::KindNumber;
 use crate::limits;
 use crate::merge::Reason;
 use crate::record::{Content, Value, reserved_key};
-use crate::schema::{FieldError, Kind, Merge, Schema};
+use crate::schema::{Kind, Merge, Schema};
 use crate::store::{HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
@@ -241,10 +241,7 @@ pub(super) fn check_field(kind: &Kind, name: &str, value: &Value) -> Result<(), 
     if limits::UNKNOWN_KEY_BYTES < name.len() {
         return Err(Refusal::TooLarge);
     }
-    field.check(value).map_err(|error| match error {
-        FieldError::Invalid => Refusal::InvalidField,
-        FieldError::TooLarge => Refusal::TooLarge,
-    })
+    field.check(value).map_err(Refusal::from)
 }
 
 impl Push {

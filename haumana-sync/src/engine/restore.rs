@@ -179,7 +179,7 @@ impl Engine {
         if !applied.writes {
             return Ok(None);
         }
-        let lost = applied.lost.iter().filter(|lost| lost.asks);
+        let lost = applied.lost.iter().filter(|lost| lost.asks());
         let mut draft = Draft {
             old: Some(OldFacts::of(envelope)),
             new: applied.envelope,

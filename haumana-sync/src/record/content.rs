@@ -68,12 +68,6 @@ impl Content {
         self.values.get(self.kind.place(name)?)?.as_text()
     }
 
-    /// Whether the switch `name` is on.
-    pub fn is_on(&self, name: &str) -> bool {
-        let value = self.kind.place(name).and_then(|at| self.values.get(at));
-        value == Some(&Value::Flag(true))
-    }
-
     /// Puts `value` into the field `name`, if it is of a type that the field can hold. A reserved
     /// key is no field.
     pub fn set(&mut self, name: &str, value: Value) {

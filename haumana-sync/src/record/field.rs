@@ -3,6 +3,7 @@
 
 use super::Value;
 use crate::limits;
+use crate::schema::FieldError;
 
 /// How a field behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,15 +72,6 @@ const UNKNOWN: FieldSpec = FieldSpec {
 pub fn field_spec(name: &str) -> FieldSpec {
     let known = PIECE_FIELDS.iter().find(|spec| spec.name == name);
     known.copied().unwrap_or(UNKNOWN)
-}
-
-/// Why a value was refused for a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldError {
-    /// It has the wrong type, or is null where null is not taken.
-    Invalid,
-    /// It exceeds the field's limit.
-    TooLarge,
 }
 
 impl FieldSpec {

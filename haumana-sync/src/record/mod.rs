@@ -10,8 +10,9 @@ mod session_group;
 mod session_set;
 mod value;
 
+pub use crate::schema::FieldError;
 pub use content::Content;
-pub use field::{FieldClass, FieldError, FieldSpec, PIECE_FIELDS, field_spec};
+pub use field::{FieldClass, FieldSpec, PIECE_FIELDS, field_spec};
 pub use piece::Piece;
 pub use reserved::{ReservedKey, reserved_key, reserved_keys};
 pub use session::{EndedAtSource, Session};

@@ -10,19 +10,6 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How a field behaves, in a few words. [`FieldType`] says it in full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FieldClass {
-    /// A switch.
-    Flag,
-    /// Decided as a whole.
-    Short,
-    /// Text that is merged by line.
-    Long,
-    /// A key that the schema does not name; decided as a whole.
-    Unknown,
-}
-
 /// Why a value was refused for a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldError {
@@ -183,24 +170,9 @@ impl Field {
         }
     }
 
-    /// Whether white space at both ends makes no difference.
-    pub fn is_trimmed(&self) -> bool {
-        self.equality.trimmed
-    }
-
     /// Whether the kind declares it.
     pub fn is_declared(&self) -> bool {
         !self.name.is_empty()
-    }
-
-    /// Returns how it behaves.
-    pub fn class(&self) -> FieldClass {
-        match self.field_type {
-            _ if !self.is_declared() => FieldClass::Unknown,
-            FieldType::Flag => FieldClass::Flag,
-            FieldType::Lines { .. } => FieldClass::Long,
-            _ => FieldClass::Short,
-        }
     }
 
     /// Reads a value as JSON has it; `None` if the field cannot hold values of that type.

@@ -28,7 +28,7 @@ mod types;
 
 pub use error::SchemaError;
 pub(crate) use field::{Entries, elements, entries, json};
-pub use field::{Field, FieldClass, FieldError};
+pub use field::{Field, FieldError};
 pub use kind::{ContentHash, Kind, UnknownKeys};
 pub use types::{Element, FieldType, Merge};
 

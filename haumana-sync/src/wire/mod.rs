@@ -14,6 +14,7 @@ pub(crate) use members::members;
 pub use version::WireVersion;
 
 use crate::record::SessionFlaw;
+use crate::schema::FieldError;
 
 /// A request that cannot be taken as a whole.
 ///
@@ -133,6 +134,15 @@ impl Refusal {
 impl From<SessionFlaw> for Refusal {
     fn from(flaw: SessionFlaw) -> Self {
         if flaw.is_too_large { Refusal::TooLarge } else { Refusal::InvalidField }
+    }
+}
+
+impl From<FieldError> for Refusal {
+    fn from(error: FieldError) -> Self {
+        match error {
+            FieldError::Invalid => Refusal::InvalidField,
+            FieldError::TooLarge => Refusal::TooLarge,
+        }
     }
 }
 

@@ -55,15 +55,21 @@ fn poke() -> Value {
         "tags": ["fish"], "cooked": { "phone": [1, 0] }, "difficulty": "easy" })
 }
 
+/// Two devices of one cook that have the recipe.
+fn two_devices(server: &Server) -> (Device<'_>, Device<'_>) {
+    let (mut phone, mut laptop) =
+        (Device::new(server, "phone-4711"), Device::new(server, "laptop-17"));
+    phone.sync("08:00", Some(poke()));
+    phone.sync("08:00", None);
+    laptop.sync("08:00", None);
+    (phone, laptop)
+}
+
 #[test]
 fn two_devices_edit_one_recipe_offline_and_agree() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(folder.path());
-    let (mut phone, mut laptop) =
-        (Device::new(&server, "phone-4711"), Device::new(&server, "laptop-17"));
-    phone.sync("08:00", Some(poke()));
-    phone.sync("08:00", None);
-    laptop.sync("08:00", None);
+    let (mut phone, mut laptop) = two_devices(&server);
 
     phone.sync(
         "09:00",
@@ -109,11 +115,7 @@ fn the_python_client_s_devices_agree() {
 fn what_loses_waits_in_the_inbox_and_the_history_puts_it_back() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(folder.path());
-    let (mut phone, mut laptop) =
-        (Device::new(&server, "phone-4711"), Device::new(&server, "laptop-17"));
-    phone.sync("08:00", Some(poke()));
-    phone.sync("08:00", None);
-    laptop.sync("08:00", None);
+    let (mut phone, mut laptop) = two_devices(&server);
     phone.sync("09:00", Some(json!({ "title": "Ahi poke" })));
     laptop.sync("10:00", Some(json!({ "title": "Poke bowl" })));
 

@@ -170,7 +170,6 @@ impl Work {
             base: edit.base,
             reason: edit.reason.filter(|_| edit.delete).unwrap_or(Reason::EditBeatsDelete),
             device: edit.device.clone(),
-            asks: true,
             version: 0,
             at: None,
         });
@@ -225,7 +224,6 @@ impl Work {
                 base: edit.base,
                 reason: Reason::LaterEdit,
                 device: edit.device.clone(),
-                asks: true,
                 version: 0,
                 at: Some(self.superseded_key()),
             });
@@ -331,7 +329,6 @@ impl Work {
         loser: Winner,
         reason: Reason,
     ) {
-        let asks = reason != Reason::Policy;
         let is_by_time = reason == Reason::LaterEdit || reason == Reason::TextClash;
         let lost = if loser == Winner::Server { server } else { &change.value };
         let reason = edit.reason.filter(|_| is_by_time).unwrap_or(reason);
@@ -343,7 +340,6 @@ impl Work {
             base: edit.base,
             reason,
             device: edit.device.clone(),
-            asks,
             version: 0,
             // A tombstone does not have what the record was: see `keep_losers`.
             at: (loser == Winner::Server && !self.was_deleted).then(|| self.superseded_key()),
@@ -366,7 +362,6 @@ impl Work {
                 base: Some(stale.version),
                 reason: Reason::StaleForm,
                 device: edit.device.clone(),
-                asks: true,
                 version: 0,
                 at: None,
             });

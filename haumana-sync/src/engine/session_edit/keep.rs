@@ -130,7 +130,6 @@ impl Work<'_> {
             base: self.edit.base,
             reason: Reason::OtherLife,
             device: self.edit.device.clone(),
-            asks: true,
             version: self.record.version,
             at: None,
         };
