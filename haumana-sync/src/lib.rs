@@ -11,8 +11,6 @@ pub mod merge;
 pub mod record;
 pub mod repertoire;
 pub mod schema;
-#[cfg(any(test, feature = "conformance"))]
-pub mod sim;
 pub mod store;
 pub mod text;
 pub mod time;

@@ -4,7 +4,7 @@
 
 use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
 use haumana_sync::id::UserId;
-use haumana_sync::sim::readable::check_readable;
+use haumana_sim::readable::check_readable;
 use haumana_sync::store::{Generation, MemoryStore};
 use haumana_sync::time::UnixMillis;
 use haumana_sync::wire::sync::SyncRequest;

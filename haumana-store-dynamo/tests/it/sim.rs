@@ -1,9 +1,9 @@
 //! The model of many phones, on DynamoDB, in a storm.
 
 use crate::support::number;
+use haumana_sim::{Backend, Profile, profile, run};
 use haumana_store_dynamo::testing::{Storm, Tables};
 use haumana_sync::Store;
-use haumana_sync::sim::{Backend, Profile, profile, run};
 use std::sync::Arc;
 
 /// How many runs of each profile there are; `HAUMANA_SIM_RUNS` sets another number.
@@ -63,6 +63,6 @@ async fn records_of_any_schema_keep_every_promise_in_tables() {
     let store = Arc::new(tables.store());
     for seed in 0..4 {
         let user = haumana_sync::id::UserId::verified_by_caller(format!("user-{seed}")).unwrap();
-        haumana_sync::sim::schemas::run_schema(seed, store.clone(), &user).await;
+        haumana_sim::schemas::run_schema(seed, store.clone(), &user).await;
     }
 }

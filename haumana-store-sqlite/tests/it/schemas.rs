@@ -1,8 +1,8 @@
 //! Records of schemas that were made at random.
 
 use crate::support::Opened;
+use haumana_sim::schemas::run_schema;
 use haumana_sync::id::UserId;
-use haumana_sync::sim::schemas::run_schema;
 use std::sync::Arc;
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! Records of declared kinds, and what becomes of them when their schema changes.
 
 use crate::support::{Server, kai};
+use haumana_sim::dice::SeededRandom;
 use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
 use haumana_sync::schema::{Field, FieldType, Kind, Schema};
-use haumana_sync::sim::dice::SeededRandom;
 use haumana_sync::store::{Generation, MemoryStore};
 use haumana_sync::wire::sync::SyncRequest;
 use serde_json::{Value as Json, json};

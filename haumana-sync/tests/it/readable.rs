@@ -2,9 +2,9 @@
 //! along.
 
 use crate::support::{DAY, Seeded, Server, kai};
+use haumana_sim::readable::check_readable;
+use haumana_sim::reply::decode_sessions;
 use haumana_sync::engine::{Random, Resolution};
-use haumana_sync::sim::readable::check_readable;
-use haumana_sync::sim::reply::decode_sessions;
 use haumana_sync::wire::sync::SyncRequest;
 use std::sync::atomic::AtomicU64;
 

@@ -3,7 +3,7 @@
 use super::flight::Flight;
 use super::world::Together;
 use haumana_replica::Erasure;
-use haumana_sync::sim::meeting::Heard;
+use haumana_sim::meeting::Heard;
 
 /// How many devices there are at most, with copies.
 const DEVICES: usize = 5;

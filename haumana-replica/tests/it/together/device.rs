@@ -3,12 +3,12 @@
 use super::flight::{Flight, Sent};
 use haumana_replica::storage::{Batch, MemoryStorage, OpenCount, SqliteStorage, State, Storage};
 use haumana_replica::{Local, Replica, ReplicaConfig, Result, View};
+use haumana_sim::dice::SeededRandom;
+use haumana_sim::guest::GuestCall;
+use haumana_sim::words::marks;
 use haumana_sync::engine::Clock;
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::record::Value;
-use haumana_sync::sim::dice::SeededRandom;
-use haumana_sync::sim::guest::GuestCall;
-use haumana_sync::sim::words::marks;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -129,7 +129,7 @@ pub struct Device {
     memory: Kept,
     shelf: Shelf,
     /// A backup of the folder, with what the device had sent by then.
-    pub backup: Option<(Folder, haumana_sync::sim::guest::Folder)>,
+    pub backup: Option<(Folder, haumana_sim::guest::Folder)>,
 }
 
 impl Device {

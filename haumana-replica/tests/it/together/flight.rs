@@ -1,8 +1,8 @@
 //! A request under way, and what its reply says of each push.
 
 use haumana_replica::Outgoing;
+use haumana_sim::guest::GuestCall;
 use haumana_sync::id::{Key, KindNumber, RecordId};
-use haumana_sync::sim::guest::GuestCall;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;

@@ -2,13 +2,13 @@
 
 use super::follower::{Fields, Follower, Name, Sent};
 use super::world::Together;
+use haumana_sim::Violation;
+use haumana_sim::guest::{Folder, GuestCall};
+use haumana_sim::guest_reply::with_strange_cursor;
+use haumana_sim::judge::Checked;
+use haumana_sim::meeting::{Caller, Heard};
+use haumana_sim::words;
 use haumana_sync::id::{Key, KindNumber, RecordId};
-use haumana_sync::sim::Violation;
-use haumana_sync::sim::guest::{Folder, GuestCall};
-use haumana_sync::sim::guest_reply::with_strange_cursor;
-use haumana_sync::sim::judge::Checked;
-use haumana_sync::sim::meeting::{Caller, Heard};
-use haumana_sync::sim::words;
 use haumana_sync::time::UnixMillis;
 use serde_json::json;
 use serde_json::value::RawValue;

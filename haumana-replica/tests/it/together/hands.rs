@@ -3,12 +3,12 @@
 use super::world::Together;
 use crate::support::{fields, text};
 use haumana_replica::View;
+use haumana_sim::dice::Dice;
+use haumana_sim::words;
 use haumana_sync::engine::Clock;
 use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
-use haumana_sync::sim::dice::Dice;
-use haumana_sync::sim::words;
 
 /// Values of keys that nobody knows, which a program that reads them as numbers would change.
 const ODD: [&str; 8] = [

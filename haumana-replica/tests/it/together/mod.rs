@@ -1,7 +1,7 @@
 //! Replicas beside phones: real replicas and phones that behave as the app does share accounts on
 //! one server, with everything that can happen to them.
 //!
-//! The phones, the server, its faults and the ledger are those of `haumana_sync::sim`: after each
+//! The phones, the server, its faults and the ledger are those of `haumana_sim`: after each
 //! call the store is read, and whatever changed must be explained by what was pushed. A replica's
 //! push names its base, so the ledger knows what its user had seen: an edit that had seen
 //! everything must arrive (G1), what was sent before must change nothing (G5), deletes and edits
@@ -20,8 +20,8 @@ mod hands;
 mod rest;
 mod world;
 
-use haumana_sync::sim::profile::{self, EVERYDAY};
-use haumana_sync::sim::{self, InMemory, Tally, Violation};
+use haumana_sim::profile::{self, EVERYDAY};
+use haumana_sim::{self, InMemory, Tally, Violation};
 use world::{Rare, Together};
 
 /// How many runs there are, if the environment does not say.

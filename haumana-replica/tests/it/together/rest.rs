@@ -1,9 +1,9 @@
 //! The end of a run: everybody syncs until nobody has anything left, and then all must agree.
 
 use super::world::Together;
+use haumana_sim::Violation;
+use haumana_sim::judge::Checked;
 use haumana_sync::id::{Key, KindNumber};
-use haumana_sync::sim::Violation;
-use haumana_sync::sim::judge::Checked;
 use std::collections::BTreeMap;
 
 impl Together<'_> {

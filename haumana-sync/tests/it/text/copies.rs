@@ -3,7 +3,7 @@
 
 use super::laws::{check_copies, check_laws};
 use super::*;
-use haumana_sync::sim::dice::Dice;
+use haumana_sim::dice::Dice;
 
 /// How many merges of songs there are.
 const SONGS: u64 = 20_000;

@@ -1,0 +1,34 @@
+//! The README's two devices, pasted as they stand.
+
+use crate::world::{World, clean};
+use std::path::Path;
+use std::process::Command;
+
+const README: &str = include_str!("../../../README.md");
+
+#[test]
+fn the_readmes_two_devices_agree_and_bring_a_lost_line_back() {
+    let world = World::start();
+    let blocks = README.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let session = blocks.into_iter().find(|block| block.contains("phone init")).unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_haumana")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+
+    let mut shell = Command::new("sh");
+    clean(&mut shell).args(["-e", "-c", session]).env("PATH", path);
+    // The one thing that differs: the tests' server listens on a port of its own.
+    shell.env("HAUMANA_SERVER", &world.url).env("TMPDIR", world.folder.path());
+    let output = shell.output().unwrap();
+
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let count = |text: &str| said.matches(text).count();
+    assert_eq!(1, count("synced: 2 sent, 0 received"), "a piece and a session go up: {said}");
+    assert_eq!(1, count("synced: 0 sent, 2 received"), "and come down: {said}");
+    assert_eq!(1, count("1 clashed with other edits"), "{said}");
+    assert_eq!(2, count("author     Queen Liliʻuokalani"), "the author is on both: {said}");
+    let shown = |line: &str| count(&format!("\nlyrics\n    {line}\n"));
+    assert_eq!(1, shown("Haʻaheo ē ka ua i nā pali"), "the later line is shown first: {said}");
+    assert_eq!(1, shown("Haʻaheo mai ka ua i nā pali"), "and the other one after: {said}");
+    assert_eq!(1, count("wrote everything.json"), "{said}");
+}

@@ -1,0 +1,190 @@
+//! Whether a reply is what it must be.
+
+use super::judge::Checked;
+use super::ledger::Track;
+use super::phone::{LocalPiece, Request};
+use super::reply::{Reply, ReplyPiece};
+use super::server::{Course, Start, wrong};
+use super::world::World;
+use haumana_sync::id::RecordId;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl World<'_> {
+    /// Checks a reply, fills in which edits are in its pieces, and returns the pieces of which
+    /// the phone will hold what the server holds.
+    ///
+    /// # Errors
+    ///
+    /// If the reply is not what the contract says.
+    pub fn check_reply(
+        &mut self,
+        request: &Request,
+        reply: &mut Reply,
+        start: &Start,
+        course: Course,
+    ) -> Checked<Vec<RecordId>> {
+        let is_whole = !self.profile.small_replies;
+        let (server, updated) = (&mut reply.server, &mut reply.updated);
+        let ledger = &self.ledgers[request.token];
+        let is_erased = |id| accepted(request).any(|s| s.id == id && ledger.is_erased(s));
+        // Of what was erased only the number is taken over.
+        for piece in server.iter_mut().chain(updated.iter_mut().filter(|p| !is_erased(p.id))) {
+            self.check_piece(request, piece)?;
+        }
+        let synced_ms = reply.synced_secs * 1000;
+        let is_near = (self.now_ms() - 1000..=self.now_ms() + 2000).contains(&synced_ms);
+        self.ensure(is_near || (!is_whole && synced_ms < self.now_ms() + 2000), || {
+            format!("syncedAt is {} ms from now", synced_ms - self.now_ms())
+        })?;
+        check_server_pieces(request, reply, &self.ledgers[request.token].tracks)?;
+        if is_whole && course.is_calm {
+            self.check_acknowledged(request, reply)?;
+            check_complete(request, reply, start)?;
+        }
+        self.check_exact(request, reply, start, course)
+    }
+
+    /// What a reply says of a piece is what the server has.
+    fn check_piece(&self, request: &Request, piece: &mut ReplyPiece) -> Checked {
+        if piece.user != self.users[request.token].as_str() {
+            return wrong(piece.id, "a piece of a reply has another user");
+        }
+        let k = (piece.version >> 32) as u32;
+        if !piece.version.is_multiple_of(1 << 12) {
+            return wrong(piece.id, format!("the number {:x} has steps in it", piece.version));
+        }
+        let Some(track) = self.ledgers[request.token].tracks.get(&piece.id) else {
+            return wrong(piece.id, "a reply holds a piece that the server does not have");
+        };
+        piece.life = self.life;
+        if track.content.is_none() || track.tombstones.contains(&k) {
+            return Ok(());
+        }
+        let Some(known) = track.versions.get(&k) else {
+            return wrong(piece.id, format!("there is no version {k}"));
+        };
+        // Of the copy of a deleted piece only the number is taken over.
+        if known.content != piece.content && track.tombstones.is_empty() {
+            return wrong(piece.id, format!("version {k} is not what the reply says: {piece:?}"));
+        }
+        // A copy of a deleted piece is acknowledged under the time of the delete.
+        if known.modified_ms != piece.modified_ms && track.tombstones.is_empty() {
+            return wrong(piece.id, format!("version {k} has another modifiedAt than before"));
+        }
+        piece.seen = known.seen.clone();
+        piece.life = known.life;
+        Ok(())
+    }
+
+    /// Every edit that was accepted is acknowledged.
+    fn check_acknowledged(&self, request: &Request, reply: &Reply) -> Checked {
+        for sent in accepted(request).filter(|sent| sent.flagged) {
+            if reply.updated.iter().all(|piece| piece.id != sent.id) {
+                return wrong(sent.id, "an accepted edit is not in updatedPieces");
+            }
+        }
+        Ok(())
+    }
+
+    /// After the reply the phone holds the server's content of every piece in it (rule 1).
+    fn check_exact(
+        &self,
+        request: &Request,
+        reply: &Reply,
+        start: &Start,
+        course: Course,
+    ) -> Checked<Vec<RecordId>> {
+        let mut settled = Vec::new();
+        for sent in accepted(request) {
+            let Some(track) = self.ledgers[request.token].tracks.get(&sent.id) else { continue };
+            let Some(current) = &track.content else { continue };
+            let was_deleted = !start.contains_key(&sent.id) && !track.tombstones.is_empty();
+            if was_deleted && !course.is_alone {
+                continue;
+            }
+            let server = reply.server.iter().find(|piece| piece.id == sent.id);
+            let in_reply =
+                server.is_some() || reply.updated.iter().any(|piece| piece.id == sent.id);
+            let held = server.map_or(&sent.content, |piece| &piece.content);
+            if held == current {
+                settled.push(sent.id);
+                continue;
+            }
+            let old_k = start.get(&sent.id).map_or(0, |old| old.0);
+            let was_current =
+                || track.versions.range(old_k..).any(|(_, version)| version.content == *held);
+            let is_excused = !in_reply && (self.profile.small_replies || !course.is_calm);
+            let is_exact = (!course.is_alone || !course.is_calm) && was_current();
+            if !is_exact && !is_excused {
+                let text =
+                    format!("the phone is left with\n  {held:?}, the server has\n  {current:?}");
+                return wrong(sent.id, text);
+            }
+        }
+        Ok(settled)
+    }
+}
+
+/// The pieces of a request that can be accepted.
+pub fn accepted(request: &Request) -> impl Iterator<Item = &LocalPiece> {
+    let is_bad = |sent: &LocalPiece| request.bad.iter().any(|(id, _)| *id == sent.id.to_string());
+    request.sent.iter().filter(move |sent| request.account == request.token && !is_bad(sent))
+}
+
+fn check_server_pieces(
+    request: &Request,
+    reply: &Reply,
+    now: &BTreeMap<RecordId, Track>,
+) -> Checked {
+    let mut ids = BTreeSet::new();
+    for piece in &reply.server {
+        if !ids.insert(piece.id) {
+            return wrong(piece.id, "a piece is in serverPieces twice");
+        }
+        if request.bad.iter().any(|(id, _)| *id == piece.id.to_string()) {
+            return wrong(piece.id, "the server's copy would overwrite an edit that was refused");
+        }
+        if now.get(&piece.id).is_some_and(|track| track.content.is_none()) {
+            return wrong(piece.id, "a deleted piece is in serverPieces");
+        }
+        let sent = request.sent.iter().find(|sent| sent.id == piece.id);
+        if let Some(sent) = sent {
+            if piece.version <= sent.version {
+                let text =
+                    format!("the phone passes over {:x}, it has {:x}", piece.version, sent.version);
+                return wrong(piece.id, text);
+            }
+            let is_same = (0..sent.content.0.len())
+                .all(|aspect| sent.content.0[aspect] == piece.content.0[aspect]);
+            if is_same
+                && !sent.flagged
+                && (1 << 32) <= sent.version
+                && piece.version >> 32 == sent.version >> 32
+            {
+                return wrong(piece.id, "serverPieces holds what the phone has");
+            }
+        }
+        let is_old = |last: i64| now.get(&piece.id).is_some_and(|track| track.stamp_secs <= last);
+        if sent.is_none() && request.last_secs.is_some_and(is_old) {
+            return wrong(piece.id, "a piece that was deleted on the phone pops back");
+        }
+    }
+    for piece in &reply.updated {
+        if accepted(request).all(|sent| sent.id != piece.id) {
+            return wrong(piece.id, "updatedPieces holds what was not pushed");
+        }
+    }
+    Ok(())
+}
+
+/// What the phone does not have comes: all of it, or what is stamped later than `lastSyncedAt`.
+fn check_complete(request: &Request, reply: &Reply, start: &Start) -> Checked {
+    for (id, (_, stamp_secs)) in start {
+        let is_due = request.last_secs.is_none_or(|last| last < *stamp_secs);
+        let is_held = request.sent.iter().any(|sent| sent.id == *id);
+        if is_due && !is_held && reply.server.iter().all(|piece| piece.id != *id) {
+            return wrong(*id, "the reply lacks a piece that the phone does not have");
+        }
+    }
+    Ok(())
+}

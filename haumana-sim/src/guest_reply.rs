@@ -1,0 +1,143 @@
+//! What a new client hears.
+
+use super::guest::{GuestCall, cursor_of};
+use super::guest_judge::Said;
+use super::judge::Checked;
+use super::ledger::Observed;
+use super::meeting::general;
+use super::server::{Course, Outcome};
+use super::world::World;
+use haumana_sync::id::{KindNumber, RecordId};
+use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Pushes that cannot be accepted, and the codes that they must get.
+const BAD: [(&str, &str); 2] = [
+    (r#"{"kind":"piece","id":"hula","base":null,"set":{"title":"x"}}"#, "invalid_id"),
+    (
+        r#"{"kind":"piece","id":"00000000-0000-4000-8000-000000000000","base":null,"set":{"title":7}}"#,
+        "invalid_field",
+    ),
+];
+
+/// Puts what cannot be accepted before the rest of the pushes.
+pub(super) fn with_bad(body: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(body);
+    let comma = if text.contains(r#""push":[]"#) { "" } else { "," };
+    let bad = format!(r#""push":[{},{}{comma}"#, BAD[0].0, BAD[1].0);
+    text.replacen(r#""push":["#, &bad, 1).into_bytes()
+}
+
+impl World<'_> {
+    /// Checks what came of a new client's request and takes it into the ledger.
+    pub(super) async fn account_guest(
+        &mut self,
+        call: &GuestCall,
+        outcome: Outcome,
+        course: Course,
+    ) -> Checked<Option<Vec<u8>>> {
+        self.note_sessions(call);
+        let body = match outcome.body {
+            Ok(body) => body,
+            Err(kind) => {
+                self.check_failure(kind, course)?;
+                self.take_in_guest(call, None, &outcome.observed)?;
+                self.guest_edits.miss(call);
+                self.follow_sessions(call.account).await?;
+                return Ok(None);
+            }
+        };
+        self.check_leaks(call.account, &body)?;
+        self.cursors.extend(cursor_of(&body).map(|cursor| (cursor, self.life)));
+        let (body, said) = self.said(call, &body)?;
+        self.take_in_guest(call, Some(&said), &outcome.observed)?;
+        self.check_refusals(call, &said)?;
+        self.follow_sessions(call.account).await?;
+        self.tally.syncs += 1;
+        Ok(Some(body))
+    }
+
+    /// Only who has a cursor of before an erasure is told so, and nothing of it is taken.
+    pub(super) fn check_gone(&mut self, call: &GuestCall, observed: &Observed) -> Checked {
+        self.note(None, || format!("new client {} is told that the account is gone", call.device));
+        let was_erased = !self.ledgers[call.account].erased.is_empty();
+        self.ensure(was_erased, || "a living account is gone".to_owned())?;
+        let refused: Vec<Said> = call.pushes.iter().map(|_| Said::refused("gone")).collect();
+        self.take_in_guest(call, Some(&refused), observed)
+    }
+
+    /// Reads the results, and takes those out that are about what the device did not send.
+    fn said(&self, call: &GuestCall, body: &[u8]) -> Checked<(Vec<u8>, Vec<Said>)> {
+        let mut reply: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_slice(body).expect("a reply is an object");
+        let results = reply.get("results").expect("a reply has results");
+        let mut results: Vec<Box<RawValue>> =
+            serde_json::from_str(results.get()).expect("results are a list");
+        let read = |raw: &RawValue| {
+            let result: Json = serde_json::from_str(raw.get()).expect("a result is JSON");
+            Said {
+                outcome: result["outcome"].as_str().unwrap_or_default().to_owned(),
+                code: result["error"]["code"].as_str().map(str::to_owned),
+            }
+        };
+        let mut said: Vec<Said> = results.iter().map(|raw| read(raw)).collect();
+        if said.len() != call.pushes.len() + call.n_bad {
+            return general("there is not one result for each push");
+        }
+        for (result, (_, code)) in said.drain(..call.n_bad).zip(BAD) {
+            if result.outcome != "rejected" || result.code.as_deref() != Some(code) {
+                return general(format!("what must be rejected as {code} is {result:?}"));
+            }
+        }
+        results.drain(..call.n_bad);
+        let text = serde_json::to_string(&results).expect("JSON can be written");
+        let results = RawValue::from_string(text).expect("what was written is JSON");
+        reply.insert("results".to_owned(), results);
+        Ok((serde_json::to_vec(&reply).expect("JSON can be written"), said))
+    }
+
+    /// Nothing is rejected but what has lost its base.
+    fn check_refusals(&self, call: &GuestCall, said: &[Said]) -> Checked {
+        for (push, said) in call.pushes.iter().zip(said) {
+            let Some(code) = &said.code else { continue };
+            let is_lost = self.profile.ages || 0 < self.life;
+            let is_expected = (code == "base_gone" && is_lost && push.base.is_some())
+                || (code == "too_large" && self.profile.invalid);
+            if !is_expected {
+                return super::server::wrong(push.id, format!("a push is rejected as {code}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn note_sessions(&mut self, call: &GuestCall) {
+        let sessions = call.pushes.iter().filter(|push| push.kind == KindNumber::SESSION);
+        let deleted = sessions.filter(|push| push.set.is_none()).map(|push| push.id);
+        self.buried.extend(deleted);
+    }
+
+    /// A session goes only if somebody deletes it.
+    async fn follow_sessions(&mut self, account: usize) -> Checked {
+        let index = self.store.index(&self.users[account], KindNumber::SESSION).await;
+        let index = index.expect("the store itself does not fail");
+        let live: BTreeSet<RecordId> =
+            index.iter().filter(|entry| !entry.deleted).map(|entry| entry.id).collect();
+        let known = &mut self.ledgers[account].sessions;
+        let lost = known.iter().find(|id| !live.contains(id) && !self.buried.contains(id));
+        if let Some(id) = lost {
+            return general(format!("the session {id} is gone, and nobody deleted it"));
+        }
+        *known = live;
+        Ok(())
+    }
+}
+
+/// A body without a cursor that anybody knows.
+pub fn with_strange_cursor(body: &[u8], cursor: &str) -> Vec<u8> {
+    let mut request: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_slice(body).expect("a request is an object");
+    let text = json!(cursor).to_string();
+    request.insert("cursor".to_owned(), RawValue::from_string(text).expect("a string is JSON"));
+    serde_json::to_vec(&request).expect("JSON can be written")
+}

@@ -1,0 +1,348 @@
+//! Whether a push did what the contract says, and nothing else.
+
+use super::content::{
+    ASPECTS, Content, FIELDS, Val, aspect_name, is_in_form, is_long, is_unchanged,
+};
+use super::guest::extra_of;
+use super::ledger::{KnownPush, Ledger, Stored, Track};
+use super::leeway::{Leeway, delivery, known_push, leeway};
+use super::lines;
+use super::phone::{LocalPiece, Request};
+use super::words::marks;
+use haumana_sync::id::RecordId;
+
+/// Something that must not happen.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// The piece that it happened to, if it is about one.
+    pub piece: Option<RecordId>,
+    /// What happened.
+    pub text: String,
+}
+
+impl Violation {
+    /// Makes one about a piece.
+    pub fn of(piece: RecordId, text: impl Into<String>) -> Self {
+        Self { piece: Some(piece), text: text.into() }
+    }
+
+    /// Makes one about the whole.
+    pub fn general(text: impl Into<String>) -> Self {
+        Self { piece: None, text: text.into() }
+    }
+}
+
+/// How many edits of one aspect users make at most; the bits behind are for the server's.
+pub const TYPED_EDITS: usize = 112;
+
+/// What is checked; a violation otherwise.
+pub type Checked<T = ()> = Result<T, Violation>;
+
+/// The circumstances of a push.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The true time.
+    pub now_ms: i64,
+    /// The life of the server.
+    pub life: u32,
+    /// How long the server remembers.
+    pub retention_ms: i64,
+    /// Whether the aspects of the lyrics are their lines.
+    pub by_line: bool,
+    /// Whether the server said that it took the push, or must have.
+    pub is_taken: bool,
+    /// Whether the request carries a number that has ended: it comes from a copy.
+    pub is_copy: bool,
+}
+
+/// Takes in what became of one pushed piece.
+///
+/// # Errors
+///
+/// If an edit was lost, or something was overwritten by what is no edit.
+pub fn judge(
+    ledger: &mut Ledger,
+    sent: &LocalPiece,
+    request: &Request,
+    after: &Stored,
+    setting: Setting,
+) -> Checked {
+    let id = sent.id;
+    let is_new = !ledger.tracks.contains_key(&id);
+    let mut track = ledger.tracks.remove(&id).unwrap_or_default();
+    track.travelled |= is_new && ledger.forgotten.contains(&id);
+    let before = track.last.clone();
+    let was_deleted = !is_new && track.content.is_none();
+    let has_changed = track.raw != after.raw || track.k != after.k;
+    if !has_changed && !setting.is_taken {
+        track.update(after, setting.life);
+        ledger.tracks.insert(id, track);
+        return Ok(());
+    }
+    check_version(&track, sent, after, setting.life)?;
+    let leeway = leeway(&track, sent, request, setting);
+    let Some((content, created)) = after.content() else {
+        check_stays_deleted(&track, sent, was_deleted, leeway)?;
+        track.pushes.push(known_push(sent, request, setting.now_ms));
+        track.update(after, setting.life);
+        ledger.tracks.insert(id, track);
+        return Ok(());
+    };
+    let news = (0..ASPECTS).any(|aspect| is_news(&track, sent, aspect));
+    let held = track.held(sent);
+    // What differs from the version that its number names is an edit, whoever has seen it (rule 3).
+    let differs = held.is_some_and(|held| {
+        let (ours, theirs) = (&sent.content, &held.content);
+        (0..FIELDS.len()).any(|at| !is_unchanged(at, &ours.0[at], &theirs.0[at]))
+    });
+    if was_deleted && !news && !differs && !leeway.any && !leeway.stay {
+        return Err(Violation::of(id, "what is no edit brought a deleted piece back"));
+    }
+    // An edit from a clock that was set back is acknowledged, kept, and forgotten by this model; it
+    // comes again as what differs from its version.
+    let is_overlooked = was_deleted && !news && differs;
+    let is_gone = was_deleted && is_forgotten(&track, setting);
+    let is_unknown = is_overlooked || is_gone || (was_deleted && track.blurred);
+    let leeway = Leeway { any: leeway.any || is_unknown, ..leeway };
+    // A tombstone of a piece that the server never had names no time.
+    if !is_new && !track.created.is_null() && created != track.created {
+        return Err(Violation::of(id, "createdAt changed"));
+    }
+    // What a deleted piece held is kept for the retention time; then only the phone's copy is left.
+    if !is_new && !is_gone && track.extra != extra_of(&after.raw) {
+        return Err(Violation::of(id, "a phone's push changed a key that it does not know"));
+    }
+    let has_edit = (0..ASPECTS).any(|aspect| is_news(&track, sent, aspect));
+    let mut seen = track.seen.clone();
+    for aspect in 0..ASPECTS {
+        seen.0[aspect] |= sent.seen.0[aspect];
+    }
+    if let Some(before) = &before {
+        check_lines(&track, sent, before, &content, leeway)?;
+    }
+    for aspect in aspects(setting.by_line) {
+        let was = before.as_ref().map(|before| before.aspect(aspect));
+        let is = content.aspect(aspect);
+        if !(was_deleted && track.blurred) {
+            check_aspect(&track, sent, aspect, was.clone(), is.clone(), leeway)?;
+        }
+        let arrived = is == sent.content.aspect(aspect);
+        let strictly = check_aspect(&track, sent, aspect, was, is, Leeway::default());
+        if strictly.is_err() {
+            // The other side's edits are undone, and nobody has seen what became of it.
+            let kept = if arrived { &sent.seen } else { &track.seen };
+            seen.0[aspect] = kept.0[aspect] | phantom(seen.0[aspect]);
+        }
+    }
+    for aspect in 0..FIELDS.len() {
+        if is_news(&track, sent, aspect) && !is_back_at_base(&track, sent, aspect, leeway) {
+            let accepted = marks(sent.content.0[aspect].text());
+            ledger.owed.extend(accepted.into_iter().map(|mark| (id, mark)));
+        }
+    }
+    // An older push is no news, whatever its user meant.
+    for aspect in (0..ASPECTS).filter(|_| !leeway.older) {
+        track.seen.0[aspect] = seen.0[aspect];
+    }
+    track.tainted |= leeway.any || leeway.stay || leeway.form || leeway.older;
+    if leeway.overtaken {
+        track.overtaken.insert(delivery(sent.version));
+    }
+    if has_edit || has_changed {
+        let push = known_push(sent, request, setting.now_ms);
+        let is_in_inbox = after.has_lost(&sent.content);
+        track.pushes.push(KnownPush { left_trace: has_changed, is_in_inbox, ..push });
+    }
+    track.update(after, setting.life);
+    ledger.tracks.insert(id, track);
+    Ok(())
+}
+
+/// Whether the last content of a deleted piece may be gone.
+pub(super) fn is_forgotten(track: &Track, setting: Setting) -> bool {
+    track.deleted_ms + setting.retention_ms < setting.now_ms
+}
+
+/// A push never deletes, and a deleted piece comes back if the push has an edit (G6).
+fn check_stays_deleted(
+    track: &Track,
+    sent: &LocalPiece,
+    was_deleted: bool,
+    leeway: Leeway,
+) -> Checked {
+    if !was_deleted {
+        return Err(Violation::of(sent.id, "a push deleted the piece"));
+    }
+    let base = (sent.version >> 32) as u32;
+    let is_acknowledged = track.tombstones.contains(&base);
+    let held = track.versions.get(&base).map(|held| &held.content);
+    let differs = |from: Option<&Content>, aspect: usize| {
+        from.is_none_or(|from| {
+            !is_unchanged(aspect, &sent.content.aspect(aspect), &from.aspect(aspect))
+        })
+    };
+    let is_edit = (0..ASPECTS).any(|aspect| {
+        is_news(track, sent, aspect)
+            && differs(held, aspect)
+            && differs(track.last.as_ref(), aspect)
+            // A copy that was acknowledged after the delete may be of any version.
+            && (!is_acknowledged || track.versions.values().all(|old| differs(Some(&old.content), aspect)))
+    });
+    if is_edit && !leeway.any && !leeway.stay && !leeway.older && !leeway.form {
+        return Err(Violation::of(sent.id, "an edit did not bring a deleted piece back"));
+    }
+    Ok(())
+}
+
+/// The bit of an edit that no user made: one more than are there.
+pub(super) fn phantom(seen: u128) -> u128 {
+    let bits = (TYPED_EDITS..128).map(|bit| 1 << bit);
+    bits.into_iter().find(|bit| seen & bit == 0).unwrap_or(0)
+}
+
+/// The aspects that are followed: of lyrics with owned lines, the lines.
+fn aspects(by_line: bool) -> impl Iterator<Item = usize> {
+    let end = if by_line { ASPECTS } else { FIELDS.len() };
+    (0..end).filter(move |aspect| !by_line || *aspect != super::content::LYRICS)
+}
+
+/// The version is raised by one where the content changed, and only there.
+fn check_version(track: &Track, sent: &LocalPiece, after: &Stored, life: u32) -> Checked {
+    if after.k < track.k {
+        return Err(Violation::of(sent.id, format!("the version fell to {}", after.k)));
+    }
+    let claimed = (sent.version >> 32) as u32;
+    // Each record leaps over the numbers of the life before.
+    let has_leaped = track.k < claimed || 0 < life;
+    let last_n = (sent.version >> 12) % (1 << 20) == (1 << 20) - 1;
+    if track.raw == after.raw && after.k != track.k && !has_leaped && !last_n {
+        return Err(Violation::of(sent.id, "the version was raised without a change"));
+    }
+    if track.raw != after.raw && after.k != track.k + 1 && !has_leaped {
+        let text = format!("the version went from {} to {}", track.k, after.k);
+        return Err(Violation::of(sent.id, text));
+    }
+    if after.k <= claimed && track.raw != after.raw {
+        return Err(Violation::of(sent.id, "the new version is not above the phone's"));
+    }
+    Ok(())
+}
+
+fn check_aspect(
+    track: &Track,
+    sent: &LocalPiece,
+    aspect: usize,
+    was: Option<Val>,
+    is: Val,
+    leeway: Leeway,
+) -> Checked {
+    let (theirs, ours) = (sent.seen.0[aspect], track.seen.0[aspect]);
+    let pushed = sent.content.aspect(aspect);
+    let wrong = |what: &str| {
+        let text = format!(
+            "{}: {what}\n  before {was:?} (edits {ours:b})\n  pushed {pushed:?} (edits {theirs:b}), number {:x}{}\n  after  {is:?}",
+            aspect_name(aspect),
+            sent.version,
+            if sent.flagged { ", flagged" } else { "" },
+        );
+        Err(Violation::of(sent.id, text))
+    };
+    let Some(was) = &was else {
+        return if is == pushed { Ok(()) } else { wrong("a new piece is not what was pushed") };
+    };
+    let (stays, arrives) = (is == *was, is == pushed);
+    let is_loose = leeway.any || (leeway.form && is_in_form(aspect));
+    let is_news = is_news(track, sent, aspect);
+    let blends = is_long(aspect) && (is_loose || is_news || leeway.may_return);
+    if !stays && !arrives && !blends {
+        return wrong("the result is neither side's value");
+    }
+    if leeway.older && !leeway.any {
+        return if stays { Ok(()) } else { wrong("an older push changed something") };
+    }
+    let held = track.held(sent);
+    let is_rewritten = held.is_some_and(|held| {
+        held.seen.0[aspect] & !theirs != 0
+            && !is_unchanged(aspect, &pushed, &held.content.aspect(aspect))
+    });
+    let may_return = leeway.may_return && is_return(track, sent, aspect);
+    if is_news && stays && leeway.may_be_copy {
+        return Ok(());
+    }
+    if !is_news && may_return && (arrives || is_long(aspect)) {
+        return Ok(());
+    }
+    // What a backup had forgotten and a form brings back counts as typed.
+    let is_sure = !leeway.any && !leeway.stay && !track.travelled;
+    let is_kept_form = leeway.form && is_sure && is_long(aspect) && is_rewritten;
+    if is_loose && !is_kept_form {
+        return Ok(());
+    }
+    if !is_news {
+        return if stays { Ok(()) } else { wrong("what is no edit overwrote the server's value") };
+    }
+    if ours & !theirs == 0 {
+        // What the app counts as equal may stay as it is.
+        let is_same = is_unchanged(aspect, &pushed, was);
+        let is_kept = leeway.copy && is_back_at_base(track, sent, aspect, leeway);
+        let may_stay = is_same || leeway.stay || is_kept;
+        return if arrives || (stays && may_stay) { Ok(()) } else { wrong("an edit was lost") };
+    }
+    Ok(())
+}
+
+/// No line of a text that the base and both sides have equally often is dropped or doubled (G16).
+fn check_lines(
+    track: &Track,
+    sent: &LocalPiece,
+    before: &Content,
+    after: &Content,
+    leeway: Leeway,
+) -> Checked {
+    // Where the base is not certain, nothing is known of its lines.
+    let Some(base) = track.held(sent).filter(|_| leeway == Leeway::default()) else {
+        return Ok(());
+    };
+    match lines::check_all(&base.content, [before, &sent.content], after) {
+        Some(text) => Err(Violation::of(sent.id, text)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a field is what it was in the version that the number names, or no number does.
+fn is_return(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
+    let held = track.held(sent);
+    held.is_none_or(|held| {
+        is_unchanged(aspect, &sent.content.aspect(aspect), &held.content.aspect(aspect))
+    })
+}
+
+/// Whether a field, edited to and fro, is what it was in its base: that is no change (rule 2), and
+/// is owed no longer than the base itself.
+///
+/// Of a copy that holds even where its own earlier push was not answered: nobody can know whose
+/// push that was.
+pub(super) fn is_back_at_base(
+    track: &Track,
+    sent: &LocalPiece,
+    aspect: usize,
+    leeway: Leeway,
+) -> bool {
+    let of_delivery = delivery(sent.version);
+    let is_same = |content: &Content| {
+        is_unchanged(aspect, &sent.content.aspect(aspect), &content.aspect(aspect))
+    };
+    // Behind a push whose reply was lost, that push is the base.
+    let mut pushes = track.pushes.iter().filter(|known| known.delivery == of_delivery);
+    let mut is_same_in_pushes = || pushes.all(|known| is_same(&known.content));
+    track.base(sent).is_some_and(|base| is_same(&base.content))
+        && (leeway.copy || is_same_in_pushes())
+}
+
+/// Whether there is an edit in it that was in neither the server's value nor in the version that the
+/// phone was given.
+pub(super) fn is_news(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
+    let held = track.held(sent);
+    let known = track.seen.0[aspect] | held.map_or(0, |held| held.seen.0[aspect]);
+    sent.seen.0[aspect] & !known != 0
+}

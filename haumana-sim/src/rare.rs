@@ -1,0 +1,219 @@
+//! What happens rarely: deletes by new clients, backups, and the end of the retention time.
+
+use super::asks::Call;
+use super::judge::{Checked, Violation};
+use super::profile::Profile;
+use super::world::World;
+use haumana_sync::engine::{EditTimes, Push, PushOp, RETENTION_MS};
+use haumana_sync::id::{Key, RecordId};
+use haumana_sync::time::UnixMillis;
+
+/// How many backups there are at most.
+const BACKUPS: usize = 3;
+
+/// What nobody does every day.
+#[derive(Clone, Copy, Debug)]
+enum Upheaval {
+    /// A phone is copied.
+    Copy,
+    /// A backup of the server is taken or put back.
+    Restore,
+    /// An account is erased.
+    Erase,
+}
+
+impl World<'_> {
+    /// A new client deletes a piece, knowing its last version or an older one.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::delete_on_a_new_client`].
+    pub async fn delete_elsewhere(&mut self) -> Checked {
+        let account = self.dice.below(self.users.len());
+        let tracks = self.ledgers[account].tracks.iter();
+        let live: Vec<_> = tracks.filter(|(_, track)| track.content.is_some()).collect();
+        if live.is_empty() {
+            return Ok(());
+        }
+        let (id, k) = self.dice.pick(&live).to_owned();
+        let (id, k) = (*id, k.k);
+        let base = if self.dice.chance(70) { k } else { k.saturating_sub(1) };
+        self.delete_on_a_new_client(account, id, base).await
+    }
+
+    /// A new client deletes a piece of which it knows the version `base`.
+    ///
+    /// # Errors
+    ///
+    /// If the piece is deleted although it was changed since, or is not although it was not.
+    pub async fn delete_on_a_new_client(
+        &mut self,
+        account: usize,
+        id: RecordId,
+        base: u32,
+    ) -> Checked {
+        let k = self.ledgers[account].tracks.get(&id).map_or(0, |track| track.k);
+        let (engine, user, key) = (self.any_engine(), self.users[account].clone(), Key::piece(id));
+        let edited_at = EditTimes::One(UnixMillis(self.now_ms()));
+        let push = Push { key, base: Some(base), edited_at, op: PushOp::Delete };
+        let pushed = engine.push(&user, "new-client", std::slice::from_ref(&push)).await;
+        self.ensure(pushed.is_ok(), || "a delete fails although all is well".to_owned())?;
+        self.note(Some(id), || format!("a new client deletes version {base} of {k}"));
+        let observed = self.watch.observe(&user).await;
+        if observed[&id].deleted != (base == k) {
+            return Err(Violation::of(id, "a delete of the last version deletes, no other does"));
+        }
+        let life = self.life;
+        if let Some(track) = self.ledgers[account].tracks.get_mut(&id) {
+            track.update(&observed[&id], life);
+        }
+        self.keep_ask(account, Call::Delete(push)).await
+    }
+
+    /// What the run is about happens: something that nobody does every day.
+    ///
+    /// # Errors
+    ///
+    /// If the server did something wrong.
+    pub async fn upheave(&mut self, phone: usize) -> Checked {
+        let Profile { copies, restores, erasures, .. } = self.profile;
+        let kinds =
+            [(copies, Upheaval::Copy), (restores, Upheaval::Restore), (erasures, Upheaval::Erase)];
+        let kinds: Vec<Upheaval> =
+            kinds.into_iter().filter(|(may, _)| *may).map(|(_, kind)| kind).collect();
+        match self.dice.pick(&kinds) {
+            Upheaval::Copy => self.copy_phones(phone),
+            Upheaval::Restore if self.dice.chance(40) => self.take_backup(),
+            Upheaval::Restore => self.restore_any(),
+            Upheaval::Erase => return self.erase_any().await,
+        }
+        Ok(())
+    }
+
+    /// A backup is taken or restored, an account is taken along, or the retention time passes.
+    ///
+    /// # Errors
+    ///
+    /// If the server did something wrong.
+    pub async fn rare(&mut self) -> Checked {
+        let roll = self.dice.below(6);
+        if self.profile.ages && roll == 0 {
+            self.pass(RETENTION_MS + 10 * 86_400_000);
+            self.note(None, || "a hundred days pass".to_owned());
+            self.forget_what_may_be_gone();
+        } else if self.profile.backups && roll <= 2 {
+            self.take_backup();
+        } else if self.profile.backups && roll <= 4 {
+            self.restore_any();
+        } else if self.profile.imports && roll == 5 {
+            return self.take_along().await;
+        }
+        Ok(())
+    }
+
+    /// An account is erased; phones that hold something of it go on as if nothing had happened.
+    ///
+    /// # Errors
+    ///
+    /// If it fails, or something remains.
+    pub async fn erase_any(&mut self) -> Checked {
+        let account = self.dice.below(self.users.len());
+        if self.profile.imports && self.dice.chance(20) {
+            return self.take_along().await;
+        }
+        if !self.asked.is_empty() && self.dice.chance(40) {
+            return self.ask_again().await;
+        }
+        if self.ledgers[account].tracks.is_empty() || self.dice.chance(40) {
+            return Ok(());
+        }
+        self.erase(account).await
+    }
+
+    /// An account is erased, perhaps twice.
+    ///
+    /// # Errors
+    ///
+    /// If it fails, or something remains.
+    pub async fn erase(&mut self, account: usize) -> Checked {
+        let user = self.users[account].clone();
+        self.note(None, || format!("account {account} is erased"));
+        let call = Call::Erase(self.new_id().to_string());
+        for _ in 0..1 + self.dice.below(2) {
+            let erased = self.make_call(account, &call).await;
+            self.ensure(erased.is_ok(), || "an erasure fails although all is well".to_owned())?;
+        }
+        let remains = self.watch.observe(&user).await;
+        self.ensure(remains.is_empty(), || "an erasure leaves something behind".to_owned())?;
+        self.life += 1;
+        let old = std::mem::take(&mut self.ledgers[account]);
+        let ledger = &mut self.ledgers[account];
+        ledger.erased = old.erased;
+        ledger.erased.extend(old.tracks.keys().chain(&old.spared));
+        ledger.forgotten = old.forgotten;
+        ledger.forgotten.extend(old.tracks.keys());
+        self.keep_ask(account, call).await
+    }
+
+    /// After the retention time only what is in the records is owed.
+    fn forget_what_may_be_gone(&mut self) {
+        for ledger in self.ledgers.iter_mut().chain(self.backups.iter_mut().flatten()) {
+            let tracks = &ledger.tracks;
+            ledger
+                .owed
+                .retain(|(id, mark)| tracks.get(id).is_some_and(|track| track.raw.contains(mark)));
+        }
+    }
+
+    /// A backup of the server is taken, if the backend can.
+    pub fn take_backup(&mut self) {
+        if self.backups.len() < BACKUPS && self.backend.back_up() {
+            let number = self.backups.len();
+            self.note(None, || format!("backup {number} is taken"));
+            self.backups.push(self.ledgers.clone());
+        }
+    }
+
+    /// The server is put back to the last backup and started in a new life.
+    pub fn restore(&mut self) {
+        if let Some(last) = self.backups.len().checked_sub(1) {
+            self.restore_from(last);
+        }
+    }
+
+    /// The server is put back to any backup, perhaps once more.
+    pub fn restore_any(&mut self) {
+        if !self.backups.is_empty() {
+            let at = self.dice.below(self.backups.len());
+            self.restore_from(at);
+        }
+    }
+
+    fn restore_from(&mut self, at: usize) {
+        let backup = self.backups[at].clone();
+        self.backend.restore(at);
+        self.life += 1;
+        let is_forgotten = self.profile.forgotten_generations;
+        self.generation += u32::from(!is_forgotten);
+        let generation = self.generation;
+        self.note(None, || format!("backup {at} is restored, generation {generation}"));
+        let lost = std::mem::replace(&mut self.ledgers, backup);
+        for (ledger, lost) in self.ledgers.iter_mut().zip(lost) {
+            ledger.forgotten.extend(lost.forgotten);
+            for (id, was) in lost.tracks {
+                match ledger.tracks.get_mut(&id) {
+                    Some(track) => {
+                        let differs = track.k != was.k
+                            || track.raw != was.raw
+                            || track.stamp_secs != was.stamp_secs;
+                        track.travelled |= was.travelled || differs;
+                    }
+                    None => {
+                        ledger.forgotten.insert(id);
+                    }
+                }
+            }
+        }
+        self.start_servers();
+    }
+}

@@ -1,0 +1,133 @@
+//! Schemas made at random, and devices that edit their records: the engine knows no kind by name, so
+//! whatever it promises holds for all of them.
+//!
+//! The devices follow the protocol of `/sync` over its JSON. Replies are lost and requests come twice.
+//! In the end all devices agree, what every device added to a counter is in its sum, and no value is
+//! gone without a trace in the history.
+
+mod device;
+mod judge;
+mod values;
+
+use crate::dice::{Dice, SeededRandom};
+use device::Device;
+use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::id::UserId;
+use haumana_sync::schema::{Element, Field, FieldType, Kind, Merge, Schema, UnknownKeys};
+use haumana_sync::store::{Generation, Store};
+use haumana_sync::time::UnixMillis;
+use judge::Judge;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// 2026-11-23T00:00:00Z.
+const START_MS: i64 = 1_795_392_000_000;
+const DEVICES: usize = 3;
+const STEPS: usize = 60;
+
+/// Makes a valid schema of one to three kinds.
+pub fn random_schema(dice: &mut Dice) -> Schema {
+    let n_kinds = 1 + dice.below(3);
+    let kinds = (0..n_kinds).map(|at| random_kind(dice, at));
+    // A schema that is made here keeps every rule, so a refusal is a mistake to be seen at once.
+    Schema::new(kinds).unwrap_or_else(|error| panic!("a random schema is valid: {error}"))
+}
+
+fn random_kind(dice: &mut Dice, at: usize) -> Kind {
+    // Numbers far apart, and names that are prefixes of one another.
+    let number = 3 + (at * 80 + dice.below(80)) as u8;
+    let mut kind = Kind::new(number, format!("k{}", "x".repeat(at + 1)));
+    if dice.chance(50) {
+        kind = kind.unknown_keys(UnknownKeys::Smallest);
+    }
+    for at in 0..1 + dice.below(7) {
+        let field_type = random_type(dice);
+        let name = format!("{}{at}", field_type.name());
+        kind = kind.field(random_field(dice, at, name, field_type));
+    }
+    kind
+}
+
+fn random_field(dice: &mut Dice, at: usize, name: String, field_type: FieldType) -> Field {
+    let policies = [Merge::Later, Merge::Greatest, Merge::Least, Merge::First, Merge::Fixed];
+    let merge = if field_type.is_structural() { Merge::Later } else { *dice.pick(&policies) };
+    let is_text = field_type.is_text();
+    let values = values::domain(&field_type);
+    let mut field = Field::new(1 + at as u16 * 3, name, field_type).merge(merge);
+    if dice.chance(40) && !field.field_type().is_structural() {
+        field = field.default_value(dice.pick(&values).clone());
+    } else if is_text && dice.chance(30) {
+        field = field.empty_is_absent();
+    }
+    if is_text && dice.chance(20) {
+        field = field.trimmed();
+    }
+    field
+}
+
+fn random_type(dice: &mut Dice) -> FieldType {
+    match dice.below(12) {
+        0 => FieldType::text(20),
+        1 => FieldType::lines(400),
+        2 => FieldType::Flag,
+        3 => FieldType::Integer,
+        4 => FieldType::Number,
+        5 => FieldType::Time,
+        6 => FieldType::Id,
+        7 => FieldType::one_of(["low", "middle", "high"]),
+        8 => FieldType::Json,
+        9 => FieldType::List { of: *dice.pick(&[Element::Text, Element::Id]), max: 40 },
+        10 => FieldType::Set { of: *dice.pick(&[Element::Text, Element::Id]), max: 40 },
+        _ => FieldType::Counter,
+    }
+}
+
+#[derive(Debug)]
+struct SetClock(AtomicI64);
+
+impl Clock for SetClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Runs one history of devices with a schema of its own, all made from `seed`, on `store`, which has
+/// no records of `user`.
+///
+/// # Panics
+///
+/// If a promise does not hold; the text says which.
+pub async fn run_schema(seed: u64, store: Arc<dyn Store>, user: &UserId) {
+    let mut dice = Dice::new(seed);
+    let schema = random_schema(&mut dice);
+    let read_again = Schema::from_json(&schema.to_json());
+    assert_eq!(Ok(&schema), read_again.as_ref(), "a schema file says all of a schema");
+    let clock = Arc::new(SetClock(AtomicI64::new(START_MS)));
+    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let random = Arc::new(SeededRandom::new(seed));
+    let engine = Engine::new(store, clock.clone(), random, config).with_schema(schema.clone());
+    let mut judge = Judge::default();
+    let mut devices: Vec<Device> =
+        (0..DEVICES).map(|at| Device::new(format!("device-{at}-{seed}"))).collect();
+    for _ in 0..STEPS {
+        clock.0.fetch_add(dice.between(1, 90_000), Ordering::Relaxed);
+        let at = dice.below(DEVICES);
+        if dice.chance(60) {
+            devices[at].edit(&mut dice, &schema, clock.now(), &mut judge);
+        } else {
+            devices[at].sync(&mut dice, &engine, user, &mut judge).await;
+        }
+    }
+    // The last round goes without faults, and the one behind it brings what the others sent.
+    for _ in 0..2 {
+        for device in &mut devices {
+            clock.0.fetch_add(60_000, Ordering::Relaxed);
+            device.settle(&engine, user, &mut judge).await;
+        }
+    }
+    for device in &devices {
+        judge.check_device(&devices[0], device, &schema);
+    }
+    judge.check_values(&engine, user, &devices[0]).await;
+    judge.check_export(&engine, user, &schema).await;
+}

@@ -1,0 +1,174 @@
+//! What can happen between an engine and its store: faults, and somebody else who is faster.
+
+use crate::dice::Dice;
+use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::store::{
+    After, Batch, BatchLimits, Envelope, ErrorKind, Fault, Faults, Head, HistoryEntry, HistoryKey,
+    IndexEntry, Page, Result, Store, Version,
+};
+use haumana_sync::time::UnixMillis;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Work that happens in the middle of somebody else's call.
+pub type Interlude = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A store in which something else may happen before a call.
+#[derive(Clone)]
+pub struct Crossroads {
+    inner: Arc<dyn Store>,
+    /// How many calls are left until then, and what happens.
+    waiting: Arc<Mutex<Option<(usize, Interlude)>>>,
+}
+
+impl fmt::Debug for Crossroads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Crossroads")
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Crossroads {
+    /// Puts a crossroads before `inner`.
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, waiting: Arc::new(Mutex::new(None)) }
+    }
+
+    /// Lets `interlude` happen before the call after `calls` others.
+    pub fn cross(&self, calls: usize, interlude: Interlude) {
+        *lock(&self.waiting) = Some((calls, interlude));
+    }
+
+    /// What was to happen and has not, because there were fewer calls.
+    pub fn left_over(&self) -> Option<Interlude> {
+        lock(&self.waiting).take().map(|(_, interlude)| interlude)
+    }
+
+    async fn arrive(&self) {
+        let due = {
+            let mut waiting = lock(&self.waiting);
+            match waiting.as_mut() {
+                Some((0, _)) => waiting.take(),
+                Some((calls, _)) => {
+                    *calls -= 1;
+                    None
+                }
+                None => None,
+            }
+        };
+        if let Some((_, interlude)) = due {
+            interlude.await;
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Crossroads {
+    fn batch_limits(&self) -> BatchLimits {
+        self.inner.batch_limits()
+    }
+
+    async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        self.arrive().await;
+        self.inner.head(user).await
+    }
+
+    async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
+        self.arrive().await;
+        self.inner.read(user, keys).await
+    }
+
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
+        self.arrive().await;
+        self.inner.index(user, kind).await
+    }
+
+    async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
+        self.arrive().await;
+        self.inner.changes(user, after, limit).await
+    }
+
+    async fn history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>> {
+        self.arrive().await;
+        self.inner.history(user, keys).await
+    }
+
+    async fn history_of(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        self.arrive().await;
+        self.inner.history_of(user, key, before, limit).await
+    }
+
+    async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
+        self.arrive().await;
+        self.inner.commit(user, expected, batch).await
+    }
+
+    async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {
+        self.inner.purge(user, before).await
+    }
+
+    async fn erase(&self, user: &UserId) -> Result<()> {
+        self.inner.erase(user).await
+    }
+}
+
+/// Faults of a store, by chance.
+#[derive(Clone, Debug)]
+pub struct Storm {
+    /// How many calls in a thousand fail.
+    per_mille: Arc<AtomicU64>,
+    struck: Arc<AtomicU64>,
+    dice: Arc<Mutex<Dice>>,
+}
+
+impl Storm {
+    /// Makes a calm one.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            per_mille: Arc::default(),
+            struck: Arc::default(),
+            dice: Arc::new(Mutex::new(Dice::new(seed))),
+        }
+    }
+
+    /// Lets so many calls in a thousand fail from now on.
+    pub fn blow(&self, per_mille: u64) {
+        self.per_mille.store(per_mille, Ordering::Relaxed);
+    }
+
+    /// How many calls have failed.
+    pub fn struck(&self) -> u64 {
+        self.struck.load(Ordering::Relaxed)
+    }
+}
+
+impl Faults for Storm {
+    fn next(&self, _op: &'static str) -> Option<Fault> {
+        let per_mille = self.per_mille.load(Ordering::Relaxed);
+        if per_mille == 0 {
+            return None;
+        }
+        let mut dice = lock(&self.dice);
+        if per_mille <= dice.bits() % 1000 {
+            return None;
+        }
+        self.struck.fetch_add(1, Ordering::Relaxed);
+        let before = [ErrorKind::Unknown, ErrorKind::Throttled, ErrorKind::Conflict];
+        Some(if dice.chance(40) { Fault::After } else { Fault::Before(*dice.pick(&before)) })
+    }
+}

@@ -1,0 +1,329 @@
+//! Everything that takes part in a run: phones, accounts, servers, their store, and the ledger.
+
+use super::asks::Ask;
+use super::content::{ASPECTS, Content, FIELDS, Val};
+use super::counts::Counts;
+use super::dice::{Dice, SeededRandom};
+use super::guest::GuestEdits;
+use super::judge::{Checked, Violation};
+use super::ledger::{Ledger, Seen};
+use super::mends::SentSessions;
+use super::overtaken::LateCreation;
+use super::phone::{Phone, Request, Stage};
+use super::profile::Profile;
+use super::storm::{Crossroads, Storm};
+use super::watch::Watch;
+use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::id::{RecordId, UserId};
+use haumana_sync::store::{FaultyStore, Generation, Store};
+use haumana_sync::time::UnixMillis;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// When runs begin: 2026-01-01.
+const BEGINNING_MS: i64 = 1_767_225_600_000;
+
+/// How far apart the clocks of servers may be.
+const SERVERS_APART_MS: i64 = 2000;
+
+/// The values that were typed, by piece and aspect.
+pub type Typed = BTreeMap<(RecordId, usize), Vec<Val>>;
+
+/// What a run needs of a backend.
+pub trait Backend: Send {
+    /// Returns the store, the same one each time.
+    fn store(&self) -> Arc<dyn Store>;
+
+    /// Takes a backup beside those before; `false` if this backend cannot.
+    fn back_up(&mut self) -> bool {
+        false
+    }
+
+    /// Puts a backup back, counted from the first; it can be put back again.
+    fn restore(&mut self, _backup: usize) {}
+}
+
+/// What happened in a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Syncs that were answered.
+    pub syncs: usize,
+    /// Requests that came again.
+    pub repeats: usize,
+    /// Edits that users made.
+    pub edits: usize,
+    /// Versions that were made.
+    pub versions: usize,
+    /// What is rare.
+    pub rare: Counts,
+}
+
+/// One run.
+pub struct World<'a> {
+    /// What is likely.
+    pub profile: Profile,
+    /// All chance.
+    pub dice: Dice,
+    /// The true time.
+    pub clock: Arc<AtomicI64>,
+    /// The backend under test.
+    pub backend: &'a mut dyn Backend,
+    /// Its store, without faults.
+    pub store: Arc<dyn Store>,
+    /// Where syncs cross.
+    pub crossroads: Crossroads,
+    /// Where faults come from.
+    pub storm: Storm,
+    /// Who looks at the store.
+    pub watch: Watch,
+    /// The server processes.
+    pub engines: Vec<Arc<Engine>>,
+    /// The accounts.
+    pub users: Vec<UserId>,
+    /// What is known of each account.
+    pub ledgers: Vec<Ledger>,
+    /// What was known of each account when each backup was taken.
+    pub backups: Vec<Vec<Ledger>>,
+    /// The phones.
+    pub phones: Vec<Phone>,
+    /// Backups of phones, taken at some time.
+    pub phone_backups: Vec<Phone>,
+    /// Requests that may come again.
+    pub past: Vec<Request>,
+    /// `POST /sessions` that may come again.
+    pub past_sessions: Vec<SentSessions>,
+    /// Calls of a person that may come again.
+    pub asked: Vec<Ask>,
+    /// Versions that were restored, with the base.
+    pub restored: BTreeSet<(RecordId, u32, Option<u32>)>,
+    /// Creations that their delete has overtaken.
+    pub late: Vec<LateCreation>,
+    /// The values that were typed, by piece and aspect; an edit is a place in its list.
+    pub typed: Typed,
+    /// In which life of the server each cursor was given.
+    pub cursors: BTreeMap<String, u32>,
+    /// The edits that new clients sent.
+    pub guest_edits: GuestEdits,
+    /// Whether new clients may have one name between them.
+    pub has_twins: bool,
+    /// Whether folders of new clients are copied and put back, so that several have one name until
+    /// the server notices.
+    pub has_copied_guests: bool,
+    /// Sessions that new clients asked to delete.
+    pub buried: BTreeSet<RecordId>,
+    /// Pieces with edits that their users took back by deleting them.
+    pub abandoned: BTreeSet<RecordId>,
+    /// The marks used so far.
+    pub marks: usize,
+    /// The life of the server.
+    pub life: u32,
+    /// What the operator calls it.
+    pub generation: u32,
+    /// How many bytes a reply may have.
+    pub reply_limit: usize,
+    /// What happened, for people; `None` if nobody reads it.
+    pub trace: Option<Vec<(Option<RecordId>, String)>>,
+    /// What happened, in numbers.
+    pub tally: Tally,
+    seed: u64,
+}
+
+#[derive(Debug)]
+struct ServerClock {
+    true_ms: Arc<AtomicI64>,
+    skew_ms: i64,
+}
+
+impl Clock for ServerClock {
+    fn now(&self) -> UnixMillis {
+        UnixMillis(self.true_ms.load(Ordering::Relaxed) + self.skew_ms)
+    }
+}
+
+fn watch(store: &Arc<dyn Store>, true_ms: &Arc<AtomicI64>, generation: Generation) -> Watch {
+    let clock = ServerClock { true_ms: Arc::clone(true_ms), skew_ms: 0 };
+    let random = SeededRandom::new(0);
+    Watch::new(Arc::clone(store), Arc::new(clock), Arc::new(random), generation)
+}
+
+impl<'a> World<'a> {
+    /// Sets up a run.
+    pub fn new(profile: Profile, seed: u64, backend: &'a mut dyn Backend, is_traced: bool) -> Self {
+        let mut dice = Dice::new(seed);
+        let name = |account: usize| format!("sim-{}-{seed}-{account}", profile.name);
+        let users: Vec<UserId> =
+            (0..profile.accounts).filter_map(|at| UserId::verified_by_caller(name(at))).collect();
+        let store = backend.store();
+        let crossroads = Crossroads::new(Arc::clone(&store));
+        let n_phones = 2 + dice.below(profile.phones - 1);
+        let reply_limit = match profile.small_replies {
+            true => 12_000 + dice.below(8000),
+            false => 1 << 30,
+        };
+        let clock = Arc::new(AtomicI64::new(BEGINNING_MS + dice.between(0, 999_999)));
+        let watch = watch(&store, &clock, Generation(0));
+        let mut world = Self {
+            profile,
+            clock,
+            backend,
+            watch,
+            store,
+            crossroads,
+            storm: Storm::new(seed),
+            engines: Vec::new(),
+            ledgers: vec![Ledger::default(); users.len()],
+            users,
+            backups: Vec::new(),
+            phones: Vec::new(),
+            phone_backups: Vec::new(),
+            past: Vec::new(),
+            past_sessions: Vec::new(),
+            asked: Vec::new(),
+            restored: BTreeSet::new(),
+            late: Vec::new(),
+            typed: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            guest_edits: GuestEdits::default(),
+            has_twins: false,
+            has_copied_guests: false,
+            buried: BTreeSet::new(),
+            abandoned: BTreeSet::new(),
+            marks: 0,
+            life: 0,
+            generation: 0,
+            reply_limit,
+            trace: is_traced.then(Vec::new),
+            tally: Tally::default(),
+            dice,
+            seed,
+        };
+        for _ in 0..n_phones {
+            world.add_phone();
+        }
+        world.start_servers();
+        world
+    }
+
+    /// Starts the server processes of a new life of the data.
+    pub fn start_servers(&mut self) {
+        self.watch = watch(&self.store, &self.clock, Generation(self.generation));
+        let n_engines = 1 + self.dice.below(3);
+        self.engines.clear();
+        for _ in 0..n_engines {
+            let skew_ms = self.dice.between(0, SERVERS_APART_MS);
+            let clock = ServerClock { true_ms: Arc::clone(&self.clock), skew_ms };
+            let faulty = FaultyStore::new(self.crossroads.clone(), self.storm.clone());
+            let random = SeededRandom::new(self.dice.bits());
+            let config = EngineConfig {
+                generation: Generation(self.generation),
+                retention_ms: RETENTION_MS,
+            };
+            let engine = Engine::new(Arc::new(faulty), Arc::new(clock), Arc::new(random), config);
+            self.engines.push(Arc::new(engine));
+        }
+    }
+
+    /// Adds a phone that holds nothing.
+    pub fn add_phone(&mut self) -> usize {
+        let two_days = 2 * 86_400_000;
+        let skew_ms = if self.dice.chance(50) { self.dice.between(-two_days, two_days) } else { 0 };
+        let number = self.phones.len();
+        self.phones.push(Phone {
+            number,
+            account: 0,
+            token: 0,
+            skew_ms,
+            last_synced: None,
+            pieces: Vec::new(),
+            sessions: Vec::new(),
+            form: None,
+            deleted: BTreeSet::new(),
+            stage: Stage::Idle,
+            may_lack: BTreeSet::new(),
+        });
+        number
+    }
+
+    /// The true time.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, ms: i64) {
+        self.clock.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// One of the server processes.
+    pub fn any_engine(&mut self) -> Arc<Engine> {
+        Arc::clone(self.dice.pick(&self.engines))
+    }
+
+    /// An id that nothing has.
+    pub fn new_id(&mut self) -> RecordId {
+        RecordId::from_bits(u128::from(self.dice.bits()) << 64 | u128::from(self.dice.bits()))
+    }
+
+    /// A mark that was never used.
+    pub fn new_mark(&mut self, user: usize) -> String {
+        self.marks += 1;
+        super::words::mark(user, self.marks)
+    }
+
+    /// Counts an edit and returns its bit; `None` if the aspect was edited too often to follow.
+    pub fn new_edit(&mut self, piece: RecordId, aspect: usize, value: Val) -> Option<u128> {
+        let typed = self.typed.entry((piece, aspect)).or_default();
+        if super::judge::TYPED_EDITS <= typed.len() {
+            return None;
+        }
+        typed.push(value);
+        self.tally.edits += 1;
+        Some(1 << (typed.len() - 1))
+    }
+
+    /// The first value of every aspect of a new piece is its first edit.
+    pub fn first_edits(&mut self, piece: RecordId, content: &Content) -> Seen {
+        let mut seen = Seen::default();
+        for aspect in 0..ASPECTS {
+            seen.0[aspect] = self.new_edit(piece, aspect, content.aspect(aspect)).unwrap_or(0);
+        }
+        seen
+    }
+
+    /// Whether the user of this phone edits this aspect of this piece.
+    pub fn may_edit(&self, phone: usize, piece: RecordId, aspect: usize) -> bool {
+        if self.profile.by_line && aspect == super::content::LYRICS {
+            return false;
+        }
+        if !self.profile.by_line && FIELDS.len() <= aspect {
+            return false;
+        }
+        let owner = (piece.bits() % 1000) as usize + aspect;
+        !self.profile.owned || owner % self.phones.len() == phone
+    }
+
+    /// The account of that name.
+    pub fn account_of(&self, name: &str) -> usize {
+        self.users.iter().position(|user| user.as_str() == name).unwrap_or(usize::MAX)
+    }
+
+    /// Writes down what happened, if anybody reads it.
+    pub fn note(&mut self, piece: Option<RecordId>, text: impl FnOnce() -> String) {
+        let now_ms = self.now_ms();
+        if let Some(trace) = &mut self.trace {
+            let text = format!("{} {}", UnixMillis(now_ms), text());
+            trace.push((piece, text));
+        }
+    }
+
+    /// A violation unless `holds`.
+    pub fn ensure(&self, holds: bool, text: impl FnOnce() -> String) -> Checked {
+        if holds { Ok(()) } else { Err(Violation::general(text())) }
+    }
+
+    /// The seed of the run.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+}

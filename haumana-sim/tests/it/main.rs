@@ -1,0 +1,7 @@
+//! The tests of haumana-sim, one binary.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod runs;
+mod schemas;
+mod stories;
