@@ -32,7 +32,7 @@ const RUNS: u64 = 800;
 pub struct Profile {
     pub name: &'static str,
     /// The phones and the server.
-    pub phones: sim::Profile,
+    pub phones: haumana_sim::Profile,
     /// Whether all devices have the same id.
     pub has_twins: bool,
     /// Whether clients that were written from the docs take part.
@@ -169,5 +169,5 @@ runs! {
     copied_followers 5 Profile { has_copies: true, ..FOLLOWED };
     restored_followers 5 Profile { phones: profile::RESTORES, ..FOLLOWED };
     erased_followers 5 Profile { phones: profile::ERASURES, ..FOLLOWED };
-    everything 10 Profile { phones: sim::Profile { deletes: false, ..profile::EVERYTHING }, ..PLAIN };
+    everything 10 Profile { phones: haumana_sim::Profile { deletes: false, ..profile::EVERYTHING }, ..PLAIN };
 }
