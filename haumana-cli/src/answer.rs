@@ -90,6 +90,10 @@ pub(crate) fn words(value: &Value) -> String {
         Value::Text(text) => text.clone(),
         Value::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
         Value::Json(json) => json.as_str().to_owned(),
+        Value::Group(group) => {
+            let fields = group.fields().map(|(name, value)| format!("{name}: {}", words(value)));
+            fields.collect::<Vec<String>>().join("\n")
+        }
     }
 }
 

@@ -39,6 +39,10 @@ pub(crate) fn value_json(value: &Value) -> Json {
         Value::Flag(flag) => (*flag).into(),
         Value::Text(text) => text.as_str().into(),
         Value::Json(json) => Json::AsItCame(json.clone()),
+        Value::Group(group) => {
+            let fields = group.fields();
+            Json::Map(fields.map(|(name, value)| (name.to_owned(), value_json(value))).collect())
+        }
     }
 }
 

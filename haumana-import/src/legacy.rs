@@ -144,6 +144,8 @@ fn piece_item(user: &UserId, change: &Changed, piece: &Piece, written_at: UnixMi
             Value::Flag(flag) => Attribute::Bool(flag),
             Value::Text(text) => Attribute::S(text),
             Value::Json(json) => unknown(json.as_str()),
+            // No field of a piece moves with another.
+            Value::Group(_) => continue,
         };
         item.insert(name.to_owned(), value);
     }

@@ -29,7 +29,7 @@ impl Lost {
             Value::Null => Val::Nil,
             Value::Flag(flag) => Val::Flag(*flag),
             Value::Text(text) => Val::Text(text.clone()),
-            Value::Json(_) => return None,
+            Value::Json(_) | Value::Group(_) => return None,
         };
         Some(shown(aspect, value))
     }

@@ -102,7 +102,8 @@ impl Device {
         for field in kind.fields() {
             let now = content.get(field.name()).unwrap_or(&Json::Null);
             let is_fixed = field.policy() == Merge::Fixed && !is_new;
-            if is_fixed || !dice.chance(35) {
+            let is_needed = is_new && field.is_mandatory();
+            if is_fixed || !(is_needed || dice.chance(35)) {
                 continue;
             }
             let is_cleared = !field.is_required()

@@ -13,7 +13,9 @@ use crate::dice::{Dice, SeededRandom};
 use device::Device;
 use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS};
 use haumana_sync::id::UserId;
-use haumana_sync::schema::{Element, Field, FieldType, Kind, Merge, Schema, UnknownKeys};
+use haumana_sync::schema::{
+    Deletes, Element, Field, FieldType, Group, Kind, Merge, Schema, UnknownKeys,
+};
 use haumana_sync::store::{Generation, Store};
 use haumana_sync::time::UnixMillis;
 use judge::Judge;
@@ -40,12 +42,42 @@ fn random_kind(dice: &mut Dice, at: usize) -> Kind {
     if dice.chance(50) {
         kind = kind.unknown_keys(UnknownKeys::Smallest);
     }
+    if dice.chance(30) {
+        kind = kind.deletes(Deletes::Stick);
+    }
+    let mut fields: Vec<Field> = Vec::new();
     for at in 0..1 + dice.below(7) {
         let field_type = random_type(dice);
         let name = format!("{}{at}", field_type.name());
-        kind = kind.field(random_field(dice, at, name, field_type));
+        fields.push(random_field(dice, at, name, field_type));
     }
-    kind
+    let (fields, groups) = random_groups(dice, fields);
+    let kind = fields.into_iter().fold(kind, Kind::field);
+    groups.into_iter().fold(kind, Kind::group)
+}
+
+/// Puts some of the fields together that are decided as a whole.
+fn random_groups(dice: &mut Dice, mut fields: Vec<Field>) -> (Vec<Field>, Vec<Group>) {
+    let policies = [Merge::Later, Merge::Greatest, Merge::Least, Merge::First];
+    let plain: Vec<usize> = (0..fields.len())
+        .filter(|at| !fields[*at].field_type().is_structural() && !fields[*at].is_mandatory())
+        .collect();
+    let mut groups = Vec::new();
+    for pair in plain.chunks_exact(2) {
+        if !dice.chance(40) {
+            continue;
+        }
+        let mut names: Vec<String> = pair.iter().map(|at| fields[*at].name().to_owned()).collect();
+        let leading = dice.pick(&names).clone();
+        if dice.chance(50) {
+            names.reverse();
+        }
+        groups.push(Group::new(leading, names).merge(*dice.pick(&policies)));
+        for at in pair {
+            fields[*at] = fields[*at].clone().merge(Merge::Later);
+        }
+    }
+    (fields, groups)
 }
 
 fn random_field(dice: &mut Dice, at: usize, name: String, field_type: FieldType) -> Field {
@@ -58,6 +90,8 @@ fn random_field(dice: &mut Dice, at: usize, name: String, field_type: FieldType)
         field = field.default_value(dice.pick(&values).clone());
     } else if is_text && dice.chance(30) {
         field = field.empty_is_absent();
+    } else if !field.field_type().is_structural() && dice.chance(15) {
+        field = field.mandatory();
     }
     if is_text && dice.chance(20) {
         field = field.trimmed();

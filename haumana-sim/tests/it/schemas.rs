@@ -3,7 +3,9 @@
 use haumana_sim::dice::Dice;
 use haumana_sim::schemas::{random_schema, run_schema};
 use haumana_sync::id::UserId;
+use haumana_sync::schema::Deletes;
 use haumana_sync::store::MemoryStore;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const RUNS: u64 = 300;
@@ -21,15 +23,21 @@ async fn whatever_its_schema_an_account_keeps_every_promise() {
 
 #[test]
 fn random_schemas_have_every_type_and_every_policy() {
-    let mut seen = std::collections::BTreeSet::new();
+    let (mut seen, mut grouped) = (BTreeSet::new(), BTreeSet::new());
     for seed in 0..RUNS {
         for kind in random_schema(&mut Dice::new(seed)).kinds() {
             for field in kind.fields() {
                 seen.insert(field.field_type().name());
                 seen.insert(field.policy().name());
+                seen.extend(field.is_mandatory().then_some("mandatory"));
             }
+            for group in kind.groups() {
+                grouped.insert(group.policy().name());
+            }
+            seen.extend((kind.delete_policy() == Deletes::Stick).then_some("stick"));
         }
     }
 
-    assert_eq!(12 + 5, seen.len(), "{seen:?}");
+    assert_eq!(12 + 5 + 2, seen.len(), "{seen:?}");
+    assert_eq!(4, grouped.len(), "every policy but fixed: {grouped:?}");
 }

@@ -121,6 +121,7 @@ fn beside(
         change.doubt = Doubt::Returned;
     }
     edit.changes.extend(returned.iter().map(|name| Change {
+        parts: None,
         name: (*name).to_owned(),
         value: push.piece.get(name),
         edited_at: times.edited_at,
@@ -316,6 +317,7 @@ fn against_base(
             }
             (None, None) => {}
             (Some(against), _) => changes.push(Change {
+                parts: None,
                 name,
                 value,
                 edited_at: times.edited_at,

@@ -17,15 +17,25 @@ pub fn needed(record: Option<&Record>, edit: &Edit) -> Vec<HistoryKey> {
     let Some(record) = record else { return keys };
     for change in &edit.changes {
         if let Against::Moved(places) = &change.against {
-            let needs_base = record.field(&change.name).field_type().needs_base();
+            let needs_base = record.unit(&change.name).needs_base();
             keys.extend(places.iter().filter(|_| needs_base));
         }
+    }
+    // What a group has beside the fields that were set.
+    if edit.changes.iter().any(|change| change.parts.is_some()) {
+        keys.extend(base_key(record, edit));
     }
     if record.content.is_none() {
         let version = record.meta.last_version;
         keys.push(HistoryKey { key: record.key(), version, side: 0 });
     }
     keys
+}
+
+/// Where the content of the edit's base is kept, if the record has changed since.
+pub fn base_key(record: &Record, edit: &Edit) -> Option<HistoryKey> {
+    let version = edit.base.filter(|base| *base < record.version)?;
+    Some(HistoryKey { key: record.key(), version: record.meta.written(version), side: 0 })
 }
 
 impl Engine {
@@ -44,10 +54,39 @@ impl Engine {
         let mut bases = Bases::new();
         for entry in entries.into_iter().flatten().filter(|entry| oldest <= entry.at) {
             let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
-            bases.insert(entry.key, fields(kind, &entry.content, entry.key.side == 0)?);
+            let fields = fields(kind, &entry.content, entry.key.side == 0)?;
+            bases.insert(entry.key, units(kind, fields));
         }
         Ok(bases)
     }
+}
+
+/// Puts together what is remembered as one.
+pub fn units(kind: &Kind, mut fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    for group in kind.groups() {
+        if group.fields().any(|name| fields.contains_key(name)) {
+            let value = group.value(|name| fields.get(name).cloned().unwrap_or(Value::Null));
+            group.fields().for_each(|name| {
+                fields.remove(name);
+            });
+            fields.insert(group.name().to_owned(), value);
+        }
+    }
+    fields
+}
+
+/// Takes apart what is remembered as one: the fields as they are stored.
+pub fn apart(units: &BTreeMap<String, Value>) -> BTreeMap<&str, &Value> {
+    let mut fields = BTreeMap::new();
+    for (name, value) in units {
+        match value {
+            Value::Group(group) => fields.extend(group.fields()),
+            value => {
+                fields.insert(name.as_str(), value);
+            }
+        }
+    }
+    fields
 }
 
 /// Reads stored fields; of a whole version, optional fields that are absent are there as null.

@@ -1,12 +1,12 @@
 //! Writing: batches, the next head, and the compare-and-swap.
 
-use super::edit::Lost;
+use super::edit::{Applied, Lost};
 use super::notes::Notes;
 use super::record::to_json;
 use super::trail::Trail;
 use super::{Engine, Error, Result};
 use crate::digest::Digest;
-use crate::id::{Key, KindNumber, RecordId, UserId};
+use crate::id::{Key, RecordId, UserId};
 use crate::limits;
 use crate::record::Value;
 use crate::schema::Schema;
@@ -55,6 +55,17 @@ pub struct OldFacts {
     pub deleted: bool,
     pub hash: Digest,
     pub content_bytes: usize,
+}
+
+impl Draft {
+    /// What an applied edit writes; `None` if that is nothing.
+    pub fn of(applied: Applied, old: Option<&Envelope>, now: UnixMillis) -> Option<Self> {
+        let key = applied.envelope.key;
+        let inbox = applied.lost.iter().filter(|lost| lost.asks);
+        let inbox = inbox.map(|lost| inbox_entry(key, lost, now)).collect();
+        let (old, new) = (old.map(OldFacts::of), applied.envelope);
+        applied.writes.then_some(Self { old, new, history: applied.history, inbox })
+    }
 }
 
 impl OldFacts {
@@ -392,14 +403,15 @@ pub fn live_term(hash: Digest, version: u32) -> Digest {
 pub fn count(schema: &Schema, head: &mut Head, old: Option<OldFacts>, new: &Envelope) {
     let key = new.key;
     let kind = schema.name_of(key.kind);
-    if key.kind == KindNumber::CONFLICT {
+    if key.kind.is_inbox() {
         return;
     }
-    let is_live_piece = |deleted: bool| key.kind == KindNumber::PIECE && !deleted;
+    let is_compared = schema.kind(key.kind).is_some_and(|kind| kind.is_compared());
+    let is_compared = |deleted: bool| is_compared && !deleted;
     if let Some(old) = old {
         head.versions =
             head.versions.minus(Digest::of_version(&kind, key.id, old.version, old.deleted));
-        if is_live_piece(old.deleted) {
+        if is_compared(old.deleted) {
             head.content = head.content.minus(live_term(old.hash, old.version));
         }
         head.bytes = head.bytes.saturating_sub(old.content_bytes as u64);
@@ -407,7 +419,7 @@ pub fn count(schema: &Schema, head: &mut Head, old: Option<OldFacts>, new: &Enve
         head.records += 1;
     }
     head.versions = head.versions.plus(Digest::of_version(&kind, key.id, new.version, new.deleted));
-    if is_live_piece(new.deleted) {
+    if is_compared(new.deleted) {
         head.content = head.content.plus(live_term(new.hash, new.version));
     }
     head.bytes += new.content.len() as u64;

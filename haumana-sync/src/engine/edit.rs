@@ -10,11 +10,15 @@ use crate::time::UnixMillis;
 use crate::wire::WireVersion;
 use std::collections::{BTreeMap, HashMap};
 
-/// One field that a pusher changed.
+/// What a pusher changed of a field, or of a group of fields.
 #[derive(Clone, Debug)]
 pub struct Change {
+    /// The name under which the record remembers it.
     pub name: String,
     pub value: Value,
+    /// Of a group: the fields that were set. The others are those of the value that they were set on,
+    /// so `value` is not known yet.
+    pub parts: Option<BTreeMap<String, Value>>,
     pub edited_at: UnixMillis,
     pub claimed_at: UnixMillis,
     pub against: Against,
@@ -101,6 +105,11 @@ pub struct Edit {
     pub own: Vec<String>,
     /// The pusher knows that the piece is deleted and brings it back on purpose.
     pub knows_delete: bool,
+    /// A person asked for it by a call of its own, not by editing: it brings back what was deleted
+    /// for good, too.
+    pub is_asked: bool,
+    /// It is remembered only if something of it lost: its device sends all that it has each time.
+    pub is_sent_always: bool,
 }
 
 /// A value that lost.
@@ -118,13 +127,8 @@ pub struct Lost {
     pub version: Version,
     /// Where the lost value is kept.
     pub at: Option<HistoryKey>,
-}
-
-impl Lost {
     /// Whether it waits for a person in the inbox; otherwise only the history has it.
-    pub fn asks(&self) -> bool {
-        self.reason != Reason::Policy
-    }
+    pub asks: bool,
 }
 
 /// What becomes of an edit.

@@ -4,7 +4,7 @@
 use super::commit::StoredConflict;
 use super::cursor::{take, user_hash};
 use super::export_write::{
-    write_entry, write_history, write_piece, write_record, write_session, write_tombstone,
+    write_entry, write_history, write_listed, write_record, write_tombstone,
 };
 use super::record::parse;
 use super::{Engine, Error, ErrorKind, Result, check_state};
@@ -55,28 +55,22 @@ impl Part {
     }
 
     pub fn next(self, schema: &Schema) -> Option<Self> {
-        let has_records = || schema.kinds().iter().any(|kind| has_no_list(kind.number()));
+        let has_records = || schema.kinds().iter().any(|kind| kind.own_list().is_none());
         let next = Self::ALL.get(self as usize + 1).copied();
         next.filter(|next| *next != Part::Records || has_records())
     }
 
-    fn holds(self, record: &Envelope) -> bool {
-        let (kind, is_live) = (record.key.kind, !record.deleted);
+    fn holds(self, schema: &Schema, record: &Envelope) -> bool {
+        let (is_inbox, is_live) = (record.key.kind.is_inbox(), !record.deleted);
+        let own_list = || schema.kind(record.key.kind).and_then(|kind| kind.own_list());
         match self {
-            Part::Pieces => kind == KindNumber::PIECE && is_live,
-            Part::Sessions => kind == KindNumber::SESSION && is_live,
-            Part::History => kind != KindNumber::CONFLICT,
-            Part::Conflicts => kind == KindNumber::CONFLICT,
-            Part::Tombstones => kind != KindNumber::CONFLICT && !is_live,
-            Part::Records => has_no_list(kind) && is_live,
+            Part::Pieces | Part::Sessions => is_live && own_list() == Some(self.name()),
+            Part::History => !is_inbox,
+            Part::Conflicts => is_inbox,
+            Part::Tombstones => !is_inbox && !is_live,
+            Part::Records => !is_inbox && is_live && own_list().is_none(),
         }
     }
-}
-
-/// Whether the records of a kind stand among those of other kinds. The two of version 0.1 have lists of
-/// their own, and the inbox has one.
-fn has_no_list(kind: KindNumber) -> bool {
-    KindNumber::CONFLICT < kind
 }
 
 /// How far a walk is: everything up to here is written.
@@ -158,14 +152,14 @@ impl Engine {
                 }
                 continue;
             };
-            if part == Part::History && part.holds(first) {
+            if part == Part::History && part.holds(&self.schema, first) {
                 if let Some(text) = self.walk_history(walk).await? {
                     return Ok(Some((part, text)));
                 }
                 continue;
             }
             let Some(record) = walk.leave_record() else { continue };
-            if part.holds(&record) && walk.seen.insert(record.key) {
+            if part.holds(&self.schema, &record) && walk.seen.insert(record.key) {
                 return Ok(Some((part, self.record_text(&walk.user, part, &record).await?)));
             }
         }
@@ -189,8 +183,10 @@ impl Engine {
     async fn record_text(&self, user: &UserId, part: Part, record: &Envelope) -> Result<String> {
         let mut out = String::new();
         match part {
-            Part::Pieces => write_piece(&mut out, user, record)?,
-            Part::Sessions => write_session(&mut out, user, record)?,
+            Part::Pieces | Part::Sessions => {
+                let kind = self.schema.kind(record.key.kind).ok_or_else(Error::corrupt)?;
+                write_listed(&mut out, kind, user, record)?;
+            }
             Part::Tombstones => write_tombstone(&mut out, &self.schema, record)?,
             Part::Records => write_record(&mut out, &self.schema, record)?,
             Part::Conflicts | Part::History => {

@@ -6,7 +6,7 @@ use super::record::{HistoryMeta, parse, to_json};
 use super::{Conflict, Error, Result};
 use crate::id::UserId;
 use crate::record::BESIDE_KEY;
-use crate::schema::Schema;
+use crate::schema::{Kind, Schema};
 use crate::store::{Envelope, Generation, HistoryEntry};
 use crate::wire::members;
 use crate::wire::sync::write_conflict;
@@ -28,24 +28,20 @@ fn beside(record: &Envelope) -> Result<String> {
     Ok(format!(r#""{BESIDE_KEY}":{}"#, to_json(&meta)))
 }
 
-pub(super) fn write_piece(out: &mut String, user: &UserId, record: &Envelope) -> Result<()> {
-    let (id, user) = (record.key.id, to_json(&user.as_str()));
+/// Writes a record of a kind that has a list of its own.
+pub(super) fn write_listed(
+    out: &mut String,
+    kind: &Kind,
+    user: &UserId,
+    record: &Envelope,
+) -> Result<()> {
+    let (id_key, id, user) = (kind.id_name(), record.key.id, to_json(&user.as_str()));
     let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
     let _ = write!(
         out,
-        r#"{{"pieceId":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}","locallyModified":false,{beside},{}}}"#,
-        members(record.key.kind, &record.content)
-    );
-    Ok(())
-}
-
-pub(super) fn write_session(out: &mut String, user: &UserId, record: &Envelope) -> Result<()> {
-    let (id, user) = (record.key.id, to_json(&user.as_str()));
-    let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
-    let _ = write!(
-        out,
-        r#"{{"sessionId":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}",{beside},{}}}"#,
-        members(record.key.kind, &record.content)
+        r#"{{"{id_key}":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}",{}{beside},{}}}"#,
+        kind.exported_beside(),
+        members(kind, &record.content)
     );
     Ok(())
 }

@@ -7,7 +7,8 @@ use super::meta::Meta;
 use super::notes::{ImportedCounts, Notes};
 use super::record::parse;
 use super::{Engine, Error, ErrorKind, Result, Room};
-use crate::id::{Key, KindNumber, UserId};
+use crate::id::{Key, UserId};
+use crate::schema::Schema;
 use crate::store::{
     Batch, BatchLimits, Envelope, ErrorKind as StoreErrorKind, Head, HeadState, HistoryEntry,
 };
@@ -130,12 +131,12 @@ impl Engine {
                 continue;
             }
             let bytes = there.as_ref().map(|there| there.content.len());
-            let is_counted = record.key.kind != KindNumber::CONFLICT;
+            let is_counted = !record.key.kind.is_inbox();
             if is_counted && !room.take(bytes, record.content.len()) {
                 return Err(Error::new(ErrorKind::Invalid, "there is no room for all of it").into());
             }
             count(&self.schema, &mut head, there.as_ref().map(OldFacts::of), &record);
-            counts.replace(there.as_ref(), &record);
+            counts.replace(&self.schema, there.as_ref(), &record);
             record.revision = head.revision;
             record.stamp = head.stamp;
             records.push(record);
@@ -191,7 +192,7 @@ impl Engine {
         let found = self.store.read(user, &keys).await?;
         for (record, there) in part.records.iter().zip(found) {
             let there = there.ok_or_else(not_empty)?;
-            let is_conflict = record.key.kind == KindNumber::CONFLICT;
+            let is_conflict = record.key.kind.is_inbox();
             let meta: Meta = parse(&there.meta)?;
             // The id of a conflict is derived from what it is about.
             if !is_conflict && !was_imported_at(&meta, record.version) {
@@ -259,21 +260,22 @@ impl CheckedImport<'_> {
 
 impl ImportedCounts {
     /// Counts a record that is written, perhaps over an earlier page's.
-    fn replace(&mut self, old: Option<&Envelope>, new: &Envelope) {
+    fn replace(&mut self, schema: &Schema, old: Option<&Envelope>, new: &Envelope) {
         if let Some(old) = old {
-            let list = self.list(old);
+            let list = self.list(schema, old);
             *list = list.saturating_sub(1);
         }
-        *self.list(new) += 1;
+        *self.list(schema, new) += 1;
     }
 
-    fn list(&mut self, record: &Envelope) -> &mut usize {
-        match record.key.kind {
-            KindNumber::CONFLICT => &mut self.conflicts,
+    fn list(&mut self, schema: &Schema, record: &Envelope) -> &mut usize {
+        let kind = record.key.kind;
+        match schema.kind(kind).and_then(|kind| kind.own_list()) {
+            _ if kind.is_inbox() => &mut self.conflicts,
             _ if record.deleted => &mut self.tombstones,
-            KindNumber::PIECE => &mut self.pieces,
-            KindNumber::SESSION => &mut self.sessions,
-            _ => &mut self.records,
+            Some("pieces") => &mut self.pieces,
+            Some(_) => &mut self.sessions,
+            None => &mut self.records,
         }
     }
 }

@@ -50,9 +50,11 @@ type List<'r, 'a> = (&'static str, &'r [&'a RawValue], fn(&Reading<'_>, &RawValu
 
 fn lists<'r, 'a>(request: &'r ImportRequest<'a>) -> [List<'r, 'a>; 6] {
     [
-        ("pieces", &request.pieces, |reading, json| reading.piece(json).map(Entry::Record)),
+        ("pieces", &request.pieces, |reading, json| {
+            reading.listed("pieces", json).map(Entry::Record)
+        }),
         ("practiceSessions", &request.sessions, |reading, json| {
-            reading.session(json).map(Entry::Record)
+            reading.listed("practiceSessions", json).map(Entry::Record)
         }),
         ("history", &request.history, |reading, json| reading.history(json).map(Entry::History)),
         ("conflicts", &request.conflicts, |reading, json| {
@@ -121,7 +123,7 @@ impl Engine {
 /// may be a tombstone of a greater version too.
 fn is_new(record: &Envelope, live: &mut HashMap<Key, Version>, dead: &mut HashSet<Key>) -> bool {
     let key = record.key;
-    let is_tombstone = record.deleted && key.kind != crate::id::KindNumber::CONFLICT;
+    let is_tombstone = record.deleted && !key.kind.is_inbox();
     if !is_tombstone {
         return live.insert(key, record.version).is_none();
     }

@@ -8,9 +8,8 @@ use crate::digest::Digest;
 use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::limits;
 use crate::merge::Reason;
-use crate::record::{BESIDE_KEY, Content, Session, Value};
-use crate::repertoire::piece_kind;
-use crate::schema::{Kind, Merge, Schema};
+use crate::record::{BESIDE_KEY, Content, Value};
+use crate::schema::{Field, Kind, Merge, Schema};
 use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Revision, Stamp, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
@@ -47,27 +46,15 @@ const SIDES: u32 = 1 << 24;
 const WORD_BYTES: usize = 256;
 
 impl Reading<'_> {
-    /// Reads an entry of `pieces`.
-    pub fn piece(&self, json: &RawValue) -> Read<Envelope> {
+    /// Reads an entry of the list that a kind has for itself.
+    pub fn listed(&self, list: &str, json: &RawValue) -> Read<Envelope> {
+        let mut kinds = self.schema.kinds().iter();
+        let kind = kinds.find(|kind| kind.own_list() == Some(list)).ok_or(Refusal::InvalidField)?;
         let mut fields: Fields<'_> = parse(json)?;
-        let facts = self.facts(&mut fields, "pieceId")?;
-        for name in ["locallyModified", "lastSyncedAt"] {
-            fields.remove(name);
-        }
-        self.record(piece_kind(), &fields, facts)
-    }
-
-    /// Reads an entry of `practiceSessions`.
-    pub fn session(&self, json: &RawValue) -> Read<Envelope> {
-        let mut fields: Fields<'_> = parse(json)?;
-        let facts = self.facts(&mut fields, "sessionId")?;
-        for name in ["locallyModified", "lastSyncedAt", "syncedAt"] {
-            fields.remove(name);
-        }
-        let session = read_session(&fields)?;
-        let content = session.to_json();
-        let hash = Digest::of([content.as_bytes()]);
-        self.live(Key::session(facts.id), facts, content, hash)
+        let facts = self.facts(&mut fields, kind.id_name())?;
+        // What an earlier program wrote beside the fields.
+        fields.retain(|name, _| kind.reserved_key(name).is_none());
+        self.record(kind, &fields, facts)
     }
 
     /// Reads an entry of `records`.
@@ -233,9 +220,6 @@ impl Reading<'_> {
         if side == 0 && deleted {
             return Ok("{}".to_owned());
         }
-        if kind == KindNumber::SESSION {
-            return Ok(read_session(&fields)?.to_json());
-        }
         let kind = self.schema.kind(kind).ok_or(Refusal::InvalidField)?;
         if side == 0 {
             return Ok(read_record(kind, &fields, UnixMillis(0))?.to_json());
@@ -324,7 +308,9 @@ pub fn was_imported_at(meta: &Meta, version: Version) -> bool {
 fn read_record(kind: &Arc<Kind>, fields: &Fields<'_>, modified_at: UnixMillis) -> Read<Content> {
     let mut content = Content::new(kind, modified_at);
     let is_missing = |name: &str| !fields.contains_key(name);
-    if kind.editable().any(|field| field.is_required() && is_missing(field.name())) {
+    let is_derived = |field: &Field| field.same_as().is_some();
+    let mut needed = kind.editable().filter(|field| field.is_required() && !is_derived(field));
+    if needed.any(|field| is_missing(field.name())) {
         return Err(Refusal::InvalidField);
     }
     for (name, json) in fields {
@@ -334,6 +320,7 @@ fn read_record(kind: &Arc<Kind>, fields: &Fields<'_>, modified_at: UnixMillis) -
             value => content.set(name, value),
         }
     }
+    content.fill();
     Ok(content)
 }
 
@@ -349,14 +336,6 @@ fn value(kind: &Kind, name: &str, json: &RawValue) -> Read<Value> {
     }
     field.check(&value)?;
     Ok(value)
-}
-
-fn read_session(fields: &Fields<'_>) -> Read<Session> {
-    if fields.keys().any(|name| limits::UNKNOWN_KEY_BYTES < name.len()) {
-        return Err(Refusal::TooLarge);
-    }
-    let present: BTreeMap<_, _> = fields.iter().filter(|(_, json)| json.get() != "null").collect();
-    serde_json::from_str(&to_json(&present)).map_err(|_| Refusal::InvalidField)
 }
 
 /// How a conflict was closed, as the engine remembers it.

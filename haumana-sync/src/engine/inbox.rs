@@ -1,6 +1,6 @@
 //! The inbox: values that lost and wait for a person; and history.
 
-use super::bases::fields;
+use super::bases::{fields, units};
 use super::commit::{
     Draft, OldFacts, STAMP_AHEAD_SECS, Stopped, StoredConflict, conflict_id, gave_up,
 };
@@ -9,11 +9,11 @@ use super::notes::Notes;
 use super::push_plan::since;
 use super::record::{HistoryMeta, parse, to_json};
 use super::restore::check_base;
-use super::session_edit::delete_as_it_stands;
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::merge::Reason;
 use crate::record::Value;
+use crate::schema::Kind;
 use crate::store::{Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Version};
 use crate::time::UnixMillis;
 use std::collections::BTreeMap;
@@ -128,10 +128,9 @@ impl Engine {
     ) -> Result<Conflict> {
         let stored: StoredConflict = parse(&envelope.content)?;
         let record = self.store.read(user, &[stored.key]).await?.into_iter().flatten().next();
-        let record = record.filter(|record| record.key.kind != KindNumber::SESSION);
         let record = record.map(|record| self.open(&record)).transpose()?;
         let name = stored.field.as_deref();
-        let kept = record.and_then(|record| Some(record.content?.get(name?)));
+        let kept = record.and_then(|record| Some(record.content?.unit(name?)));
         let lost = self.lost_value(user, envelope.key.id, &stored).await?;
         Ok(Conflict {
             id: envelope.key.id,
@@ -164,7 +163,9 @@ impl Engine {
             && let version = self.version_of(entry)?
             && !version.deleted
         {
-            return Ok(version.fields.get(name).cloned().or((side == 0).then_some(Value::Null)));
+            let kind = self.schema.kind(stored.key.kind).ok_or_else(Error::corrupt)?;
+            let value = units(kind, version.fields).remove(name);
+            return Ok(value.or((side == 0).then_some(Value::Null)));
         }
         if 0 < side {
             return Ok(None);
@@ -174,7 +175,9 @@ impl Engine {
         let entries =
             self.store.history_of(user, &stored.key, Some(version), OLDER_ENTRIES).await?;
         for entry in entries.iter().filter(|entry| oldest <= entry.at) {
-            let value = self.version_of(entry)?.fields.remove(name).unwrap_or(Value::Null);
+            let kind = self.schema.kind(stored.key.kind).ok_or_else(Error::corrupt)?;
+            let mut values = units(kind, self.version_of(entry)?.fields);
+            let value = values.remove(name).unwrap_or(Value::Null);
             if conflict_id(stored.key, stored.version, Some(name), &value) == id {
                 return Ok(Some(value));
             }
@@ -270,7 +273,7 @@ impl Engine {
             return Ok(Some(Edit { delete: true, ..Edit::default() }));
         };
         let kind = self.schema.kind(stored.key.kind).ok_or_else(Error::corrupt)?;
-        let is_fitting = kind.named(name).check(&value).is_ok();
+        let is_fitting = fits(kind, name, &value);
         if !is_fitting {
             return Err(Error::new(ErrorKind::Invalid, "the field cannot hold this value"));
         }
@@ -293,9 +296,6 @@ impl Engine {
         let Some(envelope) = found.into_iter().flatten().next() else {
             return Err(Error::new(ErrorKind::NotFound, "the record is gone"));
         };
-        if stored.key.kind == KindNumber::SESSION {
-            return self.resolving_session(head, &envelope, &edit, closed);
-        }
         let record = self.open(&envelope)?;
         check_base(&record, base)?;
         let setting = self.setting_of(self.clock.now(), &Notes::of(head)?);
@@ -312,25 +312,6 @@ impl Engine {
             }
             None => Ok(vec![closing(closed)]),
         }
-    }
-
-    /// A session is deleted after all.
-    fn resolving_session(
-        &self,
-        head: Option<&Head>,
-        session: &Envelope,
-        edit: &Edit,
-        closed: Envelope,
-    ) -> Result<Vec<Draft>> {
-        if !edit.delete {
-            return Err(Error::new(ErrorKind::Invalid, "the field cannot hold this value"));
-        }
-        let setting = self.setting_of(self.clock.now(), &Notes::of(head)?);
-        let Some(mut draft) = delete_as_it_stands(session, setting)? else {
-            return Ok(vec![closing(closed)]);
-        };
-        draft.inbox.push(closed);
-        Ok(vec![draft])
     }
 
     /// Lists the versions of a piece and the pushes that lost, newest first; the current version
@@ -420,10 +401,26 @@ pub(super) fn put(name: &str, value: Value, now: UnixMillis) -> Change {
     Change {
         name: name.to_owned(),
         value,
+        parts: None,
         edited_at: now,
         claimed_at: now,
         against: Against::Unmoved,
         doubt: Doubt::None,
+    }
+}
+
+/// Whether what is merged under `name` can have this value.
+fn fits(kind: &Kind, name: &str, value: &Value) -> bool {
+    match (kind.group_named(name), value) {
+        (None, value) => kind.named(name).check(value).is_ok(),
+        (Some(_), Value::Group(group)) => {
+            let mut fields = kind.fields_of(name).into_iter();
+            fields.all(|field| kind.named(field).check(group.get(field)).is_ok())
+        }
+        (Some(_), value) => {
+            let mut fields = kind.fields_of(name).into_iter();
+            value.is_null() && fields.all(|field| !kind.named(field).is_required())
+        }
     }
 }
 

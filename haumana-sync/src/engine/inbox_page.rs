@@ -60,6 +60,6 @@ impl Engine {
         };
         let stored: StoredConflict = parse(&envelope.content)?;
         let kind = self.schema.kind(stored.key.kind);
-        Ok(kind.zip(stored.field).and_then(|(kind, field)| kind.named(&field).read(raw)))
+        Ok(kind.zip(stored.field).and_then(|(kind, field)| kind.read_unit(&field, raw)))
     }
 }

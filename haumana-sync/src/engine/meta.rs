@@ -322,7 +322,7 @@ impl Meta {
     /// Returns the hashes of the current content, by field.
     pub fn hashes_of(content: &Content) -> BTreeMap<String, u64> {
         let kind = content.kind();
-        let hash = |name: &str| (name.to_owned(), kind.named(name).hash(&content.get(name)));
+        let hash = |name: &str| (name.to_owned(), kind.unit(name).hash(&content.unit(name)));
         content.names().map(hash).collect()
     }
 }

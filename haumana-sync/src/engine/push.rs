@@ -2,21 +2,20 @@
 
 use super::apply::apply;
 use super::bases::needed;
-use super::commit::{Committed, Draft, OldFacts, Stopped, gave_up, inbox_entry};
+use super::commit::{Committed, Draft, Stopped, gave_up};
 use super::devices::Shown;
-use super::edit::{Bases, Edit, Lost, Setting};
+use super::edit::{Bases, Change, Edit, Lost, Setting};
 use super::notes::Notes;
 use super::push_exact::is_exact;
-use super::push_plan::{is_possible_base, plan};
-use super::push_session::{SessionBases, join_push};
+use super::push_plan::plan;
 use super::pusher::{Life, Pusher};
 use super::record::Record;
-use super::takeover::{Earlier, join_earlier};
+use super::takeover::Earlier;
 use super::trail::Trail;
 use super::{Conflict, Engine, Error, Result, Room, check_state};
-use crate::id::{Key, KindNumber, UserId};
-use crate::record::Value;
-use crate::schema::Kind;
+use crate::id::{Key, UserId};
+use crate::record::{Content, Value};
+use crate::schema::{Deletes, Kind};
 use crate::store::{Envelope, Head, HistoryKey, Revision, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
@@ -176,14 +175,9 @@ impl Engine {
         let keys: Vec<Key> = due.iter().map(|at| pushes[*at].key).collect();
         let found = self.store.read(user, &keys).await?;
         let mut opened: HashMap<Key, (Envelope, Record)> = HashMap::new();
-        let mut envelopes: HashMap<Key, Envelope> = HashMap::new();
         for envelope in found.into_iter().flatten() {
-            if envelope.key.kind != KindNumber::SESSION {
-                let record = self.open(&envelope)?;
-                opened.insert(envelope.key, (envelope, record));
-            } else {
-                envelopes.insert(envelope.key, envelope);
-            }
+            let record = self.open(&envelope)?;
+            opened.insert(envelope.key, (envelope, record));
         }
         let mut desk = Desk {
             room: Room::of(head.as_ref()),
@@ -191,18 +185,10 @@ impl Engine {
             waiting: Vec::new(),
             answers,
         };
-        let sent = due.iter().map(|at| &pushes[*at]);
-        let session_bases = self.read_session_bases(user, sent, &envelopes, setting.oldest).await?;
         let mut planned = Vec::new();
         let mut history_keys: BTreeSet<HistoryKey> = BTreeSet::new();
         for &at in due {
             let push = &pushes[at];
-            if push.key.kind == KindNumber::SESSION {
-                let old = envelopes.get(&push.key);
-                let joined = decide_session(push, pusher, old, &session_bases, setting)?;
-                desk.take(at, push, old, joined);
-                continue;
-            }
             let record = opened.get(&push.key).map(|(_, record)| record);
             let Some(kind) = self.schema.kind(push.key.kind) else {
                 desk.answer(at, rejected(push, record, Refusal::InvalidField));
@@ -236,23 +222,6 @@ impl Engine {
         }
         Ok(committed)
     }
-}
-
-/// Decides a push of a session.
-fn decide_session(
-    push: &Push,
-    pusher: &Pusher<'_>,
-    old: Option<&Envelope>,
-    bases: &SessionBases,
-    setting: Setting,
-) -> Result<Decided> {
-    if let PushOp::TakeOver(earlier) = &push.op {
-        return join_earlier(earlier, old, setting);
-    }
-    if old.is_some_and(|old| !is_possible_base(push.base, old.version)) {
-        return Ok(Err(Refusal::InvalidField));
-    }
-    join_push(push, pusher, old, bases, setting)
 }
 
 /// What came of the pushes of a request.
@@ -363,7 +332,8 @@ fn decide(
     setting: Setting,
 ) -> Decided {
     let is_tombstone = old.is_some_and(|(_, record)| record.content.is_none());
-    if let (true, Some((_, record))) = (is_tombstone && !edit.delete, old) {
+    let comes_back = is_tombstone && !edit.delete && kind.delete_policy() != Deletes::Stick;
+    if let (true, Some((_, record))) = (comes_back, old) {
         let last = HistoryKey { key: push.key, version: record.meta.last_version, side: 0 };
         // Part of a piece is no piece; the client sends the whole, with `base: null`.
         if push.base.is_some() && !bases.contains_key(&last) {
@@ -371,20 +341,20 @@ fn decide(
         }
     }
     let applied = apply((kind, push.key.id), old, edit, bases, setting)?;
-    let new = applied.envelope;
-    let has_all = edit.changes.iter().all(|change| {
-        applied
-            .record
-            .content
-            .as_ref()
-            .is_some_and(|content| content.get(&change.name) == change.value)
-    });
+    let has_all = edit
+        .changes
+        .iter()
+        .all(|change| applied.record.content.as_ref().is_some_and(|content| has(content, change)));
     let is_deleted = edit.delete && applied.record.content.is_none();
     // Another device did the same: the version is its, with whatever else it changed.
     let old_version = old.map(|(_, record)| record.version);
     let is_theirs = old_version == Some(applied.record.version) && push.base != old_version;
+    // What a policy ranks lower than what was pushed is an earlier version; nobody is asked.
+    let none_asks = applied.lost.iter().all(|lost| !lost.asks);
+    // Nobody knows what such a device had before it, so what was there has a part in the result.
+    let is_joined = edit.is_sent_always && old.is_some();
     let is_clean =
-        applied.lost.is_empty() && !is_theirs && (is_deleted || (has_all && !edit.delete));
+        none_asks && !is_theirs && !is_joined && (is_deleted || (has_all && !edit.delete));
     // An import that finds what it brings; only its receipt is new.
     let is_noted = is_theirs && edit.changes.is_empty() && !edit.delete;
     let was_deleted = is_tombstone && edit.delete;
@@ -393,26 +363,24 @@ fn decide(
         true => PushOutcome::Applied,
         false => PushOutcome::Merged,
     };
-    let inbox: Vec<Envelope> =
-        asking(&applied.lost).map(|lost| inbox_entry(push.key, lost, setting.now)).collect();
-    let conflicts = inbox.iter().zip(asking(&applied.lost).cloned());
-    let conflicts = conflicts.map(|(entry, lost)| conflict_of(entry, push.key, lost, setting.now));
-    let result = PushResult {
-        key: push.key,
-        outcome,
-        version: Some(applied.record.version),
-        conflicts: conflicts.collect(),
+    let (key, version) = (push.key, Some(applied.record.version));
+    let asking: Vec<Lost> = applied.lost.iter().filter(|lost| lost.asks).cloned().collect();
+    let Some(draft) = Draft::of(applied, old.map(|(envelope, _)| envelope), setting.now) else {
+        let (outcome, conflicts) = (PushOutcome::Unchanged, Vec::new());
+        return Ok((None, PushResult { key, outcome, version, conflicts }));
     };
-    if !applied.writes {
-        return Ok((None, PushResult { outcome: PushOutcome::Unchanged, ..result }));
-    }
-    let old = old.map(|(envelope, _)| OldFacts::of(envelope));
-    Ok((Some(Draft { old, new, history: applied.history, inbox }), result))
+    let conflicts = draft.inbox.iter().zip(asking);
+    let conflicts = conflicts.map(|(entry, lost)| conflict_of(entry, key, lost, setting.now));
+    let conflicts = conflicts.collect();
+    Ok((Some(draft), PushResult { key, outcome, version, conflicts }))
 }
 
-/// What waits for a person.
-fn asking(lost: &[Lost]) -> impl Iterator<Item = &Lost> {
-    lost.iter().filter(|lost| lost.asks())
+/// Whether the record is as the change says.
+fn has(content: &Content, change: &Change) -> bool {
+    match &change.parts {
+        None => content.unit(&change.name) == change.value,
+        Some(parts) => parts.iter().all(|(name, value)| content.get(name) == *value),
+    }
 }
 
 /// The conflict that an entry of the inbox stands for.

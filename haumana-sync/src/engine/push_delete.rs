@@ -7,7 +7,7 @@ use super::pusher::{Life, Own, Pusher};
 use super::record::Record;
 use crate::merge::Reason;
 use crate::record::{Content, Value};
-use crate::schema::Field;
+use crate::schema::Deletes;
 use crate::store::Version;
 use crate::time::UnixMillis;
 
@@ -47,9 +47,19 @@ pub(super) fn plan_delete(
     // Of another life: what it was based on is unknown, so the edits here win.
     let is_of_here = |base: Version| base <= record.version && !record.meta.is_foreign(base);
     let named = push.base.filter(|base| is_of_here(*base));
-    let is_late = is_edited_since(record, pusher.device, claim, setting);
+    let sticks = record.kind.delete_policy() == Deletes::Stick;
+    if sticks && record.content.is_none() {
+        return None;
+    }
+    let is_late = !sticks && is_edited_since(record, pusher.device, claim, setting);
+    let is_known = push.base.is_none_or(is_of_here);
+    if sticks && !is_known {
+        cov_mark::hit!(delete_on_a_base_of_another_life_stands_in_the_inbox);
+        return Some(Edit { reason: Some(Reason::OtherLife), ..edit });
+    }
     let covered = match push.base {
         _ if is_late => None,
+        _ if sticks => Some(Vec::new()),
         Some(base) if !is_of_here(base) => None,
         _ => covered(record, pusher, named, at, setting),
     };
@@ -91,7 +101,7 @@ fn covered(
     let touched = meta.touched.iter().filter(|(_, touch)| !is_known(touch));
     let touches = touched.map(|(name, touch)| (name, touch, pusher.own(record, name, touch)));
     // The field that names the record for people stands for all of it.
-    let first = record.kind.editable().next().map_or("", Field::name).to_owned();
+    let first = record.kind.unit_names().next().unwrap_or_default().to_owned();
     let creation = creation.map(|own| (&first, &meta.created, own));
     for (name, touch, own) in creation.into_iter().chain(touches) {
         match own {
@@ -131,7 +141,7 @@ pub(super) fn is_of_deleted(
 
 /// Whether the device of a delete has edited a field after it.
 fn is_edited_since(record: &Record, device: &str, delete: Claim, setting: Setting) -> bool {
-    let known = record.kind.editable().map(Field::name);
+    let known = record.kind.unit_names();
     let names = known.chain(record.meta.touched.keys().map(String::as_str));
     let unknown = record.content.iter().flat_map(Content::unknown_names);
     let mut claims = names.chain(unknown).map(|name| Claim::of(Some(device), name));

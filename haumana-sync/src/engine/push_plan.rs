@@ -8,14 +8,14 @@ use super::push_delete::{is_of_deleted, plan_delete};
 use super::pusher::{Life, Own, Pusher};
 use super::record::Record;
 use crate::digest::Digest;
-use crate::id::KindNumber;
 use crate::limits;
 use crate::merge::Reason;
-use crate::record::{Content, Value, reserved_key};
+use crate::record::{Content, Value};
 use crate::schema::{Kind, Merge, Schema};
 use crate::store::{HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::Refusal;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -57,8 +57,13 @@ fn plan_set(
     setting: Setting,
 ) -> Result<Option<Edit>, Refusal> {
     set.iter().try_for_each(|(name, value)| check_field(kind, name, value))?;
-    if record.is_none() && push.base.is_some() {
+    let is_missing = kind.missing(|name| set.contains_key(name)).is_some();
+    // Part of a record is no record; a device that had it sends the whole, without a base.
+    if record.is_none() && push.base.is_some() && (is_missing || !kind.has_mandatory()) {
         return Err(Refusal::BaseGone);
+    }
+    if push.base.is_none() && is_missing {
+        return Err(Refusal::InvalidField);
     }
     let device = Some(pusher.device.to_owned());
     let is_offer = matches!(push.op, PushOp::Offer(_));
@@ -69,9 +74,9 @@ fn plan_set(
     let other_life = is_offer || push.base.is_some_and(is_foreign);
     let mut changes = Vec::new();
     let (mut seen, mut claims) = (Vec::new(), Vec::new());
-    for (name, value) in set.iter().filter(|(name, _)| is_weighed(kind, name)) {
-        let claimed_at = push.time_of(name, setting.now);
-        let hash = push.identity(device.as_deref(), claimed_at, name, value);
+    for unit in units_of(push, device.as_deref(), (kind, set), setting.now) {
+        let (name, claimed_at) = (unit.name, unit.claimed_at);
+        let (hash, value) = (unit.identity, &unit.value);
         let is_seen = record.is_some_and(|record| {
             record.meta.seen.iter().any(|old| old.hash == hash && setting.oldest <= old.at)
         });
@@ -95,9 +100,9 @@ fn plan_set(
         }
         seen.push(hash);
         let edited_at = claimed_at.min(setting.now);
-        claims.extend((push.is_timed(name) && !other_life).then_some(claim));
-        let (name, value) = (name.clone(), kind.named(name).normal(value.clone()));
-        changes.push(Change { name, value, edited_at, claimed_at, against, doubt });
+        claims.extend((unit.is_timed && !other_life).then_some(claim));
+        let (name, value, parts) = (name.to_owned(), unit.value, unit.parts);
+        changes.push(Change { name, value, parts, edited_at, claimed_at, against, doubt });
     }
     if changes.is_empty() && record.is_some() {
         return Ok(None);
@@ -113,12 +118,73 @@ fn plan_set(
         whole: Some(push.whole(kind, set, setting.now)),
         created: Some(push.created(set, setting.now)),
         reason: other_life.then_some(Reason::OtherLife),
-        above: push.base.filter(|base| record.is_some_and(|record| record.version < *base)),
+        above: push.base.filter(|base| record.is_none_or(|record| record.version < *base)),
         seen,
         claims,
         knows_delete,
         ..Edit::default()
     }))
+}
+
+/// What a push sets under one name that records remember.
+#[derive(Clone)]
+struct SetUnit<'a> {
+    name: &'a str,
+    value: Value,
+    /// Of a group that was not pushed whole: the fields that were.
+    parts: Option<BTreeMap<String, Value>>,
+    /// When the last of its fields was edited.
+    claimed_at: UnixMillis,
+    is_timed: bool,
+    /// It is the same change again if all of its fields are.
+    identity: u64,
+}
+
+fn units_of<'a>(
+    push: &Push,
+    device: Option<&str>,
+    (kind, set): (&'a Arc<Kind>, &'a BTreeMap<String, Value>),
+    now: UnixMillis,
+) -> Vec<SetUnit<'a>> {
+    let mut units: Vec<SetUnit<'a>> = Vec::with_capacity(set.len());
+    for (field, value) in set.iter().filter(|(name, _)| is_weighed(kind, name)) {
+        let claimed_at = push.time_of(field, now);
+        let identity = push.identity(device, claimed_at, field, value);
+        let value = kind.named(field).normal(value.clone());
+        let name = kind.unit_of(field);
+        let is_timed = push.is_timed(field);
+        let unit = SetUnit { name, value, parts: None, claimed_at, is_timed, identity };
+        let known = units.iter_mut().find(|known| known.name == name);
+        match known {
+            Some(known) => known.add(field, unit),
+            None if kind.group_named(name).is_none() => units.push(unit),
+            None => {
+                let mut group = SetUnit { value: Value::Null, identity: 0, ..unit.clone() };
+                group.add(field, unit);
+                units.push(group);
+            }
+        }
+    }
+    if push.base.is_none() && units.iter().any(|unit| unit.parts.is_some()) {
+        // The whole record: by what it leaves out it says that there is nothing.
+        let whole = push.whole(kind, set, now);
+        for unit in units.iter_mut().filter(|unit| unit.parts.is_some()) {
+            unit.value = whole.unit(unit.name);
+            unit.parts = None;
+        }
+    }
+    units
+}
+
+impl SetUnit<'_> {
+    /// Adds a field of the group.
+    fn add(&mut self, field: &str, part: SetUnit<'_>) {
+        self.claimed_at = self.claimed_at.max(part.claimed_at);
+        self.is_timed |= part.is_timed;
+        let both = [self.identity.to_be_bytes(), part.identity.to_be_bytes()];
+        self.identity = Digest::of(both.iter().map(<[u8; 8]>::as_slice)).short();
+        self.parts.get_or_insert_default().insert(field.to_owned(), part.value);
+    }
 }
 
 /// Whether a value that is pushed without a base is one that the record has, or had when the device
@@ -129,14 +195,14 @@ fn is_copy(record: &Record, name: &str, value: &Value, claim: Claim, is_offer: b
         let mut claims = record.meta.claims.iter();
         claims.any(|old| old.of == claim.of && old.claimed_at < claim.claimed_at)
     };
-    let is_current = record.content.as_ref().is_some_and(|content| content.get(name) == *value);
+    let is_current = record.content.as_ref().is_some_and(|content| content.unit(name) == *value);
     if is_current {
         return is_offer || !is_edited();
     }
     if !is_offer && is_edited() {
         return false;
     }
-    let hash = record.field(name).hash(value);
+    let hash = record.unit(name).hash(value);
     let is_last = record.content.is_none()
         && claim.claimed_at <= record.modified_at
         && record.hash(name) == hash
@@ -235,7 +301,7 @@ fn is_weighed(kind: &Kind, name: &str) -> bool {
 /// Checks what is to be put into a field.
 pub(super) fn check_field(kind: &Kind, name: &str, value: &Value) -> Result<(), Refusal> {
     let field = kind.named(name);
-    if !field.is_declared() && reserved_key(kind.number(), name).is_some() {
+    if !field.is_declared() && kind.reserved_key(name).is_some() {
         return Err(Refusal::InvalidField);
     }
     if limits::UNKNOWN_KEY_BYTES < name.len() {
@@ -250,14 +316,27 @@ impl Push {
         version.is_none_or(|version| is_possible_base(self.base, version))
     }
 
-    /// Returns the first field that cannot be taken, and why. What is wrong with a session is said
-    /// where it is read.
-    pub(crate) fn flaw(&self, schema: &Schema) -> Option<(String, Refusal)> {
+    /// Returns the first field that is missing or cannot be taken, why, and what is wrong with it for
+    /// people.
+    pub(crate) fn flaw(&self, schema: &Schema) -> Option<(String, Refusal, Cow<'static, str>)> {
         let (PushOp::Set(set) | PushOp::Offer(set)) = &self.op else { return None };
         let kind = schema.kind(self.key.kind)?;
-        let set = set.iter().filter(|_| self.key.kind != KindNumber::SESSION);
-        let mut fields = set.map(|(name, value)| (name, check_field(kind, name, value)));
-        fields.find_map(|(name, checked)| Some((name.clone(), checked.err()?)))
+        let missing = kind.missing(|name| set.contains_key(name)).filter(|_| self.base.is_none());
+        if let Some(field) = missing {
+            let name = field.name().to_owned();
+            return Some((name, Refusal::InvalidField, Cow::Borrowed("is missing")));
+        }
+        set.iter().find_map(|(name, value)| {
+            let refusal = check_field(kind, name, value).err()?;
+            let field = kind.named(name);
+            let what = match refusal {
+                Refusal::TooLarge => Cow::Borrowed("is too large"),
+                _ if !field.is_declared() => Cow::Borrowed("is not content and cannot be set"),
+                _ if value.is_null() => Cow::Borrowed("cannot be cleared"),
+                _ => field.expectation(),
+            };
+            Some((name.clone(), refusal, what))
+        })
     }
 
     pub(super) fn time_of(&self, name: &str, now: UnixMillis) -> UnixMillis {
@@ -313,6 +392,7 @@ impl Push {
         for (name, value) in set {
             content.set(name, value.clone());
         }
+        content.fill();
         content
     }
 }

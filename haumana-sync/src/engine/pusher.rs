@@ -6,7 +6,6 @@ use super::record::Record;
 use crate::digest::Digest;
 use crate::id::{Key, UserId};
 use crate::record::{Content, Value};
-use crate::schema::Field;
 use crate::store::{Generation, Head};
 use crate::time::UnixMillis;
 use std::collections::HashSet;
@@ -80,7 +79,7 @@ impl<'a> Pusher<'a> {
     /// What is known of a change that bears the device's name, by which the field `name` has its
     /// present value.
     pub fn own(&self, record: &Record, name: &str, touch: &Touch) -> Own {
-        let value = record.content.as_ref().map_or(Value::Null, |content| content.get(name));
+        let value = record.content.as_ref().map_or(Value::Null, |content| content.unit(name));
         let is_told = self.told.contains(&(record.key(), change(name, touch.claimed_at, &value)));
         // A default that nobody has set is nobody's edit.
         let is_default = !record.meta.touched.contains_key(name)
@@ -96,7 +95,7 @@ impl<'a> Pusher<'a> {
     /// As [`Pusher::own`], of the creation of the record.
     pub fn own_creation(&self, record: &Record) -> Own {
         let created = &record.meta.created;
-        let known = record.kind.editable().map(Field::name);
+        let known = record.kind.unit_names();
         let mut names = known.filter(|name| !record.meta.touched.contains_key(*name));
         let said = |name: &&str| self.came_at(record, name, created).is_some();
         match names.find(said) {

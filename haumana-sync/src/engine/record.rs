@@ -1,11 +1,11 @@
 //! A record as the engine works on it: the envelope, opened.
 
-use super::meta::{FORMAT, Meta};
+use super::meta::{FORMAT, Meta, Touch};
 use crate::digest::Digest;
 use crate::engine::Error;
 use crate::id::{Key, RecordId};
 use crate::record::{Content, Value};
-use crate::schema::{Field, Kind, Schema};
+use crate::schema::{Kind, Schema, Unit};
 use crate::store::{Envelope, HistoryEntry, HistoryKey, Revision, Stamp, Version};
 use crate::time::UnixMillis;
 use std::sync::Arc;
@@ -32,32 +32,61 @@ impl Record {
             true => None,
             false => Some(Content::parse(kind, &envelope.content).ok_or_else(Error::corrupt)?),
         };
-        Ok(Self {
+        let mut record = Self {
             kind: kind.clone(),
             id: envelope.key.id,
             version: envelope.version,
             modified_at: envelope.modified_at,
             content,
             meta: parse(&envelope.meta)?,
-        })
+        };
+        let has_touches = !record.meta.touched.is_empty();
+        if kind.had_no_touches() && !has_touches && record.meta.created.version < record.version {
+            record.touch_all();
+        }
+        Ok(record)
+    }
+
+    /// Every field of a record of version 0.1 counts as changed by the current version, and by nobody
+    /// in particular.
+    fn touch_all(&mut self) {
+        let (version, at) = (self.version, self.modified_at);
+        let touch = Touch { version, edited_at: at, claimed_at: at, device: None };
+        let names = self.content.iter().flat_map(Content::names);
+        let touched = names.map(|name| (name.to_owned(), touch.clone()));
+        self.meta.touched = touched.collect();
+    }
+
+    /// Whether it has, or had at version `since` or later, the value of that hash under `name`. Of a
+    /// tombstone the last value counts.
+    pub fn has_had(&self, name: &str, hash: u64, since: Version) -> bool {
+        let last = || self.meta.last.get(name).copied();
+        let content = self.content.as_ref();
+        let current =
+            content.map(|content| self.unit(name).hash(&content.unit(name))).or_else(last);
+        let past = self.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
+        let ends = past.iter().skip(1).map(|next| next.version);
+        let ends = ends.chain([self.meta.touch(name).version]);
+        let mut known = past.iter().zip(ends).filter(|(_, end)| since < *end);
+        current == Some(hash) || known.any(|(past, _)| past.hash == hash)
     }
 
     pub fn key(&self) -> Key {
         Key { kind: self.kind.number(), id: self.id }
     }
 
-    /// Returns what the kind says of the field `name`.
-    pub fn field(&self, name: &str) -> &Field {
-        self.kind.named(name)
+    /// Returns what the kind says of what is remembered under `name`.
+    pub fn unit(&self, name: &str) -> Unit<'_> {
+        self.kind.unit(name)
     }
 
-    /// The hash of the field's current value; of a tombstone, of its last.
+    /// The hash of the current value under `name`; of a tombstone, of its last.
     pub fn hash(&self, name: &str) -> u64 {
-        let field = self.field(name);
+        let unit = self.unit(name);
         match &self.content {
-            Some(content) => field.hash(&content.get(name)),
+            Some(content) => unit.hash(&content.unit(name)),
             None => {
-                let nothing = || field.hash(&Value::Null);
+                let nothing = || unit.hash(&Value::Null);
                 self.meta.last.get(name).copied().unwrap_or_else(nothing)
             }
         }

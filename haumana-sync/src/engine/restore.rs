@@ -1,19 +1,18 @@
 //! Putting an earlier version of a record back, and edits that a person asks for.
 
 use super::apply::apply;
-use super::bases::{fields, needed};
-use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
+use super::bases::{fields, needed, units};
+use super::commit::{Draft, Stopped, gave_up};
 use super::edit::{Edit, Setting};
 use super::inbox::{past_retention, put};
 use super::meta::AtVersion;
 use super::notes::Notes;
 use super::push_plan::since;
 use super::record::{Record, is_of_tombstone};
-use super::session_edit::{Claimed, SessionEdit, SessionOp, decide};
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::digest::Digest;
-use crate::id::{Key, KindNumber, RecordId, UserId};
-use crate::record::{Content, SessionSet, Value};
+use crate::id::{Key, RecordId, UserId};
+use crate::record::{Content, Value};
 use crate::store::{Envelope, HistoryKey, Version};
 
 /// What a person who restores a version has seen, and by what the request is known when it comes again.
@@ -92,14 +91,9 @@ impl Engine {
                 return Ok(unchanged);
             }
             check_base(&record, asked.base)?;
-            // A session is put back whole: its fields belong together.
-            let seen = asked.base.filter(|_| key.kind != KindNumber::SESSION);
-            let edit = self.restoring_edit(user, &record, version, seen, setting).await?;
+            let edit = self.restoring_edit(user, &record, version, asked.base, setting).await?;
             let edit = Edit { seen: vec![name], base: asked.base, ..edit };
-            let draft = match key.kind {
-                KindNumber::SESSION => self.restored_session(&envelope, &record, edit, setting)?,
-                _ => self.edited(user, (&envelope, &record), edit, setting).await?,
-            };
+            let draft = self.edited(user, (&envelope, &record), edit, setting).await?;
             let Some(draft) = draft else { return Ok(unchanged) };
             let version = draft.new.version;
             match self.commit(user, head, vec![draft]).await.stopped_whole() {
@@ -135,7 +129,7 @@ impl Engine {
         let Some(entry) = entry else {
             return Err(past_retention("the version's content is past its retention"));
         };
-        let fields = fields(&record.kind, &entry.content, true)?;
+        let fields = units(&record.kind, fields(&record.kind, &entry.content, true)?);
         let current = record.content.iter().flat_map(Content::unknown_names);
         let cleared = current.filter(|name| !fields.contains_key(*name));
         let cleared = cleared.map(|name| (name, &Value::Null));
@@ -161,12 +155,13 @@ impl Engine {
         setting: Setting,
     ) -> Result<Option<Draft>> {
         let base = edit.base.unwrap_or(record.version);
-        let edit = Edit { base: Some(base), knows_delete: record.version <= base, ..edit };
+        let knows_delete = record.version <= base;
+        let edit = Edit { base: Some(base), knows_delete, is_asked: true, ..edit };
         let keys = needed(Some(record), &edit).into_iter().collect();
         let bases = self.read_bases(user, keys, setting.oldest).await?;
         let last = HistoryKey { key: record.key(), version: record.meta.last_version, side: 0 };
         let is_set = |name: &str| edit.changes.iter().any(|change| change.name == name);
-        let is_whole = record.kind.editable().all(|field| is_set(field.name()));
+        let is_whole = record.kind.unit_names().all(is_set);
         // What its device deleted before the server ever had it has no content to bring back.
         let never_was = record.meta.created.version == record.version;
         let lacks_content = record.content.is_none() && !never_was && !bases.contains_key(&last);
@@ -176,46 +171,11 @@ impl Engine {
         let applied =
             apply((&record.kind, record.id), Some((envelope, record)), &edit, &bases, setting)
                 .map_err(|_| Error::new(ErrorKind::Invalid, "the record cannot take this"))?;
-        if !applied.writes {
+        let Some(mut draft) = Draft::of(applied, Some(envelope), setting.now) else {
             return Ok(None);
-        }
-        let lost = applied.lost.iter().filter(|lost| lost.asks());
-        let mut draft = Draft {
-            old: Some(OldFacts::of(envelope)),
-            new: applied.envelope,
-            history: applied.history,
-            inbox: lost.map(|lost| inbox_entry(record.key(), lost, setting.now)).collect(),
         };
         self.drop_known_conflicts(user, vec![&mut draft]).await?;
         Ok(Some(draft))
-    }
-}
-
-impl Engine {
-    /// Sessions still have rules of their own for what belongs together.
-    fn restored_session(
-        &self,
-        old: &Envelope,
-        record: &Record,
-        edit: Edit,
-        setting: Setting,
-    ) -> Result<Option<Draft>> {
-        let cannot = || Error::new(ErrorKind::Invalid, "the session cannot take this");
-        let set = edit.changes.iter().map(|change| (change.name.clone(), change.value.clone()));
-        let set = SessionSet::read(&set.collect()).map_err(|_| cannot())?;
-        let name = edit.seen.first().copied().unwrap_or_default();
-        let claimed = Claimed { at: setting.now, identity: name };
-        let claims = set.groups().into_iter().map(|group| (group, claimed)).collect();
-        let edit = SessionEdit {
-            id: record.id,
-            device: None,
-            base: Some(edit.base.unwrap_or(record.version)),
-            is_of_other_life: false,
-            name: Some(name),
-            op: SessionOp::Set(set, claims),
-        };
-        let decided = decide(&edit, Some(old), None, setting)?;
-        Ok(decided.map_err(|_| cannot())?.draft)
     }
 }
 
@@ -244,8 +204,8 @@ pub(super) fn check_base(record: &Record, base: Option<Version>) -> Result<()> {
 fn is_at(record: &Record, name: &str, value: &Value, base: Option<Version>) -> bool {
     let Some(base) = base else { return false };
     match (record.meta.at_version(name, base), &record.content) {
-        (AtVersion::Current, Some(content)) => content.get(name) == *value,
-        (AtVersion::Past { hash, .. }, _) => record.field(name).hash(value) == hash,
+        (AtVersion::Current, Some(content)) => content.unit(name) == *value,
+        (AtVersion::Past { hash, .. }, _) => record.unit(name).hash(value) == hash,
         _ => false,
     }
 }

@@ -1,11 +1,14 @@
 //! `POST /sessions`.
 
-use super::commit::{Stopped, gave_up};
+use super::apply::apply;
+use super::commit::{Draft, Stopped, gave_up};
+use super::edit::{Against, Bases, Change, Doubt, Edit, Setting};
 use super::notes::Notes;
-use super::session_edit::{Claimed, Decision, SessionEdit, SessionOp, decide};
+use super::record::Record;
 use super::{Engine, Result, Room, check_state};
 use crate::id::{Key, KindNumber, RecordId, UserId};
-use crate::record::{SessionSet, Value};
+use crate::record::Value;
+use crate::repertoire::session_kind;
 use crate::store::{Head, Stamp};
 use crate::time::UnixMillis;
 use crate::wire::app::{AppSession, Counts, SessionsReply, SessionsRequest};
@@ -102,10 +105,19 @@ impl Engine {
         let (mut drafts, mut places) = (Vec::new(), Vec::new());
         for (at, old) in due.into_iter().zip(found) {
             let push = &pushed[at];
-            match decide(&edit_of(push, setting.now), old.as_ref(), None, setting)? {
+            let record = old.as_ref().map(|old| self.open(old)).transpose()?;
+            let decided = match edit_of(record.as_ref(), push, setting) {
+                None => Ok(None),
+                Some(edit) => {
+                    let there = old.as_ref().zip(record.as_ref());
+                    apply((session_kind(), push.id), there, &edit, &Bases::new(), setting)
+                        .map(|applied| Draft::of(applied, old.as_ref(), setting.now))
+                }
+            };
+            match decided {
                 Err(refusal) => rejected.push(round.refuse(at, push.id, refusal)),
-                Ok(Decision { draft: None, .. }) => round.accept(at, push.id),
-                Ok(Decision { draft: Some(draft), .. }) => {
+                Ok(None) => round.accept(at, push.id),
+                Ok(Some(draft)) => {
                     let old_bytes = old.as_ref().map(|old| old.content.len());
                     if room.take(old_bytes, draft.new.content.len()) {
                         drafts.push(draft);
@@ -179,12 +191,39 @@ impl SessionRound {
     }
 }
 
-/// What a phone says of a session: it knows no version. Its identity is its content.
-pub(super) fn edit_of(sent: &AppSession, now: UnixMillis) -> SessionEdit {
-    let set = SessionSet::of(&sent.session);
+/// What a phone says of a session; `None` if it was seen before. It knows no version, and sends all of
+/// its sessions again and again: what it sends is known by its content.
+pub(super) fn edit_of(
+    record: Option<&Record>,
+    sent: &AppSession,
+    setting: Setting,
+) -> Option<Edit> {
     let identity = Value::Text(sent.session.to_json()).hash();
-    let claimed = Claimed { at: now, identity };
-    let claims = set.groups().into_iter().map(|group| (group, claimed)).collect();
-    let op = SessionOp::Set(set, claims);
-    SessionEdit { id: sent.id, device: None, base: None, is_of_other_life: false, name: None, op }
+    if record.is_some_and(|record| record.meta.seen.iter().any(|seen| seen.hash == identity)) {
+        return None;
+    }
+    let content = sent.session.content();
+    let now = setting.now;
+    let against = || record.map_or(Against::Unmoved, |_| Against::Moved(Vec::new()));
+    let changes = content.names().filter_map(|name| {
+        let value = content.unit(name);
+        // What a phone does not say is untouched.
+        (!value.is_null()).then(|| Change {
+            name: name.to_owned(),
+            value,
+            parts: None,
+            edited_at: now,
+            claimed_at: now,
+            against: against(),
+            doubt: Doubt::None,
+        })
+    });
+    Some(Edit {
+        changes: changes.collect(),
+        created: Some((now, now)),
+        seen: vec![identity],
+        is_sent_always: true,
+        whole: Some(content.clone()),
+        ..Edit::default()
+    })
 }

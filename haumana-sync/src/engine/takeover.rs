@@ -7,17 +7,13 @@
 use super::app_plan::plan_earlier;
 use super::edit::{Edit, ReceiptDraft, Setting};
 use super::meta::EARLIER;
-use super::push::Decided;
 use super::record::Record;
-use super::session_edit::{Decision, decide};
 use super::sessions::edit_of;
-use super::{Engine, Error, ErrorKind, Push, PushOp, PushOutcome, PushResult, Result};
+use super::{Engine, Error, ErrorKind, Push, PushOp, PushResult, Result};
 use crate::digest::Digest;
 use crate::engine::EditTimes;
 use crate::id::{Key, UserId};
-use crate::store::Envelope;
 use crate::time::UnixMillis;
-use crate::wire::Refusal;
 use crate::wire::WireVersion;
 use crate::wire::app::{AppPiece, AppSession};
 
@@ -67,28 +63,6 @@ impl Engine {
     }
 }
 
-/// Joins a session of an earlier server with what is there, as a phone's. What it says is known by
-/// the session itself when it comes again, so nothing else is remembered.
-pub(super) fn join_earlier(
-    earlier: &Earlier,
-    old: Option<&Envelope>,
-    setting: Setting,
-) -> Result<Decided> {
-    let EarlierRecord::Session(session) = &earlier.record else {
-        return Ok(Err(Refusal::InvalidField));
-    };
-    let decided = decide(&edit_of(session, setting.now), old, None, setting)?;
-    Ok(decided.map(|decision| {
-        let outcome = match (&decision.draft, old) {
-            // What was there before it has a part in the result.
-            (Some(_), Some(_)) => PushOutcome::Merged,
-            _ => decision.outcome,
-        };
-        let Decision { draft, version, conflicts, .. } = decision;
-        (draft, PushResult { key: Key::session(session.id), outcome, version, conflicts })
-    }))
-}
-
 fn push(earlier: &Earlier) -> Push {
     let key = match &earlier.record {
         EarlierRecord::Piece(piece) => Key::piece(piece.id),
@@ -106,8 +80,10 @@ impl Earlier {
         record: Option<&Record>,
         setting: Setting,
     ) -> Option<Edit> {
-        let EarlierRecord::Piece(piece) = &self.record else {
-            return None;
+        let piece = match &self.record {
+            EarlierRecord::Piece(piece) => piece,
+            // What it says is known by the session itself when it comes again.
+            EarlierRecord::Session(session) => return edit_of(record, session, setting),
         };
         // Its number was counted by another server: it names no version of this one.
         let version = WireVersion(1);

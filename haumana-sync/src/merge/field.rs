@@ -3,7 +3,7 @@
 use super::elements::{join_counters, merge_lists, merge_sets};
 use super::rank::preference;
 use crate::record::Value;
-use crate::schema::{Field, FieldType, Merge, elements};
+use crate::schema::{FieldType, Merge, Unit, elements};
 use crate::text::{Later, TextMerge, merge_text};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -90,18 +90,19 @@ pub struct FieldMerge {
 ///
 /// Swapping the two sides of a [`Base::Moved`] gives the same value: ties of time are broken by
 /// value, never by who came first.
-pub fn merge_field(
-    field: &Field,
+pub fn merge_field<'u>(
+    unit: impl Into<Unit<'u>>,
     base: Base<'_>,
     server: Side<'_>,
     pushed: Side<'_>,
 ) -> FieldMerge {
+    let field = unit.into();
     let later = server.edited_at.max(pushed.edited_at);
     if server.value == pushed.value {
         cov_mark::hit!(both_sides_agree);
         return keep(Winner::Both, server, later, None);
     }
-    if *field.field_type() == FieldType::Counter {
+    if field.field_type() == Some(&FieldType::Counter) {
         cov_mark::hit!(counters_are_joined);
         let value = join_counters(server.value, pushed.value);
         return blend(value, later, server, pushed, None);
@@ -126,7 +127,8 @@ pub fn merge_field(
             keep(Winner::Server, server, server.edited_at, lost)
         }
         Base::Gone
-            if field.policy().asks() && !matches!(field.field_type(), FieldType::Set { .. }) =>
+            if field.policy().asks()
+                && !matches!(field.field_type(), Some(FieldType::Set { .. })) =>
         {
             cov_mark::hit!(base_is_past_retention);
             let lost = Some((Winner::Pushed, Reason::BaseGone));
@@ -141,7 +143,7 @@ pub fn merge_field(
 
 /// Both sides changed it since the base.
 fn merge_moved(
-    field: &Field,
+    field: Unit<'_>,
     base: Option<&Value>,
     added_since: &BTreeMap<u64, u32>,
     server: Side<'_>,
@@ -155,7 +157,7 @@ fn merge_moved(
         false => (Later::Server, Winner::Pushed),
     };
     match field.field_type() {
-        FieldType::Lines { max_bytes } => {
+        Some(FieldType::Lines { max_bytes }) => {
             // A base text that was absent is an empty one; one that is not found is unknown.
             let base = base.map(|value| value.as_text().unwrap_or_default());
             let texts = (base, server.value.as_text(), pushed.value.as_text());
@@ -164,7 +166,7 @@ fn merge_moved(
                 return merge_lines(merge, edited_at, server, pushed, loser);
             }
         }
-        FieldType::List { max, .. } => {
+        Some(FieldType::List { max, .. }) => {
             if let Some(base) = base {
                 cov_mark::hit!(lists_are_merged);
                 let (value, has_clash) = merge_lists(base, server.value, pushed.value, later);
@@ -174,7 +176,7 @@ fn merge_moved(
                 }
             }
         }
-        FieldType::Set { max, .. } => {
+        Some(FieldType::Set { max, .. }) => {
             cov_mark::hit!(sets_are_merged);
             let (value, has_lost) = merge_sets(base, server.value, pushed.value, added_since);
             if elements(&value).len() <= *max {

@@ -3,8 +3,6 @@
 mod elements;
 mod field;
 mod rank;
-mod session;
 
 pub(crate) use elements::element_hash;
 pub use field::{Base, FieldMerge, Reason, Side, Winner, merge_field};
-pub use session::{compare_sessions, join_sessions};

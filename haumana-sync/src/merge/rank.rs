@@ -1,21 +1,21 @@
 //! The order of values under the policies that keep the greatest, the least or the first.
 
 use crate::record::Value;
-use crate::schema::{Field, FieldType, Merge};
+use crate::schema::{Field, FieldType, Group, Kind, Merge, Unit};
 use crate::time::UnixMillis;
 use std::cmp::Ordering;
 
-/// Orders two values of `field`, each with the time of its edit, so that the greater one stays.
+/// Orders two values of a field or a group, each with the time of its edit, so that the greater one stays.
 ///
 /// Equal values are equal under every policy but [`Merge::First`], which looks at the times first.
 pub(super) fn preference(
-    field: &Field,
+    unit: Unit<'_>,
     a: (&Value, UnixMillis),
     b: (&Value, UnixMillis),
 ) -> Ordering {
-    match field.policy() {
-        Merge::Greatest => is_there(a.0, b.0).then_with(|| compare(field.field_type(), a.0, b.0)),
-        Merge::Least => is_there(a.0, b.0).then_with(|| compare(field.field_type(), b.0, a.0)),
+    match unit.policy() {
+        Merge::Greatest => is_there(a.0, b.0).then_with(|| compare(unit, a.0, b.0, false)),
+        Merge::Least => is_there(a.0, b.0).then_with(|| compare(unit, a.0, b.0, true)),
         Merge::First => (b.1, b.0.canonical()).cmp(&(a.1, a.0.canonical())),
         Merge::Later | Merge::Fixed => (a.1, a.0.canonical()).cmp(&(b.1, b.0.canonical())),
     }
@@ -26,8 +26,30 @@ fn is_there(a: &Value, b: &Value) -> Ordering {
     (!a.is_null()).cmp(&!b.is_null())
 }
 
+/// Orders two values of which neither is absent; the other way around if `is_least`.
+fn compare(unit: Unit<'_>, a: &Value, b: &Value, is_least: bool) -> Ordering {
+    let (first, second) = if is_least { (b, a) } else { (a, b) };
+    match unit {
+        Unit::Field(field) => by_meaning(field.field_type(), first, second),
+        Unit::Group(group, kind) => by_fields((group, kind), a, b, is_least)
+            .then_with(|| first.canonical().cmp(&second.canonical())),
+    }
+}
+
+/// Orders two values of a group: by whether the leading field is there, then field by field. A value
+/// beats none, also where the least one stays.
+fn by_fields((group, kind): (&Group, &Kind), a: &Value, b: &Value, is_least: bool) -> Ordering {
+    let (Value::Group(a), Value::Group(b)) = (a, b) else { return Ordering::Equal };
+    let leading = is_there(a.get(group.name()), b.get(group.name()));
+    group.fields().fold(leading, |order, name| {
+        let (a, b) = (a.get(name), b.get(name));
+        let field: &Field = kind.named(name);
+        order.then_with(|| is_there(a, b)).then_with(|| compare(Unit::Field(field), a, b, is_least))
+    })
+}
+
 /// Orders two values by what they mean; values that mean the same by their bytes.
-fn compare(field_type: &FieldType, a: &Value, b: &Value) -> Ordering {
+fn by_meaning(field_type: &FieldType, a: &Value, b: &Value) -> Ordering {
     let by_meaning = match (field_type, a, b) {
         (FieldType::Enum { words, .. }, Value::Text(a), Value::Text(b)) => {
             let rank = |word: &String| words.iter().position(|known| known == word);

@@ -1,6 +1,6 @@
 //! The content of one record of any kind.
 
-use super::{Value, reserved_key};
+use super::Value;
 use crate::digest::Digest;
 use crate::id::RecordId;
 use crate::json::JsonText;
@@ -87,7 +87,7 @@ impl Content {
 
     fn set_unknown(&mut self, name: &str, value: Value) {
         match value {
-            _ if reserved_key(self.kind.number(), name).is_some() => {}
+            _ if self.kind.reserved_key(name).is_some() => {}
             Value::Json(json) => {
                 self.unknown.insert(name.to_owned(), json);
             }
@@ -97,17 +97,51 @@ impl Content {
         }
     }
 
-    /// Whether the field `name` has the same value in `other`.
+    /// Returns the value of what is merged under `name`: of a group that of all its fields.
+    pub fn unit(&self, name: &str) -> Value {
+        match self.kind.group_named(name) {
+            None => self.get(name),
+            Some(group) => group.value(|field| self.get(field)),
+        }
+    }
+
+    /// Puts a value of [`Content::unit`] there.
+    pub fn set_unit(&mut self, name: &str, value: Value) {
+        let kind = self.kind.clone();
+        let Some(group) = kind.group_named(name) else { return self.set(name, value) };
+        for field in group.fields() {
+            let value = match &value {
+                Value::Group(group) => group.get(field).clone(),
+                _ => Value::Null,
+            };
+            self.set(field, value);
+        }
+    }
+
+    /// Gives fields that are the same as others where nothing was said their values.
+    pub(crate) fn fill(&mut self) {
+        let kind = self.kind.clone();
+        for field in kind.fields() {
+            if let Some(other) = field.same_as().filter(|_| self.get(field.name()).is_null()) {
+                self.set(field.name(), self.get(other));
+            }
+        }
+    }
+
+    /// Whether what is merged under `name` has the same value in `other`.
     pub fn is_same(&self, other: &Content, name: &str) -> bool {
+        if let Some(group) = self.kind.group_named(name) {
+            return group.fields().all(|field| self.get(field) == other.get(field));
+        }
         match self.kind.place(name) {
             Some(at) => self.values.get(at) == other.values.get(at),
             None => self.unknown.get(name) == other.unknown.get(name),
         }
     }
 
-    /// Returns the names of the fields that can be edited, then of its unknown keys.
+    /// Returns the names under which a record remembers what can be edited, then its unknown keys.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.kind.editable().map(Field::name).chain(self.unknown_names())
+        self.kind.unit_names().chain(self.unknown_names())
     }
 
     /// Returns the names of its unknown keys.
@@ -192,7 +226,7 @@ impl<'de> Visitor<'de> for Stored<'_> {
         let mut content = Content::new(self.kind, UnixMillis(0));
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             let place = self.kind.place(&name);
-            if place.is_none() && reserved_key(self.kind.number(), &name).is_some() {
+            if place.is_none() && self.kind.reserved_key(&name).is_some() {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }

@@ -3,7 +3,6 @@
 mod content;
 mod field;
 mod piece;
-mod reserved;
 mod session;
 mod session_doubt;
 mod session_group;
@@ -14,12 +13,11 @@ pub use crate::schema::FieldError;
 pub use content::Content;
 pub use field::{FieldClass, FieldSpec, PIECE_FIELDS, field_spec};
 pub use piece::Piece;
-pub use reserved::{ReservedKey, reserved_key, reserved_keys};
 pub use session::{EndedAtSource, Session};
 pub use session_doubt::SessionDoubt;
 pub use session_group::SessionGroup;
 pub use session_set::{SessionFlaw, SessionSet};
-pub use value::Value;
+pub use value::{GroupValue, Value};
 
 /// The key under which exports keep what stands beside a record's fields. It is nobody else's: what
 /// an export held is ignored when it comes back in a push, so that it is never taken for content.

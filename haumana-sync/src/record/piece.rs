@@ -1,8 +1,8 @@
 //! One oli or mele of the repertoire.
 
-use super::{Content, PIECE_FIELDS, Value, reserved_key};
+use super::{Content, PIECE_FIELDS, Value};
 use crate::digest::Digest;
-use crate::id::{KindNumber, RecordId};
+use crate::id::RecordId;
 use crate::json::JsonText;
 use crate::repertoire::piece_kind;
 use crate::time::UnixMillis;
@@ -96,7 +96,7 @@ impl Piece {
             (_, value) => match (self.optional(name), value) {
                 (Some(slot), Value::Text(text)) => *slot = Some(text),
                 (Some(slot), _) => *slot = None,
-                (None, _) if reserved_key(KindNumber::PIECE, name).is_some() => {}
+                (None, _) if piece_kind().reserved_key(name).is_some() => {}
                 (None, Value::Json(json)) => {
                     self.unknown.insert(name.to_owned(), json);
                 }
@@ -232,7 +232,7 @@ impl<'de> Visitor<'de> for StoredPiece {
                 }
                 name => match piece.optional(name) {
                     Some(slot) => *slot = map.next_value()?,
-                    None if reserved_key(KindNumber::PIECE, name).is_some() => {
+                    None if piece_kind().reserved_key(name).is_some() => {
                         map.next_value::<IgnoredAny>()?;
                     }
                     None => {

@@ -1,8 +1,9 @@
 //! One practice of one piece.
 
-use super::reserved_key;
-use crate::id::{KindNumber, RecordId};
+use super::{Content, Value};
+use crate::id::RecordId;
 use crate::json::JsonText;
+use crate::repertoire::session_kind;
 use crate::time::UnixMillis;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -58,6 +59,25 @@ pub struct Session {
 }
 
 impl Session {
+    /// Returns it as the content of a record.
+    pub fn content(&self) -> Content {
+        let text = |text: String| Value::Text(text);
+        let mut content = Content::new(session_kind(), self.created_at);
+        content.set("pieceId", text(self.piece_id.to_string()));
+        content.set("startedAt", text(self.started_at.to_string()));
+        content.set("createdAt", text(self.created_at.to_string()));
+        if let Some(at) = self.ended_at {
+            content.set("endedAt", text(at.to_string()));
+        }
+        if let Some(source) = self.ended_at_source {
+            content.set("endedAtSource", text(source.as_str().to_owned()));
+        }
+        for (name, json) in &self.unknown {
+            content.set(name, Value::Json(json.clone()));
+        }
+        content
+    }
+
     /// Returns the stored form.
     pub fn to_json(&self) -> String {
         // A map of strings and raw JSON into memory has nothing that can fail.
@@ -115,7 +135,7 @@ impl<'de> Visitor<'de> for StoredSession {
                     ended_at_source = Some(source.ok_or_else(|| A::Error::custom("source"))?);
                 }
                 // Stored by version 0.1, which took it for an unknown key.
-                name if reserved_key(KindNumber::SESSION, name).is_some() => {
+                name if session_kind().reserved_key(name).is_some() => {
                     map.next_value::<IgnoredAny>()?;
                 }
                 name => {

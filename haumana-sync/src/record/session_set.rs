@@ -1,9 +1,10 @@
 //! Fields of a session that somebody sets.
 
-use super::{EndedAtSource, Session, SessionGroup, Value, reserved_key};
-use crate::id::{KindNumber, RecordId};
+use super::{EndedAtSource, Session, SessionGroup, Value};
+use crate::id::RecordId;
 use crate::json::JsonText;
 use crate::limits;
+use crate::repertoire::session_kind;
 use crate::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -180,8 +181,8 @@ impl SessionSet {
     }
 
     fn read_unknown(&mut self, name: &str, value: &Value) -> Result<(), SessionFlaw> {
-        if let Some(reserved) = reserved_key(KindNumber::SESSION, name) {
-            return Err(invalid(reserved.message));
+        if session_kind().reserved_key(name).is_some() {
+            return Err(invalid("the key is not content and cannot be set"));
         }
         if limits::UNKNOWN_KEY_BYTES < name.len() {
             return Err(too_large("the name of an unknown key is too long"));

@@ -3,8 +3,9 @@
 use crate::digest::Digest;
 use crate::json::JsonText;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 
-/// The value of one field of a piece. [`Value::Null`] is an absent optional field.
+/// The value of one field. [`Value::Null`] is an absent optional field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// Nothing there.
@@ -15,7 +16,58 @@ pub enum Value {
     Text(String),
     /// The value of a key that this library does not know.
     Json(JsonText),
+    /// The values of fields that are merged as one.
+    Group(GroupValue),
 }
+
+/// The values of a group of fields, of which at least one is there.
+#[derive(Clone, Debug)]
+pub struct GroupValue {
+    fields: BTreeMap<String, Value>,
+    /// By which values are compared and hashed.
+    text: String,
+    tag: u8,
+}
+
+impl PartialEq for GroupValue {
+    fn eq(&self, other: &Self) -> bool {
+        (self.tag, &self.text) == (other.tag, &other.text)
+    }
+}
+
+impl Eq for GroupValue {}
+
+impl GroupValue {
+    /// Makes the value of a group of `fields`; [`Value::Null`] if nothing is there. With
+    /// `has_text_hash` it is hashed as a text in which blanks stand between the values.
+    pub(crate) fn make(fields: BTreeMap<String, Value>, has_text_hash: bool) -> Value {
+        if fields.values().all(Value::is_null) {
+            return Value::Null;
+        }
+        let words = || fields.values().map(|value| value.as_text().unwrap_or_default());
+        let text = match has_text_hash {
+            true => words().collect::<Vec<&str>>().join(" "),
+            // Strings and JSON into memory: nothing that can fail.
+            false => serde_json::to_string(&fields).unwrap_or_default(),
+        };
+        let tag = if has_text_hash { TEXT_TAG } else { GROUP_TAG };
+        Value::Group(Self { fields, text, tag })
+    }
+
+    /// Returns the value of a field.
+    pub fn get(&self, name: &str) -> &Value {
+        self.fields.get(name).unwrap_or(&Value::Null)
+    }
+
+    /// Returns the fields.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value))
+    }
+}
+
+/// Tags of [`Value::canonical`].
+const TEXT_TAG: u8 = 3;
+const GROUP_TAG: u8 = 5;
 
 impl Value {
     /// Returns the text, if it is one.
@@ -38,8 +90,9 @@ impl Value {
             Value::Null => (0, b""),
             Value::Flag(false) => (1, b""),
             Value::Flag(true) => (2, b""),
-            Value::Text(text) => (3, text.as_bytes()),
+            Value::Text(text) => (TEXT_TAG, text.as_bytes()),
             Value::Json(json) => (4, json.as_str().as_bytes()),
+            Value::Group(group) => (group.tag, group.text.as_bytes()),
         }
     }
 
@@ -57,6 +110,7 @@ impl Serialize for Value {
             Value::Flag(flag) => serializer.serialize_bool(*flag),
             Value::Text(text) => serializer.serialize_str(text),
             Value::Json(json) => json.serialize(serializer),
+            Value::Group(group) => group.fields.serialize(serializer),
         }
     }
 }

@@ -4,7 +4,9 @@
 //! are those of version 0.1: stored bytes, hashes and digests stay what they are.
 
 use crate::limits;
-use crate::schema::{ContentHash, Field, FieldType, Kind, Merge, Schema, UnknownKeys};
+use crate::schema::{
+    ContentHash, Deletes, Field, FieldType, Group, Kind, Merge, Schema, UnknownKeys,
+};
 use std::sync::{Arc, OnceLock};
 
 /// Returns the schema of pieces and sessions.
@@ -24,6 +26,15 @@ pub fn piece_kind() -> &'static Arc<Kind> {
     PIECE.get_or_init(|| {
         let schema = schema();
         schema.named("piece").cloned().unwrap_or_else(|| Arc::new(piece()))
+    })
+}
+
+/// Returns the kind of sessions.
+pub fn session_kind() -> &'static Arc<Kind> {
+    static SESSION: OnceLock<Arc<Kind>> = OnceLock::new();
+    SESSION.get_or_init(|| {
+        let schema = schema();
+        schema.named("session").cloned().unwrap_or_else(|| Arc::new(session()))
     })
 }
 
@@ -50,6 +61,8 @@ fn piece() -> Kind {
             Field::new(11, "createdAt", FieldType::Time).merge(Merge::Fixed).required_edit_time(),
         )
         .content_hash(ContentHash::Fields((1..=10).collect()))
+        .reserving(&["pieceId", "sessionId", "lastSyncedAt", "syncedAt", "locallyModified"])
+        .exported_as("pieces", r#""locallyModified":false,"#)
 }
 
 /// One practice of one piece.
@@ -57,10 +70,24 @@ fn session() -> Kind {
     let sources = FieldType::one_of(["estimated", "automatic", "manual"]);
     Kind::new(1, "session")
         .id_key("sessionId")
-        .field(Field::new(1, "pieceId", FieldType::Id))
-        .field(Field::new(2, "startedAt", FieldType::Time))
+        .field(Field::new(1, "pieceId", FieldType::Id).mandatory())
+        .field(Field::new(2, "startedAt", FieldType::Time).mandatory())
         .field(Field::new(3, "endedAt", FieldType::Time))
         .field(Field::new(4, "endedAtSource", sources))
-        .field(Field::new(5, "createdAt", FieldType::Time))
+        .field(Field::new(5, "createdAt", FieldType::Time).required_as("startedAt"))
+        .group(
+            Group::new("startedAt", ["createdAt", "pieceId", "startedAt"])
+                .merge(Merge::Least)
+                .with_text_hash(),
+        )
+        .group(
+            Group::new("endedAt", ["endedAtSource", "endedAt"])
+                .merge(Merge::Greatest)
+                .with_text_hash(),
+        )
         .unknown_keys(UnknownKeys::Smallest)
+        .deletes(Deletes::Stick)
+        .reserving(&["sessionId", "lastSyncedAt", "syncedAt", "locallyModified"])
+        .exported_as("practiceSessions", "")
+        .without_touches_in_0_1()
 }

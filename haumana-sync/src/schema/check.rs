@@ -56,6 +56,35 @@ fn check_kind(kind: &Kind) -> Result<(), SchemaError> {
         }
         check_field(kind, field).map_err(|error| error.in_field(field.name()))?;
     }
+    check_groups(kind)
+}
+
+fn check_groups(kind: &Kind) -> Result<(), SchemaError> {
+    let mut grouped = BTreeSet::new();
+    for group in &kind.groups {
+        let flaw = |message: &str| Err(SchemaError::new(message).in_field(group.name()));
+        if !group.fields().any(|name| name == group.name()) {
+            return flaw("a group leads with one of its fields");
+        }
+        if group.fields.len() < 2 {
+            return flaw("a group has at least two fields");
+        }
+        for name in group.fields() {
+            let flaw = |message: &str| Err(SchemaError::new(message).in_field(name));
+            let Some(field) = kind.fields.iter().find(|field| field.name() == name) else {
+                return flaw("a group is of fields that the kind has");
+            };
+            if !grouped.insert(name) {
+                return flaw("the field is in two groups, or in one twice");
+            }
+            if field.field_type().is_structural() {
+                return flaw("a field that is merged by its parts moves alone");
+            }
+            if field.policy() != Merge::Later {
+                return flaw("the group's policy decides; the field takes none");
+            }
+        }
+    }
     Ok(())
 }
 
@@ -75,7 +104,21 @@ fn check_field(kind: &Kind, field: &Field) -> Result<(), SchemaError> {
         return Err(SchemaError::new(message));
     }
     check_words(field_type)?;
-    if field.is_required() && field.check(&field.default_at(UnixMillis(0))).is_err() {
+    if let Some(other) = field.same_as() {
+        let other = kind.fields.iter().find(|known| known.name() == other);
+        let fits = other.is_some_and(|other| {
+            other.field_type() == field.field_type()
+                && other.is_required()
+                && other.same_as().is_none()
+        });
+        if !fits {
+            return Err(SchemaError::new(
+                "its default is the value of a required field of the same type",
+            ));
+        }
+    }
+    let has_value = !field.is_mandatory() && field.same_as().is_none();
+    if field.is_required() && has_value && field.check(&field.default_at(UnixMillis(0))).is_err() {
         return Err(SchemaError::new("the field cannot hold its default"));
     }
     Ok(())

@@ -42,6 +42,10 @@ pub(super) enum FieldDefault {
     Value(Value),
     /// The time at which the record was made; the field is never absent.
     EditTime,
+    /// None: a record that is made without it is refused.
+    Mandatory,
+    /// The value of another field; the field is never absent.
+    SameAs(Cow<'static, str>),
 }
 
 /// Which differences between two values do not count.
@@ -106,6 +110,18 @@ impl Field {
         Self { default: FieldDefault::EditTime, ..self }
     }
 
+    /// Says that every record has the field, and that one which is made without it is refused.
+    #[must_use]
+    pub fn mandatory(self) -> Self {
+        Self { default: FieldDefault::Mandatory, ..self }
+    }
+
+    /// As [`Field::required`]: where nothing was said it has the value of the field `other`.
+    #[must_use]
+    pub fn required_as(self, other: impl Into<Cow<'static, str>>) -> Self {
+        Self { default: FieldDefault::SameAs(other.into()), ..self }
+    }
+
     /// Says that white space at both ends makes no difference.
     #[must_use]
     pub fn trimmed(self) -> Self {
@@ -161,10 +177,28 @@ impl Field {
         self.default == FieldDefault::EditTime
     }
 
+    /// Whether a record that is made without it is refused.
+    pub fn is_mandatory(&self) -> bool {
+        self.default == FieldDefault::Mandatory
+    }
+
+    /// Returns the field whose value it has where nothing was said.
+    pub fn same_as(&self) -> Option<&str> {
+        match &self.default {
+            FieldDefault::SameAs(other) => Some(other),
+            _ => None,
+        }
+    }
+
+    /// Whether it says when a record was made.
+    pub(crate) fn is_creation(&self) -> bool {
+        self.is_edit_time() || (self.field_type == FieldType::Time && self.same_as().is_some())
+    }
+
     /// Returns what a record that is made at `edited_at` has where nothing was said.
     pub fn default_at(&self, edited_at: UnixMillis) -> Value {
         match &self.default {
-            FieldDefault::Absent => Value::Null,
+            FieldDefault::Absent | FieldDefault::Mandatory | FieldDefault::SameAs(_) => Value::Null,
             FieldDefault::Value(value) => value.clone(),
             FieldDefault::EditTime => Value::Text(edited_at.to_string()),
         }
@@ -202,6 +236,25 @@ impl Field {
         let text = value.as_text();
         let text = text.filter(|text| !(text.is_empty() && self.equality.empty_is_absent));
         text.or_else(absent).unwrap_or_default()
+    }
+
+    /// Says of what it holds, for people: `is not a time`.
+    pub fn expectation(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match &self.field_type {
+            FieldType::Text { .. } | FieldType::Lines { .. } => "is not text",
+            FieldType::Flag => "is not true or false",
+            FieldType::Integer => "is not a whole number",
+            FieldType::Number => "is not a number",
+            FieldType::Time => "is not a time",
+            FieldType::Id => "is not a UUID",
+            FieldType::Enum { words, .. } => {
+                return Cow::Owned(format!("is not one of {}", words.join(", ")));
+            }
+            FieldType::Json => "cannot be kept",
+            FieldType::List { .. } => "is not a list, or one of its values is none",
+            FieldType::Set { .. } => "is not a set, or one of its values is none",
+            FieldType::Counter => "is not a counter",
+        })
     }
 
     /// Checks a value that somebody wants to put here.

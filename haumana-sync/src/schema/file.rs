@@ -1,7 +1,9 @@
 //! Schemas as files: the same keys in TOML and JSON.
 
 use super::field::FieldDefault;
-use super::{Element, Field, FieldType, Kind, Merge, Schema, SchemaError, UnknownKeys};
+use super::{
+    Deletes, Element, Field, FieldType, Group, Kind, Merge, Schema, SchemaError, UnknownKeys,
+};
 use crate::limits;
 use crate::record::Value;
 use serde::{Deserialize, Serialize};
@@ -28,8 +30,28 @@ struct FileKind {
     id_key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unknown_keys: Option<FileUnknown>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deletes: Option<FileDeletes>,
     #[serde(default)]
     field: Vec<FileField>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    group: Vec<FileGroup>,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum FileDeletes {
+    LoseToEdits,
+    Stick,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct FileGroup {
+    leading: String,
+    fields: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    merge: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
@@ -60,6 +82,10 @@ struct FileField {
     default: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "is_false")]
     default_is_edit_time: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    default_is_field: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    mandatory: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     trimmed: bool,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -173,6 +199,15 @@ impl FileKind {
         if let Some(FileUnknown::Smallest) = self.unknown_keys {
             kind = kind.unknown_keys(UnknownKeys::Smallest);
         }
+        if let Some(FileDeletes::Stick) = self.deletes {
+            kind = kind.deletes(Deletes::Stick);
+        }
+        for group in self.group {
+            let name = group.leading.clone();
+            let merge = read_policy(group.merge.as_deref());
+            let merge = merge.map_err(|error| error.in_field(&name).in_kind(&self.name))?;
+            kind = kind.group(Group::new(group.leading, group.fields).merge(merge));
+        }
         for field in self.field {
             let name = field.name.clone();
             let read = field.into_field();
@@ -188,6 +223,8 @@ impl FileKind {
             number: kind.number().get(),
             id_key: Some(kind.id_name().to_owned()).filter(|key| key != "id"),
             unknown_keys: is_smallest.then_some(FileUnknown::Smallest),
+            deletes: (kind.delete_policy() == Deletes::Stick).then_some(FileDeletes::Stick),
+            group: kind.groups().iter().map(FileGroup::of).collect(),
             field: kind.fields().iter().map(FileField::of).collect(),
         }
     }
@@ -198,14 +235,19 @@ impl FileField {
         let field_type = self.field_type()?;
         let merge = self.merge()?;
         let mut field = Field::new(self.number, self.name, field_type).merge(merge);
-        field.default = match self.default {
-            Some(_) if self.default_is_edit_time => {
-                return Err(SchemaError::new("a field has one default"));
-            }
-            Some(value) => FieldDefault::Value(read_default(&field, &value)?),
-            None if self.default_is_edit_time => FieldDefault::EditTime,
-            None => FieldDefault::Absent,
-        };
+        let default = self.default.map(|value| read_default(&field, &value)).transpose()?;
+        let mut defaults = [
+            default.map(FieldDefault::Value),
+            self.default_is_edit_time.then_some(FieldDefault::EditTime),
+            self.default_is_field.map(|other| FieldDefault::SameAs(other.into())),
+            self.mandatory.then_some(FieldDefault::Mandatory),
+        ]
+        .into_iter()
+        .flatten();
+        field.default = defaults.next().unwrap_or_default();
+        if defaults.next().is_some() {
+            return Err(SchemaError::new("a field has one default, or is mandatory"));
+        }
         field.equality.trimmed = self.trimmed;
         field.equality.empty_is_absent = self.empty_is_absent;
         field.equality.absent_is = self.absent_is.map(Value::Text);
@@ -271,12 +313,7 @@ impl FileField {
     }
 
     fn merge(&self) -> Result<Merge, SchemaError> {
-        let Some(name) = self.merge.as_deref() else { return Ok(Merge::Later) };
-        let found = Merge::ALL.iter().find(|(_, known)| *known == name);
-        found.map(|(merge, _)| *merge).ok_or_else(|| {
-            let known: Vec<&str> = Merge::ALL.iter().map(|(_, name)| *name).collect();
-            SchemaError::new(format!("there is no policy {name}; there are {}", known.join(", ")))
-        })
+        read_policy(self.merge.as_deref())
     }
 
     fn of(field: &Field) -> Self {
@@ -294,7 +331,7 @@ impl FileField {
         };
         let default = match &field.default {
             FieldDefault::Value(value) => serde_json::to_value(value).ok(),
-            FieldDefault::Absent | FieldDefault::EditTime => None,
+            _ => None,
         };
         let absent_is = field.equality.absent_is.as_ref().and_then(Value::as_text);
         Self {
@@ -308,11 +345,32 @@ impl FileField {
             merge: Some(field.policy()).filter(|policy| *policy != Merge::Later).map(name_of),
             default,
             default_is_edit_time: field.default == FieldDefault::EditTime,
+            default_is_field: field.same_as().map(str::to_owned),
+            mandatory: field.is_mandatory(),
             trimmed: field.equality.trimmed,
             empty_is_absent: field.equality.empty_is_absent,
             absent_is: absent_is.map(str::to_owned),
         }
     }
+}
+
+impl FileGroup {
+    fn of(group: &Group) -> Self {
+        Self {
+            leading: group.name().to_owned(),
+            fields: group.fields().map(str::to_owned).collect(),
+            merge: Some(group.policy()).filter(|policy| *policy != Merge::Later).map(name_of),
+        }
+    }
+}
+
+fn read_policy(name: Option<&str>) -> Result<Merge, SchemaError> {
+    let Some(name) = name else { return Ok(Merge::Later) };
+    let found = Merge::ALL.iter().find(|(_, known)| *known == name);
+    found.map(|(merge, _)| *merge).ok_or_else(|| {
+        let known: Vec<&str> = Merge::ALL.iter().map(|(_, name)| *name).collect();
+        SchemaError::new(format!("there is no policy {name}; there are {}", known.join(", ")))
+    })
 }
 
 fn name_of(policy: Merge) -> String {

@@ -1,10 +1,12 @@
 //! One kind of record.
 
-use super::{Field, Merge};
+use super::{Field, Group, Merge, Unit};
 use crate::id::KindNumber;
-use crate::record::Value;
+use crate::record::{BESIDE_KEY, Value};
 use crate::time::UnixMillis;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// What becomes of the keys that a kind does not name. They are kept byte for byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +18,32 @@ pub enum UnknownKeys {
     /// A value beats none, then the smaller bytes win.
     Smallest,
 }
+
+/// What becomes of a delete and an edit that did not know of each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Deletes {
+    /// The edit wins and the record stays.
+    #[default]
+    LoseToEdits,
+    /// The record is deleted, whatever its device had seen, and stays so until somebody restores it.
+    /// The edit is kept aside.
+    Stick,
+}
+
+/// A key that stands beside a record's fields and is never content: it names, numbers or times a
+/// record in what crosses the wire. A reply that held one of them twice could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReservedKey<'k>(pub &'k str);
+
+impl std::fmt::Display for ReservedKey<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is not content and cannot be set", self.0)
+    }
+}
+
+/// The keys that are reserved in every kind.
+const RESERVED_KEYS: [&str; 4] = ["userId", "version", "modifiedAt", BESIDE_KEY];
 
 /// What the content hash of a record is of. Devices that hold no versions compare by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,9 +63,17 @@ pub struct Kind {
     pub(super) number: KindNumber,
     pub(super) name: Cow<'static, str>,
     pub(super) fields: Vec<Field>,
+    pub(super) groups: Vec<Group>,
+    pub(super) deletes: Deletes,
     pub(super) id_key: Cow<'static, str>,
     pub(super) unknown: Field,
     pub(super) content_hash: ContentHash,
+    /// Keys that are reserved in this kind beside those that are everywhere.
+    pub(super) reserved: &'static [&'static str],
+    /// The list of its own in which exports hold its records, and what they write beside each.
+    pub(super) export_list: Option<(&'static str, &'static str)>,
+    /// Whether version 0.1 did not remember which version changed what.
+    pub(super) had_no_touches: bool,
 }
 
 impl Kind {
@@ -47,9 +83,14 @@ impl Kind {
             number: KindNumber::new(number),
             name: name.into(),
             fields: Vec::new(),
+            groups: Vec::new(),
+            deletes: Deletes::LoseToEdits,
             id_key: Cow::Borrowed("id"),
             unknown: Field::unknown(Merge::Later),
             content_hash: ContentHash::Stored,
+            reserved: &[],
+            export_list: None,
+            had_no_touches: false,
         }
     }
 
@@ -58,6 +99,37 @@ impl Kind {
     pub fn field(mut self, field: Field) -> Self {
         self.fields.push(field);
         self
+    }
+
+    /// Says that fields move together.
+    #[must_use]
+    pub fn group(mut self, group: Group) -> Self {
+        self.groups.push(group);
+        self
+    }
+
+    /// Sets what becomes of a delete and an edit that did not know of each other.
+    #[must_use]
+    pub fn deletes(self, deletes: Deletes) -> Self {
+        Self { deletes, ..self }
+    }
+
+    /// Reserves keys beside those that are reserved in every kind.
+    #[must_use]
+    pub(crate) fn reserving(self, reserved: &'static [&'static str]) -> Self {
+        Self { reserved, ..self }
+    }
+
+    /// Says that exports hold its records in a list of their own, and what they write beside each.
+    #[must_use]
+    pub(crate) fn exported_as(self, list: &'static str, beside: &'static str) -> Self {
+        Self { export_list: Some((list, beside)), ..self }
+    }
+
+    /// Says that version 0.1 did not remember which version changed what.
+    #[must_use]
+    pub(crate) fn without_touches_in_0_1(self) -> Self {
+        Self { had_no_touches: true, ..self }
     }
 
     /// Sets the key of the record's id in exports.
@@ -85,6 +157,11 @@ impl Kind {
     /// Returns what the content hash is of.
     pub fn hashed(&self) -> &ContentHash {
         &self.content_hash
+    }
+
+    /// Whether devices that hold no versions compare its records by their content.
+    pub(crate) fn is_compared(&self) -> bool {
+        matches!(self.content_hash, ContentHash::Fields(_))
     }
 
     /// Returns the key of the record's id in exports.
@@ -116,6 +193,106 @@ impl Kind {
     /// name.
     pub fn named(&self, name: &str) -> &Field {
         self.fields.iter().find(|field| field.name == name).unwrap_or(&self.unknown)
+    }
+
+    /// Returns the groups.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// Returns the group that is remembered under `name`.
+    pub(crate) fn group_named(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// Returns what is remembered under `name`; keys that the kind does not name share one answer.
+    pub fn unit(&self, name: &str) -> Unit<'_> {
+        match self.group_named(name) {
+            Some(group) => Unit::Group(group, self),
+            None => Unit::Field(self.named(name)),
+        }
+    }
+
+    /// Reads a value of what is remembered under `name`: of a group an object of its fields.
+    pub fn read_unit(&self, name: &str, raw: &RawValue) -> Option<Value> {
+        let Some(group) = self.group_named(name) else { return self.named(name).read(raw) };
+        if raw.get() == "null" {
+            return Some(Value::Null);
+        }
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).ok()?;
+        let mut values = BTreeMap::new();
+        for (name, raw) in fields {
+            let field = self.named(&name);
+            let value = field.read(raw).filter(|_| group.fields().any(|known| known == name))?;
+            values.insert(name, field.normal(value));
+        }
+        Some(group.value(|name| values.get(name).cloned().unwrap_or(Value::Null)))
+    }
+
+    /// Returns the name under which a record remembers the field `name`.
+    pub fn unit_of<'a>(&'a self, name: &'a str) -> &'a str {
+        let group = self.groups.iter().find(|group| group.fields().any(|field| field == name));
+        group.map_or(name, Group::name)
+    }
+
+    /// Returns the fields that are remembered under `name`, in the order of their names.
+    pub fn fields_of<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
+        let Some(group) = self.group_named(name) else { return vec![name] };
+        let mut fields: Vec<&str> = group.fields().collect();
+        fields.sort_unstable();
+        fields
+    }
+
+    /// Returns the names under which records remember what can be edited.
+    pub fn unit_names(&self) -> impl Iterator<Item = &str> {
+        let is_first = |name: &&str| self.groups.is_empty() || self.unit_of(name) == *name;
+        let names = self.fields.iter().map(Field::name).filter(is_first);
+        names.filter(|name| self.unit(name).policy() != Merge::Fixed)
+    }
+
+    /// Returns what becomes of a delete and an edit that did not know of each other.
+    pub fn delete_policy(&self) -> Deletes {
+        self.deletes
+    }
+
+    /// Returns the reserved key of that name; `None` if a record may have it as a key.
+    pub fn reserved_key(&self, name: &str) -> Option<ReservedKey<'_>> {
+        self.reserved_keys().find(|key| key.0 == name)
+    }
+
+    /// Returns the keys that are never content.
+    pub fn reserved_keys(&self) -> impl Iterator<Item = ReservedKey<'_>> {
+        RESERVED_KEYS.iter().chain(self.reserved).map(|name| ReservedKey(name))
+    }
+
+    /// Returns the list of its own in which exports hold its records; `None`: among others.
+    pub(crate) fn own_list(&self) -> Option<&'static str> {
+        self.export_list.map(|(list, _)| list)
+    }
+
+    /// Returns what exports write beside each record of a list of its own.
+    pub(crate) fn exported_beside(&self) -> &'static str {
+        self.export_list.map_or("", |(_, beside)| beside)
+    }
+
+    /// Whether version 0.1 did not remember which version changed what.
+    pub(crate) fn had_no_touches(&self) -> bool {
+        self.had_no_touches
+    }
+
+    /// Returns the field that says when a record was made, if it has one.
+    pub(crate) fn creation_field(&self) -> Option<&Field> {
+        self.fields.iter().find(|field| field.is_creation())
+    }
+
+    /// Whether a record can be told from a part of one: some fields must be said of it.
+    pub(crate) fn has_mandatory(&self) -> bool {
+        self.fields.iter().any(Field::is_mandatory)
+    }
+
+    /// Returns the first field that must be said of a new record and is not among `said`.
+    pub fn missing(&self, is_said: impl Fn(&str) -> bool) -> Option<&Field> {
+        self.fields.iter().find(|field| field.is_mandatory() && !is_said(field.name()))
     }
 
     /// Returns the fields that can be edited: all but those whose policy is [`Merge::Fixed`].

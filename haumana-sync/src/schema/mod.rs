@@ -22,6 +22,7 @@ mod check;
 mod error;
 mod field;
 mod file;
+mod group;
 mod kind;
 mod succeed;
 mod types;
@@ -29,7 +30,8 @@ mod types;
 pub use error::SchemaError;
 pub(crate) use field::{Entries, elements, entries, json};
 pub use field::{Field, FieldError};
-pub use kind::{ContentHash, Kind, UnknownKeys};
+pub use group::{Group, Unit};
+pub use kind::{ContentHash, Deletes, Kind, ReservedKey, UnknownKeys};
 pub use types::{Element, FieldType, Merge};
 
 use crate::id::KindNumber;

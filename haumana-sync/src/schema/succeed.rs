@@ -1,6 +1,7 @@
 //! Which schema may follow another one on the same data.
 
 use super::{Element, Field, FieldType, Kind, Schema, SchemaError};
+use std::collections::BTreeMap;
 
 impl Schema {
     /// Checks that records which were written under `old` can be read and written under this schema.
@@ -25,10 +26,18 @@ impl Schema {
             if now.id_name() != before.id_name() || now.hashed() != before.hashed() {
                 return flaw("a kind keeps the key of its id and what its content hash is of");
             }
+            if grouped(before) != grouped(now) {
+                return flaw("a kind keeps its groups: records remember them as one");
+            }
             check_fields(before, now).map_err(|error| error.in_kind(before.name()))?;
         }
         Ok(())
     }
+}
+
+/// Which fields are remembered as one, and under which name.
+fn grouped(kind: &Kind) -> BTreeMap<&str, Vec<&str>> {
+    kind.groups().iter().map(|group| (group.name(), kind.fields_of(group.name()))).collect()
 }
 
 fn check_fields(before: &Kind, now: &Kind) -> Result<(), SchemaError> {

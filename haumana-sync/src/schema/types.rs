@@ -192,6 +192,11 @@ impl Merge {
         found.map_or("later", |(_, name)| name)
     }
 
+    /// Whether it looks at when values were edited.
+    pub(crate) fn is_by_time(self) -> bool {
+        matches!(self, Merge::Later | Merge::First)
+    }
+
     /// Whether what loses waits for a person in the inbox. Otherwise the history keeps it.
     pub fn asks(self) -> bool {
         self == Merge::Later

@@ -2,7 +2,8 @@
 //! byte for byte what was accepted.
 
 use super::{Rejected, WireVersion, comma_separated, members, quoted};
-use crate::id::{KindNumber, RecordId, UserId};
+use crate::id::{RecordId, UserId};
+use crate::repertoire::{piece_kind, session_kind};
 use crate::time::UnixMillis;
 use std::fmt::Write as _;
 
@@ -47,7 +48,7 @@ impl PieceOut {
             out,
             r#"{{"pieceId":"{id}","userId":{user},"version":{},"modifiedAt":"{modified_at}","lastSyncedAt":"{synced_at}","locallyModified":false,{}}}"#,
             version.0,
-            members(KindNumber::PIECE, content),
+            members(piece_kind(), content),
         );
     }
 }
@@ -123,7 +124,7 @@ impl SessionsReply {
         });
         out.push_str(r#"],"serverSessions":["#);
         comma_separated(&mut out, &self.server_sessions, |out, (id, content)| {
-            let content = members(KindNumber::SESSION, content);
+            let content = members(session_kind(), content);
             let _ = write!(out, r#"{{"sessionId":"{id}","userId":{user},{content}}}"#);
         });
         out.push(']');

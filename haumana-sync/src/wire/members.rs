@@ -1,7 +1,6 @@
 //! Stored objects as parts of the objects that replies and exports write.
 
-use crate::id::KindNumber;
-use crate::record::{reserved_key, reserved_keys};
+use crate::schema::Kind;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,16 +10,16 @@ use std::collections::BTreeMap;
 ///
 /// The engine stores no such key. Version 0.1 did, and a reply with a doubled key would lock the
 /// phones' app out for good.
-pub(crate) fn members(kind: KindNumber, content: &str) -> Cow<'_, str> {
+pub(crate) fn members<'c>(kind: &Kind, content: &'c str) -> Cow<'c, str> {
     let inner = content.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     let inner = inner.unwrap_or_default();
-    if has_known_keys_only(inner) || !reserved_keys(kind).any(|key| has_key(inner, key.name)) {
+    if has_known_keys_only(inner) || !kind.reserved_keys().any(|key| has_key(inner, key.0)) {
         return Cow::Borrowed(inner);
     }
     let Ok(mut all) = serde_json::from_str::<BTreeMap<String, &RawValue>>(content) else {
         return Cow::Borrowed(inner);
     };
-    all.retain(|name, _| reserved_key(kind, name).is_none());
+    all.retain(|name, _| kind.reserved_key(name).is_none());
     let written = super::quoted(&all);
     let inner = written.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     Cow::Owned(inner.unwrap_or_default().to_owned())
@@ -46,9 +45,10 @@ fn has_key(inner: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repertoire::{piece_kind, session_kind};
 
     #[track_caller]
-    fn check(kind: KindNumber, content: &str, expected: &str) {
+    fn check(kind: &Kind, content: &str, expected: &str) {
         assert_eq!(expected, members(kind, content));
     }
 
@@ -58,16 +58,16 @@ mod tests {
         let unknown =
             r#"{"title":"","createdAt":"2026-11-22T00:00:00.000Z","b":1.0,"a":{"userId":1}}"#;
 
-        check(KindNumber::PIECE, known, &known[1..known.len() - 1]);
-        check(KindNumber::PIECE, "{}", "");
-        assert!(members(KindNumber::PIECE, unknown).contains(r#""a":{"userId":1}"#));
-        assert!(members(KindNumber::PIECE, unknown).contains(r#""b":1.0"#));
+        check(piece_kind(), known, &known[1..known.len() - 1]);
+        check(piece_kind(), "{}", "");
+        assert!(members(piece_kind(), unknown).contains(r#""a":{"userId":1}"#));
+        assert!(members(piece_kind(), unknown).contains(r#""b":1.0"#));
     }
 
     #[test]
     fn reserved_keys_are_left_out_and_values_keep_their_bytes() {
         check(
-            KindNumber::SESSION,
+            session_kind(),
             r#"{"pieceId":"P","createdAt":"2026-11-22T00:00:00.000Z","_haumana":{},"b":1.0,"userId":2}"#,
             r#""b":1.0,"createdAt":"2026-11-22T00:00:00.000Z","pieceId":"P""#,
         );
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn what_looks_like_the_last_known_key_inside_a_value_hides_nothing() {
         check(
-            KindNumber::SESSION,
+            session_kind(),
             r#"{"pieceId":"P","userId":{"x":"createdAt"},"z":"\"createdAt\":\"2026-11-22T00:00:00.000Z"}"#,
             r#""pieceId":"P","z":"\"createdAt\":\"2026-11-22T00:00:00.000Z""#,
         );

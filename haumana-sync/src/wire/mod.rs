@@ -13,7 +13,6 @@ mod version;
 pub(crate) use members::members;
 pub use version::WireVersion;
 
-use crate::record::SessionFlaw;
 use crate::schema::FieldError;
 
 /// A request that cannot be taken as a whole.
@@ -128,12 +127,6 @@ impl Refusal {
             Refusal::WrongUser => "the record belongs to another user",
             Refusal::QuotaExceeded => "there is no room left for this user",
         }
-    }
-}
-
-impl From<SessionFlaw> for Refusal {
-    fn from(flaw: SessionFlaw) -> Self {
-        if flaw.is_too_large { Refusal::TooLarge } else { Refusal::InvalidField }
     }
 }
 

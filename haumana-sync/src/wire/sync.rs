@@ -2,9 +2,9 @@
 
 use super::{BadRequest, Refusal, quoted, read_object};
 use crate::engine::{Changed, Conflict, EditTimes, Pulled, Push, PushOp, PushOutcome, PushResult};
-use crate::id::{Key, KindNumber, RecordId};
+use crate::id::{Key, RecordId};
 use crate::limits;
-use crate::record::{SessionFlaw, SessionSet, Value, reserved_key};
+use crate::record::Value;
 use crate::schema::{Kind, Schema};
 use crate::store::Version;
 use crate::time::UnixMillis;
@@ -183,9 +183,6 @@ fn good_push(body: &PushBody<'_>, schema: &Schema) -> Result<Push, Flaw> {
     let op = match (&body.set, body.delete) {
         (Some(set), None | Some(false)) => {
             let fields = fields(kind, set)?;
-            if kind.number() == KindNumber::SESSION {
-                check_session(&fields, base)?;
-            }
             if is_offer { PushOp::Offer(fields) } else { PushOp::Set(fields) }
         }
         (None, Some(true)) if is_offer => PushOp::OfferDelete,
@@ -231,21 +228,14 @@ fn fields(
     let mut fields = BTreeMap::new();
     for (name, raw) in set {
         let field = kind.named(name);
-        if let Some(reserved) = reserved_key(kind.number(), name).filter(|_| !field.is_declared()) {
-            return Err(flaw(reserved.message));
+        if let Some(reserved) = kind.reserved_key(name).filter(|_| !field.is_declared()) {
+            return Err(flaw(&reserved.to_string()));
         }
         let value = field.read(raw);
         let value = value.ok_or_else(|| flaw(&format!("{} has the wrong type", shown(name))))?;
         fields.insert(name.clone().into_owned(), value);
     }
     Ok(fields)
-}
-
-/// Checks what a push sets of a session here, where the answer can name the field.
-fn check_session(fields: &BTreeMap<String, Value>, base: Option<Version>) -> Result<(), Flaw> {
-    let flaw = |flaw: SessionFlaw| (flaw.into(), flaw.message.to_owned());
-    let set = SessionSet::read(fields).map_err(flaw)?;
-    if base.is_none() { set.check_whole().map_err(flaw) } else { Ok(()) }
 }
 
 /// A field's name as a message can hold it.
@@ -314,9 +304,8 @@ fn reason(push: &Push, refusal: Refusal, version: Option<Version>, schema: &Sche
     if refusal == Refusal::InvalidField && !push.has_possible_base(version) {
         return BAD_BASE.to_owned();
     }
-    match (push.flaw(schema).filter(|(_, refused)| is_refused(*refused)), refusal) {
-        (Some((name, Refusal::TooLarge)), _) => format!("{} is too large", shown(&name)),
-        (Some((name, _)), _) => format!("{} is missing, or cannot hold this", shown(&name)),
+    match (push.flaw(schema).filter(|(_, refused, _)| is_refused(*refused)), refusal) {
+        (Some((name, _, what)), _) => format!("{} {what}", shown(&name)),
         (None, Refusal::TooLarge) => "the record as a whole is too large".to_owned(),
         (None, _) => refusal.message().to_owned(),
     }

@@ -1,9 +1,11 @@
 //! The laws of every merge policy, exhaustively on domains so small that ties are everywhere.
 
 use crate::merge::moved;
+use haumana_sync::id::KindNumber;
 use haumana_sync::merge::{Base, FieldMerge, Reason, Side, Winner, merge_field};
+use haumana_sync::record::Content;
 use haumana_sync::record::Value;
-use haumana_sync::schema::{Field, FieldType, Merge};
+use haumana_sync::schema::{Field, FieldType, Group, Kind, Merge, Schema, Unit};
 use haumana_sync::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,31 +33,78 @@ fn scalars() -> Vec<(FieldType, Vec<Value>)> {
     ]
 }
 
-fn at(field: &Field, base: Base<'_>, server: (&Value, i64), pushed: (&Value, i64)) -> FieldMerge {
+fn at<'u>(
+    unit: impl Into<Unit<'u>>,
+    base: Base<'_>,
+    server: (&Value, i64),
+    pushed: (&Value, i64),
+) -> FieldMerge {
     let side = |(value, at)| Side { value, edited_at: UnixMillis(at) };
-    merge_field(field, base, side(server), side(pushed))
+    merge_field(unit, base, side(server), side(pushed))
 }
 
-/// Calls `check` with every field of a scalar type and policy, and every pair of values and times.
-fn every_scalar(mut check: impl FnMut(&Field, (&Value, i64), (&Value, i64))) {
+/// Groups of a time and a word, either of which may lead or be compared first, with every value that
+/// is there at all.
+fn groups() -> Vec<(Schema, Vec<Value>)> {
+    let words = || FieldType::one_of(["estimated", "automatic", "manual"]);
+    let times = ["2026-11-24T00:00:00.000Z", "2026-11-24T00:00:00.001Z"];
+    let mut all = Vec::new();
+    for (policy, _) in Merge::ALL.into_iter().filter(|(policy, _)| *policy != Merge::Fixed) {
+        for (leading, fields) in
+            [("end", ["source", "end"]), ("end", ["end", "source"]), ("source", ["end", "source"])]
+        {
+            let kind = Kind::new(3, "practice")
+                .field(Field::new(1, "end", FieldType::Time))
+                .field(Field::new(2, "source", words()))
+                .group(Group::new(leading, fields).merge(policy));
+            let schema = Schema::new([kind]).unwrap();
+            let kind = schema.kind(KindNumber::new(3)).unwrap();
+            let mut values = Vec::new();
+            for end in [None, Some(times[0]), Some(times[1])] {
+                for source in [None, Some("estimated"), Some("manual")] {
+                    let mut content = Content::new(kind, UnixMillis(0));
+                    content.set("end", end.map_or(Value::Null, text));
+                    content.set("source", source.map_or(Value::Null, text));
+                    values.push(content.unit(leading));
+                }
+            }
+            all.push((schema, values));
+        }
+    }
+    all
+}
+
+/// Every field of a scalar type and every group, under every policy, with its values.
+fn every_unit(mut check: impl FnMut(Unit<'_>, &[Value])) {
     for (field_type, mut values) in scalars() {
         values.push(Value::Null);
         for (policy, _) in Merge::ALL.into_iter().filter(|(policy, _)| *policy != Merge::Fixed) {
             let field = Field::new(1, "field", field_type.clone()).merge(policy);
-            for a in &values {
-                for b in &values {
-                    for (a_at, b_at) in [(1, 1), (1, 2), (2, 1)] {
-                        check(&field, (a, a_at), (b, b_at));
-                    }
+            check(Unit::from(&field), &values);
+        }
+    }
+    for (schema, values) in groups() {
+        let kind = &schema.kinds()[0];
+        check(kind.unit(kind.groups()[0].name()), &values);
+    }
+}
+
+/// Calls `check` with every pair of values and times of every unit.
+fn every_pair(mut check: impl FnMut(Unit<'_>, (&Value, i64), (&Value, i64))) {
+    every_unit(|unit, values| {
+        for a in values {
+            for b in values {
+                for (a_at, b_at) in [(1, 1), (1, 2), (2, 1)] {
+                    check(unit, (a, a_at), (b, b_at));
                 }
             }
         }
-    }
+    });
 }
 
 #[test]
 fn every_policy_is_symmetric() {
-    every_scalar(|field, a, b| {
+    every_pair(|field, a, b| {
         let (one, other) = (at(field, moved(None), a, b), at(field, moved(None), b, a));
 
         assert_eq!((&one.value, one.edited_at), (&other.value, other.edited_at), "{field:?}");
@@ -64,7 +113,7 @@ fn every_policy_is_symmetric() {
 
 #[test]
 fn every_policy_keeps_one_of_the_two_and_names_the_other_as_lost() {
-    every_scalar(|field, a, b| {
+    every_pair(|field, a, b| {
         let merged = at(field, moved(None), a, b);
 
         let expected = match &merged.value {
@@ -79,7 +128,7 @@ fn every_policy_keeps_one_of_the_two_and_names_the_other_as_lost() {
 
 #[test]
 fn every_policy_takes_an_edit_of_the_current_version() {
-    every_scalar(|field, a, b| {
+    every_pair(|field, a, b| {
         let merged = at(field, Base::Unmoved, a, b);
 
         assert_eq!((b.0, None), (&merged.value, merged.lost), "{field:?}");
@@ -101,7 +150,7 @@ fn fixed_values_stay_whatever_comes_and_the_other_one_is_kept() {
 
 #[test]
 fn a_repeated_merge_changes_nothing() {
-    every_scalar(|field, a, b| {
+    every_pair(|field, a, b| {
         let first = at(field, moved(None), a, b);
         let again = at(field, moved(None), (&first.value, first.edited_at.0), b);
 
@@ -114,19 +163,44 @@ fn a_repeated_merge_changes_nothing() {
 
 #[test]
 fn the_order_of_arrival_makes_no_difference_to_greatest_and_least() {
-    for (field_type, mut values) in scalars() {
-        values.push(Value::Null);
-        for policy in [Merge::Greatest, Merge::Least] {
-            let field = Field::new(1, "field", field_type.clone()).merge(policy);
-            let join = |a: &Value, b: &Value| at(&field, moved(None), (a, 1), (b, 2)).value;
-            for a in &values {
-                for b in &values {
-                    for c in &values {
-                        assert_eq!(join(&join(a, b), c), join(a, &join(b, c)), "{field:?}");
-                    }
+    every_unit(|unit, values| {
+        if !matches!(unit.policy(), Merge::Greatest | Merge::Least) {
+            return;
+        }
+        let join = |a: &Value, b: &Value| at(unit, moved(None), (a, 1), (b, 2)).value;
+        for a in values {
+            for b in values {
+                for c in values {
+                    assert_eq!(join(&join(a, b), c), join(a, &join(b, c)), "{unit:?}");
                 }
             }
         }
+    });
+}
+
+#[test]
+fn a_group_goes_by_its_leading_field_first_then_in_order() {
+    let kind = haumana_sync::repertoire::session_kind();
+    let end = |at: Option<&str>, source: Option<&str>| {
+        let mut content = Content::new(kind, UnixMillis(0));
+        content.set("endedAt", at.map_or(Value::Null, text));
+        content.set("endedAtSource", source.map_or(Value::Null, text));
+        content.unit("endedAt")
+    };
+    let (early, late) = (Some("2026-11-24T00:00:00.000Z"), Some("2026-11-24T00:00:01.000Z"));
+    let greatest_first = [
+        end(late, Some("manual")),
+        end(early, Some("manual")),
+        end(late, Some("estimated")),
+        end(early, None),
+        end(None, Some("manual")),
+        end(None, None),
+    ];
+
+    for pair in greatest_first.windows(2) {
+        let merged = at(kind.unit("endedAt"), moved(None), (&pair[1], 2), (&pair[0], 1));
+
+        assert_eq!(pair[0], merged.value);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an edit leaves behind: the new version, history, sides, and what is known by it later.
 
 use super::Work;
+use crate::engine::bases::apart;
 use crate::engine::edit::{Applied, Edit};
 use crate::engine::meta::{Receipt, Seen};
 use crate::engine::numbering::mark_skipped;
@@ -32,6 +33,10 @@ impl Work {
         self.keep_losers(edit, &mut history);
         self.keep_receipt(edit, side);
         self.keep_seen(edit);
+        let is_buried = self.record.content.is_none();
+        if is_buried && limits::RECORD_BYTES < to_json(&apart(&self.side)).len() {
+            return Err(Refusal::TooLarge);
+        }
         let writes = self.noted || self.record.version != self.old_version;
         let envelope = self.record.close();
         if limits::RECORD_BYTES < envelope.content.len() {
@@ -48,6 +53,18 @@ impl Work {
         self.record.meta.generation = self.setting.generation;
         self.record.meta.device = edit.device.clone();
         self.record.meta.changed = std::mem::take(&mut self.changed);
+        self.note_touches();
+    }
+
+    /// Without a touch a record that was raised would look like one of version 0.1.
+    fn note_touches(&mut self) {
+        let meta = &mut self.record.meta;
+        if self.old_version == 0 || !self.record.kind.had_no_touches() || !meta.touched.is_empty() {
+            return;
+        }
+        if let Some(first) = self.record.kind.unit_names().next() {
+            meta.touched.insert(first.to_owned(), meta.created.clone());
+        }
     }
 
     /// Keeps what was pushed and is in no version as it came: bases of later pushes, and losers.
@@ -64,20 +81,22 @@ impl Work {
             let field = lost.field.as_ref();
             if let Some(field) = field.filter(|field| self.side.get(*field) == Some(&lost.lost)) {
                 lost.at = Some(key);
-                reasons.push((field.clone(), lost.reason));
+                let fields = self.record.kind.fields_of(field).into_iter();
+                reasons.extend(fields.map(|name| (name.to_owned(), lost.reason)));
             }
         }
+        let side = apart(&self.side);
         let meta = HistoryMeta {
             at: self.setting.now,
             device: edit.device.clone(),
-            changed: self.side.keys().cloned().collect(),
+            changed: side.keys().map(|name| (*name).to_owned()).collect(),
             lost: reasons,
             deleted: false,
         };
         history.push(HistoryEntry {
             key,
             at: self.setting.now,
-            content: to_json(&self.side),
+            content: to_json(&side),
             meta: to_json(&meta),
         });
         Some(key)
@@ -137,7 +156,7 @@ impl Work {
     }
 
     fn keep_seen(&mut self, edit: &Edit) {
-        if edit.seen.is_empty() {
+        if edit.seen.is_empty() || (edit.is_sent_always && self.lost.is_empty()) {
             return;
         }
         let seen = &mut self.record.meta.seen;

@@ -1,6 +1,7 @@
 //! Every value that lost is kept by the commit that made it lose.
 
 use super::Work;
+use crate::engine::bases::apart;
 use crate::engine::edit::{Edit, Lost};
 use crate::engine::record::{HistoryMeta, to_json};
 use crate::merge::Reason;
@@ -26,7 +27,8 @@ impl Work {
                 }
                 // What was the record's stands in the history as what a version replaced.
                 if lost.reason == Reason::StaleForm {
-                    reasons.push((field.clone(), lost.reason));
+                    let fields = self.record.kind.fields_of(&field).into_iter();
+                    reasons.extend(fields.map(|name| (name.to_owned(), lost.reason)));
                 }
                 values.insert(field, lost.lost.clone());
                 lost.at = Some(key);
@@ -54,14 +56,15 @@ impl Work {
         values: &BTreeMap<String, Value>,
         lost: Vec<(String, Reason)>,
     ) -> HistoryEntry {
+        let values = apart(values);
         let meta = HistoryMeta {
             at: self.setting.now,
             device: edit.device.clone(),
-            changed: values.keys().cloned().collect(),
+            changed: values.keys().map(|name| (*name).to_owned()).collect(),
             lost,
             deleted: false,
         };
-        let (content, meta) = (to_json(values), to_json(&meta));
+        let (content, meta) = (to_json(&values), to_json(&meta));
         HistoryEntry { key, at: self.setting.now, content, meta }
     }
 }

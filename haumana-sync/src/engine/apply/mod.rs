@@ -3,6 +3,7 @@
 mod keep;
 mod losers;
 
+use super::bases::base_key;
 use super::edit::{Against, Applied, Bases, Change, Doubt, Edit, Lost, Setting};
 use super::meta::{Meta, Touch};
 use super::numbering::next_version;
@@ -10,7 +11,7 @@ use super::record::Record;
 use crate::id::RecordId;
 use crate::merge::{Base, Reason, Side, Winner, merge_field};
 use crate::record::{Content, Value};
-use crate::schema::{FieldType, Kind};
+use crate::schema::{Deletes, FieldType, Kind};
 use crate::store::{Envelope, HistoryKey, Version};
 use crate::time::UnixMillis;
 use crate::wire::{Refusal, WireVersion};
@@ -30,7 +31,7 @@ pub fn apply(
         work.delete(edit);
     } else {
         for change in &edit.changes {
-            work.change(edit, change, bases);
+            work.change(edit, change, bases)?;
         }
         work.stale(edit);
     }
@@ -92,14 +93,15 @@ impl Work {
         };
         let old_version = record.version;
         let new_version = next_version(old_version, &record.meta, edit.above, setting)?;
+        let was_deleted = old.is_some() && record.content.is_none();
         let mut work = Self {
-            was_deleted: old.is_some() && record.content.is_none(),
+            was_deleted,
             record,
             setting,
             old_version,
             new_version,
             changed: Vec::new(),
-            raised: edit.above.is_some(),
+            raised: false,
             noted: false,
             side: BTreeMap::new(),
             lost: Vec::new(),
@@ -107,10 +109,24 @@ impl Work {
         };
         if old.is_none() && !edit.delete {
             work.create(edit);
-        } else if work.was_deleted && edit.changes.iter().any(Change::is_current) {
+        } else if work.brings_back(edit) {
             work.bring_back(edit, bases);
         }
+        // What was deleted for good is no version that the device could hold.
+        let is_buried = work.record.content.is_none() && work.sticks();
+        work.raised |= edit.above.is_some() && !is_buried;
         Ok(work)
+    }
+
+    /// Whether the record is deleted and the edit ends that.
+    fn brings_back(&self, edit: &Edit) -> bool {
+        self.was_deleted
+            && edit.changes.iter().any(Change::is_current)
+            && (!self.sticks() || edit.is_asked)
+    }
+
+    fn sticks(&self) -> bool {
+        self.record.kind.delete_policy() == Deletes::Stick
     }
 
     /// A new record is the push, whole.
@@ -139,13 +155,15 @@ impl Work {
         match bases.get(&last) {
             Some(fields) => {
                 for (name, value) in fields {
-                    content.set(name, value.clone());
+                    content.set_unit(name, value.clone());
                 }
             }
             None => self.replace_forgotten(&content, edit),
         }
-        if let Some(created_at) = self.record.meta.last_created_at.take() {
-            content.set("createdAt", Value::Text(created_at.to_string()));
+        let created_at = self.record.meta.last_created_at.take();
+        let fixed = self.record.kind.creation_field().filter(|field| field.is_edit_time());
+        if let Some((created_at, field)) = created_at.zip(fixed) {
+            content.set(field.name(), Value::Text(created_at.to_string()));
         }
         self.record.content = Some(content);
         self.record.meta.last = BTreeMap::new();
@@ -172,6 +190,7 @@ impl Work {
             device: edit.device.clone(),
             version: 0,
             at: None,
+            asks: true,
         });
     }
 
@@ -180,7 +199,7 @@ impl Work {
     fn replace_forgotten(&mut self, content: &Content, edit: &Edit) {
         for name in content.names() {
             let (old, new) =
-                (self.record.hash(name), self.record.field(name).hash(&content.get(name)));
+                (self.record.hash(name), self.record.unit(name).hash(&content.unit(name)));
             if old == new {
                 continue;
             }
@@ -220,18 +239,21 @@ impl Work {
             self.lost.push(Lost {
                 field: Some(name.clone()),
                 kept: Value::Null,
-                lost: content.get(name),
+                lost: content.unit(name),
                 base: edit.base,
                 reason: Reason::LaterEdit,
                 device: edit.device.clone(),
                 version: 0,
                 at: Some(self.superseded_key()),
+                asks: true,
             });
         }
         self.record.meta.last = Meta::hashes_of(&content);
         self.record.meta.revived = None;
         self.record.meta.last_version = self.old_version;
-        self.record.meta.last_created_at = content.text("createdAt").and_then(UnixMillis::parse);
+        let created_at = self.record.kind.creation_field();
+        let created_at = created_at.and_then(|field| content.text(field.name()));
+        self.record.meta.last_created_at = created_at.and_then(UnixMillis::parse);
         self.record.content = None;
         self.raised = true;
     }
@@ -245,15 +267,31 @@ impl Work {
         self.raised = true;
     }
 
-    fn change(&mut self, edit: &Edit, change: &Change, bases: &Bases) {
+    fn change(&mut self, edit: &Edit, change: &Change, bases: &Bases) -> Result<(), Refusal> {
+        let whole;
+        let change = match &change.parts {
+            None => change,
+            Some(parts) => {
+                let value = self.completed(edit, (change, parts), bases)?;
+                whole = Change { value, ..change.clone() };
+                &whole
+            }
+        };
+        if !self.is_news(edit, change) {
+            cov_mark::hit!(what_the_record_has_had_is_no_news);
+            return Ok(());
+        }
         let Some(content) = &mut self.record.content else {
             // Too late to bring the record back, but kept.
+            cov_mark::hit!(edit_of_a_deleted_record_is_kept);
             self.side.insert(change.name.clone(), change.value.clone());
             let (loser, reason) = (Winner::Pushed, Reason::LaterEdit);
-            return self.lose(edit, change, &Value::Null, Value::Null, loser, reason);
+            self.lose(edit, change, &Value::Null, Value::Null, loser, reason);
+            return Ok(());
         };
-        let server = content.get(&change.name);
-        let field = self.record.kind.named(&change.name);
+        let server = content.unit(&change.name);
+        let kind = self.record.kind.clone();
+        let field = kind.unit(&change.name);
         let base_value = match &change.against {
             Against::Moved(keys) => keys.iter().find_map(|key| bases.get(key)?.get(&change.name)),
             _ => None,
@@ -282,13 +320,14 @@ impl Work {
                 device: edit.device.clone().filter(|_| pure),
             };
             let old_hash = field.hash(&server);
-            if matches!(field.field_type(), FieldType::Set { .. }) {
+            if matches!(field.field_type(), Some(FieldType::Set { .. })) {
                 self.record.meta.note_adds(&change.name, &server, &merged.value, self.new_version);
             }
-            content.set(&change.name, merged.value.clone());
+            content.set_unit(&change.name, merged.value.clone());
             self.record.meta.supersede(&change.name, old_hash, touched, self.setting.now);
-            self.changed.push(change.name.clone());
-        } else if touch.edited_at < merged.edited_at {
+            let fields = kind.fields_of(&change.name).into_iter().map(str::to_owned);
+            self.changed.extend(fields);
+        } else if touch.edited_at < merged.edited_at && field.policy().is_by_time() {
             let touched = Touch { edited_at: merged.edited_at, ..touch };
             self.record.meta.touched.insert(change.name.clone(), touched);
             self.noted = true;
@@ -301,12 +340,59 @@ impl Work {
         } else {
             self.doubt(edit, change, &server, merged.value);
         }
+        Ok(())
+    }
+
+    /// The value of a group of which `parts` were set: the rest is what the device had there.
+    fn completed(
+        &self,
+        edit: &Edit,
+        (change, parts): (&Change, &BTreeMap<String, Value>),
+        bases: &Bases,
+    ) -> Result<Value, Refusal> {
+        let Some(group) = self.record.kind.group_named(&change.name) else {
+            return Ok(change.value.clone());
+        };
+        let is_whole = group.fields().all(|name| parts.contains_key(name));
+        let current = self.record.content.as_ref().map(|content| content.unit(&change.name));
+        let at_base = || {
+            let key = base_key(&self.record, edit)?;
+            Some(bases.get(&key)?.get(&change.name).cloned().unwrap_or(Value::Null))
+        };
+        let rest = match change.against {
+            Against::Unmoved => current.or_else(at_base),
+            _ => at_base(),
+        };
+        let rest = rest.or_else(|| is_whole.then_some(Value::Null)).ok_or(Refusal::BaseGone)?;
+        Ok(group.value(|name| match (parts.get(name), &rest) {
+            (Some(value), _) => value.clone(),
+            (None, Value::Group(rest)) => rest.get(name).clone(),
+            (None, _) => Value::Null,
+        }))
+    }
+
+    /// Whether a concurrent value says anything new. What the record has had since the base has had its
+    /// chance under a policy that ranks values: it undoes no later edit that knew it.
+    fn is_news(&self, edit: &Edit, change: &Change) -> bool {
+        let unit = self.record.unit(&change.name);
+        if change.against == Against::Unmoved || self.old_version == 0 || unit.policy().asks() {
+            return true;
+        }
+        let is_of_other_life = edit.reason == Some(Reason::OtherLife);
+        let since = edit.base.filter(|_| !is_of_other_life).unwrap_or(0);
+        let is_known = self.record.has_had(&change.name, unit.hash(&change.value), since);
+        // Who knew no value says nothing against one.
+        !is_known && (0 < since || !change.value.is_null())
     }
 
     /// Keeps the value that a doubtful change may have been meant to leave, or to put back.
     fn doubt(&mut self, edit: &Edit, change: &Change, server: &Value, merged: Value) {
-        let is_long =
-            matches!(self.record.field(&change.name).field_type(), FieldType::Lines { .. });
+        let unit = self.record.unit(&change.name);
+        if !unit.policy().asks() {
+            // Nobody is asked, and the history has it.
+            return;
+        }
+        let is_long = matches!(unit.field_type(), Some(FieldType::Lines { .. }));
         let is_in = |value: &Value| match (value.as_text(), merged.as_text()) {
             (Some(value), Some(merged)) if is_long => has_every_line(merged, value),
             _ => *value == merged,
@@ -329,7 +415,8 @@ impl Work {
         loser: Winner,
         reason: Reason,
     ) {
-        let is_by_time = reason == Reason::LaterEdit || reason == Reason::TextClash;
+        let is_by_time = matches!(reason, Reason::LaterEdit | Reason::TextClash | Reason::Policy);
+        let asks = self.record.unit(&change.name).policy().asks();
         let lost = if loser == Winner::Server { server } else { &change.value };
         let reason = edit.reason.filter(|_| is_by_time).unwrap_or(reason);
         self.noted = true;
@@ -343,6 +430,7 @@ impl Work {
             version: 0,
             // A tombstone does not have what the record was: see `keep_losers`.
             at: (loser == Winner::Server && !self.was_deleted).then(|| self.superseded_key()),
+            asks,
         });
     }
 
@@ -357,13 +445,14 @@ impl Work {
             self.noted = true;
             self.lost.push(Lost {
                 field: Some(stale.name.clone()),
-                kept: content.get(&stale.name),
+                kept: content.unit(&stale.name),
                 lost: stale.value.clone(),
                 base: Some(stale.version),
                 reason: Reason::StaleForm,
                 device: edit.device.clone(),
                 version: 0,
                 at: None,
+                asks: true,
             });
         }
     }

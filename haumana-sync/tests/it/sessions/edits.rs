@@ -10,7 +10,7 @@ fn raw(json: &str) -> Value {
 
 #[tokio::test]
 async fn an_edit_of_the_current_version_mends_a_wrong_end() {
-    cov_mark::check!(edit_of_a_known_value_applies);
+    cov_mark::check!(only_the_pusher_changed_it);
     let server = Server::new();
     push(&server, "a", start()).await;
     push(&server, "a", set(Some(1), 2, &end(50, "manual"))).await;
@@ -51,7 +51,7 @@ async fn an_edit_of_a_group_that_nobody_else_changed_since_its_base_applies() {
 
 #[tokio::test]
 async fn a_weaker_concurrent_end_loses_and_stands_in_the_history_once() {
-    cov_mark::check!(smaller_value_of_a_session_is_kept_aside);
+    cov_mark::check!(earlier_push_loses);
     let server = Server::new();
     push(&server, "a", start()).await;
     push(&server, "a", set(Some(1), 2, &end(10, "manual"))).await;
@@ -64,7 +64,7 @@ async fn a_weaker_concurrent_end_loses_and_stands_in_the_history_once() {
     assert_eq!((PushOutcome::Merged, Some(2)), said(&lost));
     assert_eq!(an_end(10, "manual"), ended(&server).await);
     assert_eq!(at(50), kept[0].0["endedAt"]);
-    let reasons = json!([["endedAt", "earlier_record"], ["endedAtSource", "earlier_record"]]);
+    let reasons = json!([["endedAt", "policy"], ["endedAtSource", "policy"]]);
     assert_eq!(reasons, kept[0].1);
     assert_eq!((PushOutcome::Unchanged, Some(2)), said(&again));
     assert_eq!((1, before), (sides(&server).await.len(), revision(&server).await));
@@ -72,7 +72,7 @@ async fn a_weaker_concurrent_end_loses_and_stands_in_the_history_once() {
 
 #[tokio::test]
 async fn a_stronger_concurrent_end_wins_and_the_weaker_is_an_earlier_version() {
-    cov_mark::check!(greater_value_of_a_session_wins);
+    cov_mark::check!(later_push_wins);
     let server = Server::new();
     push(&server, "a", start()).await;
     push(&server, "a", set(Some(1), 2, &end(50, "estimated"))).await;
@@ -98,7 +98,7 @@ async fn part_of_an_end_is_completed_from_the_version_that_its_device_edited() {
 
 #[tokio::test]
 async fn what_a_push_repeats_of_its_base_is_no_edit() {
-    cov_mark::check!(what_the_session_has_had_is_no_news);
+    cov_mark::check!(what_the_record_has_had_is_no_news);
     let server = Server::new();
     let whole = [&frame(0)[..], &end(50, "manual")].concat();
     push(&server, "a", set(None, 1, &whole)).await;
@@ -175,7 +175,7 @@ async fn of_concurrent_values_of_an_unknown_key_the_smaller_bytes_stay_and_the_o
     let corrected = push(&server, "b", set(Some(2), 3, &[("mood", raw("3"))])).await;
 
     assert_eq!((PushOutcome::Merged, Some(2)), said(&lost));
-    assert_eq!(json!([["mood", "earlier_record"]]), sides(&server).await[0].1);
+    assert_eq!(json!([["mood", "policy"]]), sides(&server).await[0].1);
     assert_eq!((PushOutcome::Applied, Some(3)), said(&corrected));
     assert_eq!(json!(3), fields(&server).await["mood"]);
 }

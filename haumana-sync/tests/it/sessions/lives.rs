@@ -58,7 +58,7 @@ async fn a_number_that_is_not_given_out_yet_is_of_another_life_and_is_not_reache
 
 #[tokio::test]
 async fn a_delete_of_a_lost_life_leaves_what_is_here_and_stands_in_the_inbox_once() {
-    cov_mark::check!(delete_of_another_life_leaves_the_session);
+    cov_mark::check!(delete_on_a_base_of_another_life_stands_in_the_inbox);
     let server = Server::new();
     push(&server, "a", start()).await;
     let server = restored(&server);

@@ -55,7 +55,7 @@ async fn an_earlier_end_comes_back_and_a_repeat_changes_nothing() {
 
 #[tokio::test]
 async fn a_deleted_session_is_put_back_and_its_old_delete_stays_undone() {
-    cov_mark::check!(deleted_session_is_put_back);
+    cov_mark::check!(edit_brings_a_deleted_piece_back);
     let server = mended().await;
     let gone = push_of(Some(3), 5, PushOp::Delete);
     push(&server, "b", gone.clone()).await;

@@ -1,0 +1,121 @@
+//! Fields that are decided together, and what a merge decides as one.
+
+use super::{Field, FieldType, Kind, Merge};
+use crate::record::{GroupValue, Value};
+use std::borrow::Cow;
+
+/// Fields of a kind that move together: of two concurrent edits one gives the values of all of them.
+///
+/// A record remembers a group under the name of its leading field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub(super) name: Cow<'static, str>,
+    /// The field that is compared first comes first.
+    pub(super) fields: Vec<Cow<'static, str>>,
+    pub(super) merge: Merge,
+    pub(super) has_text_hash: bool,
+}
+
+impl Group {
+    /// Declares a group of `fields`, one of which is its `leading` field. Without a policy the later
+    /// edit wins.
+    ///
+    /// [`Merge::Greatest`] and [`Merge::Least`] look first at whether the leading field has a value,
+    /// then at the fields in the order that is given here.
+    pub fn new<N: Into<Cow<'static, str>>>(
+        leading: impl Into<Cow<'static, str>>,
+        fields: impl IntoIterator<Item = N>,
+    ) -> Self {
+        let fields = fields.into_iter().map(Into::into).collect();
+        Self { name: leading.into(), fields, merge: Merge::Later, has_text_hash: false }
+    }
+
+    /// Sets what becomes of concurrent edits.
+    #[must_use]
+    pub fn merge(self, merge: Merge) -> Self {
+        Self { merge, ..self }
+    }
+
+    /// Keeps the hashes that version 0.1 stored for the groups of a session. Only for fields whose
+    /// values hold no blanks.
+    #[must_use]
+    pub(crate) fn with_text_hash(self) -> Self {
+        Self { has_text_hash: true, ..self }
+    }
+
+    /// Returns the name of its leading field.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the names of its fields, the one that is compared first in front.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(AsRef::as_ref)
+    }
+
+    /// Returns its merge policy.
+    pub fn policy(&self) -> Merge {
+        self.merge
+    }
+
+    /// Makes the group's value of those of its fields; without any it is [`Value::Null`].
+    pub(crate) fn value(&self, get: impl Fn(&str) -> Value) -> Value {
+        let values = self.fields().map(|name| (name.to_owned(), get(name)));
+        GroupValue::make(values.collect(), self.has_text_hash)
+    }
+}
+
+/// What a merge decides as one: a field, or a group of fields.
+#[derive(Clone, Copy, Debug)]
+pub enum Unit<'k> {
+    /// A field that is in no group.
+    Field(&'k Field),
+    /// A group of a kind.
+    Group(&'k Group, &'k Kind),
+}
+
+impl<'k> From<&'k Field> for Unit<'k> {
+    fn from(field: &'k Field) -> Self {
+        Unit::Field(field)
+    }
+}
+
+impl<'k> Unit<'k> {
+    /// Returns the name under which a record remembers it; empty for a key that the kind does not
+    /// name.
+    pub fn name(&self) -> &'k str {
+        match self {
+            Unit::Field(field) => field.name(),
+            Unit::Group(group, _) => group.name(),
+        }
+    }
+
+    /// Returns its merge policy.
+    pub fn policy(&self) -> Merge {
+        match self {
+            Unit::Field(field) => field.policy(),
+            Unit::Group(group, _) => group.policy(),
+        }
+    }
+
+    /// Returns what it holds; `None` of a group.
+    pub fn field_type(&self) -> Option<&'k FieldType> {
+        match self {
+            Unit::Field(field) => Some(field.field_type()),
+            Unit::Group(..) => None,
+        }
+    }
+
+    /// Whether the merge of concurrent edits looks at the value that both were made on.
+    pub(crate) fn needs_base(&self) -> bool {
+        self.field_type().is_some_and(FieldType::needs_base)
+    }
+
+    /// Returns the hash of a value: values that count as equal have one.
+    pub fn hash(&self, value: &Value) -> u64 {
+        match self {
+            Unit::Field(field) => field.hash(value),
+            Unit::Group(..) => value.hash(),
+        }
+    }
+}
