@@ -139,7 +139,7 @@ pub(crate) fn sync_reply() -> Value {
     });
     json!({
         "results": [result], "changes": [change, deleted], "conflicts": [conflict()],
-        "cursor": "AQ", "more": false, "reset": false,
+        "cursor": "AQ", "more": false, "reset": false, "openConflicts": 1,
         "digest": "00000000000000000000000000000000", "serverTime": AT,
     })
 }

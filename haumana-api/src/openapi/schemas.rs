@@ -162,6 +162,11 @@ fn of_sync() -> Value {
             "cursor": { "type": ["string", "null"], "maxLength": of_records::CURSOR_BYTES },
             "more": { "type": "boolean" },
             "reset": { "type": "boolean" },
+            "openConflicts": {
+                "type": "integer", "minimum": 0,
+                "description": "How many conflicts are open. Absent while nothing was written since \
+                    the server was one of version 0.1.",
+            },
             "copy": {
                 "type": "boolean", "const": true,
                 "description": "Absent otherwise: the cursor is older than one that this device has \

@@ -37,6 +37,7 @@ pub(super) struct Device {
     id: String,
     cursor: Json,
     pub(super) digest: Json,
+    pub(super) open_conflicts: Json,
     pub(super) agreed: BTreeMap<Name, Agreed>,
     pending: Vec<Pending>,
     /// What it has added to counters and taken away, whether or not the server has told it.
@@ -51,8 +52,8 @@ impl Device {
     pub(super) fn new(id: String) -> Self {
         let (agreed, pending) = (BTreeMap::new(), Vec::new());
         let (counts, behind, sent) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        let (cursor, digest) = (Json::Null, Json::Null);
-        Self { id, cursor, digest, agreed, pending, counts, behind, sent }
+        let (cursor, digest, open_conflicts) = (Json::Null, Json::Null, Json::Null);
+        Self { id, cursor, digest, open_conflicts, agreed, pending, counts, behind, sent }
     }
 
     /// Its user makes, edits or deletes a record. One edit of a record waits at a time.
@@ -198,6 +199,7 @@ impl Device {
         }
         self.cursor = reply["cursor"].clone();
         self.digest = reply["digest"].clone();
+        self.open_conflicts = reply["openConflicts"].clone();
     }
 
     /// The record is the base with what was set, unless it is among the changes.

@@ -4,7 +4,7 @@ use super::device::{Device, Name};
 use haumana_sync::digest::Digest;
 use haumana_sync::engine::Engine;
 use haumana_sync::id::{RecordId, UserId};
-use haumana_sync::schema::{FieldType, Kind, Schema};
+use haumana_sync::schema::{Deletes, FieldType, Kind, Schema};
 use haumana_sync::wire::import::ImportRequest;
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +67,16 @@ impl Judge {
     /// All devices hold the same, and the server's digest says so.
     pub(super) fn check_device(&self, first: &Device, device: &Device, schema: &Schema) {
         assert_eq!(first.agreed, device.agreed, "devices agree");
+        for name in &self.deleted {
+            let kind = schema.named(&name.0);
+            if kind.is_some_and(|kind| kind.delete_policy() == Deletes::Stick) {
+                let agreed = device.agreed.get(name);
+                assert!(
+                    agreed.is_none_or(|agreed| agreed.value.is_none()),
+                    "{name:?} stays deleted"
+                );
+            }
+        }
         let mut sum = Digest::default();
         for ((kind, id), agreed) in &device.agreed {
             let version = u32::try_from(agreed.version).unwrap_or_default();
@@ -81,6 +91,9 @@ impl Judge {
     /// a counter is in it.
     pub(super) async fn check_values(&self, engine: &Engine, user: &UserId, device: &Device) {
         let document = serde_json::from_str(&export(engine, user).await).unwrap_or(Json::Null);
+        let entries = document["conflicts"].as_array().into_iter().flatten();
+        let open = entries.filter(|entry| entry["resolution"].is_null()).count();
+        assert_eq!(Json::from(open), device.open_conflicts, "a reply counts the inbox");
         for ((name, field), values) in &self.pushed {
             if self.refused.contains(name) {
                 continue;

@@ -6,7 +6,7 @@ use super::record::to_json;
 use super::trail::Trail;
 use super::{Engine, Error, Result};
 use crate::digest::Digest;
-use crate::id::{Key, RecordId, UserId};
+use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::limits;
 use crate::record::Value;
 use crate::schema::Schema;
@@ -173,6 +173,7 @@ impl Engine {
         let mut full = BTreeMap::new();
         let mut most = usize::MAX;
         let mut left = std::collections::VecDeque::from(drafts);
+        let mut open = self.open_conflicts(user, trail.head.as_ref(), left.is_empty()).await;
         while let Some(first) = left.front() {
             let version = first.old.map(|old| old.version);
             if FULL_TRIES <= full.len() && first.grows() {
@@ -186,8 +187,10 @@ impl Engine {
             let head = trail.head.as_ref();
             let drafts = left.iter().take(count).cloned().collect();
             let mut batch = self.batch(head, drafts, notes.as_ref(), now);
+            let open_then = open.map(|open| count_open(open, &batch.records));
             // Notes that cannot be read are a newer program's, and stay as they are.
             if let Ok(mut notes) = Notes::of(Some(&batch.head)) {
+                notes.open = open_then;
                 noting(&mut notes, (head, batch.head.revision));
                 batch.head.notes = notes.to_text();
             }
@@ -196,6 +199,7 @@ impl Engine {
                     let is_slow = now.plus_ms(SLOW_COMMIT_MS) < self.clock.now();
                     let purges = head.is_some_and(|old| old.purged_at != batch.head.purged_at);
                     done += count;
+                    open = open_then;
                     notes = None;
                     left.drain(..count);
                     most = most.saturating_mul(2);
@@ -223,6 +227,23 @@ impl Engine {
             }
         }
         Committed { done, full, stopped: None, trail }
+    }
+
+    /// How many entries of the inbox are open. They are counted once for an account of version 0.1;
+    /// `None` where the store does not tell.
+    async fn open_conflicts(
+        &self,
+        user: &UserId,
+        head: Option<&Head>,
+        is_idle: bool,
+    ) -> Option<u64> {
+        let Some(head) = head else { return Some(0) };
+        let noted = Notes::of(Some(head)).ok()?.open;
+        if noted.is_some() || is_idle {
+            return noted;
+        }
+        let index = self.store.index(user, KindNumber::CONFLICT).await.ok()?;
+        Some(index.iter().filter(|entry| !entry.deleted).count() as u64)
     }
 
     /// A conflict that is in the inbox already, open or closed, is not put there again.
@@ -378,6 +399,16 @@ impl Engine {
             notes: String::new(),
         }
     }
+}
+
+/// How many entries of the inbox are open after a commit of `records`. Each is written twice: when it
+/// opens, and when it is closed.
+fn count_open(before: u64, records: &[Envelope]) -> u64 {
+    let entries = records.iter().filter(|record| record.key.kind.is_inbox());
+    entries.fold(before, |open, entry| match entry.deleted {
+        true => open.saturating_sub(1),
+        false => open + 1,
+    })
 }
 
 /// Notes for a commit that changes records, on the head before it.

@@ -106,7 +106,8 @@ impl Engine {
             // Numbers that devices still hold are below those of the new life.
             let notes = Notes::of(Some(old))?;
             let floor = notes.floor.max(old.max_version);
-            let notes = Notes { floor, erasures: notes.erasures, ..Notes::default() };
+            let (erasures, open) = (notes.erasures, Some(0));
+            let notes = Notes { floor, erasures, open, ..Notes::default() };
             head.notes = erasure.map_or(notes.clone(), |name| notes.with_erasure(name)).to_text();
             head.versions = Digest::default();
             head.content = Digest::default();

@@ -145,6 +145,8 @@ impl Engine {
             return Ok(old);
         }
         notes.imported = Some(counts);
+        // The first commit behind the import counts them.
+        notes.open = None;
         head.notes = notes.to_text();
         self.put(user, Some(&old), Batch { head, records, history }).await
     }
@@ -159,7 +161,7 @@ impl Engine {
         let mut head = self.next_head(old, state, self.clock.now());
         // What the devices hold is what is being put back; they are not ghosts.
         head.erased_at = None;
-        let mut notes = Notes { floor: 0, ..Notes::of(Some(&head))? };
+        let mut notes = Notes { floor: 0, open: None, ..Notes::of(Some(&head))? };
         if state == HeadState::Importing {
             notes.imported = Some(ImportedCounts::default());
         }

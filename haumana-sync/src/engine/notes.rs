@@ -29,6 +29,9 @@ pub struct Notes {
     /// What an import has put into the account so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedCounts>,
+    /// How many entries of the inbox are open; `None`: not counted yet, as version 0.1 left it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<u64>,
     /// The last revision that changed a record, where commits of notes alone followed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_since: Option<u64>,

@@ -60,12 +60,17 @@ impl Engine {
             fits
         });
         let cursor = request.cursor.as_deref();
+        let open_conflicts = match &trail.head {
+            None => Some(0),
+            head => Notes::of(head.as_ref())?.open,
+        };
         let mut pulled = self.pull_behind(user, cursor, request.limit, left, trail).await?;
         if !pulled.more {
             pulled.changes.retain(|change| held.get(&change.key) != Some(&change.version));
         }
         let schema = self.schema.clone();
-        Ok(SyncReply { schema, results, conflicts, pulled, is_copy: shown.is_copy(&notes) })
+        let is_copy = shown.is_copy(&notes);
+        Ok(SyncReply { schema, results, conflicts, open_conflicts, pulled, is_copy })
     }
 }
 

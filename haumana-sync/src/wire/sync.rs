@@ -257,6 +257,9 @@ pub struct SyncReply {
     pub results: Vec<SentResult>,
     /// What this request made lose.
     pub conflicts: Vec<Conflict>,
+    /// How many entries of the inbox are open; `None`: nothing was written since the server was one of
+    /// version 0.1.
+    pub open_conflicts: Option<u64>,
     /// What changed.
     pub pulled: Pulled,
     /// Whether the device has been seen to be further on than its cursor: another installation has its
@@ -333,6 +336,9 @@ impl SyncReply {
             r#"],"cursor":{cursor},"more":{},"reset":{}"#,
             self.pulled.more, self.pulled.reset
         );
+        if let Some(open) = self.open_conflicts {
+            let _ = write!(out, r#","openConflicts":{open}"#);
+        }
         if self.is_copy {
             out.push_str(r#","copy":true"#);
         }
