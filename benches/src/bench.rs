@@ -2,11 +2,12 @@
 
 use crate::{apply, body, pieces};
 use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
+use haumana_app::Phones as _;
+use haumana_app::wire::PiecesRequest;
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
 use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS, Random};
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Calls, Generation, MemoryStore, MeteredStore, Store};
-use haumana_sync::wire::app::PiecesRequest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,12 +3,13 @@
 
 use crate::{apply, body, piece, pieces};
 use haumana_api::{SystemClock, SystemRandom};
+use haumana_app::Phones as _;
+use haumana_app::wire::PiecesRequest;
 use haumana_store_dynamo::testing::Tables;
 use haumana_store_dynamo::{Consumed, DynamoStore};
 use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
 use haumana_sync::id::UserId;
 use haumana_sync::store::Generation;
-use haumana_sync::wire::app::PiecesRequest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::runtime::Runtime;

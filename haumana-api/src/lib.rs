@@ -28,7 +28,7 @@
 //! ```
 //!
 //! A reply to a sync carries what it came to in its extensions, as
-//! [`Counts`](haumana_sync::wire::app::Counts), for hosts that count.
+//! [`Counts`](haumana_app::wire::Counts), for hosts that count.
 //!
 //! **Invariant:** no request reaches the engine without a user that [`Auth`] vouches for.
 //! **Invariant:** no token, e-mail address, user id, title or lyric is ever logged.

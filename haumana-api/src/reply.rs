@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use haumana_sync::wire::app::Counts;
+use haumana_app::wire::Counts;
 
 /// What goes into the log line of a request; travels with the response to where it is written.
 #[derive(Clone, Debug, Default)]

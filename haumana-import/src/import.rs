@@ -5,7 +5,9 @@ use crate::item::{self, Refused};
 use crate::report::{Counts, Outcome, Place, Report};
 use crate::source::{Found, Source};
 use futures_util::StreamExt;
-use haumana_sync::engine::{self, Earlier, Engine, PushOutcome, PushResult};
+use haumana_app::Phones as _;
+use haumana_app::{Earlier, TakenOver};
+use haumana_sync::engine::{self, Engine, PushOutcome};
 use haumana_sync::id::UserId;
 use std::collections::BTreeMap;
 
@@ -22,7 +24,7 @@ pub trait Watch: Send {
 
 /// Takes over everything that `source` gives. What cannot be taken is in the report.
 ///
-/// May be stopped at any moment and repeated at any time; see [`Engine::take_over`].
+/// May be stopped at any moment and repeated at any time; see [`Phones::take_over`](haumana_app::Phones::take_over).
 ///
 /// # Errors
 ///
@@ -85,7 +87,7 @@ async fn take_over(
     Ok(outcomes)
 }
 
-fn outcome(result: PushResult) -> Outcome {
+fn outcome(result: TakenOver) -> Outcome {
     match (result.outcome, result.version) {
         (PushOutcome::Applied, Some(1)) => Outcome::Created,
         (PushOutcome::Applied, _) => Outcome::Updated,

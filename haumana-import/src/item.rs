@@ -5,12 +5,12 @@
 //! code.
 
 use crate::attribute::{Attribute, Item, quoted};
-use haumana_sync::engine::{Earlier, EarlierRecord};
+use haumana_app::wire::{AppPiece, AppSession};
+use haumana_app::{Earlier, EarlierRecord};
+use haumana_app::{FieldClass, field_spec};
 use haumana_sync::id::{RecordId, UserId};
-use haumana_sync::record::{FieldClass, field_spec};
 use haumana_sync::time::UnixMillis;
 use haumana_sync::wire::Rejected;
-use haumana_sync::wire::app::{AppPiece, AppSession};
 use serde_json::value::RawValue;
 
 /// The earlier server's two tables.

@@ -3,11 +3,11 @@
 use crate::attribute::{Attribute, Item};
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Refused, Table};
+use haumana_app::WireVersion;
 use haumana_sync::engine::{Changed, Engine};
 use haumana_sync::id::{KindNumber, UserId};
 use haumana_sync::record::{Piece, Session, Value};
 use haumana_sync::time::UnixMillis;
-use haumana_sync::wire::WireVersion;
 use std::collections::BTreeMap;
 use std::fmt;
 

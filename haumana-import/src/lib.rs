@@ -9,7 +9,7 @@
 //! The two programs, `haumana-import` and `haumana-export-legacy`, are thin; see `docs/import.md`.
 //!
 //! **Invariant:** the only scans are of the earlier server's tables.
-//! **Invariant:** nothing here writes records but through [`haumana_sync::Engine::take_over`].
+//! **Invariant:** nothing here writes records but through [`haumana_app::Phones::take_over`].
 
 mod attribute;
 mod batch_write;

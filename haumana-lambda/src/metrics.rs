@@ -4,9 +4,9 @@
 //! call, no agent. There is nothing in it but numbers and the function's name.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 
+use haumana_app::wire::Counts;
 use haumana_store_dynamo::Consumed;
 use haumana_sync::time::UnixMillis;
-use haumana_sync::wire::app::Counts;
 use serde_json::{Value, json};
 
 /// The namespace of all metrics.

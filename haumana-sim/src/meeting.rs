@@ -7,9 +7,10 @@ use super::phone::Request;
 use super::server::{Answer, Course, Outcome, Start};
 use super::storm::Interlude;
 use super::world::World;
+use haumana_app::Phones as _;
+use haumana_app::wire::PiecesRequest;
 use haumana_sync::engine::{Engine, ErrorKind};
 use haumana_sync::id::UserId;
-use haumana_sync::wire::app::PiecesRequest;
 use haumana_sync::wire::sync::SyncRequest;
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -5,11 +5,12 @@ use super::judge::Checked;
 use super::meeting::general;
 use super::server::wrong;
 use super::world::World;
+use haumana_app::Phones as _;
+use haumana_app::wire::SessionsRequest;
 use haumana_sync::engine::{EditTimes, Push, PushOp};
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::record::Value;
 use haumana_sync::time::UnixMillis;
-use haumana_sync::wire::app::SessionsRequest;
 
 /// How many requests are kept to come again.
 const PAST: usize = 20;

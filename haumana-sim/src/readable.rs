@@ -2,9 +2,10 @@
 //! reply, and the account can be taken along.
 
 use super::reply::{decode, decode_sessions};
+use haumana_app::Phones as _;
+use haumana_app::wire::{PiecesRequest, SessionsRequest};
 use haumana_sync::engine::Engine;
 use haumana_sync::id::UserId;
-use haumana_sync::wire::app::{PiecesRequest, SessionsRequest};
 use haumana_sync::wire::import::ImportRequest;
 
 const REPLY_BYTES: usize = 64 << 20;

@@ -4,8 +4,9 @@ use super::judge::{Checked, Violation};
 use super::mends::SentSessions;
 use super::reply::decode_sessions;
 use super::world::World;
+use haumana_app::Phones as _;
+use haumana_app::wire::SessionsRequest;
 use haumana_sync::id::RecordId;
-use haumana_sync::wire::app::SessionsRequest;
 use serde_json::json;
 
 impl World<'_> {

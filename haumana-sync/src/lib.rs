@@ -14,6 +14,7 @@ pub mod schema;
 pub mod store;
 pub mod text;
 pub mod time;
+pub mod transaction;
 pub mod wire;
 
 pub use engine::Engine;

@@ -7,7 +7,8 @@ use crate::reply::Reply;
 use crate::router::Api;
 use axum::extract::{Request, State};
 use axum::routing::post;
-use haumana_sync::wire::app::{PiecesRequest, SessionsRequest};
+use haumana_app::Phones as _;
+use haumana_app::wire::{PiecesRequest, SessionsRequest};
 use std::sync::Arc;
 
 pub(super) const CALLS: &[Call] = &[

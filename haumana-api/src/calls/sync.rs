@@ -7,8 +7,8 @@ use crate::reply::Reply;
 use crate::router::Api;
 use axum::extract::{Request, State};
 use axum::routing::post;
+use haumana_app::wire::Counts;
 use haumana_sync::engine::PushOutcome;
-use haumana_sync::wire::app::Counts;
 use haumana_sync::wire::sync::{SentResult, SyncReply, SyncRequest};
 use std::sync::Arc;
 

@@ -3,13 +3,14 @@
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use haumana_api::SystemRandom;
+use haumana_app::Phones as _;
+use haumana_app::wire::PiecesRequest;
 use haumana_import::{Counts, Found, Item, Report, Result, Source, Table, Watch, import};
 use haumana_sync::Store;
 use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS};
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::store::{Envelope, Generation};
 use haumana_sync::time::UnixMillis;
-use haumana_sync::wire::app::PiecesRequest;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;

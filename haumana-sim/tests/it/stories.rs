@@ -1,12 +1,13 @@
 //! What the model must show, one story each. Behind every step stand the checks of the random runs.
 
+use haumana_app::Phones as _;
+use haumana_app::wire::PiecesRequest;
 use haumana_sim::content::{FAVORITE, LYRICS, NOTES, TITLE};
 use haumana_sim::profile::{ACCOUNTS, CUT_REPLIES};
 use haumana_sim::reply::decode;
 use haumana_sim::story::STORY;
 use haumana_sim::{InMemory, Profile, World};
 use haumana_sync::id::RecordId;
-use haumana_sync::wire::app::PiecesRequest;
 
 const SONG: &str = "Haʻaheo ka ua\nHaʻina ʻia mai\nKe nihi aʻela\nHaʻina ʻia mai\nE hahai ana";
 

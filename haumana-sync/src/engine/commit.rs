@@ -99,16 +99,37 @@ impl Draft {
 #[derive(Debug)]
 pub struct Committed {
     /// How many drafts, from the first, are committed or in `full`.
-    pub done: usize,
+    pub(in crate::engine) done: usize,
     /// By place, the drafts for which the store has no room, with the version that stays.
-    pub full: BTreeMap<usize, Option<Version>>,
+    pub(in crate::engine) full: BTreeMap<usize, Option<Version>>,
     /// Why the rest is not, if it is not.
-    pub stopped: Option<Stopped>,
+    pub(in crate::engine) stopped: Option<Stopped>,
     /// What was committed, from the head that was given.
-    pub trail: Trail,
+    pub(in crate::engine) trail: Trail,
 }
 
 impl Committed {
+    /// Nothing was to be committed.
+    pub(super) fn nothing(head: Option<Head>) -> Self {
+        let trail = Trail::starting_at(head);
+        Self { done: 0, full: BTreeMap::new(), stopped: None, trail }
+    }
+
+    /// How many staged edits, from the first, are decided: committed, or refused for want of room.
+    pub fn n_decided(&self) -> usize {
+        self.done
+    }
+
+    /// Whether the store had no room for the edit that was staged at this place.
+    pub fn is_full(&self, place: usize) -> bool {
+        self.full.contains_key(&place)
+    }
+
+    /// Why the others are not committed, if there are any.
+    pub fn into_stopped(self) -> Option<Stopped> {
+        self.stopped
+    }
+
     /// What stopped drafts of which none can be left out: a full store stops them too.
     pub fn stopped_whole(self) -> Option<Stopped> {
         let is_full = !self.full.is_empty();
@@ -267,7 +288,7 @@ impl Engine {
 
     /// Deletes history that is past its retention.
     async fn purge(&self, user: &UserId) -> Result<()> {
-        let oldest = self.setting(self.clock.now()).oldest;
+        let oldest = self.context(self.clock.now()).oldest;
         Ok(self.store.purge(user, oldest).await?)
     }
 

@@ -7,7 +7,6 @@ use crate::merge::Reason;
 use crate::record::{Content, Value};
 use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Version};
 use crate::time::UnixMillis;
-use crate::wire::WireVersion;
 use std::collections::{BTreeMap, HashMap};
 
 /// What a pusher changed of a field, or of a group of fields.
@@ -15,12 +14,16 @@ use std::collections::{BTreeMap, HashMap};
 pub struct Change {
     /// The name under which the record remembers it.
     pub name: String,
+    /// The value that it sets.
     pub value: Value,
     /// Of a group: the fields that were set. The others are those of the value that they were set on,
     /// so `value` is not known yet.
     pub parts: Option<BTreeMap<String, Value>>,
+    /// When it was edited: the claim, clamped to the server's time.
     pub edited_at: UnixMillis,
+    /// When its device says that it was edited.
     pub claimed_at: UnixMillis,
+    /// What the server did to it since the edit's base.
     pub against: Against,
     /// Whose value may be meant to stand although it does not; that one goes to the inbox, too.
     pub doubt: Doubt,
@@ -61,29 +64,22 @@ pub enum Against {
 /// A value that a form saved although it was older than what the device held.
 #[derive(Clone, Debug)]
 pub struct Stale {
+    /// The field.
     pub name: String,
+    /// What the form saved.
     pub value: Value,
     /// The version that it was opened on, or that the push became which it shows.
     pub version: Version,
 }
 
-/// What to remember of a push from a phone.
-#[derive(Clone, Copy, Debug)]
-pub struct ReceiptDraft {
-    pub delivery: u64,
-    pub order: (u64, i64),
-    pub hash: u64,
-    /// The number that the phone sent, and the n that its reply is to have; `None`: whether the
-    /// reply arrives is not followed.
-    pub answer: Option<(WireVersion, u64)>,
-}
-
 /// An edit of one record.
 #[derive(Clone, Debug, Default)]
 pub struct Edit {
+    /// The device, where it has a name.
     pub device: Option<String>,
     /// The version that it was made on, where known.
     pub base: Option<Version>,
+    /// What it changes.
     pub changes: Vec<Change>,
     /// The whole record as it was pushed; what a new record is made of.
     pub whole: Option<Content>,
@@ -91,8 +87,8 @@ pub struct Edit {
     pub created: Option<(UnixMillis, UnixMillis)>,
     /// The reason to give where a value loses only by time.
     pub reason: Option<Reason>,
+    /// What is reported although it changes nothing.
     pub stale: Vec<Stale>,
-    pub receipt: Option<ReceiptDraft>,
     /// Raise the version above this one, whether or not the content changes.
     pub above: Option<Version>,
     /// Hashes of the changes, to know them when they come again.
@@ -117,9 +113,13 @@ pub struct Edit {
 pub struct Lost {
     /// The field; `None` where a delete was involved.
     pub field: Option<String>,
+    /// The value that stays.
     pub kept: Value,
+    /// The value that lost.
     pub lost: Value,
+    /// The base of the edit.
     pub base: Option<Version>,
+    /// Why it lost.
     pub reason: Reason,
     /// The device whose push it came up with.
     pub device: Option<String>,
@@ -134,23 +134,44 @@ pub struct Lost {
 /// What becomes of an edit.
 #[derive(Clone, Debug)]
 pub struct Applied {
+    /// The record as it is then.
     pub record: Record,
     /// The record, closed.
     pub envelope: Envelope,
+    /// New entries of the history.
     pub history: Vec<HistoryEntry>,
+    /// What lost.
     pub lost: Vec<Lost>,
     /// Whether anything is to be written.
     pub writes: bool,
-    /// The number that the reply must give, where whether it arrives is followed.
-    pub given: Option<WireVersion>,
+    /// Where what was pushed is kept, if a part of it is in no version.
+    pub side: Option<HistoryKey>,
+}
+
+impl Applied {
+    /// Nothing becomes of the record.
+    pub fn unchanged(record: Record, envelope: Envelope) -> Self {
+        let (history, lost) = (Vec::new(), Vec::new());
+        Self { record, envelope, history, lost, writes: false, side: None }
+    }
+
+    /// Replaces the record by one that differs in what a dialect keeps beside it; that is to be
+    /// written.
+    pub fn replace_record(&mut self, record: Record) {
+        self.envelope = record.close();
+        self.record = record;
+        self.writes = true;
+    }
 }
 
 /// What an edit is applied in.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting {
+pub struct MergeContext {
+    /// The time now.
     pub now: UnixMillis,
     /// What was superseded before this is past its retention.
     pub oldest: UnixMillis,
+    /// Which life of the data this is.
     pub generation: Generation,
     /// What becomes of content of another life.
     pub other_life: OtherLife,
@@ -160,7 +181,7 @@ pub struct Setting {
     pub leap: Version,
 }
 
-impl Setting {
+impl MergeContext {
     /// Whether `version` was given in another life than the record that stands at `current`.
     pub fn is_of_life_before(&self, version: Version) -> bool {
         version <= self.floor

@@ -57,6 +57,11 @@ impl Error {
         Self::new(ErrorKind::Unavailable, "a record was written by a newer program")
     }
 
+    /// The account was erased: nothing of what was before is taken.
+    pub fn erased() -> Self {
+        Self::new(ErrorKind::Gone, "the account was erased")
+    }
+
     pub(crate) fn no_room() -> Self {
         Self::new(ErrorKind::Invalid, Refusal::QuotaExceeded.message())
     }

@@ -103,7 +103,7 @@ impl Engine {
         if before.is_none() {
             walk.start(self.open(&envelope)?);
         }
-        let oldest = self.setting(self.clock.now()).oldest;
+        let oldest = self.context(self.clock.now()).oldest;
         let mut behind = before;
         while walk.complete() < limit && (walk.complete() == 0 || walk.bytes <= limit_bytes) {
             let entries = self.whole_versions(user, &key, behind).await?;

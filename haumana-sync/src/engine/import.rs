@@ -6,7 +6,7 @@ use super::import_read::was_imported_at;
 use super::meta::Meta;
 use super::notes::{ImportedCounts, Notes};
 use super::record::parse;
-use super::{Engine, Error, ErrorKind, Result, Room};
+use super::{Engine, Error, ErrorKind, Quota, Result};
 use crate::id::{Key, UserId};
 use crate::schema::Schema;
 use crate::store::{
@@ -121,7 +121,7 @@ impl Engine {
         let history: Vec<_> =
             history.filter(|(_, known)| known.is_none()).map(|(entry, _)| entry).collect();
         let mut head = self.next_head(Some(&old), HeadState::Importing, self.clock.now());
-        let mut room = Room::of(Some(&old));
+        let mut room = Quota::of(Some(&old));
         let mut notes = Notes::of(Some(&old))?;
         let mut counts = notes.imported.unwrap_or_default();
         counts.history += history.len();

@@ -148,9 +148,7 @@ impl Reading<'_> {
             && trails().all(|trail| trail.len() <= limits::TRAIL)
             && trails().all(|trail| trail.is_sorted_by_key(|past| past.version))
             && trails().flatten().all(|past| past.version <= version)
-            && meta.receipts.len() <= limits::RECEIPTS
             && meta.claims.len() <= limits::RECEIPTS
-            && meta.receipts.iter().all(|receipt| receipt.version <= version)
             && meta.seen.len() <= limits::RECEIPTS
             && meta.sides <= SIDES
             && meta.last_version <= version
@@ -166,7 +164,6 @@ impl Reading<'_> {
         for past in meta.past.values_mut().flatten() {
             past.until = past.until.min(now);
         }
-        meta.receipts.iter_mut().for_each(|receipt| receipt.at = receipt.at.min(now));
         meta.seen.iter_mut().for_each(|seen| seen.at = seen.at.min(now));
         meta.generation = self.generation;
         mark_imported(&mut meta, version, self.leap);

@@ -156,7 +156,7 @@ impl Engine {
             return Ok(stored.field.is_none().then_some(Value::Null));
         };
         let key = HistoryKey { key: stored.key, version, side };
-        let oldest = self.setting(self.clock.now()).oldest;
+        let oldest = self.context(self.clock.now()).oldest;
         let entry = self.store.history(user, &[key]).await?.into_iter().flatten().next();
         let entry = entry.filter(|entry| oldest <= entry.at);
         if let Some(entry) = &entry
@@ -298,13 +298,13 @@ impl Engine {
         };
         let record = self.open(&envelope)?;
         check_base(&record, base)?;
-        let setting = self.setting_of(self.clock.now(), &Notes::of(head)?);
+        let context = self.context_of(self.clock.now(), &Notes::of(head)?);
         // The conflict itself tells what stood at its version.
         let base = base.map(|base| base.max(stored.version).min(record.version));
         for change in &mut edit.changes {
-            change.against = since(&record, &change.name, base, setting);
+            change.against = since(&record, &change.name, base, context);
         }
-        match self.edited(user, (&envelope, &record), Edit { base, ..edit }, setting).await? {
+        match self.edited(user, (&envelope, &record), Edit { base, ..edit }, context).await? {
             // The record and the entry change together, or neither does.
             Some(mut draft) => {
                 draft.inbox.push(closed);
@@ -347,7 +347,7 @@ impl Engine {
                 fields: fields(&record.kind, &envelope.content, !envelope.deleted)?,
             });
         }
-        let oldest = self.setting(self.clock.now()).oldest;
+        let oldest = self.context(self.clock.now()).oldest;
         let entries = self.store.history_of(user, &key, before, limit).await?;
         for entry in entries.iter().filter(|entry| oldest <= entry.at) {
             versions.push(self.version_of(entry)?);

@@ -1,5 +1,6 @@
 //! What the engine keeps beside a record's fields, stored as the envelope's `meta`.
 
+use super::slot::Slot;
 use crate::digest::Digest;
 use crate::limits;
 use crate::merge::element_hash;
@@ -42,54 +43,6 @@ pub struct Past {
     /// When it was superseded.
     #[serde(rename = "t")]
     pub until: UnixMillis,
-}
-
-/// A push from a phone, remembered in case the phone never sees our reply.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
-    /// The delivery that the phone held; 0 for the device that created the piece; of an import,
-    /// [`EARLIER`] and a hash of the item.
-    #[serde(rename = "d")]
-    pub delivery: u64,
-    /// How often the app had counted up, and the phone's time of the edit: the order of pushes
-    /// from one delivery.
-    #[serde(rename = "o")]
-    pub order: (u64, i64),
-    /// Hash of the whole push.
-    #[serde(rename = "h")]
-    pub hash: u64,
-    /// The version that the push was merged into.
-    #[serde(rename = "v")]
-    pub version: Version,
-    /// The base of the push.
-    #[serde(rename = "b")]
-    pub base: Version,
-    /// Fields in which the result differs from the push, with the hash of what was pushed.
-    #[serde(rename = "x", default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub diverged: BTreeMap<String, u64>,
-    /// Where the push is kept whole, if a part of it is in no version.
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
-    pub side: Option<(Version, u32)>,
-    /// When it came.
-    #[serde(rename = "t")]
-    pub at: UnixMillis,
-    /// The n of the number that the reply gave for `version`; `None`: not noted.
-    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
-    pub given: Option<u64>,
-    /// Whether this is no push, but what the device holds under the number that names `delivery`:
-    /// an acknowledged copy of a deleted piece that is of no version.
-    #[serde(rename = "k", default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_held: bool,
-}
-
-/// The bit of [`Receipt::delivery`] that marks an import; no number that a phone sends has it.
-pub const EARLIER: u64 = 1 << 63;
-
-impl Receipt {
-    fn is_of_import(&self) -> bool {
-        // The largest number marks copies from before this server.
-        self.delivery & EARLIER == EARLIER && self.delivery != u64::MAX
-    }
 }
 
 /// A change of a new client that was seen, remembered in case it comes again.
@@ -157,9 +110,9 @@ pub struct Meta {
     /// Earlier values of fields, oldest first.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub past: BTreeMap<String, Vec<Past>>,
-    /// Pushes from phones, oldest first, and what phones hold of deleted pieces.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub receipts: Vec<Receipt>,
+    /// What a dialect remembers.
+    #[serde(rename = "receipts", skip_serializing_if = "Slot::is_empty")]
+    pub slot: Slot,
     /// Changes of new clients, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub seen: Vec<Seen>,
@@ -209,7 +162,14 @@ pub enum AtVersion {
     Current,
     /// It had this hash, until it was superseded at this time; the last version to hold it is
     /// named.
-    Past { hash: u64, until: UnixMillis, last_version: Version },
+    Past {
+        /// The hash.
+        hash: u64,
+        /// When it was superseded.
+        until: UnixMillis,
+        /// The last version that had it.
+        last_version: Version,
+    },
     /// It has changed since, longer ago than is remembered.
     Unknown,
 }
@@ -285,17 +245,6 @@ impl Meta {
         let adds = self.adds.entry(name.to_owned()).or_default();
         adds.retain(|hash, _| new.contains(hash));
         adds.extend(new.difference(&old).map(|hash| (*hash, version)));
-    }
-
-    /// Adds a receipt, forgetting what is older than `oldest` or too much. What was imported stays:
-    /// the earlier server's tables outlive any retention.
-    pub fn remember(&mut self, receipt: Receipt, oldest: UnixMillis) {
-        self.receipts.retain(|old| oldest <= old.at || old.is_of_import());
-        self.receipts.push(receipt);
-        if limits::RECEIPTS < self.receipts.len() {
-            let first = self.receipts.iter().position(|old| !old.is_of_import());
-            self.receipts.remove(first.unwrap_or(0));
-        }
     }
 
     /// Whether the device of `claim` has said something newer of the field since `oldest`.

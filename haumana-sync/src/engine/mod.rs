@@ -3,33 +3,24 @@
 //! One engine serves all users of one store. It holds no state of its own, so any number of
 //! engines, in any number of processes, may work on one store at the same time.
 
-mod app_base;
-mod app_copy;
-mod app_ghost;
-mod app_known;
-mod app_plan;
-mod app_pull;
-mod app_stale;
-mod app_sync;
-mod apply;
-mod bases;
-mod commit;
+pub(crate) mod apply;
+pub(crate) mod bases;
+pub(crate) mod commit;
 mod cursor;
 mod devices;
-mod edit;
+pub(crate) mod edit;
 mod erase;
 mod error;
 mod export;
 mod export_walk;
 mod export_write;
-mod given;
 mod history;
 mod import;
 mod import_check;
 mod import_read;
 mod inbox;
 mod inbox_page;
-mod meta;
+pub(crate) mod meta;
 mod notes;
 mod numbering;
 mod pull;
@@ -38,12 +29,12 @@ mod push_delete;
 mod push_exact;
 mod push_plan;
 mod pusher;
-mod record;
+pub(crate) mod record;
 mod restore;
-mod sessions;
+pub(crate) mod slot;
 mod sync;
-mod takeover;
 mod trail;
+mod transaction;
 
 pub use cursor::Cursor;
 pub use erase::Erasure;
@@ -56,15 +47,15 @@ pub use inbox::{Conflict, ConflictPlace, PieceVersion, Resolution};
 pub use pull::{Changed, Pulled};
 pub use push::{EditTimes, Push, PushOp, PushOutcome, PushResult};
 pub use restore::{Asked, Restored};
-pub use takeover::{Earlier, EarlierRecord, IMPORT_DEVICE};
+pub use transaction::{Attempts, Transaction};
 
+use self::edit::MergeContext;
 use crate::id::UserId;
 use crate::limits;
 use crate::repertoire;
 use crate::schema::Schema;
 use crate::store::{Envelope, Generation, Head, HeadState, Store};
 use crate::time::UnixMillis;
-use edit::Setting;
 use notes::Notes;
 use record::Record;
 use std::fmt::Debug;
@@ -161,8 +152,8 @@ impl Engine {
         Ok(())
     }
 
-    fn setting(&self, now: UnixMillis) -> Setting {
-        Setting {
+    fn context(&self, now: UnixMillis) -> MergeContext {
+        MergeContext {
             now,
             oldest: now.plus_ms(-self.config.retention_ms),
             generation: self.config.generation,
@@ -172,17 +163,32 @@ impl Engine {
         }
     }
 
-    /// As [`Engine::setting`], for edits of an account with these notes.
-    fn setting_of(&self, now: UnixMillis, notes: &Notes) -> Setting {
+    /// As [`Engine::context`], for edits of an account with these notes.
+    fn context_of(&self, now: UnixMillis, notes: &Notes) -> MergeContext {
         // From outside of the data: two lives that began with one backup leap differently.
         let chance = self.random.next_u64() % u64::from(limits::VERSION_LEAP_CHANCE);
         let leap = limits::VERSION_LEAP + u32::try_from(chance).unwrap_or_default();
-        Setting { floor: notes.floor, leap, ..self.setting(now) }
+        MergeContext { floor: notes.floor, leap, ..self.context(now) }
     }
 
     /// Opens a record under its kind.
     fn open(&self, envelope: &Envelope) -> Result<Record> {
         Record::open(envelope, &self.schema)
+    }
+
+    /// Returns the store, to read from. Nothing is written but through a [`Transaction`].
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Returns the time now.
+    pub fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    /// Returns 64 random bits.
+    pub fn random(&self) -> u64 {
+        self.random.next_u64()
     }
 
     fn random_u128(&self) -> u128 {
@@ -205,12 +211,12 @@ fn check_state(head: Option<&Head>) -> Result<()> {
 
 /// How many more records and bytes the user has room for.
 #[derive(Clone, Copy, Debug)]
-struct Room {
+struct Quota {
     records: u64,
     bytes: u64,
 }
 
-impl Room {
+impl Quota {
     fn of(head: Option<&Head>) -> Self {
         let (records, bytes) = head.map_or((0, 0), |head| (head.records, head.bytes));
         Self {

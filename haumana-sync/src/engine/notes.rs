@@ -5,7 +5,7 @@
 //! does not know are refused as a newer format, so that an older program never drops them.
 
 use super::devices::DeviceNote;
-use super::given::Given;
+use super::slot::Slot;
 use super::{Error, Result};
 use crate::store::{Head, HeadState, Revision, Version};
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Notes {
-    /// Numbers that replies gave to phones and that no request has shown yet.
-    #[serde(skip_serializing_if = "Given::is_default")]
-    pub given: Given,
+    /// What a dialect remembers.
+    #[serde(rename = "given", skip_serializing_if = "Slot::is_empty")]
+    pub slot: Slot,
     /// The devices of new clients that pushed last, the newest at the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DeviceNote>,

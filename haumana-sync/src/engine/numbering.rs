@@ -1,6 +1,6 @@
 //! The number of a record's next version, never one of another life of the server.
 
-use super::edit::Setting;
+use super::edit::MergeContext;
 use super::meta::Meta;
 use crate::limits;
 use crate::store::{Generation, Version};
@@ -15,16 +15,16 @@ pub fn next_version(
     old: Version,
     meta: &Meta,
     above: Option<Version>,
-    setting: Setting,
+    context: MergeContext,
 ) -> Result<Version, Refusal> {
     let is_made = old == 0;
     // Of a record that is made nobody knows whether the life before had made it, too.
     let written_in = if is_made { Generation(0) } else { meta.generation };
-    let is_of_old_life = written_in < setting.generation;
+    let is_of_old_life = written_in < context.generation;
     let above = above.filter(|above| old < *above);
     let floor = above.unwrap_or(old);
-    let floor = if is_made { floor.max(setting.floor) } else { floor };
-    let leap = if above.is_some() || is_of_old_life { setting.leap } else { 0 };
+    let floor = if is_made { floor.max(context.floor) } else { floor };
+    let leap = if above.is_some() || is_of_old_life { context.leap } else { 0 };
     // Versions above that an import has marked as given out by the server that it is from.
     let floor = meta.foreign_end(floor + 1).unwrap_or(floor);
     let next = floor + 1 + leap;

@@ -4,15 +4,14 @@ use super::apply::apply;
 use super::bases::needed;
 use super::commit::{Committed, Draft, Stopped, gave_up};
 use super::devices::Shown;
-use super::edit::{Bases, Change, Edit, Lost, Setting};
+use super::edit::{Bases, Change, Edit, Lost, MergeContext};
 use super::notes::Notes;
 use super::push_exact::is_exact;
 use super::push_plan::plan;
 use super::pusher::{Life, Pusher};
 use super::record::Record;
-use super::takeover::Earlier;
 use super::trail::Trail;
-use super::{Conflict, Engine, Error, Result, Room, check_state};
+use super::{Conflict, Engine, Error, Quota, Result, check_state};
 use crate::id::{Key, UserId};
 use crate::record::{Content, Value};
 use crate::schema::{Deletes, Kind};
@@ -45,8 +44,6 @@ pub enum PushOp {
     Offer(BTreeMap<String, Value>),
     /// Offers a delete of another life: what came back stays, and the inbox says so.
     OfferDelete,
-    /// Takes the record over from an earlier server; see [`Engine::take_over`]. No client can push it.
-    TakeOver(Earlier),
 }
 
 /// One push of a new client.
@@ -171,7 +168,7 @@ impl Engine {
         answers: &mut [Option<Answer>],
     ) -> Result<Committed> {
         let Round { user, shown, pushes, due } = round;
-        let setting = self.setting_of(self.clock.now(), &Notes::of(head.as_ref())?);
+        let context = self.context_of(self.clock.now(), &Notes::of(head.as_ref())?);
         let keys: Vec<Key> = due.iter().map(|at| pushes[*at].key).collect();
         let found = self.store.read(user, &keys).await?;
         let mut opened: HashMap<Key, (Envelope, Record)> = HashMap::new();
@@ -180,7 +177,7 @@ impl Engine {
             opened.insert(envelope.key, (envelope, record));
         }
         let mut desk = Desk {
-            room: Room::of(head.as_ref()),
+            room: Quota::of(head.as_ref()),
             drafts: Vec::new(),
             waiting: Vec::new(),
             answers,
@@ -194,7 +191,7 @@ impl Engine {
                 desk.answer(at, rejected(push, record, Refusal::InvalidField));
                 continue;
             };
-            match plan(push, kind, pusher, record, setting) {
+            match plan(push, kind, pusher, record, context) {
                 Ok(None) => desk.answer(at, unchanged(push, record)),
                 Ok(Some(edit)) => {
                     history_keys.extend(needed(record, &edit));
@@ -203,11 +200,11 @@ impl Engine {
                 Err(refusal) => desk.answer(at, rejected(push, record, refusal)),
             }
         }
-        let bases = self.read_bases(user, history_keys, setting.oldest).await?;
+        let bases = self.read_bases(user, history_keys, context.oldest).await?;
         for (at, kind, edit) in planned {
             let push = &pushes[at];
             let old = opened.get(&push.key).map(|(envelope, record)| (envelope, record));
-            let decided = decide((push, kind), old, &edit, &bases, setting);
+            let decided = decide((push, kind), old, &edit, &bases, context);
             desk.take(at, push, old.map(|(envelope, _)| envelope), decided);
         }
         let Desk { mut drafts, waiting, answers, .. } = desk;
@@ -261,7 +258,7 @@ pub(super) type Decided = std::result::Result<(Option<Draft>, PushResult), Refus
 
 /// What is decided of a round: drafts to commit, with the answers that wait for that, and answers.
 struct Desk<'a> {
-    room: Room,
+    room: Quota,
     drafts: Vec<Draft>,
     waiting: Vec<(usize, Answer)>,
     answers: &'a mut [Option<Answer>],
@@ -329,7 +326,7 @@ fn decide(
     old: Option<(&Envelope, &Record)>,
     edit: &Edit,
     bases: &Bases,
-    setting: Setting,
+    context: MergeContext,
 ) -> Decided {
     let is_tombstone = old.is_some_and(|(_, record)| record.content.is_none());
     let comes_back = is_tombstone && !edit.delete && kind.delete_policy() != Deletes::Stick;
@@ -340,7 +337,7 @@ fn decide(
             return Err(Refusal::BaseGone);
         }
     }
-    let applied = apply((kind, push.key.id), old, edit, bases, setting)?;
+    let applied = apply((kind, push.key.id), old, edit, bases, context)?;
     let has_all = edit
         .changes
         .iter()
@@ -365,12 +362,12 @@ fn decide(
     };
     let (key, version) = (push.key, Some(applied.record.version));
     let asking: Vec<Lost> = applied.lost.iter().filter(|lost| lost.asks).cloned().collect();
-    let Some(draft) = Draft::of(applied, old.map(|(envelope, _)| envelope), setting.now) else {
+    let Some(draft) = Draft::of(applied, old.map(|(envelope, _)| envelope), context.now) else {
         let (outcome, conflicts) = (PushOutcome::Unchanged, Vec::new());
         return Ok((None, PushResult { key, outcome, version, conflicts }));
     };
     let conflicts = draft.inbox.iter().zip(asking);
-    let conflicts = conflicts.map(|(entry, lost)| conflict_of(entry, key, lost, setting.now));
+    let conflicts = conflicts.map(|(entry, lost)| conflict_of(entry, key, lost, context.now));
     let conflicts = conflicts.collect();
     Ok((Some(draft), PushResult { key, outcome, version, conflicts }))
 }

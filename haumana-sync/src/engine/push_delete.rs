@@ -1,6 +1,6 @@
 //! Deletes by new clients: what their device knew, and what it did before and after.
 
-use super::edit::{Edit, Setting};
+use super::edit::{Edit, MergeContext};
 use super::meta::{Claim, Touch};
 use super::push::{Push, PushOp};
 use super::pusher::{Life, Own, Pusher};
@@ -18,13 +18,13 @@ pub(super) fn plan_delete(
     push: &Push,
     pusher: &mut Pusher<'_>,
     record: Option<&Record>,
-    setting: Setting,
+    context: MergeContext,
 ) -> Option<Edit> {
     let device = Some(pusher.device.to_owned());
-    let at = push.time_of("", setting.now);
+    let at = push.time_of("", context.now);
     let hash = push.identity(device.as_deref(), at, "", &Value::Null);
     let of = Claim::of_record(device.as_deref());
-    let claim = Claim { of, base: push.base, claimed_at: at, at: setting.now };
+    let claim = Claim { of, base: push.base, claimed_at: at, at: context.now };
     let is_timed = push.is_timed("");
     let edit = Edit { device, delete: true, seen: vec![hash], ..Edit::default() };
     let claims = || is_timed.then_some(claim).into_iter().collect();
@@ -32,7 +32,7 @@ pub(super) fn plan_delete(
         cov_mark::hit!(delete_of_what_is_not_there_leaves_a_tombstone);
         return Some(Edit { claims: claims(), ..edit });
     };
-    if record.meta.seen.iter().any(|old| old.hash == hash && setting.oldest <= old.at) {
+    if record.meta.seen.iter().any(|old| old.hash == hash && context.oldest <= old.at) {
         return None;
     }
     if is_of_other_life(push, pusher) {
@@ -41,7 +41,7 @@ pub(super) fn plan_delete(
         let edit = Edit { reason: Some(Reason::OtherLife), ..edit };
         return record.content.is_some().then_some(edit);
     }
-    if record.content.is_none() && (!is_timed || record.meta.is_overtaken(&claim, setting.oldest)) {
+    if record.content.is_none() && (!is_timed || record.meta.is_overtaken(&claim, context.oldest)) {
         return None;
     }
     // Of another life: what it was based on is unknown, so the edits here win.
@@ -51,7 +51,7 @@ pub(super) fn plan_delete(
     if sticks && record.content.is_none() {
         return None;
     }
-    let is_late = !sticks && is_edited_since(record, pusher.device, claim, setting);
+    let is_late = !sticks && is_edited_since(record, pusher.device, claim, context);
     let is_known = push.base.is_none_or(is_of_here);
     if sticks && !is_known {
         cov_mark::hit!(delete_on_a_base_of_another_life_stands_in_the_inbox);
@@ -61,7 +61,7 @@ pub(super) fn plan_delete(
         _ if is_late => None,
         _ if sticks => Some(Vec::new()),
         Some(base) if !is_of_here(base) => None,
-        _ => covered(record, pusher, named, at, setting),
+        _ => covered(record, pusher, named, at, context),
     };
     let base = match covered {
         Some(_) => Some(record.version),
@@ -83,12 +83,12 @@ fn covered(
     pusher: &Pusher<'_>,
     base: Option<Version>,
     deleted_at: UnixMillis,
-    setting: Setting,
+    context: MergeContext,
 ) -> Option<Vec<String>> {
     let meta = &record.meta;
     // What was brought back, imported or restored is nobody's own edit.
     let begun = meta.foreign.iter().map(|(_, to)| *to).filter(|to| *to < record.version).max();
-    let is_ours = meta.generation == setting.generation && !is_imported(record);
+    let is_ours = meta.generation == context.generation && !is_imported(record);
     let is_known = |touch: &Touch| base.is_some_and(|base| touch.version <= base);
     let may_be_own = |touch: &Touch| {
         touch.device.as_deref() == Some(pusher.device)
@@ -133,20 +133,20 @@ pub(super) fn is_of_deleted(
     record: &Record,
     device: &str,
     change: Claim,
-    setting: Setting,
+    context: MergeContext,
 ) -> bool {
     let change = Claim { of: Claim::of_record(Some(device)), ..change };
-    record.content.is_none() && record.meta.is_overtaken(&change, setting.oldest)
+    record.content.is_none() && record.meta.is_overtaken(&change, context.oldest)
 }
 
 /// Whether the device of a delete has edited a field after it.
-fn is_edited_since(record: &Record, device: &str, delete: Claim, setting: Setting) -> bool {
+fn is_edited_since(record: &Record, device: &str, delete: Claim, context: MergeContext) -> bool {
     let known = record.kind.unit_names();
     let names = known.chain(record.meta.touched.keys().map(String::as_str));
     let unknown = record.content.iter().flat_map(Content::unknown_names);
     let mut claims = names.chain(unknown).map(|name| Claim::of(Some(device), name));
     let is_edited = !record.meta.claims.is_empty()
-        && claims.any(|of| record.meta.is_overtaken(&Claim { of, ..delete }, setting.oldest));
+        && claims.any(|of| record.meta.is_overtaken(&Claim { of, ..delete }, context.oldest));
     if is_edited {
         cov_mark::hit!(late_delete_loses_to_its_devices_newer_change);
     }

@@ -1,7 +1,7 @@
 //! What a push of a new client means: which base it has, and what it changes.
 
 use super::OtherLife;
-use super::edit::{Against, Change, Doubt, Edit, Setting};
+use super::edit::{Against, Change, Doubt, Edit, MergeContext};
 use super::meta::{AtVersion, Claim};
 use super::push::{EditTimes, Push, PushOp};
 use super::push_delete::{is_of_deleted, plan_delete};
@@ -25,18 +25,15 @@ pub(super) fn plan(
     kind: &Arc<Kind>,
     pusher: &mut Pusher<'_>,
     record: Option<&Record>,
-    setting: Setting,
+    context: MergeContext,
 ) -> Result<Option<Edit>, Refusal> {
     if record.is_some_and(|record| !is_possible_base(push.base, record.version)) {
         return Err(Refusal::InvalidField);
     }
     match &push.op {
-        PushOp::Delete | PushOp::OfferDelete => Ok(plan_delete(push, pusher, record, setting)),
-        PushOp::TakeOver(earlier) => {
-            Ok(earlier.plan(Some(pusher.device.to_owned()), record, setting))
-        }
+        PushOp::Delete | PushOp::OfferDelete => Ok(plan_delete(push, pusher, record, context)),
         PushOp::Set(set) | PushOp::Offer(set) => {
-            plan_set((push, set), kind, pusher, record, setting)
+            plan_set((push, set), kind, pusher, record, context)
         }
     }
 }
@@ -54,7 +51,7 @@ fn plan_set(
     kind: &Arc<Kind>,
     pusher: &mut Pusher<'_>,
     record: Option<&Record>,
-    setting: Setting,
+    context: MergeContext,
 ) -> Result<Option<Edit>, Refusal> {
     set.iter().try_for_each(|(name, value)| check_field(kind, name, value))?;
     let is_missing = kind.missing(|name| set.contains_key(name)).is_some();
@@ -74,21 +71,21 @@ fn plan_set(
     let other_life = is_offer || push.base.is_some_and(is_foreign);
     let mut changes = Vec::new();
     let (mut seen, mut claims) = (Vec::new(), Vec::new());
-    for unit in units_of(push, device.as_deref(), (kind, set), setting.now) {
+    for unit in units_of(push, device.as_deref(), (kind, set), context.now) {
         let (name, claimed_at) = (unit.name, unit.claimed_at);
         let (hash, value) = (unit.identity, &unit.value);
         let is_seen = record.is_some_and(|record| {
-            record.meta.seen.iter().any(|old| old.hash == hash && setting.oldest <= old.at)
+            record.meta.seen.iter().any(|old| old.hash == hash && context.oldest <= old.at)
         });
         let of = Claim::of(device.as_deref(), name);
-        let claim = Claim { of, base: push.base, claimed_at, at: setting.now };
+        let claim = Claim { of, base: push.base, claimed_at, at: context.now };
         let is_known = record.is_some_and(|record| {
             push.base.is_none() && is_copy(record, name, value, claim, is_offer)
         });
         let (against, doubt) = match record {
             None => (Against::Unmoved, Doubt::None),
-            Some(_) if other_life => (without_base(setting), Doubt::None),
-            Some(record) => against(record, name, claim, pusher, setting),
+            Some(_) if other_life => (without_base(context), Doubt::None),
+            Some(record) => against(record, name, claim, pusher, context),
         };
         pusher.tell(push.key, name, claimed_at, value);
         if is_seen {
@@ -99,7 +96,7 @@ fn plan_set(
             continue;
         }
         seen.push(hash);
-        let edited_at = claimed_at.min(setting.now);
+        let edited_at = claimed_at.min(context.now);
         claims.extend((unit.is_timed && !other_life).then_some(claim));
         let (name, value, parts) = (name.to_owned(), unit.value, unit.parts);
         changes.push(Change { name, value, parts, edited_at, claimed_at, against, doubt });
@@ -115,8 +112,8 @@ fn plan_set(
         device,
         base: push.base,
         changes,
-        whole: Some(push.whole(kind, set, setting.now)),
-        created: Some(push.created(set, setting.now)),
+        whole: Some(push.whole(kind, set, context.now)),
+        created: Some(push.created(set, context.now)),
         reason: other_life.then_some(Reason::OtherLife),
         above: push.base.filter(|base| record.is_none_or(|record| record.version < *base)),
         seen,
@@ -212,8 +209,8 @@ fn is_copy(record: &Record, name: &str, value: &Value, claim: Claim, is_offer: b
 }
 
 /// What is known of a field where the push is of another life of the account.
-fn without_base(setting: Setting) -> Against {
-    match setting.other_life {
+fn without_base(context: MergeContext) -> Against {
+    match context.other_life {
         OtherLife::Merged => Against::Moved(Vec::new()),
         OtherLife::Discarded => Against::Outdated,
     }
@@ -226,14 +223,14 @@ fn against(
     name: &str,
     claim: Claim,
     pusher: &Pusher<'_>,
-    setting: Setting,
+    context: MergeContext,
 ) -> (Against, Doubt) {
     let sure = |against| (against, Doubt::None);
-    if record.meta.is_overtaken(&claim, setting.oldest) {
+    if record.meta.is_overtaken(&claim, context.oldest) {
         cov_mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
         return sure(Against::Outdated);
     }
-    if is_of_deleted(record, pusher.device, claim, setting) {
+    if is_of_deleted(record, pusher.device, claim, context) {
         cov_mark::hit!(late_change_does_not_undo_its_devices_newer_delete);
         return sure(Against::Outdated);
     }
@@ -265,7 +262,7 @@ fn against(
     }
     sure(match past {
         None => Against::Moved(Vec::new()),
-        Some(AtVersion::Past { until, .. }) if until < setting.oldest => Against::Gone,
+        Some(AtVersion::Past { until, .. }) if until < context.oldest => Against::Gone,
         Some(AtVersion::Past { last_version, .. }) => {
             let key = HistoryKey { key: record.key(), version: last_version, side: 0 };
             Against::Moved(vec![key])
@@ -279,11 +276,11 @@ pub(super) fn since(
     record: &Record,
     name: &str,
     base: Option<Version>,
-    setting: Setting,
+    context: MergeContext,
 ) -> Against {
     match base.map(|base| record.meta.at_version(name, base)) {
         None | Some(AtVersion::Current) => Against::Unmoved,
-        Some(AtVersion::Past { until, last_version, .. }) if setting.oldest <= until => {
+        Some(AtVersion::Past { until, last_version, .. }) if context.oldest <= until => {
             let key = HistoryKey { key: record.key(), version: last_version, side: 0 };
             Against::Moved(vec![key])
         }

@@ -118,7 +118,7 @@ fn change(name: &str, claimed_at: UnixMillis, value: &Value) -> Digest {
     Digest::of([place.as_bytes(), &[tag], bytes])
 }
 
-/// Whether a new record has this value without anybody setting it.
+/// Whether a new record has this value without anybody context it.
 fn is_new(content: &Content, name: &str) -> bool {
     Content::new(content.kind(), UnixMillis(0)).is_same(content, name)
 }

@@ -13,11 +13,17 @@ use std::sync::Arc;
 /// A record, opened. Of a tombstone, `content` is `None`.
 #[derive(Clone, Debug)]
 pub struct Record {
+    /// Its kind.
     pub kind: Arc<Kind>,
+    /// Its id.
     pub id: RecordId,
+    /// Its version; 0: there is none yet.
     pub version: Version,
+    /// When the version was committed.
     pub modified_at: UnixMillis,
+    /// Its content; `None` of a tombstone.
     pub content: Option<Content>,
+    /// What is remembered beside it.
     pub meta: Meta,
 }
 
@@ -71,6 +77,7 @@ impl Record {
         current == Some(hash) || known.any(|(past, _)| past.hash == hash)
     }
 
+    /// Returns its key.
     pub fn key(&self) -> Key {
         Key { kind: self.kind.number(), id: self.id }
     }

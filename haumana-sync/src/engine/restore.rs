@@ -3,7 +3,7 @@
 use super::apply::apply;
 use super::bases::{fields, needed, units};
 use super::commit::{Draft, Stopped, gave_up};
-use super::edit::{Edit, Setting};
+use super::edit::{Edit, MergeContext};
 use super::inbox::{past_retention, put};
 use super::meta::AtVersion;
 use super::notes::Notes;
@@ -77,7 +77,7 @@ impl Engine {
         loop {
             let head = self.store.head(user).await?;
             check_state(head.as_ref())?;
-            let setting = self.setting_of(self.clock.now(), &Notes::of(head.as_ref())?);
+            let context = self.context_of(self.clock.now(), &Notes::of(head.as_ref())?);
             let found = self.store.read(user, &[key]).await?;
             let Some(envelope) = found.into_iter().flatten().next() else {
                 return Err(Error::new(ErrorKind::NotFound, "there is no such record"));
@@ -86,14 +86,14 @@ impl Engine {
             let old_version = record.version;
             let unchanged = Restored { version: old_version, is_unchanged: true };
             let name = asked.name(version);
-            if record.meta.seen.iter().any(|seen| seen.hash == name && setting.oldest <= seen.at) {
+            if record.meta.seen.iter().any(|seen| seen.hash == name && context.oldest <= seen.at) {
                 cov_mark::hit!(repeated_restore_changes_nothing);
                 return Ok(unchanged);
             }
             check_base(&record, asked.base)?;
-            let edit = self.restoring_edit(user, &record, version, asked.base, setting).await?;
+            let edit = self.restoring_edit(user, &record, version, asked.base, context).await?;
             let edit = Edit { seen: vec![name], base: asked.base, ..edit };
-            let draft = self.edited(user, (&envelope, &record), edit, setting).await?;
+            let draft = self.edited(user, (&envelope, &record), edit, context).await?;
             let Some(draft) = draft else { return Ok(unchanged) };
             let version = draft.new.version;
             match self.commit(user, head, vec![draft]).await.stopped_whole() {
@@ -115,7 +115,7 @@ impl Engine {
         record: &Record,
         version: Version,
         base: Option<Version>,
-        setting: Setting,
+        context: MergeContext,
     ) -> Result<Edit> {
         if version == 0 || record.version < version || record.meta.is_foreign(version) {
             return Err(Error::new(ErrorKind::NotFound, "there was no such version"));
@@ -125,7 +125,7 @@ impl Engine {
         }
         let key = HistoryKey { key: record.key(), version, side: 0 };
         let entry = self.store.history(user, &[key]).await?.into_iter().flatten().next();
-        let entry = entry.filter(|entry| setting.oldest <= entry.at && !is_of_tombstone(entry));
+        let entry = entry.filter(|entry| context.oldest <= entry.at && !is_of_tombstone(entry));
         let Some(entry) = entry else {
             return Err(past_retention("the version's content is past its retention"));
         };
@@ -138,8 +138,8 @@ impl Engine {
         for (name, value) in cleared.chain(kept) {
             // What is as the person saw it is no change of theirs.
             if !is_at(record, name, value, base) {
-                let against = since(record, name, base, setting);
-                let change = put(name, value.clone(), setting.now);
+                let against = since(record, name, base, context);
+                let change = put(name, value.clone(), context.now);
                 edit.changes.push(super::edit::Change { against, ..change });
             }
         }
@@ -152,13 +152,13 @@ impl Engine {
         user: &UserId,
         (envelope, record): (&Envelope, &Record),
         edit: Edit,
-        setting: Setting,
+        context: MergeContext,
     ) -> Result<Option<Draft>> {
         let base = edit.base.unwrap_or(record.version);
         let knows_delete = record.version <= base;
         let edit = Edit { base: Some(base), knows_delete, is_asked: true, ..edit };
         let keys = needed(Some(record), &edit).into_iter().collect();
-        let bases = self.read_bases(user, keys, setting.oldest).await?;
+        let bases = self.read_bases(user, keys, context.oldest).await?;
         let last = HistoryKey { key: record.key(), version: record.meta.last_version, side: 0 };
         let is_set = |name: &str| edit.changes.iter().any(|change| change.name == name);
         let is_whole = record.kind.unit_names().all(is_set);
@@ -169,9 +169,9 @@ impl Engine {
             return Err(past_retention("the record's content is past its retention"));
         }
         let applied =
-            apply((&record.kind, record.id), Some((envelope, record)), &edit, &bases, setting)
+            apply((&record.kind, record.id), Some((envelope, record)), &edit, &bases, context)
                 .map_err(|_| Error::new(ErrorKind::Invalid, "the record cannot take this"))?;
-        let Some(mut draft) = Draft::of(applied, Some(envelope), setting.now) else {
+        let Some(mut draft) = Draft::of(applied, Some(envelope), context.now) else {
             return Ok(None);
         };
         self.drop_known_conflicts(user, vec![&mut draft]).await?;

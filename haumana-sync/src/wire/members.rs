@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 ///
 /// The engine stores no such key. Version 0.1 did, and a reply with a doubled key would lock the
 /// phones' app out for good.
-pub(crate) fn members<'c>(kind: &Kind, content: &'c str) -> Cow<'c, str> {
+pub fn members<'c>(kind: &Kind, content: &'c str) -> Cow<'c, str> {
     let inner = content.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     let inner = inner.unwrap_or_default();
     if has_known_keys_only(inner) || !kind.reserved_keys().any(|key| has_key(inner, key.0)) {

@@ -1,17 +1,12 @@
 //! What crosses the wire, in both directions.
 
-pub mod app;
-mod app_record;
-mod app_reply;
 pub mod history;
 pub mod import;
 pub mod inbox;
 mod members;
 pub mod sync;
-mod version;
 
-pub(crate) use members::members;
-pub use version::WireVersion;
+pub use members::members;
 
 use crate::schema::FieldError;
 
@@ -53,7 +48,7 @@ impl From<serde_json::Error> for BadRequest {
 }
 
 /// Reads a body that must be an object.
-fn read_object<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadRequest> {
+pub fn read_object<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadRequest> {
     let text = std::str::from_utf8(body).map_err(|_| BadRequest::Json)?;
     let first = text.trim_start_matches([' ', '\t', '\n', '\r']).chars().next();
     let result = serde_json::from_str(text).map_err(BadRequest::from);
@@ -61,7 +56,8 @@ fn read_object<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadRe
     if result.is_ok() && first != Some('{') { Err(BadRequest::Shape) } else { result }
 }
 
-fn comma_separated<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)) {
+/// Writes items with commas in between.
+pub fn comma_separated<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)) {
     for (at, item) in items.iter().enumerate() {
         if 0 < at {
             out.push(',');
@@ -71,7 +67,7 @@ fn comma_separated<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut 
 }
 
 /// `value` as JSON.
-fn quoted(value: &(impl serde::Serialize + ?Sized)) -> String {
+pub fn quoted(value: &(impl serde::Serialize + ?Sized)) -> String {
     // Strings and plain values have nothing that can fail to serialize.
     serde_json::to_string(value).unwrap_or_default()
 }

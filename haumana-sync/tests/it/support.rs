@@ -1,11 +1,12 @@
 //! What the tests of the engine share: a clock that is set, random bits that repeat, and a phone's
 //! way of speaking.
 
+use haumana_app::Phones as _;
+use haumana_app::wire::{PiecesRequest, SessionsRequest};
 use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Generation, MemoryStore, MeteredStore, Store};
 use haumana_sync::time::UnixMillis;
-use haumana_sync::wire::app::{PiecesRequest, SessionsRequest};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

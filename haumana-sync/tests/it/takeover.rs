@@ -1,13 +1,15 @@
 //! Taking records over from an earlier server, again and again.
 
 use crate::support::{DAY, Server, body, kai, new_piece};
+use haumana_app::Phones as _;
+use haumana_app::wire::{AppPiece, AppSession};
+use haumana_app::{Earlier, EarlierRecord};
 use haumana_sync::Store;
-use haumana_sync::engine::{Earlier, EarlierRecord, EditTimes, ErrorKind};
+use haumana_sync::engine::{EditTimes, ErrorKind};
 use haumana_sync::engine::{Push, PushOp, PushOutcome};
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::record::{Piece, Value as Field};
 use haumana_sync::time::UnixMillis;
-use haumana_sync::wire::app::{AppPiece, AppSession};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 

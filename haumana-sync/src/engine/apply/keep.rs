@@ -3,13 +3,12 @@
 use super::Work;
 use crate::engine::bases::apart;
 use crate::engine::edit::{Applied, Edit};
-use crate::engine::meta::{Receipt, Seen};
+use crate::engine::meta::Seen;
 use crate::engine::numbering::mark_skipped;
 use crate::engine::record::{HistoryMeta, Record, superseded, to_json};
 use crate::limits;
-use crate::record::{Content, field_spec};
 use crate::store::{Envelope, HistoryEntry, HistoryKey};
-use crate::wire::{Refusal, WireVersion};
+use crate::wire::Refusal;
 
 impl Work {
     pub(super) fn finish(
@@ -17,7 +16,7 @@ impl Work {
         old: Option<(&Envelope, &Record)>,
         edit: &Edit,
     ) -> Result<Applied, Refusal> {
-        let now = self.setting.now;
+        let now = self.context.now;
         let mut history = Vec::new();
         if self.raised || !self.changed.is_empty() {
             if let Some((envelope, record)) = old {
@@ -31,7 +30,6 @@ impl Work {
         }
         let side = self.keep_side(edit, &mut history);
         self.keep_losers(edit, &mut history);
-        self.keep_receipt(edit, side);
         self.keep_seen(edit);
         let is_buried = self.record.content.is_none();
         if is_buried && limits::RECORD_BYTES < to_json(&apart(&self.side)).len() {
@@ -42,15 +40,15 @@ impl Work {
         if limits::RECORD_BYTES < envelope.content.len() {
             return Err(Refusal::TooLarge);
         }
-        let (record, lost, given) = (self.record, self.lost, self.given);
-        Ok(Applied { record, envelope, history, lost, writes, given })
+        let (record, lost) = (self.record, self.lost);
+        Ok(Applied { record, envelope, history, lost, writes, side })
     }
 
     fn raise(&mut self, edit: &Edit) {
         mark_skipped(&mut self.record.meta, self.old_version, self.new_version);
         self.record.version = self.new_version;
-        self.record.modified_at = self.setting.now;
-        self.record.meta.generation = self.setting.generation;
+        self.record.modified_at = self.context.now;
+        self.record.meta.generation = self.context.generation;
         self.record.meta.device = edit.device.clone();
         self.record.meta.changed = std::mem::take(&mut self.changed);
         self.note_touches();
@@ -87,7 +85,7 @@ impl Work {
         }
         let side = apart(&self.side);
         let meta = HistoryMeta {
-            at: self.setting.now,
+            at: self.context.now,
             device: edit.device.clone(),
             changed: side.keys().map(|name| (*name).to_owned()).collect(),
             lost: reasons,
@@ -95,64 +93,11 @@ impl Work {
         };
         history.push(HistoryEntry {
             key,
-            at: self.setting.now,
+            at: self.context.now,
             content: to_json(&side),
             meta: to_json(&meta),
         });
         Some(key)
-    }
-
-    fn keep_receipt(&mut self, edit: &Edit, side: Option<HistoryKey>) {
-        let (Some(draft), Some(pushed)) = (edit.receipt, &edit.whole) else {
-            return;
-        };
-        let result = self.record.content.as_ref();
-        let is_same = |name: &str| result.is_some_and(|result| result.is_same(pushed, name));
-        let differs = |name: &&str| {
-            !is_same(name)
-                && !field_spec(name).app_unchanged(&pushed.get(name), self.record.hash(name))
-        };
-        let diverged = pushed.names().filter(differs);
-        let diverged =
-            diverged.map(|name| (name.to_owned(), field_spec(name).app_hash(&pushed.get(name))));
-        let receipt = Receipt {
-            delivery: draft.delivery,
-            order: draft.order,
-            hash: draft.hash,
-            version: self.record.version,
-            base: edit.base.unwrap_or(0),
-            diverged: diverged.collect(),
-            side: side.map(|key| (key.version, key.side)),
-            at: self.setting.now,
-            given: draft.answer.map(|(held, n)| self.answer_n(held, n, pushed)),
-            is_held: false,
-        };
-        self.given = receipt.given.map(|n| WireVersion::issue(receipt.version, n));
-        self.record.meta.remember(receipt, self.setting.oldest);
-        self.noted = true;
-    }
-
-    /// The n of the number that the reply gives: the one that was drawn, or the next that the phone
-    /// does not hold and that no push was made from. Where it must take over content, the number is
-    /// greater than its own.
-    fn answer_n(&self, held: WireVersion, drawn: u64, pushed: &Content) -> u64 {
-        let version = self.record.version;
-        let is_same_version = held.is_issued() && held.version() == version;
-        let result = self.record.content.as_ref();
-        let is_exact = result.is_some_and(|result| {
-            let id = self.record.id;
-            result.content_hash(id, "") == pushed.content_hash(id, "")
-        });
-        let lowest = if is_same_version && !is_exact { held.n() + 1 } else { 0 };
-        // The push was given a version of its own if there is no greater n.
-        let count = WireVersion::N_COUNT.saturating_sub(lowest).max(1);
-        let is_used = |n: u64| {
-            let delivery = WireVersion::issue(version, n).delivery();
-            is_same_version && held.delivery() == delivery
-                || self.record.meta.receipts.iter().any(|old| old.delivery == delivery)
-        };
-        let mut candidates = (0..64).map(|at| lowest + (drawn + at) % count);
-        candidates.find(|n| !is_used(*n)).unwrap_or(lowest + drawn % count)
     }
 
     fn keep_seen(&mut self, edit: &Edit) {
@@ -160,11 +105,11 @@ impl Work {
             return;
         }
         let seen = &mut self.record.meta.seen;
-        seen.retain(|old| self.setting.oldest <= old.at);
-        seen.extend(edit.seen.iter().map(|hash| Seen { hash: *hash, at: self.setting.now }));
+        seen.retain(|old| self.context.oldest <= old.at);
+        seen.extend(edit.seen.iter().map(|hash| Seen { hash: *hash, at: self.context.now }));
         let surplus = seen.len().saturating_sub(limits::RECEIPTS);
         seen.drain(..surplus);
-        self.record.meta.claim(&edit.claims, self.setting.oldest);
+        self.record.meta.claim(&edit.claims, self.context.oldest);
         self.noted = true;
     }
 }

@@ -58,13 +58,13 @@ impl Work {
     ) -> HistoryEntry {
         let values = apart(values);
         let meta = HistoryMeta {
-            at: self.setting.now,
+            at: self.context.now,
             device: edit.device.clone(),
             changed: values.keys().map(|name| (*name).to_owned()).collect(),
             lost,
             deleted: false,
         };
         let (content, meta) = (to_json(&values), to_json(&meta));
-        HistoryEntry { key, at: self.setting.now, content, meta }
+        HistoryEntry { key, at: self.context.now, content, meta }
     }
 }

@@ -4,7 +4,7 @@ mod keep;
 mod losers;
 
 use super::bases::base_key;
-use super::edit::{Against, Applied, Bases, Change, Doubt, Edit, Lost, Setting};
+use super::edit::{Against, Applied, Bases, Change, Doubt, Edit, Lost, MergeContext};
 use super::meta::{Meta, Touch};
 use super::numbering::next_version;
 use super::record::Record;
@@ -14,7 +14,7 @@ use crate::record::{Content, Value};
 use crate::schema::{Deletes, FieldType, Kind};
 use crate::store::{Envelope, HistoryKey, Version};
 use crate::time::UnixMillis;
-use crate::wire::{Refusal, WireVersion};
+use crate::wire::Refusal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -24,9 +24,9 @@ pub fn apply(
     old: Option<(&Envelope, &Record)>,
     edit: &Edit,
     bases: &Bases,
-    setting: Setting,
+    context: MergeContext,
 ) -> Result<Applied, Refusal> {
-    let mut work = Work::begin((kind, id), old, edit, bases, setting)?;
+    let mut work = Work::begin((kind, id), old, edit, bases, context)?;
     if edit.delete {
         work.delete(edit);
     } else {
@@ -54,7 +54,7 @@ fn has_every_line(text: &str, other: &str) -> bool {
 
 struct Work {
     record: Record,
-    setting: Setting,
+    context: MergeContext,
     /// The version before, 0 if there was none.
     old_version: Version,
     /// The version after, if the content changes.
@@ -68,8 +68,6 @@ struct Work {
     side: BTreeMap<String, Value>,
     lost: Vec<Lost>,
     was_deleted: bool,
-    /// The number that the reply must give.
-    given: Option<WireVersion>,
 }
 
 impl Work {
@@ -78,7 +76,7 @@ impl Work {
         old: Option<(&Envelope, &Record)>,
         edit: &Edit,
         bases: &Bases,
-        setting: Setting,
+        context: MergeContext,
     ) -> Result<Self, Refusal> {
         let record = match old {
             Some((_, record)) => record.clone(),
@@ -86,18 +84,18 @@ impl Work {
                 kind: kind.clone(),
                 id,
                 version: 0,
-                modified_at: setting.now,
+                modified_at: context.now,
                 content: None,
-                meta: Meta { generation: setting.generation, ..Meta::default() },
+                meta: Meta { generation: context.generation, ..Meta::default() },
             },
         };
         let old_version = record.version;
-        let new_version = next_version(old_version, &record.meta, edit.above, setting)?;
+        let new_version = next_version(old_version, &record.meta, edit.above, context)?;
         let was_deleted = old.is_some() && record.content.is_none();
         let mut work = Self {
             was_deleted,
             record,
-            setting,
+            context,
             old_version,
             new_version,
             changed: Vec::new(),
@@ -105,7 +103,6 @@ impl Work {
             noted: false,
             side: BTreeMap::new(),
             lost: Vec::new(),
-            given: None,
         };
         if old.is_none() && !edit.delete {
             work.create(edit);
@@ -132,7 +129,7 @@ impl Work {
     /// A new record is the push, whole.
     fn create(&mut self, edit: &Edit) {
         let content = self.whole(edit);
-        let (edited_at, claimed_at) = edit.created.unwrap_or((self.setting.now, self.setting.now));
+        let (edited_at, claimed_at) = edit.created.unwrap_or((self.context.now, self.context.now));
         let (version, device) = (self.new_version, edit.device.clone());
         self.record.meta.created = Touch { version, edited_at, claimed_at, device };
         self.record.content = Some(content);
@@ -141,7 +138,7 @@ impl Work {
 
     /// The record that an edit makes where there is none.
     fn whole(&self, edit: &Edit) -> Content {
-        let nothing = || Content::new(&self.record.kind, self.setting.now);
+        let nothing = || Content::new(&self.record.kind, self.context.now);
         edit.whole.clone().unwrap_or_else(nothing)
     }
 
@@ -169,7 +166,7 @@ impl Work {
         self.record.meta.last = BTreeMap::new();
         self.record.meta.last_version = 0;
         let claims = edit.changes.iter().map(|change| (change.edited_at, change.claimed_at));
-        let (edited_at, claimed_at) = claims.max().unwrap_or((self.setting.now, self.setting.now));
+        let (edited_at, claimed_at) = claims.max().unwrap_or((self.context.now, self.context.now));
         let (version, device) = (self.new_version, edit.device.clone());
         self.record.meta.revived = Some(Touch { version, edited_at, claimed_at, device });
         self.raised = true;
@@ -216,7 +213,7 @@ impl Work {
                     Touch { version: self.new_version, device: None, ..old }
                 }
             };
-            self.record.meta.supersede(name, old, touch, self.setting.now);
+            self.record.meta.supersede(name, old, touch, self.context.now);
             self.changed.push(name.to_owned());
         }
     }
@@ -260,7 +257,7 @@ impl Work {
 
     /// A record that is deleted before it was made.
     fn leave_tombstone(&mut self, edit: &Edit) {
-        let (version, now) = (self.new_version, self.setting.now);
+        let (version, now) = (self.new_version, self.context.now);
         let claimed_at = edit.claims.first().map_or(now, |claim| claim.claimed_at);
         let (edited_at, device) = (claimed_at.min(now), edit.device.clone());
         self.record.meta.created = Touch { version, edited_at, claimed_at, device };
@@ -324,7 +321,7 @@ impl Work {
                 self.record.meta.note_adds(&change.name, &server, &merged.value, self.new_version);
             }
             content.set_unit(&change.name, merged.value.clone());
-            self.record.meta.supersede(&change.name, old_hash, touched, self.setting.now);
+            self.record.meta.supersede(&change.name, old_hash, touched, self.context.now);
             let fields = kind.fields_of(&change.name).into_iter().map(str::to_owned);
             self.changed.extend(fields);
         } else if touch.edited_at < merged.edited_at && field.policy().is_by_time() {

@@ -1,10 +1,11 @@
 //! Phones: their sessions have no base and come again.
 
 use super::*;
-use haumana_sync::engine::{Earlier, EarlierRecord};
+use haumana_app::Phones as _;
+use haumana_app::wire::AppSession;
+use haumana_app::{Earlier, EarlierRecord};
 use haumana_sync::record::Session;
 use haumana_sync::store::{Batch, CommitId, Revision};
-use haumana_sync::wire::app::AppSession;
 
 /// Puts `record` in the place of what is stored, behind the engine's back.
 pub async fn overwrite(server: &Server, mut record: Envelope) {
@@ -126,7 +127,7 @@ async fn an_item_of_an_earlier_server_does_not_undo_a_mend_for_ever() {
 
     let again = server.engine.take_over(&kai(), &items).await.unwrap();
 
-    assert_eq!((PushOutcome::Unchanged, Some(2)), said(&again[0]));
+    assert_eq!((PushOutcome::Unchanged, Some(2)), (again[0].outcome, again[0].version));
     assert_eq!(an_end(10, "estimated"), ended(&server).await);
     assert_eq!(before, revision(&server).await);
 }

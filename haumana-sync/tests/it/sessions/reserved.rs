@@ -2,11 +2,12 @@
 //! export can be imported.
 
 use super::*;
+use haumana_app::Phones as _;
+use haumana_app::wire::{PiecesRequest, SessionsRequest};
 use haumana_sim::reply::{decode, decode_sessions};
 use haumana_sync::id::KindNumber;
 use haumana_sync::json::JsonText;
 use haumana_sync::store::Generation;
-use haumana_sync::wire::app::{PiecesRequest, SessionsRequest};
 use std::sync::Arc;
 
 const RESERVED: [&str; 8] = [

@@ -4,10 +4,11 @@ use super::super::Restores;
 use super::super::device::Device;
 use super::{Checked, World};
 use crate::support::{engine_on, user};
+use haumana_app::Phones as _;
+use haumana_app::wire::PiecesRequest;
 use haumana_sync::engine::{Clock, RETENTION_MS};
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::Store;
-use haumana_sync::wire::app::PiecesRequest;
 use haumana_sync::wire::sync::SyncRequest;
 use std::collections::BTreeMap;
 

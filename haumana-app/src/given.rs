@@ -4,11 +4,11 @@
 //! another's backup. A number that a later reply gave, seen from anywhere, tells them apart: the
 //! reply arrived, so whoever sends the number before it is a copy. See ADR 0018.
 
-use crate::id::RecordId;
-use crate::time::UnixMillis;
 use crate::wire::WireVersion;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use haumana_sync::id::RecordId;
+use haumana_sync::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 

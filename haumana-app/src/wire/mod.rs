@@ -1,10 +1,16 @@
 //! Part 1 of the protocol: what the app on people's phones sends and reads.
 
-pub use super::app_record::{AppPiece, AppSession};
-pub use super::app_reply::{Counts, PieceOut, PiecesReply, SessionsReply};
-use super::{BadRequest, Rejected, read_object};
-use crate::id::UserId;
-use crate::time::UnixMillis;
+mod record;
+mod reply;
+mod version;
+
+pub use record::{AppPiece, AppSession};
+pub use reply::{Counts, PieceOut, PiecesReply, SessionsReply};
+pub use version::WireVersion;
+
+use haumana_sync::id::UserId;
+use haumana_sync::time::UnixMillis;
+use haumana_sync::wire::{BadRequest, Rejected, read_object};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;

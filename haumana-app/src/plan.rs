@@ -3,63 +3,66 @@
 //! Everything is decided from what is kept beside the current version; only a text that both
 //! sides changed needs the base's content, and that is read by whoever applies the edit.
 
-use super::app_base::{
+use crate::base::{
     AppBase, Deliveries, Standing, base_hash, delivery, differs, is_changed_by, is_in_form,
     is_returned, is_telling, n_switched, named_base, order, standing,
 };
-use super::app_copy::without_what_was_taken;
-use super::app_stale::stale_form;
-use super::edit::{Against, Change, Doubt, Edit, ReceiptDraft, Setting, Stale};
-use super::meta::{AtVersion, Receipt};
-use super::record::Record;
-use crate::engine::OtherLife;
-use crate::merge::Reason;
-use crate::record::{Content, PIECE_FIELDS, Value};
-use crate::store::{HistoryKey, Version};
-use crate::time::UnixMillis;
-use crate::wire::app::AppPiece;
+use crate::copy::without_what_was_taken;
+use crate::keys::PIECE_FIELDS;
+use crate::receipts::AppRecord;
+use crate::receipts::Receipt;
+use crate::receipts::{Planned, ReceiptDraft};
+use crate::stale::stale_form;
+use crate::wire::AppPiece;
+use haumana_sync::engine::OtherLife;
+use haumana_sync::merge::Reason;
+use haumana_sync::record::{Content, Value};
+use haumana_sync::store::{HistoryKey, Version};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::transaction::AtVersion;
+use haumana_sync::transaction::{Against, Change, Doubt, Edit, MergeContext, Stale};
 use std::collections::BTreeSet;
 
 /// Returns the edit that `push` is; `None` if it changes nothing.
 pub fn plan(
-    record: Option<&Record>,
+    record: Option<&AppRecord>,
     push: &AppPiece,
     deliveries: Deliveries<'_>,
-    setting: Setting,
-) -> Option<Edit> {
-    let times = Times::of(push, setting);
+    context: MergeContext,
+) -> Option<Planned> {
+    let times = Times::of(push, context);
     let Some(record) = record else {
         return Some(creation(push, times));
     };
-    match standing(record, push, deliveries, setting) {
+    match standing(record, push, deliveries, context) {
         Standing::Repeat => None,
         Standing::Older(latest) => {
             cov_mark::hit!(older_push_changes_nothing);
             let hash = push.digest.short();
-            let mut retained = record.meta.receipts.iter().filter(|old| setting.oldest <= old.at);
+            let mut retained = record.receipts.iter().filter(|old| context.oldest <= old.at);
             let is_seen = retained.any(|old| old.hash == hash);
-            if is_seen { None } else { outdated(record, push, latest, times, setting) }
+            if is_seen { None } else { outdated(record, push, latest, times, context) }
         }
-        Standing::After(receipt) => after(record, push, receipt, times, setting),
-        Standing::Uncertain(receipt) => uncertain(record, push, receipt, times, setting),
-        Standing::First => first_push(record, push, times, setting),
-        Standing::Copy => copied(record, push, times, setting),
+        Standing::After(receipt) => after(record, push, receipt, times, context),
+        Standing::Uncertain(receipt) => uncertain(record, push, receipt, times, context),
+        Standing::First => first_push(record, push, times, context),
+        Standing::Copy => copied(record, push, times, context),
     }
 }
 
 /// The edit of a phone that has not seen the reply to `receipt`, or of a copy of that phone: nobody
 /// can know. What either of them meant stands in the record or in the inbox.
 fn uncertain(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
     receipt: &Receipt,
     times: Times,
-    setting: Setting,
-) -> Option<Edit> {
+    context: MergeContext,
+) -> Option<Planned> {
     // What a copy of an unsent piece began with, no version has.
-    let named = named_base(record, push, setting).filter(|_| push.version.is_issued());
+    let named = named_base(record, push, context).filter(|_| push.version.is_issued());
     let Some(named) = named else {
-        return after(record, push, receipt, times, setting);
+        return after(record, push, receipt, times, context);
     };
     let names = push.piece.names().filter(|name| push.touches(name));
     let (returned, others): (Vec<&str>, Vec<&str>) =
@@ -73,24 +76,24 @@ fn uncertain(
     if is_text_returned && (is_edited || is_practised) {
         // Nobody takes all of it back by hand and goes on editing: most likely it is a copy.
         cov_mark::hit!(uncertain_push_leaves_what_it_may_not_have_known);
-        return beside(record, push, named, &returned, times, setting);
+        return beside(record, push, named, &returned, times, context);
     }
     cov_mark::hit!(uncertain_push_replaces_what_it_may_have_known);
-    after(record, push, receipt, times, setting)
+    after(record, push, receipt, times, context)
 }
 
 /// The edit of a phone that has not seen the reply to `receipt`. It may be a copy's all the same,
 /// so what it replaces of that push stands in the inbox.
 fn after(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
     receipt: &Receipt,
     times: Times,
-    setting: Setting,
-) -> Option<Edit> {
-    let mut edit = against_base(record, push, AppBase::Receipt(receipt), times, setting)?;
+    context: MergeContext,
+) -> Option<Planned> {
+    let mut edit = against_base(record, push, AppBase::Receipt(receipt), times, context)?;
     // What a copy of an unsent piece began with, no version has.
-    let named = named_base(record, push, setting).filter(|_| push.version.is_issued());
+    let named = named_base(record, push, context).filter(|_| push.version.is_issued());
     for change in &mut edit.changes {
         let is_changed = |named| is_changed_by(record, receipt, named, &change.name);
         if named.is_none_or(is_changed) {
@@ -102,20 +105,16 @@ fn after(
 
 /// The edit of a copy, with what it returns as values that lose.
 fn beside(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
     named: AppBase<'_>,
     returned: &[&str],
     times: Times,
-    setting: Setting,
-) -> Option<Edit> {
-    let noted = || Edit {
-        whole: Some(Content::from(&push.piece)),
-        receipt: Some(draft(push)),
-        ..Edit::default()
-    };
-    let edit = against_base(record, push, named, times, setting);
-    let edit = edit.and_then(|edit| without_what_was_taken(record, push, edit, setting));
+    context: MergeContext,
+) -> Option<Planned> {
+    let noted = || noted(push, Some(draft(push)));
+    let edit = against_base(record, push, named, times, context);
+    let edit = edit.and_then(|edit| without_what_was_taken(record, push, edit, context));
     let mut edit = edit.unwrap_or_else(noted);
     for change in &mut edit.changes {
         change.doubt = Doubt::Returned;
@@ -133,25 +132,30 @@ fn beside(
 }
 
 /// The edit of a copy whose original has gone on.
-fn copied(record: &Record, push: &AppPiece, times: Times, setting: Setting) -> Option<Edit> {
-    let edit = first_push(record, push, times, setting)?;
-    without_what_was_taken(record, push, edit, setting)
+fn copied(
+    record: &AppRecord,
+    push: &AppPiece,
+    times: Times,
+    context: MergeContext,
+) -> Option<Planned> {
+    let edit = first_push(record, push, times, context)?;
+    without_what_was_taken(record, push, edit, context)
 }
 
 /// A push that comes after a newer one of its device changes nothing. What it says and nobody has
 /// seen is kept aside all the same: a phone whose clock was set back looks just like that.
 fn outdated(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
     latest: &Receipt,
     times: Times,
-    setting: Setting,
-) -> Option<Edit> {
+    context: MergeContext,
+) -> Option<Planned> {
     let base = match push.version.is_issued() {
         true => AppBase::Version(push.version.version()),
         false => AppBase::Receipt(latest),
     };
-    let mut edit = against_base(record, push, base, times, setting)?;
+    let mut edit = against_base(record, push, base, times, context)?;
     edit.changes.retain(|change| !has_had(record, &change.name, &change.value));
     for change in &mut edit.changes {
         change.against = Against::Outdated;
@@ -160,7 +164,7 @@ fn outdated(
 }
 
 /// Whether the field has or had this value, as far as is remembered.
-fn has_had(record: &Record, name: &str, value: &Value) -> bool {
+fn has_had(record: &AppRecord, name: &str, value: &Value) -> bool {
     let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
     let mut hashes = past.iter().map(|past| past.hash).chain([record.hash(name)]);
     hashes.any(|hash| !differs(name, value, hash))
@@ -173,9 +177,9 @@ struct Times {
 }
 
 impl Times {
-    fn of(push: &AppPiece, setting: Setting) -> Self {
-        let claimed_at = push.modified_at.unwrap_or(setting.now);
-        Self { claimed_at, edited_at: claimed_at.min(setting.now) }
+    fn of(push: &AppPiece, context: MergeContext) -> Self {
+        let claimed_at = push.modified_at.unwrap_or(context.now);
+        Self { claimed_at, edited_at: claimed_at.min(context.now) }
     }
 }
 
@@ -183,16 +187,16 @@ impl Times {
 ///
 /// The item is a device that never sees a reply: its base is what was taken over from it last.
 pub fn plan_earlier(
-    record: Option<&Record>,
+    record: Option<&AppRecord>,
     item: &AppPiece,
     receipt: ReceiptDraft,
-    setting: Setting,
-) -> Option<Edit> {
-    let times = Times::of(item, setting);
+    context: MergeContext,
+) -> Option<Planned> {
+    let times = Times::of(item, context);
     let Some(record) = record else {
-        return Some(Edit { receipt: Some(receipt), ..creation(item, times) });
+        return Some(Planned { receipt: Some(receipt), ..creation(item, times) });
     };
-    let of_item = || record.meta.receipts.iter().filter(|old| old.delivery == receipt.delivery);
+    let of_item = || record.receipts.iter().filter(|old| old.delivery == receipt.delivery);
     if of_item().any(|old| old.order == receipt.order && old.hash == receipt.hash) {
         return None;
     }
@@ -203,16 +207,16 @@ pub fn plan_earlier(
         }
         Some(latest) => {
             cov_mark::hit!(base_is_what_was_imported);
-            against_base(record, item, AppBase::Receipt(latest), times, setting)
+            against_base(record, item, AppBase::Receipt(latest), times, context)
         }
         None => {
             // Written down even where nothing differs: it is the base of what comes later.
-            let noted = || Edit { whole: Some(Content::from(&item.piece)), ..Edit::default() };
-            let edit = against_base(record, item, AppBase::Unknown, times, setting);
+            let noted = || noted(item, None);
+            let edit = against_base(record, item, AppBase::Unknown, times, context);
             Some(edit.unwrap_or_else(noted))
         }
     };
-    edit.map(|edit| Edit { receipt: Some(receipt), ..edit })
+    edit.map(|planned| Planned { receipt: Some(receipt), ..planned })
 }
 
 /// Whether one state of an item is older than another. The first number is when the earlier server
@@ -231,35 +235,42 @@ fn draft(push: &AppPiece) -> ReceiptDraft {
 }
 
 /// A piece that the server does not have is new, whatever its number says.
-fn creation(push: &AppPiece, times: Times) -> Edit {
+fn creation(push: &AppPiece, times: Times) -> Planned {
     let mut whole = push.piece.clone();
     if push.untouched.contains(&"createdAt") {
         whole.created_at = times.edited_at;
     }
-    Edit {
+    let edit = Edit {
         whole: Some(Content::from(&whole)),
         created: Some((times.edited_at, times.claimed_at)),
-        receipt: Some(draft(push)),
         above: push.version.is_issued().then(|| push.version.version()),
         ..Edit::default()
-    }
+    };
+    Planned { edit, receipt: Some(draft(push)) }
+}
+
+/// An edit that changes nothing and is remembered.
+fn noted(push: &AppPiece, receipt: Option<ReceiptDraft>) -> Planned {
+    let edit = Edit { whole: Some(Content::from(&push.piece)), ..Edit::default() };
+    Planned { edit, receipt }
 }
 
 /// A push from a delivery that nothing was pushed from before.
-fn first_push(record: &Record, push: &AppPiece, times: Times, setting: Setting) -> Option<Edit> {
+fn first_push(
+    record: &AppRecord,
+    push: &AppPiece,
+    times: Times,
+    context: MergeContext,
+) -> Option<Planned> {
     let named = push.version.version();
     let is_foreign =
-        record.version < named || record.meta.is_foreign(named) || setting.is_of_life_before(named);
+        record.version < named || record.meta.is_foreign(named) || context.is_of_life_before(named);
     if push.version.is_issued() && is_foreign {
         cov_mark::hit!(base_is_of_another_life);
-        let edit = against_base(record, push, AppBase::Unknown, times, setting);
-        let mut edit = edit.unwrap_or_else(|| Edit {
-            whole: Some(Content::from(&push.piece)),
-            receipt: Some(draft(push)),
-            ..Edit::default()
-        });
+        let edit = against_base(record, push, AppBase::Unknown, times, context);
+        let mut edit = edit.unwrap_or_else(|| noted(push, Some(draft(push))));
         edit.reason = Some(Reason::OtherLife);
-        if setting.other_life == OtherLife::Discarded {
+        if context.other_life == OtherLife::Discarded {
             cov_mark::hit!(content_of_another_life_is_put_aside);
             edit.changes.iter_mut().for_each(|change| change.against = Against::Outdated);
         }
@@ -269,11 +280,11 @@ fn first_push(record: &Record, push: &AppPiece, times: Times, setting: Setting) 
     }
     let base = if !push.version.is_issued() && push.was_synced {
         cov_mark::hit!(base_is_guessed_for_a_copy_from_before);
-        AppBase::Version(likeliest_version(record, push, setting))
+        AppBase::Version(likeliest_version(record, push, context))
     } else {
-        named_base(record, push, setting).unwrap_or(AppBase::Unknown)
+        named_base(record, push, context).unwrap_or(AppBase::Unknown)
     };
-    let mut edit = against_base(record, push, base, times, setting)?;
+    let mut edit = against_base(record, push, base, times, context)?;
     if !push.version.is_issued() && matches!(base, AppBase::Version(_)) {
         // What a copy of an unsent piece began with, no version has.
         edit.changes.iter_mut().for_each(|change| change.doubt = Doubt::Replaced);
@@ -283,13 +294,13 @@ fn first_push(record: &Record, push: &AppPiece, times: Times, setting: Setting) 
 
 /// The edit that makes `push` out of `base`; `None` if nothing was changed.
 fn against_base(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
     base: AppBase<'_>,
     times: Times,
-    setting: Setting,
-) -> Option<Edit> {
-    let mut changed = changed_fields(record, push, base, setting);
+    context: MergeContext,
+) -> Option<Planned> {
+    let mut changed = changed_fields(record, push, base, context);
     let knows_of_delete = |version: Version| record.content.is_none() && record.version <= version;
     if matches!(base, AppBase::Version(version) if knows_of_delete(version)) {
         // A copy that was acknowledged after the delete may be of no version: see `copy_of`.
@@ -298,17 +309,17 @@ fn against_base(
     if changed.is_empty() {
         return None;
     }
-    let form = stale_form(record, push, base, &changed, setting);
+    let form = stale_form(record, push, base, &changed, context);
     let mut stale = Vec::new();
     let mut changes = Vec::new();
     for (name, against) in changed {
         let value = push.piece.get(&name);
         // Each old text is measured against a version that had it.
         let form = form.filter(|_| is_in_form(&name));
-        let form = form.map(|form| form.of_field(record, push, &name, base, setting));
+        let form = form.map(|form| form.of_field(record, push, &name, base, context));
         let against = match form {
             None => Some(against),
-            Some(form) => moved(record, push, &name, form.base(), setting),
+            Some(form) => moved(record, push, &name, form.base(), context),
         };
         match (against, form) {
             (None, Some(form)) => {
@@ -336,37 +347,32 @@ fn against_base(
         AppBase::Version(version) => Some(version),
         AppBase::Unknown => None,
     };
-    Some(Edit {
-        base,
-        changes,
-        whole: Some(Content::from(&push.piece)),
-        receipt: Some(draft(push)),
-        stale,
-        ..Edit::default()
-    })
+    let whole = Some(Content::from(&push.piece));
+    let edit = Edit { base, changes, whole, stale, ..Edit::default() };
+    Some(Planned { edit, receipt: Some(draft(push)) })
 }
 
 fn changed_fields(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
     base: AppBase<'_>,
-    setting: Setting,
+    context: MergeContext,
 ) -> Vec<(String, Against)> {
     let known = PIECE_FIELDS.iter().map(|spec| spec.name);
     let unknown = push.piece.unknown.keys().chain(&push.cleared).map(String::as_str);
     let touched = known.chain(unknown).filter(|name| push.touches(name));
     touched
-        .filter_map(|name| Some((name.to_owned(), moved(record, push, name, base, setting)?)))
+        .filter_map(|name| Some((name.to_owned(), moved(record, push, name, base, context)?)))
         .collect()
 }
 
 /// Returns what the server did to a field since the base; `None` if the pusher left it alone.
 fn moved(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
     name: &str,
     base: AppBase<'_>,
-    setting: Setting,
+    context: MergeContext,
 ) -> Option<Against> {
     let value = push.piece.get(name);
     let version = match base {
@@ -384,7 +390,7 @@ fn moved(
     match record.meta.at_version(name, version) {
         AtVersion::Current => differs(name, &value, record.hash(name)).then_some(Against::Unmoved),
         AtVersion::Past { hash, until, last_version } => differs(name, &value, hash).then(|| {
-            if until < setting.oldest {
+            if until < context.oldest {
                 return Against::Gone;
             }
             Against::Moved(vec![version_key(record, last_version)])
@@ -396,7 +402,7 @@ fn moved(
 /// Where the result of the earlier push was not what it had pushed. What it had pushed is in the
 /// side of the push that its user had changed the field in; that may be one before it, whose reply
 /// was lost too. If none did, it is what the device was given.
-fn diverged(record: &Record, receipt: &Receipt, name: &str) -> Against {
+fn diverged(record: &AppRecord, receipt: &Receipt, name: &str) -> Against {
     let hash = receipt.diverged.get(name);
     let (mut places, mut base) = (Vec::new(), None);
     for old in pushes_up_to(record, receipt) {
@@ -424,9 +430,9 @@ fn diverged(record: &Record, receipt: &Receipt, name: &str) -> Against {
 }
 
 /// The pushes from the delivery of `last` up to it, newest first, without those that came too late.
-fn pushes_up_to<'a>(record: &'a Record, last: &'a Receipt) -> Vec<&'a Receipt> {
+fn pushes_up_to<'a>(record: &'a AppRecord, last: &'a Receipt) -> Vec<&'a Receipt> {
     let mut in_order: Vec<&Receipt> = Vec::new();
-    for receipt in record.meta.receipts.iter().filter(|old| old.delivery == last.delivery) {
+    for receipt in record.receipts.iter().filter(|old| old.delivery == last.delivery) {
         if in_order.last().is_none_or(|newest| newest.order <= receipt.order) {
             in_order.push(receipt);
         }
@@ -438,30 +444,30 @@ fn pushes_up_to<'a>(record: &'a Record, last: &'a Receipt) -> Vec<&'a Receipt> {
     in_order
 }
 
-fn version_key(record: &Record, version: Version) -> HistoryKey {
+fn version_key(record: &AppRecord, version: Version) -> HistoryKey {
     HistoryKey { key: record.key(), version, side: 0 }
 }
 
 /// The version that differs from `push` in the fewest fields, ties to the oldest.
-pub fn likeliest_version(record: &Record, push: &AppPiece, setting: Setting) -> Version {
+pub fn likeliest_version(record: &AppRecord, push: &AppPiece, context: MergeContext) -> Version {
     let versions = record_versions(record).into_iter();
     versions
-        .filter(|version| is_retained(record, *version, setting))
+        .filter(|version| is_retained(record, *version, context))
         .min_by_key(|version| (distance(record, push, *version), *version))
         .unwrap_or(record.version)
 }
 
 /// Whether the whole content of a version is still within its retention.
-pub fn is_retained(record: &Record, version: Version, setting: Setting) -> bool {
+pub fn is_retained(record: &AppRecord, version: Version, context: MergeContext) -> bool {
     PIECE_FIELDS.iter().all(|spec| match record.meta.at_version(spec.name, version) {
         AtVersion::Current => true,
-        AtVersion::Past { until, .. } => setting.oldest <= until,
+        AtVersion::Past { until, .. } => context.oldest <= until,
         AtVersion::Unknown => false,
     })
 }
 
 /// The versions at which any field changed.
-pub fn record_versions(record: &Record) -> BTreeSet<Version> {
+pub fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
     let meta = &record.meta;
     let past = meta.past.values().flatten().map(|past| past.version);
     let touched = meta.touched.values().map(|touch| touch.version);
@@ -469,7 +475,7 @@ pub fn record_versions(record: &Record) -> BTreeSet<Version> {
 }
 
 /// In how many fields `push` differs from a version.
-pub fn distance(record: &Record, push: &AppPiece, version: Version) -> usize {
+pub fn distance(record: &AppRecord, push: &AppPiece, version: Version) -> usize {
     let differs_at = |name: &&str| {
         let value = push.piece.get(name);
         match record.meta.at_version(name, version) {

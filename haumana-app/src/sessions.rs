@@ -1,37 +1,31 @@
 //! `POST /sessions`.
 
-use super::apply::apply;
-use super::commit::{Draft, Stopped, gave_up};
-use super::edit::{Against, Bases, Change, Doubt, Edit, Setting};
-use super::notes::Notes;
-use super::record::Record;
-use super::{Engine, Result, Room, check_state};
-use crate::id::{Key, KindNumber, RecordId, UserId};
-use crate::record::Value;
-use crate::repertoire::session_kind;
-use crate::store::{Head, Stamp};
-use crate::time::UnixMillis;
-use crate::wire::app::{AppSession, Counts, SessionsReply, SessionsRequest};
-use crate::wire::{Refusal, Rejected};
+use crate::App;
+use crate::wire::{AppSession, Counts, SessionsReply, SessionsRequest};
+use haumana_sync::engine::Result;
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
+use haumana_sync::record::Value;
+use haumana_sync::repertoire::session_kind;
+use haumana_sync::store::Stamp;
+use haumana_sync::time::UnixMillis;
+use haumana_sync::transaction::{
+    Against, Bases, Change, Doubt, Edit, MergeContext, Record, Stopped, Transaction,
+};
+use haumana_sync::wire::{Refusal, Rejected};
 use std::collections::HashSet;
 
 /// How many sessions are read at a time for a reply.
 const READ_CHUNK: usize = 1000;
 
-impl Engine {
-    /// Takes in what a phone sent to `POST /sessions` and answers with the user's sessions: all,
-    /// or those stamped later than `lastSyncedAt` if one was given.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::sync_pieces`].
-    pub async fn sync_sessions(
+impl App<'_> {
+    /// See [`crate::Phones::sync_sessions`].
+    pub(super) async fn sync_sessions(
         &self,
         user: &UserId,
         request: &SessionsRequest<'_>,
         reply_limit_bytes: usize,
     ) -> Result<SessionsReply> {
-        let now = self.clock.now();
+        let now = self.0.now();
         let (mut pushed, mut rejected) = (Vec::new(), Vec::new());
         for result in request.read_sessions(user) {
             match result {
@@ -40,27 +34,23 @@ impl Engine {
             }
         }
         let mut left: Vec<usize> = (0..pushed.len()).collect();
+        let mut attempts = self.0.attempts(user);
         if left.is_empty() {
             // A list that is half imported or half erased must not look like all there is.
-            check_state(self.store.head(user).await?.as_ref())?;
+            attempts.next().await?;
         }
         let mut uploaded = Vec::new();
-        let mut tries = 0;
         while !left.is_empty() {
-            let head = self.store.head(user).await?;
-            check_state(head.as_ref())?;
-            let round = self.session_round(user, head, &pushed, &left, &mut rejected).await?;
+            let transaction = attempts.next().await?;
+            let round = session_round(transaction, &pushed, &left, &mut rejected).await?;
             left.retain(|at| !round.done.contains(at));
             uploaded.extend(round.accepted);
             match round.stopped {
-                Some(Stopped::Raced) => tries += 1,
+                Some(Stopped::Raced) => attempts.raced(),
                 // What is committed is acknowledged; the rest comes again.
                 Some(Stopped::Failed(_)) if !uploaded.is_empty() => break,
                 Some(Stopped::Failed(error)) => return Err(error),
                 None => {}
-            }
-            if let Some(error) = gave_up(tries) {
-                return Err(error);
             }
         }
         let last = request.last_synced_at.map(|at| Stamp(at.secs()));
@@ -86,61 +76,6 @@ impl Engine {
         })
     }
 
-    async fn session_round(
-        &self,
-        user: &UserId,
-        head: Option<Head>,
-        pushed: &[AppSession],
-        left: &[usize],
-        rejected: &mut Vec<Rejected>,
-    ) -> Result<SessionRound> {
-        let mut ids = HashSet::new();
-        let due: Vec<usize> =
-            left.iter().copied().filter(|at| ids.insert(pushed[*at].id)).collect();
-        let keys: Vec<Key> = due.iter().map(|at| Key::session(pushed[*at].id)).collect();
-        let found = self.store.read(user, &keys).await?;
-        let setting = self.setting_of(self.clock.now(), &Notes::of(head.as_ref())?);
-        let mut room = Room::of(head.as_ref());
-        let mut round = SessionRound::default();
-        let (mut drafts, mut places) = (Vec::new(), Vec::new());
-        for (at, old) in due.into_iter().zip(found) {
-            let push = &pushed[at];
-            let record = old.as_ref().map(|old| self.open(old)).transpose()?;
-            let decided = match edit_of(record.as_ref(), push, setting) {
-                None => Ok(None),
-                Some(edit) => {
-                    let there = old.as_ref().zip(record.as_ref());
-                    apply((session_kind(), push.id), there, &edit, &Bases::new(), setting)
-                        .map(|applied| Draft::of(applied, old.as_ref(), setting.now))
-                }
-            };
-            match decided {
-                Err(refusal) => rejected.push(round.refuse(at, push.id, refusal)),
-                Ok(None) => round.accept(at, push.id),
-                Ok(Some(draft)) => {
-                    let old_bytes = old.as_ref().map(|old| old.content.len());
-                    if room.take(old_bytes, draft.new.content.len()) {
-                        drafts.push(draft);
-                        places.push(at);
-                    } else {
-                        rejected.push(round.refuse(at, push.id, Refusal::QuotaExceeded));
-                    }
-                }
-            }
-        }
-        let committed = self.commit(user, head, drafts).await;
-        for (place, at) in places.into_iter().take(committed.done).enumerate() {
-            match committed.full.contains_key(&place) {
-                true => {
-                    rejected.push(round.refuse(at, pushed[at].id, Refusal::QuotaExceeded));
-                }
-                false => round.accept(at, pushed[at].id),
-            }
-        }
-        round.stopped = committed.stopped;
-        Ok(round)
-    }
-
     /// The user's sessions, newest change first as far as they fit.
     async fn sessions_for_app(
         &self,
@@ -148,7 +83,7 @@ impl Engine {
         last: Option<Stamp>,
         mut room_bytes: usize,
     ) -> Result<Vec<(RecordId, String)>> {
-        let index = self.store.index(user, KindNumber::SESSION).await?;
+        let index = self.0.store().index(user, KindNumber::SESSION).await?;
         let is_due = |stamp: Stamp| last.is_none_or(|last| last < stamp);
         let mut due: Vec<_> =
             index.into_iter().filter(|entry| !entry.deleted && is_due(entry.stamp)).collect();
@@ -163,12 +98,51 @@ impl Engine {
         let keys: Vec<Key> = fits.map(|entry| Key::session(entry.id)).collect();
         let mut sessions = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(READ_CHUNK) {
-            let envelopes = self.store.read(user, chunk).await?;
+            let envelopes = self.0.store().read(user, chunk).await?;
             let live = envelopes.into_iter().flatten().filter(|envelope| !envelope.deleted);
             sessions.extend(live.map(|envelope| (envelope.key.id, envelope.content)));
         }
         Ok(sessions)
     }
+}
+
+async fn session_round(
+    mut transaction: Transaction<'_>,
+    pushed: &[AppSession],
+    left: &[usize],
+    rejected: &mut Vec<Rejected>,
+) -> Result<SessionRound> {
+    let mut ids = HashSet::new();
+    let due: Vec<usize> = left.iter().copied().filter(|at| ids.insert(pushed[*at].id)).collect();
+    let keys: Vec<Key> = due.iter().map(|at| Key::session(pushed[*at].id)).collect();
+    let found = transaction.read(&keys).await?;
+    let context = transaction.context();
+    let mut round = SessionRound::default();
+    let mut places = Vec::new();
+    for ((at, key), old) in due.into_iter().zip(keys).zip(found) {
+        let push = &pushed[at];
+        let record = old.as_ref().map(|old| transaction.open(old)).transpose()?;
+        let Some(edit) = edit_of(record.as_ref(), push, context) else {
+            round.accept(at, push.id);
+            continue;
+        };
+        let there = old.as_ref().zip(record.as_ref());
+        let applied = transaction.apply(session_kind(), key, there, &edit, &Bases::new());
+        match applied.and_then(|applied| transaction.stage(applied, old.as_ref())) {
+            Err(refusal) => rejected.push(round.refuse(at, push.id, refusal)),
+            Ok(false) => round.accept(at, push.id),
+            Ok(true) => places.push(at),
+        }
+    }
+    let committed = transaction.commit().await?;
+    for (place, at) in places.into_iter().take(committed.n_decided()).enumerate() {
+        match committed.is_full(place) {
+            true => rejected.push(round.refuse(at, pushed[at].id, Refusal::QuotaExceeded)),
+            false => round.accept(at, pushed[at].id),
+        }
+    }
+    round.stopped = committed.into_stopped();
+    Ok(round)
 }
 
 /// How one round of pushing sessions ended.
@@ -196,14 +170,14 @@ impl SessionRound {
 pub(super) fn edit_of(
     record: Option<&Record>,
     sent: &AppSession,
-    setting: Setting,
+    context: MergeContext,
 ) -> Option<Edit> {
     let identity = Value::Text(sent.session.to_json()).hash();
     if record.is_some_and(|record| record.meta.seen.iter().any(|seen| seen.hash == identity)) {
         return None;
     }
     let content = sent.session.content();
-    let now = setting.now;
+    let now = context.now;
     let against = || record.map_or(Against::Unmoved, |_| Against::Moved(Vec::new()));
     let changes = content.names().filter_map(|name| {
         let value = content.unit(name);

@@ -2,14 +2,16 @@
 //! lost. Phones that were set up from another's backup send the numbers of that other phone, so the
 //! same number is no proof of the same phone; see ADR 0018.
 
-use super::edit::Setting;
-use super::given::{Given, Token};
-use super::meta::{AtVersion, Receipt};
-use super::record::Record;
-use crate::record::{FieldClass, PIECE_FIELDS, Value, field_spec};
-use crate::store::Version;
+use crate::given::{Given, Token};
+use crate::keys::{FieldClass, PIECE_FIELDS, field_spec};
+use crate::receipts::AppRecord;
+use crate::receipts::Receipt;
+use crate::wire::AppPiece;
 use crate::wire::WireVersion;
-use crate::wire::app::AppPiece;
+use haumana_sync::record::Value;
+use haumana_sync::store::Version;
+use haumana_sync::transaction::AtVersion;
+use haumana_sync::transaction::MergeContext;
 
 /// Marks receipts of copies from before this server: they tell exact repeats and nothing else.
 pub const LEGACY: u64 = u64::MAX;
@@ -56,15 +58,15 @@ pub enum Standing<'a> {
 
 /// Tells how `push` stands to the earlier pushes of its delivery.
 pub fn standing<'a>(
-    record: &'a Record,
+    record: &'a AppRecord,
     push: &AppPiece,
     deliveries: Deliveries<'_>,
-    setting: Setting,
+    context: MergeContext,
 ) -> Standing<'a> {
     let order = order(push);
     let delivery = delivery(push);
     let hash = push.digest.short();
-    let of_delivery: Vec<&Receipt> = retained(record, delivery, setting).collect();
+    let of_delivery: Vec<&Receipt> = retained(record, delivery, context).collect();
     if of_delivery.iter().any(|old| old.order == order && old.hash == hash) {
         cov_mark::hit!(exact_repeat_changes_nothing);
         return Standing::Repeat;
@@ -86,7 +88,7 @@ pub fn standing<'a>(
         cov_mark::hit!(number_of_an_ended_delivery_comes_from_a_copy);
         return Standing::Copy;
     }
-    let named = named_base(record, push, setting);
+    let named = named_base(record, push, context);
     let mut newest_first: Vec<&Receipt> = pushes().collect();
     newest_first.sort_by_key(|old| std::cmp::Reverse(old.order));
     if let Some(shown) = newest_first.iter().find(|old| shows(record, push, old, named)) {
@@ -102,21 +104,26 @@ pub fn standing<'a>(
 
 /// Whether `push` carries a number whose delivery has ended. What came before and comes again ends
 /// nothing by itself: its own reply may have arrived since.
-pub fn carries_ended(record: &Record, push: &AppPiece, given: &Given, setting: Setting) -> bool {
+pub fn carries_ended(
+    record: &AppRecord,
+    push: &AppPiece,
+    given: &Given,
+    context: MergeContext,
+) -> bool {
     let (delivery, hash) = (delivery(push), push.digest.short());
     let order = order(push);
     let is_repeat = |old: &Receipt| old.order == order && old.hash == hash;
-    let mut others = retained(record, delivery, setting).filter(|old| !is_repeat(old));
+    let mut others = retained(record, delivery, context).filter(|old| !is_repeat(old));
     delivery != LEGACY && others.any(|old| has_arrived(record, old, given))
 }
 
 /// The base that the number of `push` names, whoever else has pushed from it.
 pub fn named_base<'a>(
-    record: &'a Record,
+    record: &'a AppRecord,
     push: &AppPiece,
-    setting: Setting,
+    context: MergeContext,
 ) -> Option<AppBase<'a>> {
-    let mut of_delivery = retained(record, delivery(push), setting);
+    let mut of_delivery = retained(record, delivery(push), context);
     if let Some(held) = of_delivery.clone().find(|old| old.is_held) {
         return Some(AppBase::Receipt(held));
     }
@@ -124,7 +131,7 @@ pub fn named_base<'a>(
     if push.version.is_issued() {
         let is_known = named <= record.version
             && !record.meta.is_foreign(named)
-            && !setting.is_of_life_before(named);
+            && !context.is_of_life_before(named);
         return is_known.then_some(AppBase::Version(named));
     }
     // What the device made, as it came first. A copy of it has the same number.
@@ -134,7 +141,7 @@ pub fn named_base<'a>(
 }
 
 /// The hash that a field had at a base, as far as is remembered.
-pub fn base_hash(record: &Record, base: AppBase<'_>, name: &str) -> Option<u64> {
+pub fn base_hash(record: &AppRecord, base: AppBase<'_>, name: &str) -> Option<u64> {
     let version = match base {
         AppBase::Unknown => return None,
         AppBase::Version(version) => version,
@@ -165,7 +172,7 @@ pub fn order(push: &AppPiece) -> (u64, i64) {
 }
 
 /// Switches that `push` has otherwise than `receipt`.
-pub fn n_switched(record: &Record, push: &AppPiece, receipt: &Receipt) -> u64 {
+pub fn n_switched(record: &AppRecord, push: &AppPiece, receipt: &Receipt) -> u64 {
     let flags = PIECE_FIELDS.iter().filter(|spec| spec.class == FieldClass::Flag);
     let is_switched = |name: &str| {
         let before = base_hash(record, AppBase::Receipt(receipt), name);
@@ -176,15 +183,15 @@ pub fn n_switched(record: &Record, push: &AppPiece, receipt: &Receipt) -> u64 {
 }
 
 fn retained(
-    record: &Record,
+    record: &AppRecord,
     delivery: u64,
-    setting: Setting,
+    context: MergeContext,
 ) -> impl Iterator<Item = &Receipt> + Clone {
-    let receipts = record.meta.receipts.iter();
-    receipts.filter(move |old| setting.oldest <= old.at && old.delivery == delivery)
+    let receipts = record.receipts.iter();
+    receipts.filter(move |old| context.oldest <= old.at && old.delivery == delivery)
 }
 
-fn has_arrived(record: &Record, receipt: &Receipt, given: &Given) -> bool {
+fn has_arrived(record: &AppRecord, receipt: &Receipt, given: &Given) -> bool {
     receipt.given.is_some_and(|n| {
         let number = WireVersion::issue(receipt.version, n);
         given.has_arrived(Token::of(record.id, number), receipt.at)
@@ -197,7 +204,12 @@ fn contradict(order: (u64, i64), latest: (u64, i64)) -> bool {
 }
 
 /// Whether `push` holds what only the phone that made `receipt` had: a text that it had changed.
-fn shows(record: &Record, push: &AppPiece, receipt: &Receipt, named: Option<AppBase<'_>>) -> bool {
+fn shows(
+    record: &AppRecord,
+    push: &AppPiece,
+    receipt: &Receipt,
+    named: Option<AppBase<'_>>,
+) -> bool {
     let known = PIECE_FIELDS.iter().map(|spec| spec.name);
     let names = known.chain(push.piece.unknown.keys().map(String::as_str));
     names.filter(|name| is_telling(name) && push.touches(name)).any(|name| {
@@ -217,7 +229,7 @@ pub fn is_telling(name: &str) -> bool {
 }
 
 /// Whether the phone that made `latest` would have counted more: each switch adds one.
-fn lacks_steps(record: &Record, push: &AppPiece, latest: &Receipt) -> bool {
+fn lacks_steps(record: &AppRecord, push: &AppPiece, latest: &Receipt) -> bool {
     let steps = push.version.steps().saturating_sub(latest.order.0);
     steps < n_switched(record, push, latest)
 }
@@ -225,7 +237,7 @@ fn lacks_steps(record: &Record, push: &AppPiece, latest: &Receipt) -> bool {
 /// Whether the field is what it was at the base that the number names, though `receipt` had changed
 /// it: its user has taken that back, or the push comes from a copy.
 pub fn is_returned(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
     receipt: &Receipt,
     named: AppBase<'_>,
@@ -236,7 +248,12 @@ pub fn is_returned(
 }
 
 /// Whether `receipt` had changed the field.
-pub fn is_changed_by(record: &Record, receipt: &Receipt, named: AppBase<'_>, name: &str) -> bool {
+pub fn is_changed_by(
+    record: &AppRecord,
+    receipt: &Receipt,
+    named: AppBase<'_>,
+    name: &str,
+) -> bool {
     let before = base_hash(record, named, name);
     let pushed = base_hash(record, AppBase::Receipt(receipt), name);
     before.zip(pushed).is_some_and(|(before, pushed)| before != pushed)

@@ -1,12 +1,13 @@
 //! `POST /pieces`: what the phone must learn, and how it is numbered.
 
-use super::app_sync::{AppSync, Outcome, Pushed};
-use super::{Engine, Result};
-use crate::id::{Key, KindNumber, RecordId};
-use crate::store::{After, Envelope, Stamp, Version};
-use crate::time::UnixMillis;
+use crate::App;
+use crate::pieces::{AppSync, Outcome, Pushed};
 use crate::wire::WireVersion;
-use crate::wire::app::{Counts, Operation, PieceOut, PiecesReply};
+use crate::wire::{Counts, Operation, PieceOut, PiecesReply};
+use haumana_sync::engine::Result;
+use haumana_sync::id::{Key, KindNumber, RecordId};
+use haumana_sync::store::{After, Envelope, Stamp, Version};
+use haumana_sync::time::UnixMillis;
 use std::collections::{BTreeMap, HashSet};
 
 /// How many records are read at a time for a reply.
@@ -26,7 +27,7 @@ struct Filling<'a> {
     first_missing: Option<Stamp>,
 }
 
-impl Engine {
+impl App<'_> {
     pub(super) async fn pull_for_app(
         &self,
         mut sync: AppSync<'_>,
@@ -157,7 +158,7 @@ impl Engine {
         }
         // At once: a store may find that reading all there is costs less than one by one.
         let keys: Vec<Key> = due[..fits].iter().map(|(_, id, _)| Key::piece(*id)).collect();
-        let envelopes = self.store.read(sync.user, &keys).await?;
+        let envelopes = self.0.store().read(sync.user, &keys).await?;
         let live = envelopes.into_iter().flatten().filter(|envelope| !envelope.deleted);
         filling.server_pieces.extend(live.map(|envelope| self.deliver(envelope)));
         Ok(())
@@ -168,12 +169,14 @@ impl Engine {
         let Some(last) = filling.sync.last else { return Ok(()) };
         let mut after = After::Stamp(last);
         loop {
-            let page = self.store.changes(filling.sync.user, after, READ_CHUNK).await?;
+            let page = self.0.store().changes(filling.sync.user, after, READ_CHUNK).await?;
             let Some(end) = page.records.last() else {
                 return Ok(());
             };
-            after =
-                After::Place(crate::store::Place { revision: end.revision, within: Some(end.key) });
+            after = After::Place(haumana_sync::store::Place {
+                revision: end.revision,
+                within: Some(end.key),
+            });
             if !self.fill_from(filling, page.records) || !page.more {
                 return Ok(());
             }
@@ -226,7 +229,7 @@ impl Engine {
         let count = WireVersion::N_COUNT.saturating_sub(lowest).max(1);
         let mut number = WireVersion::issue(version, lowest);
         for _ in 0..64 {
-            number = WireVersion::issue(version, lowest + self.random.next_u64() % count);
+            number = WireVersion::issue(version, lowest + self.0.random() % count);
             let is_held = held.is_some_and(|held| held.delivery() == number.delivery());
             // A delivery that something was pushed from belongs to another device, or to this one
             // at another time.

@@ -1,15 +1,14 @@
 //! One record as the app sends it.
 
-use super::{Refusal, Rejected, WireVersion};
-use crate::digest::Digest;
-use crate::id::{RecordId, UserId};
-use crate::json::JsonText;
-use crate::limits;
-use crate::record::{
-    BESIDE_KEY, EndedAtSource, FieldClass, FieldError, FieldSpec, PIECE_FIELDS, Piece, Session,
-    Value, field_spec,
-};
-use crate::time::UnixMillis;
+use super::WireVersion;
+use crate::keys::{FieldClass, FieldSpec, PIECE_FIELDS, field_spec};
+use haumana_sync::digest::Digest;
+use haumana_sync::id::{RecordId, UserId};
+use haumana_sync::json::JsonText;
+use haumana_sync::limits;
+use haumana_sync::record::{BESIDE_KEY, EndedAtSource, FieldError, Piece, Session, Value};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::wire::{Refusal, Rejected};
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;

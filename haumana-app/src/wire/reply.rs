@@ -1,10 +1,11 @@
 //! Replies of part 1. Records are spliced in from their stored JSON, so that what comes out is
 //! byte for byte what was accepted.
 
-use super::{Rejected, WireVersion, comma_separated, members, quoted};
-use crate::id::{RecordId, UserId};
-use crate::repertoire::{piece_kind, session_kind};
-use crate::time::UnixMillis;
+use super::WireVersion;
+use haumana_sync::id::{RecordId, UserId};
+use haumana_sync::repertoire::{piece_kind, session_kind};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::wire::{Rejected, comma_separated, members, quoted};
 use std::fmt::Write as _;
 
 /// How much went through a request; for logs and metrics.

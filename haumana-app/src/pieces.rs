@@ -1,26 +1,24 @@
 //! `POST /pieces`: pushes from the phones' app. What comes back is in `app_pull`.
 
-use super::app_base::{Deliveries, LEGACY, carries_ended};
-use super::app_ghost::{Copy, copy_of, ghost, is_of_erased_life, remember_held};
-use super::app_known::Known;
-use super::app_plan::plan;
-use super::apply::apply;
-use super::bases::needed;
-use super::commit::{Draft, OldFacts, Stopped, gave_up, inbox_entry};
-use super::edit::{Applied, Bases, Edit, Setting};
-use super::given::Token;
-use super::meta::Receipt;
-use super::notes::Notes;
-use super::record::Record;
-use super::{Engine, Result, Room, check_state};
-use crate::digest::Digest;
-use crate::id::{RecordId, UserId};
-use crate::limits;
-use crate::repertoire::piece_kind;
-use crate::store::{Envelope, Head, HistoryKey, Stamp, Version};
-use crate::time::UnixMillis;
-use crate::wire::app::{AppPiece, Operation, PiecesReply, PiecesRequest};
-use crate::wire::{Refusal, Rejected, WireVersion};
+use crate::App;
+use crate::base::{Deliveries, LEGACY, carries_ended};
+use crate::ghost::{Copy, copy_of, ghost, is_of_erased_life, remember_held};
+use crate::given::{Given, Token};
+use crate::known::Known;
+use crate::plan::plan;
+use crate::receipts::{AppRecord, Planned, Receipt, keep_receipt};
+use crate::wire::{AppPiece, Operation, PiecesReply, PiecesRequest, WireVersion};
+use haumana_sync::digest::Digest;
+use haumana_sync::engine::Result;
+use haumana_sync::id::{Key, RecordId, UserId};
+use haumana_sync::limits;
+use haumana_sync::repertoire::piece_kind;
+use haumana_sync::store::{Envelope, HistoryKey, Stamp, Version};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::transaction::{
+    Applied, Bases, Edit, MergeContext, Slot, Stopped, Transaction, needed,
+};
+use haumana_sync::wire::{Refusal, Rejected};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -94,148 +92,134 @@ pub(super) struct AppSync<'a> {
     pub known: Known,
 }
 
-impl Engine {
-    /// Takes in what a phone sent to `POST /pieces` and says what it must learn.
-    ///
-    /// The reply holds at most about `reply_limit_bytes`; where that cuts it, further syncs bring
-    /// the rest.
-    ///
-    /// # Errors
-    ///
-    /// [`super::ErrorKind::Unavailable`] if the store cannot answer and nothing of the push is known to
-    /// be committed; sending the request again is harmless.
-    pub async fn sync_pieces(
+impl App<'_> {
+    /// See [`crate::Phones::sync_pieces`].
+    pub(super) async fn sync_pieces(
         &self,
         user: &UserId,
         request: &PiecesRequest<'_>,
         reply_limit_bytes: usize,
     ) -> Result<PiecesReply> {
-        let now = self.clock.now();
-        let mut sync = AppSync::begin(user, request, now);
-        let mut tries = 0;
+        let mut sync = AppSync::begin(user, request, self.0.now());
+        let mut attempts = self.0.attempts(user);
         loop {
-            let head = self.store.head(user).await?;
-            check_state(head.as_ref())?;
-            match self.push_round(&mut sync, head).await? {
+            let transaction = attempts.next().await?;
+            match self.push_round(&mut sync, transaction).await? {
                 Round::Finished => break,
                 Round::Again => {}
-                Round::Raced => tries += 1,
-            }
-            if let Some(error) = gave_up(tries) {
-                return Err(error);
+                Round::Raced => attempts.raced(),
             }
         }
         self.pull_for_app(sync, reply_limit_bytes).await
     }
 
     /// Looks at every push that has no outcome yet, and commits what becomes of them.
-    async fn push_round(&self, sync: &mut AppSync<'_>, head: Option<Head>) -> Result<Round> {
-        let mut notes = Notes::of(head.as_ref())?;
-        let is_news = sync.show(&mut notes);
-        sync.known = self.known(sync, head.as_ref()).await?;
+    async fn push_round(
+        &self,
+        sync: &mut AppSync<'_>,
+        mut transaction: Transaction<'_>,
+    ) -> Result<Round> {
+        let mut given: Given = transaction.slot().read().unwrap_or_default();
+        let is_news = sync.show(&mut given);
+        sync.known = self.known(sync, transaction.head()).await?;
         let due = sync.due();
         if due.is_empty() {
-            return match head.filter(|_| is_news) {
-                Some(head) => self.note(sync.user, &head, &notes).await,
-                None => Ok(Round::Finished),
-            };
+            if is_news {
+                transaction.set_slot(slot_of(&given));
+            }
+            return self.commit_round(sync, transaction, Vec::new()).await;
         }
-        let envelopes = self.read_due(sync, &due).await?;
-        let mut opened = HashMap::new();
-        for envelope in envelopes {
-            let record = self.open(&envelope)?;
-            opened.insert(envelope.key.id, (envelope, record));
-        }
-        let setting = self.setting_of(sync.now, &notes);
+        let (opened, context) = self.open_due(sync, &due, &transaction).await?;
         let record_of = |push: &Pushed<'_>| opened.get(&push.id).map(|(_, record)| record);
         let is_copy = due.iter().any(|at| {
             let push = &sync.pushed[*at];
-            record_of(push).is_some_and(|record| {
-                carries_ended(record, &push.open(sync.user), &notes.given, setting)
-            })
+            record_of(push)
+                .is_some_and(|record| carries_ended(record, &push.open(sync.user), &given, context))
         });
-        let deliveries = Deliveries { given: &notes.given, is_copy };
+        let deliveries = Deliveries { given: &given, is_copy };
         let mut edits = Vec::new();
         let mut keys: BTreeSet<HistoryKey> = BTreeSet::new();
         for &at in &due {
-            if sync.settle_unknown(at, record_of(&sync.pushed[at]), setting) {
+            if sync.settle_unknown(at, record_of(&sync.pushed[at]), context) {
                 continue;
             }
             let push = sync.pushed[at].open(sync.user);
             let record = record_of(&sync.pushed[at]);
-            let mut edit = plan(record, &push, deliveries, setting);
+            let mut edit = plan(record, &push, deliveries, context);
             if let (Some(_), Some(edit)) = (record, &mut edit) {
                 self.follow(edit, push.version);
             }
-            keys.extend(edit.iter().flat_map(|edit| needed(record, edit)));
+            keys.extend(edit.iter().flat_map(|edit| needed(record.map(|it| &it.record), edit)));
             edits.push((at, edit));
         }
-        let bases = self.read_bases(sync.user, keys, setting.oldest).await?;
-        let mut room = Room::of(head.as_ref());
-        let mut drafts = Vec::new();
+        let bases = transaction.read_bases(keys).await?;
+        let mut staged = Vec::new();
         for (at, edit) in edits {
             let old = opened.get(&sync.pushed[at].id);
-            let old = old.map(|(envelope, record)| (envelope, record));
-            if let Some(draft) = self.decide(sync, at, old, edit, &bases, setting, &mut room) {
-                drafts.push(draft);
-            }
+            staged.extend(self.decide(sync, &mut transaction, (at, old), edit, &bases));
         }
-        let open = drafts.iter_mut().map(|drafted| &mut drafted.draft).collect();
-        self.drop_known_conflicts(sync.user, open).await?;
-        let tokens: Vec<Token> = drafts.iter().filter_map(|drafted| drafted.token).collect();
+        let tokens: Vec<Token> = staged.iter().filter_map(|staged| staged.token).collect();
         if !tokens.is_empty() {
-            notes.given.add(sync.now, &tokens, setting.oldest);
+            given.add(sync.now, &tokens, context.oldest);
         }
-        let notes = (is_news || !tokens.is_empty()).then_some(notes);
-        match (drafts.is_empty(), &head, &notes) {
-            (true, Some(head), Some(notes)) => self.note(sync.user, head, notes).await,
-            _ => self.commit_round(sync, head, drafts, notes).await,
+        if is_news || !tokens.is_empty() {
+            transaction.set_slot(slot_of(&given));
         }
+        self.commit_round(sync, transaction, staged).await
     }
 
-    /// Writes down which numbers have come back. If that fails, the next sync shows them again.
-    async fn note(&self, user: &UserId, head: &Head, notes: &Notes) -> Result<Round> {
-        self.commit_notes(user, head, notes).await;
-        Ok(Round::Finished)
+    async fn open_due(
+        &self,
+        sync: &mut AppSync<'_>,
+        due: &[usize],
+        transaction: &Transaction<'_>,
+    ) -> Result<(Opened, MergeContext)> {
+        let envelopes = self.read_due(sync, due).await?;
+        let context = transaction.context();
+        let mut opened = Opened::new();
+        for envelope in envelopes {
+            let record = AppRecord::of(transaction.open(&envelope)?, context);
+            opened.insert(envelope.key.id, (envelope, record));
+        }
+        Ok((opened, context))
     }
 
     /// Whether the reply to an edit arrives is followed, so that a copy of the phone can be told
     /// from the phone itself.
-    fn follow(&self, edit: &mut Edit, sent: WireVersion) {
-        if let Some(receipt) = &mut edit.receipt
+    fn follow(&self, planned: &mut Planned, sent: WireVersion) {
+        if let Some(receipt) = &mut planned.receipt
             && receipt.delivery != LEGACY
         {
-            receipt.answer = Some((sent, self.random.next_u64() % WireVersion::N_COUNT));
+            receipt.answer = Some((sent, self.0.random() % WireVersion::N_COUNT));
         }
     }
 
-    /// Applies one edit; the outcome stands if nothing is to be written, else it comes as a draft.
-    #[allow(clippy::too_many_arguments)] // One call site; a struct would only rename them.
+    /// Applies one edit; the outcome stands if nothing is to be written, else it is staged.
     fn decide(
         &self,
         sync: &mut AppSync<'_>,
-        at: usize,
-        old: Option<(&Envelope, &Record)>,
-        edit: Option<Edit>,
+        transaction: &mut Transaction<'_>,
+        (at, old): (usize, Option<&(Envelope, AppRecord)>),
+        planned: Option<Planned>,
         bases: &Bases,
-        setting: Setting,
-        room: &mut Room,
-    ) -> Option<Drafted> {
+    ) -> Option<Staged> {
         let id = sync.pushed[at].id;
-        let is_edit = edit.is_some();
-        let applied = match &edit {
-            Some(edit) => apply((piece_kind(), id), old, edit, bases, setting),
-            None => unchanged(old),
+        let context = transaction.context();
+        let is_edit = planned.is_some();
+        let applied = match &planned {
+            Some(planned) => decided(transaction, id, old, planned, bases, context),
+            None => unchanged(old).map(|applied| (applied, None)),
         };
-        let applied = applied.and_then(|applied| {
-            if !needs_higher_version(&applied.envelope, &sync.pushed[at]) {
-                return Ok(applied);
+        let applied = applied.and_then(|(applied_once, given)| {
+            if !needs_higher_version(&applied_once.envelope, &sync.pushed[at]) {
+                return Ok((applied_once, given));
             }
-            let above = Some(applied.envelope.version);
-            let edit = edit.unwrap_or_default();
-            apply((piece_kind(), id), old, &Edit { above, ..edit }, bases, setting)
+            let above = Some(applied_once.envelope.version);
+            let Planned { edit, receipt } = planned.unwrap_or_default();
+            let planned = Planned { edit: Edit { above, ..edit }, receipt };
+            decided(transaction, id, old, &planned, bases, context)
         });
-        let applied = match applied {
+        let (mut applied, given) = match applied {
             Ok(applied) => applied,
             Err(refusal) => {
                 sync.refuse(at, refusal);
@@ -247,55 +231,52 @@ impl Engine {
         let is_renumbered = push.hash == applied.envelope.hash
             && push.version.version() != applied.envelope.version;
         let is_acknowledged = push.flagged || is_edit || !push.version.is_issued() || is_renumbered;
-        let mut applied = applied;
-        let mut number = applied.given.filter(|_| !applied.envelope.deleted);
+        let mut number = given.filter(|_| !applied.envelope.deleted);
         let token = number.map(|number| Token::of(id, number));
         let mut version = None;
         if applied.envelope.deleted {
-            match copy_of(&applied.record, &push.open(sync.user), setting) {
+            let record = AppRecord::of(applied.record.clone(), context);
+            match copy_of(&record, &push.open(sync.user), context) {
                 Copy::Of(known) => version = Some(known),
                 Copy::Held(copy) if is_acknowledged => {
-                    number = Some(self.hold(&mut applied, &push.open(sync.user), &copy, setting));
+                    let push = push.open(sync.user);
+                    number = Some(self.hold(&mut applied, record, &push, &copy, context));
                 }
                 Copy::Held(_) => {}
             }
         }
-        let n_lost = applied.lost.len();
-        let outcome =
-            |envelope| Outcome { envelope, is_acknowledged, n_lost, copy_of: version, number };
-        if !applied.writes {
-            sync.outcomes.insert(at, outcome(applied.envelope));
-            return None;
-        }
-        let new = applied.envelope;
-        let old_bytes = old.map(|(envelope, _)| envelope.content.len());
-        if !room.take(old_bytes, new.content.len()) {
-            sync.refuse(at, Refusal::QuotaExceeded);
-            return None;
-        }
-        let inbox = applied.lost.iter().map(|lost| inbox_entry(new.key, lost, setting.now));
-        let draft = Draft {
-            old: old.map(|(envelope, _)| OldFacts::of(envelope)),
-            history: applied.history,
-            inbox: inbox.collect(),
-            new: new.clone(),
+        let outcome = Outcome {
+            envelope: applied.envelope.clone(),
+            is_acknowledged,
+            n_lost: applied.lost.len(),
+            copy_of: version,
+            number,
         };
-        Some(Drafted { at, draft, outcome: outcome(new), token })
+        match transaction.stage(applied, old.map(|(envelope, _)| envelope)) {
+            Ok(true) => Some(Staged { at, outcome, token }),
+            Ok(false) => {
+                sync.outcomes.insert(at, outcome);
+                None
+            }
+            Err(refusal) => {
+                sync.refuse(at, refusal);
+                None
+            }
+        }
     }
 
     /// Remembers what the phone holds of a deleted piece; returns the number for it.
     fn hold(
         &self,
         applied: &mut Applied,
+        mut record: AppRecord,
         push: &AppPiece,
         copy: &Receipt,
-        setting: Setting,
+        context: MergeContext,
     ) -> WireVersion {
-        let n = self.random.next_u64();
-        let (number, is_new) = remember_held(&mut applied.record, push, copy, n, setting);
+        let (number, is_new) = remember_held(&mut record, push, copy, self.0.random(), context);
         if is_new {
-            applied.envelope = applied.record.close();
-            applied.writes = true;
+            applied.replace_record(record.record);
         }
         number
     }
@@ -303,23 +284,19 @@ impl Engine {
     async fn commit_round(
         &self,
         sync: &mut AppSync<'_>,
-        head: Option<Head>,
-        drafted: Vec<Drafted>,
-        notes: Option<Notes>,
+        transaction: Transaction<'_>,
+        staged: Vec<Staged>,
     ) -> Result<Round> {
-        let (mut drafts, mut outcomes) = (Vec::new(), Vec::new());
-        for Drafted { at, draft, outcome, .. } in drafted {
-            drafts.push(draft);
-            outcomes.push((at, outcome));
-        }
-        let committed = self.commit_with(sync.user, head, drafts, notes).await;
-        for (place, (at, outcome)) in outcomes.into_iter().take(committed.done).enumerate() {
-            match committed.full.contains_key(&place) {
+        let committed = transaction.commit().await?;
+        for (place, Staged { at, outcome, .. }) in
+            staged.into_iter().take(committed.n_decided()).enumerate()
+        {
+            match committed.is_full(place) {
                 true => sync.refuse(at, Refusal::QuotaExceeded),
                 false => drop(sync.outcomes.insert(at, outcome)),
             }
         }
-        match committed.stopped {
+        match committed.into_stopped() {
             Some(Stopped::Raced) => Ok(Round::Raced),
             Some(Stopped::Failed(_)) if sync.has_committed() => {
                 // What is committed is acknowledged; the rest comes again with the next sync.
@@ -332,6 +309,28 @@ impl Engine {
     }
 }
 
+fn slot_of(given: &Given) -> Slot {
+    if given.is_default() { Slot::default() } else { Slot::of(given) }
+}
+
+/// The records of the pushes that are due.
+type Opened = HashMap<RecordId, (Envelope, AppRecord)>;
+
+/// Applies an edit and remembers it; also returns the number that the reply must give.
+fn decided(
+    transaction: &Transaction<'_>,
+    id: RecordId,
+    old: Option<&(Envelope, AppRecord)>,
+    planned: &Planned,
+    bases: &Bases,
+    context: MergeContext,
+) -> Result<(Applied, Option<WireVersion>), Refusal> {
+    let old = old.map(|(envelope, record)| (envelope, &record.record));
+    let mut applied = transaction.apply(piece_kind(), Key::piece(id), old, &planned.edit, bases)?;
+    let given = keep_receipt(&mut applied, planned, context);
+    Ok((applied, given))
+}
+
 /// How one round of pushing ended.
 enum Round {
     Finished,
@@ -340,27 +339,19 @@ enum Round {
     Raced,
 }
 
-struct Drafted {
+struct Staged {
     at: usize,
-    draft: Draft,
     outcome: Outcome,
     /// Of the number in the outcome, if whether it arrives is followed.
     token: Option<Token>,
 }
 
 /// A push without an edit leaves the record as it is.
-fn unchanged(old: Option<(&Envelope, &Record)>) -> std::result::Result<Applied, Refusal> {
+fn unchanged(old: Option<&(Envelope, AppRecord)>) -> Result<Applied, Refusal> {
     // Without a record every push is a creation, so there is one; if not, the push is refused
     // rather than lost.
     let (envelope, record) = old.ok_or(Refusal::InvalidField)?;
-    Ok(Applied {
-        record: record.clone(),
-        envelope: envelope.clone(),
-        history: Vec::new(),
-        lost: Vec::new(),
-        writes: false,
-        given: None,
-    })
+    Ok(Applied::unchanged(record.record.clone(), envelope.clone()))
 }
 
 /// Whether the device must take over content under the version that it already has, and holds the
@@ -400,30 +391,35 @@ impl<'a> AppSync<'a> {
     }
 
     /// Takes the numbers that the request shows out of those that are waited for.
-    fn show(&self, notes: &mut Notes) -> bool {
-        if notes.given.is_empty() {
+    fn show(&self, given: &mut Given) -> bool {
+        if given.is_empty() {
             return false;
         }
         let issued = self.pushed.iter().filter(|push| push.version.is_issued());
-        notes.given.show(issued.map(|push| Token::of(push.id, push.version)))
+        given.show(issued.map(|push| Token::of(push.id, push.version)))
     }
 
     /// Settles a push that needs no look at its content: a number that was never given, or a piece
     /// of a life that was erased. Returns whether it is one.
-    fn settle_unknown(&mut self, at: usize, record: Option<&Record>, setting: Setting) -> bool {
+    fn settle_unknown(
+        &mut self,
+        at: usize,
+        record: Option<&AppRecord>,
+        context: MergeContext,
+    ) -> bool {
         let push = &self.pushed[at];
-        let highest = record.map_or(setting.floor, |record| record.version);
+        let highest = record.map_or(context.floor, |record| record.version);
         if push.version.is_issued() && highest + limits::VERSION_AHEAD < push.version.version() {
             self.refuse(at, Refusal::InvalidField);
             return true;
         }
         let was_synced = push.piece.as_ref().is_some_and(|piece| piece.was_synced);
-        if record.is_some() || !is_of_erased_life(push, was_synced, setting.floor) {
+        if record.is_some() || !is_of_erased_life(push, was_synced, context.floor) {
             return false;
         }
         cov_mark::hit!(piece_of_an_erased_life_is_answered_as_deleted);
         let outcome = Outcome {
-            envelope: ghost(push, setting),
+            envelope: ghost(push, context),
             is_acknowledged: push.flagged || !push.version.is_issued(),
             n_lost: 0,
             copy_of: None,

@@ -1,22 +1,23 @@
 //! What a phone that may be a copy of another pushes, and what of it the other had pushed before.
 
-use super::app_base::{AppBase, base_hash, delivery, is_telling};
-use super::edit::{Against, Change, Edit, Setting};
-use super::record::Record;
-use crate::record::field_spec;
-use crate::wire::app::AppPiece;
+use crate::base::{AppBase, base_hash, delivery, is_telling};
+use crate::keys::field_spec;
+use crate::receipts::AppRecord;
+use crate::receipts::Planned;
+use crate::wire::AppPiece;
+use haumana_sync::transaction::{Against, Change, MergeContext};
 
 /// An edit of what may be a copy, without what an earlier push of the delivery had: a backup may
 /// have held that unsent, so it is no edit of the copy's user. What two people may do alike loses.
 pub fn without_what_was_taken(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
-    mut edit: Edit,
-    setting: Setting,
-) -> Option<Edit> {
+    mut edit: Planned,
+    context: MergeContext,
+) -> Option<Planned> {
     let was_taken = |change: &Change| {
-        let of_delivery = record.meta.receipts.iter().filter(|old| {
-            setting.oldest <= old.at && !old.is_held && old.delivery == delivery(push)
+        let of_delivery = record.receipts.iter().filter(|old| {
+            context.oldest <= old.at && !old.is_held && old.delivery == delivery(push)
         });
         // A value that lost is in the inbox, and whoever sends it again may mean it.
         let mut takers = of_delivery.filter(|old| !old.diverged.contains_key(&change.name));

@@ -1,7 +1,7 @@
 //! The version number that carries the base.
 
-use crate::limits;
-use crate::store::Version;
+use haumana_sync::limits;
+use haumana_sync::store::Version;
 
 /// The number that part 1 of the protocol calls `version`.
 ///

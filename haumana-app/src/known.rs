@@ -4,13 +4,14 @@
 //! so whatever of a request sums up with what was read to the same needs no comparing: a push of
 //! ten pieces among a thousand reads the head and ten records, and a pull of ten likewise.
 
-use super::app_sync::AppSync;
-use super::commit::live_term;
-use super::{Engine, Result};
-use crate::digest::Digest;
-use crate::id::{Key, KindNumber, RecordId};
-use crate::store::{After, Envelope, Head, IndexEntry};
-use crate::wire::app::Operation;
+use crate::App;
+use crate::pieces::AppSync;
+use crate::wire::Operation;
+use haumana_sync::digest::Digest;
+use haumana_sync::engine::Result;
+use haumana_sync::id::{Key, KindNumber, RecordId};
+use haumana_sync::store::{After, Envelope, Head, IndexEntry};
+use haumana_sync::transaction::live_term;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// How many entries of the index are read for about the price of one record.
@@ -57,7 +58,7 @@ impl Known {
     }
 }
 
-impl Engine {
+impl App<'_> {
     /// Finds out which of the pieces differ from the server's, as cheaply as the request allows.
     pub(super) async fn known(&self, sync: &AppSync<'_>, head: Option<&Head>) -> Result<Known> {
         let Some(head) = head else {
@@ -85,7 +86,7 @@ impl Engine {
             self.look_up(sync, ids, &mut known).await?;
             return Ok(known);
         }
-        let entries = self.store.index(sync.user, KindNumber::PIECE).await?;
+        let entries = self.0.store().index(sync.user, KindNumber::PIECE).await?;
         known.entries = entries.into_iter().map(|entry| (entry.id, entry)).collect();
         known.is_complete = true;
         Ok(known)
@@ -103,7 +104,7 @@ impl Engine {
             return Ok(());
         }
         let keys: Vec<Key> = ids.iter().copied().map(Key::piece).collect();
-        let found = self.store.read(sync.user, &keys).await?;
+        let found = self.0.store().read(sync.user, &keys).await?;
         known.looked_up.extend(ids);
         found.into_iter().flatten().for_each(|envelope| known.note(envelope));
         Ok(())
@@ -125,7 +126,7 @@ impl Engine {
         }
         let limit = (head.records / 4).clamp(ENTRIES_PER_RECORD, CHANGES_AT_MOST);
         // At most 500.
-        let page = self.store.changes(sync.user, After::Stamp(last), limit as usize).await?;
+        let page = self.0.store().changes(sync.user, After::Stamp(last), limit as usize).await?;
         if page.more {
             return Ok(());
         }
@@ -160,7 +161,7 @@ impl Engine {
             }
         }
         if !keys.is_empty() {
-            read.extend(self.store.read(sync.user, &keys).await?.into_iter().flatten());
+            read.extend(self.0.store().read(sync.user, &keys).await?.into_iter().flatten());
         }
         Ok(read)
     }

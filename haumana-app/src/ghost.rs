@@ -1,18 +1,18 @@
 //! Pieces that a phone still holds although the server has nothing of them: of an erased account,
 //! or copies of deleted pieces that are of no version.
 
-use super::app_base::{LEGACY, delivery, differs};
-use super::app_plan::{distance, likeliest_version};
-use super::app_sync::Pushed;
-use super::edit::Setting;
-use super::meta::Receipt;
-use super::record::Record;
-use crate::digest::Digest;
-use crate::engine::meta::FORMAT;
-use crate::id::Key;
-use crate::store::{Envelope, Revision, Stamp, Version};
+use crate::base::{LEGACY, delivery, differs};
+use crate::pieces::Pushed;
+use crate::plan::{distance, likeliest_version};
+use crate::receipts::AppRecord;
+use crate::receipts::Receipt;
+use crate::wire::AppPiece;
 use crate::wire::WireVersion;
-use crate::wire::app::AppPiece;
+use haumana_sync::digest::Digest;
+use haumana_sync::id::Key;
+use haumana_sync::store::{Envelope, Revision, Stamp, Version};
+use haumana_sync::transaction::FORMAT;
+use haumana_sync::transaction::MergeContext;
 
 /// Whether a piece that the server does not have is of the life before the account was erased.
 pub fn is_of_erased_life(push: &Pushed<'_>, was_synced: bool, floor: Version) -> bool {
@@ -21,14 +21,14 @@ pub fn is_of_erased_life(push: &Pushed<'_>, was_synced: bool, floor: Version) ->
 }
 
 /// What such a piece is answered as: a deleted piece.
-pub fn ghost(push: &Pushed<'_>, setting: Setting) -> Envelope {
-    let version = if push.version.is_issued() { push.version.version() } else { setting.floor };
+pub fn ghost(push: &Pushed<'_>, context: MergeContext) -> Envelope {
+    let version = if push.version.is_issued() { push.version.version() } else { context.floor };
     Envelope {
         key: Key::piece(push.id),
         version,
         revision: Revision(0),
         stamp: Stamp(0),
-        modified_at: setting.now,
+        modified_at: context.now,
         deleted: true,
         hash: Digest::default(),
         format: FORMAT,
@@ -48,12 +48,12 @@ pub enum Copy {
 
 /// Finds what the phone holds of a deleted piece, so that its next edit is measured against that.
 /// Under the tombstone's own number it would be measured against the last content.
-pub fn copy_of(record: &Record, push: &AppPiece, setting: Setting) -> Copy {
+pub fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext) -> Copy {
     let delivery = delivery(push);
-    let of_delivery =
-        record.meta.receipts.iter().filter(|old| {
-            setting.oldest <= old.at && old.delivery == delivery && delivery != LEGACY
-        });
+    let of_delivery = record
+        .receipts
+        .iter()
+        .filter(|old| context.oldest <= old.at && old.delivery == delivery && delivery != LEGACY);
     let named = push.version.version();
     match of_delivery.max_by_key(|old| old.order) {
         Some(latest) if latest.diverged.is_empty() => Copy::Of(latest.version),
@@ -65,7 +65,7 @@ pub fn copy_of(record: &Record, push: &AppPiece, setting: Setting) -> Copy {
             if is_exact { Copy::Of(named) } else { held(record, push) }
         }
         None => {
-            let likeliest = likeliest_version(record, push, setting);
+            let likeliest = likeliest_version(record, push, context);
             let is_exact = distance(record, push, likeliest) == 0;
             if is_exact { Copy::Of(likeliest) } else { held(record, push) }
         }
@@ -73,10 +73,10 @@ pub fn copy_of(record: &Record, push: &AppPiece, setting: Setting) -> Copy {
 }
 
 /// A receipt for content that is measured against the piece's last.
-fn held(record: &Record, push: &AppPiece) -> Copy {
+fn held(record: &AppRecord, push: &AppPiece) -> Copy {
     let diverged = push.piece.names().filter(|name| push.touches(name)).filter_map(|name| {
         let value = push.piece.get(name);
-        let hash = crate::record::field_spec(name).app_hash(&value);
+        let hash = crate::keys::field_spec(name).app_hash(&value);
         differs(name, &value, record.hash(name)).then(|| (name.to_owned(), hash))
     });
     Copy::Held(Box::new(Receipt {
@@ -96,17 +96,17 @@ fn held(record: &Record, push: &AppPiece) -> Copy {
 /// Remembers what the phone holds under the number that it is given, which is returned. A copy that
 /// was remembered before has that number already.
 pub fn remember_held(
-    record: &mut Record,
+    record: &mut AppRecord,
     push: &AppPiece,
     copy: &Receipt,
     n: u64,
-    setting: Setting,
+    context: MergeContext,
 ) -> (WireVersion, bool) {
     let hash = push.digest.short();
     let is_same = |old: &&Receipt| {
         old.is_held && old.hash == hash && old.version == copy.version && old.side == copy.side
     };
-    if let Some(known) = record.meta.receipts.iter().find(is_same) {
+    if let Some(known) = record.receipts.iter().find(is_same) {
         return (WireVersion(known.delivery << 12), false);
     }
     let number = WireVersion::issue(record.version, n);
@@ -115,11 +115,11 @@ pub fn remember_held(
         delivery: number.delivery(),
         order: (0, i64::MIN),
         hash,
-        at: setting.now,
+        at: context.now,
         given: None,
         is_held: true,
         ..copy.clone()
     };
-    record.meta.remember(receipt, setting.oldest);
+    record.remember(receipt, context.oldest);
     (number, true)
 }

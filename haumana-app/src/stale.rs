@@ -4,14 +4,14 @@
 //! A long text gives such a form away: it is byte for byte what it was before the base, at an older
 //! version or as an earlier push had it. Nobody types a song again to the letter.
 
-use super::app_base::{AppBase, base_hash, differs};
-use super::app_plan::{distance, is_retained, record_versions};
-use super::edit::{Against, Setting};
-use super::meta::Receipt;
-use super::record::Record;
-use crate::record::{FieldClass, PIECE_FIELDS, field_spec};
-use crate::store::Version;
-use crate::wire::app::AppPiece;
+use crate::base::{AppBase, base_hash, differs};
+use crate::keys::{FieldClass, PIECE_FIELDS, field_spec};
+use crate::plan::{distance, is_retained, record_versions};
+use crate::receipts::AppRecord;
+use crate::receipts::Receipt;
+use crate::wire::AppPiece;
+use haumana_sync::store::Version;
+use haumana_sync::transaction::{Against, MergeContext};
 
 /// What a form showed when it was opened.
 #[derive(Clone, Copy, Debug)]
@@ -42,18 +42,18 @@ impl<'a> Form<'a> {
     /// The form for one of its fields: each old text is measured against a version that had it.
     pub fn of_field(
         self,
-        record: &Record,
+        record: &AppRecord,
         push: &AppPiece,
         name: &str,
         base: AppBase<'_>,
-        setting: Setting,
+        context: MergeContext,
     ) -> Self {
         let Form::Version(version) = self else { return self };
-        let old_text = || older_text(record, push, name, held_version(push, base)?, setting);
+        let old_text = || older_text(record, push, name, held_version(push, base)?, context);
         Form::Version(old_text().map_or(version, |(first, last)| version.clamp(first, last)))
     }
 
-    fn distance(self, record: &Record, push: &AppPiece) -> usize {
+    fn distance(self, record: &AppRecord, push: &AppPiece) -> usize {
         match self {
             Form::Version(version) => distance(record, push, version),
             Form::Pushed(_) => {
@@ -71,24 +71,24 @@ impl<'a> Form<'a> {
 /// Finds what the form was opened on, if it was open too long. Of a version and a push that are
 /// equally likely, the push: the app shows what its user saved last.
 pub fn stale_form<'a>(
-    record: &'a Record,
+    record: &'a AppRecord,
     push: &AppPiece,
     base: AppBase<'_>,
     changed: &[(String, Against)],
-    setting: Setting,
+    context: MergeContext,
 ) -> Option<Form<'a>> {
-    let version = stale_version(record, push, base, changed, setting).map(Form::Version);
-    let pushed = stale_push(record, push, base, changed, setting).map(Form::Pushed);
+    let version = stale_version(record, push, base, changed, context).map(Form::Version);
+    let pushed = stale_push(record, push, base, changed, context).map(Form::Pushed);
     pushed.into_iter().chain(version).min_by_key(|form| form.distance(record, push))
 }
 
 /// Finds the push whose text the form still shows: it became a version only when it was merged.
 fn stale_push<'a>(
-    record: &'a Record,
+    record: &'a AppRecord,
     push: &AppPiece,
     base: AppBase<'_>,
     changed: &[(String, Against)],
-    setting: Setting,
+    context: MergeContext,
 ) -> Option<&'a Receipt> {
     // Behind a push whose reply was lost nothing newer has come.
     let AppBase::Version(held) = base else { return None };
@@ -104,10 +104,9 @@ fn stale_push<'a>(
             && old.diverged.get(name).is_some_and(|hash| !differs(name, &value, *hash))
     };
     let receipts = record
-        .meta
         .receipts
         .iter()
-        .filter(|old| setting.oldest <= old.at && !old.is_held && old.version <= held);
+        .filter(|old| context.oldest <= old.at && !old.is_held && old.version <= held);
     let candidates = receipts.filter(|old| changed.iter().any(|(name, _)| shows(old, name)));
     // Ties go to the newest.
     candidates.rev().min_by_key(|old| Form::Pushed(old).distance(record, push))
@@ -116,16 +115,16 @@ fn stale_push<'a>(
 /// Finds the version on which a form was opened that was saved only after a sync had brought a
 /// newer one: a long text is what it was before the base.
 fn stale_version(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
     base: AppBase<'_>,
     changed: &[(String, Against)],
-    setting: Setting,
+    context: MergeContext,
 ) -> Option<Version> {
     let base = held_version(push, base)?;
     // The form was opened on a version that had all of its old texts, if there is one.
     let old_texts =
-        changed.iter().filter_map(|(name, _)| older_text(record, push, name, base, setting));
+        changed.iter().filter_map(|(name, _)| older_text(record, push, name, base, context));
     let (first, last) = old_texts.reduce(|common, range| {
         let both = (common.0.max(range.0), common.1.min(range.1));
         if both.0 <= both.1 { both } else { common }
@@ -134,7 +133,7 @@ fn stale_version(
     // Ties go to the newest: a form is rarely open for long.
     let candidates = versions.chain([first]);
     // The last version that held the text is retained as long as the text is.
-    let candidates = candidates.filter(|version| is_retained(record, *version, setting));
+    let candidates = candidates.filter(|version| is_retained(record, *version, context));
     candidates
         .chain([last])
         .min_by_key(|version| (distance(record, push, *version), u32::MAX - version))
@@ -152,11 +151,11 @@ fn held_version(push: &AppPiece, base: AppBase<'_>) -> Option<Version> {
 
 /// The versions, first and last, that had the long text of `push` before `base` had another.
 fn older_text(
-    record: &Record,
+    record: &AppRecord,
     push: &AppPiece,
     name: &str,
     base: Version,
-    setting: Setting,
+    context: MergeContext,
 ) -> Option<(Version, Version)> {
     let spec = field_spec(name);
     let value = push.piece.get(name);
@@ -171,6 +170,6 @@ fn older_text(
     let older = past
         .iter()
         .zip(ends)
-        .filter(|(past, end)| past.hash == hash && *end <= base && setting.oldest <= past.until);
+        .filter(|(past, end)| past.hash == hash && *end <= base && context.oldest <= past.until);
     older.last().map(|(past, end)| (past.version, end.saturating_sub(1)))
 }

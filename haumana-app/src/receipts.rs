@@ -1,0 +1,198 @@
+//! What this dialect remembers beside a piece: pushes from phones whose reply may be lost.
+
+use crate::keys::field_spec;
+use crate::wire::WireVersion;
+use haumana_sync::limits;
+use haumana_sync::record::Content;
+use haumana_sync::store::{HistoryKey, Version};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::transaction::{Applied, Edit, MergeContext, Record, Slot};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
+
+/// A push from a phone, remembered in case the phone never sees our reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The delivery that the phone held; 0 for the device that created the piece; of an import,
+    /// [`EARLIER`] and a hash of the item.
+    #[serde(rename = "d")]
+    pub delivery: u64,
+    /// How often the app had counted up, and the phone's time of the edit: the order of pushes
+    /// from one delivery.
+    #[serde(rename = "o")]
+    pub order: (u64, i64),
+    /// Hash of the whole push.
+    #[serde(rename = "h")]
+    pub hash: u64,
+    /// The version that the push was merged into.
+    #[serde(rename = "v")]
+    pub version: Version,
+    /// The base of the push.
+    #[serde(rename = "b")]
+    pub base: Version,
+    /// Fields in which the result differs from the push, with the hash of what was pushed.
+    #[serde(rename = "x", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub diverged: BTreeMap<String, u64>,
+    /// Where the push is kept whole, if a part of it is in no version.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub side: Option<(Version, u32)>,
+    /// When it came.
+    #[serde(rename = "t")]
+    pub at: UnixMillis,
+    /// The n of the number that the reply gave for `version`; `None`: not noted.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<u64>,
+    /// Whether this is no push, but what the device holds under the number that names `delivery`:
+    /// an acknowledged copy of a deleted piece that is of no version.
+    #[serde(rename = "k", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_held: bool,
+}
+
+/// The bit of [`Receipt::delivery`] that marks an import; no number that a phone sends has it.
+pub const EARLIER: u64 = 1 << 63;
+
+impl Receipt {
+    fn is_of_import(&self) -> bool {
+        // The largest number marks copies from before this server.
+        self.delivery & EARLIER == EARLIER && self.delivery != u64::MAX
+    }
+}
+
+/// What to remember of a push from a phone.
+#[derive(Clone, Copy, Debug)]
+pub struct ReceiptDraft {
+    pub delivery: u64,
+    pub order: (u64, i64),
+    pub hash: u64,
+    /// The number that the phone sent, and the n that its reply is to have; `None`: whether the
+    /// reply arrives is not followed.
+    pub answer: Option<(WireVersion, u64)>,
+}
+
+/// An edit with what is to be remembered of it.
+#[derive(Clone, Debug, Default)]
+pub struct Planned {
+    pub edit: Edit,
+    pub receipt: Option<ReceiptDraft>,
+}
+
+impl Deref for Planned {
+    type Target = Edit;
+
+    fn deref(&self) -> &Edit {
+        &self.edit
+    }
+}
+
+impl DerefMut for Planned {
+    fn deref_mut(&mut self) -> &mut Edit {
+        &mut self.edit
+    }
+}
+
+/// A piece with what is remembered of pushes from phones.
+#[derive(Clone, Debug)]
+pub struct AppRecord {
+    pub record: Record,
+    /// Oldest first; and what phones hold of deleted pieces.
+    pub receipts: Vec<Receipt>,
+}
+
+impl Deref for AppRecord {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
+    }
+}
+
+impl AppRecord {
+    /// Reads what is remembered. An import may have brought anything: what cannot be is left out.
+    pub fn of(record: Record, context: MergeContext) -> Self {
+        let mut receipts: Vec<Receipt> = record.meta.slot.read().unwrap_or_default();
+        receipts.retain(|receipt| receipt.version <= record.version);
+        receipts.truncate(limits::RECEIPTS);
+        receipts.iter_mut().for_each(|receipt| receipt.at = receipt.at.min(context.now));
+        Self { record, receipts }
+    }
+
+    /// Adds a receipt, forgetting what is older than `oldest` or too much. What was imported stays:
+    /// the earlier server's tables outlive any retention.
+    pub fn remember(&mut self, receipt: Receipt, oldest: UnixMillis) {
+        self.receipts.retain(|old| oldest <= old.at || old.is_of_import());
+        self.receipts.push(receipt);
+        if limits::RECEIPTS < self.receipts.len() {
+            let first = self.receipts.iter().position(|old| !old.is_of_import());
+            self.receipts.remove(first.unwrap_or(0));
+        }
+        self.record.meta.slot = Slot::of(&self.receipts);
+    }
+}
+
+/// Remembers a push with the record that it has become. Returns the number that its reply must give,
+/// where whether it arrives is followed.
+pub fn keep_receipt(
+    applied: &mut Applied,
+    planned: &Planned,
+    context: MergeContext,
+) -> Option<WireVersion> {
+    let (Some(draft), Some(pushed)) = (planned.receipt, &planned.whole) else { return None };
+    let mut record = AppRecord::of(applied.record.clone(), context);
+    let receipt = receipt(&record, applied.side, draft, planned, pushed, context);
+    let given = receipt.given.map(|n| WireVersion::issue(receipt.version, n));
+    record.remember(receipt, context.oldest);
+    applied.replace_record(record.record);
+    given
+}
+
+fn receipt(
+    record: &AppRecord,
+    side: Option<HistoryKey>,
+    draft: ReceiptDraft,
+    planned: &Planned,
+    pushed: &Content,
+    context: MergeContext,
+) -> Receipt {
+    let result = record.content.as_ref();
+    let is_same = |name: &str| result.is_some_and(|result| result.is_same(pushed, name));
+    let differs = |name: &&str| {
+        !is_same(name) && !field_spec(name).app_unchanged(&pushed.get(name), record.hash(name))
+    };
+    let diverged = pushed.names().filter(differs);
+    let diverged =
+        diverged.map(|name| (name.to_owned(), field_spec(name).app_hash(&pushed.get(name))));
+    Receipt {
+        delivery: draft.delivery,
+        order: draft.order,
+        hash: draft.hash,
+        version: record.version,
+        base: planned.base.unwrap_or(0),
+        diverged: diverged.collect(),
+        side: side.map(|key| (key.version, key.side)),
+        at: context.now,
+        given: draft.answer.map(|(held, n)| answer_n(record, held, n, pushed)),
+        is_held: false,
+    }
+}
+
+/// The n of the number that the reply gives: the one that was drawn, or the next that the phone
+/// does not hold and that no push was made from. Where it must take over content, the number is
+/// greater than its own.
+fn answer_n(record: &AppRecord, held: WireVersion, drawn: u64, pushed: &Content) -> u64 {
+    let version = record.version;
+    let is_same_version = held.is_issued() && held.version() == version;
+    let is_exact = record.content.as_ref().is_some_and(|result| {
+        result.content_hash(record.id, "") == pushed.content_hash(record.id, "")
+    });
+    let lowest = if is_same_version && !is_exact { held.n() + 1 } else { 0 };
+    // The push was given a version of its own if there is no greater n.
+    let count = WireVersion::N_COUNT.saturating_sub(lowest).max(1);
+    let is_used = |n: u64| {
+        let delivery = WireVersion::issue(version, n).delivery();
+        is_same_version && held.delivery() == delivery
+            || record.receipts.iter().any(|old| old.delivery == delivery)
+    };
+    let mut candidates = (0..64).map(|at| lowest + (drawn + at) % count);
+    candidates.find(|n| !is_used(*n)).unwrap_or(lowest + drawn % count)
+}

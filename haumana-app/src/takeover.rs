@@ -1,0 +1,219 @@
+//! Taking records over from the tables of an earlier server.
+//!
+//! An item of such a table is a device that never sees a reply. What was taken over from it last is
+//! remembered with the record, as it is of a phone whose replies get lost, and is the base of what
+//! the item says later.
+
+use crate::App;
+use crate::plan::plan_earlier;
+use crate::receipts::{AppRecord, EARLIER, Planned, ReceiptDraft, keep_receipt};
+use crate::sessions::edit_of;
+use crate::wire::{AppPiece, AppSession, WireVersion};
+use haumana_sync::digest::Digest;
+use haumana_sync::engine::{Error, PushOutcome, Result};
+use haumana_sync::id::{Key, UserId};
+use haumana_sync::repertoire::{piece_kind, session_kind};
+use haumana_sync::schema::Kind;
+use haumana_sync::store::{Envelope, Version};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::transaction::{Applied, Edit, Lost, MergeContext, Stopped, Transaction, needed};
+use haumana_sync::wire::Refusal;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// The device that an import stands in the history as.
+pub const IMPORT_DEVICE: &str = "import";
+
+/// An item of an earlier server's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Which item, by a text that no other item of the user has: two items may be one record, where
+    /// their ids differ only in case.
+    pub item: String,
+    /// When the earlier server wrote it last, where it says so; else the phone's time of the edit
+    /// tells which of two states of the item is older.
+    pub written_at: Option<UnixMillis>,
+    /// What it holds.
+    pub record: EarlierRecord,
+}
+
+/// The content of an item. Its `version` says nothing here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EarlierRecord {
+    /// A piece.
+    Piece(Box<AppPiece>),
+    /// A session.
+    Session(Box<AppSession>),
+}
+
+/// What became of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenOver {
+    /// The record.
+    pub key: Key,
+    /// What became of it.
+    pub outcome: PushOutcome,
+    /// The record's version now; `None` if there is no such record.
+    pub version: Option<Version>,
+    /// What lost and waits in the inbox.
+    pub conflicts: Vec<Lost>,
+}
+
+impl App<'_> {
+    /// See [`crate::Phones::take_over`].
+    pub(super) async fn take_over(
+        &self,
+        user: &UserId,
+        records: &[Earlier],
+    ) -> Result<Vec<TakenOver>> {
+        let mut results: Vec<Option<TakenOver>> = records.iter().map(|_| None).collect();
+        let mut attempts = self.0.attempts(user);
+        loop {
+            let transaction = attempts.next().await?;
+            if transaction.head().is_some_and(|head| head.erased_at.is_some()) {
+                return Err(Error::erased());
+            }
+            let mut keys = HashSet::new();
+            let open = (0..records.len()).filter(|at| results[*at].is_none());
+            let due: Vec<usize> = open.filter(|at| keys.insert(records[*at].key())).collect();
+            if due.is_empty() {
+                return Ok(results.into_iter().flatten().collect());
+            }
+            match take_over_due(transaction, records, &due, &mut results).await? {
+                Some(Stopped::Raced) => attempts.raced(),
+                Some(Stopped::Failed(error)) => return Err(error),
+                None => {}
+            }
+        }
+    }
+}
+
+/// Takes over at most one item for each record, and commits that.
+async fn take_over_due(
+    mut transaction: Transaction<'_>,
+    records: &[Earlier],
+    due: &[usize],
+    results: &mut [Option<TakenOver>],
+) -> Result<Option<Stopped>> {
+    let keys: Vec<Key> = due.iter().map(|at| records[*at].key()).collect();
+    let found = transaction.read(&keys).await?;
+    let context = transaction.context();
+    let mut opened: HashMap<Key, (Envelope, AppRecord)> = HashMap::new();
+    for envelope in found.into_iter().flatten() {
+        let record = AppRecord::of(transaction.open(&envelope)?, context);
+        opened.insert(envelope.key, (envelope, record));
+    }
+    let (mut planned, mut history_keys) = (Vec::new(), BTreeSet::new());
+    for &at in due {
+        let key = records[at].key();
+        let record = opened.get(&key).map(|(_, record)| record);
+        match records[at].plan(record, context) {
+            Some(plan) => {
+                history_keys.extend(needed(record.map(|record| &record.record), &plan));
+                planned.push((at, key, plan));
+            }
+            None => {
+                let version = record.map(|record| record.version);
+                let outcome = PushOutcome::Unchanged;
+                results[at] = Some(TakenOver { key, outcome, version, conflicts: Vec::new() });
+            }
+        }
+    }
+    let bases = transaction.read_bases(history_keys).await?;
+    let mut waiting = Vec::new();
+    for (at, key, plan) in planned {
+        let old = opened.get(&key).map(|(envelope, record)| (envelope, &record.record));
+        let there = old.map(|(envelope, _)| envelope);
+        let refused = |refusal| TakenOver {
+            key,
+            outcome: PushOutcome::Rejected(refusal),
+            version: there.map(|envelope| envelope.version),
+            conflicts: Vec::new(),
+        };
+        let applied = transaction.apply(records[at].kind(), key, old, &plan.edit, &bases);
+        let staged = applied.and_then(|mut applied| {
+            keep_receipt(&mut applied, &plan, context);
+            let result = result_of(&applied, &plan.edit, there);
+            Ok((transaction.stage(applied, there)?, result))
+        });
+        match staged {
+            Err(refusal) => results[at] = Some(refused(refusal)),
+            Ok((false, result)) => results[at] = Some(result),
+            Ok((true, result)) => waiting.push((at, result, refused(Refusal::QuotaExceeded))),
+        }
+    }
+    let committed = transaction.commit().await?;
+    let decided = waiting.into_iter().take(committed.n_decided()).enumerate();
+    for (place, (at, result, no_room)) in decided {
+        results[at] = Some(if committed.is_full(place) { no_room } else { result });
+    }
+    Ok(committed.into_stopped())
+}
+
+fn result_of(applied: &Applied, edit: &Edit, old: Option<&Envelope>) -> TakenOver {
+    let content = applied.record.content.as_ref();
+    let has_all = content.is_some_and(|content| {
+        edit.changes.iter().all(|change| content.unit(&change.name) == change.value)
+    });
+    let conflicts: Vec<Lost> = applied.lost.iter().filter(|lost| lost.asks).cloned().collect();
+    let is_raised = old.is_none_or(|old| old.version != applied.record.version);
+    // What was there before a session that is joined has a part in the result.
+    let is_joined = edit.is_sent_always && old.is_some();
+    let outcome = match old {
+        // Only what is remembered of it is new.
+        _ if !applied.writes || (!is_raised && edit.changes.is_empty()) => PushOutcome::Unchanged,
+        _ if is_raised && has_all && conflicts.is_empty() && !is_joined => PushOutcome::Applied,
+        _ => PushOutcome::Merged,
+    };
+    let (key, version) = (applied.envelope.key, Some(applied.record.version));
+    TakenOver { key, outcome, version, conflicts }
+}
+
+impl Earlier {
+    fn key(&self) -> Key {
+        match &self.record {
+            EarlierRecord::Piece(piece) => Key::piece(piece.id),
+            EarlierRecord::Session(session) => Key::session(session.id),
+        }
+    }
+
+    fn kind(&self) -> &'static Arc<Kind> {
+        match &self.record {
+            EarlierRecord::Piece(_) => piece_kind(),
+            EarlierRecord::Session(_) => session_kind(),
+        }
+    }
+
+    /// The edit that the item is; `None` if it changes nothing.
+    fn plan(&self, record: Option<&AppRecord>, context: MergeContext) -> Option<Planned> {
+        let piece = match &self.record {
+            EarlierRecord::Piece(piece) => piece,
+            // What it says is known by the session itself when it comes again.
+            EarlierRecord::Session(session) => {
+                let edit = edit_of(record.map(|record| &record.record), session, context)?;
+                return Some(Planned { edit, receipt: None });
+            }
+        };
+        // Its number was counted by another server: it names no version of this one.
+        let version = WireVersion(1);
+        let piece = AppPiece { version, was_synced: false, ..(**piece).clone() };
+        let mut planned = plan_earlier(record, &piece, self.receipt(&piece), context)?;
+        planned.device = Some(IMPORT_DEVICE.to_owned());
+        Some(planned)
+    }
+
+    fn receipt(&self, piece: &AppPiece) -> ReceiptDraft {
+        let delivery = Digest::of([self.item.as_bytes()]).short() | EARLIER;
+        let written_ms = self.written_at.map_or(0, |at| u64::try_from(at.0).unwrap_or(0));
+        let claimed_ms = piece.modified_at.map_or(i64::MIN, |at| at.0);
+        // Unknown keys are content, too.
+        let content = piece.piece.to_json();
+        ReceiptDraft {
+            // The largest number marks copies from before this server.
+            delivery: delivery.min(u64::MAX - 1),
+            order: (written_ms, claimed_ms),
+            hash: Digest::of([content.as_bytes()]).short(),
+            answer: None,
+        }
+    }
+}
