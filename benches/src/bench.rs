@@ -164,7 +164,7 @@ impl Bench {
             held.extend(chunk);
         }
         // What is stamped a few seconds ahead is in the past of a phone that syncs later.
-        let later = self.runtime.block_on(self.engine.head(&user)).ok().flatten();
+        let later = self.runtime.block_on(self.engine.store().head(&user)).ok().flatten();
         let secs = later.map_or(0, |head| head.stamp.0);
         let last = haumana_sync::time::UnixMillis::from_secs(secs).to_string();
         std::thread::sleep(Duration::from_secs(2));

@@ -182,7 +182,7 @@ impl Ledger {
 
     /// From now on what was committed until now is in the past of the phone.
     fn remember(&mut self) {
-        let head = self.runtime.block_on(self.engine.head(&self.user)).ok().flatten();
+        let head = self.runtime.block_on(self.engine.store().head(&self.user)).ok().flatten();
         let secs = head.map_or(0, |head| head.stamp.0);
         self.last = haumana_sync::time::UnixMillis::from_secs(secs).to_string();
         // Commits are stamped in seconds.

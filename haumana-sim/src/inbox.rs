@@ -5,7 +5,7 @@ use super::server::wrong;
 use super::world::World;
 use haumana_sync::engine::{Conflict, Resolution};
 use haumana_sync::id::{Key, KindNumber};
-use haumana_sync::record::Value;
+use haumana_sync::record::{Content, Value};
 
 /// How many entries are given back in a run; each is an edit of its own.
 const RESTORED: usize = 3;
@@ -61,8 +61,10 @@ impl World<'_> {
     }
 
     async fn value_of(&self, account: usize, key: Key, field: &str) -> Option<Value> {
-        let versions = self.watch.engine().piece_history(&self.users[account], key.id, None, 1);
-        let current = versions.await.ok()?.into_iter().next().filter(|current| !current.deleted)?;
-        Some(current.fields.get(field).cloned().unwrap_or(Value::Null))
+        let engine = self.watch.engine();
+        let found = engine.store().read(&self.users[account], &[key]).await.ok()?;
+        let current = found.into_iter().flatten().next().filter(|current| !current.deleted)?;
+        let kind = engine.schema().kind(key.kind)?;
+        Some(Content::parse(kind, &current.content)?.get(field))
     }
 }

@@ -14,11 +14,11 @@ async fn edits_of_one_account_are_never_sent_as_another() {
     device.sync(&server.transport()).await.unwrap();
 
     assert!(device.list(KindNumber::PIECE).unwrap().is_empty());
-    assert!(server.engine.head(&user("lani")).await.unwrap().is_none());
+    assert!(server.engine.store().head(&user("lani")).await.unwrap().is_none());
     device.sign_in(user("kai")).unwrap();
     assert_eq!(1, device.status().pending);
     device.sync(&server.transport()).await.unwrap();
-    assert_eq!(1, server.engine.head(&user("kai")).await.unwrap().unwrap().records);
+    assert_eq!(1, server.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
 }
 
 #[tokio::test]
@@ -66,13 +66,13 @@ async fn after_an_erasure_nothing_is_uploaded_until_somebody_asks_for_it() {
         let told = device.sync(&server.transport()).await.unwrap_err();
         assert_eq!((ErrorKind::Erased, Phase::Erased), (told.kind(), device.status().phase));
     }
-    assert_eq!(0, server.engine.head(&user("kai")).await.unwrap().unwrap().records);
+    assert_eq!(0, server.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
 
     let id = device.device();
     device.settle_erasure(Erasure::UploadAsNew).unwrap();
     device.sync(&server.transport()).await.unwrap();
     assert_ne!(id, device.device(), "it begins anew");
-    assert_eq!(2, server.engine.head(&user("kai")).await.unwrap().unwrap().records);
+    assert_eq!(2, server.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_device_that_starts_over_asks_about_an_erasure_before_it_pushes() {
     let told = device.sync(&server.transport()).await.unwrap_err();
 
     assert_eq!(ErrorKind::Erased, told.kind());
-    assert_eq!(0, server.engine.head(&user("kai")).await.unwrap().unwrap().records);
+    assert_eq!(0, server.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
     device.settle_erasure(Erasure::Forget).unwrap();
     assert!(device.list(KindNumber::PIECE).unwrap().is_empty());
 }

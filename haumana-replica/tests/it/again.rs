@@ -102,7 +102,7 @@ async fn before_a_delete_what_was_sent_comes_again_as_it_was_and_what_was_not_go
 
     assert_eq!(lost, again);
     assert_eq!((None, 0), (device.get(key).unwrap(), device.status().pending));
-    let (open, _) = server.engine.conflicts(&user("kai"), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap();
     assert!(open.is_empty(), "one device does not clash with itself");
 }
 

@@ -47,7 +47,7 @@ async fn a_delete_of_an_older_version_does_not_move_on_with_an_own_edit_and_spar
 
     let piece = a.get(key).unwrap().expect("who deleted it had not seen the other's notes");
     assert_eq!(text("theirs"), piece.content.get("notes"));
-    let (open, _) = server.engine.conflicts(&user("kai"), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap();
     assert_eq!(1, open.len(), "and is told so");
 }
 
@@ -71,7 +71,7 @@ async fn an_edit_of_an_older_version_does_not_move_on_with_an_own_edit_and_hides
     a.finish(&outgoing, &answer).unwrap();
     sync(&server, &a).await;
 
-    let (open, _) = server.engine.conflicts(&user("kai"), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap();
     let lost: Vec<_> = open.into_iter().filter_map(|conflict| conflict.lost).collect();
     assert_eq!(vec![text("theirs")], lost, "its user never saw the other's title");
 }
@@ -112,7 +112,7 @@ async fn a_piece_that_a_restored_server_makes_anew_while_it_lists_is_held_as_it_
 }
 
 async fn lost(server: &Server) -> Vec<Value> {
-    let (open, _) = server.engine.conflicts(&user("kai"), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap();
     open.into_iter().filter_map(|conflict| conflict.lost).collect()
 }
 

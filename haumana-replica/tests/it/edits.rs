@@ -41,7 +41,9 @@ async fn an_edit_that_is_made_while_a_reply_is_on_its_way_stays_pending() {
     sync(&server, &a).await;
     sync(&server, &b).await;
     assert_eq!((text("2"), 0), (get(&b, key, "title"), a.status().pending));
-    assert!(server.engine.conflicts(&user("kai"), None, 9).await.unwrap().0.is_empty());
+    assert!(
+        server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap().0.is_empty()
+    );
 }
 
 #[tokio::test]
@@ -127,7 +129,7 @@ async fn an_edit_and_a_delete_leave_the_edit_on_both_devices_in_either_order() {
 
         assert_eq!((text("1"), text("1")), (get(&a, key, "title"), get(&b, key, "title")));
         let kai = user("kai");
-        let (open, _) = server.engine.conflicts(&kai, None, 9).await.unwrap();
+        let (open, _) = server.engine.conflict_page(&kai, None, 9, usize::MAX).await.unwrap();
         assert_eq!(1, open.len());
     }
 }
@@ -164,7 +166,7 @@ async fn a_value_that_a_pending_edit_hid_goes_to_the_inbox_however_often_that_is
 
     sync(&server, &a).await;
 
-    let (open, _) = server.engine.conflicts(&user("kai"), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap();
     let lost: Vec<_> = open.into_iter().filter_map(|conflict| conflict.lost).collect();
     assert_eq!((text("2"), vec![text("theirs")]), (get(&a, key, "title"), lost));
 }

@@ -101,7 +101,8 @@ async fn what_was_edited_survives_being_killed_in_the_middle_of_edits_and_syncs(
     drop(first);
     let other = host.device();
     let (mut added, mut n_pending, mut n_synced) = (BTreeSet::new(), 0, 0);
-    let on_server = async || host.engine.head(&user("kai")).await.unwrap().map_or(0, |h| h.records);
+    let on_server =
+        async || host.engine.store().head(&user("kai")).await.unwrap().map_or(0, |h| h.records);
 
     for round in 1..=N_ROUNDS {
         let before = on_server().await;

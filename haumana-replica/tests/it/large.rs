@@ -16,7 +16,7 @@ async fn a_push_that_is_too_large_is_split_until_it_fits() {
 
     let summary = device.sync(&host.transport()).await.unwrap();
 
-    assert_eq!(60, host.engine.head(&user("kai")).await.unwrap().unwrap().records);
+    assert_eq!(60, host.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
     assert_eq!((0, Phase::Idle), (device.status().pending, device.status().phase));
     // Sixty pushes of 1.2 kB: three tries that are too large, and no push on its own.
     assert!((6..=20).contains(&summary.rounds), "{summary:?}");
@@ -34,14 +34,14 @@ async fn one_record_that_no_request_can_hold_is_given_up_and_blocks_nobody() {
 
     device.sync(&host.transport()).await.unwrap();
 
-    assert_eq!(9, host.engine.head(&user("kai")).await.unwrap().unwrap().records);
+    assert_eq!(9, host.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
     let status = device.status();
     assert_eq!((Phase::Idle, 1, 1), (status.phase, status.pending, status.refused));
     assert_eq!(Some("too_large".to_owned()), device.get(large).unwrap().unwrap().refused);
     // Made smaller, it goes through.
     device.edit(large, fields([("lyrics", text("short"))])).unwrap();
     device.sync(&host.transport()).await.unwrap();
-    assert_eq!(10, host.engine.head(&user("kai")).await.unwrap().unwrap().records);
+    assert_eq!(10, host.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
     assert_eq!((0, 0), (device.status().pending, device.status().refused));
 }
 

@@ -159,11 +159,11 @@ async fn after_an_erasure_a_stale_device_is_told_uploads_nothing_unasked_and_no_
         assert_eq!((ErrorKind::Erased, Phase::Erased), (told.kind(), b.status().phase));
     }
     assert_eq!(0, occurrences(&host, MARKER), "nothing of it comes back unasked");
-    assert_eq!(0, host.engine.head(&user("kai")).await.unwrap().unwrap().records);
+    assert_eq!(0, host.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
     b.settle_erasure(Erasure::UploadAsNew).unwrap();
     host.sync(&b).await;
     assert_ne!(0, occurrences(&host, MARKER), "and all of it when asked for");
-    assert_eq!(40, host.engine.head(&user("kai")).await.unwrap().unwrap().records);
+    assert_eq!(40, host.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
 }
 
 /// Erases the account, as its person does: `DELETE /users/me`.

@@ -1,12 +1,15 @@
 //! The history of a record as a person reads it: what each version changed, and what lost.
 
+use super::bases::fields;
 use super::record::Record;
-use super::{Engine, Error, ErrorKind, PieceVersion, Result, check_state};
+use super::record::{HistoryMeta, parse};
+use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, RecordId, UserId};
 use crate::merge::Reason;
 use crate::record::Value;
 use crate::store::{HistoryEntry, Version};
 use crate::time::UnixMillis;
+use std::collections::BTreeMap;
 
 /// How many entries are read at once; a version may have more.
 const READ_ENTRIES: usize = 32;
@@ -140,16 +143,56 @@ impl Engine {
     }
 }
 
+/// One entry of the history, opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HistoryVersion {
+    /// The version.
+    pub version: Version,
+    /// 0 for the version itself; others are pushes of which a part lost.
+    pub side: u32,
+    /// When it was committed, or pushed.
+    pub at: UnixMillis,
+    /// Which device made it, where known.
+    pub device: Option<String>,
+    /// The fields that it changed.
+    pub changed: Vec<String>,
+    /// The fields that lost, and why.
+    pub lost: Vec<(String, Reason)>,
+    /// Whether it is a tombstone.
+    pub deleted: bool,
+    /// Its fields.
+    pub fields: BTreeMap<String, Value>,
+}
+
+impl Engine {
+    /// Opens an entry of the history under its kind.
+    pub(super) fn version_of(&self, entry: &HistoryEntry) -> Result<HistoryVersion> {
+        let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
+        let meta: HistoryMeta = parse(&entry.meta)?;
+        let is_whole = entry.key.side == 0 && !meta.deleted;
+        Ok(HistoryVersion {
+            version: entry.key.version,
+            side: entry.key.side,
+            at: meta.at,
+            device: meta.device,
+            changed: meta.changed,
+            lost: meta.lost,
+            deleted: meta.deleted,
+            fields: fields(kind, &entry.content, is_whole)?,
+        })
+    }
+}
+
 /// The versions read so far, each with the pushes that lost against it.
 struct Walk {
-    versions: Vec<(PieceVersion, Vec<PieceVersion>)>,
+    versions: Vec<(HistoryVersion, Vec<HistoryVersion>)>,
     bytes: usize,
     is_at_end: bool,
 }
 
 impl Walk {
     fn start(&mut self, record: Record) {
-        let current = PieceVersion {
+        let current = HistoryVersion {
             version: record.version,
             side: 0,
             at: record.modified_at,
@@ -158,12 +201,12 @@ impl Walk {
             changed: record.meta.changed,
             lost: Vec::new(),
             // Nothing is newer, so nobody asks for them.
-            fields: std::collections::BTreeMap::new(),
+            fields: BTreeMap::new(),
         };
         self.versions.push((current, Vec::new()));
     }
 
-    fn take(&mut self, version: PieceVersion, content_bytes: usize) {
+    fn take(&mut self, version: HistoryVersion, content_bytes: usize) {
         self.bytes += content_bytes;
         let last = self.versions.last_mut().filter(|(last, _)| last.version == version.version);
         match (last, version.side) {
@@ -212,7 +255,7 @@ impl Walk {
     }
 }
 
-fn lost_values(side: &PieceVersion) -> impl Iterator<Item = LostValue> {
+fn lost_values(side: &HistoryVersion) -> impl Iterator<Item = LostValue> {
     side.lost.iter().map(|(field, reason)| LostValue {
         field: field.clone(),
         value: side.fields.get(field).cloned().unwrap_or(Value::Null),

@@ -1,22 +1,21 @@
 //! The inbox: values that lost and wait for a person; and history.
 
-use super::bases::{fields, units};
+use super::bases::units;
 use super::commit::{
     Draft, OldFacts, STAMP_AHEAD_SECS, Stopped, StoredConflict, conflict_id, gave_up,
 };
 use super::edit::{Against, Change, Doubt, Edit};
 use super::notes::Notes;
 use super::push_plan::since;
-use super::record::{HistoryMeta, parse, to_json};
+use super::record::{parse, to_json};
 use super::restore::check_base;
 use super::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::merge::Reason;
 use crate::record::Value;
 use crate::schema::Kind;
-use crate::store::{Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Version};
+use crate::store::{Envelope, Head, HistoryKey, IndexEntry, Version};
 use crate::time::UnixMillis;
-use std::collections::BTreeMap;
 
 /// How many entries before a version are looked at for a value that it does not have.
 const OLDER_ENTRIES: usize = 16;
@@ -55,57 +54,11 @@ pub enum Resolution {
     Set(Value),
 }
 
-/// One version of a piece.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PieceVersion {
-    /// The version.
-    pub version: Version,
-    /// 0 for the version itself; others are pushes of which a part lost.
-    pub side: u32,
-    /// When it was committed, or pushed.
-    pub at: UnixMillis,
-    /// Which device made it, where known.
-    pub device: Option<String>,
-    /// The fields that it changed.
-    pub changed: Vec<String>,
-    /// The fields that lost, and why.
-    pub lost: Vec<(String, Reason)>,
-    /// Whether it is a tombstone.
-    pub deleted: bool,
-    /// Its fields.
-    pub fields: BTreeMap<String, Value>,
-}
-
 /// Where a page of open conflicts ends; the next one starts behind it. A conflict's place is when it
 /// came, and its id where two came in one millisecond.
 pub type ConflictPlace = (UnixMillis, RecordId);
 
 impl Engine {
-    /// Lists open conflicts, newest first, at most `limit`, and where the next page starts.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unavailable`] if the store cannot answer; [`ErrorKind::Importing`] and
-    /// [`ErrorKind::Erasing`] while the account is not whole.
-    pub async fn conflicts(
-        &self,
-        user: &UserId,
-        after: Option<ConflictPlace>,
-        limit: usize,
-    ) -> Result<(Vec<Conflict>, Option<ConflictPlace>)> {
-        let mut due = self.open_places(user, after).await?.into_iter().peekable();
-        let places: Vec<ConflictPlace> = due.by_ref().take(limit).collect();
-        let next = due.peek().and(places.last()).copied();
-        let keys: Vec<Key> = places.iter().map(|(_, id)| Key::conflict(*id)).collect();
-        let mut conflicts = Vec::new();
-        for envelope in self.store.read(user, &keys).await?.into_iter().flatten() {
-            if !envelope.deleted {
-                conflicts.push(self.open_conflict(user, &envelope).await?);
-            }
-        }
-        Ok((conflicts, next))
-    }
-
     /// Where the open conflicts behind `after` are, newest first.
     pub(super) async fn open_places(
         &self,
@@ -313,52 +266,6 @@ impl Engine {
             None => Ok(vec![closing(closed)]),
         }
     }
-
-    /// Lists the versions of a piece and the pushes that lost, newest first; the current version
-    /// comes first if `before` is `None`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::NotFound`] if there never was such a piece.
-    pub async fn piece_history(
-        &self,
-        user: &UserId,
-        id: RecordId,
-        before: Option<Version>,
-        limit: usize,
-    ) -> Result<Vec<PieceVersion>> {
-        check_state(self.store.head(user).await?.as_ref())?;
-        let key = Key::piece(id);
-        let found = self.store.read(user, &[key]).await?;
-        let Some(envelope) = found.into_iter().flatten().next() else {
-            return Err(Error::new(ErrorKind::NotFound, "there is no such piece"));
-        };
-        let mut versions = Vec::new();
-        if before.is_none() {
-            let record = self.open(&envelope)?;
-            versions.push(PieceVersion {
-                version: record.version,
-                side: 0,
-                at: record.modified_at,
-                device: record.meta.device,
-                changed: record.meta.changed,
-                lost: Vec::new(),
-                deleted: envelope.deleted,
-                fields: fields(&record.kind, &envelope.content, !envelope.deleted)?,
-            });
-        }
-        let oldest = self.context(self.clock.now()).oldest;
-        let entries = self.store.history_of(user, &key, before, limit).await?;
-        for entry in entries.iter().filter(|entry| oldest <= entry.at) {
-            versions.push(self.version_of(entry)?);
-        }
-        Ok(versions)
-    }
-
-    /// Returns the head, for diagnostics.
-    pub async fn head(&self, user: &UserId) -> Result<Option<Head>> {
-        Ok(self.store.head(user).await?)
-    }
 }
 
 /// Entries of version 0.1 have no hash; their stamp is the second in which they came.
@@ -368,25 +275,6 @@ fn conflict_place(entry: &IndexEntry) -> ConflictPlace {
         _ => UnixMillis::from_secs(entry.stamp.0 - STAMP_AHEAD_SECS),
     };
     (at, entry.id)
-}
-
-impl Engine {
-    /// Opens an entry of the history under its kind.
-    pub(super) fn version_of(&self, entry: &HistoryEntry) -> Result<PieceVersion> {
-        let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
-        let meta: HistoryMeta = parse(&entry.meta)?;
-        let is_whole = entry.key.side == 0 && !meta.deleted;
-        Ok(PieceVersion {
-            version: entry.key.version,
-            side: entry.key.side,
-            at: meta.at,
-            device: meta.device,
-            changed: meta.changed,
-            lost: meta.lost,
-            deleted: meta.deleted,
-            fields: fields(kind, &entry.content, is_whole)?,
-        })
-    }
 }
 
 /// What a resolution is about.

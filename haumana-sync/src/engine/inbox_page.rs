@@ -14,7 +14,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As [`Engine::conflicts`].
+    /// [`ErrorKind::Unavailable`] if the store cannot answer; [`ErrorKind::Importing`] and
+    /// [`ErrorKind::Erasing`] while the account is not whole.
     pub async fn conflict_page(
         &self,
         user: &UserId,
@@ -46,7 +47,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if there is no conflict of that id; else as [`Engine::conflicts`].
+    /// [`ErrorKind::NotFound`] if there is no conflict of that id; else as [`Engine::conflict_page`].
     pub async fn conflict_value(
         &self,
         user: &UserId,

@@ -43,7 +43,7 @@ pub use export::{EXPORT_VERSION, Export, ExportPage};
 pub use history::{EarlierValue, HistoryPage, LostValue, VersionEntry};
 pub use import::{Imported, PartState};
 pub use import_check::{CheckedImport, ImportFlaw};
-pub use inbox::{Conflict, ConflictPlace, PieceVersion, Resolution};
+pub use inbox::{Conflict, ConflictPlace, Resolution};
 pub use pull::{Changed, Pulled};
 pub use push::{EditTimes, Push, PushOp, PushOutcome, PushResult};
 pub use restore::{Asked, Restored};

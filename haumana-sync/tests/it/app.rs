@@ -224,11 +224,11 @@ async fn the_same_request_again_changes_nothing() {
     edit(&mut a[0], "title", json!("Aloha ʻOe"));
     let request = body(&a, None);
     server.post_pieces(&kai(), &request).await;
-    let head = server.engine.head(&kai()).await.unwrap();
+    let head = server.engine.store().head(&kai()).await.unwrap();
 
     let again = server.post_pieces(&kai(), &request).await;
 
-    assert_eq!(head, server.engine.head(&kai()).await.unwrap());
+    assert_eq!(head, server.engine.store().head(&kai()).await.unwrap());
     assert_eq!(json!([a[0]["pieceId"]]), again["uploadedPieces"]);
     assert_eq!(json!([]), again["serverPieces"]);
 }
@@ -267,7 +267,7 @@ async fn a_push_that_its_phone_has_outdated_changes_nothing_and_is_kept() {
     server.post_pieces(&kai(), &body(&earlier, None)).await;
 
     assert_eq!("later", fresh(&server).await[0]["title"]);
-    let (open, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
     assert_eq!("Text(\"earlier\")", format!("{:?}", open[0].lost.clone().unwrap()));
 }
 

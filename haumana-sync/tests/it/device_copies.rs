@@ -27,11 +27,11 @@ fn delete(base: Option<u32>, secs: i64) -> Value {
 }
 
 async fn n_open(server: &Server) -> usize {
-    server.engine.conflicts(&kai(), None, 50).await.unwrap().0.len()
+    server.engine.conflict_page(&kai(), None, 50, usize::MAX).await.unwrap().0.len()
 }
 
 async fn lost(server: &Server) -> Vec<Option<String>> {
-    let (open, _) = server.engine.conflicts(&kai(), None, 50).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 50, usize::MAX).await.unwrap();
     open.into_iter().map(|open| open.lost?.as_text().map(str::to_owned)).collect()
 }
 

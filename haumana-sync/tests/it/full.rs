@@ -132,7 +132,7 @@ async fn pushes_that_grow_are_refused_and_deletes_and_shorter_ones_go_through() 
     let found = server.memory.read(&kai(), &[piece(1), piece(5)]).await.unwrap();
     assert!(found[0].as_ref().unwrap().content.contains(&long), "it is as it was");
     assert_eq!(None, found[1], "nothing is there");
-    let head = server.engine.head(&kai()).await.unwrap().unwrap();
+    let head = server.engine.store().head(&kai()).await.unwrap().unwrap();
     assert_eq!(5, head.records, "what was refused is not counted");
 
     faults.fill(&[]);

@@ -94,7 +94,7 @@ async fn full() -> Server {
         server.pass_secs(10);
         sync(&server, &user, &push(device, 1, Some(1), set(device, secs))).await;
     }
-    let (open, _) = server.engine.conflicts(&user, None, 10).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&user, None, 10, usize::MAX).await.unwrap();
     server.engine.resolve(&user, open[0].id, &Resolution::Keep).await.unwrap();
     let value = haumana_sync::record::Value::Text("set".to_owned());
     server.engine.resolve(&user, open[1].id, &Resolution::Set(value)).await.unwrap();
@@ -140,7 +140,7 @@ async fn what_lost_can_be_restored_after_an_import() {
     let server = empty();
     import(&server.engine, &kai(), &text).await.unwrap();
 
-    let (open, _) = server.engine.conflicts(&kai(), None, 10).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
     server.engine.resolve(&kai(), open[0].id, &Resolution::Restore).await.unwrap();
 
     let lost = open[0].lost.clone().unwrap();
@@ -191,12 +191,12 @@ async fn the_same_import_again_changes_nothing_also_after_edits() {
     import(&server.engine, &kai(), &text).await.unwrap();
     sync(&server, &kai(), &push("a", 2, Some(1), set("edited since", 9))).await;
     sync(&server, &kai(), &push("a", 4, None, set("new since", 9))).await;
-    let before = server.engine.head(&kai()).await.unwrap();
+    let before = server.engine.store().head(&kai()).await.unwrap();
 
     let again = import(&server.engine, &kai(), &text).await.unwrap();
 
     assert_eq!((PartState::Done, 2), (again.state, again.pieces));
-    assert_eq!(before, server.engine.head(&kai()).await.unwrap());
+    assert_eq!(before, server.engine.store().head(&kai()).await.unwrap());
 }
 
 #[tokio::test]
@@ -212,9 +212,9 @@ async fn an_account_that_holds_anything_else_is_refused_and_left_alone() {
     sync(&deleted, &kai(), &push("a", 9, None, set("x", 1))).await;
     sync(&deleted, &kai(), &push("a", 9, Some(1), json!({ "delete": true }))).await;
     for server in [other, same_id, deleted, full().await] {
-        let before = server.engine.head(&kai()).await.unwrap();
+        let before = server.engine.store().head(&kai()).await.unwrap();
         assert_eq!(refused, import(&server.engine, &kai(), &text).await);
-        assert_eq!(before, server.engine.head(&kai()).await.unwrap());
+        assert_eq!(before, server.engine.store().head(&kai()).await.unwrap());
     }
 }
 
@@ -351,11 +351,9 @@ async fn while_an_import_is_not_finished_nothing_is_read() {
     let raw = serde_json::from_str("null").unwrap();
 
     let refused = [
-        server.engine.conflicts(&kai(), None, 9).await.map(drop),
         server.engine.conflict_page(&kai(), None, 9, 1 << 20).await.map(drop),
         server.engine.conflict_value(&kai(), id, raw).await.map(drop),
         server.engine.history_page(&kai(), id, None, 9, 1 << 20).await.map(drop),
-        server.engine.piece_history(&kai(), id, None, 9).await.map(drop),
         server.engine.export(&kai()).await.map(drop),
         server.engine.pull(&kai(), None, 9, 1 << 20).await.map(drop),
     ];

@@ -56,7 +56,7 @@ async fn an_element_that_was_taken_out_and_put_back_survives_an_older_removal() 
 
     assert_eq!("merged", late["outcome"]);
     assert_eq!(json!(["mele", "oli"]), read(&engine).await["tags"]);
-    let history = engine.conflicts(&kai(), None, 9).await.unwrap();
+    let history = engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
     assert_eq!(1, history.0.len(), "the removal that lost waits for a person");
 }
 

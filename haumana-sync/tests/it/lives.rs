@@ -73,7 +73,7 @@ async fn what_a_phone_holds_of_another_life_does_not_overwrite_silently() {
     mine.sync(&second).await;
 
     let stands = second.post_pieces(&kai(), &body(&[], None)).await["serverPieces"][0].clone();
-    let (lost, _) = second.engine.conflicts(&kai(), None, 10).await.unwrap();
+    let (lost, _) = second.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
     assert_eq!(1, lost.len(), "one of both authors lost: {lost:?}");
     assert_eq!(Reason::OtherLife, lost[0].reason);
     let lost = lost[0].lost.as_ref().and_then(Value::as_text).unwrap().to_owned();
@@ -98,7 +98,7 @@ async fn where_the_backup_is_to_win_later_content_goes_to_the_inbox() {
     phone.sync(&restored).await;
 
     assert_eq!(json!(null), phone.pieces[0]["author"]);
-    let (lost, _) = restored.engine.conflicts(&kai(), None, 10).await.unwrap();
+    let (lost, _) = restored.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
     let lost: Vec<_> = lost.iter().map(|lost| (lost.reason, lost.lost.clone())).collect();
     let wanted = Value::Text("after the backup".to_owned());
     assert_eq!(vec![(Reason::OtherLife, Some(wanted))], lost);

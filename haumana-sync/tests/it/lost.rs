@@ -40,7 +40,7 @@ async fn what_a_deleted_piece_held_is_in_the_inbox_when_an_edit_brings_it_back()
             continue;
         }
 
-        let (open, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+        let (open, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
 
         let entry = open.iter().find(|open| open.field.is_some()).unwrap();
         assert_eq!(Some(lost.clone()), entry.lost, "{name}");
@@ -61,7 +61,7 @@ async fn an_entry_keeps_its_value_for_the_whole_retention_time_however_old_the_v
     push(&server, "a", set(piece(1), Some(1), 80 * 86_400, &[("author", text("A3"))])).await;
     server.pass_secs(80 * 86_400);
 
-    let (open, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
 
     let lost: Vec<_> =
         open.iter().filter_map(|open| open.field.as_ref().and(open.lost.clone())).collect();
@@ -90,7 +90,7 @@ async fn what_an_old_form_saved_is_in_the_inbox_also_where_its_version_was_skipp
     phone[0]["modifiedAt"] = json!(haumana_sync::time::UnixMillis(DAY + 20_000).to_string());
     server.post_pieces(&kai(), &body(&phone, None)).await;
 
-    let (open, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
     assert_eq!(1, open.len());
     assert_eq!(Some(text("one\ntwo\nthree")), open[0].lost);
     server.engine.resolve(&kai(), open[0].id, &Resolution::Restore).await.unwrap();

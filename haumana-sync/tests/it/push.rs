@@ -189,7 +189,7 @@ async fn an_edit_beats_a_delete_in_either_order_and_the_inbox_says_so() {
         assert_eq!((PushOutcome::Applied == second.outcome, 1), (false, second.conflicts.len()));
         let now = fields(&server, piece(1)).await.unwrap();
         assert_eq!(("1", "n"), (now["title"].as_str().unwrap(), now["notes"].as_str().unwrap()));
-        let (open, _) = server.engine.conflicts(&kai(), None, 10).await.unwrap();
+        let (open, _) = server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
         assert_eq!((1, Reason::EditBeatsDelete), (open.len(), open[0].reason));
         assert_eq!(None, open[0].field);
     }
@@ -313,7 +313,7 @@ async fn a_clash_is_kept_and_restore_brings_it_back_once() {
 
     assert_eq!(1, result.conflicts.len());
     assert_eq!("one\nZWEI\nthree", fields(&server, piece(1)).await.unwrap()["lyrics"]);
-    let (open, _) = server.engine.conflicts(&kai(), None, 10).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
     assert_eq!(
         (Some(text("one\nTWO A\nthree")), Reason::TextClash),
         (open[0].lost.clone(), open[0].reason)
@@ -323,7 +323,7 @@ async fn a_clash_is_kept_and_restore_brings_it_back_once() {
         server.engine.resolve(&kai(), open[0].id, &Resolution::Restore).await.unwrap();
     }
     assert_eq!("one\nTWO A\nthree", fields(&server, piece(1)).await.unwrap()["lyrics"]);
-    assert!(server.engine.conflicts(&kai(), None, 10).await.unwrap().0.is_empty());
+    assert!(server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap().0.is_empty());
     let other = server.engine.resolve(&kai(), open[0].id, &Resolution::Keep).await.unwrap_err();
     assert_eq!(ErrorKind::ConflictClosed, other.kind());
     let repeat = push(&server, "b", clash).await;
@@ -338,16 +338,16 @@ async fn history_lists_versions_and_restore_makes_one_the_content_again() {
         .await;
     push(&server, "a", delete(piece(1), Some(2))).await;
 
-    let versions = server.engine.piece_history(&kai(), piece(1).id, None, 10).await.unwrap();
+    let page = server.engine.history_page(&kai(), piece(1).id, None, 10, 1 << 20).await.unwrap();
     let restored = server.engine.restore(&kai(), piece(1).id, 1).await.unwrap();
 
-    let numbers: Vec<_> = versions.iter().map(|version| version.version).collect();
+    let numbers: Vec<_> = page.versions.iter().map(|version| version.version).collect();
     assert_eq!(vec![3, 2, 1], numbers);
     assert_eq!(4, restored);
     let now = fields(&server, piece(1)).await.unwrap();
     assert_eq!("0", now["title"]);
     assert!(now.get("notes").is_none(), "what the version did not have is cleared");
-    assert!(server.engine.conflicts(&kai(), None, 10).await.unwrap().0.is_empty());
+    assert!(server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap().0.is_empty());
     let never = server.engine.restore(&kai(), piece(1).id, 9).await.unwrap_err();
     assert_eq!(ErrorKind::NotFound, never.kind());
 }
@@ -366,7 +366,7 @@ async fn past_retention_the_servers_value_stays_and_the_pushed_one_goes_to_the_i
     let now = fields(&server, piece(1)).await.unwrap();
     assert_eq!(("1", "late"), (now["title"].as_str().unwrap(), now["author"].as_str().unwrap()));
     assert_eq!(1, result.conflicts.len());
-    let (open, _) = server.engine.conflicts(&kai(), None, 10).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
     assert_eq!((Some(text("late")), Reason::BaseGone), (open[0].lost.clone(), open[0].reason));
     let restore = server.engine.restore(&kai(), piece(1).id, 1).await.unwrap_err();
     assert_eq!(ErrorKind::PastRetention, restore.kind());

@@ -130,7 +130,8 @@ async fn after_any_push_the_app_reads_every_reply_and_the_export_can_be_imported
         let reply = server.engine.sync(&kai(), &request, 1 << 20).await.unwrap().into_json();
         n_applied += String::from_utf8_lossy(&reply).matches(r#""applied""#).count();
         if n % 7 == 0 {
-            let (open, _) = server.engine.conflicts(&kai(), None, 10).await.unwrap();
+            let (open, _) =
+                server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
             for conflict in open {
                 // A value may be past what the field takes; nothing else may happen.
                 let _ = server.engine.resolve(&kai(), conflict.id, &Resolution::Restore).await;

@@ -93,7 +93,7 @@ async fn a_delete_that_the_person_had_not_seen_is_in_the_inbox_after_a_restore()
     server.engine.restore_as(&kai(), piece(1).id, 1, &seen(3)).await.unwrap();
 
     assert_eq!("0", title(&server).await);
-    let (open, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
     assert_eq!(1, open.iter().filter(|open| open.field.is_none()).count());
 }
 
@@ -103,13 +103,13 @@ async fn a_resolution_that_comes_late_merges_with_what_came_since() {
     push(&server, "a", set(piece(1), None, 1, &[("lyrics", text("one\ntwo\nthree"))])).await;
     push(&server, "a", set(piece(1), Some(1), 2, &[("lyrics", text("ONE\ntwo\nthree"))])).await;
     push(&server, "b", set(piece(1), Some(1), 3, &[("lyrics", text("EIN\ntwo\nthree"))])).await;
-    let (open, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
     push(&server, "c", set(piece(1), Some(3), 4, &[("lyrics", text("EIN\ntwo\nTHREE"))])).await;
 
     server.engine.resolve_as(&kai(), open[0].id, &Resolution::Restore, Some(3)).await.unwrap();
 
     assert_eq!("ONE\ntwo\nTHREE", fields(&server, piece(1)).await.unwrap()["lyrics"]);
-    assert!(server.engine.conflicts(&kai(), None, 9).await.unwrap().0.is_empty());
+    assert!(server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap().0.is_empty());
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn what_came_after_its_own_delete_can_be_restored_from_the_inbox() {
     let fields_of_creation = [("title", text("late")), ("lyrics", text("song"))];
     push(&server, "a", set(piece(1), None, 1, &fields_of_creation)).await;
     assert!(fields(&server, piece(1)).await.is_none(), "the delete stands");
-    let (open, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
     let title = open.iter().find(|open| open.field.as_deref() == Some("title")).unwrap();
 
     server.engine.resolve(&kai(), title.id, &Resolution::Restore).await.unwrap();

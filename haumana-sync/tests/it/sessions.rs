@@ -95,7 +95,7 @@ async fn sides(server: &Server) -> Vec<(serde_json::Value, serde_json::Value)> {
 }
 
 async fn revision(server: &Server) -> u64 {
-    server.engine.head(&kai()).await.unwrap().map_or(0, |head| head.revision.0)
+    server.engine.store().head(&kai()).await.unwrap().map_or(0, |head| head.revision.0)
 }
 
 fn said(result: &PushResult) -> (PushOutcome, Option<Version>) {

@@ -238,7 +238,7 @@ async fn what_a_phone_made_lose_stands_in_the_same_inbox() {
     phone[0]["modifiedAt"] = json!("2026-11-22T23:30:00Z");
     server.post_pieces(&kai(), &body(&phone, None)).await;
 
-    let (open, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
     assert_eq!(1, open.len());
     assert_eq!(Some("new client"), open[0].lost.as_ref().and_then(|lost| lost.as_text()));
 }

@@ -42,7 +42,7 @@ fn offered(mut push: Value) -> Value {
 
 /// What is open in the inbox: field, reason, lost value.
 async fn open(server: &Server) -> Vec<(Option<String>, Reason, Option<String>)> {
-    let (open, _) = server.engine.conflicts(&kai(), None, 50).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 50, usize::MAX).await.unwrap();
     let lost = |lost: Option<haumana_sync::record::Value>| {
         lost.and_then(|lost| lost.as_text().map(str::to_owned))
     };
@@ -86,7 +86,7 @@ async fn what_a_backup_brought_back_stays_when_the_device_that_deleted_it_syncs(
     assert_eq!(json!("unchanged"), again["results"][0]["outcome"]);
     let entries = open(&server).await;
     assert_eq!(vec![(None, Reason::OtherLife, None); 3], entries);
-    let (list, _) = server.engine.conflicts(&kai(), None, 9).await.unwrap();
+    let (list, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
     server.engine.resolve(&kai(), list[0].id, &Resolution::Restore).await.unwrap();
     assert_eq!(None, title(&server, list[0].key.id.bits()).await, "a person deletes it after all");
 }

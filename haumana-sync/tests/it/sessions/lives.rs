@@ -76,7 +76,7 @@ async fn a_delete_of_a_lost_life_leaves_what_is_here_and_stands_in_the_inbox_onc
     );
     assert_eq!((PushOutcome::Unchanged, first.version), said(&again));
     assert_eq!(before, revision(&server).await);
-    let (open, _) = server.engine.conflicts(&kai(), None, 10).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
     assert_eq!(lost.conflicts, open);
 }
 
@@ -92,7 +92,7 @@ async fn a_person_may_delete_a_session_after_all() {
 
     let record = envelope(&server).await;
     assert_eq!((true, 2), (record.deleted, record.version));
-    let (open, _) = server.engine.conflicts(&kai(), None, 10).await.unwrap();
+    let (open, _) = server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
     assert!(open.is_empty());
 }
 
