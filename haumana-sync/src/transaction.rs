@@ -8,13 +8,13 @@
 //! [`Against`]. It may keep hashes and numbers beside each record and beside the account, in a
 //! [`Slot`], which the engine stores and never reads.
 
-pub use crate::engine::apply::apply;
-pub use crate::engine::bases::{needed, units};
 pub use crate::engine::commit::{Committed, Stopped, live_term};
+pub use crate::engine::edit::apply::apply;
+pub use crate::engine::edit::bases::{needed, units};
+pub use crate::engine::edit::meta::{AtVersion, Claim, FORMAT, Meta, Past, Seen, Touch};
+pub use crate::engine::edit::record::Record;
+pub use crate::engine::edit::slot::Slot;
 pub use crate::engine::edit::{
     Against, Applied, Bases, Change, Doubt, Edit, Lost, MergeContext, Stale,
 };
-pub use crate::engine::meta::{AtVersion, Claim, FORMAT, Meta, Past, Seen, Touch};
-pub use crate::engine::record::Record;
-pub use crate::engine::slot::Slot;
 pub use crate::engine::{Attempts, Transaction};

@@ -1,9 +1,9 @@
 //! Erasing an account.
 
-use super::commit::gave_up;
-use super::notes::Notes;
-use super::{Engine, Result};
 use crate::digest::Digest;
+use crate::engine::commit::gave_up;
+use crate::engine::commit::notes::Notes;
+use crate::engine::{Engine, Result};
 use crate::id::UserId;
 use crate::store::{Batch, CommitId, Epoch, ErrorKind, Head, HeadState, Stamp};
 
@@ -25,7 +25,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`super::ErrorKind::Unavailable`] if the store cannot answer.
+    /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer.
     pub async fn erase(&self, user: &UserId) -> Result<()> {
         self.erase_as(user, None).await.map(|_| ())
     }

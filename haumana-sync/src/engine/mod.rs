@@ -3,61 +3,39 @@
 //! One engine serves all users of one store. It holds no state of its own, so any number of
 //! engines, in any number of processes, may work on one store at the same time.
 
-pub(crate) mod apply;
-pub(crate) mod bases;
 pub(crate) mod commit;
-mod cursor;
-mod devices;
 pub(crate) mod edit;
 mod erase;
 mod error;
-mod export;
-mod export_walk;
-mod export_write;
 mod history;
-mod import;
-mod import_check;
-mod import_read;
 mod inbox;
-mod inbox_page;
-pub(crate) mod meta;
-mod notes;
-mod numbering;
 mod pull;
 mod push;
-mod push_delete;
-mod push_exact;
-mod push_plan;
-mod pusher;
-pub(crate) mod record;
-mod restore;
-pub(crate) mod slot;
 mod sync;
-mod trail;
-mod transaction;
+mod transfer;
 
-pub use cursor::Cursor;
+pub use commit::transaction::{Attempts, Transaction};
 pub use erase::Erasure;
 pub use error::{Error, ErrorKind};
-pub use export::{EXPORT_VERSION, Export, ExportPage};
+pub use history::restore::{Asked, Restored};
 pub use history::{EarlierValue, HistoryPage, LostValue, VersionEntry};
-pub use import::{Imported, PartState};
-pub use import_check::{CheckedImport, ImportFlaw};
 pub use inbox::{Conflict, ConflictPlace, Resolution};
+pub use pull::cursor::Cursor;
 pub use pull::{Changed, Pulled};
 pub use push::{EditTimes, Push, PushOp, PushOutcome, PushResult};
-pub use restore::{Asked, Restored};
-pub use transaction::{Attempts, Transaction};
+pub use transfer::check::{CheckedImport, ImportFlaw};
+pub use transfer::export::{EXPORT_VERSION, Export, ExportPage};
+pub use transfer::import::{Imported, PartState};
 
-use self::edit::MergeContext;
 use crate::id::UserId;
 use crate::limits;
 use crate::repertoire;
 use crate::schema::Schema;
 use crate::store::{Envelope, Generation, Head, HeadState, Store};
 use crate::time::UnixMillis;
-use notes::Notes;
-use record::Record;
+use commit::notes::Notes;
+use edit::MergeContext;
+use edit::record::Record;
 use std::fmt::Debug;
 use std::sync::Arc;
 

@@ -1,11 +1,11 @@
 //! `POST /sync`: push and pull in one round trip.
 
-use super::cursor::Cursor;
-use super::devices::Shown;
-use super::notes::Notes;
-use super::push::Pushed;
-use super::pusher::{Life, Pusher};
-use super::{Conflict, Engine, Error, ErrorKind, Push, PushResult, Result, check_state};
+use crate::engine::commit::notes::Notes;
+use crate::engine::pull::cursor::Cursor;
+use crate::engine::push::Pushed;
+use crate::engine::push::devices::Shown;
+use crate::engine::push::pusher::{Life, Pusher};
+use crate::engine::{Conflict, Engine, Error, ErrorKind, Push, PushResult, Result, check_state};
 use crate::id::{Key, UserId};
 use crate::schema::Schema;
 use crate::store::{Head, Revision, Version};
@@ -127,7 +127,7 @@ fn answers(schema: &Schema, sent: Vec<SentPush>, done: Vec<PushResult>) -> Vec<S
 }
 
 /// An upper bound of the bytes that a conflict takes in a reply.
-pub(super) fn conflict_bytes(conflict: &Conflict) -> usize {
+pub(in crate::engine) fn conflict_bytes(conflict: &Conflict) -> usize {
     // A character takes at most six bytes once escaped.
     let (_, kept) = conflict.kept.canonical();
     let lost = conflict.lost.as_ref().map_or(0, |lost| lost.canonical().1.len());

@@ -1,0 +1,54 @@
+//! What one request has committed, as long as nobody else committed in between.
+//!
+//! Each commit is a compare-and-swap on the head before it, so the head that a request started from
+//! and its own commits are all there is up to its last head: the end of the stream need not be read
+//! to be known.
+
+use crate::id::Key;
+use crate::store::{Batch, Envelope, Head};
+use std::collections::BTreeMap;
+
+/// An unbroken run of commits.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct Trail {
+    /// The head before the first; `None`: the user had nothing.
+    pub from: Option<Head>,
+    /// The head after the last.
+    pub head: Option<Head>,
+    /// The records as they were written last.
+    records: BTreeMap<Key, Envelope>,
+}
+
+impl Trail {
+    /// Starts at a head that was read.
+    pub fn starting_at(head: Option<Head>) -> Self {
+        Self { from: head.clone(), head, records: BTreeMap::new() }
+    }
+
+    /// Whether nothing was committed.
+    pub fn is_at_start(&self) -> bool {
+        match (&self.from, &self.head) {
+            (Some(from), Some(head)) => from.is_same(head),
+            (from, head) => from.is_none() && head.is_none(),
+        }
+    }
+
+    /// Adds a commit on the last head.
+    pub fn add(&mut self, batch: Batch) {
+        self.records.extend(batch.records.into_iter().map(|record| (record.key, record)));
+        self.head = Some(batch.head);
+    }
+
+    /// Adds commits that were made on the last head.
+    pub fn extend(&mut self, later: Self) {
+        self.records.extend(later.records);
+        self.head = later.head;
+    }
+
+    /// Returns what was written, in the order of the stream.
+    pub fn into_stream(self) -> Vec<Envelope> {
+        let mut records: Vec<Envelope> = self.records.into_values().collect();
+        records.sort_by_key(|record| (record.revision, record.key));
+        records
+    }
+}

@@ -1,0 +1,177 @@
+//! A read of an account, edits that are decided on it, and one commit: the seam on which dialects stand.
+
+use crate::engine::commit::notes::Notes;
+use crate::engine::commit::{Committed, Draft, gave_up};
+use crate::engine::edit::apply::apply;
+use crate::engine::edit::record::Record;
+use crate::engine::edit::slot::Slot;
+use crate::engine::edit::{Applied, Bases, Edit, MergeContext};
+use crate::engine::{Engine, Quota, Result, check_state};
+use crate::id::{Key, UserId};
+use crate::schema::Kind;
+use crate::store::{Envelope, Head, HistoryKey};
+use crate::wire::Refusal;
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+/// Tries of one call. Whoever loses the race for the head starts over; who loses too often gives up.
+#[derive(Debug)]
+pub struct Attempts<'e> {
+    engine: &'e Engine,
+    user: UserId,
+    races: usize,
+}
+
+impl Engine {
+    /// Begins a call that reads an account, decides what becomes of it, and commits that.
+    pub fn attempts(&self, user: &UserId) -> Attempts<'_> {
+        Attempts { engine: self, user: user.clone(), races: 0 }
+    }
+}
+
+impl<'e> Attempts<'e> {
+    /// Reads the head and begins a transaction on it.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer, or if too many races were lost;
+    /// [`crate::engine::ErrorKind::Importing`] and [`crate::engine::ErrorKind::Erasing`] while the account is not whole.
+    pub async fn next(&mut self) -> Result<Transaction<'e>> {
+        if let Some(error) = gave_up(self.races) {
+            return Err(error);
+        }
+        let head = self.engine.store.head(&self.user).await?;
+        Transaction::begin(self.engine, &self.user, head)
+    }
+
+    /// Notes that the last transaction lost the race for the head.
+    pub fn raced(&mut self) {
+        self.races += 1;
+    }
+}
+
+/// A head that was read, and what is to be committed on it.
+#[derive(Debug)]
+pub struct Transaction<'e> {
+    engine: &'e Engine,
+    user: UserId,
+    head: Option<Head>,
+    notes: Notes,
+    context: OnceLock<MergeContext>,
+    quota: Quota,
+    drafts: Vec<Draft>,
+    has_news: bool,
+}
+
+impl<'e> Transaction<'e> {
+    /// Begins on a head that was read.
+    pub(in crate::engine) fn begin(
+        engine: &'e Engine,
+        user: &UserId,
+        head: Option<Head>,
+    ) -> Result<Self> {
+        check_state(head.as_ref())?;
+        let notes = Notes::of(head.as_ref())?;
+        let quota = Quota::of(head.as_ref());
+        let (user, drafts, context) = (user.clone(), Vec::new(), OnceLock::new());
+        Ok(Self { engine, user, head, notes, context, quota, drafts, has_news: false })
+    }
+
+    /// Returns the head; `None` if the account has nothing yet.
+    pub fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// Returns what edits are decided in.
+    pub fn context(&self) -> MergeContext {
+        let begin = || self.engine.context_of(self.engine.clock.now(), &self.notes);
+        *self.context.get_or_init(begin)
+    }
+
+    /// Returns what the dialect keeps beside the account.
+    pub fn slot(&self) -> &Slot {
+        &self.notes.slot
+    }
+
+    /// Puts what the dialect keeps beside the account; it is written with the commit.
+    pub fn set_slot(&mut self, slot: Slot) {
+        self.notes.slot = slot;
+        self.has_news = true;
+    }
+
+    /// Reads records, in the order of `keys`.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer.
+    pub async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
+        Ok(self.engine.store.read(&self.user, keys).await?)
+    }
+
+    /// Opens a record under its kind.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::engine::ErrorKind::Internal`] if it cannot be read.
+    pub fn open(&self, envelope: &Envelope) -> Result<Record> {
+        self.engine.open(envelope)
+    }
+
+    /// Reads the content that edits need of their bases; see [`needed`](crate::engine::edit::bases::needed).
+    ///
+    /// # Errors
+    ///
+    /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer.
+    pub async fn read_bases(&self, keys: BTreeSet<HistoryKey>) -> Result<Bases> {
+        self.engine.read_bases(&self.user, keys, self.context().oldest).await
+    }
+
+    /// Decides what becomes of an edit of the record as it stands in `old`. Nothing is staged.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if the edit cannot be taken.
+    pub fn apply(
+        &self,
+        kind: &Arc<Kind>,
+        key: Key,
+        old: Option<(&Envelope, &Record)>,
+        edit: &Edit,
+        bases: &Bases,
+    ) -> Result<Applied, Refusal> {
+        apply((kind, key.id), old, edit, bases, self.context())
+    }
+
+    /// Stages what an edit has come to. Returns whether anything is to be written.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::QuotaExceeded`] if the account has no room for it.
+    pub fn stage(&mut self, applied: Applied, old: Option<&Envelope>) -> Result<bool, Refusal> {
+        let Some(draft) = Draft::of(applied, old, self.context().now) else { return Ok(false) };
+        if !self.quota.take(old.map(|old| old.content.len()), draft.new.content.len()) {
+            return Err(Refusal::QuotaExceeded);
+        }
+        self.drafts.push(draft);
+        Ok(true)
+    }
+
+    /// Commits what was staged, in that order, with the slot of the account if it was set.
+    ///
+    /// A slot without anything else is written at most once: if that fails, it is lost, and whoever
+    /// has news notes it again.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer before anything is written.
+    pub async fn commit(mut self) -> Result<Committed> {
+        let drafts = self.drafts.iter_mut().collect();
+        self.engine.drop_known_conflicts(&self.user, drafts).await?;
+        let notes = self.has_news.then_some(self.notes);
+        if let (true, Some(head), Some(notes)) = (self.drafts.is_empty(), &self.head, &notes) {
+            self.engine.commit_notes(&self.user, head, notes).await;
+            return Ok(Committed::nothing(self.head));
+        }
+        Ok(self.engine.commit_with(&self.user, self.head, self.drafts, notes).await)
+    }
+}

@@ -1,0 +1,109 @@
+//! Reading the content of bases.
+
+use crate::engine::edit::record::{Record, parse};
+use crate::engine::edit::{Against, Bases, Edit};
+use crate::engine::{Engine, Error, Result};
+use crate::id::UserId;
+use crate::record::Value;
+use crate::schema::Kind;
+use crate::store::HistoryKey;
+use crate::time::UnixMillis;
+use serde_json::value::RawValue;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The history entries that applying `edit` to `record` needs.
+pub fn needed(record: Option<&Record>, edit: &Edit) -> Vec<HistoryKey> {
+    let mut keys: Vec<HistoryKey> = Vec::new();
+    let Some(record) = record else { return keys };
+    for change in &edit.changes {
+        if let Against::Moved(places) = &change.against {
+            let needs_base = record.unit(&change.name).needs_base();
+            keys.extend(places.iter().filter(|_| needs_base));
+        }
+    }
+    // What a group has beside the fields that were set.
+    if edit.changes.iter().any(|change| change.parts.is_some()) {
+        keys.extend(base_key(record, edit));
+    }
+    if record.content.is_none() {
+        let version = record.meta.last_version;
+        keys.push(HistoryKey { key: record.key(), version, side: 0 });
+    }
+    keys
+}
+
+/// Where the content of the edit's base is kept, if the record has changed since.
+pub fn base_key(record: &Record, edit: &Edit) -> Option<HistoryKey> {
+    let version = edit.base.filter(|base| *base < record.version)?;
+    Some(HistoryKey { key: record.key(), version: record.meta.written(version), side: 0 })
+}
+
+impl Engine {
+    /// Reads `keys`; what is past its retention counts as gone, whether or not it was purged yet.
+    pub(in crate::engine) async fn read_bases(
+        &self,
+        user: &UserId,
+        keys: BTreeSet<HistoryKey>,
+        oldest: UnixMillis,
+    ) -> Result<Bases> {
+        if keys.is_empty() {
+            return Ok(Bases::new());
+        }
+        let keys: Vec<HistoryKey> = keys.into_iter().collect();
+        let entries = self.store.history(user, &keys).await?;
+        let mut bases = Bases::new();
+        for entry in entries.into_iter().flatten().filter(|entry| oldest <= entry.at) {
+            let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
+            let fields = fields(kind, &entry.content, entry.key.side == 0)?;
+            bases.insert(entry.key, units(kind, fields));
+        }
+        Ok(bases)
+    }
+}
+
+/// Puts together what is remembered as one.
+pub fn units(kind: &Kind, mut fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    for group in kind.groups() {
+        if group.fields().any(|name| fields.contains_key(name)) {
+            let value = group.value(|name| fields.get(name).cloned().unwrap_or(Value::Null));
+            group.fields().for_each(|name| {
+                fields.remove(name);
+            });
+            fields.insert(group.name().to_owned(), value);
+        }
+    }
+    fields
+}
+
+/// Takes apart what is remembered as one: the fields as they are stored.
+pub fn apart(units: &BTreeMap<String, Value>) -> BTreeMap<&str, &Value> {
+    let mut fields = BTreeMap::new();
+    for (name, value) in units {
+        match value {
+            Value::Group(group) => fields.extend(group.fields()),
+            value => {
+                fields.insert(name.as_str(), value);
+            }
+        }
+    }
+    fields
+}
+
+/// Reads stored fields; of a whole version, optional fields that are absent are there as null.
+pub fn fields(kind: &Kind, content: &str, is_whole: bool) -> Result<BTreeMap<String, Value>> {
+    let stored: BTreeMap<String, Box<RawValue>> = parse(content)?;
+    let mut fields = BTreeMap::new();
+    if is_whole {
+        let optional = kind.fields().iter().filter(|field| !field.is_required());
+        fields.extend(optional.map(|field| (field.name().to_owned(), Value::Null)));
+    }
+    for (name, raw) in stored {
+        let field = kind.named(&name);
+        if !field.is_edit_time() {
+            // What the field cannot hold is as if it were not there.
+            let value = field.read(&raw).unwrap_or(Value::Null);
+            fields.insert(name, value);
+        }
+    }
+    Ok(fields)
+}

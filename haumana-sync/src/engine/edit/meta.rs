@@ -1,0 +1,277 @@
+//! What the engine keeps beside a record's fields, stored as the envelope's `meta`.
+
+use crate::digest::Digest;
+use crate::engine::edit::slot::Slot;
+use crate::limits;
+use crate::merge::element_hash;
+use crate::record::{Content, Value};
+use crate::schema::elements;
+use crate::store::{Generation, Version};
+use crate::time::UnixMillis;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The format of content and meta that this code writes.
+pub const FORMAT: u16 = 1;
+
+/// When and by what a field was changed last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touch {
+    /// The version that changed it.
+    #[serde(rename = "v")]
+    pub version: Version,
+    /// When it counts as edited: the claim, clamped to the server's time when first seen.
+    #[serde(rename = "e")]
+    pub edited_at: UnixMillis,
+    /// When the device said that it was edited.
+    #[serde(rename = "c")]
+    pub claimed_at: UnixMillis,
+    /// The device whose value it is as it stands, where known.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}
+
+/// An earlier value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// The version that had set it.
+    #[serde(rename = "v")]
+    pub version: Version,
+    /// [`crate::schema::Field::hash`] of it.
+    #[serde(rename = "h")]
+    pub hash: u64,
+    /// When it was superseded.
+    #[serde(rename = "t")]
+    pub until: UnixMillis,
+}
+
+/// A change of a new client that was seen, remembered in case it comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Hash of (device, base, edit time, field, value).
+    #[serde(rename = "h")]
+    pub hash: u64,
+    /// When it came.
+    #[serde(rename = "t")]
+    pub at: UnixMillis,
+}
+
+/// The newest that a device said of a field, remembered in case something older comes late. It
+/// stands here also where the record was so already, and so names another device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Hash of device and field.
+    #[serde(rename = "f")]
+    pub of: u64,
+    /// The version that it was edited on; `None` if the device did not know the record.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Version>,
+    /// When the device said that it was edited.
+    #[serde(rename = "c")]
+    pub claimed_at: UnixMillis,
+    /// When it came.
+    #[serde(rename = "t")]
+    pub at: UnixMillis,
+}
+
+impl Claim {
+    /// Names a field of a device.
+    pub fn of(device: Option<&str>, field: &str) -> u64 {
+        Digest::of([device.unwrap_or_default().as_bytes(), b"\0", field.as_bytes()]).short()
+    }
+
+    /// Names the record itself, which a device deletes. No device's name has this byte in it.
+    pub fn of_record(device: Option<&str>) -> u64 {
+        Digest::of([device.unwrap_or_default().as_bytes(), b"\xff"]).short()
+    }
+
+    /// Whether its device had edited the field anew by the time of `newer`, as it saw it.
+    ///
+    /// The time alone does not say: a device that has seen a newer version since has edited later,
+    /// whatever its clock was set to.
+    pub fn is_before(&self, newer: &Claim) -> bool {
+        let is_on_older = match (self.base, newer.base) {
+            (Some(base), Some(newer)) => base <= newer,
+            (base, newer) => base == newer,
+        };
+        self.of == newer.of && is_on_older && self.claimed_at < newer.claimed_at
+    }
+}
+
+/// What the engine keeps beside a record's fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Meta {
+    /// The creation, which touched every field.
+    pub created: Touch,
+    /// Fields touched since.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub touched: BTreeMap<String, Touch>,
+    /// Earlier values of fields, oldest first.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub past: BTreeMap<String, Vec<Past>>,
+    /// What a dialect remembers.
+    #[serde(rename = "receipts", skip_serializing_if = "Slot::is_empty")]
+    pub slot: Slot,
+    /// Changes of new clients, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<Seen>,
+    /// The newest changes of new clients, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
+    /// Of sets: the elements that were added after the record was made, by hash, with the version
+    /// that added them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub adds: BTreeMap<String, BTreeMap<u64, Version>>,
+    /// How many sides the history of this record has.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sides: u32,
+    /// Ranges of versions that this life of the server skipped: they belong to another life.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<(Version, Version)>,
+    /// The generation in which the record was written last.
+    pub generation: Generation,
+    /// The device that made the current version, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// The fields that the current version changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<String>,
+    /// Who brought the piece back after a delete, where anybody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revived: Option<Touch>,
+    /// Of a tombstone: the hashes of its last content.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub last: BTreeMap<String, u64>,
+    /// Of a tombstone: the version that holds its last content.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub last_version: Version,
+    /// Of a tombstone: its last `createdAt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_created_at: Option<UnixMillis>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// What is known of the value that a field had at some version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtVersion {
+    /// It has not changed since.
+    Current,
+    /// It had this hash, until it was superseded at this time; the last version to hold it is
+    /// named.
+    Past {
+        /// The hash.
+        hash: u64,
+        /// When it was superseded.
+        until: UnixMillis,
+        /// The last version that had it.
+        last_version: Version,
+    },
+    /// It has changed since, longer ago than is remembered.
+    Unknown,
+}
+
+impl Meta {
+    /// Returns when and by what the field was changed last.
+    pub fn touch(&self, name: &str) -> &Touch {
+        self.touched.get(name).unwrap_or(&self.created)
+    }
+
+    /// Whether `version` was skipped in this life of the server.
+    pub fn is_foreign(&self, version: Version) -> bool {
+        self.foreign.iter().any(|(from, to)| (*from..=*to).contains(&version))
+    }
+
+    /// Returns the last of the skipped versions that follow without a gap, if `version` is one.
+    pub fn foreign_end(&self, version: Version) -> Option<Version> {
+        let ranges = self.foreign.iter().filter(|(from, to)| (*from..=*to).contains(&version));
+        ranges.map(|(_, to)| *to).max()
+    }
+
+    /// Returns the last version up to `version` that was not skipped: the history has no other.
+    pub fn written(&self, version: Version) -> Version {
+        let mut version = version;
+        let skipped = |version: Version| {
+            self.foreign.iter().find(|(from, to)| (*from..=*to).contains(&version))
+        };
+        // Each step goes below a range, so this ends.
+        while let Some((from, _)) = skipped(version).filter(|(from, _)| 0 < *from) {
+            version = from - 1;
+        }
+        version
+    }
+
+    /// Returns what is known of the field's value at `version`.
+    pub fn at_version(&self, name: &str, version: Version) -> AtVersion {
+        let current = self.touch(name).version;
+        if current <= version {
+            return AtVersion::Current;
+        }
+        let past = self.past.get(name).map(Vec::as_slice).unwrap_or_default();
+        let Some(at) = past.iter().rposition(|past| past.version <= version) else {
+            return AtVersion::Unknown;
+        };
+        let next = past.get(at + 1).map_or(current, |next| next.version);
+        let last_version = self.written(next - 1);
+        AtVersion::Past { hash: past[at].hash, until: past[at].until, last_version }
+    }
+
+    /// Remembers the value that a field had, and who touches it now.
+    pub fn supersede(&mut self, name: &str, old_hash: u64, touch: Touch, now: UnixMillis) {
+        let past = Past { version: self.touch(name).version, hash: old_hash, until: now };
+        let trail = self.past.entry(name.to_owned()).or_default();
+        trail.push(past);
+        if limits::TRAIL < trail.len() {
+            trail.remove(0);
+        }
+        self.touched.insert(name.to_owned(), touch);
+    }
+
+    /// Returns the elements of a set that were added after `version`.
+    pub fn added_since(&self, name: &str, version: Version) -> BTreeMap<u64, Version> {
+        let adds = self.adds.get(name).into_iter().flatten();
+        adds.filter(|(_, added)| version < **added).map(|(hash, added)| (*hash, *added)).collect()
+    }
+
+    /// Remembers which elements `new` has that `old` had not, and forgets those that are gone.
+    pub fn note_adds(&mut self, name: &str, old: &Value, new: &Value, version: Version) {
+        let hashes = |value: &Value| -> BTreeSet<u64> {
+            elements(value).iter().map(|element| element_hash(element)).collect()
+        };
+        let (old, new) = (hashes(old), hashes(new));
+        let adds = self.adds.entry(name.to_owned()).or_default();
+        adds.retain(|hash, _| new.contains(hash));
+        adds.extend(new.difference(&old).map(|hash| (*hash, version)));
+    }
+
+    /// Whether the device of `claim` has said something newer of the field since `oldest`.
+    pub fn is_overtaken(&self, claim: &Claim, oldest: UnixMillis) -> bool {
+        self.claims.iter().any(|known| oldest <= known.at && claim.is_before(known))
+    }
+
+    /// Adds claims, forgetting what is older than `oldest`, said anew, or too much.
+    pub fn claim(&mut self, claims: &[Claim], oldest: UnixMillis) {
+        for claim in claims {
+            let is_repeated = |old: &Claim| {
+                (old.of, old.base, old.claimed_at) == (claim.of, claim.base, claim.claimed_at)
+            };
+            self.claims
+                .retain(|old| oldest <= old.at && !old.is_before(claim) && !is_repeated(old));
+            if !self.is_overtaken(claim, oldest) {
+                self.claims.push(*claim);
+            }
+        }
+        let surplus = self.claims.len().saturating_sub(limits::RECEIPTS);
+        self.claims.drain(..surplus);
+    }
+
+    /// Returns the hashes of the current content, by field.
+    pub fn hashes_of(content: &Content) -> BTreeMap<String, u64> {
+        let kind = content.kind();
+        let hash = |name: &str| (name.to_owned(), kind.unit(name).hash(&content.unit(name)));
+        content.names().map(hash).collect()
+    }
+}

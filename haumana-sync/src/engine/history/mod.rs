@@ -1,0 +1,268 @@
+//! The history of a record as a person reads it: what each version changed, and what lost.
+
+pub(crate) mod restore;
+
+use crate::engine::edit::bases::fields;
+use crate::engine::edit::record::Record;
+use crate::engine::edit::record::{HistoryMeta, parse};
+use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
+use crate::id::{Key, RecordId, UserId};
+use crate::merge::Reason;
+use crate::record::Value;
+use crate::store::{HistoryEntry, Version};
+use crate::time::UnixMillis;
+use std::collections::BTreeMap;
+
+/// How many entries are read at once; a version may have more.
+const READ_ENTRIES: usize = 32;
+
+/// Versions of a record, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryPage {
+    /// The record.
+    pub key: Key,
+    /// The versions.
+    pub versions: Vec<VersionEntry>,
+    /// Where the next page starts; `None` if nothing older is retained.
+    pub next: Option<Version>,
+}
+
+/// One version of a record, and what it took over from the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionEntry {
+    /// The version.
+    pub version: Version,
+    /// When it was committed.
+    pub at: UnixMillis,
+    /// Which device made it, where known.
+    pub device: Option<String>,
+    /// Whether it is a tombstone.
+    pub deleted: bool,
+    /// The fields that it changed, with the values that they had before.
+    pub changed: Vec<EarlierValue>,
+    /// What was pushed and lost while this was the version.
+    pub lost: Vec<LostValue>,
+}
+
+/// The value that a field had before a version changed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierValue {
+    /// The field.
+    pub field: String,
+    /// The value; `None` if it is past its retention.
+    pub value: Option<Value>,
+}
+
+/// A pushed value that lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostValue {
+    /// The field.
+    pub field: String,
+    /// What was pushed.
+    pub value: Value,
+    /// Why it lost.
+    pub reason: Reason,
+    /// When it was pushed.
+    pub at: UnixMillis,
+    /// Which device pushed it, where known.
+    pub device: Option<String>,
+}
+
+impl Engine {
+    /// Lists versions of a piece as [`Engine::history_of`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::history_of`].
+    pub async fn history_page(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        before: Option<Version>,
+        limit: usize,
+        limit_bytes: usize,
+    ) -> Result<HistoryPage> {
+        self.history_of(user, Key::piece(id), before, limit, limit_bytes).await
+    }
+
+    /// Lists versions of a record, newest first: those below `before` (`None`: from the current one
+    /// on), at most `limit`. Fewer if more than about `limit_bytes` would have to be read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there never was such a record; [`ErrorKind::Importing`] and
+    /// [`ErrorKind::Erasing`] while the account is not whole.
+    pub async fn history_of(
+        &self,
+        user: &UserId,
+        key: Key,
+        before: Option<Version>,
+        limit: usize,
+        limit_bytes: usize,
+    ) -> Result<HistoryPage> {
+        check_state(self.store.head(user).await?.as_ref())?;
+        let mut walk = Walk { versions: Vec::new(), bytes: 0, is_at_end: false };
+        let found = self.store.read(user, &[key]).await?.into_iter().flatten().next();
+        let envelope =
+            found.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such record"))?;
+        if before.is_none() {
+            walk.start(self.open(&envelope)?);
+        }
+        let oldest = self.context(self.clock.now()).oldest;
+        let mut behind = before;
+        while walk.complete() < limit && (walk.complete() == 0 || walk.bytes <= limit_bytes) {
+            let entries = self.whole_versions(user, &key, behind).await?;
+            let Some(last) = entries.last() else {
+                walk.is_at_end = true;
+                break;
+            };
+            behind = Some(last.key.version);
+            for entry in entries.iter().filter(|entry| oldest <= entry.at) {
+                walk.take(self.version_of(entry)?, entry.content.len());
+            }
+        }
+        Ok(walk.into_page(key, limit))
+    }
+
+    /// Reads the next versions of a record with all of their sides; none at the end.
+    pub(in crate::engine) async fn whole_versions(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+    ) -> Result<Vec<HistoryEntry>> {
+        let mut limit = READ_ENTRIES;
+        loop {
+            let entries = self.store.history_of(user, key, before, limit).await?;
+            let version = |entry: Option<&HistoryEntry>| entry.map(|entry| entry.key.version);
+            let is_one = version(entries.first()) == version(entries.last());
+            // Only a version that alone exceeds the limit is ever cut.
+            if !is_one || entries.len() < limit {
+                return Ok(entries);
+            }
+            limit = limit.saturating_mul(4);
+        }
+    }
+}
+
+/// One entry of the history, opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct HistoryVersion {
+    /// The version.
+    pub version: Version,
+    /// 0 for the version itself; others are pushes of which a part lost.
+    pub side: u32,
+    /// When it was committed, or pushed.
+    pub at: UnixMillis,
+    /// Which device made it, where known.
+    pub device: Option<String>,
+    /// The fields that it changed.
+    pub changed: Vec<String>,
+    /// The fields that lost, and why.
+    pub lost: Vec<(String, Reason)>,
+    /// Whether it is a tombstone.
+    pub deleted: bool,
+    /// Its fields.
+    pub fields: BTreeMap<String, Value>,
+}
+
+impl Engine {
+    /// Opens an entry of the history under its kind.
+    pub(in crate::engine) fn version_of(&self, entry: &HistoryEntry) -> Result<HistoryVersion> {
+        let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
+        let meta: HistoryMeta = parse(&entry.meta)?;
+        let is_whole = entry.key.side == 0 && !meta.deleted;
+        Ok(HistoryVersion {
+            version: entry.key.version,
+            side: entry.key.side,
+            at: meta.at,
+            device: meta.device,
+            changed: meta.changed,
+            lost: meta.lost,
+            deleted: meta.deleted,
+            fields: fields(kind, &entry.content, is_whole)?,
+        })
+    }
+}
+
+/// The versions read so far, each with the pushes that lost against it.
+struct Walk {
+    versions: Vec<(HistoryVersion, Vec<HistoryVersion>)>,
+    bytes: usize,
+    is_at_end: bool,
+}
+
+impl Walk {
+    fn start(&mut self, record: Record) {
+        let current = HistoryVersion {
+            version: record.version,
+            side: 0,
+            at: record.modified_at,
+            deleted: record.content.is_none(),
+            device: record.meta.device,
+            changed: record.meta.changed,
+            lost: Vec::new(),
+            // Nothing is newer, so nobody asks for them.
+            fields: BTreeMap::new(),
+        };
+        self.versions.push((current, Vec::new()));
+    }
+
+    fn take(&mut self, version: HistoryVersion, content_bytes: usize) {
+        self.bytes += content_bytes;
+        let last = self.versions.last_mut().filter(|(last, _)| last.version == version.version);
+        match (last, version.side) {
+            // Superseded between two reads: it is here as the current one.
+            (Some(_), 0) => {}
+            (None, 0) => self.versions.push((version, Vec::new())),
+            (Some((_, sides)), _) => sides.push(version),
+            (None, _) => {}
+        }
+    }
+
+    /// How many versions, from the first, have all that they are to tell.
+    fn complete(&self) -> usize {
+        match self.is_at_end {
+            true => self.versions.len(),
+            // The first has no fields if it is the current one, and none is before it anyway.
+            false => self.versions.iter().rposition(|(version, _)| !version.deleted).unwrap_or(0),
+        }
+    }
+
+    fn into_page(self, key: Key, limit: usize) -> HistoryPage {
+        let count = self.complete().min(limit);
+        let has_more = count < self.versions.len() || !self.is_at_end;
+        let entries = (0..count).map(|at| self.entry(at));
+        let versions: Vec<VersionEntry> = entries.collect();
+        let next = versions.last().filter(|_| has_more).map(|last| last.version);
+        HistoryPage { key, versions, next }
+    }
+
+    fn entry(&self, at: usize) -> VersionEntry {
+        let (version, sides) = &self.versions[at];
+        let before = self.versions[at + 1..].iter().find(|(before, _)| !before.deleted);
+        let earlier = |field: &String| EarlierValue {
+            field: field.clone(),
+            value: before
+                .map(|(before, _)| before.fields.get(field).cloned().unwrap_or(Value::Null)),
+        };
+        VersionEntry {
+            version: version.version,
+            at: version.at,
+            device: version.device.clone(),
+            deleted: version.deleted,
+            changed: version.changed.iter().map(earlier).collect(),
+            lost: sides.iter().flat_map(lost_values).collect(),
+        }
+    }
+}
+
+fn lost_values(side: &HistoryVersion) -> impl Iterator<Item = LostValue> {
+    side.lost.iter().map(|(field, reason)| LostValue {
+        field: field.clone(),
+        value: side.fields.get(field).cloned().unwrap_or(Value::Null),
+        reason: *reason,
+        at: side.at,
+        device: side.device.clone(),
+    })
+}

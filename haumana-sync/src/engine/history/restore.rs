@@ -1,0 +1,211 @@
+//! Putting an earlier version of a record back, and edits that a person asks for.
+
+use crate::digest::Digest;
+use crate::engine::commit::notes::Notes;
+use crate::engine::commit::{Draft, Stopped, gave_up};
+use crate::engine::edit::apply::apply;
+use crate::engine::edit::bases::{fields, needed, units};
+use crate::engine::edit::meta::AtVersion;
+use crate::engine::edit::record::{Record, is_of_tombstone};
+use crate::engine::edit::{Edit, MergeContext};
+use crate::engine::inbox::{past_retention, put};
+use crate::engine::push::plan::since;
+use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
+use crate::id::{Key, RecordId, UserId};
+use crate::record::{Content, Value};
+use crate::store::{Envelope, HistoryKey, Version};
+
+/// What a person who restores a version has seen, and by what the request is known when it comes again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The version that they saw. Edits since are merged with; without it they know the newest.
+    pub base: Option<Version>,
+    /// A name of the request. Without it, it is known by the version to restore and the base.
+    pub request_id: Option<String>,
+}
+
+/// What a restore came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The record's version now.
+    pub version: Version,
+    /// Whether the record is as it was before: it has that content, or the request was seen before.
+    pub is_unchanged: bool,
+}
+
+impl Engine {
+    /// Restores a version as [`Engine::restore_as`] does, and returns the version after.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::restore_as`].
+    pub async fn restore(&self, user: &UserId, id: RecordId, version: Version) -> Result<Version> {
+        Ok(self.restore_as(user, id, version, &Asked::default()).await?.version)
+    }
+
+    /// Restores a version of a piece as [`Engine::restore_record`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::restore_record`].
+    pub async fn restore_as(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        version: Version,
+        asked: &Asked,
+    ) -> Result<Restored> {
+        self.restore_record(user, Key::piece(id), version, asked).await
+    }
+
+    /// Makes the content of an earlier version the record's content again, as a new edit; also of a
+    /// deleted record. The same request again, early or late, changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if the record or the version never was; [`ErrorKind::PastRetention`]
+    /// if the version's content is gone; [`ErrorKind::Invalid`] if there is no room for it, or the
+    /// base is no version of the record.
+    pub async fn restore_record(
+        &self,
+        user: &UserId,
+        key: Key,
+        version: Version,
+        asked: &Asked,
+    ) -> Result<Restored> {
+        let mut tries = 0;
+        loop {
+            let head = self.store.head(user).await?;
+            check_state(head.as_ref())?;
+            let context = self.context_of(self.clock.now(), &Notes::of(head.as_ref())?);
+            let found = self.store.read(user, &[key]).await?;
+            let Some(envelope) = found.into_iter().flatten().next() else {
+                return Err(Error::new(ErrorKind::NotFound, "there is no such record"));
+            };
+            let record = self.open(&envelope)?;
+            let old_version = record.version;
+            let unchanged = Restored { version: old_version, is_unchanged: true };
+            let name = asked.name(version);
+            if record.meta.seen.iter().any(|seen| seen.hash == name && context.oldest <= seen.at) {
+                cov_mark::hit!(repeated_restore_changes_nothing);
+                return Ok(unchanged);
+            }
+            check_base(&record, asked.base)?;
+            let edit = self.restoring_edit(user, &record, version, asked.base, context).await?;
+            let edit = Edit { seen: vec![name], base: asked.base, ..edit };
+            let draft = self.edited(user, (&envelope, &record), edit, context).await?;
+            let Some(draft) = draft else { return Ok(unchanged) };
+            let version = draft.new.version;
+            match self.commit(user, head, vec![draft]).await.stopped_whole() {
+                None => return Ok(Restored { version, is_unchanged: version == old_version }),
+                Some(Stopped::Raced) => tries += 1,
+                Some(Stopped::Failed(error)) => return Err(error),
+            }
+            if let Some(error) = gave_up(tries) {
+                return Err(error);
+            }
+        }
+    }
+
+    /// The edit that makes a version the content again; of the current version one that changes
+    /// nothing and is remembered, so that it changes nothing when it comes again late.
+    async fn restoring_edit(
+        &self,
+        user: &UserId,
+        record: &Record,
+        version: Version,
+        base: Option<Version>,
+        context: MergeContext,
+    ) -> Result<Edit> {
+        if version == 0 || record.version < version || record.meta.is_foreign(version) {
+            return Err(Error::new(ErrorKind::NotFound, "there was no such version"));
+        }
+        if version == record.version && record.content.is_some() {
+            return Ok(Edit::default());
+        }
+        let key = HistoryKey { key: record.key(), version, side: 0 };
+        let entry = self.store.history(user, &[key]).await?.into_iter().flatten().next();
+        let entry = entry.filter(|entry| context.oldest <= entry.at && !is_of_tombstone(entry));
+        let Some(entry) = entry else {
+            return Err(past_retention("the version's content is past its retention"));
+        };
+        let fields = units(&record.kind, fields(&record.kind, &entry.content, true)?);
+        let current = record.content.iter().flat_map(Content::unknown_names);
+        let cleared = current.filter(|name| !fields.contains_key(*name));
+        let cleared = cleared.map(|name| (name, &Value::Null));
+        let mut edit = Edit::default();
+        let kept = fields.iter().map(|(name, value)| (name.as_str(), value));
+        for (name, value) in cleared.chain(kept) {
+            // What is as the person saw it is no change of theirs.
+            if !is_at(record, name, value, base) {
+                let against = since(record, name, base, context);
+                let change = put(name, value.clone(), context.now);
+                edit.changes.push(crate::engine::edit::Change { against, ..change });
+            }
+        }
+        Ok(edit)
+    }
+
+    /// Applies an edit that a person asked for: they know the piece as it stands, or saw `edit.base`.
+    pub(in crate::engine) async fn edited(
+        &self,
+        user: &UserId,
+        (envelope, record): (&Envelope, &Record),
+        edit: Edit,
+        context: MergeContext,
+    ) -> Result<Option<Draft>> {
+        let base = edit.base.unwrap_or(record.version);
+        let knows_delete = record.version <= base;
+        let edit = Edit { base: Some(base), knows_delete, is_asked: true, ..edit };
+        let keys = needed(Some(record), &edit).into_iter().collect();
+        let bases = self.read_bases(user, keys, context.oldest).await?;
+        let last = HistoryKey { key: record.key(), version: record.meta.last_version, side: 0 };
+        let is_set = |name: &str| edit.changes.iter().any(|change| change.name == name);
+        let is_whole = record.kind.unit_names().all(is_set);
+        // What its device deleted before the server ever had it has no content to bring back.
+        let never_was = record.meta.created.version == record.version;
+        let lacks_content = record.content.is_none() && !never_was && !bases.contains_key(&last);
+        if lacks_content && !edit.delete && !is_whole {
+            return Err(past_retention("the record's content is past its retention"));
+        }
+        let applied =
+            apply((&record.kind, record.id), Some((envelope, record)), &edit, &bases, context)
+                .map_err(|_| Error::new(ErrorKind::Invalid, "the record cannot take this"))?;
+        let Some(mut draft) = Draft::of(applied, Some(envelope), context.now) else {
+            return Ok(None);
+        };
+        self.drop_known_conflicts(user, vec![&mut draft]).await?;
+        Ok(Some(draft))
+    }
+}
+
+impl Asked {
+    /// Hash by which the request is known when it comes again.
+    fn name(&self, version: Version) -> u64 {
+        let name = match &self.request_id {
+            Some(id) => format!("restore\0id\0{id}"),
+            None => format!("restore\0{version}\0{:?}", self.base),
+        };
+        Digest::of([name.as_bytes()]).short()
+    }
+}
+
+/// Refuses a base that is no version of the piece.
+pub(in crate::engine) fn check_base(record: &Record, base: Option<Version>) -> Result<()> {
+    let is_good =
+        |base: Version| 0 < base && base <= record.version && !record.meta.is_foreign(base);
+    match base.is_none_or(is_good) {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Invalid, "base is no version of the record")),
+    }
+}
+
+/// Whether the field had this value at the version that a person saw.
+fn is_at(record: &Record, name: &str, value: &Value, base: Option<Version>) -> bool {
+    let Some(base) = base else { return false };
+    match (record.meta.at_version(name, base), &record.content) {
+        (AtVersion::Current, Some(content)) => content.unit(name) == *value,
+        (AtVersion::Past { hash, .. }, _) => record.unit(name).hash(value) == hash,
+        _ => false,
+    }
+}

@@ -1,0 +1,337 @@
+//! The inbox: values that lost and wait for a person; and history.
+
+pub(crate) mod page;
+
+use crate::engine::commit::notes::Notes;
+use crate::engine::commit::{
+    Draft, OldFacts, STAMP_AHEAD_SECS, Stopped, StoredConflict, conflict_id, gave_up,
+};
+use crate::engine::edit::bases::units;
+use crate::engine::edit::record::{parse, to_json};
+use crate::engine::edit::{Against, Change, Doubt, Edit};
+use crate::engine::history::restore::check_base;
+use crate::engine::push::plan::since;
+use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
+use crate::id::{Key, KindNumber, RecordId, UserId};
+use crate::merge::Reason;
+use crate::record::Value;
+use crate::schema::Kind;
+use crate::store::{Envelope, Head, HistoryKey, IndexEntry, Version};
+use crate::time::UnixMillis;
+
+/// How many entries before a version are looked at for a value that it does not have.
+const OLDER_ENTRIES: usize = 16;
+
+/// A value that lost and is still open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Its id.
+    pub id: RecordId,
+    /// The record.
+    pub key: Key,
+    /// The field; `None` where a delete was involved.
+    pub field: Option<String>,
+    /// The field's value now.
+    pub kept: Value,
+    /// The value that lost; `None` if it is past its retention.
+    pub lost: Option<Value>,
+    /// The version that the push was based on, where known.
+    pub base: Option<Version>,
+    /// Why it lost.
+    pub reason: Reason,
+    /// When.
+    pub at: UnixMillis,
+    /// The device with whose push it came up, where known.
+    pub device: Option<String>,
+}
+
+/// How a person closes a conflict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// Leave the record as it is.
+    Keep,
+    /// Put the lost value back; where a delete lost, delete.
+    Restore,
+    /// Put another value.
+    Set(Value),
+}
+
+/// Where a page of open conflicts ends; the next one starts behind it. A conflict's place is when it
+/// came, and its id where two came in one millisecond.
+pub type ConflictPlace = (UnixMillis, RecordId);
+
+impl Engine {
+    /// Where the open conflicts behind `after` are, newest first.
+    pub(in crate::engine) async fn open_places(
+        &self,
+        user: &UserId,
+        after: Option<ConflictPlace>,
+    ) -> Result<Vec<ConflictPlace>> {
+        check_state(self.store.head(user).await?.as_ref())?;
+        let index = self.store.index(user, KindNumber::CONFLICT).await?;
+        let open = index.iter().filter(|entry| !entry.deleted).map(conflict_place);
+        let mut places: Vec<ConflictPlace> =
+            open.filter(|place| after.is_none_or(|after| *place < after)).collect();
+        places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+        Ok(places)
+    }
+
+    pub(in crate::engine) async fn open_conflict(
+        &self,
+        user: &UserId,
+        envelope: &Envelope,
+    ) -> Result<Conflict> {
+        let stored: StoredConflict = parse(&envelope.content)?;
+        let record = self.store.read(user, &[stored.key]).await?.into_iter().flatten().next();
+        let record = record.map(|record| self.open(&record)).transpose()?;
+        let name = stored.field.as_deref();
+        let kept = record.and_then(|record| Some(record.content?.unit(name?)));
+        let lost = self.lost_value(user, envelope.key.id, &stored).await?;
+        Ok(Conflict {
+            id: envelope.key.id,
+            key: stored.key,
+            kept: kept.unwrap_or(Value::Null),
+            lost,
+            base: stored.base,
+            reason: stored.reason,
+            at: stored.at,
+            device: stored.device,
+            field: stored.field,
+        })
+    }
+
+    /// Returns the value that lost; `None` if it is past its retention.
+    async fn lost_value(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        stored: &StoredConflict,
+    ) -> Result<Option<Value>> {
+        let (Some(name), Some((version, side))) = (&stored.field, stored.lost) else {
+            return Ok(stored.field.is_none().then_some(Value::Null));
+        };
+        let key = HistoryKey { key: stored.key, version, side };
+        let oldest = self.context(self.clock.now()).oldest;
+        let entry = self.store.history(user, &[key]).await?.into_iter().flatten().next();
+        let entry = entry.filter(|entry| oldest <= entry.at);
+        if let Some(entry) = &entry
+            && let version = self.version_of(entry)?
+            && !version.deleted
+        {
+            let kind = self.schema.kind(stored.key.kind).ok_or_else(Error::corrupt)?;
+            let value = units(kind, version.fields).remove(name);
+            return Ok(value.or((side == 0).then_some(Value::Null)));
+        }
+        if 0 < side {
+            return Ok(None);
+        }
+        // Entries of version 0.1 may name a tombstone or a version that was skipped. The value is
+        // before it, and the id of the conflict, which is derived from the value, tells which.
+        let entries =
+            self.store.history_of(user, &stored.key, Some(version), OLDER_ENTRIES).await?;
+        for entry in entries.iter().filter(|entry| oldest <= entry.at) {
+            let kind = self.schema.kind(stored.key.kind).ok_or_else(Error::corrupt)?;
+            let mut values = units(kind, self.version_of(entry)?.fields);
+            let value = values.remove(name).unwrap_or(Value::Null);
+            if conflict_id(stored.key, stored.version, Some(name), &value) == id {
+                return Ok(Some(value));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Closes a conflict as [`Engine::resolve_as`] does, for a person who knows the record as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::resolve_as`].
+    pub async fn resolve(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        resolution: &Resolution,
+    ) -> Result<()> {
+        self.resolve_as(user, id, resolution, None).await
+    }
+
+    /// Closes a conflict. Closing it the same way again changes nothing. Edits since `base`, the
+    /// version that the person saw, are merged with; what they lose is in the inbox.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there is none of that id; [`ErrorKind::ConflictClosed`] if it was
+    /// closed another way; [`ErrorKind::PastRetention`] if the lost value is gone;
+    /// [`ErrorKind::Invalid`] if the value cannot be put there, there is no room for it, or `base` is
+    /// no version of the record.
+    pub async fn resolve_as(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        resolution: &Resolution,
+        base: Option<Version>,
+    ) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            let head = self.store.head(user).await?;
+            check_state(head.as_ref())?;
+            let found = self.store.read(user, &[Key::conflict(id)]).await?;
+            let Some(envelope) = found.into_iter().flatten().next() else {
+                return Err(Error::new(ErrorKind::NotFound, "there is no such conflict"));
+            };
+            let mut stored: StoredConflict = parse(&envelope.content)?;
+            let mark = mark(resolution);
+            if let Some(closed) = &stored.resolution {
+                let is_same = *closed == mark;
+                return is_same.then_some(()).ok_or_else(closed_otherwise);
+            }
+            let edit = self.resolving_edit(user, id, &stored, resolution).await?;
+            stored.resolution = Some(mark);
+            let closed = Envelope {
+                deleted: true,
+                version: envelope.version + 1,
+                content: to_json(&stored),
+                ..envelope
+            };
+            let about = Resolving { head: head.as_ref(), stored: &stored, base };
+            let drafts = self.resolving_drafts(user, about, edit, closed).await?;
+            match self.commit(user, head, drafts).await.stopped_whole() {
+                None => return Ok(()),
+                Some(Stopped::Raced) => tries += 1,
+                Some(Stopped::Failed(error)) => return Err(error),
+            }
+            if let Some(error) = gave_up(tries) {
+                return Err(error);
+            }
+        }
+    }
+
+    /// The edit that a resolution asks for, without its base.
+    async fn resolving_edit(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        stored: &StoredConflict,
+        resolution: &Resolution,
+    ) -> Result<Option<Edit>> {
+        let value = match resolution {
+            Resolution::Keep => return Ok(None),
+            Resolution::Set(value) => value.clone(),
+            Resolution::Restore => {
+                let value = self.lost_value(user, id, stored).await?;
+                value.ok_or_else(|| past_retention("the lost value is past its retention"))?
+            }
+        };
+        let Some(name) = &stored.field else {
+            if matches!(resolution, Resolution::Set(_)) {
+                return Err(Error::new(ErrorKind::Invalid, "there is no field to set"));
+            }
+            return Ok(Some(Edit { delete: true, ..Edit::default() }));
+        };
+        let kind = self.schema.kind(stored.key.kind).ok_or_else(Error::corrupt)?;
+        let is_fitting = fits(kind, name, &value);
+        if !is_fitting {
+            return Err(Error::new(ErrorKind::Invalid, "the field cannot hold this value"));
+        }
+        let now = self.clock.now();
+        Ok(Some(Edit { changes: vec![put(name, value, now)], ..Edit::default() }))
+    }
+
+    async fn resolving_drafts(
+        &self,
+        user: &UserId,
+        about: Resolving<'_>,
+        edit: Option<Edit>,
+        closed: Envelope,
+    ) -> Result<Vec<Draft>> {
+        let Resolving { head, stored, base } = about;
+        let Some(mut edit) = edit else {
+            return Ok(vec![closing(closed)]);
+        };
+        let found = self.store.read(user, &[stored.key]).await?;
+        let Some(envelope) = found.into_iter().flatten().next() else {
+            return Err(Error::new(ErrorKind::NotFound, "the record is gone"));
+        };
+        let record = self.open(&envelope)?;
+        check_base(&record, base)?;
+        let context = self.context_of(self.clock.now(), &Notes::of(head)?);
+        // The conflict itself tells what stood at its version.
+        let base = base.map(|base| base.max(stored.version).min(record.version));
+        for change in &mut edit.changes {
+            change.against = since(&record, &change.name, base, context);
+        }
+        match self.edited(user, (&envelope, &record), Edit { base, ..edit }, context).await? {
+            // The record and the entry change together, or neither does.
+            Some(mut draft) => {
+                draft.inbox.push(closed);
+                Ok(vec![draft])
+            }
+            None => Ok(vec![closing(closed)]),
+        }
+    }
+}
+
+/// Entries of version 0.1 have no hash; their stamp is the second in which they came.
+fn conflict_place(entry: &IndexEntry) -> ConflictPlace {
+    let at = match i64::try_from(entry.hash.0) {
+        Ok(ms) if 0 < ms => UnixMillis(ms),
+        _ => UnixMillis::from_secs(entry.stamp.0 - STAMP_AHEAD_SECS),
+    };
+    (at, entry.id)
+}
+
+/// What a resolution is about.
+#[derive(Clone, Copy)]
+struct Resolving<'a> {
+    head: Option<&'a Head>,
+    stored: &'a StoredConflict,
+    base: Option<Version>,
+}
+
+pub(in crate::engine) fn put(name: &str, value: Value, now: UnixMillis) -> Change {
+    Change {
+        name: name.to_owned(),
+        value,
+        parts: None,
+        edited_at: now,
+        claimed_at: now,
+        against: Against::Unmoved,
+        doubt: Doubt::None,
+    }
+}
+
+/// Whether what is merged under `name` can have this value.
+fn fits(kind: &Kind, name: &str, value: &Value) -> bool {
+    match (kind.group_named(name), value) {
+        (None, value) => kind.named(name).check(value).is_ok(),
+        (Some(_), Value::Group(group)) => {
+            let mut fields = kind.fields_of(name).into_iter();
+            fields.all(|field| kind.named(field).check(group.get(field)).is_ok())
+        }
+        (Some(_), value) => {
+            let mut fields = kind.fields_of(name).into_iter();
+            value.is_null() && fields.all(|field| !kind.named(field).is_required())
+        }
+    }
+}
+
+/// An inbox entry that changes alone.
+fn closing(closed: Envelope) -> Draft {
+    Draft { old: Some(OldFacts::of(&closed)), new: closed, history: Vec::new(), inbox: Vec::new() }
+}
+
+/// What a closed entry remembers, to know the same resolution when it comes again.
+fn mark(resolution: &Resolution) -> String {
+    match resolution {
+        Resolution::Keep => "keep".to_owned(),
+        Resolution::Restore => "restore".to_owned(),
+        Resolution::Set(value) => format!("set {:016x}", value.hash()),
+    }
+}
+
+fn closed_otherwise() -> Error {
+    Error::new(ErrorKind::ConflictClosed, "the conflict was closed in another way")
+}
+
+pub(in crate::engine) fn past_retention(what: &'static str) -> Error {
+    Error::new(ErrorKind::PastRetention, what)
+}

@@ -1,0 +1,66 @@
+//! Pages of the inbox, bounded in bytes, and what a resolution needs to know beforehand.
+
+use crate::engine::commit::StoredConflict;
+use crate::engine::edit::record::parse;
+use crate::engine::sync::conflict_bytes;
+use crate::engine::{Conflict, ConflictPlace, Engine, Error, ErrorKind, Result, check_state};
+use crate::id::{Key, RecordId, UserId};
+use crate::record::Value;
+use serde_json::value::RawValue;
+
+impl Engine {
+    /// Lists open conflicts, newest first, behind `after`: at most `limit`, of about `limit_bytes`,
+    /// at least one if there is one. Also returns where the next page starts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if the store cannot answer; [`ErrorKind::Importing`] and
+    /// [`ErrorKind::Erasing`] while the account is not whole.
+    pub async fn conflict_page(
+        &self,
+        user: &UserId,
+        after: Option<ConflictPlace>,
+        limit: usize,
+        limit_bytes: usize,
+    ) -> Result<(Vec<Conflict>, Option<ConflictPlace>)> {
+        let places = self.open_places(user, after).await?;
+        let (mut conflicts, mut left, mut done) = (Vec::new(), limit_bytes, 0);
+        for (_, id) in places.iter().take(limit) {
+            let found = self.store.read(user, &[Key::conflict(*id)]).await?;
+            if let Some(envelope) = found.into_iter().flatten().find(|entry| !entry.deleted) {
+                let conflict = self.open_conflict(user, &envelope).await?;
+                let bytes = conflict_bytes(&conflict);
+                if left < bytes && !conflicts.is_empty() {
+                    break;
+                }
+                left = left.saturating_sub(bytes);
+                conflicts.push(conflict);
+            }
+            done += 1;
+        }
+        let next = (done < places.len()).then(|| places.get(done.wrapping_sub(1)).copied());
+        Ok((conflicts, next.flatten()))
+    }
+
+    /// Reads a value for the field of a conflict, open or closed; `None` where the field cannot hold
+    /// it, or where a delete was involved.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there is no conflict of that id; else as [`Engine::conflict_page`].
+    pub async fn conflict_value(
+        &self,
+        user: &UserId,
+        id: RecordId,
+        raw: &RawValue,
+    ) -> Result<Option<Value>> {
+        check_state(self.store.head(user).await?.as_ref())?;
+        let found = self.store.read(user, &[Key::conflict(id)]).await?;
+        let Some(envelope) = found.into_iter().flatten().next() else {
+            return Err(Error::new(ErrorKind::NotFound, "there is no such conflict"));
+        };
+        let stored: StoredConflict = parse(&envelope.content)?;
+        let kind = self.schema.kind(stored.key.kind);
+        Ok(kind.zip(stored.field).and_then(|(kind, field)| kind.read_unit(&field, raw)))
+    }
+}

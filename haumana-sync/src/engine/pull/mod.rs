@@ -1,0 +1,196 @@
+//! Pulls of new clients: what changed after a cursor, page by page.
+
+pub(crate) mod cursor;
+
+use crate::digest::Digest;
+use crate::engine::commit::notes::last_change;
+use crate::engine::commit::trail::Trail;
+use crate::engine::pull::cursor::Cursor;
+use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
+use crate::id::{Key, KindNumber, UserId};
+use crate::limits;
+use crate::store::{After, Envelope, Head, HeadState, Place, Version};
+use crate::time::UnixMillis;
+
+/// One record as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The record.
+    pub key: Key,
+    /// Its version.
+    pub version: Version,
+    /// When that version was committed.
+    pub modified_at: UnixMillis,
+    /// Its fields as a JSON object; `None` for a tombstone.
+    pub value: Option<String>,
+}
+
+/// One page of a pull.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// What changed, oldest change first.
+    pub changes: Vec<Changed>,
+    /// Where the next pull starts; `None` only while the user has nothing at all.
+    pub cursor: Option<String>,
+    /// Whether more follows.
+    pub more: bool,
+    /// Whether this page starts over from the beginning, because the cursor that came means
+    /// nothing here.
+    pub reset: bool,
+    /// The digest of versions at `cursor`; only when nothing follows.
+    pub digest: Option<Digest>,
+    /// The server's time.
+    pub server_time: UnixMillis,
+}
+
+impl Engine {
+    /// Returns what changed after `cursor` (`None`: everything), at most `limit` records of about
+    /// `limit_bytes`; at least one, so that every page makes progress.
+    ///
+    /// A cursor that is garbled, another user's, from the future or from another life of the
+    /// server is no error: the page starts over and says so.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Gone`] if the account was erased after the cursor was given.
+    pub async fn pull(
+        &self,
+        user: &UserId,
+        cursor: Option<&str>,
+        limit: usize,
+        limit_bytes: usize,
+    ) -> Result<Pulled> {
+        let trail = Trail::starting_at(self.store.head(user).await?);
+        self.pull_behind(user, cursor, limit, limit_bytes, trail).await
+    }
+
+    /// As [`Engine::pull`], behind commits of the same request. A device that had everything before
+    /// them is answered without reading anything.
+    pub(in crate::engine) async fn pull_behind(
+        &self,
+        user: &UserId,
+        cursor: Option<&str>,
+        limit: usize,
+        limit_bytes: usize,
+        trail: Trail,
+    ) -> Result<Pulled> {
+        let server_time = self.clock.now();
+        let limit = limit.clamp(1, limits::PAGE_RECORDS);
+        let Some(head) = trail.head.clone() else {
+            let reset = cursor.is_some();
+            return Ok(Pulled {
+                changes: Vec::new(),
+                cursor: None,
+                more: false,
+                reset,
+                digest: Some(Digest::default()),
+                server_time,
+            });
+        };
+        check_state(Some(&head))?;
+        let given = cursor.and_then(Cursor::decode);
+        if head.state == HeadState::Erased && given.is_some_and(|given| given.is_of(user)) {
+            let is_from_before =
+                given.is_some_and(|given| !given.fits(user, &head, self.config.generation));
+            if is_from_before {
+                return Err(Error::new(ErrorKind::Gone, "the account was erased"));
+            }
+        }
+        let fitting = given.filter(|given| given.fits(user, &head, self.config.generation));
+        let reset = cursor.is_some() && fitting.is_none();
+        let mut page = Paging {
+            after: fitting.map_or(After::Start, |given| After::Place(given.place)),
+            left_bytes: limit_bytes,
+            changes: Vec::new(),
+        };
+        let (head, more) = match page.is_at(trail.from.as_ref()) {
+            true => (head, page.take_all(trail.into_stream(), limit)),
+            false => self.fill_page(user, head, limit, &mut page).await?,
+        };
+        let place = match page.after {
+            After::Place(place) if more => place,
+            _ => Place { revision: head.revision, within: None },
+        };
+        Ok(Pulled {
+            changes: page.changes,
+            cursor: Some(Cursor::new(user, &head, self.config.generation, place).encode()),
+            more,
+            reset,
+            digest: (!more).then_some(head.versions),
+            server_time,
+        })
+    }
+
+    /// Reads until the page is full or the head is reached; returns the head that it reached.
+    async fn fill_page(
+        &self,
+        user: &UserId,
+        mut head: Head,
+        limit: usize,
+        page: &mut Paging,
+    ) -> Result<(Head, bool)> {
+        if page.is_at(Some(&head)) {
+            return Ok((head, false));
+        }
+        while page.changes.len() < limit {
+            let wanted = limit - page.changes.len();
+            let read = self.store.changes(user, page.after, wanted).await?;
+            head = read.head.unwrap_or(head);
+            for envelope in read.records {
+                if !page.take(envelope) {
+                    return Ok((head, true));
+                }
+            }
+            if !read.more {
+                return Ok((head, false));
+            }
+        }
+        Ok((head, true))
+    }
+}
+
+struct Paging {
+    after: After,
+    left_bytes: usize,
+    changes: Vec<Changed>,
+}
+
+impl Paging {
+    /// Whether nothing can follow up to `head`: the common case, for which the head is all that is
+    /// read.
+    fn is_at(&self, head: Option<&Head>) -> bool {
+        match (self.after, head) {
+            (After::Place(place), Some(head)) => {
+                last_change(head) <= place.revision && place.within.is_none()
+            }
+            (After::Start, None) => true,
+            _ => false,
+        }
+    }
+
+    /// Takes records in until the page is full; returns whether more follow.
+    fn take_all(&mut self, stream: Vec<Envelope>, limit: usize) -> bool {
+        stream.into_iter().any(|envelope| limit <= self.changes.len() || !self.take(envelope))
+    }
+
+    /// Takes a record in, if there is room.
+    fn take(&mut self, envelope: Envelope) -> bool {
+        let is_record = envelope.key.kind != KindNumber::CONFLICT;
+        let bytes = envelope.content.len() + 256;
+        if is_record && self.left_bytes < bytes && !self.changes.is_empty() {
+            return false;
+        }
+        let within = Some(envelope.key);
+        self.after = After::Place(Place { revision: envelope.revision, within });
+        if is_record {
+            self.left_bytes = self.left_bytes.saturating_sub(bytes);
+            self.changes.push(Changed {
+                key: envelope.key,
+                version: envelope.version,
+                modified_at: envelope.modified_at,
+                value: (!envelope.deleted).then_some(envelope.content),
+            });
+        }
+        true
+    }
+}

@@ -1,0 +1,407 @@
+//! Pushes of new clients: they name their base and what they changed.
+
+pub(crate) mod delete;
+pub(crate) mod devices;
+pub(crate) mod exact;
+pub(crate) mod plan;
+pub(crate) mod pusher;
+
+use crate::engine::commit::notes::Notes;
+use crate::engine::commit::trail::Trail;
+use crate::engine::commit::{Committed, Draft, Stopped, gave_up};
+use crate::engine::edit::apply::apply;
+use crate::engine::edit::bases::needed;
+use crate::engine::edit::record::Record;
+use crate::engine::edit::{Bases, Change, Edit, Lost, MergeContext};
+use crate::engine::push::devices::Shown;
+use crate::engine::push::exact::is_exact;
+use crate::engine::push::plan::plan;
+use crate::engine::push::pusher::{Life, Pusher};
+use crate::engine::{Conflict, Engine, Error, Quota, Result, check_state};
+use crate::id::{Key, UserId};
+use crate::record::{Content, Value};
+use crate::schema::{Deletes, Kind};
+use crate::store::{Envelope, Head, HistoryKey, Revision, Version};
+use crate::time::UnixMillis;
+use crate::wire::Refusal;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// When a push's fields were edited, by the device's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EditTimes {
+    /// All at one time.
+    One(UnixMillis),
+    /// Each at its own; one that is not named at the server's time. A delete at the latest.
+    PerField(BTreeMap<String, UnixMillis>),
+    /// The device does not say; the server's time stands in.
+    Unknown,
+}
+
+/// What a push does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushOp {
+    /// Sets fields; an absent one is untouched, [`Value::Null`] clears.
+    Set(BTreeMap<String, Value>),
+    /// Deletes the record.
+    Delete,
+    /// Offers a record that the device held in another life of the account: no edit of its user. The
+    /// times are those of the versions that it holds.
+    Offer(BTreeMap<String, Value>),
+    /// Offers a delete of another life: what came back stays, and the inbox says so.
+    OfferDelete,
+}
+
+/// One push of a new client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// The record.
+    pub key: Key,
+    /// The version that the device edited; `None` if it never had the record.
+    pub base: Option<Version>,
+    /// When it was edited.
+    pub edited_at: EditTimes,
+    /// What it does.
+    pub op: PushOp,
+}
+
+/// What became of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushOutcome {
+    /// The record has every value that was pushed.
+    Applied,
+    /// Something of it met another edit; see the conflicts, if any value lost.
+    Merged,
+    /// There was nothing to do: it was seen before, or the record is so already.
+    Unchanged,
+    /// It cannot be taken.
+    Rejected(Refusal),
+}
+
+/// The answer to one push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushResult {
+    /// The record.
+    pub key: Key,
+    /// What became of it.
+    pub outcome: PushOutcome,
+    /// The record's version now; `None` if there is no such record.
+    pub version: Option<Version>,
+    /// What lost; each is an entry of the inbox.
+    pub conflicts: Vec<Conflict>,
+}
+
+impl Engine {
+    /// Takes in the pushes of a new client, in order, and says what became of each.
+    ///
+    /// Repeating a push is harmless: a change is known by (device, record, base, edit time, field,
+    /// value). A later change by the same device replaces its earlier one; the inbox has the earlier
+    /// one unless the same pushes hold it too, since another installation may have the same name.
+    ///
+    /// Bases count by their number. [`Engine::sync`] knows from its cursor which life they are of.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer; pushes may have been
+    /// committed, and sending all of them again is harmless.
+    pub async fn push(
+        &self,
+        user: &UserId,
+        device: &str,
+        pushes: &[Push],
+    ) -> Result<Vec<PushResult>> {
+        let head = self.store.head(user).await?;
+        let shown = Shown::of(device, None, self.clock.now());
+        let notes = Notes::of(head.as_ref())?;
+        let confirmed_before = shown.confirmed_before(&notes, head.as_ref());
+        let mut pusher = Pusher::new(device, Life::Unsaid, confirmed_before);
+        Ok(self.push_on(user, &mut pusher, shown, pushes, head).await?.results)
+    }
+
+    /// As [`Engine::push`], on a head that was read; returns also what came of it in the stream.
+    pub(in crate::engine) async fn push_on(
+        &self,
+        user: &UserId,
+        pusher: &mut Pusher<'_>,
+        shown: Shown,
+        pushes: &[Push],
+        head: Option<Head>,
+    ) -> Result<Pushed> {
+        let mut answers: Vec<Option<Answer>> = pushes.iter().map(|_| None).collect();
+        let epoch = head.as_ref().map(|head| head.epoch);
+        let mut trail = Trail::starting_at(head);
+        let mut tries = 0;
+        while answers.iter().any(Option::is_none) {
+            check_state(trail.head.as_ref())?;
+            let mut keys = HashSet::new();
+            let open = (0..pushes.len()).filter(|at| answers[*at].is_none());
+            let due: Vec<usize> = open.filter(|at| keys.insert(pushes[*at].key)).collect();
+            let head = trail.head.clone();
+            let round = Round { user, shown, pushes, due: &due };
+            let committed = self.push_due(round, pusher, head, &mut answers).await?;
+            trail.extend(committed.trail);
+            match committed.stopped {
+                None => {}
+                Some(Stopped::Raced) => {
+                    tries += 1;
+                    trail = Trail::starting_at(self.store.head(user).await?);
+                    let now = trail.head.as_ref().map(|head| head.epoch);
+                    if epoch.is_some() && epoch != now {
+                        // What the bases are of was found out for another life.
+                        return Err(Error::contended());
+                    }
+                }
+                Some(Stopped::Failed(error)) => return Err(error),
+            }
+            if let Some(error) = gave_up(tries) {
+                return Err(error);
+            }
+        }
+        let (mut results, mut exact) = (Vec::new(), Vec::new());
+        for answer in answers.into_iter().flatten() {
+            results.push(answer.result);
+            exact.push(answer.exact_since);
+        }
+        Ok(Pushed { results, exact, trail })
+    }
+
+    /// Pushes at most one push for each record, and commits them.
+    async fn push_due(
+        &self,
+        round: Round<'_>,
+        pusher: &mut Pusher<'_>,
+        head: Option<Head>,
+        answers: &mut [Option<Answer>],
+    ) -> Result<Committed> {
+        let Round { user, shown, pushes, due } = round;
+        let context = self.context_of(self.clock.now(), &Notes::of(head.as_ref())?);
+        let keys: Vec<Key> = due.iter().map(|at| pushes[*at].key).collect();
+        let found = self.store.read(user, &keys).await?;
+        let mut opened: HashMap<Key, (Envelope, Record)> = HashMap::new();
+        for envelope in found.into_iter().flatten() {
+            let record = self.open(&envelope)?;
+            opened.insert(envelope.key, (envelope, record));
+        }
+        let mut desk = Desk {
+            room: Quota::of(head.as_ref()),
+            drafts: Vec::new(),
+            waiting: Vec::new(),
+            answers,
+        };
+        let mut planned = Vec::new();
+        let mut history_keys: BTreeSet<HistoryKey> = BTreeSet::new();
+        for &at in due {
+            let push = &pushes[at];
+            let record = opened.get(&push.key).map(|(_, record)| record);
+            let Some(kind) = self.schema.kind(push.key.kind) else {
+                desk.answer(at, rejected(push, record, Refusal::InvalidField));
+                continue;
+            };
+            match plan(push, kind, pusher, record, context) {
+                Ok(None) => desk.answer(at, unchanged(push, record)),
+                Ok(Some(edit)) => {
+                    history_keys.extend(needed(record, &edit));
+                    planned.push((at, kind, edit));
+                }
+                Err(refusal) => desk.answer(at, rejected(push, record, refusal)),
+            }
+        }
+        let bases = self.read_bases(user, history_keys, context.oldest).await?;
+        for (at, kind, edit) in planned {
+            let push = &pushes[at];
+            let old = opened.get(&push.key).map(|(envelope, record)| (envelope, record));
+            let decided = decide((push, kind), old, &edit, &bases, context);
+            desk.take(at, push, old.map(|(envelope, _)| envelope), decided);
+        }
+        let Desk { mut drafts, waiting, answers, .. } = desk;
+        self.drop_known_conflicts(user, drafts.iter_mut().collect()).await?;
+        let noting = |notes: &mut Notes, (head, revision): (Option<&Head>, _)| {
+            shown.write(notes, head, Some(revision));
+        };
+        let committed = self.commit_noting(user, head, drafts, &noting).await;
+        for (place, (at, answer)) in waiting.into_iter().take(committed.done).enumerate() {
+            let no_room = committed.full.get(&place);
+            answers[at] = Some(no_room.map_or(answer, |old| no_room_for(&pushes[at], *old).into()));
+        }
+        Ok(committed)
+    }
+}
+
+/// What came of the pushes of a request.
+pub(in crate::engine) struct Pushed {
+    /// One for each push, in order.
+    pub results: Vec<PushResult>,
+    /// For each whose device has the record to the byte if it has its base: the revision in which
+    /// that was written, 0 of a record that it made.
+    pub exact: Vec<Option<Revision>>,
+    /// What was committed.
+    pub trail: Trail,
+}
+
+/// The pushes of a request that are decided together.
+#[derive(Clone, Copy)]
+struct Round<'a> {
+    user: &'a UserId,
+    shown: Shown,
+    pushes: &'a [Push],
+    due: &'a [usize],
+}
+
+/// The answer to a push.
+struct Answer {
+    result: PushResult,
+    exact_since: Option<Revision>,
+}
+
+impl From<PushResult> for Answer {
+    fn from(result: PushResult) -> Self {
+        Self { result, exact_since: None }
+    }
+}
+
+/// What a push comes to: a draft to commit with its answer, or an answer at once.
+pub(in crate::engine) type Decided = std::result::Result<(Option<Draft>, PushResult), Refusal>;
+
+/// What is decided of a round: drafts to commit, with the answers that wait for that, and answers.
+struct Desk<'a> {
+    room: Quota,
+    drafts: Vec<Draft>,
+    waiting: Vec<(usize, Answer)>,
+    answers: &'a mut [Option<Answer>],
+}
+
+impl Desk<'_> {
+    fn answer(&mut self, at: usize, result: PushResult) {
+        self.answers[at] = Some(result.into());
+    }
+
+    /// Files one decision.
+    fn take(&mut self, at: usize, push: &Push, old: Option<&Envelope>, decided: Decided) {
+        let version = old.map(|old| old.version);
+        let refuse = |refusal| PushResult {
+            key: push.key,
+            outcome: PushOutcome::Rejected(refusal),
+            version,
+            conflicts: Vec::new(),
+        };
+        match decided {
+            Err(refusal) => self.answer(at, refuse(refusal)),
+            Ok((None, result)) => self.answer(at, result),
+            Ok((Some(draft), result)) => {
+                if self.room.take(old.map(|old| old.content.len()), draft.new.content.len()) {
+                    let is_applied = result.outcome == PushOutcome::Applied;
+                    let is_exact = is_applied && is_exact(push, old, &draft.new);
+                    let written = old.map_or(Revision(0), |old| old.revision);
+                    let exact_since = is_exact.then_some(written);
+                    self.drafts.push(draft);
+                    self.waiting.push((at, Answer { result, exact_since }));
+                } else {
+                    self.answer(at, no_room_for(push, version));
+                }
+            }
+        }
+    }
+}
+
+/// A delete of what is not there needs no room: there is nothing to delete.
+fn no_room_for(push: &Push, version: Option<Version>) -> PushResult {
+    let is_delete = matches!(push.op, PushOp::Delete | PushOp::OfferDelete);
+    let outcome = match version {
+        None if is_delete => PushOutcome::Unchanged,
+        _ => PushOutcome::Rejected(Refusal::QuotaExceeded),
+    };
+    PushResult { key: push.key, outcome, version, conflicts: Vec::new() }
+}
+
+fn unchanged(push: &Push, record: Option<&Record>) -> PushResult {
+    PushResult {
+        key: push.key,
+        outcome: PushOutcome::Unchanged,
+        version: record.map(|record| record.version),
+        conflicts: Vec::new(),
+    }
+}
+
+fn rejected(push: &Push, record: Option<&Record>, refusal: Refusal) -> PushResult {
+    PushResult { outcome: PushOutcome::Rejected(refusal), ..unchanged(push, record) }
+}
+
+/// Applies a planned edit.
+fn decide(
+    (push, kind): (&Push, &Arc<Kind>),
+    old: Option<(&Envelope, &Record)>,
+    edit: &Edit,
+    bases: &Bases,
+    context: MergeContext,
+) -> Decided {
+    let is_tombstone = old.is_some_and(|(_, record)| record.content.is_none());
+    let comes_back = is_tombstone && !edit.delete && kind.delete_policy() != Deletes::Stick;
+    if let (true, Some((_, record))) = (comes_back, old) {
+        let last = HistoryKey { key: push.key, version: record.meta.last_version, side: 0 };
+        // Part of a piece is no piece; the client sends the whole, with `base: null`.
+        if push.base.is_some() && !bases.contains_key(&last) {
+            return Err(Refusal::BaseGone);
+        }
+    }
+    let applied = apply((kind, push.key.id), old, edit, bases, context)?;
+    let has_all = edit
+        .changes
+        .iter()
+        .all(|change| applied.record.content.as_ref().is_some_and(|content| has(content, change)));
+    let is_deleted = edit.delete && applied.record.content.is_none();
+    // Another device did the same: the version is its, with whatever else it changed.
+    let old_version = old.map(|(_, record)| record.version);
+    let is_theirs = old_version == Some(applied.record.version) && push.base != old_version;
+    // What a policy ranks lower than what was pushed is an earlier version; nobody is asked.
+    let none_asks = applied.lost.iter().all(|lost| !lost.asks);
+    // Nobody knows what such a device had before it, so what was there has a part in the result.
+    let is_joined = edit.is_sent_always && old.is_some();
+    let is_clean =
+        none_asks && !is_theirs && !is_joined && (is_deleted || (has_all && !edit.delete));
+    // An import that finds what it brings; only its receipt is new.
+    let is_noted = is_theirs && edit.changes.is_empty() && !edit.delete;
+    let was_deleted = is_tombstone && edit.delete;
+    let outcome = match is_clean {
+        _ if is_noted || was_deleted => PushOutcome::Unchanged,
+        true => PushOutcome::Applied,
+        false => PushOutcome::Merged,
+    };
+    let (key, version) = (push.key, Some(applied.record.version));
+    let asking: Vec<Lost> = applied.lost.iter().filter(|lost| lost.asks).cloned().collect();
+    let Some(draft) = Draft::of(applied, old.map(|(envelope, _)| envelope), context.now) else {
+        let (outcome, conflicts) = (PushOutcome::Unchanged, Vec::new());
+        return Ok((None, PushResult { key, outcome, version, conflicts }));
+    };
+    let conflicts = draft.inbox.iter().zip(asking);
+    let conflicts = conflicts.map(|(entry, lost)| conflict_of(entry, key, lost, context.now));
+    let conflicts = conflicts.collect();
+    Ok((Some(draft), PushResult { key, outcome, version, conflicts }))
+}
+
+/// Whether the record is as the change says.
+fn has(content: &Content, change: &Change) -> bool {
+    match &change.parts {
+        None => content.unit(&change.name) == change.value,
+        Some(parts) => parts.iter().all(|(name, value)| content.get(name) == *value),
+    }
+}
+
+/// The conflict that an entry of the inbox stands for.
+pub(in crate::engine) fn conflict_of(
+    entry: &Envelope,
+    key: Key,
+    lost: Lost,
+    now: UnixMillis,
+) -> Conflict {
+    Conflict {
+        id: entry.key.id,
+        key,
+        field: lost.field,
+        kept: lost.kept,
+        lost: Some(lost.lost),
+        base: lost.base,
+        reason: lost.reason,
+        at: now,
+        device: lost.device,
+    }
+}

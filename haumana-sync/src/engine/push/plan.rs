@@ -1,0 +1,399 @@
+//! What a push of a new client means: which base it has, and what it changes.
+
+use crate::digest::Digest;
+use crate::engine::OtherLife;
+use crate::engine::edit::meta::{AtVersion, Claim};
+use crate::engine::edit::record::Record;
+use crate::engine::edit::{Against, Change, Doubt, Edit, MergeContext};
+use crate::engine::push::delete::{is_of_deleted, plan_delete};
+use crate::engine::push::pusher::{Life, Own, Pusher};
+use crate::engine::push::{EditTimes, Push, PushOp};
+use crate::limits;
+use crate::merge::Reason;
+use crate::record::{Content, Value};
+use crate::schema::{Kind, Merge, Schema};
+use crate::store::{HistoryKey, Version};
+use crate::time::UnixMillis;
+use crate::wire::Refusal;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Returns the edit that a push of a piece is; `None` if there is nothing to do.
+pub(in crate::engine) fn plan(
+    push: &Push,
+    kind: &Arc<Kind>,
+    pusher: &mut Pusher<'_>,
+    record: Option<&Record>,
+    context: MergeContext,
+) -> Result<Option<Edit>, Refusal> {
+    if record.is_some_and(|record| !is_possible_base(push.base, record.version)) {
+        return Err(Refusal::InvalidField);
+    }
+    match &push.op {
+        PushOp::Delete | PushOp::OfferDelete => Ok(plan_delete(push, pusher, record, context)),
+        PushOp::Set(set) | PushOp::Offer(set) => {
+            plan_set((push, set), kind, pusher, record, context)
+        }
+    }
+}
+
+/// Whether a device can name `base` of a record of this version. Numbers above the record's own are of
+/// another life, which skipped some; a careless number must not use up all that are left.
+pub(in crate::engine) fn is_possible_base(base: Option<Version>, version: Version) -> bool {
+    let Some(base) = base else { return true };
+    let above = base.saturating_sub(version);
+    above == 0 || (above <= limits::VERSION_AHEAD && base <= limits::VERSION_CLAIMED)
+}
+
+fn plan_set(
+    (push, set): (&Push, &BTreeMap<String, Value>),
+    kind: &Arc<Kind>,
+    pusher: &mut Pusher<'_>,
+    record: Option<&Record>,
+    context: MergeContext,
+) -> Result<Option<Edit>, Refusal> {
+    set.iter().try_for_each(|(name, value)| check_field(kind, name, value))?;
+    let is_missing = kind.missing(|name| set.contains_key(name)).is_some();
+    // Part of a record is no record; a device that had it sends the whole, without a base.
+    if record.is_none() && push.base.is_some() && (is_missing || !kind.has_mandatory()) {
+        return Err(Refusal::BaseGone);
+    }
+    if push.base.is_none() && is_missing {
+        return Err(Refusal::InvalidField);
+    }
+    let device = Some(pusher.device.to_owned());
+    let is_offer = matches!(push.op, PushOp::Offer(_));
+    let is_foreign = |base: Version| {
+        pusher.life == Life::Other
+            || record.is_some_and(|record| record.version < base || record.meta.is_foreign(base))
+    };
+    let other_life = is_offer || push.base.is_some_and(is_foreign);
+    let mut changes = Vec::new();
+    let (mut seen, mut claims) = (Vec::new(), Vec::new());
+    for unit in units_of(push, device.as_deref(), (kind, set), context.now) {
+        let (name, claimed_at) = (unit.name, unit.claimed_at);
+        let (hash, value) = (unit.identity, &unit.value);
+        let is_seen = record.is_some_and(|record| {
+            record.meta.seen.iter().any(|old| old.hash == hash && context.oldest <= old.at)
+        });
+        let of = Claim::of(device.as_deref(), name);
+        let claim = Claim { of, base: push.base, claimed_at, at: context.now };
+        let is_known = record.is_some_and(|record| {
+            push.base.is_none() && is_copy(record, name, value, claim, is_offer)
+        });
+        let (against, doubt) = match record {
+            None => (Against::Unmoved, Doubt::None),
+            Some(_) if other_life => (without_base(context), Doubt::None),
+            Some(record) => against(record, name, claim, pusher, context),
+        };
+        pusher.tell(push.key, name, claimed_at, value);
+        if is_seen {
+            continue;
+        }
+        if is_known {
+            cov_mark::hit!(copy_without_a_base_is_no_edit);
+            continue;
+        }
+        seen.push(hash);
+        let edited_at = claimed_at.min(context.now);
+        claims.extend((unit.is_timed && !other_life).then_some(claim));
+        let (name, value, parts) = (name.to_owned(), unit.value, unit.parts);
+        changes.push(Change { name, value, parts, edited_at, claimed_at, against, doubt });
+    }
+    if changes.is_empty() && record.is_some() {
+        return Ok(None);
+    }
+    let knows_delete = !other_life
+        && record.is_some_and(|record| {
+            record.content.is_none() && push.base.is_some_and(|base| record.version <= base)
+        });
+    Ok(Some(Edit {
+        device,
+        base: push.base,
+        changes,
+        whole: Some(push.whole(kind, set, context.now)),
+        created: Some(push.created(set, context.now)),
+        reason: other_life.then_some(Reason::OtherLife),
+        above: push.base.filter(|base| record.is_none_or(|record| record.version < *base)),
+        seen,
+        claims,
+        knows_delete,
+        ..Edit::default()
+    }))
+}
+
+/// What a push sets under one name that records remember.
+#[derive(Clone)]
+struct SetUnit<'a> {
+    name: &'a str,
+    value: Value,
+    /// Of a group that was not pushed whole: the fields that were.
+    parts: Option<BTreeMap<String, Value>>,
+    /// When the last of its fields was edited.
+    claimed_at: UnixMillis,
+    is_timed: bool,
+    /// It is the same change again if all of its fields are.
+    identity: u64,
+}
+
+fn units_of<'a>(
+    push: &Push,
+    device: Option<&str>,
+    (kind, set): (&'a Arc<Kind>, &'a BTreeMap<String, Value>),
+    now: UnixMillis,
+) -> Vec<SetUnit<'a>> {
+    let mut units: Vec<SetUnit<'a>> = Vec::with_capacity(set.len());
+    for (field, value) in set.iter().filter(|(name, _)| is_weighed(kind, name)) {
+        let claimed_at = push.time_of(field, now);
+        let identity = push.identity(device, claimed_at, field, value);
+        let value = kind.named(field).normal(value.clone());
+        let name = kind.unit_of(field);
+        let is_timed = push.is_timed(field);
+        let unit = SetUnit { name, value, parts: None, claimed_at, is_timed, identity };
+        let known = units.iter_mut().find(|known| known.name == name);
+        match known {
+            Some(known) => known.add(field, unit),
+            None if kind.group_named(name).is_none() => units.push(unit),
+            None => {
+                let mut group = SetUnit { value: Value::Null, identity: 0, ..unit.clone() };
+                group.add(field, unit);
+                units.push(group);
+            }
+        }
+    }
+    if push.base.is_none() && units.iter().any(|unit| unit.parts.is_some()) {
+        // The whole record: by what it leaves out it says that there is nothing.
+        let whole = push.whole(kind, set, now);
+        for unit in units.iter_mut().filter(|unit| unit.parts.is_some()) {
+            unit.value = whole.unit(unit.name);
+            unit.parts = None;
+        }
+    }
+    units
+}
+
+impl SetUnit<'_> {
+    /// Adds a field of the group.
+    fn add(&mut self, field: &str, part: SetUnit<'_>) {
+        self.claimed_at = self.claimed_at.max(part.claimed_at);
+        self.is_timed |= part.is_timed;
+        let both = [self.identity.to_be_bytes(), part.identity.to_be_bytes()];
+        self.identity = Digest::of(both.iter().map(<[u8; 8]>::as_slice)).short();
+        self.parts.get_or_insert_default().insert(field.to_owned(), part.value);
+    }
+}
+
+/// Whether a value that is pushed without a base is one that the record has, or had when the device
+/// says that it was edited: then the device holds a copy, and its user has edited nothing.
+fn is_copy(record: &Record, name: &str, value: &Value, claim: Claim, is_offer: bool) -> bool {
+    // Unless it has said something else of the field before: then it goes back to an older value.
+    let is_edited = || {
+        let mut claims = record.meta.claims.iter();
+        claims.any(|old| old.of == claim.of && old.claimed_at < claim.claimed_at)
+    };
+    let is_current = record.content.as_ref().is_some_and(|content| content.unit(name) == *value);
+    if is_current {
+        return is_offer || !is_edited();
+    }
+    if !is_offer && is_edited() {
+        return false;
+    }
+    let hash = record.unit(name).hash(value);
+    let is_last = record.content.is_none()
+        && claim.claimed_at <= record.modified_at
+        && record.hash(name) == hash
+        && 0 < record.meta.last_version;
+    let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
+    is_last || past.iter().any(|past| past.hash == hash && claim.claimed_at <= past.until)
+}
+
+/// What is known of a field where the push is of another life of the account.
+fn without_base(context: MergeContext) -> Against {
+    match context.other_life {
+        OtherLife::Merged => Against::Moved(Vec::new()),
+        OtherLife::Discarded => Against::Outdated,
+    }
+}
+
+/// What the server did to a field since the named base, and whether the value that the push replaces
+/// may be another installation's.
+fn against(
+    record: &Record,
+    name: &str,
+    claim: Claim,
+    pusher: &Pusher<'_>,
+    context: MergeContext,
+) -> (Against, Doubt) {
+    let sure = |against| (against, Doubt::None);
+    if record.meta.is_overtaken(&claim, context.oldest) {
+        cov_mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
+        return sure(Against::Outdated);
+    }
+    if is_of_deleted(record, pusher.device, claim, context) {
+        cov_mark::hit!(late_change_does_not_undo_its_devices_newer_delete);
+        return sure(Against::Outdated);
+    }
+    let touch = record.meta.touch(name);
+    let past = claim.base.map(|base| record.meta.at_version(name, base));
+    if matches!(past, Some(AtVersion::Current)) {
+        return sure(Against::Unmoved);
+    }
+    // The value is this device's own, as it pushed it. Its own times, as it claims them, tell which
+    // came first: clamped, a late request from a clock that is ahead would look like the newest.
+    if touch.device.as_deref() == Some(pusher.device) {
+        if claim.claimed_at < touch.claimed_at {
+            cov_mark::hit!(late_change_of_one_device_loses_to_its_newer);
+            return sure(Against::Outdated);
+        }
+        match pusher.own(record, name, touch) {
+            Own::Told => {
+                cov_mark::hit!(later_change_of_one_device_replaces_its_earlier);
+                return sure(Against::Unmoved);
+            }
+            Own::Unsure => {
+                cov_mark::hit!(later_change_of_one_name_keeps_the_earlier_aside);
+                return (Against::Unmoved, Doubt::Replaced);
+            }
+            Own::Elsewhere => {
+                cov_mark::hit!(change_of_another_installation_is_another_devices);
+            }
+        }
+    }
+    sure(match past {
+        None => Against::Moved(Vec::new()),
+        Some(AtVersion::Past { until, .. }) if until < context.oldest => Against::Gone,
+        Some(AtVersion::Past { last_version, .. }) => {
+            let key = HistoryKey { key: record.key(), version: last_version, side: 0 };
+            Against::Moved(vec![key])
+        }
+        Some(AtVersion::Current | AtVersion::Unknown) => Against::Gone,
+    })
+}
+
+/// What the server did to a field since the version that a person saw who asks for a value.
+pub(in crate::engine) fn since(
+    record: &Record,
+    name: &str,
+    base: Option<Version>,
+    context: MergeContext,
+) -> Against {
+    match base.map(|base| record.meta.at_version(name, base)) {
+        None | Some(AtVersion::Current) => Against::Unmoved,
+        Some(AtVersion::Past { until, last_version, .. }) if context.oldest <= until => {
+            let key = HistoryKey { key: record.key(), version: last_version, side: 0 };
+            Against::Moved(vec![key])
+        }
+        Some(AtVersion::Past { .. } | AtVersion::Unknown) => Against::Moved(Vec::new()),
+    }
+}
+
+/// Whether two values of a field are weighed against each other. The time at which a record was made
+/// is that of whoever was first, and another one is not worth a trace.
+fn is_weighed(kind: &Kind, name: &str) -> bool {
+    let field = kind.named(name);
+    field.policy() != Merge::Fixed || !field.is_edit_time()
+}
+
+/// Checks what is to be put into a field.
+pub(in crate::engine) fn check_field(
+    kind: &Kind,
+    name: &str,
+    value: &Value,
+) -> Result<(), Refusal> {
+    let field = kind.named(name);
+    if !field.is_declared() && kind.reserved_key(name).is_some() {
+        return Err(Refusal::InvalidField);
+    }
+    if limits::UNKNOWN_KEY_BYTES < name.len() {
+        return Err(Refusal::TooLarge);
+    }
+    field.check(value).map_err(Refusal::from)
+}
+
+impl Push {
+    /// Whether its base is one that this server can have given, of a record that has this version.
+    pub(crate) fn has_possible_base(&self, version: Option<Version>) -> bool {
+        version.is_none_or(|version| is_possible_base(self.base, version))
+    }
+
+    /// Returns the first field that is missing or cannot be taken, why, and what is wrong with it for
+    /// people.
+    pub(crate) fn flaw(&self, schema: &Schema) -> Option<(String, Refusal, Cow<'static, str>)> {
+        let (PushOp::Set(set) | PushOp::Offer(set)) = &self.op else { return None };
+        let kind = schema.kind(self.key.kind)?;
+        let missing = kind.missing(|name| set.contains_key(name)).filter(|_| self.base.is_none());
+        if let Some(field) = missing {
+            let name = field.name().to_owned();
+            return Some((name, Refusal::InvalidField, Cow::Borrowed("is missing")));
+        }
+        set.iter().find_map(|(name, value)| {
+            let refusal = check_field(kind, name, value).err()?;
+            let field = kind.named(name);
+            let what = match refusal {
+                Refusal::TooLarge => Cow::Borrowed("is too large"),
+                _ if !field.is_declared() => Cow::Borrowed("is not content and cannot be set"),
+                _ if value.is_null() => Cow::Borrowed("cannot be cleared"),
+                _ => field.expectation(),
+            };
+            Some((name.clone(), refusal, what))
+        })
+    }
+
+    pub(in crate::engine) fn time_of(&self, name: &str, now: UnixMillis) -> UnixMillis {
+        match &self.edited_at {
+            EditTimes::One(at) => *at,
+            // A delete is of no field.
+            EditTimes::PerField(times) if name.is_empty() => {
+                times.values().max().copied().unwrap_or(now)
+            }
+            EditTimes::PerField(times) => times.get(name).copied().unwrap_or(now),
+            EditTimes::Unknown => now,
+        }
+    }
+
+    /// Whether the device says when it edited the field.
+    pub(in crate::engine) fn is_timed(&self, name: &str) -> bool {
+        match &self.edited_at {
+            EditTimes::One(_) => true,
+            EditTimes::PerField(times) if name.is_empty() => !times.is_empty(),
+            EditTimes::PerField(times) => times.contains_key(name),
+            EditTimes::Unknown => false,
+        }
+    }
+
+    /// Hash of what makes a change the same change.
+    pub(in crate::engine) fn identity(
+        &self,
+        device: Option<&str>,
+        claimed_at: UnixMillis,
+        name: &str,
+        value: &Value,
+    ) -> u64 {
+        // A time that the server made up is another one when the push comes again.
+        let time = match self.is_timed(name) {
+            true => claimed_at.0.to_string(),
+            false => String::new(),
+        };
+        let text = format!("{}\0{:?}\0{time}\0{name}\0", device.unwrap_or_default(), self.base);
+        let (tag, bytes) = value.canonical();
+        Digest::of([text.as_bytes(), &[tag], bytes]).short()
+    }
+
+    /// When the record that this push makes was edited, and when the device says so.
+    fn created(&self, set: &BTreeMap<String, Value>, now: UnixMillis) -> (UnixMillis, UnixMillis) {
+        let claimed_at = set.keys().map(|name| self.time_of(name, now)).max().unwrap_or(now);
+        (claimed_at.min(now), claimed_at)
+    }
+
+    /// The record that this push makes where there is none.
+    fn whole(&self, kind: &Arc<Kind>, set: &BTreeMap<String, Value>, now: UnixMillis) -> Content {
+        let edited_at = set.keys().map(|name| self.time_of(name, now).min(now)).max();
+        let mut content = Content::new(kind, edited_at.unwrap_or(now));
+        for (name, value) in set {
+            content.set(name, value.clone());
+        }
+        content.fill();
+        content
+    }
+}

@@ -1,0 +1,124 @@
+//! Who pushes: which life their bases are of, and which of their device's changes they know.
+
+use crate::digest::Digest;
+use crate::engine::edit::meta::{Claim, Touch};
+use crate::engine::edit::record::Record;
+use crate::engine::pull::cursor::Cursor;
+use crate::id::{Key, UserId};
+use crate::record::{Content, Value};
+use crate::store::{Generation, Head};
+use crate::time::UnixMillis;
+use std::collections::HashSet;
+
+/// Which life of the account the bases of a request are of. Versions of two lives may have one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Life {
+    /// This one: the cursor says so.
+    Here,
+    /// Not known, since there is no cursor that can be read; the numbers have to do.
+    Unsaid,
+    /// Another one.
+    Other,
+}
+
+impl Life {
+    /// Returns the life that a cursor of `user` is of.
+    pub fn of(
+        cursor: Option<Cursor>,
+        user: &UserId,
+        head: Option<&Head>,
+        generation: Generation,
+    ) -> Self {
+        match (cursor.filter(|cursor| cursor.is_of(user)), head) {
+            (None, _) => Life::Unsaid,
+            (Some(cursor), Some(head)) if cursor.fits(user, head, generation) => Life::Here,
+            // Also a cursor from the future: a backup was restored, and nobody said so.
+            (Some(_), _) => Life::Other,
+        }
+    }
+}
+
+/// Whether a device that pushes can know of a change that bears its own name.
+///
+/// Two installations may have one name: a folder was copied or put back. A device that has not seen
+/// the reply to its change looks just like that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Own {
+    /// The request holds that change too, so its device made it.
+    Told,
+    /// It may be the device's, whose reply was lost, or another installation's of the same name.
+    Unsure,
+    /// The device has shown that it saw the reply, so it would name a newer base. This is another
+    /// installation.
+    Elsewhere,
+}
+
+/// Whose pushes a request holds.
+#[derive(Debug)]
+pub(in crate::engine) struct Pusher<'a> {
+    /// The name of the device.
+    pub device: &'a str,
+    /// What the bases are of.
+    pub life: Life,
+    /// The device has seen the replies to what it pushed before this.
+    pub confirmed_before: UnixMillis,
+    /// The changes that this request holds.
+    told: HashSet<(Key, Digest)>,
+}
+
+impl<'a> Pusher<'a> {
+    pub fn new(device: &'a str, life: Life, confirmed_before: UnixMillis) -> Self {
+        Self { device, life, confirmed_before, told: HashSet::new() }
+    }
+
+    /// Remembers that the request holds a change.
+    pub fn tell(&mut self, key: Key, name: &str, claimed_at: UnixMillis, value: &Value) {
+        self.told.insert((key, change(name, claimed_at, value)));
+    }
+
+    /// What is known of a change that bears the device's name, by which the field `name` has its
+    /// present value.
+    pub fn own(&self, record: &Record, name: &str, touch: &Touch) -> Own {
+        let value = record.content.as_ref().map_or(Value::Null, |content| content.unit(name));
+        let is_told = self.told.contains(&(record.key(), change(name, touch.claimed_at, &value)));
+        // A default that nobody has set is nobody's edit.
+        let is_default = !record.meta.touched.contains_key(name)
+            && record.content.as_ref().is_some_and(|content| is_new(content, name));
+        match self.came_at(record, name, touch) {
+            _ if is_told => Own::Told,
+            Some(at) if at < self.confirmed_before => Own::Elsewhere,
+            None if is_default => Own::Told,
+            _ => Own::Unsure,
+        }
+    }
+
+    /// As [`Pusher::own`], of the creation of the record.
+    pub fn own_creation(&self, record: &Record) -> Own {
+        let created = &record.meta.created;
+        let known = record.kind.unit_names();
+        let mut names = known.filter(|name| !record.meta.touched.contains_key(*name));
+        let said = |name: &&str| self.came_at(record, name, created).is_some();
+        match names.find(said) {
+            Some(name) => self.own(record, name, created),
+            None => Own::Unsure,
+        }
+    }
+
+    /// When the change came, where that is remembered.
+    fn came_at(&self, record: &Record, name: &str, touch: &Touch) -> Option<UnixMillis> {
+        let of = Claim::of(Some(self.device), name);
+        let mut claims = record.meta.claims.iter();
+        claims.find(|claim| claim.of == of && claim.claimed_at == touch.claimed_at).map(|c| c.at)
+    }
+}
+
+fn change(name: &str, claimed_at: UnixMillis, value: &Value) -> Digest {
+    let place = format!("{name}\0{}\0", claimed_at.0);
+    let (tag, bytes) = value.canonical();
+    Digest::of([place.as_bytes(), &[tag], bytes])
+}
+
+/// Whether a new record has this value without anybody context it.
+fn is_new(content: &Content, name: &str) -> bool {
+    Content::new(content.kind(), UnixMillis(0)).is_same(content, name)
+}

@@ -1,0 +1,154 @@
+//! An import is looked at whole before anything of it is written.
+
+use crate::engine::Engine;
+use crate::engine::transfer::read::{Read, Reading};
+use crate::id::{Key, UserId};
+use crate::limits;
+use crate::store::{Envelope, HistoryEntry, HistoryKey, Version};
+use crate::time::UnixMillis;
+use crate::wire::Refusal;
+use crate::wire::import::ImportRequest;
+use serde_json::value::RawValue;
+use std::collections::{HashMap, HashSet};
+
+/// By how many leaps the numbers after two imports of one export may be apart.
+const LEAPS: u32 = 16;
+
+/// The first entry of an export that cannot be taken. `Display` holds nothing of what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{list}[{at}]: {what} ({})", .refusal.code())]
+pub struct ImportFlaw {
+    /// The list that it stands in.
+    pub list: &'static str,
+    /// Its place in the list, from 0.
+    pub at: usize,
+    /// What kind of flaw it is.
+    pub refusal: Refusal,
+    what: &'static str,
+}
+
+/// An export of which every entry can be taken. It borrows the document, and an entry is read again
+/// when it is written.
+#[derive(Debug)]
+pub struct CheckedImport<'a> {
+    pub(in crate::engine) request: ImportRequest<'a>,
+    pub(in crate::engine) user: UserId,
+    pub(in crate::engine) now: UnixMillis,
+    pub(in crate::engine) leap: Version,
+    /// Records that were deleted while the export was read stand in it twice.
+    dead: HashSet<Key>,
+}
+
+/// One entry.
+pub(in crate::engine) enum Entry {
+    Record(Envelope),
+    History(HistoryEntry),
+}
+
+/// A list of the document, and how its entries are read.
+type List<'r, 'a> = (&'static str, &'r [&'a RawValue], fn(&Reading<'_>, &RawValue) -> Read<Entry>);
+
+fn lists<'r, 'a>(request: &'r ImportRequest<'a>) -> [List<'r, 'a>; 6] {
+    [
+        ("pieces", &request.pieces, |reading, json| {
+            reading.listed("pieces", json).map(Entry::Record)
+        }),
+        ("practiceSessions", &request.sessions, |reading, json| {
+            reading.listed("practiceSessions", json).map(Entry::Record)
+        }),
+        ("history", &request.history, |reading, json| reading.history(json).map(Entry::History)),
+        ("conflicts", &request.conflicts, |reading, json| {
+            reading.conflict(json).map(Entry::Record)
+        }),
+        ("tombstones", &request.tombstones, |reading, json| {
+            reading.tombstone(json).map(Entry::Record)
+        }),
+        ("records", &request.records, |reading, json| {
+            reading.other_record(json).map(Entry::Record)
+        }),
+    ]
+}
+
+impl Engine {
+    /// Looks at every entry of an export that `user` wants to import.
+    ///
+    /// # Errors
+    ///
+    /// [`ImportFlaw`] names the first entry that cannot be taken; then nothing of it can be.
+    pub fn check_import<'a>(
+        &self,
+        user: &UserId,
+        request: ImportRequest<'a>,
+    ) -> Result<CheckedImport<'a>, ImportFlaw> {
+        let now = self.clock.now();
+        // An older export may be imported after this one: chance tells the two lives apart.
+        let chance = self.random.next_u64() % u64::from(LEAPS * limits::VERSION_LEAP);
+        let leap = limits::VERSION_LEAP + Version::try_from(chance).unwrap_or_default();
+        let dead = HashSet::new();
+        let mut import = CheckedImport { request, user: user.clone(), now, leap, dead };
+        let reading = self.reading(&import);
+        let (mut live, mut dead) = (HashMap::new(), HashSet::new());
+        let mut versions = HashSet::new();
+        for (list, entries, read) in lists(&import.request) {
+            for (at, json) in entries.iter().enumerate() {
+                let flaw = |refusal: Refusal, what| ImportFlaw { list, at, refusal, what };
+                let entry =
+                    read(&reading, json).map_err(|refusal| flaw(refusal, refusal.message()))?;
+                let is_first = match entry {
+                    Entry::History(entry) => versions.insert(entry.key),
+                    Entry::Record(record) => is_new(&record, &mut live, &mut dead),
+                };
+                if !is_first {
+                    return Err(flaw(Refusal::InvalidId, "the same stands in the document twice"));
+                }
+            }
+        }
+        import.dead = dead.into_iter().filter(|key| live.contains_key(key)).collect();
+        Ok(import)
+    }
+
+    pub(in crate::engine) fn reading<'i>(&'i self, import: &'i CheckedImport<'_>) -> Reading<'i> {
+        Reading {
+            schema: &self.schema,
+            user: &import.user,
+            owner: import.request.owner.as_deref(),
+            now: import.now,
+            generation: self.config.generation,
+            leap: import.leap,
+        }
+    }
+}
+
+/// Whether no entry before is of the same record. A record that was deleted while it was exported
+/// may be a tombstone of a greater version too.
+fn is_new(record: &Envelope, live: &mut HashMap<Key, Version>, dead: &mut HashSet<Key>) -> bool {
+    let key = record.key;
+    let is_tombstone = record.deleted && !key.kind.is_inbox();
+    if !is_tombstone {
+        return live.insert(key, record.version).is_none();
+    }
+    dead.insert(key) && live.get(&key).is_none_or(|version| *version < record.version)
+}
+
+impl CheckedImport<'_> {
+    /// Reads the entries one after the other. They were read before, so none is left out but
+    /// records that a tombstone of the same document stands for.
+    pub(in crate::engine) fn entries<'r>(
+        &'r self,
+        reading: Reading<'r>,
+    ) -> impl Iterator<Item = Entry> + 'r {
+        let lists = lists(&self.request).into_iter();
+        let entries = lists.flat_map(move |(_, entries, read)| {
+            entries.iter().filter_map(move |json| read(&reading, json).ok())
+        });
+        entries.filter(|entry| match entry {
+            Entry::Record(record) => record.deleted || !self.dead.contains(&record.key),
+            Entry::History(_) => true,
+        })
+    }
+}
+
+/// The keys of entries that may be in the store already.
+pub(in crate::engine) fn history_keys(entries: &[HistoryEntry]) -> Vec<HistoryKey> {
+    entries.iter().map(|entry| entry.key).collect()
+}

@@ -1,0 +1,317 @@
+//! Importing an export into an empty account.
+
+use crate::engine::commit::notes::{ImportedCounts, Notes};
+use crate::engine::commit::{OldFacts, Stopped, count, gave_up};
+use crate::engine::edit::meta::Meta;
+use crate::engine::edit::record::parse;
+use crate::engine::transfer::check::{CheckedImport, Entry, history_keys};
+use crate::engine::transfer::read::was_imported_at;
+use crate::engine::{Engine, Error, ErrorKind, Quota, Result};
+use crate::id::{Key, UserId};
+use crate::schema::Schema;
+use crate::store::{
+    Batch, BatchLimits, Envelope, ErrorKind as StoreErrorKind, Head, HeadState, HistoryEntry,
+};
+
+/// The most entries of one commit, and the most bytes: what is held at a time.
+const BATCH: BatchLimits = BatchLimits { items: 500, bytes: 4_000_000 };
+
+/// What is in the account by an import: of all its pages so far, whether or not one came again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Entries of `pieces`.
+    pub pieces: usize,
+    /// Entries of `practiceSessions`.
+    pub sessions: usize,
+    /// Entries of `history`.
+    pub history: usize,
+    /// Entries of `conflicts`.
+    pub conflicts: usize,
+    /// Entries of `tombstones`.
+    pub tombstones: usize,
+    /// Entries of `records`: of the kinds that have no list of their own.
+    pub records: usize,
+    /// Whether the account is whole.
+    pub state: PartState,
+}
+
+/// Whether more parts of an import are to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartState {
+    /// The account can be used.
+    Done,
+    /// The next page of the export is waited for; until then the account takes nothing else.
+    More,
+}
+
+impl Engine {
+    /// Puts everything of an export into the user's account, which must be empty: it never had
+    /// anything, or was erased.
+    ///
+    /// While it runs, and after it broke off, nothing else is accepted for the user. The same
+    /// import again finishes it; once it is finished, the same again changes nothing, also if the
+    /// records were edited since. The pages of a paged export are imported one by one, the last one
+    /// last. Every commit is whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotEmpty`] if the account holds anything else. [`ErrorKind::Invalid`] if there
+    /// is no room for it. [`ErrorKind::Unavailable`] if the store cannot answer, and
+    /// [`ErrorKind::Erasing`] while the account is being erased; import the same again later.
+    pub async fn import(&self, import: &CheckedImport<'_>) -> Result<Imported> {
+        let mut tries = 0;
+        loop {
+            match self.import_round(import).await {
+                Ok(counts) => return Ok(import.counted_as(counts)),
+                Err(Stopped::Raced) => tries += 1,
+                Err(Stopped::Failed(error)) => return Err(error),
+            }
+            if let Some(error) = gave_up(tries) {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Returns what is in the account by this import; `None`: what the document holds.
+    async fn import_round(
+        &self,
+        import: &CheckedImport<'_>,
+    ) -> Result<Option<ImportedCounts>, Stopped> {
+        let user = &import.user;
+        let head = self.store.head(user).await?;
+        let is_used = head.as_ref().is_some_and(|head| 0 < head.records);
+        let begun = match head.as_ref().map(|head| head.state) {
+            Some(HeadState::Importing) => head,
+            Some(HeadState::Erasing) => {
+                crate::engine::check_state(head.as_ref())?;
+                return Ok(None);
+            }
+            Some(HeadState::Active) if is_used => {
+                self.find_imported(import).await?;
+                return Ok(Notes::of(head.as_ref())?.imported);
+            }
+            _ if import.is_empty() => return Ok(None),
+            _ => Some(self.turn(user, head.as_ref(), HeadState::Importing).await?),
+        };
+        let Some(mut head) = begun else { return Ok(None) };
+        let limits = self.store.batch_limits();
+        let mut part = Part::default();
+        for entry in import.entries(self.reading(import)) {
+            let (items, bytes) = (part.items + 1, part.bytes + entry.size_bytes());
+            let is_full =
+                limits.items.min(BATCH.items) < items || limits.bytes.min(BATCH.bytes) < bytes;
+            if is_full && 0 < part.items {
+                head = self.write_part(user, head, std::mem::take(&mut part)).await?;
+            }
+            part.add(entry);
+        }
+        head = self.write_part(user, head, part).await?;
+        if !import.request.has_next {
+            head = self.turn(user, Some(&head), HeadState::Active).await?;
+        }
+        Ok(Notes::of(Some(&head))?.imported)
+    }
+
+    /// Writes what of a part is not there yet.
+    async fn write_part(&self, user: &UserId, old: Head, part: Part) -> Result<Head, Stopped> {
+        let keys: Vec<Key> = part.records.iter().map(|record| record.key).collect();
+        let found = self.store.read(user, &keys).await?;
+        let known = self.store.history(user, &history_keys(&part.history)).await?;
+        let history = part.history.into_iter().zip(known);
+        let history: Vec<_> =
+            history.filter(|(_, known)| known.is_none()).map(|(entry, _)| entry).collect();
+        let mut head = self.next_head(Some(&old), HeadState::Importing, self.clock.now());
+        let mut room = Quota::of(Some(&old));
+        let mut notes = Notes::of(Some(&old))?;
+        let mut counts = notes.imported.unwrap_or_default();
+        counts.history += history.len();
+        let mut records = Vec::new();
+        for (mut record, there) in part.records.into_iter().zip(found) {
+            if !is_due(&record, there.as_ref())? {
+                continue;
+            }
+            let bytes = there.as_ref().map(|there| there.content.len());
+            let is_counted = !record.key.kind.is_inbox();
+            if is_counted && !room.take(bytes, record.content.len()) {
+                return Err(Error::new(ErrorKind::Invalid, "there is no room for all of it").into());
+            }
+            count(&self.schema, &mut head, there.as_ref().map(OldFacts::of), &record);
+            counts.replace(&self.schema, there.as_ref(), &record);
+            record.revision = head.revision;
+            record.stamp = head.stamp;
+            records.push(record);
+        }
+        if records.is_empty() && history.is_empty() {
+            return Ok(old);
+        }
+        notes.imported = Some(counts);
+        // The first commit behind the import counts them.
+        notes.open = None;
+        head.notes = notes.to_text();
+        self.put(user, Some(&old), Batch { head, records, history }).await
+    }
+
+    /// Commits nothing but a head.
+    async fn turn(
+        &self,
+        user: &UserId,
+        old: Option<&Head>,
+        state: HeadState,
+    ) -> Result<Head, Stopped> {
+        let mut head = self.next_head(old, state, self.clock.now());
+        // What the devices hold is what is being put back; they are not ghosts.
+        head.erased_at = None;
+        let mut notes = Notes { floor: 0, open: None, ..Notes::of(Some(&head))? };
+        if state == HeadState::Importing {
+            notes.imported = Some(ImportedCounts::default());
+        }
+        head.notes = notes.to_text();
+        self.put(user, old, Batch { head, records: Vec::new(), history: Vec::new() }).await
+    }
+
+    async fn put(&self, user: &UserId, old: Option<&Head>, batch: Batch) -> Result<Head, Stopped> {
+        match self.commit_once(user, old, &batch).await {
+            Ok(()) => Ok(batch.head),
+            Err(error) if error.kind() == StoreErrorKind::Conflict => Err(Stopped::Raced),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The account is in use: fine if everything of the document came into it by this import.
+    async fn find_imported(&self, import: &CheckedImport<'_>) -> Result<(), Stopped> {
+        let mut part = Part::default();
+        for entry in import.entries(self.reading(import)) {
+            part.add(entry);
+            if BATCH.items <= part.items || BATCH.bytes <= part.bytes {
+                self.check_part(&import.user, std::mem::take(&mut part)).await?;
+            }
+        }
+        self.check_part(&import.user, part).await
+    }
+
+    async fn check_part(&self, user: &UserId, part: Part) -> Result<(), Stopped> {
+        let keys: Vec<Key> = part.records.iter().map(|record| record.key).collect();
+        let found = self.store.read(user, &keys).await?;
+        for (record, there) in part.records.iter().zip(found) {
+            let there = there.ok_or_else(not_empty)?;
+            let is_conflict = record.key.kind.is_inbox();
+            let meta: Meta = parse(&there.meta)?;
+            // The id of a conflict is derived from what it is about.
+            if !is_conflict && !was_imported_at(&meta, record.version) {
+                return Err(not_empty().into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Entries that are written together.
+#[derive(Default)]
+struct Part {
+    records: Vec<Envelope>,
+    history: Vec<HistoryEntry>,
+    items: usize,
+    bytes: usize,
+}
+
+impl Part {
+    fn add(&mut self, entry: Entry) {
+        self.items += 1;
+        self.bytes += entry.size_bytes();
+        match entry {
+            Entry::Record(record) => self.records.push(record),
+            Entry::History(entry) => self.history.push(entry),
+        }
+    }
+}
+
+impl Entry {
+    fn size_bytes(&self) -> usize {
+        match self {
+            Entry::Record(record) => record.size_bytes(),
+            Entry::History(entry) => entry.size_bytes(),
+        }
+    }
+}
+
+impl CheckedImport<'_> {
+    fn is_empty(&self) -> bool {
+        self.counted().entries() == 0 && !self.request.has_next
+    }
+
+    fn counted_as(&self, counts: Option<ImportedCounts>) -> Imported {
+        let counted = self.counted();
+        let Some(counts) = counts else { return counted };
+        let ImportedCounts { pieces, sessions, history, conflicts, tombstones, records } = counts;
+        Imported { pieces, sessions, history, conflicts, tombstones, records, ..counted }
+    }
+
+    fn counted(&self) -> Imported {
+        let request = &self.request;
+        Imported {
+            pieces: request.pieces.len(),
+            sessions: request.sessions.len(),
+            history: request.history.len(),
+            conflicts: request.conflicts.len(),
+            tombstones: request.tombstones.len(),
+            records: request.records.len(),
+            state: if request.has_next { PartState::More } else { PartState::Done },
+        }
+    }
+}
+
+impl ImportedCounts {
+    /// Counts a record that is written, perhaps over an earlier page's.
+    fn replace(&mut self, schema: &Schema, old: Option<&Envelope>, new: &Envelope) {
+        if let Some(old) = old {
+            let list = self.list(schema, old);
+            *list = list.saturating_sub(1);
+        }
+        *self.list(schema, new) += 1;
+    }
+
+    fn list(&mut self, schema: &Schema, record: &Envelope) -> &mut usize {
+        let kind = record.key.kind;
+        match schema.kind(kind).and_then(|kind| kind.own_list()) {
+            _ if kind.is_inbox() => &mut self.conflicts,
+            _ if record.deleted => &mut self.tombstones,
+            Some("pieces") => &mut self.pieces,
+            Some(_) => &mut self.sessions,
+            None => &mut self.records,
+        }
+    }
+}
+
+impl Imported {
+    /// How many entries the document had.
+    pub fn entries(&self) -> usize {
+        self.pieces + self.sessions + self.history + self.conflicts + self.tombstones + self.records
+    }
+}
+
+/// Whether an imported record is to be written over what is there. A page read later may have a
+/// later version of a record that changed while it was exported.
+fn is_due(record: &Envelope, there: Option<&Envelope>) -> Result<bool> {
+    let Some(there) = there else { return Ok(true) };
+    let is_same = there.content == record.content && there.deleted == record.deleted;
+    if there.version == record.version && !is_same {
+        return Err(not_empty());
+    }
+    Ok(there.version < record.version)
+}
+
+fn not_empty() -> Error {
+    Error::new(ErrorKind::NotEmpty, "the account is not empty")
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Stopped::Failed(error)
+    }
+}
+
+impl From<crate::store::Error> for Stopped {
+    fn from(error: crate::store::Error) -> Self {
+        Stopped::Failed(error.into())
+    }
+}

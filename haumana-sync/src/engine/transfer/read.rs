@@ -1,0 +1,383 @@
+//! One entry of an export, read and checked. Whatever comes out of here is as good as if this
+//! engine had written it.
+
+use crate::digest::Digest;
+use crate::engine::commit::{StoredConflict, inbox_hash};
+use crate::engine::edit::meta::{FORMAT, Meta, Touch};
+use crate::engine::edit::record::{HistoryMeta, to_json};
+use crate::id::{Key, KindNumber, RecordId, UserId};
+use crate::limits;
+use crate::merge::Reason;
+use crate::record::{BESIDE_KEY, Content, Value};
+use crate::schema::{Field, Kind, Merge, Schema};
+use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Revision, Stamp, Version};
+use crate::time::UnixMillis;
+use crate::wire::Refusal;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What entries are read in.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    pub schema: &'a Schema,
+    pub user: &'a UserId,
+    /// Whose export it is.
+    pub owner: Option<&'a str>,
+    pub now: UnixMillis,
+    pub generation: Generation,
+    /// How many versions are skipped at the next change of a record.
+    pub leap: Version,
+}
+
+/// An entry, or why it cannot be taken.
+pub type Read<T> = Result<T, Refusal>;
+
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
+/// What stands beside a record may be no larger than a record.
+const META_BYTES: usize = limits::RECORD_BYTES;
+/// A push of which a part lost may hold all three long texts at their limit, and is no record.
+const SIDE_BYTES: usize = 4 * limits::RECORD_BYTES;
+/// Sides of one record; far more than anybody can make lose.
+const SIDES: u32 = 1 << 24;
+/// A word of ours in an entry.
+const WORD_BYTES: usize = 256;
+
+impl Reading<'_> {
+    /// Reads an entry of the list that a kind has for itself.
+    pub fn listed(&self, list: &str, json: &RawValue) -> Read<Envelope> {
+        let mut kinds = self.schema.kinds().iter();
+        let kind = kinds.find(|kind| kind.own_list() == Some(list)).ok_or(Refusal::InvalidField)?;
+        let mut fields: Fields<'_> = parse(json)?;
+        let facts = self.facts(&mut fields, kind.id_name())?;
+        // What an earlier program wrote beside the fields.
+        fields.retain(|name, _| kind.reserved_key(name).is_none());
+        self.record(kind, &fields, facts)
+    }
+
+    /// Reads an entry of `records`.
+    pub fn other_record(&self, json: &RawValue) -> Read<Envelope> {
+        let mut fields: Fields<'_> = parse(json)?;
+        let kind = self.record_kind(&fields)?;
+        let kind = self.schema.kind(kind).ok_or(Refusal::InvalidField)?;
+        let facts = self.facts(&mut fields, "id")?;
+        let value = fields.remove("value").ok_or(Refusal::InvalidField)?;
+        self.record(kind, &parse(value)?, facts)
+    }
+
+    fn record(&self, kind: &Arc<Kind>, fields: &Fields<'_>, facts: Facts) -> Read<Envelope> {
+        let record = read_record(kind, fields, facts.modified_at)?;
+        let content = record.to_json();
+        let hash = record.content_hash(facts.id, &content);
+        self.live(Key { kind: kind.number(), id: facts.id }, facts, content, hash)
+    }
+
+    /// Reads an entry of `tombstones`.
+    pub fn tombstone(&self, json: &RawValue) -> Read<Envelope> {
+        let mut fields: Fields<'_> = parse(json)?;
+        let kind = self.record_kind(&fields)?;
+        let facts = self.facts(&mut fields, "id")?;
+        let content = "{}".to_owned();
+        let envelope = self.live(Key { kind, id: facts.id }, facts, content, Digest::default())?;
+        Ok(Envelope { deleted: true, ..envelope })
+    }
+
+    fn live(&self, key: Key, facts: Facts, content: String, hash: Digest) -> Read<Envelope> {
+        if limits::RECORD_BYTES < content.len() {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(Envelope {
+            key,
+            version: facts.version,
+            revision: Revision(0),
+            stamp: Stamp(0),
+            modified_at: facts.modified_at,
+            deleted: false,
+            hash,
+            format: FORMAT,
+            content,
+            meta: to_json(&facts.meta),
+        })
+    }
+
+    /// Takes what every record has out of `fields`.
+    fn facts(&self, fields: &mut Fields<'_>, id_key: &str) -> Read<Facts> {
+        let id = id(fields.remove(id_key))?;
+        self.check_owner(fields.remove("userId"))?;
+        let version: Version = required(fields.remove("version"))?;
+        if !(1..=limits::VERSION).contains(&version) {
+            return Err(Refusal::InvalidField);
+        }
+        let modified_at = time(fields.remove("modifiedAt"))?.ok_or(Refusal::InvalidField)?;
+        let modified_at = modified_at.min(self.now);
+        let meta = match fields.remove(BESIDE_KEY) {
+            Some(json) if META_BYTES < json.get().len() => return Err(Refusal::TooLarge),
+            // Serde would take an array for a struct.
+            Some(json) if !json.get().starts_with('{') => return Err(Refusal::InvalidField),
+            Some(json) => parse(json)?,
+            // From a server that did not write it: all fields are of this version.
+            None => Meta { created: touched(version, modified_at), ..Meta::default() },
+        };
+        let meta = self.check_meta(meta, version)?;
+        Ok(Facts { id, version, modified_at, meta })
+    }
+
+    fn check_owner(&self, json: Option<&RawValue>) -> Read<()> {
+        let owner: Option<String> = optional(json)?;
+        let is_known = |id: &str| id.is_empty() || id == self.user.as_str();
+        match owner.as_deref() {
+            None => Ok(()),
+            Some(id) if is_known(id) || Some(id) == self.owner => Ok(()),
+            Some(_) => Err(Refusal::WrongUser),
+        }
+    }
+
+    fn record_kind(&self, fields: &Fields<'_>) -> Read<KindNumber> {
+        let name: String = required(fields.get("kind").copied())?;
+        self.schema.named(&name).map(|kind| kind.number()).ok_or(Refusal::InvalidField)
+    }
+
+    /// What the engine relies on, checked; times of the future are of now.
+    fn check_meta(&self, mut meta: Meta, version: Version) -> Read<Meta> {
+        let touches = std::iter::once(&meta.created).chain(meta.touched.values());
+        let trails = || meta.past.values();
+        let is_sound = touches.clone().all(|touch| touch.version <= version)
+            && touches.filter_map(|touch| touch.device.as_ref()).all(|name| is_device(name))
+            && trails().all(|trail| trail.len() <= limits::TRAIL)
+            && trails().all(|trail| trail.is_sorted_by_key(|past| past.version))
+            && trails().flatten().all(|past| past.version <= version)
+            && meta.claims.len() <= limits::RECEIPTS
+            && meta.seen.len() <= limits::RECEIPTS
+            && meta.sides <= SIDES
+            && meta.last_version <= version
+            && meta.foreign.iter().all(|(from, to)| from <= to && *to <= limits::VERSION)
+            && meta.device.as_deref().is_none_or(is_device);
+        if !is_sound {
+            return Err(Refusal::InvalidField);
+        }
+        let now = self.now;
+        for touch in std::iter::once(&mut meta.created).chain(meta.touched.values_mut()) {
+            touch.edited_at = touch.edited_at.min(now);
+        }
+        for past in meta.past.values_mut().flatten() {
+            past.until = past.until.min(now);
+        }
+        meta.seen.iter_mut().for_each(|seen| seen.at = seen.at.min(now));
+        meta.generation = self.generation;
+        mark_imported(&mut meta, version, self.leap);
+        Ok(meta)
+    }
+
+    /// Reads an entry of `history`.
+    pub fn history(&self, json: &RawValue) -> Read<HistoryEntry> {
+        let mut fields: Fields<'_> = parse(json)?;
+        let key = Key { kind: self.record_kind(&fields)?, id: id(fields.remove("id"))? };
+        let version: Version = required(fields.remove("version"))?;
+        let side: u32 = required(fields.remove("side"))?;
+        if !(1..=limits::VERSION).contains(&version) || SIDES < side {
+            return Err(Refusal::InvalidField);
+        }
+        let made_at = time(fields.remove("at"))?.ok_or(Refusal::InvalidField)?.min(self.now);
+        let lost: Vec<LostField> = optional(fields.remove("lost"))?.unwrap_or_default();
+        let meta = HistoryMeta {
+            at: made_at,
+            device: device(fields.remove("deviceId"))?,
+            changed: optional(fields.remove("changed"))?.unwrap_or_default(),
+            lost: lost.into_iter().map(|lost| (lost.field, lost.reason)).collect(),
+            deleted: optional(fields.remove("deleted"))?.unwrap_or_default(),
+        };
+        let value = fields.remove("value").ok_or(Refusal::InvalidField)?;
+        let superseded_at = time(fields.remove("supersededAt"))?;
+        let meta_json = to_json(&meta);
+        if META_BYTES < meta_json.len() {
+            return Err(Refusal::TooLarge);
+        }
+        Ok(HistoryEntry {
+            key: HistoryKey { key, version, side },
+            at: superseded_at.unwrap_or(self.now).min(self.now),
+            content: self.history_content(key.kind, side, meta.deleted, value)?,
+            meta: meta_json,
+        })
+    }
+
+    /// The content of a history entry, in the form in which it is stored.
+    fn history_content(
+        &self,
+        kind: KindNumber,
+        side: u32,
+        deleted: bool,
+        json: &RawValue,
+    ) -> Read<String> {
+        if SIDE_BYTES < json.get().len() {
+            return Err(Refusal::TooLarge);
+        }
+        let fields: Fields<'_> = parse(json)?;
+        if side == 0 && deleted {
+            return Ok("{}".to_owned());
+        }
+        let kind = self.schema.kind(kind).ok_or(Refusal::InvalidField)?;
+        if side == 0 {
+            return Ok(read_record(kind, &fields, UnixMillis(0))?.to_json());
+        }
+        let values =
+            fields.iter().map(|(name, json)| Ok((name.as_str(), value(kind, name, json)?)));
+        Ok(to_json(&values.collect::<Read<BTreeMap<&str, Value>>>()?))
+    }
+
+    /// Reads an entry of `conflicts`.
+    pub fn conflict(&self, json: &RawValue) -> Read<Envelope> {
+        let mut fields: Fields<'_> = parse(json)?;
+        let id_of_conflict = id(fields.remove("conflictId"))?;
+        let kind = self.record_kind(&fields)?;
+        let at = time(fields.remove("at"))?.ok_or(Refusal::InvalidField)?.min(self.now);
+        let word: Option<String> = optional(fields.remove("resolution"))?;
+        let hash: Option<String> = optional(fields.remove("resolutionHash"))?;
+        let resolution = resolution(word, hash)?;
+        let lost: Option<LostIn> = optional(fields.remove("lostIn"))?;
+        let stored = StoredConflict {
+            key: Key { kind, id: id(fields.remove("id"))? },
+            field: optional(fields.remove("field"))?,
+            version: optional(fields.remove("version"))?.unwrap_or_default(),
+            lost: lost.map(|lost| (lost.version, lost.side)),
+            base: optional(fields.remove("base"))?,
+            reason: required(fields.remove("reason"))?,
+            at,
+            device: device(fields.remove("deviceId"))?,
+            resolution,
+        };
+        if stored.field.as_ref().is_some_and(|name| limits::UNKNOWN_KEY_BYTES < name.len()) {
+            return Err(Refusal::TooLarge);
+        }
+        let deleted = stored.resolution.is_some();
+        Ok(Envelope {
+            key: Key::conflict(id_of_conflict),
+            version: 1 + u32::from(deleted),
+            revision: Revision(0),
+            stamp: Stamp(0),
+            modified_at: at,
+            deleted,
+            hash: inbox_hash(at),
+            format: FORMAT,
+            content: to_json(&stored),
+            meta: "{}".to_owned(),
+        })
+    }
+}
+
+/// What every record has beside its content.
+struct Facts {
+    id: RecordId,
+    version: Version,
+    modified_at: UnixMillis,
+    meta: Meta,
+}
+
+#[derive(Deserialize)]
+struct LostField {
+    field: String,
+    reason: Reason,
+}
+
+#[derive(Deserialize)]
+struct LostIn {
+    version: Version,
+    side: u32,
+}
+
+fn touched(version: Version, at: UnixMillis) -> Touch {
+    Touch { version, edited_at: at, claimed_at: at, device: None }
+}
+
+/// Marks the versions above as perhaps given out by the server that the export is from: the next
+/// change of the record is numbered beyond them. The mark is also what an import is known by.
+fn mark_imported(meta: &mut Meta, version: Version, leap: Version) {
+    meta.foreign.retain(|(from, _)| *from <= version);
+    meta.foreign.push((version + 1, version + leap));
+}
+
+/// Whether the record was imported at `version`.
+pub fn was_imported_at(meta: &Meta, version: Version) -> bool {
+    meta.foreign.iter().any(|(from, _)| *from == version + 1)
+}
+
+fn read_record(kind: &Arc<Kind>, fields: &Fields<'_>, modified_at: UnixMillis) -> Read<Content> {
+    let mut content = Content::new(kind, modified_at);
+    let is_missing = |name: &str| !fields.contains_key(name);
+    let is_derived = |field: &Field| field.same_as().is_some();
+    let mut needed = kind.editable().filter(|field| field.is_required() && !is_derived(field));
+    if needed.any(|field| is_missing(field.name())) {
+        return Err(Refusal::InvalidField);
+    }
+    for (name, json) in fields {
+        match value(kind, name, json)? {
+            // An absent time of creation, written out.
+            Value::Null if kind.named(name).policy() == Merge::Fixed => {}
+            value => content.set(name, value),
+        }
+    }
+    content.fill();
+    Ok(content)
+}
+
+/// Reads the value of a field.
+fn value(kind: &Kind, name: &str, json: &RawValue) -> Read<Value> {
+    if limits::UNKNOWN_KEY_BYTES < name.len() {
+        return Err(Refusal::TooLarge);
+    }
+    let field = kind.named(name);
+    let value = field.read(json).ok_or(Refusal::InvalidField)?;
+    if value.is_null() && field.policy() == Merge::Fixed {
+        return Ok(value);
+    }
+    field.check(&value)?;
+    Ok(value)
+}
+
+/// How a conflict was closed, as the engine remembers it.
+fn resolution(word: Option<String>, hash: Option<String>) -> Read<Option<String>> {
+    match (word.as_deref(), hash) {
+        (None, None) => Ok(None),
+        (Some("keep" | "restore"), None) => Ok(word),
+        (Some("set"), hash) => {
+            let hash = hash.unwrap_or_default();
+            let is_hash = hash.len() <= 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_hash.then(|| Some(format!("set {hash}"))).ok_or(Refusal::InvalidField)
+        }
+        _ => Err(Refusal::InvalidField),
+    }
+}
+
+fn id(json: Option<&RawValue>) -> Read<RecordId> {
+    let text: Option<String> = optional(json).map_err(|_| Refusal::InvalidId)?;
+    text.as_deref().and_then(RecordId::parse).ok_or(Refusal::InvalidId)
+}
+
+fn time(json: Option<&RawValue>) -> Read<Option<UnixMillis>> {
+    let text: Option<String> = optional(json)?;
+    let at = text.map(|text| UnixMillis::parse(&text).ok_or(Refusal::InvalidField));
+    at.transpose()
+}
+
+fn device(json: Option<&RawValue>) -> Read<Option<String>> {
+    let device: Option<String> = optional(json)?;
+    let fits = device.as_deref().is_none_or(is_device);
+    fits.then_some(device).ok_or(Refusal::InvalidField)
+}
+
+fn is_device(name: &str) -> bool {
+    name.len() <= WORD_BYTES && name.chars().count() <= limits::DEVICE_ID_CHARS
+}
+
+fn required<'a, T: Deserialize<'a>>(json: Option<&'a RawValue>) -> Read<T> {
+    parse(json.ok_or(Refusal::InvalidField)?)
+}
+
+fn optional<'a, T: Deserialize<'a>>(json: Option<&'a RawValue>) -> Read<Option<T>> {
+    json.map_or(Ok(None), parse)
+}
+
+fn parse<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Read<T> {
+    serde_json::from_str(json.get()).map_err(|_| Refusal::InvalidField)
+}

@@ -1,0 +1,125 @@
+//! The entries of an export. Content is spliced in as it is stored, byte for byte.
+
+use crate::engine::commit::StoredConflict;
+use crate::engine::edit::meta::{FORMAT, Meta};
+use crate::engine::edit::record::{HistoryMeta, parse, to_json};
+use crate::engine::{Conflict, Error, Result};
+use crate::id::UserId;
+use crate::record::BESIDE_KEY;
+use crate::schema::{Kind, Schema};
+use crate::store::{Envelope, Generation, HistoryEntry};
+use crate::wire::members;
+use crate::wire::sync::write_conflict;
+use serde_json::json;
+use std::fmt::Write as _;
+
+// Writing into a String cannot fail, so what it returns is dropped throughout.
+
+/// What stands beside a record's fields, for those who import it; without what is only this
+/// server's.
+fn beside(record: &Envelope) -> Result<String> {
+    if FORMAT < record.format {
+        return Err(Error::newer_format());
+    }
+    let mut meta: Meta = parse(&record.meta)?;
+    meta.generation = Generation(0);
+    // Every import makes the ranges above anew.
+    meta.foreign.retain(|(from, _)| *from <= record.version);
+    Ok(format!(r#""{BESIDE_KEY}":{}"#, to_json(&meta)))
+}
+
+/// Writes a record of a kind that has a list of its own.
+pub(in crate::engine) fn write_listed(
+    out: &mut String,
+    kind: &Kind,
+    user: &UserId,
+    record: &Envelope,
+) -> Result<()> {
+    let (id_key, id, user) = (kind.id_name(), record.key.id, to_json(&user.as_str()));
+    let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
+    let _ = write!(
+        out,
+        r#"{{"{id_key}":"{id}","userId":{user},"version":{version},"modifiedAt":"{at}",{}{beside},{}}}"#,
+        kind.exported_beside(),
+        members(kind, &record.content)
+    );
+    Ok(())
+}
+
+/// Writes a record of a kind that has no list of its own.
+pub(in crate::engine) fn write_record(
+    out: &mut String,
+    schema: &Schema,
+    record: &Envelope,
+) -> Result<()> {
+    let (kind, id) = (schema.name_of(record.key.kind), record.key.id);
+    let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
+    let _ = write!(
+        out,
+        r#"{{"kind":"{kind}","id":"{id}","version":{version},"modifiedAt":"{at}",{beside},"value":{}}}"#,
+        record.content
+    );
+    Ok(())
+}
+
+pub(in crate::engine) fn write_tombstone(
+    out: &mut String,
+    schema: &Schema,
+    record: &Envelope,
+) -> Result<()> {
+    let (kind, id) = (schema.name_of(record.key.kind), record.key.id);
+    let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
+    let _ = write!(
+        out,
+        r#"{{"kind":"{kind}","id":"{id}","version":{version},"modifiedAt":"{at}","deleted":true,{beside}}}"#
+    );
+    Ok(())
+}
+
+/// Writes an entry of the inbox: where the lost value is kept, and how it was closed if it was.
+pub(in crate::engine) fn write_entry(
+    out: &mut String,
+    schema: &Schema,
+    conflict: &Conflict,
+    stored: &StoredConflict,
+) {
+    write_conflict(out, schema, conflict);
+    out.pop();
+    let _ = write!(out, r#","version":{}"#, stored.version);
+    if let Some((version, side)) = stored.lost {
+        let _ = write!(out, r#","lostIn":{{"version":{version},"side":{side}}}"#);
+    }
+    if let Some(resolution) = &stored.resolution {
+        // Of a value that was set only the hash is kept.
+        let (word, hash) = resolution.split_once(' ').unwrap_or((resolution, ""));
+        let _ = write!(out, r#","resolution":{}"#, to_json(&word));
+        if !hash.is_empty() {
+            let _ = write!(out, r#","resolutionHash":{}"#, to_json(&hash));
+        }
+    }
+    out.push('}');
+}
+
+/// Writes a superseded version, or (`side` above 0) a push of which a part lost.
+pub(in crate::engine) fn write_history(
+    out: &mut String,
+    schema: &Schema,
+    entry: &HistoryEntry,
+) -> Result<()> {
+    let meta: HistoryMeta = parse(&entry.meta)?;
+    let lost = meta.lost.iter();
+    let lost: Vec<_> =
+        lost.map(|(field, reason)| json!({ "field": field, "reason": reason })).collect();
+    let (kind, id) = (schema.name_of(entry.key.key.kind), entry.key.key.id);
+    let (version, side, at, until) = (entry.key.version, entry.key.side, meta.at, entry.at);
+    let _ = write!(
+        out,
+        r#"{{"kind":"{kind}","id":"{id}","version":{version},"side":{side},"at":"{at}","supersededAt":"{until}","deviceId":{},"changed":{},"lost":{},"deleted":{},"value":{}}}"#,
+        to_json(&meta.device),
+        to_json(&meta.changed),
+        to_json(&lost),
+        meta.deleted,
+        entry.content
+    );
+    Ok(())
+}
