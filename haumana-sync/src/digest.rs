@@ -1,7 +1,6 @@
 //! 128-bit digests that can be added up, so that the head can be kept without reading the records.
 
-use crate::id::RecordId;
-use crate::store::Version;
+use crate::id::{RecordId, Version};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use std::fmt;
 use uuid::Uuid;
 
+/// The number of a record's content: 1 at creation, larger with each change of the content.
+pub type Version = u32;
+
 /// A user: the verified subject of a token.
 ///
 /// There is deliberately no `From<String>`: a user id from a request body is a claim, and the only

@@ -77,6 +77,68 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
+/// A request that cannot be taken as a whole.
+///
+/// `Display` is for people and holds nothing of what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadRequest {
+    /// The body is not JSON in UTF-8.
+    #[error("the body is not valid JSON")]
+    Json,
+    /// The body is JSON of the wrong shape.
+    #[error("the body does not have the shape that this call takes")]
+    Shape,
+    /// There is no such operation.
+    #[error("operation is one of sync, upload and download")]
+    Operation,
+}
+
+impl BadRequest {
+    /// Returns the stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            BadRequest::Json => "invalid_json",
+            BadRequest::Shape => "invalid_request",
+            BadRequest::Operation => "invalid_operation",
+        }
+    }
+}
+
+impl From<serde_json::Error> for BadRequest {
+    fn from(error: serde_json::Error) -> Self {
+        match error.classify() {
+            serde_json::error::Category::Data => BadRequest::Shape,
+            _ => BadRequest::Json,
+        }
+    }
+}
+
+/// Reads a body that must be an object.
+pub fn read_object<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadRequest> {
+    let text = std::str::from_utf8(body).map_err(|_| BadRequest::Json)?;
+    let first = text.trim_start_matches([' ', '\t', '\n', '\r']).chars().next();
+    let result = serde_json::from_str(text).map_err(BadRequest::from);
+    // Serde would take an array for a struct.
+    if result.is_ok() && first != Some('{') { Err(BadRequest::Shape) } else { result }
+}
+
+/// Writes items with commas in between.
+pub fn comma_separated<T>(out: &mut String, items: &[T], mut write: impl FnMut(&mut String, &T)) {
+    for (at, item) in items.iter().enumerate() {
+        if 0 < at {
+            out.push(',');
+        }
+        write(out, item);
+    }
+}
+
+/// `value` as JSON.
+pub fn quoted(value: &(impl serde::Serialize + ?Sized)) -> String {
+    // Strings and plain values have nothing that can fail to serialize.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

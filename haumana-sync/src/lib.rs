@@ -12,9 +12,11 @@ pub mod record;
 pub mod repertoire;
 pub mod schema;
 pub mod store;
+mod sync;
 pub mod text;
 pub mod time;
 pub mod transaction;
+pub mod value;
 pub mod wire;
 
 pub use engine::Engine;

@@ -57,3 +57,7 @@ pub const RECEIPTS: usize = 512;
 pub const TRAIL: usize = 128;
 /// How often a commit that lost the race is tried again.
 pub const COMMIT_TRIES: usize = 64;
+
+/// The key under which exports keep what stands beside a record's fields. It is nobody else's: what
+/// an export held is ignored when it comes back in a push, so that it is never taken for content.
+pub const BESIDE_KEY: &str = "_haumana";

@@ -1,7 +1,7 @@
 //! Why a call of the engine failed as a whole.
 
+use crate::engine::Refusal;
 use crate::store;
-use crate::wire::Refusal;
 
 /// What the caller can do about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

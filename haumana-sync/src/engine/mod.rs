@@ -8,10 +8,10 @@ pub(crate) mod edit;
 mod erase;
 mod error;
 mod history;
-mod inbox;
-mod pull;
-mod push;
-mod sync;
+pub(crate) mod inbox;
+pub(crate) mod pull;
+pub(crate) mod push;
+mod refusal;
 mod transfer;
 
 pub use commit::transaction::{Attempts, Transaction};
@@ -23,7 +23,9 @@ pub use inbox::{Conflict, ConflictPlace, Resolution};
 pub use pull::cursor::Cursor;
 pub use pull::{Changed, Pulled};
 pub use push::{EditTimes, Push, PushOp, PushOutcome, PushResult};
+pub use refusal::Refusal;
 pub use transfer::check::{CheckedImport, ImportFlaw};
+pub use transfer::document::ImportRequest;
 pub use transfer::export::{EXPORT_VERSION, Export, ExportPage};
 pub use transfer::import::{Imported, PartState};
 
@@ -159,6 +161,11 @@ impl Engine {
         &*self.store
     }
 
+    /// Returns which life of the data this is.
+    pub(crate) fn generation(&self) -> Generation {
+        self.config.generation
+    }
+
     /// Returns the time now.
     pub fn now(&self) -> UnixMillis {
         self.clock.now()
@@ -175,7 +182,7 @@ impl Engine {
 }
 
 /// Refuses work on an account that is being erased or imported.
-fn check_state(head: Option<&Head>) -> Result<()> {
+pub(crate) fn check_state(head: Option<&Head>) -> Result<()> {
     match head.map(|head| head.state) {
         None | Some(HeadState::Active | HeadState::Erased) => Ok(()),
         Some(HeadState::Erasing) => {

@@ -1,9 +1,9 @@
 //! Lists, sets and counters: merged by their parts.
 
 use crate::digest::Digest;
-use crate::record::Value;
 use crate::schema::{Entries, elements, entries, json};
 use crate::text::{Later, TextMerge, merge_text};
+use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Merges what two sides made of a list. Elements are compared as a whole; insertions of both sides

@@ -2,10 +2,10 @@
 
 use super::elements::{join_counters, merge_lists, merge_sets};
 use super::rank::preference;
-use crate::record::Value;
 use crate::schema::{FieldType, Merge, Unit, elements};
 use crate::text::{Later, TextMerge, merge_text};
 use crate::time::UnixMillis;
+use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

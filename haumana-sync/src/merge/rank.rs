@@ -1,8 +1,8 @@
 //! The order of values under the policies that keep the greatest, the least or the first.
 
-use crate::record::Value;
 use crate::schema::{Field, FieldType, Group, Kind, Merge, Unit};
 use crate::time::UnixMillis;
+use crate::value::Value;
 use std::cmp::Ordering;
 
 /// Orders two values of a field or a group, each with the time of its edit, so that the greater one stays.

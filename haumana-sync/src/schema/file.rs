@@ -5,7 +5,7 @@ use super::{
     Deletes, Element, Field, FieldType, Group, Kind, Merge, Schema, SchemaError, UnknownKeys,
 };
 use crate::limits;
-use crate::record::Value;
+use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Fields that are decided together, and what a merge decides as one.
 
 use super::{Field, FieldType, Kind, Merge};
-use crate::record::{GroupValue, Value};
+use crate::value::{GroupValue, Value};
 use std::borrow::Cow;
 
 /// Fields of a kind that move together: of two concurrent edits one gives the values of all of them.

@@ -2,8 +2,9 @@
 
 use super::{Field, Group, Merge, Unit};
 use crate::id::KindNumber;
-use crate::record::{BESIDE_KEY, Value};
+use crate::limits::BESIDE_KEY;
 use crate::time::UnixMillis;
+use crate::value::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -12,13 +12,14 @@ mod memory;
 mod metered;
 mod types;
 
+pub use crate::id::Version;
 pub use error::{Error, ErrorKind, Result};
 pub use faulty::{Fault, Faults, FaultyStore};
 pub use memory::MemoryStore;
 pub use metered::{Calls, MeteredStore};
 pub use types::{
     After, Batch, BatchLimits, CommitId, Envelope, Epoch, Generation, Head, HeadState,
-    HistoryEntry, HistoryKey, IndexEntry, Page, Place, Revision, Stamp, Version,
+    HistoryEntry, HistoryKey, IndexEntry, Page, Place, Revision, Stamp,
 };
 
 use crate::id::{Key, KindNumber, UserId};

@@ -1,12 +1,9 @@
 //! What a store keeps.
 
 use crate::digest::Digest;
-use crate::id::{Key, RecordId, UserId};
+use crate::id::{Key, RecordId, UserId, Version};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
-
-/// The number of a record's content: 1 at creation, larger with each change of the content.
-pub type Version = u32;
 
 /// The server's place in one user's stream: 0 before the first commit, one more with each.
 #[derive(

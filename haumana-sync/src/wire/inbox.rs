@@ -1,7 +1,7 @@
 //! What new clients send to and read from the inbox and the history.
 
-use super::sync::write_conflict;
 use super::{BadRequest, quoted, read_object};
+use crate::engine::inbox::write_conflict;
 use crate::engine::{Asked, Conflict, ConflictPlace, Restored};
 use crate::id::RecordId;
 use crate::limits;

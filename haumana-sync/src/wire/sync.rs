@@ -1,6 +1,7 @@
 //! Part 2 of the protocol: what new clients send to `POST /sync` and read.
 
 use super::{BadRequest, Refusal, quoted, read_object};
+use crate::engine::inbox::write_conflict;
 use crate::engine::{Changed, Conflict, EditTimes, Pulled, Push, PushOp, PushOutcome, PushResult};
 use crate::id::{Key, RecordId};
 use crate::limits;
@@ -411,23 +412,4 @@ fn write_change(out: &mut String, schema: &Schema, change: &Changed) {
         }
         None => out.push_str(r#""deleted":true}"#),
     }
-}
-
-/// Writes one entry of the inbox.
-pub fn write_conflict(out: &mut String, schema: &Schema, conflict: &Conflict) {
-    let optional = |text: Option<&str>| text.map_or("null".to_owned(), quoted);
-    let lost = conflict.lost.as_ref().map_or("null".to_owned(), quoted);
-    let base = conflict.base.map_or("null".to_owned(), |base| base.to_string());
-    let _ = write!(
-        out,
-        r#"{{"conflictId":"{}","kind":"{}","id":"{}","field":{},"kept":{},"lost":{lost},"base":{base},"reason":{},"at":"{}","deviceId":{}}}"#,
-        conflict.id,
-        schema.name_of(conflict.key.kind),
-        conflict.key.id,
-        optional(conflict.field.as_deref()),
-        quoted(&conflict.kept),
-        quoted(&conflict.reason),
-        conflict.at,
-        optional(conflict.device.as_deref()),
-    );
 }

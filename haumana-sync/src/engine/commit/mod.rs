@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, HashSet};
 /// How much later than the server's second a commit is stamped: two seconds by which the clocks of
 /// servers may differ, and one for the fraction that the phones cut off. A `lastSyncedAt` that a
 /// fast server gave is then never at or behind the stamp of a later commit by a slow one.
-pub(in crate::engine) const STAMP_AHEAD_SECS: i64 = 3;
+pub(crate) const STAMP_AHEAD_SECS: i64 = 3;
 
 /// A commit that took longer is stamped again: phones may have synced meanwhile with a time that
 /// its first stamp is not later than.
@@ -104,18 +104,18 @@ impl Draft {
 #[derive(Debug)]
 pub struct Committed {
     /// How many drafts, from the first, are committed or in `full`.
-    pub(in crate::engine) done: usize,
+    pub(crate) done: usize,
     /// By place, the drafts for which the store has no room, with the version that stays.
-    pub(in crate::engine) full: BTreeMap<usize, Option<Version>>,
+    pub(crate) full: BTreeMap<usize, Option<Version>>,
     /// Why the rest is not, if it is not.
-    pub(in crate::engine) stopped: Option<Stopped>,
+    pub(crate) stopped: Option<Stopped>,
     /// What was committed, from the head that was given.
-    pub(in crate::engine) trail: Trail,
+    pub(crate) trail: Trail,
 }
 
 impl Committed {
     /// Nothing was to be committed.
-    pub(in crate::engine) fn nothing(head: Option<Head>) -> Self {
+    pub(crate) fn nothing(head: Option<Head>) -> Self {
         let trail = Trail::starting_at(head);
         Self { done: 0, full: BTreeMap::new(), stopped: None, trail }
     }
@@ -154,7 +154,7 @@ pub enum Stopped {
 impl Engine {
     /// Commits `drafts` in as few batches as the store allows, each whole. Where the store has no
     /// room for a batch, smaller ones find out for which drafts.
-    pub(in crate::engine) async fn commit(
+    pub(crate) async fn commit(
         &self,
         user: &UserId,
         head: Option<Head>,
@@ -164,7 +164,7 @@ impl Engine {
     }
 
     /// As [`Engine::commit`], with new notes, which are there as soon as the first draft is.
-    pub(in crate::engine) async fn commit_with(
+    pub(crate) async fn commit_with(
         &self,
         user: &UserId,
         head: Option<Head>,
@@ -176,7 +176,7 @@ impl Engine {
 
     /// As [`Engine::commit`]; each batch changes the head's notes as `noting` does, which is told the
     /// head before it and its own revision.
-    pub(in crate::engine) async fn commit_noting(
+    pub(crate) async fn commit_noting(
         &self,
         user: &UserId,
         head: Option<Head>,
@@ -273,7 +273,7 @@ impl Engine {
     }
 
     /// A conflict that is in the inbox already, open or closed, is not put there again.
-    pub(in crate::engine) async fn drop_known_conflicts(
+    pub(crate) async fn drop_known_conflicts(
         &self,
         user: &UserId,
         drafts: Vec<&mut Draft>,
@@ -299,7 +299,7 @@ impl Engine {
 
     /// Commits nothing but notes. If somebody was faster, or the store fails, they are lost: whoever
     /// has news again notes it again.
-    pub(in crate::engine) async fn commit_notes(
+    pub(crate) async fn commit_notes(
         &self,
         user: &UserId,
         old: &Head,
@@ -315,7 +315,7 @@ impl Engine {
     }
 
     /// Commits one batch; an unknown outcome is settled by the identical call.
-    pub(in crate::engine) async fn commit_once(
+    pub(crate) async fn commit_once(
         &self,
         user: &UserId,
         head: Option<&Head>,
@@ -396,12 +396,7 @@ impl Engine {
     }
 
     /// The head of a commit on `old`, with the sums still as they were.
-    pub(in crate::engine) fn next_head(
-        &self,
-        old: Option<&Head>,
-        state: HeadState,
-        now: UnixMillis,
-    ) -> Head {
+    pub(crate) fn next_head(&self, old: Option<&Head>, state: HeadState, now: UnixMillis) -> Head {
         let mut head = old.cloned().unwrap_or_else(|| self.first_head(now));
         head.revision.0 += 1;
         head.stamp = head.stamp.max(Stamp(now.secs() + STAMP_AHEAD_SECS));
@@ -412,7 +407,7 @@ impl Engine {
         head
     }
 
-    pub(in crate::engine) fn first_head(&self, now: UnixMillis) -> Head {
+    pub(crate) fn first_head(&self, now: UnixMillis) -> Head {
         Head {
             epoch: Epoch(self.random.next_u64()),
             revision: Revision(0),

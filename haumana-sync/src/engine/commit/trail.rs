@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// An unbroken run of commits.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Trail {
+pub(crate) struct Trail {
     /// The head before the first; `None`: the user had nothing.
     pub from: Option<Head>,
     /// The head after the last.

@@ -1,5 +1,6 @@
 //! A read of an account, edits that are decided on it, and one commit: the seam on which dialects stand.
 
+use crate::engine::Refusal;
 use crate::engine::commit::notes::Notes;
 use crate::engine::commit::{Committed, Draft, gave_up};
 use crate::engine::edit::apply::apply;
@@ -10,7 +11,6 @@ use crate::engine::{Engine, Quota, Result, check_state};
 use crate::id::{Key, UserId};
 use crate::schema::Kind;
 use crate::store::{Envelope, Head, HistoryKey};
-use crate::wire::Refusal;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
@@ -65,11 +65,7 @@ pub struct Transaction<'e> {
 
 impl<'e> Transaction<'e> {
     /// Begins on a head that was read.
-    pub(in crate::engine) fn begin(
-        engine: &'e Engine,
-        user: &UserId,
-        head: Option<Head>,
-    ) -> Result<Self> {
+    pub(crate) fn begin(engine: &'e Engine, user: &UserId, head: Option<Head>) -> Result<Self> {
         check_state(head.as_ref())?;
         let notes = Notes::of(head.as_ref())?;
         let quota = Quota::of(head.as_ref());

@@ -40,7 +40,7 @@ pub fn base_key(record: &Record, edit: &Edit) -> Option<HistoryKey> {
 
 impl Engine {
     /// Reads `keys`; what is past its retention counts as gone, whether or not it was purged yet.
-    pub(in crate::engine) async fn read_bases(
+    pub(crate) async fn read_bases(
         &self,
         user: &UserId,
         keys: BTreeSet<HistoryKey>,

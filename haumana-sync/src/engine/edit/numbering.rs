@@ -1,10 +1,10 @@
 //! The number of a record's next version, never one of another life of the server.
 
+use crate::engine::Refusal;
 use crate::engine::edit::MergeContext;
 use crate::engine::edit::meta::Meta;
 use crate::limits;
 use crate::store::{Generation, Version};
-use crate::wire::Refusal;
 
 /// Returns the version after `old`; 0 stands for a record that is made.
 ///

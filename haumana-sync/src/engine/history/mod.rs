@@ -125,7 +125,7 @@ impl Engine {
     }
 
     /// Reads the next versions of a record with all of their sides; none at the end.
-    pub(in crate::engine) async fn whole_versions(
+    pub(crate) async fn whole_versions(
         &self,
         user: &UserId,
         key: &Key,
@@ -147,7 +147,7 @@ impl Engine {
 
 /// One entry of the history, opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::engine) struct HistoryVersion {
+pub(crate) struct HistoryVersion {
     /// The version.
     pub version: Version,
     /// 0 for the version itself; others are pushes of which a part lost.
@@ -168,7 +168,7 @@ pub(in crate::engine) struct HistoryVersion {
 
 impl Engine {
     /// Opens an entry of the history under its kind.
-    pub(in crate::engine) fn version_of(&self, entry: &HistoryEntry) -> Result<HistoryVersion> {
+    pub(crate) fn version_of(&self, entry: &HistoryEntry) -> Result<HistoryVersion> {
         let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
         let meta: HistoryMeta = parse(&entry.meta)?;
         let is_whole = entry.key.side == 0 && !meta.deleted;

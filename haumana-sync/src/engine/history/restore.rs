@@ -147,7 +147,7 @@ impl Engine {
     }
 
     /// Applies an edit that a person asked for: they know the piece as it stands, or saw `edit.base`.
-    pub(in crate::engine) async fn edited(
+    pub(crate) async fn edited(
         &self,
         user: &UserId,
         (envelope, record): (&Envelope, &Record),
@@ -191,7 +191,7 @@ impl Asked {
 }
 
 /// Refuses a base that is no version of the piece.
-pub(in crate::engine) fn check_base(record: &Record, base: Option<Version>) -> Result<()> {
+pub(crate) fn check_base(record: &Record, base: Option<Version>) -> Result<()> {
     let is_good =
         |base: Version| 0 < base && base <= record.version && !record.meta.is_foreign(base);
     match base.is_none_or(is_good) {

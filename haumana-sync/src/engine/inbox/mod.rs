@@ -13,11 +13,13 @@ use crate::engine::history::restore::check_base;
 use crate::engine::push::plan::since;
 use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, KindNumber, RecordId, UserId};
+use crate::json::quoted;
 use crate::merge::Reason;
 use crate::record::Value;
-use crate::schema::Kind;
+use crate::schema::{Kind, Schema};
 use crate::store::{Envelope, Head, HistoryKey, IndexEntry, Version};
 use crate::time::UnixMillis;
+use std::fmt::Write as _;
 
 /// How many entries before a version are looked at for a value that it does not have.
 const OLDER_ENTRIES: usize = 16;
@@ -62,7 +64,7 @@ pub type ConflictPlace = (UnixMillis, RecordId);
 
 impl Engine {
     /// Where the open conflicts behind `after` are, newest first.
-    pub(in crate::engine) async fn open_places(
+    pub(crate) async fn open_places(
         &self,
         user: &UserId,
         after: Option<ConflictPlace>,
@@ -76,7 +78,7 @@ impl Engine {
         Ok(places)
     }
 
-    pub(in crate::engine) async fn open_conflict(
+    pub(crate) async fn open_conflict(
         &self,
         user: &UserId,
         envelope: &Envelope,
@@ -287,7 +289,7 @@ struct Resolving<'a> {
     base: Option<Version>,
 }
 
-pub(in crate::engine) fn put(name: &str, value: Value, now: UnixMillis) -> Change {
+pub(crate) fn put(name: &str, value: Value, now: UnixMillis) -> Change {
     Change {
         name: name.to_owned(),
         value,
@@ -332,6 +334,25 @@ fn closed_otherwise() -> Error {
     Error::new(ErrorKind::ConflictClosed, "the conflict was closed in another way")
 }
 
-pub(in crate::engine) fn past_retention(what: &'static str) -> Error {
+pub(crate) fn past_retention(what: &'static str) -> Error {
     Error::new(ErrorKind::PastRetention, what)
+}
+
+/// Writes one entry of the inbox.
+pub(crate) fn write_conflict(out: &mut String, schema: &Schema, conflict: &Conflict) {
+    let optional = |text: Option<&str>| text.map_or("null".to_owned(), quoted);
+    let lost = conflict.lost.as_ref().map_or("null".to_owned(), quoted);
+    let base = conflict.base.map_or("null".to_owned(), |base| base.to_string());
+    let _ = write!(
+        out,
+        r#"{{"conflictId":"{}","kind":"{}","id":"{}","field":{},"kept":{},"lost":{lost},"base":{base},"reason":{},"at":"{}","deviceId":{}}}"#,
+        conflict.id,
+        schema.name_of(conflict.key.kind),
+        conflict.key.id,
+        optional(conflict.field.as_deref()),
+        quoted(&conflict.kept),
+        quoted(&conflict.reason),
+        conflict.at,
+        optional(conflict.device.as_deref()),
+    );
 }

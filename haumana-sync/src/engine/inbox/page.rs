@@ -2,7 +2,6 @@
 
 use crate::engine::commit::StoredConflict;
 use crate::engine::edit::record::parse;
-use crate::engine::sync::conflict_bytes;
 use crate::engine::{Conflict, ConflictPlace, Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, RecordId, UserId};
 use crate::record::Value;
@@ -63,4 +62,12 @@ impl Engine {
         let kind = self.schema.kind(stored.key.kind);
         Ok(kind.zip(stored.field).and_then(|(kind, field)| kind.read_unit(&field, raw)))
     }
+}
+
+/// An upper bound of the bytes that a conflict takes in a reply.
+pub(crate) fn conflict_bytes(conflict: &Conflict) -> usize {
+    // A character takes at most six bytes once escaped.
+    let (_, kept) = conflict.kept.canonical();
+    let lost = conflict.lost.as_ref().map_or(0, |lost| lost.canonical().1.len());
+    6 * (kept.len() + lost) + 512
 }

@@ -100,13 +100,13 @@ impl Cursor {
     }
 }
 
-pub(in crate::engine) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+pub(crate) fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
     let (first, rest) = bytes.split_first_chunk::<N>()?;
     *bytes = rest;
     Some(*first)
 }
 
-pub(in crate::engine) fn user_hash(user: &UserId) -> u64 {
+pub(crate) fn user_hash(user: &UserId) -> u64 {
     Digest::of([user.as_str().as_bytes()]).short()
 }
 

@@ -66,7 +66,7 @@ impl Engine {
 
     /// As [`Engine::pull`], behind commits of the same request. A device that had everything before
     /// them is answered without reading anything.
-    pub(in crate::engine) async fn pull_behind(
+    pub(crate) async fn pull_behind(
         &self,
         user: &UserId,
         cursor: Option<&str>,

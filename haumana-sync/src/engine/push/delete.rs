@@ -14,7 +14,7 @@ use crate::time::UnixMillis;
 /// Returns the edit that a delete of a piece is; `None` if there is nothing to do.
 ///
 /// Of a piece that is not there it leaves a tombstone: what its device did before may still come.
-pub(in crate::engine) fn plan_delete(
+pub(crate) fn plan_delete(
     push: &Push,
     pusher: &mut Pusher<'_>,
     record: Option<&Record>,
@@ -71,7 +71,7 @@ pub(in crate::engine) fn plan_delete(
 }
 
 /// Whether a delete is of another life of the account: it is offered, or its cursor says so.
-pub(in crate::engine) fn is_of_other_life(push: &Push, pusher: &Pusher<'_>) -> bool {
+pub(crate) fn is_of_other_life(push: &Push, pusher: &Pusher<'_>) -> bool {
     push.op == PushOp::OfferDelete || pusher.life == Life::Other
 }
 
@@ -129,7 +129,7 @@ fn is_imported(record: &Record) -> bool {
 }
 
 /// Whether the piece is deleted, and the device of a change has itself deleted it after that.
-pub(in crate::engine) fn is_of_deleted(
+pub(crate) fn is_of_deleted(
     record: &Record,
     device: &str,
     change: Claim,

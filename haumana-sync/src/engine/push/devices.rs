@@ -35,7 +35,7 @@ pub struct DeviceNote {
 
 /// What a request shows of its device.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::engine) struct Shown {
+pub(crate) struct Shown {
     of: u64,
     /// Everything up to here is known to the device.
     to: Option<Revision>,
@@ -125,12 +125,7 @@ fn hash(device: &str) -> u64 {
 impl Engine {
     /// Notes what a request without a push shows, once after each push: a commit of nothing but the
     /// head. Whatever becomes of it, the request goes on; the next one shows the same.
-    pub(in crate::engine) async fn note_shown(
-        &self,
-        user: &UserId,
-        shown: Shown,
-        trail: &mut Trail,
-    ) {
+    pub(crate) async fn note_shown(&self, user: &UserId, shown: Shown, trail: &mut Trail) {
         let head = trail.head.as_ref().filter(|head| head.state == HeadState::Active);
         let Some(head) = head else { return };
         let Ok(mut notes) = Notes::of(Some(head)) else { return };

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Whether the record is, to the byte, what its device makes of its base and what it pushed. Whoever
 /// asks knows that the base is of this life of the account.
-pub(in crate::engine) fn is_exact(push: &Push, old: Option<&Envelope>, new: &Envelope) -> bool {
+pub(crate) fn is_exact(push: &Push, old: Option<&Envelope>, new: &Envelope) -> bool {
     if push.base != old.map(|old| old.version) {
         return false;
     }

@@ -6,6 +6,7 @@ pub(crate) mod exact;
 pub(crate) mod plan;
 pub(crate) mod pusher;
 
+use crate::engine::Refusal;
 use crate::engine::commit::notes::Notes;
 use crate::engine::commit::trail::Trail;
 use crate::engine::commit::{Committed, Draft, Stopped, gave_up};
@@ -23,7 +24,6 @@ use crate::record::{Content, Value};
 use crate::schema::{Deletes, Kind};
 use crate::store::{Envelope, Head, HistoryKey, Revision, Version};
 use crate::time::UnixMillis;
-use crate::wire::Refusal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -119,7 +119,7 @@ impl Engine {
     }
 
     /// As [`Engine::push`], on a head that was read; returns also what came of it in the stream.
-    pub(in crate::engine) async fn push_on(
+    pub(crate) async fn push_on(
         &self,
         user: &UserId,
         pusher: &mut Pusher<'_>,
@@ -228,7 +228,7 @@ impl Engine {
 }
 
 /// What came of the pushes of a request.
-pub(in crate::engine) struct Pushed {
+pub(crate) struct Pushed {
     /// One for each push, in order.
     pub results: Vec<PushResult>,
     /// For each whose device has the record to the byte if it has its base: the revision in which
@@ -260,7 +260,7 @@ impl From<PushResult> for Answer {
 }
 
 /// What a push comes to: a draft to commit with its answer, or an answer at once.
-pub(in crate::engine) type Decided = std::result::Result<(Option<Draft>, PushResult), Refusal>;
+pub(crate) type Decided = std::result::Result<(Option<Draft>, PushResult), Refusal>;
 
 /// What is decided of a round: drafts to commit, with the answers that wait for that, and answers.
 struct Desk<'a> {
@@ -387,12 +387,7 @@ fn has(content: &Content, change: &Change) -> bool {
 }
 
 /// The conflict that an entry of the inbox stands for.
-pub(in crate::engine) fn conflict_of(
-    entry: &Envelope,
-    key: Key,
-    lost: Lost,
-    now: UnixMillis,
-) -> Conflict {
+pub(crate) fn conflict_of(entry: &Envelope, key: Key, lost: Lost, now: UnixMillis) -> Conflict {
     Conflict {
         id: entry.key.id,
         key,

@@ -2,6 +2,7 @@
 
 use crate::digest::Digest;
 use crate::engine::OtherLife;
+use crate::engine::Refusal;
 use crate::engine::edit::meta::{AtVersion, Claim};
 use crate::engine::edit::record::Record;
 use crate::engine::edit::{Against, Change, Doubt, Edit, MergeContext};
@@ -14,13 +15,12 @@ use crate::record::{Content, Value};
 use crate::schema::{Kind, Merge, Schema};
 use crate::store::{HistoryKey, Version};
 use crate::time::UnixMillis;
-use crate::wire::Refusal;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Returns the edit that a push of a piece is; `None` if there is nothing to do.
-pub(in crate::engine) fn plan(
+pub(crate) fn plan(
     push: &Push,
     kind: &Arc<Kind>,
     pusher: &mut Pusher<'_>,
@@ -40,7 +40,7 @@ pub(in crate::engine) fn plan(
 
 /// Whether a device can name `base` of a record of this version. Numbers above the record's own are of
 /// another life, which skipped some; a careless number must not use up all that are left.
-pub(in crate::engine) fn is_possible_base(base: Option<Version>, version: Version) -> bool {
+pub(crate) fn is_possible_base(base: Option<Version>, version: Version) -> bool {
     let Some(base) = base else { return true };
     let above = base.saturating_sub(version);
     above == 0 || (above <= limits::VERSION_AHEAD && base <= limits::VERSION_CLAIMED)
@@ -272,7 +272,7 @@ fn against(
 }
 
 /// What the server did to a field since the version that a person saw who asks for a value.
-pub(in crate::engine) fn since(
+pub(crate) fn since(
     record: &Record,
     name: &str,
     base: Option<Version>,
@@ -296,11 +296,7 @@ fn is_weighed(kind: &Kind, name: &str) -> bool {
 }
 
 /// Checks what is to be put into a field.
-pub(in crate::engine) fn check_field(
-    kind: &Kind,
-    name: &str,
-    value: &Value,
-) -> Result<(), Refusal> {
+pub(crate) fn check_field(kind: &Kind, name: &str, value: &Value) -> Result<(), Refusal> {
     let field = kind.named(name);
     if !field.is_declared() && kind.reserved_key(name).is_some() {
         return Err(Refusal::InvalidField);
@@ -340,7 +336,7 @@ impl Push {
         })
     }
 
-    pub(in crate::engine) fn time_of(&self, name: &str, now: UnixMillis) -> UnixMillis {
+    pub(crate) fn time_of(&self, name: &str, now: UnixMillis) -> UnixMillis {
         match &self.edited_at {
             EditTimes::One(at) => *at,
             // A delete is of no field.
@@ -353,7 +349,7 @@ impl Push {
     }
 
     /// Whether the device says when it edited the field.
-    pub(in crate::engine) fn is_timed(&self, name: &str) -> bool {
+    pub(crate) fn is_timed(&self, name: &str) -> bool {
         match &self.edited_at {
             EditTimes::One(_) => true,
             EditTimes::PerField(times) if name.is_empty() => !times.is_empty(),
@@ -363,7 +359,7 @@ impl Push {
     }
 
     /// Hash of what makes a change the same change.
-    pub(in crate::engine) fn identity(
+    pub(crate) fn identity(
         &self,
         device: Option<&str>,
         claimed_at: UnixMillis,

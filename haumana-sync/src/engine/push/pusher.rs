@@ -12,7 +12,7 @@ use std::collections::HashSet;
 
 /// Which life of the account the bases of a request are of. Versions of two lives may have one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Life {
+pub(crate) enum Life {
     /// This one: the cursor says so.
     Here,
     /// Not known, since there is no cursor that can be read; the numbers have to do.
@@ -43,7 +43,7 @@ impl Life {
 /// Two installations may have one name: a folder was copied or put back. A device that has not seen
 /// the reply to its change looks just like that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Own {
+pub(crate) enum Own {
     /// The request holds that change too, so its device made it.
     Told,
     /// It may be the device's, whose reply was lost, or another installation's of the same name.
@@ -55,7 +55,7 @@ pub(in crate::engine) enum Own {
 
 /// Whose pushes a request holds.
 #[derive(Debug)]
-pub(in crate::engine) struct Pusher<'a> {
+pub(crate) struct Pusher<'a> {
     /// The name of the device.
     pub device: &'a str,
     /// What the bases are of.

@@ -1,13 +1,13 @@
 //! An import is looked at whole before anything of it is written.
 
 use crate::engine::Engine;
+use crate::engine::ImportRequest;
+use crate::engine::Refusal;
 use crate::engine::transfer::read::{Read, Reading};
 use crate::id::{Key, UserId};
 use crate::limits;
 use crate::store::{Envelope, HistoryEntry, HistoryKey, Version};
 use crate::time::UnixMillis;
-use crate::wire::Refusal;
-use crate::wire::import::ImportRequest;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 
@@ -31,16 +31,16 @@ pub struct ImportFlaw {
 /// when it is written.
 #[derive(Debug)]
 pub struct CheckedImport<'a> {
-    pub(in crate::engine) request: ImportRequest<'a>,
-    pub(in crate::engine) user: UserId,
-    pub(in crate::engine) now: UnixMillis,
-    pub(in crate::engine) leap: Version,
+    pub(crate) request: ImportRequest<'a>,
+    pub(crate) user: UserId,
+    pub(crate) now: UnixMillis,
+    pub(crate) leap: Version,
     /// Records that were deleted while the export was read stand in it twice.
     dead: HashSet<Key>,
 }
 
 /// One entry.
-pub(in crate::engine) enum Entry {
+pub(crate) enum Entry {
     Record(Envelope),
     History(HistoryEntry),
 }
@@ -107,7 +107,7 @@ impl Engine {
         Ok(import)
     }
 
-    pub(in crate::engine) fn reading<'i>(&'i self, import: &'i CheckedImport<'_>) -> Reading<'i> {
+    pub(crate) fn reading<'i>(&'i self, import: &'i CheckedImport<'_>) -> Reading<'i> {
         Reading {
             schema: &self.schema,
             user: &import.user,
@@ -133,10 +133,7 @@ fn is_new(record: &Envelope, live: &mut HashMap<Key, Version>, dead: &mut HashSe
 impl CheckedImport<'_> {
     /// Reads the entries one after the other. They were read before, so none is left out but
     /// records that a tombstone of the same document stands for.
-    pub(in crate::engine) fn entries<'r>(
-        &'r self,
-        reading: Reading<'r>,
-    ) -> impl Iterator<Item = Entry> + 'r {
+    pub(crate) fn entries<'r>(&'r self, reading: Reading<'r>) -> impl Iterator<Item = Entry> + 'r {
         let lists = lists(&self.request).into_iter();
         let entries = lists.flat_map(move |(_, entries, read)| {
             entries.iter().filter_map(move |json| read(&reading, json).ok())
@@ -149,6 +146,6 @@ impl CheckedImport<'_> {
 }
 
 /// The keys of entries that may be in the store already.
-pub(in crate::engine) fn history_keys(entries: &[HistoryEntry]) -> Vec<HistoryKey> {
+pub(crate) fn history_keys(entries: &[HistoryEntry]) -> Vec<HistoryKey> {
     entries.iter().map(|entry| entry.key).collect()
 }

@@ -1,8 +1,9 @@
 //! Accounts as documents: exports, and imports into empty accounts.
 
-pub(in crate::engine) mod check;
-pub(in crate::engine) mod export;
-pub(in crate::engine) mod import;
-pub(in crate::engine) mod read;
-pub(in crate::engine) mod walk;
-pub(in crate::engine) mod write;
+pub(crate) mod check;
+pub(crate) mod document;
+pub(crate) mod export;
+pub(crate) mod import;
+pub(crate) mod read;
+pub(crate) mod walk;
+pub(crate) mod write;

@@ -2,6 +2,7 @@
 //! engine had written it.
 
 use crate::digest::Digest;
+use crate::engine::Refusal;
 use crate::engine::commit::{StoredConflict, inbox_hash};
 use crate::engine::edit::meta::{FORMAT, Meta, Touch};
 use crate::engine::edit::record::{HistoryMeta, to_json};
@@ -12,7 +13,6 @@ use crate::record::{BESIDE_KEY, Content, Value};
 use crate::schema::{Field, Kind, Merge, Schema};
 use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Revision, Stamp, Version};
 use crate::time::UnixMillis;
-use crate::wire::Refusal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;

@@ -143,10 +143,7 @@ impl Walk {
 impl Engine {
     /// Returns the next entry and the list that it stands in; `None` at the end. Behind it, the
     /// walk's place is behind the entry.
-    pub(in crate::engine) async fn walk_on(
-        &self,
-        walk: &mut Walk,
-    ) -> Result<Option<(Part, String)>> {
+    pub(crate) async fn walk_on(&self, walk: &mut Walk) -> Result<Option<(Part, String)>> {
         while let Some(part) = walk.place.part {
             let Some(first) = walk.records.front() else {
                 match walk.is_read {

@@ -3,13 +3,13 @@
 use crate::engine::commit::StoredConflict;
 use crate::engine::edit::meta::{FORMAT, Meta};
 use crate::engine::edit::record::{HistoryMeta, parse, to_json};
+use crate::engine::inbox::write_conflict;
 use crate::engine::{Conflict, Error, Result};
 use crate::id::UserId;
 use crate::record::BESIDE_KEY;
+use crate::record::members;
 use crate::schema::{Kind, Schema};
 use crate::store::{Envelope, Generation, HistoryEntry};
-use crate::wire::members;
-use crate::wire::sync::write_conflict;
 use serde_json::json;
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ fn beside(record: &Envelope) -> Result<String> {
 }
 
 /// Writes a record of a kind that has a list of its own.
-pub(in crate::engine) fn write_listed(
+pub(crate) fn write_listed(
     out: &mut String,
     kind: &Kind,
     user: &UserId,
@@ -47,11 +47,7 @@ pub(in crate::engine) fn write_listed(
 }
 
 /// Writes a record of a kind that has no list of its own.
-pub(in crate::engine) fn write_record(
-    out: &mut String,
-    schema: &Schema,
-    record: &Envelope,
-) -> Result<()> {
+pub(crate) fn write_record(out: &mut String, schema: &Schema, record: &Envelope) -> Result<()> {
     let (kind, id) = (schema.name_of(record.key.kind), record.key.id);
     let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
     let _ = write!(
@@ -62,11 +58,7 @@ pub(in crate::engine) fn write_record(
     Ok(())
 }
 
-pub(in crate::engine) fn write_tombstone(
-    out: &mut String,
-    schema: &Schema,
-    record: &Envelope,
-) -> Result<()> {
+pub(crate) fn write_tombstone(out: &mut String, schema: &Schema, record: &Envelope) -> Result<()> {
     let (kind, id) = (schema.name_of(record.key.kind), record.key.id);
     let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
     let _ = write!(
@@ -77,7 +69,7 @@ pub(in crate::engine) fn write_tombstone(
 }
 
 /// Writes an entry of the inbox: where the lost value is kept, and how it was closed if it was.
-pub(in crate::engine) fn write_entry(
+pub(crate) fn write_entry(
     out: &mut String,
     schema: &Schema,
     conflict: &Conflict,
@@ -101,11 +93,7 @@ pub(in crate::engine) fn write_entry(
 }
 
 /// Writes a superseded version, or (`side` above 0) a push of which a part lost.
-pub(in crate::engine) fn write_history(
-    out: &mut String,
-    schema: &Schema,
-    entry: &HistoryEntry,
-) -> Result<()> {
+pub(crate) fn write_history(out: &mut String, schema: &Schema, entry: &HistoryEntry) -> Result<()> {
     let meta: HistoryMeta = parse(&entry.meta)?;
     let lost = meta.lost.iter();
     let lost: Vec<_> =

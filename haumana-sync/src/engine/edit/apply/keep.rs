@@ -1,6 +1,7 @@
 //! What an edit leaves behind: the new version, history, sides, and what is known by it later.
 
 use super::Work;
+use crate::engine::Refusal;
 use crate::engine::edit::bases::apart;
 use crate::engine::edit::meta::Seen;
 use crate::engine::edit::numbering::mark_skipped;
@@ -8,10 +9,9 @@ use crate::engine::edit::record::{HistoryMeta, Record, superseded, to_json};
 use crate::engine::edit::{Applied, Edit};
 use crate::limits;
 use crate::store::{Envelope, HistoryEntry, HistoryKey};
-use crate::wire::Refusal;
 
 impl Work {
-    pub(in crate::engine) fn finish(
+    pub(crate) fn finish(
         mut self,
         old: Option<(&Envelope, &Record)>,
         edit: &Edit,

@@ -13,7 +13,7 @@ impl Work {
     /// Keeps the losers that are neither in the version that this commit supersedes nor in the push's
     /// own side: what a tombstone had forgotten, and what an old form saved. An older entry of the
     /// history may have them too, but its retention time has begun to run.
-    pub(in crate::engine) fn keep_losers(&mut self, edit: &Edit, history: &mut Vec<HistoryEntry>) {
+    pub(crate) fn keep_losers(&mut self, edit: &Edit, history: &mut Vec<HistoryEntry>) {
         loop {
             let mut values: BTreeMap<String, Value> = BTreeMap::new();
             let mut reasons = Vec::new();

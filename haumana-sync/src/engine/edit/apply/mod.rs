@@ -3,6 +3,7 @@
 mod keep;
 mod losers;
 
+use crate::engine::Refusal;
 use crate::engine::edit::bases::base_key;
 use crate::engine::edit::meta::{Meta, Touch};
 use crate::engine::edit::numbering::next_version;
@@ -14,7 +15,6 @@ use crate::record::{Content, Value};
 use crate::schema::{Deletes, FieldType, Kind};
 use crate::store::{Envelope, HistoryKey, Version};
 use crate::time::UnixMillis;
-use crate::wire::Refusal;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

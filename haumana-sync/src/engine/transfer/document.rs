@@ -1,7 +1,7 @@
 //! The document that an export is, coming back.
 
-use super::{BadRequest, read_object};
-use crate::engine::EXPORT_VERSION;
+use super::export::EXPORT_VERSION;
+use crate::json::{BadRequest, read_object};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;

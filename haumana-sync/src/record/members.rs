@@ -1,5 +1,6 @@
 //! Stored objects as parts of the objects that replies and exports write.
 
+use crate::json::quoted;
 use crate::schema::Kind;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -20,7 +21,7 @@ pub fn members<'c>(kind: &Kind, content: &'c str) -> Cow<'c, str> {
         return Cow::Borrowed(inner);
     };
     all.retain(|name, _| kind.reserved_key(name).is_none());
-    let written = super::quoted(&all);
+    let written = quoted(&all);
     let inner = written.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     Cow::Owned(inner.unwrap_or_default().to_owned())
 }

@@ -1,6 +1,7 @@
 //! `POST /sync`: push and pull in one round trip.
 
 use crate::engine::commit::notes::Notes;
+use crate::engine::inbox::page::conflict_bytes;
 use crate::engine::pull::cursor::Cursor;
 use crate::engine::push::Pushed;
 use crate::engine::push::devices::Shown;
@@ -30,28 +31,28 @@ impl Engine {
         request: &SyncRequest<'_>,
         reply_limit_bytes: usize,
     ) -> Result<SyncReply> {
-        let sent = request.read_pushes(&self.schema);
-        let now = self.clock.now();
-        let head = self.store.head(user).await?;
+        let sent = request.read_pushes(self.schema());
+        let now = self.now();
+        let head = self.store().head(user).await?;
         check_state(head.as_ref())?;
         refuse_ghosts(user, request.cursor.as_deref(), head.as_ref())?;
         let notes = Notes::of(head.as_ref())?;
         let cursor = request.cursor.as_deref().and_then(Cursor::decode);
-        let life = Life::of(cursor, user, head.as_ref(), self.config.generation);
+        let life = Life::of(cursor, user, head.as_ref(), self.generation());
         let shown = Shown::of(&request.device, cursor.filter(|_| life == Life::Here), now);
         let confirmed_before = shown.confirmed_before(&notes, head.as_ref());
         let mut pusher = Pusher::new(&request.device, life, confirmed_before);
         let good: Vec<Push> = sent.iter().filter_map(SentPush::good).cloned().collect();
         let pushed = self.push_on(user, &mut pusher, shown, &good, head).await?;
         let read_to = cursor.map_or(Revision(0), |cursor| cursor.whole_revision());
-        let held = held(&self.schema, &sent, &good, &pushed, life, read_to);
+        let held = held(self.schema(), &sent, &good, &pushed, life, read_to);
         let Pushed { results: done, mut trail, .. } = pushed;
         if trail.is_at_start() && shown.confirms(&notes) {
             self.note_shown(user, shown, &mut trail).await;
         }
         let mut conflicts: Vec<Conflict> =
             done.iter().flat_map(|result| result.conflicts.iter().cloned()).collect();
-        let results = answers(&self.schema, sent, done);
+        let results = answers(self.schema(), sent, done);
         let mut left = reply_limit_bytes.saturating_sub(REPLY_OVERHEAD_BYTES + 384 * results.len());
         conflicts.retain(|conflict| {
             let bytes = conflict_bytes(conflict);
@@ -68,7 +69,7 @@ impl Engine {
         if !pulled.more {
             pulled.changes.retain(|change| held.get(&change.key) != Some(&change.version));
         }
-        let schema = self.schema.clone();
+        let schema = self.schema().clone();
         let is_copy = shown.is_copy(&notes);
         Ok(SyncReply { schema, results, conflicts, open_conflicts, pulled, is_copy })
     }
@@ -124,12 +125,4 @@ fn answers(schema: &Schema, sent: Vec<SentPush>, done: Vec<PushResult>) -> Vec<S
             }
         })
         .collect()
-}
-
-/// An upper bound of the bytes that a conflict takes in a reply.
-pub(in crate::engine) fn conflict_bytes(conflict: &Conflict) -> usize {
-    // A character takes at most six bytes once escaped.
-    let (_, kept) = conflict.kept.canonical();
-    let lost = conflict.lost.as_ref().map_or(0, |lost| lost.canonical().1.len());
-    6 * (kept.len() + lost) + 512
 }
