@@ -2,10 +2,10 @@
 //! or copies of deleted pieces that are of no version.
 
 use crate::base::{LEGACY, delivery, differs};
-use crate::pieces::Pushed;
-use crate::plan::{distance, likeliest_version};
 use crate::receipts::AppRecord;
 use crate::receipts::Receipt;
+use crate::request::Pushed;
+use crate::versions::{distance, likeliest_version};
 use crate::wire::AppPiece;
 use crate::wire::WireVersion;
 use haumana_sync::digest::Digest;

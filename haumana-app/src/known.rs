@@ -5,58 +5,19 @@
 //! ten pieces among a thousand reads the head and ten records, and a pull of ten likewise.
 
 use crate::App;
-use crate::pieces::AppSync;
+use crate::request::{AppSync, Known};
 use crate::wire::Operation;
 use haumana_sync::digest::Digest;
 use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::{After, Envelope, Head, IndexEntry};
 use haumana_sync::transaction::live_term;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 
 /// How many entries of the index are read for about the price of one record.
 const ENTRIES_PER_RECORD: u64 = 25;
 /// LIMIT: where more records changed since the last sync than this, the index is read instead.
 const CHANGES_AT_MOST: u64 = 500;
-
-/// What is known of the user's records.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    /// Records without content: those that were read, and all if the index was.
-    pub entries: HashMap<RecordId, IndexEntry>,
-    /// Whether `entries` holds every piece.
-    pub is_complete: bool,
-    /// Whether all that is not in `entries` is on the device as it is here.
-    pub is_settled: bool,
-    /// What changed since the last sync and is not in the request, oldest change first; `None` if
-    /// that was not read. Nothing is missing that was there when the head was read: what came
-    /// later makes a commit on that head fail.
-    pub changed: Option<Vec<Envelope>>,
-    /// The records of the request that were read, by id.
-    envelopes: HashMap<RecordId, Envelope>,
-    /// The ids of the request that were read, whether there is such a record or not.
-    looked_up: HashSet<RecordId>,
-}
-
-impl Known {
-    /// What the sum of live pieces has of the records that were read.
-    fn sum(&self) -> Digest {
-        let live = self.entries.values().filter(|entry| !entry.deleted);
-        let terms = live.map(|entry| live_term(entry.hash, entry.version));
-        terms.fold(Digest::default(), Digest::plus)
-    }
-
-    fn note(&mut self, envelope: Envelope) {
-        self.entries.insert(envelope.key.id, IndexEntry::of(&envelope));
-        self.envelopes.insert(envelope.key.id, envelope);
-    }
-
-    /// Whether nothing is there under this id, as far as that is known.
-    fn is_absent(&self, id: &RecordId) -> bool {
-        let is_listed = self.entries.contains_key(id);
-        !is_listed && (self.is_complete || self.looked_up.contains(id))
-    }
-}
 
 impl App<'_> {
     /// Finds out which of the pieces differ from the server's, as cheaply as the request allows.

@@ -24,9 +24,11 @@ mod pieces;
 mod plan;
 mod pull;
 mod receipts;
+mod request;
 mod sessions;
 mod stale;
 mod takeover;
+mod versions;
 pub mod wire;
 
 pub use keys::{FieldClass, FieldSpec, PIECE_FIELDS, field_spec};

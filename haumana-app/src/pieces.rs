@@ -4,93 +4,20 @@ use crate::App;
 use crate::base::{Deliveries, LEGACY, carries_ended};
 use crate::ghost::{Copy, copy_of, ghost, is_of_erased_life, remember_held};
 use crate::given::{Given, Token};
-use crate::known::Known;
 use crate::plan::plan;
 use crate::receipts::{AppRecord, Planned, Receipt, keep_receipt};
-use crate::wire::{AppPiece, Operation, PiecesReply, PiecesRequest, WireVersion};
-use haumana_sync::digest::Digest;
+use crate::request::{AppSync, Outcome, Pushed};
+use crate::wire::{AppPiece, PiecesReply, PiecesRequest, WireVersion};
 use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::limits;
 use haumana_sync::repertoire::piece_kind;
-use haumana_sync::store::{Envelope, HistoryKey, Stamp, Version};
-use haumana_sync::time::UnixMillis;
+use haumana_sync::store::{Envelope, HistoryKey};
 use haumana_sync::transaction::{
     Applied, Bases, Edit, MergeContext, Slot, Stopped, Transaction, needed,
 };
-use haumana_sync::wire::{Refusal, Rejected};
-use serde_json::value::RawValue;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-
-/// A pushed piece. Most pieces of a request are only compared; those are read, hashed and dropped,
-/// and read again if there is more to do.
-#[derive(Debug)]
-pub(super) struct Pushed<'a> {
-    json: &'a RawValue,
-    pub id: RecordId,
-    pub version: WireVersion,
-    pub flagged: bool,
-    /// Hash of its content.
-    pub hash: Digest,
-    piece: Option<Box<AppPiece>>,
-}
-
-impl<'a> Pushed<'a> {
-    fn new(json: &'a RawValue, piece: AppPiece) -> Self {
-        let AppPiece { id, version, flagged, digest: hash, .. } = piece;
-        let is_needed = flagged || !version.is_issued();
-        Self { json, id, version, flagged, hash, piece: is_needed.then(|| Box::new(piece)) }
-    }
-
-    /// Whether it must be looked at, whatever its content is.
-    pub fn is_due_anyway(&self) -> bool {
-        self.flagged || !self.version.is_issued()
-    }
-
-    /// Returns the piece whole.
-    pub fn open(&self, user: &UserId) -> Cow<'_, AppPiece> {
-        match &self.piece {
-            Some(piece) => Cow::Borrowed(piece),
-            // It was read before; the same text reads the same.
-            None => match AppPiece::read(self.json, user) {
-                Ok(piece) => Cow::Owned(piece),
-                Err(_) => unreachable!("a piece that could be read can be read again"),
-            },
-        }
-    }
-}
-
-/// What became of one pushed piece.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    /// The record as it stands after the push.
-    pub envelope: Envelope,
-    /// Whether the device is told that its push arrived.
-    pub is_acknowledged: bool,
-    /// How many values lost.
-    pub n_lost: usize,
-    /// The version to name to the device, where that is not the record's.
-    pub copy_of: Option<Version>,
-    /// The number to give to the device, where it was decided with the push.
-    pub number: Option<WireVersion>,
-}
-
-/// One request on its way through the engine.
-#[derive(Debug)]
-pub(super) struct AppSync<'a> {
-    pub user: &'a UserId,
-    pub operation: Operation,
-    pub last: Option<Stamp>,
-    pub now: UnixMillis,
-    pub pushed: Vec<Pushed<'a>>,
-    pub rejected: Vec<Rejected>,
-    /// By place in `pushed`.
-    pub outcomes: BTreeMap<usize, Outcome>,
-    /// Places in `pushed` that were refused after a look at the record.
-    pub refused: BTreeSet<usize>,
-    pub known: Known,
-}
+use haumana_sync::wire::Refusal;
+use std::collections::{BTreeSet, HashMap};
 
 impl App<'_> {
     /// See [`crate::Phones::sync_pieces`].
@@ -363,42 +290,7 @@ fn needs_higher_version(envelope: &Envelope, push: &Pushed<'_>) -> bool {
     is_last && is_same && !envelope.deleted && envelope.hash != push.hash
 }
 
-impl<'a> AppSync<'a> {
-    fn begin(user: &'a UserId, request: &PiecesRequest<'a>, now: UnixMillis) -> Self {
-        let (mut pushed, mut rejected) = (Vec::new(), Vec::new());
-        if request.operation != Operation::Download {
-            for json in &request.pieces {
-                match AppPiece::read(json, user) {
-                    Ok(piece) => pushed.push(Pushed::new(json, piece)),
-                    Err(refused) => rejected.push(refused),
-                }
-            }
-        }
-        // A time that this server cannot have given is no cursor: start afresh.
-        let last = request.last_synced_at.map(|at| Stamp(at.secs()));
-        let last = last.filter(|last| last.0 <= now.secs() + 2);
-        Self {
-            user,
-            operation: request.operation,
-            last,
-            now,
-            pushed,
-            rejected,
-            outcomes: BTreeMap::new(),
-            refused: BTreeSet::new(),
-            known: Known::default(),
-        }
-    }
-
-    /// Takes the numbers that the request shows out of those that are waited for.
-    fn show(&self, given: &mut Given) -> bool {
-        if given.is_empty() {
-            return false;
-        }
-        let issued = self.pushed.iter().filter(|push| push.version.is_issued());
-        given.show(issued.map(|push| Token::of(push.id, push.version)))
-    }
-
+impl AppSync<'_> {
     /// Settles a push that needs no look at its content: a number that was never given, or a piece
     /// of a life that was erased. Returns whether it is one.
     fn settle_unknown(
@@ -427,39 +319,5 @@ impl<'a> AppSync<'a> {
         };
         self.outcomes.insert(at, outcome);
         true
-    }
-
-    /// The pushes that must be looked at: each piece at most once, in the order of the request.
-    fn due(&self) -> Vec<usize> {
-        let mut ids = HashSet::new();
-        let is_open = |at: &usize| !self.outcomes.contains_key(at) && !self.refused.contains(at);
-        let open = (0..self.pushed.len()).filter(is_open);
-        let must_look = open.filter(|at| self.must_look(&self.pushed[*at]));
-        must_look.filter(|at| ids.insert(self.pushed[*at].id)).collect()
-    }
-
-    fn must_look(&self, push: &Pushed<'_>) -> bool {
-        if push.is_due_anyway() {
-            return true;
-        }
-        match self.known.entries.get(&push.id) {
-            Some(entry) => entry.hash != push.hash || entry.version != push.version.version(),
-            None => !self.known.is_settled,
-        }
-    }
-
-    fn refuse(&mut self, at: usize, refusal: Refusal) {
-        let message = match refusal {
-            Refusal::QuotaExceeded => refusal.message(),
-            Refusal::TooLarge => "the piece is too large",
-            _ => "the piece cannot be taken",
-        };
-        let id = self.pushed[at].id.to_string();
-        self.rejected.push(Rejected { id, refusal, message: message.to_owned() });
-        self.refused.insert(at);
-    }
-
-    fn has_committed(&self) -> bool {
-        !self.outcomes.is_empty()
     }
 }

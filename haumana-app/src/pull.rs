@@ -1,7 +1,7 @@
 //! `POST /pieces`: what the phone must learn, and how it is numbered.
 
 use crate::App;
-use crate::pieces::{AppSync, Outcome, Pushed};
+use crate::request::{AppSync, Outcome, Pushed};
 use crate::wire::WireVersion;
 use crate::wire::{Counts, Operation, PieceOut, PiecesReply};
 use haumana_sync::engine::Result;

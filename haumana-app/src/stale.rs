@@ -6,9 +6,9 @@
 
 use crate::base::{AppBase, base_hash, differs};
 use crate::keys::{FieldClass, PIECE_FIELDS, field_spec};
-use crate::plan::{distance, is_retained, record_versions};
 use crate::receipts::AppRecord;
 use crate::receipts::Receipt;
+use crate::versions::{distance, is_retained, record_versions};
 use crate::wire::AppPiece;
 use haumana_sync::store::Version;
 use haumana_sync::transaction::{Against, MergeContext};

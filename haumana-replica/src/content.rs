@@ -2,8 +2,9 @@
 
 use haumana_sync::id::{KindNumber, RecordId};
 use haumana_sync::json::JsonText;
-use haumana_sync::record::{
-    EndedAtSource, FieldClass, PIECE_FIELDS, Piece, Session, Value, field_spec,
+use haumana_sync::record::Value;
+use haumana_sync::repertoire::{
+    EndedAtSource, FieldClass, PIECE_FIELDS, Piece, Session, field_spec,
 };
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;

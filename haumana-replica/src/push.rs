@@ -6,7 +6,7 @@ use crate::record::{Local, Touch};
 use crate::settle::SentFields;
 use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::limits;
-use haumana_sync::record::SessionGroup;
+use haumana_sync::repertoire::SessionGroup;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@ use crate::record::{Agreed, Local, Touch};
 use crate::wire::Rejection;
 use haumana_sync::id::KindNumber;
 use haumana_sync::json::JsonText;
-use haumana_sync::record::SessionGroup;
+use haumana_sync::repertoire::SessionGroup;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use super::traces::{Meeting, is_alike};
 use super::watch::Lost;
 use super::world::World;
 use haumana_sync::engine::{Asked, ErrorKind, Push, RETENTION_MS, Resolution};
-use haumana_sync::id::RecordId;
+use haumana_sync::id::{Key, RecordId};
 use haumana_sync::store::Version;
 use haumana_sync::wire::import::ImportRequest;
 use std::collections::BTreeMap;
@@ -128,7 +128,7 @@ impl World<'_> {
         let (user, engine) = (self.users[account].clone(), self.any_engine());
         let answer = match call {
             Call::Restore(id, version, asked) => {
-                engine.restore_as(&user, *id, *version, asked).await.map(drop)
+                engine.restore_record(&user, Key::piece(*id), *version, asked).await.map(drop)
             }
             Call::Resolve(id, resolution, base) => {
                 engine.resolve_as(&user, *id, resolution, *base).await

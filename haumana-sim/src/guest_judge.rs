@@ -12,7 +12,8 @@ use super::words::marks;
 use super::world::{Typed, World};
 use haumana_sync::engine::RETENTION_MS;
 use haumana_sync::id::{KindNumber, RecordId};
-use haumana_sync::record::{Piece, Value};
+use haumana_sync::record::Value;
+use haumana_sync::repertoire::Piece;
 use haumana_sync::time::UnixMillis;
 
 /// What a reply says of a push.

@@ -4,7 +4,7 @@ use super::{Call, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use haumana_sync::Engine;
 use haumana_sync::engine::{self, Asked, Imported, PartState};
-use haumana_sync::id::UserId;
+use haumana_sync::id::{Key, UserId};
 use haumana_sync::wire::history::history_json;
 use haumana_sync::wire::import::ImportRequest;
 use haumana_sync::wire::inbox::{conflicts_json, read_place};
@@ -42,12 +42,14 @@ impl DirectTransport {
                 b"{}".to_vec()
             }
             Call::History { id, before, limit } => {
-                let page = engine.history_page(account, *id, *before, *limit, bytes).await?;
+                let page =
+                    engine.history_of(account, Key::piece(*id), *before, *limit, bytes).await?;
                 history_json(&page, bytes)
             }
             Call::Restore { id, version, base, request_id } => {
                 let asked = Asked { base: *base, request_id: Some(request_id.clone()) };
-                let restored = engine.restore_as(account, *id, *version, &asked).await?;
+                let restored =
+                    engine.restore_record(account, Key::piece(*id), *version, &asked).await?;
                 format!(r#"{{"version":{}}}"#, restored.version).into_bytes()
             }
             Call::Erase { request_id } => {

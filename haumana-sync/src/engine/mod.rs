@@ -31,7 +31,6 @@ pub use transfer::import::{Imported, PartState};
 
 use crate::id::UserId;
 use crate::limits;
-use crate::repertoire;
 use crate::schema::Schema;
 use crate::store::{Envelope, Generation, Head, HeadState, Store};
 use crate::time::UnixMillis;
@@ -91,18 +90,18 @@ pub enum OtherLife {
 }
 
 impl Engine {
-    /// Makes an engine on `store`.
-    pub fn new(
+    /// Makes an engine on `store` that keeps the kinds of `schema`.
+    pub fn of(
+        schema: Schema,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         config: EngineConfig,
     ) -> Self {
-        let schema = repertoire::schema();
         Self { store, clock, random, config, schema, later: OtherLife::Merged }
     }
 
-    /// Sets the kinds of record; without this they are those of [`crate::repertoire`].
+    /// Sets the kinds of record.
     #[must_use]
     pub fn with_schema(self, schema: Schema) -> Self {
         Self { schema, ..self }

@@ -3,10 +3,26 @@
 //! This is the one place in the library that knows of hula. Numbers, names and the order of fields
 //! are those of version 0.1: stored bytes, hashes and digests stay what they are.
 
+mod field;
+mod piece;
+mod session;
+mod session_doubt;
+mod session_group;
+mod session_set;
+
+pub use field::{FieldClass, FieldSpec, PIECE_FIELDS, field_spec};
+pub use piece::Piece;
+pub use session::{EndedAtSource, Session};
+pub use session_doubt::SessionDoubt;
+pub use session_group::SessionGroup;
+pub use session_set::{SessionFlaw, SessionSet};
+
+use crate::engine::{Clock, Engine, EngineConfig, Random};
 use crate::limits;
 use crate::schema::{
     ContentHash, Deletes, Field, FieldType, Group, Kind, Merge, Schema, UnknownKeys,
 };
+use crate::store::Store;
 use std::sync::{Arc, OnceLock};
 
 /// Returns the schema of pieces and sessions.
@@ -18,6 +34,18 @@ pub fn schema() -> Schema {
         Schema::new([piece(), session()]).expect("the schema of pieces and sessions")
     };
     SCHEMA.get_or_init(schema).clone()
+}
+
+impl Engine {
+    /// Makes an engine on `store` that keeps pieces and sessions.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        config: EngineConfig,
+    ) -> Self {
+        Self::of(schema(), store, clock, random, config)
+    }
 }
 
 /// Returns the kind of pieces.

@@ -173,7 +173,7 @@ impl Partition {
             After::Place(place) => place.revision.0,
             After::Start | After::Stamp(_) => 0,
         };
-        let smallest = Key { kind: KindNumber::PIECE, id: crate::id::RecordId::from_bits(0) };
+        let smallest = Key { kind: KindNumber::new(0), id: crate::id::RecordId::from_bits(0) };
         let mut due =
             self.stream.range((first, smallest)..).map(|(at, ())| at).filter(|at| is_after(at));
         let records = due.by_ref().take(limit).filter_map(|(_, key)| self.records.get(key));

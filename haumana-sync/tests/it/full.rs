@@ -3,7 +3,7 @@
 
 use crate::support::{DAY, Seeded, Server, body, kai, new_piece};
 use haumana_sync::engine::{
-    EditTimes, Engine, EngineConfig, ErrorKind, Push, PushOp, PushOutcome, RETENTION_MS,
+    Asked, EditTimes, Engine, EngineConfig, ErrorKind, Push, PushOp, PushOutcome, RETENTION_MS,
 };
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::record::Value;
@@ -218,10 +218,14 @@ async fn a_version_for_which_there_is_no_room_is_not_restored() {
     outcomes(&server, &[set(piece(1), Some(1), 2, "short")]).await;
     faults.fill(&[KindNumber::PIECE]);
 
-    let refused = server.engine.restore(&kai(), piece(1).id, 1).await.unwrap_err();
+    let refused =
+        server.engine.restore_record(&kai(), piece(1), 1, &Asked::default()).await.unwrap_err();
 
     assert_eq!(ErrorKind::Invalid, refused.kind());
     assert_eq!("there is no room left for this user", refused.to_string());
     faults.fill(&[]);
-    assert_eq!(3, server.engine.restore(&kai(), piece(1).id, 1).await.unwrap());
+    assert_eq!(
+        3,
+        server.engine.restore_record(&kai(), piece(1), 1, &Asked::default()).await.unwrap().version
+    );
 }

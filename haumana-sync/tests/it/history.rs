@@ -28,7 +28,8 @@ async fn walked(server: &Server, limit: usize, bytes: usize) -> Vec<(Version, Op
     let mut shown = Vec::new();
     let mut before = None;
     loop {
-        let page = server.engine.history_page(&kai(), id(), before, limit, bytes).await.unwrap();
+        let page =
+            server.engine.history_of(&kai(), Key::piece(id()), before, limit, bytes).await.unwrap();
         for version in page.versions {
             let earlier = version.changed.first().and_then(|changed| changed.value.clone());
             shown.push((version.version, earlier));
@@ -66,7 +67,7 @@ async fn a_version_against_which_many_pushes_lost_is_shown_whole() {
         set(&server, Some(1), secs, &format!("lost {secs}")).await;
     }
 
-    let page = server.engine.history_page(&kai(), id(), None, 1, MEGABYTE).await.unwrap();
+    let page = server.engine.history_of(&kai(), Key::piece(id()), None, 1, MEGABYTE).await.unwrap();
 
     assert_eq!((2, 70), (page.versions[0].version, page.versions[0].lost.len()));
     assert_eq!(Some(2), page.next);

@@ -4,7 +4,7 @@ use crate::support::{Server, body, kai, new_piece};
 use haumana_sync::engine::{
     Engine, EngineConfig, ErrorKind, ImportFlaw, Imported, PartState, RETENTION_MS, Resolution,
 };
-use haumana_sync::id::{RecordId, UserId};
+use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::limits;
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, HeadState, MemoryStore, Store};
 use haumana_sync::wire::import::ImportRequest;
@@ -176,7 +176,8 @@ async fn history_goes_when_it_would_have_gone_on_the_old_server() {
     new.pass_secs(60 * 86_400);
     import(&new.engine, &kai(), &text).await.unwrap();
     let id = RecordId::parse("5EED0000-0000-4000-8000-000000000001").unwrap();
-    let page = async || new.engine.history_page(&kai(), id, None, 50, 1 << 20).await.unwrap();
+    let page =
+        async || new.engine.history_of(&kai(), Key::piece(id), None, 50, 1 << 20).await.unwrap();
     assert!(1 < page().await.versions.len());
 
     new.pass_secs(40 * 86_400);
@@ -353,7 +354,7 @@ async fn while_an_import_is_not_finished_nothing_is_read() {
     let refused = [
         server.engine.conflict_page(&kai(), None, 9, 1 << 20).await.map(drop),
         server.engine.conflict_value(&kai(), id, raw).await.map(drop),
-        server.engine.history_page(&kai(), id, None, 9, 1 << 20).await.map(drop),
+        server.engine.history_of(&kai(), Key::piece(id), None, 9, 1 << 20).await.map(drop),
         server.engine.export(&kai()).await.map(drop),
         server.engine.pull(&kai(), None, 9, 1 << 20).await.map(drop),
     ];

@@ -9,6 +9,7 @@ mod device_copies;
 mod export;
 mod full;
 mod history;
+mod house;
 mod import;
 mod kinds;
 mod lives;

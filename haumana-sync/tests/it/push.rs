@@ -2,7 +2,7 @@
 
 use crate::pushing::{delete, delete_at, fields, piece, push, set, text};
 use crate::support::{Server, kai};
-use haumana_sync::engine::{ErrorKind, Push, PushOutcome, PushResult, Resolution};
+use haumana_sync::engine::{Asked, ErrorKind, Push, PushOutcome, PushResult, Resolution};
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::merge::Reason;
 use haumana_sync::record::Value;
@@ -226,7 +226,8 @@ async fn late_change_does_not_bring_back_what_its_device_deleted_since() {
         assert_eq!(PushOutcome::Unchanged, again.outcome);
         assert_eq!(None, fields(&server, piece(1)).await, "what its user deleted stays deleted");
         let id = piece(1).id;
-        let page = server.engine.history_page(&kai(), id, None, 9, MEGABYTE).await.unwrap();
+        let page =
+            server.engine.history_of(&kai(), Key::piece(id), None, 9, MEGABYTE).await.unwrap();
         let lost: Vec<&Value> =
             page.versions.iter().flat_map(|entry| &entry.lost).map(|lost| &lost.value).collect();
         assert_eq!(vec![&text("late")], lost, "what lost is in the history");
@@ -338,8 +339,9 @@ async fn history_lists_versions_and_restore_makes_one_the_content_again() {
         .await;
     push(&server, "a", delete(piece(1), Some(2))).await;
 
-    let page = server.engine.history_page(&kai(), piece(1).id, None, 10, 1 << 20).await.unwrap();
-    let restored = server.engine.restore(&kai(), piece(1).id, 1).await.unwrap();
+    let page = server.engine.history_of(&kai(), piece(1), None, 10, 1 << 20).await.unwrap();
+    let restored =
+        server.engine.restore_record(&kai(), piece(1), 1, &Asked::default()).await.unwrap().version;
 
     let numbers: Vec<_> = page.versions.iter().map(|version| version.version).collect();
     assert_eq!(vec![3, 2, 1], numbers);
@@ -348,7 +350,8 @@ async fn history_lists_versions_and_restore_makes_one_the_content_again() {
     assert_eq!("0", now["title"]);
     assert!(now.get("notes").is_none(), "what the version did not have is cleared");
     assert!(server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap().0.is_empty());
-    let never = server.engine.restore(&kai(), piece(1).id, 9).await.unwrap_err();
+    let never =
+        server.engine.restore_record(&kai(), piece(1), 9, &Asked::default()).await.unwrap_err();
     assert_eq!(ErrorKind::NotFound, never.kind());
 }
 
@@ -368,7 +371,8 @@ async fn past_retention_the_servers_value_stays_and_the_pushed_one_goes_to_the_i
     assert_eq!(1, result.conflicts.len());
     let (open, _) = server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
     assert_eq!((Some(text("late")), Reason::BaseGone), (open[0].lost.clone(), open[0].reason));
-    let restore = server.engine.restore(&kai(), piece(1).id, 1).await.unwrap_err();
+    let restore =
+        server.engine.restore_record(&kai(), piece(1), 1, &Asked::default()).await.unwrap_err();
     assert_eq!(ErrorKind::PastRetention, restore.kind());
 }
 

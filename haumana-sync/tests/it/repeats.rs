@@ -3,6 +3,7 @@
 use crate::pushing::{delete_at, fields, piece, push, set, text};
 use crate::support::{Server, kai};
 use haumana_sync::engine::{Asked, Erasure, Resolution, Restored};
+use haumana_sync::id::Key;
 use haumana_sync::store::Store;
 
 fn named(id: &str) -> Asked {
@@ -34,15 +35,19 @@ async fn a_restore_that_comes_again_late_takes_no_later_edit_back() {
     for asked in [Asked::default(), named("r"), seen(3)] {
         let server = three().await;
         let id = piece(1).id;
-        let first = server.engine.restore_as(&kai(), id, 1, &asked).await.unwrap();
+        let first = server.engine.restore_record(&kai(), Key::piece(id), 1, &asked).await.unwrap();
         push(&server, "b", set(piece(1), Some(4), 9, &[("title", text("later"))])).await;
 
-        let again = server.engine.restore_as(&kai(), id, 1, &asked).await.unwrap();
+        let again = server.engine.restore_record(&kai(), Key::piece(id), 1, &asked).await.unwrap();
 
         assert_eq!(Restored { version: 4, is_unchanged: false }, first);
         assert_eq!(Restored { version: 5, is_unchanged: true }, again);
         assert_eq!("later", title(&server).await, "{asked:?}");
-        let meant = server.engine.restore_as(&kai(), id, 1, &named("another")).await.unwrap();
+        let meant = server
+            .engine
+            .restore_record(&kai(), Key::piece(id), 1, &named("another"))
+            .await
+            .unwrap();
         assert_eq!((6, "0".to_owned()), (meant.version, title(&server).await));
     }
 }
@@ -51,10 +56,10 @@ async fn a_restore_that_comes_again_late_takes_no_later_edit_back() {
 async fn a_restore_of_the_current_version_is_remembered_too() {
     let server = three().await;
     let id = piece(1).id;
-    let first = server.engine.restore_as(&kai(), id, 3, &named("r")).await.unwrap();
+    let first = server.engine.restore_record(&kai(), Key::piece(id), 3, &named("r")).await.unwrap();
     push(&server, "b", set(piece(1), Some(3), 9, &[("title", text("later"))])).await;
 
-    let again = server.engine.restore_as(&kai(), id, 3, &named("r")).await.unwrap();
+    let again = server.engine.restore_record(&kai(), Key::piece(id), 3, &named("r")).await.unwrap();
 
     assert_eq!(Restored { version: 3, is_unchanged: true }, first);
     assert_eq!(
@@ -72,7 +77,7 @@ async fn edits_since_the_version_that_a_person_saw_merge_with_the_restored_one()
     let since = [("notes", text("n")), ("lyrics", text("ONE\ntwo\nTHREE"))];
     push(&server, "b", set(piece(1), Some(2), 3, &since)).await;
 
-    server.engine.restore_as(&kai(), piece(1).id, 1, &seen(2)).await.unwrap();
+    server.engine.restore_record(&kai(), piece(1), 1, &seen(2)).await.unwrap();
 
     let now = fields(&server, piece(1)).await.unwrap();
     assert_eq!(
@@ -80,7 +85,7 @@ async fn edits_since_the_version_that_a_person_saw_merge_with_the_restored_one()
         (now["notes"].as_str().unwrap(), now["lyrics"].as_str().unwrap())
     );
     for base in [0, 9] {
-        let refused = server.engine.restore_as(&kai(), piece(1).id, 1, &seen(base)).await;
+        let refused = server.engine.restore_record(&kai(), piece(1), 1, &seen(base)).await;
         assert_eq!(haumana_sync::engine::ErrorKind::Invalid, refused.unwrap_err().kind());
     }
 }
@@ -90,7 +95,7 @@ async fn a_delete_that_the_person_had_not_seen_is_in_the_inbox_after_a_restore()
     let server = three().await;
     push(&server, "b", delete_at(piece(1), Some(3), 9)).await;
 
-    server.engine.restore_as(&kai(), piece(1).id, 1, &seen(3)).await.unwrap();
+    server.engine.restore_record(&kai(), piece(1), 1, &seen(3)).await.unwrap();
 
     assert_eq!("0", title(&server).await);
     let (open, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();

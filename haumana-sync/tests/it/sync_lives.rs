@@ -2,7 +2,7 @@
 
 use crate::pushing::{delete_at, fields, piece, push, set, text};
 use crate::support::{DAY, Server, kai};
-use haumana_sync::engine::{PushOutcome, Resolution};
+use haumana_sync::engine::{Asked, PushOutcome, Resolution};
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::merge::Reason;
 use haumana_sync::store::{Generation, Store};
@@ -244,7 +244,7 @@ async fn what_was_brought_back_is_nobodys_own_edit() {
         push(&server, "a", set(piece(1), None, 1, &[("title", text("t"))])).await;
         push(&server, "a", delete_at(piece(1), Some(1), 2)).await;
         if by_restore {
-            server.engine.restore(&kai(), piece(1).id, 1).await.unwrap();
+            server.engine.restore_record(&kai(), piece(1), 1, &Asked::default()).await.unwrap();
         } else {
             push(&server, "b", set(piece(1), Some(2), 3, &[("notes", text("n"))])).await;
         }

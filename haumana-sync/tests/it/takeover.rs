@@ -8,7 +8,8 @@ use haumana_sync::Store;
 use haumana_sync::engine::{EditTimes, ErrorKind};
 use haumana_sync::engine::{Push, PushOp, PushOutcome};
 use haumana_sync::id::{Key, RecordId};
-use haumana_sync::record::{Piece, Value as Field};
+use haumana_sync::record::Value as Field;
+use haumana_sync::repertoire::Piece;
 use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -136,7 +137,7 @@ async fn a_third_state_of_an_item_is_measured_against_the_second() {
     let merged = piece(&server).await.1.unwrap();
     assert_eq!("Chant", merged.title, "the item has not changed the title again");
     assert_eq!(Some("Pualani Kanahele"), merged.author.as_deref());
-    let inbox = server.engine.history_page(&kai(), key().id, None, 10, 1 << 20).await.unwrap();
+    let inbox = server.engine.history_of(&kai(), key(), None, 10, 1 << 20).await.unwrap();
     let lost = inbox.versions.iter().flat_map(|version| &version.lost);
     assert_eq!(1, lost.count(), "the title lost once and is kept");
 }

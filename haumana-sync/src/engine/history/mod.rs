@@ -6,7 +6,7 @@ use crate::engine::edit::bases::fields;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::record::{HistoryMeta, parse};
 use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
-use crate::id::{Key, RecordId, UserId};
+use crate::id::{Key, UserId};
 use crate::merge::Reason;
 use crate::record::Value;
 use crate::store::{HistoryEntry, Version};
@@ -69,22 +69,6 @@ pub struct LostValue {
 }
 
 impl Engine {
-    /// Lists versions of a piece as [`Engine::history_of`] does.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::history_of`].
-    pub async fn history_page(
-        &self,
-        user: &UserId,
-        id: RecordId,
-        before: Option<Version>,
-        limit: usize,
-        limit_bytes: usize,
-    ) -> Result<HistoryPage> {
-        self.history_of(user, Key::piece(id), before, limit, limit_bytes).await
-    }
-
     /// Lists versions of a record, newest first: those below `before` (`None`: from the current one
     /// on), at most `limit`. Fewer if more than about `limit_bytes` would have to be read.
     ///

@@ -11,7 +11,7 @@ use crate::engine::edit::{Edit, MergeContext};
 use crate::engine::inbox::{past_retention, put};
 use crate::engine::push::plan::since;
 use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
-use crate::id::{Key, RecordId, UserId};
+use crate::id::{Key, UserId};
 use crate::record::{Content, Value};
 use crate::store::{Envelope, HistoryKey, Version};
 
@@ -34,30 +34,6 @@ pub struct Restored {
 }
 
 impl Engine {
-    /// Restores a version as [`Engine::restore_as`] does, and returns the version after.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::restore_as`].
-    pub async fn restore(&self, user: &UserId, id: RecordId, version: Version) -> Result<Version> {
-        Ok(self.restore_as(user, id, version, &Asked::default()).await?.version)
-    }
-
-    /// Restores a version of a piece as [`Engine::restore_record`] does.
-    ///
-    /// # Errors
-    ///
-    /// As [`Engine::restore_record`].
-    pub async fn restore_as(
-        &self,
-        user: &UserId,
-        id: RecordId,
-        version: Version,
-        asked: &Asked,
-    ) -> Result<Restored> {
-        self.restore_record(user, Key::piece(id), version, asked).await
-    }
-
     /// Makes the content of an earlier version the record's content again, as a new edit; also of a
     /// deleted record. The same request again, early or late, changes nothing.
     ///

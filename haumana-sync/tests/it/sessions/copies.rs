@@ -4,7 +4,7 @@ use super::*;
 use haumana_app::Phones as _;
 use haumana_app::wire::AppSession;
 use haumana_app::{Earlier, EarlierRecord};
-use haumana_sync::record::Session;
+use haumana_sync::repertoire::Session;
 use haumana_sync::store::{Batch, CommitId, Revision};
 
 /// Puts `record` in the place of what is stored, behind the engine's back.

@@ -1,9 +1,9 @@
 //! One practice of one piece.
 
-use super::{Content, Value};
+use super::session_kind;
 use crate::id::RecordId;
 use crate::json::JsonText;
-use crate::repertoire::session_kind;
+use crate::record::{Content, Value};
 use crate::time::UnixMillis;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;

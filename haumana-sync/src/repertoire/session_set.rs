@@ -1,10 +1,11 @@
 //! Fields of a session that somebody sets.
 
-use super::{EndedAtSource, Session, SessionGroup, Value};
+use super::session_kind;
+use super::{EndedAtSource, Session, SessionGroup};
 use crate::id::RecordId;
 use crate::json::JsonText;
 use crate::limits;
-use crate::repertoire::session_kind;
+use crate::record::Value;
 use crate::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
 

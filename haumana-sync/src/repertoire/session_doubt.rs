@@ -37,7 +37,7 @@ impl Session {
     /// # Examples
     ///
     /// ```
-    /// use haumana_sync::record::{Session, SessionDoubt};
+    /// use haumana_sync::repertoire::{Session, SessionDoubt};
     /// use haumana_sync::time::UnixMillis;
     ///
     /// let session: Session = serde_json::from_str(

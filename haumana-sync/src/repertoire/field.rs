@@ -1,8 +1,8 @@
 //! The fields of a piece: their names, what they may hold, and when the phones' app counts two
 //! values as equal.
 
-use super::Value;
 use crate::limits;
+use crate::record::Value;
 use crate::schema::FieldError;
 
 /// How a field behaves.

@@ -1,6 +1,7 @@
 //! The groups of a session: fields that are decided together.
 
-use super::{Session, Value};
+use super::Session;
+use crate::record::Value;
 
 /// Fields of a session that move together, so that no merge makes an end or a start that nobody
 /// said.

@@ -1,10 +1,11 @@
 //! One oli or mele of the repertoire.
 
-use super::{Content, PIECE_FIELDS, Value};
+use super::PIECE_FIELDS;
+use super::piece_kind;
 use crate::digest::Digest;
 use crate::id::RecordId;
 use crate::json::JsonText;
-use crate::repertoire::piece_kind;
+use crate::record::{Content, Value};
 use crate::time::UnixMillis;
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;

@@ -1,0 +1,193 @@
+//! One request of a phone on its way: what was pushed, what is known, and what became of it.
+
+use crate::given::{Given, Token};
+use crate::wire::{AppPiece, Operation, PiecesRequest, WireVersion};
+use haumana_sync::digest::Digest;
+use haumana_sync::engine::Refusal;
+use haumana_sync::id::{RecordId, UserId, Version};
+use haumana_sync::store::{Envelope, IndexEntry, Stamp};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::transaction::live_term;
+use haumana_sync::wire::Rejected;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// A pushed piece. Most pieces of a request are only compared; those are read, hashed and dropped,
+/// and read again if there is more to do.
+#[derive(Debug)]
+pub(crate) struct Pushed<'a> {
+    json: &'a RawValue,
+    pub id: RecordId,
+    pub version: WireVersion,
+    pub flagged: bool,
+    /// Hash of its content.
+    pub hash: Digest,
+    pub piece: Option<Box<AppPiece>>,
+}
+
+impl<'a> Pushed<'a> {
+    fn new(json: &'a RawValue, piece: AppPiece) -> Self {
+        let AppPiece { id, version, flagged, digest: hash, .. } = piece;
+        let is_needed = flagged || !version.is_issued();
+        Self { json, id, version, flagged, hash, piece: is_needed.then(|| Box::new(piece)) }
+    }
+
+    /// Whether it must be looked at, whatever its content is.
+    pub fn is_due_anyway(&self) -> bool {
+        self.flagged || !self.version.is_issued()
+    }
+
+    /// Returns the piece whole.
+    pub fn open(&self, user: &UserId) -> Cow<'_, AppPiece> {
+        match &self.piece {
+            Some(piece) => Cow::Borrowed(piece),
+            // It was read before; the same text reads the same.
+            None => match AppPiece::read(self.json, user) {
+                Ok(piece) => Cow::Owned(piece),
+                Err(_) => unreachable!("a piece that could be read can be read again"),
+            },
+        }
+    }
+}
+
+/// What is known of the user's records.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Records without content: those that were read, and all if the index was.
+    pub entries: HashMap<RecordId, IndexEntry>,
+    /// Whether `entries` holds every piece.
+    pub is_complete: bool,
+    /// Whether all that is not in `entries` is on the device as it is here.
+    pub is_settled: bool,
+    /// What changed since the last sync and is not in the request, oldest change first; `None` if
+    /// that was not read. Nothing is missing that was there when the head was read: what came
+    /// later makes a commit on that head fail.
+    pub changed: Option<Vec<Envelope>>,
+    /// The records of the request that were read, by id.
+    pub envelopes: HashMap<RecordId, Envelope>,
+    /// The ids of the request that were read, whether there is such a record or not.
+    pub looked_up: HashSet<RecordId>,
+}
+
+impl Known {
+    /// What the sum of live pieces has of the records that were read.
+    pub(crate) fn sum(&self) -> Digest {
+        let live = self.entries.values().filter(|entry| !entry.deleted);
+        let terms = live.map(|entry| live_term(entry.hash, entry.version));
+        terms.fold(Digest::default(), Digest::plus)
+    }
+
+    pub(crate) fn note(&mut self, envelope: Envelope) {
+        self.entries.insert(envelope.key.id, IndexEntry::of(&envelope));
+        self.envelopes.insert(envelope.key.id, envelope);
+    }
+
+    /// Whether nothing is there under this id, as far as that is known.
+    pub(crate) fn is_absent(&self, id: &RecordId) -> bool {
+        let is_listed = self.entries.contains_key(id);
+        !is_listed && (self.is_complete || self.looked_up.contains(id))
+    }
+}
+
+/// What became of one pushed piece.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The record as it stands after the push.
+    pub envelope: Envelope,
+    /// Whether the device is told that its push arrived.
+    pub is_acknowledged: bool,
+    /// How many values lost.
+    pub n_lost: usize,
+    /// The version to name to the device, where that is not the record's.
+    pub copy_of: Option<Version>,
+    /// The number to give to the device, where it was decided with the push.
+    pub number: Option<WireVersion>,
+}
+
+/// One request on its way through the engine.
+#[derive(Debug)]
+pub(crate) struct AppSync<'a> {
+    pub user: &'a UserId,
+    pub operation: Operation,
+    pub last: Option<Stamp>,
+    pub now: UnixMillis,
+    pub pushed: Vec<Pushed<'a>>,
+    pub rejected: Vec<Rejected>,
+    /// By place in `pushed`.
+    pub outcomes: BTreeMap<usize, Outcome>,
+    /// Places in `pushed` that were refused after a look at the record.
+    pub refused: BTreeSet<usize>,
+    pub known: Known,
+}
+
+impl<'a> AppSync<'a> {
+    pub(crate) fn begin(user: &'a UserId, request: &PiecesRequest<'a>, now: UnixMillis) -> Self {
+        let (mut pushed, mut rejected) = (Vec::new(), Vec::new());
+        if request.operation != Operation::Download {
+            for json in &request.pieces {
+                match AppPiece::read(json, user) {
+                    Ok(piece) => pushed.push(Pushed::new(json, piece)),
+                    Err(refused) => rejected.push(refused),
+                }
+            }
+        }
+        // A time that this server cannot have given is no cursor: start afresh.
+        let last = request.last_synced_at.map(|at| Stamp(at.secs()));
+        let last = last.filter(|last| last.0 <= now.secs() + 2);
+        Self {
+            user,
+            operation: request.operation,
+            last,
+            now,
+            pushed,
+            rejected,
+            outcomes: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            known: Known::default(),
+        }
+    }
+
+    /// Takes the numbers that the request shows out of those that are waited for.
+    pub(crate) fn show(&self, given: &mut Given) -> bool {
+        if given.is_empty() {
+            return false;
+        }
+        let issued = self.pushed.iter().filter(|push| push.version.is_issued());
+        given.show(issued.map(|push| Token::of(push.id, push.version)))
+    }
+
+    /// The pushes that must be looked at: each piece at most once, in the order of the request.
+    pub(crate) fn due(&self) -> Vec<usize> {
+        let mut ids = HashSet::new();
+        let is_open = |at: &usize| !self.outcomes.contains_key(at) && !self.refused.contains(at);
+        let open = (0..self.pushed.len()).filter(is_open);
+        let must_look = open.filter(|at| self.must_look(&self.pushed[*at]));
+        must_look.filter(|at| ids.insert(self.pushed[*at].id)).collect()
+    }
+
+    pub(crate) fn must_look(&self, push: &Pushed<'_>) -> bool {
+        if push.is_due_anyway() {
+            return true;
+        }
+        match self.known.entries.get(&push.id) {
+            Some(entry) => entry.hash != push.hash || entry.version != push.version.version(),
+            None => !self.known.is_settled,
+        }
+    }
+
+    pub(crate) fn refuse(&mut self, at: usize, refusal: Refusal) {
+        let message = match refusal {
+            Refusal::QuotaExceeded => refusal.message(),
+            Refusal::TooLarge => "the piece is too large",
+            _ => "the piece cannot be taken",
+        };
+        let id = self.pushed[at].id.to_string();
+        self.rejected.push(Rejected { id, refusal, message: message.to_owned() });
+        self.refused.insert(at);
+    }
+
+    pub(crate) fn has_committed(&self) -> bool {
+        !self.outcomes.is_empty()
+    }
+}

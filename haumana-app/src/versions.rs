@@ -1,0 +1,49 @@
+//! The versions of a piece, and how far a push is from each of them.
+
+use crate::base::differs;
+use crate::keys::PIECE_FIELDS;
+use crate::receipts::AppRecord;
+use crate::wire::AppPiece;
+use haumana_sync::id::Version;
+use haumana_sync::transaction::{AtVersion, MergeContext};
+use std::collections::BTreeSet;
+
+/// The version that differs from `push` in the fewest fields, ties to the oldest.
+pub fn likeliest_version(record: &AppRecord, push: &AppPiece, context: MergeContext) -> Version {
+    let versions = record_versions(record).into_iter();
+    versions
+        .filter(|version| is_retained(record, *version, context))
+        .min_by_key(|version| (distance(record, push, *version), *version))
+        .unwrap_or(record.version)
+}
+
+/// Whether the whole content of a version is still within its retention.
+pub fn is_retained(record: &AppRecord, version: Version, context: MergeContext) -> bool {
+    PIECE_FIELDS.iter().all(|spec| match record.meta.at_version(spec.name, version) {
+        AtVersion::Current => true,
+        AtVersion::Past { until, .. } => context.oldest <= until,
+        AtVersion::Unknown => false,
+    })
+}
+
+/// The versions at which any field changed.
+pub fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
+    let meta = &record.meta;
+    let past = meta.past.values().flatten().map(|past| past.version);
+    let touched = meta.touched.values().map(|touch| touch.version);
+    past.chain(touched).chain([meta.created.version]).collect()
+}
+
+/// In how many fields `push` differs from a version.
+pub fn distance(record: &AppRecord, push: &AppPiece, version: Version) -> usize {
+    let differs_at = |name: &&str| {
+        let value = push.piece.get(name);
+        match record.meta.at_version(name, version) {
+            AtVersion::Current => differs(name, &value, record.hash(name)),
+            AtVersion::Past { hash, .. } => differs(name, &value, hash),
+            AtVersion::Unknown => true,
+        }
+    };
+    let names = PIECE_FIELDS.iter().map(|spec| spec.name);
+    names.filter(|name| push.touches(name)).filter(differs_at).count()
+}

@@ -1,0 +1,153 @@
+//! How the house is built: arrows go one way, and the engine knows no kind by number or name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The sources below `folder`, with their paths from there.
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(&next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+                found.push((name, code(&std::fs::read_to_string(&path).unwrap())));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What is compiled into the library: no tests and no comments.
+fn code(source: &str) -> String {
+    let library = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    library.lines().filter(is_code).collect::<Vec<&str>>().join("\n")
+}
+
+/// Which of a crate's modules name which.
+fn arrows(crate_name: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, source) in sources(&root().join(crate_name).join("src")) {
+        let first = path.split('/').next().unwrap_or_default();
+        let from = first.trim_end_matches(".rs").to_owned();
+        if from == "lib" {
+            continue;
+        }
+        for place in source.split("crate::").skip(1) {
+            let end = place.find(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+            let to = &place[..end.unwrap_or(place.len())];
+            if !to.is_empty() && to != from {
+                arrows.entry(from.clone()).or_default().insert(to.to_owned());
+            }
+        }
+    }
+    arrows
+}
+
+/// The modules from which arrows lead back to themselves.
+fn circles(arrows: &BTreeMap<String, BTreeSet<String>>) -> Vec<&String> {
+    let leads_back = |start: &&String| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![*start]);
+        while let Some(next) = open.pop() {
+            for to in arrows.get(next).into_iter().flatten() {
+                if to == *start {
+                    return true;
+                }
+                if seen.insert(to) {
+                    open.push(to);
+                }
+            }
+        }
+        false
+    };
+    arrows.keys().filter(leads_back).collect()
+}
+
+#[test]
+fn no_two_modules_of_a_crate_point_at_each_other() {
+    for crate_name in CRATES_WITHOUT_CIRCLES {
+        let arrows = arrows(crate_name);
+
+        assert!(1 < arrows.len(), "{crate_name} has modules");
+        assert_eq!(Vec::<&String>::new(), circles(&arrows), "{crate_name}: {arrows:#?}");
+    }
+}
+
+const CRATES_WITHOUT_CIRCLES: [&str; 6] = [
+    "haumana-sync",
+    "haumana-app",
+    "haumana-store-sqlite",
+    "haumana-store-dynamo",
+    "haumana-lambda",
+    "haumana-import",
+];
+
+/// From the innermost crate outwards; a crate names only those before it.
+const CRATES: [&str; 14] = [
+    "haumana-derive",
+    "haumana-sync",
+    "haumana-app",
+    "haumana-sim",
+    "haumana-auth",
+    "haumana-store-sqlite",
+    "haumana-store-dynamo",
+    "haumana-store-postgres",
+    "haumana-replica",
+    "haumana-api",
+    "haumana-directory-cognito",
+    "haumana-import",
+    "haumana-lambda",
+    "haumana-server",
+];
+
+#[test]
+fn arrows_between_crates_go_one_way() {
+    for (at, crate_name) in CRATES.iter().enumerate() {
+        let manifest = root().join(crate_name).join("Cargo.toml");
+        let Ok(manifest) = std::fs::read_to_string(manifest) else { continue };
+        let after = manifest.split("[dependencies]").nth(1).unwrap_or_default();
+        let dependencies = after.split("\n[").next().unwrap_or_default();
+        let named = dependencies.lines().filter(|line| line.starts_with("haumana-"));
+        for line in named {
+            let end = line.find(|c: char| !(c.is_ascii_lowercase() || c == '-')).unwrap();
+            let place = CRATES.iter().position(|known| *known == &line[..end]);
+            assert!(place.is_some_and(|place| place < at), "{crate_name} depends on {line}");
+        }
+    }
+}
+
+#[test]
+fn the_engine_knows_no_kind_by_number_or_name() {
+    let rooms = ["engine", "merge", "schema", "store", "text", "record/content.rs", "sync.rs"];
+    let words = [
+        "KindNumber::PIECE",
+        "KindNumber::SESSION",
+        "Key::piece",
+        "Key::session",
+        "\"piece\"",
+        "\"session\"",
+        "piece_kind",
+        "session_kind",
+        "repertoire",
+        "Phone",
+    ];
+
+    let all = sources(&root().join("haumana-sync/src"));
+    let inside = |path: &str| rooms.iter().any(|room| path.starts_with(room));
+    let mut n_files = 0;
+    for (path, source) in all.iter().filter(|(path, _)| inside(path)) {
+        n_files += 1;
+        for word in words {
+            assert!(!source.contains(word), "{path} names {word}");
+        }
+    }
+    assert!(50 < n_files, "the sources are where this test looks for them: {n_files}");
+}
