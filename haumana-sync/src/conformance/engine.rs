@@ -2,6 +2,7 @@
 
 use super::cases::case;
 use super::chance::{SeededRandom, SetClock};
+use super::device::Device;
 use super::sample::{follow, poll_times, user};
 use crate::digest::Digest;
 use crate::engine::{Engine, EngineConfig, ErrorKind, RETENTION_MS};
@@ -9,8 +10,7 @@ use crate::id::UserId;
 use crate::store::{self, After, Batch, Fault, Faults, FaultyStore, Generation, Store};
 use crate::time::UnixMillis;
 use crate::wire::sync::SyncRequest;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -25,10 +25,10 @@ const REPLY_BYTES: usize = 1 << 20;
 pub async fn a_sync_dropped_at_any_point_and_sent_again_loses_nothing(store: Arc<dyn Store>) {
     let engine = engine(store.clone());
     let kai = user("kai");
-    let mut device = Device::default();
+    let mut device = Device::new("a-phone");
     for polls in 0..POLLS {
         case(format_args!("a sync dropped after {polls} polls"));
-        device.edit(polls);
+        edit(&mut device, polls);
         let body = device.request();
         let request = SyncRequest::from_json(body.as_bytes()).unwrap();
         let dropped = poll_times(engine.sync(&kai, &request, REPLY_BYTES), polls).await;
@@ -38,7 +38,7 @@ pub async fn a_sync_dropped_at_any_point_and_sent_again_loses_nothing(store: Arc
             reply.unwrap();
         }
 
-        device.sync(&engine, &kai).await;
+        device.sync_all(&engine, &kai).await;
 
         check(&*store, &kai, &device).await;
         if is_done {
@@ -53,18 +53,18 @@ pub async fn an_erasure_dropped_at_any_point_is_finished_by_the_same_call(store:
     let kai = user("kai");
     for polls in 0..POLLS {
         case(format_args!("an erasure dropped after {polls} polls"));
-        let mut device = Device::default();
-        device.edit(polls);
-        device.sync(&engine, &kai).await;
+        let mut device = Device::new("a-phone");
+        edit(&mut device, polls);
+        device.sync_all(&engine, &kai).await;
         let is_done = poll_times(engine.erase(&kai), polls).await.is_some();
 
         engine.erase(&kai).await.unwrap();
 
         let left = follow(&*store, &kai, After::Start, 100).await;
         assert!(left.is_empty(), "no record is left of an erased account");
-        let mut device = Device::default();
-        device.edit(polls);
-        device.sync(&engine, &kai).await;
+        let mut device = Device::new("a-phone");
+        edit(&mut device, polls);
+        device.sync_all(&engine, &kai).await;
         check(&*store, &kai, &device).await;
         if is_done {
             break;
@@ -76,12 +76,12 @@ pub async fn an_erasure_dropped_at_any_point_is_finished_by_the_same_call(store:
 /// succeeds. The engine does not repeat it by itself.
 pub async fn the_engine_hands_throttling_to_its_caller(store: Arc<dyn Store>) {
     let kai = user("kai");
-    let mut device = Device::default();
-    device.edit(0);
-    device.sync(&engine(store.clone()), &kai).await;
+    let mut device = Device::new("a-phone");
+    edit(&mut device, 0);
+    device.sync_all(&engine(store.clone()), &kai).await;
     for at in 0..100 {
         case(format_args!("call {at} of a sync is throttled"));
-        device.edit(at as usize + 1);
+        edit(&mut device, at as usize + 1);
         let body = device.request();
         let request = SyncRequest::from_json(body.as_bytes()).unwrap();
         let before = store.head(&kai).await.unwrap();
@@ -96,7 +96,7 @@ pub async fn the_engine_hands_throttling_to_its_caller(store: Arc<dyn Store>) {
                 == before.as_ref().map(|head| head.versions);
             assert!(is_note || 0 < at, "what was refused before any work changed nothing");
         }
-        device.sync(&engine(store.clone()), &kai).await;
+        device.sync_all(&engine(store.clone()), &kai).await;
         check(&*store, &kai, &device).await;
         if throttled.is_ok() {
             break;
@@ -122,70 +122,17 @@ impl Faults for ThrottleOne {
     }
 }
 
+/// Makes a new piece, and changes one that is there.
+fn edit(device: &mut Device, number: usize) {
+    for number_of_piece in [number, number / 2] {
+        device.edit(number_of_piece, &format!("edit {number}"));
+    }
+}
+
 fn engine(store: Arc<dyn Store>) -> Engine {
     let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
     let clock = Arc::new(SetClock::at(DAY));
     Engine::new(store, clock, Arc::new(SeededRandom::new(7)), config)
-}
-
-/// What one device holds: titles by id, with the version that the server gave.
-#[derive(Default)]
-struct Device {
-    held: BTreeMap<String, (String, Option<u64>)>,
-    edited: Vec<String>,
-    cursor: Option<String>,
-}
-
-impl Device {
-    /// Makes a new piece, and changes one that is there.
-    fn edit(&mut self, number: usize) {
-        let id = |number: usize| format!("5EED0000-0000-4000-8000-{number:012}");
-        self.edited = vec![id(number), id(number / 2)];
-        self.edited.dedup();
-        for id in &self.edited {
-            let base = self.held.get(id).and_then(|(_, version)| *version);
-            self.held.insert(id.clone(), (format!("edit {number}"), base));
-        }
-    }
-
-    fn request(&self) -> String {
-        let push = |id: &String| {
-            let (title, base) = &self.held[id];
-            let set = match base {
-                Some(_) => json!({ "title": title }),
-                None => json!({
-                    "title": title, "category": "oli", "lyrics": "", "language": "haw",
-                    "createdAt": "2026-11-22T00:00:00Z",
-                }),
-            };
-            match base {
-                Some(base) => json!({ "kind": "piece", "id": id, "base": base, "set": set }),
-                None => json!({ "kind": "piece", "id": id, "set": set }),
-            }
-        };
-        let push: Vec<Value> = self.edited.iter().map(push).collect();
-        let mut body = json!({ "deviceId": "a-phone", "push": push });
-        if let Some(cursor) = &self.cursor {
-            body["cursor"] = json!(cursor);
-        }
-        body.to_string()
-    }
-
-    /// Syncs to the end, with the answer.
-    async fn sync(&mut self, engine: &Engine, user: &UserId) {
-        let body = self.request();
-        let request = SyncRequest::from_json(body.as_bytes()).unwrap();
-        let reply = engine.sync(user, &request, REPLY_BYTES).await.unwrap();
-        let reply: Value = serde_json::from_slice(&reply.into_json()).unwrap();
-        for result in reply["results"].as_array().unwrap() {
-            let id = result["id"].as_str().unwrap();
-            let version = result["version"].as_u64();
-            assert!(version.is_some(), "a device that edits alone is not refused: {result}");
-            self.held.get_mut(id).unwrap().1 = version;
-        }
-        self.cursor = reply["cursor"].as_str().map(str::to_owned);
-        self.edited.clear();
-    }
 }
 
 /// The head's digest is that of the records, and they are those that the device holds.

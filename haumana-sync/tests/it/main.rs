@@ -14,6 +14,7 @@ mod kinds;
 mod lives;
 mod lost;
 mod merge;
+mod mistakes;
 mod phone;
 mod policies;
 mod push;
