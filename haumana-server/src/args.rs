@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Keeps repertoires of oli and mele the same on every device: haumana-sync on one machine, on
-/// SQLite or DynamoDB, for development and for one household.
+/// SQLite, PostgreSQL or DynamoDB.
 ///
 /// It issues ID tokens to anyone who asks, so whoever can reach it can read and write everything;
 /// unless it is told whose sign-in to trust, with --google-client-id or --issuers.
@@ -31,6 +31,20 @@ pub(crate) struct Args {
     #[arg(long, env = "HAUMANA_STORE", default_value = "sqlite", value_name = "STORE")]
     pub(crate) store: StoreKind,
 
+    /// With PostgreSQL: the database, such as postgres://haumana:secret@127.0.0.1/haumana. Better in
+    /// the environment, as other users of the machine can see command lines.
+    #[arg(long, env = "HAUMANA_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) url: Option<String>,
+
+    /// With PostgreSQL: the schema that holds the tables; it is made if it is missing.
+    #[arg(long, env = "HAUMANA_DATABASE_SCHEMA", default_value = "haumana", value_name = "NAME")]
+    pub(crate) database_schema: String,
+
+    /// With PostgreSQL: a file with the certificates that sign the server's, in PEM; without it
+    /// those that this machine trusts.
+    #[arg(long, env = "HAUMANA_DATABASE_CERTIFICATES", value_name = "FILE")]
+    pub(crate) database_certificates: Option<PathBuf>,
+
     /// With DynamoDB: its address, if it is not Amazon's, such as http://127.0.0.1:8000.
     #[arg(long, env = "HAUMANA_ENDPOINT", value_name = "URL")]
     pub(crate) endpoint: Option<String>,
@@ -49,7 +63,8 @@ pub(crate) struct Args {
 
     /// Begins a new life of the data when it is higher than ever before; devices notice, and what
     /// they hold is merged back. With SQLite backups do this by themselves: see `restore`. With
-    /// DynamoDB raise it after going back to an earlier point in time.
+    /// DynamoDB raise it after going back to an earlier point in time, and with PostgreSQL after
+    /// reading a dump back into the same database.
     #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
     pub(crate) generation: u32,
 
@@ -100,6 +115,8 @@ pub(crate) struct Args {
 pub(crate) enum StoreKind {
     /// In the database file.
     Sqlite,
+    /// In PostgreSQL, at --url; several servers may use one database.
+    Postgres,
     /// In DynamoDB, with the credentials of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
     Dynamodb,
 }

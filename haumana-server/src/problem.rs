@@ -25,6 +25,8 @@ pub(crate) enum Problem {
     KeyFile(PathBuf, io::Error),
     #[error("the machine cannot make a key pair")]
     NoKey,
+    #[error("PostgreSQL needs --url, or HAUMANA_URL, such as postgres://haumana@127.0.0.1/haumana")]
+    NoUrl,
     #[error("DynamoDB needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an emulator takes any")]
     NoCredentials,
     #[error("{0}")]
@@ -55,8 +57,8 @@ pub(crate) enum Problem {
     #[error("{0}; nothing was changed")]
     Restore(String),
     #[error(
-        "backup and restore are for SQLite; with DynamoDB use its own backups, then start with a \
-         higher --generation"
+        "backup and restore are for SQLite; with PostgreSQL and DynamoDB use their own backups, then \
+         start with a higher --generation"
     )]
     NotSqlite,
     #[error("cannot use the schema {0}: {1}")]

@@ -100,7 +100,10 @@ fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
     let mut out = io::stdout().lock();
     writeln!(out, "haumana-server {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "listening on {url}")?;
-    writeln!(out, "data in {}", db.display())?;
+    match args.store {
+        StoreKind::Postgres => writeln!(out, "data in PostgreSQL: {}", args.database_schema)?,
+        _ => writeln!(out, "data in {}", db.display())?,
+    }
     writeln!(out, "{how}")?;
     let (path, body) = match args.schema {
         Some(_) => ("sync", r#"{"deviceId":"my-first-device","push":[]}"#),

@@ -1,8 +1,9 @@
-//! Where the data is: the SQLite file, or tables of DynamoDB.
+//! Where the data is: the SQLite file, a PostgreSQL database, or tables of DynamoDB.
 
 use crate::args::{Args, StoreKind};
 use crate::problem::{Problem, chain};
 use haumana_store_dynamo::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
+use haumana_store_postgres::{PostgresOptions, PostgresStore};
 use haumana_store_sqlite::{LaterEdits, NewLife, SqliteOptions, SqliteStore};
 use haumana_sync::Store;
 use haumana_sync::engine::OtherLife;
@@ -16,6 +17,13 @@ use std::time::Duration;
 const READERS: usize = 4;
 /// How long a backup or another server may hold the file before a request is told to come again.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How many connections to PostgreSQL a server has at most.
+const CONNECTIONS: usize = 16;
+/// How long a request waits for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long PostgreSQL may work on one call.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How much longer than the retention DynamoDB keeps history before it deletes it by itself.
 const TTL_MARGIN_DAYS: u64 = 10;
@@ -42,11 +50,43 @@ pub(crate) async fn open(args: &Args) -> Result<Opened, Problem> {
             };
             Ok(Opened { store: Arc::new(store), generation: life.generation, other_life })
         }
+        StoreKind::Postgres => {
+            let store = open_database(args, asked).await?;
+            let generation = store.life().generation;
+            Ok(Opened { store: Arc::new(store), generation, other_life: OtherLife::Merged })
+        }
         StoreKind::Dynamodb => {
             let store = Arc::new(open_tables(args).await?);
             Ok(Opened { store, generation: asked, other_life: OtherLife::Merged })
         }
     }
+}
+
+/// Opens the database, and makes its tables if they are missing.
+async fn open_database(args: &Args, asked: Generation) -> Result<PostgresStore, Problem> {
+    let options = PostgresOptions {
+        url: args.url.clone().ok_or(Problem::NoUrl)?,
+        schema: args.database_schema.clone(),
+        certificates: args.database_certificates.clone(),
+        connections: CONNECTIONS,
+        connect_timeout: CONNECT_TIMEOUT,
+        statement_timeout: STATEMENT_TIMEOUT,
+        generation: asked,
+    };
+    let opened = PostgresStore::open(&options).await;
+    let store = opened.map_err(|error| Problem::Database(chain(&error)))?;
+    let life = store.life();
+    if let Some(why) = life.begun {
+        let why = match why {
+            haumana_store_postgres::NewLife::Asked => "a higher --generation was asked for",
+            _ => {
+                "the tables are in another database than before, or the database was restored or \
+                 failed over"
+            }
+        };
+        begin(why, life.generation);
+    }
+    Ok(store)
 }
 
 /// Opens the tables, which must be as the store needs them.
@@ -104,6 +144,10 @@ fn announce(why: NewLife, Generation(generation): Generation) {
         NewLife::Asked => "a higher --generation was asked for".to_owned(),
         _ => "the database was replaced".to_owned(),
     };
+    begin(&why, Generation(generation));
+}
+
+fn begin(why: &str, Generation(generation): Generation) {
     tracing::warn!(
         generation,
         "{why}; a new life of the data begins. Devices notice at their next sync, and what they \

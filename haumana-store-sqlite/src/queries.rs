@@ -2,6 +2,7 @@
 
 use crate::rows;
 use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::store::backend::cut_between_versions;
 use haumana_sync::store::{
     After, Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Page, Stamp, Version,
 };
@@ -146,7 +147,7 @@ fn last_delivered(
 ) -> rusqlite::Result<Option<(i64, i64, Vec<u8>)>> {
     // No record has this number of kind: a place before all or behind all records of a revision.
     const BEFORE_ALL: i64 = -1;
-    const BEHIND_ALL: i64 = 3;
+    const BEHIND_ALL: i64 = 256;
     let place = match after {
         After::Start => Some((0, BEFORE_ALL, Vec::new())),
         After::Place(place) => {
@@ -210,14 +211,4 @@ pub(crate) fn history_of(
     let mut entries: Vec<HistoryEntry> = found.collect::<rusqlite::Result<_>>()?;
     cut_between_versions(&mut entries, limit);
     Ok(entries)
-}
-
-/// Cuts to `limit` without splitting a version, unless it alone exceeds the limit.
-fn cut_between_versions(entries: &mut Vec<HistoryEntry>, limit: usize) {
-    let Some(split) = entries.get(limit).map(|entry| entry.key.version) else { return };
-    entries.truncate(limit);
-    let whole = entries.iter().take_while(|entry| entry.key.version != split).count();
-    if whole != 0 {
-        entries.truncate(whole);
-    }
 }

@@ -78,16 +78,6 @@ pub(crate) fn id_bytes(id: RecordId) -> [u8; 16] {
     id.bits().to_be_bytes()
 }
 
-/// The number of a head's state in columns.
-pub(crate) fn state_number(state: HeadState) -> i64 {
-    match state {
-        HeadState::Active => 0,
-        HeadState::Erasing => 1,
-        HeadState::Erased => 2,
-        HeadState::Importing => 3,
-    }
-}
-
 fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
     let number: i64 = row.get(0)?;
     let kind = u8::try_from(number).map(KindNumber::new).map_err(|_| out_of_range(0, number))?;
@@ -95,13 +85,9 @@ fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
 }
 
 fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<HeadState> {
-    match row.get(column)? {
-        0 => Ok(HeadState::Active),
-        1 => Ok(HeadState::Erasing),
-        2 => Ok(HeadState::Erased),
-        3 => Ok(HeadState::Importing),
-        number => Err(out_of_range(column, number)),
-    }
+    let number: i64 = row.get(column)?;
+    let state = u8::try_from(number).ok().and_then(HeadState::from_number);
+    state.ok_or_else(|| out_of_range(column, number))
 }
 
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {

@@ -2,6 +2,7 @@
 
 use crate::{queries, rows};
 use haumana_sync::id::UserId;
+use haumana_sync::store::backend::{Decision, decide};
 use haumana_sync::store::{Batch, Envelope, Head, HistoryEntry};
 use haumana_sync::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -58,16 +59,10 @@ pub(crate) fn commit(
 ) -> rusqlite::Result<Outcome> {
     let found = queries::user_and_head(connection, user)?;
     let head = found.as_ref().map(|(_, head)| head);
-    if head.is_some_and(|head| head.is_same(&batch.head)) {
-        return Ok(Outcome::Done);
-    }
-    let is_expected = match (head, expected) {
-        (None, None) => true,
-        (Some(head), Some(expected)) => head.is_same(expected),
-        _ => false,
-    };
-    if !is_expected {
-        return Ok(Outcome::Conflict);
+    match decide(head, expected, batch) {
+        Decision::Write => {}
+        Decision::Done => return Ok(Outcome::Done),
+        Decision::Conflict => return Ok(Outcome::Conflict),
     }
     let query = if found.is_some() { UPDATE_HEAD } else { INSERT_HEAD };
     put_head(connection, query, user, &batch.head)?;
@@ -94,7 +89,7 @@ fn put_head(
         head.bytes.cast_signed(),
         head.max_version,
         head.commit.0.to_be_bytes(),
-        rows::state_number(head.state),
+        head.state.number(),
         head.erased_at.map(|at| at.0),
         head.purged_at.0,
         head.notes,

@@ -10,6 +10,7 @@ use crate::writer::{Job, Look, Write, Writer};
 use crate::{backup, connection, erasure, queries, statements};
 use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::store::backend::check_batch;
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Generation, Head, HistoryEntry,
     HistoryKey, IndexEntry, Page, Result, Version,
@@ -220,11 +221,8 @@ impl Store for SqliteStore {
     }
 
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
-        batch.assert_consistent(user, expected);
-        let (limits, size_bytes) = (self.batch_limits(), batch.size_bytes());
-        if limits.items < batch.items() || limits.bytes < size_bytes {
-            return Err(Error::new("commit", ErrorKind::TooLarge));
-        }
+        check_batch(self.batch_limits(), user, expected, batch)?;
+        let size_bytes = batch.size_bytes();
         let (user, expected, batch) = (user.clone(), expected.cloned(), batch.clone());
         self.write("commit", size_bytes, move |connection| {
             statements::commit(connection, &user, expected.as_ref(), &batch)

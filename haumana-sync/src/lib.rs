@@ -21,3 +21,8 @@ pub mod wire;
 
 pub use engine::Engine;
 pub use store::Store;
+
+/// The page that leads to a store of one's own; its example keeps every law.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/write-a-store.md")]
+struct WriteAStore;

@@ -5,6 +5,7 @@
 mod dynamodb;
 mod google;
 mod killing;
+mod postgres;
 mod readme;
 mod restoring;
 mod schema;

@@ -1,6 +1,6 @@
 //! Laws of [`Store::changes`].
 
-use super::sample::{Author, end_of, follow, piece, record, tombstone, user};
+use super::sample::{Author, KINDS, end_of, follow, piece, record, tombstone, user};
 use crate::Store;
 use crate::id::{Key, RecordId};
 use crate::store::{After, Envelope, Place, Revision, Stamp};
@@ -105,7 +105,9 @@ pub async fn a_place_at_or_beyond_the_head_has_nothing_behind_it(store: &dyn Sto
     let head = author.head.unwrap();
     let last = stored.last().map(|record| record.key);
     let far = Revision(1 << 40);
+    let (limit, end) = (Revision(1 << 63), Revision(u64::MAX));
     let places = [(head.revision, last), (head.revision, None), (far, None), (far, last)];
+    let places = places.into_iter().chain([(limit, None), (limit, last), (end, None), (end, last)]);
 
     for (revision, within) in places {
         let after = After::Place(Place { revision, within });
@@ -165,6 +167,27 @@ pub async fn changes_come_with_the_head_and_nothing_beyond_it(store: &dyn Store)
 
         assert_eq!(Some(&head), page.head.as_ref());
         assert!(page.records.iter().all(|record| record.revision <= head.revision));
+    }
+}
+
+/// Behind a whole revision stands none of its records, of whatever kind.
+pub async fn a_place_behind_a_revision_is_behind_records_of_all_kinds(store: &dyn Store) {
+    let mut author = Author::new(store, "kai");
+    let ids = [RecordId::from_bits(0), RecordId::from_bits(u128::MAX)];
+    let of_kind = |kind| ids.map(|id| record(Key { kind, id }, 1, "first"));
+    author.put(KINDS.into_iter().flat_map(of_kind).collect()).await;
+    let later = author.put(vec![record(piece(1), 1, "second")]).await;
+    let revision = Revision(1);
+
+    let behind = After::Place(Place { revision, within: None });
+    let stream = follow(store, &user("kai"), behind, 100).await;
+
+    assert_eq!(later, stream, "no record of the revision comes again");
+    for (kind, left) in KINDS.into_iter().zip((0..KINDS.len()).rev()) {
+        let within = Some(Key { kind, id: ids[1] });
+        let behind = After::Place(Place { revision, within });
+        let n_records = follow(store, &user("kai"), behind, 100).await.len();
+        assert_eq!(2 * left + 1, n_records, "behind the last record of kind {kind:?}");
     }
 }
 

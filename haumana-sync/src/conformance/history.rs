@@ -5,6 +5,7 @@ use super::sample::{Author, entry, piece, record, user};
 use crate::Store;
 use crate::id::{Key, RecordId};
 use crate::store::{HistoryEntry, HistoryKey, Version};
+use crate::time::UnixMillis;
 
 /// Answers stand in the order of the keys; what was never written is `None`.
 pub async fn history_is_read_in_the_order_of_the_keys(store: &dyn Store) {
@@ -103,6 +104,45 @@ pub async fn history_of_a_record_holds_no_other_records(store: &dyn Store) {
         assert_eq!(due, found.len());
         assert!(found.iter().all(|entry| entry.key.key == *key), "no other record's history");
     }
+}
+
+/// A key that exists is replaced whole, as a record is, and stays one entry.
+pub async fn a_history_entry_written_again_is_replaced_whole(store: &dyn Store) {
+    let mut author = Author::new(store, "kai");
+    let first = HistoryEntry { content: long_object(), ..entry(piece(1), 2, 1, 90) };
+    let again = entry(piece(1), 2, 1, 10);
+    let other = entry(piece(1), 2, 0, 90);
+    author.put_with_history(Vec::new(), vec![first, other.clone()]).await;
+
+    author.put_with_history(Vec::new(), vec![again.clone()]).await;
+
+    let kai = user("kai");
+    let found = store.history(&kai, &[again.key]).await.unwrap();
+    assert_eq!(vec![Some(again.clone())], found, "the later entry is read");
+    let listed = store.history_of(&kai, &piece(1), None, 100).await.unwrap();
+    assert_eq!(vec![other.clone(), again], listed, "it is listed once");
+    store.purge(&kai, UnixMillis(50)).await.unwrap();
+    let left = store.history_of(&kai, &piece(1), None, 100).await.unwrap();
+    assert_eq!(vec![other], left, "it is purged by the time of the later entry");
+}
+
+/// History that was acknowledged is listed and read.
+pub async fn history_is_fresh(store: &dyn Store) {
+    let mut author = Author::new(store, "kai");
+
+    for version in 1..=50 {
+        let written = entry(piece(1), version, 0, 10);
+        author.put_with_history(Vec::new(), vec![written.clone()]).await;
+
+        let read = store.history(&user("kai"), &[written.key]).await.unwrap();
+        assert_eq!(vec![Some(written.clone())], read, "an acknowledged entry is read");
+        let listed = store.history_of(&user("kai"), &piece(1), None, 1).await.unwrap();
+        assert_eq!(vec![written], listed, "an acknowledged entry is listed");
+    }
+}
+
+fn long_object() -> String {
+    format!(r#"{{"lyrics":"{}"}}"#, "long ".repeat(10_000))
 }
 
 /// Writes the history of piece 1 in several commits and out of order, and of its neighbours.

@@ -1,7 +1,7 @@
 //! Laws for several callers at the same time.
 
 use super::sample::{
-    Author, Task, commit_until_in, end_of, follow, next_batch, piece, pieces, record, together,
+    Author, Task, commit_until_in, follow, next_batch, next_place, piece, pieces, record, together,
     user,
 };
 use crate::Store;
@@ -86,7 +86,7 @@ pub async fn readers_see_all_of_a_commit_or_nothing(store: &dyn Store) {
 }
 
 /// Reads heads and records in turn until the revision is reached.
-async fn read_until(store: &dyn Store, user: &UserId, keys: &[Key], last: Revision) {
+pub(super) async fn read_until(store: &dyn Store, user: &UserId, keys: &[Key], last: Revision) {
     let mut revision = Revision(0);
     while revision < last {
         let before = store.head(user).await.unwrap().map_or(revision, |head| head.revision);
@@ -105,7 +105,12 @@ async fn read_until(store: &dyn Store, user: &UserId, keys: &[Key], last: Revisi
 }
 
 /// Pages on from place to place until the revision is reached, and returns what it met.
-async fn follow_until(store: &dyn Store, user: &UserId, limit: usize, last: Revision) -> Vec<Key> {
+pub(super) async fn follow_until(
+    store: &dyn Store,
+    user: &UserId,
+    limit: usize,
+    last: Revision,
+) -> Vec<Key> {
     let mut seen = Vec::new();
     let mut place = Place { revision: Revision(0), within: None };
     loop {
@@ -113,11 +118,17 @@ async fn follow_until(store: &dyn Store, user: &UserId, limit: usize, last: Revi
         let head = page.head.as_ref().map_or(Revision(0), |head| head.revision);
         for record in &page.records {
             let at = (record.revision, Some(record.key));
-            assert!((place.revision, place.within) < at, "a follower never goes back");
+            // A place without a record lies behind all records of its revision.
+            let is_behind = match place.within {
+                Some(_) => (place.revision, place.within) < at,
+                None => place.revision < record.revision,
+            };
+            assert!(is_behind, "a follower never goes back");
             assert!(record.revision <= head, "nothing beyond the page's head is delivered");
         }
         seen.extend(page.records.iter().map(|record| record.key));
-        place = end_of(&page).unwrap_or(place);
+        // As the engine does, so that a record that is missing below the head is missed for ever.
+        place = next_place(&page).unwrap_or(place);
         if !page.more && last <= head {
             return seen;
         }

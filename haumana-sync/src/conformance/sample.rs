@@ -1,4 +1,4 @@
-//! What the laws write, and how they look at what there is.
+//! What the laws write, and how they look at what there is; for tests of backends, too.
 
 use crate::Store;
 use crate::digest::Digest;
@@ -12,22 +12,22 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// Returns a user of that name.
-pub(super) fn user(name: &str) -> UserId {
+pub fn user(name: &str) -> UserId {
     UserId::verified_by_caller(name).unwrap()
 }
 
 /// Returns the key of the piece of that number.
-pub(super) fn piece(number: u128) -> Key {
+pub fn piece(number: u128) -> Key {
     Key::piece(RecordId::from_bits(number))
 }
 
 /// Returns the keys of the pieces of those numbers.
-pub(super) fn pieces(numbers: std::ops::Range<u128>) -> Vec<Key> {
+pub fn pieces(numbers: std::ops::Range<u128>) -> Vec<Key> {
     numbers.map(piece).collect()
 }
 
 /// Returns an envelope; [`next_batch`] gives it the revision and the stamp of its commit.
-pub(super) fn record(key: Key, version: Version, title: &str) -> Envelope {
+pub fn record(key: Key, version: Version, title: &str) -> Envelope {
     Envelope {
         key,
         version,
@@ -43,13 +43,13 @@ pub(super) fn record(key: Key, version: Version, title: &str) -> Envelope {
 }
 
 /// Returns what is left of a deleted record.
-pub(super) fn tombstone(key: Key, version: Version) -> Envelope {
+pub fn tombstone(key: Key, version: Version) -> Envelope {
     let live = record(key, version, "");
     Envelope { deleted: true, hash: Digest(0), content: "{}".to_owned(), ..live }
 }
 
 /// Returns a history entry of the time `at_ms`.
-pub(super) fn entry(key: Key, version: Version, side: u32, at_ms: i64) -> HistoryEntry {
+pub fn entry(key: Key, version: Version, side: u32, at_ms: i64) -> HistoryEntry {
     HistoryEntry {
         key: HistoryKey { key, version, side },
         at: UnixMillis(at_ms),
@@ -59,7 +59,7 @@ pub(super) fn entry(key: Key, version: Version, side: u32, at_ms: i64) -> Histor
 }
 
 /// Returns the batch that follows `expected`, stamped as it or 1,000 if it is the first.
-pub(super) fn next_batch(
+pub fn next_batch(
     expected: Option<&Head>,
     records: Vec<Envelope>,
     history: Vec<HistoryEntry>,
@@ -69,7 +69,7 @@ pub(super) fn next_batch(
 }
 
 /// Returns the batch that follows `expected`, with a stamp of its own.
-pub(super) fn stamped_batch(
+pub fn stamped_batch(
     expected: Option<&Head>,
     stamp: Stamp,
     mut records: Vec<Envelope>,
@@ -100,35 +100,43 @@ pub(super) fn stamped_batch(
 }
 
 /// One device that writes alone and remembers the head.
-pub(super) struct Author<'a> {
+#[derive(Debug)]
+pub struct Author<'a> {
     store: &'a dyn Store,
     user: UserId,
-    pub(super) head: Option<Head>,
+    /// The head that the last commit wrote.
+    pub head: Option<Head>,
 }
 
 impl<'a> Author<'a> {
     /// Begins a stream for a user of that name.
-    pub(super) fn new(store: &'a dyn Store, name: &str) -> Self {
+    pub fn new(store: &'a dyn Store, name: &str) -> Self {
         Self { store, user: user(name), head: None }
     }
 
+    /// Returns the store that it writes to.
+    pub fn store(&self) -> &'a dyn Store {
+        self.store
+    }
+
+    /// Returns the user whose stream it writes.
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
     /// Commits records and returns them as they are stored.
-    pub(super) async fn put(&mut self, records: Vec<Envelope>) -> Vec<Envelope> {
+    pub async fn put(&mut self, records: Vec<Envelope>) -> Vec<Envelope> {
         self.put_with_history(records, Vec::new()).await
     }
 
     /// Commits records with a stamp of their own.
-    pub(super) async fn put_stamped(
-        &mut self,
-        stamp: i64,
-        records: Vec<Envelope>,
-    ) -> Vec<Envelope> {
+    pub async fn put_stamped(&mut self, stamp: i64, records: Vec<Envelope>) -> Vec<Envelope> {
         let batch = stamped_batch(self.head.as_ref(), Stamp(stamp), records, Vec::new());
         self.commit(batch).await
     }
 
     /// Commits records and history.
-    pub(super) async fn put_with_history(
+    pub async fn put_with_history(
         &mut self,
         records: Vec<Envelope>,
         history: Vec<HistoryEntry>,
@@ -138,14 +146,14 @@ impl<'a> Author<'a> {
     }
 
     /// Commits one batch.
-    pub(super) async fn commit(&mut self, batch: Batch) -> Vec<Envelope> {
+    pub async fn commit(&mut self, batch: Batch) -> Vec<Envelope> {
         self.store.commit(&self.user, self.head.as_ref(), &batch).await.unwrap();
         self.head = Some(batch.head);
         batch.records
     }
 
     /// Commits as many records as are given, in as few commits as the store allows.
-    pub(super) async fn put_many(&mut self, records: Vec<Envelope>) {
+    pub async fn put_many(&mut self, records: Vec<Envelope>) {
         let most = self.store.batch_limits().items;
         for chunk in records.chunks(most) {
             self.put(chunk.to_vec()).await;
@@ -155,11 +163,15 @@ impl<'a> Author<'a> {
 
 /// All that a store tells about one user.
 #[derive(Debug, PartialEq)]
-pub(super) struct Everything {
-    pub(super) head: Option<Head>,
-    pub(super) stream: Vec<Envelope>,
-    pub(super) index: Vec<Vec<IndexEntry>>,
-    pub(super) history: Vec<HistoryEntry>,
+pub struct Everything {
+    /// The head.
+    pub head: Option<Head>,
+    /// The change feed from its start.
+    pub stream: Vec<Envelope>,
+    /// The index of each of [`KINDS`].
+    pub index: Vec<Vec<IndexEntry>>,
+    /// The history of the keys that were asked for.
+    pub history: Vec<HistoryEntry>,
 }
 
 /// Kinds of record that laws write: those of the library, and the first and last of an app's own.
@@ -172,7 +184,7 @@ pub const KINDS: [KindNumber; 5] = [
 ];
 
 /// Looks at a user's head, stream and index, and at the history of `keys`.
-pub(super) async fn everything(store: &dyn Store, user: &UserId, keys: &[Key]) -> Everything {
+pub async fn everything(store: &dyn Store, user: &UserId, keys: &[Key]) -> Everything {
     let mut index = Vec::new();
     for kind in KINDS {
         index.push(store.index(user, kind).await.unwrap());
@@ -187,7 +199,7 @@ pub(super) async fn everything(store: &dyn Store, user: &UserId, keys: &[Key]) -
 }
 
 /// Pages through all that follows `after`, and checks that each page makes progress.
-pub(super) async fn follow(
+pub async fn follow(
     store: &dyn Store,
     user: &UserId,
     mut after: After,
@@ -215,8 +227,17 @@ pub(super) async fn follow(
     }
 }
 
+/// Returns where the engine goes on behind a page: behind its last record if more follow, else
+/// behind the whole revision of its head. `None` if the user has no head.
+pub fn next_place(page: &Page) -> Option<Place> {
+    if page.more {
+        return end_of(page);
+    }
+    page.head.as_ref().map(|head| Place { revision: head.revision, within: None })
+}
+
 /// Returns the place behind the last record of a page; `None` if it is empty.
-pub(super) fn end_of(page: &Page) -> Option<Place> {
+pub fn end_of(page: &Page) -> Option<Place> {
     let last = page.records.last()?;
     Some(Place { revision: last.revision, within: Some(last.key) })
 }
@@ -224,7 +245,7 @@ pub(super) fn end_of(page: &Page) -> Option<Place> {
 /// Commits what `make` makes of the head and the number of the try, until it is in.
 ///
 /// Does what the docs of [`ErrorKind`] tell callers to do.
-pub(super) async fn commit_until_in(
+pub async fn commit_until_in(
     store: &dyn Store,
     user: &UserId,
     mut make: impl FnMut(Option<&Head>) -> Batch,
@@ -247,13 +268,54 @@ pub(super) async fn commit_until_in(
 }
 
 /// One of several futures that [`together`] runs.
-pub(super) type Task<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+pub type Task<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Makes a task of a future.
+pub fn task<'a, T>(future: impl Future<Output = T> + 'a) -> Task<'a, T> {
+    Box::pin(future)
+}
+
+/// Polls a future at most `polls` times, each time that it asks for it, then drops it; `None` if it
+/// was not done by then.
+pub async fn poll_times<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    let mut left = polls;
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Polls a future `polls` times, then lets it rest until `meanwhile` is done, then finishes it.
+///
+/// Returns its result, and whether it was done before `meanwhile` began.
+pub async fn interrupted<T>(
+    future: impl Future<Output = T>,
+    polls: usize,
+    meanwhile: impl Future<Output = ()>,
+) -> (T, bool) {
+    let mut future = std::pin::pin!(future);
+    let early = poll_times(future.as_mut(), polls).await;
+    meanwhile.await;
+    match early {
+        Some(value) => (value, true),
+        None => (future.await, false),
+    }
+}
 
 /// Runs futures side by side and returns their results in order.
 ///
 /// Laws borrow the store, so they cannot spawn; stores do their work on threads or beyond sockets
 /// anyway, and there it runs at the same time.
-pub(super) async fn together<T>(mut tasks: Vec<Task<'_, T>>) -> Vec<T> {
+pub async fn together<T>(mut tasks: Vec<Task<'_, T>>) -> Vec<T> {
     let mut results: Vec<Option<T>> = tasks.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
         let mut is_pending = false;

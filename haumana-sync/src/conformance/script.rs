@@ -1,5 +1,6 @@
 //! The law that a store answers as the model does, on random scripts.
 
+use super::chance::SeededRandom;
 use super::sample::{entry, everything, piece, record, stamped_batch, tombstone, user};
 use crate::Store;
 use crate::id::{Key, RecordId, UserId};
@@ -61,7 +62,7 @@ enum Call {
 }
 
 struct Script {
-    random: SplitMix,
+    random: SeededRandom,
     users: [UserId; 2],
     keys: Vec<Key>,
     /// The heads that each user ever had, the current one last; a commit may expect any.
@@ -77,7 +78,7 @@ impl Script {
         let sessions = ids.map(Key::session);
         let keys = ids.map(Key::piece).into_iter().chain(sessions).chain([piece(2)]);
         Self {
-            random: SplitMix(seed),
+            random: SeededRandom::new(seed),
             users: [user(&format!("kai {seed}")), user(&format!("noe {seed}"))],
             keys: keys.collect(),
             heads: [vec![None], vec![None]],
@@ -171,23 +172,6 @@ impl Script {
         if heads.last() != Some(&head) {
             heads.push(head);
         }
-    }
-}
-
-/// A small seeded generator, the same everywhere: <https://prng.di.unimi.it/splitmix64.c>.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
     }
 }
 

@@ -6,7 +6,8 @@
 pub enum ErrorKind {
     /// The head is another one and nothing changed. Read again, merge again, try again.
     Conflict,
-    /// Refused before any work. Wait, then repeat the same call.
+    /// Refused, and nothing was done. Wait, then repeat the same call. The engine does not: it hands
+    /// the error on, and the device repeats its request.
     Throttled,
     /// Perhaps done, perhaps not. Repeat the same call; it is idempotent.
     Unknown,

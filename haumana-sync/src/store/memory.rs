@@ -1,5 +1,6 @@
 //! A store in memory: the model that the other stores are held against.
 
+use super::backend::{Decision, check_batch, cut_between_versions, decide};
 use super::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
     IndexEntry, Page, Result, Store, Version,
@@ -108,25 +109,14 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
-        batch.assert_consistent(user, expected);
-        let limits = self.batch_limits();
-        if limits.items < batch.items() || limits.bytes < batch.size_bytes() {
-            return Err(Error::new("commit", ErrorKind::TooLarge));
-        }
+        check_batch(self.batch_limits(), user, expected, batch)?;
         let mut users = self.lock();
         let partition = users.entry(user.clone()).or_default();
-        if partition.head.as_ref().is_some_and(|head| head.is_same(&batch.head)) {
-            return Ok(());
+        match decide(partition.head.as_ref(), expected, batch) {
+            Decision::Write => partition.apply(batch),
+            Decision::Done => {}
+            Decision::Conflict => return Err(Error::new("commit", ErrorKind::Conflict)),
         }
-        let unchanged = match (&partition.head, expected) {
-            (None, None) => true,
-            (Some(head), Some(expected)) => head.is_same(expected),
-            _ => false,
-        };
-        if !unchanged {
-            return Err(Error::new("commit", ErrorKind::Conflict));
-        }
-        partition.apply(batch);
         Ok(())
     }
 
@@ -186,20 +176,9 @@ impl Partition {
         let of_key = |entry: &&HistoryEntry| entry.key.key == *key && entry.key.version < bound;
         let mut found: Vec<&HistoryEntry> = self.history.values().filter(of_key).collect();
         found.sort_by_key(|entry| (std::cmp::Reverse(entry.key.version), entry.key.side));
-        cut_between_versions(&mut found, limit);
-        found.into_iter().cloned().collect()
-    }
-}
-
-/// Cuts a list of history entries to `limit` without splitting a version, unless it is the first.
-fn cut_between_versions(entries: &mut Vec<&HistoryEntry>, limit: usize) {
-    if entries.len() <= limit {
-        return;
-    }
-    let split = entries[limit].key.version;
-    entries.truncate(limit);
-    let whole = entries.iter().filter(|entry| entry.key.version != split).count();
-    if whole != 0 {
-        entries.truncate(whole);
+        let mut page: Vec<HistoryEntry> =
+            found.into_iter().take(limit.saturating_add(1)).cloned().collect();
+        cut_between_versions(&mut page, limit);
+        page
     }
 }

@@ -3,9 +3,13 @@
 //! A store keeps **envelopes**: records whose content it does not interpret, the versions they
 //! superseded, and one [`Head`] per user. It offers one way to write, [`Store::commit`], a
 //! compare-and-swap on the head. Everything else that haumana-sync promises is built on that one
-//! promise. Every bullet below is a law of the conformance suite
-//! (feature `conformance`).
+//! promise.
+//!
+//! Every bullet below is a law of the conformance suite (feature `conformance`), except those that
+//! say *by the backend*: they cannot be seen through the trait, and say how a backend shows them in
+//! a test of its own. How to write a store, and have it tested: `docs/write-a-store.md`.
 
+pub mod backend;
 mod error;
 mod faulty;
 mod memory;
@@ -30,6 +34,26 @@ use crate::time::UnixMillis;
 /// All methods are scoped to one [`UserId`]; no call can read or change another user's records,
 /// and there is no call that lists users. Calls may run concurrently from several tasks and, for
 /// stores on shared storage, from several processes.
+///
+/// # Guarantees
+///
+/// - Apart: the same keys of two users name different records, whatever the users' ids look like.
+/// - Several handles may open empty storage at the same time; they work together from then on.
+///
+/// # Errors
+///
+/// Every method may also answer [`ErrorKind::Throttled`], [`ErrorKind::Unavailable`] and
+/// [`ErrorKind::Corrupt`]. Nobody repeats a throttled call without an end: a store may repeat its
+/// own requests within a time that its options bound, the engine hands the error to its caller, and
+/// the device sends the same request again later.
+///
+/// # Cancellation
+///
+/// Any future may be dropped at any point: a web server does so whenever a client hangs up.
+///
+/// - A dropped call leaves nothing behind that blocks others: no lock, no open transaction, no
+///   connection that the next caller cannot use.
+/// - A dropped call that only reads changes nothing.
 #[async_trait::async_trait]
 pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Returns how much one [`Batch`] may hold.
@@ -40,7 +64,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// # Guarantees
     ///
     /// - Fresh: a commit that was acknowledged before this call started is in the answer.
-    /// - Small: the cost does not depend on how many records the user has.
+    /// - Exact: every part of the head comes back as the last commit wrote it.
+    /// - Small: the cost does not depend on how many records the user has. *By the backend*: count
+    ///   what it reads, or look at the query plan.
     async fn head(&self, user: &UserId) -> Result<Option<Head>>;
 
     /// Reads the current envelopes of `keys`, in the order of `keys`; `None` where there is none.
@@ -49,6 +75,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// - Fresh, as [`Store::head`].
     /// - Exact: content and meta come back byte for byte as they were committed.
+    /// - Each record is whole, as one commit wrote it. Several are not one snapshot: of a commit that
+    ///   runs at the same time some records may be in the answer and others not. The engine needs no
+    ///   more, since its commit fails if the head has moved.
     async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>>;
 
     /// Lists every record of one kind without content, tombstones included, ordered by id.
@@ -67,7 +96,10 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// # Guarantees
     ///
     /// - Complete: a commit that was acknowledged before this call started is in this page or in
-    ///   one that continues it, and nothing beyond [`Page::head`] is delivered.
+    ///   one that continues it, and nothing beyond [`Page::head`] is delivered. Whoever has read up
+    ///   to a page without `more` goes on behind the whole revision of its head, as the engine does:
+    ///   no record of that revision or an earlier one is missing, unless a later commit wrote it
+    ///   again.
     /// - Ordered by (revision, kind, id); a record that changed several times appears once, at its
     ///   latest change.
     /// - Progress: a page is empty only if `more` is false.
@@ -91,6 +123,7 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Guarantees
     ///
+    /// - Fresh, as [`Store::head`].
     /// - Ordered by version descending, then side ascending; a version is never split between two
     ///   calls unless it alone exceeds `limit`; then the rest of its sides is read by their keys.
     async fn history_of(
@@ -108,11 +141,14 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Guarantees
     ///
-    /// - Atomic: readers see all of the batch or nothing of it.
-    /// - Durable: once this returns `Ok`, a crash does not undo it.
+    /// - Atomic: readers see all of the batch or nothing of it, however large it is.
+    /// - Durable: once this returns `Ok`, a crash does not undo it. *By the backend*: kill the
+    ///   process, or the server, under load, and look for what was acknowledged.
     /// - Serial: of two commits that expect the same head at most one succeeds.
     /// - Repeatable: the identical call again, after it succeeded and before another commit,
     ///   returns `Ok` and changes nothing.
+    /// - Replacing: a record that exists is replaced whole, and so is a history entry whose key
+    ///   exists.
     ///
     /// # Errors
     ///
@@ -122,17 +158,20 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// - [`ErrorKind::TooLarge`] if the batch exceeds [`Store::batch_limits`]; nothing was written.
     /// - [`ErrorKind::Full`] if there is no room for what the batch adds to the user's records, in a
     ///   store that bounds them; nothing was written. A smaller batch may fit: the caller finds out
-    ///   which of its records do not.
+    ///   which of its records do not. *By the backend*, if it bounds users.
     ///
     /// # Cancellation
     ///
-    /// A dropped future may or may not have written, as with `Unknown`.
+    /// A dropped future may or may not have written, as with `Unknown`, and may still be writing.
+    ///
+    /// - All of the batch is written or nothing of it. The identical call settles which, and so does
+    ///   another commit on the same head: it succeeds, or it conflicts because the dropped one is in.
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()>;
 
     /// Deletes history entries of the user that were superseded before `before`.
     ///
-    /// What is purged is gone from every answer and every backup; the store's files may hold its
-    /// bytes until the next [`Store::erase`].
+    /// What is purged is gone from every answer and every backup that is taken later. The store's
+    /// files may hold its bytes until they are used for something else.
     ///
     /// # Guarantees
     ///
@@ -146,9 +185,12 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Guarantees
     ///
-    /// - Complete: afterwards no record, no history and none of their content is left, in the
-    ///   store's files neither.
+    /// - Complete: afterwards no answer holds a record, history or any of their content.
     /// - Only the one user's.
+    /// - *By the backend*: nothing of the content is in the store's files either, as far as the
+    ///   storage lets a program decide that. A database with a log, or whose provider keeps copies,
+    ///   cannot promise it. The backend's docs say where deleted bytes may remain and until when, and
+    ///   a test looks for them in the files that are the store's own.
     async fn erase(&self, user: &UserId) -> Result<()>;
 }
 

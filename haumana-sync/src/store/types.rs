@@ -6,6 +6,10 @@ use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 /// The server's place in one user's stream: 0 before the first commit, one more with each.
+///
+/// LIMIT: every store takes revisions up to 99,999,999,999, a commit a second for 3,000 years; beyond
+/// that it may answer `TooLarge`. None is 2^63 or more, so that a store may keep it as a signed
+/// number. [`After::Place`] may name any number.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -50,7 +54,9 @@ pub enum HeadState {
 
 /// The one small item that says where a user's stream stands.
 ///
-/// The engine computes it and the store keeps it; see [`Batch::head`].
+/// The engine computes it and the store keeps it; see [`Batch::head`]. A store may keep it as its
+/// serde form: what was written once is read by every later version of this library. Fields are
+/// only added, with a default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The life of this stream.
@@ -219,7 +225,8 @@ impl HistoryEntry {
 
 /// What one commit writes.
 ///
-/// `records[..].revision` and `.stamp` equal `head.revision` and `head.stamp`; no key occurs twice.
+/// `records[..].revision` and `.stamp` equal `head.revision` and `head.stamp`. No key of a record
+/// occurs twice, and no key of a history entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// The head after the commit; its revision is the expected one plus one.
@@ -252,11 +259,16 @@ impl Batch {
         assert!(!user.as_str().is_empty(), "a commit has a user");
         let before = expected.map_or(0, |head| head.revision.0);
         assert_eq!(self.head.revision.0, before + 1, "a commit is one revision");
+        assert!(self.head.revision.0 < 1 << 63, "a revision fits into a signed number");
         assert!(expected.is_none_or(|head| head.stamp <= self.head.stamp), "stamps never decrease");
         let mut keys: Vec<Key> = self.records.iter().map(|record| record.key).collect();
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), self.records.len(), "a commit writes a record once");
+        let mut keys: Vec<HistoryKey> = self.history.iter().map(|entry| entry.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), self.history.len(), "a commit writes a history entry once");
         assert!(
             self.records
                 .iter()
@@ -274,4 +286,30 @@ pub struct BatchLimits {
     pub items: usize,
     /// Sum of [`Batch::size_bytes`].
     pub bytes: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::sample::next_batch;
+
+    /// Stores keep this text; it must be read, and written again, by every later version.
+    const STORED: &str = concat!(
+        r#"{"epoch":7,"revision":1,"stamp":1000,"generation":1,"#,
+        r#""versions":"00000000000000000000000000000001","#,
+        r#""content":"00000000000000010000000000000000","records":0,"bytes":17,"max_version":3,"#,
+        r#""commit":4294967296,"state":"active","erased_at":null,"purged_at":0,"#,
+        r#""notes":"notes of revision 1"}"#
+    );
+
+    #[test]
+    fn a_head_that_was_stored_is_read_by_every_later_version() {
+        let head = next_batch(None, Vec::new(), Vec::new()).head;
+
+        assert_eq!(STORED, serde_json::to_string(&head).unwrap());
+        assert_eq!(head, serde_json::from_str(STORED).unwrap());
+        let without_notes = STORED.replace(r#","notes":"notes of revision 1""#, "");
+        let older: Head = serde_json::from_str(&without_notes).unwrap();
+        assert_eq!(Head { notes: String::new(), ..head }, older);
+    }
 }

@@ -15,6 +15,7 @@ mod kinds;
 mod lives;
 mod lost;
 mod merge;
+mod mistakes;
 mod phone;
 mod policies;
 mod push;

@@ -1,0 +1,78 @@
+//! The same server on PostgreSQL.
+
+use crate::server::{Server, command, does_not_start};
+use haumana_store_postgres::PostgresOptions;
+use haumana_store_postgres::testing::server;
+use serde_json::{Value, json};
+use std::path::Path;
+
+fn start(folder: &Path, database: &PostgresOptions, args: &[&str]) -> Server {
+    let common = ["--listen", "127.0.0.1:0", "--store", "postgres"];
+    let schema = ["--database-schema", &database.schema];
+    let mut server = command(folder);
+    server.env("HAUMANA_URL", &database.url);
+    Server::spawn(server.args(common).args(schema).args(args))
+}
+
+fn titles(answer: &Value) -> Vec<&str> {
+    let changes = answer["changes"].as_array().unwrap();
+    let mut titles: Vec<&str> =
+        changes.iter().map(|change| change["value"]["title"].as_str().unwrap()).collect();
+    titles.sort_unstable();
+    titles
+}
+
+fn push(device: &str, number: u32, title: &str) -> Value {
+    json!({"deviceId": device, "push": [{"kind": "piece", "base": null,
+        "id": format!("5EED0000-0000-4000-8000-{number:012}"), "set": {"title": title}}]})
+}
+
+#[test]
+fn two_servers_on_one_database_serve_one_account_also_after_a_kill() {
+    let Some(database) = server() else { return };
+    let (folder, database) = (tempfile::tempdir().unwrap(), database.empty());
+    let first = start(folder.path(), &database, &[]);
+    let second = start(folder.path(), &database, &[]);
+    assert!(first.greeting.iter().any(|line| line.starts_with("data in PostgreSQL")));
+
+    let one = push("c3d9a1f4-7b62-4e0e-9a35-61f08d2be7c4", 1, "Aloha ʻOe");
+    let other = push("1f7b2e90-44c8-4d57-b0a6-e95c3a7d8f12", 2, "Kaulana Nā Pua");
+    assert_eq!(200, first.post("/sync", Some(&first.token("kai")), &one).unwrap().0);
+    first.kill();
+    let (status, answer) = second.post("/sync", Some(&second.token("kai")), &other).unwrap();
+
+    assert_eq!(200, status, "{answer}");
+    let pull = json!({"deviceId": "0b7a6c1e-52d4-4c8f-8e19-7d3f60a4b9c5"});
+    let third = start(folder.path(), &database, &[]);
+    let (_, pulled) = third.post("/sync", Some(&third.token("kai")), &pull).unwrap();
+    assert_eq!(vec!["Aloha ʻOe", "Kaulana Nā Pua"], titles(&pulled));
+}
+
+#[test]
+fn an_export_is_imported_into_another_database() {
+    let Some(database) = server() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let from = start(folder.path(), &database.empty(), &[]);
+    let token = from.token("kai");
+    let body = push("c3d9a1f4-7b62-4e0e-9a35-61f08d2be7c4", 1, "Aloha ʻOe");
+    assert_eq!(200, from.post("/sync", Some(&token), &body).unwrap().0);
+    let export = from.get_as(&token, "/users/me/export");
+
+    let to = start(folder.path(), &database.empty(), &[]);
+    let (status, answer) = to.post("/users/me/import", Some(&to.token("kai")), &export).unwrap();
+
+    assert_eq!(200, status, "{answer}");
+    let pull = json!({"deviceId": "0b7a6c1e-52d4-4c8f-8e19-7d3f60a4b9c5"});
+    let (_, pulled) = to.post("/sync", Some(&to.token("kai")), &pull).unwrap();
+    assert_eq!(vec!["Aloha ʻOe"], titles(&pulled));
+}
+
+#[test]
+fn postgresql_without_a_url_or_a_server_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["--listen", "127.0.0.1:0", "--store", "postgres"];
+
+    does_not_start(folder.path(), &args, "--url");
+    let nobody = [&args[..], &["--url", "postgres://haumana@127.0.0.1:1/haumana"]].concat();
+    does_not_start(folder.path(), &nobody, "does not answer");
+}

@@ -1,0 +1,85 @@
+//! A batch as the parameters of one statement: columns of arrays.
+
+use crate::rows;
+use haumana_sync::id::UserId;
+use haumana_sync::store::{Batch, Head};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// The parameters `$1` to `$34` of a commit.
+pub(crate) struct Parameters<'a>(Vec<Box<dyn ToSql + Sync + Send + 'a>>);
+
+impl<'a> Parameters<'a> {
+    /// Takes a batch apart into columns.
+    pub(crate) fn of(user: &'a UserId, expected: Option<&Head>, batch: &'a Batch) -> Self {
+        let mut all = Self(Vec::with_capacity(34));
+        all.put_head(user, &batch.head);
+        all.put_expected(expected);
+        all.put_records(batch);
+        all.put_history(batch);
+        all
+    }
+
+    /// Returns them as a statement takes them.
+    pub(crate) fn as_refs(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.0.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect()
+    }
+
+    fn put(&mut self, value: impl ToSql + Sync + Send + 'a) {
+        self.0.push(Box::new(value));
+    }
+
+    fn put_head(&mut self, user: &'a UserId, head: &'a Head) {
+        self.put(user.as_str());
+        self.put(head.epoch.0.cast_signed());
+        self.put(head.revision.0.cast_signed());
+        self.put(head.stamp.0);
+        self.put(i64::from(head.generation.0));
+        self.put(Uuid::from_u128(head.versions.0));
+        self.put(Uuid::from_u128(head.content.0));
+        self.put(head.records.cast_signed());
+        self.put(head.bytes.cast_signed());
+        self.put(i64::from(head.max_version));
+        self.put(Uuid::from_u128(head.commit.0));
+        self.put(i16::from(head.state.number()));
+        self.put(head.erased_at.map(|at| at.0));
+        self.put(head.purged_at.0);
+        self.put(head.notes.as_bytes());
+    }
+
+    fn put_expected(&mut self, expected: Option<&Head>) {
+        self.put(expected.map(|head| head.epoch.0.cast_signed()));
+        self.put(expected.map(|head| head.revision.0.cast_signed()));
+        self.put(expected.map(|head| Uuid::from_u128(head.commit.0)));
+    }
+
+    fn put_records(&mut self, batch: &'a Batch) {
+        // In the order of the keys, neighbours go to the same page one after the other.
+        let mut records: Vec<_> = batch.records.iter().collect();
+        records.sort_unstable_by_key(|record| record.key);
+        self.put(column(&records, |record| rows::kind_number(record.key.kind)));
+        self.put(column(&records, |record| rows::uuid(record.key.id)));
+        self.put(column(&records, |record| i64::from(record.version)));
+        self.put(column(&records, |record| record.modified_at.0));
+        self.put(column(&records, |record| record.deleted));
+        self.put(column(&records, |record| Uuid::from_u128(record.hash.0)));
+        self.put(column(&records, |record| i32::from(record.format)));
+        self.put(column(&records, |record| record.content.as_bytes()));
+        self.put(column(&records, |record| record.meta.as_bytes()));
+    }
+
+    fn put_history(&mut self, batch: &'a Batch) {
+        let entries: Vec<_> = batch.history.iter().collect();
+        self.put(column(&entries, |entry| rows::kind_number(entry.key.key.kind)));
+        self.put(column(&entries, |entry| rows::uuid(entry.key.key.id)));
+        self.put(column(&entries, |entry| i64::from(entry.key.version)));
+        self.put(column(&entries, |entry| i64::from(entry.key.side)));
+        self.put(column(&entries, |entry| entry.at.0));
+        self.put(column(&entries, |entry| entry.content.as_bytes()));
+        self.put(column(&entries, |entry| entry.meta.as_bytes()));
+    }
+}
+
+fn column<'a, T, V>(items: &[&'a T], value: impl Fn(&'a T) -> V) -> Vec<V> {
+    items.iter().map(|item| value(item)).collect()
+}

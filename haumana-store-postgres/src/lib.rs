@@ -1,0 +1,86 @@
+//! [`Store`](haumana_sync::Store) on PostgreSQL: several servers on one database.
+//!
+//! All tables are in one schema. Each call is one statement, which is a transaction of its own, so a
+//! call that is dropped leaves no transaction open, and a commit is one round trip. Several servers,
+//! and several handles in one process, may use one schema.
+//!
+//! ```no_run
+//! use haumana_store_postgres::{PostgresOptions, PostgresStore};
+//! use haumana_sync::store::Generation;
+//! use std::time::Duration;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let options = PostgresOptions {
+//!     url: "postgres://haumana:secret@db.example/haumana".to_owned(),
+//!     schema: "haumana".to_owned(),
+//!     certificates: None,
+//!     connections: 16,
+//!     connect_timeout: Duration::from_secs(5),
+//!     statement_timeout: Duration::from_secs(10),
+//!     generation: Generation(0),
+//! };
+//! let store = PostgresStore::open(&options).await?;
+//! // An engine on the store is given this.
+//! let generation = store.life().generation;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What a crash leaves
+//!
+//! A commit is acknowledged after the server has it on disk: `synchronous_commit` is `on` in each
+//! session, whatever the server's default. With `fsync=off` in the server's own configuration
+//! nothing is durable. A server that fails over to a standby keeps what was acknowledged only if it
+//! replicates synchronously.
+//!
+//! # Errors
+//!
+//! A connection that is lost while a commit is under way makes it
+//! [`Unknown`](haumana_sync::store::ErrorKind::Unknown): it may be in. A statement that the server
+//! has undone, because it took too long or waited too long for a lock, is `Throttled`.
+//!
+//! # Deployments and users
+//!
+//! A deployment has a schema of its own, so that several share a database, and a dump of a schema is
+//! a dump of a deployment. There is no row level security: the store is the only one to write these
+//! tables, each statement names its user, and a policy per row would need a setting per call, which
+//! is a round trip, and would not hold back whoever owns the tables.
+//!
+//! # Lives
+//!
+//! Devices must be told when a backup was put back: the [`Life`] of the data is another one, and its
+//! generation, which the engine is given, is above all before. The store notices that the tables are
+//! in another database or cluster than before, or that the cluster went back to a point in time or to
+//! a standby. A dump that is read back into the same database it cannot notice: start with a higher
+//! [`generation`](PostgresOptions::generation) then. Servers that ran through it must be restarted.
+//!
+//! # Erasing
+//!
+//! [`erase`](haumana_sync::Store::erase) deletes the rows, and no statement can read them from then
+//! on. Their bytes may remain in the tables' files until autovacuum has freed the place and something
+//! else is written there, in the write-ahead log until its segments are recycled, and in base backups
+//! and archives as long as the operator keeps them. `VACUUM FULL` on the tables `records` and
+//! `history` takes them out of the tables' files at once.
+//!
+//! # Poolers
+//!
+//! Statements are prepared by name. PgBouncer in transaction mode must be told to keep them
+//! (`max_prepared_statements`); the settings of a session must not be shared with other programs.
+
+mod commit;
+mod error;
+mod life;
+mod options;
+mod pool;
+mod rows;
+mod schema;
+mod statements;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tls;
+
+pub use error::{OpenError, OpenErrorKind};
+pub use life::{Life, NewLife};
+pub use options::PostgresOptions;
+pub use store::PostgresStore;

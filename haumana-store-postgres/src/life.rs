@@ -1,0 +1,86 @@
+//! Which life the data is in: what a restored backup must tell the devices.
+
+use crate::error::{OpenError, OpenErrorKind};
+use haumana_sync::store::Generation;
+use tokio_postgres::Transaction;
+
+/// The life that the data is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// What the engine must be given. Part of it is drawn at random where a life begins, so that a
+    /// backup that is put back twice begins two different lives.
+    pub generation: Generation,
+    /// Why it began when the store was opened; `None` if an earlier one goes on.
+    pub begun: Option<NewLife>,
+}
+
+/// Why a new life of the data began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NewLife {
+    /// The tables were last used in another database, another cluster, or before the cluster went
+    /// back in time or to its standby: what was acknowledged since may be missing.
+    Restored,
+    /// The operator asked for a higher generation than ever before.
+    Asked,
+}
+
+/// LIMIT: how far above all earlier generations a new one is, at most.
+const LEAP: u64 = 1 << 24;
+
+/// Where the tables are: the cluster, how often it went back in time, and the database in it.
+///
+/// POSTGRES: a cluster has a number of its own, and a new timeline begins with each recovery to a
+/// point in time and each promotion: <https://www.postgresql.org/docs/current/continuous-archiving.html>.
+const PLACE: &str = "
+    SELECT system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8)
+           || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())
+    FROM pg_control_system()";
+
+/// POSTGRES: some providers keep these functions to themselves. There a restored backup is not
+/// noticed, except in another database.
+const MAY_LOOK: &str = "
+    SELECT has_function_privilege('pg_control_system()', 'EXECUTE')
+       AND has_function_privilege('pg_current_wal_insert_lsn()', 'EXECUTE')
+       AND has_function_privilege('pg_walfile_name(pg_lsn)', 'EXECUTE')";
+
+const DATABASE: &str = "SELECT oid::text FROM pg_database WHERE datname = current_database()";
+
+/// Finds out which life the tables are in, and begins a new one where that is due.
+pub(crate) async fn begin(
+    transaction: &Transaction<'_>,
+    schema: &str,
+    Generation(wanted): Generation,
+) -> Result<Life, OpenError> {
+    let read = format!(
+        "SELECT place, asked, generation,
+                (SELECT coalesce(max(generation), 0)::bigint FROM {schema}.heads),
+                floor(random() * {LEAP})::bigint
+         FROM {schema}.haumana"
+    );
+    let row = transaction.query_one(&read, &[]).await?;
+    let (place, asked, generation): (Option<String>, i64, i64) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let may_look: bool = transaction.query_one(MAY_LOOK, &[]).await?.try_get(0)?;
+    let place_now = if may_look { PLACE } else { DATABASE };
+    let now: String = transaction.query_one(place_now, &[]).await?.try_get(0)?;
+    let begun = match place {
+        Some(before) if before != now => Some(NewLife::Restored),
+        Some(_) if asked < i64::from(wanted) => Some(NewLife::Asked),
+        _ => None,
+    };
+    let highest = generation.max(row.try_get(3)?);
+    let highest = highest.max(i64::from(wanted));
+    let next = match begun {
+        Some(_) => highest + 1 + row.try_get::<_, i64>(4)?,
+        None => highest,
+    };
+    let no_generation = |_| OpenError::new(OpenErrorKind::NoGeneration);
+    let generation = Generation(u32::try_from(next).map_err(no_generation)?);
+    let write = format!(
+        "UPDATE {schema}.haumana SET place = $1, asked = $2, generation = $3
+                 WHERE (place, asked, generation) IS DISTINCT FROM ($1, $2, $3)"
+    );
+    transaction.execute(&write, &[&now, &asked.max(i64::from(wanted)), &next]).await?;
+    Ok(Life { generation, begun })
+}

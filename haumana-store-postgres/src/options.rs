@@ -1,0 +1,43 @@
+//! What a store is opened with.
+
+use haumana_sync::store::Generation;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Says where a [`PostgresStore`](crate::PostgresStore) is and how it behaves.
+///
+/// There is no default: whoever opens a store decides each of these. How durable commits are is not
+/// among them; they always are.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// Where the database is: `postgres://user:password@host:5432/name`. With `sslmode=require` the
+    /// server's certificate is checked; `prefer` and `disable` do not protect from others on the way.
+    pub url: String,
+    /// The schema that holds the tables; made if it does not exist. Several deployments may share a
+    /// database, each in a schema of its own. Letters, digits and `_`, in lower case.
+    pub schema: String,
+    /// A file with certificates that sign the server's, in PEM; `None`: those that the machine
+    /// trusts.
+    pub certificates: Option<PathBuf>,
+    /// LIMIT: how many connections there are at most.
+    pub connections: usize,
+    /// LIMIT: how long a call waits for a free connection before it is `Throttled`, and for a new
+    /// one before it is `Unavailable`.
+    pub connect_timeout: Duration,
+    /// LIMIT: how long one statement may run on the server before it is undone and the call is
+    /// `Throttled`. A call of which nothing is heard for twice as long is given up.
+    pub statement_timeout: Duration,
+    /// The highest generation that the operator asked for; see [`Life`](crate::Life).
+    pub generation: Generation,
+}
+
+impl fmt::Debug for PostgresOptions {
+    /// Leaves the URL out, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("schema", &self.schema)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
+}

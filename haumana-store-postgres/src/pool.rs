@@ -1,0 +1,148 @@
+//! Connections: how they are made, set up and shared.
+
+use crate::error::{OpenError, OpenErrorKind};
+use crate::options::PostgresOptions;
+use crate::tls::Tls;
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError};
+use deadpool_postgres::{RecyclingMethod, Runtime};
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+
+/// How long a server that is gone is believed in.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// The connections of one handle.
+pub(crate) struct Connections(Pool);
+
+impl fmt::Debug for Connections {
+    /// The pool's own form would show the address and the user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.0.status();
+        f.debug_struct("Connections").field("size", &status.size).finish_non_exhaustive()
+    }
+}
+
+impl Connections {
+    /// Takes a connection that no other call uses.
+    pub(crate) async fn get(&self) -> Result<Object, PoolError> {
+        self.0.get().await
+    }
+}
+
+/// Makes the pool; connections are made when they are needed.
+pub(crate) fn connect(options: &PostgresOptions) -> Result<Connections, OpenError> {
+    let config = config(options)?;
+    let tls = Tls::trusting(options.certificates.as_deref())?;
+    // POSTGRES: no statement of ours leaves a transaction open or a setting changed, so that there
+    // is nothing to be cleaned between two calls, and no round trip for it.
+    let recycling_method = RecyclingMethod::Fast;
+    let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method });
+    let set_up = set_up(options.statement_timeout);
+    let hook = Hook::async_fn(move |client, _| {
+        let set_up = set_up.clone();
+        Box::pin(async move { client.batch_execute(&set_up).await.map_err(HookError::Backend) })
+    });
+    let pool = Pool::builder(manager)
+        .max_size(options.connections.max(1))
+        .wait_timeout(Some(options.connect_timeout))
+        .create_timeout(Some(options.connect_timeout))
+        .recycle_timeout(Some(options.connect_timeout))
+        .runtime(Runtime::Tokio1)
+        .post_create(hook)
+        .build();
+    let pool = pool.map_err(|error| OpenError::with_source(OpenErrorKind::Url, error))?;
+    Ok(Connections(pool))
+}
+
+fn config(options: &PostgresOptions) -> Result<Config, OpenError> {
+    // The parser's own error may quote a part of the URL.
+    let parsed = options.url.parse::<Config>();
+    let mut config = parsed.map_err(|_| OpenError::new(OpenErrorKind::Url))?;
+    config.connect_timeout(options.connect_timeout);
+    config.keepalives_idle(SILENCE).tcp_user_timeout(SILENCE);
+    if config.get_application_name().is_none() {
+        config.application_name("haumana");
+    }
+    if config.get_ssl_mode() == SslMode::Prefer {
+        // Whoever says nothing gets a certificate that is checked, or no network at all.
+        let is_here = config.get_hosts().iter().all(is_this_machine);
+        config.ssl_mode(if is_here { SslMode::Disable } else { SslMode::Require });
+    }
+    Ok(config)
+}
+
+fn is_this_machine(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    }
+}
+
+/// What each session is set to, whatever the server's defaults are.
+///
+/// - A commit is acknowledged when it is on disk, never before.
+/// - Statements see what was committed when they began, or waited for; [`crate::statements`] are
+///   written for that.
+/// - Names that are not qualified are the system's own.
+fn set_up(statement_timeout: Duration) -> String {
+    let timeout_ms = statement_timeout.as_millis().clamp(1, i32::MAX as u128);
+    format!(
+        "SELECT set_config('synchronous_commit', 'on', false)
+             WHERE current_setting('synchronous_commit') = 'off';
+         SET default_transaction_isolation = 'read committed';
+         SET search_path = pg_catalog;
+         SET statement_timeout = {timeout_ms};
+         SET lock_timeout = {timeout_ms};
+         SET idle_in_transaction_session_timeout = {timeout_ms};
+         SET jit = off;"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haumana_sync::store::Generation;
+
+    fn options(url: &str) -> PostgresOptions {
+        PostgresOptions {
+            url: url.to_owned(),
+            schema: "haumana".to_owned(),
+            certificates: None,
+            connections: 1,
+            connect_timeout: Duration::from_secs(1),
+            statement_timeout: Duration::from_secs(1),
+            generation: Generation(0),
+        }
+    }
+
+    #[track_caller]
+    fn check(url: &str, mode: SslMode) {
+        assert_eq!(mode, config(&options(url)).unwrap().get_ssl_mode(), "{url}");
+    }
+
+    #[test]
+    fn a_server_elsewhere_must_show_a_certificate_unless_the_url_says_otherwise() {
+        check("postgres://kai@db.example/haumana", SslMode::Require);
+        check("postgres://kai@db.example/haumana?sslmode=require", SslMode::Require);
+        check("postgres://kai@db.example/haumana?sslmode=disable", SslMode::Disable);
+        check("postgres://kai@localhost/haumana", SslMode::Disable);
+        check("postgres://kai@127.0.0.1/haumana", SslMode::Disable);
+        check("postgres://kai@127.0.0.1/haumana?sslmode=require", SslMode::Require);
+        check("postgres:///haumana?host=/var/run/postgresql", SslMode::Disable);
+        check("postgres://kai@127.0.0.1,db.example/haumana", SslMode::Require);
+    }
+
+    #[test]
+    fn neither_options_nor_errors_show_a_password() {
+        let options = options("postgres://kai:secret@db.example:notaport/haumana");
+        let refused = config(&options).unwrap_err();
+
+        assert!(!format!("{options:?} {refused:?} {refused}").contains("secret"));
+    }
+}

@@ -1,0 +1,181 @@
+//! The tables, and how a schema gets from any earlier version of them to this one.
+
+use crate::error::{OpenError, OpenErrorKind};
+use tokio_postgres::{Client, GenericClient};
+
+/// The steps from an empty schema to today's tables, one per version. `{schema}` is its name.
+///
+/// INVARIANT: a step that was released is never edited; changes are new steps at the end.
+const MIGRATIONS: &[&str] = &[VERSION_1];
+
+/// POSTGRES: the oldest version whose statements and defaults the tests know.
+const OLDEST_SERVER: i32 = 130_000;
+
+/// - `haumana` is what the schema says of itself, in one row.
+/// - `heads` interns users: the other tables name them by a small number. No column of it but the
+///   key is indexed, so that a new head goes to the same page as the old one and no index changes.
+/// - `stream` is the order of changes. `stamps` finds where in it a stamp ends: within a user both
+///   grow together.
+/// - Texts of people are bytes, so that they come back as they were whatever the database's encoding.
+/// - `kind` is in the order of the stream, and an id's bytes are in the order of ids.
+const VERSION_1: &str = "
+    CREATE TABLE {schema}.haumana (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        version INTEGER NOT NULL,
+        place TEXT,
+        asked BIGINT NOT NULL,
+        generation BIGINT NOT NULL
+    );
+    INSERT INTO {schema}.haumana VALUES (1, 0, NULL, 0, 0);
+
+    CREATE TABLE {schema}.heads (
+        subject TEXT COLLATE \"C\" PRIMARY KEY,
+        account BIGINT GENERATED ALWAYS AS IDENTITY,
+        epoch BIGINT NOT NULL,
+        revision BIGINT NOT NULL,
+        commit_id UUID NOT NULL,
+        stamp BIGINT NOT NULL,
+        generation BIGINT NOT NULL,
+        versions UUID NOT NULL,
+        content UUID NOT NULL,
+        records BIGINT NOT NULL,
+        bytes BIGINT NOT NULL,
+        max_version BIGINT NOT NULL,
+        state SMALLINT NOT NULL,
+        erased_at BIGINT,
+        purged_at BIGINT NOT NULL,
+        notes BYTEA NOT NULL
+    ) WITH (fillfactor = 50);
+
+    CREATE TABLE {schema}.records (
+        account BIGINT NOT NULL,
+        kind SMALLINT NOT NULL,
+        id UUID NOT NULL,
+        version BIGINT NOT NULL,
+        revision BIGINT NOT NULL,
+        stamp BIGINT NOT NULL,
+        modified_at BIGINT NOT NULL,
+        deleted BOOLEAN NOT NULL,
+        hash UUID NOT NULL,
+        format INTEGER NOT NULL,
+        size_bytes BIGINT NOT NULL,
+        content BYTEA NOT NULL,
+        meta BYTEA NOT NULL,
+        PRIMARY KEY (account, kind, id)
+    );
+    CREATE INDEX stream ON {schema}.records (account, revision, kind, id);
+    CREATE INDEX stamps ON {schema}.records (account, stamp, revision);
+
+    CREATE TABLE {schema}.history (
+        account BIGINT NOT NULL,
+        kind SMALLINT NOT NULL,
+        id UUID NOT NULL,
+        version BIGINT NOT NULL,
+        side BIGINT NOT NULL,
+        at BIGINT NOT NULL,
+        content BYTEA NOT NULL,
+        meta BYTEA NOT NULL,
+        PRIMARY KEY (account, kind, id, version, side)
+    );
+    CREATE INDEX history_times ON {schema}.history (account, at);
+";
+
+/// Whether a schema's name needs no quotes.
+pub(crate) fn is_name(schema: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_lowercase() || c == '_';
+    schema.len() <= 63
+        && schema.starts_with(is_letter)
+        && schema.chars().all(|c| is_letter(c) || c.is_ascii_digit())
+}
+
+/// Brings the tables up to date, and lets `finish` do more in the same transaction. Several servers
+/// that start together do so one after the other.
+pub(crate) async fn migrate<T>(
+    client: &mut Client,
+    schema: &str,
+    finish: impl AsyncFnOnce(&tokio_postgres::Transaction<'_>) -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
+    migrate_by(client, schema, MIGRATIONS, finish).await
+}
+
+async fn migrate_by<T>(
+    client: &mut Client,
+    schema: &str,
+    steps: &[&str],
+    finish: impl AsyncFnOnce(&tokio_postgres::Transaction<'_>) -> Result<T, OpenError>,
+) -> Result<T, OpenError> {
+    check_server(client).await?;
+    let transaction = client.transaction().await?;
+    // POSTGRES: released at the end of the transaction, however it ends. Two servers that make one
+    // schema at once would otherwise fail on the catalogue's own keys.
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('haumana ' || $1, 0))";
+    transaction.execute(lock, &[&schema]).await?;
+    let version = version_of(&transaction, schema).await?;
+    let known = i32::try_from(steps.len()).unwrap_or(i32::MAX);
+    let version = match version {
+        Some(found) if known < found => {
+            return Err(OpenError::new(OpenErrorKind::Newer { found, known }));
+        }
+        version => usize::try_from(version.unwrap_or(0)).unwrap_or(0),
+    };
+    for step in steps.iter().skip(version) {
+        transaction.batch_execute(&step.replace("{schema}", schema)).await?;
+    }
+    if version < steps.len() {
+        let update = format!("UPDATE {schema}.haumana SET version = $1");
+        transaction.execute(&update, &[&known]).await?;
+    }
+    let finished = finish(&transaction).await?;
+    transaction.commit().await?;
+    Ok(finished)
+}
+
+async fn check_server(client: &Client) -> Result<(), OpenError> {
+    let look = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery()";
+    let row = client.query_one(look, &[]).await?;
+    let (version, is_standby): (i32, bool) = (row.try_get(0)?, row.try_get(1)?);
+    if is_standby {
+        return Err(OpenError::new(OpenErrorKind::ReadOnly));
+    }
+    if version < OLDEST_SERVER {
+        return Err(OpenError::new(OpenErrorKind::TooOld(version / 10_000)));
+    }
+    Ok(())
+}
+
+/// Returns the version of the tables; `None` if the schema is empty, and then there is one.
+async fn version_of(client: &impl GenericClient, schema: &str) -> Result<Option<i32>, OpenError> {
+    let look = "SELECT to_regnamespace($1) IS NOT NULL, to_regclass($1 || '.haumana') IS NOT NULL,
+                       (SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace($1))";
+    let row = client.query_one(look, &[&schema]).await?;
+    let (exists, is_ours, n_objects): (bool, bool, i64) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    if is_ours {
+        let row = client.query_one(&format!("SELECT version FROM {schema}.haumana"), &[]).await?;
+        return Ok(Some(row.try_get(0)?));
+    }
+    if n_objects != 0 {
+        return Err(OpenError::new(OpenErrorKind::NotOurs));
+    }
+    if !exists {
+        // Only where it is missing: who may not make schemas may use one that somebody made.
+        client.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_would_have_to_be_quoted_is_refused() {
+        for name in ["haumana", "_a1", "a"] {
+            assert!(is_name(name), "{name}");
+        }
+        let long = "a".repeat(64);
+        for name in ["", "1a", "Haumana", "a b", "a;b", "a\"", "ā", long.as_str()] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

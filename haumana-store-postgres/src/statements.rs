@@ -1,0 +1,175 @@
+//! The statements: one for each call, so that each call is one transaction and one round trip.
+
+use crate::rows::{ENVELOPE, HEAD, HISTORY, INDEX};
+
+/// LIMIT: a page of changes ends before the record that exceeds this, so that no page fills the
+/// memory, whatever the number of records asked for.
+const PAGE_BYTES: usize = 16 << 20;
+
+/// The text of each statement, with the schema's name in it.
+#[derive(Debug)]
+pub(crate) struct Statements {
+    pub(crate) head: String,
+    pub(crate) read: String,
+    pub(crate) index: String,
+    pub(crate) changes_after_place: String,
+    pub(crate) changes_after_stamp: String,
+    pub(crate) history: String,
+    pub(crate) history_of: String,
+    pub(crate) first_commit: String,
+    pub(crate) next_commit: String,
+    pub(crate) purge: String,
+    pub(crate) lock_head: String,
+    pub(crate) erase: [String; 2],
+}
+
+impl Statements {
+    /// Writes the statements for a schema.
+    pub(crate) fn of(schema: &str) -> Self {
+        let heads = format!("{schema}.heads h");
+        let of_user = "h.subject = $1";
+        Self {
+            head: format!("SELECT {HEAD} FROM {heads} WHERE {of_user}"),
+            read: format!(
+                "SELECT a.place, {ENVELOPE}
+                 FROM {heads}
+                 CROSS JOIN unnest($2::smallint[], $3::uuid[]) WITH ORDINALITY AS a(kind, id, place)
+                 JOIN {schema}.records r ON (r.account, r.kind, r.id) = (h.account, a.kind, a.id)
+                 WHERE {of_user}"
+            ),
+            index: format!(
+                "SELECT {INDEX} FROM {heads} JOIN {schema}.records r ON r.account = h.account
+                 WHERE {of_user} AND r.kind = $2 ORDER BY r.id"
+            ),
+            changes_after_place: changes(schema, "$3::bigint", "$4::smallint", "$5::uuid"),
+            changes_after_stamp: changes(
+                schema,
+                // Within a user stamps never decrease, so everything from there on is stamped later.
+                &format!(
+                    "(SELECT s.revision FROM {schema}.records s
+                      WHERE s.account = h.account AND $3::bigint < s.stamp
+                      ORDER BY s.stamp, s.revision LIMIT 1)"
+                ),
+                "(-1)::smallint",
+                "'00000000-0000-0000-0000-000000000000'::uuid",
+            ),
+            history: format!(
+                "SELECT a.place, {HISTORY}
+                 FROM {heads}
+                 CROSS JOIN unnest($2::smallint[], $3::uuid[], $4::bigint[], $5::bigint[])
+                     WITH ORDINALITY AS a(kind, id, version, side, place)
+                 JOIN {schema}.history t ON (t.account, t.kind, t.id, t.version, t.side)
+                     = (h.account, a.kind, a.id, a.version, a.side)
+                 WHERE {of_user}"
+            ),
+            history_of: format!(
+                "SELECT {HISTORY} FROM {heads} JOIN {schema}.history t ON t.account = h.account
+                 WHERE {of_user} AND t.kind = $2 AND t.id = $3 AND t.version < $4
+                 ORDER BY t.version DESC, t.side LIMIT $5"
+            ),
+            first_commit: commit(schema, &first_head(schema)),
+            next_commit: commit(schema, &next_head(schema)),
+            // The head's lock keeps commits out: two that change the same rows in another order
+            // would wait for each other.
+            purge: format!(
+                "WITH head AS MATERIALIZED (
+                     SELECT h.account FROM {heads} WHERE {of_user} FOR NO KEY UPDATE
+                 )
+                 DELETE FROM {schema}.history t USING head
+                 WHERE t.account = head.account AND t.at < $2"
+            ),
+            lock_head: format!("SELECT h.account FROM {heads} WHERE {of_user} FOR UPDATE"),
+            erase: ["records", "history"]
+                .map(|table| format!("DELETE FROM {schema}.{table} WHERE account = $1")),
+        }
+    }
+}
+
+/// One page behind a place, and the head that it goes up to, in one snapshot. The narrow part of the
+/// records decides how many fit; only those are read whole. `$2` is one more than the limit.
+fn changes(schema: &str, revision: &str, kind: &str, id: &str) -> String {
+    format!(
+        "SELECT {HEAD}, d.is_cut, {ENVELOPE}
+         FROM {schema}.heads h
+         LEFT JOIN LATERAL (
+             SELECT m.* FROM (
+                 SELECT n.*, bool_or({PAGE_BYTES} < n.before_bytes) OVER () AS is_cut
+                 FROM (
+                     SELECT w.account, w.revision, w.kind, w.id,
+                            sum(w.size_bytes + 256) OVER (ORDER BY w.revision, w.kind, w.id)
+                                - w.size_bytes - 256 AS before_bytes
+                     FROM {schema}.records w
+                     WHERE w.account = h.account
+                       AND (w.revision, w.kind, w.id) > ({revision}, {kind}, {id})
+                     ORDER BY w.revision, w.kind, w.id LIMIT $2
+                 ) n
+             ) m
+             WHERE m.before_bytes <= {PAGE_BYTES}
+         ) d ON TRUE
+         LEFT JOIN {schema}.records r ON (r.account, r.kind, r.id) = (d.account, d.kind, d.id)
+         WHERE h.subject = $1
+         ORDER BY d.revision, d.kind, d.id"
+    )
+}
+
+/// A head where there must be none. Whoever is second waits for the first, and then does nothing.
+fn first_head(schema: &str) -> String {
+    format!(
+        "INSERT INTO {schema}.heads
+            (subject, epoch, revision, stamp, generation, versions, content, records, bytes,
+             max_version, commit_id, state, erased_at, purged_at, notes)
+         SELECT $1::text, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::uuid, $7::uuid,
+                $8::bigint, $9::bigint, $10::bigint, $11::uuid, $12::smallint, $13::bigint,
+                $14::bigint, $15::bytea
+         WHERE coalesce($16::bigint, $17::bigint) IS NULL AND $18::uuid IS NULL
+         ON CONFLICT (subject) DO NOTHING
+         RETURNING account"
+    )
+}
+
+/// A head in place of the expected one. Whoever is second waits for the first; then the head is
+/// another one, and nothing is done.
+fn next_head(schema: &str) -> String {
+    format!(
+        "UPDATE {schema}.heads
+         SET epoch = $2, revision = $3, stamp = $4, generation = $5, versions = $6, content = $7,
+             records = $8, bytes = $9, max_version = $10, commit_id = $11, state = $12,
+             erased_at = $13, purged_at = $14, notes = $15
+         WHERE subject = $1 AND epoch = $16 AND revision = $17 AND commit_id = $18
+         RETURNING account"
+    )
+}
+
+/// One statement, so that all of a commit is sent, done or undone together.
+fn commit(schema: &str, head: &str) -> String {
+    format!(
+        "WITH head AS ({head}),
+         put_records AS (
+             INSERT INTO {schema}.records
+                 (account, kind, id, version, revision, stamp, modified_at, deleted, hash, format,
+                  size_bytes, content, meta)
+             SELECT head.account, a.kind, a.id, a.version, $3::bigint, $4::bigint, a.modified_at,
+                    a.deleted, a.hash, a.format, length(a.content), a.content, a.meta
+             FROM head CROSS JOIN unnest(
+                 $19::smallint[], $20::uuid[], $21::bigint[], $22::bigint[], $23::boolean[],
+                 $24::uuid[], $25::integer[], $26::bytea[], $27::bytea[]
+             ) AS a(kind, id, version, modified_at, deleted, hash, format, content, meta)
+             ON CONFLICT (account, kind, id) DO UPDATE
+             SET version = excluded.version, revision = excluded.revision, stamp = excluded.stamp,
+                 modified_at = excluded.modified_at, deleted = excluded.deleted,
+                 hash = excluded.hash, format = excluded.format, size_bytes = excluded.size_bytes,
+                 content = excluded.content, meta = excluded.meta
+         ),
+         put_history AS (
+             INSERT INTO {schema}.history (account, kind, id, version, side, at, content, meta)
+             SELECT head.account, a.kind, a.id, a.version, a.side, a.at, a.content, a.meta
+             FROM head CROSS JOIN unnest(
+                 $28::smallint[], $29::uuid[], $30::bigint[], $31::bigint[], $32::bigint[],
+                 $33::bytea[], $34::bytea[]
+             ) AS a(kind, id, version, side, at, content, meta)
+             ON CONFLICT (account, kind, id, version, side) DO UPDATE
+             SET at = excluded.at, content = excluded.content, meta = excluded.meta
+         )
+         SELECT account FROM head"
+    )
+}

@@ -1,0 +1,312 @@
+//! The store: each call takes a connection, sends one statement, and reads its answer.
+
+use crate::commit::Parameters;
+use crate::error::{self, Nature, OpenError, OpenErrorKind};
+use crate::life::{self, Life};
+use crate::options::PostgresOptions;
+use crate::pool::{self, Connections};
+use crate::rows::{self, Bad, N_HEAD};
+use crate::schema;
+use crate::statements::Statements;
+use deadpool_postgres::Object;
+use haumana_sync::Store;
+use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::store::backend::{Decision, check_batch, cut_between_versions, decide};
+use haumana_sync::store::{
+    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
+    IndexEntry, Page, Result, Version,
+};
+use haumana_sync::time::UnixMillis;
+use std::time::Duration;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// LIMIT: records plus history entries of one commit.
+const ITEMS: usize = 10_000;
+/// LIMIT: bytes of one commit. POSTGRES: a message may have a gigabyte.
+const BYTES: usize = 64 << 20;
+
+/// Keeps everything in one schema of a PostgreSQL database.
+///
+/// Runs on tokio. Several handles, in one process or in many, may use one schema.
+#[derive(Debug)]
+pub struct PostgresStore {
+    connections: Connections,
+    statements: Statements,
+    /// How long to wait for an answer before the call is given up.
+    patience: Duration,
+    life: Life,
+}
+
+impl PostgresStore {
+    /// Connects, makes the schema if it does not exist, and brings its tables up to date.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenErrorKind`]. Tables that are refused are left as they were.
+    pub async fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
+        if !schema::is_name(&options.schema) {
+            return Err(OpenError::new(OpenErrorKind::SchemaName));
+        }
+        let connections = pool::connect(options)?;
+        let mut client = connections.get().await?;
+        // A schema of gigabytes may take longer than any request.
+        client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
+        let asked = options.generation;
+        let name = options.schema.as_str();
+        let life = schema::migrate(&mut client, name, async |transaction| {
+            life::begin(transaction, name, asked).await
+        });
+        let life = life.await?;
+        // The connection was set up for the migration, so no call gets it.
+        drop(Object::take(client));
+        let patience = options.statement_timeout.saturating_mul(2);
+        Ok(Self { connections, statements: Statements::of(name), patience, life })
+    }
+
+    /// Returns the life that the data is in. The engine is given its generation.
+    pub fn life(&self) -> Life {
+        self.life
+    }
+
+    /// Sends one statement and reads its rows.
+    async fn ask(
+        &self,
+        op: &'static str,
+        nature: Nature,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>> {
+        let client = self.connections.get().await.map_err(|error| error::of_pool(op, error))?;
+        let rows = async {
+            let statement = client.prepare_cached(statement).await?;
+            client.query(&statement, parameters).await
+        };
+        match tokio::time::timeout(self.patience, rows).await {
+            Ok(rows) => rows.map_err(|error| error::of_statement(op, nature, error)),
+            Err(_) => {
+                // Nobody may wait behind what is not answered.
+                drop(Object::take(client));
+                Err(error::of_silence(op, nature))
+            }
+        }
+    }
+
+    /// Sends a statement that only reads. A connection that was closed while nobody used it, as by a
+    /// restart of the server, is noticed only now; the statement is sent once more over a new one.
+    async fn look(
+        &self,
+        op: &'static str,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>> {
+        match self.ask(op, Nature::Read, statement, parameters).await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                self.ask(op, Nature::Read, statement, parameters).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn page(&self, user: &UserId, after: After, limit: usize) -> Result<Vec<Row>> {
+        // No record has this number of kind: a place before all or behind all of a revision.
+        const BEFORE_ALL: i16 = -1;
+        const BEHIND_ALL: i16 = 256;
+        let subject = user.as_str();
+        let one_more = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
+        let (revision, kind, id) = match after {
+            After::Stamp(stamp) => {
+                let statement = &self.statements.changes_after_stamp;
+                return self.look("changes", statement, &[&subject, &one_more, &stamp.0]).await;
+            }
+            After::Start => (0, BEFORE_ALL, Uuid::nil()),
+            After::Place(place) => {
+                // No revision is larger, so nothing follows.
+                let revision = i64::try_from(place.revision.0).unwrap_or(i64::MAX);
+                match place.within {
+                    Some(key) => (revision, rows::kind_number(key.kind), rows::uuid(key.id)),
+                    None => (revision, BEHIND_ALL, Uuid::nil()),
+                }
+            }
+        };
+        let parameters: [&(dyn ToSql + Sync); 5] = [&subject, &one_more, &revision, &kind, &id];
+        self.look("changes", &self.statements.changes_after_place, &parameters).await
+    }
+
+    /// Whether the batch is in already, where its head did not match.
+    async fn was_it_done(
+        &self,
+        user: &UserId,
+        expected: Option<&Head>,
+        batch: &Batch,
+    ) -> Result<()> {
+        let head = self.head(user).await?;
+        match decide(head.as_ref(), expected, batch) {
+            Decision::Done => Ok(()),
+            Decision::Conflict => Err(Error::new("commit", ErrorKind::Conflict)),
+            // POSTGRES: the head was changed and changed back between two statements, which heads
+            // with new commit ids are not.
+            Decision::Write => Err(Error::new("commit", ErrorKind::Throttled)),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for PostgresStore {
+    fn batch_limits(&self) -> BatchLimits {
+        BatchLimits { items: ITEMS, bytes: BYTES }
+    }
+
+    async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        let rows = self.look("head", &self.statements.head, &[&user.as_str()]).await?;
+        rows.first().map(rows::head).transpose().map_err(corrupt("head"))
+    }
+
+    async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
+        let kinds: Vec<i16> = keys.iter().map(|key| rows::kind_number(key.kind)).collect();
+        let ids: Vec<Uuid> = keys.iter().map(|key| rows::uuid(key.id)).collect();
+        let parameters: [&(dyn ToSql + Sync); 3] = [&user.as_str(), &kinds, &ids];
+        let rows = self.look("read", &self.statements.read, &parameters).await?;
+        in_order(&rows, keys.len(), |row| rows::envelope(row, 1)).map_err(corrupt("read"))
+    }
+
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
+        let parameters: [&(dyn ToSql + Sync); 2] = [&user.as_str(), &rows::kind_number(kind)];
+        let rows = self.look("index", &self.statements.index, &parameters).await?;
+        rows.iter().map(rows::index_entry).collect::<Result<_, Bad>>().map_err(corrupt("index"))
+    }
+
+    async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
+        let rows = self.page(user, after, limit).await?;
+        page_of(&rows, limit).map_err(corrupt("changes"))
+    }
+
+    async fn history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>> {
+        let kinds: Vec<i16> = keys.iter().map(|at| rows::kind_number(at.key.kind)).collect();
+        let ids: Vec<Uuid> = keys.iter().map(|at| rows::uuid(at.key.id)).collect();
+        let versions: Vec<i64> = keys.iter().map(|at| i64::from(at.version)).collect();
+        let sides: Vec<i64> = keys.iter().map(|at| i64::from(at.side)).collect();
+        let subject = user.as_str();
+        let parameters: [&(dyn ToSql + Sync); 5] = [&subject, &kinds, &ids, &versions, &sides];
+        let rows = self.look("history", &self.statements.history, &parameters).await?;
+        in_order(&rows, keys.len(), |row| rows::history_entry(row, 1)).map_err(corrupt("history"))
+    }
+
+    async fn history_of(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        let (kind, id) = (rows::kind_number(key.kind), rows::uuid(key.id));
+        let bound = before.map_or(i64::MAX, i64::from);
+        // One more than asked for tells whether the last version is whole.
+        let one_more = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
+        let subject = user.as_str();
+        let parameters: [&(dyn ToSql + Sync); 5] = [&subject, &kind, &id, &bound, &one_more];
+        let rows = self.look("history_of", &self.statements.history_of, &parameters).await?;
+        let entries = rows.iter().map(|row| rows::history_entry(row, 0));
+        let mut entries: Vec<HistoryEntry> =
+            entries.collect::<Result<_, Bad>>().map_err(corrupt("history_of"))?;
+        cut_between_versions(&mut entries, limit);
+        Ok(entries)
+    }
+
+    async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
+        check_batch(self.batch_limits(), user, expected, batch)?;
+        let parameters = Parameters::of(user, expected, batch);
+        let statement = match expected {
+            None => &self.statements.first_commit,
+            Some(_) => &self.statements.next_commit,
+        };
+        let rows = self.ask("commit", Nature::Write, statement, &parameters.as_refs()).await?;
+        match rows.is_empty() {
+            false => Ok(()),
+            true => self.was_it_done(user, expected, batch).await,
+        }
+    }
+
+    async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {
+        let parameters: [&(dyn ToSql + Sync); 2] = [&user.as_str(), &before.0];
+        self.ask("purge", Nature::Write, &self.statements.purge, &parameters).await.map(drop)
+    }
+
+    async fn erase(&self, user: &UserId) -> Result<()> {
+        let pool = |error| error::of_pool("erase", error);
+        let mut client = self.connections.get().await.map_err(pool)?;
+        match tokio::time::timeout(self.patience, self.erase_over(&mut client, user)).await {
+            Ok(erased) => {
+                erased.map_err(|error| error::of_statement("erase", Nature::Write, error))
+            }
+            Err(_) => {
+                drop(Object::take(client));
+                Err(error::of_silence("erase", Nature::Write))
+            }
+        }
+    }
+}
+
+impl PostgresStore {
+    /// The head's lock keeps commits out, so that what they insert is deleted as well.
+    ///
+    /// POSTGRES: a statement does not see rows that were inserted after it began, so it must begin
+    /// after the lock was taken. A transaction that is dropped is rolled back before its connection
+    /// takes another statement.
+    async fn erase_over(
+        &self,
+        client: &mut Object,
+        user: &UserId,
+    ) -> std::result::Result<(), tokio_postgres::Error> {
+        let transaction = client.transaction().await?;
+        let head = transaction.query_opt(&self.statements.lock_head, &[&user.as_str()]).await?;
+        if let Some(head) = head {
+            let account: i64 = head.try_get(0)?;
+            for statement in &self.statements.erase {
+                transaction.execute(statement, &[&account]).await?;
+            }
+        }
+        transaction.commit().await
+    }
+}
+
+/// Puts rows, which begin with a place counted from 1, into the order of the keys.
+fn in_order<T: Clone>(
+    rows: &[Row],
+    n_keys: usize,
+    read: impl Fn(&Row) -> Result<T, Bad>,
+) -> Result<Vec<Option<T>>, Bad> {
+    let mut found = vec![None; n_keys];
+    for row in rows {
+        let place = usize::try_from(row.try_get::<_, i64>(0)?)?.checked_sub(1);
+        let slot = place.and_then(|place| found.get_mut(place)).ok_or("a place counts from 1")?;
+        *slot = Some(read(row)?);
+    }
+    Ok(found)
+}
+
+/// Reads a page from rows that each hold the head and a record, or the head alone.
+fn page_of(rows: &[Row], limit: usize) -> Result<Page, Bad> {
+    let Some(first) = rows.first() else {
+        return Ok(Page { head: None, records: Vec::new(), more: false });
+    };
+    let head = Some(rows::head(first)?);
+    // The columns of a record are null where none follows.
+    let is_record = |row: &Row| Ok::<_, Bad>(row.try_get::<_, Option<i16>>(N_HEAD + 1)?.is_some());
+    if !is_record(first)? {
+        return Ok(Page { head, records: Vec::new(), more: false });
+    }
+    let read = |row| rows::envelope(row, N_HEAD + 1);
+    let records = rows.iter().take(limit).map(read).collect::<Result<Vec<_>, Bad>>()?;
+    let is_cut: bool = first.try_get(N_HEAD)?;
+    Ok(Page { head, more: is_cut || limit < rows.len(), records })
+}
+
+fn corrupt(op: &'static str) -> impl FnOnce(Bad) -> Error {
+    move |error| Error::with_source(op, ErrorKind::Corrupt, error)
+}

@@ -1,0 +1,15 @@
+//! Records of schemas that were made at random.
+
+use haumana_sim::schemas::run_schema;
+use haumana_sync::conformance::sample::user;
+use std::sync::Arc;
+
+#[tokio::test]
+async fn records_of_any_schema_keep_every_promise() {
+    let store = Arc::new(server_or_skip!().open().await.unwrap());
+
+    // All in one database, as different apps never are: one user's records touch no other's.
+    for seed in 0..8 {
+        run_schema(seed, store.clone(), &user(&format!("user-{seed}"))).await;
+    }
+}

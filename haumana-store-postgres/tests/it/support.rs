@@ -1,0 +1,33 @@
+//! What the tests share: connections of their own, and engines.
+
+use haumana_store_postgres::testing::Server;
+use haumana_store_postgres::{PostgresOptions, PostgresStore};
+use haumana_sync::Engine;
+use haumana_sync::conformance::{SeededRandom, SetClock};
+use haumana_sync::engine::{EngineConfig, RETENTION_MS};
+use haumana_sync::store::{Generation, Store};
+use haumana_sync::time::UnixMillis;
+use std::sync::Arc;
+use tokio_postgres::{Client, NoTls};
+
+/// 2026-11-23T00:00:00Z, as good a day as any.
+pub const DAY: UnixMillis = UnixMillis(1_795_392_000_000);
+
+/// A connection beside the store's.
+pub async fn connect(server: &Server) -> Client {
+    let (client, connection) = tokio_postgres::connect(server.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// Opens what the options name.
+pub async fn open(options: &PostgresOptions) -> PostgresStore {
+    PostgresStore::open(options).await.unwrap()
+}
+
+/// An engine with chance of its own.
+pub fn engine(store: Arc<dyn Store>, seed: u64) -> Engine {
+    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let random = Arc::new(SeededRandom::new(seed));
+    Engine::new(store, Arc::new(SetClock::at(DAY)), random, config)
+}

@@ -1,0 +1,58 @@
+//! A run of mistakes against the laws: each mistake that is planted in a backend is caught.
+//!
+//! `cargo test -p haumana-sync --test it mistakes -- --nocapture` prints the table.
+
+mod backend;
+mod list;
+
+use backend::Backend;
+use haumana_sync::conformance::{Broken, Law, laws, try_run};
+use list::Mistake;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// LIMIT: how long a law may take on the backend in memory.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How often each mistake is tried; `HAUMANA_MISTAKE_RUNS` sets another number.
+const RUNS: u32 = 1;
+
+/// Runs one law on a backend with a mistake; the thread of one that hangs is left behind.
+fn broken(law: Law, mistake: Option<Mistake>, limit: Duration) -> Result<(), Broken> {
+    try_run(law.name, limit, move || (law.run)(Arc::new(Backend::new(mistake))))
+}
+
+#[test]
+fn a_backend_without_mistakes_keeps_every_law() {
+    for law in laws() {
+        if let Err(broken) = broken(law, None, Duration::from_secs(120)) {
+            panic!("{broken}");
+        }
+    }
+}
+
+#[test]
+fn every_mistake_is_caught() {
+    let asked = std::env::var("HAUMANA_MISTAKE_RUNS").ok().and_then(|text| text.parse().ok());
+    let runs = asked.unwrap_or(RUNS);
+    let mut table = String::new();
+    let mut missed = Vec::new();
+    for mistake in Mistake::ALL {
+        let (mut caught, mut by) = (0, "");
+        for _ in 0..runs {
+            // The same order each time, so that the first law to break is the one that is named.
+            let first = laws().into_iter().find(|law| broken(*law, Some(*mistake), LIMIT).is_err());
+            if let Some(law) = first {
+                (caught, by) = (caught + 1, law.name);
+            }
+        }
+        table += &format!("{caught}/{runs} | {:?} | {} | {by}\n", mistake, mistake.text());
+        if caught < runs {
+            missed.push(*mistake);
+        }
+    }
+    println!("{table}{} mistakes", Mistake::ALL.len());
+
+    assert!(40 <= Mistake::ALL.len());
+    assert!(missed.is_empty(), "no law catches {missed:?}:\n{table}");
+}
