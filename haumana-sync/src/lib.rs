@@ -20,4 +20,7 @@ pub mod value;
 pub mod wire;
 
 pub use engine::Engine;
+#[cfg(feature = "derive")]
+pub use haumana_derive::Record;
+pub use record::Record;
 pub use store::Store;

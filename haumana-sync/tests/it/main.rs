@@ -26,3 +26,4 @@ mod sync;
 mod sync_lives;
 mod takeover;
 mod text;
+mod typed;
