@@ -43,9 +43,9 @@ impl<'a> Online<'a> {
             Erased::Forget => Erasure::Forget,
             Erased::Upload => Erasure::UploadAsNew,
         });
-        let replica = self.device.replica()?;
+        let replica = self.device.replica().await?;
         if let Some(erasure) = erasure {
-            replica.settle_erasure(erasure).map_err(Problem::local)?;
+            replica.settle_erasure(erasure).await.map_err(Problem::local)?;
         }
         let before = replica.status().pending;
         let tries = if args.retry { Backoff::usual().tries } else { 1 };
@@ -71,8 +71,8 @@ impl<'a> Online<'a> {
     }
 
     pub(crate) async fn history(&self, text: &str, limit: usize) -> Result<Answer, Problem> {
-        let replica = self.device.replica()?;
-        let id = piece_id(&replica, text)?;
+        let replica = self.device.replica().await?;
+        let id = piece_id(&replica, text).await?;
         let (mut versions, mut before) = (Vec::new(), None);
         while versions.len() < limit {
             let due = PAGE.min(limit - versions.len());
@@ -84,8 +84,8 @@ impl<'a> Online<'a> {
                 break;
             }
         }
-        let own = replica.device();
-        let mut values = newest(&replica, id, &versions);
+        let own = replica.device().await;
+        let mut values = newest(&replica, id, &versions).await;
         let entry = |version| entry(version, &own, &mut values);
         let entries: Vec<String> = versions.iter().map(entry).collect();
         let mut text = entries.join("\n");
@@ -98,8 +98,8 @@ impl<'a> Online<'a> {
     }
 
     pub(crate) async fn restore(&self, text: &str, version: u32) -> Result<Answer, Problem> {
-        let replica = self.device.replica()?;
-        let id = piece_id(&replica, text)?;
+        let replica = self.device.replica().await?;
+        let id = piece_id(&replica, text).await?;
         let restored = replica.restore(&self.transport, id, version).await;
         let restored = restored.map_err(|error| self.problem(error))?;
         let text =
@@ -112,8 +112,8 @@ impl<'a> Online<'a> {
 type Values = BTreeMap<String, Value>;
 
 /// The values of the newest version, if this device holds that.
-fn newest(replica: &Replica, id: RecordId, versions: &[PieceVersion]) -> Values {
-    let held = replica.get(Key::piece(id)).ok().flatten();
+async fn newest(replica: &Replica, id: RecordId, versions: &[PieceVersion]) -> Values {
+    let held = replica.record(Key::piece(id)).await.ok().flatten();
     let newest = versions.first().map(|version| version.version);
     let Some(held) = held.filter(|held| held.version == newest && !held.is_pending) else {
         return Values::new();

@@ -14,10 +14,10 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`], [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn lost_by_delete(&self, key: Key) -> Result<Vec<String>> {
-        let mut inner = self.lock();
+    pub async fn lost_by_delete(&self, key: Key) -> Result<Vec<String>> {
+        let mut inner = self.lock().await;
         let account = inner.account("delete")?;
-        let found = inner.storage.read(&account, &[key])?.into_iter().flatten().next();
+        let found = inner.storage.read(&account, &[key]).await?.into_iter().flatten().next();
         found.and_then(|local| lost_by_delete(&local)).ok_or_else(not_found)
     }
 }

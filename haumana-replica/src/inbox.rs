@@ -90,7 +90,7 @@ impl Replica {
     }
 
     pub(crate) async fn ask(&self, transport: &dyn Transport, call: Call) -> Result<Vec<u8>> {
-        let account = self.account(call.name())?;
+        let account = self.account(call.name()).await?;
         transport.call(&account, &call).await
     }
 }

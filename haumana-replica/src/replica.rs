@@ -11,8 +11,9 @@ use haumana_sync::limits;
 use haumana_sync::record::Value;
 use haumana_sync::store::Version;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 /// What a replica is told once. [`ReplicaConfig::usual`] fits every host of this project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub struct Replica {
     status: watch::Sender<Status>,
     clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    /// Whether a sync is under way.
+    pub(crate) is_syncing: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -77,7 +80,6 @@ pub(crate) struct Inner {
     pub(crate) account: Option<UserId>,
     pub(crate) device: String,
     pub(crate) config: ReplicaConfig,
-    pub(crate) is_syncing: bool,
     /// How many records of the account are open, once that was counted; counting them anew with
     /// each edit would make a thousand edits cost a million looks.
     open: Option<OpenCount>,
@@ -90,23 +92,24 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`].
-    pub fn open(
+    pub async fn open(
         mut storage: impl Storage,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         config: ReplicaConfig,
     ) -> Result<Self> {
-        let device = storage.device(&new_device(random.as_ref()))?;
+        let device = storage.device(&new_device(random.as_ref())).await?;
         let storage = Box::new(storage);
-        let inner = Inner { storage, account: None, device, config, is_syncing: false, open: None };
+        let inner = Inner { storage, account: None, device, config, open: None };
         let status = watch::Sender::new(Status { phase: Phase::NeedsSignIn, ..Status::default() });
-        Ok(Self { inner: Mutex::new(inner), status, clock, random })
+        let (inner, is_syncing) = (Mutex::new(inner), AtomicBool::new(false));
+        Ok(Self { inner, status, clock, random, is_syncing })
     }
 
     /// Returns the id that this device has on the server. It changes where two installations turn out
     /// to use one.
-    pub fn device(&self) -> String {
-        self.lock().device.clone()
+    pub async fn device(&self) -> String {
+        self.lock().await.device.clone()
     }
 
     /// Makes `account` the one whose records are read and edited from now on.
@@ -114,18 +117,18 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`].
-    pub fn sign_in(&self, account: UserId) -> Result<()> {
-        let mut inner = self.lock();
-        let is_erased = inner.storage.state(account.as_str())?.is_erased;
+    pub async fn sign_in(&self, account: UserId) -> Result<()> {
+        let mut inner = self.lock().await;
+        let is_erased = inner.storage.state(account.as_str()).await?.is_erased;
         inner.account = Some(account);
         inner.open = None;
         let phase = if is_erased { Phase::Erased } else { Phase::Idle };
-        self.publish(&mut inner, |status| *status = Status { phase, ..Status::default() })
+        self.publish(&mut inner, |status| *status = Status { phase, ..Status::default() }).await
     }
 
     /// Makes nobody the account. What was pending stays until that account signs in again.
-    pub fn sign_out(&self) {
-        self.lock().account = None;
+    pub async fn sign_out(&self) {
+        self.lock().await.account = None;
         self.status.send_replace(Status { phase: Phase::NeedsSignIn, ..Status::default() });
     }
 
@@ -144,8 +147,8 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`] if a field cannot hold its value.
-    pub fn add_piece(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
-        self.add(KindNumber::PIECE, fields)
+    pub async fn add_piece(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
+        self.add(KindNumber::PIECE, fields).await
     }
 
     /// Adds a session; it needs `pieceId` and `startedAt`.
@@ -153,18 +156,18 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`] if a field is missing or cannot hold its value.
-    pub fn add_session(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
-        self.add(KindNumber::SESSION, fields)
+    pub async fn add_session(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
+        self.add(KindNumber::SESSION, fields).await
     }
 
-    fn add(&self, kind: KindNumber, fields: BTreeMap<String, Value>) -> Result<RecordId> {
+    async fn add(&self, kind: KindNumber, fields: BTreeMap<String, Value>) -> Result<RecordId> {
         let id = new_id(self.random.as_ref());
         let local = Local::create(Key { kind, id }, fields, self.clock.now());
         let local = local.map_err(|error| edit_error("add", error))?;
-        let mut inner = self.lock();
+        let mut inner = self.lock().await;
         let account = inner.account("add")?;
-        inner.write_edit(&account, None, local)?;
-        self.publish(&mut inner, |_| {})?;
+        inner.write_edit(&account, None, local).await?;
+        self.publish(&mut inner, |_| {}).await?;
         Ok(id)
     }
 
@@ -173,9 +176,9 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`], or [`ErrorKind::Invalid`] if a field cannot hold its value.
-    pub fn edit(&self, key: Key, fields: BTreeMap<String, Value>) -> Result<()> {
+    pub async fn set(&self, key: Key, fields: BTreeMap<String, Value>) -> Result<()> {
         let now = self.clock.now();
-        self.change("edit", key, |local| local.edit(fields, now))
+        self.change("edit", key, |local| local.edit(fields, now)).await
     }
 
     /// Deletes a record.
@@ -183,25 +186,25 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`].
-    pub fn delete(&self, key: Key) -> Result<()> {
+    pub async fn delete(&self, key: Key) -> Result<()> {
         let now = self.clock.now();
-        self.change("delete", key, |local| local.delete(now))
+        self.change("delete", key, |local| local.delete(now)).await
     }
 
-    fn change(
+    async fn change(
         &self,
         op: &'static str,
         key: Key,
         change: impl FnOnce(&mut Local) -> Result<(), EditError>,
     ) -> Result<()> {
-        let mut inner = self.lock();
+        let mut inner = self.lock().await;
         let account = inner.account(op)?;
-        let found = inner.storage.read(&account, &[key])?.into_iter().flatten().next();
+        let found = inner.storage.read(&account, &[key]).await?.into_iter().flatten().next();
         let old = found.ok_or_else(|| Error::new(op, ErrorKind::NotFound))?;
         let mut local = old.clone();
         change(&mut local).map_err(|error| edit_error(op, error))?;
-        inner.write_edit(&account, Some(&old), local)?;
-        self.publish(&mut inner, |_| {})
+        inner.write_edit(&account, Some(&old), local).await?;
+        self.publish(&mut inner, |_| {}).await
     }
 
     /// Returns a record as its user sees it.
@@ -209,10 +212,10 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn get(&self, key: Key) -> Result<Option<View>> {
-        let mut inner = self.lock();
+    pub async fn record(&self, key: Key) -> Result<Option<View>> {
+        let mut inner = self.lock().await;
         let account = inner.account("get")?;
-        let found = inner.storage.read(&account, &[key])?;
+        let found = inner.storage.read(&account, &[key]).await?;
         Ok(found.into_iter().flatten().find_map(view))
     }
 
@@ -221,10 +224,10 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn list(&self, kind: KindNumber) -> Result<Vec<View>> {
-        let mut inner = self.lock();
+    pub async fn records(&self, kind: KindNumber) -> Result<Vec<View>> {
+        let mut inner = self.lock().await;
         let account = inner.account("list")?;
-        Ok(inner.storage.list(&account, kind)?.into_iter().filter_map(view).collect())
+        Ok(inner.storage.list(&account, kind).await?.into_iter().filter_map(view).collect())
     }
 
     /// Forgets the place in the stream: the next sync compares everything. Edits are kept.
@@ -232,12 +235,12 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn start_over(&self) -> Result<()> {
-        let mut inner = self.lock();
+    pub async fn start_over(&self) -> Result<()> {
+        let mut inner = self.lock().await;
         let account = inner.account("start over")?;
-        let mut state = inner.storage.state(&account)?;
+        let mut state = inner.storage.state(&account).await?;
         state.probe = state.cursor.take().or(state.probe);
-        inner.write(&account, Batch { state: Some(state), ..Batch::default() })
+        inner.write(&account, Batch { state: Some(state), ..Batch::default() }).await
     }
 
     /// Decides what becomes of the records of an account that was erased on the server. The device
@@ -246,46 +249,47 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn settle_erasure(&self, erasure: Erasure) -> Result<()> {
-        let mut inner = self.lock();
+    pub async fn settle_erasure(&self, erasure: Erasure) -> Result<()> {
+        let mut inner = self.lock().await;
         let account = inner.account("settle erasure")?;
-        let state = inner.storage.state(&account)?;
+        let state = inner.storage.state(&account).await?;
         if !state.is_erased {
             return Ok(());
         }
-        inner.renew_device(self.random.as_ref())?;
+        inner.renew_device(self.random.as_ref()).await?;
         match erasure {
             Erasure::Forget => {
                 inner.open = None;
-                inner.storage.forget(&account)?;
+                inner.storage.forget(&account).await?;
             }
             Erasure::UploadAsNew => {
-                let mut records = inner.storage.list(&account, KindNumber::PIECE)?;
-                records.extend(inner.storage.list(&account, KindNumber::SESSION)?);
+                let mut records = inner.storage.list(&account, KindNumber::PIECE).await?;
+                records.extend(inner.storage.list(&account, KindNumber::SESSION).await?);
                 records.iter_mut().for_each(Local::upload_as_new);
                 let state = State { mark: state.mark, ..State::default() };
-                inner.write(&account, Batch { state: Some(state), records, ..Batch::default() })?;
+                inner
+                    .write(&account, Batch { state: Some(state), records, ..Batch::default() })
+                    .await?;
             }
         }
-        self.publish(&mut inner, |status| status.phase = Phase::Idle)
+        self.publish(&mut inner, |status| status.phase = Phase::Idle).await
     }
 
-    pub(crate) fn account(&self, op: &'static str) -> Result<UserId> {
-        self.lock().account.clone().ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
+    pub(crate) async fn account(&self, op: &'static str) -> Result<UserId> {
+        self.lock().await.account.clone().ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Storage is transactional, so a panic elsewhere leaves nothing half done.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) async fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().await
     }
 
     /// Changes the status and tells those who watch it, if it is another one then.
-    pub(crate) fn publish(
+    pub(crate) async fn publish(
         &self,
         inner: &mut Inner,
         change: impl FnOnce(&mut Status),
     ) -> Result<()> {
-        let open = inner.count_open()?;
+        let open = inner.count_open().await?;
         self.status.send_if_modified(|status| {
             let before = *status;
             change(status);
@@ -303,34 +307,34 @@ impl Inner {
         account.ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
     }
 
-    pub(crate) fn renew_device(&mut self, random: &dyn Random) -> Result<()> {
+    pub(crate) async fn renew_device(&mut self, random: &dyn Random) -> Result<()> {
         let fresh = new_device(random);
-        self.storage.set_device(&fresh)?;
+        self.storage.set_device(&fresh).await?;
         self.device = fresh;
         Ok(())
     }
 
-    fn count_open(&mut self) -> Result<OpenCount> {
+    async fn count_open(&mut self) -> Result<OpenCount> {
         let account = self.account("status")?;
         let open = match self.open {
             Some(open) => open,
-            None => self.storage.count_open(&account)?,
+            None => self.storage.count_open(&account).await?,
         };
         self.open = Some(open);
         Ok(open)
     }
 
     /// Writes what may open or close any number of records.
-    pub(crate) fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+    pub(crate) async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
         self.open = None;
-        self.storage.write(account, batch)
+        self.storage.write(account, batch).await
     }
 
     /// Writes what a person did to one record of the current account.
-    fn write_edit(&mut self, account: &str, old: Option<&Local>, new: Local) -> Result<()> {
+    async fn write_edit(&mut self, account: &str, old: Option<&Local>, new: Local) -> Result<()> {
         let (before, after) = (old.map_or(OpenCount::default(), open_count), open_count(&new));
         let open = self.open.take();
-        self.storage.write(account, Batch::edit(new))?;
+        self.storage.write(account, Batch::edit(new)).await?;
         self.open = open.map(|open| OpenCount {
             pending: open.pending + after.pending - before.pending,
             refused: open.refused + after.refused - before.refused,

@@ -51,16 +51,16 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`]; [`ErrorKind::Erased`] until a person has decided.
-    pub fn begin(&self) -> Result<Outgoing> {
-        let mut inner = self.lock();
+    pub async fn begin(&self) -> Result<Outgoing> {
+        let mut inner = self.lock().await;
         let account = inner.account.clone();
         let account = account.ok_or_else(|| Error::new("sync", ErrorKind::NoAccount))?;
-        let state = inner.storage.state(account.as_str())?;
+        let state = inner.storage.state(account.as_str()).await?;
         if state.is_erased {
             return Err(Error::new("sync", ErrorKind::Erased));
         }
         let is_probe = state.cursor.is_none() && state.probe.is_some();
-        let sent = if is_probe { Vec::new() } else { inner.collect(account.as_str())? };
+        let sent = if is_probe { Vec::new() } else { inner.collect(account.as_str()).await? };
         let shown = if is_probe { state.probe.as_deref() } else { state.cursor.as_deref() };
         let limit = if is_probe { 1 } else { inner.config.page_records };
         let body = wire::request(&inner.device, shown, limit, &sent);
@@ -74,22 +74,22 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Protocol`] if it is no reply; [`ErrorKind::Storage`].
-    pub fn finish(&self, outgoing: &Outgoing, body: &[u8]) -> Result<Progress> {
+    pub async fn finish(&self, outgoing: &Outgoing, body: &[u8]) -> Result<Progress> {
         let protocol = || Error::new("sync", ErrorKind::Protocol);
         let reply = Reply::parse(body).ok_or_else(protocol)?;
-        let mut inner = self.lock();
+        let mut inner = self.lock().await;
         let account = outgoing.account.as_str();
         if reply.copy && inner.device == outgoing.device {
             // Another installation uses this id, or this one was put back from a copy.
-            inner.renew_device(self.random.as_ref())?;
+            inner.renew_device(self.random.as_ref()).await?;
         }
-        let before = inner.storage.state(account)?;
+        let before = inner.storage.state(account).await?;
         if before.cursor != outgoing.cursor || before.mark != outgoing.mark || before.is_erased {
             return Ok(Progress { more: true, ..Progress::default() });
         }
         if outgoing.is_probe {
             let state = Some(State { probe: None, ..before });
-            inner.write(account, Batch::repeatable(state, Vec::new()))?;
+            inner.write(account, Batch::repeatable(state, Vec::new())).await?;
             return Ok(Progress { more: true, ..Progress::default() });
         }
         if reply.results.len() != outgoing.sent.len() {
@@ -102,13 +102,13 @@ impl Replica {
             server_time: reply.server_time(),
             pulled: 0,
         };
-        round.open(&mut inner, account, reply.reset, &changes, outgoing)?;
+        round.open(&mut inner, account, reply.reset, &changes, outgoing).await?;
         round.settle(&reply, &changes, outgoing);
         round.take_changes(&changes);
         let mut mismatch = false;
         round.state.cursor = reply.cursor.as_deref().map(str::to_owned);
         if !reply.more {
-            round.end_listing(&mut inner, account)?;
+            round.end_listing(&mut inner, account).await?;
             mismatch = reply.digest.is_some_and(|digest| digest != round.state.digest);
             if mismatch {
                 round.state.probe = round.state.cursor.take();
@@ -119,12 +119,12 @@ impl Replica {
         let mut records: Vec<Local> = locals.into_values().map(|found| found.local).collect();
         records.sort_unstable_by_key(|local| local.key);
         if state.is_some() || !records.is_empty() {
-            inner.write(account, Batch::repeatable(state, records))?;
+            inner.write(account, Batch::repeatable(state, records)).await?;
             if inner.account.is_some() {
-                self.publish(&mut inner, |_| {})?;
+                self.publish(&mut inner, |_| {}).await?;
             }
         }
-        let due = inner.storage.due(account, 1)?;
+        let due = inner.storage.due(account, 1).await?;
         let more = reply.more || mismatch || !due.is_empty();
         let conflicts = reply.results.iter().map(|answer| answer.conflicts.len()).sum();
         Ok(Progress { more, pulled, conflicts, mismatch })
@@ -135,11 +135,11 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`].
-    pub fn note_erased(&self, outgoing: &Outgoing) -> Result<()> {
-        let mut inner = self.lock();
+    pub async fn note_erased(&self, outgoing: &Outgoing) -> Result<()> {
+        let mut inner = self.lock().await;
         let account = outgoing.account.as_str();
-        let state = State { is_erased: true, ..inner.storage.state(account)? };
-        inner.write(account, Batch::repeatable(Some(state), Vec::new()))
+        let state = State { is_erased: true, ..inner.storage.state(account).await? };
+        inner.write(account, Batch::repeatable(Some(state), Vec::new())).await
     }
 
     /// The server finds the request too large: sends less at once, or gives up on the only push.
@@ -149,8 +149,12 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`].
-    pub(crate) fn note_too_large(&self, outgoing: &Outgoing, refusal: &Error) -> Result<bool> {
-        let mut inner = self.lock();
+    pub(crate) async fn note_too_large(
+        &self,
+        outgoing: &Outgoing,
+        refusal: &Error,
+    ) -> Result<bool> {
+        let mut inner = self.lock().await;
         let account = outgoing.account.as_str();
         let first = outgoing.sent.first().map(|push| push.key);
         let Some(first) = first else { return Ok(false) };
@@ -161,7 +165,7 @@ impl Replica {
         if refusal.answered().is_some() {
             return Ok(false);
         }
-        for mut local in inner.storage.read(account, &[first])?.into_iter().flatten() {
+        for mut local in inner.storage.read(account, &[first]).await?.into_iter().flatten() {
             // What was edited since may be smaller; it is sent again.
             let before = local.clone();
             let why = Rejection { code: "too_large", message: None };
@@ -169,11 +173,11 @@ impl Replica {
                 outgoing.sent.iter().for_each(|push| local.refuse(push, why));
             }
             if local != before {
-                inner.write(account, Batch::repeatable(None, vec![local]))?;
+                inner.write(account, Batch::repeatable(None, vec![local])).await?;
             }
         }
         if inner.account.as_ref() == Some(&outgoing.account) {
-            self.publish(&mut inner, |_| {})?;
+            self.publish(&mut inner, |_| {}).await?;
         }
         Ok(true)
     }
@@ -181,8 +185,8 @@ impl Replica {
 
 impl Inner {
     /// Collects what is sent next, and remembers that it was.
-    fn collect(&mut self, account: &str) -> Result<Vec<SentPush>> {
-        let due = self.storage.due(account, self.config.push_records)?;
+    async fn collect(&mut self, account: &str) -> Result<Vec<SentPush>> {
+        let due = self.storage.due(account, self.config.push_records).await?;
         let (mut sent, mut bytes) = (Vec::new(), 0);
         let mut marked = Vec::new();
         for mut local in due {
@@ -204,7 +208,7 @@ impl Inner {
             // it. If power is lost before the reply, the server may take this device for two: both
             // edits are kept, and the inbox says so. That is not worth waiting for a disk before
             // each request.
-            self.storage.write(account, Batch::repeatable(None, marked))?;
+            self.storage.write(account, Batch::repeatable(None, marked)).await?;
         }
         Ok(sent)
     }
@@ -226,7 +230,7 @@ struct Found {
 
 impl Round {
     /// Reads every record that the reply is about.
-    fn open(
+    async fn open(
         &mut self,
         inner: &mut Inner,
         account: &str,
@@ -246,7 +250,7 @@ impl Round {
         if keys.is_empty() {
             return Ok(());
         }
-        let found = inner.storage.read(account, &keys)?;
+        let found = inner.storage.read(account, &keys).await?;
         self.locals = keys
             .into_iter()
             .zip(found)
@@ -304,12 +308,12 @@ impl Round {
     }
 
     /// After a listing of everything: what it did not name, the server lacks.
-    fn end_listing(&mut self, inner: &mut Inner, account: &str) -> Result<()> {
+    async fn end_listing(&mut self, inner: &mut Inner, account: &str) -> Result<()> {
         if !self.state.is_listing {
             return Ok(());
         }
         (self.state.is_listing, self.state.is_other_life) = (false, false);
-        for local in inner.storage.unmarked(account, self.state.mark)? {
+        for local in inner.storage.unmarked(account, self.state.mark).await? {
             let found = Found { local, acked: SentFields::new() };
             self.locals.entry(found.local.key).or_insert(found);
         }

@@ -3,6 +3,7 @@
 use super::{Batch, OpenCount, State, Storage};
 use crate::error::Result;
 use crate::record::Local;
+use async_trait::async_trait;
 use haumana_sync::id::{Key, KindNumber};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -36,40 +37,42 @@ impl MemoryStorage {
     }
 }
 
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Storage for MemoryStorage {
-    fn device(&mut self, fresh: &str) -> Result<String> {
+    async fn device(&mut self, fresh: &str) -> Result<String> {
         Ok(self.device.get_or_insert_with(|| fresh.to_owned()).clone())
     }
 
-    fn set_device(&mut self, id: &str) -> Result<()> {
+    async fn set_device(&mut self, id: &str) -> Result<()> {
         self.device = Some(id.to_owned());
         Ok(())
     }
 
-    fn state(&mut self, account: &str) -> Result<State> {
+    async fn state(&mut self, account: &str) -> Result<State> {
         Ok(self.with(account, |account| account.state.clone()))
     }
 
-    fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
+    async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
         Ok(self.with(account, |account| {
             keys.iter().map(|key| account.records.get(key).cloned()).collect()
         }))
     }
 
-    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
+    async fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
         Ok(self.with(account, |account| {
             account.records.values().filter(|local| local.key.kind == kind).cloned().collect()
         }))
     }
 
-    fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
+    async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
         Ok(self.with(account, |account| {
             let locals = account.open.iter().filter_map(|key| account.records.get(key));
             locals.filter(|local| local.pending.is_due()).take(limit).cloned().collect()
         }))
     }
 
-    fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
+    async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
         let is_unmarked =
             |local: &&Local| local.agreed.as_ref().is_none_or(|agreed| agreed.mark < mark);
         Ok(self.with(account, |account| {
@@ -77,7 +80,7 @@ impl Storage for MemoryStorage {
         }))
     }
 
-    fn count_open(&mut self, account: &str) -> Result<OpenCount> {
+    async fn count_open(&mut self, account: &str) -> Result<OpenCount> {
         Ok(self.with(account, |account| {
             let open = account.open.iter().filter_map(|key| account.records.get(key));
             let refused = open.filter(|local| local.pending.refused.is_some()).count();
@@ -85,7 +88,7 @@ impl Storage for MemoryStorage {
         }))
     }
 
-    fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+    async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
         let account = self.accounts.entry(account.to_owned()).or_default();
         if let Some(state) = batch.state {
             account.state = state;
@@ -106,7 +109,7 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    fn forget(&mut self, account: &str) -> Result<()> {
+    async fn forget(&mut self, account: &str) -> Result<()> {
         self.accounts.remove(account);
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::place::Place;
 use super::{Batch, OpenCount, Outlives, State, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Agreed, Local, Pending};
+use async_trait::async_trait;
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::time::UnixMillis;
@@ -246,24 +247,26 @@ fn has_pending(connection: &Connection, account: i64) -> rusqlite::Result<bool> 
     find.query_row([account], |row| row.get(0))
 }
 
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Storage for SqliteStorage {
-    fn device(&mut self, fresh: &str) -> Result<String> {
+    async fn device(&mut self, fresh: &str) -> Result<String> {
         match self.own_device().map_err(|error| failed("read", error))? {
             Some(id) => Ok(id),
             None => {
-                self.set_device(fresh)?;
+                self.set_device(fresh).await?;
                 Ok(fresh.to_owned())
             }
         }
     }
 
-    fn set_device(&mut self, id: &str) -> Result<()> {
+    async fn set_device(&mut self, id: &str) -> Result<()> {
         self.outlive(Outlives::PowerLoss)
             .and_then(|()| self.keep_device(id))
             .map_err(|error| failed("write", error))
     }
 
-    fn state(&mut self, account: &str) -> Result<State> {
+    async fn state(&mut self, account: &str) -> Result<State> {
         let read = || -> rusqlite::Result<Option<State>> {
             let mut select = self.connection.prepare_cached(
                 "SELECT cursor, mark, listing, digest, erased, probe, other_life, unanswered
@@ -274,24 +277,24 @@ impl Storage for SqliteStorage {
         Ok(read().map_err(|error| failed("read", error))?.unwrap_or_default())
     }
 
-    fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
+    async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
         self.read_all(account, keys).map_err(|error| failed("read", error))
     }
 
-    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
+    async fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
         self.query(account, SELECT, kind_number(kind)).map_err(|error| failed("list", error))
     }
 
-    fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
+    async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.query(account, SELECT_DUE, limit).map_err(|error| failed("list", error))
     }
 
-    fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
+    async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
         self.query(account, SELECT_UNMARKED, signed(mark)).map_err(|error| failed("list", error))
     }
 
-    fn count_open(&mut self, account: &str) -> Result<OpenCount> {
+    async fn count_open(&mut self, account: &str) -> Result<OpenCount> {
         let mut count = || -> rusqlite::Result<OpenCount> {
             let Some(account) = self.account(account)? else { return Ok(OpenCount::default()) };
             let mut count = self.connection.prepare_cached(
@@ -305,7 +308,7 @@ impl Storage for SqliteStorage {
         count().map_err(|error| failed("count", error))
     }
 
-    fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+    async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
         let mut write = || -> rusqlite::Result<()> {
             self.outlive(batch.outlives)?;
             let write = self.connection.transaction()?;
@@ -316,7 +319,7 @@ impl Storage for SqliteStorage {
         write().map_err(|error| failed("write", error))
     }
 
-    fn forget(&mut self, account: &str) -> Result<()> {
+    async fn forget(&mut self, account: &str) -> Result<()> {
         let forget = |connection: &mut Connection, account: i64| -> rusqlite::Result<()> {
             let write = connection.transaction()?;
             for table in ["records", "pending", "accounts"] {

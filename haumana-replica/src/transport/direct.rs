@@ -2,6 +2,7 @@
 
 use super::{Call, Transport};
 use crate::error::{Error, ErrorKind, Result};
+use async_trait::async_trait;
 use haumana_sync::Engine;
 use haumana_sync::engine::{self, Asked, Imported, PartState};
 use haumana_sync::id::UserId;
@@ -63,7 +64,8 @@ impl DirectTransport {
     }
 }
 
-#[async_trait::async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Transport for DirectTransport {
     async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>> {
         let request = SyncRequest::from_json(&body)

@@ -4,6 +4,8 @@ use super::answer::{Start, body, offline, refused};
 use super::pages::Joined;
 use super::{Call, ERASE, Transport};
 use crate::error::{Error, ErrorKind, Result};
+use crate::maybe_send::{MaybeSend, MaybeSync};
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haumana_sync::engine::Resolution;
@@ -17,8 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Has the ID tokens of the accounts that are signed in on this device.
-#[async_trait::async_trait]
-pub trait TokenSource: Debug + Send + Sync {
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait TokenSource: Debug + MaybeSend + MaybeSync {
     /// Returns a token of `account`; `None` if it has to sign in again.
     async fn token(&self, account: &UserId) -> Option<String>;
 }
@@ -212,7 +215,8 @@ impl HttpTransport {
     }
 }
 
-#[async_trait::async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Transport for HttpTransport {
     async fn sync(&self, account: &UserId, request: Vec<u8>) -> Result<Vec<u8>> {
         body("sync", self.send("sync", account, self.post(&["sync"], request)).await?).await

@@ -17,6 +17,8 @@ pub use http::{Encoding, HttpConfig, HttpTransport, TokenSource, subject};
 pub use split::{ExportOutline, ExportPage};
 
 use crate::error::Result;
+use crate::maybe_send::{MaybeSend, MaybeSync};
+use async_trait::async_trait;
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::{RecordId, UserId};
 use haumana_sync::store::Version;
@@ -94,8 +96,9 @@ impl Call {
 }
 
 /// Carries the calls of a replica to a server.
-#[async_trait::async_trait]
-pub trait Transport: Debug + Send + Sync {
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait Transport: Debug + MaybeSend + MaybeSync {
     /// Sends `POST /sync` of `account` and returns the body of the reply.
     ///
     /// # Guarantees
