@@ -133,7 +133,8 @@ mod tests {
         });
         View {
             key: Key::piece(RecordId::from_bits(id << 64)),
-            content: Content::parse(KindNumber::PIECE, &text.to_string()).unwrap(),
+            content: Content::parse(haumana_sync::repertoire::piece_kind(), &text.to_string())
+                .unwrap(),
             version: Some(1),
             is_pending: false,
             refused: None,

@@ -87,7 +87,7 @@ pub(crate) async fn show(replica: &Replica, text: &str) -> Result<Answer, Proble
     let practised = practised(replica).await?;
     let mut rows = Vec::new();
     let mut texts = String::new();
-    for name in view.content.names() {
+    for name in view.content.all_names() {
         let value = view.content.get(name);
         match name {
             "title" => {}

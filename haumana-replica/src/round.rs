@@ -3,19 +3,24 @@
 //! The replica is not locked in between, so its user goes on editing; what the reply says is held
 //! against what was sent, not against what is there when it arrives.
 
-use crate::content::Content;
+use crate::changes::Cause;
 use crate::error::{Error, ErrorKind, Result};
+use crate::find::entries;
+use crate::groups::has_groups;
+use crate::kinds::Kinds;
 use crate::push::{SentOp, SentPush, pushes};
 use crate::record::{Agreed, Local};
 use crate::replica::{Inner, Replica};
-use crate::settle::{Life, SentFields};
+use crate::settle::{Life, SentFields, made_of};
 use crate::storage::{Batch, State};
 use crate::wire::{self, Answer, Change, Rejection, Reply};
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::id::{Key, UserId};
+use haumana_sync::schema::Kind;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// A request, and what the replica must remember until its reply comes.
 #[derive(Clone, Debug)]
@@ -95,10 +100,11 @@ impl Replica {
         if reply.results.len() != outgoing.sent.len() {
             return Err(protocol());
         }
-        let changes = reply.changes().ok_or_else(protocol)?;
+        let changes = inner.read_changes(&reply).await?;
         let mut round = Round {
             state: before.clone(),
             locals: HashMap::new(),
+            kinds: inner.kinds.clone(),
             server_time: reply.server_time(),
             pulled: 0,
         };
@@ -114,15 +120,23 @@ impl Replica {
                 round.state.probe = round.state.cursor.take();
             }
         }
-        let Round { state, locals, pulled, .. } = round;
+        let Round { state, locals, pulled, kinds, .. } = round;
         let state = (state != before).then_some(state);
         let mut records: Vec<Local> = locals.into_values().map(|found| found.local).collect();
         records.sort_unstable_by_key(|local| local.key);
         if state.is_some() || !records.is_empty() {
-            inner.write(account, Batch::repeatable(state, records)).await?;
+            let keys: Vec<Key> = records.iter().map(|local| local.key).collect();
+            let indexed = entries(&kinds, &records);
+            inner.write(account, Batch { indexed, ..Batch::repeatable(state, records) }).await?;
             if inner.account.is_some() {
                 self.publish(&mut inner, |_| {}).await?;
             }
+            if inner.account.as_ref() == Some(&outgoing.account) {
+                self.tell(keys, Cause::Sync);
+            }
+        }
+        if let Some(open) = reply.open_conflicts().filter(|_| inner.account.is_some()) {
+            self.publish(&mut inner, |status| status.open_conflicts = Some(open)).await?;
         }
         let due = inner.storage.due(account, 1).await?;
         let more = reply.more || mismatch || !due.is_empty();
@@ -184,13 +198,26 @@ impl Replica {
 }
 
 impl Inner {
+    /// Reads what changed. A kind that is new is remembered before any record of it is kept.
+    async fn read_changes<'a>(&mut self, reply: &Reply<'a>) -> Result<Vec<Change<'a>>> {
+        let n_kinds = self.kinds.all().count();
+        let mut kinds = self.kinds.clone();
+        let changes = reply.changes(&mut kinds)?;
+        if n_kinds != kinds.all().count() {
+            self.storage.declare(&kinds.declared(), &[]).await?;
+            self.kinds = kinds;
+        }
+        Ok(changes)
+    }
+
     /// Collects what is sent next, and remembers that it was.
     async fn collect(&mut self, account: &str) -> Result<Vec<SentPush>> {
         let due = self.storage.due(account, self.config.push_records).await?;
         let (mut sent, mut bytes) = (Vec::new(), 0);
         let mut marked = Vec::new();
         for mut local in due {
-            let own = pushes(&local);
+            let Some(kind) = self.kinds.kind(local.key.kind) else { continue };
+            let own = pushes(&local, kind);
             let mut text = String::new();
             own.iter().for_each(|push| push.write(&mut text));
             bytes += text.len();
@@ -218,12 +245,14 @@ impl Inner {
 struct Round {
     state: State,
     locals: HashMap<Key, Found>,
+    kinds: Kinds,
     server_time: UnixMillis,
     pulled: usize,
 }
 
 struct Found {
     local: Local,
+    kind: Arc<Kind>,
     /// What the server has just answered for.
     acked: SentFields,
 }
@@ -254,9 +283,10 @@ impl Round {
         self.locals = keys
             .into_iter()
             .zip(found)
-            .map(|(key, local)| {
+            .filter_map(|(key, local)| {
                 let local = local.unwrap_or_else(|| Local::new(key));
-                (key, Found { local, acked: SentFields::new() })
+                let kind = self.kinds.kind(key.kind)?.clone();
+                Some((key, Found { local, kind, acked: SentFields::new() }))
             })
             .collect();
         Ok(())
@@ -314,15 +344,16 @@ impl Round {
         }
         (self.state.is_listing, self.state.is_other_life) = (false, false);
         for local in inner.storage.unmarked(account, self.state.mark).await? {
-            let found = Found { local, acked: SentFields::new() };
+            let Some(kind) = self.kinds.kind(local.key.kind).cloned() else { continue };
+            let found = Found { local, kind, acked: SentFields::new() };
             self.locals.entry(found.local.key).or_insert(found);
         }
         let mark = self.state.mark;
         for found in self.locals.values_mut() {
             match &found.local.agreed {
                 Some(agreed) if agreed.mark < mark => {
-                    self.state.digest = self.state.digest.minus(term(&found.local));
-                    found.local.be_lacked();
+                    self.state.digest = self.state.digest.minus(found.term());
+                    found.local.be_lacked(&found.kind);
                 }
                 Some(_) => {}
                 None => found.local.be_unanswered(),
@@ -345,9 +376,9 @@ impl Found {
             self.local.refuse(push, why);
             return;
         }
-        self.local.make_whole();
-        if push.key.kind == KindNumber::SESSION && version.is_none() {
-            state.digest = state.digest.minus(term(&self.local));
+        self.local.make_whole(&self.kind);
+        if has_groups(&self.kind) && version.is_none() {
+            state.digest = state.digest.minus(self.term());
             self.local.agreed = None;
         }
     }
@@ -372,11 +403,10 @@ impl Found {
             }
             // The server lacked it and has made it anew, whatever this device held before.
             SentOp::Set(fields) if is_left_out && push.base.is_none() => {
-                let fields = fields.iter().map(|(name, (value, _))| (name.as_str(), value));
-                Some(Content::create(push.key.kind, fields)?.to_json())
+                Some(made_of(&self.kind, fields)?.to_json())
             }
             SentOp::Set(fields) if is_left_out && is_of_base && push.base < Some(version) => {
-                Some(self.local.with_sent(fields)?.to_json())
+                Some(self.local.with_sent(&self.kind, fields)?.to_json())
             }
             _ => return None,
         };
@@ -401,15 +431,17 @@ fn left_out(reply: &Reply<'_>, changes: &[Change<'_>], outgoing: &Outgoing) -> H
 /// Takes over a version and keeps the digest right.
 fn take(state: &mut State, found: &mut Found, agreed: Agreed) {
     let life = if state.is_other_life { Life::Other } else { Life::Same };
-    state.digest = state.digest.minus(term(&found.local));
-    found.local.take(agreed, &found.acked, life);
-    state.digest = state.digest.plus(term(&found.local));
+    state.digest = state.digest.minus(found.term());
+    found.local.take(&found.kind, agreed, &found.acked, life);
+    state.digest = state.digest.plus(found.term());
 }
 
-/// What a record adds to the digest.
-fn term(local: &Local) -> Digest {
-    local.agreed.as_ref().map_or(Digest::default(), |agreed| {
-        let (kind, id) = (local.key.kind.code(), local.key.id);
-        Digest::of_version(&kind, id, agreed.version, agreed.value.is_none())
-    })
+impl Found {
+    /// What the record adds to the digest.
+    fn term(&self) -> Digest {
+        self.local.agreed.as_ref().map_or(Digest::default(), |agreed| {
+            let (kind, id) = (self.kind.name(), self.local.key.id);
+            Digest::of_version(kind, id, agreed.version, agreed.value.is_none())
+        })
+    }
 }

@@ -1,10 +1,10 @@
 //! Storage in memory.
 
-use super::{Batch, OpenCount, State, Storage};
+use super::{Batch, Declared, IndexEntries, IndexRange, IndexValue, OpenCount, State, Storage};
 use crate::error::Result;
 use crate::record::Local;
 use async_trait::async_trait;
-use haumana_sync::id::{Key, KindNumber};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Keeps everything in memory and nothing beyond the process.
@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage {
     device: Option<String>,
+    declared: Declared,
     accounts: HashMap<String, Account>,
 }
 
@@ -21,6 +22,35 @@ struct Account {
     state: State,
     records: BTreeMap<Key, Local>,
     open: BTreeSet<Key>,
+    /// By kind and field, then by value and record.
+    index: BTreeMap<(KindNumber, u16), BTreeSet<(IndexValue, RecordId)>>,
+    indexed: BTreeMap<Key, Vec<(u16, IndexValue)>>,
+}
+
+impl Account {
+    fn index(&mut self, entries: IndexEntries) {
+        let IndexEntries { key, fields } = entries;
+        for (field, value) in self.indexed.remove(&key).into_iter().flatten() {
+            if let Some(index) = self.index.get_mut(&(key.kind, field)) {
+                index.remove(&(value, key.id));
+            }
+        }
+        for (field, value) in &fields {
+            self.index.entry((key.kind, *field)).or_default().insert((value.clone(), key.id));
+        }
+        if !fields.is_empty() {
+            self.indexed.insert(key, fields);
+        }
+    }
+
+    /// Kinds that were not known have no index.
+    fn renumber(&mut self, from: KindNumber, to: KindNumber) {
+        let moved = |key: Key| if key.kind == from { Key { kind: to, ..key } } else { key };
+        let records = std::mem::take(&mut self.records).into_iter();
+        self.records =
+            records.map(|(key, local)| (moved(key), Local { key: moved(key), ..local })).collect();
+        self.open = std::mem::take(&mut self.open).into_iter().map(moved).collect();
+    }
 }
 
 impl MemoryStorage {
@@ -47,6 +77,40 @@ impl Storage for MemoryStorage {
     async fn set_device(&mut self, id: &str) -> Result<()> {
         self.device = Some(id.to_owned());
         Ok(())
+    }
+
+    async fn declared(&mut self) -> Result<Declared> {
+        Ok(self.declared.clone())
+    }
+
+    async fn declare(
+        &mut self,
+        declared: &Declared,
+        moves: &[(KindNumber, KindNumber)],
+    ) -> Result<()> {
+        self.declared = declared.clone();
+        for (from, to) in moves {
+            self.accounts.values_mut().for_each(|account| account.renumber(*from, *to));
+        }
+        Ok(())
+    }
+
+    async fn accounts(&mut self) -> Result<Vec<String>> {
+        Ok(self.accounts.keys().cloned().collect())
+    }
+
+    async fn find(
+        &mut self,
+        account: &str,
+        kind: KindNumber,
+        field: u16,
+        range: &IndexRange,
+    ) -> Result<Vec<RecordId>> {
+        Ok(self.with(account, |account| {
+            let index = account.index.get(&(kind, field)).into_iter().flatten();
+            let found = index.filter(|(value, _)| range.contains(value));
+            found.map(|(_, id)| *id).collect()
+        }))
     }
 
     async fn state(&mut self, account: &str) -> Result<State> {
@@ -93,6 +157,7 @@ impl Storage for MemoryStorage {
         if let Some(state) = batch.state {
             account.state = state;
         }
+        batch.indexed.into_iter().for_each(|entries| account.index(entries));
         for local in batch.records {
             let key = local.key;
             if local.pending.is_open() {

@@ -1,5 +1,7 @@
 //! Where a replica keeps its records: a small contract, and two that keep it.
 
+#[cfg(feature = "sqlite")]
+mod index;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod place;
@@ -11,11 +13,13 @@ pub use memory::MemoryStorage;
 pub use sqlite::SqliteStorage;
 
 use crate::error::Result;
+pub use crate::find::{IndexEntries, IndexRange, IndexValue};
+pub use crate::kinds::Declared;
 use crate::maybe_send::MaybeSend;
 use crate::record::Local;
 use async_trait::async_trait;
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, KindNumber};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::Version;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -72,19 +76,21 @@ pub struct Batch {
     pub state: Option<State>,
     /// Records as they are from now on; one of which nothing is known is removed.
     pub records: Vec<Local>,
+    /// The index entries of those records, where their kinds have indexed fields.
+    pub indexed: Vec<IndexEntries>,
     /// What it has to outlive.
     pub outlives: Outlives,
 }
 
 impl Batch {
     /// What a person did to a record.
-    pub(crate) fn edit(local: Local) -> Self {
-        Self { records: vec![local], ..Self::default() }
+    pub(crate) fn edit(local: Local, indexed: Vec<IndexEntries>) -> Self {
+        Self { records: vec![local], indexed, ..Self::default() }
     }
 
     /// What the server said, or will say again.
     pub(crate) fn repeatable(state: Option<State>, records: Vec<Local>) -> Self {
-        Self { state, records, outlives: Outlives::Process }
+        Self { state, records, indexed: Vec::new(), outlives: Outlives::Process }
     }
 }
 
@@ -116,6 +122,32 @@ pub trait Storage: Debug + MaybeSend + 'static {
     ///
     /// If the storage cannot be used; the id is the same as before then.
     async fn set_device(&mut self, id: &str) -> Result<()>;
+
+    /// Returns what it remembers of the kinds whose records it keeps.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    async fn declared(&mut self) -> Result<Declared>;
+
+    /// Remembers `declared`, and gives the records of each kind in `moves` its second number in place
+    /// of its first, in that order, in all accounts. All of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used; nothing has changed then.
+    async fn declare(
+        &mut self,
+        declared: &Declared,
+        moves: &[(KindNumber, KindNumber)],
+    ) -> Result<()>;
+
+    /// Returns the accounts of which it knows anything.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    async fn accounts(&mut self) -> Result<Vec<String>>;
 
     /// Reads an account's state; the default if there is none.
     ///
@@ -151,6 +183,24 @@ pub trait Storage: Debug + MaybeSend + 'static {
     ///
     /// If the storage cannot be used.
     async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>>;
+
+    /// Lists the records whose index entry for `field` is in `range`, by value and then by id.
+    ///
+    /// # Guarantees
+    ///
+    /// - The entries are those of the last [`Batch::indexed`] of each record. Values are ordered as
+    ///   [`IndexValue`] orders them.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    async fn find(
+        &mut self,
+        account: &str,
+        kind: KindNumber,
+        field: u16,
+        range: &IndexRange,
+    ) -> Result<Vec<RecordId>>;
 
     /// Counts records with something open: those to send, and those that were refused.
     ///

@@ -45,12 +45,12 @@ async fn a_restore_names_the_version_that_its_user_saw_and_is_one_request_until_
     device.sync(&server.transport()).await.unwrap();
 
     let nobody = Scripted::default();
-    device.restore(&nobody, key.id, 1).await.unwrap_err();
+    device.restore(&nobody, key, 1).await.unwrap_err();
     drop(device);
     let device = open(&server, &path).await;
     let somebody = Scripted::new([restored(3), restored(4), restored(5)]);
     for version in [1, 1, 2] {
-        device.restore(&somebody, key.id, version).await.unwrap();
+        device.restore(&somebody, key, version).await.unwrap();
     }
 
     let (lost, calls) = (nobody.called(), somebody.called());
@@ -67,11 +67,11 @@ async fn what_is_asked_again_after_news_of_the_record_is_another_request() {
     let key = Key::piece(device.add_piece(fields([("title", text("0"))])).await.unwrap());
     device.sync(&server.transport()).await.unwrap();
     let nobody = Scripted::default();
-    device.restore(&nobody, key.id, 1).await.unwrap_err();
+    device.restore(&nobody, key, 1).await.unwrap_err();
     device.set(key, fields([("title", text("1"))])).await.unwrap();
     device.sync(&server.transport()).await.unwrap();
 
-    device.restore(&nobody, key.id, 1).await.unwrap_err();
+    device.restore(&nobody, key, 1).await.unwrap_err();
 
     let [first, second] = [0, 1].map(|at| named(&nobody.called()[at]));
     assert_eq!((Some(1), Some(2)), (first.0, second.0));

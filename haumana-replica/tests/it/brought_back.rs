@@ -288,7 +288,8 @@ async fn a_restore_that_is_asked_for_twice_takes_back_no_edit_of_others() {
         a.set(key, fields([("author", text("second"))])).await.unwrap();
         host.sync(&a).await;
         let (id, request_id) = (key.id, key.id.to_string());
-        let restore = Call::Restore { id, version: 1, base: Some(2), request_id };
+        let restore =
+            Call::Restore { kind: "piece".to_owned(), id, version: 1, base: Some(2), request_id };
         transport.call(&user("kai"), &restore).await.unwrap();
         host.sync(&b).await;
         assert_eq!(text("first"), get(&b, key, "author").await);
@@ -320,7 +321,7 @@ async fn a_restore_merges_with_what_its_user_had_not_seen_and_the_loser_is_in_th
         host.sync(&b).await;
         host.clock.pass_ms(1000);
 
-        a.restore(transport, key.id, 1).await.unwrap();
+        a.restore(transport, key, 1).await.unwrap();
         host.sync(&a).await;
 
         assert_eq!(text("first"), get(&a, key, "author").await);

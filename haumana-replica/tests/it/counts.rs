@@ -1,9 +1,11 @@
 //! What a sync asks of its storage.
 
 use crate::support::{Server, fields, text, user};
-use haumana_replica::storage::{Batch, MemoryStorage, OpenCount, Outlives, State, Storage};
+use haumana_replica::storage::{
+    Batch, Declared, IndexRange, MemoryStorage, OpenCount, Outlives, State, Storage,
+};
 use haumana_replica::{Local, Replica, ReplicaConfig, Result};
-use haumana_sync::id::{Key, KindNumber};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use std::sync::{Arc, Mutex};
 
 /// Storage in memory that writes down what it is asked for.
@@ -26,6 +28,28 @@ impl Storage for Watched {
     }
     async fn set_device(&mut self, id: &str) -> Result<()> {
         self.inner.set_device(id).await
+    }
+    async fn declared(&mut self) -> Result<Declared> {
+        self.inner.declared().await
+    }
+    async fn declare(
+        &mut self,
+        declared: &Declared,
+        moves: &[(KindNumber, KindNumber)],
+    ) -> Result<()> {
+        self.inner.declare(declared, moves).await
+    }
+    async fn accounts(&mut self) -> Result<Vec<String>> {
+        self.inner.accounts().await
+    }
+    async fn find(
+        &mut self,
+        account: &str,
+        kind: KindNumber,
+        field: u16,
+        range: &IndexRange,
+    ) -> Result<Vec<RecordId>> {
+        self.inner.find(account, kind, field, range).await
     }
     async fn state(&mut self, account: &str) -> Result<State> {
         self.note("state");

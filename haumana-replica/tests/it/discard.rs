@@ -41,7 +41,7 @@ async fn an_edit_that_was_on_its_way_once_is_not_lost_by_a_delete() {
     device.sync(&server.transport()).await.unwrap();
 
     assert!(lost.is_empty(), "{lost:?}");
-    let history = device.history(&server.transport(), key.id, None, 9).await.unwrap();
+    let history = device.history(&server.transport(), key, None, 9).await.unwrap();
     assert_eq!(2, history.versions.len(), "the edit, then the delete");
 }
 

@@ -41,7 +41,9 @@ async fn an_edit_that_is_made_while_a_reply_is_on_its_way_stays_pending() {
     sync(&server, &a).await;
     sync(&server, &b).await;
     assert_eq!((text("2"), 0), (get(&b, key, "title").await, a.status().pending));
-    assert!(server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap().0.is_empty());
+    assert!(
+        server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap().0.is_empty()
+    );
 }
 
 #[tokio::test]

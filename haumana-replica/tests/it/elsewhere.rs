@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use haumana_replica::transport::{Call, Transport};
 use haumana_replica::{AnswerForm, Error, ErrorKind, Replica};
 use haumana_sync::engine::Resolution;
-use haumana_sync::id::{KindNumber, RecordId, UserId};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 
 /// Headers and a body, as somebody else would send them.
 type Said = (&'static [(&'static str, &'static str)], &'static str);
@@ -98,8 +98,8 @@ async fn no_other_call_takes_somebody_elses_answer_for_the_servers() {
     let calls = [
         Call::Conflicts { after: None, limit: 1 },
         Call::Resolve { id, resolution: Resolution::Keep, base, request_id: named() },
-        Call::History { id, before: None, limit: 1 },
-        Call::Restore { id, version: 1, base, request_id: named() },
+        Call::History { kind: "piece".to_owned(), id, before: None, limit: 1 },
+        Call::Restore { kind: "piece".to_owned(), id, version: 1, base, request_id: named() },
         Call::Erase { request_id: named() },
         Call::Import { export: b"{}".to_vec() },
     ];
@@ -129,7 +129,8 @@ async fn what_the_server_itself_says_is_not_taken_for_somebody_elses() {
     device.sign_in(UserId::verified_by_caller("lani").unwrap()).await.unwrap();
     device.erase(&host.transport()).await.unwrap();
     device.sign_in(UserId::verified_by_caller("kai").unwrap()).await.unwrap();
-    let missing = device.history(&host.transport(), RecordId::from_bits(7), None, 1).await;
+    let missing =
+        device.history(&host.transport(), Key::piece(RecordId::from_bits(7)), None, 1).await;
 
     let missing = missing.unwrap_err();
     assert_eq!((ErrorKind::NotFound, Some("not_found")), (missing.kind(), missing.code()));

@@ -111,8 +111,8 @@ async fn what_cannot_be_done_is_said_with_the_servers_code() {
             a.resolve(transport, nobody, None, Resolution::Keep).await.unwrap_err(),
             a.resolve(transport, id, None, restore).await.unwrap_err(),
             a.conflicts(transport, Some("garbled".to_owned()), 9).await.unwrap_err(),
-            a.history(transport, nobody, None, 9).await.unwrap_err(),
-            a.restore(transport, keys[0].id, 99).await.unwrap_err(),
+            a.history(transport, Key::piece(nobody), None, 9).await.unwrap_err(),
+            a.restore(transport, keys[0], 99).await.unwrap_err(),
         ];
         let told = failures.iter().map(|error| (error.kind(), error.code().unwrap()));
         let expected = [
@@ -126,7 +126,7 @@ async fn what_cannot_be_done_is_said_with_the_servers_code() {
     }
     host.clock.pass_ms(400 * 86_400_000);
     for transport in both(&host) {
-        let gone = a.restore(transport.as_ref(), keys[0].id, 1).await.unwrap_err();
+        let gone = a.restore(transport.as_ref(), keys[0], 1).await.unwrap_err();
         assert_eq!((ErrorKind::PastRetention, Some("gone")), (gone.kind(), gone.code()));
     }
 }
@@ -137,8 +137,8 @@ async fn the_history_comes_in_pages_with_what_changed_and_what_lost() {
     let (a, _, keys) = clashes(&host, 1).await;
 
     for transport in both(&host) {
-        let newest = a.history(transport.as_ref(), keys[0].id, None, 1).await.unwrap();
-        let older = a.history(transport.as_ref(), keys[0].id, newest.next, 9).await.unwrap();
+        let newest = a.history(transport.as_ref(), keys[0], None, 1).await.unwrap();
+        let older = a.history(transport.as_ref(), keys[0], newest.next, 9).await.unwrap();
 
         let [ref now] = newest.versions[..] else { panic!("one version was asked for") };
         assert_eq!((3, false), (now.version, now.is_deleted));
@@ -160,7 +160,7 @@ async fn a_deleted_piece_is_restored_on_both_devices() {
         host.sync(&b).await;
         assert_eq!(None, b.record(keys[0]).await.unwrap());
 
-        let version = a.restore(transport.as_ref(), keys[0].id, 2).await.unwrap();
+        let version = a.restore(transport.as_ref(), keys[0], 2).await.unwrap();
         host.sync(&a).await;
         host.sync(&b).await;
 

@@ -79,7 +79,7 @@ async fn an_import_brings_everything_to_an_empty_account_and_to_none_other() {
             contents(a.records(KindNumber::PIECE).await.unwrap()),
             contents(device.records(KindNumber::PIECE).await.unwrap())
         );
-        let history = device.history(transport.as_ref(), keys[0].id, None, 9).await.unwrap();
+        let history = device.history(transport.as_ref(), keys[0], None, 9).await.unwrap();
         assert_eq!(3, history.versions.len());
         let open = device.conflicts(transport.as_ref(), None, 9).await.unwrap().conflicts;
         assert_eq!(3, open.len());

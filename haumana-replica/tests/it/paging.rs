@@ -35,7 +35,7 @@ async fn an_export_is_imported_in_pages_that_fit_and_is_whole_with_the_last_one(
     device.sign_in(lani).await.unwrap();
     device.sync(&transport).await.unwrap();
     assert_eq!(9, device.records(haumana_sync::id::KindNumber::PIECE).await.unwrap().len());
-    let history = device.history(&transport, keys[0].id, None, 9).await.unwrap();
+    let history = device.history(&transport, keys[0], None, 9).await.unwrap();
     assert_eq!(3, history.versions.len());
     let open = device.conflicts(&transport, None, 99).await.unwrap().conflicts;
     assert_eq!(9, open.len());

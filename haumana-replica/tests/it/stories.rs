@@ -84,7 +84,7 @@ async fn of_one_line_written_twice_one_is_shown_and_the_other_comes_back_when_as
     let open = b.conflicts(&transport, None, 9).await.unwrap().conflicts;
     assert_eq!((1, "text_clash"), (open.len(), open[0].reason.as_str()));
     assert_eq!(text("one of a\ntwo\nthree"), open[0].lost);
-    let history = b.history(&transport, key.id, None, 9).await.unwrap().versions;
+    let history = b.history(&transport, key, None, 9).await.unwrap().versions;
     let earlier = history.iter().flat_map(|version| &version.changed);
     let mut earlier = earlier.filter_map(|changed| changed.earlier.as_ref());
     assert!(earlier.any(|value| *value == text("one of a\ntwo\nthree")));

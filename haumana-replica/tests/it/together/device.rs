@@ -1,13 +1,15 @@
 //! A device: a replica, what it has under way, and what its user waits for.
 
 use super::flight::{Flight, Sent};
-use haumana_replica::storage::{Batch, MemoryStorage, OpenCount, SqliteStorage, State, Storage};
+use haumana_replica::storage::{
+    Batch, Declared, IndexRange, MemoryStorage, OpenCount, SqliteStorage, State, Storage,
+};
 use haumana_replica::{Local, Replica, ReplicaConfig, Result, View};
 use haumana_sim::dice::SeededRandom;
 use haumana_sim::guest::GuestCall;
 use haumana_sim::words::marks;
 use haumana_sync::engine::Clock;
-use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
@@ -31,7 +33,7 @@ impl Clock for DeviceClock {
 
 /// Storage in memory that outlives the program on the device.
 #[derive(Clone, Debug, Default)]
-struct Kept(Arc<Mutex<MemoryStorage>>);
+pub struct Kept(Arc<Mutex<MemoryStorage>>);
 
 impl Kept {
     /// Another folder with the same in it. Nothing tells that it is a copy: a disk's image is one.
@@ -55,6 +57,28 @@ impl Storage for Kept {
     }
     async fn set_device(&mut self, id: &str) -> Result<()> {
         self.0.lock().await.set_device(id).await
+    }
+    async fn declared(&mut self) -> Result<Declared> {
+        self.0.lock().await.declared().await
+    }
+    async fn declare(
+        &mut self,
+        declared: &Declared,
+        moves: &[(KindNumber, KindNumber)],
+    ) -> Result<()> {
+        self.0.lock().await.declare(declared, moves).await
+    }
+    async fn accounts(&mut self) -> Result<Vec<String>> {
+        self.0.lock().await.accounts().await
+    }
+    async fn find(
+        &mut self,
+        account: &str,
+        kind: KindNumber,
+        field: u16,
+        range: &IndexRange,
+    ) -> Result<Vec<RecordId>> {
+        self.0.lock().await.find(account, kind, field, range).await
     }
     async fn state(&mut self, account: &str) -> Result<State> {
         self.0.lock().await.state(account).await

@@ -13,6 +13,7 @@
 
 mod copied;
 mod device;
+pub use device::Kept;
 mod flight;
 mod follower;
 mod followers;
