@@ -33,14 +33,13 @@ struct Setlist {
 
 fn server(schema: &Schema) -> DirectTransport {
     let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
-    let store = Arc::new(MemoryStore::new());
-    let engine = Engine::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), config);
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let engine = Engine::new(Arc::new(MemoryStore::new()), clock, random, config);
     DirectTransport::new(Arc::new(engine.with_schema(schema.clone())), 1 << 20)
 }
 
 async fn device(schema: &Schema) -> Result<Replica> {
-    let storage = MemoryStorage::new();
-    let builder = Replica::builder(storage, schema.clone());
+    let builder = Replica::builder(MemoryStorage::new(), schema.clone());
     let Some(kai) = UserId::verified_by_caller("kai") else { return builder.open().await };
     builder.account(kai).open().await
 }
