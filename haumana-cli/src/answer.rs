@@ -22,7 +22,7 @@ impl Answer {
 
 /// The fields of a record, as they are spelt on the wire.
 pub(crate) fn content_json(content: &Content) -> BTreeMap<String, Json> {
-    let names = content.names().into_iter();
+    let names = content.all_names();
     names.map(|name| (name.to_owned(), value_json(&content.get(name)))).collect()
 }
 

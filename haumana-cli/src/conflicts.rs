@@ -33,16 +33,20 @@ impl Online<'_> {
     }
 
     pub(crate) async fn list_conflicts(&self) -> Result<Answer, Problem> {
-        let replica = self.device.replica()?;
+        let replica = self.device.replica().await?;
         let conflicts = self.open_conflicts(&replica).await?;
-        let title = |conflict: &Conflict| title_of(&replica, conflict.key);
-        let shown = conflicts.iter().map(|conflict| entry(conflict, &title(conflict)));
-        let mut shown: Vec<String> = shown.collect();
+        let mut titles = Vec::new();
+        for conflict in &conflicts {
+            titles.push(title_of(&replica, conflict.key).await);
+        }
+        let titled = || conflicts.iter().zip(&titles);
+        let mut shown: Vec<String> =
+            titled().map(|(conflict, title)| entry(conflict, title)).collect();
         shown.push(match shown.is_empty() {
             true => "nothing clashed".to_owned(),
             false => "decide with: haumana conflicts keep|restore|set ID".to_owned(),
         });
-        let json = conflicts.iter().map(|conflict| conflict_json(conflict, &title(conflict)));
+        let json = titled().map(|(conflict, title)| conflict_json(conflict, title));
         Ok(Answer::new(shown.join("\n\n"), Json::map([("conflicts", Json::list(json))])))
     }
 
@@ -51,7 +55,7 @@ impl Online<'_> {
             Decision::Keep { conflict } | Decision::Restore { conflict } => conflict,
             Decision::Set(set) => &set.conflict,
         };
-        let open = self.open_conflicts(&self.device.replica()?).await?;
+        let open = self.open_conflicts(&self.device.replica().await?).await?;
         let conflict = choose(open, text.as_deref().unwrap_or_default())?;
         let mut written = None;
         let (resolution, word) = match &decision {
@@ -78,11 +82,11 @@ impl Online<'_> {
         conflict: &Conflict,
         resolution: Resolution,
     ) -> Result<String, Problem> {
-        let replica = self.device.replica_again()?;
+        let replica = self.device.replica_again().await?;
         let about = Some(conflict.key);
         let resolved = replica.resolve(&self.transport, conflict.id, about, resolution).await;
         resolved.map_err(|error| self.problem(error))?;
-        Ok(title_of(&replica, conflict.key))
+        Ok(title_of(&replica, conflict.key).await)
     }
 }
 

@@ -13,8 +13,8 @@ use serde_json::json;
 
 /// A delete can be taken back by a restore, so a script needs no `--yes`; what no server has seen
 /// cannot, so everybody has to say that it may go.
-pub(crate) fn delete(device: &Device, args: &Delete) -> Result<Answer, Problem> {
-    let (found, lost) = look(&device.replica()?, &args.piece)?;
+pub(crate) async fn delete(device: &Device, args: &Delete) -> Result<Answer, Problem> {
+    let (found, lost) = look(&device.replica().await?, &args.piece).await?;
     let title = title(&found);
     let is_new = found.version.is_none();
     if !lost.is_empty() && !args.discard_edits {
@@ -27,9 +27,9 @@ pub(crate) fn delete(device: &Device, args: &Delete) -> Result<Answer, Problem> 
     if !args.yes && ask(&visible(&question)) == Reply::No {
         return Err(Problem::Declined);
     }
-    let replica = device.replica_again()?;
-    unchanged(&replica, &found)?;
-    replica.delete(found.key).map_err(Problem::local)?;
+    let replica = device.replica_again().await?;
+    unchanged(&replica, &found).await?;
+    replica.delete(found.key).await.map_err(Problem::local)?;
 
     let id = found.key.id.to_string();
     let mut text = format!("deleted {title}");
@@ -42,9 +42,9 @@ pub(crate) fn delete(device: &Device, args: &Delete) -> Result<Answer, Problem> 
 }
 
 /// The piece, and the fields that would be lost for good.
-fn look(replica: &Replica, text: &str) -> Result<(View, Vec<String>), Problem> {
-    let found = piece(replica, text)?;
-    let lost = replica.lost_by_delete(found.key).map_err(Problem::local)?;
+async fn look(replica: &Replica, text: &str) -> Result<(View, Vec<String>), Problem> {
+    let found = piece(replica, text).await?;
+    let lost = replica.lost_by_delete(found.key).await.map_err(Problem::local)?;
     Ok((found, lost))
 }
 
@@ -73,27 +73,30 @@ fn way_back(found: &View, id: &str, loses: bool) -> String {
 }
 
 /// Fails if the record is another one than the person was asked about.
-fn unchanged(replica: &Replica, found: &View) -> Result<(), Problem> {
-    match replica.get(found.key).map_err(Problem::local)? {
+async fn unchanged(replica: &Replica, found: &View) -> Result<(), Problem> {
+    match replica.record(found.key).await.map_err(Problem::local)? {
         Some(now) if now == *found => Ok(()),
         _ => Err(Problem::Refused("it was changed meanwhile, so nothing was deleted".into())),
     }
 }
 
 /// No session comes back, so a script has to say `--yes`.
-pub(crate) fn delete_session(device: &Device, args: &DeleteSession) -> Result<Answer, Problem> {
+pub(crate) async fn delete_session(
+    device: &Device,
+    args: &DeleteSession,
+) -> Result<Answer, Problem> {
     let (found, described) = {
-        let replica = device.replica()?;
-        let found = sessions::find(&replica, &args.session)?;
-        let described = sessions::describe(&replica, &found);
+        let replica = device.replica().await?;
+        let found = sessions::find(&replica, &args.session).await?;
+        let described = sessions::describe(&replica, &found).await;
         (found, described)
     };
     if !args.yes {
         means(ask(&visible(&format!("delete {described}? It cannot be brought back."))))?;
     }
-    let replica = device.replica_again()?;
-    unchanged(&replica, &found)?;
-    replica.delete(found.key).map_err(Problem::local)?;
+    let replica = device.replica_again().await?;
+    unchanged(&replica, &found).await?;
+    replica.delete(found.key).await.map_err(Problem::local)?;
     let json = Times::of(&found).json(&found);
     Ok(Answer::new(format!("deleted {described}"), json))
 }
@@ -107,7 +110,7 @@ impl Online<'_> {
         if !yes {
             means(ask(&visible(&question)))?;
         }
-        let replica = self.device.replica_again()?;
+        let replica = self.device.replica_again().await?;
         replica.erase(&self.transport).await.map_err(|error| self.problem(error))?;
         let text =
             format!("erased {what}\nthis device has what it had; haumana sync asks about it");

@@ -128,10 +128,10 @@ impl Device {
 
     /// Opens the replica again after a person has been waited for, as the account of before. Another
     /// program may be using it: what the person did is worth more patience than a command.
-    pub(crate) fn replica_again(&self) -> Result<Replica, Problem> {
+    pub(crate) async fn replica_again(&self) -> Result<Replica, Problem> {
         let until = Instant::now() + PATIENCE;
         loop {
-            match self.replica() {
+            match self.replica().await {
                 Err(problem) if problem.is_held() && Instant::now() < until => {}
                 opened => return opened,
             }
@@ -140,14 +140,14 @@ impl Device {
 
     /// Opens the replica, as whoever is signed in. Nobody else can use the device until it is
     /// dropped, so no person is waited for meanwhile.
-    pub(crate) fn replica(&self) -> Result<Replica, Problem> {
+    pub(crate) async fn replica(&self) -> Result<Replica, Problem> {
         let account = self.account()?;
-        let replica = self.replica_of_nobody()?;
-        replica.sign_in(account).map_err(Problem::local)?;
+        let replica = self.replica_of_nobody().await?;
+        replica.sign_in(account).await.map_err(Problem::local)?;
         Ok(replica)
     }
 
-    pub(crate) fn replica_of_nobody(&self) -> Result<Replica, Problem> {
+    pub(crate) async fn replica_of_nobody(&self) -> Result<Replica, Problem> {
         let path = self.folder.join("replica.db");
         let failed = |error: haumana_replica::Error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -155,7 +155,7 @@ impl Device {
         };
         let storage = SqliteStorage::open(&path).map_err(failed)?;
         let config = ReplicaConfig::usual();
-        Replica::open(storage, Arc::new(Machine), Arc::new(Machine), config).map_err(failed)
+        Replica::open(storage, Arc::new(Machine), Arc::new(Machine), config).await.map_err(failed)
     }
 
     /// Makes what carries calls to the server.

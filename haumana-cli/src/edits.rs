@@ -18,7 +18,7 @@ use haumana_sync::text::{Later, TextMerge, merge_text};
 use serde_json::json;
 use std::path::PathBuf;
 
-pub(crate) fn add(device: &Device, args: Add) -> Result<Answer, Problem> {
+pub(crate) async fn add(device: &Device, args: Add) -> Result<Answer, Problem> {
     // Nobody is to write what nobody can keep.
     device.account()?;
     let mut fields = args.fields.read()?;
@@ -29,17 +29,18 @@ pub(crate) fn add(device: &Device, args: Add) -> Result<Answer, Problem> {
     for text in &texts.0 {
         fields.insert(text.field.name().to_owned(), text_value(text.field.name(), text.text()));
     }
-    let added = check(&fields).and_then(|()| {
-        let replica = device.replica_again()?;
-        replica.add_piece(fields).map_err(Problem::local)
-    });
-    let id = added.map_err(|problem| texts.unsaved(problem))?;
+    let added = async {
+        check(&fields)?;
+        let replica = device.replica_again().await?;
+        replica.add_piece(fields).await.map_err(Problem::local)
+    };
+    let id = added.await.map_err(|problem| texts.unsaved(problem))?;
     let text = format!("added {} ({})", args.title, short(id));
     Ok(Answer::new(text, json!({ "id": id.to_string(), "title": args.title })))
 }
 
-pub(crate) fn edit(device: &Device, args: Edit) -> Result<Answer, Problem> {
-    let found = piece(&device.replica()?, &args.piece)?;
+pub(crate) async fn edit(device: &Device, args: Edit) -> Result<Answer, Problem> {
+    let found = piece(&device.replica().await?, &args.piece).await?;
     let mut fields = args.fields.read()?;
     if let Some(title) = args.title {
         fields.insert("title".to_owned(), Value::Text(title));
@@ -56,7 +57,8 @@ pub(crate) fn edit(device: &Device, args: Edit) -> Result<Answer, Problem> {
     let mut names: Vec<String> = fields.keys().cloned().collect();
     names.extend(texts.0.iter().map(|text| text.field.name().to_owned()));
     names.sort_unstable();
-    let saved = save(device, &found, fields, &texts).map_err(|problem| texts.unsaved(problem))?;
+    let saved =
+        save(device, &found, fields, &texts).await.map_err(|problem| texts.unsaved(problem))?;
     Ok(answer(&found, &names, saved))
 }
 
@@ -69,14 +71,14 @@ struct Saved {
     kept: Vec<PathBuf>,
 }
 
-fn save(
+async fn save(
     device: &Device,
     found: &View,
     mut fields: Fields,
     texts: &Texts<'_>,
 ) -> Result<Saved, Problem> {
-    let replica = device.replica_again()?;
-    let now = replica.get(found.key).map_err(Problem::local)?;
+    let replica = device.replica_again().await?;
+    let now = replica.record(found.key).await.map_err(Problem::local)?;
     let now = now.ok_or(Problem::DeletedMeanwhile)?;
     let (mut saved, mut aside) = (Saved::default(), Vec::new());
     for text in &texts.0 {
@@ -95,7 +97,7 @@ fn save(
         fields.insert(name.to_owned(), text_value(name, merged));
     }
     check(&fields)?;
-    replica.edit(found.key, fields).map_err(Problem::local)?;
+    replica.set(found.key, fields).await.map_err(Problem::local)?;
     saved.kept = aside.into_iter().map(|(purpose, draft)| draft.keep(purpose, None)).collect();
     Ok(saved)
 }

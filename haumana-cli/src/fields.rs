@@ -5,7 +5,7 @@ use crate::problem::Problem;
 use crate::text::decode;
 use clap::{ArgAction, Args, ValueEnum};
 use haumana_sync::record::{FieldError, Value};
-use haumana_sync::repertoire::field_spec;
+use haumana_sync::repertoire::piece_kind;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
@@ -164,7 +164,7 @@ impl FieldFlags {
 pub(crate) fn check(fields: &Fields) -> Result<(), Problem> {
     for (name, value) in fields {
         let what = label(name);
-        match field_spec(name).check(value) {
+        match piece_kind().named(name).check(value) {
             Ok(()) => {}
             Err(FieldError::TooLarge) => {
                 return Err(Problem::Refused(format!("the {what} is too long")));

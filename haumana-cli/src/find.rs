@@ -52,8 +52,8 @@ pub(crate) fn title(view: &View) -> String {
 }
 
 /// Finds the piece that `text` names: by its id, its title, or a part of one of them.
-pub(crate) fn piece(replica: &Replica, text: &str) -> Result<View, Problem> {
-    let views = replica.list(KindNumber::PIECE).map_err(Problem::local)?;
+pub(crate) async fn piece(replica: &Replica, text: &str) -> Result<View, Problem> {
+    let views = replica.records(KindNumber::PIECE).await.map_err(Problem::local)?;
     choose(views, text)
 }
 
@@ -98,23 +98,26 @@ fn ambiguous(meant: &[&View], text: &str) -> Problem {
 }
 
 /// Finds the piece for a call to the server, where a whole id may name one that is deleted here.
-pub(crate) fn piece_id(replica: &Replica, text: &str) -> Result<RecordId, Problem> {
+pub(crate) async fn piece_id(replica: &Replica, text: &str) -> Result<RecordId, Problem> {
     match RecordId::parse(text.trim()) {
         Some(id) => Ok(id),
-        None => piece(replica, text).map(|view| view.key.id),
+        None => piece(replica, text).await.map(|view| view.key.id),
     }
 }
 
 /// The title of a record for people; its id where the device does not have it.
-pub(crate) fn title_of(replica: &Replica, key: Key) -> String {
-    let piece = match (key.kind, replica.get(key)) {
+pub(crate) async fn title_of(replica: &Replica, key: Key) -> String {
+    let piece = match (key.kind, replica.record(key).await) {
         (KindNumber::SESSION, Ok(Some(session))) => {
             let id = session.content.get("pieceId").as_text().and_then(RecordId::parse);
             id.map(Key::piece)
         }
         _ => Some(key),
     };
-    let view = piece.and_then(|key| replica.get(key).ok().flatten());
+    let view = match piece {
+        Some(key) => replica.record(key).await.ok().flatten(),
+        None => None,
+    };
     view.map_or_else(|| key.id.to_string(), |view| title(&view))
 }
 
@@ -130,7 +133,8 @@ mod tests {
         });
         View {
             key: Key::piece(RecordId::from_bits(id << 64)),
-            content: Content::parse(KindNumber::PIECE, &text.to_string()).unwrap(),
+            content: Content::parse(haumana_sync::repertoire::piece_kind(), &text.to_string())
+                .unwrap(),
             version: Some(1),
             is_pending: false,
             refused: None,

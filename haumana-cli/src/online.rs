@@ -11,7 +11,7 @@ use crate::problem::Problem;
 use crate::progress::with_progress;
 use crate::system::Machine;
 use haumana_replica::transport::HttpTransport;
-use haumana_replica::{Backoff, Erasure, Error, PieceVersion, Replica};
+use haumana_replica::{Backoff, Erasure, Error, RecordVersion, Replica};
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::record::Value;
 use serde_json::json;
@@ -43,9 +43,9 @@ impl<'a> Online<'a> {
             Erased::Forget => Erasure::Forget,
             Erased::Upload => Erasure::UploadAsNew,
         });
-        let replica = self.device.replica()?;
+        let replica = self.device.replica().await?;
         if let Some(erasure) = erasure {
-            replica.settle_erasure(erasure).map_err(Problem::local)?;
+            replica.settle_erasure(erasure).await.map_err(Problem::local)?;
         }
         let before = replica.status().pending;
         let tries = if args.retry { Backoff::usual().tries } else { 1 };
@@ -71,12 +71,12 @@ impl<'a> Online<'a> {
     }
 
     pub(crate) async fn history(&self, text: &str, limit: usize) -> Result<Answer, Problem> {
-        let replica = self.device.replica()?;
-        let id = piece_id(&replica, text)?;
+        let replica = self.device.replica().await?;
+        let id = piece_id(&replica, text).await?;
         let (mut versions, mut before) = (Vec::new(), None);
         while versions.len() < limit {
             let due = PAGE.min(limit - versions.len());
-            let page = replica.history(&self.transport, id, before, due).await;
+            let page = replica.history(&self.transport, Key::piece(id), before, due).await;
             let page = page.map_err(|error| self.problem(error))?;
             versions.extend(page.versions);
             before = page.next;
@@ -84,8 +84,8 @@ impl<'a> Online<'a> {
                 break;
             }
         }
-        let own = replica.device();
-        let mut values = newest(&replica, id, &versions);
+        let own = replica.device().await;
+        let mut values = newest(&replica, id, &versions).await;
         let entry = |version| entry(version, &own, &mut values);
         let entries: Vec<String> = versions.iter().map(entry).collect();
         let mut text = entries.join("\n");
@@ -98,9 +98,9 @@ impl<'a> Online<'a> {
     }
 
     pub(crate) async fn restore(&self, text: &str, version: u32) -> Result<Answer, Problem> {
-        let replica = self.device.replica()?;
-        let id = piece_id(&replica, text)?;
-        let restored = replica.restore(&self.transport, id, version).await;
+        let replica = self.device.replica().await?;
+        let id = piece_id(&replica, text).await?;
+        let restored = replica.restore(&self.transport, Key::piece(id), version).await;
         let restored = restored.map_err(|error| self.problem(error))?;
         let text =
             format!("version {version} is now version {restored}; haumana sync brings it here");
@@ -112,18 +112,18 @@ impl<'a> Online<'a> {
 type Values = BTreeMap<String, Value>;
 
 /// The values of the newest version, if this device holds that.
-fn newest(replica: &Replica, id: RecordId, versions: &[PieceVersion]) -> Values {
-    let held = replica.get(Key::piece(id)).ok().flatten();
+async fn newest(replica: &Replica, id: RecordId, versions: &[RecordVersion]) -> Values {
+    let held = replica.record(Key::piece(id)).await.ok().flatten();
     let newest = versions.first().map(|version| version.version);
     let Some(held) = held.filter(|held| held.version == newest && !held.is_pending) else {
         return Values::new();
     };
-    let names = held.content.names().into_iter();
+    let names = held.content.all_names();
     names.map(|name| (name.to_owned(), held.content.get(name))).collect()
 }
 
 /// One version, for people. `values` are its own, and become those of the version before.
-fn entry(version: &PieceVersion, own: &str, values: &mut Values) -> String {
+fn entry(version: &RecordVersion, own: &str, values: &mut Values) -> String {
     let who = match version.device.as_deref() {
         Some(device) if device == own => "this device",
         Some(_) => "another device",
@@ -169,7 +169,7 @@ fn brief(value: &Value, other: Option<&Value>) -> String {
     if n_lines < 2 { line } else { format!("{line} ({n_lines} lines)") }
 }
 
-fn version_json(version: &PieceVersion) -> Json {
+fn version_json(version: &RecordVersion) -> Json {
     let changed = version.changed.iter().map(|changed| {
         Json::map([
             ("field", changed.field.as_str().into()),

@@ -15,28 +15,31 @@ use haumana_sync::record::Value;
 use haumana_sync::time::UnixMillis;
 use serde_json::json;
 
-pub(crate) fn practise(replica: &Replica, args: Practise) -> Result<Answer, Problem> {
-    let found = args.piece.map(|text| piece(replica, &text)).transpose()?;
+pub(crate) async fn practise(replica: &Replica, args: Practise) -> Result<Answer, Problem> {
+    let found = match args.piece {
+        Some(text) => Some(piece(replica, &text).await?),
+        None => None,
+    };
     let (now, insist) = (Machine.now(), args.insist);
     match (found, args.minutes, args.from, args.to) {
-        (found, None, None, _) if args.end => end(replica, found.as_ref(), now, insist),
+        (found, None, None, _) if args.end => end(replica, found.as_ref(), now, insist).await,
         (Some(found), Some(minutes), ..) => {
             let start = now.plus_ms(-i64::from(minutes) * MINUTE_MS);
             let times = Times { start, end: Some(now) };
             times.check(now, insist)?;
-            log(replica, &found, times)
+            log(replica, &found, times).await
         }
         (Some(found), None, Some(from), Some(to)) => {
             let times = Times { start: time(&from)?, end: Some(time(&to)?) };
             times.check(now, insist)?;
-            log(replica, &found, times)
+            log(replica, &found, times).await
         }
         (Some(found), ..) => {
-            if let Some(running) = running(replica, Some(found.key.id))?.first() {
+            if let Some(running) = running(replica, Some(found.key.id)).await?.first() {
                 let since = minute_of(&running.content.get("startedAt"));
                 return Err(Problem::Running(since.unwrap_or_default()));
             }
-            log(replica, &found, Times { start: now, end: None })
+            log(replica, &found, Times { start: now, end: None }).await
         }
         (None, ..) => Err(Problem::NotFound { what: "piece", text: String::new() }),
     }
@@ -46,7 +49,7 @@ pub(crate) fn text(value: impl ToString) -> Value {
     Value::Text(value.to_string())
 }
 
-fn log(replica: &Replica, piece: &View, times: Times) -> Result<Answer, Problem> {
+async fn log(replica: &Replica, piece: &View, times: Times) -> Result<Answer, Problem> {
     let mut fields = Fields::from([
         ("pieceId".to_owned(), text(piece.key.id)),
         ("startedAt".to_owned(), text(times.start)),
@@ -54,8 +57,8 @@ fn log(replica: &Replica, piece: &View, times: Times) -> Result<Answer, Problem>
     if let Some(end) = times.end {
         fields.extend(ending(end));
     }
-    let id = replica.add_session(fields).map_err(Problem::local)?;
-    answer(replica, id, piece.key, times)
+    let id = replica.add_session(fields).await.map_err(Problem::local)?;
+    answer(replica, id, piece.key, times).await
 }
 
 pub(crate) fn ending(at: UnixMillis) -> Fields {
@@ -63,13 +66,13 @@ pub(crate) fn ending(at: UnixMillis) -> Fields {
     Fields::from([("endedAt".to_owned(), text(at)), ("endedAtSource".to_owned(), source)])
 }
 
-fn end(
+async fn end(
     replica: &Replica,
     piece: Option<&View>,
     now: UnixMillis,
     insist: bool,
 ) -> Result<Answer, Problem> {
-    let sessions = running(replica, piece.map(|piece| piece.key.id))?;
+    let sessions = running(replica, piece.map(|piece| piece.key.id)).await?;
     let [session] = &sessions[..] else {
         let what = if sessions.is_empty() {
             "no session is running"
@@ -95,12 +98,17 @@ fn end(
         )));
     }
     let piece = piece_of(session).map(Key::piece);
-    replica.edit(session.key, ending(now.max(start))).map_err(Problem::local)?;
-    answer(replica, session.key.id, piece.unwrap_or(session.key), times)
+    replica.set(session.key, ending(now.max(start))).await.map_err(Problem::local)?;
+    answer(replica, session.key.id, piece.unwrap_or(session.key), times).await
 }
 
-fn answer(replica: &Replica, id: RecordId, piece: Key, times: Times) -> Result<Answer, Problem> {
-    let (title, Times { start, end }) = (title_of(replica, piece), times);
+async fn answer(
+    replica: &Replica,
+    id: RecordId,
+    piece: Key,
+    times: Times,
+) -> Result<Answer, Problem> {
+    let (title, Times { start, end }) = (title_of(replica, piece).await, times);
     let text = match end {
         Some(end) => format!("practised {title} for {}", length((end.0 - start.0) / MINUTE_MS)),
         None => {
@@ -120,8 +128,11 @@ fn answer(replica: &Replica, id: RecordId, piece: Key, times: Times) -> Result<A
 }
 
 /// Sessions without an end, of one piece or of all.
-pub(crate) fn running(replica: &Replica, piece: Option<RecordId>) -> Result<Vec<View>, Problem> {
-    let mut sessions = replica.list(KindNumber::SESSION).map_err(Problem::local)?;
+pub(crate) async fn running(
+    replica: &Replica,
+    piece: Option<RecordId>,
+) -> Result<Vec<View>, Problem> {
+    let mut sessions = replica.records(KindNumber::SESSION).await.map_err(Problem::local)?;
     sessions.retain(|session| {
         session.content.get("endedAt").is_null() && (piece.is_none() || piece_of(session) == piece)
     });

@@ -138,50 +138,54 @@ pub(crate) fn piece_of(session: &View) -> Option<RecordId> {
 }
 
 /// The title of the piece of a session, if the device has it.
-fn title_of(replica: &Replica, session: &View) -> Option<String> {
+async fn title_of(replica: &Replica, session: &View) -> Option<String> {
     let piece = piece_of(session).map(Key::piece)?;
-    replica.get(piece).ok().flatten().map(|piece| title(&piece))
+    replica.record(piece).await.ok().flatten().map(|piece| title(&piece))
 }
 
 /// … for people.
-fn shown_title(replica: &Replica, session: &View) -> String {
+async fn shown_title(replica: &Replica, session: &View) -> String {
     let unknown = || "(a piece that is not here)".to_owned();
-    title_of(replica, session).unwrap_or_else(unknown)
+    title_of(replica, session).await.unwrap_or_else(unknown)
 }
 
-pub(crate) fn describe(replica: &Replica, session: &View) -> String {
-    let title = shown_title(replica, session);
+pub(crate) async fn describe(replica: &Replica, session: &View) -> String {
+    let title = shown_title(replica, session).await;
     format!("the session of {title} ({})", Times::of(session).words())
 }
 
-fn all(replica: &Replica) -> Result<Vec<View>, Problem> {
-    let mut sessions = replica.list(KindNumber::SESSION).map_err(Problem::local)?;
+async fn all(replica: &Replica) -> Result<Vec<View>, Problem> {
+    let mut sessions = replica.records(KindNumber::SESSION).await.map_err(Problem::local)?;
     sessions.sort_by_key(|session| std::cmp::Reverse((Times::of(session).start, session.key)));
     Ok(sessions)
 }
 
 /// The session whose id begins so.
-pub(crate) fn find(replica: &Replica, text: &str) -> Result<View, Problem> {
+pub(crate) async fn find(replica: &Replica, text: &str) -> Result<View, Problem> {
     let (digits, what) = (text.trim().to_uppercase(), "session");
-    let mut sessions = all(replica)?;
+    let mut sessions = all(replica).await?;
     sessions.retain(|session| session.key.id.to_string().starts_with(&digits));
     match &sessions[..] {
         [one] if !digits.is_empty() => Ok(one.clone()),
         [_, _, ..] if !digits.is_empty() => {
-            let row =
-                |session: &View| vec![format!("  {}", session.key.id), describe(replica, session)];
-            let rows: Vec<Vec<String>> = sessions.iter().take(LISTED).map(row).collect();
+            let mut rows = Vec::new();
+            for session in sessions.iter().take(LISTED) {
+                rows.push(vec![format!("  {}", session.key.id), describe(replica, session).await]);
+            }
             Err(Problem::Ambiguous { what, text: text.to_owned(), list: table(&rows) })
         }
         _ => Err(Problem::NotFound { what, text: text.to_owned() }),
     }
 }
 
-pub(crate) fn list(replica: &Replica, args: &Sessions) -> Result<Answer, Problem> {
-    let found = args.piece.as_ref().map(|text| piece(replica, text)).transpose()?;
+pub(crate) async fn list(replica: &Replica, args: &Sessions) -> Result<Answer, Problem> {
+    let found = match &args.piece {
+        Some(text) => Some(piece(replica, text).await?),
+        None => None,
+    };
     let of = found.map(|piece| piece.key.id);
     let now = Machine.now();
-    let mut sessions = all(replica)?;
+    let mut sessions = all(replica).await?;
     sessions.retain(|session| of.is_none() || piece_of(session) == of);
     sessions.retain(|session| !args.wrong || !Times::of(session).doubts(now).is_empty());
     let n_more = sessions.len().saturating_sub(args.limit);
@@ -189,16 +193,22 @@ pub(crate) fn list(replica: &Replica, args: &Sessions) -> Result<Answer, Problem
 
     let heading = ["STARTED", "LENGTH", "PIECE", "STATE", "ID"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
-    rows.extend(sessions.iter().map(|session| row(replica, session, now)));
+    let mut json = Vec::new();
+    for session in &sessions {
+        rows.push(row(replica, session, now).await);
+        json.push(session_json(replica, session, now).await);
+    }
     let mut text = if sessions.is_empty() { "no sessions".to_owned() } else { table(&rows) };
     if n_more != 0 {
         text.push_str(&format!("\n{n_more} more: see --limit"));
     }
-    let json = sessions.iter().map(|session| session_json(replica, session, now));
-    Ok(Answer::new(text, Json::map([("sessions", Json::list(json)), ("more", n_more.into())])))
+    Ok(Answer::new(
+        text,
+        Json::map([("sessions", Json::list(json.into_iter())), ("more", n_more.into())]),
+    ))
 }
 
-fn row(replica: &Replica, session: &View, now: UnixMillis) -> Vec<String> {
+async fn row(replica: &Replica, session: &View, now: UnixMillis) -> Vec<String> {
     let times = Times::of(session);
     let mut state: Vec<String> =
         times.doubts(now).into_iter().map(|doubt| format!("! {}", doubt.words())).collect();
@@ -207,16 +217,16 @@ fn row(replica: &Replica, session: &View, now: UnixMillis) -> Vec<String> {
         None if session.is_pending => state.push("pending".to_owned()),
         None => {}
     }
-    let (started, title) = (minute(times.start), shown_title(replica, session));
+    let (started, title) = (minute(times.start), shown_title(replica, session).await);
     vec![started, times.length(), title, state.join(", "), short(session.key.id)]
 }
 
-fn session_json(replica: &Replica, session: &View, now: UnixMillis) -> serde_json::Value {
+async fn session_json(replica: &Replica, session: &View, now: UnixMillis) -> serde_json::Value {
     let times = Times::of(session);
     let minutes = times.end.map(|end| end.0.saturating_sub(times.start.0) / MINUTE_MS);
     let doubts: Vec<&str> = times.doubts(now).into_iter().map(Doubt::code).collect();
     let mut json = times.json(session);
-    json["title"] = title_of(replica, session).into();
+    json["title"] = title_of(replica, session).await.into();
     json["minutes"] = minutes.into();
     json["wrong"] = doubts.into();
     json["pending"] = session.is_pending.into();
@@ -224,8 +234,8 @@ fn session_json(replica: &Replica, session: &View, now: UnixMillis) -> serde_jso
     json
 }
 
-pub(crate) fn mend(replica: &Replica, args: &Mend) -> Result<Answer, Problem> {
-    let found = find(replica, &args.session)?;
+pub(crate) async fn mend(replica: &Replica, args: &Mend) -> Result<Answer, Problem> {
+    let found = find(replica, &args.session).await?;
     let before = Times::of(&found);
     let now = Machine.now();
     let after = mended(before, args)?;
@@ -237,11 +247,11 @@ pub(crate) fn mend(replica: &Replica, args: &Mend) -> Result<Answer, Problem> {
     if let Some(end) = after.end.filter(|_| after.end != before.end) {
         fields.extend(ending(end));
     }
-    let described = format!("{} ({})", shown_title(replica, &found), after.words());
+    let described = format!("{} ({})", shown_title(replica, &found).await, after.words());
     if fields.is_empty() {
         return Ok(Answer::new(format!("{described} was so already"), after.json(&found)));
     }
-    replica.edit(found.key, fields).map_err(Problem::local)?;
+    replica.set(found.key, fields).await.map_err(Problem::local)?;
     let text = format!("mended the session of {described}; it was {}", before.words());
     Ok(Answer::new(text, after.json(&found)))
 }

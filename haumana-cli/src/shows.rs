@@ -21,9 +21,9 @@ const TITLE_COLUMNS: usize = 40;
 /// How often and when last each piece was practised.
 type Practised = HashMap<RecordId, (usize, Value)>;
 
-fn practised(replica: &Replica) -> Result<Practised, Problem> {
+async fn practised(replica: &Replica) -> Result<Practised, Problem> {
     let mut practised = Practised::new();
-    for session in replica.list(KindNumber::SESSION).map_err(Problem::local)? {
+    for session in replica.records(KindNumber::SESSION).await.map_err(Problem::local)? {
         let piece = session.content.get("pieceId");
         let Some(id) = piece.as_text().and_then(RecordId::parse) else { continue };
         let start = session.content.get("startedAt");
@@ -57,13 +57,13 @@ fn view_json(view: &View, practised: &Practised) -> Json {
     Json::Map(json)
 }
 
-pub(crate) fn list(replica: &Replica, args: &List) -> Result<Answer, Problem> {
+pub(crate) async fn list(replica: &Replica, args: &List) -> Result<Answer, Problem> {
     let wanted = args.text.as_deref().map(folded).unwrap_or_default();
-    let mut views = replica.list(KindNumber::PIECE).map_err(Problem::local)?;
+    let mut views = replica.records(KindNumber::PIECE).await.map_err(Problem::local)?;
     views.retain(|view| folded(&title(view)).contains(&wanted));
     views.retain(|view| view.is_pending || !args.pending);
     views.sort_by_cached_key(|view| (folded(&title(view)), view.key));
-    let practised = practised(replica)?;
+    let practised = practised(replica).await?;
     let json = Json::list(views.iter().map(|view| view_json(view, &practised)));
     let heading = ["TITLE", "CATEGORY", "PRACTISED", "LAST", "STATE", "ID"];
     let mut rows = vec![heading.map(str::to_owned).to_vec()];
@@ -82,12 +82,12 @@ pub(crate) fn list(replica: &Replica, args: &List) -> Result<Answer, Problem> {
     Ok(Answer::new(text, Json::map([("pieces", json)])))
 }
 
-pub(crate) fn show(replica: &Replica, text: &str) -> Result<Answer, Problem> {
-    let view = piece(replica, text)?;
-    let practised = practised(replica)?;
+pub(crate) async fn show(replica: &Replica, text: &str) -> Result<Answer, Problem> {
+    let view = piece(replica, text).await?;
+    let practised = practised(replica).await?;
     let mut rows = Vec::new();
     let mut texts = String::new();
-    for name in view.content.names() {
+    for name in view.content.all_names() {
         let value = view.content.get(name);
         match name {
             "title" => {}
@@ -118,10 +118,10 @@ pub(crate) fn show(replica: &Replica, text: &str) -> Result<Answer, Problem> {
     Ok(Answer::new(text, view_json(&view, &practised)))
 }
 
-pub(crate) fn status(device: &Device, replica: &Replica) -> Result<Answer, Problem> {
+pub(crate) async fn status(device: &Device, replica: &Replica) -> Result<Answer, Problem> {
     let (account, server) = (device.account()?, device.server());
     let status = replica.status();
-    let n_pieces = replica.list(KindNumber::PIECE).map_err(Problem::local)?.len();
+    let n_pieces = replica.records(KindNumber::PIECE).await.map_err(Problem::local)?.len();
     let mut rows = vec![
         vec!["account".to_owned(), account.as_str().to_owned()],
         vec!["server".to_owned(), server.clone()],
@@ -136,12 +136,12 @@ pub(crate) fn status(device: &Device, replica: &Replica) -> Result<Answer, Probl
     if is_erased {
         rows.push(vec!["erased".to_owned(), Problem::Erased.to_string()]);
     }
-    let sessions = running(replica, None)?;
+    let sessions = running(replica, None).await?;
     for session in &sessions {
         let since = minute_of(&session.content.get("startedAt")).unwrap_or_default();
         rows.push(vec![
             "practising".to_owned(),
-            format!("{} since {since}", title_of(replica, session.key)),
+            format!("{} since {since}", title_of(replica, session.key).await),
         ]);
     }
     let unsaved = unsaved(device);

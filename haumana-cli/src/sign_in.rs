@@ -22,7 +22,7 @@ pub(crate) async fn sign_in(mut device: Device, args: SignIn) -> Result<Answer, 
     let account = subject(token).and_then(UserId::verified_by_caller).ok_or(Problem::NotAToken)?;
     let before = device.account().ok().filter(|before| *before != account);
     let waiting = match before {
-        Some(_) => device.replica()?.status().pending,
+        Some(_) => device.replica().await?.status().pending,
         None => 0,
     };
     device.sign_in(&account, token)?;

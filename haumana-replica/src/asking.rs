@@ -17,18 +17,22 @@ impl Replica {
         key: Option<Key>,
         call: impl FnOnce(Unanswered) -> Call,
     ) -> Result<Vec<u8>> {
-        let account = self.account("ask")?;
-        let asked = self.lock().begin_asking(account.as_str(), what, key, || {
-            // As unlikely to meet another as the id of a device.
-            new_device(self.random.as_ref())
-        })?;
+        let account = self.account("ask").await?;
+        let asked = self
+            .lock()
+            .await
+            .begin_asking(account.as_str(), what, key, || {
+                // As unlikely to meet another as the id of a device.
+                new_device(self.random.as_ref())
+            })
+            .await?;
         let answer = transport.call(&account, &call(asked.clone())).await;
         let is_answered = match &answer {
             Ok(_) => true,
             Err(error) => is_refusal(error.kind()),
         };
         if is_answered {
-            self.lock().end_asking(account.as_str(), &asked)?;
+            self.lock().await.end_asking(account.as_str(), &asked).await?;
         }
         answer
     }
@@ -53,16 +57,16 @@ fn is_refusal(kind: ErrorKind) -> bool {
 }
 
 impl Inner {
-    fn begin_asking(
+    async fn begin_asking(
         &mut self,
         account: &str,
         call: String,
         key: Option<Key>,
         fresh: impl FnOnce() -> String,
     ) -> Result<Unanswered> {
-        let state = self.storage.state(account)?;
+        let state = self.storage.state(account).await?;
         let found = match key {
-            Some(key) => self.storage.read(account, &[key])?.into_iter().flatten().next(),
+            Some(key) => self.storage.read(account, &[key]).await?.into_iter().flatten().next(),
             None => None,
         };
         let base = found.and_then(|local| local.version());
@@ -73,16 +77,16 @@ impl Inner {
         }
         let asked = Unanswered { call, base, request_id: fresh() };
         let state = State { unanswered: Some(asked.clone()), ..state };
-        self.write(account, Batch { state: Some(state), ..Batch::default() })?;
+        self.write(account, Batch { state: Some(state), ..Batch::default() }).await?;
         Ok(asked)
     }
 
-    fn end_asking(&mut self, account: &str, asked: &Unanswered) -> Result<()> {
-        let state = self.storage.state(account)?;
+    async fn end_asking(&mut self, account: &str, asked: &Unanswered) -> Result<()> {
+        let state = self.storage.state(account).await?;
         if state.unanswered.as_ref() != Some(asked) {
             return Ok(());
         }
         let state = State { unanswered: None, ..state };
-        self.write(account, Batch::repeatable(Some(state), Vec::new()))
+        self.write(account, Batch::repeatable(Some(state), Vec::new())).await
     }
 }

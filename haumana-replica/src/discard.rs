@@ -4,7 +4,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Local, Touch};
 use crate::replica::Replica;
 use haumana_sync::id::Key;
+use haumana_sync::schema::Kind;
 use haumana_sync::time::UnixMillis;
+use std::sync::Arc;
 
 impl Replica {
     /// Returns the fields of a record whose edits a delete would drop: they have never been on their
@@ -14,17 +16,18 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`], [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn lost_by_delete(&self, key: Key) -> Result<Vec<String>> {
-        let mut inner = self.lock();
+    pub async fn lost_by_delete(&self, key: Key) -> Result<Vec<String>> {
+        let mut inner = self.lock().await;
         let account = inner.account("delete")?;
-        let found = inner.storage.read(&account, &[key])?.into_iter().flatten().next();
-        found.and_then(|local| lost_by_delete(&local)).ok_or_else(not_found)
+        let found = inner.storage.read(&account, &[key]).await?.into_iter().flatten().next();
+        let kind = inner.kinds.kind(key.kind).ok_or_else(not_found)?;
+        found.and_then(|local| lost_by_delete(kind, &local)).ok_or_else(not_found)
     }
 }
 
-fn lost_by_delete(local: &Local) -> Option<Vec<String>> {
+fn lost_by_delete(kind: &Arc<Kind>, local: &Local) -> Option<Vec<String>> {
     let mut after = local.clone();
-    after.delete(UnixMillis(0)).ok()?;
+    after.delete(kind, UnixMillis(0)).ok()?;
     let waiting = local.pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
     // A field may go back to what was on its way before.
     let is_kept = |name: &str, touch: &Touch| {

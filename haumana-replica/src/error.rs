@@ -1,5 +1,6 @@
 //! What can go wrong, and what a caller can do about it.
 
+use crate::flaw::Flaw;
 use std::fmt;
 
 /// The result of a call of this library.
@@ -17,6 +18,8 @@ pub enum ErrorKind {
     NoAccount,
     /// A sync is under way already. Wait for it.
     Busy,
+    /// The schema does not succeed the one that the records were written under; the source says why.
+    Schema,
     /// The local storage cannot be used. A person must look.
     Storage,
     /// The server cannot be reached. Try again later; edits are kept.
@@ -42,7 +45,7 @@ pub enum ErrorKind {
 
 /// A failed call. `Display` names the operation and never holds the user's data.
 #[derive(Debug, thiserror::Error)]
-#[error("{op} failed: {kind:?}")]
+#[error("{op} failed: {kind:?}{}", because(.flaw))]
 pub struct Error {
     op: &'static str,
     kind: ErrorKind,
@@ -50,6 +53,7 @@ pub struct Error {
     code: Option<String>,
     explanation: Option<String>,
     answered: Option<Box<Answered>>,
+    flaw: Option<Box<Flaw>>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -64,6 +68,7 @@ impl Error {
             code: None,
             explanation: None,
             answered: None,
+            flaw: None,
             source: None,
         }
     }
@@ -98,6 +103,17 @@ impl Error {
         Self { answered: Some(Box::new(answered)), ..self }
     }
 
+    /// Adds which kind and field are to blame, and why.
+    #[must_use]
+    pub fn flawed(self, flaw: Flaw) -> Self {
+        Self { flaw: Some(Box::new(flaw)), ..self }
+    }
+
+    /// Returns which kind and field are to blame, and why, if an edit could not be made.
+    pub fn flaw(&self) -> Option<&Flaw> {
+        self.flaw.as_deref()
+    }
+
     /// Returns what the caller can do.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -129,6 +145,10 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         matches!(self.kind, ErrorKind::Offline | ErrorKind::Unavailable)
     }
+}
+
+fn because(flaw: &Option<Box<Flaw>>) -> String {
+    flaw.as_ref().map(|flaw| format!(": {flaw}")).unwrap_or_default()
 }
 
 /// What has answered in the place of a server of this project.

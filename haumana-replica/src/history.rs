@@ -1,29 +1,30 @@
-//! The history of a piece, as a person reads it, and the way back.
+//! The history of a record, as a person reads it, and the way back.
 
-use crate::content::read_value;
+use crate::content::shown_value;
 use crate::error::{Error, ErrorKind, Result};
 use crate::replica::Replica;
 use crate::storage::Unanswered;
 use crate::transport::{Call, Transport};
-use haumana_sync::id::{Key, KindNumber, RecordId};
+use haumana_sync::id::Key;
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
+use haumana_sync::schema::Kind;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use serde::{Deserialize, Deserializer};
 
-/// Versions of a piece, newest first.
+/// Versions of a record, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryPage {
     /// The versions.
-    pub versions: Vec<PieceVersion>,
+    pub versions: Vec<RecordVersion>,
     /// The `before` of the next page; `None` if nothing older is retained.
     pub next: Option<Version>,
 }
 
-/// One version of a piece, and what it took over from the one before.
+/// One version of a record, and what it took over from the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PieceVersion {
+pub struct RecordVersion {
     /// The version.
     pub version: Version,
     /// When it was committed, by the server.
@@ -63,27 +64,32 @@ pub struct Lost {
 }
 
 impl Replica {
-    /// Asks the server for versions of a piece, newest first: those below `before` (`None`: from
-    /// the current one on), at most `limit`, which is 1 to 200. The piece may be deleted.
+    /// Asks the server for versions of a record, newest first: those below `before` (`None`: from
+    /// the current one on), at most `limit`, which is 1 to 200. The record may be deleted.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the server never had the piece; [`ErrorKind::NoAccount`], or
+    /// [`ErrorKind::NotFound`] if the server never had the record; [`ErrorKind::Invalid`] if the
+    /// schema has no such kind; [`ErrorKind::NoAccount`], or
     /// what the transport fails with.
     pub async fn history(
         &self,
         transport: &dyn Transport,
-        id: RecordId,
+        key: Key,
         before: Option<Version>,
         limit: usize,
     ) -> Result<HistoryPage> {
-        let body = self.ask(transport, Call::History { id, before, limit }).await?;
+        let declared = self.declared("history", key.kind).await?;
+        let kind = declared.name().to_owned();
+        let call = Call::History { kind, id: key.id, before, limit };
+        let body = self.ask(transport, call).await?;
         let page = serde_json::from_slice::<PageBody>(&body).ok();
-        page.and_then(PageBody::read).ok_or_else(|| Error::new("history", ErrorKind::Protocol))
+        page.and_then(|page| page.read(&declared))
+            .ok_or_else(|| Error::new("history", ErrorKind::Protocol))
     }
 
-    /// Makes the content of an earlier version the piece's content again, on the server; also of a
-    /// deleted piece. It comes with the next sync, here as on every other device. Returns the
+    /// Makes the content of an earlier version the record's content again, on the server; also of a
+    /// deleted record. It comes with the next sync, here as on every other device. Returns the
     /// version after.
     ///
     /// It is an edit of the version that this device holds: what others have changed since is merged
@@ -92,21 +98,23 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the piece or the version never was;
+    /// [`ErrorKind::NotFound`] if the record or the version never was;
     /// [`ErrorKind::PastRetention`] if its content is gone; [`ErrorKind::NoAccount`], or what the
     /// transport fails with.
     pub async fn restore(
         &self,
         transport: &dyn Transport,
-        id: RecordId,
+        key: Key,
         version: Version,
     ) -> Result<Version> {
+        let kind = self.declared("restore", key.kind).await?.name().to_owned();
+        let id = key.id;
         let what = format!("restore {id} {version}");
         let call = |asked: Unanswered| {
             let Unanswered { base, request_id, .. } = asked;
-            Call::Restore { id, version, base, request_id }
+            Call::Restore { kind, id, version, base, request_id }
         };
-        let body = self.ask_once(transport, what, Some(Key::piece(id)), call).await?;
+        let body = self.ask_once(transport, what, Some(key), call).await?;
         let restored = serde_json::from_slice::<RestoredBody>(&body).ok();
         let version = restored.map(|restored| restored.version);
         version.ok_or_else(|| Error::new("restore", ErrorKind::Protocol))
@@ -159,39 +167,37 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JsonText
 }
 
 impl PageBody {
-    fn read(self) -> Option<HistoryPage> {
-        let versions = self.versions.into_iter().map(VersionBody::read).collect::<Option<_>>()?;
+    fn read(self, kind: &Kind) -> Option<HistoryPage> {
+        let versions = self.versions.into_iter();
+        let versions = versions.map(|version| version.read(kind)).collect::<Option<_>>()?;
         Some(HistoryPage { versions, next: self.next })
     }
 }
 
 impl VersionBody {
-    fn read(self) -> Option<PieceVersion> {
-        Some(PieceVersion {
+    fn read(self, kind: &Kind) -> Option<RecordVersion> {
+        Some(RecordVersion {
             version: self.version,
             at: UnixMillis::parse(&self.at)?,
             device: self.device_id,
             is_deleted: self.deleted,
-            changed: self.changed.into_iter().map(ChangedBody::read).collect::<Option<_>>()?,
-            lost: self.lost.into_iter().map(LostBody::read).collect::<Option<_>>()?,
+            changed: self.changed.into_iter().map(|changed| changed.read(kind)).collect(),
+            lost: self.lost.into_iter().map(|lost| lost.read(kind)).collect::<Option<_>>()?,
         })
     }
 }
 
 impl ChangedBody {
-    fn read(self) -> Option<Changed> {
-        let earlier = match &self.earlier {
-            Some(json) => Some(read_value(KindNumber::PIECE, &self.field, json)?),
-            None => None,
-        };
-        Some(Changed { earlier, field: self.field })
+    fn read(self, kind: &Kind) -> Changed {
+        let earlier = self.earlier.as_ref().map(|json| shown_value(kind, &self.field, json));
+        Changed { earlier, field: self.field }
     }
 }
 
 impl LostBody {
-    fn read(self) -> Option<Lost> {
+    fn read(self, kind: &Kind) -> Option<Lost> {
         Some(Lost {
-            value: read_value(KindNumber::PIECE, &self.field, &self.value)?,
+            value: shown_value(kind, &self.field, &self.value),
             field: self.field,
             reason: self.reason,
             at: UnixMillis::parse(&self.at)?,

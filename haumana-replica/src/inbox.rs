@@ -1,12 +1,13 @@
 //! The inbox: values that lost, as a person reads them, and what to do about them.
 
-use crate::content::read_value;
+use crate::content::shown_value;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::Kinds;
 use crate::replica::Replica;
 use crate::storage::Unanswered;
 use crate::transport::{Call, Transport};
 use haumana_sync::engine::Resolution;
-use haumana_sync::id::{Key, KindNumber, RecordId};
+use haumana_sync::id::{Key, RecordId};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
 use haumana_sync::store::Version;
@@ -47,7 +48,8 @@ pub struct ConflictPage {
 
 impl Replica {
     /// Asks the server for open conflicts, newest first: those behind `after` (`None`: from the
-    /// newest on), at most `limit`, which is 1 to 200.
+    /// newest on), at most `limit`, which is 1 to 200. Those of kinds that this device has never heard of
+    /// are left out.
     ///
     /// # Errors
     ///
@@ -60,7 +62,9 @@ impl Replica {
     ) -> Result<ConflictPage> {
         let body = self.ask(transport, Call::Conflicts { after, limit }).await?;
         let page = serde_json::from_slice::<PageBody>(&body).ok();
-        page.and_then(PageBody::read).ok_or_else(|| Error::new("conflicts", ErrorKind::Protocol))
+        let kinds = self.lock().await.kinds.clone();
+        page.and_then(|page| page.read(&kinds))
+            .ok_or_else(|| Error::new("conflicts", ErrorKind::Protocol))
     }
 
     /// Closes a conflict on the server. What that changes comes with the next sync, here as on
@@ -90,7 +94,7 @@ impl Replica {
     }
 
     pub(crate) async fn ask(&self, transport: &dyn Transport, call: Call) -> Result<Vec<u8>> {
-        let account = self.account(call.name())?;
+        let account = self.account(call.name()).await?;
         transport.call(&account, &call).await
     }
 }
@@ -117,26 +121,27 @@ struct ConflictBody {
 }
 
 impl PageBody {
-    fn read(self) -> Option<ConflictPage> {
-        let conflicts =
-            self.conflicts.into_iter().map(ConflictBody::read).collect::<Option<_>>()?;
+    fn read(self, kinds: &Kinds) -> Option<ConflictPage> {
+        let known = self.conflicts.into_iter().filter(|body| kinds.named(&body.kind).is_some());
+        let conflicts = known.map(|body| body.read(kinds)).collect::<Option<_>>()?;
         Some(ConflictPage { conflicts, next: self.next })
     }
 }
 
 impl ConflictBody {
-    fn read(self) -> Option<Conflict> {
-        let key = Key { kind: KindNumber::from_code(&self.kind)?, id: RecordId::parse(&self.id)? };
+    fn read(self, kinds: &Kinds) -> Option<Conflict> {
+        let kind = kinds.named(&self.kind)?;
+        let key = Key { kind: kind.number(), id: RecordId::parse(&self.id)? };
         let field = self.field.as_deref().unwrap_or_default();
         let value = |json: Option<JsonText>| match json {
-            Some(json) => read_value(key.kind, field, &json),
-            None => Some(Value::Null),
+            Some(json) => shown_value(kind, field, &json),
+            None => Value::Null,
         };
         Some(Conflict {
             id: RecordId::parse(&self.conflict_id)?,
             key,
-            kept: value(self.kept)?,
-            lost: value(self.lost)?,
+            kept: value(self.kept),
+            lost: value(self.lost),
             field: self.field,
             base: self.base,
             reason: self.reason,

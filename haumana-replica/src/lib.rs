@@ -1,5 +1,96 @@
 //! The client half of haumana-sync: one person's records on one device, offline first.
 //!
+//! ```text
+//!  your app ── add, get, edit, list, changes ──▶ Replica ──▶ Storage    (SQLite, memory, yours)
+//!                                                   │
+//!                                               Transport             (HTTP, in process, yours)
+//!                                                   ▼
+//!                                            a haumana-sync server
+//! ```
+//!
+//! # Two devices
+//!
+//! A struct is a kind of record. Both devices edit one record without seeing each other, and agree:
+//!
+//! ```
+//! use haumana_replica::storage::MemoryStorage;
+//! use haumana_replica::transport::DirectTransport;
+//! use haumana_replica::{Replica, SystemClock, SystemRandom};
+//! use haumana_sync::Record;
+//! use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+//! use haumana_sync::id::UserId;
+//! use haumana_sync::schema::Schema;
+//! use haumana_sync::store::{Generation, MemoryStore};
+//! use std::sync::Arc;
+//!
+//! #[derive(Debug, Default, PartialEq, Record)]
+//! #[record(kind = "setlist", number = 3)]
+//! struct Setlist {
+//!     title: String, // the later edit wins
+//!     #[record(lines)]
+//!     notes: String, // merged line by line
+//!     #[record(counter)]
+//!     performed: i64, // every device adds to it
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let schema = Schema::new([Setlist::kind()])?;
+//! // A server in this process. `HttpTransport` talks to one elsewhere.
+//! let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+//! let store = Arc::new(MemoryStore::new());
+//! let engine = Engine::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), config);
+//! let server = DirectTransport::new(Arc::new(engine.with_schema(schema.clone())), 1 << 20);
+//! let kai = UserId::verified_by_caller("kai").ok_or("a name")?;
+//! let open = || {
+//!     let builder = Replica::builder(MemoryStorage::new(), schema.clone());
+//!     builder.account(kai.clone()).open()
+//! };
+//! let (phone, laptop) = (open().await?, open().await?);
+//!
+//! let id = phone.add(&Setlist { title: "Merrie Monarch".into(), ..Setlist::default() }).await?;
+//! phone.sync(&server).await?;
+//! laptop.sync(&server).await?;
+//!
+//! phone.edit(id, |set: &mut Setlist| set.performed += 1).await?;
+//! laptop
+//!     .edit(id, |set: &mut Setlist| {
+//!         set.performed += 1;
+//!         set.notes = "Enter left".into();
+//!     })
+//!     .await?;
+//! for device in [&phone, &laptop, &phone] {
+//!     device.sync(&server).await?;
+//! }
+//!
+//! let set: Setlist = phone.get(id).await?.ok_or("a setlist")?;
+//! assert_eq!((2, "Enter left"), (set.performed, set.notes.as_str()));
+//! assert_eq!(Some(set), laptop.get(id).await?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Records
+//!
+//! | typed, of a [`Record`](haumana_sync::Record) | by kind and field | |
+//! |---|---|---|
+//! | [`add`](Replica::add) | [`create`](Replica::create) | makes a record |
+//! | [`get`](Replica::get) | [`record`](Replica::record) | reads one |
+//! | [`list`](Replica::list) | [`records`](Replica::records) | reads all |
+//! | [`list_where`](Replica::list_where) | [`records_where`](Replica::records_where) | finds those whose indexed field has a value ([`Filter`]) |
+//! | [`edit`](Replica::edit) | [`set`](Replica::set) | changes fields |
+//! | [`delete`](Replica::delete) | [`delete`](Replica::delete) | deletes one |
+//!
+//! An edit that cannot be made names the kind, the field and the reason: [`Error::flaw`].
+//! [`Replica::changes`] tells which records changed, by an edit here or by a sync.
+//! [`Replica::watch`] tells how the sync stands.
+//!
+//! The schema is kept beside the records. The app's next schema must succeed it
+//! ([`Schema::succeed`](haumana_sync::schema::Schema::succeed)). Records of kinds that the schema does
+//! not have are kept as they came, and are there once a later schema has the kind.
+//!
+//! # Pending edits
+//!
 //! Edits go into local storage at once and to the server when there is one. A field that was
 //! touched stays marked, with its time and the version that its user saw, until the server has
 //! answered for exactly that edit; so an edit made while a reply is on its way, or taken back after
@@ -30,11 +121,18 @@
 //! one that never saw those replies; it sends what was pending again and is told the rest again.
 
 mod asking;
+mod builder;
+mod changes;
 mod content;
 mod discard;
 mod error;
+mod find;
+mod flaw;
+mod groups;
 mod history;
 mod inbox;
+mod kinds;
+mod maybe_send;
 mod moving;
 mod offer;
 mod push;
@@ -46,13 +144,20 @@ mod settle;
 mod status;
 pub mod storage;
 mod sync;
+mod system;
 pub mod transport;
+mod typed;
 mod wire;
 
+pub use builder::ReplicaBuilder;
+pub use changes::{Cause, Change, Changes, Event};
 pub use content::Content;
 pub use error::{AnswerForm, Answered, Error, ErrorKind, Result};
-pub use history::{Changed, HistoryPage, Lost, PieceVersion};
+pub use find::{Filter, Indexable};
+pub use flaw::{Flaw, Reason};
+pub use history::{Changed, HistoryPage, Lost, RecordVersion};
 pub use inbox::{Conflict, ConflictPage};
+pub use maybe_send::{MaybeSend, MaybeSync};
 pub use moving::Imported;
 pub use offer::Offer;
 pub use record::{Agreed, Earlier, EditError, Local, Pending, Removal, Touch};
@@ -61,3 +166,4 @@ pub use retry::{Backoff, Sleep};
 pub use round::{Outgoing, Progress};
 pub use status::{Phase, Status};
 pub use sync::Summary;
+pub use system::{SystemClock, SystemRandom};

@@ -37,7 +37,7 @@ impl Replica {
         transport: &dyn Transport,
         file: &mut (dyn Write + Send),
     ) -> Result<()> {
-        let account = self.account("export")?;
+        let account = self.account("export").await?;
         transport.export(&account, file).await
     }
 

@@ -7,12 +7,14 @@
 //! versions of the other past say nothing here: it is sent without a base.
 
 use crate::content::{Content, write_value};
+use crate::groups::has_groups;
 use crate::record::{Agreed, Local};
 use crate::settle::SentFields;
-use haumana_sync::id::KindNumber;
 use haumana_sync::record::Value;
+use haumana_sync::schema::Kind;
 use haumana_sync::time::UnixMillis;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// A record as it was agreed with a server of another past.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,12 +35,18 @@ impl Local {
     /// The server names a record that this device holds from another past.
     ///
     /// `sent` is what the server has answered for just now.
-    pub(crate) fn change_lives(&mut self, old: &Agreed, new: &Agreed, sent: &SentFields) {
+    pub(crate) fn change_lives(
+        &mut self,
+        kind: &Arc<Kind>,
+        old: &Agreed,
+        new: &Agreed,
+        sent: &SentFields,
+    ) {
         let is_typed = self.pending.touches.values().any(|touch| touch.acked.is_none());
         if new.value.is_none() && is_typed {
             // Part of a record is no record, and the server may have forgotten the rest.
-            self.make_whole();
-        } else if old.value != new.value && !self.is_pushed_whole(sent) {
+            self.make_whole(kind);
+        } else if old.value != new.value && !self.is_pushed_whole(kind, sent) {
             self.offer(Offer::of(old));
         }
         let is_same = old.value == new.value;
@@ -60,23 +68,23 @@ impl Local {
 
     /// Whether all that was agreed is in what the server has answered for, or was replaced there by
     /// what its user typed.
-    fn is_pushed_whole(&self, sent: &SentFields) -> bool {
+    fn is_pushed_whole(&self, kind: &Arc<Kind>, sent: &SentFields) -> bool {
         let touches = &self.pending.touches;
         let is_acked = |name: &str| touches.get(name).is_some_and(|touch| touch.acked.is_some());
-        self.base_content().is_some_and(|content| {
-            let mut names = content.names().into_iter().filter(|name| !content.get(name).is_null());
+        self.base_content(kind).is_some_and(|content| {
+            let mut names = content.all_names().filter(|name| !content.get(name).is_null());
             names.all(|name| sent.contains_key(name) || is_acked(name))
         })
     }
 
     /// The server lacks the record: what this device has of it is offered as new.
-    pub(crate) fn be_lacked(&mut self) {
+    pub(crate) fn be_lacked(&mut self, kind: &Arc<Kind>) {
         if self.pending.removal.is_some() {
             // Nobody else has edited it; the delete says enough.
             self.pending.touches.clear();
             self.pending.renounce_delete();
         } else if !self.pending.touches.is_empty() {
-            self.make_whole();
+            self.make_whole(kind);
         } else if let Some(agreed) = &self.agreed {
             self.offer(Offer::of(agreed));
         }
@@ -91,12 +99,12 @@ impl Local {
     }
 
     /// The account was erased, and its user wants to have it back: all that is not deleted.
-    pub(crate) fn upload_as_new(&mut self) {
-        if self.content().is_none() {
+    pub(crate) fn upload_as_new(&mut self, kind: &Arc<Kind>) {
+        if self.content(kind).is_none() {
             self.pending = Default::default();
             self.agreed = None;
         } else {
-            self.be_lacked();
+            self.be_lacked(kind);
             self.pending.offers.retain(|offer| offer.value.is_some());
         }
     }
@@ -113,11 +121,11 @@ impl Local {
     }
 
     /// Makes an edit of what this device offers; its user sees that, and edits it.
-    pub(crate) fn take_up_offer(&mut self) {
+    pub(crate) fn take_up_offer(&mut self, kind: &Arc<Kind>) {
         if self.agreed.is_some() || self.pending.offers.is_empty() {
             return;
         }
-        self.make_whole();
+        self.make_whole(kind);
         if let Some(at) = self.pending.offers.iter().rposition(|offer| offer.value.is_some()) {
             self.pending.offers.remove(at);
         }
@@ -125,21 +133,21 @@ impl Local {
 
     /// The fields of an offer; `None` if it is a tombstone. What the server has and the offer lacks
     /// was cleared.
-    pub(crate) fn offered_fields(&self, offer: &Offer) -> Option<SentFields> {
-        let kind = self.key.kind;
+    pub(crate) fn offered_fields(&self, kind: &Arc<Kind>, offer: &Offer) -> Option<SentFields> {
         let ours = Content::parse(kind, offer.value.as_deref()?)?;
         let theirs = self.agreed.as_ref().and_then(|agreed| agreed.value.as_deref());
         let theirs = theirs.and_then(|text| Content::parse(kind, text));
         let mut fields = SentFields::new();
-        for name in ours.names() {
+        for name in ours.all_names() {
             let value = ours.get(name);
             if let (false, Some(json)) = (value.is_null(), write_value(&value)) {
                 fields.insert(name.to_owned(), (json, offer.at));
             }
         }
-        // Nothing of a session is ever cleared.
-        for name in theirs.iter().filter(|_| kind == KindNumber::PIECE).flat_map(Content::names) {
-            let is_cleared = theirs.as_ref().is_some_and(|theirs| !theirs.get(name).is_null());
+        // Nothing of a record whose fields move together is cleared.
+        for name in theirs.iter().filter(|_| !has_groups(kind)).flat_map(Content::all_names) {
+            let is_there = theirs.as_ref().is_some_and(|theirs| !theirs.get(name).is_null());
+            let is_cleared = is_there && !kind.named(name).is_required();
             if let (true, Some(null)) = (is_cleared, write_value(&Value::Null)) {
                 fields.entry(name.to_owned()).or_insert((null, offer.at));
             }

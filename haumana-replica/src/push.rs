@@ -1,21 +1,24 @@
 //! What is sent for a record with something pending.
 
-use crate::content::write_value;
+use crate::content::{is_mark_of_making, write_value};
+use crate::groups::{has_groups, required};
 use crate::offer::Offer;
 use crate::record::{Local, Touch};
 use crate::settle::SentFields;
-use haumana_sync::id::{Key, KindNumber};
+use haumana_sync::id::Key;
 use haumana_sync::limits;
-use haumana_sync::repertoire::SessionGroup;
+use haumana_sync::schema::Kind;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// One push, as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SentPush {
     pub(crate) key: Key,
+    pub(crate) kind: Arc<Kind>,
     pub(crate) base: Option<Version>,
     pub(crate) op: SentOp,
     /// Whether it is of another past of the server, and no new edit.
@@ -34,15 +37,15 @@ pub(crate) enum SentOp {
 ///
 /// What was sent and not answered for comes first and as it was sent, if something newer of the same
 /// field follows.
-pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
+pub(crate) fn pushes(local: &Local, kind: &Arc<Kind>) -> Vec<SentPush> {
     let key = local.key;
     let pending = &local.pending;
     if !pending.is_due() {
         return Vec::new();
     }
     let offers = pending.offers.iter().map(|offer| {
-        let op = SentOp::Offer(offer.clone(), local.offered_fields(offer));
-        SentPush { key, base: None, op, is_offered: true }
+        let op = SentOp::Offer(offer.clone(), local.offered_fields(kind, offer));
+        SentPush { key, kind: kind.clone(), base: None, op, is_offered: true }
     });
     let offers: Vec<SentPush> = offers.collect();
     if let (Some(removal), true) = (&pending.removal, pending.touches.is_empty()) {
@@ -51,7 +54,8 @@ pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
             return offers;
         }
         let (base, is_offered) = (removal.base, removal.is_offered);
-        return vec![SentPush { key, base, op: SentOp::Delete(removal.at), is_offered }];
+        let op = SentOp::Delete(removal.at);
+        return vec![SentPush { key, kind: kind.clone(), base, op, is_offered }];
     }
     let (mut again, mut new) = (Groups::new(), Groups::new());
     let open = || pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
@@ -67,11 +71,11 @@ pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
         let is_again = has_newer && touch.earlier.is_none() && touch.is_sent();
         let groups = if is_again { &mut again } else { &mut new };
         let sent = (touch.value.clone(), touch.at);
-        groups.entry(base_of(local, name, touch)).or_default().insert(name.clone(), sent);
+        groups.entry(base_of(local, kind, name, touch)).or_default().insert(name.clone(), sent);
     }
     let push = |(base, mut fields)| {
-        fill(local, base, &mut fields);
-        SentPush { key, base, op: SentOp::Set(fields), is_offered: false }
+        fill(local, kind, base, &mut fields);
+        SentPush { key, kind: kind.clone(), base, op: SentOp::Set(fields), is_offered: false }
     };
     offers.into_iter().chain(again.into_iter().chain(new).map(push)).collect()
 }
@@ -79,40 +83,30 @@ pub(crate) fn pushes(local: &Local) -> Vec<SentPush> {
 /// Fields by the version that they were edited on.
 type Groups = BTreeMap<Option<Version>, SentFields>;
 
-/// The version that its user saw. The fields of a group of a session are decided together: they
+/// The version that its user saw. The fields of a group are decided together: they
 /// go on the oldest of theirs.
-fn base_of(local: &Local, name: &str, touch: &Touch) -> Option<Version> {
-    if local.key.kind != KindNumber::SESSION {
+fn base_of(local: &Local, kind: &Kind, name: &str, touch: &Touch) -> Option<Version> {
+    if !has_groups(kind) {
         return touch.base;
     }
-    let group = SessionGroup::of(name);
+    let own = kind.unit_of(name);
     let open = local.pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
-    let of_group = open.filter(|(name, _)| SessionGroup::of(name) == group);
+    let of_group = open.filter(|(name, _)| kind.unit_of(name) == own);
     of_group.map(|(_, touch)| touch.base).min().flatten()
 }
 
-impl Local {
-    /// Whether fields are those with which a piece was made here, and nobody has it yet.
-    fn makes_piece(&self, fields: &SentFields) -> bool {
-        self.agreed.is_none() && fields.contains_key("createdAt")
-    }
-}
-
 /// Adds what the server needs beside the touched fields.
-fn fill(local: &Local, base: Option<Version>, fields: &mut SentFields) {
-    let Some(content) = local.content_before_removal() else { return };
+fn fill(local: &Local, kind: &Arc<Kind>, base: Option<Version>, fields: &mut SentFields) {
+    let Some(content) = local.content_before_removal(kind).filter(|_| base.is_none()) else {
+        return;
+    };
     let at = fields.values().map(|(_, at)| *at).min().unwrap_or(UnixMillis(0));
-    let names = match local.key.kind {
-        _ if base.is_some() => Vec::new(),
-        // The push that makes a piece says all of it, so that the server need not say it again.
-        KindNumber::PIECE if local.makes_piece(fields) => content.names(),
-        KindNumber::PIECE => vec!["createdAt"],
-        _ => content.names(),
-    };
-    let required: &[&str] = match local.key.kind {
-        KindNumber::PIECE => &["createdAt"],
-        _ => &["createdAt", "pieceId", "startedAt"],
-    };
+    let required = required(kind);
+    let mut marks = kind.fields().iter().filter(|field| is_mark_of_making(field)).peekable();
+    let makes = marks.peek().is_some() && marks.all(|mark| fields.contains_key(mark.name()));
+    // The push that makes a record says all of it, so that the server need not say it again.
+    let is_whole = has_groups(kind) || local.agreed.is_none() && makes;
+    let names = if is_whole { content.all_names().collect() } else { required.clone() };
     let touches = &local.pending.touches;
     let is_due = |name: &&str| required.contains(name) || !touches.contains_key(*name);
     for name in names.into_iter().filter(is_due) {
@@ -144,7 +138,7 @@ impl SentPush {
         let _ = write!(
             out,
             r#"{{"kind":"{}","id":"{}","base":{base},"editedAt":"#,
-            self.key.kind.code(),
+            self.kind.name(),
             self.key.id
         );
         let fields = match &self.op {

@@ -1,16 +1,22 @@
 //! One record on this device: what was last agreed with the server, and what its user did since.
 
-use crate::content::{Content, can_hold, is_long, write_value};
+use crate::content::{
+    Content, base_text, base_value, check, create, has_parts, is_counter, is_mark_of_making, put,
+    read_value, write_value,
+};
+use crate::flaw::{Flaw, Reason};
+use crate::groups::{has_groups, is_creation_time};
 use crate::offer::Offer;
-use haumana_sync::id::{Key, KindNumber};
+use haumana_sync::id::Key;
 use haumana_sync::json::JsonText;
-use haumana_sync::limits;
-use haumana_sync::record::Value;
+use haumana_sync::merge::{Base, Side, merge_field};
+use haumana_sync::record::{Counter, Value};
+use haumana_sync::schema::{Field, FieldType, Kind, Merge};
 use haumana_sync::store::Version;
-use haumana_sync::text::{Later, TextMerge, merge_text};
 use haumana_sync::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the server and this device last agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +40,8 @@ pub struct Touch {
     pub at: UnixMillis,
     /// The version that its user saw; `None` if the server never had the record.
     pub base: Option<Version>,
-    /// A long text as it was at `base`.
+    /// The value at `base`, of a field that is merged by its parts: lines as they are, a list or a set
+    /// as JSON.
     pub before: Option<String>,
     /// Whether a value of this field was ever on its way to the server.
     pub sent: bool,
@@ -69,9 +76,10 @@ impl Touch {
     /// What a newer change of the field is to be sent after.
     ///
     /// LIMIT: one change of each field; what was sent before that came with it.
-    fn before_the_next(&self, kind: KindNumber) -> Option<Earlier> {
-        // Of a session the server takes a later change of a device for one on its earlier one.
-        if kind == KindNumber::SESSION {
+    fn before_the_next(&self, kind: &Kind, name: &str) -> Option<Earlier> {
+        // Of fields that move together the server takes a later change of a device for one on its earlier one.
+        // The totals of a counter say what was said before.
+        if has_groups(kind) || is_counter(kind, name) {
             return None;
         }
         if self.is_sent() {
@@ -137,12 +145,19 @@ pub struct Local {
 }
 
 /// Why an edit cannot be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EditError {
     /// There is no such record, or it is deleted.
     NotFound,
     /// A field cannot hold the value.
-    Invalid,
+    Invalid(Flaw),
+}
+
+impl From<Flaw> for EditError {
+    fn from(flaw: Flaw) -> Self {
+        Self::Invalid(flaw)
+    }
 }
 
 impl Pending {
@@ -211,52 +226,69 @@ impl Local {
     }
 
     /// The last living content that was agreed.
-    pub(crate) fn base_content(&self) -> Option<Content> {
+    pub(crate) fn base_content(&self, kind: &Arc<Kind>) -> Option<Content> {
         let pending = &self.pending;
         let text = match &self.agreed {
             Some(agreed) => agreed.value.as_deref().or(pending.whole.as_deref()),
             None => pending.offers.iter().rev().find_map(|offer| offer.value.as_deref()),
         };
-        Content::parse(self.key.kind, text?)
+        Content::parse(kind, text?)
     }
 
     /// What its user sees: what was agreed with what is pending over it; `None` if it is deleted.
     ///
-    /// Long texts are merged as the server will, so that what others wrote is not hidden meanwhile.
-    pub fn content(&self) -> Option<Content> {
+    /// Fields with parts are merged as the server will, so that what others wrote is not hidden
+    /// meanwhile.
+    pub fn content(&self, kind: &Arc<Kind>) -> Option<Content> {
         if self.pending.removal.is_some() {
             return None;
         }
-        self.content_before_removal()
+        self.content_before_removal(kind)
     }
 
-    pub(crate) fn content_before_removal(&self) -> Option<Content> {
+    pub(crate) fn content_before_removal(&self, kind: &Arc<Kind>) -> Option<Content> {
         let touches = &self.pending.touches;
-        let Some(mut content) = self.base_content() else {
+        let Some(mut content) = self.base_content(kind) else {
             let fields = touches.iter().map(|(name, touch)| (name.as_str(), &touch.value));
-            return Content::create(self.key.kind, fields);
+            let made_at = touches.values().map(|touch| touch.at).min().unwrap_or_default();
+            return create(kind, fields, made_at);
         };
         for (name, touch) in touches {
             match self.merged(&content, name, touch) {
-                Some(TextMerge::Clean(text) | TextMerge::Clash(text)) => {
-                    let text = write_value(&Value::Text(text));
-                    content.set(name, text.as_ref().unwrap_or(&touch.value));
-                }
-                None => content.set(name, &touch.value),
+                Some(merged) => content.set(name, merged.value),
+                None => put(&mut content, name, &touch.value),
             }
         }
         Some(content)
     }
 
-    /// A touched long text merged with what the server has of it; `None` if that has not moved.
-    fn merged(&self, agreed: &Content, name: &str, touch: &Touch) -> Option<TextMerge> {
-        if !is_long(self.key.kind, name) || touch.base == self.version() {
+    /// A touched field with parts, merged with what the server has of it; `None` if that has not
+    /// moved.
+    fn merged(&self, agreed: &Content, name: &str, touch: &Touch) -> Option<Merged> {
+        let kind = agreed.kind();
+        let field = kind.named(name);
+        let pushed = read_value(kind, name, &touch.value)?;
+        if is_counter(kind, name) {
+            let mut joined = Counter::of(&agreed.get(name));
+            joined.join(&Counter::of(&pushed));
+            return Some(Merged { value: joined.to_value(), is_clean: false });
+        }
+        if !field.field_type().needs_base() || touch.base == self.version() {
             return None;
         }
-        let pushed: String = serde_json::from_str(touch.value.as_str()).ok()?;
-        let server = agreed.get(name);
-        let (before, server) = (touch.before.as_deref()?, server.as_text().unwrap_or_default());
-        Some(merge_text(before, server, &pushed, Later::Pushed, limits::LONG_TEXT_BYTES))
+        let before = base_value(kind, name, touch.before.as_deref()?);
+        let mut server = agreed.get(name);
+        if let (FieldType::Lines { .. }, Value::Null) = (field.field_type(), &server) {
+            server = Value::Text(String::new());
+        }
+        let added_since = BTreeMap::new();
+        let base = Base::Moved { value: Some(&before), added_since: &added_since };
+        // What its user types is the later edit.
+        let (earlier, later) = (UnixMillis(0), UnixMillis(1));
+        let sides = [(&server, earlier), (&pushed, later)];
+        let [server, pushed] = sides.map(|(value, edited_at)| Side { value, edited_at });
+        let merged = merge_field(field, base, server, pushed);
+        Some(Merged { value: merged.value, is_clean: merged.lost.is_none() })
     }
 
     /// Makes a new record.
@@ -266,13 +298,34 @@ impl Local {
     /// [`EditError::Invalid`] if the fields make none.
     pub fn create(
         key: Key,
+        kind: &Arc<Kind>,
         mut fields: BTreeMap<String, Value>,
         now: UnixMillis,
     ) -> Result<Self, EditError> {
-        fields.entry("createdAt".to_owned()).or_insert_with(|| Value::Text(now.to_string()));
+        let is_unsaid = |name: &str| fields.get(name).is_none_or(Value::is_null);
+        let times = kind.fields().iter().filter(|field| is_creation_time(field));
+        let times: Vec<&str> = times.map(Field::name).filter(|name| is_unsaid(name)).collect();
+        fields.extend(times.iter().map(|name| ((*name).to_owned(), Value::Text(now.to_string()))));
+        fields.retain(|_, value| !value.is_null());
+        if !has_groups(kind) && !kind.fields().iter().any(is_mark_of_making) {
+            // Nothing else tells the push that makes the record from later ones: it says all.
+            let is_said = |field: &&Field| !field.default_at(now).is_null();
+            for field in kind.fields().iter().filter(is_said) {
+                let name = field.name().to_owned();
+                fields.entry(name).or_insert_with(|| field.default_at(now));
+            }
+            if let (true, Some(first)) = (fields.is_empty(), kind.fields().first()) {
+                fields.insert(first.name().to_owned(), Value::Null);
+            }
+        }
+        let mut mandatory = kind.fields().iter().filter(|field| field.is_mandatory());
+        if let Some(field) = mandatory.find(|field| !fields.contains_key(field.name())) {
+            return Err(Flaw::of_field(kind, field.name(), Reason::Missing).into());
+        }
         let mut local = Self::new(key);
-        local.touch(fields, now)?;
-        local.content().is_some().then_some(local).ok_or(EditError::Invalid)
+        local.touch(kind, fields, now)?;
+        let flaw = || Flaw::of_kind(kind.name(), Reason::Missing);
+        local.content(kind).is_some().then_some(local).ok_or_else(|| flaw().into())
     }
 
     /// Sets fields; every one that is named counts as touched, also if it keeps its value.
@@ -282,27 +335,37 @@ impl Local {
     /// [`EditError`]; nothing has changed then.
     pub fn edit(
         &mut self,
+        kind: &Arc<Kind>,
         fields: BTreeMap<String, Value>,
         now: UnixMillis,
     ) -> Result<(), EditError> {
-        if self.content().is_none() {
+        if self.content(kind).is_none() {
             return Err(EditError::NotFound);
         }
-        self.touch(fields, now)
+        let is_fixed = |name: &str| kind.named(name).policy() == Merge::Fixed;
+        if let Some(name) = fields.keys().find(|name| is_fixed(name)) {
+            return Err(Flaw::of_field(kind, name, Reason::Fixed).into());
+        }
+        self.touch(kind, fields, now)
     }
 
-    fn touch(&mut self, fields: BTreeMap<String, Value>, now: UnixMillis) -> Result<(), EditError> {
-        let kind = self.key.kind;
-        if fields.iter().any(|(name, value)| !can_hold(kind, name, value)) {
-            return Err(EditError::Invalid);
-        }
-        self.take_up_offer();
+    fn touch(
+        &mut self,
+        kind: &Arc<Kind>,
+        fields: BTreeMap<String, Value>,
+        now: UnixMillis,
+    ) -> Result<(), EditError> {
+        fields.iter().try_for_each(|(name, value)| check(kind, name, value))?;
+        self.take_up_offer(kind);
         let at = self.pending.next_time(now);
-        let agreed = self.base_content();
+        let agreed = self.base_content(kind);
         for (name, value) in fields {
-            let value = write_value(&value).ok_or(EditError::Invalid)?;
+            let value = kind.named(&name).normal(value);
+            let flaw = || Flaw::of_field(kind, &name, Reason::WrongType);
+            let value = write_value(&value).ok_or_else(flaw)?;
             let old = self.pending.touches.get(&name);
-            let earlier = old.and_then(|old| old.before_the_next(kind));
+            let value = counted(kind, &name, old, value);
+            let earlier = old.and_then(|old| old.before_the_next(kind, &name));
             let touch = match old.filter(|old| !self.has_seen(agreed.as_ref(), &name, old)) {
                 Some(old) => Touch { value, at, acked: None, earlier, ..old.clone() },
                 None => Touch {
@@ -311,8 +374,8 @@ impl Local {
                     base: self.seen_version(),
                     before: agreed
                         .as_ref()
-                        .filter(|_| is_long(kind, &name))
-                        .map(|agreed| agreed.get(&name).as_text().unwrap_or_default().to_owned()),
+                        .filter(|_| has_parts(kind, &name))
+                        .map(|agreed| base_text(&agreed.get(&name))),
                     sent: old.is_some_and(|old| old.sent),
                     acked: None,
                     sent_at: old.and_then(|old| old.sent_at),
@@ -328,7 +391,7 @@ impl Local {
     /// Whether the user of a touched field sees what the server has of it: a short one hides it.
     fn has_seen(&self, agreed: Option<&Content>, name: &str, touch: &Touch) -> bool {
         let merged = agreed.and_then(|agreed| self.merged(agreed, name, touch));
-        matches!(merged, Some(TextMerge::Clean(_)))
+        merged.is_some_and(|merged| merged.is_clean)
     }
 
     /// The version that the user sees. A delete is hidden as long as edits are pending.
@@ -345,8 +408,8 @@ impl Local {
     /// # Errors
     ///
     /// [`EditError::NotFound`] if there is none.
-    pub fn delete(&mut self, now: UnixMillis) -> Result<(), EditError> {
-        if self.content().is_none() {
+    pub fn delete(&mut self, kind: &Arc<Kind>, now: UnixMillis) -> Result<(), EditError> {
+        if self.content(kind).is_none() {
             return Err(EditError::NotFound);
         }
         let (at, base) = (self.pending.next_time(now), self.seen_version());
@@ -366,4 +429,23 @@ impl Local {
         }
         Ok(())
     }
+}
+
+/// A touched field as the server will merge it.
+struct Merged {
+    value: Value,
+    /// Whether all of both sides is in it.
+    is_clean: bool,
+}
+
+/// What is to be sent of a counter: what was to be sent, and what is new. Any other field is sent as
+/// it is now.
+fn counted(kind: &Kind, name: &str, old: Option<&Touch>, value: JsonText) -> JsonText {
+    let counter = |json: &JsonText| Some(Counter::of(&read_value(kind, name, json)?));
+    let old = old.filter(|_| is_counter(kind, name)).and_then(|old| counter(&old.value));
+    let joined = old.and_then(|mut old| {
+        old.join(&counter(&value)?);
+        write_value(&old.to_value())
+    });
+    joined.unwrap_or(value)
 }

@@ -1,18 +1,24 @@
 //! A person's records on one device: what an app calls.
 
+use crate::changes::{BEHIND, Cause, Change};
 use crate::content::Content;
 use crate::error::{Error, ErrorKind, Result};
+use crate::find::entries;
+use crate::flaw::Flaw;
+use crate::kinds::Kinds;
 use crate::record::{EditError, Local};
 use crate::status::{Phase, Status};
 use crate::storage::{Batch, OpenCount, State, Storage};
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::limits;
-use haumana_sync::record::Value;
+use haumana_sync::record::{Counter, Value};
+use haumana_sync::schema::{FieldType, Kind, Schema};
 use haumana_sync::store::Version;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::watch;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokio::sync::{Mutex, MutexGuard, broadcast, watch};
 
 /// What a replica is told once. [`ReplicaConfig::usual`] fits every host of this project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,46 +73,52 @@ pub enum Erasure {
 pub struct Replica {
     inner: Mutex<Inner>,
     status: watch::Sender<Status>,
-    clock: Arc<dyn Clock>,
+    pub(crate) feed: broadcast::Sender<Change>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    /// Whether a sync is under way.
+    pub(crate) is_syncing: AtomicBool,
 }
 
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) storage: Box<dyn Storage>,
+    pub(crate) kinds: Kinds,
     pub(crate) account: Option<UserId>,
     pub(crate) device: String,
     pub(crate) config: ReplicaConfig,
-    pub(crate) is_syncing: bool,
     /// How many records of the account are open, once that was counted; counting them anew with
     /// each edit would make a thousand edits cost a million looks.
-    open: Option<OpenCount>,
+    pub(crate) open: Option<OpenCount>,
 }
 
 impl Replica {
-    /// Opens the replica that `storage` holds. New storage gets a random device id, and so does
-    /// storage that was copied or put back.
+    /// Opens the replica of pieces and sessions that `storage` holds, as [`Replica::builder`] does.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Storage`].
-    pub fn open(
-        mut storage: impl Storage,
+    /// As [`ReplicaBuilder::open`](crate::ReplicaBuilder::open).
+    pub async fn open(
+        storage: impl Storage,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         config: ReplicaConfig,
     ) -> Result<Self> {
-        let device = storage.device(&new_device(random.as_ref()))?;
-        let storage = Box::new(storage);
-        let inner = Inner { storage, account: None, device, config, is_syncing: false, open: None };
+        let builder = Self::builder(storage, haumana_sync::repertoire::schema());
+        builder.clock(clock).random(random).config(config).open().await
+    }
+
+    pub(crate) fn new(inner: Inner, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let status = watch::Sender::new(Status { phase: Phase::NeedsSignIn, ..Status::default() });
-        Ok(Self { inner: Mutex::new(inner), status, clock, random })
+        let (feed, _) = broadcast::channel(BEHIND);
+        let (inner, is_syncing) = (Mutex::new(inner), AtomicBool::new(false));
+        Self { inner, status, feed, clock, random, is_syncing }
     }
 
     /// Returns the id that this device has on the server. It changes where two installations turn out
     /// to use one.
-    pub fn device(&self) -> String {
-        self.lock().device.clone()
+    pub async fn device(&self) -> String {
+        self.lock().await.device.clone()
     }
 
     /// Makes `account` the one whose records are read and edited from now on.
@@ -114,19 +126,27 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`].
-    pub fn sign_in(&self, account: UserId) -> Result<()> {
-        let mut inner = self.lock();
-        let is_erased = inner.storage.state(account.as_str())?.is_erased;
+    pub async fn sign_in(&self, account: UserId) -> Result<()> {
+        let mut inner = self.lock().await;
+        let is_erased = inner.storage.state(account.as_str()).await?.is_erased;
         inner.account = Some(account);
         inner.open = None;
         let phase = if is_erased { Phase::Erased } else { Phase::Idle };
-        self.publish(&mut inner, |status| *status = Status { phase, ..Status::default() })
+        self.publish(&mut inner, |status| *status = Status { phase, ..Status::default() }).await?;
+        self.tell(Vec::new(), Cause::Account);
+        Ok(())
     }
 
     /// Makes nobody the account. What was pending stays until that account signs in again.
-    pub fn sign_out(&self) {
-        self.lock().account = None;
+    pub async fn sign_out(&self) {
+        self.lock().await.account = None;
         self.status.send_replace(Status { phase: Phase::NeedsSignIn, ..Status::default() });
+        self.tell(Vec::new(), Cause::Account);
+    }
+
+    /// The kind of that number, if the schema has it.
+    pub(crate) async fn declared(&self, op: &'static str, kind: KindNumber) -> Result<Arc<Kind>> {
+        self.lock().await.declared(op, kind)
     }
 
     /// Returns a receiver of the status, which can be waited on.
@@ -144,8 +164,8 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`] if a field cannot hold its value.
-    pub fn add_piece(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
-        self.add(KindNumber::PIECE, fields)
+    pub async fn add_piece(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
+        self.create("piece", fields).await
     }
 
     /// Adds a session; it needs `pieceId` and `startedAt`.
@@ -153,29 +173,46 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`] if a field is missing or cannot hold its value.
-    pub fn add_session(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
-        self.add(KindNumber::SESSION, fields)
+    pub async fn add_session(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
+        self.create("session", fields).await
     }
 
-    fn add(&self, kind: KindNumber, fields: BTreeMap<String, Value>) -> Result<RecordId> {
-        let id = new_id(self.random.as_ref());
-        let local = Local::create(Key { kind, id }, fields, self.clock.now());
-        let local = local.map_err(|error| edit_error("add", error))?;
-        let mut inner = self.lock();
-        let account = inner.account("add")?;
-        inner.write_edit(&account, None, local)?;
-        self.publish(&mut inner, |_| {})?;
-        Ok(id)
-    }
-
-    /// Sets fields of a record. A field that is named counts as edited, whatever its value.
+    /// Adds a record of the kind with that name. The value of a counter is a whole number, or its
+    /// entries.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`], or [`ErrorKind::Invalid`] if a field cannot hold its value.
-    pub fn edit(&self, key: Key, fields: BTreeMap<String, Value>) -> Result<()> {
+    /// [`ErrorKind::Invalid`] names the kind, the field and the reason ([`Error::flaw`]): a field is
+    /// missing or cannot hold its value, or the schema has no such kind.
+    pub async fn create(&self, kind: &str, fields: BTreeMap<String, Value>) -> Result<RecordId> {
+        let id = new_id(self.random.as_ref());
+        let mut inner = self.lock().await;
+        let account = inner.account("add")?;
+        let kind = inner.declared_kind("add", kind)?;
+        let key = Key { kind: kind.number(), id };
+        let fields = count(&kind, &inner.device, None, fields);
+        let local = Local::create(key, &kind, fields, self.clock.now());
+        let local = local.map_err(|error| edit_error("add", error))?;
+        inner.write_edit(&account, None, local).await?;
+        self.publish(&mut inner, |_| {}).await?;
+        self.tell(vec![key], Cause::Edit);
+        Ok(id)
+    }
+
+    /// Sets fields of a record. A field that is named counts as edited, whatever its value. The value
+    /// of a counter is the whole number that it is to reach, or entries.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`], or [`ErrorKind::Invalid`], which names the kind, the field and the
+    /// reason.
+    pub async fn set(&self, key: Key, fields: BTreeMap<String, Value>) -> Result<()> {
         let now = self.clock.now();
-        self.change("edit", key, |local| local.edit(fields, now))
+        self.change("edit", key, |kind, device, local| {
+            let content = local.content(kind).ok_or(EditError::NotFound)?;
+            local.edit(kind, count(kind, device, Some(&content), fields), now)
+        })
+        .await
     }
 
     /// Deletes a record.
@@ -183,48 +220,63 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`].
-    pub fn delete(&self, key: Key) -> Result<()> {
+    pub async fn delete(&self, key: Key) -> Result<()> {
         let now = self.clock.now();
-        self.change("delete", key, |local| local.delete(now))
+        self.change("delete", key, |kind, _, local| local.delete(kind, now)).await
     }
 
-    fn change(
+    pub(crate) async fn change(
         &self,
         op: &'static str,
         key: Key,
-        change: impl FnOnce(&mut Local) -> Result<(), EditError>,
+        change: impl FnOnce(&Arc<Kind>, &str, &mut Local) -> Result<(), EditError>,
     ) -> Result<()> {
-        let mut inner = self.lock();
+        let mut inner = self.lock().await;
         let account = inner.account(op)?;
-        let found = inner.storage.read(&account, &[key])?.into_iter().flatten().next();
+        let kind = inner.declared(op, key.kind)?;
+        let found = inner.storage.read(&account, &[key]).await?.into_iter().flatten().next();
         let old = found.ok_or_else(|| Error::new(op, ErrorKind::NotFound))?;
         let mut local = old.clone();
-        change(&mut local).map_err(|error| edit_error(op, error))?;
-        inner.write_edit(&account, Some(&old), local)?;
-        self.publish(&mut inner, |_| {})
+        change(&kind, &inner.device, &mut local).map_err(|error| edit_error(op, error))?;
+        if local == old {
+            return Ok(());
+        }
+        inner.write_edit(&account, Some(&old), local).await?;
+        self.publish(&mut inner, |_| {}).await?;
+        self.tell(vec![key], Cause::Edit);
+        Ok(())
     }
 
     /// Returns a record as its user sees it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn get(&self, key: Key) -> Result<Option<View>> {
-        let mut inner = self.lock();
+    /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`]; [`ErrorKind::Invalid`] if the schema does
+    /// not have the kind.
+    pub async fn record(&self, key: Key) -> Result<Option<View>> {
+        let mut inner = self.lock().await;
         let account = inner.account("get")?;
-        let found = inner.storage.read(&account, &[key])?;
-        Ok(found.into_iter().flatten().find_map(view))
+        let kind = inner.declared("get", key.kind)?;
+        let found = inner.storage.read(&account, &[key]).await?;
+        Ok(found.into_iter().flatten().find_map(|local| view(local, &kind)))
     }
 
     /// Lists the records of a kind as their user sees them, by id.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn list(&self, kind: KindNumber) -> Result<Vec<View>> {
-        let mut inner = self.lock();
+    /// As [`Replica::record`].
+    pub async fn records(&self, kind: KindNumber) -> Result<Vec<View>> {
+        let mut inner = self.lock().await;
         let account = inner.account("list")?;
-        Ok(inner.storage.list(&account, kind)?.into_iter().filter_map(view).collect())
+        let kind = inner.declared("list", kind)?;
+        let locals = inner.storage.list(&account, kind.number()).await?;
+        Ok(locals.into_iter().filter_map(|local| view(local, &kind)).collect())
+    }
+
+    /// Returns the schema of the records.
+    pub async fn schema(&self) -> Schema {
+        self.lock().await.kinds.schema().clone()
     }
 
     /// Forgets the place in the stream: the next sync compares everything. Edits are kept.
@@ -232,12 +284,12 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn start_over(&self) -> Result<()> {
-        let mut inner = self.lock();
+    pub async fn start_over(&self) -> Result<()> {
+        let mut inner = self.lock().await;
         let account = inner.account("start over")?;
-        let mut state = inner.storage.state(&account)?;
+        let mut state = inner.storage.state(&account).await?;
         state.probe = state.cursor.take().or(state.probe);
-        inner.write(&account, Batch { state: Some(state), ..Batch::default() })
+        inner.write(&account, Batch { state: Some(state), ..Batch::default() }).await
     }
 
     /// Decides what becomes of the records of an account that was erased on the server. The device
@@ -246,46 +298,54 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
-    pub fn settle_erasure(&self, erasure: Erasure) -> Result<()> {
-        let mut inner = self.lock();
+    pub async fn settle_erasure(&self, erasure: Erasure) -> Result<()> {
+        let mut inner = self.lock().await;
         let account = inner.account("settle erasure")?;
-        let state = inner.storage.state(&account)?;
+        let state = inner.storage.state(&account).await?;
         if !state.is_erased {
             return Ok(());
         }
-        inner.renew_device(self.random.as_ref())?;
+        inner.renew_device(self.random.as_ref()).await?;
         match erasure {
             Erasure::Forget => {
                 inner.open = None;
-                inner.storage.forget(&account)?;
+                inner.storage.forget(&account).await?;
             }
             Erasure::UploadAsNew => {
-                let mut records = inner.storage.list(&account, KindNumber::PIECE)?;
-                records.extend(inner.storage.list(&account, KindNumber::SESSION)?);
-                records.iter_mut().for_each(Local::upload_as_new);
-                let state = State { mark: state.mark, ..State::default() };
-                inner.write(&account, Batch { state: Some(state), records, ..Batch::default() })?;
+                let kinds = inner.kinds.clone();
+                let mut records = Vec::new();
+                for kind in kinds.all() {
+                    let mut of_kind = inner.storage.list(&account, kind.number()).await?;
+                    of_kind.iter_mut().for_each(|local| local.upload_as_new(kind));
+                    records.extend(of_kind);
+                }
+                let state = Some(State { mark: state.mark, ..State::default() });
+                let indexed = entries(&kinds, &records);
+                inner
+                    .write(&account, Batch { state, records, indexed, ..Batch::default() })
+                    .await?;
             }
         }
-        self.publish(&mut inner, |status| status.phase = Phase::Idle)
+        self.publish(&mut inner, |status| status.phase = Phase::Idle).await?;
+        self.tell(Vec::new(), Cause::Account);
+        Ok(())
     }
 
-    pub(crate) fn account(&self, op: &'static str) -> Result<UserId> {
-        self.lock().account.clone().ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
+    pub(crate) async fn account(&self, op: &'static str) -> Result<UserId> {
+        self.lock().await.account.clone().ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Storage is transactional, so a panic elsewhere leaves nothing half done.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) async fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().await
     }
 
     /// Changes the status and tells those who watch it, if it is another one then.
-    pub(crate) fn publish(
+    pub(crate) async fn publish(
         &self,
         inner: &mut Inner,
         change: impl FnOnce(&mut Status),
     ) -> Result<()> {
-        let open = inner.count_open()?;
+        let open = inner.count_open().await?;
         self.status.send_if_modified(|status| {
             let before = *status;
             change(status);
@@ -303,34 +363,62 @@ impl Inner {
         account.ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
     }
 
-    pub(crate) fn renew_device(&mut self, random: &dyn Random) -> Result<()> {
+    /// The kind of that number, if the schema has it.
+    pub(crate) fn declared(&self, op: &'static str, kind: KindNumber) -> Result<Arc<Kind>> {
+        let found = self.kinds.schema().kind(kind).cloned();
+        let name = || {
+            self.kinds
+                .kind(kind)
+                .map_or_else(|| kind.code().into_owned(), |stray| stray.name().to_owned())
+        };
+        found.ok_or_else(|| self.no_such_kind(op, &name()))
+    }
+
+    /// The kind of that name, if the schema has it.
+    pub(crate) fn declared_kind(&self, op: &'static str, name: &str) -> Result<Arc<Kind>> {
+        let found = self.kinds.schema().named(name).cloned();
+        found.ok_or_else(|| self.no_such_kind(op, name))
+    }
+
+    fn no_such_kind(&self, op: &'static str, name: &str) -> Error {
+        let known = self.kinds.schema().kinds().iter().map(|kind| kind.name().to_owned());
+        Error::new(op, ErrorKind::Invalid).flawed(Flaw::no_such_kind(name, known))
+    }
+
+    pub(crate) async fn renew_device(&mut self, random: &dyn Random) -> Result<()> {
         let fresh = new_device(random);
-        self.storage.set_device(&fresh)?;
+        self.storage.set_device(&fresh).await?;
         self.device = fresh;
         Ok(())
     }
 
-    fn count_open(&mut self) -> Result<OpenCount> {
+    async fn count_open(&mut self) -> Result<OpenCount> {
         let account = self.account("status")?;
         let open = match self.open {
             Some(open) => open,
-            None => self.storage.count_open(&account)?,
+            None => self.storage.count_open(&account).await?,
         };
         self.open = Some(open);
         Ok(open)
     }
 
     /// Writes what may open or close any number of records.
-    pub(crate) fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+    pub(crate) async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
         self.open = None;
-        self.storage.write(account, batch)
+        self.storage.write(account, batch).await
     }
 
     /// Writes what a person did to one record of the current account.
-    fn write_edit(&mut self, account: &str, old: Option<&Local>, new: Local) -> Result<()> {
+    pub(crate) async fn write_edit(
+        &mut self,
+        account: &str,
+        old: Option<&Local>,
+        new: Local,
+    ) -> Result<()> {
+        let indexed = entries(&self.kinds, std::slice::from_ref(&new));
         let (before, after) = (old.map_or(OpenCount::default(), open_count), open_count(&new));
         let open = self.open.take();
-        self.storage.write(account, Batch::edit(new))?;
+        self.storage.write(account, Batch::edit(new, indexed)).await?;
         self.open = open.map(|open| OpenCount {
             pending: open.pending + after.pending - before.pending,
             refused: open.refused + after.refused - before.refused,
@@ -346,10 +434,32 @@ fn open_count(local: &Local) -> OpenCount {
     OpenCount { pending: usize::from(is_open), refused: usize::from(is_refused) }
 }
 
-fn view(local: Local) -> Option<View> {
+/// Makes the fields of counters what is to be sent: a number that is to be reached becomes what is
+/// counted here.
+pub(crate) fn count(
+    kind: &Kind,
+    device: &str,
+    seen: Option<&Content>,
+    mut fields: BTreeMap<String, Value>,
+) -> BTreeMap<String, Value> {
+    let counters = kind.fields().iter().filter(|field| *field.field_type() == FieldType::Counter);
+    for field in counters {
+        let Some(value) = fields.get_mut(field.name()) else { continue };
+        let Value::Json(json) = &value else { continue };
+        let Ok(reach) = json.as_str().parse::<i64>() else { continue };
+        let before = seen.map(|seen| Counter::of(&seen.get(field.name()))).unwrap_or_default();
+        let mut own = before.only(|of| of == device);
+        let by = reach.saturating_sub(before.sum());
+        own.add(device, by);
+        *value = if seen.is_none() && by == 0 { Value::Null } else { own.to_value() };
+    }
+    fields
+}
+
+pub(crate) fn view(local: Local, kind: &Arc<Kind>) -> Option<View> {
     Some(View {
         key: local.key,
-        content: local.content()?,
+        content: local.content(kind)?,
         version: local.version(),
         is_pending: local.pending.is_open(),
         refused: local.pending.refused,
@@ -372,6 +482,6 @@ fn new_id(random: &dyn Random) -> RecordId {
 fn edit_error(op: &'static str, error: EditError) -> Error {
     match error {
         EditError::NotFound => Error::new(op, ErrorKind::NotFound),
-        EditError::Invalid => Error::new(op, ErrorKind::Invalid),
+        EditError::Invalid(flaw) => Error::new(op, ErrorKind::Invalid).flawed(flaw),
     }
 }

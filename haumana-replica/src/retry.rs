@@ -1,9 +1,11 @@
 //! When to try again: a pure policy, and a driver whose clock and chance are passed in.
 
 use crate::error::Result;
+use crate::maybe_send::{MaybeSend, MaybeSync};
 use crate::replica::Replica;
 use crate::sync::Summary;
 use crate::transport::Transport;
+use async_trait::async_trait;
 use haumana_sync::engine::Random;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -39,8 +41,9 @@ impl Backoff {
 }
 
 /// Waits. The library has no runtime of its own.
-#[async_trait::async_trait]
-pub trait Sleep: Debug + Send + Sync {
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait Sleep: Debug + MaybeSend + MaybeSync {
     /// Returns after `wait`.
     async fn sleep(&self, wait: Duration);
 }

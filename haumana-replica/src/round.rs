@@ -3,19 +3,24 @@
 //! The replica is not locked in between, so its user goes on editing; what the reply says is held
 //! against what was sent, not against what is there when it arrives.
 
-use crate::content::Content;
+use crate::changes::Cause;
 use crate::error::{Error, ErrorKind, Result};
+use crate::find::entries;
+use crate::groups::has_groups;
+use crate::kinds::Kinds;
 use crate::push::{SentOp, SentPush, pushes};
 use crate::record::{Agreed, Local};
 use crate::replica::{Inner, Replica};
-use crate::settle::{Life, SentFields};
+use crate::settle::{Life, SentFields, made_of};
 use crate::storage::{Batch, State};
 use crate::wire::{self, Answer, Change, Rejection, Reply};
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::id::{Key, UserId};
+use haumana_sync::schema::Kind;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// A request, and what the replica must remember until its reply comes.
 #[derive(Clone, Debug)]
@@ -51,16 +56,16 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`]; [`ErrorKind::Erased`] until a person has decided.
-    pub fn begin(&self) -> Result<Outgoing> {
-        let mut inner = self.lock();
+    pub async fn begin(&self) -> Result<Outgoing> {
+        let mut inner = self.lock().await;
         let account = inner.account.clone();
         let account = account.ok_or_else(|| Error::new("sync", ErrorKind::NoAccount))?;
-        let state = inner.storage.state(account.as_str())?;
+        let state = inner.storage.state(account.as_str()).await?;
         if state.is_erased {
             return Err(Error::new("sync", ErrorKind::Erased));
         }
         let is_probe = state.cursor.is_none() && state.probe.is_some();
-        let sent = if is_probe { Vec::new() } else { inner.collect(account.as_str())? };
+        let sent = if is_probe { Vec::new() } else { inner.collect(account.as_str()).await? };
         let shown = if is_probe { state.probe.as_deref() } else { state.cursor.as_deref() };
         let limit = if is_probe { 1 } else { inner.config.page_records };
         let body = wire::request(&inner.device, shown, limit, &sent);
@@ -74,57 +79,66 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Protocol`] if it is no reply; [`ErrorKind::Storage`].
-    pub fn finish(&self, outgoing: &Outgoing, body: &[u8]) -> Result<Progress> {
+    pub async fn finish(&self, outgoing: &Outgoing, body: &[u8]) -> Result<Progress> {
         let protocol = || Error::new("sync", ErrorKind::Protocol);
         let reply = Reply::parse(body).ok_or_else(protocol)?;
-        let mut inner = self.lock();
+        let mut inner = self.lock().await;
         let account = outgoing.account.as_str();
         if reply.copy && inner.device == outgoing.device {
             // Another installation uses this id, or this one was put back from a copy.
-            inner.renew_device(self.random.as_ref())?;
+            inner.renew_device(self.random.as_ref()).await?;
         }
-        let before = inner.storage.state(account)?;
+        let before = inner.storage.state(account).await?;
         if before.cursor != outgoing.cursor || before.mark != outgoing.mark || before.is_erased {
             return Ok(Progress { more: true, ..Progress::default() });
         }
         if outgoing.is_probe {
             let state = Some(State { probe: None, ..before });
-            inner.write(account, Batch::repeatable(state, Vec::new()))?;
+            inner.write(account, Batch::repeatable(state, Vec::new())).await?;
             return Ok(Progress { more: true, ..Progress::default() });
         }
         if reply.results.len() != outgoing.sent.len() {
             return Err(protocol());
         }
-        let changes = reply.changes().ok_or_else(protocol)?;
+        let changes = inner.read_changes(&reply).await?;
         let mut round = Round {
             state: before.clone(),
             locals: HashMap::new(),
+            kinds: inner.kinds.clone(),
             server_time: reply.server_time(),
             pulled: 0,
         };
-        round.open(&mut inner, account, reply.reset, &changes, outgoing)?;
+        round.open(&mut inner, account, reply.reset, &changes, outgoing).await?;
         round.settle(&reply, &changes, outgoing);
         round.take_changes(&changes);
         let mut mismatch = false;
         round.state.cursor = reply.cursor.as_deref().map(str::to_owned);
         if !reply.more {
-            round.end_listing(&mut inner, account)?;
+            round.end_listing(&mut inner, account).await?;
             mismatch = reply.digest.is_some_and(|digest| digest != round.state.digest);
             if mismatch {
                 round.state.probe = round.state.cursor.take();
             }
         }
-        let Round { state, locals, pulled, .. } = round;
+        let Round { state, locals, pulled, kinds, .. } = round;
         let state = (state != before).then_some(state);
         let mut records: Vec<Local> = locals.into_values().map(|found| found.local).collect();
         records.sort_unstable_by_key(|local| local.key);
         if state.is_some() || !records.is_empty() {
-            inner.write(account, Batch::repeatable(state, records))?;
+            let keys: Vec<Key> = records.iter().map(|local| local.key).collect();
+            let indexed = entries(&kinds, &records);
+            inner.write(account, Batch { indexed, ..Batch::repeatable(state, records) }).await?;
             if inner.account.is_some() {
-                self.publish(&mut inner, |_| {})?;
+                self.publish(&mut inner, |_| {}).await?;
+            }
+            if inner.account.as_ref() == Some(&outgoing.account) {
+                self.tell(keys, Cause::Sync);
             }
         }
-        let due = inner.storage.due(account, 1)?;
+        if let Some(open) = reply.open_conflicts().filter(|_| inner.account.is_some()) {
+            self.publish(&mut inner, |status| status.open_conflicts = Some(open)).await?;
+        }
+        let due = inner.storage.due(account, 1).await?;
         let more = reply.more || mismatch || !due.is_empty();
         let conflicts = reply.results.iter().map(|answer| answer.conflicts.len()).sum();
         Ok(Progress { more, pulled, conflicts, mismatch })
@@ -135,11 +149,11 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`].
-    pub fn note_erased(&self, outgoing: &Outgoing) -> Result<()> {
-        let mut inner = self.lock();
+    pub async fn note_erased(&self, outgoing: &Outgoing) -> Result<()> {
+        let mut inner = self.lock().await;
         let account = outgoing.account.as_str();
-        let state = State { is_erased: true, ..inner.storage.state(account)? };
-        inner.write(account, Batch::repeatable(Some(state), Vec::new()))
+        let state = State { is_erased: true, ..inner.storage.state(account).await? };
+        inner.write(account, Batch::repeatable(Some(state), Vec::new())).await
     }
 
     /// The server finds the request too large: sends less at once, or gives up on the only push.
@@ -149,8 +163,12 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::Storage`].
-    pub(crate) fn note_too_large(&self, outgoing: &Outgoing, refusal: &Error) -> Result<bool> {
-        let mut inner = self.lock();
+    pub(crate) async fn note_too_large(
+        &self,
+        outgoing: &Outgoing,
+        refusal: &Error,
+    ) -> Result<bool> {
+        let mut inner = self.lock().await;
         let account = outgoing.account.as_str();
         let first = outgoing.sent.first().map(|push| push.key);
         let Some(first) = first else { return Ok(false) };
@@ -161,7 +179,7 @@ impl Replica {
         if refusal.answered().is_some() {
             return Ok(false);
         }
-        for mut local in inner.storage.read(account, &[first])?.into_iter().flatten() {
+        for mut local in inner.storage.read(account, &[first]).await?.into_iter().flatten() {
             // What was edited since may be smaller; it is sent again.
             let before = local.clone();
             let why = Rejection { code: "too_large", message: None };
@@ -169,24 +187,37 @@ impl Replica {
                 outgoing.sent.iter().for_each(|push| local.refuse(push, why));
             }
             if local != before {
-                inner.write(account, Batch::repeatable(None, vec![local]))?;
+                inner.write(account, Batch::repeatable(None, vec![local])).await?;
             }
         }
         if inner.account.as_ref() == Some(&outgoing.account) {
-            self.publish(&mut inner, |_| {})?;
+            self.publish(&mut inner, |_| {}).await?;
         }
         Ok(true)
     }
 }
 
 impl Inner {
+    /// Reads what changed. A kind that is new is remembered before any record of it is kept.
+    async fn read_changes<'a>(&mut self, reply: &Reply<'a>) -> Result<Vec<Change<'a>>> {
+        let n_kinds = self.kinds.all().count();
+        let mut kinds = self.kinds.clone();
+        let changes = reply.changes(&mut kinds)?;
+        if n_kinds != kinds.all().count() {
+            self.storage.declare(&kinds.declared(), &[]).await?;
+            self.kinds = kinds;
+        }
+        Ok(changes)
+    }
+
     /// Collects what is sent next, and remembers that it was.
-    fn collect(&mut self, account: &str) -> Result<Vec<SentPush>> {
-        let due = self.storage.due(account, self.config.push_records)?;
+    async fn collect(&mut self, account: &str) -> Result<Vec<SentPush>> {
+        let due = self.storage.due(account, self.config.push_records).await?;
         let (mut sent, mut bytes) = (Vec::new(), 0);
         let mut marked = Vec::new();
         for mut local in due {
-            let own = pushes(&local);
+            let Some(kind) = self.kinds.kind(local.key.kind) else { continue };
+            let own = pushes(&local, kind);
             let mut text = String::new();
             own.iter().for_each(|push| push.write(&mut text));
             bytes += text.len();
@@ -204,7 +235,7 @@ impl Inner {
             // it. If power is lost before the reply, the server may take this device for two: both
             // edits are kept, and the inbox says so. That is not worth waiting for a disk before
             // each request.
-            self.storage.write(account, Batch::repeatable(None, marked))?;
+            self.storage.write(account, Batch::repeatable(None, marked)).await?;
         }
         Ok(sent)
     }
@@ -214,19 +245,21 @@ impl Inner {
 struct Round {
     state: State,
     locals: HashMap<Key, Found>,
+    kinds: Kinds,
     server_time: UnixMillis,
     pulled: usize,
 }
 
 struct Found {
     local: Local,
+    kind: Arc<Kind>,
     /// What the server has just answered for.
     acked: SentFields,
 }
 
 impl Round {
     /// Reads every record that the reply is about.
-    fn open(
+    async fn open(
         &mut self,
         inner: &mut Inner,
         account: &str,
@@ -246,13 +279,14 @@ impl Round {
         if keys.is_empty() {
             return Ok(());
         }
-        let found = inner.storage.read(account, &keys)?;
+        let found = inner.storage.read(account, &keys).await?;
         self.locals = keys
             .into_iter()
             .zip(found)
-            .map(|(key, local)| {
+            .filter_map(|(key, local)| {
                 let local = local.unwrap_or_else(|| Local::new(key));
-                (key, Found { local, acked: SentFields::new() })
+                let kind = self.kinds.kind(key.kind)?.clone();
+                Some((key, Found { local, kind, acked: SentFields::new() }))
             })
             .collect();
         Ok(())
@@ -304,21 +338,22 @@ impl Round {
     }
 
     /// After a listing of everything: what it did not name, the server lacks.
-    fn end_listing(&mut self, inner: &mut Inner, account: &str) -> Result<()> {
+    async fn end_listing(&mut self, inner: &mut Inner, account: &str) -> Result<()> {
         if !self.state.is_listing {
             return Ok(());
         }
         (self.state.is_listing, self.state.is_other_life) = (false, false);
-        for local in inner.storage.unmarked(account, self.state.mark)? {
-            let found = Found { local, acked: SentFields::new() };
+        for local in inner.storage.unmarked(account, self.state.mark).await? {
+            let Some(kind) = self.kinds.kind(local.key.kind).cloned() else { continue };
+            let found = Found { local, kind, acked: SentFields::new() };
             self.locals.entry(found.local.key).or_insert(found);
         }
         let mark = self.state.mark;
         for found in self.locals.values_mut() {
             match &found.local.agreed {
                 Some(agreed) if agreed.mark < mark => {
-                    self.state.digest = self.state.digest.minus(term(&found.local));
-                    found.local.be_lacked();
+                    self.state.digest = self.state.digest.minus(found.term());
+                    found.local.be_lacked(&found.kind);
                 }
                 Some(_) => {}
                 None => found.local.be_unanswered(),
@@ -341,9 +376,9 @@ impl Found {
             self.local.refuse(push, why);
             return;
         }
-        self.local.make_whole();
-        if push.key.kind == KindNumber::SESSION && version.is_none() {
-            state.digest = state.digest.minus(term(&self.local));
+        self.local.make_whole(&self.kind);
+        if has_groups(&self.kind) && version.is_none() {
+            state.digest = state.digest.minus(self.term());
             self.local.agreed = None;
         }
     }
@@ -368,11 +403,10 @@ impl Found {
             }
             // The server lacked it and has made it anew, whatever this device held before.
             SentOp::Set(fields) if is_left_out && push.base.is_none() => {
-                let fields = fields.iter().map(|(name, (value, _))| (name.as_str(), value));
-                Some(Content::create(push.key.kind, fields)?.to_json())
+                Some(made_of(&self.kind, fields)?.to_json())
             }
             SentOp::Set(fields) if is_left_out && is_of_base && push.base < Some(version) => {
-                Some(self.local.with_sent(fields)?.to_json())
+                Some(self.local.with_sent(&self.kind, fields)?.to_json())
             }
             _ => return None,
         };
@@ -397,15 +431,17 @@ fn left_out(reply: &Reply<'_>, changes: &[Change<'_>], outgoing: &Outgoing) -> H
 /// Takes over a version and keeps the digest right.
 fn take(state: &mut State, found: &mut Found, agreed: Agreed) {
     let life = if state.is_other_life { Life::Other } else { Life::Same };
-    state.digest = state.digest.minus(term(&found.local));
-    found.local.take(agreed, &found.acked, life);
-    state.digest = state.digest.plus(term(&found.local));
+    state.digest = state.digest.minus(found.term());
+    found.local.take(&found.kind, agreed, &found.acked, life);
+    state.digest = state.digest.plus(found.term());
 }
 
-/// What a record adds to the digest.
-fn term(local: &Local) -> Digest {
-    local.agreed.as_ref().map_or(Digest::default(), |agreed| {
-        let (kind, id) = (local.key.kind.code(), local.key.id);
-        Digest::of_version(&kind, id, agreed.version, agreed.value.is_none())
-    })
+impl Found {
+    /// What the record adds to the digest.
+    fn term(&self) -> Digest {
+        self.local.agreed.as_ref().map_or(Digest::default(), |agreed| {
+            let (kind, id) = (self.kind.name(), self.local.key.id);
+            Digest::of_version(kind, id, agreed.version, agreed.value.is_none())
+        })
+    }
 }

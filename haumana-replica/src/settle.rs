@@ -1,15 +1,16 @@
 //! What becomes of a record when the server answers for it, tells of it, or turns out to lack it.
 
-use crate::content::{Content, is_long, write_value};
+use crate::content::{Content, base_text, create, has_parts, is_counter, put, write_value};
+use crate::groups::decided_with;
 use crate::push::{SentOp, SentPush};
 use crate::record::{Agreed, Local, Touch};
 use crate::wire::Rejection;
-use haumana_sync::id::KindNumber;
 use haumana_sync::json::JsonText;
-use haumana_sync::repertoire::SessionGroup;
+use haumana_sync::schema::{Kind, Merge};
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The fields of one push, as they were sent, each with its time.
 pub(crate) type SentFields = BTreeMap<String, (JsonText, UnixMillis)>;
@@ -88,15 +89,11 @@ impl Local {
     }
 
     /// The content that the agreed one becomes by `sent` alone.
-    pub(crate) fn with_sent(&self, sent: &SentFields) -> Option<Content> {
-        let Some(mut content) = self.base_content() else {
-            let fields = sent.iter().map(|(name, (value, _))| (name.as_str(), value));
-            return Content::create(self.key.kind, fields);
-        };
+    pub(crate) fn with_sent(&self, kind: &Arc<Kind>, sent: &SentFields) -> Option<Content> {
+        let Some(mut content) = self.base_content(kind) else { return made_of(kind, sent) };
         for (name, (value, _)) in sent {
-            let is_fixed = self.key.kind == KindNumber::PIECE && name == "createdAt";
-            if !is_fixed {
-                content.set(name, value);
+            if kind.named(name).policy() != Merge::Fixed {
+                put(&mut content, name, value);
             }
         }
         Some(content)
@@ -109,15 +106,15 @@ impl Local {
     /// delete moves on where the whole record is.
     ///
     /// `life` says whether the server may have forgotten what was agreed before.
-    pub(crate) fn take(&mut self, new: Agreed, sent: &SentFields, life: Life) {
+    pub(crate) fn take(&mut self, kind: &Arc<Kind>, new: Agreed, sent: &SentFields, life: Life) {
         let is_other_life = |old: &Agreed| {
             let is_doubtful = life == Life::Other && old.mark < new.mark;
             let is_another = new.version == old.version && new.value != old.value;
             is_doubtful || is_another || new.version < old.version
         };
         match self.agreed.clone().filter(is_other_life) {
-            Some(old) => self.change_lives(&old, &new, sent),
-            None => self.move_on(&new, sent),
+            Some(old) => self.change_lives(kind, &old, &new, sent),
+            None => self.move_on(kind, &new, sent),
         }
         self.pending.offers.retain(|offer| offer.value != new.value);
         let is_ahead = |touch: &Touch| touch.acked.is_some_and(|acked| acked <= new.version);
@@ -126,19 +123,18 @@ impl Local {
             self.pending.answered_at = None;
         }
         let keeps_whole = new.value.is_none() && !self.pending.touches.is_empty();
-        let whole = if keeps_whole { self.base_content() } else { None };
+        let whole = if keeps_whole { self.base_content(kind) } else { None };
         self.pending.whole = whole.map(|content| content.to_json());
         self.agreed = Some(new);
     }
 
-    fn move_on(&mut self, new: &Agreed, sent: &SentFields) {
+    fn move_on(&mut self, kind: &Arc<Kind>, new: &Agreed, sent: &SentFields) {
         if self.pending.is_empty() {
             return;
         }
-        let kind = self.key.kind;
         let theirs = new.value.as_deref().and_then(|text| Content::parse(kind, text));
         let own = self.on_its_way(sent);
-        let (Some(theirs), Some(shown)) = (theirs, self.with_sent(&own)) else { return };
+        let (Some(theirs), Some(shown)) = (theirs, self.with_sent(kind, &own)) else { return };
         let old = self.version();
         let was_deleted = self.agreed.as_ref().is_some_and(|agreed| agreed.value.is_none());
         let moves = |base: Option<Version>| base == old || was_deleted;
@@ -152,8 +148,7 @@ impl Local {
             let moves = moves(touch.base) || own.contains_key(name) && !touch.is_sent();
             if touch.acked.is_none() && has_seen && moves {
                 touch.base = Some(new.version);
-                let text = || theirs.get(name).as_text().unwrap_or_default().to_owned();
-                touch.before = is_long(kind, name).then(text);
+                touch.before = has_parts(kind, name).then(|| base_text(&theirs.get(name)));
             }
         }
         let removal = self.pending.removal.as_mut().filter(|removal| moves(removal.base));
@@ -179,12 +174,12 @@ impl Local {
     }
 
     /// Makes the whole record pending without a base: the server has forgotten the base.
-    pub(crate) fn make_whole(&mut self) {
-        let Some(content) = self.content_before_removal() else { return };
+    pub(crate) fn make_whole(&mut self, kind: &Arc<Kind>) {
+        let Some(content) = self.content_before_removal(kind) else { return };
         let offered_at = self.pending.offers.last().map(|offer| offer.at);
         let agreed_at = self.agreed.as_ref().map(|agreed| agreed.modified_at);
         let agreed_at = agreed_at.or(offered_at).unwrap_or(UnixMillis(0));
-        for name in content.names() {
+        for name in content.all_names() {
             let value = content.get(name);
             let old = self.pending.touches.get(name);
             let Some(json) = write_value(&value).filter(|_| !value.is_null() || old.is_some())
@@ -192,7 +187,12 @@ impl Local {
                 continue;
             };
             // What its user typed is sent as typed; the view may show it merged.
-            let (json, at) = old.map_or((json, agreed_at), |old| (old.value.clone(), old.at));
+            let typed = |old: &Touch| match is_counter(kind, name) {
+                // Others counted, too.
+                true => (json.clone(), old.at),
+                false => (old.value.clone(), old.at),
+            };
+            let (json, at) = old.map_or((json.clone(), agreed_at), typed);
             let sent = old.is_some_and(|old| old.sent);
             let (base, before, acked, sent_at, earlier) = (None, None, None, None, None);
             let touch = Touch { value: json, at, base, before, sent, acked, sent_at, earlier };
@@ -202,12 +202,8 @@ impl Local {
     }
 }
 
-/// The fields that are decided together with one, itself included.
-fn decided_with(kind: KindNumber, name: &str) -> Vec<String> {
-    match kind {
-        KindNumber::SESSION => {
-            SessionGroup::of(name).fields().into_iter().map(str::to_owned).collect()
-        }
-        _ => vec![name.to_owned()],
-    }
+/// The record that the server makes of `sent`.
+pub(crate) fn made_of(kind: &Arc<Kind>, sent: &SentFields) -> Option<Content> {
+    let edited_at = sent.values().map(|(_, at)| *at).max().unwrap_or_default();
+    create(kind, sent.iter().map(|(name, (value, _))| (name.as_str(), value)), edited_at)
 }

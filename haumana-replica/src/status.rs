@@ -22,6 +22,7 @@ pub enum Phase {
 
 /// The sync at a glance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Status {
     /// Where it stands.
     pub phase: Phase,
@@ -33,4 +34,6 @@ pub struct Status {
     pub pulled: usize,
     /// How many conflicts the last or current sync made.
     pub conflicts: usize,
+    /// How many entries of the inbox are open, as the server said last; `None` if it has not said.
+    pub open_conflicts: Option<u64>,
 }

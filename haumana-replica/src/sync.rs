@@ -5,6 +5,7 @@ use crate::replica::Replica;
 use crate::round::{Outgoing, Progress};
 use crate::status::Phase;
 use crate::transport::Transport;
+use std::sync::atomic::Ordering;
 
 /// What a sync did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,11 +28,12 @@ impl Replica {
     /// [`ErrorKind::Busy`] if one is under way; else what the transport, the server's answers or
     /// the storage fail with. Edits are kept whatever it is.
     pub async fn sync(&self, transport: &dyn Transport) -> Result<Summary> {
-        let _flight = Flight::begin(self)?;
+        let _flight = Flight::begin(self).await?;
         self.show(|status| {
             status.phase = Phase::Syncing;
             (status.pulled, status.conflicts) = (0, 0);
-        })?;
+        })
+        .await?;
         let done = self.rounds(transport).await;
         let phase = match &done {
             Ok(_) => Phase::Idle,
@@ -42,7 +44,7 @@ impl Replica {
                 kind => Phase::Failed(kind),
             },
         };
-        self.show(|status| status.phase = phase)?;
+        self.show(|status| status.phase = phase).await?;
         done
     }
 
@@ -50,11 +52,11 @@ impl Replica {
         let mut summary = Summary::default();
         let mut mismatches = 0;
         loop {
-            let outgoing = self.begin()?;
+            let outgoing = self.begin().await?;
             summary.rounds += 1;
             let progress = match transport.sync(&outgoing.account, outgoing.body.clone()).await {
-                Ok(body) => self.finish(&outgoing, &body)?,
-                Err(error) => self.failed(&outgoing, error)?,
+                Ok(body) => self.finish(&outgoing, &body).await?,
+                Err(error) => self.failed(&outgoing, error).await?,
             };
             summary.pulled += progress.pulled;
             summary.conflicts += progress.conflicts;
@@ -62,7 +64,8 @@ impl Replica {
                 self.show(|status| {
                     status.pulled = summary.pulled;
                     status.conflicts = summary.conflicts;
-                })?;
+                })
+                .await?;
             }
             mismatches += usize::from(progress.mismatch);
             // Once is a lost page of an earlier life; twice in a row is a mistake of somebody's.
@@ -75,11 +78,11 @@ impl Replica {
         }
     }
 
-    fn failed(&self, outgoing: &Outgoing, error: Error) -> Result<Progress> {
+    async fn failed(&self, outgoing: &Outgoing, error: Error) -> Result<Progress> {
         let again = match error.kind() {
-            ErrorKind::TooLarge => self.note_too_large(outgoing, &error)?,
+            ErrorKind::TooLarge => self.note_too_large(outgoing, &error).await?,
             ErrorKind::Erased => {
-                self.note_erased(outgoing)?;
+                self.note_erased(outgoing).await?;
                 false
             }
             _ => false,
@@ -87,10 +90,10 @@ impl Replica {
         if again { Ok(Progress { more: true, ..Progress::default() }) } else { Err(error) }
     }
 
-    fn show(&self, change: impl FnOnce(&mut crate::status::Status)) -> Result<()> {
-        let mut inner = self.lock();
+    async fn show(&self, change: impl FnOnce(&mut crate::status::Status)) -> Result<()> {
+        let mut inner = self.lock().await;
         match inner.account {
-            Some(_) => self.publish(&mut inner, change),
+            Some(_) => self.publish(&mut inner, change).await,
             None => Ok(()),
         }
     }
@@ -100,19 +103,17 @@ impl Replica {
 struct Flight<'a>(&'a Replica);
 
 impl<'a> Flight<'a> {
-    fn begin(replica: &'a Replica) -> Result<Self> {
-        let mut inner = replica.lock();
-        inner.account("sync")?;
-        if inner.is_syncing {
+    async fn begin(replica: &'a Replica) -> Result<Self> {
+        replica.account("sync").await?;
+        if replica.is_syncing.swap(true, Ordering::AcqRel) {
             return Err(Error::new("sync", ErrorKind::Busy));
         }
-        inner.is_syncing = true;
         Ok(Self(replica))
     }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.0.lock().is_syncing = false;
+        self.0.is_syncing.store(false, Ordering::Release);
     }
 }

@@ -1,8 +1,10 @@
 //! `POST /sync` as a client writes and reads it.
 
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::Kinds;
 use crate::push::{SentPush, quoted};
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, KindNumber, RecordId};
+use haumana_sync::id::{Key, RecordId};
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use serde::Deserialize;
@@ -52,6 +54,9 @@ pub(crate) struct Reply<'a> {
     pub(crate) copy: bool,
     #[serde(default)]
     pub(crate) digest: Option<Digest>,
+    /// How many entries of the inbox are open.
+    #[serde(borrow, default)]
+    open_conflicts: Option<&'a RawValue>,
     #[serde(borrow)]
     server_time: Cow<'a, str>,
 }
@@ -114,10 +119,14 @@ impl<'a> Reply<'a> {
         serde_json::from_slice(body).ok()
     }
 
-    /// The changed records. Kinds that this library does not know are passed over.
-    pub(crate) fn changes(&self) -> Option<Vec<Change<'a>>> {
-        let known = |body: &&ChangeBody<'a>| matches!(body.kind.as_ref(), "piece" | "session");
-        self.changes.iter().filter(known).map(ChangeBody::read).collect()
+    /// The changed records. A kind that is not known is taken in.
+    pub(crate) fn changes(&self, kinds: &mut Kinds) -> Result<Vec<Change<'a>>> {
+        self.changes.iter().map(|body| body.read(kinds)).collect()
+    }
+
+    /// How many entries of the inbox are open, if the server says so.
+    pub(crate) fn open_conflicts(&self) -> Option<u64> {
+        serde_json::from_str(self.open_conflicts?.get()).ok()
     }
 
     pub(crate) fn server_time(&self) -> UnixMillis {
@@ -135,10 +144,23 @@ impl Answer<'_> {
 }
 
 impl<'a> ChangeBody<'a> {
-    fn read(&self) -> Option<Change<'a>> {
-        let key = Key { kind: KindNumber::from_code(&self.kind)?, id: RecordId::parse(&self.id)? };
-        let modified_at = UnixMillis::parse(&self.modified_at)?;
+    fn read(&self, kinds: &mut Kinds) -> Result<Change<'a>> {
+        let protocol = || Error::new("sync", ErrorKind::Protocol);
+        let kind = match kinds.named(&self.kind) {
+            Some(kind) => kind.number(),
+            None if is_name(&self.kind) => kinds.adopt(&self.kind)?.number(),
+            None => return Err(protocol()),
+        };
+        let id = RecordId::parse(&self.id).ok_or_else(protocol)?;
+        let key = Key { kind, id };
+        let modified_at = UnixMillis::parse(&self.modified_at).ok_or_else(protocol)?;
         let value = self.value.map(RawValue::get);
-        Some(Change { key, version: self.version, modified_at, value })
+        Ok(Change { key, version: self.version, modified_at, value })
     }
+}
+
+/// Whether a schema can have a kind of that name.
+fn is_name(name: &str) -> bool {
+    let is_word = |one: char| one.is_ascii_alphanumeric() || one == '_';
+    !name.is_empty() && name.len() <= 64 && name.chars().all(is_word) && name != "conflict"
 }

@@ -20,6 +20,9 @@ pub mod value;
 pub mod wire;
 
 pub use engine::Engine;
+#[cfg(feature = "derive")]
+pub use haumana_derive::Record;
+pub use record::Record;
 pub use store::Store;
 
 /// The page that leads to a store of one's own; its example keeps every law.

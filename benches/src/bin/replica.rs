@@ -78,9 +78,10 @@ impl User {
 
     fn device(&self, storage: impl Storage) -> Result<Replica> {
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let replica = Replica::open(storage, clock, random, ReplicaConfig::usual());
+        let replica =
+            self.runtime.block_on(Replica::open(storage, clock, random, ReplicaConfig::usual()));
         let replica = replica.map_err(Error::other)?;
-        replica.sign_in(self.id.clone()).map_err(Error::other)?;
+        self.runtime.block_on(replica.sign_in(self.id.clone())).map_err(Error::other)?;
         Ok(replica)
     }
 
@@ -107,7 +108,7 @@ impl User {
             let names = ["title", "category", "lyrics", "language", "author"];
             let text = |name: &str| Value::Text(made[name].as_str().unwrap_or_default().to_owned());
             let fields = names.iter().map(|name| ((*name).to_owned(), text(name)));
-            maker.add_piece(fields.collect()).map_err(Error::other)?;
+            self.runtime.block_on(maker.add_piece(fields.collect())).map_err(Error::other)?;
         }
         self.sync(&maker).map(drop)
     }
@@ -134,13 +135,14 @@ impl User {
         self.sync(&there)?;
         let row = timed(ROUNDS * 5, |_| self.sync_timed(&here))?;
         println!("| no-op, of {count} | {row} |");
-        let pieces = here.list(KindNumber::PIECE).map_err(Error::other)?;
+        let pieces =
+            self.runtime.block_on(here.records(KindNumber::PIECE)).map_err(Error::other)?;
         let ten: Vec<Key> = pieces.iter().take(10).map(|view| view.key).collect();
         let edit = |device: &Replica, n: usize| -> Result<()> {
             for key in &ten {
                 let title = Value::Text(format!("edit {n}"));
                 let fields = BTreeMap::from([("title".to_owned(), title)]);
-                device.edit(*key, fields).map_err(Error::other)?;
+                self.runtime.block_on(device.set(*key, fields)).map_err(Error::other)?;
             }
             Ok(())
         };

@@ -1,9 +1,10 @@
 //! Storage in memory.
 
-use super::{Batch, OpenCount, State, Storage};
+use super::{Batch, Declared, IndexEntries, IndexRange, IndexValue, OpenCount, State, Storage};
 use crate::error::Result;
 use crate::record::Local;
-use haumana_sync::id::{Key, KindNumber};
+use async_trait::async_trait;
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Keeps everything in memory and nothing beyond the process.
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage {
     device: Option<String>,
+    declared: Declared,
     accounts: HashMap<String, Account>,
 }
 
@@ -20,6 +22,35 @@ struct Account {
     state: State,
     records: BTreeMap<Key, Local>,
     open: BTreeSet<Key>,
+    /// By kind and field, then by value and record.
+    index: BTreeMap<(KindNumber, u16), BTreeSet<(IndexValue, RecordId)>>,
+    indexed: BTreeMap<Key, Vec<(u16, IndexValue)>>,
+}
+
+impl Account {
+    fn index(&mut self, entries: IndexEntries) {
+        let IndexEntries { key, fields } = entries;
+        for (field, value) in self.indexed.remove(&key).into_iter().flatten() {
+            if let Some(index) = self.index.get_mut(&(key.kind, field)) {
+                index.remove(&(value, key.id));
+            }
+        }
+        for (field, value) in &fields {
+            self.index.entry((key.kind, *field)).or_default().insert((value.clone(), key.id));
+        }
+        if !fields.is_empty() {
+            self.indexed.insert(key, fields);
+        }
+    }
+
+    /// Kinds that were not known have no index.
+    fn renumber(&mut self, from: KindNumber, to: KindNumber) {
+        let moved = |key: Key| if key.kind == from { Key { kind: to, ..key } } else { key };
+        let records = std::mem::take(&mut self.records).into_iter();
+        self.records =
+            records.map(|(key, local)| (moved(key), Local { key: moved(key), ..local })).collect();
+        self.open = std::mem::take(&mut self.open).into_iter().map(moved).collect();
+    }
 }
 
 impl MemoryStorage {
@@ -36,40 +67,76 @@ impl MemoryStorage {
     }
 }
 
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Storage for MemoryStorage {
-    fn device(&mut self, fresh: &str) -> Result<String> {
+    async fn device(&mut self, fresh: &str) -> Result<String> {
         Ok(self.device.get_or_insert_with(|| fresh.to_owned()).clone())
     }
 
-    fn set_device(&mut self, id: &str) -> Result<()> {
+    async fn set_device(&mut self, id: &str) -> Result<()> {
         self.device = Some(id.to_owned());
         Ok(())
     }
 
-    fn state(&mut self, account: &str) -> Result<State> {
+    async fn declared(&mut self) -> Result<Declared> {
+        Ok(self.declared.clone())
+    }
+
+    async fn declare(
+        &mut self,
+        declared: &Declared,
+        moves: &[(KindNumber, KindNumber)],
+    ) -> Result<()> {
+        self.declared = declared.clone();
+        for (from, to) in moves {
+            self.accounts.values_mut().for_each(|account| account.renumber(*from, *to));
+        }
+        Ok(())
+    }
+
+    async fn accounts(&mut self) -> Result<Vec<String>> {
+        Ok(self.accounts.keys().cloned().collect())
+    }
+
+    async fn find(
+        &mut self,
+        account: &str,
+        kind: KindNumber,
+        field: u16,
+        range: &IndexRange,
+    ) -> Result<Vec<RecordId>> {
+        Ok(self.with(account, |account| {
+            let index = account.index.get(&(kind, field)).into_iter().flatten();
+            let found = index.filter(|(value, _)| range.contains(value));
+            found.map(|(_, id)| *id).collect()
+        }))
+    }
+
+    async fn state(&mut self, account: &str) -> Result<State> {
         Ok(self.with(account, |account| account.state.clone()))
     }
 
-    fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
+    async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
         Ok(self.with(account, |account| {
             keys.iter().map(|key| account.records.get(key).cloned()).collect()
         }))
     }
 
-    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
+    async fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
         Ok(self.with(account, |account| {
             account.records.values().filter(|local| local.key.kind == kind).cloned().collect()
         }))
     }
 
-    fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
+    async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
         Ok(self.with(account, |account| {
             let locals = account.open.iter().filter_map(|key| account.records.get(key));
             locals.filter(|local| local.pending.is_due()).take(limit).cloned().collect()
         }))
     }
 
-    fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
+    async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
         let is_unmarked =
             |local: &&Local| local.agreed.as_ref().is_none_or(|agreed| agreed.mark < mark);
         Ok(self.with(account, |account| {
@@ -77,7 +144,7 @@ impl Storage for MemoryStorage {
         }))
     }
 
-    fn count_open(&mut self, account: &str) -> Result<OpenCount> {
+    async fn count_open(&mut self, account: &str) -> Result<OpenCount> {
         Ok(self.with(account, |account| {
             let open = account.open.iter().filter_map(|key| account.records.get(key));
             let refused = open.filter(|local| local.pending.refused.is_some()).count();
@@ -85,11 +152,12 @@ impl Storage for MemoryStorage {
         }))
     }
 
-    fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+    async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
         let account = self.accounts.entry(account.to_owned()).or_default();
         if let Some(state) = batch.state {
             account.state = state;
         }
+        batch.indexed.into_iter().for_each(|entries| account.index(entries));
         for local in batch.records {
             let key = local.key;
             if local.pending.is_open() {
@@ -106,7 +174,7 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    fn forget(&mut self, account: &str) -> Result<()> {
+    async fn forget(&mut self, account: &str) -> Result<()> {
         self.accounts.remove(account);
         Ok(())
     }

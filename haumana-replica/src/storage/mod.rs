@@ -1,5 +1,7 @@
 //! Where a replica keeps its records: a small contract, and two that keep it.
 
+#[cfg(feature = "sqlite")]
+mod index;
 mod memory;
 #[cfg(feature = "sqlite")]
 mod place;
@@ -11,9 +13,13 @@ pub use memory::MemoryStorage;
 pub use sqlite::SqliteStorage;
 
 use crate::error::Result;
+pub use crate::find::{IndexEntries, IndexRange, IndexValue};
+pub use crate::kinds::Declared;
+use crate::maybe_send::MaybeSend;
 use crate::record::Local;
+use async_trait::async_trait;
 use haumana_sync::digest::Digest;
-use haumana_sync::id::{Key, KindNumber};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::Version;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -70,26 +76,33 @@ pub struct Batch {
     pub state: Option<State>,
     /// Records as they are from now on; one of which nothing is known is removed.
     pub records: Vec<Local>,
+    /// The index entries of those records, where their kinds have indexed fields.
+    pub indexed: Vec<IndexEntries>,
     /// What it has to outlive.
     pub outlives: Outlives,
 }
 
 impl Batch {
     /// What a person did to a record.
-    pub(crate) fn edit(local: Local) -> Self {
-        Self { records: vec![local], ..Self::default() }
+    pub(crate) fn edit(local: Local, indexed: Vec<IndexEntries>) -> Self {
+        Self { records: vec![local], indexed, ..Self::default() }
     }
 
     /// What the server said, or will say again.
     pub(crate) fn repeatable(state: Option<State>, records: Vec<Local>) -> Self {
-        Self { state, records, outlives: Outlives::Process }
+        Self { state, records, indexed: Vec::new(), outlives: Outlives::Process }
     }
 }
 
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 /// Keeps the records of all accounts of one device.
 ///
+/// The calls of one replica come one after the other. They are async so that storage fits which
+/// answers later, such as a browser's; on `wasm32` nothing of it need be `Send`.
+///
 /// Every call names the account that it is about; nothing crosses from one to another.
-pub trait Storage: Debug + Send + 'static {
+pub trait Storage: Debug + MaybeSend + 'static {
     /// Returns the id of this installation, which is the device's id on the server. Keeps `fresh`,
     /// a random one, as that if there is none yet.
     ///
@@ -101,56 +114,100 @@ pub trait Storage: Debug + Send + 'static {
     /// # Errors
     ///
     /// If the storage cannot be used.
-    fn device(&mut self, fresh: &str) -> Result<String>;
+    async fn device(&mut self, fresh: &str) -> Result<String>;
 
     /// Keeps `id` as the id of this installation, in place of the one that it had.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used; the id is the same as before then.
-    fn set_device(&mut self, id: &str) -> Result<()>;
+    async fn set_device(&mut self, id: &str) -> Result<()>;
+
+    /// Returns what it remembers of the kinds whose records it keeps.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    async fn declared(&mut self) -> Result<Declared>;
+
+    /// Remembers `declared`, and gives the records of each kind in `moves` its second number in place
+    /// of its first, in that order, in all accounts. All of it or nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used; nothing has changed then.
+    async fn declare(
+        &mut self,
+        declared: &Declared,
+        moves: &[(KindNumber, KindNumber)],
+    ) -> Result<()>;
+
+    /// Returns the accounts of which it knows anything.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    async fn accounts(&mut self) -> Result<Vec<String>>;
 
     /// Reads an account's state; the default if there is none.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
-    fn state(&mut self, account: &str) -> Result<State>;
+    async fn state(&mut self, account: &str) -> Result<State>;
 
     /// Reads records, each in its place; `None` where nothing is known.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
-    fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>>;
+    async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>>;
 
     /// Lists all records of a kind, by id.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
-    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>>;
+    async fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>>;
 
     /// Lists records with something to send, in the order of their keys.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
-    fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>>;
+    async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>>;
 
     /// Lists records that no listing has named since `mark`, those that were never agreed included.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
-    fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>>;
+    async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>>;
+
+    /// Lists the records whose index entry for `field` is in `range`, by value and then by id.
+    ///
+    /// # Guarantees
+    ///
+    /// - The entries are those of the last [`Batch::indexed`] of each record. Values are ordered as
+    ///   [`IndexValue`] orders them.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    async fn find(
+        &mut self,
+        account: &str,
+        kind: KindNumber,
+        field: u16,
+        range: &IndexRange,
+    ) -> Result<Vec<RecordId>>;
 
     /// Counts records with something open: those to send, and those that were refused.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
-    fn count_open(&mut self, account: &str) -> Result<OpenCount>;
+    async fn count_open(&mut self, account: &str) -> Result<OpenCount>;
 
     /// Writes `batch`: all of it or nothing, and after everything that was written before. Once it
     /// has returned, the end of the process takes nothing back, and a loss of power only what
@@ -159,14 +216,18 @@ pub trait Storage: Debug + Send + 'static {
     /// # Errors
     ///
     /// If the storage cannot be used; nothing was written then.
-    fn write(&mut self, account: &str, batch: Batch) -> Result<()>;
+    ///
+    /// # Cancellation
+    ///
+    /// A call that is dropped has written all of it or nothing.
+    async fn write(&mut self, account: &str, batch: Batch) -> Result<()>;
 
     /// Forgets everything of an account.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used; nothing was forgotten then.
-    fn forget(&mut self, account: &str) -> Result<()>;
+    async fn forget(&mut self, account: &str) -> Result<()>;
 }
 
 /// How many records wait.

@@ -1,9 +1,11 @@
 //! Storage in one SQLite file.
 
+use super::index::{find_sql, write_index};
 use super::place::Place;
-use super::{Batch, OpenCount, Outlives, State, Storage};
+use super::{Batch, Declared, IndexRange, OpenCount, Outlives, State, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Agreed, Local, Pending};
+use async_trait::async_trait;
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::time::UnixMillis;
@@ -13,7 +15,7 @@ use std::path::Path;
 /// Marks a file as a replica's, in SQLite's header: "hmnr".
 const APPLICATION_ID: i64 = 0x686D_6E72;
 /// The schema that this program writes.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 const SCHEMA: &str = "
     CREATE TABLE device (id TEXT NOT NULL, place TEXT);
@@ -33,6 +35,16 @@ const RECORDS: &str = "
         account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL,
         modified_at INTEGER NOT NULL, mark INTEGER NOT NULL, value TEXT,
         UNIQUE (account, kind, id));
+";
+/// What the fourth version added: the kinds, and indexes of fields.
+pub(super) const KINDS: &str = "
+    CREATE TABLE IF NOT EXISTS declared (schema TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS strays (kind INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+    CREATE TABLE IF NOT EXISTS indexed (
+        account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, field INTEGER NOT NULL,
+        value, PRIMARY KEY (account, kind, id, field)) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS indexed_by_value
+        ON indexed (account, kind, field, value, id);
 ";
 /// From the first version, whose records had no row numbers.
 const MIGRATE_FROM_1: &str = "ALTER TABLE records RENAME TO records_1";
@@ -142,6 +154,7 @@ impl SqliteStorage {
             if !is_new && version < 3 {
                 write.execute_batch(MIGRATE_FROM_2)?;
             }
+            write.execute_batch(KINDS)?;
             write.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             write.commit()?;
         }
@@ -208,6 +221,35 @@ impl SqliteStorage {
         Ok(())
     }
 
+    fn read_declared(&self) -> rusqlite::Result<Declared> {
+        let schema = self.connection.query_row("SELECT schema FROM declared", [], |row| row.get(0));
+        let mut strays = self.connection.prepare("SELECT kind, name FROM strays")?;
+        let strays = strays.query_map([], |row| Ok((read_kind(row, 0)?, row.get(1)?)))?;
+        Ok(Declared {
+            schema: schema.optional()?,
+            strays: strays.collect::<rusqlite::Result<_>>()?,
+        })
+    }
+
+    fn find_all(
+        &mut self,
+        account: &str,
+        kind: KindNumber,
+        field: u16,
+        range: &IndexRange,
+    ) -> rusqlite::Result<Vec<RecordId>> {
+        let Some(account) = self.account(account)? else { return Ok(Vec::new()) };
+        let (sql, bounds) = find_sql(range);
+        let mut find = self.connection.prepare_cached(&sql)?;
+        let mut place: Vec<rusqlite::types::Value> =
+            vec![account.into(), kind_number(kind).into(), i64::from(field).into()];
+        place.extend(bounds);
+        let ids = find.query_map(rusqlite::params_from_iter(place), |row| {
+            Ok(RecordId::from_bits(u128::from_be_bytes(row.get(0)?)))
+        })?;
+        ids.collect()
+    }
+
     fn query(&mut self, account: &str, sql: &str, parameter: i64) -> rusqlite::Result<Vec<Local>> {
         let Some(account) = self.account(account)? else { return Ok(Vec::new()) };
         let mut select = self.connection.prepare_cached(sql)?;
@@ -246,24 +288,76 @@ fn has_pending(connection: &Connection, account: i64) -> rusqlite::Result<bool> 
     find.query_row([account], |row| row.get(0))
 }
 
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Storage for SqliteStorage {
-    fn device(&mut self, fresh: &str) -> Result<String> {
+    async fn device(&mut self, fresh: &str) -> Result<String> {
         match self.own_device().map_err(|error| failed("read", error))? {
             Some(id) => Ok(id),
             None => {
-                self.set_device(fresh)?;
+                self.set_device(fresh).await?;
                 Ok(fresh.to_owned())
             }
         }
     }
 
-    fn set_device(&mut self, id: &str) -> Result<()> {
+    async fn set_device(&mut self, id: &str) -> Result<()> {
         self.outlive(Outlives::PowerLoss)
             .and_then(|()| self.keep_device(id))
             .map_err(|error| failed("write", error))
     }
 
-    fn state(&mut self, account: &str) -> Result<State> {
+    async fn declared(&mut self) -> Result<Declared> {
+        self.read_declared().map_err(|error| failed("open", error))
+    }
+
+    async fn declare(
+        &mut self,
+        declared: &Declared,
+        moves: &[(KindNumber, KindNumber)],
+    ) -> Result<()> {
+        let mut write = || -> rusqlite::Result<()> {
+            self.outlive(Outlives::PowerLoss)?;
+            let write = self.connection.transaction()?;
+            for (from, to) in moves {
+                for table in ["records", "pending"] {
+                    let sql = format!("UPDATE {table} SET kind = ?2 WHERE kind = ?1");
+                    write.execute(&sql, [kind_number(*from), kind_number(*to)])?;
+                }
+            }
+            write.execute("DELETE FROM declared", [])?;
+            write.execute("DELETE FROM strays", [])?;
+            if let Some(schema) = &declared.schema {
+                write.execute("INSERT INTO declared VALUES (?1)", [schema])?;
+            }
+            for (kind, name) in &declared.strays {
+                let stray = params![kind_number(*kind), name];
+                write.execute("INSERT INTO strays VALUES (?1, ?2)", stray)?;
+            }
+            write.commit()
+        };
+        write().map_err(|error| failed("open", error))
+    }
+
+    async fn accounts(&mut self) -> Result<Vec<String>> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let mut names = self.connection.prepare("SELECT name FROM accounts")?;
+            names.query_map([], |row| row.get(0))?.collect()
+        };
+        read().map_err(|error| failed("open", error))
+    }
+
+    async fn find(
+        &mut self,
+        account: &str,
+        kind: KindNumber,
+        field: u16,
+        range: &IndexRange,
+    ) -> Result<Vec<RecordId>> {
+        self.find_all(account, kind, field, range).map_err(|error| failed("find", error))
+    }
+
+    async fn state(&mut self, account: &str) -> Result<State> {
         let read = || -> rusqlite::Result<Option<State>> {
             let mut select = self.connection.prepare_cached(
                 "SELECT cursor, mark, listing, digest, erased, probe, other_life, unanswered
@@ -274,24 +368,24 @@ impl Storage for SqliteStorage {
         Ok(read().map_err(|error| failed("read", error))?.unwrap_or_default())
     }
 
-    fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
+    async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
         self.read_all(account, keys).map_err(|error| failed("read", error))
     }
 
-    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
+    async fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
         self.query(account, SELECT, kind_number(kind)).map_err(|error| failed("list", error))
     }
 
-    fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
+    async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.query(account, SELECT_DUE, limit).map_err(|error| failed("list", error))
     }
 
-    fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
+    async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
         self.query(account, SELECT_UNMARKED, signed(mark)).map_err(|error| failed("list", error))
     }
 
-    fn count_open(&mut self, account: &str) -> Result<OpenCount> {
+    async fn count_open(&mut self, account: &str) -> Result<OpenCount> {
         let mut count = || -> rusqlite::Result<OpenCount> {
             let Some(account) = self.account(account)? else { return Ok(OpenCount::default()) };
             let mut count = self.connection.prepare_cached(
@@ -305,21 +399,22 @@ impl Storage for SqliteStorage {
         count().map_err(|error| failed("count", error))
     }
 
-    fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+    async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
         let mut write = || -> rusqlite::Result<()> {
             self.outlive(batch.outlives)?;
             let write = self.connection.transaction()?;
             let account = write_state(&write, account, batch.state.as_ref())?;
             write_records(&write, account, &batch.records)?;
+            write_index(&write, account, &batch.indexed)?;
             write.commit()
         };
         write().map_err(|error| failed("write", error))
     }
 
-    fn forget(&mut self, account: &str) -> Result<()> {
+    async fn forget(&mut self, account: &str) -> Result<()> {
         let forget = |connection: &mut Connection, account: i64| -> rusqlite::Result<()> {
             let write = connection.transaction()?;
-            for table in ["records", "pending", "accounts"] {
+            for table in ["records", "pending", "indexed", "accounts"] {
                 write.execute(&format!("DELETE FROM {table} WHERE account = ?1"), [account])?;
             }
             write.commit()
@@ -433,8 +528,7 @@ fn state(row: &Row<'_>) -> rusqlite::Result<State> {
 }
 
 fn local(row: &Row<'_>) -> rusqlite::Result<Local> {
-    let kind = u8::try_from(row.get::<_, i64>(0)?).map_err(|_| unreadable())?;
-    let kind = KindNumber::new(kind);
+    let kind = read_kind(row, 0)?;
     let key = Key { kind, id: RecordId::from_bits(u128::from_be_bytes(row.get(1)?)) };
     let agreed = match row.get::<_, Option<u32>>(2)? {
         Some(version) => Some(Agreed {
@@ -450,6 +544,11 @@ fn local(row: &Row<'_>) -> rusqlite::Result<Local> {
     Ok(Local { key, agreed, pending })
 }
 
+fn read_kind(row: &Row<'_>, at: usize) -> rusqlite::Result<KindNumber> {
+    let number = u8::try_from(row.get::<_, i64>(at)?).map_err(|_| unreadable())?;
+    Ok(KindNumber::new(number))
+}
+
 fn pending_of(row: &Row<'_>) -> rusqlite::Result<Pending> {
     parse_pending(row.get_ref(0)?.as_str()?)
 }
@@ -458,7 +557,7 @@ fn parse_pending(json: &str) -> rusqlite::Result<Pending> {
     serde_json::from_str(json).map_err(|_| unreadable())
 }
 
-fn kind_number(kind: KindNumber) -> i64 {
+pub(super) fn kind_number(kind: KindNumber) -> i64 {
     i64::from(kind.get())
 }
 

@@ -2,10 +2,11 @@
 
 use super::{Call, Transport};
 use crate::error::{Error, ErrorKind, Result};
+use async_trait::async_trait;
 use haumana_sync::Engine;
 use haumana_sync::engine::{self, Asked, Imported, PartState};
-use haumana_sync::id::{Key, UserId};
-use haumana_sync::wire::history::history_json;
+use haumana_sync::id::{Key, RecordId, UserId};
+use haumana_sync::wire::history::record_history_json;
 use haumana_sync::wire::import::ImportRequest;
 use haumana_sync::wire::inbox::{conflicts_json, read_place};
 use haumana_sync::wire::sync::SyncRequest;
@@ -25,6 +26,10 @@ impl DirectTransport {
         Self { engine, reply_limit_bytes }
     }
 
+    fn key(&self, kind: &str, id: RecordId) -> Option<Key> {
+        Some(Key { kind: self.engine.schema().named(kind)?.number(), id })
+    }
+
     async fn ask(&self, account: &UserId, call: &Call) -> engine::Result<Option<Vec<u8>>> {
         let (engine, bytes) = (&self.engine, self.reply_limit_bytes);
         Ok(Some(match call {
@@ -41,15 +46,15 @@ impl DirectTransport {
                 engine.resolve_as(account, *id, resolution, *base).await?;
                 b"{}".to_vec()
             }
-            Call::History { id, before, limit } => {
-                let page =
-                    engine.history_of(account, Key::piece(*id), *before, *limit, bytes).await?;
-                history_json(&page, bytes)
+            Call::History { kind, id, before, limit } => {
+                let Some(key) = self.key(kind, *id) else { return Ok(None) };
+                let page = engine.history_of(account, key, *before, *limit, bytes).await?;
+                record_history_json(engine.schema(), &page, bytes)
             }
-            Call::Restore { id, version, base, request_id } => {
+            Call::Restore { kind, id, version, base, request_id } => {
+                let Some(key) = self.key(kind, *id) else { return Ok(None) };
                 let asked = Asked { base: *base, request_id: Some(request_id.clone()) };
-                let restored =
-                    engine.restore_record(account, Key::piece(*id), *version, &asked).await?;
+                let restored = engine.restore_record(account, key, *version, &asked).await?;
                 format!(r#"{{"version":{}}}"#, restored.version).into_bytes()
             }
             Call::Erase { request_id } => {
@@ -65,7 +70,8 @@ impl DirectTransport {
     }
 }
 
-#[async_trait::async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Transport for DirectTransport {
     async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>> {
         let request = SyncRequest::from_json(&body)

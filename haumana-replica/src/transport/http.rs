@@ -1,27 +1,20 @@
 //! Over HTTP.
 
 use super::answer::{Start, body, offline, refused};
+use super::credentials::{BearerJwt, Credentials, Headers, TokenSource};
 use super::pages::Joined;
 use super::{Call, ERASE, Transport};
 use crate::error::{Error, ErrorKind, Result};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use async_trait::async_trait;
 use haumana_sync::engine::Resolution;
-use haumana_sync::id::UserId;
-use reqwest::header::CONTENT_TYPE;
+use haumana_sync::id::{RecordId, UserId};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use std::fmt::Debug;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Has the ID tokens of the accounts that are signed in on this device.
-#[async_trait::async_trait]
-pub trait TokenSource: Debug + Send + Sync {
-    /// Returns a token of `account`; `None` if it has to sign in again.
-    async fn token(&self, account: &UserId) -> Option<String>;
-}
 
 /// What an HTTP transport is told once. [`HttpConfig::usual`] has values to start from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,16 +55,25 @@ impl HttpConfig {
 pub struct HttpTransport {
     client: Client,
     base_url: Url,
-    tokens: Arc<dyn TokenSource>,
+    credentials: Arc<dyn Credentials>,
 }
 
 impl HttpTransport {
+    /// Makes a transport to one server, for accounts with ID tokens: [`BearerJwt`].
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpTransport::with_credentials`].
+    pub fn new(config: HttpConfig, tokens: Arc<dyn TokenSource>) -> Result<Self> {
+        Self::with_credentials(config, Arc::new(BearerJwt::new(tokens)))
+    }
+
     /// Makes a transport to one server.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`] if the address is none.
-    pub fn new(config: HttpConfig, tokens: Arc<dyn TokenSource>) -> Result<Self> {
+    pub fn with_credentials(config: HttpConfig, credentials: Arc<dyn Credentials>) -> Result<Self> {
         let invalid = || Error::new("connect", ErrorKind::Invalid);
         let address = config.base_url.trim_end_matches('/');
         let base_url = Url::parse(address).map_err(|error| invalid().caused_by(error))?;
@@ -87,7 +89,7 @@ impl HttpTransport {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| invalid().caused_by(error))?;
-        Ok(Self { client, base_url, tokens })
+        Ok(Self { client, base_url, credentials })
     }
 
     /// Asks how large a request may be: `requestBytes` of `GET /limits`, which needs no token.
@@ -123,19 +125,37 @@ impl HttpTransport {
         account: &UserId,
         request: RequestBuilder,
     ) -> Result<Response> {
-        let needs_sign_in = || Error::new(op, ErrorKind::NeedsSignIn);
-        let token = self.tokens.token(account).await.ok_or_else(needs_sign_in)?;
-        // INVARIANT: nothing of one account leaves with another's token.
-        if subject(&token).as_deref() != Some(account.as_str()) {
-            return Err(needs_sign_in());
+        let again = request.try_clone();
+        let (headers, mut response) = self.send_once(op, account, request).await?;
+        if let (StatusCode::UNAUTHORIZED, Some(again)) = (response.status(), again)
+            && self.credentials.refused(account, &headers).await
+        {
+            response = self.send_once(op, account, again).await?.1;
         }
-        let sent = request.bearer_auth(token).send().await;
-        let response = sent.map_err(|error| offline(op, error))?;
         match response.status() {
             StatusCode::OK => Ok(response),
             StatusCode::NO_CONTENT if op == ERASE => Ok(response),
             _ => Err(refused(op, response).await),
         }
+    }
+
+    async fn send_once(
+        &self,
+        op: &'static str,
+        account: &UserId,
+        request: RequestBuilder,
+    ) -> Result<(Headers, Response)> {
+        let headers = self.credentials.authorize(account).await;
+        let headers = headers.ok_or_else(|| Error::new(op, ErrorKind::NeedsSignIn))?;
+        let mut request = request;
+        for (name, value) in headers.iter() {
+            let mut value = HeaderValue::from_str(value)
+                .map_err(|error| Error::new(op, ErrorKind::NeedsSignIn).caused_by(error))?;
+            value.set_sensitive(true);
+            request = request.header(name, value);
+        }
+        let response = request.send().await.map_err(|error| offline(op, error))?;
+        Ok((headers, response))
     }
 
     fn request(&self, call: &Call) -> RequestBuilder {
@@ -160,19 +180,19 @@ impl HttpTransport {
                 body["requestId"] = request_id.as_str().into();
                 self.post(&["conflicts", &id.to_string()], body.to_string().into_bytes())
             }
-            Call::History { id, before, limit } => {
-                let mut url = self.url(&["pieces", &id.to_string(), "history"]);
+            Call::History { kind, id, before, limit } => {
+                let mut url = self.record_url(kind, *id, "history");
                 url.query_pairs_mut().append_pair("limit", &limit.to_string());
                 if let Some(before) = before {
                     url.query_pairs_mut().append_pair("before", &before.to_string());
                 }
                 self.client.get(url)
             }
-            Call::Restore { id, version, base, request_id } => {
+            Call::Restore { kind, id, version, base, request_id } => {
                 let body = serde_json::json!({
                     "version": version, "base": base, "requestId": request_id,
                 });
-                self.post(&["pieces", &id.to_string(), "restore"], body.to_string().into_bytes())
+                self.post_to(self.record_url(kind, *id, "restore"), body.to_string().into_bytes())
             }
             Call::Erase { request_id } => {
                 let mut url = self.url(&["users", "me"]);
@@ -206,13 +226,26 @@ impl HttpTransport {
         }
     }
 
+    /// Where a call about one record goes. Servers of before know pieces only.
+    fn record_url(&self, kind: &str, id: RecordId, call: &str) -> Url {
+        match kind {
+            "piece" => self.url(&["pieces", &id.to_string(), call]),
+            kind => self.url(&["records", kind, &id.to_string(), call]),
+        }
+    }
+
     fn post(&self, path: &[&str], body: Vec<u8>) -> RequestBuilder {
-        let request = self.client.post(self.url(path));
+        self.post_to(self.url(path), body)
+    }
+
+    fn post_to(&self, url: Url, body: Vec<u8>) -> RequestBuilder {
+        let request = self.client.post(url);
         request.header(CONTENT_TYPE, "application/json").body(body)
     }
 }
 
-#[async_trait::async_trait]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Transport for HttpTransport {
     async fn sync(&self, account: &UserId, request: Vec<u8>) -> Result<Vec<u8>> {
         body("sync", self.send("sync", account, self.post(&["sync"], request)).await?).await
@@ -251,17 +284,4 @@ impl Transport for HttpTransport {
 #[serde(rename_all = "camelCase")]
 struct Limits {
     request_bytes: usize,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    sub: String,
-}
-
-/// Returns whose ID token this is, by its own account; the server is who verifies it. `None` if it
-/// does not say.
-pub fn subject(token: &str) -> Option<String> {
-    let payload = token.split('.').nth(1)?;
-    let claims = URL_SAFE_NO_PAD.decode(payload).ok()?;
-    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.sub)
 }

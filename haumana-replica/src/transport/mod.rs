@@ -2,6 +2,8 @@
 
 #[cfg(feature = "http")]
 mod answer;
+#[cfg(feature = "http")]
+mod credentials;
 mod direct;
 #[cfg(feature = "http")]
 mod http;
@@ -11,12 +13,16 @@ mod pages;
 mod retry_after;
 mod split;
 
+#[cfg(feature = "http")]
+pub use credentials::{BearerJwt, Credentials, Headers, TokenSource, subject};
 pub use direct::DirectTransport;
 #[cfg(feature = "http")]
-pub use http::{Encoding, HttpConfig, HttpTransport, TokenSource, subject};
+pub use http::{Encoding, HttpConfig, HttpTransport};
 pub use split::{ExportOutline, ExportPage};
 
 use crate::error::Result;
+use crate::maybe_send::{MaybeSend, MaybeSync};
+use async_trait::async_trait;
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::{RecordId, UserId};
 use haumana_sync::store::Version;
@@ -44,22 +50,26 @@ pub enum Call {
         /// A random name of the request; one that comes again changes nothing.
         request_id: String,
     },
-    /// `GET /pieces/{id}/history`: one page of its versions, newest first.
+    /// `GET /records/{kind}/{id}/history`: one page of its versions, newest first.
     History {
-        /// The piece.
+        /// The name of its kind.
+        kind: String,
+        /// The record.
         id: RecordId,
         /// Only versions below this one; `None` from the current one on.
         before: Option<Version>,
         /// The most versions of the page, 1 to 200.
         limit: usize,
     },
-    /// `POST /pieces/{id}/restore`.
+    /// `POST /records/{kind}/{id}/restore`.
     Restore {
-        /// The piece; it may be deleted.
+        /// The name of its kind.
+        kind: String,
+        /// The record; it may be deleted.
         id: RecordId,
         /// Which version's content is to be the content again.
         version: Version,
-        /// The version that the person saw; `None` if the piece is not known here.
+        /// The version that the person saw; `None` if the record is not known here.
         base: Option<Version>,
         /// A random name of the request; one that comes again changes nothing.
         request_id: String,
@@ -94,8 +104,9 @@ impl Call {
 }
 
 /// Carries the calls of a replica to a server.
-#[async_trait::async_trait]
-pub trait Transport: Debug + Send + Sync {
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait Transport: Debug + MaybeSend + MaybeSync {
     /// Sends `POST /sync` of `account` and returns the body of the reply.
     ///
     /// # Guarantees

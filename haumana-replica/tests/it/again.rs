@@ -14,9 +14,9 @@ async fn sync(server: &Server, device: &Replica) {
 
 /// A device that holds version 1 of a piece.
 async fn device(server: &Server) -> (Replica, Key) {
-    let device = server.device();
+    let device = server.device().await;
     let set = fields([("title", text("0")), ("notes", text("0"))]);
-    let key = Key::piece(device.add_piece(set).unwrap());
+    let key = Key::piece(device.add_piece(set).await.unwrap());
     sync(server, &device).await;
     server.clock.pass_ms(1000);
     (device, key)
@@ -27,21 +27,21 @@ fn pushes(outgoing: &Outgoing) -> Vec<Json> {
     body["push"].as_array().unwrap().clone()
 }
 
-fn set(device: &Replica, key: Key, field: &str, value: &str) {
-    device.edit(key, fields([(field, text(value))])).unwrap();
+async fn set(device: &Replica, key: Key, field: &str, value: &str) {
+    device.set(key, fields([(field, text(value))])).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_change_that_was_not_answered_for_comes_again_before_a_later_one_of_its_field() {
     let server = Server::new();
     let (device, key) = device(&server).await;
-    set(&device, key, "title", "1");
-    let lost = pushes(&device.begin().unwrap());
+    set(&device, key, "title", "1").await;
+    let lost = pushes(&device.begin().await.unwrap());
     server.clock.pass_ms(1000);
-    set(&device, key, "title", "2");
-    set(&device, key, "notes", "2");
+    set(&device, key, "title", "2").await;
+    set(&device, key, "notes", "2").await;
 
-    let again = pushes(&device.begin().unwrap());
+    let again = pushes(&device.begin().await.unwrap());
 
     assert_eq!((1, 2), (lost.len(), again.len()));
     assert_eq!(lost[0], again[0], "the same base, time and value");
@@ -54,15 +54,15 @@ async fn of_many_changes_that_were_not_answered_for_the_last_one_comes_again() {
     let server = Server::new();
     let (device, key) = device(&server).await;
     for title in ["1", "2", "never sent", "3"] {
-        set(&device, key, "title", title);
+        set(&device, key, "title", title).await;
         if title != "never sent" {
-            device.begin().unwrap();
+            device.begin().await.unwrap();
         }
         server.clock.pass_ms(1000);
     }
-    set(&device, key, "title", "4");
+    set(&device, key, "title", "4").await;
 
-    let again = pushes(&device.begin().unwrap());
+    let again = pushes(&device.begin().await.unwrap());
 
     let titles: Vec<_> = again.iter().map(|push| push["set"]["title"].clone()).collect();
     assert_eq!(vec![json!("3"), json!("4")], titles);
@@ -71,14 +71,14 @@ async fn of_many_changes_that_were_not_answered_for_the_last_one_comes_again() {
 #[tokio::test]
 async fn what_was_sent_with_it_comes_again_with_it() {
     let server = Server::new();
-    let device = server.device();
+    let device = server.device().await;
     let made = fields([("title", text("0")), ("lyrics", text("all of them"))]);
-    let key = Key::piece(device.add_piece(made).unwrap());
-    let lost = pushes(&device.begin().unwrap());
+    let key = Key::piece(device.add_piece(made).await.unwrap());
+    let lost = pushes(&device.begin().await.unwrap());
     server.clock.pass_ms(1000);
-    set(&device, key, "title", "1");
+    set(&device, key, "title", "1").await;
 
-    let again = pushes(&device.begin().unwrap());
+    let again = pushes(&device.begin().await.unwrap());
 
     assert_eq!((2, &lost[0]["set"]), (again.len(), &again[0]["set"]), "no half of a piece is made");
     assert_eq!(
@@ -91,17 +91,17 @@ async fn what_was_sent_with_it_comes_again_with_it() {
 async fn before_a_delete_what_was_sent_comes_again_as_it_was_and_what_was_not_goes() {
     let server = Server::new();
     let (device, key) = device(&server).await;
-    set(&device, key, "title", "1");
-    let lost = pushes(&device.begin().unwrap());
+    set(&device, key, "title", "1").await;
+    let lost = pushes(&device.begin().await.unwrap());
     server.clock.pass_ms(1000);
-    set(&device, key, "title", "never sent");
-    device.delete(key).unwrap();
+    set(&device, key, "title", "never sent").await;
+    device.delete(key).await.unwrap();
 
-    let again = pushes(&device.begin().unwrap());
+    let again = pushes(&device.begin().await.unwrap());
     sync(&server, &device).await;
 
     assert_eq!(lost, again);
-    assert_eq!((None, 0), (device.get(key).unwrap(), device.status().pending));
+    assert_eq!((None, 0), (device.record(key).await.unwrap(), device.status().pending));
     let (open, _) = server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap();
     assert!(open.is_empty(), "one device does not clash with itself");
 }
@@ -110,31 +110,31 @@ async fn before_a_delete_what_was_sent_comes_again_as_it_was_and_what_was_not_go
 async fn an_answer_to_the_earlier_change_alone_leaves_the_later_one_pending() {
     let server = Server::new();
     let (device, key) = device(&server).await;
-    set(&device, key, "title", "1");
-    let first = device.begin().unwrap();
+    set(&device, key, "title", "1").await;
+    let first = device.begin().await.unwrap();
     let answer = server.transport().sync(&first.account, first.body.clone()).await.unwrap();
-    set(&device, key, "title", "2");
-    device.begin().unwrap();
-    set(&device, key, "title", "3");
+    set(&device, key, "title", "2").await;
+    device.begin().await.unwrap();
+    set(&device, key, "title", "3").await;
 
-    device.finish(&first, &answer).unwrap();
-    let left = pushes(&device.begin().unwrap());
+    device.finish(&first, &answer).await.unwrap();
+    let left = pushes(&device.begin().await.unwrap());
 
     let titles: Vec<_> = left.iter().map(|push| push["set"]["title"].clone()).collect();
     assert_eq!(vec![json!("2"), json!("3")], titles);
     sync(&server, &device).await;
-    let other = server.device();
+    let other = server.device().await;
     sync(&server, &other).await;
-    assert_eq!(text("3"), other.get(key).unwrap().unwrap().content.get("title"));
+    assert_eq!(text("3"), other.record(key).await.unwrap().unwrap().content.get("title"));
 }
 
 #[tokio::test]
 async fn an_earlier_change_that_is_refused_holds_up_nothing() {
     let server = Server::new();
     let (device, key) = device(&server).await;
-    set(&device, key, "title", "refused");
-    device.begin().unwrap();
-    set(&device, key, "title", "good");
+    set(&device, key, "title", "refused").await;
+    device.begin().await.unwrap();
+    set(&device, key, "title", "good").await;
     let result = |outcome: &str, version: Json| {
         json!({"kind": "piece", "id": key.id.to_string(), "outcome": outcome, "version": version,
             "conflicts": []})
@@ -146,7 +146,7 @@ async fn an_earlier_change_that_is_refused_holds_up_nothing() {
 
     device.sync(&scripted).await.unwrap();
 
-    let view = device.get(key).unwrap().unwrap();
+    let view = device.record(key).await.unwrap().unwrap();
     assert_eq!((None, text("good")), (view.refused, view.content.get("title")));
 }
 
@@ -156,14 +156,14 @@ async fn an_earlier_end_of_a_session_does_not_come_again() {
     let (device, piece) = device(&server).await;
     let at = |minute: usize| text(&format!("2026-11-22T10:{minute:02}:00.000Z"));
     let piece_id = ("pieceId", text(&piece.id.to_string()));
-    let id = device.add_session(fields([piece_id, ("startedAt", at(0))])).unwrap();
+    let id = device.add_session(fields([piece_id, ("startedAt", at(0))])).await.unwrap();
     let key = Key { kind: haumana_sync::id::KindNumber::SESSION, id };
     sync(&server, &device).await;
-    device.edit(key, fields([("endedAt", at(50))])).unwrap();
-    device.begin().unwrap();
-    device.edit(key, fields([("endedAt", at(20))])).unwrap();
+    device.set(key, fields([("endedAt", at(50))])).await.unwrap();
+    device.begin().await.unwrap();
+    device.set(key, fields([("endedAt", at(20))])).await.unwrap();
 
-    let again = pushes(&device.begin().unwrap());
+    let again = pushes(&device.begin().await.unwrap());
 
     assert_eq!(1, again.len());
     assert_eq!(at(20), Value::Text(again[0]["set"]["endedAt"].as_str().unwrap().to_owned()));

@@ -11,11 +11,11 @@ use haumana_sync::store::Version;
 use serde_json::json;
 use std::path::Path;
 
-fn open(server: &Server, path: &Path) -> Replica {
+async fn open(server: &Server, path: &Path) -> Replica {
     let (clock, random) = (server.clock.clone(), server.random.clone());
     let storage = SqliteStorage::open(path).unwrap();
-    let replica = Replica::open(storage, clock, random, ReplicaConfig::usual()).unwrap();
-    replica.sign_in(user("kai")).unwrap();
+    let replica = Replica::open(storage, clock, random, ReplicaConfig::usual()).await.unwrap();
+    replica.sign_in(user("kai")).await.unwrap();
     replica
 }
 
@@ -38,19 +38,19 @@ fn restored(version: Version) -> crate::scripted::Reply {
 async fn a_restore_names_the_version_that_its_user_saw_and_is_one_request_until_it_is_answered() {
     let (server, folder) = (Server::new(), tempfile::tempdir().unwrap());
     let path = folder.path().join("replica.db");
-    let device = open(&server, &path);
-    let key = Key::piece(device.add_piece(fields([("title", text("0"))])).unwrap());
+    let device = open(&server, &path).await;
+    let key = Key::piece(device.add_piece(fields([("title", text("0"))])).await.unwrap());
     device.sync(&server.transport()).await.unwrap();
-    device.edit(key, fields([("title", text("1"))])).unwrap();
+    device.set(key, fields([("title", text("1"))])).await.unwrap();
     device.sync(&server.transport()).await.unwrap();
 
     let nobody = Scripted::default();
-    device.restore(&nobody, key.id, 1).await.unwrap_err();
+    device.restore(&nobody, key, 1).await.unwrap_err();
     drop(device);
-    let device = open(&server, &path);
+    let device = open(&server, &path).await;
     let somebody = Scripted::new([restored(3), restored(4), restored(5)]);
     for version in [1, 1, 2] {
-        device.restore(&somebody, key.id, version).await.unwrap();
+        device.restore(&somebody, key, version).await.unwrap();
     }
 
     let (lost, calls) = (nobody.called(), somebody.called());
@@ -63,15 +63,15 @@ async fn a_restore_names_the_version_that_its_user_saw_and_is_one_request_until_
 #[tokio::test]
 async fn what_is_asked_again_after_news_of_the_record_is_another_request() {
     let server = Server::new();
-    let device = server.device();
-    let key = Key::piece(device.add_piece(fields([("title", text("0"))])).unwrap());
+    let device = server.device().await;
+    let key = Key::piece(device.add_piece(fields([("title", text("0"))])).await.unwrap());
     device.sync(&server.transport()).await.unwrap();
     let nobody = Scripted::default();
-    device.restore(&nobody, key.id, 1).await.unwrap_err();
-    device.edit(key, fields([("title", text("1"))])).unwrap();
+    device.restore(&nobody, key, 1).await.unwrap_err();
+    device.set(key, fields([("title", text("1"))])).await.unwrap();
     device.sync(&server.transport()).await.unwrap();
 
-    device.restore(&nobody, key.id, 1).await.unwrap_err();
+    device.restore(&nobody, key, 1).await.unwrap_err();
 
     let [first, second] = [0, 1].map(|at| named(&nobody.called()[at]));
     assert_eq!((Some(1), Some(2)), (first.0, second.0));
@@ -81,8 +81,8 @@ async fn what_is_asked_again_after_news_of_the_record_is_another_request() {
 #[tokio::test]
 async fn a_resolution_and_an_erasure_are_requests_of_their_own_too() {
     let server = Server::new();
-    let device = server.device();
-    let key = Key::piece(device.add_piece(fields([("title", text("0"))])).unwrap());
+    let device = server.device().await;
+    let key = Key::piece(device.add_piece(fields([("title", text("0"))])).await.unwrap());
     device.sync(&server.transport()).await.unwrap();
     let nobody = Scripted::default();
     let conflict = RecordId::from_bits(7);

@@ -19,16 +19,16 @@ async fn reply(server: &Server, outgoing: &Outgoing) -> Vec<u8> {
 
 /// A device that holds version 1 of a piece and has asked for news while another wrote version 2.
 async fn before_the_news(server: &Server, theirs: &str) -> (Replica, Key, Outgoing, Vec<u8>) {
-    let (a, b) = (server.device(), server.device());
+    let (a, b) = (server.device().await, server.device().await);
     let set = fields([("title", text("0")), ("notes", text("0"))]);
-    let key = Key::piece(a.add_piece(set).unwrap());
+    let key = Key::piece(a.add_piece(set).await.unwrap());
     sync(server, &a).await;
     sync(server, &b).await;
     server.clock.pass_ms(1000);
-    b.edit(key, fields([(theirs, text("theirs"))])).unwrap();
+    b.set(key, fields([(theirs, text("theirs"))])).await.unwrap();
     sync(server, &b).await;
     server.clock.pass_ms(1000);
-    let asked = a.begin().unwrap();
+    let asked = a.begin().await.unwrap();
     let news = reply(server, &asked).await;
     (a, key, asked, news)
 }
@@ -37,15 +37,16 @@ async fn before_the_news(server: &Server, theirs: &str) -> (Replica, Key, Outgoi
 async fn a_delete_of_an_older_version_does_not_move_on_with_an_own_edit_and_spares_others_edits() {
     let server = Server::new();
     let (a, key, asked, news) = before_the_news(&server, "notes").await;
-    a.edit(key, fields([("title", text("mine"))])).unwrap();
+    a.set(key, fields([("title", text("mine"))])).await.unwrap();
     // On its way once, and lost: it has to be settled before the delete.
-    a.begin().unwrap();
-    a.delete(key).unwrap();
+    a.begin().await.unwrap();
+    a.delete(key).await.unwrap();
 
-    a.finish(&asked, &news).unwrap();
+    a.finish(&asked, &news).await.unwrap();
     sync(&server, &a).await;
 
-    let piece = a.get(key).unwrap().expect("who deleted it had not seen the other's notes");
+    let piece =
+        a.record(key).await.unwrap().expect("who deleted it had not seen the other's notes");
     assert_eq!(text("theirs"), piece.content.get("notes"));
     let (open, _) = server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap();
     assert_eq!(1, open.len(), "and is told so");
@@ -60,15 +61,15 @@ async fn an_edit_of_an_older_version_does_not_move_on_with_an_own_edit_and_hides
         let long = text(&"a".repeat(size));
         fields([("title", text(title)), ("lyrics", long.clone()), ("notes", long)])
     };
-    a.edit(key, edits("1", 160_000)).unwrap();
-    a.finish(&asked, &news).unwrap();
-    a.edit(key, fields([("author", text("of version 2"))])).unwrap();
-    let outgoing = a.begin().unwrap();
+    a.set(key, edits("1", 160_000)).await.unwrap();
+    a.finish(&asked, &news).await.unwrap();
+    a.set(key, fields([("author", text("of version 2"))])).await.unwrap();
+    let outgoing = a.begin().await.unwrap();
     let answer = reply(&server, &outgoing).await;
     // Edited again meanwhile, so that it is not given up.
-    a.edit(key, edits("2", 1)).unwrap();
+    a.set(key, edits("2", 1)).await.unwrap();
 
-    a.finish(&outgoing, &answer).unwrap();
+    a.finish(&outgoing, &answer).await.unwrap();
     sync(&server, &a).await;
 
     let (open, _) = server.engine.conflict_page(&user("kai"), None, 9, usize::MAX).await.unwrap();
@@ -83,30 +84,31 @@ async fn a_piece_that_a_restored_server_makes_anew_while_it_lists_is_held_as_it_
     let server = Server::new();
     let (clock, random) = (server.clock.clone(), server.random.clone());
     let config = ReplicaConfig { page_records: 2, ..ReplicaConfig::usual() };
-    let a = Replica::open(MemoryStorage::new(), clock.clone(), random.clone(), config).unwrap();
-    a.sign_in(user("kai")).unwrap();
-    let key = Key::piece(a.add_piece(fields([("title", text("0"))])).unwrap());
+    let a =
+        Replica::open(MemoryStorage::new(), clock.clone(), random.clone(), config).await.unwrap();
+    a.sign_in(user("kai")).await.unwrap();
+    let key = Key::piece(a.add_piece(fields([("title", text("0"))])).await.unwrap());
     sync(&server, &a).await;
     let restored = engine_on(Arc::new(MemoryStore::new()), clock, random, 1);
     let transport = DirectTransport::new(restored, 1 << 20);
-    let b = server.device();
+    let b = server.device().await;
     for title in ["1", "2", "3"] {
-        b.add_piece(fields([("title", text(title))])).unwrap();
+        b.add_piece(fields([("title", text(title))])).await.unwrap();
     }
     b.sync(&transport).await.unwrap();
 
-    a.edit(key, fields([("title", text("mine"))])).unwrap();
+    a.set(key, fields([("title", text("mine"))])).await.unwrap();
     let mut is_done = false;
     while !is_done {
-        let asked = a.begin().unwrap();
+        let asked = a.begin().await.unwrap();
         let reply = transport.sync(&asked.account, asked.body.clone()).await.unwrap();
-        let progress = a.finish(&asked, &reply).unwrap();
+        let progress = a.finish(&asked, &reply).await.unwrap();
         assert!(!progress.mismatch, "the digests must be equal");
         is_done = !progress.more;
     }
 
     b.sync(&transport).await.unwrap();
-    let theirs = b.get(key).unwrap().expect("the piece is offered again");
+    let theirs = b.record(key).await.unwrap().expect("the piece is offered again");
     assert_eq!(text("mine"), theirs.content.get("title"));
     assert_eq!(0, a.status().pending);
 }
@@ -117,11 +119,11 @@ async fn lost(server: &Server) -> Vec<Value> {
 }
 
 /// A device that reads one record at a time.
-fn slow_reader(server: &Server) -> Replica {
+async fn slow_reader(server: &Server) -> Replica {
     let (clock, random) = (server.clock.clone(), server.random.clone());
     let config = ReplicaConfig { page_records: 1, ..ReplicaConfig::usual() };
-    let device = Replica::open(MemoryStorage::new(), clock, random, config).unwrap();
-    device.sign_in(user("kai")).unwrap();
+    let device = Replica::open(MemoryStorage::new(), clock, random, config).await.unwrap();
+    device.sign_in(user("kai")).await.unwrap();
     device
 }
 
@@ -129,48 +131,48 @@ fn slow_reader(server: &Server) -> Replica {
 async fn an_edit_made_behind_an_own_one_does_not_clash_with_it_where_others_edit_other_fields() {
     let server = Server::new();
     let (a, key, asked, news) = before_the_news(&server, "notes").await;
-    a.edit(key, fields([("title", text("1"))])).unwrap();
-    a.finish(&asked, &news).unwrap();
-    let b = server.device();
+    a.set(key, fields([("title", text("1"))])).await.unwrap();
+    a.finish(&asked, &news).await.unwrap();
+    let b = server.device().await;
     sync(&server, &b).await;
-    b.edit(key, fields([("author", text("theirs"))])).unwrap();
+    b.set(key, fields([("author", text("theirs"))])).await.unwrap();
     sync(&server, &b).await;
-    let first = a.begin().unwrap();
+    let first = a.begin().await.unwrap();
     let answer = reply(&server, &first).await;
     server.clock.pass_ms(1000);
-    a.edit(key, fields([("title", text("2"))])).unwrap();
+    a.set(key, fields([("title", text("2"))])).await.unwrap();
 
-    a.finish(&first, &answer).unwrap();
+    a.finish(&first, &answer).await.unwrap();
     sync(&server, &a).await;
     sync(&server, &b).await;
 
-    assert_eq!(text("2"), b.get(key).unwrap().unwrap().content.get("title"));
+    assert_eq!(text("2"), b.record(key).await.unwrap().unwrap().content.get("title"));
     assert_eq!(Vec::<Value>::new(), lost(&server).await, "its user replaced their own title");
 }
 
 #[tokio::test]
 async fn an_edit_made_between_pages_does_not_clash_with_an_own_one_whose_page_has_not_come() {
     let server = Server::new();
-    let (a, b) = (slow_reader(&server), server.device());
-    let key = Key::piece(a.add_piece(fields([("title", text("0"))])).unwrap());
+    let (a, b) = (slow_reader(&server).await, server.device().await);
+    let key = Key::piece(a.add_piece(fields([("title", text("0"))])).await.unwrap());
     sync(&server, &a).await;
     sync(&server, &b).await;
     for title in ["x", "y", "z"] {
-        b.add_piece(fields([("title", text(title))])).unwrap();
+        b.add_piece(fields([("title", text(title))])).await.unwrap();
     }
     sync(&server, &b).await;
     server.clock.pass_ms(1000);
-    a.edit(key, fields([("title", text("1"))])).unwrap();
-    let first = a.begin().unwrap();
+    a.set(key, fields([("title", text("1"))])).await.unwrap();
+    let first = a.begin().await.unwrap();
     let answer = reply(&server, &first).await;
-    assert!(a.finish(&first, &answer).unwrap().more, "its own edit comes in a later page");
+    assert!(a.finish(&first, &answer).await.unwrap().more, "its own edit comes in a later page");
 
     server.clock.pass_ms(1000);
-    a.edit(key, fields([("title", text("2"))])).unwrap();
+    a.set(key, fields([("title", text("2"))])).await.unwrap();
     sync(&server, &a).await;
     sync(&server, &b).await;
 
-    assert_eq!(text("2"), b.get(key).unwrap().unwrap().content.get("title"));
+    assert_eq!(text("2"), b.record(key).await.unwrap().unwrap().content.get("title"));
     assert_eq!(Vec::<Value>::new(), lost(&server).await, "its user replaced their own title");
 }
 
@@ -178,15 +180,15 @@ async fn an_edit_made_between_pages_does_not_clash_with_an_own_one_whose_page_ha
 #[tokio::test]
 async fn a_new_piece_whose_page_had_not_come_when_the_server_lost_it_is_sent_again() {
     let server = Server::new();
-    let (a, b) = (slow_reader(&server), server.device());
+    let (a, b) = (slow_reader(&server).await, server.device().await);
     for title in ["x", "y", "z"] {
-        b.add_piece(fields([("title", text(title))])).unwrap();
+        b.add_piece(fields([("title", text(title))])).await.unwrap();
     }
     sync(&server, &b).await;
-    let key = Key::piece(a.add_piece(fields([("title", text("mine"))])).unwrap());
-    let first = a.begin().unwrap();
+    let key = Key::piece(a.add_piece(fields([("title", text("mine"))])).await.unwrap());
+    let first = a.begin().await.unwrap();
     let answer = reply(&server, &first).await;
-    assert!(a.finish(&first, &answer).unwrap().more, "its own piece comes in a later page");
+    assert!(a.finish(&first, &answer).await.unwrap().more, "its own piece comes in a later page");
 
     let (clock, random) = (server.clock.clone(), server.random.clone());
     let restored = engine_on(Arc::new(MemoryStore::new()), clock, random, 1);
@@ -194,7 +196,7 @@ async fn a_new_piece_whose_page_had_not_come_when_the_server_lost_it_is_sent_aga
     a.sync(&transport).await.unwrap();
     b.sync(&transport).await.unwrap();
 
-    let piece = b.get(key).unwrap().expect("the server had said that it has it");
+    let piece = b.record(key).await.unwrap().expect("the server had said that it has it");
     assert_eq!(text("mine"), piece.content.get("title"));
 }
 
@@ -204,10 +206,10 @@ fn minute(minute: usize) -> Value {
 
 /// Two devices that hold one session, which has not ended.
 async fn session(server: &Server) -> (Replica, Replica, Key) {
-    let (a, b) = (server.device(), server.device());
-    let piece = a.add_piece(fields([("title", text("0"))])).unwrap();
+    let (a, b) = (server.device().await, server.device().await);
+    let piece = a.add_piece(fields([("title", text("0"))])).await.unwrap();
     let set = fields([("pieceId", text(&piece.to_string())), ("startedAt", minute(0))]);
-    let key = Key { kind: KindNumber::SESSION, id: a.add_session(set).unwrap() };
+    let key = Key { kind: KindNumber::SESSION, id: a.add_session(set).await.unwrap() };
     sync(server, &a).await;
     sync(server, &b).await;
     server.clock.pass_ms(1000);
@@ -218,16 +220,16 @@ async fn session(server: &Server) -> (Replica, Replica, Key) {
 async fn an_end_of_an_older_version_of_a_session_replaces_no_end_that_its_user_had_not_seen() {
     let server = Server::new();
     let (a, b, key) = session(&server).await;
-    b.edit(key, fields([("endedAt", minute(50))])).unwrap();
+    b.set(key, fields([("endedAt", minute(50))])).await.unwrap();
     sync(&server, &b).await;
-    let asked = a.begin().unwrap();
+    let asked = a.begin().await.unwrap();
     let news = reply(&server, &asked).await;
-    a.edit(key, fields([("endedAt", minute(20))])).unwrap();
+    a.set(key, fields([("endedAt", minute(20))])).await.unwrap();
 
-    a.finish(&asked, &news).unwrap();
+    a.finish(&asked, &news).await.unwrap();
     sync(&server, &a).await;
 
-    let ended = a.get(key).unwrap().unwrap().content.get("endedAt");
+    let ended = a.record(key).await.unwrap().unwrap().content.get("endedAt");
     assert_eq!(minute(50), ended, "of two ends that did not see each other the later one counts");
 }
 
@@ -237,17 +239,17 @@ async fn the_end_of_a_session_and_an_unknown_key_of_it_can_be_cleared() {
     let (a, b, key) = session(&server).await;
     let json = |text: &str| Value::Json(haumana_sync::json::JsonText::parse(text).unwrap());
     let set = [("endedAt", minute(20)), ("endedAtSource", text("manual")), ("mood", json("1"))];
-    a.edit(key, fields(set)).unwrap();
+    a.set(key, fields(set)).await.unwrap();
     sync(&server, &a).await;
     sync(&server, &b).await;
     let names = ["endedAt", "endedAtSource", "mood"];
 
-    b.edit(key, fields(names.map(|name| (name, Value::Null)))).unwrap();
-    let seen = b.get(key).unwrap().unwrap().content;
+    b.set(key, fields(names.map(|name| (name, Value::Null)))).await.unwrap();
+    let seen = b.record(key).await.unwrap().unwrap().content;
     sync(&server, &b).await;
     sync(&server, &a).await;
 
-    let content = a.get(key).unwrap().unwrap().content;
+    let content = a.record(key).await.unwrap().unwrap().content;
     for name in names {
         assert_eq!((Value::Null, Value::Null), (seen.get(name), content.get(name)), "{name}");
     }

@@ -1,9 +1,11 @@
 //! What a sync asks of its storage.
 
 use crate::support::{Server, fields, text, user};
-use haumana_replica::storage::{Batch, MemoryStorage, OpenCount, Outlives, State, Storage};
+use haumana_replica::storage::{
+    Batch, Declared, IndexRange, MemoryStorage, OpenCount, Outlives, State, Storage,
+};
 use haumana_replica::{Local, Replica, ReplicaConfig, Result};
-use haumana_sync::id::{Key, KindNumber};
+use haumana_sync::id::{Key, KindNumber, RecordId};
 use std::sync::{Arc, Mutex};
 
 /// Storage in memory that writes down what it is asked for.
@@ -19,47 +21,70 @@ impl Watched {
     }
 }
 
+#[async_trait::async_trait]
 impl Storage for Watched {
-    fn device(&mut self, fresh: &str) -> Result<String> {
-        self.inner.device(fresh)
+    async fn device(&mut self, fresh: &str) -> Result<String> {
+        self.inner.device(fresh).await
     }
-    fn set_device(&mut self, id: &str) -> Result<()> {
-        self.inner.set_device(id)
+    async fn set_device(&mut self, id: &str) -> Result<()> {
+        self.inner.set_device(id).await
     }
-    fn state(&mut self, account: &str) -> Result<State> {
+    async fn declared(&mut self) -> Result<Declared> {
+        self.inner.declared().await
+    }
+    async fn declare(
+        &mut self,
+        declared: &Declared,
+        moves: &[(KindNumber, KindNumber)],
+    ) -> Result<()> {
+        self.inner.declare(declared, moves).await
+    }
+    async fn accounts(&mut self) -> Result<Vec<String>> {
+        self.inner.accounts().await
+    }
+    async fn find(
+        &mut self,
+        account: &str,
+        kind: KindNumber,
+        field: u16,
+        range: &IndexRange,
+    ) -> Result<Vec<RecordId>> {
+        self.inner.find(account, kind, field, range).await
+    }
+    async fn state(&mut self, account: &str) -> Result<State> {
         self.note("state");
-        self.inner.state(account)
+        self.inner.state(account).await
     }
-    fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
+    async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
         self.note("read");
-        self.inner.read(account, keys)
+        self.inner.read(account, keys).await
     }
-    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
+    async fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
         self.note("list");
-        self.inner.list(account, kind)
+        self.inner.list(account, kind).await
     }
-    fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
+    async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
         self.note("due");
-        self.inner.due(account, limit)
+        self.inner.due(account, limit).await
     }
-    fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
+    async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
         self.note("unmarked");
-        self.inner.unmarked(account, mark)
+        self.inner.unmarked(account, mark).await
     }
-    fn count_open(&mut self, account: &str) -> Result<OpenCount> {
+    async fn count_open(&mut self, account: &str) -> Result<OpenCount> {
         self.note("count");
-        self.inner.count_open(account)
+        self.inner.count_open(account).await
     }
-    fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+    async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
         self.note(match batch.outlives {
             Outlives::PowerLoss => "write to disk",
             Outlives::Process => "write",
         });
-        self.inner.write(account, batch)
+        self.inner.write(account, batch).await
     }
-    fn forget(&mut self, account: &str) -> Result<()> {
+    async fn forget(&mut self, account: &str) -> Result<()> {
         self.note("forget");
-        self.inner.forget(account)
+        self.inner.forget(account).await
     }
 }
 
@@ -69,12 +94,12 @@ struct Device {
 }
 
 impl Device {
-    fn new(server: &Server) -> Self {
+    async fn new(server: &Server) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let storage = Watched { inner: MemoryStorage::new(), asked: asked.clone() };
         let (clock, random) = (server.clock.clone(), server.random.clone());
-        let replica = Replica::open(storage, clock, random, ReplicaConfig::usual()).unwrap();
-        replica.sign_in(user("kai")).unwrap();
+        let replica = Replica::open(storage, clock, random, ReplicaConfig::usual()).await.unwrap();
+        replica.sign_in(user("kai")).await.unwrap();
         asked.lock().unwrap().clear();
         Self { replica, asked }
     }
@@ -89,9 +114,9 @@ impl Device {
         self.asked()
     }
 
-    fn edit(&self, value: &str) {
-        for view in self.replica.list(KindNumber::PIECE).unwrap() {
-            self.replica.edit(view.key, fields([("title", text(value))])).unwrap();
+    async fn edit(&self, value: &str) {
+        for view in self.replica.records(KindNumber::PIECE).await.unwrap() {
+            self.replica.set(view.key, fields([("title", text(value))])).await.unwrap();
         }
     }
 }
@@ -99,16 +124,16 @@ impl Device {
 #[tokio::test]
 async fn only_edits_wait_for_the_disk_and_a_sync_that_changes_nothing_writes_nothing() {
     let server = Server::new();
-    let (here, there) = (Device::new(&server), Device::new(&server));
+    let (here, there) = (Device::new(&server).await, Device::new(&server).await);
     for n in 0..10 {
-        here.replica.add_piece(fields([("title", text(&n.to_string()))])).unwrap();
+        here.replica.add_piece(fields([("title", text(&n.to_string()))])).await.unwrap();
     }
 
     assert_eq!(vec!["write to disk"; 10], here.asked(), "an edit is one write, and nothing more");
     here.sync(&server).await;
     let first = there.sync(&server).await;
     let noop = there.sync(&server).await;
-    here.edit("new");
+    here.edit("new").await;
     let up = here.sync(&server).await;
     let down = there.sync(&server).await;
 
@@ -123,22 +148,22 @@ async fn only_edits_wait_for_the_disk_and_a_sync_that_changes_nothing_writes_not
 #[tokio::test]
 async fn the_count_of_what_waits_is_right_without_being_counted() {
     let server = Server::new();
-    let device = Device::new(&server);
+    let device = Device::new(&server).await;
     let pending = || device.replica.status().pending;
-    let id = device.replica.add_piece(fields([("title", text("a"))])).unwrap();
-    device.replica.add_piece(fields([("title", text("b"))])).unwrap();
+    let id = device.replica.add_piece(fields([("title", text("a"))])).await.unwrap();
+    device.replica.add_piece(fields([("title", text("b"))])).await.unwrap();
     assert_eq!(2, pending());
 
-    device.replica.edit(Key::piece(id), fields([("title", text("c"))])).unwrap();
+    device.replica.set(Key::piece(id), fields([("title", text("c"))])).await.unwrap();
     assert_eq!(2, pending(), "an edit of what waits already");
-    device.replica.delete(Key::piece(id)).unwrap();
+    device.replica.delete(Key::piece(id)).await.unwrap();
     assert_eq!(1, pending(), "what was never sent is gone");
     device.replica.sync(&server.transport()).await.unwrap();
     assert_eq!(0, pending());
-    device.edit("d");
+    device.edit("d").await;
     assert_eq!(1, pending());
-    device.replica.sign_in(user("lani")).unwrap();
+    device.replica.sign_in(user("lani")).await.unwrap();
     assert_eq!(0, pending(), "another account's");
-    device.replica.sign_in(user("kai")).unwrap();
+    device.replica.sign_in(user("kai")).await.unwrap();
     assert_eq!(1, pending());
 }

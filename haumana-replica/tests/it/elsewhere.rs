@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use haumana_replica::transport::{Call, Transport};
 use haumana_replica::{AnswerForm, Error, ErrorKind, Replica};
 use haumana_sync::engine::Resolution;
-use haumana_sync::id::{KindNumber, RecordId, UserId};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 
 /// Headers and a body, as somebody else would send them.
 type Said = (&'static [(&'static str, &'static str)], &'static str);
@@ -54,8 +54,8 @@ async fn a_sync_says_what_has_answered_in_the_servers_place_and_keeps_the_edits(
     ];
 
     for (status, said, kind, answered) in cases {
-        let device = Server::new().device();
-        device.add_piece(fields([("title", text("t"))])).unwrap();
+        let device = Server::new().device().await;
+        device.add_piece(fields([("title", text("t"))])).await.unwrap();
         let error = sync_meets(&device, status, said).await;
         let heard = error.answered().map(ToString::to_string);
         assert_eq!((kind, Some(answered)), (error.kind(), heard.as_deref()), "{status}");
@@ -65,7 +65,7 @@ async fn a_sync_says_what_has_answered_in_the_servers_place_and_keeps_the_edits(
 
 #[tokio::test]
 async fn a_page_without_a_length_and_a_redirect_to_nowhere_are_known_too() {
-    let device = Server::new().device();
+    let device = Server::new().device().await;
 
     let relative = sync_meets(&device, 307, (&[("location", "/login")], "")).await;
     let nowhere = sync_meets(&device, 301, (&[], "")).await;
@@ -78,9 +78,9 @@ async fn a_page_without_a_length_and_a_redirect_to_nowhere_are_known_too() {
 #[tokio::test]
 async fn a_proxy_that_takes_no_record_of_this_size_makes_nobody_give_it_up() {
     let server = Server::new();
-    let device = server.device();
+    let device = server.device().await;
     for n in 0..3 {
-        device.add_piece(fields([("title", text(&n.to_string()))])).unwrap();
+        device.add_piece(fields([("title", text(&n.to_string()))])).await.unwrap();
     }
 
     let error = sync_meets(&device, 413, PAGE).await;
@@ -98,8 +98,8 @@ async fn no_other_call_takes_somebody_elses_answer_for_the_servers() {
     let calls = [
         Call::Conflicts { after: None, limit: 1 },
         Call::Resolve { id, resolution: Resolution::Keep, base, request_id: named() },
-        Call::History { id, before: None, limit: 1 },
-        Call::Restore { id, version: 1, base, request_id: named() },
+        Call::History { kind: "piece".to_owned(), id, before: None, limit: 1 },
+        Call::Restore { kind: "piece".to_owned(), id, version: 1, base, request_id: named() },
         Call::Erase { request_id: named() },
         Call::Import { export: b"{}".to_vec() },
     ];
@@ -122,17 +122,18 @@ async fn no_other_call_takes_somebody_elses_answer_for_the_servers() {
 #[tokio::test]
 async fn what_the_server_itself_says_is_not_taken_for_somebody_elses() {
     let host = crate::host::Host::start().await;
-    let device = host.device();
-    device.add_piece(fields([("title", text("t"))])).unwrap();
+    let device = host.device().await;
+    device.add_piece(fields([("title", text("t"))])).await.unwrap();
 
     host.sync(&device).await;
-    device.sign_in(UserId::verified_by_caller("lani").unwrap()).unwrap();
+    device.sign_in(UserId::verified_by_caller("lani").unwrap()).await.unwrap();
     device.erase(&host.transport()).await.unwrap();
-    device.sign_in(UserId::verified_by_caller("kai").unwrap()).unwrap();
-    let missing = device.history(&host.transport(), RecordId::from_bits(7), None, 1).await;
+    device.sign_in(UserId::verified_by_caller("kai").unwrap()).await.unwrap();
+    let missing =
+        device.history(&host.transport(), Key::piece(RecordId::from_bits(7)), None, 1).await;
 
     let missing = missing.unwrap_err();
     assert_eq!((ErrorKind::NotFound, Some("not_found")), (missing.kind(), missing.code()));
     assert_eq!((true, true), (missing.answered().is_none(), missing.explanation().is_some()));
-    assert_eq!(1, device.list(KindNumber::PIECE).unwrap().len());
+    assert_eq!(1, device.records(KindNumber::PIECE).await.unwrap().len());
 }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haumana_api::verify::{Booleans, KeySet, Policy, Subjects};
 use haumana_api::{Api, ApiConfig, Auth, Exports, StaticVerifier};
-use haumana_replica::storage::{MemoryStorage, SqliteStorage};
+use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport};
 use haumana_replica::{Replica, ReplicaConfig};
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
@@ -132,24 +132,21 @@ impl Host {
     }
 
     /// A device of `kai`, in memory.
-    pub fn device(&self) -> Replica {
-        self.with(|clock, random| {
-            Replica::open(MemoryStorage::new(), clock, random, ReplicaConfig::usual())
-        })
+    pub async fn device(&self) -> Replica {
+        self.with(MemoryStorage::new()).await
     }
 
     /// A device of `kai`, on a file.
-    pub fn device_on(&self, path: &Path) -> Replica {
+    pub async fn device_on(&self, path: &Path) -> Replica {
         let storage = SqliteStorage::open(path).unwrap();
-        self.with(|clock, random| Replica::open(storage, clock, random, ReplicaConfig::usual()))
+        self.with(storage).await
     }
 
-    fn with(
-        &self,
-        open: impl FnOnce(Arc<SetClock>, Arc<Seeded>) -> haumana_replica::Result<Replica>,
-    ) -> Replica {
-        let replica = open(self.clock.clone(), self.random.clone()).unwrap();
-        replica.sign_in(user("kai")).unwrap();
+    async fn with(&self, storage: impl Storage) -> Replica {
+        let (clock, random) = (self.clock.clone(), self.random.clone());
+        let config = ReplicaConfig::usual();
+        let replica = Replica::open(storage, clock, random, config).await.unwrap();
+        replica.sign_in(user("kai")).await.unwrap();
         replica
     }
 
@@ -175,6 +172,6 @@ fn open_store(path: &Path) -> Arc<SqliteStore> {
     Arc::new(SqliteStore::open(&options).unwrap())
 }
 
-pub fn get(device: &Replica, key: Key, field: &str) -> Value {
-    device.get(key).unwrap().unwrap().content.get(field)
+pub async fn get(device: &Replica, key: Key, field: &str) -> Value {
+    device.record(key).await.unwrap().unwrap().content.get(field)
 }

@@ -72,15 +72,15 @@ pub fn transport(base_url: String, token: Option<String>) -> HttpTransport {
 async fn two_devices_agree_over_http() {
     let server = Server::new();
     let transport = transport(serve_engine(&server).await, Some(token_of("kai")));
-    let (a, b) = (server.device(), server.device());
-    a.add_piece(fields([("title", text("Aloha ʻOe"))])).unwrap();
+    let (a, b) = (server.device().await, server.device().await);
+    a.add_piece(fields([("title", text("Aloha ʻOe"))])).await.unwrap();
 
     a.sync(&transport).await.unwrap();
     b.sync(&transport).await.unwrap();
 
     let kind = haumana_sync::id::KindNumber::PIECE;
-    assert_eq!(1, b.list(kind).unwrap().len());
-    assert_eq!(a.list(kind).unwrap(), b.list(kind).unwrap());
+    assert_eq!(1, b.records(kind).await.unwrap().len());
+    assert_eq!(a.records(kind).await.unwrap(), b.records(kind).await.unwrap());
 }
 
 async fn failure(
@@ -110,9 +110,9 @@ async fn each_status_says_what_can_be_done() {
     ];
 
     for (status, kind) in cases {
-        assert_eq!(kind, failure(&Server::new().device(), status, "7").await.0, "{status}");
+        assert_eq!(kind, failure(&Server::new().device().await, status, "7").await.0, "{status}");
     }
-    let device = Server::new().device();
+    let device = Server::new().device().await;
     assert_eq!((ErrorKind::Unavailable, Some(7)), failure(&device, 503, "7").await);
     assert_eq!((ErrorKind::Unavailable, None), failure(&device, 503, "soon").await);
     // The server's own clock is what a date is held against, and that stands in this century.
@@ -123,7 +123,7 @@ async fn each_status_says_what_can_be_done() {
 #[tokio::test]
 async fn nothing_leaves_the_device_with_another_accounts_token_or_with_none() {
     let server = Server::new();
-    let device = server.device();
+    let device = server.device().await;
     let nowhere = "http://127.0.0.1:1".to_owned();
 
     for token in [None, Some(token_of("lani")), Some("opaque".to_owned())] {

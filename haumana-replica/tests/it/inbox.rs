@@ -16,17 +16,17 @@ pub fn both(host: &Host) -> [Box<dyn Transport>; 2] {
 
 /// Two devices that write the same field, `count` times; what `a` wrote loses.
 pub async fn clashes(host: &Host, count: usize) -> (Replica, Replica, Vec<Key>) {
-    let (a, b) = (host.device(), host.device());
+    let (a, b) = (host.device().await, host.device().await);
     let mut keys = Vec::new();
     for _ in 0..count {
-        keys.push(Key::piece(a.add_piece(fields([("author", text("0"))])).unwrap()));
+        keys.push(Key::piece(a.add_piece(fields([("author", text("0"))])).await.unwrap()));
     }
     host.sync(&a).await;
     host.sync(&b).await;
     for (device, author) in [(&a, "of a"), (&b, "of b")] {
         host.clock.pass_ms(1000);
         for key in &keys {
-            device.edit(*key, fields([("author", text(author))])).unwrap();
+            device.set(*key, fields([("author", text(author))])).await.unwrap();
         }
     }
     host.sync(&a).await;
@@ -86,8 +86,8 @@ async fn each_resolution_is_seen_on_both_devices_after_their_next_sync() {
             host.sync(&a).await;
             host.sync(&b).await;
 
-            assert_eq!(expected, get(&a, keys[0], "author"), "{resolution:?}");
-            assert_eq!(expected, get(&b, keys[0], "author"), "{resolution:?}");
+            assert_eq!(expected, get(&a, keys[0], "author").await, "{resolution:?}");
+            assert_eq!(expected, get(&b, keys[0], "author").await, "{resolution:?}");
             a.resolve(transport.as_ref(), open[0].id, Some(keys[0]), resolution).await.unwrap();
             let left = a.conflicts(transport.as_ref(), None, 9).await.unwrap();
             assert!(left.conflicts.is_empty() && left.next.is_none());
@@ -111,8 +111,8 @@ async fn what_cannot_be_done_is_said_with_the_servers_code() {
             a.resolve(transport, nobody, None, Resolution::Keep).await.unwrap_err(),
             a.resolve(transport, id, None, restore).await.unwrap_err(),
             a.conflicts(transport, Some("garbled".to_owned()), 9).await.unwrap_err(),
-            a.history(transport, nobody, None, 9).await.unwrap_err(),
-            a.restore(transport, keys[0].id, 99).await.unwrap_err(),
+            a.history(transport, Key::piece(nobody), None, 9).await.unwrap_err(),
+            a.restore(transport, keys[0], 99).await.unwrap_err(),
         ];
         let told = failures.iter().map(|error| (error.kind(), error.code().unwrap()));
         let expected = [
@@ -126,7 +126,7 @@ async fn what_cannot_be_done_is_said_with_the_servers_code() {
     }
     host.clock.pass_ms(400 * 86_400_000);
     for transport in both(&host) {
-        let gone = a.restore(transport.as_ref(), keys[0].id, 1).await.unwrap_err();
+        let gone = a.restore(transport.as_ref(), keys[0], 1).await.unwrap_err();
         assert_eq!((ErrorKind::PastRetention, Some("gone")), (gone.kind(), gone.code()));
     }
 }
@@ -137,8 +137,8 @@ async fn the_history_comes_in_pages_with_what_changed_and_what_lost() {
     let (a, _, keys) = clashes(&host, 1).await;
 
     for transport in both(&host) {
-        let newest = a.history(transport.as_ref(), keys[0].id, None, 1).await.unwrap();
-        let older = a.history(transport.as_ref(), keys[0].id, newest.next, 9).await.unwrap();
+        let newest = a.history(transport.as_ref(), keys[0], None, 1).await.unwrap();
+        let older = a.history(transport.as_ref(), keys[0], newest.next, 9).await.unwrap();
 
         let [ref now] = newest.versions[..] else { panic!("one version was asked for") };
         assert_eq!((3, false), (now.version, now.is_deleted));
@@ -155,18 +155,18 @@ async fn a_deleted_piece_is_restored_on_both_devices() {
     let host = Host::start().await;
     for transport in both(&host) {
         let (a, b, keys) = clashes(&host, 1).await;
-        a.delete(keys[0]).unwrap();
+        a.delete(keys[0]).await.unwrap();
         host.sync(&a).await;
         host.sync(&b).await;
-        assert_eq!(None, b.get(keys[0]).unwrap());
+        assert_eq!(None, b.record(keys[0]).await.unwrap());
 
-        let version = a.restore(transport.as_ref(), keys[0].id, 2).await.unwrap();
+        let version = a.restore(transport.as_ref(), keys[0], 2).await.unwrap();
         host.sync(&a).await;
         host.sync(&b).await;
 
         assert_eq!(5, version);
         for device in [&a, &b] {
-            assert_eq!(text("of a"), get(device, keys[0], "author"));
+            assert_eq!(text("of a"), get(device, keys[0], "author").await);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::host::{Host, token_of};
 use crate::http::transport;
 use crate::support::{Seeded, SetClock, fields, text, user};
 use haumana_replica::storage::SqliteStorage;
-use haumana_replica::{Replica, ReplicaConfig};
+use haumana_replica::{Replica, ReplicaConfig, View};
 use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::record::Value;
 use std::collections::BTreeSet;
@@ -18,12 +18,13 @@ const N_ROUNDS: u64 = 12;
 const ROUND: u64 = 100_000;
 
 /// The device in one round; its clock goes on from round to round.
-fn open(path: &Path, round: u64) -> (Replica, Arc<SetClock>) {
+async fn open(path: &Path, round: u64) -> (Replica, Arc<SetClock>) {
     let (clock, random) = (SetClock::new(), Seeded::new(1000 + round));
     clock.pass_ms(i64::try_from(round * ROUND).unwrap());
     let storage = SqliteStorage::open(path).unwrap();
-    let replica = Replica::open(storage, clock.clone(), random, ReplicaConfig::usual()).unwrap();
-    replica.sign_in(user("kai")).unwrap();
+    let replica =
+        Replica::open(storage, clock.clone(), random, ReplicaConfig::usual()).await.unwrap();
+    replica.sign_in(user("kai")).await.unwrap();
     (replica, clock)
 }
 
@@ -35,14 +36,14 @@ async fn the_process_that_is_killed() {
     let Some(path) = env("HAUMANA_KILLED_FILE") else { return };
     let transport = transport(env("HAUMANA_KILLED_URL").unwrap(), env("HAUMANA_KILLED_TOKEN"));
     let round: u64 = env("HAUMANA_KILLED_ROUND").unwrap().parse().unwrap();
-    let (replica, clock) = open(Path::new(&path), round);
+    let (replica, clock) = open(Path::new(&path), round).await;
     let replica = Arc::new(replica);
     let syncing = replica.clone();
     tokio::spawn(async move { while syncing.sync(&transport).await.is_ok() {} });
-    let edited = replica.list(KindNumber::PIECE).unwrap().into_iter();
-    let edited = edited.map(|view| view.key).min_by_key(|key| created(&replica, *key)).unwrap();
+    let edited = replica.records(KindNumber::PIECE).await.unwrap().into_iter();
+    let edited = edited.min_by_key(created).unwrap().key;
 
-    let editing = tokio::task::spawn_blocking(move || {
+    let editing = tokio::spawn(async move {
         // Past the test harness, which would keep what is printed.
         let say = |what: String| {
             let mut out = std::io::stdout().lock();
@@ -50,18 +51,17 @@ async fn the_process_that_is_killed() {
         };
         for n in round * ROUND.. {
             clock.pass_ms(1);
-            replica.edit(edited, fields([("title", text(&n.to_string()))])).unwrap();
+            replica.set(edited, fields([("title", text(&n.to_string()))])).await.unwrap();
             say(format!("\nedited {n}"));
-            replica.add_piece(fields([("title", text(&format!("new {n}")))])).unwrap();
+            replica.add_piece(fields([("title", text(&format!("new {n}")))])).await.unwrap();
             say(format!("\nadded {n}"));
         }
     });
     editing.await.unwrap();
 }
 
-fn created(replica: &Replica, key: Key) -> String {
-    let at = replica.get(key).unwrap().unwrap().content.get("createdAt");
-    at.as_text().unwrap().to_owned()
+fn created(view: &View) -> String {
+    view.content.get("createdAt").as_text().unwrap().to_owned()
 }
 
 fn spawn(host: &Host, path: &Path, round: u64) -> Child {
@@ -96,10 +96,10 @@ fn kill_after(mut child: Child, n_words: usize) -> Vec<(String, u64)> {
 async fn what_was_edited_survives_being_killed_in_the_middle_of_edits_and_syncs() {
     let host = Host::start().await;
     let path = host.folder.path().join("device.db");
-    let (first, _) = open(&path, 0);
-    let edited = Key::piece(first.add_piece(fields([("title", text("0"))])).unwrap());
+    let (first, _) = open(&path, 0).await;
+    let edited = Key::piece(first.add_piece(fields([("title", text("0"))])).await.unwrap());
     drop(first);
-    let other = host.device();
+    let other = host.device().await;
     let (mut added, mut n_pending, mut n_synced) = (BTreeSet::new(), 0, 0);
     let on_server =
         async || host.engine.store().head(&user("kai")).await.unwrap().map_or(0, |h| h.records);
@@ -112,16 +112,16 @@ async fn what_was_edited_survives_being_killed_in_the_middle_of_edits_and_syncs(
         let last = said.iter().filter(|(what, _)| what == "edited").map(|(_, n)| *n).max();
         added.extend(said.iter().filter(|(what, _)| what == "added").map(|(_, n)| *n));
 
-        let (device, _) = open(&path, round + N_ROUNDS);
+        let (device, _) = open(&path, round + N_ROUNDS).await;
         n_pending += device.status().pending;
         n_synced += on_server().await - before;
-        check(&device, edited, last, &added);
+        check(&device, edited, last, &added).await;
         device.sync(&host.transport()).await.unwrap();
         other.sync(&host.transport()).await.unwrap();
 
-        check(&device, edited, last, &added);
-        let views = device.list(KindNumber::PIECE).unwrap();
-        assert_eq!(views, other.list(KindNumber::PIECE).unwrap(), "round {round}");
+        check(&device, edited, last, &added).await;
+        let views = device.records(KindNumber::PIECE).await.unwrap();
+        assert_eq!(views, other.records(KindNumber::PIECE).await.unwrap(), "round {round}");
         assert_eq!(0, device.status().pending);
     }
 
@@ -131,8 +131,8 @@ async fn what_was_edited_survives_being_killed_in_the_middle_of_edits_and_syncs(
 }
 
 /// Checks that what was said is there; one more may have been written and not been said.
-fn check(device: &Replica, edited: Key, last: Option<u64>, added: &BTreeSet<u64>) {
-    let views = device.list(KindNumber::PIECE).unwrap();
+async fn check(device: &Replica, edited: Key, last: Option<u64>, added: &BTreeSet<u64>) {
+    let views = device.records(KindNumber::PIECE).await.unwrap();
     let titles: BTreeSet<String> = views
         .iter()
         .filter_map(|view| match view.content.get("title") {
@@ -143,7 +143,7 @@ fn check(device: &Replica, edited: Key, last: Option<u64>, added: &BTreeSet<u64>
     for n in added {
         assert!(titles.contains(&format!("new {n}")), "piece {n} must be there");
     }
-    let shown = device.get(edited).unwrap().unwrap().content.get("title");
+    let shown = device.record(edited).await.unwrap().unwrap().content.get("title");
     let shown: u64 = shown.as_text().unwrap().parse().unwrap();
     assert!(last.unwrap_or(0) <= shown, "edit {last:?} must be there, not {shown}");
 }

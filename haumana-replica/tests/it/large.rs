@@ -8,10 +8,10 @@ use haumana_sync::id::{Key, KindNumber};
 #[tokio::test]
 async fn a_push_that_is_too_large_is_split_until_it_fits() {
     let host = Host::start_with(10_000).await;
-    let device = host.device();
+    let device = host.device().await;
     for n in 0..60 {
         let set = fields([("title", text(&n.to_string())), ("lyrics", text(&"ē".repeat(500)))]);
-        device.add_piece(set).unwrap();
+        device.add_piece(set).await.unwrap();
     }
 
     let summary = device.sync(&host.transport()).await.unwrap();
@@ -25,11 +25,11 @@ async fn a_push_that_is_too_large_is_split_until_it_fits() {
 #[tokio::test]
 async fn one_record_that_no_request_can_hold_is_given_up_and_blocks_nobody() {
     let host = Host::start_with(10_000).await;
-    let device = host.device();
+    let device = host.device().await;
     let large = fields([("title", text("large")), ("lyrics", text(&"a".repeat(20_000)))]);
-    let large = Key::piece(device.add_piece(large).unwrap());
+    let large = Key::piece(device.add_piece(large).await.unwrap());
     for n in 0..9 {
-        device.add_piece(fields([("title", text(&n.to_string()))])).unwrap();
+        device.add_piece(fields([("title", text(&n.to_string()))])).await.unwrap();
     }
 
     device.sync(&host.transport()).await.unwrap();
@@ -37,9 +37,9 @@ async fn one_record_that_no_request_can_hold_is_given_up_and_blocks_nobody() {
     assert_eq!(9, host.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
     let status = device.status();
     assert_eq!((Phase::Idle, 1, 1), (status.phase, status.pending, status.refused));
-    assert_eq!(Some("too_large".to_owned()), device.get(large).unwrap().unwrap().refused);
+    assert_eq!(Some("too_large".to_owned()), device.record(large).await.unwrap().unwrap().refused);
     // Made smaller, it goes through.
-    device.edit(large, fields([("lyrics", text("short"))])).unwrap();
+    device.set(large, fields([("lyrics", text("short"))])).await.unwrap();
     device.sync(&host.transport()).await.unwrap();
     assert_eq!(10, host.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
     assert_eq!((0, 0), (device.status().pending, device.status().refused));
@@ -48,25 +48,28 @@ async fn one_record_that_no_request_can_hold_is_given_up_and_blocks_nobody() {
 #[tokio::test]
 async fn a_record_that_was_made_smaller_while_the_answer_was_on_its_way_is_not_given_up() {
     let host = Host::start_with(10_000).await;
-    let device = host.device();
+    let device = host.device().await;
     let large = fields([("createdAt", text("2026-01-01T00:00:00Z"))]);
-    let key = Key::piece(device.add_piece(large).unwrap());
+    let key = Key::piece(device.add_piece(large).await.unwrap());
     host.sync(&device).await;
-    device.edit(key, fields([("lyrics", text(&"a".repeat(20_000)))])).unwrap();
+    device.set(key, fields([("lyrics", text(&"a".repeat(20_000)))])).await.unwrap();
     let transport = Shrinking { device: &device, key, inner: host.transport() };
 
     transport.device.sync(&transport).await.unwrap();
 
-    assert_eq!(None, device.get(key).unwrap().unwrap().refused);
-    let other = host.device();
+    assert_eq!(None, device.record(key).await.unwrap().unwrap().refused);
+    let other = host.device().await;
     host.sync(&other).await;
-    assert_eq!(text("short"), other.list(KindNumber::PIECE).unwrap()[0].content.get("lyrics"));
+    assert_eq!(
+        text("short"),
+        other.records(KindNumber::PIECE).await.unwrap()[0].content.get("lyrics")
+    );
 }
 
 #[tokio::test]
 async fn a_pull_that_is_refused_as_too_large_is_an_error_and_not_a_loop() {
     let host = Host::start_with(10).await;
-    let device = host.device();
+    let device = host.device().await;
 
     let error = device.sync(&host.transport()).await.unwrap_err();
 
@@ -90,7 +93,7 @@ impl haumana_replica::transport::Transport for Shrinking<'_> {
     ) -> haumana_replica::Result<Vec<u8>> {
         let reply = self.inner.sync(account, body).await;
         if reply.as_ref().is_err_and(|error| error.kind() == ErrorKind::TooLarge) {
-            self.device.edit(self.key, fields([("lyrics", text("short"))])).unwrap();
+            self.device.set(self.key, fields([("lyrics", text("short"))])).await.unwrap();
         }
         reply
     }

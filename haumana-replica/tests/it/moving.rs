@@ -45,7 +45,7 @@ async fn an_export_that_breaks_off_is_no_export() {
     let cut = get_route(async || r#"{"pieces":["#);
     let base_url = crate::http::serve(Router::new().route("/users/me/export", cut)).await;
     let transport = crate::http::transport(base_url, Some(crate::http::token_of("kai")));
-    let device = Host::start().await.device();
+    let device = Host::start().await.device().await;
 
     let error = device.export(&transport, &mut Vec::new()).await.unwrap_err();
 
@@ -61,8 +61,8 @@ async fn an_import_brings_everything_to_an_empty_account_and_to_none_other() {
     let to = Host::start().await;
 
     for (name, transport) in ["lani", "noe"].into_iter().zip(both(&to)) {
-        let device = to.device();
-        device.sign_in(user(name)).unwrap();
+        let device = to.device().await;
+        device.sign_in(user(name)).await.unwrap();
         for _ in 0..2 {
             let imported = device.import(transport.as_ref(), export.clone()).await.unwrap();
             assert_eq!(
@@ -76,16 +76,16 @@ async fn an_import_brings_everything_to_an_empty_account_and_to_none_other() {
             views.into_iter().map(|view| (view.key, view.content)).collect::<Vec<_>>()
         };
         assert_eq!(
-            contents(a.list(KindNumber::PIECE).unwrap()),
-            contents(device.list(KindNumber::PIECE).unwrap())
+            contents(a.records(KindNumber::PIECE).await.unwrap()),
+            contents(device.records(KindNumber::PIECE).await.unwrap())
         );
-        let history = device.history(transport.as_ref(), keys[0].id, None, 9).await.unwrap();
+        let history = device.history(transport.as_ref(), keys[0], None, 9).await.unwrap();
         assert_eq!(3, history.versions.len());
         let open = device.conflicts(transport.as_ref(), None, 9).await.unwrap().conflicts;
         assert_eq!(3, open.len());
 
-        device.sign_in(user("kai")).unwrap();
-        device.add_piece(Default::default()).unwrap();
+        device.sign_in(user("kai")).await.unwrap();
+        device.add_piece(Default::default()).await.unwrap();
         device.sync(transport.as_ref()).await.unwrap();
         let full = device.import(transport.as_ref(), export.clone()).await.unwrap_err();
         assert_eq!((ErrorKind::NotEmpty, Some("not_empty")), (full.kind(), full.code()));

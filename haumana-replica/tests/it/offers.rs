@@ -11,7 +11,7 @@ const LONG_AGO: &str = "2026-11-01T00:00:00.000Z";
 
 /// A device that holds two pieces, one living and one deleted, each in version 3 of long ago.
 async fn device(server: &Server) -> (Replica, Key, Key) {
-    let device = server.device();
+    let device = server.device().await;
     let [live, deleted] = [1, 2].map(|id| Key::piece(haumana_sync::id::RecordId::from_bits(id)));
     let changes =
         json!([change(live, 3, LONG_AGO, Some(value("ours"))), change(deleted, 3, LONG_AGO, None)]);
@@ -52,8 +52,8 @@ async fn pushed_after(device: &Replica, told: Reply) -> Vec<Json> {
     }
 }
 
-fn title(device: &Replica, key: Key) -> Option<Value> {
-    device.get(key).unwrap().map(|view| view.content.get("title"))
+async fn title(device: &Replica, key: Key) -> Option<Value> {
+    device.record(key).await.unwrap().map(|view| view.content.get("title"))
 }
 
 #[tokio::test]
@@ -73,7 +73,11 @@ async fn a_record_that_differs_is_offered_whole_without_a_base_at_the_time_of_th
     assert_eq!(&whole, &push["set"], "what it had cleared is cleared");
     assert_eq!((&json!(null), &json!(LONG_AGO)), (&push["base"], &push["editedAt"]));
     assert_eq!(json!(true), push["offered"]);
-    assert_eq!(Some(text("theirs")), title(&device, live), "the device holds what the server has");
+    assert_eq!(
+        Some(text("theirs")),
+        title(&device, live).await,
+        "the device holds what the server has"
+    );
 }
 
 #[tokio::test]
@@ -101,7 +105,7 @@ async fn a_tombstone_is_offered_as_a_delete_without_a_base_and_what_was_brought_
     let expected = json!({"kind": "piece", "id": deleted.id.to_string(), "base": null,
         "editedAt": LONG_AGO, "delete": true, "offered": true});
     assert_eq!(vec![expected], pushed);
-    assert_eq!(Some(text("back")), title(&device, deleted));
+    assert_eq!(Some(text("back")), title(&device, deleted).await);
 }
 
 #[tokio::test]
@@ -117,7 +121,10 @@ async fn a_server_that_lacks_everything_is_offered_records_and_tombstones() {
         assert_eq!((&json!(null), &json!(LONG_AGO)), (&push["base"], &push["editedAt"]));
         assert_eq!(json!(true), push["offered"]);
     }
-    assert_eq!((Some(text("ours")), None), (title(&device, live), title(&device, deleted)));
+    assert_eq!(
+        (Some(text("ours")), None),
+        (title(&device, live).await, title(&device, deleted).await)
+    );
 }
 
 #[tokio::test]
@@ -130,31 +137,31 @@ async fn what_was_typed_is_an_edit_of_its_own_time_without_a_base_of_the_other_p
         reset(json!([theirs, change(deleted, 3, LONG_AGO, None)]))
     };
     // It is typed while the reply is on its way, so that the server has not answered for it.
-    let outgoing = device.begin().unwrap();
-    device.edit(live, fields([("title", text("typed"))])).unwrap();
-    device.finish(&outgoing, told(9).to_json().as_bytes()).unwrap();
+    let outgoing = device.begin().await.unwrap();
+    device.set(live, fields([("title", text("typed"))])).await.unwrap();
+    device.finish(&outgoing, told(9).to_json().as_bytes()).await.unwrap();
 
-    let body: Json = serde_json::from_slice(&device.begin().unwrap().body).unwrap();
+    let body: Json = serde_json::from_slice(&device.begin().await.unwrap().body).unwrap();
 
     let pushed = body["push"].as_array().unwrap();
     let [offer, edit] = &pushed[..] else { panic!("an offer and an edit, not {pushed:?}") };
     assert!(!is_typed(offer) && is_typed(edit));
     assert_eq!((&json!(null), &json!(null)), (&edit["base"], &edit["offered"]));
     assert_eq!(json!("2026-11-23T00:00:00.000Z"), edit["editedAt"]);
-    assert_eq!(Some(text("typed")), title(&device, live));
+    assert_eq!(Some(text("typed")), title(&device, live).await);
 }
 
 #[tokio::test]
 async fn what_was_typed_on_content_that_the_server_has_keeps_a_base() {
     let server = Server::new();
     let (device, live, deleted) = device(&server).await;
-    let outgoing = device.begin().unwrap();
-    device.edit(live, fields([("title", text("typed"))])).unwrap();
+    let outgoing = device.begin().await.unwrap();
+    device.set(live, fields([("title", text("typed"))])).await.unwrap();
     let same = change(live, 7, LONG_AGO, Some(value("ours")));
     let told = reset(json!([same, change(deleted, 3, LONG_AGO, None)]));
-    device.finish(&outgoing, told.to_json().as_bytes()).unwrap();
+    device.finish(&outgoing, told.to_json().as_bytes()).await.unwrap();
 
-    let body: Json = serde_json::from_slice(&device.begin().unwrap().body).unwrap();
+    let body: Json = serde_json::from_slice(&device.begin().await.unwrap().body).unwrap();
 
     let pushed = body["push"].as_array().unwrap();
     assert_eq!((1, &json!(7)), (pushed.len(), &pushed[0]["base"]), "its number here");
@@ -165,22 +172,22 @@ async fn an_edit_of_the_lost_life_that_meets_a_tombstone_is_offered_and_a_typed_
     for is_typed in [false, true] {
         let server = Server::new();
         let (device, live, deleted) = device(&server).await;
-        let outgoing = device.begin().unwrap();
+        let outgoing = device.begin().await.unwrap();
         if is_typed {
-            device.edit(live, fields([("notes", text("typed"))])).unwrap();
+            device.set(live, fields([("notes", text("typed"))])).await.unwrap();
         }
         let now = "2026-11-20T00:00:00.000Z";
         let told = reset(json!([change(live, 9, now, None), change(deleted, 3, LONG_AGO, None)]));
-        device.finish(&outgoing, told.to_json().as_bytes()).unwrap();
+        device.finish(&outgoing, told.to_json().as_bytes()).await.unwrap();
 
-        let body: Json = serde_json::from_slice(&device.begin().unwrap().body).unwrap();
+        let body: Json = serde_json::from_slice(&device.begin().await.unwrap().body).unwrap();
 
         let pushed = body["push"].as_array().unwrap();
         let [push] = &pushed[..] else { panic!("one push, not {pushed:?}") };
         assert_eq!((&json!("ours"), &json!(null)), (&push["set"]["title"], &push["base"]));
         assert_eq!(!is_typed, push["offered"] == json!(true));
         let seen = is_typed.then(|| text("ours"));
-        assert_eq!(seen, title(&device, live), "deleted unless its user typed");
+        assert_eq!(seen, title(&device, live).await, "deleted unless its user typed");
     }
 }
 
@@ -188,13 +195,13 @@ async fn an_edit_of_the_lost_life_that_meets_a_tombstone_is_offered_and_a_typed_
 async fn a_delete_that_was_not_answered_for_deletes_nothing_that_was_brought_back() {
     let server = Server::new();
     let (device, live, deleted) = device(&server).await;
-    let outgoing = device.begin().unwrap();
-    device.delete(live).unwrap();
+    let outgoing = device.begin().await.unwrap();
+    device.delete(live).await.unwrap();
     let back = change(live, 3, LONG_AGO, Some(value("ours")));
     let told = reset(json!([back, change(deleted, 3, LONG_AGO, None)]));
-    device.finish(&outgoing, told.to_json().as_bytes()).unwrap();
+    device.finish(&outgoing, told.to_json().as_bytes()).await.unwrap();
 
-    let body: Json = serde_json::from_slice(&device.begin().unwrap().body).unwrap();
+    let body: Json = serde_json::from_slice(&device.begin().await.unwrap().body).unwrap();
 
     let push = &body["push"][0];
     let (base, offered) = (&push["base"], &push["offered"]);
@@ -207,9 +214,9 @@ async fn what_is_offered_waits_until_it_is_answered_for_and_is_edited_as_it_is_s
     let (device, live, _) = device(&server).await;
     pushed_after(&device, reset(json!([]))).await;
     assert_eq!(2, device.status().pending);
-    device.edit(live, fields([("title", text("edited"))])).unwrap();
+    device.set(live, fields([("title", text("edited"))])).await.unwrap();
 
-    let body: Json = serde_json::from_slice(&device.begin().unwrap().body).unwrap();
+    let body: Json = serde_json::from_slice(&device.begin().await.unwrap().body).unwrap();
 
     let push = &body["push"][0];
     let set = (&push["set"]["title"], &push["set"]["lyrics"]);
@@ -235,7 +242,7 @@ async fn what_two_lost_lives_held_is_offered_twice() {
     let titles: Vec<_> = pushed.iter().map(|push| push["set"]["title"].clone()).collect();
     assert_eq!(vec![json!("second life")], titles, "the first was answered for");
     pushed_after(&device, of("fourth life").with("results", json!([answer(live)]))).await;
-    assert_eq!(Some(text("fourth life")), title(&device, live));
+    assert_eq!(Some(text("fourth life")), title(&device, live).await);
 }
 
 /// The server has looked at an offer, and something was lost.

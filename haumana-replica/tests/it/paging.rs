@@ -31,11 +31,11 @@ async fn an_export_is_imported_in_pages_that_fit_and_is_whole_with_the_last_one(
     assert_eq!((4_000, ErrorKind::TooLarge), (limit_bytes, whole.unwrap_err().kind()));
     assert_eq!((9, 9), (outline.pieces, outline.conflicts));
     assert!(3 < pages.len(), "{}", pages.len());
-    let device = to.device();
-    device.sign_in(lani).unwrap();
+    let device = to.device().await;
+    device.sign_in(lani).await.unwrap();
     device.sync(&transport).await.unwrap();
-    assert_eq!(9, device.list(haumana_sync::id::KindNumber::PIECE).unwrap().len());
-    let history = device.history(&transport, keys[0].id, None, 9).await.unwrap();
+    assert_eq!(9, device.records(haumana_sync::id::KindNumber::PIECE).await.unwrap().len());
+    let history = device.history(&transport, keys[0], None, 9).await.unwrap();
     assert_eq!(3, history.versions.len());
     let open = device.conflicts(&transport, None, 99).await.unwrap().conflicts;
     assert_eq!(9, open.len());

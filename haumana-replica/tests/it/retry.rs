@@ -69,8 +69,8 @@ async fn check(
     phase: Phase,
 ) {
     let server = Server::new();
-    let device = server.device();
-    device.add_piece(fields([("title", text("t"))])).unwrap();
+    let device = server.device().await;
+    device.add_piece(fields([("title", text("t"))])).await.unwrap();
     let failing = Failing { failures: AtomicU32::new(failures), kind, then: server.transport() };
     let waits = Noted::default();
     let backoff = Backoff { tries: 3, ..Backoff::usual() };

@@ -7,11 +7,11 @@ use haumana_replica::storage::SqliteStorage;
 use haumana_replica::{Replica, ReplicaConfig};
 use std::time::Instant;
 
-fn on_file(server: &Server, path: &std::path::Path) -> Replica {
+async fn on_file(server: &Server, path: &std::path::Path) -> Replica {
     let (clock, random) = (server.clock.clone(), server.random.clone());
     let storage = SqliteStorage::open(path).unwrap();
-    let replica = Replica::open(storage, clock, random, ReplicaConfig::usual()).unwrap();
-    replica.sign_in(user("kai")).unwrap();
+    let replica = Replica::open(storage, clock, random, ReplicaConfig::usual()).await.unwrap();
+    replica.sign_in(user("kai")).await.unwrap();
     replica
 }
 
@@ -20,28 +20,28 @@ async fn a_first_sync_brings_everything_and_the_next_one_takes_one_round_trip() 
     let n_records = std::env::var("HAUMANA_SPEED_RECORDS").ok().and_then(|n| n.parse().ok());
     let n_records: usize = n_records.unwrap_or(20);
     let server = Server::new();
-    let maker = server.device();
+    let maker = server.device().await;
     for n in 0..n_records {
         let lyrics = format!("E ala ē, ka lā i ka hikina {n}\n").repeat(27);
         let set = fields([("title", text(&n.to_string())), ("lyrics", text(&lyrics))]);
-        maker.add_piece(set).unwrap();
+        maker.add_piece(set).await.unwrap();
     }
     maker.sync(&server.transport()).await.unwrap();
     let transport = transport(serve_engine(&server).await, Some(token_of("kai")));
     let folder = tempfile::tempdir().unwrap();
     // The connection is there already.
-    on_file(&server, &folder.path().join("warm.db")).sync(&transport).await.unwrap();
+    on_file(&server, &folder.path().join("warm.db")).await.sync(&transport).await.unwrap();
 
     let mut firsts = Vec::new();
     for n in 0..5 {
-        let replica = on_file(&server, &folder.path().join(format!("{n}.db")));
+        let replica = on_file(&server, &folder.path().join(format!("{n}.db"))).await;
         let begun = Instant::now();
         let summary = replica.sync(&transport).await.unwrap();
         firsts.push(begun.elapsed());
         assert_eq!(n_records, summary.pulled);
     }
     firsts.sort_unstable();
-    let replica = on_file(&server, &folder.path().join("0.db"));
+    let replica = on_file(&server, &folder.path().join("0.db")).await;
     let mut noops = Vec::new();
     for _ in 0..200 {
         let begun = Instant::now();

@@ -6,11 +6,11 @@ use haumana_replica::{ErrorKind, Replica, ReplicaConfig};
 use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::record::Value;
 
-fn open(server: &Server, storage: impl Storage) -> Replica {
+async fn open(server: &Server, storage: impl Storage) -> Replica {
     let (clock, random) = (server.clock.clone(), server.random.clone());
     let config = ReplicaConfig { page_records: 2, push_records: 2, push_bytes: 500 };
-    let replica = Replica::open(storage, clock, random, config).unwrap();
-    replica.sign_in(user("kai")).unwrap();
+    let replica = Replica::open(storage, clock, random, config).await.unwrap();
+    replica.sign_in(user("kai")).await.unwrap();
     replica
 }
 
@@ -19,21 +19,24 @@ async fn a_file_holds_what_memory_holds_after_the_same_things_happened() {
     let server = Server::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("replica.db");
-    let memory = open(&server, MemoryStorage::new());
-    let mut file = open(&server, SqliteStorage::open(&path).unwrap());
+    let memory = open(&server, MemoryStorage::new()).await;
+    let mut file = open(&server, SqliteStorage::open(&path).unwrap()).await;
 
     for round in 0..30 {
         for device in [&memory, &file] {
-            let pieces = device.list(KindNumber::PIECE).unwrap();
+            let pieces = device.records(KindNumber::PIECE).await.unwrap();
             match (round % 5, pieces.first()) {
                 (0 | 3, _) | (_, None) => {
-                    device.add_piece(fields([("title", text(&round.to_string()))])).unwrap();
+                    device.add_piece(fields([("title", text(&round.to_string()))])).await.unwrap();
                 }
                 (1, Some(piece)) => {
-                    device.edit(piece.key, fields([("isFavorite", Value::Flag(true))])).unwrap();
+                    device
+                        .set(piece.key, fields([("isFavorite", Value::Flag(true))]))
+                        .await
+                        .unwrap();
                 }
-                (2, Some(piece)) => device.delete(piece.key).unwrap(),
-                _ => device.start_over().unwrap(),
+                (2, Some(piece)) => device.delete(piece.key).await.unwrap(),
+                _ => device.start_over().await.unwrap(),
             }
             if round % 2 == 0 {
                 device.sync(&server.transport()).await.unwrap();
@@ -41,35 +44,38 @@ async fn a_file_holds_what_memory_holds_after_the_same_things_happened() {
         }
         // What is in the file is all that there is.
         drop(file);
-        file = open(&server, SqliteStorage::open(&path).unwrap());
+        file = open(&server, SqliteStorage::open(&path).unwrap()).await;
         server.clock.pass_ms(700);
     }
     for device in [&memory, &file, &memory, &file] {
         device.sync(&server.transport()).await.unwrap();
     }
 
-    assert_eq!(memory.list(KindNumber::PIECE).unwrap(), file.list(KindNumber::PIECE).unwrap());
-    assert!(3 < file.list(KindNumber::PIECE).unwrap().len());
+    assert_eq!(
+        memory.records(KindNumber::PIECE).await.unwrap(),
+        file.records(KindNumber::PIECE).await.unwrap()
+    );
+    assert!(3 < file.records(KindNumber::PIECE).await.unwrap().len());
     assert_eq!((0, 0), (memory.status().pending, file.status().pending));
 }
 
-#[test]
-fn edits_outlive_the_process() {
+#[tokio::test]
+async fn edits_outlive_the_process() {
     let server = Server::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("replica.db");
-    let replica = open(&server, SqliteStorage::open(&path).unwrap());
-    let key = Key::piece(replica.add_piece(fields([("title", text("ʻOli"))])).unwrap());
+    let replica = open(&server, SqliteStorage::open(&path).unwrap()).await;
+    let key = Key::piece(replica.add_piece(fields([("title", text("ʻOli"))])).await.unwrap());
     drop(replica);
 
-    let replica = open(&server, SqliteStorage::open(&path).unwrap());
+    let replica = open(&server, SqliteStorage::open(&path).unwrap()).await;
 
-    assert_eq!(text("ʻOli"), replica.get(key).unwrap().unwrap().content.get("title"));
+    assert_eq!(text("ʻOli"), replica.record(key).await.unwrap().unwrap().content.get("title"));
     assert_eq!(1, replica.status().pending);
 }
 
 /// The file as the first version of this program made it: its records had no row numbers.
-fn make_older(path: &std::path::Path) {
+async fn make_older(path: &std::path::Path) {
     let file = rusqlite::Connection::open(path).unwrap();
     file.execute_batch(
         "CREATE TABLE old (
@@ -97,26 +103,34 @@ async fn a_file_of_the_first_version_is_taken_over_with_its_edits() {
     let server = Server::new();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("replica.db");
-    let device = open(&server, SqliteStorage::open(&path).unwrap());
-    let ids = ["a", "b", "c"].map(|title| device.add_piece(fields([("title", text(title))])));
+    let device = open(&server, SqliteStorage::open(&path).unwrap()).await;
+    let first = device.add_piece(fields([("title", text("a"))])).await.unwrap();
+    for title in ["b", "c"] {
+        device.add_piece(fields([("title", text(title))])).await.unwrap();
+    }
     device.sync(&server.transport()).await.unwrap();
-    let [first, ..] = ids.map(Result::unwrap);
-    device.edit(Key::piece(first), fields([("title", text("pending"))])).unwrap();
-    let before = device.list(KindNumber::PIECE).unwrap();
+    device.set(Key::piece(first), fields([("title", text("pending"))])).await.unwrap();
+    let before = device.records(KindNumber::PIECE).await.unwrap();
     drop(device);
-    make_older(&path);
+    make_older(&path).await;
 
-    let device = open(&server, SqliteStorage::open(&path).unwrap());
+    let device = open(&server, SqliteStorage::open(&path).unwrap()).await;
 
-    assert_eq!((before, 1), (device.list(KindNumber::PIECE).unwrap(), device.status().pending));
+    assert_eq!(
+        (before, 1),
+        (device.records(KindNumber::PIECE).await.unwrap(), device.status().pending)
+    );
     assert_eq!(0, device.sync(&server.transport()).await.unwrap().pulled, "the cursor is there");
     drop(device);
-    let again = open(&server, SqliteStorage::open(&path).unwrap());
-    assert_eq!((3, 0), (again.list(KindNumber::PIECE).unwrap().len(), again.status().pending));
+    let again = open(&server, SqliteStorage::open(&path).unwrap()).await;
+    assert_eq!(
+        (3, 0),
+        (again.records(KindNumber::PIECE).await.unwrap().len(), again.status().pending)
+    );
 }
 
-#[test]
-fn a_file_that_is_in_use_or_is_something_else_is_refused() {
+#[tokio::test]
+async fn a_file_that_is_in_use_or_is_something_else_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (ours, other) = (folder.path().join("replica.db"), folder.path().join("other.db"));
     std::fs::write(&other, "x".repeat(4096)).unwrap();

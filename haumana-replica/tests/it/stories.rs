@@ -10,10 +10,10 @@ const YEAR_MS: i64 = 365 * 86_400_000;
 
 /// Two devices on files that hold one piece.
 async fn two_devices(host: &Host) -> (Replica, Replica, Key) {
-    let on = |name: &str| host.device_on(&host.folder.path().join(name));
-    let (a, b) = (on("a.db"), on("b.db"));
+    let on = async |name: &str| host.device_on(&host.folder.path().join(name)).await;
+    let (a, b) = (on("a.db").await, on("b.db").await);
     let set = fields([("title", text("Aloha ʻOe")), ("lyrics", text("one\ntwo\nthree"))]);
-    let key = Key::piece(a.add_piece(set).unwrap());
+    let key = Key::piece(a.add_piece(set).await.unwrap());
     host.sync(&a).await;
     host.sync(&b).await;
     host.clock.pass_ms(1000);
@@ -25,16 +25,19 @@ async fn a_delete_and_an_edit_offline_leave_the_edit_in_both_orders_and_the_inbo
     for delete_first in [true, false] {
         let host = Host::start().await;
         let (a, b, key) = two_devices(&host).await;
-        a.delete(key).unwrap();
-        b.edit(key, fields([("title", text("edited"))])).unwrap();
+        a.delete(key).await.unwrap();
+        b.set(key, fields([("title", text("edited"))])).await.unwrap();
         let order = if delete_first { [&a, &b] } else { [&b, &a] };
 
         for device in order.into_iter().chain(order) {
             host.sync(device).await;
         }
 
-        assert_eq!(text("edited"), get(&a, key, "title"));
-        assert_eq!(a.list(KindNumber::PIECE).unwrap(), b.list(KindNumber::PIECE).unwrap());
+        assert_eq!(text("edited"), get(&a, key, "title").await);
+        assert_eq!(
+            a.records(KindNumber::PIECE).await.unwrap(),
+            b.records(KindNumber::PIECE).await.unwrap()
+        );
         let open = a.conflicts(&host.transport(), None, 9).await.unwrap().conflicts;
         let [ref conflict] = open[..] else { panic!("one conflict, not {open:?}") };
         assert_eq!(
@@ -48,16 +51,16 @@ async fn a_delete_and_an_edit_offline_leave_the_edit_in_both_orders_and_the_inbo
 async fn a_deleted_piece_that_nobody_edited_stays_gone_when_a_stale_device_syncs() {
     let host = Host::start().await;
     let (a, b, key) = two_devices(&host).await;
-    let stale = host.device_on(&host.folder.path().join("stale.db"));
+    let stale = host.device_on(&host.folder.path().join("stale.db")).await;
     host.sync(&stale).await;
-    a.delete(key).unwrap();
+    a.delete(key).await.unwrap();
 
     for device in [&a, &b, &stale, &a, &b] {
         host.sync(device).await;
     }
 
     for device in [&a, &b, &stale] {
-        assert_eq!(None, device.get(key).unwrap());
+        assert_eq!(None, device.record(key).await.unwrap());
         assert_eq!(0, device.status().pending);
     }
     assert!(a.conflicts(&host.transport(), None, 9).await.unwrap().conflicts.is_empty());
@@ -67,28 +70,28 @@ async fn a_deleted_piece_that_nobody_edited_stays_gone_when_a_stale_device_syncs
 async fn of_one_line_written_twice_one_is_shown_and_the_other_comes_back_when_asked_for() {
     let host = Host::start().await;
     let (a, b, key) = two_devices(&host).await;
-    a.edit(key, fields([("lyrics", text("one of a\ntwo\nthree"))])).unwrap();
+    a.set(key, fields([("lyrics", text("one of a\ntwo\nthree"))])).await.unwrap();
     host.clock.pass_ms(1000);
-    b.edit(key, fields([("lyrics", text("one of b\ntwo\nthree"))])).unwrap();
+    b.set(key, fields([("lyrics", text("one of b\ntwo\nthree"))])).await.unwrap();
     for device in [&a, &b, &a] {
         host.sync(device).await;
     }
     let transport = host.transport();
 
     for device in [&a, &b] {
-        assert_eq!(text("one of b\ntwo\nthree"), get(device, key, "lyrics"));
+        assert_eq!(text("one of b\ntwo\nthree"), get(device, key, "lyrics").await);
     }
     let open = b.conflicts(&transport, None, 9).await.unwrap().conflicts;
     assert_eq!((1, "text_clash"), (open.len(), open[0].reason.as_str()));
     assert_eq!(text("one of a\ntwo\nthree"), open[0].lost);
-    let history = b.history(&transport, key.id, None, 9).await.unwrap().versions;
+    let history = b.history(&transport, key, None, 9).await.unwrap().versions;
     let earlier = history.iter().flat_map(|version| &version.changed);
     let mut earlier = earlier.filter_map(|changed| changed.earlier.as_ref());
     assert!(earlier.any(|value| *value == text("one of a\ntwo\nthree")));
     b.resolve(&transport, open[0].id, Some(key), Resolution::Restore).await.unwrap();
     for device in [&b, &a] {
         host.sync(device).await;
-        assert_eq!(text("one of a\ntwo\nthree"), get(device, key, "lyrics"));
+        assert_eq!(text("one of a\ntwo\nthree"), get(device, key, "lyrics").await);
     }
 }
 
@@ -96,16 +99,18 @@ async fn of_one_line_written_twice_one_is_shown_and_the_other_comes_back_when_as
 async fn a_device_that_was_offline_for_a_year_joins_again_and_loses_no_edit() {
     let host = Host::start().await;
     let (a, b, key) = two_devices(&host).await;
-    let deleted = Key::piece(a.add_piece(fields([("title", text("deleted"))])).unwrap());
+    let deleted = Key::piece(a.add_piece(fields([("title", text("deleted"))])).await.unwrap());
     host.sync(&a).await;
     host.sync(&b).await;
-    b.edit(key, fields([("notes", text("of last year")), ("title", text("old title"))])).unwrap();
-    b.edit(deleted, fields([("notes", text("still wanted"))])).unwrap();
-    let new = Key::piece(b.add_piece(fields([("title", text("made offline"))])).unwrap());
-    a.delete(deleted).unwrap();
+    b.set(key, fields([("notes", text("of last year")), ("title", text("old title"))]))
+        .await
+        .unwrap();
+    b.set(deleted, fields([("notes", text("still wanted"))])).await.unwrap();
+    let new = Key::piece(b.add_piece(fields([("title", text("made offline"))])).await.unwrap());
+    a.delete(deleted).await.unwrap();
     for n in 0..12 {
         host.clock.pass_ms(YEAR_MS / 12);
-        a.edit(key, fields([("title", text(&format!("month {n}")))])).unwrap();
+        a.set(key, fields([("title", text(&format!("month {n}")))])).await.unwrap();
         host.sync(&a).await;
     }
 
@@ -113,11 +118,14 @@ async fn a_device_that_was_offline_for_a_year_joins_again_and_loses_no_edit() {
     host.sync(&a).await;
 
     assert_eq!(0, b.status().pending);
-    assert_eq!(a.list(KindNumber::PIECE).unwrap(), b.list(KindNumber::PIECE).unwrap());
-    assert_eq!(text("of last year"), get(&a, key, "notes"));
-    assert_eq!(text("month 11"), get(&a, key, "title"), "the later title is shown");
-    assert_eq!(text("still wanted"), get(&a, deleted, "notes"));
-    assert_eq!(text("made offline"), get(&a, new, "title"));
+    assert_eq!(
+        a.records(KindNumber::PIECE).await.unwrap(),
+        b.records(KindNumber::PIECE).await.unwrap()
+    );
+    assert_eq!(text("of last year"), get(&a, key, "notes").await);
+    assert_eq!(text("month 11"), get(&a, key, "title").await, "the later title is shown");
+    assert_eq!(text("still wanted"), get(&a, deleted, "notes").await);
+    assert_eq!(text("made offline"), get(&a, new, "title").await);
     let open = a.conflicts(&host.transport(), None, 9).await.unwrap().conflicts;
     let mut lost = open.iter().map(|conflict| &conflict.lost);
     assert!(lost.any(|lost| *lost == text("old title")), "the earlier one is in the inbox");
@@ -130,25 +138,32 @@ async fn after_an_erasure_a_stale_device_is_told_uploads_nothing_unasked_and_no_
     let (a, b, key) = two_devices(&host).await;
     let secret = |n: usize| text(&format!("{MARKER} {n} ").repeat(50));
     for n in 0..40 {
-        a.add_piece(fields([("title", secret(n)), ("lyrics", secret(n))])).unwrap();
+        a.add_piece(fields([("title", secret(n)), ("lyrics", secret(n))])).await.unwrap();
     }
-    a.edit(key, fields([("notes", secret(0))])).unwrap();
+    a.set(key, fields([("notes", secret(0))])).await.unwrap();
     for device in [&a, &b, &a] {
         host.sync(device).await;
     }
     // History, tombstones and conflicts hold it too.
     for (device, notes) in [(&a, secret(1)), (&b, secret(2))] {
-        device.edit(key, fields([("notes", notes)])).unwrap();
+        device.set(key, fields([("notes", notes)])).await.unwrap();
         host.clock.pass_ms(1000);
     }
     a.delete(
-        a.list(KindNumber::PIECE).unwrap().into_iter().find(|view| view.key != key).unwrap().key,
+        a.records(KindNumber::PIECE)
+            .await
+            .unwrap()
+            .into_iter()
+            .find(|view| view.key != key)
+            .unwrap()
+            .key,
     )
+    .await
     .unwrap();
     for device in [&a, &b, &a] {
         host.sync(device).await;
     }
-    b.edit(key, fields([("title", secret(3))])).unwrap();
+    b.set(key, fields([("title", secret(3))])).await.unwrap();
     assert_ne!(0, occurrences(&host, MARKER), "the file holds what was written");
 
     erase(&host).await;
@@ -160,7 +175,7 @@ async fn after_an_erasure_a_stale_device_is_told_uploads_nothing_unasked_and_no_
     }
     assert_eq!(0, occurrences(&host, MARKER), "nothing of it comes back unasked");
     assert_eq!(0, host.engine.store().head(&user("kai")).await.unwrap().unwrap().records);
-    b.settle_erasure(Erasure::UploadAsNew).unwrap();
+    b.settle_erasure(Erasure::UploadAsNew).await.unwrap();
     host.sync(&b).await;
     assert_ne!(0, occurrences(&host, MARKER), "and all of it when asked for");
     assert_eq!(40, host.engine.store().head(&user("kai")).await.unwrap().unwrap().records);

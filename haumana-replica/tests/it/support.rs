@@ -97,11 +97,11 @@ impl Server {
     }
 
     /// A device of `kai`, with nothing on it.
-    pub fn device(&self) -> Replica {
+    pub async fn device(&self) -> Replica {
         let (clock, random) = (self.clock.clone(), self.random.clone());
         let config = ReplicaConfig::usual();
-        let replica = Replica::open(MemoryStorage::new(), clock, random, config).unwrap();
-        replica.sign_in(user("kai")).unwrap();
+        let replica = Replica::open(MemoryStorage::new(), clock, random, config).await.unwrap();
+        replica.sign_in(user("kai")).await.unwrap();
         replica
     }
 }

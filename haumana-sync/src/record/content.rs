@@ -144,6 +144,11 @@ impl Content {
         self.kind.unit_names().chain(self.unknown_names())
     }
 
+    /// Returns the names of all fields of its kind, then of its unknown keys.
+    pub fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.kind.fields().iter().map(Field::name).chain(self.unknown_names())
+    }
+
     /// Returns the names of its unknown keys.
     pub fn unknown_names(&self) -> impl Iterator<Item = &str> {
         let names = self.unknown.keys().map(String::as_str);

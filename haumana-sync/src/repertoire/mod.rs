@@ -3,19 +3,13 @@
 //! This is the one place in the library that knows of hula. Numbers, names and the order of fields
 //! are those of version 0.1: stored bytes, hashes and digests stay what they are.
 
-mod field;
 mod piece;
 mod session;
 mod session_doubt;
-mod session_group;
-mod session_set;
 
-pub use field::{FieldClass, FieldSpec, PIECE_FIELDS, field_spec};
 pub use piece::Piece;
 pub use session::{EndedAtSource, Session};
 pub use session_doubt::SessionDoubt;
-pub use session_group::SessionGroup;
-pub use session_set::{SessionFlaw, SessionSet};
 
 use crate::engine::{Clock, Engine, EngineConfig, Random};
 use crate::limits;

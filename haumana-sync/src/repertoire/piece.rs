@@ -1,6 +1,5 @@
 //! One oli or mele of the repertoire.
 
-use super::PIECE_FIELDS;
 use super::piece_kind;
 use crate::digest::Digest;
 use crate::id::RecordId;
@@ -138,7 +137,7 @@ impl Piece {
 
     /// Returns the names of all its fields: the known ones, then its unknown keys.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let known = PIECE_FIELDS.iter().map(|spec| spec.name);
+        let known = piece_kind().unit_names();
         known.chain(self.unknown.keys().map(String::as_str))
     }
 

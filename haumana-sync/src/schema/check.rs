@@ -103,6 +103,9 @@ fn check_field(kind: &Kind, field: &Field) -> Result<(), SchemaError> {
         let message = format!("{} is merged by its parts; it takes no policy", field_type.name());
         return Err(SchemaError::new(message));
     }
+    if field.is_indexed() && !field_type.is_ordered() {
+        return Err(SchemaError::new(format!("{} cannot be indexed", field_type.name())));
+    }
     check_words(field_type)?;
     if let Some(other) = field.same_as() {
         let other = kind.fields.iter().find(|known| known.name() == other);

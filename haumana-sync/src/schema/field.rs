@@ -30,6 +30,7 @@ pub struct Field {
     pub(super) equality: Equality,
     /// Whether hashes of its text are of the text and not of its JSON.
     pub(super) has_text_hash: bool,
+    pub(super) indexed: bool,
 }
 
 /// What a new record has where nothing was said.
@@ -70,6 +71,7 @@ impl Field {
             default: FieldDefault::Absent,
             equality: Equality::default(),
             has_text_hash: false,
+            indexed: false,
         }
     }
 
@@ -141,6 +143,13 @@ impl Field {
         Self { equality: Equality { absent_is, ..self.equality }, ..self }
     }
 
+    /// Says that replicas keep an index of it, so that records can be found by its value. Nothing
+    /// that is stored or sent depends on it.
+    #[must_use]
+    pub fn indexed(self) -> Self {
+        Self { indexed: true, ..self }
+    }
+
     /// Keeps the hashes that version 0.1 stored for the fields of a piece.
     #[must_use]
     pub(crate) fn with_text_hash(self) -> Self {
@@ -202,6 +211,11 @@ impl Field {
             FieldDefault::Value(value) => value.clone(),
             FieldDefault::EditTime => Value::Text(edited_at.to_string()),
         }
+    }
+
+    /// Whether replicas keep an index of it.
+    pub fn is_indexed(&self) -> bool {
+        self.indexed
     }
 
     /// Whether the kind declares it.

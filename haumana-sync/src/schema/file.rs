@@ -92,6 +92,8 @@ struct FileField {
     empty_is_absent: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     absent_is: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    indexed: bool,
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -251,6 +253,7 @@ impl FileField {
         field.equality.trimmed = self.trimmed;
         field.equality.empty_is_absent = self.empty_is_absent;
         field.equality.absent_is = self.absent_is.map(Value::Text);
+        field.indexed = self.indexed;
         Ok(field)
     }
 
@@ -350,6 +353,7 @@ impl FileField {
             trimmed: field.equality.trimmed,
             empty_is_absent: field.equality.empty_is_absent,
             absent_is: absent_is.map(str::to_owned),
+            indexed: field.indexed,
         }
     }
 }

@@ -135,6 +135,13 @@ impl FieldType {
         )
     }
 
+    /// Whether its values have an order that people expect, and are short enough for an index.
+    pub fn is_ordered(&self) -> bool {
+        let is_number = matches!(self, FieldType::Integer | FieldType::Number);
+        let is_text = self.is_text() && !matches!(self, FieldType::Lines { .. });
+        is_number || is_text || *self == FieldType::Flag
+    }
+
     /// Whether merging two edits takes the value that both began with, not only its hash.
     pub fn needs_base(&self) -> bool {
         matches!(self, FieldType::Lines { .. } | FieldType::List { .. } | FieldType::Set { .. })

@@ -28,3 +28,4 @@ mod sync;
 mod sync_lives;
 mod takeover;
 mod text;
+mod typed;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod replica;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;

@@ -27,24 +27,24 @@ pub struct Device {
 }
 
 impl Device {
-    pub fn new(name: &str, clock: Arc<SetClock>, random: Arc<Seeded>) -> Self {
+    pub async fn new(name: &str, clock: Arc<SetClock>, random: Arc<Seeded>) -> Self {
         let mut storage = MemoryStorage::new();
-        storage.device(name).unwrap();
+        storage.device(name).await.unwrap();
         // Narrow pages make everything that happens between pages likely.
         let config = ReplicaConfig {
             page_records: 1 + random.below(4),
             push_records: 1 + random.below(4),
             push_bytes: if random.chance(30) { 100 } else { 100_000 },
         };
-        let replica = Replica::open(storage, clock, random, config).unwrap();
-        replica.sign_in(user("kai")).unwrap();
+        let replica = Replica::open(storage, clock, random, config).await.unwrap();
+        replica.sign_in(user("kai")).await.unwrap();
         Self { replica, stage: Stage::Idle, late: Vec::new() }
     }
 
     /// Everything that its user sees, as text.
-    pub fn visible(&self) -> Vec<(Key, String)> {
-        let mut all = self.replica.list(KindNumber::PIECE).unwrap();
-        all.extend(self.replica.list(KindNumber::SESSION).unwrap());
+    pub async fn visible(&self) -> Vec<(Key, String)> {
+        let mut all = self.replica.records(KindNumber::PIECE).await.unwrap();
+        all.extend(self.replica.records(KindNumber::SESSION).await.unwrap());
         all.into_iter().map(|view| (view.key, view.content.to_json())).collect()
     }
 }

@@ -58,7 +58,7 @@ async fn check_all(profile: Profile, share: u64) {
         None => 0..number("HAUMANA_MODEL_RUNS").unwrap_or(HISTORIES) * share / 100,
     };
     for seed in seeds {
-        let mut world = World::new(profile, seed);
+        let mut world = World::new(profile, seed).await;
         if let Err(what) = world.run().await {
             let story = world.story.join("\n");
             panic!(

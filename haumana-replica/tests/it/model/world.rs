@@ -52,15 +52,17 @@ pub struct World {
 type Checked = Result<(), String>;
 
 impl World {
-    pub fn new(profile: Profile, seed: u64) -> Self {
+    pub async fn new(profile: Profile, seed: u64) -> Self {
         let dice = Seeded::new(seed.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ 0x6861_756D);
         let clock = SetClock::new();
         let store = Arc::new(MemoryStore::new());
         let engine = engine_on(store.clone(), clock.clone(), dice.clone(), 0);
         let n_devices = 2 + dice.below(profile.devices - 1);
         let name = |n: usize| if profile.has_twins { "twin".to_owned() } else { format!("d{n}") };
-        let devices =
-            (0..n_devices).map(|n| Device::new(&name(n), clock.clone(), dice.clone())).collect();
+        let mut devices = Vec::new();
+        for n in 0..n_devices {
+            devices.push(Device::new(&name(n), clock.clone(), dice.clone()).await);
+        }
         let reply_limit = if dice.chance(30) { 2000 } else { 1 << 20 };
         Self {
             profile,
@@ -93,15 +95,15 @@ impl World {
     async fn event(&mut self) -> Checked {
         let device = self.dice.below(self.devices.len());
         match self.dice.below(100) {
-            0..35 => self.edit(device),
-            35..40 => self.delete(device),
-            40..45 => self.practise(device),
-            45..55 => self.send(device),
+            0..35 => self.edit(device).await,
+            35..40 => self.delete(device).await,
+            40..45 => self.practise(device).await,
+            45..55 => self.send(device).await,
             55..66 => self.arrive(device).await?,
-            66..74 => self.answer(device)?,
+            66..74 => self.answer(device).await?,
             74..82 => return self.sync(device).await.map(|_| ()),
             82..86 => self.repeat(device).await?,
-            86..88 => self.start_over(device),
+            86..88 => self.start_over(device).await,
             88..94 => self.phone().await?,
             94..97 => self.back_up_or_restore().await?,
             _ if self.profile.ages && self.dice.chance(50) => self.age().await,
@@ -115,8 +117,8 @@ impl World {
         self.story.push(format!("{now:>9} d{device}: {what}"));
     }
 
-    fn send(&mut self, device: usize) {
-        let outgoing = self.devices[device].replica.begin().unwrap();
+    async fn send(&mut self, device: usize) {
+        let outgoing = self.devices[device].replica.begin().await.unwrap();
         self.tell(device, format!("sends {}", String::from_utf8_lossy(&outgoing.body)));
         self.devices[device].late.push(outgoing.body.clone());
         self.devices[device].stage = Stage::Sent(outgoing);
@@ -138,14 +140,14 @@ impl World {
         Ok(())
     }
 
-    fn answer(&mut self, device: usize) -> Checked {
+    async fn answer(&mut self, device: usize) -> Checked {
         let stage = std::mem::take(&mut self.devices[device].stage);
         let Stage::Answered(outgoing, reply) = stage else {
             self.devices[device].stage = stage;
             return Ok(());
         };
         self.tell(device, "reads its reply".to_owned());
-        let progress = self.devices[device].replica.finish(&outgoing, &reply).unwrap();
+        let progress = self.devices[device].replica.finish(&outgoing, &reply).await.unwrap();
         self.check_mismatch(progress.mismatch)
     }
 
@@ -163,10 +165,10 @@ impl World {
     async fn sync(&mut self, device: usize) -> Result<bool, String> {
         self.devices[device].stage = Stage::Idle;
         for round in 0..2000 {
-            let outgoing = self.devices[device].replica.begin().unwrap();
+            let outgoing = self.devices[device].replica.begin().await.unwrap();
             self.tell(device, format!("syncs {}", String::from_utf8_lossy(&outgoing.body)));
             let reply = self.ask(device, &outgoing.body).await;
-            let progress = self.devices[device].replica.finish(&outgoing, &reply).unwrap();
+            let progress = self.devices[device].replica.finish(&outgoing, &reply).await.unwrap();
             self.check_mismatch(progress.mismatch)?;
             if !progress.more {
                 let sent_nothing = outgoing.body.ends_with(br#""push":[]}"#);
@@ -187,15 +189,17 @@ impl World {
         Ok(())
     }
 
-    fn start_over(&mut self, device: usize) {
+    async fn start_over(&mut self, device: usize) {
         self.tell(device, "starts over".to_owned());
-        self.devices[device].replica.start_over().unwrap();
+        self.devices[device].replica.start_over().await.unwrap();
     }
 
     /// Everybody syncs until nobody has anything left; then everybody must agree.
     async fn rest(&mut self) -> Checked {
         if self.profile.restores == Restores::Silent {
-            (0..self.devices.len()).for_each(|device| self.start_over(device));
+            for device in 0..self.devices.len() {
+                self.start_over(device).await;
+            }
         }
         for _ in 0..8 {
             let mut is_quiet = true;
@@ -215,7 +219,7 @@ impl World {
     async fn check_end(&mut self) -> Checked {
         let live: Vec<_> = self.live().await.into_iter().collect();
         for (n, device) in self.devices.iter().enumerate() {
-            let visible = device.visible();
+            let visible = device.visible().await;
             if visible != live {
                 let ours: Vec<_> = visible.iter().filter(|record| !live.contains(record)).collect();
                 let theirs: Vec<_> =

@@ -15,8 +15,8 @@ pub(super) fn device_name(at: usize) -> String {
 
 impl Together<'_> {
     /// The folder is backed up, copied to another machine, or put back to what it was.
-    pub(super) fn copy_device(&mut self, at: usize) {
-        let Some(folder) = self.devices[at].folder() else { return };
+    pub(super) async fn copy_device(&mut self, at: usize) {
+        let Some(folder) = self.devices[at].folder().await else { return };
         let sent = self.world.guest_edits.folder(&device_name(at));
         match self.world.dice.below(3) {
             0 => self.devices[at].backup = Some((folder, sent)),
@@ -26,10 +26,10 @@ impl Together<'_> {
                 self.rare.copies += 1;
                 self.world.guest_edits.set_folder(&device_name(copy), &sent);
                 let account = self.devices[at].account;
-                self.add_device(copy, false);
+                self.add_device(copy, false).await;
                 let user = self.world.users[account].clone();
                 self.devices[copy].account = account;
-                self.devices[copy].put_back(&folder, user);
+                self.devices[copy].put_back(&folder, user).await;
             }
             _ => {
                 let Some((backup, sent)) = self.devices[at].backup.clone() else { return };
@@ -37,14 +37,14 @@ impl Together<'_> {
                 self.rare.copies += 1;
                 self.world.guest_edits.set_folder(&device_name(at), &sent);
                 let user = self.user(at);
-                self.devices[at].put_back(&backup, user);
+                self.devices[at].put_back(&backup, user).await;
             }
         }
     }
 
     /// The body of a reply; `None` if there is none, or if the account was erased. Then its user
     /// decides at once.
-    pub(super) fn hear(
+    pub(super) async fn hear(
         &mut self,
         at: usize,
         flight: &Flight,
@@ -55,9 +55,9 @@ impl Together<'_> {
             let keeps = self.world.dice.chance(50);
             self.world.note(None, || format!("the user of d{at} keeps what is there: {keeps}"));
             let device = &mut self.devices[at];
-            device.replica.note_erased(&flight.outgoing).unwrap();
+            device.replica.note_erased(&flight.outgoing).await.unwrap();
             let erasure = if keeps { Erasure::UploadAsNew } else { Erasure::Forget };
-            device.replica.settle_erasure(erasure).unwrap();
+            device.replica.settle_erasure(erasure).await.unwrap();
             if !keeps {
                 device.wishes.retain(|(account, _, _), _| *account != flight.account);
             }

@@ -1,18 +1,21 @@
 //! A device: a replica, what it has under way, and what its user waits for.
 
 use super::flight::{Flight, Sent};
-use haumana_replica::storage::{Batch, MemoryStorage, OpenCount, SqliteStorage, State, Storage};
+use haumana_replica::storage::{
+    Batch, Declared, IndexRange, MemoryStorage, OpenCount, SqliteStorage, State, Storage,
+};
 use haumana_replica::{Local, Replica, ReplicaConfig, Result, View};
 use haumana_sim::dice::SeededRandom;
 use haumana_sim::guest::GuestCall;
 use haumana_sim::words::marks;
 use haumana_sync::engine::Clock;
-use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use tokio::sync::Mutex;
 
 /// The clock of a device: the true time, and how far it is off.
 #[derive(Debug)]
@@ -30,12 +33,12 @@ impl Clock for DeviceClock {
 
 /// Storage in memory that outlives the program on the device.
 #[derive(Clone, Debug, Default)]
-struct Kept(Arc<Mutex<MemoryStorage>>);
+pub struct Kept(Arc<Mutex<MemoryStorage>>);
 
 impl Kept {
     /// Another folder with the same in it. Nothing tells that it is a copy: a disk's image is one.
-    fn copy(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.0.lock().unwrap().clone())))
+    async fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.0.try_lock().unwrap().clone())))
     }
 }
 
@@ -47,36 +50,59 @@ pub struct Folder {
     touches: usize,
 }
 
+#[async_trait::async_trait]
 impl Storage for Kept {
-    fn device(&mut self, fresh: &str) -> Result<String> {
-        self.0.lock().unwrap().device(fresh)
+    async fn device(&mut self, fresh: &str) -> Result<String> {
+        self.0.lock().await.device(fresh).await
     }
-    fn set_device(&mut self, id: &str) -> Result<()> {
-        self.0.lock().unwrap().set_device(id)
+    async fn set_device(&mut self, id: &str) -> Result<()> {
+        self.0.lock().await.set_device(id).await
     }
-    fn state(&mut self, account: &str) -> Result<State> {
-        self.0.lock().unwrap().state(account)
+    async fn declared(&mut self) -> Result<Declared> {
+        self.0.lock().await.declared().await
     }
-    fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
-        self.0.lock().unwrap().read(account, keys)
+    async fn declare(
+        &mut self,
+        declared: &Declared,
+        moves: &[(KindNumber, KindNumber)],
+    ) -> Result<()> {
+        self.0.lock().await.declare(declared, moves).await
     }
-    fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
-        self.0.lock().unwrap().list(account, kind)
+    async fn accounts(&mut self) -> Result<Vec<String>> {
+        self.0.lock().await.accounts().await
     }
-    fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
-        self.0.lock().unwrap().due(account, limit)
+    async fn find(
+        &mut self,
+        account: &str,
+        kind: KindNumber,
+        field: u16,
+        range: &IndexRange,
+    ) -> Result<Vec<RecordId>> {
+        self.0.lock().await.find(account, kind, field, range).await
     }
-    fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
-        self.0.lock().unwrap().unmarked(account, mark)
+    async fn state(&mut self, account: &str) -> Result<State> {
+        self.0.lock().await.state(account).await
     }
-    fn count_open(&mut self, account: &str) -> Result<OpenCount> {
-        self.0.lock().unwrap().count_open(account)
+    async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
+        self.0.lock().await.read(account, keys).await
     }
-    fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
-        self.0.lock().unwrap().write(account, batch)
+    async fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
+        self.0.lock().await.list(account, kind).await
     }
-    fn forget(&mut self, account: &str) -> Result<()> {
-        self.0.lock().unwrap().forget(account)
+    async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
+        self.0.lock().await.due(account, limit).await
+    }
+    async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
+        self.0.lock().await.unmarked(account, mark).await
+    }
+    async fn count_open(&mut self, account: &str) -> Result<OpenCount> {
+        self.0.lock().await.count_open(account).await
+    }
+    async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
+        self.0.lock().await.write(account, batch).await
+    }
+    async fn forget(&mut self, account: &str) -> Result<()> {
+        self.0.lock().await.forget(account).await
     }
 }
 
@@ -133,7 +159,7 @@ pub struct Device {
 }
 
 impl Device {
-    pub fn new(
+    pub async fn new(
         number: usize,
         name: &str,
         clock: Arc<DeviceClock>,
@@ -142,7 +168,7 @@ impl Device {
         shelf: Shelf,
     ) -> Self {
         let memory = Kept::default();
-        let replica = open(&shelf, &memory, name, &clock, &random, config);
+        let replica = open(&shelf, &memory, name, &clock, &random, config).await;
         Self {
             number,
             replica,
@@ -161,28 +187,29 @@ impl Device {
     }
 
     /// A copy of the folder; `None` of a file, whose storage would notice.
-    pub fn folder(&self) -> Option<Folder> {
+    pub async fn folder(&self) -> Option<Folder> {
         let (wishes, touches) = (self.wishes.clone(), self.touches);
-        let memory = self.memory.copy();
+        let memory = self.memory.copy().await;
         matches!(self.shelf, Shelf::Memory).then_some(Folder { memory, wishes, touches })
     }
 
     /// The device goes on with a copy of `folder`.
-    pub fn put_back(&mut self, folder: &Folder, user: UserId) {
-        self.memory = folder.memory.copy();
+    pub async fn put_back(&mut self, folder: &Folder, user: UserId) {
+        self.memory = folder.memory.copy().await;
         (self.wishes, self.touches) = (folder.wishes.clone(), folder.touches);
-        self.restart(user);
+        self.restart(user).await;
     }
 
     /// Ends the program, with what it had under way, and starts it again.
-    pub fn restart(&mut self, user: UserId) {
+    pub async fn restart(&mut self, user: UserId) {
         self.stage = Stage::Idle;
         // The file can be opened only once it is closed.
         let nobody = Kept::default();
-        self.replica = open(&Shelf::Memory, &nobody, "", &self.clock, &self.random, self.config);
+        self.replica =
+            open(&Shelf::Memory, &nobody, "", &self.clock, &self.random, self.config).await;
         let (shelf, memory) = (&self.shelf, &self.memory);
-        self.replica = open(shelf, memory, "", &self.clock, &self.random, self.config);
-        self.replica.sign_in(user).unwrap();
+        self.replica = open(shelf, memory, "", &self.clock, &self.random, self.config).await;
+        self.replica.sign_in(user).await.unwrap();
     }
 
     pub fn wish(
@@ -215,11 +242,11 @@ impl Device {
     }
 
     /// Everything that its user typed and the server has not answered for is there and pending.
-    pub fn check_wishes(&self) -> std::result::Result<(), (Key, String)> {
+    pub async fn check_wishes(&self) -> std::result::Result<(), (Key, String)> {
         let own = self.wishes.iter().filter(|((account, _, _), _)| *account == self.account);
         for ((_, key, field), wish) in own {
             let number = self.number;
-            let Some(view) = self.replica.get(*key).unwrap() else {
+            let Some(view) = self.replica.record(*key).await.unwrap() else {
                 return Err((*key, format!("an edit of {field} is gone from d{number}")));
             };
             if !view.is_pending {
@@ -236,9 +263,9 @@ impl Device {
     }
 
     /// Everything that its user sees, as text.
-    pub fn visible(&self) -> Vec<(Key, String)> {
-        let mut all = self.replica.list(KindNumber::PIECE).unwrap();
-        all.extend(self.replica.list(KindNumber::SESSION).unwrap());
+    pub async fn visible(&self) -> Vec<(Key, String)> {
+        let mut all = self.replica.records(KindNumber::PIECE).await.unwrap();
+        all.extend(self.replica.records(KindNumber::SESSION).await.unwrap());
         all.into_iter().map(|view| (view.key, view.content.to_json())).collect()
     }
 }
@@ -258,7 +285,7 @@ fn shows(view: &View, field: &str, wish: &Wish) -> bool {
     }
 }
 
-fn open(
+async fn open(
     shelf: &Shelf,
     memory: &Kept,
     name: &str,
@@ -270,13 +297,13 @@ fn open(
     match shelf {
         Shelf::Memory => {
             let mut storage = memory.clone();
-            storage.device(name).unwrap();
-            Replica::open(storage, clock, random, config).unwrap()
+            storage.device(name).await.unwrap();
+            Replica::open(storage, clock, random, config).await.unwrap()
         }
         Shelf::File(folder) => {
             let mut storage = SqliteStorage::open(&folder.path().join("replica.db")).unwrap();
-            storage.device(name).unwrap();
-            Replica::open(storage, clock, random, config).unwrap()
+            storage.device(name).await.unwrap();
+            Replica::open(storage, clock, random, config).await.unwrap()
         }
     }
 }

@@ -64,14 +64,14 @@ impl Together<'_> {
                 self.places[at].flight = None;
             }
             94..96 => self.places[at].skew_ms = self.world.dice.between(-172_800_000, 172_800_000),
-            _ if self.profile.has_copies => self.copy_follower(at),
+            _ if self.profile.has_copies => self.copy_follower(at).await,
             _ => {}
         }
         Ok(())
     }
 
     /// The folder is copied to another machine, or put back to what it was.
-    fn copy_follower(&mut self, at: usize) {
+    async fn copy_follower(&mut self, at: usize) {
         let old = self.places[at].client.clone();
         let folder = self.world.guest_edits.folder(&place_name(at));
         match self.world.dice.below(3) {

@@ -30,31 +30,31 @@ fn odd(dice: &mut Dice) -> JsonText {
 }
 
 impl Together<'_> {
-    fn any(&mut self, device: usize, kind: KindNumber) -> Option<View> {
-        let mut views = self.devices[device].replica.list(kind).unwrap();
+    async fn any(&mut self, device: usize, kind: KindNumber) -> Option<View> {
+        let mut views = self.devices[device].replica.records(kind).await.unwrap();
         if views.is_empty() {
             return None;
         }
         Some(views.swap_remove(self.world.dice.below(views.len())))
     }
 
-    pub(super) fn act(&mut self, device: usize) {
+    pub(super) async fn act(&mut self, device: usize) {
         match self.world.dice.below(100) {
-            0..72 => self.edit(device),
-            72..80 => self.delete(device),
-            80..94 => self.practise(device),
-            94..96 if self.world.profile.invalid => self.overfill(device),
-            _ => self.add(device),
+            0..72 => self.edit(device).await,
+            72..80 => self.delete(device).await,
+            80..94 => self.practise(device).await,
+            94..96 if self.world.profile.invalid => self.overfill(device).await,
+            _ => self.add(device).await,
         }
     }
 
-    fn edit(&mut self, device: usize) {
-        let Some(view) = self.any(device, KindNumber::PIECE) else {
-            return self.add(device);
+    async fn edit(&mut self, device: usize) {
+        let Some(view) = self.any(device, KindNumber::PIECE).await else {
+            return self.add(device).await;
         };
         for _ in 0..1 + self.world.dice.below(2) {
             let (field, value) = self.value(device, &view);
-            self.set(device, view.key, field, value);
+            self.set(device, view.key, field, value).await;
         }
     }
 
@@ -85,12 +85,12 @@ impl Together<'_> {
         if is_kept { (field, view.content.get(field)) } else { (field, value) }
     }
 
-    fn set(&mut self, device: usize, key: Key, field: &str, value: Value) {
+    async fn set(&mut self, device: usize, key: Key, field: &str, value: Value) {
         self.world.note(Some(key.id), || format!("d{device} sets {field} = {value:?}"));
-        let view = self.devices[device].replica.get(key).unwrap();
+        let view = self.devices[device].replica.record(key).await.unwrap();
         let is_kept = view.as_ref().is_some_and(|view| view.content.get(field) == value);
         let seen = view.and_then(|view| view.version);
-        let done = self.devices[device].replica.edit(key, fields([(field, value.clone())]));
+        let done = self.devices[device].replica.set(key, fields([(field, value.clone())])).await;
         if done.is_err() {
             // A text that two devices overfilled fits nowhere once it is merged.
             assert!(self.world.profile.invalid, "every edit can be held: {done:?}");
@@ -100,7 +100,7 @@ impl Together<'_> {
         self.devices[device].wish(key, field, value, (seen, is_kept));
     }
 
-    pub(super) fn add(&mut self, device: usize) {
+    pub(super) async fn add(&mut self, device: usize) {
         let account = self.devices[device].account;
         let (title, song) = (self.world.new_mark(account), self.world.new_mark(account));
         let dice = &mut self.world.dice;
@@ -111,25 +111,25 @@ impl Together<'_> {
         if dice.chance(30) {
             set.insert("kumu".to_owned(), Value::Json(odd(dice)));
         }
-        let id = self.devices[device].replica.add_piece(set.clone()).unwrap();
+        let id = self.devices[device].replica.add_piece(set.clone()).await.unwrap();
         self.world.note(Some(id), || format!("d{device} adds {set:?}"));
         for (field, value) in set {
             self.devices[device].wish(Key::piece(id), &field, value, (None, false));
         }
     }
 
-    fn delete(&mut self, device: usize) {
+    async fn delete(&mut self, device: usize) {
         let kind = if self.world.dice.chance(75) { KindNumber::PIECE } else { KindNumber::SESSION };
-        if let Some(view) = self.any(device, kind) {
+        if let Some(view) = self.any(device, kind).await {
             self.world.note(Some(view.key.id), || format!("d{device} deletes it"));
-            self.devices[device].replica.delete(view.key).unwrap();
+            self.devices[device].replica.delete(view.key).await.unwrap();
             self.devices[device].forget_wishes(view.key);
         }
     }
 
-    fn practise(&mut self, device: usize) {
+    async fn practise(&mut self, device: usize) {
         let now = text(&self.devices[device].clock.now().to_string());
-        let open = self.any(device, KindNumber::SESSION);
+        let open = self.any(device, KindNumber::SESSION).await;
         if let Some(view) = open.filter(|_| self.world.dice.chance(50)) {
             // What has ended goes on: the end is cleared.
             let (end, source) = match view.content.get("endedAt") {
@@ -137,18 +137,18 @@ impl Together<'_> {
                 _ => (Value::Null, Value::Null),
             };
             let set = fields([("endedAt", end), ("endedAtSource", source)]);
-            self.devices[device].replica.edit(view.key, set).unwrap();
-        } else if let Some(piece) = self.any(device, KindNumber::PIECE) {
+            self.devices[device].replica.set(view.key, set).await.unwrap();
+        } else if let Some(piece) = self.any(device, KindNumber::PIECE).await {
             let set = fields([("pieceId", text(&piece.key.id.to_string())), ("startedAt", now)]);
-            self.devices[device].replica.add_session(set).unwrap();
+            self.devices[device].replica.add_session(set).await.unwrap();
         }
     }
 
     /// Makes a piece larger than any server takes, field by field within the limits.
-    fn overfill(&mut self, device: usize) {
-        if let Some(view) = self.any(device, KindNumber::PIECE) {
+    async fn overfill(&mut self, device: usize) {
+        if let Some(view) = self.any(device, KindNumber::PIECE).await {
             for field in ["lyrics", "notes", "englishTranslation"] {
-                self.set(device, view.key, field, text(&"a".repeat(110_000)));
+                self.set(device, view.key, field, text(&"a".repeat(110_000))).await;
             }
             let account = self.devices[device].account;
             self.overfilled.insert((device, account, view.key));
@@ -156,13 +156,13 @@ impl Together<'_> {
     }
 
     /// Its user makes it fit again.
-    pub(super) fn shorten(&mut self) {
+    pub(super) async fn shorten(&mut self) {
         for (device, account, key) in std::mem::take(&mut self.overfilled) {
-            self.sign_in(device, account);
-            let is_there = self.devices[device].replica.get(key).unwrap().is_some();
+            self.sign_in(device, account).await;
+            let is_there = self.devices[device].replica.record(key).await.unwrap().is_some();
             for field in ["lyrics", "notes", "englishTranslation"].into_iter().filter(|_| is_there)
             {
-                self.set(device, key, field, text("short"));
+                self.set(device, key, field, text("short")).await;
             }
         }
     }

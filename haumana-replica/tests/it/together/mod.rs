@@ -13,6 +13,7 @@
 
 mod copied;
 mod device;
+pub use device::Kept;
 mod flight;
 mod follower;
 mod followers;
@@ -68,7 +69,7 @@ async fn run(
     is_traced: bool,
 ) -> Result<(Tally, Rare), Failure> {
     let mut backend = InMemory::default();
-    let mut run = Together::new(profile, seed, &mut backend, is_traced);
+    let mut run = Together::new(profile, seed, &mut backend, is_traced).await;
     let n_events = (20 + run.world.dice.below(70)).min(events);
     run.world.begin();
     let mut done = 0;

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 impl Together<'_> {
     pub async fn come_to_rest(&mut self) -> Checked {
         self.world.calm_down().await?;
-        self.shorten();
+        self.shorten().await;
         for account in 0..self.world.users.len() {
             self.come_to_agree(account).await?;
         }
         self.world.come_to_rest().await?;
         for account in 0..self.world.users.len() {
             for device in 0..self.devices.len() {
-                self.sign_in(device, account);
+                self.sign_in(device, account).await;
                 self.check_end(device).await?;
             }
         }
@@ -32,7 +32,7 @@ impl Together<'_> {
             self.world.sync_until_quiet(account).await?;
             let mut is_quiet = true;
             for device in 0..self.devices.len() {
-                self.sign_in(device, account);
+                self.sign_in(device, account).await;
                 is_quiet &= self.sync(device).await? == Some(true);
             }
             for at in 0..self.places.len() {
@@ -66,7 +66,7 @@ impl Together<'_> {
             return Ok(());
         }
         let live: Vec<_> = self.live(device.account).await.into_iter().collect();
-        let visible = device.visible();
+        let visible = device.visible().await;
         let ours = visible.iter().find(|record| !live.contains(record));
         let theirs = live.iter().find(|record| !visible.contains(record));
         match (ours, theirs) {

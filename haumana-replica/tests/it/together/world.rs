@@ -43,7 +43,12 @@ pub struct Together<'a> {
 }
 
 impl<'a> Together<'a> {
-    pub fn new(profile: Profile, seed: u64, backend: &'a mut dyn Backend, is_traced: bool) -> Self {
+    pub async fn new(
+        profile: Profile,
+        seed: u64,
+        backend: &'a mut dyn Backend,
+        is_traced: bool,
+    ) -> Self {
         let mut world = World::new(profile.phones, seed, backend, is_traced);
         world.has_twins = profile.has_twins;
         world.has_copied_guests = profile.has_copies || profile.has_copied_devices;
@@ -59,13 +64,13 @@ impl<'a> Together<'a> {
             rare: Rare::default(),
         };
         for number in 0..n_devices {
-            run.add_device(number, seed.is_multiple_of(16) && number == 0);
+            run.add_device(number, seed.is_multiple_of(16) && number == 0).await;
         }
         run.add_followers();
         run
     }
 
-    pub(super) fn add_device(&mut self, number: usize, has_file: bool) {
+    pub(super) async fn add_device(&mut self, number: usize, has_file: bool) {
         let dice = &mut self.world.dice;
         let skew_ms = if dice.chance(50) { dice.between(-TWO_DAYS_MS, TWO_DAYS_MS) } else { 0 };
         let true_ms = Arc::clone(&self.world.clock);
@@ -83,8 +88,8 @@ impl<'a> Together<'a> {
             false => Shelf::Memory,
         };
         let (clock, random) = (Arc::new(clock), Arc::new(random));
-        let device = Device::new(number, &name, clock, random, config, shelf);
-        device.replica.sign_in(self.world.users[0].clone()).unwrap();
+        let device = Device::new(number, &name, clock, random, config, shelf).await;
+        device.replica.sign_in(self.world.users[0].clone()).await.unwrap();
         self.devices.push(device);
     }
 
@@ -102,23 +107,23 @@ impl<'a> Together<'a> {
         self.world.pass(gap);
         let device = self.world.dice.below(self.devices.len());
         match self.world.dice.below(100) {
-            0..40 => self.act(device),
-            40..50 => self.send(device)?,
+            0..40 => self.act(device).await,
+            40..50 => self.send(device).await?,
             50..64 => self.arrive(device).await?,
-            64..74 => self.take_over(device)?,
+            64..74 => self.take_over(device).await?,
             74..84 => drop(self.sync(device).await?),
             84..89 => self.repeat(device).await?,
-            89..92 => self.start_over(device),
-            92..95 => self.restart(device),
+            89..92 => self.start_over(device).await,
+            92..95 => self.restart(device).await,
             95..97 => self.turn_clock(device),
-            97.. if self.profile.has_copied_devices => self.copy_device(device),
-            _ => self.switch(device),
+            97.. if self.profile.has_copied_devices => self.copy_device(device).await,
+            _ => self.switch(device).await,
         }
-        self.check_wishes(device)
+        self.check_wishes(device).await
     }
 
-    pub(super) fn check_wishes(&self, device: usize) -> Checked {
-        self.devices[device].check_wishes().map_err(|(key, text)| Violation::of(key.id, text))
+    pub(super) async fn check_wishes(&self, device: usize) -> Checked {
+        self.devices[device].check_wishes().await.map_err(|(key, text)| Violation::of(key.id, text))
     }
 
     /// A field is not pushed on a version with somebody else's value that its user never saw.
@@ -142,8 +147,8 @@ impl<'a> Together<'a> {
         Ok(())
     }
 
-    fn begin(&mut self, device: usize) -> Checked<Flight> {
-        let outgoing = self.devices[device].replica.begin().unwrap();
+    async fn begin(&mut self, device: usize) -> Checked<Flight> {
+        let outgoing = self.devices[device].replica.begin().await.unwrap();
         let account = self.world.account_of(outgoing.account.as_str());
         let call = match self.profile.has_copied_devices {
             true => self.world.guest_call_of(account, &outgoing.body, &device_name(device)),
@@ -161,8 +166,8 @@ impl<'a> Together<'a> {
         Ok(Flight { outgoing, call, account, sent, touches })
     }
 
-    fn send(&mut self, device: usize) -> Checked {
-        let flight = self.begin(device)?;
+    async fn send(&mut self, device: usize) -> Checked {
+        let flight = self.begin(device).await?;
         self.devices[device].stage = Stage::Sent(flight);
         Ok(())
     }
@@ -180,7 +185,7 @@ impl<'a> Together<'a> {
             flight.call.body = with_strange_cursor(&flight.call.body, "strange");
         }
         let reply = self.meet(&flight.call).await?;
-        let reply = self.hear(device, &flight, reply);
+        let reply = self.hear(device, &flight, reply).await;
         match reply {
             Some(reply) if !self.world.dice.chance(30) => {
                 self.devices[device].stage = Stage::Answered(flight, reply);
@@ -200,7 +205,7 @@ impl<'a> Together<'a> {
             self.world.phones.iter().filter(idle).map(|phone| phone.number).collect();
         if idle.is_empty() || self.world.dice.chance(30) {
             let other = self.world.dice.below(self.devices.len());
-            let other = self.begin(other)?;
+            let other = self.begin(other).await?;
             let crossing = Some(Caller::Guest(&other.call));
             let (reply, _) = self.world.meet(Caller::Guest(call), crossing).await?;
             return Ok(reply);
@@ -222,9 +227,9 @@ impl<'a> Together<'a> {
         Ok(reply)
     }
 
-    fn take_over(&mut self, device: usize) -> Checked {
+    async fn take_over(&mut self, device: usize) -> Checked {
         match std::mem::take(&mut self.devices[device].stage) {
-            Stage::Answered(flight, reply) => self.finish(device, &flight, &reply).map(drop),
+            Stage::Answered(flight, reply) => self.finish(device, &flight, &reply).await.map(drop),
             stage => {
                 self.devices[device].stage = stage;
                 Ok(())
@@ -232,7 +237,7 @@ impl<'a> Together<'a> {
         }
     }
 
-    fn finish(
+    async fn finish(
         &mut self,
         device: usize,
         flight: &Flight,
@@ -245,7 +250,7 @@ impl<'a> Together<'a> {
                 device.settle(flight.account, flight.touches, sent);
             }
         }
-        let progress = device.replica.finish(&flight.outgoing, reply).unwrap();
+        let progress = device.replica.finish(&flight.outgoing, reply).await.unwrap();
         if progress.mismatch {
             let number = device.number;
             return Err(Violation::general(format!(
@@ -253,7 +258,7 @@ impl<'a> Together<'a> {
             )));
         }
         let number = device.number;
-        self.check_wishes(number)?;
+        self.check_wishes(number).await?;
         Ok(progress)
     }
 
@@ -261,10 +266,10 @@ impl<'a> Together<'a> {
     pub(super) async fn sync(&mut self, device: usize) -> Checked<Option<bool>> {
         self.devices[device].stage = Stage::Idle;
         for round in 0..2000 {
-            let flight = self.begin(device)?;
+            let flight = self.begin(device).await?;
             let (reply, _) = self.world.meet(Caller::Guest(&flight.call), None).await?;
-            let Some(reply) = self.hear(device, &flight, reply) else { return Ok(None) };
-            let progress = self.finish(device, &flight, &reply)?;
+            let Some(reply) = self.hear(device, &flight, reply).await else { return Ok(None) };
+            let progress = self.finish(device, &flight, &reply).await?;
             if !progress.more {
                 self.check_exact(device).await?;
                 return Ok(Some(round == 0 && flight.sent.is_empty() && progress.pulled == 0));
@@ -287,19 +292,19 @@ impl<'a> Together<'a> {
         self.world.meet(Caller::Guest(&call), None).await.map(drop)
     }
 
-    fn start_over(&mut self, device: usize) {
+    async fn start_over(&mut self, device: usize) {
         self.world.note(None, || format!("d{device} starts over"));
-        self.devices[device].replica.start_over().unwrap();
+        self.devices[device].replica.start_over().await.unwrap();
     }
 
     pub(super) fn user(&self, device: usize) -> UserId {
         self.world.users[self.devices[device].account].clone()
     }
 
-    fn restart(&mut self, device: usize) {
+    async fn restart(&mut self, device: usize) {
         self.world.note(None, || format!("d{device} restarts"));
         let user = self.user(device);
-        self.devices[device].restart(user);
+        self.devices[device].restart(user).await;
     }
 
     fn turn_clock(&mut self, device: usize) {
@@ -308,17 +313,17 @@ impl<'a> Together<'a> {
         self.devices[device].clock.skew_ms.store(skew_ms, Ordering::Relaxed);
     }
 
-    fn switch(&mut self, device: usize) {
+    async fn switch(&mut self, device: usize) {
         let account = self.world.dice.below(self.world.users.len());
-        self.sign_in(device, account);
+        self.sign_in(device, account).await;
     }
 
-    pub(super) fn sign_in(&mut self, device: usize, account: usize) {
+    pub(super) async fn sign_in(&mut self, device: usize, account: usize) {
         if self.devices[device].account != account {
             self.world.note(None, || format!("d{device} signs in to {account}"));
             self.devices[device].account = account;
             let user = self.user(device);
-            self.devices[device].replica.sign_in(user).unwrap();
+            self.devices[device].replica.sign_in(user).await.unwrap();
         }
     }
 }

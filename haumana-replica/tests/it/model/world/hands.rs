@@ -24,16 +24,16 @@ impl World {
         });
     }
 
-    fn any(&self, device: usize, kind: KindNumber) -> Option<View> {
-        let mut views = self.devices[device].replica.list(kind).unwrap();
+    async fn any(&self, device: usize, kind: KindNumber) -> Option<View> {
+        let mut views = self.devices[device].replica.records(kind).await.unwrap();
         let at = (!views.is_empty()).then(|| self.dice.below(views.len()))?;
         Some(views.swap_remove(at))
     }
 
-    pub(super) fn edit(&mut self, device: usize) {
-        let view = self.any(device, KindNumber::PIECE);
+    pub(super) async fn edit(&mut self, device: usize) {
+        let view = self.any(device, KindNumber::PIECE).await;
         let Some(view) = view.filter(|_| !self.dice.chance(20)) else {
-            self.add(device);
+            self.add(device).await;
             return;
         };
         let key = view.key;
@@ -52,7 +52,7 @@ impl World {
             _ => ("notes", self.with_line(device, &view, "notes")),
         };
         self.tell(device, format!("{} {field} = {value:?}", key.id));
-        self.devices[device].replica.edit(key, fields([(field, value)])).unwrap();
+        self.devices[device].replica.set(key, fields([(field, value)])).await.unwrap();
     }
 
     /// The text with a new line somewhere.
@@ -65,33 +65,33 @@ impl World {
         text(&lines.join("\n"))
     }
 
-    fn add(&mut self, device: usize) {
+    async fn add(&mut self, device: usize) {
         let nobody = Key::piece(RecordId::from_bits(0));
         let token = self.new_text(device, nobody, "title");
         let set = fields([("title", text(&token)), ("lyrics", text("one\ntwo\nthree"))]);
-        let id = self.devices[device].replica.add_piece(set).unwrap();
+        let id = self.devices[device].replica.add_piece(set).await.unwrap();
         self.typed.insert(token.clone(), Typed { device, key: Key::piece(id), field: "title" });
         self.tell(device, format!("{id} added with {token}"));
     }
 
-    pub(super) fn delete(&mut self, device: usize) {
+    pub(super) async fn delete(&mut self, device: usize) {
         let kind = if self.dice.chance(80) { KindNumber::PIECE } else { KindNumber::SESSION };
-        if let Some(view) = self.any(device, kind) {
+        if let Some(view) = self.any(device, kind).await {
             self.tell(device, format!("{} deleted", view.key.id));
             self.excuse(device, view.key, None);
-            self.devices[device].replica.delete(view.key).unwrap();
+            self.devices[device].replica.delete(view.key).await.unwrap();
         }
     }
 
-    pub(super) fn practise(&mut self, device: usize) {
+    pub(super) async fn practise(&mut self, device: usize) {
         let now = text(&self.clock.now().to_string());
-        let open = self.any(device, KindNumber::SESSION);
+        let open = self.any(device, KindNumber::SESSION).await;
         if let Some(view) = open.filter(|_| self.dice.chance(50)) {
             let set = fields([("endedAt", now), ("endedAtSource", text("manual"))]);
-            self.devices[device].replica.edit(view.key, set).unwrap();
-        } else if let Some(piece) = self.any(device, KindNumber::PIECE) {
+            self.devices[device].replica.set(view.key, set).await.unwrap();
+        } else if let Some(piece) = self.any(device, KindNumber::PIECE).await {
             let set = fields([("pieceId", text(&piece.key.id.to_string())), ("startedAt", now)]);
-            self.devices[device].replica.add_session(set).unwrap();
+            self.devices[device].replica.add_session(set).await.unwrap();
         }
     }
 }

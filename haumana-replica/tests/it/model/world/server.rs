@@ -1,7 +1,6 @@
 //! What reaches the server, what it accepted, and what happens to it.
 
 use super::super::Restores;
-use super::super::device::Device;
 use super::{Checked, World};
 use crate::support::{engine_on, user};
 use haumana_app::Phones as _;
@@ -109,7 +108,10 @@ impl World {
 
     /// What stands on a device comes back to a server that has lost it.
     async fn check_offers(&mut self) -> Checked {
-        let visible: Vec<_> = self.devices.iter().flat_map(Device::visible).collect();
+        let mut visible = Vec::new();
+        for device in &self.devices {
+            visible.extend(device.visible().await);
+        }
         for device in 0..self.devices.len() {
             self.sync(device).await?;
         }

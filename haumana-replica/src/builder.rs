@@ -1,0 +1,118 @@
+//! Opening a replica.
+
+use crate::error::Result;
+use crate::find::entries;
+use crate::kinds::{Kinds, Opened};
+use crate::replica::{Inner, Replica, ReplicaConfig, new_device};
+use crate::storage::{Batch, Storage};
+use crate::system::{SystemClock, SystemRandom};
+use haumana_sync::engine::{Clock, Random};
+use haumana_sync::id::{KindNumber, UserId};
+use haumana_sync::schema::Schema;
+use std::sync::Arc;
+
+/// Opens a replica; [`Replica::builder`] begins one.
+#[derive(Debug)]
+pub struct ReplicaBuilder {
+    storage: Box<dyn Storage>,
+    schema: Schema,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    config: ReplicaConfig,
+    account: Option<UserId>,
+}
+
+impl Replica {
+    /// Begins to open the replica of `schema`'s records that `storage` holds.
+    pub fn builder(storage: impl Storage, schema: Schema) -> ReplicaBuilder {
+        ReplicaBuilder {
+            storage: Box::new(storage),
+            schema,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            config: ReplicaConfig::usual(),
+            account: None,
+        }
+    }
+}
+
+impl ReplicaBuilder {
+    /// Sets the clock; without it, it is the machine's.
+    #[must_use]
+    pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Sets where ids come from; without it, the machine's randomness.
+    #[must_use]
+    pub fn random(self, random: Arc<dyn Random>) -> Self {
+        Self { random, ..self }
+    }
+
+    /// Sets the sizes of requests; without it, they are [`ReplicaConfig::usual`].
+    #[must_use]
+    pub fn config(self, config: ReplicaConfig) -> Self {
+        Self { config, ..self }
+    }
+
+    /// Signs an account in; without it, [`Replica::sign_in`] does.
+    #[must_use]
+    pub fn account(self, account: UserId) -> Self {
+        Self { account: Some(account), ..self }
+    }
+
+    /// Opens the replica. New storage gets a random device id, and so does storage that was copied
+    /// or put back.
+    ///
+    /// The schema is kept beside the records. Records of a kind that it has and the last one had not
+    /// are there, if a server has sent them before.
+    ///
+    /// # Errors
+    ///
+    /// [`Schema`](crate::ErrorKind::Schema) if it does not succeed the schema of before;
+    /// [`Storage`](crate::ErrorKind::Storage).
+    pub async fn open(self) -> Result<Replica> {
+        let Self { mut storage, schema, clock, random, config, account } = self;
+        let kinds = declare(storage.as_mut(), schema).await?;
+        let device = storage.device(&new_device(random.as_ref())).await?;
+        let inner = Inner { storage, kinds, account: None, device, config, open: None };
+        let replica = Replica::new(inner, clock, random);
+        if let Some(account) = account {
+            replica.sign_in(account).await?;
+        }
+        Ok(replica)
+    }
+}
+
+/// Takes the schema in place of the one of before.
+async fn declare(storage: &mut dyn Storage, schema: Schema) -> Result<Kinds> {
+    let before = storage.declared().await?;
+    let Opened { kinds, moves, reindexed } = Kinds::open(schema, &before)?;
+    let now = kinds.declared();
+    if now == before {
+        return Ok(kinds);
+    }
+    // The schema is remembered last: if this ends in between, it is all done again.
+    if !moves.is_empty() {
+        let moved = crate::kinds::Declared { schema: before.schema.clone(), ..now.clone() };
+        storage.declare(&moved, &moves).await?;
+    }
+    reindex(storage, &kinds, &reindexed).await?;
+    storage.declare(&now, &[]).await?;
+    Ok(kinds)
+}
+
+/// Makes the index entries of all records of kinds anew.
+async fn reindex(storage: &mut dyn Storage, kinds: &Kinds, of: &[KindNumber]) -> Result<()> {
+    if of.is_empty() {
+        return Ok(());
+    }
+    for account in storage.accounts().await? {
+        for kind in of {
+            let locals = storage.list(&account, *kind).await?;
+            let indexed = entries(kinds, &locals);
+            storage.write(&account, Batch { indexed, ..Batch::default() }).await?;
+        }
+    }
+    Ok(())
+}

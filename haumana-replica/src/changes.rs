@@ -1,0 +1,119 @@
+//! Which records changed: a feed that never waits for its readers.
+
+use crate::replica::Replica;
+use haumana_sync::id::{Key, KindNumber};
+use std::sync::Arc;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// LIMIT: how many changes a reader may be behind. Then it is told that it has missed some.
+pub(crate) const BEHIND: usize = 256;
+
+/// Why records changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Somebody edited or deleted them on this device.
+    Edit,
+    /// A sync brought them, or the server's answer to what was pushed.
+    Sync,
+    /// Another account is signed in, or nobody, or the account's records were forgotten. Everything
+    /// may be another.
+    Account,
+}
+
+/// Records that changed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// Which records. What they are now, the replica says.
+    pub keys: Arc<[Key]>,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// What a reader of the feed hears next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// These records changed.
+    Changed(Change),
+    /// The reader was too slow and missed changes. It reads everything that it shows again.
+    Missed,
+}
+
+/// A reader of the feed. It hears of what changes after it was made.
+#[derive(Debug)]
+pub struct Changes {
+    receiver: Receiver<Change>,
+    about: About,
+}
+
+/// What a reader wants to hear of.
+#[derive(Clone, Copy, Debug)]
+enum About {
+    Everything,
+    Kind(KindNumber),
+    Record(Key),
+}
+
+impl About {
+    fn wants(self, key: &Key) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Kind(kind) => key.kind == kind,
+            Self::Record(record) => *key == record,
+        }
+    }
+}
+
+impl Changes {
+    /// Waits for the next event; `None` once the replica is gone. It is safe to drop and to call
+    /// again.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            let change = match self.receiver.recv().await {
+                Ok(change) => change,
+                Err(RecvError::Lagged(_)) => return Some(Event::Missed),
+                Err(RecvError::Closed) => return None,
+            };
+            if change.cause == Cause::Account {
+                return Some(Event::Changed(change));
+            }
+            let (about, keys) = (self.about, change.keys.iter());
+            let wanted: Vec<Key> = keys.filter(|key| about.wants(key)).copied().collect();
+            if !wanted.is_empty() {
+                return Some(Event::Changed(Change { keys: wanted.into(), ..change }));
+            }
+        }
+    }
+}
+
+impl Replica {
+    /// Returns a feed of which records change from now on, by edits here and by syncs.
+    ///
+    /// Nobody waits for its reader. One that is 256 changes behind hears [`Event::Missed`] in
+    /// their place.
+    pub fn changes(&self) -> Changes {
+        self.feed(About::Everything)
+    }
+
+    /// As [`Replica::changes`], of one kind.
+    pub fn changes_of_kind(&self, kind: KindNumber) -> Changes {
+        self.feed(About::Kind(kind))
+    }
+
+    /// As [`Replica::changes`], of one record.
+    pub fn changes_of(&self, key: Key) -> Changes {
+        self.feed(About::Record(key))
+    }
+
+    fn feed(&self, about: About) -> Changes {
+        Changes { receiver: self.feed.subscribe(), about }
+    }
+
+    /// Tells everybody who reads the feed.
+    pub(crate) fn tell(&self, keys: Vec<Key>, cause: Cause) {
+        // Without a reader nobody is told.
+        let _ = self.feed.send(Change { keys: keys.into(), cause });
+    }
+}

@@ -1,0 +1,99 @@
+//! Why an edit cannot be made: the kind, the field, and the reason.
+
+use haumana_sync::schema::{Field, Kind};
+use std::fmt;
+
+/// Why a record or a field cannot be what somebody wants it to be.
+///
+/// `Display` names the kind and the field, and no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Flaw {
+    /// The name of the kind.
+    pub kind: String,
+    /// The name of the field; `None` if it is about the record as a whole.
+    pub field: Option<String>,
+    /// The reason.
+    pub reason: Reason,
+    /// What there is in place of a name that does not exist.
+    known: Vec<String>,
+}
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The schema has no kind of that name.
+    NoSuchKind,
+    /// The kind has no field of that name. A key that a kind does not name takes JSON.
+    NoSuchField,
+    /// The value is of another type than the field.
+    WrongType,
+    /// The value exceeds the field's limit, or the record its own.
+    TooLarge,
+    /// The field cannot be without a value.
+    Missing,
+    /// The value is decided when the record is made.
+    Fixed,
+    /// The field has no index.
+    NotIndexed,
+    /// The type's declaration is not that of the schema.
+    OtherDeclaration,
+}
+
+impl Flaw {
+    pub(crate) fn of_kind(kind: &str, reason: Reason) -> Self {
+        Self { kind: kind.to_owned(), field: None, reason, known: Vec::new() }
+    }
+
+    pub(crate) fn of_field(kind: &Kind, field: &str, reason: Reason) -> Self {
+        let known = match reason {
+            Reason::NoSuchField => kind.fields().iter().map(Field::name).collect(),
+            Reason::NotIndexed => {
+                let indexed = kind.fields().iter().filter(|field| field.is_indexed());
+                indexed.map(Field::name).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self {
+            field: Some(field.to_owned()),
+            known: known.into_iter().map(str::to_owned).collect(),
+            ..Self::of_kind(kind.name(), reason)
+        }
+    }
+
+    pub(crate) fn no_such_kind(name: &str, known: impl Iterator<Item = String>) -> Self {
+        Self { known: known.collect(), ..Self::of_kind(name, Reason::NoSuchKind) }
+    }
+}
+
+impl Reason {
+    fn words(self) -> &'static str {
+        match self {
+            Reason::NoSuchKind => "the schema has no such kind",
+            Reason::NoSuchField => "there is no such field",
+            Reason::WrongType => "the field cannot hold a value of this type",
+            Reason::TooLarge => "it is too large",
+            Reason::Missing => "it cannot be without a value",
+            Reason::Fixed => "it is decided when the record is made",
+            Reason::NotIndexed => "the field is not indexed",
+            Reason::OtherDeclaration => "it is declared otherwise in the schema",
+        }
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "kind {}", self.kind)?;
+        if let Some(field) = &self.field {
+            write!(f, ", field {field}")?;
+        }
+        write!(f, ": {}", self.reason.words())?;
+        if !self.known.is_empty() {
+            write!(f, "; there are {}", self.known.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Flaw {}

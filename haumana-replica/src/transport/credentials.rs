@@ -1,0 +1,130 @@
+//! How requests say whose they are.
+
+use crate::maybe_send::{MaybeSend, MaybeSync};
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use haumana_sync::id::UserId;
+use serde::Deserialize;
+use std::fmt;
+use std::sync::Arc;
+
+/// Proves to a server whose requests these are: a token, a key, a cookie.
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait Credentials: fmt::Debug + MaybeSend + MaybeSync {
+    /// Returns the headers that make a request one of `account`; `None` if that person has to sign in
+    /// first.
+    ///
+    /// # Guarantees
+    ///
+    /// - The server takes a request with these headers for one of `account` and of nobody else, or
+    ///   refuses it.
+    async fn authorize(&self, account: &UserId) -> Option<Headers>;
+
+    /// The server has refused `headers` with 401. Returns whether others can be had, such as a token
+    /// that was refreshed; the request is then sent once more. Without it, nothing can be done.
+    async fn refused(&self, _account: &UserId, _headers: &Headers) -> bool {
+        false
+    }
+}
+
+/// Headers of one request. `Debug` prints no value.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    /// One header.
+    pub fn one(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self::default().and(name, value)
+    }
+
+    /// `Authorization: Bearer` with a token.
+    pub fn bearer(token: &str) -> Self {
+        Self::one("authorization", format!("Bearer {token}"))
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn and(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.0.push((name.into(), value.into()));
+        self
+    }
+
+    /// Returns the headers.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Has the ID tokens of the accounts that are signed in on this device.
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+pub trait TokenSource: fmt::Debug + MaybeSend + MaybeSync {
+    /// Returns a token of `account`; `None` if it has to sign in again.
+    async fn token(&self, account: &UserId) -> Option<String>;
+
+    /// The server has refused the token of `account`. Returns whether there is another one now.
+    async fn refresh(&self, _account: &UserId) -> bool {
+        false
+    }
+}
+
+/// JWTs whose subject is the account, as `Authorization: Bearer`.
+#[derive(Clone, Debug)]
+pub struct BearerJwt {
+    tokens: Arc<dyn TokenSource>,
+}
+
+impl BearerJwt {
+    /// Sends tokens of `tokens`.
+    pub fn new(tokens: Arc<dyn TokenSource>) -> Self {
+        Self { tokens }
+    }
+}
+
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+impl Credentials for BearerJwt {
+    async fn authorize(&self, account: &UserId) -> Option<Headers> {
+        let token = self.tokens.token(account).await?;
+        // INVARIANT: nothing of one account leaves with another's token.
+        let is_own = subject(&token).as_deref() == Some(account.as_str());
+        is_own.then(|| Headers::bearer(&token))
+    }
+
+    async fn refused(&self, account: &UserId, _headers: &Headers) -> bool {
+        self.tokens.refresh(account).await
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+}
+
+/// Returns whose ID token this is, by its own account; the server is who verifies it. `None` if it
+/// does not say.
+pub fn subject(token: &str) -> Option<String> {
+    let payload = token.split('.').nth(1)?;
+    let claims = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.sub)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_show_no_value() {
+        let headers = Headers::bearer("secret").and("x-api-key", "secret");
+
+        assert_eq!(r#"["authorization", "x-api-key"]"#, format!("{headers:?}"));
+    }
+}

@@ -1,0 +1,109 @@
+//! Counters: what each device has added, and what the sum is.
+
+use super::Value;
+use crate::schema::{Entries, entries, json};
+
+/// The value of a counter: for each device the totals that it has added and removed since it first
+/// counted. Totals only grow, so two states of a counter are joined by the greater of each.
+///
+/// # Examples
+///
+/// ```
+/// use haumana_sync::record::Counter;
+///
+/// let mut here = Counter::default();
+/// here.add("phone", 3);
+/// let mut there = Counter::default();
+/// there.add("laptop", -1);
+///
+/// here.join(&there);
+///
+/// assert_eq!(2, here.sum());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counter(Entries);
+
+impl Counter {
+    /// Reads a field's value; what is no counter counts nothing.
+    pub fn of(value: &Value) -> Self {
+        Self(entries(value))
+    }
+
+    /// Returns what all devices have added, less what they have removed.
+    pub fn sum(&self) -> i64 {
+        let one = |(added, removed): &(u64, u64)| i128::from(*added) - i128::from(*removed);
+        let sum: i128 = self.0.values().map(one).sum();
+        // The clamp makes it fit.
+        i64::try_from(sum.clamp(i64::MIN.into(), i64::MAX.into())).unwrap_or_default()
+    }
+
+    /// Counts `by` more on `device`, or fewer if it is negative.
+    pub fn add(&mut self, device: &str, by: i64) {
+        let (added, removed) = self.0.entry(device.to_owned()).or_default();
+        let total = if by < 0 { removed } else { added };
+        *total = total.saturating_add(by.unsigned_abs());
+    }
+
+    /// Takes over what `other` knows.
+    pub fn join(&mut self, other: &Self) {
+        for (device, (added, removed)) in &other.0 {
+            let entry = self.0.entry(device.clone()).or_default();
+            *entry = (entry.0.max(*added), entry.1.max(*removed));
+        }
+    }
+
+    /// Returns what is of `devices` only.
+    #[must_use]
+    pub fn only(&self, devices: impl Fn(&str) -> bool) -> Self {
+        let own = self.0.iter().filter(|(device, _)| devices(device));
+        Self(own.map(|(device, totals)| (device.clone(), *totals)).collect())
+    }
+
+    /// Returns the devices that have counted.
+    pub fn devices(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Returns the field's value.
+    pub fn to_value(&self) -> Value {
+        json(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn totals_only_grow_and_the_sum_is_what_is_left() {
+        let mut counter = Counter::default();
+        counter.add("a", 5);
+        counter.add("a", -7);
+        counter.add("b", 1);
+
+        assert_eq!(-1, counter.sum());
+        assert_eq!(counter, Counter::of(&counter.to_value()));
+    }
+
+    #[test]
+    fn the_same_state_twice_counts_once() {
+        let mut counter = Counter::default();
+        counter.add("a", 5);
+        let earlier = counter.clone();
+        counter.add("a", 1);
+
+        counter.join(&earlier);
+        counter.join(&counter.clone());
+
+        assert_eq!(6, counter.sum());
+    }
+
+    #[test]
+    fn sums_beyond_64_bits_are_the_greatest_that_fit() {
+        let mut counter = Counter::default();
+        counter.add("a", i64::MAX);
+        counter.add("b", i64::MAX);
+
+        assert_eq!(i64::MAX, counter.sum());
+    }
+}
