@@ -1,14 +1,13 @@
 //! Every way in which a request can fail, and what the client is told: the one place where status
 //! codes are decided.
 
-use crate::auth::AuthError;
 use crate::directory::{DirectoryError, DirectoryErrorKind};
 use crate::limits::RETRY_AFTER_SECS;
 use crate::reply::{Notes, json};
-use crate::verify::Rejection;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use haumana_auth::{AuthError, Rejection};
 use haumana_sync::engine::{self, ErrorKind, ImportFlaw};
 use haumana_sync::wire::BadRequest;
 use serde::Serialize;

@@ -1,10 +1,10 @@
-//! The HTTP API of haumana-sync as one [`axum::Router`], and the verification of ID tokens.
+//! The HTTP API of haumana-sync as one [`axum::Router`].
 //!
 //! [`router`] makes the same router for every host: a Lambda function, the local server, or another
 //! service that mounts it under a path of its own. It is told everything in [`Api`]: the engine,
 //! who says who is asking, and the limits. It reads no environment, opens no socket, starts no
-//! thread, and never calls the network. What fetches the keys of Google and other issuers is an
-//! [`OidcVerifier`], which a host puts into it.
+//! thread, and never calls the network. What verifies ID tokens is a
+//! [`Verifier`](haumana_auth::Verifier), which a host puts into it.
 //!
 //! ```
 //! use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
@@ -33,10 +33,8 @@
 //! **Invariant:** no request reaches the engine without a user that [`Auth`] vouches for.
 //! **Invariant:** no token, e-mail address, user id, title or lyric is ever logged.
 
-pub mod authorizer;
 pub mod directory;
 pub mod limits;
-pub mod verify;
 
 mod auth;
 mod body;
@@ -45,11 +43,7 @@ mod compress;
 mod cors;
 mod error;
 mod gzip_body;
-#[cfg(feature = "https")]
-mod https;
-mod key_cache;
 mod observe;
-mod oidc;
 mod openapi;
 mod query;
 mod reply;
@@ -57,13 +51,9 @@ mod router;
 mod stream;
 mod system;
 
-pub use auth::{Auth, AuthError, StaticVerifier, Verifier};
+pub use auth::Auth;
 pub use cors::Origin;
 pub use error::out_of_time;
-#[cfg(feature = "https")]
-pub use https::{AddressError, HttpFetch};
-pub use key_cache::{Fetch, FetchError, Fetched, KeyCache, KeysUnavailable};
-pub use oidc::{ConfigError, IssuerConfig, OidcVerifier};
 pub use openapi::{openapi, openapi_of};
 pub use router::{Api, ApiConfig, Exports, router, router_beside};
 pub use system::{SystemClock, SystemRandom};

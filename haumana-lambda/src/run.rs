@@ -6,10 +6,8 @@ use crate::function::Function;
 use crate::logs;
 use crate::settings::{self, ApiSettings};
 use haumana_api::directory::{Accounts, UserDirectory};
-use haumana_api::{
-    Api, ApiConfig, Auth, Exports, Fetch, HttpFetch, IssuerConfig, OidcVerifier, SystemClock,
-    SystemRandom, Verifier, limits,
-};
+use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom};
+use haumana_auth::{Fetch, HttpFetch, IssuerConfig, OidcVerifier, Verifier, limits};
 use haumana_directory_cognito::sdk::config as cognito;
 use haumana_directory_cognito::{CognitoDirectory, CognitoOptions};
 use haumana_store_dynamo::{
@@ -74,7 +72,7 @@ pub fn run_authorizer() -> ExitCode {
         let answer = service_fn(move |event: LambdaEvent<Value>| {
             let verifier = Arc::clone(&verifier);
             async move {
-                let permission = haumana_api::authorizer::authorize(&*verifier, &event.payload);
+                let permission = haumana_auth::authorizer::authorize(&*verifier, &event.payload);
                 permission.await.map_err(|refused| refused.to_string())
             }
         });

@@ -8,6 +8,7 @@ use crate::reply::Reply;
 use crate::router::{Api, ApiConfig};
 use axum::extract::State;
 use axum::routing::get;
+use haumana_auth::limits as of_tokens;
 use haumana_sync::limits as of_records;
 use haumana_sync::repertoire;
 use serde_json::{Value, json};
@@ -94,10 +95,10 @@ fn limits_with(request_bytes: usize, reply_bytes: usize, body_timeout_ms: u64) -
         "requestBytes": request_bytes,
         "replyBytes": reply_bytes,
         "bodyTimeoutMs": body_timeout_ms,
-        "tokenBytes": limits::TOKEN_BYTES,
-        "tokenLeewaySecs": limits::TOKEN_LEEWAY_SECS,
-        "tokenLifetimeSecs": limits::TOKEN_LIFETIME_SECS,
-        "tokenDepth": limits::TOKEN_DEPTH,
+        "tokenBytes": of_tokens::TOKEN_BYTES,
+        "tokenLeewaySecs": of_tokens::TOKEN_LEEWAY_SECS,
+        "tokenLifetimeSecs": of_tokens::TOKEN_LIFETIME_SECS,
+        "tokenDepth": of_tokens::TOKEN_DEPTH,
         "requestIdBytes": limits::REQUEST_ID_BYTES,
         "retryAfterSecs": limits::RETRY_AFTER_SECS,
         "listEntries": limits::LIST_ENTRIES,

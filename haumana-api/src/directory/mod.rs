@@ -9,14 +9,14 @@ mod memory;
 
 pub use memory::MemoryDirectory;
 
-use crate::auth::Verifier;
+use haumana_auth::Verifier;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 /// Keeps one entry for each user who has signed in.
 ///
-/// Names come from [`username`](crate::verify::username), so different users have different ones.
+/// Names come from [`username`](haumana_auth::username), so different users have different ones.
 #[async_trait::async_trait]
 pub trait UserDirectory: fmt::Debug + Send + Sync + 'static {
     /// Makes the entry of the user with this name, or updates the one that is there.

@@ -3,6 +3,7 @@
 use super::doc::reference;
 use super::{errors, records};
 use crate::limits;
+use haumana_auth::limits as of_tokens;
 use haumana_sync::limits as of_records;
 use haumana_sync::wire::Refusal;
 use serde_json::{Value, json};
@@ -78,7 +79,7 @@ fn of_sign_in() -> Value {
     json!({
         "SignInRequest": object(&["googleIdToken"], json!({
             "googleIdToken": {
-                "type": "string", "minLength": 1, "maxLength": limits::TOKEN_BYTES,
+                "type": "string", "minLength": 1, "maxLength": of_tokens::TOKEN_BYTES,
                 "description": "An ID token whose e-mail address is verified.",
             },
             "identityId": {

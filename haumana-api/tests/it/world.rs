@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, Request, StatusCode, request};
 use haumana_api::directory::{
     Accounts, DirectoryError, DirectoryErrorKind, MemoryDirectory, Profile, UserDirectory,
 };
-use haumana_api::{Api, ApiConfig, Auth, Exports, StaticVerifier, Verifier};
+use haumana_api::{Api, ApiConfig, Auth, Exports};
+use haumana_auth::{StaticVerifier, Verifier};
 use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, MeteredStore};
 use haumana_sync::time::UnixMillis;

@@ -1,34 +1,8 @@
 //! The token's claims, read from a payload whose signature is good.
 
 use super::json::{self, Object, Value};
-use super::{Booleans, Policy, Rejection};
-use haumana_sync::id::UserId;
+use super::{Booleans, Policy, Principal, Rejection};
 use haumana_sync::time::UnixMillis;
-use std::fmt;
-
-/// Who is asking, as a verified token says.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Principal {
-    /// `sub`: the user.
-    pub user: UserId,
-    /// `email`.
-    pub email: Option<String>,
-    /// `email_verified`; false if the token does not say.
-    pub email_verified: bool,
-    /// `name`.
-    pub name: Option<String>,
-    /// `picture`.
-    pub picture: Option<String>,
-    /// `exp`, without leeway.
-    pub expires_at: UnixMillis,
-}
-
-impl fmt::Debug for Principal {
-    /// Shows no more than that there is one, so that logs stay free of personal data.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Principal(..)")
-    }
-}
 
 /// Checks every claim against the policy.
 pub(super) fn check(

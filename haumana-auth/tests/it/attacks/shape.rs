@@ -3,7 +3,7 @@
 use crate::tokens::{Claims, KAI, accepted, encode, refused, verify};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use haumana_api::verify::Rejection;
+use haumana_auth::verify::Rejection;
 
 fn good() -> String {
     KAI.with_claims(&Claims::good())
@@ -148,10 +148,10 @@ fn json_nested_deeply_is_refused_without_the_length_limit_as_well() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let token = KAI.with_claims(&Claims::good().and("x", &deep));
     let policy =
-        haumana_api::verify::Policy { max_token_bytes: 1_000_000, ..crate::tokens::policy() };
+        haumana_auth::verify::Policy { max_token_bytes: 1_000_000, ..crate::tokens::policy() };
     let now = haumana_sync::time::UnixMillis::from_secs(crate::tokens::NOW_SECS);
 
-    let refused = haumana_api::verify::verify(&token, crate::tokens::keys(), &policy, now);
+    let refused = haumana_auth::verify::verify(&token, crate::tokens::keys(), &policy, now);
 
     assert_eq!(Some(Rejection::PayloadJson), refused.err());
 }

@@ -1,7 +1,7 @@
 //! Attacks on the key set, as far as they concern its content. Fetching it is another matter.
 
 use crate::tokens::{Claims, KAI, NOW_SECS, Signer, UKA, encode, jwk, key_set, policy};
-use haumana_api::verify::{self, KeySet, KeySetError, Rejection};
+use haumana_auth::verify::{self, KeySet, KeySetError, Rejection};
 use haumana_sync::time::UnixMillis;
 
 /// Checks that the set has exactly these usable keys.

@@ -1,7 +1,7 @@
 //! Any bytes as a key set: what is accepted has keys with ids, and nothing panics.
 #![no_main]
 
-use haumana_api::verify::KeySet;
+use haumana_auth::verify::KeySet;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -3,7 +3,7 @@
 use crate::tokens::{Claims, KAI, NOW_SECS, UKA, encode, jwk, key_set, message, policy, refused};
 use aws_lc_rs::digest::{SHA256, SHA384, digest};
 use aws_lc_rs::encoding::AsDer;
-use haumana_api::verify::{self, Rejection};
+use haumana_auth::verify::{self, Rejection};
 use haumana_sync::time::UnixMillis;
 use num_bigint::BigUint;
 

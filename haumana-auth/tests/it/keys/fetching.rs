@@ -2,7 +2,7 @@
 
 use super::server::{Answer, Server, keys, set};
 use crate::tokens::{KAI, UKA};
-use haumana_api::{Fetch, FetchError, Fetched, HttpFetch};
+use haumana_auth::{Fetch, FetchError, Fetched, HttpFetch};
 use std::time::{Duration, Instant};
 
 /// Short, so that tests of slow servers are not slow.

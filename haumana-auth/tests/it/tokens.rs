@@ -6,7 +6,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{self, KeyPair, RsaEncoding, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use haumana_api::verify::{self, Booleans, KeySet, Policy, Principal, Rejection, Subjects};
+use haumana_auth::verify::{self, Booleans, KeySet, Policy, Principal, Rejection, Subjects};
 use haumana_sync::time::UnixMillis;
 use std::sync::LazyLock;
 

@@ -3,8 +3,8 @@
 use super::Still;
 use super::server::{Answer, Server, keys};
 use crate::tokens::{AUDIENCE, Claims, KAI, NOW_SECS, PARTY, SUBJECT, Signer, UKA};
-use haumana_api::verify::{Principal, Rejection, Subjects, username};
-use haumana_api::{AuthError, Fetch, HttpFetch, IssuerConfig, OidcVerifier, Verifier, limits};
+use haumana_auth::verify::{Principal, Rejection, Subjects, username};
+use haumana_auth::{AuthError, Fetch, HttpFetch, IssuerConfig, OidcVerifier, Verifier, limits};
 use std::sync::Arc;
 
 const APPLE: &str = "https://appleid.apple.com";

@@ -4,7 +4,7 @@ use crate::tokens::{
     AUDIENCE, BARE_ISSUER, Claims, EMAIL, ISSUER, KAI, NOW_SECS, PARTY, SECOND_AUDIENCE, SUBJECT,
     accepted, refused, verify,
 };
-use haumana_api::verify::Rejection;
+use haumana_auth::verify::Rejection;
 use haumana_sync::time::UnixMillis;
 
 /// Checks that each value of `claim`, and its absence, is refused for `reason`.

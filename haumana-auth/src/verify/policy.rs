@@ -1,10 +1,8 @@
 //! What a token has to satisfy, and whom it names.
 
+use crate::principal::{GOOGLE, SEPARATOR};
 use haumana_sync::id::UserId;
 use serde::Deserialize;
-
-/// Between an issuer's name and a subject of it in a user id. Bare subjects never hold it.
-const SEPARATOR: char = ':';
 
 /// What a token has to satisfy. Every value is a decision of the host, so there is no `Default`.
 #[derive(Clone, Debug)]
@@ -77,21 +75,10 @@ impl Subjects {
     }
 }
 
-/// The issuer whose subjects are bare, in user names.
-const GOOGLE: &str = "google";
-
-/// Returns the name of `user` in a user directory: `google_<sub>` for a bare subject, which is
-/// Google's, and `<name>_<sub>` for a subject of the issuer with that name.
-///
-/// Different users have different names, since names of issuers have no underscore.
-pub fn username(user: &UserId) -> String {
-    let (issuer, subject) = user.as_str().split_once(SEPARATOR).unwrap_or((GOOGLE, user.as_str()));
-    format!("{issuer}_{subject}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::principal::username;
 
     #[track_caller]
     fn check(subjects: Subjects, subject: &str, user: Option<&str>, name: &str) {

@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{
 use aws_lc_rs::{hmac, signature::KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use haumana_api::verify::Rejection;
+use haumana_auth::verify::Rejection;
 
 /// Signs good claims behind `header` with something that is not RS256.
 fn signed_by(header: &str, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {

@@ -6,9 +6,9 @@
 //! token, so there is none here: in doubt, and when the keys cannot be had, the answer is the
 //! failure.
 
-use crate::auth::{AuthError, Verifier, bearer};
 use crate::limits;
-use crate::verify::{Principal, Rejection};
+use crate::principal::{Principal, Rejection};
+use crate::verifier::{AuthError, Verifier, bearer};
 use haumana_sync::id::UserId;
 use haumana_sync::time::UnixMillis;
 use serde::Serialize;
@@ -143,7 +143,7 @@ fn every_call_of_the_stage(method_arn: &str) -> Option<String> {
 
 /// Returns whose request this is, from `requestContext.authorizer` of the request that API Gateway
 /// passes on. The host puts the user into the request's extensions, for
-/// [`Auth::Trusted`](crate::Auth::Trusted).
+/// `Auth::Trusted` of `haumana-api`.
 ///
 /// `exp` is checked again: API Gateway remembers a permission for minutes, and the token may have
 /// expired since. The leeway is the same, so it ends when it would have ended without memory.

@@ -1,8 +1,8 @@
 //! Issuers of ID tokens, as configuration: Google, and any other that speaks OpenID Connect.
 
-use crate::auth::{AuthError, Verifier};
 use crate::key_cache::{Fetch, KeyCache};
 use crate::limits;
+use crate::verifier::{AuthError, Verifier};
 use crate::verify::{self, Booleans, Policy, Principal, Rejection, Subjects};
 use haumana_sync::engine::Clock;
 use serde::Deserialize;
