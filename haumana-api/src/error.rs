@@ -264,7 +264,7 @@ impl From<engine::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openapi::ERRORS;
+    use crate::doc::ERRORS;
     use std::collections::BTreeSet;
 
     /// One failure of each kind. A new kind does not compile until it stands here too.

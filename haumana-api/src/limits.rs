@@ -20,3 +20,5 @@ pub const REPLY_BYTES: usize = 32_000_000;
 pub const LIST_ENTRIES: usize = 200;
 /// How many there are if the request does not say.
 pub const DEFAULT_LIST_ENTRIES: usize = 50;
+/// How long a request's body may take to arrive, on a host without a limit of its own.
+pub const BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);

@@ -1,10 +1,10 @@
 //! What happens around every request: its id, its log line, and what all replies carry.
 
+use crate::api::Api;
 use crate::body::Received;
 use crate::error::Failure;
 use crate::limits::REQUEST_ID_BYTES;
 use crate::reply::Notes;
-use crate::router::Api;
 use crate::{compress, cors};
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};

@@ -19,6 +19,8 @@
 //!
 //! **Invariant:** no token, e-mail address or user id is ever logged.
 
+#![warn(unreachable_pub)]
+
 pub mod authorizer;
 #[cfg(feature = "verify")]
 mod fixed;

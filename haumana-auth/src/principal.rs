@@ -9,6 +9,7 @@ pub(crate) const SEPARATOR: char = ':';
 
 /// Who is asking, as a verified token says.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Principal {
     /// `sub`: the user.
     pub user: UserId,
@@ -22,6 +23,14 @@ pub struct Principal {
     pub picture: Option<String>,
     /// `exp`, without leeway.
     pub expires_at: UnixMillis,
+}
+
+impl Principal {
+    /// A user of whom nothing else is known.
+    pub fn new(user: UserId, expires_at: UnixMillis) -> Self {
+        let (email, name, picture) = (None, None, None);
+        Self { user, email, email_verified: false, name, picture, expires_at }
+    }
 }
 
 impl fmt::Debug for Principal {

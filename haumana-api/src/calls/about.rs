@@ -1,22 +1,26 @@
 //! What the server says about itself; no token is needed.
 
-use super::Call;
+use super::Route;
+use crate::api::{Api, ApiConfig};
+use crate::doc::{Doc, examples};
 use crate::error::Failure;
+use crate::host::Host;
 use crate::limits;
-use crate::openapi::{Doc, examples, openapi, openapi_of};
 use crate::reply::Reply;
-use crate::router::{Api, ApiConfig};
-use axum::extract::State;
+use crate::served::Call;
+use axum::Extension;
+use axum::extract::rejection::NestedPathRejection;
+use axum::extract::{NestedPath, State};
 use axum::routing::get;
 use haumana_auth::limits as of_tokens;
 use haumana_sync::limits as of_records;
-use haumana_sync::repertoire;
 use serde_json::{Value, json};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
-pub(super) const CALLS: &[Call] =
+pub(super) const CALLS: &[Route] =
     &[
-        Call {
+        Route {
+            call: Call::Health,
             method: "get",
             path: "/health",
             serve: || get(health),
@@ -26,7 +30,8 @@ pub(super) const CALLS: &[Call] =
                     .fails(&[503])
             },
         },
-        Call {
+        Route {
+            call: Call::Limits,
             method: "get",
             path: "/limits",
             serve: || get(show_limits),
@@ -38,7 +43,8 @@ pub(super) const CALLS: &[Call] =
                 )
             },
         },
-        Call {
+        Route {
+            call: Call::Schema,
             method: "get",
             path: "/schema",
             serve: || get(show_schema),
@@ -48,7 +54,8 @@ pub(super) const CALLS: &[Call] =
                     .ok("Schema", what, examples::schema())
             },
         },
-        Call {
+        Route {
+            call: Call::OpenApi,
             method: "get",
             path: "/openapi.json",
             serve: || get(document),
@@ -72,11 +79,39 @@ async fn show_schema(State(api): State<Arc<Api>>) -> Reply {
     Reply::new(api.engine.schema().to_json().into_bytes())
 }
 
-async fn document(State(api): State<Arc<Api>>) -> Reply {
-    static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| openapi().to_string().into_bytes());
-    match api.engine.schema() {
-        schema if *schema == repertoire::schema() => Reply::new(TEXT.clone()),
-        schema => Reply::new(openapi_of(schema).to_string().into_bytes()),
+async fn document(
+    Extension(document): Extension<Arc<Document>>,
+    nested: Result<NestedPath, NestedPathRejection>,
+) -> Reply {
+    let path = nested.as_ref().map_or("/", NestedPath::as_str);
+    Reply::new(document.at(path))
+}
+
+/// The OpenAPI document of a router.
+#[derive(Debug)]
+pub(crate) struct Document {
+    value: Value,
+    host: Host,
+    /// The text for the path that was asked for first, which is the only one but for hosts that nest
+    /// under a path with parameters.
+    text: OnceLock<(String, Vec<u8>)>,
+}
+
+impl Document {
+    pub(crate) fn new(value: Value, host: Host) -> Self {
+        Self { value, host, text: OnceLock::new() }
+    }
+
+    /// The text, for a router at this path.
+    fn at(&self, path: &str) -> Vec<u8> {
+        let (known, text) = self.text.get_or_init(|| (path.to_owned(), self.write(path)));
+        if known == path { text.clone() } else { self.write(path) }
+    }
+
+    fn write(&self, path: &str) -> Vec<u8> {
+        let mut value = self.value.clone();
+        value["servers"] = self.host.servers(path);
+        value.to_string().into_bytes()
     }
 }
 
@@ -86,7 +121,11 @@ fn limits_of(config: &ApiConfig) -> Value {
 }
 
 fn local_limits() -> Value {
-    limits_with(limits::REQUEST_BYTES, limits::REPLY_BYTES, 60_000)
+    limits_with(
+        limits::REQUEST_BYTES,
+        limits::REPLY_BYTES,
+        u64::try_from(limits::BODY_TIMEOUT.as_millis()).unwrap_or(u64::MAX),
+    )
 }
 
 /// The names are those of the constants, as they are spelt on the wire.

@@ -1,11 +1,12 @@
 //! Everything of one user at once: taking it along, and erasing it.
 
-use super::Call;
+use super::Route;
+use crate::api::{Api, Exports};
+use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples, parameters};
 use crate::query::{self, EraseQuery, ExportQuery};
 use crate::reply::{Notes, Reply, done};
-use crate::router::{Api, Exports};
+use crate::served::Call;
 use crate::stream::{Streamed, export_body};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
@@ -24,8 +25,9 @@ use std::sync::Arc;
 /// The `page` that an export in pages begins with.
 const FIRST_PAGE: &str = "first";
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
+pub(super) const CALLS: &[Route] = &[
+    Route {
+        call: Call::Export,
         method: "get",
         path: "/users/{me}/export",
         serve: || get(export),
@@ -36,7 +38,8 @@ pub(super) const CALLS: &[Call] = &[
                 .fails(&[400, 403, 410, 413])
         },
     },
-    Call {
+    Route {
+        call: Call::Import,
         method: "post",
         path: "/users/{me}/import",
         serve: || post(import),
@@ -48,7 +51,8 @@ pub(super) const CALLS: &[Call] = &[
                 .fails(&[403, 409])
         },
     },
-    Call {
+    Route {
+        call: Call::Erase,
         method: "delete",
         path: "/users/{me}",
         serve: || delete(erase),

@@ -1,18 +1,20 @@
 //! Part 1: what the app on people's phones calls to sync.
 
-use super::Call;
+use super::Route;
+use crate::api::Api;
+use crate::doc::{Doc, examples};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples};
 use crate::reply::Reply;
-use crate::router::Api;
+use crate::served::Call;
 use axum::extract::{Request, State};
 use axum::routing::post;
 use haumana_app::Phones as _;
 use haumana_app::wire::{PiecesRequest, SessionsRequest};
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
+pub(super) const CALLS: &[Route] = &[
+    Route {
+        call: Call::SyncPieces,
         method: "post",
         path: "/pieces",
         serve: || post(sync_pieces),
@@ -22,7 +24,8 @@ pub(super) const CALLS: &[Call] = &[
                 .ok("PiecesReply", "What the phone must learn.", examples::pieces_reply())
         },
     },
-    Call {
+    Route {
+        call: Call::SyncSessions,
         method: "post",
         path: "/sessions",
         serve: || post(sync_sessions),

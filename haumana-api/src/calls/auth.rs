@@ -1,13 +1,14 @@
 //! Signing in, as the app on people's phones does it.
 
-use super::Call;
+use super::Route;
+use crate::api::Api;
 use crate::body::{self, Bounds, Received};
 use crate::directory::{Accounts, Profile};
+use crate::doc::{Doc, examples};
 use crate::error::Failure;
 use crate::limits::{IDENTITY_ID_CHARS, SIGN_IN_BYTES};
-use crate::openapi::{Doc, examples};
 use crate::reply::Reply;
-use crate::router::Api;
+use crate::served::Call;
 use axum::extract::{Request, State};
 use axum::routing::post;
 use haumana_auth::{Principal, Rejection, username};
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[Call {
+pub(super) const CALLS: &[Route] = &[Route {
+    call: Call::SignIn,
     method: "post",
     path: "/auth/sync",
     serve: || post(sign_in),

@@ -1,11 +1,12 @@
 //! The inbox: what lost and waits for a person.
 
-use super::Call;
+use super::Route;
+use crate::api::Api;
+use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples, parameters};
 use crate::query::{self, ConflictsQuery};
 use crate::reply::Reply;
-use crate::router::Api;
+use crate::served::Call;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
@@ -16,8 +17,9 @@ use haumana_sync::wire::inbox::{ResolveRequest, ResolveWith, conflicts_json, rea
 use serde_json::json;
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
+pub(super) const CALLS: &[Route] = &[
+    Route {
+        call: Call::Conflicts,
         method: "get",
         path: "/conflicts",
         serve: || get(list),
@@ -28,7 +30,8 @@ pub(super) const CALLS: &[Call] = &[
                 .fails(&[400])
         },
     },
-    Call {
+    Route {
+        call: Call::ResolveConflict,
         method: "post",
         path: "/conflicts/{id}",
         serve: || post(resolve),

@@ -1,12 +1,13 @@
 //! The history of a record of any kind.
 
-use super::Call;
+use super::Route;
 use super::conflicts::record_id;
+use crate::api::Api;
+use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples, parameters};
 use crate::query::{self, HistoryQuery};
 use crate::reply::Reply;
-use crate::router::Api;
+use crate::served::Call;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
@@ -16,8 +17,9 @@ use haumana_sync::wire::history::record_history_json;
 use haumana_sync::wire::inbox::{restore_request, restored_json};
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
+pub(super) const CALLS: &[Route] = &[
+    Route {
+        call: Call::RecordHistory,
         method: "get",
         path: "/records/{kind}/{id}/history",
         serve: || get(history),
@@ -33,7 +35,8 @@ pub(super) const CALLS: &[Call] = &[
                 .fails(&[400, 404])
         },
     },
-    Call {
+    Route {
+        call: Call::RestoreRecord,
         method: "post",
         path: "/records/{kind}/{id}/restore",
         serve: || post(restore),

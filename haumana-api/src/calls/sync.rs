@@ -1,10 +1,11 @@
 //! Part 2: push and pull of new clients in one round trip.
 
-use super::Call;
+use super::Route;
+use crate::api::Api;
+use crate::doc::{Doc, examples};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples};
 use crate::reply::Reply;
-use crate::router::Api;
+use crate::served::Call;
 use axum::extract::{Request, State};
 use axum::routing::post;
 use haumana_app::wire::Counts;
@@ -12,7 +13,8 @@ use haumana_sync::engine::PushOutcome;
 use haumana_sync::wire::sync::{SentResult, SyncReply, SyncRequest};
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[Call {
+pub(super) const CALLS: &[Route] = &[Route {
+    call: Call::Sync,
     method: "post",
     path: "/sync",
     serve: || post(sync),

@@ -116,9 +116,23 @@ impl Error for DirectoryError {
 
 /// The accounts of a host that keeps a user directory.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Accounts {
     /// Where the entries are. `DELETE /users/{me}` removes the user's.
     pub directory: Arc<dyn UserDirectory>,
     /// What verifies the tokens of `POST /auth/sync`; without it, this host has no such call.
     pub sign_in: Option<Arc<dyn Verifier>>,
+}
+
+impl Accounts {
+    /// Accounts of a host on which nobody signs in through the API.
+    pub fn new(directory: Arc<dyn UserDirectory>) -> Self {
+        Self { directory, sign_in: None }
+    }
+
+    /// Adds what verifies the tokens of `POST /auth/sync`.
+    #[must_use]
+    pub fn with_sign_in(self, verifier: Arc<dyn Verifier>) -> Self {
+        Self { sign_in: Some(verifier), ..self }
+    }
 }

@@ -4,6 +4,7 @@
 
 mod authorizer;
 mod calls;
+mod modules;
 #[path = "../../../haumana-auth/tests/it/tokens.rs"]
 #[allow(dead_code, reason = "the tests of haumana-auth use the rest")]
 mod tokens;

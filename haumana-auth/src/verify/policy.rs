@@ -5,6 +5,9 @@ use haumana_sync::id::UserId;
 use serde::Deserialize;
 
 /// What a token has to satisfy. Every value is a decision of the host, so there is no `Default`.
+///
+/// Anyone may write one down, also in time to come: a new question must be answered by every host,
+/// so this is not `#[non_exhaustive]`.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Values of `iss`, one of which a token must carry exactly.

@@ -1,7 +1,7 @@
 //! Errors, as they are documented. What happens when is decided in `crate::error`; a test there
 //! compares.
 
-use super::doc::reference;
+use super::reference;
 use serde_json::{Map, Value, json};
 
 /// Every status with its codes and what it means.
@@ -49,7 +49,7 @@ pub(super) fn headers() -> Value {
     }})
 }
 
-pub(super) fn responses() -> Map<String, Value> {
+pub(crate) fn responses() -> Map<String, Value> {
     ERRORS
         .iter()
         .map(|(status, codes, text)| (name(*status), response(*status, codes, text)))

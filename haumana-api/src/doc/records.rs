@@ -1,6 +1,6 @@
 //! Schemas of records and of what they are made of.
 
-use super::doc::reference;
+use super::reference;
 use haumana_sync::limits;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Schemas of requests and replies.
 
-use super::doc::reference;
+use super::reference;
 use super::{errors, records};
 use crate::limits;
 use haumana_auth::limits as of_tokens;
@@ -8,7 +8,7 @@ use haumana_sync::limits as of_records;
 use haumana_sync::wire::Refusal;
 use serde_json::{Value, json};
 
-pub(super) fn all() -> Value {
+pub(crate) fn all() -> Value {
     let mut schemas = json!({
         "Error": errors::schema(),
         "Refusal": { "type": "string", "enum": Refusal::ALL.map(Refusal::code) },
