@@ -14,7 +14,9 @@ pub(super) fn check(
     if !is_listed(claims.get("iss"), &policy.issuers) {
         return Err(Rejection::Issuer);
     }
-    if !is_listed(claims.get("aud"), &policy.audiences) {
+    // OpenID Connect: an audience is a string, or a list; of lists only those of one entry are taken.
+    let audience = claims.get("aud").and_then(Value::only_text);
+    if !audience.is_some_and(|audience| policy.audiences.iter().any(|ours| ours == audience)) {
         return Err(Rejection::Audience);
     }
     let party = claims.get("azp");

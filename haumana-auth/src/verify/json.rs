@@ -20,6 +20,8 @@ pub(super) enum Value {
     Integer(i64),
     /// `true` or `false`.
     Bool(bool),
+    /// A list of exactly one string, decoded.
+    One(String),
     /// Anything else that is well formed: null, other numbers, lists, objects.
     Other,
 }
@@ -28,6 +30,14 @@ impl Value {
     /// The string that this is.
     pub(super) fn text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// The string that this is, or the only one of the list that this is.
+    pub(super) fn only_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::One(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// The whole number that this is.
@@ -80,7 +90,7 @@ impl<'a> Reader<'a> {
         match self.peek()? {
             b'"' => self.string().map(Value::Text),
             b'{' => self.object(depth).map(|_| Value::Other),
-            b'[' => self.array(depth).map(|()| Value::Other),
+            b'[' => self.array(depth),
             b'-' | b'0'..=b'9' => self.number(),
             _ => self.word(),
         }
@@ -106,18 +116,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn array(&mut self, depth: usize) -> Option<()> {
+    fn array(&mut self, depth: usize) -> Option<Value> {
         let depth = depth.checked_sub(1)?;
         self.take(b'[')?;
         if self.take(b']').is_some() {
-            return Some(());
+            return Some(Value::Other);
         }
-        loop {
+        let mut list = match self.value(depth)? {
+            Value::Text(only) => Value::One(only),
+            _ => Value::Other,
+        };
+        while self.take(b',').is_some() {
             self.value(depth)?;
-            if self.take(b',').is_none() {
-                return self.take(b']');
-            }
+            list = Value::Other;
         }
+        self.take(b']')?;
+        Some(list)
     }
 
     /// Finds the end of the string and leaves escapes, control characters and halves of surrogate

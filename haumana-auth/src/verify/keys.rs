@@ -1,5 +1,6 @@
 //! The issuer's public keys, checked before use.
 
+use super::roca;
 use crate::limits;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -46,7 +47,7 @@ impl KeySet {
     ///
     /// Keys that are not for verifying RS256 are skipped: other types, other uses, other
     /// operations, other algorithms, weak ones (below 2048 bits, even modulus, exponent below 3 or
-    /// even), malformed ones, those without an id, and those that publish a private part. Two keys
+    /// even, ROCA), malformed ones, those without an id, and those that publish a private part. Two keys
     /// of one id are both skipped, since nobody can tell which was meant.
     ///
     /// # Errors
@@ -150,7 +151,8 @@ impl Jwk {
             && is_odd(&modulus)
             && is_odd(&exponent)
             && exponent.len() <= limits::EXPONENT_BYTES
-            && exponent != [1];
+            && exponent != [1]
+            && !roca::is_weak(&modulus);
         is_strong.then(|| Key(DecodingKey::from_rsa_raw_components(&modulus, &exponent)))
     }
 

@@ -9,6 +9,7 @@ mod header;
 mod json;
 mod keys;
 mod policy;
+mod roca;
 
 pub use crate::principal::{Principal, Rejection, username};
 pub use keys::{KeySet, KeySetError};

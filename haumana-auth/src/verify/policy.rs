@@ -12,8 +12,8 @@ use serde::Deserialize;
 pub struct Policy {
     /// Values of `iss`, one of which a token must carry exactly.
     pub issuers: Vec<String>,
-    /// Values of `aud`, one of which a token must carry exactly. A list in the token is refused,
-    /// also if one of these is in it.
+    /// Values of `aud`, one of which a token must carry exactly, alone or as the only entry of a list.
+    /// A list of more is refused, also if one of these is in it.
     pub audiences: Vec<String>,
     /// Values of `azp`, one of which a token must carry if it has an `azp`.
     pub authorized_parties: Vec<String>,

@@ -85,6 +85,8 @@ fn claims_that_nobody_reads_are_no_reason_to_refuse() {
 #[test]
 fn an_audience_that_is_not_exactly_ours_is_refused() {
     all_accepted("aud", &[&quoted(AUDIENCE), &quoted(SECOND_AUDIENCE)]);
+    // OpenID Connect lets issuers write one audience as a list.
+    all_accepted("aud", &[&format!("[\"{AUDIENCE}\"]"), &format!("[ \"{SECOND_AUDIENCE}\" ]")]);
 
     missing_is_refused("aud", Rejection::Audience);
     all_refused(
@@ -98,7 +100,11 @@ fn an_audience_that_is_not_exactly_ours_is_refused() {
             "\"\"",
             "\"other\"",
             &format!("{{\"{AUDIENCE}\":1}}"),
-            &format!("[\"{AUDIENCE}\"]"),
+            "[\"other\"]",
+            &format!("[[\"{AUDIENCE}\"]]"),
+            &format!("[\"{AUDIENCE}\",\"{AUDIENCE}\"]"),
+            &format!("[\"{AUDIENCE}\",\"{SECOND_AUDIENCE}\"]"),
+            &format!("[\"{AUDIENCE}\",null]"),
             &format!("[\"{AUDIENCE}\",\"other\"]"),
             &format!("[\"other\",\"{AUDIENCE}\"]"),
             &quoted(&AUDIENCE.to_uppercase()),

@@ -3,6 +3,7 @@
 use crate::tokens::{Claims, KAI, NOW_SECS, Signer, UKA, encode, jwk, key_set, policy};
 use haumana_auth::verify::{self, KeySet, KeySetError, Rejection};
 use haumana_sync::time::UnixMillis;
+use num_bigint::BigUint;
 
 /// Checks that the set has exactly these usable keys.
 #[track_caller]
@@ -194,6 +195,21 @@ fn weak_and_malformed_keys_are_skipped() {
     unusable("n twice", &KAI.jwk().replace("\"e\":", "\"n\":\"AQAB\",\"e\":"));
     unusable("alg twice", &KAI.jwk().replace("\"e\":", "\"alg\":\"RS256\",\"e\":"));
     check("e = 3", &[&kai(n, &[3])], &["kai"]);
+}
+
+#[test]
+fn a_key_that_a_broken_chip_has_made_is_skipped() {
+    // CVE-2017-15361: the primes are k·M + 65537^a mod M, M the product of the first primes.
+    let primes = (2..=167_u32).filter(|n| (2..*n).all(|divisor| n % divisor != 0));
+    let product: BigUint = primes.map(BigUint::from).product();
+    let modulus = BigUint::from(65_537_u32).modpow(&BigUint::from(7_u32), &product)
+        + (BigUint::from(1_u32) << 2047_usize) / &product * &product
+        + &product;
+
+    let of = |n: BigUint| jwk("kai", &n.to_bytes_be(), KAI.exponent(), r#""use":"sig""#);
+
+    unusable("ROCA", &of(modulus.clone()));
+    check("the next odd number", &[&of(modulus + 2_u32)], &["kai"]);
 }
 
 #[test]
