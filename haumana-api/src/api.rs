@@ -7,6 +7,7 @@ use crate::directory::Accounts;
 use crate::error::Failure;
 use crate::host::Host;
 use crate::limits;
+use crate::load::{Gate, Load, Purpose, Ticket};
 use crate::served::{Call, Served};
 use axum::extract::Request;
 use axum::http::Uri;
@@ -33,6 +34,7 @@ pub struct Api {
     pub served: Served,
     /// What the OpenAPI document says of the host.
     pub host: Host,
+    pub(crate) gate: Option<Arc<Gate>>,
 }
 
 /// What the host decides.
@@ -49,6 +51,9 @@ pub struct ApiConfig {
     pub cors_origins: Vec<Origin>,
     /// The longest time in which a request's body may arrive.
     pub body_timeout: Duration,
+    /// How much is done at once; `None`: the host bounds that, as Lambda does, which gives a
+    /// function one request at a time.
+    pub load: Option<Load>,
 }
 
 impl ApiConfig {
@@ -67,6 +72,7 @@ impl ApiConfig {
             exports: Exports::Streamed,
             cors_origins: Vec::new(),
             body_timeout: limits::BODY_TIMEOUT,
+            load: Some(Load::of_this_machine()),
         }
     }
 }
@@ -90,7 +96,7 @@ impl Api {
         config: ApiConfig,
     ) -> Self {
         let (served, host) = (Served::all(), Host::with_id_tokens());
-        Self { engine, auth, accounts: None, random, config, served, host }
+        Self { engine, auth, accounts: None, random, config, served, host, gate: None }
     }
 
     /// Adds a user directory.
@@ -111,6 +117,11 @@ impl Api {
         Self { host, ..self }
     }
 
+    /// Begins to bound how much is done at once, as the configuration says.
+    pub(crate) fn gated(self) -> Self {
+        Self { gate: self.config.load.clone().map(Gate::new), ..self }
+    }
+
     /// The calls that this host can serve: nobody signs in where nothing verifies tokens.
     pub(crate) fn served(&self) -> Served {
         let can_sign_in = self.accounts.as_ref().is_some_and(|accounts| accounts.sign_in.is_some());
@@ -118,33 +129,63 @@ impl Api {
         if can_sign_in { served } else { served.without([Call::SignIn]) }
     }
 
-    /// Finds out who is asking, and only then reads what they ask.
-    pub(crate) async fn enter(&self, request: Request) -> Result<(UserId, Vec<u8>), Failure> {
-        self.enter_as(request, |_| Ok(())).await
-    }
-
-    /// As [`Api::enter`], with a look at who it is before the body is read.
-    pub(crate) async fn enter_as(
-        &self,
+    /// Finds out who is asking, reads what they ask, and does the work when it is its turn.
+    pub(crate) async fn write<T, W>(
+        self: Arc<Self>,
         request: Request,
+        limit_bytes: usize,
         check: impl FnOnce(&UserId) -> Result<(), Failure>,
-    ) -> Result<(UserId, Vec<u8>), Failure> {
+        work: impl FnOnce(Arc<Self>, UserId, Vec<u8>) -> W,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
         let (head, body) = request.into_parts();
         let user = self.auth.user(&head).await?;
         check(&user)?;
         let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
-        let bounds = Bounds {
-            limit_bytes: self.config.request_limit_bytes,
-            timeout: self.config.body_timeout,
-        };
-        let body = body::read(&head.headers, body, bounds, &received).await?;
-        Ok((user, body))
+        let limit_bytes = limit_bytes.min(self.config.request_limit_bytes);
+        let bounds = Bounds { limit_bytes, timeout: self.config.body_timeout };
+        let mut ticket = self.ticket(&user, Purpose::Write)?;
+        let body = body::read(&head.headers, body, bounds, &received, ticket.as_mut()).await?;
+        let size = body.len();
+        let work = work(self, user, body);
+        match ticket {
+            Some(ticket) => ticket.work(size, |time| received.queued(time), work).await?,
+            None => work.await,
+        }
     }
 
-    /// Finds out who is asking for something that takes no body; what was sent as one is not read.
-    pub(crate) async fn who(&self, request: Request) -> Result<(UserId, Uri), Failure> {
+    /// Finds out who is asking for something that takes no body, and does the work; what was sent as
+    /// a body is not read.
+    pub(crate) async fn read<T, W>(
+        self: Arc<Self>,
+        request: Request,
+        purpose: Purpose,
+        work: impl FnOnce(Arc<Self>, UserId, Uri) -> W,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
         let (head, _) = request.into_parts();
         let user = self.auth.user(&head).await?;
-        Ok((user, head.uri))
+        let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
+        let ticket = self.ticket(&user, purpose)?;
+        let work = work(self, user, head.uri);
+        match ticket {
+            Some(ticket) => ticket.work(0, |time| received.queued(time), work).await?,
+            None => work.await,
+        }
+    }
+
+    /// A place among the requests of an account, where the host bounds them.
+    pub(crate) fn ticket(
+        &self,
+        user: &UserId,
+        purpose: Purpose,
+    ) -> Result<Option<Ticket>, Failure> {
+        self.gate.as_ref().map(|gate| gate.admit(user, purpose)).transpose()
     }
 }

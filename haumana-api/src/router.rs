@@ -32,7 +32,7 @@ where
     let document = Document::new(openapi(schema, &served, &api.host), api.host.clone());
     let calls = calls::of(schema, &served).into_iter();
     let ours = calls.fold(Router::new(), |ours, call| ours.route(call.path, (call.serve)()));
-    let api = Arc::new(api);
+    let api = Arc::new(api.gated());
     ours.layer(Extension(Arc::new(document)))
         .with_state(Arc::clone(&api))
         .merge(routes)

@@ -132,6 +132,8 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
     config.exports = Exports::Bounded;
     config.cors_origins = cors_origins;
     config.body_timeout = BODY_TIMEOUT;
+    // LAMBDA: a function is given one event at a time.
+    config.load = None;
     let mut api = Api::new(Arc::new(engine), Auth::Trusted, random, config);
     api.accounts = accounts(lookup, calls, http)?;
     let router = haumana_api::router(api);

@@ -14,8 +14,9 @@ use axum::extract::{NestedPath, State};
 use axum::routing::get;
 use haumana_auth::limits as of_tokens;
 use haumana_sync::limits as of_records;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 pub(super) const CALLS: &[Route] =
     &[
@@ -117,23 +118,16 @@ impl Document {
 
 fn limits_of(config: &ApiConfig) -> Value {
     let timeout_ms = u64::try_from(config.body_timeout.as_millis()).unwrap_or(u64::MAX);
-    limits_with(config.request_limit_bytes, config.reply_limit_bytes, timeout_ms)
-}
-
-fn local_limits() -> Value {
-    limits_with(
-        limits::REQUEST_BYTES,
-        limits::REPLY_BYTES,
-        u64::try_from(limits::BODY_TIMEOUT.as_millis()).unwrap_or(u64::MAX),
-    )
-}
-
-/// The names are those of the constants, as they are spelt on the wire.
-fn limits_with(request_bytes: usize, reply_bytes: usize, body_timeout_ms: u64) -> Value {
-    json!({
-        "requestBytes": request_bytes,
-        "replyBytes": reply_bytes,
-        "bodyTimeoutMs": body_timeout_ms,
+    let mut all = Map::from_iter([
+        ("requestBytes".to_owned(), config.request_limit_bytes.into()),
+        ("replyBytes".to_owned(), config.reply_limit_bytes.into()),
+        ("bodyTimeoutMs".to_owned(), timeout_ms.into()),
+    ]);
+    macro_rules! add {
+        ($($name:literal: $limit:expr,)*) => { $( all.insert($name.into(), $limit.into()); )* };
+    }
+    // The names are those of the constants, as they are spelt on the wire.
+    add! {
         "tokenBytes": of_tokens::TOKEN_BYTES,
         "tokenLeewaySecs": of_tokens::TOKEN_LEEWAY_SECS,
         "tokenLifetimeSecs": of_tokens::TOKEN_LIFETIME_SECS,
@@ -155,6 +149,13 @@ fn limits_with(request_bytes: usize, reply_bytes: usize, body_timeout_ms: u64) -
         "counterDevices": of_records::COUNTER_DEVICES,
         "deviceIdChars": of_records::DEVICE_ID_CHARS,
         "requestIdChars": of_records::REQUEST_ID_CHARS,
+        "requestRecords": of_records::REQUEST_RECORDS,
+        "importEntries": of_records::IMPORT_ENTRIES,
+        "requestDepth": of_records::REQUEST_DEPTH,
+        "wordBytes": of_records::WORD_BYTES,
+        "recordRawBytes": of_records::RECORD_RAW_BYTES,
+        "recordKeys": of_records::RECORD_KEYS,
+        "refusals": of_records::REFUSALS,
         "pushes": of_records::PUSHES,
         "pageRecords": of_records::PAGE_RECORDS,
         "userRecords": of_records::USER_RECORDS,
@@ -168,7 +169,22 @@ fn limits_with(request_bytes: usize, reply_bytes: usize, body_timeout_ms: u64) -
         "receipts": of_records::RECEIPTS,
         "trail": of_records::TRAIL,
         "commitTries": of_records::COMMIT_TRIES,
-    })
+    }
+    if let Some(load) = &config.load {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        add! {
+            "requestsOfAccount": load.of_account,
+            "readsOfAccount": load.reads_of_account,
+            "bodyBytesOfAccount": load.body_bytes_of_account,
+            "queueTimeoutMs": ms(load.queue_timeout),
+            "workTimeoutMs": ms(load.work_timeout),
+        }
+    }
+    Value::Object(all)
+}
+
+fn local_limits() -> Value {
+    limits_of(&ApiConfig::of_a_server())
 }
 
 #[cfg(test)]

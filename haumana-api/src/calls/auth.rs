@@ -95,7 +95,7 @@ async fn small_body(api: &Api, request: Request) -> Result<Vec<u8>, Failure> {
     let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
     let limit_bytes = api.config.request_limit_bytes.min(SIGN_IN_BYTES);
     let bounds = Bounds { limit_bytes, timeout: api.config.body_timeout };
-    body::read(&head.headers, body, bounds, &received).await
+    body::read(&head.headers, body, bounds, &received, None).await
 }
 
 /// What the directory is told; only an address that the issuer vouches for.

@@ -2,7 +2,7 @@
 
 use super::Route;
 use super::conflicts::record_id;
-use super::records::{page_of, restored};
+use super::records::{paged, restored};
 use crate::api::Api;
 use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
@@ -52,8 +52,8 @@ async fn history(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Reply, Failure> {
-    let page = page_of(&api, request, || record_id(id).map(Key::piece)).await?;
-    Ok(Reply::new(history_json(&page, api.config.reply_limit_bytes)))
+    let key = record_id(id).map(Key::piece);
+    paged(api, request, key, |api, page| history_json(page, api.config.reply_limit_bytes)).await
 }
 
 async fn restore(
@@ -61,5 +61,5 @@ async fn restore(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Reply, Failure> {
-    restored(&api, request, || record_id(id).map(Key::piece)).await
+    restored(api, request, record_id(id).map(Key::piece)).await
 }

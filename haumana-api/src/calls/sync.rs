@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::routing::post;
 use haumana_app::wire::Counts;
 use haumana_sync::engine::PushOutcome;
+use haumana_sync::id::UserId;
 use haumana_sync::wire::sync::{SentResult, SyncReply, SyncRequest};
 use std::sync::Arc;
 
@@ -27,11 +28,13 @@ pub(super) const CALLS: &[Route] = &[Route {
 }];
 
 async fn sync(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
-    let (user, body) = api.enter(request).await?;
-    let request = SyncRequest::from_json(&body)?;
-    let reply = api.engine.sync(&user, &request, api.config.reply_limit_bytes).await?;
-    let counts = counts(&reply);
-    Ok(Reply::counted(reply.into_json(), counts))
+    let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
+        let request = SyncRequest::from_json(&body)?;
+        let reply = api.engine.sync(&user, &request, api.config.reply_limit_bytes).await?;
+        let counts = counts(&reply);
+        Ok::<_, Failure>(Reply::counted(reply.into_json(), counts))
+    };
+    api.write(request, usize::MAX, |_| Ok(()), work).await
 }
 
 fn counts(reply: &SyncReply) -> Counts {
