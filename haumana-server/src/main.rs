@@ -8,9 +8,12 @@
 
 mod args;
 mod backup;
+mod connections;
+mod descriptors;
 mod dev;
 mod directory;
 mod drain;
+mod idle;
 mod issuer;
 mod key_file;
 mod problem;
@@ -19,6 +22,7 @@ mod schema;
 mod serve;
 mod sign_in;
 mod store;
+mod timed;
 
 use args::{Args, Command};
 use clap::Parser;

@@ -1,6 +1,7 @@
 //! From arguments to a server that listens, and to its end.
 
 use crate::args::{Args, StoreKind};
+use crate::connections;
 use crate::directory::{self, SqliteDirectory};
 use crate::drain::drain;
 use crate::problem::Problem;
@@ -9,7 +10,6 @@ use crate::sign_in::{self, SignIn};
 use crate::store::{self, Opened};
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::serve::ListenerExt;
 use haumana_api::directory::Accounts;
 use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom};
 use haumana_sync::engine::{Engine, EngineConfig};
@@ -108,10 +108,8 @@ fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
 
 /// Serves until a signal comes, and then finishes what is running, within bounds.
 async fn run(listener: TcpListener, router: Router, mut signals: Signals) -> io::Result<()> {
-    // Without this the second packet of a reply waits for the client's acknowledgement: 40 ms.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async {
+    let serving = connections::serve(listener, router, async {
         // An error means that the sender is gone, which means the same.
         stopped.await.ok();
     });
@@ -126,7 +124,7 @@ async fn run(listener: TcpListener, router: Router, mut signals: Signals) -> io:
         tracing::warn!("stopping although requests are running");
     };
     tokio::select! {
-        served = serving.into_future() => served,
+        served = serving => served,
         () = patience => Ok(()),
     }
 }
