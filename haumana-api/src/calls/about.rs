@@ -204,6 +204,8 @@ mod tests {
         let published = local_limits();
 
         let names = source.lines().filter_map(|line| line.strip_prefix("pub const "));
+        // A text is no limit.
+        let names = names.filter(|rest| !rest.contains(": &str"));
         let names: Vec<_> = names.map(|rest| rest.split(':').next().unwrap()).collect();
 
         assert!(10 < names.len(), "the limits were found");
