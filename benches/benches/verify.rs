@@ -1,7 +1,7 @@
 //! Verifying one token: with keys at hand, through the key cache, and one that is far too long.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use haumana_api::Verifier;
+use haumana_auth::Verifier;
 use haumana_benches::Tokens;
 
 fn verify(c: &mut Criterion) {

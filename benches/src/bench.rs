@@ -1,7 +1,7 @@
 //! The three places where a benchmark syncs: the engine in memory, on SQLite, and over HTTP.
 
 use crate::{apply, body, pieces};
-use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
+use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom};
 use haumana_app::Phones as _;
 use haumana_app::wire::PiecesRequest;
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
@@ -76,22 +76,11 @@ impl Bench {
     /// If no port can be had.
     pub fn http() -> Self {
         let mut bench = Self { name: "http", ..Self::sqlite() };
-        let config = ApiConfig {
-            request_limit_bytes: limits::REQUEST_BYTES,
-            reply_limit_bytes: REPLY_BYTES,
-            exports: Exports::Streamed,
-            cors_origins: Vec::new(),
-            body_timeout: Duration::from_secs(60),
-        };
-        let random = Arc::new(SystemRandom);
+        let mut config = ApiConfig::of_a_server();
+        config.reply_limit_bytes = REPLY_BYTES;
         let engine = Arc::clone(&bench.engine);
-        let router = haumana_api::router(Api {
-            engine,
-            auth: Auth::Trusted,
-            accounts: None,
-            random,
-            config,
-        });
+        let api = Api::new(engine, Auth::Trusted, Arc::new(SystemRandom), config);
+        let router: axum::Router = haumana_api::router(api);
         // A benchmark's users are whom they say they are.
         let router = router.layer(axum::middleware::map_request(
             async |mut request: axum::extract::Request| {

@@ -40,6 +40,22 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Lets the largest memory be measured from now on; Linux only.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").ok();
+    }
+
+    /// The most memory that it has had since [`Server::forget_peak`]; 0 where nobody can tell.
+    pub fn peak_megabytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok());
+        kilobytes.unwrap_or(0_u64) / 1024
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended by itself.

@@ -1,6 +1,7 @@
 //! Reading request bodies: bounded in bytes on the wire, in bytes decompressed, and in time.
 
 use crate::error::Failure;
+use crate::load::Ticket;
 use axum::body::{Body, HttpBody};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
@@ -12,17 +13,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counts the bytes of a request's body as they arrive; lives in the request's extensions.
+/// What is measured of a request on its way; lives in the request's extensions.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Received(Arc<AtomicU64>);
+pub(crate) struct Received(Arc<Measured>);
+
+#[derive(Debug, Default)]
+struct Measured {
+    n_bytes: AtomicU64,
+    queued_us: AtomicU64,
+}
 
 impl Received {
     fn add(&self, n_bytes: usize) {
-        self.0.fetch_add(n_bytes as u64, Ordering::Relaxed);
+        self.0.n_bytes.fetch_add(n_bytes as u64, Ordering::Relaxed);
     }
 
+    /// How many bytes of the body have arrived.
     pub(crate) fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.n_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes how long the request has waited for its turn.
+    pub(crate) fn queued(&self, time: Duration) {
+        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.0.queued_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    /// How long the request has waited for its turn, if it has at all.
+    pub(crate) fn queued_ms(&self) -> Option<u64> {
+        Some(self.0.queued_us.load(Ordering::Relaxed) / 1000).filter(|ms| 0 < *ms)
     }
 }
 
@@ -39,6 +58,7 @@ pub(crate) async fn read(
     body: Body,
     bounds: Bounds,
     received: &Received,
+    ticket: Option<&mut Ticket>,
 ) -> Result<Vec<u8>, Failure> {
     if !is_json(headers) {
         return Err(Failure::NotJson);
@@ -52,18 +72,26 @@ pub(crate) async fn read(
     let sink = if is_gzip {
         Sink::Gzip(Box::new(MultiGzDecoder::new(bounded)))
     } else {
-        let bytes = Vec::with_capacity(declared);
+        // No more than arrives: what a client declares costs it nothing.
+        let bytes = Vec::with_capacity(declared.min(RESERVED_BYTES));
         Sink::Plain(Bounded { bytes, ..bounded })
     };
-    let collected = collect(body, sink, bounds.limit_bytes, received);
+    let collected = collect(body, sink, bounds.limit_bytes, received, ticket);
     tokio::time::timeout(bounds.timeout, collected).await.map_err(|_| Failure::SlowBody)?
 }
+
+/// The most that is reserved for a body before it comes.
+const RESERVED_BYTES: usize = 64 * 1024;
+
+/// How much of a body is unpacked at a time; gzip makes at most a thousand times as much of it.
+const PART_BYTES: usize = 4 * 1024;
 
 async fn collect(
     mut body: Body,
     mut sink: Sink,
     limit_bytes: usize,
     received: &Received,
+    mut ticket: Option<&mut Ticket>,
 ) -> Result<Vec<u8>, Failure> {
     let mut left = limit_bytes;
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
@@ -72,7 +100,18 @@ async fn collect(
         };
         received.add(data.len());
         left = left.checked_sub(data.len()).ok_or(Failure::TooLarge)?;
-        sink.write(&data)?;
+        for part in data.chunks(PART_BYTES) {
+            let before = sink.bounded().bytes.len();
+            sink.write(part)?;
+            let after = sink.bounded().bytes.len();
+            if let Some(ticket) = &mut ticket {
+                ticket.hold_body(after).await?;
+            }
+            // A gzip bomb is unpacked a part at a time, and others are served between two parts.
+            if 8 * PART_BYTES < after - before {
+                tokio::task::yield_now().await;
+            }
+        }
     }
     sink.finish()
 }
@@ -106,11 +145,14 @@ impl Sink {
 
     /// What an error of this sink means: a bomb, or rubbish.
     fn failure(&self) -> Failure {
-        let bounded = match self {
+        if self.bounded().is_over { Failure::TooLarge } else { Failure::BrokenBody }
+    }
+
+    fn bounded(&self) -> &Bounded {
+        match self {
             Self::Plain(bounded) => bounded,
             Self::Gzip(decoder) => decoder.get_ref(),
-        };
-        if bounded.is_over { Failure::TooLarge } else { Failure::BrokenBody }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::gzip_body::GzipBody;
 use crate::limits::COMPRESS_FROM_BYTES;
+use crate::load::Gate;
 use crate::stream::Streamed;
 use axum::body::{Body, HttpBody, to_bytes};
 use axum::http::header::{
@@ -45,7 +46,13 @@ fn weight(parameters: &str) -> Option<f32> {
 
 /// Compresses a response if that `is_wanted`: one whose size is known and worth it, or one of ours
 /// that is sent while it is read.
-pub(crate) async fn compress(mut response: Response, is_wanted: bool) -> Response {
+///
+/// Large ones are compressed beside, where the host bounds how much is done at once.
+pub(crate) async fn compress(
+    mut response: Response,
+    is_wanted: bool,
+    gate: Option<&Gate>,
+) -> Response {
     let Some(size) = response.body().size_hint().exact() else {
         let is_ours = response.extensions().get::<Streamed>().is_some();
         return if is_ours { compress_stream(response, is_wanted) } else { response };
@@ -61,13 +68,23 @@ pub(crate) async fn compress(mut response: Response, is_wanted: bool) -> Respons
     let (mut head, body) = response.into_parts();
     // A body whose size is known is in memory already; reading it cannot fail.
     let plain = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let Some(packed) = gzip(&plain) else {
+    let packed = match gate {
+        Some(gate) if BESIDE_BYTES < plain.len() => {
+            let plain = plain.clone();
+            gate.compute(move || gzip(&plain)).await.flatten()
+        }
+        _ => gzip(&plain),
+    };
+    let Some(packed) = packed else {
         return Response::from_parts(head, plain.into());
     };
     head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     head.headers.remove(CONTENT_LENGTH);
     Response::from_parts(head, Body::from(packed))
 }
+
+/// Compressing more than this takes longer than asking another thread.
+const BESIDE_BYTES: usize = 256 * 1024;
 
 fn compress_stream(mut response: Response, is_wanted: bool) -> Response {
     response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));

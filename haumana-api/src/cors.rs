@@ -23,6 +23,9 @@ impl Origin {
         let uri: Uri = text.parse().ok()?;
         let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
         let is_web = matches!(scheme, "https" | "http") && !authority.as_str().contains('@');
+        // A star or a list would match no origin that a browser sends.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+        let is_web = is_web && authority.as_str().bytes().all(is_plain);
         let is_exact = text == format!("{scheme}://{authority}") && text == text.to_lowercase();
         (is_web && is_exact).then(|| HeaderValue::from_str(text).ok().map(Self)).flatten()
     }
@@ -88,6 +91,10 @@ mod tests {
             "https://a.example?x",
             "https://",
             " https://a.example",
+            "https://*.example",
+            "https://*",
+            "https://a.example,https://b.example",
+            "https://a.example,b.example",
         ] {
             assert_eq!(None, Origin::parse(text), "{text}");
         }

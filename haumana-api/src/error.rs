@@ -1,14 +1,13 @@
 //! Every way in which a request can fail, and what the client is told: the one place where status
 //! codes are decided.
 
-use crate::auth::AuthError;
 use crate::directory::{DirectoryError, DirectoryErrorKind};
 use crate::limits::RETRY_AFTER_SECS;
 use crate::reply::{Notes, json};
-use crate::verify::Rejection;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use haumana_auth::{AuthError, Rejection};
 use haumana_sync::engine::{self, ErrorKind, ImportFlaw};
 use haumana_sync::wire::BadRequest;
 use serde::Serialize;
@@ -51,6 +50,10 @@ pub(crate) enum Failure {
     Directory(DirectoryError),
     /// The host's time for this request is up.
     OutOfTime,
+    /// Too much of one account at once.
+    Busy(&'static str),
+    /// Too much of everybody at once.
+    Overloaded(&'static str),
     /// A mistake of ours.
     Panicked,
 }
@@ -129,6 +132,9 @@ impl Failure {
                 Some("broken_body"),
             ),
             Self::SlowBody => unavailable("the body took too long to arrive", "slow_body"),
+            Self::BadRequest(bad @ BadRequest::TooLarge) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, bad.code(), bad.to_string(), Some("contents"))
+            }
             Self::BadRequest(bad) => (StatusCode::BAD_REQUEST, bad.code(), bad.to_string(), None),
             Self::BadImport(flaw) => {
                 (StatusCode::BAD_REQUEST, "invalid_request", flaw.to_string(), Some("import"))
@@ -168,6 +174,13 @@ impl Failure {
                 DirectoryErrorKind::Refused => internal("directory"),
             },
             Self::OutOfTime => unavailable("try again later", "out_of_time"),
+            Self::Busy(reason) => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                "too much of this account at once; wait, then send the same request again".into(),
+                Some(*reason),
+            ),
+            Self::Overloaded(reason) => unavailable("too much at once; try again later", reason),
             Self::Panicked => internal("panic"),
         };
         Answer { status, code, message, reason }
@@ -220,10 +233,12 @@ impl IntoResponse for Failure {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
         }
-        let notes = Notes { code: Some(code), reason, detail: self.detail(), counts: None };
+        let is_overload = matches!(self, Self::Busy(_) | Self::Overloaded(_));
+        let detail = self.detail();
+        let notes = Notes { code: Some(code), reason, detail, is_overload, ..Notes::default() };
         response.extensions_mut().insert(notes);
         response
     }
@@ -265,7 +280,7 @@ impl From<engine::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::openapi::ERRORS;
+    use crate::doc::ERRORS;
     use std::collections::BTreeSet;
 
     /// One failure of each kind. A new kind does not compile until it stands here too.
@@ -279,6 +294,7 @@ mod tests {
             Failure::BadRequest(_) | Failure::BadImport(_) => {}
             Failure::Engine(_) | Failure::Directory(_) => {}
             Failure::OutOfTime | Failure::Panicked => {}
+            Failure::Busy(_) | Failure::Overloaded(_) => {}
         };
         let failures = vec![
             Failure::Unauthorized(Rejection::NoToken),
@@ -297,9 +313,12 @@ mod tests {
             Failure::BadRequest(BadRequest::Json),
             Failure::BadRequest(BadRequest::Shape),
             Failure::BadRequest(BadRequest::Operation),
+            Failure::BadRequest(BadRequest::TooLarge),
             Failure::Directory(DirectoryError::new("put", DirectoryErrorKind::Unavailable)),
             Failure::Directory(DirectoryError::new("put", DirectoryErrorKind::Refused)),
             Failure::OutOfTime,
+            Failure::Busy("account"),
+            Failure::Overloaded("heavy"),
             Failure::Panicked,
         ];
         failures.iter().for_each(listed);
@@ -313,8 +332,6 @@ mod tests {
             told.map(|answer| (answer.status.as_u16(), answer.code)).collect();
         // Those of the engine cannot be made here; the tests of the calls meet them.
         told.extend([(409, "conflict_closed"), (409, "not_empty"), (410, "gone")]);
-        // What stands in front of the functions answers this one.
-        told.insert((429, "too_many_requests"));
 
         let documented = ERRORS.iter();
         let documented: BTreeSet<_> = documented
@@ -330,7 +347,7 @@ mod tests {
         }
     }
 
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 13] = [
         "",
         "UNAUTHORIZED",
         "NOT_FOUND",
@@ -340,6 +357,7 @@ mod tests {
         "PAYLOAD_TOO_LARGE",
         "CONFLICT",
         "GONE",
+        "TOO_MANY_REQUESTS",
         "SERVICE_UNAVAILABLE",
         "UNSUPPORTED_MEDIA_TYPE",
         "INTERNAL_SERVER_ERROR",

@@ -1,31 +1,34 @@
-//! The HTTP API of haumana-sync as one [`axum::Router`], and the verification of ID tokens.
+//! The HTTP API of haumana-sync as one [`axum::Router`].
 //!
 //! [`router`] makes the same router for every host: a Lambda function, the local server, or another
 //! service that mounts it under a path of its own. It is told everything in [`Api`]: the engine,
 //! who says who is asking, and the limits. It reads no environment, opens no socket, starts no
-//! thread, and never calls the network. What fetches the keys of Google and other issuers is an
-//! [`OidcVerifier`], which a host puts into it.
+//! thread, and never calls the network. What verifies ID tokens is a
+//! [`Verifier`](haumana_auth::Verifier), which a host puts into it.
 //!
 //! ```
-//! use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
+//! use haumana_api::{Api, ApiConfig, Auth, Call, Served, SystemClock, SystemRandom};
 //! use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
 //! use haumana_sync::store::{Generation, MemoryStore};
-//! use std::{sync::Arc, time::Duration};
+//! use std::sync::Arc;
 //!
 //! let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
 //! let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
 //! let engine = Engine::new(Arc::new(MemoryStore::new()), clock, random.clone(), config);
-//! let config = ApiConfig {
-//!     request_limit_bytes: limits::REQUEST_BYTES,
-//!     reply_limit_bytes: limits::REPLY_BYTES,
-//!     exports: Exports::Streamed,
-//!     cors_origins: vec![],
-//!     body_timeout: Duration::from_secs(60),
-//! };
 //! // The host's own middleware puts a `UserId` into the extensions of each request.
-//! let api = Api { engine: Arc::new(engine), auth: Auth::Trusted, accounts: None, random, config };
+//! let api = Api::new(Arc::new(engine), Auth::Trusted, random, ApiConfig::of_a_server())
+//!     .serving(Served::all().without([Call::Erase]));
 //! let service: axum::Router = axum::Router::new().nest("/sync-api", haumana_api::router(api));
 //! ```
+//!
+//! A host says which calls there are ([`Served`]) and how its users prove who they are ([`Host`]);
+//! `GET /openapi.json` then documents exactly that, under the path that the router is nested in.
+//!
+//! # Features
+//!
+//! - `verify`: verification of ID tokens, as [`auth`]. Without it nothing of a crypto library is
+//!   compiled, and [`Auth::Trusted`] and verifiers of the host's own are what there is.
+//! - `conformance`: the laws of [`UserDirectory`](directory::UserDirectory).
 //!
 //! A reply to a sync carries what it came to in its extensions, as
 //! [`Counts`](haumana_app::wire::Counts), for hosts that count.
@@ -33,39 +36,41 @@
 //! **Invariant:** no request reaches the engine without a user that [`Auth`] vouches for.
 //! **Invariant:** no token, e-mail address, user id, title or lyric is ever logged.
 
-pub mod authorizer;
+#![warn(unreachable_pub)]
+
 pub mod directory;
 pub mod limits;
-pub mod verify;
 
-mod auth;
+mod api;
+mod asker;
 mod body;
 mod calls;
 mod compress;
 mod cors;
+mod doc;
 mod error;
 mod gzip_body;
-#[cfg(feature = "https")]
-mod https;
-mod key_cache;
+mod host;
+mod load;
 mod observe;
-mod oidc;
 mod openapi;
 mod query;
 mod reply;
 mod router;
+mod served;
 mod stream;
 mod system;
 
-pub use auth::{Auth, AuthError, StaticVerifier, Verifier};
+pub use api::{Api, ApiConfig, Exports};
+pub use asker::Auth;
 pub use cors::Origin;
 pub use error::out_of_time;
-#[cfg(feature = "https")]
-pub use https::{AddressError, HttpFetch};
-pub use key_cache::{Fetch, FetchError, Fetched, KeyCache, KeysUnavailable};
-pub use oidc::{ConfigError, IssuerConfig, OidcVerifier};
-pub use openapi::{openapi, openapi_of};
-pub use router::{Api, ApiConfig, Exports, router, router_beside};
+pub use haumana_auth as auth;
+pub use host::Host;
+pub use load::Load;
+pub use openapi::openapi;
+pub use router::{router, router_beside};
+pub use served::{Call, Served};
 pub use system::{SystemClock, SystemRandom};
 
 /// The README's Rust, which must compile and hold.

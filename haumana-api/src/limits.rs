@@ -1,33 +1,9 @@
 //! Every limit of the API, each with one name. Those of records are in `haumana_sync::limits`.
 
-/// A token.
-pub const TOKEN_BYTES: usize = 8192;
-/// How far an issuer's clock and ours may differ.
-pub const TOKEN_LEEWAY_SECS: i64 = 300;
-/// The longest life of a token.
-pub const TOKEN_LIFETIME_SECS: i64 = 24 * 3600;
-/// How deep the JSON of a token may be nested. ID tokens are flat, or nearly.
-pub const TOKEN_DEPTH: usize = 8;
 /// The body of `POST /auth/sync`: a token, with room for its JSON.
 pub const SIGN_IN_BYTES: usize = 16 * 1024;
 /// `identityId` in it, which is given back as it came.
 pub const IDENTITY_ID_CHARS: usize = 256;
-/// A key set; Google's has 1.5 kB.
-pub const KEY_SET_BYTES: usize = 64 * 1024;
-/// How long a key set may take to arrive, from the first packet to the last byte.
-pub const KEY_FETCH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
-/// Keys are not asked for again before this, whatever their issuer says.
-pub const KEYS_FRESH_AT_LEAST_SECS: i64 = 300;
-/// Keys are asked for again after this, whatever their issuer says.
-pub const KEYS_FRESH_AT_MOST_SECS: i64 = 24 * 3600;
-/// How long keys that are no longer fresh are used while their issuer does not answer.
-pub const KEYS_STALE_SECS: i64 = 3600;
-/// The shortest time between two fetches of one key set.
-pub const KEY_FETCH_PAUSE_SECS: i64 = 10;
-/// The modulus of a key: below is too weak (RFC 7518, 3.3), beyond is work for nobody's benefit.
-pub const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-/// The public exponent of a key; the usual one has 3 bytes.
-pub const EXPONENT_BYTES: usize = 4;
 /// A request id that a caller brings along.
 pub const REQUEST_ID_BYTES: usize = 64;
 /// Replies below this size are never compressed.
@@ -44,3 +20,5 @@ pub const REPLY_BYTES: usize = 32_000_000;
 pub const LIST_ENTRIES: usize = 200;
 /// How many there are if the request does not say.
 pub const DEFAULT_LIST_ENTRIES: usize = 50;
+/// How long a request's body may take to arrive, on a host without a limit of its own.
+pub const BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);

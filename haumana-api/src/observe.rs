@@ -1,14 +1,14 @@
 //! What happens around every request: its id, its log line, and what all replies carry.
 
+use crate::api::Api;
 use crate::body::Received;
 use crate::error::Failure;
 use crate::limits::REQUEST_ID_BYTES;
 use crate::reply::Notes;
-use crate::router::Api;
 use crate::{compress, cors};
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{HeaderName, HeaderValue};
+use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -27,7 +27,7 @@ pub(crate) async fn observe(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let asked = Asked::new(&mut request, api.random.as_ref());
+    let asked = Asked::new(&mut request, &api);
     let origins = &api.config.cors_origins;
     let origin = cors::allowed_origin(origins, request.headers());
     let wants_gzip = compress::is_wanted(request.headers());
@@ -39,11 +39,13 @@ pub(crate) async fn observe(
         run(next, request).await
     };
 
-    let mut response = compress::compress(response, wants_gzip).await;
+    let mut response = compress::compress(response, wants_gzip, api.gate.as_deref()).await;
     if !origins.is_empty() {
         cors::mark(response.headers_mut(), origin);
     }
-    response.headers_mut().insert(REQUEST_ID, asked.id.clone());
+    let headers = response.headers_mut();
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(REQUEST_ID, asked.id.clone());
     asked.log(&response);
     response
 }
@@ -66,18 +68,21 @@ struct Asked {
     /// The route that matched, never the address as it was sent: that may hold anything.
     route: Option<MatchedPath>,
     received: Received,
+    /// How many requests were at work when it came, where the host bounds that.
+    at_work: Option<usize>,
     start: Instant,
 }
 
 impl Asked {
-    fn new(request: &mut Request, random: &dyn Random) -> Self {
+    fn new(request: &mut Request, api: &Api) -> Self {
         let received = Received::default();
         request.extensions_mut().insert(received.clone());
         Self {
-            id: given_id(request.headers()).unwrap_or_else(|| new_id(random)),
+            id: given_id(request.headers()).unwrap_or_else(|| new_id(api.random.as_ref())),
             method: method_name(request.method()),
             route: request.extensions().get().cloned(),
             received,
+            at_work: api.gate.as_ref().map(|gate| gate.n_at_work()),
             start: Instant::now(),
         }
     }
@@ -95,6 +100,8 @@ impl Asked {
                     route = self.route.as_ref().map_or("-", MatchedPath::as_str),
                     status = response.status().as_u16(),
                     ms = (ms * 1000.0).round() / 1000.0,
+                    queued_ms = self.received.queued_ms(),
+                    at_work = self.at_work,
                     bytes_in = self.received.bytes(),
                     bytes_out = response.body().size_hint().exact(),
                     pushed = counts.map(|counts| counts.pushed),
@@ -109,7 +116,13 @@ impl Asked {
                 )
             };
         }
-        if response.status().is_server_error() { line!(error) } else { line!(info) }
+        match notes.reason {
+            // A person must look, unless this is how the server keeps its promises.
+            Some("importing" | "erasing" | "slow_body") => line!(info),
+            _ if notes.is_overload => line!(warn),
+            _ if response.status().is_server_error() => line!(error),
+            _ => line!(info),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Notes {
     pub(crate) detail: Option<String>,
     /// How much went through.
     pub(crate) counts: Option<Counts>,
+    /// Whether it was refused because there was too much at once.
+    pub(crate) is_overload: bool,
 }
 
 /// A success.

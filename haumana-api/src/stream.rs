@@ -1,5 +1,6 @@
 //! Replies that are sent while they are read.
 
+use crate::load::Ticket;
 use axum::body::{Body, Bytes, HttpBody};
 use haumana_sync::Engine;
 use haumana_sync::engine::{self, Export};
@@ -17,6 +18,8 @@ type More = (Export, engine::Result<Option<String>>);
 /// An export as a body: what a slow client has not taken yet is not read yet.
 struct ExportBody {
     engine: Arc<Engine>,
+    /// Its place among the requests of the account.
+    ticket: Option<Arc<Ticket>>,
     state: State,
 }
 
@@ -30,12 +33,27 @@ enum State {
 }
 
 /// Makes a body of an export whose first part was read already.
-pub(crate) fn export_body(engine: Arc<Engine>, first: String, export: Export) -> Body {
-    Body::new(ExportBody { engine, state: State::Has(first, Box::new(export)) })
+pub(crate) fn export_body(
+    engine: Arc<Engine>,
+    first: String,
+    export: Export,
+    ticket: Option<Ticket>,
+) -> Body {
+    Body::new(ExportBody {
+        engine,
+        ticket: ticket.map(Arc::new),
+        state: State::Has(first, Box::new(export)),
+    })
 }
 
-fn read(engine: Arc<Engine>, mut export: Export) -> State {
+fn read(engine: Arc<Engine>, mut export: Export, ticket: Option<Arc<Ticket>>) -> State {
     State::Reads(Box::pin(async move {
+        // Few parts are read at once, however many exports there are. After a long wait it goes on
+        // without a place: half an export helps nobody.
+        let _heavy = match &ticket {
+            Some(ticket) => ticket.heavy().await.ok(),
+            None => None,
+        };
         let more = engine.export_more(&mut export).await;
         (export, more)
     }))
@@ -53,7 +71,7 @@ impl HttpBody for ExportBody {
             match std::mem::replace(&mut self.state, State::Ended) {
                 State::Ended => return Poll::Ready(None),
                 State::Has(text, export) => {
-                    self.state = read(Arc::clone(&self.engine), *export);
+                    self.state = read(Arc::clone(&self.engine), *export, self.ticket.clone());
                     return Poll::Ready(Some(Ok(Frame::data(text.into()))));
                 }
                 State::Reads(mut more) => {

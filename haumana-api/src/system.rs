@@ -1,6 +1,5 @@
 //! The clock and the randomness of the machine, for hosts. Tests bring their own.
 
-use aws_lc_rs::rand;
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::time::UnixMillis;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,7 +26,7 @@ impl Random for SystemRandom {
     /// If the machine has no randomness to give; going on without would break promises silently.
     fn next_u64(&self) -> u64 {
         let mut bytes = [0; 8];
-        let filled = rand::fill(&mut bytes);
+        let filled = getrandom::fill(&mut bytes);
         assert!(filled.is_ok(), "the machine gives no randomness");
         u64::from_le_bytes(bytes)
     }

@@ -18,6 +18,7 @@ const ROUNDS: usize = 3;
 
 /// Everything that a directory is made of.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CognitoOptions {
     /// The pool's region.
     pub region: String,
@@ -31,6 +32,19 @@ pub struct CognitoOptions {
     pub endpoint: Option<String>,
     /// The HTTP client; `None`: one of its own, with TLS by rustls.
     pub http: Option<SharedHttpClient>,
+}
+
+impl CognitoOptions {
+    /// A pool of Amazon's, with an HTTP client of the directory's own.
+    pub fn new(
+        region: impl Into<String>,
+        user_pool_id: impl Into<String>,
+        credentials: SharedCredentialsProvider,
+        timeout: Duration,
+    ) -> Self {
+        let (region, user_pool_id) = (region.into(), user_pool_id.into());
+        Self { region, user_pool_id, credentials, timeout, endpoint: None, http: None }
+    }
 }
 
 /// A user directory in a user pool.

@@ -6,14 +6,9 @@
 //! use std::time::Duration;
 //!
 //! # fn credentials() -> Credentials { unimplemented!() }
-//! let options = CognitoOptions {
-//!     region: "us-west-2".into(),
-//!     user_pool_id: "us-west-2_a1B2c3D4e".into(),
-//!     credentials: SharedCredentialsProvider::new(credentials()),
-//!     timeout: Duration::from_secs(5),
-//!     endpoint: None,
-//!     http: None,
-//! };
+//! let credentials = SharedCredentialsProvider::new(credentials());
+//! let (region, pool) = ("us-west-2", "us-west-2_a1B2c3D4e");
+//! let options = CognitoOptions::new(region, pool, credentials, Duration::from_secs(5));
 //! let directory = CognitoDirectory::new(options);
 //! ```
 //!
@@ -22,6 +17,8 @@
 //!
 //! COGNITO: a pool may compare user names without their case. Subjects of Google and Apple do not
 //! need it; for an issuer whose subjects differ by case alone the pool must be case sensitive.
+
+#![warn(unreachable_pub)]
 
 mod directory;
 mod error;

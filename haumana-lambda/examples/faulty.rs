@@ -21,15 +21,12 @@ fn main() -> ExitCode {
         let engine_config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
         let store = Arc::new(MemoryStore::new());
         let engine = Engine::new(store, clock.clone(), random.clone(), engine_config);
-        let config = ApiConfig {
-            request_limit_bytes: REQUEST_BYTES,
-            reply_limit_bytes: REPLY_BYTES,
-            exports: Exports::Bounded,
-            cors_origins: vec![],
-            body_timeout: Duration::from_secs(1),
-        };
-        let engine = Arc::new(engine);
-        let api = Api { engine, auth: Auth::Trusted, accounts: None, random, config };
+        let mut config = ApiConfig::of_a_server();
+        config.request_limit_bytes = REQUEST_BYTES;
+        config.reply_limit_bytes = REPLY_BYTES;
+        config.exports = Exports::Bounded;
+        config.body_timeout = Duration::from_secs(1);
+        let api = Api::new(Arc::new(engine), Auth::Trusted, random, config);
         Ok(Function {
             router: haumana_api::router_beside(api, routes()),
             replies: Replies::Binary,

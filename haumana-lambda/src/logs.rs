@@ -14,7 +14,8 @@ pub const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 /// level, tokens and lyrics included, and libraries below it print requests, so no setting can make
 /// any of them say more than warnings, and the runtime only that it failed.
 pub fn start(level: LevelFilter) {
-    let ours = ["haumana_api", "haumana_sync", "haumana_store_dynamo", "haumana_lambda"];
+    let ours =
+        ["haumana_api", "haumana_auth", "haumana_sync", "haumana_store_dynamo", "haumana_lambda"];
     let targets =
         ours.iter().fold(Targets::new().with_default(LevelFilter::OFF), |targets, name| {
             targets.with_target(*name, level)

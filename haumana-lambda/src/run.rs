@@ -6,10 +6,8 @@ use crate::function::Function;
 use crate::logs;
 use crate::settings::{self, ApiSettings};
 use haumana_api::directory::{Accounts, UserDirectory};
-use haumana_api::{
-    Api, ApiConfig, Auth, Exports, Fetch, HttpFetch, IssuerConfig, OidcVerifier, SystemClock,
-    SystemRandom, Verifier, limits,
-};
+use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom};
+use haumana_auth::{Fetch, HttpFetch, IssuerConfig, OidcVerifier, limits};
 use haumana_directory_cognito::sdk::config as cognito;
 use haumana_directory_cognito::{CognitoDirectory, CognitoOptions};
 use haumana_store_dynamo::{
@@ -74,7 +72,7 @@ pub fn run_authorizer() -> ExitCode {
         let answer = service_fn(move |event: LambdaEvent<Value>| {
             let verifier = Arc::clone(&verifier);
             async move {
-                let permission = haumana_api::authorizer::authorize(&*verifier, &event.payload);
+                let permission = haumana_auth::authorizer::authorize(&*verifier, &event.payload);
                 permission.await.map_err(|refused| refused.to_string())
             }
         });
@@ -128,15 +126,16 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
         Replies::Binary => REPLY_BYTES,
         Replies::Text => TEXT_REPLY_BYTES,
     };
-    let config = ApiConfig {
-        request_limit_bytes: REQUEST_BYTES,
-        reply_limit_bytes,
-        exports: Exports::Bounded,
-        cors_origins,
-        body_timeout: BODY_TIMEOUT,
-    };
-    let accounts = accounts(lookup, calls, http)?;
-    let api = Api { engine: Arc::new(engine), auth: Auth::Trusted, accounts, random, config };
+    let mut config = ApiConfig::of_a_server();
+    config.request_limit_bytes = REQUEST_BYTES;
+    config.reply_limit_bytes = reply_limit_bytes;
+    config.exports = Exports::Bounded;
+    config.cors_origins = cors_origins;
+    config.body_timeout = BODY_TIMEOUT;
+    // LAMBDA: a function is given one event at a time.
+    config.load = None;
+    let mut api = Api::new(Arc::new(engine), Auth::Trusted, random, config);
+    api.accounts = accounts(lookup, calls, http)?;
     let router = haumana_api::router(api);
     let is_warm = AtomicBool::new(false);
     Ok(Function { router, replies, clock, deadline, store, is_warm })
@@ -189,11 +188,11 @@ fn accounts(
     }
     let directory: Arc<dyn UserDirectory> =
         Arc::new(CognitoDirectory::new(pool_options(lookup, http)?));
-    let sign_in = match calls {
-        Calls::SignIn => Some(Arc::new(verifier(lookup)?) as Arc<dyn Verifier>),
-        Calls::Store | Calls::StoreAndDirectory => None,
-    };
-    Ok(Some(Accounts { directory, sign_in }))
+    let accounts = Accounts::new(directory);
+    Ok(Some(match calls {
+        Calls::SignIn => accounts.with_sign_in(Arc::new(verifier(lookup)?)),
+        Calls::Store | Calls::StoreAndDirectory => accounts,
+    }))
 }
 
 fn pool_options(
@@ -205,14 +204,11 @@ fn pool_options(
     let Credentials { access_key, secret_key, session_token } = given;
     let credentials =
         cognito::Credentials::new(access_key, secret_key, session_token, None, "environment");
-    Ok(CognitoOptions {
-        region,
-        user_pool_id,
-        credentials: cognito::SharedCredentialsProvider::new(credentials),
-        timeout: DIRECTORY_TIMEOUT,
-        endpoint: endpoint(lookup, "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER"),
-        http: Some(http),
-    })
+    let credentials = cognito::SharedCredentialsProvider::new(credentials);
+    let mut options = CognitoOptions::new(region, user_pool_id, credentials, DIRECTORY_TIMEOUT);
+    options.endpoint = endpoint(lookup, "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER");
+    options.http = Some(http);
+    Ok(options)
 }
 
 /// An address other than Amazon's, for all services or for one, as the AWS SDKs name them.

@@ -18,7 +18,8 @@
 use crate::environment::{EnvironmentError, Lookup, list, number, optional, required};
 use crate::event::Replies;
 use crate::logs::DEFAULT_LEVEL;
-use haumana_api::{IssuerConfig, Origin};
+use haumana_api::Origin;
+use haumana_auth::IssuerConfig;
 use haumana_sync::engine::EngineConfig;
 use haumana_sync::repertoire;
 use haumana_sync::schema::Schema;

@@ -2,7 +2,8 @@
 
 use clap::builder::BoolishValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
-use haumana_api::{IssuerConfig, Origin};
+use haumana_api::Origin;
+use haumana_auth::IssuerConfig;
 use haumana_store_dynamo::DEFAULT_PREFIX;
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -5,8 +5,8 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use haumana_api::limits;
-use haumana_api::verify::{Booleans, Policy, Subjects};
+use haumana_auth::limits;
+use haumana_auth::verify::{Booleans, Policy, Subjects};
 use haumana_sync::time::UnixMillis;
 use serde::Serialize;
 
@@ -145,7 +145,7 @@ fn json(value: &impl Serialize) -> String {
 mod tests {
     use super::*;
     use aws_lc_rs::rsa::KeySize;
-    use haumana_api::verify::{KeySet, Rejection, verify};
+    use haumana_auth::verify::{KeySet, Rejection, verify};
 
     #[test]
     fn what_it_issues_is_accepted_for_an_hour() {

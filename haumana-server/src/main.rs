@@ -4,11 +4,16 @@
 //! has and production has not is [`dev`]: it issues ID tokens to anyone, with a key pair of its
 //! own, unless it is told to take those of Google or of other issuers.
 
+#![warn(unreachable_pub)]
+
 mod args;
 mod backup;
+mod connections;
+mod descriptors;
 mod dev;
 mod directory;
 mod drain;
+mod idle;
 mod issuer;
 mod key_file;
 mod problem;
@@ -17,6 +22,7 @@ mod schema;
 mod serve;
 mod sign_in;
 mod store;
+mod timed;
 
 use args::{Args, Command};
 use clap::Parser;

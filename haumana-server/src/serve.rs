@@ -1,6 +1,7 @@
 //! From arguments to a server that listens, and to its end.
 
 use crate::args::{Args, StoreKind};
+use crate::connections;
 use crate::directory::{self, SqliteDirectory};
 use crate::drain::drain;
 use crate::problem::Problem;
@@ -9,9 +10,8 @@ use crate::sign_in::{self, SignIn};
 use crate::store::{self, Opened};
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::serve::ListenerExt;
 use haumana_api::directory::Accounts;
-use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom, limits};
+use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom};
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::schema::Schema;
 use std::io::{self, Write};
@@ -21,8 +21,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// LIMIT: how long a request's body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// LIMIT: how long requests that are running may take once the server was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const DAY_MS: i64 = 86_400_000;
@@ -72,17 +70,11 @@ fn router(
     let config = EngineConfig { generation, retention_ms: i64::from(args.retention_days) * DAY_MS };
     let engine = Engine::new(store, clock, random.clone(), config);
     let engine = engine.with_schema(schema).with_other_life(other_life);
-    let config = ApiConfig {
-        request_limit_bytes: limits::REQUEST_BYTES,
-        reply_limit_bytes: limits::REPLY_BYTES,
-        exports: Exports::Streamed,
-        cors_origins: args.cors_origin.clone(),
-        body_timeout: BODY_TIMEOUT,
-    };
+    let mut config = ApiConfig::of_a_server();
+    config.cors_origins = args.cors_origin.clone();
     let auth = Auth::Bearer(Arc::clone(&sign_in.verifier));
-    let sign_in_with = Some(sign_in.verifier);
-    let accounts = Some(Accounts { directory: Arc::new(directory), sign_in: sign_in_with });
-    let api = Api { engine: Arc::new(engine), auth, accounts, random, config };
+    let accounts = Accounts::new(Arc::new(directory)).with_sign_in(sign_in.verifier);
+    let api = Api::new(Arc::new(engine), auth, random, config).with_accounts(accounts);
     haumana_api::router_beside(api, sign_in.routes).layer(from_fn(drain))
 }
 
@@ -116,10 +108,8 @@ fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
 
 /// Serves until a signal comes, and then finishes what is running, within bounds.
 async fn run(listener: TcpListener, router: Router, mut signals: Signals) -> io::Result<()> {
-    // Without this the second packet of a reply waits for the client's acknowledgement: 40 ms.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async {
+    let serving = connections::serve(listener, router, async {
         // An error means that the sender is gone, which means the same.
         stopped.await.ok();
     });
@@ -134,7 +124,7 @@ async fn run(listener: TcpListener, router: Router, mut signals: Signals) -> io:
         tracing::warn!("stopping although requests are running");
     };
     tokio::select! {
-        served = serving.into_future() => served,
+        served = serving => served,
         () = patience => Ok(()),
     }
 }

@@ -6,9 +6,10 @@ use crate::issuer::Issuer;
 use crate::key_file;
 use crate::problem::Problem;
 use axum::Router;
-use haumana_api::verify::KeySet;
-use haumana_api::{
-    Fetch, HttpFetch, IssuerConfig, OidcVerifier, StaticVerifier, SystemClock, Verifier, limits,
+use haumana_api::SystemClock;
+use haumana_auth::verify::KeySet;
+use haumana_auth::{
+    Fetch, HttpFetch, IssuerConfig, OidcVerifier, StaticVerifier, Verifier, limits,
 };
 use std::fmt::Display;
 use std::fs;

@@ -10,8 +10,9 @@ pub type Version = u32;
 
 /// A user: the verified subject of a token.
 ///
-/// There is deliberately no `From<String>`: a user id from a request body is a claim, and the only
-/// way to make a `UserId` says that somebody has checked.
+/// There is deliberately no `From<String>`: a user id from a request body is a claim, and each way
+/// to make a `UserId` says that somebody has checked: [`UserId::verified_by_caller`], and
+/// [`NumberedUsers::verified_by_caller`] for services that know people by number.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(String);
 
@@ -39,6 +40,48 @@ impl fmt::Debug for UserId {
     /// Shows no more than that there is one, so that logs stay free of personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UserId(..)")
+    }
+}
+
+/// The users of a service that knows them by number. Making their ids cannot fail.
+///
+/// ```
+/// use haumana_sync::id::NumberedUsers;
+///
+/// const MEMBERS: NumberedUsers = NumberedUsers::under("member-");
+/// assert_eq!("member-7", MEMBERS.verified_by_caller(7).as_str());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberedUsers {
+    prefix: &'static str,
+}
+
+impl NumberedUsers {
+    /// The longest prefix, in bytes.
+    pub const MAX_PREFIX_BYTES: usize = 64;
+
+    /// Users whose ids begin with `prefix`, which keeps them apart from users of other origin in
+    /// the same store. It may be empty.
+    ///
+    /// # Panics
+    ///
+    /// If the prefix is longer than [`NumberedUsers::MAX_PREFIX_BYTES`] or holds anything but
+    /// visible ASCII. In a `const` that is an error of the compiler.
+    pub const fn under(prefix: &'static str) -> Self {
+        let bytes = prefix.as_bytes();
+        assert!(bytes.len() <= Self::MAX_PREFIX_BYTES, "the prefix is too long");
+        let mut at = 0;
+        while at < bytes.len() {
+            // `at` is below the length.
+            assert!(bytes[at].is_ascii_graphic(), "the prefix holds visible ASCII only");
+            at += 1;
+        }
+        Self { prefix }
+    }
+
+    /// Makes the id of the user with a number that the caller has verified.
+    pub fn verified_by_caller(self, number: u64) -> UserId {
+        UserId(format!("{}{number}", self.prefix))
     }
 }
 
@@ -198,6 +241,15 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_of_numbered_users_are_ids() {
+        let long = "p".repeat(NumberedUsers::MAX_PREFIX_BYTES).leak();
+        for (prefix, number) in [("", 0), ("member-", 7), (&*long, u64::MAX)] {
+            let user = NumberedUsers::under(prefix).verified_by_caller(number);
+            assert_eq!(Some(&user), UserId::verified_by_caller(user.as_str()).as_ref());
+        }
+    }
 
     #[test]
     fn every_kind_has_one_code_and_every_code_one_kind() {

@@ -1,5 +1,9 @@
 //! JSON values that are kept as the text they came in.
 
+mod bounds;
+
+pub use bounds::{Outline, is_oversized};
+
 use crate::limits;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -92,6 +96,9 @@ pub enum BadRequest {
     /// There is no such operation.
     #[error("operation is one of sync, upload and download")]
     Operation,
+    /// The body has more entries, is nested deeper, or has longer words than any client's.
+    #[error("the body has more in it than this call takes")]
+    TooLarge,
 }
 
 impl BadRequest {
@@ -101,6 +108,7 @@ impl BadRequest {
             BadRequest::Json => "invalid_json",
             BadRequest::Shape => "invalid_request",
             BadRequest::Operation => "invalid_operation",
+            BadRequest::TooLarge => "payload_too_large",
         }
     }
 }
@@ -114,8 +122,26 @@ impl From<serde_json::Error> for BadRequest {
     }
 }
 
-/// Reads a body that must be an object.
-pub fn read_object<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadRequest> {
+/// Reads a body of one value, or of less.
+pub(crate) fn read_small<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadRequest> {
+    if limits::RECORD_RAW_BYTES < body.len() {
+        return Err(BadRequest::TooLarge);
+    }
+    let max_entries = limits::ELEMENTS;
+    let too_many = BadRequest::TooLarge;
+    read_object(body, Outline { max_entries, too_many, word_bytes: limits::RECORD_RAW_BYTES })
+}
+
+/// Reads a body that must be an object within this outline.
+///
+/// # Errors
+///
+/// [`BadRequest`] if it is not.
+pub fn read_object<'a, T: serde::Deserialize<'a>>(
+    body: &'a [u8],
+    outline: Outline,
+) -> Result<T, BadRequest> {
+    outline.check(body)?;
     let text = std::str::from_utf8(body).map_err(|_| BadRequest::Json)?;
     let first = text.trim_start_matches([' ', '\t', '\n', '\r']).chars().next();
     let result = serde_json::from_str(text).map_err(BadRequest::from);

@@ -28,6 +28,21 @@ pub const COUNTER_DEVICES: usize = 1_000;
 pub const DEVICE_ID_CHARS: usize = 64;
 /// `requestId` of a call that changes something.
 pub const REQUEST_ID_CHARS: usize = 64;
+/// Records in one request of a phone, which sends all that it has.
+pub const REQUEST_RECORDS: usize = 200_000;
+/// Entries of all lists in one request that imports.
+pub const IMPORT_ENTRIES: usize = 500_000;
+/// How deep a request may be nested. Values that are nested deeper than
+/// [`UNKNOWN_KEY_DEPTH`] are refused one by one; beyond this nobody means it.
+pub const REQUEST_DEPTH: usize = 100_000;
+/// A name or a text that stands directly in a request, such as a device id; in JSON.
+pub const WORD_BYTES: usize = 64_000;
+/// One record in a request, in JSON: six bytes for each of [`RECORD_BYTES`], and room beside them.
+pub const RECORD_RAW_BYTES: usize = 2_400_000;
+/// Keys of one record in a request.
+pub const RECORD_KEYS: usize = 1_000;
+/// Refusals in one reply to a phone; what else was refused is counted in the log.
+pub const REFUSALS: usize = 1_000;
 /// Pushes in one request of new clients.
 pub const PUSHES: usize = 1000;
 /// Records in one page of changes.

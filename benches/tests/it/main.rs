@@ -5,8 +5,8 @@
 mod cost;
 mod moving;
 
-use haumana_api::Verifier;
-use haumana_api::verify::Rejection;
+use haumana_auth::Verifier;
+use haumana_auth::verify::Rejection;
 use haumana_benches::{Bench, Tokens, body, pieces, texts};
 use haumana_sync::store::Calls;
 use haumana_sync::text::{Later, TextMerge, merge_text};

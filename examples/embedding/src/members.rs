@@ -1,6 +1,6 @@
 //! The people of this service, and how they prove who they are.
 
-use haumana_sync::id::UserId;
+use haumana_sync::id::{NumberedUsers, UserId};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
@@ -16,12 +16,15 @@ pub struct Member {
 impl Member {
     /// Returns the user whose repertoire this member syncs.
     ///
-    /// The number is this service's own and never changes; a name or an address might. The prefix
-    /// keeps it apart from users of other origin, should there ever be some in the same store.
-    pub fn sync_user(&self) -> Option<UserId> {
-        UserId::verified_by_caller(format!("member-{}", self.number))
+    /// The number is this service's own and never changes; a name or an address might.
+    pub fn sync_user(&self) -> UserId {
+        MEMBERS.verified_by_caller(self.number)
     }
 }
+
+/// The prefix keeps members apart from users of other origin, should there ever be some in the same
+/// store.
+const MEMBERS: NumberedUsers = NumberedUsers::under("member-");
 
 /// All members, by the hash of their API key; the keys themselves are kept nowhere.
 #[derive(Debug, Default)]

@@ -1,21 +1,27 @@
 //! What the server says about itself; no token is needed.
 
-use super::Call;
+use super::Route;
+use crate::api::{Api, ApiConfig};
+use crate::doc::{Doc, examples};
 use crate::error::Failure;
+use crate::host::Host;
 use crate::limits;
-use crate::openapi::{Doc, examples, openapi, openapi_of};
 use crate::reply::Reply;
-use crate::router::{Api, ApiConfig};
-use axum::extract::State;
+use crate::served::Call;
+use axum::Extension;
+use axum::extract::rejection::NestedPathRejection;
+use axum::extract::{NestedPath, State};
 use axum::routing::get;
+use haumana_auth::limits as of_tokens;
 use haumana_sync::limits as of_records;
-use haumana_sync::repertoire;
-use serde_json::{Value, json};
-use std::sync::{Arc, LazyLock};
+use serde_json::{Map, Value, json};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-pub(super) const CALLS: &[Call] =
+pub(super) const CALLS: &[Route] =
     &[
-        Call {
+        Route {
+            call: Call::Health,
             method: "get",
             path: "/health",
             serve: || get(health),
@@ -25,7 +31,8 @@ pub(super) const CALLS: &[Call] =
                     .fails(&[503])
             },
         },
-        Call {
+        Route {
+            call: Call::Limits,
             method: "get",
             path: "/limits",
             serve: || get(show_limits),
@@ -37,7 +44,8 @@ pub(super) const CALLS: &[Call] =
                 )
             },
         },
-        Call {
+        Route {
+            call: Call::Schema,
             method: "get",
             path: "/schema",
             serve: || get(show_schema),
@@ -47,7 +55,8 @@ pub(super) const CALLS: &[Call] =
                     .ok("Schema", what, examples::schema())
             },
         },
-        Call {
+        Route {
+            call: Call::OpenApi,
             method: "get",
             path: "/openapi.json",
             serve: || get(document),
@@ -71,33 +80,58 @@ async fn show_schema(State(api): State<Arc<Api>>) -> Reply {
     Reply::new(api.engine.schema().to_json().into_bytes())
 }
 
-async fn document(State(api): State<Arc<Api>>) -> Reply {
-    static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| openapi().to_string().into_bytes());
-    match api.engine.schema() {
-        schema if *schema == repertoire::schema() => Reply::new(TEXT.clone()),
-        schema => Reply::new(openapi_of(schema).to_string().into_bytes()),
+async fn document(
+    Extension(document): Extension<Arc<Document>>,
+    nested: Result<NestedPath, NestedPathRejection>,
+) -> Reply {
+    let path = nested.as_ref().map_or("/", NestedPath::as_str);
+    Reply::new(document.at(path))
+}
+
+/// The OpenAPI document of a router.
+#[derive(Debug)]
+pub(crate) struct Document {
+    value: Value,
+    host: Host,
+    /// The text for the path that was asked for first, which is the only one but for hosts that nest
+    /// under a path with parameters.
+    text: OnceLock<(String, Vec<u8>)>,
+}
+
+impl Document {
+    pub(crate) fn new(value: Value, host: Host) -> Self {
+        Self { value, host, text: OnceLock::new() }
+    }
+
+    /// The text, for a router at this path.
+    fn at(&self, path: &str) -> Vec<u8> {
+        let (known, text) = self.text.get_or_init(|| (path.to_owned(), self.write(path)));
+        if known == path { text.clone() } else { self.write(path) }
+    }
+
+    fn write(&self, path: &str) -> Vec<u8> {
+        let mut value = self.value.clone();
+        value["servers"] = self.host.servers(path);
+        value.to_string().into_bytes()
     }
 }
 
 fn limits_of(config: &ApiConfig) -> Value {
     let timeout_ms = u64::try_from(config.body_timeout.as_millis()).unwrap_or(u64::MAX);
-    limits_with(config.request_limit_bytes, config.reply_limit_bytes, timeout_ms)
-}
-
-fn local_limits() -> Value {
-    limits_with(limits::REQUEST_BYTES, limits::REPLY_BYTES, 60_000)
-}
-
-/// The names are those of the constants, as they are spelt on the wire.
-fn limits_with(request_bytes: usize, reply_bytes: usize, body_timeout_ms: u64) -> Value {
-    json!({
-        "requestBytes": request_bytes,
-        "replyBytes": reply_bytes,
-        "bodyTimeoutMs": body_timeout_ms,
-        "tokenBytes": limits::TOKEN_BYTES,
-        "tokenLeewaySecs": limits::TOKEN_LEEWAY_SECS,
-        "tokenLifetimeSecs": limits::TOKEN_LIFETIME_SECS,
-        "tokenDepth": limits::TOKEN_DEPTH,
+    let mut all = Map::from_iter([
+        ("requestBytes".to_owned(), config.request_limit_bytes.into()),
+        ("replyBytes".to_owned(), config.reply_limit_bytes.into()),
+        ("bodyTimeoutMs".to_owned(), timeout_ms.into()),
+    ]);
+    macro_rules! add {
+        ($($name:literal: $limit:expr,)*) => { $( all.insert($name.into(), $limit.into()); )* };
+    }
+    // The names are those of the constants, as they are spelt on the wire.
+    add! {
+        "tokenBytes": of_tokens::TOKEN_BYTES,
+        "tokenLeewaySecs": of_tokens::TOKEN_LEEWAY_SECS,
+        "tokenLifetimeSecs": of_tokens::TOKEN_LIFETIME_SECS,
+        "tokenDepth": of_tokens::TOKEN_DEPTH,
         "requestIdBytes": limits::REQUEST_ID_BYTES,
         "retryAfterSecs": limits::RETRY_AFTER_SECS,
         "listEntries": limits::LIST_ENTRIES,
@@ -115,6 +149,13 @@ fn limits_with(request_bytes: usize, reply_bytes: usize, body_timeout_ms: u64) -
         "counterDevices": of_records::COUNTER_DEVICES,
         "deviceIdChars": of_records::DEVICE_ID_CHARS,
         "requestIdChars": of_records::REQUEST_ID_CHARS,
+        "requestRecords": of_records::REQUEST_RECORDS,
+        "importEntries": of_records::IMPORT_ENTRIES,
+        "requestDepth": of_records::REQUEST_DEPTH,
+        "wordBytes": of_records::WORD_BYTES,
+        "recordRawBytes": of_records::RECORD_RAW_BYTES,
+        "recordKeys": of_records::RECORD_KEYS,
+        "refusals": of_records::REFUSALS,
         "pushes": of_records::PUSHES,
         "pageRecords": of_records::PAGE_RECORDS,
         "userRecords": of_records::USER_RECORDS,
@@ -128,7 +169,22 @@ fn limits_with(request_bytes: usize, reply_bytes: usize, body_timeout_ms: u64) -
         "receipts": of_records::RECEIPTS,
         "trail": of_records::TRAIL,
         "commitTries": of_records::COMMIT_TRIES,
-    })
+    }
+    if let Some(load) = &config.load {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        add! {
+            "requestsOfAccount": load.of_account,
+            "readsOfAccount": load.reads_of_account,
+            "bodyBytesOfAccount": load.body_bytes_of_account,
+            "queueTimeoutMs": ms(load.queue_timeout),
+            "workTimeoutMs": ms(load.work_timeout),
+        }
+    }
+    Value::Object(all)
+}
+
+fn local_limits() -> Value {
+    limits_of(&ApiConfig::of_a_server())
 }
 
 #[cfg(test)]
@@ -148,6 +204,8 @@ mod tests {
         let published = local_limits();
 
         let names = source.lines().filter_map(|line| line.strip_prefix("pub const "));
+        // A text is no limit.
+        let names = names.filter(|rest| !rest.contains(": &str"));
         let names: Vec<_> = names.map(|rest| rest.split(':').next().unwrap()).collect();
 
         assert!(10 < names.len(), "the limits were found");

@@ -1,19 +1,21 @@
 //! Everything of one user at once: taking it along, and erasing it.
 
-use super::Call;
+use super::Route;
+use crate::api::{Api, Exports};
+use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples, parameters};
+use crate::load::Purpose;
 use crate::query::{self, EraseQuery, ExportQuery};
 use crate::reply::{Notes, Reply, done};
-use crate::router::{Api, Exports};
+use crate::served::Call;
 use crate::stream::{Streamed, export_body};
-use crate::verify::username;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderValue, Uri};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use haumana_auth::username;
 use haumana_sync::engine::{Erasure, Imported, PartState};
 use haumana_sync::id::UserId;
 use haumana_sync::wire::import::ImportRequest;
@@ -24,8 +26,9 @@ use std::sync::Arc;
 /// The `page` that an export in pages begins with.
 const FIRST_PAGE: &str = "first";
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
+pub(super) const CALLS: &[Route] = &[
+    Route {
+        call: Call::Export,
         method: "get",
         path: "/users/{me}/export",
         serve: || get(export),
@@ -36,7 +39,8 @@ pub(super) const CALLS: &[Call] = &[
                 .fails(&[400, 403, 410, 413])
         },
     },
-    Call {
+    Route {
+        call: Call::Import,
         method: "post",
         path: "/users/{me}/import",
         serve: || post(import),
@@ -48,7 +52,8 @@ pub(super) const CALLS: &[Call] = &[
                 .fails(&[403, 409])
         },
     },
-    Call {
+    Route {
+        call: Call::Erase,
         method: "delete",
         path: "/users/{me}",
         serve: || delete(erase),
@@ -66,39 +71,40 @@ async fn export(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (user, uri) = api.who(request).await?;
-    check_me(&user, me)?;
-    let page = query::read::<ExportQuery>(&uri)?.page;
-    let mut response = match (page.as_deref(), api.config.exports) {
-        (None, Exports::Streamed) => streamed(&api, &user).await?,
-        (None, Exports::Bounded) => {
-            let page = api.engine.export_page(&user, None, api.config.reply_limit_bytes).await?;
-            let whole = page.next.is_none() && page.json.len() <= api.config.reply_limit_bytes;
-            if !whole {
-                return Err(Failure::ExportTooLarge);
-            }
-            Response::new(page.json.into())
-        }
-        (Some(page), _) => {
-            let place = Some(page).filter(|page| *page != FIRST_PAGE);
-            let limit_bytes = api.config.reply_limit_bytes;
-            let page = api.engine.export_page(&user, place, limit_bytes).await?;
-            Response::new(page.json.into())
-        }
+    let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
+        check_me(&user, me)?;
+        let page = query::read::<ExportQuery>(&uri)?.page;
+        let mut response = match (page.as_deref(), api.config.exports) {
+            (None, Exports::Streamed) => streamed(&api, &user).await?,
+            (page, _) => Response::new(exported(&api, &user, page).await?.into()),
+        };
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let file = HeaderValue::from_static(r#"attachment; filename="haumana-export.json""#);
+        headers.insert(CONTENT_DISPOSITION, file);
+        response.extensions_mut().insert(Notes::default());
+        Ok(response)
     };
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let file = HeaderValue::from_static(r#"attachment; filename="haumana-export.json""#);
-    headers.insert(CONTENT_DISPOSITION, file);
-    response.extensions_mut().insert(Notes::default());
-    Ok(response)
+    api.read(request, Purpose::Read, work).await
+}
+
+/// One page, or without one the whole export, which then must fit.
+async fn exported(api: &Api, user: &UserId, page: Option<&str>) -> Result<String, Failure> {
+    let limit_bytes = api.config.reply_limit_bytes;
+    let place = page.filter(|page| *page != FIRST_PAGE);
+    let answer = api.engine.export_page(user, place, limit_bytes).await?;
+    let is_whole = answer.next.is_none() && answer.json.len() <= limit_bytes;
+    if page.is_none() && !is_whole { Err(Failure::ExportTooLarge) } else { Ok(answer.json) }
 }
 
 async fn streamed(api: &Api, user: &UserId) -> Result<Response, Failure> {
+    // A place of its own, which is kept until the last byte is sent.
+    let ticket = api.ticket(user, Purpose::Read)?;
     let mut export = api.engine.export(user).await?;
     // The first part is read before the status is sent, so that most failures have one.
     let first = api.engine.export_more(&mut export).await?.unwrap_or_default();
-    let mut response = Response::new(export_body(Arc::clone(&api.engine), first, export));
+    let body = export_body(Arc::clone(&api.engine), first, export, ticket);
+    let mut response = Response::new(body);
     response.extensions_mut().insert(Streamed);
     Ok(response)
 }
@@ -108,10 +114,12 @@ async fn import(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Reply, Failure> {
-    let (user, body) = api.enter_as(request, |user| check_me(user, me)).await?;
-    let import = api.engine.check_import(&user, ImportRequest::from_json(&body)?)?;
-    let imported = api.engine.import(&import).await?;
-    Ok(Reply::new(import_reply(imported)))
+    let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
+        let import = api.engine.check_import(&user, ImportRequest::from_json(&body)?)?;
+        let imported = api.engine.import(&import).await?;
+        Ok::<_, Failure>(Reply::new(import_reply(imported)))
+    };
+    api.write(request, usize::MAX, |user| check_me(user, me), work).await
 }
 
 fn import_reply(imported: Imported) -> Vec<u8> {
@@ -132,19 +140,21 @@ async fn erase(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (user, uri) = api.who(request).await?;
-    check_me(&user, me)?;
-    let request_id = query::read::<EraseQuery>(&uri)?.request_id;
-    if request_id.as_deref().is_some_and(|id| !is_request_id(id)) {
-        return Err(Failure::BadQuery);
-    }
-    // The entry goes last: whoever signs in while the rest is erased leaves none behind. The same
-    // request again finishes what broke off in between, and only then it is acknowledged.
-    let erasure = api.engine.erase_as(&user, request_id.as_deref()).await?;
-    if let Some(accounts) = api.accounts.as_ref().filter(|_| erasure == Erasure::Done) {
-        accounts.directory.remove(&username(&user)).await?;
-    }
-    Ok(done())
+    let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
+        check_me(&user, me)?;
+        let request_id = query::read::<EraseQuery>(&uri)?.request_id;
+        if request_id.as_deref().is_some_and(|id| !is_request_id(id)) {
+            return Err(Failure::BadQuery);
+        }
+        // The entry goes last: whoever signs in while the rest is erased leaves none behind. The
+        // same request again finishes what broke off in between, and only then it is acknowledged.
+        let erasure = api.engine.erase_as(&user, request_id.as_deref()).await?;
+        if let Some(accounts) = api.accounts.as_ref().filter(|_| erasure == Erasure::Done) {
+            accounts.directory.remove(&username(&user)).await?;
+        }
+        Ok(done())
+    };
+    api.read(request, Purpose::Write, work).await
 }
 
 /// Nobody asks for anybody else.

@@ -1,18 +1,21 @@
 //! Part 1: what the app on people's phones calls to sync.
 
-use super::Call;
+use super::Route;
+use crate::api::Api;
+use crate::doc::{Doc, examples};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples};
 use crate::reply::Reply;
-use crate::router::Api;
+use crate::served::Call;
 use axum::extract::{Request, State};
 use axum::routing::post;
 use haumana_app::Phones as _;
 use haumana_app::wire::{PiecesRequest, SessionsRequest};
+use haumana_sync::id::UserId;
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
+pub(super) const CALLS: &[Route] = &[
+    Route {
+        call: Call::SyncPieces,
         method: "post",
         path: "/pieces",
         serve: || post(sync_pieces),
@@ -22,7 +25,8 @@ pub(super) const CALLS: &[Call] = &[
                 .ok("PiecesReply", "What the phone must learn.", examples::pieces_reply())
         },
     },
-    Call {
+    Route {
+        call: Call::SyncSessions,
         method: "post",
         path: "/sessions",
         serve: || post(sync_sessions),
@@ -35,19 +39,23 @@ pub(super) const CALLS: &[Call] = &[
 ];
 
 async fn sync_pieces(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
-    let (user, body) = api.enter(request).await?;
-    let request = PiecesRequest::from_json(&body)?;
-    let limit_bytes = api.config.reply_limit_bytes;
-    let reply = api.engine.sync_pieces(&user, &request, limit_bytes).await?;
-    let counts = reply.counts;
-    Ok(Reply::counted(reply.into_json(), counts))
+    let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
+        let request = PiecesRequest::from_json(&body)?;
+        let limit_bytes = api.config.reply_limit_bytes;
+        let reply = api.engine.sync_pieces(&user, &request, limit_bytes).await?;
+        let counts = reply.counts;
+        Ok::<_, Failure>(Reply::counted(reply.into_json(), counts))
+    };
+    api.write(request, usize::MAX, |_| Ok(()), work).await
 }
 
 async fn sync_sessions(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
-    let (user, body) = api.enter(request).await?;
-    let request = SessionsRequest::from_json(&body)?;
-    let limit_bytes = api.config.reply_limit_bytes;
-    let reply = api.engine.sync_sessions(&user, &request, limit_bytes).await?;
-    let counts = reply.counts;
-    Ok(Reply::counted(reply.into_json(), counts))
+    let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
+        let request = SessionsRequest::from_json(&body)?;
+        let limit_bytes = api.config.reply_limit_bytes;
+        let reply = api.engine.sync_sessions(&user, &request, limit_bytes).await?;
+        let counts = reply.counts;
+        Ok::<_, Failure>(Reply::counted(reply.into_json(), counts))
+    };
+    api.write(request, usize::MAX, |_| Ok(()), work).await
 }

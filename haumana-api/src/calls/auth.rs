@@ -1,22 +1,24 @@
 //! Signing in, as the app on people's phones does it.
 
-use super::Call;
+use super::Route;
+use crate::api::Api;
 use crate::body::{self, Bounds, Received};
 use crate::directory::{Accounts, Profile};
+use crate::doc::{Doc, examples};
 use crate::error::Failure;
 use crate::limits::{IDENTITY_ID_CHARS, SIGN_IN_BYTES};
-use crate::openapi::{Doc, examples};
 use crate::reply::Reply;
-use crate::router::Api;
-use crate::verify::{Principal, Rejection, username};
+use crate::served::Call;
 use axum::extract::{Request, State};
 use axum::routing::post;
+use haumana_auth::{Principal, Rejection, username};
 use haumana_sync::wire::BadRequest;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[Call {
+pub(super) const CALLS: &[Route] = &[Route {
+    call: Call::SignIn,
     method: "post",
     path: "/auth/sync",
     serve: || post(sign_in),
@@ -93,7 +95,7 @@ async fn small_body(api: &Api, request: Request) -> Result<Vec<u8>, Failure> {
     let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
     let limit_bytes = api.config.request_limit_bytes.min(SIGN_IN_BYTES);
     let bounds = Bounds { limit_bytes, timeout: api.config.body_timeout };
-    body::read(&head.headers, body, bounds, &received).await
+    body::read(&head.headers, body, bounds, &received, None).await
 }
 
 /// What the directory is told; only an address that the issuer vouches for.

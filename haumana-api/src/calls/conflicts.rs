@@ -1,23 +1,28 @@
 //! The inbox: what lost and waits for a person.
 
-use super::Call;
+use super::Route;
+use crate::api::Api;
+use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples, parameters};
+use crate::load::Purpose;
 use crate::query::{self, ConflictsQuery};
 use crate::reply::Reply;
-use crate::router::Api;
+use crate::served::Call;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
+use axum::http::Uri;
 use axum::routing::{get, post};
 use haumana_sync::engine::Resolution;
-use haumana_sync::id::RecordId;
+use haumana_sync::id::{RecordId, UserId};
+use haumana_sync::limits::RECORD_RAW_BYTES;
 use haumana_sync::wire::BadRequest;
 use haumana_sync::wire::inbox::{ResolveRequest, ResolveWith, conflicts_json, read_place};
 use serde_json::json;
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
+pub(super) const CALLS: &[Route] = &[
+    Route {
+        call: Call::Conflicts,
         method: "get",
         path: "/conflicts",
         serve: || get(list),
@@ -28,7 +33,8 @@ pub(super) const CALLS: &[Call] = &[
                 .fails(&[400])
         },
     },
-    Call {
+    Route {
+        call: Call::ResolveConflict,
         method: "post",
         path: "/conflicts/{id}",
         serve: || post(resolve),
@@ -43,13 +49,15 @@ pub(super) const CALLS: &[Call] = &[
 ];
 
 async fn list(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
-    let (user, uri) = api.who(request).await?;
-    let query: ConflictsQuery = query::read(&uri)?;
-    let limit = query::list_limit(query.limit)?;
-    let after = query.after.map(|token| read_place(&token).ok_or(Failure::BadQuery));
-    let limit_bytes = api.config.reply_limit_bytes;
-    let page = api.engine.conflict_page(&user, after.transpose()?, limit, limit_bytes).await?;
-    Ok(Reply::new(conflicts_json(api.engine.schema(), &page.0, page.1)))
+    let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
+        let query: ConflictsQuery = query::read(&uri)?;
+        let limit = query::list_limit(query.limit)?;
+        let after = query.after.map(|token| read_place(&token).ok_or(Failure::BadQuery));
+        let limit_bytes = api.config.reply_limit_bytes;
+        let page = api.engine.conflict_page(&user, after.transpose()?, limit, limit_bytes).await?;
+        Ok::<_, Failure>(Reply::new(conflicts_json(api.engine.schema(), &page.0, page.1)))
+    };
+    api.read(request, Purpose::Read, work).await
 }
 
 async fn resolve(
@@ -57,21 +65,24 @@ async fn resolve(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Reply, Failure> {
-    let (user, body) = api.enter(request).await?;
-    let id = record_id(id)?;
-    let request = ResolveRequest::from_json(&body)?;
-    let resolution = match request.resolution {
-        ResolveWith::Keep => Resolution::Keep,
-        ResolveWith::Restore => Resolution::Restore,
-        ResolveWith::Set(raw) => {
-            // What a value may be depends on the field that it is for.
-            let value = api.engine.conflict_value(&user, id, raw).await?;
-            Resolution::Set(value.ok_or(BadRequest::Shape)?)
-        }
+    let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
+        let id = record_id(id)?;
+        let request = ResolveRequest::from_json(&body)?;
+        let resolution = match request.resolution {
+            ResolveWith::Keep => Resolution::Keep,
+            ResolveWith::Restore => Resolution::Restore,
+            ResolveWith::Set(raw) => {
+                // What a value may be depends on the field that it is for.
+                let value = api.engine.conflict_value(&user, id, raw).await?;
+                Resolution::Set(value.ok_or(BadRequest::Shape)?)
+            }
+        };
+        api.engine.resolve_as(&user, id, &resolution, request.base).await?;
+        let resolution = request.resolution.as_str();
+        let reply = json!({ "conflictId": id.to_string(), "resolution": resolution });
+        Ok::<_, Failure>(Reply::new(reply.to_string().into_bytes()))
     };
-    api.engine.resolve_as(&user, id, &resolution, request.base).await?;
-    let reply = json!({ "conflictId": id.to_string(), "resolution": request.resolution.as_str() });
-    Ok(Reply::new(reply.to_string().into_bytes()))
+    api.write(request, RECORD_RAW_BYTES, |_| Ok(()), work).await
 }
 
 /// The record that an address names. What is no id names nothing.

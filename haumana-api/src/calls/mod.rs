@@ -9,26 +9,50 @@ mod pieces;
 mod records;
 mod sync;
 
-use crate::openapi::Doc;
-use crate::router::Api;
+pub(crate) use about::Document;
+
+use crate::api::Api;
+use crate::doc::Doc;
+use crate::served::{Call, Served};
 use axum::routing::MethodRouter;
 use haumana_sync::schema::Schema;
 use std::sync::Arc;
 
-/// One call.
-pub(crate) struct Call {
+/// One call, as it is served and documented.
+pub(crate) struct Route {
+    pub(crate) call: Call,
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) serve: fn() -> MethodRouter<Arc<Api>>,
     pub(crate) doc: fn() -> Doc,
 }
 
-/// Every call that a server of this schema has; the router and the OpenAPI document are made of this
-/// list alone. The phones' calls and those of pieces are there only where there are pieces.
-pub(crate) fn of(schema: &Schema) -> Vec<Call> {
-    let phones: &[&[Call]] = &[app::CALLS, pieces::CALLS];
+/// The calls of a server of this schema that serves these; the router and the OpenAPI document are
+/// made of this list alone. The phones' calls and those of pieces are there only where there are
+/// pieces.
+pub(crate) fn of(schema: &Schema, served: &Served) -> Vec<&'static Route> {
+    let of_pieces: &[&[Route]] = &[app::CALLS, pieces::CALLS];
     let others =
         [about::CALLS, auth::CALLS, sync::CALLS, conflicts::CALLS, records::CALLS, account::CALLS];
-    let phones = phones.iter().filter(|_| schema.named("piece").is_some()).copied();
-    others.into_iter().chain(phones).flatten().map(|call| Call { ..*call }).collect()
+    let of_pieces = of_pieces.iter().filter(|_| schema.named("piece").is_some()).copied();
+    let all = others.into_iter().chain(of_pieces).flatten();
+    all.filter(|route| served.has(route.call)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haumana_sync::repertoire;
+
+    #[test]
+    fn every_call_has_a_route_and_every_route_a_call() {
+        let routes = of(&repertoire::schema(), &Served::all());
+
+        let mut calls: Vec<Call> = routes.iter().map(|route| route.call).collect();
+        calls.sort();
+
+        let mut all = Call::ALL;
+        all.sort();
+        assert_eq!(all[..], calls);
+    }
 }

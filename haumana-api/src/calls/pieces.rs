@@ -1,12 +1,13 @@
 //! The history of a piece.
 
-use super::Call;
+use super::Route;
 use super::conflicts::record_id;
-use super::records::{page_of, restored};
+use super::records::{paged, restored};
+use crate::api::Api;
+use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples, parameters};
 use crate::reply::Reply;
-use crate::router::Api;
+use crate::served::Call;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::routing::{get, post};
@@ -14,8 +15,9 @@ use haumana_sync::id::Key;
 use haumana_sync::wire::history::history_json;
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
+pub(super) const CALLS: &[Route] = &[
+    Route {
+        call: Call::PieceHistory,
         method: "get",
         path: "/pieces/{id}/history",
         serve: || get(history),
@@ -30,7 +32,8 @@ pub(super) const CALLS: &[Call] = &[
                 .fails(&[400, 404])
         },
     },
-    Call {
+    Route {
+        call: Call::RestorePiece,
         method: "post",
         path: "/pieces/{id}/restore",
         serve: || post(restore),
@@ -49,8 +52,8 @@ async fn history(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Reply, Failure> {
-    let page = page_of(&api, request, || record_id(id).map(Key::piece)).await?;
-    Ok(Reply::new(history_json(&page, api.config.reply_limit_bytes)))
+    let key = record_id(id).map(Key::piece);
+    paged(api, request, key, |api, page| history_json(page, api.config.reply_limit_bytes)).await
 }
 
 async fn restore(
@@ -58,5 +61,5 @@ async fn restore(
     id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Reply, Failure> {
-    restored(&api, request, || record_id(id).map(Key::piece)).await
+    restored(api, request, record_id(id).map(Key::piece)).await
 }

@@ -1,23 +1,28 @@
 //! The history of a record of any kind.
 
-use super::Call;
+use super::Route;
 use super::conflicts::record_id;
+use crate::api::Api;
+use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples, parameters};
+use crate::load::Purpose;
 use crate::query::{self, HistoryQuery};
 use crate::reply::Reply;
-use crate::router::Api;
+use crate::served::Call;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
+use axum::http::Uri;
 use axum::routing::{get, post};
 use haumana_sync::engine::HistoryPage;
-use haumana_sync::id::Key;
+use haumana_sync::id::{Key, UserId};
+use haumana_sync::limits::RECORD_RAW_BYTES;
 use haumana_sync::wire::history::record_history_json;
 use haumana_sync::wire::inbox::{restore_request, restored_json};
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[
-    Call {
+pub(super) const CALLS: &[Route] = &[
+    Route {
+        call: Call::RecordHistory,
         method: "get",
         path: "/records/{kind}/{id}/history",
         serve: || get(history),
@@ -33,7 +38,8 @@ pub(super) const CALLS: &[Call] = &[
                 .fails(&[400, 404])
         },
     },
-    Call {
+    Route {
+        call: Call::RestoreRecord,
         method: "post",
         path: "/records/{kind}/{id}/restore",
         serve: || post(restore),
@@ -58,9 +64,11 @@ async fn history(
     named: Named,
     request: Request,
 ) -> Result<Reply, Failure> {
-    let page = page_of(&api, request, || key(&api, named)).await?;
-    let bytes = api.config.reply_limit_bytes;
-    Ok(Reply::new(record_history_json(api.engine.schema(), &page, bytes)))
+    let key = key(&api, named);
+    paged(api, request, key, |api, page| {
+        record_history_json(api.engine.schema(), page, api.config.reply_limit_bytes)
+    })
+    .await
 }
 
 async fn restore(
@@ -68,35 +76,42 @@ async fn restore(
     named: Named,
     request: Request,
 ) -> Result<Reply, Failure> {
-    restored(&api, request, || key(&api, named)).await
+    let key = key(&api, named);
+    restored(api, request, key).await
 }
 
-/// Reads the page of a history that a request asks for, of the record that `key` names.
-pub(super) async fn page_of(
-    api: &Api,
+/// Answers with the page of a history that a request asks for, if there can be such a record.
+pub(super) async fn paged(
+    api: Arc<Api>,
     request: Request,
-    key: impl FnOnce() -> Result<Key, Failure>,
-) -> Result<HistoryPage, Failure> {
-    let (user, uri) = api.who(request).await?;
-    let key = key()?;
-    let query: HistoryQuery = query::read(&uri)?;
-    let limit = query::list_limit(query.limit)?;
-    let before = query.before.map(|k| if k == 0 { Err(Failure::BadQuery) } else { Ok(k) });
-    let bytes = api.config.reply_limit_bytes;
-    Ok(api.engine.history_of(&user, key, before.transpose()?, limit, bytes).await?)
-}
-
-/// Restores the version that a request asks for, of the record that `key` names.
-pub(super) async fn restored(
-    api: &Api,
-    request: Request,
-    key: impl FnOnce() -> Result<Key, Failure>,
+    key: Result<Key, Failure>,
+    json: fn(&Api, &HistoryPage) -> Vec<u8>,
 ) -> Result<Reply, Failure> {
-    let (user, body) = api.enter(request).await?;
-    let key = key()?;
-    let (version, asked) = restore_request(&body)?;
-    let restored = api.engine.restore_record(&user, key, version, &asked).await?;
-    Ok(Reply::new(restored_json(restored)))
+    let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
+        let key = key?;
+        let query: HistoryQuery = query::read(&uri)?;
+        let limit = query::list_limit(query.limit)?;
+        let before = query.before.map(|k| if k == 0 { Err(Failure::BadQuery) } else { Ok(k) });
+        let bytes = api.config.reply_limit_bytes;
+        let page = api.engine.history_of(&user, key, before.transpose()?, limit, bytes).await?;
+        Ok::<_, Failure>(Reply::new(json(&api, &page)))
+    };
+    api.read(request, Purpose::Read, work).await
+}
+
+/// Restores the version that a request asks for, if there can be such a record.
+pub(super) async fn restored(
+    api: Arc<Api>,
+    request: Request,
+    key: Result<Key, Failure>,
+) -> Result<Reply, Failure> {
+    let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
+        let key = key?;
+        let (version, asked) = restore_request(&body)?;
+        let restored = api.engine.restore_record(&user, key, version, &asked).await?;
+        Ok::<_, Failure>(Reply::new(restored_json(restored)))
+    };
+    api.write(request, RECORD_RAW_BYTES, |_| Ok(()), work).await
 }
 
 /// The record that an address names. What is no kind of the schema names nothing.

@@ -1,18 +1,21 @@
 //! Part 2: push and pull of new clients in one round trip.
 
-use super::Call;
+use super::Route;
+use crate::api::Api;
+use crate::doc::{Doc, examples};
 use crate::error::Failure;
-use crate::openapi::{Doc, examples};
 use crate::reply::Reply;
-use crate::router::Api;
+use crate::served::Call;
 use axum::extract::{Request, State};
 use axum::routing::post;
 use haumana_app::wire::Counts;
 use haumana_sync::engine::PushOutcome;
+use haumana_sync::id::UserId;
 use haumana_sync::wire::sync::{SentResult, SyncReply, SyncRequest};
 use std::sync::Arc;
 
-pub(super) const CALLS: &[Call] = &[Call {
+pub(super) const CALLS: &[Route] = &[Route {
+    call: Call::Sync,
     method: "post",
     path: "/sync",
     serve: || post(sync),
@@ -25,11 +28,13 @@ pub(super) const CALLS: &[Call] = &[Call {
 }];
 
 async fn sync(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
-    let (user, body) = api.enter(request).await?;
-    let request = SyncRequest::from_json(&body)?;
-    let reply = api.engine.sync(&user, &request, api.config.reply_limit_bytes).await?;
-    let counts = counts(&reply);
-    Ok(Reply::counted(reply.into_json(), counts))
+    let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
+        let request = SyncRequest::from_json(&body)?;
+        let reply = api.engine.sync(&user, &request, api.config.reply_limit_bytes).await?;
+        let counts = counts(&reply);
+        Ok::<_, Failure>(Reply::counted(reply.into_json(), counts))
+    };
+    api.write(request, usize::MAX, |_| Ok(()), work).await
 }
 
 fn counts(reply: &SyncReply) -> Counts {

@@ -9,14 +9,14 @@ mod memory;
 
 pub use memory::MemoryDirectory;
 
-use crate::auth::Verifier;
+use haumana_auth::Verifier;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 /// Keeps one entry for each user who has signed in.
 ///
-/// Names come from [`username`](crate::verify::username), so different users have different ones.
+/// Names come from [`username`](haumana_auth::username), so different users have different ones.
 #[async_trait::async_trait]
 pub trait UserDirectory: fmt::Debug + Send + Sync + 'static {
     /// Makes the entry of the user with this name, or updates the one that is there.
@@ -116,9 +116,23 @@ impl Error for DirectoryError {
 
 /// The accounts of a host that keeps a user directory.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Accounts {
     /// Where the entries are. `DELETE /users/{me}` removes the user's.
     pub directory: Arc<dyn UserDirectory>,
     /// What verifies the tokens of `POST /auth/sync`; without it, this host has no such call.
     pub sign_in: Option<Arc<dyn Verifier>>,
+}
+
+impl Accounts {
+    /// Accounts of a host on which nobody signs in through the API.
+    pub fn new(directory: Arc<dyn UserDirectory>) -> Self {
+        Self { directory, sign_in: None }
+    }
+
+    /// Adds what verifies the tokens of `POST /auth/sync`.
+    #[must_use]
+    pub fn with_sign_in(self, verifier: Arc<dyn Verifier>) -> Self {
+        Self { sign_in: Some(verifier), ..self }
+    }
 }

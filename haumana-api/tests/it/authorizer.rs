@@ -3,9 +3,10 @@
 use crate::calls::logs::Log;
 use crate::tokens::{Claims, EMAIL, KAI, NOW_SECS, SUBJECT, keys, policy};
 use crate::world::{Now, World, anonymous, config, good_token, one_piece};
-use haumana_api::authorizer::{authorize, user};
-use haumana_api::verify::{Principal, Rejection};
-use haumana_api::{Auth, AuthError, StaticVerifier, Verifier};
+use haumana_api::Auth;
+use haumana_auth::authorizer::{authorize, user};
+use haumana_auth::verify::{Principal, Rejection};
+use haumana_auth::{AuthError, StaticVerifier, Verifier};
 use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
 use std::sync::Arc;

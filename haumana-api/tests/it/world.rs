@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, Request, StatusCode, request};
 use haumana_api::directory::{
     Accounts, DirectoryError, DirectoryErrorKind, MemoryDirectory, Profile, UserDirectory,
 };
-use haumana_api::{Api, ApiConfig, Auth, Exports, StaticVerifier, Verifier};
+use haumana_api::{Api, ApiConfig, Auth};
+use haumana_auth::{StaticVerifier, Verifier};
 use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, MeteredStore};
 use haumana_sync::time::UnixMillis;
@@ -29,13 +30,18 @@ pub const SESSION: &str = "5EED0000-0000-4000-8000-0000000000B0";
 
 /// What tests change of the usual configuration.
 pub fn config() -> ApiConfig {
-    ApiConfig {
-        request_limit_bytes: 100_000,
-        reply_limit_bytes: 1_000_000,
-        exports: Exports::Streamed,
-        cors_origins: vec![],
-        body_timeout: Duration::from_secs(30),
-    }
+    let mut config = ApiConfig::of_a_server();
+    config.request_limit_bytes = 100_000;
+    config.reply_limit_bytes = 1_000_000;
+    config.body_timeout = Duration::from_secs(30);
+    config
+}
+
+/// The usual configuration, changed.
+pub fn config_with(change: impl FnOnce(&mut ApiConfig)) -> ApiConfig {
+    let mut config = config();
+    change(&mut config);
+    config
 }
 
 #[derive(Debug)]
@@ -164,9 +170,8 @@ impl World {
         let engine = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
         let engine = Engine::new(store.clone(), clock.clone(), random.clone(), engine);
         let directory = Arc::new(FaultyDirectory::default());
-        let accounts = Accounts { directory: directory.clone(), sign_in: Some(Self::verifier()) };
-        let accounts = Some(accounts);
-        let api = Api { engine: Arc::new(engine), auth, accounts, random, config };
+        let accounts = Accounts::new(directory.clone()).with_sign_in(Self::verifier());
+        let api = Api::new(Arc::new(engine), auth, random, config).with_accounts(accounts);
         let router = haumana_api::router_beside(api, routes);
         Self { store, router, directory, weather, clock }
     }

@@ -1,5 +1,6 @@
 //! Part 1 of the protocol: what the app on people's phones sends and reads.
 
+mod entries;
 mod record;
 mod reply;
 mod version;
@@ -8,9 +9,11 @@ pub use record::{AppPiece, AppSession};
 pub use reply::{Counts, PieceOut, PiecesReply, SessionsReply};
 pub use version::WireVersion;
 
+use entries::Entries;
 use haumana_sync::id::UserId;
+use haumana_sync::limits;
 use haumana_sync::time::UnixMillis;
-use haumana_sync::wire::{BadRequest, Rejected, read_object};
+use haumana_sync::wire::{BadRequest, Outline, Rejected, read_object};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -31,7 +34,8 @@ pub enum Operation {
 pub struct PiecesRequest<'a> {
     /// What it asks for.
     pub operation: Operation,
-    /// Every local piece of the user.
+    /// Every local piece of the user. Of entries that can be no pieces only the first
+    /// [`limits::REFUSALS`] are here.
     pub pieces: Vec<&'a RawValue>,
     /// The `syncedAt` that the phone was given last; `None` also where it is garbled.
     pub last_synced_at: Option<UnixMillis>,
@@ -52,7 +56,7 @@ struct PiecesBody<'a> {
     #[serde(borrow)]
     operation: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    pieces: Option<Vec<&'a RawValue>>,
+    pieces: Option<Entries<'a>>,
     #[serde(borrow)]
     last_synced_at: Option<Cow<'a, str>>,
 }
@@ -61,7 +65,7 @@ struct PiecesBody<'a> {
 #[serde(rename_all = "camelCase")]
 struct SessionsBody<'a> {
     #[serde(borrow)]
-    sessions: Option<Vec<&'a RawValue>>,
+    sessions: Option<Entries<'a>>,
     #[serde(borrow)]
     last_synced_at: Option<Cow<'a, str>>,
 }
@@ -73,7 +77,7 @@ impl<'a> PiecesRequest<'a> {
     ///
     /// [`BadRequest`] if the body as a whole cannot be taken.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
-        let body: PiecesBody<'a> = read_object(body)?;
+        let body: PiecesBody<'a> = read_object(body, Outline::of_records(limits::REQUEST_RECORDS))?;
         let operation = match body.operation.as_deref() {
             None | Some("sync") => Operation::Sync,
             Some("upload") => Operation::Upload,
@@ -82,7 +86,7 @@ impl<'a> PiecesRequest<'a> {
         };
         Ok(Self {
             operation,
-            pieces: body.pieces.unwrap_or_default(),
+            pieces: body.pieces.unwrap_or_default().0,
             last_synced_at: body.last_synced_at.and_then(|text| UnixMillis::parse(&text)),
         })
     }
@@ -100,9 +104,10 @@ impl<'a> SessionsRequest<'a> {
     ///
     /// [`BadRequest`] if the body as a whole cannot be taken.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
-        let body: SessionsBody<'a> = read_object(body)?;
+        let body: SessionsBody<'a> =
+            read_object(body, Outline::of_records(limits::REQUEST_RECORDS))?;
         Ok(Self {
-            sessions: body.sessions.unwrap_or_default(),
+            sessions: body.sessions.unwrap_or_default().0,
             last_synced_at: body.last_synced_at.and_then(|text| UnixMillis::parse(&text)),
         })
     }

@@ -9,7 +9,7 @@ use haumana_sync::limits;
 use haumana_sync::record::{BESIDE_KEY, FieldError, Value};
 use haumana_sync::repertoire::{EndedAtSource, Piece, Session};
 use haumana_sync::time::UnixMillis;
-use haumana_sync::wire::{Refusal, Rejected};
+use haumana_sync::wire::{Refusal, Rejected, is_oversized};
 use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -84,12 +84,18 @@ fn reject(id: &str, refusal: Refusal, message: impl Into<String>) -> Rejected {
 /// Reads the outer shape of a record; on failure the id is found by a second, lenient look.
 fn read_raw(json: &RawValue, kind: RecordShape) -> Result<(String, Raw), Rejected> {
     let mut deserializer = serde_json::Deserializer::from_str(json.get());
-    let refused = |message: String| {
+    let refused = |refusal: Refusal, message: String| {
         let id = serde_json::from_str::<IdOnly>(json.get()).ok().and_then(|only| only.piece_id);
-        reject(&id.unwrap_or_default(), Refusal::InvalidField, message)
+        reject(&id.unwrap_or_default(), refusal, message)
     };
+    if !json.get().starts_with('{') {
+        return Err(reject("", Refusal::InvalidField, NO_RECORD));
+    }
+    if is_oversized(json, 1) {
+        return Err(refused(Refusal::TooLarge, "the record is too large".to_owned()));
+    }
     let raw = kind.deserialize(&mut deserializer);
-    let raw = raw.map_err(|error| refused(plain(&error)))?;
+    let raw = raw.map_err(|error| refused(Refusal::InvalidField, plain(&error)))?;
     let Some(id) = raw.id.clone() else {
         return Err(reject("", Refusal::InvalidId, "the id is missing"));
     };
@@ -104,8 +110,10 @@ fn plain(error: &serde_json::Error) -> String {
     if error.is_data() && message.starts_with(OURS) {
         return message[OURS.len()..].to_owned();
     }
-    "the record is not an object of the right shape".to_owned()
+    NO_RECORD.to_owned()
 }
+
+const NO_RECORD: &str = "the record is not an object of the right shape";
 
 /// Marks messages that are ours, and therefore free of what was sent.
 const OURS: &str = "haumana: ";

@@ -3,6 +3,7 @@
 
 use super::WireVersion;
 use haumana_sync::id::{RecordId, UserId};
+use haumana_sync::limits;
 use haumana_sync::repertoire::{piece_kind, session_kind};
 use haumana_sync::time::UnixMillis;
 use haumana_sync::wire::{Rejected, comma_separated, members, quoted};
@@ -135,10 +136,12 @@ impl SessionsReply {
     }
 }
 
-/// Writes the list of what was not accepted.
+/// Writes the list of what was not accepted, as far as it is named.
 fn write_rejected(out: &mut String, list: &str, id_name: &str, rejected: &[Rejected]) {
     let _ = write!(out, r#","{list}":["#);
-    comma_separated(out, rejected, |out, rejected| {
+    // Never more than there are.
+    let named = &rejected[..rejected.len().min(limits::REFUSALS)];
+    comma_separated(out, named, |out, rejected| {
         let (id, message) = (quoted(&rejected.id), quoted(&rejected.message));
         let code = rejected.refusal.code();
         let _ = write!(out, r#"{{"{id_name}":{id},"code":"{code}","message":{message}}}"#);

@@ -106,14 +106,10 @@ pub async fn pool() -> Option<Pool> {
 }
 
 pub fn options(url: &str, pool: &str) -> CognitoOptions {
-    CognitoOptions {
-        region: "us-west-2".into(),
-        user_pool_id: pool.into(),
-        credentials: SharedCredentialsProvider::new(credentials()),
-        timeout: Duration::from_secs(30),
-        endpoint: Some(url.into()),
-        http: None,
-    }
+    let credentials = SharedCredentialsProvider::new(credentials());
+    let mut options = CognitoOptions::new("us-west-2", pool, credentials, Duration::from_secs(30));
+    options.endpoint = Some(url.into());
+    options
 }
 
 #[async_trait::async_trait]

@@ -2,6 +2,7 @@
 //! The list of calls is the OpenAPI document's, which is the router's.
 
 use crate::world::{World, request};
+use haumana_api::{Host, Served};
 use haumana_lambda::testing::{Failed, HttpRequest};
 use serde_json::{Value, json};
 
@@ -31,7 +32,8 @@ fn mark(value: &mut Value, token: &str) {
 
 /// Every call with each of its examples, marked; erasing comes last.
 fn calls(token: &str) -> Vec<HttpRequest> {
-    let document = haumana_api::openapi();
+    let schema = haumana_sync::repertoire::schema();
+    let document = haumana_api::openapi(&schema, &Served::all(), &Host::with_id_tokens());
     let mut calls = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, doc) in methods.as_object().unwrap() {

@@ -8,8 +8,9 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use haumana_api::verify::{Booleans, KeySet, Policy, Subjects};
-use haumana_api::{Api, ApiConfig, Auth, Exports, StaticVerifier};
+use haumana_api::{Api, ApiConfig, Auth, Exports};
+use haumana_auth::StaticVerifier;
+use haumana_auth::verify::{Booleans, KeySet, Policy, Subjects};
 use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport};
 use haumana_replica::{Replica, ReplicaConfig};
@@ -110,16 +111,12 @@ impl Host {
         let store = open_store(&folder.path().join("server.db"));
         let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
         let engine = Arc::new(Engine::new(store, clock.clone(), random.clone(), config));
-        let config = ApiConfig {
-            request_limit_bytes,
-            reply_limit_bytes,
-            exports,
-            cors_origins: vec![],
-            body_timeout: Duration::from_secs(60),
-        };
+        let mut config = ApiConfig::of_a_server();
+        config.request_limit_bytes = request_limit_bytes;
+        config.reply_limit_bytes = reply_limit_bytes;
+        config.exports = exports;
         let auth = Auth::Bearer(Arc::new(verifier()));
-        let (engine_too, random_too) = (engine.clone(), random.clone());
-        let api = Api { engine: engine_too, auth, accounts: None, random: random_too, config };
+        let api = Api::new(engine.clone(), auth, random.clone(), config);
         let url = crate::http::serve(haumana_api::router(api)).await;
         Self { clock, random, engine, url, folder }
     }

@@ -25,7 +25,7 @@ fn paste(text: &str, server: &Server) -> Option<String> {
 #[test]
 fn the_guides_recipe_reaches_the_laptop() {
     let folder = tempfile::tempdir().unwrap();
-    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../recipes/recipes.toml");
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/recipes/recipes.toml");
     let server = Server::start_with(folder.path(), &["--schema", schema]);
 
     let Some(said) = paste(GUIDE, &server) else { return };

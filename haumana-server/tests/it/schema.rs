@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 const ID: &str = "5EED0000-0000-4000-8000-00000000000A";
-const RECIPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../recipes/recipes.toml");
+const RECIPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/recipes/recipes.toml");
 
 fn serve(folder: &Path) -> Server {
     Server::start_with(folder, &["--schema", RECIPES])
@@ -99,7 +99,7 @@ fn two_devices_edit_one_recipe_offline_and_agree() {
 fn the_python_client_s_devices_agree() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(folder.path());
-    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/../recipes/client.py");
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/recipes/client.py");
 
     let Ok(output) = std::process::Command::new("python3").arg(client).arg(&server.url).output()
     else {

@@ -1,7 +1,7 @@
 //! What a running server does.
 
 use crate::server::{Server, command, piece, run};
-use haumana_api::verify::{KeySet, key_id};
+use haumana_auth::verify::{KeySet, key_id};
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -2,6 +2,7 @@
 
 use crate::google::{CLIENT, Google};
 use crate::server::{Server, command, does_not_start, piece};
+use haumana_api::{Host, Served};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -177,7 +178,8 @@ fn keys_that_cannot_be_had_make_nobody_a_stranger() {
 
 /// Every call of the document with marked data in it, as (method, path, body).
 fn marked_calls(token: &str) -> Vec<(String, String, Value)> {
-    let document = haumana_api::openapi();
+    let schema = haumana_sync::repertoire::schema();
+    let document = haumana_api::openapi(&schema, &Served::all(), &Host::with_id_tokens());
     let paths = document["paths"].as_object().unwrap().clone();
     let calls = paths.into_iter().flat_map(|(path, methods)| {
         let methods = methods.as_object().unwrap().clone();

@@ -1,9 +1,10 @@
 //! What new clients send to and read from the inbox and the history.
 
-use super::{BadRequest, quoted, read_object};
+use super::{BadRequest, quoted};
 use crate::engine::inbox::write_conflict;
 use crate::engine::{Asked, Conflict, ConflictPlace, Restored};
 use crate::id::RecordId;
+use crate::json::read_small;
 use crate::limits;
 use crate::schema::Schema;
 use crate::store::Version;
@@ -61,7 +62,7 @@ impl<'a> ResolveRequest<'a> {
     ///
     /// [`BadRequest`] if it is none; a value belongs to `set` and to nothing else.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
-        let body: ResolveBody<'a> = read_object(body)?;
+        let body: ResolveBody<'a> = read_small(body)?;
         if body.request_id.is_some_and(|id| !is_request_id(&id)) {
             return Err(BadRequest::Shape);
         }
@@ -102,7 +103,7 @@ struct RestoreBody<'a> {
 ///
 /// [`BadRequest`] if it names no version, or has a `requestId` that cannot be one.
 pub fn restore_request(body: &[u8]) -> Result<(Version, Asked), BadRequest> {
-    let body: RestoreBody<'_> = read_object(body)?;
+    let body: RestoreBody<'_> = read_small(body)?;
     let request_id = body.request_id.map(Cow::into_owned);
     if request_id.as_deref().is_some_and(|id| !is_request_id(id)) {
         return Err(BadRequest::Shape);

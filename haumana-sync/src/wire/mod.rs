@@ -9,7 +9,7 @@ pub mod import {
 pub mod sync;
 
 pub use crate::engine::Refusal;
-pub use crate::json::{BadRequest, comma_separated, quoted, read_object};
+pub use crate::json::{BadRequest, Outline, comma_separated, is_oversized, quoted, read_object};
 pub use crate::record::members;
 
 /// One record of a request that was not accepted.

@@ -1,6 +1,6 @@
 //! Part 2 of the protocol: what new clients send to `POST /sync` and read.
 
-use super::{BadRequest, Refusal, quoted, read_object};
+use super::{BadRequest, Outline, Refusal, is_oversized, quoted, read_object};
 use crate::engine::inbox::write_conflict;
 use crate::engine::{Changed, Conflict, EditTimes, Pulled, Push, PushOp, PushOutcome, PushResult};
 use crate::id::{Key, RecordId};
@@ -82,6 +82,10 @@ struct Body<'a> {
 /// How many records a page holds if the request does not say.
 const DEFAULT_LIMIT: usize = 500;
 
+/// More pushes than [`limits::PUSHES`] were always a matter of shape.
+const OUTLINE: Outline =
+    Outline { too_many: BadRequest::Shape, ..Outline::of_records(limits::PUSHES) };
+
 impl<'a> SyncRequest<'a> {
     /// Reads a body.
     ///
@@ -90,7 +94,7 @@ impl<'a> SyncRequest<'a> {
     /// [`BadRequest`] if the body as a whole cannot be taken: also without a device, with a page
     /// limit outside of 1 to [`limits::PAGE_RECORDS`], or with more than [`limits::PUSHES`] pushes.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
-        let body: Body<'a> = read_object(body)?;
+        let body: Body<'a> = read_object(body, OUTLINE)?;
         let n_chars = body.device_id.chars().count();
         let is_device = 0 < n_chars
             && n_chars <= limits::DEVICE_ID_CHARS
@@ -140,18 +144,23 @@ struct NameOnly<'a> {
     id: Option<Cow<'a, str>>,
 }
 
+/// How deep the keys of a push are: its own, and those of `set` and `editedAt`.
+const PUSH_DEPTH: usize = 2;
+
 fn read_push(json: &RawValue, schema: &Schema) -> SentPush {
-    let name = serde_json::from_str::<NameOnly<'_>>(json.get()).ok();
-    let text = |value: Option<Cow<'_, str>>| -> String {
-        value.map(|text| text.chars().take(limits::DEVICE_ID_CHARS).collect()).unwrap_or_default()
+    let refused = |(refusal, message): Flaw| {
+        let name = serde_json::from_str::<NameOnly<'_>>(json.get()).ok();
+        let text = |value: Option<Cow<'_, str>>| -> String {
+            let start = value.map(|text| text.chars().take(limits::DEVICE_ID_CHARS).collect());
+            start.unwrap_or_default()
+        };
+        let (kind, id) =
+            name.map_or_else(Default::default, |name| (text(name.kind), text(name.id)));
+        SentPush::Refused { kind, id, refusal, message }
     };
-    let (kind, id) = name.map_or_else(Default::default, |name| (text(name.kind), text(name.id)));
-    let refused = |(refusal, message): Flaw| SentPush::Refused {
-        kind: kind.clone(),
-        id: id.clone(),
-        refusal,
-        message,
-    };
+    if is_oversized(json, PUSH_DEPTH) {
+        return refused((Refusal::TooLarge, "the push is too large".to_owned()));
+    }
     let Ok(body) = serde_json::from_str::<PushBody<'_>>(json.get()) else {
         return refused(flaw("the push does not have the shape of one"));
     };

@@ -121,3 +121,63 @@ async fn what_was_synced_outlives_the_service() {
     let (_, own) = sync(&service, "key-of-kai", &json!({})).await;
     assert_eq!(1, own["serverPieces"].as_array().unwrap().len());
 }
+
+#[tokio::test]
+async fn calls_that_the_service_leaves_out_are_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = open(folder.path());
+    sync(&service, "key-of-kai", &one_piece()).await;
+    let as_kai = |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).header(KEY_HEADER, "key-of-kai");
+        request.header("content-type", "application/json").body(Body::from("{}")).unwrap()
+    };
+
+    let erased = send(&service, as_kai("DELETE", "/sync-api/users/me")).await.0;
+    let imported = send(&service, as_kai("POST", "/sync-api/users/me/import")).await.0;
+    let exported = send(&service, as_kai("GET", "/sync-api/users/me/export")).await.0;
+
+    assert_eq!((404, 404, 200), (erased, imported, exported));
+    let (_, own) = sync(&service, "key-of-kai", &json!({})).await;
+    assert_eq!(1, own["serverPieces"].as_array().unwrap().len(), "nothing was erased");
+}
+
+#[tokio::test]
+async fn the_document_says_what_this_service_serves_and_where() {
+    let folder = tempfile::tempdir().unwrap();
+    let service = open(folder.path());
+
+    let asked = Request::get("/sync-api/openapi.json").body(Body::empty()).unwrap();
+    let (status, document) = send(&service, asked).await;
+
+    let document: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!((200, json!([{ "url": "/sync-api" }])), (status, document["servers"].clone()));
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(
+        &json!({ "apiKey": { "type": "apiKey", "in": "header", "name": KEY_HEADER } }),
+        schemes
+    );
+    assert_eq!(json!([{ "apiKey": [] }]), document["paths"]["/sync"]["post"]["security"]);
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.contains_key("/users/{me}/export"));
+    for left_out in ["/users/{me}", "/users/{me}/import", "/auth/sync"] {
+        assert!(!paths.contains_key(left_out), "{left_out}");
+    }
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    assert!(!schemas.contains_key("ImportRequest"), "only what is referred to");
+}
+
+/// What this crate is compiled with, besides what its tests need.
+#[test]
+fn a_service_with_a_sign_in_of_its_own_compiles_no_crypto_library() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let arguments = ["tree", "--offline", "--locked", "-e", "normal", "--prefix", "none"];
+    let cargo = std::process::Command::new(env!("CARGO"));
+
+    let tree = { cargo }.args(arguments).args(["--manifest-path", manifest]).output().unwrap();
+
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    assert!(tree.contains("haumana-api"), "cargo has answered: {tree}");
+    for unwanted in ["aws-lc", "jsonwebtoken", "rustls", "reqwest"] {
+        assert!(!tree.contains(unwanted), "{unwanted} is compiled: {tree}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::tokens::SUBJECT;
 use crate::world::{
-    LYRICS, PIECE, SESSION, Sky, World, anonymous, ask, bare, config, one_piece, one_session,
+    LYRICS, PIECE, SESSION, Sky, World, anonymous, ask, bare, config_with, one_piece, one_session,
     other_token, push, tell,
 };
 use axum::body::{Body, HttpBody};
@@ -95,8 +95,7 @@ fn both(n: u32) -> [Value; 2] {
 
 #[tokio::test]
 async fn a_large_export_is_sent_in_parts_and_holds_each_record_once() {
-    let world =
-        World::with_config(haumana_api::ApiConfig { request_limit_bytes: 10_000_000, ..config() });
+    let world = World::with_config(config_with(|config| config.request_limit_bytes = 10_000_000));
     for batch in 0..6 {
         let pushes: Vec<_> = (0..250).flat_map(|k| both(batch * 1000 + 2 * k)).collect();
         world.post("/sync", &json!({ "deviceId": "a", "limit": 1, "push": pushes })).await;

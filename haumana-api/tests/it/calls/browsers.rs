@@ -1,16 +1,16 @@
 //! Calls from web pages on other origins.
 
-use crate::world::{World, anonymous, call, config};
+use crate::world::{World, anonymous, call, config_with};
 use axum::body::Body;
 use axum::http::{Request, request};
-use haumana_api::{ApiConfig, Origin};
+use haumana_api::Origin;
 
 const PAGE: &str = "https://haumana.example";
 
 fn world() -> World {
     let cors_origins =
         vec![Origin::parse(PAGE).unwrap(), Origin::parse("http://localhost:3000").unwrap()];
-    World::with_config(ApiConfig { cors_origins, ..config() })
+    World::with_config(config_with(|config| config.cors_origins = cors_origins))
 }
 
 fn preflight(origin: &str, path: &str) -> Request<Body> {

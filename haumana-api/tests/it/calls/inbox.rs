@@ -1,6 +1,6 @@
 //! `GET /conflicts` and `POST /conflicts/{id}`.
 
-use crate::world::{PIECE, World, bare, config, other_token, push, tell};
+use crate::world::{PIECE, World, bare, config_with, other_token, push, tell};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ async fn pages_of_one_hold_every_conflict_once() {
 
 #[tokio::test]
 async fn a_page_ends_where_the_reply_is_full_and_makes_progress() {
-    let world = World::with_config(haumana_api::ApiConfig { reply_limit_bytes: 100, ..config() });
+    let world = World::with_config(config_with(|config| config.reply_limit_bytes = 100));
     clash(&world).await;
 
     let first = world.get("/conflicts").await;

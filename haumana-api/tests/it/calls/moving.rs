@@ -2,13 +2,14 @@
 
 use crate::tokens::SUBJECT;
 use crate::world::{
-    Sky, World, anonymous, ask, bare, call, config, one_piece, one_session, other_token, push, tell,
+    Sky, World, anonymous, ask, bare, call, config_with, one_piece, one_session, other_token, push,
+    tell,
 };
 use axum::body::Body;
 use axum::http::Request;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use haumana_api::{ApiConfig, Exports};
+use haumana_api::Exports;
 use haumana_sync::limits::VERSION;
 use haumana_sync::store::{ErrorKind, Fault};
 use serde_json::{Value, json};
@@ -40,7 +41,10 @@ async fn full(world: &World) {
 }
 
 fn bounded(reply_limit_bytes: usize) -> World {
-    World::with_config(ApiConfig { reply_limit_bytes, exports: Exports::Bounded, ..config() })
+    World::with_config(config_with(|config| {
+        config.reply_limit_bytes = reply_limit_bytes;
+        config.exports = Exports::Bounded;
+    }))
 }
 
 /// Every page, as it came.
@@ -163,7 +167,7 @@ async fn an_export_comes_back_in_one_and_in_pages_and_gzip_is_taken() {
         reply.succeeded();
         assert_eq!(at + 1 == pages.len(), reply.json()["done"] == true);
     }
-    let in_one = World::with_config(ApiConfig { request_limit_bytes: 1_000_000, ..config() });
+    let in_one = World::with_config(config_with(|config| config.request_limit_bytes = 1_000_000));
     let request = call(&format!("/users/{SUBJECT}/import")).header("content-encoding", "gzip");
     let body = packed.finish().unwrap();
     in_one.send(request.body(body.into()).unwrap()).await.succeeded();
@@ -205,7 +209,7 @@ async fn an_account_in_use_is_not_imported_into() {
     full(&old).await;
     let export = String::from_utf8(old.send(ask("GET", "/users/me/export")).await.body.to_vec());
     let export = export.unwrap();
-    let world = World::with_config(ApiConfig { request_limit_bytes: 1_000_000, ..config() });
+    let world = World::with_config(config_with(|config| config.request_limit_bytes = 1_000_000));
     world.post("/pieces", &serde_json::from_str(&one_piece()).unwrap()).await;
     let before = world.get("/users/me/export").await;
 
@@ -219,7 +223,7 @@ async fn an_account_in_use_is_not_imported_into() {
 
 #[tokio::test]
 async fn an_account_with_nothing_but_deleted_records_is_told_how_to_empty_it() {
-    let world = World::with_config(ApiConfig { request_limit_bytes: 1_000_000, ..config() });
+    let world = World::with_config(config_with(|config| config.request_limit_bytes = 1_000_000));
     full(&world).await;
     let export = world.get("/users/me/export").await.to_string();
     world.send(ask("DELETE", "/users/me")).await;
@@ -286,7 +290,7 @@ async fn an_import_that_breaks_off_is_finished_by_the_same_again() {
     let old = World::new();
     full(&old).await;
     let export = old.send(ask("GET", "/users/me/export")).await;
-    let world = World::with_config(ApiConfig { request_limit_bytes: 1_000_000, ..config() });
+    let world = World::with_config(config_with(|config| config.request_limit_bytes = 1_000_000));
     world.sky(Sky::Fails(Fault::Before(ErrorKind::Throttled)));
     let request = || post("/users/me/import", export.body.clone());
     world.send(request()).await.failed(503, "unavailable");

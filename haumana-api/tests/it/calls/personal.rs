@@ -7,6 +7,7 @@ use crate::world::{Answer, PIECE, Sky, World, bare, good_token};
 use axum::body::Body;
 use axum::http::Request;
 use haumana_api::directory::DirectoryErrorKind;
+use haumana_api::{Host, Served};
 use haumana_sync::store::{ErrorKind, Fault};
 use serde_json::{Value, json};
 
@@ -20,7 +21,8 @@ struct Call {
 }
 
 fn calls() -> Vec<Call> {
-    let document = haumana_api::openapi();
+    let schema = haumana_sync::repertoire::schema();
+    let document = haumana_api::openapi(&schema, &Served::all(), &Host::with_id_tokens());
     let paths = document["paths"].as_object().unwrap().iter();
     let operations = paths.flat_map(|(path, methods)| {
         methods.as_object().unwrap().iter().map(move |(method, doc)| (path, method, doc))

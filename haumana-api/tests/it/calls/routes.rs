@@ -141,7 +141,7 @@ async fn with_tokens_the_host_cannot_say_who_is_asking() {
 #[test]
 fn what_the_router_is_made_of_prints_nothing_secret() {
     let verifier =
-        haumana_api::StaticVerifier::new(crate::tokens::keys().clone(), policy(), Arc::new(Now));
+        haumana_auth::StaticVerifier::new(crate::tokens::keys().clone(), policy(), Arc::new(Now));
 
     let printed = format!("{:?}", Auth::Bearer(Arc::new(verifier)));
 

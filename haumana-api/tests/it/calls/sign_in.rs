@@ -3,7 +3,7 @@
 use crate::tokens::{Claims, EMAIL, KAI, NOW_SECS, SUBJECT, UKA};
 use crate::world::{
     Answer, FaultyDirectory, Now, PIECE, Sky, TITLE, World, anonymous, ask, bare, config,
-    good_token, one_piece, other_token, tell,
+    config_with, good_token, one_piece, other_token, tell,
 };
 use axum::body::Body;
 use axum::http::Request;
@@ -156,8 +156,7 @@ async fn an_address_that_nobody_vouches_for_is_refused_here_and_only_here() {
 
 #[tokio::test]
 async fn a_body_that_no_token_needs_is_not_read() {
-    let world =
-        World::with_config(haumana_api::ApiConfig { request_limit_bytes: 64_000_000, ..config() });
+    let world = World::with_config(config_with(|config| config.request_limit_bytes = 64_000_000));
     let long = |n: usize| json!({ "googleIdToken": "x".repeat(n) });
 
     world.send(post(&long(8_000_000))).await.failed(413, "payload_too_large");
@@ -258,7 +257,9 @@ fn host(accounts: Option<Accounts>) -> axum::Router {
     let store = Arc::new(MemoryStore::new());
     let engine = Arc::new(Engine::new(store, Arc::new(Now), random.clone(), engine));
     let config = config();
-    haumana_api::router(Api { engine, auth: Auth::Trusted, accounts, random, config })
+    let mut api = Api::new(engine, Auth::Trusted, random, config);
+    api.accounts = accounts;
+    haumana_api::router(api)
 }
 
 #[tokio::test]
@@ -266,7 +267,7 @@ async fn a_host_without_directory_or_keys_has_no_such_call() {
     let directory: Arc<dyn UserDirectory> = Arc::new(FaultyDirectory::default());
     let body = json!({ "googleIdToken": good_token() });
 
-    for accounts in [None, Some(Accounts { directory, sign_in: None })] {
+    for accounts in [None, Some(Accounts::new(directory))] {
         let answer = host(accounts).oneshot(post(&body)).await.unwrap();
         assert_eq!(404, answer.status().as_u16());
     }

@@ -4,8 +4,9 @@ use crate::tokens::{Claims, KAI};
 use crate::world::{Answer, Chunks, World, anonymous, good_token, one_piece};
 use axum::body::Body;
 use axum::http::{HeaderValue, Request};
-use haumana_api::verify::Principal;
-use haumana_api::{Auth, AuthError, Verifier};
+use haumana_api::Auth;
+use haumana_auth::verify::Principal;
+use haumana_auth::{AuthError, Verifier};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

@@ -1,7 +1,8 @@
 //! The document that an export is, coming back.
 
 use super::export::EXPORT_VERSION;
-use crate::json::{BadRequest, read_object};
+use crate::json::{BadRequest, Outline, read_object};
+use crate::limits;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -64,7 +65,7 @@ impl<'a> ImportRequest<'a> {
     ///
     /// [`BadRequest`] if it is no export, or one of another form than [`EXPORT_VERSION`].
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
-        let body: Body<'a> = read_object(body)?;
+        let body: Body<'a> = read_object(body, Outline::of_records(limits::IMPORT_ENTRIES))?;
         if body.export_version != EXPORT_VERSION {
             return Err(BadRequest::Shape);
         }

@@ -1,0 +1,191 @@
+//! Everything that the API is made of, and what every call begins with.
+
+use crate::asker::Auth;
+use crate::body::{self, Bounds, Received};
+use crate::cors::Origin;
+use crate::directory::Accounts;
+use crate::error::Failure;
+use crate::host::Host;
+use crate::limits;
+use crate::load::{Gate, Load, Purpose, Ticket};
+use crate::served::{Call, Served};
+use axum::extract::Request;
+use axum::http::Uri;
+use haumana_sync::engine::{Engine, Random};
+use haumana_sync::id::UserId;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that the API is made of.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Api {
+    /// What answers.
+    pub engine: Arc<Engine>,
+    /// Who says who is asking.
+    pub auth: Auth,
+    /// The host's user directory, if it keeps one.
+    pub accounts: Option<Accounts>,
+    /// Where request ids come from.
+    pub random: Arc<dyn Random>,
+    /// What the host decides.
+    pub config: ApiConfig,
+    /// Which calls there are.
+    pub served: Served,
+    /// What the OpenAPI document says of the host.
+    pub host: Host,
+    pub(crate) gate: Option<Arc<Gate>>,
+}
+
+/// What the host decides.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ApiConfig {
+    /// The largest request body, on the wire and decompressed.
+    pub request_limit_bytes: usize,
+    /// The largest reply body, before compression.
+    pub reply_limit_bytes: usize,
+    /// Whether that bounds exports too.
+    pub exports: Exports,
+    /// Origins whose pages may call from a browser; none if empty.
+    pub cors_origins: Vec<Origin>,
+    /// The longest time in which a request's body may arrive.
+    pub body_timeout: Duration,
+    /// How much is done at once; `None`: the host bounds that, as Lambda does, which gives a
+    /// function one request at a time.
+    pub load: Option<Load>,
+}
+
+impl ApiConfig {
+    /// The values of a server that has limits of its own only: those of [`crate::limits`], exports
+    /// that are sent while they are read, and no web page of another origin. A host changes what it
+    /// decides otherwise.
+    ///
+    /// ```
+    /// let mut config = haumana_api::ApiConfig::of_a_server();
+    /// config.request_limit_bytes = 4_500_000;
+    /// ```
+    pub fn of_a_server() -> Self {
+        Self {
+            request_limit_bytes: limits::REQUEST_BYTES,
+            reply_limit_bytes: limits::REPLY_BYTES,
+            exports: Exports::Streamed,
+            cors_origins: Vec::new(),
+            body_timeout: limits::BODY_TIMEOUT,
+            load: Some(Load::of_this_machine()),
+        }
+    }
+}
+
+/// How an export that nobody asked for in pages is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exports {
+    /// Sent while it is read, however large it is.
+    Streamed,
+    /// The host collects replies: one that exceeds [`ApiConfig::reply_limit_bytes`] is refused, and
+    /// the client asks for pages.
+    Bounded,
+}
+
+impl Api {
+    /// Makes an API of every call, without a user directory, whose document speaks of ID tokens.
+    pub fn new(
+        engine: Arc<Engine>,
+        auth: Auth,
+        random: Arc<dyn Random>,
+        config: ApiConfig,
+    ) -> Self {
+        let (served, host) = (Served::all(), Host::with_id_tokens());
+        Self { engine, auth, accounts: None, random, config, served, host, gate: None }
+    }
+
+    /// Adds a user directory.
+    #[must_use]
+    pub fn with_accounts(self, accounts: Accounts) -> Self {
+        Self { accounts: Some(accounts), ..self }
+    }
+
+    /// Says which calls there are.
+    #[must_use]
+    pub fn serving(self, served: Served) -> Self {
+        Self { served, ..self }
+    }
+
+    /// Says what the OpenAPI document says of the host.
+    #[must_use]
+    pub fn documented_for(self, host: Host) -> Self {
+        Self { host, ..self }
+    }
+
+    /// Begins to bound how much is done at once, as the configuration says.
+    pub(crate) fn gated(self) -> Self {
+        Self { gate: self.config.load.clone().map(Gate::new), ..self }
+    }
+
+    /// The calls that this host can serve: nobody signs in where nothing verifies tokens.
+    pub(crate) fn served(&self) -> Served {
+        let can_sign_in = self.accounts.as_ref().is_some_and(|accounts| accounts.sign_in.is_some());
+        let served = self.served.clone();
+        if can_sign_in { served } else { served.without([Call::SignIn]) }
+    }
+
+    /// Finds out who is asking, reads what they ask, and does the work when it is its turn.
+    pub(crate) async fn write<T, W>(
+        self: Arc<Self>,
+        request: Request,
+        limit_bytes: usize,
+        check: impl FnOnce(&UserId) -> Result<(), Failure>,
+        work: impl FnOnce(Arc<Self>, UserId, Vec<u8>) -> W,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let (head, body) = request.into_parts();
+        let user = self.auth.user(&head).await?;
+        check(&user)?;
+        let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
+        let limit_bytes = limit_bytes.min(self.config.request_limit_bytes);
+        let bounds = Bounds { limit_bytes, timeout: self.config.body_timeout };
+        let mut ticket = self.ticket(&user, Purpose::Write)?;
+        let body = body::read(&head.headers, body, bounds, &received, ticket.as_mut()).await?;
+        let size = body.len();
+        let work = work(self, user, body);
+        match ticket {
+            Some(ticket) => ticket.work(size, |time| received.queued(time), work).await?,
+            None => work.await,
+        }
+    }
+
+    /// Finds out who is asking for something that takes no body, and does the work; what was sent as
+    /// a body is not read.
+    pub(crate) async fn read<T, W>(
+        self: Arc<Self>,
+        request: Request,
+        purpose: Purpose,
+        work: impl FnOnce(Arc<Self>, UserId, Uri) -> W,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let (head, _) = request.into_parts();
+        let user = self.auth.user(&head).await?;
+        let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
+        let ticket = self.ticket(&user, purpose)?;
+        let work = work(self, user, head.uri);
+        match ticket {
+            Some(ticket) => ticket.work(0, |time| received.queued(time), work).await?,
+            None => work.await,
+        }
+    }
+
+    /// A place among the requests of an account, where the host bounds them.
+    pub(crate) fn ticket(
+        &self,
+        user: &UserId,
+        purpose: Purpose,
+    ) -> Result<Option<Ticket>, Failure> {
+        self.gate.as_ref().map(|gate| gate.admit(user, purpose)).transpose()
+    }
+}

@@ -1,0 +1,97 @@
+//! What is documented: about each call, and what all of them share.
+//!
+//! It is written by hand: handlers take whole requests, because nobody's body is read before it is
+//! known who sends it, and records are spliced in as stored text. Macros would find no types in
+//! that to derive schemas from. Tests hold router, examples and document to one another.
+
+mod errors;
+pub(crate) mod examples;
+pub(crate) mod parameters;
+mod records;
+mod schemas;
+
+#[cfg(test)]
+pub(crate) use errors::ERRORS;
+pub(crate) use errors::responses;
+pub(crate) use schemas::all as schemas;
+
+use serde_json::{Map, Value, json};
+
+/// What is documented about one call.
+pub(crate) struct Doc {
+    json: Value,
+    is_public: bool,
+    fails: Vec<u16>,
+}
+
+impl Doc {
+    /// A call that needs no token.
+    pub(crate) fn public(id: &str, summary: &str) -> Self {
+        let json = json!({ "operationId": id, "summary": summary });
+        Self { json, is_public: true, fails: vec![429, 500] }
+    }
+
+    /// A call that needs a token.
+    pub(crate) fn call(id: &str, summary: &str) -> Self {
+        let json = json!({ "operationId": id, "summary": summary });
+        Self { json, is_public: false, fails: vec![401, 429, 500, 503] }
+    }
+
+    pub(crate) fn parameters<const N: usize>(mut self, parameters: [Value; N]) -> Self {
+        self.json["parameters"] = Value::from(parameters.to_vec());
+        self
+    }
+
+    /// It takes a body of JSON: the name of its schema, and examples by name.
+    pub(crate) fn body<const N: usize>(
+        mut self,
+        schema: &str,
+        examples: [(&str, Value); N],
+    ) -> Self {
+        let examples = examples.map(|(name, value)| (name.to_owned(), json!({ "value": value })));
+        let examples: Map<String, Value> = examples.into_iter().collect();
+        let content = json!({ "schema": reference(schema), "examples": examples });
+        self.json["requestBody"] =
+            json!({ "required": true, "content": { "application/json": content } });
+        self.fails(&[400, 413, 415])
+    }
+
+    /// It answers 200 with a body of JSON.
+    pub(crate) fn ok(mut self, schema: &str, description: &str, example: Value) -> Self {
+        let content = json!({ "schema": reference(schema), "example": example });
+        self.json["responses"]["200"] = json!({
+            "description": description,
+            "headers": errors::headers(),
+            "content": { "application/json": content },
+        });
+        self
+    }
+
+    /// It answers 204.
+    pub(crate) fn nothing(mut self, description: &str) -> Self {
+        self.json["responses"]["204"] =
+            json!({ "description": description, "headers": errors::headers() });
+        self
+    }
+
+    /// It may also answer with these errors.
+    pub(crate) fn fails(mut self, statuses: &[u16]) -> Self {
+        self.fails.extend(statuses);
+        self
+    }
+
+    /// What is documented, on a host where calls that are not public require this.
+    pub(crate) fn into_json(mut self, requirement: Value) -> Value {
+        self.json["security"] = if self.is_public { json!([]) } else { requirement };
+        for status in self.fails {
+            let name = format!("#/components/responses/{}", errors::name(status));
+            self.json["responses"][status.to_string()] = json!({ "$ref": name });
+        }
+        self.json
+    }
+}
+
+/// A schema by its name.
+pub(super) fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}

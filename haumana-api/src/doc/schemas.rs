@@ -1,0 +1,494 @@
+//! Schemas of requests and replies.
+
+use super::reference;
+use super::{errors, records};
+use crate::limits;
+use haumana_auth::limits as of_tokens;
+use haumana_sync::limits as of_records;
+use haumana_sync::wire::Refusal;
+use serde_json::{Value, json};
+
+pub(crate) fn all() -> Value {
+    let mut schemas = json!({
+        "Error": errors::schema(),
+        "Refusal": { "type": "string", "enum": Refusal::ALL.map(Refusal::code) },
+        "Id": records::id(),
+        "Time": records::time(),
+        "Version": records::version(),
+        "Kind": { "type": "string", "enum": ["piece", "session"] },
+        "Reason": { "type": "string", "enum": REASONS },
+        "PieceValue": records::piece_value(),
+        "SessionValue": records::session_value(),
+        "Piece": records::piece(),
+        "Session": records::session(),
+        "PushedPiece": records::pushed_piece(),
+        "PushedSession": records::pushed_session(),
+        "Conflict": records::conflict(),
+    });
+    for more in
+        [of_sign_in(), of_the_app(), of_sync(), of_the_inbox(), of_history(), of_export(), about()]
+    {
+        if let (Value::Object(all), Value::Object(more)) = (&mut schemas, more) {
+            all.extend(more);
+        }
+    }
+    schemas
+}
+
+const REASONS: [&str; 8] = [
+    "later_edit",
+    "text_clash",
+    "edit_beats_delete",
+    "base_gone",
+    "stale_form",
+    "other_life",
+    "policy",
+    "earlier_record",
+];
+
+fn list_of(schema: &str) -> Value {
+    json!({ "type": "array", "items": reference(schema) })
+}
+
+fn object(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn rejected(id: &str) -> Value {
+    let properties = json!({
+        id: { "type": "string", "description": "As it was sent." },
+        "code": reference("Refusal"),
+        "message": { "type": "string" },
+    });
+    json!({ "type": "array", "items": object(&[id, "code", "message"], properties) })
+}
+
+fn of_sign_in() -> Value {
+    let text = json!({ "type": "string" });
+    let user = object(
+        &["id", "email", "username"],
+        json!({
+            "id": { "type": "string", "minLength": 1, "description": "The user's own id." },
+            "email": text, "name": text, "picture": text,
+            "username": {
+                "type": "string",
+                "description": "The name in the user directory: `google_` and the id.",
+            },
+        }),
+    );
+    json!({
+        "SignInRequest": object(&["googleIdToken"], json!({
+            "googleIdToken": {
+                "type": "string", "minLength": 1, "maxLength": of_tokens::TOKEN_BYTES,
+                "description": "An ID token whose e-mail address is verified.",
+            },
+            "identityId": {
+                "type": ["string", "null"], "maxLength": limits::IDENTITY_ID_CHARS,
+                "description": "Given back as it came.",
+            },
+        })),
+        "SignInReply": object(&["success", "user"], json!({
+            "success": { "type": "boolean", "const": true },
+            "user": user,
+            "identityId": text,
+        })),
+    })
+}
+
+fn of_the_app() -> Value {
+    let last = json!({
+        "type": ["string", "null"], "example": "2026-06-18T12:00:00Z",
+        "description": "`syncedAt` of the last reply; one that is garbled counts as none.",
+    });
+    let pieces = ["serverPieces", "uploadedPieces", "updatedPieces", "rejectedPieces", "syncedAt"];
+    let sessions = ["uploadedSessions", "serverSessions", "rejectedSessions", "syncedAt"];
+    json!({
+        "PiecesRequest": object(&[], json!({
+            "operation": {
+                "type": "string", "enum": ["sync", "upload", "download"], "default": "sync",
+            },
+            "pieces": list_of("PushedPiece"),
+            "lastSyncedAt": last,
+        })),
+        "PiecesReply": object(&pieces, json!({
+            "serverPieces": list_of("Piece"),
+            "uploadedPieces": list_of("Id"),
+            "updatedPieces": list_of("Piece"),
+            "rejectedPieces": rejected("pieceId"),
+            "syncedAt": reference("Time"),
+        })),
+        "SessionsRequest": object(&[], json!({
+            "sessions": list_of("PushedSession"),
+            "lastSyncedAt": last,
+        })),
+        "SessionsReply": object(&sessions, json!({
+            "uploadedSessions": list_of("Id"),
+            "serverSessions": list_of("Session"),
+            "rejectedSessions": rejected("sessionId"),
+            "syncedAt": reference("Time"),
+        })),
+    })
+}
+
+fn of_sync() -> Value {
+    let reply = ["results", "changes", "conflicts", "cursor", "more", "reset", "serverTime"];
+    let device = json!({
+        "type": "string", "minLength": 1, "maxLength": of_records::DEVICE_ID_CHARS,
+        "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        "description": "Random for each installation, such as a UUID.",
+    });
+    let limit = json!({
+        "type": ["integer", "null"], "minimum": 1, "maximum": of_records::PAGE_RECORDS,
+        "default": 500,
+    });
+    json!({
+        "SyncRequest": object(&["deviceId"], json!({
+            "deviceId": device,
+            "cursor": {
+                "type": ["string", "null"],
+                "description": "`cursor` of the last reply, as it came; null at first. One that \
+                    means nothing here is answered with `reset`.",
+            },
+            "limit": limit,
+            "push": {
+                "type": ["array", "null"], "maxItems": of_records::PUSHES,
+                "items": reference("Push"),
+            },
+        })),
+        "Push": push(),
+        "SyncReply": object(&reply, json!({
+            "results": list_of("PushResult"),
+            "changes": list_of("Change"),
+            "conflicts": list_of("Conflict"),
+            "cursor": { "type": ["string", "null"], "maxLength": of_records::CURSOR_BYTES },
+            "more": { "type": "boolean" },
+            "reset": { "type": "boolean" },
+            "openConflicts": {
+                "type": "integer", "minimum": 0,
+                "description": "How many conflicts are open. Absent while nothing was written since \
+                    the server was one of version 0.1.",
+            },
+            "copy": {
+                "type": "boolean", "const": true,
+                "description": "Absent otherwise: the cursor is older than one that this device has \
+                    shown, so another installation has its name, or its folder was put back. The \
+                    client takes a new random `deviceId`.",
+            },
+            "digest": {
+                "type": "string", "pattern": "^[0-9a-f]{32}$",
+                "description": "Only with `more: false`.",
+            },
+            "serverTime": reference("Time"),
+        })),
+        "PushResult": push_result(),
+        "Change": change(),
+    })
+}
+
+/// One push. What cannot be taken is reported in its result, and everything else goes through.
+fn push() -> Value {
+    let properties = json!({
+        "kind": reference("Kind"),
+        "id": reference("Id"),
+        "base": {
+            "type": ["integer", "null"], "minimum": 1, "maximum": of_records::VERSION,
+            "description": "The version that was edited; null if the device never had the record. \
+                One that this server cannot have given is refused.",
+        },
+        "editedAt": {
+            "oneOf": [
+                reference("Time"),
+                { "type": "object", "additionalProperties": reference("Time") },
+                { "type": "null" },
+            ],
+            "description": "One time, or one for each field.",
+        },
+        "set": { "type": "object", "description": "An absent field is untouched, null clears." },
+        "delete": { "type": "boolean" },
+        "offered": {
+            "type": ["boolean", "null"], "default": false,
+            "description": "After a reset: what the device held in the other life, with `base: null` \
+                and the `modifiedAt` of its copy as `editedAt`. No new edit.",
+        },
+    });
+    let one = json!([
+        { "required": ["set"], "properties": { "delete": { "const": false } } },
+        { "required": ["delete"], "properties": { "delete": { "const": true }, "set": false } },
+    ]);
+    json!({
+        "type": "object", "required": ["kind", "id"], "properties": properties, "oneOf": one,
+    })
+}
+
+fn push_result() -> Value {
+    let error = json!({ "code": reference("Refusal"), "message": { "type": "string" } });
+    object(
+        &["kind", "id", "outcome", "version", "conflicts"],
+        json!({
+            "kind": { "type": "string", "description": "As it was sent, if it was rejected." },
+            "id": { "type": "string", "description": "As it was sent, if it was rejected." },
+            "outcome": { "type": "string", "enum": ["applied", "merged", "unchanged", "rejected"] },
+            "version": { "type": ["integer", "null"] },
+            "conflicts": list_of("Id"),
+            "error": object(&["code", "message"], error),
+        }),
+    )
+}
+
+fn change() -> Value {
+    let properties = json!({
+        "kind": reference("Kind"),
+        "id": reference("Id"),
+        "version": reference("Version"),
+        "modifiedAt": reference("Time"),
+        "value": { "anyOf": [reference("PieceValue"), reference("SessionValue")] },
+        "deleted": { "type": "boolean", "const": true },
+    });
+    let one = json!([{ "required": ["value"] }, { "required": ["deleted"] }]);
+    let required = ["kind", "id", "version", "modifiedAt"];
+    json!({ "type": "object", "required": required, "properties": properties, "oneOf": one })
+}
+
+fn of_the_inbox() -> Value {
+    let word = |words: Value| json!({ "type": "string", "enum": words });
+    json!({
+        "ConflictsReply": object(&["conflicts"], json!({
+            "conflicts": {
+                "type": "array", "maxItems": limits::LIST_ENTRIES, "items": reference("Conflict"),
+            },
+            "next": {
+                "type": "string", "description": "`after` of the next page; absent at the end.",
+            },
+        })),
+        "ResolveRequest": {
+            "type": "object",
+            "required": ["resolution"],
+            "properties": {
+                "resolution": word(json!(["keep", "restore", "set"])),
+                "value": { "description": "With `set` only: what to put there." },
+                "base": seen_base(),
+                "requestId": request_id(),
+            },
+            "oneOf": [
+                { "properties": {
+                    "resolution": word(json!(["keep", "restore"])), "value": false,
+                } },
+                { "properties": { "resolution": word(json!(["set"])) }, "required": ["value"] },
+            ],
+        },
+        "ResolveReply": object(&["conflictId", "resolution"], json!({
+            "conflictId": reference("Id"),
+            "resolution": word(json!(["keep", "restore", "set"])),
+        })),
+    })
+}
+
+/// The version that a person saw.
+fn seen_base() -> Value {
+    json!({
+        "type": ["integer", "null"], "minimum": 1, "maximum": of_records::VERSION,
+        "description": "The version that the person saw; edits since are merged with.",
+    })
+}
+
+fn request_id() -> Value {
+    json!({
+        "type": ["string", "null"], "minLength": 1, "maxLength": of_records::REQUEST_ID_CHARS,
+        "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        "description": "A name of this request; the same again changes nothing.",
+    })
+}
+
+fn of_history() -> Value {
+    let device = json!({ "type": ["string", "null"] });
+    let changed = object(
+        &["field"],
+        json!({
+            "field": { "type": "string" },
+            "earlier": {
+            "description": "The value before; null if there was none, absent if it is past its \
+                retention.",
+        },
+        }),
+    );
+    let lost = object(
+        &["field", "value", "reason", "at", "deviceId"],
+        json!({
+            "field": { "type": "string" },
+            "value": { "description": "What was pushed." },
+            "reason": reference("Reason"),
+            "at": reference("Time"),
+            "deviceId": device,
+        }),
+    );
+    json!({
+        "PieceVersion": object(&["version", "at", "deviceId", "deleted", "changed", "lost"], json!({
+            "version": reference("Version"),
+            "at": reference("Time"),
+            "deviceId": device,
+            "deleted": { "type": "boolean" },
+            "changed": { "type": "array", "items": changed },
+            "lost": { "type": "array", "items": lost },
+        })),
+        "HistoryReply": object(&["pieceId", "versions"], json!({
+            "pieceId": reference("Id"),
+            "versions": {
+                "type": "array", "maxItems": limits::LIST_ENTRIES,
+                "items": reference("PieceVersion"),
+            },
+            "next": {
+                "type": "integer", "description": "`before` of the next page; absent at the end.",
+            },
+        })),
+        "RecordHistoryReply": object(&["kind", "id", "versions"], json!({
+            "kind": reference("Kind"),
+            "id": reference("Id"),
+            "versions": {
+                "type": "array", "maxItems": limits::LIST_ENTRIES,
+                "items": reference("PieceVersion"),
+            },
+            "next": {
+                "type": "integer", "description": "`before` of the next page; absent at the end.",
+            },
+        })),
+        "RestoreRequest": object(&["version"], json!({
+            "version": reference("Version"),
+            "base": seen_base(),
+            "requestId": request_id(),
+        })),
+        "RestoreReply": object(&["version"], json!({
+            "version": reference("Version"),
+            "unchanged": {
+                "type": "boolean", "const": true,
+                "description": "Absent otherwise: the piece has this content, or the request was \
+                    seen before.",
+            },
+        })),
+    })
+}
+
+fn of_export() -> Value {
+    let required = [
+        "exportDate",
+        "exportVersion",
+        "user",
+        "pieces",
+        "practiceSessions",
+        "history",
+        "conflicts",
+        "tombstones",
+    ];
+    let entry = object(
+        &["kind", "id", "version", "side", "at", "changed", "lost", "value"],
+        json!({
+            "kind": reference("Kind"),
+            "id": reference("Id"),
+            "version": reference("Version"),
+            "side": {
+            "type": "integer", "minimum": 0,
+            "description": "0: the version; others: a push of which a part lost.",
+        },
+            "at": reference("Time"),
+            "supersededAt": reference("Time"),
+            "deviceId": { "type": ["string", "null"] },
+            "changed": { "type": "array", "items": { "type": "string" } },
+            "lost": { "type": "array", "items": object(&["field", "reason"], json!({
+                "field": { "type": "string" }, "reason": reference("Reason"),
+            })) },
+            "deleted": { "type": "boolean" },
+            "value": { "type": "object" },
+        }),
+    );
+    let tombstone = object(
+        &["kind", "id", "version", "modifiedAt", "deleted"],
+        json!({
+            "kind": reference("Kind"),
+            "id": reference("Id"),
+            "version": reference("Version"),
+            "modifiedAt": reference("Time"),
+            "deleted": { "type": "boolean", "const": true },
+        }),
+    );
+    let list = json!({ "type": "array", "items": { "type": "object" } });
+    let count = json!({ "type": "integer", "minimum": 0 });
+    let counts = ["pieces", "practiceSessions", "history", "conflicts", "tombstones", "done"];
+    json!({ "ImportRequest": object(&["exportVersion", "pieces", "practiceSessions"], json!({
+        "exportDate": reference("Time"),
+        "exportVersion": { "type": "string", "const": "1.0" },
+        "user": { "type": ["object", "null"], "description": "Whose export it is." },
+        "pieces": list, "practiceSessions": list, "history": list, "conflicts": list,
+        "tombstones": list,
+        "next": {
+            "type": ["string", "null"],
+            "description": "Present in every page of an export but the last: more is to come.",
+        },
+    })), "ImportReply": object(&counts, json!({
+        "pieces": count, "practiceSessions": count, "history": count, "conflicts": count,
+        "tombstones": count,
+        "done": { "type": "boolean", "description": "False: the next page is waited for." },
+    })), "Export": object(&required, json!({
+        "exportDate": reference("Time"),
+        "exportVersion": { "type": "string" },
+        "user": object(&["id"], json!({ "id": { "type": "string" } })),
+        "pieces": list_of("Piece"),
+        "practiceSessions": list_of("Session"),
+        "history": { "type": "array", "items": entry },
+        "conflicts": list_of("Conflict"),
+        "tombstones": { "type": "array", "items": tombstone },
+        "next": { "type": "string", "description": "The next `page`; absent at the end." },
+    })) })
+}
+
+fn about() -> Value {
+    json!({
+        "Health": object(&["status"], json!({ "status": { "type": "string", "const": "ok" } })),
+        "Schema": object(&["kind"], json!({
+            "kind": { "type": "array", "items": object(&["name", "number", "field"], json!({
+                "name": { "type": "string" },
+                "number": { "type": "integer", "minimum": 0, "maximum": 250 },
+                "id_key": { "type": "string", "description": "The key of the id in exports." },
+                "unknown_keys": { "type": "string", "enum": ["later", "smallest"] },
+                "field": { "type": "array", "items": object(&["name", "number", "type"], json!({
+                    "name": { "type": "string" },
+                    "number": { "type": "integer", "minimum": 1, "maximum": 65_535 },
+                    "type": { "type": "string" },
+                    "merge": { "type": "string", "description": "Absent: the later edit wins." },
+                    "max": { "type": "integer", "minimum": 1 },
+                })) },
+            })) },
+        })),
+        "Limits": {
+            "type": "object",
+            "required": ["requestBytes", "replyBytes", "recordBytes", "pushes", "pageRecords"],
+            "additionalProperties": { "type": "integer", "minimum": 0 },
+        },
+        "OpenApi": object(&["openapi", "paths"], json!({
+            "openapi": { "type": "string" }, "paths": { "type": "object" },
+        })),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `LaterEdit` as `later_edit`.
+    fn spelt(variant: &str) -> String {
+        let letters = variant.chars().map(|c| match c.is_ascii_uppercase() {
+            true => format!("_{}", c.to_ascii_lowercase()),
+            false => c.to_string(),
+        });
+        letters.collect::<String>().trim_start_matches('_').to_owned()
+    }
+
+    #[test]
+    fn every_reason_is_documented_and_nothing_else_is() {
+        let source = include_str!("../../../haumana-sync/src/merge/field.rs");
+        let body = source.split("pub enum Reason {").nth(1).unwrap().split('}').next().unwrap();
+
+        let variants = body.lines().map(str::trim).filter(|line| line.ends_with(','));
+        let reasons: Vec<_> = variants.map(|line| spelt(line.trim_end_matches(','))).collect();
+
+        assert_eq!(REASONS[..], reasons[..]);
+    }
+}

@@ -1,0 +1,406 @@
+//! How much is done at once, and for whom: nobody's requests keep everybody else waiting.
+//!
+//! ```text
+//! request ─▶ admit ─▶ body ─▶ turn of its account ─▶ light lane: at once, on the thread that asks
+//!             429     budget    one at a time, fair └▶ heavy lane: on a thread beside, few at once
+//! ```
+//! A request is heavy if its body is large, or once a piece of its work has taken long.
+
+use crate::error::Failure;
+use haumana_sync::id::UserId;
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+
+/// How much a host does at once.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Load {
+    /// Requests at work that are quickly done. They mostly wait for the store.
+    pub light: usize,
+    /// Requests at work that take long; below the number of cores, so that one is always free.
+    pub heavy: usize,
+    /// Requests of one account that have begun and are not answered. Further ones are told 429.
+    pub of_account: usize,
+    /// Reading requests and exports of one account that are not answered. Further ones are told 429.
+    pub reads_of_account: usize,
+    /// Bytes of request bodies in memory. Who needs more waits, and is then told 503.
+    pub body_bytes: usize,
+    /// Bytes of request bodies of one account in memory. Who needs more is told 429.
+    pub body_bytes_of_account: usize,
+    /// The longest time in which a request waits for its turn. After that it is told 503.
+    pub queue_timeout: Duration,
+    /// The longest time in which a request is worked on. After that it is told 503; what was
+    /// committed stays.
+    pub work_timeout: Duration,
+}
+
+impl Load {
+    /// A body from this size on is heavy.
+    pub const HEAVY_BODY_BYTES: usize = 64 * 1024;
+    /// Work of which one piece takes this long is heavy.
+    pub const HEAVY_PIECE: Duration = Duration::from_millis(2);
+
+    /// What suits a machine with so many cores.
+    pub fn of_cores(cores: usize) -> Self {
+        Self {
+            light: 32 * cores.max(1),
+            heavy: cores.saturating_sub(1).max(1),
+            of_account: 32,
+            reads_of_account: 8,
+            body_bytes: 512_000_000,
+            body_bytes_of_account: 128_000_000,
+            queue_timeout: Duration::from_secs(30),
+            work_timeout: Duration::from_secs(60),
+        }
+    }
+
+    /// What suits the machine that this runs on.
+    pub fn of_this_machine() -> Self {
+        Self::of_cores(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+}
+
+/// Budgets of bytes are counted in pieces of this size.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// Who is at work, and who waits.
+pub(crate) struct Gate {
+    load: Load,
+    light: Arc<Semaphore>,
+    heavy: Arc<Semaphore>,
+    body_pieces: Arc<Semaphore>,
+    accounts: Mutex<HashMap<UserId, Arc<Account>>>,
+}
+
+/// One account with requests that are not answered.
+struct Account {
+    turn: Arc<Semaphore>,
+    n_writes: AtomicUsize,
+    n_reads: AtomicUsize,
+    n_body_pieces: AtomicUsize,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("load", &self.load).finish_non_exhaustive()
+    }
+}
+
+/// What a request is, to the gate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// It may write, and takes a turn of its account.
+    Write,
+    /// It only reads.
+    Read,
+}
+
+/// A place among the requests of an account, given back when dropped.
+pub(crate) struct Ticket {
+    gate: Arc<Gate>,
+    user: UserId,
+    account: Arc<Account>,
+    purpose: Purpose,
+    n_own_pieces: usize,
+    body_pieces: Option<OwnedSemaphorePermit>,
+}
+
+impl Gate {
+    pub(crate) fn new(load: Load) -> Arc<Self> {
+        Arc::new(Self {
+            light: Arc::new(Semaphore::new(load.light)),
+            heavy: Arc::new(Semaphore::new(load.heavy)),
+            body_pieces: Arc::new(Semaphore::new(load.body_bytes.div_ceil(PIECE_BYTES))),
+            accounts: Mutex::default(),
+            load,
+        })
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, HashMap<UserId, Arc<Account>>> {
+        // Nothing that can panic happens under the lock.
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many requests are at work.
+    pub(crate) fn n_at_work(&self) -> usize {
+        let free = self.light.available_permits() + self.heavy.available_permits();
+        (self.load.light + self.load.heavy).saturating_sub(free)
+    }
+
+    /// Lets a request of `user` in, if not too many of that account are in already.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        user: &UserId,
+        purpose: Purpose,
+    ) -> Result<Ticket, Failure> {
+        let account = {
+            let mut accounts = self.accounts();
+            let new = || {
+                Arc::new(Account {
+                    turn: Arc::new(Semaphore::new(1)),
+                    n_writes: AtomicUsize::new(0),
+                    n_reads: AtomicUsize::new(0),
+                    n_body_pieces: AtomicUsize::new(0),
+                })
+            };
+            Arc::clone(accounts.entry(user.clone()).or_insert_with(new))
+        };
+        let (count, most) = account.count(purpose, &self.load);
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        let ticket = Ticket {
+            gate: Arc::clone(self),
+            user: user.clone(),
+            account: Arc::clone(&account),
+            purpose,
+            n_own_pieces: 0,
+            body_pieces: None,
+        };
+        if before < most { Ok(ticket) } else { Err(Failure::Busy("account")) }
+    }
+
+    /// Waits for a place in the heavy lane.
+    pub(crate) async fn heavy(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        self.wait(&self.heavy, 1, "heavy").await
+    }
+
+    /// Computes something in the heavy lane; `None` if there was no place.
+    pub(crate) async fn compute<T: Send + 'static>(
+        &self,
+        compute: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let heavy = self.heavy().await.ok()?;
+        let computed = tokio::task::spawn_blocking(move || {
+            let _heavy = heavy;
+            compute()
+        });
+        computed.await.ok()
+    }
+
+    async fn wait(
+        &self,
+        semaphore: &Arc<Semaphore>,
+        n_permits: usize,
+        reason: &'static str,
+    ) -> Result<OwnedSemaphorePermit, Failure> {
+        let n_permits = u32::try_from(n_permits).unwrap_or(u32::MAX);
+        let permit = Arc::clone(semaphore).acquire_many_owned(n_permits);
+        // The semaphore is never closed.
+        match timeout(self.load.queue_timeout, permit).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Failure::Overloaded(reason)),
+        }
+    }
+}
+
+impl Account {
+    fn count(&self, purpose: Purpose, load: &Load) -> (&AtomicUsize, usize) {
+        match purpose {
+            Purpose::Write => (&self.n_writes, load.of_account),
+            Purpose::Read => (&self.n_reads, load.reads_of_account),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let (count, _) = self.account.count(self.purpose, &self.gate.load);
+        count.fetch_sub(1, Ordering::Relaxed);
+        self.account.n_body_pieces.fetch_sub(self.n_own_pieces, Ordering::Relaxed);
+        let mut accounts = self.gate.accounts();
+        // Only the map and this ticket hold it; a new one can only be had under the lock.
+        if Arc::strong_count(&self.account) == 2 {
+            accounts.remove(&self.user);
+        }
+    }
+}
+
+impl Ticket {
+    /// Waits for a place in the heavy lane.
+    pub(crate) async fn heavy(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        self.gate.heavy().await
+    }
+
+    /// Makes room for a body that has grown to so many bytes.
+    pub(crate) async fn hold_body(&mut self, n_bytes: usize) -> Result<(), Failure> {
+        let needed = (n_bytes / PIECE_BYTES).saturating_sub(self.n_own_pieces);
+        if needed == 0 {
+            return Ok(());
+        }
+        let load = &self.gate.load;
+        let of_account = self.account.n_body_pieces.fetch_add(needed, Ordering::Relaxed) + needed;
+        self.n_own_pieces += needed;
+        if load.body_bytes_of_account < of_account.saturating_mul(PIECE_BYTES) {
+            return Err(Failure::Busy("account_bytes"));
+        }
+        let more = self.gate.wait(&self.gate.body_pieces, needed, "body_bytes").await?;
+        match &mut self.body_pieces {
+            Some(held) => held.merge(more),
+            None => self.body_pieces = Some(more),
+        }
+        Ok(())
+    }
+
+    /// Does the work when it is this request's turn, and as long as somebody waits for it.
+    pub(crate) async fn work<T: Send + 'static>(
+        self,
+        body_bytes: usize,
+        queued: impl FnOnce(Duration),
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (gate, start) = (Arc::clone(&self.gate), Instant::now());
+        let _turn = match self.purpose {
+            Purpose::Write => Some(gate.wait(&self.account.turn, 1, "turn").await?),
+            Purpose::Read => None,
+        };
+        let is_heavy = Load::HEAVY_BODY_BYTES <= body_bytes;
+        let light = match is_heavy {
+            true => None,
+            false => Some(gate.wait(&gate.light, 1, "light").await?),
+        };
+        let heavy = if is_heavy { Some(gate.heavy().await?) } else { None };
+        queued(start.elapsed());
+        let done = async {
+            let mut work: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(work);
+            let heavy = match heavy {
+                Some(heavy) => heavy,
+                None => match light_part(&mut work).await {
+                    Some(done) => return Ok(done),
+                    None => {
+                        drop(light);
+                        gate.heavy().await?
+                    }
+                },
+            };
+            Ok(beside(heavy, work).await)
+        };
+        timeout(gate.load.work_timeout, done).await.map_err(|_| Failure::OutOfTime)?
+    }
+}
+
+/// Works here until it is done, or until a piece of it has taken long.
+async fn light_part<T>(work: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
+    std::future::poll_fn(|cx| {
+        let start = Instant::now();
+        match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if Load::HEAVY_PIECE <= start.elapsed() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Works on a thread of its own. When nobody waits any more, the work ends where it waits next: a
+/// commit that was begun is finished by the store.
+async fn beside<T: Send + 'static>(
+    heavy: OwnedSemaphorePermit,
+    work: Pin<Box<dyn Future<Output = T> + Send>>,
+) -> T {
+    let (waits, mut nobody_waits) = oneshot::channel::<()>();
+    let runtime = tokio::runtime::Handle::current();
+    let done = tokio::task::spawn_blocking(move || {
+        let _heavy = heavy;
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                _ = &mut nobody_waits => None,
+                done = work => Some(done),
+            }
+        })
+    });
+    let done = done.await;
+    drop(waits);
+    match done {
+        Ok(Some(done)) => done,
+        // A panic is this request's failure, as if it had worked here.
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime shuts down: nobody will ever look.
+        _ => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(gate: &Arc<Gate>, user: &str) -> Ticket {
+        let user = UserId::verified_by_caller(user).unwrap();
+        gate.admit(&user, Purpose::Write).unwrap()
+    }
+
+    /// Tells when it is dropped.
+    struct Dropped(Option<oneshot::Sender<()>>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            if let Some(tell) = self.0.take() {
+                tell.send(()).ok();
+            }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn work_ends_where_it_waits_when_nobody_waits_for_it() {
+        let gate = Gate::new(Load::of_cores(2));
+        let (begun, has_begun) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
+        let work = async move {
+            let _dropped = Dropped(Some(tell));
+            begun.send(()).unwrap();
+            std::future::pending::<()>().await;
+        };
+
+        let size = Load::HEAVY_BODY_BYTES;
+        let waits = tokio::spawn(ticket(&gate, "kai").work(size, |_| (), work));
+        has_begun.await.unwrap();
+        waits.abort();
+
+        told.await.unwrap();
+        assert!(gate.heavy().await.is_ok(), "its place is free again");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn work_that_turns_out_long_goes_on_beside() {
+        let gate = Gate::new(Load::of_cores(2));
+        let long = async {
+            let before = std::thread::current().id();
+            std::thread::sleep(2 * Load::HEAVY_PIECE);
+            tokio::task::yield_now().await;
+            (before, std::thread::current().id())
+        };
+
+        let done = ticket(&gate, "kai").work(0, |_| (), long).await;
+
+        let (before, after) = done.unwrap();
+
+        assert_ne!(before, after, "the rest was done by another thread");
+    }
+
+    #[tokio::test]
+    async fn requests_of_one_account_take_turns_and_others_do_not_wait() {
+        let gate = Gate::new(Load::of_cores(2));
+        let (finish, finished) = oneshot::channel::<()>();
+        let mut first =
+            Box::pin(ticket(&gate, "kai").work(0, |_| (), async { finished.await.is_ok() }));
+        let mut second = Box::pin(ticket(&gate, "kai").work(0, |_| (), async {}));
+
+        let pending = std::future::poll_fn(|cx| {
+            let first = first.as_mut().poll(cx).is_pending();
+            Poll::Ready((first, second.as_mut().poll(cx).is_pending()))
+        });
+        assert_eq!((true, true), pending.await);
+        ticket(&gate, "uka").work(0, |_| (), async {}).await.unwrap();
+        finish.send(()).unwrap();
+
+        assert!(first.await.unwrap());
+        second.await.unwrap();
+        assert!(gate.accounts().is_empty(), "nothing is remembered of who is gone");
+    }
+}

@@ -1,0 +1,115 @@
+//! Which calls a host serves.
+
+use std::collections::BTreeSet;
+
+/// One call of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Call {
+    /// `GET /health`
+    Health,
+    /// `GET /limits`
+    Limits,
+    /// `GET /schema`
+    Schema,
+    /// `GET /openapi.json`
+    OpenApi,
+    /// `POST /auth/sync`; only with [`Accounts`](crate::directory::Accounts) that verify tokens.
+    SignIn,
+    /// `POST /sync`
+    Sync,
+    /// `GET /conflicts`
+    Conflicts,
+    /// `POST /conflicts/{id}`
+    ResolveConflict,
+    /// `GET /records/{kind}/{id}/history`
+    RecordHistory,
+    /// `POST /records/{kind}/{id}/restore`
+    RestoreRecord,
+    /// `GET /users/{me}/export`
+    Export,
+    /// `POST /users/{me}/import`
+    Import,
+    /// `DELETE /users/{me}`
+    Erase,
+    /// `POST /pieces`; only where the schema has pieces.
+    SyncPieces,
+    /// `POST /sessions`; only where the schema has pieces.
+    SyncSessions,
+    /// `GET /pieces/{id}/history`; only where the schema has pieces.
+    PieceHistory,
+    /// `POST /pieces/{id}/restore`; only where the schema has pieces.
+    RestorePiece,
+}
+
+impl Call {
+    /// Every call.
+    pub const ALL: [Self; 17] = [
+        Self::Health,
+        Self::Limits,
+        Self::Schema,
+        Self::OpenApi,
+        Self::SignIn,
+        Self::Sync,
+        Self::Conflicts,
+        Self::ResolveConflict,
+        Self::RecordHistory,
+        Self::RestoreRecord,
+        Self::Export,
+        Self::Import,
+        Self::Erase,
+        Self::SyncPieces,
+        Self::SyncSessions,
+        Self::PieceHistory,
+        Self::RestorePiece,
+    ];
+    /// What the server says about itself; none of them needs a token.
+    pub const ABOUT: [Self; 4] = [Self::Health, Self::Limits, Self::Schema, Self::OpenApi];
+    /// What the app on people's phones calls and no other client does.
+    pub const PHONES: [Self; 3] = [Self::SignIn, Self::SyncPieces, Self::SyncSessions];
+    /// What lost, and how it is closed.
+    pub const INBOX: [Self; 2] = [Self::Conflicts, Self::ResolveConflict];
+    /// Earlier versions, and going back to them.
+    pub const HISTORY: [Self; 4] =
+        [Self::RecordHistory, Self::RestoreRecord, Self::PieceHistory, Self::RestorePiece];
+    /// Everything of a user at once.
+    pub const ACCOUNT: [Self; 3] = [Self::Export, Self::Import, Self::Erase];
+}
+
+/// Which calls a host serves. The others answer 404, and the OpenAPI document has none of them.
+///
+/// ```
+/// use haumana_api::{Call, Served};
+///
+/// // The service erases its users itself, and no phone calls it.
+/// let served = Served::all().without([Call::Erase]).without(Call::PHONES);
+/// assert!(served.has(Call::Sync) && !served.has(Call::SyncPieces));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Served(BTreeSet<Call>);
+
+impl Served {
+    /// Every call.
+    pub fn all() -> Self {
+        Self(BTreeSet::from(Call::ALL))
+    }
+
+    /// These calls, and no others.
+    pub fn only(calls: impl IntoIterator<Item = Call>) -> Self {
+        Self(calls.into_iter().collect())
+    }
+
+    /// Leaves calls out.
+    #[must_use]
+    pub fn without(mut self, calls: impl IntoIterator<Item = Call>) -> Self {
+        for call in calls {
+            self.0.remove(&call);
+        }
+        self
+    }
+
+    /// Whether the call is served.
+    pub fn has(&self, call: Call) -> bool {
+        self.0.contains(&call)
+    }
+}

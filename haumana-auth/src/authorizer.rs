@@ -1,0 +1,164 @@
+//! The gateway's side of authentication: a TOKEN authorizer of API Gateway, as a function, and
+//! what the functions behind it make of its answer. Nothing here needs Lambda.
+//!
+//! API Gateway turns exactly one failure into 401: an invocation that fails with the message
+//! `Unauthorized`. Every other failure becomes 500. A `Deny` becomes 403 and is kept for the
+//! token, so there is none here: in doubt, and when the keys cannot be had, the answer is the
+//! failure.
+
+use crate::limits;
+use crate::principal::{Principal, Rejection};
+use crate::verifier::{AuthError, Verifier, bearer};
+use haumana_sync::id::UserId;
+use haumana_sync::time::UnixMillis;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+
+/// The failure that becomes 401. Its `Display` is exactly `Unauthorized`, whatever the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unauthorized {
+    /// Why, for metrics; it stands in the log already.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for Unauthorized {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unauthorized")
+    }
+}
+
+impl std::error::Error for Unauthorized {}
+
+/// What API Gateway is told about a good token; it serialises to what it wants to read.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Permission {
+    principal_id: &'static str,
+    policy_document: PolicyDocument,
+    context: Context,
+}
+
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyDocument {
+    version: &'static str,
+    statement: [Statement; 1],
+}
+
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    action: &'static str,
+    effect: &'static str,
+    resource: String,
+}
+
+/// Flat, and strings only: API Gateway breaks every request with a context that is not.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Context {
+    user_id: String,
+    exp: String,
+}
+
+impl fmt::Debug for Permission {
+    /// Shows no more than that there is one: it names a user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permission(..)")
+    }
+}
+
+/// Answers the event of a TOKEN authorizer.
+///
+/// The permission is for every call of the stage, because API Gateway keeps it for the token and
+/// uses it for whatever the client calls next. It says who is asking and until when; each call
+/// checks again whether that is its own.
+///
+/// # Errors
+///
+/// [`Unauthorized`] for everything else, also for an event that is none.
+pub async fn authorize(verifier: &dyn Verifier, event: &Value) -> Result<Permission, Unauthorized> {
+    let permission = permit(verifier, event).await;
+    let reason = permission.as_ref().err().map(|refused| refused.reason);
+    tracing::info!(reason, "authorizer");
+    permission
+}
+
+async fn permit(verifier: &dyn Verifier, event: &Value) -> Result<Permission, Unauthorized> {
+    let text = |name: &str| event.get(name).and_then(Value::as_str);
+    let gateway = refused(Rejection::Gateway);
+    if text("type") != Some("TOKEN") {
+        return Err(gateway);
+    }
+    let resource = text("methodArn").and_then(every_call_of_the_stage).ok_or(gateway)?;
+    let header = text("authorizationToken").ok_or(refused(Rejection::NoToken))?;
+    let token = bearer(header).map_err(refused)?;
+    let principal = verifier.verify(token).await.map_err(|error| match error {
+        AuthError::Rejected(reason) => refused(reason),
+        AuthError::Unavailable => Unauthorized { reason: "keys" },
+    })?;
+    Ok(Permission::new(&principal, resource))
+}
+
+fn refused(reason: Rejection) -> Unauthorized {
+    Unauthorized { reason: reason.as_str() }
+}
+
+impl Permission {
+    fn new(principal: &Principal, resource: String) -> Self {
+        let statement = Statement { action: "execute-api:Invoke", effect: "Allow", resource };
+        Self {
+            // Required, and read by nobody; who it is stands in the context, and only there.
+            principal_id: "user",
+            policy_document: PolicyDocument { version: "2012-10-17", statement: [statement] },
+            context: Context {
+                user_id: principal.user.as_str().to_owned(),
+                exp: principal.expires_at.secs().to_string(),
+            },
+        }
+    }
+}
+
+/// The resource `arn:…:{api}/{stage}/*/*`, from the ARN of one call; `None` if it is none.
+fn every_call_of_the_stage(method_arn: &str) -> Option<String> {
+    let parts: Vec<&str> = method_arn.splitn(6, ':').collect();
+    let ["arn", partition, "execute-api", region, account, call] = parts[..] else {
+        return None;
+    };
+    let call: Vec<&str> = call.splitn(4, '/').collect();
+    let [api, stage, method, _path] = call[..] else {
+        return None;
+    };
+    // A wildcard in any of these would permit what nobody asked for.
+    let is_name = |text: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        !text.is_empty() && text.bytes().all(is_plain)
+    };
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let are_names = [partition, region, api, stage, method].into_iter().all(is_name);
+    (are_names && is_account)
+        .then(|| format!("arn:{partition}:execute-api:{region}:{account}:{api}/{stage}/*/*"))
+}
+
+/// Returns whose request this is, from `requestContext.authorizer` of the request that API Gateway
+/// passes on. The host puts the user into the request's extensions, for
+/// `Auth::Trusted` of `haumana-api`.
+///
+/// `exp` is checked again: API Gateway remembers a permission for minutes, and the token may have
+/// expired since. The leeway is the same, so it ends when it would have ended without memory.
+///
+/// # Errors
+///
+/// [`Rejection::Gateway`] if the context is not what [`authorize`] says, [`Rejection::Expired`] if
+/// the token's time is over. In both cases nobody is asking: the answer is 401.
+pub fn user(context: &Value, now: UnixMillis) -> Result<UserId, Rejection> {
+    let text = |name: &str| context.get(name).and_then(Value::as_str).ok_or(Rejection::Gateway);
+    let (user, exp) = (text("userId")?, text("exp")?);
+    let is_number = exp.bytes().all(|byte| byte.is_ascii_digit());
+    let exp = exp.parse::<i64>().ok().filter(|_| is_number).ok_or(Rejection::Gateway)?;
+    if exp.saturating_add(limits::TOKEN_LEEWAY_SECS) <= now.secs() {
+        return Err(Rejection::Expired);
+    }
+    UserId::verified_by_caller(user).ok_or(Rejection::Gateway)
+}

@@ -1,0 +1,26 @@
+//! Every limit of tokens and keys, each with one name.
+
+/// A token.
+pub const TOKEN_BYTES: usize = 8192;
+/// How far an issuer's clock and ours may differ.
+pub const TOKEN_LEEWAY_SECS: i64 = 300;
+/// The longest life of a token.
+pub const TOKEN_LIFETIME_SECS: i64 = 24 * 3600;
+/// How deep the JSON of a token may be nested. ID tokens are flat, or nearly.
+pub const TOKEN_DEPTH: usize = 8;
+/// A key set; Google's has 1.5 kB.
+pub const KEY_SET_BYTES: usize = 64 * 1024;
+/// How long a key set may take to arrive, from the first packet to the last byte.
+pub const KEY_FETCH_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+/// Keys are not asked for again before this, whatever their issuer says.
+pub const KEYS_FRESH_AT_LEAST_SECS: i64 = 300;
+/// Keys are asked for again after this, whatever their issuer says.
+pub const KEYS_FRESH_AT_MOST_SECS: i64 = 24 * 3600;
+/// How long keys that are no longer fresh are used while their issuer does not answer.
+pub const KEYS_STALE_SECS: i64 = 3600;
+/// The shortest time between two fetches of one key set.
+pub const KEY_FETCH_PAUSE_SECS: i64 = 10;
+/// The modulus of a key: below is too weak (RFC 7518, 3.3), beyond is work for nobody's benefit.
+pub const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+/// The public exponent of a key; the usual one has 3 bytes.
+pub const EXPONENT_BYTES: usize = 4;

@@ -1,0 +1,145 @@
+//! Who is asking, and why somebody is not believed.
+
+use haumana_sync::id::UserId;
+use haumana_sync::time::UnixMillis;
+use std::fmt;
+
+/// Between an issuer's name and a subject of it in a user id. Bare subjects never hold it.
+pub(crate) const SEPARATOR: char = ':';
+
+/// Who is asking, as a verified token says.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Principal {
+    /// `sub`: the user.
+    pub user: UserId,
+    /// `email`.
+    pub email: Option<String>,
+    /// `email_verified`; false if the token does not say.
+    pub email_verified: bool,
+    /// `name`.
+    pub name: Option<String>,
+    /// `picture`.
+    pub picture: Option<String>,
+    /// `exp`, without leeway.
+    pub expires_at: UnixMillis,
+}
+
+impl Principal {
+    /// A user of whom nothing else is known.
+    pub fn new(user: UserId, expires_at: UnixMillis) -> Self {
+        let (email, name, picture) = (None, None, None);
+        Self { user, email, email_verified: false, name, picture, expires_at }
+    }
+}
+
+impl fmt::Debug for Principal {
+    /// Shows no more than that there is one, so that logs stay free of personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Principal(..)")
+    }
+}
+
+/// Why a token was refused: for logs and metrics, never for clients, who see `unauthorized`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// There was no `Authorization` header.
+    NoToken,
+    /// There was more than one `Authorization` header.
+    SeveralTokens,
+    /// The header is not `Bearer`, one blank, and a token.
+    NotBearer,
+    /// It is longer than the policy allows.
+    TooLong,
+    /// It is not three segments of canonical base64url.
+    Shape,
+    /// Its header is not a JSON object in UTF-8 without duplicate keys.
+    HeaderJson,
+    /// `alg` is not exactly `RS256`.
+    Algorithm,
+    /// `typ` is neither absent nor `JWT`.
+    Type,
+    /// `kid` is not a non-empty string.
+    KeyId,
+    /// It has a header that this verifier does not know.
+    UnknownHeader,
+    /// No key of the set has its `kid`.
+    UnknownKey,
+    /// The key did not sign it.
+    Signature,
+    /// Its payload is not a JSON object in UTF-8 without duplicate keys.
+    PayloadJson,
+    /// `iss` is not an issuer of the policy.
+    Issuer,
+    /// `aud` is not an audience of the policy.
+    Audience,
+    /// `azp` is present and not an authorized party of the policy.
+    AuthorizedParty,
+    /// `sub` is not a user id.
+    Subject,
+    /// `exp` is not a whole number of seconds.
+    Expiry,
+    /// `iat` is not a whole number of seconds.
+    IssuedAt,
+    /// `nbf` is present and not a whole number of seconds.
+    NotBefore,
+    /// It has expired.
+    Expired,
+    /// It was issued in the future, or is not valid yet.
+    Premature,
+    /// It lives longer than the policy allows, or ends before it begins.
+    Lifetime,
+    /// `email`, `email_verified`, `name` or `picture` has another type than it must have.
+    Profile,
+    /// The issuer does not vouch for the e-mail address; only `POST /auth/sync` asks for that.
+    EmailUnverified,
+    /// The host's gateway has not said who is asking, or not in the form that was agreed.
+    Gateway,
+}
+
+impl Rejection {
+    /// Returns the reason's name in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoToken => "no_token",
+            Self::SeveralTokens => "several_tokens",
+            Self::NotBearer => "not_bearer",
+            Self::TooLong => "too_long",
+            Self::Shape => "shape",
+            Self::HeaderJson => "header_json",
+            Self::Algorithm => "algorithm",
+            Self::Type => "type",
+            Self::KeyId => "key_id",
+            Self::UnknownHeader => "unknown_header",
+            Self::UnknownKey => "unknown_key",
+            Self::Signature => "signature",
+            Self::PayloadJson => "payload_json",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::AuthorizedParty => "authorized_party",
+            Self::Subject => "subject",
+            Self::Expiry => "expiry",
+            Self::IssuedAt => "issued_at",
+            Self::NotBefore => "not_before",
+            Self::Expired => "expired",
+            Self::Premature => "premature",
+            Self::Lifetime => "lifetime",
+            Self::Profile => "profile",
+            Self::EmailUnverified => "email_unverified",
+            Self::Gateway => "gateway",
+        }
+    }
+}
+
+/// The issuer whose subjects are bare, in user names.
+pub(crate) const GOOGLE: &str = "google";
+
+/// Returns the name of `user` in a user directory: `google_<sub>` for a bare subject, which is
+/// Google's, and `<name>_<sub>` for a subject of the issuer with that name.
+///
+/// Different users have different names, since names of issuers have no underscore.
+pub fn username(user: &UserId) -> String {
+    let (issuer, subject) = user.as_str().split_once(SEPARATOR).unwrap_or((GOOGLE, user.as_str()));
+    format!("{issuer}_{subject}")
+}

@@ -1,0 +1,43 @@
+//! What verifies a token, for whoever asks who is asking.
+
+use crate::principal::{Principal, Rejection};
+use std::fmt::Debug;
+
+/// Verifies ID tokens, with keys from wherever it has them.
+#[async_trait::async_trait]
+pub trait Verifier: Debug + Send + Sync + 'static {
+    /// Returns who `token` is for.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] if nobody can be vouched for.
+    async fn verify(&self, token: &str) -> Result<Principal, AuthError>;
+}
+
+/// Why a verifier vouches for nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthError {
+    /// The token is not good.
+    Rejected(Rejection),
+    /// The keys cannot be had, so nobody can tell. Send the same request again later.
+    Unavailable,
+}
+
+const SCHEME: &str = "Bearer";
+
+/// Returns the token of the value of an `Authorization` header.
+///
+/// # Errors
+///
+/// [`Rejection::NotBearer`] if it is not `Bearer`, one blank, and a token.
+pub fn bearer(text: &str) -> Result<&str, Rejection> {
+    // RFC 9110: the name of a scheme is the same in any case.
+    let token = match text.split_at_checked(SCHEME.len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) => rest.strip_prefix(' '),
+        _ => None,
+    };
+    match token {
+        Some(token) if !token.is_empty() && !token.starts_with(' ') => Ok(token),
+        _ => Err(Rejection::NotBearer),
+    }
+}

@@ -1,0 +1,23 @@
+//! How many descriptors this process may have.
+
+/// Raises the soft limit to the hard one, and returns how many there may be.
+#[cfg(unix)]
+pub(crate) fn raise() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(detail = %error, "the limit of descriptors stays as it is");
+            limit.current
+        }
+    };
+    current.map_or(usize::MAX, |current| usize::try_from(current).unwrap_or(usize::MAX))
+}
+
+/// Nothing bounds them.
+#[cfg(not(unix))]
+pub(crate) fn raise() -> usize {
+    usize::MAX
+}

@@ -1,0 +1,180 @@
+//! Which connections are idle, and which one makes room.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+/// How long the server waits for an idle connection to go before it turns a new one away.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often it is told what happens to connections.
+const LOG_PAUSE: Duration = Duration::from_secs(10);
+
+/// Room for connections, and those that are idle, longest first.
+pub(crate) struct Idle {
+    room: Arc<Semaphore>,
+    waiting: Mutex<BTreeMap<u64, Arc<Notify>>>,
+    next: AtomicU64,
+    counts: Counts,
+}
+
+/// What has happened to connections since the start.
+#[derive(Default)]
+struct Counts {
+    n_evicted: AtomicU64,
+    n_refused: AtomicU64,
+    n_timed_out: AtomicU64,
+    last_log: Mutex<Option<Instant>>,
+}
+
+/// The place of one connection, given back when dropped.
+pub(crate) struct Seat {
+    idle: Arc<Idle>,
+    evict: Arc<Notify>,
+    /// Its number among those that are idle.
+    number: Mutex<Option<u64>>,
+    _room: OwnedSemaphorePermit,
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seat").finish_non_exhaustive()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing under these locks can panic half way.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Idle {
+    pub(crate) fn new(room: usize) -> Self {
+        let room = Arc::new(Semaphore::new(room));
+        Self { room, waiting: Mutex::default(), next: AtomicU64::new(0), counts: Counts::default() }
+    }
+
+    /// A place for a new connection; where there is none, the longest idle one makes room.
+    pub(crate) async fn seat(self: &Arc<Self>) -> Option<Seat> {
+        let room = match Arc::clone(&self.room).try_acquire_owned() {
+            Ok(room) => room,
+            Err(_) => {
+                self.make_room();
+                let room = Arc::clone(&self.room).acquire_owned();
+                let Ok(Ok(room)) = tokio::time::timeout(PATIENCE, room).await else {
+                    self.counts.add(&self.counts.n_refused);
+                    return None;
+                };
+                room
+            }
+        };
+        let (evict, number) = (Arc::new(Notify::new()), Mutex::default());
+        let seat = Seat { idle: Arc::clone(self), evict, number, _room: room };
+        seat.is_idle();
+        Some(seat)
+    }
+
+    /// Ends the connection that has been idle longest.
+    pub(crate) fn make_room(&self) {
+        let longest = locked(&self.waiting).pop_first();
+        if let Some((_, evict)) = longest {
+            evict.notify_one();
+            self.counts.add(&self.counts.n_evicted);
+        }
+    }
+}
+
+impl Counts {
+    /// Counts, and says so once in a while.
+    fn add(&self, count: &AtomicU64) {
+        count.fetch_add(1, Ordering::Relaxed);
+        let mut last = locked(&self.last_log);
+        if last.is_some_and(|last| last.elapsed() < LOG_PAUSE) {
+            return;
+        }
+        *last = Some(Instant::now());
+        tracing::warn!(
+            evicted = self.n_evicted.load(Ordering::Relaxed),
+            refused = self.n_refused.load(Ordering::Relaxed),
+            timed_out = self.n_timed_out.load(Ordering::Relaxed),
+            "connections were ended"
+        );
+    }
+}
+
+impl Seat {
+    /// From now on it makes room where there is none.
+    pub(crate) fn is_idle(&self) {
+        let number = self.idle.next.fetch_add(1, Ordering::Relaxed);
+        *locked(&self.number) = Some(number);
+        locked(&self.idle.waiting).insert(number, Arc::clone(&self.evict));
+    }
+
+    /// A request is being answered.
+    pub(crate) fn is_busy(&self) {
+        if let Some(number) = locked(&self.number).take() {
+            locked(&self.idle.waiting).remove(&number);
+        }
+    }
+
+    /// Ends when the connection must make room.
+    pub(crate) async fn evicted(&self) {
+        self.evict.notified().await;
+    }
+
+    /// Counts a connection that ended because its client kept the server waiting.
+    pub(crate) fn failed(&self, error: &hyper::Error) {
+        let mut source = error.source();
+        let mut is_late = error.is_timeout();
+        while let Some(cause) = source {
+            let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+            is_late |= kind == Some(std::io::ErrorKind::TimedOut);
+            source = cause.source();
+        }
+        if is_late {
+            self.idle.counts.add(&self.idle.counts.n_timed_out);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.is_busy();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_longest_idle_connection_makes_room_and_busy_ones_stay() {
+        let idle = Arc::new(Idle::new(3));
+        let busy = idle.seat().await.unwrap();
+        busy.is_busy();
+        let (first, second) = (idle.seat().await.unwrap(), idle.seat().await.unwrap());
+
+        let ended = async {
+            first.evicted().await;
+            drop(first);
+        };
+        let (new, ()) = tokio::join!(idle.seat(), ended);
+
+        assert!(new.is_some());
+        let is_ended = tokio::time::timeout(Duration::from_millis(1), second.evicted()).await;
+        assert!(is_ended.is_err(), "one was enough");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_all_are_busy_a_new_connection_is_turned_away() {
+        let idle = Arc::new(Idle::new(1));
+        let busy = idle.seat().await.unwrap();
+        busy.is_busy();
+
+        assert!(idle.seat().await.is_none());
+        drop(busy);
+        assert!(idle.seat().await.is_some());
+    }
+}

@@ -1,0 +1,151 @@
+//! A stream whose other end must read what it has asked for.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// LIMIT: how long a client may take nothing of a reply.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// LIMIT: how fast a client takes a reply in the long run, at least.
+const WRITE_BYTES_PER_SEC: u64 = 1_000;
+
+/// A stream that fails when its other end reads a reply too slowly.
+#[derive(Debug)]
+pub(crate) struct Timed<S> {
+    stream: S,
+    /// When the reply that is being written began, and how much of it is written.
+    reply: Option<(Instant, u64)>,
+    /// Runs while a reply cannot be written.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Timed<S> {
+    pub(crate) fn new(stream: S) -> Self {
+        Self { stream, reply: None, timer: None }
+    }
+
+    /// What comes of an attempt to write: an error if the client has had its time.
+    fn judge(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let (start, bytes) = self.reply.get_or_insert_with(|| (Instant::now(), 0));
+        if let Poll::Ready(written) = written {
+            *bytes += written.as_ref().map_or(0, |n_bytes| *n_bytes as u64);
+            self.timer = None;
+            return Poll::Ready(written);
+        }
+        let until = *start + WRITE_TIMEOUT + Duration::from_secs(*bytes / WRITE_BYTES_PER_SEC);
+        // A client that was quick for long may not stop for long.
+        let until = until.min(Instant::now() + WRITE_TIMEOUT);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if before < buffer.filled().len() && self.timer.is_none() {
+            // Another request: its reply has a time of its own.
+            self.reply = None;
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.judge(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.judge(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_is_cut_off() {
+        let (server, _client) = duplex(1_000);
+
+        let start = Instant::now();
+        let error = Timed::new(server).write_all(&[0; 10_000]).await.unwrap_err();
+
+        assert_eq!(io::ErrorKind::TimedOut, error.kind());
+        assert_eq!(WRITE_TIMEOUT.as_secs(), start.elapsed().as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_slowly_but_steadily_gets_it_all() {
+        let (server, mut client) = duplex(1_000);
+        let slow = async {
+            for _ in 0..100 {
+                tokio::time::sleep(Duration::from_millis(900)).await;
+                client.read_exact(&mut [0; 1_000]).await.unwrap();
+            }
+        };
+
+        let mut server = Timed::new(server);
+        let (written, ()) = tokio::join!(server.write_all(&[0; 100_000]), slow);
+
+        written.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_a_byte_now_and_then_is_cut_off() {
+        let (server, mut client) = duplex(1_000);
+        let trickle = async {
+            loop {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                if client.read_exact(&mut [0; 1]).await.is_err() {
+                    return;
+                }
+            }
+        };
+
+        let mut server = Timed::new(server);
+        let written = tokio::select! {
+            written = server.write_all(&[0; 100_000]) => written,
+            () = trickle => panic!("the server must give up first"),
+        };
+
+        assert_eq!(io::ErrorKind::TimedOut, written.unwrap_err().kind());
+    }
+}

@@ -1,0 +1,174 @@
+//! What a body may be, found out in one pass over its bytes before anything of it is parsed.
+
+use super::BadRequest;
+use crate::limits;
+use memchr::memchr2;
+use serde_json::value::RawValue;
+
+/// Why a body is too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Excess {
+    /// Its lists have more entries than the call takes.
+    Entries,
+    /// It is nested deeper than anything that is kept.
+    Depth,
+    /// A name or a text directly in the body is longer than any that means something.
+    Word,
+}
+
+/// What the outer shape of a body may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Outline {
+    /// Entries of all its lists together.
+    pub max_entries: usize,
+    /// What the client is told who sends more.
+    pub too_many: BadRequest,
+    /// Names and texts that stand directly in it, each.
+    pub word_bytes: usize,
+}
+
+impl Outline {
+    /// A body with lists of so many records, and short words beside them.
+    pub const fn of_records(max_entries: usize) -> Self {
+        Self { max_entries, too_many: BadRequest::TooLarge, word_bytes: limits::WORD_BYTES }
+    }
+
+    /// Looks whether a body is within it.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRequest`] where it is not.
+    pub fn check(self, body: &[u8]) -> Result<(), BadRequest> {
+        check(body, self.max_entries, self.word_bytes).map_err(|excess| match excess {
+            Excess::Entries => self.too_many,
+            Excess::Depth | Excess::Word => BadRequest::TooLarge,
+        })
+    }
+}
+
+/// How deep the entries of a body's lists are.
+const ENTRY_DEPTH: usize = 2;
+
+/// Looks at the outer shape of JSON that may not even be well formed: how many entries its lists have
+/// together, how deep it is nested, and how long the words are that stand directly in it.
+///
+/// It needs no memory, and ends where a limit is passed.
+fn check(body: &[u8], max_entries: usize, word_bytes: usize) -> Result<(), Excess> {
+    let (mut depth, mut n_entries, mut at) = (0_usize, 0_usize, 0);
+    while let Some(byte) = body.get(at) {
+        at += 1;
+        match byte {
+            b'"' => {
+                let end = string_end(body, at);
+                if depth <= 1 && word_bytes < end - at {
+                    return Err(Excess::Word);
+                }
+                at = end;
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' if depth == ENTRY_DEPTH => n_entries += 1,
+            _ => {}
+        }
+        if limits::REQUEST_DEPTH < depth {
+            return Err(Excess::Depth);
+        }
+        // There is one entry more than commas.
+        if max_entries <= n_entries {
+            return Err(Excess::Entries);
+        }
+    }
+    Ok(())
+}
+
+/// The place behind the quote that ends the string whose first byte is at `start`.
+fn string_end(text: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        if text.get(at + found) == Some(&b'"') {
+            return at + found + 1;
+        }
+        at += found + 2;
+    }
+    text.len()
+}
+
+/// Whether one record is longer or has more keys than any that could be kept; `depth` is how deep the
+/// keys are that count.
+pub fn is_oversized(record: &RawValue, depth: usize) -> bool {
+    let text = record.get().as_bytes();
+    limits::RECORD_RAW_BYTES < text.len()
+        || (KEY_BYTES * limits::RECORD_KEYS < text.len()
+            && limits::RECORD_KEYS < n_keys(text, depth))
+}
+
+/// The fewest bytes of a key with its value and comma: `"":0,`.
+const KEY_BYTES: usize = 5;
+
+fn n_keys(text: &[u8], max_depth: usize) -> usize {
+    let (mut depth, mut n_keys, mut at) = (0_usize, 0, 0);
+    while let Some(byte) = text.get(at) {
+        at += 1;
+        match byte {
+            b'"' => at = string_end(text, at),
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b':' if depth <= max_depth => n_keys += 1,
+            _ => {}
+        }
+    }
+    n_keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn checked(body: &str, max_entries: usize) -> Result<(), Excess> {
+        check(body.as_bytes(), max_entries, limits::WORD_BYTES)
+    }
+
+    #[test]
+    fn entries_of_all_lists_count_together_and_those_inside_of_records_do_not() {
+        assert_eq!(Ok(()), checked(r#"{"a":[0,0],"b":[[1,2,3],{"x":1,"y":2}]}"#, 4));
+        assert_eq!(Err(Excess::Entries), checked(r#"{"a":[0,0,0],"b":[0,0,0]}"#, 4));
+        assert_eq!(Ok(()), checked(r#"{"a":["0,0,0,0,0\",0,0"]}"#, 2));
+    }
+
+    #[test]
+    fn depth_is_bounded_and_brackets_in_strings_do_not_count() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+
+        assert_eq!(Ok(()), checked(&nested(limits::REQUEST_DEPTH), 2));
+        assert_eq!(Err(Excess::Depth), checked(&nested(limits::REQUEST_DEPTH + 1), 2));
+        assert_eq!(
+            Ok(()),
+            checked(&format!("[[\"\\\"{}\"]]", "[".repeat(limits::REQUEST_DEPTH + 1)), 2)
+        );
+    }
+
+    #[test]
+    fn words_directly_in_the_body_are_bounded_and_texts_of_records_are_not() {
+        let word = |bytes: usize| format!(r#"{{"deviceId":"{}"}}"#, "x".repeat(bytes));
+
+        assert_eq!(Ok(()), checked(&word(limits::WORD_BYTES - 1), 2));
+        assert_eq!(Err(Excess::Word), checked(&word(limits::WORD_BYTES), 2));
+        let text = format!(r#"{{"pieces":[{{"lyrics":"{}"}}]}}"#, "x".repeat(200_000));
+        assert_eq!(Ok(()), checked(&text, 2));
+    }
+
+    #[test]
+    fn what_is_no_json_at_all_is_looked_at_as_well() {
+        for body in ["", "\"", "\"\\", "]]]]", "{{{", "[\"a\\"] {
+            assert_eq!(Ok(()), checked(body, 2), "{body}");
+        }
+    }
+
+    #[test]
+    fn keys_of_a_record_count_to_the_depth_that_is_asked() {
+        let text = br#"{"a":{"b":{"c":1}},"d":":::"}"#;
+
+        assert_eq!([2, 3, 4], [1, 2, 3].map(|depth| n_keys(text, depth)));
+    }
+}
