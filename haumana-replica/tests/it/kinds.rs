@@ -227,6 +227,7 @@ async fn conflicts_history_and_restore_work_for_every_kind() {
     server.sync(&a).await;
     server.sync(&b).await;
 
+    assert_eq!(Some(1), b.status().open_conflicts);
     let open = b.conflicts(&transport, None, 9).await.unwrap().conflicts;
     assert_eq!((1, &text("a")), (open.len(), &open[0].lost));
     assert_eq!(Setlist::key(id), open[0].key);
@@ -234,6 +235,7 @@ async fn conflicts_history_and_restore_work_for_every_kind() {
     b.resolve(&transport, open[0].id, key, Resolution::Restore).await.unwrap();
     server.sync(&b).await;
     assert_eq!("a", b.get::<Setlist>(id).await.unwrap().unwrap().title);
+    assert_eq!(Some(0), b.status().open_conflicts);
 
     let history = b.history(&transport, Setlist::key(id), None, 9).await.unwrap();
     let first = history.versions.last().unwrap().version;
