@@ -7,6 +7,7 @@ use crate::problem::Problem;
 use crate::schema::{self, Records};
 use crate::sign_in::{self, SignIn};
 use crate::store::{self, Opened};
+use crate::upkeep::Upkeep;
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::serve::ListenerExt;
@@ -43,7 +44,12 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let opened = store::open(&args).await?;
     schema::keep(&args, &schema)?;
     let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
-    let router = router(&args, schema, opened, directory, sign_in::set_up(&args)?);
+    let operate = opened.operate.clone();
+    let (router, engine) = router(&args, schema, opened, directory, sign_in::set_up(&args)?);
+    if let Some(operate) = operate {
+        let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));
+        tokio::spawn(Upkeep { operate, engine, clock, retention_ms }.run());
+    }
     let signals = Signals::listen()?;
     greet(&args, address)?;
     Ok(run(listener, router, signals).await?)
@@ -64,14 +70,14 @@ async fn listen(args: &Args) -> Result<TcpListener, Problem> {
 fn router(
     args: &Args,
     schema: Schema,
-    Opened { store, generation, other_life }: Opened,
+    Opened { store, generation, other_life, .. }: Opened,
     directory: SqliteDirectory,
     sign_in: SignIn,
-) -> Router {
+) -> (Router, Arc<Engine>) {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let config = EngineConfig { generation, retention_ms: i64::from(args.retention_days) * DAY_MS };
+    let config = EngineConfig { generation, retention_ms: retention_ms(args) };
     let engine = Engine::new(store, clock, random.clone(), config);
-    let engine = engine.with_schema(schema).with_other_life(other_life);
+    let engine = Arc::new(engine.with_schema(schema).with_other_life(other_life));
     let config = ApiConfig {
         request_limit_bytes: limits::REQUEST_BYTES,
         reply_limit_bytes: limits::REPLY_BYTES,
@@ -82,8 +88,12 @@ fn router(
     let auth = Auth::Bearer(Arc::clone(&sign_in.verifier));
     let sign_in_with = Some(sign_in.verifier);
     let accounts = Some(Accounts { directory: Arc::new(directory), sign_in: sign_in_with });
-    let api = Api { engine: Arc::new(engine), auth, accounts, random, config };
-    haumana_api::router_beside(api, sign_in.routes).layer(from_fn(drain))
+    let api = Api { engine: Arc::clone(&engine), auth, accounts, random, config };
+    (haumana_api::router_beside(api, sign_in.routes).layer(from_fn(drain)), engine)
+}
+
+pub(crate) fn retention_ms(args: &Args) -> i64 {
+    i64::from(args.retention_days) * DAY_MS
 }
 
 /// Says where everything is, and how to try it.

@@ -14,3 +14,4 @@ mod serving;
 mod signing_in;
 mod starting;
 mod stopping;
+mod upkeep;
