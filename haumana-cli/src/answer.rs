@@ -4,6 +4,7 @@ use crate::json::{Json, value_json};
 use haumana_replica::Content;
 use haumana_sync::record::Value;
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -28,7 +29,76 @@ pub(crate) fn content_json(content: &Content) -> BTreeMap<String, Json> {
 
 /// A text that cannot drive a terminal: what is no character to look at is written as an escape.
 pub(crate) fn visible(text: &str) -> String {
-    let is_harmless = |character: char| !character.is_control() || matches!(character, '\n' | '\t');
+    let is_harmless = |character: char| is_plain(character) || matches!(character, '\n' | '\t');
+    escaped(text, is_harmless)
+}
+
+/// A text from a record where one line is meant, such as a title: [`visible`], and no line break or
+/// tab in it can pass for another line or column of the answer.
+pub(crate) fn one_line(text: &str) -> String {
+    escaped(text, is_plain)
+}
+
+/// JSON that cannot drive a terminal, and means the same. Only strings can have such characters.
+pub(crate) fn visible_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        match is_plain(character) || matches!(character, '\n' | '\r' | '\t') {
+            true => out.push(character),
+            // None of them is beyond the first 65,536.
+            false => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+        }
+    }
+    out
+}
+
+/// JSON on its way to a terminal, which it cannot drive.
+#[derive(Debug)]
+pub(crate) struct Shown<W> {
+    out: W,
+    /// The beginning of a character whose rest has not come.
+    begun: Vec<u8>,
+}
+
+impl<W: Write> Shown<W> {
+    pub(crate) fn on(out: W) -> Self {
+        Self { out, begun: Vec::new() }
+    }
+}
+
+impl<W: Write> Write for Shown<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.begun.extend_from_slice(bytes);
+        let mut text = String::new();
+        let mut left = Vec::new();
+        for chunk in self.begun.utf8_chunks() {
+            text.push_str(chunk.valid());
+            left = chunk.invalid().to_vec();
+            // What is no character at all, and is not at the end, is no JSON.
+            if 4 <= left.len() {
+                left.clear();
+            }
+        }
+        self.begun = left;
+        self.out.write_all(visible_json(&text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// Whether a character is one to look at: no control, and nothing that turns lines around or breaks
+/// them.
+fn is_plain(character: char) -> bool {
+    let turns = matches!(character,
+        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let breaks = matches!(character, '\u{2028}' | '\u{2029}');
+    !character.is_control() && !turns && !breaks
+}
+
+fn escaped(text: &str, is_harmless: impl Fn(char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match is_harmless(character) {
@@ -44,14 +114,16 @@ pub(crate) fn short(id: impl std::fmt::Display) -> String {
     id.to_string().chars().take(8).collect()
 }
 
-/// Rows in columns. A kahakō may be a character of its own without a width.
+/// Rows in columns, each on one line. A kahakō may be a character of its own without a width.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let one_line = |row: &Vec<String>| row.iter().map(|cell| one_line(cell)).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(one_line).collect();
     let n_columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width =
         |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width()).max();
     let widths: Vec<usize> = (0..n_columns).map(|at| width(at).unwrap_or(0)).collect();
     let mut out = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);
@@ -64,8 +136,9 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     out
 }
 
-/// A text of at most so many columns, and an ellipsis where it goes on.
+/// A text of at most so many columns on one line, and an ellipsis where it goes on.
 pub(crate) fn cut(text: &str, columns: usize) -> String {
+    let text = &*one_line(text);
     let mut width = 0;
     for (at, grapheme) in text.grapheme_indices(true) {
         width += grapheme.width();
@@ -134,5 +207,41 @@ mod tests {
     fn no_text_drives_a_terminal() {
         assert_eq!("Haʻaheo\n\tka ua", visible("Haʻaheo\n\tka ua"));
         assert_eq!("\\u{1b}[2J\\r\\u{7f}\\u{9b}", visible("\u{1b}[2J\r\u{7f}\u{9b}"));
+        assert_eq!("\\u{202e}a\\u{2066}\\u{2028}", visible("\u{202e}a\u{2066}\u{2028}"));
+        assert_eq!(
+            "\\u{0}La\u{304}ʻau 🏳\u{fe0f}\u{200d}🌈",
+            visible("\0La\u{304}ʻau 🏳\u{fe0f}\u{200d}🌈")
+        );
+    }
+
+    #[test]
+    fn no_title_passes_for_another_line_or_column() {
+        assert_eq!("t\\nno pieces\\t\\u{1b}", one_line("t\nno pieces\t\u{1b}"));
+        assert_eq!("t\\nno…", cut("t\nno pieces", 5));
+        let cells = vec![vec!["a\nb".to_owned(), "\u{1b}".to_owned()], vec!["c".to_owned()]];
+        assert_eq!("a\\nb  \\u{1b}\nc", table(&cells));
+    }
+
+    #[test]
+    fn an_export_that_is_shown_is_harmless_however_it_is_cut() {
+        let json = "{\"t\":\"Haʻaheo \u{9b}2J\u{202e}🌺\"}";
+
+        let mut shown = Shown::on(Vec::new());
+        for byte in json.bytes() {
+            shown.write_all(&[byte]).unwrap();
+        }
+
+        assert_eq!(visible_json(json), String::from_utf8(shown.out).unwrap());
+    }
+
+    #[test]
+    fn json_that_is_shown_means_the_same() {
+        let text = "\u{9b}2J\u{7f}\u{202e}\u{1b}\nʻokina";
+        let json = serde_json::json!({ text: text });
+
+        let shown = visible_json(&json.to_string());
+
+        assert_eq!(json, serde_json::from_str::<serde_json::Value>(&shown).unwrap());
+        assert!(shown.chars().all(is_plain), "{shown}");
     }
 }

@@ -1,5 +1,6 @@
 //! Questions to a person.
 
+use crate::answer::visible;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// What somebody says to a question.
@@ -18,7 +19,7 @@ pub(crate) fn ask(question: &str) -> Reply {
     if !input.is_terminal() {
         return Reply::Nobody;
     }
-    let question = format!("{question} [y/N] ");
+    let question = format!("{} [y/N] ", visible(question));
     let shown = if io::stderr().is_terminal() {
         show(io::stderr(), &question)
     } else if io::stdout().is_terminal() {

@@ -1,6 +1,6 @@
 //! The inbox on the command line.
 
-use crate::answer::{Answer, indent, label, short, table, words};
+use crate::answer::{Answer, indent, label, one_line, short, table, words};
 use crate::args::{Decision, SetValue};
 use crate::device::Device;
 use crate::differ::{differing, look_equal};
@@ -99,7 +99,7 @@ fn unsaved(written: Option<Written<'_>>, problem: Problem) -> Problem {
 
 fn resolved(conflict: &Conflict, title: &str, word: &str) -> Answer {
     let field = conflict.field.as_deref().map_or("the piece", label);
-    let mut text = format!("{word} {field} of {title}");
+    let mut text = format!("{word} {} of {}", one_line(field), one_line(title));
     if word != "kept" {
         text.push_str("; haumana sync brings it here");
     }
@@ -174,9 +174,10 @@ fn reason(word: &str) -> &str {
 }
 
 fn entry(conflict: &Conflict, title: &str) -> String {
-    let field = conflict.field.as_deref().map_or("delete", label);
+    let field = one_line(conflict.field.as_deref().map_or("delete", label));
     let (id, at) = (short(conflict.id), minute(conflict.at));
-    let head = format!("{id}  {title} · {field} · {} · {at}", reason(&conflict.reason));
+    let (title, why) = (one_line(title), one_line(reason(&conflict.reason)));
+    let head = format!("{id}  {title} · {field} · {why} · {at}");
     if conflict.field.is_none() {
         return head;
     }

@@ -1,6 +1,6 @@
 //! Deleting pieces, sessions and everything. Nobody's device is held while its person thinks.
 
-use crate::answer::{Answer, label, visible};
+use crate::answer::{Answer, label, one_line, visible};
 use crate::args::{Delete, DeleteSession};
 use crate::ask::{Reply, ask};
 use crate::device::Device;
@@ -16,13 +16,14 @@ use serde_json::json;
 pub(crate) async fn delete(device: &Device, args: &Delete) -> Result<Answer, Problem> {
     let (found, lost) = look(&device.replica().await?, &args.piece).await?;
     let title = title(&found);
+    let shown = one_line(&title);
     let is_new = found.version.is_none();
     if !lost.is_empty() && !args.discard_edits {
-        return Err(Problem::WouldLose { title, what: what_is_lost(&lost, is_new) });
+        return Err(Problem::WouldLose { title: shown, what: what_is_lost(&lost, is_new) });
     }
     let question = match lost.is_empty() {
-        true => format!("delete {title}?"),
-        false => format!("delete {title}, {} for good?", what_is_lost(&lost, is_new)),
+        true => format!("delete {shown}?"),
+        false => format!("delete {shown}, {} for good?", what_is_lost(&lost, is_new)),
     };
     if !args.yes && ask(&visible(&question)) == Reply::No {
         return Err(Problem::Declined);
@@ -32,7 +33,7 @@ pub(crate) async fn delete(device: &Device, args: &Delete) -> Result<Answer, Pro
     replica.delete(found.key).await.map_err(Problem::local)?;
 
     let id = found.key.id.to_string();
-    let mut text = format!("deleted {title}");
+    let mut text = format!("deleted {shown}");
     if !lost.is_empty() {
         text.push_str(&format!("\n{} is gone for good", what_is_lost(&lost, is_new)));
     }

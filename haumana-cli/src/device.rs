@@ -37,11 +37,12 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// Makes the folder, for nobody but its owner. Making it again changes nothing but the server.
+    /// Makes the folder, for nobody but its owner. Making it again changes nothing but the server. A
+    /// folder that was there before keeps its mode, since others may need it; what is in it and
+    /// is this device's is its owner's alone.
     pub(crate) fn init(folder: &Path, server: Option<String>) -> Result<Self, Problem> {
         let file = |error| Problem::File(folder.into(), error);
-        fs::create_dir_all(folder).map_err(file)?;
-        keep_private(folder).map_err(file)?;
+        make_private(folder).map_err(file)?;
         let mut device = match Self::open(folder, None) {
             Ok(device) => device,
             Err(Problem::NoDevice(_)) => {
@@ -196,9 +197,15 @@ impl TokenSource for TokenFile {
 }
 
 #[cfg(unix)]
-fn keep_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 #[cfg(unix)]
@@ -208,8 +215,8 @@ fn is_exposed(path: &Path) -> bool {
 }
 
 #[cfg(not(unix))]
-fn keep_private(_: &Path) -> io::Result<()> {
-    Ok(())
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)
 }
 
 #[cfg(not(unix))]

@@ -3,7 +3,7 @@
 //! The device is held only while it is read and written, never while a person writes. A text counts
 //! as written on what its person saw; what changed meanwhile is merged with it.
 
-use crate::answer::{Answer, label, short};
+use crate::answer::{Answer, label, one_line, short};
 use crate::args::{Add, Edit};
 use crate::device::Device;
 use crate::editor;
@@ -35,7 +35,7 @@ pub(crate) async fn add(device: &Device, args: Add) -> Result<Answer, Problem> {
         replica.add_piece(fields).await.map_err(Problem::local)
     };
     let id = added.await.map_err(|problem| texts.unsaved(problem))?;
-    let text = format!("added {} ({})", args.title, short(id));
+    let text = format!("added {} ({})", one_line(&args.title), short(id));
     Ok(Answer::new(text, json!({ "id": id.to_string(), "title": args.title })))
 }
 
@@ -106,7 +106,7 @@ fn answer(found: &View, names: &[String], saved: Saved) -> Answer {
     let labels: Vec<&str> = names.iter().map(|name| label(name)).collect();
     let mut text = match labels.is_empty() {
         true => "nothing changed".to_owned(),
-        false => format!("edited {}: {}", title(found), labels.join(", ")),
+        false => format!("edited {}: {}", one_line(&title(found)), labels.join(", ")),
     };
     if !saved.merged.is_empty() {
         let merged: Vec<&str> = saved.merged.iter().map(|name| label(name)).collect();

@@ -29,7 +29,7 @@ mod sign_in;
 mod system;
 mod text;
 
-use answer::{Answer, visible};
+use answer::{Answer, visible, visible_json};
 use args::{Cli, Command};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
         }
         Err(problem) => {
             if is_json {
-                eprintln!("{}", problem.to_json());
+                eprintln!("{}", visible_json(&problem.to_json().to_string()));
             } else {
                 eprintln!("{}", visible(&format!("haumana: {problem}")));
             }
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
 fn print(answer: Option<Answer>, is_json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match answer {
-        Some(answer) if is_json => writeln!(out, "{}", answer.json),
+        Some(answer) if is_json => writeln!(out, "{}", visible_json(&answer.json.to_string())),
         Some(answer) => writeln!(out, "{}", visible(&answer.text)),
         None => Ok(()),
     }?;

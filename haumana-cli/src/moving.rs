@@ -1,6 +1,6 @@
 //! Everything of an account at once: exporting and importing. The device is not held meanwhile.
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Shown};
 use crate::fields::is_input;
 use crate::online::Online;
 use crate::problem::Problem;
@@ -12,7 +12,7 @@ use haumana_replica::transport::{Call, ExportOutline, ExportPage, Transport};
 use haumana_replica::{Error, ErrorKind, Imported};
 use serde_json::json;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom};
 use std::path::Path;
 use tokio::sync::mpsc;
 
@@ -102,7 +102,10 @@ impl Online<'_> {
     /// Writes beside the file and renames, so that half an export never looks like one.
     pub(crate) async fn export(&self, path: &Path, force: bool) -> Result<Option<Answer>, Problem> {
         if path == Path::new("-") {
-            let exported = self.transport.export(&self.account, &mut io::stdout()).await;
+            let exported = match io::stdout().is_terminal() {
+                true => self.transport.export(&self.account, &mut Shown::on(io::stdout())).await,
+                false => self.transport.export(&self.account, &mut io::stdout()).await,
+            };
             return exported.map(|()| None).map_err(|error| self.problem(error));
         }
         if !force && path.exists() {

@@ -1,6 +1,6 @@
 //! Logging practice.
 
-use crate::answer::{Answer, short};
+use crate::answer::{Answer, one_line, short};
 use crate::args::Practise;
 use crate::fields::Fields;
 use crate::find::{piece, title_of};
@@ -108,7 +108,7 @@ async fn answer(
     piece: Key,
     times: Times,
 ) -> Result<Answer, Problem> {
-    let (title, Times { start, end }) = (title_of(replica, piece).await, times);
+    let (title, Times { start, end }) = (one_line(&title_of(replica, piece).await), times);
     let text = match end {
         Some(end) => format!("practised {title} for {}", length((end.0 - start.0) / MINUTE_MS)),
         None => {

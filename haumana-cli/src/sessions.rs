@@ -1,6 +1,6 @@
 //! Sessions of practising: what looks wrong about them, and mending it.
 
-use crate::answer::{Answer, short, table};
+use crate::answer::{Answer, one_line, short, table};
 use crate::args::{Mend, Sessions};
 use crate::find::{piece, title};
 use crate::json::Json;
@@ -146,7 +146,7 @@ async fn title_of(replica: &Replica, session: &View) -> Option<String> {
 /// … for people.
 async fn shown_title(replica: &Replica, session: &View) -> String {
     let unknown = || "(a piece that is not here)".to_owned();
-    title_of(replica, session).await.unwrap_or_else(unknown)
+    title_of(replica, session).await.map_or_else(unknown, |title| one_line(&title))
 }
 
 pub(crate) async fn describe(replica: &Replica, session: &View) -> String {

@@ -1,6 +1,6 @@
 //! What is on this device: the list, one piece, and how things stand.
 
-use crate::answer::{Answer, content_json, cut, indent, label, short, table, words};
+use crate::answer::{Answer, content_json, cut, indent, label, one_line, short, table, words};
 use crate::args::List;
 use crate::device::Device;
 use crate::find::{folded, piece, title, title_of};
@@ -93,7 +93,11 @@ pub(crate) async fn show(replica: &Replica, text: &str) -> Result<Answer, Proble
             "title" => {}
             "lyrics" | "englishTranslation" | "notes" => {
                 if let Some(text) = value.as_text().filter(|text| !text.is_empty()) {
-                    texts.push_str(&format!("\n\n{}\n{}", label(name), indent(text, "    ")));
+                    texts.push_str(&format!(
+                        "\n\n{}\n{}",
+                        one_line(label(name)),
+                        indent(text, "    ")
+                    ));
                 }
             }
             "createdAt" => {
@@ -114,7 +118,7 @@ pub(crate) async fn show(replica: &Replica, text: &str) -> Result<Answer, Proble
         rows.push(vec!["state".to_owned(), format!("{}{why}", state(&view))]);
     }
     rows.push(vec!["id".to_owned(), view.key.id.to_string()]);
-    let text = format!("{}\n{}{texts}", title(&view), table(&rows));
+    let text = format!("{}\n{}{texts}", one_line(&title(&view)), table(&rows));
     Ok(Answer::new(text, view_json(&view, &practised)))
 }
 

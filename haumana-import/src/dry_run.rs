@@ -4,7 +4,7 @@ use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Version,
+    IndexEntry, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
 use std::collections::HashMap;
@@ -110,7 +110,7 @@ impl Store for DryRun {
         Ok(())
     }
 
-    async fn erase(&self, _user: &UserId) -> Result<()> {
+    async fn erase(&self, _user: &UserId) -> Result<Wiped> {
         // Nothing here erases; whoever asks must not believe that it was done.
         Err(Error::new("erase", ErrorKind::Unavailable))
     }

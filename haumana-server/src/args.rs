@@ -130,6 +130,20 @@ pub(crate) enum Command {
         /// The file to write; it must not exist.
         to: PathBuf,
     },
+    /// With DynamoDB: erase accounts again that a restore of the tables has brought back.
+    ///
+    /// The tables must not be in use yet. What was erased since is read from the journal of the
+    /// tables that were in use before the restore. With SQLite the server does it by itself.
+    EraseAgain {
+        /// What the names of those tables begin with.
+        #[arg(long, value_name = "PREFIX")]
+        journal_prefix: String,
+    },
+    /// With DynamoDB: delete history that is past its retention now, of all users.
+    ///
+    /// DynamoDB does so by itself within days; this is for a retention that was made shorter. With
+    /// SQLite the server does it every hour.
+    Sweep,
     /// Put a backup in place of the database; the server must not be running.
     ///
     /// The present database is kept under another name. Devices notice at their next sync: what

@@ -2,11 +2,11 @@
 //!
 //! The repertoires' file belongs to the store, which knows nothing of names and addresses.
 
+use crate::private;
 use crate::problem::Problem;
 use haumana_api::directory::{DirectoryError, DirectoryErrorKind, Profile, UserDirectory};
+use haumana_store_sqlite::{LogState, Mover};
 use rusqlite::{Connection, ErrorCode};
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,10 +37,27 @@ const PUT: &str = "
 
 const REMOVE: &str = "DELETE FROM users WHERE username = ?1";
 
+/// How often and for how long a removal waits for other servers that read the file.
+const WIPE_TRIES: u32 = 200;
+const WIPE_PAUSE: Duration = Duration::from_millis(5);
+
 /// A user directory in a SQLite file. Several processes may use the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct SqliteDirectory {
-    connection: Arc<Mutex<Connection>>,
+    file: Arc<Mutex<OpenFile>>,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    // Declared first, so closed first.
+    connection: Connection,
+    mover: Mover,
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.mover.close(&self.connection);
+    }
 }
 
 /// The directory's file that stands beside a database.
@@ -53,7 +70,7 @@ pub(crate) fn beside(db: &Path) -> PathBuf {
 impl SqliteDirectory {
     /// Opens the file, or makes it; its owner alone can read it.
     pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
-        make(path).map_err(|error| Problem::Directory(path.into(), error.to_string()))?;
+        private::make(path).map_err(|error| Problem::Directory(path.into(), error.to_string()))?;
         let opened = Self::connect(path);
         opened.map_err(|error| Problem::Directory(path.into(), error.to_string()))
     }
@@ -64,26 +81,35 @@ impl SqliteDirectory {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "secure_delete", true)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
         connection.execute_batch(TABLE)?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        let mover = Mover::open(path)?;
+        // What a version from before, or a crash, has left in the log or in pages. The file is
+        // small: a few hundred bytes for each person.
+        mover.suspect_all();
+        mover.move_log(&connection);
+        Ok(Self { file: Arc::new(Mutex::new(OpenFile { connection, mover })) })
     }
 
-    /// Runs one statement where it holds up nobody else.
+    /// Works on the file where it holds up nobody else.
     async fn run(
         &self,
         op: &'static str,
-        statement: impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send + 'static,
+        work: impl FnOnce(&OpenFile) -> rusqlite::Result<bool> + Send + 'static,
     ) -> Result<(), DirectoryError> {
-        let connection = Arc::clone(&self.connection);
+        let file = Arc::clone(&self.file);
         let run = move || {
             // Each statement is a transaction, so a panic leaves nothing half done.
-            let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
-            statement(&connection)
+            work(&file.lock().unwrap_or_else(PoisonError::into_inner))
         };
-        let done = tokio::task::spawn_blocking(run).await;
-        let unavailable = |_| DirectoryError::new(op, DirectoryErrorKind::Unavailable);
-        done.map_err(unavailable)?.map(drop).map_err(|error| failure(op, error))
+        let unavailable = || DirectoryError::new(op, DirectoryErrorKind::Unavailable);
+        let done = tokio::task::spawn_blocking(run).await.map_err(|_| unavailable())?;
+        match done {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(unavailable()),
+            Err(error) => Err(failure(op, error)),
+        }
     }
 }
 
@@ -91,27 +117,43 @@ impl SqliteDirectory {
 impl UserDirectory for SqliteDirectory {
     async fn put(&self, username: &str, profile: &Profile) -> Result<(), DirectoryError> {
         let (username, profile) = (username.to_owned(), profile.clone());
-        let put = move |connection: &Connection| {
+        self.run("put", move |OpenFile { connection, mover }| {
             let mut statement = connection.prepare_cached(PUT)?;
-            statement.execute((username, profile.email, profile.name, profile.picture))
-        };
-        self.run("put", put).await
+            statement.execute((username, profile.email, profile.name, profile.picture))?;
+            // What is not moved now is moved with the next entry.
+            mover.move_log(connection);
+            Ok(true)
+        })
+        .await
     }
 
+    /// Once this returns, neither address nor name is in any of the file's bytes, its log included.
     async fn remove(&self, username: &str) -> Result<(), DirectoryError> {
         let username = username.to_owned();
-        self.run("remove", move |connection| connection.execute(REMOVE, [username])).await
+        self.run("remove", move |file| {
+            file.connection.execute(REMOVE, [username])?;
+            file.wipe()
+        })
+        .await
     }
 }
 
-fn make(path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+impl OpenFile {
+    /// Makes what was removed leave the file and the log; `false` if another server holds on to it
+    /// for too long. The same call again goes on.
+    fn wipe(&self) -> rusqlite::Result<bool> {
+        for _ in 0..WIPE_TRIES {
+            if self.mover.wipe(&self.connection) == LogState::Empty {
+                // Other servers notice that the pages that they remember are old.
+                let count = |row: &rusqlite::Row<'_>| row.get::<_, i32>(0);
+                let wipes = self.connection.pragma_query_value(None, "user_version", count)?;
+                let next = wipes.wrapping_add(1);
+                self.connection.pragma_update(None, "user_version", next)?;
+                return Ok(true);
+            }
+            std::thread::sleep(WIPE_PAUSE);
+        }
+        Ok(false)
     }
 }
 
@@ -144,7 +186,7 @@ mod tests {
             let profile = |row: &rusqlite::Row<'_>| {
                 Ok(Profile { email: row.get(0)?, name: row.get(1)?, picture: row.get(2)? })
             };
-            let connection = self.connection.lock().unwrap();
+            let connection = &self.file.lock().unwrap().connection;
             connection.query_row(sql, [username], profile).optional().unwrap()
         }
     }
@@ -183,16 +225,50 @@ mod tests {
         assert!(second.entry("google_1").await == Some(kai()));
     }
 
+    /// Whether any file beside the directory, or the directory itself, has the text.
+    fn is_anywhere(directory: &InFolder, text: &str) -> bool {
+        let files = std::fs::read_dir(directory.1.path()).unwrap();
+        let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        let text = text.as_bytes();
+        contents.into_iter().any(|bytes| bytes.windows(text.len()).any(|window| window == text))
+    }
+
     #[tokio::test]
-    async fn a_removed_address_is_not_in_the_file_any_more() {
+    async fn a_removed_address_and_name_are_in_no_file_any_more() {
         let directory = in_folder();
-        directory.put("google_1", &kai()).await.unwrap();
+        // Enough people that pages split while kai is among them.
+        for number in 0..200 {
+            let email = format!("{number}@example.org");
+            let others = Profile { email, name: Some("Lani".repeat(number % 9)), picture: None };
+            directory.put(&format!("google_{number}"), &others).await.unwrap();
+            if number == 90 {
+                let name = Some("Kaleohano Nui".into());
+                directory.put("google_1", &Profile { name, ..kai() }).await.unwrap();
+            }
+        }
+        assert!(is_anywhere(&directory, "kai@example.org"));
+        assert!(is_anywhere(&directory, "Kaleohano Nui"));
 
         directory.remove("google_1").await.unwrap();
 
-        let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-        directory.connection.lock().unwrap().query_row(checkpoint, [], |_| Ok(())).unwrap();
-        let bytes = std::fs::read(directory.1.path().join("x.users.db")).unwrap();
-        assert!(!String::from_utf8_lossy(&bytes).contains("kai@example.org"));
+        assert!(!is_anywhere(&directory, "kai@example.org"), "nobody made a checkpoint");
+        assert!(!is_anywhere(&directory, "Kaleohano Nui"));
+        assert!(directory.entry("google_2").await.is_some(), "others stay");
+    }
+
+    #[tokio::test]
+    async fn what_another_server_remembers_brings_no_address_back() {
+        let first = in_folder();
+        let second = SqliteDirectory::open(&first.1.path().join("x.users.db")).unwrap();
+        first.put("google_1", &kai()).await.unwrap();
+        assert!(second.entry("google_1").await.is_some());
+
+        first.remove("google_1").await.unwrap();
+
+        let noe = Profile { email: "noe@example.org".into(), name: None, picture: None };
+        second.put("google_2", &noe).await.unwrap();
+        assert!(!is_anywhere(&first, "kai@example.org"));
+        drop(second);
+        assert!(!is_anywhere(&first, "kai@example.org"));
     }
 }

@@ -13,9 +13,11 @@ mod descriptors;
 mod dev;
 mod directory;
 mod drain;
+mod erase_again;
 mod idle;
 mod issuer;
 mod key_file;
+mod private;
 mod problem;
 mod restore;
 mod schema;
@@ -23,6 +25,7 @@ mod serve;
 mod sign_in;
 mod store;
 mod timed;
+mod upkeep;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -57,6 +60,10 @@ fn run(args: Args) -> Result<(), Problem> {
                     if *discard_later { LaterEdits::Discard } else { LaterEdits::Merge };
                 restore::restore(&args, from, later_edits)
             }
+            Some(Command::EraseAgain { journal_prefix }) => {
+                erase_again::erase_again(&args, journal_prefix).await
+            }
+            Some(Command::Sweep) => erase_again::sweep(&args).await,
             None => serve::serve(args).await,
         }
     })

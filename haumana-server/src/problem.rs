@@ -61,6 +61,10 @@ pub(crate) enum Problem {
          start with a higher --generation"
     )]
     NotSqlite,
+    #[error(
+        "this is for DynamoDB, with --store dynamodb; with SQLite the server does it by itself"
+    )]
+    NotDynamo,
     #[error("cannot use the schema {0}: {1}")]
     Schema(PathBuf, String),
     #[error(

@@ -65,6 +65,12 @@ fn report(db: &Path, from: &Path, restored: &Restored) {
     if key.exists() {
         println!("{} is as it was: tokens stay valid", key.display());
     }
-    println!("accounts that were erased after the backup are back; erase them again");
+    match restored.erased_again {
+        0 => println!(
+            "no account of the backup was erased after it was taken, as {shown}.erased says"
+        ),
+        1 => println!("one account that was erased after the backup is erased again"),
+        n => println!("{n} accounts that were erased after the backup are erased again"),
+    }
     println!("start the server as always");
 }

@@ -8,6 +8,7 @@ use crate::problem::Problem;
 use crate::schema::{self, Records};
 use crate::sign_in::{self, SignIn};
 use crate::store::{self, Opened};
+use crate::upkeep::Upkeep;
 use axum::Router;
 use axum::middleware::from_fn;
 use haumana_api::directory::Accounts;
@@ -41,7 +42,12 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let opened = store::open(&args).await?;
     schema::keep(&args, &schema)?;
     let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
-    let router = router(&args, schema, opened, directory, sign_in::set_up(&args)?);
+    let operate = opened.operate.clone();
+    let (router, engine) = router(&args, schema, opened, directory, sign_in::set_up(&args)?);
+    if let Some(operate) = operate {
+        let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));
+        tokio::spawn(Upkeep { operate, engine, clock, retention_ms }.run());
+    }
     let signals = Signals::listen()?;
     greet(&args, address)?;
     Ok(run(listener, router, signals).await?)
@@ -62,20 +68,24 @@ async fn listen(args: &Args) -> Result<TcpListener, Problem> {
 fn router(
     args: &Args,
     schema: Schema,
-    Opened { store, generation, other_life }: Opened,
+    Opened { store, generation, other_life, .. }: Opened,
     directory: SqliteDirectory,
     sign_in: SignIn,
-) -> Router {
+) -> (Router, Arc<Engine>) {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let config = EngineConfig { generation, retention_ms: i64::from(args.retention_days) * DAY_MS };
+    let config = EngineConfig { generation, retention_ms: retention_ms(args) };
     let engine = Engine::new(store, clock, random.clone(), config);
-    let engine = engine.with_schema(schema).with_other_life(other_life);
+    let engine = Arc::new(engine.with_schema(schema).with_other_life(other_life));
     let mut config = ApiConfig::of_a_server();
     config.cors_origins = args.cors_origin.clone();
     let auth = Auth::Bearer(Arc::clone(&sign_in.verifier));
     let accounts = Accounts::new(Arc::new(directory)).with_sign_in(sign_in.verifier);
-    let api = Api::new(Arc::new(engine), auth, random, config).with_accounts(accounts);
-    haumana_api::router_beside(api, sign_in.routes).layer(from_fn(drain))
+    let api = Api::new(Arc::clone(&engine), auth, random, config).with_accounts(accounts);
+    (haumana_api::router_beside(api, sign_in.routes).layer(from_fn(drain)), engine)
+}
+
+pub(crate) fn retention_ms(args: &Args) -> i64 {
+    i64::from(args.retention_days) * DAY_MS
 }
 
 /// Says where everything is, and how to try it.

@@ -7,7 +7,7 @@ use haumana_store_postgres::{PostgresOptions, PostgresStore};
 use haumana_store_sqlite::{LaterEdits, NewLife, SqliteOptions, SqliteStore};
 use haumana_sync::Store;
 use haumana_sync::engine::OtherLife;
-use haumana_sync::store::Generation;
+use haumana_sync::store::{Generation, Operate};
 use haumana_sync::time::UnixMillis;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ const DAY_SECS: u64 = 86_400;
 /// A store, and the generation of the life that its data is in.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
+    /// The same for the operator; `None`: the store keeps retention by itself.
+    pub(crate) operate: Option<Arc<dyn Operate>>,
     pub(crate) generation: Generation,
     /// What becomes of content that devices hold from another life.
     pub(crate) other_life: OtherLife,
@@ -48,16 +50,20 @@ pub(crate) async fn open(args: &Args) -> Result<Opened, Problem> {
                 LaterEdits::Discard => OtherLife::Discarded,
                 LaterEdits::Merge => OtherLife::Merged,
             };
-            Ok(Opened { store: Arc::new(store), generation: life.generation, other_life })
+            let store = Arc::new(store);
+            let operate: Option<Arc<dyn Operate>> = Some(store.clone());
+            Ok(Opened { store, operate, generation: life.generation, other_life })
         }
         StoreKind::Postgres => {
             let store = open_database(args, asked).await?;
             let generation = store.life().generation;
-            Ok(Opened { store: Arc::new(store), generation, other_life: OtherLife::Merged })
+            let (store, other_life) = (Arc::new(store), OtherLife::Merged);
+            Ok(Opened { store, operate: None, generation, other_life })
         }
         StoreKind::Dynamodb => {
             let store = Arc::new(open_tables(args).await?);
-            Ok(Opened { store, generation: asked, other_life: OtherLife::Merged })
+            let other_life = OtherLife::Merged;
+            Ok(Opened { store, operate: None, generation: asked, other_life })
         }
     }
 }
@@ -89,11 +95,11 @@ async fn open_database(args: &Args, asked: Generation) -> Result<PostgresStore, 
     Ok(store)
 }
 
-/// Opens the tables, which must be as the store needs them.
-async fn open_tables(args: &Args) -> Result<DynamoStore, Problem> {
+/// The tables whose names begin with `prefix`.
+pub(crate) fn tables(args: &Args, prefix: &str) -> Result<DynamoStore, Problem> {
     let days = u64::from(args.retention_days) + TTL_MARGIN_DAYS;
-    let store = DynamoStore::open(DynamoOptions {
-        prefix: args.table_prefix.clone(),
+    Ok(DynamoStore::open(DynamoOptions {
+        prefix: prefix.to_owned(),
         region: args.region.clone(),
         endpoint: args.endpoint.clone(),
         credentials: Credentials::from_environment().ok_or(Problem::NoCredentials)?,
@@ -102,7 +108,12 @@ async fn open_tables(args: &Args) -> Result<DynamoStore, Problem> {
         retry: Retry::interactive(),
         deadline: Arc::new(NoDeadline),
         http: None,
-    });
+    }))
+}
+
+/// Opens the tables, which must be as the store needs them.
+pub(crate) async fn open_tables(args: &Args) -> Result<DynamoStore, Problem> {
+    let store = tables(args, &args.table_prefix)?;
     let tables = |error| Problem::Database(chain(&error));
     if args.create_tables {
         store.create_tables().await.map_err(tables)?;

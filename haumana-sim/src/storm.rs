@@ -4,7 +4,7 @@ use crate::dice::Dice;
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, ErrorKind, Fault, Faults, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Store, Version,
+    IndexEntry, Page, Result, Store, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
 use std::fmt;
@@ -122,7 +122,7 @@ impl Store for Crossroads {
         self.inner.purge(user, before).await
     }
 
-    async fn erase(&self, user: &UserId) -> Result<()> {
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.inner.erase(user).await
     }
 }

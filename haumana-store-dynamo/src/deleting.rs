@@ -65,7 +65,7 @@ impl DynamoStore {
     }
 
     /// Deletes an entry, unless it was written again since.
-    async fn delete_if_older(
+    pub(crate) async fn delete_if_older(
         &self,
         user: &UserId,
         key: HistoryKey,

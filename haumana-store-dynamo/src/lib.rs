@@ -65,6 +65,7 @@ mod https;
 mod items;
 mod listing;
 mod meter;
+mod operate;
 mod options;
 mod pack;
 mod past;

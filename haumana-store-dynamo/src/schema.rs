@@ -189,6 +189,28 @@ pub(crate) fn history_key(user: &UserId, key: HistoryKey) -> ItemKey {
     ItemKey { table: HISTORY, partition: partition(HISTORY, user), sort }
 }
 
+/// The partition of the journal of erasures: a tab cannot be in a user id, so it is no user's.
+pub(crate) const ERASURES: &str = "ERASED\t";
+/// The sort key of the key under which the journal hashes.
+pub(crate) const ERASURES_KEY: &str = "KEY";
+
+/// Names an item of the journal of erasures.
+pub(crate) fn erasure_key(sort: &str) -> ItemKey {
+    ItemKey { table: HISTORY, partition: ERASURES.to_owned(), sort: sort.to_owned() }
+}
+
+/// Returns whose head an item of the pieces is; `None` if it is none.
+pub(crate) fn head_user(item: &crate::items::Item) -> Option<UserId> {
+    let partition = crate::items::text(item, PIECES.partition).ok()?;
+    UserId::verified_by_caller(partition.strip_prefix(HEAD_PARTITION)?)
+}
+
+/// Returns whose an item of the history is; `None` if it is nobody's.
+pub(crate) fn history_user(item: &crate::items::Item) -> Option<UserId> {
+    let partition = crate::items::text(item, HISTORY.partition).ok()?;
+    UserId::verified_by_caller(partition.strip_prefix("USER#")?)
+}
+
 /// Returns the entry of the history that has this sort key.
 pub(crate) fn history_of(sort: &str) -> Option<HistoryKey> {
     let mut parts = sort.split('#');

@@ -11,7 +11,7 @@ use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Version,
+    IndexEntry, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
 use std::hash::{BuildHasher, RandomState};
@@ -134,7 +134,10 @@ impl Store for DynamoStore {
         self.purge_history(user, before).await
     }
 
-    async fn erase(&self, user: &UserId) -> Result<()> {
-        self.erase_user(user).await
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
+        if let Some(head) = self.head(user).await? {
+            self.note_erasure(user, head.epoch).await?;
+        }
+        self.erase_user(user).await.map(|()| Wiped::Now)
     }
 }

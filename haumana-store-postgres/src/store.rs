@@ -14,7 +14,7 @@ use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::backend::{Decision, check_batch, cut_between_versions, decide};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Version,
+    IndexEntry, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
 use std::time::Duration;
@@ -237,11 +237,12 @@ impl Store for PostgresStore {
         self.ask("purge", Nature::Write, &self.statements.purge, &parameters).await.map(drop)
     }
 
-    async fn erase(&self, user: &UserId) -> Result<()> {
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
         let pool = |error| error::of_pool("erase", error);
         let mut client = self.connections.get().await.map_err(pool)?;
         match tokio::time::timeout(self.patience, self.erase_over(&mut client, user)).await {
             Ok(erased) => {
+                let erased = erased.map(|()| Wiped::Now);
                 erased.map_err(|error| error::of_statement("erase", Nature::Write, error))
             }
             Err(_) => {

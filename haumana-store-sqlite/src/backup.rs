@@ -72,7 +72,7 @@ pub(crate) fn write(connection: &Connection, to: &Path) -> Result<()> {
 }
 
 fn write_partial(connection: &Connection, partial: &Path, to: &Path) -> Result<()> {
-    files::make_empty(partial).map_err(unavailable)?;
+    files::make_anew(partial).map_err(unavailable)?;
     let name = partial
         .to_str()
         .ok_or_else(|| unavailable(io::Error::from(io::ErrorKind::InvalidInput)))?;
@@ -89,6 +89,7 @@ fn write_partial(connection: &Connection, partial: &Path, to: &Path) -> Result<(
 fn mark(copy: &Path) -> Result<()> {
     let connection = connection::open_copy(copy).map_err(unavailable)?;
     schema::migrate(&connection, copy).map_err(unavailable)?;
+    schema::set_clean(&connection, false).map_err(unavailable)?;
     let marked = Identity::read(&connection).and_then(|identity| identity.mark(&connection));
     marked.map_err(unavailable)?.write(&connection).map_err(unavailable)
 }

@@ -49,6 +49,11 @@ fn try_open_writer(options: &SqliteOptions) -> Result<Connection, OpenError> {
     }
     // Before anything is set: what is not ours must stay as it is.
     schema::check_ours(&connection, path)?;
+    let real = files::real_path(path);
+    let with_log = files::BESIDE.map(|suffix| files::beside(&real, suffix));
+    for file in [&real].into_iter().chain(&with_log) {
+        files::keep_private(file).map_err(|error| OpenError::from_io(path, error))?;
+    }
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
         .map_err(sqlite)?;
@@ -75,6 +80,7 @@ pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
     let sqlite = |error| OpenError::from_sqlite(path, error);
     let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
     connection.busy_timeout(busy_timeout).map_err(sqlite)?;
+    keep_log_at_end(&connection).map_err(sqlite)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection
         .execute_batch(
@@ -104,27 +110,9 @@ pub(crate) fn is_alone(path: &Path) -> bool {
     !matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Moves the log into the file and empties it, as far as others let go of it; waits for nobody.
-pub(crate) fn move_log(connection: &Connection, busy_timeout: Duration) -> LogState {
-    let checkpoint = |mode: &str| {
-        // SQLITE: answers whether it was kept from finishing, how many pages the log has, and how
-        // many of them are in the file: <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>.
-        let is_done = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-            Ok(!row.get::<_, bool>(0)? && row.get::<_, i64>(1)? <= row.get::<_, i64>(2)?)
-        });
-        // What fails here is tried again later; the data is in the log.
-        is_done.unwrap_or(false)
-    };
-    // SQLITE: neither of the two can fail.
-    let _ = connection.busy_timeout(Duration::ZERO);
-    let is_moved = checkpoint("PASSIVE") && checkpoint("TRUNCATE");
-    let _ = connection.busy_timeout(busy_timeout);
-    if is_moved { LogState::Empty } else { LogState::InUse }
-}
-
 /// What became of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LogState {
+pub enum LogState {
     /// All of it is in the file.
     Empty,
     /// Somebody reads or writes, so some of it may be in the log only.
@@ -141,14 +129,20 @@ pub(crate) fn open_for_backup(
     let sqlite = |error| OpenError::from_sqlite(path, error);
     let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
     connection.busy_timeout(busy_timeout).map_err(sqlite)?;
+    keep_log_at_end(&connection).map_err(sqlite)?;
     Ok(connection)
 }
 
 /// Opens the file to look at it once; its log, which may be another file's, stays where it is.
 pub(crate) fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, FLAGS)?;
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    keep_log_at_end(&connection)?;
     Ok(connection)
+}
+
+/// Makes a connection leave the log as it is when it closes.
+pub(crate) fn keep_log_at_end(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(|_| ())
 }
 
 /// Opens a copy that nobody knows of yet. It is made durable as a whole, or thrown away.
@@ -158,6 +152,7 @@ pub(crate) fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
     connection.execute_batch(
         "PRAGMA journal_mode = DELETE;
          PRAGMA journal_mode = MEMORY;
+         PRAGMA secure_delete = ON;
          PRAGMA synchronous = OFF;",
     )?;
     Ok(connection)
@@ -166,15 +161,15 @@ pub(crate) fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
 fn set_up_writer(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // SQLITE: `fullfsync` is what "on disk" means on macOS, and nothing elsewhere. `secure_delete`
-    // overwrites what is deleted. The automatic checkpoint runs inside COMMIT, before the answer;
-    // the writer moves the log itself, after it, and this is for the case that it cannot.
+    // overwrites what is deleted. The automatic checkpoint would leave what is deleted in the
+    // unused parts of pages; the writer moves the log itself.
     connection.execute_batch(
         "PRAGMA synchronous = FULL;
          PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
          PRAGMA foreign_keys = ON;
          PRAGMA secure_delete = ON;
-         PRAGMA wal_autocheckpoint = 16000;
+         PRAGMA wal_autocheckpoint = 0;
          PRAGMA cache_size = -64000;",
     )?;
     if let Some(max_bytes) = max_bytes {

@@ -41,9 +41,32 @@ pub(crate) fn make(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes the file, readable by its owner only, or empties what a crash has left of it.
-pub(crate) fn make_empty(path: &Path) -> io::Result<File> {
-    private().create(true).truncate(true).open(path)
+/// Makes a new file, readable by its owner only, in place of what a crash has left under the name.
+/// What a symbolic link or a second name points to stays as it is.
+pub(crate) fn make_anew(path: &Path) -> io::Result<File> {
+    remove(path)?;
+    private().create_new(true).open(path)
+}
+
+/// Takes away what others may do with a file of ours that has been there before.
+///
+/// A file that was copied by hand, or made by an earlier version, may be readable by everybody. Who
+/// runs the program does not want that, and nothing is lost by it; so it is mended, not refused.
+pub(crate) fn keep_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            file => file?.permissions().mode(),
+        };
+        if mode & 0o077 != 0 {
+            return fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 /// Gives a file the owner of another one, so that what root has made or restored can be used by

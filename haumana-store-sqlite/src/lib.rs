@@ -51,12 +51,16 @@
 mod backup;
 mod chain;
 mod connection;
-mod erasure;
 mod error;
 mod files;
+mod gaps;
 mod guard;
+mod held;
+mod journal;
 mod life;
 mod log;
+mod mover;
+mod operate;
 mod options;
 mod queries;
 mod readers;
@@ -70,8 +74,10 @@ mod store;
 mod writer;
 
 pub use backup::BackupSource;
+pub use connection::LogState;
 pub use error::{OpenError, OpenErrorKind};
 pub use life::{LaterEdits, Life, NewLife};
+pub use mover::Mover;
 pub use options::SqliteOptions;
 pub use restore::{RestoreError, RestoreErrorKind, Restored, restore};
 pub use store::SqliteStore;

@@ -5,7 +5,7 @@
 use crate::chain::Chain;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// The magic number without its last bit, which tells the byte order of the checksums.
@@ -73,6 +73,31 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Log>> {
         }
     }
     Ok((log.n_pages != 0).then_some(log))
+}
+
+/// Returns the numbers of the pages that a log holds, in order. Sums are not checked, so there may
+/// be pages that SQLite would not apply.
+pub(crate) fn page_numbers(path: &Path) -> io::Result<Vec<u32>> {
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        file => file?,
+    };
+    let mut header = [0; HEADER];
+    if !fill(&mut file, &mut header)? {
+        return Ok(Vec::new());
+    }
+    let Some(frames) = Frames::begin(&header) else { return Ok(Vec::new()) };
+    let step = (FRAME_HEADER + frames.page_size as usize) as u64;
+    let (mut pages, mut place) = (HashSet::new(), HEADER as u64);
+    let mut frame = [0; FRAME_HEADER];
+    while fill(&mut file, &mut frame)? && frame.get(8..16) == Some(&frames.salts) {
+        pages.extend(number(&frame, 0));
+        place += step;
+        file.seek(SeekFrom::Start(place))?;
+    }
+    let mut pages: Vec<u32> = pages.into_iter().collect();
+    pages.sort_unstable();
+    Ok(pages)
 }
 
 /// Reads until the buffer is full; `false` at the end of the file.

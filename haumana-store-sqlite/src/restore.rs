@@ -2,9 +2,10 @@
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::files::{BESIDE, LOG, beside, real_path};
+use crate::journal::Journal;
 use crate::life::{Identity, Known, LaterEdits, Life};
 use crate::sidecar::Sidecar;
-use crate::{connection, files, guard, schema, start};
+use crate::{connection, files, guard, operate, schema, start};
 use haumana_sync::time::UnixMillis;
 use rusqlite::Connection;
 use std::fs::{self, File};
@@ -22,6 +23,8 @@ pub struct Restored {
     pub taken_at: Option<UnixMillis>,
     /// What the database that was there before is called now; `None` if there was none.
     pub set_aside: Option<PathBuf>,
+    /// How many accounts of the backup were erased after it was taken, and so are erased again.
+    pub erased_again: usize,
 }
 
 /// Why a backup could not be restored.
@@ -109,10 +112,16 @@ pub fn restore(
     let connection = candidate.open(backup)?;
     // Only now: looking at the database leaves files beside it.
     let before = Before::read(&target, &lock)?;
+    let erased = Journal::beside(&target).read().map_err(refused)?;
+    let erased_again = match erased {
+        Some(erased) => operate::replay(&connection, &erased)
+            .map_err(|error| refused(OpenError::from_sqlite(backup, error)))?,
+        None => 0,
+    };
     let (identity, taken_at) = candidate.begin_life(connection, &before, later_edits)?;
     let set_aside = replace(&candidate, &target).map_err(|error| failed(database, error))?;
     lock.put_and_unlock(&identity.file, identity.seen()).map_err(refused)?;
-    Ok(Restored { life: identity.life(), taken_at, set_aside })
+    Ok(Restored { life: identity.life(), taken_at, set_aside, erased_again })
 }
 
 /// SQLITE: a file in use has a log beside it. A backup on a medium that cannot be written has none.
@@ -177,6 +186,8 @@ impl Candidate {
         }
         check_whole(&connection, backup)?;
         schema::migrate(&connection, backup).map_err(refused)?;
+        // SQLite has applied its log, if there was one.
+        schema::set_clean(&connection, false).map_err(sqlite)?;
         Ok(connection)
     }
 
@@ -219,7 +230,7 @@ fn copy_file(from: &Path, to: &Path, must_exist: bool) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => return Ok(()),
         file => file?,
     };
-    io::copy(&mut from, &mut files::make_empty(to)?).map(|_| ())
+    io::copy(&mut from, &mut files::make_anew(to)?).map(|_| ())
 }
 
 fn check_whole(connection: &Connection, backup: &Path) -> Result<(), RestoreError> {

@@ -11,7 +11,7 @@ pub(crate) const APPLICATION_ID: i64 = 0x6861_756d;
 /// The steps from an empty file to today's tables, one per schema version.
 ///
 /// INVARIANT: a step that was released is never edited; changes are new steps at the end.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 /// The first schema version with the table `life`.
 pub(crate) const FIRST_WITH_LIFE: u32 = 3;
@@ -106,6 +106,19 @@ const VERSION_3: &str = "
            AS BLOB)
     FROM heads;
 ";
+
+/// `clean` says that no page holds what was deleted; see [`gaps`](crate::gaps).
+const VERSION_4: &str = "ALTER TABLE life ADD COLUMN clean INTEGER NOT NULL DEFAULT 0";
+
+/// Whether no page of the file holds what was deleted.
+pub(crate) fn is_clean(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT clean FROM life", [], |row| row.get(0))
+}
+
+/// Says that no page of the file holds what was deleted, or that any may.
+pub(crate) fn set_clean(connection: &Connection, is_clean: bool) -> rusqlite::Result<()> {
+    connection.execute("UPDATE life SET clean = ?1", [is_clean]).map(|_| ())
+}
 
 /// Checks that the file is ours or empty, without changing it, and returns its schema version.
 pub(crate) fn check_ours(connection: &Connection, path: &Path) -> Result<usize, OpenError> {

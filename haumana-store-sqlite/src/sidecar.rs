@@ -87,6 +87,7 @@ impl Sidecar {
         } else if pragma("application_id").map_err(sqlite)? != APPLICATION_ID {
             return Err(OpenError::new(path, OpenErrorKind::NotOurs));
         }
+        files::keep_private(path).map_err(|error| OpenError::from_io(path, error))?;
         Ok(Self { connection, path: path.to_owned(), is_new })
     }
 

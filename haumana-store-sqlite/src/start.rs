@@ -1,10 +1,13 @@
 //! Opening a file to serve it: which file it is, and which life of it begins or goes on.
 
+use crate::connection::LogState;
 use crate::error::{OpenError, OpenErrorKind};
+use crate::journal::{Erased, Journal};
 use crate::life::{Identity, Known, LaterEdits, Life, NewLife};
+use crate::mover::Mover;
 use crate::options::SqliteOptions;
 use crate::sidecar::Sidecar;
-use crate::{connection, files, guard};
+use crate::{chain, connection, files, guard, operate, schema};
 use haumana_sync::store::Generation;
 use rusqlite::Connection;
 use std::path::Path;
@@ -12,6 +15,8 @@ use std::path::Path;
 /// A file that is ready to be written.
 pub(crate) struct Started {
     pub(crate) connection: Connection,
+    /// `None` in memory.
+    pub(crate) mover: Option<Mover>,
     pub(crate) place: Place,
     pub(crate) life: Life,
     pub(crate) new_life: Option<NewLife>,
@@ -37,11 +42,12 @@ pub(crate) fn start(options: &SqliteOptions, asked: Generation) -> Result<Starte
         _ => e,
     })?;
     match start_locked(options, &real_path, &sidecar, asked) {
-        Ok((connection, identity, new_life)) => {
+        Ok(Opened { connection, mover, identity, new_life }) => {
             sidecar.put_and_unlock(&identity.file, identity.seen())?;
             let (file, tag) = (identity.file, identity.tag());
             let place = Place { file, tag, sidecar: Some(sidecar) };
-            Ok(Started { connection, place, life: identity.life(), new_life })
+            let mover = Some(mover);
+            Ok(Started { connection, mover, place, life: identity.life(), new_life })
         }
         Err(error) => {
             if matches!(error.kind(), OpenErrorKind::NotOurs | OpenErrorKind::NotADatabase) {
@@ -59,7 +65,7 @@ pub(crate) fn start_in_memory() -> Result<Started, OpenError> {
     let identity =
         identity.map_err(|error| OpenError::from_sqlite(Path::new(":memory:"), error))?;
     let place = Place { file: identity.file, tag: identity.tag(), sidecar: None };
-    Ok(Started { connection, place, life: identity.life(), new_life: None })
+    Ok(Started { connection, mover: None, place, life: identity.life(), new_life: None })
 }
 
 /// Checks that SQLite may apply the log beside a file that nobody uses.
@@ -68,12 +74,20 @@ pub(crate) fn check_log(path: &Path, real_path: &Path) -> Result<(), OpenError> 
     if belongs { Ok(()) } else { Err(OpenError::new(path, OpenErrorKind::ForeignLog)) }
 }
 
+/// A file that is open and in a life.
+struct Opened {
+    connection: Connection,
+    mover: Mover,
+    identity: Identity,
+    new_life: Option<NewLife>,
+}
+
 fn start_locked(
     options: &SqliteOptions,
     real_path: &Path,
     sidecar: &Sidecar,
     asked: Generation,
-) -> Result<(Connection, Identity, Option<NewLife>), OpenError> {
+) -> Result<Opened, OpenError> {
     let path = options.path.as_path();
     let sqlite = |error| OpenError::from_sqlite(path, error);
     // Whoever has it open has checked the log before.
@@ -109,7 +123,36 @@ fn start_locked(
         identity.write(&connection).map_err(sqlite)?;
     }
     // From the beginning the file alone says which one it is.
-    connection::move_log(&connection, options.busy_timeout);
+    let mover = Mover::open(path).map_err(sqlite)?;
+    if let Some(erased) = Journal::beside(path).read()? {
+        replay(&connection, &erased).map_err(sqlite)?;
+    }
+    clean(&connection, &mover).map_err(sqlite)?;
     let identity = Identity::read(&connection).map_err(sqlite)?;
-    Ok((connection, identity, new_life))
+    Ok(Opened { connection, mover, identity, new_life })
+}
+
+/// Empties accounts that were erased and that somebody has brought back with the file.
+fn replay(connection: &Connection, erased: &Erased) -> rusqlite::Result<()> {
+    let transaction = connection.unchecked_transaction()?;
+    if operate::replay(&transaction, erased)? != 0 {
+        chain::extend(&transaction)?;
+    }
+    transaction.commit()
+}
+
+/// Moves the log. What earlier programs and backups left behind in pages is cleared, once.
+fn clean(connection: &Connection, mover: &Mover) -> rusqlite::Result<()> {
+    let is_clean = schema::is_clean(connection)?;
+    if !is_clean {
+        mover.suspect_all();
+    }
+    if mover.wipe(connection) == LogState::Empty && !is_clean {
+        let transaction = connection.unchecked_transaction()?;
+        schema::set_clean(&transaction, true)?;
+        chain::extend(&transaction)?;
+        transaction.commit()?;
+        mover.empty_log(connection);
+    }
+    Ok(())
 }

@@ -72,6 +72,15 @@ pub(crate) fn commit(
     Ok(Outcome::Done)
 }
 
+/// Puts another head in place of the user's.
+pub(crate) fn put_head_again(
+    connection: &Connection,
+    user: &UserId,
+    head: &Head,
+) -> rusqlite::Result<()> {
+    put_head(connection, UPDATE_HEAD, user, head)
+}
+
 fn put_head(
     connection: &Connection,
     query: &str,
@@ -159,30 +168,91 @@ fn put_history(
     Ok(())
 }
 
-/// Deletes the user's history from before the time.
-pub(crate) fn purge(
-    connection: &Connection,
-    user: &UserId,
-    before: UnixMillis,
-) -> rusqlite::Result<Outcome> {
-    if let Some(user) = queries::user_number(connection, user)? {
-        let query = "DELETE FROM history WHERE user = ?1 AND at < ?2";
-        connection.prepare_cached(query)?.execute(params![user, before.0])?;
-    }
-    Ok(Outcome::Done)
+/// LIMIT: how many rows one change deletes, so that others write in between.
+const SLICE_ROWS: i64 = 256;
+/// LIMIT: how much one change deletes; a single row may be larger.
+const SLICE_BYTES: i64 = 4 << 20;
+
+const DUE_HISTORY: &str = "
+    SELECT rowid, octet_length(content) + octet_length(meta) FROM history
+    WHERE user = ?1 AND at < ?2 LIMIT ?3";
+
+const SOME_HISTORY: &str = "
+    SELECT rowid, octet_length(content) + octet_length(meta) FROM history
+    WHERE user = ?1 AND ?2 IS NULL LIMIT ?3";
+
+const DELETE_HISTORY: &str = "DELETE FROM history WHERE rowid = ?1";
+
+const SOME_RECORDS: &str = "
+    SELECT r.kind, r.id, r.body, r.size_bytes + octet_length(b.meta)
+    FROM records r JOIN bodies b ON b.body = r.body WHERE r.user = ?1 LIMIT ?2";
+
+const DELETE_BODY: &str = "DELETE FROM bodies WHERE body = ?1";
+
+const DELETE_RECORD: &str = "DELETE FROM records WHERE user = ?1 AND kind = ?2 AND id = ?3";
+
+/// What a slice of a longer deletion came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Slice {
+    /// How many entries it deleted.
+    pub(crate) deleted: usize,
+    /// Whether there may be more to delete.
+    pub(crate) more: bool,
 }
 
-/// Deletes all of the user but the head.
-pub(crate) fn erase(connection: &Connection, user: &UserId) -> rusqlite::Result<Outcome> {
-    if let Some(user) = queries::user_number(connection, user)? {
-        let queries = [
-            "DELETE FROM bodies WHERE body IN (SELECT body FROM records WHERE user = ?1)",
-            "DELETE FROM records WHERE user = ?1",
-            "DELETE FROM history WHERE user = ?1",
-        ];
-        for query in queries {
-            connection.prepare_cached(query)?.execute([user])?;
-        }
+/// Deletes some of the user's history from before the time, if one is given, and at most `limit`
+/// entries.
+pub(crate) fn purge_some(
+    connection: &Connection,
+    user: i64,
+    before: Option<UnixMillis>,
+    limit: usize,
+) -> rusqlite::Result<Slice> {
+    let rows = i64::try_from(limit).unwrap_or(i64::MAX).min(SLICE_ROWS);
+    let query = if before.is_some() { DUE_HISTORY } else { SOME_HISTORY };
+    let mut due = connection.prepare_cached(query)?;
+    let parameters = params![user, before.map(|before| before.0), rows];
+    let due = due.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let due: Vec<(i64, i64)> = due.collect::<rusqlite::Result<_>>()?;
+    let some = as_much_as_fits(&due, |(_, bytes)| *bytes);
+    let mut delete = connection.prepare_cached(DELETE_HISTORY)?;
+    for (row, _) in some {
+        delete.execute([row])?;
     }
-    Ok(Outcome::Done)
+    let is_full = i64::try_from(due.len()) == Ok(rows);
+    Ok(Slice { deleted: some.len(), more: is_full || some.len() < due.len() })
+}
+
+/// Deletes some of the user's records and history.
+pub(crate) fn erase_some(connection: &Connection, user: &UserId) -> rusqlite::Result<Slice> {
+    let Some(user) = queries::user_number(connection, user)? else { return Ok(Slice::default()) };
+    let mut found = connection.prepare_cached(SOME_RECORDS)?;
+    let found = found.query_map(params![user, SLICE_ROWS], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    })?;
+    let found: Vec<(i64, [u8; 16], i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
+    if found.is_empty() {
+        return purge_some(connection, user, None, usize::MAX);
+    }
+    let some = as_much_as_fits(&found, |(.., bytes)| *bytes);
+    let mut delete_body = connection.prepare_cached(DELETE_BODY)?;
+    let mut delete_record = connection.prepare_cached(DELETE_RECORD)?;
+    for (kind, id, body, _) in some {
+        delete_body.execute([body])?;
+        delete_record.execute(params![user, kind, id])?;
+    }
+    Ok(Slice { deleted: some.len(), more: true })
+}
+
+/// Returns the first entries that weigh what one change may delete, at least one.
+fn as_much_as_fits<T>(entries: &[T], weight: impl Fn(&T) -> i64) -> &[T] {
+    let mut sum = 0;
+    let fits = |entry: &&T| {
+        let is_room = sum <= SLICE_BYTES;
+        sum += weight(entry);
+        is_room
+    };
+    let count = entries.iter().take_while(fits).count();
+    // There are that many.
+    entries.get(..count).unwrap_or(entries)
 }

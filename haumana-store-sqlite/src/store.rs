@@ -1,23 +1,26 @@
 //! The store: calls in, jobs out to the threads.
 
 use crate::error::{OpenError, before_commit};
+use crate::journal::Journal;
 use crate::life::{Life, NewLife};
 use crate::options::SqliteOptions;
 use crate::readers::Readers;
 use crate::start::{self, Started};
 use crate::statements::Outcome;
+use crate::statements::Slice;
 use crate::writer::{Job, Look, Write, Writer};
-use crate::{backup, connection, erasure, queries, statements};
+use crate::{backup, connection, operate, queries, statements};
 use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::backend::check_batch;
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Generation, Head, HistoryEntry,
-    HistoryKey, IndexEntry, Page, Result, Version,
+    HistoryKey, IndexEntry, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -35,6 +38,7 @@ pub struct SqliteStore {
     file: Option<(PathBuf, Duration)>,
     life: Life,
     new_life: Option<NewLife>,
+    journal: Journal,
 }
 
 impl SqliteStore {
@@ -58,7 +62,8 @@ impl SqliteStore {
     /// See [`OpenErrorKind`](crate::OpenErrorKind). A file that is refused is left as it was.
     pub fn open_asking(options: &SqliteOptions, asked: Generation) -> Result<Self, OpenError> {
         let started = start::start(options, asked)?;
-        let mut store = Self::begin(started, &options.path, options.busy_timeout)?;
+        let journal = Journal::beside(&options.path);
+        let mut store = Self::begin(started, journal, &options.path, options.busy_timeout)?;
         store.readers = Some(Readers::start(options)?);
         store.file = Some((options.path.clone(), options.busy_timeout));
         Ok(store)
@@ -71,14 +76,19 @@ impl SqliteStore {
     /// If there is not enough memory or no thread to be had.
     pub fn in_memory() -> Result<Self, OpenError> {
         let started = start::start_in_memory()?;
-        Self::begin(started, Path::new(":memory:"), Duration::ZERO)
+        Self::begin(started, Journal::in_memory(), Path::new(":memory:"), Duration::ZERO)
     }
 
-    fn begin(started: Started, path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
-        let Started { connection, place, life, new_life } = started;
-        let writer = Writer::start(connection, place, busy_timeout);
+    fn begin(
+        started: Started,
+        journal: Journal,
+        path: &Path,
+        busy_timeout: Duration,
+    ) -> Result<Self, OpenError> {
+        let Started { connection, mover, place, life, new_life } = started;
+        let writer = Writer::start(connection, mover, place, busy_timeout);
         let writer = writer.map_err(|error| OpenError::from_io(path, error))?;
-        Ok(Self { readers: None, writer, file: None, life, new_life })
+        Ok(Self { readers: None, writer, file: None, life, new_life, journal })
     }
 
     /// Returns the life that the data is in.
@@ -126,7 +136,7 @@ impl SqliteStore {
     }
 
     /// Asks a reader.
-    async fn look<T: Send + 'static>(
+    pub(crate) async fn look<T: Send + 'static>(
         &self,
         op: &'static str,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -144,7 +154,7 @@ impl SqliteStore {
     }
 
     /// Asks the writer for something outside the transactions that commits share.
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         op: &'static str,
         work: impl FnOnce(&Connection) -> Result<()> + Send + 'static,
@@ -158,7 +168,7 @@ impl SqliteStore {
     }
 
     /// Asks the writer for a change.
-    async fn write(
+    pub(crate) async fn write(
         &self,
         op: &'static str,
         size_bytes: usize,
@@ -168,6 +178,53 @@ impl SqliteStore {
         let write = Write { op, size_bytes, change: Box::new(change), reply };
         self.writer.send(op, Job::Write(write))?;
         answer.await.map_err(|_| Error::new(op, ErrorKind::Unknown))?
+    }
+
+    /// Makes what was deleted leave the files.
+    pub(crate) async fn wipe(&self, op: &'static str) -> Result<Wiped> {
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(op, Job::Wipe(reply))?;
+        answer.await.map_err(|_| Error::new(op, ErrorKind::Unknown))?
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Asks the writer for a deletion, slice by slice, so that others write in between. Returns
+    /// how many entries were deleted.
+    pub(crate) async fn delete_in_slices(
+        &self,
+        op: &'static str,
+        delete: impl Fn(&Connection) -> rusqlite::Result<Slice> + Clone + Send + 'static,
+    ) -> Result<usize> {
+        let mut deleted = 0;
+        loop {
+            let slice = self.delete_slice(op, delete.clone()).await?;
+            deleted += slice.deleted;
+            if !slice.more {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    /// Asks the writer for one slice of a deletion.
+    pub(crate) async fn delete_slice(
+        &self,
+        op: &'static str,
+        delete: impl Fn(&Connection) -> rusqlite::Result<Slice> + Send + 'static,
+    ) -> Result<Slice> {
+        let done = Arc::new(Mutex::new(Slice::default()));
+        let told = done.clone();
+        self.write(op, 0, move |connection| {
+            let slice = delete(connection)?;
+            // The change may be made twice, where the first transaction was undone.
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = slice;
+            Ok(Outcome::Done)
+        })
+        .await?;
+        let slice = *done.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(slice)
     }
 }
 
@@ -232,12 +289,20 @@ impl Store for SqliteStore {
 
     async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {
         let user = user.clone();
-        self.write("purge", 0, move |connection| statements::purge(connection, &user, before)).await
+        let purge = move |connection: &Connection| match queries::user_number(connection, &user)? {
+            Some(user) => statements::purge_some(connection, user, Some(before), usize::MAX),
+            None => Ok(Slice::default()),
+        };
+        self.delete_in_slices("purge", purge).await.map(|_| ())
     }
 
-    async fn erase(&self, user: &UserId) -> Result<()> {
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
+        let (owned, journal) = (user.clone(), self.journal.clone());
+        let note = move |connection: &Connection| operate::note(connection, &journal, &owned);
+        self.ask("erase", note).await?;
         let owned = user.clone();
-        self.write("erase", 0, move |connection| statements::erase(connection, &owned)).await?;
-        self.ask("erase", erasure::wipe).await
+        let erase = move |connection: &Connection| statements::erase_some(connection, &owned);
+        self.delete_in_slices("erase", erase).await?;
+        self.wipe("erase").await
     }
 }

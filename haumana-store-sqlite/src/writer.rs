@@ -1,12 +1,13 @@
 //! The one thread that writes.
 
 use crate::chain::{self, Chain};
-use crate::connection::{LogState, move_log};
+use crate::connection::LogState;
 use crate::error::{at_commit, before_commit};
+use crate::mover::Mover;
 use crate::schema;
 use crate::start::Place;
 use crate::statements::Outcome;
-use haumana_sync::store::{Error, ErrorKind, Result};
+use haumana_sync::store::{Error, ErrorKind, Result, Wiped};
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,12 +24,19 @@ const GROUP: usize = 64;
 const GROUP_BYTES: usize = 64 << 20;
 /// How much is written before the log is moved into the database file.
 const CHECKPOINT_BYTES: usize = 8 << 20;
-/// LIMIT: the log's length in pages above which the writer waits for readers to let go of it.
-const LOG_PAGES: i64 = 65_536;
+/// LIMIT: the log's length above which the writer waits for readers to let go of it.
+const LOG_BYTES: u64 = 256 << 20;
 /// How long nothing is written before the rest of the log is moved into the database file.
 const IDLE: Duration = Duration::from_secs(1);
 /// LIMIT: how long to wait before a log that somebody held on to is moved.
 const LONGEST_IDLE: Duration = Duration::from_secs(64);
+/// How soon a log that a reader held on to is moved again while somebody waits for it.
+const WIPE_PAUSE: Duration = Duration::from_millis(5);
+/// LIMIT: how long who erases waits for readers; then it is told that the bytes leave later.
+const WIPE_WAIT: Duration = Duration::from_secs(2);
+/// How long readers may hold on to what was erased, as who erases is told. Reads of the store take
+/// milliseconds; what takes long is a backup.
+const WIPE_WITHIN_MS: i64 = 60 * 60 * 1000;
 /// How often the sidecar is written while changes go on.
 const SIDECAR_PAUSE: Duration = Duration::from_secs(10);
 /// What one change costs in the log besides its content: a few pages of tables and indexes.
@@ -54,6 +62,8 @@ pub(crate) enum Job {
     Write(Write),
     /// Anything outside such a transaction.
     Alone(Look),
+    /// To make what was deleted before leave the files.
+    Wipe(oneshot::Sender<Result<Wiped>>),
 }
 
 /// The handle on the writer's thread; dropping it waits until all that was asked for is done.
@@ -68,6 +78,7 @@ impl Writer {
     /// Starts the thread.
     pub(crate) fn start(
         connection: Connection,
+        mover: Option<Mover>,
         place: Place,
         busy_timeout: Duration,
     ) -> std::io::Result<Self> {
@@ -75,6 +86,7 @@ impl Writer {
         let transactions = Arc::new(AtomicU64::new(0));
         let desk = Desk {
             connection,
+            mover,
             place,
             busy_timeout,
             waiting,
@@ -83,6 +95,9 @@ impl Writer {
             idle: IDLE,
             commits: 0,
             sidecar_at: Instant::now(),
+            wipes: Vec::new(),
+            owes_wipe: false,
+            wiped_at: None,
         };
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
         let thread = thread.spawn(|| desk.run())?;
@@ -123,7 +138,10 @@ pub(crate) fn send<T>(op: &'static str, queue: Option<&SyncSender<T>>, job: T) -
 
 /// What the thread has before it.
 struct Desk {
+    // Declared before the mover, so closed before its handle on the file.
     connection: Connection,
+    /// `None` in memory.
+    mover: Option<Mover>,
     place: Place,
     busy_timeout: Duration,
     waiting: Receiver<Job>,
@@ -136,6 +154,12 @@ struct Desk {
     commits: u64,
     /// When the sidecar was written.
     sidecar_at: Instant,
+    /// Who waits for what was deleted to leave the files, and until when.
+    wipes: Vec<(Instant, oneshot::Sender<Result<Wiped>>)>,
+    /// Whether something that was erased may be left in the files.
+    owes_wipe: bool,
+    /// When that was last tried.
+    wiped_at: Option<Instant>,
 }
 
 impl Desk {
@@ -148,10 +172,19 @@ impl Desk {
                     self.unmoved_bytes += OVERHEAD_BYTES;
                 }
                 Job::Write(first) => next = self.write(first),
+                Job::Wipe(reply) => {
+                    self.wipes.push((Instant::now() + WIPE_WAIT, reply));
+                    self.owes_wipe = true;
+                }
             }
+            self.wipe();
             if CHECKPOINT_BYTES <= self.unmoved_bytes {
                 self.move_log();
             }
+        }
+        self.answer_wipes(Some(Wiped::Within { ms: WIPE_WITHIN_MS }));
+        if let Some(mover) = &mut self.mover {
+            mover.close(&self.connection);
         }
         self.write_sidecar();
     }
@@ -159,16 +192,18 @@ impl Desk {
     /// Waits for a job; `None` at the end. When nothing comes for a while, it tidies up.
     fn wait(&mut self) -> Option<Job> {
         loop {
-            if self.unmoved_bytes == 0 || self.place.sidecar.is_none() {
+            if self.mover.is_none() || (self.unmoved_bytes == 0 && self.wipes.is_empty()) {
                 return self.waiting.recv().ok();
             }
-            match self.waiting.recv_timeout(self.idle) {
+            let pause = if self.wipes.is_empty() { self.idle } else { WIPE_PAUSE };
+            match self.waiting.recv_timeout(pause) {
                 Ok(job) => {
                     self.idle = IDLE;
                     return Some(job);
                 }
                 Err(RecvTimeoutError::Disconnected) => return None,
-                Err(RecvTimeoutError::Timeout) => self.rest(),
+                Err(RecvTimeoutError::Timeout) if self.wipes.is_empty() => self.rest(),
+                Err(RecvTimeoutError::Timeout) => self.wipe(),
             }
         }
     }
@@ -176,11 +211,58 @@ impl Desk {
     /// Moves all of the log into the database file, so that a copy of the file alone has
     /// everything, and nothing is left that could be applied to another file.
     fn rest(&mut self) {
-        match move_log(&self.connection, self.busy_timeout) {
-            LogState::Empty => self.unmoved_bytes = 0,
-            LogState::InUse => self.idle = (self.idle * 2).min(LONGEST_IDLE),
+        let is_done = match &self.mover {
+            Some(_) if self.owes_wipe => self.try_wipe(),
+            Some(mover) => mover.empty_log(&self.connection) == LogState::Empty,
+            None => true,
+        };
+        match is_done {
+            // A wipe leaves one small transaction in the log.
+            true => self.unmoved_bytes = usize::from(self.owes_wipe),
+            false => self.idle = (self.idle * 2).min(LONGEST_IDLE),
         }
+        self.owes_wipe &= !is_done;
         self.write_sidecar();
+    }
+
+    /// Makes what was deleted leave the files, if somebody waits for it and nobody reads.
+    fn wipe(&mut self) {
+        if self.wipes.is_empty() || self.wiped_at.is_some_and(|at| at.elapsed() < WIPE_PAUSE) {
+            return;
+        }
+        if self.try_wipe() {
+            self.owes_wipe = false;
+            self.wiped_at = None;
+            self.answer_wipes(Some(Wiped::Now));
+        } else {
+            self.wiped_at = Some(Instant::now());
+            self.answer_wipes(None);
+        }
+    }
+
+    /// Answers all that wait, or those that have waited long enough.
+    fn answer_wipes(&mut self, all: Option<Wiped>) {
+        let now = Instant::now();
+        let is_due = |(until, _): &mut (Instant, _)| all.is_some() || *until <= now;
+        for (_, reply) in self.wipes.extract_if(.., is_due) {
+            let wiped = all.unwrap_or(Wiped::Within { ms: WIPE_WITHIN_MS });
+            // Whoever dropped the call does not want to know.
+            let _ = reply.send(Ok(wiped));
+        }
+    }
+
+    /// Moves the log with all that was deleted, and commits a link behind it, so that no other
+    /// connection goes on with a page of before.
+    fn try_wipe(&mut self) -> bool {
+        let Some(mover) = &self.mover else { return true };
+        if mover.wipe(&self.connection) == LogState::InUse {
+            return false;
+        }
+        let Ok(chain) = self.begin("erase") else { return false };
+        let is_done = self.end("erase", Some(chain)).is_ok();
+        self.roll_back();
+        self.unmoved_bytes = OVERHEAD_BYTES;
+        is_done
     }
 
     /// Commits all changes that wait together; returns the job that ended the group.
@@ -330,11 +412,14 @@ impl Desk {
     fn move_log(&mut self) {
         // Not nothing: what somebody held on to is moved when there is time.
         self.unmoved_bytes = 1;
-        let log_pages = |row: &rusqlite::Row<'_>| row.get::<_, i64>(1);
-        let passive = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], log_pages);
         // What fails here is tried again after the next few changes; the data is in the log.
-        if passive.is_ok_and(|pages| LOG_PAGES < pages) {
-            let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], log_pages);
+        let Some(mover) = &self.mover else { return };
+        let begun = Instant::now();
+        while mover.move_log(&self.connection) == LogState::InUse
+            && LOG_BYTES < mover.log_bytes()
+            && begun.elapsed() < self.busy_timeout
+        {
+            std::thread::sleep(WIPE_PAUSE);
         }
         if SIDECAR_PAUSE <= self.sidecar_at.elapsed() {
             self.write_sidecar();

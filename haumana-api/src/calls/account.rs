@@ -6,13 +6,13 @@ use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
 use crate::load::Purpose;
 use crate::query::{self, EraseQuery, ExportQuery};
-use crate::reply::{Notes, Reply, done};
+use crate::reply::{Notes, Reply, done, json as json_reply};
 use crate::served::Call;
 use crate::stream::{Streamed, export_body};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderValue, Uri};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use haumana_auth::username;
@@ -61,6 +61,11 @@ pub(super) const CALLS: &[Route] = &[
             Doc::call("erase", "Erase everything of the user; again changes nothing")
                 .parameters([parameters::me(), parameters::request_id()])
                 .nothing("Nothing is left but a marker, by which stale devices are told.")
+                .ok(
+                    "EraseReply",
+                    "The same; the last bytes leave the disk by then.",
+                    examples::erased(),
+                )
                 .fails(&[400, 403])
         },
     },
@@ -149,10 +154,16 @@ async fn erase(
         // The entry goes last: whoever signs in while the rest is erased leaves none behind. The
         // same request again finishes what broke off in between, and only then it is acknowledged.
         let erasure = api.engine.erase_as(&user, request_id.as_deref()).await?;
-        if let Some(accounts) = api.accounts.as_ref().filter(|_| erasure == Erasure::Done) {
+        if let Some(accounts) = api.accounts.as_ref().filter(|_| erasure != Erasure::Repeated) {
             accounts.directory.remove(&username(&user)).await?;
         }
-        Ok(done())
+        Ok(match erasure {
+            Erasure::DoneBy(by) => {
+                let body = json!({ "erasedBy": by.to_string() }).to_string();
+                json_reply(StatusCode::OK, body.into_bytes())
+            }
+            Erasure::Done | Erasure::Repeated => done(),
+        })
     };
     api.read(request, Purpose::Write, work).await
 }

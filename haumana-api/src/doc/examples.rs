@@ -216,6 +216,10 @@ pub(crate) fn import() -> [(&'static str, Value); 1] {
     [("the export of an empty account", nothing)]
 }
 
+pub(crate) fn erased() -> Value {
+    json!({ "erasedBy": "2026-03-01T09:00:00.000Z" })
+}
+
 pub(crate) fn import_reply() -> Value {
     json!({
         "pieces": 12, "practiceSessions": 340, "history": 30, "conflicts": 2, "tombstones": 1,

@@ -422,6 +422,8 @@ fn of_export() -> Value {
             "type": ["string", "null"],
             "description": "Present in every page of an export but the last: more is to come.",
         },
+    })), "EraseReply": object(&["erasedBy"], json!({
+        "erasedBy": reference("Time"),
     })), "ImportReply": object(&counts, json!({
         "pieces": count, "practiceSessions": count, "history": count, "conflicts": count,
         "tombstones": count,

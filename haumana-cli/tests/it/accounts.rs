@@ -32,6 +32,8 @@ fn a_token_comes_from_a_file_the_standard_input_or_the_environment_and_stays_pri
     let mode =
         |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((0o600, 0o700), (mode(&path), mode(path.parent().unwrap())));
+    world.ok("phone", &["list"]);
+    assert_eq!(0o600, mode(&path.with_file_name("replica.db")), "nobody else reads the records");
 
     let by_file = world.ok("ipad", &["sign-in", "--token-file", "phone/token"]);
     let by_input = world.run_with("ipad", &["sign-in", "--token-file", "-"], &format!("{token}\n"));
@@ -46,6 +48,43 @@ fn a_token_comes_from_a_file_the_standard_input_or_the_environment_and_stays_pri
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let exposed = world.run("phone", &["sync"]);
     assert_eq!((1, true), (exposed.code, exposed.err.contains("chmod 600")));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_shared_folder_keeps_its_mode_and_what_is_put_there_is_private() {
+    use std::fs::{Permissions, create_dir, metadata, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::start();
+    let shared = world.folder.path().join("shared");
+    create_dir(&shared).unwrap();
+    set_permissions(&shared, Permissions::from_mode(0o755)).unwrap();
+
+    world.ok("shared", &["init"]);
+    world.ok("shared", &["sign-in", "kai"]);
+    world.ok("shared", &["add", "t"]);
+
+    let mode = |name: &str| metadata(shared.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(0o755, mode("."), "it is not this program's folder");
+    for name in ["device.json", "token", "replica.db"] {
+        assert_eq!(0o600, mode(name), "{name}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_replica_that_others_can_read_is_mended() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::start();
+    world.devices(&["phone"]);
+    world.ok("phone", &["add", "t"]);
+    let path = world.folder.path().join("phone/replica.db");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+
+    world.ok("phone", &["list"]);
+
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(0o600, mode & 0o777);
 }
 
 #[test]

@@ -120,3 +120,56 @@ fn an_exact_title_is_not_ambiguous_beside_one_that_differs_in_case_or_okina() {
         "nothing names none"
     );
 }
+
+/// Clears the screen, sets the clipboard, begins a C1 sequence, ends a string, turns the line around,
+/// and goes to a line of its own.
+const HOSTILE: &str =
+    "t\u{1b}[2J\u{1b}]52;c;aGFja2Vk\u{7}\u{9b}31m\u{202e}\u{2066}\u{2028}\nno pieces\tx";
+
+/// Whether the text has nothing in it that a terminal would obey.
+fn is_harmless(text: &str) -> bool {
+    text.chars().all(|c| {
+        let turns =
+            ('\u{202a}'..='\u{202e}').contains(&c) || ('\u{2066}'..='\u{2069}').contains(&c);
+        (!c.is_control() || c == '\n' || c == '\t') && !turns && c != '\u{2028}' && c != '\u{2029}'
+    })
+}
+
+#[test]
+fn nothing_from_a_record_drives_the_terminal_or_passes_for_an_answer() {
+    let world = World::start();
+    world.devices(&["phone", "ipad"]);
+    world.ok("phone", &["add", HOSTILE, "--author", HOSTILE, "--lyrics", HOSTILE]);
+    world.ok("phone", &["sync"]);
+    world.ok("ipad", &["sync"]);
+    for device in ["phone", "ipad"] {
+        let notes = format!("{device} {HOSTILE}");
+        world.ok(device, &["edit", "t", "--notes", &notes, "--author", &notes]);
+        world.ok(device, &["sync"]);
+    }
+    world.ok("phone", &["practise", "t"]);
+
+    let commands: [&[&str]; 8] = [
+        &["list"],
+        &["show", "t"],
+        &["history", "t"],
+        &["conflicts"],
+        &["status"],
+        &["sessions"],
+        &["practise", "--end"],
+        &["edit", "t", "--category", HOSTILE],
+    ];
+    for command in commands {
+        let said = world.run("phone", command);
+
+        assert_eq!(0, said.code, "{command:?} {}", said.err);
+        assert!(is_harmless(&said.out) && is_harmless(&said.err), "{command:?} {:?}", said.out);
+        let is_fake = |line: &str| line.starts_with("no pieces");
+        assert!(!said.out.lines().any(is_fake), "{command:?} {}", said.out);
+        let json = world.run("phone", &[&["--json"], command].concat());
+        assert!(is_harmless(&json.out) && is_harmless(&json.err), "{command:?} {:?}", json.out);
+    }
+    let failed = world.run("phone", &["show", HOSTILE]);
+    assert!(is_harmless(&failed.out) && is_harmless(&failed.err), "{failed:?}");
+    assert_eq!(HOSTILE, world.json("phone", &["show", "t"])["title"], "scripts read what it is");
+}

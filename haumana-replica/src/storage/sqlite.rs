@@ -10,6 +10,7 @@ use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use std::io;
 use std::path::Path;
 
 /// Marks a file as a replica's, in SQLite's header: "hmnr".
@@ -106,8 +107,11 @@ impl SqliteStorage {
     /// [`ErrorKind::Storage`] if it cannot be used, is not a replica's, is a newer program's, or is
     /// held by another process.
     pub fn open(path: &Path) -> Result<Self> {
+        let io = |error| Error::new("open", ErrorKind::Storage).caused_by(error);
+        make_private(path).map_err(io)?;
         let connection = Connection::open(path).map_err(|error| failed("open", error))?;
         let connection = Self::set_up(connection).map_err(|error| failed("open", error))?;
+        keep_private(path).map_err(io)?;
         let (place, outlives) = (Place::of(path), Outlives::PowerLoss);
         Ok(Self { connection, place, outlives, account: None })
     }
@@ -568,6 +572,34 @@ fn signed(number: u64) -> i64 {
 
 fn unreadable() -> rusqlite::Error {
     rusqlite::Error::InvalidQuery
+}
+
+/// Makes the file, unless it is there, so that its owner alone can read it. SQLite gives the files
+/// beside it the same permissions.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Takes away what others may do with a replica that was made before this was looked after.
+fn keep_private(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(path)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & 0o700))?;
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
 }
 
 fn failed(op: &'static str, error: rusqlite::Error) -> Error {

@@ -15,3 +15,4 @@ mod serving;
 mod signing_in;
 mod starting;
 mod stopping;
+mod upkeep;

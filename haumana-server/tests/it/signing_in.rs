@@ -62,8 +62,9 @@ fn signing_in_fills_the_directory_and_erasing_empties_it() {
     let erased = ureq::delete(format!("{}/users/me", server.url));
     let erased = erased.header("authorization", format!("Bearer {token}")).call().unwrap();
     assert_eq!(204, erased.status().as_u16());
+    assert!(!holds(folder.path(), "kumu@example.org"), "nobody folded the log into the file");
     drop(server);
-    // Starting and stopping folds the log into the file.
+    assert!(!holds(folder.path(), "kumu@example.org"));
     drop(with_google(folder.path(), &google));
     assert!(!names(folder.path()).contains(&"google_kumu".to_owned()));
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 mod one_handle {
     haumana_sync::conformance_tests!(super::open().await);
+    haumana_sync::operate_tests!(super::open().await);
 }
 
 mod two_handles {

@@ -86,3 +86,28 @@ async fn what_a_crashed_backup_left_is_overwritten() {
 
     assert!(!opened.directory.file("backup.db.partial").exists());
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_backup_is_not_written_through_a_link_and_keeps_no_loose_mode() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let opened = Opened::new();
+    opened.commit(&user("kai"), None, &batch(None, 0..5, "kept")).await.unwrap();
+    let victim = opened.directory.file("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    let (linked, loose) = (opened.directory.file("linked.db"), opened.directory.file("loose.db"));
+    symlink(&victim, opened.directory.file("linked.db.partial")).unwrap();
+    let left = opened.directory.file("loose.db.partial");
+    std::fs::write(&left, "half a copy").unwrap();
+    std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o666)).unwrap();
+
+    opened.backup_to(&linked).await.unwrap();
+    opened.backup_to(&loose).await.unwrap();
+
+    assert_eq!("precious", std::fs::read_to_string(&victim).unwrap(), "the link is not followed");
+    for backup in [linked, loose] {
+        let found = std::fs::symlink_metadata(&backup).unwrap();
+        assert!(found.is_file());
+        assert_eq!(0o600, found.permissions().mode() & 0o777);
+    }
+}

@@ -4,12 +4,14 @@ mod on_a_file {
     use crate::support::Opened;
 
     haumana_sync::conformance_tests!(Opened::new());
+    haumana_sync::operate_tests!(Opened::new());
 }
 
 mod in_memory {
     use haumana_store_sqlite::SqliteStore;
 
     haumana_sync::conformance_tests!(SqliteStore::in_memory().unwrap());
+    haumana_sync::operate_tests!(SqliteStore::in_memory().unwrap());
 }
 
 /// Several processes may start at once beside a file that is not there yet.

@@ -175,7 +175,7 @@ async fn what_is_not_a_whole_database_of_ours_is_refused() {
     check_refused(&left, "empty.db", refused(OpenErrorKind::NotOurs));
     check_refused(&left, "letter.db", refused(OpenErrorKind::NotADatabase));
     check_refused(&left, "photos.db", refused(OpenErrorKind::NotOurs));
-    check_refused(&left, "newer.db", refused(OpenErrorKind::Newer { found: 99, known: 3 }));
+    check_refused(&left, "newer.db", refused(OpenErrorKind::Newer { found: 99, known: 4 }));
     check_refused(&left, "cut.db", RestoreErrorKind::Damaged);
     check_refused(&left, "damaged.db", RestoreErrorKind::Damaged);
 }

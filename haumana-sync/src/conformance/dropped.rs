@@ -119,7 +119,7 @@ async fn make_call(store: &dyn Store, user: &UserId, call: &str) {
         "history" => store.history(user, &[entry(piece(1), 1, 0, 5).key]).await.map(drop),
         "history_of" => store.history_of(user, &piece(1), None, 100).await.map(drop),
         "purge" => store.purge(user, UnixMillis(i64::MAX)).await,
-        _ => store.erase(user).await,
+        _ => store.erase(user).await.map(drop),
     };
     done.unwrap();
 }

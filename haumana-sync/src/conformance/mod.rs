@@ -35,6 +35,7 @@ mod history;
 mod index;
 mod largest;
 mod opening;
+mod operate;
 mod owned;
 mod purge;
 mod races;
@@ -58,6 +59,7 @@ pub use history::*;
 pub use index::*;
 pub use largest::*;
 pub use opening::*;
+pub use operate::*;
 pub use owned::*;
 pub use purge::*;
 pub use races::*;
@@ -139,6 +141,48 @@ macro_rules! conformance_tests {
         $crate::__laws! { one [$crate::conformance_tests] @one $open }
         $crate::__laws! { owned [$crate::conformance_tests] @owned $open }
     };
+}
+
+/// Makes one test per law of [`Operate`](crate::store::Operate) for what the expression makes: an
+/// empty store that is one, or a guard that derefs to it.
+#[macro_export]
+macro_rules! operate_tests {
+    (@one $open:expr; $($law:ident)*) => { $(
+        #[test]
+        fn $law() {
+            $crate::conformance::run(stringify!($law), || async {
+                use $crate::conformance::{AsOperate as _, AsStore as _};
+                let opened = $open;
+                $crate::conformance::$law(opened.as_store(), opened.as_operate()).await;
+            });
+        }
+    )* };
+    ($open:expr) => { $crate::operate_tests! { @one $open;
+        // Retention.
+        a_sweep_deletes_what_purges_of_all_users_would
+        a_sweep_of_any_size_is_bounded_and_complete
+        a_sweep_is_complete_while_others_commit
+        a_sweep_of_nothing_comes_to_its_end
+        // The journal of erasures.
+        an_erased_account_that_is_back_is_emptied
+        an_account_that_was_begun_anew_stays
+        replaying_touches_only_who_was_erased
+        replaying_again_finds_nothing
+        erasures_that_are_not_finished_are_listed
+    } };
+}
+
+/// Whatever a test opens, as what an operator has; found through `Deref` as well.
+#[doc(hidden)]
+pub trait AsOperate {
+    /// Returns it.
+    fn as_operate(&self) -> &dyn crate::store::Operate;
+}
+
+impl<S: crate::store::Operate> AsOperate for S {
+    fn as_operate(&self) -> &dyn crate::store::Operate {
+        self
+    }
 }
 
 /// The list of laws, which is here and nowhere else, handed to another macro.

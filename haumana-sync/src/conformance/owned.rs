@@ -5,7 +5,7 @@ use crate::Store;
 use crate::id::{Key, KindNumber, UserId};
 use crate::store::{
     After, Batch, BatchLimits, Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Page, Result,
-    Version,
+    Version, Wiped,
 };
 use crate::time::UnixMillis;
 use std::fmt;
@@ -113,7 +113,7 @@ impl<T: Send + Sync + 'static> Store for Owned<T> {
         self.store().purge(user, before).await
     }
 
-    async fn erase(&self, user: &UserId) -> Result<()> {
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.store().erase(user).await
     }
 }

@@ -162,7 +162,7 @@ impl<'a> Author<'a> {
 }
 
 /// All that a store tells about one user.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Everything {
     /// The head.
     pub head: Option<Head>,

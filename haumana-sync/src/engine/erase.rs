@@ -5,13 +5,17 @@ use crate::engine::commit::gave_up;
 use crate::engine::commit::notes::Notes;
 use crate::engine::{Engine, Result};
 use crate::id::UserId;
-use crate::store::{Batch, CommitId, Epoch, ErrorKind, Head, HeadState, Stamp};
+use crate::store::{Batch, CommitId, Epoch, ErrorKind, Head, HeadState, Stamp, Wiped};
+use crate::time::UnixMillis;
 
 /// What a request to erase came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erasure {
     /// The account is erased.
     Done,
+    /// The account is erased. Somebody holds on to the store's files, so the last bytes leave them
+    /// later, by themselves.
+    DoneBy(UnixMillis),
     /// The request was seen before, and the user has begun anew since; nothing was erased.
     Repeated,
 }
@@ -38,7 +42,7 @@ impl Engine {
     /// As [`Engine::erase`].
     pub async fn erase_as(&self, user: &UserId, request_id: Option<&str>) -> Result<Erasure> {
         let name = request_id.map(|id| Digest::of([b"erase\0", id.as_bytes()]).short());
-        let mut tries = 0;
+        let (mut tries, mut erased) = (0, Erasure::Done);
         loop {
             let head = self.store.head(user).await?;
             let notes = Notes::of(head.as_ref())?;
@@ -60,7 +64,7 @@ impl Engine {
                             Some(error) => return Err(error),
                         }
                     }
-                    return Ok(Erasure::Done);
+                    return Ok(erased);
                 }
                 HeadState::Active | HeadState::Importing if name.is_some() && is_known => {
                     return Ok(Erasure::Repeated);
@@ -69,7 +73,9 @@ impl Engine {
                     self.replace_head(user, &head, HeadState::Erasing, None).await?;
                 }
                 HeadState::Erasing => {
-                    self.store.erase(user).await?;
+                    if let Wiped::Within { ms } = self.store.erase(user).await? {
+                        erased = Erasure::DoneBy(self.clock.now().plus_ms(ms));
+                    }
                     self.replace_head(user, &head, HeadState::Erased, name).await?;
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Store, Version,
+    IndexEntry, Page, Result, Store, Version, Wiped,
 };
 use crate::id::{Key, KindNumber, UserId};
 use crate::time::UnixMillis;
@@ -114,7 +114,7 @@ impl<S: Store, F: Faults> Store for FaultyStore<S, F> {
         self.pass("purge", self.inner.purge(user, before)).await
     }
 
-    async fn erase(&self, user: &UserId) -> Result<()> {
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.pass("erase", self.inner.erase(user)).await
     }
 }

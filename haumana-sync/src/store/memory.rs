@@ -2,18 +2,25 @@
 
 use super::backend::{Decision, check_batch, cut_between_versions, decide};
 use super::{
-    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Store, Version,
+    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HeadState, HistoryEntry,
+    HistoryKey, IndexEntry, Operate, Page, Result, Store, SweepPlace, Swept, Version, Wiped,
+    erased_life, head_to_erase,
 };
+use crate::digest::Digest;
 use crate::id::{Key, KindNumber, UserId};
 use crate::time::UnixMillis;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What is in memory is hashed without a key.
+const NO_KEY: [u8; 32] = [0; 32];
 
 /// Keeps everything in memory and nothing beyond the process.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     users: Mutex<HashMap<UserId, Partition>>,
+    /// Lives of accounts that were erased; no backup has it, and no restore changes it.
+    journal: Mutex<HashSet<Digest>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -34,7 +41,7 @@ impl MemoryStore {
     /// Returns a copy of everything, as a backup would hold it.
     pub fn snapshot(&self) -> Self {
         let users = self.lock().clone();
-        Self { users: Mutex::new(users) }
+        Self { users: Mutex::new(users), journal: Mutex::default() }
     }
 
     /// Replaces everything with what `backup` holds.
@@ -47,6 +54,10 @@ impl MemoryStore {
         // A panic while the lock was held cannot leave half a commit: every change below is made
         // of operations that do not panic.
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with<T>(&self, user: &UserId, look: impl FnOnce(&Partition) -> T) -> T {
@@ -127,12 +138,63 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn erase(&self, user: &UserId) -> Result<()> {
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
         if let Some(partition) = self.lock().get_mut(user) {
             let head = partition.head.take();
+            if let Some(head) = &head {
+                self.journal().insert(erased_life(&NO_KEY, user, head.epoch));
+            }
             *partition = Partition { head, ..Partition::default() };
         }
-        Ok(())
+        Ok(Wiped::Now)
+    }
+}
+
+#[async_trait::async_trait]
+impl Operate for MemoryStore {
+    /// All of it is one step while there is room, and there is no place to go on from.
+    async fn sweep(
+        &self,
+        before: UnixMillis,
+        _place: Option<&SweepPlace>,
+        limit: usize,
+    ) -> Result<Swept> {
+        let mut left = limit.max(1);
+        for partition in self.lock().values_mut() {
+            partition.history.retain(|_, entry| {
+                let is_kept = before <= entry.at || left == 0;
+                left -= usize::from(!is_kept);
+                is_kept
+            });
+        }
+        // Where there was no room left there may be more.
+        let next = (left == 0).then(|| SweepPlace("again".to_owned()));
+        Ok(Swept { deleted: limit.max(1) - left, next })
+    }
+
+    async fn replay_erasures(&self) -> Result<usize> {
+        let mut users = self.lock();
+        let journal = self.journal();
+        let mut found = 0;
+        for (user, partition) in users.iter_mut() {
+            let Some(head) = partition.head.as_ref() else { continue };
+            let is_erased = journal.contains(&erased_life(&NO_KEY, user, head.epoch));
+            if is_erased && head.state != HeadState::Erasing {
+                let head = Some(head_to_erase(head));
+                *partition = Partition { head, ..Partition::default() };
+                found += 1;
+            }
+        }
+        Ok(found)
+    }
+
+    async fn erasing(&self, limit: usize) -> Result<Vec<UserId>> {
+        let users = self.lock();
+        let is_erasing = |partition: &Partition| {
+            partition.head.as_ref().is_some_and(|head| head.state == HeadState::Erasing)
+        };
+        let found = users.iter().filter(|(_, partition)| is_erasing(partition));
+        Ok(found.map(|(user, _)| user.clone()).take(limit).collect())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     After, Batch, BatchLimits, Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Page, Result,
-    Store, Version,
+    Store, Version, Wiped,
 };
 use crate::id::{Key, KindNumber, UserId};
 use crate::time::UnixMillis;
@@ -130,7 +130,7 @@ impl<S: Store> Store for MeteredStore<S> {
         self.inner.purge(user, before).await
     }
 
-    async fn erase(&self, user: &UserId) -> Result<()> {
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.add(6, 1);
         self.inner.erase(user).await
     }

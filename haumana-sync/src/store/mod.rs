@@ -14,6 +14,7 @@ mod error;
 mod faulty;
 mod memory;
 mod metered;
+mod operate;
 mod types;
 
 pub use crate::id::Version;
@@ -21,9 +22,10 @@ pub use error::{Error, ErrorKind, Result};
 pub use faulty::{Fault, Faults, FaultyStore};
 pub use memory::MemoryStore;
 pub use metered::{Calls, MeteredStore};
+pub use operate::{Operate, SweepPlace, Swept, erased_life, head_to_erase};
 pub use types::{
     After, Batch, BatchLimits, CommitId, Envelope, Epoch, Generation, Head, HeadState,
-    HistoryEntry, HistoryKey, IndexEntry, Page, Place, Revision, Stamp,
+    HistoryEntry, HistoryKey, IndexEntry, Page, Place, Revision, Stamp, Wiped,
 };
 
 use crate::id::{Key, KindNumber, UserId};
@@ -170,8 +172,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// Deletes history entries of the user that were superseded before `before`.
     ///
-    /// What is purged is gone from every answer and every backup that is taken later. The store's
-    /// files may hold its bytes until they are used for something else.
+    /// What is purged is gone from every answer and every backup that is taken later. Its bytes leave
+    /// the store's files later, by themselves, or are used for something else.
     ///
     /// # Guarantees
     ///
@@ -181,17 +183,20 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Deletes every record and all history of the user; the head stays as it is.
     ///
     /// The engine marks the head before and rewrites it after; see `Engine::erase`. Calling it
-    /// again, also after it failed half-way, finishes the work.
+    /// again, also after it failed half-way, finishes the work. A store that is also [`Operate`]
+    /// notes the life of the account in its journal before it deletes anything.
     ///
     /// # Guarantees
     ///
     /// - Complete: afterwards no answer holds a record, history or any of their content.
     /// - Only the one user's.
-    /// - *By the backend*: nothing of the content is in the store's files either, as far as the
-    ///   storage lets a program decide that. A database with a log, or whose provider keeps copies,
-    ///   cannot promise it. The backend's docs say where deleted bytes may remain and until when, and
+    /// - Bounded: the cost follows what the user had, not what others have.
+    /// - *By the backend*: with [`Wiped::Now`] nothing of the content is in the store's files either,
+    ///   as far as the storage lets a program decide that; with [`Wiped::Within`] nothing is in that
+    ///   time, without another call. A database with a log, or whose provider keeps copies, cannot
+    ///   promise it. The backend's docs say where deleted bytes may remain and until when, and
     ///   a test looks for them in the files that are the store's own.
-    async fn erase(&self, user: &UserId) -> Result<()>;
+    async fn erase(&self, user: &UserId) -> Result<Wiped>;
 }
 
 /// A shared store is a store.
@@ -243,7 +248,7 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
         (**self).purge(user, before).await
     }
 
-    async fn erase(&self, user: &UserId) -> Result<()> {
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
         (**self).erase(user).await
     }
 }

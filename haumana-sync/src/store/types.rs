@@ -279,6 +279,19 @@ impl Batch {
     }
 }
 
+/// When the bytes of an account that was erased leave the store's files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wiped {
+    /// None of them is left.
+    Now,
+    /// No answer has them any more, but somebody holds on to the files, such as a backup that is
+    /// being written. They leave by themselves.
+    Within {
+        /// How long that takes at most.
+        ms: i64,
+    },
+}
+
 /// How much one [`Batch`] may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {

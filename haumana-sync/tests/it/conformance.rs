@@ -4,6 +4,7 @@ mod memory {
     use haumana_sync::store::MemoryStore;
 
     haumana_sync::conformance_tests!(MemoryStore::new());
+    haumana_sync::operate_tests!(MemoryStore::new());
 }
 
 mod metered {

@@ -86,3 +86,25 @@ async fn content_that_is_not_ours_to_read_comes_out_as_it_went_in() {
         assert_eq!(piece[name], export["pieces"][0][name], "{name}");
     }
 }
+
+#[tokio::test]
+async fn an_export_has_no_history_past_its_retention_although_nobody_purged_it() {
+    let server = Server::new();
+    let mut phone = new_piece(1, "Ka mua", "a");
+    for title in ["Ka mua", "Ka lua", "Ke kolu"] {
+        phone["title"] = title.into();
+        let reply = server.post_pieces(&kai(), &body(&[phone.clone()], None)).await;
+        phone["version"] = reply["updatedPieces"][0]["version"].clone();
+        server.pass_secs(80 * 86_400);
+    }
+
+    let whole = taken(&server, async || {}).await;
+    let page = server.engine.export_page(&kai(), None, usize::MAX).await.unwrap();
+
+    let page: Value = serde_json::from_str(&page.json).unwrap();
+    for export in [whole, page] {
+        let titles: Vec<_> = export["history"].as_array().unwrap().iter().collect();
+        assert_eq!(1, titles.len(), "{titles:?}");
+        assert_eq!("Ka lua", titles[0]["value"]["title"]);
+    }
+}

@@ -227,6 +227,7 @@ impl Engine {
     ) -> Result<()> {
         let from = written.map(|written| written.version + 1);
         walk.before = walk.before.or(from);
+        let oldest = self.context(self.clock.now()).oldest;
         while walk.entries.is_empty() {
             let entries = self.whole_versions(&walk.user, key, walk.before).await?;
             let Some(last) = entries.last() else { break };
@@ -237,7 +238,9 @@ impl Engine {
                     new.version < old.version || (new.version == old.version && old.side < new.side)
                 })
             };
-            walk.entries.extend(entries.into_iter().filter(is_due));
+            // What is past its retention is gone, whether or not it was purged yet.
+            let kept = entries.into_iter().filter(|entry| oldest <= entry.at);
+            walk.entries.extend(kept.filter(is_due));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::backend::{Decision, check_batch, decide};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Epoch, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Version,
+    IndexEntry, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
 use std::collections::{BTreeMap, HashMap};
@@ -454,7 +454,7 @@ impl Store for Backend {
         Ok(())
     }
 
-    async fn erase(&self, user: &UserId) -> Result<()> {
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
         let lock = self.lock(user, Mistake::DroppedEraseKeepsLock).await;
         yield_now().await;
         self.account(&lock.name, |account| {
@@ -474,7 +474,7 @@ impl Store for Backend {
             }
         });
         Self::release(lock);
-        Ok(())
+        Ok(Wiped::Now)
     }
 }
 

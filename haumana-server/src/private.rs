@@ -1,0 +1,38 @@
+//! Files that their owner alone can read.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+/// Makes a file, or takes away what others may do with one that is there.
+///
+/// A file that was copied by hand, or made by an earlier version, may be readable by everybody. It is
+/// mended and not refused: nothing is lost by it, and the server starts. A key is another
+/// matter, because who has read it can sign in as anybody; see `key_file`.
+pub(crate) fn make(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        Err(_) => keep(path),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Takes away what others may do with a file, and says so in the log.
+fn keep(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))?;
+            tracing::warn!(path = %path.display(), "the file could be read by others; it cannot now");
+        }
+    }
+    #[cfg(not(unix))]
+    fs::metadata(path)?;
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! The journal of erasures: which lives of accounts were erased.
+//!
+//! It stands beside the database, `.erased`, and in no backup. So a database that was put back to
+//! an earlier time does not bring back who was erased since. It holds a key that was drawn
+//! once, hashes under that key of a user and a life of the account, and times: who it was can be
+//! told by nobody who does not have the user's id to try.
+
+use crate::error::{OpenError, OpenErrorKind};
+use crate::files;
+use haumana_sync::digest::Digest;
+use haumana_sync::id::UserId;
+use haumana_sync::store::{Epoch, erased_life};
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Stands in the header: "haue" in ASCII.
+const APPLICATION_ID: i64 = 0x6861_7565;
+/// How long another process may be writing to it.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
+
+const TABLES: &str = "
+    CREATE TABLE key (one INTEGER PRIMARY KEY CHECK (one = 1), key BLOB NOT NULL) STRICT;
+    CREATE TABLE erasures (
+        life BLOB PRIMARY KEY,
+        at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO key VALUES (1, randomblob(32));";
+
+const NOTE: &str = "
+    INSERT OR IGNORE INTO erasures (life, at)
+    VALUES (?1, CAST(unixepoch('subsec') * 1000 AS INTEGER))";
+
+/// The journal beside one database.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal {
+    /// `None` in memory.
+    db: Option<PathBuf>,
+    /// Opened when it is needed, so that who never erases has no such file.
+    open: Arc<Mutex<Option<Connection>>>,
+}
+
+impl Journal {
+    /// What the name of a database's journal ends in.
+    pub(crate) const SUFFIX: &str = ".erased";
+
+    /// Returns that of a database; no file is made.
+    pub(crate) fn beside(db: &Path) -> Self {
+        Self { db: Some(files::real_path(db)), open: Arc::default() }
+    }
+
+    /// Returns one that lives as long as its store.
+    pub(crate) fn in_memory() -> Self {
+        Self { db: None, open: Arc::default() }
+    }
+
+    /// Notes that a life of an account is erased. It is durable when this returns.
+    pub(crate) fn note(&self, user: &UserId, epoch: Epoch) -> Result<(), OpenError> {
+        self.with(true, |journal| {
+            let life = erased_life(&key(journal)?, user, epoch);
+            journal.execute(NOTE, [life.0.to_be_bytes()]).map(|_| ())
+        })
+        .map(|_| ())
+    }
+
+    /// Reads it; `None` if nothing was ever erased.
+    pub(crate) fn read(&self) -> Result<Option<Erased>, OpenError> {
+        self.with(false, |journal| {
+            let mut statement = journal.prepare("SELECT life FROM erasures")?;
+            let lives = statement.query_map([], |row| row.get(0).map(u128::from_be_bytes))?;
+            let lives = lives.map(|life| life.map(Digest)).collect::<rusqlite::Result<_>>()?;
+            Ok(Erased { key: key(journal)?, lives })
+        })
+    }
+
+    fn with<T>(
+        &self,
+        make: bool,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, OpenError> {
+        // Each statement is a transaction, so a panic leaves nothing half done.
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path();
+        if open.is_none() {
+            *open = self.connect(&path, make)?;
+        }
+        let Some(journal) = open.as_ref() else { return Ok(None) };
+        work(journal).map(Some).map_err(|error| OpenError::from_sqlite(&path, error))
+    }
+
+    fn path(&self) -> PathBuf {
+        let in_memory = || PathBuf::from(":memory:");
+        self.db.as_ref().map_or_else(in_memory, |db| files::beside(db, Self::SUFFIX))
+    }
+
+    /// Opens the file; `None` if there is none and none is to be made.
+    fn connect(&self, path: &Path, make: bool) -> Result<Option<Connection>, OpenError> {
+        let sqlite = |error| OpenError::from_sqlite(path, error);
+        let io = |error| OpenError::from_io(path, error);
+        let connection = match &self.db {
+            None => Connection::open_in_memory().map_err(sqlite)?,
+            Some(_) if !make && !path.try_exists().map_err(io)? => return Ok(None),
+            Some(db) => {
+                if files::make(path).map_err(io)? {
+                    // Where this is not allowed, the owner of the database is not the only one
+                    // to use it.
+                    let _ = files::give_owner_of(db, path);
+                    files::sync_directory(path).map_err(io)?;
+                }
+                Connection::open_with_flags(path, FLAGS).map_err(sqlite)?
+            }
+        };
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+        set_up(&connection, path)?;
+        if self.db.is_some() {
+            files::keep_private(path).map_err(io)?;
+        }
+        Ok(Some(connection))
+    }
+}
+
+/// What the journal says.
+#[derive(Debug)]
+pub(crate) struct Erased {
+    key: [u8; 32],
+    lives: std::collections::HashSet<Digest>,
+}
+
+impl Erased {
+    /// Whether this life of an account was erased.
+    pub(crate) fn has(&self, user: &UserId, epoch: Epoch) -> bool {
+        self.lives.contains(&erased_life(&self.key, user, epoch))
+    }
+}
+
+fn set_up(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    let sqlite = |error| OpenError::from_sqlite(path, error);
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; BEGIN IMMEDIATE")
+        .map_err(sqlite)?;
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    if pragma("schema_version").map_err(sqlite)? == 0 {
+        connection.execute_batch(TABLES).map_err(sqlite)?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
+    } else if pragma("application_id").map_err(sqlite)? != APPLICATION_ID {
+        return Err(OpenError::new(path, OpenErrorKind::NotOurs));
+    }
+    connection.execute_batch("COMMIT").map_err(sqlite)
+}
+
+fn key(journal: &Connection) -> rusqlite::Result<[u8; 32]> {
+    journal.query_row("SELECT key FROM key", [], |row| row.get(0))
+}

@@ -1,0 +1,208 @@
+//! Moving the log into the database file, so that nothing of what was deleted stays behind.
+//!
+//! SQLite's own checkpoint copies pages as they are, with what is left of deleted rows in their
+//! unused part (see [`gaps`]). This one clears those parts in the file, of the pages that the log
+//! held and of no others, so its cost follows what was written.
+//!
+//! INVARIANT: each page of the file is clean, unless the log still holds it. So the log is never
+//! moved and begun anew without this, by no connection of ours: SQLite's automatic checkpoint is
+//! off, and a connection that may be the last to close makes none.
+
+use crate::connection::{self, LogState};
+use crate::files::{LOG, beside};
+use crate::gaps::{self, PageSize};
+use crate::held::{self, Held};
+use crate::log;
+use rusqlite::Connection;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What moves the log of one database in WAL mode, so that no byte of what was deleted stays behind.
+///
+/// A program that keeps something beside the store uses it as the store does: on a connection with
+/// `secure_delete` on and `wal_autocheckpoint` off, which is closed after [`Mover::close`].
+#[derive(Debug)]
+pub struct Mover {
+    /// Keeps everybody from writing meanwhile; `None` once it is closed.
+    lock: Option<Connection>,
+    file: Held,
+    log: PathBuf,
+    /// Whether any page may be unclean.
+    owes_all: Cell<bool>,
+}
+
+impl Mover {
+    /// Makes one for a database that a connection has open in WAL mode. That connection must be
+    /// closed before this is dropped, and after [`close`](Self::close).
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be opened.
+    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+        let real = crate::files::real_path(path);
+        let no_file = |error: io::Error| rusqlite::Error::ToSqlConversionFailure(error.into());
+        let file = held::open(&real).map_err(no_file)?;
+        let lock = connection::open_to_look(path)?;
+        lock.busy_timeout(Duration::ZERO)?;
+        let (log, owes_all) = (beside(&real, LOG), Cell::new(false));
+        Ok(Self { lock: Some(lock), file, log, owes_all })
+    }
+
+    /// Returns the length of the log.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        std::fs::metadata(&self.log).map_or(0, |log| log.len())
+    }
+
+    /// The next time every page of the file is looked at: an earlier program may have moved a log.
+    pub fn suspect_all(&self) {
+        self.owes_all.set(true);
+    }
+
+    /// Moves all of the log into the file, as far as readers and other writers let go of it. Waits
+    /// for nobody.
+    pub fn move_log(&self, connection: &Connection) -> LogState {
+        match self.move_locked(connection) {
+            Some(_) => LogState::Empty,
+            None => LogState::InUse,
+        }
+    }
+
+    /// Moves all of the log into the file, and leaves an empty log. Waits for nobody.
+    pub(crate) fn empty_log(&self, connection: &Connection) -> LogState {
+        let Some(before) = self.move_locked(connection) else { return LogState::InUse };
+        let is_empty = without_waiting(connection, |connection| checkpoint(connection, "TRUNCATE"));
+        if data_version(connection) != Some(before) {
+            // Another process has written in between, and its pages were moved as they are.
+            self.owes_all.set(true);
+            return LogState::InUse;
+        }
+        if is_empty { LogState::Empty } else { LogState::InUse }
+    }
+
+    /// Moves the log, and returns which version of the data was moved; `None` if not all was.
+    fn move_locked(&self, connection: &Connection) -> Option<i64> {
+        let lock = self.lock.as_ref()?;
+        lock.execute_batch("BEGIN IMMEDIATE").ok()?;
+        let is_moved = checkpoint(connection, "PASSIVE") && self.clean().is_ok();
+        let moved = if is_moved { data_version(connection) } else { None };
+        // SQLITE: a transaction that has written nothing can always be ended.
+        let _ = lock.execute_batch("ROLLBACK");
+        moved
+    }
+
+    /// Makes what was deleted leave the file, the log and the caches of all connections, unless
+    /// somebody holds on to it. The caller commits something behind it, by which other
+    /// connections notice.
+    pub fn wipe(&self, connection: &Connection) -> LogState {
+        if self.empty_log(connection) == LogState::InUse {
+            return LogState::InUse;
+        }
+        // What is in the cache has the old bytes, and would be written with them.
+        match connection.execute_batch("PRAGMA shrink_memory") {
+            Ok(()) => LogState::Empty,
+            Err(_) => LogState::InUse,
+        }
+    }
+
+    /// Moves the log for the last time and closes the connection that keeps others from writing.
+    pub fn close(&mut self, connection: &Connection) {
+        if self.move_log(connection) == LogState::InUse {
+            // What SQLite would move at the end would not be cleaned. The next to open does it.
+            let _ = connection::keep_log_at_end(connection);
+        }
+        self.lock = None;
+    }
+
+    /// Clears the unused parts of pages, while nobody writes and all of the log is in the file.
+    fn clean(&self) -> io::Result<()> {
+        let cleaned = self.file.with(|file| match self.owes_all.get() {
+            true => clean_all(file),
+            false => clean_pages(file, &log::page_numbers(&self.log)?),
+        });
+        self.owes_all.set(cleaned.is_err());
+        cleaned
+    }
+}
+
+/// Moves what can be moved, and returns whether that was all.
+///
+/// SQLITE: answers whether it was kept from finishing, how many pages the log has, and how many of
+/// them are in the file: <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>.
+fn checkpoint(connection: &Connection, mode: &str) -> bool {
+    let is_all = |row: &rusqlite::Row<'_>| {
+        Ok(!row.get::<_, bool>(0)? && row.get::<_, i64>(1)? <= row.get::<_, i64>(2)?)
+    };
+    let moved = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], is_all);
+    // What fails here is tried again later; the data is in the log.
+    moved.unwrap_or(false)
+}
+
+/// SQLITE: while it waits for readers, nobody can write.
+fn without_waiting(connection: &Connection, work: impl FnOnce(&Connection) -> bool) -> bool {
+    let before = connection.pragma_query_value(None, "busy_timeout", |row| row.get::<_, u32>(0));
+    // SQLITE: neither of the two can fail.
+    let _ = connection.busy_timeout(Duration::ZERO);
+    let done = work(connection);
+    let _ = connection.busy_timeout(Duration::from_millis(before.unwrap_or_default().into()));
+    done
+}
+
+/// SQLITE: a number that changes when another connection has committed:
+/// <https://www.sqlite.org/pragma.html#pragma_data_version>.
+fn data_version(connection: &Connection) -> Option<i64> {
+    connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok()
+}
+
+fn clean_all(file: &mut File) -> io::Result<()> {
+    let bytes = file.metadata()?.len();
+    let Some(size) = page_size(file)? else { return Ok(()) };
+    let pages = u32::try_from(bytes / size.bytes as u64).unwrap_or(u32::MAX);
+    clean_each(file, size, 1..=pages)
+}
+
+fn clean_pages(file: &mut File, pages: &[u32]) -> io::Result<()> {
+    if pages.is_empty() {
+        return Ok(());
+    }
+    let Some(size) = page_size(file)? else { return Ok(()) };
+    clean_each(file, size, pages.iter().copied())
+}
+
+fn clean_each(
+    file: &mut File,
+    size: PageSize,
+    numbers: impl Iterator<Item = u32>,
+) -> io::Result<()> {
+    let (mut page, mut is_changed) = (vec![0; size.bytes], false);
+    for number in numbers {
+        let place = u64::from(number.saturating_sub(1)) * size.bytes as u64;
+        file.seek(SeekFrom::Start(place))?;
+        if !log::fill(file, &mut page)? {
+            // The log is from when the file was longer.
+            continue;
+        }
+        let Some(unused) = gaps::unused(&page, number, size) else { continue };
+        let start = unused.start as u64;
+        // It lies within the page, or it would be none.
+        let Some(unused) = page.get_mut(unused) else { continue };
+        if unused.iter().any(|byte| *byte != 0) {
+            unused.fill(0);
+            file.seek(SeekFrom::Start(place + start))?;
+            file.write_all(unused)?;
+            is_changed = true;
+        }
+    }
+    if is_changed { file.sync_data() } else { Ok(()) }
+}
+
+fn page_size(file: &mut File) -> io::Result<Option<PageSize>> {
+    let mut header = [0; PageSize::HEADER];
+    file.seek(SeekFrom::Start(0))?;
+    match file.read_exact(&mut header) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        read => read.map(|()| PageSize::read(&header)),
+    }
+}

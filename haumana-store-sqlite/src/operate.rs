@@ -1,0 +1,145 @@
+//! What an operator asks for, of all users together.
+
+use crate::error::before_commit;
+use crate::journal::Erased;
+use crate::queries;
+use crate::statements::{self, Outcome};
+use crate::store::SqliteStore;
+use haumana_sync::id::UserId;
+use haumana_sync::store::{
+    Error, ErrorKind, HeadState, Operate, Result, SweepPlace, Swept, head_to_erase,
+};
+use haumana_sync::time::UnixMillis;
+use rusqlite::{Connection, params};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// LIMIT: how many users one call of a sweep looks at.
+const SWEEP_USERS: i64 = 2_000;
+
+/// The users behind a place, and whether each has anything that is due.
+const SWEEP: &str = "
+    SELECT user, EXISTS (SELECT * FROM history WHERE history.user = some.user AND at < ?2)
+    FROM (SELECT user FROM heads WHERE ?1 < user ORDER BY user LIMIT ?3) AS some
+    ORDER BY user";
+
+const ERASING: &str = "SELECT subject FROM heads WHERE state = ?1 LIMIT ?2";
+
+#[async_trait::async_trait]
+impl Operate for SqliteStore {
+    async fn sweep(
+        &self,
+        before: UnixMillis,
+        place: Option<&SweepPlace>,
+        limit: usize,
+    ) -> Result<Swept> {
+        let from: i64 = place.map_or(0, |place| place.0.parse().unwrap_or(i64::MAX));
+        let users = self.look("sweep", move |connection| look_at(connection, from, before)).await?;
+        let (mut deleted, limit) = (0, limit.max(1));
+        for (user, _) in users.iter().filter(|(_, is_due)| *is_due) {
+            loop {
+                let (user, left) = (*user, limit - deleted);
+                if left == 0 {
+                    return Ok(Swept { deleted, next: Some(behind(user - 1)) });
+                }
+                let purge = move |connection: &Connection| {
+                    statements::purge_some(connection, user, Some(before), left)
+                };
+                let slice = self.delete_slice("sweep", purge).await?;
+                deleted += slice.deleted;
+                if !slice.more {
+                    break;
+                }
+            }
+        }
+        Ok(Swept { deleted, next: users.last().map(|(user, _)| behind(*user)) })
+    }
+
+    async fn replay_erasures(&self) -> Result<usize> {
+        let failed = |error| Error::with_source("replay", ErrorKind::Unavailable, error);
+        let journal = self.journal().clone();
+        let erased = Arc::new(Mutex::new(None));
+        let read = erased.clone();
+        let work = move |_: &Connection| {
+            *read.lock().unwrap_or_else(PoisonError::into_inner) =
+                journal.read().map_err(failed)?;
+            Ok(())
+        };
+        self.ask("replay", work).await?;
+        let erased = erased.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(erased) = erased else { return Ok(0) };
+        let found = Arc::new(Mutex::new(0));
+        let told = found.clone();
+        let change = move |connection: &Connection| {
+            *told.lock().unwrap_or_else(PoisonError::into_inner) = replay(connection, &erased)?;
+            Ok(Outcome::Done)
+        };
+        self.write("replay", 0, change).await?;
+        let found = *found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found != 0 {
+            self.wipe("replay").await?;
+        }
+        Ok(found)
+    }
+
+    async fn erasing(&self, limit: usize) -> Result<Vec<UserId>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let state = i64::from(HeadState::Erasing.number());
+        self.look("erasing", move |connection| {
+            let mut statement = connection.prepare_cached(ERASING)?;
+            let subjects = statement.query_map(params![state, limit], |row| row.get(0))?;
+            let subjects: Vec<String> = subjects.collect::<rusqlite::Result<_>>()?;
+            // What is stored was verified before it was.
+            Ok(subjects.into_iter().filter_map(UserId::verified_by_caller).collect())
+        })
+        .await
+    }
+}
+
+fn behind(user: i64) -> SweepPlace {
+    SweepPlace(user.to_string())
+}
+
+fn look_at(
+    connection: &Connection,
+    from: i64,
+    before: UnixMillis,
+) -> rusqlite::Result<Vec<(i64, bool)>> {
+    let mut statement = connection.prepare_cached(SWEEP)?;
+    let users = statement
+        .query_map(params![from, before.0, SWEEP_USERS], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    users.collect()
+}
+
+/// Empties each account whose present life was erased, inside a transaction. Returns how many.
+pub(crate) fn replay(connection: &Connection, erased: &Erased) -> rusqlite::Result<usize> {
+    let erasing = i64::from(HeadState::Erasing.number());
+    let mut statement = connection.prepare("SELECT subject, epoch FROM heads WHERE state != ?1")?;
+    let heads = statement.query_map([erasing], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+    })?;
+    let mut due = Vec::new();
+    for head in heads {
+        let (subject, epoch) = head?;
+        let user = UserId::verified_by_caller(subject);
+        due.extend(user.filter(|user| erased.has(user, haumana_sync::store::Epoch(epoch))));
+    }
+    for user in &due {
+        while statements::erase_some(connection, user)?.more {}
+        if let Some(head) = queries::head(connection, user)? {
+            statements::put_head_again(connection, user, &head_to_erase(&head))?;
+        }
+    }
+    Ok(due.len())
+}
+
+/// Notes in the journal that the present life of an account is erased.
+pub(crate) fn note(
+    connection: &Connection,
+    journal: &crate::journal::Journal,
+    user: &UserId,
+) -> Result<()> {
+    let sqlite = |error| before_commit("erase", error);
+    let Some(head) = queries::head(connection, user).map_err(sqlite)? else { return Ok(()) };
+    let failed = |error| Error::with_source("erase", ErrorKind::Unavailable, error);
+    journal.note(user, head.epoch).map_err(failed)
+}

@@ -1,0 +1,226 @@
+//! Laws of [`Operate`](crate::store::Operate).
+
+use super::sample::{Author, Everything, KINDS, entry, everything, piece, record, tombstone, user};
+use crate::Store;
+use crate::id::{Key, UserId};
+use crate::store::{Epoch, Head, HeadState, HistoryEntry, Operate, Swept};
+use crate::time::UnixMillis;
+
+const NAMES: [&str; 4] = ["kai", "noe", "lono", "pua"];
+
+/// Followed to its end, a sweep leaves each user what a purge would have left.
+pub async fn a_sweep_deletes_what_purges_of_all_users_would(store: &dyn Store, all: &dyn Operate) {
+    for name in NAMES {
+        write_history(store, name).await;
+    }
+    let before = of_all(store).await;
+
+    for at_ms in [-50, 10, 11, 21, i64::MAX] {
+        sweep_all(all, at_ms, 100).await;
+
+        for (before, after) in before.iter().zip(of_all(store).await) {
+            let due = before.history.iter().filter(|entry| UnixMillis(at_ms) <= entry.at);
+            let history: Vec<HistoryEntry> = due.cloned().collect();
+            assert_eq!(Everything { history, ..before.clone() }, after, "before {at_ms}");
+        }
+    }
+}
+
+/// However little one call may delete, all calls together delete all.
+pub async fn a_sweep_of_any_size_is_bounded_and_complete(store: &dyn Store, all: &dyn Operate) {
+    for limit in [1, 2, 3, 7] {
+        for name in NAMES {
+            let mut author = Author::new(store, name);
+            author.head = store.head(&user(name)).await.unwrap();
+            author.put_with_history(Vec::new(), entries()).await;
+        }
+
+        let deleted = sweep_all(all, i64::MAX, limit).await;
+
+        assert_eq!(NAMES.len() * entries().len(), deleted, "by {limit}");
+        assert!(of_all(store).await.iter().all(|user| user.history.is_empty()), "by {limit}");
+    }
+}
+
+/// What was there when a sweep began is gone at its end, and what is not due stays.
+pub async fn a_sweep_is_complete_while_others_commit(store: &dyn Store, all: &dyn Operate) {
+    for name in NAMES {
+        write_history(store, name).await;
+    }
+
+    let (mut place, mut round) = (None, 0u32);
+    loop {
+        let Swept { next, .. } = all.sweep(UnixMillis(100), place.as_ref(), 1).await.unwrap();
+        if next.is_none() {
+            break;
+        }
+        place = next;
+        for name in NAMES {
+            let mut author = Author::new(store, name);
+            author.head = store.head(&user(name)).await.unwrap();
+            let late = entry(piece(1), 100 + round, 0, 100 + i64::from(round));
+            author.put_with_history(vec![record(piece(1), 200 + round, "on")], vec![late]).await;
+        }
+        round += 1;
+        assert!(round < 200, "a sweep comes to its end");
+    }
+
+    for name in NAMES {
+        let history = store.history_of(&user(name), &piece(1), None, 1_000).await.unwrap();
+        assert_eq!(round as usize, history.len(), "what is not due stays");
+        assert!(history.iter().all(|entry| UnixMillis(100) <= entry.at), "what is due goes");
+    }
+}
+
+/// Sweeping where nothing is due is no error and deletes nothing.
+pub async fn a_sweep_of_nothing_comes_to_its_end(store: &dyn Store, all: &dyn Operate) {
+    assert_eq!(0, sweep_all(all, i64::MAX, 10).await);
+    write_history(store, "kai").await;
+    let before = of_all(store).await;
+
+    assert_eq!(0, sweep_all(all, i64::MIN, 10).await);
+
+    assert_eq!(before, of_all(store).await);
+}
+
+/// A restore that brings an erased account back is undone by the journal.
+pub async fn an_erased_account_that_is_back_is_emptied(store: &dyn Store, all: &dyn Operate) {
+    let kai = user("kai");
+    let old = write_history(store, "kai").await;
+    store.erase(&kai).await.unwrap();
+    let back = bring_back(store, "kai", old.epoch).await;
+
+    assert_eq!(1, all.replay_erasures().await.unwrap());
+
+    let Everything { head, stream, index, history } = everything(store, &kai, &keys()).await;
+    assert!(stream.is_empty() && history.is_empty(), "no content is in an answer");
+    assert!(index.iter().all(Vec::is_empty), "nor in an index");
+    let head = head.unwrap();
+    assert_eq!(HeadState::Erasing, head.state);
+    assert_eq!(back.max_version, head.max_version, "what the engine notes stays");
+    assert!(!head.is_same(&back), "no commit on the head of before succeeds");
+    assert_eq!(vec![kai], all.erasing(10).await.unwrap());
+}
+
+/// What somebody began after an erasure is another life.
+pub async fn an_account_that_was_begun_anew_stays(store: &dyn Store, all: &dyn Operate) {
+    let old = write_history(store, "kai").await;
+    store.erase(&user("kai")).await.unwrap();
+    bring_back(store, "kai", Epoch(old.epoch.0 + 1)).await;
+    write_history(store, "noe").await;
+    let before = of_all(store).await;
+
+    assert_eq!(0, all.replay_erasures().await.unwrap());
+
+    assert_eq!(before, of_all(store).await);
+    assert_eq!(Vec::<UserId>::new(), all.erasing(10).await.unwrap());
+}
+
+/// Another user with the same keys, and the same epoch, keeps everything.
+pub async fn replaying_touches_only_who_was_erased(store: &dyn Store, all: &dyn Operate) {
+    let old = write_history(store, "kai").await;
+    write_history(store, "noe").await;
+    store.erase(&user("kai")).await.unwrap();
+    bring_back(store, "kai", old.epoch).await;
+    let before = everything(store, &user("noe"), &keys()).await;
+
+    all.replay_erasures().await.unwrap();
+
+    assert_eq!(before, everything(store, &user("noe"), &keys()).await);
+}
+
+/// Who does not know whether it was done does it again.
+pub async fn replaying_again_finds_nothing(store: &dyn Store, all: &dyn Operate) {
+    let old = write_history(store, "kai").await;
+    store.erase(&user("kai")).await.unwrap();
+    bring_back(store, "kai", old.epoch).await;
+    all.replay_erasures().await.unwrap();
+    let before = of_all(store).await;
+
+    assert_eq!(0, all.replay_erasures().await.unwrap());
+
+    assert_eq!(before, of_all(store).await);
+}
+
+/// Erasures that broke off half-way are found, and those that are finished are not.
+pub async fn erasures_that_are_not_finished_are_listed(store: &dyn Store, all: &dyn Operate) {
+    for name in NAMES {
+        let head = write_history(store, name).await;
+        let state = if name == "pua" { HeadState::Erased } else { HeadState::Erasing };
+        commit_head(store, name, Head { state, ..head }).await;
+    }
+
+    let found = all.erasing(10).await.unwrap();
+    let some = all.erasing(2).await.unwrap();
+
+    let mut names: Vec<&str> = found.iter().map(UserId::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(vec!["kai", "lono", "noe"], names);
+    assert_eq!(2, some.len(), "at most as many as were asked for");
+}
+
+fn keys() -> [Key; 2] {
+    [piece(1), piece(2)]
+}
+
+fn entries() -> Vec<HistoryEntry> {
+    let (one, two) = (piece(1), piece(2));
+    vec![
+        entry(one, 1, 0, 10),
+        entry(one, 2, 0, 20),
+        entry(one, 2, 1, 30),
+        entry(two, 1, 0, -50),
+        entry(two, 2, 0, 9),
+    ]
+}
+
+/// Writes records with history of five times; returns the head.
+async fn write_history(store: &dyn Store, name: &str) -> Head {
+    let mut author = Author::new(store, name);
+    let records = vec![record(piece(1), 4, "now"), tombstone(piece(2), 3)];
+    author.put_with_history(records, entries()).await;
+    author.head.unwrap()
+}
+
+/// Does to an account what a restore does: it is as it was, in the epoch that it was in.
+async fn bring_back(store: &dyn Store, name: &str, epoch: Epoch) -> Head {
+    let mut author = Author::new(store, name);
+    let head = store.head(&user(name)).await.unwrap();
+    author.head = head.map(|head| Head { epoch, ..head });
+    commit_head(store, name, author.head.clone().unwrap()).await;
+    author.head = store.head(&user(name)).await.unwrap();
+    author.put_with_history(vec![record(piece(1), 5, "back")], entries()).await;
+    author.head.unwrap()
+}
+
+/// Commits nothing but a head, with what the given one says.
+async fn commit_head(store: &dyn Store, name: &str, head: Head) {
+    let before = store.head(&user(name)).await.unwrap();
+    let mut batch = super::sample::next_batch(before.as_ref(), Vec::new(), Vec::new());
+    (batch.head.epoch, batch.head.state) = (head.epoch, head.state);
+    store.commit(&user(name), before.as_ref(), &batch).await.unwrap();
+}
+
+async fn of_all(store: &dyn Store) -> Vec<Everything> {
+    let mut all = Vec::new();
+    for name in NAMES {
+        all.push(everything(store, &user(name), &keys()).await);
+    }
+    assert_eq!(KINDS.len(), all[0].index.len());
+    all
+}
+
+/// Sweeps to the end, and returns how many entries were deleted.
+async fn sweep_all(all: &dyn Operate, before_ms: i64, limit: usize) -> usize {
+    let (mut place, mut deleted) = (None, 0);
+    for _ in 0..1_000 {
+        let swept = all.sweep(UnixMillis(before_ms), place.as_ref(), limit).await.unwrap();
+        assert!(swept.deleted <= limit, "at most {limit} of one call");
+        deleted += swept.deleted;
+        if swept.next.is_none() {
+            return deleted;
+        }
+        place = swept.next;
+    }
+    panic!("a sweep comes to its end");
+}

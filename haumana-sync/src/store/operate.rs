@@ -1,0 +1,115 @@
+//! What the operator of a store asks for, of all users together.
+
+use super::{CommitId, Epoch, Head, HeadState, Result};
+use crate::digest::Digest;
+use crate::id::UserId;
+use crate::time::UnixMillis;
+
+/// The calls that see all users: retention, and the journal of erasures.
+///
+/// A host gives it to a task of its own, or to a command that an operator starts. No engine and no
+/// request ever holds one. Each call does a bounded piece of work; whoever wants all of it calls
+/// again.
+#[async_trait::async_trait]
+pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
+    /// Deletes history that was superseded before `before`, of whichever users, at most `limit`
+    /// entries, from `place` on. It is what [`Store::purge`](super::Store::purge) does for users
+    /// who commit; this reaches those who never come again.
+    ///
+    /// # Guarantees
+    ///
+    /// - Exact: touches nothing but history from before the time.
+    /// - Complete: followed from `None` until there is no next place, it has deleted all that was
+    ///   there when it began, whoever commits meanwhile.
+    /// - Bounded: at most `limit` entries are deleted by one call; `limit` is at least 1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::purge`](super::Store::purge). The same call again goes on. A place that this
+    /// store never gave is one from which nothing is left, or the beginning.
+    async fn sweep(
+        &self,
+        before: UnixMillis,
+        place: Option<&SweepPlace>,
+        limit: usize,
+    ) -> Result<Swept>;
+
+    /// Looks for accounts that the journal says were erased and that are here again, because the
+    /// data was put back to an earlier time. All their records and history are deleted, and their
+    /// heads say [`Erasing`](super::HeadState::Erasing). Returns how many there were.
+    ///
+    /// The journal is no part of the data: what restores the one leaves the other as it is.
+    /// [`Store::erase`](super::Store::erase) writes it before it deletes anything. It holds keyed
+    /// hashes of a user and a life of the account, and times; nothing else.
+    ///
+    /// # Guarantees
+    ///
+    /// - Complete: afterwards no content of an account that was erased is in any answer.
+    /// - Exact: an account that was begun anew since is another life, and stays.
+    /// - Repeatable: again finds nothing.
+    async fn replay_erasures(&self) -> Result<usize>;
+
+    /// Returns users whose erasure was begun and is not finished, at most `limit`. Erasing them
+    /// again through an engine finishes it.
+    ///
+    /// # Guarantees
+    ///
+    /// - Complete: whose head says [`Erasing`](super::HeadState::Erasing) is returned, in this
+    ///   call or in one after the erasures of this one are finished.
+    async fn erasing(&self, limit: usize) -> Result<Vec<UserId>>;
+}
+
+/// Where the next [`Operate::sweep`] goes on; opaque to all but the store that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepPlace(pub String);
+
+/// What one [`Operate::sweep`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// How many entries it deleted.
+    pub deleted: usize,
+    /// Where to go on; `None`: the sweep is at its end.
+    pub next: Option<SweepPlace>,
+}
+
+/// Returns what the journal of erasures keeps of an account's life: a hash that tells nobody
+/// without the key who it was.
+///
+/// A life has its epoch by chance, so what a user begins anew has another hash.
+pub fn erased_life(key: &[u8; 32], user: &UserId, epoch: Epoch) -> Digest {
+    // Half of the hash is kept, so nobody who has one can make that of a longer name.
+    let epoch = epoch.0.to_be_bytes();
+    Digest::of([b"erased life\0".as_slice(), key, user.as_str().as_bytes(), b"\0", &epoch])
+}
+
+/// Returns the head of an account that [`Operate::replay_erasures`] has emptied: the next revision,
+/// so that no commit on the head before succeeds.
+pub fn head_to_erase(head: &Head) -> Head {
+    let mut next = head.clone();
+    next.revision.0 += 1;
+    let commit = Digest::of([b"erase again\0".as_slice(), &head.commit.0.to_be_bytes()]);
+    next.commit = CommitId(commit.0);
+    next.state = HeadState::Erasing;
+    next
+}
+
+/// A shared store is operated as it is.
+#[async_trait::async_trait]
+impl<S: Operate + ?Sized> Operate for std::sync::Arc<S> {
+    async fn sweep(
+        &self,
+        before: UnixMillis,
+        place: Option<&SweepPlace>,
+        limit: usize,
+    ) -> Result<Swept> {
+        (**self).sweep(before, place, limit).await
+    }
+
+    async fn replay_erasures(&self) -> Result<usize> {
+        (**self).replay_erasures().await
+    }
+
+    async fn erasing(&self, limit: usize) -> Result<Vec<UserId>> {
+        (**self).erasing(limit).await
+    }
+}
