@@ -1,22 +1,30 @@
 //! A batch as the parameters of one statement: columns of arrays.
 
-use crate::rows;
+use crate::life::Life;
+use crate::{rows, schema};
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Batch, Head};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// The parameters `$1` to `$34` of a commit.
+/// The parameters `$1` to `$36` of a commit.
 pub(crate) struct Parameters<'a>(Vec<Box<dyn ToSql + Sync + Send + 'a>>);
 
 impl<'a> Parameters<'a> {
     /// Takes a batch apart into columns.
-    pub(crate) fn of(user: &'a UserId, expected: Option<&Head>, batch: &'a Batch) -> Self {
-        let mut all = Self(Vec::with_capacity(34));
+    pub(crate) fn of(
+        user: &'a UserId,
+        expected: Option<&Head>,
+        batch: &'a Batch,
+        life: Life,
+    ) -> Self {
+        let mut all = Self(Vec::with_capacity(36));
         all.put_head(user, &batch.head);
         all.put_expected(expected);
         all.put_records(batch);
         all.put_history(batch);
+        all.put(schema::known_version());
+        all.put(i64::from(life.generation.0));
         all
     }
 

@@ -52,7 +52,9 @@
 //! generation, which the engine is given, is above all before. The store notices that the tables are
 //! in another database or cluster than before, or that the cluster went back to a point in time or to
 //! a standby. A dump that is read back into the same database it cannot notice: start with a higher
-//! [`generation`](PostgresOptions::generation) then. Servers that ran through it must be restarted.
+//! [`generation`](PostgresOptions::generation) then. A handle that was opened in an earlier life, or
+//! by an older program before the tables were changed, commits no more: its calls are
+//! [`Corrupt`](haumana_sync::store::ErrorKind::Corrupt), and their source says to restart it.
 //!
 //! # Erasing
 //!

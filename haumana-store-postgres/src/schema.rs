@@ -80,6 +80,11 @@ const VERSION_1: &str = "
     CREATE INDEX history_times ON {schema}.history (account, at);
 ";
 
+/// Returns the version of the tables that this program knows.
+pub(crate) fn known_version() -> i32 {
+    i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
+}
+
 /// Whether a schema's name needs no quotes.
 pub(crate) fn is_name(schema: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_lowercase() || c == '_';

@@ -114,6 +114,7 @@ fn changes(schema: &str, revision: &str, kind: &str, id: &str) -> String {
 
 /// A head where there must be none. Whoever is second waits for the first, and then does nothing.
 fn first_head(schema: &str) -> String {
+    let current = is_current(schema);
     format!(
         "INSERT INTO {schema}.heads
             (subject, epoch, revision, stamp, generation, versions, content, records, bytes,
@@ -121,7 +122,7 @@ fn first_head(schema: &str) -> String {
          SELECT $1::text, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::uuid, $7::uuid,
                 $8::bigint, $9::bigint, $10::bigint, $11::uuid, $12::smallint, $13::bigint,
                 $14::bigint, $15::bytea
-         WHERE coalesce($16::bigint, $17::bigint) IS NULL AND $18::uuid IS NULL
+         WHERE coalesce($16::bigint, $17::bigint) IS NULL AND $18::uuid IS NULL AND {current}
          ON CONFLICT (subject) DO NOTHING
          RETURNING account"
     )
@@ -130,13 +131,23 @@ fn first_head(schema: &str) -> String {
 /// A head in place of the expected one. Whoever is second waits for the first; then the head is
 /// another one, and nothing is done.
 fn next_head(schema: &str) -> String {
+    let current = is_current(schema);
     format!(
         "UPDATE {schema}.heads
          SET epoch = $2, revision = $3, stamp = $4, generation = $5, versions = $6, content = $7,
              records = $8, bytes = $9, max_version = $10, commit_id = $11, state = $12,
              erased_at = $13, purged_at = $14, notes = $15
-         WHERE subject = $1 AND epoch = $16 AND revision = $17 AND commit_id = $18
+         WHERE subject = $1 AND epoch = $16 AND revision = $17 AND commit_id = $18 AND {current}
          RETURNING account"
+    )
+}
+
+/// Whether the tables are as this program knows them and the data in the life that it was opened
+/// in: a newer program may have changed the one, and another server, after a restore, the other.
+fn is_current(schema: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM {schema}.haumana own
+                 WHERE own.version = $35::integer AND own.generation = $36::bigint)"
     )
 }
 

@@ -145,9 +145,12 @@ impl PostgresStore {
         match decide(head.as_ref(), expected, batch) {
             Decision::Done => Ok(()),
             Decision::Conflict => Err(Error::new("commit", ErrorKind::Conflict)),
-            // POSTGRES: the head was changed and changed back between two statements, which heads
-            // with new commit ids are not.
-            Decision::Write => Err(Error::new("commit", ErrorKind::Throttled)),
+            // The head is the expected one, and yet nothing was written.
+            Decision::Write => {
+                let why = "a newer program has changed the tables, or a new life of the data has \
+                           begun; restart this program";
+                Err(Error::with_source("commit", ErrorKind::Corrupt, why))
+            }
         }
     }
 }
@@ -220,7 +223,7 @@ impl Store for PostgresStore {
 
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
         check_batch(self.batch_limits(), user, expected, batch)?;
-        let parameters = Parameters::of(user, expected, batch);
+        let parameters = Parameters::of(user, expected, batch, self.life);
         let statement = match expected {
             None => &self.statements.first_commit,
             Some(_) => &self.statements.next_commit,
@@ -265,11 +268,13 @@ impl PostgresStore {
         user: &UserId,
     ) -> std::result::Result<(), tokio_postgres::Error> {
         let transaction = client.transaction().await?;
-        let head = transaction.query_opt(&self.statements.lock_head, &[&user.as_str()]).await?;
+        let lock = transaction.prepare_cached(&self.statements.lock_head).await?;
+        let head = transaction.query_opt(&lock, &[&user.as_str()]).await?;
         if let Some(head) = head {
             let account: i64 = head.try_get(0)?;
             for statement in &self.statements.erase {
-                transaction.execute(statement, &[&account]).await?;
+                let delete = transaction.prepare_cached(statement).await?;
+                transaction.execute(&delete, &[&account]).await?;
             }
         }
         transaction.commit().await

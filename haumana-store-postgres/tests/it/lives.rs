@@ -1,9 +1,10 @@
 //! Backups that are put back begin a new life.
 
 use crate::support::{connect, open};
-use haumana_store_postgres::{Life, NewLife, PostgresOptions};
-use haumana_sync::conformance::sample::{Author, everything, piece, record, user};
-use haumana_sync::store::Generation;
+use haumana_store_postgres::{Life, NewLife, PostgresOptions, PostgresStore};
+use haumana_sync::Store;
+use haumana_sync::conformance::sample::{Author, everything, next_batch, piece, record, user};
+use haumana_sync::store::{ErrorKind, Generation};
 
 #[tokio::test]
 async fn a_life_goes_on_from_opening_to_opening() {
@@ -29,6 +30,36 @@ async fn a_higher_generation_begins_a_life_once() {
     assert!(Generation(7) < asked.generation, "above what was asked for");
     assert_eq!(Life { begun: None, ..asked }, again);
     assert_eq!(again, without, "the generation stays without being asked for");
+}
+
+#[tokio::test]
+async fn a_handle_of_an_earlier_life_or_program_commits_no_more() {
+    let server = server_or_skip!();
+    let (options, client) = (server.empty(), connect(server).await);
+    let old = open(&options).await;
+    let mut author = Author::new(&old, "kai");
+    author.put(vec![record(piece(1), 1, "Hula")]).await;
+    let before = everything(&old, &user("kai"), &[]).await;
+    let next = next_batch(author.head.as_ref(), vec![record(piece(1), 2, "Oli")], Vec::new());
+    let first = next_batch(None, Vec::new(), Vec::new());
+    let refused = async |store: &PostgresStore| {
+        for (name, expected, batch) in [("kai", author.head.as_ref(), &next), ("noe", None, &first)]
+        {
+            let refused = store.commit(&user(name), expected, batch).await.unwrap_err();
+            assert_eq!(ErrorKind::Corrupt, refused.kind(), "{name}");
+        }
+    };
+
+    let new = open(&PostgresOptions { generation: Generation(7), ..options.clone() }).await;
+    refused(&old).await;
+
+    assert_eq!(before, everything(&new, &user("kai"), &[]).await, "nothing was written");
+    let newer = format!("UPDATE {}.haumana SET version = version + 1", options.schema);
+    client.batch_execute(&newer).await.unwrap();
+    refused(&new).await;
+    let back = format!("UPDATE {}.haumana SET version = version - 1", options.schema);
+    client.batch_execute(&back).await.unwrap();
+    new.commit(&user("kai"), author.head.as_ref(), &next).await.unwrap();
 }
 
 #[tokio::test]

@@ -19,8 +19,8 @@ async fn behind(server: &Server, port: u16) -> (Proxy, PostgresStore, Head) {
     let options = PostgresOptions {
         url: proxy.url(),
         connections: 2,
-        connect_timeout: Duration::from_millis(500),
-        statement_timeout: Duration::from_millis(300),
+        connect_timeout: Duration::from_secs(3),
+        statement_timeout: Duration::from_secs(1),
         ..server.empty()
     };
     let store = open(&options).await;
@@ -100,7 +100,7 @@ async fn a_server_that_does_not_answer_is_given_up_and_blocks_nobody() {
 async fn a_commit_that_waits_too_long_for_a_lock_is_throttled_and_changes_nothing() {
     let server = server_or_skip!();
     let options =
-        PostgresOptions { statement_timeout: Duration::from_millis(200), ..server.empty() };
+        PostgresOptions { statement_timeout: Duration::from_millis(500), ..server.empty() };
     let (store, kai) = (open(&options).await, user("kai"));
     let first = batch(None, 1);
     store.commit(&kai, None, &first).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_call_without_a_free_connection_is_throttled() {
     let server = server_or_skip!();
     let options = PostgresOptions {
         connections: 1,
-        connect_timeout: Duration::from_millis(100),
+        connect_timeout: Duration::from_secs(3),
         ..server.empty()
     };
     let (store, kai) = (open(&options).await, user("kai"));

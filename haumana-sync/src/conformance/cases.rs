@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// LIMIT: how long one law may take; `HAUMANA_LAW_SECS` sets another.
-const LAW_SECS: u64 = 180;
+const LAW_SECS: u64 = 300;
 
 thread_local! {
     static CASE: RefCell<Option<Arc<Mutex<String>>>> = const { RefCell::new(None) };
