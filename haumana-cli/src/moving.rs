@@ -138,12 +138,12 @@ impl Online<'_> {
 }
 
 fn imported(outline: &ExportOutline, is_done: bool) -> Answer {
-    let ExportOutline { pieces, sessions, history, conflicts, tombstones, .. } = outline;
+    let ExportOutline { pieces, sessions, history, conflicts, tombstones, records, .. } = outline;
     let next = if is_done { "haumana sync brings it here" } else { "the next page is waited for" };
     let text = format!("{pieces} pieces and {sessions} sessions are on the server; {next}");
     let json = json!({
         "pieces": pieces, "sessions": sessions, "history": history, "conflicts": conflicts,
-        "tombstones": tombstones, "done": is_done,
+        "tombstones": tombstones, "records": records, "done": is_done,
     });
     Answer::new(text, json)
 }

@@ -9,8 +9,10 @@ use serde_json::value::RawValue;
 use std::fmt;
 use std::io::{BufReader, Read};
 
-/// The lists of an export.
-const LISTS: [&str; 5] = ["pieces", "practiceSessions", "history", "conflicts", "tombstones"];
+/// The lists of an export. The last one is there only where an account has such records.
+const LISTS: [&str; 6] =
+    ["pieces", "practiceSessions", "history", "conflicts", "tombstones", RECORDS];
+const RECORDS: &str = "records";
 /// What stands before the lists and belongs to each page.
 const HEADINGS: [&str; 3] = ["exportDate", "exportVersion", "user"];
 
@@ -27,6 +29,8 @@ pub struct ExportOutline {
     pub conflicts: usize,
     /// Deleted records.
     pub tombstones: usize,
+    /// Live records of other kinds.
+    pub records: usize,
     /// Whether it is itself a page of an export, and not the last one.
     pub has_next: bool,
     heading: String,
@@ -62,14 +66,14 @@ impl ExportOutline {
             );
         }
         let headings = top.headings.iter().map(|(name, json)| format!(r#""{name}":{json},"#));
-        let [pieces, sessions, history, conflicts, tombstones] = counts;
+        let [pieces, sessions, history, conflicts, tombstones, records] = counts;
         let (has_next, heading) = (top.has_next, headings.collect());
-        Ok(Self { pieces, sessions, history, conflicts, tombstones, has_next, heading })
+        Ok(Self { pieces, sessions, history, conflicts, tombstones, records, has_next, heading })
     }
 
     /// How many entries it has.
     pub fn entries(&self) -> usize {
-        self.pieces + self.sessions + self.history + self.conflicts + self.tombstones
+        self.pieces + self.sessions + self.history + self.conflicts + self.tombstones + self.records
     }
 
     /// Reads the same export again and gives its pages to `each`, in order: at least one, and none
@@ -133,7 +137,11 @@ impl ExportPage {
     /// Writes it as a document.
     pub fn to_json(&self) -> Vec<u8> {
         let mut out = format!("{{{}", self.heading);
+        let has_records = self.entries.iter().any(|(of, _)| LISTS.get(*of) == Some(&RECORDS));
         for (list, name) in LISTS.iter().enumerate() {
+            if *name == RECORDS && !has_records {
+                continue;
+            }
             let comma = if list == 0 { "" } else { "," };
             out.push_str(&format!("{comma}\"{name}\":["));
             let entries = self.entries.iter().filter(|(of, _)| *of == list);
@@ -334,5 +342,29 @@ mod tests {
             let error = ExportOutline::read(text.as_bytes()).unwrap_err();
             assert_eq!(ErrorKind::Invalid, error.kind(), "{text}");
         }
+    }
+
+    #[test]
+    fn records_of_other_kinds_are_in_the_pages() {
+        let record = |id: u8| format!(r#"{{"kind":"recipe","id":"{id}","value":{{}}}}"#);
+        let export = format!(
+            r#"{{"exportVersion":"1.0","pieces":[],"practiceSessions":[],"records":[{},{},{}]}}"#,
+            record(1),
+            record(2),
+            record(3)
+        );
+        let outline = ExportOutline::read(export.as_bytes()).unwrap();
+
+        let mut pages = Vec::new();
+        let keep = &mut |page: ExportPage| {
+            pages.push(String::from_utf8(page.to_json()).unwrap());
+            Ok(())
+        };
+        outline.pages(export.as_bytes(), 200, keep).unwrap();
+
+        assert_eq!((3, 3), (outline.records, outline.entries()));
+        assert!(1 < pages.len(), "{pages:?}");
+        let all = pages.concat();
+        assert!((1..=3).all(|id| all.contains(&record(id))), "{all}");
     }
 }
