@@ -1,4 +1,4 @@
-//! The laws of [`Store`]: one async function for each promise in its docs.
+//! The laws of [`Store`](crate::Store): one async function for each promise in its docs.
 //!
 //! A backend calls [`conformance_tests!`](crate::conformance_tests) once and gets one test per
 //! law, each on a store of its own:
