@@ -66,7 +66,9 @@ fn after_204_nothing_of_the_account_is_in_any_file_and_a_killed_server_leaves_no
     let server = Server::start(folder.path());
     push_twice(&server, "noe", "Noe mua", "Noe hope");
     push_twice(&server, "kumu", "Ka mua loa", "Ka hope loa");
-    let token = server.token("kumu");
+    let asked = json!({ "sub": "kumu", "email": "kumu@example.org" });
+    let (_, issued) = server.post("/dev/tokens", None, &asked).unwrap();
+    let token = issued["idToken"].as_str().unwrap().to_owned();
     let signed_in = server.post("/auth/sync", None, &json!({ "googleIdToken": token })).unwrap();
     assert_eq!(200, signed_in.0, "{}", signed_in.1);
     let texts = ["Ka mua loa", "Ka hope loa", "kumu@"];
