@@ -6,6 +6,9 @@ use crate::id::{Key, UserId};
 use crate::store::{Epoch, Head, HeadState, HistoryEntry, Operate, Swept};
 use crate::time::UnixMillis;
 
+/// How often everybody commits while a sweep goes on.
+const ROUNDS: u32 = 10;
+
 const NAMES: [&str; 4] = ["kai", "noe", "lono", "pua"];
 
 /// Followed to its end, a sweep leaves each user what a purge would have left.
@@ -48,13 +51,19 @@ pub async fn a_sweep_is_complete_while_others_commit(store: &dyn Store, all: &dy
         write_history(store, name).await;
     }
 
-    let (mut place, mut round) = (None, 0u32);
+    let (mut place, mut round, mut calls) = (None, 0u32, 0);
     loop {
+        calls += 1;
+        assert!(calls < 1_000, "a sweep comes to its end");
         let Swept { next, .. } = all.sweep(UnixMillis(100), place.as_ref(), 1).await.unwrap();
         if next.is_none() {
             break;
         }
         place = next;
+        // A store may look at every entry, so whoever never stops committing is always ahead of it.
+        if round == ROUNDS {
+            continue;
+        }
         for name in NAMES {
             let mut author = Author::new(store, name);
             author.head = store.head(&user(name)).await.unwrap();
@@ -62,7 +71,6 @@ pub async fn a_sweep_is_complete_while_others_commit(store: &dyn Store, all: &dy
             author.put_with_history(vec![record(piece(1), 200 + round, "on")], vec![late]).await;
         }
         round += 1;
-        assert!(round < 200, "a sweep comes to its end");
     }
 
     for name in NAMES {
