@@ -6,6 +6,7 @@
 
 use crate::heads;
 use crate::items::{Item, bits, digest, text};
+use crate::meter::Direction;
 use crate::past;
 use crate::requests::{AT_ONCE, Answer, Asked, Order, Range, Through};
 use crate::retry::Call;
@@ -50,7 +51,8 @@ impl Operate for DynamoStore {
         let mut due = Vec::new();
         for item in &answer.items {
             // Slips and the journal are no entries.
-            let Some(user) = history_user(item) else { continue };
+            let partition = text(item, HISTORY.partition).ok();
+            let Some(user) = partition.and_then(history_user) else { continue };
             let Ok(entry) = past::decode(item) else { continue };
             if entry.at < before {
                 due.push((user, entry.key));
@@ -136,7 +138,9 @@ impl DynamoStore {
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
         };
-        self.writing("erase").send(request).await.map(|_| ())
+        let put = self.writing("erase").send(request).await?;
+        self.meter.add(Direction::Write, put.consumed_capacity.as_slice());
+        Ok(())
     }
 
     /// Returns the key of the journal, which is drawn at the first erasure.
@@ -155,15 +159,17 @@ impl DynamoStore {
                 .set_item(Some(item.clone()))
                 .condition_expression("attribute_not_exists(#key)")
                 .expression_attribute_names("#key", KEY)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
                 .await;
             match put {
                 // Somebody was faster; theirs counts.
-                Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
-                put => put.map(|_| ()),
+                Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
+                put => put.map(|put| put.consumed_capacity),
             }
         };
-        self.writing("erase").send(request).await?;
+        let capacity = self.writing("erase").send(request).await?;
+        self.meter.add(Direction::Write, capacity.as_slice());
         let found = self.get(&mut self.reading("erase"), &at).await?.and_then(read_key);
         found.ok_or_else(|| corrupt("erase")(crate::error::Bad(KEY)))
     }
@@ -207,13 +213,14 @@ impl DynamoStore {
                 .send()
         };
         let answer = call.send(request).await?;
-        self.meter.add(crate::meter::Direction::Read, answer.consumed_capacity.as_slice());
+        self.meter.add(Direction::Read, answer.consumed_capacity.as_slice());
         Ok(Answer { items: answer.items.unwrap_or_default(), next: answer.last_evaluated_key })
     }
 }
 
 fn heads_in(call: &Call, answer: &Answer) -> Result<Vec<(UserId, Head)>> {
-    let heads = answer.items.iter().filter_map(|item| Some((head_user(item)?, item)));
+    let user = |item| head_user(text(item, PIECES.partition).ok()?);
+    let heads = answer.items.iter().filter_map(|item| Some((user(item)?, item)));
     let head = |(user, item): (UserId, &Item)| {
         heads::decode(item).map(|stored| (user, stored.head)).map_err(corrupt(call.op()))
     };

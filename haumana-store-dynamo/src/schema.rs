@@ -199,15 +199,13 @@ pub(crate) fn erasure_key(sort: &str) -> ItemKey {
     ItemKey { table: HISTORY, partition: ERASURES.to_owned(), sort: sort.to_owned() }
 }
 
-/// Returns whose head an item of the pieces is; `None` if it is none.
-pub(crate) fn head_user(item: &crate::items::Item) -> Option<UserId> {
-    let partition = crate::items::text(item, PIECES.partition).ok()?;
+/// Returns whose heads stand in a partition of the pieces; `None` if there are none.
+pub(crate) fn head_user(partition: &str) -> Option<UserId> {
     UserId::verified_by_caller(partition.strip_prefix(HEAD_PARTITION)?)
 }
 
-/// Returns whose an item of the history is; `None` if it is nobody's.
-pub(crate) fn history_user(item: &crate::items::Item) -> Option<UserId> {
-    let partition = crate::items::text(item, HISTORY.partition).ok()?;
+/// Returns whose history stands in a partition of the history; `None` if it is nobody's.
+pub(crate) fn history_user(partition: &str) -> Option<UserId> {
     UserId::verified_by_caller(partition.strip_prefix("USER#")?)
 }
 
