@@ -84,6 +84,13 @@ pub struct InMemory {
     backups: Vec<MemoryStore>,
 }
 
+/// A store that takes no backups.
+impl Backend for Arc<dyn Store> {
+    fn store(&self) -> Arc<dyn Store> {
+        self.clone()
+    }
+}
+
 impl Backend for InMemory {
     fn store(&self) -> Arc<dyn Store> {
         self.store.clone()

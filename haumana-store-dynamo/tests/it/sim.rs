@@ -1,22 +1,13 @@
 //! The model of many phones, on DynamoDB, in a storm.
 
 use crate::support::number;
-use haumana_sim::{Backend, Profile, profile, run};
+use haumana_sim::{Profile, profile, run};
 use haumana_store_dynamo::testing::{Storm, Tables};
 use haumana_sync::Store;
 use std::sync::Arc;
 
 /// How many runs of each profile there are; `HAUMANA_SIM_RUNS` sets another number.
 const RUNS: u64 = 6;
-
-#[derive(Debug)]
-struct OnDynamo(Arc<dyn Store>);
-
-impl Backend for OnDynamo {
-    fn store(&self) -> Arc<dyn Store> {
-        self.0.clone()
-    }
-}
 
 async fn check(profile: Profile, storm: Storm) {
     let seeds = match number("HAUMANA_SIM_SEED") {
@@ -26,7 +17,8 @@ async fn check(profile: Profile, storm: Storm) {
     for seed in seeds {
         let tables = Tables::create().await;
         let (store, _) = tables.store_in(storm, seed);
-        let done = run(profile, seed, usize::MAX, &mut OnDynamo(Arc::new(store)), true).await;
+        let mut store: Arc<dyn Store> = Arc::new(store);
+        let done = run(profile, seed, usize::MAX, &mut store, true).await;
         let Err(failure) = done else { continue };
         let command = "cargo test -p haumana-store-dynamo --test it sim";
         panic!(

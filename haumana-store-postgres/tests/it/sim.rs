@@ -1,27 +1,18 @@
 //! The model of many phones, on PostgreSQL.
 
 use crate::support::open;
-use haumana_sim::{Backend, Profile, profile, run};
+use haumana_sim::{Profile, profile, run};
 use haumana_sync::store::Store;
 use std::sync::Arc;
 
 /// How many runs of each profile there are; `HAUMANA_SIM_RUNS` sets another number.
 const RUNS: u64 = 3;
 
-#[derive(Debug)]
-struct OnPostgres(Arc<dyn Store>);
-
-impl Backend for OnPostgres {
-    fn store(&self) -> Arc<dyn Store> {
-        self.0.clone()
-    }
-}
-
 async fn check_all(profile: Profile) {
     let server = server_or_skip!();
     let asked = std::env::var("HAUMANA_SIM_RUNS").ok().and_then(|text| text.parse().ok());
     for seed in 0..asked.unwrap_or(RUNS) {
-        let mut backend = OnPostgres(Arc::new(open(&server.empty()).await));
+        let mut backend: Arc<dyn Store> = Arc::new(open(&server.empty()).await);
         let run = run(profile, seed, usize::MAX, &mut backend, false).await;
         if let Err(failure) = run {
             panic!("{} seed {seed}: {:?}", profile.name, failure.violation);
