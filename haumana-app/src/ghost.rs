@@ -2,8 +2,7 @@
 //! or copies of deleted pieces that are of no version.
 
 use crate::base::{LEGACY, delivery, differs};
-use crate::receipts::AppRecord;
-use crate::receipts::Receipt;
+use crate::receipts::{AppRecord, Receipt, remember};
 use crate::request::Pushed;
 use crate::versions::{distance, likeliest_version};
 use crate::wire::AppPiece;
@@ -120,6 +119,6 @@ pub fn remember_held(
         is_held: true,
         ..copy.clone()
     };
-    record.remember(receipt, context.oldest);
+    remember(&mut record.receipts, receipt, context.oldest);
     (number, true)
 }

@@ -203,7 +203,7 @@ impl App<'_> {
     ) -> WireVersion {
         let (number, is_new) = remember_held(&mut record, push, copy, self.0.random(), context);
         if is_new {
-            applied.replace_record(record.record);
+            applied.set_slot(Slot::of(&record.receipts));
         }
         number
     }
@@ -252,9 +252,10 @@ fn decided(
     bases: &Bases,
     context: MergeContext,
 ) -> Result<(Applied, Option<WireVersion>), Refusal> {
-    let old = old.map(|(envelope, record)| (envelope, &record.record));
-    let mut applied = transaction.apply(piece_kind(), Key::piece(id), old, &planned.edit, bases)?;
-    let given = keep_receipt(&mut applied, planned, context);
+    let there = old.map(|(envelope, record)| (envelope, &record.record));
+    let mut applied =
+        transaction.apply(piece_kind(), Key::piece(id), there, &planned.edit, bases)?;
+    let given = keep_receipt(&mut applied, old.map(|(_, record)| record), planned, context);
     Ok((applied, given))
 }
 

@@ -4,7 +4,7 @@ use crate::keys::field_spec;
 use crate::wire::WireVersion;
 use haumana_sync::limits;
 use haumana_sync::record::Content;
-use haumana_sync::store::{HistoryKey, Version};
+use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use haumana_sync::transaction::{Applied, Edit, MergeContext, Record, Slot};
 use serde::{Deserialize, Serialize};
@@ -116,17 +116,16 @@ impl AppRecord {
         receipts.iter_mut().for_each(|receipt| receipt.at = receipt.at.min(context.now));
         Self { record, receipts }
     }
+}
 
-    /// Adds a receipt, forgetting what is older than `oldest` or too much. What was imported stays:
-    /// the earlier server's tables outlive any retention.
-    pub fn remember(&mut self, receipt: Receipt, oldest: UnixMillis) {
-        self.receipts.retain(|old| oldest <= old.at || old.is_of_import());
-        self.receipts.push(receipt);
-        if limits::RECEIPTS < self.receipts.len() {
-            let first = self.receipts.iter().position(|old| !old.is_of_import());
-            self.receipts.remove(first.unwrap_or(0));
-        }
-        self.record.meta.slot = Slot::of(&self.receipts);
+/// Adds a receipt, forgetting what is older than `oldest` or too much. What was imported stays: the
+/// earlier server's tables outlive any retention.
+pub fn remember(receipts: &mut Vec<Receipt>, receipt: Receipt, oldest: UnixMillis) {
+    receipts.retain(|old| oldest <= old.at || old.is_of_import());
+    receipts.push(receipt);
+    if limits::RECEIPTS < receipts.len() {
+        let first = receipts.iter().position(|old| !old.is_of_import());
+        receipts.remove(first.unwrap_or(0));
     }
 }
 
@@ -134,26 +133,28 @@ impl AppRecord {
 /// where whether it arrives is followed.
 pub fn keep_receipt(
     applied: &mut Applied,
+    old: Option<&AppRecord>,
     planned: &Planned,
     context: MergeContext,
 ) -> Option<WireVersion> {
     let (Some(draft), Some(pushed)) = (planned.receipt, &planned.whole) else { return None };
-    let mut record = AppRecord::of(applied.record.clone(), context);
-    let receipt = receipt(&record, applied.side, draft, planned, pushed, context);
+    let mut receipts = old.map(|old| old.receipts.clone()).unwrap_or_default();
+    let receipt = receipt(applied, &receipts, draft, planned, pushed, context);
     let given = receipt.given.map(|n| WireVersion::issue(receipt.version, n));
-    record.remember(receipt, context.oldest);
-    applied.replace_record(record.record);
+    remember(&mut receipts, receipt, context.oldest);
+    applied.set_slot(Slot::of(&receipts));
     given
 }
 
 fn receipt(
-    record: &AppRecord,
-    side: Option<HistoryKey>,
+    applied: &Applied,
+    earlier: &[Receipt],
     draft: ReceiptDraft,
     planned: &Planned,
     pushed: &Content,
     context: MergeContext,
 ) -> Receipt {
+    let record = &applied.record;
     let result = record.content.as_ref();
     let is_same = |name: &str| result.is_some_and(|result| result.is_same(pushed, name));
     let differs = |name: &&str| {
@@ -169,9 +170,9 @@ fn receipt(
         version: record.version,
         base: planned.base.unwrap_or(0),
         diverged: diverged.collect(),
-        side: side.map(|key| (key.version, key.side)),
+        side: applied.side.map(|key| (key.version, key.side)),
         at: context.now,
-        given: draft.answer.map(|(held, n)| answer_n(record, held, n, pushed)),
+        given: draft.answer.map(|(held, n)| answer_n(record, earlier, held, n, pushed)),
         is_held: false,
     }
 }
@@ -179,7 +180,13 @@ fn receipt(
 /// The n of the number that the reply gives: the one that was drawn, or the next that the phone
 /// does not hold and that no push was made from. Where it must take over content, the number is
 /// greater than its own.
-fn answer_n(record: &AppRecord, held: WireVersion, drawn: u64, pushed: &Content) -> u64 {
+fn answer_n(
+    record: &Record,
+    earlier: &[Receipt],
+    held: WireVersion,
+    drawn: u64,
+    pushed: &Content,
+) -> u64 {
     let version = record.version;
     let is_same_version = held.is_issued() && held.version() == version;
     let is_exact = record.content.as_ref().is_some_and(|result| {
@@ -191,7 +198,7 @@ fn answer_n(record: &AppRecord, held: WireVersion, drawn: u64, pushed: &Content)
     let is_used = |n: u64| {
         let delivery = WireVersion::issue(version, n).delivery();
         is_same_version && held.delivery() == delivery
-            || record.receipts.iter().any(|old| old.delivery == delivery)
+            || earlier.iter().any(|old| old.delivery == delivery)
     };
     let mut candidates = (0..64).map(|at| lowest + (drawn + at) % count);
     candidates.find(|n| !is_used(*n)).unwrap_or(lowest + drawn % count)

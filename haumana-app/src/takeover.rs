@@ -79,10 +79,8 @@ impl App<'_> {
             if due.is_empty() {
                 return Ok(results.into_iter().flatten().collect());
             }
-            match take_over_due(transaction, records, &due, &mut results).await? {
-                Some(Stopped::Raced) => attempts.raced(),
-                Some(Stopped::Failed(error)) => return Err(error),
-                None => {}
+            if let Some(stopped) = take_over_due(transaction, records, &due, &mut results).await? {
+                attempts.start_over(stopped)?;
             }
         }
     }
@@ -122,8 +120,9 @@ async fn take_over_due(
     let bases = transaction.read_bases(history_keys).await?;
     let mut waiting = Vec::new();
     for (at, key, plan) in planned {
-        let old = opened.get(&key).map(|(envelope, record)| (envelope, &record.record));
-        let there = old.map(|(envelope, _)| envelope);
+        let earlier = opened.get(&key).map(|(_, record)| record);
+        let there = opened.get(&key).map(|(envelope, _)| envelope);
+        let old = there.zip(earlier.map(|earlier| &earlier.record));
         let refused = |refusal| TakenOver {
             key,
             outcome: PushOutcome::Rejected(refusal),
@@ -132,7 +131,7 @@ async fn take_over_due(
         };
         let applied = transaction.apply(records[at].kind(), key, old, &plan.edit, &bases);
         let staged = applied.and_then(|mut applied| {
-            keep_receipt(&mut applied, &plan, context);
+            keep_receipt(&mut applied, earlier, &plan, context);
             let result = result_of(&applied, &plan.edit, there);
             Ok((transaction.stage(applied, there)?, result))
         });

@@ -2,7 +2,7 @@
 
 use crate::engine::Refusal;
 use crate::engine::commit::notes::Notes;
-use crate::engine::commit::{Committed, Draft, gave_up};
+use crate::engine::commit::{Committed, Draft, Stopped, gave_up};
 use crate::engine::edit::apply::apply;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::slot::Slot;
@@ -48,6 +48,19 @@ impl<'e> Attempts<'e> {
     pub fn raced(&mut self) {
         self.races += 1;
     }
+
+    /// Makes ready to start over behind a commit that was stopped.
+    ///
+    /// # Errors
+    ///
+    /// What the store failed with, if it was no race.
+    pub fn start_over(&mut self, stopped: Stopped) -> Result<()> {
+        match stopped {
+            Stopped::Raced => self.raced(),
+            Stopped::Failed(error) => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 /// A head that was read, and what is to be committed on it.
@@ -76,6 +89,11 @@ impl<'e> Transaction<'e> {
     /// Returns the head; `None` if the account has nothing yet.
     pub fn head(&self) -> Option<&Head> {
         self.head.as_ref()
+    }
+
+    /// Gives the head back, to commit on it otherwise.
+    pub(crate) fn into_head(self) -> Option<Head> {
+        self.head
     }
 
     /// Returns what edits are decided in.

@@ -9,7 +9,8 @@ pub(crate) mod slot;
 
 use crate::engine::OtherLife;
 use crate::engine::edit::meta::Claim;
-use crate::engine::edit::record::Record;
+use crate::engine::edit::record::{Record, to_json};
+use crate::engine::edit::slot::Slot;
 use crate::merge::Reason;
 use crate::record::{Content, Value};
 use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Version};
@@ -162,11 +163,11 @@ impl Applied {
         Self { record, envelope, history, lost, writes: false, side: None }
     }
 
-    /// Replaces the record by one that differs in what a dialect keeps beside it; that is to be
-    /// written.
-    pub fn replace_record(&mut self, record: Record) {
-        self.envelope = record.close();
-        self.record = record;
+    /// Puts what a dialect keeps beside the record; that is to be written.
+    pub fn set_slot(&mut self, slot: Slot) {
+        self.record.meta.slot = slot;
+        // The content is closed already.
+        self.envelope.meta = to_json(&self.record.meta);
         self.writes = true;
     }
 }

@@ -1,8 +1,7 @@
 //! Putting an earlier version of a record back, and edits that a person asks for.
 
 use crate::digest::Digest;
-use crate::engine::commit::notes::Notes;
-use crate::engine::commit::{Draft, Stopped, gave_up};
+use crate::engine::commit::Draft;
 use crate::engine::edit::apply::apply;
 use crate::engine::edit::bases::{fields, needed, units};
 use crate::engine::edit::meta::AtVersion;
@@ -10,7 +9,7 @@ use crate::engine::edit::record::{Record, is_of_tombstone};
 use crate::engine::edit::{Edit, MergeContext};
 use crate::engine::inbox::{past_retention, put};
 use crate::engine::push::plan::since;
-use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
+use crate::engine::{Engine, Error, ErrorKind, Result};
 use crate::id::{Key, UserId};
 use crate::record::{Content, Value};
 use crate::store::{Envelope, HistoryKey, Version};
@@ -49,12 +48,11 @@ impl Engine {
         version: Version,
         asked: &Asked,
     ) -> Result<Restored> {
-        let mut tries = 0;
+        let mut attempts = self.attempts(user);
         loop {
-            let head = self.store.head(user).await?;
-            check_state(head.as_ref())?;
-            let context = self.context_of(self.clock.now(), &Notes::of(head.as_ref())?);
-            let found = self.store.read(user, &[key]).await?;
+            let transaction = attempts.next().await?;
+            let context = transaction.context();
+            let found = transaction.read(&[key]).await?;
             let Some(envelope) = found.into_iter().flatten().next() else {
                 return Err(Error::new(ErrorKind::NotFound, "there is no such record"));
             };
@@ -72,13 +70,10 @@ impl Engine {
             let draft = self.edited(user, (&envelope, &record), edit, context).await?;
             let Some(draft) = draft else { return Ok(unchanged) };
             let version = draft.new.version;
-            match self.commit(user, head, vec![draft]).await.stopped_whole() {
+            let committed = self.commit(user, transaction.into_head(), vec![draft]).await;
+            match committed.stopped_whole() {
                 None => return Ok(Restored { version, is_unchanged: version == old_version }),
-                Some(Stopped::Raced) => tries += 1,
-                Some(Stopped::Failed(error)) => return Err(error),
-            }
-            if let Some(error) = gave_up(tries) {
-                return Err(error);
+                Some(stopped) => attempts.start_over(stopped)?,
             }
         }
     }

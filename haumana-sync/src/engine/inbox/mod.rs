@@ -2,10 +2,8 @@
 
 pub(crate) mod page;
 
-use crate::engine::commit::notes::Notes;
-use crate::engine::commit::{
-    Draft, OldFacts, STAMP_AHEAD_SECS, Stopped, StoredConflict, conflict_id, gave_up,
-};
+use crate::engine::commit::transaction::Transaction;
+use crate::engine::commit::{Draft, OldFacts, STAMP_AHEAD_SECS, StoredConflict, conflict_id};
 use crate::engine::edit::bases::units;
 use crate::engine::edit::record::{parse, to_json};
 use crate::engine::edit::{Against, Change, Doubt, Edit};
@@ -17,7 +15,7 @@ use crate::json::quoted;
 use crate::merge::Reason;
 use crate::record::Value;
 use crate::schema::{Kind, Schema};
-use crate::store::{Envelope, Head, HistoryKey, IndexEntry, Version};
+use crate::store::{Envelope, HistoryKey, IndexEntry, Version};
 use crate::time::UnixMillis;
 use std::fmt::Write as _;
 
@@ -172,11 +170,10 @@ impl Engine {
         resolution: &Resolution,
         base: Option<Version>,
     ) -> Result<()> {
-        let mut tries = 0;
+        let mut attempts = self.attempts(user);
         loop {
-            let head = self.store.head(user).await?;
-            check_state(head.as_ref())?;
-            let found = self.store.read(user, &[Key::conflict(id)]).await?;
+            let transaction = attempts.next().await?;
+            let found = transaction.read(&[Key::conflict(id)]).await?;
             let Some(envelope) = found.into_iter().flatten().next() else {
                 return Err(Error::new(ErrorKind::NotFound, "there is no such conflict"));
             };
@@ -194,15 +191,12 @@ impl Engine {
                 content: to_json(&stored),
                 ..envelope
             };
-            let about = Resolving { head: head.as_ref(), stored: &stored, base };
+            let about = Resolving { transaction: &transaction, stored: &stored, base };
             let drafts = self.resolving_drafts(user, about, edit, closed).await?;
-            match self.commit(user, head, drafts).await.stopped_whole() {
+            let committed = self.commit(user, transaction.into_head(), drafts).await;
+            match committed.stopped_whole() {
                 None => return Ok(()),
-                Some(Stopped::Raced) => tries += 1,
-                Some(Stopped::Failed(error)) => return Err(error),
-            }
-            if let Some(error) = gave_up(tries) {
-                return Err(error);
+                Some(stopped) => attempts.start_over(stopped)?,
             }
         }
     }
@@ -245,7 +239,7 @@ impl Engine {
         edit: Option<Edit>,
         closed: Envelope,
     ) -> Result<Vec<Draft>> {
-        let Resolving { head, stored, base } = about;
+        let Resolving { transaction, stored, base } = about;
         let Some(mut edit) = edit else {
             return Ok(vec![closing(closed)]);
         };
@@ -255,7 +249,7 @@ impl Engine {
         };
         let record = self.open(&envelope)?;
         check_base(&record, base)?;
-        let context = self.context_of(self.clock.now(), &Notes::of(head)?);
+        let context = transaction.context();
         // The conflict itself tells what stood at its version.
         let base = base.map(|base| base.max(stored.version).min(record.version));
         for change in &mut edit.changes {
@@ -284,7 +278,7 @@ fn conflict_place(entry: &IndexEntry) -> ConflictPlace {
 /// What a resolution is about.
 #[derive(Clone, Copy)]
 struct Resolving<'a> {
-    head: Option<&'a Head>,
+    transaction: &'a Transaction<'a>,
     stored: &'a StoredConflict,
     base: Option<Version>,
 }
