@@ -63,6 +63,7 @@ mod heads;
 mod history;
 mod https;
 mod items;
+mod journal;
 mod listing;
 mod meter;
 mod operate;

@@ -1,38 +1,24 @@
 //! What an operator asks for, of all users together: the only calls that scan tables.
-//!
-//! The journal of erasures is in a partition of its own in the table of the history, whose items
-//! there never expire. A restore to a point in time makes new tables and leaves those from before
-//! as they are, with their journal: [`DynamoStore::replay_erasures_of`] reads it there.
 
 use crate::heads;
-use crate::items::{Item, bits, digest, text};
+use crate::items::{Item, text};
 use crate::meter::Direction;
 use crate::past;
-use crate::requests::{AT_ONCE, Answer, Asked, Order, Range, Through};
+use crate::requests::{AT_ONCE, Answer};
 use crate::retry::Call;
-use crate::schema::{
-    ERASURES, ERASURES_KEY, HISTORY, PIECES, TableSchema, erasure_key, head_user, history_user,
-};
+use crate::schema::{HISTORY, PIECES, TableSchema, head_user, history_user};
 use crate::store::{DynamoStore, corrupt};
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use futures_util::{StreamExt, TryStreamExt};
 use haumana_sync::Store;
-use haumana_sync::digest::Digest;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{
-    Batch, Epoch, Head, HeadState, Operate, Result, SweepPlace, Swept, erased_life, head_to_erase,
+    Batch, Head, HeadState, Operate, Result, SweepPlace, Swept, erased_life, head_to_erase,
 };
 use haumana_sync::time::UnixMillis;
-use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
 
 /// LIMIT: how many items one call of a sweep looks at.
 const SWEEP_ITEMS: usize = 500;
-
-const LIFE: &str = "_life";
-const KEY: &str = "_key";
 
 #[async_trait::async_trait]
 impl Operate for DynamoStore {
@@ -124,76 +110,6 @@ impl DynamoStore {
         self.erase(user).await.map(|_| ())
     }
 
-    /// Notes in the journal that this life of an account is erased.
-    pub(crate) async fn note_erasure(&self, user: &UserId, epoch: Epoch) -> Result<()> {
-        let key = self.journal_key().await?;
-        let life = erased_life(&key, user, epoch);
-        let mut item = crate::items::key_item(&erasure_key(&format!("{:032x}", life.0)));
-        item.insert(LIFE.to_owned(), bits(life.0));
-        let request = || {
-            self.client
-                .put_item()
-                .table_name(self.table(HISTORY))
-                .set_item(Some(item.clone()))
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-        };
-        let put = self.writing("erase").send(request).await?;
-        self.meter.add(Direction::Write, put.consumed_capacity.as_slice());
-        Ok(())
-    }
-
-    /// Returns the key of the journal, which is drawn at the first erasure.
-    async fn journal_key(&self) -> Result<[u8; 32]> {
-        let at = erasure_key(ERASURES_KEY);
-        if let Some(key) = self.get(&mut self.reading("erase"), &at).await?.and_then(read_key) {
-            return Ok(key);
-        }
-        let mut item = crate::items::key_item(&at);
-        item.insert(KEY.to_owned(), AttributeValue::B(Blob::new(draw_key())));
-        let request = || async {
-            let put = self
-                .client
-                .put_item()
-                .table_name(self.table(HISTORY))
-                .set_item(Some(item.clone()))
-                .condition_expression("attribute_not_exists(#key)")
-                .expression_attribute_names("#key", KEY)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await;
-            match put {
-                // Somebody was faster; theirs counts.
-                Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
-                put => put.map(|put| put.consumed_capacity),
-            }
-        };
-        let capacity = self.writing("erase").send(request).await?;
-        self.meter.add(Direction::Write, capacity.as_slice());
-        let found = self.get(&mut self.reading("erase"), &at).await?.and_then(read_key);
-        found.ok_or_else(|| corrupt("erase")(crate::error::Bad(KEY)))
-    }
-
-    /// Reads the journal; `None` if nothing was ever erased.
-    async fn read_journal(&self) -> Result<Option<([u8; 32], HashSet<Digest>)>> {
-        let asked = Asked {
-            table: HISTORY,
-            partition: ERASURES.to_owned(),
-            through: Through::Table,
-            range: Range::All,
-            order: Order::Ascending,
-            page: None,
-        };
-        let (mut key, mut lives) = (None, HashSet::new());
-        let take = |item: Item| {
-            lives.extend(digest(&item, LIFE).ok());
-            key = key.or(read_key(item));
-            Ok(())
-        };
-        self.query_all(&mut self.writing("replay"), &asked, take).await?;
-        Ok(key.map(|key| (key, lives)))
-    }
-
     /// Reads one page of a table, of all users.
     async fn scan(
         &self,
@@ -225,21 +141,6 @@ fn heads_in(call: &Call, answer: &Answer) -> Result<Vec<(UserId, Head)>> {
         heads::decode(item).map(|stored| (user, stored.head)).map_err(corrupt(call.op()))
     };
     heads.map(head).collect()
-}
-
-fn read_key(item: Item) -> Option<[u8; 32]> {
-    crate::items::bytes(&item, KEY).ok()?.try_into().ok()
-}
-
-/// The system seeds each of these with bits of its own; what they make of a number tells nobody
-/// what they make of another.
-fn draw_key() -> [u8; 32] {
-    let random = RandomState::new();
-    let mut key = [0; 32];
-    for (part, number) in key.chunks_exact_mut(8).zip(0u64..) {
-        part.copy_from_slice(&random.hash_one(number).to_be_bytes());
-    }
-    key
 }
 
 fn encode_place(key: &Item) -> Option<String> {

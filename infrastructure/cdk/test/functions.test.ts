@@ -63,7 +63,9 @@ test('only the function that erases can delete records and users', () => {
 
 test('the function that erases may do all that the store does', () => {
   const source = path.join(HOME, '../../haumana-store-dynamo/src');
-  const files = readdirSync(source).filter((file) => file.endsWith('.rs') && file !== 'tables.rs');
+  // An operator makes tables and scans them, with rights of their own.
+  const operator = ['tables.rs', 'operate.rs'];
+  const files = readdirSync(source).filter((file) => file.endsWith('.rs') && !operator.includes(file));
   const calls = files.flatMap((file) =>
     [...readFileSync(path.join(source, file), 'utf8').matchAll(/\bclient\s*\.([a-z_]+)\(\)/g)]);
   const pascal = (name = '') => name.replace(/(?:^|_)([a-z])/g, (_, letter) => letter.toUpperCase());
