@@ -5,13 +5,29 @@ use proc_macro2::Span;
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, DeriveInput, Error, Field, Lit, LitInt, LitStr, Result, Token};
+use syn::{Attribute, DeriveInput, Error, Field, Ident, Lit, LitInt, LitStr, Result, Token};
+
+/// Words for what becomes of deletes, and the variants of `Deletes`.
+const DELETES: [(&str, &str); 2] = [("lose_to_edits", "LoseToEdits"), ("stick", "Stick")];
+/// Words for what becomes of keys without a field, and the variants of `UnknownKeys`.
+const UNKNOWN_KEYS: [(&str, &str); 2] = [("later", "Later"), ("smallest", "Smallest")];
 
 /// What the struct says.
 pub(crate) struct KindAttributes {
     pub(crate) name: String,
     pub(crate) number: u8,
     pub(crate) case: Case,
+    pub(crate) id_key: Option<String>,
+    pub(crate) deletes: Option<Ident>,
+    pub(crate) unknown_keys: Option<Ident>,
+    pub(crate) groups: Vec<GroupAttributes>,
+}
+
+/// Fields that move together, by their names in Rust.
+pub(crate) struct GroupAttributes {
+    pub(crate) leading: LitStr,
+    pub(crate) fields: Vec<LitStr>,
+    pub(crate) merge: Option<String>,
 }
 
 /// Which type a field is declared to have, if its Rust type does not say enough.
@@ -43,6 +59,9 @@ pub(crate) struct FieldAttributes {
     /// The limit, and the attribute that gave it.
     pub(crate) max: Option<(&'static str, usize)>,
     pub(crate) default: Option<Lit>,
+    /// The name in Rust of the field whose value it has by default.
+    pub(crate) default_is_field: Option<LitStr>,
+    pub(crate) is_mandatory: bool,
     pub(crate) is_trimmed: bool,
     pub(crate) empty_is_absent: bool,
     pub(crate) absent_is: Option<String>,
@@ -53,13 +72,23 @@ pub(crate) struct FieldAttributes {
 impl KindAttributes {
     pub(crate) fn read(input: &DeriveInput) -> Result<Self> {
         let (mut kind, mut number, mut case) = (None, None, None);
+        let (mut id_key, mut deletes, mut unknown_keys) = (None, None, None);
+        let mut groups = Vec::new();
         for attribute in own(&input.attrs) {
             attribute.parse_nested_meta(|meta| match word(&meta).as_str() {
                 "kind" => set(&meta, &mut kind, |meta| meta.value()?.parse::<LitStr>()),
                 "number" => set(&meta, &mut number, |meta| meta.value()?.parse::<LitInt>()),
                 "rename_all" => set(&meta, &mut case, |meta| Case::read(&meta.value()?.parse()?)),
+                "id_key" => set(&meta, &mut id_key, string),
+                "deletes" => set(&meta, &mut deletes, |meta| choice(meta, &DELETES)),
+                "unknown_keys" => set(&meta, &mut unknown_keys, |meta| choice(meta, &UNKNOWN_KEYS)),
+                "group" => {
+                    groups.push(GroupAttributes::read(&meta)?);
+                    Ok(())
+                }
                 other => Err(meta.error(format!(
-                    "a record has no attribute {other}; there are kind, number and rename_all"
+                    "a record has no attribute {other}; there are kind, number, rename_all, id_key, \
+                     deletes, unknown_keys and group"
                 ))),
             })?;
         }
@@ -71,7 +100,26 @@ impl KindAttributes {
         let fits =
             fits.ok_or_else(|| Error::new_spanned(&number, "the number of a kind is 3 to 250"))?;
         let case = case.or(serde_case(&input.attrs)?).unwrap_or(Case::Snake);
-        Ok(Self { name: name.value(), number: fits, case })
+        let name = name.value();
+        Ok(Self { name, number: fits, case, id_key, deletes, unknown_keys, groups })
+    }
+}
+
+impl GroupAttributes {
+    fn read(meta: &ParseNestedMeta<'_>) -> Result<Self> {
+        let (mut leading, mut fields, mut merge) = (None, None, None);
+        meta.parse_nested_meta(|meta| match word(&meta).as_str() {
+            "leading" => set(&meta, &mut leading, |meta| meta.value()?.parse::<LitStr>()),
+            "fields" => set(&meta, &mut fields, texts),
+            "merge" => set(&meta, &mut merge, policy),
+            other => Err(meta.error(format!(
+                "a group has no attribute {other}; there are leading, fields and merge"
+            ))),
+        })?;
+        match (leading, fields) {
+            (Some(leading), Some(fields)) => Ok(Self { leading, fields, merge }),
+            _ => Err(meta.error("a group is written group(leading = \"…\", fields(\"…\", \"…\"))")),
+        }
     }
 }
 
@@ -86,6 +134,8 @@ impl FieldAttributes {
             merge: None,
             max: None,
             default: None,
+            default_is_field: None,
+            is_mandatory: false,
             is_trimmed: false,
             empty_is_absent: false,
             absent_is: None,
@@ -115,25 +165,18 @@ impl FieldAttributes {
             "time" => self.declare(meta, Declared::Time),
             "id" => self.declare(meta, Declared::Id),
             "words" => {
-                let content;
-                syn::parenthesized!(content in meta.input);
-                let words = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
-                let words = words.iter().map(LitStr::value).collect();
+                let words = texts(meta)?.iter().map(LitStr::value).collect();
                 self.declare(meta, Declared::Words { words })
             }
-            "merge" => set(meta, &mut self.merge, |meta| {
-                const POLICIES: [&str; 5] = ["later", "greatest", "least", "first", "fixed"];
-                let name = string(meta)?;
-                let is_known = POLICIES.contains(&name.as_str());
-                is_known.then(|| name.clone()).ok_or_else(|| {
-                    let known = POLICIES.join(", ");
-                    meta.error(format!("there is no policy {name}; there are {known}"))
-                })
-            }),
+            "merge" => set(meta, &mut self.merge, policy),
             "max_chars" => self.limit(meta, "max_chars"),
             "max_bytes" => self.limit(meta, "max_bytes"),
             "max_elements" => self.limit(meta, "max_elements"),
             "default" => set(meta, &mut self.default, |meta| meta.value()?.parse()),
+            "default_is_field" => {
+                set(meta, &mut self.default_is_field, |meta| meta.value()?.parse())
+            }
+            "mandatory" => flag(meta, &mut self.is_mandatory),
             "absent_is" => set(meta, &mut self.absent_is, string),
             "open" => flag(meta, &mut self.is_open),
             "trimmed" => flag(meta, &mut self.is_trimmed),
@@ -143,7 +186,7 @@ impl FieldAttributes {
             other => Err(meta.error(format!(
                 "a field has no attribute {other}; there are number, name, lines, list, set, \
                  counter, time, id, words, open, merge, max_chars, max_bytes, max_elements, default, \
-                 trimmed, empty_is_absent, absent_is, indexed and skip"
+                 default_is_field, mandatory, trimmed, empty_is_absent, absent_is, indexed and skip"
             ))),
         }
     }
@@ -196,6 +239,10 @@ impl FieldAttributes {
         if self.is_open && !matches!(self.declared, Some(Declared::Words { .. })) {
             return flaw("open belongs to words");
         }
+        let defaults = [self.default.is_some(), self.default_is_field.is_some(), self.is_mandatory];
+        if 1 < defaults.into_iter().filter(|is_said| *is_said).count() {
+            return flaw("of default, default_is_field and mandatory a field has one");
+        }
         let fits = match (&self.declared, self.max) {
             (_, None) => true,
             (None, Some((name, _))) => name != "max_bytes",
@@ -225,6 +272,33 @@ fn word(meta: &ParseNestedMeta<'_>) -> String {
 
 fn string(meta: &ParseNestedMeta<'_>) -> Result<String> {
     Ok(meta.value()?.parse::<LitStr>()?.value())
+}
+
+/// The texts in brackets behind a word.
+fn texts(meta: &ParseNestedMeta<'_>) -> Result<Vec<LitStr>> {
+    let content;
+    syn::parenthesized!(content in meta.input);
+    let texts = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?;
+    Ok(texts.into_iter().collect())
+}
+
+fn policy(meta: &ParseNestedMeta<'_>) -> Result<String> {
+    const POLICIES: [&str; 5] = ["later", "greatest", "least", "first", "fixed"];
+    let name = string(meta)?;
+    let is_known = POLICIES.contains(&name.as_str());
+    is_known.then(|| name.clone()).ok_or_else(|| {
+        let known = POLICIES.join(", ");
+        meta.error(format!("there is no policy {name}; there are {known}"))
+    })
+}
+
+/// Reads one of some words, which stand for variants of an enum.
+fn choice(meta: &ParseNestedMeta<'_>, choices: &[(&str, &str)]) -> Result<Ident> {
+    let text: LitStr = meta.value()?.parse()?;
+    let chosen = choices.iter().find(|(name, _)| *name == text.value());
+    let known: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+    let unknown = || Error::new_spanned(&text, format!("it is one of {}", known.join(", ")));
+    chosen.map(|(_, variant)| Ident::new(variant, text.span())).ok_or_else(unknown)
 }
 
 fn set<T>(

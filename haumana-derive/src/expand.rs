@@ -1,12 +1,12 @@
 //! Writing the implementation.
 
-use crate::attributes::{Declared, FieldAttributes, KindAttributes};
+use crate::attributes::{Declared, FieldAttributes, GroupAttributes, KindAttributes};
 use crate::names::check;
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use std::collections::BTreeMap;
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Error, Fields, Ident, Lit, Result, Type};
+use syn::{Data, DeriveInput, Error, Fields, Ident, Lit, LitStr, Result, Type};
 
 /// One field of the record.
 struct Declaration<'a> {
@@ -22,9 +22,17 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let (declarations, skipped) = declarations(input, &kind)?;
     let ident = &input.ident;
     let (name, number) = (&kind.name, kind.number);
-    let fields = declarations.iter().map(Declaration::field);
     let reads = declarations.iter().map(Declaration::read);
     let writes = declarations.iter().map(Declaration::write);
+    let options = options(&kind);
+    let groups = kind.groups.iter().map(|group| self::group(group, &declarations));
+    let groups = groups.collect::<Result<Vec<_>>>()?;
+    for declaration in &declarations {
+        if let Some(other) = &declaration.attributes.default_is_field {
+            named(other, &declarations)?;
+        }
+    }
+    let fields = declarations.iter().map(|declaration| declaration.field(&declarations));
     let (generics, types, bounds) = input.generics.split_for_impl();
     Ok(quote! {
         #[automatically_derived]
@@ -33,7 +41,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             const NUMBER: u8 = #number;
 
             fn kind() -> ::haumana_sync::schema::Kind {
-                ::haumana_sync::schema::Kind::new(#number, #name) #(.field(#fields))*
+                ::haumana_sync::schema::Kind::new(#number, #name)
+                    #options
+                    #(.field(#fields))*
+                    #(.group(#groups))*
             }
 
             fn from_content(content: &::haumana_sync::record::Content) -> Self {
@@ -51,6 +62,47 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         }
     })
+}
+
+/// What the kind is told beside its fields.
+fn options(kind: &KindAttributes) -> TokenStream {
+    let schema = quote!(::haumana_sync::schema);
+    let id_key = kind.id_key.iter().map(|key| quote!(.id_key(#key)));
+    let deletes = kind.deletes.iter().map(|chosen| quote!(.deletes(#schema::Deletes::#chosen)));
+    let unknown = kind.unknown_keys.iter();
+    let unknown = unknown.map(|chosen| quote!(.unknown_keys(#schema::UnknownKeys::#chosen)));
+    quote!(#(#id_key)* #(#deletes)* #(#unknown)*)
+}
+
+fn group(group: &GroupAttributes, declarations: &[Declaration<'_>]) -> Result<TokenStream> {
+    let leading = named(&group.leading, declarations)?;
+    let fields = group.fields.iter().map(|field| named(field, declarations));
+    let fields = fields.collect::<Result<Vec<_>>>()?;
+    if !fields.contains(&leading) {
+        let message = "the leading field is one of the fields of its group";
+        return Err(Error::new_spanned(&group.leading, message));
+    }
+    let merge = group.merge.iter().map(|merge| {
+        let policy = policy(merge, group.leading.span());
+        quote!(.merge(#policy))
+    });
+    Ok(quote!(::haumana_sync::schema::Group::new(#leading, [#(#fields),*]) #(#merge)*))
+}
+
+/// The name on the wire of the field that has this name in Rust.
+fn named<'a>(own: &LitStr, declarations: &'a [Declaration<'_>]) -> Result<&'a str> {
+    let name = own.value();
+    let found = declarations.iter().find(|one| one.ident.unraw() == name.as_str());
+    let missing = || Error::new_spanned(own, format!("the struct has no field {name}"));
+    found.map(|found| found.name.as_str()).ok_or_else(missing)
+}
+
+fn policy(name: &str, span: Span) -> TokenStream {
+    let letters = name.char_indices();
+    let capital: String =
+        letters.map(|(at, one)| if at == 0 { one.to_ascii_uppercase() } else { one }).collect();
+    let variant = Ident::new(&capital, span);
+    quote!(::haumana_sync::schema::Merge::#variant)
 }
 
 fn declarations<'a>(
@@ -98,7 +150,7 @@ fn declarations<'a>(
 
 impl Declaration<'_> {
     /// The declaration in the schema.
-    fn field(&self) -> TokenStream {
+    fn field(&self, all: &[Declaration<'_>]) -> TokenStream {
         let (number, name, rust_type) = (self.number, &self.name, self.rust_type);
         let (said, field_type) = (&self.attributes, self.field_type());
         let typed = quote!(::haumana_sync::record::typed);
@@ -114,13 +166,15 @@ impl Declaration<'_> {
             let value = value_of(default);
             field = quote!(#field.default_value(#value));
         }
+        if let Some(other) = said.default_is_field.as_ref().and_then(|own| named(own, all).ok()) {
+            field = quote!(#field.required_as(#other));
+        }
+        if said.is_mandatory {
+            field = quote!(#field.mandatory());
+        }
         if let Some(merge) = &said.merge {
-            let capital: String = merge
-                .char_indices()
-                .map(|(at, one)| if at == 0 { one.to_ascii_uppercase() } else { one })
-                .collect();
-            let variant = Ident::new(&capital, said.span);
-            field = quote!(#field.merge(::haumana_sync::schema::Merge::#variant));
+            let policy = policy(merge, said.span);
+            field = quote!(#field.merge(#policy));
         }
         if said.is_trimmed {
             field = quote!(#field.trimmed());

@@ -33,6 +33,11 @@
 //! | `number = 3` | the kind's number, 3 to 250; stores keep it, so it never changes |
 //! | `rename_all = "camelCase"` | how names of fields are spelt on the wire; else as serde's `rename_all` says, else as in Rust |
 //!
+//! | `id_key = "setlistId"` | the key of the id in exports; else `id` |
+//! | `deletes = "stick"` | a delete counts also against an edit that did not know of it; else `lose_to_edits` |
+//! | `unknown_keys = "smallest"` | which value of a key without a field stays; else `later` |
+//! | `group(leading = "ended_at", fields("source", "ended_at"), merge = "greatest")` | fields that move together, by their names in Rust; the one that is compared first in front. There may be several |
+//!
 //! # Its fields
 //!
 //! | attribute | meaning |
@@ -49,6 +54,8 @@
 //! | `merge = "greatest"` | the merge policy: `later`, `greatest`, `least`, `first` or `fixed` |
 //! | `max_chars`, `max_bytes`, `max_elements` | the limit of a text, of lines, of a list or a set |
 //! | `default = "oli"` | the value of a new record that does not set it |
+//! | `default_is_field = "created_at"` | a new record that does not set it has the value of that field, named as in Rust |
+//! | `mandatory` | a new record that does not set it is refused |
 //! | `trimmed`, `empty_is_absent`, `absent_is = "haw"` | which differences between texts do not count |
 //! | `indexed` | replicas keep an index of it |
 //! | `skip` | no field of the record; it has its type's default when a record is read |
@@ -110,6 +117,19 @@
 //!     #[record(number = 1)] // another field has the number 1: title
 //!     notes: String,
 //! }
+//! ```
+//! ```compile_fail
+//! use haumana_sync::Record;
+//! #[derive(Record)]
+//! // the struct has no field ended
+//! #[record(kind = "setlist", number = 3, group(leading = "begun", fields("begun", "ended")))]
+//! struct Setlist { begun: Option<String>, ended_at: Option<String> }
+//! ```
+//! ```compile_fail
+//! use haumana_sync::Record;
+//! #[derive(Record)]
+//! #[record(kind = "setlist", number = 3, deletes = "never")] // it is one of lose_to_edits, stick
+//! struct Setlist { title: String }
 //! ```
 //! ```compile_fail
 //! use haumana_sync::Record;

@@ -4,7 +4,9 @@ use haumana_sync::Record;
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::{Content, Counter, Value};
-use haumana_sync::schema::{Element, FieldType, Merge, Schema};
+use haumana_sync::schema::{
+    Deletes, Element, Field, FieldType, Group, Kind, Merge, Schema, UnknownKeys,
+};
 use haumana_sync::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -176,4 +178,52 @@ fn an_index_is_said_in_schema_files_and_refused_where_there_is_no_order() {
         "kind a, field tags: set cannot be indexed",
         Schema::from_json(tags).unwrap_err().to_string()
     );
+}
+
+#[derive(Record)]
+#[record(
+    kind = "rehearsal",
+    number = 9,
+    rename_all = "camelCase",
+    id_key = "rehearsalId",
+    deletes = "stick",
+    unknown_keys = "smallest",
+    group(leading = "ended_at", fields("end_source", "ended_at"), merge = "greatest"),
+    group(leading = "room", fields("room", "floor"))
+)]
+struct Rehearsal {
+    #[record(mandatory, merge = "fixed")]
+    begun_at: UnixMillis,
+    #[record(default_is_field = "begun_at", merge = "least")]
+    heard_at: UnixMillis,
+    ended_at: Option<UnixMillis>,
+    #[record(words("guess", "clock"))]
+    end_source: Option<String>,
+    room: Option<String>,
+    #[record(name = "storey")]
+    floor: Option<i64>,
+}
+
+#[test]
+fn a_struct_declares_groups_deletes_and_what_a_new_record_needs() {
+    let begun = Field::new(1, "begunAt", FieldType::Time);
+    let heard = Field::new(2, "heardAt", FieldType::Time);
+    let words =
+        FieldType::Enum { words: vec!["guess".to_owned(), "clock".to_owned()], open: false };
+    let by_hand = Kind::new(9, "rehearsal")
+        .id_key("rehearsalId")
+        .deletes(Deletes::Stick)
+        .unknown_keys(UnknownKeys::Smallest)
+        .field(begun.mandatory().merge(Merge::Fixed))
+        .field(heard.required_as("begunAt").merge(Merge::Least))
+        .field(Field::new(3, "endedAt", FieldType::Time))
+        .field(Field::new(4, "endSource", words))
+        .field(Field::new(5, "room", FieldType::text(4_096)))
+        .field(Field::new(6, "storey", FieldType::Integer))
+        .group(Group::new("endedAt", ["endSource", "endedAt"]).merge(Merge::Greatest))
+        .group(Group::new("room", ["room", "storey"]));
+
+    let derived = Schema::new([Rehearsal::kind()]).unwrap();
+
+    assert_eq!(Schema::new([by_hand]).unwrap().to_json(), derived.to_json());
 }
