@@ -10,6 +10,7 @@ use haumana_store_dynamo::{
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
 use haumana_sync::Store;
 use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::repertoire;
 use haumana_sync::store::{Generation, MemoryStore};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
@@ -141,7 +142,7 @@ impl StoreArgs {
             region,
             endpoint,
             credentials,
-            columns: Columns::of_the_app(),
+            columns: Columns::of(&repertoire::schema()),
             history_ttl: HISTORY_TTL,
             // Nobody waits for an answer: better late than not.
             retry: Retry {

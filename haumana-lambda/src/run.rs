@@ -11,10 +11,12 @@ use haumana_auth::{Fetch, HttpFetch, IssuerConfig, OidcVerifier, limits};
 use haumana_directory_cognito::sdk::config as cognito;
 use haumana_directory_cognito::{CognitoDirectory, CognitoOptions};
 use haumana_store_dynamo::{
-    Columns, Credentials, DynamoOptions, DynamoStore, RequestDeadline, Retry, http_client,
+    Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, RequestDeadline, Retry,
+    http_client,
 };
 use haumana_sync::Store;
 use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::schema::Schema;
 use haumana_sync::store::{Generation, MemoryStore};
 use lambda_http::lambda_runtime::{LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
@@ -106,11 +108,13 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
     let deadline = Arc::new(RequestDeadline::new());
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let http = http_client();
+    let schema = settings::schema(lookup)?;
     let (store, engine_config, cors_origins) = match calls {
         Calls::SignIn => (None, no_tables(), settings::cors_origins(lookup)?),
         Calls::Store | Calls::StoreAndDirectory => {
             let settings = ApiSettings::read(lookup)?;
-            let options = store_options(lookup, &settings, Arc::clone(&deadline), http.clone())?;
+            let mut options = store_options(lookup, &settings, &schema, http.clone())?;
+            options.deadline = Arc::<RequestDeadline>::clone(&deadline);
             let store = DynamoStore::open(options);
             (Some(Arc::new(store)), settings.engine, settings.cors_origins)
         }
@@ -120,7 +124,7 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
         None => Arc::new(MemoryStore::new()),
     };
     let engine = Engine::new(behind, clock.clone(), random.clone(), engine_config);
-    let engine = engine.with_schema(settings::schema(lookup)?);
+    let engine = engine.with_schema(schema);
     let replies = settings::replies(lookup)?;
     let reply_limit_bytes = match replies {
         Replies::Binary => REPLY_BYTES,
@@ -149,7 +153,7 @@ fn no_tables() -> EngineConfig {
 fn store_options(
     lookup: Lookup<'_>,
     settings: &ApiSettings,
-    deadline: Arc<RequestDeadline>,
+    schema: &Schema,
     http: cognito::SharedHttpClient,
 ) -> Result<DynamoOptions, EnvironmentError> {
     let (region, credentials) = aws(lookup)?;
@@ -159,10 +163,10 @@ fn store_options(
         region,
         endpoint: endpoint(lookup, "AWS_ENDPOINT_URL_DYNAMODB"),
         credentials,
-        columns: Columns::of_the_app(),
+        columns: Columns::of(schema),
         history_ttl: Duration::from_millis(retention),
         retry: Retry::interactive(),
-        deadline,
+        deadline: Arc::new(NoDeadline),
         http: Some(http),
     })
 }

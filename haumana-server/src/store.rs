@@ -2,6 +2,7 @@
 
 use crate::args::{Args, StoreKind};
 use crate::problem::{Problem, chain};
+use crate::schema;
 use haumana_store_dynamo::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
 use haumana_store_postgres::{PostgresOptions, PostgresStore};
 use haumana_store_sqlite::{LaterEdits, NewLife, SqliteOptions, SqliteStore};
@@ -103,7 +104,7 @@ pub(crate) fn tables(args: &Args, prefix: &str) -> Result<DynamoStore, Problem> 
         region: args.region.clone(),
         endpoint: args.endpoint.clone(),
         credentials: Credentials::from_environment().ok_or(Problem::NoCredentials)?,
-        columns: Columns::of_the_app(),
+        columns: Columns::of(&schema::read(args)?),
         history_ttl: Duration::from_secs(days * DAY_SECS),
         retry: Retry::interactive(),
         deadline: Arc::new(NoDeadline),

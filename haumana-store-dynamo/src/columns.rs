@@ -1,7 +1,7 @@
 //! A JSON object as attributes: the members that the console is to show, and the rest as one text.
 //!
 //! The store interprets nothing: it is told names, and takes an object apart only if putting the
-//! parts together gives the same bytes. Whatever object is not of that form is kept whole.
+//! parts together gives the same bytes. Members are cells up to the first that cannot be one.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -30,16 +30,21 @@ pub(crate) struct Parts {
 /// Takes `content` apart; `None` if the parts would not give the same bytes again.
 pub(crate) fn split(content: &str, columns: &[String]) -> Option<Parts> {
     let Members(members) = serde_json::from_str(content).ok()?;
-    let mut cells: Vec<Option<(String, Cell)>> = vec![None; columns.len()];
-    let mut rest = Vec::new();
-    for (name, value) in members {
-        match columns.iter().position(|column| *column == name) {
-            // `cells` is as long as `columns`.
-            Some(at) => cells[at] = Some((name.into_owned(), cell(value)?)),
-            None => rest.push(format!("{}:{}", serde_json::to_string(&name).ok()?, value.get())),
-        }
+    let mut cells = Vec::new();
+    let mut columns = columns.iter();
+    let mut members = members.into_iter().peekable();
+    while let Some((name, cell)) = members.peek().and_then(|(name, value)| {
+        // Also moves on, as cells are read in the order of the columns.
+        let name = columns.find(|column| *column == name)?;
+        Some((name.clone(), cell(value)?))
+    }) {
+        cells.push((name, cell));
+        members.next();
     }
-    let cells: Vec<_> = cells.into_iter().flatten().collect();
+    let text = |(name, value): (Cow<'_, str>, &RawValue)| {
+        serde_json::to_string(&name).ok().map(|name| format!("{name}:{}", value.get()))
+    };
+    let rest = members.map(text).collect::<Option<Vec<_>>>()?;
     let extra = (!rest.is_empty()).then(|| format!("{{{}}}", rest.join(",")));
     let joined = join(&cells, extra.as_deref())?;
     // INVARIANT: what is taken apart is what was given, to the byte.
@@ -121,19 +126,22 @@ mod tests {
     }
 
     #[test]
+    fn members_from_the_first_that_cannot_be_a_cell_on_are_the_rest() {
+        check(r#"{"title":null}"#, 0, Some(r#"{"title":null}"#));
+        check(
+            r#"{"title":"a","lyrics":1,"isFavorite":true}"#,
+            1,
+            Some(r#"{"lyrics":1,"isFavorite":true}"#),
+        );
+        check(r#"{"lyrics":"a","title":"out of order"}"#, 1, Some(r#"{"title":"out of order"}"#));
+        check(r#"{"title":"a","title":"twice"}"#, 1, Some(r#"{"title":"twice"}"#));
+        check(r#"{"x":[1],"title":"behind"}"#, 0, Some(r#"{"x":[1],"title":"behind"}"#));
+    }
+
+    #[test]
     fn what_would_not_come_back_to_the_byte_is_not_taken_apart() {
-        let others = [
-            r#"{"title": "spaced"}"#,
-            r#"{"title":"\u0041"}"#,
-            r#"{"title":"a\/b"}"#,
-            r#"{"title":null}"#,
-            r#"{"title":1}"#,
-            r#"{"lyrics":"before","title":"out of order"}"#,
-            r#"{"title":"a","title":"twice"}"#,
-            r#"{"x":1,"title":"behind"}"#,
-            "[1]",
-            "",
-        ];
+        let others =
+            [r#"{"title": "spaced"}"#, r#"{"title":"\u0041"}"#, r#"{"title":"a\/b"}"#, "[1]", ""];
 
         for content in others {
             assert_eq!(None, split(content, &columns()), "{content}");

@@ -12,7 +12,7 @@
 //!     region: "us-east-1".to_owned(),
 //!     endpoint: None,
 //!     credentials: Credentials::from_environment().ok_or("no credentials")?,
-//!     columns: Columns::of_the_app(),
+//!     columns: Columns::of(&haumana_sync::repertoire::schema()),
 //!     history_ttl: Duration::from_secs(100 * 86_400),
 //!     retry: Retry::interactive(),
 //!     deadline: Arc::new(NoDeadline),

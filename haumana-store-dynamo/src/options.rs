@@ -1,6 +1,11 @@
 //! What a store is opened with.
 
+use crate::columns::EXTRA;
+use crate::schema::table_of;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use haumana_sync::id::KindNumber;
+use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +24,7 @@ pub struct DynamoOptions {
     pub endpoint: Option<String>,
     /// Who is calling.
     pub credentials: Credentials,
-    /// Which members of records become attributes that the console shows.
+    /// Which fields of records become attributes that the console shows.
     pub columns: Columns,
     /// How long history stays after it was superseded, before DynamoDB deletes it by itself; at
     /// least the retention time of the engine.
@@ -65,41 +70,42 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The names of members of records that become attributes of their own, in the order in which the
-/// records have them. Members without a column stand in the attribute `extra`.
+/// Which fields of records become attributes of their own, so that the console shows them; all
+/// others stand in the attribute `extra`.
 ///
-/// A record is taken apart only if that loses nothing, so a list that does not fit the records
-/// costs the view in the console and nothing else. Names must not begin with `_`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Columns {
-    /// Of pieces.
-    pub pieces: Vec<String>,
-    /// Of sessions.
-    pub sessions: Vec<String>,
-}
+/// What is stored can be read with any columns, so they may change with the schema, and a function
+/// of an earlier deployment reads what a later one has written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns(BTreeMap<KindNumber, Vec<String>>);
 
 impl Columns {
-    /// Returns the fields that the app on people's phones knows.
-    pub fn of_the_app() -> Self {
-        let pieces = [
-            "title",
-            "category",
-            "lyrics",
-            "language",
-            "englishTranslation",
-            "author",
-            "sourceUrl",
-            "notes",
-            "includeInPractice",
-            "isFavorite",
-            "createdAt",
-        ];
-        let sessions = ["pieceId", "startedAt", "endedAt", "endedAtSource", "createdAt"];
-        Self {
-            pieces: pieces.map(str::to_owned).to_vec(),
-            sessions: sessions.map(str::to_owned).to_vec(),
-        }
+    /// Returns the fields of a schema whose values DynamoDB can hold as they are: texts and switches.
+    /// A field with the name of an attribute that the store has for itself is none of them.
+    pub fn of(schema: &Schema) -> Self {
+        let of_kind = |kind: &Arc<Kind>| {
+            let fields = kind.fields().iter().filter(|field| is_plain(field.field_type()));
+            let names = fields.map(Field::name).filter(|name| is_free(kind.number(), name));
+            (kind.number(), names.map(str::to_owned).collect())
+        };
+        Self(schema.kinds().iter().map(of_kind).collect())
     }
+
+    /// Returns the columns of a kind, in the order in which its records have them.
+    pub(crate) fn of_kind(&self, kind: KindNumber) -> &[String] {
+        self.0.get(&kind).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whether a value of this type is a text or a switch in JSON.
+fn is_plain(field_type: &FieldType) -> bool {
+    use FieldType::{Enum, Flag, Id, Lines, Text, Time};
+    matches!(field_type, Text { .. } | Lines { .. } | Flag | Time | Id | Enum { .. })
+}
+
+/// Whether the store has no attribute of this name for itself.
+pub(crate) fn is_free(kind: KindNumber, name: &str) -> bool {
+    let table = table_of(kind);
+    !(name.starts_with('_') || name == EXTRA || table.key_attributes().any(|key| key == name))
 }
 
 /// When failed requests are sent again. The SDK's own retries are off: this is the only place.

@@ -3,7 +3,7 @@
 use crate::columns::{self, Cell, EXTRA};
 use crate::error::Bad;
 use crate::items::{Item, bits, digest, key_item, n, number, sort_of, text};
-use crate::options::Columns;
+use crate::options::{Columns, is_free};
 use crate::pack::{pack, unpack};
 use crate::schema::{
     DELETED, HASH, PLACE, SIZE, STAMP, TableSchema, VERSION, place, record_key, record_of,
@@ -70,14 +70,14 @@ pub(crate) fn encode(user: &UserId, record: &Envelope, columns: &Columns) -> Ite
         // Absent from live records: most are live, and every byte of the index is paid for.
         item.insert(DELETED.to_owned(), AttributeValue::Bool(true));
     }
-    put_content(&mut item, &record.content, columns_of(record.key.kind, columns));
+    put_content(&mut item, &record.content, columns.of_kind(record.key.kind));
     item
 }
 
 /// Reads the item of a record.
 pub(crate) fn decode(table: TableSchema, item: &Item, columns: &Columns) -> Result<Envelope, Bad> {
     let listed = decode_listed(table, item)?;
-    let content = content(item, columns_of(listed.key.kind, columns))?;
+    let content = content(item, listed.key.kind, columns)?;
     // Pair assertion: the size was written from the content that is now put together again.
     if u32::try_from(content.len()).unwrap_or(u32::MAX) != listed.size_bytes {
         return Err(Bad(SIZE));
@@ -130,25 +130,26 @@ fn put_content(item: &mut Item, content: &str, columns: &[String]) {
     }
 }
 
-fn content(item: &Item, columns: &[String]) -> Result<String, Bad> {
+fn content(item: &Item, kind: KindNumber, columns: &Columns) -> Result<String, Bad> {
     if let Some(whole) = item.get(WHOLE) {
         return unpack(whole).ok_or(Bad(WHOLE));
     }
-    let cell = |name: &String| match item.get(name) {
-        Some(AttributeValue::S(text)) => Some((name.clone(), Cell::Text(text.clone()))),
-        Some(AttributeValue::Bool(flag)) => Some((name.clone(), Cell::Flag(*flag))),
-        _ => None,
-    };
-    let cells: Vec<_> = columns.iter().filter_map(cell).collect();
-    let extra = text(item, EXTRA).ok();
-    columns::join(&cells, extra).ok_or(Bad(EXTRA))
+    let columns = columns.of_kind(kind);
+    let known = columns.iter().filter_map(|name| Some((name, item.get(name)?)));
+    // Whoever wrote the item may have had other columns: those of a later schema, or of an earlier.
+    let is_other = |name: &&String| is_free(kind, name) && !columns.contains(name);
+    let mut others: Vec<_> = item.keys().filter(is_other).collect();
+    others.sort_unstable();
+    let others = others.into_iter().filter_map(|name| Some((name, item.get(name)?)));
+    let cells: Vec<_> = known.chain(others).filter_map(cell).collect();
+    columns::join(&cells, text(item, EXTRA).ok()).ok_or(Bad(EXTRA))
 }
 
-fn columns_of(kind: KindNumber, columns: &Columns) -> &[String] {
-    match kind {
-        KindNumber::PIECE => &columns.pieces,
-        KindNumber::SESSION => &columns.sessions,
-        _ => &[],
+fn cell((name, value): (&String, &AttributeValue)) -> Option<(String, Cell)> {
+    match value {
+        AttributeValue::S(text) => Some((name.clone(), Cell::Text(text.clone()))),
+        AttributeValue::Bool(flag) => Some((name.clone(), Cell::Flag(*flag))),
+        _ => None,
     }
 }
 
@@ -158,11 +159,61 @@ mod tests {
     use crate::rules::entry_bytes;
     use crate::schema::PIECES;
     use haumana_sync::id::RecordId;
+    use haumana_sync::repertoire;
+    use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+    use serde_json::Value;
 
     #[test]
     fn an_entry_of_the_index_is_short_with_a_user_id_as_long_as_googles() {
-        let google = UserId::verified_by_caller("100000000000000000001").unwrap();
-        let record = Envelope {
+        let google = user();
+        let record = letter(&format!(r#"{{"title":"{}"}}"#, "ʻ".repeat(600)));
+
+        let live = encode(&google, &record, &Columns::of(&repertoire::schema()));
+        let deleted = Envelope { deleted: true, ..record };
+        let deleted = encode(&google, &deleted, &Columns::of(&repertoire::schema()));
+
+        // 1,000 of 151 bytes are 37 units: with two heads and a piece those of a first sync.
+        assert_eq!(Some(141), entry_bytes(PIECES, &live));
+        assert_eq!(Some(144), entry_bytes(PIECES, &deleted));
+    }
+
+    /// A schema of one kind with texts of these names, and a list behind the first.
+    fn schema(names: &[&str]) -> Schema {
+        let mut kind = Kind::new(1, "letter");
+        for (number, name) in (1..).zip(names) {
+            kind = kind.field(Field::new(number, (*name).to_owned(), FieldType::text(100)));
+        }
+        Schema::new([kind]).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_with_some_columns_is_read_with_any() {
+        let all = ["to", "body", "extra", "pieceId", "sent"];
+        let mut members: Vec<String> =
+            all.iter().map(|name| format!(r#""{name}":"{name}, and so on""#)).collect();
+        members.push(r#""pages":[1,2]"#.to_owned());
+        let content = format!("{{{}}}", members.join(","));
+        let columns = [&all[..], &all[..1], &[], &["sent", "body", "to"], &["body", "new"]]
+            .map(|names| Columns::of(&schema(names)));
+
+        for written in &columns {
+            let item = encode(&user(), &letter(&content), written);
+
+            for read in &columns {
+                let found = decode(PIECES, &item, read).unwrap().content;
+                assert_eq!(parsed(&content), parsed(&found), "{written:?} {read:?}");
+            }
+            let found = decode(PIECES, &item, written).unwrap().content;
+            assert_eq!(content, found, "the same columns, the same bytes");
+        }
+    }
+
+    fn user() -> UserId {
+        UserId::verified_by_caller("100000000000000000001").unwrap()
+    }
+
+    fn letter(content: &str) -> Envelope {
+        Envelope {
             key: Key::piece(RecordId::from_bits(u128::MAX)),
             version: 12,
             revision: Revision(99_999),
@@ -171,16 +222,12 @@ mod tests {
             deleted: false,
             hash: Digest(u128::MAX),
             format: 1,
-            content: format!(r#"{{"title":"{}"}}"#, "ʻ".repeat(600)),
+            content: content.to_owned(),
             meta: "{}".to_owned(),
-        };
+        }
+    }
 
-        let live = encode(&google, &record, &Columns::of_the_app());
-        let deleted = Envelope { deleted: true, ..record };
-        let deleted = encode(&google, &deleted, &Columns::of_the_app());
-
-        // 1,000 of 151 bytes are 37 units: with two heads and a piece those of a first sync.
-        assert_eq!(Some(141), entry_bytes(PIECES, &live));
-        assert_eq!(Some(144), entry_bytes(PIECES, &deleted));
+    fn parsed(content: &str) -> Value {
+        serde_json::from_str(content).unwrap()
     }
 }

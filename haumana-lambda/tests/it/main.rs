@@ -14,5 +14,6 @@ mod faults;
 mod metrics;
 mod personal;
 mod phones;
+mod schema;
 mod start;
 mod world;

@@ -81,7 +81,7 @@ fn malformed(token: &str) -> Vec<Vec<u8>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_is_private_is_ever_printed() {
-    let world = World::logging("trace").await;
+    let world = World::with(&[("HAUMANA_LOG", "trace")]).await;
     let token = world.google.token(SUB);
     let (_, signature) = token.rsplit_once('.').unwrap();
     let secrets = ["Secret", "ʻWords", "secretsub", "@example.com", &token[..60], signature];

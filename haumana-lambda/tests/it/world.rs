@@ -55,17 +55,19 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        Self::logging("info").await
+        Self::with(&[("HAUMANA_LOG", "info")]).await
     }
 
-    pub(crate) async fn logging(level: &str) -> Self {
+    /// Starts all functions with these variables, too.
+    pub(crate) async fn with(variables: &[(&str, &str)]) -> Self {
         let (google, pool) = (Google::start().await.unwrap(), Pool::start().await.unwrap());
         // The first test on a machine builds the emulator, which blocks for minutes.
         let dynamodb = tokio::task::spawn_blocking(endpoint).await.unwrap();
         let tables = Tables::create().await;
         let mut environment = environment(&google, &pool, tables.prefix());
         environment.push(("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.to_owned()));
-        environment.push(("HAUMANA_LOG".to_owned(), level.to_owned()));
+        let own = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        environment.extend(own);
         let function = async |name: &str| {
             let (program, environment) = (program(name), environment.clone());
             let function = Function { program, environment, timeout: Duration::from_secs(29) };

@@ -26,6 +26,7 @@ pub use torn::Service;
 
 use crate::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use haumana_sync::repertoire;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -73,7 +74,7 @@ impl Tables {
                 secret_key: "test".to_owned(),
                 session_token: None,
             },
-            columns: Columns::of_the_app(),
+            columns: Columns::of(&repertoire::schema()),
             history_ttl: Duration::from_secs(100 * 86_400),
             retry: Retry {
                 budget: Duration::from_secs(60),

@@ -1,9 +1,9 @@
-/** Finds what cargo-lambda has built, and refuses what the chosen processor cannot run. */
+/** Finds what cargo-lambda has built and the schema file, and refuses what cannot run. */
 
 import { Annotations } from 'aws-cdk-lib';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import * as path from 'node:path';
 import { HOME } from './routes';
 import { Processor, Settings } from './settings';
@@ -33,4 +33,32 @@ export function code(scope: Construct, binary: string, settings: Settings): lamb
   }
   // Only the binary: the build tool may leave other files beside it.
   return lambda.Code.fromAsset(folder, { exclude: ['*', '!bootstrap'] });
+}
+
+/** LIMIT: `haumana_server::schema` takes no longer file either. */
+const SCHEMA_BYTES = 4_000_000;
+
+/** Where functions find the files of a layer. */
+const LAYER = '/opt';
+
+/** A layer with the schema file, and the name by which functions find it. */
+export interface SchemaFile {
+  readonly layer: lambda.LayerVersion;
+  readonly name: string;
+}
+
+/** Makes the layer with the schema file; `undefined` if the settings name none. */
+export function schemaFile(scope: Construct, settings: Settings): SchemaFile | undefined {
+  if (settings.schema === undefined) {
+    return undefined;
+  }
+  const file = path.resolve(HOME, settings.schema);
+  const found = existsSync(file) ? statSync(file) : undefined;
+  if (found === undefined || !found.isFile() || found.size === 0 || SCHEMA_BYTES < found.size) {
+    throw new Error(`schema: ${file} is no file of 1 to ${SCHEMA_BYTES} bytes`);
+  }
+  const name = path.basename(file);
+  // Only the file: whatever else is in its folder is nobody's business.
+  const code = lambda.Code.fromAsset(path.dirname(file), { exclude: ['**', `!${name}`] });
+  return { layer: new lambda.LayerVersion(scope, 'Schema', { code }), name: `${LAYER}/${name}` };
 }

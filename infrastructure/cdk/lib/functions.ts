@@ -6,7 +6,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { code } from './binaries';
+import { code, SchemaFile, schemaFile } from './binaries';
 import { Settings } from './settings';
 import { INDEX, tablePrefix, Tables } from './tables';
 
@@ -55,14 +55,21 @@ export interface Surroundings {
   readonly users: cognito.IUserPool;
 }
 
+/** What is the same for every function. */
+interface Shared extends Surroundings {
+  /** The kinds of record, if they are not pieces and sessions. */
+  readonly schema?: SchemaFile;
+}
+
 /** The functions of one deployment. */
 export class Functions extends Construct {
   private readonly functions = new Map<string, lambda.Function>();
 
   constructor(scope: Construct, id: string, surroundings: Surroundings) {
     super(scope, id);
+    const shared = { ...surroundings, schema: schemaFile(this, surroundings.settings) };
     for (const [binary, needs] of Object.entries(BINARIES)) {
-      this.functions.set(binary, new One(this, binary, needs, surroundings).handler);
+      this.functions.set(binary, new One(this, binary, needs, shared).handler);
     }
   }
 
@@ -85,9 +92,9 @@ export class Functions extends Construct {
 class One extends Construct {
   readonly handler: lambda.Function;
 
-  constructor(scope: Construct, binary: string, needs: Needs, surroundings: Surroundings) {
+  constructor(scope: Construct, binary: string, needs: Needs, shared: Shared) {
     super(scope, binary);
-    const { settings, tables, users } = surroundings;
+    const { settings, tables, users, schema } = shared;
     const functionName = `${settings.prefix}-${binary}`;
     const logGroup = new logs.LogGroup(this, 'Log', {
       logGroupName: `/aws/lambda/${functionName}`,
@@ -108,23 +115,32 @@ class One extends Construct {
       architecture: settings.processor === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
       handler: 'bootstrap',
       code: code(this, binary, settings),
+      layers: schema !== undefined && keepsRecords(needs) ? [schema.layer] : undefined,
       role,
       logGroup,
       memorySize: needs.memoryMb,
       timeout: Duration.seconds(needs.timeoutSecs),
       reservedConcurrentExecutions: settings.maxConcurrency || undefined,
-      environment: environment(binary, needs, surroundings),
+      environment: environment(binary, needs, shared),
     });
   }
 }
 
+/** Whether a function answers from the tables. */
+function keepsRecords(needs: Needs): boolean {
+  return needs.access !== 'none';
+}
+
 /** Only what the function reads, so that the console shows what matters to it. */
-function environment(binary: string, needs: Needs, { settings, users }: Surroundings): Record<string, string> {
+function environment(binary: string, needs: Needs, { settings, users, schema }: Shared): Record<string, string> {
   const variables: Record<string, string> = {
     AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true',
     HAUMANA_LOG: settings.log,
   };
-  if (needs.access !== 'none') {
+  if (keepsRecords(needs)) {
+    if (schema !== undefined) {
+      variables.HAUMANA_SCHEMA = schema.name;
+    }
     variables.HAUMANA_TABLE_PREFIX = tablePrefix(settings);
     variables.HAUMANA_GENERATION = String(settings.generation);
     variables.HAUMANA_RETENTION_DAYS = String(settings.retentionDays);

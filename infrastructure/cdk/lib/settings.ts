@@ -23,6 +23,8 @@ export interface Settings {
   readonly processor: Processor;
   /** The folder that holds `<binary>/bootstrap`. */
   readonly binaries: string;
+  /** The schema file with the kinds of record, `.toml` or `.json`; without, pieces and sessions. */
+  readonly schema?: string;
   /** Raised by one after a restore from a backup, never lowered. */
   readonly generation: number;
   /** How long superseded versions are kept. */
@@ -59,6 +61,7 @@ export function readSettings(scope: Construct): Settings {
     monthlyBudgetUsd: context.number('monthlyBudgetUsd', 20, 0, 1_000_000),
     processor: context.text('processor', 'arm64', /^(arm64|x86_64)$/) as Processor,
     binaries: context.text('binaries', '../../target/lambda', /./),
+    schema: context.optional('schema', /\.(toml|json)$/),
     generation: context.number('generation', 0, 0, 2 ** 32 - 1),
     retentionDays: context.number('retentionDays', 90, 1, 36_500),
     corsOrigins: context.list('corsOrigins', /^https?:\/\/[a-z0-9.-]+(:\d+)?$/),

@@ -1,6 +1,6 @@
 /** The functions can do what they do, and no more. */
 
-import { Match } from 'aws-cdk-lib/assertions';
+import { Match, Template } from 'aws-cdk-lib/assertions';
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -137,4 +137,33 @@ test('a binary for another processor is refused before it is deployed', () => {
 
   assert.throws(() => stack({ binaries, processor: 'arm64' }), /sync-lambda was not built for arm64/);
   stack({ binaries, processor: 'x86_64' });
+});
+
+test('a schema file stands beside the functions that keep records', () => {
+  const schema = '../../examples/recipes/recipes.toml';
+  const made = template({ schema });
+  const keep = ['sync-pieces-lambda', 'sync-sessions-lambda', 'sync-lambda'];
+
+  assert.equal(all(made, 'AWS::Lambda::LayerVersion').length, 1);
+  for (const one of all(made, 'AWS::Lambda::Function')) {
+    const { FunctionName, Layers, Environment } = one.Properties;
+    const keeps = keep.some((binary) => FunctionName === `haumana-${binary}`);
+    assert.equal(Layers?.length, keeps ? 1 : undefined, FunctionName);
+    assert.equal(Environment.Variables.HAUMANA_SCHEMA, keeps ? '/opt/recipes.toml' : undefined, FunctionName);
+  }
+  assert.equal(all(template(), 'AWS::Lambda::LayerVersion').length, 0);
+});
+
+test('the layer of a schema has that file and no other', () => {
+  const { app, stack: made } = stack({ schema: '../../examples/recipes/recipes.toml' });
+  const assembly = app.synth();
+
+  const layer = all(Template.fromStack(made), 'AWS::Lambda::LayerVersion')[0];
+  const asset = String(layer?.Properties.Content.S3Key).replace('.zip', '');
+  assert.deepEqual(readdirSync(path.join(assembly.directory, `asset.${asset}`)), ['recipes.toml']);
+});
+
+test('a schema file that is not there or is no schema file is refused before anything is made', () => {
+  assert.throws(() => stack({ schema: 'nowhere.toml' }), /schema: .*nowhere.toml is no file/);
+  assert.throws(() => stack({ schema: '../../README.md' }), /schema must match/);
 });
