@@ -130,19 +130,23 @@ pub(crate) enum Command {
         /// The file to write; it must not exist.
         to: PathBuf,
     },
-    /// With DynamoDB: erase accounts again that a restore of the tables has brought back.
+    /// With DynamoDB or PostgreSQL: erase accounts again that a restore has brought back.
     ///
-    /// The tables must not be in use yet. What was erased since is read from the journal of the
-    /// tables that were in use before the restore. With SQLite the server does it by itself.
+    /// The restored tables must not be in use yet. What was erased since is read from the journal of
+    /// the tables that were in use before. With SQLite the server does it by itself, and with
+    /// PostgreSQL where the journal is in the same database.
     EraseAgain {
-        /// What the names of those tables begin with.
+        /// With DynamoDB: what the names of those tables begin with.
         #[arg(long, value_name = "PREFIX")]
-        journal_prefix: String,
+        journal_prefix: Option<String>,
+        /// With PostgreSQL: the database that was in use before; it is only read.
+        #[arg(long, env = "HAUMANA_JOURNAL_URL", value_name = "URL", hide_env_values = true)]
+        journal_url: Option<String>,
     },
-    /// With DynamoDB: delete history that is past its retention now, of all users.
+    /// With DynamoDB or PostgreSQL: delete history that is past its retention now, of all users.
     ///
     /// DynamoDB does so by itself within days; this is for a retention that was made shorter. With
-    /// SQLite the server does it every hour.
+    /// SQLite and PostgreSQL a server does it every hour.
     Sweep,
     /// Put a backup in place of the database; the server must not be running.
     ///

@@ -60,8 +60,9 @@ fn run(args: Args) -> Result<(), Problem> {
                     if *discard_later { LaterEdits::Discard } else { LaterEdits::Merge };
                 restore::restore(&args, from, later_edits)
             }
-            Some(Command::EraseAgain { journal_prefix }) => {
-                erase_again::erase_again(&args, journal_prefix).await
+            Some(Command::EraseAgain { journal_prefix, journal_url }) => {
+                let (prefix, url) = (journal_prefix.as_deref(), journal_url.as_deref());
+                erase_again::erase_again(&args, prefix, url).await
             }
             Some(Command::Sweep) => erase_again::sweep(&args).await,
             None => serve::serve(args).await,

@@ -62,9 +62,11 @@ pub(crate) enum Problem {
     )]
     NotSqlite,
     #[error(
-        "this is for DynamoDB, with --store dynamodb; with SQLite the server does it by itself"
+        "this is for --store dynamodb and --store postgres; with SQLite the server does it by itself"
     )]
-    NotDynamo,
+    ByItself,
+    #[error("say whose journal: {0}")]
+    NoJournal(&'static str),
     #[error("cannot use the schema {0}: {1}")]
     Schema(PathBuf, String),
     #[error(

@@ -56,10 +56,10 @@ pub(crate) async fn open(args: &Args) -> Result<Opened, Problem> {
             Ok(Opened { store, operate, generation: life.generation, other_life })
         }
         StoreKind::Postgres => {
-            let store = open_database(args, asked).await?;
-            let generation = store.life().generation;
-            let (store, other_life) = (Arc::new(store), OtherLife::Merged);
-            Ok(Opened { store, operate: None, generation, other_life })
+            let store = Arc::new(open_database(args).await?);
+            let (generation, other_life) = (store.life().generation, OtherLife::Merged);
+            let operate: Option<Arc<dyn Operate>> = Some(store.clone());
+            Ok(Opened { store, operate, generation, other_life })
         }
         StoreKind::Dynamodb => {
             let store = Arc::new(open_tables(args).await?);
@@ -69,17 +69,22 @@ pub(crate) async fn open(args: &Args) -> Result<Opened, Problem> {
     }
 }
 
-/// Opens the database, and makes its tables if they are missing.
-async fn open_database(args: &Args, asked: Generation) -> Result<PostgresStore, Problem> {
-    let options = PostgresOptions {
-        url: args.url.clone().ok_or(Problem::NoUrl)?,
+/// The database at a URL.
+pub(crate) fn database(args: &Args, url: &str) -> PostgresOptions {
+    PostgresOptions {
+        url: url.to_owned(),
         schema: args.database_schema.clone(),
         certificates: args.database_certificates.clone(),
         connections: CONNECTIONS,
         connect_timeout: CONNECT_TIMEOUT,
         statement_timeout: STATEMENT_TIMEOUT,
-        generation: asked,
-    };
+        generation: Generation(args.generation),
+    }
+}
+
+/// Opens the database, and makes its tables if they are missing.
+pub(crate) async fn open_database(args: &Args) -> Result<PostgresStore, Problem> {
+    let options = database(args, args.url.as_deref().ok_or(Problem::NoUrl)?);
     let opened = PostgresStore::open(&options).await;
     let store = opened.map_err(|error| Problem::Database(chain(&error)))?;
     let life = store.life();

@@ -13,7 +13,7 @@ pub enum OpenErrorKind {
     #[error("the URL cannot be read; one looks like postgres://user:password@host:5432/name")]
     Url,
     /// The name of the schema would have to be quoted.
-    #[error("the schema's name has up to 63 letters, digits and _, in lower case, no digit first")]
+    #[error("the schema's name has up to 56 letters, digits and _, in lower case, no digit first")]
     SchemaName,
     /// The certificates cannot be read.
     #[error("the certificates cannot be read; they are a file in PEM form")]
@@ -25,7 +25,9 @@ pub enum OpenErrorKind {
     #[error("the server refuses the user, the password or the database; check the URL")]
     Refused,
     /// The user may not make tables.
-    #[error("the user may not make or use the schema; GRANT CREATE ON DATABASE, or make it")]
+    #[error(
+        "the user may not make or use the schemas; GRANT CREATE ON DATABASE, or make NAME and NAME_erased"
+    )]
     NotAllowed,
     /// The server does not take writes.
     #[error("the server is read-only: a standby, or set so; connect to the primary")]

@@ -64,6 +64,11 @@
 //! and archives as long as the operator keeps them. `VACUUM FULL` on the tables `records` and
 //! `history` takes them out of the tables' files at once.
 //!
+//! A backup that is put back would bring erased accounts back. So [`erase`](haumana_sync::Store::erase)
+//! notes a keyed hash in a journal, in a schema of its own (`haumana_erased` beside `haumana`), and
+//! where a new life begins, opening erases those accounts again. If the journal was put back too, or is
+//! in another database, [`Journal::read`] reads the one from before.
+//!
 //! # Poolers
 //!
 //! Statements are prepared by name. PgBouncer in transaction mode must be told to keep them
@@ -71,7 +76,9 @@
 
 mod commit;
 mod error;
+mod journal;
 mod life;
+mod operate;
 mod options;
 mod pool;
 mod rows;
@@ -83,6 +90,7 @@ pub mod testing;
 mod tls;
 
 pub use error::{OpenError, OpenErrorKind};
+pub use journal::Journal;
 pub use life::{Life, NewLife};
 pub use options::PostgresOptions;
 pub use store::PostgresStore;

@@ -1,6 +1,8 @@
 //! The tables, and how a schema gets from any earlier version of them to this one.
 
 use crate::error::{OpenError, OpenErrorKind};
+use crate::journal::SUFFIX;
+use crate::rows::Bad;
 use tokio_postgres::{Client, GenericClient};
 
 /// The steps from an empty schema to today's tables, one per version. `{schema}` is its name.
@@ -80,15 +82,21 @@ const VERSION_1: &str = "
     CREATE INDEX history_times ON {schema}.history (account, at);
 ";
 
+/// What the tables hold is not what this program wrote.
+pub(crate) fn unreadable(bad: Bad) -> OpenError {
+    OpenError::with_source(OpenErrorKind::Server, bad)
+}
+
 /// Returns the version of the tables that this program knows.
 pub(crate) fn known_version() -> i32 {
     i32::try_from(MIGRATIONS.len()).unwrap_or(i32::MAX)
 }
 
-/// Whether a schema's name needs no quotes.
+/// Whether a schema's name needs no quotes, and the journal's neither.
 pub(crate) fn is_name(schema: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_lowercase() || c == '_';
-    schema.len() <= 63
+    // POSTGRES: a name has 63 bytes.
+    schema.len() + SUFFIX.len() <= 63
         && schema.starts_with(is_letter)
         && schema.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }
@@ -175,10 +183,11 @@ mod tests {
 
     #[test]
     fn a_name_that_would_have_to_be_quoted_is_refused() {
-        for name in ["haumana", "_a1", "a"] {
+        let longest = "a".repeat(56);
+        for name in ["haumana", "_a1", "a", longest.as_str()] {
             assert!(is_name(name), "{name}");
         }
-        let long = "a".repeat(64);
+        let long = "a".repeat(57);
         for name in ["", "1a", "Haumana", "a b", "a;b", "a\"", "ā", long.as_str()] {
             assert!(!is_name(name), "{name}");
         }

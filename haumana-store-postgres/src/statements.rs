@@ -1,5 +1,6 @@
 //! The statements: one for each call, so that each call is one transaction and one round trip.
 
+use crate::journal::{lives_of, name_of};
 use crate::rows::{ENVELOPE, HEAD, HISTORY, INDEX};
 
 /// LIMIT: a page of changes ends before the record that exceeds this, so that no page fills the
@@ -20,6 +21,14 @@ pub(crate) struct Statements {
     pub(crate) next_commit: String,
     pub(crate) purge: String,
     pub(crate) lock_head: String,
+    pub(crate) note_erasure: String,
+    pub(crate) lives: String,
+    pub(crate) due_users: String,
+    pub(crate) purge_some: String,
+    pub(crate) heads: String,
+    pub(crate) lock_life: String,
+    pub(crate) empty_head: String,
+    pub(crate) erasing: String,
     pub(crate) erase: [String; 2],
 }
 
@@ -27,7 +36,7 @@ impl Statements {
     /// Writes the statements for a schema.
     pub(crate) fn of(schema: &str) -> Self {
         let heads = format!("{schema}.heads h");
-        let of_user = "h.subject = $1";
+        let (of_user, journal) = ("h.subject = $1", name_of(schema));
         Self {
             head: format!("SELECT {HEAD} FROM {heads} WHERE {of_user}"),
             read: format!(
@@ -78,7 +87,45 @@ impl Statements {
                  DELETE FROM {schema}.history t USING head
                  WHERE t.account = head.account AND t.at < $2"
             ),
-            lock_head: format!("SELECT h.account FROM {heads} WHERE {of_user} FOR UPDATE"),
+            lock_head: format!("SELECT h.account, h.epoch FROM {heads} WHERE {of_user} FOR UPDATE"),
+            note_erasure: format!(
+                "INSERT INTO {journal}.lives (life) VALUES ($1) ON CONFLICT DO NOTHING"
+            ),
+            lives: lives_of(&journal),
+            due_users: format!(
+                "SELECT u.subject, EXISTS (
+                     SELECT FROM {schema}.history t WHERE t.account = u.account AND t.at < $2
+                 )
+                 FROM (
+                     SELECT h.subject, h.account FROM {heads}
+                     WHERE $1 < h.subject ORDER BY h.subject LIMIT $3
+                 ) u
+                 ORDER BY u.subject"
+            ),
+            purge_some: format!(
+                "WITH head AS MATERIALIZED (
+                     SELECT h.account FROM {heads} WHERE {of_user} FOR NO KEY UPDATE
+                 )
+                 DELETE FROM {schema}.history t
+                 USING (
+                     SELECT o.account, o.kind, o.id, o.version, o.side
+                     FROM {schema}.history o JOIN head ON o.account = head.account
+                     WHERE o.at < $2 ORDER BY o.at LIMIT $3
+                 ) d
+                 WHERE (t.account, t.kind, t.id, t.version, t.side)
+                     = (d.account, d.kind, d.id, d.version, d.side)
+                 RETURNING 1"
+            ),
+            heads: format!(
+                "SELECT h.subject, h.epoch FROM {heads}
+                 WHERE $1 < h.subject AND h.state <> $2 ORDER BY h.subject LIMIT $3"
+            ),
+            lock_life: format!("SELECT {HEAD} FROM {heads} WHERE {of_user} FOR UPDATE"),
+            empty_head: format!(
+                "UPDATE {schema}.heads SET revision = $2, commit_id = $3, state = $4
+                 WHERE subject = $1 RETURNING account"
+            ),
+            erasing: format!("SELECT h.subject FROM {heads} WHERE h.state = $1 LIMIT $2"),
             erase: ["records", "history"]
                 .map(|table| format!("DELETE FROM {schema}.{table} WHERE account = $1")),
         }

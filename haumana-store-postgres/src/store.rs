@@ -2,19 +2,20 @@
 
 use crate::commit::Parameters;
 use crate::error::{self, Nature, OpenError, OpenErrorKind};
+use crate::journal::{self, JournalKey};
 use crate::life::{self, Life};
 use crate::options::PostgresOptions;
 use crate::pool::{self, Connections};
 use crate::rows::{self, Bad, N_HEAD};
 use crate::schema;
 use crate::statements::Statements;
-use deadpool_postgres::Object;
+use deadpool_postgres::{Object, Transaction};
 use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::backend::{Decision, check_batch, cut_between_versions, decide};
 use haumana_sync::store::{
-    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Version, Wiped,
+    After, Batch, BatchLimits, Envelope, Epoch, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
+    IndexEntry, Operate, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
 use std::time::Duration;
@@ -32,11 +33,12 @@ const BYTES: usize = 64 << 20;
 /// Runs on tokio. Several handles, in one process or in many, may use one schema.
 #[derive(Debug)]
 pub struct PostgresStore {
-    connections: Connections,
-    statements: Statements,
+    pub(crate) connections: Connections,
+    pub(crate) statements: Statements,
     /// How long to wait for an answer before the call is given up.
-    patience: Duration,
+    pub(crate) patience: Duration,
     life: Life,
+    pub(crate) journal_key: JournalKey,
 }
 
 impl PostgresStore {
@@ -55,14 +57,22 @@ impl PostgresStore {
         client.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
         let asked = options.generation;
         let name = options.schema.as_str();
-        let life = schema::migrate(&mut client, name, async |transaction| {
-            life::begin(transaction, name, asked).await
+        let opened = schema::migrate(&mut client, name, async |transaction| {
+            let life = life::begin(transaction, name, asked).await?;
+            Ok((life, journal::open(transaction, name).await?))
         });
-        let life = life.await?;
+        let (life, journal_key) = opened.await?;
         // The connection was set up for the migration, so no call gets it.
         drop(Object::take(client));
         let patience = options.statement_timeout.saturating_mul(2);
-        Ok(Self { connections, statements: Statements::of(name), patience, life })
+        let statements = Statements::of(name);
+        let store = Self { connections, statements, patience, life, journal_key };
+        if life.begun.is_some() {
+            // What was put back may hold accounts that were erased since.
+            let replayed = store.replay_erasures().await;
+            replayed.map_err(|error| OpenError::with_source(OpenErrorKind::Server, error))?;
+        }
+        Ok(store)
     }
 
     /// Returns the life that the data is in. The engine is given its generation.
@@ -71,7 +81,7 @@ impl PostgresStore {
     }
 
     /// Sends one statement and reads its rows.
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         op: &'static str,
         nature: Nature,
@@ -95,7 +105,7 @@ impl PostgresStore {
 
     /// Sends a statement that only reads. A connection that was closed while nobody used it, as by a
     /// restart of the server, is noticed only now; the statement is sent once more over a new one.
-    async fn look(
+    pub(crate) async fn look(
         &self,
         op: &'static str,
         statement: &str,
@@ -271,13 +281,27 @@ impl PostgresStore {
         let lock = transaction.prepare_cached(&self.statements.lock_head).await?;
         let head = transaction.query_opt(&lock, &[&user.as_str()]).await?;
         if let Some(head) = head {
-            let account: i64 = head.try_get(0)?;
-            for statement in &self.statements.erase {
-                let delete = transaction.prepare_cached(statement).await?;
-                transaction.execute(&delete, &[&account]).await?;
-            }
+            let epoch = Epoch(head.try_get::<_, i64>(1)?.cast_unsigned());
+            self.delete_all(&transaction, user, epoch, head.try_get(0)?).await?;
         }
         transaction.commit().await
+    }
+
+    /// Deletes all of an account whose head is locked, and notes its life in the journal.
+    pub(crate) async fn delete_all(
+        &self,
+        transaction: &Transaction<'_>,
+        user: &UserId,
+        epoch: Epoch,
+        account: i64,
+    ) -> std::result::Result<(), tokio_postgres::Error> {
+        let note = transaction.prepare_cached(&self.statements.note_erasure).await?;
+        transaction.execute(&note, &[&self.journal_key.life(user, epoch)]).await?;
+        for statement in &self.statements.erase {
+            let delete = transaction.prepare_cached(statement).await?;
+            transaction.execute(&delete, &[&account]).await?;
+        }
+        Ok(())
     }
 }
 
@@ -313,6 +337,6 @@ fn page_of(rows: &[Row], limit: usize) -> Result<Page, Bad> {
     Ok(Page { head, more: is_cut || limit < rows.len(), records })
 }
 
-fn corrupt(op: &'static str) -> impl FnOnce(Bad) -> Error {
+pub(crate) fn corrupt(op: &'static str) -> impl FnOnce(Bad) -> Error {
     move |error| Error::with_source(op, ErrorKind::Corrupt, error)
 }

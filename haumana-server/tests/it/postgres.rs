@@ -67,6 +67,43 @@ fn an_export_is_imported_into_another_database() {
     assert_eq!(vec!["Aloha ʻOe"], titles(&pulled));
 }
 
+/// Runs a command of the server to its end; returns what it printed.
+fn run(folder: &Path, database: &PostgresOptions, args: &[&str]) -> String {
+    let common = ["--store", "postgres", "--database-schema", &database.schema];
+    let mut program = command(folder);
+    let output = program.env("HAUMANA_URL", &database.url).args(common).args(args).output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn an_account_that_an_old_database_says_was_erased_is_erased_again() {
+    let Some(cluster) = server() else { return };
+    let (folder, database) = (tempfile::tempdir().unwrap(), cluster.empty());
+    let body = push("c3d9a1f4-7b62-4e0e-9a35-61f08d2be7c4", 1, "Aloha ʻOe");
+    let first = start(folder.path(), &database, &[]);
+    let token = first.token("kai");
+    assert_eq!(200, first.post("/sync", Some(&token), &body).unwrap().0);
+    first.kill();
+    // A dump that is read into another database, after which the account is erased in the old one.
+    let Some(copy) = cluster.dump_into_another_database(&database) else { return };
+    let first = start(folder.path(), &database, &[]);
+    assert_eq!(204, first.send("DELETE", "/users/me", &first.token("kai"), &Value::Null));
+    first.kill();
+
+    let said = run(folder.path(), &copy, &["erase-again", "--journal-url", &database.url]);
+
+    assert_eq!("1 accounts were erased since, and are erased again\n", said);
+    let restored = start(folder.path(), &copy, &[]);
+    let pull = json!({"deviceId": "0b7a6c1e-52d4-4c8f-8e19-7d3f60a4b9c5"});
+    let (status, pulled) = restored.post("/sync", Some(&restored.token("kai")), &pull).unwrap();
+    assert_eq!((200, Vec::<&str>::new()), (status, titles(&pulled)));
+    let said = run(folder.path(), &copy, &["sweep"]);
+    assert_eq!("0 entries of history were past their retention\n", said);
+}
+
 #[test]
 fn postgresql_without_a_url_or_a_server_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -86,6 +86,30 @@ impl Server {
         PostgresStore::open(&self.empty()).await
     }
 
+    /// Dumps a schema, and reads the dump into a new database; returns where it is then. `None` if the
+    /// server was not started here.
+    #[allow(clippy::panic, clippy::unwrap_used, reason = "a helper of tests")]
+    pub fn dump_into_another_database(&self, options: &PostgresOptions) -> Option<PostgresOptions> {
+        let (binaries, folder) = (binaries()?, self.folder.as_ref()?);
+        let name = format!("copy_{}", options.schema);
+        let (server, _) = self.url.rsplit_once('/')?;
+        let (url, dump) = (format!("{server}/{name}"), folder.join(&name));
+        let run = |program: &str, arguments: &[&str]| {
+            // A client's programs may be installed elsewhere than the server's.
+            let beside = binaries.join(program);
+            let found = if beside.is_file() { beside } else { program.into() };
+            let output = Command::new(found).args(arguments).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{program} {arguments:?}: {text}");
+            output.stdout
+        };
+        let dumped = run("pg_dump", &["-d", &options.url, "-n", &options.schema]);
+        std::fs::write(&dump, dumped).unwrap();
+        run("psql", &["-d", &self.url, "-c", &format!("CREATE DATABASE {name}")]);
+        run("psql", &["-d", &url, "-v", "ON_ERROR_STOP=1", "-f", dump.to_str()?]);
+        Some(PostgresOptions { url, ..options.clone() })
+    }
+
     /// Returns the URL of its database.
     pub fn url(&self) -> &str {
         &self.url

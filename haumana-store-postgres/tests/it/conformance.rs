@@ -4,6 +4,7 @@ use haumana_store_postgres::{PostgresOptions, PostgresStore};
 
 mod one_handle {
     haumana_sync::conformance_tests!(server_or_skip!().open().await.unwrap());
+    haumana_sync::operate_tests!(server_or_skip!().open().await.unwrap());
 }
 
 mod two_handles {

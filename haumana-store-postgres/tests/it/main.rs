@@ -16,6 +16,7 @@ mod conformance;
 mod cuts;
 mod differential;
 mod erase;
+mod journal;
 mod lives;
 mod lost;
 mod open;

@@ -61,7 +61,7 @@ async fn a_call_is_one_round_trip_and_a_conflict_two() {
     store.erase(&kai).await.unwrap();
     proxy.take();
     store.erase(&kai).await.unwrap();
-    assert_eq!(5, proxy.take(), "an erasure begins, locks, deletes twice and commits");
+    assert_eq!(6, proxy.take(), "an erasure begins, locks, notes, deletes twice and commits");
 }
 
 #[tokio::test]

@@ -1,0 +1,153 @@
+//! What an operator asks for, of all users together.
+
+use crate::error::{self, Nature};
+use crate::journal::Journal;
+use crate::rows::{self, Bad};
+use crate::store::{PostgresStore, corrupt};
+use deadpool_postgres::Object;
+use haumana_sync::id::UserId;
+use haumana_sync::store::{Epoch, HeadState, Operate, Result, SweepPlace, Swept, head_to_erase};
+use haumana_sync::time::UnixMillis;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+/// LIMIT: at how many users one call of a sweep looks.
+const SWEEP_USERS: i64 = 100;
+/// LIMIT: how many heads one statement reads.
+const HEADS: i64 = 1_000;
+
+#[async_trait::async_trait]
+impl Operate for PostgresStore {
+    async fn sweep(
+        &self,
+        before: UnixMillis,
+        place: Option<&SweepPlace>,
+        limit: usize,
+    ) -> Result<Swept> {
+        // Users are in the order of their names. Nobody has none, so it is before all of them.
+        let mut behind = place.map_or_else(String::new, |place| place.0.clone());
+        let statement = &self.statements.due_users;
+        let rows = self.look("sweep", statement, &[&behind, &before.0, &SWEEP_USERS]).await?;
+        let users = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        let users = users.collect::<std::result::Result<Vec<(String, bool)>, Bad>>();
+        let (mut deleted, limit) = (0, limit.max(1));
+        for (user, is_due) in users.map_err(corrupt("sweep"))? {
+            if is_due {
+                if limit <= deleted {
+                    return Ok(Swept { deleted, next: Some(SweepPlace(behind)) });
+                }
+                let left = limit - deleted;
+                let purged = self.purge_some(&user, before, left).await?;
+                deleted += purged;
+                if purged == left {
+                    // There may be more of this user.
+                    return Ok(Swept { deleted, next: Some(SweepPlace(behind)) });
+                }
+            }
+            behind = user;
+        }
+        let next = (!rows.is_empty()).then_some(SweepPlace(behind));
+        Ok(Swept { deleted, next })
+    }
+
+    async fn replay_erasures(&self) -> Result<usize> {
+        let rows = self.look("replay", &self.statements.lives, &[]).await?;
+        let journal = Journal::of(self.journal_key, &rows).map_err(corrupt("replay"))?;
+        self.replay_erasures_of(&journal).await
+    }
+
+    async fn erasing(&self, limit: usize) -> Result<Vec<UserId>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let state = i16::from(HeadState::Erasing.number());
+        let rows = self.look("erasing", &self.statements.erasing, &[&state, &limit]).await?;
+        let subjects = rows.iter().map(|row| Ok(row.try_get(0)?));
+        let subjects = subjects.collect::<std::result::Result<Vec<String>, Bad>>();
+        // What is stored was verified before it was.
+        let users = subjects.map_err(corrupt("erasing"))?.into_iter();
+        Ok(users.filter_map(UserId::verified_by_caller).collect())
+    }
+}
+
+impl PostgresStore {
+    /// Does what [`Operate::replay_erasures`] does, by the journal of other tables: those that were
+    /// in use until a backup was put back here. What is erased again is in this journal as well.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::erase`](haumana_sync::Store::erase). The same call again goes on.
+    pub async fn replay_erasures_of(&self, journal: &Journal) -> Result<usize> {
+        let erasing = i16::from(HeadState::Erasing.number());
+        let (mut behind, mut replayed) = (String::new(), 0);
+        loop {
+            let statement = &self.statements.heads;
+            let rows = self.look("replay", statement, &[&behind, &erasing, &HEADS]).await?;
+            let heads = rows.iter().map(head).collect::<std::result::Result<Vec<_>, Bad>>();
+            for (subject, epoch) in heads.map_err(corrupt("replay"))? {
+                behind.clone_from(&subject);
+                let Some(user) = UserId::verified_by_caller(&subject) else { continue };
+                if journal.has(&user, epoch) {
+                    replayed += usize::from(self.erase_again(&user, epoch).await?);
+                }
+            }
+            if rows.is_empty() {
+                return Ok(replayed);
+            }
+        }
+    }
+
+    /// Empties an account if it is still in this life.
+    async fn erase_again(&self, user: &UserId, epoch: Epoch) -> Result<bool> {
+        let pool = |error| error::of_pool("replay", error);
+        let mut client = self.connections.get().await.map_err(pool)?;
+        let erased = self.erase_again_over(&mut client, user, epoch);
+        match tokio::time::timeout(self.patience, erased).await {
+            Ok(Ok(erased)) => erased.map_err(corrupt("replay")),
+            Ok(Err(error)) => Err(error::of_statement("replay", Nature::Write, error)),
+            Err(_) => {
+                drop(Object::take(client));
+                Err(error::of_silence("replay", Nature::Write))
+            }
+        }
+    }
+
+    async fn erase_again_over(
+        &self,
+        client: &mut Object,
+        user: &UserId,
+        epoch: Epoch,
+    ) -> std::result::Result<std::result::Result<bool, Bad>, tokio_postgres::Error> {
+        let transaction = client.transaction().await?;
+        let lock = transaction.prepare_cached(&self.statements.lock_life).await?;
+        let Some(row) = transaction.query_opt(&lock, &[&user.as_str()]).await? else {
+            return Ok(Ok(false));
+        };
+        let head = match rows::head(&row) {
+            Ok(head) => head,
+            Err(bad) => return Ok(Err(bad)),
+        };
+        if head.epoch != epoch || head.state == HeadState::Erasing {
+            return Ok(Ok(false));
+        }
+        let next = head_to_erase(&head);
+        let empty = transaction.prepare_cached(&self.statements.empty_head).await?;
+        let state = i16::from(next.state.number());
+        let (revision, commit) = (next.revision.0.cast_signed(), Uuid::from_u128(next.commit.0));
+        let parameters: [&(dyn ToSql + Sync); 4] = [&user.as_str(), &revision, &commit, &state];
+        let account = transaction.query_one(&empty, &parameters).await?.try_get(0)?;
+        self.delete_all(&transaction, user, epoch, account).await?;
+        transaction.commit().await?;
+        Ok(Ok(true))
+    }
+
+    async fn purge_some(&self, user: &str, before: UnixMillis, limit: usize) -> Result<usize> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let statement = &self.statements.purge_some;
+        let rows = self.ask("sweep", Nature::Write, statement, &[&user, &before.0, &limit]).await?;
+        Ok(rows.len())
+    }
+}
+
+fn head(row: &Row) -> std::result::Result<(String, Epoch), Bad> {
+    Ok((row.try_get(0)?, Epoch(row.try_get::<_, i64>(1)?.cast_unsigned())))
+}
