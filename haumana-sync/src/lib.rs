@@ -7,6 +7,7 @@ pub mod engine;
 pub mod id;
 pub mod json;
 pub mod limits;
+mod mark;
 pub mod merge;
 pub mod record;
 pub mod repertoire;

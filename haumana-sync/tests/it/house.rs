@@ -160,6 +160,24 @@ fn arrows_between_crates_go_one_way() {
 }
 
 #[test]
+fn marks_of_tests_are_compiled_for_tests_alone() {
+    let mut n_optional = 0;
+    for crate_name in CRATES {
+        let manifest = root().join(crate_name).join("Cargo.toml");
+        let manifest = std::fs::read_to_string(manifest).unwrap();
+        let after = manifest.split("\n[dependencies]").nth(1).unwrap_or_default();
+        let dependencies = after.split("\n[").next().unwrap_or_default();
+        for line in dependencies.lines().filter(|line| line.starts_with("cov-mark")) {
+            assert!(line.contains("optional = true"), "{crate_name} is shipped with {line}");
+            n_optional += 1;
+        }
+        let default = manifest.lines().find(|line| line.starts_with("default = "));
+        assert!(!default.is_some_and(|line| line.contains("testing")), "{crate_name}");
+    }
+    assert_eq!(2, n_optional, "the core and the dialect have marks");
+}
+
+#[test]
 fn the_engine_knows_no_kind_by_number_or_name() {
     let rooms = ["engine", "merge", "schema", "store", "text", "record/content.rs", "sync.rs"];
     let words = [
