@@ -140,6 +140,7 @@ mod moving;
 mod offer;
 mod push;
 mod record;
+#[cfg(feature = "repertoire")]
 mod repertoire;
 mod replica;
 mod retry;
