@@ -68,7 +68,7 @@ pub fn standing<'a>(
     let hash = push.digest.short();
     let of_delivery: Vec<&Receipt> = retained(record, delivery, context).collect();
     if of_delivery.iter().any(|old| old.order == order && old.hash == hash) {
-        cov_mark::hit!(exact_repeat_changes_nothing);
+        crate::mark::hit!(exact_repeat_changes_nothing);
         return Standing::Repeat;
     }
     let pushes = || of_delivery.iter().copied().filter(|old| !old.is_held && delivery != LEGACY);
@@ -78,25 +78,25 @@ pub fn standing<'a>(
     let has_ended =
         deliveries.is_copy || pushes().any(|old| has_arrived(record, old, deliveries.given));
     if has_ended && contradict(order, latest.order) {
-        cov_mark::hit!(times_and_steps_that_contradict_are_no_late_push);
+        crate::mark::hit!(times_and_steps_that_contradict_are_no_late_push);
         return Standing::Copy;
     }
     if order < latest.order {
         return Standing::Older(latest);
     }
     if has_ended {
-        cov_mark::hit!(number_of_an_ended_delivery_comes_from_a_copy);
+        crate::mark::hit!(number_of_an_ended_delivery_comes_from_a_copy);
         return Standing::Copy;
     }
     let named = named_base(record, push, context);
     let mut newest_first: Vec<&Receipt> = pushes().collect();
     newest_first.sort_by_key(|old| std::cmp::Reverse(old.order));
     if let Some(shown) = newest_first.iter().find(|old| shows(record, push, old, named)) {
-        cov_mark::hit!(base_is_the_push_whose_reply_was_lost);
+        crate::mark::hit!(base_is_the_push_whose_reply_was_lost);
         return Standing::After(shown);
     }
     if lacks_steps(record, push, latest) {
-        cov_mark::hit!(switch_without_a_step_gives_a_copy_away);
+        crate::mark::hit!(switch_without_a_step_gives_a_copy_away);
         return Standing::Copy;
     }
     Standing::Uncertain(latest)

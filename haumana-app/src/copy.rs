@@ -27,7 +27,7 @@ pub fn without_what_was_taken(
     let had_changes = !edit.changes.is_empty();
     edit.changes.retain(|change| !(was_taken(change) && is_sure_text(change)));
     for change in edit.changes.iter_mut().filter(|change| was_taken(change)) {
-        cov_mark::hit!(what_the_original_had_pushed_replaces_nothing);
+        crate::mark::hit!(what_the_original_had_pushed_replaces_nothing);
         change.against = Against::Outdated;
     }
     let is_nothing_left = edit.changes.is_empty() && edit.stale.is_empty() && had_changes;

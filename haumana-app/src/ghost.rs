@@ -109,7 +109,7 @@ pub fn remember_held(
         return (WireVersion(known.delivery << 12), false);
     }
     let number = WireVersion::issue(record.version, n);
-    cov_mark::hit!(copy_of_a_deleted_piece_is_remembered_under_its_number);
+    crate::mark::hit!(copy_of_a_deleted_piece_is_remembered_under_its_number);
     let receipt = Receipt {
         delivery: number.delivery(),
         order: (0, i64::MIN),

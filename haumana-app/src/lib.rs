@@ -19,6 +19,7 @@ mod ghost;
 mod given;
 mod keys;
 mod known;
+mod mark;
 mod phones;
 mod pieces;
 mod plan;

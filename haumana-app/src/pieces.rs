@@ -310,7 +310,7 @@ impl AppSync<'_> {
         if record.is_some() || !is_of_erased_life(push, was_synced, context.floor) {
             return false;
         }
-        cov_mark::hit!(piece_of_an_erased_life_is_answered_as_deleted);
+        crate::mark::hit!(piece_of_an_erased_life_is_answered_as_deleted);
         let outcome = Outcome {
             envelope: ghost(push, context),
             is_acknowledged: push.flagged || !push.version.is_issued(),

@@ -37,7 +37,7 @@ pub fn plan(
     match standing(record, push, deliveries, context) {
         Standing::Repeat => None,
         Standing::Older(latest) => {
-            cov_mark::hit!(older_push_changes_nothing);
+            crate::mark::hit!(older_push_changes_nothing);
             let hash = push.digest.short();
             let mut retained = record.receipts.iter().filter(|old| context.oldest <= old.at);
             let is_seen = retained.any(|old| old.hash == hash);
@@ -75,10 +75,10 @@ fn uncertain(
     let is_practised = n_switched(record, push, receipt) < steps;
     if is_text_returned && (is_edited || is_practised) {
         // Nobody takes all of it back by hand and goes on editing: most likely it is a copy.
-        cov_mark::hit!(uncertain_push_leaves_what_it_may_not_have_known);
+        crate::mark::hit!(uncertain_push_leaves_what_it_may_not_have_known);
         return beside(record, push, named, &returned, times, context);
     }
-    cov_mark::hit!(uncertain_push_replaces_what_it_may_have_known);
+    crate::mark::hit!(uncertain_push_replaces_what_it_may_have_known);
     after(record, push, receipt, times, context)
 }
 
@@ -202,11 +202,11 @@ pub fn plan_earlier(
     }
     let edit = match of_item().next_back() {
         Some(latest) if is_written_before(receipt.order, latest.order) => {
-            cov_mark::hit!(older_export_changes_nothing);
+            crate::mark::hit!(older_export_changes_nothing);
             None
         }
         Some(latest) => {
-            cov_mark::hit!(base_is_what_was_imported);
+            crate::mark::hit!(base_is_what_was_imported);
             against_base(record, item, AppBase::Receipt(latest), times, context)
         }
         None => {
@@ -266,12 +266,12 @@ fn first_push(
     let is_foreign =
         record.version < named || record.meta.is_foreign(named) || context.is_of_life_before(named);
     if push.version.is_issued() && is_foreign {
-        cov_mark::hit!(base_is_of_another_life);
+        crate::mark::hit!(base_is_of_another_life);
         let edit = against_base(record, push, AppBase::Unknown, times, context);
         let mut edit = edit.unwrap_or_else(|| noted(push, Some(draft(push))));
         edit.reason = Some(Reason::OtherLife);
         if context.other_life == OtherLife::Discarded {
-            cov_mark::hit!(content_of_another_life_is_put_aside);
+            crate::mark::hit!(content_of_another_life_is_put_aside);
             edit.changes.iter_mut().for_each(|change| change.against = Against::Outdated);
         }
         // In a range that was skipped already, the record stands above it.
@@ -279,7 +279,7 @@ fn first_push(
         return (edit.above.is_some() || !edit.changes.is_empty()).then_some(edit);
     }
     let base = if !push.version.is_issued() && push.was_synced {
-        cov_mark::hit!(base_is_guessed_for_a_copy_from_before);
+        crate::mark::hit!(base_is_guessed_for_a_copy_from_before);
         AppBase::Version(likeliest_version(record, push, context))
     } else {
         named_base(record, push, context).unwrap_or(AppBase::Unknown)

@@ -1,7 +1,7 @@
 //! Opening a replica.
 
 use crate::error::Result;
-use crate::find::entries;
+use crate::index::entries;
 use crate::kinds::{Kinds, Opened};
 use crate::replica::{Inner, Replica, ReplicaConfig, new_device};
 use crate::storage::{Batch, Storage};

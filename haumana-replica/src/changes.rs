@@ -1,35 +1,9 @@
-//! Which records changed: a feed that never waits for its readers.
+//! Reading the feed of changes: of everything, of a kind, or of one record.
 
+use crate::feed::{Cause, Change};
 use crate::replica::Replica;
 use haumana_sync::id::{Key, KindNumber};
-use std::sync::Arc;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-
-/// LIMIT: how many changes a reader may be behind. Then it is told that it has missed some.
-pub(crate) const BEHIND: usize = 256;
-
-/// Why records changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Cause {
-    /// Somebody edited or deleted them on this device.
-    Edit,
-    /// A sync brought them, or the server's answer to what was pushed.
-    Sync,
-    /// Another account is signed in, or nobody, or the account's records were forgotten. Everything
-    /// may be another.
-    Account,
-}
-
-/// Records that changed together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Change {
-    /// Which records. What they are now, the replica says.
-    pub keys: Arc<[Key]>,
-    /// Why.
-    pub cause: Cause,
-}
 
 /// What a reader of the feed hears next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,11 +83,5 @@ impl Replica {
 
     fn feed(&self, about: About) -> Changes {
         Changes { receiver: self.feed.subscribe(), about }
-    }
-
-    /// Tells everybody who reads the feed.
-    pub(crate) fn tell(&self, keys: Vec<Key>, cause: Cause) {
-        // Without a reader nobody is told.
-        let _ = self.feed.send(Change { keys: keys.into(), cause });
     }
 }

@@ -3,7 +3,6 @@
 pub use haumana_sync::record::Content;
 
 use crate::flaw::{Flaw, Reason};
-use crate::groups;
 use haumana_sync::json::JsonText;
 use haumana_sync::record::{FieldError, Value};
 use haumana_sync::schema::{Field, FieldType, Kind, Merge};
@@ -28,7 +27,23 @@ pub(crate) fn create<'a>(
     for (name, value) in &fields {
         put(&mut content, name, value);
     }
-    groups::complete(content)
+    complete(content)
+}
+
+/// Gives fields that are the same as others where nothing was said their values; `None` if the record
+/// lacks a field that it cannot be without.
+fn complete(mut content: Content) -> Option<Content> {
+    let kind = content.kind().clone();
+    for field in kind.fields() {
+        let value = content.get(field.name());
+        if field.is_mandatory() && value == Value::Null {
+            return None;
+        }
+        if let (Value::Null, Some(other)) = (value, field.same_as()) {
+            content.set(field.name(), content.get(other));
+        }
+    }
+    Some(content)
 }
 
 /// Whether a field is touched when a record is made, and never again.

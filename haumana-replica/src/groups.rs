@@ -1,7 +1,5 @@
 //! Fields that move together, and fields that a record cannot be without.
 
-use crate::content::Content;
-use haumana_sync::record::Value;
 use haumana_sync::schema::{Field, FieldType, Kind, Merge};
 
 /// Whether fields of the kind move together. Such a record is pushed whole where its server may not
@@ -27,20 +25,4 @@ pub(crate) fn required(kind: &Kind) -> Vec<&str> {
 pub(crate) fn is_creation_time(field: &Field) -> bool {
     let is_time = *field.field_type() == FieldType::Time;
     field.is_edit_time() || is_time && field.same_as().is_some()
-}
-
-/// Gives fields that are the same as others where nothing was said their values; `None` if the record
-/// lacks a field that it cannot be without.
-pub(crate) fn complete(mut content: Content) -> Option<Content> {
-    let kind = content.kind().clone();
-    for field in kind.fields() {
-        let value = content.get(field.name());
-        if field.is_mandatory() && value == Value::Null {
-            return None;
-        }
-        if let (Value::Null, Some(other)) = (value, field.same_as()) {
-            content.set(field.name(), content.get(other));
-        }
-    }
-    Some(content)
 }

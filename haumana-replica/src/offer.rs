@@ -6,30 +6,14 @@
 //! What a person typed and the server has not answered for is an edit and keeps its own time, but
 //! versions of the other past say nothing here: it is sent without a base.
 
-use crate::content::{Content, write_value};
+use crate::content::{Content, is_counter, write_value};
 use crate::groups::has_groups;
-use crate::record::{Agreed, Local};
-use crate::settle::SentFields;
+use crate::record::{Agreed, Local, Offer, Touch};
+use crate::sent::SentFields;
 use haumana_sync::record::Value;
 use haumana_sync::schema::Kind;
 use haumana_sync::time::UnixMillis;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// A record as it was agreed with a server of another past.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Offer {
-    /// The fields; `None` for a tombstone.
-    pub value: Option<String>,
-    /// When that was committed, by the server of then.
-    pub at: UnixMillis,
-}
-
-impl Offer {
-    fn of(agreed: &Agreed) -> Self {
-        Self { value: agreed.value.clone(), at: agreed.modified_at }
-    }
-}
 
 impl Local {
     /// The server names a record that this device holds from another past.
@@ -64,6 +48,34 @@ impl Local {
         }
         self.pending.clear_refusal();
         self.pending.renounce_delete();
+    }
+
+    /// Makes the whole record pending without a base: the server has forgotten the base.
+    pub(crate) fn make_whole(&mut self, kind: &Arc<Kind>) {
+        let Some(content) = self.content_before_removal(kind) else { return };
+        let offered_at = self.pending.offers.last().map(|offer| offer.at);
+        let agreed_at = self.agreed.as_ref().map(|agreed| agreed.modified_at);
+        let agreed_at = agreed_at.or(offered_at).unwrap_or(UnixMillis(0));
+        for name in content.all_names() {
+            let value = content.get(name);
+            let old = self.pending.touches.get(name);
+            let Some(json) = write_value(&value).filter(|_| !value.is_null() || old.is_some())
+            else {
+                continue;
+            };
+            // What its user typed is sent as typed; the view may show it merged.
+            let typed = |old: &Touch| match is_counter(kind, name) {
+                // Others counted, too.
+                true => (json.clone(), old.at),
+                false => (old.value.clone(), old.at),
+            };
+            let (json, at) = old.map_or((json.clone(), agreed_at), typed);
+            let sent = old.is_some_and(|old| old.sent);
+            let (base, before, acked, sent_at, earlier) = (None, None, None, None, None);
+            let touch = Touch { value: json, at, base, before, sent, acked, sent_at, earlier };
+            self.pending.touches.insert(name.to_owned(), touch);
+        }
+        self.pending.clear_refusal();
     }
 
     /// Whether all that was agreed is in what the server has answered for, or was replaced there by

@@ -2,36 +2,14 @@
 
 use crate::content::{is_mark_of_making, write_value};
 use crate::groups::{has_groups, required};
-use crate::offer::Offer;
 use crate::record::{Local, Touch};
-use crate::settle::SentFields;
-use haumana_sync::id::Key;
+use crate::sent::{SentFields, SentOp, SentPush};
 use haumana_sync::limits;
 use haumana_sync::schema::Kind;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
-
-/// One push, as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SentPush {
-    pub(crate) key: Key,
-    pub(crate) kind: Arc<Kind>,
-    pub(crate) base: Option<Version>,
-    pub(crate) op: SentOp,
-    /// Whether it is of another past of the server, and no new edit.
-    pub(crate) is_offered: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SentOp {
-    Set(SentFields),
-    Delete(UnixMillis),
-    /// With its fields; a tombstone has none.
-    Offer(Offer, Option<SentFields>),
-}
 
 /// Returns the pushes that settle what is pending: one for each version that its user edited on.
 ///
@@ -115,78 +93,4 @@ fn fill(local: &Local, kind: &Arc<Kind>, base: Option<Version>, fields: &mut Sen
             fields.entry(name.to_owned()).or_insert((json, at));
         }
     }
-}
-
-impl SentPush {
-    /// Whether something of it still waits as it was sent; what was touched since does not count.
-    pub(crate) fn is_pending(&self, local: &Local) -> bool {
-        match &self.op {
-            SentOp::Delete(at) => {
-                local.pending.removal.as_ref().is_some_and(|removal| removal.at == *at)
-            }
-            SentOp::Offer(offer, _) => local.pending.offers.contains(offer),
-            SentOp::Set(fields) => fields.iter().any(|(name, (_, at))| {
-                local.pending.touches.get(name).is_some_and(|touch| touch.at == *at)
-            }),
-        }
-    }
-
-    /// Writes the push into a request.
-    pub(crate) fn write(&self, out: &mut String) {
-        let base = self.base.map_or("null".to_owned(), |base| base.to_string());
-        // Writing into a String cannot fail.
-        let _ = write!(
-            out,
-            r#"{{"kind":"{}","id":"{}","base":{base},"editedAt":"#,
-            self.kind.name(),
-            self.key.id
-        );
-        let fields = match &self.op {
-            SentOp::Delete(at) | SentOp::Offer(Offer { at, .. }, None) => {
-                let _ = write!(out, r#""{at}","delete":true"#);
-                None
-            }
-            SentOp::Set(fields) => {
-                write_times(out, fields);
-                Some(fields)
-            }
-            SentOp::Offer(Offer { at, .. }, Some(fields)) => {
-                let _ = write!(out, r#""{at}""#);
-                Some(fields)
-            }
-        };
-        if let Some(fields) = fields {
-            out.push_str(r#","set":{"#);
-            for (n, (name, (value, _))) in fields.iter().enumerate() {
-                let _ = write!(out, "{}{}:{}", comma(n), quoted(name), value.as_str());
-            }
-            out.push('}');
-        }
-        out.push_str(if self.is_offered { r#","offered":true}"# } else { "}" });
-    }
-}
-
-/// Writes when fields were edited: one time, or one for each.
-fn write_times(out: &mut String, fields: &SentFields) {
-    let mut times = fields.values().map(|(_, at)| at);
-    let first = times.next();
-    if let Some(at) = first.filter(|first| times.all(|at| at == *first)) {
-        let _ = write!(out, r#""{at}""#);
-        return;
-    }
-    out.push('{');
-    for (n, (name, (_, at))) in fields.iter().enumerate() {
-        let _ = write!(out, r#"{}{}:"{at}""#, comma(n), quoted(name));
-    }
-    out.push('}');
-}
-
-fn comma(n: usize) -> &'static str {
-    if n == 0 { "" } else { "," }
-}
-
-/// Writes text as JSON.
-pub(crate) fn quoted(text: &str) -> String {
-    // A string into memory has nothing that can fail.
-    serde_json::to_string(text).unwrap_or_default()
 }

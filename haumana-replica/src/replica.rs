@@ -1,12 +1,13 @@
 //! A person's records on one device: what an app calls.
 
-use crate::changes::{BEHIND, Cause, Change};
 use crate::content::Content;
+use crate::edit::EditError;
 use crate::error::{Error, ErrorKind, Result};
-use crate::find::entries;
+use crate::feed::{Cause, Feed};
 use crate::flaw::Flaw;
+use crate::index::entries;
 use crate::kinds::Kinds;
-use crate::record::{EditError, Local};
+use crate::record::Local;
 use crate::status::{Phase, Status};
 use crate::storage::{Batch, OpenCount, State, Storage};
 use haumana_sync::engine::{Clock, Random};
@@ -18,7 +19,7 @@ use haumana_sync::store::Version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use tokio::sync::{Mutex, MutexGuard, broadcast, watch};
+use tokio::sync::{Mutex, MutexGuard, watch};
 
 /// What a replica is told once. [`ReplicaConfig::usual`] fits every host of this project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub enum Erasure {
 pub struct Replica {
     inner: Mutex<Inner>,
     status: watch::Sender<Status>,
-    pub(crate) feed: broadcast::Sender<Change>,
+    pub(crate) feed: Feed,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     /// Whether a sync is under way.
@@ -93,24 +94,9 @@ pub(crate) struct Inner {
 }
 
 impl Replica {
-    /// Opens the replica of pieces and sessions that `storage` holds, as [`Replica::builder`] does.
-    ///
-    /// # Errors
-    ///
-    /// As [`ReplicaBuilder::open`](crate::ReplicaBuilder::open).
-    pub async fn open(
-        storage: impl Storage,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-        config: ReplicaConfig,
-    ) -> Result<Self> {
-        let builder = Self::builder(storage, haumana_sync::repertoire::schema());
-        builder.clock(clock).random(random).config(config).open().await
-    }
-
     pub(crate) fn new(inner: Inner, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let status = watch::Sender::new(Status { phase: Phase::NeedsSignIn, ..Status::default() });
-        let (feed, _) = broadcast::channel(BEHIND);
+        let feed = Feed::new();
         let (inner, is_syncing) = (Mutex::new(inner), AtomicBool::new(false));
         Self { inner, status, feed, clock, random, is_syncing }
     }
@@ -133,7 +119,7 @@ impl Replica {
         inner.open = None;
         let phase = if is_erased { Phase::Erased } else { Phase::Idle };
         self.publish(&mut inner, |status| *status = Status { phase, ..Status::default() }).await?;
-        self.tell(Vec::new(), Cause::Account);
+        self.feed.tell(Vec::new(), Cause::Account);
         Ok(())
     }
 
@@ -141,7 +127,7 @@ impl Replica {
     pub async fn sign_out(&self) {
         self.lock().await.account = None;
         self.status.send_replace(Status { phase: Phase::NeedsSignIn, ..Status::default() });
-        self.tell(Vec::new(), Cause::Account);
+        self.feed.tell(Vec::new(), Cause::Account);
     }
 
     /// The kind of that number, if the schema has it.
@@ -157,24 +143,6 @@ impl Replica {
     /// Returns the status.
     pub fn status(&self) -> Status {
         *self.status.borrow()
-    }
-
-    /// Adds a piece.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Invalid`] if a field cannot hold its value.
-    pub async fn add_piece(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
-        self.create("piece", fields).await
-    }
-
-    /// Adds a session; it needs `pieceId` and `startedAt`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Invalid`] if a field is missing or cannot hold its value.
-    pub async fn add_session(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
-        self.create("session", fields).await
     }
 
     /// Adds a record of the kind with that name. The value of a counter is a whole number, or its
@@ -195,7 +163,7 @@ impl Replica {
         let local = local.map_err(|error| edit_error("add", error))?;
         inner.write_edit(&account, None, local).await?;
         self.publish(&mut inner, |_| {}).await?;
-        self.tell(vec![key], Cause::Edit);
+        self.feed.tell(vec![key], Cause::Edit);
         Ok(id)
     }
 
@@ -243,7 +211,7 @@ impl Replica {
         }
         inner.write_edit(&account, Some(&old), local).await?;
         self.publish(&mut inner, |_| {}).await?;
-        self.tell(vec![key], Cause::Edit);
+        self.feed.tell(vec![key], Cause::Edit);
         Ok(())
     }
 
@@ -327,7 +295,7 @@ impl Replica {
             }
         }
         self.publish(&mut inner, |status| status.phase = Phase::Idle).await?;
-        self.tell(Vec::new(), Cause::Account);
+        self.feed.tell(Vec::new(), Cause::Account);
         Ok(())
     }
 

@@ -3,15 +3,16 @@
 //! The replica is not locked in between, so its user goes on editing; what the reply says is held
 //! against what was sent, not against what is there when it arrives.
 
-use crate::changes::Cause;
 use crate::error::{Error, ErrorKind, Result};
-use crate::find::entries;
+use crate::feed::Cause;
 use crate::groups::has_groups;
+use crate::index::entries;
 use crate::kinds::Kinds;
-use crate::push::{SentOp, SentPush, pushes};
+use crate::push::pushes;
 use crate::record::{Agreed, Local};
 use crate::replica::{Inner, Replica};
-use crate::settle::{Life, SentFields, made_of};
+use crate::sent::{SentFields, SentOp, SentPush};
+use crate::settle::{Life, made_of};
 use crate::storage::{Batch, State};
 use crate::wire::{self, Answer, Change, Rejection, Reply};
 use haumana_sync::digest::Digest;
@@ -132,7 +133,7 @@ impl Replica {
                 self.publish(&mut inner, |_| {}).await?;
             }
             if inner.account.as_ref() == Some(&outgoing.account) {
-                self.tell(keys, Cause::Sync);
+                self.feed.tell(keys, Cause::Sync);
             }
         }
         if let Some(open) = reply.open_conflicts().filter(|_| inner.account.is_some()) {

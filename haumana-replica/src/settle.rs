@@ -1,19 +1,14 @@
 //! What becomes of a record when the server answers for it, tells of it, or turns out to lack it.
 
-use crate::content::{Content, base_text, create, has_parts, is_counter, put, write_value};
+use crate::content::{Content, base_text, create, has_parts, put};
 use crate::groups::decided_with;
-use crate::push::{SentOp, SentPush};
 use crate::record::{Agreed, Local, Touch};
+use crate::sent::{SentFields, SentOp, SentPush};
 use crate::wire::Rejection;
-use haumana_sync::json::JsonText;
 use haumana_sync::schema::{Kind, Merge};
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The fields of one push, as they were sent, each with its time.
-pub(crate) type SentFields = BTreeMap<String, (JsonText, UnixMillis)>;
 
 /// Whether what a reply says follows on what was agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,34 +166,6 @@ impl Local {
         }
         all.extend(sent.clone());
         all
-    }
-
-    /// Makes the whole record pending without a base: the server has forgotten the base.
-    pub(crate) fn make_whole(&mut self, kind: &Arc<Kind>) {
-        let Some(content) = self.content_before_removal(kind) else { return };
-        let offered_at = self.pending.offers.last().map(|offer| offer.at);
-        let agreed_at = self.agreed.as_ref().map(|agreed| agreed.modified_at);
-        let agreed_at = agreed_at.or(offered_at).unwrap_or(UnixMillis(0));
-        for name in content.all_names() {
-            let value = content.get(name);
-            let old = self.pending.touches.get(name);
-            let Some(json) = write_value(&value).filter(|_| !value.is_null() || old.is_some())
-            else {
-                continue;
-            };
-            // What its user typed is sent as typed; the view may show it merged.
-            let typed = |old: &Touch| match is_counter(kind, name) {
-                // Others counted, too.
-                true => (json.clone(), old.at),
-                false => (old.value.clone(), old.at),
-            };
-            let (json, at) = old.map_or((json.clone(), agreed_at), typed);
-            let sent = old.is_some_and(|old| old.sent);
-            let (base, before, acked, sent_at, earlier) = (None, None, None, None, None);
-            let touch = Touch { value: json, at, base, before, sent, acked, sent_at, earlier };
-            self.pending.touches.insert(name.to_owned(), touch);
-        }
-        self.pending.clear_refusal();
     }
 }
 

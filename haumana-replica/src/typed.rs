@@ -1,8 +1,8 @@
 //! Records as values of Rust types.
 
+use crate::edit::EditError;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flaw::{Flaw, Reason};
-use crate::record::EditError;
 use crate::replica::Replica;
 use haumana_sync::id::RecordId;
 use haumana_sync::record::{Record, Value};

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::Kinds;
-use crate::push::{SentPush, quoted};
+use crate::record::Offer;
+use crate::sent::{SentFields, SentOp, SentPush};
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::store::Version;
@@ -35,6 +36,67 @@ pub(crate) fn request(
     }
     out.push_str("]}");
     out.into_bytes()
+}
+
+impl SentPush {
+    /// Writes the push into a request.
+    pub(crate) fn write(&self, out: &mut String) {
+        let base = self.base.map_or("null".to_owned(), |base| base.to_string());
+        // Writing into a String cannot fail.
+        let _ = write!(
+            out,
+            r#"{{"kind":"{}","id":"{}","base":{base},"editedAt":"#,
+            self.kind.name(),
+            self.key.id
+        );
+        let fields = match &self.op {
+            SentOp::Delete(at) | SentOp::Offer(Offer { at, .. }, None) => {
+                let _ = write!(out, r#""{at}","delete":true"#);
+                None
+            }
+            SentOp::Set(fields) => {
+                write_times(out, fields);
+                Some(fields)
+            }
+            SentOp::Offer(Offer { at, .. }, Some(fields)) => {
+                let _ = write!(out, r#""{at}""#);
+                Some(fields)
+            }
+        };
+        if let Some(fields) = fields {
+            out.push_str(r#","set":{"#);
+            for (n, (name, (value, _))) in fields.iter().enumerate() {
+                let _ = write!(out, "{}{}:{}", comma(n), quoted(name), value.as_str());
+            }
+            out.push('}');
+        }
+        out.push_str(if self.is_offered { r#","offered":true}"# } else { "}" });
+    }
+}
+
+/// Writes when fields were edited: one time, or one for each.
+fn write_times(out: &mut String, fields: &SentFields) {
+    let mut times = fields.values().map(|(_, at)| at);
+    let first = times.next();
+    if let Some(at) = first.filter(|first| times.all(|at| at == *first)) {
+        let _ = write!(out, r#""{at}""#);
+        return;
+    }
+    out.push('{');
+    for (n, (name, (_, at))) in fields.iter().enumerate() {
+        let _ = write!(out, r#"{}{}:"{at}""#, comma(n), quoted(name));
+    }
+    out.push('}');
+}
+
+fn comma(n: usize) -> &'static str {
+    if n == 0 { "" } else { "," }
+}
+
+/// Writes text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    // A string into memory has nothing that can fail.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 /// A reply. The content of records is not looked into.

@@ -51,6 +51,7 @@
 mod backup;
 mod chain;
 mod connection;
+mod erased;
 mod error;
 mod files;
 mod gaps;

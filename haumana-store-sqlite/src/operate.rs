@@ -1,14 +1,10 @@
 //! What an operator asks for, of all users together.
 
-use crate::error::before_commit;
-use crate::journal::Erased;
-use crate::queries;
+use crate::erased::replay;
 use crate::statements::{self, Outcome};
 use crate::store::SqliteStore;
 use haumana_sync::id::UserId;
-use haumana_sync::store::{
-    Error, ErrorKind, HeadState, Operate, Result, SweepPlace, Swept, head_to_erase,
-};
+use haumana_sync::store::{Error, ErrorKind, HeadState, Operate, Result, SweepPlace, Swept};
 use haumana_sync::time::UnixMillis;
 use rusqlite::{Connection, params};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -108,38 +104,4 @@ fn look_at(
     let users = statement
         .query_map(params![from, before.0, SWEEP_USERS], |row| Ok((row.get(0)?, row.get(1)?)))?;
     users.collect()
-}
-
-/// Empties each account whose present life was erased, inside a transaction. Returns how many.
-pub(crate) fn replay(connection: &Connection, erased: &Erased) -> rusqlite::Result<usize> {
-    let erasing = i64::from(HeadState::Erasing.number());
-    let mut statement = connection.prepare("SELECT subject, epoch FROM heads WHERE state != ?1")?;
-    let heads = statement.query_map([erasing], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
-    })?;
-    let mut due = Vec::new();
-    for head in heads {
-        let (subject, epoch) = head?;
-        let user = UserId::verified_by_caller(subject);
-        due.extend(user.filter(|user| erased.has(user, haumana_sync::store::Epoch(epoch))));
-    }
-    for user in &due {
-        while statements::erase_some(connection, user)?.more {}
-        if let Some(head) = queries::head(connection, user)? {
-            statements::put_head_again(connection, user, &head_to_erase(&head))?;
-        }
-    }
-    Ok(due.len())
-}
-
-/// Notes in the journal that the present life of an account is erased.
-pub(crate) fn note(
-    connection: &Connection,
-    journal: &crate::journal::Journal,
-    user: &UserId,
-) -> Result<()> {
-    let sqlite = |error| before_commit("erase", error);
-    let Some(head) = queries::head(connection, user).map_err(sqlite)? else { return Ok(()) };
-    let failed = |error| Error::with_source("erase", ErrorKind::Unavailable, error);
-    journal.note(user, head.epoch).map_err(failed)
 }

@@ -5,7 +5,7 @@ use crate::files::{BESIDE, LOG, beside, real_path};
 use crate::journal::Journal;
 use crate::life::{Identity, Known, LaterEdits, Life};
 use crate::sidecar::Sidecar;
-use crate::{connection, files, guard, operate, schema, start};
+use crate::{connection, erased, files, guard, schema, start};
 use haumana_sync::time::UnixMillis;
 use rusqlite::Connection;
 use std::fs::{self, File};
@@ -114,7 +114,7 @@ pub fn restore(
     let before = Before::read(&target, &lock)?;
     let erased = Journal::beside(&target).read().map_err(refused)?;
     let erased_again = match erased {
-        Some(erased) => operate::replay(&connection, &erased)
+        Some(erased) => erased::replay(&connection, &erased)
             .map_err(|error| refused(OpenError::from_sqlite(backup, error)))?,
         None => 0,
     };

@@ -7,7 +7,7 @@ use crate::life::{Identity, Known, LaterEdits, Life, NewLife};
 use crate::mover::Mover;
 use crate::options::SqliteOptions;
 use crate::sidecar::Sidecar;
-use crate::{chain, connection, files, guard, operate, schema};
+use crate::{chain, connection, erased, files, guard, schema};
 use haumana_sync::store::Generation;
 use rusqlite::Connection;
 use std::path::Path;
@@ -135,7 +135,7 @@ fn start_locked(
 /// Empties accounts that were erased and that somebody has brought back with the file.
 fn replay(connection: &Connection, erased: &Erased) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
-    if operate::replay(&transaction, erased)? != 0 {
+    if erased::replay(&transaction, erased)? != 0 {
         chain::extend(&transaction)?;
     }
     transaction.commit()

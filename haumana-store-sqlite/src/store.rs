@@ -9,7 +9,7 @@ use crate::start::{self, Started};
 use crate::statements::Outcome;
 use crate::statements::Slice;
 use crate::writer::{Job, Look, Write, Writer};
-use crate::{backup, connection, operate, queries, statements};
+use crate::{backup, connection, erased, queries, statements};
 use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::backend::check_batch;
@@ -298,7 +298,7 @@ impl Store for SqliteStore {
 
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         let (owned, journal) = (user.clone(), self.journal.clone());
-        let note = move |connection: &Connection| operate::note(connection, &journal, &owned);
+        let note = move |connection: &Connection| erased::note(connection, &journal, &owned);
         self.ask("erase", note).await?;
         let owned = user.clone();
         let erase = move |connection: &Connection| statements::erase_some(connection, &owned);

@@ -1,4 +1,13 @@
 //! Sync engine for repertoires of oli and mele.
+//!
+//! # Features
+//!
+//! - `repertoire` (default): pieces and sessions, as [`repertoire`]. Without it the core knows no kind of
+//!   record, and an engine is made with a schema: [`Engine::of`](engine::Engine::of).
+//! - `derive`: `#[derive(Record)]`, which makes a Rust struct a kind of record.
+//! - `toml`: schemas from TOML files.
+//! - `conformance`: the laws of [`Store`], for those who write one, as `conformance`.
+//! - `testing`: marks in the arms of the merge, which this project's own tests look at.
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -7,8 +16,10 @@ pub mod engine;
 pub mod id;
 pub mod json;
 pub mod limits;
+mod mark;
 pub mod merge;
 pub mod record;
+#[cfg(feature = "repertoire")]
 pub mod repertoire;
 pub mod schema;
 pub mod store;
@@ -24,8 +35,3 @@ pub use engine::Engine;
 pub use haumana_derive::Record;
 pub use record::Record;
 pub use store::Store;
-
-/// The page that leads to a store of one's own; its example keeps every law.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/write-a-store.md")]
-struct WriteAStore;

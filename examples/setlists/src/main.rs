@@ -34,8 +34,9 @@ struct Setlist {
 fn server(schema: &Schema) -> DirectTransport {
     let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let engine = Engine::new(Arc::new(MemoryStore::new()), clock, random, config);
-    DirectTransport::new(Arc::new(engine.with_schema(schema.clone())), 1 << 20)
+    let store = Arc::new(MemoryStore::new());
+    let engine = Engine::of(schema.clone(), store, clock, random, config);
+    DirectTransport::new(Arc::new(engine), 1 << 20)
 }
 
 async fn device(schema: &Schema) -> Result<Replica> {

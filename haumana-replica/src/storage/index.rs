@@ -1,6 +1,6 @@
 //! Indexes of fields in SQLite.
 
-use super::sqlite::kind_number;
+use super::schema::kind_number;
 use super::{IndexEntries, IndexRange, IndexValue};
 use rusqlite::types::Value;
 use rusqlite::{Transaction, params};
@@ -80,7 +80,7 @@ pub(super) fn find_sql(range: &IndexRange) -> (String, Vec<Value>) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::super::sqlite::KINDS;
+    use super::super::schema::KINDS;
     use super::*;
     use rusqlite::{Connection, params_from_iter};
 

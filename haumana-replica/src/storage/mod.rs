@@ -6,6 +6,8 @@ mod memory;
 #[cfg(feature = "sqlite")]
 mod place;
 #[cfg(feature = "sqlite")]
+mod schema;
+#[cfg(feature = "sqlite")]
 mod sqlite;
 
 pub use memory::MemoryStorage;
@@ -13,7 +15,7 @@ pub use memory::MemoryStorage;
 pub use sqlite::SqliteStorage;
 
 use crate::error::Result;
-pub use crate::find::{IndexEntries, IndexRange, IndexValue};
+pub use crate::index::{IndexEntries, IndexRange, IndexValue};
 pub use crate::kinds::Declared;
 use crate::maybe_send::MaybeSend;
 use crate::record::Local;

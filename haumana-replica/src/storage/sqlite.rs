@@ -2,6 +2,7 @@
 
 use super::index::{find_sql, write_index};
 use super::place::Place;
+use super::schema::{kind_number, set_up};
 use super::{Batch, Declared, IndexRange, OpenCount, Outlives, State, Storage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Agreed, Local, Pending};
@@ -12,54 +13,6 @@ use haumana_sync::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use std::io;
 use std::path::Path;
-
-/// Marks a file as a replica's, in SQLite's header: "hmnr".
-const APPLICATION_ID: i64 = 0x686D_6E72;
-/// The schema that this program writes.
-const SCHEMA_VERSION: i64 = 4;
-
-const SCHEMA: &str = "
-    CREATE TABLE device (id TEXT NOT NULL, place TEXT);
-    CREATE TABLE accounts (
-        account INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, cursor TEXT, mark INTEGER NOT NULL,
-        listing INTEGER NOT NULL, other_life INTEGER NOT NULL, digest BLOB NOT NULL, erased INTEGER NOT NULL, probe TEXT,
-        unanswered TEXT);
-    CREATE TABLE pending (
-        account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, open INTEGER NOT NULL,
-        due INTEGER NOT NULL, refused INTEGER NOT NULL, json TEXT NOT NULL,
-        PRIMARY KEY (account, kind, id)) WITHOUT ROWID;
-";
-// SQLITE: WITHOUT ROWID keeps at most a quarter of a page of each row in its tree, and gives the
-// rest of a row of 1 kB a page of its own: <https://www.sqlite.org/fileformat2.html#cell_payload_overflow>.
-const RECORDS: &str = "
-    CREATE TABLE records (
-        account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL,
-        modified_at INTEGER NOT NULL, mark INTEGER NOT NULL, value TEXT,
-        UNIQUE (account, kind, id));
-";
-/// What the fourth version added: the kinds, and indexes of fields.
-pub(super) const KINDS: &str = "
-    CREATE TABLE IF NOT EXISTS declared (schema TEXT NOT NULL);
-    CREATE TABLE IF NOT EXISTS strays (kind INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-    CREATE TABLE IF NOT EXISTS indexed (
-        account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, field INTEGER NOT NULL,
-        value, PRIMARY KEY (account, kind, id, field)) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS indexed_by_value
-        ON indexed (account, kind, field, value, id);
-";
-/// From the first version, whose records had no row numbers.
-const MIGRATE_FROM_1: &str = "ALTER TABLE records RENAME TO records_1";
-const COPY_FROM_1: &str = "
-    INSERT INTO records (account, kind, id, version, modified_at, mark, value)
-    SELECT account, kind, id, version, modified_at, mark, value FROM records_1;
-    DROP TABLE records_1;
-";
-/// From the second version, whose file knew neither where it lives nor what it had asked for.
-const MIGRATE_FROM_2: &str = "
-    ALTER TABLE device RENAME COLUMN name TO id;
-    ALTER TABLE device ADD COLUMN place TEXT;
-    ALTER TABLE accounts ADD COLUMN unanswered TEXT;
-";
 
 /// One row for each record that is known, whether agreed, pending or both.
 const SELECT: &str = "
@@ -110,59 +63,10 @@ impl SqliteStorage {
         let io = |error| Error::new("open", ErrorKind::Storage).caused_by(error);
         make_private(path).map_err(io)?;
         let connection = Connection::open(path).map_err(|error| failed("open", error))?;
-        let connection = Self::set_up(connection).map_err(|error| failed("open", error))?;
+        let connection = set_up(connection).map_err(|error| failed("open", error))?;
         keep_private(path).map_err(io)?;
         let (place, outlives) = (Place::of(path), Outlives::PowerLoss);
         Ok(Self { connection, place, outlives, account: None })
-    }
-
-    fn set_up(mut connection: Connection) -> rusqlite::Result<Connection> {
-        connection.set_prepared_statement_cache_capacity(32);
-        let number = |connection: &Connection, name: &str| {
-            connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
-        };
-        let (version, id) =
-            (number(&connection, "user_version")?, number(&connection, "application_id")?);
-        let is_new = version == 0
-            && connection
-                .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?
-                == 0;
-        let is_known = (1..=SCHEMA_VERSION).contains(&version);
-        if !is_new && (id != APPLICATION_ID || !is_known) {
-            return Err(rusqlite::Error::InvalidQuery);
-        }
-        // SQLITE: exclusive from the first write on, so that a second process is refused instead
-        // of working beside this one: <https://www.sqlite.org/pragma.html#pragma_locking_mode>.
-        connection.execute_batch(
-            "PRAGMA locking_mode = EXCLUSIVE;
-             PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
-             PRAGMA fullfsync = ON;
-             PRAGMA secure_delete = ON;
-             PRAGMA wal_autocheckpoint = 16000;
-             PRAGMA cache_size = -32000;
-             BEGIN EXCLUSIVE; COMMIT;",
-        )?;
-        if is_new || version < SCHEMA_VERSION {
-            let write = connection.transaction()?;
-            if is_new {
-                write.execute_batch(SCHEMA)?;
-                write.execute_batch(RECORDS)?;
-                write.pragma_update(None, "application_id", APPLICATION_ID)?;
-            }
-            if version == 1 {
-                write.execute_batch(MIGRATE_FROM_1)?;
-                write.execute_batch(RECORDS)?;
-                write.execute_batch(COPY_FROM_1)?;
-            }
-            if !is_new && version < 3 {
-                write.execute_batch(MIGRATE_FROM_2)?;
-            }
-            write.execute_batch(KINDS)?;
-            write.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-            write.commit()?;
-        }
-        Ok(connection)
     }
 
     /// Returns the id that the file holds, unless the file is a copy of the one that it was made
@@ -559,10 +463,6 @@ fn pending_of(row: &Row<'_>) -> rusqlite::Result<Pending> {
 
 fn parse_pending(json: &str) -> rusqlite::Result<Pending> {
     serde_json::from_str(json).map_err(|_| unreadable())
-}
-
-pub(super) fn kind_number(kind: KindNumber) -> i64 {
-    i64::from(kind.get())
 }
 
 /// SQLITE: integers are signed; a device never lists everything 2^63 times.

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 /// LIMIT: the bytes of a reply.
 const REPLY_BYTES: usize = 1 << 20;
 
-/// One device: what it edited, and what the server told it.
+/// One device: what it edited, and what the server told it. Its records are pieces, of the repertoire or
+/// of [`sample::schema`](super::sample::schema).
 #[derive(Debug, Default)]
 pub struct Device {
     name: String,

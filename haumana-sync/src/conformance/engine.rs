@@ -3,7 +3,7 @@
 use super::cases::case;
 use super::chance::{SeededRandom, SetClock};
 use super::device::Device;
-use super::sample::{follow, poll_times, user};
+use super::sample::{follow, poll_times, schema, user};
 use crate::digest::Digest;
 use crate::engine::{Engine, EngineConfig, ErrorKind, RETENTION_MS};
 use crate::id::UserId;
@@ -132,7 +132,7 @@ fn edit(device: &mut Device, number: usize) {
 fn engine(store: Arc<dyn Store>) -> Engine {
     let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
     let clock = Arc::new(SetClock::at(DAY));
-    Engine::new(store, clock, Arc::new(SeededRandom::new(7)), config)
+    Engine::of(schema(), store, clock, Arc::new(SeededRandom::new(7)), config)
 }
 
 /// The head's digest is that of the records, and they are those that the device holds.

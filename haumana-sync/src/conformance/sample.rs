@@ -3,6 +3,8 @@
 use crate::Store;
 use crate::digest::Digest;
 use crate::id::{Key, KindNumber, RecordId, UserId};
+use crate::limits;
+use crate::schema::{Field, FieldType, Kind, Merge, Schema};
 use crate::store::{
     After, Batch, CommitId, Envelope, Epoch, ErrorKind, Generation, Head, HeadState, HistoryEntry,
     HistoryKey, IndexEntry, Page, Place, Revision, Stamp, Version,
@@ -14,6 +16,20 @@ use std::task::Poll;
 /// Returns a user of that name.
 pub fn user(name: &str) -> UserId {
     UserId::verified_by_caller(name).unwrap()
+}
+
+/// Returns a schema with one kind, of what a [`Device`](super::Device) pushes.
+pub fn schema() -> Schema {
+    let text = |number, name| Field::new(number, name, FieldType::text(200)).required("");
+    let lines = Field::new(3, "lyrics", FieldType::lines(limits::LONG_TEXT_BYTES)).required("");
+    let created_at = Field::new(11, "createdAt", FieldType::Time);
+    let piece = Kind::new(KindNumber::PIECE.get(), "piece")
+        .field(text(1, "title"))
+        .field(text(2, "category"))
+        .field(lines)
+        .field(text(4, "language"))
+        .field(created_at.merge(Merge::Fixed).required_edit_time());
+    Schema::new([piece]).unwrap()
 }
 
 /// Returns the key of the piece of that number.

@@ -99,16 +99,16 @@ pub fn merge_field<'u>(
     let field = unit.into();
     let later = server.edited_at.max(pushed.edited_at);
     if server.value == pushed.value {
-        cov_mark::hit!(both_sides_agree);
+        crate::mark::hit!(both_sides_agree);
         return keep(Winner::Both, server, later, None);
     }
     if field.field_type() == Some(&FieldType::Counter) {
-        cov_mark::hit!(counters_are_joined);
+        crate::mark::hit!(counters_are_joined);
         let value = join_counters(server.value, pushed.value);
         return blend(value, later, server, pushed, None);
     }
     if field.policy() == Merge::Fixed {
-        cov_mark::hit!(fixed_value_stays);
+        crate::mark::hit!(fixed_value_stays);
         return keep(
             Winner::Server,
             server,
@@ -118,11 +118,11 @@ pub fn merge_field<'u>(
     }
     match base {
         Base::Unmoved => {
-            cov_mark::hit!(only_the_pusher_changed_it);
+            crate::mark::hit!(only_the_pusher_changed_it);
             keep(Winner::Pushed, pushed, pushed.edited_at, None)
         }
         Base::Outdated => {
-            cov_mark::hit!(outdated_push_is_kept_aside);
+            crate::mark::hit!(outdated_push_is_kept_aside);
             let lost = Some((Winner::Pushed, Reason::LaterEdit));
             keep(Winner::Server, server, server.edited_at, lost)
         }
@@ -130,7 +130,7 @@ pub fn merge_field<'u>(
             if field.policy().asks()
                 && !matches!(field.field_type(), Some(FieldType::Set { .. })) =>
         {
-            cov_mark::hit!(base_is_past_retention);
+            crate::mark::hit!(base_is_past_retention);
             let lost = Some((Winner::Pushed, Reason::BaseGone));
             keep(Winner::Server, server, server.edited_at, lost)
         }
@@ -168,7 +168,7 @@ fn merge_moved(
         }
         Some(FieldType::List { max, .. }) => {
             if let Some(base) = base {
-                cov_mark::hit!(lists_are_merged);
+                crate::mark::hit!(lists_are_merged);
                 let (value, has_clash) = merge_lists(base, server.value, pushed.value, later);
                 if elements(&value).len() <= *max {
                     let lost = has_clash.then_some((loser, Reason::TextClash));
@@ -177,7 +177,7 @@ fn merge_moved(
             }
         }
         Some(FieldType::Set { max, .. }) => {
-            cov_mark::hit!(sets_are_merged);
+            crate::mark::hit!(sets_are_merged);
             let (value, has_lost) = merge_sets(base, server.value, pushed.value, added_since);
             if elements(&value).len() <= *max {
                 let lost = has_lost.then_some((Winner::Pushed, Reason::LaterEdit));
@@ -188,10 +188,10 @@ fn merge_moved(
     }
     let reason = if field.policy().asks() { Reason::LaterEdit } else { Reason::Policy };
     if pushed_is_preferred {
-        cov_mark::hit!(later_push_wins);
+        crate::mark::hit!(later_push_wins);
         keep(Winner::Pushed, pushed, edited_at, Some((Winner::Server, reason)))
     } else {
-        cov_mark::hit!(earlier_push_loses);
+        crate::mark::hit!(earlier_push_loses);
         keep(Winner::Server, server, edited_at, Some((Winner::Pushed, reason)))
     }
 }
@@ -214,11 +214,11 @@ fn merge_lines(
 ) -> FieldMerge {
     let (text, lost) = match merge {
         TextMerge::Clean(text) => {
-            cov_mark::hit!(texts_merge_cleanly);
+            crate::mark::hit!(texts_merge_cleanly);
             (text, None)
         }
         TextMerge::Clash(text) => {
-            cov_mark::hit!(texts_clash);
+            crate::mark::hit!(texts_clash);
             (text, Some((loser, Reason::TextClash)))
         }
     };

@@ -6,6 +6,7 @@
 mod piece;
 mod session;
 mod session_doubt;
+mod since_0_1;
 
 pub use piece::Piece;
 pub use session::{EndedAtSource, Session};

@@ -29,7 +29,7 @@ pub struct Field {
     pub(super) default: FieldDefault,
     pub(super) equality: Equality,
     /// Whether hashes of its text are of the text and not of its JSON.
-    pub(super) has_text_hash: bool,
+    pub(crate) has_text_hash: bool,
     pub(super) indexed: bool,
 }
 
@@ -148,12 +148,6 @@ impl Field {
     #[must_use]
     pub fn indexed(self) -> Self {
         Self { indexed: true, ..self }
-    }
-
-    /// Keeps the hashes that version 0.1 stored for the fields of a piece.
-    #[must_use]
-    pub(crate) fn with_text_hash(self) -> Self {
-        Self { has_text_hash: true, ..self }
     }
 
     /// Returns its number.

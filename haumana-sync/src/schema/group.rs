@@ -13,7 +13,7 @@ pub struct Group {
     /// The field that is compared first comes first.
     pub(super) fields: Vec<Cow<'static, str>>,
     pub(super) merge: Merge,
-    pub(super) has_text_hash: bool,
+    pub(crate) has_text_hash: bool,
 }
 
 impl Group {
@@ -34,13 +34,6 @@ impl Group {
     #[must_use]
     pub fn merge(self, merge: Merge) -> Self {
         Self { merge, ..self }
-    }
-
-    /// Keeps the hashes that version 0.1 stored for the groups of a session. Only for fields whose
-    /// values hold no blanks.
-    #[must_use]
-    pub(crate) fn with_text_hash(self) -> Self {
-        Self { has_text_hash: true, ..self }
     }
 
     /// Returns the name of its leading field.

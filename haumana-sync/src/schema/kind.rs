@@ -70,11 +70,11 @@ pub struct Kind {
     pub(super) unknown: Field,
     pub(super) content_hash: ContentHash,
     /// Keys that are reserved in this kind beside those that are everywhere.
-    pub(super) reserved: &'static [&'static str],
+    pub(crate) reserved: &'static [&'static str],
     /// The list of its own in which exports hold its records, and what they write beside each.
-    pub(super) export_list: Option<(&'static str, &'static str)>,
+    pub(crate) export_list: Option<(&'static str, &'static str)>,
     /// Whether version 0.1 did not remember which version changed what.
-    pub(super) had_no_touches: bool,
+    pub(crate) had_no_touches: bool,
 }
 
 impl Kind {
@@ -113,24 +113,6 @@ impl Kind {
     #[must_use]
     pub fn deletes(self, deletes: Deletes) -> Self {
         Self { deletes, ..self }
-    }
-
-    /// Reserves keys beside those that are reserved in every kind.
-    #[must_use]
-    pub(crate) fn reserving(self, reserved: &'static [&'static str]) -> Self {
-        Self { reserved, ..self }
-    }
-
-    /// Says that exports hold its records in a list of their own, and what they write beside each.
-    #[must_use]
-    pub(crate) fn exported_as(self, list: &'static str, beside: &'static str) -> Self {
-        Self { export_list: Some((list, beside)), ..self }
-    }
-
-    /// Says that version 0.1 did not remember which version changed what.
-    #[must_use]
-    pub(crate) fn without_touches_in_0_1(self) -> Self {
-        Self { had_no_touches: true, ..self }
     }
 
     /// Sets the key of the record's id in exports.

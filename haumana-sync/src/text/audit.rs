@@ -33,7 +33,7 @@ pub(super) fn audit(chunks: &mut Vec<Chunk>, tokens: &Tokens, later: Side) -> Au
     if !bad.contains(&true) {
         return Audit::AddsUp;
     }
-    cov_mark::hit!(text_copies_do_not_add_up);
+    crate::mark::hit!(text_copies_do_not_add_up);
     for _ in 0..ROUNDS {
         if !give_up(chunks, tokens, later, |token| bad.get(token.0 as usize) == Some(&true)) {
             return Audit::DoesNot;
@@ -41,7 +41,7 @@ pub(super) fn audit(chunks: &mut Vec<Chunk>, tokens: &Tokens, later: Side) -> Au
         // INVARIANT: of the lines that were bad nothing is left to give up, so others follow or none.
         bad = bad_lines(chunks, tokens, later);
     }
-    cov_mark::hit!(text_all_is_given_up);
+    crate::mark::hit!(text_all_is_given_up);
     give_up(chunks, tokens, later, |_| true);
     Audit::DoesNot
 }
@@ -52,7 +52,7 @@ fn bad_lines(chunks: &mut Vec<Chunk>, tokens: &Tokens, later: Side) -> Vec<bool>
     if ledger.has_spare_blanks(tokens)
         && blanks::leave_out(chunks, tokens, later, |token| ledger.take_spare(token))
     {
-        cov_mark::hit!(text_blank_line_is_left_out);
+        crate::mark::hit!(text_blank_line_is_left_out);
         ledger = Ledger::of(chunks, tokens, later);
     }
     ledger.bad(tokens)

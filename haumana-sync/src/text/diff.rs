@@ -189,7 +189,7 @@ fn diff_gap(base: &[Token], side: &[Token], which: Side, budget: &mut Budget) ->
         return vec![whole];
     }
     if budget.spend(which, base.len().saturating_mul(side.len())).is_none() {
-        cov_mark::hit!(text_stretch_counts_as_rewritten);
+        crate::mark::hit!(text_stretch_counts_as_rewritten);
         return vec![whole];
     }
     // The library's memory grows with the largest number, so a gap gets numbers of its own.

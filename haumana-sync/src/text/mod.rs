@@ -79,21 +79,21 @@ pub fn merge_text(
     max_bytes: usize,
 ) -> TextMerge {
     if pushed == base {
-        cov_mark::hit!(text_pushed_is_base);
+        crate::mark::hit!(text_pushed_is_base);
         return TextMerge::Clean(server.into());
     }
     if server == base {
-        cov_mark::hit!(text_server_is_base);
+        crate::mark::hit!(text_server_is_base);
         return TextMerge::Clean(pushed.into());
     }
     if server == pushed {
-        cov_mark::hit!(text_both_are_equal);
+        crate::mark::hit!(text_both_are_equal);
         return TextMerge::Clean(server.into());
     }
     let texts = Three { base, server, pushed };
     match merge_lines(&texts, later.into()) {
         TextMerge::Clean(text) | TextMerge::Clash(text) if max_bytes < text.len() => {
-            cov_mark::hit!(text_merge_is_too_long);
+            crate::mark::hit!(text_merge_is_too_long);
             TextMerge::Clash((*texts.side(later.into())).into())
         }
         merge => merge,
@@ -113,7 +113,7 @@ fn merge_lines(texts: &Three<&str>, later: Side) -> TextMerge {
     let moved = moved.map(|texts| merge_moved(&texts.map(String::as_str), later, &mut budget));
     match moved {
         Some(TextMerge::Clean(text)) => {
-            cov_mark::hit!(text_move_and_edit_of_what_moved);
+            crate::mark::hit!(text_move_and_edit_of_what_moved);
             TextMerge::Clean(text)
         }
         _ => merge,

@@ -36,7 +36,7 @@ pub(super) fn make_moves(
     let by_server = moves(tokens, Side::Server, &edits.server);
     let by_pushed = moves(tokens, Side::Pushed, &edits.pushed);
     if MOVES < by_server.len() + by_pushed.len() {
-        cov_mark::hit!(text_too_many_moves);
+        crate::mark::hit!(text_too_many_moves);
         return None;
     }
     let both = in_order(&by_server, &by_pushed)?;

@@ -158,7 +158,7 @@ impl Group<'_> {
     fn dispute(&self) -> How {
         let mut hunks = self.server.iter().chain(self.pushed);
         if hunks.clone().all(|hunk| hunk.side.is_empty()) {
-            cov_mark::hit!(text_both_delete);
+            crate::mark::hit!(text_both_delete);
             How::Gone
         } else if hunks.all(|hunk| hunk.side.len() == hunk.base.len()) {
             How::Rows
@@ -195,17 +195,17 @@ impl Weaver<'_> {
     fn agree(&self, group: &Group<'_>, region: &Region) -> Option<Vec<Chunk>> {
         let whole = |how| Some(vec![Chunk { region: region.clone(), how }]);
         if group.pushed.is_empty() {
-            cov_mark::hit!(text_only_server_changed);
+            crate::mark::hit!(text_only_server_changed);
             return whole(How::Take(Side::Server));
         }
         if group.server.is_empty() {
-            cov_mark::hit!(text_only_pushed_changed);
+            crate::mark::hit!(text_only_pushed_changed);
             return whole(How::Take(Side::Pushed));
         }
         let server = part(&self.tokens.server, region.server.clone());
         let pushed = part(&self.tokens.pushed, region.pushed.clone());
         if server == pushed {
-            cov_mark::hit!(text_both_made_the_same_edit);
+            crate::mark::hit!(text_both_made_the_same_edit);
             return whole(How::Alike);
         }
         let prefix = common_prefix(server, pushed);
@@ -220,7 +220,7 @@ impl Weaver<'_> {
             return None;
         };
         if 0 < prefix + suffix {
-            cov_mark::hit!(text_one_edit_contains_the_other);
+            crate::mark::hit!(text_one_edit_contains_the_other);
         }
         Some(shared_ends(region, prefix, suffix, how))
     }

@@ -98,7 +98,7 @@ impl Refiner<'_> {
         match self.n_left.checked_sub(base.max(server).max(pushed)) {
             Some(n_left) => self.n_left = n_left,
             None => {
-                cov_mark::hit!(text_hunk_is_too_long);
+                crate::mark::hit!(text_hunk_is_too_long);
                 return false;
             }
         }
@@ -112,19 +112,19 @@ impl Refiner<'_> {
         let server = at(server, &region.server);
         let pushed = at(pushed, &region.pushed);
         let how = if server == base {
-            cov_mark::hit!(text_only_pushed_changed_the_line);
+            crate::mark::hit!(text_only_pushed_changed_the_line);
             How::Take(Side::Pushed)
         } else if pushed == base {
-            cov_mark::hit!(text_only_server_changed_the_line);
+            crate::mark::hit!(text_only_server_changed_the_line);
             How::Take(Side::Server)
         } else if server == pushed {
-            cov_mark::hit!(text_both_changed_a_line_alike);
+            crate::mark::hit!(text_both_changed_a_line_alike);
             How::Alike
         } else if let Some(merged) = self.words(&region) {
-            cov_mark::hit!(text_words_of_a_line);
+            crate::mark::hit!(text_words_of_a_line);
             How::MixedLine(merged, Vec::new())
         } else {
-            cov_mark::hit!(text_line_clashes);
+            crate::mark::hit!(text_line_clashes);
             How::Clash
         };
         Chunk { region, how }
@@ -132,10 +132,10 @@ impl Refiner<'_> {
 
     fn hunk(&mut self, region: &Region) -> How {
         if let Some(merged) = self.words(region) {
-            cov_mark::hit!(text_words_of_a_hunk);
+            crate::mark::hit!(text_words_of_a_hunk);
             return How::MixedLines(merged, Vec::new());
         }
-        cov_mark::hit!(text_hunk_clashes);
+        crate::mark::hit!(text_hunk_clashes);
         How::Clash
     }
 
@@ -157,7 +157,7 @@ impl Refiner<'_> {
             return None;
         }
         if is_rewritten(&chunks, &tokens) {
-            cov_mark::hit!(text_rewritten_line_clashes);
+            crate::mark::hit!(text_rewritten_line_clashes);
             return None;
         }
         let merged = Writer::for_words(self.later).write(&chunks, &words);
@@ -165,7 +165,7 @@ impl Refiner<'_> {
         let n_pieces: usize = pieces.map(<[_]>::len).sum();
         if Cut::words(&merged).len() != n_pieces {
             // One side removed the blank beside a word that the other added.
-            cov_mark::hit!(text_glued_words_clash);
+            crate::mark::hit!(text_glued_words_clash);
             return None;
         }
         Some(merged)

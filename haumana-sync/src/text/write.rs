@@ -104,7 +104,7 @@ impl<'a> Writer<'a> {
         // After a lone CR, the LF of an empty line would make one line end of two.
         let joins = self.out.ends_with('\r') && end.starts_with('\n');
         if joins {
-            cov_mark::hit!(text_line_ends_stay_two);
+            crate::mark::hit!(text_line_ends_stay_two);
         }
         self.out.push_str(if joins { "\r" } else { end });
     }

@@ -61,7 +61,7 @@ impl Engine {
             let unchanged = Restored { version: old_version, is_unchanged: true };
             let name = asked.name(version);
             if record.meta.seen.iter().any(|seen| seen.hash == name && context.oldest <= seen.at) {
-                cov_mark::hit!(repeated_restore_changes_nothing);
+                crate::mark::hit!(repeated_restore_changes_nothing);
                 return Ok(unchanged);
             }
             check_base(&record, asked.base)?;

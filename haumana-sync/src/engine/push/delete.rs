@@ -29,7 +29,7 @@ pub(crate) fn plan_delete(
     let edit = Edit { device, delete: true, seen: vec![hash], ..Edit::default() };
     let claims = || is_timed.then_some(claim).into_iter().collect();
     let Some(record) = record else {
-        cov_mark::hit!(delete_of_what_is_not_there_leaves_a_tombstone);
+        crate::mark::hit!(delete_of_what_is_not_there_leaves_a_tombstone);
         return Some(Edit { claims: claims(), ..edit });
     };
     if record.meta.seen.iter().any(|old| old.hash == hash && context.oldest <= old.at) {
@@ -37,7 +37,7 @@ pub(crate) fn plan_delete(
     }
     if is_of_other_life(push, pusher) {
         // What came back stays; see `Engine::restore`, imports and backups.
-        cov_mark::hit!(delete_of_another_life_stands_in_the_inbox);
+        crate::mark::hit!(delete_of_another_life_stands_in_the_inbox);
         let edit = Edit { reason: Some(Reason::OtherLife), ..edit };
         return record.content.is_some().then_some(edit);
     }
@@ -54,7 +54,7 @@ pub(crate) fn plan_delete(
     let is_late = !sticks && is_edited_since(record, pusher.device, claim, context);
     let is_known = push.base.is_none_or(is_of_here);
     if sticks && !is_known {
-        cov_mark::hit!(delete_on_a_base_of_another_life_stands_in_the_inbox);
+        crate::mark::hit!(delete_on_a_base_of_another_life_stands_in_the_inbox);
         return Some(Edit { reason: Some(Reason::OtherLife), ..edit });
     }
     let covered = match push.base {
@@ -117,7 +117,7 @@ fn covered(
         None => true,
     };
     if base != Some(record.version) && is_revival_known {
-        cov_mark::hit!(delete_knows_what_its_device_edited_before);
+        crate::mark::hit!(delete_knows_what_its_device_edited_before);
     }
     unsure.dedup();
     is_revival_known.then_some(unsure)
@@ -148,7 +148,7 @@ fn is_edited_since(record: &Record, device: &str, delete: Claim, context: MergeC
     let is_edited = !record.meta.claims.is_empty()
         && claims.any(|of| record.meta.is_overtaken(&Claim { of, ..delete }, context.oldest));
     if is_edited {
-        cov_mark::hit!(late_delete_loses_to_its_devices_newer_change);
+        crate::mark::hit!(late_delete_loses_to_its_devices_newer_change);
     }
     is_edited
 }

@@ -92,7 +92,7 @@ fn plan_set(
             continue;
         }
         if is_known {
-            cov_mark::hit!(copy_without_a_base_is_no_edit);
+            crate::mark::hit!(copy_without_a_base_is_no_edit);
             continue;
         }
         seen.push(hash);
@@ -227,11 +227,11 @@ fn against(
 ) -> (Against, Doubt) {
     let sure = |against| (against, Doubt::None);
     if record.meta.is_overtaken(&claim, context.oldest) {
-        cov_mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
+        crate::mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
         return sure(Against::Outdated);
     }
     if is_of_deleted(record, pusher.device, claim, context) {
-        cov_mark::hit!(late_change_does_not_undo_its_devices_newer_delete);
+        crate::mark::hit!(late_change_does_not_undo_its_devices_newer_delete);
         return sure(Against::Outdated);
     }
     let touch = record.meta.touch(name);
@@ -243,20 +243,20 @@ fn against(
     // came first: clamped, a late request from a clock that is ahead would look like the newest.
     if touch.device.as_deref() == Some(pusher.device) {
         if claim.claimed_at < touch.claimed_at {
-            cov_mark::hit!(late_change_of_one_device_loses_to_its_newer);
+            crate::mark::hit!(late_change_of_one_device_loses_to_its_newer);
             return sure(Against::Outdated);
         }
         match pusher.own(record, name, touch) {
             Own::Told => {
-                cov_mark::hit!(later_change_of_one_device_replaces_its_earlier);
+                crate::mark::hit!(later_change_of_one_device_replaces_its_earlier);
                 return sure(Against::Unmoved);
             }
             Own::Unsure => {
-                cov_mark::hit!(later_change_of_one_name_keeps_the_earlier_aside);
+                crate::mark::hit!(later_change_of_one_name_keeps_the_earlier_aside);
                 return (Against::Unmoved, Doubt::Replaced);
             }
             Own::Elsewhere => {
-                cov_mark::hit!(change_of_another_installation_is_another_devices);
+                crate::mark::hit!(change_of_another_installation_is_another_devices);
             }
         }
     }

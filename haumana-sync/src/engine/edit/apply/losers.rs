@@ -36,7 +36,7 @@ impl Work {
             if values.is_empty() {
                 break;
             }
-            cov_mark::hit!(loser_that_no_version_has_is_kept_aside);
+            crate::mark::hit!(loser_that_no_version_has_is_kept_aside);
             self.record.meta.sides = side;
             self.noted = true;
             history.push(self.loser_side(key, edit, &values, reasons));

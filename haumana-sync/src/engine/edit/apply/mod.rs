@@ -145,7 +145,7 @@ impl Work {
     /// An edit made without knowing of the delete brings the record back, with its last content
     /// where that is still retained.
     fn bring_back(&mut self, edit: &Edit, bases: &Bases) {
-        cov_mark::hit!(edit_brings_a_deleted_piece_back);
+        crate::mark::hit!(edit_brings_a_deleted_piece_back);
         let last =
             HistoryKey { key: self.record.key(), version: self.record.meta.last_version, side: 0 };
         let mut content = self.whole(edit);
@@ -227,11 +227,11 @@ impl Work {
         };
         let is_unchanged = edit.base.is_some_and(|base| self.old_version <= base);
         if !is_unchanged {
-            cov_mark::hit!(delete_loses_against_an_edit);
+            crate::mark::hit!(delete_loses_against_an_edit);
             self.lose_delete(edit);
             return;
         }
-        cov_mark::hit!(unchanged_piece_is_deleted);
+        crate::mark::hit!(unchanged_piece_is_deleted);
         for name in &edit.own {
             self.lost.push(Lost {
                 field: Some(name.clone()),
@@ -275,12 +275,12 @@ impl Work {
             }
         };
         if !self.is_news(edit, change) {
-            cov_mark::hit!(what_the_record_has_had_is_no_news);
+            crate::mark::hit!(what_the_record_has_had_is_no_news);
             return Ok(());
         }
         let Some(content) = &mut self.record.content else {
             // Too late to bring the record back, but kept.
-            cov_mark::hit!(edit_of_a_deleted_record_is_kept);
+            crate::mark::hit!(edit_of_a_deleted_record_is_kept);
             self.side.insert(change.name.clone(), change.value.clone());
             let (loser, reason) = (Winner::Pushed, Reason::LaterEdit);
             self.lose(edit, change, &Value::Null, Value::Null, loser, reason);
@@ -399,7 +399,7 @@ impl Work {
             Doubt::Returned if !is_in(&change.value) => Winner::Pushed,
             _ => return,
         };
-        cov_mark::hit!(doubtful_change_keeps_what_it_replaces);
+        crate::mark::hit!(doubtful_change_keeps_what_it_replaces);
         self.lose(edit, change, server, merged, loser, Reason::LaterEdit);
     }
 
@@ -438,7 +438,7 @@ impl Work {
             return;
         };
         for stale in &edit.stale {
-            cov_mark::hit!(stale_form_is_reported);
+            crate::mark::hit!(stale_form_is_reported);
             self.noted = true;
             self.lost.push(Lost {
                 field: Some(stale.name.clone()),

@@ -1,0 +1,220 @@
+//! What its user does to a record: makes it, edits it, deletes it.
+
+use crate::content::{
+    Content, base_text, check, has_parts, is_counter, is_mark_of_making, read_value, write_value,
+};
+use crate::flaw::{Flaw, Reason};
+use crate::groups::{has_groups, is_creation_time};
+use crate::record::{Earlier, Local, Pending, Removal, Touch};
+use haumana_sync::id::Key;
+use haumana_sync::json::JsonText;
+use haumana_sync::record::{Counter, Value};
+use haumana_sync::schema::{Field, Kind, Merge};
+use haumana_sync::store::Version;
+use haumana_sync::time::UnixMillis;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Why an edit cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EditError {
+    /// There is no such record, or it is deleted.
+    NotFound,
+    /// A field cannot hold the value.
+    Invalid(Flaw),
+}
+
+impl From<Flaw> for EditError {
+    fn from(flaw: Flaw) -> Self {
+        Self::Invalid(flaw)
+    }
+}
+
+impl Local {
+    /// Makes a new record.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::Invalid`] if the fields make none.
+    pub fn create(
+        key: Key,
+        kind: &Arc<Kind>,
+        mut fields: BTreeMap<String, Value>,
+        now: UnixMillis,
+    ) -> Result<Self, EditError> {
+        let is_unsaid = |name: &str| fields.get(name).is_none_or(Value::is_null);
+        let times = kind.fields().iter().filter(|field| is_creation_time(field));
+        let times: Vec<&str> = times.map(Field::name).filter(|name| is_unsaid(name)).collect();
+        fields.extend(times.iter().map(|name| ((*name).to_owned(), Value::Text(now.to_string()))));
+        fields.retain(|_, value| !value.is_null());
+        if !has_groups(kind) && !kind.fields().iter().any(is_mark_of_making) {
+            // Nothing else tells the push that makes the record from later ones: it says all.
+            let is_said = |field: &&Field| !field.default_at(now).is_null();
+            for field in kind.fields().iter().filter(is_said) {
+                let name = field.name().to_owned();
+                fields.entry(name).or_insert_with(|| field.default_at(now));
+            }
+            if let (true, Some(first)) = (fields.is_empty(), kind.fields().first()) {
+                fields.insert(first.name().to_owned(), Value::Null);
+            }
+        }
+        let mut mandatory = kind.fields().iter().filter(|field| field.is_mandatory());
+        if let Some(field) = mandatory.find(|field| !fields.contains_key(field.name())) {
+            return Err(Flaw::of_field(kind, field.name(), Reason::Missing).into());
+        }
+        let mut local = Self::new(key);
+        local.touch(kind, fields, now)?;
+        let flaw = || Flaw::of_kind(kind.name(), Reason::Missing);
+        local.content(kind).is_some().then_some(local).ok_or_else(|| flaw().into())
+    }
+
+    /// Sets fields; every one that is named counts as touched, also if it keeps its value.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError`]; nothing has changed then.
+    pub fn edit(
+        &mut self,
+        kind: &Arc<Kind>,
+        fields: BTreeMap<String, Value>,
+        now: UnixMillis,
+    ) -> Result<(), EditError> {
+        if self.content(kind).is_none() {
+            return Err(EditError::NotFound);
+        }
+        let is_fixed = |name: &str| kind.named(name).policy() == Merge::Fixed;
+        if let Some(name) = fields.keys().find(|name| is_fixed(name)) {
+            return Err(Flaw::of_field(kind, name, Reason::Fixed).into());
+        }
+        self.touch(kind, fields, now)
+    }
+
+    fn touch(
+        &mut self,
+        kind: &Arc<Kind>,
+        fields: BTreeMap<String, Value>,
+        now: UnixMillis,
+    ) -> Result<(), EditError> {
+        fields.iter().try_for_each(|(name, value)| check(kind, name, value))?;
+        self.take_up_offer(kind);
+        let at = self.pending.next_time(now);
+        let agreed = self.base_content(kind);
+        for (name, value) in fields {
+            let value = kind.named(&name).normal(value);
+            let flaw = || Flaw::of_field(kind, &name, Reason::WrongType);
+            let value = write_value(&value).ok_or_else(flaw)?;
+            let old = self.pending.touches.get(&name);
+            let value = counted(kind, &name, old, value);
+            let earlier = old.and_then(|old| old.before_the_next(kind, &name));
+            let touch = match old.filter(|old| !self.has_seen(agreed.as_ref(), &name, old)) {
+                Some(old) => Touch { value, at, acked: None, earlier, ..old.clone() },
+                None => Touch {
+                    value,
+                    at,
+                    base: self.seen_version(),
+                    before: agreed
+                        .as_ref()
+                        .filter(|_| has_parts(kind, &name))
+                        .map(|agreed| base_text(&agreed.get(&name))),
+                    sent: old.is_some_and(|old| old.sent),
+                    acked: None,
+                    sent_at: old.and_then(|old| old.sent_at),
+                    earlier,
+                },
+            };
+            self.pending.touches.insert(name, touch);
+        }
+        self.pending.clear_refusal();
+        Ok(())
+    }
+
+    /// Whether the user of a touched field sees what the server has of it: a short one hides it.
+    fn has_seen(&self, agreed: Option<&Content>, name: &str, touch: &Touch) -> bool {
+        let merged = agreed.and_then(|agreed| self.merged(agreed, name, touch));
+        merged.is_some_and(|merged| merged.is_clean)
+    }
+
+    /// The version that the user sees. A delete is hidden as long as edits are pending.
+    fn seen_version(&self) -> Option<Version> {
+        let agreed = self.agreed.as_ref()?;
+        match (&agreed.value, self.pending.touches.values().next()) {
+            (None, Some(touch)) => touch.base,
+            _ => Some(agreed.version),
+        }
+    }
+
+    /// Deletes the record. Edits that never left the device go with it.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::NotFound`] if there is none.
+    pub fn delete(&mut self, kind: &Arc<Kind>, now: UnixMillis) -> Result<(), EditError> {
+        if self.content(kind).is_none() {
+            return Err(EditError::NotFound);
+        }
+        let (at, base) = (self.pending.next_time(now), self.seen_version());
+        let was_sent = self.pending.touches.values().any(|touch| touch.sent);
+        // What the server refused it would refuse again, and the delete would wait for ever.
+        let is_refused = self.pending.refused.is_some();
+        self.pending.clear_refusal();
+        self.pending
+            .touches
+            .retain(|_, touch| touch.sent && !(is_refused && touch.acked.is_none()));
+        self.pending.touches.values_mut().for_each(Touch::go_back);
+        let is_known = self.agreed.as_ref().is_some_and(|agreed| agreed.value.is_some());
+        if is_known || was_sent || !self.pending.offers.is_empty() {
+            self.pending.removal = Some(Removal { at, base, is_offered: false });
+        } else {
+            self.pending = Pending::default();
+        }
+        Ok(())
+    }
+}
+
+impl Touch {
+    /// What a newer change of the field is to be sent after.
+    ///
+    /// LIMIT: one change of each field; what was sent before that came with it.
+    fn before_the_next(&self, kind: &Kind, name: &str) -> Option<Earlier> {
+        // Of fields that move together the server takes a later change of a device for one on its earlier one.
+        // The totals of a counter say what was said before.
+        if has_groups(kind) || is_counter(kind, name) {
+            return None;
+        }
+        if self.is_sent() {
+            return Some(Earlier { value: self.value.clone(), at: self.at, base: self.base });
+        }
+        self.earlier.clone()
+    }
+
+    /// Goes back to the change that was on its way, if this one never was.
+    fn go_back(&mut self) {
+        let is_sent = self.is_sent();
+        if let Some(Earlier { value, at, base }) = self.earlier.take_if(|_| !is_sent) {
+            (self.value, self.at, self.base, self.sent_at) = (value, at, base, Some(at));
+        }
+    }
+}
+
+impl Pending {
+    /// A time after every earlier touch, so that no two changes are the same change.
+    fn next_time(&self, now: UnixMillis) -> UnixMillis {
+        let touched = self.touches.values().map(|touch| touch.at);
+        let removed = self.removal.iter().map(|removal| removal.at);
+        let last = touched.chain(removed).chain(self.answered_at).max();
+        last.map_or(now, |last| now.max(last.plus_ms(1)))
+    }
+}
+
+/// What is to be sent of a counter: what was to be sent, and what is new. Any other field is sent as
+/// it is now.
+fn counted(kind: &Kind, name: &str, old: Option<&Touch>, value: JsonText) -> JsonText {
+    let counter = |json: &JsonText| Some(Counter::of(&read_value(kind, name, json)?));
+    let old = old.filter(|_| is_counter(kind, name)).and_then(|old| counter(&old.value));
+    let joined = old.and_then(|mut old| {
+        old.join(&counter(&value)?);
+        write_value(&old.to_value())
+    });
+    joined.unwrap_or(value)
+}

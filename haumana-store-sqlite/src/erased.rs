@@ -1,0 +1,38 @@
+//! What stands in the journal of erasures, and the accounts that it is about.
+
+use crate::error::before_commit;
+use crate::journal::{Erased, Journal};
+use crate::{queries, statements};
+use haumana_sync::id::UserId;
+use haumana_sync::store::{Epoch, Error, ErrorKind, HeadState, Result, head_to_erase};
+use rusqlite::Connection;
+
+/// Empties each account whose present life was erased, inside a transaction. Returns how many.
+pub(crate) fn replay(connection: &Connection, erased: &Erased) -> rusqlite::Result<usize> {
+    let erasing = i64::from(HeadState::Erasing.number());
+    let mut statement = connection.prepare("SELECT subject, epoch FROM heads WHERE state != ?1")?;
+    let heads = statement.query_map([erasing], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+    })?;
+    let mut due = Vec::new();
+    for head in heads {
+        let (subject, epoch) = head?;
+        let user = UserId::verified_by_caller(subject);
+        due.extend(user.filter(|user| erased.has(user, Epoch(epoch))));
+    }
+    for user in &due {
+        while statements::erase_some(connection, user)?.more {}
+        if let Some(head) = queries::head(connection, user)? {
+            statements::put_head_again(connection, user, &head_to_erase(&head))?;
+        }
+    }
+    Ok(due.len())
+}
+
+/// Notes in the journal that the present life of an account is erased.
+pub(crate) fn note(connection: &Connection, journal: &Journal, user: &UserId) -> Result<()> {
+    let sqlite = |error| before_commit("erase", error);
+    let Some(head) = queries::head(connection, user).map_err(sqlite)? else { return Ok(()) };
+    let failed = |error| Error::with_source("erase", ErrorKind::Unavailable, error);
+    journal.note(user, head.epoch).map_err(failed)
+}

@@ -1,0 +1,46 @@
+//! What the two kinds keep of version 0.1, and no other kind has: hashes that are stored, reserved keys,
+//! lists of exports.
+
+use crate::schema::{Field, Group, Kind};
+
+impl Field {
+    /// Keeps the hashes that version 0.1 stored for the fields of a piece.
+    #[must_use]
+    pub(super) fn with_text_hash(mut self) -> Self {
+        self.has_text_hash = true;
+        self
+    }
+}
+
+impl Group {
+    /// Keeps the hashes that version 0.1 stored for the groups of a session. Only for fields whose
+    /// values hold no blanks.
+    #[must_use]
+    pub(super) fn with_text_hash(mut self) -> Self {
+        self.has_text_hash = true;
+        self
+    }
+}
+
+impl Kind {
+    /// Reserves keys beside those that are reserved in every kind.
+    #[must_use]
+    pub(super) fn reserving(mut self, reserved: &'static [&'static str]) -> Self {
+        self.reserved = reserved;
+        self
+    }
+
+    /// Says that exports hold its records in a list of their own, and what they write beside each.
+    #[must_use]
+    pub(super) fn exported_as(mut self, list: &'static str, beside: &'static str) -> Self {
+        self.export_list = Some((list, beside));
+        self
+    }
+
+    /// Says that version 0.1 did not remember which version changed what.
+    #[must_use]
+    pub(super) fn without_touches_in_0_1(mut self) -> Self {
+        self.had_no_touches = true;
+        self
+    }
+}
