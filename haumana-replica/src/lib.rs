@@ -170,7 +170,7 @@ pub use maybe_send::{MaybeSend, MaybeSync};
 pub use moving::Imported;
 pub use record::{Agreed, Earlier, Local, Offer, Pending, Removal, Touch};
 pub use replica::{Erasure, Replica, ReplicaConfig, View};
-pub use retry::{Backoff, Sleep};
+pub use retry::{Backoff, LONGEST_ASKED, Sleep};
 pub use round::{Outgoing, Progress};
 pub use status::{Phase, Status};
 pub use sync::Summary;

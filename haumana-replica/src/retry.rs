@@ -10,12 +10,16 @@ use haumana_sync::engine::Random;
 use std::fmt::Debug;
 use std::time::Duration;
 
+/// LIMIT: the longest wait that a server can ask for. A device would not sync for years otherwise,
+/// because of one mistaken reply.
+pub const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
+
 /// How long to wait between tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The longest wait after the first failure.
     pub first: Duration,
-    /// The longest wait after any, unless the server asks for more.
+    /// The longest wait after any, unless the server asks for more, up to [`LONGEST_ASKED`].
     pub most: Duration,
     /// How many tries there are in all.
     pub tries: u32,
@@ -31,12 +35,13 @@ impl Backoff {
     ///
     /// The bound doubles with each failure, and the wait is anywhere below it, so that devices
     /// which failed together do not come back together. A wait that the server asks for comes
-    /// before that.
+    /// before that; of more than [`LONGEST_ASKED`] that much.
     pub fn wait(&self, failures: u32, retry_after: Option<Duration>, random: u64) -> Duration {
         let doubled = self.first.saturating_mul(1 << failures.saturating_sub(1).min(20));
         let bound = doubled.min(self.most);
         let share = (random >> 11) as f64 / (1u64 << 53) as f64;
-        retry_after.unwrap_or_default().saturating_add(bound.mul_f64(share))
+        let asked = retry_after.unwrap_or_default().min(LONGEST_ASKED);
+        asked.saturating_add(bound.mul_f64(share))
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Progress {
     pub more: bool,
     /// How many records came in.
     pub pulled: usize,
+    /// How many pushes the server has answered.
+    pub settled: usize,
     /// How many conflicts the pushes made.
     pub conflicts: usize,
     /// Whether this device turned out to hold something else than the server: it starts over.
@@ -142,7 +144,8 @@ impl Replica {
         let due = inner.storage.due(account, 1).await?;
         let more = reply.more || mismatch || !due.is_empty();
         let conflicts = reply.results.iter().map(|answer| answer.conflicts.len()).sum();
-        Ok(Progress { more, pulled, conflicts, mismatch })
+        let settled = reply.results.len();
+        Ok(Progress { more, pulled, settled, conflicts, mismatch })
     }
 
     /// Remembers that the server has erased the account.

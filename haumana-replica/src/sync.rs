@@ -5,6 +5,7 @@ use crate::replica::Replica;
 use crate::round::{Outgoing, Progress};
 use crate::status::Phase;
 use crate::transport::Transport;
+use haumana_sync::limits;
 use std::sync::atomic::Ordering;
 
 /// What a sync did.
@@ -50,7 +51,7 @@ impl Replica {
 
     async fn rounds(&self, transport: &dyn Transport) -> Result<Summary> {
         let mut summary = Summary::default();
-        let mut mismatches = 0;
+        let (mut mismatches, mut course) = (0, Course::default());
         loop {
             let outgoing = self.begin().await?;
             summary.rounds += 1;
@@ -75,6 +76,7 @@ impl Replica {
             if !progress.more {
                 return Ok(summary);
             }
+            course.go(&progress)?;
         }
     }
 
@@ -96,6 +98,33 @@ impl Replica {
             Some(_) => self.publish(&mut inner, change).await,
             None => Ok(()),
         }
+    }
+}
+
+const USER_RECORDS: usize = limits::USER_RECORDS as usize;
+/// LIMIT: how many round trips in a row may bring and settle nothing. A page may be empty where all
+/// of it is this device's own; a user has at most so many pages of records.
+const EMPTY_ROUNDS: usize = USER_RECORDS / limits::PAGE_RECORDS + 100;
+/// LIMIT: how many records one sync takes in: five times as many as a user can have.
+const PULLED: usize = 5 * USER_RECORDS;
+
+/// Whether a sync gets on: a server that always has more must not keep a device at work.
+#[derive(Debug, Default)]
+struct Course {
+    pulled: usize,
+    empty: usize,
+}
+
+impl Course {
+    fn go(&mut self, progress: &Progress) -> Result<()> {
+        self.pulled += progress.pulled;
+        let is_empty = progress.pulled == 0 && progress.settled == 0;
+        self.empty = if is_empty { self.empty + 1 } else { 0 };
+        if PULLED < self.pulled || EMPTY_ROUNDS < self.empty {
+            let why = "the server always has more";
+            return Err(Error::new("sync", ErrorKind::Protocol).caused_by(why));
+        }
+        Ok(())
     }
 }
 

@@ -4,25 +4,34 @@
 //! They answer in the server's place, with any status. The server says each failure as JSON with a
 //! stable code; what comes without one is somebody else's.
 
+use super::bounds::Budget;
 use super::retry_after;
 use crate::error::{AnswerForm, Answered, Error, ErrorKind, Result};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
 use serde::Deserialize;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// LIMIT: the body of a failure, in bytes; what is longer is no answer of this API.
-const FAILURE_BYTES: usize = 64 * 1024;
+const FAILURE_BYTES: u64 = 64 * 1024;
 /// LIMIT: what the server says to people, in characters.
 const EXPLANATION_CHARS: usize = 300;
 
 /// Returns the body of an answer of status 200.
-pub(super) async fn body(op: &'static str, response: Response) -> Result<Vec<u8>> {
+pub(super) async fn body(
+    op: &'static str,
+    mut response: Response,
+    mut budget: Budget,
+) -> Result<Vec<u8>> {
     let mut start = Start::of(op, &response);
-    let body = response.bytes().await.map_err(|error| offline(op, error))?;
-    start.check(&body)?;
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(|error| offline(op, error))? {
+        budget.take(&part)?;
+        start.check(&part)?;
+        body.extend_from_slice(&part);
+    }
     start.end()?;
-    Ok(body.into())
+    Ok(body)
 }
 
 /// The start of an answer of status 200, part by part: each answer of the API is a JSON object.
@@ -59,9 +68,9 @@ impl Start {
 }
 
 /// What a status other than 200 means for the replica.
-pub(super) async fn refused(op: &'static str, response: Response) -> Error {
+pub(super) async fn refused(op: &'static str, response: Response, patience: Duration) -> Error {
     let (head, secs) = (Head::of(&response), wait_secs(response.headers()));
-    let body = failure_body(response).await;
+    let body = failure_body(response, Budget::of(op, FAILURE_BYTES, patience)).await;
     let failure = serde_json::from_slice::<Failure>(&body);
     let Ok(Failure { code, error }) = failure else {
         let kind = kind_of_another(op, head.status, &body);
@@ -158,13 +167,13 @@ struct Failure {
 }
 
 /// The body of a failure; nothing if it is longer than any of this API, or breaks off.
-async fn failure_body(mut response: Response) -> Vec<u8> {
+async fn failure_body(mut response: Response, mut budget: Budget) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(part)) = response.chunk().await {
-        body.extend_from_slice(&part);
-        if FAILURE_BYTES < body.len() {
+        if budget.take(&part).is_err() {
             return Vec::new();
         }
+        body.extend_from_slice(&part);
     }
     body
 }

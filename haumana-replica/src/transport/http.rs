@@ -1,6 +1,7 @@
 //! Over HTTP.
 
 use super::answer::{Start, body, offline, refused};
+use super::bounds::Budget;
 use super::credentials::{BearerJwt, Credentials, Headers, TokenSource};
 use super::pages::Joined;
 use super::{Call, ERASE, Transport};
@@ -13,20 +14,40 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use std::fmt::Debug;
 use std::io::Write;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What an HTTP transport is told once. [`HttpConfig::usual`] has values to start from.
+/// What an HTTP transport is told once. [`HttpConfig::usual`] makes one, whose fields can be set.
+///
+/// ```
+/// use haumana_replica::transport::{Encoding, HttpConfig};
+///
+/// let mut config = HttpConfig::usual("http://127.0.0.1:8080");
+/// config.encoding = Encoding::Identity;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HttpConfig {
-    /// Where the API is; the calls' paths are appended.
+    /// Where the API is, as `https://host/path`; the calls' paths are appended.
     pub base_url: String,
-    /// The longest time to connect.
+    /// The longest time to connect. Usually 10 seconds.
     pub connect_timeout: Duration,
-    /// The longest time without a byte of the reply.
+    /// The longest time without a byte of the reply. Usually 60 seconds.
     pub read_timeout: Duration,
-    /// How replies may come.
+    /// How replies may come. Usually [`Encoding::Gzip`].
     pub encoding: Encoding,
+    /// The most bytes of a reply that are read, decompressed. Usually 64 MB, which is more than any
+    /// host of this project sends; beyond it the call is [`ErrorKind::Protocol`].
+    pub reply_bytes: u64,
+    /// The most bytes of an export that are written. Usually 4 GB.
+    pub export_bytes: u64,
+    /// How long a request may take until its reply begins, and a reply may come at less than 1 kB a
+    /// second. Usually five minutes; then the call is [`ErrorKind::Offline`].
+    pub patience: Duration,
+    /// Whether tokens may be sent over `http://` to another machine, where everybody on the way can
+    /// read them. Usually not: a `base_url` that would is refused. This machine is always allowed.
+    pub plain_http: bool,
 }
 
 /// How replies may come.
@@ -46,6 +67,10 @@ impl HttpConfig {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(60),
             encoding: Encoding::Gzip,
+            reply_bytes: 64 << 20,
+            export_bytes: 4 << 30,
+            patience: Duration::from_secs(300),
+            plain_http: false,
         }
     }
 }
@@ -56,6 +81,15 @@ pub struct HttpTransport {
     client: Client,
     base_url: Url,
     credentials: Arc<dyn Credentials>,
+    bounds: Bounds,
+}
+
+/// What is read of a reply.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    reply: u64,
+    export: u64,
+    patience: Duration,
 }
 
 impl HttpTransport {
@@ -72,7 +106,8 @@ impl HttpTransport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if the address is none.
+    /// [`ErrorKind::Invalid`] if the address is none, or tokens would be sent over plain HTTP to
+    /// another machine.
     pub fn with_credentials(config: HttpConfig, credentials: Arc<dyn Credentials>) -> Result<Self> {
         let invalid = || Error::new("connect", ErrorKind::Invalid);
         let address = config.base_url.trim_end_matches('/');
@@ -80,8 +115,21 @@ impl HttpTransport {
         if base_url.cannot_be_a_base() {
             return Err(invalid());
         }
+        let is_here = is_this_machine(&base_url);
+        let is_sealed = match base_url.scheme() {
+            "https" => true,
+            "http" => is_here || config.plain_http,
+            _ => return Err(invalid().caused_by("an address begins with https:// or http://")),
+        };
+        if !is_sealed {
+            let why = "tokens are not sent over http:// to another machine";
+            return Err(invalid().caused_by(why));
+        }
+        // What is on this machine is asked without a proxy, which would see the token.
+        let builder = Client::builder();
+        let builder = if is_here { builder.no_proxy() } else { builder };
         // A token must not follow a redirect to somebody else.
-        let client = Client::builder()
+        let client = builder
             .connect_timeout(config.connect_timeout)
             .read_timeout(config.read_timeout)
             .redirect(reqwest::redirect::Policy::none())
@@ -89,7 +137,8 @@ impl HttpTransport {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| invalid().caused_by(error))?;
-        Ok(Self { client, base_url, credentials })
+        let HttpConfig { reply_bytes: reply, export_bytes: export, patience, .. } = config;
+        Ok(Self { client, base_url, credentials, bounds: Bounds { reply, export, patience } })
     }
 
     /// Asks how large a request may be: `requestBytes` of `GET /limits`, which needs no token.
@@ -98,12 +147,11 @@ impl HttpTransport {
     ///
     /// As [`Transport::call`].
     pub async fn request_limit_bytes(&self) -> Result<usize> {
-        let sent = self.client.get(self.url(&["limits"])).send().await;
-        let response = sent.map_err(|error| offline("limits", error))?;
+        let response = self.reply("limits", self.client.get(self.url(&["limits"]))).await?;
         if response.status() != StatusCode::OK {
-            return Err(refused("limits", response).await);
+            return Err(refused("limits", response, self.bounds.patience).await);
         }
-        let limits: Limits = serde_json::from_slice(&body("limits", response).await?)
+        let limits: Limits = serde_json::from_slice(&self.body("limits", response).await?)
             .map_err(|error| Error::new("limits", ErrorKind::Protocol).caused_by(error))?;
         Ok(limits.request_bytes)
     }
@@ -135,8 +183,20 @@ impl HttpTransport {
         match response.status() {
             StatusCode::OK => Ok(response),
             StatusCode::NO_CONTENT if op == ERASE => Ok(response),
-            _ => Err(refused(op, response).await),
+            _ => Err(refused(op, response, self.bounds.patience).await),
         }
+    }
+
+    /// Sends a request, and waits for the reply to begin.
+    async fn reply(&self, op: &'static str, request: RequestBuilder) -> Result<Response> {
+        match tokio::time::timeout(self.bounds.patience, request.send()).await {
+            Ok(reply) => reply.map_err(|error| offline(op, error)),
+            Err(late) => Err(Error::new(op, ErrorKind::Offline).caused_by(late)),
+        }
+    }
+
+    async fn body(&self, op: &'static str, response: Response) -> Result<Vec<u8>> {
+        body(op, response, Budget::of(op, self.bounds.reply, self.bounds.patience)).await
     }
 
     async fn send_once(
@@ -154,8 +214,7 @@ impl HttpTransport {
             value.set_sensitive(true);
             request = request.header(name, value);
         }
-        let response = request.send().await.map_err(|error| offline(op, error))?;
-        Ok((headers, response))
+        Ok((headers, self.reply(op, request).await?))
     }
 
     fn request(&self, call: &Call) -> RequestBuilder {
@@ -206,6 +265,7 @@ impl HttpTransport {
     /// Exports from a host that cannot send everything in one reply.
     async fn export_pages(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
         let mut joined = Joined::new(file);
+        let mut left = self.bounds.export;
         let mut page = "first".to_owned();
         loop {
             let mut url = self.url(&["users", "me", "export"]);
@@ -218,7 +278,11 @@ impl HttpTransport {
                 }
                 _ => error,
             })?;
-            match joined.add(&body("export", response).await?)? {
+            let most = self.bounds.reply.min(left);
+            let budget = Budget::of("export", most, self.bounds.patience);
+            let text = body("export", response, budget).await?;
+            left = left.saturating_sub(text.len() as u64);
+            match joined.add(&text)? {
                 Some(next) if next != page => page = next,
                 Some(_) => return Err(Error::new("export", ErrorKind::Protocol)),
                 None => return Ok(()),
@@ -248,7 +312,7 @@ impl HttpTransport {
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Transport for HttpTransport {
     async fn sync(&self, account: &UserId, request: Vec<u8>) -> Result<Vec<u8>> {
-        body("sync", self.send("sync", account, self.post(&["sync"], request)).await?).await
+        self.body("sync", self.send("sync", account, self.post(&["sync"], request)).await?).await
     }
 
     async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
@@ -256,7 +320,7 @@ impl Transport for HttpTransport {
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(Vec::new());
         }
-        body(call.name(), response).await
+        self.body(call.name(), response).await
     }
 
     async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
@@ -268,7 +332,9 @@ impl Transport for HttpTransport {
             sent => sent?,
         };
         let (mut start, mut last) = (Start::of("export", &response), None);
+        let mut budget = Budget::of("export", self.bounds.export, self.bounds.patience);
         while let Some(part) = response.chunk().await.map_err(|error| offline("export", error))? {
+            budget.take(&part)?;
             start.check(&part)?;
             last = part.last().copied().or(last);
             file.write_all(&part)
@@ -278,6 +344,13 @@ impl Transport for HttpTransport {
         let is_whole = last == Some(b'}');
         is_whole.then_some(()).ok_or_else(|| Error::new("export", ErrorKind::Offline))
     }
+}
+
+/// Whether an address stays on this machine.
+fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[derive(Deserialize)]

@@ -3,6 +3,8 @@
 #[cfg(feature = "http")]
 mod answer;
 #[cfg(feature = "http")]
+mod bounds;
+#[cfg(feature = "http")]
 mod credentials;
 mod direct;
 #[cfg(feature = "http")]

@@ -8,7 +8,11 @@ use std::collections::HashSet;
 use std::io::Write;
 
 /// The lists of an export, in their order. Pages follow it: no list goes on after a later one began.
-const LISTS: [&str; 5] = ["pieces", "practiceSessions", "history", "conflicts", "tombstones"];
+/// The last one is there only where the server keeps records that have no list of their own.
+const LISTS: [&str; 6] =
+    ["pieces", "practiceSessions", "history", "conflicts", "tombstones", "records"];
+/// LIMIT: entries of an export; no account of this project comes near.
+const ENTRIES: usize = 10_000_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,6 +33,8 @@ struct Page<'a> {
     conflicts: Vec<&'a RawValue>,
     #[serde(borrow)]
     tombstones: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    records: Option<Vec<&'a RawValue>>,
     #[serde(default)]
     next: Option<String>,
 }
@@ -75,11 +81,21 @@ pub(super) struct Joined<'f> {
     /// What stands in that list. What changes between two pages is in both; the document has it
     /// once, as it was when it was read first, like an export in one piece.
     written: HashSet<String>,
+    /// How many entries have come.
+    entries: usize,
+    has_records: bool,
 }
 
 impl<'f> Joined<'f> {
     pub(super) fn new(file: &'f mut (dyn Write + Send)) -> Self {
-        Self { file, list: None, needs_comma: false, written: HashSet::new() }
+        Self {
+            file,
+            list: None,
+            needs_comma: false,
+            written: HashSet::new(),
+            entries: 0,
+            has_records: false,
+        }
     }
 
     /// Adds a page, and returns where the next one starts; `None`: the document is whole.
@@ -95,19 +111,30 @@ impl<'f> Joined<'f> {
             self.list = Some(0);
         }
         let Page { pieces, practice_sessions, history, conflicts, tombstones, next, .. } = page;
-        let lists = [pieces, practice_sessions, history, conflicts, tombstones];
+        self.has_records |= page.records.is_some();
+        let records = page.records.unwrap_or_default();
+        let lists = [pieces, practice_sessions, history, conflicts, tombstones, records];
+        let entries = self.entries;
         for (list, entries) in lists.into_iter().enumerate() {
             for entry in entries {
                 if Some(list) < self.list {
                     return Err(protocol());
                 }
+                self.entries += 1;
                 self.open(list)?;
                 self.entry(list, entry.get())?;
             }
         }
-        if next.is_none() {
-            self.open(LISTS.len() - 1)?;
-            self.write("]}")?;
+        match next {
+            None => {
+                self.open(LISTS.len() - if self.has_records { 1 } else { 2 })?;
+                self.write("]}")?;
+            }
+            // A server always gets on by an entry, and stops some time.
+            Some(_) if self.entries == entries || ENTRIES < self.entries => {
+                return Err(protocol().caused_by("the pages of the export do not end"));
+            }
+            Some(_) => {}
         }
         Ok(next)
     }
@@ -196,5 +223,29 @@ mod tests {
             let joined = join(&[page("", history, next), second]);
             assert_eq!(Some(ErrorKind::Protocol), joined.err().map(|error| error.kind()));
         }
+    }
+
+    #[test]
+    fn records_of_kinds_without_a_list_of_their_own_are_in_the_document() {
+        let record = |id: &str| format!(r#"{{"kind":"recipe","id":"{id}","version":1}}"#);
+        let with = |records: &str, next: &str| {
+            page("", "", "").replace(
+                r#""tombstones":[]"#,
+                &format!(r#""tombstones":[],"records":[{records}]{next}"#),
+            )
+        };
+        let pages = [with(&record("A"), r#","next":"n""#), with(&record("B"), "")];
+
+        let joined = join(&pages).unwrap();
+
+        let expected = format!(r#""tombstones":[],"records":[{},{}]}}"#, record("A"), record("B"));
+        assert!(joined.ends_with(&expected), "{joined}");
+    }
+
+    #[test]
+    fn pages_that_bring_nothing_and_promise_more_are_refused() {
+        let refused = join(&[page("", "", r#","next":"n""#)]);
+
+        assert_eq!(Some(ErrorKind::Protocol), refused.err().map(|error| error.kind()));
     }
 }

@@ -15,6 +15,7 @@ mod elsewhere;
 mod feed;
 mod finding;
 mod host;
+mod hostile;
 mod http;
 mod inbox;
 mod killing;

@@ -1,0 +1,226 @@
+//! Servers that would use up a device: its memory, its disk, its time, or its user's token.
+
+use crate::http::{TokenSourceOf, token_of};
+use crate::support::{Server, fields, text};
+use haumana_replica::transport::{HttpConfig, HttpTransport};
+use haumana_replica::{Backoff, ErrorKind, LONGEST_ASKED, Replica};
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+const JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+
+/// What a server says for ever: a head and a beginning, then one part after the other.
+#[derive(Clone)]
+struct Endless {
+    head: String,
+    part: Vec<u8>,
+    pause: Duration,
+}
+
+impl Endless {
+    fn of(beginning: &str, part: impl Into<Vec<u8>>) -> Self {
+        let head = format!("{JSON}connection: close\r\n\r\n{beginning}");
+        Self { head, part: part.into(), pause: Duration::ZERO }
+    }
+}
+
+/// Serves it on loopback; counts what it could send, and how many connections there were.
+async fn serve(said: Endless) -> (String, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let sent = Arc::new(AtomicU64::new(0));
+    let count = sent.clone();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(say(stream, said.clone(), count.clone()));
+        }
+    });
+    (format!("http://{address}"), sent)
+}
+
+async fn say(mut stream: TcpStream, said: Endless, sent: Arc<AtomicU64>) {
+    let mut request = [0; 65_536];
+    stream.read(&mut request).await.ok();
+    if stream.write_all(said.head.as_bytes()).await.is_err() {
+        return;
+    }
+    while stream.write_all(&said.part).await.is_ok() {
+        sent.fetch_add(said.part.len() as u64, Ordering::Relaxed);
+        tokio::time::sleep(said.pause).await;
+    }
+}
+
+/// Takes replies of 100 kB and exports of 200 kB, and is patient for half a second.
+fn transport(url: String) -> HttpTransport {
+    let mut config = HttpConfig::usual(url);
+    (config.reply_bytes, config.export_bytes) = (100_000, 200_000);
+    config.patience = Duration::from_millis(500);
+    HttpTransport::new(config, Arc::new(TokenSourceOf(token_of))).unwrap()
+}
+
+async fn device() -> Replica {
+    let device = Server::new().device().await;
+    device.add_piece(fields([("title", text("Aloha ʻOe"))])).await.unwrap();
+    device
+}
+
+/// A sync fails in time, and the edit is still there.
+async fn check_sync(said: Endless, expected: ErrorKind) -> u64 {
+    let ((url, sent), device) = (serve(said).await, device().await);
+
+    let sync = tokio::time::timeout(Duration::from_secs(20), device.sync(&transport(url))).await;
+
+    assert_eq!(expected, sync.expect("it comes to an end").unwrap_err().kind());
+    assert_eq!(1, device.status().pending, "the edit waits for a better server");
+    sent.load(Ordering::Relaxed)
+}
+
+#[tokio::test]
+async fn a_reply_without_end_is_read_up_to_the_limit() {
+    let blanks = check_sync(Endless::of("", vec![b' '; 10_000]), ErrorKind::Protocol).await;
+    let text = check_sync(Endless::of("{\"cursor\":\"", vec![b'x'; 10_000]), ErrorKind::Protocol);
+
+    // Sockets hold some megabytes on the way.
+    assert!(blanks.max(text.await) < 20_000_000);
+}
+
+#[tokio::test]
+async fn a_reply_that_inflates_is_read_up_to_the_limit() {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&vec![b' '; 200_000_000]).unwrap();
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() < 300_000, "it is small on the way");
+    let mut said = Endless::of("", packed);
+    said.head = format!("{JSON}content-encoding: gzip\r\nconnection: close\r\n\r\n");
+
+    check_sync(said, ErrorKind::Protocol).await;
+}
+
+#[tokio::test]
+async fn a_reply_or_a_head_that_trickles_is_given_up() {
+    let mut body = Endless::of("{", *b" ");
+    body.pause = Duration::from_millis(20);
+    check_sync(body, ErrorKind::Offline).await;
+
+    let mut head = Endless { head: JSON.to_owned(), ..Endless::of("", *b"x: y\r\n") };
+    head.pause = Duration::from_millis(20);
+    check_sync(head, ErrorKind::Offline).await;
+}
+
+#[tokio::test]
+async fn a_refusal_without_end_is_read_up_to_the_limit_and_means_what_its_status_says() {
+    let mut said = Endless::of("", vec![b' '; 10_000]);
+    said.head = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\r\n".to_owned();
+
+    check_sync(said, ErrorKind::Unavailable).await;
+}
+
+#[tokio::test]
+async fn an_export_without_end_is_written_up_to_the_limit() {
+    let (url, _) = serve(Endless::of("{\"pieces\":[", vec![b'1'; 10_000])).await;
+    let (device, mut file) = (device().await, Vec::new());
+
+    let export = device.export(&transport(url), &mut file);
+
+    let export = tokio::time::timeout(Duration::from_secs(20), export).await;
+    assert_eq!(ErrorKind::Protocol, export.expect("it comes to an end").unwrap_err().kind());
+    assert!(file.len() <= 200_000, "{} bytes", file.len());
+}
+
+/// Answers each request with what `reply` makes of its number.
+async fn serve_replies(reply: fn(usize) -> String) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let answer = async move || {
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        ([("content-type", "application/json")], reply(number))
+    };
+    let router = axum::Router::new().fallback(answer);
+    (crate::http::serve(router).await, asked)
+}
+
+#[tokio::test]
+async fn pages_without_anything_in_them_come_to_an_end() {
+    let more = |number: usize| {
+        format!(
+            r#"{{"changes":[],"conflicts":[],"cursor":"c{number}","digest":null,"more":true,
+            "reset":false,"results":[],"serverTime":"2026-11-23T00:00:00.000Z"}}"#
+        )
+    };
+    let (url, asked) = serve_replies(more).await;
+    let device = Server::new().device().await;
+
+    let error = device.sync(&transport(url)).await.unwrap_err();
+
+    assert_eq!(ErrorKind::Protocol, error.kind());
+    let rounds = asked.load(Ordering::Relaxed);
+    assert!((200..1_000).contains(&rounds), "as many as a user has pages, and no more: {rounds}");
+}
+
+#[tokio::test]
+async fn pages_of_an_export_without_anything_in_them_come_to_an_end() {
+    let page = |number: usize| match number {
+        0 => String::new(),
+        _ => format!(
+            r#"{{"exportDate":"d","exportVersion":"1.0","user":{{"id":"kai"}},"pieces":[],
+            "practiceSessions":[],"history":[],"conflicts":[],"tombstones":[],"next":"n{number}"}}"#
+        ),
+    };
+    let answer = move |number| async move {
+        let status = if number == 0 { 413 } else { 200 };
+        let body = if number == 0 {
+            r#"{"error":"too large","code":"payload_too_large"}"#.to_owned()
+        } else {
+            page(number)
+        };
+        (axum::http::StatusCode::from_u16(status).unwrap(), body)
+    };
+    let asked = Arc::new(AtomicUsize::new(0));
+    let router = axum::Router::new()
+        .fallback(async move || answer(asked.fetch_add(1, Ordering::Relaxed)).await);
+    let (url, mut file) = (crate::http::serve(router).await, Vec::new());
+
+    let error = device().await.export(&transport(url), &mut file).await.unwrap_err();
+
+    assert_eq!(ErrorKind::Protocol, error.kind());
+}
+
+#[test]
+fn nobody_waits_for_years_because_a_server_says_so() {
+    let backoff = Backoff::usual();
+
+    let wait = backoff.wait(1, Some(Duration::from_secs(99_999_999)), u64::MAX);
+
+    assert!(LONGEST_ASKED <= wait && wait <= LONGEST_ASKED + backoff.first, "{wait:?}");
+    assert!(Duration::from_secs(120) <= backoff.wait(1, Some(Duration::from_secs(120)), 0));
+}
+
+#[test]
+fn a_token_goes_over_plain_http_to_this_machine_alone_unless_somebody_says_so() {
+    let make = |config| HttpTransport::new(config, Arc::new(TokenSourceOf(token_of)));
+
+    for here in ["http://127.0.0.1:8787", "http://[::1]:8787", "http://localhost:1/api"] {
+        assert!(make(HttpConfig::usual(here)).is_ok(), "{here}");
+    }
+    for there in [
+        "http://sync.example",
+        "http://192.168.0.7:8787",
+        "http://localhost.example",
+        "http://127.0.0.1.example",
+        "http://0.0.0.0",
+        "ftp://127.0.0.1",
+        "file:///etc/passwd",
+    ] {
+        let refused = make(HttpConfig::usual(there)).map(drop).unwrap_err();
+        assert_eq!(ErrorKind::Invalid, refused.kind(), "{there}");
+    }
+    let mut said = HttpConfig::usual("http://192.168.0.7:8787");
+    said.plain_http = true;
+    assert!(make(said).is_ok());
+    assert!(make(HttpConfig::usual("https://sync.example")).is_ok());
+}
