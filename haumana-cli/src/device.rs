@@ -164,7 +164,8 @@ impl Device {
         let url = self.server();
         let encoding = if is_near(&url) { Encoding::Identity } else { Encoding::Gzip };
         let tokens = TokenFile(Self::read_token(&self.folder.join("token"))?);
-        let config = HttpConfig { encoding, ..HttpConfig::usual(url.clone()) };
+        let mut config = HttpConfig::usual(url.clone());
+        config.encoding = encoding;
         HttpTransport::new(config, Arc::new(tokens))
             .map_err(|_| Problem::Refused(format!("{url} is not an address")))
     }

@@ -10,14 +10,15 @@ use haumana_sync::engine::Random;
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// How long to wait between tries.
+/// How long to wait between tries. [`Backoff::usual`] makes one, whose fields can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Backoff {
-    /// The longest wait after the first failure.
+    /// The longest wait after the first failure. Usually a second.
     pub first: Duration,
-    /// The longest wait after any, unless the server asks for more.
+    /// The longest wait after any, unless the server asks for more. Usually five minutes.
     pub most: Duration,
-    /// How many tries there are in all.
+    /// How many tries there are in all, at least 1. Usually 8.
     pub tries: u32,
 }
 

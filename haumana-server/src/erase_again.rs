@@ -38,7 +38,8 @@ async fn upkeep(args: &Args) -> Result<Upkeep, Problem> {
     let store = Arc::new(store::open_tables(args).await?);
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let (generation, retention_ms) = (Generation(args.generation), serve::retention_ms(args));
-    let config = EngineConfig { generation, retention_ms };
+    let mut config = EngineConfig::new(generation);
+    config.retention_ms = retention_ms;
     let engine = Arc::new(Engine::new(store.clone(), clock.clone(), random, config));
     Ok(Upkeep { operate: store, engine, clock, retention_ms })
 }

@@ -70,7 +70,8 @@ impl User {
         let name = format!("replica-{count}");
         let id = UserId::verified_by_caller(name.as_str()).ok_or_else(|| Error::other("a name"))?;
         let tokens = Arc::new(Token(token(url, &name)?));
-        let config = HttpConfig { encoding: Encoding::Identity, ..HttpConfig::usual(url) };
+        let mut config = HttpConfig::usual(url);
+        config.encoding = Encoding::Identity;
         let transport = HttpTransport::new(config, tokens).map_err(Error::other)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { runtime, transport, id, folder: folder.into() })

@@ -16,16 +16,24 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What an HTTP transport is told once. [`HttpConfig::usual`] has values to start from.
+/// What an HTTP transport is told once. [`HttpConfig::usual`] makes one, whose fields can be set.
+///
+/// ```
+/// use haumana_replica::transport::{Encoding, HttpConfig};
+///
+/// let mut config = HttpConfig::usual("http://127.0.0.1:8080");
+/// config.encoding = Encoding::Identity;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HttpConfig {
-    /// Where the API is; the calls' paths are appended.
+    /// Where the API is, as `https://host/path`; the calls' paths are appended.
     pub base_url: String,
-    /// The longest time to connect.
+    /// The longest time to connect. Usually 10 seconds.
     pub connect_timeout: Duration,
-    /// The longest time without a byte of the reply.
+    /// The longest time without a byte of the reply. Usually 60 seconds.
     pub read_timeout: Duration,
-    /// How replies may come.
+    /// How replies may come. Usually [`Encoding::Gzip`].
     pub encoding: Encoding,
 }
 

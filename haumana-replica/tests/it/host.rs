@@ -15,7 +15,7 @@ use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport};
 use haumana_replica::{Replica, ReplicaConfig};
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
-use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::id::Key;
 use haumana_sync::record::Value;
 use haumana_sync::store::Generation;
@@ -109,7 +109,7 @@ impl Host {
         let (clock, random) = (SetClock::new(), Seeded::new(7));
         let folder = tempfile::tempdir().unwrap();
         let store = open_store(&folder.path().join("server.db"));
-        let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+        let config = EngineConfig::new(Generation(0));
         let engine = Arc::new(Engine::new(store, clock.clone(), random.clone(), config));
         let mut config = ApiConfig::of_a_server();
         config.request_limit_bytes = request_limit_bytes;
@@ -123,8 +123,8 @@ impl Host {
 
     /// What carries the calls of everybody, each with a token of their own.
     pub fn transport(&self) -> HttpTransport {
-        let config =
-            HttpConfig { encoding: Encoding::Identity, ..HttpConfig::usual(self.url.clone()) };
+        let mut config = HttpConfig::usual(self.url.clone());
+        config.encoding = Encoding::Identity;
         HttpTransport::new(config, Arc::new(TokenSourceOf(token_of))).unwrap()
     }
 

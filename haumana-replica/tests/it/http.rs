@@ -64,7 +64,8 @@ pub async fn serve_engine(server: &Server) -> String {
 }
 
 pub fn transport(base_url: String, token: Option<String>) -> HttpTransport {
-    let config = HttpConfig { encoding: Encoding::Identity, ..HttpConfig::usual(base_url) };
+    let mut config = HttpConfig::usual(base_url);
+    config.encoding = Encoding::Identity;
     HttpTransport::new(config, Arc::new(OneToken(token))).unwrap()
 }
 
