@@ -5,7 +5,7 @@ use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom};
 use haumana_app::Phones as _;
 use haumana_app::wire::PiecesRequest;
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS, Random};
+use haumana_sync::engine::{Engine, EngineConfig, Random};
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Calls, Generation, MemoryStore, MeteredStore, Store};
 use serde_json::{Value, json};
@@ -100,7 +100,7 @@ impl Bench {
 
     fn on(name: &'static str, store: Arc<dyn Store>, folder: Option<tempfile::TempDir>) -> Self {
         let store = Arc::new(MeteredStore::new(store));
-        let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+        let config = EngineConfig::new(Generation(0));
         let shared: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let engine = Engine::new(shared, Arc::new(SystemClock), Arc::new(SystemRandom), config);
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -7,7 +7,7 @@ use haumana_app::Phones as _;
 use haumana_app::wire::PiecesRequest;
 use haumana_store_dynamo::testing::Tables;
 use haumana_store_dynamo::{Consumed, DynamoStore};
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::UserId;
 use haumana_sync::store::Generation;
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ impl Ledger {
     pub fn fill(size: usize) -> Self {
         let runtime = Runtime::new().unwrap_or_else(|error| panic!("{error}"));
         let store = Arc::new(runtime.block_on(Tables::create()).store());
-        let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+        let config = EngineConfig::new(Generation(0));
         let engine =
             Engine::new(store.clone(), Arc::new(SystemClock), Arc::new(SystemRandom), config);
         let user = UserId::verified_by_caller(USER).unwrap_or_else(|| unreachable!("digits"));

@@ -11,7 +11,7 @@ use haumana_import::{
 };
 use haumana_store_dynamo::testing::{Tables, client, http};
 use haumana_sync::Store;
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::store::Generation;
 use serde_json::Value;
 use std::error::Error;
@@ -102,7 +102,7 @@ impl OldTable {
 ///
 /// If the source or the store fails.
 pub async fn take_over(store: &Arc<dyn Store>, source: &mut dyn Source) -> Done<Run> {
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let engine = Engine::new(store.clone(), Arc::new(SystemClock), Arc::new(SystemRandom), config);
     let mut report = Report::new(None);
     let started = Instant::now();

@@ -8,12 +8,12 @@
 //!
 //! ```
 //! use haumana_api::{Api, ApiConfig, Auth, Call, Served, SystemClock, SystemRandom};
-//! use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+//! use haumana_sync::engine::{Engine, EngineConfig};
 //! use haumana_sync::store::{Generation, MemoryStore};
 //! use std::sync::Arc;
 //!
 //! let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-//! let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+//! let config = EngineConfig::new(Generation(0));
 //! let engine = Engine::new(Arc::new(MemoryStore::new()), clock, random.clone(), config);
 //! // The host's own middleware puts a `UserId` into the extensions of each request.
 //! let api = Api::new(Arc::new(engine), Auth::Trusted, random, ApiConfig::of_a_server())

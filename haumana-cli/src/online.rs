@@ -49,7 +49,8 @@ impl<'a> Online<'a> {
         }
         let before = replica.status().pending;
         let tries = if args.retry { Backoff::usual().tries } else { 1 };
-        let backoff = Backoff { tries, ..Backoff::usual() };
+        let mut backoff = Backoff::usual();
+        backoff.tries = tries;
         let syncing = replica.sync_with_retry(&self.transport, backoff, &Machine, &Machine);
         let synced = with_progress(&replica, syncing).await;
         let summary = synced.map_err(|error| self.problem(error))?;

@@ -9,7 +9,7 @@ use haumana_store_dynamo::{
 };
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
 use haumana_sync::Store;
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::repertoire;
 use haumana_sync::store::{Generation, MemoryStore};
 use std::fs::{File, OpenOptions};
@@ -161,7 +161,7 @@ impl StoreArgs {
 
     /// Makes an engine on a store in this generation.
     pub fn engine(store: Arc<dyn Store>, generation: Generation) -> Engine {
-        let config = EngineConfig { generation, retention_ms: RETENTION_MS };
+        let config = EngineConfig::new(generation);
         Engine::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), config)
     }
 }

@@ -8,7 +8,7 @@ use haumana_lambda::event::Replies;
 use haumana_lambda::function::Function;
 use haumana_lambda::{REPLY_BYTES, REQUEST_BYTES, serve};
 use haumana_store_dynamo::RequestDeadline;
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::store::{Generation, MemoryStore};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use std::time::Duration;
 fn main() -> ExitCode {
     serve(|| {
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let engine_config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+        let engine_config = EngineConfig::new(Generation(0));
         let store = Arc::new(MemoryStore::new());
         let engine = Engine::new(store, clock.clone(), random.clone(), engine_config);
         let mut config = ApiConfig::of_a_server();

@@ -15,7 +15,7 @@ use haumana_store_dynamo::{
     http_client,
 };
 use haumana_sync::Store;
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::schema::Schema;
 use haumana_sync::store::{Generation, MemoryStore};
 use lambda_http::lambda_runtime::{LambdaEvent, Runtime, service_fn};
@@ -147,7 +147,7 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
 
 /// What an engine is told that nobody asks anything.
 fn no_tables() -> EngineConfig {
-    EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS }
+    EngineConfig::new(Generation(0))
 }
 
 fn store_options(

@@ -50,10 +50,11 @@ impl ApiSettings {
         if days == 0 {
             return Err(EnvironmentError::Invalid("HAUMANA_RETENTION_DAYS", "1 or more"));
         }
-        let generation = Generation(number(lookup, "HAUMANA_GENERATION")?);
+        let mut engine = EngineConfig::new(Generation(number(lookup, "HAUMANA_GENERATION")?));
+        engine.retention_ms = i64::from(days) * DAY_MS;
         Ok(Self {
             table_prefix: required(lookup, "HAUMANA_TABLE_PREFIX")?,
-            engine: EngineConfig { generation, retention_ms: i64::from(days) * DAY_MS },
+            engine,
             cors_origins: cors_origins(lookup)?,
         })
     }

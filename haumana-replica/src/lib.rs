@@ -17,7 +17,7 @@
 //! use haumana_replica::transport::DirectTransport;
 //! use haumana_replica::{Replica, SystemClock, SystemRandom};
 //! use haumana_sync::Record;
-//! use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+//! use haumana_sync::engine::{Engine, EngineConfig};
 //! use haumana_sync::id::UserId;
 //! use haumana_sync::schema::Schema;
 //! use haumana_sync::store::{Generation, MemoryStore};
@@ -37,7 +37,7 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let schema = Schema::new([Setlist::kind()])?;
 //! // A server in this process. `HttpTransport` talks to one elsewhere.
-//! let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+//! let config = EngineConfig::new(Generation(0));
 //! let store = Arc::new(MemoryStore::new());
 //! let engine = Engine::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), config);
 //! let server = DirectTransport::new(Arc::new(engine.with_schema(schema.clone())), 1 << 20);

@@ -21,14 +21,24 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
-/// What a replica is told once. [`ReplicaConfig::usual`] fits every host of this project.
+/// What a replica is told once. [`ReplicaConfig::usual`] makes one that fits every host of this project,
+/// and its fields can be set.
+///
+/// ```
+/// let mut config = haumana_replica::ReplicaConfig::usual();
+/// config.push_bytes = 500_000;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReplicaConfig {
-    /// The most records of a page that is pulled.
+    /// The most records of a page that is pulled, at least 1. Usually [`limits::PAGE_RECORDS`], which no
+    /// server exceeds.
     pub page_records: usize,
-    /// The most pushes of one request.
+    /// The most pushes of one request, at least 1. Usually [`limits::PUSHES`], the most that a server
+    /// takes.
     pub push_records: usize,
-    /// The most bytes of pushes in one request, if one alone is not larger.
+    /// The most bytes of pushes in one request, if one alone is not larger. Usually 3,000,000; a server
+    /// says in `GET /limits` what it takes.
     pub push_bytes: usize,
 }
 

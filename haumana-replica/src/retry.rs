@@ -14,14 +14,16 @@ use std::time::Duration;
 /// because of one mistaken reply.
 pub const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
-/// How long to wait between tries.
+/// How long to wait between tries. [`Backoff::usual`] makes one, whose fields can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Backoff {
-    /// The longest wait after the first failure.
+    /// The longest wait after the first failure. Usually a second.
     pub first: Duration,
-    /// The longest wait after any, unless the server asks for more, up to [`LONGEST_ASKED`].
+    /// The longest wait after any, unless the server asks for more, up to
+    /// [`LONGEST_ASKED`]. Usually five minutes.
     pub most: Duration,
-    /// How many tries there are in all.
+    /// How many tries there are in all, at least 1. Usually 8.
     pub tries: u32,
 }
 

@@ -57,7 +57,8 @@ pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
 fn upkeep<S: Store + Operate>(args: &Args, store: Arc<S>) -> Upkeep {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let (generation, retention_ms) = (Generation(args.generation), serve::retention_ms(args));
-    let config = EngineConfig { generation, retention_ms };
+    let mut config = EngineConfig::new(generation);
+    config.retention_ms = retention_ms;
     let engine = Arc::new(Engine::new(store.clone(), clock.clone(), random, config));
     Upkeep { operate: store, engine, clock, retention_ms }
 }

@@ -73,7 +73,8 @@ fn router(
     sign_in: SignIn,
 ) -> (Router, Arc<Engine>) {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let config = EngineConfig { generation, retention_ms: retention_ms(args) };
+    let mut config = EngineConfig::new(generation);
+    config.retention_ms = retention_ms(args);
     let engine = Engine::new(store, clock, random.clone(), config);
     let engine = Arc::new(engine.with_schema(schema).with_other_life(other_life));
     let mut config = ApiConfig::of_a_server();

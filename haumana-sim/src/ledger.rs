@@ -211,7 +211,7 @@ pub async fn digests(store: &dyn Store, user: &UserId) -> (Digest, Digest) {
             ));
             if kind == KindNumber::PIECE && !entry.deleted {
                 let version = entry.version.to_be_bytes();
-                let term = Digest::of([&entry.hash.0.to_be_bytes()[..], &version[..]]);
+                let term = Digest::of([&entry.hash.bits().to_be_bytes()[..], &version[..]]);
                 content = content.plus(term);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::content::{Val, shown};
 use super::ledger::{Observed, observe};
-use haumana_sync::engine::{Clock, Conflict, Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Clock, Conflict, Engine, EngineConfig};
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::store::{Generation, Store};
@@ -51,7 +51,7 @@ impl Watch {
         random: Arc<dyn haumana_sync::engine::Random>,
         generation: Generation,
     ) -> Self {
-        let config = EngineConfig { generation, retention_ms: RETENTION_MS };
+        let config = EngineConfig::new(generation);
         let engine = Engine::new(Arc::clone(&store), clock, random, config);
         Self { store, engine: Arc::new(engine), known: Arc::default() }
     }

@@ -13,7 +13,7 @@ use super::phone::{Phone, Request, Stage};
 use super::profile::Profile;
 use super::storm::{Crossroads, Storm};
 use super::watch::Watch;
-use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::id::{RecordId, UserId};
 use haumana_sync::store::{FaultyStore, Generation, Store};
 use haumana_sync::time::UnixMillis;
@@ -215,10 +215,7 @@ impl<'a> World<'a> {
             let clock = ServerClock { true_ms: Arc::clone(&self.clock), skew_ms };
             let faulty = FaultyStore::new(self.crossroads.clone(), self.storm.clone());
             let random = SeededRandom::new(self.dice.bits());
-            let config = EngineConfig {
-                generation: Generation(self.generation),
-                retention_ms: RETENTION_MS,
-            };
+            let config = EngineConfig::new(Generation(self.generation));
             let engine = Engine::new(Arc::new(faulty), Arc::new(clock), Arc::new(random), config);
             self.engines.push(Arc::new(engine));
         }

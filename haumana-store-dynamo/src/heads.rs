@@ -45,7 +45,7 @@ pub(crate) struct Recent {
 /// Four bytes of a hash: enough to miss a record, too short to name one.
 pub(crate) fn mark(key: Key) -> u32 {
     // The first 32 of 128 bits.
-    (Digest::of_version(&key.kind.code(), key.id, 0, false).0 >> 96) as u32
+    (Digest::of_version(&key.kind.code(), key.id, 0, false).bits() >> 96) as u32
 }
 
 impl Recent {
@@ -103,8 +103,8 @@ fn encode(head: &Head) -> Vec<(&'static str, AttributeValue)> {
         ("_revision", n(head.revision.0)),
         ("_stamp", n(head.stamp.0)),
         ("_generation", n(head.generation.0)),
-        ("_versions", bits(head.versions.0)),
-        ("_content", bits(head.content.0)),
+        ("_versions", bits(head.versions.bits())),
+        ("_content", bits(head.content.bits())),
         ("_records", n(head.records)),
         ("_bytes", n(head.bytes)),
         ("_maxVersion", n(head.max_version)),

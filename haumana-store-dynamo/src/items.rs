@@ -60,7 +60,7 @@ pub(crate) fn u128_of(item: &Item, name: &'static str) -> Result<u128, Bad> {
 
 /// Reads a digest.
 pub(crate) fn digest(item: &Item, name: &'static str) -> Result<Digest, Bad> {
-    u128_of(item, name).map(Digest)
+    u128_of(item, name).map(Digest::from_bits)
 }
 
 /// Reads a binary.

@@ -29,8 +29,8 @@ impl DynamoStore {
     pub(crate) async fn note_erasure(&self, user: &UserId, epoch: Epoch) -> Result<()> {
         let key = self.journal_key().await?;
         let life = erased_life(&key, user, epoch);
-        let mut item = crate::items::key_item(&erasure_key(&format!("{:032x}", life.0)));
-        item.insert(LIFE.to_owned(), bits(life.0));
+        let mut item = crate::items::key_item(&erasure_key(&format!("{:032x}", life.bits())));
+        item.insert(LIFE.to_owned(), bits(life.bits()));
         let request = || {
             self.client
                 .put_item()

@@ -61,7 +61,7 @@ pub(crate) fn encode(user: &UserId, record: &Envelope, columns: &Columns) -> Ite
         (STAMP, n(record.stamp.0)),
         ("_modified", n(record.modified_at.0)),
         (SIZE, n(size)),
-        (HASH, bits(record.hash.0)),
+        (HASH, bits(record.hash.bits())),
         ("_format", n(record.format)),
         ("_meta", pack(&record.meta)),
     ];
@@ -220,7 +220,7 @@ mod tests {
             stamp: Stamp(1_799_999_999),
             modified_at: UnixMillis(1_799_999_999_123),
             deleted: false,
-            hash: Digest(u128::MAX),
+            hash: Digest::from_bits(u128::MAX),
             format: 1,
             content: content.to_owned(),
             meta: "{}".to_owned(),

@@ -43,8 +43,8 @@ impl<'a> Parameters<'a> {
         self.put(head.revision.0.cast_signed());
         self.put(head.stamp.0);
         self.put(i64::from(head.generation.0));
-        self.put(Uuid::from_u128(head.versions.0));
-        self.put(Uuid::from_u128(head.content.0));
+        self.put(Uuid::from_u128(head.versions.bits()));
+        self.put(Uuid::from_u128(head.content.bits()));
         self.put(head.records.cast_signed());
         self.put(head.bytes.cast_signed());
         self.put(i64::from(head.max_version));
@@ -70,7 +70,7 @@ impl<'a> Parameters<'a> {
         self.put(column(&records, |record| i64::from(record.version)));
         self.put(column(&records, |record| record.modified_at.0));
         self.put(column(&records, |record| record.deleted));
-        self.put(column(&records, |record| Uuid::from_u128(record.hash.0)));
+        self.put(column(&records, |record| Uuid::from_u128(record.hash.bits())));
         self.put(column(&records, |record| i32::from(record.format)));
         self.put(column(&records, |record| record.content.as_bytes()));
         self.put(column(&records, |record| record.meta.as_bytes()));

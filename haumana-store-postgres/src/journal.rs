@@ -67,7 +67,8 @@ impl Journal {
     }
 
     pub(crate) fn of(key: JournalKey, rows: &[Row]) -> Result<Self, Bad> {
-        let life = |row: &Row| Ok::<_, Bad>(Digest(row.try_get::<_, Uuid>(0)?.as_u128()));
+        let life =
+            |row: &Row| Ok::<_, Bad>(Digest::from_bits(row.try_get::<_, Uuid>(0)?.as_u128()));
         Ok(Self { key, lives: rows.iter().map(life).collect::<Result<_, Bad>>()? })
     }
 
@@ -80,7 +81,7 @@ impl Journal {
 impl JournalKey {
     /// What the journal keeps of a life.
     pub(crate) fn life(&self, user: &UserId, epoch: Epoch) -> Uuid {
-        Uuid::from_u128(erased_life(&self.0, user, epoch).0)
+        Uuid::from_u128(erased_life(&self.0, user, epoch).bits())
     }
 }
 

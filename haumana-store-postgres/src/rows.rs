@@ -113,7 +113,7 @@ fn version(row: &Row, column: usize) -> Result<u32, Bad> {
 }
 
 fn digest(row: &Row, column: usize) -> Result<Digest, Bad> {
-    Ok(Digest(row.try_get::<_, Uuid>(column)?.as_u128()))
+    Ok(Digest::from_bits(row.try_get::<_, Uuid>(column)?.as_u128()))
 }
 
 fn text(row: &Row, column: usize) -> Result<String, Bad> {

@@ -61,7 +61,7 @@ impl Journal {
     pub(crate) fn note(&self, user: &UserId, epoch: Epoch) -> Result<(), OpenError> {
         self.with(true, |journal| {
             let life = erased_life(&key(journal)?, user, epoch);
-            journal.execute(NOTE, [life.0.to_be_bytes()]).map(|_| ())
+            journal.execute(NOTE, [life.bits().to_be_bytes()]).map(|_| ())
         })
         .map(|_| ())
     }
@@ -71,7 +71,8 @@ impl Journal {
         self.with(false, |journal| {
             let mut statement = journal.prepare("SELECT life FROM erasures")?;
             let lives = statement.query_map([], |row| row.get(0).map(u128::from_be_bytes))?;
-            let lives = lives.map(|life| life.map(Digest)).collect::<rusqlite::Result<_>>()?;
+            let lives =
+                lives.map(|life| life.map(Digest::from_bits)).collect::<rusqlite::Result<_>>()?;
             Ok(Erased { key: key(journal)?, lives })
         })
     }

@@ -91,7 +91,7 @@ fn state(row: &Row<'_>, column: usize) -> rusqlite::Result<HeadState> {
 }
 
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
-    Ok(Digest(u128::from_be_bytes(row.get(column)?)))
+    Ok(Digest::from_bits(u128::from_be_bytes(row.get(column)?)))
 }
 
 fn out_of_range(column: usize, number: i64) -> rusqlite::Error {

@@ -8,9 +8,19 @@ use std::fmt;
 /// The first 16 bytes (big-endian) of a SHA-256, or a sum of such modulo 2^128.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Digest(pub u128);
+pub struct Digest(u128);
 
 impl Digest {
+    /// Makes a digest of its 128 bits, as stores keep them.
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// Returns its 128 bits.
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+
     /// Hashes `parts` one after the other.
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Sha256::new();

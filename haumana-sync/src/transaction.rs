@@ -9,8 +9,7 @@
 //! [`Slot`], which the engine stores and never reads.
 
 pub use crate::engine::commit::{Committed, Stopped, live_term};
-pub use crate::engine::edit::apply::apply;
-pub use crate::engine::edit::bases::{needed, units};
+pub use crate::engine::edit::bases::needed;
 pub use crate::engine::edit::meta::{AtVersion, Claim, FORMAT, Meta, Past, Seen, Touch};
 pub use crate::engine::edit::record::Record;
 pub use crate::engine::edit::slot::Slot;

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use haumana_api::{Api, ApiConfig, Auth, Call, Host, Served, SystemClock, SystemRandom};
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::store::{Generation, Store};
 use serde_json::json;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub fn service(members: Members, store: Arc<dyn Store>, generation: Generation) 
 /// serves neither call, and its document has neither.
 fn sync_api(store: Arc<dyn Store>, generation: Generation) -> Api {
     let random = Arc::new(SystemRandom);
-    let config = EngineConfig { generation, retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(generation);
     let engine = Engine::new(store, Arc::new(SystemClock), random.clone(), config);
     let api_key = json!({ "type": "apiKey", "in": "header", "name": KEY_HEADER });
     Api::new(Arc::new(engine), Auth::Trusted, random, ApiConfig::of_a_server())

@@ -6,7 +6,7 @@ use haumana_replica::storage::MemoryStorage;
 use haumana_replica::transport::DirectTransport;
 use haumana_replica::{Replica, Result, SystemClock, SystemRandom};
 use haumana_sync::Record;
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::{RecordId, UserId};
 use haumana_sync::schema::{Schema, SchemaError};
 use haumana_sync::store::{Generation, MemoryStore};
@@ -32,7 +32,7 @@ struct Setlist {
 }
 
 fn server(schema: &Schema) -> DirectTransport {
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let store = Arc::new(MemoryStore::new());
     let engine = Engine::of(schema.clone(), store, clock, random, config);

@@ -9,7 +9,7 @@ use haumana_api::directory::{
 };
 use haumana_api::{Api, ApiConfig, Auth};
 use haumana_auth::{StaticVerifier, Verifier};
-use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
+use haumana_sync::engine::{Clock, Engine, EngineConfig, Random};
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, MeteredStore};
 use haumana_sync::time::UnixMillis;
 use http_body::Frame;
@@ -167,7 +167,7 @@ impl World {
         let faulty = FaultyStore::new(MemoryStore::new(), weather.clone());
         let store = Arc::new(MeteredStore::new(faulty));
         let (random, clock) = (Arc::new(Counting::default()), Arc::new(Later::default()));
-        let engine = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+        let engine = EngineConfig::new(Generation(0));
         let engine = Engine::new(store.clone(), clock.clone(), random.clone(), engine);
         let directory = Arc::new(FaultyDirectory::default());
         let accounts = Accounts::new(directory.clone()).with_sign_in(Self::verifier());

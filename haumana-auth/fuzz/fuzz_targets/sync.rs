@@ -2,7 +2,7 @@
 //! reply afterwards, the account's export can be imported, and nothing panics.
 #![no_main]
 
-use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
+use haumana_sync::engine::{Clock, Engine, EngineConfig, Random};
 use haumana_sync::id::UserId;
 use haumana_sim::readable::check_readable;
 use haumana_sync::store::{Generation, MemoryStore};
@@ -41,7 +41,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 
 fuzz_target!(|data: &[u8]| {
     let user = UserId::verified_by_caller("kai").unwrap();
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let store = Arc::new(MemoryStore::new());
     let engine = Engine::new(store, Arc::new(Fixed), Arc::new(Fixed), config);
     for body in data.split(|byte| *byte == NEXT) {

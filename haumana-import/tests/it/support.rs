@@ -7,7 +7,7 @@ use haumana_app::Phones as _;
 use haumana_app::wire::PiecesRequest;
 use haumana_import::{Counts, Found, Item, Report, Result, Source, Table, Watch, import};
 use haumana_sync::Store;
-use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::store::{Envelope, Generation};
 use haumana_sync::time::UnixMillis;
@@ -30,7 +30,7 @@ impl Clock for SetClock {
 }
 
 pub fn engine(store: Arc<dyn Store>) -> Engine {
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     Engine::new(store, Arc::new(SetClock), Arc::new(SystemRandom), config)
 }
 

@@ -83,7 +83,8 @@ async fn an_edit_of_an_older_version_does_not_move_on_with_an_own_edit_and_hides
 async fn a_piece_that_a_restored_server_makes_anew_while_it_lists_is_held_as_it_was_sent() {
     let server = Server::new();
     let (clock, random) = (server.clock.clone(), server.random.clone());
-    let config = ReplicaConfig { page_records: 2, ..ReplicaConfig::usual() };
+    let mut config = ReplicaConfig::usual();
+    config.page_records = 2;
     let a =
         Replica::open(MemoryStorage::new(), clock.clone(), random.clone(), config).await.unwrap();
     a.sign_in(user("kai")).await.unwrap();
@@ -121,7 +122,8 @@ async fn lost(server: &Server) -> Vec<Value> {
 /// A device that reads one record at a time.
 async fn slow_reader(server: &Server) -> Replica {
     let (clock, random) = (server.clock.clone(), server.random.clone());
-    let config = ReplicaConfig { page_records: 1, ..ReplicaConfig::usual() };
+    let mut config = ReplicaConfig::usual();
+    config.page_records = 1;
     let device = Replica::open(MemoryStorage::new(), clock, random, config).await.unwrap();
     device.sign_in(user("kai")).await.unwrap();
     device

@@ -5,7 +5,7 @@ use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
 use haumana_replica::transport::DirectTransport;
 use haumana_replica::{ErrorKind, Reason, Replica};
 use haumana_sync::Record;
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS, Resolution};
+use haumana_sync::engine::{Engine, EngineConfig, Resolution};
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
@@ -81,7 +81,7 @@ fn engine(
     random: &Arc<Seeded>,
     schema: Schema,
 ) -> Arc<Engine> {
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let engine = Engine::new(store.clone(), clock.clone(), random.clone(), config);
     Arc::new(engine.with_schema(schema))
 }

@@ -73,7 +73,8 @@ async fn check(
     device.add_piece(fields([("title", text("t"))])).await.unwrap();
     let failing = Failing { failures: AtomicU32::new(failures), kind, then: server.transport() };
     let waits = Noted::default();
-    let backoff = Backoff { tries: 3, ..Backoff::usual() };
+    let mut backoff = Backoff::usual();
+    backoff.tries = 3;
 
     let done = device.sync_with_retry(&failing, backoff, &waits, server.random.as_ref()).await;
 

@@ -8,7 +8,8 @@ use haumana_sync::record::Value;
 
 async fn open(server: &Server, storage: impl Storage) -> Replica {
     let (clock, random) = (server.clock.clone(), server.random.clone());
-    let config = ReplicaConfig { page_records: 2, push_records: 2, push_bytes: 500 };
+    let mut config = ReplicaConfig::usual();
+    (config.page_records, config.push_records, config.push_bytes) = (2, 2, 500);
     let replica = Replica::open(storage, clock, random, config).await.unwrap();
     replica.sign_in(user("kai")).await.unwrap();
     replica

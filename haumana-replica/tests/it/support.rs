@@ -3,7 +3,7 @@
 use haumana_replica::storage::MemoryStorage;
 use haumana_replica::transport::DirectTransport;
 use haumana_replica::{Replica, ReplicaConfig};
-use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
+use haumana_sync::engine::{Clock, Engine, EngineConfig, Random};
 use haumana_sync::id::UserId;
 use haumana_sync::record::Value;
 use haumana_sync::store::{Generation, MemoryStore};
@@ -73,7 +73,7 @@ pub fn engine_on(
     random: Arc<Seeded>,
     generation: u32,
 ) -> Arc<Engine> {
-    let config = EngineConfig { generation: Generation(generation), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(generation));
     Arc::new(Engine::new(store, clock, random, config))
 }
 

@@ -11,7 +11,7 @@ mod values;
 
 use crate::dice::{Dice, SeededRandom};
 use device::Device;
-use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::id::UserId;
 use haumana_sync::schema::{
     Deletes, Element, Field, FieldType, Group, Kind, Merge, Schema, UnknownKeys,
@@ -137,7 +137,7 @@ pub async fn run_schema(seed: u64, store: Arc<dyn Store>, user: &UserId) {
     let read_again = Schema::from_json(&schema.to_json());
     assert_eq!(Ok(&schema), read_again.as_ref(), "a schema file says all of a schema");
     let clock = Arc::new(SetClock(AtomicI64::new(START_MS)));
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let random = Arc::new(SeededRandom::new(seed));
     let engine = Engine::new(store, clock.clone(), random, config).with_schema(schema.clone());
     let mut judge = Judge::default();

@@ -4,7 +4,7 @@ use haumana_store_postgres::testing::Server;
 use haumana_store_postgres::{PostgresOptions, PostgresStore};
 use haumana_sync::Engine;
 use haumana_sync::conformance::{SeededRandom, SetClock};
-use haumana_sync::engine::{EngineConfig, RETENTION_MS};
+use haumana_sync::engine::EngineConfig;
 use haumana_sync::store::{Generation, Store};
 use haumana_sync::time::UnixMillis;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub async fn open(options: &PostgresOptions) -> PostgresStore {
 
 /// An engine with chance of its own.
 pub fn engine(store: Arc<dyn Store>, seed: u64) -> Engine {
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let random = Arc::new(SeededRandom::new(seed));
     Engine::new(store, Arc::new(SetClock::at(DAY)), random, config)
 }

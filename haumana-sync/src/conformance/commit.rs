@@ -56,7 +56,12 @@ pub async fn heads_are_compared_by_epoch_revision_and_commit(store: &dyn Store) 
     let mut author = Author::new(store, "kai");
     author.put(vec![record(piece(1), 1, "one")]).await;
     let head = author.head.clone().unwrap();
-    let same = Head { versions: Digest(99), content: Digest(98), records: 97, ..head };
+    let same = Head {
+        versions: Digest::from_bits(99),
+        content: Digest::from_bits(98),
+        records: 97,
+        ..head
+    };
     let batch = next_batch(Some(&same), vec![record(piece(1), 2, "two")], Vec::new());
 
     store.commit(&user("kai"), Some(&same), &batch).await.unwrap();

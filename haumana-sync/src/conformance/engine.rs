@@ -5,7 +5,7 @@ use super::chance::{SeededRandom, SetClock};
 use super::device::Device;
 use super::sample::{follow, poll_times, schema, user};
 use crate::digest::Digest;
-use crate::engine::{Engine, EngineConfig, ErrorKind, RETENTION_MS};
+use crate::engine::{Engine, EngineConfig, ErrorKind};
 use crate::id::UserId;
 use crate::store::{self, After, Batch, Fault, Faults, FaultyStore, Generation, Store};
 use crate::time::UnixMillis;
@@ -130,7 +130,7 @@ fn edit(device: &mut Device, number: usize) {
 }
 
 fn engine(store: Arc<dyn Store>) -> Engine {
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let clock = Arc::new(SetClock::at(DAY));
     Engine::of(schema(), store, clock, Arc::new(SeededRandom::new(7)), config)
 }

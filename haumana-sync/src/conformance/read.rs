@@ -99,13 +99,13 @@ pub async fn envelopes_come_back_with_extreme_numbers(store: &dyn Store) {
     let last = Key::session(RecordId::from_bits(u128::MAX));
     let low = Envelope {
         modified_at: UnixMillis(i64::MIN),
-        hash: Digest(0),
+        hash: Digest::from_bits(0),
         format: 0,
         ..record(first, 0, "")
     };
     let high = Envelope {
         modified_at: UnixMillis(i64::MAX),
-        hash: Digest(u128::MAX),
+        hash: Digest::from_bits(u128::MAX),
         format: u16::MAX,
         ..tombstone(last, Version::MAX)
     };

@@ -61,7 +61,7 @@ pub fn record(key: Key, version: Version, title: &str) -> Envelope {
 /// Returns what is left of a deleted record.
 pub fn tombstone(key: Key, version: Version) -> Envelope {
     let live = record(key, version, "");
-    Envelope { deleted: true, hash: Digest(0), content: "{}".to_owned(), ..live }
+    Envelope { deleted: true, hash: Digest::from_bits(0), content: "{}".to_owned(), ..live }
 }
 
 /// Returns a history entry of the time `at_ms`.
@@ -101,8 +101,8 @@ pub fn stamped_batch(
         revision,
         stamp,
         generation: Generation(1),
-        versions: Digest(u128::from(revision.0)),
-        content: Digest(u128::from(revision.0) << 64),
+        versions: Digest::from_bits(u128::from(revision.0)),
+        content: Digest::from_bits(u128::from(revision.0) << 64),
         records: records.len() as u64,
         bytes: 17,
         max_version: 3,

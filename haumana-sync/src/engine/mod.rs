@@ -55,13 +55,30 @@ pub trait Random: Debug + Send + Sync + 'static {
     fn next_u64(&self) -> u64;
 }
 
-/// What an engine is told once.
+/// What an engine is told once. [`EngineConfig::new`] makes one, whose fields can be set.
+///
+/// ```
+/// use haumana_sync::engine::EngineConfig;
+/// use haumana_sync::store::Generation;
+///
+/// let mut config = EngineConfig::new(Generation(1));
+/// config.retention_ms = 30 * 86_400_000;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EngineConfig {
     /// Which life of the data this is; raise it after restoring a backup.
     pub generation: Generation,
-    /// How long superseded versions, lost values and delivery records are kept, in milliseconds.
+    /// How long superseded versions, lost values and delivery records are kept, in
+    /// milliseconds. Usually [`RETENTION_MS`].
     pub retention_ms: i64,
+}
+
+impl EngineConfig {
+    /// An engine in this life of the data, which keeps history for [`RETENTION_MS`].
+    pub const fn new(generation: Generation) -> Self {
+        Self { generation, retention_ms: RETENTION_MS }
+    }
 }
 
 /// The retention time that the promises name: 90 days.

@@ -88,7 +88,7 @@ pub fn head_to_erase(head: &Head) -> Head {
     let mut next = head.clone();
     next.revision.0 += 1;
     let commit = Digest::of([b"erase again\0".as_slice(), &head.commit.0.to_be_bytes()]);
-    next.commit = CommitId(commit.0);
+    next.commit = CommitId(commit.bits());
     next.state = HeadState::Erasing;
     next
 }

@@ -3,7 +3,7 @@
 
 use crate::support::{DAY, Seeded, Server, body, kai, new_piece};
 use haumana_sync::engine::{
-    Asked, EditTimes, Engine, EngineConfig, ErrorKind, Push, PushOp, PushOutcome, RETENTION_MS,
+    Asked, EditTimes, Engine, EngineConfig, ErrorKind, Push, PushOp, PushOutcome,
 };
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::record::Value;
@@ -66,7 +66,7 @@ fn cramped() -> (Server, Cramped) {
     let memory = Arc::new(MemoryStore::new());
     let store = Arc::new(FaultyStore::new(memory.clone(), faults.clone()));
     let server = Server::on(memory, Generation(0));
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let engine = Engine::new(store, server.clock.clone(), Arc::new(Seeded(7.into())), config);
     (Server { engine, ..server }, faults)
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{Server, body, kai, new_piece};
 use haumana_sync::engine::{
-    Engine, EngineConfig, ErrorKind, ImportFlaw, Imported, PartState, RETENTION_MS, Resolution,
+    Engine, EngineConfig, ErrorKind, ImportFlaw, Imported, PartState, Resolution,
 };
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::limits;
@@ -288,7 +288,7 @@ impl Faults for Once {
 fn failing(memory: &Arc<MemoryStore>, at: usize, fault: Fault) -> Engine {
     let faulty = FaultyStore::new(memory.clone(), Once { left: AtomicUsize::new(at), fault });
     let server = empty();
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     Engine::new(Arc::new(faulty), server.clock, Arc::new(crate::support::Seeded(7.into())), config)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Server, kai};
 use haumana_sim::dice::SeededRandom;
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::schema::{Field, FieldType, Kind, Schema};
 use haumana_sync::store::{Generation, MemoryStore};
 use haumana_sync::wire::sync::SyncRequest;
@@ -19,7 +19,7 @@ fn notes(fields: impl IntoIterator<Item = Field>) -> Schema {
 }
 
 fn engine(store: &Arc<MemoryStore>, schema: Schema) -> Engine {
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let (clock, random) = (Server::new().clock, Arc::new(SeededRandom::new(1)));
     Engine::new(store.clone(), clock, random, config).with_schema(schema)
 }
@@ -114,7 +114,7 @@ async fn sixty_four_kinds_of_128_fields_cost_a_sync_without_changes_one_read() {
     let kind = |at: u8| (1..=128).map(field).fold(Kind::new(at, format!("k_{at}")), Kind::field);
     let schema = Schema::new((3..67).map(kind)).unwrap();
     let server = Server::new();
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let random = Arc::new(SeededRandom::new(1));
     let engine = Engine::new(server.store.clone(), server.clock.clone(), random, config);
     let engine = engine.with_schema(schema);

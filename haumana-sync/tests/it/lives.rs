@@ -2,7 +2,7 @@
 
 use crate::phone::{Phone, edit, practise};
 use crate::support::{Server, body, kai, new_piece};
-use haumana_sync::engine::{Engine, EngineConfig, OtherLife, RETENTION_MS};
+use haumana_sync::engine::{Engine, EngineConfig, OtherLife};
 use haumana_sync::merge::Reason;
 use haumana_sync::record::Value;
 use haumana_sync::store::{Generation, Store};
@@ -18,8 +18,7 @@ impl Server {
         server.clock.0.store(self.clock.0.load(Ordering::Relaxed), Ordering::Relaxed);
         // Another process draws other numbers.
         let random = crate::support::Seeded(u64::from(generation * 1000).into());
-        let config =
-            EngineConfig { generation: Generation(generation), retention_ms: RETENTION_MS };
+        let config = EngineConfig::new(Generation(generation));
         let store: Arc<dyn Store> = server.store.clone();
         server.engine = Engine::new(store, server.clock.clone(), Arc::new(random), config);
         server

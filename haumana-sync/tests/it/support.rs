@@ -3,7 +3,7 @@
 
 use haumana_app::Phones as _;
 use haumana_app::wire::{PiecesRequest, SessionsRequest};
-use haumana_sync::engine::{Clock, Engine, EngineConfig, RETENTION_MS, Random};
+use haumana_sync::engine::{Clock, Engine, EngineConfig, Random};
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Generation, MemoryStore, MeteredStore, Store};
 use haumana_sync::time::UnixMillis;
@@ -57,7 +57,7 @@ impl Server {
     pub fn on(memory: Arc<MemoryStore>, generation: Generation) -> Self {
         let clock = Arc::new(SetClock(AtomicI64::new(DAY)));
         let store = Arc::new(MeteredStore::new(memory.clone()));
-        let config = EngineConfig { generation, retention_ms: RETENTION_MS };
+        let config = EngineConfig::new(generation);
         let random = Arc::new(Seeded(AtomicU64::new(7)));
         let shared: Arc<dyn Store> = store.clone();
         let engine = Engine::new(shared, clock.clone(), random, config);

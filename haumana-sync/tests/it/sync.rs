@@ -1,7 +1,7 @@
 //! Part 2 on the wire, at the engine: what new clients send and read.
 
 use crate::support::{DAY, Seeded, Server, SetClock, body, kai, new_piece};
-use haumana_sync::engine::{Changed, Engine, EngineConfig, ErrorKind, RETENTION_MS, Random};
+use haumana_sync::engine::{Changed, Engine, EngineConfig, ErrorKind, Random};
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, Store};
 use haumana_sync::wire::BadRequest;
 use haumana_sync::wire::sync::SyncRequest;
@@ -408,7 +408,7 @@ async fn what_another_device_commits_in_the_middle_of_a_push_comes_with_the_repl
 
 /// Another server on the same store, with random bits of its own.
 fn engine(store: Arc<dyn Store>, seed: u64) -> Engine {
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let clock = Arc::new(SetClock(AtomicI64::new(DAY)));
     Engine::new(store, clock, Arc::new(Seeded(AtomicU64::new(seed))), config)
 }

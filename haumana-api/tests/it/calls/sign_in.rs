@@ -11,7 +11,7 @@ use haumana_api::directory::{
     Accounts, DirectoryErrorKind, MemoryDirectory, Profile, UserDirectory,
 };
 use haumana_api::{Api, Auth, SystemRandom};
-use haumana_sync::engine::{Engine, EngineConfig, RETENTION_MS};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::store::{ErrorKind, Fault, Generation, MemoryStore};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -253,7 +253,7 @@ async fn who_was_erased_may_sign_in_again_and_starts_with_nothing() {
 /// A host with these accounts.
 fn host(accounts: Option<Accounts>) -> axum::Router {
     let random = Arc::new(SystemRandom);
-    let engine = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let engine = EngineConfig::new(Generation(0));
     let store = Arc::new(MemoryStore::new());
     let engine = Arc::new(Engine::new(store, Arc::new(Now), random.clone(), engine));
     let config = config();

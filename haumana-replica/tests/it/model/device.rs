@@ -31,11 +31,10 @@ impl Device {
         let mut storage = MemoryStorage::new();
         storage.device(name).await.unwrap();
         // Narrow pages make everything that happens between pages likely.
-        let config = ReplicaConfig {
-            page_records: 1 + random.below(4),
-            push_records: 1 + random.below(4),
-            push_bytes: if random.chance(30) { 100 } else { 100_000 },
-        };
+        let mut config = ReplicaConfig::usual();
+        config.page_records = 1 + random.below(4);
+        config.push_records = 1 + random.below(4);
+        config.push_bytes = if random.chance(30) { 100 } else { 100_000 };
         let replica = Replica::open(storage, clock, random, config).await.unwrap();
         replica.sign_in(user("kai")).await.unwrap();
         Self { replica, stage: Stage::Idle, late: Vec::new() }

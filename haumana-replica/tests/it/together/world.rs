@@ -77,11 +77,10 @@ impl<'a> Together<'a> {
         let clock = DeviceClock { true_ms, skew_ms: AtomicI64::new(skew_ms) };
         let random = SeededRandom::new(dice.bits());
         // Narrow pages make everything that happens between pages likely.
-        let config = ReplicaConfig {
-            page_records: 1 + dice.below(4),
-            push_records: 1 + dice.below(4),
-            push_bytes: if dice.chance(30) { 100 } else { 1_000_000 },
-        };
+        let mut config = ReplicaConfig::usual();
+        config.page_records = 1 + dice.below(4);
+        config.push_records = 1 + dice.below(4);
+        config.push_bytes = if dice.chance(30) { 100 } else { 1_000_000 };
         let name = if self.profile.has_twins { "twin".to_owned() } else { format!("d{number}") };
         let shelf = match has_file {
             true => Shelf::File(tempfile::tempdir().unwrap()),

@@ -453,7 +453,7 @@ fn notes_of_next(old: &Head) -> String {
 /// with the right content under an old number is given the new one, or its untouched copy would
 /// later be measured against a base that it is not.
 pub fn live_term(hash: Digest, version: u32) -> Digest {
-    Digest::of([&hash.0.to_be_bytes()[..], &version.to_be_bytes()[..]])
+    Digest::of([&hash.bits().to_be_bytes()[..], &version.to_be_bytes()[..]])
 }
 
 /// Keeps the head's sums: what the record was goes out, what it is comes in.
@@ -547,7 +547,7 @@ pub fn inbox_entry(key: Key, lost: &Lost, now: UnixMillis) -> Envelope {
 /// What the hash of an inbox entry is: when the value lost, to the millisecond. So the index can tell
 /// the order in which entries came without reading them.
 pub fn inbox_hash(at: UnixMillis) -> Digest {
-    Digest(u128::try_from(at.0).unwrap_or(0))
+    Digest::from_bits(u128::try_from(at.0).unwrap_or(0))
 }
 
 /// What the loop around a compare-and-swap says when it gives up.

@@ -110,7 +110,7 @@ impl Record {
             stamp: Stamp(0),
             modified_at: self.modified_at,
             deleted: self.content.is_none(),
-            hash: hash.unwrap_or(Digest(0)),
+            hash: hash.unwrap_or(Digest::from_bits(0)),
             format: FORMAT,
             content,
             meta: to_json(&self.meta),

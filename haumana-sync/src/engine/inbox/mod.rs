@@ -268,7 +268,7 @@ impl Engine {
 
 /// Entries of version 0.1 have no hash; their stamp is the second in which they came.
 fn conflict_place(entry: &IndexEntry) -> ConflictPlace {
-    let at = match i64::try_from(entry.hash.0) {
+    let at = match i64::try_from(entry.hash.bits()) {
         Ok(ms) if 0 < ms => UnixMillis(ms),
         _ => UnixMillis::from_secs(entry.stamp.0 - STAMP_AHEAD_SECS),
     };
