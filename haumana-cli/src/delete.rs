@@ -7,7 +7,8 @@ use crate::device::Device;
 use crate::find::{piece, title};
 use crate::online::Online;
 use crate::problem::Problem;
-use crate::sessions::{self, Times};
+use crate::sessions;
+use crate::timing::Times;
 use haumana_replica::{Replica, View};
 use serde_json::json;
 

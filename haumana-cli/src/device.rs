@@ -1,7 +1,7 @@
 //! The folder of one device: who is signed in, with which token, and the replica.
 
-use crate::kept::quoted;
 use crate::problem::{Problem, is_near};
+use crate::shell::quoted;
 use crate::system::Machine;
 use haumana_replica::storage::SqliteStorage;
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource};

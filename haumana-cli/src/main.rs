@@ -24,10 +24,12 @@ mod practise;
 mod problem;
 mod progress;
 mod sessions;
+mod shell;
 mod shows;
 mod sign_in;
 mod system;
 mod text;
+mod timing;
 
 use answer::{Answer, visible, visible_json};
 use args::{Cli, Command};

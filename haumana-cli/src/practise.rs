@@ -6,12 +6,11 @@ use crate::fields::Fields;
 use crate::find::{piece, title_of};
 use crate::local_time::{minute, minute_of};
 use crate::problem::Problem;
-use crate::sessions::{Doubt, MINUTE_MS, Times, length, piece_of, time};
 use crate::system::Machine;
+use crate::timing::{Doubt, MINUTE_MS, Times, ending, length, piece_of, text, time};
 use haumana_replica::{Replica, View};
 use haumana_sync::engine::Clock;
 use haumana_sync::id::{Key, KindNumber, RecordId};
-use haumana_sync::record::Value;
 use haumana_sync::time::UnixMillis;
 use serde_json::json;
 
@@ -45,10 +44,6 @@ pub(crate) async fn practise(replica: &Replica, args: Practise) -> Result<Answer
     }
 }
 
-pub(crate) fn text(value: impl ToString) -> Value {
-    Value::Text(value.to_string())
-}
-
 async fn log(replica: &Replica, piece: &View, times: Times) -> Result<Answer, Problem> {
     let mut fields = Fields::from([
         ("pieceId".to_owned(), text(piece.key.id)),
@@ -59,11 +54,6 @@ async fn log(replica: &Replica, piece: &View, times: Times) -> Result<Answer, Pr
     }
     let id = replica.add_session(fields).await.map_err(Problem::local)?;
     answer(replica, id, piece.key, times).await
-}
-
-pub(crate) fn ending(at: UnixMillis) -> Fields {
-    let source = text("manual");
-    Fields::from([("endedAt".to_owned(), text(at)), ("endedAtSource".to_owned(), source)])
 }
 
 async fn end(
