@@ -15,7 +15,7 @@ const FOLDER: &str = "unsaved";
 #[derive(Clone, Debug)]
 pub(crate) struct Purpose<'d> {
     pub(crate) device: &'d Device,
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) command: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl Draft {
         let make = || -> io::Result<TempPath> {
             fs::create_dir_all(&folder)?;
             // Whoever reads the path may have another working folder.
-            write_beside(&fs::canonicalize(&folder)?, purpose.what, content)
+            write_beside(&fs::canonicalize(&folder)?, &purpose.what, content)
         };
         let path = make().map_err(|error| Problem::File(folder.clone(), error))?;
         Ok(Self { path })
@@ -104,7 +104,7 @@ impl Draft {
     pub(crate) fn keep(self, purpose: &Purpose<'_>, text: Option<&str>) -> PathBuf {
         let path = self.path.to_path_buf();
         let folder = path.parent().unwrap_or(Path::new("."));
-        let whole = text.map(|text| write_beside(folder, purpose.what, text.as_bytes()));
+        let whole = text.map(|text| write_beside(folder, &purpose.what, text.as_bytes()));
         if let Some(Ok(whole)) = whole {
             whole.persist(&path).ok();
         }

@@ -2,7 +2,7 @@
 
 use crate::answer::{Answer, one_line, short, table};
 use crate::args::{Mend, Sessions};
-use crate::find::{piece, title};
+use crate::find::{kind, piece, title_in};
 use crate::json::Json;
 use crate::local_time::minute;
 use crate::problem::Problem;
@@ -10,22 +10,15 @@ use crate::system::Machine;
 use crate::timing::{Doubt, MINUTE_MS, Times, ending, piece_of, text, time};
 use haumana_replica::{Replica, View};
 use haumana_sync::engine::Clock;
-use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::time::UnixMillis;
 
 /// How many candidates are listed.
 const LISTED: usize = 10;
 
-/// The title of the piece of a session, if the device has it.
-async fn title_of(replica: &Replica, session: &View) -> Option<String> {
-    let piece = piece_of(session).map(Key::piece)?;
-    replica.record(piece).await.ok().flatten().map(|piece| title(&piece))
-}
-
-/// … for people.
+/// The title of the piece of a session, for people.
 async fn shown_title(replica: &Replica, session: &View) -> String {
     let unknown = || "(a piece that is not here)".to_owned();
-    title_of(replica, session).await.map_or_else(unknown, |title| one_line(&title))
+    title_in(replica, session).await.map_or_else(unknown, |title| one_line(&title))
 }
 
 pub(crate) async fn describe(replica: &Replica, session: &View) -> String {
@@ -34,14 +27,15 @@ pub(crate) async fn describe(replica: &Replica, session: &View) -> String {
 }
 
 async fn all(replica: &Replica) -> Result<Vec<View>, Problem> {
-    let mut sessions = replica.records(KindNumber::SESSION).await.map_err(Problem::local)?;
+    let kind = kind(replica, "session").await?.number();
+    let mut sessions = replica.records(kind).await.map_err(Problem::local)?;
     sessions.sort_by_key(|session| std::cmp::Reverse((Times::of(session).start, session.key)));
     Ok(sessions)
 }
 
 /// The session whose id begins so.
 pub(crate) async fn find(replica: &Replica, text: &str) -> Result<View, Problem> {
-    let (digits, what) = (text.trim().to_uppercase(), "session");
+    let (digits, what) = (text.trim().to_uppercase(), "session".to_owned());
     let mut sessions = all(replica).await?;
     sessions.retain(|session| session.key.id.to_string().starts_with(&digits));
     match &sessions[..] {
@@ -105,7 +99,7 @@ async fn session_json(replica: &Replica, session: &View, now: UnixMillis) -> ser
     let minutes = times.end.map(|end| end.0.saturating_sub(times.start.0) / MINUTE_MS);
     let doubts: Vec<&str> = times.doubts(now).into_iter().map(Doubt::code).collect();
     let mut json = times.json(session);
-    json["title"] = title_of(replica, session).await.into();
+    json["title"] = title_in(replica, session).await.into();
     json["minutes"] = minutes.into();
     json["wrong"] = doubts.into();
     json["pending"] = session.is_pending.into();
