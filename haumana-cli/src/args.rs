@@ -52,11 +52,12 @@ pub(crate) struct Cli {
     pub(crate) device: PathBuf,
 
     /// The server; without it the one that the device was set up with, or http://127.0.0.1:8787.
-    #[arg(long, env = "HAUMANA_SERVER", value_name = "URL", global = true, display_order = LAST)]
+    #[arg(long, env = "HAUMANA_SERVER", value_name = "URL")]
+    #[arg(global = true, display_order = LAST + 1)]
     pub(crate) server: Option<String>,
 
     /// Answer in JSON, for scripts; failures too, on the standard error.
-    #[arg(long, global = true, display_order = LAST)]
+    #[arg(long, global = true, display_order = LAST + 2)]
     pub(crate) json: bool,
 }
 
@@ -64,8 +65,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make the folder of this device.
     ///
-    /// Its records are pieces and sessions, or what a schema says: see --schema. The folder keeps the
-    /// schema. Init with a later schema, which must succeed it, adds kinds and fields.
+    /// Its records are pieces and sessions, or what a schema says: see --schema. The folder keeps
+    /// the schema. Init with a later schema, which must succeed it, adds kinds and fields.
     Init(Init),
     /// Sign in.
     SignIn(SignIn),

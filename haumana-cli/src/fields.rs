@@ -155,36 +155,40 @@ impl<'m> Changes<'m> {
     pub(crate) fn apply(&self, seen: Option<&Content>) -> Fields {
         let mut fields = Fields::new();
         for (name, given) in &self.given {
-            let held = || fields.get(name).cloned().or_else(|| seen.map(|seen| seen.get(name)));
-            let held = held().unwrap_or(Value::Null);
-            let value = match given {
-                Given::Value(value) => value.clone(),
-                // It was found before, or the command has failed.
-                Given::Named(_) => continue,
-                Given::By(by) => {
-                    let reached = Counter::of(&held).sum().saturating_add(*by);
-                    whole(reached).unwrap_or(Value::Null)
-                }
-                Given::Elements(elements) => of_elements(elements),
-                Given::Add(more) => {
-                    let mut all = elements(&held);
-                    let is_set =
-                        matches!(self.kind.named(name).field_type(), FieldType::Set { .. });
-                    let new: Vec<_> =
-                        more.iter().filter(|one| !is_set || !all.contains(one)).collect();
-                    let new: Vec<String> = new.into_iter().cloned().collect();
-                    all.extend(new);
-                    of_elements(&all)
-                }
-                Given::Remove(gone) => {
-                    let mut all = elements(&held);
-                    all.retain(|one| !gone.contains(one));
-                    of_elements(&all)
-                }
-            };
+            let held = fields.get(name).cloned();
+            let held = held.or_else(|| seen.map(|seen| seen.get(name))).unwrap_or(Value::Null);
+            let value = applied(self.kind.named(name), given, &held);
             fields.insert(name.clone(), value);
         }
         fields
+    }
+}
+
+/// What an option makes of the value that is held.
+fn applied(field: &Field, given: &Given, held: &Value) -> Value {
+    let number = |number: i64| whole(number).unwrap_or(Value::Null);
+    match given {
+        Given::Value(value) => value.clone(),
+        // What it names was found before, or the command has ended.
+        Given::Named(_) => Value::Null,
+        Given::By(by) => number(Counter::of(held).sum().saturating_add(*by)),
+        Given::Reach(reach) => number(*reach),
+        Given::Elements(elements) => of_elements(elements),
+        Given::Add(more) => {
+            let is_set = matches!(field.field_type(), FieldType::Set { .. });
+            let mut all = elements(held);
+            for one in more {
+                if !is_set || !all.contains(one) {
+                    all.push(one.clone());
+                }
+            }
+            of_elements(&all)
+        }
+        Given::Remove(gone) => {
+            let mut all = elements(held);
+            all.retain(|one| !gone.contains(one));
+            of_elements(&all)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! `haumana`: the records of a person on the command line, on the replica that any client can embed.
+//! `haumana`: a person's records on the command line, on the replica that any client can embed.
 //!
-//! The schema of the device says which kinds and fields there are: commands, options, columns and help
-//! come from it. Without one they are a repertoire's pieces and the sessions of practising them.
+//! The schema of the device says which kinds and fields there are: commands, options, columns and
+//! help come from it. Without one they are a repertoire's pieces and the sessions of practising them.
 //!
 //! Every command is a function from a device to an [`Answer`], which is printed for people or for
 //! scripts in one place. What is local works without a server. The device is held while it is read

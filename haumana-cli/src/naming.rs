@@ -199,10 +199,12 @@ mod tests {
 
     #[test]
     fn options_of_pieces_are_those_of_the_first_version() {
-        let expected = "title category lyrics language translation author source-url notes practice \
-                        favorite created-at";
+        let expected = "title category lyrics language translation author source-url notes \
+                        practice favorite created-at";
 
-        assert_eq!(expected, names(piece_kind()).join(" "));
+        let names = names(piece_kind()).join(" ");
+
+        assert!(names.starts_with(expected), "{names}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The options of a kind's fields: which there are, and what they take. All of it comes from the schema.
+//! The options of a kind's fields: which there are, and what they take. All of it comes from the
+//! schema.
 
 use crate::naming::{Flag, flags, label, target};
 use crate::values::{about, element, parse, placeholder};
@@ -19,6 +20,8 @@ pub(crate) enum Given {
     Value(Value),
     /// A counter counts so many more.
     By(i64),
+    /// A counter is to reach this.
+    Reach(i64),
     /// The elements of a list or a set.
     Elements(Vec<String>),
     Add(Vec<String>),
@@ -59,7 +62,7 @@ pub(crate) fn settable(kind: &Kind, is_new: bool) -> impl Iterator<Item = Flag<'
 fn options(schema: &Schema, flag: &Flag<'_>, is_new: bool) -> Vec<Arg> {
     let (name, field) = (&flag.name, flag.field.clone());
     let arg = Arg::new(name).long(name).aliases(&flag.aliases).help(about(&field));
-    let arg = arg.value_name(placeholder(&field)).allow_negative_numbers(true);
+    let arg = arg.value_name(placeholder(&field)).allow_negative_numbers(is_number(&field));
     let element = element(&field);
     if element.is_some() {
         let many = |option: String, help: &str| {
@@ -83,27 +86,33 @@ fn options(schema: &Schema, flag: &Flag<'_>, is_new: bool) -> Vec<Arg> {
         }
         _ => {
             let is_named = target(schema, &field).is_some();
-            let is_text = field.field_type().is_text();
-            let arg = arg.allow_negative_numbers(!is_text);
             vec![arg.value_parser(move |text: &str| given(&field, is_named, text))]
         }
     }
 }
 
+fn is_number(field: &Field) -> bool {
+    use FieldType::{Counter, Integer, Json, Number};
+    matches!(field.field_type(), Counter | Integer | Json | Number)
+}
+
 /// Reads one value on the command line.
 fn given(field: &Field, is_named: bool, text: &str) -> Result<Given, String> {
-    let is_signed = text.starts_with(['+', '-']);
     match (field.field_type(), parse(field, text)) {
-        (FieldType::Counter, _) if is_signed => {
-            let by = text.parse().map_err(|_| format!("{text:?} is not a whole number"))?;
-            Ok(Given::By(by))
-        }
-        (FieldType::Counter, Err(_)) => Err(format!("{text:?} is not a whole number")),
+        (FieldType::Counter, _) => counted(text),
         (FieldType::Id, Err(_)) if is_named && !text.is_empty() => {
             Ok(Given::Named(text.to_owned()))
         }
         (_, parsed) => parsed.map(Given::Value),
     }
+}
+
+/// Reads what a counter is to do: `+2`, `-1`, or the number that it is to reach.
+fn counted(text: &str) -> Result<Given, String> {
+    let refused = |_| format!("{text:?} is not a whole number");
+    let number = text.trim().parse::<i64>().map_err(refused)?;
+    let is_signed = text.trim().starts_with(['+', '-']);
+    Ok(if is_signed { Given::By(number) } else { Given::Reach(number) })
 }
 
 /// Reads `KEY=JSON`.

@@ -1,5 +1,5 @@
-//! The schema of a device: which kinds of record it has. It is kept in the device's folder, beside the
-//! records; without one they are pieces and sessions.
+//! The schema of a device: which kinds of record it has. It is kept in the device's folder, beside
+//! the records; without one they are pieces and sessions.
 
 use crate::problem::Problem;
 use haumana_sync::repertoire;

@@ -1,6 +1,6 @@
 //! Values of fields as people write and read them.
 
-use crate::answer::words;
+use crate::answer::{one_line, words};
 use crate::local_time::{self, minute_of};
 use haumana_sync::id::RecordId;
 use haumana_sync::json::JsonText;
@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 pub(crate) fn parse(field: &Field, text: &str) -> Result<Value, String> {
     let refused = || match field.field_type() {
         FieldType::Json => format!("{text:?} is not JSON"),
-        _ => format!("{text:?} {}", field.expectation()),
+        // A schema may come from a server, and its words from anybody.
+        _ => format!("{text:?} {}", one_line(&field.expectation())),
     };
     let is_text = matches!(field.field_type(), FieldType::Text { .. } | FieldType::Lines { .. });
     if text.is_empty() && !field.is_required() {
@@ -32,12 +33,10 @@ pub(crate) fn parse(field: &Field, text: &str) -> Result<Value, String> {
         FieldType::Time => local_time::read(text).map(|at| Value::Text(at.to_string())),
         FieldType::Id => RecordId::parse(text).map(|id| Value::Text(id.to_string())),
         FieldType::Enum { .. } => Some(Value::Text(text.to_owned())),
-        FieldType::Counter => text.parse::<i64>().ok().and_then(whole),
         _ => JsonText::parse(text).map(Value::Json),
     };
     let value = value.ok_or_else(refused)?;
-    let is_counter = *field.field_type() == FieldType::Counter;
-    if !is_counter && field.check(&value).is_err() {
+    if field.check(&value).is_err() {
         return Err(refused());
     }
     Ok(field.normal(value))
@@ -106,7 +105,7 @@ pub(crate) fn shown(kind: &Kind, name: &str, value: &Value) -> String {
 pub(crate) fn placeholder(field: &Field) -> String {
     match field.field_type() {
         FieldType::Flag => "true|false".to_owned(),
-        FieldType::Enum { words, open: false } => words.join("|"),
+        FieldType::Enum { words, open: false } => one_line(&words.join("|")),
         FieldType::List { of, .. } | FieldType::Set { of, .. } => match of {
             Element::Id => "ID".to_owned(),
             _ => "TEXT".to_owned(),
@@ -131,7 +130,7 @@ pub(crate) fn about(field: &Field) -> String {
         FieldType::Id => "A record's id".to_owned(),
         FieldType::Enum { words, open } => {
             let others = if *open { ", or another word" } else { "" };
-            format!("One of {}{others}", words.join(", "))
+            format!("One of {}{others}", one_line(&words.join(", ")))
         }
         FieldType::Json => "JSON".to_owned(),
         FieldType::List { max, .. } => format!("A list of at most {max}; give each by itself"),
@@ -175,6 +174,17 @@ mod tests {
         check(FieldType::Json, "{", Err(r#""{" is not JSON"#));
         check(FieldType::list_of_texts(9), r#"["b","a"]"#, Ok(r#"["b","a"]"#));
         check(FieldType::set_of_texts(9), r#"["b","a","b"]"#, Ok(r#"["a","b"]"#));
+    }
+
+    #[test]
+    fn words_of_a_schema_do_not_drive_the_terminal() {
+        let field = Field::new(1, "f", FieldType::one_of(["easy\u{1b}[2J", "hard"]));
+
+        let refused = parse(&field, "soft").unwrap_err();
+
+        for text in [refused, placeholder(&field), about(&field)] {
+            assert!(text.contains(r"easy\u{1b}[2J"), "{text}");
+        }
     }
 
     #[test]

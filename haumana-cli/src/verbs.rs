@@ -34,8 +34,8 @@ const UNSEEN: &str = "Edits that no server has seen are not deleted unless you s
 /// Commands that only those need who practise pieces.
 const PRACTICE: [&str; 4] = ["practise", "sessions", "mend", "delete-session"];
 
-/// Gives the commands their forms for every kind. A schema may have thousands of fields, so only the
-/// forms of verbs and kinds that the command line says are made whole.
+/// Gives the commands their forms for every kind. A schema may have thousands of fields, so only
+/// the forms of verbs and kinds that the command line says are made whole.
 pub(crate) fn with_kinds(
     command: Command,
     schema: &Schema,
@@ -47,30 +47,43 @@ pub(crate) fn with_kinds(
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         command = command.after_help(format!("{help}\n\n{}", kinds(schema)));
     }
-    for (verb, form) in VERBS {
-        if !is_said(verb) {
-            command = command.mut_subcommand(verb, |flat| described(flat, verb, first));
-            continue;
-        }
-        command = command.mut_subcommand(verb, |flat| {
-            let of_kind = |kind: &Arc<Kind>| {
-                let own = described(Command::new(kind.name().to_owned()), verb, kind);
-                if is_said(kind.name()) { form(own, schema, kind) } else { own }
-            };
-            form(described(flat, verb, first), schema, first)
-                .subcommands(schema.kinds().iter().map(of_kind))
-                .subcommand_help_heading("Kinds")
-                .subcommand_value_name("KIND")
-                .args_conflicts_with_subcommands(true)
-                .subcommand_negates_reqs(true)
-                .disable_help_subcommand(true)
+    // All of them, in their order: whichever is changed moves to the end.
+    let names = command.get_subcommands().map(|sub| sub.get_name().to_owned());
+    for name in names.collect::<Vec<String>>() {
+        let verb = VERBS.iter().find(|(verb, _)| *verb == name);
+        command = command.mut_subcommand(&name, |sub| match verb {
+            Some((verb, form)) if is_said(verb) => whole(sub, verb, *form, schema, &is_said),
+            Some((verb, _)) => described(sub, verb, first),
+            None => sub.hide(!has_practice(schema) && PRACTICE.contains(&&*name)),
         });
     }
-    let has_practice = schema.named("piece").is_some() && schema.named("session").is_some();
-    for verb in PRACTICE.into_iter().filter(|_| !has_practice) {
-        command = command.mut_subcommand(verb, |flat| flat.hide(true));
-    }
     command
+}
+
+/// The form of a verb for every kind; the first kind need not be named.
+fn whole(
+    sub: Command,
+    verb: &str,
+    form: Form,
+    schema: &Schema,
+    is_said: impl Fn(&str) -> bool,
+) -> Command {
+    let Some(first) = schema.kinds().first() else { return sub };
+    let of_kind = |kind: &Arc<Kind>| {
+        let own = described(Command::new(kind.name().to_owned()), verb, kind);
+        if is_said(kind.name()) { form(own, schema, kind) } else { own }
+    };
+    form(described(sub, verb, first), schema, first)
+        .subcommands(schema.kinds().iter().map(of_kind))
+        .subcommand_help_heading("Kinds")
+        .subcommand_value_name("KIND")
+        .args_conflicts_with_subcommands(true)
+        .subcommand_negates_reqs(true)
+        .disable_help_subcommand(true)
+}
+
+fn has_practice(schema: &Schema) -> bool {
+    ["piece", "session"].iter().all(|kind| schema.named(kind).is_some())
 }
 
 /// Says what a verb does with records of a kind.
@@ -80,7 +93,7 @@ fn described(command: Command, verb: &str, kind: &Kind) -> Command {
         "add" => format!("Add {one}"),
         "edit" => match long_fields(kind).first() {
             Some(long) => {
-                format!("Edit {one}; without an option, its {} in your editor", long.label)
+                format!("Edit {one}; without a flag, its {} in your editor", long.label)
             }
             None => format!("Edit {one}"),
         },
@@ -88,7 +101,7 @@ fn described(command: Command, verb: &str, kind: &Kind) -> Command {
         "show" => format!("Show {one}"),
         "delete" => format!("Delete {one}; on a terminal it asks first"),
         "history" => format!("Show the versions of {one}"),
-        _ => format!("Make an earlier version of {one} its content again"),
+        _ => "Make the content of an earlier version the content again".to_owned(),
     };
     let command = command.about(about.clone());
     match verb {

@@ -192,6 +192,7 @@ fn what_no_field_can_hold_is_refused_with_field_and_reason_and_edits_nothing() {
 
     refused(&world, &edit("--minutes", "soon"), 2, &["--minutes", "is not a whole number"]);
     refused(&world, &edit("--cooked", "+many"), 2, &["--cooked", "is not a whole number"]);
+    refused(&world, &edit("--cooked", ""), 2, &["--cooked", "is not a whole number"]);
     refused(&world, &edit("--difficulty", "harder"), 2, &["easy, medium, hard"]);
     refused(&world, &edit("--served-at", "noon"), 2, &["--served-at", "is not a time"]);
     refused(&world, &edit("--extra", "{"), 2, &["--extra", "is not JSON"]);
@@ -344,7 +345,7 @@ fn a_device_takes_the_schema_of_its_server() {
 
 #[test]
 fn a_text_field_that_the_schema_adds_to_pieces_is_everywhere() {
-    let field = json!({ "name": "danceMaster", "number": 12, "type": "text", "max": 77 });
+    let field = json!({ "name": "danceMaster", "number": 99, "type": "text", "max": 77 });
     let mut schema = get(&World::start(), "/schema");
     // Numbers below 3 are those of the first app, which no file can have.
     for (kind, number) in schema["kind"].as_array_mut().unwrap().iter_mut().zip(3..) {
