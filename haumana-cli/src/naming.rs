@@ -202,9 +202,10 @@ mod tests {
         let expected = "title category lyrics language translation author source-url notes \
                         practice favorite created-at";
 
-        let names = names(piece_kind()).join(" ");
+        let mut names = names(piece_kind());
+        names.retain(|name| expected.split(' ').any(|old| old == name));
 
-        assert!(names.starts_with(expected), "{names}");
+        assert_eq!(expected, names.join(" "));
     }
 
     #[test]
