@@ -170,17 +170,6 @@ pub(crate) fn words(value: &Value) -> String {
     }
 }
 
-/// The name of a field for people.
-pub(crate) fn label(field: &str) -> &str {
-    match field {
-        "englishTranslation" => "translation",
-        "sourceUrl" => "source",
-        "isFavorite" => "favorite",
-        "includeInPractice" => "practice",
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,15 +1,24 @@
 //! The command line.
 
 use crate::device::USUAL_FOLDER;
-use crate::fields::FieldFlags;
+use crate::verbs::Verb;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+/// Options of every command stand behind its own in help.
+const LAST: usize = 900;
+
 const AFTER_HELP: &str = "\
-PIECE is a title, a part of a title (whatever its case, with or without ʻokina and kahakō), an id,
-or the beginning of an id. The closest match counts: of \"Kāwika\" and \"Kawika\" each is found by its
-own title. SESSION and CONFLICT are ids or beginnings of ids.
+The commands for records take a kind first, such as `haumana list session`; `haumana add session
+--help` shows its fields. Without a kind the first kind of the device's schema is meant. A text that
+is the name of a kind stands behind `--`.
+
+PIECE, or a record of another kind, is a title, a part of a title (whatever its case, with or
+without ʻokina and kahakō), an id, or the beginning of an id. The closest match counts: of
+\"Kāwika\" and \"Kawika\" each is found by its own title. SESSION and CONFLICT are ids or beginnings
+of ids.
 
 TIME is a time of this machine's zone, such as \"2026-11-23 18:00\", or one with its offset, such as
 2026-11-23T18:00:00-10:00. People are shown times of this machine's zone (TZ); scripts get UTC.
@@ -19,9 +28,9 @@ device's folder; `haumana status` lists such files.
 
 Exit codes:
   0  done
-  1  this machine: a file, the editor, an encoding, the device's database
+  1  this machine: a file, the editor, an encoding, a schema, the device's database
   2  the command line cannot be understood
-  3  there is no such piece, session, version or conflict, or more than one
+  3  there is no such record, kind, version or conflict, or more than one
   4  nobody is signed in, or the sign-in has run out
   5  the server cannot be reached, something else answers in its place, or it asks to come again
      later; edits are kept
@@ -39,35 +48,36 @@ pub(crate) struct Cli {
 
     /// The folder of this device.
     #[arg(long, env = "HAUMANA_DEVICE", default_value = USUAL_FOLDER, value_name = "FOLDER")]
-    #[arg(global = true)]
+    #[arg(global = true, display_order = LAST)]
     pub(crate) device: PathBuf,
 
     /// The server; without it the one that the device was set up with, or http://127.0.0.1:8787.
-    #[arg(long, env = "HAUMANA_SERVER", value_name = "URL", global = true)]
+    #[arg(long, env = "HAUMANA_SERVER", value_name = "URL")]
+    #[arg(global = true, display_order = LAST + 1)]
     pub(crate) server: Option<String>,
 
     /// Answer in JSON, for scripts; failures too, on the standard error.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST + 2)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make the folder of this device.
-    Init,
+    ///
+    /// Its records are pieces and sessions, or what a schema says: see --schema. The folder keeps
+    /// the schema. Init with a later schema, which must succeed it, adds kinds and fields.
+    Init(Init),
     /// Sign in.
     SignIn(SignIn),
-    /// Add a piece.
-    Add(Add),
-    /// Edit a piece; without a flag, its lyrics in your editor.
-    Edit(Edit),
-    /// List the pieces on this device.
-    List(List),
-    /// Show a piece.
-    Show {
-        /// Which.
-        piece: String,
-    },
+    /// Add a record.
+    Add(Verb),
+    /// Edit a record.
+    Edit(Verb),
+    /// List records.
+    List(Verb),
+    /// Show a record.
+    Show(Verb),
     /// Log practising: starts a session, or ends one, or logs one that is over.
     Practise(Practise),
     /// List sessions of practising, newest first, with what looks wrong about them.
@@ -76,31 +86,18 @@ pub(crate) enum Command {
     Mend(Mend),
     /// Delete a session for good; asks first.
     DeleteSession(DeleteSession),
-    /// Delete a piece; on a terminal it asks first.
-    ///
-    /// Edits that no server has seen are not deleted unless you say so.
-    Delete(Delete),
+    /// Delete a record.
+    Delete(Verb),
     /// Send what is pending and fetch what is new.
     Sync(Sync),
     /// Say who is signed in and what waits.
     Status,
     /// Show what lost against other edits, and decide about it.
     Conflicts(Conflicts),
-    /// Show the versions of a piece.
-    History {
-        /// Which; a deleted one by its whole id.
-        piece: String,
-        /// How many versions.
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
-    },
+    /// Show the versions of a record.
+    History(Verb),
     /// Make the content of an earlier version the content again.
-    Restore {
-        /// Which; a deleted one by its whole id.
-        piece: String,
-        /// The version, as `haumana history` shows it.
-        version: u32,
-    },
+    Restore(Verb),
     /// Write everything that the server has of you into a file.
     Export {
         /// The file; compressed if its name ends with .gz. `-` is the standard output.
@@ -127,6 +124,17 @@ pub(crate) enum Command {
     },
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct Init {
+    /// A file that says which kinds of record there are, in TOML, or in JSON if its name ends in
+    /// .json, as `haumana-server --schema` takes it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schema: Option<PathBuf>,
+    /// Ask the server which kinds of record there are.
+    #[arg(long, conflicts_with = "schema")]
+    pub(crate) schema_from_server: bool,
+}
+
 /// A token is a secret, so it has no flag: other programs can read the command line.
 #[derive(Args, Debug)]
 pub(crate) struct SignIn {
@@ -136,34 +144,6 @@ pub(crate) struct SignIn {
     /// A file that holds an ID token; `-` is the standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "name")]
     pub(crate) token_file: Option<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Add {
-    /// The title.
-    pub(crate) title: String,
-    #[command(flatten)]
-    pub(crate) fields: FieldFlags,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Edit {
-    /// Which piece.
-    pub(crate) piece: String,
-    /// A new title.
-    #[arg(long)]
-    pub(crate) title: Option<String>,
-    #[command(flatten)]
-    pub(crate) fields: FieldFlags,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct List {
-    /// Only pieces with this in their title.
-    pub(crate) text: Option<String>,
-    /// Only what waits for the server.
-    #[arg(long)]
-    pub(crate) pending: bool,
 }
 
 #[derive(Args, Debug)]
@@ -226,18 +206,6 @@ pub(crate) struct DeleteSession {
     /// Do not ask. Needed where there is no terminal, because no session comes back.
     #[arg(long)]
     pub(crate) yes: bool,
-}
-
-#[derive(Args, Debug)]
-pub(crate) struct Delete {
-    /// Which piece.
-    pub(crate) piece: String,
-    /// Do not ask. Where there is no terminal nobody is asked anyway: the piece can be restored.
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Delete also edits that no server has seen; they are gone for good.
-    #[arg(long)]
-    pub(crate) discard_edits: bool,
 }
 
 #[derive(Args, Debug)]
@@ -309,11 +277,23 @@ fn minutes() -> RangedI64ValueParser<u32> {
 }
 
 impl Command {
+    /// The options of a command for records of any kind.
+    pub(crate) fn verb(&self) -> Option<&Verb> {
+        match self {
+            Self::Add(verb)
+            | Self::Edit(verb)
+            | Self::List(verb)
+            | Self::Show(verb)
+            | Self::Delete(verb)
+            | Self::History(verb)
+            | Self::Restore(verb) => Some(verb),
+            _ => None,
+        }
+    }
+
     /// Says which options exclude each other, before anything is done.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self {
-            Self::Add(args) => args.fields.check(),
-            Self::Edit(args) => args.fields.check(),
             Self::Mend(Mend { start: Some(_), end: Some(_), minutes: Some(_), .. }) => {
                 Err("two of --start, --end and --minutes say it all".to_owned())
             }
@@ -322,13 +302,67 @@ impl Command {
     }
 }
 
+/// Puts the options that every command has before the command, so that a kind can follow its verb.
+pub(crate) fn ordered(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words = words;
+    let (mut before, mut after) = (Vec::from_iter(words.next()), Vec::new());
+    while let Some(word) = words.next() {
+        let text = word.to_string_lossy();
+        let takes_next = matches!(&*text, "--device" | "--server");
+        let is_end = text == "--";
+        if takes_next || text == "--json" || OF_ALL.iter().any(|option| text.starts_with(option)) {
+            before.push(word);
+            if takes_next {
+                before.extend(words.next());
+            }
+        } else {
+            after.push(word);
+        }
+        if is_end {
+            after.extend(words.by_ref());
+        }
+    }
+    before.into_iter().chain(after).collect()
+}
+
+/// Options of every command that have their value with them.
+const OF_ALL: [&str; 2] = ["--device=", "--server="];
+
+/// The folder of the device that a command line names, before the command line is understood: its
+/// schema says what there is to understand.
+pub(crate) fn folder(words: &[OsString]) -> PathBuf {
+    let mut options = words.iter().take_while(|word| *word != "--");
+    while let Some(option) = options.next() {
+        let joined = option.to_str().and_then(|option| option.strip_prefix("--device="));
+        if let Some(folder) = joined {
+            return folder.into();
+        }
+        if option == "--device" {
+            return options.next().map(PathBuf::from).unwrap_or_default();
+        }
+    }
+    std::env::var_os("HAUMANA_DEVICE").map_or_else(|| USUAL_FOLDER.into(), PathBuf::from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verbs::with_kinds;
     use clap::CommandFactory;
 
     #[test]
+    fn options_of_every_command_stand_before_it_and_texts_stay() {
+        let words = "haumana list --device a dish --json --server=b -- --json";
+
+        let ordered = ordered(words.split(' ').map(OsString::from));
+
+        let expected = "haumana --device a --json --server=b list dish -- --json";
+        assert_eq!(expected, ordered.join(&OsString::from(" ")).to_string_lossy());
+        assert_eq!(PathBuf::from("a"), folder(&ordered));
+    }
+
+    #[test]
     fn the_command_line_makes_sense() {
-        Cli::command().debug_assert();
+        with_kinds(Cli::command(), &haumana_sync::repertoire::schema(), |_| true).debug_assert();
     }
 }

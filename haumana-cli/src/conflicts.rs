@@ -1,22 +1,25 @@
 //! The inbox on the command line.
 
-use crate::answer::{Answer, indent, label, one_line, short, table, words};
+use crate::answer::{Answer, indent, one_line, short, table};
 use crate::args::{Decision, SetValue};
 use crate::device::Device;
 use crate::differ::{differing, look_equal};
 use crate::editor;
-use crate::fields::{is_input, read_text, text_value};
+use crate::fields::{is_input, read_text};
 use crate::find::title_of;
 use crate::json::{Json, value_json};
 use crate::kept::{Purpose, Written};
 use crate::local_time::minute;
+use crate::naming::label;
 use crate::online::{Online, PAGE};
 use crate::problem::Problem;
+use crate::values::{parse_unit, shown};
 use haumana_replica::{Conflict, Replica};
 use haumana_sync::engine::Resolution;
-use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
+use haumana_sync::schema::{Kind, Schema};
 use serde_json::json;
+use std::sync::Arc;
 
 impl Online<'_> {
     async fn open_conflicts(&self, replica: &Replica) -> Result<Vec<Conflict>, Problem> {
@@ -39,14 +42,17 @@ impl Online<'_> {
         for conflict in &conflicts {
             titles.push(title_of(&replica, conflict.key).await);
         }
+        let schema = replica.schema().await;
         let titled = || conflicts.iter().zip(&titles);
-        let mut shown: Vec<String> =
-            titled().map(|(conflict, title)| entry(conflict, title)).collect();
+        let entry = |(conflict, title): (&Conflict, &String)| {
+            entry(&kind_of(&schema, conflict), conflict, title)
+        };
+        let mut shown: Vec<String> = titled().map(entry).collect();
         shown.push(match shown.is_empty() {
             true => "nothing clashed".to_owned(),
             false => "decide with: haumana conflicts keep|restore|set ID".to_owned(),
         });
-        let json = titled().map(|(conflict, title)| conflict_json(conflict, title));
+        let json = titled().map(|(conflict, title)| conflict_json(&schema, conflict, title));
         Ok(Answer::new(shown.join("\n\n"), Json::map([("conflicts", Json::list(json))])))
     }
 
@@ -55,15 +61,19 @@ impl Online<'_> {
             Decision::Keep { conflict } | Decision::Restore { conflict } => conflict,
             Decision::Set(set) => &set.conflict,
         };
-        let open = self.open_conflicts(&self.device.replica().await?).await?;
+        let (open, schema) = {
+            let replica = self.device.replica().await?;
+            (self.open_conflicts(&replica).await?, replica.schema().await)
+        };
         let conflict = choose(open, text.as_deref().unwrap_or_default())?;
+        let kind = kind_of(&schema, &conflict);
         let mut written = None;
         let (resolution, word) = match &decision {
             Decision::Keep { .. } => (Resolution::Keep, "kept"),
             Decision::Restore { .. } => (Resolution::Restore, "restored"),
             Decision::Set(set) => {
                 // A person may be waited for, and the device is not held.
-                let value = value(self.device, set, &conflict, &mut written);
+                let value = value(self.device, set, &kind, &conflict, &mut written);
                 match value {
                     Ok(value) => (Resolution::Set(value), "set"),
                     Err(problem) => return Err(unsaved(written, problem)),
@@ -71,12 +81,12 @@ impl Online<'_> {
             }
         };
         match self.resolve(&conflict, resolution).await {
-            Ok(title) => Ok(resolved(&conflict, &title, word)),
-            Err(problem) => Err(unsaved(written, problem)),
+            Ok(title) => Ok(resolved(&kind, &conflict, &title, word)),
+            Err(problem) => Err(unsaved(written, problem.about(kind.name()))),
         }
     }
 
-    /// Closes the conflict, and returns the title of its piece.
+    /// Closes the conflict, and returns the title of its record.
     async fn resolve(
         &self,
         conflict: &Conflict,
@@ -97,9 +107,11 @@ fn unsaved(written: Option<Written<'_>>, problem: Problem) -> Problem {
     }
 }
 
-fn resolved(conflict: &Conflict, title: &str, word: &str) -> Answer {
-    let field = conflict.field.as_deref().map_or("the piece", label);
-    let mut text = format!("{word} {} of {}", one_line(field), one_line(title));
+fn resolved(kind: &Kind, conflict: &Conflict, title: &str, word: &str) -> Answer {
+    let whole = || format!("the {}", kind.name());
+    let field = conflict.field.as_deref();
+    let field = field.map_or_else(whole, |field| one_line(label(kind, field)));
+    let mut text = format!("{word} {field} of {}", one_line(title));
     if word != "kept" {
         text.push_str("; haumana sync brings it here");
     }
@@ -111,7 +123,7 @@ fn choose(conflicts: Vec<Conflict>, text: &str) -> Result<Conflict, Problem> {
     let digits = text.trim().to_uppercase();
     let meant = |conflict: &&Conflict| conflict.id.to_string().starts_with(&digits);
     let meant: Vec<&Conflict> = conflicts.iter().filter(meant).collect();
-    let what = "open conflict";
+    let what = "open conflict".to_owned();
     match meant[..] {
         [one] => Ok(one.clone()),
         [] if digits.is_empty() => Err(Problem::NoConflict),
@@ -127,15 +139,17 @@ fn choose(conflicts: Vec<Conflict>, text: &str) -> Result<Conflict, Problem> {
 fn value<'d>(
     device: &'d Device,
     set: &SetValue,
+    kind: &Kind,
     conflict: &Conflict,
     written: &mut Option<Written<'d>>,
 ) -> Result<Value, Problem> {
     let field = conflict.field.as_deref().ok_or_else(|| {
-        Problem::Refused("a delete was involved: keep the piece, or restore the delete".into())
+        let what = kind.name();
+        Problem::Refused(format!("a delete was involved: keep the {what}, or restore the delete"))
     })?;
     let id = conflict.id.to_string();
     let command = ["conflicts", "set", &id, "--value-file"].map(str::to_owned).into();
-    let purpose = Purpose { device, what: "conflict", command };
+    let purpose = Purpose { device, what: "conflict".to_owned(), command };
     let text = match (&set.from.value, &set.from.value_file) {
         (Some(value), _) => value.clone(),
         (None, Some(file)) if is_input(file) => {
@@ -143,22 +157,37 @@ fn value<'d>(
         }
         (None, Some(file)) => read_text(file)?,
         (None, None) => {
-            let (kept, lost) = (conflict.kept.as_text(), conflict.lost.as_text());
-            let both = [kept, lost].map(Option::unwrap_or_default).join("\n\n");
+            let both = [&conflict.kept, &conflict.lost].map(written_as).join("\n\n");
             written.insert(editor::write(purpose, &both)?).text.clone()
         }
     };
-    match (&conflict.kept, text.trim()) {
-        (Value::Flag(_), "true" | "yes") => Ok(Value::Flag(true)),
-        (Value::Flag(_), "false" | "no") => Ok(Value::Flag(false)),
-        (Value::Flag(_), _) => Err(Problem::Refused("this field is true or false".into())),
-        (Value::Json(_), "") => Ok(Value::Null),
-        (Value::Json(_), json) => {
-            let json = JsonText::parse(json).map(Value::Json);
-            json.ok_or_else(|| Problem::Refused("this field takes JSON".into()))
-        }
-        _ => Ok(text_value(field, text)),
+    let value = parse_unit(kind, field, &text);
+    value.map_err(|why| Problem::Refused(format!("the {}: {why}", label(kind, field))))
+}
+
+/// A value as it is written in an editor.
+fn written_as(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Text(text) => text.clone(),
+        other => value_json(other).to_string(),
     }
+}
+
+/// The kind of a conflict's record; of one that this device's schema does not have, its name is all
+/// that is known.
+fn kind_of(schema: &Schema, conflict: &Conflict) -> Arc<Kind> {
+    let number = conflict.key.kind;
+    let unknown = || Arc::new(Kind::new(number.get(), number.code().into_owned()));
+    schema.kind(number).cloned().unwrap_or_else(unknown)
+}
+
+/// A value of a field, or of a group, for people.
+fn said(kind: &Kind, name: &str, value: &Value) -> String {
+    let Value::Group(group) = value else { return shown(kind, name, value) };
+    let fields = group.fields();
+    let lines = fields.map(|(name, value)| format!("{name}: {}", shown(kind, name, value)));
+    lines.collect::<Vec<String>>().join("\n")
 }
 
 fn reason(word: &str) -> &str {
@@ -173,15 +202,16 @@ fn reason(word: &str) -> &str {
     }
 }
 
-fn entry(conflict: &Conflict, title: &str) -> String {
-    let field = one_line(conflict.field.as_deref().map_or("delete", label));
+fn entry(kind: &Kind, conflict: &Conflict, title: &str) -> String {
+    let name = conflict.field.as_deref().unwrap_or("delete");
+    let field = one_line(label(kind, name));
     let (id, at) = (short(conflict.id), minute(conflict.at));
     let (title, why) = (one_line(title), one_line(reason(&conflict.reason)));
     let head = format!("{id}  {title} · {field} · {why} · {at}");
     if conflict.field.is_none() {
         return head;
     }
-    let (kept, lost) = (words(&conflict.kept), words(&conflict.lost));
+    let (kept, lost) = (said(kind, name, &conflict.kept), said(kind, name, &conflict.lost));
     let (shown_kept, shown_lost) = differing(&kept, &lost);
     let (shown_kept, shown_lost) = (indent(&shown_kept, "    "), indent(&shown_lost, "    "));
     let mut out = format!("{head}\n  kept\n{shown_kept}\n  lost\n{shown_lost}");
@@ -191,10 +221,10 @@ fn entry(conflict: &Conflict, title: &str) -> String {
     out
 }
 
-fn conflict_json(conflict: &Conflict, title: &str) -> Json {
+fn conflict_json(schema: &Schema, conflict: &Conflict, title: &str) -> Json {
     Json::map([
         ("conflictId", conflict.id.to_string().into()),
-        ("kind", conflict.key.kind.code().into()),
+        ("kind", schema.name_of(conflict.key.kind).into()),
         ("id", conflict.key.id.to_string().into()),
         ("title", title.into()),
         ("field", conflict.field.clone().into()),

@@ -1,31 +1,36 @@
-//! Deleting pieces, sessions and everything. Nobody's device is held while its person thinks.
+//! Deleting records and everything. Nobody's device is held while its person thinks.
 
-use crate::answer::{Answer, label, one_line, visible};
-use crate::args::{Delete, DeleteSession};
+use crate::answer::{Answer, one_line, short, visible};
+use crate::args::DeleteSession;
 use crate::ask::{Reply, ask};
 use crate::device::Device;
-use crate::find::{piece, title};
+use crate::find::{record, title};
+use crate::naming::{label, title_field};
 use crate::online::Online;
 use crate::problem::Problem;
-use crate::sessions::{self, Times};
+use crate::sessions;
+use crate::timing::Times;
+use crate::verbs::{Asked, RECORD};
 use haumana_replica::{Replica, View};
+use haumana_sync::schema::Kind;
 use serde_json::json;
 
 /// A delete can be taken back by a restore, so a script needs no `--yes`; what no server has seen
 /// cannot, so everybody has to say that it may go.
-pub(crate) async fn delete(device: &Device, args: &Delete) -> Result<Answer, Problem> {
-    let (found, lost) = look(&device.replica().await?, &args.piece).await?;
-    let title = title(&found);
-    let shown = one_line(&title);
+pub(crate) async fn delete(device: &Device, asked: &Asked) -> Result<Answer, Problem> {
+    let kind = &*asked.kind;
+    let (found, lost, title) = look(&device.replica().await?, asked).await?;
+    let named = || format!("{} {}", kind.name(), short(found.key.id));
+    let shown = title.as_deref().map_or_else(named, one_line);
     let is_new = found.version.is_none();
-    if !lost.is_empty() && !args.discard_edits {
-        return Err(Problem::WouldLose { title: shown, what: what_is_lost(&lost, is_new) });
+    if !lost.is_empty() && !asked.is_on("discard-edits") {
+        return Err(Problem::WouldLose { title: shown, what: what_is_lost(kind, &lost, is_new) });
     }
     let question = match lost.is_empty() {
         true => format!("delete {shown}?"),
-        false => format!("delete {shown}, {} for good?", what_is_lost(&lost, is_new)),
+        false => format!("delete {shown}, {} for good?", what_is_lost(kind, &lost, is_new)),
     };
-    if !args.yes && ask(&visible(&question)) == Reply::No {
+    if !asked.is_on("yes") && ask(&visible(&question)) == Reply::No {
         return Err(Problem::Declined);
     }
     let replica = device.replica_again().await?;
@@ -35,29 +40,33 @@ pub(crate) async fn delete(device: &Device, args: &Delete) -> Result<Answer, Pro
     let id = found.key.id.to_string();
     let mut text = format!("deleted {shown}");
     if !lost.is_empty() {
-        text.push_str(&format!("\n{} is gone for good", what_is_lost(&lost, is_new)));
+        text.push_str(&format!("\n{} is gone for good", what_is_lost(kind, &lost, is_new)));
     }
-    text.push_str(&way_back(&found, &id, !lost.is_empty()));
+    text.push_str(&way_back(&found, &format!("{}{id}", asked.prefix()), !lost.is_empty()));
     let json = json!({ "id": id, "title": title, "version": found.version, "lost": lost });
     Ok(Answer::new(text, json))
 }
 
-/// The piece, and the fields that would be lost for good.
-async fn look(replica: &Replica, text: &str) -> Result<(View, Vec<String>), Problem> {
-    let found = piece(replica, text).await?;
+/// The record, the fields that would be lost for good, and its title.
+async fn look(
+    replica: &Replica,
+    asked: &Asked,
+) -> Result<(View, Vec<String>, Option<String>), Problem> {
+    let found = record(replica, &asked.kind, &asked.text(RECORD)).await?;
     let lost = replica.lost_by_delete(found.key).await.map_err(Problem::local)?;
-    Ok((found, lost))
+    let title = title_field(&asked.kind).map(|_| title(&found));
+    Ok((found, lost, title))
 }
 
-fn what_is_lost(lost: &[String], is_new: bool) -> String {
+fn what_is_lost(kind: &Kind, lost: &[String], is_new: bool) -> String {
     if is_new {
         return "all of it, which is on this device only,".to_owned();
     }
-    let names: Vec<&str> = lost.iter().map(|name| label(name)).collect();
+    let names: Vec<&str> = lost.iter().map(|name| label(kind, name)).collect();
     format!("what was edited of it on this device only ({})", names.join(", "))
 }
 
-/// How the piece comes back, where it does.
+/// How the record comes back, where it does; `id` with the words before it on a command line.
 fn way_back(found: &View, id: &str, loses: bool) -> String {
     match found.version {
         // Edits that are on their way make versions whose numbers nobody knows yet.

@@ -1,12 +1,14 @@
 //! The folder of one device: who is signed in, with which token, and the replica.
 
-use crate::kept::quoted;
 use crate::problem::{Problem, is_near};
+use crate::schema;
+use crate::shell::quoted;
 use crate::system::Machine;
 use haumana_replica::storage::SqliteStorage;
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource};
-use haumana_replica::{Replica, ReplicaConfig};
+use haumana_replica::{ErrorKind, Replica};
 use haumana_sync::id::UserId;
+use haumana_sync::schema::Schema;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::{self, Write};
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 const LOCAL_SERVER: &str = "http://127.0.0.1:8787";
 /// Where the folder is unless told otherwise.
 pub(crate) const USUAL_FOLDER: &str = ".haumana";
+const DATABASE: &str = "replica.db";
 /// How long what a person has written waits for other programs that hold the device.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -32,31 +35,44 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct Device {
     folder: PathBuf,
+    schema: Schema,
     pub(crate) settings: Settings,
     server: Option<String>,
 }
 
 impl Device {
-    /// Makes the folder, for nobody but its owner. Making it again changes nothing but the server. A
-    /// folder that was there before keeps its mode, since others may need it; what is in it and
-    /// is this device's is its owner's alone.
-    pub(crate) fn init(folder: &Path, server: Option<String>) -> Result<Self, Problem> {
-        let file = |error| Problem::File(folder.into(), error);
-        make_private(folder).map_err(file)?;
-        let mut device = match Self::open(folder, None) {
-            Ok(device) => device,
+    /// Opens the folder, or a device that is not made yet; `server` is its server from now on.
+    pub(crate) fn new_or_open(
+        folder: &Path,
+        server: Option<String>,
+        schema: Schema,
+    ) -> Result<Self, Problem> {
+        let mut device = match Self::open(folder, None, schema.clone()) {
             Err(Problem::NoDevice(_)) => {
-                Self { folder: folder.into(), settings: Settings::default(), server: None }
+                let (folder, settings) = (folder.into(), Settings::default());
+                Self { folder, schema, settings, server: None }
             }
-            Err(problem) => return Err(problem),
+            opened => opened?,
         };
         device.settings.server = server.or(device.settings.server);
-        device.save()?;
         Ok(device)
     }
 
-    /// Opens the folder; `server` goes before the one that it remembers.
-    pub(crate) fn open(folder: &Path, server: Option<String>) -> Result<Self, Problem> {
+    /// Makes the folder, for nobody but its owner. Making it again changes nothing but the server. A
+    /// folder that was there before keeps its mode, since others may need it; what is in it and
+    /// is this device's is its owner's alone.
+    pub(crate) fn make(&self) -> Result<(), Problem> {
+        make_private(&self.folder).map_err(|error| Problem::File(self.folder.clone(), error))?;
+        self.save()
+    }
+
+    /// Opens the folder, with the schema that it keeps; `server` goes before the one that it
+    /// remembers.
+    pub(crate) fn open(
+        folder: &Path,
+        server: Option<String>,
+        schema: Schema,
+    ) -> Result<Self, Problem> {
         let path = folder.join("device.json");
         let text = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -66,7 +82,12 @@ impl Device {
         };
         let settings = serde_json::from_slice(&text);
         let settings = settings.map_err(|error| Problem::File(path, error.into()))?;
-        Ok(Self { folder: folder.into(), settings, server })
+        Ok(Self { folder: folder.into(), schema, settings, server })
+    }
+
+    /// Which kinds of record the device has.
+    pub(crate) fn schema(&self) -> &Schema {
+        &self.schema
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -149,14 +170,30 @@ impl Device {
     }
 
     pub(crate) async fn replica_of_nobody(&self) -> Result<Replica, Problem> {
-        let path = self.folder.join("replica.db");
+        let path = self.folder.join(DATABASE);
         let failed = |error: haumana_replica::Error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
-            Problem::Database(path.clone(), cause.unwrap_or_default())
+            let cause = cause.unwrap_or_default();
+            match error.kind() {
+                ErrorKind::Schema => Problem::OtherSchema(cause),
+                _ => Problem::Database(path.clone(), cause),
+            }
         };
         let storage = SqliteStorage::open(&path).map_err(failed)?;
-        let config = ReplicaConfig::usual();
-        Replica::open(storage, Arc::new(Machine), Arc::new(Machine), config).await.map_err(failed)
+        let builder = Replica::builder(storage, self.schema.clone());
+        let opened = builder.clock(Arc::new(Machine)).random(Arc::new(Machine)).open().await;
+        opened.map_err(failed)
+    }
+
+    /// Keeps another schema from now on. It must succeed the one of the records that are here.
+    pub(crate) async fn adopt(self, schema: Schema) -> Result<Self, Problem> {
+        let device = Self { schema, ..self };
+        if device.folder.join(DATABASE).exists() {
+            // The replica compares it with the schema of its records.
+            device.replica_of_nobody().await?;
+        }
+        schema::keep(&device.folder, &device.schema)?;
+        Ok(device)
     }
 
     /// Makes what carries calls to the server.

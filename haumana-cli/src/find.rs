@@ -1,9 +1,12 @@
-//! Which piece somebody means.
+//! Which record somebody means.
 
 use crate::answer::{short, table};
+use crate::naming::{target, title_field};
 use crate::problem::Problem;
 use haumana_replica::{Replica, View};
-use haumana_sync::id::{Key, KindNumber, RecordId};
+use haumana_sync::id::{Key, RecordId};
+use haumana_sync::schema::Kind;
+use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
 
 /// How many candidates are listed.
@@ -47,18 +50,34 @@ const WHOLE: [Fold; 5] = [as_it_is, composed, without_case, with_okina, folded];
 /// Of a part of a title the case says nothing.
 const PART: [Fold; 2] = [with_okina, folded];
 
+/// The title of a record; empty if its kind has no text to name it by.
 pub(crate) fn title(view: &View) -> String {
-    view.content.get("title").as_text().unwrap_or_default().to_owned()
+    let field = title_field(view.content.kind());
+    let text = field.and_then(|field| view.content.text(field.name()));
+    text.unwrap_or_default().to_owned()
 }
 
-/// Finds the piece that `text` names: by its id, its title, or a part of one of them.
+/// Finds the record that `text` names: by its id, its title, or a part of one of them.
+pub(crate) async fn record(replica: &Replica, kind: &Kind, text: &str) -> Result<View, Problem> {
+    let views = replica.records(kind.number()).await.map_err(Problem::local)?;
+    choose(views, text, kind.name())
+}
+
+/// The kind of that name.
+pub(crate) async fn kind(replica: &Replica, name: &str) -> Result<Arc<Kind>, Problem> {
+    let schema = replica.schema().await;
+    let known = || schema.kinds().iter().map(|kind| kind.name()).collect::<Vec<&str>>().join(", ");
+    let found = schema.named(name).cloned();
+    found.ok_or_else(|| Problem::NoSuchKind { name: name.to_owned(), known: known() })
+}
+
+/// As [`record`], of pieces.
 pub(crate) async fn piece(replica: &Replica, text: &str) -> Result<View, Problem> {
-    let views = replica.records(KindNumber::PIECE).await.map_err(Problem::local)?;
-    choose(views, text)
+    record(replica, &*kind(replica, "piece").await?, text).await
 }
 
 /// The closest match counts; where several are equally close, nobody is chosen.
-fn choose(views: Vec<View>, text: &str) -> Result<View, Problem> {
+fn choose(views: Vec<View>, text: &str, what: &str) -> Result<View, Problem> {
     let digits = text.trim().to_uppercase();
     let is_id = |view: &View| view.key.id.to_string() == digits;
     let begins_id =
@@ -81,44 +100,58 @@ fn choose(views: Vec<View>, text: &str) -> Result<View, Problem> {
             match meant[..] {
                 [] => {}
                 [one] => return Ok(one.clone()),
-                _ => return Err(ambiguous(&meant, text)),
+                _ => return Err(ambiguous(&meant, text, what)),
             }
         }
     }
-    Err(Problem::NotFound { what: "piece", text: text.to_owned() })
+    Err(Problem::NotFound { what: what.to_owned(), text: text.to_owned() })
 }
 
-fn ambiguous(meant: &[&View], text: &str) -> Problem {
+fn ambiguous(meant: &[&View], text: &str, what: &str) -> Problem {
     let row = |view: &&View| vec![format!("  {}", short(view.key.id)), title(view)];
     let mut rows: Vec<Vec<String>> = meant.iter().take(LISTED).map(row).collect();
     if LISTED < meant.len() {
         rows.push(vec![format!("  … {} more", meant.len() - LISTED)]);
     }
-    Problem::Ambiguous { what: "piece", text: text.to_owned(), list: table(&rows) }
+    Problem::Ambiguous { what: what.to_owned(), text: text.to_owned(), list: table(&rows) }
 }
 
-/// Finds the piece for a call to the server, where a whole id may name one that is deleted here.
-pub(crate) async fn piece_id(replica: &Replica, text: &str) -> Result<RecordId, Problem> {
+/// Finds the record for a call to the server, where a whole id may name one that is deleted here.
+pub(crate) async fn key(replica: &Replica, kind: &Kind, text: &str) -> Result<Key, Problem> {
     match RecordId::parse(text.trim()) {
-        Some(id) => Ok(id),
-        None => piece(replica, text).await.map(|view| view.key.id),
+        Some(id) => Ok(Key { kind: kind.number(), id }),
+        None => record(replica, kind, text).await.map(|view| view.key),
     }
 }
 
-/// The title of a record for people; its id where the device does not have it.
+/// The title of a record for people; its id where the device does not have one.
 pub(crate) async fn title_of(replica: &Replica, key: Key) -> String {
-    let piece = match (key.kind, replica.record(key).await) {
-        (KindNumber::SESSION, Ok(Some(session))) => {
-            let id = session.content.get("pieceId").as_text().and_then(RecordId::parse);
-            id.map(Key::piece)
-        }
-        _ => Some(key),
-    };
-    let view = match piece {
-        Some(key) => replica.record(key).await.ok().flatten(),
+    let view = replica.record(key).await.ok().flatten();
+    let title = match &view {
+        Some(view) => title_in(replica, view).await,
         None => None,
     };
-    view.map_or_else(|| key.id.to_string(), |view| title(&view))
+    title.unwrap_or_else(|| key.id.to_string())
+}
+
+/// The title of a record. One of a kind without titles has that of the record that it belongs to.
+pub(crate) async fn title_in(replica: &Replica, view: &View) -> Option<String> {
+    if title_field(view.content.kind()).is_some() {
+        return Some(title(view));
+    }
+    let owner = owner(replica, view).await?;
+    let owner = replica.record(owner).await.ok().flatten()?;
+    title_field(owner.content.kind()).map(|_| title(&owner))
+}
+
+/// The first record that a record names.
+async fn owner(replica: &Replica, view: &View) -> Option<Key> {
+    let schema = replica.schema().await;
+    view.content.kind().fields().iter().find_map(|field| {
+        let kind = target(&schema, field)?.number();
+        let id = view.content.text(field.name()).and_then(RecordId::parse)?;
+        Some(Key { kind, id })
+    })
 }
 
 #[cfg(test)]
@@ -150,7 +183,7 @@ mod tests {
             view(0xBBBB_0000_0000_0000, "Kaulana Nā Pua"),
             view(0xCCCC_0000_0000_0000, "E Ala E\u{304}"),
         ];
-        let found = choose(views, text);
+        let found = choose(views, text, "piece");
         assert_eq!(expected, found.as_ref().map(title).ok().as_deref(), "{text} {found:?}");
     }
 
@@ -172,7 +205,7 @@ mod tests {
         check("aaa", None);
         check("nowhere", None);
         let two = vec![view(1, "Aloha ʻOe"), view(2, "Aloha ʻOe")];
-        let Err(Problem::Ambiguous { list, .. }) = choose(two, "aloha") else {
+        let Err(Problem::Ambiguous { list, .. }) = choose(two, "aloha", "piece") else {
             panic!("two match")
         };
         assert_eq!(2, list.lines().count());
@@ -195,7 +228,7 @@ mod tests {
             ("Kālani", "He Inoa No Kalani"),
         ] {
             let views = titles.iter().zip(1..).map(|(title, id)| view(id, title)).collect();
-            let found = choose(views, typed).map(|view| title(&view));
+            let found = choose(views, typed, "piece").map(|view| title(&view));
             assert_eq!(Some(expected), found.as_deref().ok(), "{typed}: {found:?}");
         }
     }
@@ -203,7 +236,7 @@ mod tests {
     #[test]
     fn nothing_typed_names_nothing() {
         for typed in ["", " ", "\u{304}"] {
-            let found = choose(vec![view(1, "Aloha ʻOe")], typed);
+            let found = choose(vec![view(1, "Aloha ʻOe")], typed, "piece");
             assert!(matches!(found, Err(Problem::NotFound { .. })), "{typed:?} {found:?}");
         }
     }

@@ -15,7 +15,7 @@ const FOLDER: &str = "unsaved";
 #[derive(Clone, Debug)]
 pub(crate) struct Purpose<'d> {
     pub(crate) device: &'d Device,
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) command: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl Draft {
         let make = || -> io::Result<TempPath> {
             fs::create_dir_all(&folder)?;
             // Whoever reads the path may have another working folder.
-            write_beside(&fs::canonicalize(&folder)?, purpose.what, content)
+            write_beside(&fs::canonicalize(&folder)?, &purpose.what, content)
         };
         let path = make().map_err(|error| Problem::File(folder.clone(), error))?;
         Ok(Self { path })
@@ -104,7 +104,7 @@ impl Draft {
     pub(crate) fn keep(self, purpose: &Purpose<'_>, text: Option<&str>) -> PathBuf {
         let path = self.path.to_path_buf();
         let folder = path.parent().unwrap_or(Path::new("."));
-        let whole = text.map(|text| write_beside(folder, purpose.what, text.as_bytes()));
+        let whole = text.map(|text| write_beside(folder, &purpose.what, text.as_bytes()));
         if let Some(Ok(whole)) = whole {
             whole.persist(&path).ok();
         }
@@ -132,26 +132,4 @@ pub(crate) fn unsaved(device: &Device) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = paths.filter(is_text).collect();
     paths.sort_unstable();
     paths
-}
-
-/// A word of a command line, as a shell reads it.
-pub(crate) fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_with_blanks_or_quotes_is_one_word_to_a_shell() {
-        assert_eq!("/tmp/a-b.txt", quoted("/tmp/a-b.txt"));
-        assert_eq!("'Aloha ʻOe'", quoted("Aloha ʻOe"));
-        assert_eq!(r"'it'\''s'", quoted("it's"));
-        assert_eq!("''", quoted(""));
-    }
 }

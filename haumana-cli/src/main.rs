@@ -1,4 +1,7 @@
-//! `haumana`: a repertoire on the command line, on the replica that any client can embed.
+//! `haumana`: a person's records on the command line, on the replica that any client can embed.
+//!
+//! The schema of the device says which kinds and fields there are: commands, options, columns and
+//! help come from it. Without one they are a repertoire's pieces and the sessions of practising them.
 //!
 //! Every command is a function from a device to an [`Answer`], which is printed for people or for
 //! scripts in one place. What is local works without a server. The device is held while it is read
@@ -19,35 +22,60 @@ mod json;
 mod kept;
 mod local_time;
 mod moving;
+mod naming;
 mod online;
+mod options;
 mod practise;
 mod problem;
 mod progress;
+mod schema;
 mod sessions;
+mod shell;
 mod shows;
 mod sign_in;
 mod system;
 mod text;
+mod timing;
+mod values;
+mod verbs;
 
 use answer::{Answer, visible, visible_json};
 use args::{Cli, Command};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use device::Device;
+use fields::Changes;
+use haumana_sync::repertoire;
+use haumana_sync::schema::Schema;
 use online::Online;
 use problem::Problem;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use verbs::{Asked, Verb};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if let Err(message) = cli.command.check() {
-        Cli::command().error(ErrorKind::ArgumentConflict, message).exit();
+    let words = args::ordered(std::env::args_os());
+    let is_said = |word: &str| words.iter().any(|said| said == word);
+    let schema = match schema::of_device(&args::folder(&words)) {
+        Ok(schema) => schema,
+        // Another schema may come in place of one that cannot be read.
+        Err(_) if is_said("init") => repertoire::schema(),
+        Err(problem) => return failed(&problem, is_said("--json")),
+    };
+    let mut command = verbs::with_kinds(Cli::command(), &schema, is_said);
+    let matches = command.try_get_matches_from_mut(&words);
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error, &words, &schema),
+    };
+    if let Err(message) = check(&cli.command, &words, &schema) {
+        command.error(ErrorKind::ArgumentConflict, message).exit();
     }
     let is_json = cli.json;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
-        Ok(runtime) => runtime.block_on(run(cli)),
+        Ok(runtime) => runtime.block_on(run(cli, schema)),
         Err(error) => Err(Problem::File(".".into(), error)),
     };
     match done {
@@ -56,14 +84,40 @@ fn main() -> ExitCode {
             print(answer, is_json).ok();
             ExitCode::SUCCESS
         }
-        Err(problem) => {
-            if is_json {
-                eprintln!("{}", visible_json(&problem.to_json().to_string()));
-            } else {
-                eprintln!("{}", visible(&format!("haumana: {problem}")));
-            }
-            ExitCode::from(problem.exit())
+        Err(problem) => failed(&problem, is_json),
+    }
+}
+
+fn failed(problem: &Problem, is_json: bool) -> ExitCode {
+    if is_json {
+        eprintln!("{}", visible_json(&problem.to_json().to_string()));
+    } else {
+        eprintln!("{}", visible(&format!("haumana: {problem}")));
+    }
+    ExitCode::from(problem.exit())
+}
+
+/// Says why a command line is not understood, and for records which kinds and fields there are.
+fn misunderstood(error: &clap::Error, words: &[OsString], schema: &Schema) -> ExitCode {
+    error.print().ok();
+    let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+    if let Some(known) = verbs::known(schema, error, &words) {
+        eprintln!("\n{}", visible(&known));
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Says which options exclude each other, before anything is done.
+fn check(command: &Command, words: &[OsString], schema: &Schema) -> Result<(), String> {
+    let verb = command.verb();
+    if let Some(verb) = verb.filter(|_| !words.iter().any(|word| word == "--")) {
+        verb.check(schema)?;
+    }
+    match (command, verb.and_then(|verb| verb.clone().of(schema))) {
+        (Command::Add(_) | Command::Edit(_), Some(asked)) => {
+            Changes::of(&asked.kind, &asked.matches).check()
         }
+        _ => command.check(),
     }
 }
 
@@ -78,22 +132,23 @@ fn print(answer: Option<Answer>, is_json: bool) -> io::Result<()> {
 }
 
 /// Runs one command; `None` if it has written its answer itself.
-async fn run(cli: Cli) -> Result<Option<Answer>, Problem> {
-    if matches!(cli.command, Command::Init) {
-        return init(&cli).map(Some);
+async fn run(cli: Cli, schema: Schema) -> Result<Option<Answer>, Problem> {
+    if let Command::Init(args) = &cli.command {
+        return init(&cli, args, schema).await.map(Some);
     }
-    let device = Device::open(&cli.device, cli.server)?;
+    let device = Device::open(&cli.device, cli.server, schema)?;
     if let Command::SignIn(args) = cli.command {
         return sign_in::sign_in(device, args).await.map(Some);
     }
     let online = || Online::new(&device);
+    let of = |verb: Verb| asked(verb, device.schema());
     let answer = match cli.command {
-        Command::Init | Command::SignIn(_) => return Ok(None),
-        Command::Add(args) => edits::add(&device, args).await,
-        Command::Edit(args) => edits::edit(&device, args).await,
-        Command::Delete(args) => delete::delete(&device, &args).await,
-        Command::List(args) => shows::list(&device.replica().await?, &args).await,
-        Command::Show { piece } => shows::show(&device.replica().await?, &piece).await,
+        Command::Init(_) | Command::SignIn(_) => return Ok(None),
+        Command::Add(verb) => edits::add(&device, &of(verb)?).await,
+        Command::Edit(verb) => edits::edit(&device, &of(verb)?).await,
+        Command::Delete(verb) => delete::delete(&device, &of(verb)?).await,
+        Command::List(verb) => shows::list(&device.replica().await?, &of(verb)?).await,
+        Command::Show(verb) => shows::show(&device.replica().await?, &of(verb)?).await,
         Command::Status => shows::status(&device, &device.replica().await?).await,
         Command::Practise(args) => practise::practise(&device.replica().await?, args).await,
         Command::Sessions(args) => sessions::list(&device.replica().await?, &args).await,
@@ -105,20 +160,39 @@ async fn run(cli: Cli) -> Result<Option<Answer>, Problem> {
             None => online()?.list_conflicts().await,
             Some(decision) => online()?.decide(decision).await,
         },
-        Command::History { piece, limit } => online()?.history(&piece, limit).await,
-        Command::Restore { piece, version } => online()?.restore(&piece, version).await,
+        Command::History(verb) => online()?.history(&of(verb)?).await,
+        Command::Restore(verb) => online()?.restore(&of(verb)?).await,
         Command::Import { file } => online()?.import(&file).await,
         Command::Export { file, force } => return online()?.export(&file, force).await,
     };
     answer.map(Some)
 }
 
-fn init(cli: &Cli) -> Result<Answer, Problem> {
-    let device = Device::init(&cli.device, cli.server.clone())?;
+fn asked(verb: Verb, schema: &Schema) -> Result<Asked, Problem> {
+    // The command line has the kinds of the schema and no others, and every schema has a kind.
+    verb.of(schema).ok_or_else(|| Problem::Refused("there is no such kind".into()))
+}
+
+/// Makes the folder, once the schema that is asked for can be used.
+async fn init(cli: &Cli, args: &args::Init, schema: Schema) -> Result<Answer, Problem> {
+    let mut device = Device::new_or_open(&cli.device, cli.server.clone(), schema)?;
+    let named = match &args.schema {
+        Some(file) => Some(schema::read(file)?),
+        None if args.schema_from_server => Some(schema::of_server(&device.server()).await?),
+        None => schema::of_device(&cli.device).map(|_| None)?,
+    };
+    device.make()?;
+    if let Some(schema) = &named {
+        device = device.adopt(schema.clone()).await?;
+    }
     let (folder, server) = (device.folder(), device.server());
-    let text = format!(
-        "this device is in {}, its server is {server}\nnext: haumana sign-in NAME",
-        folder.display()
-    );
-    Ok(Answer::new(text, serde_json::json!({ "device": folder, "server": server })))
+    let mut text = format!("this device is in {}, its server is {server}", folder.display());
+    let mut json = serde_json::json!({ "device": folder, "server": server });
+    if let Some(schema) = named {
+        let kinds: Vec<&str> = schema.kinds().iter().map(|kind| kind.name()).collect();
+        text.push_str(&format!("\nits kinds of record: {}", kinds.join(", ")));
+        json["kinds"] = kinds.into();
+    }
+    text.push_str("\nnext: haumana sign-in NAME");
+    Ok(Answer::new(text, json))
 }

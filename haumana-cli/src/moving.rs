@@ -140,7 +140,12 @@ impl Online<'_> {
 fn imported(outline: &ExportOutline, is_done: bool) -> Answer {
     let ExportOutline { pieces, sessions, history, conflicts, tombstones, records, .. } = outline;
     let next = if is_done { "haumana sync brings it here" } else { "the next page is waited for" };
-    let text = format!("{pieces} pieces and {sessions} sessions are on the server; {next}");
+    let what = match (pieces + sessions, records) {
+        (_, 0) => format!("{pieces} pieces and {sessions} sessions"),
+        (0, _) => format!("{records} records"),
+        _ => format!("{pieces} pieces, {sessions} sessions and {records} other records"),
+    };
+    let text = format!("{what} are on the server; {next}");
     let json = json!({
         "pieces": pieces, "sessions": sessions, "history": history, "conflicts": conflicts,
         "tombstones": tombstones, "records": records, "done": is_done,

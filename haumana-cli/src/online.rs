@@ -1,19 +1,23 @@
 //! What needs the server: syncing, history, restoring.
 
-use crate::answer::{Answer, cut, label, table, words};
+use crate::answer::{Answer, cut, table};
 use crate::args::{Erased, Sync};
 use crate::device::Device;
 use crate::differ::first_difference;
-use crate::find::piece_id;
+use crate::find::key;
 use crate::json::{Json, value_json};
 use crate::local_time::minute;
+use crate::naming::label;
 use crate::problem::Problem;
 use crate::progress::with_progress;
 use crate::system::Machine;
+use crate::values::shown;
+use crate::verbs::{Asked, RECORD, VERSION};
 use haumana_replica::transport::HttpTransport;
 use haumana_replica::{Backoff, Erasure, Error, RecordVersion, Replica};
-use haumana_sync::id::{Key, RecordId, UserId};
+use haumana_sync::id::{Key, UserId};
 use haumana_sync::record::Value;
+use haumana_sync::schema::Kind;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -71,14 +75,15 @@ impl<'a> Online<'a> {
         Ok(Answer::new(text, json))
     }
 
-    pub(crate) async fn history(&self, text: &str, limit: usize) -> Result<Answer, Problem> {
+    pub(crate) async fn history(&self, asked: &Asked) -> Result<Answer, Problem> {
+        let (kind, limit) = (&*asked.kind, asked.number("limit"));
         let replica = self.device.replica().await?;
-        let id = piece_id(&replica, text).await?;
+        let key = key(&replica, kind, &asked.text(RECORD)).await?;
         let (mut versions, mut before) = (Vec::new(), None);
         while versions.len() < limit {
             let due = PAGE.min(limit - versions.len());
-            let page = replica.history(&self.transport, Key::piece(id), before, due).await;
-            let page = page.map_err(|error| self.problem(error))?;
+            let page = replica.history(&self.transport, key, before, due).await;
+            let page = page.map_err(|error| self.problem(error).about(kind.name()))?;
             versions.extend(page.versions);
             before = page.next;
             if before.is_none() {
@@ -86,26 +91,27 @@ impl<'a> Online<'a> {
             }
         }
         let own = replica.device().await;
-        let mut values = newest(&replica, id, &versions).await;
-        let entry = |version| entry(version, &own, &mut values);
+        let mut values = newest(&replica, key, &versions).await;
+        let entry = |version| entry(kind, version, &own, &mut values);
         let entries: Vec<String> = versions.iter().map(entry).collect();
         let mut text = entries.join("\n");
         if before.is_some() {
             text.push_str("\nolder versions: see --limit");
         }
         let versions = Json::list(versions.iter().map(version_json));
-        let json = Json::map([("pieceId", id.to_string().into()), ("versions", versions)]);
+        let json = Json::map([(kind.id_name(), key.id.to_string().into()), ("versions", versions)]);
         Ok(Answer::new(text, json))
     }
 
-    pub(crate) async fn restore(&self, text: &str, version: u32) -> Result<Answer, Problem> {
+    pub(crate) async fn restore(&self, asked: &Asked) -> Result<Answer, Problem> {
+        let (kind, version) = (&*asked.kind, asked.number(VERSION));
         let replica = self.device.replica().await?;
-        let id = piece_id(&replica, text).await?;
-        let restored = replica.restore(&self.transport, Key::piece(id), version).await;
-        let restored = restored.map_err(|error| self.problem(error))?;
+        let key = key(&replica, kind, &asked.text(RECORD)).await?;
+        let restored = replica.restore(&self.transport, key, version).await;
+        let restored = restored.map_err(|error| self.problem(error).about(kind.name()))?;
         let text =
             format!("version {version} is now version {restored}; haumana sync brings it here");
-        Ok(Answer::new(text, json!({ "id": id.to_string(), "version": restored })))
+        Ok(Answer::new(text, json!({ "id": key.id.to_string(), "version": restored })))
     }
 }
 
@@ -113,8 +119,8 @@ impl<'a> Online<'a> {
 type Values = BTreeMap<String, Value>;
 
 /// The values of the newest version, if this device holds that.
-async fn newest(replica: &Replica, id: RecordId, versions: &[RecordVersion]) -> Values {
-    let held = replica.record(Key::piece(id)).await.ok().flatten();
+async fn newest(replica: &Replica, key: Key, versions: &[RecordVersion]) -> Values {
+    let held = replica.record(key).await.ok().flatten();
     let newest = versions.first().map(|version| version.version);
     let Some(held) = held.filter(|held| held.version == newest && !held.is_pending) else {
         return Values::new();
@@ -124,7 +130,7 @@ async fn newest(replica: &Replica, id: RecordId, versions: &[RecordVersion]) -> 
 }
 
 /// One version, for people. `values` are its own, and become those of the version before.
-fn entry(version: &RecordVersion, own: &str, values: &mut Values) -> String {
+fn entry(kind: &Kind, version: &RecordVersion, own: &str, values: &mut Values) -> String {
     let who = match version.device.as_deref() {
         Some(device) if device == own => "this device",
         Some(_) => "another device",
@@ -135,15 +141,16 @@ fn entry(version: &RecordVersion, own: &str, values: &mut Values) -> String {
     let mut rows = Vec::new();
     for changed in &version.changed {
         let after = values.get(&changed.field);
-        let earlier = changed.earlier.as_ref().map(|earlier| brief(earlier, after));
+        let earlier = changed.earlier.as_ref();
+        let earlier = earlier.map(|earlier| brief(kind, &changed.field, earlier, after));
         let earlier = earlier.unwrap_or_else(|| "(past its retention)".to_owned());
-        rows.push(vec![format!("    {}", label(&changed.field)), format!("was: {earlier}")]);
+        rows.push(vec![format!("    {}", label(kind, &changed.field)), format!("was: {earlier}")]);
     }
     for lost in &version.lost {
         let lost_to = values.get(&lost.field);
         rows.push(vec![
-            format!("    {}", label(&lost.field)),
-            format!("lost: {}", brief(&lost.value, lost_to)),
+            format!("    {}", label(kind, &lost.field)),
+            format!("lost: {}", brief(kind, &lost.field, &lost.value, lost_to)),
         ]);
     }
     for changed in &version.changed {
@@ -160,11 +167,11 @@ fn entry(version: &RecordVersion, own: &str, values: &mut Values) -> String {
 }
 
 /// A value on one line: of a text, the first line that differs from what it is compared with.
-fn brief(value: &Value, other: Option<&Value>) -> String {
-    let text = words(value);
+fn brief(kind: &Kind, name: &str, value: &Value, other: Option<&Value>) -> String {
+    let text = shown(kind, name, value);
     let n_lines = text.lines().count();
     let line = match other {
-        Some(other) => first_difference(&text, &words(other), VALUE_COLUMNS),
+        Some(other) => first_difference(&text, &shown(kind, name, other), VALUE_COLUMNS),
         None => cut(text.lines().next().unwrap_or_default(), VALUE_COLUMNS),
     };
     if n_lines < 2 { line } else { format!("{line} ({n_lines} lines)") }

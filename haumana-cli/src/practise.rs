@@ -3,15 +3,14 @@
 use crate::answer::{Answer, one_line, short};
 use crate::args::Practise;
 use crate::fields::Fields;
-use crate::find::{piece, title_of};
+use crate::find::{kind, piece, title_of};
 use crate::local_time::{minute, minute_of};
 use crate::problem::Problem;
-use crate::sessions::{Doubt, MINUTE_MS, Times, length, piece_of, time};
 use crate::system::Machine;
+use crate::timing::{Doubt, MINUTE_MS, Times, ending, length, piece_of, text, time};
 use haumana_replica::{Replica, View};
 use haumana_sync::engine::Clock;
-use haumana_sync::id::{Key, KindNumber, RecordId};
-use haumana_sync::record::Value;
+use haumana_sync::id::{Key, RecordId};
 use haumana_sync::time::UnixMillis;
 use serde_json::json;
 
@@ -41,12 +40,8 @@ pub(crate) async fn practise(replica: &Replica, args: Practise) -> Result<Answer
             }
             log(replica, &found, Times { start: now, end: None }).await
         }
-        (None, ..) => Err(Problem::NotFound { what: "piece", text: String::new() }),
+        (None, ..) => Err(Problem::NotFound { what: "piece".to_owned(), text: String::new() }),
     }
-}
-
-pub(crate) fn text(value: impl ToString) -> Value {
-    Value::Text(value.to_string())
 }
 
 async fn log(replica: &Replica, piece: &View, times: Times) -> Result<Answer, Problem> {
@@ -57,13 +52,8 @@ async fn log(replica: &Replica, piece: &View, times: Times) -> Result<Answer, Pr
     if let Some(end) = times.end {
         fields.extend(ending(end));
     }
-    let id = replica.add_session(fields).await.map_err(Problem::local)?;
+    let id = replica.create("session", fields).await.map_err(Problem::local)?;
     answer(replica, id, piece.key, times).await
-}
-
-pub(crate) fn ending(at: UnixMillis) -> Fields {
-    let source = text("manual");
-    Fields::from([("endedAt".to_owned(), text(at)), ("endedAtSource".to_owned(), source)])
 }
 
 async fn end(
@@ -97,7 +87,7 @@ async fn end(
             short(session.key.id)
         )));
     }
-    let piece = piece_of(session).map(Key::piece);
+    let piece = piece_key(replica, session).await;
     replica.set(session.key, ending(now.max(start))).await.map_err(Problem::local)?;
     answer(replica, session.key.id, piece.unwrap_or(session.key), times).await
 }
@@ -132,9 +122,16 @@ pub(crate) async fn running(
     replica: &Replica,
     piece: Option<RecordId>,
 ) -> Result<Vec<View>, Problem> {
-    let mut sessions = replica.records(KindNumber::SESSION).await.map_err(Problem::local)?;
+    let kind = kind(replica, "session").await?.number();
+    let mut sessions = replica.records(kind).await.map_err(Problem::local)?;
     sessions.retain(|session| {
         session.content.get("endedAt").is_null() && (piece.is_none() || piece_of(session) == piece)
     });
     Ok(sessions)
+}
+
+/// The piece of a session, if it names one.
+pub(crate) async fn piece_key(replica: &Replica, session: &View) -> Option<Key> {
+    let kind = kind(replica, "piece").await.ok()?.number();
+    piece_of(session).map(|id| Key { kind, id })
 }

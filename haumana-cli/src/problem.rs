@@ -25,13 +25,19 @@ pub(crate) enum Problem {
     #[error("{0} gives no tokens by name, as the local server does; use --token-file")]
     NoDevTokens(String),
     #[error("no {what} matches {text:?}")]
-    NotFound { what: &'static str, text: String },
+    NotFound { what: String, text: String },
     #[error("no conflict is open")]
     NoConflict,
-    #[error("the server has no such piece or version; if it is new, run: haumana sync")]
-    NotOnServer,
+    #[error("the server has no such {0} or version; if it is new, run: haumana sync")]
+    NotOnServer(String),
+    #[error("there is no kind {name:?} on this device; there are {known}")]
+    NoSuchKind { name: String, known: String },
+    #[error("cannot use the schema {0}: {1}")]
+    Schema(String, String),
+    #[error("the records on this device were written under another schema: {0}")]
+    OtherSchema(String),
     #[error("more than one {what} matches {text:?}; be more exact:\n{list}")]
-    Ambiguous { what: &'static str, text: String, list: String },
+    Ambiguous { what: String, text: String, list: String },
     #[error("{0}")]
     Refused(String),
     #[error("a session of it is running since {0}; end it with: haumana practise --end")]
@@ -53,8 +59,8 @@ pub(crate) enum Problem {
     NotText(String),
     #[error("{problem}\nwhat you wrote is kept in {file}; take it up again with: {again}")]
     Unsaved { problem: Box<Problem>, file: PathBuf, again: String },
-    #[error("the piece was deleted meanwhile; haumana restore brings it back")]
-    DeletedMeanwhile,
+    #[error("the {0} was deleted meanwhile; haumana restore brings it back")]
+    DeletedMeanwhile(String),
     #[error(
         "deleting {title} would lose {what} for good: no server has seen it. Sync first, or say \
          --discard-edits"
@@ -110,8 +116,10 @@ impl Problem {
             Self::NoDevTokens(_) => ("no_dev_tokens", 6),
             Self::NotFound { .. }
             | Self::NoConflict
-            | Self::NotOnServer
-            | Self::DeletedMeanwhile => ("not_found", 3),
+            | Self::NotOnServer(_)
+            | Self::DeletedMeanwhile(_) => ("not_found", 3),
+            Self::NoSuchKind { .. } => ("no_such_kind", 3),
+            Self::Schema(..) | Self::OtherSchema(_) => ("schema", 1),
             Self::Ambiguous { .. } => ("ambiguous", 3),
             Self::Refused(_) => ("refused", 6),
             Self::Running(_) => ("session_running", 6),
@@ -152,6 +160,15 @@ impl Problem {
         json
     }
 
+    /// The same, about a record of a kind.
+    #[must_use]
+    pub(crate) fn about(self, kind: &str) -> Self {
+        match self {
+            Self::NotOnServer(_) => Self::NotOnServer(kind.to_owned()),
+            other => other,
+        }
+    }
+
     /// Whether another program holds the device.
     pub(crate) fn is_held(&self) -> bool {
         matches!(self, Self::Database(_, cause) if cause.contains("locked"))
@@ -166,7 +183,10 @@ impl Problem {
     pub(crate) fn local(error: Error) -> Self {
         match error.kind() {
             ErrorKind::NoAccount => Self::NotSignedIn,
-            ErrorKind::Invalid => Self::Refused("a field cannot hold this value".into()),
+            ErrorKind::Invalid => Self::Refused(match error.flaw() {
+                Some(flaw) => flaw.to_string(),
+                None => "a field cannot hold this value".to_owned(),
+            }),
             ErrorKind::Storage => Self::Database("the device's database".into(), chain(&error)),
             _ => Self::Server(error),
         }
@@ -190,7 +210,7 @@ impl Problem {
             ErrorKind::ConflictClosed => {
                 Self::Refused("the conflict was closed another way".into())
             }
-            ErrorKind::NotFound => Self::NotOnServer,
+            ErrorKind::NotFound => Self::NotOnServer("record".to_owned()),
             ErrorKind::NotEmpty => Self::Refused(
                 "the account holds something already, if only deleted pieces; an import needs an \
                  empty one, which haumana erase-account makes of it"

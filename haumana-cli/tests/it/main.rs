@@ -9,6 +9,7 @@ mod deleting;
 mod editing;
 mod elsewhere;
 mod failing;
+mod kinds;
 mod meanwhile;
 mod mending;
 mod moving;

@@ -1,16 +1,17 @@
-//! The README's two devices, pasted as they stand.
+//! The two devices of the README and of the guide to schemas, pasted as they stand.
 
 use crate::world::{World, clean};
 use std::path::Path;
 use std::process::Command;
 
 const README: &str = include_str!("../../../README.md");
+const GUIDE: &str = include_str!("../../../docs/schema.md");
+const RECIPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/recipes/recipes.toml");
 
-#[test]
-fn the_readmes_two_devices_agree_and_bring_a_lost_line_back() {
-    let world = World::start();
-    let blocks = README.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let session = blocks.into_iter().find(|block| block.contains("phone init")).unwrap();
+/// Runs the block of a text that has `mark` in it, and returns what it says.
+fn paste(text: &str, mark: &str, world: &World) -> String {
+    let blocks = text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let session = blocks.into_iter().find(|block| block.contains(mark)).unwrap();
     let programs = Path::new(env!("CARGO_BIN_EXE_haumana")).parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
 
@@ -22,6 +23,15 @@ fn the_readmes_two_devices_agree_and_bring_a_lost_line_back() {
 
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+#[test]
+fn the_readmes_two_devices_agree_and_bring_a_lost_line_back() {
+    let world = World::start();
+
+    let said = paste(README, "phone init", &world);
+
     let count = |text: &str| said.matches(text).count();
     assert_eq!(1, count("synced: 2 sent, 0 received"), "a piece and a session go up: {said}");
     assert_eq!(1, count("synced: 0 sent, 2 received"), "and come down: {said}");
@@ -31,4 +41,16 @@ fn the_readmes_two_devices_agree_and_bring_a_lost_line_back() {
     assert_eq!(1, shown("Haʻaheo ē ka ua i nā pali"), "the later line is shown first: {said}");
     assert_eq!(1, shown("Haʻaheo mai ka ua i nā pali"), "and the other one after: {said}");
     assert_eq!(1, count("wrote everything.json"), "{said}");
+}
+
+#[test]
+fn the_guides_two_devices_edit_a_recipe_offline_and_agree() {
+    let world = World::serving(&["--schema", RECIPES]);
+
+    let said = paste(GUIDE, "phone add recipe", &world);
+
+    let (_, shown) = said.rsplit_once("synced:").unwrap();
+    for line in ["tags         fish, quick, raw", "cooked       3", "difficulty   hard"] {
+        assert!(shown.contains(line), "{line:?} must be in {shown}");
+    }
 }

@@ -39,10 +39,16 @@ pub struct Ran {
 
 impl World {
     pub fn start() -> Self {
+        Self::serving(&[])
+    }
+
+    /// A server that is started with these arguments besides.
+    pub fn serving(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(SERVER.as_path());
         let mut server = clean(&mut command)
             .args(["--listen", "127.0.0.1:0", "--log", "error"])
+            .args(args)
             .current_dir(folder.path())
             .stdout(Stdio::piped())
             .spawn()
