@@ -133,6 +133,10 @@ pub(crate) struct Init {
     /// Ask the server which kinds of record there are.
     #[arg(long, conflicts_with = "schema")]
     pub(crate) schema_from_server: bool,
+    /// Send the token to a server on another machine over http://, where everybody on the way can
+    /// read it and use it: for a network that is yours alone. The device remembers it.
+    #[arg(long)]
+    pub(crate) plain_http: bool,
 }
 
 /// A token is a secret, so it has no flag: other programs can read the command line.

@@ -5,7 +5,7 @@ use crate::schema;
 use crate::shell::quoted;
 use crate::system::Machine;
 use haumana_replica::storage::SqliteStorage;
-use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource};
+use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource, is_loopback};
 use haumana_replica::{ErrorKind, Replica};
 use haumana_sync::id::UserId;
 use haumana_sync::schema::Schema;
@@ -29,6 +29,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Settings {
     pub(crate) server: Option<String>,
     pub(crate) account: Option<String>,
+    /// The server that the token is for: no other one gets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) token_for: Option<String>,
+    /// Whether the token may go over plain HTTP to another machine.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) plain_http: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// The folder of one device.
@@ -54,6 +64,8 @@ impl Device {
             }
             opened => opened?,
         };
+        // A device of before did not note whom its token is for: it was for the server of then.
+        device.settings.token_for = Some(device.token_for()).filter(|_| device.has_account());
         device.settings.server = server.or(device.settings.server);
         Ok(device)
     }
@@ -100,6 +112,23 @@ impl Device {
         named.unwrap_or(LOCAL_SERVER).trim_end_matches('/').to_owned()
     }
 
+    /// The server that the token is for.
+    fn token_for(&self) -> String {
+        let remembered = self.settings.token_for.as_deref().or(self.settings.server.as_deref());
+        remembered.unwrap_or(LOCAL_SERVER).trim_end_matches('/').to_owned()
+    }
+
+    fn has_account(&self) -> bool {
+        self.settings.account.is_some()
+    }
+
+    /// Fails if a token would be read by others on the way to the server.
+    pub(crate) fn check_server(&self) -> Result<(), Problem> {
+        let url = self.server();
+        let is_plain = url.starts_with("http://") && !is_loopback(&url);
+        if is_plain && !self.settings.plain_http { Err(Problem::PlainHttp(url)) } else { Ok(()) }
+    }
+
     pub(crate) fn account(&self) -> Result<UserId, Problem> {
         let account = self.settings.account.as_deref().and_then(UserId::verified_by_caller);
         account.ok_or(Problem::NotSignedIn)
@@ -109,6 +138,7 @@ impl Device {
     pub(crate) fn sign_in(&mut self, account: &UserId, token: &str) -> Result<(), Problem> {
         self.write("token", token.as_bytes())?;
         self.settings.account = Some(account.as_str().to_owned());
+        self.settings.token_for = Some(self.server());
         self.save()
     }
 
@@ -199,10 +229,15 @@ impl Device {
     /// Makes what carries calls to the server.
     pub(crate) fn transport(&self) -> Result<HttpTransport, Problem> {
         let url = self.server();
+        self.check_server()?;
+        let is_for = self.token_for();
+        if is_for != url {
+            return Err(Problem::OtherServer { is_for, url });
+        }
         let encoding = if is_near(&url) { Encoding::Identity } else { Encoding::Gzip };
         let tokens = TokenFile(Self::read_token(&self.folder.join("token"))?);
         let mut config = HttpConfig::usual(url.clone());
-        config.encoding = encoding;
+        (config.encoding, config.plain_http) = (encoding, self.settings.plain_http);
         HttpTransport::new(config, Arc::new(tokens))
             .map_err(|_| Problem::Refused(format!("{url} is not an address")))
     }

@@ -38,6 +38,7 @@ mod text;
 mod timing;
 mod values;
 mod verbs;
+mod web;
 
 use answer::{Answer, visible, visible_json};
 use args::{Cli, Command};
@@ -176,6 +177,8 @@ fn asked(verb: Verb, schema: &Schema) -> Result<Asked, Problem> {
 /// Makes the folder, once the schema that is asked for can be used.
 async fn init(cli: &Cli, args: &args::Init, schema: Schema) -> Result<Answer, Problem> {
     let mut device = Device::new_or_open(&cli.device, cli.server.clone(), schema)?;
+    device.settings.plain_http |= args.plain_http;
+    device.check_server()?;
     let named = match &args.schema {
         Some(file) => Some(schema::read(file)?),
         None if args.schema_from_server => Some(schema::of_server(&device.server()).await?),

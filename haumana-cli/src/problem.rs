@@ -1,5 +1,6 @@
 //! What can go wrong, for people and for scripts.
 
+use haumana_replica::transport::is_loopback;
 use haumana_replica::{Error, ErrorKind};
 use std::io;
 use std::path::PathBuf;
@@ -16,6 +17,16 @@ pub(crate) enum Problem {
     NotSignedIn,
     #[error("the sign-in has run out or is another person's; run: haumana sign-in {0}")]
     SignInAgain(String),
+    #[error(
+        "the token of this device is for {is_for}, and {url} is another server; to sign in there, \
+         run: haumana --server {url} sign-in NAME"
+    )]
+    OtherServer { is_for: String, url: String },
+    #[error(
+        "{0} is on another machine, and everybody on the way could read the token; use https://, or \
+         say that they may: haumana --server {0} init --plain-http"
+    )]
+    PlainHttp(String),
     #[error("there is no token: name somebody, or give --token-file, or set HAUMANA_TOKEN")]
     NoToken,
     #[error("this is not an ID token")]
@@ -111,6 +122,8 @@ impl Problem {
             Self::NoDevice(_) => ("no_device", 4),
             Self::NotSignedIn => ("not_signed_in", 4),
             Self::SignInAgain(_) => ("sign_in_again", 4),
+            Self::OtherServer { .. } => ("other_server", 4),
+            Self::PlainHttp(_) => ("plain_http", 6),
             Self::NoToken | Self::NotAToken => ("no_token", 4),
             Self::Exposed(_) => ("token_exposed", 1),
             Self::NoDevTokens(_) => ("no_dev_tokens", 6),
@@ -246,8 +259,7 @@ fn why(error: &Error) -> String {
 
 /// Whether an address is of this machine.
 pub(crate) fn is_near(url: &str) -> bool {
-    let near = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-    near.iter().any(|near| url.starts_with(near))
+    is_loopback(url)
 }
 
 /// What may help where no server answers.

@@ -2,19 +2,17 @@
 //! the records; without one they are pieces and sessions.
 
 use crate::problem::Problem;
+use crate::web;
 use haumana_sync::repertoire;
 use haumana_sync::schema::Schema;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::Duration;
 
 /// The file in the device's folder. It has the JSON form of schema files.
 const FILE: &str = "schema.json";
 /// LIMIT: a schema of 64 kinds with 128 fields each is smaller.
 const BYTES: u64 = 4_000_000;
-/// How long a server may take to say its schema.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The schema that the folder keeps.
 pub(crate) fn of_device(folder: &Path) -> Result<Schema, Problem> {
@@ -46,13 +44,12 @@ fn read_text(path: &Path) -> io::Result<String> {
 /// Asks a server for the schema that it serves.
 pub(crate) async fn of_server(url: &str) -> Result<Schema, Problem> {
     let asked = format!("{url}/schema");
-    let client = reqwest::Client::builder().timeout(PATIENCE).build();
-    let reply = match client {
+    let reply = match web::client(url) {
         Ok(client) => client.get(&asked).send().await,
         Err(error) => Err(error),
     };
     let body = match reply.and_then(reqwest::Response::error_for_status) {
-        Ok(reply) => body(reply).await,
+        Ok(reply) => web::body(reply, BYTES).await,
         Err(error) => Err(error),
     };
     let failed = |error: reqwest::Error| match error.status() {
@@ -64,18 +61,6 @@ pub(crate) async fn of_server(url: &str) -> Result<Schema, Problem> {
         }
     };
     from_text(&asked, &String::from_utf8_lossy(&body.map_err(failed)?))
-}
-
-/// What a server answers, as far as it can be a schema.
-async fn body(mut reply: reqwest::Response) -> reqwest::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = reply.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if BYTES < body.len() as u64 {
-            break;
-        }
-    }
-    Ok(body)
 }
 
 /// Reads what a server says. Pieces and sessions have rules that no file can say; they are known by

@@ -5,12 +5,15 @@ use crate::args::SignIn;
 use crate::device::Device;
 use crate::fields::read_text;
 use crate::problem::Problem;
+use crate::web;
 use haumana_replica::ErrorKind;
 use haumana_replica::transport::subject;
 use haumana_sync::id::UserId;
 use serde::Deserialize;
 use serde_json::json;
-use std::time::Duration;
+
+/// LIMIT: an answer with a token; a token has 8 kB at most.
+const TOKEN_BYTES: u64 = 64 * 1024;
 
 pub(crate) async fn sign_in(mut device: Device, args: SignIn) -> Result<Answer, Problem> {
     let token = match (args.name, args.token_file) {
@@ -49,7 +52,7 @@ struct Issued {
 
 /// Asks the local server for a token; it gives one to anyone.
 async fn ask_local_server(url: &str, name: &str) -> Result<String, Problem> {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build();
+    let client = web::client(url);
     let client = client.map_err(|error| no_server(url, error))?;
     let asked = client.post(format!("{url}/dev/tokens")).header("content-type", "application/json");
     let asked = asked.body(json!({ "sub": name }).to_string()).send().await;
@@ -57,7 +60,7 @@ async fn ask_local_server(url: &str, name: &str) -> Result<String, Problem> {
     if !reply.status().is_success() {
         return Err(Problem::NoDevTokens(url.to_owned()));
     }
-    let body = reply.bytes().await.map_err(|error| no_server(url, error))?;
+    let body = web::body(reply, TOKEN_BYTES).await.map_err(|error| no_server(url, error))?;
     let issued: Issued =
         serde_json::from_slice(&body).map_err(|_| Problem::NoDevTokens(url.to_owned()))?;
     Ok(issued.id_token)

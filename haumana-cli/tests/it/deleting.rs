@@ -56,8 +56,10 @@ fn an_edit_that_was_on_its_way_is_in_the_history_that_a_delete_names() {
     world.ok("phone", &["sync"]);
     world.ok("phone", &["edit", "t", "--author", "b"]);
     let url = std::mem::replace(&mut world.url, "http://127.0.0.1:1".to_owned());
+    world.trust("phone", &world.url);
     assert_eq!(5, world.run("phone", &["sync"]).code);
     world.url = url;
+    world.trust("phone", &world.url);
 
     let said = world.ok("phone", &["delete", "t"]);
 

@@ -8,6 +8,7 @@ const PAGE: &str = "content-type: text/html\r\ncontent-length: 25\r\nconnection:
                     <html>Welcome aboard</html";
 
 fn through(world: &World, between: &Between, args: &[&str]) -> Ran {
+    world.trust("phone", &between.url);
     let mut command = world.command("phone", args);
     Ran::of(command.env("HAUMANA_SERVER", &between.url).output().unwrap())
 }
@@ -42,6 +43,7 @@ fn a_person_is_told_what_answered_and_that_edits_are_kept() {
         assert_eq!("not_the_server", json["code"]);
     }
 
+    world.trust("phone", &world.url);
     let status = world.json("phone", &["status"]);
     assert_eq!((1, 0), (status["pending"].as_u64().unwrap(), status["refused"].as_u64().unwrap()));
     assert!(!world.folder.path().join("all.json").exists());

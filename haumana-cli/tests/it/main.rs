@@ -14,6 +14,7 @@ mod meanwhile;
 mod mending;
 mod moving;
 mod readme;
+mod servers;
 mod sessions;
 mod shown;
 #[cfg(unix)]

@@ -23,7 +23,10 @@ fn exported(file: &str) -> World {
 fn import_as(world: &World, name: &str, file: &str, url: &str) -> Ran {
     world.ok(name, &["init"]);
     world.ok(name, &["sign-in", name]);
-    Ran::of(world.command(name, &["import", file]).env("HAUMANA_SERVER", url).output().unwrap())
+    world.trust(name, url);
+    let ran = world.command(name, &["import", file]).env("HAUMANA_SERVER", url).output().unwrap();
+    world.trust(name, &world.url);
+    Ran::of(ran)
 }
 
 fn sessions(world: &World, device: &str) -> usize {

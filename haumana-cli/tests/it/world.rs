@@ -104,6 +104,15 @@ impl World {
         }
     }
 
+    /// Lets a device take its token to this address, where something else may answer.
+    #[track_caller]
+    pub fn trust(&self, device: &str, url: &str) {
+        let token = format!("{device}/token");
+        let mut command = self.command(device, &["sign-in", "--token-file", &token]);
+        let ran = Ran::of(command.env("HAUMANA_SERVER", url).output().unwrap());
+        assert_eq!(0, ran.code, "{}", ran.err);
+    }
+
     /// Ends the server.
     pub fn stop(&mut self) {
         self.server.kill().ok();

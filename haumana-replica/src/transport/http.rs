@@ -346,7 +346,11 @@ impl Transport for HttpTransport {
     }
 }
 
-/// Whether an address stays on this machine.
+/// Whether what is sent to an address stays on this machine: `localhost`, and loopback addresses.
+pub fn is_loopback(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| is_this_machine(&url))
+}
+
 fn is_this_machine(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();

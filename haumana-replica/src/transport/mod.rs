@@ -19,7 +19,7 @@ mod split;
 pub use credentials::{BearerJwt, Credentials, Headers, TokenSource, subject};
 pub use direct::DirectTransport;
 #[cfg(feature = "http")]
-pub use http::{Encoding, HttpConfig, HttpTransport};
+pub use http::{Encoding, HttpConfig, HttpTransport, is_loopback};
 pub use split::{ExportOutline, ExportPage};
 
 use crate::error::Result;

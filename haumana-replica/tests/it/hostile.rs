@@ -123,9 +123,9 @@ async fn a_refusal_without_end_is_read_up_to_the_limit_and_means_what_its_status
 #[tokio::test]
 async fn an_export_without_end_is_written_up_to_the_limit() {
     let (url, _) = serve(Endless::of("{\"pieces\":[", vec![b'1'; 10_000])).await;
-    let (device, mut file) = (device().await, Vec::new());
+    let (device, transport, mut file) = (device().await, transport(url), Vec::new());
 
-    let export = device.export(&transport(url), &mut file);
+    let export = device.export(&transport, &mut file);
 
     let export = tokio::time::timeout(Duration::from_secs(20), export).await;
     assert_eq!(ErrorKind::Protocol, export.expect("it comes to an end").unwrap_err().kind());
