@@ -12,7 +12,6 @@ use crate::engine::edit::record::to_json;
 use crate::engine::edit::{Applied, Lost};
 use crate::engine::{Engine, Error, Result};
 use crate::id::{Key, KindNumber, RecordId, UserId};
-use crate::limits;
 use crate::merge::Reason;
 use crate::record::Value;
 use crate::schema::Schema;
@@ -548,9 +547,4 @@ pub fn inbox_entry(key: Key, lost: &Lost, now: UnixMillis) -> Envelope {
 /// the order in which entries came without reading them.
 pub fn inbox_hash(at: UnixMillis) -> Digest {
     Digest::from_bits(u128::try_from(at.0).unwrap_or(0))
-}
-
-/// What the loop around a compare-and-swap says when it gives up.
-pub fn gave_up(tries: usize) -> Option<Error> {
-    (limits::COMMIT_TRIES <= tries).then(Error::contended)
 }
