@@ -29,7 +29,7 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if a field cannot hold its value.
+    /// [`Invalid`](crate::ErrorKind::Invalid) if a field cannot hold its value.
     pub async fn add_piece(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
         self.create("piece", fields).await
     }
@@ -38,7 +38,7 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if a field is missing or cannot hold its value.
+    /// [`Invalid`](crate::ErrorKind::Invalid) if a field is missing or cannot hold its value.
     pub async fn add_session(&self, fields: BTreeMap<String, Value>) -> Result<RecordId> {
         self.create("session", fields).await
     }

@@ -1,7 +1,6 @@
 //! Erasing an account.
 
 use crate::digest::Digest;
-use crate::engine::commit::gave_up;
 use crate::engine::commit::notes::Notes;
 use crate::engine::{Engine, Result};
 use crate::id::UserId;
@@ -42,9 +41,9 @@ impl Engine {
     /// As [`Engine::erase`].
     pub async fn erase_as(&self, user: &UserId, request_id: Option<&str>) -> Result<Erasure> {
         let name = request_id.map(|id| Digest::of([b"erase\0", id.as_bytes()]).short());
-        let (mut tries, mut erased) = (0, Erasure::Done);
+        let (mut attempts, mut erased) = (self.attempts(user), Erasure::Done);
         loop {
-            let head = self.store.head(user).await?;
+            let head = attempts.head().await?;
             let notes = Notes::of(head.as_ref())?;
             let is_known = name.is_none_or(|name| notes.erasures.contains(&name));
             let Some(head) = head else {
@@ -58,11 +57,8 @@ impl Engine {
                     if let Some(name) = name.filter(|_| !is_known) {
                         self.commit_notes(user, &head, &notes.with_erasure(name)).await;
                         // If that failed, somebody was faster, or the store is busy.
-                        tries += 1;
-                        match gave_up(tries) {
-                            None => continue,
-                            Some(error) => return Err(error),
-                        }
+                        attempts.raced();
+                        continue;
                     }
                     return Ok(erased);
                 }

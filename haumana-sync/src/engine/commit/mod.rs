@@ -12,7 +12,6 @@ use crate::engine::edit::record::to_json;
 use crate::engine::edit::{Applied, Lost};
 use crate::engine::{Engine, Error, Result};
 use crate::id::{Key, KindNumber, RecordId, UserId};
-use crate::limits;
 use crate::merge::Reason;
 use crate::record::Value;
 use crate::schema::Schema;
@@ -41,11 +40,12 @@ const PURGE_EVERY_MS: i64 = 86_400_000;
 const FULL_TRIES: usize = 50;
 
 /// Changes the notes of a head; told are the head before, and the revision of the commit.
-pub type Noting<'a> = &'a (dyn for<'h> Fn(&mut Notes, (Option<&'h Head>, Revision)) + Send + Sync);
+pub(crate) type Noting<'a> =
+    &'a (dyn for<'h> Fn(&mut Notes, (Option<&'h Head>, Revision)) + Send + Sync);
 
 /// One record to write, with what must be written together with it.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     pub old: Option<OldFacts>,
     pub new: Envelope,
     pub history: Vec<HistoryEntry>,
@@ -55,7 +55,7 @@ pub struct Draft {
 
 /// What the head's sums need to know of a record's last state.
 #[derive(Clone, Copy, Debug)]
-pub struct OldFacts {
+pub(crate) struct OldFacts {
     pub version: u32,
     pub deleted: bool,
     pub hash: Digest,
@@ -64,7 +64,7 @@ pub struct OldFacts {
 
 impl Draft {
     /// What an applied edit writes; `None` if that is nothing.
-    pub fn of(applied: Applied, old: Option<&Envelope>, now: UnixMillis) -> Option<Self> {
+    pub(crate) fn of(applied: Applied, old: Option<&Envelope>, now: UnixMillis) -> Option<Self> {
         let key = applied.envelope.key;
         let inbox = applied.lost.iter().filter(|lost| lost.asks);
         let inbox = inbox.map(|lost| inbox_entry(key, lost, now)).collect();
@@ -74,7 +74,7 @@ impl Draft {
 }
 
 impl OldFacts {
-    pub fn of(envelope: &Envelope) -> Self {
+    pub(crate) fn of(envelope: &Envelope) -> Self {
         Self {
             version: envelope.version,
             deleted: envelope.deleted,
@@ -457,7 +457,7 @@ pub fn live_term(hash: Digest, version: u32) -> Digest {
 }
 
 /// Keeps the head's sums: what the record was goes out, what it is comes in.
-pub fn count(schema: &Schema, head: &mut Head, old: Option<OldFacts>, new: &Envelope) {
+pub(crate) fn count(schema: &Schema, head: &mut Head, old: Option<OldFacts>, new: &Envelope) {
     let key = new.key;
     let kind = schema.name_of(key.kind);
     if key.kind.is_inbox() {
@@ -486,7 +486,7 @@ pub fn count(schema: &Schema, head: &mut Head, old: Option<OldFacts>, new: &Enve
 /// An entry of the inbox, as stored: it refers to versions instead of copying texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct StoredConflict {
+pub(crate) struct StoredConflict {
     pub key: Key,
     /// `None` where a delete was involved.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -509,7 +509,12 @@ pub struct StoredConflict {
 
 /// The id of a conflict is derived from (record, version, field, lost value), so that a repeat makes
 /// no second one.
-pub fn conflict_id(key: Key, version: Version, field: Option<&str>, lost: &Value) -> RecordId {
+pub(crate) fn conflict_id(
+    key: Key,
+    version: Version,
+    field: Option<&str>,
+    lost: &Value,
+) -> RecordId {
     let (tag, value) = lost.canonical();
     let (kind, field) = (key.kind.code(), field.unwrap_or_default());
     let place = format!("{kind}\0{}\0{version}\0{field}\0", key.id);
@@ -517,7 +522,7 @@ pub fn conflict_id(key: Key, version: Version, field: Option<&str>, lost: &Value
 }
 
 /// Makes the inbox entry of a value that lost.
-pub fn inbox_entry(key: Key, lost: &Lost, now: UnixMillis) -> Envelope {
+pub(crate) fn inbox_entry(key: Key, lost: &Lost, now: UnixMillis) -> Envelope {
     let id = conflict_id(key, lost.version, lost.field.as_deref(), &lost.lost);
     let stored = StoredConflict {
         key,
@@ -546,11 +551,6 @@ pub fn inbox_entry(key: Key, lost: &Lost, now: UnixMillis) -> Envelope {
 
 /// What the hash of an inbox entry is: when the value lost, to the millisecond. So the index can tell
 /// the order in which entries came without reading them.
-pub fn inbox_hash(at: UnixMillis) -> Digest {
+pub(crate) fn inbox_hash(at: UnixMillis) -> Digest {
     Digest::from_bits(u128::try_from(at.0).unwrap_or(0))
-}
-
-/// What the loop around a compare-and-swap says when it gives up.
-pub fn gave_up(tries: usize) -> Option<Error> {
-    (limits::COMMIT_TRIES <= tries).then(Error::contended)
 }

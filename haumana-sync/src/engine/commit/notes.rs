@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// The notes of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct Notes {
+pub(crate) struct Notes {
     /// What a dialect remembers.
     #[serde(rename = "given", skip_serializing_if = "Slot::is_empty")]
     pub slot: Slot,
@@ -47,7 +47,7 @@ fn is_zero(number: &u32) -> bool {
 
 /// How many entries of each list of an export are in the account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportedCounts {
+pub(crate) struct ImportedCounts {
     #[serde(rename = "p")]
     pub pieces: usize,
     #[serde(rename = "s")]
@@ -72,7 +72,7 @@ const ERASURES: usize = 16;
 impl Notes {
     /// Remembers a request to erase.
     #[must_use]
-    pub fn with_erasure(mut self, name: u64) -> Self {
+    pub(crate) fn with_erasure(mut self, name: u64) -> Self {
         self.erasures.push(name);
         let surplus = self.erasures.len().saturating_sub(ERASURES);
         self.erasures.drain(..surplus);
@@ -80,7 +80,7 @@ impl Notes {
     }
 
     /// Reads the notes of a head; without a head there are none.
-    pub fn of(head: Option<&Head>) -> Result<Self> {
+    pub(crate) fn of(head: Option<&Head>) -> Result<Self> {
         let Some(head) = head else { return Ok(Self::default()) };
         let mut notes = match head.notes.as_str() {
             "" => Self::default(),
@@ -93,7 +93,7 @@ impl Notes {
     }
 
     /// Writes them; the default is an empty text.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         if *self == Self::default() {
             return String::new();
         }
@@ -103,7 +103,7 @@ impl Notes {
 }
 
 /// The revision up to which a device must have read to have every record of `head`.
-pub fn last_change(head: &Head) -> Revision {
+pub(crate) fn last_change(head: &Head) -> Revision {
     let notes = Notes::of(Some(head)).unwrap_or_default();
     notes.quiet_since.map_or(head.revision, Revision)
 }

@@ -21,12 +21,12 @@ pub(crate) struct Trail {
 
 impl Trail {
     /// Starts at a head that was read.
-    pub fn starting_at(head: Option<Head>) -> Self {
+    pub(crate) fn starting_at(head: Option<Head>) -> Self {
         Self { from: head.clone(), head, records: BTreeMap::new() }
     }
 
     /// Whether nothing was committed.
-    pub fn is_at_start(&self) -> bool {
+    pub(crate) fn is_at_start(&self) -> bool {
         match (&self.from, &self.head) {
             (Some(from), Some(head)) => from.is_same(head),
             (from, head) => from.is_none() && head.is_none(),
@@ -34,19 +34,19 @@ impl Trail {
     }
 
     /// Adds a commit on the last head.
-    pub fn add(&mut self, batch: Batch) {
+    pub(crate) fn add(&mut self, batch: Batch) {
         self.records.extend(batch.records.into_iter().map(|record| (record.key, record)));
         self.head = Some(batch.head);
     }
 
     /// Adds commits that were made on the last head.
-    pub fn extend(&mut self, later: Self) {
+    pub(crate) fn extend(&mut self, later: Self) {
         self.records.extend(later.records);
         self.head = later.head;
     }
 
     /// Returns what was written, in the order of the stream.
-    pub fn into_stream(self) -> Vec<Envelope> {
+    pub(crate) fn into_stream(self) -> Vec<Envelope> {
         let mut records: Vec<Envelope> = self.records.into_values().collect();
         records.sort_by_key(|record| (record.revision, record.key));
         records

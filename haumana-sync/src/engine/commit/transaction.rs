@@ -2,13 +2,14 @@
 
 use crate::engine::Refusal;
 use crate::engine::commit::notes::Notes;
-use crate::engine::commit::{Committed, Draft, Stopped, gave_up};
+use crate::engine::commit::{Committed, Draft, Stopped};
 use crate::engine::edit::apply::apply;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::slot::Slot;
 use crate::engine::edit::{Applied, Bases, Edit, MergeContext};
-use crate::engine::{Engine, Quota, Result, check_state};
+use crate::engine::{Engine, Error, Quota, Result, check_state};
 use crate::id::{Key, UserId};
+use crate::limits;
 use crate::schema::Kind;
 use crate::store::{Envelope, Head, HistoryKey};
 use std::collections::BTreeSet;
@@ -37,11 +38,16 @@ impl<'e> Attempts<'e> {
     /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer, or if too many races were lost;
     /// [`crate::engine::ErrorKind::Importing`] and [`crate::engine::ErrorKind::Erasing`] while the account is not whole.
     pub async fn next(&mut self) -> Result<Transaction<'e>> {
-        if let Some(error) = gave_up(self.races) {
-            return Err(error);
-        }
-        let head = self.engine.store.head(&self.user).await?;
+        let head = self.head().await?;
         Transaction::begin(self.engine, &self.user, head)
+    }
+
+    /// Reads the head, of an account in any state, unless too many races were lost.
+    pub(crate) async fn head(&self) -> Result<Option<Head>> {
+        if limits::COMMIT_TRIES <= self.races {
+            return Err(Error::contended());
+        }
+        Ok(self.engine.store.head(&self.user).await?)
     }
 
     /// Notes that the last transaction lost the race for the head.

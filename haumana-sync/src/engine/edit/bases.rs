@@ -33,7 +33,7 @@ pub fn needed(record: Option<&Record>, edit: &Edit) -> Vec<HistoryKey> {
 }
 
 /// Where the content of the edit's base is kept, if the record has changed since.
-pub fn base_key(record: &Record, edit: &Edit) -> Option<HistoryKey> {
+pub(crate) fn base_key(record: &Record, edit: &Edit) -> Option<HistoryKey> {
     let version = edit.base.filter(|base| *base < record.version)?;
     Some(HistoryKey { key: record.key(), version: record.meta.written(version), side: 0 })
 }
@@ -62,7 +62,7 @@ impl Engine {
 }
 
 /// Puts together what is remembered as one.
-pub fn units(kind: &Kind, mut fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+pub(crate) fn units(kind: &Kind, mut fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     for group in kind.groups() {
         if group.fields().any(|name| fields.contains_key(name)) {
             let value = group.value(|name| fields.get(name).cloned().unwrap_or(Value::Null));
@@ -76,7 +76,7 @@ pub fn units(kind: &Kind, mut fields: BTreeMap<String, Value>) -> BTreeMap<Strin
 }
 
 /// Takes apart what is remembered as one: the fields as they are stored.
-pub fn apart(units: &BTreeMap<String, Value>) -> BTreeMap<&str, &Value> {
+pub(crate) fn apart(units: &BTreeMap<String, Value>) -> BTreeMap<&str, &Value> {
     let mut fields = BTreeMap::new();
     for (name, value) in units {
         match value {
@@ -90,7 +90,11 @@ pub fn apart(units: &BTreeMap<String, Value>) -> BTreeMap<&str, &Value> {
 }
 
 /// Reads stored fields; of a whole version, optional fields that are absent are there as null.
-pub fn fields(kind: &Kind, content: &str, is_whole: bool) -> Result<BTreeMap<String, Value>> {
+pub(crate) fn fields(
+    kind: &Kind,
+    content: &str,
+    is_whole: bool,
+) -> Result<BTreeMap<String, Value>> {
     let stored: BTreeMap<String, Box<RawValue>> = parse(content)?;
     let mut fields = BTreeMap::new();
     if is_whole {

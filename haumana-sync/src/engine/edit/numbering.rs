@@ -11,7 +11,7 @@ use crate::store::{Generation, Version};
 /// It skips versions where another life may have given them out: above a number that a client
 /// names and this life has not reached (`above`), at a record's first change in a new generation,
 /// and, where a record is made, below the numbers of an erased life.
-pub fn next_version(
+pub(crate) fn next_version(
     old: Version,
     meta: &Meta,
     above: Option<Version>,
@@ -32,7 +32,7 @@ pub fn next_version(
 }
 
 /// Remembers which versions lie between `old` and `next`: they belong to another life.
-pub fn mark_skipped(meta: &mut Meta, old: Version, next: Version) {
+pub(crate) fn mark_skipped(meta: &mut Meta, old: Version, next: Version) {
     let skipped = (old + 1, next - 1);
     if skipped.0 <= skipped.1 && !meta.foreign.contains(&skipped) {
         meta.foreign.push(skipped);

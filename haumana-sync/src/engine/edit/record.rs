@@ -121,7 +121,7 @@ impl Record {
 /// What history remembers of a version beside its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct HistoryMeta {
+pub(crate) struct HistoryMeta {
     /// When the version was committed, or the push came.
     pub at: UnixMillis,
     /// Which device made it, where known.
@@ -139,13 +139,13 @@ pub struct HistoryMeta {
 }
 
 /// Whether the version that an entry of the history keeps is a tombstone; it has no content.
-pub fn is_of_tombstone(entry: &HistoryEntry) -> bool {
+pub(crate) fn is_of_tombstone(entry: &HistoryEntry) -> bool {
     let meta: Result<HistoryMeta, Error> = parse(&entry.meta);
     meta.is_ok_and(|meta| meta.deleted)
 }
 
 /// The history entry of a version that is being superseded.
-pub fn superseded(
+pub(crate) fn superseded(
     old: &Envelope,
     device: Option<String>,
     changed: Vec<String>,
@@ -167,12 +167,12 @@ pub fn superseded(
 }
 
 /// Parses what this library stored.
-pub fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
+pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|_| Error::corrupt())
 }
 
 /// Writes what this library stores.
-pub fn to_json(value: &impl serde::Serialize) -> String {
+pub(crate) fn to_json(value: &impl serde::Serialize) -> String {
     // Maps with string keys, numbers and strings into memory: nothing that can fail.
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -18,7 +18,7 @@ const DEVICES: usize = 64;
 
 /// What is noted of one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DeviceNote {
+pub(crate) struct DeviceNote {
     /// Hash of its name.
     #[serde(rename = "d")]
     of: u64,
@@ -48,7 +48,7 @@ pub(crate) struct Shown {
 
 impl Shown {
     /// Reads what a cursor of this life shows; without one, nothing.
-    pub fn of(device: &str, cursor: Option<Cursor>, at: UnixMillis) -> Self {
+    pub(crate) fn of(device: &str, cursor: Option<Cursor>, at: UnixMillis) -> Self {
         let place = cursor.map(|cursor| cursor.place);
         let is_settled = place.is_some_and(|place| place.within.is_none());
         let to = place.map(|place| match place.within {
@@ -59,18 +59,18 @@ impl Shown {
     }
 
     /// Whether the device has been seen to be further on: its folder was copied, or put back.
-    pub fn is_copy(&self, notes: &Notes) -> bool {
+    pub(crate) fn is_copy(&self, notes: &Notes) -> bool {
         let held = self.note(notes).map_or(Revision(0), |note| note.held);
         self.is_settled && self.to.is_some_and(|to| to < held)
     }
 
     /// Whether the request shows that the device knows the outcome of pushes that it was not known to.
-    pub fn confirms(&self, notes: &Notes) -> bool {
+    pub(crate) fn confirms(&self, notes: &Notes) -> bool {
         self.note(notes).is_some_and(|note| note.since.is_some() && self.has_seen(note))
     }
 
     /// The device knows the outcome of what it pushed before this.
-    pub fn confirmed_before(&self, notes: &Notes, head: Option<&Head>) -> UnixMillis {
+    pub(crate) fn confirmed_before(&self, notes: &Notes, head: Option<&Head>) -> UnixMillis {
         match self.note(notes) {
             Some(note) if self.has_seen(note) => self.at,
             Some(note) => note.since.unwrap_or(self.at),
@@ -80,7 +80,7 @@ impl Shown {
     }
 
     /// Notes what the request shows, and the push that is committed as `pushed`, if it is one.
-    pub fn write(&self, notes: &mut Notes, head: Option<&Head>, pushed: Option<Revision>) {
+    pub(crate) fn write(&self, notes: &mut Notes, head: Option<&Head>, pushed: Option<Revision>) {
         let old = self.note(notes).copied();
         let mut note = old.unwrap_or(DeviceNote {
             of: self.of,

@@ -9,7 +9,7 @@ pub(crate) mod pusher;
 use crate::engine::Refusal;
 use crate::engine::commit::notes::Notes;
 use crate::engine::commit::trail::Trail;
-use crate::engine::commit::{Committed, Draft, Stopped, gave_up};
+use crate::engine::commit::{Committed, Draft};
 use crate::engine::edit::apply::apply;
 use crate::engine::edit::bases::needed;
 use crate::engine::edit::record::Record;
@@ -130,7 +130,7 @@ impl Engine {
         let mut answers: Vec<Option<Answer>> = pushes.iter().map(|_| None).collect();
         let epoch = head.as_ref().map(|head| head.epoch);
         let mut trail = Trail::starting_at(head);
-        let mut tries = 0;
+        let mut attempts = self.attempts(user);
         while answers.iter().any(Option::is_none) {
             check_state(trail.head.as_ref())?;
             let mut keys = HashSet::new();
@@ -140,21 +140,14 @@ impl Engine {
             let round = Round { user, shown, pushes, due: &due };
             let committed = self.push_due(round, pusher, head, &mut answers).await?;
             trail.extend(committed.trail);
-            match committed.stopped {
-                None => {}
-                Some(Stopped::Raced) => {
-                    tries += 1;
-                    trail = Trail::starting_at(self.store.head(user).await?);
-                    let now = trail.head.as_ref().map(|head| head.epoch);
-                    if epoch.is_some() && epoch != now {
-                        // What the bases are of was found out for another life.
-                        return Err(Error::contended());
-                    }
+            if let Some(stopped) = committed.stopped {
+                attempts.start_over(stopped)?;
+                trail = Trail::starting_at(attempts.head().await?);
+                let now = trail.head.as_ref().map(|head| head.epoch);
+                if epoch.is_some() && epoch != now {
+                    // What the bases are of was found out for another life.
+                    return Err(Error::contended());
                 }
-                Some(Stopped::Failed(error)) => return Err(error),
-            }
-            if let Some(error) = gave_up(tries) {
-                return Err(error);
             }
         }
         let (mut results, mut exact) = (Vec::new(), Vec::new());

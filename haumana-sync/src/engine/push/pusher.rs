@@ -23,7 +23,7 @@ pub(crate) enum Life {
 
 impl Life {
     /// Returns the life that a cursor of `user` is of.
-    pub fn of(
+    pub(crate) fn of(
         cursor: Option<Cursor>,
         user: &UserId,
         head: Option<&Head>,
@@ -67,18 +67,18 @@ pub(crate) struct Pusher<'a> {
 }
 
 impl<'a> Pusher<'a> {
-    pub fn new(device: &'a str, life: Life, confirmed_before: UnixMillis) -> Self {
+    pub(crate) fn new(device: &'a str, life: Life, confirmed_before: UnixMillis) -> Self {
         Self { device, life, confirmed_before, told: HashSet::new() }
     }
 
     /// Remembers that the request holds a change.
-    pub fn tell(&mut self, key: Key, name: &str, claimed_at: UnixMillis, value: &Value) {
+    pub(crate) fn tell(&mut self, key: Key, name: &str, claimed_at: UnixMillis, value: &Value) {
         self.told.insert((key, change(name, claimed_at, value)));
     }
 
     /// What is known of a change that bears the device's name, by which the field `name` has its
     /// present value.
-    pub fn own(&self, record: &Record, name: &str, touch: &Touch) -> Own {
+    pub(crate) fn own(&self, record: &Record, name: &str, touch: &Touch) -> Own {
         let value = record.content.as_ref().map_or(Value::Null, |content| content.unit(name));
         let is_told = self.told.contains(&(record.key(), change(name, touch.claimed_at, &value)));
         // A default that nobody has set is nobody's edit.
@@ -93,7 +93,7 @@ impl<'a> Pusher<'a> {
     }
 
     /// As [`Pusher::own`], of the creation of the record.
-    pub fn own_creation(&self, record: &Record) -> Own {
+    pub(crate) fn own_creation(&self, record: &Record) -> Own {
         let created = &record.meta.created;
         let known = record.kind.unit_names();
         let mut names = known.filter(|name| !record.meta.touched.contains_key(*name));

@@ -1,7 +1,7 @@
 //! Importing an export into an empty account.
 
 use crate::engine::commit::notes::{ImportedCounts, Notes};
-use crate::engine::commit::{OldFacts, Stopped, count, gave_up};
+use crate::engine::commit::{OldFacts, Stopped, count};
 use crate::engine::edit::meta::Meta;
 use crate::engine::edit::record::parse;
 use crate::engine::transfer::check::{CheckedImport, Entry, history_keys};
@@ -59,15 +59,12 @@ impl Engine {
     /// is no room for it. [`ErrorKind::Unavailable`] if the store cannot answer, and
     /// [`ErrorKind::Erasing`] while the account is being erased; import the same again later.
     pub async fn import(&self, import: &CheckedImport<'_>) -> Result<Imported> {
-        let mut tries = 0;
+        let mut attempts = self.attempts(&import.user);
         loop {
-            match self.import_round(import).await {
+            let head = attempts.head().await?;
+            match self.import_round(import, head).await {
                 Ok(counts) => return Ok(import.counted_as(counts)),
-                Err(Stopped::Raced) => tries += 1,
-                Err(Stopped::Failed(error)) => return Err(error),
-            }
-            if let Some(error) = gave_up(tries) {
-                return Err(error);
+                Err(stopped) => attempts.start_over(stopped)?,
             }
         }
     }
@@ -76,9 +73,9 @@ impl Engine {
     async fn import_round(
         &self,
         import: &CheckedImport<'_>,
+        head: Option<Head>,
     ) -> Result<Option<ImportedCounts>, Stopped> {
         let user = &import.user;
-        let head = self.store.head(user).await?;
         let is_used = head.as_ref().is_some_and(|head| 0 < head.records);
         let begun = match head.as_ref().map(|head| head.state) {
             Some(HeadState::Importing) => head,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// What entries are read in.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading<'a> {
+pub(crate) struct Reading<'a> {
     pub schema: &'a Schema,
     pub user: &'a UserId,
     /// Whose export it is.
@@ -32,7 +32,7 @@ pub struct Reading<'a> {
 }
 
 /// An entry, or why it cannot be taken.
-pub type Read<T> = Result<T, Refusal>;
+pub(crate) type Read<T> = Result<T, Refusal>;
 
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
@@ -47,7 +47,7 @@ const WORD_BYTES: usize = 256;
 
 impl Reading<'_> {
     /// Reads an entry of the list that a kind has for itself.
-    pub fn listed(&self, list: &str, json: &RawValue) -> Read<Envelope> {
+    pub(crate) fn listed(&self, list: &str, json: &RawValue) -> Read<Envelope> {
         let mut kinds = self.schema.kinds().iter();
         let kind = kinds.find(|kind| kind.own_list() == Some(list)).ok_or(Refusal::InvalidField)?;
         let mut fields: Fields<'_> = parse(json)?;
@@ -58,7 +58,7 @@ impl Reading<'_> {
     }
 
     /// Reads an entry of `records`.
-    pub fn other_record(&self, json: &RawValue) -> Read<Envelope> {
+    pub(crate) fn other_record(&self, json: &RawValue) -> Read<Envelope> {
         let mut fields: Fields<'_> = parse(json)?;
         let kind = self.record_kind(&fields)?;
         let kind = self.schema.kind(kind).ok_or(Refusal::InvalidField)?;
@@ -75,7 +75,7 @@ impl Reading<'_> {
     }
 
     /// Reads an entry of `tombstones`.
-    pub fn tombstone(&self, json: &RawValue) -> Read<Envelope> {
+    pub(crate) fn tombstone(&self, json: &RawValue) -> Read<Envelope> {
         let mut fields: Fields<'_> = parse(json)?;
         let kind = self.record_kind(&fields)?;
         let facts = self.facts(&mut fields, "id")?;
@@ -171,7 +171,7 @@ impl Reading<'_> {
     }
 
     /// Reads an entry of `history`.
-    pub fn history(&self, json: &RawValue) -> Read<HistoryEntry> {
+    pub(crate) fn history(&self, json: &RawValue) -> Read<HistoryEntry> {
         let mut fields: Fields<'_> = parse(json)?;
         let key = Key { kind: self.record_kind(&fields)?, id: id(fields.remove("id"))? };
         let version: Version = required(fields.remove("version"))?;
@@ -227,7 +227,7 @@ impl Reading<'_> {
     }
 
     /// Reads an entry of `conflicts`.
-    pub fn conflict(&self, json: &RawValue) -> Read<Envelope> {
+    pub(crate) fn conflict(&self, json: &RawValue) -> Read<Envelope> {
         let mut fields: Fields<'_> = parse(json)?;
         let id_of_conflict = id(fields.remove("conflictId"))?;
         let kind = self.record_kind(&fields)?;
@@ -298,7 +298,7 @@ fn mark_imported(meta: &mut Meta, version: Version, leap: Version) {
 }
 
 /// Whether the record was imported at `version`.
-pub fn was_imported_at(meta: &Meta, version: Version) -> bool {
+pub(crate) fn was_imported_at(meta: &Meta, version: Version) -> bool {
     meta.foreign.iter().any(|(from, _)| *from == version + 1)
 }
 

@@ -23,7 +23,7 @@ const READ_RECORDS: usize = 32;
 
 /// The lists of an export, in the order in which they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     Pieces,
     Sessions,
     History,
@@ -43,7 +43,7 @@ impl Part {
         Part::Records,
     ];
 
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Part::Pieces => "pieces",
             Part::Sessions => "practiceSessions",
@@ -54,7 +54,7 @@ impl Part {
         }
     }
 
-    pub fn next(self, schema: &Schema) -> Option<Self> {
+    pub(crate) fn next(self, schema: &Schema) -> Option<Self> {
         let has_records = || schema.kinds().iter().any(|kind| kind.own_list().is_none());
         let next = Self::ALL.get(self as usize + 1).copied();
         next.filter(|next| *next != Part::Records || has_records())
@@ -75,7 +75,7 @@ impl Part {
 
 /// How far a walk is: everything up to here is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExportPlace {
+pub(crate) struct ExportPlace {
     epoch: Epoch,
     generation: Generation,
     /// The list; `None`: all are written.
@@ -88,7 +88,7 @@ pub struct ExportPlace {
 
 /// A walk under way.
 #[derive(Debug)]
-pub struct Walk {
+pub(crate) struct Walk {
     user: UserId,
     pub place: ExportPlace,
     /// Read and not written.
@@ -103,7 +103,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    pub fn new(user: &UserId, epoch: Option<Epoch>, generation: Generation) -> Self {
+    pub(crate) fn new(user: &UserId, epoch: Option<Epoch>, generation: Generation) -> Self {
         let epoch = epoch.unwrap_or_default();
         let part = Some(Part::Pieces);
         Self {
@@ -118,7 +118,7 @@ impl Walk {
     }
 
     /// Goes on from where another walk was.
-    pub fn resume(&mut self, place: ExportPlace) -> Result<()> {
+    pub(crate) fn resume(&mut self, place: ExportPlace) -> Result<()> {
         if (place.epoch, place.generation) != (self.place.epoch, self.place.generation) {
             return Err(other_life());
         }
@@ -255,7 +255,7 @@ const LEN: usize = 1 + 8 + 8 + 4 + 1 + (8 + 1 + 16) + (1 + 16 + 4 + 4) + 8;
 
 impl ExportPlace {
     /// Writes it as a word without meaning to clients.
-    pub fn encode(&self, user: &UserId) -> String {
+    pub(crate) fn encode(&self, user: &UserId) -> String {
         let mut bytes = Vec::with_capacity(LEN);
         bytes.push(FORMAT);
         bytes.extend(user_hash(user).to_be_bytes());
@@ -272,7 +272,7 @@ impl ExportPlace {
     }
 
     /// Reads what [`ExportPlace::encode`] wrote for `user`; `None` for anything else.
-    pub fn decode(text: &str, user: &UserId) -> Option<Self> {
+    pub(crate) fn decode(text: &str, user: &UserId) -> Option<Self> {
         if 2 * LEN < text.len() {
             return None;
         }

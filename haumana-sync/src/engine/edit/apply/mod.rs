@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Applies `edit` to the record as it stands.
-pub fn apply(
+pub(crate) fn apply(
     (kind, id): (&Arc<Kind>, RecordId),
     old: Option<(&Envelope, &Record)>,
     edit: &Edit,
