@@ -17,7 +17,7 @@ use haumana_sync::transaction::{
     Applied, Bases, Edit, MergeContext, Slot, Stopped, Transaction, needed,
 };
 use haumana_sync::wire::Refusal;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 impl App<'_> {
     /// See [`crate::Phones::sync_pieces`].
@@ -40,33 +40,57 @@ impl App<'_> {
         self.pull_for_app(sync, reply_limit_bytes).await
     }
 
-    /// Looks at every push that has no outcome yet, and commits what becomes of them.
+    /// Looks at every push that has no outcome yet, those of one piece one after the other, and commits
+    /// what becomes of them.
     async fn push_round(
         &self,
         sync: &mut AppSync<'_>,
         mut transaction: Transaction<'_>,
     ) -> Result<Round> {
         let mut given: Given = transaction.slot().read().unwrap_or_default();
-        let is_news = sync.show(&mut given);
+        let mut is_news = sync.show(&mut given);
         sync.known = self.known(sync, transaction.head()).await?;
-        let due = sync.due();
-        if due.is_empty() {
-            if is_news {
-                transaction.set_slot(slot_of(&given));
+        let mut due = sync.due();
+        let mut later = sync.later(&due);
+        let mut staged = Vec::new();
+        let mut is_first = true;
+        while !due.is_empty() {
+            let here = self.stage_due(sync, &mut transaction, &due, &given, is_first).await?;
+            let tokens: Vec<Token> = here.iter().filter_map(|staged| staged.token).collect();
+            if !tokens.is_empty() {
+                given.add(sync.now, &tokens, transaction.context().oldest);
+                is_news = true;
             }
-            return self.commit_round(sync, transaction, Vec::new()).await;
+            due = later.next(sync, &due, &here);
+            staged.extend(here);
+            is_first = false;
         }
-        let (opened, context) = self.open_due(sync, &due, &transaction).await?;
+        if is_news {
+            transaction.set_slot(slot_of(&given));
+        }
+        self.commit_round(sync, transaction, staged).await
+    }
+
+    /// Decides pushes, each of another piece, on what was staged before.
+    async fn stage_due(
+        &self,
+        sync: &mut AppSync<'_>,
+        transaction: &mut Transaction<'_>,
+        due: &[usize],
+        given: &Given,
+        is_first: bool,
+    ) -> Result<Vec<Staged>> {
+        let (opened, context) = self.open_due(sync, due, transaction, is_first).await?;
         let record_of = |push: &Pushed<'_>| opened.get(&push.id).map(|(_, record)| record);
         let is_copy = due.iter().any(|at| {
             let push = &sync.pushed[*at];
             record_of(push)
-                .is_some_and(|record| carries_ended(record, &push.open(sync.user), &given, context))
+                .is_some_and(|record| carries_ended(record, &push.open(sync.user), given, context))
         });
-        let deliveries = Deliveries { given: &given, is_copy };
+        let deliveries = Deliveries { given, is_copy };
         let mut edits = Vec::new();
         let mut keys: BTreeSet<HistoryKey> = BTreeSet::new();
-        for &at in &due {
+        for &at in due {
             if sync.settle_unknown(at, record_of(&sync.pushed[at]), context) {
                 continue;
             }
@@ -83,16 +107,9 @@ impl App<'_> {
         let mut staged = Vec::new();
         for (at, edit) in edits {
             let old = opened.get(&sync.pushed[at].id);
-            staged.extend(self.decide(sync, &mut transaction, (at, old), edit, &bases));
+            staged.extend(self.decide(sync, transaction, (at, old), edit, &bases));
         }
-        let tokens: Vec<Token> = staged.iter().filter_map(|staged| staged.token).collect();
-        if !tokens.is_empty() {
-            given.add(sync.now, &tokens, context.oldest);
-        }
-        if is_news || !tokens.is_empty() {
-            transaction.set_slot(slot_of(&given));
-        }
-        self.commit_round(sync, transaction, staged).await
+        Ok(staged)
     }
 
     async fn open_due(
@@ -100,8 +117,15 @@ impl App<'_> {
         sync: &mut AppSync<'_>,
         due: &[usize],
         transaction: &Transaction<'_>,
+        is_first: bool,
     ) -> Result<(Opened, MergeContext)> {
-        let envelopes = self.read_due(sync, due).await?;
+        let envelopes = match is_first {
+            true => self.read_due(sync, due).await?,
+            false => {
+                let keys: Vec<Key> = due.iter().map(|at| Key::piece(sync.pushed[*at].id)).collect();
+                transaction.read(&keys).await?.into_iter().flatten().collect()
+            }
+        };
         let context = transaction.context();
         let mut opened = Opened::new();
         for envelope in envelopes {
@@ -215,12 +239,11 @@ impl App<'_> {
         staged: Vec<Staged>,
     ) -> Result<Round> {
         let committed = transaction.commit().await?;
-        for (place, Staged { at, outcome, .. }) in
-            staged.into_iter().take(committed.n_decided()).enumerate()
-        {
-            match committed.is_full(place) {
-                true => sync.refuse(at, Refusal::QuotaExceeded),
-                false => drop(sync.outcomes.insert(at, outcome)),
+        for (place, Staged { at, outcome, .. }) in staged.into_iter().enumerate() {
+            match committed.refusal(place) {
+                _ if !committed.is_decided(place) => {}
+                Some(refusal) => sync.refuse(at, refusal),
+                None => drop(sync.outcomes.insert(at, outcome)),
             }
         }
         match committed.into_stopped() {
@@ -262,13 +285,14 @@ fn decided(
 /// How one round of pushing ended.
 enum Round {
     Finished,
-    /// A piece stood in the request twice; its second push is still to come.
+    /// A piece stood in the request twice, and its other push is still to come.
     Again,
     Raced,
 }
 
-struct Staged {
-    at: usize,
+/// A push whose outcome waits for the commit.
+pub(crate) struct Staged {
+    pub at: usize,
     outcome: Outcome,
     /// Of the number in the outcome, if whether it arrives is followed.
     token: Option<Token>,
@@ -291,7 +315,74 @@ fn needs_higher_version(envelope: &Envelope, push: &Pushed<'_>) -> bool {
     is_last && is_same && !envelope.deleted && envelope.hash != push.hash
 }
 
+/// Puts pushes into waves of which each has at most one for a record, in order.
+pub(crate) fn waves(pushes: impl Iterator<Item = (usize, RecordId)>) -> Vec<Vec<usize>> {
+    let mut n_before: HashMap<RecordId, usize> = HashMap::new();
+    let mut waves: Vec<Vec<usize>> = Vec::new();
+    for (at, id) in pushes {
+        let wave = n_before.entry(id).or_default();
+        match waves.get_mut(*wave) {
+            Some(wave) => wave.push(at),
+            // The one before is there, so this is the next.
+            None => waves.push(vec![at]),
+        }
+        *wave += 1;
+    }
+    waves
+}
+
+/// Further pushes of pieces that stand in a request more than once.
+pub(crate) struct Later(HashMap<RecordId, VecDeque<usize>>);
+
+impl Later {
+    /// Returns the next push of each piece of a wave that must be looked at, after what the wave has
+    /// staged.
+    fn next(&mut self, sync: &AppSync<'_>, wave: &[usize], staged: &[Staged]) -> Vec<usize> {
+        let mut due = Vec::new();
+        if self.0.is_empty() {
+            return due;
+        }
+        let staged = staged.iter().map(|one| (one.outcome.envelope.key.id, &one.outcome.envelope));
+        let staged: HashMap<RecordId, &Envelope> = staged.collect();
+        for id in wave.iter().map(|at| sync.pushed[*at].id) {
+            let Some(left) = self.0.get_mut(&id) else { continue };
+            let is_due = |push: &Pushed<'_>| match staged.get(&id) {
+                Some(now) => {
+                    let is_same = push.hash == now.hash && push.version.version() == now.version;
+                    push.is_due_anyway() || !is_same
+                }
+                None => sync.must_look(push),
+            };
+            while let Some(at) = left.pop_front() {
+                if is_due(&sync.pushed[at]) {
+                    due.push(at);
+                    break;
+                }
+            }
+        }
+        due
+    }
+}
+
 impl AppSync<'_> {
+    /// Finds the pushes of the same pieces as those that are due.
+    pub(crate) fn later(&self, due: &[usize]) -> Later {
+        let mut later: HashMap<RecordId, VecDeque<usize>> = HashMap::new();
+        if due.len() == self.pushed.len() {
+            return Later(later);
+        }
+        let first: HashMap<RecordId, usize> =
+            due.iter().map(|at| (self.pushed[*at].id, *at)).collect();
+        let is_open = |at: &usize| !self.outcomes.contains_key(at) && !self.refused.contains(at);
+        for at in (0..self.pushed.len()).filter(is_open) {
+            let id = self.pushed[at].id;
+            if first.get(&id).is_some_and(|first| *first != at) {
+                later.entry(id).or_default().push_back(at);
+            }
+        }
+        Later(later)
+    }
+
     /// Settles a push that needs no look at its content: a number that was never given, or a piece
     /// of a life that was erased. Returns whether it is one.
     fn settle_unknown(

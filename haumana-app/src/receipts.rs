@@ -127,7 +127,24 @@ pub fn remember(receipts: &mut Vec<Receipt>, receipt: Receipt, oldest: UnixMilli
         let first = receipts.iter().position(|old| !old.is_of_import());
         receipts.remove(first.unwrap_or(0));
     }
+    // Pushes of many fields that ended otherwise take more place: fewer of them are remembered.
+    let bytes = |receipt: &Receipt| RECEIPT_BYTES + DIVERGED_BYTES * receipt.diverged.len();
+    let mut left: usize = receipts.iter().map(bytes).sum();
+    let n_surplus = receipts.iter().take_while(|receipt| {
+        let is_surplus = RECEIPTS_BYTES < left;
+        left -= bytes(receipt);
+        is_surplus
+    });
+    // The newest is the one that is to be remembered.
+    let n_surplus = n_surplus.count().min(receipts.len() - 1);
+    receipts.drain(..n_surplus);
 }
+
+/// LIMIT: about how many bytes all receipts of a piece take; all that may be of ordinary ones fit.
+const RECEIPTS_BYTES: usize = 100_000;
+/// A receipt, and a field in it, as they are stored.
+const RECEIPT_BYTES: usize = 180;
+const DIVERGED_BYTES: usize = 40;
 
 /// Remembers a push with the record that it has become. Returns the number that its reply must give,
 /// where whether it arrives is followed.

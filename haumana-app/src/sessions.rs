@@ -1,6 +1,7 @@
 //! `POST /sessions`.
 
 use crate::App;
+use crate::pieces::waves;
 use crate::wire::{AppSession, Counts, SessionsReply, SessionsRequest};
 use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
@@ -112,14 +113,36 @@ async fn session_round(
     left: &[usize],
     rejected: &mut Vec<Rejected>,
 ) -> Result<SessionRound> {
-    let mut ids = HashSet::new();
-    let due: Vec<usize> = left.iter().copied().filter(|at| ids.insert(pushed[*at].id)).collect();
-    let keys: Vec<Key> = due.iter().map(|at| Key::session(pushed[*at].id)).collect();
-    let found = transaction.read(&keys).await?;
-    let context = transaction.context();
     let mut round = SessionRound::default();
     let mut places = Vec::new();
-    for ((at, key), old) in due.into_iter().zip(keys).zip(found) {
+    for wave in waves(left.iter().map(|at| (*at, pushed[*at].id))) {
+        stage_wave(&mut transaction, pushed, &wave, &mut round, &mut places, rejected).await?;
+    }
+    let committed = transaction.commit().await?;
+    for (place, at) in places.into_iter().enumerate() {
+        match committed.refusal(place) {
+            _ if !committed.is_decided(place) => {}
+            Some(refusal) => rejected.push(round.refuse(at, pushed[at].id, refusal)),
+            None => round.accept(at, pushed[at].id),
+        }
+    }
+    round.stopped = committed.into_stopped();
+    Ok(round)
+}
+
+/// Stages sessions, each record at most once, on what was staged before.
+async fn stage_wave(
+    transaction: &mut Transaction<'_>,
+    pushed: &[AppSession],
+    wave: &[usize],
+    round: &mut SessionRound,
+    places: &mut Vec<usize>,
+    rejected: &mut Vec<Rejected>,
+) -> Result<()> {
+    let keys: Vec<Key> = wave.iter().map(|at| Key::session(pushed[*at].id)).collect();
+    let found = transaction.read(&keys).await?;
+    let context = transaction.context();
+    for ((&at, key), old) in wave.iter().zip(keys).zip(found) {
         let push = &pushed[at];
         let record = old.as_ref().map(|old| transaction.open(old)).transpose()?;
         let Some(edit) = edit_of(record.as_ref(), push, context) else {
@@ -134,15 +157,7 @@ async fn session_round(
             Ok(true) => places.push(at),
         }
     }
-    let committed = transaction.commit().await?;
-    for (place, at) in places.into_iter().take(committed.n_decided()).enumerate() {
-        match committed.is_full(place) {
-            true => rejected.push(round.refuse(at, pushed[at].id, Refusal::QuotaExceeded)),
-            false => round.accept(at, pushed[at].id),
-        }
-    }
-    round.stopped = committed.into_stopped();
-    Ok(round)
+    Ok(())
 }
 
 /// How one round of pushing sessions ended.

@@ -17,7 +17,6 @@ use haumana_sync::schema::Kind;
 use haumana_sync::store::{Envelope, Version};
 use haumana_sync::time::UnixMillis;
 use haumana_sync::transaction::{Applied, Edit, Lost, MergeContext, Stopped, Transaction, needed};
-use haumana_sync::wire::Refusal;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -138,13 +137,23 @@ async fn take_over_due(
         match staged {
             Err(refusal) => results[at] = Some(refused(refusal)),
             Ok((false, result)) => results[at] = Some(result),
-            Ok((true, result)) => waiting.push((at, result, refused(Refusal::QuotaExceeded))),
+            Ok((true, result)) => waiting.push((at, result)),
         }
     }
     let committed = transaction.commit().await?;
-    let decided = waiting.into_iter().take(committed.n_decided()).enumerate();
-    for (place, (at, result, no_room)) in decided {
-        results[at] = Some(if committed.is_full(place) { no_room } else { result });
+    for (place, (at, result)) in waiting.into_iter().enumerate() {
+        if committed.is_decided(place) {
+            let refused = |refusal| TakenOver {
+                outcome: PushOutcome::Rejected(refusal),
+                version: opened.get(&result.key).map(|(envelope, _)| envelope.version),
+                conflicts: Vec::new(),
+                ..result
+            };
+            results[at] = Some(match committed.refusal(place) {
+                Some(refusal) => refused(refusal),
+                None => result,
+            });
+        }
     }
     Ok(committed.into_stopped())
 }

@@ -188,6 +188,7 @@ impl World<'_> {
             by_line: false,
             is_taken: false,
             is_copy: false,
+            in_parts: self.profile.small_commits,
         };
         let (has_twins, has_copied_guests) = (self.has_twins, self.has_copied_guests);
         let edits = &self.guest_edits;

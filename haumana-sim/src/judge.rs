@@ -53,6 +53,8 @@ pub struct Setting {
     pub is_taken: bool,
     /// Whether the request carries a number that has ended: it comes from a copy.
     pub is_copy: bool,
+    /// Whether a push may have been taken in parts.
+    pub in_parts: bool,
 }
 
 /// Takes in what became of one pushed piece.
@@ -79,7 +81,7 @@ pub fn judge(
         ledger.tracks.insert(id, track);
         return Ok(());
     }
-    check_version(&track, sent, after, setting.life)?;
+    check_version(&track, sent, after, setting)?;
     let leeway = leeway(&track, sent, request, setting);
     let Some((content, created)) = after.content() else {
         check_stays_deleted(&track, sent, was_deleted, leeway)?;
@@ -207,18 +209,21 @@ fn aspects(by_line: bool) -> impl Iterator<Item = usize> {
 }
 
 /// The version is raised by one where the content changed, and only there.
-fn check_version(track: &Track, sent: &LocalPiece, after: &Stored, life: u32) -> Checked {
+fn check_version(track: &Track, sent: &LocalPiece, after: &Stored, setting: Setting) -> Checked {
     if after.k < track.k {
         return Err(Violation::of(sent.id, format!("the version fell to {}", after.k)));
     }
     let claimed = (sent.version >> 32) as u32;
     // Each record leaps over the numbers of the life before.
-    let has_leaped = track.k < claimed || 0 < life;
+    let has_leaped = track.k < claimed || 0 < setting.life;
     let last_n = (sent.version >> 12) % (1 << 20) == (1 << 20) - 1;
     if track.raw == after.raw && after.k != track.k && !has_leaped && !last_n {
         return Err(Violation::of(sent.id, "the version was raised without a change"));
     }
-    if track.raw != after.raw && after.k != track.k + 1 && !has_leaped {
+    // A part changes one field at least.
+    let most = if setting.in_parts { FIELDS.len() as u32 } else { 1 };
+    let is_next = track.k < after.k && after.k <= track.k + most;
+    if track.raw != after.raw && !is_next && !has_leaped {
         let text = format!("the version went from {} to {}", track.k, after.k);
         return Err(Violation::of(sent.id, text));
     }

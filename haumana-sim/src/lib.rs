@@ -74,7 +74,7 @@ pub use judge::Violation;
 pub use profile::Profile;
 pub use world::{Backend, Tally, World};
 
-use haumana_sync::store::{MemoryStore, Store};
+use haumana_sync::store::{BatchLimits, MemoryStore, Store};
 use std::sync::Arc;
 
 /// A backend in memory, which can take backups.
@@ -82,6 +82,13 @@ use std::sync::Arc;
 pub struct InMemory {
     store: Arc<MemoryStore>,
     backups: Vec<MemoryStore>,
+}
+
+impl InMemory {
+    /// A backend whose commits are at most this large.
+    pub fn with_limits(limits: BatchLimits) -> Self {
+        Self { store: Arc::new(MemoryStore::new().with_limits(limits)), backups: Vec::new() }
+    }
 }
 
 /// A store that takes no backups.

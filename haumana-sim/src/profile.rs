@@ -53,6 +53,8 @@ pub struct Profile {
     pub imports: bool,
     /// Whether new clients mend and delete sessions, which phones send again.
     pub mends: bool,
+    /// Whether commits of the store are so small that one push may need several.
+    pub small_commits: bool,
 }
 
 /// Two to four phones, lost requests and replies, edits at any moment.
@@ -82,6 +84,7 @@ pub const EVERYDAY: Profile = Profile {
     asks: false,
     imports: false,
     mends: false,
+    small_commits: false,
 };
 
 /// Each field has one phone that edits it: its last value must be everywhere.

@@ -169,6 +169,7 @@ impl World<'_> {
                 by_line: self.profile.by_line,
                 is_taken: in_updated || is_whole,
                 is_copy,
+                in_parts: self.profile.small_commits,
             };
             if ledger.is_erased(sent) {
                 return Err(Violation::of(*id, "a phone brought an erased piece back"));

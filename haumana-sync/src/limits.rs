@@ -51,6 +51,12 @@ pub const PAGE_RECORDS: usize = 1000;
 pub const USER_RECORDS: u64 = 200_000;
 /// Content of one user's live records.
 pub const USER_BYTES: u64 = 1_000_000_000;
+/// History of one user; beyond it the oldest gives way.
+pub const USER_HISTORY_BYTES: u64 = 1_000_000_000;
+/// A record as it is stored: its content, and what is remembered beside it.
+///
+/// DYNAMODB: an item has at most 400 kB, names included.
+pub const STORED_BYTES: usize = 390_000;
 /// A cursor.
 pub const CURSOR_BYTES: usize = 256;
 /// The largest version k of a record; 21 bits, so that the phones' numbers stay below 2^53.

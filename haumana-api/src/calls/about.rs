@@ -160,6 +160,8 @@ fn limits_of(config: &ApiConfig) -> Value {
         "pageRecords": of_records::PAGE_RECORDS,
         "userRecords": of_records::USER_RECORDS,
         "userBytes": of_records::USER_BYTES,
+        "userHistoryBytes": of_records::USER_HISTORY_BYTES,
+        "storedBytes": of_records::STORED_BYTES,
         "cursorBytes": of_records::CURSOR_BYTES,
         "version": of_records::VERSION,
         "versionClaimed": of_records::VERSION_CLAIMED,

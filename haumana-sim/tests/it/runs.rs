@@ -1,6 +1,7 @@
 //! The model of many phones, over the store in memory.
 
 use haumana_sim::{Backend, Counts, InMemory, Profile, Rare, check, profile};
+use haumana_sync::store::BatchLimits;
 
 /// How many runs of each profile there are.
 const RUNS: u64 = 275;
@@ -31,6 +32,20 @@ async fn check_all(profile: Profile) {
     }
     if is_enough {
         assert_eq!(Vec::<Rare>::new(), counts.missing(profile), "never happened: {counts:?}");
+    }
+}
+
+/// Of one record more values lose than one commit holds.
+#[tokio::test]
+async fn what_holds_for_large_commits_holds_for_small_ones() {
+    let limits = BatchLimits { items: 6, bytes: 64_000 };
+    let make = || Box::new(InMemory::with_limits(limits)) as Box<dyn Backend>;
+    let name = "what_holds_for_large_commits_holds_for_small_ones";
+    for profile in [profile::EVERYDAY, profile::STORMY, profile::DELETES, profile::EVERYTHING] {
+        let profile = Profile { name, small_commits: true, ..profile };
+        for seed in 0..number("HAUMANA_SIM_RUNS").unwrap_or(FEWER_RUNS) {
+            check(profile, seed, make).await;
+        }
     }
 }
 

@@ -62,8 +62,9 @@ impl Error {
         Self::new(ErrorKind::Gone, "the account was erased")
     }
 
-    pub(crate) fn no_room() -> Self {
-        Self::new(ErrorKind::Invalid, Refusal::QuotaExceeded.message())
+    /// The store does not take what a call is to write.
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        Self::new(ErrorKind::Invalid, refusal.message())
     }
 
     pub(crate) fn contended() -> Self {

@@ -93,6 +93,7 @@ pub struct Engine {
     config: EngineConfig,
     schema: Schema,
     later: OtherLife,
+    history_bytes: u64,
 }
 
 /// What becomes of content that devices hold from another life of the data, after a backup was put
@@ -115,7 +116,8 @@ impl Engine {
         random: Arc<dyn Random>,
         config: EngineConfig,
     ) -> Self {
-        Self { store, clock, random, config, schema, later: OtherLife::Merged }
+        let (later, history_bytes) = (OtherLife::Merged, limits::USER_HISTORY_BYTES);
+        Self { store, clock, random, config, schema, later, history_bytes }
     }
 
     /// Sets the kinds of record.
@@ -133,6 +135,13 @@ impl Engine {
     #[must_use]
     pub fn with_other_life(self, later: OtherLife) -> Self {
         Self { later, ..self }
+    }
+
+    /// Says how many bytes of history an account keeps; without this
+    /// [`limits::USER_HISTORY_BYTES`]. Beyond it the oldest gives way.
+    #[must_use]
+    pub fn with_history_bytes(self, history_bytes: u64) -> Self {
+        Self { history_bytes, ..self }
     }
 
     /// Returns `Ok` when the store answers.

@@ -16,11 +16,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const NO_KEY: [u8; 32] = [0; 32];
 
 /// Keeps everything in memory and nothing beyond the process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryStore {
     users: Mutex<HashMap<UserId, Partition>>,
     /// Lives of accounts that were erased; no backup has it, and no restore changes it.
     journal: Mutex<HashSet<Digest>>,
+    limits: BatchLimits,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        let limits = BatchLimits { items: 10_000, bytes: 64 << 20 };
+        Self { users: Mutex::default(), journal: Mutex::default(), limits }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -38,10 +46,17 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Takes batches of at most this size. With small limits it is a model of stores whose
+    /// transactions are small.
+    #[must_use]
+    pub fn with_limits(self, limits: BatchLimits) -> Self {
+        Self { limits, ..self }
+    }
+
     /// Returns a copy of everything, as a backup would hold it.
     pub fn snapshot(&self) -> Self {
         let users = self.lock().clone();
-        Self { users: Mutex::new(users), journal: Mutex::default() }
+        Self { users: Mutex::new(users), journal: Mutex::default(), limits: self.limits }
     }
 
     /// Replaces everything with what `backup` holds.
@@ -72,7 +87,7 @@ impl MemoryStore {
 #[async_trait::async_trait]
 impl Store for MemoryStore {
     fn batch_limits(&self) -> BatchLimits {
-        BatchLimits { items: 10_000, bytes: 64 << 20 }
+        self.limits
     }
 
     async fn head(&self, user: &UserId) -> Result<Option<Head>> {

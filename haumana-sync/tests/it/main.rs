@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod app;
+mod bounded;
 mod conformance;
 mod copies;
 mod device_copies;
@@ -20,6 +21,7 @@ mod phone;
 mod policies;
 mod push;
 mod pushing;
+mod quota;
 mod readable;
 mod repeats;
 mod sessions;

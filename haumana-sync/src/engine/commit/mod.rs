@@ -1,27 +1,36 @@
 //! Writing: batches, the next head, and the compare-and-swap.
 
+pub(crate) mod draft;
+mod line;
 pub(crate) mod notes;
+pub(crate) mod retained;
+mod shed;
+pub(crate) mod staging;
 pub(crate) mod trail;
 pub(crate) mod transaction;
 
+pub(crate) use crate::engine::commit::draft::{Draft, OldFacts};
+pub(crate) use crate::engine::commit::line::Refused;
+
 use crate::digest::Digest;
+use crate::engine::commit::line::{Line, refusal_of};
 use crate::engine::commit::notes::Notes;
+use crate::engine::commit::staging::Staging;
 use crate::engine::commit::trail::Trail;
+use crate::engine::edit::Lost;
 use crate::engine::edit::meta::FORMAT;
 use crate::engine::edit::record::to_json;
-use crate::engine::edit::{Applied, Lost};
-use crate::engine::{Engine, Error, Result};
+use crate::engine::{Engine, Error, Refusal, Result};
 use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::merge::Reason;
 use crate::record::Value;
 use crate::schema::Schema;
 use crate::store::{
-    Batch, CommitId, Envelope, Epoch, ErrorKind, Head, HeadState, HistoryEntry, Revision, Stamp,
-    Version,
+    Batch, CommitId, Envelope, Epoch, ErrorKind, Head, HeadState, Revision, Stamp, Version,
 };
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 /// How much later than the server's second a commit is stamped: two seconds by which the clocks of
 /// servers may differ, and one for the fraction that the phones cut off. A `lastSyncedAt` that a
@@ -35,78 +44,19 @@ const SLOW_COMMIT_MS: i64 = 1000;
 /// How often the history of a user who writes is purged.
 const PURGE_EVERY_MS: i64 = 86_400_000;
 
-/// LIMIT: after so many drafts for which a full store has no room, those that make their record
-/// longer are refused without asking it.
-const FULL_TRIES: usize = 50;
-
 /// Changes the notes of a head; told are the head before, and the revision of the commit.
 pub(crate) type Noting<'a> =
     &'a (dyn for<'h> Fn(&mut Notes, (Option<&'h Head>, Revision)) + Send + Sync);
 
-/// One record to write, with what must be written together with it.
-#[derive(Clone, Debug)]
-pub(crate) struct Draft {
-    pub old: Option<OldFacts>,
-    pub new: Envelope,
-    pub history: Vec<HistoryEntry>,
-    /// New entries of the inbox.
-    pub inbox: Vec<Envelope>,
-}
-
-/// What the head's sums need to know of a record's last state.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OldFacts {
-    pub version: u32,
-    pub deleted: bool,
-    pub hash: Digest,
-    pub content_bytes: usize,
-}
-
-impl Draft {
-    /// What an applied edit writes; `None` if that is nothing.
-    pub(crate) fn of(applied: Applied, old: Option<&Envelope>, now: UnixMillis) -> Option<Self> {
-        let key = applied.envelope.key;
-        let inbox = applied.lost.iter().filter(|lost| lost.asks);
-        let inbox = inbox.map(|lost| inbox_entry(key, lost, now)).collect();
-        let (old, new) = (old.map(OldFacts::of), applied.envelope);
-        applied.writes.then_some(Self { old, new, history: applied.history, inbox })
-    }
-}
-
-impl OldFacts {
-    pub(crate) fn of(envelope: &Envelope) -> Self {
-        Self {
-            version: envelope.version,
-            deleted: envelope.deleted,
-            hash: envelope.hash,
-            content_bytes: envelope.content.len(),
-        }
-    }
-}
-
-impl Draft {
-    fn items(&self) -> usize {
-        1 + self.history.len() + self.inbox.len()
-    }
-
-    fn grows(&self) -> bool {
-        self.old.is_none_or(|old| old.content_bytes < self.new.content.len())
-    }
-
-    fn size_bytes(&self) -> usize {
-        let history: usize = self.history.iter().map(HistoryEntry::size_bytes).sum();
-        let inbox: usize = self.inbox.iter().map(Envelope::size_bytes).sum();
-        self.new.size_bytes() + history + inbox
-    }
-}
-
-/// How far a list of drafts got.
+/// How far a list of edits got.
 #[derive(Debug)]
 pub struct Committed {
-    /// How many drafts, from the first, are committed or in `full`.
-    pub(crate) done: usize,
-    /// By place, the drafts for which the store has no room, with the version that stays.
-    pub(crate) full: BTreeMap<usize, Option<Version>>,
+    /// How many drafts, from the first, are committed or refused.
+    done: usize,
+    /// By place, the drafts that the store does not take.
+    refused: BTreeMap<usize, Refused>,
+    /// For each edit, the draft that it is complete with.
+    edits: Vec<usize>,
     /// Why the rest is not, if it is not.
     pub(crate) stopped: Option<Stopped>,
     /// What was committed, from the head that was given.
@@ -117,17 +67,21 @@ impl Committed {
     /// Nothing was to be committed.
     pub(crate) fn nothing(head: Option<Head>) -> Self {
         let trail = Trail::starting_at(head);
-        Self { done: 0, full: BTreeMap::new(), stopped: None, trail }
+        Self { done: 0, refused: BTreeMap::new(), edits: Vec::new(), stopped: None, trail }
     }
 
-    /// How many staged edits, from the first, are decided: committed, or refused for want of room.
-    pub fn n_decided(&self) -> usize {
-        self.done
+    /// Whether the edit that was staged at this place is decided: committed, or refused.
+    pub fn is_decided(&self, place: usize) -> bool {
+        self.edits.get(place).is_some_and(|draft| *draft < self.done)
     }
 
-    /// Whether the store had no room for the edit that was staged at this place.
-    pub fn is_full(&self, place: usize) -> bool {
-        self.full.contains_key(&place)
+    /// Why the store does not take the edit that was staged at this place, if it does not.
+    pub fn refusal(&self, place: usize) -> Option<Refusal> {
+        self.refused(place).map(|refused| refused.refusal)
+    }
+
+    pub(crate) fn refused(&self, place: usize) -> Option<Refused> {
+        self.refused.get(self.edits.get(place)?).copied()
     }
 
     /// Why the others are not committed, if there are any.
@@ -135,10 +89,10 @@ impl Committed {
         self.stopped
     }
 
-    /// What stopped drafts of which none can be left out: a full store stops them too.
+    /// What stopped drafts of which none can be left out: what the store does not take stops them.
     pub fn stopped_whole(self) -> Option<Stopped> {
-        let is_full = !self.full.is_empty();
-        self.stopped.or(is_full.then(|| Stopped::Failed(Error::no_room())))
+        let refused = self.refused.into_values().next();
+        self.stopped.or(refused.map(|one| Stopped::Failed(Error::refused(one.refusal))))
     }
 }
 
@@ -152,15 +106,22 @@ pub enum Stopped {
 }
 
 impl Engine {
-    /// Commits `drafts` in as few batches as the store allows, each whole. Where the store has no
-    /// room for a batch, smaller ones find out for which drafts.
+    /// Commits `drafts` in as few batches as the store allows, each whole. Where the store does not
+    /// take a batch, smaller ones find out which drafts it does not take.
     pub(crate) async fn commit(
         &self,
         user: &UserId,
         head: Option<Head>,
         drafts: Vec<Draft>,
     ) -> Committed {
-        self.commit_all(user, head, drafts, None, &|_, _| ()).await
+        let mut staging = self.staging();
+        drafts.into_iter().for_each(|draft| staging.add(vec![draft]));
+        self.commit_all(user, head, staging, None, &|_, _| ()).await
+    }
+
+    /// Stages nothing yet.
+    pub(crate) fn staging(&self) -> Staging {
+        Staging::new(self.store.batch_limits())
     }
 
     /// As [`Engine::commit`], with new notes, which are there as soon as the first draft is.
@@ -168,10 +129,10 @@ impl Engine {
         &self,
         user: &UserId,
         head: Option<Head>,
-        drafts: Vec<Draft>,
+        staging: Staging,
         notes: Option<Notes>,
     ) -> Committed {
-        self.commit_all(user, head, drafts, notes, &|_, _| ()).await
+        self.commit_all(user, head, staging, notes, &|_, _| ()).await
     }
 
     /// As [`Engine::commit`]; each batch changes the head's notes as `noting` does, which is told the
@@ -180,43 +141,36 @@ impl Engine {
         &self,
         user: &UserId,
         head: Option<Head>,
-        drafts: Vec<Draft>,
+        staging: Staging,
         noting: Noting<'_>,
     ) -> Committed {
-        self.commit_all(user, head, drafts, None, noting).await
+        self.commit_all(user, head, staging, None, noting).await
     }
 
     async fn commit_all(
         &self,
         user: &UserId,
         head: Option<Head>,
-        drafts: Vec<Draft>,
+        staging: Staging,
         mut notes: Option<Notes>,
         noting: Noting<'_>,
     ) -> Committed {
         let mut trail = Trail::starting_at(head);
-        let mut done = 0;
-        let mut full = BTreeMap::new();
-        let mut most = usize::MAX;
-        let mut left = std::collections::VecDeque::from(drafts);
-        let mut open = self.open_conflicts(user, trail.head.as_ref(), left.is_empty()).await;
-        while let Some(first) = left.front() {
-            let version = first.old.map(|old| old.version);
-            if FULL_TRIES <= full.len() && first.grows() {
-                full.insert(done, version);
-                done += 1;
-                left.pop_front();
-                continue;
-            }
+        let (drafts, edits) = staging.into_drafts();
+        let mut line = Line::new(drafts);
+        let mut stopped = None;
+        let mut open = self.open_conflicts(user, trail.head.as_ref(), line.left.is_empty()).await;
+        while line.next_is_asked() {
             let now = self.clock.now();
-            let count = self.batch_count(&left).min(most);
+            let count = self.batch_count(&line.left).min(line.most);
             let head = trail.head.as_ref();
-            let drafts = left.iter().take(count).cloned().collect();
+            let drafts = line.left.iter().take(count).cloned().collect();
             let mut batch = self.batch(head, drafts, notes.as_ref(), now);
             let open_then = open.map(|open| count_open(open, &batch.records));
             // Notes that cannot be read are a newer program's, and stay as they are.
             if let Ok(mut notes) = Notes::of(Some(&batch.head)) {
                 notes.open = open_then;
+                self.count_history(&mut notes, head, &batch.history, now);
                 noting(&mut notes, (head, batch.head.revision));
                 batch.head.notes = notes.to_text();
             }
@@ -224,11 +178,9 @@ impl Engine {
                 Ok(()) => {
                     let is_slow = now.plus_ms(SLOW_COMMIT_MS) < self.clock.now();
                     let purges = head.is_some_and(|old| old.purged_at != batch.head.purged_at);
-                    done += count;
                     open = open_then;
                     notes = None;
-                    left.drain(..count);
-                    most = most.saturating_mul(2);
+                    line.take(count);
                     let again = if is_slow { self.stamp_again(user, &batch).await } else { None };
                     trail.add(batch);
                     again.into_iter().for_each(|again| trail.add(again));
@@ -237,22 +189,22 @@ impl Engine {
                         let _ = self.purge(user).await;
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::Full && 1 < count => most = count / 2,
-                Err(error) if error.kind() == ErrorKind::Full => {
-                    full.insert(done, version);
-                    done += 1;
-                    left.pop_front();
-                }
-                Err(error) => {
-                    let stopped = match error.kind() {
-                        ErrorKind::Conflict => Stopped::Raced,
-                        _ => Stopped::Failed(error.into()),
-                    };
-                    return Committed { done, full, stopped: Some(stopped), trail };
-                }
+                Err(error) => match refusal_of(error.kind()) {
+                    Some(_) if 1 < count => line.most = count / 2,
+                    Some(refusal) => line.refuse(refusal),
+                    None => {
+                        stopped = Some(match error.kind() {
+                            ErrorKind::Conflict => Stopped::Raced,
+                            _ => Stopped::Failed(error.into()),
+                        });
+                        break;
+                    }
+                },
             }
         }
-        Committed { done, full, stopped: None, trail }
+        self.shed(user, &mut trail).await;
+        let Line { done, refused, .. } = line;
+        Committed { done, refused, edits, stopped, trail }
     }
 
     /// How many entries of the inbox are open. They are counted once for an account of version 0.1;
@@ -334,13 +286,16 @@ impl Engine {
     }
 
     /// How many of `drafts`, from the first, one batch may hold; at least one.
-    fn batch_count(&self, drafts: &std::collections::VecDeque<Draft>) -> usize {
+    fn batch_count(&self, drafts: &VecDeque<Draft>) -> usize {
         let limits = self.store.batch_limits();
         let (mut items, mut bytes) = (0, 0);
+        let mut keys = HashSet::new();
         for (at, draft) in drafts.iter().enumerate() {
             items += draft.items();
             bytes += draft.size_bytes();
-            if 0 < at && (limits.items < items || limits.bytes < bytes) {
+            // A batch writes a record once; what more is to become of it is a batch of its own.
+            let is_new = keys.insert(draft.new.key);
+            if 0 < at && (limits.items < items || limits.bytes < bytes || !is_new) {
                 return at;
             }
         }

@@ -4,6 +4,7 @@
 //! Stored as a JSON object in [`Head::notes`]; an empty text is the default. Keys that this program
 //! does not know are refused as a newer format, so that an older program never drops them.
 
+use crate::engine::commit::retained::Retained;
 use crate::engine::edit::slot::Slot;
 use crate::engine::push::devices::DeviceNote;
 use crate::engine::{Error, Result};
@@ -32,6 +33,9 @@ pub(crate) struct Notes {
     /// How many entries of the inbox are open; `None`: not counted yet, as version 0.1 left it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<u64>,
+    /// How much history the account holds.
+    #[serde(skip_serializing_if = "Retained::is_empty")]
+    pub history: Retained,
     /// The last revision that changed a record, where commits of notes alone followed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_since: Option<u64>,

@@ -2,8 +2,9 @@
 
 use crate::engine::Refusal;
 use crate::engine::commit::notes::Notes;
+use crate::engine::commit::staging::Staging;
 use crate::engine::commit::{Committed, Draft, Stopped};
-use crate::engine::edit::apply::apply;
+use crate::engine::edit::apply::parts::apply_within;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::slot::Slot;
 use crate::engine::edit::{Applied, Bases, Edit, MergeContext};
@@ -78,7 +79,7 @@ pub struct Transaction<'e> {
     notes: Notes,
     context: OnceLock<MergeContext>,
     quota: Quota,
-    drafts: Vec<Draft>,
+    staging: Staging,
     has_news: bool,
 }
 
@@ -88,8 +89,8 @@ impl<'e> Transaction<'e> {
         check_state(head.as_ref())?;
         let notes = Notes::of(head.as_ref())?;
         let quota = Quota::of(head.as_ref());
-        let (user, drafts, context) = (user.clone(), Vec::new(), OnceLock::new());
-        Ok(Self { engine, user, head, notes, context, quota, drafts, has_news: false })
+        let (user, staging, context) = (user.clone(), engine.staging(), OnceLock::new());
+        Ok(Self { engine, user, head, notes, context, quota, staging, has_news: false })
     }
 
     /// Returns the head; `None` if the account has nothing yet.
@@ -119,13 +120,27 @@ impl<'e> Transaction<'e> {
         self.has_news = true;
     }
 
-    /// Reads records, in the order of `keys`.
+    /// Reads records, in the order of `keys`; those of which edits are staged as these leave them.
     ///
     /// # Errors
     ///
     /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer.
     pub async fn read(&self, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
-        Ok(self.engine.store.read(&self.user, keys).await?)
+        if self.staging.is_empty() {
+            return Ok(self.engine.store.read(&self.user, keys).await?);
+        }
+        let is_stored = |key: &&Key| self.staging.record(key).is_none();
+        let stored: Vec<Key> = keys.iter().filter(is_stored).copied().collect();
+        let mut found = match stored.is_empty() {
+            true => Vec::new(),
+            false => self.engine.store.read(&self.user, &stored).await?,
+        }
+        .into_iter();
+        let read = |key: &Key| match self.staging.record(key) {
+            Some(staged) => Some(staged.clone()),
+            None => found.next().flatten(),
+        };
+        Ok(keys.iter().map(read).collect())
     }
 
     /// Opens a record under its kind.
@@ -143,10 +158,12 @@ impl<'e> Transaction<'e> {
     ///
     /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer.
     pub async fn read_bases(&self, keys: BTreeSet<HistoryKey>) -> Result<Bases> {
-        self.engine.read_bases(&self.user, keys, self.context().oldest).await
+        let (oldest, staging) = (self.context().oldest, Some(&self.staging));
+        self.engine.read_staged_bases(&self.user, keys, oldest, staging).await
     }
 
-    /// Decides what becomes of an edit of the record as it stands in `old`. Nothing is staged.
+    /// Decides what becomes of an edit of the record as it stands in `old`, in parts where one commit
+    /// cannot hold all that loses by it. Nothing is staged.
     ///
     /// # Errors
     ///
@@ -159,20 +176,24 @@ impl<'e> Transaction<'e> {
         edit: &Edit,
         bases: &Bases,
     ) -> Result<Applied, Refusal> {
-        apply((kind, key.id), old, edit, bases, self.context())
+        let limits = self.engine.store.batch_limits();
+        apply_within((kind, key.id), old, edit, bases, (self.context(), limits))
     }
 
-    /// Stages what an edit has come to. Returns whether anything is to be written.
+    /// Stages what an edit has come to. Returns whether anything is to be written. Several edits of
+    /// one record are written as one: the history keeps what the first of them found.
     ///
     /// # Errors
     ///
-    /// [`Refusal::QuotaExceeded`] if the account has no room for it.
+    /// [`Refusal::QuotaExceeded`] if the account has no room for it; [`Refusal::TooLarge`] if the
+    /// record would become longer than a store can hold.
     pub fn stage(&mut self, applied: Applied, old: Option<&Envelope>) -> Result<bool, Refusal> {
-        let Some(draft) = Draft::of(applied, old, self.context().now) else { return Ok(false) };
-        if !self.quota.take(old.map(|old| old.content.len()), draft.new.content.len()) {
+        let drafts = Draft::all_of(applied, old, self.context().now)?;
+        let Some(last) = drafts.last() else { return Ok(false) };
+        if !self.quota.take(old.map(|old| old.content.len()), last.new.content.len()) {
             return Err(Refusal::QuotaExceeded);
         }
-        self.drafts.push(draft);
+        self.staging.add(drafts);
         Ok(true)
     }
 
@@ -185,13 +206,12 @@ impl<'e> Transaction<'e> {
     ///
     /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer before anything is written.
     pub async fn commit(mut self) -> Result<Committed> {
-        let drafts = self.drafts.iter_mut().collect();
-        self.engine.drop_known_conflicts(&self.user, drafts).await?;
+        self.engine.drop_known_conflicts(&self.user, self.staging.drafts_mut()).await?;
         let notes = self.has_news.then_some(self.notes);
-        if let (true, Some(head), Some(notes)) = (self.drafts.is_empty(), &self.head, &notes) {
+        if let (true, Some(head), Some(notes)) = (self.staging.is_empty(), &self.head, &notes) {
             self.engine.commit_notes(&self.user, head, notes).await;
             return Ok(Committed::nothing(self.head));
         }
-        Ok(self.engine.commit_with(&self.user, self.head, self.drafts, notes).await)
+        Ok(self.engine.commit_with(&self.user, self.head, self.staging, notes).await)
     }
 }

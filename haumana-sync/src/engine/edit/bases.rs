@@ -1,12 +1,13 @@
 //! Reading the content of bases.
 
-use crate::engine::edit::record::{Record, parse};
+use crate::engine::commit::staging::Staging;
+use crate::engine::edit::record::{Record, is_partial, parse};
 use crate::engine::edit::{Against, Bases, Edit};
 use crate::engine::{Engine, Error, Result};
 use crate::id::UserId;
 use crate::record::Value;
 use crate::schema::Kind;
-use crate::store::HistoryKey;
+use crate::store::{HistoryEntry, HistoryKey};
 use crate::time::UnixMillis;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,13 +47,26 @@ impl Engine {
         keys: BTreeSet<HistoryKey>,
         oldest: UnixMillis,
     ) -> Result<Bases> {
-        if keys.is_empty() {
-            return Ok(Bases::new());
+        self.read_staged_bases(user, keys, oldest, None).await
+    }
+
+    /// As [`Engine::read_bases`], also of what is staged and not written yet.
+    pub(crate) async fn read_staged_bases(
+        &self,
+        user: &UserId,
+        keys: BTreeSet<HistoryKey>,
+        oldest: UnixMillis,
+        staging: Option<&Staging>,
+    ) -> Result<Bases> {
+        let staged = |key: &HistoryKey| staging.and_then(|staging| staging.history(key));
+        let mut entries: Vec<_> = keys.iter().filter_map(staged).cloned().map(Some).collect();
+        let keys: Vec<HistoryKey> = keys.into_iter().filter(|key| staged(key).is_none()).collect();
+        if !keys.is_empty() {
+            entries.extend(self.store.history(user, &keys).await?);
         }
-        let keys: Vec<HistoryKey> = keys.into_iter().collect();
-        let entries = self.store.history(user, &keys).await?;
         let mut bases = Bases::new();
-        for entry in entries.into_iter().flatten().filter(|entry| oldest <= entry.at) {
+        let is_there = |entry: &HistoryEntry| oldest <= entry.at && !is_partial(entry);
+        for entry in entries.into_iter().flatten().filter(is_there) {
             let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
             let fields = fields(kind, &entry.content, entry.key.side == 0)?;
             bases.insert(entry.key, units(kind, fields));

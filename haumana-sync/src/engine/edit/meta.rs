@@ -1,6 +1,7 @@
 //! What the engine keeps beside a record's fields, stored as the envelope's `meta`.
 
 use crate::digest::Digest;
+use crate::engine::edit::record::to_json;
 use crate::engine::edit::slot::Slot;
 use crate::limits;
 use crate::merge::element_hash;
@@ -266,6 +267,32 @@ impl Meta {
         }
         let surplus = self.claims.len().saturating_sub(limits::RECEIPTS);
         self.claims.drain(..surplus);
+    }
+
+    /// Forgets what can be done without, the oldest first, until it is no longer than this as JSON:
+    /// hashes of earlier values, then changes and claims that may come again. Nothing that is
+    /// forgotten loses an edit: a base that is not known any more is as one past its retention.
+    /// Returns whether it fits.
+    pub fn fit(&mut self, limit_bytes: usize) -> bool {
+        loop {
+            if to_json(self).len() <= limit_bytes {
+                return true;
+            }
+            let longest = self.past.values().map(Vec::len).max().unwrap_or(0);
+            let (seen, claims) = (self.seen.len(), self.claims.len());
+            // INVARIANT: each turn halves one of the lists, so this ends.
+            match longest {
+                0 if seen == 0 && claims == 0 => return false,
+                0 => {
+                    self.seen.drain(..seen.div_ceil(2));
+                    self.claims.drain(..claims.div_ceil(2));
+                }
+                _ => self.past.values_mut().for_each(|trail| {
+                    trail.drain(..trail.len().saturating_sub(longest / 2));
+                }),
+            }
+            self.past.retain(|_, trail| !trail.is_empty());
+        }
     }
 
     /// Returns the hashes of the current content, by field.

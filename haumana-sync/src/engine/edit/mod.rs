@@ -148,8 +148,11 @@ pub struct Applied {
     pub envelope: Envelope,
     /// New entries of the history.
     pub history: Vec<HistoryEntry>,
-    /// What lost.
+    /// What lost, in this part of the edit and in those before it.
     pub lost: Vec<Lost>,
+    /// Parts of the edit that are written before this one, where one commit cannot hold all of it;
+    /// they have no parts, and each has its own losers.
+    pub parts: Vec<Applied>,
     /// Whether anything is to be written.
     pub writes: bool,
     /// Where what was pushed is kept, if a part of it is in no version.
@@ -160,7 +163,8 @@ impl Applied {
     /// Nothing becomes of the record.
     pub fn unchanged(record: Record, envelope: Envelope) -> Self {
         let (history, lost) = (Vec::new(), Vec::new());
-        Self { record, envelope, history, lost, writes: false, side: None }
+        let parts = Vec::new();
+        Self { record, envelope, history, lost, parts, writes: false, side: None }
     }
 
     /// Puts what a dialect keeps beside the record; that is to be written.

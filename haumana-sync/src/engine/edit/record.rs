@@ -136,12 +136,23 @@ pub(crate) struct HistoryMeta {
     /// Whether the version is a tombstone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
+    /// Whether nothing of the version is left but values that wait in the inbox.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
 }
 
-/// Whether the version that an entry of the history keeps is a tombstone; it has no content.
-pub(crate) fn is_of_tombstone(entry: &HistoryEntry) -> bool {
+/// Whether an entry of the history has the whole content of a version: no tombstone has, and none of
+/// which only values are left that lost.
+pub(crate) fn is_whole(entry: &HistoryEntry) -> bool {
     let meta: Result<HistoryMeta, Error> = parse(&entry.meta);
-    meta.is_ok_and(|meta| meta.deleted)
+    meta.is_ok_and(|meta| entry.key.side == 0 && !meta.deleted && !meta.partial)
+}
+
+/// Whether only values that lost are left of the version that an entry is of.
+pub(crate) fn is_partial(entry: &HistoryEntry) -> bool {
+    // Nearly no entry is.
+    entry.meta.contains(r#""partial":true"#)
+        && parse::<HistoryMeta>(&entry.meta).is_ok_and(|meta| meta.partial)
 }
 
 /// The history entry of a version that is being superseded.
@@ -155,8 +166,8 @@ pub(crate) fn superseded(
         at: old.modified_at,
         device,
         changed,
-        lost: Vec::new(),
         deleted: old.deleted,
+        ..HistoryMeta::default()
     };
     HistoryEntry {
         key: HistoryKey { key: old.key, version: old.version, side: 0 },

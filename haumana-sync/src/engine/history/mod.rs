@@ -4,7 +4,7 @@ pub(crate) mod restore;
 
 use crate::engine::edit::bases::fields;
 use crate::engine::edit::record::Record;
-use crate::engine::edit::record::{HistoryMeta, parse};
+use crate::engine::edit::record::{HistoryMeta, is_partial, parse};
 use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, UserId};
 use crate::merge::Reason;
@@ -101,7 +101,8 @@ impl Engine {
                 break;
             };
             behind = Some(last.key.version);
-            for entry in entries.iter().filter(|entry| oldest <= entry.at) {
+            let is_there = |entry: &&HistoryEntry| oldest <= entry.at && !is_partial(entry);
+            for entry in entries.iter().filter(is_there) {
                 walk.take(self.version_of(entry)?, entry.content.len());
             }
         }
@@ -155,7 +156,7 @@ impl Engine {
     pub(crate) fn version_of(&self, entry: &HistoryEntry) -> Result<HistoryVersion> {
         let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
         let meta: HistoryMeta = parse(&entry.meta)?;
-        let is_whole = entry.key.side == 0 && !meta.deleted;
+        let is_whole = entry.key.side == 0 && !meta.deleted && !meta.partial;
         Ok(HistoryVersion {
             version: entry.key.version,
             side: entry.key.side,

@@ -2,10 +2,10 @@
 
 use crate::digest::Digest;
 use crate::engine::commit::Draft;
-use crate::engine::edit::apply::apply;
+use crate::engine::edit::apply::parts::apply_within;
 use crate::engine::edit::bases::{fields, needed, units};
 use crate::engine::edit::meta::AtVersion;
-use crate::engine::edit::record::{Record, is_of_tombstone};
+use crate::engine::edit::record::{Record, is_whole};
 use crate::engine::edit::{Edit, MergeContext};
 use crate::engine::inbox::{past_retention, put};
 use crate::engine::push::plan::since;
@@ -67,10 +67,10 @@ impl Engine {
             check_base(&record, asked.base)?;
             let edit = self.restoring_edit(user, &record, version, asked.base, context).await?;
             let edit = Edit { seen: vec![name], base: asked.base, ..edit };
-            let draft = self.edited(user, (&envelope, &record), edit, context).await?;
-            let Some(draft) = draft else { return Ok(unchanged) };
-            let version = draft.new.version;
-            let committed = self.commit(user, transaction.into_head(), vec![draft]).await;
+            let drafts = self.edited(user, (&envelope, &record), edit, context).await?;
+            let Some(last) = drafts.last() else { return Ok(unchanged) };
+            let version = last.new.version;
+            let committed = self.commit(user, transaction.into_head(), drafts).await;
             match committed.stopped_whole() {
                 None => return Ok(Restored { version, is_unchanged: version == old_version }),
                 Some(stopped) => attempts.start_over(stopped)?,
@@ -96,7 +96,7 @@ impl Engine {
         }
         let key = HistoryKey { key: record.key(), version, side: 0 };
         let entry = self.store.history(user, &[key]).await?.into_iter().flatten().next();
-        let entry = entry.filter(|entry| context.oldest <= entry.at && !is_of_tombstone(entry));
+        let entry = entry.filter(|entry| context.oldest <= entry.at && is_whole(entry));
         let Some(entry) = entry else {
             return Err(past_retention("the version's content is past its retention"));
         };
@@ -118,13 +118,14 @@ impl Engine {
     }
 
     /// Applies an edit that a person asked for: they know the piece as it stands, or saw `edit.base`.
+    /// Returns what is to be written, in order.
     pub(crate) async fn edited(
         &self,
         user: &UserId,
         (envelope, record): (&Envelope, &Record),
         edit: Edit,
         context: MergeContext,
-    ) -> Result<Option<Draft>> {
+    ) -> Result<Vec<Draft>> {
         let base = edit.base.unwrap_or(record.version);
         let knows_delete = record.version <= base;
         let edit = Edit { base: Some(base), knows_delete, is_asked: true, ..edit };
@@ -139,14 +140,14 @@ impl Engine {
         if lacks_content && !edit.delete && !is_whole {
             return Err(past_retention("the record's content is past its retention"));
         }
-        let applied =
-            apply((&record.kind, record.id), Some((envelope, record)), &edit, &bases, context)
-                .map_err(|_| Error::new(ErrorKind::Invalid, "the record cannot take this"))?;
-        let Some(mut draft) = Draft::of(applied, Some(envelope), context.now) else {
-            return Ok(None);
-        };
-        self.drop_known_conflicts(user, vec![&mut draft]).await?;
-        Ok(Some(draft))
+        let (target, old) = ((&record.kind, record.id), Some((envelope, record)));
+        let limits = self.store.batch_limits();
+        let applied = apply_within(target, old, &edit, &bases, (context, limits));
+        let drafts = applied.and_then(|it| Draft::all_of(it, Some(envelope), context.now));
+        let mut drafts =
+            drafts.map_err(|_| Error::new(ErrorKind::Invalid, "the record cannot take this"))?;
+        self.drop_known_conflicts(user, drafts.iter_mut().collect()).await?;
+        Ok(drafts)
     }
 }
 

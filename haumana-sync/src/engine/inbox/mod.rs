@@ -101,7 +101,7 @@ impl Engine {
     }
 
     /// Returns the value that lost; `None` if it is past its retention.
-    async fn lost_value(
+    pub(crate) async fn lost_value(
         &self,
         user: &UserId,
         id: RecordId,
@@ -255,11 +255,13 @@ impl Engine {
         for change in &mut edit.changes {
             change.against = since(&record, &change.name, base, context);
         }
-        match self.edited(user, (&envelope, &record), Edit { base, ..edit }, context).await? {
+        let edit = Edit { base, ..edit };
+        let mut drafts = self.edited(user, (&envelope, &record), edit, context).await?;
+        match drafts.last_mut() {
             // The record and the entry change together, or neither does.
-            Some(mut draft) => {
-                draft.inbox.push(closed);
-                Ok(vec![draft])
+            Some(last) => {
+                last.inbox.push(closed);
+                Ok(drafts)
             }
             None => Ok(vec![closing(closed)]),
         }
@@ -312,7 +314,7 @@ fn fits(kind: &Kind, name: &str, value: &Value) -> bool {
 
 /// An inbox entry that changes alone.
 fn closing(closed: Envelope) -> Draft {
-    Draft { old: Some(OldFacts::of(&closed)), new: closed, history: Vec::new(), inbox: Vec::new() }
+    Draft::plain(Some(OldFacts::of(&closed)), closed)
 }
 
 /// What a closed entry remembers, to know the same resolution when it comes again.

@@ -8,9 +8,10 @@ pub(crate) mod pusher;
 
 use crate::engine::Refusal;
 use crate::engine::commit::notes::Notes;
+use crate::engine::commit::staging::Staging;
 use crate::engine::commit::trail::Trail;
-use crate::engine::commit::{Committed, Draft};
-use crate::engine::edit::apply::apply;
+use crate::engine::commit::{Committed, Draft, Refused};
+use crate::engine::edit::apply::parts::apply_within;
 use crate::engine::edit::bases::needed;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::{Bases, Change, Edit, Lost, MergeContext};
@@ -22,7 +23,7 @@ use crate::engine::{Conflict, Engine, Error, Quota, Result, check_state};
 use crate::id::{Key, UserId};
 use crate::record::{Content, Value};
 use crate::schema::{Deletes, Kind};
-use crate::store::{Envelope, Head, HistoryKey, Revision, Version};
+use crate::store::{BatchLimits, Envelope, Head, HistoryKey, Revision, Version};
 use crate::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -133,12 +134,9 @@ impl Engine {
         let mut attempts = self.attempts(user);
         while answers.iter().any(Option::is_none) {
             check_state(trail.head.as_ref())?;
-            let mut keys = HashSet::new();
-            let open = (0..pushes.len()).filter(|at| answers[*at].is_none());
-            let due: Vec<usize> = open.filter(|at| keys.insert(pushes[*at].key)).collect();
             let head = trail.head.clone();
-            let round = Round { user, shown, pushes, due: &due };
-            let committed = self.push_due(round, pusher, head, &mut answers).await?;
+            let round = Round { user, shown, pushes };
+            let committed = self.push_open(round, pusher, head, &mut answers).await?;
             trail.extend(committed.trail);
             if let Some(stopped) = committed.stopped {
                 attempts.start_over(stopped)?;
@@ -158,66 +156,122 @@ impl Engine {
         Ok(Pushed { results, exact, trail })
     }
 
-    /// Pushes at most one push for each record, and commits them.
-    async fn push_due(
+    /// Decides all pushes that have no answer yet, those of one record one after the other, and
+    /// commits them together.
+    async fn push_open(
         &self,
         round: Round<'_>,
         pusher: &mut Pusher<'_>,
         head: Option<Head>,
         answers: &mut [Option<Answer>],
     ) -> Result<Committed> {
-        let Round { user, shown, pushes, due } = round;
+        let Round { user, shown, pushes } = round;
         let context = self.context_of(self.clock.now(), &Notes::of(head.as_ref())?);
-        let keys: Vec<Key> = due.iter().map(|at| pushes[*at].key).collect();
-        let found = self.store.read(user, &keys).await?;
-        let mut opened: HashMap<Key, (Envelope, Record)> = HashMap::new();
-        for envelope in found.into_iter().flatten() {
-            let record = self.open(&envelope)?;
-            opened.insert(envelope.key, (envelope, record));
-        }
+        let open: Vec<usize> = (0..pushes.len()).filter(|at| answers[*at].is_none()).collect();
         let mut desk = Desk {
+            context,
+            limits: self.store.batch_limits(),
             room: Quota::of(head.as_ref()),
-            drafts: Vec::new(),
+            there: self.read_pushed(user, pushes, &open).await?,
+            bases: Bases::new(),
+            staging: self.staging(),
             waiting: Vec::new(),
             answers,
         };
-        let mut planned = Vec::new();
-        let mut history_keys: BTreeSet<HistoryKey> = BTreeSet::new();
-        for &at in due {
-            let push = &pushes[at];
-            let record = opened.get(&push.key).map(|(_, record)| record);
-            let Some(kind) = self.schema.kind(push.key.kind) else {
-                desk.answer(at, rejected(push, record, Refusal::InvalidField));
-                continue;
-            };
-            match plan(push, kind, pusher, record, context) {
-                Ok(None) => desk.answer(at, unchanged(push, record)),
-                Ok(Some(edit)) => {
-                    history_keys.extend(needed(record, &edit));
-                    planned.push((at, kind, edit));
-                }
-                Err(refusal) => desk.answer(at, rejected(push, record, refusal)),
-            }
+        for wave in waves(pushes, &open) {
+            self.push_wave(round, pusher, &wave, &mut desk).await?;
         }
-        let bases = self.read_bases(user, history_keys, context.oldest).await?;
-        for (at, kind, edit) in planned {
-            let push = &pushes[at];
-            let old = opened.get(&push.key).map(|(envelope, record)| (envelope, record));
-            let decided = decide((push, kind), old, &edit, &bases, context);
-            desk.take(at, push, old.map(|(envelope, _)| envelope), decided);
-        }
-        let Desk { mut drafts, waiting, answers, .. } = desk;
-        self.drop_known_conflicts(user, drafts.iter_mut().collect()).await?;
+        let Desk { mut staging, waiting, answers, .. } = desk;
+        self.drop_known_conflicts(user, staging.drafts_mut()).await?;
         let noting = |notes: &mut Notes, (head, revision): (Option<&Head>, _)| {
             shown.write(notes, head, Some(revision));
         };
-        let committed = self.commit_noting(user, head, drafts, &noting).await;
-        for (place, (at, answer)) in waiting.into_iter().take(committed.done).enumerate() {
-            let no_room = committed.full.get(&place);
-            answers[at] = Some(no_room.map_or(answer, |old| no_room_for(&pushes[at], *old).into()));
+        let committed = self.commit_noting(user, head, staging, &noting).await;
+        for (place, (at, answer)) in waiting.into_iter().enumerate() {
+            if committed.is_decided(place) {
+                let refused = committed.refused(place);
+                let answer =
+                    refused.map_or(answer, |one| refused_by_store(&pushes[at], one).into());
+                answers[at] = Some(answer);
+            }
         }
         Ok(committed)
     }
+
+    /// Reads the records of pushes.
+    async fn read_pushed(
+        &self,
+        user: &UserId,
+        pushes: &[Push],
+        open: &[usize],
+    ) -> Result<HashMap<Key, (Envelope, Record)>> {
+        let mut known = HashSet::new();
+        let keys = open.iter().map(|at| pushes[*at].key);
+        let keys: Vec<Key> = keys.filter(|key| known.insert(*key)).collect();
+        let found = self.store.read(user, &keys).await?.into_iter().flatten();
+        let open = |envelope: Envelope| {
+            let record = self.open(&envelope)?;
+            Ok((envelope.key, (envelope, record)))
+        };
+        found.map(open).collect()
+    }
+
+    /// Decides at most one push for each record, on what those before it leave.
+    async fn push_wave(
+        &self,
+        round: Round<'_>,
+        pusher: &mut Pusher<'_>,
+        wave: &[usize],
+        desk: &mut Desk<'_>,
+    ) -> Result<()> {
+        let Round { user, pushes, .. } = round;
+        let context = desk.context;
+        let mut planned = Vec::new();
+        let mut history_keys: BTreeSet<HistoryKey> = BTreeSet::new();
+        for &at in wave {
+            let push = &pushes[at];
+            let record = desk.there.get(&push.key).map(|(_, record)| record);
+            let Some(kind) = self.schema.kind(push.key.kind) else {
+                let result = rejected(push, record, Refusal::InvalidField);
+                desk.answer(at, result);
+                continue;
+            };
+            let result = match plan(push, kind, pusher, record, context) {
+                Ok(None) => unchanged(push, record),
+                Ok(Some(edit)) => {
+                    history_keys.extend(needed(record, &edit));
+                    planned.push((at, kind, edit));
+                    continue;
+                }
+                Err(refusal) => rejected(push, record, refusal),
+            };
+            desk.answer(at, result);
+        }
+        history_keys.retain(|key| !desk.bases.contains_key(key));
+        let staging = Some(&desk.staging);
+        let bases = self.read_staged_bases(user, history_keys, context.oldest, staging).await?;
+        desk.bases.extend(bases);
+        for (at, kind, edit) in planned {
+            desk.take(at, &pushes[at], kind, &edit);
+        }
+        Ok(())
+    }
+}
+
+/// Puts pushes into waves of which each has at most one for a record, in order.
+fn waves(pushes: &[Push], open: &[usize]) -> Vec<Vec<usize>> {
+    let mut n_before: HashMap<Key, usize> = HashMap::new();
+    let mut waves: Vec<Vec<usize>> = Vec::new();
+    for &at in open {
+        let wave = n_before.entry(pushes[at].key).or_default();
+        match waves.get_mut(*wave) {
+            Some(wave) => wave.push(at),
+            // The one before is there, so this is the next.
+            None => waves.push(vec![at]),
+        }
+        *wave += 1;
+    }
+    waves
 }
 
 /// What came of the pushes of a request.
@@ -237,7 +291,6 @@ struct Round<'a> {
     user: &'a UserId,
     shown: Shown,
     pushes: &'a [Push],
-    due: &'a [usize],
 }
 
 /// The answer to a push.
@@ -252,13 +305,25 @@ impl From<PushResult> for Answer {
     }
 }
 
-/// What a push comes to: a draft to commit with its answer, or an answer at once.
-pub(crate) type Decided = std::result::Result<(Option<Draft>, PushResult), Refusal>;
-
-/// What is decided of a round: drafts to commit, with the answers that wait for that, and answers.
-struct Desk<'a> {
-    room: Quota,
+/// What a push comes to: drafts to commit with its answer, or an answer at once.
+struct Decision {
+    /// What is to be written, in order.
     drafts: Vec<Draft>,
+    /// The record as it is then.
+    there: (Envelope, Record),
+    result: PushResult,
+}
+
+/// What is decided of a round: edits to commit, with the answers that wait for that, and answers.
+struct Desk<'a> {
+    context: MergeContext,
+    limits: BatchLimits,
+    room: Quota,
+    /// The records as the pushes so far leave them.
+    there: HashMap<Key, (Envelope, Record)>,
+    bases: Bases,
+    staging: Staging,
+    /// By place among the edits that are staged.
     waiting: Vec<(usize, Answer)>,
     answers: &'a mut [Option<Answer>],
 }
@@ -268,42 +333,43 @@ impl Desk<'_> {
         self.answers[at] = Some(result.into());
     }
 
-    /// Files one decision.
-    fn take(&mut self, at: usize, push: &Push, old: Option<&Envelope>, decided: Decided) {
-        let version = old.map(|old| old.version);
-        let refuse = |refusal| PushResult {
-            key: push.key,
-            outcome: PushOutcome::Rejected(refusal),
-            version,
-            conflicts: Vec::new(),
-        };
-        match decided {
-            Err(refusal) => self.answer(at, refuse(refusal)),
-            Ok((None, result)) => self.answer(at, result),
-            Ok((Some(draft), result)) => {
-                if self.room.take(old.map(|old| old.content.len()), draft.new.content.len()) {
-                    let is_applied = result.outcome == PushOutcome::Applied;
-                    let is_exact = is_applied && is_exact(push, old, &draft.new);
-                    let written = old.map_or(Revision(0), |old| old.revision);
-                    let exact_since = is_exact.then_some(written);
-                    self.drafts.push(draft);
-                    self.waiting.push((at, Answer { result, exact_since }));
-                } else {
-                    self.answer(at, no_room_for(push, version));
-                }
+    /// Decides one push.
+    fn take(&mut self, at: usize, push: &Push, kind: &Arc<Kind>, edit: &Edit) {
+        let old = self.there.get(&push.key).map(|(envelope, record)| (envelope, record));
+        let version = old.map(|(envelope, _)| envelope.version);
+        let context = (self.context, self.limits);
+        let decision = match decide((push, kind), old, edit, &self.bases, context) {
+            Ok(decision) => decision,
+            Err(refusal) => {
+                let outcome = PushOutcome::Rejected(refusal);
+                let result = PushResult { key: push.key, outcome, version, conflicts: Vec::new() };
+                return self.answer(at, result);
             }
+        };
+        let Some(last) = decision.drafts.last() else { return self.answer(at, decision.result) };
+        let old = old.map(|(envelope, _)| envelope);
+        if !self.room.take(old.map(|old| old.content.len()), last.new.content.len()) {
+            let refused = Refused { refusal: Refusal::QuotaExceeded, version };
+            return self.answer(at, refused_by_store(push, refused));
         }
+        let is_applied = decision.result.outcome == PushOutcome::Applied;
+        let is_exact = is_applied && is_exact(push, old, &last.new);
+        let written = old.map_or(Revision(0), |old| old.revision);
+        let exact_since = is_exact.then_some(written);
+        self.staging.add(decision.drafts);
+        self.waiting.push((at, Answer { result: decision.result, exact_since }));
+        self.there.insert(push.key, decision.there);
     }
 }
 
 /// A delete of what is not there needs no room: there is nothing to delete.
-fn no_room_for(push: &Push, version: Option<Version>) -> PushResult {
+fn refused_by_store(push: &Push, refused: Refused) -> PushResult {
     let is_delete = matches!(push.op, PushOp::Delete | PushOp::OfferDelete);
-    let outcome = match version {
+    let outcome = match refused.version {
         None if is_delete => PushOutcome::Unchanged,
-        _ => PushOutcome::Rejected(Refusal::QuotaExceeded),
+        _ => PushOutcome::Rejected(refused.refusal),
     };
-    PushResult { key: push.key, outcome, version, conflicts: Vec::new() }
+    PushResult { key: push.key, outcome, version: refused.version, conflicts: Vec::new() }
 }
 
 fn unchanged(push: &Push, record: Option<&Record>) -> PushResult {
@@ -325,8 +391,8 @@ fn decide(
     old: Option<(&Envelope, &Record)>,
     edit: &Edit,
     bases: &Bases,
-    context: MergeContext,
-) -> Decided {
+    (context, limits): (MergeContext, BatchLimits),
+) -> std::result::Result<Decision, Refusal> {
     let is_tombstone = old.is_some_and(|(_, record)| record.content.is_none());
     let comes_back = is_tombstone && !edit.delete && kind.delete_policy() != Deletes::Stick;
     if let (true, Some((_, record))) = (comes_back, old) {
@@ -336,7 +402,7 @@ fn decide(
             return Err(Refusal::BaseGone);
         }
     }
-    let applied = apply((kind, push.key.id), old, edit, bases, context)?;
+    let applied = apply_within((kind, push.key.id), old, edit, bases, (context, limits))?;
     let has_all = edit
         .changes
         .iter()
@@ -361,14 +427,21 @@ fn decide(
     };
     let (key, version) = (push.key, Some(applied.record.version));
     let asking: Vec<Lost> = applied.lost.iter().filter(|lost| lost.asks).cloned().collect();
-    let Some(draft) = Draft::of(applied, old.map(|(envelope, _)| envelope), context.now) else {
+    let there = (applied.envelope.clone(), applied.record.clone());
+    let drafts = Draft::all_of(applied, old.map(|(envelope, _)| envelope), context.now)?;
+    if drafts.is_empty() {
         let (outcome, conflicts) = (PushOutcome::Unchanged, Vec::new());
-        return Ok((None, PushResult { key, outcome, version, conflicts }));
-    };
-    let conflicts = draft.inbox.iter().zip(asking);
+        return Ok(Decision {
+            drafts,
+            there,
+            result: PushResult { key, outcome, version, conflicts },
+        });
+    }
+    let inbox = drafts.iter().flat_map(|draft| &draft.inbox);
+    let conflicts = inbox.zip(asking);
     let conflicts = conflicts.map(|(entry, lost)| conflict_of(entry, key, lost, context.now));
     let conflicts = conflicts.collect();
-    Ok((Some(draft), PushResult { key, outcome, version, conflicts }))
+    Ok(Decision { drafts, there, result: PushResult { key, outcome, version, conflicts } })
 }
 
 /// Whether the record is as the change says.

@@ -1,6 +1,7 @@
 //! Importing an export into an empty account.
 
 use crate::engine::commit::notes::{ImportedCounts, Notes};
+use crate::engine::commit::trail::Trail;
 use crate::engine::commit::{OldFacts, Stopped, count};
 use crate::engine::edit::meta::Meta;
 use crate::engine::edit::record::parse;
@@ -104,7 +105,11 @@ impl Engine {
         }
         head = self.write_part(user, head, part).await?;
         if !import.request.has_next {
-            head = self.turn(user, Some(&head), HeadState::Active).await?;
+            let active = self.turn(user, Some(&head), HeadState::Active).await?;
+            let mut trail = Trail::starting_at(Some(head.clone()));
+            trail.head = Some(active);
+            self.shed(user, &mut trail).await;
+            head = trail.head.unwrap_or(head);
         }
         Ok(Notes::of(Some(&head))?.imported)
     }
@@ -122,6 +127,12 @@ impl Engine {
         let mut notes = Notes::of(Some(&old))?;
         let mut counts = notes.imported.unwrap_or_default();
         counts.history += history.len();
+        for entry in &history {
+            notes.history.add(entry.at, entry.size_bytes() as u64, self.history_bytes);
+        }
+        if self.history_bytes.saturating_mul(2) < notes.history.bytes() {
+            return Err(Error::new(ErrorKind::Invalid, "there is no room for all history").into());
+        }
         let mut records = Vec::new();
         for (mut record, there) in part.records.into_iter().zip(found) {
             if !is_due(&record, there.as_ref())? {

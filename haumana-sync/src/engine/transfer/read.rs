@@ -36,8 +36,11 @@ pub(crate) type Read<T> = Result<T, Refusal>;
 
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
-/// What stands beside a record may be no larger than a record.
+/// What is remembered of a version may be no larger than a record.
 const META_BYTES: usize = limits::RECORD_BYTES;
+/// What stands beside a record, as an export has it: earlier programs kept more than a store of
+/// today holds, and what is too much is forgotten.
+const BESIDE_BYTES: usize = 8 * limits::RECORD_BYTES;
 /// A push of which a part lost may hold all three long texts at their limit, and is no record.
 const SIDE_BYTES: usize = 4 * limits::RECORD_BYTES;
 /// Sides of one record; far more than anybody can make lose.
@@ -88,6 +91,10 @@ impl Reading<'_> {
         if limits::RECORD_BYTES < content.len() {
             return Err(Refusal::TooLarge);
         }
+        let mut meta = facts.meta;
+        if !meta.fit(limits::STORED_BYTES.saturating_sub(content.len())) {
+            return Err(Refusal::TooLarge);
+        }
         Ok(Envelope {
             key,
             version: facts.version,
@@ -98,7 +105,7 @@ impl Reading<'_> {
             hash,
             format: FORMAT,
             content,
-            meta: to_json(&facts.meta),
+            meta: to_json(&meta),
         })
     }
 
@@ -113,9 +120,12 @@ impl Reading<'_> {
         let modified_at = time(fields.remove("modifiedAt"))?.ok_or(Refusal::InvalidField)?;
         let modified_at = modified_at.min(self.now);
         let meta = match fields.remove(BESIDE_KEY) {
-            Some(json) if META_BYTES < json.get().len() => return Err(Refusal::TooLarge),
+            Some(json) if BESIDE_BYTES < json.get().len() => return Err(Refusal::TooLarge),
             // Serde would take an array for a struct.
-            Some(json) if !json.get().starts_with('{') => return Err(Refusal::InvalidField),
+            Some(json) if !json.get().starts_with('{') => {
+                let is_long = META_BYTES < json.get().len();
+                return Err(if is_long { Refusal::TooLarge } else { Refusal::InvalidField });
+            }
             Some(json) => parse(json)?,
             // From a server that did not write it: all fields are of this version.
             None => Meta { created: touched(version, modified_at), ..Meta::default() },
@@ -187,6 +197,7 @@ impl Reading<'_> {
             changed: optional(fields.remove("changed"))?.unwrap_or_default(),
             lost: lost.into_iter().map(|lost| (lost.field, lost.reason)).collect(),
             deleted: optional(fields.remove("deleted"))?.unwrap_or_default(),
+            partial: optional(fields.remove("partial"))?.unwrap_or_default(),
         };
         let value = fields.remove("value").ok_or(Refusal::InvalidField)?;
         let superseded_at = time(fields.remove("supersededAt"))?;
@@ -197,7 +208,7 @@ impl Reading<'_> {
         Ok(HistoryEntry {
             key: HistoryKey { key, version, side },
             at: superseded_at.unwrap_or(self.now).min(self.now),
-            content: self.history_content(key.kind, side, meta.deleted, value)?,
+            content: self.history_content(key.kind, side, &meta, value)?,
             meta: meta_json,
         })
     }
@@ -207,18 +218,18 @@ impl Reading<'_> {
         &self,
         kind: KindNumber,
         side: u32,
-        deleted: bool,
+        meta: &HistoryMeta,
         json: &RawValue,
     ) -> Read<String> {
         if SIDE_BYTES < json.get().len() {
             return Err(Refusal::TooLarge);
         }
         let fields: Fields<'_> = parse(json)?;
-        if side == 0 && deleted {
+        if side == 0 && meta.deleted {
             return Ok("{}".to_owned());
         }
         let kind = self.schema.kind(kind).ok_or(Refusal::InvalidField)?;
-        if side == 0 {
+        if side == 0 && !meta.partial {
             return Ok(read_record(kind, &fields, UnixMillis(0))?.to_json());
         }
         let values =

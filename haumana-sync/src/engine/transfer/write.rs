@@ -100,9 +100,10 @@ pub(crate) fn write_history(out: &mut String, schema: &Schema, entry: &HistoryEn
         lost.map(|(field, reason)| json!({ "field": field, "reason": reason })).collect();
     let (kind, id) = (schema.name_of(entry.key.key.kind), entry.key.key.id);
     let (version, side, at, until) = (entry.key.version, entry.key.side, meta.at, entry.at);
+    let partial = if meta.partial { r#""partial":true,"# } else { "" };
     let _ = write!(
         out,
-        r#"{{"kind":"{kind}","id":"{id}","version":{version},"side":{side},"at":"{at}","supersededAt":"{until}","deviceId":{},"changed":{},"lost":{},"deleted":{},"value":{}}}"#,
+        r#"{{"kind":"{kind}","id":"{id}","version":{version},"side":{side},"at":"{at}","supersededAt":"{until}","deviceId":{},"changed":{},"lost":{},"deleted":{},{partial}"value":{}}}"#,
         to_json(&meta.device),
         to_json(&meta.changed),
         to_json(&lost),

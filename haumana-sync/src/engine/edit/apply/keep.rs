@@ -41,7 +41,7 @@ impl Work {
             return Err(Refusal::TooLarge);
         }
         let (record, lost) = (self.record, self.lost);
-        Ok(Applied { record, envelope, history, lost, writes, side })
+        Ok(Applied { record, envelope, history, lost, parts: Vec::new(), writes, side })
     }
 
     fn raise(&mut self, edit: &Edit) {
@@ -89,7 +89,7 @@ impl Work {
             device: edit.device.clone(),
             changed: side.keys().map(|name| (*name).to_owned()).collect(),
             lost: reasons,
-            deleted: false,
+            ..HistoryMeta::default()
         };
         history.push(HistoryEntry {
             key,

@@ -62,7 +62,7 @@ impl Work {
             device: edit.device.clone(),
             changed: values.keys().map(|name| (*name).to_owned()).collect(),
             lost,
-            deleted: false,
+            ..HistoryMeta::default()
         };
         let (content, meta) = (to_json(&values), to_json(&meta));
         HistoryEntry { key, at: self.context.now, content, meta }

@@ -2,6 +2,7 @@
 
 mod keep;
 mod losers;
+pub(crate) mod parts;
 
 use crate::engine::Refusal;
 use crate::engine::edit::bases::base_key;

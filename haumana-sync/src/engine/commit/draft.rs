@@ -1,0 +1,145 @@
+//! One record to write, with what must be written together with it.
+
+use crate::digest::Digest;
+use crate::engine::Refusal;
+use crate::engine::commit::inbox_entry;
+use crate::engine::edit::Applied;
+use crate::engine::edit::record::to_json;
+use crate::limits;
+use crate::store::{Envelope, HistoryEntry, HistoryKey};
+use crate::time::UnixMillis;
+use std::collections::{BTreeSet, HashSet};
+
+/// One record to write, with what must be written together with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub old: Option<OldFacts>,
+    pub new: Envelope,
+    pub history: Vec<HistoryEntry>,
+    /// New entries of the inbox.
+    pub inbox: Vec<Envelope>,
+    /// Where values that lost are kept.
+    pub kept: HashSet<HistoryKey>,
+    /// Of a tombstone: where its last content is.
+    pub last: Option<HistoryKey>,
+    /// The fields that the version changed, if it is a new one.
+    pub changed: BTreeSet<String>,
+    /// Whether several edits made it.
+    pub is_folded: bool,
+}
+
+/// What the head's sums need to know of a record's last state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OldFacts {
+    pub version: u32,
+    pub deleted: bool,
+    pub hash: Digest,
+    pub content_bytes: usize,
+}
+
+impl Draft {
+    /// A record that changes by itself.
+    pub(crate) fn plain(old: Option<OldFacts>, new: Envelope) -> Self {
+        Self {
+            old,
+            new,
+            history: Vec::new(),
+            inbox: Vec::new(),
+            kept: HashSet::new(),
+            last: None,
+            changed: BTreeSet::new(),
+            is_folded: false,
+        }
+    }
+
+    /// What an applied edit writes, part by part; nothing if that is nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooLarge`] if the record would become longer than a store can hold.
+    pub(crate) fn all_of(
+        mut applied: Applied,
+        old: Option<&Envelope>,
+        now: UnixMillis,
+    ) -> Result<Vec<Self>, Refusal> {
+        let mut parts = std::mem::take(&mut applied.parts);
+        let n_before: usize = parts.iter().map(|part| part.lost.len()).sum();
+        applied.lost.drain(..n_before);
+        parts.push(applied);
+        let mut facts = old.map(OldFacts::of);
+        let mut longest = old.map_or(0, stored_bytes).max(limits::STORED_BYTES);
+        let mut drafts = Vec::new();
+        for part in parts.into_iter().filter(|part| part.writes) {
+            let draft = Self::of_part(part, facts, longest, now)?;
+            facts = Some(OldFacts::of(&draft.new));
+            longest = longest.max(stored_bytes(&draft.new));
+            drafts.push(draft);
+        }
+        Ok(drafts)
+    }
+
+    fn of_part(
+        part: Applied,
+        old: Option<OldFacts>,
+        longest: usize,
+        now: UnixMillis,
+    ) -> Result<Self, Refusal> {
+        let Applied { record, mut envelope, history, lost, .. } = part;
+        let key = envelope.key;
+        if limits::STORED_BYTES < stored_bytes(&envelope) {
+            let mut meta = record.meta.clone();
+            let room = limits::STORED_BYTES.saturating_sub(envelope.content.len());
+            let fits = meta.fit(room);
+            envelope.meta = to_json(&meta);
+            // A record of an earlier program may be longer, and then must not become longer still.
+            if !fits && longest < stored_bytes(&envelope) {
+                return Err(Refusal::TooLarge);
+            }
+        }
+        let asking = lost.iter().filter(|lost| lost.asks);
+        let inbox = asking.map(|lost| inbox_entry(key, lost, now)).collect();
+        let kept = lost.iter().filter_map(|lost| lost.at).collect();
+        let last = HistoryKey { key, version: record.meta.last_version, side: 0 };
+        let last = envelope.deleted.then_some(last);
+        let is_new = is_raised(old, &envelope);
+        let changed = if is_new { record.meta.changed } else { Vec::new() };
+        let changed = changed.into_iter().collect();
+        Ok(Self { history, inbox, kept, last, changed, ..Self::plain(old, envelope) })
+    }
+}
+
+fn stored_bytes(envelope: &Envelope) -> usize {
+    envelope.content.len() + envelope.meta.len()
+}
+
+/// Whether a record gets a version that it did not have.
+pub(crate) fn is_raised(old: Option<OldFacts>, new: &Envelope) -> bool {
+    old.is_none_or(|old| old.version != new.version)
+}
+
+impl OldFacts {
+    pub(crate) fn of(envelope: &Envelope) -> Self {
+        Self {
+            version: envelope.version,
+            deleted: envelope.deleted,
+            hash: envelope.hash,
+            content_bytes: envelope.content.len(),
+        }
+    }
+}
+
+impl Draft {
+    pub(crate) fn items(&self) -> usize {
+        1 + self.history.len() + self.inbox.len()
+    }
+
+    pub(crate) fn grows(&self) -> bool {
+        self.old.is_none_or(|old| old.content_bytes < self.new.content.len())
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        let history: usize = self.history.iter().map(HistoryEntry::size_bytes).sum();
+        let inbox: usize = self.inbox.iter().map(Envelope::size_bytes).sum();
+        self.new.size_bytes() + history + inbox
+    }
+}

@@ -1,0 +1,137 @@
+//! What is to be committed: edits of one record in one request are folded into one write.
+
+use crate::engine::commit::draft::{Draft, is_raised};
+use crate::engine::edit::meta::Meta;
+use crate::engine::edit::record::{parse, to_json};
+use crate::id::Key;
+use crate::store::{BatchLimits, Envelope, HistoryEntry, HistoryKey};
+use std::collections::HashMap;
+
+/// Drafts in the order in which they are committed, and which edit is in which.
+///
+/// Of several edits of one record the history keeps what the first of them found; the record is
+/// what the last of them left. What lies between was on no device but theirs. Values that lost are
+/// kept, each where its entry of the inbox looks for it.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    limits: BatchLimits,
+    drafts: Vec<Draft>,
+    /// The drafts of each record, in order.
+    of: HashMap<Key, Vec<usize>>,
+    /// For each edit, the draft that it is complete with.
+    edits: Vec<usize>,
+}
+
+impl Staging {
+    /// Stages nothing yet, for a store with these limits.
+    pub(crate) fn new(limits: BatchLimits) -> Self {
+        Self { limits, drafts: Vec::new(), of: HashMap::new(), edits: Vec::new() }
+    }
+
+    /// Adds an edit: what its parts write, in order; at least one.
+    pub(crate) fn add(&mut self, parts: Vec<Draft>) {
+        let mut place = 0;
+        for part in parts {
+            place = self.put(part);
+        }
+        self.edits.push(place);
+    }
+
+    fn put(&mut self, draft: Draft) -> usize {
+        let places = self.of.entry(draft.new.key).or_default();
+        let mut draft = draft;
+        if let Some(place) = places.last().copied()
+            && let Some(last) = self.drafts.get_mut(place)
+        {
+            match last.fold(draft, self.limits) {
+                None => return place,
+                Some(unfolded) => draft = unfolded,
+            }
+        }
+        places.push(self.drafts.len());
+        self.drafts.push(draft);
+        self.drafts.len() - 1
+    }
+
+    /// Whether nothing is to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.drafts.is_empty()
+    }
+
+    /// Returns the record as it will be, if it is written.
+    pub(crate) fn record(&self, key: &Key) -> Option<&Envelope> {
+        let place = self.of.get(key)?.last()?;
+        self.drafts.get(*place).map(|draft| &draft.new)
+    }
+
+    /// Returns an entry of the history that will be written.
+    pub(crate) fn history(&self, key: &HistoryKey) -> Option<&HistoryEntry> {
+        let places = self.of.get(&key.key)?.iter();
+        let drafts = places.filter_map(|place| self.drafts.get(*place));
+        drafts.flat_map(|draft| &draft.history).find(|entry| entry.key == *key)
+    }
+
+    /// Returns the drafts, to look at their entries of the inbox.
+    pub(crate) fn drafts_mut(&mut self) -> Vec<&mut Draft> {
+        self.drafts.iter_mut().collect()
+    }
+
+    /// Returns the drafts in order, and the draft that each edit is complete with.
+    pub(crate) fn into_drafts(self) -> (Vec<Draft>, Vec<usize>) {
+        let drafts = self.drafts.into_iter().map(Draft::finished).collect();
+        (drafts, self.edits)
+    }
+}
+
+impl Draft {
+    /// Takes a later edit of the same record in; gives it back if one commit could not hold both.
+    fn fold(&mut self, next: Draft, limits: BatchLimits) -> Option<Draft> {
+        let found = self.old.map_or(0, |old| old.version);
+        let (before, behind) = (&self.kept, &next.kept);
+        let stays = |entry: &HistoryEntry| {
+            let HistoryKey { version, side, .. } = entry.key;
+            0 < side
+                || version <= found
+                || next.last == Some(entry.key)
+                || before.contains(&entry.key)
+                || behind.contains(&entry.key)
+        };
+        let history = || self.history.iter().chain(&next.history).filter(|entry| stays(entry));
+        let inbox = || self.inbox.iter().chain(&next.inbox);
+        let items = 2 + history().count() + inbox().count();
+        let bytes = next.new.size_bytes()
+            + history().map(HistoryEntry::size_bytes).sum::<usize>()
+            + inbox().map(Envelope::size_bytes).sum::<usize>();
+        if limits.items < items || limits.bytes < bytes {
+            return Some(next);
+        }
+        crate::mark::hit!(edits_of_one_record_are_folded);
+        let all = std::mem::take(&mut self.history).into_iter().chain(next.history);
+        let history = all.filter(stays).collect();
+        if next.new.deleted {
+            // What was edited before the delete stands in the history as a version of its own.
+            self.changed.clear();
+        }
+        self.changed.extend(next.changed);
+        self.history = history;
+        self.kept.extend(next.kept);
+        self.last = next.last;
+        self.inbox.extend(next.inbox);
+        self.new = next.new;
+        self.is_folded = true;
+        None
+    }
+
+    /// The version that several edits made has changed what any of them did.
+    fn finished(mut self) -> Self {
+        if !self.is_folded || !is_raised(self.old, &self.new) {
+            return self;
+        }
+        let meta: Result<Meta, _> = parse(&self.new.meta);
+        if let Ok(mut meta) = meta {
+            meta.changed = std::mem::take(&mut self.changed).into_iter().collect();
+            self.new.meta = to_json(&meta);
+        }
+        self
+    }
+}
