@@ -4,7 +4,7 @@
 use crate::pushing::{delete_at, fields, piece, push, set, text};
 use crate::support::{Seeded, Server, body, kai, new_piece};
 use haumana_sync::engine::{
-    Asked, ConflictPlace, Engine, EngineConfig, Push, PushOutcome, RETENTION_MS, Resolution,
+    Asked, ConflictPlace, Engine, EngineConfig, Push, PushOutcome, Resolution,
 };
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::json::JsonText;
@@ -62,7 +62,7 @@ fn server(limits: BatchLimits) -> (Server, Written) {
     let memory = Arc::new(MemoryStore::new().with_limits(limits));
     let store = Arc::new(FaultyStore::new(memory.clone(), written.clone()));
     let server = Server::on(memory, Generation(0));
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let engine = Engine::new(store, server.clock.clone(), Arc::new(Seeded(7.into())), config);
     (Server { engine, ..server }, written)
 }

@@ -4,7 +4,7 @@
 use crate::pushing::{fields, piece, push, set, text};
 use crate::support::{Seeded, Server, kai};
 use haumana_sync::engine::{
-    Asked, Engine, EngineConfig, ErrorKind, ImportRequest, PushOutcome, RETENTION_MS, Resolution,
+    Asked, Engine, EngineConfig, ErrorKind, ImportRequest, PushOutcome, Resolution,
 };
 use haumana_sync::id::{Key, UserId};
 use haumana_sync::record::Value;
@@ -34,7 +34,7 @@ impl Faults for Broken {
 }
 
 fn engine(server: &Server, store: Arc<dyn Store>, history_bytes: u64) -> Engine {
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let random = Arc::new(Seeded(7.into()));
     Engine::new(store, server.clock.clone(), random, config).with_history_bytes(history_bytes)
 }
