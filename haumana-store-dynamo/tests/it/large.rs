@@ -3,7 +3,7 @@
 use crate::support::{batch, piece, record, user};
 use haumana_store_dynamo::testing::Tables;
 use haumana_sync::conformance::{SeededRandom, SetClock};
-use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp, PushOutcome, RETENTION_MS};
+use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp, PushOutcome};
 use haumana_sync::id::KindNumber;
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
@@ -49,7 +49,7 @@ async fn ten_thousand_pieces_arrive_whole() {
 async fn a_piece_with_97_clashing_fields_and_more_is_taken_with_all_that_lost() {
     let tables = Tables::create().await;
     let kai = user("kai");
-    let config = EngineConfig { generation: Generation(0), retention_ms: RETENTION_MS };
+    let config = EngineConfig::new(Generation(0));
     let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
     let random = Arc::new(SeededRandom::new(7));
     let engine = Engine::new(Arc::new(tables.store()), clock, random, config);
