@@ -8,6 +8,7 @@ use haumana_sync::engine::{
 };
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::json::JsonText;
+use haumana_sync::limits;
 use haumana_sync::record::Value;
 use haumana_sync::store::{
     Batch, BatchLimits, ErrorKind as StoreErrorKind, Fault, Faults, FaultyStore, Generation,
@@ -110,6 +111,25 @@ async fn lost_values(server: &Server) -> Vec<(String, Value)> {
             return lost;
         }
     }
+}
+
+#[tokio::test]
+async fn a_long_push_is_written_in_slices_between_which_others_have_their_turn() {
+    let (server, written) = large();
+    let new = |n: usize| set(piece(n as u128 + 1), None, 1, &[("title", text("Oli"))]);
+    let pushes: Vec<Push> = (0..2 * limits::COMMIT_ITEMS + 1).map(new).collect();
+
+    let results = server.engine.push(&kai(), "phone", &pushes).await.unwrap();
+
+    assert!(results.iter().all(|result| result.outcome == PushOutcome::Applied));
+    assert_eq!(3, written.take().1, "commits");
+    let long = "l".repeat(limits::LONG_TEXT_BYTES);
+    let new = |n: usize| set(piece(n as u128 + 9_000), None, 1, &[("lyrics", text(&long))]);
+    let pushes: Vec<Push> = (0..limits::COMMIT_BYTES / long.len()).map(new).collect();
+
+    server.engine.push(&kai(), "phone", &pushes).await.unwrap();
+
+    assert_eq!(2, written.take().1, "commits of many bytes");
 }
 
 #[tokio::test]

@@ -22,11 +22,13 @@ use crate::engine::edit::meta::FORMAT;
 use crate::engine::edit::record::to_json;
 use crate::engine::{Engine, Error, Refusal, Result};
 use crate::id::{Key, KindNumber, RecordId, UserId};
+use crate::limits::{COMMIT_BYTES, COMMIT_ITEMS};
 use crate::merge::Reason;
 use crate::record::Value;
 use crate::schema::Schema;
 use crate::store::{
-    Batch, CommitId, Envelope, Epoch, ErrorKind, Head, HeadState, Revision, Stamp, Version,
+    Batch, BatchLimits, CommitId, Envelope, Epoch, ErrorKind, Head, HeadState, Revision, Stamp,
+    Version,
 };
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -285,9 +287,15 @@ impl Engine {
         result
     }
 
+    /// How much one commit writes if it can be cut.
+    pub(crate) fn slice(&self) -> BatchLimits {
+        let BatchLimits { items, bytes } = self.store.batch_limits();
+        BatchLimits { items: items.min(COMMIT_ITEMS), bytes: bytes.min(COMMIT_BYTES) }
+    }
+
     /// How many of `drafts`, from the first, one batch may hold; at least one.
     fn batch_count(&self, drafts: &VecDeque<Draft>) -> usize {
-        let limits = self.store.batch_limits();
+        let slice = self.slice();
         let (mut items, mut bytes) = (0, 0);
         let mut keys = HashSet::new();
         for (at, draft) in drafts.iter().enumerate() {
@@ -295,7 +303,7 @@ impl Engine {
             bytes += draft.size_bytes();
             // A batch writes a record once; what more is to become of it is a batch of its own.
             let is_new = keys.insert(draft.new.key);
-            if 0 < at && (limits.items < items || limits.bytes < bytes || !is_new) {
+            if 0 < at && (slice.items < items || slice.bytes < bytes || !is_new) {
                 return at;
             }
         }

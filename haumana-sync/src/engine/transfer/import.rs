@@ -9,13 +9,9 @@ use crate::engine::transfer::check::{CheckedImport, Entry, history_keys};
 use crate::engine::transfer::read::was_imported_at;
 use crate::engine::{Engine, Error, ErrorKind, Quota, Result};
 use crate::id::{Key, UserId};
+use crate::limits::{COMMIT_BYTES, COMMIT_ITEMS};
 use crate::schema::Schema;
-use crate::store::{
-    Batch, BatchLimits, Envelope, ErrorKind as StoreErrorKind, Head, HeadState, HistoryEntry,
-};
-
-/// The most entries of one commit, and the most bytes: what is held at a time.
-const BATCH: BatchLimits = BatchLimits { items: 500, bytes: 4_000_000 };
+use crate::store::{Batch, Envelope, ErrorKind as StoreErrorKind, Head, HeadState, HistoryEntry};
 
 /// What is in the account by an import: of all its pages so far, whether or not one came again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +88,11 @@ impl Engine {
             _ => Some(self.turn(user, head.as_ref(), HeadState::Importing).await?),
         };
         let Some(mut head) = begun else { return Ok(None) };
-        let limits = self.store.batch_limits();
+        let slice = self.slice();
         let mut part = Part::default();
         for entry in import.entries(self.reading(import)) {
             let (items, bytes) = (part.items + 1, part.bytes + entry.size_bytes());
-            let is_full =
-                limits.items.min(BATCH.items) < items || limits.bytes.min(BATCH.bytes) < bytes;
+            let is_full = slice.items < items || slice.bytes < bytes;
             if is_full && 0 < part.items {
                 head = self.write_part(user, head, std::mem::take(&mut part)).await?;
             }
@@ -190,7 +185,7 @@ impl Engine {
         let mut part = Part::default();
         for entry in import.entries(self.reading(import)) {
             part.add(entry);
-            if BATCH.items <= part.items || BATCH.bytes <= part.bytes {
+            if COMMIT_ITEMS <= part.items || COMMIT_BYTES <= part.bytes {
                 self.check_part(&import.user, std::mem::take(&mut part)).await?;
             }
         }
