@@ -72,8 +72,3 @@ pub use openapi::openapi;
 pub use router::{router, router_beside};
 pub use served::{Call, Served};
 pub use system::{SystemClock, SystemRandom};
-
-/// The README's Rust, which must compile and hold.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;

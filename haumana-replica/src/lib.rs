@@ -177,3 +177,8 @@ pub use round::{Outgoing, Progress};
 pub use status::{Phase, Status};
 pub use sync::Summary;
 pub use system::{SystemClock, SystemRandom};
+
+/// The README's Rust, which must compile and hold.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
