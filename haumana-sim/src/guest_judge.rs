@@ -3,7 +3,7 @@
 use super::content::{Content, FIELDS, Val, aspect_name, is_long};
 use super::guest::{GuestCall, GuestField, GuestPush, GuestSet, extra_of};
 use super::judge::{self, Checked, Setting, Violation};
-use super::ledger::{KnownVersion, Observed, Stored, Track};
+use super::ledger::{KnownVersion, Ledger, Observed, Stored, Track};
 use super::lines;
 use super::server::wrong;
 use super::traces::{Meeting, is_alike};
@@ -210,7 +210,7 @@ impl World<'_> {
             see(&mut track, pushes, None);
             track.blurred |= pushes.iter().any(|pushed| pushed.set().is_some());
             track.update(after, life);
-            owe(&mut ledger.owed, id, pushes);
+            owe(ledger, id, pushes);
             ledger.tracks.insert(id, track);
             return Ok(());
         };
@@ -252,7 +252,7 @@ impl World<'_> {
         loosen(&mut track, pushes, &content);
         see(&mut track, pushes, Some(&content));
         track.update(after, life);
-        owe(&mut ledger.owed, id, pushes);
+        owe(ledger, id, pushes);
         ledger.tracks.insert(id, track);
         Ok(())
     }
@@ -523,14 +523,21 @@ fn see(track: &mut Track, pushes: &[Pushed<'_>], content: Option<&Content>) {
     }
 }
 
-/// What the server said that it took, it owes from then on.
-fn owe(
-    owed: &mut std::collections::BTreeSet<(RecordId, String)>,
-    id: RecordId,
-    pushes: &[Pushed<'_>],
-) {
+/// What the server said that it took, it owes from then on: but for what its device replaced in the
+/// same request, since the edits of one record in one request are one change. Such a request may
+/// come again without what replaced it.
+fn owe(ledger: &mut Ledger, id: RecordId, pushes: &[Pushed<'_>]) {
+    for (at, pushed) in pushes.iter().enumerate() {
+        let later = |field: &&GuestField| {
+            pushes[at + 1..].iter().any(|later| later.field(field.aspect).is_some())
+        };
+        let fields = pushed.set().into_iter().flat_map(|set| set.fields.iter().filter(later));
+        let replaced = fields.flat_map(|field| marks(field.value.text()));
+        ledger.replaced.extend(replaced.map(|mark| (id, mark)));
+    }
     let taken = pushes.iter().filter(|pushed| pushed.taken == Some(true));
     for set in taken.filter_map(Pushed::set) {
-        owed.extend(marks(&set.text).into_iter().map(|mark| (id, mark)));
+        let marks = marks(&set.text).into_iter().map(|mark| (id, mark));
+        ledger.owed.extend(marks.filter(|mark| !ledger.replaced.contains(mark)));
     }
 }

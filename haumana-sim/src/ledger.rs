@@ -101,6 +101,8 @@ pub struct Ledger {
     pub tracks: BTreeMap<RecordId, Track>,
     /// Marks of accepted values: each is in the record or in its history.
     pub owed: BTreeSet<(RecordId, String)>,
+    /// Values that a device replaced in the request that brought them.
+    pub replaced: BTreeSet<(RecordId, String)>,
     /// Sessions that were accepted.
     pub sessions: BTreeSet<RecordId>,
     /// Sessions as new clients left them; `None` if they deleted them.

@@ -9,7 +9,23 @@ use haumana_sync::engine::{Clock, RETENTION_MS};
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::Store;
 use haumana_sync::wire::sync::SyncRequest;
+use serde_json::Value;
 use std::collections::BTreeMap;
+
+fn is_taken(answer: &Value) -> bool {
+    answer["outcome"] != "rejected"
+}
+
+/// What a push sets, without what the same device replaced in the same request: the edits of one
+/// record in one request are one change.
+fn kept_of<'a>(push: &Value, later: impl Iterator<Item = (&'a Value, &'a Value)>) -> String {
+    let mut set = push["set"].as_object().cloned().unwrap_or_default();
+    for (other, _) in later.filter(|(other, _)| other["id"] == push["id"]) {
+        let replaced = other["set"].as_object().into_iter().flatten();
+        replaced.for_each(|(name, _)| drop(set.remove(name)));
+    }
+    Value::Object(set).to_string()
+}
 
 impl World {
     /// Lets a request reach the server, and notes what it accepted.
@@ -18,14 +34,16 @@ impl World {
         let reply = self.engine.sync(&user("kai"), &request, self.reply_limit).await.unwrap();
         let reply = reply.into_json();
         self.tell(device, format!("  reply {}", String::from_utf8_lossy(&reply)));
-        let sent: serde_json::Value = serde_json::from_slice(body).unwrap();
-        let answers: serde_json::Value = serde_json::from_slice(&reply).unwrap();
+        let sent: Value = serde_json::from_slice(body).unwrap();
+        let answers: Value = serde_json::from_slice(&reply).unwrap();
         let pushes = sent["push"].as_array().unwrap();
-        for (push, answer) in pushes.iter().zip(answers["results"].as_array().unwrap()) {
+        let answers = answers["results"].as_array().unwrap();
+        for (at, (push, answer)) in pushes.iter().zip(answers).enumerate() {
             // What is unchanged was accepted before, and may be past its retention since.
-            let is_news = answer["outcome"] != "rejected" && answer["outcome"] != "unchanged";
+            let is_news = is_taken(answer) && answer["outcome"] != "unchanged";
             if is_news && push["kind"] == "piece" {
-                self.accept(&push["set"].to_string());
+                let later = pushes.iter().zip(answers).skip(at + 1);
+                self.accept(&kept_of(push, later.filter(|(_, answer)| is_taken(answer))));
             }
         }
         reply
