@@ -19,17 +19,17 @@ const ABOUT_KEYS: &str =
 
 /// Returns the OpenAPI 3.1 document of exactly the calls that a [`router`](crate::router()) of this
 /// schema serves to this host's users.
+///
+/// What records hold comes from the schema: for each kind `Record_` and its name is a record, `Set_`
+/// what a push sets, with the type, the limits and the merge policy of each field.
 pub fn openapi(schema: &Schema, served: &Served, host: &Host) -> Value {
     let mut paths = Map::new();
     for route in calls::of(schema, served) {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
-        path[route.method] = (route.doc)().into_json(host.requirement());
+        path[route.method] = (route.doc)(schema).into_json(host.requirement());
     }
     let has_phones = schema.named("piece").is_some() && served.has(Call::SyncPieces);
     let about = if has_phones { ABOUT_PIECES } else { ABOUT };
-    let mut schemas = doc::schemas();
-    let names: Vec<&str> = schema.kinds().iter().map(|kind| kind.name()).collect();
-    schemas["Kind"]["enum"] = json!(names);
     let mut document = json!({
         "openapi": "3.1.0",
         "info": {
@@ -41,7 +41,7 @@ pub fn openapi(schema: &Schema, served: &Served, host: &Host) -> Value {
         "servers": host.servers("/"),
         "paths": paths,
         "components": {
-            "schemas": schemas,
+            "schemas": doc::schemas(schema),
             "responses": doc::responses(),
             "securitySchemes": host.schemes(),
         },

@@ -1,7 +1,7 @@
 //! The router.
 
 use crate::api::Api;
-use crate::calls::{self, Document};
+use crate::calls::{self, Document, Limits};
 use crate::error::Failure;
 use crate::observe::observe;
 use crate::openapi::openapi;
@@ -30,10 +30,12 @@ where
     let served = api.served();
     let schema = api.engine.schema();
     let document = Document::new(openapi(schema, &served, &api.host), api.host.clone());
+    let limits = Limits::new(&api.config, schema);
     let calls = calls::of(schema, &served).into_iter();
     let ours = calls.fold(Router::new(), |ours, call| ours.route(call.path, (call.serve)()));
     let api = Arc::new(api.gated());
     ours.layer(Extension(Arc::new(document)))
+        .layer(Extension(Arc::new(limits)))
         .with_state(Arc::clone(&api))
         .merge(routes)
         .fallback(async || Failure::NoSuchRoute)

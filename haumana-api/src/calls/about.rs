@@ -1,22 +1,19 @@
 //! What the server says about itself; no token is needed.
 
-use super::Route;
+use super::{Route, limits};
 use crate::api::{Api, ApiConfig};
 use crate::doc::{Doc, examples};
 use crate::error::Failure;
 use crate::host::Host;
-use crate::limits;
 use crate::reply::Reply;
 use crate::served::Call;
 use axum::Extension;
 use axum::extract::rejection::NestedPathRejection;
 use axum::extract::{NestedPath, State};
 use axum::routing::get;
-use haumana_auth::limits as of_tokens;
-use haumana_sync::limits as of_records;
-use serde_json::{Map, Value, json};
+use haumana_sync::schema::Schema;
+use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 pub(super) const CALLS: &[Route] =
     &[
@@ -25,7 +22,7 @@ pub(super) const CALLS: &[Route] =
             method: "get",
             path: "/health",
             serve: || get(health),
-            doc: || {
+            doc: |_| {
                 Doc::public("health", "Whether the store answers")
                     .ok("Health", "It does.", json!({ "status": "ok" }))
                     .fails(&[503])
@@ -36,11 +33,12 @@ pub(super) const CALLS: &[Route] =
             method: "get",
             path: "/limits",
             serve: || get(show_limits),
-            doc: || {
+            doc: |schema| {
+                let example = limits::all(&ApiConfig::of_a_server(), schema);
                 Doc::public("limits", "Every limit that this host enforces").ok(
                     "Limits",
-                    "The limits by name.",
-                    local_limits(),
+                    "The limits by name, and those of each field.",
+                    example,
                 )
             },
         },
@@ -49,10 +47,10 @@ pub(super) const CALLS: &[Route] =
             method: "get",
             path: "/schema",
             serve: || get(show_schema),
-            doc: || {
+            doc: |schema| {
                 let what = "The kinds, in the form of schema files.";
                 Doc::public("schema", "The kinds of record that this host keeps, and their fields")
-                    .ok("Schema", what, examples::schema())
+                    .ok("Schema", what, examples::schema(schema))
             },
         },
         Route {
@@ -60,7 +58,7 @@ pub(super) const CALLS: &[Route] =
             method: "get",
             path: "/openapi.json",
             serve: || get(document),
-            doc: || {
+            doc: |_| {
                 let example = json!({ "openapi": "3.1.0", "paths": {} });
                 Doc::public("openapi", "This document").ok("OpenApi", "OpenAPI 3.1.", example)
             },
@@ -72,8 +70,8 @@ async fn health(State(api): State<Arc<Api>>) -> Result<Reply, Failure> {
     Ok(Reply::new(br#"{"status":"ok"}"#.to_vec()))
 }
 
-async fn show_limits(State(api): State<Arc<Api>>) -> Reply {
-    Reply::new(limits_of(&api.config).to_string().into_bytes())
+async fn show_limits(Extension(limits): Extension<Arc<Limits>>) -> Reply {
+    Reply::new(limits.0.clone())
 }
 
 async fn show_schema(State(api): State<Arc<Api>>) -> Reply {
@@ -86,6 +84,16 @@ async fn document(
 ) -> Reply {
     let path = nested.as_ref().map_or("/", NestedPath::as_str);
     Reply::new(document.at(path))
+}
+
+/// The reply to `GET /limits`, which is the same as long as the host runs.
+#[derive(Debug)]
+pub(crate) struct Limits(Vec<u8>);
+
+impl Limits {
+    pub(crate) fn new(config: &ApiConfig, schema: &Schema) -> Self {
+        Self(limits::all(config, schema).to_string().into_bytes())
+    }
 }
 
 /// The OpenAPI document of a router.
@@ -113,106 +121,5 @@ impl Document {
         let mut value = self.value.clone();
         value["servers"] = self.host.servers(path);
         value.to_string().into_bytes()
-    }
-}
-
-fn limits_of(config: &ApiConfig) -> Value {
-    let timeout_ms = u64::try_from(config.body_timeout.as_millis()).unwrap_or(u64::MAX);
-    let mut all = Map::from_iter([
-        ("requestBytes".to_owned(), config.request_limit_bytes.into()),
-        ("replyBytes".to_owned(), config.reply_limit_bytes.into()),
-        ("bodyTimeoutMs".to_owned(), timeout_ms.into()),
-    ]);
-    macro_rules! add {
-        ($($name:literal: $limit:expr,)*) => { $( all.insert($name.into(), $limit.into()); )* };
-    }
-    // The names are those of the constants, as they are spelt on the wire.
-    add! {
-        "tokenBytes": of_tokens::TOKEN_BYTES,
-        "tokenLeewaySecs": of_tokens::TOKEN_LEEWAY_SECS,
-        "tokenLifetimeSecs": of_tokens::TOKEN_LIFETIME_SECS,
-        "tokenDepth": of_tokens::TOKEN_DEPTH,
-        "requestIdBytes": limits::REQUEST_ID_BYTES,
-        "retryAfterSecs": limits::RETRY_AFTER_SECS,
-        "listEntries": limits::LIST_ENTRIES,
-        "defaultListEntries": limits::DEFAULT_LIST_ENTRIES,
-        "recordBytes": of_records::RECORD_BYTES,
-        "longTextBytes": of_records::LONG_TEXT_BYTES,
-        "titleChars": of_records::TITLE_CHARS,
-        "authorChars": of_records::AUTHOR_CHARS,
-        "sourceUrlChars": of_records::SOURCE_URL_CHARS,
-        "wordChars": of_records::WORD_CHARS,
-        "unknownKeyBytes": of_records::UNKNOWN_KEY_BYTES,
-        "unknownKeyDepth": of_records::UNKNOWN_KEY_DEPTH,
-        "fields": of_records::FIELDS,
-        "elements": of_records::ELEMENTS,
-        "counterDevices": of_records::COUNTER_DEVICES,
-        "deviceIdChars": of_records::DEVICE_ID_CHARS,
-        "requestIdChars": of_records::REQUEST_ID_CHARS,
-        "requestRecords": of_records::REQUEST_RECORDS,
-        "importEntries": of_records::IMPORT_ENTRIES,
-        "requestDepth": of_records::REQUEST_DEPTH,
-        "wordBytes": of_records::WORD_BYTES,
-        "recordRawBytes": of_records::RECORD_RAW_BYTES,
-        "recordKeys": of_records::RECORD_KEYS,
-        "refusals": of_records::REFUSALS,
-        "pushes": of_records::PUSHES,
-        "pageRecords": of_records::PAGE_RECORDS,
-        "userRecords": of_records::USER_RECORDS,
-        "userBytes": of_records::USER_BYTES,
-        "userHistoryBytes": of_records::USER_HISTORY_BYTES,
-        "storedBytes": of_records::STORED_BYTES,
-        "cursorBytes": of_records::CURSOR_BYTES,
-        "version": of_records::VERSION,
-        "versionClaimed": of_records::VERSION_CLAIMED,
-        "versionLeap": of_records::VERSION_LEAP,
-        "versionLeapChance": of_records::VERSION_LEAP_CHANCE,
-        "versionAhead": of_records::VERSION_AHEAD,
-        "receipts": of_records::RECEIPTS,
-        "trail": of_records::TRAIL,
-        "commitTries": of_records::COMMIT_TRIES,
-    }
-    if let Some(load) = &config.load {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        add! {
-            "requestsOfAccount": load.of_account,
-            "readsOfAccount": load.reads_of_account,
-            "bodyBytesOfAccount": load.body_bytes_of_account,
-            "queueTimeoutMs": ms(load.queue_timeout),
-            "workTimeoutMs": ms(load.work_timeout),
-        }
-    }
-    Value::Object(all)
-}
-
-fn local_limits() -> Value {
-    limits_of(&ApiConfig::of_a_server())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `LONG_TEXT_BYTES` as `longTextBytes`.
-    fn spelt(constant: &str) -> String {
-        let mut words = constant.split('_').map(str::to_lowercase);
-        let first = words.next().unwrap();
-        words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
-    }
-
-    #[test]
-    fn every_limit_of_records_is_published_under_its_name() {
-        let source = include_str!("../../../haumana-sync/src/limits.rs");
-        let published = local_limits();
-
-        let names = source.lines().filter_map(|line| line.strip_prefix("pub const "));
-        // A text is no limit.
-        let names = names.filter(|rest| !rest.contains(": &str"));
-        let names: Vec<_> = names.map(|rest| rest.split(':').next().unwrap()).collect();
-
-        assert!(10 < names.len(), "the limits were found");
-        for name in names {
-            assert!(published.get(spelt(name)).is_some(), "{name} must be published");
-        }
     }
 }

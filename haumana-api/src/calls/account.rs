@@ -32,10 +32,10 @@ pub(super) const CALLS: &[Route] = &[
         method: "get",
         path: "/users/{me}/export",
         serve: || get(export),
-        doc: || {
+        doc: |schema| {
             Doc::call("export", "Everything of the user, sent while it is read, or in pages")
                 .parameters([parameters::me(), parameters::page()])
-                .ok("Export", "A file.", examples::export_reply())
+                .ok("Export", "A file.", examples::export_reply(schema))
                 .fails(&[400, 403, 410, 413])
         },
     },
@@ -44,7 +44,7 @@ pub(super) const CALLS: &[Route] = &[
         method: "post",
         path: "/users/{me}/import",
         serve: || post(import),
-        doc: || {
+        doc: |_| {
             Doc::call("import", "Put an export into an empty account; again changes nothing")
                 .parameters([parameters::me()])
                 .body("ImportRequest", examples::import())
@@ -57,7 +57,7 @@ pub(super) const CALLS: &[Route] = &[
         method: "delete",
         path: "/users/{me}",
         serve: || delete(erase),
-        doc: || {
+        doc: |_| {
             Doc::call("erase", "Erase everything of the user; again changes nothing")
                 .parameters([parameters::me(), parameters::request_id()])
                 .nothing("Nothing is left but a marker, by which stale devices are told.")

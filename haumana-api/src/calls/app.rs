@@ -19,7 +19,7 @@ pub(super) const CALLS: &[Route] = &[
         method: "post",
         path: "/pieces",
         serve: || post(sync_pieces),
-        doc: || {
+        doc: |_| {
             Doc::call("syncPieces", "Sync the repertoire of the app on people's phones")
                 .body("PiecesRequest", examples::pieces())
                 .ok("PiecesReply", "What the phone must learn.", examples::pieces_reply())
@@ -30,7 +30,7 @@ pub(super) const CALLS: &[Route] = &[
         method: "post",
         path: "/sessions",
         serve: || post(sync_sessions),
-        doc: || {
+        doc: |_| {
             Doc::call("syncSessions", "Sync the practice sessions of the app on people's phones")
                 .body("SessionsRequest", examples::sessions())
                 .ok("SessionsReply", "What the phone must learn.", examples::sessions_reply())

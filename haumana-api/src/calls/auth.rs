@@ -22,7 +22,7 @@ pub(super) const CALLS: &[Route] = &[Route {
     method: "post",
     path: "/auth/sync",
     serve: || post(sign_in),
-    doc: || {
+    doc: |_| {
         Doc::public("signIn", "Make or update the user's entry in the user directory")
             .body("SignInRequest", examples::sign_in())
             .ok("SignInReply", "Who has signed in.", examples::sign_in_reply())

@@ -26,10 +26,10 @@ pub(super) const CALLS: &[Route] = &[
         method: "get",
         path: "/conflicts",
         serve: || get(list),
-        doc: || {
+        doc: |schema| {
             Doc::call("listConflicts", "What lost and is still open, newest first")
                 .parameters([parameters::limit(), parameters::after()])
-                .ok("ConflictsReply", "One page.", examples::conflicts_reply())
+                .ok("ConflictsReply", "One page.", examples::conflicts_reply(schema))
                 .fails(&[400])
         },
     },
@@ -38,7 +38,7 @@ pub(super) const CALLS: &[Route] = &[
         method: "post",
         path: "/conflicts/{id}",
         serve: || post(resolve),
-        doc: || {
+        doc: |_| {
             Doc::call("resolveConflict", "Close a conflict; the same again changes nothing")
                 .parameters([parameters::conflict_id()])
                 .body("ResolveRequest", examples::resolve())

@@ -5,11 +5,12 @@ mod account;
 mod app;
 mod auth;
 mod conflicts;
+mod limits;
 mod pieces;
 mod records;
 mod sync;
 
-pub(crate) use about::Document;
+pub(crate) use about::{Document, Limits};
 
 use crate::api::Api;
 use crate::doc::Doc;
@@ -24,7 +25,7 @@ pub(crate) struct Route {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) serve: fn() -> MethodRouter<Arc<Api>>,
-    pub(crate) doc: fn() -> Doc,
+    pub(crate) doc: fn(&Schema) -> Doc,
 }
 
 /// The calls of a server of this schema that serves these; the router and the OpenAPI document are

@@ -21,7 +21,7 @@ pub(super) const CALLS: &[Route] = &[
         method: "get",
         path: "/pieces/{id}/history",
         serve: || get(history),
-        doc: || {
+        doc: |_| {
             Doc::call("pieceHistory", "The versions of a piece, newest first")
                 .parameters([
                     parameters::record_id("The piece."),
@@ -37,7 +37,7 @@ pub(super) const CALLS: &[Route] = &[
         method: "post",
         path: "/pieces/{id}/restore",
         serve: || post(restore),
-        doc: || {
+        doc: |_| {
             Doc::call("restorePiece", "Make the content of an earlier version the content again")
                 .parameters([parameters::record_id("The piece; it may be deleted.")])
                 .body("RestoreRequest", examples::restore())

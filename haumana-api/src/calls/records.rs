@@ -26,15 +26,15 @@ pub(super) const CALLS: &[Route] = &[
         method: "get",
         path: "/records/{kind}/{id}/history",
         serve: || get(history),
-        doc: || {
+        doc: |schema| {
             Doc::call("recordHistory", "The versions of a record of any kind, newest first")
                 .parameters([
-                    parameters::kind(),
+                    parameters::kind(schema),
                     parameters::record_id("The record."),
                     parameters::limit(),
                     parameters::before(),
                 ])
-                .ok("RecordHistoryReply", "One page.", examples::record_history_reply())
+                .ok("RecordHistoryReply", "One page.", examples::record_history_reply(schema))
                 .fails(&[400, 404])
         },
     },
@@ -43,11 +43,11 @@ pub(super) const CALLS: &[Route] = &[
         method: "post",
         path: "/records/{kind}/{id}/restore",
         serve: || post(restore),
-        doc: || {
+        doc: |schema| {
             let what = "Make the content of an earlier version of any record the content again";
             Doc::call("restoreRecord", what)
                 .parameters([
-                    parameters::kind(),
+                    parameters::kind(schema),
                     parameters::record_id("The record; it may be deleted."),
                 ])
                 .body("RestoreRequest", examples::restore())

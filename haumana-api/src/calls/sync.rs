@@ -19,10 +19,14 @@ pub(super) const CALLS: &[Route] = &[Route {
     method: "post",
     path: "/sync",
     serve: || post(sync),
-    doc: || {
+    doc: |schema| {
         Doc::call("sync", "Push edits and pull what changed, in one round trip")
-            .body("SyncRequest", examples::sync())
-            .ok("SyncReply", "What became of the pushes, and what changed.", examples::sync_reply())
+            .body("SyncRequest", examples::sync(schema))
+            .ok(
+                "SyncReply",
+                "What became of the pushes, and what changed.",
+                examples::sync_reply(schema),
+            )
             .fails(&[410])
     },
 }];

@@ -1,24 +1,47 @@
 //! Examples of requests and replies. Tests send the requests, and hold both to their schemas.
+//!
+//! They are about pieces and sessions. A server whose schema has no such records shows samples of
+//! its own kinds.
 
+use super::samples;
+use haumana_sync::schema::{Kind, Schema};
 use serde_json::{Value, json};
 
-const PIECE: &str = "5EED0000-0000-4000-8000-00000000000A";
+pub(super) const PIECE: &str = "5EED0000-0000-4000-8000-00000000000A";
 const SESSION: &str = "5EED0000-0000-4000-8000-0000000000B0";
-/// What the pushes of `.ci/schemathesis` make lose has this id.
 /// Devices are named by chance: two that name themselves alike would be taken for one.
-const DEVICE: &str = "7f3c0a52-9d1e-4b60-8a77-5c2f4e9b1d03";
-const OTHER_DEVICE: &str = "c41d8e6b-0f27-4a95-b3d8-91e60a7c25f4";
+pub(super) const DEVICE: &str = "7f3c0a52-9d1e-4b60-8a77-5c2f4e9b1d03";
+pub(super) const OTHER_DEVICE: &str = "c41d8e6b-0f27-4a95-b3d8-91e60a7c25f4";
 pub(crate) const REQUEST: &str = "2b9e4d17-6a30-4c8f-95b2-e07d13a8f6c4";
+/// What the pushes of `.ci/schemathesis` make lose has this id.
 pub(crate) const CONFLICT: &str = "D90357F6-E751-3C2C-BA03-F609CB9C92BA";
 /// Tests put a good token in its place.
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln";
-const AT: &str = "2026-06-18T12:00:00.000Z";
+pub(super) const AT: &str = "2026-06-18T12:00:00.000Z";
 
 fn value() -> Value {
     json!({
         "title": "Aloha ʻOe", "category": "mele", "lyrics": "Haʻaheo e ka ua i nā pali",
         "includeInPractice": true, "isFavorite": false, "createdAt": AT,
     })
+}
+
+/// Whether a schema has the records that the examples are about.
+fn are_of(schema: &Schema) -> bool {
+    let session = json!({ "pieceId": PIECE, "startedAt": AT, "createdAt": AT });
+    takes(schema.named("piece"), &value()) && takes(schema.named("session"), &session)
+}
+
+/// Whether a record of the kind can be made of these fields.
+fn takes(kind: Option<&std::sync::Arc<Kind>>, record: &Value) -> bool {
+    let (Some(kind), Value::Object(fields)) = (kind, record) else { return false };
+    let fits = |(name, value): (&String, &Value)| {
+        let raw = serde_json::value::to_raw_value(value).ok();
+        let field = kind.named(name);
+        let read = raw.and_then(|raw| field.read(&raw));
+        field.is_declared() && read.is_some_and(|value| field.check(&value).is_ok())
+    };
+    fields.iter().all(fits) && kind.missing(|name| fields.contains_key(name)).is_none()
 }
 
 fn with(mut record: Value, more: Value) -> Value {
@@ -96,7 +119,10 @@ pub(crate) fn sessions_reply() -> Value {
     })
 }
 
-pub(crate) fn sync() -> [(&'static str, Value); 4] {
+pub(crate) fn sync(schema: &Schema) -> Vec<(&'static str, Value)> {
+    if !are_of(schema) {
+        return samples::sync(schema);
+    }
     let offer = json!({
         "kind": "piece", "id": PIECE, "base": null, "offered": true, "editedAt": AT,
         "set": { "title": "Aloha ʻOe", "category": "mele", "lyrics": "Haʻaheo e ka ua i nā pali" },
@@ -114,7 +140,7 @@ pub(crate) fn sync() -> [(&'static str, Value); 4] {
         "set": { "pieceId": PIECE, "startedAt": AT },
     });
     let delete = json!({ "kind": "piece", "id": PIECE, "base": 2, "editedAt": AT, "delete": true });
-    [
+    vec![
         (
             "1 create, edit and practise",
             json!({
@@ -127,7 +153,10 @@ pub(crate) fn sync() -> [(&'static str, Value); 4] {
     ]
 }
 
-pub(crate) fn sync_reply() -> Value {
+pub(crate) fn sync_reply(schema: &Schema) -> Value {
+    if !are_of(schema) {
+        return samples::sync_reply(schema);
+    }
     let result = json!({
         "kind": "piece", "id": PIECE, "outcome": "merged", "version": 3, "conflicts": [CONFLICT],
     });
@@ -152,7 +181,10 @@ fn conflict() -> Value {
     })
 }
 
-pub(crate) fn conflicts_reply() -> Value {
+pub(crate) fn conflicts_reply(schema: &Schema) -> Value {
+    if !are_of(schema) {
+        return samples::conflicts_reply();
+    }
     json!({ "conflicts": [conflict()], "next": "AQ" })
 }
 
@@ -180,7 +212,10 @@ pub(crate) fn history_reply() -> Value {
     json!({ "pieceId": PIECE, "versions": [version], "next": 2 })
 }
 
-pub(crate) fn record_history_reply() -> Value {
+pub(crate) fn record_history_reply(schema: &Schema) -> Value {
+    if !are_of(schema) {
+        return samples::record_history_reply(schema);
+    }
     let mut reply = history_reply();
     reply["kind"] = json!("piece");
     reply["id"] = json!(PIECE);
@@ -190,13 +225,22 @@ pub(crate) fn record_history_reply() -> Value {
     reply
 }
 
-/// The beginning of what the app's own schema says.
-pub(crate) fn schema() -> Value {
-    let title = json!({ "name": "title", "number": 1, "type": "text", "max": 4096, "default": "" });
-    let lyrics = json!({ "name": "lyrics", "number": 3, "type": "lines", "max": 200_000 });
-    json!({ "kind": [
-        { "name": "piece", "number": 0, "id_key": "pieceId", "field": [title, lyrics] },
-    ] })
+/// The beginning of what a schema says: its first kind, with two fields.
+pub(crate) fn schema(schema: &Schema) -> Value {
+    let mut whole: Value = serde_json::from_str(&schema.to_json()).unwrap_or_default();
+    let kinds = whole.get_mut("kind").and_then(Value::as_array_mut);
+    if let Some(kinds) = kinds {
+        kinds.truncate(1);
+        for kind in kinds {
+            if let Some(fields) = kind.get_mut("field").and_then(Value::as_array_mut) {
+                fields.truncate(2);
+            }
+            if let Some(kind) = kind.as_object_mut() {
+                kind.remove("group");
+            }
+        }
+    }
+    whole
 }
 
 pub(crate) fn restore() -> [(&'static str, Value); 1] {
@@ -227,7 +271,10 @@ pub(crate) fn import_reply() -> Value {
     })
 }
 
-pub(crate) fn export_reply() -> Value {
+pub(crate) fn export_reply(schema: &Schema) -> Value {
+    if !are_of(schema) {
+        return samples::export_reply(schema);
+    }
     let earlier = json!({
         "kind": "piece", "id": PIECE, "version": 1, "side": 0, "at": AT, "supersededAt": AT,
         "deviceId": DEVICE, "changed": [], "lost": [], "deleted": false, "value": value(),

@@ -3,11 +3,17 @@
 //! It is written by hand: handlers take whole requests, because nobody's body is read before it is
 //! known who sends it, and records are spliced in as stored text. Macros would find no types in
 //! that to derive schemas from. Tests hold router, examples and document to one another.
+//!
+//! What records hold is made of the schema (`kinds`, `fields`). What the phones' calls say of pieces
+//! and sessions is not (`records`): their keys are a fixed list.
 
 mod errors;
 pub(crate) mod examples;
+mod fields;
+mod kinds;
 pub(crate) mod parameters;
 mod records;
+mod samples;
 mod schemas;
 
 #[cfg(test)]
@@ -16,6 +22,9 @@ pub(crate) use errors::responses;
 pub(crate) use schemas::all as schemas;
 
 use serde_json::{Map, Value, json};
+
+/// A pattern: text without control characters.
+const NO_CONTROLS: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
 
 /// What is documented about one call.
 pub(crate) struct Doc {
@@ -43,13 +52,14 @@ impl Doc {
     }
 
     /// It takes a body of JSON: the name of its schema, and examples by name.
-    pub(crate) fn body<const N: usize>(
+    pub(crate) fn body<'n>(
         mut self,
         schema: &str,
-        examples: [(&str, Value); N],
+        examples: impl IntoIterator<Item = (&'n str, Value)>,
     ) -> Self {
-        let examples = examples.map(|(name, value)| (name.to_owned(), json!({ "value": value })));
-        let examples: Map<String, Value> = examples.into_iter().collect();
+        let examples = examples.into_iter();
+        let examples: Map<String, Value> =
+            examples.map(|(name, value)| (name.to_owned(), json!({ "value": value }))).collect();
         let content = json!({ "schema": reference(schema), "examples": examples });
         self.json["requestBody"] =
             json!({ "required": true, "content": { "application/json": content } });

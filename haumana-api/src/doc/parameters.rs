@@ -3,6 +3,7 @@
 use super::examples;
 use crate::limits::{DEFAULT_LIST_ENTRIES, LIST_ENTRIES};
 use haumana_sync::limits as of_records;
+use haumana_sync::schema::Schema;
 use serde_json::{Value, json};
 
 pub(crate) fn me() -> Value {
@@ -13,9 +14,10 @@ pub(crate) fn me() -> Value {
     })
 }
 
-pub(crate) fn kind() -> Value {
+pub(crate) fn kind(schema: &Schema) -> Value {
+    let first = schema.kinds().first().map(|kind| kind.name());
     json!({
-        "name": "kind", "in": "path", "required": true, "example": "piece",
+        "name": "kind", "in": "path", "required": true, "example": first,
         "description": "The name of a kind, as `GET /schema` has it.",
         "schema": { "$ref": "#/components/schemas/Kind" },
     })
@@ -69,7 +71,7 @@ pub(crate) fn request_id() -> Value {
             user has begun anew, erases nothing.",
         "schema": {
             "type": "string", "minLength": 1, "maxLength": of_records::REQUEST_ID_CHARS,
-            "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+            "pattern": super::NO_CONTROLS,
         },
     })
 }

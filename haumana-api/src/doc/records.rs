@@ -1,4 +1,6 @@
-//! Schemas of records and of what they are made of.
+//! Schemas of what all records have, and of pieces and sessions as the phones' calls know them.
+//!
+//! The phones' keys are a fixed list, whatever the schema says.
 
 use super::reference;
 use haumana_sync::limits;
@@ -30,7 +32,7 @@ fn optional_text(max: usize) -> Value {
     json!({ "type": ["string", "null"], "maxLength": max })
 }
 
-/// The fields of a piece that can be edited.
+/// The keys of a piece that the app on people's phones knows.
 fn piece_fields() -> Value {
     json!({
         "title": text(limits::TITLE_CHARS),
@@ -47,6 +49,7 @@ fn piece_fields() -> Value {
     })
 }
 
+/// The keys of a session that the app on people's phones knows.
 fn session_fields() -> Value {
     json!({
         "pieceId": reference("Id"),
@@ -57,13 +60,13 @@ fn session_fields() -> Value {
     })
 }
 
-/// A piece without its id, as new clients get it.
+/// A piece without its id.
 pub(super) fn piece_value() -> Value {
     let required = ["title", "category", "lyrics", "includeInPractice", "isFavorite", "createdAt"];
     json!({ "type": "object", "required": required, "properties": piece_fields() })
 }
 
-/// A session without its id, as new clients get it.
+/// A session without its id.
 pub(super) fn session_value() -> Value {
     let required = ["pieceId", "startedAt", "createdAt"];
     json!({ "type": "object", "required": required, "properties": session_fields() })
@@ -124,8 +127,9 @@ pub(super) fn pushed_session() -> Value {
     })
 }
 
-/// An entry of the inbox.
-pub(super) fn conflict() -> Value {
+/// An entry of the inbox about a kind: how it names the kind and the field, and what a value is.
+pub(super) fn conflict(kind: Value, field: Value, value: Value) -> Value {
+    let any_of = |description: &str| json!({ "anyOf": [value], "description": description });
     json!({
         "type": "object",
         "required": [
@@ -133,13 +137,11 @@ pub(super) fn conflict() -> Value {
         ],
         "properties": {
             "conflictId": reference("Id"),
-            "kind": reference("Kind"),
+            "kind": kind,
             "id": reference("Id"),
-            "field": {
-                "type": ["string", "null"], "description": "Null where a delete was involved.",
-            },
-            "kept": { "description": "The field's value now." },
-            "lost": { "description": "What lost; null also if it is past its retention." },
+            "field": field,
+            "kept": any_of("The field's value now."),
+            "lost": any_of("What lost; null also if it is past its retention."),
             "base": { "type": ["integer", "null"] },
             "reason": reference("Reason"),
             "at": reference("Time"),

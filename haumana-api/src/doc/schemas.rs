@@ -1,21 +1,24 @@
 //! Schemas of requests and replies.
 
 use super::reference;
-use super::{errors, records};
+use super::{errors, kinds, records};
 use crate::limits;
 use haumana_auth::limits as of_tokens;
 use haumana_sync::limits as of_records;
+use haumana_sync::schema::Schema;
 use haumana_sync::wire::Refusal;
 use serde_json::{Value, json};
 
-pub(crate) fn all() -> Value {
+/// Returns the components of a server of this schema.
+pub(crate) fn all(schema: &Schema) -> Value {
+    let names: Vec<&str> = schema.kinds().iter().map(|kind| kind.name()).collect();
     let mut schemas = json!({
         "Error": errors::schema(),
         "Refusal": { "type": "string", "enum": Refusal::ALL.map(Refusal::code) },
         "Id": records::id(),
         "Time": records::time(),
         "Version": records::version(),
-        "Kind": { "type": "string", "enum": ["piece", "session"] },
+        "Kind": { "type": "string", "enum": names },
         "Reason": { "type": "string", "enum": REASONS },
         "PieceValue": records::piece_value(),
         "SessionValue": records::session_value(),
@@ -23,11 +26,11 @@ pub(crate) fn all() -> Value {
         "Session": records::session(),
         "PushedPiece": records::pushed_piece(),
         "PushedSession": records::pushed_session(),
-        "Conflict": records::conflict(),
     });
-    for more in
-        [of_sign_in(), of_the_app(), of_sync(), of_the_inbox(), of_history(), of_export(), about()]
-    {
+    let of_kinds = Value::Object(kinds::components(schema));
+    let calls =
+        [of_sign_in(), of_the_app(), of_sync(), of_the_inbox(), of_history(), of_export(), about()];
+    for more in calls.into_iter().chain([of_kinds, kinds::of_pushes()]) {
         if let (Value::Object(all), Value::Object(more)) = (&mut schemas, more) {
             all.extend(more);
         }
@@ -46,11 +49,11 @@ const REASONS: [&str; 8] = [
     "earlier_record",
 ];
 
-fn list_of(schema: &str) -> Value {
+pub(super) fn list_of(schema: &str) -> Value {
     json!({ "type": "array", "items": reference(schema) })
 }
 
-fn object(required: &[&str], properties: Value) -> Value {
+pub(super) fn object(required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties })
 }
 
@@ -134,7 +137,7 @@ fn of_sync() -> Value {
     let reply = ["results", "changes", "conflicts", "cursor", "more", "reset", "serverTime"];
     let device = json!({
         "type": "string", "minLength": 1, "maxLength": of_records::DEVICE_ID_CHARS,
-        "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        "pattern": super::NO_CONTROLS,
         "description": "Random for each installation, such as a UUID.",
     });
     let limit = json!({
@@ -155,7 +158,6 @@ fn of_sync() -> Value {
                 "items": reference("Push"),
             },
         })),
-        "Push": push(),
         "SyncReply": object(&reply, json!({
             "results": list_of("PushResult"),
             "changes": list_of("Change"),
@@ -181,42 +183,6 @@ fn of_sync() -> Value {
             "serverTime": reference("Time"),
         })),
         "PushResult": push_result(),
-        "Change": change(),
-    })
-}
-
-/// One push. What cannot be taken is reported in its result, and everything else goes through.
-fn push() -> Value {
-    let properties = json!({
-        "kind": reference("Kind"),
-        "id": reference("Id"),
-        "base": {
-            "type": ["integer", "null"], "minimum": 1, "maximum": of_records::VERSION,
-            "description": "The version that was edited; null if the device never had the record. \
-                One that this server cannot have given is refused.",
-        },
-        "editedAt": {
-            "oneOf": [
-                reference("Time"),
-                { "type": "object", "additionalProperties": reference("Time") },
-                { "type": "null" },
-            ],
-            "description": "One time, or one for each field.",
-        },
-        "set": { "type": "object", "description": "An absent field is untouched, null clears." },
-        "delete": { "type": "boolean" },
-        "offered": {
-            "type": ["boolean", "null"], "default": false,
-            "description": "After a reset: what the device held in the other life, with `base: null` \
-                and the `modifiedAt` of its copy as `editedAt`. No new edit.",
-        },
-    });
-    let one = json!([
-        { "required": ["set"], "properties": { "delete": { "const": false } } },
-        { "required": ["delete"], "properties": { "delete": { "const": true }, "set": false } },
-    ]);
-    json!({
-        "type": "object", "required": ["kind", "id"], "properties": properties, "oneOf": one,
     })
 }
 
@@ -233,20 +199,6 @@ fn push_result() -> Value {
             "error": object(&["code", "message"], error),
         }),
     )
-}
-
-fn change() -> Value {
-    let properties = json!({
-        "kind": reference("Kind"),
-        "id": reference("Id"),
-        "version": reference("Version"),
-        "modifiedAt": reference("Time"),
-        "value": { "anyOf": [reference("PieceValue"), reference("SessionValue")] },
-        "deleted": { "type": "boolean", "const": true },
-    });
-    let one = json!([{ "required": ["value"] }, { "required": ["deleted"] }]);
-    let required = ["kind", "id", "version", "modifiedAt"];
-    json!({ "type": "object", "required": required, "properties": properties, "oneOf": one })
 }
 
 fn of_the_inbox() -> Value {
@@ -294,62 +246,20 @@ fn seen_base() -> Value {
 fn request_id() -> Value {
     json!({
         "type": ["string", "null"], "minLength": 1, "maxLength": of_records::REQUEST_ID_CHARS,
-        "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        "pattern": super::NO_CONTROLS,
         "description": "A name of this request; the same again changes nothing.",
     })
 }
 
 fn of_history() -> Value {
-    let device = json!({ "type": ["string", "null"] });
-    let changed = object(
-        &["field"],
-        json!({
-            "field": { "type": "string" },
-            "earlier": {
-            "description": "The value before; null if there was none, absent if it is past its \
-                retention.",
-        },
-        }),
-    );
-    let lost = object(
-        &["field", "value", "reason", "at", "deviceId"],
-        json!({
-            "field": { "type": "string" },
-            "value": { "description": "What was pushed." },
-            "reason": reference("Reason"),
-            "at": reference("Time"),
-            "deviceId": device,
-        }),
-    );
     json!({
-        "PieceVersion": object(&["version", "at", "deviceId", "deleted", "changed", "lost"], json!({
-            "version": reference("Version"),
-            "at": reference("Time"),
-            "deviceId": device,
-            "deleted": { "type": "boolean" },
-            "changed": { "type": "array", "items": changed },
-            "lost": { "type": "array", "items": lost },
-        })),
         "HistoryReply": object(&["pieceId", "versions"], json!({
             "pieceId": reference("Id"),
             "versions": {
                 "type": "array", "maxItems": limits::LIST_ENTRIES,
-                "items": reference("PieceVersion"),
+                "items": reference("Version_piece"),
             },
-            "next": {
-                "type": "integer", "description": "`before` of the next page; absent at the end.",
-            },
-        })),
-        "RecordHistoryReply": object(&["kind", "id", "versions"], json!({
-            "kind": reference("Kind"),
-            "id": reference("Id"),
-            "versions": {
-                "type": "array", "maxItems": limits::LIST_ENTRIES,
-                "items": reference("PieceVersion"),
-            },
-            "next": {
-                "type": "integer", "description": "`before` of the next page; absent at the end.",
-            },
+            "next": kinds::next_version(),
         })),
         "RestoreRequest": object(&["version"], json!({
             "version": reference("Version"),
@@ -409,6 +319,16 @@ fn of_export() -> Value {
             "deleted": { "type": "boolean", "const": true },
         }),
     );
+    let record = object(
+        &["kind", "id", "version", "modifiedAt", "value"],
+        json!({
+            "kind": reference("Kind"),
+            "id": reference("Id"),
+            "version": reference("Version"),
+            "modifiedAt": reference("Time"),
+            "value": reference("RecordValue"),
+        }),
+    );
     let list = json!({ "type": "array", "items": { "type": "object" } });
     let count = json!({ "type": "integer", "minimum": 0 });
     let counts = ["pieces", "practiceSessions", "history", "conflicts", "tombstones", "done"];
@@ -417,7 +337,7 @@ fn of_export() -> Value {
         "exportVersion": { "type": "string", "const": "1.0" },
         "user": { "type": ["object", "null"], "description": "Whose export it is." },
         "pieces": list, "practiceSessions": list, "history": list, "conflicts": list,
-        "tombstones": list,
+        "tombstones": list, "records": list,
         "next": {
             "type": ["string", "null"],
             "description": "Present in every page of an export but the last: more is to come.",
@@ -437,6 +357,10 @@ fn of_export() -> Value {
         "history": { "type": "array", "items": entry },
         "conflicts": list_of("Conflict"),
         "tombstones": { "type": "array", "items": tombstone },
+        "records": {
+            "type": "array", "items": record,
+            "description": "Records of kinds without a list of their own.",
+        },
         "next": { "type": "string", "description": "The next `page`; absent at the end." },
     })) })
 }
@@ -461,12 +385,29 @@ fn about() -> Value {
         })),
         "Limits": {
             "type": "object",
-            "required": ["requestBytes", "replyBytes", "recordBytes", "pushes", "pageRecords"],
+            "required": [
+                "requestBytes", "replyBytes", "recordBytes", "pushes", "pageRecords", "kinds",
+            ],
+            "properties": { "kinds": limits_of_kinds() },
             "additionalProperties": { "type": "integer", "minimum": 0 },
         },
         "OpenApi": object(&["openapi", "paths"], json!({
             "openapi": { "type": "string" }, "paths": { "type": "object" },
         })),
+    })
+}
+
+/// For each kind and field what a client has to keep.
+fn limits_of_kinds() -> Value {
+    let of_field = json!({
+        "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 },
+    });
+    let of_kind = json!({ "type": "object", "additionalProperties": of_field });
+    json!({
+        "type": "object", "additionalProperties": of_kind,
+        "description": "For each kind, for each field that has limits: `chars`, `bytes`, \
+            `elements` of a list or a set and `elementChars` of each, `devices` of a counter and \
+            `deviceChars` of their names.",
     })
 }
 

@@ -10,6 +10,8 @@ use haumana_api::directory::{
 use haumana_api::{Api, ApiConfig, Auth};
 use haumana_auth::{StaticVerifier, Verifier};
 use haumana_sync::engine::{Clock, Engine, EngineConfig, Random};
+use haumana_sync::repertoire;
+use haumana_sync::schema::Schema;
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, MeteredStore};
 use haumana_sync::time::UnixMillis;
 use http_body::Frame;
@@ -147,11 +149,16 @@ impl World {
     }
 
     pub fn with(auth: Auth, config: ApiConfig) -> Self {
-        Self::make(auth, config, Router::new())
+        Self::make(repertoire::schema(), auth, config, Router::new())
+    }
+
+    /// A host for the records of another app.
+    pub fn of(schema: Schema) -> Self {
+        Self::make(schema, Self::bearer(), config(), Router::new())
     }
 
     pub fn beside(routes: Router) -> Self {
-        Self::make(Self::bearer(), config(), routes)
+        Self::make(repertoire::schema(), Self::bearer(), config(), routes)
     }
 
     fn verifier() -> Arc<dyn Verifier> {
@@ -162,13 +169,13 @@ impl World {
         Auth::Bearer(Self::verifier())
     }
 
-    fn make(auth: Auth, config: ApiConfig, routes: Router) -> Self {
+    fn make(schema: Schema, auth: Auth, config: ApiConfig, routes: Router) -> Self {
         let weather = Weather::default();
         let faulty = FaultyStore::new(MemoryStore::new(), weather.clone());
         let store = Arc::new(MeteredStore::new(faulty));
         let (random, clock) = (Arc::new(Counting::default()), Arc::new(Later::default()));
         let engine = EngineConfig::new(Generation(0));
-        let engine = Engine::new(store.clone(), clock.clone(), random.clone(), engine);
+        let engine = Engine::of(schema, store.clone(), clock.clone(), random.clone(), engine);
         let directory = Arc::new(FaultyDirectory::default());
         let accounts = Accounts::new(directory.clone()).with_sign_in(Self::verifier());
         let api = Api::new(Arc::new(engine), auth, random, config).with_accounts(accounts);

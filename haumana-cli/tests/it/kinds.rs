@@ -371,6 +371,12 @@ fn a_text_field_that_the_schema_adds_to_pieces_is_everywhere() {
     assert!(world.ok("phone", &["show", "kāwika"]).contains("danceMaster  Lani"));
     assert_eq!("Lani", world.json("phone", &["show", "kāwika"])["danceMaster"]);
     assert!(get(&world, "/schema").to_string().contains("danceMaster"));
+    assert_eq!(77, get(&world, "/limits")["kinds"]["piece"]["danceMaster"]["chars"]);
+    let document = get(&world, "/openapi.json");
+    for component in ["Record_piece", "Set_piece"] {
+        let fields = &document["components"]["schemas"][component]["properties"];
+        assert_eq!(77, fields["danceMaster"]["maxLength"], "{component}");
+    }
     assert!(export.to_string().contains(r#""danceMaster":"Lani""#), "{export}");
     let long = "a".repeat(78);
     refused(&world, &["edit", "kāwika", "--dance-master", &long], 6, &["danceMaster is too long"]);

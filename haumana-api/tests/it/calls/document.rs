@@ -14,7 +14,7 @@ fn document() -> Value {
 }
 
 /// Every operation: path, method, and what is documented.
-fn operations(document: &Value) -> Vec<(String, String, Value)> {
+pub(super) fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let paths = document["paths"].as_object().unwrap().iter();
     let methods = paths.flat_map(|(path, methods)| {
         let methods = methods.as_object().unwrap().iter();
@@ -24,12 +24,12 @@ fn operations(document: &Value) -> Vec<(String, String, Value)> {
 }
 
 /// The schema of a body, if there is one.
-fn content(body: &Value) -> Option<&Value> {
+pub(super) fn content(body: &Value) -> Option<&Value> {
     body.pointer("/content/application~1json")
 }
 
 #[track_caller]
-fn fits(document: &Value, schema: &Value, value: &Value, what: &str) {
+pub(super) fn fits(document: &Value, schema: &Value, value: &Value, what: &str) {
     let problems = problems(document, schema, value, "");
     assert!(problems.is_empty(), "{what}: {problems:#?}");
 }

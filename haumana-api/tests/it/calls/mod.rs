@@ -5,6 +5,7 @@ mod bodies;
 mod browsers;
 mod compression;
 mod crowds;
+mod declared;
 mod document;
 mod failures;
 mod history;

@@ -18,7 +18,9 @@ pub fn problems(document: &Value, schema: &Value, value: &Value, at: &str) -> Ve
             schemas.filter(|schema| problems(document, schema, value, at).is_empty()).count()
         };
         match keyword.as_str() {
-            "description" | "example" | "default" | "format" => vec![],
+            "description" | "example" | "examples" | "default" | "format" => vec![],
+            // It says which of `oneOf` fits, and those are checked.
+            "discriminator" => vec![],
             "$ref" => {
                 let pointer = expected.as_str().unwrap().trim_start_matches('#');
                 let target = document.pointer(pointer).unwrap();
@@ -36,6 +38,16 @@ pub fn problems(document: &Value, schema: &Value, value: &Value, at: &str) -> Ve
             "minLength" => wrong(value.as_str().is_none_or(|text| expected.as_u64() <= len(text))),
             "maxLength" => wrong(value.as_str().is_none_or(|text| len(text) <= expected.as_u64())),
             "maxItems" => wrong(n_items(value) <= expected.as_u64().unwrap()),
+            "minItems" => wrong(expected.as_u64().unwrap() <= n_items(value)),
+            "uniqueItems" => wrong(!expected.as_bool().unwrap() || is_distinct(value)),
+            "maxProperties" => {
+                let n_members = value.as_object().map_or(0, |members| members.len() as u64);
+                wrong(n_members <= expected.as_u64().unwrap())
+            }
+            "propertyNames" => {
+                let names = value.as_object().into_iter().flatten().map(|(name, _)| json!(name));
+                names.flat_map(|name| problems(document, expected, &name, at)).collect()
+            }
             "allOf" => wrong(fitting(expected) == expected.as_array().unwrap().len()),
             "anyOf" => wrong(0 < fitting(expected)),
             "oneOf" => wrong(fitting(expected) == 1),
@@ -83,6 +95,7 @@ fn is_type(value: &Value, name: &Value) -> bool {
         "boolean" => value.is_boolean(),
         "integer" => value.is_i64() || value.is_u64(),
         "null" => value.is_null(),
+        "number" => value.is_number(),
         other => panic!("{other} is no type of ours"),
     }
 }
@@ -100,6 +113,11 @@ fn matches(text: &str, pattern: &Value) -> bool {
 
 fn len(text: &str) -> Option<u64> {
     Some(text.chars().count() as u64)
+}
+
+fn is_distinct(value: &Value) -> bool {
+    let items = value.as_array().map_or(&[][..], Vec::as_slice);
+    (1..items.len()).all(|at| !items[..at].contains(&items[at]))
 }
 
 fn n_items(value: &Value) -> u64 {

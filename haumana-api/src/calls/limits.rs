@@ -1,0 +1,141 @@
+//! `GET /limits`: what this host enforces, and what each field of its schema takes.
+
+use crate::api::ApiConfig;
+use crate::limits;
+use haumana_auth::limits as of_tokens;
+use haumana_sync::limits as of_records;
+use haumana_sync::schema::{Element, FieldType, Kind, Schema};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// Every limit of a host of this schema, by name.
+pub(super) fn all(config: &ApiConfig, schema: &Schema) -> Value {
+    let timeout_ms = u64::try_from(config.body_timeout.as_millis()).unwrap_or(u64::MAX);
+    let mut all = Map::from_iter([
+        ("requestBytes".to_owned(), config.request_limit_bytes.into()),
+        ("replyBytes".to_owned(), config.reply_limit_bytes.into()),
+        ("bodyTimeoutMs".to_owned(), timeout_ms.into()),
+    ]);
+    macro_rules! add {
+        ($($name:literal: $limit:expr,)*) => { $( all.insert($name.into(), $limit.into()); )* };
+    }
+    // The names are those of the constants, as they are spelt on the wire.
+    add! {
+        "tokenBytes": of_tokens::TOKEN_BYTES,
+        "tokenLeewaySecs": of_tokens::TOKEN_LEEWAY_SECS,
+        "tokenLifetimeSecs": of_tokens::TOKEN_LIFETIME_SECS,
+        "tokenDepth": of_tokens::TOKEN_DEPTH,
+        "requestIdBytes": limits::REQUEST_ID_BYTES,
+        "retryAfterSecs": limits::RETRY_AFTER_SECS,
+        "listEntries": limits::LIST_ENTRIES,
+        "defaultListEntries": limits::DEFAULT_LIST_ENTRIES,
+        "recordBytes": of_records::RECORD_BYTES,
+        "longTextBytes": of_records::LONG_TEXT_BYTES,
+        "titleChars": of_records::TITLE_CHARS,
+        "authorChars": of_records::AUTHOR_CHARS,
+        "sourceUrlChars": of_records::SOURCE_URL_CHARS,
+        "wordChars": of_records::WORD_CHARS,
+        "unknownKeyBytes": of_records::UNKNOWN_KEY_BYTES,
+        "unknownKeyDepth": of_records::UNKNOWN_KEY_DEPTH,
+        "fields": of_records::FIELDS,
+        "elements": of_records::ELEMENTS,
+        "counterDevices": of_records::COUNTER_DEVICES,
+        "deviceIdChars": of_records::DEVICE_ID_CHARS,
+        "requestIdChars": of_records::REQUEST_ID_CHARS,
+        "requestRecords": of_records::REQUEST_RECORDS,
+        "importEntries": of_records::IMPORT_ENTRIES,
+        "requestDepth": of_records::REQUEST_DEPTH,
+        "wordBytes": of_records::WORD_BYTES,
+        "recordRawBytes": of_records::RECORD_RAW_BYTES,
+        "recordKeys": of_records::RECORD_KEYS,
+        "refusals": of_records::REFUSALS,
+        "pushes": of_records::PUSHES,
+        "pageRecords": of_records::PAGE_RECORDS,
+        "userRecords": of_records::USER_RECORDS,
+        "userBytes": of_records::USER_BYTES,
+        "userHistoryBytes": of_records::USER_HISTORY_BYTES,
+        "storedBytes": of_records::STORED_BYTES,
+        "cursorBytes": of_records::CURSOR_BYTES,
+        "version": of_records::VERSION,
+        "versionClaimed": of_records::VERSION_CLAIMED,
+        "versionLeap": of_records::VERSION_LEAP,
+        "versionLeapChance": of_records::VERSION_LEAP_CHANCE,
+        "versionAhead": of_records::VERSION_AHEAD,
+        "receipts": of_records::RECEIPTS,
+        "trail": of_records::TRAIL,
+        "commitTries": of_records::COMMIT_TRIES,
+    }
+    if let Some(load) = &config.load {
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        add! {
+            "requestsOfAccount": load.of_account,
+            "readsOfAccount": load.reads_of_account,
+            "bodyBytesOfAccount": load.body_bytes_of_account,
+            "queueTimeoutMs": ms(load.queue_timeout),
+            "workTimeoutMs": ms(load.work_timeout),
+        }
+    }
+    all.insert("kinds".to_owned(), of_kinds(schema));
+    Value::Object(all)
+}
+
+/// For each kind the limits of its fields, of those that have any.
+fn of_kinds(schema: &Schema) -> Value {
+    let kinds = schema.kinds().iter();
+    Value::Object(kinds.map(|kind| (kind.name().to_owned(), of_fields(kind))).collect())
+}
+
+fn of_fields(kind: &Kind) -> Value {
+    let fields = kind.fields().iter();
+    let limited =
+        fields.filter_map(|field| Some((field.name().to_owned(), of_type(field.field_type())?)));
+    Value::Object(limited.collect())
+}
+
+/// What a value of the type has to keep; `None` of a type without a limit in numbers.
+fn of_type(field_type: &FieldType) -> Option<Value> {
+    match field_type {
+        FieldType::Text { max_chars } => Some(json!({ "chars": max_chars })),
+        FieldType::Lines { max_bytes } => Some(json!({ "bytes": max_bytes })),
+        FieldType::Enum { open: true, .. } => Some(json!({ "chars": of_records::WORD_CHARS })),
+        FieldType::Json => Some(json!({ "bytes": of_records::RECORD_BYTES })),
+        FieldType::List { of: Element::Text, max } | FieldType::Set { of: Element::Text, max } => {
+            Some(json!({ "elements": max, "elementChars": Element::TEXT_CHARS }))
+        }
+        FieldType::List { max, .. } | FieldType::Set { max, .. } => {
+            Some(json!({ "elements": max }))
+        }
+        FieldType::Counter => Some(json!({
+            "devices": of_records::COUNTER_DEVICES, "deviceChars": of_records::DEVICE_ID_CHARS,
+        })),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `LONG_TEXT_BYTES` as `longTextBytes`.
+    fn spelt(constant: &str) -> String {
+        let mut words = constant.split('_').map(str::to_lowercase);
+        let first = words.next().unwrap();
+        words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
+    }
+
+    #[test]
+    fn every_limit_of_records_is_published_under_its_name() {
+        let source = include_str!("../../../haumana-sync/src/limits.rs");
+        let published = all(&ApiConfig::of_a_server(), &haumana_sync::repertoire::schema());
+
+        let names = source.lines().filter_map(|line| line.strip_prefix("pub const "));
+        // A text is no limit.
+        let names = names.filter(|rest| !rest.contains(": &str"));
+        let names: Vec<_> = names.map(|rest| rest.split(':').next().unwrap()).collect();
+
+        assert!(10 < names.len(), "the limits were found");
+        for name in names {
+            assert!(published.get(spelt(name)).is_some(), "{name} must be published");
+        }
+    }
+}
