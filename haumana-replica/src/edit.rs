@@ -55,9 +55,10 @@ impl Local {
                 let name = field.name().to_owned();
                 fields.entry(name).or_insert_with(|| field.default_at(now));
             }
-            if let (true, Some(first)) = (fields.is_empty(), kind.fields().first()) {
-                fields.insert(first.name().to_owned(), Value::Null);
-            }
+        }
+        // A record that says nothing is made by what it is without it.
+        if let (true, Some(first)) = (fields.is_empty(), kind.fields().first()) {
+            fields.insert(first.name().to_owned(), first.default_at(now));
         }
         let mut mandatory = kind.fields().iter().filter(|field| field.is_mandatory());
         if let Some(field) = mandatory.find(|field| !fields.contains_key(field.name())) {

@@ -13,13 +13,13 @@ use super::phone::{Phone, Request, Stage};
 use super::profile::Profile;
 use super::storm::{Crossroads, Storm};
 use super::watch::Watch;
+use haumana_sync::conformance::SetClock;
 use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::id::{RecordId, UserId};
 use haumana_sync::store::{FaultyStore, Generation, Store};
 use haumana_sync::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 /// When runs begin: 2026-01-01.
 const BEGINNING_MS: i64 = 1_767_225_600_000;
@@ -66,7 +66,7 @@ pub struct World<'a> {
     /// All chance.
     pub dice: Dice,
     /// The true time.
-    pub clock: Arc<AtomicI64>,
+    pub clock: SetClock,
     /// The backend under test.
     pub backend: &'a mut dyn Backend,
     /// Its store, without faults.
@@ -129,22 +129,9 @@ pub struct World<'a> {
     seed: u64,
 }
 
-#[derive(Debug)]
-struct ServerClock {
-    true_ms: Arc<AtomicI64>,
-    skew_ms: i64,
-}
-
-impl Clock for ServerClock {
-    fn now(&self) -> UnixMillis {
-        UnixMillis(self.true_ms.load(Ordering::Relaxed) + self.skew_ms)
-    }
-}
-
-fn watch(store: &Arc<dyn Store>, true_ms: &Arc<AtomicI64>, generation: Generation) -> Watch {
-    let clock = ServerClock { true_ms: Arc::clone(true_ms), skew_ms: 0 };
-    let random = SeededRandom::new(0);
-    Watch::new(Arc::clone(store), Arc::new(clock), Arc::new(random), generation)
+fn watch(store: &Arc<dyn Store>, clock: &SetClock, generation: Generation) -> Watch {
+    let random = SeededRandom::scattered(0);
+    Watch::new(Arc::clone(store), Arc::new(clock.clone()), Arc::new(random), generation)
 }
 
 impl<'a> World<'a> {
@@ -161,7 +148,7 @@ impl<'a> World<'a> {
             true => 12_000 + dice.below(8000),
             false => 1 << 30,
         };
-        let clock = Arc::new(AtomicI64::new(BEGINNING_MS + dice.between(0, 999_999)));
+        let clock = SetClock::at(UnixMillis(BEGINNING_MS + dice.between(0, 999_999)));
         let watch = watch(&store, &clock, Generation(0));
         let mut world = Self {
             profile,
@@ -212,9 +199,9 @@ impl<'a> World<'a> {
         self.engines.clear();
         for _ in 0..n_engines {
             let skew_ms = self.dice.between(0, SERVERS_APART_MS);
-            let clock = ServerClock { true_ms: Arc::clone(&self.clock), skew_ms };
+            let clock = self.clock.ahead(skew_ms);
             let faulty = FaultyStore::new(self.crossroads.clone(), self.storm.clone());
-            let random = SeededRandom::new(self.dice.bits());
+            let random = SeededRandom::scattered(self.dice.bits());
             let config = EngineConfig::new(Generation(self.generation));
             let engine = Engine::new(Arc::new(faulty), Arc::new(clock), Arc::new(random), config);
             self.engines.push(Arc::new(engine));
@@ -244,12 +231,12 @@ impl<'a> World<'a> {
 
     /// The true time.
     pub fn now_ms(&self) -> i64 {
-        self.clock.load(Ordering::Relaxed)
+        self.clock.now().0
     }
 
     /// Lets time pass.
     pub fn pass(&mut self, ms: i64) {
-        self.clock.fetch_add(ms, Ordering::Relaxed);
+        self.clock.pass_ms(ms);
     }
 
     /// One of the server processes.

@@ -3,7 +3,7 @@
 
 use crate::host::{Host, get};
 use crate::inbox::both;
-use crate::support::{Seeded, SetClock, engine_on, fields, text, user};
+use crate::support::{SeededRandom, SetClock, clock, engine_on, fields, seeded, text, user};
 use haumana_replica::storage::MemoryStorage;
 use haumana_replica::transport::{Call, DirectTransport};
 use haumana_replica::{Conflict, Replica, ReplicaConfig};
@@ -15,17 +15,22 @@ use std::sync::Arc;
 /// A server in memory that can be lost, and devices on it.
 struct Fragile {
     clock: Arc<SetClock>,
-    random: Arc<Seeded>,
+    random: Arc<SeededRandom>,
     transport: DirectTransport,
     store: Arc<MemoryStore>,
 }
 
 impl Fragile {
     fn new() -> Self {
-        Self::on(MemoryStore::new(), SetClock::new(), Seeded::new(7), 0)
+        Self::on(MemoryStore::new(), clock(), seeded(7), 0)
     }
 
-    fn on(store: MemoryStore, clock: Arc<SetClock>, random: Arc<Seeded>, generation: u32) -> Self {
+    fn on(
+        store: MemoryStore,
+        clock: Arc<SetClock>,
+        random: Arc<SeededRandom>,
+        generation: u32,
+    ) -> Self {
         let store = Arc::new(store);
         let engine = engine_on(store.clone(), clock.clone(), random.clone(), generation);
         let transport = DirectTransport::new(engine, 1 << 20);

@@ -2,7 +2,7 @@
 //! clock is the tests'.
 
 use crate::http::TokenSourceOf;
-use crate::support::{DAY, Seeded, SetClock, user};
+use crate::support::{DAY, SeededRandom, SetClock, clock, seeded, user};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
@@ -80,7 +80,7 @@ fn verifier() -> StaticVerifier {
 /// A running host.
 pub struct Host {
     pub clock: Arc<SetClock>,
-    pub random: Arc<Seeded>,
+    pub random: Arc<SeededRandom>,
     pub engine: Arc<Engine>,
     pub url: String,
     pub folder: TempDir,
@@ -106,7 +106,7 @@ impl Host {
         reply_limit_bytes: usize,
         exports: Exports,
     ) -> Self {
-        let (clock, random) = (SetClock::new(), Seeded::new(7));
+        let (clock, random) = (clock(), seeded(7));
         let folder = tempfile::tempdir().unwrap();
         let store = open_store(&folder.path().join("server.db"));
         let config = EngineConfig::new(Generation(0));

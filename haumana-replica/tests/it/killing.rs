@@ -2,7 +2,7 @@
 
 use crate::host::{Host, token_of};
 use crate::http::transport;
-use crate::support::{Seeded, SetClock, fields, text, user};
+use crate::support::{SetClock, clock, fields, seeded, text, user};
 use haumana_replica::storage::SqliteStorage;
 use haumana_replica::{Replica, ReplicaConfig, View};
 use haumana_sync::id::{Key, KindNumber};
@@ -19,7 +19,7 @@ const ROUND: u64 = 100_000;
 
 /// The device in one round; its clock goes on from round to round.
 async fn open(path: &Path, round: u64) -> (Replica, Arc<SetClock>) {
-    let (clock, random) = (SetClock::new(), Seeded::new(1000 + round));
+    let (clock, random) = (clock(), seeded(1000 + round));
     clock.pass_ms(i64::try_from(round * ROUND).unwrap());
     let storage = SqliteStorage::open(path).unwrap();
     let replica =

@@ -1,6 +1,6 @@
 //! Records of an app's own kinds: declared ones, and those that this app does not know yet.
 
-use crate::support::{Seeded, SetClock, fields, text, user};
+use crate::support::{SeededRandom, SetClock, clock, fields, seeded, text, user};
 use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
 use haumana_replica::transport::DirectTransport;
 use haumana_replica::{ErrorKind, Reason, Replica};
@@ -9,7 +9,7 @@ use haumana_sync::engine::{Engine, EngineConfig, Resolution};
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
-use haumana_sync::schema::{Field, FieldType, Kind, Merge, Schema};
+use haumana_sync::schema::{Field, FieldType, Group, Kind, Merge, Schema};
 use haumana_sync::store::{Generation, MemoryStore};
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeSet;
@@ -36,14 +36,14 @@ pub struct Setlist {
 /// A server for any schema.
 pub struct AnyServer {
     pub clock: Arc<SetClock>,
-    random: Arc<Seeded>,
+    random: Arc<SeededRandom>,
     store: Arc<MemoryStore>,
     pub engine: Arc<Engine>,
 }
 
 impl AnyServer {
     pub fn new(schema: Schema) -> Self {
-        let (clock, random) = (SetClock::new(), Seeded::new(7));
+        let (clock, random) = (clock(), seeded(7));
         let store = Arc::new(MemoryStore::new());
         let engine = engine(&store, &clock, &random, schema);
         Self { clock, random, store, engine }
@@ -78,7 +78,7 @@ impl AnyServer {
 fn engine(
     store: &Arc<MemoryStore>,
     clock: &Arc<SetClock>,
-    random: &Arc<Seeded>,
+    random: &Arc<SeededRandom>,
     schema: Schema,
 ) -> Arc<Engine> {
     let config = EngineConfig::new(Generation(0));
@@ -337,6 +337,25 @@ async fn a_fixed_field_is_decided_once_and_a_record_of_defaults_arrives() {
     let view = b.record(key(5, id)).await.unwrap().unwrap();
     assert_eq!((text(""), Value::Null), (view.content.get("word"), view.content.get("n")));
     assert_eq!(0, a.sync(&server.transport()).await.unwrap().pulled);
+}
+
+#[tokio::test]
+async fn a_record_of_a_kind_with_groups_can_be_made_of_nothing() {
+    let place = Kind::new(5, "place")
+        .field(Field::new(1, "north", FieldType::Number))
+        .field(Field::new(2, "east", FieldType::Number))
+        .group(Group::new("north", ["north", "east"]));
+    let schema = Schema::new([place]).unwrap();
+    let server = AnyServer::new(schema.clone());
+    let a = server.open(MemoryStorage::new(), schema.clone()).await.unwrap();
+    let b = server.open(MemoryStorage::new(), schema).await.unwrap();
+
+    let id = a.create("place", fields([])).await.unwrap();
+    server.sync(&a).await;
+    server.sync(&b).await;
+
+    let view = b.record(key(5, id)).await.unwrap().unwrap();
+    assert_eq!(Value::Null, view.content.get("north"));
 }
 
 fn json(text: &str) -> Value {

@@ -26,6 +26,7 @@ mod moving;
 mod offers;
 mod paging;
 mod retry;
+mod schemas;
 mod scripted;
 mod speed;
 mod storage;

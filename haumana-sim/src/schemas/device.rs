@@ -1,6 +1,6 @@
 //! A device that follows the protocol of `/sync`.
 
-use super::judge::Judge;
+use super::judge::{Agreed, Held, Judge, Name};
 use super::values;
 use crate::dice::Dice;
 use haumana_sync::engine::Engine;
@@ -10,17 +10,6 @@ use haumana_sync::time::UnixMillis;
 use haumana_sync::wire::sync::SyncRequest;
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Kind and id, as on the wire.
-pub(super) type Name = (String, String);
-
-/// What the server and the device agreed on last.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Agreed {
-    pub(super) version: u64,
-    /// `None`: deleted.
-    pub(super) value: Option<Map<String, Json>>,
-}
 
 /// An edit that waits for the server.
 #[derive(Clone, Debug)]
@@ -36,9 +25,7 @@ struct Pending {
 pub(super) struct Device {
     id: String,
     cursor: Json,
-    pub(super) digest: Json,
-    pub(super) open_conflicts: Json,
-    pub(super) agreed: BTreeMap<Name, Agreed>,
+    pub(super) held: Held,
     pending: Vec<Pending>,
     /// What it has added to counters and taken away, whether or not the server has told it.
     counts: BTreeMap<(Name, String), (u64, u64)>,
@@ -50,10 +37,9 @@ pub(super) struct Device {
 
 impl Device {
     pub(super) fn new(id: String) -> Self {
-        let (agreed, pending) = (BTreeMap::new(), Vec::new());
+        let (held, pending) = (Held::default(), Vec::new());
         let (counts, behind, sent) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        let (cursor, digest, open_conflicts) = (Json::Null, Json::Null, Json::Null);
-        Self { id, cursor, digest, open_conflicts, agreed, pending, counts, behind, sent }
+        Self { id, cursor: Json::Null, held, pending, counts, behind, sent }
     }
 
     /// Its user makes, edits or deletes a record. One edit of a record waits at a time.
@@ -70,7 +56,7 @@ impl Device {
         if self.behind.contains(&name) || self.pending.iter().any(|pending| pending.name == name) {
             return;
         }
-        let agreed = self.agreed.get(&name);
+        let agreed = self.held.records.get(&name);
         let base = agreed.map(|agreed| agreed.version);
         let content = agreed.and_then(|agreed| agreed.value.clone());
         if content.is_some() && dice.chance(6) {
@@ -192,20 +178,20 @@ impl Device {
             };
             let name = (text("kind"), text("id"));
             self.behind.remove(&name);
-            self.agreed.insert(name, agreed);
+            self.held.records.insert(name, agreed);
         }
         if !has_more {
             self.behind.clear();
         }
         self.cursor = reply["cursor"].clone();
-        self.digest = reply["digest"].clone();
-        self.open_conflicts = reply["openConflicts"].clone();
+        self.held.digest = reply["digest"].as_str().unwrap_or_default().to_owned();
+        self.held.open_conflicts = reply["openConflicts"].as_u64();
     }
 
     /// The record is the base with what was set, unless it is among the changes.
     fn apply(&mut self, pending: Pending, result: &Json) {
         let version = result["version"].as_u64().unwrap_or_default();
-        let old = self.agreed.get(&pending.name);
+        let old = self.held.records.get(&pending.name);
         if old.map(|old| old.version) != pending.base && pending.base.is_some() {
             return;
         }
@@ -220,7 +206,7 @@ impl Device {
             }
             value
         });
-        self.agreed.insert(pending.name, Agreed { version, value });
+        self.held.records.insert(pending.name, Agreed { version, value });
     }
 }
 

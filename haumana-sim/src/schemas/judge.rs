@@ -1,28 +1,64 @@
 //! Whether the promises held.
 
-use super::device::{Device, Name};
 use haumana_sync::digest::Digest;
 use haumana_sync::engine::Engine;
 use haumana_sync::id::{RecordId, UserId};
+use haumana_sync::json::JsonText;
+use haumana_sync::record::{Counter, Value};
 use haumana_sync::schema::{Deletes, FieldType, Kind, Schema};
 use haumana_sync::wire::import::ImportRequest;
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What was pushed: of each record and field the values as JSON.
+/// Kind and id, as on the wire.
+pub type Name = (String, String);
+
+/// A record's name and one of its fields.
+type Place = (Name, String);
+
+/// What the server and a device agreed on last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreed {
+    /// The version.
+    pub version: u64,
+    /// `None`: deleted.
+    pub value: Option<Map<String, Json>>,
+}
+
+/// What a device holds, and what the server last said of all of it.
+#[derive(Clone, Debug, Default)]
+pub struct Held {
+    /// The records.
+    pub records: BTreeMap<Name, Agreed>,
+    /// The server's digest of them.
+    pub digest: String,
+    /// How many conflicts the server has open; `None` if the device does not keep that.
+    pub open_conflicts: Option<u64>,
+}
+
+/// What the users of all devices did, and what the server accepted of it.
 #[derive(Debug, Default)]
-pub(super) struct Judge {
-    pushed: BTreeMap<(Name, String), BTreeSet<String>>,
-    counted: BTreeMap<(Name, String), BTreeMap<String, Json>>,
-    /// What was added to a set and nobody has ever taken out; and what somebody has.
-    added: BTreeMap<(Name, String), BTreeSet<String>>,
-    removed: BTreeMap<(Name, String), BTreeSet<String>>,
+pub struct Judge {
+    /// Of each field the values as JSON.
+    accepted: BTreeMap<Place, BTreeSet<String>>,
+    /// Of those, what a device replaced in the same request.
+    replaced: BTreeMap<Place, BTreeSet<String>>,
+    /// Of fields that are merged by their parts: lines, and elements as JSON.
+    parts: BTreeMap<Place, BTreeSet<String>>,
+    /// The entry of each device.
+    counted: BTreeMap<Place, BTreeMap<String, Json>>,
+    sums: BTreeMap<Place, i64>,
+    /// How often each element was added; and what somebody has ever taken out.
+    added: BTreeMap<Place, BTreeMap<String, usize>>,
+    removed: BTreeMap<Place, BTreeSet<String>>,
     deleted: BTreeSet<Name>,
+    restored: BTreeSet<Name>,
     refused: BTreeSet<Name>,
 }
 
 impl Judge {
-    pub(super) fn pushed(
+    /// A device that knew a record by `content` pushes `set`.
+    pub fn pushed(
         &mut self,
         name: &Name,
         kind: &Kind,
@@ -31,46 +67,95 @@ impl Judge {
         set: &Map<String, Json>,
     ) {
         for (field, value) in set {
-            let place = (name.clone(), field.clone());
             match kind.named(field).field_type() {
                 FieldType::Counter => {
+                    let place = (name.clone(), field.clone());
                     let entries = self.counted.entry(place).or_default();
                     entries.insert(device.to_owned(), value[device].clone());
                 }
                 FieldType::Set { .. } => {
-                    let (old, new) = (elements(&content.get(field)), elements(&Some(value)));
-                    let added = self.added.entry(place.clone()).or_default();
-                    added.extend(new.difference(&old).cloned());
-                    self.removed.entry(place).or_default().extend(old.difference(&new).cloned());
+                    let old = content.get(field).unwrap_or(&Json::Null);
+                    self.edited(name, field, old, value);
                 }
-                // Their parts are merged: no whole value need be in any version.
-                FieldType::Lines { .. } | FieldType::List { .. } => {}
-                _ => {
-                    let values = self.pushed.entry(place).or_default();
-                    values.insert(normal(kind, field, value).to_string());
-                }
+                _ => self.accepted(name, kind, field, value),
             }
         }
     }
 
-    pub(super) fn deleted(&mut self, name: &Name) {
+    /// The server took a value of a field: it has to leave a trace.
+    pub fn accepted(&mut self, name: &Name, kind: &Kind, field: &str, value: &Json) {
+        let place = (name.clone(), field.to_owned());
+        match kind.named(field).field_type() {
+            FieldType::Counter => {}
+            // Their parts are merged: no whole value need be in any version.
+            FieldType::Lines { .. } | FieldType::List { .. } | FieldType::Set { .. } => {
+                self.parts.entry(place).or_default().extend(parts(value));
+            }
+            _ => {
+                let values = self.accepted.entry(place).or_default();
+                values.insert(normal(kind, field, value).to_string());
+            }
+        }
+    }
+
+    /// The device that pushed a value pushed another one behind it, in the same request. History has
+    /// one version of both, and nobody else's equal value has a trace of its own then.
+    pub fn replaced(&mut self, name: &Name, kind: &Kind, field: &str, value: &Json) {
+        let place = (name.clone(), field.to_owned());
+        let value = normal(kind, field, value).to_string();
+        self.replaced.entry(place).or_default().insert(value);
+    }
+
+    /// A user who saw the elements of `old` left those of `new`.
+    pub fn edited(&mut self, name: &Name, field: &str, old: &Json, new: &Json) {
+        let place = (name.clone(), field.to_owned());
+        let (old, new) = (parts(old), parts(new));
+        let added = self.added.entry(place.clone()).or_default();
+        for element in new.difference(&old) {
+            *added.entry(element.clone()).or_default() += 1;
+        }
+        self.removed.entry(place).or_default().extend(old.difference(&new).cloned());
+    }
+
+    /// A user counted.
+    pub fn counted(&mut self, name: &Name, field: &str, by: i64) {
+        *self.sums.entry((name.clone(), field.to_owned())).or_default() += by;
+    }
+
+    /// A user deleted a record.
+    pub fn deleted(&mut self, name: &Name) {
         self.deleted.insert(name.clone());
     }
 
-    pub(super) fn refused(&mut self, name: &Name, result: &Json) {
-        let code = result["error"]["code"].as_str();
-        assert!(self.deleted.contains(name), "{name:?} is never deleted, and refused: {result}");
-        assert_eq!(Some("base_gone"), code, "nothing else is wrong with a push: {result}");
+    /// A user asked for an earlier version of a record, or for a value that had lost.
+    pub fn restored(&mut self, name: &Name) {
+        self.restored.insert(name.clone());
+    }
+
+    /// The server refused a push, which only a deleted record may be the cause of.
+    pub fn refused(&mut self, name: &Name, result: &Json) {
+        self.check_refusal(name, result);
         self.refused.insert(name.clone());
     }
 
-    /// All devices hold the same, and the server's digest says so.
-    pub(super) fn check_device(&self, first: &Device, device: &Device, schema: &Schema) {
-        assert_eq!(first.agreed, device.agreed, "devices agree");
-        for name in &self.deleted {
+    /// As [`Judge::refused`], by a server whose device pushes again.
+    pub fn check_refusal(&self, name: &Name, result: &Json) {
+        let code = result["error"]["code"].as_str();
+        assert!(self.deleted.contains(name), "{name:?} is never deleted, and refused: {result}");
+        assert_eq!(Some("base_gone"), code, "nothing else is wrong with a push: {result}");
+    }
+
+    /// Both devices hold the same, and the server's digest says so.
+    ///
+    /// # Panics
+    ///
+    /// If they do not.
+    pub fn check_device(&self, first: &Held, device: &Held, schema: &Schema) {
+        assert_eq!(first.records, device.records, "devices agree");
+        for name in self.deleted.difference(&self.restored) {
             let kind = schema.named(&name.0);
             if kind.is_some_and(|kind| kind.delete_policy() == Deletes::Stick) {
-                let agreed = device.agreed.get(name);
+                let agreed = device.records.get(name);
                 assert!(
                     agreed.is_none_or(|agreed| agreed.value.is_none()),
                     "{name:?} stays deleted"
@@ -78,58 +163,106 @@ impl Judge {
             }
         }
         let mut sum = Digest::default();
-        for ((kind, id), agreed) in &device.agreed {
+        for ((kind, id), agreed) in &device.records {
             let version = u32::try_from(agreed.version).unwrap_or_default();
             let id = RecordId::parse(id).unwrap_or(RecordId::from_bits(0));
             assert!(schema.named(kind).is_some(), "a kind of the schema");
             sum = sum.plus(Digest::of_version(kind, id, version, agreed.value.is_none()));
         }
-        assert_eq!(device.digest.as_str(), Some(sum.to_string().as_str()), "the digest is proof");
+        assert_eq!(device.digest, sum.to_string(), "the digest is proof");
     }
 
-    /// Every value that was pushed is in the record, or the history knows it. Every device's part of
-    /// a counter is in it.
-    pub(super) async fn check_values(&self, engine: &Engine, user: &UserId, device: &Device) {
+    /// Every value that was accepted is in the record, or the history knows it. Counters are exact,
+    /// and elements are there if nobody took them out.
+    ///
+    /// # Panics
+    ///
+    /// If a promise does not hold.
+    pub async fn check_values(&self, engine: &Engine, user: &UserId, device: &Held) {
         let document = serde_json::from_str(&export(engine, user).await).unwrap_or(Json::Null);
         let entries = document["conflicts"].as_array().into_iter().flatten();
-        let open = entries.filter(|entry| entry["resolution"].is_null()).count();
-        assert_eq!(Json::from(open), device.open_conflicts, "a reply counts the inbox");
-        for ((name, field), values) in &self.pushed {
-            if self.refused.contains(name) {
-                continue;
-            }
-            let known = known_values(name, field, device, &document);
-            for value in values {
-                assert!(
-                    known.contains(value),
-                    "{value} of {field} of {name:?} has no trace: {known:?}"
-                );
-            }
-        }
-        for ((name, field), added) in &self.added {
-            let Some(value) = self.whole(name, device) else { continue };
-            let there = elements(&value.get(field));
-            let removed = &self.removed[&(name.clone(), field.clone())];
-            let missing: Vec<&String> =
-                added.difference(removed).filter(|one| !there.contains(*one)).collect();
-            assert!(missing.is_empty(), "{missing:?} of {field} of {name:?} was never taken out");
-        }
+        let open = entries.filter(|entry| entry["resolution"].is_null()).count() as u64;
+        assert!(device.open_conflicts.is_none_or(|told| told == open), "a reply counts the inbox");
+        self.check_traces(device, &document);
+        self.check_elements(device, &document);
         for ((name, field), entries) in &self.counted {
             let Some(value) = self.whole(name, device) else { continue };
             for (device, entry) in entries {
                 assert_eq!(*entry, value[field][device], "{field} of {name:?} counts {device}");
             }
         }
+        for ((name, field), sum) in &self.sums {
+            let Some(value) = self.whole(name, device) else { continue };
+            let has = value.get(field).map_or(0, sum_of);
+            assert_eq!(*sum, has, "{field} of {name:?} is the sum of what was counted: {value:?}");
+        }
     }
 
-    /// The content of a record that nobody ever deleted.
-    fn whole<'d>(&self, name: &Name, device: &'d Device) -> Option<&'d Map<String, Json>> {
-        let is_whole = !self.deleted.contains(name) && !self.refused.contains(name);
-        device.agreed.get(name)?.value.as_ref().filter(|_| is_whole)
+    fn check_traces(&self, device: &Held, document: &Json) {
+        for ((name, field), values) in &self.accepted {
+            if self.refused.contains(name) {
+                continue;
+            }
+            let known = known_values(name, field, device, document);
+            let known: BTreeSet<String> = known.iter().map(Json::to_string).collect();
+            let replaced = self.replaced.get(&(name.clone(), field.clone()));
+            let is_replaced = |value: &&String| replaced.is_some_and(|all| all.contains(*value));
+            for value in values.iter().filter(|value| !is_replaced(value)) {
+                assert!(
+                    known.contains(value),
+                    "{value} of {field} of {name:?} has no trace: {known:?}"
+                );
+            }
+        }
+        for ((name, field), accepted) in &self.parts {
+            if self.refused.contains(name) {
+                continue;
+            }
+            let known = known_values(name, field, device, document);
+            let known: BTreeSet<String> = known.iter().flat_map(parts).collect();
+            let missing: Vec<&String> = accepted.difference(&known).collect();
+            assert!(missing.is_empty(), "{missing:?} of {field} of {name:?} have no trace");
+        }
+    }
+
+    /// An element that nobody took out is there, and one that somebody did is not. Where two whole
+    /// values clashed, one of them lost, and the inbox has it.
+    fn check_elements(&self, device: &Held, document: &Json) {
+        for (place, added) in &self.added {
+            let (name, field) = place;
+            let Some(value) = self.whole(name, device) else { continue };
+            let there = value.get(field).map(parts).unwrap_or_default();
+            let (removed, lost) = (&self.removed[place], lost(name, field, document));
+            let has_clashed = !lost.is_empty();
+            let lost: BTreeSet<String> = lost.into_iter().flat_map(parts).collect();
+            for (element, times) in added {
+                let (is_there, is_removed) = (there.contains(element), removed.contains(element));
+                assert!(
+                    is_there || is_removed || lost.contains(element),
+                    "{element} of {field} of {name:?} was never taken out"
+                );
+                // An element that is added again, without its user seeing that it was there, stays.
+                assert!(
+                    !is_there || !is_removed || 1 < *times || has_clashed,
+                    "{element} of {field} of {name:?} was taken out"
+                );
+            }
+        }
+    }
+
+    /// The content of a record that nobody ever deleted or brought back.
+    fn whole<'d>(&self, name: &Name, device: &'d Held) -> Option<&'d Map<String, Json>> {
+        let sets = [&self.deleted, &self.refused, &self.restored];
+        let is_whole = !sets.iter().any(|set| set.contains(name));
+        device.records.get(name)?.value.as_ref().filter(|_| is_whole)
     }
 
     /// An export that is imported into another account holds the same records.
-    pub(super) async fn check_export(&self, engine: &Engine, user: &UserId, schema: &Schema) {
+    ///
+    /// # Panics
+    ///
+    /// If it does not.
+    pub async fn check_export(&self, engine: &Engine, user: &UserId, schema: &Schema) {
         let text = export(engine, user).await;
         let Some(other) = UserId::verified_by_caller(format!("{}-again", user.as_str())) else {
             return;
@@ -153,9 +286,17 @@ impl Judge {
     }
 }
 
-fn elements(value: &Option<&Json>) -> BTreeSet<String> {
-    let elements = value.and_then(Json::as_array).into_iter().flatten();
-    elements.map(Json::to_string).collect()
+/// The parts of a value: elements as JSON, or lines.
+fn parts(value: &Json) -> BTreeSet<String> {
+    let lines = value.as_str().unwrap_or_default().lines();
+    let lines = lines.filter(|line| !line.is_empty()).map(str::to_owned);
+    let elements = value.as_array().into_iter().flatten();
+    elements.map(Json::to_string).chain(lines).collect()
+}
+
+fn sum_of(value: &Json) -> i64 {
+    let json = JsonText::parse(&value.to_string());
+    json.map_or(0, |json| Counter::of(&Value::Json(json)).sum())
 }
 
 /// A value as the record keeps it.
@@ -167,16 +308,25 @@ fn normal(kind: &Kind, field: &str, value: &Json) -> Json {
 }
 
 /// Every value of a field that the record has, had, or refused.
-fn known_values(name: &Name, field: &str, device: &Device, document: &Json) -> BTreeSet<String> {
-    let current = device.agreed.get(name).and_then(|agreed| agreed.value.as_ref());
-    let mut known = BTreeSet::new();
-    known.insert(current.and_then(|value| value.get(field)).unwrap_or(&Json::Null).to_string());
+fn known_values(name: &Name, field: &str, device: &Held, document: &Json) -> Vec<Json> {
+    let current = device.records.get(name).and_then(|agreed| agreed.value.as_ref());
+    let mut known = vec![current.and_then(|value| value.get(field)).cloned().unwrap_or_default()];
     for entry in document["history"].as_array().into_iter().flatten() {
         if entry["kind"] == name.0.as_str() && entry["id"] == name.1.as_str() {
-            known.insert(entry["value"][field].to_string());
+            known.push(entry["value"][field].clone());
         }
     }
     known
+}
+
+/// The values of a field that lost.
+fn lost<'d>(name: &Name, field: &str, document: &'d Json) -> Vec<&'d Json> {
+    let entries = document["conflicts"].as_array().into_iter().flatten();
+    let of_field = entries.filter(|entry| {
+        let is_of_record = entry["kind"] == name.0.as_str() && entry["id"] == name.1.as_str();
+        is_of_record && entry["field"] == field
+    });
+    of_field.map(|entry| &entry["lost"]).collect()
 }
 
 async fn export(engine: &Engine, user: &UserId) -> String {

@@ -7,10 +7,13 @@
 
 mod device;
 mod judge;
-mod values;
+pub mod values;
+
+pub use judge::{Agreed, Held, Judge, Name};
 
 use crate::dice::{Dice, SeededRandom};
 use device::Device;
+use haumana_sync::conformance::SetClock;
 use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::id::UserId;
 use haumana_sync::schema::{
@@ -18,9 +21,7 @@ use haumana_sync::schema::{
 };
 use haumana_sync::store::{Generation, Store};
 use haumana_sync::time::UnixMillis;
-use judge::Judge;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 /// 2026-11-23T00:00:00Z.
 const START_MS: i64 = 1_795_392_000_000;
@@ -116,13 +117,24 @@ fn random_type(dice: &mut Dice) -> FieldType {
     }
 }
 
-#[derive(Debug)]
-struct SetClock(AtomicI64);
-
-impl Clock for SetClock {
-    fn now(&self) -> UnixMillis {
-        UnixMillis(self.0.load(Ordering::Relaxed))
+/// Makes a schema that succeeds `schema`: one kind has a field more, and there is a kind more.
+pub fn succeeding_schema(dice: &mut Dice, schema: &Schema) -> Schema {
+    let policies = [Merge::Later, Merge::Greatest, Merge::Least, Merge::First];
+    let grown = dice.below(schema.kinds().len());
+    let mut kinds: Vec<Kind> = schema.kinds().iter().map(|kind| Kind::clone(kind)).collect();
+    let field_type = random_type(dice);
+    let merge = if field_type.is_structural() { Merge::Later } else { *dice.pick(&policies) };
+    let field = Field::new(90, format!("later{}", field_type.name()), field_type).merge(merge);
+    kinds[grown] = kinds[grown].clone().field(field);
+    // Its number is behind those of the others.
+    let mut kind = Kind::new(250, "later");
+    for at in 0..1 + dice.below(4) {
+        let field_type = random_type(dice);
+        let name = format!("{}{at}", field_type.name());
+        kind = kind.field(random_field(dice, at, name, field_type));
     }
+    kinds.push(kind);
+    Schema::new(kinds).unwrap_or_else(|error| panic!("a grown schema is valid: {error}"))
 }
 
 /// Runs one history of devices with a schema of its own, all made from `seed`, on `store`, which has
@@ -136,15 +148,15 @@ pub async fn run_schema(seed: u64, store: Arc<dyn Store>, user: &UserId) {
     let schema = random_schema(&mut dice);
     let read_again = Schema::from_json(&schema.to_json());
     assert_eq!(Ok(&schema), read_again.as_ref(), "a schema file says all of a schema");
-    let clock = Arc::new(SetClock(AtomicI64::new(START_MS)));
+    let clock = Arc::new(SetClock::at(UnixMillis(START_MS)));
     let config = EngineConfig::new(Generation(0));
-    let random = Arc::new(SeededRandom::new(seed));
+    let random = Arc::new(SeededRandom::scattered(seed));
     let engine = Engine::new(store, clock.clone(), random, config).with_schema(schema.clone());
     let mut judge = Judge::default();
     let mut devices: Vec<Device> =
         (0..DEVICES).map(|at| Device::new(format!("device-{at}-{seed}"))).collect();
     for _ in 0..STEPS {
-        clock.0.fetch_add(dice.between(1, 90_000), Ordering::Relaxed);
+        clock.pass_ms(dice.between(1, 90_000));
         let at = dice.below(DEVICES);
         if dice.chance(60) {
             devices[at].edit(&mut dice, &schema, clock.now(), &mut judge);
@@ -155,13 +167,13 @@ pub async fn run_schema(seed: u64, store: Arc<dyn Store>, user: &UserId) {
     // The last round goes without faults, and the one behind it brings what the others sent.
     for _ in 0..2 {
         for device in &mut devices {
-            clock.0.fetch_add(60_000, Ordering::Relaxed);
+            clock.pass_ms(60_000);
             device.settle(&engine, user, &mut judge).await;
         }
     }
     for device in &devices {
-        judge.check_device(&devices[0], device, &schema);
+        judge.check_device(&devices[0].held, &device.held, &schema);
     }
-    judge.check_values(&engine, user, &devices[0]).await;
+    judge.check_values(&engine, user, &devices[0].held).await;
     judge.check_export(&engine, user, &schema).await;
 }

@@ -14,7 +14,7 @@ const IDS: [&str; 4] = [
 const WORDS: [&str; 4] = ["ua", "ua lani", "ʻā", "\"{}\""];
 
 /// A few values that a field of this type can hold.
-pub(super) fn domain(field_type: &FieldType) -> Vec<Value> {
+pub fn domain(field_type: &FieldType) -> Vec<Value> {
     let field = Field::new(1, "any", field_type.clone());
     let raw = |sample: &Json| serde_json::value::to_raw_value(sample).ok();
     let samples = samples(field_type);
@@ -44,7 +44,7 @@ fn samples(field_type: &FieldType) -> Vec<Json> {
 }
 
 /// The next value that a user gives a field that has `now`.
-pub(super) fn next(dice: &mut Dice, field_type: &FieldType, now: &Json) -> Json {
+pub fn next(dice: &mut Dice, field_type: &FieldType, now: &Json) -> Json {
     match field_type {
         FieldType::List { of, .. } => edited(dice, *of, now, false),
         FieldType::Set { of, .. } => edited(dice, *of, now, true),

@@ -1,30 +1,62 @@
-//! A clock that is set, and random bits that repeat, for engines in tests.
+//! A clock that is set, and random bits that repeat, for tests, models and fixtures.
 
 use crate::engine::{Clock, Random};
 use crate::time::UnixMillis;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// A clock that stands where it was set.
-#[derive(Debug)]
-pub struct SetClock(AtomicI64);
+///
+/// Its clones are the same clock. A clock [`ahead`](SetClock::ahead) of it shares its time and is
+/// wrong by an amount of its own.
+#[derive(Clone, Debug)]
+pub struct SetClock {
+    true_ms: Arc<AtomicI64>,
+    ahead_ms: Arc<AtomicI64>,
+}
 
 impl SetClock {
     /// Makes a clock that shows `now`.
     pub fn at(now: UnixMillis) -> Self {
-        Self(AtomicI64::new(now.0))
+        Self { true_ms: Arc::new(AtomicI64::new(now.0)), ahead_ms: Arc::default() }
     }
 
-    /// Puts the clock forward, or back.
+    /// Makes a clock of the same time that shows `ms` more; less, if `ms` is negative.
+    #[must_use]
+    pub fn ahead(&self, ms: i64) -> Self {
+        let ahead_ms = Arc::new(AtomicI64::new(ms));
+        Self { true_ms: Arc::clone(&self.true_ms), ahead_ms }
+    }
+
+    /// Lets time pass, for all clocks of the same time.
     pub fn pass_ms(&self, ms: i64) {
-        self.0.fetch_add(ms, Ordering::Relaxed);
+        self.true_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+
+    /// Sets the time of all clocks of the same time.
+    pub fn set(&self, now: UnixMillis) {
+        self.true_ms.store(now.0, Ordering::Relaxed);
+    }
+
+    /// Sets how much more than the time this clock shows.
+    pub fn set_ahead_ms(&self, ms: i64) {
+        self.ahead_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// Returns how much more than the time this clock shows.
+    pub fn ahead_ms(&self) -> i64 {
+        self.ahead_ms.load(Ordering::Relaxed)
     }
 }
 
 impl Clock for SetClock {
     fn now(&self) -> UnixMillis {
-        UnixMillis(self.0.load(Ordering::Relaxed))
+        UnixMillis(self.true_ms.load(Ordering::Relaxed) + self.ahead_ms())
     }
 }
+
+/// What a state of [`SeededRandom`] is ahead of the last one.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Random bits that are the same for the same seed: <https://prng.di.unimi.it/splitmix64.c>.
 #[derive(Debug)]
@@ -36,18 +68,69 @@ impl SeededRandom {
         Self(AtomicU64::new(seed))
     }
 
+    /// Makes the source whose first bits are those of `seed` itself, not of the step behind it.
+    pub fn starting_at(seed: u64) -> Self {
+        Self::new(seed.wrapping_sub(STEP))
+    }
+
+    /// Makes the source of a seed that is mixed first: sources of neighbouring seeds share no bits.
+    pub fn scattered(seed: u64) -> Self {
+        Self::new(mix(seed))
+    }
+
     /// Returns a number below `bound`, which is not 0.
     pub fn below(&self, bound: usize) -> usize {
         (self.next_u64() % bound as u64) as usize
+    }
+
+    /// Whether something happens that happens so often in a hundred.
+    pub fn chance(&self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+impl Clone for SeededRandom {
+    /// The clone goes on from here on its own, with the same bits.
+    fn clone(&self) -> Self {
+        Self::new(self.0.load(Ordering::Relaxed))
     }
 }
 
 impl Random for SeededRandom {
     fn next_u64(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut mixed = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        mix(self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP))
+    }
+}
+
+fn mix(state: u64) -> u64 {
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_of_one_time_go_together_and_are_wrong_each_by_its_own() {
+        let server = SetClock::at(UnixMillis(1000));
+        let (same, device) = (server.clone(), server.ahead(5));
+
+        server.pass_ms(10);
+        device.set_ahead_ms(-3);
+
+        assert_eq!(UnixMillis(1010), same.now());
+        assert_eq!((UnixMillis(1007), -3), (device.now(), device.ahead_ms()));
+        assert_eq!(0, server.ahead_ms());
+    }
+
+    #[test]
+    fn a_seed_has_the_bits_that_it_always_had() {
+        let first = |random: SeededRandom| random.next_u64();
+
+        assert_eq!(0xe220_a839_7b1d_cdaf, first(SeededRandom::new(0)));
+        assert_eq!(first(SeededRandom::new(0)), first(SeededRandom::starting_at(STEP)));
+        assert_eq!(first(SeededRandom::new(mix(7))), first(SeededRandom::scattered(7)));
     }
 }

@@ -1,6 +1,6 @@
 //! A device: a replica, what it has under way, and how it is used.
 
-use crate::support::{Seeded, SetClock, user};
+use crate::support::{SeededRandom, SetClock, user};
 use haumana_replica::storage::{MemoryStorage, Storage};
 use haumana_replica::{Outgoing, Replica, ReplicaConfig};
 use haumana_sync::id::Key;
@@ -27,7 +27,7 @@ pub struct Device {
 }
 
 impl Device {
-    pub async fn new(name: &str, clock: Arc<SetClock>, random: Arc<Seeded>) -> Self {
+    pub async fn new(name: &str, clock: Arc<SetClock>, random: Arc<SeededRandom>) -> Self {
         let mut storage = MemoryStorage::new();
         storage.device(name).await.unwrap();
         // Narrow pages make everything that happens between pages likely.

@@ -7,7 +7,7 @@ mod server;
 use super::device::{Device, Stage};
 use super::phone::Phone;
 use super::{Profile, Restores};
-use crate::support::{Seeded, SetClock, engine_on};
+use crate::support::{SeededRandom, SetClock, clock, engine_on, seeded};
 use haumana_sync::Engine;
 use haumana_sync::engine::Clock;
 use haumana_sync::id::Key;
@@ -34,7 +34,7 @@ struct Ledger {
 
 pub struct World {
     profile: Profile,
-    dice: Arc<Seeded>,
+    dice: Arc<SeededRandom>,
     clock: Arc<SetClock>,
     store: Arc<MemoryStore>,
     backup: Option<(MemoryStore, Ledger)>,
@@ -53,8 +53,8 @@ type Checked = Result<(), String>;
 
 impl World {
     pub async fn new(profile: Profile, seed: u64) -> Self {
-        let dice = Seeded::new(seed.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ 0x6861_756D);
-        let clock = SetClock::new();
+        let dice = seeded(seed.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ 0x6861_756D);
+        let clock = clock();
         let store = Arc::new(MemoryStore::new());
         let engine = engine_on(store.clone(), clock.clone(), dice.clone(), 0);
         let n_devices = 2 + dice.below(profile.devices - 1);

@@ -5,31 +5,14 @@ use haumana_replica::storage::{
     Batch, Declared, IndexRange, MemoryStorage, OpenCount, SqliteStorage, State, Storage,
 };
 use haumana_replica::{Local, Replica, ReplicaConfig, Result, View};
-use haumana_sim::dice::SeededRandom;
 use haumana_sim::guest::GuestCall;
 use haumana_sim::words::marks;
-use haumana_sync::engine::Clock;
+use haumana_sync::conformance::{SeededRandom, SetClock};
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::record::Value;
-use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::Mutex;
-
-/// The clock of a device: the true time, and how far it is off.
-#[derive(Debug)]
-pub struct DeviceClock {
-    pub true_ms: Arc<AtomicI64>,
-    pub skew_ms: AtomicI64,
-}
-
-impl Clock for DeviceClock {
-    fn now(&self) -> UnixMillis {
-        let skew_ms = self.skew_ms.load(Ordering::Relaxed);
-        UnixMillis(self.true_ms.load(Ordering::Relaxed) + skew_ms)
-    }
-}
 
 /// Storage in memory that outlives the program on the device.
 #[derive(Clone, Debug, Default)]
@@ -143,7 +126,7 @@ pub enum Stage {
 pub struct Device {
     pub number: usize,
     pub replica: Replica,
-    pub clock: Arc<DeviceClock>,
+    pub clock: Arc<SetClock>,
     pub account: usize,
     pub stage: Stage,
     /// Requests that may arrive once more, whenever they like.
@@ -162,7 +145,7 @@ impl Device {
     pub async fn new(
         number: usize,
         name: &str,
-        clock: Arc<DeviceClock>,
+        clock: Arc<SetClock>,
         random: Arc<SeededRandom>,
         config: ReplicaConfig,
         shelf: Shelf,
@@ -289,7 +272,7 @@ async fn open(
     shelf: &Shelf,
     memory: &Kept,
     name: &str,
-    clock: &Arc<DeviceClock>,
+    clock: &Arc<SetClock>,
     random: &Arc<SeededRandom>,
     config: ReplicaConfig,
 ) -> Replica {

@@ -2,7 +2,7 @@
 
 use super::Profile;
 use super::copied::device_name;
-use super::device::{Device, DeviceClock, Shelf, Stage};
+use super::device::{Device, Shelf, Stage};
 use super::flight::{Flight, sent, taken};
 use super::followers::Place;
 use haumana_replica::ReplicaConfig;
@@ -17,7 +17,6 @@ use haumana_sim::{Backend, Violation, World};
 use haumana_sync::id::{Key, UserId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 /// What happens to devices and clients that does not happen every day.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,9 +72,8 @@ impl<'a> Together<'a> {
     pub(super) async fn add_device(&mut self, number: usize, has_file: bool) {
         let dice = &mut self.world.dice;
         let skew_ms = if dice.chance(50) { dice.between(-TWO_DAYS_MS, TWO_DAYS_MS) } else { 0 };
-        let true_ms = Arc::clone(&self.world.clock);
-        let clock = DeviceClock { true_ms, skew_ms: AtomicI64::new(skew_ms) };
-        let random = SeededRandom::new(dice.bits());
+        let clock = self.world.clock.ahead(skew_ms);
+        let random = SeededRandom::scattered(dice.bits());
         // Narrow pages make everything that happens between pages likely.
         let mut config = ReplicaConfig::usual();
         config.page_records = 1 + dice.below(4);
@@ -309,7 +307,7 @@ impl<'a> Together<'a> {
     fn turn_clock(&mut self, device: usize) {
         let skew_ms = self.world.dice.between(-TWO_DAYS_MS, TWO_DAYS_MS);
         self.world.note(None, || format!("the clock of d{device} is off by {skew_ms} ms"));
-        self.devices[device].clock.skew_ms.store(skew_ms, Ordering::Relaxed);
+        self.devices[device].clock.set_ahead_ms(skew_ms);
     }
 
     async fn switch(&mut self, device: usize) {

@@ -1,0 +1,53 @@
+//! Replicas of schemas made at random: several devices of one user, with every type of field and
+//! every policy, and with schemas that are older than the server's.
+//!
+//! Requests and replies are lost and requests come late; programs end and start again. In the end
+//! all devices hold what the server holds, and no value that it accepted is gone without a trace.
+//! Counters are exact sums, and sets and lists hold what was added and not taken out.
+//!
+//! LIMIT: a device that edits a set or list twice before it hears of the first edit adds again what
+//! it added first, though somebody took it out since; of such fields the judge asks less.
+
+mod device;
+mod lossy;
+mod world;
+
+use world::World;
+
+/// How many histories there are, if the environment does not say.
+const RUNS: u64 = 200;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Tells how to repeat a history that does not come to its end.
+struct Repeat(u64);
+
+impl Drop for Repeat {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let seed = self.0;
+            eprintln!(
+                "\nHAUMANA_SIM_SEED={seed} cargo test -p haumana-replica --test it schemas::\n\
+                 (HAUMANA_SIM_STORY=1 tells what happens)\n"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_its_schema_replicas_agree_and_lose_nothing() {
+    let seeds = match number("HAUMANA_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("HAUMANA_SIM_RUNS").unwrap_or(RUNS),
+    };
+    for seed in seeds {
+        let _repeat = Repeat(seed);
+
+        let mut world = World::new(seed).await;
+        world.run().await;
+
+        world.check().await;
+    }
+}
