@@ -2,7 +2,7 @@
 //! a record with more losers than a commit holds is taken in parts.
 
 use crate::pushing::{delete_at, fields, piece, push, set, text};
-use crate::support::{Seeded, Server, body, kai, new_piece};
+use crate::support::{SeededRandom, Server, body, kai, new_piece};
 use haumana_sync::engine::{
     Asked, ConflictPlace, Engine, EngineConfig, Push, PushOutcome, Resolution,
 };
@@ -63,7 +63,8 @@ fn server(limits: BatchLimits) -> (Server, Written) {
     let store = Arc::new(FaultyStore::new(memory.clone(), written.clone()));
     let server = Server::on(memory, Generation(0));
     let config = EngineConfig::new(Generation(0));
-    let engine = Engine::new(store, server.clock.clone(), Arc::new(Seeded(7.into())), config);
+    let engine =
+        Engine::new(store, server.clock.clone(), Arc::new(SeededRandom::starting_at(7)), config);
     (Server { engine, ..server }, written)
 }
 
