@@ -57,11 +57,6 @@ pub const USER_HISTORY_BYTES: u64 = 1_000_000_000;
 ///
 /// DYNAMODB: an item has at most 400 kB, names included.
 pub const STORED_BYTES: usize = 390_000;
-/// Records and history entries of one commit, if one record alone does not need more. A store has
-/// one writer or few, so what is long is written in slices, between which others have their turn.
-pub const COMMIT_ITEMS: usize = 500;
-/// Bytes of one commit, likewise.
-pub const COMMIT_BYTES: usize = 4_000_000;
 /// A cursor.
 pub const CURSOR_BYTES: usize = 256;
 /// The largest version k of a record; 21 bits, so that the phones' numbers stay below 2^53.

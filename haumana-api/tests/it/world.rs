@@ -9,7 +9,8 @@ use haumana_api::directory::{
 };
 use haumana_api::{Api, ApiConfig, Auth};
 use haumana_auth::{StaticVerifier, Verifier};
-use haumana_sync::engine::{Clock, Engine, EngineConfig, Random};
+use haumana_sync::conformance::{SeededRandom, SetClock};
+use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::repertoire;
 use haumana_sync::schema::Schema;
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, MeteredStore};
@@ -19,7 +20,7 @@ use serde_json::Value;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -52,26 +53,6 @@ pub struct Now;
 impl Clock for Now {
     fn now(&self) -> UnixMillis {
         UnixMillis::from_secs(NOW_SECS)
-    }
-}
-
-/// The engine's clock, which tests may put forward. Tokens are checked at [`Now`] all the same.
-#[derive(Debug, Default)]
-struct Later(AtomicU64);
-
-impl Clock for Later {
-    fn now(&self) -> UnixMillis {
-        let days = i64::try_from(self.0.load(Ordering::Relaxed)).unwrap();
-        Now.now().plus_ms(days * 86_400_000)
-    }
-}
-
-#[derive(Debug, Default)]
-pub struct Counting(AtomicU64);
-
-impl Random for Counting {
-    fn next_u64(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -136,7 +117,8 @@ pub struct World {
     pub router: Router,
     pub directory: Arc<FaultyDirectory>,
     weather: Weather,
-    clock: Arc<Later>,
+    /// The engine's clock. Tokens are checked at [`Now`] all the same.
+    clock: SetClock,
 }
 
 impl World {
@@ -173,9 +155,10 @@ impl World {
         let weather = Weather::default();
         let faulty = FaultyStore::new(MemoryStore::new(), weather.clone());
         let store = Arc::new(MeteredStore::new(faulty));
-        let (random, clock) = (Arc::new(Counting::default()), Arc::new(Later::default()));
+        let (random, clock) = (Arc::new(SeededRandom::new(0)), SetClock::at(Now.now()));
         let engine = EngineConfig::new(Generation(0));
-        let engine = Engine::of(schema, store.clone(), clock.clone(), random.clone(), engine);
+        let engine =
+            Engine::of(schema, store.clone(), Arc::new(clock.clone()), random.clone(), engine);
         let directory = Arc::new(FaultyDirectory::default());
         let accounts = Accounts::new(directory.clone()).with_sign_in(Self::verifier());
         let api = Api::new(Arc::new(engine), auth, random, config).with_accounts(accounts);
@@ -183,8 +166,8 @@ impl World {
         Self { store, router, directory, weather, clock }
     }
 
-    pub fn pass_days(&self, days: u64) {
-        self.clock.0.fetch_add(days, Ordering::Relaxed);
+    pub fn pass_days(&self, days: i64) {
+        self.clock.pass_ms(days * 86_400_000);
     }
 
     pub fn sky(&self, sky: Sky) {

@@ -7,7 +7,8 @@ use haumana_app::Phones as _;
 use haumana_app::wire::PiecesRequest;
 use haumana_import::{Counts, Found, Item, Report, Result, Source, Table, Watch, import};
 use haumana_sync::Store;
-use haumana_sync::engine::{Clock, Engine, EngineConfig};
+use haumana_sync::conformance::SetClock;
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::store::{Envelope, Generation};
 use haumana_sync::time::UnixMillis;
@@ -20,18 +21,9 @@ use std::sync::{Arc, Mutex};
 /// 2026-11-23T00:00:00Z; every item is older.
 const NOW: UnixMillis = UnixMillis(1_795_392_000_000);
 
-#[derive(Debug)]
-pub struct SetClock;
-
-impl Clock for SetClock {
-    fn now(&self) -> UnixMillis {
-        NOW
-    }
-}
-
 pub fn engine(store: Arc<dyn Store>) -> Engine {
     let config = EngineConfig::new(Generation(0));
-    Engine::new(store, Arc::new(SetClock), Arc::new(SystemRandom), config)
+    Engine::new(store, Arc::new(SetClock::at(NOW)), Arc::new(SystemRandom), config)
 }
 
 pub fn user(name: &str) -> UserId {

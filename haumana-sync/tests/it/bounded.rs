@@ -2,7 +2,7 @@
 //! a record with more losers than a commit holds is taken in parts.
 
 use crate::pushing::{delete_at, fields, piece, push, set, text};
-use crate::support::{Seeded, Server, body, kai, new_piece};
+use crate::support::{SeededRandom, Server, body, kai, new_piece};
 use haumana_sync::engine::{
     Asked, ConflictPlace, Engine, EngineConfig, Push, PushOutcome, Resolution,
 };
@@ -22,6 +22,9 @@ use std::sync::{Arc, Mutex};
 const LARGE_BYTES: usize = 280_000;
 /// A transaction of DynamoDB.
 const SMALL: BatchLimits = BatchLimits { items: 98, bytes: 3_500_000 };
+
+/// The most that one commit writes where it can be cut.
+const SLICE: BatchLimits = BatchLimits { items: 500, bytes: 4_000_000 };
 
 /// Counts what commits write.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +67,8 @@ fn server(limits: BatchLimits) -> (Server, Written) {
     let store = Arc::new(FaultyStore::new(memory.clone(), written.clone()));
     let server = Server::on(memory, Generation(0));
     let config = EngineConfig::new(Generation(0));
-    let engine = Engine::new(store, server.clock.clone(), Arc::new(Seeded(7.into())), config);
+    let engine =
+        Engine::new(store, server.clock.clone(), Arc::new(SeededRandom::starting_at(7)), config);
     (Server { engine, ..server }, written)
 }
 
@@ -117,7 +121,7 @@ async fn lost_values(server: &Server) -> Vec<(String, Value)> {
 async fn a_long_push_is_written_in_slices_between_which_others_have_their_turn() {
     let (server, written) = large();
     let new = |n: usize| set(piece(n as u128 + 1), None, 1, &[("title", text("Oli"))]);
-    let pushes: Vec<Push> = (0..2 * limits::COMMIT_ITEMS + 1).map(new).collect();
+    let pushes: Vec<Push> = (0..2 * SLICE.items + 1).map(new).collect();
 
     let results = server.engine.push(&kai(), "phone", &pushes).await.unwrap();
 
@@ -125,7 +129,7 @@ async fn a_long_push_is_written_in_slices_between_which_others_have_their_turn()
     assert_eq!(3, written.take().1, "commits");
     let long = "l".repeat(limits::LONG_TEXT_BYTES);
     let new = |n: usize| set(piece(n as u128 + 9_000), None, 1, &[("lyrics", text(&long))]);
-    let pushes: Vec<Push> = (0..limits::COMMIT_BYTES / long.len()).map(new).collect();
+    let pushes: Vec<Push> = (0..SLICE.bytes / long.len()).map(new).collect();
 
     server.engine.push(&kai(), "phone", &pushes).await.unwrap();
 

@@ -1,7 +1,7 @@
 //! A store that has no more room for a user: records that would grow are refused one by one, and
 //! everything else goes on.
 
-use crate::support::{DAY, Seeded, Server, body, kai, new_piece};
+use crate::support::{DAY, SeededRandom, Server, body, kai, new_piece};
 use haumana_sync::engine::{
     Asked, EditTimes, Engine, EngineConfig, ErrorKind, Push, PushOp, PushOutcome,
 };
@@ -67,7 +67,8 @@ fn cramped() -> (Server, Cramped) {
     let store = Arc::new(FaultyStore::new(memory.clone(), faults.clone()));
     let server = Server::on(memory, Generation(0));
     let config = EngineConfig::new(Generation(0));
-    let engine = Engine::new(store, server.clock.clone(), Arc::new(Seeded(7.into())), config);
+    let engine =
+        Engine::new(store, server.clock.clone(), Arc::new(SeededRandom::starting_at(7)), config);
     (Server { engine, ..server }, faults)
 }
 

@@ -179,6 +179,51 @@ fn marks_of_tests_are_compiled_for_tests_alone() {
 }
 
 #[test]
+fn tests_have_one_clock_that_is_set_and_one_source_of_chance() {
+    // A hash of the product, and generators of crates that do not have the kit.
+    let others = [
+        "haumana-app/src/given.rs",
+        "haumana-auth/tests/it/attacks/mutations.rs",
+        "haumana-store-dynamo/src/testing/faults.rs",
+        "haumana-store-dynamo/tests/it/meter.rs",
+    ];
+    let kit = "haumana-sync/src/conformance/chance.rs";
+    let (step, sets) = (format!("9e37{}", "79b97f4a7c15"), format!("impl {} for", "Clock"));
+
+    let (mut steps, mut clocks) = (Vec::new(), Vec::new());
+    for path in every_source() {
+        let source = std::fs::read_to_string(root().join(&path)).unwrap();
+        // Tokens have a time of their own.
+        let is_of_tokens = path.starts_with("haumana-auth/");
+        let is_clock = source.contains(&sets) && source.contains("AtomicI64") && !is_of_tokens;
+        clocks.extend(is_clock.then(|| path.clone()));
+        let has_step = source.to_lowercase().replace('_', "").contains(&step);
+        steps.extend((has_step && !others.contains(&path.as_str())).then_some(path));
+    }
+
+    assert_eq!((vec![kit.to_owned()], vec![kit.to_owned()]), (clocks, steps));
+}
+
+/// The sources of the workspace, tests too, with their paths from its root.
+fn every_source() -> Vec<String> {
+    let folders = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().path());
+    let crates = folders.filter(|path| path.join("Cargo.toml").is_file());
+    let mut found = Vec::new();
+    for folder in crates {
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let inside = ["src", "tests", "benches", "examples"].map(|inside| folder.join(inside));
+        for inside in inside.iter().filter(|inside| inside.is_dir()) {
+            let part = inside.file_name().unwrap().to_string_lossy();
+            found.extend(
+                sources(inside).into_iter().map(|(path, _)| format!("{name}/{part}/{path}")),
+            );
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
 fn the_engine_knows_no_kind_by_number_or_name() {
     let rooms = ["engine", "merge", "schema", "store", "text", "record/content.rs", "sync.rs"];
     let words = [

@@ -289,7 +289,12 @@ fn failing(memory: &Arc<MemoryStore>, at: usize, fault: Fault) -> Engine {
     let faulty = FaultyStore::new(memory.clone(), Once { left: AtomicUsize::new(at), fault });
     let server = empty();
     let config = EngineConfig::new(Generation(0));
-    Engine::new(Arc::new(faulty), server.clock, Arc::new(crate::support::Seeded(7.into())), config)
+    Engine::new(
+        Arc::new(faulty),
+        server.clock,
+        Arc::new(crate::support::SeededRandom::starting_at(7)),
+        config,
+    )
 }
 
 #[tokio::test]

@@ -2,22 +2,21 @@
 
 use crate::phone::{Phone, edit, practise};
 use crate::support::{Server, body, kai, new_piece};
-use haumana_sync::engine::{Engine, EngineConfig, OtherLife};
+use haumana_sync::engine::{Clock as _, Engine, EngineConfig, OtherLife};
 use haumana_sync::merge::Reason;
 use haumana_sync::record::Value;
 use haumana_sync::store::{Generation, Store};
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 impl Server {
     /// The backup `of` this server, put back under a higher generation, as another process.
     fn restored(&self, backup: &haumana_sync::store::MemoryStore, generation: u32) -> Self {
         let memory = Arc::new(backup.snapshot());
         let mut server = Self::on(memory, Generation(generation));
-        server.clock.0.store(self.clock.0.load(Ordering::Relaxed), Ordering::Relaxed);
+        server.clock.set(self.clock.now());
         // Another process draws other numbers.
-        let random = crate::support::Seeded(u64::from(generation * 1000).into());
+        let random = crate::support::SeededRandom::starting_at(u64::from(generation * 1000));
         let config = EngineConfig::new(Generation(generation));
         let store: Arc<dyn Store> = server.store.clone();
         server.engine = Engine::new(store, server.clock.clone(), Arc::new(random), config);

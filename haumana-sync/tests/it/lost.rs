@@ -119,7 +119,7 @@ async fn the_inbox_is_newest_first_within_a_second_too_and_pages_skip_nothing() 
         push(&server, "a", set(piece(n), None, 1, &[("title", text("0"))])).await;
         push(&server, "b", set(piece(n), Some(1), 3, &[("title", text("1"))])).await;
         push(&server, "a", set(piece(n), Some(1), 2, &[("title", text("2"))])).await;
-        server.clock.0.fetch_add(30, std::sync::atomic::Ordering::Relaxed);
+        server.clock.pass_ms(30);
     }
 
     let (mut seen, mut after) = (Vec::new(), None);

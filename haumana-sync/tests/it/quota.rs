@@ -2,7 +2,7 @@
 //! inbox stays.
 
 use crate::pushing::{fields, piece, push, set, text};
-use crate::support::{Seeded, Server, kai};
+use crate::support::{SeededRandom, Server, kai};
 use haumana_sync::engine::{
     Asked, Engine, EngineConfig, ErrorKind, ImportRequest, PushOutcome, Resolution,
 };
@@ -35,7 +35,7 @@ impl Faults for Broken {
 
 fn engine(server: &Server, store: Arc<dyn Store>, history_bytes: u64) -> Engine {
     let config = EngineConfig::new(Generation(0));
-    let random = Arc::new(Seeded(7.into()));
+    let random = Arc::new(SeededRandom::starting_at(7));
     Engine::new(store, server.clock.clone(), random, config).with_history_bytes(history_bytes)
 }
 

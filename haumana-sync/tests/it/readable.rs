@@ -1,12 +1,11 @@
 //! Whatever new clients push, the phones' app can read every reply and the account can be taken
 //! along.
 
-use crate::support::{DAY, Seeded, Server, kai};
+use crate::support::{DAY, SeededRandom, Server, kai};
 use haumana_sim::readable::check_readable;
 use haumana_sim::reply::decode_sessions;
 use haumana_sync::engine::{Random, Resolution};
 use haumana_sync::wire::sync::SyncRequest;
-use std::sync::atomic::AtomicU64;
 
 const IDS: [&str; 2] =
     ["5EED0000-0000-4000-8000-000000000001", "5EED0000-0000-4000-8000-0000000000AA"];
@@ -66,7 +65,7 @@ const VALUES: [&str; 20] = [
     r#""\ud83c""#,
 ];
 
-struct Dice(Seeded);
+struct Dice(SeededRandom);
 
 impl Dice {
     fn below(&self, n: usize) -> usize {
@@ -117,7 +116,7 @@ fn env_or(name: &str, default: u64) -> u64 {
 #[tokio::test]
 async fn after_any_push_the_app_reads_every_reply_and_the_export_can_be_imported() {
     let seed = env_or("HAUMANA_SEED", DAY.unsigned_abs());
-    let dice = Dice(Seeded(AtomicU64::new(seed)));
+    let dice = Dice(SeededRandom::starting_at(seed));
     let (mut server, mut n_applied) = (Server::new(), 0);
 
     for n in 0..env_or("HAUMANA_MUTATIONS", 400) {

@@ -3,38 +3,16 @@
 
 use haumana_app::Phones as _;
 use haumana_app::wire::{PiecesRequest, SessionsRequest};
-use haumana_sync::engine::{Clock, Engine, EngineConfig, Random};
+pub use haumana_sync::conformance::{SeededRandom, SetClock};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Generation, MemoryStore, MeteredStore, Store};
 use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// 2026-11-23T00:00:00Z, as good a day as any.
 pub const DAY: i64 = 1_795_392_000_000;
-
-#[derive(Debug)]
-pub struct SetClock(pub AtomicI64);
-
-impl Clock for SetClock {
-    fn now(&self) -> UnixMillis {
-        UnixMillis(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// SplitMix64: the same seed gives the same run.
-#[derive(Debug)]
-pub struct Seeded(pub AtomicU64);
-
-impl Random for Seeded {
-    fn next_u64(&self) -> u64 {
-        let state = self.0.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-}
 
 /// A server: an engine, its clock, and its store, metered.
 pub struct Server {
@@ -55,17 +33,17 @@ impl Server {
     }
 
     pub fn on(memory: Arc<MemoryStore>, generation: Generation) -> Self {
-        let clock = Arc::new(SetClock(AtomicI64::new(DAY)));
+        let clock = Arc::new(SetClock::at(UnixMillis(DAY)));
         let store = Arc::new(MeteredStore::new(memory.clone()));
         let config = EngineConfig::new(generation);
-        let random = Arc::new(Seeded(AtomicU64::new(7)));
+        let random = Arc::new(SeededRandom::starting_at(7));
         let shared: Arc<dyn Store> = store.clone();
         let engine = Engine::new(shared, clock.clone(), random, config);
         Self { engine, clock, store, memory, reply_limit_bytes: 32 << 20 }
     }
 
     pub fn pass_secs(&self, secs: i64) {
-        self.clock.0.fetch_add(secs * 1000, Ordering::Relaxed);
+        self.clock.pass_ms(secs * 1000);
     }
 
     pub async fn post_pieces(&self, user: &UserId, body: &Value) -> Value {

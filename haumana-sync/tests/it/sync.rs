@@ -1,13 +1,12 @@
 //! Part 2 on the wire, at the engine: what new clients send and read.
 
-use crate::support::{DAY, Seeded, Server, SetClock, body, kai, new_piece};
+use crate::support::{DAY, SeededRandom, Server, SetClock, body, kai, new_piece};
 use haumana_sync::engine::{Changed, Engine, EngineConfig, ErrorKind, Random};
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, Store};
 use haumana_sync::wire::BadRequest;
 use haumana_sync::wire::sync::SyncRequest;
 use serde_json::{Value, json};
 use std::pin::pin;
-use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -281,7 +280,7 @@ fn a_request_without_the_shape_of_one_is_refused_as_a_whole() {
 
 /// What a device that had everything may push: creations, edits on old bases, deletes, the same
 /// record twice. Few records and versions, so that they meet.
-fn random_pushes(random: &Seeded, round: u64) -> Vec<Value> {
+fn random_pushes(random: &SeededRandom, round: u64) -> Vec<Value> {
     let dice = |sides: u64| random.next_u64() % sides;
     let push = |_| {
         let id = format!("5EED0000-0000-4000-8000-{:012}", dice(5));
@@ -303,7 +302,7 @@ async fn what_is_known_of_the_stream_behind_a_push_is_what_a_reader_finds() {
     let (mut n_cut, mut n_changes) = (0, 0);
     for seed in 0..60 {
         let server = Server::new();
-        let random = Seeded(AtomicU64::new(seed));
+        let random = SeededRandom::starting_at(seed);
         let mut cursor = None;
         for round in 0..12 {
             let limit = 1 + random.next_u64() % 4;
@@ -409,6 +408,6 @@ async fn what_another_device_commits_in_the_middle_of_a_push_comes_with_the_repl
 /// Another server on the same store, with random bits of its own.
 fn engine(store: Arc<dyn Store>, seed: u64) -> Engine {
     let config = EngineConfig::new(Generation(0));
-    let clock = Arc::new(SetClock(AtomicI64::new(DAY)));
-    Engine::new(store, clock, Arc::new(Seeded(AtomicU64::new(seed))), config)
+    let clock = Arc::new(SetClock::at(haumana_sync::time::UnixMillis(DAY)));
+    Engine::new(store, clock, Arc::new(SeededRandom::starting_at(seed)), config)
 }

@@ -12,7 +12,6 @@ use haumana_sync::record::Value as Field;
 use haumana_sync::repertoire::Piece;
 use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
-use std::sync::atomic::Ordering;
 
 const LYRICS: &str = "E ala ē\nka lā i ka hikina\ni ka moana\nka moana hōhonu";
 /// Longer than anything is retained.
@@ -327,7 +326,7 @@ async fn a_session_that_stands_twice_in_the_table_is_one_with_the_end_that_one_o
     let again = server.engine.take_over(&kai(), &both).await.unwrap();
     assert!(again.iter().all(|result| result.outcome == PushOutcome::Unchanged));
     assert_eq!(before, revision(&server).await);
-    server.clock.0.fetch_add(LONG_SECS * 1000, Ordering::Relaxed);
+    server.clock.pass_ms(LONG_SECS * 1000);
     let reply = server.post_sessions(&kai(), &json!({"sessions": []})).await;
     assert_eq!("manual", reply["serverSessions"][0]["endedAtSource"]);
 }

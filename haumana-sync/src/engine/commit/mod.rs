@@ -22,7 +22,6 @@ use crate::engine::edit::meta::FORMAT;
 use crate::engine::edit::record::to_json;
 use crate::engine::{Engine, Error, Refusal, Result};
 use crate::id::{Key, KindNumber, RecordId, UserId};
-use crate::limits::{COMMIT_BYTES, COMMIT_ITEMS};
 use crate::merge::Reason;
 use crate::record::Value;
 use crate::schema::Schema;
@@ -45,6 +44,11 @@ const SLOW_COMMIT_MS: i64 = 1000;
 
 /// How often the history of a user who writes is purged.
 const PURGE_EVERY_MS: i64 = 86_400_000;
+
+/// LIMIT: records and history entries of one commit, and its bytes, if one record alone does not need
+/// more. A store has one writer or few, so what is long is written in slices, between which others
+/// have their turn.
+pub(crate) const SLICE: BatchLimits = BatchLimits { items: 500, bytes: 4_000_000 };
 
 /// Changes the notes of a head; told are the head before, and the revision of the commit.
 pub(crate) type Noting<'a> =
@@ -290,7 +294,7 @@ impl Engine {
     /// How much one commit writes if it can be cut.
     pub(crate) fn slice(&self) -> BatchLimits {
         let BatchLimits { items, bytes } = self.store.batch_limits();
-        BatchLimits { items: items.min(COMMIT_ITEMS), bytes: bytes.min(COMMIT_BYTES) }
+        BatchLimits { items: items.min(SLICE.items), bytes: bytes.min(SLICE.bytes) }
     }
 
     /// How many of `drafts`, from the first, one batch may hold; at least one.

@@ -2,14 +2,13 @@
 
 use crate::engine::commit::notes::{ImportedCounts, Notes};
 use crate::engine::commit::trail::Trail;
-use crate::engine::commit::{OldFacts, Stopped, count};
+use crate::engine::commit::{OldFacts, SLICE, Stopped, count};
 use crate::engine::edit::meta::Meta;
 use crate::engine::edit::record::parse;
 use crate::engine::transfer::check::{CheckedImport, Entry, history_keys};
 use crate::engine::transfer::read::was_imported_at;
 use crate::engine::{Engine, Error, ErrorKind, Quota, Result};
 use crate::id::{Key, UserId};
-use crate::limits::{COMMIT_BYTES, COMMIT_ITEMS};
 use crate::schema::Schema;
 use crate::store::{Batch, Envelope, ErrorKind as StoreErrorKind, Head, HeadState, HistoryEntry};
 
@@ -185,7 +184,7 @@ impl Engine {
         let mut part = Part::default();
         for entry in import.entries(self.reading(import)) {
             part.add(entry);
-            if COMMIT_ITEMS <= part.items || COMMIT_BYTES <= part.bytes {
+            if SLICE.items <= part.items || SLICE.bytes <= part.bytes {
                 self.check_part(&import.user, std::mem::take(&mut part)).await?;
             }
         }

@@ -2,12 +2,11 @@
 //! and nothing is lost.
 
 use super::*;
-use crate::support::Seeded;
+use crate::support::SeededRandom;
 use haumana_sync::engine::Random;
 use haumana_sync::json::JsonText;
-use std::sync::atomic::AtomicU64;
 
-struct Dice(Seeded);
+struct Dice(SeededRandom);
 
 impl Dice {
     fn below(&self, n: u64) -> u32 {
@@ -68,7 +67,7 @@ fn ends(edits: &[(usize, Push)]) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn concurrent_edits_come_to_the_same_in_every_order_and_every_end_is_kept() {
-    let dice = Dice(Seeded(AtomicU64::new(11)));
+    let dice = Dice(SeededRandom::starting_at(11));
     for round in 0..100 {
         let edits: Vec<(usize, Push)> =
             (0..3).map(|n| (n, set(Some(1), i64::from(dice.below(3)), &dice.edit()))).collect();
