@@ -315,22 +315,6 @@ fn needs_higher_version(envelope: &Envelope, push: &Pushed<'_>) -> bool {
     is_last && is_same && !envelope.deleted && envelope.hash != push.hash
 }
 
-/// Puts pushes into waves of which each has at most one for a record, in order.
-pub(crate) fn waves(pushes: impl Iterator<Item = (usize, RecordId)>) -> Vec<Vec<usize>> {
-    let mut n_before: HashMap<RecordId, usize> = HashMap::new();
-    let mut waves: Vec<Vec<usize>> = Vec::new();
-    for (at, id) in pushes {
-        let wave = n_before.entry(id).or_default();
-        match waves.get_mut(*wave) {
-            Some(wave) => wave.push(at),
-            // The one before is there, so this is the next.
-            None => waves.push(vec![at]),
-        }
-        *wave += 1;
-    }
-    waves
-}
-
 /// Further pushes of pieces that stand in a request more than once.
 pub(crate) struct Later(HashMap<RecordId, VecDeque<usize>>);
 

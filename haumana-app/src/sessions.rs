@@ -1,7 +1,6 @@
 //! `POST /sessions`.
 
 use crate::App;
-use crate::pieces::waves;
 use crate::wire::{AppSession, Counts, SessionsReply, SessionsRequest};
 use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
@@ -10,7 +9,7 @@ use haumana_sync::repertoire::session_kind;
 use haumana_sync::store::Stamp;
 use haumana_sync::time::UnixMillis;
 use haumana_sync::transaction::{
-    Against, Bases, Change, Doubt, Edit, MergeContext, Record, Stopped, Transaction,
+    Against, Bases, Change, Doubt, Edit, MergeContext, Record, Stopped, Transaction, waves,
 };
 use haumana_sync::wire::{Refusal, Rejected};
 use std::collections::HashSet;

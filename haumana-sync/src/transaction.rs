@@ -8,6 +8,7 @@
 //! [`Against`]. It may keep hashes and numbers beside each record and beside the account, in a
 //! [`Slot`], which the engine stores and never reads.
 
+pub use crate::engine::commit::staging::waves;
 pub use crate::engine::commit::{Committed, Stopped, live_term};
 pub use crate::engine::edit::bases::needed;
 pub use crate::engine::edit::meta::{AtVersion, Claim, FORMAT, Meta, Past, Seen, Touch};

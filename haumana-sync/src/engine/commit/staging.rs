@@ -6,6 +6,7 @@ use crate::engine::edit::record::{parse, to_json};
 use crate::id::Key;
 use crate::store::{BatchLimits, Envelope, HistoryEntry, HistoryKey};
 use std::collections::HashMap;
+use std::hash::Hash;
 
 /// Drafts in the order in which they are committed, and which edit is in which.
 ///
@@ -81,6 +82,23 @@ impl Staging {
         let drafts = self.drafts.into_iter().map(Draft::finished).collect();
         (drafts, self.edits)
     }
+}
+
+/// Puts the places of edits into waves: each has at most one edit of a record, and the edits of one
+/// record are in the order in which they came.
+pub fn waves<K: Eq + Hash>(edits: impl IntoIterator<Item = (usize, K)>) -> Vec<Vec<usize>> {
+    let mut n_before: HashMap<K, usize> = HashMap::new();
+    let mut waves: Vec<Vec<usize>> = Vec::new();
+    for (at, key) in edits {
+        let wave = n_before.entry(key).or_default();
+        match waves.get_mut(*wave) {
+            Some(wave) => wave.push(at),
+            // The one before is there, so this is the next.
+            None => waves.push(vec![at]),
+        }
+        *wave += 1;
+    }
+    waves
 }
 
 impl Draft {

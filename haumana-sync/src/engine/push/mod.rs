@@ -8,7 +8,7 @@ pub(crate) mod pusher;
 
 use crate::engine::Refusal;
 use crate::engine::commit::notes::Notes;
-use crate::engine::commit::staging::Staging;
+use crate::engine::commit::staging::{Staging, waves};
 use crate::engine::commit::trail::Trail;
 use crate::engine::commit::{Committed, Draft, Refused};
 use crate::engine::edit::apply::parts::apply_within;
@@ -178,7 +178,7 @@ impl Engine {
             waiting: Vec::new(),
             answers,
         };
-        for wave in waves(pushes, &open) {
+        for wave in waves(open.iter().map(|at| (*at, pushes[*at].key))) {
             self.push_wave(round, pusher, &wave, &mut desk).await?;
         }
         let Desk { mut staging, waiting, answers, .. } = desk;
@@ -256,22 +256,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// Puts pushes into waves of which each has at most one for a record, in order.
-fn waves(pushes: &[Push], open: &[usize]) -> Vec<Vec<usize>> {
-    let mut n_before: HashMap<Key, usize> = HashMap::new();
-    let mut waves: Vec<Vec<usize>> = Vec::new();
-    for &at in open {
-        let wave = n_before.entry(pushes[at].key).or_default();
-        match waves.get_mut(*wave) {
-            Some(wave) => wave.push(at),
-            // The one before is there, so this is the next.
-            None => waves.push(vec![at]),
-        }
-        *wave += 1;
-    }
-    waves
 }
 
 /// What came of the pushes of a request.
