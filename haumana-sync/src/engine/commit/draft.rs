@@ -58,18 +58,14 @@ impl Draft {
     ///
     /// [`Refusal::TooLarge`] if the record would become longer than a store can hold.
     pub(crate) fn all_of(
-        mut applied: Applied,
+        applied: Applied,
         old: Option<&Envelope>,
         now: UnixMillis,
     ) -> Result<Vec<Self>, Refusal> {
-        let mut parts = std::mem::take(&mut applied.parts);
-        let n_before: usize = parts.iter().map(|part| part.lost.len()).sum();
-        applied.lost.drain(..n_before);
-        parts.push(applied);
         let mut facts = old.map(OldFacts::of);
         let mut longest = old.map_or(0, stored_bytes).max(limits::STORED_BYTES);
         let mut drafts = Vec::new();
-        for part in parts.into_iter().filter(|part| part.writes) {
+        for part in applied.into_parts().into_iter().filter(|part| part.writes) {
             let draft = Self::of_part(part, facts, longest, now)?;
             facts = Some(OldFacts::of(&draft.new));
             longest = longest.max(stored_bytes(&draft.new));
@@ -106,6 +102,20 @@ impl Draft {
         let changed = changed.into_iter().collect();
         Ok(Self { history, inbox, kept, last, changed, ..Self::plain(old, envelope) })
     }
+
+    pub(crate) fn items(&self) -> usize {
+        1 + self.history.len() + self.inbox.len()
+    }
+
+    pub(crate) fn grows(&self) -> bool {
+        self.old.is_none_or(|old| old.content_bytes < self.new.content.len())
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        let history: usize = self.history.iter().map(HistoryEntry::size_bytes).sum();
+        let inbox: usize = self.inbox.iter().map(Envelope::size_bytes).sum();
+        self.new.size_bytes() + history + inbox
+    }
 }
 
 fn stored_bytes(envelope: &Envelope) -> usize {
@@ -125,21 +135,5 @@ impl OldFacts {
             hash: envelope.hash,
             content_bytes: envelope.content.len(),
         }
-    }
-}
-
-impl Draft {
-    pub(crate) fn items(&self) -> usize {
-        1 + self.history.len() + self.inbox.len()
-    }
-
-    pub(crate) fn grows(&self) -> bool {
-        self.old.is_none_or(|old| old.content_bytes < self.new.content.len())
-    }
-
-    pub(crate) fn size_bytes(&self) -> usize {
-        let history: usize = self.history.iter().map(HistoryEntry::size_bytes).sum();
-        let inbox: usize = self.inbox.iter().map(Envelope::size_bytes).sum();
-        self.new.size_bytes() + history + inbox
     }
 }

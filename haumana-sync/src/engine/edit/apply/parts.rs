@@ -80,15 +80,21 @@ fn halves(edit: &Edit) -> Option<(Edit, Edit)> {
 
 impl Applied {
     /// Puts an earlier part before it.
-    fn behind(mut self, mut first: Applied) -> Self {
-        let mut parts = std::mem::take(&mut first.parts);
-        let n_before: usize = parts.iter().map(|part| part.lost.len()).sum();
+    fn behind(mut self, first: Applied) -> Self {
         let mut lost = first.lost.clone();
-        first.lost.drain(..n_before);
-        self.writes |= first.writes;
-        parts.push(first);
-        parts.append(&mut self.parts);
         lost.append(&mut self.lost);
+        self.writes |= first.writes;
+        let mut parts = first.into_parts();
+        parts.append(&mut self.parts);
         Self { parts, lost, ..self }
+    }
+
+    /// Takes it apart: what is written, in order, each with its own losers.
+    pub(crate) fn into_parts(mut self) -> Vec<Self> {
+        let mut parts = std::mem::take(&mut self.parts);
+        let n_before: usize = parts.iter().map(|part| part.lost.len()).sum();
+        self.lost.drain(..n_before);
+        parts.push(self);
+        parts
     }
 }
