@@ -164,7 +164,7 @@ impl Engine {
         let mut trail = Trail::starting_at(head);
         let (drafts, edits) = staging.into_drafts();
         let mut line = Line::new(drafts);
-        let mut stopped = None;
+        let (mut stopped, mut is_over) = (None, false);
         let mut open = self.open_conflicts(user, trail.head.as_ref(), line.left.is_empty()).await;
         while line.next_is_asked() {
             let now = self.clock.now();
@@ -173,10 +173,12 @@ impl Engine {
             let drafts = line.left.iter().take(count).cloned().collect();
             let mut batch = self.batch(head, drafts, notes.as_ref(), now);
             let open_then = open.map(|open| count_open(open, &batch.records));
+            let mut over_then = false;
             // Notes that cannot be read are a newer program's, and stay as they are.
             if let Ok(mut notes) = Notes::of(Some(&batch.head)) {
                 notes.open = open_then;
                 self.count_history(&mut notes, head, &batch.history, now);
+                over_then = notes.history.cutoff(self.history_bytes).is_some();
                 noting(&mut notes, (head, batch.head.revision));
                 batch.head.notes = notes.to_text();
             }
@@ -184,7 +186,7 @@ impl Engine {
                 Ok(()) => {
                     let is_slow = now.plus_ms(SLOW_COMMIT_MS) < self.clock.now();
                     let purges = head.is_some_and(|old| old.purged_at != batch.head.purged_at);
-                    open = open_then;
+                    (open, is_over) = (open_then, over_then);
                     notes = None;
                     line.take(count);
                     let again = if is_slow { self.stamp_again(user, &batch).await } else { None };
@@ -208,7 +210,9 @@ impl Engine {
                 },
             }
         }
-        self.shed(user, &mut trail).await;
+        if is_over {
+            self.shed(user, &mut trail).await;
+        }
         let Line { done, refused, .. } = line;
         Committed { done, refused, edits, stopped, trail }
     }

@@ -46,7 +46,7 @@ impl Engine {
         let Ok(mut notes) = Notes::of(Some(head)) else { return };
         let Some(cutoff) = notes.history.cutoff(self.history_bytes) else { return };
         crate::mark::hit!(oldest_history_gives_way);
-        if trail.is_at_start() || self.keep_losers(user, trail, cutoff, &mut notes).await.is_err() {
+        if self.keep_losers(user, trail, cutoff, &mut notes).await.is_err() {
             return;
         }
         if self.store.purge(user, cutoff).await.is_err() {
@@ -73,7 +73,7 @@ impl Engine {
             return Ok(());
         }
         let losers = self.open_losers(user, cutoff).await?;
-        let limits = self.store.batch_limits();
+        let slice = self.slice();
         let kept =
             losers.into_iter().map(|(key, (there, values))| loser(key, there, cutoff, &values));
         let mut left = kept.peekable();
@@ -82,7 +82,7 @@ impl Engine {
             let (mut history, mut bytes) = (Vec::new(), 0);
             while let Some(entry) = left.peek() {
                 bytes += entry.size_bytes();
-                let is_full = limits.items <= history.len() || limits.bytes < bytes;
+                let is_full = slice.items <= history.len() || slice.bytes < bytes;
                 if is_full && !history.is_empty() {
                     break;
                 }

@@ -100,8 +100,7 @@ impl Engine {
         head = self.write_part(user, head, part).await?;
         if !import.request.has_next {
             let active = self.turn(user, Some(&head), HeadState::Active).await?;
-            let mut trail = Trail::starting_at(Some(head.clone()));
-            trail.head = Some(active);
+            let mut trail = Trail::starting_at(Some(active));
             self.shed(user, &mut trail).await;
             head = trail.head.unwrap_or(head);
         }
