@@ -12,17 +12,13 @@ use crate::store::{DynamoStore, corrupt};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
-use haumana_sync::digest::Digest;
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Epoch, Result, erased_life};
+use haumana_sync::store::{Epoch, ErasedLives, Result, erased_life};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 const LIFE: &str = "_life";
 const KEY: &str = "_key";
-
-/// The journal's key, and the lives of accounts that it notes.
-pub(crate) type Journal = ([u8; 32], HashSet<Digest>);
 
 impl DynamoStore {
     /// Notes in the journal that this life of an account is erased.
@@ -76,7 +72,7 @@ impl DynamoStore {
     }
 
     /// Reads the journal; `None` if nothing was ever erased.
-    pub(crate) async fn read_journal(&self) -> Result<Option<Journal>> {
+    pub(crate) async fn read_journal(&self) -> Result<Option<ErasedLives>> {
         let asked = Asked {
             table: HISTORY,
             partition: ERASURES.to_owned(),
@@ -92,7 +88,7 @@ impl DynamoStore {
             Ok(())
         };
         self.query_all(&mut self.writing("replay"), &asked, take).await?;
-        Ok(key.map(|key| (key, lives)))
+        Ok(key.map(|key| ErasedLives::new(key, lives)))
     }
 }
 

@@ -13,7 +13,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use haumana_sync::Store;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{
-    Batch, Head, HeadState, Operate, Result, SweepPlace, Swept, erased_life, head_to_erase,
+    Batch, Head, HeadState, Operate, Result, SweepPlace, Swept, head_to_erase,
 };
 use haumana_sync::time::UnixMillis;
 
@@ -83,14 +83,13 @@ impl DynamoStore {
     ///
     /// As [`Operate::replay_erasures`]. The same call again goes on.
     pub async fn replay_erasures_of(&self, journal: &DynamoStore) -> Result<usize> {
-        let Some((key, lives)) = journal.read_journal().await? else { return Ok(0) };
+        let Some(erased) = journal.read_journal().await? else { return Ok(0) };
         let mut call = self.writing("replay");
         let (mut replayed, mut from) = (0, None);
         loop {
             let answer = self.scan(&mut call, PIECES, from.take(), None).await?;
             for (user, head) in heads_in(&call, &answer)? {
-                let is_erased = lives.contains(&erased_life(&key, &user, head.epoch));
-                if is_erased && head.state != HeadState::Erasing {
+                if erased.has(&user, head.epoch) && head.state != HeadState::Erasing {
                     self.erase_again(&user, &head).await?;
                     replayed += 1;
                 }

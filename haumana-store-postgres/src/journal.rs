@@ -9,8 +9,7 @@ use crate::pool;
 use crate::rows::Bad;
 use haumana_sync::digest::Digest;
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Epoch, erased_life};
-use std::collections::HashSet;
+use haumana_sync::store::{Epoch, ErasedLives, erased_life};
 use std::fmt;
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
@@ -31,8 +30,7 @@ const MAKE: &str = "
 
 /// Which lives of accounts were erased, as hashes that tell nobody whose they were.
 pub struct Journal {
-    key: JournalKey,
-    lives: HashSet<Digest>,
+    lives: ErasedLives,
 }
 
 /// The key of the hashes.
@@ -41,7 +39,7 @@ pub(crate) struct JournalKey([u8; 32]);
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").field("lives", &self.lives.len()).finish_non_exhaustive()
+        f.debug_struct("Journal").field("lives", &self.lives.count()).finish_non_exhaustive()
     }
 }
 
@@ -69,12 +67,13 @@ impl Journal {
     pub(crate) fn of(key: JournalKey, rows: &[Row]) -> Result<Self, Bad> {
         let life =
             |row: &Row| Ok::<_, Bad>(Digest::from_bits(row.try_get::<_, Uuid>(0)?.as_u128()));
-        Ok(Self { key, lives: rows.iter().map(life).collect::<Result<_, Bad>>()? })
+        let lives = rows.iter().map(life).collect::<Result<_, Bad>>()?;
+        Ok(Self { lives: ErasedLives::new(key.0, lives) })
     }
 
     /// Whether this life of an account was erased.
     pub(crate) fn has(&self, user: &UserId, epoch: Epoch) -> bool {
-        self.lives.contains(&erased_life(&self.key.0, user, epoch))
+        self.lives.has(user, epoch)
     }
 }
 

@@ -1,14 +1,14 @@
 //! What stands in the journal of erasures, and the accounts that it is about.
 
 use crate::error::before_commit;
-use crate::journal::{Erased, Journal};
+use crate::journal::Journal;
 use crate::{queries, statements};
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Epoch, Error, ErrorKind, HeadState, Result, head_to_erase};
+use haumana_sync::store::{Epoch, ErasedLives, Error, ErrorKind, HeadState, Result, head_to_erase};
 use rusqlite::Connection;
 
 /// Empties each account whose present life was erased, inside a transaction. Returns how many.
-pub(crate) fn replay(connection: &Connection, erased: &Erased) -> rusqlite::Result<usize> {
+pub(crate) fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite::Result<usize> {
     let erasing = i64::from(HeadState::Erasing.number());
     let mut statement = connection.prepare("SELECT subject, epoch FROM heads WHERE state != ?1")?;
     let heads = statement.query_map([erasing], |row| {

@@ -9,7 +9,7 @@ use crate::error::{OpenError, OpenErrorKind};
 use crate::files;
 use haumana_sync::digest::Digest;
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Epoch, erased_life};
+use haumana_sync::store::{Epoch, ErasedLives, erased_life};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,13 +67,13 @@ impl Journal {
     }
 
     /// Reads it; `None` if nothing was ever erased.
-    pub(crate) fn read(&self) -> Result<Option<Erased>, OpenError> {
+    pub(crate) fn read(&self) -> Result<Option<ErasedLives>, OpenError> {
         self.with(false, |journal| {
             let mut statement = journal.prepare("SELECT life FROM erasures")?;
             let lives = statement.query_map([], |row| row.get(0).map(u128::from_be_bytes))?;
             let lives =
                 lives.map(|life| life.map(Digest::from_bits)).collect::<rusqlite::Result<_>>()?;
-            Ok(Erased { key: key(journal)?, lives })
+            Ok(ErasedLives::new(key(journal)?, lives))
         })
     }
 
@@ -120,20 +120,6 @@ impl Journal {
             files::keep_private(path).map_err(io)?;
         }
         Ok(Some(connection))
-    }
-}
-
-/// What the journal says.
-#[derive(Debug)]
-pub(crate) struct Erased {
-    key: [u8; 32],
-    lives: std::collections::HashSet<Digest>,
-}
-
-impl Erased {
-    /// Whether this life of an account was erased.
-    pub(crate) fn has(&self, user: &UserId, epoch: Epoch) -> bool {
-        self.lives.contains(&erased_life(&self.key, user, epoch))
     }
 }
 

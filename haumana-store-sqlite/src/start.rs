@@ -2,13 +2,13 @@
 
 use crate::connection::LogState;
 use crate::error::{OpenError, OpenErrorKind};
-use crate::journal::{Erased, Journal};
+use crate::journal::Journal;
 use crate::life::{Identity, Known, LaterEdits, Life, NewLife};
 use crate::mover::Mover;
 use crate::options::SqliteOptions;
 use crate::sidecar::Sidecar;
 use crate::{chain, connection, erased, files, guard, schema};
-use haumana_sync::store::Generation;
+use haumana_sync::store::{ErasedLives, Generation};
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -133,7 +133,7 @@ fn start_locked(
 }
 
 /// Empties accounts that were erased and that somebody has brought back with the file.
-fn replay(connection: &Connection, erased: &Erased) -> rusqlite::Result<()> {
+fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     if erased::replay(&transaction, erased)? != 0 {
         chain::extend(&transaction)?;

@@ -4,6 +4,8 @@ use super::{CommitId, Epoch, Head, HeadState, Result};
 use crate::digest::Digest;
 use crate::id::UserId;
 use crate::time::UnixMillis;
+use std::collections::HashSet;
+use std::fmt;
 
 /// The calls that see all users: retention, and the journal of erasures.
 ///
@@ -80,6 +82,36 @@ pub fn erased_life(key: &[u8; 32], user: &UserId, epoch: Epoch) -> Digest {
     // Half of the hash is kept, so nobody who has one can make that of a longer name.
     let epoch = epoch.0.to_be_bytes();
     Digest::of([b"erased life\0".as_slice(), key, user.as_str().as_bytes(), b"\0", &epoch])
+}
+
+/// What a journal of erasures says: which lives of accounts were erased, as hashes under its key.
+pub struct ErasedLives {
+    key: [u8; 32],
+    lives: HashSet<Digest>,
+}
+
+impl ErasedLives {
+    /// Puts together what was read: the journal's key, and each [`erased_life`] that it holds.
+    pub fn new(key: [u8; 32], lives: HashSet<Digest>) -> Self {
+        Self { key, lives }
+    }
+
+    /// Whether this life of an account was erased.
+    pub fn has(&self, user: &UserId, epoch: Epoch) -> bool {
+        self.lives.contains(&erased_life(&self.key, user, epoch))
+    }
+
+    /// How many lives there are.
+    pub fn count(&self) -> usize {
+        self.lives.len()
+    }
+}
+
+impl fmt::Debug for ErasedLives {
+    /// Shows neither the key nor the hashes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ErasedLives").field("lives", &self.count()).finish_non_exhaustive()
+    }
 }
 
 /// Returns the head of an account that [`Operate::replay_erasures`] has emptied: the next revision,
