@@ -98,18 +98,7 @@ impl DynamoStore {
     }
 
     async fn put_slip(&self, user: &UserId, slip: &Slip) -> Result<()> {
-        let item = slip.encode(user, self.options.history_ttl);
-        let request = || {
-            self.client
-                .put_item()
-                .table_name(self.table(HISTORY))
-                .set_item(Some(item.clone()))
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-        };
-        let answer = self.writing("purge").send(request).await?;
-        self.meter.add(Direction::Write, answer.consumed_capacity.as_slice());
-        Ok(())
+        self.put("purge", HISTORY, &slip.encode(user, self.options.history_ttl)).await
     }
 
     /// Deletes all records and all history, page by page. What a call that ran out of time has not

@@ -27,17 +27,7 @@ impl DynamoStore {
         let life = erased_life(&key, user, epoch);
         let mut item = crate::items::key_item(&erasure_key(&format!("{:032x}", life.bits())));
         item.insert(LIFE.to_owned(), bits(life.bits()));
-        let request = || {
-            self.client
-                .put_item()
-                .table_name(self.table(HISTORY))
-                .set_item(Some(item.clone()))
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-        };
-        let put = self.writing("erase").send(request).await?;
-        self.meter.add(Direction::Write, put.consumed_capacity.as_slice());
-        Ok(())
+        self.put("erase", HISTORY, &item).await
     }
 
     /// Returns the key of the journal, which is drawn at the first erasure.

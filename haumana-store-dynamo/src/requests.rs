@@ -75,6 +75,26 @@ impl DynamoStore {
         Ok(answer.item)
     }
 
+    /// Puts one item, whatever is there.
+    pub(crate) async fn put(
+        &self,
+        op: &'static str,
+        table: TableSchema,
+        item: &Item,
+    ) -> Result<()> {
+        let request = || {
+            self.client
+                .put_item()
+                .table_name(self.table(table))
+                .set_item(Some(item.clone()))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+        };
+        let answer = self.writing(op).send(request).await?;
+        self.meter.add(Direction::Write, answer.consumed_capacity.as_slice());
+        Ok(())
+    }
+
     /// Reads items in any number, strongly consistent; what does not exist is not in the answer,
     /// which has no order. No key may be given twice.
     pub(crate) async fn get_many(
