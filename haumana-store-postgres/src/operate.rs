@@ -3,7 +3,7 @@
 use crate::error::{self, Nature};
 use crate::journal::Journal;
 use crate::rows::{self, Bad};
-use crate::store::{PostgresStore, corrupt};
+use crate::store::{PostgresStore, corrupt, settled};
 use deadpool_postgres::Object;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Epoch, HeadState, Operate, Result, SweepPlace, Swept, head_to_erase};
@@ -101,14 +101,8 @@ impl PostgresStore {
         let pool = |error| error::of_pool("replay", error);
         let mut client = self.connections.get().await.map_err(pool)?;
         let erased = self.erase_again_over(&mut client, user, epoch);
-        match tokio::time::timeout(self.patience, erased).await {
-            Ok(Ok(erased)) => erased.map_err(corrupt("replay")),
-            Ok(Err(error)) => Err(error::of_statement("replay", Nature::Write, error)),
-            Err(_) => {
-                drop(Object::take(client));
-                Err(error::of_silence("replay", Nature::Write))
-            }
-        }
+        let erased = tokio::time::timeout(self.patience, erased).await;
+        settled("replay", Nature::Write, client, erased)?.map_err(corrupt("replay"))
     }
 
     async fn erase_again_over(

@@ -19,6 +19,7 @@ use haumana_sync::store::{
 };
 use haumana_sync::time::UnixMillis;
 use std::time::Duration;
+use tokio::time::error::Elapsed;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
@@ -93,14 +94,8 @@ impl PostgresStore {
             let statement = client.prepare_cached(statement).await?;
             client.query(&statement, parameters).await
         };
-        match tokio::time::timeout(self.patience, rows).await {
-            Ok(rows) => rows.map_err(|error| error::of_statement(op, nature, error)),
-            Err(_) => {
-                // Nobody may wait behind what is not answered.
-                drop(Object::take(client));
-                Err(error::of_silence(op, nature))
-            }
-        }
+        let rows = tokio::time::timeout(self.patience, rows).await;
+        settled(op, nature, client, rows)
     }
 
     /// Sends a statement that only reads. A connection that was closed while nobody used it, as by a
@@ -253,16 +248,9 @@ impl Store for PostgresStore {
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         let pool = |error| error::of_pool("erase", error);
         let mut client = self.connections.get().await.map_err(pool)?;
-        match tokio::time::timeout(self.patience, self.erase_over(&mut client, user)).await {
-            Ok(erased) => {
-                let erased = erased.map(|()| Wiped::Now);
-                erased.map_err(|error| error::of_statement("erase", Nature::Write, error))
-            }
-            Err(_) => {
-                drop(Object::take(client));
-                Err(error::of_silence("erase", Nature::Write))
-            }
-        }
+        let erased = self.erase_over(&mut client, user);
+        let erased = tokio::time::timeout(self.patience, erased).await;
+        settled("erase", Nature::Write, client, erased).map(|()| Wiped::Now)
     }
 }
 
@@ -302,6 +290,22 @@ impl PostgresStore {
             transaction.execute(&delete, &[&account]).await?;
         }
         Ok(())
+    }
+}
+
+/// What has come of statements over a connection; nobody may wait behind what is not answered.
+pub(crate) fn settled<T>(
+    op: &'static str,
+    nature: Nature,
+    client: Object,
+    answer: std::result::Result<std::result::Result<T, tokio_postgres::Error>, Elapsed>,
+) -> Result<T> {
+    match answer {
+        Ok(answer) => answer.map_err(|error| error::of_statement(op, nature, error)),
+        Err(_) => {
+            drop(Object::take(client));
+            Err(error::of_silence(op, nature))
+        }
     }
 }
 
