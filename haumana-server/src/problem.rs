@@ -85,8 +85,13 @@ impl Problem {
     pub(crate) fn of_database(db: &Path, error: &OpenError) -> Self {
         match error.kind() {
             OpenErrorKind::ForeignLog => Self::ForeignLog(db.into()),
-            _ => Self::Database(chain(error)),
+            _ => Self::of_store(error),
         }
+    }
+
+    /// What whoever keeps the data failed with.
+    pub(crate) fn of_store(error: &dyn std::error::Error) -> Self {
+        Self::Database(chain(error))
     }
 }
 

@@ -15,6 +15,7 @@ use haumana_api::directory::Accounts;
 use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom};
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::schema::Schema;
+use haumana_sync::store::Generation;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,7 +40,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
         _ => Records::Elsewhere,
     };
     schema::check(&args, &schema, records)?;
-    let opened = store::open(&args).await?;
+    let opened = store::open(&args, &schema).await?;
     schema::keep(&args, &schema)?;
     let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
     let operate = opened.operate.clone();
@@ -73,8 +74,7 @@ fn router(
     sign_in: SignIn,
 ) -> (Router, Arc<Engine>) {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let mut config = EngineConfig::new(generation);
-    config.retention_ms = retention_ms(args);
+    let config = engine_config(args, generation);
     let engine = Engine::new(store, clock, random.clone(), config);
     let engine = Arc::new(engine.with_schema(schema).with_other_life(other_life));
     let mut config = ApiConfig::of_a_server();
@@ -83,6 +83,13 @@ fn router(
     let accounts = Accounts::new(Arc::new(directory)).with_sign_in(sign_in.verifier);
     let api = Api::new(Arc::clone(&engine), auth, random, config).with_accounts(accounts);
     (haumana_api::router_beside(api, sign_in.routes).layer(from_fn(drain)), engine)
+}
+
+/// What an engine is told on data of this life.
+pub(crate) fn engine_config(args: &Args, generation: Generation) -> EngineConfig {
+    let mut config = EngineConfig::new(generation);
+    config.retention_ms = retention_ms(args);
+    config
 }
 
 pub(crate) fn retention_ms(args: &Args) -> i64 {

@@ -1,13 +1,13 @@
 //! Where the data is: the SQLite file, a PostgreSQL database, or tables of DynamoDB.
 
 use crate::args::{Args, StoreKind};
-use crate::problem::{Problem, chain};
-use crate::schema;
+use crate::problem::Problem;
 use haumana_store_dynamo::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
 use haumana_store_postgres::{PostgresOptions, PostgresStore};
 use haumana_store_sqlite::{LaterEdits, NewLife, SqliteOptions, SqliteStore};
 use haumana_sync::Store;
 use haumana_sync::engine::OtherLife;
+use haumana_sync::schema::Schema;
 use haumana_sync::store::{Generation, Operate};
 use haumana_sync::time::UnixMillis;
 use std::path::Path;
@@ -41,7 +41,7 @@ pub(crate) struct Opened {
 }
 
 /// Opens what the arguments name.
-pub(crate) async fn open(args: &Args) -> Result<Opened, Problem> {
+pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem> {
     let asked = Generation(args.generation);
     match args.store {
         StoreKind::Sqlite => {
@@ -62,7 +62,7 @@ pub(crate) async fn open(args: &Args) -> Result<Opened, Problem> {
             Ok(Opened { store, operate, generation, other_life })
         }
         StoreKind::Dynamodb => {
-            let store = Arc::new(open_tables(args).await?);
+            let store = Arc::new(open_tables(args, schema).await?);
             let other_life = OtherLife::Merged;
             Ok(Opened { store, operate: None, generation: asked, other_life })
         }
@@ -86,7 +86,7 @@ pub(crate) fn database(args: &Args, url: &str) -> PostgresOptions {
 pub(crate) async fn open_database(args: &Args) -> Result<PostgresStore, Problem> {
     let options = database(args, args.url.as_deref().ok_or(Problem::NoUrl)?);
     let opened = PostgresStore::open(&options).await;
-    let store = opened.map_err(|error| Problem::Database(chain(&error)))?;
+    let store = opened.map_err(|error| Problem::of_store(&error))?;
     let life = store.life();
     if let Some(why) = life.begun {
         let why = match why {
@@ -102,14 +102,14 @@ pub(crate) async fn open_database(args: &Args) -> Result<PostgresStore, Problem>
 }
 
 /// The tables whose names begin with `prefix`.
-pub(crate) fn tables(args: &Args, prefix: &str) -> Result<DynamoStore, Problem> {
+pub(crate) fn tables(args: &Args, schema: &Schema, prefix: &str) -> Result<DynamoStore, Problem> {
     let days = u64::from(args.retention_days) + TTL_MARGIN_DAYS;
     Ok(DynamoStore::open(DynamoOptions {
         prefix: prefix.to_owned(),
         region: args.region.clone(),
         endpoint: args.endpoint.clone(),
         credentials: Credentials::from_environment().ok_or(Problem::NoCredentials)?,
-        columns: Columns::of(&schema::read(args)?),
+        columns: Columns::of(schema),
         history_ttl: Duration::from_secs(days * DAY_SECS),
         retry: Retry::interactive(),
         deadline: Arc::new(NoDeadline),
@@ -118,13 +118,12 @@ pub(crate) fn tables(args: &Args, prefix: &str) -> Result<DynamoStore, Problem> 
 }
 
 /// Opens the tables, which must be as the store needs them.
-pub(crate) async fn open_tables(args: &Args) -> Result<DynamoStore, Problem> {
-    let store = tables(args, &args.table_prefix)?;
-    let tables = |error| Problem::Database(chain(&error));
+pub(crate) async fn open_tables(args: &Args, schema: &Schema) -> Result<DynamoStore, Problem> {
+    let store = tables(args, schema, &args.table_prefix)?;
     if args.create_tables {
-        store.create_tables().await.map_err(tables)?;
+        store.create_tables().await.map_err(|error| Problem::of_store(&error))?;
     }
-    store.check_tables().await.map_err(tables)?;
+    store.check_tables().await.map_err(|error| Problem::of_store(&error))?;
     Ok(store)
 }
 
