@@ -29,10 +29,11 @@ where
 {
     let served = api.served();
     let schema = api.engine.schema();
-    let document = Document::new(openapi(schema, &served, &api.host), api.host.clone());
-    let limits = Limits::new(&api.config, schema);
     let calls = calls::of(schema, &served).into_iter();
     let ours = calls.fold(Router::new(), |ours, call| ours.route(call.path, (call.serve)()));
+    let (schema, host) = (schema.clone(), api.host.clone());
+    let limits = Limits::new(api.config.clone(), schema.clone());
+    let document = Document::new(move || openapi(&schema, &served, &host), api.host.clone());
     let api = Arc::new(api.gated());
     ours.layer(Extension(Arc::new(document)))
         .layer(Extension(Arc::new(limits)))

@@ -13,7 +13,7 @@ use axum::extract::{NestedPath, State};
 use axum::routing::get;
 use haumana_sync::schema::Schema;
 use serde_json::{Value, json};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 pub(super) const CALLS: &[Route] =
     &[
@@ -86,20 +86,24 @@ async fn document(
     Reply::new(document.at(path))
 }
 
+/// What is made when somebody first asks for it, so that no start waits for it.
+type Later<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
+
 /// The reply to `GET /limits`, which is the same as long as the host runs.
 #[derive(Debug)]
-pub(crate) struct Limits(Vec<u8>);
+pub(crate) struct Limits(Later<Vec<u8>>);
 
 impl Limits {
-    pub(crate) fn new(config: &ApiConfig, schema: &Schema) -> Self {
-        Self(limits::all(config, schema).to_string().into_bytes())
+    pub(crate) fn new(config: ApiConfig, schema: Schema) -> Self {
+        let make = move || limits::all(&config, &schema).to_string().into_bytes();
+        Self(LazyLock::new(Box::new(make)))
     }
 }
 
 /// The OpenAPI document of a router.
 #[derive(Debug)]
 pub(crate) struct Document {
-    value: Value,
+    value: Later<Value>,
     host: Host,
     /// The text for the path that was asked for first, which is the only one but for hosts that nest
     /// under a path with parameters.
@@ -107,8 +111,8 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    pub(crate) fn new(value: Value, host: Host) -> Self {
-        Self { value, host, text: OnceLock::new() }
+    pub(crate) fn new(make: impl FnOnce() -> Value + Send + 'static, host: Host) -> Self {
+        Self { value: LazyLock::new(Box::new(make)), host, text: OnceLock::new() }
     }
 
     /// The text, for a router at this path.

@@ -51,15 +51,18 @@ pub(super) fn sync(schema: &Schema) -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// A record as replies and exports have it.
+fn change(kind: &str, value: Value) -> Value {
+    json!({ "kind": kind, "id": PIECE, "version": 1, "modifiedAt": AT, "value": value })
+}
+
 pub(super) fn sync_reply(schema: &Schema) -> Value {
     let (kind, value) = first(schema);
     let result = json!({
         "kind": kind, "id": PIECE, "outcome": "applied", "version": 1, "conflicts": [],
     });
-    let change =
-        json!({ "kind": kind, "id": PIECE, "version": 1, "modifiedAt": AT, "value": value });
     json!({
-        "results": [result], "changes": [change], "conflicts": [], "cursor": "AQ", "more": false,
+        "results": [result], "changes": [change(kind, value)], "conflicts": [], "cursor": "AQ", "more": false,
         "reset": false, "openConflicts": 0, "digest": "00000000000000000000000000000000",
         "serverTime": AT,
     })
@@ -78,11 +81,9 @@ pub(super) fn record_history_reply(schema: &Schema) -> Value {
 
 pub(super) fn export_reply(schema: &Schema) -> Value {
     let (kind, value) = first(schema);
-    let record =
-        json!({ "kind": kind, "id": PIECE, "version": 1, "modifiedAt": AT, "value": value });
     json!({
         "exportDate": AT, "exportVersion": "1.0", "user": { "id": "110248495921238986420" },
         "pieces": [], "practiceSessions": [], "history": [], "conflicts": [], "tombstones": [],
-        "records": [record],
+        "records": [change(kind, value)],
     })
 }
