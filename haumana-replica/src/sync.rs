@@ -51,7 +51,7 @@ impl Replica {
 
     async fn rounds(&self, transport: &dyn Transport) -> Result<Summary> {
         let mut summary = Summary::default();
-        let (mut mismatches, mut course) = (0, Course::default());
+        let (mut mismatches, mut n_empty) = (0, 0);
         loop {
             let outgoing = self.begin().await?;
             summary.rounds += 1;
@@ -76,7 +76,13 @@ impl Replica {
             if !progress.more {
                 return Ok(summary);
             }
-            course.go(&progress)?;
+            let is_empty = progress.pulled == 0 && progress.settled == 0;
+            n_empty = if is_empty { n_empty + 1 } else { 0 };
+            // A server that always has more must not keep a device at work.
+            if PULLED < summary.pulled || EMPTY_ROUNDS < n_empty {
+                let why = "the server always has more";
+                return Err(Error::new("sync", ErrorKind::Protocol).caused_by(why));
+            }
         }
     }
 
@@ -107,26 +113,6 @@ const USER_RECORDS: usize = limits::USER_RECORDS as usize;
 const EMPTY_ROUNDS: usize = USER_RECORDS / limits::PAGE_RECORDS + 100;
 /// LIMIT: how many records one sync takes in: five times as many as a user can have.
 const PULLED: usize = 5 * USER_RECORDS;
-
-/// Whether a sync gets on: a server that always has more must not keep a device at work.
-#[derive(Debug, Default)]
-struct Course {
-    pulled: usize,
-    empty: usize,
-}
-
-impl Course {
-    fn go(&mut self, progress: &Progress) -> Result<()> {
-        self.pulled += progress.pulled;
-        let is_empty = progress.pulled == 0 && progress.settled == 0;
-        self.empty = if is_empty { self.empty + 1 } else { 0 };
-        if PULLED < self.pulled || EMPTY_ROUNDS < self.empty {
-            let why = "the server always has more";
-            return Err(Error::new("sync", ErrorKind::Protocol).caused_by(why));
-        }
-        Ok(())
-    }
-}
 
 /// The one sync that is under way; it ends also if it is dropped.
 struct Flight<'a>(&'a Replica);

@@ -81,15 +81,7 @@ pub struct HttpTransport {
     client: Client,
     base_url: Url,
     credentials: Arc<dyn Credentials>,
-    bounds: Bounds,
-}
-
-/// What is read of a reply.
-#[derive(Clone, Copy, Debug)]
-struct Bounds {
-    reply: u64,
-    export: u64,
-    patience: Duration,
+    config: HttpConfig,
 }
 
 impl HttpTransport {
@@ -137,8 +129,7 @@ impl HttpTransport {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| invalid().caused_by(error))?;
-        let HttpConfig { reply_bytes: reply, export_bytes: export, patience, .. } = config;
-        Ok(Self { client, base_url, credentials, bounds: Bounds { reply, export, patience } })
+        Ok(Self { client, base_url, credentials, config })
     }
 
     /// Asks how large a request may be: `requestBytes` of `GET /limits`, which needs no token.
@@ -149,7 +140,7 @@ impl HttpTransport {
     pub async fn request_limit_bytes(&self) -> Result<usize> {
         let response = self.reply("limits", self.client.get(self.url(&["limits"]))).await?;
         if response.status() != StatusCode::OK {
-            return Err(refused("limits", response, self.bounds.patience).await);
+            return Err(refused("limits", response, self.config.patience).await);
         }
         let limits: Limits = serde_json::from_slice(&self.body("limits", response).await?)
             .map_err(|error| Error::new("limits", ErrorKind::Protocol).caused_by(error))?;
@@ -183,20 +174,20 @@ impl HttpTransport {
         match response.status() {
             StatusCode::OK => Ok(response),
             StatusCode::NO_CONTENT if op == ERASE => Ok(response),
-            _ => Err(refused(op, response, self.bounds.patience).await),
+            _ => Err(refused(op, response, self.config.patience).await),
         }
     }
 
     /// Sends a request, and waits for the reply to begin.
     async fn reply(&self, op: &'static str, request: RequestBuilder) -> Result<Response> {
-        match tokio::time::timeout(self.bounds.patience, request.send()).await {
+        match tokio::time::timeout(self.config.patience, request.send()).await {
             Ok(reply) => reply.map_err(|error| offline(op, error)),
             Err(late) => Err(Error::new(op, ErrorKind::Offline).caused_by(late)),
         }
     }
 
     async fn body(&self, op: &'static str, response: Response) -> Result<Vec<u8>> {
-        body(op, response, Budget::of(op, self.bounds.reply, self.bounds.patience)).await
+        body(op, response, Budget::of(op, self.config.reply_bytes, self.config.patience)).await
     }
 
     async fn send_once(
@@ -265,7 +256,7 @@ impl HttpTransport {
     /// Exports from a host that cannot send everything in one reply.
     async fn export_pages(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
         let mut joined = Joined::new(file);
-        let mut left = self.bounds.export;
+        let mut left = self.config.export_bytes;
         let mut page = "first".to_owned();
         loop {
             let mut url = self.url(&["users", "me", "export"]);
@@ -278,8 +269,8 @@ impl HttpTransport {
                 }
                 _ => error,
             })?;
-            let most = self.bounds.reply.min(left);
-            let budget = Budget::of("export", most, self.bounds.patience);
+            let most = self.config.reply_bytes.min(left);
+            let budget = Budget::of("export", most, self.config.patience);
             let text = body("export", response, budget).await?;
             left = left.saturating_sub(text.len() as u64);
             match joined.add(&text)? {
@@ -332,7 +323,7 @@ impl Transport for HttpTransport {
             sent => sent?,
         };
         let (mut start, mut last) = (Start::of("export", &response), None);
-        let mut budget = Budget::of("export", self.bounds.export, self.bounds.patience);
+        let mut budget = Budget::of("export", self.config.export_bytes, self.config.patience);
         while let Some(part) = response.chunk().await.map_err(|error| offline("export", error))? {
             budget.take(&part)?;
             start.check(&part)?;
