@@ -1,5 +1,6 @@
 //! Pushes of new clients: they name their base and what they changed.
 
+pub(crate) mod chain;
 pub(crate) mod delete;
 pub(crate) mod devices;
 pub(crate) mod exact;
@@ -15,6 +16,7 @@ use crate::engine::edit::apply::parts::apply_within;
 use crate::engine::edit::bases::needed;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::{Bases, Change, Edit, Lost, MergeContext};
+use crate::engine::push::chain::Chains;
 use crate::engine::push::devices::Shown;
 use crate::engine::push::exact::is_exact;
 use crate::engine::push::plan::plan;
@@ -132,10 +134,11 @@ impl Engine {
         let epoch = head.as_ref().map(|head| head.epoch);
         let mut trail = Trail::starting_at(head);
         let mut attempts = self.attempts(user);
+        let chains = Chains::of(pushes);
         while answers.iter().any(Option::is_none) {
             check_state(trail.head.as_ref())?;
             let head = trail.head.clone();
-            let round = Round { user, shown, pushes };
+            let round = Round { user, shown, pushes, chains: &chains };
             let committed = self.push_open(round, pusher, head, &mut answers).await?;
             trail.extend(committed.trail);
             if let Some(stopped) = committed.stopped {
@@ -165,7 +168,7 @@ impl Engine {
         head: Option<Head>,
         answers: &mut [Option<Answer>],
     ) -> Result<Committed> {
-        let Round { user, shown, pushes } = round;
+        let Round { user, shown, pushes, .. } = round;
         let context = self.context_of(self.clock.now(), &Notes::of(head.as_ref())?);
         let open: Vec<usize> = (0..pushes.len()).filter(|at| answers[*at].is_none()).collect();
         let mut desk = Desk {
@@ -224,7 +227,7 @@ impl Engine {
         wave: &[usize],
         desk: &mut Desk<'_>,
     ) -> Result<()> {
-        let Round { user, pushes, .. } = round;
+        let Round { user, pushes, chains, .. } = round;
         let context = desk.context;
         let mut planned = Vec::new();
         let mut history_keys: BTreeSet<HistoryKey> = BTreeSet::new();
@@ -236,7 +239,9 @@ impl Engine {
                 desk.answer(at, result);
                 continue;
             };
-            let result = match plan(push, kind, pusher, record, context) {
+            let before = chains.before(at).filter(|before| desk.has_taken(*before));
+            let before: Vec<&Push> = before.map(|before| &pushes[before]).collect();
+            let result = match plan((push, &before), kind, pusher, record, context) {
                 Ok(None) => unchanged(push, record),
                 Ok(Some(edit)) => {
                     history_keys.extend(needed(record, &edit));
@@ -275,6 +280,7 @@ struct Round<'a> {
     user: &'a UserId,
     shown: Shown,
     pushes: &'a [Push],
+    chains: &'a Chains,
 }
 
 /// The answer to a push.
@@ -315,6 +321,12 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn answer(&mut self, at: usize, result: PushResult) {
         self.answers[at] = Some(result.into());
+    }
+
+    /// Whether an earlier push was not refused.
+    fn has_taken(&self, at: usize) -> bool {
+        let outcome = self.answers[at].as_ref().map(|answer| answer.result.outcome);
+        !matches!(outcome, Some(PushOutcome::Rejected(_)))
     }
 
     /// Decides one push.
