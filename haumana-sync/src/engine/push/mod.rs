@@ -8,6 +8,7 @@ pub(crate) mod plan;
 pub(crate) mod pusher;
 
 use crate::engine::Refusal;
+use crate::engine::commit::draft::inbox_entries;
 use crate::engine::commit::notes::Notes;
 use crate::engine::commit::staging::{Staging, waves};
 use crate::engine::commit::trail::Trail;
@@ -169,12 +170,13 @@ impl Engine {
         answers: &mut [Option<Answer>],
     ) -> Result<Committed> {
         let Round { user, shown, pushes, .. } = round;
-        let context = self.context_of(self.clock.now(), &Notes::of(head.as_ref())?);
+        let notes = Notes::of(head.as_ref())?;
+        let context = self.context_of(self.clock.now(), &notes);
         let open: Vec<usize> = (0..pushes.len()).filter(|at| answers[*at].is_none()).collect();
         let mut desk = Desk {
             context,
             limits: self.store.batch_limits(),
-            room: Quota::of(head.as_ref()),
+            room: Quota::of(head.as_ref(), &notes),
             there: self.read_pushed(user, pushes, &open).await?,
             bases: Bases::new(),
             staging: self.staging(),
@@ -344,7 +346,8 @@ impl Desk<'_> {
         };
         let Some(last) = decision.drafts.last() else { return self.answer(at, decision.result) };
         let old = old.map(|(envelope, _)| envelope);
-        if !self.room.take(old.map(|old| old.content.len()), last.new.content.len()) {
+        let conflicts = inbox_entries(&decision.drafts);
+        if !self.room.take(old.map(|old| old.content.len()), last.new.content.len(), conflicts) {
             let refused = Refused { refusal: Refusal::QuotaExceeded, version };
             return self.answer(at, refused_by_store(push, refused));
         }
