@@ -3,6 +3,7 @@
 
 mod bench;
 pub mod cost;
+pub mod load;
 pub mod month;
 pub mod moving;
 pub mod process;

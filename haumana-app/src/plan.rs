@@ -121,6 +121,7 @@ fn beside(
     }
     edit.changes.extend(returned.iter().map(|name| Change {
         parts: None,
+        on: None,
         name: (*name).to_owned(),
         value: push.piece.get(name),
         edited_at: times.edited_at,
@@ -329,6 +330,7 @@ fn against_base(
             (None, None) => {}
             (Some(against), _) => changes.push(Change {
                 parts: None,
+                on: None,
                 name,
                 value,
                 edited_at: times.edited_at,

@@ -200,6 +200,7 @@ pub(super) fn edit_of(
             name: name.to_owned(),
             value,
             parts: None,
+            on: None,
             edited_at: now,
             claimed_at: now,
             against: against(),

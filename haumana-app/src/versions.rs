@@ -31,7 +31,13 @@ pub fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
     let meta = &record.meta;
     let past = meta.past.values().flatten().map(|past| past.version);
     let touched = meta.touched.values().map(|touch| touch.version);
-    past.chain(touched).chain([meta.created.version]).collect()
+    let known = past.chain(touched).chain([meta.created.version]);
+    // Of changes that were written together the last one has the number that devices know.
+    let is_current = |version: &Version| {
+        let mut names = PIECE_FIELDS.iter().map(|spec| spec.name);
+        names.all(|name| meta.at_version(name, *version) == AtVersion::Current)
+    };
+    known.map(|version| if is_current(&version) { record.version } else { version }).collect()
 }
 
 /// In how many fields `push` differs from a version.

@@ -8,12 +8,16 @@ use crate::groups::{has_groups, is_creation_time};
 use crate::record::{Earlier, Local, Pending, Removal, Touch};
 use haumana_sync::id::Key;
 use haumana_sync::json::JsonText;
+use haumana_sync::limits;
 use haumana_sync::record::{Counter, Value};
 use haumana_sync::schema::{Field, Kind, Merge};
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// How many changes of one field go before the newest.
+const EARLIER: usize = 8;
 
 /// Why an edit cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +111,7 @@ impl Local {
             let value = write_value(&value).ok_or_else(flaw)?;
             let old = self.pending.touches.get(&name);
             let value = counted(kind, &name, old, value);
-            let earlier = old.and_then(|old| old.before_the_next(kind, &name));
+            let earlier = old.map(|old| old.before_the_next(kind, &name)).unwrap_or_default();
             let touch = match old.filter(|old| !self.has_seen(agreed.as_ref(), &name, old)) {
                 Some(old) => Touch { value, at, acked: None, earlier, ..old.clone() },
                 None => Touch {
@@ -176,23 +180,40 @@ impl Local {
 impl Touch {
     /// What a newer change of the field is to be sent after.
     ///
-    /// LIMIT: one change of each field; what was sent before that came with it.
-    fn before_the_next(&self, kind: &Kind, name: &str) -> Option<Earlier> {
+    /// LIMIT: of a field without parts one change; what was sent before that came with it. Of one that
+    /// is merged by its parts the last [`EARLIER`], and no more than a record may hold.
+    fn before_the_next(&self, kind: &Kind, name: &str) -> Vec<Earlier> {
         // Of fields that move together the server takes a later change of a device for one on its earlier one.
         // The totals of a counter say what was said before.
-        if has_groups(kind) || is_counter(kind, name) {
-            return None;
+        let is_joined = has_groups(kind) && !has_parts(kind, name);
+        if is_joined || is_counter(kind, name) {
+            return Vec::new();
         }
-        if self.is_sent() {
-            return Some(Earlier { value: self.value.clone(), at: self.at, base: self.base });
+        if !self.is_sent() {
+            return self.earlier.clone();
         }
-        self.earlier.clone()
+        let (value, at, base) = (self.value.clone(), self.at, self.base);
+        let last = Earlier { value, at, base, is_answered: self.acked.is_some() };
+        if !has_parts(kind, name) {
+            return vec![last];
+        }
+        let mut earlier = self.earlier.clone();
+        earlier.push(last);
+        let mut bytes = 0;
+        let fits = |earlier: &&Earlier| {
+            bytes += earlier.value.as_str().len();
+            bytes <= limits::RECORD_BYTES
+        };
+        let kept = earlier.iter().rev().take(EARLIER).take_while(fits).count();
+        earlier.drain(..earlier.len() - kept);
+        earlier
     }
 
     /// Goes back to the change that was on its way, if this one never was.
     fn go_back(&mut self) {
         let is_sent = self.is_sent();
-        if let Some(Earlier { value, at, base }) = self.earlier.take_if(|_| !is_sent) {
+        let earlier = self.earlier.pop_if(|earlier| !is_sent && !earlier.is_answered);
+        if let Some(Earlier { value, at, base, .. }) = earlier {
             (self.value, self.at, self.base, self.sent_at) = (value, at, base, Some(at));
         }
     }

@@ -35,7 +35,7 @@ impl Local {
         }
         let is_same = old.value == new.value;
         for (name, touch) in &mut self.pending.touches {
-            touch.earlier = None;
+            touch.earlier = Vec::new();
             if sent.get(name).is_some_and(|(_, at)| *at == touch.at) {
                 continue;
             }
@@ -71,7 +71,8 @@ impl Local {
             };
             let (json, at) = old.map_or((json.clone(), agreed_at), typed);
             let sent = old.is_some_and(|old| old.sent);
-            let (base, before, acked, sent_at, earlier) = (None, None, None, None, None);
+            let (base, before, acked, sent_at) = (None, None, None, None);
+            let earlier = Vec::new();
             let touch = Touch { value: json, at, base, before, sent, acked, sent_at, earlier };
             self.pending.touches.insert(name.to_owned(), touch);
         }
@@ -107,7 +108,10 @@ impl Local {
     /// The server lacks a record that it was to name in a page that came later: what it had
     /// answered for it has lost, and is sent again.
     pub(crate) fn be_unanswered(&mut self) {
-        self.pending.touches.values_mut().for_each(|touch| touch.acked = None);
+        for touch in self.pending.touches.values_mut() {
+            touch.acked = None;
+            touch.earlier.iter_mut().for_each(|earlier| earlier.is_answered = false);
+        }
     }
 
     /// The account was erased, and its user wants to have it back: all that is not deleted.

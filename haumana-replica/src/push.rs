@@ -35,19 +35,21 @@ pub(crate) fn pushes(local: &Local, kind: &Arc<Kind>) -> Vec<SentPush> {
         let op = SentOp::Delete(removal.at);
         return vec![SentPush { key, kind: kind.clone(), base, op, is_offered }];
     }
-    let (mut again, mut new) = (Groups::new(), Groups::new());
+    // What was sent goes in the order in which it was made, and what is new behind all of it.
+    let n_again = pending.touches.values().map(|touch| touch.earlier.len()).max().unwrap_or(0);
+    let (mut again, mut new) = (vec![Groups::new(); n_again.max(1)], Groups::new());
     let open = || pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
-    let earlier = || open().filter_map(|(_, touch)| touch.earlier.as_ref());
+    let earlier = || open().flat_map(|(_, touch)| &touch.earlier);
     // What no server takes was not taken, and its user has made it smaller since.
     let bytes: usize = earlier().map(|earlier| earlier.value.as_str().len()).sum();
     let has_newer = 0 < bytes && bytes <= limits::RECORD_BYTES;
     for (name, touch) in open() {
-        if let Some(earlier) = touch.earlier.as_ref().filter(|_| has_newer) {
+        for (groups, earlier) in again.iter_mut().zip(&touch.earlier).filter(|_| has_newer) {
             let sent = (earlier.value.clone(), earlier.at);
-            again.entry(earlier.base).or_default().insert(name.clone(), sent);
+            groups.entry(earlier.base).or_default().insert(name.clone(), sent);
         }
-        let is_again = has_newer && touch.earlier.is_none() && touch.is_sent();
-        let groups = if is_again { &mut again } else { &mut new };
+        let is_again = has_newer && touch.earlier.is_empty() && touch.is_sent();
+        let groups = again.first_mut().filter(|_| is_again).unwrap_or(&mut new);
         let sent = (touch.value.clone(), touch.at);
         groups.entry(base_of(local, kind, name, touch)).or_default().insert(name.clone(), sent);
     }
@@ -55,7 +57,7 @@ pub(crate) fn pushes(local: &Local, kind: &Arc<Kind>) -> Vec<SentPush> {
         fill(local, kind, base, &mut fields);
         SentPush { key, kind: kind.clone(), base, op: SentOp::Set(fields), is_offered: false }
     };
-    offers.into_iter().chain(again.into_iter().chain(new).map(push)).collect()
+    offers.into_iter().chain(again.into_iter().flatten().chain(new).map(push)).collect()
 }
 
 /// Fields by the version that they were edited on.

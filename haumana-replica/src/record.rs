@@ -8,8 +8,11 @@ use haumana_sync::record::{Counter, Value};
 use haumana_sync::schema::{FieldType, Kind};
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// What the server and this device last agreed on.
@@ -44,10 +47,11 @@ pub struct Touch {
     /// The time of the change that was on its way last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<UnixMillis>,
-    /// The change before this one, if it was on its way and the server has not answered for it. It is
-    /// sent again before this one: by that the server tells this device from a copy of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub earlier: Option<Earlier>,
+    /// The changes before this one that were on their way, oldest first. They are sent again before
+    /// this one: by that the server tells this device from a copy of it, and knows what its user
+    /// edited. Of a field without parts that is one, until the server has answered for it.
+    #[serde(default, deserialize_with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
 }
 
 /// A change of one field as it was sent. One that comes again is known by all of this.
@@ -59,6 +63,36 @@ pub struct Earlier {
     pub at: UnixMillis,
     /// The version that its user saw.
     pub base: Option<Version>,
+    /// Whether the server has answered for it. It took part in a merge, so what its user typed next is
+    /// an edit of this value and not of the server's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_answered: bool,
+}
+
+/// Reads what earlier versions of this crate kept: one change, or none.
+fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Earlier>, D::Error> {
+    struct OneOrMore;
+    impl<'de> Visitor<'de> for OneOrMore {
+        type Value = Vec<Earlier>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a change, or a list of them")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Ok(vec![Earlier::deserialize(MapAccessDeserializer::new(map))?])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(list))
+        }
+    }
+    // The values are raw JSON, which an untagged enum would not get through.
+    from.deserialize_any(OneOrMore)
 }
 
 /// A record as it was agreed with a server of another past.
@@ -164,8 +198,8 @@ impl Pending {
 
     /// Gives up what was replaced since it was sent; returns whether there was any.
     pub(crate) fn forget_earlier(&mut self) -> bool {
-        let earlier = self.touches.values_mut().map(|touch| touch.earlier.take());
-        earlier.filter(Option::is_some).count() != 0
+        let earlier = self.touches.values_mut().map(|touch| std::mem::take(&mut touch.earlier));
+        earlier.filter(|earlier| !earlier.is_empty()).count() != 0
     }
 
     /// Remembers that what is to be sent was on its way; returns whether that is new.
@@ -238,7 +272,10 @@ impl Local {
         if !field.field_type().needs_base() || touch.base == self.version() {
             return None;
         }
-        let before = base_value(kind, name, touch.before.as_deref()?);
+        let before = match touch.earlier.iter().rfind(|earlier| earlier.is_answered) {
+            Some(earlier) => read_value(kind, name, &earlier.value)?,
+            None => base_value(kind, name, touch.before.as_deref()?),
+        };
         let mut server = agreed.get(name);
         if let (FieldType::Lines { .. }, Value::Null) = (field.field_type(), &server) {
             server = Value::Text(String::new());

@@ -309,7 +309,7 @@ impl Round {
             let held = found.held(push, answer, is_left_out);
             match &push.op {
                 SentOp::Set(fields) => {
-                    found.local.acknowledge(fields, answer.version);
+                    found.local.acknowledge(&found.kind, fields, answer.version);
                     found.acked.extend(fields.clone());
                 }
                 SentOp::Delete(at) => found.local.acknowledge_removal(*at),

@@ -2,7 +2,7 @@
 
 use crate::content::{Content, base_text, create, has_parts, put};
 use crate::groups::decided_with;
-use crate::record::{Agreed, Local, Touch};
+use crate::record::{Agreed, Earlier, Local, Touch};
 use crate::sent::{SentFields, SentOp, SentPush};
 use crate::wire::Rejection;
 use haumana_sync::schema::{Kind, Merge};
@@ -23,14 +23,25 @@ impl Local {
     ///
     /// `version` is what the server holds since; until this device holds that too, the fields keep
     /// showing what was sent.
-    pub(crate) fn acknowledge(&mut self, sent: &SentFields, version: Option<Version>) {
+    pub(crate) fn acknowledge(
+        &mut self,
+        kind: &Arc<Kind>,
+        sent: &SentFields,
+        version: Option<Version>,
+    ) {
         let held = self.version();
         for (name, (_, at)) in sent {
             let Some(touch) = self.pending.touches.get_mut(name) else { continue };
             if touch.at == *at {
-                (touch.acked, touch.earlier) = (version.or(Some(0)), None);
+                (touch.acked, touch.earlier) = (version.or(Some(0)), Vec::new());
             }
-            touch.earlier.take_if(|earlier| earlier.at == *at);
+            let base = touch.base;
+            for earlier in touch.earlier.iter_mut().filter(|earlier| earlier.at == *at) {
+                earlier.is_answered = true;
+            }
+            // What is merged by its parts stands on it until its base moves on.
+            let is_stood_on = |earlier: &Earlier| has_parts(kind, name) && earlier.base == base;
+            touch.earlier.retain(|earlier| !earlier.is_answered || is_stood_on(earlier));
         }
         let is_held = |acked: Version| held.is_some_and(|held| acked <= held) || acked == 0;
         let is_settled = |touch: &Touch| touch.acked.is_some_and(is_held);
@@ -55,10 +66,10 @@ impl Local {
         if let SentOp::Set(fields) = &push.op {
             let mut had_earlier = false;
             for (name, (_, at)) in fields {
-                let touch = self.pending.touches.get_mut(name);
-                let earlier =
-                    touch.and_then(|touch| touch.earlier.take_if(|earlier| earlier.at == *at));
-                had_earlier |= earlier.is_some();
+                let Some(touch) = self.pending.touches.get_mut(name) else { continue };
+                let n_earlier = touch.earlier.len();
+                touch.earlier.retain(|earlier| earlier.at != *at);
+                had_earlier |= touch.earlier.len() < n_earlier;
             }
             // Its user has replaced it since; what was sent with it is judged without it.
             if had_earlier {
@@ -144,6 +155,7 @@ impl Local {
             if touch.acked.is_none() && has_seen && moves {
                 touch.base = Some(new.version);
                 touch.before = has_parts(kind, name).then(|| base_text(&theirs.get(name)));
+                touch.earlier.retain(|earlier| !earlier.is_answered);
             }
         }
         let removal = self.pending.removal.as_mut().filter(|removal| moves(removal.base));
@@ -160,7 +172,7 @@ impl Local {
         for (name, touch) in &self.pending.touches {
             if touch.acked.is_some() {
                 all.insert(name.clone(), (touch.value.clone(), touch.at));
-            } else if let Some(earlier) = &touch.earlier {
+            } else if let Some(earlier) = touch.earlier.last() {
                 all.insert(name.clone(), (earlier.value.clone(), earlier.at));
             }
         }

@@ -51,6 +51,8 @@ pub const PAGE_RECORDS: usize = 1000;
 pub const USER_RECORDS: u64 = 200_000;
 /// Content of one user's live records.
 pub const USER_BYTES: u64 = 1_000_000_000;
+/// Values of one user that lost and wait for a person; an edit that would add one to them is refused.
+pub const USER_CONFLICTS: u64 = 10_000;
 /// History of one user; beyond it the oldest gives way.
 pub const USER_HISTORY_BYTES: u64 = 1_000_000_000;
 /// A record as it is stored: its content, and what is remembered beside it.

@@ -53,6 +53,7 @@ pub(super) fn all(config: &ApiConfig, schema: &Schema) -> Value {
         "pageRecords": of_records::PAGE_RECORDS,
         "userRecords": of_records::USER_RECORDS,
         "userBytes": of_records::USER_BYTES,
+        "userConflicts": of_records::USER_CONFLICTS,
         "userHistoryBytes": of_records::USER_HISTORY_BYTES,
         "storedBytes": of_records::STORED_BYTES,
         "cursorBytes": of_records::CURSOR_BYTES,

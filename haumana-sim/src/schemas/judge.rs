@@ -41,8 +41,6 @@ pub struct Held {
 pub struct Judge {
     /// Of each field the values as JSON.
     accepted: BTreeMap<Place, BTreeSet<String>>,
-    /// Of those, what a device replaced in the same request.
-    replaced: BTreeMap<Place, BTreeSet<String>>,
     /// Of fields that are merged by their parts: lines, and elements as JSON.
     parts: BTreeMap<Place, BTreeSet<String>>,
     /// The entry of each device.
@@ -96,14 +94,6 @@ impl Judge {
                 values.insert(normal(kind, field, value).to_string());
             }
         }
-    }
-
-    /// The device that pushed a value pushed another one behind it, in the same request. History has
-    /// one version of both, and nobody else's equal value has a trace of its own then.
-    pub fn replaced(&mut self, name: &Name, kind: &Kind, field: &str, value: &Json) {
-        let place = (name.clone(), field.to_owned());
-        let value = normal(kind, field, value).to_string();
-        self.replaced.entry(place).or_default().insert(value);
     }
 
     /// A user who saw the elements of `old` left those of `new`.
@@ -205,9 +195,7 @@ impl Judge {
             }
             let known = known_values(name, field, device, document);
             let known: BTreeSet<String> = known.iter().map(Json::to_string).collect();
-            let replaced = self.replaced.get(&(name.clone(), field.clone()));
-            let is_replaced = |value: &&String| replaced.is_some_and(|all| all.contains(*value));
-            for value in values.iter().filter(|value| !is_replaced(value)) {
+            for value in values {
                 assert!(
                     known.contains(value),
                     "{value} of {field} of {name:?} has no trace: {known:?}"

@@ -219,31 +219,36 @@ pub(crate) fn check_state(head: Option<&Head>) -> Result<()> {
     }
 }
 
-/// How many more records and bytes the user has room for.
+/// How many more records, bytes and values that lost the user has room for.
 #[derive(Clone, Copy, Debug)]
 struct Quota {
     records: u64,
     bytes: u64,
+    conflicts: u64,
 }
 
 impl Quota {
-    fn of(head: Option<&Head>) -> Self {
+    fn of(head: Option<&Head>, notes: &Notes) -> Self {
         let (records, bytes) = head.map_or((0, 0), |head| (head.records, head.bytes));
         Self {
             records: limits::USER_RECORDS.saturating_sub(records),
             bytes: limits::USER_BYTES.saturating_sub(bytes),
+            conflicts: limits::USER_CONFLICTS.saturating_sub(notes.open.unwrap_or(0)),
         }
     }
 
-    /// Takes room for a record that grows from `old` (`None`: new) to `new` bytes.
-    fn take(&mut self, old: Option<usize>, new: usize) -> bool {
+    /// Takes room for a record that grows from `old` (`None`: new) to `new` bytes, and for so many
+    /// entries of the inbox.
+    fn take(&mut self, old: Option<usize>, new: usize, conflicts: usize) -> bool {
         let records = u64::from(old.is_none());
         let bytes = new.saturating_sub(old.unwrap_or(0)) as u64;
-        if self.records < records || self.bytes < bytes {
+        let conflicts = conflicts as u64;
+        if self.records < records || self.bytes < bytes || self.conflicts < conflicts {
             return false;
         }
         self.records -= records;
         self.bytes -= bytes;
+        self.conflicts -= conflicts;
         true
     }
 }

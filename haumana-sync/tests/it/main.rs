@@ -4,6 +4,7 @@
 
 mod app;
 mod bounded;
+mod chains;
 mod conformance;
 mod copies;
 mod device_copies;

@@ -4,7 +4,7 @@
 use crate::pushing::{fields, piece, push, set, text};
 use crate::support::{SeededRandom, Server, kai};
 use haumana_sync::engine::{
-    Asked, Engine, EngineConfig, ErrorKind, ImportRequest, PushOutcome, Resolution,
+    Asked, Engine, EngineConfig, ErrorKind, ImportRequest, PushOutcome, Refusal, Resolution,
 };
 use haumana_sync::id::{Key, UserId};
 use haumana_sync::record::Value;
@@ -249,4 +249,34 @@ async fn an_account_whose_history_was_never_counted_keeps_what_it_has() {
     assert!(edit(&server, piece(1), 21, 30).await);
 
     assert_eq!(29, history(&server, piece(1)).await.1.len(), "none of it gave way");
+}
+
+/// `device` gives each of 1,000 pieces a title, on `base`.
+async fn titles(server: &Server, device: &str, base: Option<u32>, at: i64) -> Vec<PushOutcome> {
+    let title = format!("Oli {at}");
+    let pushes = (0..1_000).map(|n| set(piece(n), base, at, &[("title", text(&title))]));
+    let pushes: Vec<_> = pushes.collect();
+    let results = server.engine.push(&kai(), device, &pushes).await.unwrap();
+    results.into_iter().map(|result| result.outcome).collect()
+}
+
+#[tokio::test]
+async fn values_that_lost_wait_up_to_their_limit_and_just_past_it_an_edit_stays_on_its_device() {
+    let server = Server::new();
+    titles(&server, "phone", None, 1).await;
+    titles(&server, "phone", Some(1), 1_000).await;
+    for round in 0..10 {
+        let outcomes = titles(&server, "tablet", Some(1), 2 + round).await;
+        assert!(outcomes.iter().all(|outcome| *outcome == PushOutcome::Merged), "round {round}");
+    }
+
+    let loses = set(piece(0), Some(1), 20, &[("title", text("one more"))]);
+    let loser = push(&server, "tablet", loses.clone()).await;
+    let winner = push(&server, "tablet", set(piece(1), Some(2), 21, &[("notes", text("n"))])).await;
+
+    assert_eq!(PushOutcome::Rejected(Refusal::QuotaExceeded), loser.outcome);
+    assert_eq!(PushOutcome::Applied, winner.outcome, "what loses nothing goes through");
+    let (page, _) = server.engine.conflict_page(&kai(), None, 1, usize::MAX).await.unwrap();
+    server.engine.resolve(&kai(), page[0].id, &Resolution::Keep).await.unwrap();
+    assert_eq!(PushOutcome::Merged, push(&server, "tablet", loses).await.outcome);
 }

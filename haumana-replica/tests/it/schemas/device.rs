@@ -5,11 +5,10 @@ use crate::together::Kept;
 use haumana_replica::storage::{SqliteStorage, Storage};
 use haumana_replica::{Replica, ReplicaConfig};
 use haumana_sim::dice::Dice;
-use haumana_sim::schemas::{Agreed, Held, Name};
+use haumana_sim::schemas::{Agreed, Held};
 use haumana_sync::conformance::{SeededRandom, SetClock};
 use haumana_sync::id::KindNumber;
 use haumana_sync::schema::Schema;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -22,8 +21,6 @@ enum Shelf {
 pub struct Device {
     pub name: String,
     pub schema: Schema,
-    /// Fields that were edited since its last sync came to its end.
-    pub unsettled: BTreeSet<(Name, String)>,
     shelf: Shelf,
     clock: SetClock,
     random: Arc<SeededRandom>,
@@ -44,9 +41,7 @@ impl Device {
             false => Shelf::Memory(Kept::default()),
         };
         let random = Arc::new(SeededRandom::new(dice.bits()));
-        let unsettled = BTreeSet::new();
-        let mut device =
-            Self { name, schema, unsettled, shelf, clock, random, config, replica: None };
+        let mut device = Self { name, schema, shelf, clock, random, config, replica: None };
         device.start().await;
         device
     }

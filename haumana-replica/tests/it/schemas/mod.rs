@@ -4,9 +4,6 @@
 //! Requests and replies are lost and requests come late; programs end and start again. In the end
 //! all devices hold what the server holds, and no value that it accepted is gone without a trace.
 //! Counters are exact sums, and sets and lists hold what was added and not taken out.
-//!
-//! LIMIT: a device that edits a set or list twice before it hears of the first edit adds again what
-//! it added first, though somebody took it out since; of such fields the judge asks less.
 
 mod device;
 mod lossy;

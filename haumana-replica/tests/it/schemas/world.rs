@@ -131,7 +131,7 @@ impl World {
         self.tell(at, || format!("makes a {}: {acts:?}", kind.name()));
         let made = self.devices[at].replica().create(kind.name(), fields(&acts)).await;
         let id = made.unwrap_or_else(|error| panic!("d{at} makes {acts:?}: {error}"));
-        self.note_acts(at, kind, &(kind.name().to_owned(), id.to_string()), &acts);
+        self.note_acts(kind, &(kind.name().to_owned(), id.to_string()), &acts);
     }
 
     async fn change(&mut self, at: usize, kind: &Arc<Kind>, name: &Name, view: &View) {
@@ -139,7 +139,7 @@ impl World {
         self.tell(at, || format!("edits {name:?}: {acts:?}"));
         let done = self.devices[at].replica().set(view.key, fields(&acts)).await;
         done.unwrap_or_else(|error| panic!("d{at} edits {name:?} {acts:?}: {error}"));
-        self.note_acts(at, kind, name, &acts);
+        self.note_acts(kind, name, &acts);
     }
 
     fn acts(&mut self, kind: &Kind, seen: Option<&Content>) -> Vec<Act> {
@@ -199,20 +199,13 @@ impl World {
         Json::Array(list)
     }
 
-    fn note_acts(&mut self, at: usize, kind: &Kind, name: &Name, acts: &[Act]) {
+    fn note_acts(&mut self, kind: &Kind, name: &Name, acts: &[Act]) {
         for Act { field, seen, value, by } in acts {
             match kind.named(field).field_type() {
                 FieldType::Counter => self.judge.counted(name, field, *by),
                 FieldType::List { .. } | FieldType::Set { .. } => {
                     let new = serde_json::to_value(value).unwrap();
                     self.judge.edited(name, field, seen, &new);
-                    let place = (name.clone(), field.clone());
-                    if !self.devices[at].unsettled.insert(place) {
-                        // LIMIT: the server merges it with what both edits began with, and so adds
-                        // again what the first one added, though somebody took it out since.
-                        self.judge.edited(name, field, &Json::Null, seen);
-                        self.judge.edited(name, field, &Json::Null, &new);
-                    }
                 }
                 _ => {}
             }
@@ -243,9 +236,8 @@ impl World {
         let set: Vec<_> = push["set"].as_object().into_iter().flatten().collect();
         let unit = |field: &str| (name.clone(), kind.unit_of(field).to_owned());
         for (field, value) in &set {
-            match replaced.contains(&unit(field)) {
-                true => self.judge.replaced(&name, kind, field, value),
-                false => self.judge.accepted(&name, kind, field, value),
+            if !replaced.contains(&unit(field)) {
+                self.judge.accepted(&name, kind, field, value);
             }
         }
         replaced.extend(set.iter().map(|(field, _)| unit(field)));
@@ -256,9 +248,6 @@ impl World {
         self.tell(at, || format!("has synced: {done:?}"));
         let kind = done.as_ref().err().map(haumana_replica::Error::kind);
         assert!(matches!(kind, None | Some(ErrorKind::Offline)), "d{at} syncs: {done:?}");
-        if done.is_ok() {
-            self.devices[at].unsettled.clear();
-        }
     }
 
     /// Its user goes on while a request and its reply are on their way.

@@ -37,6 +37,11 @@ pub(crate) struct OldFacts {
     pub content_bytes: usize,
 }
 
+/// How many entries of the inbox come with these.
+pub(crate) fn inbox_entries(drafts: &[Draft]) -> usize {
+    drafts.iter().map(|draft| draft.inbox.len()).sum()
+}
+
 impl Draft {
     /// A record that changes by itself.
     pub(crate) fn plain(old: Option<OldFacts>, new: Envelope) -> Self {

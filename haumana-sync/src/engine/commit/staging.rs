@@ -4,8 +4,8 @@ use crate::engine::commit::draft::{Draft, is_raised};
 use crate::engine::edit::meta::Meta;
 use crate::engine::edit::record::{parse, to_json};
 use crate::id::Key;
-use crate::store::{BatchLimits, Envelope, HistoryEntry, HistoryKey};
-use std::collections::HashMap;
+use crate::store::{BatchLimits, Envelope, HistoryEntry, HistoryKey, Version};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 
 /// Drafts in the order in which they are committed, and which edit is in which.
@@ -147,6 +147,10 @@ impl Draft {
         }
         let meta: Result<Meta, _> = parse(&self.new.meta);
         if let Ok(mut meta) = meta {
+            let found = self.old.map_or(0, |old| old.version);
+            let whole = self.history.iter().filter(|entry| entry.key.side == 0);
+            let kept: BTreeSet<Version> = whole.map(|entry| entry.key.version).collect();
+            meta.fold(found, &kept);
             meta.changed = std::mem::take(&mut self.changed).into_iter().collect();
             self.new.meta = to_json(&meta);
         }

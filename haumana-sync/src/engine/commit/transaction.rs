@@ -1,6 +1,7 @@
 //! A read of an account, edits that are decided on it, and one commit: the seam on which dialects stand.
 
 use crate::engine::Refusal;
+use crate::engine::commit::draft::inbox_entries;
 use crate::engine::commit::notes::Notes;
 use crate::engine::commit::staging::Staging;
 use crate::engine::commit::{Committed, Draft, Stopped};
@@ -88,7 +89,7 @@ impl<'e> Transaction<'e> {
     pub(crate) fn begin(engine: &'e Engine, user: &UserId, head: Option<Head>) -> Result<Self> {
         check_state(head.as_ref())?;
         let notes = Notes::of(head.as_ref())?;
-        let quota = Quota::of(head.as_ref());
+        let quota = Quota::of(head.as_ref(), &notes);
         let (user, staging, context) = (user.clone(), engine.staging(), OnceLock::new());
         Ok(Self { engine, user, head, notes, context, quota, staging, has_news: false })
     }
@@ -190,7 +191,8 @@ impl<'e> Transaction<'e> {
     pub fn stage(&mut self, applied: Applied, old: Option<&Envelope>) -> Result<bool, Refusal> {
         let drafts = Draft::all_of(applied, old, self.context().now)?;
         let Some(last) = drafts.last() else { return Ok(false) };
-        if !self.quota.take(old.map(|old| old.content.len()), last.new.content.len()) {
+        let conflicts = inbox_entries(&drafts);
+        if !self.quota.take(old.map(|old| old.content.len()), last.new.content.len(), conflicts) {
             return Err(Refusal::QuotaExceeded);
         }
         self.staging.add(drafts);

@@ -46,6 +46,11 @@ pub struct Past {
     pub until: UnixMillis,
 }
 
+impl Past {
+    /// Stands for a value that no version holds any more.
+    const FORGOTTEN: u64 = 0;
+}
+
 /// A change of a new client that was seen, remembered in case it comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
@@ -229,6 +234,29 @@ impl Meta {
             trail.remove(0);
         }
         self.touched.insert(name.to_owned(), touch);
+    }
+
+    /// Versions after `found` are written as one: the history holds only those of `kept`.
+    ///
+    /// A change counts as made right behind the version that it is found on, so that this one is what
+    /// the field had before. A value that only a version had which is gone was on no other device: who
+    /// pushes the same says something new by it.
+    pub fn fold(&mut self, found: Version, kept: &BTreeSet<Version>) {
+        for (name, trail) in &mut self.past {
+            let mut end = self.touched.get(name).unwrap_or(&self.created).version;
+            for past in trail.iter_mut().rev() {
+                if found < past.version && kept.range(past.version..end).next().is_none() {
+                    past.hash = Past::FORGOTTEN;
+                }
+                end = past.version;
+            }
+        }
+        let versions = self.past.values_mut().flatten().map(|past| &mut past.version);
+        let touches = self.touched.values_mut().map(|touch| &mut touch.version);
+        for version in versions.chain(touches).filter(|version| found < **version) {
+            let before = kept.range(..*version).next_back().copied().unwrap_or(found);
+            *version = before.max(found) + 1;
+        }
     }
 
     /// Returns the elements of a set that were added after `version`.

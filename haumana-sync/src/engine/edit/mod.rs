@@ -33,6 +33,9 @@ pub struct Change {
     pub claimed_at: UnixMillis,
     /// What the server did to it since the edit's base.
     pub against: Against,
+    /// What its user saw there, if that is not what the base has: what the same device had set before,
+    /// on the same base. Of fields, not of groups.
+    pub on: Option<Value>,
     /// Whose value may be meant to stand although it does not; that one goes to the inbox, too.
     pub doubt: Doubt,
 }

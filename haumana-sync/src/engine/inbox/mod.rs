@@ -290,6 +290,7 @@ pub(crate) fn put(name: &str, value: Value, now: UnixMillis) -> Change {
         name: name.to_owned(),
         value,
         parts: None,
+        on: None,
         edited_at: now,
         claimed_at: now,
         against: Against::Unmoved,

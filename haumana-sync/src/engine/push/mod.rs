@@ -1,5 +1,6 @@
 //! Pushes of new clients: they name their base and what they changed.
 
+pub(crate) mod chain;
 pub(crate) mod delete;
 pub(crate) mod devices;
 pub(crate) mod exact;
@@ -7,6 +8,7 @@ pub(crate) mod plan;
 pub(crate) mod pusher;
 
 use crate::engine::Refusal;
+use crate::engine::commit::draft::inbox_entries;
 use crate::engine::commit::notes::Notes;
 use crate::engine::commit::staging::{Staging, waves};
 use crate::engine::commit::trail::Trail;
@@ -15,6 +17,7 @@ use crate::engine::edit::apply::parts::apply_within;
 use crate::engine::edit::bases::needed;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::{Bases, Change, Edit, Lost, MergeContext};
+use crate::engine::push::chain::Chains;
 use crate::engine::push::devices::Shown;
 use crate::engine::push::exact::is_exact;
 use crate::engine::push::plan::plan;
@@ -132,10 +135,11 @@ impl Engine {
         let epoch = head.as_ref().map(|head| head.epoch);
         let mut trail = Trail::starting_at(head);
         let mut attempts = self.attempts(user);
+        let chains = Chains::of(pushes);
         while answers.iter().any(Option::is_none) {
             check_state(trail.head.as_ref())?;
             let head = trail.head.clone();
-            let round = Round { user, shown, pushes };
+            let round = Round { user, shown, pushes, chains: &chains };
             let committed = self.push_open(round, pusher, head, &mut answers).await?;
             trail.extend(committed.trail);
             if let Some(stopped) = committed.stopped {
@@ -165,13 +169,14 @@ impl Engine {
         head: Option<Head>,
         answers: &mut [Option<Answer>],
     ) -> Result<Committed> {
-        let Round { user, shown, pushes } = round;
-        let context = self.context_of(self.clock.now(), &Notes::of(head.as_ref())?);
+        let Round { user, shown, pushes, .. } = round;
+        let notes = Notes::of(head.as_ref())?;
+        let context = self.context_of(self.clock.now(), &notes);
         let open: Vec<usize> = (0..pushes.len()).filter(|at| answers[*at].is_none()).collect();
         let mut desk = Desk {
             context,
             limits: self.store.batch_limits(),
-            room: Quota::of(head.as_ref()),
+            room: Quota::of(head.as_ref(), &notes),
             there: self.read_pushed(user, pushes, &open).await?,
             bases: Bases::new(),
             staging: self.staging(),
@@ -224,7 +229,7 @@ impl Engine {
         wave: &[usize],
         desk: &mut Desk<'_>,
     ) -> Result<()> {
-        let Round { user, pushes, .. } = round;
+        let Round { user, pushes, chains, .. } = round;
         let context = desk.context;
         let mut planned = Vec::new();
         let mut history_keys: BTreeSet<HistoryKey> = BTreeSet::new();
@@ -236,7 +241,9 @@ impl Engine {
                 desk.answer(at, result);
                 continue;
             };
-            let result = match plan(push, kind, pusher, record, context) {
+            let before = chains.before(at).filter(|before| desk.has_taken(*before));
+            let before: Vec<&Push> = before.map(|before| &pushes[before]).collect();
+            let result = match plan((push, &before), kind, pusher, record, context) {
                 Ok(None) => unchanged(push, record),
                 Ok(Some(edit)) => {
                     history_keys.extend(needed(record, &edit));
@@ -275,6 +282,7 @@ struct Round<'a> {
     user: &'a UserId,
     shown: Shown,
     pushes: &'a [Push],
+    chains: &'a Chains,
 }
 
 /// The answer to a push.
@@ -317,6 +325,12 @@ impl Desk<'_> {
         self.answers[at] = Some(result.into());
     }
 
+    /// Whether an earlier push was not refused.
+    fn has_taken(&self, at: usize) -> bool {
+        let outcome = self.answers[at].as_ref().map(|answer| answer.result.outcome);
+        !matches!(outcome, Some(PushOutcome::Rejected(_)))
+    }
+
     /// Decides one push.
     fn take(&mut self, at: usize, push: &Push, kind: &Arc<Kind>, edit: &Edit) {
         let old = self.there.get(&push.key).map(|(envelope, record)| (envelope, record));
@@ -332,7 +346,8 @@ impl Desk<'_> {
         };
         let Some(last) = decision.drafts.last() else { return self.answer(at, decision.result) };
         let old = old.map(|(envelope, _)| envelope);
-        if !self.room.take(old.map(|old| old.content.len()), last.new.content.len()) {
+        let conflicts = inbox_entries(&decision.drafts);
+        if !self.room.take(old.map(|old| old.content.len()), last.new.content.len(), conflicts) {
             let refused = Refused { refusal: Refusal::QuotaExceeded, version };
             return self.answer(at, refused_by_store(push, refused));
         }

@@ -19,9 +19,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Returns the edit that a push of a piece is; `None` if there is nothing to do.
+/// Returns the edit that a push is; `None` if there is nothing to do. `before` are the pushes that its
+/// device made of the record on the same base and that were taken, the last one first.
 pub(crate) fn plan(
-    push: &Push,
+    (push, before): (&Push, &[&Push]),
     kind: &Arc<Kind>,
     pusher: &mut Pusher<'_>,
     record: Option<&Record>,
@@ -33,7 +34,7 @@ pub(crate) fn plan(
     match &push.op {
         PushOp::Delete | PushOp::OfferDelete => Ok(plan_delete(push, pusher, record, context)),
         PushOp::Set(set) | PushOp::Offer(set) => {
-            plan_set((push, set), kind, pusher, record, context)
+            plan_set((push, set, before), kind, pusher, record, context)
         }
     }
 }
@@ -47,7 +48,7 @@ pub(crate) fn is_possible_base(base: Option<Version>, version: Version) -> bool 
 }
 
 fn plan_set(
-    (push, set): (&Push, &BTreeMap<String, Value>),
+    (push, set, before): (&Push, &BTreeMap<String, Value>, &[&Push]),
     kind: &Arc<Kind>,
     pusher: &mut Pusher<'_>,
     record: Option<&Record>,
@@ -98,8 +99,10 @@ fn plan_set(
         seen.push(hash);
         let edited_at = claimed_at.min(context.now);
         claims.extend((unit.is_timed && !other_life).then_some(claim));
+        let on = before_it(kind, name, before).filter(|_| !other_life);
+        let on = on.filter(|_| matches!(against, Against::Moved(_)));
         let (name, value, parts) = (name.to_owned(), unit.value, unit.parts);
-        changes.push(Change { name, value, parts, edited_at, claimed_at, against, doubt });
+        changes.push(Change { name, value, parts, edited_at, claimed_at, against, on, doubt });
     }
     if changes.is_empty() && record.is_some() {
         return Ok(None);
@@ -121,6 +124,18 @@ fn plan_set(
         knows_delete,
         ..Edit::default()
     }))
+}
+
+/// What a device has set a field to by the last of these pushes that did: its user edited that. Without
+/// it, what one of them added and the next took out again would come back by a merge with the base.
+fn before_it(kind: &Kind, name: &str, before: &[&Push]) -> Option<Value> {
+    let field = kind.group_named(name).is_none().then(|| kind.named(name))?;
+    let sets = before.iter().map_while(|push| match &push.op {
+        PushOp::Set(set) => Some(set),
+        _ => None,
+    });
+    let value = sets.filter_map(|set| set.get(name)).next()?;
+    Some(field.normal(value.clone()))
 }
 
 /// What a push sets under one name that records remember.

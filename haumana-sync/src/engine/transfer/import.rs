@@ -9,6 +9,7 @@ use crate::engine::transfer::check::{CheckedImport, Entry, history_keys};
 use crate::engine::transfer::read::was_imported_at;
 use crate::engine::{Engine, Error, ErrorKind, Quota, Result};
 use crate::id::{Key, UserId};
+use crate::limits;
 use crate::schema::Schema;
 use crate::store::{Batch, Envelope, ErrorKind as StoreErrorKind, Head, HeadState, HistoryEntry};
 
@@ -116,8 +117,8 @@ impl Engine {
         let history: Vec<_> =
             history.filter(|(_, known)| known.is_none()).map(|(entry, _)| entry).collect();
         let mut head = self.next_head(Some(&old), HeadState::Importing, self.clock.now());
-        let mut room = Quota::of(Some(&old));
         let mut notes = Notes::of(Some(&old))?;
+        let mut room = Quota::of(Some(&old), &notes);
         let mut counts = notes.imported.unwrap_or_default();
         counts.history += history.len();
         for entry in &history {
@@ -133,7 +134,8 @@ impl Engine {
             }
             let bytes = there.as_ref().map(|there| there.content.len());
             let is_counted = !record.key.kind.is_inbox();
-            if is_counted && !room.take(bytes, record.content.len()) {
+            let is_full = limits::USER_CONFLICTS < counts.conflicts as u64;
+            if is_full || is_counted && !room.take(bytes, record.content.len(), 0) {
                 return Err(Error::new(ErrorKind::Invalid, "there is no room for all of it").into());
             }
             count(&self.schema, &mut head, there.as_ref().map(OldFacts::of), &record);

@@ -11,12 +11,12 @@ use crate::engine::edit::numbering::next_version;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::{Against, Applied, Bases, Change, Doubt, Edit, Lost, MergeContext};
 use crate::id::RecordId;
-use crate::merge::{Base, Reason, Side, Winner, merge_field};
+use crate::merge::{Base, Reason, Side, Winner, element_hash, merge_field};
 use crate::record::{Content, Value};
-use crate::schema::{Deletes, FieldType, Kind};
+use crate::schema::{Deletes, FieldType, Kind, elements};
 use crate::store::{Envelope, HistoryKey, Version};
 use crate::time::UnixMillis;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Applies `edit` to the record as it stands.
@@ -51,6 +51,16 @@ fn has_every_line(text: &str, other: &str) -> bool {
             is_there
         })
     })
+}
+
+/// The elements, by hash, that a device itself has added to what it had.
+///
+/// LIMIT: if somebody took one out and added it again since, that goes with it when the device takes
+/// it out.
+fn added_between(old: Option<&Value>, new: &Value) -> BTreeSet<u64> {
+    let old: BTreeSet<String> = old.map(elements).unwrap_or_default().into_iter().collect();
+    let added = elements(new).into_iter().filter(|element| !old.contains(element));
+    added.map(|element| element_hash(&element)).collect()
 }
 
 struct Work {
@@ -290,11 +300,18 @@ impl Work {
         let server = content.unit(&change.name);
         let kind = self.record.kind.clone();
         let field = kind.unit(&change.name);
-        let base_value = match &change.against {
+        let at_base = match &change.against {
             Against::Moved(keys) => keys.iter().find_map(|key| bases.get(key)?.get(&change.name)),
             _ => None,
         };
-        let added_since = self.record.meta.added_since(&change.name, edit.base.unwrap_or(0));
+        let on = change.on.as_ref().filter(|_| field.needs_base());
+        let base_value = on.or(at_base);
+        let mut added_since = self.record.meta.added_since(&change.name, edit.base.unwrap_or(0));
+        if let Some(on) = on {
+            crate::mark::hit!(change_is_on_its_devices_change_before);
+            let known = added_between(at_base, on);
+            added_since.retain(|element, _| !known.contains(element));
+        }
         let base = match &change.against {
             Against::Unmoved => Base::Unmoved,
             Against::Gone => Base::Gone,
@@ -380,7 +397,8 @@ impl Work {
         let since = edit.base.filter(|_| !is_of_other_life).unwrap_or(0);
         let is_known = self.record.has_had(&change.name, unit.hash(&change.value), since);
         // Who knew no value says nothing against one.
-        !is_known && (0 < since || !change.value.is_null())
+        let knew_one = 0 < since || change.on.as_ref().is_some_and(|on| !on.is_null());
+        !is_known && (knew_one || !change.value.is_null())
     }
 
     /// Keeps the value that a doubtful change may have been meant to leave, or to put back.
