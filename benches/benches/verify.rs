@@ -1,12 +1,16 @@
 //! Verifying one token: with keys at hand, through the key cache, and one that is far too long.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use haumana_auth::Verifier;
 use haumana_benches::Tokens;
 
 fn verify(c: &mut Criterion) {
     let tokens = Tokens::new();
-    c.bench_function("verify/keys/google", |b| b.iter(|| tokens.verify(&tokens.good)));
+    c.bench_function("verify/keys/google", |b| {
+        let verify = |keys| tokens.verify_with(&keys, &tokens.good);
+        b.iter_batched(|| tokens.fresh_keys(), verify, BatchSize::SmallInput);
+    });
+    c.bench_function("verify/again/google", |b| b.iter(|| tokens.verify(&tokens.good)));
     let verifier = tokens.verifier();
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.unwrap_or_else(|error| panic!("{error}"));

@@ -70,13 +70,31 @@ impl Tokens {
         Self { good: format!("{message}.{}", encode(&signature)), jwks, keys, policy }
     }
 
-    /// Verifies a token with keys at hand.
+    /// Verifies a token with keys at hand, which remember the signatures that they have seen.
     ///
     /// # Errors
     ///
     /// As [`verify`].
     pub fn verify(&self, token: &str) -> Result<Principal, Rejection> {
-        verify(token, &self.keys, &self.policy, Still.now())
+        self.verify_with(&self.keys, token)
+    }
+
+    /// Keys that have not seen any signature.
+    ///
+    /// # Panics
+    ///
+    /// If the machine cannot read its own keys.
+    pub fn fresh_keys(&self) -> KeySet {
+        KeySet::from_jwks(self.jwks.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// As [`Tokens::verify`], with these keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`].
+    pub fn verify_with(&self, keys: &KeySet, token: &str) -> Result<Principal, Rejection> {
+        verify(token, keys, &self.policy, Still.now())
     }
 
     /// Makes the verifier of production, with an issuer that answers at once.

@@ -27,6 +27,11 @@ impl JsonText {
         Self::new(serde_json::from_str(text).ok()?)
     }
 
+    /// Writes a value of this program's own, which it can read.
+    pub(crate) fn of(value: &impl Serialize) -> Option<Self> {
+        serde_json::value::to_raw_value(value).ok().map(Self)
+    }
+
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         self.0.get()

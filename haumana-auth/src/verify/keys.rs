@@ -1,5 +1,6 @@
 //! The issuer's public keys, checked before use.
 
+use super::memo::Memo;
 use super::roca;
 use crate::limits;
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// The keys of an issuer, by key id.
 #[derive(Clone, Debug)]
@@ -93,7 +95,10 @@ impl KeySet {
 
 /// A public key that is good for RS256.
 #[derive(Clone)]
-pub(super) struct Key(DecodingKey);
+pub(super) struct Key {
+    key: DecodingKey,
+    memo: Arc<Memo>,
+}
 
 impl Key {
     /// Whether this key's owner signed `message` with RSASSA-PKCS1-v1_5 and SHA-256.
@@ -101,8 +106,11 @@ impl Key {
     /// The provider is named instead of taking the process-wide default: that one panics if some
     /// other crate in an embedder's tree turns on the second backend.
     pub(super) fn has_signed(&self, message: &[u8], signature: &Vec<u8>) -> bool {
-        let verifier = (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&Algorithm::RS256, &self.0);
-        verifier.is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+        self.memo.is_good(message, signature, || {
+            let verifier =
+                (aws_lc::DEFAULT_PROVIDER.verifier_factory)(&Algorithm::RS256, &self.key);
+            verifier.is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+        })
     }
 }
 
@@ -153,7 +161,10 @@ impl Jwk {
             && exponent.len() <= limits::EXPONENT_BYTES
             && exponent != [1]
             && !roca::is_weak(&modulus);
-        is_strong.then(|| Key(DecodingKey::from_rsa_raw_components(&modulus, &exponent)))
+        is_strong.then(|| Key {
+            key: DecodingKey::from_rsa_raw_components(&modulus, &exponent),
+            memo: Arc::default(),
+        })
     }
 
     /// Whether it has a part with which anybody can sign (RFC 7518, 6.3.2).

@@ -8,6 +8,7 @@ mod claims;
 mod header;
 mod json;
 mod keys;
+mod memo;
 mod policy;
 mod roca;
 
@@ -21,7 +22,9 @@ use haumana_sync::time::UnixMillis;
 
 /// Verifies `token` and returns who it is for.
 ///
-/// The claims are read only after the signature has been found good.
+/// The claims are read only after the signature has been found good. The keys remember signatures
+/// that were, so a token that comes again costs no arithmetic; everything else of it is looked at
+/// each time.
 ///
 /// # Errors
 ///

@@ -44,11 +44,10 @@ pub struct Past {
     /// When it was superseded.
     #[serde(rename = "t")]
     pub until: UnixMillis,
-}
-
-impl Past {
-    /// Stands for a value that no version holds any more.
-    const FORGOTTEN: u64 = 0;
+    /// Whether it was superseded by the commit that set it: no version holds it, and no device but the
+    /// one that set it ever knew it.
+    #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_gone: bool,
 }
 
 /// A change of a new client that was seen, remembered in case it comes again.
@@ -227,7 +226,8 @@ impl Meta {
 
     /// Remembers the value that a field had, and who touches it now.
     pub fn supersede(&mut self, name: &str, old_hash: u64, touch: Touch, now: UnixMillis) {
-        let past = Past { version: self.touch(name).version, hash: old_hash, until: now };
+        let version = self.touch(name).version;
+        let past = Past { version, hash: old_hash, until: now, is_gone: false };
         let trail = self.past.entry(name.to_owned()).or_default();
         trail.push(past);
         if limits::TRAIL < trail.len() {
@@ -246,7 +246,7 @@ impl Meta {
             let mut end = self.touched.get(name).unwrap_or(&self.created).version;
             for past in trail.iter_mut().rev() {
                 if found < past.version && kept.range(past.version..end).next().is_none() {
-                    past.hash = Past::FORGOTTEN;
+                    past.is_gone = true;
                 }
                 end = past.version;
             }

@@ -74,7 +74,7 @@ impl Record {
         let ends = past.iter().skip(1).map(|next| next.version);
         let ends = ends.chain([self.meta.touch(name).version]);
         let mut known = past.iter().zip(ends).filter(|(_, end)| since < *end);
-        current == Some(hash) || known.any(|(past, _)| past.hash == hash)
+        current == Some(hash) || known.any(|(past, _)| past.hash == hash && !past.is_gone)
     }
 
     /// Returns its key.

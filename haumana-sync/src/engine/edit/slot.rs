@@ -13,8 +13,7 @@ pub struct Slot(Option<JsonText>);
 impl Slot {
     /// Makes a slot that holds `value`.
     pub fn of(value: &impl Serialize) -> Self {
-        let json = serde_json::to_string(value).ok();
-        Self(json.as_deref().and_then(JsonText::parse))
+        Self(JsonText::of(value))
     }
 
     /// Reads what it holds; `None` if that is nothing, or something else.

@@ -3,7 +3,7 @@
 use crate::digest::Digest;
 use crate::engine::OtherLife;
 use crate::engine::Refusal;
-use crate::engine::edit::meta::{AtVersion, Claim};
+use crate::engine::edit::meta::{AtVersion, Claim, Past};
 use crate::engine::edit::record::Record;
 use crate::engine::edit::{Against, Change, Doubt, Edit, MergeContext};
 use crate::engine::push::delete::{is_of_deleted, plan_delete};
@@ -220,7 +220,11 @@ fn is_copy(record: &Record, name: &str, value: &Value, claim: Claim, is_offer: b
         && record.hash(name) == hash
         && 0 < record.meta.last_version;
     let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
-    is_last || past.iter().any(|past| past.hash == hash && claim.claimed_at <= past.until)
+    let is_own = || record.meta.claims.iter().any(|old| old.of == claim.of);
+    let is_past = |past: &Past| {
+        past.hash == hash && claim.claimed_at <= past.until && (!past.is_gone || is_own())
+    };
+    is_last || past.iter().any(is_past)
 }
 
 /// What is known of a field where the push is of another life of the account.
