@@ -7,6 +7,7 @@ mod bounded;
 mod conformance;
 mod copies;
 mod device_copies;
+mod erasing;
 mod export;
 mod full;
 mod history;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub const DAY: i64 = 1_795_392_000_000;
 
 /// A server: an engine, its clock, and its store, metered.
+#[derive(Debug)]
 pub struct Server {
     pub engine: Engine,
     pub clock: Arc<SetClock>,

@@ -108,6 +108,21 @@ pub enum Stopped {
     Failed(Error),
 }
 
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Stopped::Failed(error)
+    }
+}
+
+impl From<crate::store::Error> for Stopped {
+    fn from(error: crate::store::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Conflict => Stopped::Raced,
+            _ => Stopped::Failed(error.into()),
+        }
+    }
+}
+
 impl Engine {
     /// Commits `drafts` in as few batches as the store allows, each whole. Where the store does not
     /// take a batch, smaller ones find out which drafts it does not take.
@@ -198,10 +213,7 @@ impl Engine {
                     Some(_) if 1 < count => line.most = count / 2,
                     Some(refusal) => line.refuse(refusal),
                     None => {
-                        stopped = Some(match error.kind() {
-                            ErrorKind::Conflict => Stopped::Raced,
-                            _ => Stopped::Failed(error.into()),
-                        });
+                        stopped = Some(error.into());
                         break;
                     }
                 },
@@ -264,13 +276,20 @@ impl Engine {
         old: &Head,
         notes: &Notes,
     ) -> Option<Batch> {
-        let quiet_since = notes.quiet_since.or(Some(old.revision.0));
-        let mut head = self.next_head(Some(old), old.state, self.clock.now());
-        // No record changes, so nothing is stamped.
-        head.stamp = old.stamp;
-        head.notes = Notes { quiet_since, ..notes.clone() }.to_text();
+        let head = self.noted(Some(old), notes);
         let batch = Batch { head, records: Vec::new(), history: Vec::new() };
         self.commit_once(user, Some(old), &batch).await.ok().map(|()| batch)
+    }
+
+    /// The head of a commit that changes nothing but notes.
+    pub(crate) fn noted(&self, old: Option<&Head>, notes: &Notes) -> Head {
+        let state = old.map_or(HeadState::Active, |old| old.state);
+        let mut head = self.next_head(old, state, self.clock.now());
+        let quiet_since = notes.quiet_since.or(old.map(|old| old.revision.0));
+        // No record changes, so nothing is stamped.
+        head.stamp = old.map_or(head.stamp, |old| old.stamp);
+        head.notes = Notes { quiet_since, ..notes.clone() }.to_text();
+        head
     }
 
     /// Commits one batch; an unknown outcome is settled by the identical call.
