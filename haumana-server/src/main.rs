@@ -64,6 +64,7 @@ fn run(args: Args) -> Result<(), Problem> {
                 let (prefix, url) = (journal_prefix.as_deref(), journal_url.as_deref());
                 erase_again::erase_again(&args, prefix, url).await
             }
+            Some(Command::KeepSchema) => schema::keep(&args).await,
             Some(Command::Sweep) => erase_again::sweep(&args).await,
             None => serve::serve(args).await,
         }

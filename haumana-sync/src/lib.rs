@@ -25,6 +25,7 @@ pub mod record;
 pub mod repertoire;
 pub mod schema;
 pub mod store;
+pub mod succession;
 mod sync;
 pub mod text;
 pub mod time;

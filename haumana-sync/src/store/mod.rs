@@ -22,7 +22,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use faulty::{Fault, Faults, FaultyStore};
 pub use memory::MemoryStore;
 pub use metered::{Calls, MeteredStore};
-pub use operate::{ErasedLives, Operate, SweepPlace, Swept, erased_life, head_to_erase};
+pub use operate::{
+    ErasedLives, Operate, SCHEMA_BYTES, SweepPlace, Swept, erased_life, head_to_erase,
+};
 pub use types::{
     After, Batch, BatchLimits, CommitId, Envelope, Epoch, Generation, Head, HeadState,
     HistoryEntry, HistoryKey, IndexEntry, Page, Place, Revision, Stamp, Wiped,

@@ -26,6 +26,7 @@ mod quota;
 mod readable;
 mod repeats;
 mod sessions;
+mod succession;
 mod support;
 mod sync;
 mod sync_lives;
