@@ -4,7 +4,7 @@ use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
 use crate::engine::{Engine, Result};
 use crate::id::UserId;
-use crate::store::{Batch, CommitId, Epoch, Head, HeadState, Revision, Stamp, Wiped};
+use crate::store::{Batch, CommitId, Epoch, Head, HeadState, Revision, Stamp, StoreExt, Wiped};
 use crate::time::UnixMillis;
 
 /// What a request to erase came to.
@@ -67,7 +67,7 @@ impl Engine {
                 }
             };
             let batch = Batch { head: next, records: Vec::new(), history: Vec::new() };
-            match self.commit_once(user, head.as_ref(), &batch).await {
+            match self.store.commit_settled(user, head.as_ref(), &batch).await {
                 Ok(()) if is_last => return Ok(erased),
                 Ok(()) => {}
                 Err(error) => attempts.start_over(error.into())?,

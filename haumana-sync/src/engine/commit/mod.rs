@@ -26,6 +26,7 @@ use crate::id::{Key, KindNumber, UserId};
 use crate::schema::Schema;
 use crate::store::{
     Batch, BatchLimits, CommitId, Envelope, Epoch, ErrorKind, Head, HeadState, Revision, Stamp,
+    StoreExt,
 };
 use crate::time::UnixMillis;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -194,7 +195,7 @@ impl Engine {
                 noting(&mut notes, (head, batch.head.revision));
                 batch.head.notes = notes.to_text();
             }
-            match self.commit_once(user, head, &batch).await {
+            match self.store.commit_settled(user, head, &batch).await {
                 Ok(()) => {
                     let is_slow = now.plus_ms(SLOW_COMMIT_MS) < self.clock.now();
                     let purges = head.is_some_and(|old| old.purged_at != batch.head.purged_at);
@@ -278,7 +279,7 @@ impl Engine {
     ) -> Option<Batch> {
         let head = self.noted(Some(old), notes);
         let batch = Batch { head, records: Vec::new(), history: Vec::new() };
-        self.commit_once(user, Some(old), &batch).await.ok().map(|()| batch)
+        self.store.commit_settled(user, Some(old), &batch).await.ok().map(|()| batch)
     }
 
     /// The head of a commit that changes nothing but notes.
@@ -290,25 +291,6 @@ impl Engine {
         head.stamp = old.map_or(head.stamp, |old| old.stamp);
         head.notes = Notes { quiet_since, ..notes.clone() }.to_text();
         head
-    }
-
-    /// Commits one batch; an unknown outcome is settled by the identical call.
-    pub(crate) async fn commit_once(
-        &self,
-        user: &UserId,
-        head: Option<&Head>,
-        batch: &Batch,
-    ) -> crate::store::Result<()> {
-        let mut result = self.store.commit(user, head, batch).await;
-        for _ in 0..3 {
-            match &result {
-                Err(error) if error.kind() == ErrorKind::Unknown => {
-                    result = self.store.commit(user, head, batch).await;
-                }
-                _ => break,
-            }
-        }
-        result
     }
 
     /// How much one commit writes if it can be cut.

@@ -10,7 +10,7 @@ use crate::engine::transfer::read::was_imported_at;
 use crate::engine::{Engine, Error, ErrorKind, Quota, Result};
 use crate::id::{Key, UserId};
 use crate::schema::Schema;
-use crate::store::{Batch, Envelope, Head, HeadState, HistoryEntry};
+use crate::store::{Batch, Envelope, Head, HeadState, HistoryEntry, StoreExt};
 
 /// What is in the account by an import: of all its pages so far, whether or not one came again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Engine {
     }
 
     async fn put(&self, user: &UserId, old: Option<&Head>, batch: Batch) -> Result<Head, Stopped> {
-        self.commit_once(user, old, &batch).await?;
+        self.store.commit_settled(user, old, &batch).await?;
         Ok(batch.head)
     }
 
