@@ -3,8 +3,10 @@
 
 mod bench;
 pub mod cost;
+pub mod floor;
 pub mod month;
 pub mod moving;
+pub mod postgres;
 pub mod process;
 pub mod texts;
 mod tokens;
