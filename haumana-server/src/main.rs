@@ -4,8 +4,6 @@
 //! has and production has not is [`dev`]: it issues ID tokens to anyone, with a key pair of its
 //! own, unless it is told to take those of Google or of other issuers.
 
-#![warn(unreachable_pub)]
-
 mod args;
 mod backup;
 mod connections;

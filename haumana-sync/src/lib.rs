@@ -9,8 +9,6 @@
 //! - `conformance`: the laws of [`Store`], for those who write one, as `conformance`.
 //! - `testing`: marks in the arms of the merge, which this project's own tests look at.
 
-#![warn(unreachable_pub)]
-
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod digest;
