@@ -3,9 +3,11 @@
 
 mod bench;
 pub mod cost;
+pub mod floor;
 pub mod load;
 pub mod month;
 pub mod moving;
+pub mod postgres;
 pub mod process;
 pub mod texts;
 mod tokens;

@@ -22,11 +22,22 @@ impl Server {
     ///
     /// If it does not start.
     pub fn start(program: &str, folder: &str) -> Result<Self> {
+        Self::start_on(program, folder, None)
+    }
+
+    /// As [`Server::start`], with the data in PostgreSQL where a URL is given.
+    ///
+    /// # Errors
+    ///
+    /// If it does not start.
+    pub fn start_on(program: &str, folder: &str, postgres: Option<&str>) -> Result<Self> {
         let db = format!("{folder}/speed.db");
-        let mut child = Command::new(program)
-            .args(["--listen", "127.0.0.1:0", "--db", &db, "--log", "warn"])
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut command = Command::new(program);
+        command.args(["--listen", "127.0.0.1:0", "--db", &db, "--log", "warn"]);
+        if let Some(url) = postgres {
+            command.args(["--store", "postgres"]).env("HAUMANA_URL", url);
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
         let out = child.stdout.take().ok_or_else(|| Error::other("no output"))?;
         let mut stdout = BufReader::new(out);
         let mut line = String::new();

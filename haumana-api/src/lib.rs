@@ -36,8 +36,6 @@
 //! **Invariant:** no request reaches the engine without a user that [`Auth`] vouches for.
 //! **Invariant:** no token, e-mail address, user id, title or lyric is ever logged.
 
-#![warn(unreachable_pub)]
-
 pub mod directory;
 pub mod limits;
 

@@ -14,11 +14,11 @@ use haumana_sync::transaction::AtVersion;
 use haumana_sync::transaction::MergeContext;
 
 /// Marks receipts of copies from before this server: they tell exact repeats and nothing else.
-pub const LEGACY: u64 = u64::MAX;
+pub(crate) const LEGACY: u64 = u64::MAX;
 
 /// The base of a push.
 #[derive(Clone, Copy, Debug)]
-pub enum AppBase<'a> {
+pub(crate) enum AppBase<'a> {
     /// An earlier push of the same device, whose reply it never saw; or what it holds of a deleted
     /// piece.
     Receipt(&'a Receipt),
@@ -30,7 +30,7 @@ pub enum AppBase<'a> {
 
 /// What is known of deliveries when a request is planned.
 #[derive(Clone, Copy, Debug)]
-pub struct Deliveries<'a> {
+pub(crate) struct Deliveries<'a> {
     /// The numbers that no request has shown yet.
     pub given: &'a Given,
     /// Whether the request carries a number whose delivery has ended, so that it comes from a copy
@@ -40,7 +40,7 @@ pub struct Deliveries<'a> {
 
 /// How a push stands to the earlier ones of its delivery.
 #[derive(Clone, Copy, Debug)]
-pub enum Standing<'a> {
+pub(crate) enum Standing<'a> {
     /// There are none.
     First,
     /// It was seen.
@@ -57,7 +57,7 @@ pub enum Standing<'a> {
 }
 
 /// Tells how `push` stands to the earlier pushes of its delivery.
-pub fn standing<'a>(
+pub(crate) fn standing<'a>(
     record: &'a AppRecord,
     push: &AppPiece,
     deliveries: Deliveries<'_>,
@@ -104,7 +104,7 @@ pub fn standing<'a>(
 
 /// Whether `push` carries a number whose delivery has ended. What came before and comes again ends
 /// nothing by itself: its own reply may have arrived since.
-pub fn carries_ended(
+pub(crate) fn carries_ended(
     record: &AppRecord,
     push: &AppPiece,
     given: &Given,
@@ -118,7 +118,7 @@ pub fn carries_ended(
 }
 
 /// The base that the number of `push` names, whoever else has pushed from it.
-pub fn named_base<'a>(
+pub(crate) fn named_base<'a>(
     record: &'a AppRecord,
     push: &AppPiece,
     context: MergeContext,
@@ -141,7 +141,7 @@ pub fn named_base<'a>(
 }
 
 /// The hash that a field had at a base, as far as is remembered.
-pub fn base_hash(record: &AppRecord, base: AppBase<'_>, name: &str) -> Option<u64> {
+pub(crate) fn base_hash(record: &AppRecord, base: AppBase<'_>, name: &str) -> Option<u64> {
     let version = match base {
         AppBase::Unknown => return None,
         AppBase::Version(version) => version,
@@ -158,13 +158,13 @@ pub fn base_hash(record: &AppRecord, base: AppBase<'_>, name: &str) -> Option<u6
 }
 
 /// The delivery that a push comes from.
-pub fn delivery(push: &AppPiece) -> u64 {
+pub(crate) fn delivery(push: &AppPiece) -> u64 {
     let is_legacy = !push.version.is_issued() && push.was_synced;
     if is_legacy { LEGACY } else { push.version.delivery() }
 }
 
 /// The order of pushes from one delivery.
-pub fn order(push: &AppPiece) -> (u64, i64) {
+pub(crate) fn order(push: &AppPiece) -> (u64, i64) {
     // Without the flag `modifiedAt` is the server's own time, which a phone whose clock is behind
     // does not reach; and within one delivery the flag is only ever set.
     let claimed_ms = push.modified_at.filter(|_| push.flagged).map_or(i64::MIN, |at| at.0);
@@ -172,7 +172,7 @@ pub fn order(push: &AppPiece) -> (u64, i64) {
 }
 
 /// Switches that `push` has otherwise than `receipt`.
-pub fn n_switched(record: &AppRecord, push: &AppPiece, receipt: &Receipt) -> u64 {
+pub(crate) fn n_switched(record: &AppRecord, push: &AppPiece, receipt: &Receipt) -> u64 {
     let flags = PIECE_FIELDS.iter().filter(|spec| spec.class == FieldClass::Flag);
     let is_switched = |name: &str| {
         let before = base_hash(record, AppBase::Receipt(receipt), name);
@@ -223,7 +223,7 @@ fn shows(
 }
 
 /// Whether two people do not write the same into the field by chance.
-pub fn is_telling(name: &str) -> bool {
+pub(crate) fn is_telling(name: &str) -> bool {
     let is_choice = matches!(name, "category" | "language");
     !is_choice && field_spec(name).class != FieldClass::Flag
 }
@@ -236,7 +236,7 @@ fn lacks_steps(record: &AppRecord, push: &AppPiece, latest: &Receipt) -> bool {
 
 /// Whether the field is what it was at the base that the number names, though `receipt` had changed
 /// it: its user has taken that back, or the push comes from a copy.
-pub fn is_returned(
+pub(crate) fn is_returned(
     record: &AppRecord,
     push: &AppPiece,
     receipt: &Receipt,
@@ -248,7 +248,7 @@ pub fn is_returned(
 }
 
 /// Whether `receipt` had changed the field.
-pub fn is_changed_by(
+pub(crate) fn is_changed_by(
     record: &AppRecord,
     receipt: &Receipt,
     named: AppBase<'_>,
@@ -260,11 +260,11 @@ pub fn is_changed_by(
 }
 
 /// Whether the app's form saves the field, whoever meant to change it.
-pub fn is_in_form(name: &str) -> bool {
+pub(crate) fn is_in_form(name: &str) -> bool {
     matches!(field_spec(name).class, FieldClass::Short | FieldClass::Long)
 }
 
 /// Whether two values of a field are the same to the app.
-pub fn differs(name: &str, pushed: &Value, base: u64) -> bool {
+pub(crate) fn differs(name: &str, pushed: &Value, base: u64) -> bool {
     !field_spec(name).app_unchanged(pushed, base)
 }

@@ -9,7 +9,7 @@ use haumana_sync::transaction::{Against, Change, MergeContext};
 
 /// An edit of what may be a copy, without what an earlier push of the delivery had: a backup may
 /// have held that unsent, so it is no edit of the copy's user. What two people may do alike loses.
-pub fn without_what_was_taken(
+pub(crate) fn without_what_was_taken(
     record: &AppRecord,
     push: &AppPiece,
     mut edit: Planned,

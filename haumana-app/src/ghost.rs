@@ -14,13 +14,13 @@ use haumana_sync::transaction::FORMAT;
 use haumana_sync::transaction::MergeContext;
 
 /// Whether a piece that the server does not have is of the life before the account was erased.
-pub fn is_of_erased_life(push: &Pushed<'_>, was_synced: bool, floor: Version) -> bool {
+pub(crate) fn is_of_erased_life(push: &Pushed<'_>, was_synced: bool, floor: Version) -> bool {
     let named = push.version.version();
     0 < floor && if push.version.is_issued() { named <= floor } else { was_synced }
 }
 
 /// What such a piece is answered as: a deleted piece.
-pub fn ghost(push: &Pushed<'_>, context: MergeContext) -> Envelope {
+pub(crate) fn ghost(push: &Pushed<'_>, context: MergeContext) -> Envelope {
     let version = if push.version.is_issued() { push.version.version() } else { context.floor };
     Envelope {
         key: Key::piece(push.id),
@@ -38,7 +38,7 @@ pub fn ghost(push: &Pushed<'_>, context: MergeContext) -> Envelope {
 
 /// What an acknowledged copy of a deleted piece is known by.
 #[derive(Clone, Debug)]
-pub enum Copy {
+pub(crate) enum Copy {
     /// It is this version.
     Of(Version),
     /// It is of no version; the receipt says what it holds.
@@ -47,7 +47,7 @@ pub enum Copy {
 
 /// Finds what the phone holds of a deleted piece, so that its next edit is measured against that.
 /// Under the tombstone's own number it would be measured against the last content.
-pub fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext) -> Copy {
+pub(crate) fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext) -> Copy {
     let delivery = delivery(push);
     let of_delivery = record
         .receipts
@@ -94,7 +94,7 @@ fn held(record: &AppRecord, push: &AppPiece) -> Copy {
 
 /// Remembers what the phone holds under the number that it is given, which is returned. A copy that
 /// was remembered before has that number already.
-pub fn remember_held(
+pub(crate) fn remember_held(
     record: &mut AppRecord,
     push: &AppPiece,
     copy: &Receipt,

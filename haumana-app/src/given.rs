@@ -22,7 +22,7 @@ const TOKEN_BYTES: usize = 6;
 /// The numbers that are waited for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Given {
+pub(crate) struct Given {
     /// Of each reply, oldest first.
     #[serde(rename = "r", skip_serializing_if = "Vec::is_empty")]
     replies: Vec<Reply>,
@@ -42,11 +42,11 @@ struct Reply {
 
 /// Names the number of one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Token([u8; TOKEN_BYTES]);
+pub(crate) struct Token([u8; TOKEN_BYTES]);
 
 impl Token {
     /// Names the delivery of `number`, whatever the phone has counted up since.
-    pub fn of(id: RecordId, number: WireVersion) -> Self {
+    pub(crate) fn of(id: RecordId, number: WireVersion) -> Self {
         let bits = id.bits();
         // Folding both halves of the id and the delivery into 64 bits, each step a bijection.
         let mut state = mix(number.delivery());
@@ -81,17 +81,17 @@ impl Reply {
 
 impl Given {
     /// Whether there is nothing to store.
-    pub fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
     /// Whether no number is waited for.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.replies.is_empty()
     }
 
     /// Notes the numbers of a reply; those given before `oldest` are no longer of interest.
-    pub fn add(&mut self, at: UnixMillis, tokens: &[Token], oldest: UnixMillis) {
+    pub(crate) fn add(&mut self, at: UnixMillis, tokens: &[Token], oldest: UnixMillis) {
         self.replies.retain(|reply| oldest <= reply.at);
         let kept = &tokens[..tokens.len().min(TOKENS)];
         if kept.len() < tokens.len() {
@@ -112,7 +112,7 @@ impl Given {
     }
 
     /// Takes out what a request shows; returns whether that was anything.
-    pub fn show(&mut self, shown: impl Iterator<Item = Token>) -> bool {
+    pub(crate) fn show(&mut self, shown: impl Iterator<Item = Token>) -> bool {
         if self.replies.is_empty() {
             return false;
         }
@@ -132,7 +132,7 @@ impl Given {
     }
 
     /// Whether a number that was given at `at` is known to have arrived.
-    pub fn has_arrived(&self, token: Token, at: UnixMillis) -> bool {
+    pub(crate) fn has_arrived(&self, token: Token, at: UnixMillis) -> bool {
         self.forgotten_until.is_none_or(|until| until < at)
             && !self.replies.iter().any(|reply| reply.tokens().contains(&token))
     }

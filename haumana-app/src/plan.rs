@@ -24,7 +24,7 @@ use haumana_sync::transaction::AtVersion;
 use haumana_sync::transaction::{Against, Change, Doubt, Edit, MergeContext, Stale};
 
 /// Returns the edit that `push` is; `None` if it changes nothing.
-pub fn plan(
+pub(crate) fn plan(
     record: Option<&AppRecord>,
     push: &AppPiece,
     deliveries: Deliveries<'_>,
@@ -187,7 +187,7 @@ impl Times {
 /// Returns the edit that an item of an earlier server's table is; `None` if it changes nothing.
 ///
 /// The item is a device that never sees a reply: its base is what was taken over from it last.
-pub fn plan_earlier(
+pub(crate) fn plan_earlier(
     record: Option<&AppRecord>,
     item: &AppPiece,
     receipt: ReceiptDraft,

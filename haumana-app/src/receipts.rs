@@ -13,7 +13,7 @@ use std::ops::{Deref, DerefMut};
 
 /// A push from a phone, remembered in case the phone never sees our reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
+pub(crate) struct Receipt {
     /// The delivery that the phone held; 0 for the device that created the piece; of an import,
     /// [`EARLIER`] and a hash of the item.
     #[serde(rename = "d")]
@@ -50,7 +50,7 @@ pub struct Receipt {
 }
 
 /// The bit of [`Receipt::delivery`] that marks an import; no number that a phone sends has it.
-pub const EARLIER: u64 = 1 << 63;
+pub(crate) const EARLIER: u64 = 1 << 63;
 
 impl Receipt {
     fn is_of_import(&self) -> bool {
@@ -61,7 +61,7 @@ impl Receipt {
 
 /// What to remember of a push from a phone.
 #[derive(Clone, Copy, Debug)]
-pub struct ReceiptDraft {
+pub(crate) struct ReceiptDraft {
     pub delivery: u64,
     pub order: (u64, i64),
     pub hash: u64,
@@ -72,7 +72,7 @@ pub struct ReceiptDraft {
 
 /// An edit with what is to be remembered of it.
 #[derive(Clone, Debug, Default)]
-pub struct Planned {
+pub(crate) struct Planned {
     pub edit: Edit,
     pub receipt: Option<ReceiptDraft>,
 }
@@ -93,7 +93,7 @@ impl DerefMut for Planned {
 
 /// A piece with what is remembered of pushes from phones.
 #[derive(Clone, Debug)]
-pub struct AppRecord {
+pub(crate) struct AppRecord {
     pub record: Record,
     /// Oldest first; and what phones hold of deleted pieces.
     pub receipts: Vec<Receipt>,
@@ -109,7 +109,7 @@ impl Deref for AppRecord {
 
 impl AppRecord {
     /// Reads what is remembered. An import may have brought anything: what cannot be is left out.
-    pub fn of(record: Record, context: MergeContext) -> Self {
+    pub(crate) fn of(record: Record, context: MergeContext) -> Self {
         let mut receipts: Vec<Receipt> = record.meta.slot.read().unwrap_or_default();
         receipts.retain(|receipt| receipt.version <= record.version);
         receipts.truncate(limits::RECEIPTS);
@@ -120,7 +120,7 @@ impl AppRecord {
 
 /// Adds a receipt, forgetting what is older than `oldest` or too much. What was imported stays: the
 /// earlier server's tables outlive any retention.
-pub fn remember(receipts: &mut Vec<Receipt>, receipt: Receipt, oldest: UnixMillis) {
+pub(crate) fn remember(receipts: &mut Vec<Receipt>, receipt: Receipt, oldest: UnixMillis) {
     receipts.retain(|old| oldest <= old.at || old.is_of_import());
     receipts.push(receipt);
     if limits::RECEIPTS < receipts.len() {
@@ -148,7 +148,7 @@ const DIVERGED_BYTES: usize = 40;
 
 /// Remembers a push with the record that it has become. Returns the number that its reply must give,
 /// where whether it arrives is followed.
-pub fn keep_receipt(
+pub(crate) fn keep_receipt(
     applied: &mut Applied,
     old: Option<&AppRecord>,
     planned: &Planned,

@@ -34,12 +34,12 @@ impl<'a> Pushed<'a> {
     }
 
     /// Whether it must be looked at, whatever its content is.
-    pub fn is_due_anyway(&self) -> bool {
+    pub(crate) fn is_due_anyway(&self) -> bool {
         self.flagged || !self.version.is_issued()
     }
 
     /// Returns the piece whole.
-    pub fn open(&self, user: &UserId) -> Cow<'_, AppPiece> {
+    pub(crate) fn open(&self, user: &UserId) -> Cow<'_, AppPiece> {
         match &self.piece {
             Some(piece) => Cow::Borrowed(piece),
             // It was read before; the same text reads the same.

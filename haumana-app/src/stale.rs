@@ -15,7 +15,7 @@ use haumana_sync::transaction::{Against, MergeContext};
 
 /// What a form showed when it was opened.
 #[derive(Clone, Copy, Debug)]
-pub enum Form<'a> {
+pub(crate) enum Form<'a> {
     /// A version.
     Version(Version),
     /// What its phone had pushed, before the merged result came back.
@@ -24,7 +24,7 @@ pub enum Form<'a> {
 
 impl<'a> Form<'a> {
     /// As a base.
-    pub fn base(self) -> AppBase<'a> {
+    pub(crate) fn base(self) -> AppBase<'a> {
         match self {
             Form::Version(version) => AppBase::Version(version),
             Form::Pushed(receipt) => AppBase::Receipt(receipt),
@@ -32,7 +32,7 @@ impl<'a> Form<'a> {
     }
 
     /// The version that it was opened on, or that the push became.
-    pub fn version(self) -> Version {
+    pub(crate) fn version(self) -> Version {
         match self {
             Form::Version(version) => version,
             Form::Pushed(receipt) => receipt.version,
@@ -40,7 +40,7 @@ impl<'a> Form<'a> {
     }
 
     /// The form for one of its fields: each old text is measured against a version that had it.
-    pub fn of_field(
+    pub(crate) fn of_field(
         self,
         record: &AppRecord,
         push: &AppPiece,
@@ -70,7 +70,7 @@ impl<'a> Form<'a> {
 
 /// Finds what the form was opened on, if it was open too long. Of a version and a push that are
 /// equally likely, the push: the app shows what its user saved last.
-pub fn stale_form<'a>(
+pub(crate) fn stale_form<'a>(
     record: &'a AppRecord,
     push: &AppPiece,
     base: AppBase<'_>,

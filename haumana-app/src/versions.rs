@@ -9,7 +9,11 @@ use haumana_sync::transaction::{AtVersion, MergeContext};
 use std::collections::BTreeSet;
 
 /// The version that differs from `push` in the fewest fields, ties to the oldest.
-pub fn likeliest_version(record: &AppRecord, push: &AppPiece, context: MergeContext) -> Version {
+pub(crate) fn likeliest_version(
+    record: &AppRecord,
+    push: &AppPiece,
+    context: MergeContext,
+) -> Version {
     let versions = record_versions(record).into_iter();
     versions
         .filter(|version| is_retained(record, *version, context))
@@ -18,7 +22,7 @@ pub fn likeliest_version(record: &AppRecord, push: &AppPiece, context: MergeCont
 }
 
 /// Whether the whole content of a version is still within its retention.
-pub fn is_retained(record: &AppRecord, version: Version, context: MergeContext) -> bool {
+pub(crate) fn is_retained(record: &AppRecord, version: Version, context: MergeContext) -> bool {
     PIECE_FIELDS.iter().all(|spec| match record.meta.at_version(spec.name, version) {
         AtVersion::Current => true,
         AtVersion::Past { until, .. } => context.oldest <= until,
@@ -27,7 +31,7 @@ pub fn is_retained(record: &AppRecord, version: Version, context: MergeContext) 
 }
 
 /// The versions at which any field changed.
-pub fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
+pub(crate) fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
     let meta = &record.meta;
     let past = meta.past.values().flatten().map(|past| past.version);
     let touched = meta.touched.values().map(|touch| touch.version);
@@ -41,7 +45,7 @@ pub fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
 }
 
 /// In how many fields `push` differs from a version.
-pub fn distance(record: &AppRecord, push: &AppPiece, version: Version) -> usize {
+pub(crate) fn distance(record: &AppRecord, push: &AppPiece, version: Version) -> usize {
     let differs_at = |name: &&str| {
         let value = push.piece.get(name);
         match record.meta.at_version(name, version) {

@@ -19,8 +19,6 @@
 //!
 //! **Invariant:** no token, e-mail address or user id is ever logged.
 
-#![warn(unreachable_pub)]
-
 pub mod authorizer;
 #[cfg(feature = "verify")]
 mod fixed;

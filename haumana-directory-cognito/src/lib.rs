@@ -18,8 +18,6 @@
 //! COGNITO: a pool may compare user names without their case. Subjects of Google and Apple do not
 //! need it; for an issuer whose subjects differ by case alone the pool must be case sensitive.
 
-#![warn(unreachable_pub)]
-
 mod directory;
 mod error;
 

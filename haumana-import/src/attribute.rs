@@ -44,12 +44,12 @@ pub enum Attribute {
 pub type Item = BTreeMap<String, Attribute>;
 
 /// Encodes bytes as [`Attribute::B`] holds them.
-pub fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
 /// Decodes what [`base64`] encodes; `None` if it is something else.
-pub fn bytes(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 

@@ -8,8 +8,6 @@
 //! **Invariant:** the user of a request comes from `requestContext.authorizer` and nothing else.
 //! **Invariant:** no setting makes a function log an event, which holds tokens and lyrics.
 
-#![warn(unreachable_pub)]
-
 pub mod environment;
 pub mod event;
 pub mod function;

@@ -120,8 +120,6 @@
 //! power may take back the syncs since the last edit, all of them or the latest. The device is then
 //! one that never saw those replies; it sends what was pending again and is told the rest again.
 
-#![warn(unreachable_pub)]
-
 mod asking;
 mod builder;
 mod changes;

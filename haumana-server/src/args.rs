@@ -143,6 +143,12 @@ pub(crate) enum Command {
         #[arg(long, env = "HAUMANA_JOURNAL_URL", value_name = "URL", hide_env_values = true)]
         journal_url: Option<String>,
     },
+    /// Check that the records may be served with --schema, as a server does when it starts, and keep it
+    /// as their last schema.
+    ///
+    /// It is for what serves the same records and does not check, as functions of AWS Lambda: before
+    /// each deployment with a new schema.
+    KeepSchema,
     /// With DynamoDB or PostgreSQL: delete history that is past its retention now, of all users.
     ///
     /// DynamoDB does so by itself within days; this is for a retention that was made shorter. With

@@ -4,8 +4,6 @@
 //! has and production has not is [`dev`]: it issues ID tokens to anyone, with a key pair of its
 //! own, unless it is told to take those of Google or of other issuers.
 
-#![warn(unreachable_pub)]
-
 mod args;
 mod backup;
 mod connections;
@@ -64,6 +62,7 @@ fn run(args: Args) -> Result<(), Problem> {
                 let (prefix, url) = (journal_prefix.as_deref(), journal_url.as_deref());
                 erase_again::erase_again(&args, prefix, url).await
             }
+            Some(Command::KeepSchema) => schema::keep(&args).await,
             Some(Command::Sweep) => erase_again::sweep(&args).await,
             None => serve::serve(args).await,
         }

@@ -71,9 +71,10 @@ pub(crate) enum Problem {
     Schema(PathBuf, String),
     #[error(
         "the records in {0} were written under another schema: {1}. Start with a schema that \
-         succeeds it, or keep these records in another file with --db"
+         succeeds it, or keep the records of this one elsewhere, see --db, --database-schema and \
+         --table-prefix"
     )]
-    OtherSchema(PathBuf, String),
+    OtherSchema(String, String),
     #[error("there is no database {0}")]
     NoDatabase(PathBuf),
     #[error("{0}")]

@@ -1,9 +1,12 @@
 //! Which kinds of record are kept, and that they stay those of the records that are stored.
 
-use crate::args::Args;
+use crate::args::{Args, StoreKind};
 use crate::problem::Problem;
+use crate::store;
 use haumana_sync::repertoire;
-use haumana_sync::schema::{Schema, SchemaError};
+use haumana_sync::schema::Schema;
+use haumana_sync::store::Operate;
+use haumana_sync::succession::{self, Succession, SuccessionError};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -19,44 +22,56 @@ pub(crate) fn read(args: &Args) -> Result<Schema, Problem> {
     schema.map_err(|error| flaw(error.to_string()))
 }
 
-/// What is known of records that were stored before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Records {
-    /// There are none.
-    None,
-    /// There is a file that has some.
-    Stored,
-    /// They are not in a file.
-    Elsewhere,
-}
-
-/// Checks that `schema` may follow the one that the records were written under.
-pub(crate) fn check(args: &Args, schema: &Schema, records: Records) -> Result<(), Problem> {
-    let kept = match records {
-        Records::None => return Ok(()),
-        // A file that nobody has named a schema for has pieces and sessions.
-        Records::Stored => kept(&args.db)?.unwrap_or_else(repertoire::schema),
-        Records::Elsewhere => match kept(&args.db)? {
-            Some(kept) => kept,
-            None => return Ok(()),
-        },
-    };
-    let other = |flaw: SchemaError| Problem::OtherSchema(args.db.clone(), flaw.to_string());
-    schema.succeed(&kept).map_err(other)
-}
-
-/// Remembers the schema beside the records.
-pub(crate) fn keep(args: &Args, schema: &Schema) -> Result<(), Problem> {
-    let path = beside(&args.db);
-    if *schema == repertoire::schema() && !path.exists() {
-        return Ok(());
+/// The schema of the records in a file where the file itself keeps none: an earlier version of this
+/// program has kept it beside the file, or they are pieces and sessions. `None` if there is no file.
+///
+/// Tables are in no file. There the schema that was kept beside one is all that is known.
+pub(crate) fn presumed(args: &Args) -> Result<Option<Schema>, Problem> {
+    match (args.store, args.db.exists()) {
+        (StoreKind::Sqlite, false) => Ok(None),
+        (StoreKind::Sqlite, true) => Ok(Some(kept(&args.db)?.unwrap_or_else(repertoire::schema))),
+        (StoreKind::Postgres | StoreKind::Dynamodb, _) => kept(&args.db),
     }
-    let partial = PathBuf::from(format!("{}.partial", path.display()));
-    let written = fs::write(&partial, schema.to_json()).and_then(|()| fs::rename(&partial, &path));
-    written.map_err(|error| Problem::Schema(path, error.to_string()))
 }
 
-/// The schema that was remembered, if one was.
+/// Checks that the records may be served with `schema`, and keeps it with them.
+pub(crate) async fn succeed(
+    args: &Args,
+    store: &dyn Operate,
+    schema: &Schema,
+    presumed: Option<&Schema>,
+) -> Result<Succession, Problem> {
+    let succession = succession::succeed(store, schema, presumed).await;
+    succession.map_err(|error| match error {
+        SuccessionError::Refused(flaw) => Problem::OtherSchema(place(args), flaw.to_string()),
+        error => Problem::of_store(&error),
+    })
+}
+
+/// `haumana-server keep-schema`: what a server does before it serves, and nothing else.
+pub(crate) async fn keep(args: &Args) -> Result<(), Problem> {
+    let schema = read(args)?;
+    let presumed = presumed(args)?;
+    let opened = store::open(args, &schema).await?;
+    let said = match succeed(args, &*opened.operate, &schema, presumed.as_ref()).await? {
+        Succession::New => "the schema may follow the one before it, and is kept",
+        Succession::Same => "the schema is the one that is kept",
+        Succession::Earlier => "the schema is the one before the last; the last stays the last",
+    };
+    println!("{said}");
+    Ok(())
+}
+
+/// Where the records are, for people.
+fn place(args: &Args) -> String {
+    match args.store {
+        StoreKind::Sqlite => args.db.display().to_string(),
+        StoreKind::Postgres => format!("the database schema {}", args.database_schema),
+        StoreKind::Dynamodb => format!("the tables {}*", args.table_prefix),
+    }
+}
+
+/// The schema that an earlier version of this program has kept beside a file, if it has.
 fn kept(db: &Path) -> Result<Option<Schema>, Problem> {
     let path = beside(db);
     let text = match read_text(&path) {

@@ -5,7 +5,7 @@ use crate::connections;
 use crate::directory::{self, SqliteDirectory};
 use crate::drain::drain;
 use crate::problem::Problem;
-use crate::schema::{self, Records};
+use crate::schema;
 use crate::sign_in::{self, SignIn};
 use crate::store::{self, Opened};
 use crate::upkeep::Upkeep;
@@ -16,6 +16,7 @@ use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom};
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::schema::Schema;
 use haumana_sync::store::Generation;
+use haumana_sync::succession::Succession;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,18 +33,16 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let listener = listen(&args).await?;
     let address = listener.local_addr()?;
     let schema = schema::read(&args)?;
-    // Tables are not in a file; there the schema that was kept is all that is known.
-    let is_file = args.store == StoreKind::Sqlite;
-    let records = match args.db.exists() {
-        true if is_file => Records::Stored,
-        false if is_file => Records::None,
-        _ => Records::Elsewhere,
-    };
-    schema::check(&args, &schema, records)?;
+    let presumed = schema::presumed(&args)?;
     let opened = store::open(&args, &schema).await?;
-    schema::keep(&args, &schema)?;
+    let succession = schema::succeed(&args, &*opened.operate, &schema, presumed.as_ref()).await?;
+    if succession == Succession::Earlier {
+        tracing::warn!(
+            "these records were served with a later schema before, which stays the last"
+        );
+    }
     let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
-    let operate = opened.operate.clone();
+    let operate = opened.needs_upkeep.then(|| opened.operate.clone());
     let (router, engine) = router(&args, schema, opened, directory, sign_in::set_up(&args)?);
     if let Some(operate) = operate {
         let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));

@@ -33,8 +33,10 @@ const DAY_SECS: u64 = 86_400;
 /// A store, and the generation of the life that its data is in.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
-    /// The same for the operator; `None`: the store keeps retention by itself.
-    pub(crate) operate: Option<Arc<dyn Operate>>,
+    /// The same for the operator.
+    pub(crate) operate: Arc<dyn Operate>,
+    /// Whether somebody must keep retention; DynamoDB does it by itself.
+    pub(crate) needs_upkeep: bool,
     pub(crate) generation: Generation,
     /// What becomes of content that devices hold from another life.
     pub(crate) other_life: OtherLife,
@@ -52,19 +54,19 @@ pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem
                 LaterEdits::Merge => OtherLife::Merged,
             };
             let store = Arc::new(store);
-            let operate: Option<Arc<dyn Operate>> = Some(store.clone());
-            Ok(Opened { store, operate, generation: life.generation, other_life })
+            let (operate, generation) = (store.clone(), life.generation);
+            Ok(Opened { store, operate, needs_upkeep: true, generation, other_life })
         }
         StoreKind::Postgres => {
             let store = Arc::new(open_database(args).await?);
             let (generation, other_life) = (store.life().generation, OtherLife::Merged);
-            let operate: Option<Arc<dyn Operate>> = Some(store.clone());
-            Ok(Opened { store, operate, generation, other_life })
+            let operate = store.clone();
+            Ok(Opened { store, operate, needs_upkeep: true, generation, other_life })
         }
         StoreKind::Dynamodb => {
             let store = Arc::new(open_tables(args, schema).await?);
-            let other_life = OtherLife::Merged;
-            Ok(Opened { store, operate: None, generation: asked, other_life })
+            let (operate, other_life) = (store.clone(), OtherLife::Merged);
+            Ok(Opened { store, operate, needs_upkeep: false, generation: asked, other_life })
         }
     }
 }

@@ -98,17 +98,18 @@ impl Backend for Arc<dyn Store> {
     }
 }
 
+#[async_trait::async_trait]
 impl Backend for InMemory {
     fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
     }
 
-    fn back_up(&mut self) -> bool {
+    async fn back_up(&mut self) -> bool {
         self.backups.push(self.store.snapshot());
         true
     }
 
-    fn restore(&mut self, backup: usize) {
+    async fn restore(&mut self, backup: usize) {
         self.store.restore(&self.backups[backup]);
     }
 }
@@ -164,28 +165,65 @@ pub async fn run(
 
 /// Makes the run of `seed`; if it fails, looks for the fewest events that fail and tells the story.
 ///
+/// `make` opens a backend without records of the model's users, for each try a new one. It is awaited on
+/// whichever runtime the caller is. `repeat` is the command that makes these runs again.
+///
+/// ```
+/// use haumana_sim::{Backend, check, profile};
+/// use haumana_sync::store::{MemoryStore, Store};
+/// use std::sync::Arc;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// for seed in haumana_sim::seeds(2) {
+///     let open = async || {
+///         // Yours is opened here, asynchronously.
+///         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+///         Box::new(store) as Box<dyn Backend>
+///     };
+///     check(profile::EVERYDAY, seed, open, "cargo test model").await;
+/// }
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// # Panics
 ///
 /// If the run fails, with the seed, the command that repeats it, and what happened to the piece.
-pub async fn check(profile: Profile, seed: u64, make: impl Fn() -> Box<dyn Backend>) -> Tally {
-    let failure = match run(profile, seed, usize::MAX, &mut *make(), false).await {
+pub async fn check(
+    profile: Profile,
+    seed: u64,
+    make: impl AsyncFn() -> Box<dyn Backend>,
+    repeat: &str,
+) -> Tally {
+    let failure = match run(profile, seed, usize::MAX, &mut *make().await, false).await {
         Ok(tally) => return tally,
         Err(failure) => failure,
     };
     let mut fewest = failure.events;
     for events in 1..=failure.events {
-        if run(profile, seed, events, &mut *make(), false).await.is_err() {
+        if run(profile, seed, events, &mut *make().await, false).await.is_err() {
             fewest = events;
             break;
         }
     }
-    let told = run(profile, seed, fewest, &mut *make(), true).await;
+    let told = run(profile, seed, fewest, &mut *make().await, true).await;
     let failure = told.err().unwrap_or(failure);
     panic!(
-        "\n{}\n\n{:?}: {}\n\nHAUMANA_SIM_SEED={seed} cargo test -p haumana-sim --test it runs::{}\n",
+        "\n{}\n\n{} {:?}: {}\n\nHAUMANA_SIM_SEED={seed} {repeat}\n",
         failure.trace.join("\n"),
+        profile.name,
         failure.violation.piece,
         failure.violation.text,
-        profile.name,
     );
+}
+
+/// Returns the seeds that a test tries: `n_runs` from 0 on. `HAUMANA_SIM_RUNS` sets another number,
+/// `HAUMANA_SIM_FIRST` another first one, and `HAUMANA_SIM_SEED` names one alone.
+pub fn seeds(n_runs: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+    if let Some(seed) = number("HAUMANA_SIM_SEED") {
+        return seed..seed + 1;
+    }
+    let first = number("HAUMANA_SIM_FIRST").unwrap_or(0);
+    first..first + number("HAUMANA_SIM_RUNS").unwrap_or(n_runs)
 }

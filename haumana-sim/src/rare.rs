@@ -83,8 +83,8 @@ impl World<'_> {
             kinds.into_iter().filter(|(may, _)| *may).map(|(_, kind)| kind).collect();
         match self.dice.pick(&kinds) {
             Upheaval::Copy => self.copy_phones(phone),
-            Upheaval::Restore if self.dice.chance(40) => self.take_backup(),
-            Upheaval::Restore => self.restore_any(),
+            Upheaval::Restore if self.dice.chance(40) => self.take_backup().await,
+            Upheaval::Restore => self.restore_any().await,
             Upheaval::Erase => return self.erase_any().await,
         }
         Ok(())
@@ -102,9 +102,9 @@ impl World<'_> {
             self.note(None, || "a hundred days pass".to_owned());
             self.forget_what_may_be_gone();
         } else if self.profile.backups && roll <= 2 {
-            self.take_backup();
+            self.take_backup().await;
         } else if self.profile.backups && roll <= 4 {
-            self.restore_any();
+            self.restore_any().await;
         } else if self.profile.imports && roll == 5 {
             return self.take_along().await;
         }
@@ -166,8 +166,8 @@ impl World<'_> {
     }
 
     /// A backup of the server is taken, if the backend can.
-    pub fn take_backup(&mut self) {
-        if self.backups.len() < BACKUPS && self.backend.back_up() {
+    pub async fn take_backup(&mut self) {
+        if self.backups.len() < BACKUPS && self.backend.back_up().await {
             let number = self.backups.len();
             self.note(None, || format!("backup {number} is taken"));
             self.backups.push(self.ledgers.clone());
@@ -175,23 +175,23 @@ impl World<'_> {
     }
 
     /// The server is put back to the last backup and started in a new life.
-    pub fn restore(&mut self) {
+    pub async fn restore(&mut self) {
         if let Some(last) = self.backups.len().checked_sub(1) {
-            self.restore_from(last);
+            self.restore_from(last).await;
         }
     }
 
     /// The server is put back to any backup, perhaps once more.
-    pub fn restore_any(&mut self) {
+    pub async fn restore_any(&mut self) {
         if !self.backups.is_empty() {
             let at = self.dice.below(self.backups.len());
-            self.restore_from(at);
+            self.restore_from(at).await;
         }
     }
 
-    fn restore_from(&mut self, at: usize) {
+    async fn restore_from(&mut self, at: usize) {
         let backup = self.backups[at].clone();
-        self.backend.restore(at);
+        self.backend.restore(at).await;
         self.life += 1;
         let is_forgotten = self.profile.forgotten_generations;
         self.generation += u32::from(!is_forgotten);

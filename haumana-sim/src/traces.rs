@@ -81,7 +81,7 @@ pub(super) fn is_alike(aspect: usize, a: &Val, b: &Val) -> bool {
 
 impl Meeting<'_> {
     /// Checks that `loser` is in the inbox as far as it is not in `is`, nor among the edits `seen`.
-    pub fn check(&self, loser: &Val, is: &Val, seen: u128, whose: &str) -> Checked {
+    pub(crate) fn check(&self, loser: &Val, is: &Val, seen: u128, whose: &str) -> Checked {
         let mut entries = self.lost.iter().filter(|lost| {
             lost.key.id == self.id && lost.field.as_deref() == Some(FIELDS[self.aspect].0)
         });
@@ -110,7 +110,7 @@ impl Meeting<'_> {
     }
 
     /// What was typed in the edits `seen`.
-    pub fn values_of(&self, seen: u128) -> impl Iterator<Item = &Val> {
+    pub(crate) fn values_of(&self, seen: u128) -> impl Iterator<Item = &Val> {
         let typed = self.typed.get(&(self.id, self.aspect)).map(Vec::as_slice).unwrap_or_default();
         let is_seen = move |(bit, _): &(usize, &Val)| seen >> bit & 1 == 1;
         typed.iter().enumerate().filter(is_seen).map(|(_, value)| value)

@@ -31,17 +31,18 @@ const SERVERS_APART_MS: i64 = 2000;
 pub type Typed = BTreeMap<(RecordId, usize), Vec<Val>>;
 
 /// What a run needs of a backend.
+#[async_trait::async_trait]
 pub trait Backend: Send {
     /// Returns the store, the same one each time.
     fn store(&self) -> Arc<dyn Store>;
 
     /// Takes a backup beside those before; `false` if this backend cannot.
-    fn back_up(&mut self) -> bool {
+    async fn back_up(&mut self) -> bool {
         false
     }
 
     /// Puts a backup back, counted from the first; it can be put back again.
-    fn restore(&mut self, _backup: usize) {}
+    async fn restore(&mut self, _backup: usize) {}
 }
 
 /// What happened in a run.

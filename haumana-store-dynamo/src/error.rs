@@ -26,12 +26,12 @@ pub(crate) enum Class {
 }
 
 impl Failure {
-    pub fn new(class: Class, code: impl Into<String>) -> Self {
+    pub(crate) fn new(class: Class, code: impl Into<String>) -> Self {
         Self { class, code: code.into() }
     }
 
     /// Reads what the SDK tells.
-    pub fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Self {
+    pub(crate) fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Self {
         match error {
             SdkError::ServiceError(service) => {
                 let code = service.err().code().unwrap_or("no code");
@@ -46,7 +46,7 @@ impl Failure {
         }
     }
 
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         &self.code
     }
 }

@@ -58,7 +58,7 @@ impl Recent {
     }
 
     /// Returns the marks of the records in `table`.
-    pub fn marks_in(&self, table: TableSchema) -> &[u32] {
+    pub(crate) fn marks_in(&self, table: TableSchema) -> &[u32] {
         let [pieces, others] = &self.marks;
         if table == PIECES { pieces } else { others }
     }

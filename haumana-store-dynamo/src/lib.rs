@@ -64,6 +64,7 @@ mod history;
 mod https;
 mod items;
 mod journal;
+mod kept;
 mod listing;
 mod meter;
 mod operate;

@@ -40,19 +40,19 @@ pub(crate) struct Retries(Arc<AtomicU64>);
 
 impl Retries {
     /// Adds one.
-    pub fn add(&self) {
+    pub(crate) fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Meter {
     /// Returns what calls count their retries with.
-    pub fn retries(&self) -> Retries {
+    pub(crate) fn retries(&self) -> Retries {
         self.retries.clone()
     }
 
     /// Adds an answered request; returns its units, if the service told them.
-    pub fn add(&self, direction: Direction, consumed: &[ConsumedCapacity]) -> Option<f64> {
+    pub(crate) fn add(&self, direction: Direction, consumed: &[ConsumedCapacity]) -> Option<f64> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let units: Vec<f64> =
             consumed.iter().filter_map(ConsumedCapacity::capacity_units).collect();
@@ -67,7 +67,7 @@ impl Meter {
     }
 
     /// Returns what was consumed since the last call of this method, and starts over.
-    pub fn take(&self) -> Consumed {
+    pub(crate) fn take(&self) -> Consumed {
         let halves = |count: &AtomicU64| count.swap(0, Ordering::Relaxed) as f64 / 2.0;
         Consumed {
             requests: self.requests.swap(0, Ordering::Relaxed),

@@ -73,6 +73,14 @@ impl Operate for DynamoStore {
             }
         }
     }
+
+    async fn kept_schema(&self) -> Result<Option<String>> {
+        self.read_kept().await
+    }
+
+    async fn keep_schema(&self, expected: Option<&str>, next: &str) -> Result<()> {
+        self.write_kept(expected, next).await
+    }
 }
 
 impl DynamoStore {

@@ -54,20 +54,20 @@ const SLIP_ENTRY: usize = 1 + 16 + 4 + 4 + 8;
 
 impl Slip {
     /// Returns the slip of a commit; `None` if there is nothing on it.
-    pub fn of(commit: CommitId, entries: &[HistoryEntry]) -> Option<Self> {
+    pub(crate) fn of(commit: CommitId, entries: &[HistoryEntry]) -> Option<Self> {
         let entries: Vec<_> = entries.iter().map(|entry| (entry.key, entry.at)).collect();
         (!entries.is_empty()).then_some(Self { commit, entries })
     }
 
     /// Names its item: by its oldest entry, then by commit.
-    pub fn key(&self, user: &UserId) -> ItemKey {
+    pub(crate) fn key(&self, user: &UserId) -> ItemKey {
         let oldest = self.entries.iter().map(|(_, at)| *at).min().unwrap_or_default();
         let sort = format!("{}#{:032x}", slips_before(oldest), self.commit.0);
         ItemKey { table: HISTORY, partition: partition(HISTORY, user), sort }
     }
 
     /// Returns its item.
-    pub fn encode(&self, user: &UserId, ttl: Duration) -> Item {
+    pub(crate) fn encode(&self, user: &UserId, ttl: Duration) -> Item {
         let mut item = key_item(&self.key(user));
         let newest = self.entries.iter().map(|(_, at)| *at).max().unwrap_or_default();
         let mut packed = Vec::with_capacity(SLIP_ENTRY * self.entries.len());
@@ -84,7 +84,7 @@ impl Slip {
     }
 
     /// Reads an item.
-    pub fn decode(item: &Item) -> Result<Self, Bad> {
+    pub(crate) fn decode(item: &Item) -> Result<Self, Bad> {
         let sort = sort_of(HISTORY, item)?;
         let commit = sort.rsplit('#').next().and_then(|hex| u128::from_str_radix(hex, 16).ok());
         let packed = bytes(item, "_entries")?.chunks_exact(SLIP_ENTRY);

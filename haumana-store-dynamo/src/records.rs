@@ -34,12 +34,12 @@ pub(crate) struct Listed {
 
 impl Listed {
     /// Where it stands in the stream.
-    pub fn place(&self) -> (Revision, Key) {
+    pub(crate) fn place(&self) -> (Revision, Key) {
         (self.revision, self.key)
     }
 
     /// Returns what [`haumana_sync::Store::index`] tells.
-    pub fn entry(&self) -> IndexEntry {
+    pub(crate) fn entry(&self) -> IndexEntry {
         IndexEntry {
             id: self.key.id,
             version: self.version,

@@ -30,12 +30,12 @@ pub(crate) struct Call {
 
 impl Call {
     /// Starts the clock of a call that only reads.
-    pub fn reading(op: &'static str, options: &DynamoOptions, retries: Retries) -> Self {
+    pub(crate) fn reading(op: &'static str, options: &DynamoOptions, retries: Retries) -> Self {
         Self::start(op, ErrorKind::Unavailable, options, retries)
     }
 
     /// Starts the clock of a call that changes something.
-    pub fn writing(op: &'static str, options: &DynamoOptions, retries: Retries) -> Self {
+    pub(crate) fn writing(op: &'static str, options: &DynamoOptions, retries: Retries) -> Self {
         Self::start(op, ErrorKind::Unknown, options, retries)
     }
 
@@ -56,12 +56,12 @@ impl Call {
     }
 
     /// Returns the name of the call.
-    pub fn op(&self) -> &'static str {
+    pub(crate) fn op(&self) -> &'static str {
         self.op
     }
 
     /// Sends a request, in time that is left, and again as long as that may help.
-    pub async fn send<T, E, F>(&mut self, mut request: impl FnMut() -> F) -> Result<T>
+    pub(crate) async fn send<T, E, F>(&mut self, mut request: impl FnMut() -> F) -> Result<T>
     where
         E: ProvideErrorMetadata,
         F: Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
@@ -75,7 +75,7 @@ impl Call {
     }
 
     /// Sends a request once, in time that is left.
-    pub async fn send_once<T, E: ProvideErrorMetadata>(
+    pub(crate) async fn send_once<T, E: ProvideErrorMetadata>(
         &self,
         request: impl Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
     ) -> std::result::Result<T, SdkError<E, HttpResponse>> {
@@ -91,7 +91,7 @@ impl Call {
     /// # Errors
     ///
     /// If another try cannot help, or there is no time left for one.
-    pub async fn wait(&mut self, failure: Failure) -> Result<()> {
+    pub(crate) async fn wait(&mut self, failure: Failure) -> Result<()> {
         self.is_unsettled |= failure.class == Class::Lost;
         if let Class::Refused(kind) = failure.class {
             return Err(Error::with_source(self.op, kind, failure));

@@ -199,6 +199,16 @@ pub(crate) fn erasure_key(sort: &str) -> ItemKey {
     ItemKey { table: HISTORY, partition: ERASURES.to_owned(), sort: sort.to_owned() }
 }
 
+/// The partition of the schema that is kept: no user's either.
+pub(crate) const KEPT: &str = "SCHEMA\t";
+/// The sort key of the item that says which text is kept.
+pub(crate) const KEPT_SORT: &str = "KEPT";
+
+/// Names an item of the schema that is kept.
+pub(crate) fn kept_key(sort: &str) -> ItemKey {
+    ItemKey { table: HISTORY, partition: KEPT.to_owned(), sort: sort.to_owned() }
+}
+
 /// Returns whose heads stand in a partition of the pieces; `None` if there are none.
 pub(crate) fn head_user(partition: &str) -> Option<UserId> {
     UserId::verified_by_caller(partition.strip_prefix(HEAD_PARTITION)?)

@@ -9,6 +9,7 @@ use crate::schema::{TableSchema, head_key};
 use aws_sdk_dynamodb::Client;
 use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::store::backend::check_batch;
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
     IndexEntry, Page, Result, Version, Wiped,
@@ -122,11 +123,7 @@ impl Store for DynamoStore {
     }
 
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
-        batch.assert_consistent(user, expected);
-        let limits = self.batch_limits();
-        if limits.items < batch.items() || limits.bytes < batch.size_bytes() {
-            return Err(Error::new("commit", ErrorKind::TooLarge));
-        }
+        check_batch(self.batch_limits(), user, expected, batch)?;
         self.write_batch(user, expected, batch).await
     }
 

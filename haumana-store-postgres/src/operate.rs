@@ -6,7 +6,9 @@ use crate::rows::{self, Bad};
 use crate::store::{PostgresStore, corrupt, settled};
 use deadpool_postgres::Object;
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Epoch, HeadState, Operate, Result, SweepPlace, Swept, head_to_erase};
+use haumana_sync::store::{
+    Epoch, Error, ErrorKind, HeadState, Operate, Result, SweepPlace, Swept, head_to_erase,
+};
 use haumana_sync::time::UnixMillis;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -66,6 +68,25 @@ impl Operate for PostgresStore {
         // What is stored was verified before it was.
         let users = subjects.map_err(corrupt("erasing"))?.into_iter();
         Ok(users.filter_map(UserId::verified_by_caller).collect())
+    }
+
+    async fn kept_schema(&self) -> Result<Option<String>> {
+        let rows = self.look("kept_schema", &self.statements.kept_schema, &[]).await?;
+        let text = || -> std::result::Result<Option<String>, Bad> {
+            let Some(row) = rows.first() else { return Ok(None) };
+            let bytes: Option<Vec<u8>> = row.try_get(0)?;
+            Ok(bytes.map(String::from_utf8).transpose()?)
+        };
+        text().map_err(corrupt("kept_schema"))
+    }
+
+    async fn keep_schema(&self, expected: Option<&str>, next: &str) -> Result<()> {
+        let (op, statement) = ("keep_schema", &self.statements.keep_schema);
+        let (expected, next) = (expected.map(str::as_bytes), next.as_bytes());
+        match self.ask(op, Nature::Write, statement, &[&expected, &next]).await?.is_empty() {
+            false => Ok(()),
+            true => Err(Error::new(op, ErrorKind::Conflict)),
+        }
     }
 }
 

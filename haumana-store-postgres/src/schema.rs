@@ -8,7 +8,7 @@ use tokio_postgres::{Client, GenericClient};
 /// The steps from an empty schema to today's tables, one per version. `{schema}` is its name.
 ///
 /// INVARIANT: a step that was released is never edited; changes are new steps at the end.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 /// POSTGRES: the oldest version whose statements and defaults the tests know.
 const OLDEST_SERVER: i32 = 130_000;
@@ -81,6 +81,9 @@ const VERSION_1: &str = "
     );
     CREATE INDEX history_times ON {schema}.history (account, at);
 ";
+
+/// `served` is the text of the schema that the records were last served with, if it is known.
+const VERSION_2: &str = "ALTER TABLE {schema}.haumana ADD COLUMN served BYTEA";
 
 /// What the tables hold is not what this program wrote.
 pub(crate) fn unreadable(bad: Bad) -> OpenError {

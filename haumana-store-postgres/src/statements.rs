@@ -29,6 +29,8 @@ pub(crate) struct Statements {
     pub(crate) lock_life: String,
     pub(crate) empty_head: String,
     pub(crate) erasing: String,
+    pub(crate) kept_schema: String,
+    pub(crate) keep_schema: String,
     pub(crate) erase: [String; 2],
 }
 
@@ -126,6 +128,12 @@ impl Statements {
                  WHERE subject = $1 RETURNING account"
             ),
             erasing: format!("SELECT h.subject FROM {heads} WHERE h.state = $1 LIMIT $2"),
+            kept_schema: format!("SELECT served FROM {schema}.haumana"),
+            keep_schema: format!(
+                "UPDATE {schema}.haumana SET served = $2::bytea
+                 WHERE served IS NOT DISTINCT FROM $1::bytea OR served = $2::bytea
+                 RETURNING version"
+            ),
             erase: ["records", "history"]
                 .map(|table| format!("DELETE FROM {schema}.{table} WHERE account = $1")),
         }

@@ -6,7 +6,7 @@ use crate::store::SqliteStore;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Error, ErrorKind, HeadState, Operate, Result, SweepPlace, Swept};
 use haumana_sync::time::UnixMillis;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// LIMIT: how many users one call of a sweep looks at.
@@ -17,6 +17,10 @@ const SWEEP: &str = "
     SELECT user, EXISTS (SELECT * FROM history WHERE history.user = some.user AND at < ?2)
     FROM (SELECT user FROM heads WHERE ?1 < user ORDER BY user LIMIT ?3) AS some
     ORDER BY user";
+
+const KEPT_SCHEMA: &str = "SELECT schema FROM served";
+const KEEP_SCHEMA: &str = "
+    INSERT INTO served VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET schema = excluded.schema";
 
 const ERASING: &str = "SELECT subject FROM heads WHERE state = ?1 LIMIT ?2";
 
@@ -89,6 +93,31 @@ impl Operate for SqliteStore {
         })
         .await
     }
+
+    async fn kept_schema(&self) -> Result<Option<String>> {
+        self.look("kept_schema", kept_schema).await
+    }
+
+    async fn keep_schema(&self, expected: Option<&str>, next: &str) -> Result<()> {
+        let (expected, next) = (expected.map(str::to_owned), next.to_owned());
+        let size_bytes = next.len();
+        let change = move |connection: &Connection| {
+            let kept = kept_schema(connection)?;
+            if kept.as_ref() == Some(&next) {
+                return Ok(Outcome::Done);
+            }
+            if kept != expected {
+                return Ok(Outcome::Conflict);
+            }
+            connection.execute(KEEP_SCHEMA, [&next])?;
+            Ok(Outcome::Done)
+        };
+        self.write("keep_schema", size_bytes, change).await
+    }
+}
+
+fn kept_schema(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    connection.query_row(KEPT_SCHEMA, [], |row| row.get(0)).optional()
 }
 
 fn behind(user: i64) -> SweepPlace {

@@ -11,7 +11,7 @@ pub(crate) const APPLICATION_ID: i64 = 0x6861_756d;
 /// The steps from an empty file to today's tables, one per schema version.
 ///
 /// INVARIANT: a step that was released is never edited; changes are new steps at the end.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// The first schema version with the table `life`.
 pub(crate) const FIRST_WITH_LIFE: u32 = 3;
@@ -109,6 +109,14 @@ const VERSION_3: &str = "
 
 /// `clean` says that no page holds what was deleted; see [`gaps`](crate::gaps).
 const VERSION_4: &str = "ALTER TABLE life ADD COLUMN clean INTEGER NOT NULL DEFAULT 0";
+
+/// `served` has the text of the schema that the records were last served with, if it is known.
+const VERSION_5: &str = "
+    CREATE TABLE served (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        schema TEXT NOT NULL
+    ) STRICT;
+";
 
 /// Whether no page of the file holds what was deleted.
 pub(crate) fn is_clean(connection: &Connection) -> rusqlite::Result<bool> {

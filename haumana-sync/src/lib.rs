@@ -9,8 +9,6 @@
 //! - `conformance`: the laws of [`Store`], for those who write one, as `conformance`.
 //! - `testing`: marks in the arms of the merge, which this project's own tests look at.
 
-#![warn(unreachable_pub)]
-
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod digest;
@@ -25,6 +23,7 @@ pub mod record;
 pub mod repertoire;
 pub mod schema;
 pub mod store;
+pub mod succession;
 mod sync;
 pub mod text;
 pub mod time;

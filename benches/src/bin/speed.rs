@@ -1,9 +1,15 @@
 //! Measures a running server as a phone would meet it, and prints the README's table.
 //!
-//! Usage: `speed SERVER FOLDER`, the release binary of the local server and an empty folder for its
-//! database. Client and server are two processes on loopback.
+//! Usage: `speed SERVER FOLDER [postgres]`, the release binary of the local server and an empty folder for
+//! its database. Client and server are two processes on loopback. With `postgres` the data is in a
+//! PostgreSQL that is started for it and waits for the disk, or that `HAUMANA_URL` names.
+//!
+//! Behind the table stands the raw floor: the statements of a no-op sync and of a push of ten, sent
+//! by this process without server and engine.
 
 use haumana_api::SystemClock;
+use haumana_benches::floor;
+use haumana_benches::postgres::Database;
 use haumana_benches::process::{Server, timed, token};
 use haumana_benches::{apply, body, pieces};
 use haumana_sync::engine::Clock;
@@ -22,10 +28,17 @@ const CHUNK: usize = 10_000;
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let (Some(server), Some(folder)) = (args.next(), args.next()) else {
-        return Err(Error::other("usage: speed SERVER FOLDER"));
+        return Err(Error::other("usage: speed SERVER FOLDER [postgres]"));
     };
-    let running = Server::start(&server, &folder)?;
-    measure(&running.url)
+    let database = args.next().filter(|store| store == "postgres").map(|_| Database::open());
+    let database = database.transpose()?;
+    let url = database.as_ref().map(Database::url);
+    let running = Server::start_on(&server, &folder, url)?;
+    measure(&running.url)?;
+    match url {
+        Some(url) => floor::postgres(url, ROUNDS),
+        None => floor::sqlite(&folder, ROUNDS),
+    }
 }
 
 /// One user's phone.

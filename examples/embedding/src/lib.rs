@@ -4,8 +4,6 @@
 //! and `nest`. The service's own routes stand beside the API and share its users. The service has a
 //! state of its own; the API has none that it must know of, so `with_state` comes last.
 
-#![warn(unreachable_pub)]
-
 mod members;
 
 pub use members::{Member, Members};

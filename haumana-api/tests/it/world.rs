@@ -26,13 +26,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tower::ServiceExt;
 
-pub const TITLE: &str = "Title-marked-Aloha-Oe";
-pub const LYRICS: &str = "Lyrics-marked: Haʻaheo e ka ua i nā pali";
-pub const PIECE: &str = "5EED0000-0000-4000-8000-00000000000A";
-pub const SESSION: &str = "5EED0000-0000-4000-8000-0000000000B0";
+pub(crate) const TITLE: &str = "Title-marked-Aloha-Oe";
+pub(crate) const LYRICS: &str = "Lyrics-marked: Haʻaheo e ka ua i nā pali";
+pub(crate) const PIECE: &str = "5EED0000-0000-4000-8000-00000000000A";
+pub(crate) const SESSION: &str = "5EED0000-0000-4000-8000-0000000000B0";
 
 /// What tests change of the usual configuration.
-pub fn config() -> ApiConfig {
+pub(crate) fn config() -> ApiConfig {
     let mut config = ApiConfig::of_a_server();
     config.request_limit_bytes = 100_000;
     config.reply_limit_bytes = 1_000_000;
@@ -41,14 +41,14 @@ pub fn config() -> ApiConfig {
 }
 
 /// The usual configuration, changed.
-pub fn config_with(change: impl FnOnce(&mut ApiConfig)) -> ApiConfig {
+pub(crate) fn config_with(change: impl FnOnce(&mut ApiConfig)) -> ApiConfig {
     let mut config = config();
     change(&mut config);
     config
 }
 
 #[derive(Debug)]
-pub struct Now;
+pub(crate) struct Now;
 
 impl Clock for Now {
     fn now(&self) -> UnixMillis {
@@ -58,10 +58,10 @@ impl Clock for Now {
 
 /// What the store does next, until told otherwise.
 #[derive(Clone, Debug, Default)]
-pub struct Weather(Arc<Mutex<Sky>>);
+pub(crate) struct Weather(Arc<Mutex<Sky>>);
 
 #[derive(Clone, Copy, Debug, Default)]
-pub enum Sky {
+pub(crate) enum Sky {
     #[default]
     Clear,
     Fails(Fault),
@@ -82,13 +82,13 @@ impl Faults for Weather {
 
 /// A directory that fails when told to.
 #[derive(Debug, Default)]
-pub struct FaultyDirectory {
+pub(crate) struct FaultyDirectory {
     pub inner: MemoryDirectory,
     fault: Mutex<Option<DirectoryErrorKind>>,
 }
 
 impl FaultyDirectory {
-    pub fn fails(&self, fault: Option<DirectoryErrorKind>) {
+    pub(crate) fn fails(&self, fault: Option<DirectoryErrorKind>) {
         *self.fault.lock().unwrap() = fault;
     }
 
@@ -112,7 +112,7 @@ impl UserDirectory for FaultyDirectory {
 }
 
 /// A host.
-pub struct World {
+pub(crate) struct World {
     pub store: Arc<MeteredStore<FaultyStore<MemoryStore, Weather>>>,
     pub router: Router,
     pub directory: Arc<FaultyDirectory>,
@@ -122,24 +122,24 @@ pub struct World {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_config(config())
     }
 
-    pub fn with_config(config: ApiConfig) -> Self {
+    pub(crate) fn with_config(config: ApiConfig) -> Self {
         Self::with(Self::bearer(), config)
     }
 
-    pub fn with(auth: Auth, config: ApiConfig) -> Self {
+    pub(crate) fn with(auth: Auth, config: ApiConfig) -> Self {
         Self::make(repertoire::schema(), auth, config, Router::new())
     }
 
     /// A host for the records of another app.
-    pub fn of(schema: Schema) -> Self {
+    pub(crate) fn of(schema: Schema) -> Self {
         Self::make(schema, Self::bearer(), config(), Router::new())
     }
 
-    pub fn beside(routes: Router) -> Self {
+    pub(crate) fn beside(routes: Router) -> Self {
         Self::make(repertoire::schema(), Self::bearer(), config(), routes)
     }
 
@@ -166,27 +166,27 @@ impl World {
         Self { store, router, directory, weather, clock }
     }
 
-    pub fn pass_days(&self, days: i64) {
+    pub(crate) fn pass_days(&self, days: i64) {
         self.clock.pass_ms(days * 86_400_000);
     }
 
-    pub fn sky(&self, sky: Sky) {
+    pub(crate) fn sky(&self, sky: Sky) {
         *self.weather.0.lock().unwrap() = sky;
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         Answer::read(self.router.clone().oneshot(request).await.unwrap()).await
     }
 
     /// Posts JSON that must go through, and returns what comes back.
-    pub async fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         let answer = self.send(tell(path, body)).await;
         answer.succeeded();
         answer.json()
     }
 
     /// Gets JSON that must be there.
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let answer = self.send(ask("GET", path)).await;
         answer.succeeded();
         answer.json()
@@ -194,14 +194,14 @@ impl World {
 
     /// Checks that nothing since the last look has reached the store.
     #[track_caller]
-    pub fn store_was_not_called(&self) {
+    pub(crate) fn store_was_not_called(&self) {
         assert_eq!(haumana_sync::store::Calls::default(), self.store.take());
     }
 }
 
 /// A response, read to its end.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: Bytes,
@@ -214,17 +214,17 @@ impl Answer {
         Self { status: head.status, headers: head.headers, body }
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
     /// Checks status and code, and that the error has the form that every error has.
     #[track_caller]
-    pub fn failed(&self, status: u16, code: &str) {
+    pub(crate) fn failed(&self, status: u16, code: &str) {
         assert_eq!((status, code), (self.status.as_u16(), self.code().as_str()));
         let body = self.json();
         let members: Vec<_> = body.as_object().unwrap().keys().collect();
@@ -238,56 +238,56 @@ impl Answer {
     }
 
     #[track_caller]
-    pub fn succeeded(&self) {
+    pub(crate) fn succeeded(&self) {
         assert_eq!(200, self.status.as_u16(), "{}", String::from_utf8_lossy(&self.body));
         assert_eq!(Some("application/json"), self.header("content-type"));
     }
 }
 
-pub fn good_token() -> String {
+pub(crate) fn good_token() -> String {
     KAI.with_claims(&Claims::good())
 }
 
 /// A call without a token.
-pub fn anonymous(path: &str) -> request::Builder {
+pub(crate) fn anonymous(path: &str) -> request::Builder {
     Request::post(path).header("content-type", "application/json")
 }
 
 /// A call as the app makes it.
-pub fn call(path: &str) -> request::Builder {
+pub(crate) fn call(path: &str) -> request::Builder {
     anonymous(path).header("authorization", format!("Bearer {}", good_token()))
 }
 
 /// A call without a body, with the token of `token`.
-pub fn bare(method: &str, path: &str, token: &str) -> Request<Body> {
+pub(crate) fn bare(method: &str, path: &str, token: &str) -> Request<Body> {
     let request = Request::builder().method(method).uri(path);
     request.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap()
 }
 
 /// A call without a body.
-pub fn ask(method: &str, path: &str) -> Request<Body> {
+pub(crate) fn ask(method: &str, path: &str) -> Request<Body> {
     bare(method, path, &good_token())
 }
 
 /// The token of another user.
-pub fn other_token() -> String {
+pub(crate) fn other_token() -> String {
     KAI.with_claims(&Claims::good().with("sub", "\"somebody-else\""))
 }
 
 /// A call with a body of JSON.
-pub fn tell(path: &str, body: &Value) -> Request<Body> {
+pub(crate) fn tell(path: &str, body: &Value) -> Request<Body> {
     call(path).body(body.to_string().into()).unwrap()
 }
 
 /// A body of `POST /sync` with one push of the piece.
-pub fn push(device: &str, base: Option<u32>, more: Value) -> Value {
+pub(crate) fn push(device: &str, base: Option<u32>, more: Value) -> Value {
     let mut push = serde_json::json!({ "kind": "piece", "id": PIECE, "base": base });
     push.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     serde_json::json!({ "deviceId": device, "cursor": null, "push": [push] })
 }
 
 /// A body of `POST /pieces` that pushes one piece.
-pub fn one_piece() -> String {
+pub(crate) fn one_piece() -> String {
     format!(
         r#"{{"operation":"sync","pieces":[{{"pieceId":"{PIECE}","title":"{TITLE}",
         "lyrics":"{LYRICS}","category":"mele","includeInPractice":true,"isFavorite":false,
@@ -297,7 +297,7 @@ pub fn one_piece() -> String {
 }
 
 /// A body of `POST /sessions` that pushes one session.
-pub fn one_session() -> String {
+pub(crate) fn one_session() -> String {
     format!(
         r#"{{"sessions":[{{"sessionId":"{SESSION}","pieceId":"{PIECE}",
         "startedAt":"2025-06-15T12:00:00Z","createdAt":"2025-06-15T12:00:00Z"}}]}}"#
@@ -305,13 +305,13 @@ pub fn one_session() -> String {
 }
 
 /// A body in pieces, of a size that nobody knows, that counts what was taken of it.
-pub struct Chunks {
+pub(crate) struct Chunks {
     left: VecDeque<Bytes>,
     n_taken: Arc<AtomicUsize>,
 }
 
 impl Chunks {
-    pub fn body(bytes: &[u8], size: usize) -> (Body, Arc<AtomicUsize>) {
+    pub(crate) fn body(bytes: &[u8], size: usize) -> (Body, Arc<AtomicUsize>) {
         let n_taken = Arc::new(AtomicUsize::new(0));
         let left = bytes.chunks(size).map(Bytes::copy_from_slice).collect();
         (Body::new(Self { left, n_taken: n_taken.clone() }), n_taken)

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
 /// Takes connections on loopback, until the tests end.
-pub struct Between {
+pub(crate) struct Between {
     pub url: String,
     /// The first line of each request, and how many bytes its body had.
     pub requests: Arc<Mutex<Vec<(String, usize)>>>,
@@ -19,14 +19,14 @@ struct Request {
 
 impl Between {
     /// Answers every request with these bytes.
-    pub fn says(answer: &str) -> Self {
+    pub(crate) fn says(answer: &str) -> Self {
         let answer = answer.as_bytes().to_vec();
         Self::start(move |_, _| Some(answer.clone()), None)
     }
 
     /// Passes requests on to `server`, but says that bodies have at most `limit_bytes`, and refuses
     /// the larger ones, and all after `n_imports` pages of an import.
-    pub fn limits(server: &str, limit_bytes: usize, n_imports: usize) -> Self {
+    pub(crate) fn limits(server: &str, limit_bytes: usize, n_imports: usize) -> Self {
         let server = server.strip_prefix("http://").unwrap().parse().unwrap();
         let mut imports = 0;
         let answer = move |head: &str, n_bytes: usize| {
@@ -68,7 +68,7 @@ impl Between {
     }
 
     /// How many requests began so.
-    pub fn count(&self, begin: &str) -> usize {
+    pub(crate) fn count(&self, begin: &str) -> usize {
         let requests = self.requests.lock().unwrap();
         requests.iter().filter(|(line, _)| line.starts_with(begin)).count()
     }

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 /// Runs `haumana` on a terminal on which a person types `typed`; returns the exit code, and what
 /// stands on the terminal then.
-pub fn run(world: &World, device: &str, args: &[&str], typed: &str) -> (i32, String) {
+pub(crate) fn run(world: &World, device: &str, args: &[&str], typed: &str) -> (i32, String) {
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&person).unwrap();
     unlockpt(&person).unwrap();

@@ -21,7 +21,7 @@ static SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 /// A server on a free port, and a folder for everything.
-pub struct World {
+pub(crate) struct World {
     pub folder: TempDir,
     pub url: String,
     server: Child,
@@ -31,19 +31,19 @@ pub struct World {
 
 /// How a run of `haumana` ended.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     pub code: i32,
     pub out: String,
     pub err: String,
 }
 
 impl World {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::serving(&[])
     }
 
     /// A server that is started with these arguments besides.
-    pub fn serving(args: &[&str]) -> Self {
+    pub(crate) fn serving(args: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(SERVER.as_path());
         let mut server = clean(&mut command)
@@ -61,19 +61,19 @@ impl World {
     }
 
     /// `haumana` with a clean environment, in the folder, for one device.
-    pub fn command(&self, device: &str, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, device: &str, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_haumana"));
         clean(&mut command).args(args).current_dir(self.folder.path());
         command.env("HAUMANA_DEVICE", device).env("HAUMANA_SERVER", &self.url);
         command
     }
 
-    pub fn run(&self, device: &str, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, device: &str, args: &[&str]) -> Ran {
         Ran::of(self.command(device, args).output().unwrap())
     }
 
     /// Runs it with something on its standard input.
-    pub fn run_with(&self, device: &str, args: &[&str], input: &str) -> Ran {
+    pub(crate) fn run_with(&self, device: &str, args: &[&str], input: &str) -> Ran {
         let mut command = self.command(device, args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -83,21 +83,21 @@ impl World {
 
     /// Runs it, and returns what it says if it ends well.
     #[track_caller]
-    pub fn ok(&self, device: &str, args: &[&str]) -> String {
+    pub(crate) fn ok(&self, device: &str, args: &[&str]) -> String {
         let ran = self.run(device, args);
         assert_eq!(0, ran.code, "{args:?}: {}", ran.err);
         ran.out
     }
 
     #[track_caller]
-    pub fn json(&self, device: &str, args: &[&str]) -> Value {
+    pub(crate) fn json(&self, device: &str, args: &[&str]) -> Value {
         let mut args = args.to_vec();
         args.push("--json");
         serde_json::from_str(&self.ok(device, &args)).unwrap()
     }
 
     /// Makes devices and signs `kai` in on each.
-    pub fn devices(&self, devices: &[&str]) {
+    pub(crate) fn devices(&self, devices: &[&str]) {
         for device in devices {
             self.ok(device, &["init"]);
             self.ok(device, &["sign-in", "kai"]);
@@ -106,7 +106,7 @@ impl World {
 
     /// Lets a device take its token to this address, where something else may answer.
     #[track_caller]
-    pub fn trust(&self, device: &str, url: &str) {
+    pub(crate) fn trust(&self, device: &str, url: &str) {
         let token = format!("{device}/token");
         let mut command = self.command(device, &["sign-in", "--token-file", &token]);
         let ran = Ran::of(command.env("HAUMANA_SERVER", url).output().unwrap());
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// Ends the server.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.server.kill().ok();
         self.server.wait().ok();
     }
@@ -127,7 +127,7 @@ impl Drop for World {
 }
 
 impl Ran {
-    pub fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let code = output.status.code().unwrap();
         Self { code, out: text(output.stdout), err: text(output.stderr) }
@@ -135,7 +135,7 @@ impl Ran {
 }
 
 /// Without what the person who runs the tests has set.
-pub fn clean(command: &mut Command) -> &mut Command {
+pub(crate) fn clean(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HAUMANA_")) {
         command.env_remove(name);
     }

@@ -73,7 +73,7 @@ fn python() -> Option<PathBuf> {
 
 /// An empty pool, and a directory in it.
 #[derive(Debug)]
-pub struct Pool {
+pub(crate) struct Pool {
     pub directory: CognitoDirectory,
     pub client: Client,
     pub id: String,
@@ -96,7 +96,7 @@ fn client(url: &str) -> Client {
 }
 
 /// Makes an empty pool; `None` if there is no emulator on this machine.
-pub async fn pool() -> Option<Pool> {
+pub(crate) async fn pool() -> Option<Pool> {
     let emulator = tokio::task::spawn_blocking(|| EMULATOR.as_ref()).await.unwrap()?;
     let client = client(&emulator.url);
     let made = client.create_user_pool().pool_name("haumana").send().await.unwrap();
@@ -105,7 +105,7 @@ pub async fn pool() -> Option<Pool> {
     Some(Pool { directory, client, id })
 }
 
-pub fn options(url: &str, pool: &str) -> CognitoOptions {
+pub(crate) fn options(url: &str, pool: &str) -> CognitoOptions {
     let credentials = SharedCredentialsProvider::new(credentials());
     let mut options = CognitoOptions::new("us-west-2", pool, credentials, Duration::from_secs(30));
     options.endpoint = Some(url.into());

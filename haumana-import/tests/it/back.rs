@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Tables in memory.
 #[derive(Default)]
-pub struct Kept(pub BTreeMap<(Table, String), Item>);
+pub(crate) struct Kept(pub BTreeMap<(Table, String), Item>);
 
 #[async_trait::async_trait]
 impl Sink for Kept {
@@ -29,7 +29,7 @@ impl Sink for Kept {
     }
 }
 
-pub async fn export(engine: &Engine, owner: &str, sink: &mut dyn Sink) -> Exported {
+pub(crate) async fn export(engine: &Engine, owner: &str, sink: &mut dyn Sink) -> Exported {
     let mut exported = Exported::default();
     let at = UnixMillis::parse("2026-11-24T00:00:00.000Z").unwrap();
     let mut never = |_: Table, _: &Item, _: &Refused| Ok(());

@@ -21,21 +21,21 @@ use std::sync::{Arc, Mutex};
 /// 2026-11-23T00:00:00Z; every item is older.
 const NOW: UnixMillis = UnixMillis(1_795_392_000_000);
 
-pub fn engine(store: Arc<dyn Store>) -> Engine {
+pub(crate) fn engine(store: Arc<dyn Store>) -> Engine {
     let config = EngineConfig::new(Generation(0));
     Engine::new(store, Arc::new(SetClock::at(NOW)), Arc::new(SystemRandom), config)
 }
 
-pub fn user(name: &str) -> UserId {
+pub(crate) fn user(name: &str) -> UserId {
     UserId::verified_by_caller(name).unwrap()
 }
 
-pub fn uuid(number: u32) -> String {
+pub(crate) fn uuid(number: u32) -> String {
     format!("5EED0000-0000-4000-8000-{number:012}")
 }
 
 /// A piece's item in DynamoDB's JSON, as the functions stored what a phone had sent.
-pub fn piece(owner: &str, number: u32) -> Value {
+pub(crate) fn piece(owner: &str, number: u32) -> Value {
     json!({
         "userId": {"S": owner},
         "pieceId": {"S": uuid(number)},
@@ -53,7 +53,7 @@ pub fn piece(owner: &str, number: u32) -> Value {
 }
 
 /// A session's item.
-pub fn session(owner: &str, number: u32) -> Value {
+pub(crate) fn session(owner: &str, number: u32) -> Value {
     let started_at = "2025-06-19T08:00:00Z";
     json!({
         "pk": {"S": format!("USER#{owner}")},
@@ -68,7 +68,7 @@ pub fn session(owner: &str, number: u32) -> Value {
 }
 
 /// `item` with other attributes; `null` takes one away.
-pub fn with(mut item: Value, changes: Value) -> Value {
+pub(crate) fn with(mut item: Value, changes: Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         match value {
             Value::Null => drop(item.as_object_mut().unwrap().remove(name)),
@@ -79,7 +79,7 @@ pub fn with(mut item: Value, changes: Value) -> Value {
 }
 
 /// Writes an export as S3 has it; `files` are the lines of its data files.
-pub fn write_export(folder: &Path, files: &[Vec<String>]) {
+pub(crate) fn write_export(folder: &Path, files: &[Vec<String>]) {
     let root = folder.join("AWSDynamoDB/01700000000000-5eed0000");
     fs::create_dir_all(root.join("data")).unwrap();
     fs::write(root.join("_started"), "").unwrap();
@@ -101,12 +101,12 @@ pub fn write_export(folder: &Path, files: &[Vec<String>]) {
     fs::write(root.join("manifest-summary.json"), summary.to_string()).unwrap();
 }
 
-pub fn lines(items: &[Value]) -> Vec<String> {
+pub(crate) fn lines(items: &[Value]) -> Vec<String> {
     items.iter().map(|item| json!({ "Item": item }).to_string()).collect()
 }
 
 /// Items from memory, each page as given.
-pub struct Pages(pub Vec<Vec<Found>>);
+pub(crate) struct Pages(pub Vec<Vec<Found>>);
 
 #[async_trait::async_trait]
 impl Source for Pages {
@@ -115,7 +115,7 @@ impl Source for Pages {
     }
 }
 
-pub fn found(table: Table, item: &Value) -> Found {
+pub(crate) fn found(table: Table, item: &Value) -> Found {
     let item: Item = item
         .as_object()
         .unwrap()
@@ -128,7 +128,7 @@ pub fn found(table: Table, item: &Value) -> Found {
     Found { table, place: "here".to_owned(), item: Some(item) }
 }
 
-pub struct Nobody;
+pub(crate) struct Nobody;
 
 impl Watch for Nobody {
     fn page_done(&mut self, _counts: &Counts) {}
@@ -136,10 +136,10 @@ impl Watch for Nobody {
 
 /// What was written to it.
 #[derive(Clone, Default)]
-pub struct Buffer(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Buffer(Arc<Mutex<Vec<u8>>>);
 
 impl Buffer {
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -155,7 +155,7 @@ impl Write for Buffer {
 }
 
 /// Imports `source` and returns the counts and the report's lines.
-pub async fn run(engine: &Engine, source: &mut dyn Source) -> (Counts, Vec<Value>) {
+pub(crate) async fn run(engine: &Engine, source: &mut dyn Source) -> (Counts, Vec<Value>) {
     let buffer = Buffer::default();
     let mut report = Report::new(Some(Box::new(buffer.clone())));
     import(engine, source, &mut report, &mut Nobody).await.unwrap();
@@ -163,31 +163,35 @@ pub async fn run(engine: &Engine, source: &mut dyn Source) -> (Counts, Vec<Value
 }
 
 /// Imports items of one table.
-pub async fn run_items(engine: &Engine, table: Table, items: &[Value]) -> (Counts, Vec<Value>) {
+pub(crate) async fn run_items(
+    engine: &Engine,
+    table: Table,
+    items: &[Value],
+) -> (Counts, Vec<Value>) {
     let page = items.iter().map(|item| found(table, item)).collect();
     run(engine, &mut Pages(vec![page])).await
 }
 
-pub async fn read(store: &dyn Store, owner: &str, key: Key) -> Option<Envelope> {
+pub(crate) async fn read(store: &dyn Store, owner: &str, key: Key) -> Option<Envelope> {
     store.read(&user(owner), &[key]).await.unwrap().remove(0)
 }
 
 /// The content of a live record.
-pub async fn content(store: &dyn Store, owner: &str, key: Key) -> Value {
+pub(crate) async fn content(store: &dyn Store, owner: &str, key: Key) -> Value {
     let envelope = read(store, owner, key).await.unwrap();
     serde_json::from_str(&envelope.content).unwrap()
 }
 
-pub fn piece_key(number: u32) -> Key {
+pub(crate) fn piece_key(number: u32) -> Key {
     Key::piece(RecordId::parse(&uuid(number)).unwrap())
 }
 
-pub fn session_key(number: u32) -> Key {
+pub(crate) fn session_key(number: u32) -> Key {
     Key::session(RecordId::parse(&uuid(number)).unwrap())
 }
 
 /// What a phone sends and gets.
-pub async fn post_pieces(engine: &Engine, owner: &str, pieces: &[Value]) -> Value {
+pub(crate) async fn post_pieces(engine: &Engine, owner: &str, pieces: &[Value]) -> Value {
     let body = json!({"operation": "sync", "pieces": pieces}).to_string();
     let request = PiecesRequest::from_json(body.as_bytes()).unwrap();
     let reply = engine.sync_pieces(&user(owner), &request, 32 << 20).await.unwrap();

@@ -6,9 +6,15 @@ mod memory;
 #[cfg(feature = "sqlite")]
 mod place;
 #[cfg(feature = "sqlite")]
+mod private;
+#[cfg(feature = "sqlite")]
+mod rows;
+#[cfg(feature = "sqlite")]
 mod schema;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(feature = "sqlite")]
+mod writes;
 
 pub use memory::MemoryStorage;
 #[cfg(feature = "sqlite")]

@@ -2,16 +2,16 @@
 
 use super::index::{find_sql, write_index};
 use super::place::Place;
+use super::private::{keep_private, make_private};
+use super::rows::{local, pending_of, read_kind, signed, state};
 use super::schema::{kind_number, set_up};
+use super::writes::{has_pending, write_records, write_state};
 use super::{Batch, Declared, IndexRange, OpenCount, Outlives, State, Storage};
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Agreed, Local, Pending};
+use crate::record::Local;
 use async_trait::async_trait;
-use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, KindNumber, RecordId};
-use haumana_sync::time::UnixMillis;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
-use std::io;
+use rusqlite::{Connection, OptionalExtension, params};
 use std::path::Path;
 
 /// One row for each record that is known, whether agreed, pending or both.
@@ -189,13 +189,6 @@ impl SqliteStorage {
     }
 }
 
-/// Whether anything of an account is pending.
-fn has_pending(connection: &Connection, account: i64) -> rusqlite::Result<bool> {
-    let mut find = connection
-        .prepare_cached("SELECT EXISTS (SELECT 1 FROM pending WHERE account = ?1 LIMIT 1)")?;
-    find.query_row([account], |row| row.get(0))
-}
-
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Storage for SqliteStorage {
@@ -337,169 +330,6 @@ impl Storage for SqliteStorage {
             None => Ok(()),
         }
     }
-}
-
-/// Writes an account's state, making the account if there is none; returns its number.
-fn write_state(
-    write: &Transaction<'_>,
-    name: &str,
-    state: Option<&State>,
-) -> rusqlite::Result<i64> {
-    let fresh = State::default();
-    let sql = match state {
-        Some(_) => {
-            "INSERT INTO accounts
-             (name, cursor, mark, listing, digest, erased, probe, other_life, unanswered)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO UPDATE SET
-             cursor = ?2, mark = ?3, listing = ?4, digest = ?5, erased = ?6, probe = ?7,
-             other_life = ?8, unanswered = ?9"
-        }
-        None => {
-            "INSERT INTO accounts
-             (name, cursor, mark, listing, digest, erased, probe, other_life, unanswered)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO NOTHING"
-        }
-    };
-    let state = state.unwrap_or(&fresh);
-    write.prepare_cached(sql)?.execute(params![
-        name,
-        state.cursor,
-        signed(state.mark),
-        state.is_listing,
-        state.digest.bits().to_be_bytes(),
-        state.is_erased,
-        state.probe,
-        state.is_other_life,
-        state.unanswered.as_ref().and_then(|call| serde_json::to_string(call).ok()),
-    ])?;
-    let mut find = write.prepare_cached("SELECT account FROM accounts WHERE name = ?1")?;
-    find.query_row([name], |row| row.get(0))
-}
-
-fn write_records(write: &Transaction<'_>, account: i64, records: &[Local]) -> rusqlite::Result<()> {
-    let mut put = write.prepare_cached(
-        "INSERT INTO records (account, kind, id, version, modified_at, mark, value)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (account, kind, id) DO UPDATE SET
-         version = ?4, modified_at = ?5, mark = ?6, value = ?7",
-    )?;
-    let mut put_pending = write.prepare_cached(
-        "INSERT OR REPLACE INTO pending (account, kind, id, open, due, refused, json)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
-    let mut remove =
-        write.prepare_cached("DELETE FROM records WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
-    let mut remove_pending =
-        write.prepare_cached("DELETE FROM pending WHERE account = ?1 AND kind = ?2 AND id = ?3")?;
-    let mut has_pending = has_pending(write, account)?;
-    for local in records {
-        let (kind, id) = (kind_number(local.key.kind), local.key.id.bits().to_be_bytes());
-        match &local.agreed {
-            Some(agreed) => {
-                let Agreed { version, modified_at, value, mark } = agreed;
-                let mark = signed(*mark);
-                put.execute(params![account, kind, id, version, modified_at.0, mark, value])?;
-            }
-            None => {
-                remove.execute(params![account, kind, id])?;
-            }
-        }
-        let pending = &local.pending;
-        if pending.is_empty() {
-            if has_pending {
-                remove_pending.execute(params![account, kind, id])?;
-            }
-        } else {
-            has_pending = true;
-            let json = serde_json::to_string(pending).map_err(|_| unreadable())?;
-            let (open, due) = (pending.is_open(), pending.is_due());
-            let refused = pending.refused.is_some();
-            put_pending.execute(params![account, kind, id, open, due, refused, json])?;
-        }
-    }
-    Ok(())
-}
-
-fn state(row: &Row<'_>) -> rusqlite::Result<State> {
-    Ok(State {
-        cursor: row.get(0)?,
-        mark: row.get::<_, i64>(1)?.unsigned_abs(),
-        is_listing: row.get(2)?,
-        digest: Digest::from_bits(u128::from_be_bytes(row.get(3)?)),
-        is_erased: row.get(4)?,
-        probe: row.get(5)?,
-        is_other_life: row.get(6)?,
-        unanswered: row
-            .get::<_, Option<String>>(7)?
-            .map(|json| serde_json::from_str(&json).map_err(|_| unreadable()))
-            .transpose()?,
-    })
-}
-
-fn local(row: &Row<'_>) -> rusqlite::Result<Local> {
-    let kind = read_kind(row, 0)?;
-    let key = Key { kind, id: RecordId::from_bits(u128::from_be_bytes(row.get(1)?)) };
-    let agreed = match row.get::<_, Option<u32>>(2)? {
-        Some(version) => Some(Agreed {
-            version,
-            modified_at: UnixMillis(row.get(3)?),
-            value: row.get(4)?,
-            mark: row.get::<_, i64>(5)?.unsigned_abs(),
-        }),
-        None => None,
-    };
-    let json: Option<String> = row.get(6)?;
-    let pending = json.map(|json| parse_pending(&json)).transpose()?.unwrap_or_default();
-    Ok(Local { key, agreed, pending })
-}
-
-fn read_kind(row: &Row<'_>, at: usize) -> rusqlite::Result<KindNumber> {
-    let number = u8::try_from(row.get::<_, i64>(at)?).map_err(|_| unreadable())?;
-    Ok(KindNumber::new(number))
-}
-
-fn pending_of(row: &Row<'_>) -> rusqlite::Result<Pending> {
-    parse_pending(row.get_ref(0)?.as_str()?)
-}
-
-fn parse_pending(json: &str) -> rusqlite::Result<Pending> {
-    serde_json::from_str(json).map_err(|_| unreadable())
-}
-
-/// SQLITE: integers are signed; a device never lists everything 2^63 times.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn unreadable() -> rusqlite::Error {
-    rusqlite::Error::InvalidQuery
-}
-
-/// Makes the file, unless it is there, so that its owner alone can read it. SQLite gives the files
-/// beside it the same permissions.
-fn make_private(path: &Path) -> io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Takes away what others may do with a replica that was made before this was looked after.
-fn keep_private(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(path)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode & 0o700))?;
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
 }
 
 fn failed(op: &'static str, error: rusqlite::Error) -> Error {

@@ -40,7 +40,7 @@ impl Clock for TokenTime {
 }
 
 /// A token of `name`, signed with the key that the host knows.
-pub fn token_of(name: &str) -> String {
+pub(crate) fn token_of(name: &str) -> String {
     let secs = DAY / 1000;
     let claims = format!(
         r#"{{"iss":"https://issuer.example","aud":"app","sub":"{name}","iat":{secs},"exp":{}}}"#,
@@ -78,7 +78,7 @@ fn verifier() -> StaticVerifier {
 }
 
 /// A running host.
-pub struct Host {
+pub(crate) struct Host {
     pub clock: Arc<SetClock>,
     pub random: Arc<SeededRandom>,
     pub engine: Arc<Engine>,
@@ -87,17 +87,17 @@ pub struct Host {
 }
 
 impl Host {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(64 << 20).await
     }
 
     /// A host whose request bodies are bounded.
-    pub async fn start_with(request_limit_bytes: usize) -> Self {
+    pub(crate) async fn start_with(request_limit_bytes: usize) -> Self {
         Self::start_within(request_limit_bytes, 32 << 20, Exports::Streamed).await
     }
 
     /// A host that has to collect each reply, and bounds it.
-    pub async fn start_collecting(reply_limit_bytes: usize) -> Self {
+    pub(crate) async fn start_collecting(reply_limit_bytes: usize) -> Self {
         Self::start_within(64 << 20, reply_limit_bytes, Exports::Bounded).await
     }
 
@@ -122,19 +122,19 @@ impl Host {
     }
 
     /// What carries the calls of everybody, each with a token of their own.
-    pub fn transport(&self) -> HttpTransport {
+    pub(crate) fn transport(&self) -> HttpTransport {
         let mut config = HttpConfig::usual(self.url.clone());
         config.encoding = Encoding::Identity;
         HttpTransport::new(config, Arc::new(TokenSourceOf(token_of))).unwrap()
     }
 
     /// A device of `kai`, in memory.
-    pub async fn device(&self) -> Replica {
+    pub(crate) async fn device(&self) -> Replica {
         self.with(MemoryStorage::new()).await
     }
 
     /// A device of `kai`, on a file.
-    pub async fn device_on(&self, path: &Path) -> Replica {
+    pub(crate) async fn device_on(&self, path: &Path) -> Replica {
         let storage = SqliteStorage::open(path).unwrap();
         self.with(storage).await
     }
@@ -148,13 +148,13 @@ impl Host {
     }
 
     /// The server's database with its log, byte for byte.
-    pub fn database_files(&self) -> Vec<PathBuf> {
+    pub(crate) fn database_files(&self) -> Vec<PathBuf> {
         let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
         let files = files.filter(|path| path.to_string_lossy().contains("server.db"));
         files.collect()
     }
 
-    pub async fn sync(&self, device: &Replica) {
+    pub(crate) async fn sync(&self, device: &Replica) {
         device.sync(&self.transport()).await.unwrap();
     }
 }
@@ -169,6 +169,6 @@ fn open_store(path: &Path) -> Arc<SqliteStore> {
     Arc::new(SqliteStore::open(&options).unwrap())
 }
 
-pub async fn get(device: &Replica, key: Key, field: &str) -> Value {
+pub(crate) async fn get(device: &Replica, key: Key, field: &str) -> Value {
     device.record(key).await.unwrap().unwrap().content.get(field)
 }

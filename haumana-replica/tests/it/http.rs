@@ -26,7 +26,7 @@ impl TokenSource for OneToken {
 
 /// Has a token for everybody.
 #[derive(Debug)]
-pub struct TokenSourceOf(pub fn(&str) -> String);
+pub(crate) struct TokenSourceOf(pub fn(&str) -> String);
 
 #[async_trait::async_trait]
 impl TokenSource for TokenSourceOf {
@@ -35,13 +35,13 @@ impl TokenSource for TokenSourceOf {
     }
 }
 
-pub fn token_of(name: &str) -> String {
+pub(crate) fn token_of(name: &str) -> String {
     let claims = format!(r#"{{"sub":"{name}"}}"#);
     let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims);
     format!("e30.{claims}.e30")
 }
 
-pub async fn serve(router: Router) -> String {
+pub(crate) async fn serve(router: Router) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -49,7 +49,7 @@ pub async fn serve(router: Router) -> String {
 }
 
 /// Serves `/sync` on loopback for the user `kai`.
-pub async fn serve_engine(server: &Server) -> String {
+pub(crate) async fn serve_engine(server: &Server) -> String {
     let engine = server.engine.clone();
     let sync = async move |headers: HeaderMap, body: Bytes| {
         let bearer = format!("Bearer {}", token_of("kai"));
@@ -63,7 +63,7 @@ pub async fn serve_engine(server: &Server) -> String {
     .await
 }
 
-pub fn transport(base_url: String, token: Option<String>) -> HttpTransport {
+pub(crate) fn transport(base_url: String, token: Option<String>) -> HttpTransport {
     let mut config = HttpConfig::usual(base_url);
     config.encoding = Encoding::Identity;
     HttpTransport::new(config, Arc::new(OneToken(token))).unwrap()

@@ -9,13 +9,13 @@ use haumana_sync::id::{Key, RecordId};
 use haumana_sync::record::Value;
 
 /// Both ways to reach the host.
-pub fn both(host: &Host) -> [Box<dyn Transport>; 2] {
+pub(crate) fn both(host: &Host) -> [Box<dyn Transport>; 2] {
     let direct = DirectTransport::new(host.engine.clone(), 32 << 20);
     [Box::new(direct), Box::new(host.transport())]
 }
 
 /// Two devices that write the same field, `count` times; what `a` wrote loses.
-pub async fn clashes(host: &Host, count: usize) -> (Replica, Replica, Vec<Key>) {
+pub(crate) async fn clashes(host: &Host, count: usize) -> (Replica, Replica, Vec<Key>) {
     let (a, b) = (host.device().await, host.device().await);
     let mut keys = Vec::new();
     for _ in 0..count {

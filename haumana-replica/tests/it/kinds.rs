@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 #[derive(Clone, Debug, Default, PartialEq, Record)]
 #[record(kind = "setlist", number = 3)]
-pub struct Setlist {
+pub(crate) struct Setlist {
     pub title: String,
     #[record(lines)]
     pub notes: Option<String>,
@@ -34,7 +34,7 @@ pub struct Setlist {
 }
 
 /// A server for any schema.
-pub struct AnyServer {
+pub(crate) struct AnyServer {
     pub clock: Arc<SetClock>,
     random: Arc<SeededRandom>,
     store: Arc<MemoryStore>,
@@ -42,22 +42,22 @@ pub struct AnyServer {
 }
 
 impl AnyServer {
-    pub fn new(schema: Schema) -> Self {
+    pub(crate) fn new(schema: Schema) -> Self {
         let (clock, random) = (clock(), seeded(7));
         let store = Arc::new(MemoryStore::new());
         let engine = engine(&store, &clock, &random, schema);
         Self { clock, random, store, engine }
     }
 
-    pub fn setlists() -> Self {
+    pub(crate) fn setlists() -> Self {
         Self::new(setlists())
     }
 
-    pub fn transport(&self) -> DirectTransport {
+    pub(crate) fn transport(&self) -> DirectTransport {
         DirectTransport::new(self.engine.clone(), 1 << 20)
     }
 
-    pub async fn open(
+    pub(crate) async fn open(
         &self,
         storage: impl Storage,
         schema: Schema,
@@ -66,11 +66,11 @@ impl AnyServer {
         builder.clock(self.clock.clone()).random(self.random.clone()).open().await
     }
 
-    pub async fn device(&self) -> Replica {
+    pub(crate) async fn device(&self) -> Replica {
         self.open(MemoryStorage::new(), setlists()).await.unwrap()
     }
 
-    pub async fn sync(&self, device: &Replica) {
+    pub(crate) async fn sync(&self, device: &Replica) {
         device.sync(&self.transport()).await.unwrap();
     }
 }
@@ -86,7 +86,7 @@ fn engine(
     Arc::new(engine.with_schema(schema))
 }
 
-pub fn setlists() -> Schema {
+pub(crate) fn setlists() -> Schema {
     Schema::new([Setlist::kind()]).unwrap()
 }
 
@@ -367,4 +367,4 @@ fn key(kind: u8, id: RecordId) -> Key {
 }
 
 /// Memory that outlives the replica on it.
-pub use crate::together::Kept as SharedMemory;
+pub(crate) use crate::together::Kept as SharedMemory;

@@ -10,10 +10,10 @@ use std::sync::Mutex;
 
 /// A reply to `POST /sync`.
 #[derive(Clone, Debug)]
-pub struct Reply(Value);
+pub(crate) struct Reply(Value);
 
 /// A reply that brings nothing and answers nothing.
-pub fn reply() -> Reply {
+pub(crate) fn reply() -> Reply {
     Reply(json!({
         "results": [], "changes": [], "conflicts": [], "cursor": "c", "more": false,
         "reset": false, "serverTime": "2026-11-23T12:00:00.000Z",
@@ -21,42 +21,42 @@ pub fn reply() -> Reply {
 }
 
 /// The answer to another call.
-pub fn answer(body: Value) -> Reply {
+pub(crate) fn answer(body: Value) -> Reply {
     Reply(body)
 }
 
 impl Reply {
-    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+    pub(crate) fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
         self.0[key] = value.into();
         self
     }
 
-    pub fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         self.0.to_string()
     }
 }
 
 /// Answers each request with the next reply; without one it cannot be reached.
 #[derive(Debug, Default)]
-pub struct Scripted {
+pub(crate) struct Scripted {
     replies: Mutex<VecDeque<String>>,
     sent: Mutex<Vec<Value>>,
     called: Mutex<Vec<Call>>,
 }
 
 impl Scripted {
-    pub fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
+    pub(crate) fn new(replies: impl IntoIterator<Item = Reply>) -> Self {
         let replies = replies.into_iter().map(|reply| reply.to_json()).collect();
         Self { replies: Mutex::new(replies), ..Self::default() }
     }
 
     /// The bodies of all requests so far.
-    pub fn sent(&self) -> Vec<Value> {
+    pub(crate) fn sent(&self) -> Vec<Value> {
         self.sent.lock().unwrap().clone()
     }
 
     /// All other calls so far.
-    pub fn called(&self) -> Vec<Call> {
+    pub(crate) fn called(&self) -> Vec<Call> {
         self.called.lock().unwrap().clone()
     }
 

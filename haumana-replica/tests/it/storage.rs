@@ -93,7 +93,7 @@ async fn make_older(path: &std::path::Path) {
 }
 
 /// What the file was before it knew where it lives.
-pub fn forget_place(file: &rusqlite::Connection) {
+pub(crate) fn forget_place(file: &rusqlite::Connection) {
     let older = "ALTER TABLE device DROP COLUMN place; ALTER TABLE device RENAME COLUMN id TO name;
          ALTER TABLE accounts DROP COLUMN unanswered;";
     file.execute_batch(older).unwrap();

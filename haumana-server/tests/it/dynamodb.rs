@@ -5,6 +5,8 @@ use haumana_store_dynamo::testing::{Tables, endpoint};
 use serde_json::json;
 use std::path::Path;
 
+const RECIPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/recipes/recipes.toml");
+
 fn start(folder: &Path, args: &[&str]) -> Server {
     let common = ["--listen", "127.0.0.1:0", "--store", "dynamodb", "--endpoint", endpoint()];
     let mut server = command(folder);
@@ -28,6 +30,35 @@ fn what_one_server_takes_another_on_the_same_tables_delivers() {
 
     assert_eq!(200, pushed);
     assert_eq!("Aloha ʻOe", pulled["changes"][0]["value"]["title"], "{pulled}");
+}
+
+#[test]
+fn tables_are_never_served_with_a_schema_that_does_not_succeed_theirs() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = Tables::named();
+    let prefix = ["--table-prefix", tables.prefix()];
+    let keep = |more: &[&str]| {
+        let common = ["--store", "dynamodb", "--endpoint", endpoint()];
+        let mut program = command(folder.path());
+        program.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        let output = program.args(common).args(prefix).args(more).arg("keep-schema").output();
+        let output = output.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(said).unwrap())
+    };
+    drop(start(folder.path(), &[&prefix[..], &["--create-tables"]].concat()));
+
+    let same = keep(&[]);
+    let (is_kept, refused) = keep(&["--schema", RECIPES]);
+
+    assert_eq!((true, "the schema is the one that is kept\n".to_owned()), same);
+    assert!(!is_kept, "{refused}");
+    let why = format!(
+        "the tables {}* were written under another schema: kind piece: records of this kind are \
+         stored, and the schema no longer has it",
+        tables.prefix()
+    );
+    assert!(refused.contains(&why), "{refused}");
 }
 
 #[test]

@@ -10,16 +10,16 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub const CLIENT: &str = "1234-haumana.apps.googleusercontent.com";
+pub(crate) const CLIENT: &str = "1234-haumana.apps.googleusercontent.com";
 
-pub struct Google {
+pub(crate) struct Google {
     /// The address of the key set.
     pub url: String,
     pair: RsaKeyPair,
 }
 
 impl Google {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
         let key = pair.public_key();
         let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -40,7 +40,7 @@ impl Google {
     }
 
     /// A token for this person, with other claims beside or instead of the usual ones.
-    pub fn token(&self, sub: &str, more: &Value) -> String {
+    pub(crate) fn token(&self, sub: &str, more: &Value) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let mut claims = json!({
             "iss": "https://accounts.google.com", "aud": CLIENT, "azp": CLIENT, "sub": sub,

@@ -6,6 +6,7 @@ mod connections;
 mod dynamodb;
 mod google;
 mod killing;
+mod killing_postgres;
 mod postgres;
 mod readme;
 mod restoring;

@@ -105,6 +105,41 @@ fn an_account_that_an_old_database_says_was_erased_is_erased_again() {
 }
 
 #[test]
+fn a_database_is_never_served_with_a_schema_that_does_not_succeed_its_own() {
+    let Some(database) = server() else { return };
+    let (folder, database) = (tempfile::tempdir().unwrap(), database.empty());
+    let recipes = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/recipes/recipes.toml");
+    let text = std::fs::read_to_string(recipes).unwrap();
+    let write = |name: &str, good: &str, new: &str| {
+        std::fs::write(folder.path().join(name), text.replacen(good, new, 1)).unwrap();
+    };
+    write("wrong.toml", "type = \"lines\"", "type = \"text\"");
+    write("next.toml", "name = \"servings\"\nnumber = 7", "name = \"persons\"\nnumber = 9");
+    drop(start(folder.path(), &database, &["--schema", recipes]));
+    // Another machine, with nothing beside it.
+    let other = tempfile::tempdir().unwrap();
+    let refuse = |schema: &str, why: &str| {
+        let common = ["--listen", "127.0.0.1:0", "--store", "postgres", "--url", &database.url];
+        let path = folder.path().join(schema);
+        let own = ["--database-schema", &database.schema, "--schema", path.to_str().unwrap()];
+        does_not_start(other.path(), &[&common[..], &own].concat(), why);
+    };
+
+    refuse("wrong.toml", "field steps: a field keeps its type");
+    let next = folder.path().join("next.toml");
+    let next = ["--schema", next.to_str().unwrap()];
+    let rolled_out = start(other.path(), &database, &next);
+    let earlier = start(folder.path(), &database, &["--schema", recipes]);
+
+    for server in [&rolled_out, &earlier] {
+        assert_eq!(200, server.get("/health").0, "both serve while the new one is rolled out");
+    }
+    refuse("wrong.toml", "field steps: a field keeps its type");
+    let said = run(folder.path(), &database, &[&next[..], &["keep-schema"]].concat());
+    assert_eq!("the schema is the one that is kept\n", said);
+}
+
+#[test]
 fn postgresql_without_a_url_or_a_server_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["--listen", "127.0.0.1:0", "--store", "postgres"];

@@ -280,3 +280,35 @@ fn records_are_never_opened_under_a_schema_that_does_not_succeed_theirs() {
     phone.sync("11:00", None);
     assert_eq!((&json!(4), &json!(6)), (&phone.recipe["servings"], &phone.recipe["persons"]));
 }
+
+#[test]
+fn the_schema_that_an_earlier_version_kept_beside_its_file_counts_until_the_file_has_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let recipes = haumana_sync::schema::Schema::from_file(
+        RECIPES,
+        &std::fs::read_to_string(RECIPES).unwrap(),
+    );
+    let beside = folder.path().join("haumana.db.schema.json");
+    std::fs::copy(old_database(folder.path()), folder.path().join("haumana.db")).unwrap();
+    std::fs::write(&beside, recipes.unwrap().to_json()).unwrap();
+
+    does_not_start(folder.path(), &[], "the schema no longer has it");
+    drop(serve(folder.path()));
+    std::fs::remove_file(&beside).unwrap();
+
+    does_not_start(folder.path(), &[], "the schema no longer has it");
+    drop(serve(folder.path()));
+}
+
+/// A database without records that keeps no schema, as earlier versions made them.
+fn old_database(folder: &Path) -> std::path::PathBuf {
+    let path = folder.join("old.db");
+    let options = haumana_store_sqlite::SqliteOptions {
+        path: path.clone(),
+        readers: 1,
+        busy_timeout: std::time::Duration::from_secs(5),
+        max_bytes: None,
+    };
+    drop(haumana_store_sqlite::SqliteStore::open(&options).unwrap());
+    path
+}

@@ -13,7 +13,7 @@ static AGENT: LazyLock<Agent> = LazyLock::new(|| {
 });
 
 /// The program with a clean environment, quiet, in `folder`.
-pub fn command(folder: &Path) -> Command {
+pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_haumana-server"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HAUMANA_")) {
         command.env_remove(name);
@@ -24,13 +24,13 @@ pub fn command(folder: &Path) -> Command {
 }
 
 /// Runs the program to its end.
-pub fn run(folder: &Path, args: &[&str]) -> Output {
+pub(crate) fn run(folder: &Path, args: &[&str]) -> Output {
     command(folder).args(args).output().unwrap()
 }
 
 /// Checks that the program does not start, and says why.
 #[track_caller]
-pub fn does_not_start(folder: &Path, args: &[&str], why: &str) {
+pub(crate) fn does_not_start(folder: &Path, args: &[&str], why: &str) {
     let output = run(folder, args);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{args:?} must not start");
@@ -39,7 +39,7 @@ pub fn does_not_start(folder: &Path, args: &[&str], why: &str) {
 }
 
 /// A running server; it is killed when it goes out of scope.
-pub struct Server {
+pub(crate) struct Server {
     pub child: Child,
     pub url: String,
     /// What it said when it started.
@@ -50,17 +50,17 @@ pub struct Server {
 
 impl Server {
     /// Starts it on a free port, with `haumana.db` in `folder`.
-    pub fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         Self::start_with(folder, &[])
     }
 
-    pub fn start_with(folder: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start_with(folder: &Path, args: &[&str]) -> Self {
         let listen: &[&str] =
             if args.contains(&"--listen") { &[] } else { &["--listen", "127.0.0.1:0"] };
         Self::spawn(command(folder).args(listen).args(args))
     }
 
-    pub fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = Vec::new();
@@ -75,19 +75,19 @@ impl Server {
     }
 
     /// Host and port.
-    pub fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 
     /// Gets a token.
-    pub fn token(&self, sub: &str) -> String {
+    pub(crate) fn token(&self, sub: &str) -> String {
         let (status, answer) = self.post("/dev/tokens", None, &json!({ "sub": sub })).unwrap();
         assert_eq!(200, status, "{answer}");
         answer["idToken"].as_str().unwrap().to_owned()
     }
 
     /// Posts JSON; an error is a connection that broke.
-    pub fn post(
+    pub(crate) fn post(
         &self,
         path: &str,
         token: Option<&str>,
@@ -97,7 +97,7 @@ impl Server {
     }
 
     /// Sends any call, with a body of JSON unless it is null, and returns the status.
-    pub fn send(&self, method: &str, path: &str, token: &str, body: &Value) -> u16 {
+    pub(crate) fn send(&self, method: &str, path: &str, token: &str, body: &Value) -> u16 {
         let request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url))
@@ -110,7 +110,7 @@ impl Server {
     }
 
     /// Gets JSON that must be there.
-    pub fn get_as(&self, token: &str, path: &str) -> Value {
+    pub(crate) fn get_as(&self, token: &str, path: &str) -> Value {
         let request = AGENT.get(format!("{}{path}", self.url));
         let mut response =
             request.header("authorization", format!("Bearer {token}")).call().unwrap();
@@ -118,13 +118,13 @@ impl Server {
         serde_json::from_str(&response.body_mut().read_to_string().unwrap()).unwrap()
     }
 
-    pub fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let mut response = AGENT.get(format!("{}{path}", self.url)).call().unwrap();
         (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
     }
 
     /// Everything that the user has, by piece id.
-    pub fn pieces(&self, token: &str) -> Vec<Value> {
+    pub(crate) fn pieces(&self, token: &str) -> Vec<Value> {
         let (status, answer) = self.post("/pieces", Some(token), &json!({})).unwrap();
         assert_eq!(200, status, "{answer}");
         answer["serverPieces"].as_array().unwrap().clone()
@@ -132,18 +132,18 @@ impl Server {
 
     /// Asks the program to stop, as the system does when it shuts down.
     #[cfg(unix)]
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let kill = format!("kill -TERM {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     /// Waits for the end and returns whether it was a good one.
-    pub fn ended_well(mut self) -> bool {
+    pub(crate) fn ended_well(mut self) -> bool {
         self.child.wait().unwrap().success()
     }
 
     /// Ends the program as a power cut does: nothing of it runs after this.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         let mut rest = Vec::new();
@@ -159,7 +159,11 @@ impl Drop for Server {
     }
 }
 
-pub fn post(url: &str, token: Option<&str>, body: &Value) -> Result<(u16, Value), ureq::Error> {
+pub(crate) fn post(
+    url: &str,
+    token: Option<&str>,
+    body: &Value,
+) -> Result<(u16, Value), ureq::Error> {
     let mut request = AGENT.post(url).header("content-type", "application/json");
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
@@ -172,7 +176,7 @@ pub fn post(url: &str, token: Option<&str>, body: &Value) -> Result<(u16, Value)
 }
 
 /// A piece as the app sends it.
-pub fn piece(id: &str, title: &str, version: i64) -> Value {
+pub(crate) fn piece(id: &str, title: &str, version: i64) -> Value {
     json!({
         "pieceId": id, "title": title, "lyrics": "Aloha ʻoe", "category": "mele",
         "includeInPractice": true, "isFavorite": false, "version": version,

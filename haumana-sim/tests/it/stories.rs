@@ -327,11 +327,11 @@ async fn an_idle_phone_overwrites_nobody_after_a_restored_backup() {
     world.phones[2].skew_ms = -86_400_000;
     let id = world.write_piece(0, "Aloha ʻOe", SONG);
     ok!(world.sync_all(1).await);
-    world.take_backup();
+    world.take_backup().await;
     world.write(0, id, TITLE, "Aloha nō");
     ok!(world.sync_all(2).await);
 
-    world.restore();
+    world.restore().await;
     ok!(world.sync_all(1).await);
     world.write(2, id, TITLE, "Aloha kākou");
     ok!(world.sync(2).await);
@@ -346,12 +346,12 @@ async fn an_idle_phone_overwrites_nobody_after_a_restored_backup() {
 async fn what_the_server_forgot_comes_back_from_a_phone_that_still_has_it() {
     let mut backend = InMemory::default();
     let (mut world, id) = two_phones(&mut backend).await;
-    world.take_backup();
+    world.take_backup().await;
     world.write(0, id, TITLE, "Aloha nō");
     let new = world.write_piece(0, "Oli Aloha", SONG);
     ok!(world.sync(0).await);
 
-    world.restore();
+    world.restore().await;
     ok!(world.sync_all(3).await);
 
     assert_eq!(("Aloha nō", "Oli Aloha"), (world.text(1, id, TITLE), world.text(1, new, TITLE)));

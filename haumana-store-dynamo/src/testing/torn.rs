@@ -46,7 +46,7 @@ pub(super) struct CommitOf {
 
 impl CommitOf {
     /// Reads a transaction; `None` if it is no commit.
-    pub fn read(body: &Value) -> Option<Self> {
+    pub(crate) fn read(body: &Value) -> Option<Self> {
         let update = &body["TransactItems"][0]["Update"];
         let revision = update["ExpressionAttributeValues"][":new_revision"]["N"].as_str()?;
         Some(Self { head: update["Key"].to_string(), revision: revision.parse().ok()? })
@@ -76,7 +76,7 @@ impl Unseen {
 
 impl Torn {
     /// Reads what a transaction is going to replace.
-    pub async fn look_before(
+    pub(crate) async fn look_before(
         next: &SharedHttpConnector,
         request: &HttpRequest,
         body: &Value,
@@ -113,13 +113,13 @@ impl Torn {
     }
 
     /// Notes that a commit is going to be tried: from now on a reader may know of it.
-    pub fn expect(&mut self, commit: &CommitOf) {
+    pub(crate) fn expect(&mut self, commit: &CommitOf) {
         let latest = self.latest.entry(commit.head.clone()).or_default();
         *latest = commit.revision.max(*latest);
     }
 
     /// Notes a commit; if `is_struck`, chooses items that the next queries do not see.
-    pub fn remember(&mut self, written: Vec<Unseen>, is_struck: Option<&mut Dice>) {
+    pub(crate) fn remember(&mut self, written: Vec<Unseen>, is_struck: Option<&mut Dice>) {
         let latest = &self.latest;
         let is_left = |unseen: &Unseen| {
             let latest = latest.get(&unseen.commit.head).copied().unwrap_or_default();
@@ -139,7 +139,7 @@ impl Torn {
     }
 
     /// Answers a query with some items as they were; returns whether that changed anything.
-    pub fn tear(&mut self, query: &Value, reply: &mut Value) -> bool {
+    pub(crate) fn tear(&mut self, query: &Value, reply: &mut Value) -> bool {
         let is_whole = reply["LastEvaluatedKey"].is_null();
         let through_index = query["IndexName"].is_string();
         let mut is_torn = false;

@@ -1,7 +1,6 @@
 //! The model of many phones, on DynamoDB, in a storm.
 
-use crate::support::number;
-use haumana_sim::{Profile, profile, run};
+use haumana_sim::{Backend, Profile, check, profile, seeds};
 use haumana_store_dynamo::testing::{Storm, Tables};
 use haumana_sync::Store;
 use std::sync::Arc;
@@ -9,25 +8,15 @@ use std::sync::Arc;
 /// How many runs of each profile there are; `HAUMANA_SIM_RUNS` sets another number.
 const RUNS: u64 = 6;
 
-async fn check(profile: Profile, storm: Storm) {
-    let seeds = match number("HAUMANA_SIM_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("HAUMANA_SIM_RUNS").unwrap_or(RUNS),
-    };
-    for seed in seeds {
-        let tables = Tables::create().await;
-        let (store, _) = tables.store_in(storm, seed);
-        let mut store: Arc<dyn Store> = Arc::new(store);
-        let done = run(profile, seed, usize::MAX, &mut store, true).await;
-        let Err(failure) = done else { continue };
-        let command = "cargo test -p haumana-store-dynamo --test it sim";
-        panic!(
-            "\n{}\n\n{:?}: {}\n\nHAUMANA_SIM_SEED={seed} {command}::{}",
-            failure.trace.join("\n"),
-            failure.violation.piece,
-            failure.violation.text,
-            profile.name,
-        );
+async fn check_all(profile: Profile, storm: Storm) {
+    let repeat = format!("cargo test -p haumana-store-dynamo --test it sim::{}", profile.name);
+    for seed in seeds(RUNS) {
+        let make = async || {
+            let (store, _) = Tables::create().await.store_in(storm, seed);
+            let store: Arc<dyn Store> = Arc::new(store);
+            Box::new(store) as Box<dyn Backend>
+        };
+        check(profile, seed, make, &repeat).await;
     }
 }
 
@@ -35,7 +24,7 @@ macro_rules! runs {
     ($($name:ident $profile:ident)*) => { $(
         #[tokio::test]
         async fn $name() {
-            check(profile::$profile, Storm::EVERYTHING).await;
+            check_all(profile::$profile, Storm::EVERYTHING).await;
         }
     )* };
 }

@@ -9,20 +9,20 @@ use haumana_sync::store::{
 use haumana_sync::time::UnixMillis;
 
 /// Reads a number from the environment.
-pub fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-pub fn user(name: &str) -> UserId {
+pub(crate) fn user(name: &str) -> UserId {
     UserId::verified_by_caller(name).unwrap()
 }
 
-pub fn piece(number: u128) -> Key {
+pub(crate) fn piece(number: u128) -> Key {
     Key::piece(RecordId::from_bits(number))
 }
 
 /// Returns the batch that follows `before` and writes `records`, named by `commit`.
-pub fn batch(before: Option<&Head>, commit: u128, mut records: Vec<Envelope>) -> Batch {
+pub(crate) fn batch(before: Option<&Head>, commit: u128, mut records: Vec<Envelope>) -> Batch {
     let revision = Revision(before.map_or(0, |head| head.revision.0) + 1);
     let stamp = Stamp(1_750_000_000 + i64::try_from(revision.0).unwrap());
     let new = before.map_or(0, |head| head.records) + records.len() as u64;
@@ -49,7 +49,7 @@ pub fn batch(before: Option<&Head>, commit: u128, mut records: Vec<Envelope>) ->
 }
 
 /// Returns a record with this content.
-pub fn record(key: Key, version: u32, content: &str) -> Envelope {
+pub(crate) fn record(key: Key, version: u32, content: &str) -> Envelope {
     Envelope {
         key,
         version,
@@ -66,7 +66,7 @@ pub fn record(key: Key, version: u32, content: &str) -> Envelope {
 }
 
 /// Returns the history that a record leaves when it is replaced.
-pub fn superseded(record: &Envelope) -> HistoryEntry {
+pub(crate) fn superseded(record: &Envelope) -> HistoryEntry {
     HistoryEntry {
         key: HistoryKey { key: record.key, version: record.version, side: 0 },
         at: record.modified_at,

@@ -39,7 +39,7 @@ pub fn server() -> Option<&'static Server> {
             return Some(Server { url, port: None, folder: None, _keeper: None });
         }
         match binaries() {
-            Some(binaries) => Some(start(&binaries)),
+            Some(binaries) => Some(start(&binaries, QUICK)),
             None if std::env::var_os("CI").is_some() => panic!("{NOT_INSTALLED}"),
             None => {
                 // Straight to the terminal: the harness keeps what tests that pass print.
@@ -51,6 +51,17 @@ pub fn server() -> Option<&'static Server> {
     });
     server.as_ref()
 }
+
+/// Starts a server that waits for the disk, as in production: for measurements. `None` if no PostgreSQL
+/// is installed.
+pub fn durable() -> Option<Server> {
+    binaries().map(|binaries| start(&binaries, DURABLE))
+}
+
+/// Settings of tests, whose data nobody needs after a loss of power.
+const QUICK: &str = "-c fsync=off -c full_page_writes=off -c shared_buffers=64MB";
+/// Settings of measurements: memory as a small server has it, and otherwise what a new cluster has.
+const DURABLE: &str = "-c shared_buffers=256MB -c max_wal_size=4GB";
 
 /// The root certificate of the server's own, as PEM, and one that has not signed it. All were made
 /// for tests.
@@ -140,9 +151,14 @@ fn binaries() -> Option<PathBuf> {
 
 /// Starts a server.
 #[allow(clippy::panic, clippy::unwrap_used, reason = "a helper of tests")]
-fn start(binaries: &Path) -> Server {
+fn start(binaries: &Path, settings: &str) -> Server {
+    static STARTED: AtomicU64 = AtomicU64::new(0);
     let owner = other_user();
-    let folder = std::env::temp_dir().join(format!("haumana-postgres-{}", std::process::id()));
+    let name = match STARTED.fetch_add(1, Ordering::Relaxed) {
+        0 => format!("haumana-postgres-{}", std::process::id()),
+        number => format!("haumana-postgres-{}-{number}", std::process::id()),
+    };
+    let folder = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&folder).unwrap();
     if let Some((user, group)) = owner {
         chown(&folder, Some(user), Some(group)).unwrap();
@@ -176,7 +192,7 @@ fn start(binaries: &Path) -> Server {
         let socket = folder.to_str().unwrap();
         let settings = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='{socket}' \
-             -c ssl=on -c fsync=off -c full_page_writes=off -c max_connections=300 -c shared_buffers=64MB"
+             -c ssl=on -c max_connections=300 {settings}"
         );
         let arguments = ["-D", "data", "-w", "-t", "60", "-l", "log", "-o", &settings, "start"];
         if run("pg_ctl", &arguments).0 {

@@ -45,7 +45,7 @@ async fn tables_of_a_newer_program_are_refused() {
     let update = format!("UPDATE {}.haumana SET version = 99", options.schema);
     client.batch_execute(&update).await.unwrap();
 
-    assert_eq!(OpenErrorKind::Newer { found: 99, known: 1 }, refused(&options).await);
+    assert_eq!(OpenErrorKind::Newer { found: 99, known: 2 }, refused(&options).await);
 }
 
 #[tokio::test]

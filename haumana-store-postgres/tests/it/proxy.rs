@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 /// Where a connection is cut, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Cut {
+pub(crate) enum Cut {
     /// The next statement does not reach the server.
     Before = 1,
     /// The server does the next statement, and nobody hears of it.
@@ -26,7 +26,7 @@ struct State {
 
 /// A proxy on a port of its own.
 #[derive(Debug)]
-pub struct Proxy {
+pub(crate) struct Proxy {
     port: u16,
     state: Arc<State>,
     task: JoinHandle<()>,
@@ -34,7 +34,7 @@ pub struct Proxy {
 
 impl Proxy {
     /// Starts a proxy before the server at that port.
-    pub async fn before(server: u16) -> Self {
+    pub(crate) async fn before(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State::default());
@@ -49,27 +49,27 @@ impl Proxy {
     }
 
     /// Returns the URL of the server behind it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgres://haumana@127.0.0.1:{}/postgres", self.port)
     }
 
     /// Returns how often a client waited for an answer since the last call.
-    pub fn take(&self) -> u64 {
+    pub(crate) fn take(&self) -> u64 {
         self.state.round_trips.swap(0, Ordering::SeqCst)
     }
 
     /// Cuts the connection that sends the next statement.
-    pub fn cut(&self, cut: Cut) {
+    pub(crate) fn cut(&self, cut: Cut) {
         self.state.cut.store(cut as u8, Ordering::SeqCst);
     }
 
     /// Lets nothing through any more, and closes nothing.
-    pub fn fall_silent(&self, is_silent: bool) {
+    pub(crate) fn fall_silent(&self, is_silent: bool) {
         self.state.is_silent.store(is_silent, Ordering::SeqCst);
     }
 
     /// Takes no connections any more.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.task.abort();
     }
 }

@@ -1,7 +1,7 @@
 //! The model of many phones, on PostgreSQL.
 
 use crate::support::open;
-use haumana_sim::{Profile, profile, run};
+use haumana_sim::{Backend, Profile, check, profile, seeds};
 use haumana_sync::store::Store;
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ const RUNS: u64 = 3;
 
 async fn check_all(profile: Profile) {
     let server = server_or_skip!();
-    let asked = std::env::var("HAUMANA_SIM_RUNS").ok().and_then(|text| text.parse().ok());
-    for seed in 0..asked.unwrap_or(RUNS) {
-        let mut backend: Arc<dyn Store> = Arc::new(open(&server.empty()).await);
-        let run = run(profile, seed, usize::MAX, &mut backend, false).await;
-        if let Err(failure) = run {
-            panic!("{} seed {seed}: {:?}", profile.name, failure.violation);
-        }
+    let make = async || {
+        let store: Arc<dyn Store> = Arc::new(open(&server.empty()).await);
+        Box::new(store) as Box<dyn Backend>
+    };
+    let repeat = format!("cargo test -p haumana-store-postgres --test it sim::{}", profile.name);
+    for seed in seeds(RUNS) {
+        check(profile, seed, &make, &repeat).await;
     }
 }
 

@@ -11,22 +11,22 @@ use std::sync::Arc;
 use tokio_postgres::{Client, NoTls};
 
 /// 2026-11-23T00:00:00Z, as good a day as any.
-pub const DAY: UnixMillis = UnixMillis(1_795_392_000_000);
+pub(crate) const DAY: UnixMillis = UnixMillis(1_795_392_000_000);
 
 /// A connection beside the store's.
-pub async fn connect(server: &Server) -> Client {
+pub(crate) async fn connect(server: &Server) -> Client {
     let (client, connection) = tokio_postgres::connect(server.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
 
 /// Opens what the options name.
-pub async fn open(options: &PostgresOptions) -> PostgresStore {
+pub(crate) async fn open(options: &PostgresOptions) -> PostgresStore {
     PostgresStore::open(options).await.unwrap()
 }
 
 /// An engine with chance of its own.
-pub fn engine(store: Arc<dyn Store>, seed: u64) -> Engine {
+pub(crate) fn engine(store: Arc<dyn Store>, seed: u64) -> Engine {
     let config = EngineConfig::new(Generation(0));
     let random = Arc::new(SeededRandom::new(seed));
     Engine::new(store, Arc::new(SetClock::at(DAY)), random, config)

@@ -215,6 +215,7 @@ fn delete_as_before(path: &Path) {
          DELETE FROM records WHERE user = 2;
          DELETE FROM history WHERE user = 2;
          ALTER TABLE life DROP COLUMN clean;
+         DROP TABLE served;
          PRAGMA user_version = 3;
          PRAGMA wal_checkpoint(TRUNCATE);",
     )

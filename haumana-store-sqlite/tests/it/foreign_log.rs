@@ -180,7 +180,7 @@ async fn a_file_of_before_chains_opens_with_its_log_and_not_with_a_newer_one() {
     let Opened { store, directory } = opened;
     drop(store);
     let old = Connection::open(directory.file("haumana.db")).unwrap();
-    old.execute_batch("DROP TABLE life; PRAGMA user_version = 2").unwrap();
+    old.execute_batch("DROP TABLE life; DROP TABLE served; PRAGMA user_version = 2").unwrap();
     drop(old);
     directory.copy("haumana.db", "version-1.db");
 
@@ -295,7 +295,7 @@ async fn a_crash_right_after_the_tables_were_made_is_none_of_another_file() {
     drop(store);
     fs::copy(directory.file("haumana.db"), old.file("haumana.db")).unwrap();
     let tables = Connection::open(old.file("haumana.db")).unwrap();
-    tables.execute_batch("DROP TABLE life; PRAGMA user_version = 2").unwrap();
+    tables.execute_batch("DROP TABLE life; DROP TABLE served; PRAGMA user_version = 2").unwrap();
     drop(tables);
 
     for (directory, is_old) in [(new, false), (old, true)] {

@@ -323,7 +323,7 @@ async fn a_file_of_before_lives_opens_and_goes_on() {
 /// Takes away what version 0.1 did not have.
 fn make_old(directory: &Directory) {
     let old = Connection::open(directory.file("haumana.db")).unwrap();
-    old.execute_batch("DROP TABLE life; PRAGMA user_version = 2").unwrap();
+    old.execute_batch("DROP TABLE life; DROP TABLE served; PRAGMA user_version = 2").unwrap();
     drop(old);
     std::fs::remove_file(directory.file("haumana.db.seen")).unwrap();
 }

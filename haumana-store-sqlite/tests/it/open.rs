@@ -89,7 +89,7 @@ fn a_file_of_a_newer_program_is_refused() {
     let path = directory.file("haumana.db");
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
 
-    check_refused(&path, OpenErrorKind::Newer { found: 99, known: 4 });
+    check_refused(&path, OpenErrorKind::Newer { found: 99, known: 5 });
 }
 
 #[tokio::test]

@@ -175,7 +175,7 @@ async fn what_is_not_a_whole_database_of_ours_is_refused() {
     check_refused(&left, "empty.db", refused(OpenErrorKind::NotOurs));
     check_refused(&left, "letter.db", refused(OpenErrorKind::NotADatabase));
     check_refused(&left, "photos.db", refused(OpenErrorKind::NotOurs));
-    check_refused(&left, "newer.db", refused(OpenErrorKind::Newer { found: 99, known: 4 }));
+    check_refused(&left, "newer.db", refused(OpenErrorKind::Newer { found: 99, known: 5 }));
     check_refused(&left, "cut.db", RestoreErrorKind::Damaged);
     check_refused(&left, "damaged.db", RestoreErrorKind::Damaged);
 }
@@ -254,7 +254,7 @@ async fn a_restore_that_was_interrupted_fails_closed_and_can_be_repeated() {
 async fn a_backup_of_before_lives_is_restored() {
     let (left, early, _) = crashed("").await;
     let old = Connection::open(left.file("backup.db")).unwrap();
-    old.execute_batch("DROP TABLE life; PRAGMA user_version = 2").unwrap();
+    old.execute_batch("DROP TABLE life; DROP TABLE served; PRAGMA user_version = 2").unwrap();
     drop(old);
 
     let restored = restore_in(&left, "backup.db").unwrap();

@@ -19,10 +19,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 /// A directory that is deleted when it is dropped.
-pub struct Directory(PathBuf);
+pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static MADE: AtomicU32 = AtomicU32::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let name = format!("haumana-sqlite-{}-{number}", std::process::id());
@@ -31,22 +31,22 @@ impl Directory {
         Self(path)
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// Opens the `haumana.db` in it.
-    pub fn open(&self) -> Result<SqliteStore, OpenError> {
+    pub(crate) fn open(&self) -> Result<SqliteStore, OpenError> {
         SqliteStore::open(&options(&self.file("haumana.db")))
     }
 
     /// Puts one file in place of another, as `cp` does.
-    pub fn copy(&self, from: &str, to: &str) {
+    pub(crate) fn copy(&self, from: &str, to: &str) {
         std::fs::copy(self.file(from), self.file(to)).unwrap();
     }
 
     /// Returns the names of everything in it.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.0).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<_> = names.collect();
@@ -62,14 +62,14 @@ impl Drop for Directory {
 }
 
 /// A store on a file in a directory of its own.
-pub struct Opened {
+pub(crate) struct Opened {
     // Declared first, so closed before its directory goes.
     pub store: SqliteStore,
     pub directory: Directory,
 }
 
 impl Opened {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = Directory::new();
         // That of the heads that the tests write.
         let generation = Generation(1);
@@ -77,12 +77,12 @@ impl Opened {
         Self { store: SqliteStore::open_asking(&options, generation).unwrap(), directory }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.file("haumana.db")
     }
 
     /// While this lives, the log is not emptied, as long as the store is idle.
-    pub fn keep_log(&self) -> Connection {
+    pub(crate) fn keep_log(&self) -> Connection {
         let reader = Connection::open(self.path()).unwrap();
         reader.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM heads").unwrap();
@@ -91,7 +91,7 @@ impl Opened {
 
     /// Returns what a power cut would leave now: the files as they are. The store must not be used
     /// after this, since reading its file takes away its locks.
-    pub fn crash(&self) -> Directory {
+    pub(crate) fn crash(&self) -> Directory {
         let left = Directory::new();
         for name in ["haumana.db", "haumana.db-wal", "haumana.db.seen"] {
             std::fs::copy(self.directory.file(name), left.file(name)).unwrap();
@@ -108,7 +108,7 @@ impl Deref for Opened {
     }
 }
 
-pub fn options(path: &Path) -> SqliteOptions {
+pub(crate) fn options(path: &Path) -> SqliteOptions {
     SqliteOptions {
         path: path.to_owned(),
         readers: 2,
@@ -118,13 +118,13 @@ pub fn options(path: &Path) -> SqliteOptions {
 }
 
 /// Returns a user of that name.
-pub fn user(name: &str) -> UserId {
+pub(crate) fn user(name: &str) -> UserId {
     UserId::verified_by_caller(name).unwrap()
 }
 
 /// Returns the batch that follows `before` and writes the pieces of these numbers, each with
 /// `text` in its content.
-pub fn batch(before: Option<&Head>, numbers: Range<u128>, text: &str) -> Batch {
+pub(crate) fn batch(before: Option<&Head>, numbers: Range<u128>, text: &str) -> Batch {
     let revision = Revision(before.map_or(0, |head| head.revision.0) + 1);
     let head = Head {
         epoch: Epoch(1),
@@ -163,7 +163,7 @@ fn record(number: u128, revision: Revision, text: &str) -> Envelope {
 }
 
 /// Commits 20 pieces with this text.
-pub async fn write(store: &SqliteStore, name: &str, text: &str) -> Batch {
+pub(crate) async fn write(store: &SqliteStore, name: &str, text: &str) -> Batch {
     let head = store.head(&user(name)).await.unwrap();
     let next = batch(head.as_ref(), 0..20, text);
     store.commit(&user(name), head.as_ref(), &next).await.unwrap();
@@ -171,7 +171,7 @@ pub async fn write(store: &SqliteStore, name: &str, text: &str) -> Batch {
 }
 
 /// Whether the pieces are those that were written last.
-pub async fn has(store: &SqliteStore, name: &str, written: &Batch) -> bool {
+pub(crate) async fn has(store: &SqliteStore, name: &str, written: &Batch) -> bool {
     let head = store.head(&user(name)).await.unwrap();
     let mut expected = written.records.clone();
     expected.sort_by_key(|record| record.key);
@@ -179,7 +179,7 @@ pub async fn has(store: &SqliteStore, name: &str, written: &Batch) -> bool {
 }
 
 /// Returns the history that records leave when they are replaced.
-pub fn history(records: &[Envelope], version: u32) -> Vec<HistoryEntry> {
+pub(crate) fn history(records: &[Envelope], version: u32) -> Vec<HistoryEntry> {
     let entry = |record: &Envelope| HistoryEntry {
         key: HistoryKey { key: record.key, version, side: 0 },
         at: record.modified_at,
@@ -190,14 +190,14 @@ pub fn history(records: &[Envelope], version: u32) -> Vec<HistoryEntry> {
 }
 
 /// Returns all that a user has.
-pub async fn stream(store: &SqliteStore, user: &UserId) -> Vec<Envelope> {
+pub(crate) async fn stream(store: &SqliteStore, user: &UserId) -> Vec<Envelope> {
     let page = store.changes(user, After::Start, usize::MAX).await.unwrap();
     assert!(!page.more, "all of it fits one page");
     page.records
 }
 
 /// Runs several calls on one task, so that all are asked for before any is answered.
-pub async fn together<T>(calls: Vec<impl Future<Output = T>>) -> Vec<T> {
+pub(crate) async fn together<T>(calls: Vec<impl Future<Output = T>>) -> Vec<T> {
     let mut calls: Vec<_> = calls.into_iter().map(|call| (Box::pin(call), None)).collect();
     poll_fn(|context| {
         for (call, answer) in &mut calls {

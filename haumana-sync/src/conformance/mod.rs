@@ -33,6 +33,7 @@ mod erase;
 mod head;
 mod history;
 mod index;
+mod kept;
 mod largest;
 mod opening;
 mod operate;
@@ -57,6 +58,7 @@ pub use erase::*;
 pub use head::*;
 pub use history::*;
 pub use index::*;
+pub use kept::*;
 pub use largest::*;
 pub use opening::*;
 pub use operate::*;
@@ -169,6 +171,11 @@ macro_rules! operate_tests {
         replaying_touches_only_who_was_erased
         replaying_again_finds_nothing
         erasures_that_are_not_finished_are_listed
+        // The schema.
+        a_kept_schema_comes_back_byte_for_byte
+        of_two_that_keep_a_schema_one_is_refused
+        the_same_schema_kept_again_changes_nothing
+        a_kept_schema_is_apart_from_users
     } };
 }
 

@@ -4,7 +4,7 @@ use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
 use crate::engine::{Engine, Result};
 use crate::id::UserId;
-use crate::store::{Batch, CommitId, Epoch, ErrorKind, Head, HeadState, Stamp, Wiped};
+use crate::store::{Batch, CommitId, Epoch, Head, HeadState, Revision, Stamp, StoreExt, Wiped};
 use crate::time::UnixMillis;
 
 /// What a request to erase came to.
@@ -45,83 +45,68 @@ impl Engine {
         loop {
             let head = attempts.head().await?;
             let notes = Notes::of(head.as_ref())?;
-            let is_known = name.is_none_or(|name| notes.erasures.contains(&name));
-            let Some(head) = head else {
-                if let Some(name) = name {
-                    self.begin_erased(user, name).await?;
-                }
-                return Ok(Erasure::Done);
-            };
-            match head.state {
-                HeadState::Erased => {
-                    if let Some(name) = name.filter(|_| !is_known) {
-                        self.commit_notes(user, &head, &notes.with_erasure(name)).await;
-                        // If that failed, somebody was faster, or the store is busy.
-                        attempts.raced();
-                        continue;
+            let news = name.filter(|name| !notes.erasures.contains(name));
+            let (next, is_last) = match (&head, head.as_ref().map(|head| head.state)) {
+                (Some(head), Some(HeadState::Active | HeadState::Importing)) => {
+                    if name.is_some() && news.is_none() {
+                        return Ok(Erasure::Repeated);
                     }
-                    return Ok(erased);
+                    (self.erasing(head), false)
                 }
-                HeadState::Active | HeadState::Importing if name.is_some() && is_known => {
-                    return Ok(Erasure::Repeated);
-                }
-                HeadState::Active | HeadState::Importing => {
-                    self.replace_head(user, &head, HeadState::Erasing, None).await?;
-                }
-                HeadState::Erasing => {
+                (Some(head), Some(HeadState::Erasing)) => {
                     if let Wiped::Within { ms } = self.store.erase(user).await? {
                         erased = Erasure::DoneBy(self.clock.now().plus_ms(ms));
                     }
-                    self.replace_head(user, &head, HeadState::Erased, name).await?;
+                    (self.erased(head, notes, news), true)
                 }
+                // Nothing is there; what is left to do is to remember the request.
+                (head, _) => {
+                    let Some(news) = news else { return Ok(erased) };
+                    let notes = notes.with_erasure(news);
+                    (self.noted(head.as_ref(), &notes), true)
+                }
+            };
+            let batch = Batch { head: next, records: Vec::new(), history: Vec::new() };
+            match self.store.commit_settled(user, head.as_ref(), &batch).await {
+                Ok(()) if is_last => return Ok(erased),
+                Ok(()) => {}
+                Err(error) => attempts.start_over(error.into())?,
             }
         }
     }
 
-    /// Remembers the erasure of an account that never had anything.
-    async fn begin_erased(&self, user: &UserId, name: u64) -> Result<()> {
-        let mut head = self.next_head(None, HeadState::Active, self.clock.now());
-        head.notes = Notes::default().with_erasure(name).to_text();
-        let batch = Batch { head, records: Vec::new(), history: Vec::new() };
-        match self.store.commit(user, None, &batch).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
-            other => Ok(other?),
-        }
-    }
-
-    /// Commits nothing but a head; losing the race is no error, the caller looks again.
-    async fn replace_head(
-        &self,
-        user: &UserId,
-        old: &Head,
-        state: HeadState,
-        erasure: Option<u64>,
-    ) -> Result<()> {
-        let now = self.clock.now();
+    /// The head of an account that takes nothing more until it is erased.
+    fn erasing(&self, old: &Head) -> Head {
         let mut head = old.clone();
         head.revision.0 += 1;
         head.commit = CommitId(self.random_u128());
-        head.state = state;
-        if state == HeadState::Erased {
-            head.epoch = Epoch(self.random.next_u64());
-            head.erased_at = Some(now);
-            // Numbers that devices still hold are below those of the new life.
-            let notes = Notes::of(Some(old))?;
-            let floor = notes.floor.max(old.max_version);
-            let (erasures, open) = (notes.erasures, Some(0));
-            let notes = Notes { floor, erasures, open, ..Notes::default() };
-            head.notes = erasure.map_or(notes.clone(), |name| notes.with_erasure(name)).to_text();
-            head.versions = Digest::default();
-            head.content = Digest::default();
-            head.records = 0;
-            head.bytes = 0;
-            head.max_version = 0;
-            head.stamp = head.stamp.max(Stamp(now.secs()));
-        }
-        let batch = Batch { head, records: Vec::new(), history: Vec::new() };
-        match self.store.commit(user, Some(old), &batch).await {
-            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
-            other => Ok(other?),
+        head.state = HeadState::Erasing;
+        head
+    }
+
+    /// The marker that is left of an account, and that begins its next life.
+    fn erased(&self, old: &Head, notes: Notes, news: Option<u64>) -> Head {
+        let (now, commit) = (self.clock.now(), CommitId(self.random_u128()));
+        // Numbers that devices still hold are below those of the new life.
+        let floor = notes.floor.max(old.max_version);
+        let (erasures, open) = (notes.erasures, Some(0));
+        let notes = Notes { floor, erasures, open, ..Notes::default() };
+        let notes = news.map_or(notes.clone(), |name| notes.with_erasure(name));
+        Head {
+            epoch: Epoch(self.random.next_u64()),
+            revision: Revision(old.revision.0 + 1),
+            stamp: old.stamp.max(Stamp(now.secs())),
+            generation: old.generation,
+            versions: Digest::default(),
+            content: Digest::default(),
+            records: 0,
+            bytes: 0,
+            max_version: 0,
+            commit,
+            state: HeadState::Erased,
+            erased_at: Some(now),
+            purged_at: old.purged_at,
+            notes: notes.to_text(),
         }
     }
 }

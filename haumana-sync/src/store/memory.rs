@@ -21,13 +21,20 @@ pub struct MemoryStore {
     users: Mutex<HashMap<UserId, Partition>>,
     /// Lives of accounts that were erased; no backup has it, and no restore changes it.
     journal: Mutex<HashSet<Digest>>,
+    /// The text of the schema.
+    schema: Mutex<Option<String>>,
     limits: BatchLimits,
 }
 
 impl Default for MemoryStore {
     fn default() -> Self {
         let limits = BatchLimits { items: 10_000, bytes: 64 << 20 };
-        Self { users: Mutex::default(), journal: Mutex::default(), limits }
+        Self {
+            users: Mutex::default(),
+            journal: Mutex::default(),
+            schema: Mutex::default(),
+            limits,
+        }
     }
 }
 
@@ -55,14 +62,16 @@ impl MemoryStore {
 
     /// Returns a copy of everything, as a backup would hold it.
     pub fn snapshot(&self) -> Self {
-        let users = self.lock().clone();
-        Self { users: Mutex::new(users), journal: Mutex::default(), limits: self.limits }
+        let (users, schema) = (self.lock().clone(), self.schema().clone());
+        let (users, schema) = (Mutex::new(users), Mutex::new(schema));
+        Self { users, journal: Mutex::default(), schema, limits: self.limits }
     }
 
     /// Replaces everything with what `backup` holds.
     pub fn restore(&self, backup: &MemoryStore) {
-        let users = backup.lock().clone();
+        let (users, schema) = (backup.lock().clone(), backup.schema().clone());
         *self.lock() = users;
+        *self.schema() = schema;
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Partition>> {
@@ -73,6 +82,10 @@ impl MemoryStore {
 
     fn journal(&self) -> MutexGuard<'_, HashSet<Digest>> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn schema(&self) -> MutexGuard<'_, Option<String>> {
+        self.schema.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with<T>(&self, user: &UserId, look: impl FnOnce(&Partition) -> T) -> T {
@@ -210,6 +223,19 @@ impl Operate for MemoryStore {
         };
         let found = users.iter().filter(|(_, partition)| is_erasing(partition));
         Ok(found.map(|(user, _)| user.clone()).take(limit).collect())
+    }
+
+    async fn kept_schema(&self) -> Result<Option<String>> {
+        Ok(self.schema().clone())
+    }
+
+    async fn keep_schema(&self, expected: Option<&str>, next: &str) -> Result<()> {
+        let mut kept = self.schema();
+        if kept.as_deref() != expected && kept.as_deref() != Some(next) {
+            return Err(Error::new("keep_schema", ErrorKind::Conflict));
+        }
+        *kept = Some(next.to_owned());
+        Ok(())
     }
 }
 

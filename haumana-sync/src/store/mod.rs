@@ -11,6 +11,7 @@
 
 pub mod backend;
 mod error;
+mod ext;
 mod faulty;
 mod memory;
 mod metered;
@@ -19,10 +20,13 @@ mod types;
 
 pub use crate::id::Version;
 pub use error::{Error, ErrorKind, Result};
+pub use ext::StoreExt;
 pub use faulty::{Fault, Faults, FaultyStore};
 pub use memory::MemoryStore;
 pub use metered::{Calls, MeteredStore};
-pub use operate::{ErasedLives, Operate, SweepPlace, Swept, erased_life, head_to_erase};
+pub use operate::{
+    ErasedLives, Operate, SCHEMA_BYTES, SweepPlace, Swept, erased_life, head_to_erase,
+};
 pub use types::{
     After, Batch, BatchLimits, CommitId, Envelope, Epoch, Generation, Head, HeadState,
     HistoryEntry, HistoryKey, IndexEntry, Page, Place, Revision, Stamp, Wiped,
@@ -190,7 +194,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// - Complete: afterwards no answer holds a record, history or any of their content.
     /// - Only the one user's.
-    /// - Bounded: the cost follows what the user had, not what others have.
+    /// - Bounded: the cost follows what the user had, not what others have. *By the backend*: erase
+    ///   beside others who have much, and count, or look at the query plans.
     /// - *By the backend*: with [`Wiped::Now`] nothing of the content is in the store's files either,
     ///   as far as the storage lets a program decide that; with [`Wiped::Within`] nothing is in that
     ///   time, without another call. A database with a log, or whose provider keeps copies, cannot

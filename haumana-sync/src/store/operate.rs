@@ -7,7 +7,7 @@ use crate::time::UnixMillis;
 use std::collections::HashSet;
 use std::fmt;
 
-/// The calls that see all users: retention, and the journal of erasures.
+/// The calls that see all users: retention, the journal of erasures, and the schema of the data.
 ///
 /// A host gives it to a task of its own, or to a command that an operator starts. No engine and no
 /// request ever holds one. Each call does a bounded piece of work; whoever wants all of it calls
@@ -59,7 +59,37 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
     /// - Complete: whose head says [`Erasing`](super::HeadState::Erasing) is returned, in this
     ///   call or in one after the erasures of this one are finished.
     async fn erasing(&self, limit: usize) -> Result<Vec<UserId>>;
+
+    /// Returns the text that [`Operate::keep_schema`] has kept; `None` if none was ever kept.
+    ///
+    /// It says which schema the records were last served with. The store does not look into it:
+    /// [`succession`](crate::succession) writes and reads it. It is a part of the data, so a backup
+    /// has it.
+    ///
+    /// # Guarantees
+    ///
+    /// - Fresh: what was kept before this call started is in the answer.
+    /// - Exact: the text comes back byte for byte, up to [`SCHEMA_BYTES`].
+    async fn kept_schema(&self) -> Result<Option<String>>;
+
+    /// Keeps `next` in place of the text that is kept, if that is still `expected`.
+    ///
+    /// # Guarantees
+    ///
+    /// - Serial: of two calls that expect the same text and keep different ones at most one succeeds.
+    /// - Repeatable: the identical call again returns `Ok` and changes nothing.
+    /// - Apart: it changes nothing of any user, and nothing that is done to users changes it.
+    ///
+    /// # Errors
+    ///
+    /// - [`ErrorKind::Conflict`](super::ErrorKind::Conflict) if another text is kept; nothing was
+    ///   written.
+    /// - [`ErrorKind::Unknown`](super::ErrorKind::Unknown) if it may have happened; repeat the call.
+    async fn keep_schema(&self, expected: Option<&str>, next: &str) -> Result<()>;
 }
+
+/// LIMIT: how long a text [`Operate::keep_schema`] keeps.
+pub const SCHEMA_BYTES: usize = 8_000_000;
 
 /// Where the next [`Operate::sweep`] goes on; opaque to all but the store that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,5 +173,13 @@ impl<S: Operate + ?Sized> Operate for std::sync::Arc<S> {
 
     async fn erasing(&self, limit: usize) -> Result<Vec<UserId>> {
         (**self).erasing(limit).await
+    }
+
+    async fn kept_schema(&self) -> Result<Option<String>> {
+        (**self).kept_schema().await
+    }
+
+    async fn keep_schema(&self, expected: Option<&str>, next: &str) -> Result<()> {
+        (**self).keep_schema(expected, next).await
     }
 }

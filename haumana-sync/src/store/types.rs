@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 )]
 pub struct Revision(pub u64);
 
-/// When a commit happened, in whole seconds since 1970 UTC, as the phones' `lastSyncedAt` sees it.
+/// When a commit happened, in whole seconds since 1970 UTC: a place in time, for clients that have no
+/// other.
 ///
 /// Never decreases within one user's stream.
 #[derive(
@@ -67,9 +68,9 @@ pub struct Head {
     pub stamp: Stamp,
     /// The generation in which the last commit was made.
     pub generation: Generation,
-    /// Digest of the versions of all pieces and sessions, tombstones included.
+    /// Digest of the versions of all records, tombstones included.
     pub versions: Digest,
-    /// Digest of the content of all live pieces, as the phones' app holds it.
+    /// Digest of the content of all live records whose kind compares content.
     pub content: Digest,
     /// How many records there are, tombstones included.
     pub records: u64,
@@ -112,7 +113,7 @@ pub struct Envelope {
     pub modified_at: UnixMillis,
     /// Whether this is a tombstone.
     pub deleted: bool,
-    /// Hash of the content as the phones' app holds it; zeros for a tombstone.
+    /// Hash of the content under the kind's equality; zeros for a tombstone.
     pub hash: Digest,
     /// The format of `content` and `meta`; an engine refuses to rewrite one that is newer than it.
     pub format: u16,

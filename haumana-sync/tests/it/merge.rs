@@ -40,7 +40,7 @@ fn short(base: Base<'_>, server: &Edit, pushed: &Edit) -> FieldMerge {
 }
 
 /// Both sides changed the field since this value.
-pub fn moved(value: Option<&Value>) -> Base<'_> {
+pub(crate) fn moved(value: Option<&Value>) -> Base<'_> {
     static NONE: BTreeMap<u64, u32> = BTreeMap::new();
     Base::Moved { value, added_since: &NONE }
 }

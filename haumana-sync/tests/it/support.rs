@@ -3,7 +3,7 @@
 
 use haumana_app::Phones as _;
 use haumana_app::wire::{PiecesRequest, SessionsRequest};
-pub use haumana_sync::conformance::{SeededRandom, SetClock};
+pub(crate) use haumana_sync::conformance::{SeededRandom, SetClock};
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Generation, MemoryStore, MeteredStore, Store};
@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// 2026-11-23T00:00:00Z, as good a day as any.
-pub const DAY: i64 = 1_795_392_000_000;
+pub(crate) const DAY: i64 = 1_795_392_000_000;
 
 /// A server: an engine, its clock, and its store, metered.
-pub struct Server {
+#[derive(Debug)]
+pub(crate) struct Server {
     pub engine: Engine,
     pub clock: Arc<SetClock>,
     pub store: Arc<MeteredStore<Arc<MemoryStore>>>,
@@ -23,16 +24,16 @@ pub struct Server {
     pub reply_limit_bytes: usize,
 }
 
-pub fn kai() -> UserId {
+pub(crate) fn kai() -> UserId {
     UserId::verified_by_caller("kai").unwrap()
 }
 
 impl Server {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::on(Arc::new(MemoryStore::new()), Generation(0))
     }
 
-    pub fn on(memory: Arc<MemoryStore>, generation: Generation) -> Self {
+    pub(crate) fn on(memory: Arc<MemoryStore>, generation: Generation) -> Self {
         let clock = Arc::new(SetClock::at(UnixMillis(DAY)));
         let store = Arc::new(MeteredStore::new(memory.clone()));
         let config = EngineConfig::new(generation);
@@ -42,18 +43,18 @@ impl Server {
         Self { engine, clock, store, memory, reply_limit_bytes: 32 << 20 }
     }
 
-    pub fn pass_secs(&self, secs: i64) {
+    pub(crate) fn pass_secs(&self, secs: i64) {
         self.clock.pass_ms(secs * 1000);
     }
 
-    pub async fn post_pieces(&self, user: &UserId, body: &Value) -> Value {
+    pub(crate) async fn post_pieces(&self, user: &UserId, body: &Value) -> Value {
         let body = body.to_string();
         let request = PiecesRequest::from_json(body.as_bytes()).unwrap();
         let reply = self.engine.sync_pieces(user, &request, self.reply_limit_bytes).await.unwrap();
         serde_json::from_slice(&reply.into_json()).unwrap()
     }
 
-    pub async fn post_sessions(&self, user: &UserId, body: &Value) -> Value {
+    pub(crate) async fn post_sessions(&self, user: &UserId, body: &Value) -> Value {
         let body = body.to_string();
         let request = SessionsRequest::from_json(body.as_bytes()).unwrap();
         let limit = self.reply_limit_bytes;
@@ -63,7 +64,7 @@ impl Server {
 }
 
 /// A piece as a phone makes it.
-pub fn new_piece(id: u32, title: &str, lyrics: &str) -> Value {
+pub(crate) fn new_piece(id: u32, title: &str, lyrics: &str) -> Value {
     json!({
         "pieceId": format!("5EED0000-0000-4000-8000-{id:012}"),
         "userId": "kai",
@@ -81,7 +82,7 @@ pub fn new_piece(id: u32, title: &str, lyrics: &str) -> Value {
 }
 
 /// What a phone sends.
-pub fn body(pieces: &[Value], last: Option<&str>) -> Value {
+pub(crate) fn body(pieces: &[Value], last: Option<&str>) -> Value {
     match last {
         Some(last) => json!({"operation": "sync", "pieces": pieces, "lastSyncedAt": last}),
         None => json!({"operation": "sync", "pieces": pieces}),

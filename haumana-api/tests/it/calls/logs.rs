@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Everything that is logged on this thread while it lives.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -46,7 +46,7 @@ static SECOND: LazyLock<Dispatch> = LazyLock::new(|| {
 
 impl Log {
     /// Starts to collect at the most talkative level.
-    pub fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+    pub(crate) fn start() -> (Self, tracing::subscriber::DefaultGuard) {
         LazyLock::force(&SECOND);
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()
@@ -57,7 +57,7 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let bytes = self.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// Returns what is wrong with `value`; an unknown keyword of a schema is wrong too.
-pub fn problems(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
+pub(crate) fn problems(document: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {
     let Value::Object(keywords) = schema else {
         let is_fine = *schema == json!(true);
         return if is_fine { vec![] } else { vec![format!("{at}: must not be there")] };

@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 /// A clock that stands until a test moves it.
 #[derive(Debug)]
-pub struct Still(AtomicI64);
+pub(crate) struct Still(AtomicI64);
 
 impl Still {
-    pub fn at(secs: i64) -> Self {
+    pub(crate) fn at(secs: i64) -> Self {
         Self(AtomicI64::new(secs))
     }
 
     /// Moves it, also back.
-    pub fn pass_secs(&self, secs: i64) {
+    pub(crate) fn pass_secs(&self, secs: i64) {
         self.0.fetch_add(secs, Ordering::Relaxed);
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// How the server answers.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Status line, further headers each with its line end, body.
     Http(&'static str, String, String),
     /// The head of a large body, and then a byte now and then.
@@ -22,25 +22,25 @@ pub enum Answer {
 }
 
 /// A good answer with these keys.
-pub fn keys(jwks: &[&str]) -> Answer {
+pub(crate) fn keys(jwks: &[&str]) -> Answer {
     Answer::Http("200 OK", String::new(), set(jwks))
 }
 
 /// A key set as text.
-pub fn set(jwks: &[&str]) -> String {
+pub(crate) fn set(jwks: &[&str]) -> String {
     format!(r#"{{"keys":[{}]}}"#, jwks.join(","))
 }
 
 /// A running server on loopback.
 #[derive(Clone)]
-pub struct Server {
+pub(crate) struct Server {
     pub url: String,
     answer: Arc<Mutex<Answer>>,
     n_asked: Arc<AtomicUsize>,
 }
 
 impl Server {
-    pub async fn start(answer: Answer) -> Self {
+    pub(crate) async fn start(answer: Answer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/certs", listener.local_addr().unwrap());
         let server = Self { url, answer: Arc::new(Mutex::new(answer)), n_asked: Arc::default() };
@@ -53,12 +53,12 @@ impl Server {
         server
     }
 
-    pub fn answers(&self, answer: Answer) {
+    pub(crate) fn answers(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
     }
 
     /// How often it was asked.
-    pub fn n_asked(&self) -> usize {
+    pub(crate) fn n_asked(&self) -> usize {
         self.n_asked.load(Ordering::Relaxed)
     }
 

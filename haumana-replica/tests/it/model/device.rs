@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// Where a device's sync stands.
 #[derive(Debug, Default)]
-pub enum Stage {
+pub(crate) enum Stage {
     #[default]
     Idle,
     /// The request is on its way.
@@ -19,7 +19,7 @@ pub enum Stage {
 }
 
 #[derive(Debug)]
-pub struct Device {
+pub(crate) struct Device {
     pub replica: Replica,
     pub stage: Stage,
     /// Requests that may arrive once more, whenever they like.
@@ -27,7 +27,7 @@ pub struct Device {
 }
 
 impl Device {
-    pub async fn new(name: &str, clock: Arc<SetClock>, random: Arc<SeededRandom>) -> Self {
+    pub(crate) async fn new(name: &str, clock: Arc<SetClock>, random: Arc<SeededRandom>) -> Self {
         let mut storage = MemoryStorage::new();
         storage.device(name).await.unwrap();
         // Narrow pages make everything that happens between pages likely.
@@ -41,7 +41,7 @@ impl Device {
     }
 
     /// Everything that its user sees, as text.
-    pub async fn visible(&self) -> Vec<(Key, String)> {
+    pub(crate) async fn visible(&self) -> Vec<(Key, String)> {
         let mut all = self.replica.records(KindNumber::PIECE).await.unwrap();
         all.extend(self.replica.records(KindNumber::SESSION).await.unwrap());
         all.into_iter().map(|view| (view.key, view.content.to_json())).collect()

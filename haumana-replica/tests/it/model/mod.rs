@@ -20,7 +20,7 @@ fn number(name: &str) -> Option<u64> {
 
 /// What a history is about.
 #[derive(Clone, Copy, Debug)]
-pub struct Profile {
+pub(crate) struct Profile {
     pub name: &'static str,
     /// The most devices.
     pub devices: usize,
@@ -35,7 +35,7 @@ pub struct Profile {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Restores {
+pub(crate) enum Restores {
     Never,
     Raised,
     Silent,

@@ -4,17 +4,17 @@ use serde_json::{Value, json};
 
 /// A phone, with nothing in flight: the simulation of the engine covers that.
 #[derive(Debug, Default)]
-pub struct Phone {
+pub(crate) struct Phone {
     pub pieces: Vec<Value>,
 }
 
 impl Phone {
-    pub fn body(&self) -> Vec<u8> {
+    pub(crate) fn body(&self) -> Vec<u8> {
         json!({"operation": "sync", "pieces": self.pieces}).to_string().into_bytes()
     }
 
     /// Types a new title, the way the app's form does: the number stays.
-    pub fn edit(&mut self, at: usize, title: &str, now: &str) -> String {
+    pub(crate) fn edit(&mut self, at: usize, title: &str, now: &str) -> String {
         let piece = &mut self.pieces[at];
         piece["title"] = json!(title);
         piece["locallyModified"] = json!(true);
@@ -23,7 +23,7 @@ impl Phone {
     }
 
     /// Practises a piece: the app adds one, and no field changes.
-    pub fn practise(&mut self, at: usize, now: &str) {
+    pub(crate) fn practise(&mut self, at: usize, now: &str) {
         let piece = &mut self.pieces[at];
         piece["version"] = json!(piece["version"].as_u64().unwrap() + 1);
         piece["locallyModified"] = json!(true);
@@ -31,7 +31,7 @@ impl Phone {
     }
 
     /// Reads a reply as the app does.
-    pub fn take(&mut self, reply: &[u8]) {
+    pub(crate) fn take(&mut self, reply: &[u8]) {
         let reply: Value = serde_json::from_slice(reply).unwrap();
         for theirs in reply["serverPieces"].as_array().unwrap() {
             let ours = self.pieces.iter_mut().find(|ours| ours["pieceId"] == theirs["pieceId"]);

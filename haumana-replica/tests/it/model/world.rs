@@ -32,7 +32,7 @@ struct Ledger {
     ever: BTreeSet<String>,
 }
 
-pub struct World {
+pub(crate) struct World {
     profile: Profile,
     dice: Arc<SeededRandom>,
     clock: Arc<SetClock>,
@@ -52,7 +52,7 @@ pub struct World {
 type Checked = Result<(), String>;
 
 impl World {
-    pub async fn new(profile: Profile, seed: u64) -> Self {
+    pub(crate) async fn new(profile: Profile, seed: u64) -> Self {
         let dice = seeded(seed.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ 0x6861_756D);
         let clock = clock();
         let store = Arc::new(MemoryStore::new());
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    pub async fn run(&mut self) -> Checked {
+    pub(crate) async fn run(&mut self) -> Checked {
         let n_events = 10 + self.dice.below(50);
         for _ in 0..n_events {
             // Often no time passes: ties are where merges go wrong.

@@ -18,7 +18,7 @@ enum Shelf {
 }
 
 #[derive(Debug)]
-pub struct Device {
+pub(crate) struct Device {
     pub name: String,
     pub schema: Schema,
     shelf: Shelf,
@@ -30,7 +30,12 @@ pub struct Device {
 }
 
 impl Device {
-    pub async fn new(dice: &mut Dice, name: String, schema: Schema, clock: SetClock) -> Self {
+    pub(crate) async fn new(
+        dice: &mut Dice,
+        name: String,
+        schema: Schema,
+        clock: SetClock,
+    ) -> Self {
         // Narrow pages make everything that happens between pages likely.
         let mut config = ReplicaConfig::usual();
         config.page_records = 1 + dice.below(4);
@@ -46,12 +51,12 @@ impl Device {
         device
     }
 
-    pub fn replica(&self) -> &Replica {
+    pub(crate) fn replica(&self) -> &Replica {
         self.replica.as_ref().unwrap()
     }
 
     /// Its program ends, and starts again; it may be a newer one by then.
-    pub async fn restart(&mut self, schema: Schema) {
+    pub(crate) async fn restart(&mut self, schema: Schema) {
         self.schema = schema;
         self.start().await;
     }
@@ -71,7 +76,7 @@ impl Device {
     }
 
     /// What is in its storage, when nothing waits for the server.
-    pub async fn held(&mut self) -> Held {
+    pub(crate) async fn held(&mut self) -> Held {
         self.replica = None;
         let mut storage: Box<dyn Storage> = match &self.shelf {
             Shelf::Memory(kept) => Box::new(kept.clone()),

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const LOSSES: u64 = 15;
 
 #[derive(Debug)]
-pub struct Lossy {
+pub(crate) struct Lossy {
     direct: DirectTransport,
     dice: Mutex<Dice>,
     is_calm: AtomicBool,
@@ -23,19 +23,19 @@ pub struct Lossy {
 }
 
 impl Lossy {
-    pub fn new(direct: DirectTransport, seed: u64) -> Self {
+    pub(crate) fn new(direct: DirectTransport, seed: u64) -> Self {
         let (sent, answered) = (Mutex::default(), Mutex::default());
         let dice = Mutex::new(Dice::new(seed));
         Self { direct, dice, is_calm: AtomicBool::new(false), sent, answered }
     }
 
     /// Loses nothing from now on.
-    pub fn calm(&self) {
+    pub(crate) fn calm(&self) {
         self.is_calm.store(true, Ordering::Relaxed);
     }
 
     /// What the server has answered since this was last asked.
-    pub fn take_answered(&self) -> Vec<(Json, Json)> {
+    pub(crate) fn take_answered(&self) -> Vec<(Json, Json)> {
         std::mem::take(&mut *self.answered.lock().unwrap())
     }
 

@@ -32,7 +32,7 @@ struct Act {
     by: i64,
 }
 
-pub struct World {
+pub(crate) struct World {
     dice: Dice,
     clock: SetClock,
     schema: Schema,
@@ -44,7 +44,7 @@ pub struct World {
 }
 
 impl World {
-    pub async fn new(seed: u64) -> Self {
+    pub(crate) async fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let older = random_schema(&mut dice);
         let is_grown = dice.chance(50);
@@ -68,7 +68,7 @@ impl World {
         Self { dice, clock, schema, engine, network, judge, devices, n_elements: 0 }
     }
 
-    pub async fn run(&mut self) {
+    pub(crate) async fn run(&mut self) {
         for _ in 0..STEPS {
             // Often no time passes: ties are where merges go wrong.
             let most = *self.dice.pick(&[0, 1, 90_000]);
@@ -317,7 +317,7 @@ impl World {
     }
 
     /// All devices hold what the server holds, those that know less too, and once they know more.
-    pub async fn check(&mut self) {
+    pub(crate) async fn check(&mut self) {
         self.check_devices().await;
         for at in 0..self.devices.len() {
             self.restart(at, self.schema.clone()).await;

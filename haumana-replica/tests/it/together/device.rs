@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 /// Storage in memory that outlives the program on the device.
 #[derive(Clone, Debug, Default)]
-pub struct Kept(Arc<Mutex<MemoryStorage>>);
+pub(crate) struct Kept(Arc<Mutex<MemoryStorage>>);
 
 impl Kept {
     /// Another folder with the same in it. Nothing tells that it is a copy: a disk's image is one.
@@ -27,7 +27,7 @@ impl Kept {
 
 /// What is in a folder, and what its user typed and waits for.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub(crate) struct Folder {
     memory: Kept,
     wishes: BTreeMap<(usize, Key, String), Wish>,
     touches: usize,
@@ -91,7 +91,7 @@ impl Storage for Kept {
 
 /// Where a device keeps its records.
 #[derive(Debug)]
-pub enum Shelf {
+pub(crate) enum Shelf {
     Memory,
     File(tempfile::TempDir),
 }
@@ -101,7 +101,7 @@ const LONG: [&str; 3] = ["lyrics", "notes", "englishTranslation"];
 
 /// What a user typed and the server has not answered for.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub(crate) struct Wish {
     pub value: Value,
     /// When it was typed, by the device's own count.
     pub touched: usize,
@@ -113,7 +113,7 @@ pub struct Wish {
 
 /// Where a device's sync stands.
 #[derive(Debug, Default)]
-pub enum Stage {
+pub(crate) enum Stage {
     #[default]
     Idle,
     /// The request is on its way.
@@ -123,7 +123,7 @@ pub enum Stage {
 }
 
 #[derive(Debug)]
-pub struct Device {
+pub(crate) struct Device {
     pub number: usize,
     pub replica: Replica,
     pub clock: Arc<SetClock>,
@@ -142,7 +142,7 @@ pub struct Device {
 }
 
 impl Device {
-    pub async fn new(
+    pub(crate) async fn new(
         number: usize,
         name: &str,
         clock: Arc<SetClock>,
@@ -170,21 +170,21 @@ impl Device {
     }
 
     /// A copy of the folder; `None` of a file, whose storage would notice.
-    pub async fn folder(&self) -> Option<Folder> {
+    pub(crate) async fn folder(&self) -> Option<Folder> {
         let (wishes, touches) = (self.wishes.clone(), self.touches);
         let memory = self.memory.copy().await;
         matches!(self.shelf, Shelf::Memory).then_some(Folder { memory, wishes, touches })
     }
 
     /// The device goes on with a copy of `folder`.
-    pub async fn put_back(&mut self, folder: &Folder, user: UserId) {
+    pub(crate) async fn put_back(&mut self, folder: &Folder, user: UserId) {
         self.memory = folder.memory.copy().await;
         (self.wishes, self.touches) = (folder.wishes.clone(), folder.touches);
         self.restart(user).await;
     }
 
     /// Ends the program, with what it had under way, and starts it again.
-    pub async fn restart(&mut self, user: UserId) {
+    pub(crate) async fn restart(&mut self, user: UserId) {
         self.stage = Stage::Idle;
         // The file can be opened only once it is closed.
         let nobody = Kept::default();
@@ -195,7 +195,7 @@ impl Device {
         self.replica.sign_in(user).await.unwrap();
     }
 
-    pub fn wish(
+    pub(crate) fn wish(
         &mut self,
         key: Key,
         field: &str,
@@ -209,13 +209,13 @@ impl Device {
         self.wishes.insert(name, Wish { value, touched: self.touches, seen, is_kept });
     }
 
-    pub fn forget_wishes(&mut self, key: Key) {
+    pub(crate) fn forget_wishes(&mut self, key: Key) {
         let account = self.account;
         self.wishes.retain(|(of, about, _), _| *of != account || *about != key);
     }
 
     /// What the server has answered for nobody waits for, if it was not touched since.
-    pub fn settle(&mut self, account: usize, touches: usize, sent: &Sent) {
+    pub(crate) fn settle(&mut self, account: usize, touches: usize, sent: &Sent) {
         for field in sent.fields.keys() {
             let name = (account, sent.key, field.clone());
             if self.wishes.get(&name).is_some_and(|wish| wish.touched <= touches) {
@@ -225,7 +225,7 @@ impl Device {
     }
 
     /// Everything that its user typed and the server has not answered for is there and pending.
-    pub async fn check_wishes(&self) -> std::result::Result<(), (Key, String)> {
+    pub(crate) async fn check_wishes(&self) -> std::result::Result<(), (Key, String)> {
         let own = self.wishes.iter().filter(|((account, _, _), _)| *account == self.account);
         for ((_, key, field), wish) in own {
             let number = self.number;
@@ -246,7 +246,7 @@ impl Device {
     }
 
     /// Everything that its user sees, as text.
-    pub async fn visible(&self) -> Vec<(Key, String)> {
+    pub(crate) async fn visible(&self) -> Vec<(Key, String)> {
         let mut all = self.replica.records(KindNumber::PIECE).await.unwrap();
         all.extend(self.replica.records(KindNumber::SESSION).await.unwrap());
         all.into_iter().map(|view| (view.key, view.content.to_json())).collect()

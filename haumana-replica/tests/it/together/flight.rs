@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// A request under way.
 #[derive(Clone, Debug)]
-pub struct Flight {
+pub(crate) struct Flight {
     pub outgoing: Outgoing,
     pub call: GuestCall,
     pub account: usize,
@@ -20,7 +20,7 @@ pub struct Flight {
 
 /// One push, as text.
 #[derive(Clone, Debug)]
-pub struct Sent {
+pub(crate) struct Sent {
     pub key: Key,
     pub fields: BTreeMap<String, String>,
 }
@@ -50,7 +50,7 @@ struct Answer {
 }
 
 /// Reads what a request pushes.
-pub fn sent(body: &[u8]) -> Vec<Sent> {
+pub(crate) fn sent(body: &[u8]) -> Vec<Sent> {
     let body: Body = serde_json::from_slice(body).unwrap();
     let read = |push: PushBody<'_>| {
         let (kind, id) = (KindNumber::from_code(&push.kind), RecordId::parse(&push.id));
@@ -62,7 +62,7 @@ pub fn sent(body: &[u8]) -> Vec<Sent> {
 }
 
 /// Whether each push was taken.
-pub fn taken(reply: &[u8]) -> Vec<bool> {
+pub(crate) fn taken(reply: &[u8]) -> Vec<bool> {
     let reply: Reply = serde_json::from_slice(reply).unwrap();
     reply.results.iter().map(|answer| answer.outcome != "rejected").collect()
 }

@@ -10,14 +10,14 @@ use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Kind and id, as on the wire.
-pub type Name = (String, String);
+pub(crate) type Name = (String, String);
 
 /// The keys of a record, each value as text.
-pub type Fields = BTreeMap<String, String>;
+pub(crate) type Fields = BTreeMap<String, String>;
 
 /// A record as the server gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
+pub(crate) struct Held {
     pub version: u32,
     pub modified_at: String,
     /// `None` of a tombstone.
@@ -26,7 +26,7 @@ pub struct Held {
 
 /// Something that its user did, until a reply answers it.
 #[derive(Clone, Debug)]
-pub struct Pending {
+pub(crate) struct Pending {
     pub name: Name,
     pub base: Option<u32>,
     pub at: String,
@@ -43,14 +43,14 @@ pub struct Pending {
 
 /// A request, and which of the pending edits it carries.
 #[derive(Clone, Debug)]
-pub struct Sent {
+pub(crate) struct Sent {
     pub body: Vec<u8>,
     pushes: Vec<Pending>,
 }
 
 /// What a reply came to.
 #[derive(Clone, Copy, Debug)]
-pub struct Read {
+pub(crate) struct Read {
     pub more: bool,
     pub changes: usize,
     /// Whether its digest is not the server's.
@@ -59,7 +59,7 @@ pub struct Read {
 
 /// All that an installation keeps. A copy of the folder is a clone.
 #[derive(Clone, Debug, Default)]
-pub struct Follower {
+pub(crate) struct Follower {
     pub device: String,
     pub cursor: Option<String>,
     pub records: BTreeMap<Name, Held>,
@@ -109,13 +109,13 @@ struct Change<'a> {
 
 impl Follower {
     /// The time of an edit: the device's, and later than the one before ("must grow").
-    pub fn time(&mut self, now_ms: i64) -> String {
+    pub(crate) fn time(&mut self, now_ms: i64) -> String {
         self.last_ms = now_ms.max(self.last_ms + 1);
         haumana_sync::time::UnixMillis(self.last_ms).to_string()
     }
 
     /// A record as its user sees it: what the server gave, and what is pending on top.
-    pub fn view(&self, name: &Name) -> Option<Fields> {
+    pub(crate) fn view(&self, name: &Name) -> Option<Fields> {
         let mut view = self.records.get(name).and_then(|held| held.value.clone());
         for edit in self.pending.iter().filter(|edit| edit.name == *name && !edit.offered) {
             view = edit.set.as_ref().map(|set| put(view.unwrap_or_default(), set));
@@ -124,14 +124,14 @@ impl Follower {
     }
 
     /// Everything that its user sees.
-    pub fn visible(&self) -> Vec<(Name, Fields)> {
+    pub(crate) fn visible(&self) -> Vec<(Name, Fields)> {
         let pending = self.pending.iter().map(|edit| &edit.name);
         let names: BTreeSet<&Name> = self.records.keys().chain(pending).collect();
         names.into_iter().filter_map(|name| Some((name.clone(), self.view(name)?))).collect()
     }
 
     /// Its user sets fields, or deletes.
-    pub fn edit(&mut self, name: &Name, set: Option<Fields>, now_ms: i64) {
+    pub(crate) fn edit(&mut self, name: &Name, set: Option<Fields>, now_ms: i64) {
         let at = self.time(now_ms);
         let base = self.records.get(name).map(|held| held.version);
         let saw = self.view(name);
@@ -141,7 +141,7 @@ impl Follower {
     }
 
     /// Whether everything is settled.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.pending.is_empty()
     }
 
@@ -166,7 +166,7 @@ impl Follower {
     }
 
     /// The next request.
-    pub fn request(&mut self, limit: usize, pushes: usize) -> Sent {
+    pub(crate) fn request(&mut self, limit: usize, pushes: usize) -> Sent {
         let next = self.next(pushes);
         next.iter().for_each(|at| self.pending[*at].sent = true);
         let sent: Vec<Pending> = next.iter().map(|at| self.pending[*at].clone()).collect();
@@ -181,7 +181,7 @@ impl Follower {
     }
 
     /// Takes over a reply.
-    pub fn read(&mut self, sent: &Sent, reply: &[u8], fresh: &str) -> Read {
+    pub(crate) fn read(&mut self, sent: &Sent, reply: &[u8], fresh: &str) -> Read {
         let reply: Reply<'_> = serde_json::from_slice(reply).unwrap();
         if reply.copy {
             fresh.clone_into(&mut self.device);
@@ -292,7 +292,7 @@ impl Follower {
     }
 
     /// What to do after 410: its user begins anew, and keeps what is there, or forgets it.
-    pub fn begin_anew(&mut self, fresh: &str, keeps: bool, now_ms: i64) {
+    pub(crate) fn begin_anew(&mut self, fresh: &str, keeps: bool, now_ms: i64) {
         let visible = self.visible();
         *self = Self { device: fresh.to_owned(), last_ms: self.last_ms, ..Self::default() };
         for (name, fields) in visible.into_iter().filter(|_| keeps) {

@@ -19,7 +19,7 @@ const INSTALLATIONS: usize = 4;
 
 /// One installation, and what happens around it.
 #[derive(Debug, Default)]
-pub struct Place {
+pub(crate) struct Place {
     pub client: Follower,
     skew_ms: i64,
     /// The request under way, with the reply once there is one.

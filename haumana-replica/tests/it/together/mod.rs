@@ -13,7 +13,7 @@
 
 mod copied;
 mod device;
-pub use device::Kept;
+pub(crate) use device::Kept;
 mod flight;
 mod follower;
 mod followers;
@@ -30,7 +30,7 @@ const RUNS: u64 = 800;
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug)]
-pub struct Profile {
+pub(crate) struct Profile {
     pub name: &'static str,
     /// The phones and the server.
     pub phones: haumana_sim::Profile,

@@ -7,7 +7,7 @@ use haumana_sync::id::{Key, KindNumber};
 use std::collections::BTreeMap;
 
 impl Together<'_> {
-    pub async fn come_to_rest(&mut self) -> Checked {
+    pub(crate) async fn come_to_rest(&mut self) -> Checked {
         self.world.calm_down().await?;
         self.shorten().await;
         for account in 0..self.world.users.len() {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// What happens to devices and clients that does not happen every day.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Rare {
+pub(crate) struct Rare {
     /// Folders that were copied or put back.
     pub copies: usize,
     /// Installations that were told that their account was erased.
@@ -28,7 +28,7 @@ pub struct Rare {
 }
 
 /// One run.
-pub struct Together<'a> {
+pub(crate) struct Together<'a> {
     pub profile: Profile,
     pub world: World<'a>,
     pub devices: Vec<Device>,
@@ -42,7 +42,7 @@ pub struct Together<'a> {
 }
 
 impl<'a> Together<'a> {
-    pub async fn new(
+    pub(crate) async fn new(
         profile: Profile,
         seed: u64,
         backend: &'a mut dyn Backend,
@@ -90,7 +90,7 @@ impl<'a> Together<'a> {
         self.devices.push(device);
     }
 
-    pub async fn event(&mut self) -> Checked {
+    pub(crate) async fn event(&mut self) -> Checked {
         if self.world.dice.chance(45) {
             return self.world.event().await;
         }

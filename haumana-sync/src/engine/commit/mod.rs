@@ -1,5 +1,6 @@
 //! Writing: batches, the next head, and the compare-and-swap.
 
+mod conflict;
 pub(crate) mod draft;
 mod line;
 pub(crate) mod notes;
@@ -9,6 +10,9 @@ pub(crate) mod staging;
 pub(crate) mod trail;
 pub(crate) mod transaction;
 
+pub(crate) use crate::engine::commit::conflict::{
+    StoredConflict, conflict_id, inbox_entry, inbox_hash,
+};
 pub(crate) use crate::engine::commit::draft::{Draft, OldFacts};
 pub(crate) use crate::engine::commit::line::Refused;
 
@@ -17,20 +21,14 @@ use crate::engine::commit::line::{Line, refusal_of};
 use crate::engine::commit::notes::Notes;
 use crate::engine::commit::staging::Staging;
 use crate::engine::commit::trail::Trail;
-use crate::engine::edit::Lost;
-use crate::engine::edit::meta::FORMAT;
-use crate::engine::edit::record::to_json;
 use crate::engine::{Engine, Error, Refusal, Result};
-use crate::id::{Key, KindNumber, RecordId, UserId};
-use crate::merge::Reason;
-use crate::record::Value;
+use crate::id::{Key, KindNumber, UserId};
 use crate::schema::Schema;
 use crate::store::{
     Batch, BatchLimits, CommitId, Envelope, Epoch, ErrorKind, Head, HeadState, Revision, Stamp,
-    Version,
+    StoreExt,
 };
 use crate::time::UnixMillis;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 /// How much later than the server's second a commit is stamped: two seconds by which the clocks of
@@ -111,6 +109,21 @@ pub enum Stopped {
     Failed(Error),
 }
 
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Self {
+        Stopped::Failed(error)
+    }
+}
+
+impl From<crate::store::Error> for Stopped {
+    fn from(error: crate::store::Error) -> Self {
+        match error.kind() {
+            ErrorKind::Conflict => Stopped::Raced,
+            _ => Stopped::Failed(error.into()),
+        }
+    }
+}
+
 impl Engine {
     /// Commits `drafts` in as few batches as the store allows, each whole. Where the store does not
     /// take a batch, smaller ones find out which drafts it does not take.
@@ -182,7 +195,7 @@ impl Engine {
                 noting(&mut notes, (head, batch.head.revision));
                 batch.head.notes = notes.to_text();
             }
-            match self.commit_once(user, head, &batch).await {
+            match self.store.commit_settled(user, head, &batch).await {
                 Ok(()) => {
                     let is_slow = now.plus_ms(SLOW_COMMIT_MS) < self.clock.now();
                     let purges = head.is_some_and(|old| old.purged_at != batch.head.purged_at);
@@ -201,10 +214,7 @@ impl Engine {
                     Some(_) if 1 < count => line.most = count / 2,
                     Some(refusal) => line.refuse(refusal),
                     None => {
-                        stopped = Some(match error.kind() {
-                            ErrorKind::Conflict => Stopped::Raced,
-                            _ => Stopped::Failed(error.into()),
-                        });
+                        stopped = Some(error.into());
                         break;
                     }
                 },
@@ -267,32 +277,20 @@ impl Engine {
         old: &Head,
         notes: &Notes,
     ) -> Option<Batch> {
-        let quiet_since = notes.quiet_since.or(Some(old.revision.0));
-        let mut head = self.next_head(Some(old), old.state, self.clock.now());
-        // No record changes, so nothing is stamped.
-        head.stamp = old.stamp;
-        head.notes = Notes { quiet_since, ..notes.clone() }.to_text();
+        let head = self.noted(Some(old), notes);
         let batch = Batch { head, records: Vec::new(), history: Vec::new() };
-        self.commit_once(user, Some(old), &batch).await.ok().map(|()| batch)
+        self.store.commit_settled(user, Some(old), &batch).await.ok().map(|()| batch)
     }
 
-    /// Commits one batch; an unknown outcome is settled by the identical call.
-    pub(crate) async fn commit_once(
-        &self,
-        user: &UserId,
-        head: Option<&Head>,
-        batch: &Batch,
-    ) -> crate::store::Result<()> {
-        let mut result = self.store.commit(user, head, batch).await;
-        for _ in 0..3 {
-            match &result {
-                Err(error) if error.kind() == ErrorKind::Unknown => {
-                    result = self.store.commit(user, head, batch).await;
-                }
-                _ => break,
-            }
-        }
-        result
+    /// The head of a commit that changes nothing but notes.
+    pub(crate) fn noted(&self, old: Option<&Head>, notes: &Notes) -> Head {
+        let state = old.map_or(HeadState::Active, |old| old.state);
+        let mut head = self.next_head(old, state, self.clock.now());
+        let quiet_since = notes.quiet_since.or(old.map(|old| old.revision.0));
+        // No record changes, so nothing is stamped.
+        head.stamp = old.map_or(head.stamp, |old| old.stamp);
+        head.notes = Notes { quiet_since, ..notes.clone() }.to_text();
+        head
     }
 
     /// How much one commit writes if it can be cut.
@@ -452,76 +450,4 @@ pub(crate) fn count(schema: &Schema, head: &mut Head, old: Option<OldFacts>, new
     }
     head.bytes += new.content.len() as u64;
     head.max_version = head.max_version.max(new.version);
-}
-
-/// An entry of the inbox, as stored: it refers to versions instead of copying texts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct StoredConflict {
-    pub key: Key,
-    /// `None` where a delete was involved.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
-    /// The version in which the other value stands.
-    pub version: u32,
-    /// Where the lost value is kept: version and side.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lost: Option<(u32, u32)>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub base: Option<u32>,
-    pub reason: Reason,
-    pub at: UnixMillis,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
-    /// How it was closed; `None` while it is open.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resolution: Option<String>,
-}
-
-/// The id of a conflict is derived from (record, version, field, lost value), so that a repeat makes
-/// no second one.
-pub(crate) fn conflict_id(
-    key: Key,
-    version: Version,
-    field: Option<&str>,
-    lost: &Value,
-) -> RecordId {
-    let (tag, value) = lost.canonical();
-    let (kind, field) = (key.kind.code(), field.unwrap_or_default());
-    let place = format!("{kind}\0{}\0{version}\0{field}\0", key.id);
-    Digest::of([place.as_bytes(), &[tag], value]).into_id()
-}
-
-/// Makes the inbox entry of a value that lost.
-pub(crate) fn inbox_entry(key: Key, lost: &Lost, now: UnixMillis) -> Envelope {
-    let id = conflict_id(key, lost.version, lost.field.as_deref(), &lost.lost);
-    let stored = StoredConflict {
-        key,
-        field: lost.field.clone(),
-        version: lost.version,
-        lost: lost.at.map(|at| (at.version, at.side)),
-        base: lost.base,
-        reason: lost.reason,
-        at: now,
-        device: lost.device.clone(),
-        resolution: None,
-    };
-    Envelope {
-        key: Key::conflict(id),
-        version: 1,
-        revision: Revision(0),
-        stamp: Stamp(0),
-        modified_at: now,
-        deleted: false,
-        hash: inbox_hash(now),
-        format: FORMAT,
-        content: to_json(&stored),
-        meta: "{}".to_owned(),
-    }
-}
-
-/// What the hash of an inbox entry is: when the value lost, to the millisecond. So the index can tell
-/// the order in which entries came without reading them.
-pub(crate) fn inbox_hash(at: UnixMillis) -> Digest {
-    Digest::from_bits(u128::try_from(at.0).unwrap_or(0))
 }

@@ -8,7 +8,7 @@ use crate::engine::edit::record::{HistoryMeta, parse, to_json};
 use crate::engine::{Engine, Result};
 use crate::id::{Key, KindNumber, UserId};
 use crate::record::Value;
-use crate::store::{Batch, Head, HistoryEntry, HistoryKey};
+use crate::store::{Batch, Head, HistoryEntry, HistoryKey, StoreExt};
 use crate::time::UnixMillis;
 use std::collections::BTreeMap;
 
@@ -96,7 +96,7 @@ impl Engine {
             notes.quiet_since = notes.quiet_since.or(Some(head.revision.0));
             next.notes = notes.to_text();
             let batch = Batch { head: next, records: Vec::new(), history };
-            self.commit_once(user, Some(head), &batch).await?;
+            self.store.commit_settled(user, Some(head), &batch).await?;
             trail.add(batch);
         }
         Ok(())

@@ -9,7 +9,7 @@ use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, UserId};
 use crate::merge::Reason;
 use crate::record::Value;
-use crate::store::{HistoryEntry, Version};
+use crate::store::{HistoryEntry, StoreExt, Version};
 use crate::time::UnixMillis;
 use std::collections::BTreeMap;
 
@@ -86,7 +86,7 @@ impl Engine {
     ) -> Result<HistoryPage> {
         check_state(self.store.head(user).await?.as_ref())?;
         let mut walk = Walk { versions: Vec::new(), bytes: 0, is_at_end: false };
-        let found = self.store.read(user, &[key]).await?.into_iter().flatten().next();
+        let found = self.store.read_one(user, key).await?;
         let envelope =
             found.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such record"))?;
         if before.is_none() {

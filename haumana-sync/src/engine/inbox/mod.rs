@@ -15,7 +15,7 @@ use crate::json::quoted;
 use crate::merge::Reason;
 use crate::record::Value;
 use crate::schema::{Kind, Schema};
-use crate::store::{Envelope, HistoryKey, IndexEntry, Version};
+use crate::store::{Envelope, HistoryKey, IndexEntry, StoreExt, Version};
 use crate::time::UnixMillis;
 use std::fmt::Write as _;
 
@@ -82,7 +82,7 @@ impl Engine {
         envelope: &Envelope,
     ) -> Result<Conflict> {
         let stored: StoredConflict = parse(&envelope.content)?;
-        let record = self.store.read(user, &[stored.key]).await?.into_iter().flatten().next();
+        let record = self.store.read_one(user, stored.key).await?;
         let record = record.map(|record| self.open(&record)).transpose()?;
         let name = stored.field.as_deref();
         let kept = record.and_then(|record| Some(record.content?.unit(name?)));
@@ -243,8 +243,7 @@ impl Engine {
         let Some(mut edit) = edit else {
             return Ok(vec![closing(closed)]);
         };
-        let found = self.store.read(user, &[stored.key]).await?;
-        let Some(envelope) = found.into_iter().flatten().next() else {
+        let Some(envelope) = self.store.read_one(user, stored.key).await? else {
             return Err(Error::new(ErrorKind::NotFound, "the record is gone"));
         };
         let record = self.open(&envelope)?;

@@ -5,6 +5,7 @@ use crate::engine::edit::record::parse;
 use crate::engine::{Conflict, ConflictPlace, Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, RecordId, UserId};
 use crate::record::Value;
+use crate::store::StoreExt;
 use serde_json::value::RawValue;
 
 impl Engine {
@@ -25,8 +26,8 @@ impl Engine {
         let places = self.open_places(user, after).await?;
         let (mut conflicts, mut left, mut done) = (Vec::new(), limit_bytes, 0);
         for (_, id) in places.iter().take(limit) {
-            let found = self.store.read(user, &[Key::conflict(*id)]).await?;
-            if let Some(envelope) = found.into_iter().flatten().find(|entry| !entry.deleted) {
+            let found = self.store.read_one(user, Key::conflict(*id)).await?;
+            if let Some(envelope) = found.filter(|entry| !entry.deleted) {
                 let conflict = self.open_conflict(user, &envelope).await?;
                 let bytes = conflict_bytes(&conflict);
                 if left < bytes && !conflicts.is_empty() {
@@ -54,8 +55,7 @@ impl Engine {
         raw: &RawValue,
     ) -> Result<Option<Value>> {
         check_state(self.store.head(user).await?.as_ref())?;
-        let found = self.store.read(user, &[Key::conflict(id)]).await?;
-        let Some(envelope) = found.into_iter().flatten().next() else {
+        let Some(envelope) = self.store.read_one(user, Key::conflict(id)).await? else {
             return Err(Error::new(ErrorKind::NotFound, "there is no such conflict"));
         };
         let stored: StoredConflict = parse(&envelope.content)?;

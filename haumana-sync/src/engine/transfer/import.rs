@@ -11,7 +11,7 @@ use crate::engine::{Engine, Error, ErrorKind, Quota, Result};
 use crate::id::{Key, UserId};
 use crate::limits;
 use crate::schema::Schema;
-use crate::store::{Batch, Envelope, ErrorKind as StoreErrorKind, Head, HeadState, HistoryEntry};
+use crate::store::{Batch, Envelope, Head, HeadState, HistoryEntry, StoreExt};
 
 /// What is in the account by an import: of all its pages so far, whether or not one came again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,11 +173,8 @@ impl Engine {
     }
 
     async fn put(&self, user: &UserId, old: Option<&Head>, batch: Batch) -> Result<Head, Stopped> {
-        match self.commit_once(user, old, &batch).await {
-            Ok(()) => Ok(batch.head),
-            Err(error) if error.kind() == StoreErrorKind::Conflict => Err(Stopped::Raced),
-            Err(error) => Err(error.into()),
-        }
+        self.store.commit_settled(user, old, &batch).await?;
+        Ok(batch.head)
     }
 
     /// The account is in use: fine if everything of the document came into it by this import.
@@ -305,16 +302,4 @@ fn is_due(record: &Envelope, there: Option<&Envelope>) -> Result<bool> {
 
 fn not_empty() -> Error {
     Error::new(ErrorKind::NotEmpty, "the account is not empty")
-}
-
-impl From<Error> for Stopped {
-    fn from(error: Error) -> Self {
-        Stopped::Failed(error)
-    }
-}
-
-impl From<crate::store::Error> for Stopped {
-    fn from(error: crate::store::Error) -> Self {
-        Stopped::Failed(error.into())
-    }
 }

@@ -16,7 +16,7 @@ use tokio::task::yield_now;
 
 /// Keeps everything in memory, in steps between which others get in.
 #[derive(Debug)]
-pub struct Backend {
+pub(crate) struct Backend {
     mistake: Option<Mistake>,
     users: Mutex<HashMap<String, Account>>,
     /// The answers of a cache or a copy, for backends that have one.
@@ -65,7 +65,7 @@ impl Drop for KeptHalf<'_> {
 
 impl Backend {
     /// Makes an empty backend.
-    pub fn new(mistake: Option<Mistake>) -> Self {
+    pub(crate) fn new(mistake: Option<Mistake>) -> Self {
         Self { mistake, users: Mutex::default(), stale: Mutex::default() }
     }
 

@@ -4,14 +4,14 @@ macro_rules! mistakes {
     ($($(#[doc = $text:literal])+ $name:ident)*) => {
         /// One mistake in a backend.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Mistake { $($(#[doc = $text])+ $name,)* }
+        pub(crate) enum Mistake { $($(#[doc = $text])+ $name,)* }
 
         impl Mistake {
             /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$name),*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
 
             /// Returns what is wrong, in a sentence.
-            pub fn text(self) -> &'static str {
+            pub(crate) fn text(self) -> &'static str {
                 match self { $(Self::$name => concat!($($text),+).trim_ascii(),)* }
             }
         }

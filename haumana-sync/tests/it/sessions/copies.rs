@@ -8,7 +8,7 @@ use haumana_sync::repertoire::Session;
 use haumana_sync::store::{Batch, CommitId, Revision};
 
 /// Puts `record` in the place of what is stored, behind the engine's back.
-pub async fn overwrite(server: &Server, mut record: Envelope) {
+pub(crate) async fn overwrite(server: &Server, mut record: Envelope) {
     let old = server.memory.head(&kai()).await.unwrap().unwrap();
     let mut head = old.clone();
     head.revision = Revision(head.revision.0 + 1);

@@ -1,0 +1,115 @@
+//! The schema that the records were last served with.
+//!
+//! It is in a partition of its own in the table of the history, whose items there never expire. Its
+//! text is cut into parts, as DynamoDB bounds items. The keys of the parts name the text, and one item
+//! says which text counts, so that a reader never meets parts of two.
+
+use crate::error::Bad;
+use crate::items::{Item, bytes, digest, key_item, number};
+use crate::meter::Direction;
+use crate::requests::{Asked, Order, Range, Through};
+use crate::schema::{HISTORY, KEPT, KEPT_SORT, kept_key};
+use crate::store::{DynamoStore, corrupt};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use haumana_sync::digest::Digest;
+use haumana_sync::store::{Error, ErrorKind, Result};
+
+/// DYNAMODB: an item has at most 400 kB, its names and keys included.
+const PART_BYTES: usize = 350_000;
+
+const TEXT: &str = "_text";
+const PARTS: &str = "_parts";
+const PART: &str = "_part";
+
+impl DynamoStore {
+    pub(crate) async fn read_kept(&self) -> Result<Option<String>> {
+        let op = "kept_schema";
+        let Some(item) = self.get(&mut self.reading(op), &kept_key(KEPT_SORT)).await? else {
+            return Ok(None);
+        };
+        let name = digest(&item, TEXT).map_err(corrupt(op))?;
+        let n_parts: usize = number(&item, PARTS).map_err(corrupt(op))?;
+        let asked = Asked {
+            table: HISTORY,
+            partition: KEPT.to_owned(),
+            through: Through::Table,
+            range: Range::Between(sort_of_part(name, 0), sort_of_part(name, n_parts)),
+            order: Order::Ascending,
+            page: None,
+        };
+        let mut text = Vec::new();
+        let take = |item: Item| {
+            text.extend_from_slice(bytes(&item, PART).map_err(corrupt(op))?);
+            Ok(())
+        };
+        self.query_all(&mut self.reading(op), &asked, take).await?;
+        if name_of(&text) != name {
+            return Err(corrupt(op)(Bad(PART)));
+        }
+        let text = String::from_utf8(text);
+        text.map(Some).map_err(|_| corrupt(op)(Bad(PART)))
+    }
+
+    pub(crate) async fn write_kept(&self, expected: Option<&str>, next: &str) -> Result<()> {
+        let name = name_of(next.as_bytes());
+        let parts = next.as_bytes().chunks(PART_BYTES);
+        let n_parts = parts.len();
+        for (n, part) in parts.enumerate() {
+            let mut item = key_item(&kept_key(&sort_of_part(name, n)));
+            item.insert(PART.to_owned(), AttributeValue::B(Blob::new(part)));
+            self.put("keep_schema", HISTORY, &item).await?;
+        }
+        let mut item = key_item(&kept_key(KEPT_SORT));
+        item.insert(TEXT.to_owned(), crate::items::bits(name.bits()));
+        item.insert(PARTS.to_owned(), crate::items::n(n_parts));
+        self.point(expected, item).await
+    }
+
+    /// Says which text counts, if the expected one does, or this one already.
+    async fn point(&self, expected: Option<&str>, item: Item) -> Result<()> {
+        let op = "keep_schema";
+        let expected = expected.map(|text| crate::items::bits(name_of(text.as_bytes()).bits()));
+        let condition = match &expected {
+            None => "attribute_not_exists(#text) OR #text = :next",
+            Some(_) => "#text = :expected OR #text = :next",
+        };
+        let request = || async {
+            let put = self
+                .client
+                .put_item()
+                .table_name(self.table(HISTORY))
+                .set_item(Some(item.clone()))
+                .condition_expression(condition)
+                .expression_attribute_names("#text", TEXT)
+                .set_expression_attribute_values(Some(values(&item, expected.as_ref())))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await;
+            match put {
+                Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
+                put => put.map(|put| Some(put.consumed_capacity)),
+            }
+        };
+        let written = self.writing(op).send(request).await?;
+        let Some(capacity) = written else { return Err(Error::new(op, ErrorKind::Conflict)) };
+        self.meter.add(Direction::Write, capacity.as_slice());
+        Ok(())
+    }
+}
+
+/// The values of the condition.
+fn values(item: &Item, expected: Option<&AttributeValue>) -> Item {
+    let next = item.get(TEXT).map(|next| (":next".to_owned(), next.clone()));
+    let expected = expected.map(|expected| (":expected".to_owned(), expected.clone()));
+    next.into_iter().chain(expected).collect()
+}
+
+fn name_of(text: &[u8]) -> Digest {
+    Digest::of([b"schema\0".as_slice(), text])
+}
+
+fn sort_of_part(name: Digest, n: usize) -> String {
+    format!("{:032x}#{n:04}", name.bits())
+}

@@ -1,0 +1,137 @@
+//! Schemas that follow each other on the data of one store.
+//!
+//! A store keeps the schema that its records were last served with. A host calls [`succeed`] before it
+//! serves: a schema under which the records could not be read is refused, with the place in it.
+//!
+//! Servers of two schemas may run at once while a new one is rolled out, so the schema before the
+//! last may start again. Any other schema must succeed the last one.
+//!
+//! ```
+//! use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+//! use haumana_sync::store::MemoryStore;
+//! use haumana_sync::succession::{Succession, succeed};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let store = MemoryStore::new();
+//! let with = |field_type| {
+//!     Schema::new([Kind::new(3, "recipe").field(Field::new(1, "title", field_type))])
+//! };
+//! let schema = with(FieldType::text(200))?;
+//! assert_eq!(Succession::New, succeed(&store, &schema, None).await?);
+//! assert_eq!(Succession::Same, succeed(&store, &schema, None).await?);
+//!
+//! let refused = succeed(&store, &with(FieldType::lines(200))?, None).await.unwrap_err();
+//! assert_eq!("kind recipe, field title: a field keeps its type", refused.to_string());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use crate::limits::COMMIT_TRIES;
+use crate::schema::{Schema, SchemaError};
+use crate::store::{self, Operate};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// How a schema stands to the one that the records were last served with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Succession {
+    /// It is the same.
+    Same,
+    /// It succeeds the last one, and is the last one from now on.
+    New,
+    /// It is the one before the last, which stays the last.
+    Earlier,
+}
+
+/// Why records are not served with a schema.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SuccessionError {
+    /// It does not succeed the last one.
+    #[error("{0}")]
+    Refused(SchemaError),
+    /// The store keeps a schema that this program cannot read: a newer one wrote it.
+    #[error("a newer program keeps the schema of these records: {0}")]
+    Newer(String),
+    /// The store failed, or others change the schema at the same time.
+    #[error("cannot keep the schema")]
+    Store(#[from] store::Error),
+}
+
+/// Checks that the records of a store may be served with `schema`, and keeps it as the last one.
+///
+/// Schemas are compared as [`Schema::to_json`] writes them: what only Rust can declare, such as which
+/// fields the content hash of a kind is of, is not kept.
+///
+/// `presumed` is the schema of records that are there although no schema was ever kept, if it is known.
+///
+/// # Errors
+///
+/// [`SuccessionError::Refused`] names the kind and the field that changed what may not change, see
+/// [`Schema::succeed`]; nothing was written then.
+pub async fn succeed(
+    store: &dyn Operate,
+    schema: &Schema,
+    presumed: Option<&Schema>,
+) -> Result<Succession, SuccessionError> {
+    let told = |schema: &Schema| Schema::from_json(&schema.to_json());
+    let schema = &told(schema).map_err(SuccessionError::Refused)?;
+    let presumed = presumed.map(told).transpose().map_err(SuccessionError::Refused)?;
+    let mut lost = None;
+    for _ in 0..COMMIT_TRIES {
+        let text = store.kept_schema().await?;
+        let kept = text.as_deref().map(Kept::read).transpose()?;
+        let last = match &kept {
+            Some(kept) if kept.last == *schema => return Ok(Succession::Same),
+            Some(kept) if kept.before.as_ref() == Some(schema) => return Ok(Succession::Earlier),
+            Some(kept) => Some(&kept.last),
+            None => presumed.as_ref(),
+        };
+        if let Some(last) = last {
+            schema.succeed(last).map_err(SuccessionError::Refused)?;
+        }
+        let before = last.filter(|last| *last != schema);
+        match store.keep_schema(text.as_deref(), &written(schema, before)).await {
+            Ok(()) => return Ok(Succession::New),
+            // Another server keeps its schema at the same time, or the answer was lost.
+            Err(error) if matches!(error.kind(), RACED | LOST) => lost = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let contended = || store::Error::new("keep_schema", RACED);
+    Err(lost.unwrap_or_else(contended).into())
+}
+
+const RACED: store::ErrorKind = store::ErrorKind::Conflict;
+const LOST: store::ErrorKind = store::ErrorKind::Unknown;
+
+/// What a store keeps.
+struct Kept {
+    last: Schema,
+    before: Option<Schema>,
+}
+
+/// The same as text: schemas as they write themselves.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text<'a> {
+    #[serde(borrow)]
+    schema: &'a RawValue,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    before: Option<&'a RawValue>,
+}
+
+impl Kept {
+    fn read(text: &str) -> Result<Self, SuccessionError> {
+        let newer = |error: &dyn std::fmt::Display| SuccessionError::Newer(error.to_string());
+        let text: Text<'_> = serde_json::from_str(text).map_err(|error| newer(&error))?;
+        let schema = |raw: &RawValue| Schema::from_json(raw.get()).map_err(|error| newer(&error));
+        Ok(Self { last: schema(text.schema)?, before: text.before.map(schema).transpose()? })
+    }
+}
+
+fn written(schema: &Schema, before: Option<&Schema>) -> String {
+    let before = before.map(|before| format!(r#","before":{}"#, before.to_json()));
+    format!(r#"{{"schema":{}{}}}"#, schema.to_json(), before.unwrap_or_default())
+}
