@@ -13,6 +13,7 @@ mod history;
 mod house;
 mod import;
 mod kinds;
+mod live;
 mod lives;
 mod lost;
 mod merge;
