@@ -7,6 +7,7 @@ use haumana_store_postgres::{PostgresOptions, PostgresStore};
 use haumana_store_sqlite::{LaterEdits, NewLife, SqliteOptions, SqliteStore};
 use haumana_sync::Store;
 use haumana_sync::engine::OtherLife;
+use haumana_sync::live::{Pokes, PokingStore};
 use haumana_sync::schema::Schema;
 use haumana_sync::store::{Generation, Operate};
 use haumana_sync::time::UnixMillis;
@@ -33,6 +34,8 @@ const DAY_SECS: u64 = 86_400;
 /// A store, and the generation of the life that its data is in.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
+    /// What tells of commits.
+    pub(crate) pokes: Arc<dyn Pokes>,
     /// The same for the operator; `None`: the store keeps retention by itself.
     pub(crate) operate: Option<Arc<dyn Operate>>,
     pub(crate) generation: Generation,
@@ -53,18 +56,23 @@ pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem
             };
             let store = Arc::new(store);
             let operate: Option<Arc<dyn Operate>> = Some(store.clone());
-            Ok(Opened { store, operate, generation: life.generation, other_life })
+            let (store, generation) = (Arc::new(PokingStore::new(store)), life.generation);
+            Ok(Opened { pokes: store.clone(), store, operate, generation, other_life })
         }
         StoreKind::Postgres => {
             let store = Arc::new(open_database(args).await?);
             let (generation, other_life) = (store.life().generation, OtherLife::Merged);
             let operate: Option<Arc<dyn Operate>> = Some(store.clone());
-            Ok(Opened { store, operate, generation, other_life })
+            // It hears of other servers' commits, too.
+            Ok(Opened { pokes: store.clone(), store, operate, generation, other_life })
         }
         StoreKind::Dynamodb => {
             let store = Arc::new(open_tables(args, schema).await?);
             let other_life = OtherLife::Merged;
-            Ok(Opened { store, operate: None, generation: asked, other_life })
+            // What another server, or a function, commits to the tables is not heard.
+            let store = Arc::new(PokingStore::new(store));
+            let (operate, generation) = (None, asked);
+            Ok(Opened { pokes: store.clone(), store, operate, generation, other_life })
         }
     }
 }

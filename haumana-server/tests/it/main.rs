@@ -6,6 +6,7 @@ mod connections;
 mod dynamodb;
 mod google;
 mod killing;
+mod live;
 mod postgres;
 mod readme;
 mod restoring;
