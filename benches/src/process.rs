@@ -48,11 +48,20 @@ impl Server {
 
     /// The most memory that it has had since [`Server::forget_peak`]; 0 where nobody can tell.
     pub fn peak_megabytes(&self) -> u64 {
+        self.kilobytes("VmHWM:") / 1024
+    }
+
+    /// The memory that it has now; 0 where nobody can tell.
+    pub fn resident_kilobytes(&self) -> u64 {
+        self.kilobytes("VmRSS:")
+    }
+
+    fn kilobytes(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = peak.and_then(|peak| peak.split_whitespace().next()?.parse().ok());
-        kilobytes.unwrap_or(0_u64) / 1024
+        let found = status.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = found.and_then(|found| found.split_whitespace().next()?.parse().ok());
+        kilobytes.unwrap_or(0_u64)
     }
 }
 
