@@ -46,8 +46,7 @@ impl Auth {
             Auth::Bearer(verifier) => {
                 let token = bearer_token(head).map_err(Failure::Unauthorized)?;
                 let principal = verifier.verify(token).await?;
-                let leeway_ms = i64::try_from(TOKEN_LEEWAY_SECS * 1000).unwrap_or(i64::MAX);
-                let until = Some(principal.expires_at.plus_ms(leeway_ms));
+                let until = Some(principal.expires_at.plus_ms(TOKEN_LEEWAY_SECS * 1000));
                 Ok(Caller { user: principal.user, until })
             }
         }

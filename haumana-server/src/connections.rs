@@ -96,11 +96,13 @@ async fn connection(
     let answering = Arc::clone(&seat);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (router, seat) = (router.clone(), Arc::clone(&answering));
-        async move {
+        // hyper keeps the room of this future as long as the connection lasts, and a device that follows
+        // lasts for an hour: in a box it is given back with the head of the reply.
+        Box::pin(async move {
             let busy = Busy::new(seat);
             let response = answer(router, request.map(Body::new)).await;
             Ok::<_, Infallible>(response.map(|body| Answer { body, _busy: busy }))
-        }
+        })
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES);

@@ -129,7 +129,11 @@ impl Place {
                 return Err("nothing is heard of what it says itself".into());
             }
             ear.while_hearing(self.say(&client, &check)).await?;
-            ear.while_hearing(async { Ok(sleep(CHECK).await) }).await?;
+            let pause = async {
+                sleep(CHECK).await;
+                Ok(())
+            };
+            ear.while_hearing(pause).await?;
         }
     }
 
