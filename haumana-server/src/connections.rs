@@ -104,10 +104,12 @@ async fn connection(
             Ok::<_, Infallible>(response.map(|body| Answer { body, _busy: busy }))
         })
     });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES);
-    let io = TokioIo::new(Timed::new(stream));
-    let mut served = pin!(builder.serve_connection(io, service));
+    let serve = |io| {
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+        builder.max_buf_size(HEAD_BYTES).serve_connection(io, service)
+    };
+    let mut served = pin!(serve(TokioIo::new(Timed::new(stream))));
     let mut is_stopping = false;
     loop {
         tokio::select! {

@@ -12,8 +12,9 @@ use tokio::time::{Instant, sleep_until};
 /// A response that says the present revision, and then each new one, until `ends_at`.
 pub(crate) fn stream(seat: Seat, present: Option<u64>, ends_at: Instant) -> Response {
     let state = State { seat, ends_at, begins: Some(present) };
-    let events = unfold(state, |state| async move {
-        let (event, state) = state.next().await?;
+    // In a box, so that it is not moved with each event, and the stream does not hold it twice.
+    let events = unfold(Box::new(state), |mut state| async move {
+        let event = state.next().await?;
         Some((Ok::<_, Infallible>(event), state))
     });
     let mut response = Sse::new(events).into_response();
@@ -34,7 +35,7 @@ struct State {
 }
 
 impl State {
-    async fn next(mut self) -> Option<(Event, Self)> {
+    async fn next(&mut self) -> Option<Event> {
         if let Some(present) = self.begins.take() {
             let retry = Event::default().retry(self.seat.limits().retry);
             let event = match present {
@@ -42,7 +43,7 @@ impl State {
                 // It has to say something, or the client would not know that it is connected.
                 None => retry.comment(""),
             };
-            return Some((event, self));
+            return Some(event);
         }
         let beat = Instant::now() + self.seat.limits().heartbeat;
         let until = beat.min(self.ends_at);
@@ -50,11 +51,11 @@ impl State {
             // A client that may hear no more hears no more.
             biased;
             () = sleep_until(until) => match until < self.ends_at {
-                true => Some((Event::default().comment(""), self)),
+                true => Some(Event::default().comment("")),
                 false => None,
             },
             news = self.seat.next() => match news {
-                News::Revision(revision) => Some((told(Event::default(), revision), self)),
+                News::Revision(revision) => Some(told(Event::default(), revision)),
                 News::Over => None,
             },
         }

@@ -47,7 +47,7 @@ pub fn until(device: &Replica, is_so: impl Fn(&Status) -> bool) -> impl Future<O
     let mut watch = device.watch();
     async move {
         let due = tokio::time::timeout(Duration::from_secs(60), watch.wait_for(is_so)).await;
-        *due.expect("the status must come to it").unwrap()
+        *due.unwrap().unwrap()
     }
 }
 
@@ -62,7 +62,7 @@ pub async fn until_titled(device: &Replica, title: &str) {
             changes.next().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), look).await.expect("the edit must arrive");
+    tokio::time::timeout(Duration::from_secs(60), look).await.unwrap();
 }
 
 pub async fn add(device: &Replica, title: &str) {
