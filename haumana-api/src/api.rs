@@ -7,10 +7,12 @@ use crate::directory::Accounts;
 use crate::error::Failure;
 use crate::host::Host;
 use crate::limits;
+use crate::live::Live;
 use crate::load::{Gate, Load, Purpose, Ticket};
 use crate::served::{Call, Served};
 use axum::extract::Request;
 use axum::http::Uri;
+use axum::http::request::Parts;
 use haumana_sync::engine::{Engine, Random};
 use haumana_sync::id::UserId;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub struct Api {
     pub auth: Auth,
     /// The host's user directory, if it keeps one.
     pub accounts: Option<Accounts>,
+    /// What tells connected devices of commits, if the host can; else they ask.
+    pub live: Option<Live>,
     /// Where request ids come from.
     pub random: Arc<dyn Random>,
     /// What the host decides.
@@ -88,7 +92,7 @@ pub enum Exports {
 }
 
 impl Api {
-    /// Makes an API of every call, without a user directory, whose document speaks of ID tokens.
+    /// Makes an API of every call, without a user directory or a live feed, whose document speaks of ID tokens.
     pub fn new(
         engine: Arc<Engine>,
         auth: Auth,
@@ -96,13 +100,20 @@ impl Api {
         config: ApiConfig,
     ) -> Self {
         let (served, host) = (Served::all(), Host::with_id_tokens());
-        Self { engine, auth, accounts: None, random, config, served, host, gate: None }
+        let (accounts, live, gate) = (None, None, None);
+        Self { engine, auth, accounts, live, random, config, served, host, gate }
     }
 
     /// Adds a user directory.
     #[must_use]
     pub fn with_accounts(self, accounts: Accounts) -> Self {
         Self { accounts: Some(accounts), ..self }
+    }
+
+    /// Adds a live feed.
+    #[must_use]
+    pub fn with_live(self, live: Live) -> Self {
+        Self { live: Some(live), ..self }
     }
 
     /// Says which calls there are.
@@ -122,11 +133,13 @@ impl Api {
         Self { gate: self.config.load.clone().map(Gate::new), ..self }
     }
 
-    /// The calls that this host can serve: nobody signs in where nothing verifies tokens.
+    /// The calls that this host can serve: nobody signs in where nothing verifies tokens, and nobody
+    /// follows where nothing tells of commits.
     pub(crate) fn served(&self) -> Served {
         let can_sign_in = self.accounts.as_ref().is_some_and(|accounts| accounts.sign_in.is_some());
         let served = self.served.clone();
-        if can_sign_in { served } else { served.without([Call::SignIn]) }
+        let served = if can_sign_in { served } else { served.without([Call::SignIn]) };
+        if self.live.is_some() { served } else { served.without([Call::Live]) }
     }
 
     /// Finds out who is asking, reads what they ask, and does the work when it is its turn.
@@ -171,9 +184,24 @@ impl Api {
     {
         let (head, _) = request.into_parts();
         let user = self.auth.user(&head).await?;
+        self.read_as(user, &head, purpose, work).await
+    }
+
+    /// As [`Api::read`], where it is known who is asking.
+    pub(crate) async fn read_as<T, W>(
+        self: Arc<Self>,
+        user: UserId,
+        head: &Parts,
+        purpose: Purpose,
+        work: impl FnOnce(Arc<Self>, UserId, Uri) -> W,
+    ) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
         let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
         let ticket = self.ticket(&user, purpose)?;
-        let work = work(self, user, head.uri);
+        let work = work(self, user, head.uri.clone());
         match ticket {
             Some(ticket) => ticket.work(0, |time| received.queued(time), work).await?,
             None => work.await,

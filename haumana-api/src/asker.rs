@@ -3,8 +3,10 @@
 use crate::error::Failure;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use haumana_auth::limits::TOKEN_LEEWAY_SECS;
 use haumana_auth::{Rejection, Verifier, bearer};
 use haumana_sync::id::UserId;
+use haumana_sync::time::UnixMillis;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -19,18 +21,33 @@ pub enum Auth {
     Trusted,
 }
 
+/// Whose request it is.
+pub(crate) struct Caller {
+    pub(crate) user: UserId,
+    /// Until when that is vouched for, with leeway; `None`: the host has not said.
+    pub(crate) until: Option<UnixMillis>,
+}
+
 impl Auth {
     /// Returns whose request this is. Looks at the head of the request only, so that nobody's body
     /// is read before it is known who sends it.
     pub(crate) async fn user(&self, head: &Parts) -> Result<UserId, Failure> {
+        Ok(self.caller(head).await?.user)
+    }
+
+    /// As [`Auth::user`], with until when.
+    pub(crate) async fn caller(&self, head: &Parts) -> Result<Caller, Failure> {
         match self {
             Auth::Trusted => {
                 let user = head.extensions.get::<UserId>();
-                user.cloned().ok_or(Failure::Unauthorized(Rejection::NoToken))
+                let user = user.cloned().ok_or(Failure::Unauthorized(Rejection::NoToken))?;
+                Ok(Caller { user, until: None })
             }
             Auth::Bearer(verifier) => {
                 let token = bearer_token(head).map_err(Failure::Unauthorized)?;
-                Ok(verifier.verify(token).await?.user)
+                let principal = verifier.verify(token).await?;
+                let until = Some(principal.expires_at.plus_ms(TOKEN_LEEWAY_SECS * 1000));
+                Ok(Caller { user: principal.user, until })
             }
         }
     }

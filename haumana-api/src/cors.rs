@@ -49,7 +49,7 @@ pub(crate) fn preflight_answer() -> Response {
     let headers = response.headers_mut();
     let methods = HeaderValue::from_static("GET, POST, DELETE");
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
-    let allowed = "authorization, content-type, content-encoding, x-request-id";
+    let allowed = "authorization, content-type, content-encoding, last-event-id, x-request-id";
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(allowed));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(PREFLIGHT_MAX_AGE_SECS));
     response

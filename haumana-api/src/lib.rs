@@ -24,6 +24,9 @@
 //! A host says which calls there are ([`Served`]) and how its users prove who they are ([`Host`]);
 //! `GET /openapi.json` then documents exactly that, under the path that the router is nested in.
 //!
+//! A host that hears of commits adds a [`Live`] feed: then connected devices are told at once, over
+//! `GET /live`. It must let that stream through as it comes: no compression, no time-out of its own.
+//!
 //! # Features
 //!
 //! - `verify`: verification of ID tokens, as [`auth`]. Without it nothing of a crypto library is
@@ -49,6 +52,7 @@ mod doc;
 mod error;
 mod gzip_body;
 mod host;
+mod live;
 mod load;
 mod observe;
 mod openapi;
@@ -65,6 +69,7 @@ pub use cors::Origin;
 pub use error::out_of_time;
 pub use haumana_auth as auth;
 pub use host::Host;
+pub use live::{Live, LiveLimits};
 pub use load::Load;
 pub use openapi::openapi;
 pub use router::{router, router_beside};

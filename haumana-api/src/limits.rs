@@ -22,3 +22,16 @@ pub const LIST_ENTRIES: usize = 200;
 pub const DEFAULT_LIST_ENTRIES: usize = 50;
 /// How long a request's body may take to arrive, on a host without a limit of its own.
 pub const BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+/// Devices of one account that are connected to `GET /live`. Further ones are told 429.
+pub const LIVE_OF_ACCOUNT: usize = 16;
+/// Devices of all accounts that are connected to `GET /live`, on a host without a limit of its own.
+/// Further ones are told 503.
+pub const LIVE_IN_ALL: usize = 20_000;
+/// How long `GET /live` is silent at most: then a comment says that it still listens.
+pub const LIVE_HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(25);
+/// How long a long poll waits for a commit.
+pub const LIVE_POLL: std::time::Duration = std::time::Duration::from_secs(25);
+/// How long a stream lasts at most, also where nobody says until when its token is good.
+pub const LIVE_LIFETIME: std::time::Duration = std::time::Duration::from_secs(60 * 60);
+/// How long a client waits before it connects again.
+pub const LIVE_RETRY: std::time::Duration = std::time::Duration::from_secs(2);

@@ -16,6 +16,12 @@ pub(crate) struct ConflictsQuery {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct LiveQuery {
+    pub(crate) after: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct HistoryQuery {
     pub(crate) limit: Option<u32>,
     pub(crate) before: Option<u32>,

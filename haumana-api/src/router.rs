@@ -32,7 +32,8 @@ where
     let calls = calls::of(schema, &served).into_iter();
     let ours = calls.fold(Router::new(), |ours, call| ours.route(call.path, (call.serve)()));
     let (schema, host) = (schema.clone(), api.host.clone());
-    let limits = Limits::new(api.config.clone(), schema.clone());
+    let live = api.live.as_ref().map(|live| *live.limits());
+    let limits = Limits::new(api.config.clone(), live, schema.clone());
     let document = Document::new(move || openapi(&schema, &served, &host), api.host.clone());
     let api = Arc::new(api.gated());
     ours.layer(Extension(Arc::new(document)))

@@ -18,6 +18,8 @@ pub enum Call {
     SignIn,
     /// `POST /sync`
     Sync,
+    /// `GET /live`; only with a [`Live`](crate::Live) feed.
+    Live,
     /// `GET /conflicts`
     Conflicts,
     /// `POST /conflicts/{id}`
@@ -44,13 +46,14 @@ pub enum Call {
 
 impl Call {
     /// Every call.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Health,
         Self::Limits,
         Self::Schema,
         Self::OpenApi,
         Self::SignIn,
         Self::Sync,
+        Self::Live,
         Self::Conflicts,
         Self::ResolveConflict,
         Self::RecordHistory,

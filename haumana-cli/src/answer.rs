@@ -21,6 +21,16 @@ impl Answer {
     }
 }
 
+/// Writes an answer for people, or for scripts.
+pub(crate) fn print(answer: &Answer, is_json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match is_json {
+        true => writeln!(out, "{}", visible_json(&answer.json.to_string())),
+        false => writeln!(out, "{}", visible(&answer.text)),
+    }?;
+    out.flush()
+}
+
 /// The fields of a record, as they are spelt on the wire.
 pub(crate) fn content_json(content: &Content) -> BTreeMap<String, Json> {
     let names = content.all_names();

@@ -217,6 +217,10 @@ pub(crate) struct Sync {
     /// Try again for a while if the server cannot be reached.
     #[arg(long)]
     pub(crate) retry: bool,
+    /// Go on until Ctrl-C, and show other devices' edits as they come. Nothing else can use the device
+    /// meanwhile.
+    #[arg(long)]
+    pub(crate) follow: bool,
     /// What becomes of what is here after the account was erased on the server.
     #[arg(long, value_name = "WHAT")]
     pub(crate) erased: Option<Erased>,

@@ -18,6 +18,7 @@ mod editor;
 mod edits;
 mod fields;
 mod find;
+mod follow;
 mod json;
 mod kept;
 mod local_time;
@@ -51,7 +52,6 @@ use haumana_sync::schema::Schema;
 use online::Online;
 use problem::Problem;
 use std::ffi::OsString;
-use std::io::{self, Write};
 use std::process::ExitCode;
 use verbs::{Asked, Verb};
 
@@ -82,7 +82,9 @@ fn main() -> ExitCode {
     match done {
         Ok(answer) => {
             // Whoever reads the output may stop reading; that is no failure.
-            print(answer, is_json).ok();
+            if let Some(answer) = answer {
+                answer::print(&answer, is_json).ok();
+            }
             ExitCode::SUCCESS
         }
         Err(problem) => failed(&problem, is_json),
@@ -122,16 +124,6 @@ fn check(command: &Command, words: &[OsString], schema: &Schema) -> Result<(), S
     }
 }
 
-fn print(answer: Option<Answer>, is_json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match answer {
-        Some(answer) if is_json => writeln!(out, "{}", visible_json(&answer.json.to_string())),
-        Some(answer) => writeln!(out, "{}", visible(&answer.text)),
-        None => Ok(()),
-    }?;
-    out.flush()
-}
-
 /// Runs one command; `None` if it has written its answer itself.
 async fn run(cli: Cli, schema: Schema) -> Result<Option<Answer>, Problem> {
     if let Command::Init(args) = &cli.command {
@@ -156,6 +148,9 @@ async fn run(cli: Cli, schema: Schema) -> Result<Option<Answer>, Problem> {
         Command::Mend(args) => sessions::mend(&device.replica().await?, &args).await,
         Command::DeleteSession(args) => delete::delete_session(&device, &args).await,
         Command::EraseAccount { yes } => online()?.erase_account(yes).await,
+        Command::Sync(args) if args.follow => {
+            return online()?.follow(&args, cli.json).await.map(|()| None);
+        }
         Command::Sync(args) => online()?.sync(&args).await,
         Command::Conflicts(args) => match args.decision {
             None => online()?.list_conflicts().await,

@@ -43,11 +43,14 @@ impl<'a> Online<'a> {
     }
 
     pub(crate) async fn sync(&self, args: &Sync) -> Result<Answer, Problem> {
+        self.sync_on(&self.device.replica().await?, args).await
+    }
+
+    pub(crate) async fn sync_on(&self, replica: &Replica, args: &Sync) -> Result<Answer, Problem> {
         let erasure = args.erased.map(|erased| match erased {
             Erased::Forget => Erasure::Forget,
             Erased::Upload => Erasure::UploadAsNew,
         });
-        let replica = self.device.replica().await?;
         if let Some(erasure) = erasure {
             replica.settle_erasure(erasure).await.map_err(Problem::local)?;
         }
@@ -56,7 +59,7 @@ impl<'a> Online<'a> {
         let mut backoff = Backoff::usual();
         backoff.tries = tries;
         let syncing = replica.sync_with_retry(&self.transport, backoff, &Machine, &Machine);
-        let synced = with_progress(&replica, syncing).await;
+        let synced = with_progress(replica, syncing).await;
         let summary = synced.map_err(|error| self.problem(error))?;
         let status = replica.status();
         let sent = before.saturating_sub(status.pending);

@@ -97,6 +97,16 @@
 //! a reply was lost, is never forgotten. The server decides what a merge becomes; until then a view
 //! shows the pending edits over what was agreed.
 //!
+//! # Following
+//!
+//! `Replica::follow` syncs at once when another device has changed something, for as long as the account
+//! is signed in: the server pokes it over a connection that stays open ([`Transport::live`]). Where that
+//! cannot be had it asks now and then, and connects again. [`Replica::follow_with`] does the same with
+//! timers of your own. [`Status::following`] says whether the device is live, polling or offline, and
+//! [`Status::equal_at`] when it was last proven to hold what the server holds.
+//!
+//! [`Transport::live`]: transport::Transport::live
+//!
 //! # A copy is another device
 //!
 //! Each installation has a random id, which [`Replica::open`] makes with its storage. A SQLite file
@@ -130,6 +140,7 @@ mod error;
 mod feed;
 mod find;
 mod flaw;
+mod follow;
 mod groups;
 mod history;
 mod inbox;
@@ -163,6 +174,7 @@ pub use error::{AnswerForm, Answered, Error, ErrorKind, Result};
 pub use feed::{Cause, Change};
 pub use find::Filter;
 pub use flaw::{Flaw, Reason};
+pub use follow::Pace;
 pub use history::{Changed, HistoryPage, Lost, RecordVersion};
 pub use inbox::{Conflict, ConflictPage};
 pub use index::Indexable;
@@ -172,7 +184,7 @@ pub use record::{Agreed, Earlier, Local, Offer, Pending, Removal, Touch};
 pub use replica::{Erasure, Replica, ReplicaConfig, View};
 pub use retry::{Backoff, LONGEST_ASKED, Sleep};
 pub use round::{Outgoing, Progress};
-pub use status::{Phase, Status};
+pub use status::{Following, Phase, Status};
 pub use sync::Summary;
 pub use system::{SystemClock, SystemRandom};
 

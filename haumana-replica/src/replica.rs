@@ -8,7 +8,7 @@ use crate::flaw::Flaw;
 use crate::index::entries;
 use crate::kinds::Kinds;
 use crate::record::Local;
-use crate::status::{Phase, Status};
+use crate::status::{Following, Phase, Status};
 use crate::storage::{Batch, OpenCount, State, Storage};
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
@@ -89,6 +89,8 @@ pub struct Replica {
     pub(crate) random: Arc<dyn Random>,
     /// Whether a sync is under way.
     pub(crate) is_syncing: AtomicBool,
+    /// Whether somebody follows.
+    pub(crate) is_following: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -107,8 +109,9 @@ impl Replica {
     pub(crate) fn new(inner: Inner, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let status = watch::Sender::new(Status { phase: Phase::NeedsSignIn, ..Status::default() });
         let feed = Feed::new();
-        let (inner, is_syncing) = (Mutex::new(inner), AtomicBool::new(false));
-        Self { inner, status, feed, clock, random, is_syncing }
+        let inner = Mutex::new(inner);
+        let (is_syncing, is_following) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { inner, status, feed, clock, random, is_syncing, is_following }
     }
 
     /// Returns the id that this device has on the server. It changes where two installations turn out
@@ -315,6 +318,14 @@ impl Replica {
 
     pub(crate) async fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().await
+    }
+
+    /// Says how the device hears of other devices' edits.
+    pub(crate) fn show_following(&self, following: Following) {
+        self.status.send_if_modified(|status| {
+            let before = std::mem::replace(&mut status.following, following);
+            before != following
+        });
     }
 
     /// Changes the status and tells those who watch it, if it is another one then.

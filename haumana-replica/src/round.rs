@@ -114,11 +114,12 @@ impl Replica {
         round.open(&mut inner, account, reply.reset, &changes, outgoing).await?;
         round.settle(&reply, &changes, outgoing);
         round.take_changes(&changes);
-        let mut mismatch = false;
+        let (mut mismatch, mut is_equal) = (false, false);
         round.state.cursor = reply.cursor.as_deref().map(str::to_owned);
         if !reply.more {
             round.end_listing(&mut inner, account).await?;
             mismatch = reply.digest.is_some_and(|digest| digest != round.state.digest);
+            is_equal = reply.digest.is_some() && !mismatch;
             if mismatch {
                 round.state.probe = round.state.cursor.take();
             }
@@ -138,8 +139,13 @@ impl Replica {
                 self.feed.tell(keys, Cause::Sync);
             }
         }
-        if let Some(open) = reply.open_conflicts().filter(|_| inner.account.is_some()) {
-            self.publish(&mut inner, |status| status.open_conflicts = Some(open)).await?;
+        if inner.account.as_ref() == Some(&outgoing.account) {
+            let (open, equal_at) = (reply.open_conflicts(), is_equal.then(|| self.clock.now()));
+            self.publish(&mut inner, |status| {
+                status.open_conflicts = open.or(status.open_conflicts);
+                status.equal_at = equal_at.or(status.equal_at);
+            })
+            .await?;
         }
         let due = inner.storage.due(account, 1).await?;
         let more = reply.more || mismatch || !due.is_empty();

@@ -1,6 +1,7 @@
 //! What a screen shows of the sync.
 
 use crate::error::ErrorKind;
+use haumana_sync::time::UnixMillis;
 
 /// Where the sync stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,21 @@ pub enum Phase {
     Failed(ErrorKind),
 }
 
+/// How the device hears of other devices' edits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Following {
+    /// It does not: it syncs when the app says so.
+    #[default]
+    Not,
+    /// The server tells it at once.
+    Live,
+    /// It asks now and then: the server has no live feed, or it cannot be had.
+    Polling,
+    /// It cannot reach the server, and tries again.
+    Offline,
+}
+
 /// The sync at a glance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -36,4 +52,9 @@ pub struct Status {
     pub conflicts: usize,
     /// How many entries of the inbox are open, as the server said last; `None` if it has not said.
     pub open_conflicts: Option<u64>,
+    /// How the device hears of other devices' edits ([`Replica::follow_with`](crate::Replica::follow_with)).
+    pub following: Following,
+    /// When the device was last proven to hold what the server holds, by the digest of all records.
+    /// `None` since the sign-in, or the start of the program.
+    pub equal_at: Option<UnixMillis>,
 }

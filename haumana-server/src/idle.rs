@@ -139,6 +139,23 @@ impl Seat {
     }
 }
 
+/// As long as it is there, its connection is not idle.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Seat>);
+
+impl Busy {
+    pub(crate) fn new(seat: Arc<Seat>) -> Self {
+        seat.is_busy();
+        Self(seat)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.is_idle();
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         self.is_busy();

@@ -12,7 +12,7 @@ use crate::upkeep::Upkeep;
 use axum::Router;
 use axum::middleware::from_fn;
 use haumana_api::directory::Accounts;
-use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom};
+use haumana_api::{Api, ApiConfig, Auth, Live, LiveLimits, SystemClock, SystemRandom};
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::schema::Schema;
 use haumana_sync::store::Generation;
@@ -43,14 +43,16 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     }
     let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
     let operate = opened.needs_upkeep.then(|| opened.operate.clone());
-    let (router, engine) = router(&args, schema, opened, directory, sign_in::set_up(&args)?);
+    let room = connections::room();
+    let (router, engine, live) =
+        router(&args, schema, opened, directory, sign_in::set_up(&args)?, room);
     if let Some(operate) = operate {
         let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));
         tokio::spawn(Upkeep { operate, engine, clock, retention_ms }.run());
     }
     let signals = Signals::listen()?;
     greet(&args, address)?;
-    Ok(run(listener, router, signals).await?)
+    Ok(run(listener, router, room, live, signals).await?)
 }
 
 async fn listen(args: &Args) -> Result<TcpListener, Problem> {
@@ -68,10 +70,11 @@ async fn listen(args: &Args) -> Result<TcpListener, Problem> {
 fn router(
     args: &Args,
     schema: Schema,
-    Opened { store, generation, other_life, .. }: Opened,
+    Opened { store, pokes, generation, other_life, .. }: Opened,
     directory: SqliteDirectory,
     sign_in: SignIn,
-) -> (Router, Arc<Engine>) {
+    room: usize,
+) -> (Router, Arc<Engine>, Live) {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let config = engine_config(args, generation);
     let engine = Engine::new(store, clock, random.clone(), config);
@@ -80,8 +83,18 @@ fn router(
     config.cors_origins = args.cors_origin.clone();
     let auth = Auth::Bearer(Arc::clone(&sign_in.verifier));
     let accounts = Accounts::new(Arc::new(directory)).with_sign_in(sign_in.verifier);
+    let live = Live::new(pokes, Arc::clone(&engine), live_limits(room));
     let api = Api::new(Arc::clone(&engine), auth, random, config).with_accounts(accounts);
-    (haumana_api::router_beside(api, sign_in.routes).layer(from_fn(drain)), engine)
+    let api = api.with_live(live.clone());
+    (haumana_api::router_beside(api, sign_in.routes).layer(from_fn(drain)), engine, live)
+}
+
+/// How many devices may follow, where there is room for so many connections: a part of it is left to
+/// requests.
+fn live_limits(room: usize) -> LiveLimits {
+    let mut limits = LiveLimits::usual();
+    limits.in_all = limits.in_all.min(room / 5 * 4);
+    limits
 }
 
 /// What an engine is told on data of this life.
@@ -124,15 +137,23 @@ fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
 }
 
 /// Serves until a signal comes, and then finishes what is running, within bounds.
-async fn run(listener: TcpListener, router: Router, mut signals: Signals) -> io::Result<()> {
+async fn run(
+    listener: TcpListener,
+    router: Router,
+    room: usize,
+    live: Live,
+    mut signals: Signals,
+) -> io::Result<()> {
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = connections::serve(listener, router, async {
+    let serving = connections::serve(listener, router, room, async {
         // An error means that the sender is gone, which means the same.
         stopped.await.ok();
     });
     let patience = async {
         signals.next().await;
         tracing::info!("stopping; requests that are running are finished");
+        // Devices that follow are answered at once, and nobody waits for them.
+        live.close();
         drop(stop);
         tokio::select! {
             () = tokio::time::sleep(STOP_TIMEOUT) => {}

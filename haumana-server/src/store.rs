@@ -7,6 +7,7 @@ use haumana_store_postgres::{PostgresOptions, PostgresStore};
 use haumana_store_sqlite::{LaterEdits, NewLife, SqliteOptions, SqliteStore};
 use haumana_sync::Store;
 use haumana_sync::engine::OtherLife;
+use haumana_sync::live::{Pokes, PokingStore};
 use haumana_sync::schema::Schema;
 use haumana_sync::store::{Generation, Operate};
 use haumana_sync::time::UnixMillis;
@@ -33,6 +34,8 @@ const DAY_SECS: u64 = 86_400;
 /// A store, and the generation of the life that its data is in.
 pub(crate) struct Opened {
     pub(crate) store: Arc<dyn Store>,
+    /// What tells of commits.
+    pub(crate) pokes: Arc<dyn Pokes>,
     /// The same for the operator.
     pub(crate) operate: Arc<dyn Operate>,
     /// Whether somebody must keep retention; DynamoDB does it by itself.
@@ -55,18 +58,24 @@ pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem
             };
             let store = Arc::new(store);
             let (operate, generation) = (store.clone(), life.generation);
-            Ok(Opened { store, operate, needs_upkeep: true, generation, other_life })
+            let store = Arc::new(PokingStore::new(store));
+            let pokes = store.clone();
+            Ok(Opened { store, pokes, operate, needs_upkeep: true, generation, other_life })
         }
         StoreKind::Postgres => {
             let store = Arc::new(open_database(args).await?);
             let (generation, other_life) = (store.life().generation, OtherLife::Merged);
-            let operate = store.clone();
-            Ok(Opened { store, operate, needs_upkeep: true, generation, other_life })
+            // It hears of other servers' commits, too.
+            let (operate, pokes) = (store.clone(), store.clone());
+            Ok(Opened { store, pokes, operate, needs_upkeep: true, generation, other_life })
         }
         StoreKind::Dynamodb => {
             let store = Arc::new(open_tables(args, schema).await?);
             let (operate, other_life) = (store.clone(), OtherLife::Merged);
-            Ok(Opened { store, operate, needs_upkeep: false, generation: asked, other_life })
+            // What another server, or a function, commits to the tables is not heard.
+            let store = Arc::new(PokingStore::new(store));
+            let (pokes, generation) = (store.clone(), asked);
+            Ok(Opened { store, pokes, operate, needs_upkeep: false, generation, other_life })
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::pool;
 use crate::rows::Bad;
 use haumana_sync::digest::Digest;
 use haumana_sync::id::UserId;
+use haumana_sync::live::Topic;
 use haumana_sync::store::{Epoch, ErasedLives, erased_life};
 use std::fmt;
 use tokio_postgres::{GenericClient, Row};
@@ -81,6 +82,11 @@ impl JournalKey {
     /// What the journal keeps of a life.
     pub(crate) fn life(&self, user: &UserId, epoch: Epoch) -> Uuid {
         Uuid::from_u128(erased_life(&self.0, user, epoch).bits())
+    }
+
+    /// The name under which pokes of an account travel. Only who can read the key can tell whose it is.
+    pub(crate) fn topic(&self, user: &UserId) -> Topic {
+        Topic::of(&self.0, user)
     }
 }
 

@@ -69,15 +69,30 @@
 //! where a new life begins, opening erases those accounts again. If the journal was put back too, or is
 //! in another database, [`Journal::read`] reads the one from before.
 //!
+//! # Other servers' commits
+//!
+//! The store is a source of [`Pokes`](haumana_sync::live::Pokes). Each commit notifies the servers that
+//! listen (`NOTIFY`), in its own statement, so that none goes without. What is sent is a keyed hash of
+//! the account, and its revision. Each store that [`tell`](haumana_sync::live::Pokes::tell) was called on
+//! listens over one connection more than [`connections`](PostgresOptions::connections). Where that
+//! connection is cut, or hears nothing of what it tells itself, another one is made, and what was missed
+//! is asked for.
+//!
+//! POSTGRES: transactions that notify commit one after the other, in the whole cluster. That bounds
+//! commits to as many in a second as the disk confirms one by one.
+//!
 //! # Poolers
 //!
 //! Statements are prepared by name. PgBouncer in transaction mode must be told to keep them
-//! (`max_prepared_statements`); the settings of a session must not be shared with other programs.
+//! (`max_prepared_statements`); the settings of a session must not be shared with other programs. Behind
+//! one in transaction mode nothing is heard of other servers, and accounts that somebody follows are
+//! asked about every 40 seconds instead.
 
 mod commit;
 mod error;
 mod journal;
 mod life;
+mod live;
 mod operate;
 mod options;
 mod pool;

@@ -2,6 +2,7 @@
 
 use crate::error::{self, Nature};
 use crate::journal::Journal;
+use crate::live;
 use crate::rows::{self, Bad};
 use crate::store::{PostgresStore, corrupt, settled};
 use deadpool_postgres::Object;
@@ -148,7 +149,9 @@ impl PostgresStore {
         let empty = transaction.prepare_cached(&self.statements.empty_head).await?;
         let state = i16::from(next.state.number());
         let (revision, commit) = (next.revision.0.cast_signed(), Uuid::from_u128(next.commit.0));
-        let parameters: [&(dyn ToSql + Sync); 4] = [&user.as_str(), &revision, &commit, &state];
+        let told = live::payload(self.journal_key.topic(user), next.revision);
+        let parameters: [&(dyn ToSql + Sync); 5] =
+            [&user.as_str(), &revision, &commit, &state, &told];
         let account = transaction.query_one(&empty, &parameters).await?.try_get(0)?;
         self.delete_all(&transaction, user, epoch, account).await?;
         transaction.commit().await?;

@@ -57,7 +57,7 @@ pub(crate) fn connect(options: &PostgresOptions) -> Result<Connections, OpenErro
     Ok(Connections(pool))
 }
 
-fn config(options: &PostgresOptions) -> Result<Config, OpenError> {
+pub(crate) fn config(options: &PostgresOptions) -> Result<Config, OpenError> {
     // The parser's own error may quote a part of the URL.
     let parsed = options.url.parse::<Config>();
     let mut config = parsed.map_err(|_| OpenError::new(OpenErrorKind::Url))?;

@@ -125,7 +125,7 @@ impl Statements {
             lock_life: format!("SELECT {HEAD} FROM {heads} WHERE {of_user} FOR UPDATE"),
             empty_head: format!(
                 "UPDATE {schema}.heads SET revision = $2, commit_id = $3, state = $4
-                 WHERE subject = $1 RETURNING account"
+                 WHERE subject = $1 RETURNING account, pg_notify('{schema}', $5::text)"
             ),
             erasing: format!("SELECT h.subject FROM {heads} WHERE h.state = $1 LIMIT $2"),
             kept_schema: format!("SELECT served FROM {schema}.haumana"),
@@ -206,7 +206,10 @@ fn is_current(schema: &str) -> String {
     )
 }
 
-/// One statement, so that all of a commit is sent, done or undone together.
+/// One statement, so that all of a commit is sent, done or undone together, and so that the servers
+/// that listen hear of it if it is done.
+///
+/// POSTGRES: a notification goes out with the commit of its transaction, or not at all.
 fn commit(schema: &str, head: &str) -> String {
     format!(
         "WITH head AS ({head}),
@@ -236,6 +239,6 @@ fn commit(schema: &str, head: &str) -> String {
              ON CONFLICT (account, kind, id, version, side) DO UPDATE
              SET at = excluded.at, content = excluded.content, meta = excluded.meta
          )
-         SELECT account FROM head"
+         SELECT account, pg_notify('{schema}', $37::text) FROM head"
     )
 }

@@ -4,6 +4,7 @@ use crate::commit::Parameters;
 use crate::error::{self, Nature, OpenError, OpenErrorKind};
 use crate::journal::{self, JournalKey};
 use crate::life::{self, Life};
+use crate::live::Listening;
 use crate::options::PostgresOptions;
 use crate::pool::{self, Connections};
 use crate::rows::{self, Bad, N_HEAD};
@@ -12,12 +13,14 @@ use crate::statements::Statements;
 use deadpool_postgres::{Object, Transaction};
 use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::live::{Hearer, Pokes, Topic};
 use haumana_sync::store::backend::{Decision, check_batch, cut_between_versions, decide};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Epoch, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
     IndexEntry, Operate, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::error::Elapsed;
 use tokio_postgres::Row;
@@ -40,6 +43,7 @@ pub struct PostgresStore {
     pub(crate) patience: Duration,
     life: Life,
     pub(crate) journal_key: JournalKey,
+    listening: Listening,
 }
 
 impl PostgresStore {
@@ -67,7 +71,8 @@ impl PostgresStore {
         drop(Object::take(client));
         let patience = options.statement_timeout.saturating_mul(2);
         let statements = Statements::of(name);
-        let store = Self { connections, statements, patience, life, journal_key };
+        let listening = Listening::to(options)?;
+        let store = Self { connections, statements, patience, life, journal_key, listening };
         if life.begun.is_some() {
             // What was put back may hold accounts that were erased since.
             let replayed = store.replay_erasures().await;
@@ -160,6 +165,17 @@ impl PostgresStore {
     }
 }
 
+impl Pokes for PostgresStore {
+    fn topic(&self, user: &UserId) -> Topic {
+        self.journal_key.topic(user)
+    }
+
+    /// Listens over a connection of its own, until the store is dropped. Must be called on tokio.
+    fn tell(&self, hearer: Arc<dyn Hearer>) {
+        self.listening.begin(hearer);
+    }
+}
+
 #[async_trait::async_trait]
 impl Store for PostgresStore {
     fn batch_limits(&self) -> BatchLimits {
@@ -228,7 +244,7 @@ impl Store for PostgresStore {
 
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
         check_batch(self.batch_limits(), user, expected, batch)?;
-        let parameters = Parameters::of(user, expected, batch, self.life);
+        let parameters = Parameters::of(user, expected, batch, self.life, self.journal_key);
         let statement = match expected {
             None => &self.statements.first_commit,
             Some(_) => &self.statements.next_commit,

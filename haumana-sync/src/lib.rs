@@ -16,6 +16,7 @@ pub mod engine;
 pub mod id;
 pub mod json;
 pub mod limits;
+pub mod live;
 mod mark;
 pub mod merge;
 pub mod record;

@@ -5,6 +5,7 @@ use crate::api::{Api, ApiConfig};
 use crate::doc::{Doc, examples};
 use crate::error::Failure;
 use crate::host::Host;
+use crate::live::LiveLimits;
 use crate::reply::Reply;
 use crate::served::Call;
 use axum::Extension;
@@ -34,7 +35,8 @@ pub(super) const CALLS: &[Route] =
             path: "/limits",
             serve: || get(show_limits),
             doc: |schema| {
-                let example = limits::all(&ApiConfig::of_a_server(), schema);
+                let (config, live) = (ApiConfig::of_a_server(), LiveLimits::usual());
+                let example = limits::all(&config, Some(&live), schema);
                 Doc::public("limits", "Every limit that this host enforces").ok(
                     "Limits",
                     "The limits by name, and those of each field.",
@@ -94,8 +96,8 @@ type Later<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
 pub(crate) struct Limits(Later<Vec<u8>>);
 
 impl Limits {
-    pub(crate) fn new(config: ApiConfig, schema: Schema) -> Self {
-        let make = move || limits::all(&config, &schema).to_string().into_bytes();
+    pub(crate) fn new(config: ApiConfig, live: Option<LiveLimits>, schema: Schema) -> Self {
+        let make = move || limits::all(&config, live.as_ref(), &schema).to_string().into_bytes();
         Self(LazyLock::new(Box::new(make)))
     }
 }

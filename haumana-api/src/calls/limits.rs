@@ -2,15 +2,16 @@
 
 use crate::api::ApiConfig;
 use crate::limits;
+use crate::live::LiveLimits;
 use haumana_auth::limits as of_tokens;
 use haumana_sync::limits as of_records;
 use haumana_sync::schema::{Element, FieldType, Kind, Schema};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Every limit of a host of this schema, by name.
-pub(super) fn all(config: &ApiConfig, schema: &Schema) -> Value {
-    let timeout_ms = u64::try_from(config.body_timeout.as_millis()).unwrap_or(u64::MAX);
+/// Every limit of a host of this schema, by name. Without a live feed clients have to ask.
+pub(super) fn all(config: &ApiConfig, live: Option<&LiveLimits>, schema: &Schema) -> Value {
+    let timeout_ms = in_ms(config.body_timeout);
     let mut all = Map::from_iter([
         ("requestBytes".to_owned(), config.request_limit_bytes.into()),
         ("replyBytes".to_owned(), config.reply_limit_bytes.into()),
@@ -67,17 +68,32 @@ pub(super) fn all(config: &ApiConfig, schema: &Schema) -> Value {
         "commitTries": of_records::COMMIT_TRIES,
     }
     if let Some(load) = &config.load {
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         add! {
             "requestsOfAccount": load.of_account,
             "readsOfAccount": load.reads_of_account,
             "bodyBytesOfAccount": load.body_bytes_of_account,
-            "queueTimeoutMs": ms(load.queue_timeout),
-            "workTimeoutMs": ms(load.work_timeout),
+            "queueTimeoutMs": in_ms(load.queue_timeout),
+            "workTimeoutMs": in_ms(load.work_timeout),
         }
     }
+    all.insert("live".to_owned(), live.map_or(Value::Null, of_live));
     all.insert("kinds".to_owned(), of_kinds(schema));
     Value::Object(all)
+}
+
+fn in_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn of_live(limits: &LiveLimits) -> Value {
+    json!({
+        "ofAccount": limits.of_account,
+        "inAll": limits.in_all,
+        "heartbeatMs": in_ms(limits.heartbeat),
+        "pollMs": in_ms(limits.poll),
+        "lifetimeMs": in_ms(limits.lifetime),
+        "retryMs": in_ms(limits.retry),
+    })
 }
 
 /// For each kind the limits of its fields, of those that have any.
@@ -127,7 +143,7 @@ mod tests {
     #[test]
     fn every_limit_of_records_is_published_under_its_name() {
         let source = include_str!("../../../haumana-sync/src/limits.rs");
-        let published = all(&ApiConfig::of_a_server(), &haumana_sync::repertoire::schema());
+        let published = all(&ApiConfig::of_a_server(), None, &haumana_sync::repertoire::schema());
 
         let names = source.lines().filter_map(|line| line.strip_prefix("pub const "));
         // A text is no limit.

@@ -6,6 +6,7 @@ mod app;
 mod auth;
 mod conflicts;
 mod limits;
+mod live;
 mod pieces;
 mod records;
 mod sync;
@@ -33,8 +34,15 @@ pub(crate) struct Route {
 /// pieces.
 pub(crate) fn of(schema: &Schema, served: &Served) -> Vec<&'static Route> {
     let of_pieces: &[&[Route]] = &[app::CALLS, pieces::CALLS];
-    let others =
-        [about::CALLS, auth::CALLS, sync::CALLS, conflicts::CALLS, records::CALLS, account::CALLS];
+    let others = [
+        about::CALLS,
+        auth::CALLS,
+        sync::CALLS,
+        live::CALLS,
+        conflicts::CALLS,
+        records::CALLS,
+        account::CALLS,
+    ];
     let of_pieces = of_pieces.iter().filter(|_| schema.named("piece").is_some()).copied();
     let all = others.into_iter().chain(of_pieces).flatten();
     all.filter(|route| served.has(route.call)).collect()

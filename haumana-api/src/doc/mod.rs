@@ -77,6 +77,13 @@ impl Doc {
         self
     }
 
+    /// It may also answer 200 with a stream of events, for clients that ask for that.
+    pub(crate) fn or_events(mut self, example: &str) -> Self {
+        let content = json!({ "schema": { "type": "string" }, "example": example });
+        self.json["responses"]["200"]["content"]["text/event-stream"] = content;
+        self
+    }
+
     /// It answers 204.
     pub(crate) fn nothing(mut self, description: &str) -> Self {
         self.json["responses"]["204"] =

@@ -55,6 +55,24 @@ pub(crate) fn after() -> Value {
     })
 }
 
+pub(crate) fn after_revision() -> Value {
+    json!({
+        "name": "after", "in": "query",
+        "description": "The revision that the client knows. A long poll is answered once there is \
+            another one, or its time is over.",
+        "schema": { "type": "integer", "minimum": 0, "maximum": u64::MAX },
+    })
+}
+
+pub(crate) fn last_event_id() -> Value {
+    json!({
+        "name": "Last-Event-ID", "in": "header",
+        "description": "The `id` of the last event that the client has heard. A stream then begins \
+            with the present revision only if it is another one.",
+        "schema": { "type": "string" },
+    })
+}
+
 pub(crate) fn page() -> Value {
     json!({
         "name": "page", "in": "query",

@@ -383,17 +383,32 @@ fn about() -> Value {
                 })) },
             })) },
         })),
+        "Live": object(&["revision"], json!({ "revision": {
+            "type": "integer", "minimum": 0, "description": "Grows with each commit; 0 before.",
+        }})),
         "Limits": {
             "type": "object",
             "required": [
-                "requestBytes", "replyBytes", "recordBytes", "pushes", "pageRecords", "kinds",
+                "requestBytes", "replyBytes", "recordBytes", "pushes", "pageRecords", "live",
+                "kinds",
             ],
-            "properties": { "kinds": limits_of_kinds() },
+            "properties": { "live": limits_of_live(), "kinds": limits_of_kinds() },
             "additionalProperties": { "type": "integer", "minimum": 0 },
         },
         "OpenApi": object(&["openapi", "paths"], json!({
             "openapi": { "type": "string" }, "paths": { "type": "object" },
         })),
+    })
+}
+
+/// Of `GET /live`, or null.
+fn limits_of_live() -> Value {
+    json!({
+        "type": ["object", "null"], "additionalProperties": { "type": "integer", "minimum": 0 },
+        "description": "`ofAccount` and `inAll`: connected devices; `heartbeatMs`: the longest \
+            silence of a stream; `pollMs`: how long a long poll waits; `lifetimeMs`: how long a \
+            stream lasts; `retryMs`: how long to wait before connecting again. Null: there is no \
+            `GET /live`, and clients sync now and then.",
     })
 }
 

@@ -7,10 +7,11 @@ use axum::http::{HeaderMap, Request, StatusCode, request};
 use haumana_api::directory::{
     Accounts, DirectoryError, DirectoryErrorKind, MemoryDirectory, Profile, UserDirectory,
 };
-use haumana_api::{Api, ApiConfig, Auth};
+use haumana_api::{Api, ApiConfig, Auth, Live, LiveLimits};
 use haumana_auth::{StaticVerifier, Verifier};
 use haumana_sync::conformance::{SeededRandom, SetClock};
 use haumana_sync::engine::{Clock, Engine, EngineConfig};
+use haumana_sync::live::PokingStore;
 use haumana_sync::repertoire;
 use haumana_sync::schema::Schema;
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, MeteredStore};
@@ -116,6 +117,7 @@ pub(crate) struct World {
     pub store: Arc<MeteredStore<FaultyStore<MemoryStore, Weather>>>,
     pub router: Router,
     pub directory: Arc<FaultyDirectory>,
+    pub live: Live,
     weather: Weather,
     /// The engine's clock. Tokens are checked at [`Now`] all the same.
     clock: SetClock,
@@ -130,17 +132,23 @@ impl World {
         Self::with(Self::bearer(), config)
     }
 
-    pub(crate) fn with(auth: Auth, config: ApiConfig) -> Self {
-        Self::make(repertoire::schema(), auth, config, Router::new())
+    pub fn with(auth: Auth, config: ApiConfig) -> Self {
+        Self::make(repertoire::schema(), auth, config, LiveLimits::usual(), Router::new())
     }
 
     /// A host for the records of another app.
-    pub(crate) fn of(schema: Schema) -> Self {
-        Self::make(schema, Self::bearer(), config(), Router::new())
+    pub fn of(schema: Schema) -> Self {
+        Self::make(schema, Self::bearer(), config(), LiveLimits::usual(), Router::new())
     }
 
-    pub(crate) fn beside(routes: Router) -> Self {
-        Self::make(repertoire::schema(), Self::bearer(), config(), routes)
+    pub fn beside(routes: Router) -> Self {
+        let live = LiveLimits::usual();
+        Self::make(repertoire::schema(), Self::bearer(), config(), live, routes)
+    }
+
+    /// A host with a live feed that is bounded so, and that does so much at once.
+    pub fn following(config: ApiConfig, limits: LiveLimits) -> Self {
+        Self::make(repertoire::schema(), Self::bearer(), config, limits, Router::new())
     }
 
     fn verifier() -> Arc<dyn Verifier> {
@@ -151,19 +159,29 @@ impl World {
         Auth::Bearer(Self::verifier())
     }
 
-    fn make(schema: Schema, auth: Auth, config: ApiConfig, routes: Router) -> Self {
+    fn make(
+        schema: Schema,
+        auth: Auth,
+        config: ApiConfig,
+        limits: LiveLimits,
+        routes: Router,
+    ) -> Self {
         let weather = Weather::default();
         let faulty = FaultyStore::new(MemoryStore::new(), weather.clone());
         let store = Arc::new(MeteredStore::new(faulty));
         let (random, clock) = (Arc::new(SeededRandom::new(0)), SetClock::at(Now.now()));
         let engine = EngineConfig::new(Generation(0));
+        let poking = Arc::new(PokingStore::new(store.clone()));
         let engine =
-            Engine::of(schema, store.clone(), Arc::new(clock.clone()), random.clone(), engine);
+            Engine::of(schema, poking.clone(), Arc::new(clock.clone()), random.clone(), engine);
+        let engine = Arc::new(engine);
+        let live = Live::new(poking, engine.clone(), limits);
         let directory = Arc::new(FaultyDirectory::default());
         let accounts = Accounts::new(directory.clone()).with_sign_in(Self::verifier());
-        let api = Api::new(Arc::new(engine), auth, random, config).with_accounts(accounts);
+        let api = Api::new(engine, auth, random, config).with_accounts(accounts);
+        let api = api.with_live(live.clone());
         let router = haumana_api::router_beside(api, routes);
-        Self { store, router, directory, weather, clock }
+        Self { store, router, directory, live, weather, clock }
     }
 
     pub(crate) fn pass_days(&self, days: i64) {

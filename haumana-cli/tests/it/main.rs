@@ -9,6 +9,7 @@ mod deleting;
 mod editing;
 mod elsewhere;
 mod failing;
+mod following;
 mod kinds;
 mod meanwhile;
 mod mending;

@@ -3,13 +3,14 @@
 use super::answer::{Start, body, offline, refused};
 use super::bounds::Budget;
 use super::credentials::{BearerJwt, Credentials, Headers, TokenSource};
+use super::events::EventStream;
 use super::pages::Joined;
-use super::{Call, ERASE, Transport};
+use super::{Call, ERASE, LiveFeed, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::{RecordId, UserId};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use std::fmt::Debug;
@@ -334,6 +335,26 @@ impl Transport for HttpTransport {
         // A proxy in between may end a broken reply as if it were whole.
         let is_whole = last == Some(b'}');
         is_whole.then_some(()).ok_or_else(|| Error::new("export", ErrorKind::Offline))
+    }
+
+    async fn live(
+        &self,
+        account: &UserId,
+        known: Option<u64>,
+    ) -> Result<Option<Box<dyn LiveFeed>>> {
+        let mut url = self.url(&["live"]);
+        if let Some(known) = known {
+            url.query_pairs_mut().append_pair("after", &known.to_string());
+        }
+        // What is compressed comes in blocks, and late.
+        let request = self.client.get(url).header(ACCEPT_ENCODING, "identity");
+        let request = request.header(ACCEPT, "text/event-stream");
+        match self.send("live", account, request).await {
+            Ok(response) => Ok(Some(Box::new(EventStream::of(response)?))),
+            // A server of before, or one that cannot know of others' commits.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

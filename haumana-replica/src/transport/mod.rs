@@ -8,6 +8,9 @@ mod bounds;
 mod credentials;
 mod direct;
 #[cfg(feature = "http")]
+mod events;
+mod feed;
+#[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "http")]
 mod pages;
@@ -18,6 +21,7 @@ mod split;
 #[cfg(feature = "http")]
 pub use credentials::{BearerJwt, Credentials, Headers, TokenSource, subject};
 pub use direct::DirectTransport;
+pub use feed::{Heard, LiveFeed};
 #[cfg(feature = "http")]
 pub use http::{Encoding, HttpConfig, HttpTransport, is_loopback};
 pub use split::{ExportOutline, ExportPage};
@@ -147,4 +151,20 @@ pub trait Transport: Debug + MaybeSend + MaybeSync {
     /// As [`Transport::call`]; `Offline` also if the export broke off, `Storage` if it cannot be
     /// written. What was written is then a part.
     async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()>;
+
+    /// Connects to the live feed of `account`: `GET /live`. `known` is the latest revision that the
+    /// device has heard of and synced since; the feed says it no more. `None`: there is no live feed,
+    /// over this transport or on this server, and the device asks now and then.
+    ///
+    /// # Errors
+    ///
+    /// As [`Transport::sync`].
+    async fn live(
+        &self,
+        account: &UserId,
+        known: Option<u64>,
+    ) -> Result<Option<Box<dyn LiveFeed>>> {
+        let _ = (account, known);
+        Ok(None)
+    }
 }

@@ -8,7 +8,7 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use haumana_api::{Api, ApiConfig, Auth, Exports};
+use haumana_api::{Api, ApiConfig, Auth, Exports, Live, LiveLimits};
 use haumana_auth::StaticVerifier;
 use haumana_auth::verify::{Booleans, KeySet, Policy, Subjects};
 use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
@@ -17,6 +17,7 @@ use haumana_replica::{Replica, ReplicaConfig};
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
 use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::id::Key;
+use haumana_sync::live::PokingStore;
 use haumana_sync::record::Value;
 use haumana_sync::store::Generation;
 use haumana_sync::time::UnixMillis;
@@ -83,6 +84,7 @@ pub(crate) struct Host {
     pub random: Arc<SeededRandom>,
     pub engine: Arc<Engine>,
     pub url: String,
+    pub live: Live,
     pub folder: TempDir,
 }
 
@@ -108,17 +110,20 @@ impl Host {
     ) -> Self {
         let (clock, random) = (clock(), seeded(7));
         let folder = tempfile::tempdir().unwrap();
-        let store = open_store(&folder.path().join("server.db"));
+        let store = Arc::new(PokingStore::new(open_store(&folder.path().join("server.db"))));
         let config = EngineConfig::new(Generation(0));
-        let engine = Arc::new(Engine::new(store, clock.clone(), random.clone(), config));
+        let engine = Arc::new(Engine::new(store.clone(), clock.clone(), random.clone(), config));
         let mut config = ApiConfig::of_a_server();
         config.request_limit_bytes = request_limit_bytes;
         config.reply_limit_bytes = reply_limit_bytes;
         config.exports = exports;
         let auth = Auth::Bearer(Arc::new(verifier()));
-        let api = Api::new(engine.clone(), auth, random.clone(), config);
+        let mut limits = LiveLimits::usual();
+        limits.heartbeat = Duration::from_millis(100);
+        let live = Live::new(store, engine.clone(), limits);
+        let api = Api::new(engine.clone(), auth, random.clone(), config).with_live(live.clone());
         let url = crate::http::serve(haumana_api::router(api)).await;
-        Self { clock, random, engine, url, folder }
+        Self { clock, random, engine, url, live, folder }
     }
 
     /// What carries the calls of everybody, each with a token of their own.

@@ -7,6 +7,7 @@ mod dynamodb;
 mod google;
 mod killing;
 mod killing_postgres;
+mod live;
 mod postgres;
 mod readme;
 mod restoring;

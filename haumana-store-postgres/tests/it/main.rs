@@ -17,6 +17,7 @@ mod cuts;
 mod differential;
 mod erase;
 mod journal;
+mod live;
 mod lives;
 mod lost;
 mod open;

@@ -15,6 +15,7 @@ mod history;
 mod house;
 mod import;
 mod kinds;
+mod live;
 mod lives;
 mod lost;
 mod merge;

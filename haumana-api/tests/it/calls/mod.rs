@@ -11,6 +11,7 @@ mod failures;
 mod history;
 mod inbox;
 mod limits;
+mod live;
 pub(crate) mod logs;
 mod moving;
 mod personal;

@@ -18,6 +18,7 @@ mod flight;
 mod follower;
 mod followers;
 mod hands;
+mod pokes;
 mod rest;
 mod world;
 
@@ -42,6 +43,8 @@ pub(crate) struct Profile {
     pub has_copies: bool,
     /// Whether the folders of replicas are copied and put back.
     pub has_copied_devices: bool,
+    /// Whether devices are told of commits.
+    pub has_pokes: bool,
 }
 
 const PLAIN: Profile = Profile {
@@ -51,6 +54,7 @@ const PLAIN: Profile = Profile {
     has_followers: false,
     has_copies: false,
     has_copied_devices: false,
+    has_pokes: false,
 };
 
 /// With clients that were written from the docs; where accounts are erased, instead of replicas.
@@ -138,10 +142,12 @@ async fn check_all(profile: Profile, share: u64) {
         tally.versions += run.versions;
         rare.copies += more.copies;
         rare.goners += more.goners;
+        rare.pokes += more.pokes;
     }
     assert!(tally.versions * 20 > tally.syncs, "runs in which little happens find little");
     let copies = profile.has_copies || profile.has_copied_devices;
     assert!(is_one || !copies || 0 < rare.copies, "folders must be copied and put back");
+    assert!(is_one || !profile.has_pokes || 0 < rare.pokes, "devices must be poked");
     let erases = profile.phones.erasures;
     assert!(is_one || !erases || 0 < rare.goners, "devices must meet erased accounts");
 }
@@ -162,6 +168,8 @@ runs! {
     accounts 10 Profile { phones: profile::ACCOUNTS, ..PLAIN };
     backups 15 Profile { phones: profile::BACKUPS, ..PLAIN };
     ages 10 Profile { phones: profile::AGES, ..PLAIN };
+    poked 15 Profile { has_pokes: true, ..PLAIN };
+    poked_in_storms 10 Profile { has_pokes: true, phones: profile::STORMY, ..PLAIN };
     cut_replies 5 Profile { phones: profile::CUT_REPLIES, ..PLAIN };
     copies 10 Profile { has_copied_devices: true, ..PLAIN };
     copied_phones_too 5 Profile { phones: profile::COPIES, has_copied_devices: true, ..PLAIN };

@@ -5,6 +5,7 @@ use super::copied::device_name;
 use super::device::{Device, Shelf, Stage};
 use super::flight::{Flight, sent, taken};
 use super::followers::Place;
+use super::pokes::Waves;
 use haumana_replica::ReplicaConfig;
 use haumana_sim::content::FIELDS;
 use haumana_sim::dice::SeededRandom;
@@ -25,6 +26,8 @@ pub(crate) struct Rare {
     pub copies: usize,
     /// Installations that were told that their account was erased.
     pub goners: usize,
+    /// Pokes that arrived.
+    pub pokes: usize,
 }
 
 /// One run.
@@ -39,6 +42,7 @@ pub(crate) struct Together<'a> {
     /// Pieces that a device made larger than any server takes, each with its account.
     pub overfilled: BTreeSet<(usize, usize, Key)>,
     pub rare: Rare,
+    pub waves: Waves,
 }
 
 impl<'a> Together<'a> {
@@ -61,6 +65,7 @@ impl<'a> Together<'a> {
             n_names: 0,
             overfilled: BTreeSet::new(),
             rare: Rare::default(),
+            waves: Waves::default(),
         };
         for number in 0..n_devices {
             run.add_device(number, seed.is_multiple_of(16) && number == 0).await;
@@ -90,7 +95,13 @@ impl<'a> Together<'a> {
         self.devices.push(device);
     }
 
-    pub(crate) async fn event(&mut self) -> Checked {
+    pub async fn event(&mut self) -> Checked {
+        if self.profile.has_pokes {
+            self.hear_commits().await;
+            if self.world.dice.chance(25) {
+                return self.poked().await;
+            }
+        }
         if self.world.dice.chance(45) {
             return self.world.event().await;
         }

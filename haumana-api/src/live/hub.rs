@@ -1,0 +1,306 @@
+//! The channels: one for each account with a connected device.
+
+use super::LiveLimits;
+use crate::error::Failure;
+use haumana_sync::Engine;
+use haumana_sync::id::UserId;
+use haumana_sync::live::{Hearer, Pokes, Topic};
+use haumana_sync::store::Revision;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::watch;
+
+/// What a channel says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// The latest revision that is known. 0: none is known yet.
+    Revision(u64),
+    /// The host stops.
+    Over,
+}
+
+/// All channels.
+pub(super) struct Hub {
+    pokes: Arc<dyn Pokes>,
+    engine: Arc<Engine>,
+    limits: LiveLimits,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    channels: HashMap<Topic, Channel>,
+    n_seats: usize,
+    is_closed: bool,
+}
+
+struct Channel {
+    user: UserId,
+    n_seats: usize,
+    news: watch::Sender<News>,
+}
+
+impl Channel {
+    /// Tells every seat, also of a revision that it has heard of: a commit may have failed after it
+    /// was told of, and the next one has the same revision.
+    fn poke(&self, revision: u64) {
+        self.news.send_modify(|news| {
+            if let News::Revision(known) = news {
+                *known = revision.max(*known);
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Hub {
+    /// Topics and users are nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n_seats = self.n_connected();
+        f.debug_struct("Hub").field("n_seats", &n_seats).finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    pub(super) fn new(pokes: Arc<dyn Pokes>, engine: Arc<Engine>, limits: LiveLimits) -> Self {
+        Self { pokes, engine, limits, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic happens under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn limits(&self) -> &LiveLimits {
+        &self.limits
+    }
+
+    pub(super) fn n_connected(&self) -> usize {
+        self.state().n_seats
+    }
+
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.is_closed = true;
+        for channel in state.channels.values() {
+            channel.news.send_replace(News::Over);
+        }
+    }
+
+    pub(super) fn seat(self: &Arc<Self>, user: &UserId) -> Result<Seat, Failure> {
+        let topic = self.pokes.topic(user);
+        let mut state = self.state();
+        if state.is_closed {
+            return Err(Failure::Overloaded("stopping"));
+        }
+        if self.limits.in_all <= state.n_seats {
+            return Err(Failure::Overloaded("live"));
+        }
+        let of_account = state.channels.get(&topic).map_or(0, |channel| channel.n_seats);
+        if self.limits.of_account <= of_account {
+            return Err(Failure::Busy("live"));
+        }
+        state.n_seats += 1;
+        let channel = state.channels.entry(topic).or_insert_with(|| Channel {
+            user: user.clone(),
+            n_seats: 0,
+            news: watch::Sender::new(News::Revision(0)),
+        });
+        channel.n_seats += 1;
+        Ok(Seat { hub: Arc::clone(self), topic, news: channel.news.subscribe() })
+    }
+
+    /// Looks at each account that somebody follows, one after the other, and tells of those that
+    /// have changed.
+    async fn look_again(&self) {
+        let followed: Vec<(Topic, UserId)> = {
+            let state = self.state();
+            state.channels.iter().map(|(topic, channel)| (*topic, channel.user.clone())).collect()
+        };
+        for (topic, user) in followed {
+            // Who cannot be asked about is told to look: that costs one sync.
+            let revision = revision(&self.engine, &user).await.ok();
+            if let Some(channel) = self.state().channels.get(&topic) {
+                let is_new = match (revision, *channel.news.borrow()) {
+                    (Some(revision), News::Revision(known)) => known < revision,
+                    _ => true,
+                };
+                if is_new {
+                    channel.poke(revision.unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+/// The revision of an account; 0 if nothing was ever committed.
+pub(crate) async fn revision(engine: &Engine, user: &UserId) -> haumana_sync::engine::Result<u64> {
+    Ok(engine.store().head(user).await?.map_or(0, |head| head.revision.0))
+}
+
+/// What a source of pokes has of a hub.
+#[derive(Debug)]
+pub(super) struct Ear(pub(super) Weak<Hub>);
+
+#[async_trait::async_trait]
+impl Hearer for Ear {
+    fn poke(&self, topic: Topic, revision: Revision) {
+        let Some(hub) = self.0.upgrade() else { return };
+        if let Some(channel) = hub.state().channels.get(&topic) {
+            channel.poke(revision.0);
+        }
+    }
+
+    async fn ask_again(&self) {
+        if let Some(hub) = self.0.upgrade() {
+            hub.look_again().await;
+        }
+    }
+}
+
+/// The place of one connected device, given back when dropped.
+pub(crate) struct Seat {
+    hub: Arc<Hub>,
+    topic: Topic,
+    news: watch::Receiver<News>,
+}
+
+impl Seat {
+    pub(crate) fn limits(&self) -> &LiveLimits {
+        &self.hub.limits
+    }
+
+    /// The revision of its account now. Whatever is committed later is heard by [`Seat::next`].
+    pub(crate) async fn revision(&self, user: &UserId) -> haumana_sync::engine::Result<u64> {
+        let revision = revision(&self.hub.engine, user).await?;
+        self.news_of(revision);
+        Ok(revision)
+    }
+
+    /// Lets the channel know a revision, so that nobody is told of it once more.
+    fn news_of(&self, revision: u64) {
+        if let Some(channel) = self.hub.state().channels.get(&self.topic) {
+            channel.news.send_if_modified(|news| {
+                if let News::Revision(known) = news {
+                    *known = revision.max(*known);
+                }
+                false
+            });
+        }
+    }
+
+    /// Waits for news.
+    pub(crate) async fn next(&mut self) -> News {
+        match self.news.changed().await {
+            Ok(()) => *self.news.borrow_and_update(),
+            // The channel is there as long as a seat is.
+            Err(_) => News::Over,
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.hub.state();
+        state.n_seats -= 1;
+        let is_last = state.channels.get_mut(&self.topic).is_none_or(|channel| {
+            channel.n_seats -= 1;
+            channel.n_seats == 0
+        });
+        if is_last {
+            state.channels.remove(&self.topic);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Live;
+    use super::*;
+    use haumana_sync::conformance::sample::{next_batch, user};
+    use haumana_sync::conformance::{SeededRandom, SetClock};
+    use haumana_sync::engine::EngineConfig;
+    use haumana_sync::store::{Generation, MemoryStore, Store};
+    use haumana_sync::time::UnixMillis;
+
+    /// A source of pokes that all are lost.
+    #[derive(Debug)]
+    struct Deaf(Mutex<Option<Arc<dyn Hearer>>>);
+
+    impl Pokes for Deaf {
+        fn topic(&self, user: &UserId) -> Topic {
+            Topic::of(b"", user)
+        }
+
+        fn tell(&self, hearer: Arc<dyn Hearer>) {
+            *self.0.lock().unwrap() = Some(hearer);
+        }
+    }
+
+    fn live(store: &Arc<MemoryStore>) -> (Live, Arc<dyn Hearer>) {
+        let (clock, random) = (SetClock::at(UnixMillis(0)), SeededRandom::new(1));
+        let config = EngineConfig::new(Generation(0));
+        let engine = Engine::new(store.clone(), Arc::new(clock), Arc::new(random), config);
+        let deaf = Arc::new(Deaf(Mutex::default()));
+        let live = Live::new(deaf.clone(), Arc::new(engine), LiveLimits::usual());
+        let hearer = deaf.0.lock().unwrap().clone().unwrap();
+        (live, hearer)
+    }
+
+    #[tokio::test]
+    async fn where_pokes_may_be_missed_those_accounts_are_told_of_that_have_changed() {
+        let store = Arc::new(MemoryStore::new());
+        let (live, hearer) = live(&store);
+        let (kai, noe) = (user("kai"), user("noe"));
+        let (mut of_kai, mut of_noe) = (live.seat(&kai).unwrap(), live.seat(&noe).unwrap());
+        of_kai.revision(&kai).await.unwrap();
+        of_noe.revision(&noe).await.unwrap();
+        let batch = next_batch(None, Vec::new(), Vec::new());
+        store.commit(&kai, None, &batch).await.unwrap();
+
+        hearer.ask_again().await;
+
+        let revision = batch.head.revision.0;
+        assert_eq!(News::Revision(revision), of_kai.next().await);
+        let of_noe = futures_util::FutureExt::now_or_never(of_noe.next());
+        assert_eq!(None, of_noe, "nothing has changed there");
+    }
+
+    #[tokio::test]
+    async fn a_poke_that_comes_twice_is_told_twice_and_a_late_one_takes_nothing_back() {
+        let (live, hearer) = live(&Arc::new(MemoryStore::new()));
+        let kai = user("kai");
+        let topic = Topic::of(b"", &kai);
+        let mut seat = live.seat(&kai).unwrap();
+
+        // The first commit of a revision may have failed after it was told of.
+        for (revision, told) in [(5, 5), (5, 5), (3, 5), (6, 6)] {
+            hearer.poke(topic, Revision(revision));
+            assert_eq!(News::Revision(told), seat.next().await);
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_accounts_that_nobody_follows() {
+        let (live, hearer) = live(&Arc::new(MemoryStore::new()));
+        let kai = user("kai");
+        let seats = [live.seat(&kai).unwrap(), live.seat(&kai).unwrap()];
+        assert_eq!((2, 1), (live.n_connected(), live.0.state().channels.len()));
+
+        drop(seats);
+        hearer.poke(Topic::of(b"", &kai), Revision(1));
+
+        assert_eq!((0, 0), (live.n_connected(), live.0.state().channels.len()));
+    }
+
+    #[tokio::test]
+    async fn the_source_of_pokes_keeps_no_host_alive() {
+        let store = Arc::new(MemoryStore::new());
+        let (live, hearer) = live(&store);
+
+        drop(live);
+        hearer.ask_again().await;
+
+        assert_eq!(1, Arc::strong_count(&store), "the engine is gone");
+    }
+}

@@ -1,0 +1,112 @@
+//! Which devices are connected to `GET /live`, and what they are told.
+//!
+//! ```text
+//! Pokes ──topic, revision──▶ Hub ──▶ channel of the account ──▶ Seat ──▶ stream or long poll
+//! ```
+//! A channel keeps the latest revision alone. A device that reads slowly misses what was in between,
+//! which it does not need, and nothing is kept for it.
+
+mod hub;
+mod stream;
+
+pub(crate) use hub::{News, Seat};
+pub(crate) use stream::stream;
+
+use crate::error::Failure;
+use crate::limits;
+use haumana_sync::Engine;
+use haumana_sync::id::UserId;
+use haumana_sync::live::Pokes;
+use hub::{Ear, Hub};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How many devices may be connected, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LiveLimits {
+    /// Devices of one account. Further ones are told 429.
+    pub of_account: usize,
+    /// Devices of all accounts. Further ones are told 503. It is less than the connections that the
+    /// host has room for, so that requests have room too.
+    pub in_all: usize,
+    /// How long a stream is silent at most.
+    pub heartbeat: Duration,
+    /// How long a long poll waits.
+    pub poll: Duration,
+    /// How long a stream lasts.
+    pub lifetime: Duration,
+    /// How long a client waits before it connects again.
+    pub retry: Duration,
+}
+
+impl LiveLimits {
+    /// Those of [`crate::limits`].
+    pub fn usual() -> Self {
+        Self {
+            of_account: limits::LIVE_OF_ACCOUNT,
+            in_all: limits::LIVE_IN_ALL,
+            heartbeat: limits::LIVE_HEARTBEAT,
+            poll: limits::LIVE_POLL,
+            lifetime: limits::LIVE_LIFETIME,
+            retry: limits::LIVE_RETRY,
+        }
+    }
+}
+
+/// What is said of a revision: to streams, and to long polls.
+pub(crate) fn said(revision: u64) -> String {
+    format!(r#"{{"revision":{revision}}}"#)
+}
+
+/// The live feed of a host: what tells connected devices that their account has changed.
+///
+/// ```
+/// use haumana_api::{Api, ApiConfig, Auth, Live, LiveLimits, SystemClock, SystemRandom};
+/// use haumana_sync::engine::{Engine, EngineConfig};
+/// use haumana_sync::live::PokingStore;
+/// use haumana_sync::store::{Generation, MemoryStore};
+/// use std::sync::Arc;
+///
+/// let store = Arc::new(PokingStore::new(MemoryStore::new()));
+/// let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+/// let config = EngineConfig::new(Generation(0));
+/// let engine = Arc::new(Engine::new(store.clone(), clock, random.clone(), config));
+/// let live = Live::new(store, engine.clone(), LiveLimits::usual());
+/// let api = Api::new(engine, Auth::Trusted, random, ApiConfig::of_a_server());
+/// let api = api.with_live(live.clone());
+/// // Where the host stops: each stream ends, and its client connects to whoever comes next.
+/// live.close();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Live(Arc<Hub>);
+
+impl Live {
+    /// A feed of what `pokes` tells. `engine` is asked where pokes may have been missed.
+    pub fn new(pokes: Arc<dyn Pokes>, engine: Arc<Engine>, limits: LiveLimits) -> Self {
+        let hub = Arc::new(Hub::new(Arc::clone(&pokes), engine, limits));
+        // The source of pokes does not keep the hub, and so not the engine, alive.
+        pokes.tell(Arc::new(Ear(Arc::downgrade(&hub))));
+        Self(hub)
+    }
+
+    /// Ends every stream at once, and takes no more.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    /// How many devices are connected.
+    pub fn n_connected(&self) -> usize {
+        self.0.n_connected()
+    }
+
+    /// What it is bounded by.
+    pub fn limits(&self) -> &LiveLimits {
+        self.0.limits()
+    }
+
+    /// A place for one more device of `user`.
+    pub(crate) fn seat(&self, user: &UserId) -> Result<Seat, Failure> {
+        Hub::seat(&self.0, user)
+    }
+}

@@ -1,0 +1,91 @@
+//! `haumana sync --follow`: other devices' edits, as they come.
+
+use crate::answer::{Answer, one_line, print};
+use crate::args::Sync;
+use crate::find::title_of;
+use crate::local_time::minute;
+use crate::online::Online;
+use crate::problem::Problem;
+use crate::system::Machine;
+use haumana_replica::{Cause, Change, Event, Following, Pace, Replica};
+use haumana_sync::engine::Clock;
+use haumana_sync::id::Key;
+use serde_json::json;
+use std::io;
+
+impl Online<'_> {
+    /// Syncs, and goes on until Ctrl-C, or until nobody reads what is written.
+    pub(crate) async fn follow(&self, args: &Sync, is_json: bool) -> Result<(), Problem> {
+        let replica = self.device.replica().await?;
+        let synced = self.sync_on(&replica, args).await?;
+        if print(&synced, is_json).is_err() {
+            return Ok(());
+        }
+        let shown = tokio::select! {
+            followed = replica.follow_with(&self.transport, Pace::usual(), &Machine) => {
+                return followed.map_err(|error| self.problem(error));
+            }
+            shown = show(&replica, is_json) => shown,
+            stopped = tokio::signal::ctrl_c() => stopped,
+        };
+        // A reader that has gone is the usual end of a pipe.
+        shown.or(Ok(()))
+    }
+}
+
+/// Writes what changes, and how the device hears of it.
+async fn show(replica: &Replica, is_json: bool) -> io::Result<()> {
+    let (mut changes, mut status) = (replica.changes(), replica.watch());
+    let mut following = Following::Not;
+    loop {
+        tokio::select! {
+            changed = status.changed() => {
+                let now = status.borrow_and_update().following;
+                if changed.is_ok() && now != following {
+                    following = now;
+                    print(&said(following), is_json)?;
+                }
+            }
+            event = changes.next() => match event {
+                Some(Event::Changed(Change { keys, cause: Cause::Sync, .. })) => {
+                    for key in keys.iter() {
+                        print(&changed(replica, *key).await, is_json)?;
+                    }
+                }
+                Some(Event::Missed) => print(&missed(), is_json)?,
+                Some(_) => {}
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+fn said(following: Following) -> Answer {
+    let (word, text) = match following {
+        Following::Live => ("live", "live: other devices' edits come at once (Ctrl-C ends it)"),
+        Following::Polling => {
+            ("polling", "the server cannot tell of edits now; asking every minute")
+        }
+        Following::Offline => ("offline", "the server cannot be reached; trying again"),
+        _ => ("not", "not following"),
+    };
+    Answer::new(text.to_owned(), json!({ "following": word }))
+}
+
+fn missed() -> Answer {
+    let text = "more has changed than is shown here: see haumana list";
+    Answer::new(text.to_owned(), json!({ "missed": true }))
+}
+
+async fn changed(replica: &Replica, key: Key) -> Answer {
+    let schema = replica.schema().await;
+    let kind = schema.kind(key.kind).map_or("record", |kind| kind.name());
+    let is_deleted = replica.record(key).await.ok().flatten().is_none();
+    let title = title_of(replica, key).await;
+    let what = if is_deleted { "deleted " } else { "" };
+    let text = format!("{} {what}{kind} {}", minute(Machine.now()), one_line(&title));
+    let json = json!({
+        "kind": kind, "id": key.id.to_string(), "title": title, "deleted": is_deleted,
+    });
+    Answer::new(text, json)
+}

@@ -1,0 +1,356 @@
+//! Following other devices: a sync at each poke of the server, and now and then where it cannot poke.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::feed::{Cause, Change};
+use crate::replica::Replica;
+use crate::retry::{Backoff, Sleep};
+use crate::status::Following;
+use crate::transport::{Heard, LiveFeed, Transport};
+use haumana_sync::id::UserId;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+/// How quickly a device follows where nothing pokes it. [`Pace::usual`] makes one, whose fields can be
+/// set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pace {
+    /// How often it syncs while no server pokes it. Usually a minute.
+    pub poll: Duration,
+    /// How often it syncs although a server would poke it: a poke may be lost. Usually 15 minutes.
+    pub check: Duration,
+    /// How long a live feed may say nothing, and connecting may take. Usually 65 seconds, in which a
+    /// server of this project says something twice.
+    pub silence: Duration,
+    /// How long it waits before it asks again for a feed that there is not. Usually 15 minutes.
+    pub no_feed: Duration,
+    /// How long it waits before it connects again, and before it syncs again after a failure. Its
+    /// `tries` mean nothing here. Usually anywhere below 2 seconds at first, 5 minutes at most.
+    pub backoff: Backoff,
+}
+
+impl Pace {
+    /// A minute, a quarter of an hour, and the others as they are said to be.
+    pub fn usual() -> Self {
+        let quarter = Duration::from_secs(15 * 60);
+        let mut backoff = Backoff::usual();
+        backoff.first = Duration::from_secs(2);
+        let (poll, silence) = (Duration::from_secs(60), Duration::from_secs(65));
+        Self { poll, check: quarter, silence, no_feed: quarter, backoff }
+    }
+}
+
+/// LIMIT: the pauses between syncs that pokes cause and that bring nothing: this first, then twice as
+/// long each time. A server that pokes for nothing gets a sync a second.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+impl Replica {
+    /// As [`Replica::follow_with`], at the usual pace, with the timers of tokio, on which it must run.
+    ///
+    /// # Errors
+    ///
+    /// As [`Replica::follow_with`].
+    #[cfg(feature = "http")]
+    pub async fn follow(&self, transport: &dyn Transport) -> Result<()> {
+        self.follow_with(transport, Pace::usual(), &TokioSleep).await
+    }
+
+    /// Keeps this device and the server the same until somebody signs out: syncs at once, and then
+    /// whenever the server says that another device has changed something, whenever something is edited
+    /// here, and now and then. [`Replica::changes`] tells what came, [`Replica::watch`] how it stands.
+    ///
+    /// A failure that passes is waited out, with pauses that grow and are left to chance, so that devices
+    /// which were cut off together do not come back together. It ends `Ok` when the account is no more
+    /// the one that is signed in. It may be dropped at any time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NoAccount`] if nobody is signed in, [`ErrorKind::Busy`] if somebody follows already.
+    /// [`ErrorKind::NeedsSignIn`], [`ErrorKind::Erased`] and [`ErrorKind::Storage`]: a person must act, and
+    /// then it can begin again.
+    pub async fn follow_with(
+        &self,
+        transport: &dyn Transport,
+        pace: Pace,
+        sleep: &dyn Sleep,
+    ) -> Result<()> {
+        let changes = self.feed.subscribe();
+        let account = self.account("follow").await?;
+        let _mark = Mark::set(self)?;
+        let follower = Follower {
+            replica: self,
+            transport,
+            pace,
+            sleep,
+            account,
+            changes,
+            poll: sleep.sleep(pace.poll),
+            heard: None,
+            synced: None,
+            failures: 0,
+        };
+        match follower.run().await {
+            Err(Stop::Failed(error)) => Err(error),
+            Ok(()) | Err(Stop::SignedOut) => Ok(()),
+        }
+    }
+}
+
+/// Somebody follows, as long as this is there.
+struct Mark<'a>(&'a Replica);
+
+impl<'a> Mark<'a> {
+    fn set(replica: &'a Replica) -> Result<Self> {
+        if replica.is_following.swap(true, Ordering::AcqRel) {
+            return Err(Error::new("follow", ErrorKind::Busy));
+        }
+        Ok(Self(replica))
+    }
+}
+
+impl Drop for Mark<'_> {
+    fn drop(&mut self) {
+        self.0.show_following(Following::Not);
+        self.0.is_following.store(false, Ordering::Release);
+    }
+}
+
+/// Why nobody follows any more.
+enum Stop {
+    SignedOut,
+    Failed(Error),
+}
+
+type Followed<T> = std::result::Result<T, Stop>;
+
+/// What came of a sync.
+enum Synced {
+    /// This many records.
+    Pulled(usize),
+    /// A failure that passes; the next one is due after this time.
+    Failed(Duration),
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+#[cfg(target_arch = "wasm32")]
+type Waiting<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+struct Follower<'a> {
+    replica: &'a Replica,
+    transport: &'a dyn Transport,
+    pace: Pace,
+    sleep: &'a dyn Sleep,
+    account: UserId,
+    changes: Receiver<Change>,
+    /// Ends when the next sync is due of a device that no feed has told anything. However often it
+    /// connects meanwhile, that is not put off.
+    poll: Waiting<'a>,
+    /// The latest revision that the server has said.
+    heard: Option<u64>,
+    /// The one that it had said when the last sync began that came to its end.
+    synced: Option<u64>,
+    /// How often in a row the server could not be followed.
+    failures: u32,
+}
+
+impl<'a> Follower<'a> {
+    async fn run(mut self) -> Followed<()> {
+        self.sync_unconnected().await?;
+        loop {
+            let wait = match self.connect().await? {
+                Ok(Some(feed)) => {
+                    let why = self.listen(feed).await?;
+                    self.pause_after(&why)
+                }
+                Ok(None) => self.pace.no_feed,
+                Err(error) => self.pause_after(&error),
+            };
+            self.poll_for(wait).await?;
+        }
+    }
+
+    fn pause_after(&mut self, error: &Error) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        let asked = error.retry_after_secs().map(Duration::from_secs);
+        self.pace.backoff.wait(self.failures, asked, self.replica.random.next_u64())
+    }
+
+    async fn connect(&mut self) -> Followed<Result<Option<Box<dyn LiveFeed>>>> {
+        let (transport, account) = (self.transport, self.account.clone());
+        let mut connecting = transport.live(&account, self.synced);
+        let mut late = self.sleep.sleep(self.pace.silence);
+        loop {
+            tokio::select! {
+                biased;
+                change = self.changes.recv() => drop(self.is_edit(change).await?),
+                connected = &mut connecting => return match connected {
+                    Err(error) => stays(error).map(Err),
+                    connected => Ok(connected),
+                },
+                () = &mut late => return Ok(Err(Error::new("live", ErrorKind::Offline))),
+                () = &mut self.poll => self.sync_unconnected().await?,
+            }
+        }
+    }
+
+    /// Follows a feed until it ends; returns why it did.
+    async fn listen(&mut self, mut feed: Box<dyn LiveFeed>) -> Followed<Error> {
+        let mut silence = self.sleep.sleep(self.pace.silence);
+        let mut check = self.sleep.sleep(self.pace.check);
+        let mut pause: Option<Waiting<'a>> = None;
+        let (mut is_due, mut is_live, mut n_vain, mut n_failed) = (false, false, 0, 0);
+        loop {
+            if is_due && pause.is_none() {
+                is_due = false;
+                let synced = self.sync(n_failed).await?;
+                if !is_live {
+                    self.show_unconnected(&synced);
+                }
+                let wait = match synced {
+                    Synced::Pulled(pulled) => {
+                        n_failed = 0;
+                        n_vain = if pulled == 0 { n_vain + 1 } else { 0 };
+                        pause_of(n_vain)
+                    }
+                    Synced::Failed(wait) => {
+                        (is_due, n_failed) = (true, n_failed + 1);
+                        wait
+                    }
+                };
+                pause = (!wait.is_zero()).then(|| self.sleep.sleep(wait));
+            }
+            tokio::select! {
+                biased;
+                change = self.changes.recv() => is_due |= self.is_edit(change).await?,
+                heard = feed.next() => {
+                    match heard {
+                        Ok(Heard::Revision(revision)) => {
+                            self.heard = Some(revision);
+                            is_due = true;
+                        }
+                        Ok(Heard::Alive) => {}
+                        Err(error) => return stays(error),
+                    }
+                    (self.failures, is_live) = (0, true);
+                    self.replica.show_following(Following::Live);
+                    silence = self.sleep.sleep(self.pace.silence);
+                }
+                () = wait_for(&mut pause) => pause = None,
+                () = &mut self.poll, if !is_live => {
+                    is_due = true;
+                    self.poll = self.sleep.sleep(self.pace.poll);
+                }
+                () = &mut check => {
+                    is_due = true;
+                    check = self.sleep.sleep(self.pace.check);
+                }
+                () = &mut silence => {
+                    let error = Error::new("live", ErrorKind::Offline);
+                    return Ok(error.caused_by("the feed has fallen silent"));
+                }
+            }
+        }
+    }
+
+    /// Syncs now and then, for so long.
+    async fn poll_for(&mut self, wait: Duration) -> Followed<()> {
+        let mut over = self.sleep.sleep(wait);
+        loop {
+            let is_due = tokio::select! {
+                biased;
+                change = self.changes.recv() => self.is_edit(change).await?,
+                () = &mut self.poll => true,
+                () = &mut over => return Ok(()),
+            };
+            if is_due {
+                self.sync_unconnected().await?;
+            }
+        }
+    }
+
+    async fn sync_unconnected(&mut self) -> Followed<()> {
+        let synced = self.sync(0).await?;
+        self.show_unconnected(&synced);
+        Ok(())
+    }
+
+    fn show_unconnected(&self, synced: &Synced) {
+        self.replica.show_following(match synced {
+            Synced::Pulled(_) => Following::Polling,
+            Synced::Failed(_) => Following::Offline,
+        });
+    }
+
+    async fn sync(&mut self, n_failed: u32) -> Followed<Synced> {
+        let heard = self.heard;
+        let synced = self.replica.sync(self.transport).await;
+        self.poll = self.sleep.sleep(self.pace.poll);
+        match synced {
+            Ok(summary) => {
+                self.synced = heard;
+                Ok(Synced::Pulled(summary.pulled))
+            }
+            Err(error) => {
+                let asked = error.retry_after_secs().map(Duration::from_secs);
+                stays(error)?;
+                let random = self.replica.random.next_u64();
+                Ok(Synced::Failed(self.pace.backoff.wait(n_failed + 1, asked, random)))
+            }
+        }
+    }
+
+    /// Whether a change is an edit on this device, which is to be sent.
+    async fn is_edit(&mut self, change: std::result::Result<Change, RecvError>) -> Followed<bool> {
+        match change {
+            Ok(change) if change.cause != Cause::Account => Ok(change.cause == Cause::Edit),
+            // Another account, or changes that were missed: perhaps that one.
+            _ => match self.replica.account("follow").await {
+                Ok(account) if account == self.account => Ok(true),
+                _ => Err(Stop::SignedOut),
+            },
+        }
+    }
+}
+
+/// Passes a failure on that may end by itself; ends with any other.
+fn stays(error: Error) -> Followed<Error> {
+    match error.kind() {
+        ErrorKind::NoAccount => Err(Stop::SignedOut),
+        ErrorKind::NeedsSignIn | ErrorKind::Erased | ErrorKind::Storage => Err(Stop::Failed(error)),
+        _ => Ok(error),
+    }
+}
+
+/// How long to wait after so many syncs in a row that brought nothing.
+fn pause_of(n_vain: u32) -> Duration {
+    match n_vain {
+        0 => Duration::ZERO,
+        n => FIRST_PAUSE.saturating_mul(1 << (n - 1).min(10)).min(LONGEST_PAUSE),
+    }
+}
+
+async fn wait_for(pause: &mut Option<Waiting<'_>>) {
+    match pause {
+        Some(pause) => pause.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The timers of tokio.
+#[cfg(feature = "http")]
+#[derive(Clone, Copy, Debug)]
+struct TokioSleep;
+
+#[cfg(feature = "http")]
+#[cfg_attr(not(target_arch = "wasm32"), async_trait::async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait::async_trait(?Send))]
+impl Sleep for TokioSleep {
+    async fn sleep(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
+}

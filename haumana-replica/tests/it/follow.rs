@@ -1,0 +1,280 @@
+//! Following other devices, over HTTP and where there is no live feed.
+
+use crate::host::Host;
+use crate::support::{Server, fields, text, user};
+use haumana_replica::transport::{Call, HttpTransport, LiveFeed, Transport};
+use haumana_replica::{ErrorKind, Following, Pace, Replica, Result, Sleep, Status};
+use haumana_sync::id::{KindNumber, UserId};
+use haumana_sync::time::UnixMillis;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// The timers of the machine.
+#[derive(Debug)]
+pub struct Timers;
+
+#[async_trait::async_trait]
+impl Sleep for Timers {
+    async fn sleep(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Tries again within milliseconds. Only a poke, an edit or a failure makes it sync.
+pub fn quick() -> Pace {
+    let mut pace = Pace::usual();
+    pace.backoff.first = Duration::from_millis(10);
+    pace.backoff.most = Duration::from_millis(50);
+    pace
+}
+
+/// Follows in the background.
+pub fn follow(
+    device: &Arc<Replica>,
+    transport: impl Transport + 'static,
+    pace: Pace,
+) -> JoinHandle<Result<()>> {
+    let device = device.clone();
+    tokio::spawn(async move { device.follow_with(&transport, pace, &Timers).await })
+}
+
+/// Waits until the status is so.
+#[track_caller]
+pub fn until(device: &Replica, is_so: impl Fn(&Status) -> bool) -> impl Future<Output = Status> {
+    let mut watch = device.watch();
+    async move {
+        let due = tokio::time::timeout(Duration::from_secs(60), watch.wait_for(is_so)).await;
+        *due.unwrap().unwrap()
+    }
+}
+
+pub async fn until_titled(device: &Replica, title: &str) {
+    let look = async {
+        let mut changes = device.changes();
+        loop {
+            let records = device.records(KindNumber::PIECE).await.unwrap();
+            if records.iter().any(|view| view.content.get("title") == text(title)) {
+                return;
+            }
+            changes.next().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), look).await.unwrap();
+}
+
+pub async fn add(device: &Replica, title: &str) {
+    device.add_piece(fields([("title", text(title))])).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_arrives_at_a_device_that_follows_and_signing_out_ends_it() {
+    let host = Host::start().await;
+    let (one, other) = (host.device().await, Arc::new(host.device().await));
+    let following = follow(&other, host.transport(), quick());
+    until(&other, |status| status.following == Following::Live).await;
+
+    add(&one, "Aloha ʻOe").await;
+    host.sync(&one).await;
+    until_titled(&other, "Aloha ʻOe").await;
+
+    other.sign_out().await;
+    following.await.unwrap().unwrap();
+    assert_eq!(Following::Not, other.status().following);
+    assert_eq!(0, host.live.n_connected());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_on_a_device_that_follows_goes_out_at_once() {
+    let host = Host::start().await;
+    let devices = [Arc::new(host.device().await), Arc::new(host.device().await)];
+    for device in &devices {
+        follow(device, host.transport(), quick());
+        until(device, |status| status.following == Following::Live).await;
+    }
+
+    add(&devices[0], "Kaulana Nā Pua").await;
+
+    until_titled(&devices[1], "Kaulana Nā Pua").await;
+    let sent = until(&devices[0], |status| status.pending == 0).await;
+    assert_eq!(Following::Live, sent.following);
+}
+
+/// Carries calls as long as nobody says that it must not.
+#[derive(Clone, Debug)]
+struct Switched {
+    inner: HttpTransport,
+    is_off: Arc<AtomicBool>,
+    has_no_feed: bool,
+    n_syncs: Arc<AtomicUsize>,
+}
+
+impl Switched {
+    fn of(inner: HttpTransport) -> Self {
+        let (is_off, n_syncs) = (Arc::default(), Arc::default());
+        Self { inner, is_off, has_no_feed: false, n_syncs }
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.is_off.load(Ordering::Relaxed) {
+            true => Err(haumana_replica::Error::new("call", ErrorKind::Offline)),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Transport for Switched {
+    async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>> {
+        self.n_syncs.fetch_add(1, Ordering::Relaxed);
+        self.check()?;
+        self.inner.sync(account, body).await
+    }
+
+    async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
+        self.inner.call(account, call).await
+    }
+
+    async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
+        self.inner.export(account, file).await
+    }
+
+    async fn live(
+        &self,
+        account: &UserId,
+        known: Option<u64>,
+    ) -> Result<Option<Box<dyn LiveFeed>>> {
+        self.check()?;
+        if self.has_no_feed { Ok(None) } else { self.inner.live(account, known).await }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_feed_a_device_asks_now_and_then() {
+    let host = Host::start().await;
+    let (one, other) = (host.device().await, Arc::new(host.device().await));
+    let transport = Switched { has_no_feed: true, ..Switched::of(host.transport()) };
+    let mut pace = quick();
+    pace.poll = Duration::from_millis(20);
+    follow(&other, transport, pace);
+    until(&other, |status| status.following == Following::Polling).await;
+
+    add(&one, "Aloha ʻOe").await;
+    host.sync(&one).await;
+
+    until_titled(&other, "Aloha ʻOe").await;
+    assert_eq!(Following::Polling, other.status().following);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_cannot_reach_its_server_is_offline_and_comes_back_by_itself() {
+    let host = Host::start().await;
+    let device = Arc::new(host.device().await);
+    let transport = Switched::of(host.transport());
+    transport.is_off.store(true, Ordering::Relaxed);
+    let mut pace = quick();
+    pace.poll = Duration::from_millis(20);
+    follow(&device, transport.clone(), pace);
+    until(&device, |status| status.following == Following::Offline).await;
+
+    add(&device, "Aloha ʻOe").await;
+    transport.is_off.store(false, Ordering::Relaxed);
+
+    until(&device, |status| status.following == Following::Live && status.pending == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_ends_its_streams_is_polled() {
+    let host = Host::start().await;
+    let (one, other) = (host.device().await, Arc::new(host.device().await));
+    let mut pace = quick();
+    pace.poll = Duration::from_millis(10);
+    follow(&other, host.transport(), pace);
+    until(&other, |status| status.following == Following::Live).await;
+
+    host.live.close();
+    until(&other, |status| status.following == Following::Polling).await;
+
+    add(&one, "Aloha ʻOe").await;
+    host.sync(&one).await;
+    until_titled(&other, "Aloha ʻOe").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_follows_at_a_time_and_whoever_is_dropped_makes_room() {
+    let host = Host::start().await;
+    let device = Arc::new(host.device().await);
+    let first = follow(&device, host.transport(), quick());
+    until(&device, |status| status.following == Following::Live).await;
+
+    let second = device.follow_with(&host.transport(), quick(), &Timers).await;
+    assert_eq!(ErrorKind::Busy, second.unwrap_err().kind());
+    first.abort();
+    until(&device, |status| status.following == Following::Not).await;
+    follow(&device, host.transport(), quick());
+
+    until(&device, |status| status.following == Following::Live).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_signs_in_as_somebody_else_is_not_followed_any_more() {
+    let host = Host::start().await;
+    let device = Arc::new(host.device().await);
+    let following = follow(&device, host.transport(), quick());
+    until(&device, |status| status.following == Following::Live).await;
+
+    device.sign_in(user("noe")).await.unwrap();
+
+    following.await.unwrap().unwrap();
+    assert_eq!(Following::Not, device.status().following);
+}
+
+#[tokio::test]
+async fn following_needs_an_account_and_a_sign_in_that_holds() {
+    let server = Server::new();
+    let device = server.device().await;
+    let nobody = crate::http::transport("http://127.0.0.1:1".to_owned(), None);
+
+    let refused = device.follow(&nobody).await.unwrap_err();
+    assert_eq!(ErrorKind::NeedsSignIn, refused.kind());
+    device.sign_out().await;
+    let refused = device.follow(&nobody).await.unwrap_err();
+
+    assert_eq!(ErrorKind::NoAccount, refused.kind());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_was_erased_ends_it_and_a_person_decides() {
+    let host = Host::start().await;
+    let (one, other) = (host.device().await, Arc::new(host.device().await));
+    add(&one, "Aloha ʻOe").await;
+    host.sync(&one).await;
+    let following = follow(&other, host.transport(), quick());
+    until(&other, |status| status.following == Following::Live).await;
+
+    one.erase(&host.transport()).await.unwrap();
+
+    assert_eq!(ErrorKind::Erased, following.await.unwrap().unwrap_err().kind());
+}
+
+#[tokio::test]
+async fn when_a_device_was_proven_equal_is_known_and_not_after_a_failure() {
+    let server = Server::new();
+    let (device, transport) = (server.device().await, server.transport());
+    assert_eq!(None, device.status().equal_at);
+
+    server.clock.pass_ms(1_000);
+    device.sync(&transport).await.unwrap();
+    let first = device.status().equal_at.unwrap();
+    server.clock.pass_ms(1_000);
+    let nowhere = crate::http::transport("http://127.0.0.1:1".to_owned(), None);
+    device.sync(&nowhere).await.unwrap_err();
+    assert_eq!(Some(first), device.status().equal_at);
+    device.sync(&transport).await.unwrap();
+
+    assert_eq!(Some(UnixMillis(first.0 + 1_000)), device.status().equal_at);
+    device.sign_in(user("noe")).await.unwrap();
+    assert_eq!(None, device.status().equal_at, "that was another account");
+}

@@ -1,0 +1,199 @@
+//! Hearing of commits, those of other servers too: `LISTEN` over a connection of its own.
+
+use crate::error::OpenError;
+use crate::options::PostgresOptions;
+use crate::pool;
+use crate::tls::Tls;
+use futures_util::StreamExt as _;
+use futures_util::stream::{BoxStream, poll_fn};
+use haumana_sync::live::{Hearer, Topic};
+use haumana_sync::store::Revision;
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage};
+
+/// How often a listener tells itself something. If it does not hear it until the next time, it hears
+/// nothing of others either.
+const CHECK: Duration = Duration::from_secs(20);
+/// LIMIT: the pause before a listener connects again.
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(250),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+];
+/// What a listener tells itself.
+const CHECKING: &str = "check";
+
+/// What one commit tells: whose account it was, for those who know the key, and its revision.
+pub(crate) fn payload(topic: Topic, revision: Revision) -> String {
+    format!("{topic} {}", revision.0)
+}
+
+fn read_payload(payload: &str) -> Option<(Topic, Revision)> {
+    let (topic, revision) = payload.split_once(' ')?;
+    Some((Topic::parse(topic)?, Revision(revision.parse().ok()?)))
+}
+
+/// The listener of a store. It ends with the store.
+pub(crate) struct Listening {
+    place: Place,
+    task: Mutex<Option<AbortHandle>>,
+}
+
+/// Where a listener listens.
+#[derive(Clone)]
+struct Place {
+    config: Config,
+    tls: Tls,
+    /// The name of the schema, which is the channel's.
+    channel: String,
+    /// How long to wait for an answer.
+    patience: Duration,
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = task.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Listening {
+    /// Says where to listen; nothing is connected yet.
+    pub(crate) fn to(options: &PostgresOptions) -> Result<Self, OpenError> {
+        let (config, tls) =
+            (pool::config(options)?, Tls::trusting(options.certificates.as_deref())?);
+        let (channel, patience) = (options.schema.clone(), options.connect_timeout);
+        Ok(Self { place: Place { config, tls, channel, patience }, task: Mutex::default() })
+    }
+
+    /// Begins to listen, unless somebody has begun already.
+    pub(crate) fn begin(&self, hearer: Arc<dyn Hearer>) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if task.is_none() {
+            let place = self.place.clone();
+            *task = Some(tokio::spawn(place.listen(hearer)).abort_handle());
+        }
+    }
+}
+
+impl Place {
+    /// Listens for ever. After each cut it connects again, and only then asks what was missed.
+    async fn listen(self, hearer: Arc<dyn Hearer>) {
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let begun = Instant::now();
+            let Err(why) = self.listen_once(&hearer).await;
+            tracing::warn!(detail = %why, "the connection that hears of commits is made again");
+            if CHECK < begun.elapsed() {
+                pauses = PAUSES.into_iter();
+            }
+            let [.., longest] = PAUSES;
+            sleep(pauses.next().unwrap_or(longest)).await;
+        }
+    }
+
+    /// Listens over one connection; returns why it is of no use any more.
+    async fn listen_once(&self, hearer: &Arc<dyn Hearer>) -> Result<Infallible, Deaf> {
+        let connecting = self.config.connect(self.tls.clone());
+        let (client, mut connection) = timeout(self.patience, connecting).await??;
+        let messages = poll_fn(move |cx| connection.poll_message(cx)).boxed();
+        let mut ear = Ear { messages, hearer: Arc::clone(hearer), pid: None, is_heard: true };
+        let listen = format!("LISTEN \"{}\"; SELECT pg_backend_pid()", self.channel);
+        let said = ear.while_hearing(self.say(&client, &listen)).await?;
+        ear.pid = said.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0)?.parse::<i32>().ok(),
+            _ => None,
+        });
+        // What was committed before this moment is asked about, what comes later is heard.
+        let asked = Arc::clone(hearer);
+        let mut asking = JoinSet::new();
+        asking.spawn(async move { asked.ask_again().await });
+        let check = format!("SELECT pg_notify('{}', '{CHECKING}')", self.channel);
+        loop {
+            if !std::mem::take(&mut ear.is_heard) {
+                return Err("nothing is heard of what it says itself".into());
+            }
+            ear.while_hearing(self.say(&client, &check)).await?;
+            let pause = async {
+                sleep(CHECK).await;
+                Ok(())
+            };
+            ear.while_hearing(pause).await?;
+        }
+    }
+
+    async fn say(&self, client: &Client, statement: &str) -> Result<Vec<SimpleQueryMessage>, Deaf> {
+        Ok(timeout(self.patience, client.simple_query(statement)).await??)
+    }
+}
+
+type Deaf = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a connection hears.
+struct Ear {
+    messages: BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>,
+    hearer: Arc<dyn Hearer>,
+    /// Its number on the server, by which it knows its own word.
+    pid: Option<i32>,
+    /// Whether it has heard itself.
+    is_heard: bool,
+}
+
+impl Ear {
+    /// Tells of what is heard until something else is done. The connection moves only meanwhile.
+    async fn while_hearing<T>(
+        &mut self,
+        done: impl Future<Output = Result<T, Deaf>>,
+    ) -> Result<T, Deaf> {
+        let mut done = pin!(done);
+        loop {
+            tokio::select! {
+                done = &mut done => return done,
+                message = self.messages.next() => self.hear(message.ok_or("it was closed")??),
+            }
+        }
+    }
+
+    fn hear(&mut self, message: AsyncMessage) {
+        let AsyncMessage::Notification(heard) = message else { return };
+        match read_payload(heard.payload()) {
+            Some((topic, revision)) => self.hearer.poke(topic, revision),
+            None => self.is_heard |= Some(heard.process_id()) == self.pid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haumana_sync::id::UserId;
+
+    #[test]
+    fn what_a_commit_tells_is_read_and_names_nobody() {
+        let kai = UserId::verified_by_caller("kai").unwrap();
+        let topic = Topic::of(&[7; 32], &kai);
+
+        let said = payload(topic, Revision(41));
+
+        assert_eq!(Some((topic, Revision(41))), read_payload(&said));
+        assert!(!said.contains("kai"), "{said}");
+        for other in ["", CHECKING, "41", "x 41", &format!("{topic} x"), &format!("{topic}  41")] {
+            assert_eq!(None, read_payload(other), "{other}");
+        }
+    }
+}
