@@ -68,6 +68,7 @@ pub use error::out_of_time;
 pub use haumana_auth as auth;
 pub use host::Host;
 pub use load::Load;
+pub use observe::AUDIT;
 pub use openapi::openapi;
 pub use router::{router, router_beside};
 pub use served::{Call, Served};

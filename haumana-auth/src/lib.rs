@@ -22,6 +22,7 @@
 #![warn(unreachable_pub)]
 
 pub mod authorizer;
+mod caller;
 #[cfg(feature = "verify")]
 mod fixed;
 #[cfg(feature = "https")]
@@ -36,6 +37,7 @@ mod verifier;
 #[cfg(feature = "verify")]
 pub mod verify;
 
+pub use caller::{CallerKey, Callers};
 #[cfg(feature = "verify")]
 pub use fixed::StaticVerifier;
 #[cfg(feature = "https")]
