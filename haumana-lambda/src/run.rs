@@ -165,6 +165,7 @@ fn store_options(
         credentials,
         columns: Columns::of(schema),
         history_ttl: Duration::from_millis(retention),
+        allowance: None,
         retry: Retry::interactive(),
         deadline: Arc::new(NoDeadline),
         http: Some(http),
