@@ -7,6 +7,7 @@
 #![warn(unreachable_pub)]
 
 mod args;
+mod audit;
 mod backup;
 mod connections;
 mod descriptors;
@@ -30,9 +31,13 @@ mod upkeep;
 use args::{Args, Command};
 use clap::Parser;
 use haumana_store_sqlite::LaterEdits;
+use haumana_sync::id::UserId;
 use problem::Problem;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::sync::Mutex;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -41,8 +46,18 @@ fn main() -> ExitCode {
     // Answers go to the standard output, logs to the other one.
     let is_terminal = io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_terminal);
-    tracing_subscriber::registry().with(lines).with(args.log.clone()).init();
-    match run(args) {
+    let lines = lines.with_filter(args.log.clone());
+    let serving = args.command.is_none().then(|| audit::open(&args)).transpose();
+    let done = serving.and_then(|file| {
+        let audit = file.map(|file| {
+            let only = Targets::new().with_target(haumana_api::AUDIT, LevelFilter::INFO);
+            let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
+            lines.with_current_span(false).with_writer(Mutex::new(file)).with_filter(only)
+        });
+        tracing_subscriber::registry().with(lines).with(audit).init();
+        run(args)
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("haumana-server: {problem}");
@@ -63,6 +78,12 @@ fn run(args: Args) -> Result<(), Problem> {
             Some(Command::EraseAgain { journal_prefix, journal_url }) => {
                 let (prefix, url) = (journal_prefix.as_deref(), journal_url.as_deref());
                 erase_again::erase_again(&args, prefix, url).await
+            }
+            Some(Command::Caller { user }) => {
+                let user = UserId::verified_by_caller(user.as_str());
+                let user = user.ok_or(Problem::NotAUser)?;
+                println!("{}", audit::caller_key(&args)?.hash(&user));
+                Ok(())
             }
             Some(Command::Sweep) => erase_again::sweep(&args).await,
             None => serve::serve(args).await,
