@@ -8,6 +8,7 @@ pub mod moving;
 pub mod process;
 pub mod texts;
 mod tokens;
+pub mod units;
 
 pub use bench::{Bench, Held};
 pub use tokens::Tokens;
