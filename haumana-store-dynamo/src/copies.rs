@@ -101,10 +101,12 @@ impl DynamoStore {
             let keys: Vec<Key> =
                 tail.iter().filter(|one| !one.deleted).map(|one| one.key).collect();
             let found = self.fetch(op, user, &keys, Some(&stored)).await?;
+            // One that is gone is being erased, and then nothing may claim to be all there is.
+            let is_whole = keys.iter().all(|key| found.contains_key(key));
             let mut tail: Vec<Held> =
                 tail.into_iter().filter_map(|one| held(one, &found)).collect();
             tail.sort_unstable_by_key(|held| (held.revision, held.id));
-            if TAIL < tail.len() && FEW <= all.0.len() + tail.len() {
+            if is_whole && TAIL < tail.len() && FEW <= all.0.len() + tail.len() {
                 self.write_copies(user, kind, &stored.head, covered, &tail).await;
             }
             tail.into_iter().for_each(|held| all.add(held));
