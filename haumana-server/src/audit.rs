@@ -11,6 +11,7 @@ use crate::problem::Problem;
 use aws_lc_rs::rand;
 use haumana_auth::CallerKey;
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The key is this many random bytes, in hex.
@@ -22,11 +23,16 @@ fn beside(db: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Opens the audit log to append to it, and makes it if it is missing.
-pub(crate) fn open(args: &Args) -> Result<File, Problem> {
+/// Opens the audit log to append to it, and makes it if it is missing. `None`: there is no such
+/// directory, so the database cannot be there either, and opening that says so.
+pub(crate) fn open(args: &Args) -> Result<Option<File>, Problem> {
     let path = beside(&args.db, ".audit");
     let opened = private::make(&path).and_then(|()| OpenOptions::new().append(true).open(&path));
-    opened.map_err(|error| Problem::Audit(path, error))
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Problem::Audit(path, error)),
+    }
 }
 
 /// Reads the key under which users are hashed for logs, or makes one.

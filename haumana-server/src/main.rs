@@ -47,7 +47,8 @@ fn main() -> ExitCode {
     let is_terminal = io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_terminal);
     let lines = lines.with_filter(args.log.clone());
-    let serving = args.command.is_none().then(|| audit::open(&args)).transpose();
+    let is_serving = args.command.is_none();
+    let serving = if is_serving { audit::open(&args) } else { Ok(None) };
     let done = serving.and_then(|file| {
         let audit = file.map(|file| {
             let only = Targets::new().with_target(haumana_api::AUDIT, LevelFilter::INFO);
