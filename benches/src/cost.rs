@@ -4,7 +4,7 @@
 use crate::{apply, body, piece, pieces};
 use haumana_api::{SystemClock, SystemRandom};
 use haumana_app::Phones as _;
-use haumana_app::wire::PiecesRequest;
+use haumana_app::wire::{PiecesRequest, SessionsRequest};
 use haumana_store_dynamo::testing::Tables;
 use haumana_store_dynamo::{Consumed, DynamoStore};
 use haumana_sync::engine::{Engine, EngineConfig};
@@ -202,6 +202,15 @@ impl Ledger {
         let known = self.pieces.len();
         apply(&mut self.pieces, reply);
         self.pieces.truncate(known);
+    }
+
+    /// Posts to `/sessions`; returns the reply and what it cost.
+    pub fn sessions(&mut self, sent: &[u8]) -> (Vec<u8>, Consumed) {
+        self.store.take_consumed();
+        let request = SessionsRequest::from_json(sent).unwrap_or_else(|error| panic!("{error}"));
+        let synced = self.engine.sync_sessions(&self.user, &request, REPLY_BYTES);
+        let reply = self.runtime.block_on(synced).unwrap_or_else(|error| panic!("{error}"));
+        (reply.into_json(), self.store.take_consumed())
     }
 
     fn post(&self, sent: &[u8]) -> Vec<u8> {

@@ -11,6 +11,7 @@ pub mod postgres;
 pub mod process;
 pub mod texts;
 mod tokens;
+pub mod units;
 
 pub use bench::{Bench, Held};
 pub use tokens::Tokens;

@@ -13,6 +13,7 @@ use crate::served::{Call, Served};
 use axum::extract::Request;
 use axum::http::Uri;
 use axum::http::request::Parts;
+use haumana_auth::CallerKey;
 use haumana_sync::engine::{Engine, Random};
 use haumana_sync::id::UserId;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub struct ApiConfig {
     /// How much is done at once; `None`: the host bounds that, as Lambda does, which gives a
     /// function one request at a time.
     pub load: Option<Load>,
+    /// The key of the hashes by which the log calls users; `None`: the log names nobody.
+    pub caller_key: Option<CallerKey>,
 }
 
 impl ApiConfig {
@@ -77,6 +80,7 @@ impl ApiConfig {
             cors_origins: Vec::new(),
             body_timeout: limits::BODY_TIMEOUT,
             load: Some(Load::of_this_machine()),
+            caller_key: None,
         }
     }
 }
@@ -155,9 +159,8 @@ impl Api {
         W: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let (head, body) = request.into_parts();
-        let user = self.auth.user(&head).await?;
+        let (user, received) = self.asker(&head).await?;
         check(&user)?;
-        let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
         let limit_bytes = limit_bytes.min(self.config.request_limit_bytes);
         let bounds = Bounds { limit_bytes, timeout: self.config.body_timeout };
         let mut ticket = self.ticket(&user, Purpose::Write)?;
@@ -200,11 +203,27 @@ impl Api {
         W: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
+        self.note_caller(&received, &user);
         let ticket = self.ticket(&user, purpose)?;
         let work = work(self, user, head.uri.clone());
         match ticket {
             Some(ticket) => ticket.work(0, |time| received.queued(time), work).await?,
             None => work.await,
+        }
+    }
+
+    /// Finds out who is asking, and notes it for the log.
+    async fn asker(&self, head: &Parts) -> Result<(UserId, Received), Failure> {
+        let user = self.auth.user(head).await?;
+        let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
+        self.note_caller(&received, &user);
+        Ok((user, received))
+    }
+
+    /// Notes for the log who is asking.
+    pub(crate) fn note_caller(&self, received: &Received, user: &UserId) {
+        if let Some(key) = &self.config.caller_key {
+            received.asked_by(key.hash(user));
         }
     }
 

@@ -9,8 +9,8 @@ use flate2::write::MultiGzDecoder;
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What is measured of a request on its way; lives in the request's extensions.
@@ -21,6 +21,8 @@ pub(crate) struct Received(Arc<Measured>);
 struct Measured {
     n_bytes: AtomicU64,
     queued_us: AtomicU64,
+    caller: OnceLock<String>,
+    audited: OnceLock<&'static str>,
 }
 
 impl Received {
@@ -31,6 +33,27 @@ impl Received {
     /// How many bytes of the body have arrived.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.n_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes what logs call the user who asks.
+    pub(crate) fn asked_by(&self, caller: String) {
+        // A request has one user.
+        self.0.caller.set(caller).ok();
+    }
+
+    /// What logs call the user who asks, if that is known.
+    pub(crate) fn caller(&self) -> Option<&str> {
+        self.0.caller.get().map(String::as_str)
+    }
+
+    /// Notes that this request belongs into the audit log, under this name.
+    pub(crate) fn audit(&self, call: &'static str) {
+        self.0.audited.set(call).ok();
+    }
+
+    /// The name under which this request belongs into the audit log.
+    pub(crate) fn audited(&self) -> Option<&'static str> {
+        self.0.audited.get().copied()
     }
 
     /// Notes how long the request has waited for its turn.

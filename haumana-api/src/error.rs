@@ -2,7 +2,7 @@
 //! codes are decided.
 
 use crate::directory::{DirectoryError, DirectoryErrorKind};
-use crate::limits::RETRY_AFTER_SECS;
+use crate::limits::{RETRY_AFTER_SECS, SPENT_RETRY_AFTER_SECS};
 use crate::reply::{Notes, json};
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
@@ -141,6 +141,12 @@ impl Failure {
             }
             Self::Engine(error) => match error.kind() {
                 ErrorKind::Unavailable => unavailable("try again later", "store"),
+                ErrorKind::Spent => (
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too_many_requests",
+                    "too much of this account; wait, then send the same request again".into(),
+                    Some("allowance"),
+                ),
                 ErrorKind::Erasing => unavailable("the account is being erased", "erasing"),
                 ErrorKind::Importing => {
                     unavailable("an import into the account is not finished", "importing")
@@ -184,6 +190,11 @@ impl Failure {
             Self::Panicked => internal("panic"),
         };
         Answer { status, code, message, reason }
+    }
+
+    /// Whether the account has used up its allowance.
+    fn is_spent(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.kind() == ErrorKind::Spent)
     }
 
     /// What a person who reads the log needs to know beyond the code; never the user's data.
@@ -234,9 +245,10 @@ impl IntoResponse for Failure {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+            let secs = if self.is_spent() { SPENT_RETRY_AFTER_SECS } else { RETRY_AFTER_SECS };
+            headers.insert(RETRY_AFTER, HeaderValue::from(secs));
         }
-        let is_overload = matches!(self, Self::Busy(_) | Self::Overloaded(_));
+        let is_overload = self.is_spent() || matches!(self, Self::Busy(_) | Self::Overloaded(_));
         let detail = self.detail();
         let notes = Notes { code: Some(code), reason, detail, is_overload, ..Notes::default() };
         response.extensions_mut().insert(notes);

@@ -71,6 +71,7 @@ pub use haumana_auth as auth;
 pub use host::Host;
 pub use live::{Live, LiveLimits};
 pub use load::Load;
+pub use observe::AUDIT;
 pub use openapi::openapi;
 pub use router::{router, router_beside};
 pub use served::{Call, Served};

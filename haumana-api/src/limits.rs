@@ -10,6 +10,8 @@ pub const REQUEST_ID_BYTES: usize = 64;
 pub const COMPRESS_FROM_BYTES: usize = 1024;
 /// How long a client waits after `unavailable`.
 pub const RETRY_AFTER_SECS: u32 = 5;
+/// How long a client waits after `too_many_requests` where its account has used up its allowance.
+pub const SPENT_RETRY_AFTER_SECS: u32 = 60;
 /// How long a browser may keep the answer to a preflight request.
 pub const PREFLIGHT_MAX_AGE_SECS: u32 = 3600;
 /// A request on a host without a limit of its own, decompressed.

@@ -9,7 +9,7 @@ use crate::{compress, cors};
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use haumana_sync::engine::Random;
@@ -18,6 +18,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
+
+/// The target of the lines of the audit log. A host keeps them longer than others, and lets them
+/// through at every level.
+pub const AUDIT: &str = "haumana_audit";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -96,6 +100,7 @@ impl Asked {
             ($level:ident) => {
                 tracing::$level!(
                     request_id = self.id.to_str().unwrap_or_default(),
+                    caller = self.received.caller(),
                     method = self.method,
                     route = self.route.as_ref().map_or("-", MatchedPath::as_str),
                     status = response.status().as_u16(),
@@ -123,6 +128,26 @@ impl Asked {
             _ if response.status().is_server_error() => line!(error),
             _ => line!(info),
         }
+        self.audit(response, notes.code);
+    }
+
+    /// Writes who took an account along, brought one, or erased one. Whoever is not known asked for
+    /// nothing that anybody has.
+    fn audit(&self, response: &Response, code: Option<&'static str>) {
+        let Some(call) = self.received.audited() else { return };
+        let status = response.status().as_u16();
+        if response.status() == StatusCode::UNAUTHORIZED {
+            return;
+        }
+        tracing::info!(
+            target: AUDIT,
+            request = self.id.to_str().unwrap_or_default(),
+            caller = self.received.caller(),
+            call,
+            status,
+            code,
+            "audit"
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::repertoire::session_kind;
-use haumana_sync::store::Stamp;
+use haumana_sync::store::{LiveRecord, Stamp};
 use haumana_sync::time::UnixMillis;
 use haumana_sync::transaction::{
     Against, Bases, Change, Doubt, Edit, MergeContext, Record, Stopped, Transaction, waves,
@@ -83,12 +83,17 @@ impl App<'_> {
         last: Option<Stamp>,
         mut room_bytes: usize,
     ) -> Result<Vec<(RecordId, String)>> {
+        if last.is_none()
+            && let Some(live) = self.0.store().live(user, KindNumber::SESSION).await?
+        {
+            return Ok(newest_that_fit(live, user, room_bytes));
+        }
         let index = self.0.store().index(user, KindNumber::SESSION).await?;
         let is_due = |stamp: Stamp| last.is_none_or(|last| last < stamp);
         let mut due: Vec<_> =
             index.into_iter().filter(|entry| !entry.deleted && is_due(entry.stamp)).collect();
         due.sort_unstable_by_key(|entry| (std::cmp::Reverse(entry.stamp), entry.id));
-        let overhead = 6 * user.as_str().len() + 128;
+        let overhead = overhead(user);
         let fits = due.iter().take_while(|entry| {
             let bytes = entry.size_bytes as usize + overhead;
             let fits = bytes <= room_bytes;
@@ -104,6 +109,26 @@ impl App<'_> {
         }
         Ok(sessions)
     }
+}
+
+/// What a session takes in a reply beside its content.
+fn overhead(user: &UserId) -> usize {
+    6 * user.as_str().len() + 128
+}
+
+fn newest_that_fit(
+    mut live: Vec<LiveRecord>,
+    user: &UserId,
+    mut room_bytes: usize,
+) -> Vec<(RecordId, String)> {
+    live.sort_unstable_by_key(|record| (std::cmp::Reverse(record.stamp), record.id));
+    let fits = live.into_iter().take_while(|record| {
+        let bytes = record.content.len() + overhead(user);
+        let fits = bytes <= room_bytes;
+        room_bytes = room_bytes.saturating_sub(bytes);
+        fits
+    });
+    fits.map(|record| (record.id, record.content)).collect()
 }
 
 async fn session_round(

@@ -3,9 +3,15 @@
 //!
 //! API Gateway turns exactly one failure into 401: an invocation that fails with the message
 //! `Unauthorized`. Every other failure becomes 500. A `Deny` becomes 403 and is kept for the
-//! token, so there is none here: in doubt, and when the keys cannot be had, the answer is the
-//! failure.
+//! token, so it is for callers alone whom an operator has blocked: in doubt, and when the keys
+//! cannot be had, the answer is the failure.
+//!
+//! API Gateway does not charge for a request that a `Deny` refuses, and asks for none while it keeps
+//! the answer (<https://aws.amazon.com/api-gateway/pricing/>, "Requests are not charged for
+//! authorization and authentication failures", read 2026-11-28). So a blocked caller costs one
+//! invocation of the authorizer every five minutes.
 
+use crate::caller::Callers;
 use crate::limits;
 use crate::principal::{Principal, Rejection};
 use crate::verifier::{AuthError, Verifier, bearer};
@@ -14,6 +20,12 @@ use haumana_sync::time::UnixMillis;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
+
+/// The reason of an [`Unauthorized`] where the keys cannot be had, so that no token can be verified.
+pub const KEYS: &str = "keys";
+
+const ALLOW: &str = "Allow";
+const DENY: &str = "Deny";
 
 /// The failure that becomes 401. Its `Display` is exactly `Unauthorized`, whatever the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +72,8 @@ struct Statement {
 struct Context {
     user_id: String,
     exp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<String>,
 }
 
 impl fmt::Debug for Permission {
@@ -79,13 +93,35 @@ impl fmt::Debug for Permission {
 ///
 /// [`Unauthorized`] for everything else, also for an event that is none.
 pub async fn authorize(verifier: &dyn Verifier, event: &Value) -> Result<Permission, Unauthorized> {
-    let permission = permit(verifier, event).await;
-    let reason = permission.as_ref().err().map(|refused| refused.reason);
-    tracing::info!(reason, "authorizer");
+    authorize_caller(verifier, &Callers::default(), event).await
+}
+
+/// The same, with a hash for the logs in the permission (`context.caller`), and a `Deny` for callers
+/// who are blocked.
+///
+/// # Errors
+///
+/// [`Unauthorized`] as [`authorize`].
+pub async fn authorize_caller(
+    verifier: &dyn Verifier,
+    callers: &Callers,
+    event: &Value,
+) -> Result<Permission, Unauthorized> {
+    let permission = permit(verifier, callers, event).await;
+    let (caller, reason) = match &permission {
+        Ok(permission) if permission.is_denied() => (permission.caller(), Some("blocked")),
+        Ok(permission) => (permission.caller(), None),
+        Err(refused) => (None, Some(refused.reason)),
+    };
+    tracing::info!(caller, reason, "authorizer");
     permission
 }
 
-async fn permit(verifier: &dyn Verifier, event: &Value) -> Result<Permission, Unauthorized> {
+async fn permit(
+    verifier: &dyn Verifier,
+    callers: &Callers,
+    event: &Value,
+) -> Result<Permission, Unauthorized> {
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     let gateway = refused(Rejection::Gateway);
     if text("type") != Some("TOKEN") {
@@ -96,9 +132,9 @@ async fn permit(verifier: &dyn Verifier, event: &Value) -> Result<Permission, Un
     let token = bearer(header).map_err(refused)?;
     let principal = verifier.verify(token).await.map_err(|error| match error {
         AuthError::Rejected(reason) => refused(reason),
-        AuthError::Unavailable => Unauthorized { reason: "keys" },
+        AuthError::Unavailable => Unauthorized { reason: KEYS },
     })?;
-    Ok(Permission::new(&principal, resource))
+    Ok(Permission::new(&principal, callers, resource))
 }
 
 fn refused(reason: Rejection) -> Unauthorized {
@@ -106,8 +142,10 @@ fn refused(reason: Rejection) -> Unauthorized {
 }
 
 impl Permission {
-    fn new(principal: &Principal, resource: String) -> Self {
-        let statement = Statement { action: "execute-api:Invoke", effect: "Allow", resource };
+    fn new(principal: &Principal, callers: &Callers, resource: String) -> Self {
+        let caller = callers.hash(&principal.user);
+        let effect = if callers.is_blocked(caller.as_deref()) { DENY } else { ALLOW };
+        let statement = Statement { action: "execute-api:Invoke", effect, resource };
         Self {
             // Required, and read by nobody; who it is stands in the context, and only there.
             principal_id: "user",
@@ -115,8 +153,18 @@ impl Permission {
             context: Context {
                 user_id: principal.user.as_str().to_owned(),
                 exp: principal.expires_at.secs().to_string(),
+                caller,
             },
         }
+    }
+
+    /// Whether an operator has blocked the caller.
+    pub fn is_denied(&self) -> bool {
+        self.policy_document.statement.iter().any(|statement| statement.effect == DENY)
+    }
+
+    fn caller(&self) -> Option<&str> {
+        self.context.caller.as_deref()
     }
 }
 

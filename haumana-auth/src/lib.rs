@@ -20,6 +20,7 @@
 //! **Invariant:** no token, e-mail address or user id is ever logged.
 
 pub mod authorizer;
+mod caller;
 #[cfg(feature = "verify")]
 mod fixed;
 #[cfg(feature = "https")]
@@ -34,6 +35,7 @@ mod verifier;
 #[cfg(feature = "verify")]
 pub mod verify;
 
+pub use caller::{CallerKey, Callers};
 #[cfg(feature = "verify")]
 pub use fixed::StaticVerifier;
 #[cfg(feature = "https")]

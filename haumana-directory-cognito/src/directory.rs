@@ -85,6 +85,29 @@ impl CognitoDirectory {
         Self { client, user_pool_id: user_pool_id.into() }
     }
 
+    /// Looks whether the entry says already what it is to say.
+    ///
+    /// COGNITO: a user whose attributes are written is an active user of the month, and is billed as
+    /// one; who is looked up is not. <https://aws.amazon.com/cognito/pricing/>, read 2026-11-28.
+    async fn look(&self, username: &str, profile: &Profile) -> Result<Found, DirectoryError> {
+        let get = self.client.admin_get_user().user_pool_id(&self.user_pool_id);
+        match get.username(username).send().await {
+            Ok(user) => {
+                let said = user.user_attributes();
+                let is_said = |wanted: &AttributeType| {
+                    let same = said.iter().find(|said| said.name() == wanted.name());
+                    same.is_some_and(|said| said.value() == wanted.value())
+                };
+                let is_same = attributes(profile)?.iter().all(is_said);
+                Ok(if is_same { Found::Same } else { Found::Other })
+            }
+            Err(error) => match error.as_service_error() {
+                Some(refused) if refused.is_user_not_found_exception() => Ok(Found::Nobody),
+                _ => Err(failure("look", &error)),
+            },
+        }
+    }
+
     async fn update(&self, username: &str, profile: &Profile) -> Result<Outcome, DirectoryError> {
         let update = self.client.admin_update_user_attributes().user_pool_id(&self.user_pool_id);
         let update = update.username(username).set_user_attributes(Some(attributes(profile)?));
@@ -113,22 +136,34 @@ impl CognitoDirectory {
     }
 }
 
+/// What an entry says before it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nobody,
+    Same,
+    Other,
+}
+
 /// What became of an update, or of a creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
-    /// There is no user to update, or there is one already.
+    /// There is no user to update any more, or there is one by now.
     TryTheOther,
 }
 
 #[async_trait::async_trait]
 impl UserDirectory for CognitoDirectory {
-    /// One call for whoever has signed in before, two for a first sign-in.
+    /// One call, which writes nothing, for whoever has signed in before and has changed nothing; two
+    /// for a first sign-in or a change.
     async fn put(&self, username: &str, profile: &Profile) -> Result<(), DirectoryError> {
         for _ in 0..ROUNDS {
-            if self.update(username, profile).await? == Outcome::Done
-                || self.create(username, profile).await? == Outcome::Done
-            {
+            let written = match self.look(username, profile).await? {
+                Found::Same => Outcome::Done,
+                Found::Other => self.update(username, profile).await?,
+                Found::Nobody => self.create(username, profile).await?,
+            };
+            if written == Outcome::Done {
                 return Ok(());
             }
         }

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Nobody is ever sent a message, and no password is ever set: people sign in elsewhere. Needs
-//! `cognito-idp:AdminUpdateUserAttributes`, `AdminCreateUser` and, to erase, `AdminDeleteUser`.
+//! `cognito-idp:AdminGetUser`, `AdminUpdateUserAttributes`, `AdminCreateUser` and, to erase,
+//! `AdminDeleteUser`.
 //!
 //! COGNITO: a pool may compare user names without their case. Subjects of Google and Apple do not
 //! need it; for an issuer whose subjects differ by case alone the pool must be case sensitive.

@@ -144,6 +144,7 @@ impl StoreArgs {
             credentials,
             columns: Columns::of(&repertoire::schema()),
             history_ttl: HISTORY_TTL,
+            allowance: None,
             // Nobody waits for an answer: better late than not.
             retry: Retry {
                 budget: Duration::from_secs(120),

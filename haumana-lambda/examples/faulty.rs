@@ -34,6 +34,7 @@ fn main() -> ExitCode {
             deadline: Arc::new(RequestDeadline::new()),
             store: None,
             is_warm: AtomicBool::new(false),
+            namespace: "Haumana".to_owned(),
         })
     })
 }

@@ -1,5 +1,6 @@
 //! Where the functions' log lines go: standard output, one JSON object a line.
 
+use haumana_api::AUDIT;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -20,6 +21,8 @@ pub fn start(level: LevelFilter) {
         ours.iter().fold(Targets::new().with_default(LevelFilter::OFF), |targets, name| {
             targets.with_target(*name, level)
         });
+    // Who exported, imported or erased is written down at every level.
+    let targets = targets.with_target(AUDIT, LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)

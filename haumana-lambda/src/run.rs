@@ -4,9 +4,11 @@ use crate::environment::{EnvironmentError, Lookup, optional, required};
 use crate::event::Replies;
 use crate::function::Function;
 use crate::logs;
+use crate::metrics::{Verdict, verdict_line};
 use crate::settings::{self, ApiSettings};
 use haumana_api::directory::{Accounts, UserDirectory};
 use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom};
+use haumana_auth::authorizer::{KEYS, authorize_caller};
 use haumana_auth::{Fetch, HttpFetch, IssuerConfig, OidcVerifier, limits};
 use haumana_directory_cognito::sdk::config as cognito;
 use haumana_directory_cognito::{CognitoDirectory, CognitoOptions};
@@ -15,7 +17,7 @@ use haumana_store_dynamo::{
     http_client,
 };
 use haumana_sync::Store;
-use haumana_sync::engine::{Engine, EngineConfig};
+use haumana_sync::engine::{Clock as _, Engine, EngineConfig};
 use haumana_sync::schema::Schema;
 use haumana_sync::store::{Generation, MemoryStore};
 use lambda_http::lambda_runtime::{LambdaEvent, Runtime, service_fn};
@@ -24,7 +26,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// LAMBDA: an event has at most 6 MB, and a body in it is base64, four bytes for three.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
@@ -70,12 +72,24 @@ pub fn serve(make: impl FnOnce() -> Result<Function, Box<dyn Error + Send + Sync
 /// Runs the authorizer until Lambda ends it.
 pub fn run_authorizer() -> ExitCode {
     run(async {
-        let verifier = Arc::new(verifier(&of_process)?);
+        let verifier = verifier(&of_process)?;
+        let callers = settings::callers(&of_process)?;
+        let namespace = settings::namespace(&of_process);
+        let parts = Arc::new((verifier, callers, namespace));
         let answer = service_fn(move |event: LambdaEvent<Value>| {
-            let verifier = Arc::clone(&verifier);
+            let parts = Arc::clone(&parts);
             async move {
-                let permission = haumana_auth::authorizer::authorize(&*verifier, &event.payload);
-                permission.await.map_err(|refused| refused.to_string())
+                let (verifier, callers, namespace) = &*parts;
+                let start = Instant::now();
+                let permission = authorize_caller(verifier, callers, &event.payload).await;
+                let verdict = match &permission {
+                    Ok(_) => Verdict::Good,
+                    Err(refused) if refused.reason == KEYS => Verdict::Unverified,
+                    Err(_) => Verdict::Refused,
+                };
+                let now = SystemClock.now();
+                println!("{}", verdict_line(namespace, now, verdict, start.elapsed()));
+                permission.map_err(|refused| refused.to_string())
             }
         });
         Runtime::new(answer).run().await
@@ -115,6 +129,7 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
             let settings = ApiSettings::read(lookup)?;
             let mut options = store_options(lookup, &settings, &schema, http.clone())?;
             options.deadline = Arc::<RequestDeadline>::clone(&deadline);
+            options.allowance = settings::allowance(lookup, clock.clone())?;
             let store = DynamoStore::open(options);
             (Some(Arc::new(store)), settings.engine, settings.cors_origins)
         }
@@ -138,11 +153,13 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
     config.body_timeout = BODY_TIMEOUT;
     // LAMBDA: a function is given one event at a time.
     config.load = None;
+    config.caller_key = settings::caller_key(lookup)?;
     let mut api = Api::new(Arc::new(engine), Auth::Trusted, random, config);
     api.accounts = accounts(lookup, calls, http)?;
     let router = haumana_api::router(api);
     let is_warm = AtomicBool::new(false);
-    Ok(Function { router, replies, clock, deadline, store, is_warm })
+    let namespace = settings::namespace(lookup);
+    Ok(Function { router, replies, clock, deadline, store, is_warm, namespace })
 }
 
 /// What an engine is told that nobody asks anything.
@@ -165,6 +182,7 @@ fn store_options(
         credentials,
         columns: Columns::of(schema),
         history_ttl: Duration::from_millis(retention),
+        allowance: None,
         retry: Retry::interactive(),
         deadline: Arc::new(NoDeadline),
         http: Some(http),

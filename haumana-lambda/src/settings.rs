@@ -13,17 +13,23 @@
 //! | `HAUMANA_ISSUERS` | authorizer, `auth-sync-lambda` | further issuers, as JSON; none if absent |
 //! | `HAUMANA_BINARY_REPLIES` | all but the authorizer | `true` where the gateway decodes base64; replies are text if absent |
 //! | `HAUMANA_USER_POOL_ID` | `auth-sync-lambda`, `sync-lambda` | the Cognito user pool |
+//! | `HAUMANA_CALLER_KEY` | all | the key of the hashes by which logs call users; they name nobody if absent |
+//! | `HAUMANA_BLOCKED` | authorizer | hashes of users who are not let in, comma-separated |
+//! | `HAUMANA_ALLOWANCE` | all but the authorizer | what an account may cost at once and each day, in millionths of a dollar, such as `1000000/100000`; no limit if absent |
+//! | `HAUMANA_METRICS` | all | where metrics stand in CloudWatch; `Haumana` if absent |
 //! | `HAUMANA_LOG` | all | `error`, `warn`, `info` (if absent), `debug` or `trace` |
 
 use crate::environment::{EnvironmentError, Lookup, list, number, optional, required};
 use crate::event::Replies;
 use crate::logs::DEFAULT_LEVEL;
 use haumana_api::Origin;
-use haumana_auth::IssuerConfig;
-use haumana_sync::engine::EngineConfig;
+use haumana_auth::{CallerKey, Callers, IssuerConfig};
+use haumana_store_dynamo::Allowance;
+use haumana_sync::engine::{Clock, EngineConfig};
 use haumana_sync::repertoire;
 use haumana_sync::schema::Schema;
 use haumana_sync::store::Generation;
+use std::sync::Arc;
 use tracing::level_filters::LevelFilter;
 
 const DAY_MS: i64 = 86_400_000;
@@ -88,6 +94,56 @@ pub fn cors_origins(lookup: Lookup<'_>) -> Result<Vec<Origin>, EnvironmentError>
     let origins: Option<Vec<Origin>> = origins.iter().map(|text| Origin::parse(text)).collect();
     origins.ok_or(wanted)
 }
+
+/// Reads the key of the hashes by which logs call users.
+///
+/// # Errors
+///
+/// [`EnvironmentError`] if it is too short to keep a secret.
+pub fn caller_key(lookup: Lookup<'_>) -> Result<Option<CallerKey>, EnvironmentError> {
+    let wanted = EnvironmentError::Invalid("HAUMANA_CALLER_KEY", "16 characters or more");
+    optional(lookup, "HAUMANA_CALLER_KEY").map(|key| CallerKey::new(key).ok_or(wanted)).transpose()
+}
+
+/// Reads what the authorizer knows of callers.
+///
+/// # Errors
+///
+/// [`EnvironmentError`] names the variable: who is blocked by a hash needs its key.
+pub fn callers(lookup: Lookup<'_>) -> Result<Callers, EnvironmentError> {
+    let blocked = list(lookup, "HAUMANA_BLOCKED");
+    match caller_key(lookup)? {
+        Some(key) => Ok(Callers::new(key, blocked)),
+        None if blocked.is_empty() => Ok(Callers::default()),
+        None => Err(EnvironmentError::Missing("HAUMANA_CALLER_KEY")),
+    }
+}
+
+/// Reads what one account may cost.
+///
+/// # Errors
+///
+/// [`EnvironmentError`] if it is no two numbers above 0.
+pub fn allowance(
+    lookup: Lookup<'_>,
+    clock: Arc<dyn Clock>,
+) -> Result<Option<Allowance>, EnvironmentError> {
+    let Some(text) = optional(lookup, "HAUMANA_ALLOWANCE") else { return Ok(None) };
+    let number = |text: &str| text.trim().parse::<u64>().ok().filter(|number| 0 < *number);
+    let both = text.split_once('/');
+    let both = both.and_then(|(burst, per_day)| Some((number(burst)?, number(per_day)?)));
+    let wanted = EnvironmentError::Invalid("HAUMANA_ALLOWANCE", "like 1000000/100000");
+    let (burst, per_day) = both.ok_or(wanted)?;
+    Ok(Some(Allowance::new(burst, per_day, clock)))
+}
+
+/// Reads where metrics stand.
+pub fn namespace(lookup: Lookup<'_>) -> String {
+    optional(lookup, "HAUMANA_METRICS").unwrap_or_else(|| NAMESPACE.to_owned())
+}
+
+/// Where metrics stand if the environment does not say.
+const NAMESPACE: &str = "Haumana";
 
 /// Reads which replies the gateway passes on.
 ///
@@ -221,6 +277,23 @@ mod tests {
         assert_eq!(vec!["web".to_owned(), "ios".to_owned()], google.audiences);
         assert_eq!(vec!["ios".to_owned()], google.authorized_parties);
         assert_eq!(IssuerConfig::GOOGLE_KEY_SET, google.key_set);
+    }
+
+    #[test]
+    fn an_allowance_is_two_numbers_and_a_blocked_caller_needs_a_key() {
+        let of = |name: &'static str, value: &'static str| {
+            move |asked: &str| (asked == name).then(|| value.to_owned())
+        };
+        let clock = || Arc::new(haumana_api::SystemClock);
+
+        assert!(allowance(&of("HAUMANA_ALLOWANCE", "1000/50"), clock()).unwrap().is_some());
+        assert!(allowance(&lookup, clock()).unwrap().is_none());
+        for wrong in ["1000", "0/5", "5/0", "a/b", "1/2/3", "-1/2"] {
+            assert!(allowance(&of("HAUMANA_ALLOWANCE", wrong), clock()).is_err(), "{wrong}");
+        }
+        assert!(caller_key(&of("HAUMANA_CALLER_KEY", "too short")).is_err());
+        assert!(callers(&of("HAUMANA_BLOCKED", "0123456789abcdef")).is_err());
+        assert!(callers(&lookup).is_ok());
     }
 
     #[test]

@@ -99,6 +99,11 @@ pub(crate) struct Args {
     #[arg(long, env = "HAUMANA_ISSUERS", value_name = "FILE")]
     pub(crate) issuers: Option<PathBuf>,
 
+    /// The file with the key of the hashes by which logs call users; it is made if it is missing.
+    /// Without this it is beside the database. Several servers of one service need the same.
+    #[arg(long, env = "HAUMANA_CALLER_KEY", value_name = "FILE", global = true)]
+    pub(crate) caller_key: Option<PathBuf>,
+
     /// What to log: a level, or levels by module, such as info,haumana_api=debug.
     #[arg(long, env = "HAUMANA_LOG", default_value = "info", value_name = "FILTER", global = true)]
     pub(crate) log: tracing_subscriber::filter::Targets,
@@ -149,6 +154,11 @@ pub(crate) enum Command {
     /// It is for what serves the same records and does not check, as functions of AWS Lambda: before
     /// each deployment with a new schema.
     KeepSchema,
+    /// Say what logs call a user: a hash under the key in --caller-key.
+    Caller {
+        /// The user, as tokens name them (`sub`).
+        user: String,
+    },
     /// With DynamoDB or PostgreSQL: delete history that is past its retention now, of all users.
     ///
     /// DynamoDB does so by itself within days; this is for a retention that was made shorter. With

@@ -31,6 +31,16 @@ pub(crate) fn read_or_make(path: &Path) -> Result<RsaKeyPair, Problem> {
     parse(&pem).ok_or_else(|| Problem::NotAKey(path.into()))
 }
 
+/// Reads the text in `path`, which its owner alone can read, or writes `new` there and returns that.
+pub(crate) fn read_or_write(path: &Path, new: &str) -> Result<String, Problem> {
+    let failed = |error| Problem::KeyFile(path.into(), error);
+    if !path.try_exists().map_err(failed)? {
+        write_new(path, new).map_err(failed)?;
+    }
+    check_mode(path)?;
+    fs::read_to_string(path).map_err(failed)
+}
+
 fn make(path: &Path) -> Result<(), Problem> {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| Problem::NoKey)?;
     let der = pair.as_der().map_err(|_| Problem::NoKey)?;

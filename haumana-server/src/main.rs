@@ -5,6 +5,7 @@
 //! own, unless it is told to take those of Google or of other issuers.
 
 mod args;
+mod audit;
 mod backup;
 mod connections;
 mod descriptors;
@@ -28,9 +29,13 @@ mod upkeep;
 use args::{Args, Command};
 use clap::Parser;
 use haumana_store_sqlite::LaterEdits;
+use haumana_sync::id::UserId;
 use problem::Problem;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
+use std::sync::Mutex;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -39,8 +44,19 @@ fn main() -> ExitCode {
     // Answers go to the standard output, logs to the other one.
     let is_terminal = io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_terminal);
-    tracing_subscriber::registry().with(lines).with(args.log.clone()).init();
-    match run(args) {
+    let lines = lines.with_filter(args.log.clone());
+    let is_serving = args.command.is_none();
+    let serving = if is_serving { audit::open(&args) } else { Ok(None) };
+    let done = serving.and_then(|file| {
+        let audit = file.map(|file| {
+            let only = Targets::new().with_target(haumana_api::AUDIT, LevelFilter::INFO);
+            let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
+            lines.with_current_span(false).with_writer(Mutex::new(file)).with_filter(only)
+        });
+        tracing_subscriber::registry().with(lines).with(audit).init();
+        run(args)
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("haumana-server: {problem}");
@@ -63,6 +79,12 @@ fn run(args: Args) -> Result<(), Problem> {
                 erase_again::erase_again(&args, prefix, url).await
             }
             Some(Command::KeepSchema) => schema::keep(&args).await,
+            Some(Command::Caller { user }) => {
+                let user = UserId::verified_by_caller(user.as_str());
+                let user = user.ok_or(Problem::NotAUser)?;
+                println!("{}", audit::caller_key(&args)?.hash(&user));
+                Ok(())
+            }
             Some(Command::Sweep) => erase_again::sweep(&args).await,
             None => serve::serve(args).await,
         }

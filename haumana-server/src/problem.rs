@@ -23,6 +23,10 @@ pub(crate) enum Problem {
     NotAKey(PathBuf),
     #[error("cannot use the key file {0}: {1}")]
     KeyFile(PathBuf, io::Error),
+    #[error("that is no user: an id is not empty, has at most 255 bytes and no control characters")]
+    NotAUser,
+    #[error("cannot write the audit log {0}: {1}")]
+    Audit(PathBuf, io::Error),
     #[error("the machine cannot make a key pair")]
     NoKey,
     #[error("PostgreSQL needs --url, or HAUMANA_URL, such as postgres://haumana@127.0.0.1/haumana")]

@@ -1,6 +1,7 @@
 //! From arguments to a server that listens, and to its end.
 
 use crate::args::{Args, StoreKind};
+use crate::audit;
 use crate::connections;
 use crate::directory::{self, SqliteDirectory};
 use crate::drain::drain;
@@ -13,6 +14,7 @@ use axum::Router;
 use axum::middleware::from_fn;
 use haumana_api::directory::Accounts;
 use haumana_api::{Api, ApiConfig, Auth, Live, LiveLimits, SystemClock, SystemRandom};
+use haumana_auth::CallerKey;
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::schema::Schema;
 use haumana_sync::store::Generation;
@@ -44,8 +46,10 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
     let operate = opened.needs_upkeep.then(|| opened.operate.clone());
     let room = connections::room();
+    let caller_key = audit::caller_key(&args)?;
+    let sign_in = sign_in::set_up(&args)?;
     let (router, engine, live) =
-        router(&args, schema, opened, directory, sign_in::set_up(&args)?, room);
+        router(&args, schema, opened, directory, sign_in, (room, caller_key));
     if let Some(operate) = operate {
         let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));
         tokio::spawn(Upkeep { operate, engine, clock, retention_ms }.run());
@@ -73,7 +77,7 @@ fn router(
     Opened { store, pokes, generation, other_life, .. }: Opened,
     directory: SqliteDirectory,
     sign_in: SignIn,
-    room: usize,
+    (room, caller_key): (usize, CallerKey),
 ) -> (Router, Arc<Engine>, Live) {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let config = engine_config(args, generation);
@@ -81,6 +85,7 @@ fn router(
     let engine = Arc::new(engine.with_schema(schema).with_other_life(other_life));
     let mut config = ApiConfig::of_a_server();
     config.cors_origins = args.cors_origin.clone();
+    config.caller_key = Some(caller_key);
     let auth = Auth::Bearer(Arc::clone(&sign_in.verifier));
     let accounts = Accounts::new(Arc::new(directory)).with_sign_in(sign_in.verifier);
     let live = Live::new(pokes, Arc::clone(&engine), live_limits(room));

@@ -122,6 +122,7 @@ pub(crate) fn tables(args: &Args, schema: &Schema, prefix: &str) -> Result<Dynam
         credentials: Credentials::from_environment().ok_or(Problem::NoCredentials)?,
         columns: Columns::of(schema),
         history_ttl: Duration::from_secs(days * DAY_SECS),
+        allowance: None,
         retry: Retry::interactive(),
         deadline: Arc::new(NoDeadline),
         http: None,

@@ -1,5 +1,6 @@
 //! Writing a batch: one transaction over all tables.
 
+use crate::allowance::{self, Payment};
 use crate::error::{Class, Failure, class_of};
 use crate::heads::{self, Update};
 use crate::items::{Item, key_item};
@@ -33,7 +34,8 @@ impl DynamoStore {
         batch: &Batch,
     ) -> Result<()> {
         let mut call = self.writing("commit");
-        let writes = self.writes(user, expected, batch)?;
+        let payment = self.payment(user);
+        let writes = self.writes(user, expected, batch, payment)?;
         let token = self.token(batch);
         loop {
             let request = self
@@ -48,6 +50,7 @@ impl DynamoStore {
                     // DYNAMODB: a token that was seen in the last ten minutes succeeds without
                     // doing anything: it was an earlier try of this call.
                     self.meter.add(Direction::Write, answer.consumed_capacity());
+                    self.paid(user, payment);
                     return Ok(());
                 }
                 Err(error) => match read_refusal(&error) {
@@ -83,6 +86,7 @@ impl DynamoStore {
         user: &UserId,
         expected: Option<&Head>,
         batch: &Batch,
+        payment: Option<Payment>,
     ) -> Result<Vec<TransactWriteItem>> {
         let (columns, ttl) = (&self.options.columns, self.options.history_ttl);
         let records = batch
@@ -101,7 +105,9 @@ impl DynamoStore {
         if !fits {
             return Err(Error::new("commit", ErrorKind::TooLarge));
         }
-        let head = self.update(&head_key(user), heads::advance(expected, batch))?;
+        let mut advance = heads::advance(expected, batch);
+        allowance::pay(&mut advance, payment);
+        let head = self.update(&head_key(user), advance)?;
         let puts = puts.into_iter().map(|(table, item)| {
             let put = Put::builder().table_name(self.table(table)).set_item(Some(item)).build();
             Ok(TransactWriteItem::builder().put(put.map_err(unbuilt)?).build())

@@ -31,6 +31,8 @@ pub(crate) struct StoredHead {
     pub recent: Vec<Recent>,
     /// As [`LAST_IN`]; `None`: not known.
     pub last_in: [Option<Revision>; 2],
+    /// When what the account has cost is paid off, in ms; see [`crate::allowance`].
+    pub paid: i64,
 }
 
 /// What is remembered of one commit.
@@ -140,7 +142,8 @@ pub(crate) fn decode(item: &Item) -> Result<StoredHead, Bad> {
     };
     let recent = RECENT.iter().filter_map(|name| Recent::decode(bytes(item, name).ok()?));
     let last_in = LAST_IN.map(|name| number(item, name).ok().map(Revision));
-    Ok(StoredHead { head, recent: recent.collect(), last_in })
+    let paid = crate::allowance::read(item);
+    Ok(StoredHead { head, recent: recent.collect(), last_in, paid })
 }
 
 fn state(name: &str) -> Result<HeadState, Bad> {
@@ -181,6 +184,12 @@ impl Update {
     fn set(&mut self, name: &str, value: AttributeValue) -> String {
         let value = self.value(&format!("new{name}"), value);
         format!("{} = {value}", self.name(name))
+    }
+
+    /// Adds an attribute to an update that sets some already.
+    pub(crate) fn and_set(&mut self, name: &str, value: AttributeValue) {
+        let set = self.set(name, value);
+        self.update = format!("{}, {set}", self.update);
     }
 }
 

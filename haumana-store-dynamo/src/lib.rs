@@ -14,6 +14,7 @@
 //!     credentials: Credentials::from_environment().ok_or("no credentials")?,
 //!     columns: Columns::of(&haumana_sync::repertoire::schema()),
 //!     history_ttl: Duration::from_secs(100 * 86_400),
+//!     allowance: None,
 //!     retry: Retry::interactive(),
 //!     deadline: Arc::new(NoDeadline),
 //!     http: None,
@@ -53,10 +54,12 @@
 //! [`DynamoStore::take_consumed`] tells what the service says; [`rules`] is AWS's arithmetic, and a
 //! test holds the two together.
 
+mod allowance;
 mod changes;
 mod client;
 mod columns;
 mod committing;
+mod copies;
 mod deleting;
 mod error;
 mod heads;
@@ -82,6 +85,7 @@ mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use allowance::Allowance;
 pub use https::http_client;
 pub use items::Item;
 pub use meter::Consumed;

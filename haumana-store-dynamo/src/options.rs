@@ -1,5 +1,6 @@
 //! What a store is opened with.
 
+use crate::allowance::Allowance;
 use crate::columns::EXTRA;
 use crate::schema::table_of;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -29,6 +30,8 @@ pub struct DynamoOptions {
     /// How long history stays after it was superseded, before DynamoDB deletes it by itself; at
     /// least the retention time of the engine.
     pub history_ttl: Duration,
+    /// What one account may cost; `None`: whatever it likes.
+    pub allowance: Option<Allowance>,
     /// When failed requests are sent again.
     pub retry: Retry,
     /// When the host must have its answer.

@@ -1,5 +1,6 @@
 //! The store: what every call needs, and the trait's calls.
 
+use crate::allowance::Tabs;
 use crate::error::Bad;
 use crate::heads::{self, StoredHead};
 use crate::meter::{Consumed, Meter};
@@ -12,7 +13,7 @@ use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::backend::check_batch;
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Version, Wiped,
+    IndexEntry, LiveRecord, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
 use std::hash::{BuildHasher, RandomState};
@@ -32,6 +33,7 @@ pub struct DynamoStore {
     pub(crate) client: Client,
     pub(crate) options: DynamoOptions,
     pub(crate) meter: Meter,
+    pub(crate) tabs: Tabs,
     /// Tells apart the calls of this and of other processes.
     nonce: (RandomState, AtomicU64),
 }
@@ -40,7 +42,13 @@ impl DynamoStore {
     /// Opens a store.
     pub fn open(options: DynamoOptions) -> Self {
         let client = crate::client::client(&options);
-        Self { client, options, meter: Meter::default(), nonce: Default::default() }
+        Self {
+            client,
+            options,
+            meter: Meter::default(),
+            tabs: Tabs::default(),
+            nonce: Default::default(),
+        }
     }
 
     /// Returns what was consumed since the last call of this method, and starts over.
@@ -89,6 +97,7 @@ impl Store for DynamoStore {
 
     async fn head(&self, user: &UserId) -> Result<Option<Head>> {
         let stored = self.stored_head(&mut self.reading("head"), user).await?;
+        self.check_allowance(user, stored.as_ref().map_or(0, |stored| stored.paid))?;
         Ok(stored.map(|stored| stored.head))
     }
 
@@ -98,6 +107,10 @@ impl Store for DynamoStore {
 
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         self.list_kind(user, kind).await
+    }
+
+    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
+        self.read_live(user, kind).await.map(Some)
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {

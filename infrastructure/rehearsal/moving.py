@@ -152,7 +152,7 @@ def move_forward_again(old, fleet, operator, tables):
 def set_generation(aws, generation):
     """Does what `cdk deploy -c generation=…` would."""
     service = aws.client("lambda")
-    for binary in ("sync-pieces-lambda", "sync-sessions-lambda", "sync-lambda"):
+    for binary in ("sync-pieces-lambda", "sync-sessions-lambda", "sync-lambda", "account-lambda"):
         name = f"{PREFIX}{binary}"
         variables = service.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         assert variables["HAUMANA_GENERATION"] == "0"

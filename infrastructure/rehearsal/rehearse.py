@@ -32,6 +32,8 @@ def synthesise(binaries, folder, **context):
     """Returns the folder with the template and the code of the functions."""
     context = {
         "googleClientIds": CLIENT, "alertEmail": "kumu@example.org", "processor": PROCESSOR,
+        # A new account: nothing can be reserved.
+        "accountConcurrency": "10",
         "binaries": str(binaries), **context,
     }
     settings = [word for name, value in context.items() for word in ("-c", f"{name}={value}")]

@@ -4,6 +4,7 @@
 
 mod cost;
 mod moving;
+mod units;
 
 use haumana_auth::Verifier;
 use haumana_auth::verify::Rejection;

@@ -2,6 +2,7 @@
 
 use super::Route;
 use crate::api::{Api, Exports};
+use crate::body::Received;
 use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
 use crate::load::Purpose;
@@ -76,6 +77,7 @@ async fn export(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Failure> {
+    audit(&request, "export");
     let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
         check_me(&user, me)?;
         let page = query::read::<ExportQuery>(&uri)?.page;
@@ -119,6 +121,7 @@ async fn import(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Reply, Failure> {
+    audit(&request, "import");
     let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
         let import = api.engine.check_import(&user, ImportRequest::from_json(&body)?)?;
         let imported = api.engine.import(&import).await?;
@@ -145,6 +148,7 @@ async fn erase(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Failure> {
+    audit(&request, "erase");
     let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
         check_me(&user, me)?;
         let request_id = query::read::<EraseQuery>(&uri)?.request_id;
@@ -166,6 +170,13 @@ async fn erase(
         })
     };
     api.read(request, Purpose::Write, work).await
+}
+
+/// Lets the request stand in the audit log, whatever becomes of it.
+fn audit(request: &Request, call: &'static str) {
+    if let Some(received) = request.extensions().get::<Received>() {
+        received.audit(call);
+    }
 }
 
 /// Nobody asks for anybody else.

@@ -61,7 +61,7 @@ struct SignedIn<'a> {
 
 async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
     let accounts = api.accounts.as_ref().ok_or(Failure::NoSuchRoute)?;
-    let body = small_body(&api, request).await?;
+    let (body, received) = small_body(&api, request).await?;
     // Which of the two is wrong with it, the parser of another call says just as well.
     let request: SignInRequest<'_> = serde_json::from_slice(&body).map_err(|error| {
         let is_json = error.classify() == serde_json::error::Category::Data;
@@ -74,6 +74,7 @@ async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Result<Reply,
         return Err(BadRequest::Shape.into());
     }
     let principal = accounts.verify(&token).await?;
+    api.note_caller(&received, &principal.user);
     let profile = profile(&principal)?;
     let username = username(&principal.user);
     accounts.directory.put(&username, &profile).await?;
@@ -90,12 +91,13 @@ async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Result<Reply,
 }
 
 /// Reads the body. Anybody may send one, so it is held to what a token needs.
-async fn small_body(api: &Api, request: Request) -> Result<Vec<u8>, Failure> {
+async fn small_body(api: &Api, request: Request) -> Result<(Vec<u8>, Received), Failure> {
     let (head, body) = request.into_parts();
     let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
     let limit_bytes = api.config.request_limit_bytes.min(SIGN_IN_BYTES);
     let bounds = Bounds { limit_bytes, timeout: api.config.body_timeout };
-    body::read(&head.headers, body, bounds, &received, None).await
+    let body = body::read(&head.headers, body, bounds, &received, None).await?;
+    Ok((body, received))
 }
 
 /// What the directory is told; only an address that the issuer vouches for.

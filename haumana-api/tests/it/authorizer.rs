@@ -4,9 +4,10 @@ use crate::calls::logs::Log;
 use crate::tokens::{Claims, EMAIL, KAI, NOW_SECS, SUBJECT, keys, policy};
 use crate::world::{Now, World, anonymous, config, good_token, one_piece};
 use haumana_api::Auth;
-use haumana_auth::authorizer::{authorize, user};
+use haumana_auth::authorizer::{authorize, authorize_caller, user};
 use haumana_auth::verify::{Principal, Rejection};
-use haumana_auth::{AuthError, StaticVerifier, Verifier};
+use haumana_auth::{AuthError, CallerKey, Callers, StaticVerifier, Verifier};
+use haumana_sync::id::UserId;
 use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -296,4 +297,44 @@ async fn a_function_behind_the_authorizer_serves_whom_it_names_and_nobody_else()
     served.succeeded();
     assert_eq!(SUBJECT, served.json()["updatedPieces"][0]["userId"]);
     claimed.failed(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn the_permission_names_its_caller_by_a_hash_where_there_is_a_key() {
+    let callers = Callers::new(key(), []);
+
+    let permission = authorize_caller(&verifier(), &callers, &event(&bearer(), ARN)).await.unwrap();
+
+    assert!(!permission.is_denied());
+    let answer = serde_json::to_value(permission).unwrap();
+    assert_eq!(key().hash(&subject()), answer["context"]["caller"]);
+}
+
+#[tokio::test]
+async fn who_is_blocked_by_hash_is_denied_every_call_and_nobody_else_is() {
+    let (log, _guard) = Log::start();
+    let other = "0123456789abcdef".to_owned();
+    let blocked = Callers::new(key(), [key().hash(&subject()), other.clone()]);
+
+    let denied = authorize_caller(&verifier(), &blocked, &event(&bearer(), ARN)).await.unwrap();
+    let let_in = Callers::new(key(), [other]);
+    let let_in = authorize_caller(&verifier(), &let_in, &event(&bearer(), ARN)).await.unwrap();
+
+    assert!(denied.is_denied() && !let_in.is_denied());
+    let statement = serde_json::to_value(denied).unwrap()["policyDocument"]["Statement"][0].clone();
+    assert_eq!(
+        json!({"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": STAGE}),
+        statement
+    );
+    let lines = log.lines();
+    let line = lines.iter().find(|line| line.contains("blocked")).unwrap();
+    assert!(line.contains(&key().hash(&subject())) && !line.contains(SUBJECT), "{line}");
+}
+
+fn key() -> CallerKey {
+    CallerKey::new("the key of these tests").unwrap()
+}
+
+fn subject() -> UserId {
+    UserId::verified_by_caller(SUBJECT).unwrap()
 }

@@ -8,11 +8,16 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// What the pool says of Kai.
+const USER: &str = r#"{"Username":"google_1","UserAttributes":[{"Name":"sub","Value":"x"},
+    {"Name":"email","Value":"kai@example.org"},{"Name":"email_verified","Value":"true"},
+    {"Name":"name","Value":"Kai"}]}"#;
+
 /// What was asked of the script: the call's name and its body.
 type Asked = Arc<Mutex<Vec<(String, String)>>>;
 
 /// A service that answers with these statuses and codes, one after the other; an empty code is a
-/// success.
+/// success, and `USER` one that tells of Kai.
 fn scripted(script: &'static [(u16, &'static str)]) -> (CognitoDirectory, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -47,6 +52,7 @@ fn answer(mut stream: TcpStream, status: u16, code: &str, heard: &Asked) {
     let quoted = r#""message":"the user kai@example.org is odd""#;
     let body = match code {
         "" => "{}".to_owned(),
+        "USER" => USER.to_owned(),
         code => format!(r#"{{"__type":"{code}",{quoted}}}"#),
     };
     let length = body.len();
@@ -64,12 +70,37 @@ fn calls(asked: &Asked) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn who_has_signed_in_before_costs_one_call() {
-    let (directory, asked) = scripted(&[(200, "")]);
+async fn who_has_signed_in_before_and_changed_nothing_costs_one_call_that_writes_nothing() {
+    let (directory, asked) = scripted(&[(200, "USER")]);
 
     directory.put("google_1", &kai()).await.unwrap();
 
-    assert_eq!(["adminupdateuserattributes"], calls(&asked)[..]);
+    assert_eq!(["admingetuser"], calls(&asked)[..]);
+}
+
+#[tokio::test]
+async fn what_has_changed_is_written() {
+    let changes = [
+        Profile { email: "other@example.org".into(), ..kai() },
+        Profile { name: Some("Uka".into()), ..kai() },
+        Profile { picture: Some("https://example.org/kai.png".into()), ..kai() },
+    ];
+    for changed in changes {
+        let (directory, asked) = scripted(&[(200, "USER"), (200, "")]);
+
+        directory.put("google_1", &changed).await.unwrap();
+
+        assert_eq!(["admingetuser", "adminupdateuserattributes"], calls(&asked)[..]);
+    }
+}
+
+#[tokio::test]
+async fn what_the_profile_does_not_say_is_no_change() {
+    let (directory, asked) = scripted(&[(200, "USER")]);
+
+    directory.put("google_1", &Profile { name: None, ..kai() }).await.unwrap();
+
+    assert_eq!(["admingetuser"], calls(&asked)[..]);
 }
 
 #[tokio::test]
@@ -78,20 +109,20 @@ async fn a_first_sign_in_costs_two_and_sends_nobody_a_message() {
 
     directory.put("google_1", &kai()).await.unwrap();
 
-    assert_eq!(["adminupdateuserattributes", "admincreateuser"], calls(&asked)[..]);
+    assert_eq!(["admingetuser", "admincreateuser"], calls(&asked)[..]);
     let body = asked.lock().unwrap()[1].1.clone();
     assert!(body.contains(r#""MessageAction":"SUPPRESS""#), "{body}");
     assert!(!body.contains("Password") && !body.contains("picture"), "{body}");
 }
 
 #[tokio::test]
-async fn who_is_made_in_between_is_updated() {
-    let script = &[(400, "UserNotFoundException"), (400, "UsernameExistsException"), (200, "")];
+async fn who_is_made_in_between_is_looked_at_again() {
+    let script = &[(400, "UserNotFoundException"), (400, "UsernameExistsException"), (200, "USER")];
     let (directory, asked) = scripted(script);
 
     directory.put("google_1", &kai()).await.unwrap();
 
-    assert_eq!("adminupdateuserattributes", calls(&asked)[2]);
+    assert_eq!("admingetuser", calls(&asked)[2]);
 }
 
 #[tokio::test]

@@ -138,7 +138,7 @@ impl Gateway {
             Some(allowed) => allowed,
             None => self.ask(token, &method_arn).await?,
         };
-        if !is_match(&allowed.resource, &method_arn) {
+        if !allowed.is_allow || !is_match(&allowed.resource, &method_arn) {
             return Err(HttpReply::plain(403, "forbidden"));
         }
         Ok(allowed.context)

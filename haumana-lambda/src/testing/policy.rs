@@ -9,6 +9,8 @@ pub(super) struct Allowed {
     pub(super) resource: String,
     pub(super) context: Map<String, Value>,
     pub(super) until: Instant,
+    /// Whether it permits its resource; otherwise it refuses it.
+    pub(super) is_allow: bool,
 }
 
 /// Reads an authorizer's answer as strictly as API Gateway: one wrong value and it is an error.
@@ -16,7 +18,8 @@ pub(super) fn read_policy(policy: &Value, until: Instant) -> Option<Allowed> {
     policy.get("principalId")?.as_str().filter(|id| !id.is_empty())?;
     let document = policy.get("policyDocument")?;
     let [statement] = document.get("Statement")?.as_array()?.as_slice() else { return None };
-    let is_allow = statement.get("Effect")? == "Allow"
+    let effect = statement.get("Effect")?.as_str()?;
+    let is_policy = matches!(effect, "Allow" | "Deny")
         && has_one(statement.get("Action")?, "execute-api:Invoke")
         && document.get("Version")? == "2012-10-17";
     let resource = match statement.get("Resource")? {
@@ -35,7 +38,8 @@ pub(super) fn read_policy(policy: &Value, until: Instant) -> Option<Allowed> {
         };
         context.insert(name.clone(), value.into());
     }
-    is_allow.then_some(Allowed { resource, context, until })
+    let is_allow = effect == "Allow";
+    is_policy.then_some(Allowed { resource, context, until, is_allow })
 }
 
 fn has_one(value: &Value, wanted: &str) -> bool {

@@ -53,6 +53,8 @@ async fn answer(State(users): State<Users>, headers: HeaderMap, body: Bytes) -> 
     let name = request.get("Username").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
     let (is_done, failure) = match target.and_then(|target| target.rsplit('.').next()) {
+        // It knows no attributes, so whoever is in it is always told anew.
+        Some("AdminGetUser") => (users.contains(&name), "UserNotFoundException"),
         Some("AdminCreateUser") => (users.insert(name.clone()), "UsernameExistsException"),
         Some("AdminUpdateUserAttributes") => (users.contains(&name), "UserNotFoundException"),
         Some("AdminDeleteUser") => (users.remove(&name), "UserNotFoundException"),
@@ -60,7 +62,10 @@ async fn answer(State(users): State<Users>, headers: HeaderMap, body: Bytes) -> 
     };
     let content_type = [("content-type", "application/x-amz-json-1.1")];
     let (status, body) = match is_done {
-        true => (StatusCode::OK, json!({"User": {"Username": name, "Attributes": []}})),
+        true => (
+            StatusCode::OK,
+            json!({"Username": name, "UserAttributes": [], "User": {"Username": name, "Attributes": []}}),
+        ),
         false => (StatusCode::BAD_REQUEST, json!({"__type": failure, "message": failure})),
     };
     (status, content_type, body.to_string()).into_response()

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod auditing;
 mod connections;
 mod dynamodb;
 mod google;

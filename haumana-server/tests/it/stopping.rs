@@ -62,6 +62,13 @@ fn the_database_is_closed() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    let expected = ["haumana.db", "haumana.db.key.pem", "haumana.db.seen", "haumana.db.users.db"];
+    let expected = [
+        "haumana.db",
+        "haumana.db.audit",
+        "haumana.db.caller-key",
+        "haumana.db.key.pem",
+        "haumana.db.seen",
+        "haumana.db.users.db",
+    ];
     assert_eq!(expected, names[..], "no log is left behind");
 }

@@ -76,6 +76,7 @@ impl Tables {
             },
             columns: Columns::of(&repertoire::schema()),
             history_ttl: Duration::from_secs(100 * 86_400),
+            allowance: None,
             retry: Retry {
                 budget: Duration::from_secs(60),
                 request: Duration::from_secs(20),

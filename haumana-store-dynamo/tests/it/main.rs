@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod allowance;
 mod clients;
 mod conformance;
+mod copies;
 mod differential;
 mod faults;
 mod large;

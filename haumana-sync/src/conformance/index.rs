@@ -3,7 +3,7 @@
 use super::sample::{Author, piece, pieces, record, tombstone, user};
 use crate::Store;
 use crate::id::{Key, KindNumber, RecordId};
-use crate::store::IndexEntry;
+use crate::store::{Envelope, IndexEntry};
 
 /// Records come once each, by id, and other kinds stay out.
 pub async fn the_index_lists_each_record_of_a_kind_once_by_id(store: &dyn Store) {
@@ -65,4 +65,50 @@ pub async fn the_index_is_fresh(store: &dyn Store) {
         let versions: Vec<_> = listed.iter().map(|entry| entry.version).collect();
         assert_eq!(vec![version], versions, "an acknowledged commit is in the index");
     }
+}
+
+/// Whatever a store keeps to tell it quickly follows each change: new records, edits, deletes, and
+/// records that come back.
+pub async fn what_is_live_is_what_the_index_and_the_records_say(store: &dyn Store) {
+    let mut author = Author::new(store, "kai");
+    let key = |number: u128| Key::session(RecordId::from_bits(number));
+    let of = |numbers: std::ops::Range<u128>, version| -> Vec<Envelope> {
+        numbers.map(|number| record(key(number), version, &format!("{number} {version}"))).collect()
+    };
+    live_is_exact(store).await;
+    let rounds = [
+        of(0..40, 1),
+        of(40..43, 1),
+        of(10..30, 2),
+        (20..25).map(|number| tombstone(key(number), 3)).collect(),
+        of(43..44, 1),
+        of(22..23, 4),
+        (0..12).map(|number| tombstone(key(number), 5)).collect(),
+        of(100..160, 1),
+    ];
+
+    for round in rounds {
+        author.put_many(round).await;
+        author.put(vec![record(piece(1), 1, "of another kind")]).await;
+
+        // Twice: what the first reader leaves for the next one is as true.
+        live_is_exact(store).await;
+        live_is_exact(store).await;
+    }
+}
+
+async fn live_is_exact(store: &dyn Store) {
+    let kai = user("kai");
+    let Some(told) = store.live(&kai, KindNumber::SESSION).await.unwrap() else { return };
+    let mut told: Vec<_> =
+        told.into_iter().map(|record| (record.id, record.stamp, record.content)).collect();
+
+    let index = store.index(&kai, KindNumber::SESSION).await.unwrap();
+    let keys: Vec<Key> = index.iter().map(|entry| Key::session(entry.id)).collect();
+    let records = store.read(&kai, &keys).await.unwrap();
+    let live = records.into_iter().flatten().filter(|record| !record.deleted);
+    let live: Vec<_> = live.map(|record| (record.key.id, record.stamp, record.content)).collect();
+
+    told.sort_unstable_by_key(|(id, ..)| *id);
+    assert_eq!(live, told);
 }

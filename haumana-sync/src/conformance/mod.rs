@@ -230,6 +230,7 @@ macro_rules! __laws {
             the_index_is_complete_beyond_any_page
             the_index_tells_of_each_record_what_its_envelope_says
             the_index_is_fresh
+            what_is_live_is_what_the_index_and_the_records_say
             // Changes.
             a_user_without_commits_has_no_changes
             changes_are_ordered_by_revision_then_kind_then_id

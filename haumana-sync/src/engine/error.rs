@@ -9,6 +9,8 @@ use crate::store;
 pub enum ErrorKind {
     /// The store cannot answer now. Send the same request again later.
     Unavailable,
+    /// The account has used up what it may cost for now. Send the same request again later.
+    Spent,
     /// The account is being erased. Send the same request again later.
     Erasing,
     /// An import into the account is under way, or broke off. Send the same request again later.
@@ -77,6 +79,7 @@ impl From<store::Error> for Error {
         let (kind, what) = match error.kind() {
             store::ErrorKind::Corrupt => (ErrorKind::Internal, "the store found broken data"),
             store::ErrorKind::TooLarge => (ErrorKind::Internal, "a commit was too large"),
+            store::ErrorKind::Spent => (ErrorKind::Spent, "the account's allowance is used up"),
             store::ErrorKind::Full => (ErrorKind::Invalid, Refusal::QuotaExceeded.message()),
             _ => (ErrorKind::Unavailable, "the store is not available"),
         };

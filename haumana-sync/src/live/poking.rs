@@ -4,7 +4,7 @@ use super::{Hearer, Pokes, Topic};
 use crate::id::{Key, KindNumber, UserId};
 use crate::store::{
     After, Batch, BatchLimits, Envelope, ErrorKind, Head, HistoryEntry, HistoryKey, IndexEntry,
-    Page, Result, Revision, Store, Version, Wiped,
+    LiveRecord, Page, Result, Revision, Store, Version, Wiped,
 };
 use crate::time::UnixMillis;
 use std::sync::{Arc, OnceLock};
@@ -74,6 +74,10 @@ impl<S: Store> Store for PokingStore<S> {
 
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         self.inner.index(user, kind).await
+    }
+
+    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
+        self.inner.live(user, kind).await
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {

@@ -9,6 +9,9 @@ pub enum ErrorKind {
     /// Refused, and nothing was done. Wait, then repeat the same call. The engine does not: it hands
     /// the error on, and the device repeats its request.
     Throttled,
+    /// Refused, and nothing was done: this account has used up what it may cost for now, and others
+    /// have not. Wait, then repeat the same call. Only a store with such an allowance says so.
+    Spent,
     /// Perhaps done, perhaps not. Repeat the same call; it is idempotent.
     Unknown,
     /// The batch or an item exceeds what this store takes. Nothing changed.

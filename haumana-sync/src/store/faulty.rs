@@ -2,7 +2,7 @@
 
 use super::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Store, Version, Wiped,
+    IndexEntry, LiveRecord, Page, Result, Store, Version, Wiped,
 };
 use crate::id::{Key, KindNumber, UserId};
 use crate::time::UnixMillis;
@@ -81,6 +81,14 @@ impl<S: Store, F: Faults> Store for FaultyStore<S, F> {
 
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         self.pass("index", self.inner.index(user, kind)).await
+    }
+
+    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
+        // What has no answer is no call that could fail: fault plans count calls.
+        match self.inner.live(user, kind).await? {
+            None => Ok(None),
+            found => self.pass("live", async { Ok(found) }).await,
+        }
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {

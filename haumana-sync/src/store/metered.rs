@@ -1,8 +1,8 @@
 //! A decorator that counts calls.
 
 use super::{
-    After, Batch, BatchLimits, Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, Page, Result,
-    Store, Version, Wiped,
+    After, Batch, BatchLimits, Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, LiveRecord,
+    Page, Result, Store, Version, Wiped,
 };
 use crate::id::{Key, KindNumber, UserId};
 use crate::time::UnixMillis;
@@ -15,7 +15,7 @@ pub struct Calls {
     pub head: u64,
     /// Calls of [`Store::read`].
     pub read: u64,
-    /// Calls of [`Store::index`].
+    /// Calls of [`Store::index`], and of [`Store::live`] where the store has an answer.
     pub index: u64,
     /// Calls of [`Store::changes`].
     pub changes: u64,
@@ -89,6 +89,15 @@ impl<S: Store> Store for MeteredStore<S> {
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         self.add(2, 1);
         self.inner.index(user, kind).await
+    }
+
+    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
+        let found = self.inner.live(user, kind).await?;
+        if let Some(records) = &found {
+            self.add(2, 1);
+            self.add(7, records.len());
+        }
+        Ok(found)
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {

@@ -29,7 +29,7 @@ pub use operate::{
 };
 pub use types::{
     After, Batch, BatchLimits, CommitId, Envelope, Epoch, Generation, Head, HeadState,
-    HistoryEntry, HistoryKey, IndexEntry, Page, Place, Revision, Stamp, Wiped,
+    HistoryEntry, HistoryKey, IndexEntry, LiveRecord, Page, Place, Revision, Stamp, Wiped,
 };
 
 use crate::id::{Key, KindNumber, UserId};
@@ -93,6 +93,18 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// - Fresh, as [`Store::head`].
     /// - Complete: every record of the kind is listed exactly once, however many there are.
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>>;
+
+    /// Reads every live record of one kind, in no order, if the store can do that for less than
+    /// [`Store::index`] and [`Store::read`] together; `None`: it cannot, and they are asked.
+    ///
+    /// # Guarantees
+    ///
+    /// - Fresh and complete, as [`Store::index`]; exact, and each record whole, as [`Store::read`].
+    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
+        // A store without a copy of its own has nothing to look at.
+        let _ = (user, kind);
+        Ok(None)
+    }
 
     /// Reads what changed after `after`, oldest change first, at most `limit` records.
     ///
@@ -221,6 +233,10 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         (**self).index(user, kind).await
+    }
+
+    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
+        (**self).live(user, kind).await
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {

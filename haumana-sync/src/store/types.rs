@@ -181,6 +181,24 @@ pub enum After {
     Stamp(Stamp),
 }
 
+/// A live record, as [`Store::live`](super::Store::live) tells it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LiveRecord {
+    /// The record.
+    pub id: RecordId,
+    /// When it was committed last.
+    pub stamp: Stamp,
+    /// Its content.
+    pub content: String,
+}
+
+impl std::fmt::Debug for LiveRecord {
+    /// Shows no content, which is a person's.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveRecord").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 /// One page of changes.
 #[derive(Clone, Debug)]
 pub struct Page {

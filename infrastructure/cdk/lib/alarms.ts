@@ -1,24 +1,37 @@
-/** What somebody must be woken for. Ten alarms, as many as an account has free. */
+/**
+ * What somebody must be woken for.
+ *
+ * Ten alarms over one metric each: as many as an account has free, however many stacks it has
+ * (`prices.ts`). A rate is the average of a metric that the functions write as 0 or 1 for each call,
+ * so it needs no arithmetic, no least number of calls, and rings at 100 users as at a million.
+ */
 
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
-import { Api } from './api';
+import { Api, apiName } from './api';
 import { AUTHORIZER, Functions } from './functions';
-import { NAMESPACE, totalOf } from './metrics';
+import { Counted, metric, Name, namespaceOf, Statistic } from './metrics';
 import { Settings } from './settings';
 import { Tables } from './tables';
 
 const PERIOD = Duration.minutes(5);
 /** Slower than this, and a person waits. */
 const SLOW_MS = 3_000;
+/**
+ * What Lambda writes in plain text when an invocation ends without an answer, and what our functions
+ * write before they end for want of a setting.
+ * https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html, read 2026-11-28.
+ */
+export const CRASHES = ['Task timed out', 'Runtime exited', 'Runtime.ExitError', 'cannot start:'];
+/** The reason that is logged where an issuer's keys cannot be had; `KEYS` in `haumana-auth`. */
+export const KEYS = 'keys';
 
 /** What is watched. */
 export interface Watched {
@@ -26,6 +39,18 @@ export interface Watched {
   readonly tables: Tables;
   /** Only if the stack has its own. */
   readonly api?: Api;
+}
+
+/** When an alarm rings. */
+interface Rule {
+  readonly text: string;
+  readonly metric: cloudwatch.Metric;
+  /** Above this. */
+  readonly limit: number;
+  /** In so many of the last periods. */
+  readonly due: number;
+  /** How many these are; as many as are due, if it is not said. */
+  readonly of?: number;
 }
 
 /** The alarms, and the topic that they go to. */
@@ -36,39 +61,68 @@ export class Alarms extends Construct {
   constructor(scope: Construct, id: string, private readonly settings: Settings, watched: Watched) {
     super(scope, id);
     this.topic = alarmTopic(this, settings);
-    const { functions, tables, api } = watched;
-    const authorizer = functions.get(AUTHORIZER);
-    const answering = functions.all.filter((one) => one !== authorizer);
-
-    this.add('errors', 'A function failed instead of answering.', 0, sum(answering.map(errors)));
-    this.add('throttles', 'AWS ran fewer functions at once than were needed.', 0,
-      sum(functions.all.map((one) => one.metricThrottles({ period: PERIOD }))));
-    this.add('table-throttles', 'DynamoDB took less than was asked.', 0,
-      sum(tables.all.flatMap(tableThrottles)), 2);
-    this.add('latency', 'One sync in a hundred takes longer than 3 s.', SLOW_MS, slowest(answering), 3);
-    this.add('authorizer', 'Most tokens are refused: Google\'s keys, the client ids, or an attack.', 50,
-      percentageOfFailures(authorizer), 3);
-    this.add('authorizer-latency', 'Verifying a token takes long.', SLOW_MS, slowest([authorizer]), 3);
-    this.add('dynamodb', 'DynamoDB failed by its own account.', 0, sum(tables.all.flatMap(systemErrors)), 2);
-    this.add('conflicts', 'More than one sync in five loses a value to another device.', 20,
-      conflictRate(answering), 6);
-    this.add('authorizer-failures', 'Tokens cannot be verified: Google\'s keys cannot be had, or the authorizer fails.', 0,
-      sum(this.authorizerFailures(authorizer, api)));
-    if (api !== undefined) {
-      this.add('server-errors', 'The API answered 5xx more than five times.', 5,
-        api.rest.metricServerError({ period: PERIOD, statistic: 'Sum' }), 2);
+    this.countCrashes(watched.functions);
+    this.countUnverified(watched);
+    for (const [name, rule] of Object.entries(this.rules(watched))) {
+      this.add(name, rule);
     }
   }
 
-  /** Raises an alarm when `metric` was above `limit` in each of the last `periods`. */
-  private add(name: string, text: string, limit: number, metric: cloudwatch.IMetric, periods = 1): void {
+  private rules({ api }: Watched): Record<string, Rule> {
+    const ours = (name: Name | Counted, statistic: Statistic) =>
+      metric(this.settings, name, statistic, PERIOD);
+    const rules: Record<string, Rule> = {
+      crashes: {
+        text: 'A function ended without an answer, or cannot start.',
+        metric: ours('Crashed', 'Sum'), limit: 0, due: 1,
+      },
+      failures: {
+        text: 'More than one call in five was answered with 5xx.',
+        metric: ours('Failed', 'Average'), limit: 0.2, due: 2, of: 3,
+      },
+      throttles: {
+        text: 'AWS ran fewer functions at once than were needed, of whichever stack of this account.',
+        metric: lambda.Function.metricAllThrottles({ period: PERIOD, statistic: 'Sum' }), limit: 0, due: 1,
+      },
+      latency: {
+        text: 'One call in a hundred, or one verdict on a token, takes longer than 3 s.',
+        metric: ours('Ms', 'p99'), limit: SLOW_MS, due: 3,
+      },
+      refusals: {
+        text: 'More than half of the tokens are refused: the client ids, or an attack.',
+        metric: ours('Refused', 'Average'), limit: 0.5, due: 3,
+      },
+      unverified: {
+        text: 'Tokens cannot be verified: Google\'s keys cannot be had, or the authorizer fails.',
+        metric: ours('Unverified', 'Sum'), limit: 0, due: 1,
+      },
+      retries: {
+        text: 'The tables had to be asked again often: throttled, or DynamoDB fails.',
+        metric: ours('Retries', 'Sum'), limit: 20, due: 2, of: 3,
+      },
+      conflicts: {
+        text: 'More than one value is lost in five syncs.',
+        metric: ours('Conflicts', 'Average'), limit: 0.2, due: 6,
+      },
+      limited: {
+        text: 'Somebody goes on although the allowance of the account is used up.',
+        metric: ours('Limited', 'Sum'), limit: 100, due: 2,
+      },
+    };
+    // It sees what no function can: that none is called.
+    const watchedApi = api === undefined ? this.settings.existingApiName : apiName(this.settings);
+    return watchedApi === undefined ? rules : { ...rules, 'server-errors': serverErrors(watchedApi) };
+  }
+
+  private add(name: string, rule: Rule): void {
     const alarm = new cloudwatch.Alarm(this, name, {
       alarmName: `${this.settings.prefix}-${name}`,
-      alarmDescription: `${text} See DEPLOYMENT.md, "When an alarm rings".`,
-      metric,
-      threshold: limit,
+      alarmDescription: `${rule.text} See DEPLOYMENT.md, "When an alarm rings".`,
+      metric: rule.metric,
+      threshold: rule.limit,
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-      evaluationPeriods: periods,
+      evaluationPeriods: rule.of ?? rule.due,
+      datapointsToAlarm: rule.due,
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
     });
     alarm.addAlarmAction(new SnsAction(this.topic));
@@ -76,30 +130,51 @@ export class Alarms extends Construct {
     this.all.push(alarm);
   }
 
-  /** Without keys the authorizer refuses everybody and says why in its log; if it fails, API Gateway does. */
-  private authorizerFailures(authorizer: lambda.Function, api?: Api): cloudwatch.Metric[] {
-    const { FilterPattern } = logs;
-    const failures = [this.count('KeysUnavailable', authorizer.logGroup, FilterPattern.stringValue('$.reason', '=', 'keys'))];
-    if (api !== undefined) {
-      failures.push(this.count('AuthorizerFailed', api.accessLog, FilterPattern.any(
-        FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_FAILURE'),
-        FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_CONFIGURATION_ERROR'),
-      )));
+  /** Nothing of ours runs any more when a function crashes, so Lambda's own lines are counted. */
+  private countCrashes(functions: Functions): void {
+    for (const one of functions.all) {
+      this.count(`Crashed${one.node.scope?.node.id}`, 'Crashed', one.logGroup,
+        logs.FilterPattern.anyTerm(...CRASHES));
     }
-    return failures;
   }
 
-  /** Makes a metric of the lines of a log. Its namespace is this stack's: it can have no dimension. */
-  private count(name: string, logGroup: logs.ILogGroup, filterPattern: logs.IFilterPattern): cloudwatch.Metric {
-    const filter = new logs.MetricFilter(this, name, {
+  /** Without keys the authorizer refuses everybody and says why in its log; if it fails, API Gateway does. */
+  private countUnverified({ functions, api }: Watched): void {
+    const { FilterPattern } = logs;
+    for (const binary of [AUTHORIZER, 'auth-sync-lambda']) {
+      this.count(`NoKeys${binary}`, 'Unverified', functions.get(binary).logGroup,
+        FilterPattern.stringValue('$.reason', '=', KEYS));
+    }
+    if (api !== undefined) {
+      this.count('AuthorizerFailed', 'Unverified', api.accessLog, FilterPattern.any(
+        FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_FAILURE'),
+        FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_CONFIGURATION_ERROR'),
+      ));
+    }
+  }
+
+  /** Adds the lines of a log to a metric. */
+  private count(id: string, name: Counted, logGroup: logs.ILogGroup, filterPattern: logs.IFilterPattern): void {
+    new logs.MetricFilter(this, id, {
       logGroup,
       filterPattern,
-      metricNamespace: `${NAMESPACE}/${this.settings.prefix}`,
+      metricNamespace: namespaceOf(this.settings),
       metricName: name,
       metricValue: '1',
     });
-    return filter.metric({ statistic: 'Sum', period: PERIOD });
   }
+}
+
+/** The average of this metric is the rate, says AWS: each call counts, as 0 or 1. */
+function serverErrors(api: string): Rule {
+  return {
+    text: 'More than one call in five got 5xx from the API.',
+    metric: new cloudwatch.Metric({
+      namespace: 'AWS/ApiGateway', metricName: '5XXError', dimensionsMap: { ApiName: api },
+      statistic: 'Average', period: PERIOD,
+    }),
+    limit: 0.2, due: 2, of: 3,
+  };
 }
 
 function alarmTopic(scope: Construct, settings: Settings): sns.Topic {
@@ -116,65 +191,4 @@ function alarmTopic(scope: Construct, settings: Settings): sns.Topic {
     conditions: { StringEquals: { 'aws:SourceAccount': topic.stack.account } },
   }));
   return topic;
-}
-
-function errors(one: lambda.Function): cloudwatch.Metric {
-  return one.metricErrors({ period: PERIOD });
-}
-
-/** Adds metrics up. LIMIT: an alarm takes ten. */
-function sum(metrics: cloudwatch.IMetric[]): cloudwatch.MathExpression {
-  return expression(metrics, (ids) => ids.join(' + '));
-}
-
-function slowest(functions: lambda.Function[]): cloudwatch.IMetric {
-  const metrics = functions.map((one) => one.metricDuration({ period: PERIOD, statistic: 'p99' }));
-  return metrics.length === 1 && metrics[0] !== undefined
-    ? metrics[0]
-    : expression(metrics, (ids) => `MAX([${ids.join(', ')}])`);
-}
-
-/** A metric without data counts as 0, or the sum would have none either. */
-function expression(metrics: cloudwatch.IMetric[], write: (ids: string[]) => string): cloudwatch.MathExpression {
-  const usingMetrics = Object.fromEntries(metrics.map((metric, at) => [`m${at}`, metric]));
-  const ids = Object.keys(usingMetrics).map((id) => `FILL(${id}, 0)`);
-  return new cloudwatch.MathExpression({ expression: write(ids), usingMetrics, period: PERIOD });
-}
-
-/** What a table, or one of its indexes, refused because too much was asked at once. */
-function tableThrottles(table: dynamodb.Table): cloudwatch.IMetric[] {
-  return ['ReadThrottleEvents', 'WriteThrottleEvents'].map((name) => ofTable(table, name));
-}
-
-function systemErrors(table: dynamodb.Table): cloudwatch.IMetric[] {
-  const operations = ['GetItem', 'Query', 'TransactWriteItems'];
-  return operations.map((operation) => ofTable(table, 'SystemErrors', operation));
-}
-
-function ofTable(table: dynamodb.Table, metricName: string, operation?: string): cloudwatch.Metric {
-  const dimensionsMap: Record<string, string> = { TableName: table.tableName };
-  if (operation !== undefined) {
-    dimensionsMap.Operation = operation;
-  }
-  return new cloudwatch.Metric({
-    namespace: 'AWS/DynamoDB', metricName, dimensionsMap, statistic: 'Sum', period: PERIOD,
-  });
-}
-
-/** A refused token is a failed invocation too, so single failures mean nothing. */
-function percentageOfFailures(authorizer: lambda.Function): cloudwatch.MathExpression {
-  const usingMetrics = { all: authorizer.metricInvocations({ period: PERIOD }), failed: errors(authorizer) };
-  return new cloudwatch.MathExpression({
-    expression: 'IF(all > 19, 100 * failed / all, 0)', usingMetrics, period: PERIOD,
-  });
-}
-
-function conflictRate(functions: lambda.Function[]): cloudwatch.MathExpression {
-  const usingMetrics = {
-    conflicts: totalOf('Conflicts', functions, PERIOD),
-    syncs: totalOf('Syncs', functions, PERIOD),
-  };
-  return new cloudwatch.MathExpression({
-    expression: 'IF(syncs > 19, 100 * conflicts / syncs, 0)', usingMetrics, period: PERIOD,
-  });
 }

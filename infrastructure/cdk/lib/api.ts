@@ -111,11 +111,12 @@ function withoutToken(settings: Settings): apigateway.MethodDeploymentOptions {
   };
 }
 
-/** Neither tokens nor user ids nor addresses: the path is the pattern, not what was sent. */
+/** Neither tokens nor user ids nor addresses: the path is the pattern, and the caller a hash. */
 function accessLogFormat(api: string): apigateway.AccessLogFormat {
   return apigateway.AccessLogFormat.custom(JSON.stringify({
     api,
     requestId: '$context.requestId',
+    caller: '$context.authorizer.caller',
     time: '$context.requestTime',
     method: '$context.httpMethod',
     route: '$context.resourcePath',

@@ -14,7 +14,7 @@ import { Settings } from './settings';
  */
 export function addFirewall(scope: Construct, settings: Settings, api: Api): void {
   if (settings.requestsPerAddress === 0) {
-    explain(api, 'AwsSolutions-APIG3', 'The operator chose no limit per address (-c requestsPerAddress=0).');
+    explain(api, 'AwsSolutions-APIG3', 'A firewall costs 6 $ a month. The functions bound what one account may cost, and the stage what all may ask.');
     return;
   }
   const name = `${settings.prefix}-per-address`;

@@ -1,12 +1,13 @@
-/** The five Lambda functions, each with its own log and a role that can do what it does and no more. */
+/** The six Lambda functions, each with its own log and a role that can do what it does and no more. */
 
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import { Annotations, Aws, Duration, Fn, RemovalPolicy } from 'aws-cdk-lib';
 import * as cognito from 'aws-cdk-lib/aws-cognito';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { code, SchemaFile, schemaFile } from './binaries';
+import { namespaceOf } from './metrics';
 import { Settings } from './settings';
 import { INDEX, tablePrefix, Tables } from './tables';
 
@@ -14,7 +15,7 @@ import { INDEX, tablePrefix, Tables } from './tables';
 type Access = 'none' | 'sync' | 'sync and erase';
 
 /** What one binary needs. */
-interface Needs {
+export interface Needs {
   readonly access: Access;
   /** Google's clients, to verify tokens with. */
   readonly verifies: boolean;
@@ -22,6 +23,14 @@ interface Needs {
   readonly directory: string[];
   readonly memoryMb: number;
   readonly timeoutSecs: number;
+  /** Its part of the invocations that the account may have at once. */
+  readonly share: number;
+  /** The program that it runs, if it is not its own. */
+  readonly program?: string;
+  /** Whether its program asks for the user pool, whatever it may do there. */
+  readonly pool?: boolean;
+  /** Whether its log is the audit log, and is kept as long. */
+  readonly audit?: boolean;
 }
 
 // LIMIT: API Gateway gives up after 29 s. A function that ends before can still say 503.
@@ -30,18 +39,31 @@ const SYNC_TIMEOUT_SECS = 28;
 const SYNC_MEMORY_MB = 512;
 
 const CREATE_USER = ['AdminGetUser', 'AdminCreateUser', 'AdminUpdateUserAttributes'];
+// LIMIT: Lambda keeps this many invocations for functions that reserve none.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html, read 2026-11-28.
+const UNRESERVED = 100;
+/** With fewer than this for all functions together, each would have too few to be of use. */
+const LEAST_RESERVED = 60;
+/** More than all functions need; whatever else runs in the account has the rest. */
+const MOST_RESERVED = 400;
+
 const phones = { verifies: false, directory: [], memoryMb: SYNC_MEMORY_MB, timeoutSecs: SYNC_TIMEOUT_SECS };
 
-/** The binaries, by name. */
+/** The functions, by name. */
 export const BINARIES: Readonly<Record<string, Needs>> = {
-  'sync-pieces-lambda': { ...phones, access: 'sync' },
-  'sync-sessions-lambda': { ...phones, access: 'sync' },
-  'sync-lambda': { ...phones, access: 'sync and erase', directory: ['AdminDeleteUser'] },
+  'sync-pieces-lambda': { ...phones, access: 'sync', share: 0.25 },
+  'sync-sessions-lambda': { ...phones, access: 'sync', share: 0.2 },
+  'sync-lambda': { ...phones, access: 'sync', pool: true, share: 0.15 },
+  // Exports, imports and erasures: the same program with rights, a bound and a log of its own.
+  'account-lambda': {
+    ...phones, access: 'sync and erase', directory: ['AdminDeleteUser'], share: 0.05,
+    program: 'sync-lambda', audit: true,
+  },
   'auth-sync-lambda': {
-    access: 'none', verifies: true, directory: CREATE_USER, memoryMb: 256, timeoutSecs: 15,
+    access: 'none', verifies: true, directory: CREATE_USER, memoryMb: 256, timeoutSecs: 15, share: 0.1,
   },
   'google-token-authorizer': {
-    access: 'none', verifies: true, directory: [], memoryMb: 256, timeoutSecs: 10,
+    access: 'none', verifies: true, directory: [], memoryMb: 256, timeoutSecs: 10, share: 0.25,
   },
 };
 
@@ -67,7 +89,14 @@ export class Functions extends Construct {
 
   constructor(scope: Construct, id: string, surroundings: Surroundings) {
     super(scope, id);
-    const shared = { ...surroundings, schema: schemaFile(this, surroundings.settings) };
+    const { settings } = surroundings;
+    const shared = { ...surroundings, schema: schemaFile(this, settings) };
+    if (settings.accountConcurrency + settings.maxConcurrency === 0) {
+      Annotations.of(this).addWarningV2(
+        'haumana:no-concurrency',
+        'nothing is reserved for any function: say how many invocations the account may have at once, -c accountConcurrency=...',
+      );
+    }
     for (const [binary, needs] of Object.entries(BINARIES)) {
       this.functions.set(binary, new One(this, binary, needs, shared).handler);
     }
@@ -98,7 +127,7 @@ class One extends Construct {
     const functionName = `${settings.prefix}-${binary}`;
     const logGroup = new logs.LogGroup(this, 'Log', {
       logGroupName: `/aws/lambda/${functionName}`,
-      retention: settings.logRetentionDays,
+      retention: needs.audit ? settings.auditDays : settings.logRetentionDays,
       removalPolicy: RemovalPolicy.DESTROY,
     });
     const role = new iam.Role(this, 'Role', {
@@ -114,16 +143,28 @@ class One extends Construct {
       runtime: lambda.Runtime.PROVIDED_AL2023,
       architecture: settings.processor === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
       handler: 'bootstrap',
-      code: code(this, binary, settings),
+      code: code(this, needs.program ?? binary, settings),
       layers: schema !== undefined && keepsRecords(needs) ? [schema.layer] : undefined,
       role,
       logGroup,
       memorySize: needs.memoryMb,
       timeout: Duration.seconds(needs.timeoutSecs),
-      reservedConcurrentExecutions: settings.maxConcurrency || undefined,
+      reservedConcurrentExecutions: reserved(needs, settings),
       environment: environment(binary, needs, shared),
     });
   }
+}
+
+/**
+ * What nobody else can take from a function: no other function of the account, and no other call of
+ * this API. A flood of one call then leaves the others their own. `undefined`: nothing is reserved.
+ */
+export function reserved(needs: Needs, settings: Settings): number | undefined {
+  if (0 < settings.maxConcurrency) {
+    return settings.maxConcurrency;
+  }
+  const free = settings.accountConcurrency - UNRESERVED;
+  return free < LEAST_RESERVED ? undefined : Math.floor(needs.share * Math.min(free, MOST_RESERVED));
 }
 
 /** Whether a function answers from the tables. */
@@ -136,6 +177,8 @@ function environment(binary: string, needs: Needs, { settings, users, schema }: 
   const variables: Record<string, string> = {
     AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true',
     HAUMANA_LOG: settings.log,
+    HAUMANA_METRICS: namespaceOf(settings),
+    HAUMANA_CALLER_KEY: callerKey(settings),
   };
   if (keepsRecords(needs)) {
     if (schema !== undefined) {
@@ -144,6 +187,10 @@ function environment(binary: string, needs: Needs, { settings, users, schema }: 
     variables.HAUMANA_TABLE_PREFIX = tablePrefix(settings);
     variables.HAUMANA_GENERATION = String(settings.generation);
     variables.HAUMANA_RETENTION_DAYS = String(settings.retentionDays);
+    if (settings.allowance !== undefined) {
+      const { burst, perDay } = settings.allowance;
+      variables.HAUMANA_ALLOWANCE = `${millionths(burst)}/${millionths(perDay)}`;
+    }
   }
   if (needs.verifies) {
     variables.HAUMANA_GOOGLE_CLIENT_IDS = settings.googleClientIds.join(',');
@@ -155,13 +202,28 @@ function environment(binary: string, needs: Needs, { settings, users, schema }: 
   if (binary !== AUTHORIZER && settings.existingApiId === undefined) {
     variables.HAUMANA_BINARY_REPLIES = 'true';
   }
-  if (0 < needs.directory.length) {
+  if (0 < needs.directory.length || needs.pool) {
     variables.HAUMANA_USER_POOL_ID = users.userPoolId;
+  }
+  if (binary === AUTHORIZER && 0 < settings.blocked.length) {
+    variables.HAUMANA_BLOCKED = settings.blocked.join(',');
   }
   if (binary !== AUTHORIZER && 0 < settings.corsOrigins.length) {
     variables.HAUMANA_CORS_ORIGINS = settings.corsOrigins.join(',');
   }
   return variables;
+}
+
+/**
+ * The key of the hashes by which logs call users. The stack's id ends with a random UUID that it keeps
+ * for its whole life, which costs nothing, needs no setting, and is known to who may describe the stack.
+ */
+function callerKey(settings: Settings): string {
+  return settings.callerKey ?? Fn.select(2, Fn.split('/', Aws.STACK_ID));
+}
+
+function millionths(dollars: number): number {
+  return Math.max(1, Math.round(dollars * 1e6));
 }
 
 const READ = ['GetItem', 'BatchGetItem', 'Query'];

@@ -1,32 +1,42 @@
-/** The metrics that the functions write into their logs (embedded metric format). */
+/** The metrics that the stack has for itself: the functions write them into their logs. */
 
-import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
-import * as lambda from 'aws-cdk-lib/aws-lambda';
+import { Duration } from 'aws-cdk-lib';
+import { Settings } from './settings';
 
-/** Where our metrics stand in CloudWatch. */
-export const NAMESPACE = 'Haumana';
-
-/** Each is a count per request; none says anything of anyone. */
+/**
+ * What the functions write in the embedded metric format; what each is stands in
+ * `haumana-lambda/src/metrics.rs`, and a test there holds this list against it. None says anything of
+ * anyone.
+ */
 export type Name =
-  | 'Syncs' | 'Pushed' | 'Pulled' | 'Merged' | 'Conflicts' | 'Rejected'
-  | 'ReadUnits' | 'WriteUnits' | 'Retries' | 'ColdStart';
+  | 'Failed' | 'Refused' | 'Limited' | 'Ms' | 'Conflicts' | 'Pushed' | 'Pulled' | 'Retries';
 
-/** One metric of one function. */
-export function metricOf(name: Name, one: lambda.Function, period: Duration): cloudwatch.Metric {
-  return new cloudwatch.Metric({
-    namespace: NAMESPACE,
-    metricName: name,
-    dimensionsMap: { Function: one.functionName },
-    statistic: 'Sum',
-    period,
-  });
+/**
+ * What the stack counts in logs itself. `Crashed`: invocations that ended without an answer, and
+ * functions that cannot start. `Unverified`: calls that were refused because no token could be verified.
+ */
+export type Counted = 'Crashed' | 'Unverified';
+
+/** The same list, for who counts metrics. */
+export const WRITTEN: readonly Name[] = [
+  'Failed', 'Refused', 'Limited', 'Ms', 'Conflicts', 'Pushed', 'Pulled', 'Retries',
+];
+
+/** What is looked at of the values of a period. */
+export type Statistic = 'Sum' | 'Average' | 'SampleCount' | 'p99';
+
+/**
+ * Where the metrics of a stack stand. They have no dimension: CloudWatch bills each combination of
+ * name and dimensions as a metric of its own. So two stacks of one account differ in the namespace.
+ */
+export function namespaceOf(settings: Settings): string {
+  return `Haumana/${settings.prefix}`;
 }
 
-/** One metric, added up over `functions`. */
-export function totalOf(name: Name, functions: lambda.Function[], period: Duration): cloudwatch.MathExpression {
-  const entries = functions.map((one, at) => [`${name.toLowerCase()}${at}`, metricOf(name, one, period)]);
-  const usingMetrics: Record<string, cloudwatch.Metric> = Object.fromEntries(entries);
-  const terms = Object.keys(usingMetrics).map((id) => `FILL(${id}, 0)`);
-  return new cloudwatch.MathExpression({ expression: terms.join(' + '), usingMetrics, label: name, period });
+/** One metric. */
+export function metric(
+  settings: Settings, name: Name | Counted, statistic: Statistic, period: Duration,
+): cloudwatch.Metric {
+  return new cloudwatch.Metric({ namespace: namespaceOf(settings), metricName: name, statistic, period });
 }

@@ -35,18 +35,38 @@ export interface Settings {
   readonly log: string;
   /** How long logs are kept: one of the numbers that CloudWatch knows. */
   readonly logRetentionDays: number;
+  /** How long it is kept who exported, imported or erased: likewise. */
+  readonly auditDays: number;
+  /** The key of the hashes by which logs call users; without, one that the stack's id makes. */
+  readonly callerKey?: string;
+  /** Hashes of users who are not let in. */
+  readonly blocked: string[];
+  /** What one account may cost; `undefined`: whatever it likes. */
+  readonly allowance?: Allowance;
   /** Requests per second that the stage lets through, over all users. */
   readonly requestsPerSecond: number;
   /** Requests in 5 minutes from one network address before it gets 429; 0: no limit, no firewall. */
   readonly requestsPerAddress: number;
-  /** How many invocations each function may have at once; 0: what the account has left. */
+  /** How many invocations each function may have at once; 0: its share of `accountConcurrency`. */
   readonly maxConcurrency: number;
+  /** How many invocations the AWS account may have at once; 0: not known, so none are reserved. */
+  readonly accountConcurrency: number;
   /** Whether tables and user pool outlive the stack and refuse deletion. */
   readonly keepData: boolean;
   /** The REST API whose methods will be re-pointed to the functions; without, the stack has its own. */
   readonly existingApiId?: string;
+  /** Its name, which its metrics go by; without, no alarm watches it. */
+  readonly existingApiName?: string;
   /** The user pool to write to; without, the stack has its own. */
   readonly existingUserPoolId?: string;
+}
+
+/** What one account may cost, in US dollars. */
+export interface Allowance {
+  /** At once. */
+  readonly burst: number;
+  /** Each day, for ever. */
+  readonly perDay: number;
 }
 
 /** Reads the settings, or throws one error that lists everything that is wrong. */
@@ -66,16 +86,30 @@ export function readSettings(scope: Construct): Settings {
     retentionDays: context.number('retentionDays', 90, 1, 36_500),
     corsOrigins: context.list('corsOrigins', /^https?:\/\/[a-z0-9.-]+(:\d+)?$/),
     log: context.text('log', 'info', /^(error|warn|info|debug|trace)$/),
-    logRetentionDays: context.number('logRetentionDays', 30, 1, 3653),
+    logRetentionDays: context.number('logRetentionDays', 14, 1, 3653),
+    auditDays: context.number('auditDays', 400, 1, 3653),
+    callerKey: context.optional('callerKey', /^[\x21-\x7e]{16,128}$/),
+    blocked: context.list('blocked', /^[0-9a-f]{16}$/),
+    allowance: allowance(context.text('allowance', '1/0.10', ALLOWANCE)),
     requestsPerSecond: context.number('requestsPerSecond', 50, 1, 10_000),
-    requestsPerAddress: context.number('requestsPerAddress', 2_000, 0, 2_000_000_000),
+    requestsPerAddress: context.number('requestsPerAddress', 0, 0, 2_000_000_000),
     maxConcurrency: context.number('maxConcurrency', 0, 0, 10_000),
+    accountConcurrency: context.number('accountConcurrency', 0, 0, 1_000_000),
     keepData: context.text('keepData', 'true', /^(true|false)$/) === 'true',
     existingApiId: context.optional('existingApiId', /^[a-z0-9]+$/),
+    existingApiName: context.optional('existingApiName', /./),
     existingUserPoolId: context.optional('existingUserPoolId', /^[a-z0-9-]+_[A-Za-z0-9]+$/),
   };
   context.throwProblems();
   return settings;
+}
+
+const ALLOWANCE = /^(none|\d+(\.\d+)?\/\d+(\.\d+)?)$/;
+
+/** Reads `burst/per day`, in dollars. */
+function allowance(text: string): Allowance | undefined {
+  const [burst, perDay] = text.split('/').map(Number);
+  return burst && perDay ? { burst, perDay } : undefined;
 }
 
 /** Reads one value after the other, and remembers what was wrong with them. */

@@ -14,6 +14,8 @@ export function userPool(scope: Construct, settings: Settings): cognito.IUserPoo
   const mutable = { required: false, mutable: true };
   const pool = new cognito.UserPool(scope, 'Users', {
     userPoolName: `${settings.prefix}-users`,
+    // The cheapest plan has all that is used; a new pool would get a dearer one.
+    featurePlan: cognito.FeaturePlan.LITE,
     // The name is `google_<sub>`. Not the e-mail address: it may change hands.
     signInAliases: { username: true },
     signInCaseSensitive: true,

@@ -67,7 +67,7 @@ test('the access log has no token, no user, no address and no path as it was sen
   const used = [...format.matchAll(/\$context\.[\w.]+/g)].map(([name]) => name).sort();
 
   assert.deepEqual(used, [
-    '$context.error.responseType', '$context.httpMethod', '$context.integration.latency',
+    '$context.authorizer.caller', '$context.error.responseType', '$context.httpMethod', '$context.integration.latency',
     '$context.requestId', '$context.requestTime', '$context.resourcePath',
     '$context.responseLatency', '$context.responseLength', '$context.status',
   ]);
@@ -86,7 +86,14 @@ test('the stage lets through what was chosen, and less of what needs no token', 
   });
 });
 
-test('one address can be limited, or not', () => {
+test('the access log calls who asks by the hash that the authorizer made', () => {
+  const [stage] = all(template(), 'AWS::ApiGateway::Stage');
+
+  assert.equal(JSON.parse(stage?.Properties.AccessLogSetting.Format).caller, '$context.authorizer.caller');
+});
+
+test('one address can be limited, or not, which is usual', () => {
+  template().resourceCountIs('AWS::WAFv2::WebACL', 0);
   template({ requestsPerAddress: '500' }).hasResourceProperties('AWS::WAFv2::WebACL', {
     Rules: [Match.objectLike({
       Action: { Block: {} },
@@ -148,5 +155,6 @@ test('beside an existing API the stack makes no API, and lets that one call each
   assert.ok(sources.includes(':abc123/*/POST/pieces'));
   assert.ok(sources.includes(':abc123/*/GET/users/*/export'));
   assert.ok(sources.includes(':abc123/authorizers/*'));
+  assert.ok(sources.includes(':abc123/*/DELETE/users/*'));
   assert.equal(sources.length, ROUTES.length + 1);
 });

@@ -1,6 +1,7 @@
 //! The calls, as a client sees them.
 
 mod account;
+mod audit;
 mod bodies;
 mod browsers;
 mod compression;

@@ -1,0 +1,146 @@
+//! Keyed hashes of users: what logs call a person, so that an operator can find who misuses a
+//! service, and a reader of the logs alone learns nobody's name.
+
+use haumana_sync::id::UserId;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashSet;
+use std::fmt;
+
+/// The block size of SHA-256, which HMAC fills up to (RFC 2104).
+const BLOCK_BYTES: usize = 64;
+/// 64 bits tell a billion users apart, and fit a line.
+const HASH_BYTES: usize = 8;
+
+/// The key with which users are hashed for logs.
+///
+/// Who has the key can tell whether a known user is the one in a log. So it is kept from those who
+/// may read logs and nothing else.
+#[derive(Clone)]
+pub struct CallerKey(String);
+
+impl CallerKey {
+    /// The shortest key, in bytes.
+    pub const MIN_BYTES: usize = 16;
+
+    /// Takes a key; `None` if it is too short to keep a secret.
+    pub fn new(key: impl Into<String>) -> Option<Self> {
+        let key = key.into();
+        (Self::MIN_BYTES <= key.len()).then_some(Self(key))
+    }
+
+    /// Returns what logs call a user: 16 hex digits, always the same under one key.
+    ///
+    /// It is the beginning of HMAC-SHA-256, so that an operator can compute it without this
+    /// program: `printf %s "$SUB" | openssl dgst -sha256 -hmac "$KEY" | cut -d' ' -f2 | cut -c1-16`.
+    ///
+    /// ```
+    /// use haumana_auth::CallerKey;
+    /// use haumana_sync::id::UserId;
+    ///
+    /// let key = CallerKey::new("an example of a key").unwrap();
+    /// let user = UserId::verified_by_caller("1234567890").unwrap();
+    /// assert_eq!("d652489151d6ddd1", key.hash(&user));
+    /// ```
+    pub fn hash(&self, user: &UserId) -> String {
+        let hash = hmac(self.0.as_bytes(), user.as_str().as_bytes());
+        hash.iter().take(HASH_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for CallerKey {
+    /// Shows no more than that there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallerKey(..)")
+    }
+}
+
+/// What an authorizer knows of callers beyond their tokens.
+///
+/// By default nobody has a hash, and nobody is blocked.
+#[derive(Clone, Debug, Default)]
+pub struct Callers {
+    key: Option<CallerKey>,
+    blocked: HashSet<String>,
+}
+
+impl Callers {
+    /// Callers that logs call by their hashes under `key`, of whom those with a hash in `blocked`
+    /// are not let in.
+    pub fn new(key: CallerKey, blocked: impl IntoIterator<Item = String>) -> Self {
+        Self { key: Some(key), blocked: blocked.into_iter().collect() }
+    }
+
+    /// Returns what logs call a user; `None`: there is no key.
+    pub fn hash(&self, user: &UserId) -> Option<String> {
+        self.key.as_ref().map(|key| key.hash(user))
+    }
+
+    pub(crate) fn is_blocked(&self, hash: Option<&str>) -> bool {
+        hash.is_some_and(|hash| self.blocked.contains(hash))
+    }
+}
+
+fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let hashed: [u8; 32];
+    let key = match key.len() {
+        0..=BLOCK_BYTES => key,
+        _ => {
+            hashed = Sha256::digest(key).into();
+            &hashed
+        }
+    };
+    let padded = |pad: u8| {
+        let mut block = [pad; BLOCK_BYTES];
+        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+        block
+    };
+    let inner = Sha256::new().chain_update(padded(0x36)).chain_update(message).finalize();
+    Sha256::new().chain_update(padded(0x5c)).chain_update(inner).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Cases 1, 2 and 6 of RFC 4231.
+    #[test]
+    fn the_hash_is_hmac_sha_256() {
+        let cases: [(&[u8], &[u8], &str); 3] = [
+            (&[0x0b; 20], b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b"),
+            (b"Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c7"),
+            (
+                &[0xaa; 131],
+                b"Test Using Larger Than Block-Size Key - Hash Key First",
+                "60e431591ee0b67f0d8a26aacbf5b77f",
+            ),
+        ];
+        for (key, message, expected) in cases {
+            assert_eq!(expected, &hex(&hmac(key, message))[..32]);
+        }
+    }
+
+    #[test]
+    fn a_user_has_one_hash_under_one_key_and_another_one_under_another() {
+        let key = |text: &str| CallerKey::new(text).unwrap();
+        let (one, other) = (key("0123456789abcdef"), key("0123456789abcdeF"));
+        let user = |sub: &str| UserId::verified_by_caller(sub).unwrap();
+
+        let hash = one.hash(&user("kai"));
+
+        assert_eq!(16, hash.len());
+        assert_eq!(hash, one.hash(&user("kai")));
+        assert_ne!(hash, one.hash(&user("kaj")));
+        assert_ne!(hash, other.hash(&user("kai")));
+    }
+
+    #[test]
+    fn a_key_that_can_be_guessed_is_none_and_no_key_is_shown() {
+        assert!(CallerKey::new("0123456789abcde").is_none());
+        let shown = format!("{:?}", CallerKey::new("0123456789abcdef"));
+        assert!(!shown.contains("0123"), "{shown}");
+    }
+}

@@ -1,0 +1,46 @@
+//! The audit log: who took an account along, brought one, or erased one, and when.
+//!
+//! It is a file beside the database, one JSON object a line, apart from the other log lines, which go
+//! to the standard error and are kept or not by whatever started the server. Users are in it, as in
+//! all lines, by their hashes under a key that stands in a file of its own.
+
+use crate::args::Args;
+use crate::key_file;
+use crate::private;
+use crate::problem::Problem;
+use aws_lc_rs::rand;
+use haumana_auth::CallerKey;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// The key is this many random bytes, in hex.
+const KEY_BYTES: usize = 32;
+
+fn beside(db: &Path, suffix: &str) -> PathBuf {
+    let mut name = db.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Opens the audit log to append to it, and makes it if it is missing. `None`: there is no such
+/// directory, so the database cannot be there either, and opening that says so.
+pub(crate) fn open(args: &Args) -> Result<Option<File>, Problem> {
+    let path = beside(&args.db, ".audit");
+    let opened = private::make(&path).and_then(|()| OpenOptions::new().append(true).open(&path));
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Problem::Audit(path, error)),
+    }
+}
+
+/// Reads the key under which users are hashed for logs, or makes one.
+pub(crate) fn caller_key(args: &Args) -> Result<CallerKey, Problem> {
+    let path = args.caller_key.clone().unwrap_or_else(|| beside(&args.db, ".caller-key"));
+    let mut bytes = [0; KEY_BYTES];
+    rand::fill(&mut bytes).map_err(|_| Problem::NoKey)?;
+    let new: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = key_file::read_or_write(&path, &format!("{new}\n"))?;
+    CallerKey::new(text.trim()).ok_or(Problem::NotAKey(path))
+}

@@ -1,0 +1,340 @@
+//! Packed copies: all live records of a kind, read in a few units instead of one for each four.
+//!
+//! The app downloads all practice sessions at each sync. A session is an item of 400 bytes and an
+//! entry of 141 in the index; here a few hundred of them are one compressed item. See ADR 0032.
+//!
+//! A copy is a fact that stays true: *of the records that were changed last in (`from`, `to`], this
+//! is what they held when the head was at `to` or beyond*. So copies may be read late, be missing,
+//! overlap, or be written by two readers at once. What was changed behind the last of them is read
+//! from the index, and of a record that is met twice the later revision counts.
+//!
+//! - Written by the reader that found much behind the last copy, never by a commit.
+//! - In the account's own partition of the history, so that erasing meets them; and only while the
+//!   head says that the account is not being erased, in one transaction with that check.
+//! - With an end: they hold what was replaced or deleted since, so they expire as history does, and
+//!   are made anew from the records.
+
+use crate::items::{Item, key_item, n, number, text};
+use crate::listing::{newest, torn};
+use crate::meter::Direction;
+use crate::pack::{pack, unpack};
+use crate::records::Listed;
+use crate::requests::Range;
+use crate::schema::{
+    EXPIRES, HISTORY, ItemKey, LAST_REVISION, PIECES, head_key, partition, place_after, table_of,
+};
+use crate::store::DynamoStore;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Put, ReturnConsumedCapacity, TransactWriteItem,
+};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
+use haumana_sync::store::{Envelope, Head, HeadState, LiveRecord, Result, Revision, Stamp};
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What the sort keys of copies begin with; no kind of record has this name.
+pub(crate) const COPIES: &str = "COPY#";
+/// So many changes behind the last copy are read one by one; with more there is another copy.
+const TAIL: usize = 8;
+/// An account with fewer records of the kind has no copies: they would save nothing.
+const FEW: usize = 24;
+/// LIMIT: bytes of one copy before it is compressed; an item has at most 400 kB.
+const COPY_BYTES: usize = 350_000;
+
+const TO: &str = "_to";
+const RECORDS: &str = "_records";
+
+/// What a record held at a revision; without content it was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    id: RecordId,
+    revision: Revision,
+    stamp: Stamp,
+    content: Option<String>,
+}
+
+/// Records by id, each as it was changed last.
+#[derive(Debug, Default)]
+struct Newest(HashMap<RecordId, Held>);
+
+impl Newest {
+    fn add(&mut self, held: Held) {
+        match self.0.get(&held.id) {
+            Some(known) if held.revision < known.revision => {}
+            _ => drop(self.0.insert(held.id, held)),
+        }
+    }
+
+    fn live(self) -> Vec<LiveRecord> {
+        let live = self.0.into_values().filter_map(|held| {
+            Some(LiveRecord { id: held.id, stamp: held.stamp, content: held.content? })
+        });
+        live.collect()
+    }
+}
+
+impl DynamoStore {
+    /// Reads all live records of a kind.
+    pub(crate) async fn read_live(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+    ) -> Result<Vec<LiveRecord>> {
+        let (op, table) = ("live", table_of(kind));
+        let mut call = self.reading(op);
+        loop {
+            let Some(stored) = self.stored_head(&mut call, user).await? else {
+                return Ok(Vec::new());
+            };
+            let (mut all, covered) = self.read_copies(user, kind, &stored.head).await;
+            let behind = match covered {
+                Revision(0) => Range::All,
+                covered => Range::Behind(place_after(covered)),
+            };
+            let listed = self.list_behind(&mut call, user, table, behind).await?;
+            if stored.is_missing(table, &listed, |recent| covered < recent.revision) {
+                call.wait(torn()).await?;
+                continue;
+            }
+            let tail: Vec<Listed> =
+                newest(listed).into_values().filter(|one| one.key.kind == kind).collect();
+            let keys: Vec<Key> =
+                tail.iter().filter(|one| !one.deleted).map(|one| one.key).collect();
+            let found = self.fetch(op, user, &keys, Some(&stored)).await?;
+            // One that is gone is being erased, and then nothing may claim to be all there is.
+            let is_whole = keys.iter().all(|key| found.contains_key(key));
+            let mut tail: Vec<Held> =
+                tail.into_iter().filter_map(|one| held(one, &found)).collect();
+            tail.sort_unstable_by_key(|held| (held.revision, held.id));
+            if is_whole && TAIL < tail.len() && FEW <= all.0.len() + tail.len() {
+                self.write_copies(user, kind, &stored.head, covered, &tail).await;
+            }
+            tail.into_iter().for_each(|held| all.add(held));
+            return Ok(all.live());
+        }
+    }
+
+    /// Reads the copies of this life of the account, and up to which revision they leave nothing out.
+    ///
+    /// What cannot be read, for whatever reason, is not there: everything is in the records.
+    async fn read_copies(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+        head: &Head,
+    ) -> (Newest, Revision) {
+        let (mut all, mut covered) = (Newest::default(), Revision(0));
+        let life = life(kind, head);
+        let (first, last) = (format!("{life}{:011}", 0), format!("{life}{LAST_REVISION}"));
+        let mut from = None;
+        loop {
+            let query = self
+                .client
+                .query()
+                .table_name(self.table(HISTORY))
+                // A copy that is not seen yet is one that is not made yet.
+                .consistent_read(false)
+                .key_condition_expression(
+                    "#partition = :partition AND #sort BETWEEN :low AND :high",
+                )
+                .expression_attribute_names("#partition", HISTORY.partition)
+                .expression_attribute_names("#sort", HISTORY.sort)
+                .expression_attribute_values(
+                    ":partition",
+                    AttributeValue::S(partition(HISTORY, user)),
+                )
+                .expression_attribute_values(":low", AttributeValue::S(first.clone()))
+                .expression_attribute_values(":high", AttributeValue::S(last.clone()))
+                .set_exclusive_start_key(from)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await;
+            let Ok(answer) = query else { return (all, covered) };
+            self.meter.add(Direction::Read, answer.consumed_capacity.as_slice());
+            for item in answer.items.unwrap_or_default() {
+                let copy = decode(&life, &item).filter(|copy| copy.to <= head.revision);
+                // A gap: what follows is true, but what was changed in between is not known.
+                let Some(copy) = copy.filter(|copy| copy.from <= covered) else {
+                    return (all, covered);
+                };
+                covered = covered.max(copy.to);
+                copy.records.into_iter().for_each(|held| all.add(held));
+            }
+            from = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() {
+                return (all, covered);
+            }
+        }
+    }
+
+    /// Writes copies of what was changed behind `covered`. Whatever fails, the next reader tries.
+    async fn write_copies(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+        head: &Head,
+        covered: Revision,
+        tail: &[Held],
+    ) {
+        if head.state != HeadState::Active {
+            return;
+        }
+        let mut from = covered;
+        for (to, records) in parts(tail, head.revision) {
+            let copy = encode(user, kind, head, from, to, records, self.expiry());
+            if self.write_copy(user, head, copy).await.is_none() {
+                return;
+            }
+            from = to;
+        }
+    }
+
+    async fn write_copy(&self, user: &UserId, head: &Head, copy: Item) -> Option<()> {
+        let check = ConditionCheck::builder()
+            .table_name(self.table(PIECES))
+            .set_key(Some(key_item(&head_key(user))))
+            .condition_expression("#epoch = :epoch AND #state = :active")
+            .expression_attribute_names("#epoch", "_epoch")
+            .expression_attribute_names("#state", "_state")
+            .expression_attribute_values(":epoch", n(head.epoch.0))
+            .expression_attribute_values(":active", AttributeValue::S("active".to_owned()));
+        let put = Put::builder().table_name(self.table(HISTORY)).set_item(Some(copy));
+        let items = [
+            TransactWriteItem::builder().condition_check(check.build().ok()?).build(),
+            TransactWriteItem::builder().put(put.build().ok()?).build(),
+        ];
+        let written = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items.into()))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .send()
+            .await;
+        self.meter.add(Direction::Write, written.ok()?.consumed_capacity());
+        Some(())
+    }
+
+    fn expiry(&self) -> u64 {
+        now_secs().saturating_add(self.options.history_ttl.as_secs())
+    }
+}
+
+fn now_secs() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+/// What a listed record holds; `None` if it is gone, as while an account is erased.
+fn held(listed: Listed, found: &HashMap<Key, Envelope>) -> Option<Held> {
+    let id = listed.key.id;
+    if listed.deleted {
+        return Some(Held { id, revision: listed.revision, stamp: listed.stamp, content: None });
+    }
+    let record = found.get(&listed.key)?;
+    let content = (!record.deleted).then(|| record.content.clone());
+    Some(Held { id, revision: record.revision, stamp: record.stamp, content })
+}
+
+/// Cuts records that are sorted by revision into copies, none of which ends within a revision.
+fn parts(tail: &[Held], head: Revision) -> Vec<(Revision, &[Held])> {
+    let mut parts = Vec::new();
+    let (mut first, mut n_bytes) = (0, 0);
+    for (at, pair) in tail.windows(2).enumerate() {
+        // Windows of two have two elements.
+        let (this, next) = (&pair[0], &pair[1]);
+        n_bytes += this.content.as_ref().map_or(0, String::len) + 64;
+        if COPY_BYTES <= n_bytes && this.revision < next.revision && this.revision < head {
+            parts.push((this.revision, &tail[first..=at]));
+            (first, n_bytes) = (at + 1, 0);
+        }
+    }
+    // `first` is at most the length.
+    parts.push((head, &tail[first..]));
+    parts
+}
+
+/// What the sort keys of one life's copies of a kind begin with.
+fn life(kind: KindNumber, head: &Head) -> String {
+    format!("{COPIES}{}#{:016x}#{:08x}#", kind.get(), head.epoch.0, head.generation.0)
+}
+
+/// One copy.
+struct Copy {
+    from: Revision,
+    to: Revision,
+    records: Vec<Held>,
+}
+
+fn encode(
+    user: &UserId,
+    kind: KindNumber,
+    head: &Head,
+    from: Revision,
+    to: Revision,
+    records: &[Held],
+    expires: u64,
+) -> Item {
+    let sort = format!("{}{:011}", life(kind, head), from.0);
+    let key = ItemKey { table: HISTORY, partition: partition(HISTORY, user), sort };
+    let mut item = key_item(&key);
+    let lines: Vec<String> = records.iter().map(line).collect();
+    item.insert(TO.to_owned(), n(to.0));
+    item.insert(RECORDS.to_owned(), pack(&lines.join("\n")));
+    item.insert(EXPIRES.to_owned(), n(expires));
+    item
+}
+
+fn line(held: &Held) -> String {
+    let Held { id, revision, stamp, content } = held;
+    // Numbers and texts always serialise.
+    serde_json::to_string(&(revision.0, stamp.0, id.to_string(), content)).unwrap_or_default()
+}
+
+/// Reads a copy that is not over; `None` for anything else.
+fn decode(life: &str, item: &Item) -> Option<Copy> {
+    let from = text(item, HISTORY.sort).ok()?.strip_prefix(life)?.parse().ok()?;
+    if number::<u64>(item, EXPIRES).ok()? <= now_secs() {
+        return None;
+    }
+    let lines = unpack(item.get(RECORDS)?)?;
+    let read = |line: &str| {
+        let (revision, stamp, id, content): (u64, i64, String, Option<String>) =
+            serde_json::from_str(line).ok()?;
+        let id = RecordId::parse(&id)?;
+        Some(Held { id, revision: Revision(revision), stamp: Stamp(stamp), content })
+    };
+    let records: Option<Vec<Held>> = lines.lines().map(read).collect();
+    Some(Copy { from: Revision(from), to: Revision(number(item, TO).ok()?), records: records? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(revision: u64, size: usize) -> Held {
+        let (id, content) = (RecordId::from_bits(revision.into()), Some("x".repeat(size)));
+        Held { id, revision: Revision(revision), stamp: Stamp(7), content }
+    }
+
+    #[test]
+    fn no_copy_ends_within_a_revision_and_the_last_one_reaches_the_head() {
+        let tail: Vec<Held> = [1, 2, 2, 2, 3, 9].map(|at| record(at, COPY_BYTES / 2)).into();
+
+        let parts = parts(&tail, Revision(12));
+
+        let ends: Vec<u64> = parts.iter().map(|(to, _)| to.0).collect();
+        let sizes: Vec<usize> = parts.iter().map(|(_, records)| records.len()).collect();
+        assert_eq!((vec![2, 12], vec![4, 2]), (ends, sizes));
+    }
+
+    #[test]
+    fn a_record_that_is_met_twice_counts_as_it_was_changed_last() {
+        let deleted = Held { content: None, ..record(5, 0) };
+        let before = Held { revision: Revision(4), ..record(5, 1) };
+        for order in [[&before, &deleted], [&deleted, &before]] {
+            let mut all = Newest::default();
+            order.into_iter().cloned().for_each(|held| all.add(held));
+
+            assert!(all.live().is_empty(), "it was deleted last");
+        }
+    }
+}

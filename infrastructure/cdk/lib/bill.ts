@@ -1,0 +1,209 @@
+/**
+ * What a month costs: the template's resources, counted one by one, times what the users do.
+ *
+ * What one operation costs in the tables is measured (`benches/units.json`, which a test of the
+ * benches holds); everything else is arithmetic over `prices.ts`.
+ */
+
+import { readFileSync } from 'node:fs';
+import * as path from 'node:path';
+import { API_GATEWAY, CLOUDWATCH, COGNITO, DYNAMODB, FREE, LAMBDA, S3, TRANSFER, WAF } from './prices';
+import { HOME } from './routes';
+
+/** A synthesised template. */
+export interface Template {
+  readonly Resources: Record<string, { Type: string; Properties?: any }>;
+}
+
+/** Whose month it is. */
+export interface Month {
+  readonly users: number;
+  /** How many years they have practised, once a day. */
+  readonly years: number;
+}
+
+/** One line of the bill. */
+export interface Line {
+  readonly what: string;
+  readonly dollars: number;
+}
+
+/** One thing that a user does, measured. */
+interface Operation {
+  readonly name: string;
+  readonly timesADay: number;
+  readonly readUnits: number;
+  readonly writeUnits: number;
+}
+
+/** What was measured. */
+interface Units {
+  readonly day: Operation[];
+  /** A call of `/sessions` that brings nothing, by the number of years that the answer holds. */
+  readonly sessions: { years: number; readUnits: number; writeUnits: number; gzipBytes: number }[];
+}
+
+export const UNITS: Units = JSON.parse(
+  readFileSync(path.join(HOME, '../../benches/units.json'), 'utf8'),
+);
+
+const DAYS = 30;
+const GB = 1e9;
+/** The app calls it at each start. */
+const SIGN_INS_A_DAY = 3;
+/** Calls that the authorizer is asked for: its verdict is kept for 5 minutes. */
+const VERDICTS_A_DAY = 10;
+/** How long a call takes, and how much memory it has: measured over TLS it is less than 1 ms warm. */
+const CALL_SECONDS = 0.05;
+/** Two lines of ours, three of Lambda's, one of API Gateway's; the tests of `haumana-lambda` bound ours. */
+const LOG_BYTES_A_CALL = 640 + 420 + 330;
+const LOG_BYTES_A_VERDICT = 400 + 420;
+/** A repertoire of 1,000 pieces of 1 kB with its history, and one session with its entry in the index. */
+const PIECES_BYTES = 2_000_000;
+const SESSION_BYTES = 600;
+/** Of a reply without changes, and of the ten pieces that one sync a day brings. */
+const REPLY_BYTES = 600;
+const PULL_BYTES = 12_000;
+/** Users who come anew in a month; only they count as active in the pool, where nobody signs in. */
+const NEW_USERS = 0.03;
+/** The programs, zipped, of this deployment and of ten before it. */
+const ASSETS_GB = 11 * 0.031;
+
+/** Types of resource that cost nothing by themselves. */
+const FREE_TYPES = [
+  'AWS::ApiGateway::Account', 'AWS::ApiGateway::Authorizer', 'AWS::ApiGateway::Deployment',
+  'AWS::ApiGateway::GatewayResponse', 'AWS::ApiGateway::Method', 'AWS::ApiGateway::Resource',
+  'AWS::ApiGateway::RestApi', 'AWS::ApiGateway::Stage', 'AWS::Budgets::Budget', 'AWS::Cognito::UserPool',
+  'AWS::DynamoDB::Table', 'AWS::IAM::Policy', 'AWS::IAM::Role', 'AWS::Lambda::Function',
+  'AWS::Lambda::LayerVersion', 'AWS::Lambda::Permission', 'AWS::Logs::LogGroup',
+  'AWS::Logs::MetricFilter', 'AWS::SNS::Subscription', 'AWS::SNS::Topic', 'AWS::SNS::TopicPolicy',
+  'AWS::WAFv2::WebACLAssociation',
+];
+/** Types whose number or settings are billed by the hour, however little they are used. */
+const BILLED_TYPES = ['AWS::CloudWatch::Alarm', 'AWS::CloudWatch::Dashboard', 'AWS::WAFv2::WebACL'];
+
+/** What the template has that is billed whether it is used or not. */
+export interface Standing {
+  readonly alarmMetrics: number;
+  readonly customMetrics: number;
+  readonly dashboards: number;
+  readonly dashboardMetrics: number;
+  readonly acls: number;
+  readonly aclRules: number;
+}
+
+/** Counts it. Throws where there is a type of resource of which nobody has said what it costs. */
+export function standing(template: Template, written: readonly string[]): Standing {
+  const all = Object.values(template.Resources);
+  const unknown = all.map((one) => one.Type)
+    .filter((type) => ![...FREE_TYPES, ...BILLED_TYPES].includes(type));
+  if (0 < unknown.length) {
+    throw new Error(`nobody has said what these cost: ${[...new Set(unknown)].join(', ')}`);
+  }
+  const of = (type: string) => all.filter((one) => one.Type === type).map((one) => one.Properties);
+  const dashboards = of('AWS::CloudWatch::Dashboard');
+  const acls = of('AWS::WAFv2::WebACL');
+  const filtered = of('AWS::Logs::MetricFilter').flatMap((one) => one.MetricTransformations)
+    .map((one) => `${one.MetricNamespace}/${one.MetricName}`);
+  const dimensions = of('AWS::Logs::MetricFilter').flatMap((one) => one.MetricTransformations)
+    .filter((one) => one.Dimensions !== undefined);
+  if (0 < dimensions.length) {
+    throw new Error('each value of a dimension is a metric of its own: their number is not known');
+  }
+  return {
+    alarmMetrics: of('AWS::CloudWatch::Alarm').map(metricsOfAlarm).reduce(sum, 0),
+    customMetrics: written.length + new Set(filtered).size,
+    dashboards: dashboards.length,
+    dashboardMetrics: Math.max(0, ...dashboards.map(metricsOfDashboard)),
+    acls: acls.length,
+    aclRules: acls.map((acl) => acl.Rules.length).reduce(sum, 0),
+  };
+}
+
+function metricsOfAlarm(alarm: any): number {
+  return alarm.MetricName !== undefined ? 1 : alarm.Metrics.filter((one: any) => one.MetricStat).length;
+}
+
+/** The body is a text with references in between; its metrics are counted by what begins each. */
+function metricsOfDashboard(dashboard: any): number {
+  const body = dashboard.DashboardBody;
+  const text = typeof body === 'string' ? body
+    : body['Fn::Join'][1].map((part: unknown) => (typeof part === 'string' ? part : 'REF')).join('');
+  const widgets = JSON.parse(text).widgets as any[];
+  return widgets.flatMap((widget) => widget.properties.metrics ?? []).length;
+}
+
+function sum(one: number, other: number): number {
+  return one + other;
+}
+
+/** Returns the bill of a month, line by line, also those that are 0. */
+export function bill(template: Template, written: readonly string[], month: Month): Line[] {
+  const { users, years } = month;
+  const has = (type: string) => Object.values(template.Resources).some((one) => one.Type === type);
+  const stands = standing(template, written);
+  const days = users * DAYS;
+  const sessions = sessionsOf(years);
+  const syncs = UNITS.day.filter((one) => isSync(one)).map((one) => one.timesADay).reduce(sum, 0);
+  const calls = days * (2 * syncs + SIGN_INS_A_DAY);
+  const verdicts = days * VERDICTS_A_DAY;
+  const reads = days * (UNITS.day.map((one) => one.timesADay * one.readUnits).reduce(sum, 0) + syncs * sessions.readUnits);
+  const writes = days * (UNITS.day.map((one) => one.timesADay * one.writeUnits).reduce(sum, 0) + syncs * sessions.writeUnits);
+  const storedGb = users * (PIECES_BYTES + years * 365 * SESSION_BYTES) / GB;
+  const logGb = (calls * LOG_BYTES_A_CALL + verdicts * LOG_BYTES_A_VERDICT) / GB;
+  const outGb = days * (syncs * (REPLY_BYTES + sessions.gzipBytes) + PULL_BYTES) / GB;
+  const gbSeconds = (calls + verdicts) * CALL_SECONDS * 0.5;
+  const over = (amount: number, free: number) => Math.max(0, amount - free);
+  const lines: [string, number][] = [
+    ['reading the tables', reads / 1e6 * DYNAMODB.readMillion],
+    ['writing the tables', writes / 1e6 * DYNAMODB.writeMillion],
+    ['storing them', over(storedGb, FREE.tableGb) * DYNAMODB.storageGb],
+    ['point-in-time recovery', storedGb * DYNAMODB.recoveryGb],
+    ['API Gateway', tiers(calls / 1e6, API_GATEWAY.map((one) => [one.upToMillions, one.million]))],
+    ['Lambda, invocations', over((calls + verdicts) / 1e6, FREE.lambdaMillions) * LAMBDA.million],
+    ['Lambda, time', over(gbSeconds, FREE.lambdaGbSeconds) * LAMBDA.gbSecond],
+    ['logs', over(logGb, FREE.logGb) * CLOUDWATCH.logGb + logGb / 2 * CLOUDWATCH.logStorageGb * 0.2],
+    ['metrics', over(stands.customMetrics, FREE.metrics) * CLOUDWATCH.metric],
+    ['alarms', over(stands.alarmMetrics, FREE.alarmMetrics) * CLOUDWATCH.alarmMetric],
+    ['dashboards', dashboards(stands) * CLOUDWATCH.dashboard],
+    ['firewall', stands.acls * WAF.acl + stands.aclRules * WAF.rule + (stands.acls === 0 ? 0 : calls / 1e6 * WAF.million)],
+    ['Cognito, users who come anew', has('AWS::Cognito::UserPool') || users === 0
+      ? tiers(over(users * NEW_USERS, FREE.cognitoUsers), COGNITO.map((one) => [one.upTo, one.user])) : 0],
+    ['sent to the phones', tiers(over(outGb, FREE.transferGb), TRANSFER.map((one) => [one.upToGb, one.gb]))],
+    ['the programs in S3', ASSETS_GB * S3.gb],
+  ];
+  return lines.map(([what, dollars]) => ({ what, dollars }));
+}
+
+/** Dollars of all lines. */
+export function total(lines: readonly Line[]): number {
+  return lines.map((line) => line.dollars).reduce(sum, 0);
+}
+
+function isSync(operation: Operation): boolean {
+  return operation.name !== 'a practice session is kept';
+}
+
+/** The first three cost nothing if none of them shows more than 50 metrics. */
+function dashboards({ dashboards: n, dashboardMetrics }: Standing): number {
+  return dashboardMetrics <= FREE.dashboardMetrics ? Math.max(0, n - FREE.dashboards) : n;
+}
+
+function sessionsOf(years: number) {
+  const found = UNITS.sessions.find((one) => one.years === years);
+  if (found === undefined) {
+    throw new Error(`sessions of ${years} years were not measured`);
+  }
+  return found;
+}
+
+/** The price of an amount where what goes beyond a bound has another price. */
+function tiers(amount: number, prices: readonly (readonly [number, number])[]): number {
+  let from = 0;
+  let dollars = 0;
+  for (const [upTo, price] of prices) {
+    dollars += Math.max(0, Math.min(amount, upTo) - from) * price;
+    from = upTo;
+  }
+  return dollars;
+}

@@ -1,0 +1,97 @@
+/** What a month costs stays what DEPLOYMENT.md says, whatever is added to the template. */
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import * as path from 'node:path';
+import { test } from 'node:test';
+import { bill, Line, standing, Template, total } from '../lib/bill';
+import { WRITTEN } from '../lib/metrics';
+import { HOME } from '../lib/routes';
+import { Context, template } from './support';
+
+function synthesised(context: Context = {}): Template {
+  return template(context).toJSON() as Template;
+}
+
+/** The dollars of the lines whose names begin so. */
+function of(lines: readonly Line[], name: string): number {
+  const found = lines.filter((line) => line.what.startsWith(name));
+  assert.ok(0 < found.length, name);
+  return total(found);
+}
+
+test('an idle stack costs no more than five cents, beside an existing API too', () => {
+  const contexts: Context[] = [{}, { existingApiId: 'abc123', existingApiName: 'old' }];
+  for (const context of contexts) {
+    const lines = bill(synthesised(context), WRITTEN, { users: 0, years: 0 });
+
+    assert.ok(total(lines) <= 0.05, JSON.stringify(lines));
+  }
+});
+
+test('alarms, metrics and the dashboard are within what is free for ever', () => {
+  const stands = standing(synthesised(), WRITTEN);
+
+  assert.deepEqual(
+    { alarms: stands.alarmMetrics, metrics: stands.customMetrics, dashboards: stands.dashboards },
+    { alarms: 10, metrics: 10, dashboards: 1 },
+  );
+  assert.ok(0 < stands.dashboardMetrics && stands.dashboardMetrics <= 50, `${stands.dashboardMetrics}`);
+});
+
+test('a hundred users cost no more than sixty cents, alarms and dashboard included', () => {
+  const lines = bill(synthesised(), WRITTEN, { users: 100, years: 1 });
+
+  assert.ok(total(lines) <= 0.60, JSON.stringify(lines));
+});
+
+test('the bill sees an alarm more, a metric more, a dashboard with too much, and a firewall', () => {
+  const nobody = { users: 0, years: 0 };
+  const before = total(bill(synthesised(), WRITTEN, nobody));
+  const changed = (change: (resources: Record<string, any>) => void, written: readonly string[] = WRITTEN) => {
+    const copy = structuredClone(synthesised());
+    change(copy.Resources);
+    return Math.round((total(bill(copy, written, nobody)) - before) * 100) / 100;
+  };
+  const alarm = { Type: 'AWS::CloudWatch::Alarm', Properties: { MetricName: 'Failed' } };
+  const three = { Type: 'AWS::CloudWatch::Alarm', Properties: { Metrics: [{ MetricStat: {} }, { MetricStat: {} }, { Expression: '' }, { MetricStat: {} }] } };
+
+  assert.equal(changed((resources) => { resources.More = alarm; }), 0.10);
+  assert.equal(changed((resources) => { resources.More = three; }), 0.30);
+  assert.equal(changed(() => undefined, [...WRITTEN, 'Another']), 0.30);
+  assert.equal(changed((resources) => {
+    const body = { widgets: [{ properties: { metrics: Array(51).fill(['a', 'b']) } }] };
+    resources.More = { Type: 'AWS::CloudWatch::Dashboard', Properties: { DashboardBody: JSON.stringify(body) } };
+  }), 6);
+  assert.equal(total(bill(synthesised({ requestsPerAddress: '500' }), WRITTEN, nobody)) - before, 6);
+});
+
+test('a kind of resource of which nobody has said what it costs stops the bill', () => {
+  const copy = structuredClone(synthesised()) as { Resources: Record<string, any> };
+  copy.Resources.Secret = { Type: 'AWS::SecretsManager::Secret' };
+
+  assert.throws(() => standing(copy, WRITTEN), /nobody has said what these cost: AWS::SecretsManager::Secret/);
+});
+
+test('what is billed by use follows the users, and Cognito only those who come anew', () => {
+  const month = (users: number) => bill(synthesised(), WRITTEN, { users, years: 5 });
+  const [small, large] = [month(10_000), month(1_000_000)];
+
+  for (const name of ['reading', 'writing', 'point-in-time']) {
+    assert.ok(Math.abs(of(large, name) / of(small, name) - 100) < 1e-6, name);
+  }
+  assert.equal(of(small, 'Cognito'), 0);
+  assert.ok(of(large, 'Cognito') < 200, `${of(large, 'Cognito')}`);
+});
+
+test('DEPLOYMENT.md has the bill that the template makes', () => {
+  const text = readFileSync(path.join(HOME, '../../DEPLOYMENT.md'), 'utf8');
+  const months = [{ users: 0, years: 0 }, { users: 100, years: 1 }, { users: 10_000, years: 5 }, { users: 1_000_000, years: 5 }];
+  const bills = months.map((one) => bill(synthesised(), WRITTEN, one));
+
+  bills[0]?.forEach(({ what }, at) => {
+    const cells = bills.map((lines) => (lines[at]?.dollars ?? 0).toFixed(2));
+    const row = `| ${what} | ${cells.join(' | ')} |`;
+    assert.ok(text.includes(row), `DEPLOYMENT.md must have: ${row}`);
+  });
+});
