@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 from phone import Phone, Refused, call
 
@@ -118,7 +119,8 @@ def watched(aws, **_):
         for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
             lines += [event["message"] for event in page["events"]]
     text = "\n".join(lines)
-    assert '"Function":"own-sync-pieces-lambda"' in text, "metrics name the function as AWS does"
+    assert '"Namespace":"Haumana/own"' in text, "metrics are where the alarms of this stack look"
+    assert re.search(r'"caller":"[0-9a-f]{16}"', text), "a user is called by a hash"
     for secret in ("Haʻaheo", "Kaulana", "kai@example.org", "eyJ"):
         assert secret not in text, "logs tell nothing of anyone"
 
