@@ -132,22 +132,22 @@ impl World {
         Self::with(Self::bearer(), config)
     }
 
-    pub fn with(auth: Auth, config: ApiConfig) -> Self {
+    pub(crate) fn with(auth: Auth, config: ApiConfig) -> Self {
         Self::make(repertoire::schema(), auth, config, LiveLimits::usual(), Router::new())
     }
 
     /// A host for the records of another app.
-    pub fn of(schema: Schema) -> Self {
+    pub(crate) fn of(schema: Schema) -> Self {
         Self::make(schema, Self::bearer(), config(), LiveLimits::usual(), Router::new())
     }
 
-    pub fn beside(routes: Router) -> Self {
+    pub(crate) fn beside(routes: Router) -> Self {
         let live = LiveLimits::usual();
         Self::make(repertoire::schema(), Self::bearer(), config(), live, routes)
     }
 
     /// A host with a live feed that is bounded so, and that does so much at once.
-    pub fn following(config: ApiConfig, limits: LiveLimits) -> Self {
+    pub(crate) fn following(config: ApiConfig, limits: LiveLimits) -> Self {
         Self::make(repertoire::schema(), Self::bearer(), config, limits, Router::new())
     }
 

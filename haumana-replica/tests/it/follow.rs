@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 /// The timers of the machine.
 #[derive(Debug)]
-pub struct Timers;
+pub(crate) struct Timers;
 
 #[async_trait::async_trait]
 impl Sleep for Timers {
@@ -24,7 +24,7 @@ impl Sleep for Timers {
 }
 
 /// Tries again within milliseconds. Only a poke, an edit or a failure makes it sync.
-pub fn quick() -> Pace {
+pub(crate) fn quick() -> Pace {
     let mut pace = Pace::usual();
     pace.backoff.first = Duration::from_millis(10);
     pace.backoff.most = Duration::from_millis(50);
@@ -32,7 +32,7 @@ pub fn quick() -> Pace {
 }
 
 /// Follows in the background.
-pub fn follow(
+pub(crate) fn follow(
     device: &Arc<Replica>,
     transport: impl Transport + 'static,
     pace: Pace,
@@ -43,7 +43,7 @@ pub fn follow(
 
 /// Waits until the status is so.
 #[track_caller]
-pub fn until(device: &Replica, is_so: impl Fn(&Status) -> bool) -> impl Future<Output = Status> {
+pub(crate) fn until(device: &Replica, is_so: impl Fn(&Status) -> bool) -> impl Future<Output = Status> {
     let mut watch = device.watch();
     async move {
         let due = tokio::time::timeout(Duration::from_secs(60), watch.wait_for(is_so)).await;
@@ -51,7 +51,7 @@ pub fn until(device: &Replica, is_so: impl Fn(&Status) -> bool) -> impl Future<O
     }
 }
 
-pub async fn until_titled(device: &Replica, title: &str) {
+pub(crate) async fn until_titled(device: &Replica, title: &str) {
     let look = async {
         let mut changes = device.changes();
         loop {
@@ -65,7 +65,7 @@ pub async fn until_titled(device: &Replica, title: &str) {
     tokio::time::timeout(Duration::from_secs(60), look).await.unwrap();
 }
 
-pub async fn add(device: &Replica, title: &str) {
+pub(crate) async fn add(device: &Replica, title: &str) {
     device.add_piece(fields([("title", text(title))])).await.unwrap();
 }
 

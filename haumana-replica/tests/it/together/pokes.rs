@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// Pokes that are under way.
 #[derive(Debug, Default)]
-pub struct Waves {
+pub(super) struct Waves {
     /// The latest revision of each account that devices were told of.
     told: BTreeMap<usize, Revision>,
     /// Which device is told, and of which account.

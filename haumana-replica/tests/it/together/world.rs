@@ -95,7 +95,7 @@ impl<'a> Together<'a> {
         self.devices.push(device);
     }
 
-    pub async fn event(&mut self) -> Checked {
+    pub(super) async fn event(&mut self) -> Checked {
         if self.profile.has_pokes {
             self.hear_commits().await;
             if self.world.dice.chance(25) {
