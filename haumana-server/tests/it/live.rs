@@ -161,7 +161,8 @@ fn an_edit_through_one_server_is_heard_on_another_also_of_what_came_while_it_was
     assert_eq!(1, before);
 
     commit(&first, &token, 2);
-    assert_eq!(Some(2), follower.next(), "the other server was told");
+    // The first commit may be told of late.
+    while follower.next().unwrap() < 2 {}
     for number in 3..8 {
         assert!(0 < cut(&database.url, &name), "the second server listens");
         commit(&first, &token, number);
