@@ -272,12 +272,16 @@ impl Ticket {
                 Some(heavy) => heavy,
                 None => match light_part(&mut work).await {
                     Some(done) => return Ok(done),
-                    None => {
-                        drop(light);
-                        gate.heavy().await?
-                    }
+                    // INVARIANT: work that has begun goes on while it waits for a place: it may hold what
+                    // those in the heavy lane wait for, a connection to the database above all.
+                    None => tokio::select! {
+                        biased;
+                        heavy = gate.heavy() => heavy?,
+                        done = &mut work => return Ok(done),
+                    },
                 },
             };
+            drop(light);
             Ok(beside(heavy, work).await)
         };
         timeout(gate.load.work_timeout, done).await.map_err(|_| Failure::OutOfTime)?
@@ -381,6 +385,40 @@ mod tests {
         let (before, after) = done.unwrap();
 
         assert_ne!(before, after, "the rest was done by another thread");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn long_work_that_holds_what_the_heavy_lane_waits_for_goes_on() {
+        let gate = Gate::new(Load::of_cores(2));
+        let connection = Arc::new(tokio::sync::Mutex::new(()));
+        let (hold, has_hold) = oneshot::channel();
+        let (queue, is_queued) = std::sync::mpsc::channel::<()>();
+        let (answer, answered) = oneshot::channel::<()>();
+        let of_holder = connection.clone();
+        let holder = async move {
+            let _connection = of_holder.lock_owned().await;
+            hold.send(()).unwrap();
+            is_queued.recv().unwrap();
+            std::thread::sleep(2 * Load::HEAVY_PIECE);
+            answered.await.unwrap();
+        };
+        let waiter = async move { drop(connection.lock().await) };
+
+        let lane = gate.heavy().await.unwrap();
+        let kai = tokio::spawn(ticket(&gate, "kai").work(0, |_| (), holder));
+        has_hold.await.unwrap();
+        let size = Load::HEAVY_BODY_BYTES;
+        let uka = tokio::spawn(ticket(&gate, "uka").work(size, |_| (), waiter));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        queue.send(()).unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(lane);
+        answer.send(()).unwrap();
+
+        let both = async { (kai.await.unwrap(), uka.await.unwrap()) };
+        let (kai, uka) = timeout(Duration::from_secs(10), both).await.unwrap();
+        kai.unwrap();
+        uka.unwrap();
     }
 
     #[tokio::test]

@@ -43,7 +43,10 @@ pub(crate) fn follow(
 
 /// Waits until the status is so.
 #[track_caller]
-pub(crate) fn until(device: &Replica, is_so: impl Fn(&Status) -> bool) -> impl Future<Output = Status> {
+pub(crate) fn until(
+    device: &Replica,
+    is_so: impl Fn(&Status) -> bool,
+) -> impl Future<Output = Status> {
     let mut watch = device.watch();
     async move {
         let due = tokio::time::timeout(Duration::from_secs(60), watch.wait_for(is_so)).await;
