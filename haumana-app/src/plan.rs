@@ -167,7 +167,8 @@ fn outdated(
 /// Whether the field has or had this value, as far as is remembered.
 fn has_had(record: &AppRecord, name: &str, value: &Value) -> bool {
     let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
-    let mut hashes = past.iter().map(|past| past.hash).chain([record.hash(name)]);
+    let past = past.iter().filter(|past| !past.is_gone);
+    let mut hashes = past.map(|past| past.hash).chain([record.hash(name)]);
     hashes.any(|hash| !differs(name, value, hash))
 }
 

@@ -167,9 +167,10 @@ fn older_text(
     let hash = spec.app_hash(&value);
     let ends = past.iter().skip(1).map(|next| next.version);
     let ends = ends.chain([record.meta.touch(name).version]);
-    let older = past
-        .iter()
-        .zip(ends)
-        .filter(|(past, end)| past.hash == hash && *end <= base && context.oldest <= past.until);
+    let older = past.iter().zip(ends).filter(|(past, end)| {
+        // No form was opened on a value that no version had.
+        let is_older = *end <= base && context.oldest <= past.until && !past.is_gone;
+        past.hash == hash && is_older
+    });
     older.last().map(|(past, end)| (past.version, end.saturating_sub(1)))
 }

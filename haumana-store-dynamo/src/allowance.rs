@@ -8,15 +8,10 @@
 //! A bucket is one number, the time at which everything that the account has cost will be paid off
 //! at the rate of its allowance. Whoever is further ahead than the whole bucket has to wait.
 
-use crate::heads::Update;
-use crate::items::{Item, key_item, n};
-use crate::meter::Direction;
-use crate::schema::{PIECES, head_key};
-use crate::store::DynamoStore;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use crate::items::Item;
+use aws_sdk_dynamodb::types::AttributeValue;
 use haumana_sync::engine::Clock;
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Error, ErrorKind, Result};
 use haumana_sync::time::UnixMillis;
 use std::collections::HashMap;
 use std::fmt;
@@ -32,14 +27,14 @@ const ACCOUNTS: usize = 1000;
 
 /// What one account may cost, in millionths of a dollar, or of whatever the host counts in.
 ///
-/// The host says what each call has cost, with [`DynamoStore::charge`]. An account that has used up
-/// its allowance is refused with [`ErrorKind::Spent`] where its head is read, before other work, and
+/// The host says what each call has cost, with [`DynamoStore::charge`](crate::DynamoStore::charge). An account that has used up
+/// its allowance is refused with [`ErrorKind::Spent`](haumana_sync::store::ErrorKind::Spent) where its head is read, before other work, and
 /// is served again as soon as enough time has passed.
 #[derive(Clone)]
 pub struct Allowance {
     burst: u64,
     per_day: u64,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Allowance {
@@ -53,12 +48,12 @@ impl Allowance {
     }
 
     /// In how much time a cost is paid off.
-    fn ms_of(&self, cost: f64) -> i64 {
+    pub(crate) fn ms_of(&self, cost: f64) -> i64 {
         // Saturates far beyond any cost.
         (cost * DAY_MS / self.per_day as f64).ceil() as i64
     }
 
-    fn bucket_ms(&self) -> i64 {
+    pub(crate) fn bucket_ms(&self) -> i64 {
         self.ms_of(self.burst as f64)
     }
 }
@@ -76,22 +71,22 @@ pub(crate) struct Tabs(Mutex<HashMap<UserId, Tab>>);
 
 /// One account's bucket.
 #[derive(Clone, Copy, Debug, Default)]
-struct Tab {
+pub(crate) struct Tab {
     /// As its head said last.
-    paid: i64,
+    pub(crate) paid: i64,
     /// What came on top in this process since then, and is not in the head.
-    unsaved_ms: i64,
+    pub(crate) unsaved_ms: i64,
     /// When the first of that came.
     since: i64,
 }
 
 impl Tab {
     /// When everything will be paid off, or was.
-    fn paid_at(self) -> i64 {
+    pub(crate) fn paid_at(self) -> i64 {
         self.paid.max(self.since).saturating_add(self.unsaved_ms)
     }
 
-    fn charge(&mut self, ms: i64, now: UnixMillis) {
+    pub(crate) fn charge(&mut self, ms: i64, now: UnixMillis) {
         if self.unsaved_ms == 0 || self.paid_at() <= now.0 {
             // What was paid off in the meantime need not be saved.
             (self.unsaved_ms, self.since) = (0, now.0);
@@ -106,7 +101,7 @@ impl Tabs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, user: &UserId, change: impl FnOnce(&mut Tab)) -> Tab {
+    pub(crate) fn change(&self, user: &UserId, change: impl FnOnce(&mut Tab)) -> Tab {
         let mut tabs = self.lock();
         if ACCOUNTS <= tabs.len() && !tabs.contains_key(user) {
             tabs.retain(|_, tab| 0 < tab.unsaved_ms);
@@ -124,88 +119,8 @@ impl Tabs {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Payment {
     /// The new value of [`PAID`].
-    pub at: i64,
-    unsaved_ms: i64,
-}
-
-impl DynamoStore {
-    /// Refuses an account that has used up its allowance; `paid` is what its head says.
-    pub(crate) fn check_allowance(&self, user: &UserId, paid: i64) -> Result<()> {
-        let Some(allowance) = &self.options.allowance else { return Ok(()) };
-        let now = allowance.clock.now();
-        let tab = self.tabs.change(user, |tab| tab.paid = paid);
-        match tab.paid_at().saturating_sub(now.0) <= allowance.bucket_ms() {
-            true => Ok(()),
-            false => Err(Error::new("head", ErrorKind::Spent)),
-        }
-    }
-
-    /// What the commit that is about to be made writes of the bucket.
-    pub(crate) fn payment(&self, user: &UserId) -> Option<Payment> {
-        self.options.allowance.as_ref()?;
-        let tab = self.tabs.change(user, |_| ());
-        Some(Payment { at: tab.paid_at(), unsaved_ms: tab.unsaved_ms })
-    }
-
-    /// The payment is in the head.
-    pub(crate) fn paid(&self, user: &UserId, payment: Option<Payment>) {
-        if let Some(Payment { at, unsaved_ms }) = payment {
-            self.tabs.change(user, |tab| {
-                tab.paid = at;
-                tab.unsaved_ms = (tab.unsaved_ms - unsaved_ms).max(0);
-            });
-        }
-    }
-
-    /// Says that a call of this account has cost so much. Does nothing without
-    /// [`DynamoOptions::allowance`](crate::DynamoOptions::allowance).
-    ///
-    /// Mostly only remembers it, for the account's next commit. What many calls without a commit
-    /// have cost is written at once. A failure of that write is nobody's: it is tried again with the
-    /// next call.
-    pub async fn charge(&self, user: &UserId, cost: f64) {
-        let Some(allowance) = &self.options.allowance else { return };
-        let ms = allowance.ms_of(cost.max(0.0));
-        let now = allowance.clock.now();
-        let tab = self.tabs.change(user, |tab| tab.charge(ms, now));
-        if allowance.bucket_ms() / (Allowance::SAVED_AT as i64) <= tab.unsaved_ms {
-            self.save(user, tab, now).await;
-        }
-    }
-
-    async fn save(&self, user: &UserId, tab: Tab, now: UnixMillis) {
-        // Where others may have paid meanwhile, theirs is added to and not replaced.
-        let (update, value) = match now.0 < tab.paid {
-            true => ("ADD #paid :paid", tab.unsaved_ms),
-            false => ("SET #paid = :paid", tab.paid_at()),
-        };
-        let saved = self
-            .client
-            .update_item()
-            .table_name(self.table(PIECES))
-            .set_key(Some(key_item(&head_key(user))))
-            .update_expression(update)
-            // Of who has no records nothing is kept.
-            .condition_expression("attribute_exists(#epoch)")
-            .expression_attribute_names("#paid", PAID)
-            .expression_attribute_names("#epoch", "_epoch")
-            .expression_attribute_values(":paid", n(value))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        if let Ok(saved) = saved {
-            self.meter.add(Direction::Write, saved.consumed_capacity.as_slice());
-            let payment = Payment { at: tab.paid_at(), unsaved_ms: tab.unsaved_ms };
-            self.paid(user, Some(payment));
-        }
-    }
-}
-
-/// Adds a payment to the update of a head.
-pub(crate) fn pay(update: &mut Update, payment: Option<Payment>) {
-    if let Some(Payment { at, .. }) = payment {
-        update.and_set(PAID, n(at));
-    }
+    pub(crate) at: i64,
+    pub(crate) unsaved_ms: i64,
 }
 
 /// What a head says of its bucket; 0: nothing is owed.

@@ -1,6 +1,6 @@
 //! Writing a batch: one transaction over all tables.
 
-use crate::allowance::{self, Payment};
+use crate::allowance::Payment;
 use crate::error::{Class, Failure, class_of};
 use crate::heads::{self, Update};
 use crate::items::{Item, key_item};
@@ -10,6 +10,7 @@ use crate::records;
 use crate::retry::Call;
 use crate::rules;
 use crate::schema::{HISTORY, ItemKey, LAST_REVISION, TableSchema, head_key, table_of};
+use crate::spending;
 use crate::store::{DynamoStore, corrupt};
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -106,7 +107,7 @@ impl DynamoStore {
             return Err(Error::new("commit", ErrorKind::TooLarge));
         }
         let mut advance = heads::advance(expected, batch);
-        allowance::pay(&mut advance, payment);
+        spending::pay(&mut advance, payment);
         let head = self.update(&head_key(user), advance)?;
         let puts = puts.into_iter().map(|(table, item)| {
             let put = Put::builder().table_name(self.table(table)).set_item(Some(item)).build();

@@ -80,6 +80,7 @@ mod requests;
 mod retry;
 pub mod rules;
 mod schema;
+mod spending;
 mod store;
 mod tables;
 #[cfg(feature = "testing")]

@@ -4,6 +4,7 @@ use crate::support::{batch, record, user};
 use haumana_store_dynamo::testing::{Tables, client};
 use haumana_store_dynamo::{Consumed, DynamoStore, TABLES};
 use haumana_sync::Store;
+use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::store::{Batch, Head, HeadState};
 
@@ -34,7 +35,7 @@ impl Practice {
     /// Commits so many sessions at once.
     async fn practise(&mut self, n: u128) {
         let sessions = (self.n..self.n + n).map(|number| {
-            let id = RecordId::from_bits(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+            let id = Digest::of([number.to_be_bytes().as_slice()]).into_id();
             let day = number % 28 + 1;
             let content = format!(
                 r#"{{"createdAt":"2026-06-{day:02}T12:{:02}:07.000Z","pieceId":"{}","startedAt":"2026-06-{day:02}T12:{:02}:07.000Z"}}"#,
