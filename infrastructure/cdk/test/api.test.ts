@@ -12,6 +12,8 @@ import { all, template } from './support';
 const document = JSON.parse(readFileSync(path.join(HOME, '../../openapi.json'), 'utf8'));
 /** Calls that the local server has under the same address, or not at all. */
 const ONLY_HERE = ['POST /auth/sync open', 'POST /users/{me}/import token'];
+/** A connection that stays open would keep a function busy; who follows asks now and then instead. */
+const NOT_HERE = ['GET /live token'];
 
 test('every documented call has a route, and asks for a token where the document does', () => {
   const documented = Object.entries(document.paths).flatMap(([address, calls]) =>
@@ -19,7 +21,7 @@ test('every documented call has a route, and asks for a token where the document
       `${method.toUpperCase()} ${address} ${0 < (call.security ?? []).length ? 'token' : 'open'}`));
   const routed = ROUTES.map((one) => `${one.method} ${one.path} ${one.token ? 'token' : 'open'}`);
 
-  assert.deepEqual(documented.filter((call) => !routed.includes(call)), []);
+  assert.deepEqual(documented.filter((call) => !routed.includes(call)), NOT_HERE);
   assert.deepEqual(routed.filter((call) => !documented.includes(call) && !ONLY_HERE.includes(call)), []);
 });
 
