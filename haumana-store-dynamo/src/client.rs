@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::config::{
 };
 
 /// Makes a client whose requests are sent once and wait as long as we say.
+#[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "tests take it from there"))]
 pub fn client(options: &DynamoOptions) -> Client {
     let given = &options.credentials;
     let credentials = Credentials::new(
