@@ -27,7 +27,7 @@ const SLOW_MS = 3_000;
 /**
  * What Lambda writes in plain text when an invocation ends without an answer, and what our functions
  * write before they end for want of a setting.
- * https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html, read 2026-11-28.
+ * From memory; compare with https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html.
  */
 export const CRASHES = ['Task timed out', 'Runtime exited', 'Runtime.ExitError', 'cannot start:'];
 /** The reason that is logged where an issuer's keys cannot be had; `KEYS` in `haumana-auth`. */
