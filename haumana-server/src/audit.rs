@@ -12,21 +12,14 @@ use aws_lc_rs::rand;
 use haumana_auth::CallerKey;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
 
 /// The key is this many random bytes, in hex.
 const KEY_BYTES: usize = 32;
 
-fn beside(db: &Path, suffix: &str) -> PathBuf {
-    let mut name = db.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
 /// Opens the audit log to append to it, and makes it if it is missing. `None`: there is no such
 /// directory, so the database cannot be there either, and opening that says so.
 pub(crate) fn open(args: &Args) -> Result<Option<File>, Problem> {
-    let path = beside(&args.db, ".audit");
+    let path = private::beside(&args.db, ".audit");
     let opened = private::make(&path).and_then(|()| OpenOptions::new().append(true).open(&path));
     match opened {
         Ok(file) => Ok(Some(file)),
@@ -37,10 +30,14 @@ pub(crate) fn open(args: &Args) -> Result<Option<File>, Problem> {
 
 /// Reads the key under which users are hashed for logs, or makes one.
 pub(crate) fn caller_key(args: &Args) -> Result<CallerKey, Problem> {
-    let path = args.caller_key.clone().unwrap_or_else(|| beside(&args.db, ".caller-key"));
+    let path = args.caller_key.clone().unwrap_or_else(|| private::beside(&args.db, ".caller-key"));
+    let text = key_file::read_or_write(&path, new_key)?;
+    CallerKey::new(text.trim()).ok_or(Problem::NotAKey(path))
+}
+
+fn new_key() -> Result<String, Problem> {
     let mut bytes = [0; KEY_BYTES];
     rand::fill(&mut bytes).map_err(|_| Problem::NoKey)?;
-    let new: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let text = key_file::read_or_write(&path, &format!("{new}\n"))?;
-    CallerKey::new(text.trim()).ok_or(Problem::NotAKey(path))
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(hex + "\n")
 }

@@ -62,9 +62,7 @@ impl Drop for OpenFile {
 
 /// The directory's file that stands beside a database.
 pub(crate) fn beside(db: &Path) -> PathBuf {
-    let mut name = db.as_os_str().to_owned();
-    name.push(".users.db");
-    name.into()
+    private::beside(db, ".users.db")
 }
 
 impl SqliteDirectory {

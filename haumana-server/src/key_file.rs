@@ -1,5 +1,6 @@
 //! The server's key pair, kept in a file that its owner alone can read.
 
+use crate::private;
 use crate::problem::Problem;
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa::KeySize;
@@ -15,37 +16,32 @@ const END: &str = "-----END PRIVATE KEY-----\n";
 
 /// The key file that stands beside a database.
 pub(crate) fn beside(db: &Path) -> PathBuf {
-    let mut name = db.as_os_str().to_owned();
-    name.push(".key.pem");
-    name.into()
+    private::beside(db, ".key.pem")
 }
 
 /// Reads the key pair in `path`, or makes one.
 pub(crate) fn read_or_make(path: &Path) -> Result<RsaKeyPair, Problem> {
-    let failed = |error| Problem::KeyFile(path.into(), error);
-    if !path.try_exists().map_err(failed)? {
-        make(path)?;
-    }
-    check_mode(path)?;
-    let pem = fs::read_to_string(path).map_err(failed)?;
+    let pem = read_or_write(path, new_pair)?;
     parse(&pem).ok_or_else(|| Problem::NotAKey(path.into()))
 }
 
-/// Reads the text in `path`, which its owner alone can read, or writes `new` there and returns that.
-pub(crate) fn read_or_write(path: &Path, new: &str) -> Result<String, Problem> {
+/// Reads the text in `path`, which its owner alone can read, or writes a new one there.
+pub(crate) fn read_or_write(
+    path: &Path,
+    new: impl FnOnce() -> Result<String, Problem>,
+) -> Result<String, Problem> {
     let failed = |error| Problem::KeyFile(path.into(), error);
     if !path.try_exists().map_err(failed)? {
-        write_new(path, new).map_err(failed)?;
+        write_new(path, &new()?).map_err(failed)?;
     }
     check_mode(path)?;
     fs::read_to_string(path).map_err(failed)
 }
 
-fn make(path: &Path) -> Result<(), Problem> {
+fn new_pair() -> Result<String, Problem> {
     let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| Problem::NoKey)?;
     let der = pair.as_der().map_err(|_| Problem::NoKey)?;
-    let written = write_new(path, &print(der.as_ref()));
-    written.map_err(|error| Problem::KeyFile(path.into(), error))
+    Ok(print(der.as_ref()))
 }
 
 /// Writes a file that is whole and private from the moment it has its name. If another server was

@@ -1,8 +1,15 @@
-//! Files that their owner alone can read.
+//! Files that their owner alone can read, beside the database.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The file that stands beside a database under its name and this.
+pub(crate) fn beside(db: &Path, suffix: &str) -> PathBuf {
+    let mut name = db.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
 
 /// Makes a file, or takes away what others may do with one that is there.
 ///

@@ -1,6 +1,7 @@
 //! Which kinds of record are kept, and that they stay those of the records that are stored.
 
 use crate::args::{Args, StoreKind};
+use crate::private;
 use crate::problem::Problem;
 use crate::store;
 use haumana_sync::repertoire;
@@ -83,9 +84,7 @@ fn kept(db: &Path) -> Result<Option<Schema>, Problem> {
 }
 
 fn beside(db: &Path) -> PathBuf {
-    let mut name = db.as_os_str().to_owned();
-    name.push(".schema.json");
-    name.into()
+    private::beside(db, ".schema.json")
 }
 
 fn read_text(path: &Path) -> io::Result<String> {
