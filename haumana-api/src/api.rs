@@ -96,7 +96,8 @@ pub enum Exports {
 }
 
 impl Api {
-    /// Makes an API of every call, without a user directory or a live feed, whose document speaks of ID tokens.
+    /// Makes an API of every call, without a user directory or a live feed, whose document speaks of
+    /// ID tokens.
     pub fn new(
         engine: Arc<Engine>,
         auth: Auth,
@@ -159,7 +160,8 @@ impl Api {
         W: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let (head, body) = request.into_parts();
-        let (user, received) = self.asker(&head).await?;
+        let user = self.auth.user(&head).await?;
+        let received = self.received(&head, &user);
         check(&user)?;
         let limit_bytes = limit_bytes.min(self.config.request_limit_bytes);
         let bounds = Bounds { limit_bytes, timeout: self.config.body_timeout };
@@ -202,8 +204,7 @@ impl Api {
         T: Send + 'static,
         W: Future<Output = Result<T, Failure>> + Send + 'static,
     {
-        let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
-        self.note_caller(&received, &user);
+        let received = self.received(head, &user);
         let ticket = self.ticket(&user, purpose)?;
         let work = work(self, user, head.uri.clone());
         match ticket {
@@ -212,12 +213,11 @@ impl Api {
         }
     }
 
-    /// Finds out who is asking, and notes it for the log.
-    async fn asker(&self, head: &Parts) -> Result<(UserId, Received), Failure> {
-        let user = self.auth.user(head).await?;
+    /// What is measured of a request, with a note for the log who is asking.
+    fn received(&self, head: &Parts, user: &UserId) -> Received {
         let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
-        self.note_caller(&received, &user);
-        Ok((user, received))
+        self.note_caller(&received, user);
+        received
     }
 
     /// Notes for the log who is asking.

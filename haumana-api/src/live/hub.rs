@@ -20,6 +20,15 @@ pub(crate) enum News {
     Over,
 }
 
+impl News {
+    /// Takes in a revision that is known now. Nothing follows on the end.
+    fn know(&mut self, revision: u64) {
+        if let Self::Revision(known) = self {
+            *known = revision.max(*known);
+        }
+    }
+}
+
 /// All channels.
 pub(super) struct Hub {
     pokes: Arc<dyn Pokes>,
@@ -45,11 +54,7 @@ impl Channel {
     /// Tells every seat, also of a revision that it has heard of: a commit may have failed after it
     /// was told of, and the next one has the same revision.
     fn poke(&self, revision: u64) {
-        self.news.send_modify(|news| {
-            if let News::Revision(known) = news {
-                *known = revision.max(*known);
-            }
-        });
+        self.news.send_modify(|news| news.know(revision));
     }
 }
 
@@ -181,9 +186,7 @@ impl Seat {
     fn news_of(&self, revision: u64) {
         if let Some(channel) = self.hub.state().channels.get(&self.topic) {
             channel.news.send_if_modified(|news| {
-                if let News::Revision(known) = news {
-                    *known = revision.max(*known);
-                }
+                news.know(revision);
                 false
             });
         }
