@@ -128,16 +128,11 @@ impl Replica {
         let state = (state != before).then_some(state);
         let mut records: Vec<Local> = locals.into_values().map(|found| found.local).collect();
         records.sort_unstable_by_key(|local| local.key);
+        let mut changed = None;
         if state.is_some() || !records.is_empty() {
-            let keys: Vec<Key> = records.iter().map(|local| local.key).collect();
+            changed = Some(records.iter().map(|local| local.key).collect());
             let indexed = entries(&kinds, &records);
             inner.write(account, Batch { indexed, ..Batch::repeatable(state, records) }).await?;
-            if inner.account.is_some() {
-                self.publish(&mut inner, |_| {}).await?;
-            }
-            if inner.account.as_ref() == Some(&outgoing.account) {
-                self.feed.tell(keys, Cause::Sync);
-            }
         }
         if inner.account.as_ref() == Some(&outgoing.account) {
             let (open, equal_at) = (reply.open_conflicts(), is_equal.then(|| self.clock.now()));
@@ -146,6 +141,9 @@ impl Replica {
                 status.equal_at = equal_at.or(status.equal_at);
             })
             .await?;
+            if let Some(keys) = changed {
+                self.feed.tell(keys, Cause::Sync);
+            }
         }
         let due = inner.storage.due(account, 1).await?;
         let more = reply.more || mismatch || !due.is_empty();
