@@ -97,17 +97,32 @@ pub fn token(url: &str, sub: &str) -> Result<String> {
     Ok(reply["idToken"].as_str().unwrap_or_default().to_owned())
 }
 
+/// The times in milliseconds within which so many percent of these were done; 0 of none.
+pub fn percentiles<const N: usize>(mut times: Vec<Duration>, percents: [usize; N]) -> [f64; N] {
+    times.sort_unstable();
+    percents.map(|percent| {
+        let time = times.get(times.len() * percent / 100).or(times.last());
+        time.map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+    })
+}
+
+/// An agent to which a refusal is an answer.
+pub fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).build().into()
+}
+
+/// How busy the machine is, for the foot of a table; empty where nobody can tell.
+pub fn load_averages() -> String {
+    std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim_end().to_owned()
+}
+
 /// Runs `round` so often, and writes the median and the 99th percentile of its times.
 ///
 /// # Errors
 ///
 /// The first of a round.
-pub fn timed(rounds: usize, mut round: impl FnMut(usize) -> Result<Duration>) -> Result<String> {
-    let mut times = Vec::with_capacity(rounds);
-    for n in 0..rounds {
-        times.push(round(n)?.as_secs_f64() * 1000.0);
-    }
-    times.sort_by(f64::total_cmp);
-    let p99 = times[(times.len() * 99 / 100).min(times.len() - 1)];
-    Ok(format!("{:.2} ms | {p99:.2} ms", times[times.len() / 2]))
+pub fn timed(rounds: usize, round: impl FnMut(usize) -> Result<Duration>) -> Result<String> {
+    let times = (0..rounds).map(round).collect::<Result<Vec<_>>>()?;
+    let [p50, p99] = percentiles(times, [50, 99]);
+    Ok(format!("{p50:.2} ms | {p99:.2} ms"))
 }

@@ -4,7 +4,7 @@
 //! folder for its databases, and how long each row is measured. All run on loopback.
 
 use haumana_benches::pieces;
-use haumana_benches::process::{Server, token};
+use haumana_benches::process::{Server, agent, percentiles, token};
 use serde_json::json;
 use std::io::{Error, Result, Write};
 use std::net::TcpStream;
@@ -110,8 +110,8 @@ fn row(
         syncs = syncing.join().unwrap_or_default();
         stop.store(true, Ordering::Relaxed);
     });
-    let [no_op, no_op_99] = percentiles(syncs);
-    let [push, push_99] = percentiles(pushes);
+    let [no_op, no_op_99] = served(syncs);
+    let [push, push_99] = served(pushes);
     let (refused, peak) = (refused.into_inner(), server.peak_megabytes());
     println!("| {name} | {no_op} | {no_op_99} | {push} | {push_99} | {refused} | {peak} MB |");
     Ok(())
@@ -125,12 +125,12 @@ fn push(n: usize) -> String {
     format!(r#""push":[{push}]"#)
 }
 
-fn percentiles(mut times: Vec<Duration>) -> [String; 2] {
-    times.sort();
-    [50, 99].map(|percent| match times.get(times.len() * percent / 100) {
-        Some(time) => format!("{:.1} ms", time.as_secs_f64() * 1000.0),
-        None => "never".to_owned(),
-    })
+/// In words: of those who are never served there is no time.
+fn served(times: Vec<Duration>) -> [String; 2] {
+    match times.is_empty() {
+        true => ["never", "never"].map(str::to_owned),
+        false => percentiles(times, [50, 99]).map(|ms| format!("{ms:.1} ms")),
+    }
 }
 
 /// A client that waits for its reply, and thinks before it asks again.
@@ -142,7 +142,7 @@ struct Polite {
 
 impl Polite {
     fn new(server: &Server, user: &str) -> Result<Self> {
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let agent = agent();
         let token = format!("Bearer {}", token(&server.url, user)?);
         Ok(Self { agent, url: format!("{}/sync", server.url), token })
     }
@@ -173,8 +173,7 @@ impl Polite {
 impl Attack {
     /// Sends it until told to stop.
     fn run(&self, url: &str, token: &str, stop: &AtomicBool, refused: &AtomicU64) {
-        let config = ureq::Agent::config_builder().http_status_as_error(false);
-        let agent: ureq::Agent = config.build().into();
+        let agent = agent();
         while !stop.load(Ordering::Relaxed) {
             if self.hangs_up {
                 self.hang_up(url, token).ok();

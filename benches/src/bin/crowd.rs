@@ -5,7 +5,7 @@
 //! a connection that is kept open, as another user with each request.
 
 use haumana_benches::postgres::Database;
-use haumana_benches::process::{Server, token};
+use haumana_benches::process::{Server, agent, load_averages, percentiles, token};
 use haumana_benches::{body, pieces};
 use serde_json::{Value, json};
 use std::io::{Error, Result};
@@ -60,8 +60,7 @@ fn main() -> Result<()> {
     if let Some(url) = url {
         print_sizes(url)?;
     }
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!("\nload averages now: {}", load.trim_end());
+    println!("\nload averages now: {}", load_averages());
     Ok(())
 }
 
@@ -74,11 +73,6 @@ fn post(agent: &ureq::Agent, url: &str, token: &str, body: &[u8]) -> Result<u16>
     let mut answer = sent.map_err(Error::other)?;
     answer.body_mut().read_to_vec().map_err(Error::other)?;
     Ok(answer.status().as_u16())
-}
-
-/// An agent to which a refusal is an answer.
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).build().into()
 }
 
 /// Signs everybody in and pushes their pieces.
@@ -135,7 +129,7 @@ fn measure(
         }
         Ok(times)
     };
-    let mut times = thread::scope(|scope| {
+    let times = thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS).map(|at| scope.spawn(move || work(at))).collect();
         let mut times = Vec::new();
         for client in clients {
@@ -144,9 +138,7 @@ fn measure(
         Ok::<_, Error>(times)
     })?;
     let a_second = times.len() as f64 / begun.elapsed().as_secs_f64();
-    times.sort();
-    let ms = |at: usize| times.get(at).map_or(0.0, |time| time.as_secs_f64() * 1000.0);
-    let (median, p99) = (ms(times.len() / 2), ms(times.len() * 99 / 100));
+    let [median, p99] = percentiles(times, [50, 99]);
     println!("| {what} | {a_second:.0} | {median:.1} ms | {p99:.1} ms |");
     Ok(())
 }

@@ -6,7 +6,7 @@
 //! loopback. Devices that are only connected are held by processes of their own, since a process has a
 //! limit of descriptors.
 
-use haumana_benches::process::{Server, token};
+use haumana_benches::process::{Server, percentiles, token};
 use haumana_replica::storage::MemoryStorage;
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource};
 use haumana_replica::{Event, Following, Replica, ReplicaConfig, SystemClock, SystemRandom};
@@ -73,16 +73,12 @@ async fn row(program: &str, folder: &str, count: usize) -> Result<()> {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let each = server.resident_kilobytes().saturating_sub(before) as f64 / count.max(1) as f64;
     let (after, whole) = pair.measure(EDITS).await?;
-    let ([p50, p99], [whole_50, whole_99]) = (percentiles(after), percentiles(whole));
-    println!("| {count} | {p50} | {p99} | {whole_50} | {whole_99} | {each:.1} |");
+    let [[p50, p99], [whole_50, whole_99]] = [after, whole].map(|all| percentiles(all, [50, 99]));
+    println!(
+        "| {count} | {p50:.2} ms | {p99:.2} ms | {whole_50:.2} ms | {whole_99:.2} ms | {each:.1} |"
+    );
     drop(holders);
     Ok(())
-}
-
-fn percentiles(mut times: Vec<Duration>) -> [String; 2] {
-    times.sort_unstable();
-    let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default();
-    [50, 99].map(|share| format!("{:.2} ms", at(share).as_secs_f64() * 1000.0))
 }
 
 /// Has one token.

@@ -6,7 +6,7 @@
 //! share the machine.
 
 use haumana_benches::load::{Ask, Client, Floor, closed_loop};
-use haumana_benches::process::{Server, token};
+use haumana_benches::process::{Server, load_averages, percentiles, token};
 use haumana_benches::{body, piece, pieces};
 use serde_json::{Value, json};
 use std::io::{Error, Result};
@@ -39,9 +39,9 @@ async fn measure(program: &str, folder: &Path, users: usize, time: Duration) -> 
     let tokens = tokens(&server, "loop", users)?;
     let mut clients = connect(&server.url, &tokens).await?;
     for client in &mut clients {
-        client.post("/sync", no_op(Value::Null).as_bytes()).await?;
+        client.post("/sync", no_op().as_bytes()).await?;
     }
-    let ask: Ask = Arc::new(|_, _| ("/sync", no_op(Value::Null).into_bytes()));
+    let ask: Ask = Arc::new(|_, _| ("/sync", no_op().into_bytes()));
     println!("{}", closed_loop(&mut clients, time, ask).await?.row("sync without changes"));
     let ask: Ask = Arc::new(|user, n| ("/sync", push(user, n).into_bytes()));
     println!("{}", closed_loop(&mut clients, time, ask).await?.row("1 new piece of 1 kB pushed"));
@@ -50,8 +50,8 @@ async fn measure(program: &str, folder: &Path, users: usize, time: Duration) -> 
     floors(&server, folder).await
 }
 
-fn no_op(cursor: Value) -> String {
-    json!({ "deviceId": "load", "cursor": cursor, "limit": 1, "push": [] }).to_string()
+fn no_op() -> String {
+    json!({ "deviceId": "load", "cursor": null, "limit": 1, "push": [] }).to_string()
 }
 
 /// One new piece.
@@ -81,7 +81,7 @@ async fn memory(server: &Server) -> Result<()> {
     let mut idle = Vec::with_capacity(IDLE);
     for _ in 0..IDLE {
         let mut client = Client::connect(&server.url, &tokens[0]).await?;
-        client.post("/sync", no_op(Value::Null).as_bytes()).await?;
+        client.post("/sync", no_op().as_bytes()).await?;
         idle.push(client);
     }
     let per_connection = per(before, server.resident_kilobytes(), IDLE);
@@ -133,8 +133,7 @@ async fn floors(server: &Server, folder: &Path) -> Result<()> {
         least.push(timed(&mut other, "/down", b"{}").await?);
     }
     row("down", ours, least);
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!("\nload averages now: {}", load.trim_end());
+    println!("\nload averages now: {}", load_averages());
     Ok(())
 }
 
@@ -145,9 +144,9 @@ async fn timed(client: &mut Client, path: &str, body: &[u8]) -> Result<Duration>
 }
 
 fn row(what: &str, ours: Vec<Duration>, floor: Vec<Duration>) {
-    let [ours, floor] = [ours, floor].map(|mut times| {
-        times.sort();
-        times[times.len() / 2].as_secs_f64() * 1000.0
+    let [ours, floor] = [ours, floor].map(|times| {
+        let [median] = percentiles(times, [50]);
+        median
     });
     println!("| {what} | {ours:.2} ms | {floor:.2} ms | {:.1} |", ours / floor);
 }

@@ -5,7 +5,7 @@
 
 use haumana_api::{SystemClock, SystemRandom};
 use haumana_benches::piece;
-use haumana_benches::process::{Server, timed, token};
+use haumana_benches::process::{Server, load_averages, timed, token};
 use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource};
 use haumana_replica::{Replica, ReplicaConfig, Summary};
@@ -36,8 +36,7 @@ fn main() -> Result<()> {
         }
         user.measure_changes(count)?;
     }
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    println!("\nload averages now: {}", load.trim_end());
+    println!("\nload averages now: {}", load_averages());
     Ok(())
 }
 
