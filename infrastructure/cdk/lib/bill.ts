@@ -103,11 +103,9 @@ export function standing(template: Template, written: readonly string[]): Standi
   const of = (type: string) => all.filter((one) => one.Type === type).map((one) => one.Properties);
   const dashboards = of('AWS::CloudWatch::Dashboard');
   const acls = of('AWS::WAFv2::WebACL');
-  const filtered = of('AWS::Logs::MetricFilter').flatMap((one) => one.MetricTransformations)
-    .map((one) => `${one.MetricNamespace}/${one.MetricName}`);
-  const dimensions = of('AWS::Logs::MetricFilter').flatMap((one) => one.MetricTransformations)
-    .filter((one) => one.Dimensions !== undefined);
-  if (0 < dimensions.length) {
+  const counted = of('AWS::Logs::MetricFilter').flatMap((one) => one.MetricTransformations);
+  const filtered = counted.map((one) => `${one.MetricNamespace}/${one.MetricName}`);
+  if (counted.some((one) => one.Dimensions !== undefined)) {
     throw new Error('each value of a dimension is a metric of its own: their number is not known');
   }
   return {
@@ -147,16 +145,16 @@ export function bill(template: Template, written: readonly string[], month: Mont
   const syncs = UNITS.day.filter((one) => isSync(one)).map((one) => one.timesADay).reduce(sum, 0);
   const calls = days * (2 * syncs + SIGN_INS_A_DAY);
   const verdicts = days * VERDICTS_A_DAY;
-  const reads = days * (UNITS.day.map((one) => one.timesADay * one.readUnits).reduce(sum, 0) + syncs * sessions.readUnits);
-  const writes = days * (UNITS.day.map((one) => one.timesADay * one.writeUnits).reduce(sum, 0) + syncs * sessions.writeUnits);
+  const units = (of: 'readUnits' | 'writeUnits') =>
+    days * (UNITS.day.map((one) => one.timesADay * one[of]).reduce(sum, 0) + syncs * sessions[of]);
   const storedGb = users * (PIECES_BYTES + years * 365 * SESSION_BYTES) / GB;
   const logGb = (calls * LOG_BYTES_A_CALL + verdicts * LOG_BYTES_A_VERDICT) / GB;
   const outGb = days * (syncs * (REPLY_BYTES + sessions.gzipBytes) + PULL_BYTES) / GB;
   const gbSeconds = (calls + verdicts) * CALL_SECONDS * 0.5;
   const over = (amount: number, free: number) => Math.max(0, amount - free);
   const lines: [string, number][] = [
-    ['reading the tables', reads / 1e6 * DYNAMODB.readMillion],
-    ['writing the tables', writes / 1e6 * DYNAMODB.writeMillion],
+    ['reading the tables', units('readUnits') / 1e6 * DYNAMODB.readMillion],
+    ['writing the tables', units('writeUnits') / 1e6 * DYNAMODB.writeMillion],
     ['storing them', over(storedGb, FREE.tableGb) * DYNAMODB.storageGb],
     ['point-in-time recovery', storedGb * DYNAMODB.recoveryGb],
     ['API Gateway', tiers(calls / 1e6, API_GATEWAY.map((one) => [one.upToMillions, one.million]))],

@@ -9,19 +9,16 @@ import { Settings } from './settings';
  * `haumana-lambda/src/metrics.rs`, and a test there holds this list against it. None says anything of
  * anyone.
  */
-export type Name =
-  | 'Failed' | 'Refused' | 'Limited' | 'Ms' | 'Conflicts' | 'Pushed' | 'Pulled' | 'Retries';
+export const WRITTEN = [
+  'Failed', 'Refused', 'Limited', 'Ms', 'Conflicts', 'Pushed', 'Pulled', 'Retries',
+] as const;
+export type Name = typeof WRITTEN[number];
 
 /**
  * What the stack counts in logs itself. `Crashed`: invocations that ended without an answer, and
  * functions that cannot start. `Unverified`: calls that were refused because no token could be verified.
  */
 export type Counted = 'Crashed' | 'Unverified';
-
-/** The same list, for who counts metrics. */
-export const WRITTEN: readonly Name[] = [
-  'Failed', 'Refused', 'Limited', 'Ms', 'Conflicts', 'Pushed', 'Pulled', 'Retries',
-];
 
 /** What is looked at of the values of a period. */
 export type Statistic = 'Sum' | 'Average' | 'SampleCount' | 'p99';
