@@ -6,7 +6,7 @@ use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::repertoire::session_kind;
-use haumana_sync::store::{LiveRecord, Stamp};
+use haumana_sync::store::Stamp;
 use haumana_sync::time::UnixMillis;
 use haumana_sync::transaction::{
     Against, Bases, Change, Doubt, Edit, MergeContext, Record, Stopped, Transaction, waves,
@@ -81,26 +81,22 @@ impl App<'_> {
         &self,
         user: &UserId,
         last: Option<Stamp>,
-        mut room_bytes: usize,
+        room_bytes: usize,
     ) -> Result<Vec<(RecordId, String)>> {
         if last.is_none()
-            && let Some(live) = self.0.store().live(user, KindNumber::SESSION).await?
+            && let Some(mut live) = self.0.store().live_records(user, KindNumber::SESSION).await?
         {
-            return Ok(newest_that_fit(live, user, room_bytes));
+            live.sort_unstable_by_key(|record| (std::cmp::Reverse(record.stamp), record.id));
+            let live = that_fit(live, user, room_bytes, |record| record.content.len());
+            return Ok(live.into_iter().map(|record| (record.id, record.content)).collect());
         }
         let index = self.0.store().index(user, KindNumber::SESSION).await?;
         let is_due = |stamp: Stamp| last.is_none_or(|last| last < stamp);
         let mut due: Vec<_> =
             index.into_iter().filter(|entry| !entry.deleted && is_due(entry.stamp)).collect();
         due.sort_unstable_by_key(|entry| (std::cmp::Reverse(entry.stamp), entry.id));
-        let overhead = overhead(user);
-        let fits = due.iter().take_while(|entry| {
-            let bytes = entry.size_bytes as usize + overhead;
-            let fits = bytes <= room_bytes;
-            room_bytes = room_bytes.saturating_sub(bytes);
-            fits
-        });
-        let keys: Vec<Key> = fits.map(|entry| Key::session(entry.id)).collect();
+        let due = that_fit(due, user, room_bytes, |entry| entry.size_bytes as usize);
+        let keys: Vec<Key> = due.iter().map(|entry| Key::session(entry.id)).collect();
         let mut sessions = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(READ_CHUNK) {
             let envelopes = self.0.store().read(user, chunk).await?;
@@ -111,24 +107,22 @@ impl App<'_> {
     }
 }
 
-/// What a session takes in a reply beside its content.
-fn overhead(user: &UserId) -> usize {
-    6 * user.as_str().len() + 128
-}
-
-fn newest_that_fit(
-    mut live: Vec<LiveRecord>,
+/// The first of these that have room in a reply together; `size` says how long the content of one is.
+fn that_fit<T>(
+    all: Vec<T>,
     user: &UserId,
     mut room_bytes: usize,
-) -> Vec<(RecordId, String)> {
-    live.sort_unstable_by_key(|record| (std::cmp::Reverse(record.stamp), record.id));
-    let fits = live.into_iter().take_while(|record| {
-        let bytes = record.content.len() + overhead(user);
+    size: impl Fn(&T) -> usize,
+) -> Vec<T> {
+    // What a session takes beside its content.
+    let overhead = 6 * user.as_str().len() + 128;
+    let fits = all.into_iter().take_while(|one| {
+        let bytes = size(one) + overhead;
         let fits = bytes <= room_bytes;
         room_bytes = room_bytes.saturating_sub(bytes);
         fits
     });
-    fits.map(|record| (record.id, record.content)).collect()
+    fits.collect()
 }
 
 async fn session_round(

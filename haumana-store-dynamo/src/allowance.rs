@@ -27,9 +27,12 @@ const ACCOUNTS: usize = 1000;
 
 /// What one account may cost, in millionths of a dollar, or of whatever the host counts in.
 ///
-/// The host says what each call has cost, with [`DynamoStore::charge`](crate::DynamoStore::charge). An account that has used up
-/// its allowance is refused with [`ErrorKind::Spent`](haumana_sync::store::ErrorKind::Spent) where its head is read, before other work, and
+/// The host says what each call has cost, with [`DynamoStore::charge`]. An account that has used up
+/// its allowance is refused with [`ErrorKind::Spent`] where its head is read, before other work, and
 /// is served again as soon as enough time has passed.
+///
+/// [`DynamoStore::charge`]: crate::DynamoStore::charge
+/// [`ErrorKind::Spent`]: haumana_sync::store::ErrorKind::Spent
 #[derive(Clone)]
 pub struct Allowance {
     burst: u64,

@@ -109,7 +109,11 @@ impl Store for DynamoStore {
         self.list_kind(user, kind).await
     }
 
-    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
+    async fn live_records(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+    ) -> Result<Option<Vec<LiveRecord>>> {
         self.read_live(user, kind).await.map(Some)
     }
 

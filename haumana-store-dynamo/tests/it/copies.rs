@@ -56,7 +56,7 @@ impl Practice {
     /// How many are live, and what it cost to read them.
     async fn read(&self) -> (usize, Consumed) {
         self.store.take_consumed();
-        let live = self.store.live(&self.kai, SESSION).await.unwrap().unwrap();
+        let live = self.store.live_records(&self.kai, SESSION).await.unwrap().unwrap();
         (live.len(), self.store.take_consumed())
     }
 }
@@ -129,7 +129,7 @@ impl Practice {
     async fn practise_nothing(&self) {
         let store = self.tables.store();
         store.take_consumed();
-        store.live(&self.kai, SESSION).await.unwrap();
+        store.live_records(&self.kai, SESSION).await.unwrap();
         assert_eq!(0.0, store.take_consumed().write_units);
     }
 }

@@ -99,7 +99,7 @@ pub async fn what_is_live_is_what_the_index_and_the_records_say(store: &dyn Stor
 
 async fn live_is_exact(store: &dyn Store) {
     let kai = user("kai");
-    let Some(told) = store.live(&kai, KindNumber::SESSION).await.unwrap() else { return };
+    let Some(told) = store.live_records(&kai, KindNumber::SESSION).await.unwrap() else { return };
     let mut told: Vec<_> =
         told.into_iter().map(|record| (record.id, record.stamp, record.content)).collect();
 

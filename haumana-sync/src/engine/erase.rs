@@ -4,7 +4,7 @@ use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
 use crate::engine::{Engine, Result};
 use crate::id::UserId;
-use crate::store::{Batch, CommitId, Epoch, Head, HeadState, Revision, Stamp, StoreExt, Wiped};
+use crate::store::{Batch, CommitId, Epoch, Head, HeadState, Stamp, StoreExt, Wiped};
 use crate::time::UnixMillis;
 
 /// What a request to erase came to.
@@ -86,7 +86,7 @@ impl Engine {
 
     /// The marker that is left of an account, and that begins its next life.
     fn erased(&self, old: &Head, notes: Notes, news: Option<u64>) -> Head {
-        let (now, commit) = (self.clock.now(), CommitId(self.random_u128()));
+        let (now, next) = (self.clock.now(), self.erasing(old));
         // Numbers that devices still hold are below those of the new life.
         let floor = notes.floor.max(old.max_version);
         let (erasures, open) = (notes.erasures, Some(0));
@@ -94,19 +94,16 @@ impl Engine {
         let notes = news.map_or(notes.clone(), |name| notes.with_erasure(name));
         Head {
             epoch: Epoch(self.random.next_u64()),
-            revision: Revision(old.revision.0 + 1),
             stamp: old.stamp.max(Stamp(now.secs())),
-            generation: old.generation,
             versions: Digest::default(),
             content: Digest::default(),
             records: 0,
             bytes: 0,
             max_version: 0,
-            commit,
             state: HeadState::Erased,
             erased_at: Some(now),
-            purged_at: old.purged_at,
             notes: notes.to_text(),
+            ..next
         }
     }
 }

@@ -14,9 +14,9 @@ mod poking;
 
 pub use poking::PokingStore;
 
+use crate::digest::Digest;
 use crate::id::UserId;
 use crate::store::Revision;
-use sha2::{Digest as _, Sha256};
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
@@ -28,15 +28,9 @@ impl Topic {
     /// The topic of an account, under a key. Where pokes leave the process, the key is a secret of
     /// the servers that share the data; then nobody else can find out whose topic it is.
     pub fn of(key: &[u8], user: &UserId) -> Self {
-        let mut hasher = Sha256::new();
         // No key begins where another one ends.
-        hasher.update(b"haumana live");
-        hasher.update((key.len() as u64).to_be_bytes());
-        hasher.update(key);
-        hasher.update(user.as_str().as_bytes());
-        let hash: [u8; 32] = hasher.finalize().into();
-        let half = hash.iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte));
-        Self(half)
+        let length = (key.len() as u64).to_be_bytes();
+        Self(Digest::of([b"haumana live", length.as_slice(), key, user.as_str().as_bytes()]).bits())
     }
 
     /// Reads what `Display` writes.

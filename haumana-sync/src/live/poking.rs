@@ -76,8 +76,12 @@ impl<S: Store> Store for PokingStore<S> {
         self.inner.index(user, kind).await
     }
 
-    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
-        self.inner.live(user, kind).await
+    async fn live_records(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+    ) -> Result<Option<Vec<LiveRecord>>> {
+        self.inner.live_records(user, kind).await
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {

@@ -83,9 +83,13 @@ impl<S: Store, F: Faults> Store for FaultyStore<S, F> {
         self.pass("index", self.inner.index(user, kind)).await
     }
 
-    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
+    async fn live_records(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+    ) -> Result<Option<Vec<LiveRecord>>> {
         // What has no answer is no call that could fail: fault plans count calls.
-        match self.inner.live(user, kind).await? {
+        match self.inner.live_records(user, kind).await? {
             None => Ok(None),
             found => self.pass("live", async { Ok(found) }).await,
         }

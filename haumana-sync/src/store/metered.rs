@@ -15,7 +15,7 @@ pub struct Calls {
     pub head: u64,
     /// Calls of [`Store::read`].
     pub read: u64,
-    /// Calls of [`Store::index`], and of [`Store::live`] where the store has an answer.
+    /// Calls of [`Store::index`], and of [`Store::live_records`] where the store has an answer.
     pub index: u64,
     /// Calls of [`Store::changes`].
     pub changes: u64,
@@ -91,8 +91,12 @@ impl<S: Store> Store for MeteredStore<S> {
         self.inner.index(user, kind).await
     }
 
-    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
-        let found = self.inner.live(user, kind).await?;
+    async fn live_records(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+    ) -> Result<Option<Vec<LiveRecord>>> {
+        let found = self.inner.live_records(user, kind).await?;
         if let Some(records) = &found {
             self.add(2, 1);
             self.add(7, records.len());

@@ -100,7 +100,11 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// # Guarantees
     ///
     /// - Fresh and complete, as [`Store::index`]; exact, and each record whole, as [`Store::read`].
-    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
+    async fn live_records(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+    ) -> Result<Option<Vec<LiveRecord>>> {
         // A store without a copy of its own has nothing to look at.
         let _ = (user, kind);
         Ok(None)
@@ -235,8 +239,12 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
         (**self).index(user, kind).await
     }
 
-    async fn live(&self, user: &UserId, kind: KindNumber) -> Result<Option<Vec<LiveRecord>>> {
-        (**self).live(user, kind).await
+    async fn live_records(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+    ) -> Result<Option<Vec<LiveRecord>>> {
+        (**self).live_records(user, kind).await
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {

@@ -181,7 +181,7 @@ pub enum After {
     Stamp(Stamp),
 }
 
-/// A live record, as [`Store::live`](super::Store::live) tells it.
+/// A live record, as [`Store::live_records`](super::Store::live_records) tells it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LiveRecord {
     /// The record.

@@ -99,8 +99,8 @@ fn plan_set(
         seen.push(hash);
         let edited_at = claimed_at.min(context.now);
         claims.extend((unit.is_timed && !other_life).then_some(claim));
-        let on = before_it(kind, name, before).filter(|_| !other_life);
-        let on = on.filter(|_| matches!(against, Against::Moved(_)));
+        let is_merged = !other_life && matches!(against, Against::Moved(_));
+        let on = is_merged.then(|| before_it(kind, name, before)).flatten();
         let (name, value, parts) = (name.to_owned(), unit.value, unit.parts);
         changes.push(Change { name, value, parts, edited_at, claimed_at, against, on, doubt });
     }
