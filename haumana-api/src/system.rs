@@ -2,7 +2,12 @@
 
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::time::UnixMillis;
+use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How many numbers are fetched from the machine at once: each fetch is a system call, and a large
+/// push asks for a number for each record.
+const FETCHED: usize = 32;
 
 /// The machine's clock.
 #[derive(Clone, Copy, Debug)]
@@ -25,16 +30,33 @@ impl Random for SystemRandom {
     ///
     /// If the machine has no randomness to give; going on without would break promises silently.
     fn next_u64(&self) -> u64 {
-        let mut bytes = [0; 8];
-        let filled = getrandom::fill(&mut bytes);
-        assert!(filled.is_ok(), "the machine gives no randomness");
-        u64::from_le_bytes(bytes)
+        NUMBERS.with_borrow_mut(|numbers| {
+            if numbers.is_empty() {
+                fetch(numbers);
+            }
+            // It is never empty here.
+            numbers.pop().unwrap_or_default()
+        })
     }
+}
+
+thread_local! {
+    /// Numbers that were fetched and not given out. Each is given once.
+    static NUMBERS: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+fn fetch(numbers: &mut Vec<u64>) {
+    let mut bytes = [0; 8 * FETCHED];
+    let filled = getrandom::fill(&mut bytes);
+    assert!(filled.is_ok(), "the machine gives no randomness");
+    let (words, _) = bytes.as_chunks::<8>();
+    numbers.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn the_clock_stands_in_this_century() {
@@ -45,6 +67,15 @@ mod tests {
 
     #[test]
     fn random_numbers_differ() {
-        assert_ne!(SystemRandom.next_u64(), SystemRandom.next_u64());
+        let numbers =
+            || -> Vec<u64> { (0..3 * FETCHED).map(|_| SystemRandom.next_u64()).collect() };
+        let elsewhere =
+            std::thread::spawn(move || (0..FETCHED).map(|_| SystemRandom.next_u64()).collect());
+        let mut all: Vec<u64> = elsewhere.join().unwrap_or_default();
+
+        all.extend(numbers());
+
+        let different: HashSet<u64> = all.iter().copied().collect();
+        assert_eq!((4 * FETCHED, 4 * FETCHED), (all.len(), different.len()));
     }
 }

@@ -5,13 +5,15 @@
 use crate::chain::Chain;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::Path;
 
 /// The magic number without its last bit, which tells the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
+/// How much is read at once where only the headers of frames are looked at.
+const LOOK_AHEAD: usize = 1 << 18;
 /// The byte that no page covers: SQLite locks it.
 const LOCK_BYTE: u32 = 1 << 30;
 
@@ -87,13 +89,13 @@ pub(crate) fn page_numbers(path: &Path) -> io::Result<Vec<u32>> {
         return Ok(Vec::new());
     }
     let Some(frames) = Frames::begin(&header) else { return Ok(Vec::new()) };
-    let step = (FRAME_HEADER + frames.page_size as usize) as u64;
-    let (mut pages, mut place) = (HashSet::new(), HEADER as u64);
+    // Large enough for many frames: a read of each header alone is a system call a frame.
+    let mut file = BufReader::with_capacity(LOOK_AHEAD, file);
+    let mut pages = HashSet::new();
     let mut frame = [0; FRAME_HEADER];
     while fill(&mut file, &mut frame)? && frame.get(8..16) == Some(&frames.salts) {
         pages.extend(number(&frame, 0));
-        place += step;
-        file.seek(SeekFrom::Start(place))?;
+        file.seek_relative(frames.page_size.into())?;
     }
     let mut pages: Vec<u32> = pages.into_iter().collect();
     pages.sort_unstable();

@@ -2,7 +2,7 @@
 
 use super::BadRequest;
 use crate::limits;
-use memchr::memchr2;
+use memchr::memchr;
 use serde_json::value::RawValue;
 
 /// Why a body is too much.
@@ -65,30 +65,39 @@ fn check(body: &[u8], max_entries: usize, word_bytes: usize) -> Result<(), Exces
                 }
                 at = end;
             }
-            b'{' | b'[' => depth += 1,
+            b'{' | b'[' => {
+                depth += 1;
+                if limits::REQUEST_DEPTH < depth {
+                    return Err(Excess::Depth);
+                }
+            }
             b'}' | b']' => depth = depth.saturating_sub(1),
-            b',' if depth == ENTRY_DEPTH => n_entries += 1,
+            b',' if depth == ENTRY_DEPTH => {
+                n_entries += 1;
+                // There is one entry more than commas.
+                if max_entries <= n_entries {
+                    return Err(Excess::Entries);
+                }
+            }
             _ => {}
-        }
-        if limits::REQUEST_DEPTH < depth {
-            return Err(Excess::Depth);
-        }
-        // There is one entry more than commas.
-        if max_entries <= n_entries {
-            return Err(Excess::Entries);
         }
     }
     Ok(())
 }
 
 /// The place behind the quote that ends the string whose first byte is at `start`.
+///
+/// Texts have many escapes and few quotes in them, so each quote is looked at from behind: with an
+/// odd number of backslashes before it, it is escaped.
 fn string_end(text: &[u8], start: usize) -> usize {
     let mut at = start;
-    while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
-        if text.get(at + found) == Some(&b'"') {
-            return at + found + 1;
+    while let Some(found) = text.get(at..).and_then(|rest| memchr(b'"', rest)) {
+        let before = text.get(start..at + found).unwrap_or_default();
+        at += found + 1;
+        let n_backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+        if n_backslashes.is_multiple_of(2) {
+            return at;
         }
-        at += found + 2;
     }
     text.len()
 }
@@ -162,6 +171,16 @@ mod tests {
     fn what_is_no_json_at_all_is_looked_at_as_well() {
         for body in ["", "\"", "\"\\", "]]]]", "{{{", "[\"a\\"] {
             assert_eq!(Ok(()), checked(body, 2), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_string_ends_where_its_quote_is_not_escaped() {
+        // Backslashes before the first quote of `x"y"`, and where the string ends.
+        for (n, end) in [(0, 2), (1, 5), (2, 4), (3, 7), (4, 6), (5, 9)] {
+            let text = format!("x{}\"y\"", "\\".repeat(n));
+
+            assert_eq!(end, string_end(text.as_bytes(), 0), "{text}");
         }
     }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub fn members<'c>(kind: &Kind, content: &'c str) -> Cow<'c, str> {
     let inner = content.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     let inner = inner.unwrap_or_default();
-    if has_known_keys_only(inner) || !kind.reserved_keys().any(|key| has_key(inner, key.0)) {
+    if has_known_keys_only(inner) || !may_have_reserved_key(kind, inner) {
         return Cow::Borrowed(inner);
     }
     let Ok(mut all) = serde_json::from_str::<BTreeMap<String, &RawValue>>(content) else {
@@ -36,11 +36,14 @@ fn has_known_keys_only(inner: &str) -> bool {
         .is_some_and(|end| end.starts_with(r#""createdAt":""#))
 }
 
-/// Whether the key may be there; it may also stand inside a value.
-fn has_key(inner: &str, name: &str) -> bool {
-    inner
-        .match_indices(name)
-        .any(|(at, _)| inner[..at].ends_with('"') && inner[at + name.len()..].starts_with("\":"))
+/// Whether a key that is never content may be there; it may also stand inside a value. There are few
+/// colons in a record, so it is looked at once and not once for each key.
+fn may_have_reserved_key(kind: &Kind, inner: &str) -> bool {
+    let mut keys = inner.match_indices(':').filter_map(|(at, _)| inner[..at].strip_suffix('"'));
+    keys.any(|before| {
+        kind.reserved_keys()
+            .any(|key| before.strip_suffix(key.0).is_some_and(|rest| rest.ends_with('"')))
+    })
 }
 
 #[cfg(test)]

@@ -77,10 +77,23 @@ impl Staging {
         self.drafts.iter_mut().collect()
     }
 
-    /// Returns the drafts in order, and the draft that each edit is complete with.
+    /// Returns the drafts as they are committed, and the draft that each edit is complete with.
+    ///
+    /// The first drafts of all records come before the second ones, each in the order of their keys:
+    /// what is cut into slices then writes each page of an ordered store in one of them.
     pub(crate) fn into_drafts(self) -> (Vec<Draft>, Vec<usize>) {
-        let drafts = self.drafts.into_iter().map(Draft::finished).collect();
-        (drafts, self.edits)
+        let mut rank = vec![0; self.drafts.len()];
+        for places in self.of.values() {
+            places.iter().enumerate().for_each(|(nth, place)| rank[*place] = nth);
+        }
+        let mut order: Vec<usize> = (0..self.drafts.len()).collect();
+        order.sort_by_key(|place| (rank[*place], self.drafts[*place].new.key));
+        let mut place_of = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(now, place)| place_of[*place] = now);
+        let mut drafts: Vec<Option<Draft>> = self.drafts.into_iter().map(Some).collect();
+        let drafts = order.into_iter().filter_map(|place| drafts[place].take());
+        let edits = self.edits.into_iter().map(|place| place_of[place]);
+        (drafts.map(Draft::finished).collect(), edits.collect())
     }
 }
 
