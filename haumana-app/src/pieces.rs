@@ -227,7 +227,7 @@ impl App<'_> {
     ) -> WireVersion {
         let (number, is_new) = remember_held(&mut record, push, copy, self.0.random(), context);
         if is_new {
-            applied.set_slot(Slot::of(&record.receipts));
+            applied.set_slot(Slot::of_list(&record.receipts));
         }
         number
     }

@@ -6,7 +6,7 @@ use haumana_sync::limits;
 use haumana_sync::record::Content;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
-use haumana_sync::transaction::{Applied, Edit, MergeContext, Record, Slot};
+use haumana_sync::transaction::{Applied, Edit, MergeContext, Packed, Record, Slot, step, stepped};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -57,6 +57,59 @@ impl Receipt {
         // The largest number marks copies from before this server.
         self.delivery & EARLIER == EARLIER && self.delivery != u64::MAX
     }
+}
+
+impl Packed for Receipt {
+    type Row = ReceiptRow;
+
+    fn to_row(&self, before: Option<&Self>) -> Self::Row {
+        let (version, at) = (i64::from(self.version), self.at.0);
+        ReceiptRow {
+            delivery: self.delivery,
+            order: (self.order.0, step(self.order.1, Some(at))),
+            hash: self.hash.to_le_bytes(),
+            version: step(version, before.map(|old| old.version.into())),
+            base: step(self.base.into(), Some(version)),
+            diverged: self.diverged.iter().map(|(k, v)| (k.clone(), v.to_le_bytes())).collect(),
+            side: self.side,
+            at: step(at, before.map(|old| old.at.0)),
+            given: self.given,
+            is_held: self.is_held,
+        }
+    }
+
+    fn of_row(row: Self::Row, before: Option<&Self>) -> Option<Self> {
+        let at = stepped(row.at, before.map(|old| old.at.0));
+        let version = stepped(row.version, before.map(|old| old.version.into()));
+        let diverged = row.diverged.into_iter().map(|(k, v)| (k, u64::from_le_bytes(v)));
+        Some(Self {
+            delivery: row.delivery,
+            order: (row.order.0, stepped(row.order.1, Some(at))),
+            hash: u64::from_le_bytes(row.hash),
+            version: version.try_into().ok()?,
+            base: stepped(row.base, Some(version)).try_into().ok()?,
+            diverged: diverged.collect(),
+            side: row.side,
+            at: UnixMillis(at),
+            given: row.given,
+            is_held: row.is_held,
+        })
+    }
+}
+
+/// A receipt as it is packed: the phone's time is near when it came, the base near the version.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ReceiptRow {
+    delivery: u64,
+    order: (u64, i64),
+    hash: [u8; 8],
+    version: i64,
+    base: i64,
+    diverged: Vec<(String, [u8; 8])>,
+    side: Option<(Version, u32)>,
+    at: i64,
+    given: Option<u64>,
+    is_held: bool,
 }
 
 /// What to remember of a push from a phone.
@@ -110,7 +163,7 @@ impl Deref for AppRecord {
 impl AppRecord {
     /// Reads what is remembered. An import may have brought anything: what cannot be is left out.
     pub(crate) fn of(record: Record, context: MergeContext) -> Self {
-        let mut receipts: Vec<Receipt> = record.meta.slot.read().unwrap_or_default();
+        let mut receipts: Vec<Receipt> = record.meta.slot.read_list().unwrap_or_default();
         receipts.retain(|receipt| receipt.version <= record.version);
         receipts.truncate(limits::RECEIPTS);
         receipts.iter_mut().for_each(|receipt| receipt.at = receipt.at.min(context.now));
@@ -159,7 +212,7 @@ pub(crate) fn keep_receipt(
     let receipt = receipt(applied, &receipts, draft, planned, pushed, context);
     let given = receipt.given.map(|n| WireVersion::issue(receipt.version, n));
     remember(&mut receipts, receipt, context.oldest);
-    applied.set_slot(Slot::of(&receipts));
+    applied.set_slot(Slot::of_list(&receipts));
     given
 }
 

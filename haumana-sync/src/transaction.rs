@@ -12,6 +12,7 @@ pub use crate::engine::commit::staging::waves;
 pub use crate::engine::commit::{Committed, Stopped, live_term};
 pub use crate::engine::edit::bases::needed;
 pub use crate::engine::edit::meta::{AtVersion, Claim, FORMAT, Meta, Past, Seen, Touch};
+pub use crate::engine::edit::packed::{Packed, step, stepped};
 pub use crate::engine::edit::record::Record;
 pub use crate::engine::edit::slot::Slot;
 pub use crate::engine::edit::{

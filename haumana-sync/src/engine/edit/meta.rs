@@ -1,6 +1,7 @@
 //! What the engine keeps beside a record's fields, stored as the envelope's `meta`.
 
 use crate::digest::Digest;
+use crate::engine::edit::packed::{self, Packed, step, stepped};
 use crate::engine::edit::record::to_json;
 use crate::engine::edit::slot::Slot;
 use crate::limits;
@@ -103,6 +104,51 @@ impl Claim {
     }
 }
 
+impl Packed for Past {
+    type Row = (i64, [u8; 8], i64, bool);
+
+    fn to_row(&self, before: Option<&Self>) -> Self::Row {
+        let version = step(self.version.into(), before.map(|past| past.version.into()));
+        let until = step(self.until.0, before.map(|past| past.until.0));
+        (version, self.hash.to_le_bytes(), until, self.is_gone)
+    }
+
+    fn of_row((version, hash, until, is_gone): Self::Row, before: Option<&Self>) -> Option<Self> {
+        let version = stepped(version, before.map(|past| past.version.into())).try_into().ok()?;
+        let until = UnixMillis(stepped(until, before.map(|past| past.until.0)));
+        Some(Self { version, hash: u64::from_le_bytes(hash), until, is_gone })
+    }
+}
+
+impl Packed for Seen {
+    type Row = ([u8; 8], i64);
+
+    fn to_row(&self, before: Option<&Self>) -> Self::Row {
+        (self.hash.to_le_bytes(), step(self.at.0, before.map(|seen| seen.at.0)))
+    }
+
+    fn of_row((hash, at): Self::Row, before: Option<&Self>) -> Option<Self> {
+        let at = UnixMillis(stepped(at, before.map(|seen| seen.at.0)));
+        Some(Self { hash: u64::from_le_bytes(hash), at })
+    }
+}
+
+impl Packed for Claim {
+    /// What was claimed is near when it came.
+    type Row = ([u8; 8], Option<Version>, i64, i64);
+
+    fn to_row(&self, before: Option<&Self>) -> Self::Row {
+        let at = step(self.at.0, before.map(|claim| claim.at.0));
+        (self.of.to_le_bytes(), self.base, step(self.claimed_at.0, Some(self.at.0)), at)
+    }
+
+    fn of_row((of, base, claimed_at, at): Self::Row, before: Option<&Self>) -> Option<Self> {
+        let at = stepped(at, before.map(|claim| claim.at.0));
+        let claimed_at = UnixMillis(stepped(claimed_at, Some(at)));
+        Some(Self { of: u64::from_le_bytes(of), base, claimed_at, at: UnixMillis(at) })
+    }
+}
+
 /// What the engine keeps beside a record's fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -113,16 +159,16 @@ pub struct Meta {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub touched: BTreeMap<String, Touch>,
     /// Earlier values of fields, oldest first.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", with = "packed::by_name")]
     pub past: BTreeMap<String, Vec<Past>>,
     /// What a dialect remembers.
     #[serde(rename = "receipts", skip_serializing_if = "Slot::is_empty")]
     pub slot: Slot,
     /// Changes of new clients, oldest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "packed")]
     pub seen: Vec<Seen>,
     /// The newest changes of new clients, oldest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", with = "packed")]
     pub claims: Vec<Claim>,
     /// Of sets: the elements that were added after the record was made, by hash, with the version
     /// that added them.

@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod bases;
 pub(crate) mod meta;
 pub(crate) mod numbering;
+pub(crate) mod packed;
 pub(crate) mod record;
 pub(crate) mod slot;
 

@@ -1,8 +1,9 @@
 //! What a dialect keeps beside a record or an account.
 
+use crate::engine::edit::packed::{self, Packed};
 use crate::json::JsonText;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// What a dialect keeps beside a record or an account, as JSON: hashes and numbers, no content. The
 /// engine stores it and never reads it.
@@ -21,8 +22,27 @@ impl Slot {
         serde_json::from_str(self.0.as_ref()?.as_str()).ok()
     }
 
+    /// Makes a slot that holds a list, packed where it is long.
+    pub fn of_list<T: Packed + Serialize>(list: &[T]) -> Self {
+        Self::of(&List(list))
+    }
+
+    /// Reads the list that it holds; `None` if that is nothing, or something else.
+    pub fn read_list<T: Packed + DeserializeOwned>(&self) -> Option<Vec<T>> {
+        let mut text = serde_json::Deserializer::from_str(self.0.as_ref()?.as_str());
+        packed::deserialize(&mut text).ok()
+    }
+
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
+    }
+}
+
+struct List<'a, T>(&'a [T]);
+
+impl<T: Packed + Serialize> Serialize for List<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        packed::serialize(self.0, serializer)
     }
 }
