@@ -35,3 +35,4 @@ mod sync_lives;
 mod takeover;
 mod text;
 mod typed;
+mod unreadable;

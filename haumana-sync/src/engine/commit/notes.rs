@@ -39,6 +39,9 @@ pub(crate) struct Notes {
     /// The last revision that changed a record, where commits of notes alone followed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_since: Option<u64>,
+    /// Whether somebody has met a record that cannot be read: then no device can compare by digest.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_aside: bool,
 }
 
 /// The floor of an account that version 0.1 has erased: its marker does not say how far the

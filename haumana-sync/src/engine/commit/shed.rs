@@ -111,7 +111,7 @@ impl Engine {
         for keys in keys.chunks(READ_ENTRIES) {
             let mut places = Vec::new();
             for entry in self.store.read(user, keys).await?.into_iter().flatten() {
-                let stored: StoredConflict = parse(&entry.content)?;
+                let Ok(stored) = parse::<StoredConflict>(&entry.content) else { continue };
                 let at = stored.lost.map(|(version, side)| HistoryKey {
                     key: stored.key,
                     version,

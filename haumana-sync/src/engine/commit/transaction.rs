@@ -153,6 +153,16 @@ impl<'e> Transaction<'e> {
         self.engine.open(envelope)
     }
 
+    /// Opens a record under its kind; `None` if it cannot be read. That is told, and whatever is to
+    /// become of the record is refused as [`Refusal::Unreadable`].
+    ///
+    /// # Errors
+    ///
+    /// [`crate::engine::ErrorKind::Unavailable`] if a newer program wrote it.
+    pub fn open_readable(&self, envelope: &Envelope) -> Result<Option<Record>> {
+        self.engine.open_readable(&self.user, envelope)
+    }
+
     /// Reads the content that edits need of their bases; see [`needed`](crate::engine::edit::bases::needed).
     ///
     /// # Errors
