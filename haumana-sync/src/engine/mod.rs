@@ -19,6 +19,7 @@ pub use commit::transaction::{Attempts, Transaction};
 pub use erase::Erasure;
 pub use error::{Error, ErrorKind};
 pub use history::restore::{Asked, Restored};
+pub use history::rewind::{RewindChange, RewindMode, RewindRequest, Rewound};
 pub use history::{EarlierValue, HistoryPage, LostValue, VersionEntry};
 pub use inbox::{Conflict, ConflictPlace, Resolution};
 pub use pull::cursor::Cursor;

@@ -27,6 +27,7 @@ mod pushing;
 mod quota;
 mod readable;
 mod repeats;
+mod rewind;
 mod sessions;
 mod succession;
 mod support;

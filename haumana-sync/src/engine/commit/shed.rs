@@ -53,6 +53,7 @@ impl Engine {
             return;
         }
         notes.history.forget(cutoff);
+        notes.shed = notes.shed.max(Some(cutoff));
         if let Some(head) = &trail.head
             && let Some(batch) = self.commit_notes(user, head, &notes).await
         {

@@ -110,6 +110,11 @@ impl<'e> Transaction<'e> {
         *self.context.get_or_init(begin)
     }
 
+    /// Returns what the head notes of the account.
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
     /// Returns what the dialect keeps beside the account.
     pub fn slot(&self) -> &Slot {
         &self.notes.slot

@@ -2,6 +2,7 @@
 
 mod accept;
 pub(crate) mod restore;
+pub(crate) mod rewind;
 
 use crate::engine::edit::bases::fields;
 use crate::engine::edit::record::Record;
