@@ -22,8 +22,10 @@ const REPLY_BYTES: usize = 1 << 30;
 pub struct Bench {
     /// Its name in the ids of benchmarks.
     pub name: &'static str,
-    runtime: Runtime,
-    engine: Arc<Engine>,
+    /// What its calls run on.
+    pub runtime: Runtime,
+    /// What answers.
+    pub engine: Arc<Engine>,
     store: Arc<MeteredStore<Arc<dyn Store>>>,
     url: Option<String>,
     agent: ureq::Agent,

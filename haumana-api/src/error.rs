@@ -170,6 +170,12 @@ impl Failure {
                     "the conflict was closed with another resolution".into(),
                     None,
                 ),
+                ErrorKind::Unreadable => (
+                    StatusCode::CONFLICT,
+                    "unreadable",
+                    "what is stored of the record cannot be read until it is repaired".into(),
+                    None,
+                ),
                 ErrorKind::Invalid => {
                     (StatusCode::BAD_REQUEST, "invalid_request", error.to_string(), None)
                 }
@@ -343,7 +349,12 @@ mod tests {
         let mut told: BTreeSet<_> =
             told.map(|answer| (answer.status.as_u16(), answer.code)).collect();
         // Those of the engine cannot be made here; the tests of the calls meet them.
-        told.extend([(409, "conflict_closed"), (409, "not_empty"), (410, "gone")]);
+        told.extend([
+            (409, "conflict_closed"),
+            (409, "not_empty"),
+            (409, "unreadable"),
+            (410, "gone"),
+        ]);
 
         let documented = ERRORS.iter();
         let documented: BTreeSet<_> = documented

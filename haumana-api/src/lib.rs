@@ -62,6 +62,7 @@ mod router;
 mod served;
 mod stream;
 mod system;
+mod witness;
 
 pub use api::{Api, ApiConfig, Exports};
 pub use asker::Auth;
@@ -76,3 +77,4 @@ pub use openapi::openapi;
 pub use router::{router, router_beside};
 pub use served::{Call, Served};
 pub use system::{SystemClock, SystemRandom};
+pub use witness::LogWitness;

@@ -32,6 +32,8 @@ pub enum Call {
     Export,
     /// `POST /users/{me}/import`
     Import,
+    /// `POST /users/{me}/rewind`
+    Rewind,
     /// `DELETE /users/{me}`
     Erase,
     /// `POST /pieces`; only where the schema has pieces.
@@ -46,7 +48,7 @@ pub enum Call {
 
 impl Call {
     /// Every call.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Health,
         Self::Limits,
         Self::Schema,
@@ -60,6 +62,7 @@ impl Call {
         Self::RestoreRecord,
         Self::Export,
         Self::Import,
+        Self::Rewind,
         Self::Erase,
         Self::SyncPieces,
         Self::SyncSessions,
@@ -76,7 +79,7 @@ impl Call {
     pub const HISTORY: [Self; 4] =
         [Self::RecordHistory, Self::RestoreRecord, Self::PieceHistory, Self::RestorePiece];
     /// Everything of a user at once.
-    pub const ACCOUNT: [Self; 3] = [Self::Export, Self::Import, Self::Erase];
+    pub const ACCOUNT: [Self; 4] = [Self::Export, Self::Import, Self::Rewind, Self::Erase];
 }
 
 /// Which calls a host serves. The others answer 404, and the OpenAPI document has none of them.

@@ -27,6 +27,7 @@ mod pull;
 mod receipts;
 mod request;
 mod sessions;
+mod sound;
 mod stale;
 mod takeover;
 mod versions;

@@ -17,7 +17,7 @@ use haumana_sync::transaction::{
     Applied, Bases, Edit, MergeContext, Slot, Stopped, Transaction, needed,
 };
 use haumana_sync::wire::Refusal;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 impl App<'_> {
     /// See [`crate::Phones::sync_pieces`].
@@ -80,7 +80,10 @@ impl App<'_> {
         given: &Given,
         is_first: bool,
     ) -> Result<Vec<Staged>> {
-        let (opened, context) = self.open_due(sync, due, transaction, is_first).await?;
+        let (opened, aside, context) = self.open_due(sync, due, transaction, is_first).await?;
+        let is_aside = |at: &&usize| aside.contains(&sync.pushed[**at].id);
+        let (unread, due): (Vec<usize>, Vec<usize>) = due.iter().partition(is_aside);
+        unread.into_iter().for_each(|at| sync.set_aside(at));
         let record_of = |push: &Pushed<'_>| opened.get(&push.id).map(|(_, record)| record);
         let is_copy = due.iter().any(|at| {
             let push = &sync.pushed[*at];
@@ -90,7 +93,7 @@ impl App<'_> {
         let deliveries = Deliveries { given, is_copy };
         let mut edits = Vec::new();
         let mut keys: BTreeSet<HistoryKey> = BTreeSet::new();
-        for &at in due {
+        for at in due {
             if sync.settle_unknown(at, record_of(&sync.pushed[at]), context) {
                 continue;
             }
@@ -118,7 +121,7 @@ impl App<'_> {
         due: &[usize],
         transaction: &Transaction<'_>,
         is_first: bool,
-    ) -> Result<(Opened, MergeContext)> {
+    ) -> Result<(Opened, HashSet<RecordId>, MergeContext)> {
         let envelopes = match is_first {
             true => self.read_due(sync, due).await?,
             false => {
@@ -127,12 +130,19 @@ impl App<'_> {
             }
         };
         let context = transaction.context();
-        let mut opened = Opened::new();
+        let (mut opened, mut aside) = (Opened::new(), HashSet::new());
         for envelope in envelopes {
-            let record = AppRecord::of(transaction.open(&envelope)?, context);
-            opened.insert(envelope.key.id, (envelope, record));
+            let is_sound = self.is_sound(sync.user, &envelope);
+            let record = if is_sound { transaction.open_readable(&envelope)? } else { None };
+            match record {
+                Some(record) => {
+                    let record = AppRecord::of(record, context);
+                    opened.insert(envelope.key.id, (envelope, record));
+                }
+                None => drop(aside.insert(envelope.key.id)),
+            }
         }
-        Ok((opened, context))
+        Ok((opened, aside, context))
     }
 
     /// Whether the reply to an edit arrives is followed, so that a copy of the phone can be told
@@ -365,6 +375,16 @@ impl AppSync<'_> {
             }
         }
         Later(later)
+    }
+
+    /// Leaves a push alone whose record cannot be read. Its phone keeps what it has, and an edit is
+    /// refused, so that it comes again.
+    fn set_aside(&mut self, at: usize) {
+        crate::mark::hit!(push_to_an_unreadable_piece_is_refused_alone);
+        match self.pushed[at].is_due_anyway() {
+            true => self.refuse(at, Refusal::Unreadable),
+            false => drop(self.refused.insert(at)),
+        }
     }
 
     /// Settles a push that needs no look at its content: a number that was never given, or a piece

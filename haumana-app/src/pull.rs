@@ -160,6 +160,7 @@ impl App<'_> {
         let keys: Vec<Key> = due[..fits].iter().map(|(_, id, _)| Key::piece(*id)).collect();
         let envelopes = self.0.store().read(sync.user, &keys).await?;
         let live = envelopes.into_iter().flatten().filter(|envelope| !envelope.deleted);
+        let live = live.filter(|envelope| self.is_sound(sync.user, envelope));
         filling.server_pieces.extend(live.map(|envelope| self.deliver(envelope)));
         Ok(())
     }
@@ -189,6 +190,9 @@ impl App<'_> {
         for envelope in changed {
             let is_live_piece = envelope.key.kind == KindNumber::PIECE && !envelope.deleted;
             if !is_live_piece || in_request.contains(&envelope.key.id) {
+                continue;
+            }
+            if !self.is_sound(filling.sync.user, &envelope) {
                 continue;
             }
             let stamp = envelope.stamp;

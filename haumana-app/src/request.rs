@@ -178,7 +178,7 @@ impl<'a> AppSync<'a> {
 
     pub(crate) fn refuse(&mut self, at: usize, refusal: Refusal) {
         let message = match refusal {
-            Refusal::QuotaExceeded => refusal.message(),
+            Refusal::QuotaExceeded | Refusal::Unreadable => refusal.message(),
             Refusal::TooLarge => "the piece is too large",
             _ => "the piece cannot be taken",
         };

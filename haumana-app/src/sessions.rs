@@ -6,7 +6,7 @@ use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::repertoire::session_kind;
-use haumana_sync::store::Stamp;
+use haumana_sync::store::{Envelope, Stamp};
 use haumana_sync::time::UnixMillis;
 use haumana_sync::transaction::{
     Against, Bases, Change, Doubt, Edit, MergeContext, Record, Stopped, Transaction, waves,
@@ -42,7 +42,9 @@ impl App<'_> {
         let mut uploaded = Vec::new();
         while !left.is_empty() {
             let transaction = attempts.next().await?;
-            let round = session_round(transaction, &pushed, &left, &mut rejected).await?;
+            let is_sound = |old: &Envelope| self.is_sound(user, old);
+            let round =
+                session_round(transaction, &is_sound, &pushed, &left, &mut rejected).await?;
             left.retain(|at| !round.done.contains(at));
             uploaded.extend(round.accepted);
             match round.stopped {
@@ -87,6 +89,7 @@ impl App<'_> {
             && let Some(mut live) = self.0.store().live_records(user, KindNumber::SESSION).await?
         {
             live.sort_unstable_by_key(|record| (std::cmp::Reverse(record.stamp), record.id));
+            live.retain(|record| self.fits(user, Key::session(record.id), &record.content));
             let live = that_fit(live, user, room_bytes, |record| record.content.len());
             return Ok(live.into_iter().map(|record| (record.id, record.content)).collect());
         }
@@ -101,6 +104,7 @@ impl App<'_> {
         for chunk in keys.chunks(READ_CHUNK) {
             let envelopes = self.0.store().read(user, chunk).await?;
             let live = envelopes.into_iter().flatten().filter(|envelope| !envelope.deleted);
+            let live = live.filter(|envelope| self.is_sound(user, envelope));
             sessions.extend(live.map(|envelope| (envelope.key.id, envelope.content)));
         }
         Ok(sessions)
@@ -125,8 +129,12 @@ fn that_fit<T>(
     fits.collect()
 }
 
+/// Whether a record that is stored can be read; if not, that is reported.
+type IsSound<'a> = &'a (dyn Fn(&Envelope) -> bool + Send + Sync);
+
 async fn session_round(
     mut transaction: Transaction<'_>,
+    is_sound: IsSound<'_>,
     pushed: &[AppSession],
     left: &[usize],
     rejected: &mut Vec<Rejected>,
@@ -134,7 +142,8 @@ async fn session_round(
     let mut round = SessionRound::default();
     let mut places = Vec::new();
     for wave in waves(left.iter().map(|at| (*at, pushed[*at].id))) {
-        stage_wave(&mut transaction, pushed, &wave, &mut round, &mut places, rejected).await?;
+        let (round, places) = (&mut round, &mut places);
+        stage_wave(&mut transaction, is_sound, pushed, &wave, round, places, rejected).await?;
     }
     let committed = transaction.commit().await?;
     for (place, at) in places.into_iter().enumerate() {
@@ -151,6 +160,7 @@ async fn session_round(
 /// Stages sessions, each record at most once, on what was staged before.
 async fn stage_wave(
     transaction: &mut Transaction<'_>,
+    is_sound: IsSound<'_>,
     pushed: &[AppSession],
     wave: &[usize],
     round: &mut SessionRound,
@@ -162,7 +172,14 @@ async fn stage_wave(
     let context = transaction.context();
     for ((&at, key), old) in wave.iter().zip(keys).zip(found) {
         let push = &pushed[at];
-        let record = old.as_ref().map(|old| transaction.open(old)).transpose()?;
+        let record = match old.as_ref().filter(|old| is_sound(old)) {
+            Some(old) => transaction.open_readable(old)?,
+            None => None,
+        };
+        if old.is_some() && record.is_none() {
+            rejected.push(round.refuse(at, push.id, Refusal::Unreadable));
+            continue;
+        }
         let Some(edit) = edit_of(record.as_ref(), push, context) else {
             round.accept(at, push.id);
             continue;

@@ -10,7 +10,7 @@ use crate::receipts::{AppRecord, EARLIER, Planned, ReceiptDraft, keep_receipt};
 use crate::sessions::edit_of;
 use crate::wire::{AppPiece, AppSession, WireVersion};
 use haumana_sync::digest::Digest;
-use haumana_sync::engine::{Error, PushOutcome, Result};
+use haumana_sync::engine::{Error, PushOutcome, Refusal, Result};
 use haumana_sync::id::{Key, UserId};
 use haumana_sync::repertoire::{piece_kind, session_kind};
 use haumana_sync::schema::Kind;
@@ -96,13 +96,24 @@ async fn take_over_due(
     let found = transaction.read(&keys).await?;
     let context = transaction.context();
     let mut opened: HashMap<Key, (Envelope, AppRecord)> = HashMap::new();
+    let mut aside: HashMap<Key, Version> = HashMap::new();
     for envelope in found.into_iter().flatten() {
-        let record = AppRecord::of(transaction.open(&envelope)?, context);
-        opened.insert(envelope.key, (envelope, record));
+        match transaction.open_readable(&envelope)? {
+            Some(record) => {
+                opened.insert(envelope.key, (envelope, AppRecord::of(record, context)));
+            }
+            None => drop(aside.insert(envelope.key, envelope.version)),
+        }
     }
     let (mut planned, mut history_keys) = (Vec::new(), BTreeSet::new());
     for &at in due {
         let key = records[at].key();
+        if let Some(version) = aside.get(&key).copied() {
+            let outcome = PushOutcome::Rejected(Refusal::Unreadable);
+            let (version, conflicts) = (Some(version), Vec::new());
+            results[at] = Some(TakenOver { key, outcome, version, conflicts });
+            continue;
+        }
         let record = opened.get(&key).map(|(_, record)| record);
         match records[at].plan(record, context) {
             Some(plan) => {

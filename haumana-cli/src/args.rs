@@ -4,6 +4,7 @@ use crate::device::USUAL_FOLDER;
 use crate::verbs::Verb;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use haumana_sync::time::UnixMillis;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -98,6 +99,18 @@ pub(crate) enum Command {
     History(Verb),
     /// Make the content of an earlier version the content again.
     Restore(Verb),
+    /// Make all your records on the server what they were at a time, as edits.
+    ///
+    /// Records that were made since are deleted, and records that were deleted since come back. It
+    /// says which time takes it back.
+    Rewind {
+        /// When.
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        to: UnixMillis,
+        /// Only say what would become of the records.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Write everything that the server has of you into a file.
     Export {
         /// The file; compressed if its name ends with .gz. `-` is the standard output.
@@ -277,6 +290,10 @@ pub(crate) struct ValueFrom {
     /// Write it in your editor, beginning with what was kept and what was lost.
     #[arg(long)]
     pub(crate) editor: bool,
+}
+
+fn time(text: &str) -> Result<UnixMillis, String> {
+    crate::local_time::read(text).ok_or_else(|| "this is no time".to_owned())
 }
 
 /// LIMIT: a session, in minutes: a year. What is longer is no session.

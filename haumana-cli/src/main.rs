@@ -29,6 +29,7 @@ mod options;
 mod practise;
 mod problem;
 mod progress;
+mod rewind;
 mod schema;
 mod sessions;
 mod shell;
@@ -47,6 +48,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 use device::Device;
 use fields::Changes;
+use haumana_sync::engine::RewindMode;
 use haumana_sync::repertoire;
 use haumana_sync::schema::Schema;
 use online::Online;
@@ -158,6 +160,10 @@ async fn run(cli: Cli, schema: Schema) -> Result<Option<Answer>, Problem> {
         },
         Command::History(verb) => online()?.history(&of(verb)?).await,
         Command::Restore(verb) => online()?.restore(&of(verb)?).await,
+        Command::Rewind { to, dry_run } => {
+            let mode = if dry_run { RewindMode::DryRun } else { RewindMode::Write };
+            online()?.rewind(to, mode).await
+        }
         Command::Import { file } => online()?.import(&file).await,
         Command::Export { file, force } => return online()?.export(&file, force).await,
     };

@@ -7,7 +7,7 @@ use crate::logs;
 use crate::metrics::{Verdict, verdict_line};
 use crate::settings::{self, ApiSettings};
 use haumana_api::directory::{Accounts, UserDirectory};
-use haumana_api::{Api, ApiConfig, Auth, Exports, SystemClock, SystemRandom};
+use haumana_api::{Api, ApiConfig, Auth, Exports, LogWitness, SystemClock, SystemRandom};
 use haumana_auth::authorizer::{KEYS, authorize_caller};
 use haumana_auth::{Fetch, HttpFetch, IssuerConfig, OidcVerifier, limits};
 use haumana_directory_cognito::sdk::config as cognito;
@@ -139,7 +139,8 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
         None => Arc::new(MemoryStore::new()),
     };
     let engine = Engine::new(behind, clock.clone(), random.clone(), engine_config);
-    let engine = engine.with_schema(schema);
+    let witness = Arc::new(LogWitness::new(settings::caller_key(lookup)?));
+    let engine = engine.with_schema(schema).with_witness(witness);
     let replies = settings::replies(lookup)?;
     let reply_limit_bytes = match replies {
         Replies::Binary => REPLY_BYTES,

@@ -13,7 +13,7 @@ use crate::upkeep::Upkeep;
 use axum::Router;
 use axum::middleware::from_fn;
 use haumana_api::directory::Accounts;
-use haumana_api::{Api, ApiConfig, Auth, Live, LiveLimits, SystemClock, SystemRandom};
+use haumana_api::{Api, ApiConfig, Auth, Live, LiveLimits, LogWitness, SystemClock, SystemRandom};
 use haumana_auth::CallerKey;
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::schema::Schema;
@@ -81,7 +81,8 @@ fn router(
 ) -> (Router, Arc<Engine>, Live) {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let config = engine_config(args, generation);
-    let engine = Engine::new(store, clock, random.clone(), config);
+    let witness = Arc::new(LogWitness::new(Some(caller_key.clone())));
+    let engine = Engine::new(store, clock, random.clone(), config).with_witness(witness);
     let engine = Arc::new(engine.with_schema(schema).with_other_life(other_life));
     let mut config = ApiConfig::of_a_server();
     config.cors_origins = args.cors_origin.clone();

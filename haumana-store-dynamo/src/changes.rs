@@ -1,7 +1,7 @@
 //! Reading the stream: what changed behind a place or a stamp, whole up to the head.
 
 use crate::heads::{Recent, StoredHead};
-use crate::listing::{newest, torn};
+use crate::listing::{Looks, newest, torn};
 use crate::records::Listed;
 use crate::requests::Range;
 use crate::retry::Call;
@@ -24,6 +24,7 @@ impl DynamoStore {
         limit: usize,
     ) -> Result<Page> {
         let mut call = self.reading("changes");
+        let mut looks = Looks::default();
         loop {
             let Some(head) = self.stored_head(&mut call, user).await? else {
                 return Ok(Page { head: None, records: Vec::new(), more: false });
@@ -31,7 +32,9 @@ impl DynamoStore {
             if is_behind(&head, after) {
                 return Ok(Page { head: Some(head.head), records: Vec::new(), more: false });
             }
-            let Some((due, more)) = self.due(&mut call, user, &head, after, limit).await? else {
+            let asked = (after, limit);
+            let Some((due, more)) = self.due(&mut call, user, &head, asked, &mut looks).await?
+            else {
                 call.wait(torn()).await?;
                 continue;
             };
@@ -54,8 +57,8 @@ impl DynamoStore {
         call: &mut Call,
         user: &UserId,
         head: &StoredHead,
-        after: After,
-        limit: usize,
+        (after, limit): (After, usize),
+        looks: &mut Looks,
     ) -> Result<Option<(Vec<Listed>, bool)>> {
         let mut all = Vec::new();
         let mut is_whole = true;
@@ -65,7 +68,8 @@ impl DynamoStore {
             }
             let (listed, ended) = self.list_table(call, user, table, head, after, limit).await?;
             is_whole &= ended;
-            if ended && head.is_missing(table, &listed, |recent| is_due(recent, after)) {
+            let is_torn = ended && head.is_missing(table, &listed, |recent| is_due(recent, after));
+            if is_torn && !looks.are_enough(head) {
                 return Ok(None);
             }
             all.extend(listed);
@@ -74,7 +78,7 @@ impl DynamoStore {
         if !is_whole && self.reaches_recent(head, &due, limit) {
             // The page ends inside or behind one of the last commits: those are read to the end of
             // the stream, or nobody could say whether one of their records is missing.
-            let Some(tail) = self.recent_tail(call, user, head, after).await? else {
+            let Some(tail) = self.recent_tail(call, user, head, after, looks).await? else {
                 return Ok(None);
             };
             let first = first_recent(head);
@@ -121,13 +125,15 @@ impl DynamoStore {
         user: &UserId,
         head: &StoredHead,
         after: After,
+        looks: &mut Looks,
     ) -> Result<Option<Vec<Listed>>> {
         let before = Revision(first_recent(head).0.saturating_sub(1));
         let mut tail = Vec::new();
         for table in [PIECES, SESSIONS] {
             let range = Range::Behind(place_after(before));
             let listed = self.list_behind(call, user, table, range).await?;
-            if head.is_missing(table, &listed, |recent| is_due(recent, after)) {
+            let is_torn = head.is_missing(table, &listed, |recent| is_due(recent, after));
+            if is_torn && !looks.are_enough(head) {
                 return Ok(None);
             }
             tail.extend(listed);
@@ -148,6 +154,11 @@ impl DynamoStore {
         for listed in due {
             match found.remove(&listed.key) {
                 Some(record) if record.revision == listed.revision => records.push(record),
+                // It stands where the index has it.
+                Some(record) if record.is_unreadable() => {
+                    let Listed { revision, stamp, .. } = *listed;
+                    records.push(Envelope { revision, stamp, ..record });
+                }
                 // It has changed since, and will be delivered at its new place.
                 Some(record) if head.head.revision < record.revision => {}
                 Some(_) => return Ok(None),

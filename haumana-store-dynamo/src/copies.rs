@@ -15,7 +15,7 @@
 //!   are made anew from the records.
 
 use crate::items::{Item, key_item, n, number, text};
-use crate::listing::{newest, torn};
+use crate::listing::{Looks, newest, torn};
 use crate::meter::Direction;
 use crate::pack::{pack, unpack};
 use crate::records::Listed;
@@ -82,6 +82,7 @@ impl DynamoStore {
     ) -> Result<Vec<LiveRecord>> {
         let (op, table) = ("live", table_of(kind));
         let mut call = self.reading(op);
+        let mut looks = Looks::default();
         loop {
             let Some(stored) = self.stored_head(&mut call, user).await? else {
                 return Ok(Vec::new());
@@ -92,7 +93,8 @@ impl DynamoStore {
                 covered => Range::Behind(place_after(covered)),
             };
             let listed = self.list_behind(&mut call, user, table, behind).await?;
-            if stored.is_missing(table, &listed, |recent| covered < recent.revision) {
+            let is_torn = stored.is_missing(table, &listed, |recent| covered < recent.revision);
+            if is_torn && !looks.are_enough(&stored) {
                 call.wait(torn()).await?;
                 continue;
             }
@@ -102,7 +104,8 @@ impl DynamoStore {
                 tail.iter().filter(|one| !one.deleted).map(|one| one.key).collect();
             let found = self.fetch(op, user, &keys, Some(&stored)).await?;
             // One that is gone is being erased, and then nothing may claim to be all there is.
-            let is_whole = keys.iter().all(|key| found.contains_key(key));
+            let is_read = |key| found.get(key).is_some_and(|record| !record.is_unreadable());
+            let is_whole = !is_torn && keys.iter().all(is_read);
             let mut tail: Vec<Held> =
                 tail.into_iter().filter_map(|one| held(one, &found)).collect();
             tail.sort_unstable_by_key(|held| (held.revision, held.id));

@@ -4,7 +4,7 @@ use crate::past;
 use crate::requests::{Asked, Order, Range, Through};
 use crate::retry::Call;
 use crate::schema::{HISTORY, history_key, history_prefix, partition};
-use crate::store::{DynamoStore, corrupt};
+use crate::store::DynamoStore;
 use haumana_sync::id::{Key, UserId};
 use haumana_sync::store::{HistoryEntry, HistoryKey, Result, Version};
 use std::collections::{HashMap, HashSet};
@@ -24,8 +24,9 @@ impl DynamoStore {
         let items: Vec<_> = wanted.iter().map(|key| history_key(user, *key)).collect();
         let mut found = HashMap::with_capacity(wanted.len());
         for (_, item) in self.get_many(op, &items).await? {
-            let entry = past::decode(&item).map_err(corrupt(op))?;
-            found.insert(entry.key, entry);
+            if let Some(entry) = past::read(&item) {
+                found.insert(entry.key, entry);
+            }
         }
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
@@ -80,9 +81,7 @@ impl DynamoStore {
             let missing = (limit - found.len()).min(LARGEST_PAGE);
             asked.page = i32::try_from(missing).ok();
             let answer = self.query(call, &asked, from).await?;
-            for item in &answer.items {
-                found.push(past::decode(item).map_err(corrupt(call.op()))?);
-            }
+            found.extend(answer.items.iter().filter_map(past::read));
             from = answer.next;
             if from.is_none() {
                 break;

@@ -6,10 +6,11 @@ use crate::records::{self, Listed};
 use crate::requests::{Asked, Order, Range, Through};
 use crate::retry::Call;
 use crate::schema::{TableSchema, partition, table_of};
-use crate::store::{DynamoStore, corrupt};
+use crate::store::DynamoStore;
 use haumana_sync::id::{Key, KindNumber, UserId};
-use haumana_sync::store::{IndexEntry, Result, Revision, Stamp};
+use haumana_sync::store::{CommitId, IndexEntry, Result, Revision, Stamp};
 use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How many entries a page asks for at least: as many as one read unit holds.
 const FIRST_PAGE: i32 = 25;
@@ -24,12 +25,13 @@ impl DynamoStore {
         kind: KindNumber,
     ) -> Result<Vec<IndexEntry>> {
         let mut call = self.reading("index");
+        let mut looks = Looks::default();
         loop {
             let Some(head) = self.stored_head(&mut call, user).await? else {
                 return Ok(Vec::new());
             };
             let all = self.list_behind(&mut call, user, table_of(kind), Range::All).await?;
-            if head.is_missing(table_of(kind), &all, |_| true) {
+            if head.is_missing(table_of(kind), &all, |_| true) && !looks.are_enough(&head) {
                 call.wait(torn()).await?;
                 continue;
             }
@@ -52,10 +54,9 @@ impl DynamoStore {
         range: Range,
     ) -> Result<Vec<Listed>> {
         let asked = through_index(user, table, range, Order::Ascending);
-        let op = call.op();
         let mut listed = Vec::new();
         let take = |item: Item| {
-            listed.push(records::decode_listed(table, &item).map_err(corrupt(op))?);
+            listed.extend(records::decode_listed(table, &item));
             Ok(())
         };
         self.query_all(call, &asked, take).await?;
@@ -74,7 +75,6 @@ impl DynamoStore {
         counts: impl Fn(&Listed) -> bool,
     ) -> Result<(Vec<Listed>, bool)> {
         let mut asked = through_index(user, table, range, Order::Ascending);
-        let op = call.op();
         let mut listed: Vec<Listed> = Vec::new();
         let mut from = None;
         loop {
@@ -87,9 +87,8 @@ impl DynamoStore {
                 i32::try_from(missing).unwrap_or(LARGEST_PAGE).clamp(FIRST_PAGE, LARGEST_PAGE),
             );
             let answer = self.query(call, &asked, from).await?;
-            for item in &answer.items {
-                listed.push(records::decode_listed(table, item).map_err(corrupt(op))?);
-            }
+            let items = answer.items.iter();
+            listed.extend(items.flat_map(|item| records::decode_listed(table, item)));
             from = answer.next;
             if from.is_none() {
                 return Ok((listed, true));
@@ -107,13 +106,12 @@ impl DynamoStore {
         stamp: Stamp,
     ) -> Result<Vec<Listed>> {
         let mut asked = through_index(user, table, Range::All, Order::Descending);
-        let op = call.op();
         let (mut listed, mut from, mut page) = (Vec::new(), None, FIRST_PAGE);
         loop {
             asked.page = Some(page);
             let answer = self.query(call, &asked, from).await?;
             for item in &answer.items {
-                let one = records::decode_listed(table, item).map_err(corrupt(op))?;
+                let Ok(one) = records::decode_listed(table, item) else { continue };
                 if one.stamp <= stamp {
                     return Ok(listed);
                 }
@@ -125,6 +123,37 @@ impl DynamoStore {
             }
             page = LARGEST_PAGE.min(page * 4);
         }
+    }
+}
+
+/// How often a call has looked for what the last commits wrote.
+///
+/// A Query that meets a part of a commit meets the whole of it soon after. What is still not there, of
+/// commits that are long over, was deleted by hand: then the rest is answered as it is.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    n: u32,
+    /// The head that they were under.
+    under: Option<CommitId>,
+}
+
+impl Looks {
+    /// How often a call looks at least, under one head.
+    const ENOUGH: u32 = 5;
+    /// No transaction is half visible for so long.
+    const OVER_SECS: i64 = 60;
+
+    /// Counts a look that missed something, and tells whether another one is in vain.
+    pub(crate) fn are_enough(&mut self, head: &StoredHead) -> bool {
+        if self.under != Some(head.head.commit) {
+            // Somebody has committed since: what is missed may be another record.
+            *self = Self { n: 0, under: Some(head.head.commit) };
+        }
+        self.n += 1;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let newest = head.recent.iter().map(|recent| recent.stamp.0).max().unwrap_or_default();
+        let over = newest.saturating_add(Self::OVER_SECS);
+        Self::ENOUGH <= self.n && over <= i64::try_from(now).unwrap_or_default()
     }
 }
 

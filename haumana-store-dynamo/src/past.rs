@@ -28,7 +28,14 @@ pub(crate) fn encode(user: &UserId, entry: &HistoryEntry, ttl: Duration) -> Item
     item
 }
 
-/// Reads the item of an entry.
+/// Reads the item of an entry. One that somebody has changed by hand is set aside; `None`: it is no
+/// entry at all.
+pub(crate) fn read(item: &Item) -> Option<HistoryEntry> {
+    let key = history_of(sort_of(HISTORY, item).ok()?)?;
+    Some(decode(item).unwrap_or_else(|_| HistoryEntry::unreadable(key)))
+}
+
+/// Reads the item of an entry that is as it was written.
 pub(crate) fn decode(item: &Item) -> Result<HistoryEntry, Bad> {
     Ok(HistoryEntry {
         key: history_of(sort_of(HISTORY, item)?).ok_or(Bad("sk"))?,

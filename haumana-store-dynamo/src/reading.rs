@@ -4,7 +4,7 @@ use crate::heads::{StoredHead, mark};
 use crate::records;
 use crate::requests::{Asked, Order, Range, Through};
 use crate::schema::{PIECES, SESSIONS, TableSchema, partition, record_key, table_of};
-use crate::store::{DynamoStore, corrupt};
+use crate::store::DynamoStore;
 use haumana_sync::id::{Key, UserId};
 use haumana_sync::store::{Envelope, Result};
 use std::collections::{HashMap, HashSet};
@@ -66,11 +66,10 @@ impl DynamoStore {
     ) -> Result<HashMap<Key, Envelope>> {
         let keys: Vec<_> = keys.iter().map(|key| record_key(user, *key)).collect();
         let items = self.get_many(op, &keys).await?;
-        let decoded = items.iter().map(|(table, item)| {
-            let record = records::decode(*table, item, &self.options.columns);
-            record.map(|record| (record.key, record)).map_err(corrupt(op))
-        });
-        decoded.collect()
+        let records = items
+            .iter()
+            .filter_map(|(table, item)| records::read(*table, item, &self.options.columns));
+        Ok(records.map(|record| (record.key, record)).collect())
     }
 
     /// Reads a whole partition, and keeps what is wanted.
@@ -91,9 +90,8 @@ impl DynamoStore {
         };
         let mut found = HashMap::new();
         let take = |item| {
-            let record = records::decode(table, &item, &self.options.columns);
-            let record = record.map_err(corrupt(op))?;
-            if wanted.contains(&record.key) {
+            let record = records::read(table, &item, &self.options.columns);
+            if let Some(record) = record.filter(|record| wanted.contains(&record.key)) {
                 found.insert(record.key, record);
             }
             Ok(())

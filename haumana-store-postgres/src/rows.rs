@@ -54,7 +54,24 @@ pub(crate) fn head(row: &Row) -> Result<Head, Bad> {
 }
 
 /// Reads an envelope from the columns that begin at `first`.
-pub(crate) fn envelope(row: &Row, first: usize) -> Result<Envelope, Bad> {
+///
+/// One that somebody has changed by hand is set aside; `None`: not even its key can be read.
+pub(crate) fn envelope(row: &Row, first: usize) -> Option<Envelope> {
+    if let Ok(envelope) = whole_envelope(row, first) {
+        return Some(envelope);
+    }
+    let number = |at: usize| row.try_get::<_, i64>(first + at).unwrap_or_default();
+    Some(Envelope {
+        revision: Revision(number(3).cast_unsigned()),
+        stamp: Stamp(number(4)),
+        modified_at: UnixMillis(number(5)),
+        deleted: row.try_get(first + 6).unwrap_or_default(),
+        hash: digest(row, first + 7).unwrap_or_default(),
+        ..Envelope::unreadable(key(row, first).ok()?, version(row, first + 2).unwrap_or_default())
+    })
+}
+
+fn whole_envelope(row: &Row, first: usize) -> Result<Envelope, Bad> {
     Ok(Envelope {
         key: key(row, first)?,
         version: version(row, first + 2)?,
@@ -82,10 +99,18 @@ pub(crate) fn index_entry(row: &Row) -> Result<IndexEntry, Bad> {
 }
 
 /// Reads a history entry from the columns that begin at `first`.
-pub(crate) fn history_entry(row: &Row, first: usize) -> Result<HistoryEntry, Bad> {
-    let side = u32::try_from(row.try_get::<_, i64>(first + 3)?)?;
+///
+/// `None`: not even its key can be read.
+pub(crate) fn history_entry(row: &Row, first: usize) -> Option<HistoryEntry> {
+    let key = key(row, first).ok()?;
+    let (version, side) = (version(row, first + 2).ok()?, version(row, first + 3).ok()?);
+    let at = HistoryKey { key, version, side };
+    Some(whole_history_entry(row, first, at).unwrap_or_else(|_| HistoryEntry::unreadable(at)))
+}
+
+fn whole_history_entry(row: &Row, first: usize, key: HistoryKey) -> Result<HistoryEntry, Bad> {
     Ok(HistoryEntry {
-        key: HistoryKey { key: key(row, first)?, version: version(row, first + 2)?, side },
+        key,
         at: UnixMillis(row.try_get(first + 4)?),
         content: text(row, first + 5)?,
         meta: text(row, first + 6)?,

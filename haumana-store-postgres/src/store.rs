@@ -198,7 +198,8 @@ impl Store for PostgresStore {
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         let parameters: [&(dyn ToSql + Sync); 2] = [&user.as_str(), &rows::kind_number(kind)];
         let rows = self.look("index", &self.statements.index, &parameters).await?;
-        rows.iter().map(rows::index_entry).collect::<Result<_, Bad>>().map_err(corrupt("index"))
+        // One that cannot be read is not there.
+        Ok(rows.iter().filter_map(|row| rows::index_entry(row).ok()).collect())
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
@@ -235,9 +236,8 @@ impl Store for PostgresStore {
         let subject = user.as_str();
         let parameters: [&(dyn ToSql + Sync); 5] = [&subject, &kind, &id, &bound, &one_more];
         let rows = self.look("history_of", &self.statements.history_of, &parameters).await?;
-        let entries = rows.iter().map(|row| rows::history_entry(row, 0));
-        let mut entries: Vec<HistoryEntry> =
-            entries.collect::<Result<_, Bad>>().map_err(corrupt("history_of"))?;
+        let entries = rows.iter().filter_map(|row| rows::history_entry(row, 0));
+        let mut entries: Vec<HistoryEntry> = entries.collect();
         cut_between_versions(&mut entries, limit);
         Ok(entries)
     }
@@ -329,13 +329,13 @@ pub(crate) fn settled<T>(
 fn in_order<T: Clone>(
     rows: &[Row],
     n_keys: usize,
-    read: impl Fn(&Row) -> Result<T, Bad>,
+    read: impl Fn(&Row) -> Option<T>,
 ) -> Result<Vec<Option<T>>, Bad> {
     let mut found = vec![None; n_keys];
     for row in rows {
         let place = usize::try_from(row.try_get::<_, i64>(0)?)?.checked_sub(1);
         let slot = place.and_then(|place| found.get_mut(place)).ok_or("a place counts from 1")?;
-        *slot = Some(read(row)?);
+        *slot = read(row);
     }
     Ok(found)
 }
@@ -352,7 +352,7 @@ fn page_of(rows: &[Row], limit: usize) -> Result<Page, Bad> {
         return Ok(Page { head, records: Vec::new(), more: false });
     }
     let read = |row| rows::envelope(row, N_HEAD + 1);
-    let records = rows.iter().take(limit).map(read).collect::<Result<Vec<_>, Bad>>()?;
+    let records = rows.iter().take(limit).filter_map(read).collect();
     let is_cut: bool = first.try_get(N_HEAD)?;
     Ok(Page { head, more: is_cut || limit < rows.len(), records })
 }

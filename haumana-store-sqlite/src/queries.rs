@@ -22,7 +22,7 @@ const USER: &str = "SELECT user FROM heads WHERE subject = ?1";
 const READ: &str = "
     SELECT r.kind, r.id, r.version, r.revision, r.stamp, r.modified_at, r.deleted, r.hash,
            r.format, b.content, b.meta
-    FROM records r JOIN bodies b ON b.body = r.body
+    FROM records r LEFT JOIN bodies b ON b.body = r.body
     WHERE r.user = ?1 AND r.kind = ?2 AND r.id = ?3";
 
 const INDEX: &str = "
@@ -32,7 +32,7 @@ const INDEX: &str = "
 pub(crate) const CHANGES: &str = "
     SELECT r.kind, r.id, r.version, r.revision, r.stamp, r.modified_at, r.deleted, r.hash,
            r.format, b.content, b.meta
-    FROM records r INDEXED BY stream CROSS JOIN bodies b ON b.body = r.body
+    FROM records r INDEXED BY stream LEFT JOIN bodies b ON b.body = r.body
     WHERE r.user = ?1 AND (?2, ?3, ?4) < (r.revision, r.kind, r.id)
     ORDER BY r.revision, r.kind, r.id";
 
@@ -89,7 +89,8 @@ pub(crate) fn read(
     for (place, key) in sorted {
         let parameters = params![user, rows::kind_number(key.kind), rows::id_bytes(key.id)];
         // `place` comes from enumerating `keys`, and `found` is as long.
-        found[place] = statement.query_row(parameters, rows::envelope).optional()?;
+        found[place] =
+            statement.query_row(parameters, |row| Ok(rows::envelope(row))).optional()?.flatten();
     }
     Ok(found)
 }
@@ -105,8 +106,10 @@ pub(crate) fn index(
         return Ok(Vec::new());
     };
     let mut statement = snapshot.prepare_cached(INDEX)?;
-    let entries = statement.query_map(params![user, rows::kind_number(kind)], rows::index_entry)?;
-    entries.collect()
+    let entries = statement
+        .query_map(params![user, rows::kind_number(kind)], |row| Ok(rows::index_entry(row).ok()))?;
+    // One that cannot be read is not there.
+    Ok(entries.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// Reads one page of changes and the head that it goes up to.
@@ -132,7 +135,7 @@ pub(crate) fn changes(
             page.more = true;
             break;
         }
-        let record = rows::envelope(row)?;
+        let Some(record) = rows::envelope(row) else { continue };
         size_bytes += record.size_bytes();
         page.records.push(record);
     }
@@ -184,7 +187,10 @@ pub(crate) fn history(
     let mut find = |at: &HistoryKey| {
         let (kind, id) = (rows::kind_number(at.key.kind), rows::id_bytes(at.key.id));
         let parameters = params![user, kind, id, at.version, at.side];
-        statement.query_row(parameters, rows::history_entry).optional()
+        Ok(statement
+            .query_row(parameters, |row| Ok(rows::history_entry(row)))
+            .optional()?
+            .flatten())
     };
     keys.iter().map(&mut find).collect()
 }
@@ -207,8 +213,9 @@ pub(crate) fn history_of(
     let (kind, id) = (rows::kind_number(key.kind), rows::id_bytes(key.id));
     let mut statement = snapshot.prepare_cached(HISTORY_OF)?;
     let parameters = params![user, kind, id, bound, rows_asked];
-    let found = statement.query_map(parameters, rows::history_entry)?;
-    let mut entries: Vec<HistoryEntry> = found.collect::<rusqlite::Result<_>>()?;
+    let found = statement.query_map(parameters, |row| Ok(rows::history_entry(row)))?;
+    let found: Vec<Option<HistoryEntry>> = found.collect::<rusqlite::Result<_>>()?;
+    let mut entries: Vec<HistoryEntry> = found.into_iter().flatten().collect();
     cut_between_versions(&mut entries, limit);
     Ok(entries)
 }

@@ -30,8 +30,24 @@ pub(crate) fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
     })
 }
 
-/// Reads an envelope from the columns of `queries::READ` and `queries::CHANGES`.
-pub(crate) fn envelope(row: &Row<'_>) -> rusqlite::Result<Envelope> {
+/// Reads an envelope from the columns of `queries::READ` and `queries::CHANGES`. One that somebody has
+/// changed by hand is set aside; `None`: not even its key can be read.
+pub(crate) fn envelope(row: &Row<'_>) -> Option<Envelope> {
+    if let Ok(envelope) = whole_envelope(row) {
+        return Some(envelope);
+    }
+    let version = row.get(2).unwrap_or_default();
+    Some(Envelope {
+        revision: Revision(row.get::<_, i64>(3).unwrap_or_default().cast_unsigned()),
+        stamp: Stamp(row.get(4).unwrap_or_default()),
+        modified_at: UnixMillis(row.get(5).unwrap_or_default()),
+        deleted: row.get(6).unwrap_or_default(),
+        hash: digest(row, 7).unwrap_or_default(),
+        ..Envelope::unreadable(key(row).ok()?, version)
+    })
+}
+
+fn whole_envelope(row: &Row<'_>) -> rusqlite::Result<Envelope> {
     Ok(Envelope {
         key: key(row)?,
         version: row.get(2)?,
@@ -59,13 +75,17 @@ pub(crate) fn index_entry(row: &Row<'_>) -> rusqlite::Result<IndexEntry> {
 }
 
 /// Reads an entry from the columns of `queries::HISTORY` and `queries::HISTORY_OF`.
-pub(crate) fn history_entry(row: &Row<'_>) -> rusqlite::Result<HistoryEntry> {
-    Ok(HistoryEntry {
-        key: HistoryKey { key: key(row)?, version: row.get(2)?, side: row.get(3)? },
-        at: UnixMillis(row.get(4)?),
-        content: row.get(5)?,
-        meta: row.get(6)?,
-    })
+///
+/// `None`: not even its key can be read.
+pub(crate) fn history_entry(row: &Row<'_>) -> Option<HistoryEntry> {
+    let version_and_side = row.get(2).and_then(|version| Ok((version, row.get(3)?)));
+    let (version, side) = version_and_side.ok()?;
+    let at = HistoryKey { key: key(row).ok()?, version, side };
+    Some(whole_history_entry(row, at).unwrap_or_else(|_| HistoryEntry::unreadable(at)))
+}
+
+fn whole_history_entry(row: &Row<'_>, key: HistoryKey) -> rusqlite::Result<HistoryEntry> {
+    Ok(HistoryEntry { key, at: UnixMillis(row.get(4)?), content: row.get(5)?, meta: row.get(6)? })
 }
 
 /// The number of a kind in columns; the order of the numbers is the order of the stream.

@@ -45,6 +45,8 @@ pub const RECORD_KEYS: usize = 1_000;
 pub const REFUSALS: usize = 1_000;
 /// Pushes in one request of new clients.
 pub const PUSHES: usize = 1000;
+/// Records that the reply to a rewind names; the others are counted.
+pub const REWIND_LISTED: usize = 1000;
 /// Records in one page of changes.
 pub const PAGE_RECORDS: usize = 1000;
 /// Records of one user, tombstones included.

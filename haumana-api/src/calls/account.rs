@@ -19,8 +19,10 @@ use axum::routing::{delete, get, post};
 use haumana_auth::username;
 use haumana_sync::engine::{Erasure, Imported, PartState};
 use haumana_sync::id::UserId;
+use haumana_sync::limits::RECORD_RAW_BYTES;
 use haumana_sync::wire::import::ImportRequest;
 use haumana_sync::wire::inbox::is_request_id;
+use haumana_sync::wire::rewind::{rewind_request, rewound_json};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -51,6 +53,19 @@ pub(super) const CALLS: &[Route] = &[
                 .body("ImportRequest", examples::import())
                 .ok("ImportReply", "How much is in the account now.", examples::import_reply())
                 .fails(&[403, 409])
+        },
+    },
+    Route {
+        call: Call::Rewind,
+        method: "post",
+        path: "/users/{me}/rewind",
+        serve: || post(rewind),
+        doc: |schema| {
+            Doc::call("rewind", "Make all records what they were at a time, as ordinary edits")
+                .parameters([parameters::me()])
+                .body("RewindRequest", examples::rewind())
+                .ok("RewindReply", "What became of the records.", examples::rewound(schema))
+                .fails(&[403, 410])
         },
     },
     Route {
@@ -141,6 +156,20 @@ fn import_reply(imported: Imported) -> Vec<u8> {
         reply["records"] = records.into();
     }
     reply.to_string().into_bytes()
+}
+
+async fn rewind(
+    State(api): State<Arc<Api>>,
+    me: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Result<Reply, Failure> {
+    audit(&request, "rewind");
+    let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
+        let request = rewind_request(&body)?;
+        let rewound = api.engine.rewind(&user, &request).await?;
+        Ok::<_, Failure>(Reply::new(rewound_json(api.engine.schema(), &rewound)))
+    };
+    api.write(request, RECORD_RAW_BYTES, |user| check_me(user, me), work).await
 }
 
 async fn erase(

@@ -51,6 +51,7 @@ pub(super) fn all(config: &ApiConfig, live: Option<&LiveLimits>, schema: &Schema
         "recordKeys": of_records::RECORD_KEYS,
         "refusals": of_records::REFUSALS,
         "pushes": of_records::PUSHES,
+        "rewindListed": of_records::REWIND_LISTED,
         "pageRecords": of_records::PAGE_RECORDS,
         "userRecords": of_records::USER_RECORDS,
         "userBytes": of_records::USER_BYTES,

@@ -17,8 +17,9 @@ pub(crate) const ERRORS: [(u16, &[&str], &str); 12] = [
     (405, &["method_not_allowed"], "The call takes another method; see the Allow header."),
     (
         409,
-        &["conflict_closed", "not_empty"],
-        "The conflict was closed with another resolution; the account to import into is not empty.",
+        &["conflict_closed", "not_empty", "unreadable"],
+        "The conflict was closed with another resolution; the account to import into is not empty; \
+         what is stored of the record cannot be read.",
     ),
     (410, &["gone"], "The account was erased, or it is past its retention."),
     (

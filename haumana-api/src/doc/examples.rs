@@ -264,6 +264,21 @@ pub(crate) fn erased() -> Value {
     json!({ "erasedBy": "2026-03-01T09:00:00.000Z" })
 }
 
+pub(crate) fn rewind() -> [(&'static str, Value); 1] {
+    [(
+        "what would become of the records",
+        json!({ "to": "2025-06-01T09:00:00.000Z", "dryRun": true }),
+    )]
+}
+
+pub(crate) fn rewound(schema: &Schema) -> Value {
+    let kind = schema.kinds().first().map_or("piece", |kind| kind.name());
+    json!({
+        "changed": 1, "deleted": 0, "restored": 0, "kept": 0, "before": AT,
+        "records": [{ "kind": kind, "id": PIECE, "outcome": "changed" }],
+    })
+}
+
 pub(crate) fn import_reply() -> Value {
     json!({
         "pieces": 12, "practiceSessions": 340, "history": 30, "conflicts": 2, "tombstones": 1,

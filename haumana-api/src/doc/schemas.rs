@@ -342,6 +342,28 @@ fn of_export() -> Value {
             "type": ["string", "null"],
             "description": "Present in every page of an export but the last: more is to come.",
         },
+    })), "RewindRequest": object(&["to"], json!({
+        "to": reference("Time"),
+        "dryRun": { "type": "boolean", "description": "Nothing is written; false if absent." },
+        "requestId": request_id(),
+    })), "RewindReply": object(&["changed", "deleted", "restored", "kept", "before", "records"], json!({
+        "changed": count, "deleted": count, "restored": count,
+        "kept": { "type": "integer", "minimum": 0, "description": "Could not be made so." },
+        "before": reference("Time"),
+        "repeated": { "type": "boolean", "const": true, "description": "Seen before." },
+        "records": {
+            "type": "array", "maxItems": of_records::REWIND_LISTED,
+            "description": "As far as there is room: first those that were kept.",
+            "items": object(&["kind", "id", "outcome"], json!({
+                "kind": { "type": "string" },
+                "id": reference("Id"),
+                "outcome": { "enum": ["changed", "deleted", "restored", "kept"] },
+                "code": {
+                    "type": "string",
+                    "description": "Why it was kept: past_retention, or a refusal's.",
+                },
+            })),
+        },
     })), "EraseReply": object(&["erasedBy"], json!({
         "erasedBy": reference("Time"),
     })), "ImportReply": object(&counts, json!({

@@ -15,6 +15,7 @@ mod meanwhile;
 mod mending;
 mod moving;
 mod readme;
+mod rewinding;
 mod servers;
 mod sessions;
 mod shown;

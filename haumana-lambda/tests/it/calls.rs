@@ -115,6 +115,11 @@ async fn account(caller: &mut Caller<'_>) {
     let imported = caller.ask("hina", "POST /users/{me}/import", "me", &export, 200).await;
     assert_eq!((json!(1), json!(true)), (imported["pieces"].clone(), imported["done"].clone()));
 
+    let at = export["exportDate"].clone();
+    let tried = json!({"to": at, "dryRun": true});
+    let rewound = caller.ask("kai", "POST /users/{me}/rewind", "me", &tried, 200).await;
+    assert_eq!(json!([0, 0]), json!([rewound["changed"], rewound["kept"]]), "{rewound}");
+
     let all = json!({"deviceId": LAPTOP, "cursor": null});
     let before = caller.ask("kai", "POST /sync", "", &all, 200).await;
     caller.ask("kai", "DELETE /users/{me}", "kai", &Value::Null, 204).await;

@@ -4,11 +4,12 @@ use super::{Call, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use async_trait::async_trait;
 use haumana_sync::Engine;
-use haumana_sync::engine::{self, Asked, Imported, PartState};
+use haumana_sync::engine::{self, Asked, Imported, PartState, RewindRequest};
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::wire::history::record_history_json;
 use haumana_sync::wire::import::ImportRequest;
 use haumana_sync::wire::inbox::{conflicts_json, read_place};
+use haumana_sync::wire::rewind::rewound_json;
 use haumana_sync::wire::sync::SyncRequest;
 use std::io::Write;
 use std::sync::Arc;
@@ -60,6 +61,11 @@ impl DirectTransport {
             Call::Erase { request_id } => {
                 engine.erase_as(account, Some(request_id)).await?;
                 Vec::new()
+            }
+            Call::Rewind { to, mode, request_id } => {
+                let request_id = Some(request_id.clone());
+                let request = RewindRequest { to: *to, mode: *mode, request_id };
+                rewound_json(engine.schema(), &engine.rewind(account, &request).await?)
             }
             Call::Import { export } => {
                 let Ok(request) = ImportRequest::from_json(export) else { return Ok(None) };
@@ -135,6 +141,7 @@ fn refused(op: &'static str, error: engine::Error) -> Error {
             (ErrorKind::PastRetention, "gone")
         }
         engine::ErrorKind::Invalid => (ErrorKind::Invalid, "invalid_request"),
+        engine::ErrorKind::Unreadable => (ErrorKind::ConflictClosed, "unreadable"),
         engine::ErrorKind::NotEmpty => (ErrorKind::NotEmpty, "not_empty"),
         engine::ErrorKind::Unavailable
         | engine::ErrorKind::Erasing

@@ -8,7 +8,7 @@ use super::pages::Joined;
 use super::{Call, ERASE, LiveFeed, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use async_trait::async_trait;
-use haumana_sync::engine::Resolution;
+use haumana_sync::engine::{Resolution, RewindMode};
 use haumana_sync::id::{RecordId, UserId};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
@@ -251,6 +251,13 @@ impl HttpTransport {
                 self.client.delete(url)
             }
             Call::Import { export } => self.post(&["users", "me", "import"], export.clone()),
+            Call::Rewind { to, mode, request_id } => {
+                let body = serde_json::json!({
+                    "to": to.to_string(), "dryRun": *mode == RewindMode::DryRun,
+                    "requestId": request_id,
+                });
+                self.post(&["users", "me", "rewind"], body.to_string().into_bytes())
+            }
         }
     }
 

@@ -29,9 +29,10 @@ pub use split::{ExportOutline, ExportPage};
 use crate::error::Result;
 use crate::maybe_send::{MaybeSend, MaybeSync};
 use async_trait::async_trait;
-use haumana_sync::engine::Resolution;
+use haumana_sync::engine::{Resolution, RewindMode};
 use haumana_sync::id::{RecordId, UserId};
 use haumana_sync::store::Version;
+use haumana_sync::time::UnixMillis;
 use std::fmt::Debug;
 use std::io::Write;
 
@@ -90,6 +91,15 @@ pub enum Call {
         /// An export, or one page of it.
         export: Vec<u8>,
     },
+    /// `POST /users/me/rewind`: makes all records what they were.
+    Rewind {
+        /// When.
+        to: UnixMillis,
+        /// Whether it is done, or only tried.
+        mode: RewindMode,
+        /// A random name of the request; one that comes again changes nothing.
+        request_id: String,
+    },
 }
 
 /// What an erasure does, for errors.
@@ -105,6 +115,7 @@ impl Call {
             Self::Restore { .. } => "restore",
             Self::Erase { .. } => ERASE,
             Self::Import { .. } => "import",
+            Self::Rewind { .. } => "rewind",
         }
     }
 }

@@ -8,8 +8,9 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use haumana_replica::transport::{Call, Transport};
 use haumana_replica::{AnswerForm, Error, ErrorKind, Replica};
-use haumana_sync::engine::Resolution;
+use haumana_sync::engine::{Resolution, RewindMode};
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
+use haumana_sync::time::UnixMillis;
 
 /// Headers and a body, as somebody else would send them.
 type Said = (&'static [(&'static str, &'static str)], &'static str);
@@ -102,6 +103,7 @@ async fn no_other_call_takes_somebody_elses_answer_for_the_servers() {
         Call::Restore { kind: "piece".to_owned(), id, version: 1, base, request_id: named() },
         Call::Erase { request_id: named() },
         Call::Import { export: b"{}".to_vec() },
+        Call::Rewind { to: UnixMillis(0), mode: RewindMode::Write, request_id: named() },
     ];
     let kai = UserId::verified_by_caller("kai").unwrap();
 

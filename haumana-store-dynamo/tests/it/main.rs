@@ -13,3 +13,4 @@ mod meter;
 mod sim;
 mod support;
 mod tables;
+mod unreadable;

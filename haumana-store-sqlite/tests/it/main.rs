@@ -17,3 +17,4 @@ mod processes;
 mod restore;
 mod schemas;
 mod support;
+mod unreadable;

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     PastRetention,
     /// The conflict was closed with another resolution.
     ConflictClosed,
+    /// What is stored of a record cannot be read. A person must look; everything else goes on.
+    Unreadable,
     /// The request contradicts itself or a limit.
     Invalid,
     /// A mistake of this library or of the stored data. A person must look.
@@ -51,8 +53,13 @@ impl Error {
         Self { kind, what, source: None }
     }
 
-    pub(crate) fn corrupt() -> Self {
-        Self::new(ErrorKind::Internal, "a stored record cannot be read")
+    pub(crate) fn unreadable() -> Self {
+        Self::new(ErrorKind::Unreadable, "a stored record cannot be read")
+    }
+
+    /// Whether it is of one record, which is set aside, and not of the request.
+    pub fn is_unreadable(&self) -> bool {
+        self.kind == ErrorKind::Unreadable
     }
 
     pub(crate) fn newer_format() -> Self {

@@ -12,24 +12,27 @@ pub(crate) mod inbox;
 pub(crate) mod pull;
 pub(crate) mod push;
 mod refusal;
+mod screen;
 mod transfer;
 
 pub use commit::transaction::{Attempts, Transaction};
 pub use erase::Erasure;
 pub use error::{Error, ErrorKind};
 pub use history::restore::{Asked, Restored};
+pub use history::rewind::{RewindChange, RewindMode, RewindRequest, Rewound};
 pub use history::{EarlierValue, HistoryPage, LostValue, VersionEntry};
 pub use inbox::{Conflict, ConflictPlace, Resolution};
 pub use pull::cursor::Cursor;
 pub use pull::{Changed, Pulled};
 pub use push::{EditTimes, Push, PushOp, PushOutcome, PushResult};
 pub use refusal::Refusal;
+pub use screen::{Unreadable, Witness};
 pub use transfer::check::{CheckedImport, ImportFlaw};
 pub use transfer::document::ImportRequest;
 pub use transfer::export::{EXPORT_VERSION, Export, ExportPage};
 pub use transfer::import::{Imported, PartState};
 
-use crate::id::UserId;
+use crate::id::{Key, UserId};
 use crate::limits;
 use crate::schema::Schema;
 use crate::store::{Envelope, Generation, Head, HeadState, Store};
@@ -37,6 +40,7 @@ use crate::time::UnixMillis;
 use commit::notes::Notes;
 use edit::MergeContext;
 use edit::record::Record;
+use screen::{Screened, Silent};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -87,11 +91,12 @@ pub const RETENTION_MS: i64 = 90 * 86_400_000;
 /// Keeps the records of users the same on every device.
 #[derive(Debug)]
 pub struct Engine {
+    /// What is read through it is screened.
     store: Arc<dyn Store>,
+    screen: Arc<Screened>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     config: EngineConfig,
-    schema: Schema,
     later: OtherLife,
     history_bytes: u64,
 }
@@ -117,18 +122,37 @@ impl Engine {
         config: EngineConfig,
     ) -> Self {
         let (later, history_bytes) = (OtherLife::Merged, limits::USER_HISTORY_BYTES);
-        Self { store, clock, random, config, schema, later, history_bytes }
+        let screen = Arc::new(Screened { store, schema, witness: Arc::new(Silent) });
+        Self { store: screen.clone(), screen, clock, random, config, later, history_bytes }
     }
 
     /// Sets the kinds of record.
     #[must_use]
     pub fn with_schema(self, schema: Schema) -> Self {
-        Self { schema, ..self }
+        let screen = Screened { schema, ..(*self.screen).clone() };
+        self.screened(screen)
+    }
+
+    /// Says who is told of stored records that cannot be read; without this nobody is.
+    #[must_use]
+    pub fn with_witness(self, witness: Arc<dyn Witness>) -> Self {
+        let screen = Screened { witness, ..(*self.screen).clone() };
+        self.screened(screen)
+    }
+
+    fn screened(self, screen: Screened) -> Self {
+        let screen = Arc::new(screen);
+        Self { store: screen.clone(), screen, ..self }
+    }
+
+    /// Tells the witness that a record cannot be read, as a dialect finds out.
+    pub fn tell_unreadable(&self, user: &UserId, key: Key) {
+        self.screen.tell(user, key);
     }
 
     /// Returns the kinds of record that it keeps.
     pub fn schema(&self) -> &Schema {
-        &self.schema
+        &self.screen.schema
     }
 
     /// Says what becomes of content of another life; without this it is merged.
@@ -178,10 +202,26 @@ impl Engine {
 
     /// Opens a record under its kind.
     fn open(&self, envelope: &Envelope) -> Result<Record> {
-        Record::open(envelope, &self.schema)
+        Record::open(envelope, self.schema())
     }
 
-    /// Returns the store, to read from. Nothing is written but through a [`Transaction`].
+    /// Opens a record under its kind; `None` if it cannot be read, which the witness is told.
+    fn open_readable(&self, user: &UserId, envelope: &Envelope) -> Result<Option<Record>> {
+        match self.open(envelope) {
+            Ok(record) => Ok(Some(record)),
+            Err(error) if error.is_unreadable() => {
+                // What was set aside when it was read was told then.
+                if !envelope.is_unreadable() {
+                    self.screen.tell(user, envelope.key);
+                }
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the store, to read from: what cannot be read is set aside. Nothing is written but
+    /// through a [`Transaction`].
     pub fn store(&self) -> &dyn Store {
         &*self.store
     }

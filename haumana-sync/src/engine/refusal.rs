@@ -18,17 +18,20 @@ pub enum Refusal {
     WrongUser,
     /// The user has no room left.
     QuotaExceeded,
+    /// What is stored of the record cannot be read until a person has repaired it.
+    Unreadable,
 }
 
 impl Refusal {
     /// Every one.
-    pub const ALL: [Refusal; 6] = [
+    pub const ALL: [Refusal; 7] = [
         Refusal::TooLarge,
         Refusal::InvalidId,
         Refusal::InvalidField,
         Refusal::BaseGone,
         Refusal::WrongUser,
         Refusal::QuotaExceeded,
+        Refusal::Unreadable,
     ];
 
     /// Returns the stable code.
@@ -40,6 +43,7 @@ impl Refusal {
             Refusal::BaseGone => "base_gone",
             Refusal::WrongUser => "wrong_user",
             Refusal::QuotaExceeded => "quota_exceeded",
+            Refusal::Unreadable => "unreadable",
         }
     }
 
@@ -52,6 +56,9 @@ impl Refusal {
             Refusal::BaseGone => "the record's content is gone; send it whole, with base null",
             Refusal::WrongUser => "the record belongs to another user",
             Refusal::QuotaExceeded => "there is no room left for this user",
+            Refusal::Unreadable => {
+                "what is stored of the record cannot be read; send it again later"
+            }
         }
     }
 }

@@ -43,6 +43,22 @@ impl Content {
             .or_else(|| Self::parse_as(Stored { kind, is_fitting: false }, json))
     }
 
+    /// Whether this is a JSON object, so that a reply can hold it.
+    pub(crate) fn is_object(json: &str) -> bool {
+        json.starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
+    }
+
+    /// Whether clients that know these fields of a kind, and no others, can read a stored record: each
+    /// is of its type, and those that a stored record always has are there.
+    pub fn fits(kind: &Kind, json: &str, knows: impl Fn(&str) -> bool) -> bool {
+        let Ok(stored) = serde_json::from_str::<Raw<'_>>(json) else { return false };
+        let is_good = |field: &Field| match stored.get(field.name()) {
+            Some(raw) => is_of_type(field, raw),
+            None => !field.is_required(),
+        };
+        kind.fields().iter().filter(|field| knows(field.name())).all(is_good)
+    }
+
     fn parse_as(stored: Stored<'_>, json: &str) -> Option<Self> {
         let mut reader = serde_json::Deserializer::from_str(json);
         let content = stored.deserialize(&mut reader).ok()?;
@@ -202,6 +218,17 @@ impl Serialize for Content {
             map.serialize_entry(name, &self.unknown.get(name))?;
         }
         map.end()
+    }
+}
+
+/// A stored record whose values are not looked into.
+type Raw<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+fn is_of_type(field: &Field, raw: &RawValue) -> bool {
+    match field.field_type() {
+        FieldType::Text { .. } | FieldType::Lines { .. } => raw.get().starts_with('"'),
+        FieldType::Flag => matches!(raw.get(), "true" | "false"),
+        _ => field.read_stored(raw).is_some(),
     }
 }
 

@@ -46,6 +46,11 @@ use crate::time::UnixMillis;
 /// - Apart: the same keys of two users name different records, whatever the users' ids look like.
 /// - Several handles may open empty storage at the same time; they work together from then on.
 ///
+/// - *By the backend*: a record or an entry of the history that somebody has changed by hand, so that
+///   it cannot be read, fails no call. It is answered as [`Envelope::unreadable`] or
+///   [`HistoryEntry::unreadable`] at its place, or, where not even its key can be read, it is not
+///   there; everything else is answered as it is. Change one in the storage, and make every call.
+///
 /// # Errors
 ///
 /// Every method may also answer [`ErrorKind::Throttled`], [`ErrorKind::Unavailable`] and

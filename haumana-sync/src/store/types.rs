@@ -124,6 +124,39 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// The format of a record of which the store, or the engine, cannot read what is stored.
+    const UNREADABLE: u16 = u16::MAX;
+
+    /// A record of which only this can be read. `version` and what else is known of it is put in by
+    /// the store.
+    pub fn unreadable(key: Key, version: Version) -> Self {
+        Self {
+            key,
+            version,
+            revision: Revision(0),
+            stamp: Stamp(0),
+            modified_at: UnixMillis(0),
+            deleted: false,
+            hash: Digest::default(),
+            format: Self::UNREADABLE,
+            content: String::new(),
+            meta: String::new(),
+        }
+    }
+
+    /// Whether what is stored cannot be read. It stands at its place, and says nothing of what the
+    /// record holds, nor whether it is deleted.
+    pub fn is_unreadable(&self) -> bool {
+        self.format == Self::UNREADABLE
+    }
+
+    /// The same record, set aside: whatever it holds is not looked at.
+    #[must_use]
+    pub(crate) fn set_aside(self) -> Self {
+        let format = Self::UNREADABLE;
+        Self { format, content: String::new(), meta: String::new(), ..self }
+    }
+
     /// Returns the bytes that this envelope counts for in limits.
     pub fn size_bytes(&self) -> usize {
         self.content.len() + self.meta.len() + 128
@@ -236,6 +269,12 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
+    /// An entry of which only its name can be read. No JSON stands in it, so the engine passes over
+    /// it.
+    pub fn unreadable(key: HistoryKey) -> Self {
+        Self { key, at: UnixMillis(0), content: String::new(), meta: String::new() }
+    }
+
     /// Returns the bytes that this entry counts for in limits.
     pub fn size_bytes(&self) -> usize {
         self.content.len() + self.meta.len() + 128

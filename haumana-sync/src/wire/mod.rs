@@ -6,6 +6,7 @@ pub mod inbox;
 pub mod import {
     pub use crate::engine::ImportRequest;
 }
+pub mod rewind;
 pub mod sync;
 
 pub use crate::engine::Refusal;

@@ -141,11 +141,13 @@ test('every log ends in two weeks, and that of exports and erasures in more than
   }
 });
 
-test('only exports, imports and erasures are in the log that is kept, and all of them are', () => {
+test('only exports, imports, rewinds and erasures are in the log that is kept, and all of them are', () => {
   const there = ROUTES.filter((route) => route.function === 'account-lambda')
     .map((route) => `${route.method} ${route.path}`);
 
-  assert.deepEqual(there, ['GET /users/{me}/export', 'POST /users/{me}/import', 'DELETE /users/{me}']);
+  assert.deepEqual(there, [
+    'GET /users/{me}/export', 'POST /users/{me}/import', 'POST /users/{me}/rewind', 'DELETE /users/{me}',
+  ]);
 });
 
 test('users are in a directory to which nobody signs in', () => {

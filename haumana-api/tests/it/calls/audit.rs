@@ -2,10 +2,11 @@
 
 use super::logs::Log;
 use crate::tokens::SUBJECT;
-use crate::world::{World, anonymous, ask, call, config_with, one_piece, other_token, tell};
+use crate::world::{Now, World, anonymous, ask, call, config_with, one_piece, other_token, tell};
 use axum::body::Body;
 use axum::http::Request;
 use haumana_api::auth::CallerKey;
+use haumana_sync::engine::Clock as _;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{ErrorKind, Fault};
 
@@ -46,6 +47,20 @@ async fn who_exports_imports_or_erases_stands_in_the_audit_log_once() {
         }
         assert!(line.contains("request="), "{line}");
     }
+}
+
+#[tokio::test]
+async fn who_rewinds_stands_in_the_audit_log_with_what_became_of_it() {
+    let world = world();
+    let to = |time: &str| tell("/users/me/rewind", &serde_json::json!({ "to": time }));
+    let (long_ago, now) = ("2001-01-01T00:00:00Z", Now.now().to_string());
+
+    let (refused, _) = lines_of(&world, to(long_ago)).await;
+    let (done, _) = lines_of(&world, to(&now)).await;
+
+    assert!(refused[0].contains("call=\"rewind\" status=410 code=\"gone\""), "{refused:?}");
+    assert!(done[0].contains("call=\"rewind\" status=200"), "{done:?}");
+    assert!(done[0].contains(&caller(SUBJECT)), "{done:?}");
 }
 
 #[tokio::test]

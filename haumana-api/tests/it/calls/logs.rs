@@ -7,6 +7,8 @@ use crate::world::{
 };
 use axum::body::Body;
 use axum::http::Request;
+use haumana_sync::engine::{Unreadable, Witness as _};
+use haumana_sync::id::Key;
 use haumana_sync::store::{ErrorKind, Fault};
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -258,4 +260,23 @@ async fn no_token_address_title_or_lyric_is_ever_logged() {
         let body = String::from_utf8_lossy(&reply.body);
         assert!(personal.iter().all(|secret| !body.contains(secret)), "{body}");
     }
+}
+
+#[test]
+fn an_unreadable_record_is_a_line_at_error_with_its_name_and_the_hash_of_its_user() {
+    let key = haumana_api::auth::CallerKey::new("the key of these tests").unwrap();
+    let kai = haumana_sync::id::UserId::verified_by_caller(SUBJECT).unwrap();
+    let hash = key.hash(&kai);
+    let id = haumana_sync::id::RecordId::parse(PIECE).unwrap();
+    let what = Unreadable { key: Key::piece(id), history: Some((7, 2)) };
+    let (log, _guard) = Log::start();
+
+    haumana_api::LogWitness::new(Some(key)).unreadable(&kai, what);
+
+    let lines = log.lines();
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    let caller = format!("caller=\"{hash}\"");
+    let parts = ["ERROR", "unreadable record", PIECE, "version=7", "side=2", &caller];
+    says(line, &parts);
+    assert!(!line.contains(SUBJECT));
 }

@@ -349,7 +349,7 @@ impl Engine {
         }
         let (mut records, mut history) = (Vec::new(), Vec::new());
         for draft in drafts {
-            count(&self.schema, &mut head, draft.old, &draft.new);
+            count(self.schema(), &mut head, draft.old, &draft.new);
             history.extend(draft.history);
             records.push(draft.new);
             records.extend(draft.inbox);

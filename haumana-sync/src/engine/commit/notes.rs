@@ -9,6 +9,7 @@ use crate::engine::edit::slot::Slot;
 use crate::engine::push::devices::DeviceNote;
 use crate::engine::{Error, Result};
 use crate::store::{Head, HeadState, Revision, Version};
+use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 /// The notes of one account.
@@ -39,6 +40,15 @@ pub(crate) struct Notes {
     /// The last revision that changed a record, where commits of notes alone followed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_since: Option<u64>,
+    /// History that was superseded before this has given way to newer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shed: Option<UnixMillis>,
+    /// Hashes of the requests that rewound the account, the newest at the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rewinds: Vec<u64>,
+    /// Whether somebody has met a record that cannot be read: then no device can compare by digest.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_aside: bool,
 }
 
 /// The floor of an account that version 0.1 has erased: its marker does not say how far the
@@ -73,6 +83,9 @@ fn is_none(count: &usize) -> bool {
 /// How many requests to erase are remembered.
 const ERASURES: usize = 16;
 
+/// How many requests to rewind are remembered.
+const REWINDS: usize = 16;
+
 impl Notes {
     /// Remembers a request to erase.
     #[must_use]
@@ -80,6 +93,15 @@ impl Notes {
         self.erasures.push(name);
         let surplus = self.erasures.len().saturating_sub(ERASURES);
         self.erasures.drain(..surplus);
+        self
+    }
+
+    /// Remembers a request to rewind.
+    #[must_use]
+    pub(crate) fn with_rewind(mut self, name: u64) -> Self {
+        self.rewinds.push(name);
+        let surplus = self.rewinds.len().saturating_sub(REWINDS);
+        self.rewinds.drain(..surplus);
         self
     }
 

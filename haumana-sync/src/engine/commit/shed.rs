@@ -53,6 +53,7 @@ impl Engine {
             return;
         }
         notes.history.forget(cutoff);
+        notes.shed = notes.shed.max(Some(cutoff));
         if let Some(head) = &trail.head
             && let Some(batch) = self.commit_notes(user, head, &notes).await
         {
@@ -111,7 +112,7 @@ impl Engine {
         for keys in keys.chunks(READ_ENTRIES) {
             let mut places = Vec::new();
             for entry in self.store.read(user, keys).await?.into_iter().flatten() {
-                let stored: StoredConflict = parse(&entry.content)?;
+                let Ok(stored) = parse::<StoredConflict>(&entry.content) else { continue };
                 let at = stored.lost.map(|(version, side)| HistoryKey {
                     key: stored.key,
                     version,

@@ -110,6 +110,11 @@ impl<'e> Transaction<'e> {
         *self.context.get_or_init(begin)
     }
 
+    /// Returns what the head notes of the account.
+    pub(crate) fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
     /// Returns what the dialect keeps beside the account.
     pub fn slot(&self) -> &Slot {
         &self.notes.slot
@@ -151,6 +156,16 @@ impl<'e> Transaction<'e> {
     /// [`crate::engine::ErrorKind::Internal`] if it cannot be read.
     pub fn open(&self, envelope: &Envelope) -> Result<Record> {
         self.engine.open(envelope)
+    }
+
+    /// Opens a record under its kind; `None` if it cannot be read. That is told, and whatever is to
+    /// become of the record is refused as [`Refusal::Unreadable`].
+    ///
+    /// # Errors
+    ///
+    /// [`crate::engine::ErrorKind::Unavailable`] if a newer program wrote it.
+    pub fn open_readable(&self, envelope: &Envelope) -> Result<Option<Record>> {
+        self.engine.open_readable(&self.user, envelope)
     }
 
     /// Reads the content that edits need of their bases; see [`needed`](crate::engine::edit::bases::needed).

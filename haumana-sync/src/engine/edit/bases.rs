@@ -67,7 +67,7 @@ impl Engine {
         let mut bases = Bases::new();
         let is_there = |entry: &HistoryEntry| oldest <= entry.at && !is_partial(entry);
         for entry in entries.into_iter().flatten().filter(is_there) {
-            let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
+            let kind = self.schema().kind(entry.key.key.kind).ok_or_else(Error::unreadable)?;
             let fields = fields(kind, &entry.content, entry.key.side == 0)?;
             bases.insert(entry.key, units(kind, fields));
         }

@@ -30,13 +30,16 @@ pub struct Record {
 impl Record {
     /// Opens `envelope` under its kind in `schema`.
     pub fn open(envelope: &Envelope, schema: &Schema) -> Result<Self, Error> {
+        if envelope.is_unreadable() {
+            return Err(Error::unreadable());
+        }
         if FORMAT < envelope.format {
             return Err(Error::newer_format());
         }
-        let kind = schema.kind(envelope.key.kind).ok_or_else(Error::corrupt)?;
+        let kind = schema.kind(envelope.key.kind).ok_or_else(Error::unreadable)?;
         let content = match envelope.deleted {
             true => None,
-            false => Some(Content::parse(kind, &envelope.content).ok_or_else(Error::corrupt)?),
+            false => Some(Content::parse(kind, &envelope.content).ok_or_else(Error::unreadable)?),
         };
         let mut record = Self {
             kind: kind.clone(),
@@ -179,7 +182,7 @@ pub(crate) fn superseded(
 
 /// Parses what this library stored.
 pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|_| Error::corrupt())
+    serde_json::from_str(text).map_err(|_| Error::unreadable())
 }
 
 /// Writes what this library stores.

@@ -1,6 +1,8 @@
 //! The history of a record as a person reads it: what each version changed, and what lost.
 
+mod accept;
 pub(crate) mod restore;
+pub(crate) mod rewind;
 
 use crate::engine::edit::bases::fields;
 use crate::engine::edit::record::Record;
@@ -89,8 +91,10 @@ impl Engine {
         let found = self.store.read_one(user, key).await?;
         let envelope =
             found.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such record"))?;
-        if before.is_none() {
-            walk.start(self.open(&envelope)?);
+        if before.is_none()
+            && let Some(record) = self.open_readable(user, &envelope)?
+        {
+            walk.start(record);
         }
         let oldest = self.context(self.clock.now()).oldest;
         let mut behind = before;
@@ -103,7 +107,10 @@ impl Engine {
             behind = Some(last.key.version);
             let is_there = |entry: &&HistoryEntry| oldest <= entry.at && !is_partial(entry);
             for entry in entries.iter().filter(is_there) {
-                walk.take(self.version_of(entry)?, entry.content.len());
+                // What cannot be read was told when it was met.
+                if let Ok(version) = self.version_of(entry) {
+                    walk.take(version, entry.content.len());
+                }
             }
         }
         Ok(walk.into_page(key, limit))
@@ -154,7 +161,7 @@ pub(crate) struct HistoryVersion {
 impl Engine {
     /// Opens an entry of the history under its kind.
     pub(crate) fn version_of(&self, entry: &HistoryEntry) -> Result<HistoryVersion> {
-        let kind = self.schema.kind(entry.key.key.kind).ok_or_else(Error::corrupt)?;
+        let kind = self.schema().kind(entry.key.key.kind).ok_or_else(Error::unreadable)?;
         let meta: HistoryMeta = parse(&entry.meta)?;
         let is_whole = entry.key.side == 0 && !meta.deleted && !meta.partial;
         Ok(HistoryVersion {

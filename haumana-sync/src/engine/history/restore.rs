@@ -11,8 +11,10 @@ use crate::engine::inbox::{past_retention, put};
 use crate::engine::push::plan::since;
 use crate::engine::{Engine, Error, ErrorKind, Result};
 use crate::id::{Key, UserId};
-use crate::record::{Content, Value};
+use crate::record::{Content, Counter, Value};
+use crate::schema::FieldType;
 use crate::store::{Envelope, HistoryKey, Version};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a person who restores a version has seen, and by what the request is known when it comes again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,20 +103,15 @@ impl Engine {
             return Err(past_retention("the version's content is past its retention"));
         };
         let fields = units(&record.kind, fields(&record.kind, &entry.content, true)?);
-        let current = record.content.iter().flat_map(Content::unknown_names);
-        let cleared = current.filter(|name| !fields.contains_key(*name));
-        let cleared = cleared.map(|name| (name, &Value::Null));
-        let mut edit = Edit::default();
-        let kept = fields.iter().map(|(name, value)| (name.as_str(), value));
-        for (name, value) in cleared.chain(kept) {
-            // What is as the person saw it is no change of theirs.
-            if !is_at(record, name, value, base) {
-                let against = since(record, name, base, context);
-                let change = put(name, value.clone(), context.now);
-                edit.changes.push(crate::engine::edit::Change { against, ..change });
+        let last = match record.content {
+            Some(_) => None,
+            None => {
+                let version = record.meta.last_version;
+                let key = HistoryKey { key: record.key(), version, side: 0 };
+                self.read_bases(user, BTreeSet::from([key]), context.oldest).await?.remove(&key)
             }
-        }
-        Ok(edit)
+        };
+        Ok(content_edit(record, fields, last.as_ref(), base, context))
     }
 
     /// Applies an edit that a person asked for: they know the piece as it stands, or saw `edit.base`.
@@ -148,6 +145,58 @@ impl Engine {
             drafts.map_err(|_| Error::new(ErrorKind::Invalid, "the record cannot take this"))?;
         self.drop_known_conflicts(user, drafts.iter_mut().collect()).await?;
         Ok(drafts)
+    }
+}
+
+/// The edit that makes `fields` the content of a record: all of them of one that is deleted, whose
+/// `last` content it is measured against.
+pub(crate) fn content_edit(
+    record: &Record,
+    fields: BTreeMap<String, Value>,
+    last: Option<&BTreeMap<String, Value>>,
+    base: Option<Version>,
+    context: MergeContext,
+) -> Edit {
+    let current = record.content.iter().flat_map(Content::unknown_names);
+    let current = current.chain(last.into_iter().flatten().map(|(name, _)| name.as_str()));
+    let cleared = current.filter(|name| !fields.contains_key(*name));
+    let cleared = cleared.map(|name| (name, &Value::Null));
+    let mut edit = Edit::default();
+    let kept = fields.iter().map(|(name, value)| (name.as_str(), value));
+    for (name, value) in cleared.chain(kept) {
+        let now = match &record.content {
+            Some(content) => Some(content.unit(name)),
+            None => last.and_then(|last| last.get(name)).cloned(),
+        };
+        let is_counter = record.unit(name).field_type() == Some(&FieldType::Counter);
+        let value = match now {
+            Some(now) if is_counter => with_difference(&now, value),
+            _ => value.clone(),
+        };
+        // What is as the person saw it is no change of theirs.
+        if !is_at(record, name, &value, base) {
+            let against = since(record, name, base, context);
+            let change = put(name, value, context.now);
+            edit.changes.push(crate::engine::edit::Change { against, ..change });
+        }
+    }
+    edit
+}
+
+/// The device that counters say a restore counts on; what others have counted stays theirs.
+const RESTORED: &str = "(restored)";
+
+/// A counter whose sum is that of `then`: what it has now, and the difference. Totals only grow, so
+/// putting the earlier ones back would change nothing.
+fn with_difference(now: &Value, then: &Value) -> Value {
+    let mut counter = Counter::of(now);
+    match Counter::of(then).sum().saturating_sub(counter.sum()) {
+        0 => now.clone(),
+        by => {
+            crate::mark::hit!(restored_counter_is_written_as_a_difference);
+            counter.add(RESTORED, by);
+            counter.to_value()
+        }
     }
 }
 

@@ -83,9 +83,9 @@ impl Engine {
     ) -> Result<Conflict> {
         let stored: StoredConflict = parse(&envelope.content)?;
         let record = self.store.read_one(user, stored.key).await?;
-        let record = record.map(|record| self.open(&record)).transpose()?;
+        let record = record.map(|record| self.open_readable(user, &record)).transpose()?;
         let name = stored.field.as_deref();
-        let kept = record.and_then(|record| Some(record.content?.unit(name?)));
+        let kept = record.flatten().and_then(|record| Some(record.content?.unit(name?)));
         let lost = self.lost_value(user, envelope.key.id, &stored).await?;
         Ok(Conflict {
             id: envelope.key.id,
@@ -115,10 +115,10 @@ impl Engine {
         let entry = self.store.history(user, &[key]).await?.into_iter().flatten().next();
         let entry = entry.filter(|entry| oldest <= entry.at);
         if let Some(entry) = &entry
-            && let version = self.version_of(entry)?
+            && let Ok(version) = self.version_of(entry)
             && !version.deleted
+            && let Some(kind) = self.schema().kind(stored.key.kind)
         {
-            let kind = self.schema.kind(stored.key.kind).ok_or_else(Error::corrupt)?;
             let value = units(kind, version.fields).remove(name);
             return Ok(value.or((side == 0).then_some(Value::Null)));
         }
@@ -130,8 +130,9 @@ impl Engine {
         let entries =
             self.store.history_of(user, &stored.key, Some(version), OLDER_ENTRIES).await?;
         for entry in entries.iter().filter(|entry| oldest <= entry.at) {
-            let kind = self.schema.kind(stored.key.kind).ok_or_else(Error::corrupt)?;
-            let mut values = units(kind, self.version_of(entry)?.fields);
+            let kind = self.schema().kind(stored.key.kind);
+            let (Some(kind), Ok(entry)) = (kind, self.version_of(entry)) else { continue };
+            let mut values = units(kind, entry.fields);
             let value = values.remove(name).unwrap_or(Value::Null);
             if conflict_id(stored.key, stored.version, Some(name), &value) == id {
                 return Ok(Some(value));
@@ -223,7 +224,7 @@ impl Engine {
             }
             return Ok(Some(Edit { delete: true, ..Edit::default() }));
         };
-        let kind = self.schema.kind(stored.key.kind).ok_or_else(Error::corrupt)?;
+        let kind = self.schema().kind(stored.key.kind).ok_or_else(Error::unreadable)?;
         let is_fitting = fits(kind, name, &value);
         if !is_fitting {
             return Err(Error::new(ErrorKind::Invalid, "the field cannot hold this value"));

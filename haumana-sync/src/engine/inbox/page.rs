@@ -27,7 +27,7 @@ impl Engine {
         let (mut conflicts, mut left, mut done) = (Vec::new(), limit_bytes, 0);
         for (_, id) in places.iter().take(limit) {
             let found = self.store.read_one(user, Key::conflict(*id)).await?;
-            if let Some(envelope) = found.filter(|entry| !entry.deleted) {
+            if let Some(envelope) = found.filter(|entry| !entry.deleted && !entry.is_unreadable()) {
                 let conflict = self.open_conflict(user, &envelope).await?;
                 let bytes = conflict_bytes(&conflict);
                 if left < bytes && !conflicts.is_empty() {
@@ -59,7 +59,7 @@ impl Engine {
             return Err(Error::new(ErrorKind::NotFound, "there is no such conflict"));
         };
         let stored: StoredConflict = parse(&envelope.content)?;
-        let kind = self.schema.kind(stored.key.kind);
+        let kind = self.schema().kind(stored.key.kind);
         Ok(kind.zip(stored.field).and_then(|(kind, field)| kind.read_unit(&field, raw)))
     }
 }

@@ -3,7 +3,7 @@
 pub(crate) mod cursor;
 
 use crate::digest::Digest;
-use crate::engine::commit::notes::last_change;
+use crate::engine::commit::notes::{Notes, last_change};
 use crate::engine::commit::trail::Trail;
 use crate::engine::pull::cursor::Cursor;
 use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
@@ -102,11 +102,16 @@ impl Engine {
             after: fitting.map_or(After::Start, |given| After::Place(given.place)),
             left_bytes: limit_bytes,
             changes: Vec::new(),
+            has_aside: false,
         };
+        let begins = matches!(page.after, After::Start);
         let (head, more) = match page.is_at(trail.from.as_ref()) {
             true => (head, page.take_all(trail.into_stream(), limit)),
             false => self.fill_page(user, head, limit, &mut page).await?,
         };
+        let (head, has_aside) = self.note_aside(user, head, begins, page.has_aside).await;
+        // Nobody can say what a device has of a record that is left out.
+        let digest = (!has_aside).then_some(head.versions);
         let place = match page.after {
             After::Place(place) if more => place,
             _ => Place { revision: head.revision, within: None },
@@ -116,9 +121,35 @@ impl Engine {
             cursor: Some(Cursor::new(user, &head, self.config.generation, place).encode()),
             more,
             reset,
-            digest: (!more).then_some(head.versions),
+            digest: digest.filter(|_| !more),
             server_time,
         })
+    }
+
+    /// Notes in the head whether the account has records that are left out of pages; returns it, and
+    /// whether there are such. They are forgotten when somebody begins to read everything, and noted
+    /// again when they are met.
+    async fn note_aside(
+        &self,
+        user: &UserId,
+        head: Head,
+        begins: bool,
+        has_aside: bool,
+    ) -> (Head, bool) {
+        // Nearly always there is nothing to note or to forget.
+        if !has_aside && !head.notes.contains("hasAside") {
+            return (head, false);
+        }
+        let Ok(notes) = Notes::of(Some(&head)) else { return (head, has_aside) };
+        let is_due = has_aside || (notes.has_aside && !begins);
+        if is_due == notes.has_aside || head.state != HeadState::Active {
+            return (head, is_due);
+        }
+        crate::mark::hit!(account_with_an_unreadable_record_has_no_digest);
+        // If somebody was faster, the next page notes it.
+        let notes = Notes { has_aside: is_due, ..notes };
+        let noted = self.commit_notes(user, &head, &notes).await;
+        (noted.map_or(head, |batch| batch.head), is_due)
     }
 
     /// Reads until the page is full or the head is reached; returns the head that it reached.
@@ -153,6 +184,8 @@ struct Paging {
     after: After,
     left_bytes: usize,
     changes: Vec<Changed>,
+    /// Whether a record was left out because it cannot be read.
+    has_aside: bool,
 }
 
 impl Paging {
@@ -175,11 +208,13 @@ impl Paging {
 
     /// Takes a record in, if there is room.
     fn take(&mut self, envelope: Envelope) -> bool {
-        let is_record = envelope.key.kind != KindNumber::CONFLICT;
+        // A record that cannot be read is neither changed nor deleted for whoever has it.
+        let is_record = envelope.key.kind != KindNumber::CONFLICT && !envelope.is_unreadable();
         let bytes = envelope.content.len() + 256;
         if is_record && self.left_bytes < bytes && !self.changes.is_empty() {
             return false;
         }
+        self.has_aside |= envelope.is_unreadable() && !envelope.key.kind.is_inbox();
         let within = Some(envelope.key);
         self.after = After::Place(Place { revision: envelope.revision, within });
         if is_record {

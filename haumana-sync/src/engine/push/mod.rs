@@ -173,11 +173,13 @@ impl Engine {
         let notes = Notes::of(head.as_ref())?;
         let context = self.context_of(self.clock.now(), &notes);
         let open: Vec<usize> = (0..pushes.len()).filter(|at| answers[*at].is_none()).collect();
+        let (there, aside) = self.read_pushed(user, pushes, &open).await?;
         let mut desk = Desk {
             context,
             limits: self.store.batch_limits(),
             room: Quota::of(head.as_ref(), &notes),
-            there: self.read_pushed(user, pushes, &open).await?,
+            there,
+            aside,
             bases: Bases::new(),
             staging: self.staging(),
             waiting: Vec::new(),
@@ -203,22 +205,24 @@ impl Engine {
         Ok(committed)
     }
 
-    /// Reads the records of pushes.
+    /// Reads the records of pushes; those that cannot be read are named beside them.
     async fn read_pushed(
         &self,
         user: &UserId,
         pushes: &[Push],
         open: &[usize],
-    ) -> Result<HashMap<Key, (Envelope, Record)>> {
+    ) -> Result<(HashMap<Key, (Envelope, Record)>, HashMap<Key, Version>)> {
         let mut known = HashSet::new();
         let keys = open.iter().map(|at| pushes[*at].key);
         let keys: Vec<Key> = keys.filter(|key| known.insert(*key)).collect();
-        let found = self.store.read(user, &keys).await?.into_iter().flatten();
-        let open = |envelope: Envelope| {
-            let record = self.open(&envelope)?;
-            Ok((envelope.key, (envelope, record)))
-        };
-        found.map(open).collect()
+        let (mut there, mut aside) = (HashMap::with_capacity(keys.len()), HashMap::new());
+        for envelope in self.store.read(user, &keys).await?.into_iter().flatten() {
+            match self.open_readable(user, &envelope)? {
+                Some(record) => drop(there.insert(envelope.key, (envelope, record))),
+                None => drop(aside.insert(envelope.key, envelope.version)),
+            }
+        }
+        Ok((there, aside))
     }
 
     /// Decides at most one push for each record, on what those before it leave.
@@ -235,8 +239,14 @@ impl Engine {
         let mut history_keys: BTreeSet<HistoryKey> = BTreeSet::new();
         for &at in wave {
             let push = &pushes[at];
+            if let Some(version) = desk.aside.get(&push.key).copied() {
+                crate::mark::hit!(push_to_an_unreadable_record_is_refused_alone);
+                let refused = Refused { refusal: Refusal::Unreadable, version: Some(version) };
+                desk.answer(at, refused_by_store(push, refused));
+                continue;
+            }
             let record = desk.there.get(&push.key).map(|(_, record)| record);
-            let Some(kind) = self.schema.kind(push.key.kind) else {
+            let Some(kind) = self.schema().kind(push.key.kind) else {
                 let result = rejected(push, record, Refusal::InvalidField);
                 desk.answer(at, result);
                 continue;
@@ -313,6 +323,8 @@ struct Desk<'a> {
     room: Quota,
     /// The records as the pushes so far leave them.
     there: HashMap<Key, (Envelope, Record)>,
+    /// Records that are set aside, with their versions.
+    aside: HashMap<Key, Version>,
     bases: Bases,
     staging: Staging,
     /// By place among the edits that are staged.

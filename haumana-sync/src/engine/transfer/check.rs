@@ -109,7 +109,7 @@ impl Engine {
 
     pub(crate) fn reading<'i>(&'i self, import: &'i CheckedImport<'_>) -> Reading<'i> {
         Reading {
-            schema: &self.schema,
+            schema: self.schema(),
             user: &import.user,
             owner: import.request.owner.as_deref(),
             now: import.now,

@@ -44,7 +44,7 @@ impl Engine {
     /// account is being erased, [`ErrorKind::Importing`] while an import is not finished.
     pub async fn export(&self, user: &UserId) -> Result<Export> {
         let walk = self.begin_walk(user).await?;
-        let document = Document::begin(&self.schema, user, self.clock.now());
+        let document = Document::begin(self.schema(), user, self.clock.now());
         Ok(Export { walk, document, is_finished: false })
     }
 
@@ -90,7 +90,7 @@ impl Engine {
             let place = ExportPlace::decode(text, user).ok_or_else(invalid)?;
             walk.resume(place)?;
         }
-        let mut document = Document::begin(&self.schema, user, self.clock.now());
+        let mut document = Document::begin(self.schema(), user, self.clock.now());
         let (mut last, mut is_first) = (walk.place, true);
         let next = loop {
             let Some((part, entry)) = self.walk_on(&mut walk).await? else { break None };

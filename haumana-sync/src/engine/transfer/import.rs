@@ -138,8 +138,8 @@ impl Engine {
             if is_full || is_counted && !room.take(bytes, record.content.len(), 0) {
                 return Err(Error::new(ErrorKind::Invalid, "there is no room for all of it").into());
             }
-            count(&self.schema, &mut head, there.as_ref().map(OldFacts::of), &record);
-            counts.replace(&self.schema, there.as_ref(), &record);
+            count(self.schema(), &mut head, there.as_ref().map(OldFacts::of), &record);
+            counts.replace(self.schema(), there.as_ref(), &record);
             record.revision = head.revision;
             record.stamp = head.stamp;
             records.push(record);
@@ -195,7 +195,7 @@ impl Engine {
         for (record, there) in part.records.iter().zip(found) {
             let there = there.ok_or_else(not_empty)?;
             let is_conflict = record.key.kind.is_inbox();
-            let meta: Meta = parse(&there.meta)?;
+            let meta: Meta = parse(&there.meta).map_err(|_| not_empty())?;
             // The id of a conflict is derived from what it is about.
             if !is_conflict && !was_imported_at(&meta, record.version) {
                 return Err(not_empty().into());

@@ -147,20 +147,28 @@ impl Engine {
         while let Some(part) = walk.place.part {
             let Some(first) = walk.records.front() else {
                 match walk.is_read {
-                    true => walk.begin_list(part.next(&self.schema)),
+                    true => walk.begin_list(part.next(self.schema())),
                     false => self.read_on(walk).await?,
                 }
                 continue;
             };
-            if part == Part::History && part.holds(&self.schema, first) {
+            if part == Part::History && part.holds(self.schema(), first) {
                 if let Some(text) = self.walk_history(walk).await? {
                     return Ok(Some((part, text)));
                 }
                 continue;
             }
             let Some(record) = walk.leave_record() else { continue };
-            if part.holds(&self.schema, &record) && walk.seen.insert(record.key) {
-                return Ok(Some((part, self.record_text(&walk.user, part, &record).await?)));
+            let is_due = !record.is_unreadable() && part.holds(self.schema(), &record);
+            if is_due && walk.seen.insert(record.key) {
+                match self.record_text(&walk.user, part, &record).await {
+                    Ok(text) => return Ok(Some((part, text))),
+                    // It is left out, and everything else is there.
+                    Err(error) if error.is_unreadable() => {
+                        self.tell_unreadable(&walk.user, record.key);
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(None)
@@ -184,15 +192,15 @@ impl Engine {
         let mut out = String::new();
         match part {
             Part::Pieces | Part::Sessions => {
-                let kind = self.schema.kind(record.key.kind).ok_or_else(Error::corrupt)?;
+                let kind = self.schema().kind(record.key.kind).ok_or_else(Error::unreadable)?;
                 write_listed(&mut out, kind, user, record)?;
             }
-            Part::Tombstones => write_tombstone(&mut out, &self.schema, record)?,
-            Part::Records => write_record(&mut out, &self.schema, record)?,
+            Part::Tombstones => write_tombstone(&mut out, self.schema(), record)?,
+            Part::Records => write_record(&mut out, self.schema(), record)?,
             Part::Conflicts | Part::History => {
                 let stored: StoredConflict = parse(&record.content)?;
                 let conflict = self.open_conflict(user, record).await?;
-                write_entry(&mut out, &self.schema, &conflict, &stored);
+                write_entry(&mut out, self.schema(), &conflict, &stored);
             }
         }
         Ok(out)
@@ -214,7 +222,7 @@ impl Engine {
         };
         walk.place.history = Some(entry.key);
         let mut out = String::new();
-        write_history(&mut out, &self.schema, &entry)?;
+        write_history(&mut out, self.schema(), &entry)?;
         Ok(Some(out))
     }
 

@@ -1,7 +1,7 @@
 //! The entries of an export. Content is spliced in as it is stored, byte for byte.
 
 use crate::engine::commit::StoredConflict;
-use crate::engine::edit::meta::{FORMAT, Meta};
+use crate::engine::edit::meta::{FORMAT, Meta, Touch};
 use crate::engine::edit::record::{HistoryMeta, parse, to_json};
 use crate::engine::inbox::write_conflict;
 use crate::engine::{Conflict, Error, Result};
@@ -21,11 +21,19 @@ fn beside(record: &Envelope) -> Result<String> {
     if FORMAT < record.format {
         return Err(Error::newer_format());
     }
-    let mut meta: Meta = parse(&record.meta)?;
+    // The content is a person's, and comes along without it.
+    let mut meta = parse(&record.meta).unwrap_or_else(|_| made_now(record));
     meta.generation = Generation(0);
     // Every import makes the ranges above anew.
     meta.foreign.retain(|(from, _)| *from <= record.version);
     Ok(format!(r#""{BESIDE_KEY}":{}"#, to_json(&meta)))
+}
+
+/// What is remembered of a record of which nothing but its content can be read.
+fn made_now(record: &Envelope) -> Meta {
+    let (version, at) = (record.version, record.modified_at);
+    let created = Touch { version, edited_at: at, claimed_at: at, device: None };
+    Meta { created, ..Meta::default() }
 }
 
 /// Writes a record of a kind that has a list of its own.

@@ -1,0 +1,36 @@
+//! What the log says of stored records that cannot be read.
+
+use haumana_auth::CallerKey;
+use haumana_sync::engine::{Unreadable, Witness};
+use haumana_sync::id::UserId;
+
+/// Writes a line at ERROR for each stored record that cannot be read: its kind and id, and what logs
+/// call its user; nothing of what it holds.
+///
+/// A host gives it to its engine, so that a person hears of what is set aside:
+/// [`Engine::with_witness`](haumana_sync::Engine::with_witness).
+#[derive(Debug)]
+pub struct LogWitness {
+    caller_key: Option<CallerKey>,
+}
+
+impl LogWitness {
+    /// Calls users by their hashes under this key; without one it names nobody.
+    pub fn new(caller_key: Option<CallerKey>) -> Self {
+        Self { caller_key }
+    }
+}
+
+impl Witness for LogWitness {
+    fn unreadable(&self, user: &UserId, what: Unreadable) {
+        let Unreadable { key, history } = what;
+        tracing::error!(
+            caller = self.caller_key.as_ref().map(|caller_key| caller_key.hash(user)),
+            kind = %key.kind.code(),
+            id = %key.id,
+            version = history.map(|(version, _)| version),
+            side = history.map(|(_, side)| side),
+            "unreadable record"
+        );
+    }
+}

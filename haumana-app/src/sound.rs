@@ -1,0 +1,42 @@
+//! Which stored records the app can read. One that it cannot read would make it refuse the whole reply,
+//! at every sync.
+
+use crate::App;
+use crate::keys::PIECE_FIELDS;
+use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::record::Content;
+use haumana_sync::repertoire::{piece_kind, session_kind};
+use haumana_sync::store::Envelope;
+
+/// The keys of a session that the app reads.
+const SESSION_KEYS: [&str; 5] = ["pieceId", "startedAt", "endedAt", "endedAtSource", "createdAt"];
+
+impl App<'_> {
+    /// Whether a record can be given to a phone. One that cannot is reported and set aside.
+    pub(crate) fn is_sound(&self, user: &UserId, envelope: &Envelope) -> bool {
+        if envelope.is_unreadable() {
+            return false;
+        }
+        envelope.deleted || self.fits(user, envelope.key, &envelope.content)
+    }
+
+    /// As [`App::is_sound`], of the content of a live record.
+    pub(crate) fn fits(&self, user: &UserId, key: Key, content: &str) -> bool {
+        let fits = match key.kind {
+            KindNumber::PIECE => Content::fits(piece_kind(), content, is_of_piece),
+            KindNumber::SESSION => {
+                Content::fits(session_kind(), content, |name| SESSION_KEYS.contains(&name))
+            }
+            _ => true,
+        };
+        if !fits {
+            crate::mark::hit!(record_that_the_app_cannot_read_is_set_aside);
+            self.0.tell_unreadable(user, key);
+        }
+        fits
+    }
+}
+
+fn is_of_piece(name: &str) -> bool {
+    name == "createdAt" || PIECE_FIELDS.iter().any(|spec| spec.name == name)
+}

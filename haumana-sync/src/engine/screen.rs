@@ -1,0 +1,170 @@
+//! What the engine reads of a store, record by record: one that cannot be read is set aside and
+//! reported, and everything else goes on.
+//!
+//! This is the boundary between store and engine. Behind it an envelope is one that this library
+//! wrote, or [`Envelope::is_unreadable`]; and of the history only what can be read is there.
+
+use crate::engine::commit::StoredConflict;
+use crate::engine::edit::record::{HistoryMeta, parse};
+use crate::id::{Key, KindNumber, UserId};
+use crate::record::Content;
+use crate::schema::Schema;
+use crate::store::{
+    After, Batch, BatchLimits, Envelope, Head, HistoryEntry, HistoryKey, IndexEntry, LiveRecord,
+    Page, Result, Store, Version, Wiped,
+};
+use crate::time::UnixMillis;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// What cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The record.
+    pub key: Key,
+    /// The entry of its history; `None`: the record as it stands.
+    pub history: Option<(Version, u32)>,
+}
+
+/// Is told of what is stored and cannot be read, so that a person can look.
+///
+/// It is told each time that such a record is met, perhaps several times in one request.
+pub trait Witness: Debug + Send + Sync + 'static {
+    /// Something of `user` cannot be read.
+    fn unreadable(&self, user: &UserId, what: Unreadable);
+}
+
+/// A witness who tells nobody.
+#[derive(Debug)]
+pub(crate) struct Silent;
+
+impl Witness for Silent {
+    fn unreadable(&self, _user: &UserId, _what: Unreadable) {}
+}
+
+/// The store, as the engine reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct Screened {
+    pub store: Arc<dyn Store>,
+    pub schema: Schema,
+    pub witness: Arc<dyn Witness>,
+}
+
+impl Screened {
+    /// Tells that a record cannot be read.
+    pub(crate) fn tell(&self, user: &UserId, key: Key) {
+        self.witness.unreadable(user, Unreadable { key, history: None });
+    }
+
+    fn record(&self, user: &UserId, envelope: Envelope) -> Envelope {
+        if !envelope.is_unreadable() && is_readable(&self.schema, &envelope) {
+            return envelope;
+        }
+        crate::mark::hit!(unreadable_record_is_set_aside);
+        self.tell(user, envelope.key);
+        envelope.set_aside()
+    }
+
+    fn entry(&self, user: &UserId, entry: HistoryEntry) -> Option<HistoryEntry> {
+        if is_readable_history(&entry) {
+            return Some(entry);
+        }
+        crate::mark::hit!(unreadable_history_is_passed_over);
+        let HistoryKey { key, version, side } = entry.key;
+        self.witness.unreadable(user, Unreadable { key, history: Some((version, side)) });
+        None
+    }
+}
+
+/// Whether replies can hold the record as it is stored. What stands beside its content is looked at
+/// by those who edit it.
+fn is_readable(schema: &Schema, envelope: &Envelope) -> bool {
+    if envelope.key.kind.is_inbox() {
+        return parse::<StoredConflict>(&envelope.content).is_ok();
+    }
+    // A newer program's record is its own; see `Record::open`.
+    match schema.kind(envelope.key.kind) {
+        Some(_) if envelope.deleted => true,
+        _ => Content::is_object(&envelope.content),
+    }
+}
+
+fn is_readable_history(entry: &HistoryEntry) -> bool {
+    parse::<HistoryMeta>(&entry.meta).is_ok() && Content::is_object(&entry.content)
+}
+
+#[async_trait::async_trait]
+impl Store for Screened {
+    fn batch_limits(&self) -> BatchLimits {
+        self.store.batch_limits()
+    }
+
+    async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        self.store.head(user).await
+    }
+
+    async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
+        let found = self.store.read(user, keys).await?;
+        Ok(found.into_iter().map(|one| one.map(|one| self.record(user, one))).collect())
+    }
+
+    async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
+        self.store.index(user, kind).await
+    }
+
+    async fn live_records(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+    ) -> Result<Option<Vec<LiveRecord>>> {
+        self.store.live_records(user, kind).await
+    }
+
+    async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
+        let Page { head, records, more } = self.store.changes(user, after, limit).await?;
+        let records = records.into_iter().map(|one| self.record(user, one)).collect();
+        Ok(Page { head, records, more })
+    }
+
+    async fn history(
+        &self,
+        user: &UserId,
+        keys: &[HistoryKey],
+    ) -> Result<Vec<Option<HistoryEntry>>> {
+        let found = self.store.history(user, keys).await?;
+        Ok(found.into_iter().map(|one| one.and_then(|one| self.entry(user, one))).collect())
+    }
+
+    async fn history_of(
+        &self,
+        user: &UserId,
+        key: &Key,
+        before: Option<Version>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>> {
+        let mut before = before;
+        loop {
+            let found = self.store.history_of(user, key, before, limit).await?;
+            // INVARIANT: each turn begins at a lower version, so this ends.
+            let last = found.last().map(|entry| entry.key.version);
+            let read: Vec<_> = found.into_iter().filter_map(|one| self.entry(user, one)).collect();
+            // A page of which nothing can be read is not the end.
+            if last.is_none() || !read.is_empty() {
+                return Ok(read);
+            }
+            before = last;
+        }
+    }
+
+    async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
+        self.store.commit(user, expected, batch).await
+    }
+
+    async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {
+        self.store.purge(user, before).await
+    }
+
+    async fn erase(&self, user: &UserId) -> Result<Wiped> {
+        self.store.erase(user).await
+    }
+}
