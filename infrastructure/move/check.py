@@ -107,7 +107,7 @@ def deployed(gateway):
     paths = json.loads(answer["body"].read())["paths"]
     return {
         (verb.upper(), path): told.get("x-amazon-apigateway-integration", {}).get("uri")
-        for path, verbs in paths.items() for verb, told in verbs.items()
+        for path, verbs in paths.items() for verb, told in verbs.items() if isinstance(told, dict)
     }
 
 

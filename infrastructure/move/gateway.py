@@ -200,6 +200,8 @@ class Gateway:
         self._do("create_deployment", f"deploy to {self.stage}: {why}", stageName=self.stage,
                  description=why)
         self.is_deployed = not self.is_dry
+        # Whoever looks at the API after this sees what there is now, and not what was changed.
+        self._read = None
 
     def say(self, what):
         """Tells what is done, or would be."""

@@ -40,11 +40,11 @@ class Operator:
         named = [(self.old.tables[kind], tables[kind]) for kind in tables]
         return [word for old, new in named for word in ("--pair", f"{old}={new}")]
 
-    def take_over(self, prefix, generation=0):
+    def take_over(self, prefix, *more, generation=0):
         """Runs `haumana-import`, and returns what it says at the end."""
         return self._program(
             "haumana-import", "--to", "dynamodb", "--prefix", prefix, "--report", "report.jsonl",
-            "--generation", str(generation),
+            "--generation", str(generation), *more,
             "--pieces-table", self.old.tables["pieces"],
             "--sessions-table", self.old.tables["sessions"])
 

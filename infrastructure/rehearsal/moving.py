@@ -17,6 +17,8 @@ from phone import Refused, call, patiently
 
 USERS = ("kai", "lani", "mele")
 STACK, PREFIX = "moved-sync", "moved-"
+# What a dry run says where the old tables hold nothing that was not taken over.
+NOTHING = "0 created, 0 updated, 0 merged"
 ROUTES = pathlib.Path(__file__).parent / "../routes.json"
 
 
@@ -37,6 +39,7 @@ def rehearse(old, google, synthesise, programs):
         assert old.methods() == before and after != before, "everything is as it was"
         move_forward_again(old, fleet, operator, tables)
         planted.rehearse(old.aws, old, STACK)
+        planted.out_of_order(old, operator, STACK)
     finally:
         for worker in fleet.workers:
             worker.stopping.set()
@@ -80,7 +83,11 @@ def move_over(old, fleet, operator):
     for worker in [*fleet.owners, fleet.visitors]:
         assert 0 < worker.n_refused, f"{worker.name} is let in while the API is frozen"
     refused_as_it_should_be(old, fleet.google.token("kai"))
+    left = operator.take_over(PREFIX, "--dry-run")
+    assert NOTHING not in left, f"phones have synced since the first import: {left}"
     print(f"last import: {operator.take_over(PREFIX)}")
+    assert NOTHING in operator.take_over(PREFIX, "--dry-run"), "nothing is left to be taken over"
+    print(f"| the last import is left out | {left} |")
     for _ in range(2):  # Doing it again is harmless.
         told = operator.move("point", "--stack", STACK, "--token-file", "token")
         assert "all 17 routes go to moved-sync" in told, told

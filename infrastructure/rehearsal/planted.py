@@ -215,6 +215,44 @@ def rehearse(aws, old, stack):
     print(f"ok: {len(rows)} faults planted in a moved API, and each is found")
 
 
+def out_of_order(old, operator, stack):
+    """Steps that are taken in the wrong order, or with the wrong name: each is refused, says why, and
+    changes nothing. The API is moved over, and is so at the end."""
+    (operator.folder / "forged").write_text(operator.token_file.read_text()[:-8] + "AAAAAAAA")
+    point = ("point", "--stack", stack, "--token-file")
+    pair = ("--pair", f"{old.tables['pieces']}=pieces-again")
+    rows = [
+        refused(old, operator, "going back while phones write", "still write to haumana-sync", "back"),
+        refused(old, operator, "pointing with a token that is not good", "refuses the token",
+                *point, "forged"),
+        refused(old, operator, "pointing to another stack", f"-c existingApiId={old.api}",
+                "point", "--stack", "own-sync", "--token-file", "token"),
+        refused(old, operator, "using tables that are not there", "there is no table pieces-again",
+                "use", *pair),
+        refused(old, operator, "another stage", "has no stage staging", "freeze", stage="staging"),
+    ]
+    operator.move("freeze")
+    rows += [
+        refused(old, operator, "going back before the data", "its tables of before the move", "back"),
+        refused(old, operator, "leaving it frozen", "POST /pieces is frozen", "check", "--stack", stack),
+    ]
+    operator.move(*point, "token")
+    operator.move("check", "--stack", stack)
+    for name, said in rows:
+        print(f"| {name} | {said} |")
+    print(f"ok: {len(rows)} steps out of order are refused")
+
+
+def refused(old, operator, name, wanted, *words, **options):
+    """Asserts that a step is refused, and returns what is said of it."""
+    was = old.methods()
+    code, said = operator.try_to_move(*words, **options)
+    assert code == 1 and wanted in said, f"{name} is not refused: {said}"
+    assert old.methods() == was, f"{name} changes something"
+    told_why = next(line for line in said.splitlines() if wanted in line)
+    return name, told_why.removeprefix("move.py: ").removeprefix("- ")
+
+
 def plant_in_methods(planting):
     """Plants what concerns one method."""
     for name, (verb, path, plant, wanted) in of_methods(planting).items():
