@@ -101,7 +101,16 @@ impl StoreArgs {
         let asked = Generation(self.generation);
         match backend {
             Backend::Sqlite => self.open_sqlite(missing, asked),
-            Backend::Dynamodb => Ok((self.open_dynamodb().await?, asked)),
+            Backend::Dynamodb => {
+                let store = self.open_dynamodb().await?;
+                // What the functions serve in, if they were ever told a higher one. Nothing is written
+                // here: the functions raise it.
+                let known = store.known_generation().await.map_err(|error| {
+                    let what = format!("the generation of the tables {}… is not told", self.prefix);
+                    Error::new(ErrorKind::Target, what).because(error)
+                })?;
+                Ok((store, known.map_or(asked, |known| known.max(asked))))
+            }
         }
     }
 
@@ -135,7 +144,7 @@ impl StoreArgs {
         Ok((Arc::new(store), generation))
     }
 
-    async fn open_dynamodb(&self) -> Result<Arc<dyn Store>> {
+    async fn open_dynamodb(&self) -> Result<Arc<DynamoStore>> {
         let Service { region, endpoint, credentials, http } = self.service()?;
         let store = DynamoStore::open(DynamoOptions {
             prefix: self.prefix.clone(),

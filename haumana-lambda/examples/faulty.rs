@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         let api = Api::new(Arc::new(engine), Auth::Trusted, random, config);
         Ok(Function {
             router: haumana_api::router_beside(api, routes()),
+            life: None,
             replies: Replies::Binary,
             clock,
             deadline: Arc::new(RequestDeadline::new()),

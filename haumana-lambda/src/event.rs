@@ -3,11 +3,14 @@
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use aws_lambda_events::encodings;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, HeaderValue};
 use axum::http::{Request, Response};
 use lambda_http::request::LambdaRequest;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+/// Names a request in the reply and in the log.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Which replies a gateway passes on as they are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,13 @@ pub fn read_request(event: &RawValue) -> Result<(Request<Body>, Value), NotAnEve
     let is_decodable = !event.is_base64_encoded || event.body.as_deref().is_none_or(is_base64);
     if !is_decodable || event.path.as_deref().is_none_or(str::is_empty) {
         return Err(NotAnEvent);
+    }
+    // The id of API Gateway, whatever the caller calls it, so that its log and ours can be joined.
+    if let Some(id) = &event.request_context.request_id
+        && let Ok(id) = HeaderValue::from_str(id)
+    {
+        event.headers.insert(REQUEST_ID, id.clone());
+        event.multi_value_headers.insert(REQUEST_ID, id);
     }
     let context = event.request_context.authorizer.fields.clone().into_iter().collect();
     let (head, body) = Request::from(LambdaRequest::ApiGatewayV1(event)).into_parts();

@@ -1,6 +1,7 @@
 //! One function of the API: what happens around every event.
 
 use crate::event::{NotAnEvent, Replies, read_request, write_response};
+use crate::life::Life;
 use crate::metrics::Sample;
 use aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use axum::Router;
@@ -12,6 +13,7 @@ use haumana_app::wire::Counts;
 use haumana_auth::authorizer;
 use haumana_store_dynamo::{Consumed, DynamoStore, RequestDeadline};
 use haumana_sync::engine::Clock;
+use haumana_sync::store::Error;
 use lambda_http::lambda_runtime::LambdaEvent;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -27,8 +29,10 @@ pub const MARGIN: Duration = Duration::from_millis(400);
 /// A function of the API.
 #[derive(Debug)]
 pub struct Function {
-    /// What answers.
+    /// What answers. Where there is a [`Life`], only calls that are nobody's.
     pub router: Router,
+    /// In which generation everybody's calls are answered; `None`: there are no tables.
+    pub life: Option<Life>,
     /// Which replies the gateway passes on.
     pub replies: Replies,
     /// The time.
@@ -51,6 +55,12 @@ pub const CALL_COST: f64 = 4.0;
 pub const READ_COST: f64 = 0.125;
 /// Millionths of a dollar for one write unit.
 pub const WRITE_COST: f64 = 0.625;
+
+/// The answer where the tables did not say in which generation they are.
+fn refused(error: &Error) -> Response<Body> {
+    tracing::error!(status = 503, reason = "store", detail = %error, "request");
+    out_of_time()
+}
 
 /// Millionths of a dollar that a call has cost the operator.
 fn cost(consumed: &Consumed) -> f64 {
@@ -83,8 +93,20 @@ impl Function {
         let start = Instant::now();
         let until = start + left.saturating_sub(MARGIN);
         self.deadline.set(until);
-        let response = match timeout_at(until, self.router.clone().oneshot(request)).await {
-            Ok(Ok(response)) => response,
+        let answer = async {
+            let router = match (&self.life, &user) {
+                // Boxed: it is asked once, and its type is deep.
+                (Some(life), Some(_)) => match Box::pin(life.router()).await {
+                    Ok(router) => router,
+                    Err(error) => return refused(&error),
+                },
+                _ => self.router.clone(),
+            };
+            let Ok(response) = router.oneshot(request).await;
+            response
+        };
+        let response = match timeout_at(until, answer).await {
+            Ok(response) => response,
             Err(_) => {
                 // The router, which logs every request, was cut off.
                 tracing::warn!(status = 503, reason = "out_of_time", "request");

@@ -2,7 +2,8 @@
 //!
 //! Each program in `src/bin` is one function. What they share is here: reading the environment
 //! ([`environment`], [`settings`]), making a request of an event ([`event`]), bounding it in time
-//! and counting it ([`function`], [`metrics`]), and logging ([`logs`]). Everything else is in
+//! and counting it ([`function`], [`metrics`]), asking in which generation it answers ([`life`]), and
+//! logging ([`logs`]). Everything else is in
 //! `haumana-api` and `haumana-store-dynamo`.
 //!
 //! **Invariant:** the user of a request comes from `requestContext.authorizer` and nothing else.
@@ -11,6 +12,7 @@
 pub mod environment;
 pub mod event;
 pub mod function;
+pub mod life;
 pub mod logs;
 pub mod metrics;
 pub mod settings;

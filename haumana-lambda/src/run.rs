@@ -3,11 +3,12 @@
 use crate::environment::{EnvironmentError, Lookup, optional, required};
 use crate::event::Replies;
 use crate::function::Function;
+use crate::life::Life;
 use crate::logs;
 use crate::metrics::{Verdict, verdict_line};
 use crate::settings::{self, ApiSettings};
 use haumana_api::directory::{Accounts, UserDirectory};
-use haumana_api::{Api, ApiConfig, Auth, Exports, LogWitness, SystemClock, SystemRandom};
+use haumana_api::{Api, ApiConfig, Auth, Exports, LogWitness, Origin, SystemClock, SystemRandom};
 use haumana_auth::authorizer::{KEYS, authorize_caller};
 use haumana_auth::{Fetch, HttpFetch, IssuerConfig, OidcVerifier, limits};
 use haumana_directory_cognito::sdk::config as cognito;
@@ -138,29 +139,48 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
         Some(store) => Arc::<DynamoStore>::clone(store),
         None => Arc::new(MemoryStore::new()),
     };
-    let engine = Engine::new(behind, clock.clone(), random.clone(), engine_config);
     let witness = Arc::new(LogWitness::new(settings::caller_key(lookup)?));
-    let engine = engine.with_schema(schema).with_witness(witness);
+    let asked = engine_config.generation;
     let replies = settings::replies(lookup)?;
-    let reply_limit_bytes = match replies {
+    let config = api_config(lookup, replies, cors_origins)?;
+    let accounts = accounts(lookup, calls, http)?;
+    let of_engine = clock.clone();
+    let make = move |generation: Generation| {
+        let mut engine_config = engine_config;
+        engine_config.generation = generation;
+        let (behind, clock) = (Arc::clone(&behind), Arc::clone(&of_engine));
+        let engine = Engine::new(behind, clock, random.clone(), engine_config);
+        let engine = engine.with_schema(schema.clone()).with_witness(witness.clone());
+        let engine = Arc::new(engine);
+        let mut api = Api::new(engine, Auth::Trusted, random.clone(), config.clone());
+        api.accounts = accounts.clone();
+        haumana_api::router(api)
+    };
+    let router = make(asked);
+    let life = store.clone().map(|store| Life::new(store, asked, Box::new(make)));
+    let is_warm = AtomicBool::new(false);
+    let namespace = settings::namespace(lookup);
+    Ok(Function { router, life, replies, clock, deadline, store, is_warm, namespace })
+}
+
+fn api_config(
+    lookup: Lookup<'_>,
+    replies: Replies,
+    cors_origins: Vec<Origin>,
+) -> Result<ApiConfig, EnvironmentError> {
+    let mut config = ApiConfig::of_a_server();
+    config.request_limit_bytes = REQUEST_BYTES;
+    config.reply_limit_bytes = match replies {
         Replies::Binary => REPLY_BYTES,
         Replies::Text => TEXT_REPLY_BYTES,
     };
-    let mut config = ApiConfig::of_a_server();
-    config.request_limit_bytes = REQUEST_BYTES;
-    config.reply_limit_bytes = reply_limit_bytes;
     config.exports = Exports::Bounded;
     config.cors_origins = cors_origins;
     config.body_timeout = BODY_TIMEOUT;
     // LAMBDA: a function is given one event at a time.
     config.load = None;
     config.caller_key = settings::caller_key(lookup)?;
-    let mut api = Api::new(Arc::new(engine), Auth::Trusted, random, config);
-    api.accounts = accounts(lookup, calls, http)?;
-    let router = haumana_api::router(api);
-    let is_warm = AtomicBool::new(false);
-    let namespace = settings::namespace(lookup);
-    Ok(Function { router, replies, clock, deadline, store, is_warm, namespace })
+    Ok(config)
 }
 
 /// What an engine is told that nobody asks anything.

@@ -3,7 +3,7 @@
 //! | variable | which functions | what |
 //! |---|---|---|
 //! | `HAUMANA_TABLE_PREFIX` | all but the authorizer | what the tables' names begin with |
-//! | `HAUMANA_GENERATION` | all but the authorizer | which life of the data this is; raised after a restore |
+//! | `HAUMANA_GENERATION` | all but the authorizer | which life of the data this is; raised after a restore. If the tables know a higher one, it counts |
 //! | `HAUMANA_RETENTION_DAYS` | all but the authorizer | how long history is kept |
 //! | `HAUMANA_SCHEMA` | all but the authorizer | a schema file in the function's folder, see docs/schema.md; pieces and sessions if absent |
 //! | `HAUMANA_CORS_ORIGINS` | all but the authorizer | origins of web pages that may call, comma-separated; none if absent |

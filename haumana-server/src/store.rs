@@ -71,10 +71,13 @@ pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem
         }
         StoreKind::Dynamodb => {
             let store = Arc::new(open_tables(args, schema).await?);
+            // The tables know the highest one that they were ever served in.
+            let told = store.generation(asked).await;
+            let generation = told.map_err(|error| Problem::of_store(&error))?;
             let (operate, other_life) = (store.clone(), OtherLife::Merged);
             // What another server, or a function, commits to the tables is not heard.
             let store = Arc::new(PokingStore::new(store));
-            let (pokes, generation) = (store.clone(), asked);
+            let pokes = store.clone();
             Ok(Opened { store, pokes, operate, needs_upkeep: false, generation, other_life })
         }
     }

@@ -68,6 +68,7 @@ mod https;
 mod items;
 mod journal;
 mod kept;
+mod life;
 mod listing;
 mod meter;
 mod operate;

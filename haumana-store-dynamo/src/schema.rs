@@ -209,6 +209,11 @@ pub(crate) fn kept_key(sort: &str) -> ItemKey {
     ItemKey { table: HISTORY, partition: KEPT.to_owned(), sort: sort.to_owned() }
 }
 
+/// Names the item that says which generation the tables are in: no user's either.
+pub(crate) fn life_key() -> ItemKey {
+    ItemKey { table: HISTORY, partition: "LIFE\t".to_owned(), sort: "GENERATION".to_owned() }
+}
+
 /// Returns whose heads stand in a partition of the pieces; `None` if there are none.
 pub(crate) fn head_user(partition: &str) -> Option<UserId> {
     UserId::verified_by_caller(partition.strip_prefix(HEAD_PARTITION)?)

@@ -14,8 +14,9 @@ class Stop(Exception):
 class Before:
     """The file `move-ID.json`. Only methods in ROUTES stand in it: no other is ever touched."""
 
-    def __init__(self, gateway, routes):
+    def __init__(self, gateway, routes, tables_of=lambda functions: {}):
         self.gateway, self.routes = gateway, [(one["method"], one["path"]) for one in routes]
+        self.tables_of = tables_of
         self.file = pathlib.Path(f"move-{gateway.api}.json")
         self.is_new, self.kept = False, None
 
@@ -36,6 +37,7 @@ class Before:
             "paths": [one["path"] for one in self.gateway.resources()],
             "methods": [[one.verb, one.path, one.told] for one in methods],
         }
+        self.kept["tables"] = self.tables_of(self.old_functions())
 
     def read(self):
         """Reads the file."""
@@ -92,6 +94,19 @@ class Before:
             self.gateway.make(Method(path, self.gateway.resource(path), verb, told))
         self._remove_resources()
         self._remove_authorizers()
+
+    def old_functions(self):
+        """Returns the functions that methods of ours went to."""
+        told = [Method(path, "", verb, told) for verb, path, told in self.kept["methods"]]
+        return sorted({one.function() for one in told if one.function()})
+
+    def still_use_what_they_used(self):
+        """Returns the old functions of pieces and sessions that have the tables of before the move."""
+        writers = [Method(path, "", verb, told).function()
+                   for verb, path, told in self.kept["methods"]
+                   if (verb, path) in (("POST", "/pieces"), ("POST", "/sessions"))]
+        was, now = self.kept.get("tables", {}), self.tables_of([one for one in writers if one])
+        return [one for one in now if one in was and was[one] == now[one]]
 
     def is_routed(self, method):
         """Whether a method is one of ours."""

@@ -57,6 +57,11 @@ class Method:
         target = function.group(1) if function else uri or self.integration.get("type", "-")
         return f"{target} ({self.told.get('authorizationType', 'NONE')})"
 
+    def function(self):
+        """Returns the ARN of the function that it calls, or None."""
+        found = re.search(r"functions/(arn:[^/]+)/invocations", self.integration.get("uri") or "")
+        return found.group(1) if found else None
+
     def is_frozen(self):
         """Whether `Gateway.freeze` was here."""
         told = self.integration
@@ -72,7 +77,7 @@ class Gateway:
 
     def __init__(self, client, api, stage, is_dry):
         self.client, self.api, self.stage, self.is_dry = client, api, stage, is_dry
-        self.n_changes, self._read = 0, None
+        self.n_changes, self.is_deployed, self._read = 0, False, None
 
     def methods(self):
         """Returns every method."""
@@ -194,6 +199,9 @@ class Gateway:
         """Makes the changes visible to the stage's callers, all at once."""
         self._do("create_deployment", f"deploy to {self.stage}: {why}", stageName=self.stage,
                  description=why)
+        self.is_deployed = not self.is_dry
+        # Whoever looks at the API after this sees what there is now, and not what was changed.
+        self._read = None
 
     def say(self, what):
         """Tells what is done, or would be."""

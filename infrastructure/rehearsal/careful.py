@@ -43,8 +43,10 @@ def mistakes(aws, old, operator):
     gateway.create_deployment(restApiId=other, stageName="prod")
     stops(operator, f"the API {other} has no POST /pieces", "freeze", api=other)
     gateway.delete_rest_api(restApiId=other)
-    stops(operator, "there is no stack nothing", "point", "--stack", "nothing")
-    stops(operator, f"-c existingApiId={old.api}", "point", "--stack", STACK)
+    for what in ("try", "point"):
+        pointing = (what, "--token-file", "token", "--stack")
+        stops(operator, "there is no stack nothing", *pointing, "nothing")
+        stops(operator, f"-c existingApiId={old.api}", *pointing, STACK)
     stops(operator, "says what to go back to", "back")
     stops(operator, "Unable to locate credentials", "freeze", AWS_ACCESS_KEY_ID="",
           AWS_SECRET_ACCESS_KEY="", AWS_EC2_METADATA_DISABLED="true", HOME="/nonexistent")

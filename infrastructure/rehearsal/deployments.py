@@ -14,9 +14,13 @@ import types
 from ministack.app import main
 from ministack.services import apigateway_v1 as gateway
 
-# What answers callers, and the state that it reads.
-READERS = ["_match_resource_tree", "_match_greedy_fallback", "_authorize_request_v1"]
+# What answers callers, and who asks what a stage has, and the state that these read.
+READERS = [
+    "_match_resource_tree", "_match_greedy_fallback", "_authorize_request_v1", "_build_api_export",
+]
 STATE = ["_resources", "_authorizers_v1"]
+# The stage that phones call; a deployment to another one changes nothing for them.
+STAGE = "prod"
 
 
 class Deployed:
@@ -46,8 +50,9 @@ def show_snapshots():
 
     def create_and_keep(api, data):
         answer = create(api, data)
-        for one in deployed.values():
-            one.keep(api)
+        if data.get("stageName", STAGE) == STAGE:
+            for one in deployed.values():
+                one.keep(api)
         return answer
 
     gateway._create_deployment = create_and_keep

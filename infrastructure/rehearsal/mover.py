@@ -18,6 +18,7 @@ class Operator:
         self.environment = {**os.environ, **aws.environment, "AWS_REGION": REGION,
                             "HAUMANA_DYNAMODB_ENDPOINT": aws.url}
         self.state = self.folder / f"move-{old.api}.json"
+        self.token_file = self.folder / "token"
 
     def move(self, what, *more, api=None):
         """Runs `move.py`, which must end well, and returns what it says."""
@@ -30,11 +31,20 @@ class Operator:
         command = [sys.executable, str(MOVE), what, "--api", api or self.old.api, "--stage", stage]
         return self._run([*command, *more], **environment)
 
-    def take_over(self, prefix, generation=0):
+    def run_script(self, script, *arguments):
+        """Runs another script of this folder; returns its exit code and what it says."""
+        return self._run([sys.executable, str(script), *arguments])
+
+    def pairs(self, tables):
+        """Returns the arguments that name each old table and its new one."""
+        named = [(self.old.tables[kind], tables[kind]) for kind in tables]
+        return [word for old, new in named for word in ("--pair", f"{old}={new}")]
+
+    def take_over(self, prefix, *more, generation=0):
         """Runs `haumana-import`, and returns what it says at the end."""
         return self._program(
             "haumana-import", "--to", "dynamodb", "--prefix", prefix, "--report", "report.jsonl",
-            "--generation", str(generation),
+            "--generation", str(generation), *more,
             "--pieces-table", self.old.tables["pieces"],
             "--sessions-table", self.old.tables["sessions"])
 

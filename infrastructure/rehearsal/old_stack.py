@@ -9,7 +9,7 @@ import zipfile
 CODE = pathlib.Path(__file__).parent / "old_functions.py"
 OURS = {
     ("POST", "/pieces"): "pieces", ("POST", "/sessions"): "sessions",
-    ("POST", "/auth/sync"): "others", ("GET", "/users/{userId}/export"): "others",
+    ("POST", "/auth/sync"): "sign_in", ("GET", "/users/{userId}/export"): "export",
 }
 # What no route of ours names, one of them below a path of ours.
 THEIRS = {
@@ -18,39 +18,50 @@ THEIRS = {
 }
 OPEN = {("POST", "/auth/sync"), *THEIRS}
 KEYS = {"pieces": ("userId", "pieceId"), "sessions": ("pk", "sk")}
+# Each table has a global index.
+INDEXES = {
+    "pieces": ("userId-modifiedAt-index", "userId", "modifiedAt"),
+    "sessions": ("pieceId-startedAt-index", "pieceId", "startedAt"),
+}
+# What each function may do, by the tables that it uses, and which variables it is told.
+READING = ["BatchGetItem", "GetItem", "Query", "Scan", "ConditionCheckItem", "DescribeTable"]
+WRITING = [*READING, "BatchWriteItem", "PutItem", "UpdateItem", "DeleteItem"]
+FUNCTIONS = {
+    "pieces": ({"pieces": WRITING}, ["pieces"]), "sessions": ({"sessions": WRITING}, ["sessions"]),
+    # It has the names of its tables compiled in.
+    "export": ({"pieces": READING, "sessions": READING}, []),
+    "sign_in": ({}, []), "others": ({}, []), "authorizer": ({}, []),
+}
 PROGRAM = "arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{}/invocations"
 
 
 class OldStack:
-    """Tables named `<name>-old`, functions named `old-<name>`, and a REST API."""
+    """Tables named `<name>-old`, functions named `old-<name>` with a role each, and a REST API."""
 
     def __init__(self, aws):
         self.aws = aws
-        self.tables = self.make_tables("old")
+        self.tables = self._make_tables("old")
         self.functions = self._make_functions()
         self.api = self._make_api()
         self.url = aws.api_url(self.api, "prod")
 
-    def make_tables(self, suffix):
-        """Makes two empty tables, as DEPLOYMENT.md has it, and returns their names."""
-        service = self.aws.client("dynamodb")
-        names = {}
+    def _make_tables(self, suffix):
+        service, names = self.aws.client("dynamodb"), {}
         for kind, keys in KEYS.items():
             names[kind] = f"{kind}-{suffix}"
+            index, *index_keys = INDEXES[kind]
             service.create_table(
-                TableName=names[kind], BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-                KeySchema=[{"AttributeName": key, "KeyType": kind_of_key}
-                           for key, kind_of_key in zip(keys, ("HASH", "RANGE"))],
+                TableName=names[kind], BillingMode="PAY_PER_REQUEST", KeySchema=schema(keys),
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}
+                                      for key in dict.fromkeys([*keys, *index_keys])],
+                GlobalSecondaryIndexes=[{"IndexName": index, "KeySchema": schema(index_keys),
+                                         "Projection": {"ProjectionType": "ALL"}}],
             )
         return names
 
-    def use(self, tables):
-        """Points the functions to other tables."""
-        variables = {f"{kind.upper()}_TABLE": name for kind, name in tables.items()}
-        for function in ("pieces", "sessions"):
-            self.aws.client("lambda").update_function_configuration(
-                FunctionName=f"old-{function}", Environment={"Variables": variables})
+    def new_tables(self, suffix):
+        """Returns how the tables of the way back are called, by kind."""
+        return {kind: f"{kind}-{suffix}" for kind in KEYS}
 
     def fill(self, user, n_pieces, n_sessions):
         """Puts what a user has had for long."""
@@ -83,29 +94,35 @@ class OldStack:
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             archive.write(CODE, CODE.name)
-        role = self._role()
         service, made = self.aws.client("lambda"), {}
-        for name in ("pieces", "sessions", "others", "authorizer"):
+        for name, (tables, told) in FUNCTIONS.items():
+            variables = {f"{kind.upper()}_TABLE": self.tables[kind] for kind in told}
             made[name] = service.create_function(
-                FunctionName=f"old-{name}", Runtime="python3.12", Timeout=28, Role=role,
-                Handler=f"{CODE.stem}.{name}", Code={"ZipFile": packed.getvalue()},
+                FunctionName=f"old-{name}", Runtime="python3.12", Timeout=28,
+                Role=self._role(name, tables), Handler=f"{CODE.stem}.{name}",
+                Code={"ZipFile": packed.getvalue()}, Environment={"Variables": variables},
             )["FunctionArn"]
             service.add_permission(
                 FunctionName=f"old-{name}", StatementId="api", Action="lambda:InvokeFunction",
                 Principal="apigateway.amazonaws.com")
-        self.use(self.tables)
         return made
 
-    def _role(self):
-        def allow(what, **more):
-            return json.dumps({"Version": "2012-10-17",
-                               "Statement": [{"Effect": "Allow", "Action": what, **more}]})
+    def _role(self, function, tables):
+        """Makes a role of the function's own, as the old CDK app does."""
         service = self.aws.client("iam")
-        trust = allow("sts:AssumeRole", Principal={"Service": "lambda.amazonaws.com"})
-        role = service.create_role(RoleName="old", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-        service.put_role_policy(RoleName="old", PolicyName="tables", PolicyDocument=allow(
-            ["dynamodb:Query", "dynamodb:PutItem"], Resource="*"))
-        return role
+        trust = {"Effect": "Allow", "Action": "sts:AssumeRole",
+                 "Principal": {"Service": "lambda.amazonaws.com"}}
+        name = f"HaumanaStack-{function}ServiceRole"
+        role = service.create_role(RoleName=name, AssumeRolePolicyDocument=document([trust]))
+        statements = []
+        for kind, actions in tables.items():
+            arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{self.tables[kind]}"
+            statements.append({"Effect": "Allow", "Resource": [arn, f"{arn}/index/*"],
+                               "Action": [f"dynamodb:{action}" for action in actions]})
+        if statements:
+            service.put_role_policy(RoleName=name, PolicyName=f"{function}DefaultPolicy",
+                                    PolicyDocument=document(statements))
+        return role["Role"]["Arn"]
 
     def _make_api(self):
         gateway = self.aws.client("apigateway")
@@ -123,8 +140,17 @@ class OldStack:
             gateway.put_method(**key, **door)
             gateway.put_integration(**key, type="AWS_PROXY", integrationHttpMethod="POST",
                                     uri=PROGRAM.format(self.functions[function]))
+        self._answer_preflights(gateway, api)
         gateway.create_deployment(restApiId=api, stageName="prod")
         return api
+
+    def _answer_preflights(self, gateway, api):
+        """Adds a method to each path that API Gateway answers by itself."""
+        answer = {"application/json": '{"statusCode": 204}'}
+        for one in gateway.get_resources(restApiId=api, limit=500)["items"]:
+            key = {"restApiId": api, "resourceId": one["id"], "httpMethod": "OPTIONS"}
+            gateway.put_method(**key, authorizationType="NONE")
+            gateway.put_integration(**key, type="MOCK", requestTemplates=answer)
 
 
 def resource(gateway, api, path):
@@ -137,6 +163,16 @@ def resource(gateway, api, path):
             known[at] = gateway.create_resource(restApiId=api, parentId=parent, pathPart=part)["id"]
         parent = known[at]
     return parent
+
+
+def schema(keys):
+    """Returns the keys of a table or an index, as DynamoDB takes them."""
+    return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"))]
+
+
+def document(statements):
+    """Returns a policy."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def new_id():

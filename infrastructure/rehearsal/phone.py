@@ -3,9 +3,15 @@
 import datetime
 import gzip
 import json
+import time
 import urllib.error
 import urllib.request
 import uuid
+
+
+PATIENCE_SECS = 180
+# What was called again, so that nobody overlooks that it had to be.
+AGAIN = []
 
 
 class Refused(Exception):
@@ -36,6 +42,20 @@ def call(url, token=None, body=None, method=None, headers=None):
         raise Refused(error.code, error.headers, plain(error.headers, error.read())) from None
 
 
+def patiently(url, token=None, body=None, **options):
+    """Calls as `call`, again while the answer is to come again later, for three minutes at most."""
+    until = time.monotonic() + PATIENCE_SECS
+    while True:
+        try:
+            return call(url, token, body, **options)
+        except Refused as refusal:
+            # Nothing else is worth another try, and nothing is waited for that never ends.
+            if refusal.status != 503 or until < time.monotonic():
+                raise
+            AGAIN.append(url)
+            time.sleep(min(5.0, float(refusal.headers.get("retry-after") or 1)))
+
+
 def plain(headers, body):
     """Returns a body as it was before compression."""
     return gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
@@ -44,8 +64,8 @@ def plain(headers, body):
 class Phone:
     """One installation of the app."""
 
-    def __init__(self, url, token):
-        self.url, self.token = url, token
+    def __init__(self, url, token, caller=call):
+        self.url, self.token, self.call = url, token, caller
         self.pieces, self.sessions, self.synced_at = {}, {}, None
         self.waiting = []
         # (reply, piece as it was sent) for each that a server has taken; sessions likewise.
@@ -80,11 +100,11 @@ class Phone:
         """Syncs, pieces first. If a call is refused, what was not answered stays pending."""
         since = {} if self.synced_at is None else {"lastSyncedAt": self.synced_at}
         body = {"operation": "sync", "pieces": list(self.pieces.values()), **since}
-        pieces = json.loads(call(f"{self.url}/pieces", self.token, body)[2])
+        pieces = json.loads(self.call(f"{self.url}/pieces", self.token, body)[2])
         self.taken_pieces += [(pieces, dict(self.pieces[one])) for one in pieces["uploadedPieces"]]
         self._take_pieces(pieces)
         body = {"sessions": [self.sessions[one] for one in self.waiting]}
-        sessions = json.loads(call(f"{self.url}/sessions", self.token, body)[2])
+        sessions = json.loads(self.call(f"{self.url}/sessions", self.token, body)[2])
         for session in sessions["serverSessions"]:
             self.sessions.setdefault(session["sessionId"], session)
         self.taken_sessions += sessions["uploadedSessions"]

@@ -18,11 +18,15 @@ import tempfile
 import time
 
 import careful
+import deploying
 import moving
+import restoring
 import syncing
 from emulator import emulator
 from google import CLIENT, Google
+from mover import Operator
 from old_stack import OldStack
+from phone import AGAIN
 
 CDK = pathlib.Path(__file__).parent.resolve() / "../cdk"
 PROCESSOR = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
@@ -59,18 +63,21 @@ def main():
         own = synthesise(binaries, folder / "own", prefix="own")
         with emulator(folder, HAUMANA_GOOGLE_KEY_SET=google.key_set) as aws:
             try:
+                deploying.bootstrap(aws)
                 started = time.monotonic()
                 outputs = aws.deploy(own, "own-sync")
                 print(f"deployed in {time.monotonic() - started:.1f} s")
+                deploying.forgetting(aws, sys.executable)
                 syncing.rehearse(aws, outputs, google)
                 old = OldStack(aws)
+                restoring.rehearse(aws, Operator(aws, old, programs))
                 careful.rehearse(aws, old)
                 moving.rehearse(old, google, lambda **context: synthesise(
                     binaries, folder / "moved", prefix="moved", **context), programs)
             except BaseException:
                 sys.stderr.write(aws.log.read_text(encoding="utf8")[-6000:])
                 raise
-    print("rehearsed: all well")
+    print(f"rehearsed: all well; {len(AGAIN)} calls were told to come again, and did")
 
 
 if __name__ == "__main__":

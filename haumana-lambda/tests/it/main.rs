@@ -11,6 +11,7 @@
 mod authorizer;
 mod calls;
 mod faults;
+mod life;
 mod limited;
 mod metrics;
 mod personal;

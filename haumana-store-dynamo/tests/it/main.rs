@@ -9,6 +9,7 @@ mod copies;
 mod differential;
 mod faults;
 mod large;
+mod life;
 mod meter;
 mod sim;
 mod support;

@@ -18,6 +18,7 @@ import { Construct } from 'constructs';
 import { Api, apiName } from './api';
 import { AUTHORIZER, Functions } from './functions';
 import { Counted, metric, Name, namespaceOf, Statistic } from './metrics';
+import { NO_ANSWER } from './probe';
 import { Settings } from './settings';
 import { Tables } from './tables';
 
@@ -39,6 +40,8 @@ export interface Watched {
   readonly tables: Tables;
   /** Only if the stack has its own. */
   readonly api?: Api;
+  /** The log of the probe, if there is one. */
+  readonly probeLog?: logs.ILogGroup;
 }
 
 /** When an alarm rings. */
@@ -61,7 +64,7 @@ export class Alarms extends Construct {
   constructor(scope: Construct, id: string, private readonly settings: Settings, watched: Watched) {
     super(scope, id);
     this.topic = alarmTopic(this, settings);
-    this.countCrashes(watched.functions);
+    this.countCrashes(watched);
     this.countUnverified(watched);
     for (const [name, rule] of Object.entries(this.rules(watched))) {
       this.add(name, rule);
@@ -73,7 +76,7 @@ export class Alarms extends Construct {
       metric(this.settings, name, statistic, PERIOD);
     const rules: Record<string, Rule> = {
       crashes: {
-        text: 'A function ended without an answer, or cannot start.',
+        text: 'A function ended without an answer, or cannot start, or the probe got no good answer.',
         metric: ours('Crashed', 'Sum'), limit: 0, due: 1,
       },
       failures: {
@@ -131,10 +134,13 @@ export class Alarms extends Construct {
   }
 
   /** Nothing of ours runs any more when a function crashes, so Lambda's own lines are counted. */
-  private countCrashes(functions: Functions): void {
+  private countCrashes({ functions, probeLog }: Watched): void {
     for (const one of functions.all) {
       this.count(`Crashed${one.node.scope?.node.id}`, 'Crashed', one.logGroup,
         logs.FilterPattern.anyTerm(...CRASHES));
+    }
+    if (probeLog !== undefined) {
+      this.count('NoAnswer', 'Crashed', probeLog, logs.FilterPattern.anyTerm(NO_ANSWER, ...CRASHES));
     }
   }
 

@@ -123,6 +123,8 @@ function accessLogFormat(api: string): apigateway.AccessLogFormat {
     status: '$context.status',
     ms: '$context.responseLatency',
     functionMs: '$context.integration.latency',
+    // By which Lambda's own lines are found, such as that of a time-out.
+    functionId: '$context.integration.requestId',
     bytesOut: '$context.responseLength',
     failure: '$context.error.responseType',
   }));

@@ -56,7 +56,7 @@ const VERDICTS_A_DAY = 10;
 /** How long a call takes, and how much memory it has: measured over TLS it is less than 1 ms warm. */
 const CALL_SECONDS = 0.05;
 /** Two lines of ours, three of Lambda's, one of API Gateway's; the tests of `haumana-lambda` bound ours. */
-const LOG_BYTES_A_CALL = 640 + 420 + 330;
+const LOG_BYTES_A_CALL = 640 + 420 + 385;
 const LOG_BYTES_A_VERDICT = 400 + 420;
 /** A repertoire of 1,000 pieces of 1 kB with its history, and one session with its entry in the index. */
 const PIECES_BYTES = 2_000_000;
@@ -74,7 +74,7 @@ const FREE_TYPES = [
   'AWS::ApiGateway::Account', 'AWS::ApiGateway::Authorizer', 'AWS::ApiGateway::Deployment',
   'AWS::ApiGateway::GatewayResponse', 'AWS::ApiGateway::Method', 'AWS::ApiGateway::Resource',
   'AWS::ApiGateway::RestApi', 'AWS::ApiGateway::Stage', 'AWS::Budgets::Budget', 'AWS::Cognito::UserPool',
-  'AWS::DynamoDB::Table', 'AWS::IAM::Policy', 'AWS::IAM::Role', 'AWS::Lambda::Function',
+  'AWS::DynamoDB::Table', 'AWS::Events::Rule', 'AWS::IAM::Policy', 'AWS::IAM::Role', 'AWS::Lambda::Function',
   'AWS::Lambda::LayerVersion', 'AWS::Lambda::Permission', 'AWS::Logs::LogGroup',
   'AWS::Logs::MetricFilter', 'AWS::SNS::Subscription', 'AWS::SNS::Topic', 'AWS::SNS::TopicPolicy',
   'AWS::WAFv2::WebACLAssociation',
@@ -90,6 +90,8 @@ export interface Standing {
   readonly dashboardMetrics: number;
   readonly acls: number;
   readonly aclRules: number;
+  /** How often in a month `/health` is called from outside. */
+  readonly probes: number;
 }
 
 /** Counts it. Throws where there is a type of resource of which nobody has said what it costs. */
@@ -115,7 +117,17 @@ export function standing(template: Template, written: readonly string[]): Standi
     dashboardMetrics: Math.max(0, ...dashboards.map(metricsOfDashboard)),
     acls: acls.length,
     aclRules: acls.map((acl) => acl.Rules.length).reduce(sum, 0),
+    probes: of('AWS::Events::Rule').map((rule) => DAYS * 24 * 60 / minutesOf(rule)).reduce(sum, 0),
   };
+}
+
+/** Of `rate(5 minutes)`; whoever adds another kind of schedule says here how often that is. */
+function minutesOf(rule: any): number {
+  const rate = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(rule.ScheduleExpression);
+  if (rate === null) {
+    throw new Error(`nobody has said how often this is: ${rule.ScheduleExpression}`);
+  }
+  return Number(rate[1]) * { minute: 1, hour: 60, day: 1440 }[rate[2] as 'minute' | 'hour' | 'day'];
 }
 
 function metricsOfAlarm(alarm: any): number {
@@ -143,8 +155,9 @@ export function bill(template: Template, written: readonly string[], month: Mont
   const days = users * DAYS;
   const sessions = sessionsOf(years);
   const syncs = UNITS.day.filter((one) => isSync(one)).map((one) => one.timesADay).reduce(sum, 0);
-  const calls = days * (2 * syncs + SIGN_INS_A_DAY);
-  const verdicts = days * VERDICTS_A_DAY;
+  const calls = days * (2 * syncs + SIGN_INS_A_DAY) + stands.probes;
+  // The probe itself is an invocation without a verdict, and writes as much.
+  const verdicts = days * VERDICTS_A_DAY + stands.probes;
   const units = (of: 'readUnits' | 'writeUnits') =>
     days * (UNITS.day.map((one) => one.timesADay * one[of]).reduce(sum, 0) + syncs * sessions[of]);
   const storedGb = users * (PIECES_BYTES + years * 365 * SESSION_BYTES) / GB;

@@ -59,6 +59,10 @@ export interface Settings {
   readonly existingApiName?: string;
   /** The user pool to write to; without, the stack has its own. */
   readonly existingUserPoolId?: string;
+  /** Minutes between two calls of `/health` from outside; 0: none. */
+  readonly probeMinutes: number;
+  /** What was given, by name; `callerKey` without its value. */
+  readonly given: Readonly<Record<string, string>>;
 }
 
 /** What one account may cost, in US dollars. */
@@ -99,10 +103,15 @@ export function readSettings(scope: Construct): Settings {
     existingApiId: context.optional('existingApiId', /^[a-z0-9]+$/),
     existingApiName: context.optional('existingApiName', /./),
     existingUserPoolId: context.optional('existingUserPoolId', /^[a-z0-9-]+_[A-Za-z0-9]+$/),
+    probeMinutes: context.number('probeMinutes', 0, 0, 1440),
+    given: context.given,
   };
   context.throwProblems();
   return settings;
 }
+
+/** What the template says of a setting that nobody may read there. */
+const SECRET = '(not shown)';
 
 const ALLOWANCE = /^(none|\d+(\.\d+)?\/\d+(\.\d+)?)$/;
 
@@ -114,6 +123,8 @@ function allowance(text: string): Allowance | undefined {
 
 /** Reads one value after the other, and remembers what was wrong with them. */
 class Context {
+  /** What was found, by name. */
+  readonly given: Record<string, string> = {};
   private readonly problems: string[] = [];
 
   constructor(private readonly scope: Construct) {}
@@ -163,6 +174,10 @@ class Context {
   /** An empty value counts as none, so that a script can pass a variable that is not set. */
   private raw(name: string): string | undefined {
     const value: unknown = this.scope.node.tryGetContext(name);
-    return value === undefined || value === '' ? undefined : String(value);
+    if (value === undefined || value === '') {
+      return undefined;
+    }
+    this.given[name] = name === 'callerKey' ? SECRET : String(value);
+    return String(value);
   }
 }

@@ -9,6 +9,8 @@ import { addBudget } from './budget';
 import { addDashboard } from './dashboard';
 import { addFirewall } from './firewall';
 import { AUTHORIZER, BINARIES, Functions } from './functions';
+import { METADATA } from './guard';
+import { addProbe } from './probe';
 import { ROUTES } from './routes';
 import { Settings } from './settings';
 import { Tables } from './tables';
@@ -35,11 +37,13 @@ export class HaumanaStack extends Stack {
       allowExistingApi(settings, functions);
     }
 
-    const watched = { functions, tables, api };
+    const probeLog = addProbe(this, settings, api);
+    const watched = { functions, tables, api, probeLog };
     const alarms = new Alarms(this, 'Alarms', settings, watched);
     addDashboard(this, settings, watched, alarms);
     addBudget(this, settings);
     Tags.of(this).add('haumana:prefix', settings.prefix);
+    this.addMetadata(METADATA, settings.given);
 
     const output = (name: string, value: string) => new CfnOutput(this, name, { value });
     output('ApiUrl', api?.rest.url ?? 'see the existing API');

@@ -70,7 +70,7 @@ test('the access log has no token, no user, no address and no path as it was sen
 
   assert.deepEqual(used, [
     '$context.authorizer.caller', '$context.error.responseType', '$context.httpMethod', '$context.integration.latency',
-    '$context.requestId', '$context.requestTime', '$context.resourcePath',
+    '$context.integration.requestId', '$context.requestId', '$context.requestTime', '$context.resourcePath',
     '$context.responseLatency', '$context.responseLength', '$context.status',
   ]);
   for (const setting of stage?.Properties.MethodSettings) {

@@ -45,6 +45,18 @@ test('a hundred users cost no more than sixty cents, alarms and dashboard includ
   assert.ok(total(lines) <= 0.60, JSON.stringify(lines));
 });
 
+test('a probe every five minutes costs three cents, and 100 users stay below sixty', () => {
+  const context = { probeMinutes: '5' };
+  const of = (month: { users: number; years: number }, context: Context = {}) =>
+    total(bill(synthesised(context), WRITTEN, month));
+
+  const idle = of({ users: 0, years: 0 }, context) - of({ users: 0, years: 0 });
+  assert.ok(0.030 <= idle && idle < 0.035, `${idle}`);
+  assert.ok(of({ users: 0, years: 0 }, context) <= 0.05);
+  assert.ok(of({ users: 100, years: 1 }, context) <= 0.60);
+  assert.equal(standing(synthesised(context), WRITTEN).customMetrics, 10, 'it shares a metric');
+});
+
 test('the bill sees an alarm more, a metric more, a dashboard with too much, and a firewall', () => {
   const nobody = { users: 0, years: 0 };
   const before = total(bill(synthesised(), WRITTEN, nobody));

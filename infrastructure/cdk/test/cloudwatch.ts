@@ -13,7 +13,7 @@ export interface Written {
   readonly line: string;
 }
 
-/** One value of a metric; those of AWS itself are given as they are. */
+/** One value of a metric; those of AWS itself are given as they are. A dimension is part of the name. */
 export interface Value {
   readonly at: number;
   readonly namespace: string;
@@ -38,7 +38,7 @@ function embedded(at: number, line: string): Value[] {
   return (read?._aws?.CloudWatchMetrics ?? []).flatMap((directive: any) =>
     directive.Dimensions.flatMap((dimensions: string[]) => {
       // A value under a dimension is another metric, which no alarm here knows.
-      const suffix = dimensions.map((name) => `{${name}}`).join('');
+      const suffix = dimensions.map((name) => `{${name}=${read[name]}}`).join('');
       return directive.Metrics.map(({ Name }: { Name: string }) => (
         { at, namespace: directive.Namespace, name: Name + suffix, value: Number(read[Name]) }));
     }));
@@ -64,7 +64,9 @@ function parse(line: string): any {
 
 /** Whether an alarm rings at any time up to `until`, by its metric, statistic, limit and periods. */
 export function rings(alarm: any, values: readonly Value[], until: number): boolean {
-  const own = values.filter((one) => one.namespace === alarm.Namespace && one.name === alarm.MetricName);
+  const dimensions: any[] = alarm.Dimensions ?? [];
+  const name = alarm.MetricName + dimensions.map((one) => `{${one.Name}=${one.Value}}`).join('');
+  const own = values.filter((one) => one.namespace === alarm.Namespace && one.name === name);
   const breaches: boolean[] = [];
   for (let from = 0; from < until; from += alarm.Period) {
     const inside = own.filter((one) => from <= one.at && one.at < from + alarm.Period).map((one) => one.value);

@@ -31,6 +31,10 @@ function statement(made: Broken, action: string): any {
   return policy.PolicyDocument.Statement.find((one: any) => [one.Action].flat().includes(action));
 }
 
+function alarm(made: Broken, name: string): any {
+  return first(made, 'AWS::CloudWatch::Alarm', `"haumana-${name}"`);
+}
+
 const PLANTED: Record<string, (made: Broken) => void> = {
   'a permission is dropped': (made) => { const one = statement(made, 'dynamodb:ConditionCheckItem'); one.Action = one.Action.filter((action: string) => action !== 'dynamodb:ConditionCheckItem'); },
   'a Scan is added': (made) => { statement(made, 'dynamodb:GetItem').Action.push('dynamodb:Scan'); },
@@ -68,11 +72,52 @@ const PLANTED: Record<string, (made: Broken) => void> = {
   'a metric has a dimension': (made) => { first(made, 'AWS::Logs::MetricFilter').MetricTransformations[0].Dimensions = [{ Key: 'caller', Value: '$.caller' }]; },
   'something that nobody has priced is added': (made) => { made.Resources.Nat = { Type: 'AWS::EC2::NatGateway', Properties: {} }; },
   'the pool has the dear plan': (made) => { first(made, 'AWS::Cognito::UserPool').UserPoolTier = 'PLUS'; },
+  'an alarm on errors compares the wrong way': (made) => { alarm(made, 'failures').ComparisonOperator = 'LessThanThreshold'; },
+  'an alarm on errors can never ring': (made) => { alarm(made, 'failures').Threshold = 1; },
+  'latency is in seconds': (made) => { alarm(made, 'latency').Threshold = 3; },
+  'latency is in microseconds': (made) => { alarm(made, 'latency').Threshold = 3_000_000; },
+  'the metric of throttles is misspelt': (made) => { alarm(made, 'throttles').MetricName = 'Throttle'; },
+  'a metric of ours is misspelt': (made) => { alarm(made, 'conflicts').MetricName = 'Conflict'; },
+  'an alarm is over another stack': (made) => { alarm(made, 'crashes').Namespace = 'Haumana/other'; },
+  'an alarm adds up a rate': (made) => { alarm(made, 'failures').Statistic = 'Sum'; },
+  'an alarm averages a count': (made) => { alarm(made, 'limited').Statistic = 'Average'; },
+  'an alarm rings without data': (made) => { alarm(made, 'refusals').TreatMissingData = 'breaching'; },
+  'an alarm must be due for a day': (made) => { const one = alarm(made, 'retries'); one.EvaluationPeriods = 288; one.DatapointsToAlarm = 288; },
+  'an alarm is switched off': (made) => { alarm(made, 'crashes').ActionsEnabled = false; },
+  'a filter is for a reason that is never logged': (made) => { first(made, 'AWS::Logs::MetricFilter', 'reason').FilterPattern = '{ $.reason = "key" }'; },
+  'a filter is for words that Lambda never writes': (made) => { first(made, 'AWS::Logs::MetricFilter', 'Task timed out').FilterPattern = '?"timeout"'; },
+  'a filter counts into a metric that nobody watches': (made) => { first(made, 'AWS::Logs::MetricFilter', 'AUTHORIZER_FAILURE').MetricTransformations[0].MetricName = 'Unverifiable'; },
+  'alarms may not write to the topic': (made) => { first(made, 'AWS::SNS::TopicPolicy').PolicyDocument.Statement = first(made, 'AWS::SNS::TopicPolicy').PolicyDocument.Statement.filter((one: any) => one.Effect === 'Deny'); },
+  'everybody may write to the topic': (made) => { first(made, 'AWS::SNS::TopicPolicy').PolicyDocument.Statement.push({ Effect: 'Allow', Principal: { AWS: '*' }, Action: 'sns:Publish' }); },
+  'alarms go to another address': (made) => { first(made, 'AWS::SNS::Subscription').Endpoint = 'somebody@example.org'; },
+  'a table has no index': (made) => { delete first(made, 'AWS::DynamoDB::Table', 'haumana-sessions').LocalSecondaryIndexes; },
+  'a table is replaced with its content': (made) => { Object.values(made.Resources).find((one) => one.Type === 'AWS::DynamoDB::Table')!.UpdateReplacePolicy = 'Delete'; },
+  'a route goes to another function': (made) => { const [one, other] = ['POST', 'DELETE'].map((verb) => first(made, 'AWS::ApiGateway::Method', `"HttpMethod":"${verb}"`)); [one.Integration, other.Integration] = [other.Integration, one.Integration]; },
+  'the stage has another name': (made) => { first(made, 'AWS::ApiGateway::Stage').StageName = 'dev'; },
+  'bodies are text': (made) => { delete first(made, 'AWS::ApiGateway::RestApi').BinaryMediaTypes; },
+  'whatever is no token reaches the authorizer': (made) => { first(made, 'AWS::ApiGateway::Authorizer').IdentityValidationExpression = '.*'; },
+  'every API may call a function': (made) => { delete first(made, 'AWS::Lambda::Permission').SourceArn; },
+  'everybody may call a function': (made) => { first(made, 'AWS::Lambda::Permission').Principal = '*'; },
+  'a role has a policy of AWS': (made) => { first(made, 'AWS::IAM::Role').ManagedPolicyArns = ['arn:aws:iam::aws:policy/AdministratorAccess']; },
+  'a permission is on every table': (made) => { statement(made, 'dynamodb:GetItem').Resource = '*'; },
+  'a function may not write its log': (made) => { statement(made, 'logs:PutLogEvents').Action = 'logs:CreateLogStream'; },
+  'the functions are of two generations': (made) => { first(made, 'AWS::Lambda::Function', 'haumana-sync-lambda').Environment.Variables.HAUMANA_GENERATION = '1'; },
+  'a function has other tables': (made) => { first(made, 'AWS::Lambda::Function', 'haumana-sync-lambda').Environment.Variables.HAUMANA_TABLE_PREFIX = 'trial-'; },
+  'the tokens of another app are taken': (made) => { first(made, 'AWS::Lambda::Function', 'haumana-google-token-authorizer').Environment.Variables.HAUMANA_GOOGLE_CLIENT_IDS = 'other.example'; },
+  'metrics stand where no alarm looks': (made) => { first(made, 'AWS::Lambda::Function', 'haumana-sync-lambda').Environment.Variables.HAUMANA_METRICS = 'Haumana'; },
+  'another processor than the programs': (made) => { first(made, 'AWS::Lambda::Function').Architectures = ['x86_64']; },
+  'the access log cannot be joined': (made) => { const one = first(made, 'AWS::ApiGateway::Stage').AccessLogSetting; one.Format = one.Format.replace('$context.requestId', '-'); },
+  'the settings are not kept': (made) => { delete made.Metadata; },
+  'somebody may sign in to the pool': (made) => { made.Resources.Client = { Type: 'AWS::Cognito::UserPoolClient', Properties: {} }; },
   'the budget is missing': (made) => remove(made, 'AWS::Budgets::Budget'),
 };
 
 test('nothing is wrong with the template as it is', () => {
   assert.deepEqual(problems(fresh()), []);
+});
+
+test('planted: no termination protection', () => {
+  assert.deepEqual(problems(fresh(), false), ['the stack cannot be deleted by accident']);
 });
 
 for (const [name, plant] of Object.entries(PLANTED)) {

@@ -1,0 +1,81 @@
+//! Which generation the tables are in.
+//!
+//! It is one item in a partition of its own in the table of the history, whose items there never
+//! expire. It only grows, so that nobody serves the tables in an earlier generation by leaving a
+//! setting out. A restore brings back the number of its time.
+
+use crate::items::{Item, key_item, n, number};
+use crate::meter::Direction;
+use crate::schema::{HISTORY, life_key};
+use crate::store::{DynamoStore, corrupt};
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
+use haumana_sync::store::{Generation, Result};
+
+const GENERATION: &str = "_generation";
+
+impl DynamoStore {
+    /// Returns the generation that the tables are in: `asked`, or a higher one that they were in
+    /// before. Writes down what is new.
+    ///
+    /// # Guarantees
+    ///
+    /// - What was returned once is never followed by less, whoever asks.
+    /// - Nothing is written if the tables know `asked` or a higher one.
+    ///
+    /// # Errors
+    ///
+    /// Those of every call of the store. The same call again is safe.
+    pub async fn generation(&self, asked: Generation) -> Result<Generation> {
+        loop {
+            let known = self.known_generation().await?.unwrap_or_default();
+            // Where nothing was ever raised there is no item, and none is needed.
+            if asked <= known {
+                return Ok(known);
+            }
+            if self.raise(asked).await? {
+                return Ok(asked);
+            }
+            // Somebody has raised it further meanwhile, which the next read finds.
+        }
+    }
+
+    /// Returns the generation that is written down; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of every call of the store.
+    pub async fn known_generation(&self) -> Result<Option<Generation>> {
+        let op = "generation";
+        let item = self.get(&mut self.reading(op), &life_key()).await?;
+        let read = |item: Item| number(&item, GENERATION).map(Generation);
+        item.map(read).transpose().map_err(corrupt(op))
+    }
+
+    /// Writes a generation down; tells whether a lower one, or none, was there.
+    async fn raise(&self, next: Generation) -> Result<bool> {
+        let mut item = key_item(&life_key());
+        item.insert(GENERATION.to_owned(), n(next.0));
+        let request = || async {
+            let put = self
+                .client
+                .put_item()
+                .table_name(self.table(HISTORY))
+                .set_item(Some(item.clone()))
+                .condition_expression("attribute_not_exists(#generation) OR #generation < :next")
+                .expression_attribute_names("#generation", GENERATION)
+                .expression_attribute_values(":next", n(next.0))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await;
+            match put {
+                Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
+                put => put.map(|put| Some(put.consumed_capacity)),
+            }
+        };
+        let written = self.writing("generation").send(request).await?;
+        let Some(capacity) = written else { return Ok(false) };
+        self.meter.add(Direction::Write, capacity.as_slice());
+        Ok(true)
+    }
+}

@@ -1,0 +1,65 @@
+/**
+ * Refuses a deployment that forgets what the last one was told.
+ *
+ * Each deployment takes its settings from the command line, and a setting that is left out falls back
+ * to its standard. For some that is an outage: without `existingApiId` the API that the app calls may no
+ * longer call the functions. So the template keeps what was given (`Metadata`), and the next deployment
+ * is compared with it.
+ */
+
+import { execFileSync } from 'node:child_process';
+
+/** Where the template keeps the settings that were given. */
+export const METADATA = 'haumana:settings';
+
+/** Where something stands on the operator's machine, and what is for one deployment only. */
+const OF_ONE_DEPLOYMENT = ['binaries', 'forget', 'unguarded'];
+/** Another value of these is another API, or other users. */
+const UNCHANGED = ['existingApiId', 'existingUserPoolId', 'stage'];
+
+export type Given = Readonly<Record<string, string>>;
+
+/** Returns what is missing, or must not be as it is. `forget`: settings that may be. */
+export function forgotten(last: Given, now: Given, forget: readonly string[]): string[] {
+  const found: string[] = [];
+  const [before, next] = [Number(last.generation ?? 0), Number(now.generation ?? 0)];
+  if (next < before) {
+    found.push(`the generation was ${before} and is never lowered: -c generation=${before}`);
+  }
+  for (const [name, value] of Object.entries(last)) {
+    if ([...OF_ONE_DEPLOYMENT, 'generation', ...forget].includes(name)) {
+      continue;
+    }
+    if (now[name] === undefined) {
+      found.push(`${name} was ${value} and is not given: -c ${name}=${value}, or -c forget=${name}`);
+    } else if (UNCHANGED.includes(name) && now[name] !== value) {
+      found.push(`${name} was ${value} and is ${now[name]}: if that is meant, -c forget=${name}`);
+    }
+  }
+  return found;
+}
+
+/** Runs a program and returns what it prints; throws with what it says otherwise. */
+export type Run = (program: string, words: string[]) => string;
+
+/** Asks AWS what the last deployment of a stack was told; nothing if there was none. */
+export function lastGiven(stackName: string, run: Run = runProgram): Given {
+  try {
+    const told = run('aws', ['cloudformation', 'get-template', '--stack-name', stackName,
+      '--query', 'TemplateBody.Metadata', '--output', 'json']);
+    // A stack from before this was kept has no such metadata.
+    return JSON.parse(told || 'null')?.[METADATA] ?? {};
+  } catch (error) {
+    const { message, stderr } = error as { message: string; stderr?: unknown };
+    const why = String(stderr ?? '') || message;
+    if (/does not exist/.test(why)) {
+      return {};
+    }
+    throw new Error(`what was deployed last cannot be seen, so nobody can tell what this forgets: ${why.trim()}`
+      + ' (-c unguarded=true deploys all the same)');
+  }
+}
+
+function runProgram(program: string, words: string[]): string {
+  return execFileSync(program, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
