@@ -55,7 +55,8 @@ fn write_sqlite(file: &mut Connection, n: i64, text: &str) -> rusqlite::Result<D
     for id in 1..=RECORDS {
         change
             .prepare_cached(
-                "INSERT INTO history SELECT user, id, ?2, content FROM records WHERE id = ?1",
+                "INSERT INTO history
+                 SELECT user, id, ?2, content FROM records WHERE user = 1 AND id = ?1",
             )?
             .execute([id, n])?;
         let put =

@@ -4,6 +4,7 @@ use crate::App;
 use crate::request::{AppSync, Outcome, Pushed};
 use crate::wire::WireVersion;
 use crate::wire::{Counts, Operation, PieceOut, PiecesReply};
+use haumana_sync::Store as _;
 use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::{After, Envelope, Stamp, Version};
@@ -158,7 +159,7 @@ impl App<'_> {
         }
         // At once: a store may find that reading all there is costs less than one by one.
         let keys: Vec<Key> = due[..fits].iter().map(|(_, id, _)| Key::piece(*id)).collect();
-        let envelopes = self.0.store().read(sync.user, &keys).await?;
+        let envelopes = self.0.store_unlooked().read(sync.user, &keys).await?;
         let live = envelopes.into_iter().flatten().filter(|envelope| !envelope.deleted);
         let live = live.filter(|envelope| self.is_sound(sync.user, envelope));
         filling.server_pieces.extend(live.map(|envelope| self.deliver(envelope)));
@@ -170,7 +171,8 @@ impl App<'_> {
         let Some(last) = filling.sync.last else { return Ok(()) };
         let mut after = After::Stamp(last);
         loop {
-            let page = self.0.store().changes(filling.sync.user, after, READ_CHUNK).await?;
+            let page =
+                self.0.store_unlooked().changes(filling.sync.user, after, READ_CHUNK).await?;
             let Some(end) = page.records.last() else {
                 return Ok(());
             };

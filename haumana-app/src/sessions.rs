@@ -2,6 +2,7 @@
 
 use crate::App;
 use crate::wire::{AppSession, Counts, SessionsReply, SessionsRequest};
+use haumana_sync::Store as _;
 use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::record::Value;
@@ -102,7 +103,7 @@ impl App<'_> {
         let keys: Vec<Key> = due.iter().map(|entry| Key::session(entry.id)).collect();
         let mut sessions = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(READ_CHUNK) {
-            let envelopes = self.0.store().read(user, chunk).await?;
+            let envelopes = self.0.store_unlooked().read(user, chunk).await?;
             let live = envelopes.into_iter().flatten().filter(|envelope| !envelope.deleted);
             let live = live.filter(|envelope| self.is_sound(user, envelope));
             sessions.extend(live.map(|envelope| (envelope.key.id, envelope.content)));

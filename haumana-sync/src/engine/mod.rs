@@ -122,7 +122,12 @@ impl Engine {
         config: EngineConfig,
     ) -> Self {
         let (later, history_bytes) = (OtherLife::Merged, limits::USER_HISTORY_BYTES);
-        let screen = Arc::new(Screened { store, schema, witness: Arc::new(Silent) });
+        let screen = Arc::new(Screened {
+            store,
+            schema,
+            witness: Arc::new(Silent),
+            looks_into_records: true,
+        });
         Self { store: screen.clone(), screen, clock, random, config, later, history_bytes }
     }
 
@@ -224,6 +229,12 @@ impl Engine {
     /// through a [`Transaction`].
     pub fn store(&self) -> &dyn Store {
         &*self.store
+    }
+
+    /// As [`Engine::store`], for a dialect that looks into the content of each record itself, as by
+    /// [`Content::fits`](crate::record::Content::fits): it may be anything here.
+    pub fn store_unlooked(&self) -> impl Store + use<> {
+        Screened { looks_into_records: false, ..(*self.screen).clone() }
     }
 
     /// Returns which life of the data this is.

@@ -51,12 +51,9 @@ impl Content {
     /// Whether clients that know these fields of a kind, and no others, can read a stored record: each
     /// is of its type, and those that a stored record always has are there.
     pub fn fits(kind: &Kind, json: &str, knows: impl Fn(&str) -> bool) -> bool {
-        let Ok(stored) = serde_json::from_str::<Raw<'_>>(json) else { return false };
-        let is_good = |field: &Field| match stored.get(field.name()) {
-            Some(raw) => is_of_type(field, raw),
-            None => !field.is_required(),
-        };
-        kind.fields().iter().filter(|field| knows(field.name())).all(is_good)
+        let mut reader = serde_json::Deserializer::from_str(json);
+        let look = Look { kind, knows };
+        look.deserialize(&mut reader).is_ok_and(|fits| fits) && reader.end().is_ok()
     }
 
     fn parse_as(stored: Stored<'_>, json: &str) -> Option<Self> {
@@ -221,14 +218,75 @@ impl Serialize for Content {
     }
 }
 
-/// A stored record whose values are not looked into.
-type Raw<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
-
 fn is_of_type(field: &Field, raw: &RawValue) -> bool {
     match field.field_type() {
         FieldType::Text { .. } | FieldType::Lines { .. } => raw.get().starts_with('"'),
         FieldType::Flag => matches!(raw.get(), "true" | "false"),
         _ => field.read_stored(raw).is_some(),
+    }
+}
+
+/// Looks whether a stored record fits, in one pass and without a copy of it: every record that is sent to
+/// a client is looked at.
+struct Look<'k, K> {
+    kind: &'k Kind,
+    /// Which fields the client knows.
+    knows: K,
+}
+
+impl<'de, K: Fn(&str) -> bool> DeserializeSeed<'de> for Look<'_, K> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, K: Fn(&str) -> bool> Visitor<'de> for Look<'_, K> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a stored {}", self.kind.name())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let mut is_missing: Vec<bool> = Vec::with_capacity(self.kind.fields().len());
+        let needs = |field: &Field| field.is_required() && (self.knows)(field.name());
+        is_missing.extend(self.kind.fields().iter().map(needs));
+        let mut is_good = true;
+        while let Some(place) = map.next_key_seed(PlaceOf(self.kind))? {
+            let field = place.and_then(|at| self.kind.fields().get(at));
+            let Some(field) = field.filter(|field| (self.knows)(field.name())) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            is_good &= is_of_type(field, map.next_value()?);
+            place.and_then(|at| is_missing.get_mut(at)).into_iter().for_each(|one| *one = false);
+        }
+        Ok(is_good && !is_missing.contains(&true))
+    }
+}
+
+/// Reads a name as the place of its field.
+struct PlaceOf<'k>(&'k Kind);
+
+impl<'de> DeserializeSeed<'de> for PlaceOf<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for PlaceOf<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.place(name))
     }
 }
 
