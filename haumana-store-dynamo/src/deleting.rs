@@ -6,7 +6,7 @@ use crate::items::{Item, key_item, n};
 use crate::listing::torn;
 use crate::meter::Direction;
 use crate::past::{SLIPS, Slip, slips_before};
-use crate::requests::{AT_ONCE, Asked, Order, Range, Through};
+use crate::requests::{AT_ONCE, Asked, NOT_SO, Order, Range, Through};
 use crate::schema::{
     HISTORY, ItemKey, PIECES, SESSIONS, TABLES, TableSchema, head_key, history_key, partition,
 };
@@ -20,9 +20,6 @@ use std::collections::HashMap;
 
 /// DYNAMODB: one BatchWriteItem has at most 25 requests.
 const BATCH_WRITE: usize = 25;
-
-/// The code of a condition that did not hold.
-const NOT_SO: &str = "ConditionalCheckFailedException";
 
 impl DynamoStore {
     /// Deletes the history that is older than `before`, as the slips tell; reads no other.

@@ -5,13 +5,11 @@
 //! journal: [`DynamoStore::replay_erasures_of`] reads it there.
 
 use crate::items::{Item, bits, digest};
-use crate::meter::Direction;
-use crate::requests::{Asked, Order, Range, Through};
+use crate::requests::{Asked, Condition, Order, Range, Through};
 use crate::schema::{ERASURES, ERASURES_KEY, HISTORY, erasure_key};
 use crate::store::{DynamoStore, corrupt};
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::AttributeValue;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Epoch, ErasedLives, Result, erased_life};
 use std::collections::HashSet;
@@ -38,25 +36,10 @@ impl DynamoStore {
         }
         let mut item = crate::items::key_item(&at);
         item.insert(KEY.to_owned(), AttributeValue::B(Blob::new(draw_key())));
-        let request = || async {
-            let put = self
-                .client
-                .put_item()
-                .table_name(self.table(HISTORY))
-                .set_item(Some(item.clone()))
-                .condition_expression("attribute_not_exists(#key)")
-                .expression_attribute_names("#key", KEY)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await;
-            match put {
-                // Somebody was faster; theirs counts.
-                Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
-                put => put.map(|put| put.consumed_capacity),
-            }
-        };
-        let capacity = self.writing("erase").send(request).await?;
-        self.meter.add(Direction::Write, capacity.as_slice());
+        let (text, name) = ("attribute_not_exists(#key)", ("#key", KEY));
+        let condition = Condition { text, name, values: Item::new() };
+        // If somebody was faster, theirs counts.
+        self.put_if("erase", HISTORY, &item, &condition).await?;
         let found = self.get(&mut self.reading("erase"), &at).await?.and_then(read_key);
         found.ok_or_else(|| corrupt("erase")(crate::error::Bad(KEY)))
     }

@@ -6,13 +6,11 @@
 
 use crate::error::Bad;
 use crate::items::{Item, bytes, digest, key_item, number};
-use crate::meter::Direction;
-use crate::requests::{Asked, Order, Range, Through};
+use crate::requests::{Asked, Condition, Order, Range, Through};
 use crate::schema::{HISTORY, KEPT, KEPT_SORT, kept_key};
 use crate::store::{DynamoStore, corrupt};
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::AttributeValue;
 use haumana_sync::digest::Digest;
 use haumana_sync::store::{Error, ErrorKind, Result};
 
@@ -71,31 +69,16 @@ impl DynamoStore {
     async fn point(&self, expected: Option<&str>, item: Item) -> Result<()> {
         let op = "keep_schema";
         let expected = expected.map(|text| crate::items::bits(name_of(text.as_bytes()).bits()));
-        let condition = match &expected {
+        let text = match &expected {
             None => "attribute_not_exists(#text) OR #text = :next",
             Some(_) => "#text = :expected OR #text = :next",
         };
-        let request = || async {
-            let put = self
-                .client
-                .put_item()
-                .table_name(self.table(HISTORY))
-                .set_item(Some(item.clone()))
-                .condition_expression(condition)
-                .expression_attribute_names("#text", TEXT)
-                .set_expression_attribute_values(Some(values(&item, expected.as_ref())))
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await;
-            match put {
-                Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
-                put => put.map(|put| Some(put.consumed_capacity)),
-            }
-        };
-        let written = self.writing(op).send(request).await?;
-        let Some(capacity) = written else { return Err(Error::new(op, ErrorKind::Conflict)) };
-        self.meter.add(Direction::Write, capacity.as_slice());
-        Ok(())
+        let values = values(&item, expected.as_ref());
+        let condition = Condition { text, name: ("#text", TEXT), values };
+        match self.put_if(op, HISTORY, &item, &condition).await? {
+            true => Ok(()),
+            false => Err(Error::new(op, ErrorKind::Conflict)),
+        }
     }
 }
 

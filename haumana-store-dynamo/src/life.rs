@@ -5,11 +5,9 @@
 //! setting out. A restore brings back the number of its time.
 
 use crate::items::{Item, key_item, n, number};
-use crate::meter::Direction;
+use crate::requests::Condition;
 use crate::schema::{HISTORY, life_key};
 use crate::store::{DynamoStore, corrupt};
-use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
-use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use haumana_sync::store::{Generation, Result};
 
 const GENERATION: &str = "_generation";
@@ -56,26 +54,11 @@ impl DynamoStore {
     async fn raise(&self, next: Generation) -> Result<bool> {
         let mut item = key_item(&life_key());
         item.insert(GENERATION.to_owned(), n(next.0));
-        let request = || async {
-            let put = self
-                .client
-                .put_item()
-                .table_name(self.table(HISTORY))
-                .set_item(Some(item.clone()))
-                .condition_expression("attribute_not_exists(#generation) OR #generation < :next")
-                .expression_attribute_names("#generation", GENERATION)
-                .expression_attribute_values(":next", n(next.0))
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await;
-            match put {
-                Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(None),
-                put => put.map(|put| Some(put.consumed_capacity)),
-            }
+        let condition = Condition {
+            text: "attribute_not_exists(#generation) OR #generation < :next",
+            name: ("#generation", GENERATION),
+            values: Item::from([(":next".to_owned(), n(next.0))]),
         };
-        let written = self.writing("generation").send(request).await?;
-        let Some(capacity) = written else { return Ok(false) };
-        self.meter.add(Direction::Write, capacity.as_slice());
-        Ok(true)
+        self.put_if("generation", HISTORY, &item, &condition).await
     }
 }

@@ -6,6 +6,7 @@ use crate::meter::Direction;
 use crate::retry::Call;
 use crate::schema::{INDEX, ItemKey, TableSchema};
 use crate::store::DynamoStore;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
 use futures_util::{StreamExt, TryStreamExt};
 use haumana_sync::store::Result;
@@ -13,6 +14,8 @@ use std::collections::HashMap;
 
 /// DYNAMODB: one BatchGetItem names at most 100 items.
 const BATCH_GET: usize = 100;
+/// The code of a condition that did not hold.
+pub(crate) const NOT_SO: &str = "ConditionalCheckFailedException";
 /// How many requests of one call are on their way at the same time.
 pub(crate) const AT_ONCE: usize = 4;
 
@@ -48,6 +51,16 @@ pub(crate) enum Range {
     Behind(String),
     /// From the first to the second, both included.
     Between(String, String),
+}
+
+/// A condition on the item that is there already.
+#[derive(Debug)]
+pub(crate) struct Condition {
+    pub text: &'static str,
+    /// The one name in it that stands for an attribute, and the attribute.
+    pub name: (&'static str, &'static str),
+    /// The values that it compares with.
+    pub values: Item,
 }
 
 /// One page of a query.
@@ -93,6 +106,40 @@ impl DynamoStore {
         let answer = self.writing(op).send(request).await?;
         self.meter.add(Direction::Write, answer.consumed_capacity.as_slice());
         Ok(())
+    }
+
+    /// Puts one item if a condition holds of what is there; returns whether it did.
+    pub(crate) async fn put_if(
+        &self,
+        op: &'static str,
+        table: TableSchema,
+        item: &Item,
+        condition: &Condition,
+    ) -> Result<bool> {
+        let (name, attribute) = condition.name;
+        // DYNAMODB: an empty map of values is refused.
+        let values = Some(&condition.values).filter(|values| !values.is_empty());
+        let request = || async {
+            let put = self
+                .client
+                .put_item()
+                .table_name(self.table(table))
+                .set_item(Some(item.clone()))
+                .condition_expression(condition.text)
+                .expression_attribute_names(name, attribute)
+                .set_expression_attribute_values(values.cloned())
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send()
+                .await;
+            match put {
+                Err(error) if error.code() == Some(NOT_SO) => Ok(None),
+                put => put.map(|put| Some(put.consumed_capacity)),
+            }
+        };
+        let written = self.writing(op).send(request).await?;
+        let Some(capacity) = written else { return Ok(false) };
+        self.meter.add(Direction::Write, capacity.as_slice());
+        Ok(true)
     }
 
     /// Reads items in any number, strongly consistent; what does not exist is not in the answer,
