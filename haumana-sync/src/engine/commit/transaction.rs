@@ -9,7 +9,7 @@ use crate::engine::edit::apply::parts::apply_within;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::slot::Slot;
 use crate::engine::edit::{Applied, Bases, Edit, MergeContext};
-use crate::engine::{Engine, Error, Quota, Result, check_state};
+use crate::engine::{Engine, Error, ErrorKind, Quota, Result, check_state};
 use crate::id::{Key, UserId};
 use crate::limits;
 use crate::schema::Kind;
@@ -124,6 +124,20 @@ impl<'e> Transaction<'e> {
     pub fn set_slot(&mut self, slot: Slot) {
         self.notes.slot = slot;
         self.has_news = true;
+    }
+
+    /// Reads and opens one record as it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::NotFound`] if there is none, [`ErrorKind::Unreadable`] if it cannot be opened, and
+    /// those of [`Transaction::read`].
+    pub(crate) async fn open_one(&self, key: Key) -> Result<(Envelope, Record)> {
+        let found = self.read(&[key]).await?.into_iter().flatten().next();
+        let envelope =
+            found.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such record"))?;
+        let record = self.open(&envelope)?;
+        Ok((envelope, record))
     }
 
     /// Reads records, in the order of `keys`; those of which edits are staged as these leave them.

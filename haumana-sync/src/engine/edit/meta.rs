@@ -322,6 +322,11 @@ impl Meta {
         adds.extend(new.difference(&old).map(|hash| (*hash, version)));
     }
 
+    /// Whether a change with this hash was seen since `oldest`.
+    pub fn has_seen(&self, hash: u64, oldest: UnixMillis) -> bool {
+        self.seen.iter().any(|seen| seen.hash == hash && oldest <= seen.at)
+    }
+
     /// Whether the device of `claim` has said something newer of the field since `oldest`.
     pub fn is_overtaken(&self, claim: &Claim, oldest: UnixMillis) -> bool {
         self.claims.iter().any(|known| oldest <= known.at && claim.is_before(known))

@@ -28,11 +28,7 @@ impl Engine {
         loop {
             let transaction = attempts.next().await?;
             let context = transaction.context();
-            let found = transaction.read(&[key]).await?;
-            let Some(envelope) = found.into_iter().flatten().next() else {
-                return Err(Error::new(ErrorKind::NotFound, "there is no such record"));
-            };
-            let record = self.open(&envelope)?;
+            let (envelope, record) = transaction.open_one(key).await?;
             let version = record.version;
             if is_as_written(&envelope, &record) {
                 return Ok(Restored { version, is_unchanged: true });

@@ -54,15 +54,11 @@ impl Engine {
         loop {
             let transaction = attempts.next().await?;
             let context = transaction.context();
-            let found = transaction.read(&[key]).await?;
-            let Some(envelope) = found.into_iter().flatten().next() else {
-                return Err(Error::new(ErrorKind::NotFound, "there is no such record"));
-            };
-            let record = self.open(&envelope)?;
+            let (envelope, record) = transaction.open_one(key).await?;
             let old_version = record.version;
             let unchanged = Restored { version: old_version, is_unchanged: true };
             let name = asked.name(version);
-            if record.meta.seen.iter().any(|seen| seen.hash == name && context.oldest <= seen.at) {
+            if record.meta.has_seen(name, context.oldest) {
                 crate::mark::hit!(repeated_restore_changes_nothing);
                 return Ok(unchanged);
             }

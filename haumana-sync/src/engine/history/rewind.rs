@@ -8,11 +8,10 @@
 //! A record that somebody edits behind its slice keeps that edit.
 
 use crate::digest::Digest;
-use crate::engine::commit::STAMP_AHEAD_SECS;
 use crate::engine::commit::notes::Notes;
 use crate::engine::commit::transaction::Transaction;
+use crate::engine::commit::{STAMP_AHEAD_SECS, Stopped};
 use crate::engine::edit::bases::{fields, needed, units};
-use crate::engine::edit::meta::Meta;
 use crate::engine::edit::record::{HistoryMeta, Record, is_whole, parse};
 use crate::engine::edit::{Bases, Edit};
 use crate::engine::history::restore::content_edit;
@@ -161,8 +160,8 @@ impl Engine {
             }
             match committed.into_stopped() {
                 None => {}
-                Some(crate::engine::commit::Stopped::Raced) => return Ok(Slice::Raced),
-                Some(crate::engine::commit::Stopped::Failed(error)) => return Err(error),
+                Some(Stopped::Raced) => return Ok(Slice::Raced),
+                Some(Stopped::Failed(error)) => return Err(error),
             }
         }
         run.after = After::Place(place);
@@ -411,7 +410,7 @@ impl<'a> Run<'a> {
         for (at, edit, change) in planned {
             // Made from the places of `opened`.
             let (envelope, record) = &opened[at];
-            if self.name.is_some_and(|name| is_seen(&record.meta, name, oldest)) {
+            if self.name.is_some_and(|name| record.meta.has_seen(name, oldest)) {
                 self.done.insert(record.key());
                 continue;
             }
@@ -459,10 +458,6 @@ impl Rewound {
         self.records.sort_by_key(|(_, change)| is_done(change));
         self.records.truncate(limits::REWIND_LISTED);
     }
-}
-
-fn is_seen(meta: &Meta, name: u64, oldest: UnixMillis) -> bool {
-    meta.seen.iter().any(|seen| seen.hash == name && oldest <= seen.at)
 }
 
 fn version_key(record: &Record, version: Version) -> HistoryKey {

@@ -32,7 +32,7 @@ pub(crate) fn plan_delete(
         crate::mark::hit!(delete_of_what_is_not_there_leaves_a_tombstone);
         return Some(Edit { claims: claims(), ..edit });
     };
-    if record.meta.seen.iter().any(|old| old.hash == hash && context.oldest <= old.at) {
+    if record.meta.has_seen(hash, context.oldest) {
         return None;
     }
     if is_of_other_life(push, pusher) {

@@ -75,9 +75,7 @@ fn plan_set(
     for unit in units_of(push, device.as_deref(), (kind, set), context.now) {
         let (name, claimed_at) = (unit.name, unit.claimed_at);
         let (hash, value) = (unit.identity, &unit.value);
-        let is_seen = record.is_some_and(|record| {
-            record.meta.seen.iter().any(|old| old.hash == hash && context.oldest <= old.at)
-        });
+        let is_seen = record.is_some_and(|record| record.meta.has_seen(hash, context.oldest));
         let of = Claim::of(device.as_deref(), name);
         let claim = Claim { of, base: push.base, claimed_at, at: context.now };
         let is_known = record.is_some_and(|record| {
