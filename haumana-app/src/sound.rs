@@ -4,9 +4,10 @@
 use crate::App;
 use crate::keys::PIECE_FIELDS;
 use haumana_sync::id::{Key, KindNumber, UserId};
-use haumana_sync::record::Content;
+use haumana_sync::record::KnownFields;
 use haumana_sync::repertoire::{piece_kind, session_kind};
 use haumana_sync::store::Envelope;
+use std::sync::LazyLock;
 
 /// The keys of a session that the app reads.
 const SESSION_KEYS: [&str; 5] = ["pieceId", "startedAt", "endedAt", "endedAtSource", "createdAt"];
@@ -23,10 +24,8 @@ impl App<'_> {
     /// As [`App::is_sound`], of the content of a live record.
     pub(crate) fn fits(&self, user: &UserId, key: Key, content: &str) -> bool {
         let fits = match key.kind {
-            KindNumber::PIECE => Content::fits(piece_kind(), content, is_of_piece),
-            KindNumber::SESSION => {
-                Content::fits(session_kind(), content, |name| SESSION_KEYS.contains(&name))
-            }
+            KindNumber::PIECE => OF_PIECES.fits(content),
+            KindNumber::SESSION => OF_SESSIONS.fits(content),
             _ => true,
         };
         if !fits {
@@ -36,6 +35,14 @@ impl App<'_> {
         fits
     }
 }
+
+/// What the app reads of a piece.
+static OF_PIECES: LazyLock<KnownFields> =
+    LazyLock::new(|| KnownFields::of(piece_kind(), is_of_piece));
+
+/// What the app reads of a session.
+static OF_SESSIONS: LazyLock<KnownFields> =
+    LazyLock::new(|| KnownFields::of(session_kind(), |name| SESSION_KEYS.contains(&name)));
 
 fn is_of_piece(name: &str) -> bool {
     name == "createdAt" || PIECE_FIELDS.iter().any(|spec| spec.name == name)

@@ -232,7 +232,7 @@ impl Engine {
     }
 
     /// As [`Engine::store`], for a dialect that looks into the content of each record itself, as by
-    /// [`Content::fits`](crate::record::Content::fits): it may be anything here.
+    /// [`KnownFields`](crate::record::KnownFields): it may be anything here.
     pub fn store_unlooked(&self) -> impl Store + use<> {
         Screened { looks_into_records: false, ..(*self.screen).clone() }
     }

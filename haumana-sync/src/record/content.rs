@@ -48,14 +48,6 @@ impl Content {
         json.starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
     }
 
-    /// Whether clients that know these fields of a kind, and no others, can read a stored record: each
-    /// is of its type, and those that a stored record always has are there.
-    pub fn fits(kind: &Kind, json: &str, knows: impl Fn(&str) -> bool) -> bool {
-        let mut reader = serde_json::Deserializer::from_str(json);
-        let look = Look { kind, knows };
-        look.deserialize(&mut reader).is_ok_and(|fits| fits) && reader.end().is_ok()
-    }
-
     fn parse_as(stored: Stored<'_>, json: &str) -> Option<Self> {
         let mut reader = serde_json::Deserializer::from_str(json);
         let content = stored.deserialize(&mut reader).ok()?;
@@ -226,23 +218,47 @@ fn is_of_type(field: &Field, raw: &RawValue) -> bool {
     }
 }
 
-/// Looks whether a stored record fits, in one pass and without a copy of it: every record that is sent to
-/// a client is looked at.
-struct Look<'k, K> {
-    kind: &'k Kind,
-    /// Which fields the client knows.
-    knows: K,
+/// The fields of a kind that some clients know; they know no others.
+///
+/// Every record that is sent to such a client is looked at, so this is made once and not for each.
+///
+/// ```
+/// use haumana_sync::record::KnownFields;
+/// use haumana_sync::repertoire::session_kind;
+///
+/// let known = KnownFields::of(session_kind(), |name| name == "startedAt");
+/// assert!(known.fits(r#"{"startedAt":"2026-11-22T00:00:00.000Z"}"#));
+/// assert!(!known.fits(r#"{"startedAt":7}"#));
+/// assert!(!known.fits("{}"));
+/// ```
+#[derive(Debug)]
+pub struct KnownFields {
+    kind: Arc<Kind>,
+    /// For each field of the kind.
+    is_known: Vec<bool>,
+    /// For each field of the kind, whether it is known and a stored record always has it.
+    is_needed: Vec<bool>,
 }
 
-impl<'de, K: Fn(&str) -> bool> DeserializeSeed<'de> for Look<'_, K> {
-    type Value = bool;
+impl KnownFields {
+    /// The fields of a kind whose names `knows` holds for.
+    pub fn of(kind: &Arc<Kind>, knows: impl Fn(&str) -> bool) -> Self {
+        let fields = kind.fields();
+        let is_known: Vec<bool> = fields.iter().map(|field| knows(field.name())).collect();
+        let known = fields.iter().zip(&is_known);
+        let is_needed = known.map(|(field, is_known)| *is_known && field.is_required()).collect();
+        Self { kind: kind.clone(), is_known, is_needed }
+    }
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
-        deserializer.deserialize_map(self)
+    /// Whether these clients can read a stored record: each field that they know is of its type, and
+    /// those that a stored record always has are there. One pass, without a copy.
+    pub fn fits(&self, json: &str) -> bool {
+        let mut reader = serde_json::Deserializer::from_str(json);
+        reader.deserialize_map(self).is_ok_and(|fits| fits) && reader.end().is_ok()
     }
 }
 
-impl<'de, K: Fn(&str) -> bool> Visitor<'de> for Look<'_, K> {
+impl<'de> Visitor<'de> for &KnownFields {
     type Value = bool;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -250,13 +266,10 @@ impl<'de, K: Fn(&str) -> bool> Visitor<'de> for Look<'_, K> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-        let mut is_missing: Vec<bool> = Vec::with_capacity(self.kind.fields().len());
-        let needs = |field: &Field| field.is_required() && (self.knows)(field.name());
-        is_missing.extend(self.kind.fields().iter().map(needs));
-        let mut is_good = true;
-        while let Some(place) = map.next_key_seed(PlaceOf(self.kind))? {
-            let field = place.and_then(|at| self.kind.fields().get(at));
-            let Some(field) = field.filter(|field| (self.knows)(field.name())) else {
+        let (mut is_missing, mut is_good) = (self.is_needed.clone(), true);
+        while let Some(place) = map.next_key_seed(PlaceOf(&self.kind))? {
+            let place = place.filter(|at| self.is_known.get(*at) == Some(&true));
+            let Some(field) = place.and_then(|at| self.kind.fields().get(at)) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };

@@ -8,7 +8,7 @@ pub mod typed;
 pub use crate::limits::BESIDE_KEY;
 pub use crate::schema::FieldError;
 pub use crate::value::{GroupValue, Value};
-pub use content::Content;
+pub use content::{Content, KnownFields};
 pub use counter::Counter;
 pub use members::members;
 pub use typed::Record;
