@@ -138,7 +138,7 @@ impl Engine {
         self.screened(screen)
     }
 
-    /// Says who is told of stored records that cannot be read; without this nobody is.
+    /// Sets the witness that is told of stored records that cannot be read. Without it nobody is told.
     #[must_use]
     pub fn with_witness(self, witness: Arc<dyn Witness>) -> Self {
         let screen = Screened { witness, ..(*self.screen).clone() };
@@ -210,7 +210,7 @@ impl Engine {
         Record::open(envelope, self.schema())
     }
 
-    /// Opens a record under its kind; `None` if it cannot be read, which the witness is told.
+    /// Opens a record under its kind. If it cannot be read, tells the witness and returns `None`.
     fn open_readable(&self, user: &UserId, envelope: &Envelope) -> Result<Option<Record>> {
         match self.open(envelope) {
             Ok(record) => Ok(Some(record)),
@@ -231,8 +231,8 @@ impl Engine {
         &*self.store
     }
 
-    /// As [`Engine::store`], for a dialect that looks into the content of each record itself, as by
-    /// [`KnownFields`](crate::record::KnownFields): it may be anything here.
+    /// As [`Engine::store`], but the content of records is not checked. It is for a dialect that checks
+    /// it with [`KnownFields`](crate::record::KnownFields).
     pub fn store_unlooked(&self) -> impl Store + use<> {
         Screened { looks_into_records: false, ..(*self.screen).clone() }
     }

@@ -48,7 +48,7 @@ pub(crate) struct Screened {
     pub store: Arc<dyn Store>,
     pub schema: Schema,
     pub witness: Arc<dyn Witness>,
-    /// Whether the content of records is looked into. Who does that itself is not made to pay twice.
+    /// Whether the content of records is checked. A dialect that checks it does not pay for it twice.
     pub looks_into_records: bool,
 }
 

@@ -1,8 +1,8 @@
 //! An account as it was at an earlier time, as ordinary edits.
 //!
-//! The stream tells what has changed since, and the history what each of those records was. Each is
-//! made so again by the edit that restoring that version is, or by a delete where there was no record.
-//! The edits stand in the history as others do, so a rewind is undone by a rewind to before it.
+//! The stream tells which records have changed since that time, and the history tells what each of them
+//! was. A record goes back by the same edit as a restore of that version. A record that did not exist
+//! then is deleted. These edits are in the history like all others, so another rewind undoes this one.
 //!
 //! A slice is one commit on the head that it was read under. Who loses the race reads the slice again.
 //! A record that somebody edits behind its slice keeps that edit.
@@ -119,7 +119,7 @@ impl Engine {
         Ok(run.finish())
     }
 
-    /// Decides the next records, and commits what becomes of them.
+    /// Reads the next records, and commits the edits that take them back.
     async fn rewind_slice(
         &self,
         run: &mut Run<'_>,
@@ -168,8 +168,8 @@ impl Engine {
         Ok(if is_end { Slice::End } else { Slice::More })
     }
 
-    /// The edits that make records what they were, with what becomes of each. Those that are so
-    /// already have none.
+    /// The edits that make records what they were, each with the change that is reported for it. A
+    /// record that is already what it was needs no edit.
     async fn rewinding_edits(
         &self,
         run: &mut Run<'_>,
