@@ -88,8 +88,12 @@ impl Dev {
         let is_local = host.and_then(|host| host.parse::<Authority>().ok()).is_some_and(|host| {
             matches!(host.host(), "localhost" | "127.0.0.1" | "[::1]") || self.is_public
         });
+        // The server's own page says where it comes from as well. A name that only points here is no
+        // local one and was refused above.
+        let own = host.and_then(|host| Origin::parse(&format!("http://{host}")));
+        let may = |origin: Origin| self.origins.contains(&origin) || own.as_ref() == Some(&origin);
         let origin = headers.get(ORIGIN).map(|origin| origin.to_str().ok().and_then(Origin::parse));
-        is_local && origin.is_none_or(|origin| origin.is_some_and(|o| self.origins.contains(&o)))
+        is_local && origin.is_none_or(|origin| origin.is_some_and(may))
     }
 }
 
@@ -134,6 +138,9 @@ mod tests {
         check(&local, "localhost", Some("http://localhost:3000"), true);
         check(&local, "localhost", Some("https://evil.example"), false);
         check(&local, "localhost", Some("null"), false);
+        check(&local, "localhost:8787", Some("http://localhost:8787"), true);
+        check(&local, "localhost:8787", Some("http://localhost:9999"), false);
+        check(&local, "evil.example:8787", Some("http://evil.example:8787"), false);
         check(&local, "evil.example:8787", None, false);
         check(&local, "localhost.evil.example", None, false);
         check(&local, "", None, false);

@@ -16,6 +16,8 @@ mod erase_again;
 mod idle;
 mod issuer;
 mod key_file;
+#[cfg(feature = "page")]
+mod page;
 mod private;
 mod problem;
 mod restore;

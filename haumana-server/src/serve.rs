@@ -92,7 +92,10 @@ fn router(
     let live = Live::new(pokes, Arc::clone(&engine), live_limits(room));
     let api = Api::new(Arc::clone(&engine), auth, random, config).with_accounts(accounts);
     let api = api.with_live(live.clone());
-    (haumana_api::router_beside(api, sign_in.routes).layer(from_fn(drain)), engine, live)
+    let beside = sign_in.routes;
+    #[cfg(feature = "page")]
+    let beside = beside.merge(crate::page::routes());
+    (haumana_api::router_beside(api, beside).layer(from_fn(drain)), engine, live)
 }
 
 /// How many devices may follow, where there is room for so many connections: a part of it is left to

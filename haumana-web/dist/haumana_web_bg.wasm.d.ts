@@ -1,0 +1,35 @@
+/* tslint:disable */
+/* eslint-disable */
+export const memory: WebAssembly.Memory;
+export const __wbg_pagereplica_free: (a: number, b: number) => void;
+export const pagereplica_add: (a: number, b: number, c: number, d: number, e: number) => any;
+export const pagereplica_changed: (a: number) => any;
+export const pagereplica_conflicts: (a: number) => any;
+export const pagereplica_delete: (a: number, b: number, c: number, d: number, e: number) => any;
+export const pagereplica_edit: (a: number, b: number, c: number, d: number, e: number, f: number, g: number) => any;
+export const pagereplica_erase: (a: number) => any;
+export const pagereplica_export: (a: number) => any;
+export const pagereplica_forget: (a: number) => any;
+export const pagereplica_get: (a: number, b: number, c: number, d: number, e: number) => any;
+export const pagereplica_history: (a: number, b: number, c: number, d: number, e: number) => any;
+export const pagereplica_import: (a: number, b: number, c: number) => any;
+export const pagereplica_list: (a: number, b: number, c: number) => any;
+export const pagereplica_open: (a: any, b: number, c: number) => any;
+export const pagereplica_resolve: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number, l: number, m: number) => any;
+export const pagereplica_restore: (a: number, b: number, c: number, d: number, e: number, f: number) => any;
+export const pagereplica_signIn: (a: number, b: number, c: number) => any;
+export const pagereplica_signOut: (a: number) => any;
+export const pagereplica_status: (a: number) => any;
+export const pagereplica_sync: (a: number) => any;
+export const __wasm_bindgen_func_elem_1438: (a: number, b: number, c: number, d: any) => void;
+export const __wasm_bindgen_func_elem_1453: (a: number, b: number, c: any, d: any) => void;
+export const __wbindgen_export: (a: number, b: number) => number;
+export const __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
+export const __wbindgen_export3: (a: number, b: number, c: number) => void;
+export const __wbindgen_export4: (a: number) => void;
+export const __wbindgen_export5: () => number;
+export const __wbindgen_externrefs: WebAssembly.Table;
+export const __wbindgen_export6: (a: number, b: number) => void;
+export const __wbindgen_add_to_stack_pointer: (a: number) => number;
+export const __wbindgen_export7: (a: number) => void;
+export const __wbindgen_start: () => void;

@@ -1,0 +1,204 @@
+//! What a page calls. Records and answers are JSON text; `haumana.js` makes objects of them.
+
+use crate::fetch::FetchTransport;
+use crate::host::{Host, HostRows, PageClock, PageRandom};
+use crate::shown;
+use crate::storage::RowStorage;
+use haumana_replica::{Erasure, Error, ErrorKind, Replica};
+use haumana_sync::engine::Resolution;
+use haumana_sync::id::{Key, RecordId, UserId};
+use haumana_sync::record::Value;
+use haumana_sync::schema::Schema;
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wasm_bindgen::prelude::*;
+
+type Answer<T> = Result<T, JsValue>;
+
+/// The replica of a page.
+#[wasm_bindgen]
+#[derive(Debug)]
+pub struct PageReplica {
+    replica: Replica,
+    server: FetchTransport,
+    schema: Schema,
+}
+
+fn invalid() -> JsValue {
+    shown::error(&Error::new("read", ErrorKind::Invalid))
+}
+
+fn told(why: Error) -> JsValue {
+    shown::error(&why)
+}
+
+impl PageReplica {
+    fn key(&self, kind: &str, id: &str) -> Answer<Key> {
+        let kind = self.schema.named(kind).ok_or_else(invalid)?;
+        Ok(Key { kind: kind.number(), id: RecordId::parse(id).ok_or_else(invalid)? })
+    }
+
+    fn fields(&self, kind: &str, json: &str) -> Answer<BTreeMap<String, Value>> {
+        let kind = self.schema.named(kind).ok_or_else(invalid)?;
+        let fields: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_str(json).map_err(|_| invalid())?;
+        let read = fields.into_iter().map(|(name, raw)| {
+            let value = kind.named(&name).read(&raw)?;
+            Some((name, value))
+        });
+        read.collect::<Option<_>>().ok_or_else(invalid)
+    }
+}
+
+#[wasm_bindgen]
+impl PageReplica {
+    /// Opens the replica that the host's rows hold; `schema` is the answer of `GET /schema`.
+    pub async fn open(host: Host, schema: String) -> Answer<PageReplica> {
+        let schema = Schema::from_json(&schema).map_err(|_| invalid())?;
+        let storage = RowStorage::new(HostRows(host.clone()));
+        let builder = Replica::builder(storage, schema.clone());
+        let builder = builder.clock(Arc::new(PageClock)).random(Arc::new(PageRandom));
+        let replica = builder.open().await.map_err(told)?;
+        Ok(Self { replica, server: FetchTransport(host), schema })
+    }
+
+    /// Makes `account` the one whose records are read and edited.
+    #[wasm_bindgen(js_name = signIn)]
+    pub async fn sign_in(&self, account: String) -> Answer<()> {
+        let account = UserId::verified_by_caller(&account).ok_or_else(invalid)?;
+        self.replica.sign_in(account).await.map_err(told)
+    }
+
+    /// Makes nobody the account; what is pending stays.
+    #[wasm_bindgen(js_name = signOut)]
+    pub async fn sign_out(&self) {
+        self.replica.sign_out().await;
+    }
+
+    /// All records of a kind.
+    pub async fn list(&self, kind: String) -> Answer<String> {
+        let kind = self.schema.named(&kind).ok_or_else(invalid)?;
+        let views = self.replica.records(kind.number()).await.map_err(told)?;
+        let views = views.iter().map(|view| shown::view(&self.schema, view));
+        Ok(Json::from(views.collect::<Vec<_>>()).to_string())
+    }
+
+    /// One record, or `null`.
+    pub async fn get(&self, kind: String, id: String) -> Answer<String> {
+        let view = self.replica.record(self.key(&kind, &id)?).await.map_err(told)?;
+        Ok(view.map_or(Json::Null, |view| shown::view(&self.schema, &view)).to_string())
+    }
+
+    /// Adds a record and returns its id.
+    pub async fn add(&self, kind: String, fields: String) -> Answer<String> {
+        let fields = self.fields(&kind, &fields)?;
+        let id = self.replica.create(&kind, fields).await.map_err(told)?;
+        Ok(id.to_string())
+    }
+
+    /// Sets fields of a record. When it returns, a killed tab takes nothing back.
+    pub async fn edit(&self, kind: String, id: String, fields: String) -> Answer<()> {
+        let fields = self.fields(&kind, &fields)?;
+        self.replica.set(self.key(&kind, &id)?, fields).await.map_err(told)
+    }
+
+    /// Deletes a record.
+    pub async fn delete(&self, kind: String, id: String) -> Answer<()> {
+        self.replica.delete(self.key(&kind, &id)?).await.map_err(told)
+    }
+
+    /// Makes this device and the server the same.
+    pub async fn sync(&self) -> Answer<()> {
+        self.replica.sync(&self.server).await.map(drop).map_err(told)
+    }
+
+    /// How the sync stands.
+    pub async fn status(&self) -> String {
+        shown::status(&self.replica).await.to_string()
+    }
+
+    /// Waits until records change and returns their ids; `null` means that everything may be another.
+    /// What changes before it is called again is not heard of, so that a page lists again after each.
+    pub async fn changed(&self) -> Option<String> {
+        use haumana_replica::Event;
+        match self.replica.changes().next().await {
+            Some(Event::Changed(change)) if !change.keys.is_empty() => {
+                let ids = change.keys.iter().map(|key| key.id.to_string());
+                Some(Json::from(ids.collect::<Vec<_>>()).to_string())
+            }
+            _ => None,
+        }
+    }
+
+    /// Up to 200 open conflicts, newest first.
+    pub async fn conflicts(&self) -> Answer<String> {
+        let page = self.replica.conflicts(&self.server, None, 200).await.map_err(told)?;
+        let all = page.conflicts.iter().map(|one| shown::conflict(&self.schema, one));
+        Ok(Json::from(all.collect::<Vec<_>>()).to_string())
+    }
+
+    /// Closes a conflict: `how` is `keep`, `restore` or `set`, with a value of its field as JSON.
+    pub async fn resolve(
+        &self,
+        conflict: String,
+        kind: String,
+        id: String,
+        how: String,
+        field: Option<String>,
+        value: Option<String>,
+    ) -> Answer<()> {
+        let resolution = match (how.as_str(), field, value) {
+            ("keep", ..) => Resolution::Keep,
+            ("restore", ..) => Resolution::Restore,
+            ("set", Some(field), Some(value)) => {
+                let value = format!("{{{}:{value}}}", Json::from(field.as_str()));
+                let fields = self.fields(&kind, &value)?;
+                Resolution::Set(fields.into_values().next().ok_or_else(invalid)?)
+            }
+            _ => return Err(invalid()),
+        };
+        let conflict = RecordId::parse(&conflict).ok_or_else(invalid)?;
+        let about = Some(self.key(&kind, &id)?);
+        self.replica.resolve(&self.server, conflict, about, resolution).await.map_err(told)
+    }
+
+    /// Up to 200 versions of a record, newest first.
+    pub async fn history(&self, kind: String, id: String) -> Answer<String> {
+        let key = self.key(&kind, &id)?;
+        let page = self.replica.history(&self.server, key, None, 200).await.map_err(told)?;
+        let all = page.versions.iter().map(shown::version);
+        Ok(Json::from(all.collect::<Vec<_>>()).to_string())
+    }
+
+    /// Makes an earlier version the content again, also of a deleted record.
+    pub async fn restore(&self, kind: String, id: String, version: u32) -> Answer<()> {
+        let key = self.key(&kind, &id)?;
+        self.replica.restore(&self.server, key, version).await.map(drop).map_err(told)
+    }
+
+    /// Everything that the server has of the account, as JSON text.
+    pub async fn export(&self) -> Answer<String> {
+        let mut text = Vec::new();
+        self.replica.export(&self.server, &mut text).await.map_err(told)?;
+        String::from_utf8(text).map_err(|_| invalid())
+    }
+
+    /// Puts an export into the account, which must be empty.
+    pub async fn import(&self, export: String) -> Answer<()> {
+        let imported = self.replica.import(&self.server, export.into_bytes()).await;
+        imported.map(drop).map_err(told)
+    }
+
+    /// Erases everything of the account on the server.
+    pub async fn erase(&self) -> Answer<()> {
+        self.replica.erase(&self.server).await.map_err(told)
+    }
+
+    /// Forgets on this device an account that was erased on the server.
+    #[wasm_bindgen(js_name = forget)]
+    pub async fn forget(&self) -> Answer<()> {
+        self.replica.settle_erasure(Erasure::Forget).await.map_err(told)
+    }
+}

@@ -1,0 +1,71 @@
+//! What the page is told, as JSON.
+
+use haumana_replica::{Conflict, Error, Phase, RecordVersion, Replica, Status, View};
+use haumana_sync::record::Value;
+use haumana_sync::schema::Schema;
+use serde_json::{Value as Json, json};
+use wasm_bindgen::JsValue;
+
+/// A value as JSON.
+fn value(value: &Value) -> Json {
+    serde_json::to_value(value).unwrap_or(Json::Null)
+}
+
+pub(crate) fn view(schema: &Schema, view: &View) -> Json {
+    let fields: Json = serde_json::from_str(&view.content.to_json()).unwrap_or(Json::Null);
+    json!({
+        "id": view.key.id.to_string(), "kind": kind(schema, view), "fields": fields,
+        "version": view.version, "isPending": view.is_pending, "refused": view.refused,
+        "explanation": view.explanation,
+    })
+}
+
+fn kind<'a>(schema: &'a Schema, view: &View) -> &'a str {
+    schema.kind(view.key.kind).map(|kind| kind.name()).unwrap_or_default()
+}
+
+pub(crate) fn conflict(schema: &Schema, conflict: &Conflict) -> Json {
+    let kind = schema.kind(conflict.key.kind).map(|kind| kind.name());
+    json!({
+        "conflictId": conflict.id.to_string(), "kind": kind, "id": conflict.key.id.to_string(),
+        "field": conflict.field, "kept": value(&conflict.kept), "lost": value(&conflict.lost),
+        "reason": conflict.reason, "at": conflict.at.to_string(), "device": conflict.device,
+    })
+}
+
+pub(crate) fn version(version: &RecordVersion) -> Json {
+    let changed = version.changed.iter().map(
+        |changed| json!({ "field": changed.field, "earlier": changed.earlier.as_ref().map(value) }),
+    );
+    let lost = version.lost.iter();
+    let lost = lost.map(
+        |lost| json!({ "field": lost.field, "value": value(&lost.value), "reason": lost.reason }),
+    );
+    json!({
+        "version": version.version, "at": version.at.to_string(), "device": version.device,
+        "isDeleted": version.is_deleted, "changed": changed.collect::<Vec<_>>(),
+        "lost": lost.collect::<Vec<_>>(),
+    })
+}
+
+pub(crate) async fn status(replica: &Replica) -> Json {
+    let Status { phase, pending, refused, open_conflicts, equal_at, .. } = replica.status();
+    let phase = match phase {
+        Phase::Failed(kind) => format!("Failed: {kind:?}"),
+        phase => format!("{phase:?}"),
+    };
+    json!({
+        "phase": phase, "pending": pending, "refused": refused, "openConflicts": open_conflicts,
+        "equalAt": equal_at.map(|at| at.to_string()), "device": replica.device().await,
+    })
+}
+
+/// An `Error` whose `name` is the kind, for branching.
+pub(crate) fn error(why: &Error) -> JsValue {
+    let cause = std::error::Error::source(why).map(ToString::to_string);
+    let said = why.explanation().map(str::to_owned).or(cause);
+    let message = said.map(|said| format!("{why} ({said})")).unwrap_or_else(|| why.to_string());
+    let error = js_sys::Error::new(&message);
+    error.set_name(&format!("{:?}", why.kind()));
+    error.into()
+}

@@ -1,0 +1,248 @@
+// The page in a real Chromium: `node run.mjs URL SCREENSHOTS`. Prints what it measured, and fails if
+// something does not hold.
+
+import assert from 'node:assert/strict';
+import { readFileSync, mkdtempSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { chromium } from 'playwright-core';
+
+const [url, pictures] = process.argv.slice(2);
+mkdirSync(pictures, { recursive: true });
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const KILLS = Number(process.env.HAUMANA_KILLS ?? 30);
+const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+const elsewhere = [];
+
+/** A browser of its own: what one device has, others have not. */
+async function device() {
+  const folder = mkdtempSync(`${tmpdir()}/haumana-page-`);
+  const context = await chromium.launchPersistentContext(folder, { executablePath: '/usr/bin/chromium', args, locale: 'en-US' });
+  context.setDefaultTimeout(20_000);
+  context.on('request', (request) => {
+    if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) elsewhere.push(request.url());
+  });
+  return context;
+}
+
+async function tab(context, name) {
+  const page = await context.newPage();
+  page.on('pageerror', (why) => console.log('page:', why.message));
+  page.on('console', (said) => said.type() === 'error' && console.log('page:', said.text()));
+  await page.goto(url);
+  if (name) {
+    await page.fill('#name', name);
+    await page.click('#sign-in');
+  }
+  await page.waitForSelector('#add, [role=alert]');
+  const alert = page.locator('[role=alert]');
+  if (await alert.count()) throw new Error(await alert.textContent());
+  return page;
+}
+
+async function add(page, title, lyrics) {
+  await page.click('#to-records');
+  await page.click('#add');
+  await page.fill('[name=title]', title);
+  if (lyrics !== undefined) await page.fill('[name=lyrics]', lyrics);
+  await page.click('#save');
+  await page.waitForSelector('#search');
+}
+
+async function edit(page, title, field, value) {
+  await page.click('#to-records');
+  await page.click(`ul.list button:has-text("${title}")`);
+  await page.fill(`[name=${field}]`, value);
+  await page.click('#save');
+  await page.waitForSelector('#search');
+}
+
+/** Waits until nothing waits and the device was proven equal after now. */
+async function settled(page) {
+  await page.waitForFunction(() => /Idle · 0 /.test(document.querySelector('#status')?.textContent ?? ''));
+}
+
+async function sees(page, text) {
+  await page.click('#to-records');
+  await page.waitForSelector(`ul.list button:has-text("${text}")`);
+}
+
+async function flight(page, is) {
+  await page.setChecked('#aeroplane', is);
+}
+
+async function accessible(page, where) {
+  // The policy of the page keeps injected scripts out; the test's own goes in by the debugger.
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => axe.run());
+  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], `axe: ${where}`);
+}
+
+const stories = {
+  async 'two devices edit one song, and a clash is decided in the inbox'() {
+    const [phone, laptop] = [await device(), await device()];
+    const [a, b] = [await tab(phone, 'kai'), await tab(laptop, 'kai')];
+    await accessible(a, 'records');
+    await add(a, 'Aloha ʻOe', 'Haʻaheo ka ua i nā pali\nKe nihi aʻela i ka nahele');
+    await settled(a);
+    await sees(b, 'Aloha ʻOe');
+    await flight(a, true); await flight(b, true);
+    await edit(a, 'Aloha', 'lyrics', 'Haʻaheo mai ka ua i nā pali\nKe nihi aʻela i ka nahele');
+    await edit(b, 'Aloha', 'lyrics', 'Haʻaheo ē ka ua i nā pali\nKe nihi aʻela i ka nahele');
+    await edit(b, 'Aloha', 'author', 'Queen Liliʻuokalani');
+    await a.screenshot({ path: `${pictures}/waiting.png` });
+    await flight(a, false); await settled(a);
+    await flight(b, false); await settled(b);
+    await b.waitForFunction(() => document.title.startsWith('(1)'));
+    await b.click('#to-inbox');
+    await b.waitForSelector('.conflict mark');
+    await accessible(b, 'inbox');
+    await b.screenshot({ path: `${pictures}/inbox.png` });
+    await b.click('.conflict .restore');
+    await b.waitForFunction(() => !document.querySelector('.conflict'));
+    await b.waitForFunction(() => document.title === 'Haumana');
+    await b.click('#to-records');
+    await b.click('ul.list button:has-text("Aloha")');
+    assert.match(await b.inputValue('[name=lyrics]'), /mai/);
+    assert.equal(await b.inputValue('[name=author]'), 'Queen Liliʻuokalani');
+    await accessible(b, 'form');
+    await b.click('#show-history');
+    await b.waitForSelector('#version');
+    await accessible(b, 'history');
+    await b.screenshot({ path: `${pictures}/history.png` });
+    await b.click('#to-account');
+    await b.waitForSelector('#word');
+    await accessible(b, 'account');
+    await phone.close(); await laptop.close();
+  },
+
+  async 'a deletion is undone from the history'() {
+    const one = await device();
+    const page = await tab(one, 'deleter');
+    await add(page, 'Hiʻilawe', 'Kūmaka ka ʻikena iā Hiʻilawe');
+    await settled(page);
+    await page.click('ul.list button');
+    await page.click('#remove');
+    await page.waitForSelector('#search');
+    await settled(page);
+    await page.click('#deleted');
+    await page.click('ul.list button');
+    await page.waitForSelector('#version');
+    await page.evaluate(() => { const slider = document.querySelector('#version'); slider.value = 0; slider.dispatchEvent(new Event('input')); });
+    await page.click('.card .restore');
+    await sees(page, 'Hiʻilawe');
+    await one.close();
+  },
+
+  async 'lyrics keep every byte, and search needs no ʻokina'() {
+    const one = await device();
+    const page = await tab(one, 'bytes');
+    const lyrics = 'Ē \u0301kū  ana\t\n\n\n“A” ʻo ia\u00a0. e\u0304';
+    await add(page, 'Kāua ʻo Lā', lyrics);
+    await page.fill('#search', 'kaua o la');
+    await page.click('ul.list button');
+    assert.equal(await page.inputValue('[name=lyrics]'), lyrics);
+    await one.close();
+  },
+
+  async 'no acknowledged edit is lost by kills at random moments'() {
+    const one = await device();
+    let page = await tab(one, 'killed');
+    let acknowledged = 0, random = 7;
+    await page.close();
+    for (let kill = 0; kill < KILLS; kill++) {
+      random = (random * 48271) % 2147483647;
+      page = await one.newPage();
+      await page.exposeFunction('acknowledge', (n) => { acknowledged = Math.max(acknowledged, n); });
+      await page.goto(url);
+      await page.waitForSelector('#add');
+      await page.evaluate(async (from) => {
+        const { device } = window.haumana;
+        (async () => { for (let n = from; ; n++) { await device.add('piece', { title: `n${n}` }); await window.acknowledge(n); } })();
+      }, acknowledged + 1);
+      await new Promise((done) => setTimeout(done, random % 120));
+      const session = await one.newCDPSession(page);
+      await Promise.race([session.send('Page.crash').catch(() => {}), new Promise((done) => page.once('crash', done))]);
+      await page.close();
+    }
+    page = await one.newPage();
+    await page.goto(url);
+    await page.waitForSelector('#add');
+    const titles = new Set(await page.evaluate(async () => (await window.haumana.device.list('piece')).map((one) => one.fields.title)));
+    for (let n = 1; n <= acknowledged; n++) assert.ok(titles.has(`n${n}`), `n${n} of ${acknowledged} is lost`);
+    assert.ok(acknowledged > 0);
+    console.log(`  ${KILLS} kills, ${acknowledged} acknowledged edits`);
+    await one.close();
+  },
+
+  async 'the page opens and edits without a network'() {
+    const one = await device();
+    let page = await tab(one, 'offline');
+    await add(page, 'Ke Kali Nei Au');
+    await settled(page);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await one.setOffline(true);
+    await page.reload();
+    await sees(page, 'Ke Kali Nei Au');
+    await add(page, 'Made offline');
+    await page.reload();
+    await sees(page, 'Made offline');
+    await one.setOffline(false);
+    await page.reload();
+    await settled(page);
+    await one.close();
+  },
+
+  async 'of two tabs the later one writes, and the other one says so and goes on'() {
+    const one = await device();
+    const first = await tab(one, 'tabs');
+    const second = await tab(one);
+    await add(second, 'From the second');
+    const refused = await first.evaluate(() => window.haumana.device.add('piece', { title: 'x' }).then(() => '', String));
+    assert.match(refused, /AnotherTab/);
+    await first.reload();
+    await sees(first, 'From the second');
+    await add(first, 'From the first');
+    await one.close();
+  },
+
+  async '10,000 pieces are listed'() {
+    const one = await device();
+    const page = await tab(one, 'many');
+    await flight(page, true);
+    const opened = await page.evaluate(async () => {
+      const { device } = window.haumana;
+      for (let done = 0; done < 10_000; done += 500)
+        await Promise.all(Array.from({ length: 500 }, (_, n) => device.add('piece', { title: `Mele ${done + n}`, lyrics: 'ʻo ia '.repeat(20) })));
+      const from = performance.now();
+      const all = await device.list('piece');
+      return [all.length, performance.now() - from];
+    });
+    assert.equal(opened[0], 10_000);
+    console.log(`  10,000 pieces listed by the replica in ${opened[1].toFixed(0)} ms`);
+    await page.reload();
+    await page.waitForSelector('ul.list li:nth-child(10000)');
+    const shown = await page.evaluate(() => window.haumana.shownMs);
+    console.log(`  10,000 pieces drawn in ${shown.toFixed(0)} ms after the replica was open`);
+    await one.close();
+  },
+
+  async 'the page speaks ʻŌlelo Hawaiʻi'() {
+    const one = await device();
+    const page = await tab(one, 'haw');
+    await page.click('#language');
+    await page.waitForSelector('h2:has-text("Nā mea")');
+    assert.equal(await page.getAttribute('html', 'lang'), 'haw');
+    await accessible(page, 'ʻŌlelo Hawaiʻi');
+    await one.close();
+  },
+};
+
+let failed = 0;
+for (const [name, story] of Object.entries(stories)) {
+  if (process.env.ONLY && !name.includes(process.env.ONLY)) continue;
+  try { await story(); console.log(`ok: ${name}`); } catch (why) { failed++; console.log(`FAILED: ${name}\n${why.stack}`); }
+}
+if (elsewhere.length) { failed++; console.log(`FAILED: requests left the origin: ${elsewhere.join(' ')}`); } else console.log('ok: no request left the origin');
+process.exit(failed ? 1 : 0);
