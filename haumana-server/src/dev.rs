@@ -85,12 +85,14 @@ impl Dev {
     /// Whether a request comes from a program, or from a page on the list, and not from any page.
     fn may_ask(&self, headers: &HeaderMap) -> bool {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let is_local = host.and_then(|host| host.parse::<Authority>().ok()).is_some_and(|host| {
-            matches!(host.host(), "localhost" | "127.0.0.1" | "[::1]") || self.is_public
-        });
-        // The server's own page says where it comes from as well. A name that only points here is no
-        // local one and was refused above.
-        let own = host.and_then(|host| Origin::parse(&format!("http://{host}")));
+        let is_loopback = host
+            .and_then(|host| host.parse::<Authority>().ok())
+            .map(|host| matches!(host.host(), "localhost" | "127.0.0.1" | "[::1]"));
+        let is_local = is_loopback.is_some_and(|is_loopback| is_loopback || self.is_public);
+        // The server's own page says where it comes from as well. Only under a name of loopback: any
+        // other one may be a visited page's, which points here.
+        let own = host.filter(|_| is_loopback == Some(true));
+        let own = own.and_then(|host| Origin::parse(&format!("http://{host}")));
         let may = |origin: Origin| self.origins.contains(&origin) || own.as_ref() == Some(&origin);
         let origin = headers.get(ORIGIN).map(|origin| origin.to_str().ok().and_then(Origin::parse));
         is_local && origin.is_none_or(|origin| origin.is_some_and(may))
@@ -145,6 +147,7 @@ mod tests {
         check(&local, "localhost.evil.example", None, false);
         check(&local, "", None, false);
         check(&public, "haumana.example", None, true);
+        check(&public, "evil.example", Some("http://evil.example"), false);
         check(&public, "haumana.example", Some("https://evil.example"), false);
         assert!(!local.may_ask(&HeaderMap::new()));
     }
