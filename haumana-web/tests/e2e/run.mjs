@@ -201,6 +201,8 @@ const stories = {
     await add(second, 'From the second');
     const refused = await first.evaluate(() => window.haumana.device.add('piece', { title: 'x' }).then(() => '', String));
     assert.match(refused, /AnotherTab/);
+    // As a person does: a tab that stands behind another one draws once a second, and takes no click.
+    await first.bringToFront();
     await first.reload();
     await sees(first, 'From the second');
     await add(first, 'From the first');
