@@ -123,8 +123,8 @@ export interface InitOutput {
     readonly pagereplica_signOut: (a: number) => any;
     readonly pagereplica_status: (a: number) => any;
     readonly pagereplica_sync: (a: number) => any;
-    readonly __wasm_bindgen_func_elem_1438: (a: number, b: number, c: number, d: any) => void;
-    readonly __wasm_bindgen_func_elem_1453: (a: number, b: number, c: any, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1430: (a: number, b: number, c: number, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1445: (a: number, b: number, c: any, d: any) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;

@@ -398,7 +398,7 @@ function __wbg_get_imports() {
                     const a = state0.a;
                     state0.a = 0;
                     try {
-                        return __wasm_bindgen_func_elem_1453(a, state0.b, arg0, arg1);
+                        return __wasm_bindgen_func_elem_1445(a, state0.b, arg0, arg1);
                     } finally {
                         state0.a = a;
                     }
@@ -460,8 +460,8 @@ function __wbg_get_imports() {
             return ret;
         }, arguments); },
         __wbindgen_generic_0000000000000001: function(arg0, arg1) {
-            // Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 304, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
-            const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1438);
+            // Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 302, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
+            const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1430);
             return ret;
         },
         __wbindgen_generic_0000000000000002: function(arg0, arg1) {
@@ -484,14 +484,14 @@ function __wbg_get_imports() {
     };
 }
 
-function __wasm_bindgen_func_elem_1453(arg0, arg1, arg2, arg3) {
-    wasm.__wasm_bindgen_func_elem_1453(arg0, arg1, arg2, arg3);
+function __wasm_bindgen_func_elem_1445(arg0, arg1, arg2, arg3) {
+    wasm.__wasm_bindgen_func_elem_1445(arg0, arg1, arg2, arg3);
 }
 
-function __wasm_bindgen_func_elem_1438(arg0, arg1, arg2) {
+function __wasm_bindgen_func_elem_1430(arg0, arg1, arg2) {
     try {
         const retptr = wasm.__wbindgen_add_to_stack_pointer(-16) >>> 0;
-        wasm.__wasm_bindgen_func_elem_1438(retptr, arg0, arg1, arg2);
+        wasm.__wasm_bindgen_func_elem_1430(retptr, arg0, arg1, arg2);
         var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
         var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
         if (r1) {

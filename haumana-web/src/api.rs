@@ -1,4 +1,4 @@
-//! What a page calls. Records and answers are JSON text; `haumana.js` makes objects of them.
+//! What a page calls. Records and answers are JSON text; the page makes objects of them.
 
 use crate::fetch::FetchTransport;
 use crate::host::{Host, HostRows, PageClock, PageRandom};

@@ -1,21 +1,15 @@
-//! What an HTTP answer means, and whether a server of this project has given it.
-//!
-//! Between a device and its server stand networks that want a sign-in first, proxies and firewalls.
-//! They answer in the server's place, with any status. The server says each failure as JSON with a
-//! stable code; what comes without one is somebody else's.
+//! Reading an HTTP answer, and whether a server of this project has given it.
 
 use super::bounds::Budget;
+use super::meaning::refusal;
 use super::retry_after;
 use crate::error::{AnswerForm, Answered, Error, ErrorKind, Result};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
-use serde::Deserialize;
 use std::time::{Duration, SystemTime};
 
 /// LIMIT: the body of a failure, in bytes; what is longer is no answer of this API.
 const FAILURE_BYTES: u64 = 64 * 1024;
-/// LIMIT: what the server says to people, in characters.
-const EXPLANATION_CHARS: usize = 300;
 
 /// Returns the body of an answer of status 200.
 pub(super) async fn body(
@@ -71,56 +65,17 @@ impl Start {
 pub(super) async fn refused(op: &'static str, response: Response, patience: Duration) -> Error {
     let (head, secs) = (Head::of(&response), wait_secs(response.headers()));
     let body = failure_body(response, Budget::of(op, FAILURE_BYTES, patience)).await;
-    let failure = serde_json::from_slice::<Failure>(&body);
-    let Ok(Failure { code, error }) = failure else {
-        let kind = kind_of_another(op, head.status, &body);
-        return Error::new(op, kind).retry_after(secs).answered_by(head.answered(&body));
-    };
-    // Two calls answer 409, each for a reason of its own.
-    let kind = if code == "not_empty" { ErrorKind::NotEmpty } else { kind_of(op, head.status) };
-    let said = error.map(|error| error.chars().take(EXPLANATION_CHARS).collect());
-    Error::new(op, kind).retry_after(secs).coded(Some(code)).explained(said)
+    let error = refusal(op, head.status.as_u16(), &body).retry_after(secs);
+    match error.code() {
+        Some(_) => error,
+        None => error.answered_by(head.answered(&body)),
+    }
 }
 
 /// The request has not come to an end.
 pub(super) fn offline(op: &'static str, error: reqwest::Error) -> Error {
     // The address is the server's and holds nothing of the user, but nobody needs it in a log.
     Error::new(op, ErrorKind::Offline).caused_by(error.without_url())
-}
-
-/// What the API means by a status.
-fn kind_of(op: &str, status: StatusCode) -> ErrorKind {
-    let is_sync = op == "sync";
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::NeedsSignIn,
-        StatusCode::GONE if is_sync => ErrorKind::Erased,
-        StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::TooLarge,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => ErrorKind::Unavailable,
-        status if status.is_server_error() => ErrorKind::Unavailable,
-        _ if is_sync => ErrorKind::Protocol,
-        StatusCode::BAD_REQUEST => ErrorKind::Invalid,
-        StatusCode::NOT_FOUND => ErrorKind::NotFound,
-        StatusCode::CONFLICT => ErrorKind::ConflictClosed,
-        StatusCode::GONE => ErrorKind::PastRetention,
-        _ => ErrorKind::Protocol,
-    }
-}
-
-/// What a status means that came without the API's code.
-///
-/// A smaller request may pass a proxy, and what is overloaded may recover. A gateway in front of the
-/// server may speak for it, in JSON. Otherwise nothing follows for the account or its records: a
-/// firewall's 403 is no sign-in that has run out, and a web page's 404 is no piece that is missing.
-fn kind_of_another(op: &str, status: StatusCode, body: &[u8]) -> ErrorKind {
-    let is_gateway = serde_json::from_slice::<serde_json::Map<_, _>>(body).is_ok();
-    match status {
-        StatusCode::UNAUTHORIZED | StatusCode::GONE if is_gateway => kind_of(op, status),
-        StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::TooLarge,
-        StatusCode::NETWORK_AUTHENTICATION_REQUIRED => ErrorKind::Protocol,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => ErrorKind::Unavailable,
-        status if status.is_server_error() => ErrorKind::Unavailable,
-        _ => ErrorKind::Protocol,
-    }
 }
 
 /// What of an answer stands before its body.
@@ -156,14 +111,6 @@ impl Head {
         let reason = self.status.canonical_reason().unwrap_or_default().to_owned();
         Answered { status: self.status.as_u16(), reason, form }
     }
-}
-
-/// A failure as the API says it.
-#[derive(Deserialize)]
-struct Failure {
-    code: String,
-    #[serde(default)]
-    error: Option<String>,
 }
 
 /// The body of a failure; nothing if it is longer than any of this API, or breaks off.

@@ -5,11 +5,10 @@ use super::bounds::Budget;
 use super::credentials::{BearerJwt, Credentials, Headers, TokenSource};
 use super::events::EventStream;
 use super::pages::Joined;
-use super::{Call, ERASE, LiveFeed, Transport};
+use super::{Call, ERASE, LiveFeed, Request, Transport};
 use crate::error::{Error, ErrorKind, Result};
 use async_trait::async_trait;
-use haumana_sync::engine::{Resolution, RewindMode};
-use haumana_sync::id::{RecordId, UserId};
+use haumana_sync::id::UserId;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
@@ -139,22 +138,13 @@ impl HttpTransport {
     ///
     /// As [`Transport::call`].
     pub async fn request_limit_bytes(&self) -> Result<usize> {
-        let response = self.reply("limits", self.client.get(self.url(&["limits"]))).await?;
+        let response = self.reply("limits", self.request(Request::get(&["limits"]))).await?;
         if response.status() != StatusCode::OK {
             return Err(refused("limits", response, self.config.patience).await);
         }
         let limits: Limits = serde_json::from_slice(&self.body("limits", response).await?)
             .map_err(|error| Error::new("limits", ErrorKind::Protocol).caused_by(error))?;
         Ok(limits.request_bytes)
-    }
-
-    fn url(&self, path: &[&str]) -> Url {
-        let mut url = self.base_url.clone();
-        // An address that can be a base has a path.
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().extend(path);
-        }
-        url
     }
 
     /// Sends a request as `account`; a status other than 200 is a failure, or 204 for an erasure,
@@ -209,55 +199,24 @@ impl HttpTransport {
         Ok((headers, self.reply(op, request).await?))
     }
 
-    fn request(&self, call: &Call) -> RequestBuilder {
-        match call {
-            Call::Conflicts { after, limit } => {
-                let mut url = self.url(&["conflicts"]);
-                url.query_pairs_mut().append_pair("limit", &limit.to_string());
-                if let Some(after) = after {
-                    url.query_pairs_mut().append_pair("after", after);
-                }
-                self.client.get(url)
-            }
-            Call::Resolve { id, resolution, base, request_id } => {
-                let mut body = match resolution {
-                    Resolution::Keep => serde_json::json!({ "resolution": "keep" }),
-                    Resolution::Restore => serde_json::json!({ "resolution": "restore" }),
-                    Resolution::Set(value) => {
-                        serde_json::json!({ "resolution": "set", "value": value })
-                    }
-                };
-                body["base"] = (*base).into();
-                body["requestId"] = request_id.as_str().into();
-                self.post(&["conflicts", &id.to_string()], body.to_string().into_bytes())
-            }
-            Call::History { kind, id, before, limit } => {
-                let mut url = self.record_url(kind, *id, "history");
-                url.query_pairs_mut().append_pair("limit", &limit.to_string());
-                if let Some(before) = before {
-                    url.query_pairs_mut().append_pair("before", &before.to_string());
-                }
-                self.client.get(url)
-            }
-            Call::Restore { kind, id, version, base, request_id } => {
-                let body = serde_json::json!({
-                    "version": version, "base": base, "requestId": request_id,
-                });
-                self.post_to(self.record_url(kind, *id, "restore"), body.to_string().into_bytes())
-            }
-            Call::Erase { request_id } => {
-                let mut url = self.url(&["users", "me"]);
-                url.query_pairs_mut().append_pair("requestId", request_id);
-                self.client.delete(url)
-            }
-            Call::Import { export } => self.post(&["users", "me", "import"], export.clone()),
-            Call::Rewind { to, mode, request_id } => {
-                let body = serde_json::json!({
-                    "to": to.to_string(), "dryRun": *mode == RewindMode::DryRun,
-                    "requestId": request_id,
-                });
-                self.post(&["users", "me", "rewind"], body.to_string().into_bytes())
-            }
+    fn request(&self, request: Request) -> RequestBuilder {
+        let Request { method, path, query, body } = request;
+        let mut url = self.base_url.clone();
+        // An address that can be a base has a path.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = match method {
+            "POST" => self.client.post(url),
+            "DELETE" => self.client.delete(url),
+            _ => self.client.get(url),
+        };
+        match body {
+            Some(body) => request.header(CONTENT_TYPE, "application/json").body(body),
+            None => request,
         }
     }
 
@@ -267,9 +226,8 @@ impl HttpTransport {
         let mut left = self.config.export_bytes;
         let mut page = "first".to_owned();
         loop {
-            let mut url = self.url(&["users", "me", "export"]);
-            url.query_pairs_mut().append_pair("page", &page);
-            let sent = self.send("export", account, self.client.get(url)).await;
+            let request = self.request(Request::export(Some(&page)));
+            let sent = self.send("export", account, request).await;
             let response = sent.map_err(|error| match error.kind() {
                 // Erased or restored since the page before: it has to begin again.
                 ErrorKind::PastRetention => {
@@ -288,34 +246,18 @@ impl HttpTransport {
             }
         }
     }
-
-    /// Where a call about one record goes. Servers of before know pieces only.
-    fn record_url(&self, kind: &str, id: RecordId, call: &str) -> Url {
-        match kind {
-            "piece" => self.url(&["pieces", &id.to_string(), call]),
-            kind => self.url(&["records", kind, &id.to_string(), call]),
-        }
-    }
-
-    fn post(&self, path: &[&str], body: Vec<u8>) -> RequestBuilder {
-        self.post_to(self.url(path), body)
-    }
-
-    fn post_to(&self, url: Url, body: Vec<u8>) -> RequestBuilder {
-        let request = self.client.post(url);
-        request.header(CONTENT_TYPE, "application/json").body(body)
-    }
 }
 
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl Transport for HttpTransport {
     async fn sync(&self, account: &UserId, request: Vec<u8>) -> Result<Vec<u8>> {
-        self.body("sync", self.send("sync", account, self.post(&["sync"], request)).await?).await
+        let request = self.request(Request::sync(request));
+        self.body("sync", self.send("sync", account, request).await?).await
     }
 
     async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
-        let response = self.send(call.name(), account, self.request(call)).await?;
+        let response = self.send(call.name(), account, self.request(Request::of(call))).await?;
         if response.status() == StatusCode::NO_CONTENT {
             return Ok(Vec::new());
         }
@@ -323,7 +265,7 @@ impl Transport for HttpTransport {
     }
 
     async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
-        let request = self.client.get(self.url(&["users", "me", "export"]));
+        let request = self.request(Request::export(None));
         let mut response = match self.send("export", account, request).await {
             Err(error) if error.kind() == ErrorKind::TooLarge => {
                 return self.export_pages(account, file).await;
@@ -349,12 +291,9 @@ impl Transport for HttpTransport {
         account: &UserId,
         known: Option<u64>,
     ) -> Result<Option<Box<dyn LiveFeed>>> {
-        let mut url = self.url(&["live"]);
-        if let Some(known) = known {
-            url.query_pairs_mut().append_pair("after", &known.to_string());
-        }
+        let request = self.request(Request::get(&["live"]).with("after", known));
         // What is compressed comes in blocks, and late.
-        let request = self.client.get(url).header(ACCEPT_ENCODING, "identity");
+        let request = request.header(ACCEPT_ENCODING, "identity");
         let request = request.header(ACCEPT, "text/event-stream");
         match self.send("live", account, request).await {
             Ok(response) => Ok(Some(Box::new(EventStream::of(response)?))),

@@ -12,8 +12,10 @@ mod events;
 mod feed;
 #[cfg(feature = "http")]
 mod http;
+mod meaning;
 #[cfg(feature = "http")]
 mod pages;
+mod request;
 #[cfg(feature = "http")]
 mod retry_after;
 mod split;
@@ -24,6 +26,8 @@ pub use direct::DirectTransport;
 pub use feed::{Heard, LiveFeed};
 #[cfg(feature = "http")]
 pub use http::{Encoding, HttpConfig, HttpTransport, is_loopback};
+pub use meaning::refusal;
+pub use request::Request;
 pub use split::{ExportOutline, ExportPage};
 
 use crate::error::Result;
@@ -107,7 +111,7 @@ pub(crate) const ERASE: &str = "erase";
 
 impl Call {
     /// What it does, for errors.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Conflicts { .. } => "conflicts",
             Self::Resolve { .. } => "resolve",
