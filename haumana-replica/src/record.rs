@@ -217,6 +217,11 @@ impl Local {
         Self { key, agreed: None, pending: Pending::default() }
     }
 
+    /// Whether nothing is known of the record; a storage keeps none such.
+    pub fn is_nothing(&self) -> bool {
+        self.agreed.is_none() && self.pending.is_empty()
+    }
+
     pub(crate) fn version(&self) -> Option<Version> {
         self.agreed.as_ref().map(|agreed| agreed.version)
     }

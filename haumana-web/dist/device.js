@@ -21,7 +21,7 @@ export async function openDevice({ account, schema, token, name }) {
   const later = async (work) => { const answer = await work; tell(); sync(); return answer; };
   const timer = setInterval(() => document.visibilityState === 'visible' && sync(), SYNC_EVERY_MS);
   return {
-    sync, tell,
+    sync,
     onChange: (listener) => listeners.add(listener),
     setOffline: (value) => { isOffline = value; if (!value) sync(); else tell(); },
     isWriter: host.isWriter,

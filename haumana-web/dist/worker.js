@@ -1,7 +1,7 @@
 // Keeps the page's own files, so that it opens without a network. It never sees a call of the API:
 // those have other paths, and go to the server.
 
-const CACHE = 'haumana-bf56fe28d50f85fc';
+const CACHE = 'haumana-931bf7114cb0bcb0';
 const FILES = ['./', 'app.js', 'account.js', 'deleted.js', 'device.js', 'dom.js', 'history.js', 'host.js', 'inbox.js', 'records.js', 'text.js',
   'words.js', 'style.css', 'haumana_web.js', 'haumana_web_bg.wasm', 'manifest.webmanifest', 'icon.svg', 'schema'];
 

@@ -2,32 +2,30 @@
 
 const words = {
   en: {
-    records: 'Records', inbox: 'Inbox', history: 'History', account: 'Account', two: 'Two devices',
+    records: 'Records', inbox: 'Inbox', history: 'History', account: 'Account',
     search: 'Search', add: 'Add', save: 'Save', remove: 'Delete', close: 'Close', name: 'Your name',
     signIn: 'Sign in', signOut: 'Sign out', waits: 'waits for the server', waiting: 'waiting',
     equal: 'proven equal', never: 'not yet', keep: 'Keep this', restore: 'Bring this back',
     edit: 'Edit into one', nothing: 'Nothing here.', now: 'Shown now', lost: 'What lost',
-    deleted: 'deleted', version: 'Version', changed: 'changed', by: 'by', export: 'Export', import: 'Import',
+    deleted: 'deleted', version: 'Version', export: 'Export', import: 'Import',
     erase: 'Erase everything', eraseHow: 'Type ERASE to erase everything, here and on the server',
     offline: 'Aeroplane mode', another: 'This account is open in another tab. Go on here?', here: 'Go on here',
     noStorage: 'This browser keeps nothing for this page (a private window?). Nothing can be saved.',
     full: 'The disk is full: the last edit was not saved.', kind: 'Kind', untitled: '(without a title)',
-    device: 'device', undelete: 'Deleted', fresh: 'Practise now', stop: 'Stop',
-    external: 'This server signs people in elsewhere; this page cannot do that yet.',
+    device: 'device', undelete: 'Deleted',
   },
   haw: {
-    records: 'Nā mea', inbox: 'Pahu leka', history: 'Mōʻaukala', account: 'Moʻokāki', two: 'ʻElua mīkini',
+    records: 'Nā mea', inbox: 'Pahu leka', history: 'Mōʻaukala', account: 'Moʻokāki',
     search: 'Huli', add: 'Hoʻohui', save: 'Mālama', remove: 'Kāpae', close: 'Pani', name: 'Kou inoa',
     signIn: 'ʻEʻe', signOut: 'Haʻalele', waits: 'ke kali nei i ke kikowaena', waiting: 'e kali nei',
     equal: 'ua like', never: 'ʻaʻole naʻe', keep: 'Mālama i kēia', restore: 'Hoʻihoʻi mai',
     edit: 'Hoʻohui pū', nothing: 'ʻAʻohe mea.', now: 'Kēia manawa', lost: 'Ka mea i eo',
-    deleted: 'kāpae ʻia', version: 'Mana', changed: 'loli', by: 'na', export: 'Hoʻopuka', import: 'Hoʻokomo',
+    deleted: 'kāpae ʻia', version: 'Mana', export: 'Hoʻopuka', import: 'Hoʻokomo',
     erase: 'Holoi i nā mea a pau', eraseHow: 'Paʻi iā ERASE e holoi i nā mea a pau',
     offline: 'ʻAno mokulele', another: 'Ke wehe ʻia nei ma kekahi ʻaoʻao ʻē aʻe. Hoʻomau ma ʻaneʻi?', here: 'Hoʻomau ma ʻaneʻi',
     noStorage: 'ʻAʻole mālama kēia polokalamu i kekahi mea. ʻAʻole hiki ke mālama.',
     full: 'Ua piha ka pā: ʻaʻole i mālama ʻia ka hoʻololi hope.', kind: 'ʻAno', untitled: '(inoa ʻole)',
-    device: 'mīkini', undelete: 'Nā mea i kāpae ʻia', fresh: 'Hoʻomaʻamaʻa', stop: 'Hoʻopau',
-    external: 'ʻEʻe nā kānaka ma kahi ʻē; ʻaʻole hiki ma kēia ʻaoʻao i kēia manawa.',
+    device: 'mīkini', undelete: 'Nā mea i kāpae ʻia',
   },
 };
 

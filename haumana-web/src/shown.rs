@@ -1,6 +1,7 @@
 //! What the page is told, as JSON.
 
 use haumana_replica::{Conflict, Error, Phase, RecordVersion, Replica, Status, View};
+use haumana_sync::id::Key;
 use haumana_sync::record::Value;
 use haumana_sync::schema::Schema;
 use serde_json::{Value as Json, json};
@@ -14,20 +15,20 @@ fn value(value: &Value) -> Json {
 pub(crate) fn view(schema: &Schema, view: &View) -> Json {
     let fields: Json = serde_json::from_str(&view.content.to_json()).unwrap_or(Json::Null);
     json!({
-        "id": view.key.id.to_string(), "kind": kind(schema, view), "fields": fields,
+        "id": view.key.id.to_string(), "kind": kind(schema, view.key), "fields": fields,
         "version": view.version, "isPending": view.is_pending, "refused": view.refused,
         "explanation": view.explanation,
     })
 }
 
-fn kind<'a>(schema: &'a Schema, view: &View) -> &'a str {
-    schema.kind(view.key.kind).map(|kind| kind.name()).unwrap_or_default()
+/// The name of a record's kind; nothing if the schema does not know it.
+fn kind(schema: &Schema, key: Key) -> Option<&str> {
+    schema.kind(key.kind).map(|kind| kind.name())
 }
 
 pub(crate) fn conflict(schema: &Schema, conflict: &Conflict) -> Json {
-    let kind = schema.kind(conflict.key.kind).map(|kind| kind.name());
     json!({
-        "conflictId": conflict.id.to_string(), "kind": kind, "id": conflict.key.id.to_string(),
+        "conflictId": conflict.id.to_string(), "kind": kind(schema, conflict.key), "id": conflict.key.id.to_string(),
         "field": conflict.field, "kept": value(&conflict.kept), "lost": value(&conflict.lost),
         "reason": conflict.reason, "at": conflict.at.to_string(), "device": conflict.device,
     })

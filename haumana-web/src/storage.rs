@@ -96,7 +96,8 @@ fn add(batches: &mut BTreeMap<String, Batch>, table: &str, rest: &str, text: &st
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl<R: Rows> Storage for RowStorage<R> {
     async fn device(&mut self, fresh: &str) -> Result<String> {
-        let known = self.memory().await?.clone().device("").await?;
+        // Empty: none is known yet.
+        let known = self.memory().await?.device("").await?;
         if known.is_empty() {
             self.set_device(fresh).await?;
             return Ok(fresh.to_owned());
@@ -226,7 +227,7 @@ impl<R: Rows> Storage for RowStorage<R> {
 /// A record as it is from now on; one of which nothing is known is removed.
 fn put(account: &str, local: &Local) -> Result<RowChange> {
     let key = record_key(account, local.key);
-    if local.agreed.is_none() && local.pending.is_empty() {
+    if local.is_nothing() {
         return Ok(RowChange::Remove(key));
     }
     Ok(RowChange::Put(key, write_local(local).ok_or_else(unreadable)?))

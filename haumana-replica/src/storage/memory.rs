@@ -165,7 +165,7 @@ impl Storage for MemoryStorage {
             } else {
                 account.open.remove(&key);
             }
-            if local.agreed.is_none() && local.pending.is_empty() {
+            if local.is_nothing() {
                 account.records.remove(&key);
             } else {
                 account.records.insert(key, local);
