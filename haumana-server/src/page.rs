@@ -1,4 +1,4 @@
-//! The page for people: the files of `haumana-web/dist`, which are part of this program.
+//! The page for people: the files of `haumana-web/page`, which are part of this program.
 
 use axum::Router;
 use axum::body::Body;
@@ -16,39 +16,39 @@ const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; 
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The name of the bundle: the hash of what it was built from.
-const BUNDLE: &str = include_str!("../../haumana-web/dist/sources.sha256");
+const BUNDLE: &str = include_str!("../../haumana-web/page/sources.sha256");
 
 macro_rules! files {
-    ($($path:literal $file:literal $kind:literal)*) => {
-        [$(($path, $kind, include_bytes!(concat!("../../haumana-web/dist/", $file)).as_slice())),*]
+    ($($file:literal)*) => {
+        [$(($file, include_bytes!(concat!("../../haumana-web/page/", $file)).as_slice())),*]
     };
 }
 
 /// Makes the routes: the page at `/`, and its files beside it.
 pub(crate) fn routes() -> Router {
     let files = files! {
-        "/" "index.html" "text/html; charset=utf-8"
-        "/app.js" "app.js" "text/javascript; charset=utf-8"
-        "/account.js" "account.js" "text/javascript; charset=utf-8"
-        "/deleted.js" "deleted.js" "text/javascript; charset=utf-8"
-        "/device.js" "device.js" "text/javascript; charset=utf-8"
-        "/dom.js" "dom.js" "text/javascript; charset=utf-8"
-        "/history.js" "history.js" "text/javascript; charset=utf-8"
-        "/host.js" "host.js" "text/javascript; charset=utf-8"
-        "/inbox.js" "inbox.js" "text/javascript; charset=utf-8"
-        "/records.js" "records.js" "text/javascript; charset=utf-8"
-        "/text.js" "text.js" "text/javascript; charset=utf-8"
-        "/words.js" "words.js" "text/javascript; charset=utf-8"
-        "/worker.js" "worker.js" "text/javascript; charset=utf-8"
-        "/haumana_web.js" "haumana_web.js" "text/javascript; charset=utf-8"
-        "/haumana_web_bg.wasm" "haumana_web_bg.wasm" "application/wasm"
-        "/style.css" "style.css" "text/css; charset=utf-8"
-        "/icon.svg" "icon.svg" "image/svg+xml"
-        "/manifest.webmanifest" "manifest.webmanifest" "application/manifest+json"
+        "index.html" "account.js" "app.js" "bundle.js" "deleted.js" "device.js" "dom.js" "haumana_web.js"
+        "haumana_web_bg.wasm" "history.js" "host.js" "icon.svg" "inbox.js" "manifest.webmanifest"
+        "records.js" "style.css" "text.js" "words.js" "worker.js"
     };
-    files.into_iter().fold(Router::new(), |router, (path, kind, bytes)| {
-        router.route(path, get(async move |headers: HeaderMap| file(&headers, kind, bytes)))
+    files.into_iter().fold(Router::new(), |router, (name, bytes)| {
+        let path = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };
+        let kind = kind(name);
+        router.route(&path, get(async move |headers: HeaderMap| file(&headers, kind, bytes)))
     })
+}
+
+/// The media type of a file.
+fn kind(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("wasm") => "application/wasm",
+        Some("svg") => "image/svg+xml",
+        Some("webmanifest") => "application/manifest+json",
+        _ => "application/octet-stream",
+    }
 }
 
 /// Answers with a file, or says that the browser has it already.

@@ -1,9 +1,10 @@
 // Keeps the page's own files, so that it opens without a network. It never sees a call of the API:
 // those have other paths, and go to the server.
 
-const CACHE = 'haumana-SOURCES';
-const FILES = ['./', 'app.js', 'account.js', 'deleted.js', 'device.js', 'dom.js', 'history.js', 'host.js', 'inbox.js', 'records.js', 'text.js',
-  'words.js', 'style.css', 'haumana_web.js', 'haumana_web_bg.wasm', 'manifest.webmanifest', 'icon.svg', 'schema'];
+// What was built says which bundle this is, and of which files.
+importScripts('bundle.js');
+const CACHE = `haumana-${self.BUNDLE}`;
+const FILES = ['./', 'schema', ...self.FILES];
 
 self.addEventListener('install', (event) => {
   event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(FILES)).then(() => self.skipWaiting()));

@@ -1,16 +1,12 @@
 //! The page for people, as a browser asks for it.
 
-use crate::server::Server;
+use crate::server::{AGENT, Server};
 use std::path::{Path, PathBuf};
-
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into()
-}
 
 /// The files of the bundle that a browser needs, with the paths at which they must be.
 fn bundle() -> Vec<(String, PathBuf)> {
-    let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../haumana-web/dist");
-    let names = std::fs::read_dir(&dist).unwrap().map(|entry| entry.unwrap().file_name());
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../haumana-web/page");
+    let names = std::fs::read_dir(&page).unwrap().map(|entry| entry.unwrap().file_name());
     let names = names.map(|name| name.into_string().unwrap());
     // Types are for whoever compiles against the bundle, and the hash is for its own check.
     let served = names.filter(|name| !name.ends_with(".d.ts") && name != "sources.sha256");
@@ -18,7 +14,7 @@ fn bundle() -> Vec<(String, PathBuf)> {
         "index.html" => "/".to_owned(),
         name => format!("/{name}"),
     };
-    served.map(|name| (path(&name), dist.join(name))).collect()
+    served.map(|name| (path(&name), page.join(name))).collect()
 }
 
 #[test]
@@ -30,7 +26,7 @@ fn every_file_of_the_bundle_is_served_and_may_run_nothing_of_others() {
 
     assert!(10 < bundle.len(), "the bundle is where this test looks for it");
     for (path, file) in bundle {
-        let mut answer = agent().get(format!("{}{path}", server.url)).call().unwrap();
+        let mut answer = AGENT.get(format!("{}{path}", server.url)).call().unwrap();
         let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
         let (policy, kind) = (header("content-security-policy"), header("content-type"));
         assert_eq!(200, answer.status(), "{path}");
@@ -48,10 +44,10 @@ fn a_browser_that_has_a_file_is_not_sent_it_again() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
     let url = format!("{}/app.js", server.url);
-    let tag = agent().get(&url).call().unwrap().headers()["etag"].clone();
+    let tag = AGENT.get(&url).call().unwrap().headers()["etag"].clone();
 
-    let mut known = agent().get(&url).header("if-none-match", &tag).call().unwrap();
-    let other = agent().get(&url).header("if-none-match", "\"another\"").call().unwrap();
+    let mut known = AGENT.get(&url).header("if-none-match", &tag).call().unwrap();
+    let other = AGENT.get(&url).header("if-none-match", "\"another\"").call().unwrap();
 
     assert_eq!((304, 200), (known.status().as_u16(), other.status().as_u16()));
     assert_eq!(0, known.body_mut().read_to_vec().unwrap().len());

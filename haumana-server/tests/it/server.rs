@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use ureq::Agent;
 
 /// Connections are kept open, as phones do; a status is an answer and not an error.
-static AGENT: LazyLock<Agent> = LazyLock::new(|| {
+pub(crate) static AGENT: LazyLock<Agent> = LazyLock::new(|| {
     Agent::config_builder().http_status_as_error(false).proxy(None).build().into()
 });
 
