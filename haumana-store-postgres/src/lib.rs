@@ -62,7 +62,8 @@
 //! on. Their bytes may remain in the tables' files until autovacuum has freed the place and something
 //! else is written there, in the write-ahead log until its segments are recycled, and in base backups
 //! and archives as long as the operator keeps them. `VACUUM FULL` on the tables `records` and
-//! `history` takes them out of the tables' files at once.
+//! `history` takes them out of the tables' files at once, unless a transaction that began before the
+//! erasure is still open in the database.
 //!
 //! A backup that is put back would bring erased accounts back. So [`erase`](haumana_sync::Store::erase)
 //! notes a keyed hash in a journal, in a schema of its own (`haumana_erased` beside `haumana`), and

@@ -15,7 +15,12 @@ pub(crate) const DAY: UnixMillis = UnixMillis(1_795_392_000_000);
 
 /// A connection beside the store's.
 pub(crate) async fn connect(server: &Server) -> Client {
-    let (client, connection) = tokio_postgres::connect(server.url(), NoTls).await.unwrap();
+    connect_to(server.url()).await
+}
+
+/// A connection to a database of the server.
+pub(crate) async fn connect_to(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
