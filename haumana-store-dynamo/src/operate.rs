@@ -4,16 +4,17 @@ use crate::heads;
 use crate::items::{Item, text};
 use crate::meter::Direction;
 use crate::past;
-use crate::requests::{AT_ONCE, Answer};
+use crate::requests::{AT_ONCE, Answer, Asked, Order, Range, Through};
 use crate::retry::Call;
-use crate::schema::{HISTORY, PIECES, TableSchema, head_user, history_user};
+use crate::schema::{HISTORY, PIECES, TableSchema, head_user, history_user, partition};
 use crate::store::{DynamoStore, corrupt};
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use futures_util::{StreamExt, TryStreamExt};
 use haumana_sync::Store;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{
-    Batch, Head, HeadState, Operate, Result, SweepPlace, Swept, head_to_erase,
+    Batch, Head, HeadState, HistoryPart, Operate, Result, ScanPlace, SweepPlace, Swept, UserPage,
+    head_to_erase,
 };
 use haumana_sync::time::UnixMillis;
 
@@ -30,7 +31,7 @@ impl Operate for DynamoStore {
         place: Option<&SweepPlace>,
         limit: usize,
     ) -> Result<Swept> {
-        let from = place.and_then(|place| decode_place(&place.0));
+        let from = place.and_then(|place| decode_place(HISTORY, &place.0));
         let mut call = self.writing("sweep");
         let items = i32::try_from(limit.clamp(1, SWEEP_ITEMS)).unwrap_or(1);
         let answer = self.scan(&mut call, HISTORY, from, Some(items)).await?;
@@ -50,7 +51,7 @@ impl Operate for DynamoStore {
             .buffer_unordered(AT_ONCE)
             .try_collect::<Vec<()>>()
             .await?;
-        let next = answer.next.as_ref().and_then(encode_place).map(SweepPlace);
+        let next = answer.next.as_ref().and_then(|key| encode_place(HISTORY, key)).map(SweepPlace);
         Ok(Swept { deleted: due.len(), next })
     }
 
@@ -72,6 +73,49 @@ impl Operate for DynamoStore {
                 return Ok(found);
             }
         }
+    }
+
+    async fn users(&self, place: Option<&ScanPlace>, limit: usize) -> Result<UserPage> {
+        let mut from = place.and_then(|place| decode_place(PIECES, &place.0));
+        let (mut call, limit) = (self.writing("users"), limit.max(1));
+        loop {
+            let answer = self.scan(&mut call, PIECES, from.take(), None).await?;
+            let user = |item: &Item| head_user(text(item, PIECES.partition).ok()?);
+            let heads = answer.items.iter().filter_map(|item| Some((user(item)?, item)));
+            let heads: Vec<(UserId, &Item)> = heads.collect();
+            let n_heads = heads.len();
+            // Behind the last user that is returned, if the page has more.
+            let last = heads.get(limit - 1).filter(|_| limit < n_heads).map(|(_, item)| *item);
+            let next = last.or(answer.next.as_ref());
+            let next = next.and_then(|item| encode_place(PIECES, item)).map(ScanPlace);
+            if n_heads != 0 || next.is_none() {
+                let users = heads.into_iter().map(|(user, _)| user).take(limit).collect();
+                return Ok(UserPage { users, next });
+            }
+            from = answer.next;
+        }
+    }
+
+    async fn user_history(
+        &self,
+        user: &UserId,
+        place: Option<&ScanPlace>,
+        limit: usize,
+    ) -> Result<HistoryPart> {
+        let range = place.map_or(Range::All, |place| Range::Behind(place.0.clone()));
+        let asked = Asked {
+            table: HISTORY,
+            partition: partition(HISTORY, user),
+            through: Through::Table,
+            range,
+            order: Order::Ascending,
+            page: Some(i32::try_from(limit.max(1)).unwrap_or(i32::MAX)),
+        };
+        let answer = self.query(&mut self.writing("user_history"), &asked, None).await?;
+        // Slips and the like are no entries.
+        let entries = answer.items.iter().filter_map(past::read).collect();
+        let sort = |item: &Item| text(item, HISTORY.sort).ok().map(str::to_owned);
+        Ok(HistoryPart { entries, next: answer.next.as_ref().and_then(sort).map(ScanPlace) })
     }
 
     async fn kept_schema(&self) -> Result<Option<String>> {
@@ -150,13 +194,13 @@ fn heads_in(call: &Call, answer: &Answer) -> Result<Vec<(UserId, Head)>> {
     heads.map(head).collect()
 }
 
-fn encode_place(key: &Item) -> Option<String> {
-    let (partition, sort) = (text(key, HISTORY.partition).ok()?, text(key, HISTORY.sort).ok()?);
+fn encode_place(table: TableSchema, key: &Item) -> Option<String> {
+    let (partition, sort) = (text(key, table.partition).ok()?, text(key, table.sort).ok()?);
     serde_json::to_string(&[partition, sort]).ok()
 }
 
-fn decode_place(place: &str) -> Option<Item> {
+fn decode_place(table: TableSchema, place: &str) -> Option<Item> {
     let [partition, sort]: [String; 2] = serde_json::from_str(place).ok()?;
-    let key = crate::schema::ItemKey { table: HISTORY, partition, sort };
+    let key = crate::schema::ItemKey { table, partition, sort };
     Some(crate::items::key_item(&key))
 }

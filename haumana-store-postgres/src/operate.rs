@@ -8,7 +8,8 @@ use crate::store::{PostgresStore, corrupt, settled};
 use deadpool_postgres::Object;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{
-    Epoch, Error, ErrorKind, HeadState, Operate, Result, SweepPlace, Swept, head_to_erase,
+    Epoch, Error, ErrorKind, HeadState, HistoryPart, Operate, Result, ScanPlace, SweepPlace, Swept,
+    UserPage, head_to_erase,
 };
 use haumana_sync::time::UnixMillis;
 use tokio_postgres::Row;
@@ -71,6 +72,39 @@ impl Operate for PostgresStore {
         Ok(users.filter_map(UserId::verified_by_caller).collect())
     }
 
+    async fn users(&self, place: Option<&ScanPlace>, limit: usize) -> Result<UserPage> {
+        let behind = place.map_or("", |place| place.0.as_str());
+        let at_most = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
+        let rows = self.look("users", &self.statements.users, &[&behind, &at_most]).await?;
+        let subjects = rows.iter().map(|row| Ok(row.try_get(0)?));
+        let subjects = subjects.collect::<std::result::Result<Vec<String>, Bad>>();
+        let subjects = subjects.map_err(corrupt("users"))?;
+        let next = subjects.last().cloned().map(ScanPlace);
+        let users = subjects.into_iter().filter_map(UserId::verified_by_caller).collect();
+        Ok(UserPage { users, next })
+    }
+
+    async fn user_history(
+        &self,
+        user: &UserId,
+        place: Option<&ScanPlace>,
+        limit: usize,
+    ) -> Result<HistoryPart> {
+        let from = place.map_or(Some(BEFORE_ALL), decode_place);
+        // Nobody was ever given such a place.
+        let Some((kind, id, version, side)) = from else {
+            return Ok(HistoryPart { entries: Vec::new(), next: None });
+        };
+        let (subject, limit) = (user.as_str(), limit.max(1));
+        let at_most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let parameters: [&(dyn ToSql + Sync); 6] =
+            [&subject, &kind, &id, &version, &side, &at_most];
+        let rows = self.look("user_history", &self.statements.user_history, &parameters).await?;
+        let entries = rows.iter().filter_map(|row| rows::history_entry(row, 0)).collect();
+        let last = rows.last().filter(|_| rows.len() == limit).map(encode_place).transpose();
+        Ok(HistoryPart { entries, next: last.map_err(corrupt("user_history"))? })
+    }
+
     async fn kept_schema(&self) -> Result<Option<String>> {
         let rows = self.look("kept_schema", &self.statements.kept_schema, &[]).await?;
         let text = || -> std::result::Result<Option<String>, Bad> {
@@ -89,6 +123,24 @@ impl Operate for PostgresStore {
             true => Err(Error::new(op, ErrorKind::Conflict)),
         }
     }
+}
+
+/// An entry of the history as the columns have it: kind, id, version and side.
+type HistoryPlace = (i16, Uuid, i64, i64);
+
+/// No kind has this number.
+const BEFORE_ALL: HistoryPlace = (-1, Uuid::nil(), 0, 0);
+
+fn encode_place(row: &Row) -> std::result::Result<ScanPlace, Bad> {
+    let (kind, id): (i16, Uuid) = (row.try_get(0)?, row.try_get(1)?);
+    let (version, side): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);
+    Ok(ScanPlace(format!("{kind} {id} {version} {side}")))
+}
+
+fn decode_place(place: &ScanPlace) -> Option<HistoryPlace> {
+    let mut parts = place.0.split(' ');
+    let (kind, id) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((kind, id, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 impl PostgresStore {

@@ -29,6 +29,8 @@ pub(crate) struct Statements {
     pub(crate) lock_life: String,
     pub(crate) empty_head: String,
     pub(crate) erasing: String,
+    pub(crate) users: String,
+    pub(crate) user_history: String,
     pub(crate) kept_schema: String,
     pub(crate) keep_schema: String,
     pub(crate) erase: [String; 2],
@@ -128,6 +130,16 @@ impl Statements {
                  WHERE subject = $1 RETURNING account, pg_notify('{schema}', $5::text)"
             ),
             erasing: format!("SELECT h.subject FROM {heads} WHERE h.state = $1 LIMIT $2"),
+            users: format!(
+                "SELECT h.subject FROM {heads} WHERE $1 < h.subject ORDER BY h.subject LIMIT $2"
+            ),
+            user_history: format!(
+                "SELECT {HISTORY} FROM {heads} JOIN {schema}.history t ON t.account = h.account
+                 WHERE {of_user} AND ($2, $3) <= (t.kind, t.id)
+                     AND (($2, $3) < (t.kind, t.id) OR t.version < $4
+                          OR (t.version = $4 AND $5 < t.side))
+                 ORDER BY t.kind, t.id, t.version DESC, t.side LIMIT $6"
+            ),
             kept_schema: format!("SELECT served FROM {schema}.haumana"),
             keep_schema: format!(
                 "UPDATE {schema}.haumana SET served = $2::bytea

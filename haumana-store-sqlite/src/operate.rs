@@ -1,10 +1,15 @@
 //! What an operator asks for, of all users together.
 
 use crate::erased::replay;
+use crate::queries;
+use crate::rows;
 use crate::statements::{self, Outcome};
 use crate::store::SqliteStore;
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Error, ErrorKind, HeadState, Operate, Result, SweepPlace, Swept};
+use haumana_sync::store::{
+    Error, ErrorKind, HeadState, HistoryPart, Operate, Result, ScanPlace, SweepPlace, Swept,
+    UserPage,
+};
 use haumana_sync::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +22,15 @@ const SWEEP: &str = "
     SELECT user, EXISTS (SELECT * FROM history WHERE history.user = some.user AND at < ?2)
     FROM (SELECT user FROM heads WHERE ?1 < user ORDER BY user LIMIT ?3) AS some
     ORDER BY user";
+
+const USERS: &str = "SELECT user, subject FROM heads WHERE ?1 < user ORDER BY user LIMIT ?2";
+
+/// The entries behind one of a record, and those of the records behind it.
+const USER_HISTORY: &str = "
+    SELECT kind, id, version, side, at, content, meta FROM history
+    WHERE user = ?1 AND (?2, ?3) <= (kind, id)
+        AND ((?2, ?3) < (kind, id) OR version < ?4 OR (version = ?4 AND ?5 < side))
+    ORDER BY kind, id, version DESC, side LIMIT ?6";
 
 const KEPT_SCHEMA: &str = "SELECT schema FROM served";
 const KEEP_SCHEMA: &str = "
@@ -94,6 +108,38 @@ impl Operate for SqliteStore {
         .await
     }
 
+    async fn users(&self, place: Option<&ScanPlace>, limit: usize) -> Result<UserPage> {
+        let from: i64 = place.map_or(0, |place| place.0.parse().unwrap_or(i64::MAX));
+        let limit = i64::try_from(limit.max(1)).unwrap_or(i64::MAX);
+        let found = self.look("users", move |connection| {
+            let mut statement = connection.prepare_cached(USERS)?;
+            let users = statement.query_map(params![from, limit], |row| {
+                Ok((row.get(0)?, row.get::<_, String>(1)?))
+            })?;
+            users.collect::<rusqlite::Result<Vec<(i64, String)>>>()
+        });
+        let found = found.await?;
+        let last = found.last().map(|(user, _)| ScanPlace(user.to_string()));
+        // What is stored was verified before it was.
+        let users =
+            found.into_iter().filter_map(|(_, subject)| UserId::verified_by_caller(subject));
+        Ok(UserPage { users: users.collect(), next: last })
+    }
+
+    async fn user_history(
+        &self,
+        user: &UserId,
+        place: Option<&ScanPlace>,
+        limit: usize,
+    ) -> Result<HistoryPart> {
+        let from = place.map_or(Some(BEFORE_ALL), decode_place);
+        // Nobody was ever given such a place.
+        let Some(from) = from else { return Ok(HistoryPart { entries: Vec::new(), next: None }) };
+        let (user, limit) = (user.clone(), limit.max(1));
+        self.look("user_history", move |connection| history_behind(connection, &user, &from, limit))
+            .await
+    }
+
     async fn kept_schema(&self) -> Result<Option<String>> {
         self.look("kept_schema", kept_schema).await
     }
@@ -118,6 +164,50 @@ impl Operate for SqliteStore {
 
 fn kept_schema(connection: &Connection) -> rusqlite::Result<Option<String>> {
     connection.query_row(KEPT_SCHEMA, [], |row| row.get(0)).optional()
+}
+
+/// An entry of the history as the columns have it: kind, id, version and side.
+type HistoryPlace = (i64, Vec<u8>, i64, i64);
+
+/// No kind has this number.
+const BEFORE_ALL: HistoryPlace = (-1, Vec::new(), 0, 0);
+
+fn encode_place((kind, id, version, side): &HistoryPlace) -> ScanPlace {
+    let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+    ScanPlace(format!("{kind} {id} {version} {side}"))
+}
+
+fn decode_place(place: &ScanPlace) -> Option<HistoryPlace> {
+    let mut parts = place.0.split(' ');
+    let (kind, id) = (parts.next()?.parse().ok()?, parts.next()?);
+    let byte = |at: usize| u8::from_str_radix(id.get(at..at + 2)?, 16).ok();
+    let id = (0..id.len()).step_by(2).map(byte).collect::<Option<_>>()?;
+    Some((kind, id, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+fn history_behind(
+    connection: &Connection,
+    user: &UserId,
+    (kind, id, version, side): &HistoryPlace,
+    limit: usize,
+) -> rusqlite::Result<HistoryPart> {
+    let snapshot = connection.unchecked_transaction()?;
+    let (mut entries, mut n_read, mut last) = (Vec::new(), 0, None);
+    if let Some(user) = queries::user_number(&snapshot, user)? {
+        let at_most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = snapshot.prepare_cached(USER_HISTORY)?;
+        let mut rows = statement.query(params![user, kind, id, version, side, at_most])?;
+        while let Some(row) = rows.next()? {
+            n_read += 1;
+            // A row whose key cannot be read is no place to go on from.
+            let place = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            let place: rusqlite::Result<HistoryPlace> = place();
+            last = place.ok().or(last);
+            entries.extend(rows::history_entry(row));
+        }
+    }
+    let next = last.filter(|_| n_read == limit).map(|place| encode_place(&place));
+    Ok(HistoryPart { entries, next })
 }
 
 fn behind(user: i64) -> SweepPlace {

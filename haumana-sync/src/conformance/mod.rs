@@ -171,6 +171,10 @@ macro_rules! operate_tests {
         replaying_touches_only_who_was_erased
         replaying_again_finds_nothing
         erasures_that_are_not_finished_are_listed
+        // Lists.
+        everybody_with_a_head_is_listed_once
+        a_list_of_users_is_complete_while_others_come
+        the_whole_history_of_a_user_is_listed_once
         // The schema.
         a_kept_schema_comes_back_byte_for_byte
         of_two_that_keep_a_schema_one_is_refused

@@ -167,6 +167,109 @@ pub async fn erasures_that_are_not_finished_are_listed(store: &dyn Store, all: &
     assert_eq!(2, some.len(), "at most as many as were asked for");
 }
 
+/// Whoever has a head is listed once, however few one call returns.
+pub async fn everybody_with_a_head_is_listed_once(store: &dyn Store, all: &dyn Operate) {
+    assert_eq!(Vec::<UserId>::new(), users_of(all, 10).await, "nobody is there");
+    // Who only reads is nobody, and who has erased everything still has a head.
+    store.head(&user("malia")).await.unwrap();
+    for name in NAMES {
+        write_history(store, name).await;
+    }
+    store.erase(&user("noe")).await.unwrap();
+    let many: Vec<String> = (0..40).map(|number| format!("kumu-{number:02}")).collect();
+    for name in &many {
+        Author::new(store, name).put(vec![record(piece(1), 1, "now")]).await;
+    }
+    let mut wanted: Vec<UserId> = NAMES.iter().map(|name| user(name)).collect();
+    wanted.extend(many.iter().map(|name| user(name)));
+    wanted.sort_unstable();
+
+    for limit in [1, 2, 3, 7, 43, 44, 45, 1_000] {
+        let mut found = users_of(all, limit).await;
+        found.sort_unstable();
+        assert_eq!(wanted, found, "by {limit}");
+    }
+}
+
+/// Users who come while a list is followed do not make it miss, or repeat, those who were there.
+pub async fn a_list_of_users_is_complete_while_others_come(store: &dyn Store, all: &dyn Operate) {
+    for name in NAMES {
+        write_history(store, name).await;
+    }
+
+    let (mut place, mut found, mut round) = (None, Vec::new(), 0);
+    loop {
+        let page = all.users(place.as_ref(), 1).await.unwrap();
+        found.extend(page.users);
+        if page.next.is_none() {
+            break;
+        }
+        place = page.next;
+        round += 1;
+        assert!(round < 1_000, "a list comes to its end");
+        if round < ROUNDS {
+            for end in ["a", "k", "z"] {
+                let name = format!("{end}-{round}");
+                Author::new(store, &name).put(vec![record(piece(1), 1, "new")]).await;
+            }
+        }
+    }
+
+    for name in NAMES {
+        let n_times = found.iter().filter(|found| **found == user(name)).count();
+        assert_eq!(1, n_times, "{name}");
+    }
+}
+
+/// The whole history of a user is listed, of records that are not there too, and nobody else's.
+pub async fn the_whole_history_of_a_user_is_listed_once(store: &dyn Store, all: &dyn Operate) {
+    write_history(store, "kai").await;
+    let nothing = history_of_user(all, "noe", 10).await;
+    assert!(nothing.is_empty(), "of somebody who has nothing");
+    let gone = [entry(piece(9), 3, 0, 5), entry(piece(9), 3, 1, 6), entry(piece(9), 11, 0, 7)];
+    let mut author = Author::new(store, "noe");
+    author.put_with_history(Vec::new(), gone.to_vec()).await;
+    author.put_with_history(vec![record(piece(1), 4, "now")], entries()).await;
+    let mut wanted = entries();
+    wanted.extend(gone);
+    wanted.sort_unstable_by_key(|entry| entry.key);
+
+    for limit in [1, 2, 3, 7, 8, 9, 1_000] {
+        let mut found = history_of_user(all, "noe", limit).await;
+        found.sort_unstable_by_key(|entry| entry.key);
+        assert_eq!(wanted, found, "by {limit}");
+    }
+}
+
+async fn users_of(all: &dyn Operate, limit: usize) -> Vec<UserId> {
+    let (mut place, mut found) = (None, Vec::new());
+    for _ in 0..1_000 {
+        let page = all.users(place.as_ref(), limit).await.unwrap();
+        assert!(page.users.len() <= limit, "at most {limit} of one call");
+        assert!(!page.users.is_empty() || page.next.is_none(), "a page with more is not empty");
+        found.extend(page.users);
+        if page.next.is_none() {
+            return found;
+        }
+        place = page.next;
+    }
+    panic!("a list comes to its end");
+}
+
+async fn history_of_user(all: &dyn Operate, name: &str, limit: usize) -> Vec<HistoryEntry> {
+    let (mut place, mut found) = (None, Vec::new());
+    for _ in 0..1_000 {
+        let part = all.user_history(&user(name), place.as_ref(), limit).await.unwrap();
+        assert!(part.entries.len() <= limit, "at most {limit} of one call");
+        found.extend(part.entries);
+        if part.next.is_none() {
+            return found;
+        }
+        place = part.next;
+    }
+    panic!("a history comes to its end");
+}
+
 fn keys() -> [Key; 2] {
     [piece(1), piece(2)]
 }

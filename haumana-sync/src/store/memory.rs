@@ -3,8 +3,8 @@
 use super::backend::{Decision, check_batch, cut_between_versions, decide};
 use super::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HeadState, HistoryEntry,
-    HistoryKey, IndexEntry, Operate, Page, Result, Store, SweepPlace, Swept, Version, Wiped,
-    erased_life, head_to_erase,
+    HistoryKey, HistoryPart, IndexEntry, Operate, Page, Result, ScanPlace, Store, SweepPlace,
+    Swept, UserPage, Version, Wiped, erased_life, head_to_erase,
 };
 use crate::digest::Digest;
 use crate::id::{Key, KindNumber, UserId};
@@ -223,6 +223,44 @@ impl Operate for MemoryStore {
         };
         let found = users.iter().filter(|(_, partition)| is_erasing(partition));
         Ok(found.map(|(user, _)| user.clone()).take(limit).collect())
+    }
+
+    async fn users(&self, place: Option<&ScanPlace>, limit: usize) -> Result<UserPage> {
+        let all = self.lock();
+        let with_head = all.iter().filter(|(_, partition)| partition.head.is_some());
+        let mut users: Vec<&UserId> = with_head.map(|(user, _)| user).collect();
+        users.sort_unstable();
+        let behind = place.map_or("", |place| place.0.as_str());
+        let mut left = users.into_iter().filter(|user| behind < user.as_str());
+        let users: Vec<UserId> = left.by_ref().take(limit.max(1)).cloned().collect();
+        let last = users.last().filter(|_| left.next().is_some());
+        let next = last.map(|user| ScanPlace(user.as_str().to_owned()));
+        Ok(UserPage { users, next })
+    }
+
+    async fn user_history(
+        &self,
+        user: &UserId,
+        place: Option<&ScanPlace>,
+        limit: usize,
+    ) -> Result<HistoryPart> {
+        let behind = match place {
+            None => None,
+            // Of no place that was ever given anything is left.
+            Some(place) => match serde_json::from_str::<HistoryKey>(&place.0) {
+                Ok(key) => Some(key),
+                Err(_) => return Ok(HistoryPart { entries: Vec::new(), next: None }),
+            },
+        };
+        Ok(self.with(user, |partition| {
+            let values = partition.history.iter();
+            let mut left = values.filter(|(key, _)| behind.is_none_or(|behind| behind < **key));
+            let entries = left.by_ref().take(limit.max(1)).map(|(_, entry)| entry.clone());
+            let entries: Vec<HistoryEntry> = entries.collect();
+            let last = entries.last().filter(|_| left.next().is_some());
+            let next = last.and_then(|last| serde_json::to_string(&last.key).ok()).map(ScanPlace);
+            HistoryPart { entries, next }
+        }))
     }
 
     async fn kept_schema(&self) -> Result<Option<String>> {

@@ -25,7 +25,8 @@ pub use faulty::{Fault, Faults, FaultyStore};
 pub use memory::MemoryStore;
 pub use metered::{Calls, MeteredStore};
 pub use operate::{
-    ErasedLives, Operate, SCHEMA_BYTES, SweepPlace, Swept, erased_life, head_to_erase,
+    ErasedLives, HistoryPart, Operate, SCHEMA_BYTES, ScanPlace, SweepPlace, Swept, UserPage,
+    erased_life, head_to_erase,
 };
 pub use types::{
     After, Batch, BatchLimits, CommitId, Envelope, Epoch, Generation, Head, HeadState,

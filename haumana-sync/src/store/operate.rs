@@ -1,6 +1,6 @@
 //! What the operator of a store asks for, of all users together.
 
-use super::{CommitId, Epoch, Head, HeadState, Result};
+use super::{CommitId, Epoch, Head, HeadState, HistoryEntry, Result};
 use crate::digest::Digest;
 use crate::id::UserId;
 use crate::time::UnixMillis;
@@ -60,6 +60,35 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
     ///   call or in one after the erasures of this one are finished.
     async fn erasing(&self, limit: usize) -> Result<Vec<UserId>>;
 
+    /// Lists users who have a head, erased ones too, from `place` on: at least one, if there is one
+    /// left, and at most `limit`, which is at least 1. The order is the store's own.
+    ///
+    /// # Guarantees
+    ///
+    /// - Complete: followed from `None` until there is no next place, it has listed everybody who had a
+    ///   head when it began, each once.
+    ///
+    /// # Errors
+    ///
+    /// A place that this store never gave is one from which nothing is left, or the beginning.
+    async fn users(&self, place: Option<&ScanPlace>, limit: usize) -> Result<UserPage>;
+
+    /// Lists the whole history of one user, of records that are not there too, from `place` on: at
+    /// most `limit` entries, which is at least 1. The order is the store's own.
+    ///
+    /// # Guarantees
+    ///
+    /// - Complete: followed from `None` until there is no next place, it has listed each entry that
+    ///   was there when it began and is there at its end, once. An entry that cannot be read is
+    ///   listed as [`HistoryEntry::unreadable`], unless not even its key can be read.
+    /// - Exact, as [`Store::history`](super::Store::history), and only the one user's.
+    async fn user_history(
+        &self,
+        user: &UserId,
+        place: Option<&ScanPlace>,
+        limit: usize,
+    ) -> Result<HistoryPart>;
+
     /// Returns the text that [`Operate::keep_schema`] has kept; `None` if none was ever kept.
     ///
     /// It says which schema the records were last served with. The store does not look into it:
@@ -94,6 +123,29 @@ pub const SCHEMA_BYTES: usize = 8_000_000;
 /// Where the next [`Operate::sweep`] goes on; opaque to all but the store that made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SweepPlace(pub String);
+
+/// Where the next [`Operate::users`] or [`Operate::user_history`] goes on; opaque to all but the store
+/// that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanPlace(pub String);
+
+/// Some of the users of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPage {
+    /// The users.
+    pub users: Vec<UserId>,
+    /// Where to go on; `None`: these were the last.
+    pub next: Option<ScanPlace>,
+}
+
+/// A part of the history of one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryPart {
+    /// The entries.
+    pub entries: Vec<HistoryEntry>,
+    /// Where to go on; `None`: these were the last.
+    pub next: Option<ScanPlace>,
+}
 
 /// What one [`Operate::sweep`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,6 +225,19 @@ impl<S: Operate + ?Sized> Operate for std::sync::Arc<S> {
 
     async fn erasing(&self, limit: usize) -> Result<Vec<UserId>> {
         (**self).erasing(limit).await
+    }
+
+    async fn users(&self, place: Option<&ScanPlace>, limit: usize) -> Result<UserPage> {
+        (**self).users(place, limit).await
+    }
+
+    async fn user_history(
+        &self,
+        user: &UserId,
+        place: Option<&ScanPlace>,
+        limit: usize,
+    ) -> Result<HistoryPart> {
+        (**self).user_history(user, place, limit).await
     }
 
     async fn kept_schema(&self) -> Result<Option<String>> {
