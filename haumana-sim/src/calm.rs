@@ -26,8 +26,25 @@ impl World<'_> {
             self.check_fresh_phone(account).await?;
             self.check_kept(account).await?;
             self.check_inbox(account).await?;
+            self.check_stored(account).await?;
         }
         Ok(())
+    }
+
+    /// What is stored of the account agrees with itself, down to the sums of the head.
+    ///
+    /// # Errors
+    ///
+    /// If it does not.
+    pub async fn check_stored(&mut self, account: usize) -> Checked {
+        let Some(all) = self.backend.operate() else { return Ok(()) };
+        let verified = self.engines[0].verify(&*all, &self.users[account]).await;
+        let findings = match verified {
+            Ok(verified) => verified.findings,
+            Err(error) => return self.ensure(false, || format!("what is stored is read: {error}")),
+        };
+        let told: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        self.ensure(told.is_empty(), || format!("what is stored agrees: {}", told.join("; ")))
     }
 
     /// From here on everything works, and whatever was under way ends.

@@ -74,7 +74,7 @@ pub use judge::Violation;
 pub use profile::Profile;
 pub use world::{Backend, Tally, World};
 
-use haumana_sync::store::{BatchLimits, MemoryStore, Store};
+use haumana_sync::store::{BatchLimits, MemoryStore, Operate, Store};
 use std::sync::Arc;
 
 /// A backend in memory, which can take backups.
@@ -92,9 +92,13 @@ impl InMemory {
 }
 
 /// A store that takes no backups.
-impl Backend for Arc<dyn Store> {
+impl<S: Store + Operate> Backend for Arc<S> {
     fn store(&self) -> Arc<dyn Store> {
         self.clone()
+    }
+
+    fn operate(&self) -> Option<Arc<dyn Operate>> {
+        Some(self.clone())
     }
 }
 
@@ -104,13 +108,17 @@ impl Backend for InMemory {
         self.store.clone()
     }
 
+    fn operate(&self) -> Option<Arc<dyn Operate>> {
+        Some(self.store.clone())
+    }
+
     async fn back_up(&mut self) -> bool {
         self.backups.push(self.store.snapshot());
         true
     }
 
     async fn restore(&mut self, backup: usize) {
-        self.store.restore(&self.backups[backup]);
+        MemoryStore::restore(&self.store, &self.backups[backup]);
     }
 }
 
@@ -170,15 +178,14 @@ pub async fn run(
 ///
 /// ```
 /// use haumana_sim::{Backend, check, profile};
-/// use haumana_sync::store::{MemoryStore, Store};
+/// use haumana_sync::store::MemoryStore;
 /// use std::sync::Arc;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// for seed in haumana_sim::seeds(2) {
 ///     let open = async || {
 ///         // Yours is opened here, asynchronously.
-///         let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-///         Box::new(store) as Box<dyn Backend>
+///         Box::new(Arc::new(MemoryStore::new())) as Box<dyn Backend>
 ///     };
 ///     check(profile::EVERYDAY, seed, open, "cargo test model").await;
 /// }

@@ -16,7 +16,7 @@ use super::watch::Watch;
 use haumana_sync::conformance::SetClock;
 use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::id::{RecordId, UserId};
-use haumana_sync::store::{FaultyStore, Generation, Store};
+use haumana_sync::store::{FaultyStore, Generation, Operate, Store};
 use haumana_sync::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,6 +35,11 @@ pub type Typed = BTreeMap<(RecordId, usize), Vec<Val>>;
 pub trait Backend: Send {
     /// Returns the store, the same one each time.
     fn store(&self) -> Arc<dyn Store>;
+
+    /// Returns the same store as an operator has it, if what is stored is to be verified in the end.
+    fn operate(&self) -> Option<Arc<dyn Operate>> {
+        None
+    }
 
     /// Takes a backup beside those before; `false` if this backend cannot.
     async fn back_up(&mut self) -> bool {

@@ -103,6 +103,17 @@ pub async fn succeed(
     Err(lost.unwrap_or_else(contended).into())
 }
 
+/// Returns the schema that the records of a store were last served with, as far as it is kept; `None` if
+/// none ever was. What only Rust can declare is not in it.
+///
+/// # Errors
+///
+/// [`SuccessionError::Newer`] if this program cannot read it.
+pub async fn last(store: &dyn Operate) -> Result<Option<Schema>, SuccessionError> {
+    let text = store.kept_schema().await?;
+    Ok(text.as_deref().map(Kept::read).transpose()?.map(|kept| kept.last))
+}
+
 const RACED: store::ErrorKind = store::ErrorKind::Conflict;
 const LOST: store::ErrorKind = store::ErrorKind::Unknown;
 

@@ -19,7 +19,7 @@ use haumana_sync::id::UserId;
 use haumana_sync::schema::{
     Deletes, Element, Field, FieldType, Group, Kind, Merge, Schema, UnknownKeys,
 };
-use haumana_sync::store::{Generation, Store};
+use haumana_sync::store::{Generation, Operate, Store};
 use haumana_sync::time::UnixMillis;
 use std::sync::Arc;
 
@@ -143,7 +143,7 @@ pub fn succeeding_schema(dice: &mut Dice, schema: &Schema) -> Schema {
 /// # Panics
 ///
 /// If a promise does not hold; the text says which.
-pub async fn run_schema(seed: u64, store: Arc<dyn Store>, user: &UserId) {
+pub async fn run_schema<S: Store + Operate>(seed: u64, store: Arc<S>, user: &UserId) {
     let mut dice = Dice::new(seed);
     let schema = random_schema(&mut dice);
     let read_again = Schema::from_json(&schema.to_json());
@@ -151,7 +151,8 @@ pub async fn run_schema(seed: u64, store: Arc<dyn Store>, user: &UserId) {
     let clock = Arc::new(SetClock::at(UnixMillis(START_MS)));
     let config = EngineConfig::new(Generation(0));
     let random = Arc::new(SeededRandom::scattered(seed));
-    let engine = Engine::new(store, clock.clone(), random, config).with_schema(schema.clone());
+    let engine =
+        Engine::new(store.clone(), clock.clone(), random, config).with_schema(schema.clone());
     let mut judge = Judge::default();
     let mut devices: Vec<Device> =
         (0..DEVICES).map(|at| Device::new(format!("device-{at}-{seed}"))).collect();
@@ -176,4 +177,7 @@ pub async fn run_schema(seed: u64, store: Arc<dyn Store>, user: &UserId) {
     }
     judge.check_values(&engine, user, &devices[0].held).await;
     judge.check_export(&engine, user, &schema).await;
+    let verified = engine.verify(&store, user).await;
+    let findings = verified.map(|verified| verified.findings);
+    assert!(matches!(&findings, Ok(none) if none.is_empty()), "all agrees: {findings:#?}");
 }

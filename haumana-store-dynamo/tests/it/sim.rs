@@ -2,7 +2,6 @@
 
 use haumana_sim::{Backend, Profile, check, profile, seeds};
 use haumana_store_dynamo::testing::{Storm, Tables};
-use haumana_sync::Store;
 use std::sync::Arc;
 
 /// How many runs of each profile there are; `HAUMANA_SIM_RUNS` sets another number.
@@ -13,7 +12,7 @@ async fn check_all(profile: Profile, storm: Storm) {
     for seed in seeds(RUNS) {
         let make = async || {
             let (store, _) = Tables::create().await.store_in(storm, seed);
-            let store: Arc<dyn Store> = Arc::new(store);
+            let store = Arc::new(store);
             Box::new(store) as Box<dyn Backend>
         };
         check(profile, seed, make, &repeat).await;

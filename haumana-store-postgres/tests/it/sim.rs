@@ -2,7 +2,6 @@
 
 use crate::support::open;
 use haumana_sim::{Backend, Profile, check, profile, seeds};
-use haumana_sync::store::Store;
 use std::sync::Arc;
 
 /// How many runs of each profile there are; `HAUMANA_SIM_RUNS` sets another number.
@@ -11,7 +10,7 @@ const RUNS: u64 = 3;
 async fn check_all(profile: Profile) {
     let server = server_or_skip!();
     let make = async || {
-        let store: Arc<dyn Store> = Arc::new(open(&server.empty()).await);
+        let store = Arc::new(open(&server.empty()).await);
         Box::new(store) as Box<dyn Backend>
     };
     let repeat = format!("cargo test -p haumana-store-postgres --test it sim::{}", profile.name);

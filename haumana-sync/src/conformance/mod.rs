@@ -38,6 +38,7 @@ mod largest;
 mod opening;
 mod operate;
 mod owned;
+mod planted;
 mod purge;
 mod races;
 mod read;
@@ -63,6 +64,7 @@ pub use largest::*;
 pub use opening::*;
 pub use operate::*;
 pub use owned::*;
+pub use planted::*;
 pub use purge::*;
 pub use races::*;
 pub use read::*;
@@ -159,7 +161,24 @@ macro_rules! operate_tests {
             });
         }
     )* };
-    ($open:expr) => { $crate::operate_tests! { @one $open;
+    (@owned $open:expr; $($law:ident)*) => { $(
+        #[test]
+        fn $law() {
+            $crate::conformance::run(stringify!($law), || async {
+                use $crate::conformance::{AsOperate as _, AsStore as _};
+                let store = $crate::conformance::Owned::new($open, |opened| opened.as_store());
+                let store = std::sync::Arc::new(store);
+                $crate::conformance::$law(store.clone(), store.opened().as_operate()).await;
+            });
+        }
+    )* };
+    ($open:expr) => {
+        $crate::operate_tests! { @owned $open;
+            // Verifying and repairing.
+            an_account_that_is_written_as_it_was_is_whole
+            each_planted_fault_is_found_and_mended_if_it_can_be
+        }
+        $crate::operate_tests! { @one $open;
         // Retention.
         a_sweep_deletes_what_purges_of_all_users_would
         a_sweep_of_any_size_is_bounded_and_complete
@@ -180,7 +199,8 @@ macro_rules! operate_tests {
         of_two_that_keep_a_schema_one_is_refused
         the_same_schema_kept_again_changes_nothing
         a_kept_schema_is_apart_from_users
-    } };
+        }
+    };
 }
 
 /// Whatever a test opens, as what an operator has; found through `Deref` as well.

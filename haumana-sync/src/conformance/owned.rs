@@ -54,6 +54,11 @@ impl<T> Owned<T> {
         Self { opened, store }
     }
 
+    /// Returns what was opened.
+    pub fn opened(&self) -> &T {
+        &self.opened
+    }
+
     fn store(&self) -> &dyn Store {
         (self.store)(&self.opened)
     }

@@ -9,6 +9,7 @@ mod erase;
 mod error;
 mod history;
 pub(crate) mod inbox;
+mod integrity;
 pub(crate) mod pull;
 pub(crate) mod push;
 mod refusal;
@@ -22,6 +23,10 @@ pub use history::restore::{Asked, Restored};
 pub use history::rewind::{RewindChange, RewindMode, RewindRequest, Rewound};
 pub use history::{EarlierValue, HistoryPage, LostValue, VersionEntry};
 pub use inbox::{Conflict, ConflictPlace, Resolution};
+pub use integrity::{
+    Fault, FaultPlace, Finding, HistoryCount, KindCount, Remedy, RepairMode, Repaired, Summary,
+    Verified,
+};
 pub use pull::cursor::Cursor;
 pub use pull::{Changed, Pulled};
 pub use push::{EditTimes, Push, PushOp, PushOutcome, PushResult};

@@ -14,6 +14,7 @@ mod full;
 mod history;
 mod house;
 mod import;
+mod integrity;
 mod kinds;
 mod live;
 mod lives;

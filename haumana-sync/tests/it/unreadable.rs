@@ -118,12 +118,13 @@ fn ids(list: &Value, name: &str) -> Vec<String> {
 type Change = fn(&mut Envelope);
 
 /// What can be done to a record, and whether its content can still be read.
-const CHANGES: [(&str, Change, bool); 6] = [
+const CHANGES: [(&str, Change, bool); 7] = [
     ("cut text", |one| one.content.truncate(20), false),
     ("a list", |one| one.content = "[]".to_owned(), false),
     ("no text", |one| one.content.clear(), false),
     ("nothing that the store can read", aside, false),
     ("cut meta", |one| one.meta.truncate(9), true),
+    ("meta that is a list", |one| one.meta = "[]".to_owned(), true),
     ("meta of another shape", |one| one.meta = r#"{"past":7}"#.to_owned(), true),
 ];
 

@@ -180,9 +180,12 @@ pub(crate) fn superseded(
     }
 }
 
-/// Parses what this library stored.
+/// Parses what this library stored: an object. A list would be read as one whose keys have no names.
 pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(|_| Error::unreadable())
+    match text.starts_with('{') {
+        true => serde_json::from_str(text).map_err(|_| Error::unreadable()),
+        false => Err(Error::unreadable()),
+    }
 }
 
 /// Writes what this library stores.

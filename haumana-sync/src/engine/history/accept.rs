@@ -55,7 +55,7 @@ impl Engine {
 }
 
 /// Whether the content has the hash that was stored with it.
-fn is_as_written(envelope: &Envelope, record: &Record) -> bool {
+pub(crate) fn is_as_written(envelope: &Envelope, record: &Record) -> bool {
     let content = record.content.as_ref();
     content
         .is_none_or(|content| content.content_hash(record.id, &content.to_json()) == envelope.hash)

@@ -1,6 +1,6 @@
 //! The history of a record as a person reads it: what each version changed, and what lost.
 
-mod accept;
+pub(crate) mod accept;
 pub(crate) mod restore;
 pub(crate) mod rewind;
 

@@ -1,0 +1,188 @@
+//! What can be wrong with a stored account, where, and what mends it.
+
+use crate::id::Key;
+use crate::store::HistoryKey;
+use std::fmt;
+
+/// One thing of an account that does not agree with the rest. Nothing of it is a person's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What is wrong.
+    pub fault: Fault,
+    /// Where.
+    pub place: FaultPlace,
+    /// What stands there, and what should, in numbers and names of fields.
+    pub detail: String,
+}
+
+impl Finding {
+    pub(super) fn new(fault: Fault, place: FaultPlace, detail: impl Into<String>) -> Self {
+        Self { fault, place, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}", self.fault.code(), self.place, self.fault.what())?;
+        match self.detail.as_str() {
+            "" => Ok(()),
+            detail => write!(f, " ({detail})"),
+        }
+    }
+}
+
+/// Where a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultPlace {
+    /// The head.
+    Head,
+    /// A record, or an entry of the inbox, as it stands.
+    Record(Key),
+    /// An entry of the history.
+    History(HistoryKey),
+}
+
+impl fmt::Display for FaultPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head => f.write_str("the head"),
+            Self::Record(key) if key.kind.is_inbox() => write!(f, "conflict {}", key.id),
+            Self::Record(key) => write!(f, "{} {}", key.kind.code(), key.id),
+            Self::History(HistoryKey { key, version, side: 0 }) => {
+                write!(f, "{} {} version {version}", key.kind.code(), key.id)
+            }
+            Self::History(HistoryKey { key, version, side }) => {
+                write!(f, "{} {} version {version} side {side}", key.kind.code(), key.id)
+            }
+        }
+    }
+}
+
+/// What mends a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// [`Engine::repair`](crate::Engine::repair): what should stand there follows from the rest.
+    Derive,
+    /// [`Engine::repair`](crate::Engine::repair), which makes the content that somebody has put there
+    /// by hand an ordinary later version.
+    Accept,
+    /// [`Engine::repair`](crate::Engine::repair), which finishes the erasure.
+    Erase,
+    /// A person: a version of the record that can be read is restored, or a backup is.
+    Person,
+}
+
+impl Remedy {
+    /// Whether [`Engine::repair`](crate::Engine::repair) does it.
+    pub fn is_automatic(self) -> bool {
+        self != Self::Person
+    }
+}
+
+macro_rules! faults {
+    ($($(#[$doc:meta])+ $fault:ident $code:literal $remedy:ident $what:literal)*) => {
+        /// What is wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Fault {
+            $($(#[$doc])+ $fault,)*
+        }
+
+        impl Fault {
+            /// All of them.
+            pub const ALL: &[Fault] = &[$(Self::$fault,)*];
+
+            /// Returns its name in reports, which stays the same.
+            pub fn code(self) -> &'static str {
+                match self {
+                    $(Self::$fault => $code,)*
+                }
+            }
+
+            /// Says in a few words what is wrong.
+            pub fn what(self) -> &'static str {
+                match self {
+                    $(Self::$fault => $what,)*
+                }
+            }
+
+            /// Returns what mends it.
+            pub fn remedy(self) -> Remedy {
+                match self {
+                    $(Self::$fault => Remedy::$remedy,)*
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    /// The head cannot be read, so nothing of the account is served.
+    HeadUnreadable "head_unreadable" Person "the head cannot be read"
+    /// What is noted in the head cannot be read by this program.
+    NotesUnreadable "notes_unreadable" Person "the notes of the head cannot be read"
+    /// There are records, and no head.
+    HeadMissing "head_missing" Person "there are records and no head"
+    /// The digest of versions is not that of the records.
+    VersionsDigest "versions_digest" Derive "the digest of versions is not that of the records"
+    /// The digest of content is not that of the records.
+    ContentDigest "content_digest" Derive "the digest of content is not that of the records"
+    /// The head counts another number of records.
+    RecordCount "record_count" Derive "the head counts another number of records"
+    /// The head counts another number of bytes.
+    ByteCount "byte_count" Derive "the head counts another number of bytes"
+    /// The head's largest version is not that of the records.
+    MaxVersion "max_version" Derive "the head's largest version is not that of the records"
+    /// The head counts another number of open conflicts.
+    OpenCount "open_count" Derive "the head counts another number of open conflicts"
+    /// A device that has read up to where the head says that nothing changed would miss a record.
+    QuietSince "quiet_since" Derive "the head says that nothing has changed where a record has"
+    /// The head says that a record cannot be read, and all can.
+    NothingAside "nothing_aside" Derive "the head says that a record cannot be read, and all can"
+    /// An erasure was begun and is not finished.
+    Erasing "erasing" Erase "an erasure is not finished"
+    /// An import was begun and is not finished: its rest has to be sent again.
+    Importing "importing" Person "an import is not finished"
+    /// The account was erased, and something of it is there.
+    NotErased "not_erased" Erase "the account was erased and something of it is there"
+    /// A record cannot be read.
+    Unreadable "unreadable" Person "the record cannot be read"
+    /// A record was written by a newer program.
+    Newer "newer" Person "the record was written by a newer program"
+    /// The content of a record has not the hash that was stored with it.
+    ChangedByHand "changed_by_hand" Accept "the content is not what was written"
+    /// A tombstone has content, or the hash of content.
+    TombstoneContent "tombstone_content" Derive "a tombstone has content"
+    /// A record has a version that no record has.
+    VersionRange "version_range" Person "the version is none that a record can have"
+    /// A record was written by a commit that never was.
+    RevisionRange "revision_range" Person "the commit that wrote it never was"
+    /// What is remembered of the fields names versions that never were, or in no order.
+    FieldVersions "field_versions" Person "what is remembered of a field names versions that never were"
+    /// The index does not say what the record says.
+    IndexDiffers "index_differs" Person "the index does not say what the record says"
+    /// A record is in the stream and not in the index.
+    NotInIndex "not_in_index" Person "the record is not in the index"
+    /// A record is in the index and not in the stream, so that no device is given it.
+    NotInStream "not_in_stream" Person "the record is not in the stream"
+    /// A record is twice in the stream.
+    TwiceInStream "twice_in_stream" Person "the record is twice in the stream"
+    /// An entry of the history cannot be read.
+    HistoryUnreadable "history_unreadable" Person "the version cannot be read"
+    /// An entry of the history is of a record that is not there.
+    HistoryOfNothing "history_of_nothing" Person "the record of the version is not there"
+    /// An entry of the history has a version that the record has not had.
+    HistoryRange "history_range" Person "the record has not had this version"
+    /// A value in the history is not the one that the record had.
+    HistoryChanged "history_changed" Person "a value is not the one that the record had"
+    /// An entry of the inbox cannot be read.
+    ConflictUnreadable "conflict_unreadable" Person "the conflict cannot be read"
+    /// An entry of the inbox is of a record that is not there.
+    ConflictOfNothing "conflict_of_nothing" Person "the record of the conflict is not there"
+    /// An entry of the inbox is closed and not resolved, or resolved and not closed.
+    ConflictState "conflict_state" Person "the conflict is closed and not resolved, or resolved and open"
+    /// The value of an open entry of the inbox is not where it should be.
+    LoserGone "loser_gone" Person "the value that lost is not in the history"
+    /// An entry of the inbox stands under an id, or at a time, that is not its own.
+    ConflictName "conflict_name" Person "the conflict is not the one that it is named after"
+}

@@ -1,0 +1,179 @@
+//! Mending what follows from the rest.
+
+use super::records::Records;
+use super::{Fault, FaultPlace, Finding, Remedy, Verified};
+use crate::digest::Digest;
+use crate::engine::commit::notes::Notes;
+use crate::engine::{Engine, Error, Result};
+use crate::id::{Key, UserId};
+use crate::store::{Batch, CommitId, Envelope, ErrorKind, Head, HeadState, Operate, StoreExt};
+
+/// How many records one commit of a repair rewrites.
+const REWRITTEN: usize = 100;
+
+/// Whether a repair is done, or only tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RepairMode {
+    /// What can be mended is.
+    Write,
+    /// Nothing is written.
+    #[default]
+    DryRun,
+}
+
+/// What a repair came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// What was found before.
+    pub before: Verified,
+    /// What is mended; of a dry run, what would be.
+    pub mended: Vec<Finding>,
+    /// What is left; of a dry run, what would be.
+    pub left: Vec<Finding>,
+}
+
+impl Engine {
+    /// Mends what [`Engine::verify`] finds and what follows from the rest: the sums of the head,
+    /// content that was changed by hand, tombstones with content, an erasure that broke off. The rest
+    /// is left for a person. Others may write meanwhile.
+    ///
+    /// The sums are taken from the records as they are: whoever misses a record restores it, or a
+    /// backup, first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::verify`].
+    pub async fn repair(
+        &self,
+        all: &dyn Operate,
+        user: &UserId,
+        mode: RepairMode,
+    ) -> Result<Repaired> {
+        let before = self.verify(all, user).await?;
+        if mode == RepairMode::DryRun {
+            let findings = before.findings.iter().cloned();
+            let (mended, left) = findings.partition(|found| found.fault.remedy().is_automatic());
+            return Ok(Repaired { before, mended, left });
+        }
+        if before.findings.iter().any(|found| found.fault.remedy() == Remedy::Erase) {
+            self.erase_rest(user).await?;
+        }
+        for found in &before.findings {
+            if let (Fault::ChangedByHand, FaultPlace::Record(key)) = (found.fault, found.place) {
+                // What cannot be accepted is left, and told below.
+                let _ = self.accept_record(user, key).await;
+            }
+        }
+        self.empty_tombstones(user, &before.findings).await?;
+        self.write_sums(all, user).await?;
+        let left = self.verify(all, user).await?.findings;
+        let mended = before.findings.iter().filter(|found| !left.contains(found)).cloned();
+        Ok(Repaired { mended: mended.collect(), before, left })
+    }
+
+    /// Erases what is left of an account that was erased, or is being erased.
+    async fn erase_rest(&self, user: &UserId) -> Result<()> {
+        let mut attempts = self.attempts(user);
+        loop {
+            let head = attempts.head().await?;
+            let Some(old) = head.as_ref().filter(|head| head.state == HeadState::Erased) else {
+                return self.erase(user).await;
+            };
+            let head = Head { state: HeadState::Erasing, ..self.unchanged(old) };
+            let batch = Batch { head, records: Vec::new(), history: Vec::new() };
+            match self.store.commit_settled(user, Some(old), &batch).await {
+                Ok(()) => return self.erase(user).await,
+                Err(error) => attempts.start_over(error.into())?,
+            }
+        }
+    }
+
+    /// The next head, which says what this one does.
+    fn unchanged(&self, old: &Head) -> Head {
+        let mut head = old.clone();
+        head.revision.0 += 1;
+        head.commit = CommitId(self.random_u128());
+        head
+    }
+
+    /// Writes tombstones that hold content, or the hash of it, as tombstones are. Their versions stay.
+    async fn empty_tombstones(&self, user: &UserId, findings: &[Finding]) -> Result<()> {
+        let keys = findings.iter().filter_map(|found| match (found.fault, found.place) {
+            (Fault::TombstoneContent, FaultPlace::Record(key)) => Some(key),
+            _ => None,
+        });
+        let keys: Vec<Key> = keys.collect();
+        for keys in keys.chunks(REWRITTEN) {
+            let mut attempts = self.attempts(user);
+            loop {
+                let Some(old) = attempts.head().await? else { return Ok(()) };
+                let found = self.screen.store.read(user, keys).await?.into_iter().flatten();
+                let next = self.next_head(Some(&old), old.state, self.clock.now());
+                let empty = |record: Envelope| Envelope {
+                    hash: Digest::default(),
+                    content: "{}".to_owned(),
+                    revision: next.revision,
+                    stamp: next.stamp,
+                    ..record
+                };
+                let records = found.filter(|record| record.deleted).map(empty).collect();
+                let batch = Batch { head: next, records, history: Vec::new() };
+                match self.store.commit_settled(user, Some(&old), &batch).await {
+                    Ok(()) => break,
+                    Err(error) => attempts.start_over(error.into())?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a head that says what the records come to, if it says anything else.
+    async fn write_sums(&self, all: &dyn Operate, user: &UserId) -> Result<()> {
+        let mut attempts = self.attempts(user);
+        loop {
+            let Some(old) = attempts.head().await? else { return Ok(()) };
+            if old.state != HeadState::Active && old.state != HeadState::Importing {
+                return Ok(());
+            }
+            let mut found = Vec::new();
+            let records = self.look_at_records(user, Some(&old), &mut found).await?;
+            let past = self.look_at_history(all, user, &records, &mut found).await?;
+            let open = self.look_at_inbox(user, &records, &mut found).await?;
+            let mut told = Vec::new();
+            self.look_at_head(&old, (&records, &past, open), &mut told);
+            if !told.iter().any(|found| found.fault.remedy() == Remedy::Derive) {
+                return Ok(());
+            }
+            let head = self.mended(&old, &records, open)?;
+            let batch = Batch { head, records: Vec::new(), history: Vec::new() };
+            match self.store.commit_settled(user, Some(&old), &batch).await {
+                Ok(()) => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Conflict => attempts.raced(),
+                Err(error) => return Err(Error::from(error)),
+            }
+        }
+    }
+
+    fn mended(&self, old: &Head, records: &Records, open: usize) -> Result<Head> {
+        let mut head = self.unchanged(old);
+        if records.sums.are_known() {
+            records.sums.write(&mut head);
+        }
+        // Notes that cannot be read stay: nobody knows what they are.
+        if let Ok(notes) = Notes::of(Some(old)) {
+            let is_quiet = notes.quiet_since.is_some_and(|since| records.last_revision <= since);
+            let quiet_since = match is_quiet {
+                true => notes.quiet_since,
+                false => Some(records.last_revision.max(old.revision.0)),
+            };
+            let notes = Notes {
+                open: Some(open as u64),
+                quiet_since,
+                has_aside: notes.has_aside && records.n_unreadable != 0,
+                ..notes
+            };
+            head.notes = notes.to_text();
+        }
+        Ok(head)
+    }
+}

@@ -1,0 +1,127 @@
+//! How an account stands, without its content.
+
+use crate::engine::edit::meta::Meta;
+use crate::engine::edit::record::{HistoryMeta, parse};
+use crate::engine::{Engine, Result};
+use crate::id::{KindNumber, UserId};
+use crate::store::{After, Head, Operate, Place};
+use crate::time::UnixMillis;
+use std::collections::BTreeMap;
+
+/// How many records, or entries of the history, are read at once.
+const PAGE: usize = 500;
+
+/// How an account stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The head; `None`: there is no such account.
+    pub head: Option<Head>,
+    /// The records of each kind, by its name.
+    pub kinds: BTreeMap<String, KindCount>,
+    /// When a record changed last.
+    pub changed_at: Option<UnixMillis>,
+    /// Who changed what: devices that gave themselves a name, and when each changed something last.
+    pub devices: BTreeMap<String, UnixMillis>,
+    /// How many entries of the inbox are open.
+    pub open_conflicts: usize,
+    /// The history.
+    pub history: HistoryCount,
+}
+
+/// The records of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KindCount {
+    /// How many there are.
+    pub live: usize,
+    /// How many were deleted.
+    pub deleted: usize,
+    /// How many bytes their content has.
+    pub bytes: usize,
+}
+
+/// The history of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HistoryCount {
+    /// How many entries there are.
+    pub entries: usize,
+    /// How many bytes they have.
+    pub bytes: usize,
+    /// How many of them are past their retention: they are in no answer, and go with the next sweep.
+    pub past_retention: usize,
+    /// When the oldest was superseded.
+    pub oldest: Option<UnixMillis>,
+}
+
+impl Engine {
+    /// Reads how an account stands. `all` is the same store as the engine's. What others write
+    /// meanwhile may be counted or not.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::engine::ErrorKind::Unavailable) if the store cannot answer.
+    pub async fn summary(&self, all: &dyn Operate, user: &UserId) -> Result<Summary> {
+        let head = self.screen.store.head(user).await?;
+        let mut summary = Summary { head, ..Summary::default() };
+        let mut after = After::Start;
+        loop {
+            let page = self.screen.store.changes(user, after, PAGE).await?;
+            for record in &page.records {
+                if record.key.kind == KindNumber::CONFLICT {
+                    summary.open_conflicts += usize::from(!record.deleted);
+                    continue;
+                }
+                let name = self.schema().name_of(record.key.kind).into_owned();
+                let count = summary.kinds.entry(name).or_default();
+                match record.deleted {
+                    true => count.deleted += 1,
+                    false => count.live += 1,
+                }
+                count.bytes += record.content.len();
+                summary.changed_at = summary.changed_at.max(Some(record.modified_at));
+                let meta: Result<Meta> = parse(&record.meta);
+                summary.see(meta.ok().and_then(|meta| meta.device), record.modified_at);
+            }
+            let Some(last) = page.records.last().filter(|_| page.more) else { break };
+            after = After::Place(Place { revision: last.revision, within: Some(last.key) });
+        }
+        self.sum_up_history(all, user, &mut summary).await?;
+        Ok(summary)
+    }
+
+    async fn sum_up_history(
+        &self,
+        all: &dyn Operate,
+        user: &UserId,
+        summary: &mut Summary,
+    ) -> Result<()> {
+        let oldest = self.context(self.clock.now()).oldest;
+        let mut place = None;
+        loop {
+            let part = all.user_history(user, place.as_ref(), PAGE).await?;
+            for entry in &part.entries {
+                let history = &mut summary.history;
+                history.entries += 1;
+                history.bytes += entry.size_bytes();
+                history.past_retention += usize::from(entry.at < oldest);
+                history.oldest = Some(history.oldest.map_or(entry.at, |at| at.min(entry.at)));
+                let meta: Result<HistoryMeta> = parse(&entry.meta);
+                if let Ok(meta) = meta {
+                    summary.see(meta.device, meta.at);
+                }
+            }
+            place = part.next;
+            if place.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Summary {
+    fn see(&mut self, device: Option<String>, at: UnixMillis) {
+        if let Some(device) = device {
+            let seen = self.devices.entry(device).or_insert(at);
+            *seen = at.max(*seen);
+        }
+    }
+}

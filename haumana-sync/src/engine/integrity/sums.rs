@@ -1,0 +1,86 @@
+//! What the head should say of the records.
+
+use super::Fault;
+use crate::digest::Digest;
+use crate::engine::commit::{OldFacts, count};
+use crate::schema::Schema;
+use crate::store::{CommitId, Envelope, Epoch, Generation, Head, HeadState, Revision, Stamp};
+use crate::time::UnixMillis;
+
+/// The sums of records, one added after the other.
+#[derive(Clone, Debug)]
+pub(super) struct Sums {
+    head: Head,
+    /// Whether there is a record of which it is not known what it adds.
+    has_unknown: bool,
+}
+
+impl Sums {
+    pub(super) fn new() -> Self {
+        let head = Head {
+            epoch: Epoch(0),
+            revision: Revision(0),
+            stamp: Stamp(0),
+            generation: Generation(0),
+            versions: Digest::default(),
+            content: Digest::default(),
+            records: 0,
+            bytes: 0,
+            max_version: 0,
+            commit: CommitId(0),
+            state: HeadState::Active,
+            erased_at: None,
+            purged_at: UnixMillis(0),
+            notes: String::new(),
+        };
+        Self { head, has_unknown: false }
+    }
+
+    /// Adds a record.
+    pub(super) fn add(&mut self, schema: &Schema, record: &Envelope) {
+        count(schema, &mut self.head, None::<OldFacts>, record);
+    }
+
+    /// There is a record more, and nothing is known of it.
+    pub(super) fn add_unknown(&mut self) {
+        self.head.records += 1;
+        self.has_unknown = true;
+    }
+
+    /// Whether all that the head should say is known.
+    pub(super) fn are_known(&self) -> bool {
+        !self.has_unknown
+    }
+
+    /// Tells where `head` says something else.
+    pub(super) fn compare(&self, head: &Head, tell: &mut impl FnMut(Fault, String)) {
+        let Self { head: sums, .. } = self;
+        let mut differ = |fault, there: u64, wanted: u64| {
+            if there != wanted {
+                tell(fault, format!("{there}, and the records come to {wanted}"));
+            }
+        };
+        differ(Fault::RecordCount, head.records, sums.records);
+        if self.has_unknown {
+            return;
+        }
+        differ(Fault::ByteCount, head.bytes, sums.bytes);
+        differ(Fault::MaxVersion, head.max_version.into(), sums.max_version.into());
+        if head.versions != sums.versions {
+            tell(Fault::VersionsDigest, String::new());
+        }
+        if head.content != sums.content {
+            tell(Fault::ContentDigest, String::new());
+        }
+    }
+
+    /// Puts the sums into a head.
+    pub(super) fn write(&self, head: &mut Head) {
+        let Self { head: sums, .. } = self;
+        head.records = sums.records;
+        head.bytes = sums.bytes;
+        head.max_version = sums.max_version;
+        head.versions = sums.versions;
+        head.content = sums.content;
+    }
+}
