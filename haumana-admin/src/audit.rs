@@ -1,0 +1,116 @@
+//! The audit log: what an operator does to an account, or reads of it, is written down first.
+//!
+//! The lines are as those of the server, in the same file. Users are in them by their hashes.
+
+use crate::args::Place;
+use crate::problem::Problem;
+use haumana_api::SystemClock;
+use haumana_auth::CallerKey;
+use haumana_sync::engine::Clock as _;
+use haumana_sync::id::UserId;
+use serde_json::json;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// How commands are written down.
+pub(crate) struct Audit {
+    path: PathBuf,
+    key: CallerKey,
+}
+
+/// A command that has begun. It says how it ended, or that it did not.
+pub(crate) struct Begun<'a> {
+    audit: &'a Audit,
+    call: &'static str,
+    caller: String,
+}
+
+impl Audit {
+    pub(crate) fn of(place: &Place) -> Result<Self, Problem> {
+        let path = place.audit.clone().unwrap_or_else(|| beside(&place.db, ".audit"));
+        Ok(Self { path, key: key(place)? })
+    }
+
+    /// Writes down that a command begins. Whatever cannot be written down is not done.
+    pub(crate) fn begin(
+        &self,
+        call: &'static str,
+        user: &UserId,
+        reason: Option<&str>,
+    ) -> Result<Begun<'_>, Problem> {
+        let caller = self.key.hash(user);
+        self.write(call, &caller, "begun", reason)?;
+        Ok(Begun { audit: self, call, caller })
+    }
+
+    fn write(
+        &self,
+        call: &str,
+        caller: &str,
+        status: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Problem> {
+        let mut line = json!({
+            "timestamp": SystemClock.now().to_string(),
+            "level": "INFO",
+            "target": haumana_api::AUDIT,
+            "message": "audit",
+            "operator": operator(),
+            "caller": caller,
+            "call": call,
+            "status": status,
+        });
+        if let Some(reason) = reason {
+            line["reason"] = json!(reason);
+        }
+        append(&self.path, &line.to_string())
+            .map_err(|error| Problem::Audit(self.path.clone(), error))
+    }
+}
+
+impl Begun<'_> {
+    /// Writes down how it ended.
+    pub(crate) fn end<T>(self, done: Result<T, Problem>) -> Result<T, Problem> {
+        let status = if done.is_ok() { "done" } else { "failed" };
+        let written = self.audit.write(self.call, &self.caller, status, None);
+        // What it came to counts more than that it could not be written down.
+        done.and_then(|done| written.map(|()| done))
+    }
+}
+
+/// The key of the hashes by which logs call users.
+pub(crate) fn key(place: &Place) -> Result<CallerKey, Problem> {
+    let path = key_file(place);
+    let flaw = |what: String| Problem::CallerKey(path.clone(), what);
+    let text = std::fs::read_to_string(&path).map_err(|error| flaw(error.to_string()))?;
+    CallerKey::new(text.trim()).ok_or_else(|| flaw("it holds no key".to_owned()))
+}
+
+pub(crate) fn key_file(place: &Place) -> PathBuf {
+    place.caller_key.clone().unwrap_or_else(|| beside(&place.db, ".caller-key"))
+}
+
+fn beside(db: &Path, suffix: &str) -> PathBuf {
+    let mut name = db.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn append(path: &Path, line: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    // One write, so that lines of a server stay apart.
+    file.write_all(format!("{line}\n").as_bytes())?;
+    file.sync_data()
+}
+
+/// Who is at the keyboard, as far as the system says.
+fn operator() -> String {
+    let names = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"];
+    let known = names.iter().filter_map(|name| std::env::var(name).ok());
+    known.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+}

@@ -1,0 +1,43 @@
+//! What a command will cost where reading costs money, said before it begins.
+
+use crate::args::Whom;
+use crate::place::Opened;
+use crate::problem::Problem;
+use haumana_sync::id::UserId;
+
+/// DYNAMODB: a consistent read of 4 kB is one unit.
+const UNIT_BYTES: u64 = 4_096;
+/// How often a byte is read: in the stream, in the index, and where a record has a history by itself.
+const PASSES: u64 = 3;
+/// Items that are read one by one are rounded up; of small ones that is about as much again.
+const ROUNDING: u64 = 2;
+/// Dollars for a million read units: on demand, us-east-1, https://aws.amazon.com/dynamodb/pricing/
+/// on 2026-11-29.
+const DOLLARS: f64 = 0.125;
+
+/// Says what reading will cost, if it costs anything.
+pub(crate) async fn announce(opened: &Opened, whom: &Whom) -> Result<(), Problem> {
+    let Some(tables) = &opened.tables else { return Ok(()) };
+    let bytes = match &whom.user {
+        Some(user) => of_user(opened, user).await?,
+        None => tables.stored_bytes().await.map_err(|error| Problem::of(&error))?,
+    };
+    let units = (bytes * PASSES * ROUNDING).div_ceil(UNIT_BYTES).max(1);
+    let dollars = units as f64 * DOLLARS / 1e6;
+    eprintln!("reads at most about {units} units, {dollars:.4} $ at {DOLLARS} $ a million");
+    let _ = tables.take_consumed();
+    Ok(())
+}
+
+/// Says what it has cost.
+pub(crate) fn sum_up(opened: &Opened) {
+    if let Some(tables) = &opened.tables {
+        eprintln!("read {} units", tables.take_consumed().read_units);
+    }
+}
+
+async fn of_user(opened: &Opened, user: &UserId) -> Result<u64, Problem> {
+    let head = opened.store.head(user).await.map_err(|error| Problem::of(&error))?;
+    // What is kept beside the content, and the history, is about as much again.
+    Ok(head.map_or(0, |head| 2 * head.bytes + 500 * head.records))
+}

@@ -1,0 +1,278 @@
+//! `drill`: going back to a backup, rehearsed on a copy of the database.
+//!
+//! All of it is what would be done in earnest, by the same calls: a backup, a restore, erasures again,
+//! a check of all accounts, and devices that return. Two accounts of the drill's own stand for people
+//! who go on writing after the backup.
+
+use crate::Outcome;
+use crate::args::{Place, StoreKind};
+use crate::place::file_options;
+use crate::problem::{Problem, chain};
+use crate::say::{Form, counted};
+use haumana_api::{SystemClock, SystemRandom};
+use haumana_replica::Replica;
+use haumana_replica::storage::MemoryStorage;
+use haumana_replica::transport::DirectTransport;
+use haumana_store_sqlite::{BackupSource, LaterEdits, SqliteStore};
+use haumana_sync::Store as _;
+use haumana_sync::engine::{Engine, EngineConfig, Random as _};
+use haumana_sync::id::{Key, RecordId, UserId};
+use haumana_sync::record::Value;
+use haumana_sync::repertoire;
+use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+use haumana_sync::store::{HeadState, Operate as _};
+use haumana_sync::succession;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const REPLY_BYTES: usize = 8 << 20;
+const USERS: usize = 500;
+/// What the names of the drill's own people begin with.
+const GUEST: &str = "haumana-drill-";
+const KIND: &str = "drill";
+const FIELD: &str = "text";
+
+/// Rehearses it, and says what came of each step.
+pub(crate) async fn drill(place: &Place, form: Form) -> Result<Outcome, Problem> {
+    if place.store != StoreKind::Sqlite {
+        return Err(Problem::DrillNotSqlite);
+    }
+    if !place.db.exists() {
+        return Err(Problem::NoDatabase(place.db.clone()));
+    }
+    let mut steps = Steps { form, since: Instant::now(), begun: Instant::now() };
+    // Beside the database: it is as large, and as private.
+    let folder = place.db.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = tempfile::tempdir_in(folder.unwrap_or(Path::new(".")));
+    let folder = folder.map_err(|error| Problem::Drill(chain(&error)))?;
+    let (live, backup) = (folder.path().join("live.db"), folder.path().join("backup.db"));
+
+    copy(&place.db, &live)?;
+    let bytes = std::fs::metadata(&live).map_or(0, |meta| meta.len());
+    let bytes = counted(usize::try_from(bytes).unwrap_or(usize::MAX), "byte");
+    steps.done("copied", format!("{bytes}; the real database is not touched from here on"));
+
+    let rehearsal = Rehearsal::open(&live).await?;
+    let before = rehearsal.verify().await?;
+    steps.done("verified", format!("{}, {}", before.told(), counted(before.findings, "finding")));
+    let guests = Guests::arrive(&rehearsal).await?;
+    let stored = rehearsal.store.backup_to(&backup).await;
+    stored.map_err(|error| Problem::of(&error))?;
+    steps.done("backed up", "with two accounts of the drill's own".to_owned());
+    guests.go_on(&rehearsal).await?;
+    steps.done("went on", "after the backup one account was edited, one was erased".to_owned());
+    let generation = rehearsal.generation();
+    drop(rehearsal);
+
+    let restored = haumana_store_sqlite::restore(&backup, &live, LaterEdits::Merge, PATIENCE);
+    let restored = restored.map_err(|error| Problem::Drill(chain(&error)))?;
+    let rehearsal = Rehearsal::open(&live).await?;
+    ensure(generation < rehearsal.generation(), "the restored data is in a higher generation")?;
+    let now = rehearsal.generation();
+    steps.done("restored", format!("generation {now}, before it was {generation}"));
+    ensure(1 <= restored.erased_again, "who was erased after the backup is erased again")?;
+    rehearsal.finish_erasures().await?;
+    guests.check_erased(&rehearsal).await?;
+    steps.done("erased again", counted(restored.erased_again, "account"));
+    let after = rehearsal.verify().await?;
+    ensure(after.findings == before.findings, "the restored accounts are as whole as before")?;
+    steps.done("verified", format!("{}, {}", after.told(), counted(after.findings, "finding")));
+    guests.come_back(&rehearsal).await?;
+    steps.done("devices back", "what was edited after the backup is there again".to_owned());
+
+    let secs = steps.begun.elapsed().as_secs_f64();
+    let line = format!("the drill succeeded in {secs:.1} s; its copies are deleted");
+    form.say(&json!({"drill": "succeeded", "seconds": secs, "findings": after.findings}), &[line]);
+    Ok(if after.findings == 0 { Outcome::Well } else { Outcome::Left })
+}
+
+struct Steps {
+    form: Form,
+    begun: Instant,
+    since: Instant,
+}
+
+impl Steps {
+    fn done(&mut self, step: &str, detail: String) {
+        let ms = self.since.elapsed().as_millis();
+        let line = format!("{step:<13} {ms:>7} ms  {detail}");
+        let ms = u64::try_from(ms).unwrap_or(u64::MAX);
+        self.form.say(&json!({"step": step, "ms": ms, "detail": detail}), &[line]);
+        self.since = Instant::now();
+    }
+}
+
+fn copy(db: &Path, to: &Path) -> Result<(), Problem> {
+    let source = BackupSource::open(db, PATIENCE).map_err(|error| Problem::of(&error))?;
+    source.write_to(to).map_err(|error| Problem::of(&error))
+}
+
+fn ensure(holds: bool, what: &str) -> Result<(), Problem> {
+    if holds { Ok(()) } else { Err(Problem::Drill(format!("it does not hold that {what}"))) }
+}
+
+/// The copy, as a server would have it.
+struct Rehearsal {
+    store: Arc<SqliteStore>,
+    /// Serves the accounts that came with the copy.
+    engine: Engine,
+    /// Serves the accounts of the drill.
+    guests: Arc<Engine>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Verified {
+    accounts: usize,
+    records: usize,
+    findings: usize,
+}
+
+impl Verified {
+    fn told(self) -> String {
+        format!("{}, {}", counted(self.accounts, "account"), counted(self.records, "record"))
+    }
+}
+
+impl Rehearsal {
+    async fn open(path: &Path) -> Result<Self, Problem> {
+        let store = SqliteStore::open(&file_options(path)).map_err(|error| Problem::of(&error))?;
+        let store = Arc::new(store);
+        let kept = succession::last(&*store).await.map_err(|error| Problem::of(&error))?;
+        let schema = kept.unwrap_or_else(repertoire::schema);
+        let kind = drill_kind(&schema);
+        let engine = |schema: Schema| {
+            let config = EngineConfig::new(store.life().generation);
+            let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+            Engine::of(schema, store.clone(), clock, random, config)
+        };
+        let own = Schema::new([kind.clone()]).map_err(|error| Problem::Drill(error.to_string()))?;
+        let (engine, guests) = (engine(schema), Arc::new(engine(own)));
+        Ok(Self { store, engine, guests, kind })
+    }
+
+    fn generation(&self) -> u32 {
+        self.store.life().generation.0
+    }
+
+    /// Checks all accounts, each with its own kinds of record.
+    async fn verify(&self) -> Result<Verified, Problem> {
+        let (mut total, mut place) = (Verified::default(), None);
+        loop {
+            let page = self.store.users(place.as_ref(), USERS).await;
+            let page = page.map_err(|error| Problem::of(&error))?;
+            for user in &page.users {
+                let is_guest = user.as_str().starts_with(GUEST);
+                let engine = if is_guest { &*self.guests } else { &self.engine };
+                let verified = engine.verify(&*self.store, user).await?;
+                total.accounts += 1;
+                total.records += verified.records;
+                total.findings += verified.findings.len();
+            }
+            place = page.next;
+            if place.is_none() {
+                return Ok(total);
+            }
+        }
+    }
+
+    async fn finish_erasures(&self) -> Result<(), Problem> {
+        let erasing = self.store.erasing(USERS).await.map_err(|error| Problem::of(&error))?;
+        for user in &erasing {
+            self.engine.erase(user).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A kind of record that the data has not.
+fn drill_kind(schema: &Schema) -> Kind {
+    let is_free = |number: &u8| schema.kinds().iter().all(|kind| kind.number().get() != *number);
+    let number = (3..=250).rev().find(is_free).unwrap_or(250);
+    Kind::new(number, KIND).field(Field::new(1, FIELD, FieldType::text(100)))
+}
+
+/// Two people of the drill's own, each with a device.
+struct Guests {
+    writer: UserId,
+    device: Replica,
+    record: RecordId,
+    leaver: UserId,
+}
+
+impl Guests {
+    async fn arrive(rehearsal: &Rehearsal) -> Result<Self, Problem> {
+        let mark = SystemRandom.next_u64();
+        let name = |who: &str| {
+            let user = UserId::verified_by_caller(format!("{GUEST}{who}-{mark:016x}"));
+            user.ok_or_else(|| Problem::Drill("a name is no user".to_owned()))
+        };
+        let (writer, leaver) = (name("writer")?, name("leaver")?);
+        let device = device(rehearsal, &writer).await?;
+        let record = write(&device, None, "before the backup").await?;
+        sync(&device, rehearsal).await?;
+        let leaving = self::device(rehearsal, &leaver).await?;
+        write(&leaving, None, "erased after the backup").await?;
+        sync(&leaving, rehearsal).await?;
+        Ok(Self { writer, device, record, leaver })
+    }
+
+    /// What happens after the backup, and is not in it.
+    async fn go_on(&self, rehearsal: &Rehearsal) -> Result<(), Problem> {
+        let key = self.key(rehearsal);
+        write(&self.device, Some(key), "after the backup").await?;
+        sync(&self.device, rehearsal).await?;
+        rehearsal.guests.erase(&self.leaver).await?;
+        Ok(())
+    }
+
+    fn key(&self, rehearsal: &Rehearsal) -> Key {
+        Key { kind: rehearsal.kind.number(), id: self.record }
+    }
+
+    async fn check_erased(&self, rehearsal: &Rehearsal) -> Result<(), Problem> {
+        let head = rehearsal.store.head(&self.leaver).await;
+        let head = head.map_err(|error| Problem::of(&error))?;
+        let state = head.map(|head| head.state);
+        ensure(state == Some(HeadState::Erased), "who was erased is erased")?;
+        let summary = rehearsal.guests.summary(&*rehearsal.store, &self.leaver).await?;
+        let is_empty = summary.kinds.is_empty() && summary.history.entries == 0;
+        ensure(is_empty, "nothing of who was erased is there")
+    }
+
+    /// The device syncs as if nothing had happened, and another device of its owner sees what it had.
+    async fn come_back(&self, rehearsal: &Rehearsal) -> Result<(), Problem> {
+        sync(&self.device, rehearsal).await?;
+        let other = device(rehearsal, &self.writer).await?;
+        sync(&other, rehearsal).await?;
+        let record = other.record(self.key(rehearsal)).await;
+        let record = record.map_err(|error| Problem::Drill(chain(&error)))?;
+        let text = record.map(|record| record.content.get(FIELD));
+        let is_back = text == Some(Value::Text("after the backup".to_owned()));
+        ensure(is_back, "a device brings back what was edited after the backup")
+    }
+}
+
+async fn device(rehearsal: &Rehearsal, user: &UserId) -> Result<Replica, Problem> {
+    let schema = rehearsal.guests.schema().clone();
+    let opened = Replica::builder(MemoryStorage::new(), schema).account(user.clone()).open().await;
+    opened.map_err(|error| Problem::Drill(chain(&error)))
+}
+
+async fn write(device: &Replica, key: Option<Key>, text: &str) -> Result<RecordId, Problem> {
+    let fields = BTreeMap::from([(FIELD.to_owned(), Value::Text(text.to_owned()))]);
+    let written = match key {
+        None => device.create(KIND, fields).await,
+        Some(key) => device.set(key, fields).await.map(|()| key.id),
+    };
+    written.map_err(|error| Problem::Drill(chain(&error)))
+}
+
+async fn sync(device: &Replica, rehearsal: &Rehearsal) -> Result<(), Problem> {
+    let server = DirectTransport::new(rehearsal.guests.clone(), REPLY_BYTES);
+    device.sync(&server).await.map(drop).map_err(|error| Problem::Drill(chain(&error)))
+}

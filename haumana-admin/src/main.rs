@@ -1,0 +1,78 @@
+//! `haumana-admin`: what an operator does when somebody calls. See `docs/admin.md`.
+
+mod args;
+mod audit;
+mod cost;
+mod drill;
+mod person;
+mod place;
+mod problem;
+mod say;
+mod show;
+mod verify;
+
+use args::{Args, Command};
+use clap::Parser;
+use place::Opened;
+use problem::Problem;
+use say::Form;
+use std::process::ExitCode;
+
+/// What a command came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// All is well.
+    Well,
+    /// Something was found, or is left to do.
+    Left,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = tokio::runtime::Runtime::new()
+        .map_err(Problem::from)
+        .and_then(|runtime| runtime.block_on(run(&args)));
+    match done {
+        Ok(Outcome::Well) => ExitCode::SUCCESS,
+        Ok(Outcome::Left) => ExitCode::from(2),
+        Err(problem) => {
+            eprintln!("haumana-admin: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<Outcome, Problem> {
+    let form = if args.json { Form::Json } else { Form::Lines };
+    let place = &args.place;
+    match &args.command {
+        Command::NewGeneration => return person::new_generation(place, form).await,
+        Command::Drill => return drill::drill(place, form).await,
+        _ => {}
+    }
+    let opened = Opened::new(place).await?;
+    match &args.command {
+        Command::Show { user, content, reason } => {
+            let reason = reason.as_deref().filter(|_| *content);
+            show::show((place, &opened), user, reason, form).await
+        }
+        Command::Find { hash } => show::find((place, &opened), hash, form).await,
+        Command::Verify(whom) => verify::verify(&opened, whom, form).await,
+        Command::Repair { whom, write } => {
+            verify::repair((place, &opened), whom, *write, form).await
+        }
+        Command::Retention(whom) => show::retention(&opened, whom, form).await,
+        Command::Restore { user, kind, id, version } => {
+            person::restore((place, &opened), user, (kind, *id, *version), form).await
+        }
+        Command::Rewind { user, to, dry_run } => {
+            person::rewind((place, &opened), user, (*to, *dry_run), form).await
+        }
+        Command::Erase { user, confirm } => {
+            person::erase((place, &opened), user, confirm, form).await
+        }
+        Command::Export { user, to } => person::export((place, &opened), user, to, form).await,
+        // They open what they need by themselves.
+        Command::NewGeneration | Command::Drill => Ok(Outcome::Well),
+    }
+}

@@ -1,0 +1,143 @@
+//! Opening the store, and what goes with it.
+
+use crate::args::{Place, StoreKind};
+use crate::problem::Problem;
+use haumana_api::{SystemClock, SystemRandom};
+use haumana_store_dynamo::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
+use haumana_store_postgres::{PostgresOptions, PostgresStore};
+use haumana_store_sqlite::{SqliteOptions, SqliteStore};
+use haumana_sync::Store;
+use haumana_sync::engine::{Engine, EngineConfig};
+use haumana_sync::repertoire;
+use haumana_sync::schema::Schema;
+use haumana_sync::store::{Generation, Operate};
+use haumana_sync::succession;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const DAY_MS: i64 = 86_400_000;
+const DAY_SECS: u64 = 86_400;
+/// How much longer than the retention history stays in DynamoDB, for whoever is late.
+const TTL_MARGIN_DAYS: u64 = 10;
+const READERS: usize = 2;
+const CONNECTIONS: usize = 4;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A store with all that an operator needs of it.
+pub(crate) struct Opened {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) all: Arc<dyn Operate>,
+    pub(crate) generation: Generation,
+    /// The tables, if it is DynamoDB, where reading costs money.
+    pub(crate) tables: Option<Arc<DynamoStore>>,
+}
+
+impl Opened {
+    /// Opens what the arguments name. Nothing is made that is not there.
+    pub(crate) async fn new(place: &Place) -> Result<Self, Problem> {
+        Self::asking(place, Generation(0)).await
+    }
+
+    /// As [`Opened::new`], in a generation that is at least this.
+    pub(crate) async fn asking(place: &Place, asked: Generation) -> Result<Self, Problem> {
+        match place.store {
+            StoreKind::Sqlite => {
+                let store = Arc::new(open_file(&place.db, asked)?);
+                let generation = store.life().generation;
+                Self::of(place, store, generation, None).await
+            }
+            StoreKind::Postgres => {
+                let options = database(place, asked)?;
+                let opened = PostgresStore::open(&options).await;
+                let store = Arc::new(opened.map_err(|error| Problem::of(&error))?);
+                let generation = store.life().generation;
+                Self::of(place, store, generation, None).await
+            }
+            StoreKind::Dynamodb => {
+                let kept = schema(place, &tables(place, &repertoire::schema())?).await?;
+                let store = Arc::new(tables(place, &kept)?);
+                store.check_tables().await.map_err(|error| Problem::of(&error))?;
+                let known = match asked {
+                    // Only looking changes nothing.
+                    Generation(0) => store.known_generation().await.map(Option::unwrap_or_default),
+                    asked => store.generation(asked).await,
+                };
+                let generation = known.map_err(|error| Problem::of(&error))?;
+                Self::of(place, store.clone(), generation, Some(store)).await
+            }
+        }
+    }
+
+    async fn of<S: Store + Operate>(
+        place: &Place,
+        store: Arc<S>,
+        generation: Generation,
+        tables: Option<Arc<DynamoStore>>,
+    ) -> Result<Self, Problem> {
+        let schema = schema(place, &*store).await?;
+        let mut config = EngineConfig::new(generation);
+        config.retention_ms = i64::from(place.retention_days) * DAY_MS;
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let engine = Engine::of(schema, store.clone(), clock, random, config);
+        let (all, store) = (store.clone(), store);
+        Ok(Self { engine: Arc::new(engine), store, all, generation, tables })
+    }
+}
+
+/// The schema that the arguments name, or the one that the data was last served with.
+async fn schema(place: &Place, all: &dyn Operate) -> Result<Schema, Problem> {
+    if let Some(path) = &place.schema {
+        let flaw = |what: String| Problem::Schema(path.clone(), what);
+        let text = std::fs::read_to_string(path).map_err(|error| flaw(error.to_string()))?;
+        let schema = Schema::from_file(&path.to_string_lossy(), &text);
+        return schema.map_err(|error| flaw(error.to_string()));
+    }
+    let kept = succession::last(all).await.map_err(|error| Problem::of(&error))?;
+    // What is kept of a schema is what a file can say. Pieces and sessions have more to them.
+    let own = repertoire::schema();
+    let is_own = |kept: &Schema| kept.to_json() == own.to_json();
+    Ok(kept.filter(|kept| !is_own(kept)).unwrap_or(own))
+}
+
+pub(crate) fn file_options(path: &Path) -> SqliteOptions {
+    SqliteOptions { path: path.into(), readers: READERS, busy_timeout: PATIENCE, max_bytes: None }
+}
+
+fn open_file(path: &Path, asked: Generation) -> Result<SqliteStore, Problem> {
+    if !path.exists() {
+        return Err(Problem::NoDatabase(path.into()));
+    }
+    let opened = SqliteStore::open_asking(&file_options(path), asked);
+    opened.map_err(|error| Problem::of(&error))
+}
+
+fn database(place: &Place, generation: Generation) -> Result<PostgresOptions, Problem> {
+    Ok(PostgresOptions {
+        url: place.url.clone().ok_or(Problem::NoUrl)?,
+        schema: place.database_schema.clone(),
+        certificates: place.database_certificates.clone(),
+        connections: CONNECTIONS,
+        connect_timeout: PATIENCE,
+        statement_timeout: PATIENCE,
+        generation,
+    })
+}
+
+fn tables(place: &Place, schema: &Schema) -> Result<DynamoStore, Problem> {
+    let days = u64::from(place.retention_days) + TTL_MARGIN_DAYS;
+    Ok(DynamoStore::open(DynamoOptions {
+        prefix: place.table_prefix.clone(),
+        region: place.region.clone(),
+        endpoint: place.endpoint.clone(),
+        credentials: Credentials::from_environment().ok_or(Problem::NoCredentials)?,
+        columns: Columns::of(schema),
+        history_ttl: Duration::from_secs(days * DAY_SECS),
+        allowance: None,
+        // Nobody waits for an answer: better late than not.
+        retry: Retry { budget: PATIENCE, longest_wait: PATIENCE / 6, ..Retry::interactive() },
+        deadline: Arc::new(NoDeadline),
+        http: None,
+    }))
+}

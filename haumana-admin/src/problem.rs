@@ -1,0 +1,89 @@
+//! Why a command could not do what it was asked for, for people.
+
+use haumana_sync::engine::{Error as EngineError, ErrorKind};
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("there is no database {0}; name it with --db")]
+    NoDatabase(PathBuf),
+    #[error("PostgreSQL needs --url, or HAUMANA_URL, such as postgres://haumana@127.0.0.1/haumana")]
+    NoUrl,
+    #[error("DynamoDB needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an emulator takes any")]
+    NoCredentials,
+    #[error("{0}")]
+    Store(String),
+    #[error("the schema {0} cannot be used: {1}")]
+    Schema(PathBuf, String),
+    #[error(
+        "{0} cannot be read: {1}. It is made by the server; for other stores put the key in a file \
+         of mode 0600, and name it with --caller-key"
+    )]
+    CallerKey(PathBuf, String),
+    #[error("the audit log {0} cannot be written, so nothing was done: {1}")]
+    Audit(PathBuf, io::Error),
+    #[error("--confirm names another user; nothing was erased")]
+    NotConfirmed,
+    #[error("there is no account of that user")]
+    Nobody,
+    #[error("no user of this store has that hash under the key {0}")]
+    NotFound(PathBuf),
+    #[error("there is no kind of record called {0:?}; there are: {1}")]
+    NoKind(String, String),
+    #[error("{0} exists; an export never overwrites anything")]
+    Exists(PathBuf),
+    #[error("{0} cannot be written: {1}")]
+    File(PathBuf, io::Error),
+    #[error("{0}")]
+    Engine(String),
+    #[error(
+        "the drill is of a SQLite database; docs/admin.md says how to rehearse on other stores"
+    )]
+    DrillNotSqlite,
+    #[error("the drill failed: {0}")]
+    Drill(String),
+    #[error("the machine is out of threads: {0}")]
+    Threads(#[from] io::Error),
+}
+
+impl Problem {
+    /// What a store, or what opens one, says.
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
+        Self::Store(chain(error))
+    }
+
+    pub(crate) fn of_file(path: &Path, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => Self::Exists(path.into()),
+            _ => Self::File(path.into(), error),
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let what = chain(&error);
+        Self::Engine(match error.kind() {
+            ErrorKind::Erasing => format!("{what}; run: haumana-admin repair USER --write"),
+            ErrorKind::Importing => {
+                format!("{what}; the device that began it finishes it, or erase the account")
+            }
+            ErrorKind::Unreadable => format!("{what}; run: haumana-admin verify USER"),
+            _ => what,
+        })
+    }
+}
+
+/// An error with what caused it.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

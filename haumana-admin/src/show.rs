@@ -1,0 +1,225 @@
+//! `show`, `find` and `retention`: how accounts stand.
+
+use crate::Outcome;
+use crate::args::{Place, Whom};
+use crate::audit::{self, Audit};
+use crate::cost;
+use crate::place::Opened;
+use crate::problem::Problem;
+use crate::say::{Form, counted};
+use crate::verify::everybody;
+use haumana_sync::engine::Summary;
+use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::store::{After, HeadState, Place as StreamPlace};
+use haumana_sync::time::UnixMillis;
+use serde_json::{Value, json};
+
+/// How many records are read at once.
+const PAGE: usize = 100;
+/// How many versions of a record are listed.
+const VERSIONS: usize = 20;
+/// About how many bytes of them are read.
+const VERSIONS_BYTES: usize = 4 << 20;
+
+/// Says how an account stands; with a reason also what it holds.
+pub(crate) async fn show(
+    (place, opened): (&Place, &Opened),
+    user: &UserId,
+    reason: Option<&str>,
+    form: Form,
+) -> Result<Outcome, Problem> {
+    let whom = Whom { user: Some(user.clone()), all: false };
+    cost::announce(opened, &whom).await?;
+    let summary = opened.engine.summary(&*opened.all, user).await?;
+    if summary.head.is_none() {
+        return Err(Problem::Nobody);
+    }
+    form.say(&json_of(user, &summary), &lines_of(user, &summary));
+    if let Some(reason) = reason {
+        let audit = Audit::of(place)?;
+        let begun = audit.begin("show content", user, Some(reason))?;
+        begun.end(show_content(opened, user, form).await)?;
+    }
+    cost::sum_up(opened);
+    Ok(Outcome::Well)
+}
+
+fn json_of(user: &UserId, summary: &Summary) -> Value {
+    let head = summary.head.as_ref();
+    let time = |at: Option<UnixMillis>| at.map(|at| at.to_string());
+    let kinds = summary.kinds.iter().map(|(name, count)| {
+        let count = json!({"live": count.live, "deleted": count.deleted, "bytes": count.bytes});
+        (name.clone(), count)
+    });
+    let devices = summary.devices.iter().map(|(name, at)| (name.clone(), json!(at.to_string())));
+    json!({
+        "user": user.as_str(),
+        "state": head.map(|head| state(head.state)),
+        "revision": head.map(|head| head.revision.0),
+        "generation": head.map(|head| head.generation.0),
+        "digest": head.map(|head| head.versions.to_string()),
+        "erasedAt": time(head.and_then(|head| head.erased_at)),
+        "changedAt": time(summary.changed_at),
+        "kinds": kinds.collect::<serde_json::Map<_, _>>(),
+        "devices": devices.collect::<serde_json::Map<_, _>>(),
+        "openConflicts": summary.open_conflicts,
+        "history": {
+            "entries": summary.history.entries,
+            "bytes": summary.history.bytes,
+            "pastRetention": summary.history.past_retention,
+            "oldest": time(summary.history.oldest),
+        },
+    })
+}
+
+fn lines_of(user: &UserId, summary: &Summary) -> Vec<String> {
+    let mut lines = vec![format!("user            {}", user.as_str())];
+    let mut line = |name: &str, text: String| lines.push(format!("{name:<15} {text}"));
+    if let Some(head) = &summary.head {
+        line("state", state(head.state).to_owned());
+        line("head", format!("revision {}, generation {}", head.revision.0, head.generation.0));
+        line("digest", head.versions.to_string());
+        if let Some(at) = head.erased_at {
+            line("erased", at.to_string());
+        }
+    }
+    for (name, count) in &summary.kinds {
+        let deleted = counted(count.deleted, "deleted record");
+        let bytes = counted(count.bytes, "byte");
+        line(name, format!("{}, {deleted}, {bytes}", counted(count.live, "record")));
+    }
+    let last = summary.changed_at.map_or("never".to_owned(), |at| at.to_string());
+    line("last change", last);
+    line("open conflicts", summary.open_conflicts.to_string());
+    let history = &summary.history;
+    let oldest = history.oldest.map_or(String::new(), |at| format!(", since {at}"));
+    let bytes = counted(history.bytes, "byte");
+    line("history", format!("{}, {bytes}{oldest}", counted(history.entries, "entry")));
+    for (device, at) in &summary.devices {
+        line("device", format!("{device:?}, changed something last at {at}"));
+    }
+    if summary.devices.is_empty() {
+        line("device", "none gave itself a name; the app's phones give none".to_owned());
+    }
+    lines
+}
+
+fn state(state: HeadState) -> &'static str {
+    match state {
+        HeadState::Active => "active",
+        HeadState::Erasing => "being erased",
+        HeadState::Erased => "erased",
+        HeadState::Importing => "being imported",
+    }
+}
+
+/// Writes each record, and the versions that it can be restored to.
+async fn show_content(opened: &Opened, user: &UserId, form: Form) -> Result<(), Problem> {
+    let mut after = After::Start;
+    loop {
+        let page = opened.engine.store().changes(user, after, PAGE).await;
+        let page = page.map_err(|error| Problem::of(&error))?;
+        for record in page.records.iter().filter(|one| one.key.kind != KindNumber::CONFLICT) {
+            let schema = opened.engine.schema();
+            let kind = schema.name_of(record.key.kind);
+            let versions = versions(opened, user, record.key).await?;
+            let content: Value = serde_json::from_str(&record.content).unwrap_or(Value::Null);
+            let status = match (record.is_unreadable(), record.deleted) {
+                (true, _) => "cannot be read",
+                (false, true) => "deleted",
+                (false, false) => "live",
+            };
+            let json = json!({"kind": kind, "id": record.key.id.to_string(), "status": status,
+                "version": record.version, "at": record.modified_at.to_string(),
+                "content": content, "versions": versions});
+            let mut lines = vec![format!(
+                "{kind} {} version {} of {}, {status}",
+                record.key.id, record.version, record.modified_at
+            )];
+            if let Value::Object(fields) = &content {
+                lines.extend(fields.iter().map(|(name, value)| format!("  {name}: {value}")));
+            }
+            let earlier = versions.iter().skip(1);
+            lines.extend(earlier.map(|one| format!("  earlier: {one}")));
+            form.say(&json, &lines);
+        }
+        let Some(last) = page.records.last().filter(|_| page.more) else { return Ok(()) };
+        after = After::Place(StreamPlace { revision: last.revision, within: Some(last.key) });
+    }
+}
+
+async fn versions(opened: &Opened, user: &UserId, key: Key) -> Result<Vec<Value>, Problem> {
+    let page = opened.engine.history_of(user, key, None, VERSIONS, VERSIONS_BYTES).await;
+    // Of a record that cannot be read there are no versions to list, and the rest goes on.
+    let Ok(page) = page else { return Ok(Vec::new()) };
+    let version = |one: &haumana_sync::engine::VersionEntry| {
+        json!({"version": one.version, "at": one.at.to_string(), "device": one.device,
+            "deleted": one.deleted,
+            "changed": one.changed.iter().map(|value| value.field.clone()).collect::<Vec<_>>()})
+    };
+    Ok(page.versions.iter().map(version).collect())
+}
+
+/// Finds the user whom logs call by a hash.
+pub(crate) async fn find(
+    (place, opened): (&Place, &Opened),
+    hash: &str,
+    form: Form,
+) -> Result<Outcome, Problem> {
+    let key = audit::key(place)?;
+    let users = everybody(opened).await?;
+    let found = users.iter().find(|user| key.hash(user) == hash.trim());
+    let user = found.ok_or_else(|| Problem::NotFound(audit::key_file(place)))?;
+    form.say(&json!({"user": user.as_str()}), &[user.as_str().to_owned()]);
+    Ok(Outcome::Well)
+}
+
+/// Says how much history is past its retention.
+pub(crate) async fn retention(
+    opened: &Opened,
+    whom: &Whom,
+    form: Form,
+) -> Result<Outcome, Problem> {
+    cost::announce(opened, whom).await?;
+    let users = match &whom.user {
+        Some(user) => vec![user.clone()],
+        None => everybody(opened).await?,
+    };
+    let (mut entries, mut due, mut accounts) = (0, 0, 0);
+    for user in &users {
+        let history = opened.engine.summary(&*opened.all, user).await?.history;
+        (entries, due) = (entries + history.entries, due + history.past_retention);
+        if history.past_retention != 0 {
+            accounts += 1;
+        }
+        if history.past_retention != 0 || whom.user.is_some() {
+            let oldest = history.oldest.map(|at| at.to_string());
+            let json = json!({"user": user.as_str(), "entries": history.entries,
+                "pastRetention": history.past_retention, "oldest": oldest});
+            let line = format!(
+                "{}: {} of history, {} past retention, the oldest of {}",
+                user.as_str(),
+                counted(history.entries, "entry"),
+                history.past_retention,
+                oldest.as_deref().unwrap_or("no time"),
+            );
+            form.say(&json, &[line]);
+        }
+    }
+    cost::sum_up(opened);
+    let json = json!({"entries": entries, "pastRetention": due, "accounts": accounts});
+    let mut lines = vec![format!(
+        "{} of history, {due} past retention in {}",
+        counted(entries, "entry"),
+        counted(accounts, "account"),
+    )];
+    if due != 0 {
+        lines.push(
+            "no answer holds them; a server deletes them within the hour, DynamoDB within days, \
+             and `haumana-server sweep` now"
+                .to_owned(),
+        );
+    }
+    form.say(&json, &lines);
+    Ok(if due == 0 { Outcome::Well } else { Outcome::Left })
+}

@@ -1,0 +1,63 @@
+//! Going back to a backup, rehearsed.
+
+use crate::world::World;
+use haumana_sync::conformance::PLANTED;
+use haumana_sync::engine::Fault;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_drill_goes_through_every_step_and_leaves_the_data_as_it_is() {
+    let world = World::new().await;
+    let before = world.stored("kai").await;
+    let files = || {
+        let names = std::fs::read_dir(world.file("")).unwrap().flatten();
+        let mut names: Vec<_> = names.map(|entry| entry.file_name()).collect();
+        names.sort();
+        names
+    };
+    let there = files();
+
+    let ran = world.run(&["drill", "--json"]);
+
+    assert_eq!(0, ran.code(), "{}{}", ran.text(), ran.complaint());
+    let lines = ran.json();
+    let steps: Vec<&Value> = lines.iter().filter_map(|line| line.get("step")).collect();
+    let wanted = [
+        "copied",
+        "verified",
+        "backed up",
+        "went on",
+        "restored",
+        "erased again",
+        "verified",
+        "devices back",
+    ];
+    assert_eq!(wanted.map(Value::from).iter().collect::<Vec<_>>(), steps);
+    assert_eq!(json!("succeeded"), lines.last().unwrap()["drill"]);
+    assert_eq!(before, world.stored("kai").await);
+    assert_eq!(there, files(), "its copies are deleted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_of_the_data_does_not_stop_the_drill_and_is_told() {
+    let world = World::new().await;
+    let mut account = world.stored("kai").await;
+    let planted = PLANTED.iter().find(|planted| planted.fault == Fault::ByteCount).unwrap();
+    (planted.plant)(&mut account);
+    world.write(&account, "noe").await;
+
+    let ran = world.run(&["drill", "--json"]);
+
+    assert_eq!(2, ran.code(), "{}", ran.complaint());
+    assert_eq!(json!(1), ran.json().last().unwrap()["findings"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_drill_needs_a_file() {
+    let world = World::new().await;
+
+    let elsewhere = world.run(&["drill", "--store", "postgres", "--url", "postgres://nowhere/x"]);
+
+    assert_eq!(1, elsewhere.code());
+    assert!(elsewhere.complaint().contains("docs/admin.md"), "{}", elsewhere.complaint());
+}
