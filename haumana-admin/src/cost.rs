@@ -11,6 +11,8 @@ const UNIT_BYTES: u64 = 4_096;
 const PASSES: u64 = 3;
 /// Items that are read one by one are rounded up; of small ones that is about as much again.
 const ROUNDING: u64 = 2;
+/// Queries that find little, and single items, are a unit each: measured for a small account.
+const ACCOUNT_UNITS: u64 = 25;
 /// Dollars for a million read units: on demand, us-east-1, https://aws.amazon.com/dynamodb/pricing/
 /// on 2026-11-29.
 const DOLLARS: f64 = 0.125;
@@ -22,9 +24,9 @@ pub(crate) async fn announce(opened: &Opened, whom: &Whom) -> Result<(), Problem
         Some(user) => of_user(opened, user).await?,
         None => tables.stored_bytes().await.map_err(|error| Problem::of(&error))?,
     };
-    let units = (bytes * PASSES * ROUNDING).div_ceil(UNIT_BYTES).max(1);
+    let units = (bytes * PASSES * ROUNDING).div_ceil(UNIT_BYTES) + ACCOUNT_UNITS;
     let dollars = units as f64 * DOLLARS / 1e6;
-    eprintln!("reads at most about {units} units, {dollars:.4} $ at {DOLLARS} $ a million");
+    eprintln!("reads about {units} units, {dollars:.4} $ at {DOLLARS} $ a million");
     let _ = tables.take_consumed();
     Ok(())
 }

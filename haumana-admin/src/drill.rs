@@ -6,7 +6,7 @@
 
 use crate::Outcome;
 use crate::args::{Place, StoreKind};
-use crate::place::file_options;
+use crate::place::{file_options, schema};
 use crate::problem::{Problem, chain};
 use crate::say::{Form, counted};
 use haumana_api::{SystemClock, SystemRandom};
@@ -18,10 +18,8 @@ use haumana_sync::Store as _;
 use haumana_sync::engine::{Engine, EngineConfig, Random as _};
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::record::Value;
-use haumana_sync::repertoire;
 use haumana_sync::schema::{Field, FieldType, Kind, Schema};
 use haumana_sync::store::{HeadState, Operate as _};
-use haumana_sync::succession;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,7 +54,7 @@ pub(crate) async fn drill(place: &Place, form: Form) -> Result<Outcome, Problem>
     let bytes = counted(usize::try_from(bytes).unwrap_or(usize::MAX), "byte");
     steps.done("copied", format!("{bytes}; the real database is not touched from here on"));
 
-    let rehearsal = Rehearsal::open(&live).await?;
+    let rehearsal = Rehearsal::open(place, &live).await?;
     let before = rehearsal.verify().await?;
     steps.done("verified", format!("{}, {}", before.told(), counted(before.findings, "finding")));
     let guests = Guests::arrive(&rehearsal).await?;
@@ -70,7 +68,7 @@ pub(crate) async fn drill(place: &Place, form: Form) -> Result<Outcome, Problem>
 
     let restored = haumana_store_sqlite::restore(&backup, &live, LaterEdits::Merge, PATIENCE);
     let restored = restored.map_err(|error| Problem::Drill(chain(&error)))?;
-    let rehearsal = Rehearsal::open(&live).await?;
+    let rehearsal = Rehearsal::open(place, &live).await?;
     ensure(generation < rehearsal.generation(), "the restored data is in a higher generation")?;
     let now = rehearsal.generation();
     steps.done("restored", format!("generation {now}, before it was {generation}"));
@@ -139,11 +137,10 @@ impl Verified {
 }
 
 impl Rehearsal {
-    async fn open(path: &Path) -> Result<Self, Problem> {
+    async fn open(place: &Place, path: &Path) -> Result<Self, Problem> {
         let store = SqliteStore::open(&file_options(path)).map_err(|error| Problem::of(&error))?;
         let store = Arc::new(store);
-        let kept = succession::last(&*store).await.map_err(|error| Problem::of(&error))?;
-        let schema = kept.unwrap_or_else(repertoire::schema);
+        let schema = schema(place, &*store).await?;
         let kind = drill_kind(&schema);
         let engine = |schema: Schema| {
             let config = EngineConfig::new(store.life().generation);

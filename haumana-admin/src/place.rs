@@ -35,7 +35,8 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Opens what the arguments name. Nothing is made that is not there.
+    /// Opens what the arguments name. A file or tables of DynamoDB that are not there are not made; in
+    /// PostgreSQL they are, and are empty.
     pub(crate) async fn new(place: &Place) -> Result<Self, Problem> {
         Self::asking(place, Generation(0)).await
     }
@@ -87,7 +88,7 @@ impl Opened {
 }
 
 /// The schema that the arguments name, or the one that the data was last served with.
-async fn schema(place: &Place, all: &dyn Operate) -> Result<Schema, Problem> {
+pub(crate) async fn schema(place: &Place, all: &dyn Operate) -> Result<Schema, Problem> {
     if let Some(path) = &place.schema {
         let flaw = |what: String| Problem::Schema(path.clone(), what);
         let text = std::fs::read_to_string(path).map_err(|error| flaw(error.to_string()))?;

@@ -8,7 +8,7 @@ use crate::place::Opened;
 use crate::problem::Problem;
 use crate::say::{Form, counted};
 use crate::verify::everybody;
-use haumana_sync::engine::Summary;
+use haumana_sync::engine::{Summary, VersionEntry};
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{After, HeadState, Place as StreamPlace};
 use haumana_sync::time::UnixMillis;
@@ -129,9 +129,6 @@ async fn show_content(opened: &Opened, user: &UserId, form: Form) -> Result<(), 
                 (false, true) => "deleted",
                 (false, false) => "live",
             };
-            let json = json!({"kind": kind, "id": record.key.id.to_string(), "status": status,
-                "version": record.version, "at": record.modified_at.to_string(),
-                "content": content, "versions": versions});
             let mut lines = vec![format!(
                 "{kind} {} version {} of {}, {status}",
                 record.key.id, record.version, record.modified_at
@@ -139,8 +136,11 @@ async fn show_content(opened: &Opened, user: &UserId, form: Form) -> Result<(), 
             if let Value::Object(fields) = &content {
                 lines.extend(fields.iter().map(|(name, value)| format!("  {name}: {value}")));
             }
-            let earlier = versions.iter().skip(1);
-            lines.extend(earlier.map(|one| format!("  earlier: {one}")));
+            lines.extend(versions.iter().skip(1).map(|one| format!("  earlier: {}", one.line())));
+            let versions: Vec<Value> = versions.iter().map(Version::json).collect();
+            let json = json!({"kind": kind, "id": record.key.id.to_string(), "status": status,
+                "version": record.version, "at": record.modified_at.to_string(),
+                "content": content, "versions": versions});
             form.say(&json, &lines);
         }
         let Some(last) = page.records.last().filter(|_| page.more) else { return Ok(()) };
@@ -148,16 +148,37 @@ async fn show_content(opened: &Opened, user: &UserId, form: Form) -> Result<(), 
     }
 }
 
-async fn versions(opened: &Opened, user: &UserId, key: Key) -> Result<Vec<Value>, Problem> {
+async fn versions(opened: &Opened, user: &UserId, key: Key) -> Result<Vec<Version>, Problem> {
     let page = opened.engine.history_of(user, key, None, VERSIONS, VERSIONS_BYTES).await;
     // Of a record that cannot be read there are no versions to list, and the rest goes on.
     let Ok(page) = page else { return Ok(Vec::new()) };
-    let version = |one: &haumana_sync::engine::VersionEntry| {
-        json!({"version": one.version, "at": one.at.to_string(), "device": one.device,
-            "deleted": one.deleted,
-            "changed": one.changed.iter().map(|value| value.field.clone()).collect::<Vec<_>>()})
-    };
-    Ok(page.versions.iter().map(version).collect())
+    Ok(page.versions.into_iter().map(Version).collect())
+}
+
+/// A version that a record can be restored to.
+struct Version(VersionEntry);
+
+impl Version {
+    fn changed(&self) -> Vec<&str> {
+        self.0.changed.iter().map(|value| value.field.as_str()).collect()
+    }
+
+    fn line(&self) -> String {
+        let Self(VersionEntry { version, at, device, deleted, .. }) = self;
+        let device = device.as_ref().map_or(String::new(), |device| format!(", by {device:?}"));
+        let what = match (deleted, self.changed().join(", ")) {
+            (true, _) => ", deleted".to_owned(),
+            (false, changed) if changed.is_empty() => String::new(),
+            (false, changed) => format!(", which changed {changed}"),
+        };
+        format!("version {version} of {at}{device}{what}")
+    }
+
+    fn json(&self) -> Value {
+        let Self(VersionEntry { version, at, device, deleted, .. }) = self;
+        json!({"version": version, "at": at.to_string(), "device": device, "deleted": deleted,
+            "changed": self.changed()})
+    }
 }
 
 /// Finds the user whom logs call by a hash.

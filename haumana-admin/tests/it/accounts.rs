@@ -35,7 +35,8 @@ async fn content_is_shown_for_a_reason_that_is_written_down() {
     let shown = world.run(&["show", "kai", "--content", "--reason", "request 7"]).well();
 
     assert!(shown.contains("title: \"mele with another name\""), "{shown}");
-    assert!(shown.contains("\"version\":1"), "the versions to restore: {shown}");
+    assert!(shown.contains("  earlier: version 1 of "), "the versions to restore: {shown}");
+    assert!(shown.contains(", by \"phone\", which changed key, tags"), "{shown}");
     let audit = world.audit();
     assert_eq!(("begun", "done"), (text(&audit[0], "status"), text(&audit[1], "status")));
     assert_eq!(("show content", "request 7"), (text(&audit[0], "call"), text(&audit[0], "reason")));

@@ -53,6 +53,14 @@ async fn a_fault_of_the_data_does_not_stop_the_drill_and_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_records_of_the_app_are_whole_before_the_drill_and_in_it() {
+    let world = World::of_the_app().await;
+
+    world.run(&["verify", "--all"]).well();
+    world.run(&["drill"]).well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_drill_needs_a_file() {
     let world = World::new().await;
 

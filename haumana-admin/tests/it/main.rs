@@ -5,4 +5,5 @@
 mod accounts;
 mod drill;
 mod people;
+mod stores;
 mod world;

@@ -1,11 +1,16 @@
 //! A database file, and the program run on it.
 
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
-use haumana_sync::conformance::{StoredAccount, plant_account, planted_schema};
-use haumana_sync::id::UserId;
+use haumana_sync::conformance::{
+    SeededRandom, SetClock, StoredAccount, plant_account, planted_schema,
+};
+use haumana_sync::engine::{EditTimes, Engine, EngineConfig, Push, PushOp};
+use haumana_sync::id::{Key, RecordId, UserId};
+use haumana_sync::record::Value;
+use haumana_sync::repertoire;
 use haumana_sync::succession;
 use haumana_sync::time::UnixMillis;
-use serde_json::Value;
+use serde_json::Value as Json;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -48,6 +53,27 @@ impl World {
         world
     }
 
+    /// A database with pieces and sessions, as a server without a schema file leaves it.
+    pub(crate) async fn of_the_app() -> Self {
+        let world = Self { folder: tempfile::tempdir().unwrap() };
+        let store = world.store();
+        succession::succeed(&*store, &repertoire::schema(), None).await.unwrap();
+        let clock = Arc::new(SetClock::at(yesterday()));
+        let config = EngineConfig::new(store.life().generation);
+        let engine = Engine::new(store, clock, Arc::new(SeededRandom::new(1)), config);
+        let key = Key::piece(RecordId::parse(EDITED).unwrap());
+        let push = |base, title: &str| {
+            let fields = [("title", title), ("category", "oli"), ("lyrics", "Onaona i ka hala")];
+            let fields = fields.map(|(name, text)| (name.to_owned(), Value::Text(text.to_owned())));
+            let op = PushOp::Set(fields.into());
+            Push { key, base, edited_at: EditTimes::Unknown, op }
+        };
+        for push in [push(None, "Oli Aloha"), push(Some(1), "Onaona")] {
+            engine.push(&user("kai"), "phone", &[push]).await.unwrap();
+        }
+        world
+    }
+
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -74,16 +100,21 @@ impl World {
 
     /// Runs the program in the folder, with an environment of its own.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        self.run_with(&[], arguments)
+    }
+
+    /// The same, with more in the environment.
+    pub(crate) fn run_with(&self, more: &[(&str, &str)], arguments: &[&str]) -> Ran {
         let mut program = Command::new(env!("CARGO_BIN_EXE_haumana-admin"));
         let environment = std::env::vars().filter(|(name, _)| name.starts_with("HAUMANA_"));
         environment.for_each(|(name, _)| {
             program.env_remove(name);
         });
-        program.env("USER", "pua").env_remove("SUDO_USER");
+        program.env("USER", "pua").env_remove("SUDO_USER").envs(more.iter().copied());
         Ran(program.args(arguments).current_dir(self.folder.path()).output().unwrap())
     }
 
-    pub(crate) fn audit(&self) -> Vec<Value> {
+    pub(crate) fn audit(&self) -> Vec<Json> {
         let text = std::fs::read_to_string(self.file("haumana.db.audit")).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -113,7 +144,7 @@ impl Ran {
     }
 
     /// The lines of an answer with --json.
-    pub(crate) fn json(&self) -> Vec<Value> {
+    pub(crate) fn json(&self) -> Vec<Json> {
         let text = self.text();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

@@ -1,0 +1,86 @@
+//! The same on PostgreSQL and DynamoDB.
+
+use crate::world::{EDITED, World, user, yesterday};
+use haumana_store_dynamo::Columns;
+use haumana_store_dynamo::testing::{Tables, endpoint};
+use haumana_store_postgres::PostgresStore;
+use haumana_sync::conformance::{PLANTED, StoredAccount, plant_account, planted_schema};
+use haumana_sync::engine::Fault;
+use haumana_sync::store::{Operate, Store};
+use haumana_sync::succession;
+use std::sync::Arc;
+
+/// Puts two accounts into a store: one is whole, and of one the head counts wrongly.
+async fn fill<S: Store + Operate>(store: Arc<S>) {
+    succession::succeed(&*store, &planted_schema(), None).await.unwrap();
+    plant_account(store.clone(), &user("kai"), yesterday()).await;
+    let mut account = StoredAccount::read(&*store, &*store, &user("kai")).await;
+    let planted = PLANTED.iter().find(|planted| planted.fault == Fault::ByteCount).unwrap();
+    (planted.plant)(&mut account);
+    account.write(&*store, &user("noe")).await;
+}
+
+/// What an operator does, wherever the data is.
+async fn operate(environment: &[(&str, &str)]) -> String {
+    // The key and the audit log are here, the data is elsewhere.
+    let world = World::new().await;
+    let run = |arguments: &[&str]| world.run_with(environment, arguments);
+    let shown = run(&["show", "kai"]).well();
+    assert!(shown.contains("song            3 records, 1 deleted record, "), "{shown}");
+
+    let verified = run(&["verify", "--all"]);
+    assert_eq!(2, verified.code(), "{}", verified.complaint());
+    assert!(verified.text().starts_with("noe: byte_count at the head: "), "{}", verified.text());
+    assert!(verified.text().contains("\n2 accounts, 8 records, "), "{}", verified.text());
+    run(&["repair", "noe", "--write"]).well();
+    run(&["verify", "--all"]).well();
+    run(&["restore", "kai", "--kind", "song", "--id", EDITED, "--version", "1"]).well();
+    run(&["export", "kai", "--to", "kai.json"]).well();
+    run(&["erase", "noe", "--confirm", "noe"]).well();
+    run(&["verify", "--all"]).well();
+    run(&["retention", "--all"]).well();
+    let first = run(&["new-generation", "--json"]).json().remove(0);
+    let second = run(&["new-generation", "--json"]).json().remove(0);
+    assert_eq!(first["generation"], second["before"]);
+    assert!(first["before"].as_u64() < first["generation"].as_u64(), "{first}");
+    assert_eq!(8, world.audit().len(), "what was done is written down here");
+    verified.complaint()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_in_postgresql_are_verified_and_mended() {
+    let Some(server) = haumana_store_postgres::testing::server() else { return };
+    let options = server.empty();
+    fill(Arc::new(PostgresStore::open(&options).await.unwrap())).await;
+
+    let said = operate(&[
+        ("HAUMANA_STORE", "postgres"),
+        ("HAUMANA_URL", &options.url),
+        ("HAUMANA_DATABASE_SCHEMA", &options.schema),
+    ])
+    .await;
+
+    assert_eq!("", said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_in_dynamodb_are_verified_for_a_price_that_is_said_first() {
+    let tables = Tables::create().await;
+    let options = tables.options();
+    let columns = Columns::of(&planted_schema());
+    let options = haumana_store_dynamo::DynamoOptions { columns, ..options };
+    fill(Arc::new(haumana_store_dynamo::DynamoStore::open(options))).await;
+
+    let said = operate(&[
+        ("HAUMANA_STORE", "dynamodb"),
+        ("HAUMANA_ENDPOINT", endpoint()),
+        ("HAUMANA_TABLE_PREFIX", tables.prefix()),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ])
+    .await;
+
+    assert!(said.starts_with("reads about "), "{said}");
+    assert!(said.contains(" units, 0.0"), "{said}");
+    assert!(said.contains("\nread "), "{said}");
+}
