@@ -23,12 +23,17 @@ export async function openDevice({ account, schema, token, name }) {
   return {
     sync,
     onChange: (listener) => listeners.add(listener),
+    /** Nobody is told any more. */
+    clear: () => listeners.clear(),
+    isOffline: () => isOffline,
     setOffline: (value) => { isOffline = value; if (!value) sync(); else tell(); },
     isWriter: host.isWriter,
     list: async (kind) => JSON.parse(await replica.list(kind)),
     get: async (kind, id) => JSON.parse(await replica.get(kind, id)),
     add: (kind, fields) => later(replica.add(kind, JSON.stringify(fields))),
     edit: (kind, id, fields) => later(replica.edit(kind, id, JSON.stringify(fields))),
+    /** Merges what somebody wrote, and what is there now, of the text that they saw. */
+    merge: (seen, there, mine) => JSON.parse(replica.mergeText(seen, there, mine)),
     delete: (kind, id) => later(replica.delete(kind, id)),
     status: async () => JSON.parse(await replica.status()),
     conflicts: async () => JSON.parse(await replica.conflicts()),

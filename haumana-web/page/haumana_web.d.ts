@@ -70,6 +70,11 @@ export class PageReplica {
      */
     list(kind: string): Promise<string>;
     /**
+     * Merges two edits of the text that somebody saw: what is there now, and what they wrote. Returns
+     * `text` and whether all of both is in it; where not, it has what they wrote.
+     */
+    mergeText(seen: string, there: string, mine: string): string;
+    /**
      * Opens the replica that the host's rows hold; `schema` is the answer of `GET /schema`.
      */
     static open(host: Host, schema: string): Promise<PageReplica>;
@@ -116,6 +121,7 @@ export interface InitOutput {
     readonly pagereplica_history: (a: number, b: number, c: number, d: number, e: number) => any;
     readonly pagereplica_import: (a: number, b: number, c: number) => any;
     readonly pagereplica_list: (a: number, b: number, c: number) => any;
+    readonly pagereplica_mergeText: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number) => void;
     readonly pagereplica_open: (a: any, b: number, c: number) => any;
     readonly pagereplica_resolve: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number, l: number, m: number) => any;
     readonly pagereplica_restore: (a: number, b: number, c: number, d: number, e: number, f: number) => any;
@@ -123,8 +129,8 @@ export interface InitOutput {
     readonly pagereplica_signOut: (a: number) => any;
     readonly pagereplica_status: (a: number) => any;
     readonly pagereplica_sync: (a: number) => any;
-    readonly __wasm_bindgen_func_elem_1430: (a: number, b: number, c: number, d: any) => void;
-    readonly __wasm_bindgen_func_elem_1445: (a: number, b: number, c: any, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1436: (a: number, b: number, c: number, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1451: (a: number, b: number, c: any, d: any) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;

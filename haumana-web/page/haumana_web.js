@@ -193,6 +193,44 @@ export class PageReplica {
         return ret;
     }
     /**
+     * Merges two edits of the text that somebody saw: what is there now, and what they wrote. Returns
+     * `text` and whether all of both is in it; where not, it has what they wrote.
+     * @param {string} seen
+     * @param {string} there
+     * @param {string} mine
+     * @returns {string}
+     */
+    mergeText(seen, there, mine) {
+        let deferred4_0;
+        let deferred4_1;
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16) >>> 0;
+            let ptr0, len0, ptr1, len1, ptr2, len2;
+            try {
+                ptr0 = passStringToWasm0(seen, wasm.__wbindgen_export, wasm.__wbindgen_export2);
+                len0 = WASM_VECTOR_LEN;
+                ptr1 = passStringToWasm0(there, wasm.__wbindgen_export, wasm.__wbindgen_export2);
+                len1 = WASM_VECTOR_LEN;
+                ptr2 = passStringToWasm0(mine, wasm.__wbindgen_export, wasm.__wbindgen_export2);
+                len2 = WASM_VECTOR_LEN;
+            } catch (e) {
+                if (ptr2) { wasm.__wbindgen_export3(ptr2, len2 * 1, 1); }
+                if (ptr1) { wasm.__wbindgen_export3(ptr1, len1 * 1, 1); }
+                if (ptr0) { wasm.__wbindgen_export3(ptr0, len0 * 1, 1); }
+                throw e;
+            }
+            wasm.pagereplica_mergeText(retptr, this.__wbg_ptr, ptr0, len0, ptr1, len1, ptr2, len2);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            deferred4_0 = r0;
+            deferred4_1 = r1;
+            return getStringFromWasm0(r0, r1);
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+            wasm.__wbindgen_export3(deferred4_0, deferred4_1, 1);
+        }
+    }
+    /**
      * Opens the replica that the host's rows hold; `schema` is the answer of `GET /schema`.
      * @param {Host} host
      * @param {string} schema
@@ -398,7 +436,7 @@ function __wbg_get_imports() {
                     const a = state0.a;
                     state0.a = 0;
                     try {
-                        return __wasm_bindgen_func_elem_1445(a, state0.b, arg0, arg1);
+                        return __wasm_bindgen_func_elem_1451(a, state0.b, arg0, arg1);
                     } finally {
                         state0.a = a;
                     }
@@ -461,7 +499,7 @@ function __wbg_get_imports() {
         }, arguments); },
         __wbindgen_generic_0000000000000001: function(arg0, arg1) {
             // Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 302, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
-            const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1430);
+            const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1436);
             return ret;
         },
         __wbindgen_generic_0000000000000002: function(arg0, arg1) {
@@ -484,14 +522,14 @@ function __wbg_get_imports() {
     };
 }
 
-function __wasm_bindgen_func_elem_1445(arg0, arg1, arg2, arg3) {
-    wasm.__wasm_bindgen_func_elem_1445(arg0, arg1, arg2, arg3);
+function __wasm_bindgen_func_elem_1451(arg0, arg1, arg2, arg3) {
+    wasm.__wasm_bindgen_func_elem_1451(arg0, arg1, arg2, arg3);
 }
 
-function __wasm_bindgen_func_elem_1430(arg0, arg1, arg2) {
+function __wasm_bindgen_func_elem_1436(arg0, arg1, arg2) {
     try {
         const retptr = wasm.__wbindgen_add_to_stack_pointer(-16) >>> 0;
-        wasm.__wasm_bindgen_func_elem_1430(retptr, arg0, arg1, arg2);
+        wasm.__wasm_bindgen_func_elem_1436(retptr, arg0, arg1, arg2);
         var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
         var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
         if (r1) {

@@ -12,7 +12,12 @@ const words = {
     offline: 'Aeroplane mode', another: 'This account is open in another tab. Go on here?', here: 'Go on here',
     noStorage: 'This browser keeps nothing for this page (a private window?). Nothing can be saved.',
     full: 'The disk is full: the last edit was not saved.', kind: 'Kind', untitled: '(without a title)',
-    device: 'device', undelete: 'Deleted',
+    device: 'device', undelete: 'Deleted', twoDevices: 'two devices', twoTry: 'Try it with two devices',
+    phone: 'Phone', laptop: 'Laptop', leave: 'Leave',
+    two1: 'Switch both to aeroplane mode, and change another line of the song on each.',
+    two2: 'Switch aeroplane mode off again: both have both changes.',
+    two3: 'Change the same word on both: one is shown, and the other one is in the inbox.',
+    meanwhile: 'Changed elsewhere meanwhile. This is there now; save again to have yours in its place:',
   },
   haw: {
     records: 'Nā mea', inbox: 'Pahu leka', history: 'Mōʻaukala', account: 'Moʻokāki',
@@ -25,7 +30,12 @@ const words = {
     offline: 'ʻAno mokulele', another: 'Ke wehe ʻia nei ma kekahi ʻaoʻao ʻē aʻe. Hoʻomau ma ʻaneʻi?', here: 'Hoʻomau ma ʻaneʻi',
     noStorage: 'ʻAʻole mālama kēia polokalamu i kekahi mea. ʻAʻole hiki ke mālama.',
     full: 'Ua piha ka pā: ʻaʻole i mālama ʻia ka hoʻololi hope.', kind: 'ʻAno', untitled: '(inoa ʻole)',
-    device: 'mīkini', undelete: 'Nā mea i kāpae ʻia',
+    device: 'mīkini', undelete: 'Nā mea i kāpae ʻia', twoDevices: 'ʻelua mīkini', twoTry: 'E hoʻāʻo me nā mīkini ʻelua',
+    phone: 'Kelepona', laptop: 'Lolouila', leave: 'Haʻalele',
+    two1: 'Hoʻā i ke ʻano mokulele ma nā mīkini ʻelua, a hoʻololi i nā lālani ʻokoʻa o ke mele.',
+    two2: 'Hoʻopio i ke ʻano mokulele: aia nā hoʻololi a pau ma nā mīkini ʻelua.',
+    two3: 'Hoʻololi i ka huaʻōlelo hoʻokahi ma nā mīkini ʻelua: ʻike ʻia kekahi, a aia kekahi ma ka pahu leka.',
+    meanwhile: 'Ua hoʻololi ʻia ma kahi ʻē aʻe. ʻO kēia ka mea o laila; e mālama hou no kāu:',
   },
 };
 

@@ -7,8 +7,10 @@ use crate::storage::RowStorage;
 use haumana_replica::{Erasure, Error, ErrorKind, Replica};
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::{Key, RecordId, UserId};
+use haumana_sync::limits;
 use haumana_sync::record::Value;
 use haumana_sync::schema::Schema;
+use haumana_sync::text::{Later, TextMerge, merge_text};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -102,6 +104,18 @@ impl PageReplica {
     pub async fn edit(&self, kind: String, id: String, fields: String) -> Answer<()> {
         let fields = self.fields(&kind, &fields)?;
         self.replica.set(self.key(&kind, &id)?, fields).await.map_err(told)
+    }
+
+    /// Merges two edits of the text that somebody saw: what is there now, and what they wrote. Returns
+    /// `text` and whether all of both is in it; where not, it has what they wrote.
+    #[wasm_bindgen(js_name = mergeText)]
+    pub fn merge_text(&self, seen: &str, there: &str, mine: &str) -> String {
+        let (text, is_clean) =
+            match merge_text(seen, there, mine, Later::Pushed, limits::LONG_TEXT_BYTES) {
+                TextMerge::Clean(text) => (text, true),
+                TextMerge::Clash(text) => (text, false),
+            };
+        serde_json::json!({ "text": text, "isClean": is_clean }).to_string()
     }
 
     /// Deletes a record.

@@ -1,0 +1,80 @@
+// A device in a place of the page: what is said of its sync, and the view that is open.
+
+import { showAccount } from './account.js';
+import { showDeleted } from './deleted.js';
+import { el, button } from './dom.js';
+import { showHistory } from './history.js';
+import { showInbox } from './inbox.js';
+import { showForm, showRecords } from './records.js';
+import { t } from './words.js';
+
+/** Shows `device` in `top` and `main`. `name` heads it, `home` is the state it begins with, `fields` are
+ * the fields of its forms (all, if they are not named), and `onCount` hears how many conflicts are open. */
+export function openPane({ device, kinds, top, main, name, account, home = async (next) => next, fields, signOut, onCount, beside = () => [] }) {
+  let state = {}, shown, showing = 0;
+
+  /** A handler that says what went wrong. */
+  const attempt = (work) => async () => {
+    try { await work(); } catch (why) { complain(why); }
+  };
+
+  function complain(why) {
+    const cause = `${why?.name} ${why?.message}`;
+    main.parentElement.querySelector(':scope > [role=alert]')?.remove();
+    const isElsewhere = cause.includes('AnotherTab');
+    const known = isElsewhere ? t('another') : cause.includes('NoStorage') ? t('noStorage')
+      : cause.includes('QuotaExceeded') ? t('full') : why?.message ?? String(why);
+    main.before(el('p', { role: 'alert' }, known, isElsewhere ? button(t('here'), () => location.reload()) : ''));
+  }
+
+  async function open(next) {
+    main.parentElement.querySelector(':scope > [role=alert]')?.remove();
+    state = next.view || next.form ? next : await home(next);
+    await show();
+  }
+
+  async function show() {
+    const turn = ++showing;
+    const page = { device, kinds, main, open, attempt, fields, signOut };
+    await showTop();
+    if (turn !== showing) return;
+    shown = undefined;
+    try {
+      if (state.form) shown = showForm(page, state);
+      else if (state.view === 'inbox') await showInbox(page);
+      else if (state.view === 'history') await showHistory(page, state);
+      else if (state.view === 'deleted') await showDeleted(page, state);
+      else if (state.view === 'account') await showAccount(page);
+      else await showRecords(page, state);
+    } catch (why) { complain(why); }
+  }
+
+  async function showTop() {
+    const status = await device.status();
+    const open_ = status.openConflicts ?? 0;
+    onCount?.(open_);
+    const equal = status.equalAt ? new Date(status.equalAt).toLocaleTimeString() : t('never');
+    const item = (view, text) => button(text, () => open(view ? { view } : {}),
+      { className: `to-${view ?? 'records'}`, ...(state.view === view && { 'aria-current': 'page' }) });
+    const aeroplane = el('input', { type: 'checkbox', className: 'aeroplane', checked: device.isOffline(), onchange: () => device.setOffline(aeroplane.checked) });
+    const items = [item(undefined, t('records')), item('inbox', `${t('inbox')}${open_ ? ` (${open_})` : ''}`)];
+    if (signOut) items.push(item('account', t('account')));
+    const wasIn = top.contains(document.activeElement) && document.activeElement.className;
+    top.replaceChildren(name,
+      el('nav', { 'aria-label': name.textContent }, ...items),
+      el('span', { className: `status ${status.pending ? 'wait' : 'note'}`, role: 'status' },
+        `${account ? `${account} · ` : ''}${status.phase} · ${status.pending} ${t('waiting')} · ${t('equal')}: ${equal}`),
+      el('label', {}, aeroplane, ' ', t('offline')), ...beside());
+    if (wasIn) top.querySelector(`[class="${wasIn}"]`)?.focus();
+  }
+
+  /** After a change: what somebody writes is left alone, and what they have not touched is as it is now. */
+  async function refresh() {
+    await showTop();
+    if (shown) return attempt(shown.refresh)();
+    if (!state.view && !main.contains(document.activeElement)) await show();
+  }
+
+  device.onChange(refresh);
+  return { open, attempt, again: () => open(state), isForm: () => Boolean(state.form) };
+}
