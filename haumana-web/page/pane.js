@@ -2,9 +2,10 @@
 
 import { showAccount } from './account.js';
 import { showDeleted } from './deleted.js';
-import { el, button } from './dom.js';
+import { el, button, redraw } from './dom.js';
 import { showHistory } from './history.js';
 import { showInbox } from './inbox.js';
+import { hasLog, showPractice } from './practice.js';
 import { showForm, showRecords } from './records.js';
 import { t } from './words.js';
 
@@ -45,27 +46,31 @@ export function openPane({ device, kinds, top, main, name, account, home = async
       else if (state.view === 'history') await showHistory(page, state);
       else if (state.view === 'deleted') await showDeleted(page, state);
       else if (state.view === 'account') await showAccount(page);
+      else if (isPractice()) shown = await showPractice(page);
       else await showRecords(page, state);
     } catch (why) { complain(why); }
   }
+
+  /** The kind of sessions is shown as the practice log. */
+  const isPractice = () => state.kind === 'session' && hasLog(kinds);
 
   async function showTop() {
     const status = await device.status();
     const open_ = status.openConflicts ?? 0;
     onCount?.(open_);
     const equal = status.equalAt ? new Date(status.equalAt).toLocaleTimeString() : t('never');
-    const item = (view, text) => button(text, () => open(view ? { view } : {}),
-      { className: `to-${view ?? 'records'}`, ...(state.view === view && { 'aria-current': 'page' }) });
+    const current = state.view ?? (isPractice() ? 'practice' : 'records');
+    const item = (view, text, next) => button(text, () => open(next),
+      { className: `to-${view}`, ...(current === view && { 'aria-current': 'page' }) });
     const aeroplane = el('input', { type: 'checkbox', className: 'aeroplane', checked: device.isOffline(), onchange: () => device.setOffline(aeroplane.checked) });
-    const items = [item(undefined, t('records')), item('inbox', `${t('inbox')}${open_ ? ` (${open_})` : ''}`)];
-    if (signOut) items.push(item('account', t('account')));
-    const wasIn = top.contains(document.activeElement) && document.activeElement.className;
-    top.replaceChildren(name,
+    const items = [item('records', t('records'), {}), item('inbox', `${t('inbox')}${open_ ? ` (${open_})` : ''}`, { view: 'inbox' })];
+    if (!fields && hasLog(kinds)) items.push(item('practice', t('practice'), { kind: 'session' }));
+    if (signOut) items.push(item('account', t('account'), { view: 'account' }));
+    redraw(top, name,
       el('nav', { 'aria-label': name.textContent }, ...items),
       el('span', { className: `status ${status.pending ? 'wait' : 'note'}`, role: 'status' },
         `${account ? `${account} · ` : ''}${status.phase} · ${status.pending} ${t('waiting')} · ${t('equal')}: ${equal}`),
       el('label', {}, aeroplane, ' ', t('offline')), ...beside());
-    if (wasIn) top.querySelector(`[class="${wasIn}"]`)?.focus();
   }
 
   /** After a change: what somebody writes is left alone, and what they have not touched is as it is now. */

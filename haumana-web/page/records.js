@@ -1,6 +1,7 @@
 // The list of records of a kind, and the form of one. The schema says which fields there are.
 
 import { el, button } from './dom.js';
+import { hasLog, practiceLog } from './practice.js';
 import { plain } from './text.js';
 import { t } from './words.js';
 
@@ -26,12 +27,13 @@ export async function showRecords({ device, kinds, main, open }, state) {
     if (!found.length) list.append(el('li', { className: 'note' }, t('nothing')));
   };
   const search = el('input', { type: 'search', className: 'search', value: state.search ?? '', oninput: fill });
+  const choices = kinds.filter(({ name }) => name !== 'session' || !hasLog(kinds));
   const choice = el('select', { onchange: () => open({ kind: choice.value }) },
-    ...kinds.map(({ name }) => el('option', { value: name, selected: name === kind.name }, name)));
+    ...choices.map(({ name }) => el('option', { value: name, selected: name === kind.name }, name)));
   fill();
   main.replaceChildren(
     el('h2', {}, t('records')),
-    el('label', {}, t('kind'), ' ', choice),
+    1 < choices.length ? el('label', {}, t('kind'), ' ', choice) : '',
     el('label', {}, t('search'), search),
     el('div', { className: 'row' }, button(t('add'), () => open({ kind: kind.name, form: {} }), { className: 'main add' }), button(t('undelete'), () => open({ view: 'deleted', kind: kind.name }), { className: 'deleted' })),
     list);
@@ -45,7 +47,9 @@ function recordButton(kind, one, open) {
 
 /** The form of a record; only fields that a person changed are edited. What changes elsewhere meanwhile
  * is shown in the other fields at once, and is merged into the edited ones when they are saved. */
-export function showForm({ device, kinds, main, open, attempt, fields }, { kind: name, form }) {
+export function showForm(page, { kind: name, form }) {
+  const { device, kinds, main, open, attempt, fields } = page;
+  const log = form.id && name === 'piece' && !fields && hasLog(kinds) ? practiceLog(page, form.id) : undefined;
   const kind = kinds.find((one) => one.name === name);
   const wanted = kind.fields.filter((field) => isShown(field) && (!fields || fields.includes(field.name)));
   const entries = wanted.map((field) => entry(field, form.fields?.[field.name]));
@@ -69,9 +73,12 @@ export function showForm({ device, kinds, main, open, attempt, fields }, { kind:
       button(t('save'), save, { className: 'main save' }),
       form.id && button(t('history'), () => open({ view: 'history', kind: name, id: form.id }), { className: 'show-history' }),
       form.id && button(t('remove'), remove, { className: 'remove' }),
-      button(t('close'), () => open({ kind: name }))));
+      button(t('close'), () => open({ kind: name }))),
+    log?.element ?? '');
+  attempt(async () => log?.refresh())();
   const refresh = async () => {
     if (!form.id) return;
+    await log?.refresh();
     const now = await device.get(name, form.id);
     const isTouched = entries.some((one) => one.isTouched());
     if (!now) return isTouched ? undefined : open({ kind: name });

@@ -17,6 +17,9 @@ const words = {
     two1: 'Switch both to aeroplane mode, and change another line of the song on each.',
     two2: 'Switch aeroplane mode off again: both have both changes.',
     two3: 'Change the same word on both: one is shown, and the other one is in the inbox.',
+    practice: 'Practice', start: 'Start', stop: 'Stop', mend: 'Mend', running: 'running', started: 'Started', ended: 'Ended',
+    noStart: 'A session has a start.', endsFirst: 'A session ends after it starts.',
+    long: 'That is longer than 12 hours. Save again if it is meant so.', future: 'That is in the future. Save again if it is meant so.',
     meanwhile: 'Changed elsewhere meanwhile. This is there now; save again to have yours in its place:',
   },
   haw: {
@@ -35,6 +38,9 @@ const words = {
     two1: 'Hoʻā i ke ʻano mokulele ma nā mīkini ʻelua, a hoʻololi i nā lālani ʻokoʻa o ke mele.',
     two2: 'Hoʻopio i ke ʻano mokulele: aia nā hoʻololi a pau ma nā mīkini ʻelua.',
     two3: 'Hoʻololi i ka huaʻōlelo hoʻokahi ma nā mīkini ʻelua: ʻike ʻia kekahi, a aia kekahi ma ka pahu leka.',
+    practice: 'Hoʻomaʻamaʻa', start: 'Hoʻomaka', stop: 'Hoʻōki', mend: 'Hoʻoponopono', running: 'ke hana nei', started: 'Ka hoʻomaka', ended: 'Ka pau',
+    noStart: 'Pono ka hoʻomaka.', endsFirst: 'Ma hope o ka hoʻomaka ka pau.',
+    long: 'ʻOi aku kēia ma mua o 12 hola. E mālama hou inā pololei.', future: 'Aia kēia i ka wā e hiki mai ana. E mālama hou inā pololei.',
     meanwhile: 'Ua hoʻololi ʻia ma kahi ʻē aʻe. ʻO kēia ka mea o laila; e mālama hou no kāu:',
   },
 };

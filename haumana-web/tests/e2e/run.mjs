@@ -210,6 +210,48 @@ const stories = {
     await phone.close(); await laptop.close();
   },
 
+  async 'a practice is started, stopped, mended and deleted, and another device has it'() {
+    const [phone, laptop] = [await device(), await device()];
+    const [a, b] = [await tab(phone, 'practice'), await tab(laptop, 'practice')];
+    const session = () => a.evaluate(async () => (await window.haumana.device.list('session')).map((one) => one.fields));
+    await add(a, 'Kaulana Nā Pua', 'Kaulana nā pua aʻo Hawaiʻi');
+    await a.click('ul.list button');
+    await a.click('.start');
+    await a.waitForSelector('.session:has-text("running")');
+    assert.equal(await a.locator('.start').count(), 0, 'one practice of a piece runs at a time');
+    await a.click('.stop');
+    await a.waitForSelector('.start');
+    const [{ startedAt, endedAt, endedAtSource }] = await session();
+    assert.ok(startedAt <= endedAt, `${startedAt} ${endedAt}`);
+    assert.equal(endedAtSource, 'manual');
+
+    // It began 25 minutes before it ended. An end before the start is refused, and a day is asked back.
+    const local = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+    const end = Date.parse(endedAt);
+    await a.click('.mend');
+    await a.fill('[name=started]', local(end + 60_000));
+    await a.click('.save-session');
+    assert.match(await a.textContent('.session .clash'), /ends after it starts/);
+    await a.fill('[name=started]', local(end - 24 * 3_600_000));
+    await a.click('.save-session');
+    assert.match(await a.textContent('.session .clash'), /12 hours/);
+    await accessible(a, 'mending a practice');
+    await a.fill('[name=started]', local(end - 25 * 60_000));
+    await a.click('.save-session');
+    await a.waitForSelector('.session:has-text("25 min")');
+    assert.deepEqual((await session()).map((one) => one.endedAt), [endedAt], 'what was not mended stays');
+    await a.screenshot({ path: `${pictures}/practice.png`, fullPage: true });
+    await settled(a);
+
+    await b.click('.to-practice');
+    await b.waitForSelector('.session:has-text("Kaulana Nā Pua"):has-text("25 min")');
+    await accessible(b, 'practice');
+    await b.click('.remove-session');
+    await b.waitForSelector('.practice .note');
+    await a.waitForFunction(() => !document.querySelector('.session'));
+    await phone.close(); await laptop.close();
+  },
+
   async 'a deletion is undone from the history'() {
     const one = await device();
     const page = await tab(one, 'deleter');
