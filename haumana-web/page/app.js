@@ -12,15 +12,18 @@ const schema = await (await fetch('schema')).text();
 const kinds = JSON.parse(schema).kind.map((kind) => ({ ...kind, fields: kind.field ?? [] }));
 const remembered = 'haumana.name';
 const TWO = '#two-devices';
+/** LIMIT: how long a token may take. */
+const TOKEN_MS = 30_000;
 let device, pane;
 
 /** Makes a source of tokens. They are for this tab only, and never stored. */
 function tokenOf(sub) {
   let kept, until = 0;
-  return async () => {
-    if (Date.now() < until) return kept;
+  return async (isRefused) => {
+    if (!isRefused && Date.now() < until) return kept;
     const headers = { 'content-type': 'application/json' };
-    const answer = await fetch('dev/tokens', { method: 'POST', headers, body: JSON.stringify({ sub }) });
+    const signal = AbortSignal.timeout(TOKEN_MS);
+    const answer = await fetch('dev/tokens', { method: 'POST', headers, body: JSON.stringify({ sub }), signal });
     if (!answer.ok) throw new Error('no token');
     [kept, until] = [(await answer.json()).idToken, Date.now() + 10 * 60_000];
     return kept;
@@ -41,11 +44,11 @@ async function signIn(account) {
   const from = performance.now();
   await pane.open({});
   window.haumana.shownMs = performance.now() - from;
-  device.sync();
 }
 
 function signOut() {
   device?.stop();
+  pane?.close();
   device = pane = undefined;
   localStorage.removeItem(remembered);
   showSignIn();
@@ -91,7 +94,9 @@ async function start() {
 addEventListener('hashchange', () => location.reload());
 // A tab that comes back, and is no longer the writer, reads everything anew.
 addEventListener('focus', async () => {
-  if (device && !pane?.isForm() && !(await device.isWriter())) location.reload();
+  if (!device) return;
+  if (await device.isWriter()) device.again();
+  else if (!pane?.isForm()) location.reload();
 });
 if ('serviceWorker' in navigator) navigator.serviceWorker.register('worker.js').catch(() => {});
 await start();

@@ -7,8 +7,9 @@ export interface Host {
     load(): Promise<string[]>;
     /** Makes all changes in one transaction, or none. */
     write(changes: string): Promise<void>;
-    /** Calls the server; the answer is its status and its body. Rejects if there is no server. */
-    call(method: string, path: string, body: string | undefined): Promise<[number, string]>;
+    /** Calls the server; the answer is its status, its body, and the seconds of `Retry-After` if it has
+     * them. Rejects if there is no server, and with the name `TooLong` if the body has more than `bytes`. */
+    call(method: string, path: string, body: string | undefined, bytes: number): Promise<[number, string, number?]>;
 }
 
 
@@ -26,7 +27,7 @@ export class PageReplica {
     add(kind: string, fields: string): Promise<string>;
     /**
      * Waits until records change and returns their ids; `null` means that everything may be another.
-     * What changes before it is called again is not heard of, so that a page lists again after each.
+     * What changes before it is called again is heard of then.
      */
     changed(): Promise<string | undefined>;
     /**
@@ -49,6 +50,12 @@ export class PageReplica {
      * Everything that the server has of the account, as JSON text.
      */
     export(): Promise<string>;
+    /**
+     * Syncs at once, and then whenever something is edited here or the server says that another device
+     * has changed something; now and then where no server says it. Returns after
+     * [`unfollow`](Self::unfollow), and fails where a person must act.
+     */
+    follow(): Promise<void>;
     /**
      * Forgets on this device an account that was erased on the server.
      */
@@ -95,6 +102,10 @@ export class PageReplica {
      */
     signOut(): Promise<void>;
     /**
+     * Waits until the status is another.
+     */
+    statusChanged(): Promise<void>;
+    /**
      * How the sync stands.
      */
     status(): Promise<string>;
@@ -102,6 +113,10 @@ export class PageReplica {
      * Makes this device and the server the same.
      */
     sync(): Promise<void>;
+    /**
+     * Ends [`follow`](Self::follow), such as to begin it again at once where there is a network again.
+     */
+    unfollow(): void;
 }
 
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
@@ -116,6 +131,7 @@ export interface InitOutput {
     readonly pagereplica_edit: (a: number, b: number, c: number, d: number, e: number, f: number, g: number) => any;
     readonly pagereplica_erase: (a: number) => any;
     readonly pagereplica_export: (a: number) => any;
+    readonly pagereplica_follow: (a: number) => any;
     readonly pagereplica_forget: (a: number) => any;
     readonly pagereplica_get: (a: number, b: number, c: number, d: number, e: number) => any;
     readonly pagereplica_history: (a: number, b: number, c: number, d: number, e: number) => any;
@@ -128,9 +144,11 @@ export interface InitOutput {
     readonly pagereplica_signIn: (a: number, b: number, c: number) => any;
     readonly pagereplica_signOut: (a: number) => any;
     readonly pagereplica_status: (a: number) => any;
+    readonly pagereplica_statusChanged: (a: number) => any;
     readonly pagereplica_sync: (a: number) => any;
-    readonly __wasm_bindgen_func_elem_1436: (a: number, b: number, c: number, d: any) => void;
-    readonly __wasm_bindgen_func_elem_1451: (a: number, b: number, c: any, d: any) => void;
+    readonly pagereplica_unfollow: (a: number) => void;
+    readonly __wasm_bindgen_func_elem_1532: (a: number, b: number, c: number, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1547: (a: number, b: number, c: any, d: any) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;

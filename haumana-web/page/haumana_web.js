@@ -43,7 +43,7 @@ export class PageReplica {
     }
     /**
      * Waits until records change and returns their ids; `null` means that everything may be another.
-     * What changes before it is called again is not heard of, so that a page lists again after each.
+     * What changes before it is called again is heard of then.
      * @returns {Promise<string | undefined>}
      */
     changed() {
@@ -118,6 +118,16 @@ export class PageReplica {
      */
     export() {
         const ret = wasm.pagereplica_export(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * Syncs at once, and then whenever something is edited here or the server says that another device
+     * has changed something; now and then where no server says it. Returns after
+     * [`unfollow`](Self::unfollow), and fails where a person must act.
+     * @returns {Promise<void>}
+     */
+    follow() {
+        const ret = wasm.pagereplica_follow(this.__wbg_ptr);
         return ret;
     }
     /**
@@ -322,6 +332,14 @@ export class PageReplica {
         return ret;
     }
     /**
+     * Waits until the status is another.
+     * @returns {Promise<void>}
+     */
+    statusChanged() {
+        const ret = wasm.pagereplica_statusChanged(this.__wbg_ptr);
+        return ret;
+    }
+    /**
      * How the sync stands.
      * @returns {Promise<string>}
      */
@@ -336,6 +354,12 @@ export class PageReplica {
     sync() {
         const ret = wasm.pagereplica_sync(this.__wbg_ptr);
         return ret;
+    }
+    /**
+     * Ends [`follow`](Self::follow), such as to begin it again at once where there is a network again.
+     */
+    unfollow() {
+        wasm.pagereplica_unfollow(this.__wbg_ptr);
     }
 }
 if (Symbol.dispose) PageReplica.prototype[Symbol.dispose] = PageReplica.prototype.free;
@@ -381,17 +405,17 @@ function __wbg_get_imports() {
         __wbg__wbg_cb_unref_09736879a3f67559: function(arg0) {
             arg0._wbg_cb_unref();
         },
-        __wbg_call_a410eb4b59ed5965: function() { return handleError(function (arg0, arg1, arg2) {
-            const ret = arg0.call(arg1, arg2);
-            return ret;
-        }, arguments); },
-        __wbg_call_f1ffc419564f77c8: function() { return handleError(function (arg0, arg1, arg2, arg3, arg4, arg5, arg6) {
+        __wbg_call_34cf9e34497db8b5: function() { return handleError(function (arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7) {
             let v0;
             if (arg5 !== 0) {
                 v0 = getStringFromWasm0(arg5, arg6);
                 wasm.__wbindgen_export3(arg5, arg6 * 1, 1);
             }
-            const ret = arg0.call(getStringFromWasm0(arg1, arg2), getStringFromWasm0(arg3, arg4), v0);
+            const ret = arg0.call(getStringFromWasm0(arg1, arg2), getStringFromWasm0(arg3, arg4), v0, arg7);
+            return ret;
+        }, arguments); },
+        __wbg_call_a410eb4b59ed5965: function() { return handleError(function (arg0, arg1, arg2) {
+            const ret = arg0.call(arg1, arg2);
             return ret;
         }, arguments); },
         __wbg_encodeURIComponent_e0d7769acee2dcb5: function(arg0, arg1) {
@@ -429,6 +453,24 @@ function __wbg_get_imports() {
             const ret = new Error(getStringFromWasm0(arg0, arg1));
             return ret;
         },
+        __wbg_new_ba40181b3f24ac80: function(arg0, arg1) {
+            try {
+                var state0 = {a: arg0, b: arg1};
+                var cb0 = (arg0, arg1) => {
+                    const a = state0.a;
+                    state0.a = 0;
+                    try {
+                        return __wasm_bindgen_func_elem_1547(a, state0.b, arg0, arg1);
+                    } finally {
+                        state0.a = a;
+                    }
+                };
+                const ret = new Promise(cb0);
+                return ret;
+            } finally {
+                state0.a = 0;
+            }
+        },
         __wbg_new_typed_e09da9dae6ee5935: function(arg0, arg1) {
             try {
                 var state0 = {a: arg0, b: arg1};
@@ -436,7 +478,7 @@ function __wbg_get_imports() {
                     const a = state0.a;
                     state0.a = 0;
                     try {
-                        return __wasm_bindgen_func_elem_1451(a, state0.b, arg0, arg1);
+                        return __wasm_bindgen_func_elem_1547(a, state0.b, arg0, arg1);
                     } finally {
                         state0.a = a;
                     }
@@ -464,6 +506,10 @@ function __wbg_get_imports() {
         },
         __wbg_resolve_dbf78ab4942478b0: function(arg0) {
             const ret = Promise.resolve(arg0);
+            return ret;
+        },
+        __wbg_setTimeout_94277382b91c2cee: function(arg0, arg1) {
+            const ret = setTimeout(arg0, arg1);
             return ret;
         },
         __wbg_set_name_822e3903f3184979: function(arg0, arg1, arg2) {
@@ -498,8 +544,8 @@ function __wbg_get_imports() {
             return ret;
         }, arguments); },
         __wbindgen_generic_0000000000000001: function(arg0, arg1) {
-            // Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 302, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
-            const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1436);
+            // Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 328, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
+            const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1532);
             return ret;
         },
         __wbindgen_generic_0000000000000002: function(arg0, arg1) {
@@ -522,14 +568,14 @@ function __wbg_get_imports() {
     };
 }
 
-function __wasm_bindgen_func_elem_1451(arg0, arg1, arg2, arg3) {
-    wasm.__wasm_bindgen_func_elem_1451(arg0, arg1, arg2, arg3);
+function __wasm_bindgen_func_elem_1547(arg0, arg1, arg2, arg3) {
+    wasm.__wasm_bindgen_func_elem_1547(arg0, arg1, arg2, arg3);
 }
 
-function __wasm_bindgen_func_elem_1436(arg0, arg1, arg2) {
+function __wasm_bindgen_func_elem_1532(arg0, arg1, arg2) {
     try {
         const retptr = wasm.__wbindgen_add_to_stack_pointer(-16) >>> 0;
-        wasm.__wasm_bindgen_func_elem_1436(retptr, arg0, arg1, arg2);
+        wasm.__wasm_bindgen_func_elem_1532(retptr, arg0, arg1, arg2);
         var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
         var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
         if (r1) {

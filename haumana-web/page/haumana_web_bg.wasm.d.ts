@@ -9,6 +9,7 @@ export const pagereplica_delete: (a: number, b: number, c: number, d: number, e:
 export const pagereplica_edit: (a: number, b: number, c: number, d: number, e: number, f: number, g: number) => any;
 export const pagereplica_erase: (a: number) => any;
 export const pagereplica_export: (a: number) => any;
+export const pagereplica_follow: (a: number) => any;
 export const pagereplica_forget: (a: number) => any;
 export const pagereplica_get: (a: number, b: number, c: number, d: number, e: number) => any;
 export const pagereplica_history: (a: number, b: number, c: number, d: number, e: number) => any;
@@ -21,9 +22,11 @@ export const pagereplica_restore: (a: number, b: number, c: number, d: number, e
 export const pagereplica_signIn: (a: number, b: number, c: number) => any;
 export const pagereplica_signOut: (a: number) => any;
 export const pagereplica_status: (a: number) => any;
+export const pagereplica_statusChanged: (a: number) => any;
 export const pagereplica_sync: (a: number) => any;
-export const __wasm_bindgen_func_elem_1436: (a: number, b: number, c: number, d: any) => void;
-export const __wasm_bindgen_func_elem_1451: (a: number, b: number, c: any, d: any) => void;
+export const pagereplica_unfollow: (a: number) => void;
+export const __wasm_bindgen_func_elem_1532: (a: number, b: number, c: number, d: any) => void;
+export const __wasm_bindgen_func_elem_1547: (a: number, b: number, c: any, d: any) => void;
 export const __wbindgen_export: (a: number, b: number) => number;
 export const __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
 export const __wbindgen_export3: (a: number, b: number, c: number) => void;

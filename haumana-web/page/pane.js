@@ -12,7 +12,7 @@ import { t } from './words.js';
 /** Shows `device` in `top` and `main`. `name` heads it, `home` is the state it begins with, `fields` are
  * the fields of its forms (all, if they are not named), and `onCount` hears how many conflicts are open. */
 export function openPane({ device, kinds, top, main, name, account, home = async (next) => next, fields, signOut, onCount, beside = () => [] }) {
-  let state = {}, shown, showing = 0;
+  let state = {}, shown, latest, showing = 0, isClosed = false;
 
   /** A handler that says what went wrong. */
   const attempt = (work) => async () => {
@@ -34,21 +34,34 @@ export function openPane({ device, kinds, top, main, name, account, home = async
     await show();
   }
 
-  async function show() {
-    const turn = ++showing;
-    const page = { device, kinds, main, open, attempt, fields, signOut };
+  /** Draws the view that is open. One that is drawn meanwhile counts instead. */
+  function show() {
+    latest = draw(++showing);
+    return latest;
+  }
+
+  async function draw(turn) {
+    const isLatest = () => turn === showing;
+    const place = { replaceChildren: (...children) => isLatest() && main.replaceChildren(...children) };
+    const page = { device, kinds, main: place, open, attempt, fields, signOut };
     await showTop();
-    if (turn !== showing) return;
+    if (!isLatest()) return latest;
     shown = undefined;
     try {
-      if (state.form) shown = showForm(page, state);
-      else if (state.view === 'inbox') await showInbox(page);
-      else if (state.view === 'history') await showHistory(page, state);
-      else if (state.view === 'deleted') await showDeleted(page, state);
-      else if (state.view === 'account') await showAccount(page);
-      else if (isPractice()) shown = await showPractice(page);
-      else await showRecords(page, state);
-    } catch (why) { complain(why); }
+      const drawn = await view(page);
+      if (isLatest()) shown = drawn;
+    } catch (why) { if (isLatest()) complain(why); }
+    return isLatest() ? undefined : latest;
+  }
+
+  /** Draws a view. Those that can take up what changes while they are open return how. */
+  function view(page) {
+    if (state.form) return showForm(page, state);
+    if (state.view === 'inbox') return showInbox(page);
+    if (state.view === 'history') return showHistory(page, state);
+    if (state.view === 'deleted') return showDeleted(page, state);
+    if (state.view === 'account') return showAccount(page);
+    return isPractice() ? showPractice(page) : showRecords(page, state);
   }
 
   /** The kind of sessions is shown as the practice log. */
@@ -56,6 +69,7 @@ export function openPane({ device, kinds, top, main, name, account, home = async
 
   async function showTop() {
     const status = await device.status();
+    if (isClosed) return;
     const open_ = status.openConflicts ?? 0;
     onCount?.(open_);
     const equal = status.equalAt ? new Date(status.equalAt).toLocaleTimeString() : t('never');
@@ -74,12 +88,26 @@ export function openPane({ device, kinds, top, main, name, account, home = async
   }
 
   /** After a change: what somebody writes is left alone, and what they have not touched is as it is now. */
-  async function refresh() {
+  async function refresh(hasRecords) {
     await showTop();
+    if (!hasRecords) return undefined;
     if (shown) return attempt(shown.refresh)();
     if (!state.view && !main.contains(document.activeElement)) await show();
   }
 
-  device.onChange(refresh);
-  return { open, attempt, again: () => open(state), isForm: () => Boolean(state.form) };
+  // What changes while the pane is drawn is drawn once, afterwards.
+  let due, isDrawing = false;
+  device.onChange(async (hasRecords) => {
+    due = Boolean(due || hasRecords);
+    if (isDrawing) return;
+    isDrawing = true;
+    try {
+      while (due !== undefined) {
+        const now = due;
+        due = undefined;
+        await refresh(now);
+      }
+    } finally { isDrawing = false; }
+  });
+  return { open, attempt, again: () => open(state), isForm: () => Boolean(state.form), close: () => { showing++; isClosed = true; } };
 }

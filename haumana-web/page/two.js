@@ -24,7 +24,9 @@ export async function showTwo({ schema, kinds, top, main, tokenOf, languages, le
     const most = Math.max(...counts);
     document.title = most ? `(${most}) Haumana` : 'Haumana';
   };
+  const panes = [];
   const draw = async () => {
+    for (const pane of panes.splice(0)) pane.close();
     const heads = devices.map(() => el('header', {}));
     const places = devices.map(() => el('div', {}));
     const names = [t('phone'), t('laptop')];
@@ -33,11 +35,13 @@ export async function showTwo({ schema, kinds, top, main, tokenOf, languages, le
       el('ol', { className: 'note' }, ...['two1', 'two2', 'two3'].map((step) => el('li', {}, t(step)))),
       el('div', { className: 'two' }, ...devices.map((_, at) => el('section', { 'aria-label': names[at] }, heads[at], places[at]))));
     await Promise.all(devices.map((device, at) => {
+      device.clear();
       const home = hasSongs ? () => theSong(device) : undefined;
       const name = el('h2', {}, names[at]);
-      device.clear();
-      return openPane({ device, kinds, top: heads[at], main: places[at], name, home, onCount: onCount(at),
-        fields: hasSongs ? ['title', 'author', 'lyrics', 'notes'] : undefined }).open({});
+      const pane = openPane({ device, kinds, top: heads[at], main: places[at], name, home, onCount: onCount(at),
+        fields: hasSongs ? ['title', 'author', 'lyrics', 'notes'] : undefined });
+      panes.push(pane);
+      return pane.open({});
     }));
   };
   await draw();

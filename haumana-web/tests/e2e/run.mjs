@@ -252,6 +252,137 @@ const stories = {
     await phone.close(); await laptop.close();
   },
 
+  async 'a page that is looked at hears of other devices, and asks for nothing meanwhile'() {
+    const [phone, laptop] = [await device(), await device()];
+    const [a, b] = [await tab(phone, 'live'), await tab(laptop, 'live')];
+    await add(a, 'Makalapua');
+    await sees(b, 'Makalapua');
+    await settled(a); await settled(b);
+    await new Promise((done) => setTimeout(done, 1_000));
+    const asked = [];
+    laptop.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await new Promise((done) => setTimeout(done, 5_000));
+    assert.deepEqual(asked, [], 'a quiet page waits in one call');
+    const from = performance.now();
+    await add(a, 'Hanohano Hawaiʻi');
+    await sees(b, 'Hanohano');
+    const took = performance.now() - from;
+    console.log(`  an edit is seen by the other device after ${took.toFixed(0)} ms, typing included`);
+    assert.ok(took < 3_000);
+    assert.equal((await b.evaluate(() => window.haumana.device.status())).following, 'Live');
+
+    // A server without a live feed. The device syncs what is edited here, and asks now and then.
+    await laptop.route('**/live**', (route) => route.fulfill({ status: 404, contentType: 'application/json', body: '{"error":"no such call","code":"not_found"}' }));
+    await b.reload();
+    await sees(b, 'Hanohano');
+    await until(async () => (await b.evaluate(() => window.haumana.device.status())).following === 'Polling');
+    await add(b, 'Sent without a feed');
+    await sees(a, 'Sent without a feed');
+    await phone.close(); await laptop.close();
+  },
+
+  async 'a server that asks to wait is waited for, and a token that it refuses is another one'() {
+    const one = await device();
+    const page = await tab(one, 'waits');
+    await settled(page);
+    const synced = [];
+    let tokens = 0;
+    one.on('request', (request) => { if (request.url().endsWith('/dev/tokens')) tokens++; });
+    const refusals = [[503, 'unavailable', { 'retry-after': '2' }], [401, 'unauthorized', {}]];
+    await one.route('**/sync', (route) => {
+      synced.push(performance.now());
+      if (!refusals.length) return route.continue();
+      const [status, code, headers] = refusals.shift();
+      return route.fulfill({ status, headers, contentType: 'application/json', body: JSON.stringify({ error: 'no', code }) });
+    });
+    await add(page, 'Hawaiʻi Aloha');
+    await until(() => synced.length >= 3);
+    await settled(page);
+    assert.ok(1_990 < synced[1] - synced[0], `${synced[1] - synced[0]} ms`);
+    assert.equal(tokens, 1);
+    await one.close();
+  },
+
+  async 'what a server can make a page read, and wait for, is bounded'() {
+    const one = await device();
+    const page = await tab(one, 'bounded');
+    const outcomes = await page.evaluate(async () => {
+      const { openHost } = await import('./host.js');
+      const real = window.fetch;
+      const limits = { patienceMs: 300, silenceMs: 200, failureBytes: 50 };
+      const host = await openHost({ name: 'bounded', token: async () => 'a token', limits });
+      const bytes = (n) => new Uint8Array(n).fill(97);
+      const never = new Promise(() => {});
+      const answers = {
+        fits: () => new Response(bytes(100)),
+        long: () => new Response(bytes(101)),
+        failure: () => new Response(bytes(51), { status: 500 }),
+        silent: (signal) => new Response(new ReadableStream({
+          start(body) { body.enqueue(bytes(1)); signal.addEventListener('abort', () => body.error(signal.reason)); },
+        })),
+        trickling: () => new Response(new ReadableStream({
+          async pull(body) { await new Promise((done) => setTimeout(done, 50)); body.enqueue(bytes(1)); },
+        })),
+        mute: (signal) => Promise.race([never, new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))]),
+        cut: (signal) => { setTimeout(host.cut, 20); return answers.mute(signal); },
+        dated: () => new Response('', { status: 503, headers: { 'retry-after': 'Mon, 23 Nov 2026 12:00:30 GMT', date: 'Mon, 23 Nov 2026 12:00:00 GMT' } }),
+        past: () => new Response('', { status: 503, headers: { 'retry-after': 'Mon, 23 Nov 2026 11:00:00 GMT', date: 'Mon, 23 Nov 2026 12:00:00 GMT' } }),
+        soon: () => new Response('', { status: 503, headers: { 'retry-after': 'soon' } }),
+      };
+      const outcomes = {};
+      for (const [name, answer] of Object.entries(answers)) {
+        window.fetch = (_, { signal }) => Promise.resolve(answer(signal));
+        outcomes[name] = await host.call('GET', '/', undefined, 100)
+          .then(([status, text, wait]) => [status, text.length, wait ?? null], (why) => why.name);
+      }
+      window.fetch = real;
+      return outcomes;
+    });
+    assert.deepEqual(outcomes, {
+      fits: [200, 100, null], long: 'TooLong', failure: [500, 0, null], silent: 'TimeoutError', trickling: 'TimeoutError',
+      mute: 'TimeoutError', cut: 'AbortError', dated: [503, 0, 30], past: [503, 0, 0], soon: [503, 0, null],
+    });
+    await one.close();
+  },
+
+  async 'an export that does not fit into one reply comes in pages, and is one file'() {
+    const one = await device();
+    const page = await tab(one, 'pages');
+    for (const title of ['Pua Lililehua', 'Ke Kali Nei Au', 'Nani Koʻolau']) await add(page, title, 'lyrics');
+    await settled(page);
+    await edit(page, 'Nani Koʻolau', 'lyrics', 'other lyrics');
+    await settled(page);
+    // The server's own export, as a server with a smaller limit would send it.
+    let whole;
+    const asked = [];
+    await one.route('**/users/me/export*', async (route) => {
+      const place = new URL(route.request().url()).searchParams.get('page');
+      asked.push(place);
+      if (!place) return route.fulfill({ status: 413, contentType: 'application/json', body: '{"error":"too large","code":"payload_too_large"}' });
+      whole ??= await (await route.fetch({ url: `${url}users/me/export` })).json();
+      const empty = { ...whole, pieces: [], practiceSessions: [], history: [], conflicts: [], tombstones: [] };
+      const parts = {
+        first: { ...empty, pieces: whole.pieces.slice(0, 2), next: 'second' },
+        second: { ...empty, pieces: whole.pieces.slice(2), next: 'third' },
+        third: { ...empty, history: whole.history },
+      };
+      return route.fulfill({ contentType: 'application/json', body: JSON.stringify(parts[place]) });
+    });
+    await page.click('.to-account');
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('.export')]);
+    const file = JSON.parse(readFileSync(await download.path(), 'utf8'));
+    assert.deepEqual(asked, [null, 'first', 'second', 'third']);
+    assert.equal(file.pieces.length, 3);
+    assert.ok(file.history.length);
+    assert.deepEqual(file, whole);
+
+    // What ends in the middle is no export, and no file is made of it.
+    await one.route('**/users/me/export*', (route) => route.fulfill({ contentType: 'application/json', body: JSON.stringify(whole).slice(0, -1) }));
+    await page.click('.export');
+    await page.waitForSelector('[role=alert]');
+    await one.close();
+  },
+
   async 'a deletion is undone from the history'() {
     const one = await device();
     const page = await tab(one, 'deleter');
