@@ -18,6 +18,6 @@ export async function showAccount({ device, main, attempt, open, signOut }) {
     el('h2', {}, t('account')),
     el('p', {}, `${t('device')} ${status.device}`),
     el('div', { className: 'row' }, button(t('export'), exported, { className: 'export' }), button(t('signOut'), signOut)),
-    el('label', {}, t('import'), file), button(t('import'), imported),
+    el('label', {}, t('import'), file), button(t('import'), imported, { className: 'import' }),
     el('label', {}, t('eraseHow'), word), button(t('erase'), erase, { className: 'erase' }));
 }

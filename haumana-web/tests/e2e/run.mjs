@@ -383,6 +383,39 @@ const stories = {
     await one.close();
   },
 
+  async 'an account is exported, erased after its word was typed, and imported again'() {
+    const one = await device();
+    const page = await tab(one, 'erased');
+    await add(page, 'Kawika', 'Eia nō Kāwika');
+    await settled(page);
+    await page.click('.to-account');
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('.export')]);
+    const file = await download.path();
+    const erasures = [];
+    one.on('request', (request) => { if (request.method() === 'DELETE') erasures.push(word); });
+    let word = 'erase';
+    await page.fill('.word', word);
+    await page.click('.erase');
+    // A call would be under way by then.
+    await page.evaluate(() => window.haumana.device.sync());
+    word = 'ERASE';
+    await page.fill('.word', word);
+    await page.click('.erase');
+    await page.waitForSelector('#name');
+    assert.deepEqual(erasures, ['ERASE']);
+    await page.fill('#name', 'erased');
+    await page.click('#sign-in');
+    await page.waitForSelector('ul.list .note');
+    await settled(page);
+    await page.click('.to-account');
+    await page.setInputFiles('[type=file]', file);
+    await page.click('.import');
+    await sees(page, 'Kawika');
+    await page.click('ul.list button');
+    assert.equal(await page.inputValue('[name=lyrics]'), 'Eia nō Kāwika');
+    await one.close();
+  },
+
   async 'a deletion is undone from the history'() {
     const one = await device();
     const page = await tab(one, 'deleter');
