@@ -3,7 +3,9 @@
 import init, { PageReplica } from './haumana_web.js';
 import { openHost } from './host.js';
 
-/** Opens a device. It follows the others until it is stopped. */
+const isHidden = () => document.visibilityState === 'hidden';
+
+/** Opens a device. It follows the others while somebody looks, until it is stopped. */
 export async function openDevice({ account, schema, token, name }) {
   await init({ module_or_path: new URL('haumana_web_bg.wasm', import.meta.url) });
   let isOffline = false, isStopped = false, following;
@@ -19,14 +21,22 @@ export async function openDevice({ account, schema, token, name }) {
   // What ends it by itself needs a person: `again` begins it once more.
   const follow = async () => {
     let goes = true;
-    while (goes && !isStopped) goes = await replica.follow().then(() => true, () => false);
+    while (goes && !isStopped && !isHidden()) goes = await replica.follow().then(() => true, () => false);
     following = undefined;
   };
-  const again = () => { if (following) replica.unfollow(); else following = follow(); };
+  const again = () => {
+    // A poll that nobody waits for any more would hold one of the browser's few connections.
+    host.cut('/live');
+    if (following) replica.unfollow();
+    else if (!isHidden()) following = follow();
+  };
+  // A browser has six connections to a server for all its tabs: one that nobody sees needs none.
+  const look = () => { again(); if (isHidden()) sync(); };
   /** Tries at once what a device that is offline tries now and then. */
   const network = () => { if (isOffline || !navigator.onLine) host.cut(); again(); };
   addEventListener('online', network);
   addEventListener('offline', network);
+  document.addEventListener('visibilitychange', look);
   again();
 
   /** Syncs now. One that is under way may have begun too early, and is waited for. */
@@ -71,6 +81,7 @@ export async function openDevice({ account, schema, token, name }) {
       listeners.clear();
       removeEventListener('online', network);
       removeEventListener('offline', network);
+      document.removeEventListener('visibilitychange', look);
       replica.unfollow();
       host.cut();
       host.close();

@@ -12,21 +12,21 @@ export async function openHost({ name = 'haumana', server = '', token, isOffline
   // The last tab that opens a database is its writer: the name of the writer stands in the rows, and
   // each write finds it there or changes nothing.
   const writer = crypto.randomUUID();
-  const calls = new Set();
+  const calls = new Map();
   await inTransaction(db, 'readwrite', (rows) => rows.put(writer, 'writer'));
   return {
     load: () => load(db),
     write: (changes) => write(db, writer, JSON.parse(changes)),
     call: async (method, path, body, bytes) => {
       if (isOffline()) throw named('Offline');
-      const request = { url: server + path, method, body, bytes, calls, ...LIMITS, ...limits };
+      const request = { url: server + path, path, method, body, bytes, calls, ...LIMITS, ...limits };
       const answer = await call({ ...request, token: await token(false) });
       if (answer[0] !== 401) return answer;
       if (isOffline()) throw named('Offline');
       return call({ ...request, token: await token(true) });
     },
-    /** Ends the calls that are under way, as if the network had gone. */
-    cut: () => calls.forEach((one) => one.abort()),
+    /** Ends the calls that are under way, of paths that begin so, as if the network had gone. */
+    cut: (start = '') => calls.forEach((path, one) => path.startsWith(start) && one.abort()),
     isWriter: async () => (await inTransaction(db, 'readonly', (rows) => rows.get('writer'))) === writer,
     close: () => db.close(),
   };
@@ -85,9 +85,9 @@ function apply(rows, { put, remove, removeAll }) {
   else rows.delete(IDBKeyRange.bound(removeAll, removeAll + '\uffff'));
 }
 
-async function call({ url, method, body, bytes, token, calls, patienceMs, silenceMs, failureBytes }) {
+async function call({ url, path, method, body, bytes, token, calls, patienceMs, silenceMs, failureBytes }) {
   const cut = new AbortController();
-  calls.add(cut);
+  calls.set(cut, path);
   let timer;
   const within = (ms) => { clearTimeout(timer); timer = setTimeout(() => cut.abort(named('TimeoutError')), ms); };
   try {

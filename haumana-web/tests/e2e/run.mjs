@@ -271,6 +271,34 @@ const stories = {
     assert.ok(took < 3_000);
     assert.equal((await b.evaluate(() => window.haumana.device.status())).following, 'Live');
 
+    // Who looks again and again leaves no calls behind, of which a browser makes six at once.
+    await b.evaluate(async () => {
+      for (let n = 0; n < 20; n++) {
+        window.haumana.device.again();
+        await new Promise((done) => setTimeout(done, 100));
+      }
+    });
+    const again = performance.now();
+    await add(b, 'Sent at once');
+    await sees(a, 'Sent at once');
+    assert.ok(performance.now() - again < 3_000);
+
+    // A tab that nobody sees waits for nothing, and sends what was edited.
+    const seen = (how) => b.evaluate((state) => {
+      Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, how);
+    await seen('hidden');
+    await until(async () => (await b.evaluate(() => window.haumana.device.status())).following === 'Not');
+    await seen('hidden');
+    asked.length = 0;
+    await add(a, 'While nobody looked');
+    await settled(a);
+    await new Promise((done) => setTimeout(done, 1_000));
+    assert.ok(!asked.includes('/live'), asked.join(' '));
+    await seen('visible');
+    await sees(b, 'While nobody looked');
+
     // A server without a live feed. The device syncs what is edited here, and asks now and then.
     await laptop.route('**/live**', (route) => route.fulfill({ status: 404, contentType: 'application/json', body: '{"error":"no such call","code":"not_found"}' }));
     await b.reload();
@@ -324,7 +352,7 @@ const stories = {
           async pull(body) { await new Promise((done) => setTimeout(done, 50)); body.enqueue(bytes(1)); },
         })),
         mute: (signal) => Promise.race([never, new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))]),
-        cut: (signal) => { setTimeout(host.cut, 20); return answers.mute(signal); },
+        cut: (signal) => { setTimeout(() => host.cut('/'), 20); return answers.mute(signal); },
         dated: () => new Response('', { status: 503, headers: { 'retry-after': 'Mon, 23 Nov 2026 12:00:30 GMT', date: 'Mon, 23 Nov 2026 12:00:00 GMT' } }),
         past: () => new Response('', { status: 503, headers: { 'retry-after': 'Mon, 23 Nov 2026 11:00:00 GMT', date: 'Mon, 23 Nov 2026 12:00:00 GMT' } }),
         soon: () => new Response('', { status: 503, headers: { 'retry-after': 'soon' } }),
