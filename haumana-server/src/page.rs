@@ -29,7 +29,7 @@ pub(crate) fn routes() -> Router {
     let files = files! {
         "index.html" "account.js" "app.js" "bundle.js" "deleted.js" "device.js" "dom.js" "haumana_web.js"
         "haumana_web_bg.wasm" "history.js" "host.js" "icon.svg" "inbox.js" "manifest.webmanifest"
-        "records.js" "style.css" "text.js" "words.js" "worker.js"
+        "pane.js" "practice.js" "records.js" "style.css" "text.js" "two.js" "words.js" "worker.js"
     };
     files.into_iter().fold(Router::new(), |router, (name, bytes)| {
         let path = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };

@@ -135,6 +135,10 @@ fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
         StoreKind::Postgres => writeln!(out, "data in PostgreSQL: {}", args.database_schema)?,
         _ => writeln!(out, "data in {}", db.display())?,
     }
+    #[cfg(feature = "page")]
+    if !args.has_issuers() {
+        writeln!(out, "two devices in one window, to play with: {url}/#two-devices")?;
+    }
     writeln!(out, "{how}")?;
     let (path, body) = match args.schema {
         Some(_) => ("sync", r#"{"deviceId":"my-first-device","push":[]}"#),

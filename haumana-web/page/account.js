@@ -12,12 +12,12 @@ export async function showAccount({ device, main, attempt, open, signOut }) {
   });
   const file = el('input', { type: 'file', accept: 'application/json' });
   const imported = attempt(async () => { await device.import(await file.files[0].text()); open({}); });
-  const word = el('input', { id: 'word', autocomplete: 'off' });
+  const word = el('input', { className: 'word', autocomplete: 'off' });
   const erase = attempt(async () => { if (word.value === 'ERASE') { await device.erase(); signOut(); } });
   main.replaceChildren(
     el('h2', {}, t('account')),
     el('p', {}, `${t('device')} ${status.device}`),
-    el('div', { className: 'row' }, button(t('export'), exported, { id: 'export' }), button(t('signOut'), signOut)),
-    el('label', {}, t('import'), file), button(t('import'), imported),
-    el('label', {}, t('eraseHow'), word), button(t('erase'), erase, { id: 'erase' }));
+    el('div', { className: 'row' }, button(t('export'), exported, { className: 'export' }), button(t('signOut'), signOut)),
+    el('label', {}, t('import'), file), button(t('import'), imported, { className: 'import' }),
+    el('label', {}, t('eraseHow'), word), button(t('erase'), erase, { className: 'erase' }));
 }

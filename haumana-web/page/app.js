@@ -1,127 +1,102 @@
-// The page: who is signed in, which view is shown, and what is said of the sync.
+// The page: who is signed in, and the device that is shown.
 
-import { showAccount } from './account.js';
 import { openDevice } from './device.js';
 import { el, button } from './dom.js';
-import { showHistory } from './history.js';
-import { showInbox } from './inbox.js';
-import { showDeleted } from './deleted.js';
-import { showForm, showRecords } from './records.js';
+import { openPane } from './pane.js';
+import { showTwo } from './two.js';
 import { choose, language, t } from './words.js';
 
 const top = document.getElementById('top');
 const main = document.getElementById('main');
-const schemaText = await (await fetch('schema')).text();
-const kinds = JSON.parse(schemaText).kind.map((kind) => ({ ...kind, fields: kind.field ?? [] }));
-// For this tab only; a token is never stored.
+const schema = await (await fetch('schema')).text();
+const kinds = JSON.parse(schema).kind.map((kind) => ({ ...kind, fields: kind.field ?? [] }));
 const remembered = 'haumana.name';
-let device, account, state = {}, showing = 0;
+const TWO = '#two-devices';
+/** LIMIT: how long a token may take. */
+const TOKEN_MS = 30_000;
+let device, pane;
 
+/** Makes a source of tokens. They are for this tab only, and never stored. */
 function tokenOf(sub) {
   let kept, until = 0;
-  return async () => {
-    if (Date.now() < until) return kept;
+  return async (isRefused) => {
+    if (!isRefused && Date.now() < until) return kept;
     const headers = { 'content-type': 'application/json' };
-    const answer = await fetch('dev/tokens', { method: 'POST', headers, body: JSON.stringify({ sub }) });
+    const signal = AbortSignal.timeout(TOKEN_MS);
+    const answer = await fetch('dev/tokens', { method: 'POST', headers, body: JSON.stringify({ sub }), signal });
     if (!answer.ok) throw new Error('no token');
     [kept, until] = [(await answer.json()).idToken, Date.now() + 10 * 60_000];
     return kept;
   };
 }
 
-async function signIn(name) {
-  device = await openDevice({ account: name, schema: schemaText, token: tokenOf(name), name: 'haumana' });
-  account = name;
-  localStorage.setItem(remembered, name);
-  device.onChange(refresh);
+/** Whether the server issues its own tokens, which only one for development does. */
+const issuesTokens = () => fetch('dev/jwks.json').then((answer) => answer.ok, () => false);
+
+async function signIn(account) {
+  device = await openDevice({ account, schema, token: tokenOf(account), name: 'haumana' });
+  localStorage.setItem(remembered, account);
+  const onCount = (count) => { document.title = count ? `(${count}) Haumana` : 'Haumana'; };
+  const name = el('h1', {}, 'Haumana');
+  const beside = () => [languages(() => pane.again())];
+  pane = openPane({ device, kinds, top, main, name, account, signOut, onCount, beside });
   window.haumana = { device };
   const from = performance.now();
-  await open({});
+  await pane.open({});
   window.haumana.shownMs = performance.now() - from;
-  device.sync();
 }
 
 function signOut() {
   device?.stop();
-  device = account = undefined;
+  pane?.close();
+  device = pane = undefined;
   localStorage.removeItem(remembered);
   showSignIn();
 }
 
 function showSignIn() {
-  top.replaceChildren(el('h1', {}, 'Haumana'), languages());
+  top.replaceChildren(el('h1', {}, 'Haumana'), languages(showSignIn));
   const name = el('input', { id: 'name', autocomplete: 'username' });
-  const go = () => name.value && attempt(() => signIn(name.value))();
-  main.replaceChildren(el('form', { onsubmit: (event) => { event.preventDefault(); go(); } },
-    el('label', {}, t('name'), name), el('button', { className: 'main', id: 'sign-in' }, t('signIn'))));
+  const go = () => name.value && attempt(() => signIn(name.value));
+  const form = el('form', { onsubmit: (event) => { event.preventDefault(); go(); } },
+    el('label', {}, t('name'), name), el('button', { className: 'main', id: 'sign-in' }, t('signIn')));
+  main.replaceChildren(form);
+  issuesTokens().then((does) => {
+    if (does && form.isConnected) form.after(el('p', {}, button(t('twoTry'), () => { location.hash = TWO; }, { id: 'two-devices' })));
+  });
 }
 
-const languages = () => button(language === 'en' ? 'ʻŌlelo Hawaiʻi' : 'English', () => {
+const languages = (draw) => button(language === 'en' ? 'ʻŌlelo Hawaiʻi' : 'English', () => {
   choose(language === 'en' ? 'haw' : 'en');
-  device ? open(state) : showSignIn();
+  draw();
 }, { id: 'language' });
 
-/** A handler that says what went wrong. */
-const attempt = (work) => async () => {
-  try { await work(); } catch (why) { complain(why); }
-};
-
-function complain(why) {
-  const cause = `${why?.name} ${why?.message}`;
-  document.querySelector('[role=alert]')?.remove();
-  const isElsewhere = cause.includes('AnotherTab');
-  const known = isElsewhere ? t('another') : cause.includes('NoStorage') ? t('noStorage')
-    : cause.includes('QuotaExceeded') ? t('full') : why?.message ?? String(why);
-  main.before(el('p', { role: 'alert' }, known, isElsewhere ? button(t('here'), () => location.reload()) : ''));
+/** What goes wrong before a device is shown. */
+async function attempt(work) {
+  try { await work(); } catch (why) {
+    document.querySelector('[role=alert]')?.remove();
+    const known = why?.name === 'NoStorage' ? t('noStorage') : why?.message ?? String(why);
+    main.before(el('p', { role: 'alert' }, known));
+  }
 }
 
-async function open(next) {
-  state = next;
-  document.querySelector('[role=alert]')?.remove();
-  await show();
+async function start() {
+  if (location.hash === TWO && await issuesTokens()) {
+    document.body.classList.add('wide');
+    const leave = () => { location.hash = ''; };
+    return attempt(() => showTwo({ schema, kinds, top, main, tokenOf, languages, leave }));
+  }
+  const name = localStorage.getItem(remembered);
+  if (name) await attempt(() => signIn(name));
+  else showSignIn();
 }
 
-async function show() {
-  const turn = ++showing;
-  const page = { device, kinds, main, open, attempt, signOut };
-  await showTop();
-  if (turn !== showing || !device) return;
-  try {
-    if (state.form) showForm(page, state);
-    else if (state.view === 'inbox') await showInbox(page);
-    else if (state.view === 'history') await showHistory(page, state);
-    else if (state.view === 'deleted') await showDeleted(page, state);
-    else if (state.view === 'account') await showAccount(page);
-    else await showRecords(page, state);
-  } catch (why) { complain(why); }
-}
-
-async function showTop() {
-  const status = await device.status();
-  const open_ = status.openConflicts ?? 0;
-  document.title = open_ ? `(${open_}) Haumana` : 'Haumana';
-  const equal = status.equalAt ? new Date(status.equalAt).toLocaleTimeString() : t('never');
-  const item = (view, text) => button(text, () => open(view ? { view } : {}), state.view === view ? { id: `to-${view ?? 'records'}`, 'aria-current': 'page' } : { id: `to-${view ?? 'records'}` });
-  const aeroplane = el('input', { type: 'checkbox', id: 'aeroplane', checked: device.isOffline === true, onchange: () => { device.isOffline = aeroplane.checked; device.setOffline(aeroplane.checked); } });
-  top.replaceChildren(el('h1', {}, 'Haumana'),
-    el('nav', { 'aria-label': 'Haumana' }, item(undefined, t('records')), item('inbox', `${t('inbox')}${open_ ? ` (${open_})` : ''}`), item('account', t('account'))),
-    el('span', { className: status.pending ? 'wait' : 'note', id: 'status', role: 'status' },
-      `${account} · ${status.phase} · ${status.pending} ${t('waiting')} · ${t('equal')}: ${equal}`),
-    el('label', {}, aeroplane, ' ', t('offline')), languages());
-}
-
-/** After a change: a form and a text that somebody writes are left alone. */
-async function refresh() {
-  await showTop();
-  const isBusy = state.form || state.view || main.contains(document.activeElement);
-  if (!isBusy) await show();
-}
-
+addEventListener('hashchange', () => location.reload());
 // A tab that comes back, and is no longer the writer, reads everything anew.
 addEventListener('focus', async () => {
-  if (device && !state.form && !(await device.isWriter())) location.reload();
+  if (!device) return;
+  if (await device.isWriter()) device.again();
+  else if (!pane?.isForm()) location.reload();
 });
 if ('serviceWorker' in navigator) navigator.serviceWorker.register('worker.js').catch(() => {});
-const name = localStorage.getItem(remembered);
-if (name) await attempt(() => signIn(name))();
-else showSignIn();
+await start();

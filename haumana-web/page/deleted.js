@@ -11,7 +11,7 @@ export async function showDeleted({ device, kinds, main, open }, { kind: name })
   const list = await Promise.all(gone.map(async (id) => {
     const versions = await device.history(name, id);
     const last = Object.fromEntries((versions[0]?.changed ?? []).map(({ field, earlier }) => [field, earlier]));
-    return el('li', {}, button(`${title(kind, last)} · ${new Date(versions[0]?.at ?? 0).toLocaleString()}`, () => open({ view: 'history', kind: name, id })));
+    return el('li', {}, button(`${kind.name === 'session' && last.startedAt ? new Date(last.startedAt).toLocaleString() : title(kind, last)} · ${new Date(versions[0]?.at ?? 0).toLocaleString()}`, () => open({ view: 'history', kind: name, id })));
   }));
   main.replaceChildren(el('h2', {}, t('undelete')),
     el('ul', { className: 'list' }, ...(list.length ? list : [el('li', { className: 'note' }, t('nothing'))])),

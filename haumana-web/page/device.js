@@ -3,33 +3,67 @@
 import init, { PageReplica } from './haumana_web.js';
 import { openHost } from './host.js';
 
-const SYNC_EVERY_MS = 4000;
+const isHidden = () => document.visibilityState === 'hidden';
 
+/** Opens a device. It follows the others while somebody looks, until it is stopped. */
 export async function openDevice({ account, schema, token, name }) {
   await init({ module_or_path: new URL('haumana_web_bg.wasm', import.meta.url) });
-  let isOffline = false;
+  let isOffline = false, isStopped = false, following;
   const host = await openHost({ name, token, isOffline: () => isOffline || !navigator.onLine });
   const replica = await PageReplica.open(host, schema);
   await replica.signIn(account);
   const listeners = new Set();
-  let syncing = null;
-  const tell = () => listeners.forEach((listener) => listener());
-  const sync = () => {
-    syncing ??= replica.sync().catch((why) => why).finally(() => { syncing = null; tell(); });
-    return syncing;
+  const tell = (hasRecords) => listeners.forEach((listener) => listener(hasRecords));
+  const listen = async (change, hasRecords) => { while (!isStopped) { await change(); tell(hasRecords); } };
+  listen(() => replica.changed(), true);
+  listen(() => replica.statusChanged(), false);
+
+  // What ends it by itself needs a person: `again` begins it once more.
+  const follow = async () => {
+    let goes = true;
+    while (goes && !isStopped && !isHidden()) goes = await replica.follow().then(() => true, () => false);
+    following = undefined;
   };
-  const later = async (work) => { const answer = await work; tell(); sync(); return answer; };
-  const timer = setInterval(() => document.visibilityState === 'visible' && sync(), SYNC_EVERY_MS);
+  const again = () => {
+    // A poll that nobody waits for any more would hold one of the browser's few connections.
+    host.cut('/live');
+    if (following) replica.unfollow();
+    else if (!isHidden()) following = follow();
+  };
+  // A browser has six connections to a server for all its tabs: one that nobody sees needs none.
+  const look = () => { again(); if (isHidden()) sync(); };
+  /** Tries at once what a device that is offline tries now and then. */
+  const network = () => { if (isOffline || !navigator.onLine) host.cut(); again(); };
+  addEventListener('online', network);
+  addEventListener('offline', network);
+  document.addEventListener('visibilitychange', look);
+  again();
+
+  /** Syncs now. One that is under way may have begun too early, and is waited for. */
+  const sync = async () => {
+    for (;;) {
+      try { return await replica.sync(); } catch (why) {
+        if (why.name !== 'Busy') return why;
+        await new Promise((done) => setTimeout(done, 20));
+      }
+    }
+  };
   return {
     sync,
     onChange: (listener) => listeners.add(listener),
-    setOffline: (value) => { isOffline = value; if (!value) sync(); else tell(); },
+    /** Nobody is told any more. */
+    clear: () => listeners.clear(),
+    isOffline: () => isOffline,
+    setOffline: (value) => { isOffline = value; network(); },
+    again,
     isWriter: host.isWriter,
     list: async (kind) => JSON.parse(await replica.list(kind)),
     get: async (kind, id) => JSON.parse(await replica.get(kind, id)),
-    add: (kind, fields) => later(replica.add(kind, JSON.stringify(fields))),
-    edit: (kind, id, fields) => later(replica.edit(kind, id, JSON.stringify(fields))),
-    delete: (kind, id) => later(replica.delete(kind, id)),
+    add: (kind, fields) => replica.add(kind, JSON.stringify(fields)),
+    edit: (kind, id, fields) => replica.edit(kind, id, JSON.stringify(fields)),
+    /** Merges what somebody wrote, and what is there now, of the text that they saw. */
+    merge: (seen, there, mine) => JSON.parse(replica.mergeText(seen, there, mine)),
+    delete: (kind, id) => replica.delete(kind, id),
     status: async () => JSON.parse(await replica.status()),
     conflicts: async () => JSON.parse(await replica.conflicts()),
     resolve: async (conflict, how, value) => {
@@ -41,7 +75,16 @@ export async function openDevice({ account, schema, token, name }) {
     restore: async (kind, id, version) => { await replica.restore(kind, id, version); await sync(); },
     export: () => replica.export(),
     import: async (text) => { await replica.import(text); await sync(); },
-    erase: async () => { await replica.erase(); await sync(); await replica.forget().catch(() => {}); tell(); },
-    stop: () => { clearInterval(timer); listeners.clear(); host.close(); },
+    erase: async () => { await replica.erase(); await sync(); await replica.forget().catch(() => {}); },
+    stop: () => {
+      isStopped = true;
+      listeners.clear();
+      removeEventListener('online', network);
+      removeEventListener('offline', network);
+      document.removeEventListener('visibilitychange', look);
+      replica.unfollow();
+      host.cut();
+      host.close();
+    },
   };
 }

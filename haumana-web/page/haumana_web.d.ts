@@ -7,8 +7,9 @@ export interface Host {
     load(): Promise<string[]>;
     /** Makes all changes in one transaction, or none. */
     write(changes: string): Promise<void>;
-    /** Calls the server; the answer is its status and its body. Rejects if there is no server. */
-    call(method: string, path: string, body: string | undefined): Promise<[number, string]>;
+    /** Calls the server; the answer is its status, its body, and the seconds of `Retry-After` if it has
+     * them. Rejects if there is no server, and with the name `TooLong` if the body has more than `bytes`. */
+    call(method: string, path: string, body: string | undefined, bytes: number): Promise<[number, string, number?]>;
 }
 
 
@@ -26,7 +27,7 @@ export class PageReplica {
     add(kind: string, fields: string): Promise<string>;
     /**
      * Waits until records change and returns their ids; `null` means that everything may be another.
-     * What changes before it is called again is not heard of, so that a page lists again after each.
+     * What changes before it is called again is heard of then.
      */
     changed(): Promise<string | undefined>;
     /**
@@ -50,6 +51,12 @@ export class PageReplica {
      */
     export(): Promise<string>;
     /**
+     * Syncs at once, and then whenever something is edited here or the server says that another device
+     * has changed something; now and then where no server says it. Returns after
+     * [`unfollow`](Self::unfollow), and fails where a person must act.
+     */
+    follow(): Promise<void>;
+    /**
      * Forgets on this device an account that was erased on the server.
      */
     forget(): Promise<void>;
@@ -69,6 +76,11 @@ export class PageReplica {
      * All records of a kind.
      */
     list(kind: string): Promise<string>;
+    /**
+     * Merges two edits of the text that somebody saw: what is there now, and what they wrote. Returns
+     * `text` and whether all of both is in it; where not, it has what they wrote.
+     */
+    mergeText(seen: string, there: string, mine: string): string;
     /**
      * Opens the replica that the host's rows hold; `schema` is the answer of `GET /schema`.
      */
@@ -90,6 +102,10 @@ export class PageReplica {
      */
     signOut(): Promise<void>;
     /**
+     * Waits until the status is another.
+     */
+    statusChanged(): Promise<void>;
+    /**
      * How the sync stands.
      */
     status(): Promise<string>;
@@ -97,6 +113,10 @@ export class PageReplica {
      * Makes this device and the server the same.
      */
     sync(): Promise<void>;
+    /**
+     * Ends [`follow`](Self::follow), such as to begin it again at once where there is a network again.
+     */
+    unfollow(): void;
 }
 
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
@@ -111,20 +131,24 @@ export interface InitOutput {
     readonly pagereplica_edit: (a: number, b: number, c: number, d: number, e: number, f: number, g: number) => any;
     readonly pagereplica_erase: (a: number) => any;
     readonly pagereplica_export: (a: number) => any;
+    readonly pagereplica_follow: (a: number) => any;
     readonly pagereplica_forget: (a: number) => any;
     readonly pagereplica_get: (a: number, b: number, c: number, d: number, e: number) => any;
     readonly pagereplica_history: (a: number, b: number, c: number, d: number, e: number) => any;
     readonly pagereplica_import: (a: number, b: number, c: number) => any;
     readonly pagereplica_list: (a: number, b: number, c: number) => any;
+    readonly pagereplica_mergeText: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number) => void;
     readonly pagereplica_open: (a: any, b: number, c: number) => any;
     readonly pagereplica_resolve: (a: number, b: number, c: number, d: number, e: number, f: number, g: number, h: number, i: number, j: number, k: number, l: number, m: number) => any;
     readonly pagereplica_restore: (a: number, b: number, c: number, d: number, e: number, f: number) => any;
     readonly pagereplica_signIn: (a: number, b: number, c: number) => any;
     readonly pagereplica_signOut: (a: number) => any;
     readonly pagereplica_status: (a: number) => any;
+    readonly pagereplica_statusChanged: (a: number) => any;
     readonly pagereplica_sync: (a: number) => any;
-    readonly __wasm_bindgen_func_elem_1430: (a: number, b: number, c: number, d: any) => void;
-    readonly __wasm_bindgen_func_elem_1445: (a: number, b: number, c: any, d: any) => void;
+    readonly pagereplica_unfollow: (a: number) => void;
+    readonly __wasm_bindgen_func_elem_1532: (a: number, b: number, c: number, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1547: (a: number, b: number, c: any, d: any) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;

@@ -43,7 +43,7 @@ export class PageReplica {
     }
     /**
      * Waits until records change and returns their ids; `null` means that everything may be another.
-     * What changes before it is called again is not heard of, so that a page lists again after each.
+     * What changes before it is called again is heard of then.
      * @returns {Promise<string | undefined>}
      */
     changed() {
@@ -121,6 +121,16 @@ export class PageReplica {
         return ret;
     }
     /**
+     * Syncs at once, and then whenever something is edited here or the server says that another device
+     * has changed something; now and then where no server says it. Returns after
+     * [`unfollow`](Self::unfollow), and fails where a person must act.
+     * @returns {Promise<void>}
+     */
+    follow() {
+        const ret = wasm.pagereplica_follow(this.__wbg_ptr);
+        return ret;
+    }
+    /**
      * Forgets on this device an account that was erased on the server.
      * @returns {Promise<void>}
      */
@@ -191,6 +201,44 @@ export class PageReplica {
         const len0 = WASM_VECTOR_LEN;
         const ret = wasm.pagereplica_list(this.__wbg_ptr, ptr0, len0);
         return ret;
+    }
+    /**
+     * Merges two edits of the text that somebody saw: what is there now, and what they wrote. Returns
+     * `text` and whether all of both is in it; where not, it has what they wrote.
+     * @param {string} seen
+     * @param {string} there
+     * @param {string} mine
+     * @returns {string}
+     */
+    mergeText(seen, there, mine) {
+        let deferred4_0;
+        let deferred4_1;
+        try {
+            const retptr = wasm.__wbindgen_add_to_stack_pointer(-16) >>> 0;
+            let ptr0, len0, ptr1, len1, ptr2, len2;
+            try {
+                ptr0 = passStringToWasm0(seen, wasm.__wbindgen_export, wasm.__wbindgen_export2);
+                len0 = WASM_VECTOR_LEN;
+                ptr1 = passStringToWasm0(there, wasm.__wbindgen_export, wasm.__wbindgen_export2);
+                len1 = WASM_VECTOR_LEN;
+                ptr2 = passStringToWasm0(mine, wasm.__wbindgen_export, wasm.__wbindgen_export2);
+                len2 = WASM_VECTOR_LEN;
+            } catch (e) {
+                if (ptr2) { wasm.__wbindgen_export3(ptr2, len2 * 1, 1); }
+                if (ptr1) { wasm.__wbindgen_export3(ptr1, len1 * 1, 1); }
+                if (ptr0) { wasm.__wbindgen_export3(ptr0, len0 * 1, 1); }
+                throw e;
+            }
+            wasm.pagereplica_mergeText(retptr, this.__wbg_ptr, ptr0, len0, ptr1, len1, ptr2, len2);
+            var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
+            var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
+            deferred4_0 = r0;
+            deferred4_1 = r1;
+            return getStringFromWasm0(r0, r1);
+        } finally {
+            wasm.__wbindgen_add_to_stack_pointer(16);
+            wasm.__wbindgen_export3(deferred4_0, deferred4_1, 1);
+        }
     }
     /**
      * Opens the replica that the host's rows hold; `schema` is the answer of `GET /schema`.
@@ -284,6 +332,14 @@ export class PageReplica {
         return ret;
     }
     /**
+     * Waits until the status is another.
+     * @returns {Promise<void>}
+     */
+    statusChanged() {
+        const ret = wasm.pagereplica_statusChanged(this.__wbg_ptr);
+        return ret;
+    }
+    /**
      * How the sync stands.
      * @returns {Promise<string>}
      */
@@ -298,6 +354,12 @@ export class PageReplica {
     sync() {
         const ret = wasm.pagereplica_sync(this.__wbg_ptr);
         return ret;
+    }
+    /**
+     * Ends [`follow`](Self::follow), such as to begin it again at once where there is a network again.
+     */
+    unfollow() {
+        wasm.pagereplica_unfollow(this.__wbg_ptr);
     }
 }
 if (Symbol.dispose) PageReplica.prototype[Symbol.dispose] = PageReplica.prototype.free;
@@ -343,17 +405,17 @@ function __wbg_get_imports() {
         __wbg__wbg_cb_unref_09736879a3f67559: function(arg0) {
             arg0._wbg_cb_unref();
         },
-        __wbg_call_a410eb4b59ed5965: function() { return handleError(function (arg0, arg1, arg2) {
-            const ret = arg0.call(arg1, arg2);
-            return ret;
-        }, arguments); },
-        __wbg_call_f1ffc419564f77c8: function() { return handleError(function (arg0, arg1, arg2, arg3, arg4, arg5, arg6) {
+        __wbg_call_34cf9e34497db8b5: function() { return handleError(function (arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7) {
             let v0;
             if (arg5 !== 0) {
                 v0 = getStringFromWasm0(arg5, arg6);
                 wasm.__wbindgen_export3(arg5, arg6 * 1, 1);
             }
-            const ret = arg0.call(getStringFromWasm0(arg1, arg2), getStringFromWasm0(arg3, arg4), v0);
+            const ret = arg0.call(getStringFromWasm0(arg1, arg2), getStringFromWasm0(arg3, arg4), v0, arg7);
+            return ret;
+        }, arguments); },
+        __wbg_call_a410eb4b59ed5965: function() { return handleError(function (arg0, arg1, arg2) {
+            const ret = arg0.call(arg1, arg2);
             return ret;
         }, arguments); },
         __wbg_encodeURIComponent_e0d7769acee2dcb5: function(arg0, arg1) {
@@ -391,6 +453,24 @@ function __wbg_get_imports() {
             const ret = new Error(getStringFromWasm0(arg0, arg1));
             return ret;
         },
+        __wbg_new_ba40181b3f24ac80: function(arg0, arg1) {
+            try {
+                var state0 = {a: arg0, b: arg1};
+                var cb0 = (arg0, arg1) => {
+                    const a = state0.a;
+                    state0.a = 0;
+                    try {
+                        return __wasm_bindgen_func_elem_1547(a, state0.b, arg0, arg1);
+                    } finally {
+                        state0.a = a;
+                    }
+                };
+                const ret = new Promise(cb0);
+                return ret;
+            } finally {
+                state0.a = 0;
+            }
+        },
         __wbg_new_typed_e09da9dae6ee5935: function(arg0, arg1) {
             try {
                 var state0 = {a: arg0, b: arg1};
@@ -398,7 +478,7 @@ function __wbg_get_imports() {
                     const a = state0.a;
                     state0.a = 0;
                     try {
-                        return __wasm_bindgen_func_elem_1445(a, state0.b, arg0, arg1);
+                        return __wasm_bindgen_func_elem_1547(a, state0.b, arg0, arg1);
                     } finally {
                         state0.a = a;
                     }
@@ -426,6 +506,10 @@ function __wbg_get_imports() {
         },
         __wbg_resolve_dbf78ab4942478b0: function(arg0) {
             const ret = Promise.resolve(arg0);
+            return ret;
+        },
+        __wbg_setTimeout_94277382b91c2cee: function(arg0, arg1) {
+            const ret = setTimeout(arg0, arg1);
             return ret;
         },
         __wbg_set_name_822e3903f3184979: function(arg0, arg1, arg2) {
@@ -460,8 +544,8 @@ function __wbg_get_imports() {
             return ret;
         }, arguments); },
         __wbindgen_generic_0000000000000001: function(arg0, arg1) {
-            // Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 302, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
-            const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1430);
+            // Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 328, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
+            const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1532);
             return ret;
         },
         __wbindgen_generic_0000000000000002: function(arg0, arg1) {
@@ -484,14 +568,14 @@ function __wbg_get_imports() {
     };
 }
 
-function __wasm_bindgen_func_elem_1445(arg0, arg1, arg2, arg3) {
-    wasm.__wasm_bindgen_func_elem_1445(arg0, arg1, arg2, arg3);
+function __wasm_bindgen_func_elem_1547(arg0, arg1, arg2, arg3) {
+    wasm.__wasm_bindgen_func_elem_1547(arg0, arg1, arg2, arg3);
 }
 
-function __wasm_bindgen_func_elem_1430(arg0, arg1, arg2) {
+function __wasm_bindgen_func_elem_1532(arg0, arg1, arg2) {
     try {
         const retptr = wasm.__wbindgen_add_to_stack_pointer(-16) >>> 0;
-        wasm.__wasm_bindgen_func_elem_1430(retptr, arg0, arg1, arg2);
+        wasm.__wasm_bindgen_func_elem_1532(retptr, arg0, arg1, arg2);
         var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
         var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
         if (r1) {

@@ -9,7 +9,7 @@ export async function showHistory({ device, main, open, attempt }, { kind, id })
   const record = await device.get(kind, id);
   const stages = stagesOf(versions, record?.fields ?? {});
   const detail = el('div', { className: 'card', 'aria-live': 'polite' });
-  const slider = el('input', { type: 'range', id: 'version', min: 0, max: Math.max(versions.length - 1, 0), step: 1 });
+  const slider = el('input', { type: 'range', className: 'version', min: 0, max: Math.max(versions.length - 1, 0), step: 1 });
   slider.value = versions.length - 1;
   const restore = (version) => attempt(async () => { await device.restore(kind, id, version); open({ kind }); });
   const show = () => {

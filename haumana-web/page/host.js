@@ -1,16 +1,32 @@
 // What a browser gives to a replica: rows in IndexedDB, and calls over fetch.
 
-/** Makes a host for `PageReplica.open`. `name` is the database, `token` gives the ID token of now. */
-export async function openHost({ name = 'haumana', server = '', token, isOffline = () => false }) {
+/** LIMITs of calls, those of every other device: how long the server may take until a reply begins, or
+ * send it at less than 1 kB a second; how long it may send nothing; and the bytes of a failure. */
+const LIMITS = { patienceMs: 300_000, silenceMs: 60_000, failureBytes: 65_536 };
+const SLOWEST_BYTES_PER_SEC = 1000;
+
+/** Makes a host for `PageReplica.open`. `name` is the database, `token` gives the ID token of now, or
+ * another one if it is told that the server refused that, and `limits` are others than the usual. */
+export async function openHost({ name = 'haumana', server = '', token, isOffline = () => false, limits = {} }) {
   const db = await openDatabase(name);
   // The last tab that opens a database is its writer: the name of the writer stands in the rows, and
   // each write finds it there or changes nothing.
   const writer = crypto.randomUUID();
+  const calls = new Map();
   await inTransaction(db, 'readwrite', (rows) => rows.put(writer, 'writer'));
   return {
     load: () => load(db),
     write: (changes) => write(db, writer, JSON.parse(changes)),
-    call: (method, path, body) => call(server + path, method, body, token, isOffline),
+    call: async (method, path, body, bytes) => {
+      if (isOffline()) throw named('Offline');
+      const request = { url: server + path, path, method, body, bytes, calls, ...LIMITS, ...limits };
+      const answer = await call({ ...request, token: await token(false) });
+      if (answer[0] !== 401) return answer;
+      if (isOffline()) throw named('Offline');
+      return call({ ...request, token: await token(true) });
+    },
+    /** Ends the calls that are under way, of paths that begin so, as if the network had gone. */
+    cut: (start = '') => calls.forEach((path, one) => path.startsWith(start) && one.abort()),
     isWriter: async () => (await inTransaction(db, 'readonly', (rows) => rows.get('writer'))) === writer,
     close: () => db.close(),
   };
@@ -69,10 +85,52 @@ function apply(rows, { put, remove, removeAll }) {
   else rows.delete(IDBKeyRange.bound(removeAll, removeAll + '\uffff'));
 }
 
-async function call(url, method, body, token, isOffline) {
-  if (isOffline()) throw named('Offline');
-  const headers = { authorization: `Bearer ${await token()}` };
-  if (body !== undefined) headers['content-type'] = 'application/json';
-  const answer = await fetch(url, { method, body, headers, redirect: 'error', cache: 'no-store', credentials: 'omit' });
-  return [answer.status, await answer.text()];
+async function call({ url, path, method, body, bytes, token, calls, patienceMs, silenceMs, failureBytes }) {
+  const cut = new AbortController();
+  calls.set(cut, path);
+  let timer;
+  const within = (ms) => { clearTimeout(timer); timer = setTimeout(() => cut.abort(named('TimeoutError')), ms); };
+  try {
+    within(patienceMs);
+    const headers = { authorization: `Bearer ${token}` };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    const answer = await fetch(url, { method, body, headers, redirect: 'error', cache: 'no-store', credentials: 'omit', signal: cut.signal });
+    const most = answer.ok ? bytes : failureBytes;
+    const text = await read(answer, { most, patienceMs, more: () => within(silenceMs) });
+    // A failure that is longer than any of this API is none of its.
+    return [answer.status, text ?? '', retryAfterSecs(answer.headers)];
+  } finally {
+    clearTimeout(timer);
+    calls.delete(cut);
+    cut.abort();
+  }
+}
+
+/** The body; nothing if a failure has more than `most` bytes. */
+async function read(answer, { most, patienceMs, more }) {
+  if (!answer.body) return '';
+  const decoder = new TextDecoder(), reader = answer.body.getReader(), from = performance.now();
+  let text = '', bytes = 0;
+  for (;;) {
+    more();
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    bytes += value.length;
+    if (most < bytes) {
+      if (!answer.ok) return undefined;
+      throw named('TooLong', 'the reply is too long');
+    }
+    const elapsed = performance.now() - from;
+    if (patienceMs < elapsed && bytes < SLOWEST_BYTES_PER_SEC * elapsed / 1000) throw named('TimeoutError');
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+/** How long the server asks to wait, in seconds: a number, or a date, which is held against the server's own
+ * clock where it says it. */
+function retryAfterSecs(headers) {
+  const asked = headers.get('retry-after')?.trim() ?? '';
+  if (/^\d+$/.test(asked)) return Number(asked);
+  const until = Date.parse(asked), now = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(until) ? undefined : Math.max(0, Math.floor((until - (Number.isNaN(now) ? Date.now() : now)) / 1000));
 }

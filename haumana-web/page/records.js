@@ -1,6 +1,7 @@
 // The list of records of a kind, and the form of one. The schema says which fields there are.
 
 import { el, button } from './dom.js';
+import { hasLog, practiceLog } from './practice.js';
 import { plain } from './text.js';
 import { t } from './words.js';
 
@@ -25,15 +26,16 @@ export async function showRecords({ device, kinds, main, open }, state) {
     list.replaceChildren(...found.map((one) => el('li', {}, recordButton(kind, one, open))));
     if (!found.length) list.append(el('li', { className: 'note' }, t('nothing')));
   };
-  const search = el('input', { type: 'search', id: 'search', value: state.search ?? '', oninput: fill });
+  const search = el('input', { type: 'search', className: 'search', value: state.search ?? '', oninput: fill });
+  const choices = kinds.filter(({ name }) => name !== 'session' || !hasLog(kinds));
   const choice = el('select', { onchange: () => open({ kind: choice.value }) },
-    ...kinds.map(({ name }) => el('option', { value: name, selected: name === kind.name }, name)));
+    ...choices.map(({ name }) => el('option', { value: name, selected: name === kind.name }, name)));
   fill();
   main.replaceChildren(
     el('h2', {}, t('records')),
-    el('label', {}, t('kind'), ' ', choice),
+    1 < choices.length ? el('label', {}, t('kind'), ' ', choice) : '',
     el('label', {}, t('search'), search),
-    el('div', { className: 'row' }, button(t('add'), () => open({ kind: kind.name, form: {} }), { className: 'main', id: 'add' }), button(t('undelete'), () => open({ view: 'deleted', kind: kind.name }), { id: 'deleted' })),
+    el('div', { className: 'row' }, button(t('add'), () => open({ kind: kind.name, form: {} }), { className: 'main add' }), button(t('undelete'), () => open({ view: 'deleted', kind: kind.name }), { className: 'deleted' })),
     list);
 }
 
@@ -43,42 +45,91 @@ function recordButton(kind, one, open) {
   });
 }
 
-/** The form of a record; only fields that a person changed are edited. */
-export function showForm({ device, kinds, main, open, attempt }, { kind: name, form }) {
+/** The form of a record; only fields that a person changed are edited. What changes elsewhere meanwhile
+ * is shown in the other fields at once, and is merged into the edited ones when they are saved. */
+export function showForm(page, { kind: name, form }) {
+  const { device, kinds, main, open, attempt, fields } = page;
+  const log = form.id && name === 'piece' && !fields && hasLog(kinds) ? practiceLog(page, form.id) : undefined;
   const kind = kinds.find((one) => one.name === name);
-  const entries = kind.fields.filter(isShown).map((field) => entry(field, form.fields?.[field.name]));
+  const wanted = kind.fields.filter((field) => isShown(field) && (!fields || fields.includes(field.name)));
+  const entries = wanted.map((field) => entry(field, form.fields?.[field.name]));
   const save = attempt(async () => {
-    const edited = Object.fromEntries(entries.filter((one) => one.isTouched()).map((one) => [one.field.name, one.read()]));
-    if (form.id) { if (Object.keys(edited).length) await device.edit(name, form.id, edited); } else await device.add(name, edited);
+    const touched = entries.filter((one) => one.isTouched());
+    const now = form.id && touched.length ? await device.get(name, form.id) : undefined;
+    // All are settled before any is saved, so that the form shows each clash at once.
+    const settled = touched.map((one) => (now ? one.settle(now.fields[one.field.name], device.merge) : one.read()));
+    if (settled.includes(CLASH)) return;
+    const edited = Object.fromEntries(touched.map((one, at) => [one.field.name, settled[at]]));
+    if (!form.id) await device.add(name, edited);
+    else if (touched.length) await device.edit(name, form.id, edited);
     open({ kind: name });
   });
   const remove = attempt(async () => { await device.delete(name, form.id); open({ kind: name }); });
+  const heading = el('h2', {}, form.id ? title(kind, form.fields) : t('add'));
   main.replaceChildren(
-    el('h2', {}, form.id ? title(kind, form.fields) : t('add')),
+    heading,
     ...entries.map((one) => one.label),
     el('div', { className: 'row' },
-      button(t('save'), save, { className: 'main', id: 'save' }),
-      form.id && button(t('history'), () => open({ view: 'history', kind: name, id: form.id }), { id: 'show-history' }),
-      form.id && button(t('remove'), remove, { id: 'remove' }),
-      button(t('close'), () => open({ kind: name }))));
+      button(t('save'), save, { className: 'main save' }),
+      form.id && button(t('history'), () => open({ view: 'history', kind: name, id: form.id }), { className: 'show-history' }),
+      form.id && button(t('remove'), remove, { className: 'remove' }),
+      button(t('close'), () => open({ kind: name }))),
+    log?.element ?? '');
+  attempt(async () => log?.refresh())();
+  const refresh = async () => {
+    if (!form.id) return;
+    await log?.refresh();
+    const now = await device.get(name, form.id);
+    const isTouched = entries.some((one) => one.isTouched());
+    if (!now) return isTouched ? undefined : open({ kind: name });
+    heading.textContent = title(kind, now.fields);
+    entries.forEach((one) => one.refresh(now.fields[one.field.name]));
+  };
+  return { refresh };
 }
 
-function entry(field, value) {
+/** A field was changed here and elsewhere, and a person must look. */
+const CLASH = Symbol('clash');
+
+const isSame = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+
+function entry(field, seen) {
   const asJson = !isText(field) && !(field.type in inputs) && !['time', 'id', 'enum'].includes(field.type);
-  const text = value == null ? '' : asJson ? JSON.stringify(value) : String(value);
+  const isFlag = field.type === 'flag';
   const input = field.type === 'lines' ? el('textarea', {}) : el('input', { type: inputs[field.type] ?? 'text' });
+  const label = el('label', {}, field.name, input);
   input.name = field.name;
-  if (field.type === 'flag') input.checked = value === true;
-  else input.value = text;
-  const shown = input.value;
-  const isTouched = () => (field.type === 'flag' ? input.checked !== (value === true) : input.value !== shown);
+  let text, shown;
+  const show = (value) => {
+    seen = value;
+    text = value == null ? '' : asJson ? JSON.stringify(value) : String(value);
+    if (isFlag) input.checked = value === true;
+    else input.value = text;
+    shown = input.value;
+  };
+  show(seen);
+  const isTouched = () => (isFlag ? input.checked !== (seen === true) : input.value !== shown);
   const read = () => {
-    if (field.type === 'flag') return input.checked;
+    if (isFlag) return input.checked;
     if (inputs[field.type] === 'number') return input.value === '' ? null : Number(input.value);
     if (asJson) return input.value === '' ? null : JSON.parse(input.value);
     // A text box has line feeds only; what came with other ends keeps them.
     if (field.type === 'lines') return text.includes('\r\n') ? input.value.replace(/\n/g, '\r\n') : input.value;
     return input.value === '' && !isText(field) ? null : input.value;
   };
-  return { field, isTouched, read, label: el('label', {}, field.name, input) };
+  const settle = (there, merge) => {
+    const mine = read();
+    if (isSame(there, seen) || isSame(there, mine)) return mine;
+    const merged = field.type === 'lines' ? merge(seen ?? '', there ?? '', mine) : { text: mine, isClean: false };
+    if (merged.isClean) return merged.text;
+    // Both are shown. Saving again is an edit of what is there now.
+    show(there);
+    if (isFlag) input.checked = mine;
+    else input.value = asJson ? JSON.stringify(merged.text) : merged.text ?? '';
+    label.querySelector('.clash')?.remove();
+    label.append(el('div', { className: 'clash', role: 'alert' }, t('meanwhile'), el('pre', {}, text)));
+    return CLASH;
+  };
+  const refresh = (value) => { if (!isTouched() && !isSame(value, seen)) show(value); };
+  return { field, isTouched, read, settle, refresh, label };
 }

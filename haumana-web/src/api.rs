@@ -1,19 +1,26 @@
 //! What a page calls. Records and answers are JSON text; the page makes objects of them.
 
 use crate::fetch::FetchTransport;
-use crate::host::{Host, HostRows, PageClock, PageRandom};
+use crate::host::{Host, HostRows, PageClock, PageRandom, PageSleep};
 use crate::shown;
 use crate::storage::RowStorage;
-use haumana_replica::{Erasure, Error, ErrorKind, Replica};
+use haumana_replica::{Changes, Erasure, Error, ErrorKind, Event, Pace, Replica, Status};
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::{Key, RecordId, UserId};
+use haumana_sync::limits;
 use haumana_sync::record::Value;
 use haumana_sync::schema::Schema;
+use haumana_sync::text::{Later, TextMerge, merge_text};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify, watch};
 use wasm_bindgen::prelude::*;
+
+/// LIMIT: how long a page waits before it tries again, unless the server asks for more.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 type Answer<T> = Result<T, JsValue>;
 
@@ -22,6 +29,11 @@ type Answer<T> = Result<T, JsValue>;
 #[derive(Debug)]
 pub struct PageReplica {
     replica: Replica,
+    /// What the page has not heard of yet.
+    changes: Mutex<Changes>,
+    statuses: Mutex<watch::Receiver<Status>>,
+    /// Ends [`PageReplica::follow`].
+    end: Notify,
     server: FetchTransport,
     schema: Schema,
 }
@@ -61,7 +73,9 @@ impl PageReplica {
         let builder = Replica::builder(storage, schema.clone());
         let builder = builder.clock(Arc::new(PageClock)).random(Arc::new(PageRandom));
         let replica = builder.open().await.map_err(told)?;
-        Ok(Self { replica, server: FetchTransport(host), schema })
+        let (changes, statuses) = (replica.changes().into(), replica.watch().into());
+        let server = FetchTransport(host);
+        Ok(Self { replica, changes, statuses, end: Notify::new(), server, schema })
     }
 
     /// Makes `account` the one whose records are read and edited.
@@ -104,6 +118,18 @@ impl PageReplica {
         self.replica.set(self.key(&kind, &id)?, fields).await.map_err(told)
     }
 
+    /// Merges two edits of the text that somebody saw: what is there now, and what they wrote. Returns
+    /// `text` and whether all of both is in it; where not, it has what they wrote.
+    #[wasm_bindgen(js_name = mergeText)]
+    pub fn merge_text(&self, seen: &str, there: &str, mine: &str) -> String {
+        let (text, is_clean) =
+            match merge_text(seen, there, mine, Later::Pushed, limits::LONG_TEXT_BYTES) {
+                TextMerge::Clean(text) => (text, true),
+                TextMerge::Clash(text) => (text, false),
+            };
+        serde_json::json!({ "text": text, "isClean": is_clean }).to_string()
+    }
+
     /// Deletes a record.
     pub async fn delete(&self, kind: String, id: String) -> Answer<()> {
         self.replica.delete(self.key(&kind, &id)?).await.map_err(told)
@@ -119,17 +145,42 @@ impl PageReplica {
         shown::status(&self.replica).await.to_string()
     }
 
+    /// Syncs at once, and then whenever something is edited here or the server says that another device
+    /// has changed something; now and then where no server says it. Returns after
+    /// [`unfollow`](Self::unfollow), and fails where a person must act.
+    pub async fn follow(&self) -> Answer<()> {
+        let ended = self.end.notified();
+        let mut pace = Pace::usual();
+        // Somebody looks at a page.
+        pace.backoff.most = LONGEST_PAUSE;
+        tokio::select! {
+            followed = self.replica.follow_with(&self.server, pace, &PageSleep) => followed.map_err(told),
+            () = ended => Ok(()),
+        }
+    }
+
+    /// Ends [`follow`](Self::follow), such as to begin it again at once where there is a network again.
+    pub fn unfollow(&self) {
+        self.end.notify_waiters();
+    }
+
     /// Waits until records change and returns their ids; `null` means that everything may be another.
-    /// What changes before it is called again is not heard of, so that a page lists again after each.
+    /// What changes before it is called again is heard of then.
     pub async fn changed(&self) -> Option<String> {
-        use haumana_replica::Event;
-        match self.replica.changes().next().await {
+        match self.changes.lock().await.next().await {
             Some(Event::Changed(change)) if !change.keys.is_empty() => {
                 let ids = change.keys.iter().map(|key| key.id.to_string());
                 Some(Json::from(ids.collect::<Vec<_>>()).to_string())
             }
             _ => None,
         }
+    }
+
+    /// Waits until the status is another.
+    #[wasm_bindgen(js_name = statusChanged)]
+    pub async fn status_changed(&self) {
+        // The replica, which has the other end, is not gone.
+        let _ = self.statuses.lock().await.changed().await;
     }
 
     /// Up to 200 open conflicts, newest first.

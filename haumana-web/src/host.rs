@@ -2,10 +2,12 @@
 
 use crate::rows::{Row, RowChange, Rows};
 use async_trait::async_trait;
-use haumana_replica::{Error, ErrorKind, Result};
+use haumana_replica::{Error, ErrorKind, Result, Sleep};
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::time::UnixMillis;
+use std::time::Duration;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen(typescript_custom_section)]
 const HOST: &str = r#"
@@ -15,8 +17,9 @@ export interface Host {
   load(): Promise<string[]>;
   /** Makes all changes in one transaction, or none. */
   write(changes: string): Promise<void>;
-  /** Calls the server; the answer is its status and its body. Rejects if there is no server. */
-  call(method: string, path: string, body: string | undefined): Promise<[number, string]>;
+  /** Calls the server; the answer is its status, its body, and the seconds of `Retry-After` if it has
+   * them. Rejects if there is no server, and with the name `TooLong` if the body has more than `bytes`. */
+  call(method: string, path: string, body: string | undefined, bytes: number): Promise<[number, string, number?]>;
 }
 "#;
 
@@ -39,10 +42,14 @@ extern "C" {
         method: &str,
         path: &str,
         body: Option<String>,
+        bytes: f64,
     ) -> std::result::Result<JsValue, JsValue>;
 
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
     fn fill(bytes: &mut [u8]);
+
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(then: &js_sys::Function, ms: i32) -> JsValue;
 }
 
 /// The rows of a page.
@@ -67,9 +74,13 @@ impl Rows for HostRows {
 }
 
 /// The name of what the page threw, which says nothing of anybody's data.
-fn failed(op: &'static str, why: &JsValue) -> Error {
+pub(crate) fn name_of(why: &JsValue) -> String {
     let name = js_sys::Reflect::get(why, &"name".into()).ok().and_then(|name| name.as_string());
-    Error::new(op, ErrorKind::Storage).caused_by(name.unwrap_or_default())
+    name.unwrap_or_default()
+}
+
+fn failed(op: &'static str, why: &JsValue) -> Error {
+    Error::new(op, ErrorKind::Storage).caused_by(name_of(why))
 }
 
 /// The page's clock.
@@ -91,5 +102,19 @@ impl Random for PageRandom {
         let mut bytes = [0; 8];
         fill(&mut bytes);
         u64::from_le_bytes(bytes)
+    }
+}
+
+/// The page's timers.
+#[derive(Debug)]
+pub(crate) struct PageSleep;
+
+#[async_trait(?Send)]
+impl Sleep for PageSleep {
+    async fn sleep(&self, wait: Duration) {
+        let ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        let over = js_sys::Promise::new(&mut |then, _| drop(set_timeout(&then, ms)));
+        // A timer does not fail.
+        let _ = JsFuture::from(over).await;
     }
 }

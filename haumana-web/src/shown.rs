@@ -50,13 +50,14 @@ pub(crate) fn version(version: &RecordVersion) -> Json {
 }
 
 pub(crate) async fn status(replica: &Replica) -> Json {
-    let Status { phase, pending, refused, open_conflicts, equal_at, .. } = replica.status();
+    let Status { phase, pending, refused, open_conflicts, following, equal_at, .. } =
+        replica.status();
     let phase = match phase {
         Phase::Failed(kind) => format!("Failed: {kind:?}"),
         phase => format!("{phase:?}"),
     };
     json!({
-        "phase": phase, "pending": pending, "refused": refused, "openConflicts": open_conflicts,
+        "phase": phase, "following": format!("{following:?}"), "pending": pending, "refused": refused, "openConflicts": open_conflicts,
         "equalAt": equal_at.map(|at| at.to_string()), "device": replica.device().await,
     })
 }

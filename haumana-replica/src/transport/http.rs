@@ -224,24 +224,16 @@ impl HttpTransport {
     async fn export_pages(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
         let mut joined = Joined::new(file);
         let mut left = self.config.export_bytes;
-        let mut page = "first".to_owned();
+        let mut page = Joined::FIRST.to_owned();
         loop {
             let request = self.request(Request::export(Some(&page)));
-            let sent = self.send("export", account, request).await;
-            let response = sent.map_err(|error| match error.kind() {
-                // Erased or restored since the page before: it has to begin again.
-                ErrorKind::PastRetention => {
-                    Error::new("export", ErrorKind::Unavailable).caused_by(error)
-                }
-                _ => error,
-            })?;
+            let response = self.send("export", account, request).await.map_err(Joined::refused)?;
             let most = self.config.reply_bytes.min(left);
             let budget = Budget::of("export", most, self.config.patience);
             let text = body("export", response, budget).await?;
             left = left.saturating_sub(text.len() as u64);
             match joined.add(&text)? {
-                Some(next) if next != page => page = next,
-                Some(_) => return Err(Error::new("export", ErrorKind::Protocol)),
+                Some(next) => page = next,
                 None => return Ok(()),
             }
         }
@@ -291,7 +283,7 @@ impl Transport for HttpTransport {
         account: &UserId,
         known: Option<u64>,
     ) -> Result<Option<Box<dyn LiveFeed>>> {
-        let request = self.request(Request::get(&["live"]).with("after", known));
+        let request = self.request(Request::live(known));
         // What is compressed comes in blocks, and late.
         let request = request.header(ACCEPT_ENCODING, "identity");
         let request = request.header(ACCEPT, "text/event-stream");

@@ -13,7 +13,6 @@ mod feed;
 #[cfg(feature = "http")]
 mod http;
 mod meaning;
-#[cfg(feature = "http")]
 mod pages;
 mod request;
 #[cfg(feature = "http")]
@@ -27,6 +26,7 @@ pub use feed::{Heard, LiveFeed};
 #[cfg(feature = "http")]
 pub use http::{Encoding, HttpConfig, HttpTransport, is_loopback};
 pub use meaning::refusal;
+pub use pages::Joined;
 pub use request::Request;
 pub use split::{ExportOutline, ExportPage};
 

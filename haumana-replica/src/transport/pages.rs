@@ -72,8 +72,27 @@ impl Name<'_> {
     }
 }
 
-/// The document that the pages are joined to.
-pub(super) struct Joined<'f> {
+/// The document that the pages are joined to, for transports of one's own: page after page is asked for
+/// ([`Request::export`](super::Request::export)) and [added](Joined::add).
+///
+/// ```
+/// use haumana_replica::transport::Joined;
+///
+/// let page = |piece: &str, next: &str| format!(
+///     r#"{{"exportDate":"d","exportVersion":"1.0","user":{{"id":"kai"}},"pieces":[{{"pieceId":"{piece}"}}],
+///     "practiceSessions":[],"history":[],"conflicts":[],"tombstones":[]{next}}}"#
+/// );
+/// let mut file = Vec::new();
+/// let mut joined = Joined::new(&mut file);
+///
+/// let second = joined.add(page("A", r#","next":"n""#).as_bytes())?;
+/// let end = joined.add(page("B", "").as_bytes())?;
+///
+/// assert_eq!((Some("n".to_owned()), None), (second, end));
+/// assert!(String::from_utf8(file)?.contains(r#""pieces":[{"pieceId":"A"},{"pieceId":"B"}]"#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Joined<'f> {
     file: &'f mut (dyn Write + Send),
     /// The list that is being written, by its place; `None` before the first page.
     list: Option<usize>,
@@ -84,10 +103,22 @@ pub(super) struct Joined<'f> {
     /// How many entries have come.
     entries: usize,
     has_records: bool,
+    /// The `next` of the page before.
+    next: Option<String>,
+}
+
+impl std::fmt::Debug for Joined<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Joined").field("entries", &self.entries).finish_non_exhaustive()
+    }
 }
 
 impl<'f> Joined<'f> {
-    pub(super) fn new(file: &'f mut (dyn Write + Send)) -> Self {
+    /// The `page` of the first one.
+    pub const FIRST: &'static str = "first";
+
+    /// Begins a document, which is written into `file`.
+    pub fn new(file: &'f mut (dyn Write + Send)) -> Self {
         Self {
             file,
             list: None,
@@ -95,11 +126,28 @@ impl<'f> Joined<'f> {
             written: HashSet::new(),
             entries: 0,
             has_records: false,
+            next: None,
+        }
+    }
+
+    /// Returns what a page that cannot be had means: where the account was erased or restored since the
+    /// page before, the export has to begin again.
+    pub fn refused(error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::PastRetention => {
+                Error::new("export", ErrorKind::Unavailable).caused_by(error)
+            }
+            _ => error,
         }
     }
 
     /// Adds a page, and returns where the next one starts; `None`: the document is whole.
-    pub(super) fn add(&mut self, page: &[u8]) -> Result<Option<String>> {
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] if it is no page that follows the one before, [`ErrorKind::Storage`] if it
+    /// cannot be written.
+    pub fn add(&mut self, page: &[u8]) -> Result<Option<String>> {
         let protocol = || Error::new("export", ErrorKind::Protocol);
         let page: Page<'_> = serde_json::from_slice(page).map_err(|_| protocol())?;
         if self.list.is_none() {
@@ -131,10 +179,10 @@ impl<'f> Joined<'f> {
                 self.write("]}")?;
             }
             // A server always gets on by an entry, and stops some time.
-            Some(_) if self.entries == entries || ENTRIES < self.entries => {
+            Some(_) if self.entries == entries || ENTRIES < self.entries || next == self.next => {
                 return Err(protocol().caused_by("the pages of the export do not end"));
             }
-            Some(_) => {}
+            Some(_) => self.next.clone_from(&next),
         }
         Ok(next)
     }
@@ -200,7 +248,7 @@ mod tests {
         };
         let pages = [
             page(a, "", next),
-            page(&format!("{b},{a2}"), &history(2), next),
+            page(&format!("{b},{a2}"), &history(2), r#","next":"m""#),
             page("", &history(1), ""),
         ];
 
@@ -240,6 +288,16 @@ mod tests {
 
         let expected = format!(r#""tombstones":[],"records":[{},{}]}}"#, record("A"), record("B"));
         assert!(joined.ends_with(&expected), "{joined}");
+    }
+
+    #[test]
+    fn a_page_that_leads_to_itself_is_refused() {
+        let next = r#","next":"n""#;
+        let piece = |id: &str| page(&format!(r#"{{"pieceId":"{id}"}}"#), "", next);
+
+        let refused = join(&[piece("A"), piece("B")]);
+
+        assert_eq!(Some(ErrorKind::Protocol), refused.err().map(|error| error.kind()));
     }
 
     #[test]

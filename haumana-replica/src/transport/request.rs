@@ -81,6 +81,11 @@ impl Request {
         Self::get(&["users", "me", "export"]).with("page", page)
     }
 
+    /// Makes the request of `GET /live`: what the device has heard of is not said again.
+    pub fn live(after: Option<u64>) -> Self {
+        Self::get(&["live"]).with("after", after)
+    }
+
     pub(super) fn get(path: &[&str]) -> Self {
         let path = path.iter().map(ToString::to_string).collect();
         Self { method: "GET", path, query: Vec::new(), body: None }
