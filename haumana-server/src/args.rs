@@ -4,9 +4,11 @@ use clap::builder::BoolishValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 use haumana_api::Origin;
 use haumana_auth::IssuerConfig;
-use haumana_store_dynamo::DEFAULT_PREFIX;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// What the names of DynamoDB's tables begin with unless something else is asked for.
+const DEFAULT_PREFIX: &str = "haumana-";
 
 /// Keeps repertoires of oli and mele the same on every device: haumana-sync on one machine, on
 /// SQLite, PostgreSQL or DynamoDB.
@@ -15,6 +17,8 @@ use std::path::PathBuf;
 /// unless it is told whose sign-in to trust, with --google-client-id or --issuers.
 #[derive(Debug, Parser)]
 #[command(name = "haumana-server", version)]
+// Every build has the options of every store, so that one that lacks a store can say so.
+#[cfg_attr(not(all(feature = "dynamodb", feature = "postgres")), allow(dead_code))]
 pub(crate) struct Args {
     /// Something else than serving.
     #[command(subcommand)]
@@ -121,10 +125,23 @@ pub(crate) struct Args {
 pub(crate) enum StoreKind {
     /// In the database file.
     Sqlite,
-    /// In PostgreSQL, at --url; several servers may use one database.
+    /// In PostgreSQL, at --url; several servers may use one database. Needs the feature `postgres`.
     Postgres,
-    /// In DynamoDB, with the credentials of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+    /// In DynamoDB, with the credentials of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Needs the
+    /// feature `dynamodb`.
     Dynamodb,
+}
+
+#[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
+impl StoreKind {
+    /// How it is called on the command line, which is also the feature that builds it in.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Dynamodb => "dynamodb",
+        }
+    }
 }
 
 /// Something else than serving.
@@ -189,6 +206,12 @@ mod tests {
     #[test]
     fn the_command_line_makes_sense() {
         Args::command().debug_assert();
+    }
+
+    #[cfg(feature = "dynamodb")]
+    #[test]
+    fn tables_are_called_as_the_store_calls_them() {
+        assert_eq!(haumana_store_dynamo::DEFAULT_PREFIX, DEFAULT_PREFIX);
     }
 
     #[test]

@@ -1,10 +1,19 @@
 //! Where the data is: the SQLite file, a PostgreSQL database, or tables of DynamoDB.
 
+#[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
+mod absent;
+#[cfg(feature = "dynamodb")]
 mod dynamodb;
+#[cfg(feature = "postgres")]
 mod postgres;
 mod sqlite;
 
 pub(crate) use sqlite::BUSY_TIMEOUT;
+
+#[cfg(not(feature = "dynamodb"))]
+use absent as dynamodb;
+#[cfg(not(feature = "postgres"))]
+use absent as postgres;
 
 use crate::args::{Args, StoreKind};
 use crate::problem::Problem;
@@ -30,12 +39,14 @@ pub(crate) struct Opened {
 }
 
 /// What an operator's command works on: a store that serves nobody.
+#[cfg_attr(not(any(feature = "dynamodb", feature = "postgres")), allow(dead_code))]
 pub(crate) struct Operated {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) operate: Arc<dyn Operate>,
     pub(crate) generation: Generation,
 }
 
+#[cfg(any(feature = "dynamodb", feature = "postgres"))]
 impl Operated {
     fn new<S: Store + Operate>(store: Arc<S>, generation: Generation) -> Self {
         Self { store: store.clone(), operate: store, generation }
@@ -46,7 +57,7 @@ impl Operated {
 pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem> {
     match args.store {
         StoreKind::Sqlite => sqlite::open(args),
-        StoreKind::Postgres => postgres::open(args).await,
+        StoreKind::Postgres => postgres::open(args, schema).await,
         StoreKind::Dynamodb => dynamodb::open(args, schema).await,
     }
 }
@@ -55,7 +66,7 @@ pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem
 pub(crate) async fn operate(args: &Args, schema: &Schema) -> Result<Operated, Problem> {
     match args.store {
         StoreKind::Sqlite => Err(Problem::ByItself),
-        StoreKind::Postgres => postgres::operate(args).await,
+        StoreKind::Postgres => postgres::operate(args, schema).await,
         StoreKind::Dynamodb => dynamodb::operate(args, schema).await,
     }
 }
@@ -72,7 +83,7 @@ pub(crate) async fn replay_erasures(
         StoreKind::Sqlite => Err(Problem::ByItself),
         StoreKind::Postgres => {
             let url = journal_url.ok_or(Problem::NoJournal("--journal-url URL"))?;
-            postgres::replay_erasures(args, url).await
+            postgres::replay_erasures(args, schema, url).await
         }
         StoreKind::Dynamodb => {
             let prefix = journal_prefix.ok_or(Problem::NoJournal("--journal-prefix PREFIX"))?;

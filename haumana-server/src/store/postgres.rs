@@ -5,6 +5,7 @@ use crate::args::Args;
 use crate::problem::Problem;
 use haumana_store_postgres::{Journal, NewLife, PostgresOptions, PostgresStore};
 use haumana_sync::engine::OtherLife;
+use haumana_sync::schema::Schema;
 use haumana_sync::store::Generation;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens the database that the arguments name.
-pub(super) async fn open(args: &Args) -> Result<Opened, Problem> {
+pub(super) async fn open(args: &Args, _: &Schema) -> Result<Opened, Problem> {
     let store = Arc::new(open_database(args).await?);
     let (generation, other_life) = (store.life().generation, OtherLife::Merged);
     // It hears of other servers' commits, too.
@@ -26,14 +27,18 @@ pub(super) async fn open(args: &Args) -> Result<Opened, Problem> {
 }
 
 /// The same for an operator's command.
-pub(super) async fn operate(args: &Args) -> Result<Operated, Problem> {
+pub(super) async fn operate(args: &Args, _: &Schema) -> Result<Operated, Problem> {
     let store = Arc::new(open_database(args).await?);
     let generation = store.life().generation;
     Ok(Operated::new(store, generation))
 }
 
 /// Marks the accounts that the journal of the database at `url` says are erased.
-pub(super) async fn replay_erasures(args: &Args, url: &str) -> Result<(Operated, usize), Problem> {
+pub(super) async fn replay_erasures(
+    args: &Args,
+    _: &Schema,
+    url: &str,
+) -> Result<(Operated, usize), Problem> {
     let journal = Journal::read(&database(args, url)).await;
     let journal = journal.map_err(|error| Problem::of_store(&error))?;
     let restored = open_database(args).await?;
