@@ -26,6 +26,7 @@ mod moving;
 mod naming;
 mod online;
 mod options;
+mod pages;
 mod practise;
 mod problem;
 mod progress;
@@ -54,6 +55,7 @@ use haumana_sync::schema::Schema;
 use online::Online;
 use problem::Problem;
 use std::ffi::OsString;
+use std::io;
 use std::process::ExitCode;
 use verbs::{Asked, Verb};
 
@@ -76,6 +78,12 @@ fn main() -> ExitCode {
         command.error(ErrorKind::ArgumentConflict, message).exit();
     }
     let is_json = cli.json;
+    if let Some(done) = printed(&cli.command, &schema) {
+        return match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&Problem::File(".".into(), error), is_json),
+        };
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(run(cli, schema)),
@@ -90,6 +98,16 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(problem) => failed(&problem, is_json),
+    }
+}
+
+/// Prints what is made from the command line itself; `None` if something else is asked for.
+fn printed(command: &Command, schema: &Schema) -> Option<io::Result<()>> {
+    let whole = || verbs::with_kinds(Cli::command(), schema, |_| true);
+    match command {
+        Command::Completions { shell } => Some(pages::completions(*shell, whole())),
+        Command::Man { folder } => Some(pages::man(folder.as_deref(), whole())),
+        _ => None,
     }
 }
 
@@ -138,7 +156,10 @@ async fn run(cli: Cli, schema: Schema) -> Result<Option<Answer>, Problem> {
     let online = || Online::new(&device);
     let of = |verb: Verb| asked(verb, device.schema());
     let answer = match cli.command {
-        Command::Init(_) | Command::SignIn(_) => return Ok(None),
+        Command::Init(_)
+        | Command::SignIn(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => return Ok(None),
         Command::Add(verb) => edits::add(&device, &of(verb)?).await,
         Command::Edit(verb) => edits::edit(&device, &of(verb)?).await,
         Command::Delete(verb) => delete::delete(&device, &of(verb)?).await,

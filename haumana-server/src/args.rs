@@ -2,6 +2,7 @@
 
 use clap::builder::BoolishValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use haumana_api::Origin;
 use haumana_auth::IssuerConfig;
 use std::net::SocketAddr;
@@ -181,6 +182,16 @@ pub(crate) enum Command {
     /// DynamoDB does so by itself within days; this is for a retention that was made shorter. With
     /// SQLite and PostgreSQL a server does it every hour.
     Sweep,
+    /// Print what a shell needs to complete this command line.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write it and those of the commands into a folder.
+    Man {
+        /// The folder; it is made if it is missing.
+        folder: Option<PathBuf>,
+    },
     /// Put a backup in place of the database; the server must not be running.
     ///
     /// The present database is kept under another name. Devices notice at their next sync: what

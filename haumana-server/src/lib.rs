@@ -30,6 +30,7 @@ mod issuer;
 mod key_file;
 #[cfg(feature = "page")]
 mod page;
+mod pages;
 mod private;
 mod problem;
 mod restore;
@@ -41,7 +42,7 @@ mod timed;
 mod upkeep;
 
 use args::{Args, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use haumana_store_sqlite::LaterEdits;
 use haumana_sync::id::UserId;
 use problem::Problem;
@@ -100,6 +101,10 @@ fn run(args: Args) -> Result<(), Problem> {
                 println!("{}", audit::caller_key(&args)?.hash(&user));
                 Ok(())
             }
+            Some(Command::Completions { shell }) => {
+                Ok(pages::completions(*shell, Args::command())?)
+            }
+            Some(Command::Man { folder }) => Ok(pages::man(folder.as_deref(), Args::command())?),
             Some(Command::Sweep) => erase_again::sweep(&args).await,
             None => serve::serve(args).await,
         }
