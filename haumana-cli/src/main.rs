@@ -55,7 +55,6 @@ use haumana_sync::schema::Schema;
 use online::Online;
 use problem::Problem;
 use std::ffi::OsString;
-use std::io;
 use std::process::ExitCode;
 use verbs::{Asked, Verb};
 
@@ -81,7 +80,7 @@ fn main() -> ExitCode {
     if let Some(done) = printed(&cli.command, &schema) {
         return match done {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&Problem::File(".".into(), error), is_json),
+            Err(problem) => failed(&problem, is_json),
         };
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -102,13 +101,14 @@ fn main() -> ExitCode {
 }
 
 /// Prints what is made from the command line itself; `None` if something else is asked for.
-fn printed(command: &Command, schema: &Schema) -> Option<io::Result<()>> {
+fn printed(command: &Command, schema: &Schema) -> Option<Result<(), Problem>> {
     let whole = || verbs::with_kinds(Cli::command(), schema, |_| true);
-    match command {
-        Command::Completions { shell } => Some(pages::completions(*shell, whole())),
-        Command::Man { folder } => Some(pages::man(folder.as_deref(), whole())),
-        _ => None,
-    }
+    let (place, done) = match command {
+        Command::Completions { shell } => (None, pages::completions(*shell, whole())),
+        Command::Man { folder } => (folder.clone(), pages::man(folder.as_deref(), whole())),
+        _ => return None,
+    };
+    Some(done.map_err(|error| Problem::File(place.unwrap_or_else(|| ".".into()), error)))
 }
 
 fn failed(problem: &Problem, is_json: bool) -> ExitCode {

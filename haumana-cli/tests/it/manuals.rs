@@ -64,3 +64,14 @@ fn the_manual_page_has_the_kinds_and_each_command_a_page() {
     let add = fs::read_to_string(pages.join("haumana-add-dish.1")).unwrap();
     assert!(add.contains("steps"), "{add}");
 }
+
+#[test]
+fn a_folder_for_manual_pages_that_cannot_be_made_is_named() {
+    let world = with_dishes();
+    fs::write(world.folder.path().join("taken"), "").unwrap();
+
+    let ran = world.run("phone", &["man", "taken"]);
+
+    assert_eq!(1, ran.code, "{}", ran.err);
+    assert!(ran.err.contains("taken"), "{}", ran.err);
+}
