@@ -4,6 +4,7 @@ use crate::device::USUAL_FOLDER;
 use crate::verbs::Verb;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use haumana_sync::time::UnixMillis;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -127,6 +128,17 @@ pub(crate) enum Command {
         /// Do not ask. Needed where there is no terminal.
         #[arg(long)]
         yes: bool,
+    },
+    /// Print what a shell needs to complete this command line, with the kinds and fields of the
+    /// device's schema.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write it and those of the commands into a folder.
+    Man {
+        /// The folder; it is made if it is missing.
+        folder: Option<PathBuf>,
     },
     /// Put an export into an account of the server that is empty.
     ///

@@ -26,6 +26,7 @@ mod moving;
 mod naming;
 mod online;
 mod options;
+mod pages;
 mod practise;
 mod problem;
 mod progress;
@@ -76,6 +77,12 @@ fn main() -> ExitCode {
         command.error(ErrorKind::ArgumentConflict, message).exit();
     }
     let is_json = cli.json;
+    if let Some(done) = printed(&cli.command, &schema) {
+        return match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problem) => failed(&problem, is_json),
+        };
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(run(cli, schema)),
@@ -91,6 +98,17 @@ fn main() -> ExitCode {
         }
         Err(problem) => failed(&problem, is_json),
     }
+}
+
+/// Prints what is made from the command line itself; `None` if something else is asked for.
+fn printed(command: &Command, schema: &Schema) -> Option<Result<(), Problem>> {
+    let whole = || verbs::with_kinds(Cli::command(), schema, |_| true);
+    let (place, done) = match command {
+        Command::Completions { shell } => (None, pages::completions(*shell, whole())),
+        Command::Man { folder } => (folder.clone(), pages::man(folder.as_deref(), whole())),
+        _ => return None,
+    };
+    Some(done.map_err(|error| Problem::File(place.unwrap_or_else(|| ".".into()), error)))
 }
 
 fn failed(problem: &Problem, is_json: bool) -> ExitCode {
@@ -138,7 +156,10 @@ async fn run(cli: Cli, schema: Schema) -> Result<Option<Answer>, Problem> {
     let online = || Online::new(&device);
     let of = |verb: Verb| asked(verb, device.schema());
     let answer = match cli.command {
-        Command::Init(_) | Command::SignIn(_) => return Ok(None),
+        Command::Init(_)
+        | Command::SignIn(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => return Ok(None),
         Command::Add(verb) => edits::add(&device, &of(verb)?).await,
         Command::Edit(verb) => edits::edit(&device, &of(verb)?).await,
         Command::Delete(verb) => delete::delete(&device, &of(verb)?).await,

@@ -192,5 +192,5 @@ pub use system::{SystemClock, SystemRandom};
 
 /// The README's Rust, which must compile and hold.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../docs/README.md")]
 struct Readme;

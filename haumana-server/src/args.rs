@@ -2,11 +2,14 @@
 
 use clap::builder::BoolishValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use haumana_api::Origin;
 use haumana_auth::IssuerConfig;
-use haumana_store_dynamo::DEFAULT_PREFIX;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// What the names of DynamoDB's tables begin with unless something else is asked for.
+const DEFAULT_PREFIX: &str = "haumana-";
 
 /// Keeps repertoires of oli and mele the same on every device: haumana-sync on one machine, on
 /// SQLite, PostgreSQL or DynamoDB.
@@ -15,6 +18,8 @@ use std::path::PathBuf;
 /// unless it is told whose sign-in to trust, with --google-client-id or --issuers.
 #[derive(Debug, Parser)]
 #[command(name = "haumana-server", version)]
+// Every build has the options of every store, so that one that lacks a store can say so.
+#[cfg_attr(not(all(feature = "dynamodb", feature = "postgres")), allow(dead_code))]
 pub(crate) struct Args {
     /// Something else than serving.
     #[command(subcommand)]
@@ -121,10 +126,23 @@ pub(crate) struct Args {
 pub(crate) enum StoreKind {
     /// In the database file.
     Sqlite,
-    /// In PostgreSQL, at --url; several servers may use one database.
+    /// In PostgreSQL, at --url; several servers may use one database. Needs the feature `postgres`.
     Postgres,
-    /// In DynamoDB, with the credentials of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
+    /// In DynamoDB, with the credentials of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Needs the
+    /// feature `dynamodb`.
     Dynamodb,
+}
+
+#[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
+impl StoreKind {
+    /// How it is called on the command line, which is also the feature that builds it in.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+            Self::Dynamodb => "dynamodb",
+        }
+    }
 }
 
 /// Something else than serving.
@@ -164,6 +182,16 @@ pub(crate) enum Command {
     /// DynamoDB does so by itself within days; this is for a retention that was made shorter. With
     /// SQLite and PostgreSQL a server does it every hour.
     Sweep,
+    /// Print what a shell needs to complete this command line.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page, or write it and those of the commands into a folder.
+    Man {
+        /// The folder; it is made if it is missing.
+        folder: Option<PathBuf>,
+    },
     /// Put a backup in place of the database; the server must not be running.
     ///
     /// The present database is kept under another name. Devices notice at their next sync: what
@@ -189,6 +217,12 @@ mod tests {
     #[test]
     fn the_command_line_makes_sense() {
         Args::command().debug_assert();
+    }
+
+    #[cfg(feature = "dynamodb")]
+    #[test]
+    fn tables_are_called_as_the_store_calls_them() {
+        assert_eq!(haumana_store_dynamo::DEFAULT_PREFIX, DEFAULT_PREFIX);
     }
 
     #[test]

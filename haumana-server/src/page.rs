@@ -1,4 +1,5 @@
-//! The page for people: the files of `haumana-web/page`, which are part of this program.
+//! The page for people: the files of `haumana-web/page`, which are part of this program. The link `page`
+//! beside `src` takes them into the package.
 
 use axum::Router;
 use axum::body::Body;
@@ -16,11 +17,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; 
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The name of the bundle: the hash of what it was built from.
-const BUNDLE: &str = include_str!("../../haumana-web/page/sources.sha256");
+const BUNDLE: &str = include_str!("../page/sources.sha256");
 
 macro_rules! files {
     ($($file:literal)*) => {
-        [$(($file, include_bytes!(concat!("../../haumana-web/page/", $file)).as_slice())),*]
+        [$(($file, include_bytes!(concat!("../page/", $file)).as_slice())),*]
     };
 }
 

@@ -1,5 +1,7 @@
 //! What can keep the server from starting, for people.
 
+#[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
+use crate::args::StoreKind;
 use haumana_store_sqlite::{OpenError, OpenErrorKind};
 use std::io;
 use std::net::SocketAddr;
@@ -29,8 +31,18 @@ pub(crate) enum Problem {
     Audit(PathBuf, io::Error),
     #[error("the machine cannot make a key pair")]
     NoKey,
+    /// The code in brackets stays, for scripts.
+    #[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
+    #[error(
+        "this build has no store {name:?} [not_built_in]; build one that has it: cargo build --release \
+         -p haumana-server --features {name}",
+        name = .0.name()
+    )]
+    NotBuiltIn(StoreKind),
+    #[cfg(feature = "postgres")]
     #[error("PostgreSQL needs --url, or HAUMANA_URL, such as postgres://haumana@127.0.0.1/haumana")]
     NoUrl,
+    #[cfg(feature = "dynamodb")]
     #[error("DynamoDB needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an emulator takes any")]
     NoCredentials,
     #[error("{0}")]

@@ -11,6 +11,7 @@ mod elsewhere;
 mod failing;
 mod following;
 mod kinds;
+mod manuals;
 mod meanwhile;
 mod mending;
 mod moving;

@@ -13,6 +13,8 @@ static SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
     let haumana = Path::new(env!("CARGO_BIN_EXE_haumana"));
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--locked", "--package", "haumana-server"]);
+    // As its own tests build it; another one in its place would lack their stores.
+    build.args(["--features", "all-stores"]);
     if haumana.parent().unwrap().ends_with("release") {
         build.arg("--release");
     }

@@ -9,6 +9,7 @@ mod google;
 mod killing;
 mod killing_postgres;
 mod live;
+mod manuals;
 mod page;
 mod postgres;
 mod readme;

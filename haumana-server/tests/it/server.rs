@@ -64,9 +64,10 @@ impl Server {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut greeting = Vec::new();
-        for _ in 0..5 {
+        // The line to paste is the last one.
+        while !greeting.last().is_some_and(|line: &String| line.starts_with("curl ")) {
             let mut line = String::new();
-            stdout.read_line(&mut line).unwrap();
+            assert_ne!(0, stdout.read_line(&mut line).unwrap(), "it must start: {greeting:?}");
             greeting.push(line.trim_end().to_owned());
         }
         let url = greeting.iter().find_map(|line| line.strip_prefix("listening on "));

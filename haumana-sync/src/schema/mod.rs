@@ -89,5 +89,5 @@ impl Schema {
 
 /// The guide's examples compile.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/schema.md")]
+#[doc = include_str!("../../docs/schema.md")]
 struct Guide;

@@ -1,0 +1,112 @@
+//! `haumana-server`: haumana-sync on one machine.
+//!
+//! The same router, engine and token verification as in production. What it has and production has
+//! not are tokens for anyone: it issues them with a key pair of its own, unless it is told to take those
+//! of Google or of other issuers. Its library is one function, [`main`]; to serve haumana-sync from a
+//! program of your own, use `haumana-api`, as `examples/embedding` does.
+//!
+//! # Features
+//!
+//! | feature | what it builds in | by default |
+//! |---|---|---|
+//! | `page` | the page for people at `/` | yes |
+//! | `postgres` | `--store postgres` | no |
+//! | `dynamodb` | `--store dynamodb`; it compiles the SDK of AWS | no |
+//! | `all-stores` | both | no |
+//!
+//! The store on SQLite is always there. Asked for one that is not, the program names its feature.
+
+mod args;
+mod audit;
+mod backup;
+mod connections;
+mod descriptors;
+mod dev;
+mod directory;
+mod drain;
+mod erase_again;
+mod idle;
+mod issuer;
+mod key_file;
+#[cfg(feature = "page")]
+mod page;
+mod pages;
+mod private;
+mod problem;
+mod restore;
+mod schema;
+mod serve;
+mod sign_in;
+mod store;
+mod timed;
+mod upkeep;
+
+use args::{Args, Command};
+use clap::{CommandFactory, Parser};
+use haumana_store_sqlite::LaterEdits;
+use haumana_sync::id::UserId;
+use problem::Problem;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Runs the program: reads the command line, and serves or does what it says.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    // Answers go to the standard output, logs to the other one.
+    let is_terminal = io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_terminal);
+    let lines = lines.with_filter(args.log.clone());
+    let is_serving = args.command.is_none();
+    let serving = if is_serving { audit::open(&args) } else { Ok(None) };
+    let done = serving.and_then(|file| {
+        let audit = file.map(|file| {
+            let only = Targets::new().with_target(haumana_api::AUDIT, LevelFilter::INFO);
+            let lines = tracing_subscriber::fmt::layer().json().flatten_event(true);
+            lines.with_current_span(false).with_writer(Mutex::new(file)).with_filter(only)
+        });
+        tracing_subscriber::registry().with(lines).with(audit).init();
+        run(args)
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("haumana-server: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), Problem> {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        match &args.command {
+            Some(Command::Backup { to }) => backup::backup(&args, to),
+            Some(Command::Restore { from, discard_later }) => {
+                let later_edits =
+                    if *discard_later { LaterEdits::Discard } else { LaterEdits::Merge };
+                restore::restore(&args, from, later_edits)
+            }
+            Some(Command::EraseAgain { journal_prefix, journal_url }) => {
+                let (prefix, url) = (journal_prefix.as_deref(), journal_url.as_deref());
+                erase_again::erase_again(&args, prefix, url).await
+            }
+            Some(Command::KeepSchema) => schema::keep(&args).await,
+            Some(Command::Caller { user }) => {
+                let user = UserId::verified_by_caller(user.as_str());
+                let user = user.ok_or(Problem::NotAUser)?;
+                println!("{}", audit::caller_key(&args)?.hash(&user));
+                Ok(())
+            }
+            Some(Command::Completions { shell }) => {
+                Ok(pages::completions(*shell, Args::command())?)
+            }
+            Some(Command::Man { folder }) => Ok(pages::man(folder.as_deref(), Args::command())?),
+            Some(Command::Sweep) => erase_again::sweep(&args).await,
+            None => serve::serve(args).await,
+        }
+    })
+}

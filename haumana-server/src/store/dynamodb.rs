@@ -1,0 +1,75 @@
+//! Tables of DynamoDB.
+
+use super::{Opened, Operated};
+use crate::args::Args;
+use crate::problem::Problem;
+use haumana_store_dynamo::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
+use haumana_sync::engine::OtherLife;
+use haumana_sync::live::PokingStore;
+use haumana_sync::schema::Schema;
+use haumana_sync::store::Generation;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How much longer than the retention DynamoDB keeps history before it deletes it by itself.
+const TTL_MARGIN_DAYS: u64 = 10;
+const DAY_SECS: u64 = 86_400;
+
+/// Opens the tables that the arguments name.
+pub(super) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem> {
+    let store = Arc::new(open_tables(args, schema).await?);
+    // The tables know the highest one that they were ever served in.
+    let told = store.generation(Generation(args.generation)).await;
+    let generation = told.map_err(|error| Problem::of_store(&error))?;
+    let (operate, other_life) = (store.clone(), OtherLife::Merged);
+    // What another server, or a function, commits to the tables is not heard.
+    let store = Arc::new(PokingStore::new(store));
+    let pokes = store.clone();
+    Ok(Opened { store, pokes, operate, needs_upkeep: false, generation, other_life })
+}
+
+/// The same for an operator's command.
+pub(super) async fn operate(args: &Args, schema: &Schema) -> Result<Operated, Problem> {
+    let store = Arc::new(open_tables(args, schema).await?);
+    Ok(Operated::new(store, Generation(args.generation)))
+}
+
+/// Marks the accounts that the journal of the tables of `prefix` says are erased.
+pub(super) async fn replay_erasures(
+    args: &Args,
+    schema: &Schema,
+    prefix: &str,
+) -> Result<(Operated, usize), Problem> {
+    let restored = open_tables(args, schema).await?;
+    let journal = tables(args, schema, prefix)?;
+    let found = restored.replay_erasures_of(&journal).await;
+    let found = found.map_err(|error| Problem::of_store(&error))?;
+    Ok((Operated::new(Arc::new(restored), Generation(args.generation)), found))
+}
+
+/// The tables whose names begin with `prefix`.
+fn tables(args: &Args, schema: &Schema, prefix: &str) -> Result<DynamoStore, Problem> {
+    let days = u64::from(args.retention_days) + TTL_MARGIN_DAYS;
+    Ok(DynamoStore::open(DynamoOptions {
+        prefix: prefix.to_owned(),
+        region: args.region.clone(),
+        endpoint: args.endpoint.clone(),
+        credentials: Credentials::from_environment().ok_or(Problem::NoCredentials)?,
+        columns: Columns::of(schema),
+        history_ttl: Duration::from_secs(days * DAY_SECS),
+        allowance: None,
+        retry: Retry::interactive(),
+        deadline: Arc::new(NoDeadline),
+        http: None,
+    }))
+}
+
+/// Opens the tables, which must be as the store needs them.
+async fn open_tables(args: &Args, schema: &Schema) -> Result<DynamoStore, Problem> {
+    let store = tables(args, schema, &args.table_prefix)?;
+    if args.create_tables {
+        store.create_tables().await.map_err(|error| Problem::of_store(&error))?;
+    }
+    store.check_tables().await.map_err(|error| Problem::of_store(&error))?;
+    Ok(store)
+}

@@ -1,0 +1,101 @@
+//! Where the data is: the SQLite file, a PostgreSQL database, or tables of DynamoDB.
+
+#[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
+mod absent;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod sqlite;
+
+pub(crate) use sqlite::BUSY_TIMEOUT;
+
+#[cfg(not(feature = "dynamodb"))]
+use absent as dynamodb;
+#[cfg(not(feature = "postgres"))]
+use absent as postgres;
+
+use crate::args::{Args, StoreKind};
+use crate::problem::Problem;
+use haumana_sync::Store;
+use haumana_sync::engine::OtherLife;
+use haumana_sync::live::Pokes;
+use haumana_sync::schema::Schema;
+use haumana_sync::store::{Generation, Operate};
+use std::sync::Arc;
+
+/// A store, and the generation of the life that its data is in.
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn Store>,
+    /// What tells of commits.
+    pub(crate) pokes: Arc<dyn Pokes>,
+    /// The same for the operator.
+    pub(crate) operate: Arc<dyn Operate>,
+    /// Whether somebody must keep retention; DynamoDB does it by itself.
+    pub(crate) needs_upkeep: bool,
+    pub(crate) generation: Generation,
+    /// What becomes of content that devices hold from another life.
+    pub(crate) other_life: OtherLife,
+}
+
+/// What an operator's command works on: a store that serves nobody.
+#[cfg_attr(not(any(feature = "dynamodb", feature = "postgres")), allow(dead_code))]
+pub(crate) struct Operated {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) operate: Arc<dyn Operate>,
+    pub(crate) generation: Generation,
+}
+
+#[cfg(any(feature = "dynamodb", feature = "postgres"))]
+impl Operated {
+    fn new<S: Store + Operate>(store: Arc<S>, generation: Generation) -> Self {
+        Self { store: store.clone(), operate: store, generation }
+    }
+}
+
+/// Opens what the arguments name.
+pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem> {
+    match args.store {
+        StoreKind::Sqlite => sqlite::open(args),
+        StoreKind::Postgres => postgres::open(args, schema).await,
+        StoreKind::Dynamodb => dynamodb::open(args, schema).await,
+    }
+}
+
+/// Opens what the arguments name, for an operator's command.
+pub(crate) async fn operate(args: &Args, schema: &Schema) -> Result<Operated, Problem> {
+    match args.store {
+        StoreKind::Sqlite => Err(Problem::ByItself),
+        StoreKind::Postgres => postgres::operate(args, schema).await,
+        StoreKind::Dynamodb => dynamodb::operate(args, schema).await,
+    }
+}
+
+/// Marks the accounts that the journal of other data says are erased, and counts them. Which of the
+/// two names the journal depends on the store.
+pub(crate) async fn replay_erasures(
+    args: &Args,
+    schema: &Schema,
+    journal_prefix: Option<&str>,
+    journal_url: Option<&str>,
+) -> Result<(Operated, usize), Problem> {
+    match args.store {
+        StoreKind::Sqlite => Err(Problem::ByItself),
+        StoreKind::Postgres => {
+            let url = journal_url.ok_or(Problem::NoJournal("--journal-url URL"))?;
+            postgres::replay_erasures(args, schema, url).await
+        }
+        StoreKind::Dynamodb => {
+            let prefix = journal_prefix.ok_or(Problem::NoJournal("--journal-prefix PREFIX"))?;
+            dynamodb::replay_erasures(args, schema, prefix).await
+        }
+    }
+}
+
+fn begin(why: &str, Generation(generation): Generation) {
+    tracing::warn!(
+        generation,
+        "{why}; a new life of the data begins. Devices notice at their next sync, and what they \
+         hold is merged back"
+    );
+}
