@@ -194,3 +194,8 @@ pub use system::{SystemClock, SystemRandom};
 #[cfg(doctest)]
 #[doc = include_str!("../docs/README.md")]
 struct Readme;
+
+/// The Rust of the tour.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/tour.md")]
+struct Tour;

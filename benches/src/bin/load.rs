@@ -1,5 +1,5 @@
 //! Many users at once in a closed loop: how many requests a second, how long they take, what memory
-//! connected users need, and how far a large sync is from the floor. Prints the tables of README.
+//! connected users need, and how far a large sync is from the floor. Prints tables of docs/benchmarks.md.
 //!
 //! Usage: `load SERVER FOLDER [USERS] [SECONDS]`, the release binary of the local server, an empty
 //! folder for its databases, how many users, and how long each row is measured. Client and server

@@ -1,4 +1,4 @@
-//! Measures the replica on SQLite against a running server, and prints the README's table.
+//! Measures the replica on SQLite against a running server, and prints the tables of docs/benchmarks.md.
 //!
 //! Usage: `replica SERVER FOLDER`, the release binary of the local server and an empty folder for
 //! all databases. Client and server are two processes on loopback.

@@ -1,4 +1,4 @@
-//! Measures a running server as a phone would meet it, and prints the README's table.
+//! Measures a running server as a phone would meet it, and prints the tables of docs/benchmarks.md.
 //!
 //! Usage: `speed SERVER FOLDER [postgres]`, the release binary of the local server and an empty folder for
 //! its database. Client and server are two processes on loopback. With `postgres` the data is in a

@@ -1,10 +1,10 @@
-//! The curl sessions of the README and of the guide to schemas, pasted as they stand.
+//! The curl sessions of the tour and of the guide to schemas, pasted as they stand.
 
 use crate::server::Server;
 use std::path::Path;
 use std::process::Command;
 
-const README: &str = include_str!("../../../README.md");
+const TOUR: &str = include_str!("../../../docs/tour.md");
 const GUIDE: &str = include_str!("../../../docs/schema.md");
 
 /// Pastes the first session with this address in it; `None` if the machine has no curl.
@@ -38,11 +38,11 @@ fn the_guides_recipe_reaches_the_laptop() {
 }
 
 #[test]
-fn the_readmes_two_devices_keep_each_others_edits() {
+fn the_tours_two_devices_keep_each_others_edits() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
 
-    let Some(said) = paste(README, &server) else { return };
+    let Some(said) = paste(TOUR, &server) else { return };
 
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(8, lines.len(), "five titles, three edits: {said}");

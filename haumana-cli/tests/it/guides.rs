@@ -1,10 +1,10 @@
-//! The two devices of the README and of the guide to schemas, pasted as they stand.
+//! The two devices of the tour and of the guide to schemas, pasted as they stand.
 
 use crate::world::{World, clean};
 use std::path::Path;
 use std::process::Command;
 
-const README: &str = include_str!("../../../README.md");
+const TOUR: &str = include_str!("../../../docs/tour.md");
 const GUIDE: &str = include_str!("../../../docs/schema.md");
 const RECIPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/recipes/recipes.toml");
 
@@ -27,10 +27,10 @@ fn paste(text: &str, mark: &str, world: &World) -> String {
 }
 
 #[test]
-fn the_readmes_two_devices_agree_and_bring_a_lost_line_back() {
+fn the_tours_two_devices_agree_and_bring_a_lost_line_back() {
     let world = World::start();
 
-    let said = paste(README, "phone init", &world);
+    let said = paste(TOUR, "phone init", &world);
 
     let count = |text: &str| said.matches(text).count();
     assert_eq!(1, count("synced: 2 sent, 0 received"), "a piece and a session go up: {said}");
