@@ -17,20 +17,38 @@ use std::io::Write;
 ///
 /// Without the header nothing is compressed: on loopback it only costs time.
 pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
-    let (mut gzip, mut any, mut identity) = (None, None, None);
+    accepts_coding(headers, "gzip")
+}
+
+/// Whether the sender of a request takes a reply in this content coding, such as `br`, at least as
+/// gladly as a plain one (RFC 9110, 12.5.3). Without the header the answer is no.
+///
+/// ```
+/// use axum::http::{HeaderMap, HeaderValue, header::ACCEPT_ENCODING};
+/// use haumana_api::accepts_coding;
+///
+/// let accept = HeaderValue::from_static("gzip, br;q=0.9");
+/// let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, accept)]);
+///
+/// assert!(accepts_coding(&headers, "br"));
+/// assert!(!accepts_coding(&headers, "zstd"));
+/// ```
+pub fn accepts_coding(headers: &HeaderMap, coding: &str) -> bool {
+    let (mut wanted, mut any, mut identity) = (None, None, None);
     let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     for item in values.flat_map(|value| value.split(',')) {
-        let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));
+        let (named, parameters) = item.split_once(';').unwrap_or((item, ""));
         let weight = weight(parameters);
-        match coding.trim().to_ascii_lowercase().as_str() {
-            "gzip" | "x-gzip" => gzip = weight,
+        match named.trim().to_ascii_lowercase().as_str() {
             "*" => any = weight,
             "identity" => identity = weight,
+            // RFC 9110, 8.4.1.3: the old name is the same coding.
+            named if named.strip_prefix("x-").unwrap_or(named) == coding => wanted = weight,
             _ => {}
         }
     }
-    let gzip = gzip.or(any).unwrap_or(0.0);
-    0.0 < gzip && identity.unwrap_or(0.0) <= gzip
+    let wanted = wanted.or(any).unwrap_or(0.0);
+    0.0 < wanted && identity.unwrap_or(0.0) <= wanted
 }
 
 /// The weight that `q=` gives, 1 without it, none if it is no number.
@@ -123,6 +141,14 @@ mod tests {
         check("*", true);
         check("identity;q=0.5, gzip", true);
         check("gzip; q=0.001", true);
+    }
+
+    #[test]
+    fn a_coding_is_accepted_under_its_own_name() {
+        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, "gzip, br;q=0.5".parse().unwrap())]);
+        assert!(accepts_coding(&headers, "br"));
+        assert!(!accepts_coding(&headers, "zstd"));
+        assert!(!accepts_coding(&HeaderMap::new(), "br"));
     }
 
     #[test]

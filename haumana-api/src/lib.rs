@@ -66,6 +66,7 @@ mod witness;
 
 pub use api::{Api, ApiConfig, Exports};
 pub use asker::Auth;
+pub use compress::accepts_coding;
 pub use cors::Origin;
 pub use error::out_of_time;
 pub use haumana_auth as auth;

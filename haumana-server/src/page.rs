@@ -2,14 +2,19 @@
 //! beside `src` takes them into the package.
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use haumana_api::accepts_coding;
+use std::io::Write as _;
+use std::sync::{Arc, OnceLock};
 
 /// Only this server's own files run, and only this server is called.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
@@ -25,6 +30,17 @@ macro_rules! files {
     };
 }
 
+/// The WebAssembly, compressed.
+const WASM_BROTLI: &[u8] = include_bytes!("../page/haumana_web_bg.wasm.br");
+
+/// A file of the page.
+struct File {
+    kind: &'static str,
+    plain: &'static [u8],
+    brotli: Option<&'static [u8]>,
+    gzip: OnceLock<Bytes>,
+}
+
 /// Makes the routes: the page at `/`, and its files beside it.
 pub(crate) fn routes() -> Router {
     let files = files! {
@@ -32,10 +48,11 @@ pub(crate) fn routes() -> Router {
         "haumana_web_bg.wasm" "history.js" "host.js" "icon.svg" "inbox.js" "manifest.webmanifest"
         "pane.js" "practice.js" "records.js" "style.css" "text.js" "two.js" "words.js" "worker.js"
     };
-    files.into_iter().fold(Router::new(), |router, (name, bytes)| {
+    files.into_iter().fold(Router::new(), |router, (name, plain)| {
         let path = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };
-        let kind = kind(name);
-        router.route(&path, get(async move |headers: HeaderMap| file(&headers, kind, bytes)))
+        let brotli = name.ends_with(".wasm").then_some(WASM_BROTLI);
+        let file = Arc::new(File { kind: kind(name), plain, brotli, gzip: OnceLock::new() });
+        router.route(&path, get(async move |headers: HeaderMap| file.answer(&headers)))
     })
 }
 
@@ -52,24 +69,56 @@ fn kind(name: &str) -> &'static str {
     }
 }
 
-/// Answers with a file, or says that the browser has it already.
-fn file(headers: &HeaderMap, kind: &'static str, bytes: &'static [u8]) -> Response {
-    let tag = format!("\"{}\"", BUNDLE.trim());
-    let is_known =
-        headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
-    let mut response = Response::new(if is_known { Body::empty() } else { Body::from(bytes) });
-    if is_known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
+impl File {
+    /// Answers with the file, or says that the browser has it already.
+    fn answer(&self, headers: &HeaderMap) -> Response {
+        let (coding, body) = self.coded(headers);
+        // Each coding of a file is another representation.
+        let tag = format!("\"{}{coding}\"", BUNDLE.trim());
+        let is_known =
+            headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+        let mut response = Response::new(if is_known { Body::empty() } else { Body::from(body) });
+        if is_known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        }
+        let head = response.headers_mut();
+        head.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        head.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        head.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        head.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        // Asked for each time: the files of one bundle belong together.
+        head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        head.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        if !coding.is_empty() {
+            head.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+        }
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            head.insert(ETAG, tag);
+        }
+        response
     }
-    let head = response.headers_mut();
-    head.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    head.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    head.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    head.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    // Asked for each time: the files of one bundle belong together.
-    head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        head.insert(ETAG, tag);
+
+    /// The smallest that the browser takes, and the name of its coding; without one the file as it is.
+    fn coded(&self, headers: &HeaderMap) -> (&'static str, Bytes) {
+        match self.brotli {
+            Some(brotli) if accepts_coding(headers, "br") => {
+                return ("br", Bytes::from_static(brotli));
+            }
+            _ => {}
+        }
+        if accepts_coding(headers, "gzip") {
+            let gzip = self.gzip.get_or_init(|| gzip(self.plain)).clone();
+            if gzip.len() < self.plain.len() {
+                return ("gzip", gzip);
+            }
+        }
+        ("", Bytes::from_static(self.plain))
     }
-    response
+}
+
+fn gzip(plain: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing into memory cannot fail.
+    let written = encoder.write_all(plain).and_then(|()| encoder.finish());
+    written.map_or_else(|_| Bytes::copy_from_slice(plain), Bytes::from)
 }

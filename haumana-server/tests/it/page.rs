@@ -1,6 +1,8 @@
 //! The page for people, as a browser asks for it.
 
 use crate::server::{AGENT, Server};
+use flate2::read::GzDecoder;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The files of the bundle that a browser needs, with the paths at which they must be.
@@ -8,8 +10,10 @@ fn bundle() -> Vec<(String, PathBuf)> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../haumana-web/page");
     let names = std::fs::read_dir(&page).unwrap().map(|entry| entry.unwrap().file_name());
     let names = names.map(|name| name.into_string().unwrap());
-    // Types are for whoever compiles against the bundle, and the hash is for its own check.
-    let served = names.filter(|name| !name.ends_with(".d.ts") && name != "sources.sha256");
+    // Types are for those who compile against the bundle, and the hash is for its own check.
+    let is_apart =
+        |name: &String| [".d.ts", ".sha256", ".br"].iter().any(|end| name.ends_with(end));
+    let served = names.filter(|name| !is_apart(name));
     let path = |name: &str| match name {
         "index.html" => "/".to_owned(),
         name => format!("/{name}"),
@@ -37,6 +41,45 @@ fn every_file_of_the_bundle_is_served_and_may_run_nothing_of_others() {
         let body = answer.body_mut().with_config().limit(4_000_000).read_to_vec().unwrap();
         assert_eq!(std::fs::read(file).unwrap(), body, "{path}");
     }
+}
+
+#[test]
+fn a_browser_is_sent_what_it_can_unpack_400_kilobytes_in_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let ask = |path: &str, accept: &str| {
+        let request = AGENT.get(format!("{}{path}", server.url)).header("accept-encoding", accept);
+        let mut answer = request.call().unwrap();
+        let coding = answer.headers().get("content-encoding").cloned();
+        assert_eq!("accept-encoding", answer.headers()["vary"], "{path}");
+        let tag = answer.headers()["etag"].clone();
+        let body = answer.body_mut().with_config().limit(4_000_000).read_to_vec().unwrap();
+        (coding.map(|coding| coding.to_str().unwrap().to_owned()), body, tag)
+    };
+    let mut sent = 0;
+    for (path, file) in bundle() {
+        let plain = std::fs::read(&file).unwrap();
+
+        let (best, body, tag) = ask(&path, "gzip, deflate, br, zstd");
+        let (none, whole, other) = ask(&path, "identity");
+
+        assert_eq!((None, &plain), (none, &whole), "{path}");
+        sent += body.len();
+        match best.as_deref() {
+            Some("br") => {
+                assert_eq!(std::fs::read(file.with_extension("wasm.br")).unwrap(), body, "{path}");
+            }
+            Some("gzip") => {
+                let mut unpacked = Vec::new();
+                GzDecoder::new(body.as_slice()).read_to_end(&mut unpacked).unwrap();
+                assert_eq!(plain, unpacked, "{path}");
+            }
+            None => assert_eq!(plain, body, "{path}"),
+            Some(coding) => panic!("{path}: {coding}"),
+        }
+        assert_eq!(best.is_none(), tag == other, "{path}: each coding has a tag of its own");
+    }
+    assert!(sent < 400_000, "{sent} bytes");
 }
 
 #[test]

@@ -1,5 +1,8 @@
-//! Makes `haumana_web.js`, its types and the final WebAssembly: `haumana-web-bindgen WASM FOLDER`.
+//! Makes `haumana_web.js`, its types and the final WebAssembly, plain and compressed:
+//! `haumana-web-bindgen WASM FOLDER`.
 
+use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use wasm_bindgen_cli_support::Bindgen;
 
@@ -12,11 +15,24 @@ fn main() -> ExitCode {
     let mut bindgen = Bindgen::new();
     bindgen.input_path(wasm).typescript(true).remove_name_section(true);
     bindgen.remove_producers_section(true);
-    match bindgen.web(true).and_then(|bindgen| bindgen.generate(folder)) {
+    let made = bindgen.web(true).and_then(|bindgen| bindgen.generate(folder));
+    let wasm = Path::new(folder).join("haumana_web_bg.wasm");
+    match made.and_then(|()| Ok(compress(&wasm)?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("haumana-web-bindgen: {why:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes a file beside it as brotli, as small as it gets.
+fn compress(path: &Path) -> std::io::Result<()> {
+    let plain = std::fs::read(path)?;
+    let mut compressed = Vec::new();
+    let (quality, window) = (11, 24);
+    let mut writer = brotli::CompressorWriter::new(&mut compressed, 1 << 16, quality, window);
+    writer.write_all(&plain)?;
+    drop(writer);
+    std::fs::write(path.with_extension("wasm.br"), compressed)
 }
