@@ -6,8 +6,11 @@ use haumana_sync::Store;
 use haumana_sync::conformance::{
     PLANTED, PLANTED_AT, Planted, StoredAccount, plant_account, planted_engine, planted_schema,
 };
-use haumana_sync::engine::{Fault, FaultPlace, Finding, Remedy, RepairMode};
-use haumana_sync::id::{Key, KindNumber, UserId};
+use haumana_sync::engine::{
+    EditTimes, Fault, FaultPlace, Finding, Push, PushOp, Remedy, RepairMode,
+};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
+use haumana_sync::record::Value;
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
     IndexEntry, MemoryStore, Page, Result, Revision, Version, Wiped,
@@ -72,6 +75,27 @@ async fn content_that_was_changed_by_hand_reaches_devices_as_a_later_version() {
     engine.repair(&store, &kai(), RepairMode::Write).await.unwrap();
 
     assert_eq!(before.map(|version| version + 1), version().await);
+    assert_eq!(Vec::<Finding>::new(), findings(&store).await);
+}
+
+#[tokio::test]
+async fn several_pushes_make_a_record_whose_fields_changed_with_it_and_not_before() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = planted_engine(store.clone(), 1);
+    plant_account(store.clone(), &kai(), PLANTED_AT).await;
+    // Versions of the next life are above all of this one.
+    engine.erase(&kai()).await.unwrap();
+    let song = Key { kind: KindNumber::new(9), id: RecordId::from_bits(7) };
+    let push = |title: &str, key: &str| {
+        let fields = [("title", title), ("key", key)];
+        let fields = fields.map(|(name, text)| (name.to_owned(), Value::Text(text.to_owned())));
+        let op = PushOp::Set(fields.into());
+        Push { key: song, base: None, edited_at: EditTimes::Unknown, op }
+    };
+
+    let pushes = [push("Hiilawe", "F"), push("Hiʻilawe", "F"), push("Hiʻilawe", "G")];
+    engine.push(&kai(), "phone", &pushes).await.unwrap();
+
     assert_eq!(Vec::<Finding>::new(), findings(&store).await);
 }
 

@@ -297,11 +297,14 @@ impl Meta {
                 end = past.version;
             }
         }
+        let made = self.created.version;
         let versions = self.past.values_mut().flatten().map(|past| &mut past.version);
         let touches = self.touched.values_mut().map(|touch| &mut touch.version);
         for version in versions.chain(touches).filter(|version| found < **version) {
             let before = kept.range(..*version).next_back().copied().unwrap_or(found);
-            *version = before.max(found) + 1;
+            // A record of an account that was begun anew has no version near 1, and devices may hold
+            // such versions of the record before it.
+            *version = (before.max(found) + 1).max(made);
         }
     }
 

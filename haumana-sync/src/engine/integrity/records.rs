@@ -200,29 +200,31 @@ fn differences(index: &IndexEntry, record: &IndexEntry) -> String {
     different.collect::<Vec<_>>().join(", ")
 }
 
-/// Fields of which something is remembered that cannot be.
+/// What is remembered of fields and cannot be, each with its versions.
 fn impossible_fields(record: &Record) -> Vec<String> {
     let (meta, version) = (&record.meta, record.version);
-    let mut impossible = BTreeSet::new();
+    let mut impossible = Vec::new();
     let is_later = |touch: &Touch| version < touch.version;
     if is_later(&meta.created) {
-        impossible.insert("created".to_owned());
+        impossible.push(format!("made by version {}", meta.created.version));
     }
     for (name, touch) in &meta.touched {
         if is_later(touch) || touch.version < meta.created.version {
-            impossible.insert(name.clone());
+            let made = meta.created.version;
+            let touched = touch.version;
+            impossible.push(format!("{name}: changed by version {touched}, made by {made}"));
         }
     }
     for (name, trail) in &meta.past {
         let versions = trail.iter().map(|past| past.version);
         let ends = trail.iter().skip(1).map(|next| next.version);
         let ends = ends.chain([meta.touch(name).version]);
-        if versions.zip(ends).any(|(from, to)| to < from) {
-            impossible.insert(name.clone());
+        if let Some((from, to)) = versions.zip(ends).find(|(from, to)| to < from) {
+            impossible.push(format!("{name}: changed by version {to} after {from}"));
         }
     }
     if record.content.is_none() && version <= meta.last_version && meta.last_version != 0 {
-        impossible.insert("last version".to_owned());
+        impossible.push(format!("last content in version {}", meta.last_version));
     }
-    impossible.into_iter().collect()
+    impossible
 }
