@@ -67,6 +67,32 @@ impl Replica {
     ///
     /// Nobody waits for its reader. One that is 256 changes behind hears [`Event::Missed`] in
     /// their place.
+    ///
+    /// ```
+    /// # use haumana_replica::{Replica, storage::MemoryStorage};
+    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// use haumana_replica::Event;
+    ///
+    /// let mut changes = replica.changes();
+    /// let id = replica.add(&Song::default()).await?;
+    ///
+    /// let Some(Event::Changed(change)) = changes.next().await else { panic!("one change") };
+    /// assert_eq!(&[Song::key(id)], &change.keys[..]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn changes(&self) -> Changes {
         self.feed(About::Everything)
     }

@@ -67,6 +67,44 @@ impl Replica {
     /// Asks the server for versions of a record, newest first: those below `before` (`None`: from
     /// the current one on), at most `limit`, which is 1 to 200. The record may be deleted.
     ///
+    /// ```
+    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
+    /// # use haumana_replica::transport::DirectTransport;
+    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
+    /// # use haumana_sync::store::{Generation, MemoryStore};
+    /// # use std::sync::Arc;
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
+    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
+    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
+    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
+    /// # let device = || builder().account(kai.clone()).open();
+    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// let id = phone.add(&Song { title: "Hiilawe".into(), ..Song::default() }).await?;
+    /// phone.sync(&server).await?;
+    /// phone.edit(id, |song: &mut Song| song.title = "Hiʻilawe".into()).await?;
+    /// phone.sync(&server).await?;
+    ///
+    /// let page = phone.history(&server, Song::key(id), None, 10).await?;
+    ///
+    /// let versions: Vec<u32> = page.versions.iter().map(|version| version.version).collect();
+    /// assert_eq!([2, 1], versions[..]);
+    /// # let _ = ipad;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if the server never had the record; [`ErrorKind::Invalid`] if the
@@ -95,6 +133,44 @@ impl Replica {
     /// It is an edit of the version that this device holds: what others have changed since is merged
     /// with it. The same again before the server has answered, after a restart as well, is the same
     /// request and takes no later edit back.
+    ///
+    /// ```
+    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
+    /// # use haumana_replica::transport::DirectTransport;
+    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
+    /// # use haumana_sync::store::{Generation, MemoryStore};
+    /// # use std::sync::Arc;
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
+    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
+    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
+    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
+    /// # let device = || builder().account(kai.clone()).open();
+    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// # let id = phone.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
+    /// # phone.sync(&server).await?;
+    /// phone.delete(Song::key(id)).await?;
+    /// phone.sync(&server).await?;
+    ///
+    /// phone.restore(&server, Song::key(id), 1).await?;
+    /// phone.sync(&server).await?;
+    ///
+    /// assert!(phone.get::<Song>(id).await?.is_some(), "it is there again");
+    /// # let _ = ipad;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -51,6 +51,48 @@ impl Replica {
     /// newest on), at most `limit`, which is 1 to 200. Those of kinds that this device has never heard of
     /// are left out.
     ///
+    /// ```
+    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
+    /// # use haumana_replica::transport::DirectTransport;
+    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
+    /// # use haumana_sync::store::{Generation, MemoryStore};
+    /// # use std::sync::Arc;
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
+    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
+    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
+    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
+    /// # let device = || builder().account(kai.clone()).open();
+    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// # let id = phone.add(&Song { title: "Hiilawe".into(), ..Song::default() }).await?;
+    /// # phone.sync(&server).await?;
+    /// # ipad.sync(&server).await?;
+    /// // Both devices change the title. The later edit is shown, and the other one is in the inbox.
+    /// phone.edit(id, |song: &mut Song| song.title = "Hiʻilawe".into()).await?;
+    /// # std::thread::sleep(std::time::Duration::from_millis(2));
+    /// ipad.edit(id, |song: &mut Song| song.title = "HIILAWE".into()).await?;
+    /// phone.sync(&server).await?;
+    /// ipad.sync(&server).await?;
+    ///
+    /// let page = ipad.conflicts(&server, None, 10).await?;
+    ///
+    /// assert_eq!(Some("title"), page.conflicts[0].field.as_deref());
+    /// assert_eq!("Hiʻilawe", page.conflicts[0].lost.as_text().unwrap_or_default());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`], or what the transport fails with.
@@ -72,6 +114,50 @@ impl Replica {
     ///
     /// `about` is the conflict's record. Its version on this device is what the person saw, and what
     /// others have changed since is merged with the resolution; `None` takes the server's.
+    ///
+    /// ```
+    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
+    /// # use haumana_replica::transport::DirectTransport;
+    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
+    /// # use haumana_sync::store::{Generation, MemoryStore};
+    /// # use std::sync::Arc;
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
+    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
+    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
+    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
+    /// # let device = || builder().account(kai.clone()).open();
+    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// use haumana_sync::engine::Resolution;
+    ///
+    /// # let id = phone.add(&Song { title: "Hiilawe".into(), ..Song::default() }).await?;
+    /// # phone.sync(&server).await?;
+    /// # ipad.sync(&server).await?;
+    /// # phone.edit(id, |song: &mut Song| song.title = "Hiʻilawe".into()).await?;
+    /// # std::thread::sleep(std::time::Duration::from_millis(2));
+    /// # ipad.edit(id, |song: &mut Song| song.title = "HIILAWE".into()).await?;
+    /// # phone.sync(&server).await?;
+    /// # ipad.sync(&server).await?;
+    /// let conflict = &ipad.conflicts(&server, None, 1).await?.conflicts[0];
+    /// ipad.resolve(&server, conflict.id, Some(conflict.key), Resolution::Restore).await?;
+    /// ipad.sync(&server).await?;
+    ///
+    /// let song: Song = ipad.get(id).await?.ok_or("there is no such song")?;
+    /// assert_eq!("Hiʻilawe", song.title, "the value that had lost is back");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

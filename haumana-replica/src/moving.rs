@@ -29,6 +29,42 @@ pub struct Imported {
 impl Replica {
     /// Writes everything that the server has of the account into `file`, as JSON.
     ///
+    /// ```
+    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
+    /// # use haumana_replica::transport::DirectTransport;
+    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
+    /// # use haumana_sync::store::{Generation, MemoryStore};
+    /// # use std::sync::Arc;
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
+    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
+    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
+    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
+    /// # let device = || builder().account(kai.clone()).open();
+    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// phone.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
+    /// phone.sync(&server).await?;
+    ///
+    /// let mut file = Vec::new();
+    /// phone.export(&server, &mut file).await?;
+    ///
+    /// assert!(String::from_utf8(file)?.contains("Hiʻilawe"));
+    /// # let _ = ipad;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`], or what the transport fails with; what was written is then a part.

@@ -154,12 +154,63 @@ impl Replica {
     }
 
     /// Returns the status.
+    ///
+    /// ```
+    /// # use haumana_replica::{Replica, storage::MemoryStorage};
+    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// assert_eq!(0, replica.status().pending);
+    ///
+    /// replica.add(&Song::default()).await?;
+    ///
+    /// assert_eq!(1, replica.status().pending);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn status(&self) -> Status {
         *self.status.borrow()
     }
 
     /// Adds a record of the kind with that name. The value of a counter is a whole number, or its
     /// entries.
+    ///
+    /// ```
+    /// # use haumana_replica::{Replica, storage::MemoryStorage};
+    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// use haumana_sync::record::Value;
+    /// use std::collections::BTreeMap;
+    ///
+    /// let fields = BTreeMap::from([("title".to_owned(), Value::Text("Hiʻilawe".to_owned()))]);
+    /// let id = replica.create("song", fields).await?;
+    ///
+    /// let song: Song = replica.get(id).await?.ok_or("there is no such song")?;
+    /// assert_eq!("Hiʻilawe", song.title);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -198,6 +249,30 @@ impl Replica {
 
     /// Deletes a record.
     ///
+    /// ```
+    /// # use haumana_replica::{Replica, storage::MemoryStorage};
+    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// let id = replica.add(&Song::default()).await?;
+    ///
+    /// replica.delete(Song::key(id)).await?;
+    ///
+    /// assert_eq!(None, replica.get::<Song>(id).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`].
@@ -229,6 +304,31 @@ impl Replica {
     }
 
     /// Returns a record as its user sees it.
+    ///
+    /// ```
+    /// # use haumana_replica::{Replica, storage::MemoryStorage};
+    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// let id = replica.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
+    ///
+    /// let view = replica.record(Song::key(id)).await?.ok_or("there is no such record")?;
+    ///
+    /// assert!(view.is_pending, "the server does not have it yet");
+    /// assert_eq!(None, view.version, "nor has it confirmed a version");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -12,6 +12,29 @@ use std::collections::BTreeMap;
 impl Replica {
     /// Adds a record.
     ///
+    /// ```
+    /// # use haumana_replica::{Replica, storage::MemoryStorage};
+    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// let id = replica.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
+    ///
+    /// assert_eq!(1, replica.status().pending, "it waits for the next sync");
+    /// # let _ = id;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Invalid`] names the kind, the field and the reason ([`Error::flaw`]);
@@ -22,6 +45,29 @@ impl Replica {
     }
 
     /// Returns a record as its user sees it; `None` if there is none, or it is deleted.
+    ///
+    /// ```
+    /// # use haumana_replica::{Replica, storage::MemoryStorage};
+    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// let id = replica.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
+    ///
+    /// let song: Song = replica.get(id).await?.ok_or("there is no such song")?;
+    /// assert_eq!("Hiʻilawe", song.title);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
@@ -34,6 +80,33 @@ impl Replica {
 
     /// Lists the records of a type as their user sees them, by id.
     ///
+    /// ```
+    /// # use haumana_replica::{Replica, storage::MemoryStorage};
+    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// for title in ["Aloha ʻOe", "Hiʻilawe"] {
+    ///     replica.add(&Song { title: title.into(), ..Song::default() }).await?;
+    /// }
+    ///
+    /// let mut titles: Vec<String> =
+    ///     replica.list::<Song>().await?.into_iter().map(|(_, song)| song.title).collect();
+    /// titles.sort();
+    /// assert_eq!(["Aloha ʻOe", "Hiʻilawe"], titles[..]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Replica::add`].
@@ -45,6 +118,29 @@ impl Replica {
 
     /// Edits a record. Only the fields that `edit` makes another value count as edited. What is added
     /// to a counter, or taken away from it, is counted on this device.
+    ///
+    /// ```
+    /// # use haumana_replica::{Replica, storage::MemoryStorage};
+    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
+    /// # #[derive(Debug, Default, PartialEq, Record)]
+    /// # #[record(kind = "song", number = 3)]
+    /// # struct Song {
+    /// #     title: String,
+    /// #     #[record(lines)]
+    /// #     lyrics: String,
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Song::kind()])?;
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// let id = replica.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
+    ///
+    /// // Only the lyrics count as edited: another device may edit the title meanwhile.
+    /// replica.edit(id, |song: &mut Song| song.lyrics = "Kūmaka ka ʻikena".into()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -74,6 +74,42 @@ impl Engine {
     /// Lists versions of a record, newest first: those below `before` (`None`: from the current one
     /// on), at most `limit`. Fewer if more than about `limit_bytes` would have to be read.
     ///
+    /// ```
+    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
+    /// # use haumana_sync::Engine;
+    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
+    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
+    /// # use haumana_sync::record::Value;
+    /// # use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+    /// # use haumana_sync::store::{Generation, MemoryStore};
+    /// # use haumana_sync::time::UnixMillis;
+    /// # use std::collections::BTreeMap;
+    /// # use std::sync::Arc;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(100)))])?;
+    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
+    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
+    /// # let engine = Engine::of(schema, store.clone(), clock.clone(), Arc::new(SeededRandom::new(1)), config);
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let song = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
+    /// # let push = |base, title: &str| {
+    /// #     let title = Value::Text(title.to_owned());
+    /// #     let op = PushOp::Set(BTreeMap::from([("title".to_owned(), title)]));
+    /// #     Push { key: song, base, edited_at: EditTimes::Unknown, op }
+    /// # };
+    /// engine.push(&kai, "phone", &[push(None, "Hiilawe")]).await?;
+    /// engine.push(&kai, "phone", &[push(Some(1), "Hiʻilawe")]).await?;
+    ///
+    /// let page = engine.history_of(&kai, song, None, 10, 1 << 20).await?;
+    ///
+    /// let newest = &page.versions[0];
+    /// assert_eq!((2, "title"), (newest.version, newest.changed[0].field.as_str()));
+    /// assert_eq!(Some(Value::Text("Hiilawe".to_owned())), newest.changed[0].value);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if there never was such a record; [`ErrorKind::Importing`] and

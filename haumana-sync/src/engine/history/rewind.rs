@@ -91,6 +91,46 @@ impl Engine {
     /// Others may write meanwhile: what they edit behind the rewind stays, and what they edited
     /// before stands in the history. If it fails half-way, calling it again finishes it.
     ///
+    /// ```
+    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
+    /// # use haumana_sync::Engine;
+    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
+    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
+    /// # use haumana_sync::record::Value;
+    /// # use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+    /// # use haumana_sync::store::{Generation, MemoryStore};
+    /// # use haumana_sync::time::UnixMillis;
+    /// # use std::collections::BTreeMap;
+    /// # use std::sync::Arc;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let schema = Schema::new([Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(100)))])?;
+    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
+    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
+    /// # let engine = Engine::of(schema, store.clone(), clock.clone(), Arc::new(SeededRandom::new(1)), config);
+    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+    /// # let song = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
+    /// # let push = |base, title: &str| {
+    /// #     let title = Value::Text(title.to_owned());
+    /// #     let op = PushOp::Set(BTreeMap::from([("title".to_owned(), title)]));
+    /// #     Push { key: song, base, edited_at: EditTimes::Unknown, op }
+    /// # };
+    /// use haumana_sync::engine::{RewindMode, RewindRequest};
+    ///
+    /// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;
+    /// let to = engine.now();
+    /// clock.pass_ms(60_000);
+    /// engine.push(&kai, "phone", &[push(Some(1), "by mistake")]).await?;
+    /// clock.pass_ms(60_000);
+    ///
+    /// let request = RewindRequest { to, mode: RewindMode::Write, request_id: None };
+    /// let rewound = engine.rewind(&kai, &request).await?;
+    ///
+    /// assert_eq!(1, rewound.changed);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::PastRetention`] if the time is past the retention, or before an erasure;
