@@ -22,6 +22,7 @@ use haumana_sync::store::{HistoryKey, Version};
 use haumana_sync::time::UnixMillis;
 use haumana_sync::transaction::AtVersion;
 use haumana_sync::transaction::{Against, Change, Doubt, Edit, MergeContext, Stale};
+use std::sync::Arc;
 
 /// Returns the edit that `push` is; `None` if it changes nothing.
 pub(crate) fn plan(
@@ -350,9 +351,19 @@ fn against_base(
         AppBase::Version(version) => Some(version),
         AppBase::Unknown => None,
     };
-    let whole = Some(Content::from(&push.piece));
+    let whole = Some(whole(record, push));
     let edit = Edit { base, changes, whole, stale, ..Edit::default() };
     Some(Planned { edit, receipt: Some(draft(push)) })
+}
+
+/// What was pushed, as a piece of the schema that is served: it may have fields of which no phone
+/// knows, and a deleted piece that comes back has them again.
+fn whole(record: &AppRecord, push: &AppPiece) -> Content {
+    let whole = Content::from(&push.piece);
+    match Arc::ptr_eq(whole.kind(), &record.kind) {
+        true => whole,
+        false => Content::parse(&record.kind, &whole.to_json()).unwrap_or(whole),
+    }
 }
 
 fn changed_fields(

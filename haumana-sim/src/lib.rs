@@ -35,6 +35,7 @@
 )]
 
 pub mod asks;
+pub mod before;
 pub mod calm;
 pub mod checks;
 pub mod content;
@@ -62,6 +63,7 @@ pub mod reply;
 pub mod schemas;
 pub mod server;
 pub mod sessions;
+pub mod small;
 pub mod storm;
 pub mod story;
 pub mod traces;

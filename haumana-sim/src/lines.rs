@@ -31,9 +31,10 @@ fn miscounted(base: &Val, sides: [&Val; 2], after: &Val) -> Option<String> {
     shared.find(|(line, n)| after.get(line) != Some(n)).map(|(line, _)| line)
 }
 
-/// How often a text has each of its lines, in any spelling.
+/// How often a text has each of its lines, in any spelling, whatever its newlines are.
 fn copies(text: &Val) -> BTreeMap<String, usize> {
     let mut copies = BTreeMap::new();
-    text.text().lines().for_each(|line| *copies.entry(line.nfc().collect()).or_default() += 1);
+    let text = text.text().replace("\r\n", "\n").replace('\r', "\n");
+    text.lines().for_each(|line| *copies.entry(line.nfc().collect()).or_default() += 1);
     copies
 }

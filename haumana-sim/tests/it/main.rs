@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod before;
 mod runs;
 mod schemas;
+mod small;
 mod stories;
