@@ -228,6 +228,11 @@ impl Scene {
             }
             Device::Handset(handset) => {
                 handset.edit(what, number, own, at_ms);
+                // A piece has one time: that of its last edit is that of all that are sent with it.
+                for number in handset.sends() {
+                    let edit = &mut self.ledger.edits[number];
+                    edit.at_ms = if edit.has_arrived { edit.at_ms } else { at_ms };
+                }
                 self.ledger.edits[number].star = handset.has_star();
             }
         }
