@@ -13,7 +13,7 @@ const PASSES: u64 = 3;
 const ROUNDING: u64 = 2;
 /// Queries that find little, and single items, are a unit each: measured for a small account.
 const ACCOUNT_UNITS: u64 = 25;
-/// Dollars for a million read units: on demand, us-east-1, https://aws.amazon.com/dynamodb/pricing/
+/// Dollars for a million read units: on demand, us-east-1, <https://aws.amazon.com/dynamodb/pricing/>,
 /// on 2026-11-29.
 const DOLLARS: f64 = 0.125;
 
