@@ -6,7 +6,7 @@
 
 use crate::Outcome;
 use crate::args::{Place, StoreKind};
-use crate::place::{file_options, schema};
+use crate::place::{everybody, file_options, schema};
 use crate::problem::{Problem, chain};
 use crate::say::{Form, counted};
 use haumana_api::{SystemClock, SystemRandom};
@@ -158,23 +158,16 @@ impl Rehearsal {
 
     /// Checks all accounts, each with its own kinds of record.
     async fn verify(&self) -> Result<Verified, Problem> {
-        let (mut total, mut place) = (Verified::default(), None);
-        loop {
-            let page = self.store.users(place.as_ref(), USERS).await;
-            let page = page.map_err(|error| Problem::of(&error))?;
-            for user in &page.users {
-                let is_guest = user.as_str().starts_with(GUEST);
-                let engine = if is_guest { &*self.guests } else { &self.engine };
-                let verified = engine.verify(&*self.store, user).await?;
-                total.accounts += 1;
-                total.records += verified.records;
-                total.findings += verified.findings.len();
-            }
-            place = page.next;
-            if place.is_none() {
-                return Ok(total);
-            }
+        let mut total = Verified::default();
+        for user in everybody(&*self.store).await? {
+            let is_guest = user.as_str().starts_with(GUEST);
+            let engine = if is_guest { &*self.guests } else { &self.engine };
+            let verified = engine.verify(&*self.store, &user).await?;
+            total.accounts += 1;
+            total.records += verified.records;
+            total.findings += verified.findings.len();
         }
+        Ok(total)
     }
 
     async fn finish_erasures(&self) -> Result<(), Problem> {

@@ -45,34 +45,33 @@ fn main() -> ExitCode {
 async fn run(args: &Args) -> Result<Outcome, Problem> {
     let form = if args.json { Form::Json } else { Form::Lines };
     let place = &args.place;
-    match &args.command {
-        Command::NewGeneration => return person::new_generation(place, form).await,
-        Command::Drill => return drill::drill(place, form).await,
-        _ => {}
-    }
-    let opened = Opened::new(place).await?;
+    let open = || Opened::new(place);
     match &args.command {
         Command::Show { user, content, reason } => {
             let reason = reason.as_deref().filter(|_| *content);
-            show::show((place, &opened), user, reason, form).await
+            show::show((place, &open().await?), user, reason, form).await
         }
-        Command::Find { hash } => show::find((place, &opened), hash, form).await,
-        Command::Verify(whom) => verify::verify(&opened, whom, form).await,
+        Command::Find { hash } => show::find((place, &open().await?), hash, form).await,
+        Command::Verify(whom) => verify::verify(&open().await?, whom, form).await,
         Command::Repair { whom, write } => {
-            verify::repair((place, &opened), whom, *write, form).await
+            verify::repair((place, &open().await?), whom, *write, form).await
         }
-        Command::Retention(whom) => show::retention(&opened, whom, form).await,
+        Command::Retention(whom) => show::retention(&open().await?, whom, form).await,
         Command::Restore { user, kind, id, version } => {
-            person::restore((place, &opened), user, (kind, *id, *version), form).await
+            let record = (kind.as_str(), *id, *version);
+            person::restore((place, &open().await?), user, record, form).await
         }
         Command::Rewind { user, to, dry_run } => {
-            person::rewind((place, &opened), user, (*to, *dry_run), form).await
+            person::rewind((place, &open().await?), user, (*to, *dry_run), form).await
         }
         Command::Erase { user, confirm } => {
-            person::erase((place, &opened), user, confirm, form).await
+            person::erase((place, &open().await?), user, confirm, form).await
         }
-        Command::Export { user, to } => person::export((place, &opened), user, to, form).await,
-        // They open what they need by themselves.
-        Command::NewGeneration | Command::Drill => Ok(Outcome::Well),
+        Command::Export { user, to } => {
+            person::export((place, &open().await?), user, to, form).await
+        }
+        // These open what they need by themselves.
+        Command::NewGeneration => person::new_generation(place, form).await,
+        Command::Drill => drill::drill(place, form).await,
     }
 }

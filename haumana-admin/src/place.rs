@@ -2,15 +2,17 @@
 
 use crate::args::{Place, StoreKind};
 use crate::problem::Problem;
+use futures_util::{Stream, TryStreamExt as _, stream};
 use haumana_api::{SystemClock, SystemRandom};
 use haumana_store_dynamo::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
 use haumana_store_postgres::{PostgresOptions, PostgresStore};
 use haumana_store_sqlite::{SqliteOptions, SqliteStore};
 use haumana_sync::Store;
 use haumana_sync::engine::{Engine, EngineConfig};
+use haumana_sync::id::UserId;
 use haumana_sync::repertoire;
 use haumana_sync::schema::Schema;
-use haumana_sync::store::{Generation, Operate};
+use haumana_sync::store::{Generation, Operate, ScanPlace};
 use haumana_sync::succession;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ const DAY_MS: i64 = 86_400_000;
 const DAY_SECS: u64 = 86_400;
 /// How much longer than the retention history stays in DynamoDB, for whoever is late.
 const TTL_MARGIN_DAYS: u64 = 10;
+/// How many users are listed at once.
+const USERS: usize = 500;
 const READERS: usize = 2;
 const CONNECTIONS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,6 +89,25 @@ impl Opened {
         let (all, store) = (store.clone(), store);
         Ok(Self { engine: Arc::new(engine), store, all, generation, tables })
     }
+}
+
+/// The users of a store, in pages.
+pub(crate) fn users(
+    all: &dyn Operate,
+) -> impl Stream<Item = Result<Vec<UserId>, Problem>> + Unpin + '_ {
+    let pages =
+        stream::try_unfold(Some(None), move |place: Option<Option<ScanPlace>>| async move {
+            let Some(place) = place else { return Ok(None) };
+            let page =
+                all.users(place.as_ref(), USERS).await.map_err(|error| Problem::of(&error))?;
+            Ok(Some((page.users, page.next.map(Some))))
+        });
+    Box::pin(pages)
+}
+
+/// All users of a store.
+pub(crate) async fn everybody(all: &dyn Operate) -> Result<Vec<UserId>, Problem> {
+    users(all).try_concat().await
 }
 
 /// The schema that the arguments name, or the one that the data was last served with.

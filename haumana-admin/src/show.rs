@@ -4,13 +4,12 @@ use crate::Outcome;
 use crate::args::{Place, Whom};
 use crate::audit::{self, Audit};
 use crate::cost;
-use crate::place::Opened;
+use crate::place::{Opened, everybody};
 use crate::problem::Problem;
 use crate::say::{Form, counted};
-use crate::verify::everybody;
 use haumana_sync::engine::{Summary, VersionEntry};
 use haumana_sync::id::{Key, KindNumber, UserId};
-use haumana_sync::store::{After, HeadState, Place as StreamPlace};
+use haumana_sync::store::{After, HeadState};
 use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
 
@@ -143,8 +142,8 @@ async fn show_content(opened: &Opened, user: &UserId, form: Form) -> Result<(), 
                 "content": content, "versions": versions});
             form.say(&json, &lines);
         }
-        let Some(last) = page.records.last().filter(|_| page.more) else { return Ok(()) };
-        after = After::Place(StreamPlace { revision: last.revision, within: Some(last.key) });
+        let Some(place) = page.rest_after() else { return Ok(()) };
+        after = After::Place(place);
     }
 }
 
@@ -188,7 +187,7 @@ pub(crate) async fn find(
     form: Form,
 ) -> Result<Outcome, Problem> {
     let key = audit::key(place)?;
-    let users = everybody(opened).await?;
+    let users = everybody(&*opened.all).await?;
     let found = users.iter().find(|user| key.hash(user) == hash.trim());
     let user = found.ok_or_else(|| Problem::NotFound(audit::key_file(place)))?;
     form.say(&json!({"user": user.as_str()}), &[user.as_str().to_owned()]);
@@ -204,7 +203,7 @@ pub(crate) async fn retention(
     cost::announce(opened, whom).await?;
     let users = match &whom.user {
         Some(user) => vec![user.clone()],
-        None => everybody(opened).await?,
+        None => everybody(&*opened.all).await?,
     };
     let (mut entries, mut due, mut accounts) = (0, 0, 0);
     for user in &users {

@@ -4,16 +4,14 @@ use crate::Outcome;
 use crate::args::{Place, Whom};
 use crate::audit::Audit;
 use crate::cost;
-use crate::place::Opened;
+use crate::place::{Opened, everybody, users};
 use crate::problem::{Problem, chain};
 use crate::say::{Form, counted};
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use haumana_sync::engine::{FaultPlace, Finding, RepairMode, Verified};
 use haumana_sync::id::UserId;
 use serde_json::{Value, json};
 
-/// How many users are listed at once.
-const PAGE: usize = 500;
 /// How many accounts are verified at the same time.
 const AT_ONCE: usize = 4;
 
@@ -48,11 +46,9 @@ pub(crate) async fn verify(opened: &Opened, whom: &Whom, form: Form) -> Result<O
 
 impl Total {
     async fn take_all(&mut self, opened: &Opened, form: Form) -> Result<(), Problem> {
-        let mut place = None;
-        loop {
-            let page = opened.all.users(place.as_ref(), PAGE).await;
-            let page = page.map_err(|error| Problem::of(&error))?;
-            let verified = page.users.iter().map(|user| async move {
+        let mut pages = users(&*opened.all);
+        while let Some(page) = pages.try_next().await? {
+            let verified = page.iter().map(|user| async move {
                 // On its own thread: most of it is hashing.
                 let (engine, all, of) = (opened.engine.clone(), opened.all.clone(), user.clone());
                 let task = tokio::spawn(async move { engine.verify(&*all, &of).await });
@@ -66,11 +62,8 @@ impl Total {
                     Err(error) => self.fail(user, &chain(&error), form),
                 }
             }
-            place = page.next;
-            if place.is_none() {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     fn take(&mut self, user: &UserId, verified: &Verified, form: Form) {
@@ -79,9 +72,7 @@ impl Total {
         self.history += verified.history;
         self.findings += verified.findings.len();
         for finding in &verified.findings {
-            let mut json = json_of(finding);
-            json["user"] = json!(user.as_str());
-            form.say(&json, &[format!("{}: {finding}", user.as_str())]);
+            form.say(&json_of(user, finding), &[format!("{}: {finding}", user.as_str())]);
         }
     }
 
@@ -124,7 +115,7 @@ pub(crate) async fn repair(
     let audit = if write { Some(Audit::of(place)?) } else { None };
     let users = match &whom.user {
         Some(user) => vec![user.clone()],
-        None => everybody(opened).await?,
+        None => everybody(&*opened.all).await?,
     };
     let (mut mended, mut left, mut failed) = (0, 0, 0);
     for user in &users {
@@ -171,34 +162,21 @@ async fn repair_one(
     for (word, finding) in
         lists.iter().flat_map(|(word, list)| list.iter().map(move |one| (word, one)))
     {
-        let mut json = json_of(finding);
-        json["user"] = json!(user.as_str());
+        let mut json = json_of(user, finding);
         json["outcome"] = json!(word);
         form.say(&json, &[format!("{}: {word}: {finding}", user.as_str())]);
     }
     Ok((repaired.mended.len(), repaired.left.len()))
 }
 
-pub(crate) async fn everybody(opened: &Opened) -> Result<Vec<UserId>, Problem> {
-    let (mut users, mut place) = (Vec::new(), None);
-    loop {
-        let page = opened.all.users(place.as_ref(), PAGE).await;
-        let page = page.map_err(|error| Problem::of(&error))?;
-        users.extend(page.users);
-        place = page.next;
-        if place.is_none() {
-            return Ok(users);
-        }
-    }
-}
-
-fn json_of(finding: &Finding) -> Value {
+fn json_of(user: &UserId, finding: &Finding) -> Value {
     let (record, version, side) = match finding.place {
         FaultPlace::Head => (None, None, None),
         FaultPlace::Record(key) => (Some(key), None, None),
         FaultPlace::History(at) => (Some(at.key), Some(at.version), Some(at.side)),
     };
     json!({
+        "user": user.as_str(),
         "fault": finding.fault.code(),
         "kind": record.map(|key| key.kind.code().into_owned()),
         "id": record.map(|key| key.id.to_string()),

@@ -185,6 +185,23 @@ impl LocalSession {
 }
 
 impl Phone {
+    /// A phone that holds nothing.
+    pub fn new(number: usize, skew_ms: i64) -> Self {
+        Self {
+            number,
+            account: 0,
+            token: 0,
+            skew_ms,
+            last_synced: None,
+            pieces: Vec::new(),
+            sessions: Vec::new(),
+            form: None,
+            deleted: BTreeSet::new(),
+            stage: Stage::Idle,
+            may_lack: BTreeSet::new(),
+        }
+    }
+
     /// The pieces of an account.
     pub fn pieces_of(&self, user: usize) -> impl Iterator<Item = &LocalPiece> {
         self.pieces.iter().filter(move |piece| piece.user == user)

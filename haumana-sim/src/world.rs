@@ -9,7 +9,7 @@ use super::judge::{Checked, Violation};
 use super::ledger::{Ledger, Seen};
 use super::mends::SentSessions;
 use super::overtaken::LateCreation;
-use super::phone::{Phone, Request, Stage};
+use super::phone::{Phone, Request};
 use super::profile::Profile;
 use super::storm::{Crossroads, Storm};
 use super::watch::Watch;
@@ -219,19 +219,7 @@ impl<'a> World<'a> {
         let two_days = 2 * 86_400_000;
         let skew_ms = if self.dice.chance(50) { self.dice.between(-two_days, two_days) } else { 0 };
         let number = self.phones.len();
-        self.phones.push(Phone {
-            number,
-            account: 0,
-            token: 0,
-            skew_ms,
-            last_synced: None,
-            pieces: Vec::new(),
-            sessions: Vec::new(),
-            form: None,
-            deleted: BTreeSet::new(),
-            stage: Stage::Idle,
-            may_lack: BTreeSet::new(),
-        });
+        self.phones.push(Phone::new(number, skew_ms));
         number
     }
 

@@ -4,10 +4,9 @@ use super::client::edited;
 use super::ledger::{Seen, both};
 use super::turn::What;
 use crate::content::{FAVORITE, LYRICS, TITLE, Val};
-use crate::phone::{LocalPiece, Phone, Request, Stage, stamp};
+use crate::phone::{LocalPiece, Phone, Request, stamp};
 use crate::reply::decode;
 use serde_json::json;
-use std::collections::BTreeSet;
 
 /// A phone, and what its user sees.
 #[derive(Clone, Debug)]
@@ -20,20 +19,7 @@ pub(super) struct Handset {
 
 impl Handset {
     pub(super) fn new(number: usize) -> Self {
-        let phone = Phone {
-            number,
-            account: 0,
-            token: 0,
-            skew_ms: 0,
-            last_synced: None,
-            pieces: Vec::new(),
-            sessions: Vec::new(),
-            form: None,
-            deleted: BTreeSet::new(),
-            stage: Stage::Idle,
-            may_lack: BTreeSet::new(),
-        };
-        Self { phone, seen: Seen::default(), pending: Vec::new() }
+        Self { phone: Phone::new(number, 0), seen: Seen::default(), pending: Vec::new() }
     }
 
     pub(super) fn is_pending(&self) -> bool {

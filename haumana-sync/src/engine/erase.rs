@@ -4,7 +4,7 @@ use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
 use crate::engine::{Engine, Result};
 use crate::id::UserId;
-use crate::store::{Batch, CommitId, Epoch, Head, HeadState, Stamp, StoreExt, Wiped};
+use crate::store::{Batch, Epoch, Head, HeadState, Stamp, StoreExt, Wiped};
 use crate::time::UnixMillis;
 
 /// What a request to erase came to.
@@ -109,12 +109,8 @@ impl Engine {
     }
 
     /// The head of an account that takes nothing more until it is erased.
-    fn erasing(&self, old: &Head) -> Head {
-        let mut head = old.clone();
-        head.revision.0 += 1;
-        head.commit = CommitId(self.random_u128());
-        head.state = HeadState::Erasing;
-        head
+    pub(crate) fn erasing(&self, old: &Head) -> Head {
+        Head { state: HeadState::Erasing, ..self.following(old) }
     }
 
     /// The marker that is left of an account, and that begins its next life.

@@ -92,7 +92,7 @@ fn is_readable(schema: &Schema, envelope: &Envelope) -> bool {
     }
 }
 
-fn is_readable_history(entry: &HistoryEntry) -> bool {
+pub(crate) fn is_readable_history(entry: &HistoryEntry) -> bool {
     parse::<HistoryMeta>(&entry.meta).is_ok() && Content::is_object(&entry.content)
 }
 

@@ -166,245 +166,73 @@ impl FieldType {
 }
 
 /// What becomes of two concurrent edits of one field. An edit on the current version always applies.
+///
+/// ```
+/// # use haumana_sync::conformance::{SeededRandom, SetClock};
+/// # use haumana_sync::Engine;
+/// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
+/// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
+/// # use haumana_sync::record::{Content, Value};
+/// # use haumana_sync::schema::{Field, FieldType, Kind, Merge, Schema};
+/// # use haumana_sync::store::{Generation, MemoryStore};
+/// # use haumana_sync::time::UnixMillis;
+/// # use std::collections::BTreeMap;
+/// # use std::sync::Arc;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // The value of the record, the phone's edit of it, and the iPad's, which is later.
+/// for (merge, [made, phone, ipad], merged) in [
+///     (Merge::Later, ["1", "5", "3"], "3"),
+///     (Merge::Greatest, ["1", "5", "3"], "5"),
+///     (Merge::Least, ["9", "5", "7"], "5"),
+///     (Merge::First, ["1", "5", "3"], "5"),
+///     (Merge::Fixed, ["1", "5", "3"], "1"),
+/// ] {
+///     let field = Field::new(1, "value", FieldType::Integer).merge(merge);
+/// #     let schema = Schema::new([Kind::new(3, "song").field(field)])?;
+/// #     let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
+/// #     let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
+/// #     let engine = Engine::of(schema, store, clock.clone(), Arc::new(SeededRandom::new(1)), config);
+/// #     let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+/// #     let key = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
+/// #     let push = async |device: &str, base, value: &str| {
+/// #         clock.pass_ms(60_000);
+/// #         let field = engine.schema().kinds()[0].fields()[0].clone();
+/// #         let value = serde_json::value::RawValue::from_string(value.to_owned())?;
+/// #         let value = field.read(&value).ok_or("no value of the field")?;
+/// #         let op = PushOp::Set(BTreeMap::from([("value".to_owned(), value)]));
+/// #         let edited_at = EditTimes::One(engine.now());
+/// #         engine.push(&kai, device, &[Push { key, base, edited_at, op }]).await?;
+/// #         Ok::<(), Box<dyn std::error::Error>>(())
+/// #     };
+/// #     let value = async || {
+/// #         let found = engine.store().read(&kai, &[key]).await?.remove(0).ok_or("a record")?;
+/// #         let content: serde_json::Value = serde_json::from_str(&found.content)?;
+/// #         Ok::<String, Box<dyn std::error::Error>>(content["value"].to_string())
+/// #     };
+///     push("phone", None, made).await?;
+///     push("phone", Some(1), phone).await?;
+///     push("ipad", Some(1), ipad).await?;
+///
+///     assert_eq!(merged, value().await?, "{}", merge.name());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Merge {
     /// The later edit wins; the other is in the inbox. Lines, lists, sets and counters are merged by
     /// their parts, and only what clashes is decided so.
-    ///
-    /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::{Content, Value};
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Merge, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let field = Field::new(1, "value", FieldType::Integer).merge(Merge::Later);
-    /// # let schema = Schema::new([Kind::new(3, "song").field(field)])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store, clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let key = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = async |device: &str, base, value: &str| {
-    /// #     clock.pass_ms(60_000);
-    /// #     let field = engine.schema().kinds()[0].fields()[0].clone();
-    /// #     let value = serde_json::value::RawValue::from_string(value.to_owned())?;
-    /// #     let value = field.read(&value).ok_or("no value of the field")?;
-    /// #     let op = PushOp::Set(BTreeMap::from([("value".to_owned(), value)]));
-    /// #     let edited_at = EditTimes::One(engine.now());
-    /// #     engine.push(&kai, device, &[Push { key, base, edited_at, op }]).await?;
-    /// #     Ok::<(), Box<dyn std::error::Error>>(())
-    /// # };
-    /// # let value = async || {
-    /// #     let found = engine.store().read(&kai, &[key]).await?.remove(0).ok_or("a record")?;
-    /// #     let content: serde_json::Value = serde_json::from_str(&found.content)?;
-    /// #     Ok::<String, Box<dyn std::error::Error>>(content["value"].to_string())
-    /// # };
-    /// // Both devices edit version 1 and do not see each other; the iPad is later.
-    /// push("phone", None, "1").await?;
-    /// push("phone", Some(1), "5").await?;
-    /// push("ipad", Some(1), "3").await?;
-    ///
-    /// assert_eq!("3", value().await?);
-    /// # Ok(())
-    /// # }
-    /// ```
     #[default]
     Later,
     /// The greatest value wins; the other is in the history. A value beats none.
-    ///
-    /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::{Content, Value};
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Merge, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let field = Field::new(1, "value", FieldType::Integer).merge(Merge::Greatest);
-    /// # let schema = Schema::new([Kind::new(3, "song").field(field)])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store, clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let key = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = async |device: &str, base, value: &str| {
-    /// #     clock.pass_ms(60_000);
-    /// #     let field = engine.schema().kinds()[0].fields()[0].clone();
-    /// #     let value = serde_json::value::RawValue::from_string(value.to_owned())?;
-    /// #     let value = field.read(&value).ok_or("no value of the field")?;
-    /// #     let op = PushOp::Set(BTreeMap::from([("value".to_owned(), value)]));
-    /// #     let edited_at = EditTimes::One(engine.now());
-    /// #     engine.push(&kai, device, &[Push { key, base, edited_at, op }]).await?;
-    /// #     Ok::<(), Box<dyn std::error::Error>>(())
-    /// # };
-    /// # let value = async || {
-    /// #     let found = engine.store().read(&kai, &[key]).await?.remove(0).ok_or("a record")?;
-    /// #     let content: serde_json::Value = serde_json::from_str(&found.content)?;
-    /// #     Ok::<String, Box<dyn std::error::Error>>(content["value"].to_string())
-    /// # };
-    /// // Both devices edit version 1 and do not see each other; the iPad is later.
-    /// push("phone", None, "1").await?;
-    /// push("phone", Some(1), "5").await?;
-    /// push("ipad", Some(1), "3").await?;
-    ///
-    /// assert_eq!("5", value().await?);
-    /// # Ok(())
-    /// # }
-    /// ```
     Greatest,
     /// The least value wins; the other is in the history. A value beats none.
-    ///
-    /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::{Content, Value};
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Merge, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let field = Field::new(1, "value", FieldType::Integer).merge(Merge::Least);
-    /// # let schema = Schema::new([Kind::new(3, "song").field(field)])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store, clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let key = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = async |device: &str, base, value: &str| {
-    /// #     clock.pass_ms(60_000);
-    /// #     let field = engine.schema().kinds()[0].fields()[0].clone();
-    /// #     let value = serde_json::value::RawValue::from_string(value.to_owned())?;
-    /// #     let value = field.read(&value).ok_or("no value of the field")?;
-    /// #     let op = PushOp::Set(BTreeMap::from([("value".to_owned(), value)]));
-    /// #     let edited_at = EditTimes::One(engine.now());
-    /// #     engine.push(&kai, device, &[Push { key, base, edited_at, op }]).await?;
-    /// #     Ok::<(), Box<dyn std::error::Error>>(())
-    /// # };
-    /// # let value = async || {
-    /// #     let found = engine.store().read(&kai, &[key]).await?.remove(0).ok_or("a record")?;
-    /// #     let content: serde_json::Value = serde_json::from_str(&found.content)?;
-    /// #     Ok::<String, Box<dyn std::error::Error>>(content["value"].to_string())
-    /// # };
-    /// // Both devices edit version 1 and do not see each other; the iPad is later.
-    /// push("phone", None, "9").await?;
-    /// push("phone", Some(1), "5").await?;
-    /// push("ipad", Some(1), "7").await?;
-    ///
-    /// assert_eq!("5", value().await?);
-    /// # Ok(())
-    /// # }
-    /// ```
     Least,
     /// The earliest edit wins; the other is in the history.
-    ///
-    /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::{Content, Value};
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Merge, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let field = Field::new(1, "value", FieldType::Integer).merge(Merge::First);
-    /// # let schema = Schema::new([Kind::new(3, "song").field(field)])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store, clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let key = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = async |device: &str, base, value: &str| {
-    /// #     clock.pass_ms(60_000);
-    /// #     let field = engine.schema().kinds()[0].fields()[0].clone();
-    /// #     let value = serde_json::value::RawValue::from_string(value.to_owned())?;
-    /// #     let value = field.read(&value).ok_or("no value of the field")?;
-    /// #     let op = PushOp::Set(BTreeMap::from([("value".to_owned(), value)]));
-    /// #     let edited_at = EditTimes::One(engine.now());
-    /// #     engine.push(&kai, device, &[Push { key, base, edited_at, op }]).await?;
-    /// #     Ok::<(), Box<dyn std::error::Error>>(())
-    /// # };
-    /// # let value = async || {
-    /// #     let found = engine.store().read(&kai, &[key]).await?.remove(0).ok_or("a record")?;
-    /// #     let content: serde_json::Value = serde_json::from_str(&found.content)?;
-    /// #     Ok::<String, Box<dyn std::error::Error>>(content["value"].to_string())
-    /// # };
-    /// // Both devices edit version 1 and do not see each other; the iPad is later.
-    /// push("phone", None, "1").await?;
-    /// push("phone", Some(1), "5").await?;
-    /// push("ipad", Some(1), "3").await?;
-    ///
-    /// assert_eq!("5", value().await?);
-    /// # Ok(())
-    /// # }
-    /// ```
     First,
     /// The value of whoever made the record stays.
-    ///
-    /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::{Content, Value};
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Merge, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let field = Field::new(1, "value", FieldType::Integer).merge(Merge::Fixed);
-    /// # let schema = Schema::new([Kind::new(3, "song").field(field)])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store, clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let key = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = async |device: &str, base, value: &str| {
-    /// #     clock.pass_ms(60_000);
-    /// #     let field = engine.schema().kinds()[0].fields()[0].clone();
-    /// #     let value = serde_json::value::RawValue::from_string(value.to_owned())?;
-    /// #     let value = field.read(&value).ok_or("no value of the field")?;
-    /// #     let op = PushOp::Set(BTreeMap::from([("value".to_owned(), value)]));
-    /// #     let edited_at = EditTimes::One(engine.now());
-    /// #     engine.push(&kai, device, &[Push { key, base, edited_at, op }]).await?;
-    /// #     Ok::<(), Box<dyn std::error::Error>>(())
-    /// # };
-    /// # let value = async || {
-    /// #     let found = engine.store().read(&kai, &[key]).await?.remove(0).ok_or("a record")?;
-    /// #     let content: serde_json::Value = serde_json::from_str(&found.content)?;
-    /// #     Ok::<String, Box<dyn std::error::Error>>(content["value"].to_string())
-    /// # };
-    /// // Neither of the later edits is taken.
-    /// push("phone", None, "1").await?;
-    /// push("phone", Some(1), "5").await?;
-    /// push("ipad", Some(1), "3").await?;
-    ///
-    /// assert_eq!("1", value().await?);
-    /// # Ok(())
-    /// # }
-    /// ```
     Fixed,
 }
 

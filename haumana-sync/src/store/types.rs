@@ -92,6 +92,26 @@ pub struct Head {
 }
 
 impl Head {
+    /// The head of a stream before its first commit.
+    pub(crate) fn before_all(epoch: Epoch, generation: Generation, now: UnixMillis) -> Self {
+        Self {
+            epoch,
+            revision: Revision(0),
+            stamp: Stamp(0),
+            generation,
+            versions: Digest::default(),
+            content: Digest::default(),
+            records: 0,
+            bytes: 0,
+            max_version: 0,
+            commit: CommitId(0),
+            state: HeadState::Active,
+            erased_at: None,
+            purged_at: now,
+            notes: String::new(),
+        }
+    }
+
     /// Whether `other` is the same place in the same life.
     pub fn is_same(&self, other: &Head) -> bool {
         self.epoch == other.epoch && self.revision == other.revision && self.commit == other.commit
@@ -241,6 +261,14 @@ pub struct Page {
     pub records: Vec<Envelope>,
     /// Whether records follow up to `head`.
     pub more: bool,
+}
+
+impl Page {
+    /// Returns the place behind which the rest follows; `None` if nothing follows.
+    pub fn rest_after(&self) -> Option<Place> {
+        let last = self.records.last().filter(|_| self.more)?;
+        Some(Place { revision: last.revision, within: Some(last.key) })
+    }
 }
 
 /// Names one entry of a record's history.

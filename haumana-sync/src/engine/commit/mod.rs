@@ -377,22 +377,15 @@ impl Engine {
     }
 
     pub(crate) fn first_head(&self, now: UnixMillis) -> Head {
-        Head {
-            epoch: Epoch(self.random.next_u64()),
-            revision: Revision(0),
-            stamp: Stamp(0),
-            generation: self.config.generation,
-            versions: Digest::default(),
-            content: Digest::default(),
-            records: 0,
-            bytes: 0,
-            max_version: 0,
-            commit: CommitId(0),
-            state: HeadState::Active,
-            erased_at: None,
-            purged_at: now,
-            notes: String::new(),
-        }
+        Head::before_all(Epoch(self.random.next_u64()), self.config.generation, now)
+    }
+
+    /// The next head, which says what this one does.
+    pub(crate) fn following(&self, old: &Head) -> Head {
+        let mut head = old.clone();
+        head.revision.0 += 1;
+        head.commit = CommitId(self.random_u128());
+        head
     }
 }
 

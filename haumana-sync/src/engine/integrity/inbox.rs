@@ -12,24 +12,22 @@ use crate::store::Envelope;
 const PAGE: usize = 100;
 
 impl Engine {
-    /// Looks at each entry of the inbox. Returns how many are open.
+    /// Looks at each entry of the inbox.
     pub(super) async fn look_at_inbox(
         &self,
         user: &UserId,
         records: &Records,
         found: &mut Vec<Finding>,
-    ) -> Result<usize> {
-        let mut n_open = 0;
+    ) -> Result<()> {
         for keys in records.conflicts.chunks(PAGE) {
             let entries = self.screen.store.read(user, keys).await?;
             for envelope in entries.iter().flatten() {
-                n_open += usize::from(!envelope.deleted);
                 if let Some((fault, detail)) = self.fault_in(user, envelope, records).await? {
                     found.push(Finding::new(fault, FaultPlace::Record(envelope.key), detail));
                 }
             }
         }
-        Ok(n_open)
+        Ok(())
     }
 
     async fn fault_in(

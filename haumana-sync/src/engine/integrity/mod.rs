@@ -20,7 +20,6 @@ use crate::engine::commit::notes::Notes;
 use crate::engine::{Engine, Result};
 use crate::id::UserId;
 use crate::store::{self, Head, HeadState, Operate};
-use past::Past;
 use records::Records;
 
 /// What was looked at, and what was found.
@@ -124,11 +123,11 @@ impl Engine {
     ) -> Result<Verified> {
         let mut found = Vec::new();
         let records = self.look_at_records(user, head.as_ref(), &mut found).await?;
-        let past = self.look_at_history(all, user, &records, &mut found).await?;
-        let open = self.look_at_inbox(user, &records, &mut found).await?;
+        let n_history = self.look_at_history(all, user, &records, &mut found).await?;
+        self.look_at_inbox(user, &records, &mut found).await?;
         match &head {
-            Some(head) => self.look_at_head(head, (&records, &past, open), &mut found),
-            None if !records.is_empty() || past.n_entries != 0 => {
+            Some(head) => self.look_at_head(head, &records, n_history, &mut found),
+            None if !records.is_empty() || n_history != 0 => {
                 found.push(Finding::new(Fault::HeadMissing, FaultPlace::Head, ""));
             }
             None => {}
@@ -138,8 +137,8 @@ impl Engine {
             head,
             records: records.n_live + records.n_tombstones,
             tombstones: records.n_tombstones,
-            history: past.n_entries,
-            open_conflicts: open,
+            history: n_history,
+            open_conflicts: records.n_open,
             findings: found,
         })
     }
@@ -147,7 +146,8 @@ impl Engine {
     fn look_at_head(
         &self,
         head: &Head,
-        (records, past, open): (&Records, &Past, usize),
+        records: &Records,
+        n_history: usize,
         found: &mut Vec<Finding>,
     ) {
         let mut tell = |fault, detail: String| {
@@ -158,7 +158,7 @@ impl Engine {
             HeadState::Erasing => tell(Fault::Erasing, String::new()),
             HeadState::Importing => tell(Fault::Importing, String::new()),
             HeadState::Erased => {
-                let n_left = records.n_live + records.n_tombstones + past.n_entries;
+                let n_left = records.n_live + records.n_tombstones + n_history;
                 if n_left != 0 {
                     tell(Fault::NotErased, format!("{n_left} records and versions"));
                 }
@@ -174,8 +174,8 @@ impl Engine {
             tell(Fault::NotesUnreadable, String::new());
             return;
         };
-        if let Some(noted) = notes.open.filter(|noted| *noted != open as u64) {
-            tell(Fault::OpenCount, format!("{noted}, and {open} are open"));
+        if let Some(noted) = notes.open.filter(|noted| *noted != records.n_open as u64) {
+            tell(Fault::OpenCount, format!("{noted}, and {} are open", records.n_open));
         }
         let last = records.last_revision;
         if let Some(quiet) = notes.quiet_since.filter(|quiet| *quiet < last) {

@@ -4,22 +4,17 @@ use super::records::Records;
 use super::{Fault, FaultPlace, Finding};
 use crate::engine::edit::bases::{fields, units};
 use crate::engine::edit::meta::AtVersion;
-use crate::engine::edit::record::{HistoryMeta, Record, is_whole, parse};
+use crate::engine::edit::record::{Record, is_whole};
 use crate::engine::history::accept::is_as_written;
+use crate::engine::screen::is_readable_history;
 use crate::engine::{Engine, Result};
 use crate::id::{Key, UserId};
-use crate::record::{Content, Value};
+use crate::record::Value;
 use crate::store::{Envelope, HistoryEntry, Operate};
 use std::collections::{BTreeSet, HashMap};
 
 /// How many entries are read at once.
 const PAGE: usize = 500;
-
-/// What was seen of the history.
-#[derive(Debug, Default)]
-pub(super) struct Past {
-    pub n_entries: usize,
-}
 
 /// A record that can be read.
 #[derive(Debug)]
@@ -30,18 +25,19 @@ struct Known {
 }
 
 impl Engine {
-    /// Looks at each entry of the history, also of records that are not there.
+    /// Looks at each entry of the history, also of records that are not there. Returns how many there
+    /// are.
     pub(super) async fn look_at_history(
         &self,
         all: &dyn Operate,
         user: &UserId,
         records: &Records,
         found: &mut Vec<Finding>,
-    ) -> Result<Past> {
-        let (mut past, mut place) = (Past::default(), None);
+    ) -> Result<usize> {
+        let (mut n_entries, mut place) = (0, None);
         loop {
             let part = all.user_history(user, place.as_ref(), PAGE).await?;
-            past.n_entries += part.entries.len();
+            n_entries += part.entries.len();
             let keys: BTreeSet<Key> = part.entries.iter().map(|entry| entry.key.key).collect();
             let opened = self.open_known(user, keys).await?;
             for entry in &part.entries {
@@ -52,7 +48,7 @@ impl Engine {
             }
             place = part.next;
             if place.is_none() {
-                return Ok(past);
+                return Ok(n_entries);
             }
         }
     }
@@ -83,9 +79,7 @@ impl Engine {
         if version == 0 || !is_past {
             return Some((Fault::HistoryRange, format!("the record has {current}")));
         }
-        let is_readable =
-            parse::<HistoryMeta>(&entry.meta).is_ok() && Content::is_object(&entry.content);
-        if !is_readable {
+        if !is_readable_history(entry) {
             return Some((Fault::HistoryUnreadable, String::new()));
         }
         let known = known?;

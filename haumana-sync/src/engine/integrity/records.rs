@@ -8,7 +8,7 @@ use crate::engine::edit::record::{Record, parse};
 use crate::engine::history::accept::is_as_written;
 use crate::engine::{Engine, Result};
 use crate::id::{Key, KindNumber, UserId};
-use crate::store::{After, Envelope, Head, IndexEntry, Place, Revision, Version};
+use crate::store::{After, Envelope, Head, IndexEntry, Revision, Version};
 use std::collections::{BTreeSet, HashMap};
 
 /// How many records are read at once.
@@ -23,6 +23,7 @@ pub(super) struct Records {
     versions: HashMap<Key, Version>,
     /// Entries of the inbox, open and closed.
     pub conflicts: Vec<Key>,
+    pub n_open: usize,
     pub sums: Sums,
     pub n_live: usize,
     pub n_tombstones: usize,
@@ -53,6 +54,7 @@ impl Engine {
         let mut records = Records {
             versions: HashMap::new(),
             conflicts: Vec::new(),
+            n_open: 0,
             sums: Sums::new(),
             n_live: 0,
             n_tombstones: 0,
@@ -78,8 +80,8 @@ impl Engine {
                 let entry = indexed.remove(&record.key);
                 self.look_at_record((record, entry), head, &mut records, found);
             }
-            let Some(last) = page.records.last().filter(|_| page.more) else { break };
-            after = After::Place(Place { revision: last.revision, within: Some(last.key) });
+            let Some(place) = page.rest_after() else { break };
+            after = After::Place(place);
         }
         for key in indexed.into_keys().filter(|key| !records.versions.contains_key(key)) {
             found.push(Finding::new(Fault::NotInStream, FaultPlace::Record(key), ""));
@@ -137,6 +139,7 @@ impl Engine {
         }
         if key.kind.is_inbox() {
             records.conflicts.push(key);
+            records.n_open += usize::from(!record.deleted);
             return;
         }
         records.sums.add(self.schema(), record);

@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
 use crate::engine::{Engine, Error, Result};
 use crate::id::{Key, UserId};
-use crate::store::{Batch, CommitId, Envelope, ErrorKind, Head, HeadState, Operate, StoreExt};
+use crate::store::{Batch, Envelope, ErrorKind, Head, HeadState, Operate, StoreExt};
 
 /// How many records one commit of a repair rewrites.
 const REWRITTEN: usize = 100;
@@ -100,7 +100,7 @@ impl Engine {
             }
         }
         self.empty_tombstones(user, &before.findings).await?;
-        self.write_sums(all, user).await?;
+        self.write_sums(user).await?;
         let left = self.verify(all, user).await?.findings;
         let mended = before.findings.iter().filter(|found| !left.contains(found)).cloned();
         Ok(Repaired { mended: mended.collect(), before, left })
@@ -114,21 +114,12 @@ impl Engine {
             let Some(old) = head.as_ref().filter(|head| head.state == HeadState::Erased) else {
                 return self.erase(user).await;
             };
-            let head = Head { state: HeadState::Erasing, ..self.unchanged(old) };
-            let batch = Batch { head, records: Vec::new(), history: Vec::new() };
+            let batch = Batch { head: self.erasing(old), records: Vec::new(), history: Vec::new() };
             match self.store.commit_settled(user, Some(old), &batch).await {
                 Ok(()) => return self.erase(user).await,
                 Err(error) => attempts.start_over(error.into())?,
             }
         }
-    }
-
-    /// The next head, which says what this one does.
-    fn unchanged(&self, old: &Head) -> Head {
-        let mut head = old.clone();
-        head.revision.0 += 1;
-        head.commit = CommitId(self.random_u128());
-        head
     }
 
     /// Writes tombstones that hold content, or the hash of it, as tombstones are. Their versions stay.
@@ -163,23 +154,21 @@ impl Engine {
     }
 
     /// Writes a head that says what the records come to, if it says anything else.
-    async fn write_sums(&self, all: &dyn Operate, user: &UserId) -> Result<()> {
+    async fn write_sums(&self, user: &UserId) -> Result<()> {
         let mut attempts = self.attempts(user);
         loop {
             let Some(old) = attempts.head().await? else { return Ok(()) };
             if old.state != HeadState::Active && old.state != HeadState::Importing {
                 return Ok(());
             }
-            let mut found = Vec::new();
-            let records = self.look_at_records(user, Some(&old), &mut found).await?;
-            let past = self.look_at_history(all, user, &records, &mut found).await?;
-            let open = self.look_at_inbox(user, &records, &mut found).await?;
+            let records = self.look_at_records(user, Some(&old), &mut Vec::new()).await?;
             let mut told = Vec::new();
-            self.look_at_head(&old, (&records, &past, open), &mut told);
+            // Only an erased account is asked for its history.
+            self.look_at_head(&old, &records, 0, &mut told);
             if !told.iter().any(|found| found.fault.remedy() == Remedy::Derive) {
                 return Ok(());
             }
-            let head = self.mended(&old, &records, open)?;
+            let head = self.mended(&old, &records);
             let batch = Batch { head, records: Vec::new(), history: Vec::new() };
             match self.store.commit_settled(user, Some(&old), &batch).await {
                 Ok(()) => return Ok(()),
@@ -189,8 +178,8 @@ impl Engine {
         }
     }
 
-    fn mended(&self, old: &Head, records: &Records, open: usize) -> Result<Head> {
-        let mut head = self.unchanged(old);
+    fn mended(&self, old: &Head, records: &Records) -> Head {
+        let mut head = self.following(old);
         if records.sums.are_known() {
             records.sums.write(&mut head);
         }
@@ -202,13 +191,13 @@ impl Engine {
                 false => Some(records.last_revision.max(old.revision.0)),
             };
             let notes = Notes {
-                open: Some(open as u64),
+                open: Some(records.n_open as u64),
                 quiet_since,
                 has_aside: notes.has_aside && records.n_unreadable != 0,
                 ..notes
             };
             head.notes = notes.to_text();
         }
-        Ok(head)
+        head
     }
 }

@@ -4,7 +4,7 @@ use crate::engine::edit::meta::Meta;
 use crate::engine::edit::record::{HistoryMeta, parse};
 use crate::engine::{Engine, Result};
 use crate::id::{KindNumber, UserId};
-use crate::store::{After, Head, Operate, Place};
+use crate::store::{After, Head, Operate};
 use crate::time::UnixMillis;
 use std::collections::BTreeMap;
 
@@ -115,8 +115,8 @@ impl Engine {
                 let meta: Result<Meta> = parse(&record.meta);
                 summary.see(meta.ok().and_then(|meta| meta.device), record.modified_at);
             }
-            let Some(last) = page.records.last().filter(|_| page.more) else { break };
-            after = After::Place(Place { revision: last.revision, within: Some(last.key) });
+            let Some(place) = page.rest_after() else { break };
+            after = After::Place(place);
         }
         self.sum_up_history(all, user, &mut summary).await?;
         Ok(summary)

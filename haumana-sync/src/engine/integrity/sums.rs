@@ -1,10 +1,9 @@
 //! What the head should say of the records.
 
 use super::Fault;
-use crate::digest::Digest;
 use crate::engine::commit::{OldFacts, count};
 use crate::schema::Schema;
-use crate::store::{CommitId, Envelope, Epoch, Generation, Head, HeadState, Revision, Stamp};
+use crate::store::{Envelope, Epoch, Generation, Head};
 use crate::time::UnixMillis;
 
 /// The sums of records, one added after the other.
@@ -17,22 +16,7 @@ pub(super) struct Sums {
 
 impl Sums {
     pub(super) fn new() -> Self {
-        let head = Head {
-            epoch: Epoch(0),
-            revision: Revision(0),
-            stamp: Stamp(0),
-            generation: Generation(0),
-            versions: Digest::default(),
-            content: Digest::default(),
-            records: 0,
-            bytes: 0,
-            max_version: 0,
-            commit: CommitId(0),
-            state: HeadState::Active,
-            erased_at: None,
-            purged_at: UnixMillis(0),
-            notes: String::new(),
-        };
+        let head = Head::before_all(Epoch(0), Generation(0), UnixMillis(0));
         Self { head, has_unknown: false }
     }
 
