@@ -108,6 +108,13 @@ impl Draft {
         Ok(Self { history, inbox, kept, last, changed, ..Self::plain(old, envelope) })
     }
 
+    /// Takes the record out, and leaves one without content.
+    pub(crate) fn take_new(&mut self) -> Envelope {
+        let content = std::mem::take(&mut self.new.content);
+        let meta = std::mem::take(&mut self.new.meta);
+        Envelope { content, meta, ..self.new.clone() }
+    }
+
     pub(crate) fn items(&self) -> usize {
         1 + self.history.len() + self.inbox.len()
     }

@@ -3,7 +3,7 @@
 use crate::engine::Refusal;
 use crate::engine::commit::draft::Draft;
 use crate::id::Key;
-use crate::store::{ErrorKind, Version};
+use crate::store::{Batch, Envelope, ErrorKind, HistoryEntry, Version};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// LIMIT: after so many drafts for which a full store has no room, those that make their record
@@ -58,6 +58,28 @@ impl Line {
             }
         }
         false
+    }
+
+    /// The first `count`, of which a batch takes what it writes.
+    pub(super) fn next(&mut self, count: usize) -> impl Iterator<Item = &mut Draft> {
+        self.left.iter_mut().take(count)
+    }
+
+    /// The batch that was made of the first drafts is not committed: they have their contents again.
+    pub(super) fn give_back(&mut self, batch: Batch) {
+        let mut records: HashMap<Key, Envelope> = HashMap::new();
+        records.extend(batch.records.into_iter().map(|record| (record.key, record)));
+        let mut history: HashMap<Key, Vec<HistoryEntry>> = HashMap::new();
+        for entry in batch.history {
+            history.entry(entry.key.key).or_default().push(entry);
+        }
+        // A batch writes a record once, so what has a draft's key is that draft's.
+        for draft in &mut self.left {
+            let key = draft.new.key;
+            let Some(record) = records.remove(&key) else { return };
+            draft.new = record;
+            draft.history = history.remove(&key).unwrap_or_default();
+        }
     }
 
     /// The first `count` are committed.

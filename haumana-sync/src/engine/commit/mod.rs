@@ -183,8 +183,7 @@ impl Engine {
             let now = self.clock.now();
             let count = self.batch_count(&line.left).min(line.most);
             let head = trail.head.as_ref();
-            let drafts = line.left.iter().take(count).cloned().collect();
-            let mut batch = self.batch(head, drafts, notes.as_ref(), now);
+            let mut batch = self.batch(head, line.next(count), notes.as_ref(), now);
             let open_then = open.map(|open| count_open(open, &batch.records));
             let mut over_then = false;
             // Notes that cannot be read are a newer program's, and stay as they are.
@@ -210,14 +209,17 @@ impl Engine {
                         let _ = self.purge(user).await;
                     }
                 }
-                Err(error) => match refusal_of(error.kind()) {
-                    Some(_) if 1 < count => line.most = count / 2,
-                    Some(refusal) => line.refuse(refusal),
-                    None => {
-                        stopped = Some(error.into());
-                        break;
+                Err(error) => {
+                    line.give_back(batch);
+                    match refusal_of(error.kind()) {
+                        Some(_) if 1 < count => line.most = count / 2,
+                        Some(refusal) => line.refuse(refusal),
+                        None => {
+                            stopped = Some(error.into());
+                            break;
+                        }
                     }
-                },
+                }
             }
         }
         if is_over {
@@ -333,10 +335,11 @@ impl Engine {
         self.store.commit(user, Some(&slow.head), &again).await.ok().map(|()| again)
     }
 
-    fn batch(
+    /// Makes the batch that writes `drafts`, whose contents it takes, so that none is copied.
+    fn batch<'a>(
         &self,
         old: Option<&Head>,
-        drafts: Vec<Draft>,
+        drafts: impl Iterator<Item = &'a mut Draft>,
         notes: Option<&Notes>,
         now: UnixMillis,
     ) -> Batch {
@@ -350,9 +353,9 @@ impl Engine {
         let (mut records, mut history) = (Vec::new(), Vec::new());
         for draft in drafts {
             count(self.schema(), &mut head, draft.old, &draft.new);
-            history.extend(draft.history);
-            records.push(draft.new);
-            records.extend(draft.inbox);
+            history.append(&mut draft.history);
+            records.push(draft.take_new());
+            records.extend(draft.inbox.iter().cloned());
         }
         // Two pushes of one batch may raise the same conflict; it is one entry.
         records.sort_by_key(|record: &Envelope| record.key);
