@@ -28,6 +28,7 @@ mod erase_again;
 mod idle;
 mod issuer;
 mod key_file;
+mod memory;
 #[cfg(feature = "page")]
 mod page;
 mod pages;

@@ -5,6 +5,7 @@ use crate::audit;
 use crate::connections;
 use crate::directory::{self, SqliteDirectory};
 use crate::drain::drain;
+use crate::memory;
 use crate::problem::Problem;
 use crate::schema;
 use crate::sign_in::{self, SignIn};
@@ -54,6 +55,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
         let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));
         tokio::spawn(Upkeep { operate, engine, clock, retention_ms }.run());
     }
+    tokio::spawn(memory::keep_small());
     let signals = Signals::listen()?;
     greet(&args, address)?;
     Ok(run(listener, router, room, live, signals).await?)

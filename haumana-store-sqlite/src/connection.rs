@@ -86,7 +86,7 @@ pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
         .execute_batch(
             "PRAGMA query_only = ON;
              PRAGMA temp_store = MEMORY;
-             PRAGMA cache_size = -16000;",
+             PRAGMA cache_size = -4000;",
         )
         .map_err(sqlite)?;
     Ok(connection)

@@ -3,7 +3,8 @@
 //!
 //! One file holds all users. One thread writes: whatever commits are waiting go into one
 //! transaction and share one sync to disk, and each is acknowledged after that. A few threads read
-//! beside it, each from a snapshot. Several processes may use the same file.
+//! beside it, each from a snapshot; a read of the head or of up to 16 entries is made by its caller,
+//! since handing it to a thread costs more. Several processes may use the same file.
 //!
 //! ```
 //! use haumana_store_sqlite::{SqliteOptions, SqliteStore};

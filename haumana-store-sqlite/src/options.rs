@@ -13,7 +13,8 @@ pub struct SqliteOptions {
     /// more files beside it, with `-wal` and `-shm` at the end of their names, and the store one
     /// with `.seen`.
     pub path: PathBuf,
-    /// How many threads read; at least one is started.
+    /// How many threads read; at least one is started. As many callers at once may make short reads
+    /// by themselves.
     pub readers: usize,
     /// How long to wait for another process that is writing before a call is `Throttled`.
     pub busy_timeout: Duration,

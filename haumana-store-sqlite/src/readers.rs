@@ -1,14 +1,16 @@
-//! The threads that read, each with a connection and a snapshot of its own.
+//! Who reads: threads, each with a connection and a snapshot of its own, and for what is short the
+//! caller itself, since handing a question to a thread and the answer back costs more than finding it.
 
 use crate::connection;
 use crate::error::OpenError;
 use crate::options::SqliteOptions;
 use crate::writer::{Look, send};
 use haumana_sync::store::Result;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// LIMIT: how many calls may wait for a reader; more are told to wait outside.
 const WAITING: usize = 4096;
@@ -18,6 +20,8 @@ const WAITING: usize = 4096;
 pub(crate) struct Readers {
     looks: Option<SyncSender<Look>>,
     threads: Vec<JoinHandle<()>>,
+    /// Connections for callers that read by themselves; one that is at work is not here.
+    idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
@@ -25,15 +29,37 @@ impl Readers {
     pub(crate) fn start(options: &SqliteOptions) -> Result<Self, OpenError> {
         let (looks, waiting) = sync_channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
-        let mut readers = Self { looks: Some(looks), threads: Vec::new() };
+        let idle = Mutex::default();
+        let mut readers = Self { looks: Some(looks), threads: Vec::new(), idle };
         for _ in 0..options.readers.max(1) {
             let connection = connection::open_reader(&options.path, options.busy_timeout)?;
             let waiting = waiting.clone();
             let thread = std::thread::Builder::new().name("sqlite-reader".to_owned());
             let thread = thread.spawn(move || serve(&connection, &waiting));
             readers.threads.push(thread.map_err(|e| OpenError::from_io(&options.path, e))?);
+            // It never waits for a lock: its caller has other work to do.
+            readers.give_back(connection::open_reader(&options.path, Duration::ZERO)?);
         }
         Ok(readers)
+    }
+
+    /// Answers a short question on the caller's own thread.
+    ///
+    /// `None` if no connection is idle or the file is locked, so that a thread must wait for it.
+    pub(crate) fn here<T>(
+        &self,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Option<rusqlite::Result<T>> {
+        let connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+        let result = query(&connection);
+        self.give_back(connection);
+        let code = result.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
+        let is_locked = matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+        (!is_locked).then_some(result)
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
     }
 
     /// Puts a call behind those that wait.

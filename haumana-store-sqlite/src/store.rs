@@ -24,6 +24,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// LIMIT: how many entries a caller reads by itself; more are read by a thread of the store.
+const GLANCE: usize = 16;
+
 /// Keeps everything in one SQLite database.
 ///
 /// Needs no particular async runtime. Dropping it waits for what is under way, then closes the
@@ -153,6 +156,31 @@ impl SqliteStore {
         answer.await.map_err(|_| Error::new(op, ErrorKind::Unavailable))?
     }
 
+    /// Asks for something short: it is read here if a connection is idle, and by a reader if not.
+    async fn glance<T: Send + 'static>(
+        &self,
+        op: &'static str,
+        query: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match self.readers.as_ref().and_then(|readers| readers.here(&query)) {
+            Some(result) => result.map_err(|error| before_commit(op, error)),
+            None => self.look(op, query).await,
+        }
+    }
+
+    /// Asks for something that is short if it is only so many entries.
+    async fn glance_at<T: Send + 'static>(
+        &self,
+        entries: usize,
+        op: &'static str,
+        query: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match entries <= GLANCE {
+            true => self.glance(op, query).await,
+            false => self.look(op, query).await,
+        }
+    }
+
     /// Asks the writer for something outside the transactions that commits share.
     pub(crate) async fn ask(
         &self,
@@ -236,12 +264,13 @@ impl Store for SqliteStore {
 
     async fn head(&self, user: &UserId) -> Result<Option<Head>> {
         let user = user.clone();
-        self.look("head", move |connection| queries::head(connection, &user)).await
+        self.glance("head", move |connection| queries::head(connection, &user)).await
     }
 
     async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
-        let (user, keys) = (user.clone(), keys.to_vec());
-        self.look("read", move |connection| queries::read(connection, &user, &keys)).await
+        let (user, keys, entries) = (user.clone(), keys.to_vec(), keys.len());
+        let query = move |connection: &_| queries::read(connection, &user, &keys);
+        self.glance_at(entries, "read", query).await
     }
 
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
@@ -251,8 +280,8 @@ impl Store for SqliteStore {
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
         let user = user.clone();
-        self.look("changes", move |connection| queries::changes(connection, &user, after, limit))
-            .await
+        let query = move |connection: &_| queries::changes(connection, &user, after, limit);
+        self.glance_at(limit, "changes", query).await
     }
 
     async fn history(
@@ -260,8 +289,9 @@ impl Store for SqliteStore {
         user: &UserId,
         keys: &[HistoryKey],
     ) -> Result<Vec<Option<HistoryEntry>>> {
-        let (user, keys) = (user.clone(), keys.to_vec());
-        self.look("history", move |connection| queries::history(connection, &user, &keys)).await
+        let (user, keys, entries) = (user.clone(), keys.to_vec(), keys.len());
+        let query = move |connection: &_| queries::history(connection, &user, &keys);
+        self.glance_at(entries, "history", query).await
     }
 
     async fn history_of(
@@ -274,7 +304,7 @@ impl Store for SqliteStore {
         let (user, key) = (user.clone(), *key);
         let query =
             move |connection: &_| queries::history_of(connection, &user, &key, before, limit);
-        self.look("history_of", query).await
+        self.glance_at(limit, "history_of", query).await
     }
 
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {

@@ -222,6 +222,9 @@ impl Desk {
             false => self.idle = (self.idle * 2).min(LONGEST_IDLE),
         }
         self.owes_wipe &= !is_done;
+        // Pages that were kept at hand are read again from the system's cache, which costs little. If
+        // it fails, they stay.
+        let _ = self.connection.execute_batch("PRAGMA shrink_memory");
         self.write_sidecar();
     }
 

@@ -11,6 +11,8 @@ mod killing;
 mod killing_postgres;
 mod live;
 mod manuals;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod memory;
 mod page;
 mod postgres;
 mod restoring;

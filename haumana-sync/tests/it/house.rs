@@ -127,7 +127,7 @@ const CRATES_WITHOUT_CIRCLES: [&str; 9] = [
 ];
 
 /// From the innermost crate outwards; a crate names only those before it.
-const CRATES: [&str; 14] = [
+const CRATES: [&str; 15] = [
     "haumana-derive",
     "haumana-sync",
     "haumana-app",
@@ -141,6 +141,7 @@ const CRATES: [&str; 14] = [
     "haumana-directory-cognito",
     "haumana-import",
     "haumana-lambda",
+    "haumana-trim",
     "haumana-server",
 ];
 

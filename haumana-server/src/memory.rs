@@ -1,0 +1,86 @@
+//! What large requests took goes back to the system.
+
+use std::time::Duration;
+
+/// How often the memory is looked at.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// How much more than after the last time is worth the walk through all heaps.
+const WORTH_KB: u64 = 16 << 10;
+
+/// Gives back what is free whenever the process has become much larger and grows no more, for ever.
+pub(crate) async fn keep_small() {
+    // Where the system does not tell, nothing is done.
+    let Some(at_start_kb) = resident_kb() else { return };
+    let mut looks = Looks { settled_kb: at_start_kb, before_kb: at_start_kb };
+    loop {
+        tokio::time::sleep(PAUSE).await;
+        let Some(resident_kb) = resident_kb() else { return };
+        if looks.is_due(resident_kb) {
+            let given = tokio::task::spawn_blocking(haumana_trim::give_back);
+            // If it panicked, that was reported where it happened.
+            let _ = given.await;
+            looks.settle(self::resident_kb().unwrap_or(resident_kb));
+        }
+    }
+}
+
+/// What was seen of the memory so far.
+#[derive(Debug)]
+struct Looks {
+    /// How much there was when all that was free had been given back.
+    settled_kb: u64,
+    /// How much there was when last looked at.
+    before_kb: u64,
+}
+
+impl Looks {
+    /// Whether to give back now: much was added since the last time, and nothing just now.
+    fn is_due(&mut self, resident_kb: u64) -> bool {
+        let has_grown = self.settled_kb + WORTH_KB <= resident_kb;
+        let grows = self.before_kb < resident_kb;
+        self.before_kb = resident_kb;
+        has_grown && !grows
+    }
+
+    /// So much is in use: more than this is looked at again.
+    fn settle(&mut self, resident_kb: u64) {
+        self.settled_kb = resident_kb;
+        self.before_kb = resident_kb;
+    }
+}
+
+/// How much memory this process has; Linux only.
+fn resident_kb() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_due_once_much_was_added_and_no_more_is() {
+        let mut looks = Looks { settled_kb: 20_000, before_kb: 20_000 };
+
+        assert!(!looks.is_due(180_000), "still growing");
+        assert!(looks.is_due(180_000));
+        looks.settle(30_000);
+        assert!(!looks.is_due(30_000));
+        assert!(!looks.is_due(45_000));
+        assert!(!looks.is_due(45_000), "not worth it");
+    }
+
+    #[test]
+    fn what_stays_in_use_is_not_walked_through_again_and_again() {
+        let mut looks = Looks { settled_kb: 20_000, before_kb: 20_000 };
+        looks.is_due(180_000);
+        assert!(looks.is_due(180_000));
+
+        looks.settle(170_000);
+
+        assert!(!looks.is_due(175_000) && !looks.is_due(175_000));
+    }
+}
