@@ -10,6 +10,7 @@ use crate::receipts::AppRecord;
 use crate::receipts::Receipt;
 use crate::versions::{distance, is_retained, record_versions};
 use crate::wire::AppPiece;
+use haumana_sync::record::Value;
 use haumana_sync::store::Version;
 use haumana_sync::transaction::{Against, MergeContext};
 
@@ -95,19 +96,21 @@ fn stale_push<'a>(
     if !push.version.is_issued() {
         return None;
     }
-    let shows = |old: &&Receipt, name: &str| {
-        let value = push.piece.get(name);
-        let has_text = value.as_text().is_some_and(|text| !text.trim().is_empty());
-        let is_long = field_spec(name).class == FieldClass::Long;
-        is_long
-            && has_text
-            && old.diverged.get(name).is_some_and(|hash| !differs(name, &value, *hash))
+    let long = changed.iter().filter(|(name, _)| field_spec(name).class == FieldClass::Long);
+    let texts = long.map(|(name, _)| (name.as_str(), push.piece.get(name)));
+    let has_text = |value: &Value| value.as_text().is_some_and(|text| !text.trim().is_empty());
+    let texts: Vec<(&str, Value)> = texts.filter(|(_, value)| has_text(value)).collect();
+    if texts.is_empty() {
+        return None;
+    }
+    let shows = |old: &&Receipt, (name, value): &(&str, Value)| {
+        old.diverged.get(*name).is_some_and(|hash| !differs(name, value, *hash))
     };
     let receipts = record
         .receipts
         .iter()
         .filter(|old| context.oldest <= old.at && !old.is_held && old.version <= held);
-    let candidates = receipts.filter(|old| changed.iter().any(|(name, _)| shows(old, name)));
+    let candidates = receipts.filter(|old| texts.iter().any(|text| shows(old, text)));
     // Ties go to the newest.
     candidates.rev().min_by_key(|old| Form::Pushed(old).distance(record, push))
 }
@@ -158,12 +161,14 @@ fn older_text(
     context: MergeContext,
 ) -> Option<(Version, Version)> {
     let spec = field_spec(name);
-    let value = push.piece.get(name);
-    let has_text = value.as_text().is_some_and(|text| !text.trim().is_empty());
-    if spec.class != FieldClass::Long || !has_text {
+    if spec.class != FieldClass::Long {
         return None;
     }
     let past = record.meta.past.get(name)?;
+    let value = push.piece.get(name);
+    if value.as_text().is_none_or(|text| text.trim().is_empty()) {
+        return None;
+    }
     let hash = spec.app_hash(&value);
     let ends = past.iter().skip(1).map(|next| next.version);
     let ends = ends.chain([record.meta.touch(name).version]);

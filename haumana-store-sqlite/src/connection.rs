@@ -162,7 +162,8 @@ fn set_up_writer(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::R
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // SQLITE: `fullfsync` is what "on disk" means on macOS, and nothing elsewhere. `secure_delete`
     // overwrites what is deleted. The automatic checkpoint would leave what is deleted in the
-    // unused parts of pages; the writer moves the log itself.
+    // unused parts of pages; the writer moves the log itself. What a savepoint undoes is kept in
+    // memory: it is as much as the changes of one transaction.
     connection.execute_batch(
         "PRAGMA synchronous = FULL;
          PRAGMA fullfsync = ON;
@@ -170,6 +171,7 @@ fn set_up_writer(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::R
          PRAGMA foreign_keys = ON;
          PRAGMA secure_delete = ON;
          PRAGMA wal_autocheckpoint = 0;
+         PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -64000;",
     )?;
     if let Some(max_bytes) = max_bytes {

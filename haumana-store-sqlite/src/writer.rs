@@ -300,7 +300,7 @@ impl Desk {
         (writes, None)
     }
 
-    /// Makes the changes, each under a savepoint, commits and answers.
+    /// Makes the changes, each under a savepoint if there are several, commits and answers.
     ///
     /// Gives the changes back if the transaction was undone and each must be tried alone: the one
     /// for which there was no space must not take the others with it.
@@ -308,7 +308,8 @@ impl Desk {
         let before = self.connection.total_changes();
         let mut results = Vec::with_capacity(writes.len());
         for write in &writes {
-            results.push(self.change(write));
+            let is_only = writes.len() == 1;
+            results.push(if is_only { self.change_only(write) } else { self.change(write) });
             if self.connection.is_autocommit() {
                 break;
             }
@@ -382,21 +383,39 @@ impl Desk {
     fn change(&self, write: &Write) -> Result<()> {
         let sqlite = |error| before_commit(write.op, error);
         self.execute("SAVEPOINT change").map_err(sqlite)?;
-        let result = match (write.change)(&self.connection) {
-            Ok(Outcome::Done) => Ok(()),
-            Ok(Outcome::Conflict) => Err(Error::new(write.op, ErrorKind::Conflict)),
-            Err(error) => Err(sqlite(error)),
-        };
-        // SQLITE: a full disk and I/O errors may undo the whole transaction, savepoints and all:
-        // <https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>.
+        let result = self.try_change(write);
         if self.connection.is_autocommit() {
-            // INVARIANT: what was undone is never acknowledged, even if no error was reported.
-            return Err(result.err().unwrap_or_else(|| Error::new(write.op, ErrorKind::Unknown)));
+            return result;
         }
         if result.is_err() {
             self.execute("ROLLBACK TO change").map_err(sqlite)?;
         }
         self.execute("RELEASE change").map_err(sqlite)?;
+        result
+    }
+
+    /// Makes the only change of a transaction, or undoes the transaction: a savepoint would keep a
+    /// copy of each page that the change writes.
+    fn change_only(&self, write: &Write) -> Result<()> {
+        let result = self.try_change(write);
+        if result.is_err() {
+            self.roll_back();
+        }
+        result
+    }
+
+    fn try_change(&self, write: &Write) -> Result<()> {
+        let result = match (write.change)(&self.connection) {
+            Ok(Outcome::Done) => Ok(()),
+            Ok(Outcome::Conflict) => Err(Error::new(write.op, ErrorKind::Conflict)),
+            Err(error) => Err(before_commit(write.op, error)),
+        };
+        // SQLITE: a full disk and I/O errors may undo the whole transaction, savepoints and all:
+        // <https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>.
+        if result.is_ok() && self.connection.is_autocommit() {
+            // INVARIANT: what was undone is never acknowledged, even if no error was reported.
+            return Err(Error::new(write.op, ErrorKind::Unknown));
+        }
         result
     }
 

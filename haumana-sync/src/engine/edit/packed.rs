@@ -15,6 +15,12 @@ use std::marker::PhantomData;
 /// Lists of fewer entries stay JSON.
 const PACKED_FROM: usize = 64;
 
+/// A row of an ordinary list is shorter.
+const ROW_BYTES: usize = 64;
+
+/// Room is made for so many entries before the first is read, whatever a list says of its length.
+const MOST_AT_ONCE: usize = 1024;
+
 /// The form of what follows; another one gets another letter.
 const FORM: char = 'a';
 
@@ -39,16 +45,20 @@ pub(crate) fn serialize<T: Packed + Serialize, S: Serializer>(
     if list.len() < PACKED_FROM {
         return serializer.collect_seq(list);
     }
-    let mut rows = Vec::with_capacity(list.len());
-    let mut before = None;
-    for entry in list {
-        rows.push(entry.to_row(before));
-        before = Some(entry);
-    }
-    let bytes = postcard::to_allocvec(&rows).map_err(S::Error::custom)?;
+    let mut room = vec![0; list.len() * ROW_BYTES];
+    // In place while it fits, since a list that grows by the byte takes twice as long.
+    let mut longer = Vec::new();
+    let bytes = match postcard::to_slice(&Rows(list), &mut room) {
+        Ok(bytes) => &*bytes,
+        Err(postcard::Error::SerializeBufferFull) => {
+            longer = postcard::to_extend(&Rows(list), longer).map_err(S::Error::custom)?;
+            longer.as_slice()
+        }
+        Err(error) => return Err(S::Error::custom(error)),
+    };
     let mut text = String::with_capacity(1 + bytes.len().div_ceil(3) * 4);
     text.push(FORM);
-    STANDARD_NO_PAD.encode_string(&bytes, &mut text);
+    STANDARD_NO_PAD.encode_string(bytes, &mut text);
     serializer.serialize_str(&text)
 }
 
@@ -83,13 +93,48 @@ impl<'de, T: Packed + Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 
 fn unpacked<T: Packed>(text: &str) -> Option<Vec<T>> {
     let bytes = STANDARD_NO_PAD.decode(text.strip_prefix(FORM)?).ok()?;
-    let rows: Vec<T::Row> = postcard::from_bytes(&bytes).ok()?;
-    let mut list: Vec<T> = Vec::with_capacity(rows.len());
-    for row in rows {
-        let entry = T::of_row(row, list.last())?;
-        list.push(entry);
+    postcard::from_bytes(&bytes).ok().map(|Entries(list)| list)
+}
+
+/// A list as its rows, each made when it is written.
+struct Rows<'a, T>(&'a [T]);
+
+impl<T: Packed> Serialize for Rows<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let before = std::iter::once(None).chain(self.0.iter().map(Some));
+        serializer
+            .collect_seq(self.0.iter().zip(before).map(|(entry, before)| entry.to_row(before)))
     }
-    Some(list)
+}
+
+/// A list that is read from rows, each made an entry when it is read.
+struct Entries<T>(Vec<T>);
+
+impl<'de, T: Packed> Deserialize<'de> for Entries<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(RowsVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct RowsVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Packed> Visitor<'de> for RowsVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("rows of a packed list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Vec<T>, A::Error> {
+        // What it says of its length may be wrong, and takes no memory before there is as much.
+        let length = rows.size_hint().unwrap_or_default().min(MOST_AT_ONCE);
+        let mut list: Vec<T> = Vec::with_capacity(length);
+        while let Some(row) = rows.next_element()? {
+            let entry = T::of_row(row, list.last());
+            list.push(entry.ok_or_else(|| serde::de::Error::custom("no row of the list"))?);
+        }
+        Ok(list)
+    }
 }
 
 /// Lists by name: `#[serde(with = "packed::by_name")]` of a field.
@@ -193,9 +238,40 @@ mod tests {
 
         assert_eq!(kept.0.len() < PACKED_FROM, text.starts_with('['));
         assert_eq!(kept, serde_json::from_str(&text).unwrap());
+        if PACKED_FROM <= kept.0.len() {
+            assert_eq!(packed_at_once(&kept.0), text, "the rows as one list of serde's");
+        }
         // As it was stored before lists were packed.
         let plain = serde_json::to_string(&kept.0).unwrap();
         assert_eq!(kept, serde_json::from_str(&plain).unwrap());
+    }
+
+    fn packed_at_once<T: Packed>(list: &[T]) -> String {
+        let before = std::iter::once(None).chain(list.iter().map(Some));
+        let rows: Vec<T::Row> =
+            list.iter().zip(before).map(|(it, before)| it.to_row(before)).collect();
+        let bytes = postcard::to_allocvec(&rows).unwrap();
+        format!("\"{FORM}{}\"", STANDARD_NO_PAD.encode(bytes))
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Wide(String);
+
+    impl Packed for Wide {
+        type Row = String;
+
+        fn to_row(&self, _: Option<&Self>) -> String {
+            self.0.clone()
+        }
+
+        fn of_row(row: String, _: Option<&Self>) -> Option<Self> {
+            Some(Self(row))
+        }
+    }
+
+    #[test]
+    fn rows_that_are_longer_than_usual_come_back() {
+        comes_back((0..100).map(|n| Wide("a".repeat(3 * n))).collect());
     }
 
     proptest! {
