@@ -7,6 +7,11 @@ use crate::rows::{ENVELOPE, HEAD, HISTORY, INDEX};
 /// memory, whatever the number of records asked for.
 const PAGE_BYTES: usize = 16 << 20;
 
+/// Whether the key of an entry of the history is one that this program writes. One that somebody has
+/// changed by hand is not there, and takes no place in a page.
+const IS_READABLE_KEY: &str =
+    "t.version BETWEEN 0 AND 4294967295 AND t.side BETWEEN 0 AND 4294967295";
+
 /// The text of each statement, with the schema's name in it.
 #[derive(Debug)]
 pub(crate) struct Statements {
@@ -78,6 +83,7 @@ impl Statements {
             history_of: format!(
                 "SELECT {HISTORY} FROM {heads} JOIN {schema}.history t ON t.account = h.account
                  WHERE {of_user} AND t.kind = $2 AND t.id = $3 AND t.version < $4
+                     AND {IS_READABLE_KEY}
                  ORDER BY t.version DESC, t.side LIMIT $5"
             ),
             first_commit: commit(schema, &first_head(schema)),
@@ -154,6 +160,9 @@ impl Statements {
 
 /// One page behind a place, and the head that it goes up to, in one snapshot. The narrow part of the
 /// records decides how many fit; only those are read whole. `$2` is one more than the limit.
+///
+/// Somebody may have changed a row by hand. One whose kind is no number of a kind is not there, so
+/// that each page has a record that the next one goes on behind; one without a size counts as empty.
 fn changes(schema: &str, revision: &str, kind: &str, id: &str) -> String {
     format!(
         "SELECT {HEAD}, d.is_cut, {ENVELOPE}
@@ -163,11 +172,13 @@ fn changes(schema: &str, revision: &str, kind: &str, id: &str) -> String {
                  SELECT n.*, bool_or({PAGE_BYTES} < n.before_bytes) OVER () AS is_cut
                  FROM (
                      SELECT w.account, w.revision, w.kind, w.id,
-                            sum(w.size_bytes + 256) OVER (ORDER BY w.revision, w.kind, w.id)
-                                - w.size_bytes - 256 AS before_bytes
+                            sum(coalesce(w.size_bytes, 0) + 256)
+                                OVER (ORDER BY w.revision, w.kind, w.id)
+                                - coalesce(w.size_bytes, 0) - 256 AS before_bytes
                      FROM {schema}.records w
                      WHERE w.account = h.account
                        AND (w.revision, w.kind, w.id) > ({revision}, {kind}, {id})
+                       AND w.kind BETWEEN 0 AND 255
                      ORDER BY w.revision, w.kind, w.id LIMIT $2
                  ) n
              ) m

@@ -27,3 +27,4 @@ mod round_trips;
 mod schemas;
 mod sim;
 mod support;
+mod unreadable;
