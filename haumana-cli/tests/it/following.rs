@@ -3,11 +3,21 @@
 use crate::world::World;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Stdio};
+#[cfg(unix)]
+use std::process::{Command, ExitStatus};
+use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for a line, or for the end: far longer than it takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Follower {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    /// What it prints, read by a thread, since a read of a pipe has no time-out.
+    lines: Receiver<String>,
+    heard: Vec<String>,
 }
 
 impl Follower {
@@ -15,22 +25,51 @@ impl Follower {
         let args = [&["sync", "--follow"], args].concat();
         let mut command = world.command(device, &args);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
+        let printed = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            let mut printed = printed.lines().map_while(Result::ok);
+            while printed.next().is_some_and(|line| sender.send(line).is_ok()) {}
+        });
+        Self { child, lines, heard: Vec::new() }
     }
 
+    /// The next line. If none comes, the test fails and shows all that came.
+    #[track_caller]
     fn line(&mut self) -> String {
-        let mut line = String::new();
-        assert_ne!(0, self.lines.read_line(&mut line).unwrap(), "it goes on");
-        line.trim_end().to_owned()
+        let due = self.lines.recv_timeout(PATIENCE);
+        let line = due.unwrap_or_else(|why| match why {
+            Timeout => panic!("no line within {PATIENCE:?}; before: {:#?}", self.heard),
+            Disconnected => panic!("it has ended; before: {:#?}", self.heard),
+        });
+        self.heard.push(line.clone());
+        line
     }
 
+    #[track_caller]
     fn until(&mut self, is_it: impl Fn(&str) -> bool) -> String {
+        // A status that goes to and fro for ever is no progress.
+        let until = Instant::now() + PATIENCE;
         loop {
             let line = self.line();
             if is_it(&line) {
                 return line;
             }
+            assert!(Instant::now() < until, "not the line that is waited for: {:#?}", self.heard);
+        }
+    }
+
+    /// Waits for its end.
+    #[cfg(unix)]
+    #[track_caller]
+    fn end(&mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "it does not end; before: {:#?}", self.heard);
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }
@@ -77,10 +116,11 @@ fn scripts_get_a_line_of_json_for_each_and_ctrl_c_ends_it_well() {
         (added["title"].as_str().unwrap(), added["deleted"] == true)
     );
 
-    if cfg!(unix) {
+    #[cfg(unix)]
+    {
         let kill = format!("kill -INT {}", follower.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-        assert!(follower.child.wait().unwrap().success());
+        assert!(follower.end().success());
     }
     assert_eq!(1, world.json("ipad", &["status"])["pieces"], "the device is free again");
 }

@@ -7,6 +7,7 @@ use haumana_replica::{ErrorKind, Following, Pace, Replica, Result, Sleep, Status
 use haumana_sync::id::{KindNumber, UserId};
 use haumana_sync::time::UnixMillis;
 use std::io::Write;
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -41,21 +42,41 @@ pub(crate) fn follow(
     tokio::spawn(async move { device.follow_with(&transport, pace, &Timers).await })
 }
 
+/// How long a test waits for anything: far longer than it takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for something. A test that hangs fails, and says where and for what it waited.
+#[track_caller]
+pub(crate) fn soon<T>(what: &str, awaited: impl Future<Output = T>) -> impl Future<Output = T> {
+    let asked_at = Location::caller();
+    async move {
+        match tokio::time::timeout(PATIENCE, awaited).await {
+            Ok(done) => done,
+            Err(_) => panic!("{asked_at}: not within {PATIENCE:?}: {what}"),
+        }
+    }
+}
+
 /// Waits until the status is so.
 #[track_caller]
 pub(crate) fn until(
     device: &Replica,
     is_so: impl Fn(&Status) -> bool,
 ) -> impl Future<Output = Status> {
-    let mut watch = device.watch();
+    let (asked_at, mut watch) = (Location::caller(), device.watch());
     async move {
-        let due = tokio::time::timeout(Duration::from_secs(60), watch.wait_for(is_so)).await;
-        *due.unwrap().unwrap()
+        let due = tokio::time::timeout(PATIENCE, watch.wait_for(is_so)).await;
+        match due.map(|status| *status.unwrap()) {
+            Ok(status) => status,
+            Err(_) => panic!("{asked_at}: not within {PATIENCE:?}; it is {:?}", *watch.borrow()),
+        }
     }
 }
 
-pub(crate) async fn until_titled(device: &Replica, title: &str) {
-    let look = async {
+/// Waits until the device has a piece of that title.
+#[track_caller]
+pub(crate) fn until_titled(device: &Replica, title: &str) -> impl Future<Output = ()> {
+    let look = async move {
         let mut changes = device.changes();
         loop {
             let records = device.records(KindNumber::PIECE).await.unwrap();
@@ -65,7 +86,7 @@ pub(crate) async fn until_titled(device: &Replica, title: &str) {
             changes.next().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), look).await.unwrap();
+    soon("the other device has the piece", look)
 }
 
 pub(crate) async fn add(device: &Replica, title: &str) {
@@ -84,7 +105,7 @@ async fn an_edit_arrives_at_a_device_that_follows_and_signing_out_ends_it() {
     until_titled(&other, "Aloha ʻOe").await;
 
     other.sign_out().await;
-    following.await.unwrap().unwrap();
+    soon("signing out ends it", following).await.unwrap().unwrap();
     assert_eq!(Following::Not, other.status().following);
     // The server notices that the connection ends when it looks at it again.
     let is_gone = async {
@@ -92,7 +113,7 @@ async fn an_edit_arrives_at_a_device_that_follows_and_signing_out_ends_it() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), is_gone).await.unwrap();
+    soon("the server ends the connection", is_gone).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,7 +239,9 @@ async fn one_follows_at_a_time_and_whoever_is_dropped_makes_room() {
     let first = follow(&device, host.transport(), quick());
     until(&device, |status| status.following == Following::Live).await;
 
-    let second = device.follow_with(&host.transport(), quick(), &Timers).await;
+    let transport = host.transport();
+    let second = device.follow_with(&transport, quick(), &Timers);
+    let second = soon("a second one is refused", second).await;
     assert_eq!(ErrorKind::Busy, second.unwrap_err().kind());
     first.abort();
     until(&device, |status| status.following == Following::Not).await;
@@ -236,7 +259,7 @@ async fn whoever_signs_in_as_somebody_else_is_not_followed_any_more() {
 
     device.sign_in(user("noe")).await.unwrap();
 
-    following.await.unwrap().unwrap();
+    soon("another account ends it", following).await.unwrap().unwrap();
     assert_eq!(Following::Not, device.status().following);
 }
 
@@ -246,10 +269,10 @@ async fn following_needs_an_account_and_a_sign_in_that_holds() {
     let device = server.device().await;
     let nobody = crate::http::transport("http://127.0.0.1:1".to_owned(), None);
 
-    let refused = device.follow(&nobody).await.unwrap_err();
+    let refused = soon("a sign-in is asked for", device.follow(&nobody)).await.unwrap_err();
     assert_eq!(ErrorKind::NeedsSignIn, refused.kind());
     device.sign_out().await;
-    let refused = device.follow(&nobody).await.unwrap_err();
+    let refused = soon("an account is asked for", device.follow(&nobody)).await.unwrap_err();
 
     assert_eq!(ErrorKind::NoAccount, refused.kind());
 }
@@ -265,7 +288,8 @@ async fn an_account_that_was_erased_ends_it_and_a_person_decides() {
 
     one.erase(&host.transport()).await.unwrap();
 
-    assert_eq!(ErrorKind::Erased, following.await.unwrap().unwrap_err().kind());
+    let ended = soon("an erased account ends it", following).await.unwrap();
+    assert_eq!(ErrorKind::Erased, ended.unwrap_err().kind());
 }
 
 #[tokio::test]

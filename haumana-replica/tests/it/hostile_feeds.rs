@@ -1,6 +1,6 @@
 //! Servers whose live feed would use up a device, or keep it from syncing.
 
-use crate::follow::{Timers, add, quick, until, until_titled};
+use crate::follow::{Timers, add, quick, soon, until, until_titled};
 use crate::http::{TokenSourceOf, token_of};
 use crate::support::{Server, user};
 use axum::Router;
@@ -90,15 +90,23 @@ impl Hostile {
         device
     }
 
+    /// Waits until it was asked for its feed so often.
+    async fn until_feeds(&self, n_feeds: usize) {
+        let asked = async {
+            while self.n_feeds.load(Ordering::Relaxed) < n_feeds {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        soon("the feed is given up, and asked for again", asked).await;
+    }
+
     /// Another device's edit arrives all the same, and the feed was given up more than once.
     async fn check(self) {
         let (device, other) = (self.follow().await, self.server.device().await);
-        while self.n_feeds.load(Ordering::Relaxed) < 3 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        self.until_feeds(3).await;
 
         add(&other, "Aloha ʻOe").await;
-        other.sync(&self.transport()).await.unwrap();
+        soon("the other device syncs", other.sync(&self.transport())).await.unwrap();
 
         until_titled(&device, "Aloha ʻOe").await;
     }
@@ -154,9 +162,7 @@ async fn a_flood_of_pokes_for_nothing_makes_few_syncs_and_ends() {
     let begun = std::time::Instant::now();
 
     let device = hostile.follow().await;
-    while hostile.n_feeds.load(Ordering::Relaxed) < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    hostile.until_feeds(2).await;
 
     let (syncs, secs) = (hostile.n_syncs.load(Ordering::Relaxed), begun.elapsed().as_secs_f64());
     // One at first, then after pauses that double; beside these, those of polling.

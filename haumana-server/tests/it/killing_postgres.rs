@@ -18,6 +18,8 @@ use tokio_postgres::NoTls;
 
 /// How many kills and cuts there are; `HAUMANA_KILLS` sets another number.
 const KILLS: usize = 12;
+/// How long a request is sent again and again.
+const PATIENCE: Duration = Duration::from_secs(120);
 const USERS: [&str; 2] = ["kumu", "kai"];
 const WRITERS_PER_USER: usize = 3;
 
@@ -36,7 +38,9 @@ struct Places {
 impl Places {
     /// Sends to one server after the other until one answers with 200.
     fn sync(&self, user: &str, first: usize, body: &Value) -> Value {
+        let begun = Instant::now();
         for attempt in first.. {
+            assert!(begun.elapsed() < PATIENCE, "{user}: neither server answers for {PATIENCE:?}");
             let url = self.urls.lock().unwrap()[attempt % 2].clone();
             let token = self.tokens.lock().unwrap()[user].clone();
             match post(&format!("{url}/sync"), Some(&token), body) {
