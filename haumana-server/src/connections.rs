@@ -3,25 +3,26 @@
 //! A connection costs memory and a descriptor, so each is bounded in time, and all are bounded in
 //! number. Where there is no room for another one, the one that has been idle longest makes room.
 
+use crate::carried::{self, Answer, Rest, carry};
 use crate::descriptors;
 use crate::idle::{Busy, Idle, Seat};
 use crate::timed::Timed;
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::HOST;
 use axum::http::{StatusCode, Version};
 use axum::response::{IntoResponse, Response};
-use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -93,15 +94,18 @@ async fn connection(
     stream.set_nodelay(true).ok();
     bound_silence(&stream);
     let seat = Arc::new(seat);
-    let answering = Arc::clone(&seat);
+    let (answering, rest) = (Arc::clone(&seat), Rest::default());
+    let to_carry = rest.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let (router, seat) = (router.clone(), Arc::clone(&answering));
-        // hyper keeps the room of this future as long as the connection lasts, and a device that follows
-        // lasts for an hour: in a box it is given back with the head of the reply.
+        let (router, seat, rest) = (router.clone(), Arc::clone(&answering), to_carry.clone());
+        // In a box, so that a connection between two requests does not keep its room.
         Box::pin(async move {
             let busy = Busy::new(seat);
-            let response = answer(router, request.map(Body::new)).await;
-            Ok::<_, Infallible>(response.map(|body| Answer { body, _busy: busy }))
+            let request = request.map(Body::new);
+            let may_be_carried = carried::may_be_carried(&request);
+            let response = answer(router, request).await;
+            let response = response.map(|body| Answer::new(body, busy));
+            Ok::<_, Infallible>(carried::give(response, may_be_carried, &rest))
         })
     });
     let serve = |io| {
@@ -109,23 +113,39 @@ async fn connection(
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
         builder.max_buf_size(HEAD_BYTES).serve_connection(io, service)
     };
-    let mut served = pin!(serve(TokioIo::new(Timed::new(stream))));
+    let mut served = serve(TokioIo::new(Timed::new(stream)));
     let mut is_stopping = false;
-    loop {
+    let rest = loop {
+        let served_or_taken = poll_fn(|cx| match Pin::new(&mut served).poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Err(done)),
+            Poll::Pending => rest.take().map_or(Poll::Pending, |rest| Poll::Ready(Ok(rest))),
+        });
         tokio::select! {
-            done = &mut served => {
-                if let Err(error) = done {
-                    seat.failed(&error);
+            served = served_or_taken => match served {
+                Ok(rest) => break rest,
+                Err(done) => {
+                    if let Err(error) = done {
+                        seat.failed(&error);
+                    }
+                    return;
                 }
-                return;
-            }
+            },
             () = seat.evicted() => return,
             _ = stopping.changed(), if !is_stopping => {
                 is_stopping = true;
-                served.as_mut().graceful_shutdown();
+                Pin::new(&mut served).graceful_shutdown();
             }
         }
-    }
+    };
+    let stream = served.into_parts().io.into_inner();
+    // A task of its own, since this one keeps the room of what it held.
+    tokio::spawn(async move {
+        if let Err(error) = carry(stream, rest).await {
+            seat.failed(&error);
+        }
+        // The server waits for whoever has this.
+        drop(stopping);
+    });
 }
 
 /// Ends a connection whose other end has gone without a word.
@@ -138,33 +158,6 @@ fn bound_silence(stream: &TcpStream) {
 /// The system decides.
 #[cfg(not(target_os = "linux"))]
 fn bound_silence(_: &TcpStream) {}
-
-/// A reply. Its connection is idle once it is sent, or nobody wants it any more: a device that
-/// follows, or an export that is being read, makes no room for others.
-struct Answer {
-    body: Body,
-    _busy: Busy,
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
 
 async fn answer(router: Router, request: Request) -> Response {
     if !has_one_host(&request) {

@@ -125,13 +125,14 @@ impl Seat {
     }
 
     /// Counts a connection that ended because its client kept the server waiting.
-    pub(crate) fn failed(&self, error: &hyper::Error) {
-        let mut source = error.source();
-        let mut is_late = error.is_timeout();
-        while let Some(cause) = source {
+    pub(crate) fn failed(&self, error: &(dyn Error + 'static)) {
+        let mut next = Some(error);
+        let mut is_late = false;
+        while let Some(cause) = next {
             let kind = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
             is_late |= kind == Some(std::io::ErrorKind::TimedOut);
-            source = cause.source();
+            is_late |= cause.downcast_ref().is_some_and(hyper::Error::is_timeout);
+            next = cause.source();
         }
         if is_late {
             self.idle.counts.add(&self.idle.counts.n_timed_out);

@@ -19,6 +19,7 @@
 mod args;
 mod audit;
 mod backup;
+mod carried;
 mod connections;
 mod descriptors;
 mod dev;

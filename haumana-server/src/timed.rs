@@ -27,6 +27,11 @@ impl<S> Timed<S> {
         Self { stream, reply: None, timer: None }
     }
 
+    /// Whether something that was written last waits for the client to read.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.timer.is_some()
+    }
+
     /// What comes of an attempt to write: an error if the client has had its time.
     fn judge(
         &mut self,

@@ -9,6 +9,9 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// How long a test waits for a line: longer than a stream is silent.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A device that follows over a connection of its own.
 struct Follower {
     lines: BufReader<TcpStream>,
@@ -18,7 +21,7 @@ impl Follower {
     /// Connects, and hears the revision that it begins with.
     fn begin(server: &Server, token: &str) -> (Self, u64) {
         let mut stream = TcpStream::connect(server.address()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(
             stream,
             "GET /live HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\
@@ -34,10 +37,16 @@ impl Follower {
     }
 
     /// The next revision that it is told; `None` at the end.
+    #[track_caller]
     fn next(&mut self) -> Option<u64> {
+        let begun = Instant::now();
         loop {
             let mut line = String::new();
-            if self.lines.read_line(&mut line).unwrap() == 0 {
+            let n_read = self.lines.read_line(&mut line);
+            // Heartbeats are lines, too.
+            let is_late = n_read.is_err() || PATIENCE < begun.elapsed();
+            assert!(!is_late, "no revision within {PATIENCE:?}");
+            if n_read.unwrap() == 0 {
                 return None;
             }
             if let Some(data) = line.strip_prefix("data:") {
@@ -89,6 +98,61 @@ fn a_server_that_stops_ends_every_stream_and_does_not_wait_for_them() {
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
+/// The texts of chunks, and what is behind the last one.
+fn chunks(mut body: &str) -> (String, &str) {
+    let mut texts = String::new();
+    loop {
+        let (size, rest) = body.split_once("\r\n").unwrap();
+        let (text, rest) = rest.split_at(usize::from_str_radix(size, 16).unwrap());
+        let behind = rest.strip_prefix("\r\n").expect("each chunk ends with a line's end");
+        if text.is_empty() {
+            return (texts, behind);
+        }
+        texts += text;
+        body = behind;
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stream_is_whole_in_its_framing_and_its_connection_takes_no_other_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let token = server.token("kai");
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = format!("host: localhost\r\nauthorization: Bearer {token}\r\n");
+    write!(stream, "GET /live HTTP/1.1\r\n{head}accept: text/event-stream\r\n\r\n").unwrap();
+    let (mut from, mut said) = (stream.try_clone().unwrap(), String::new());
+    let mut hear = |until: &str| {
+        let mut part = [0; 512];
+        while !said.contains(until) {
+            let n_read = from.read(&mut part).unwrap();
+            assert_ne!(0, n_read, "it goes on: {said}");
+            said += std::str::from_utf8(&part[..n_read]).unwrap();
+        }
+    };
+
+    hear("{\"revision\":0}");
+    commit(&server, &token, 1);
+    hear("{\"revision\":1}");
+    write!(stream, "GET /limits HTTP/1.1\r\n{head}\r\n").unwrap();
+    commit(&server, &token, 2);
+    hear("{\"revision\":2}");
+    server.terminate();
+    stream.read_to_string(&mut said).unwrap();
+
+    let (head, body) = said.split_once("\r\n\r\n").unwrap();
+    let head = head.to_ascii_lowercase();
+    assert!(head.contains("\r\ntransfer-encoding: chunked"), "{head}");
+    assert!(head.contains("\r\nconnection: close"), "{head}");
+    let (events, behind) = chunks(body);
+    assert_eq!("", behind, "nothing follows the last chunk");
+    let told: Vec<&str> = events.lines().filter(|line| line.starts_with("data:")).collect();
+    let due: Vec<String> = (0..3).map(|n| format!("data: {{\"revision\":{n}}}")).collect();
+    assert_eq!(due, told);
+}
+
 #[cfg(unix)]
 #[test]
 fn silent_sockets_do_not_push_out_a_device_that_follows() {
@@ -120,7 +184,9 @@ fn a_place_is_free_again_when_its_device_has_gone() {
     assert_eq!(429, server.send("GET", "/live", &token, &Value::Null));
     drop(followers);
 
+    let begun = Instant::now();
     while server.send("GET", "/live", &token, &Value::Null) != 200 {
+        assert!(begun.elapsed() < PATIENCE, "the places are not given back");
         std::thread::yield_now();
     }
 }

@@ -1,0 +1,177 @@
+//! Connections that carry a stream of events, and nothing else from then on.
+//!
+//! hyper keeps two buffers of 8 kB for each connection, since anything may come next. A device that
+//! follows sends nothing for an hour and is sent a few bytes now and then. So hyper sends the head of
+//! its reply and the first event; then the connection is taken from it, and the rest is sent here.
+
+use crate::idle::Busy;
+use crate::timed::Timed;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use axum::http::{Method, Version};
+use axum::response::Response;
+use http_body::{Frame, SizeHint};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// A reply. Its connection is idle once it is sent, or nobody wants it any more: a device that
+/// follows, or an export that is being read, makes no room for others.
+pub(crate) struct Answer {
+    body: Body,
+    _busy: Busy,
+}
+
+impl Answer {
+    pub(crate) fn new(body: Body, busy: Busy) -> Self {
+        Self { body, _busy: busy }
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Where the rest of a stream is put for whoever takes the connection from hyper.
+#[derive(Clone, Default)]
+pub(crate) struct Rest(Arc<Mutex<Option<Answer>>>);
+
+impl Rest {
+    fn put(&self, answer: Answer) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+    }
+
+    /// Takes it, if it is there: then hyper has nothing more to send.
+    pub(crate) fn take(&self) -> Option<Answer> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Whether a reply to this request is in chunks, if nobody knows its length.
+pub(crate) fn may_be_carried(request: &Request) -> bool {
+    request.method() == Method::GET && request.version() == Version::HTTP_11
+}
+
+/// A reply as hyper is given it.
+pub(crate) enum Given {
+    /// It sends all of it.
+    Whole(Answer),
+    /// It sends the beginning; the rest is put where it belongs.
+    Beginning { answer: Option<Answer>, has_begun: bool, rest: Rest },
+}
+
+/// Gives hyper the whole of a reply, or the beginning of a stream of events.
+pub(crate) fn give(
+    mut response: Response<Answer>,
+    may_be_carried: bool,
+    rest: &Rest,
+) -> Response<Given> {
+    let kind = response.headers().get(CONTENT_TYPE);
+    if !may_be_carried || kind.is_none_or(|kind| kind != "text/event-stream") {
+        return response.map(Given::Whole);
+    }
+    // No request is read any more, so the client is told to send none.
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let rest = rest.clone();
+    response.map(|answer| Given::Beginning { answer: Some(answer), has_begun: false, rest })
+}
+
+impl HttpBody for Given {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        match &mut *self {
+            Self::Whole(answer) => Pin::new(answer).poll_frame(cx),
+            Self::Beginning { answer, has_begun: true, rest } => {
+                // hyper may ask several times before whoever polls it looks for the rest; nobody has
+                // to wake it.
+                if let Some(answer) = answer.take() {
+                    rest.put(answer);
+                }
+                Poll::Pending
+            }
+            Self::Beginning { answer, has_begun, .. } => {
+                let Some(answer) = answer else { return Poll::Pending };
+                let frame = Pin::new(answer).poll_frame(cx);
+                *has_begun = frame.is_ready();
+                frame
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(answer) if answer.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(answer) => answer.size_hint(),
+            Self::Beginning { .. } => SizeHint::default(),
+        }
+    }
+}
+
+/// Sends the rest of a stream in chunks, until it ends or the client is gone.
+pub(crate) async fn carry(mut stream: Timed<TcpStream>, mut rest: Answer) -> io::Result<()> {
+    if stream.is_stuck() {
+        // Some of what hyper has written may be lost; the client connects again.
+        return Ok(());
+    }
+    loop {
+        let mut ignored = [0; 32];
+        let frame = tokio::select! {
+            frame = poll_fn(|cx| Pin::new(&mut rest).poll_frame(cx)) => frame,
+            read = stream.read(&mut ignored) => match read? {
+                0 => return Ok(()),
+                _ => continue,
+            },
+        };
+        match frame {
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                // A chunk without a byte would be the end.
+                if !data.is_empty() {
+                    stream.write_all(&chunk(&data)).await?;
+                }
+            }
+            Some(Err(_)) => return Ok(()),
+            None => {
+                stream.write_all(b"0\r\n\r\n").await?;
+                return stream.shutdown().await;
+            }
+        }
+    }
+}
+
+/// RFC 9112, 7.1.
+fn chunk(data: &[u8]) -> Vec<u8> {
+    let mut chunk = format!("{:x}\r\n", data.len()).into_bytes();
+    chunk.extend_from_slice(data);
+    chunk.extend_from_slice(b"\r\n");
+    chunk
+}
