@@ -1,15 +1,13 @@
 //! A batch as the parameters of one statement: columns of arrays.
 
-use crate::journal::JournalKey;
 use crate::life::Life;
-use crate::live;
 use crate::{rows, schema};
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Batch, Head};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// The parameters `$1` to `$37` of a commit.
+/// The parameters `$1` to `$36` of a commit.
 pub(crate) struct Parameters<'a>(Vec<Box<dyn ToSql + Sync + Send + 'a>>);
 
 impl<'a> Parameters<'a> {
@@ -19,16 +17,14 @@ impl<'a> Parameters<'a> {
         expected: Option<&Head>,
         batch: &'a Batch,
         life: Life,
-        key: JournalKey,
     ) -> Self {
-        let mut all = Self(Vec::with_capacity(37));
+        let mut all = Self(Vec::with_capacity(36));
         all.put_head(user, &batch.head);
         all.put_expected(expected);
         all.put_records(batch);
         all.put_history(batch);
         all.put(schema::known_version());
         all.put(i64::from(life.generation.0));
-        all.put(live::payload(key.topic(user), batch.head.revision));
         all
     }
 

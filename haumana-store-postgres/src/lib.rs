@@ -1,7 +1,7 @@
 //! [`Store`](haumana_sync::Store) on PostgreSQL: several servers on one database.
 //!
-//! All tables are in one schema. Each call is one statement, which is a transaction of its own, so a
-//! call that is dropped leaves no transaction open, and a commit is one round trip. Several servers,
+//! All tables are in one schema. Each call sends statements that are each a transaction of their own,
+//! so a call that is dropped leaves no transaction open, and a commit is one round trip. Several servers,
 //! and several handles in one process, may use one schema.
 //!
 //! ```no_run
@@ -72,15 +72,15 @@
 //!
 //! # Other servers' commits
 //!
-//! The store is a source of [`Pokes`](haumana_sync::live::Pokes). Each commit notifies the servers that
-//! listen (`NOTIFY`), in its own statement, so that none goes without. What is sent is a keyed hash of
-//! the account, and its revision. Each store that [`tell`](haumana_sync::live::Pokes::tell) was called on
-//! listens over one connection more than [`connections`](PostgresOptions::connections). Where that
+//! The store is a source of [`Pokes`](haumana_sync::live::Pokes). Behind each commit, in the same round
+//! trip, goes a statement that notifies the servers that listen (`NOTIFY`). What is sent is a keyed hash
+//! of the account, and its revision. Each store that [`tell`](haumana_sync::live::Pokes::tell) was called
+//! on listens over one connection more than [`connections`](PostgresOptions::connections). Where that
 //! connection is cut, or hears nothing of what it tells itself, another one is made, and what was missed
 //! is asked for.
 //!
-//! POSTGRES: transactions that notify commit one after the other, in the whole cluster. That bounds
-//! commits to as many in a second as the disk confirms one by one.
+//! POSTGRES: transactions that notify commit one after the other, in the whole cluster, each until the
+//! disk has confirmed it. The commit itself is none of them, so commits share what the disk confirms.
 //!
 //! # Poolers
 //!

@@ -24,6 +24,7 @@ pub(crate) struct Statements {
     pub(crate) history_of: String,
     pub(crate) first_commit: String,
     pub(crate) next_commit: String,
+    pub(crate) tell: String,
     pub(crate) purge: String,
     pub(crate) lock_head: String,
     pub(crate) note_erasure: String,
@@ -88,6 +89,10 @@ impl Statements {
             ),
             first_commit: commit(schema, &first_head(schema)),
             next_commit: commit(schema, &next_head(schema)),
+            tell: format!(
+                "SELECT pg_notify('{schema}', $3::text) FROM {heads}
+                 WHERE {of_user} AND h.commit_id = $2"
+            ),
             // The head's lock keeps commits out: two that change the same rows in another order
             // would wait for each other.
             purge: format!(
@@ -229,10 +234,7 @@ fn is_current(schema: &str) -> String {
     )
 }
 
-/// One statement, so that all of a commit is sent, done or undone together, and so that the servers
-/// that listen hear of it if it is done.
-///
-/// POSTGRES: a notification goes out with the commit of its transaction, or not at all.
+/// One statement, so that all of a commit is sent, done or undone together.
 fn commit(schema: &str, head: &str) -> String {
     format!(
         "WITH head AS ({head}),
@@ -262,6 +264,6 @@ fn commit(schema: &str, head: &str) -> String {
              ON CONFLICT (account, kind, id, version, side) DO UPDATE
              SET at = excluded.at, content = excluded.content, meta = excluded.meta
          )
-         SELECT account, pg_notify('{schema}', $37::text) FROM head"
+         SELECT account FROM head"
     )
 }

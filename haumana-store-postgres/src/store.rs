@@ -1,16 +1,18 @@
-//! The store: each call takes a connection, sends one statement, and reads its answer.
+//! The store: each call takes a connection, sends one statement, and reads its answer. A commit sends
+//! a second one behind it, which tells other servers.
 
 use crate::commit::Parameters;
 use crate::error::{self, Nature, OpenError, OpenErrorKind};
 use crate::journal::{self, JournalKey};
 use crate::life::{self, Life};
-use crate::live::Listening;
+use crate::live::{self, Listening};
 use crate::options::PostgresOptions;
 use crate::pool::{self, Connections};
 use crate::rows::{self, Bad, N_HEAD};
 use crate::schema;
 use crate::statements::Statements;
 use deadpool_postgres::{Object, Transaction};
+use futures_util::future::join;
 use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::live::{Hearer, Pokes, Topic};
@@ -144,6 +146,43 @@ impl PostgresStore {
         self.look("changes", &self.statements.changes_after_place, &parameters).await
     }
 
+    /// Sends a commit, and behind it, without waiting for its answer, what tells the servers that
+    /// listen of it.
+    ///
+    /// POSTGRES: a transaction that notifies holds a lock of the whole cluster until the disk has
+    /// confirmed it, so the commit is none. What is behind it writes nothing, and waits for no disk.
+    /// If the commit was refused, the head is not its own, and nobody is told.
+    async fn write_and_tell(
+        &self,
+        statement: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+        user: &UserId,
+        head: &Head,
+    ) -> Result<Vec<Row>> {
+        let op = "commit";
+        let client = self.connections.get().await.map_err(|error| error::of_pool(op, error))?;
+        let (subject, commit) = (user.as_str(), Uuid::from_u128(head.commit.0));
+        let told = live::payload(self.journal_key.topic(user), head.revision);
+        let about: [&(dyn ToSql + Sync); 3] = [&subject, &commit, &told];
+        let sent = async {
+            let write = client.prepare_cached(statement).await?;
+            let tell = client.prepare_cached(&self.statements.tell).await?;
+            // The first is sent first, and each whole, before any answer is waited for: also where
+            // the call is dropped, the second one follows.
+            let (rows, told) =
+                join(client.query(&write, parameters), client.execute(&tell, &about)).await;
+            Ok((rows?, told.is_ok()))
+        };
+        let sent = tokio::time::timeout(self.patience, sent).await;
+        let (rows, is_told) = settled(op, Nature::Write, client, sent)?;
+        if !is_told {
+            // The connection was lost between the two. If this fails, too, no poke comes, which
+            // costs nothing but time.
+            self.ask("tell", Nature::Write, &self.statements.tell, &about).await.ok();
+        }
+        Ok(rows)
+    }
+
     /// Whether the batch is in already, where its head did not match.
     async fn was_it_done(
         &self,
@@ -244,12 +283,12 @@ impl Store for PostgresStore {
 
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
         check_batch(self.batch_limits(), user, expected, batch)?;
-        let parameters = Parameters::of(user, expected, batch, self.life, self.journal_key);
+        let parameters = Parameters::of(user, expected, batch, self.life);
         let statement = match expected {
             None => &self.statements.first_commit,
             Some(_) => &self.statements.next_commit,
         };
-        let rows = self.ask("commit", Nature::Write, statement, &parameters.as_refs()).await?;
+        let rows = self.write_and_tell(statement, &parameters.as_refs(), user, &batch.head).await?;
         match rows.is_empty() {
             false => Ok(()),
             true => self.was_it_done(user, expected, batch).await,

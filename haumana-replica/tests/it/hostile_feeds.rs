@@ -175,12 +175,14 @@ async fn steady_pokes_for_nothing_are_answered_once_a_second_in_the_end() {
     let mut said = Said::of("", *b"data: {\"revision\":1}\n\n");
     said.pause = Duration::from_millis(2);
     let hostile = Hostile::start(said).await;
+    let begun = std::time::Instant::now();
     let device = hostile.follow().await;
     until(&device, |status| status.equal_at.is_some()).await;
 
     tokio::time::sleep(Duration::from_secs(3)).await;
 
-    let syncs = hostile.n_syncs.load(Ordering::Relaxed);
-    assert!(syncs < 15, "{syncs} syncs, of 1,500 pokes");
+    let (syncs, secs) = (hostile.n_syncs.load(Ordering::Relaxed), begun.elapsed().as_secs_f64());
+    // Some whose pauses double, then one a second; a busy machine takes longer than it sleeps.
+    assert!((syncs as f64) < 12.0 + secs, "{syncs} syncs in {secs} s, of 1,500 pokes");
     assert_eq!(1, hostile.n_feeds.load(Ordering::Relaxed), "it is a feed all the same");
 }

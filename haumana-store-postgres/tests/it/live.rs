@@ -6,7 +6,9 @@ use haumana_sync::conformance::sample::{next_batch, piece, record, user};
 use haumana_sync::id::UserId;
 use haumana_sync::live::{Hearer, Pokes, Topic};
 use haumana_sync::store::{Head, Revision, Store};
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -72,6 +74,42 @@ async fn each_commit_is_heard_by_every_server_and_one_that_is_refused_by_none() 
         assert!(heard.try_recv().is_err());
     }
     assert!(by_another.try_recv().is_err(), "another deployment in the database hears nothing");
+}
+
+#[tokio::test]
+async fn a_commit_whose_call_is_dropped_is_told_of_if_it_is_in() {
+    // Over one connection, whoever asks waits for what was sent before.
+    let options = PostgresOptions { connections: 1, ..server_or_skip!().empty() };
+    let (kai, mut n_in) = (user("kai"), 0);
+    let (store, mut heard) = listening(&options).await;
+    let mut head = commit(&store, &kai, None).await;
+    head = commit(&store, &kai, Some(&head)).await;
+    for _ in 0..2 {
+        next(&mut heard).await;
+    }
+
+    for polls in 1..8 {
+        let records = vec![record(piece(1), 2 + polls, "Hula")];
+        let batch = next_batch(Some(&head), records, Vec::new());
+        let mut call = store.commit(&kai, Some(&head), &batch);
+        for _ in 0..polls {
+            let is_done = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_ready())).await;
+            if is_done {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(call);
+
+        let now = store.head(&kai).await.unwrap().unwrap();
+        if now.commit == batch.head.commit {
+            let due = Heard::Poke(store.topic(&kai), now.revision);
+            assert_eq!(due, next(&mut heard).await, "dropped after {polls} polls");
+            (head, n_in) = (now, n_in + 1);
+        }
+    }
+
+    assert!(0 < n_in, "some calls were dropped when their commit was sent");
 }
 
 #[tokio::test]

@@ -27,4 +27,5 @@ mod round_trips;
 mod schemas;
 mod sim;
 mod support;
+mod telling;
 mod unreadable;

@@ -89,14 +89,19 @@ async fn pass(mut client: TcpStream, server: u16, state: &State) -> io::Result<(
     let startup = client.read_u32().await?;
     forward(&mut client, &mut server, &startup.to_be_bytes(), startup).await?;
     let mut answer = vec![0; 1 << 16];
+    // Whether the server has said something since the client sent what it waits for.
+    let mut is_answered = true;
     loop {
         tokio::select! {
+            // What the client sends without waiting is one round trip, so it is looked at first.
+            biased;
             kind = client.read_u8() => {
                 let kind = kind?;
                 let length = client.read_u32().await?;
-                let is_trip = matches!(kind, b'S' | b'Q');
+                let is_end = matches!(kind, b'S' | b'Q');
+                let is_trip = is_end && std::mem::take(&mut is_answered);
                 state.round_trips.fetch_add(u64::from(is_trip), Ordering::SeqCst);
-                let cut = if is_trip { state.cut.swap(0, Ordering::SeqCst) } else { 0 };
+                let cut = if is_end { state.cut.swap(0, Ordering::SeqCst) } else { 0 };
                 if cut == Cut::Before as u8 {
                     return Ok(());
                 }
@@ -108,6 +113,7 @@ async fn pass(mut client: TcpStream, server: u16, state: &State) -> io::Result<(
             }
             read = server.read(&mut answer) => {
                 let read = read?;
+                is_answered = true;
                 while state.is_silent.load(Ordering::SeqCst) {
                     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
                 }
