@@ -288,9 +288,11 @@ async fn entries_behind_one_whose_key_cannot_be_read_are_listed() {
     let (server, kai) = (server_or_skip!(), user("kai"));
     let begun = begin(server).await;
     let schema = &begun.options.schema;
+    // More than a page of one entry looks at.
     let more = format!(
         "INSERT INTO {schema}.history (account, kind, id, version, side, at, content, meta)
-         SELECT account, kind, id, version, side - 9, at, content, meta FROM {schema}.history"
+         SELECT account, kind, id, version, side - n, at, content, meta
+         FROM {schema}.history, generate_series(7, 9) n"
     );
     connect(server).await.batch_execute(&more).await.unwrap();
 
