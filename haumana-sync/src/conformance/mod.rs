@@ -15,6 +15,8 @@
 //! with the store in it. A law panics where the store breaks its promise; the failure names the law,
 //! the case, and what was wanted. A law that does not end is broken, too.
 //!
+//! [`guide`] leads from an empty crate to a store that keeps every law.
+//!
 //! What the laws write is in [`sample`], for tests of a backend's own; [`SetClock`] and
 //! [`SeededRandom`] are what an engine in tests needs.
 
@@ -72,6 +74,11 @@ pub use sample::KINDS;
 pub use script::*;
 pub use shared::*;
 pub use users::*;
+
+// Its samples are compiled by `examples/store`, which has what they need.
+#[cfg_attr(not(doctest), doc = include_str!("../../docs/write-a-store.md"))]
+#[cfg_attr(doctest, doc = "How to write a store.")]
+pub mod guide {}
 
 /// Makes one test per law for the store that the expression makes.
 ///
