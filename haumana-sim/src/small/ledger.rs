@@ -37,7 +37,7 @@ pub(super) enum Sort {
 pub(super) struct Edit {
     /// What it is.
     pub(super) sort: Sort,
-    /// Its time, as its device claims.
+    /// Its time: as its device claims, and no later than when it arrived first.
     pub(super) at_ms: i64,
     /// The edits that its user had seen.
     pub(super) seen: Seen,
@@ -61,8 +61,10 @@ impl Ledger {
         self.edits.len() - 1
     }
 
-    /// The edit of that number has reached the server.
-    pub(super) fn arrive(&mut self, number: usize) {
+    /// The edit of that number reaches the server at `now_ms`.
+    pub(super) fn arrive(&mut self, number: usize, now_ms: i64) {
+        let edit = &mut self.edits[number];
+        edit.at_ms = if edit.has_arrived { edit.at_ms } else { edit.at_ms.min(now_ms) };
         self.edits[number].has_arrived = true;
         let seen = both(self.edits[number].seen, self.own(number));
         self.server = both(self.server, seen);

@@ -71,6 +71,8 @@ pub(super) struct Scene {
     pub(super) user: UserId,
     pub(super) id: RecordId,
     schema: Schema,
+    /// How far the clock of the first device is ahead.
+    ahead_ms: i64,
     now_ms: i64,
     n_calls: u64,
 }
@@ -109,7 +111,7 @@ impl Scene {
     /// # Errors
     ///
     /// If that fails.
-    pub(super) fn new(cast: Cast) -> Result<Self, String> {
+    pub(super) fn new(cast: Cast, ahead_ms: i64) -> Result<Self, String> {
         let device = |(at, is_phone): (usize, &bool)| match is_phone {
             true => Device::Handset(Handset::new(at)),
             false => Device::Client(Client::new(format!("client-{at}"))),
@@ -125,6 +127,7 @@ impl Scene {
             user,
             id: RecordId::from_bits(0x5EED << 112 | 1),
             schema: schema(),
+            ahead_ms,
             now_ms: START_MS - DAY_MS,
             n_calls: 0,
         };
@@ -200,7 +203,7 @@ impl Scene {
                 let sort = Sort::Restore;
                 let edit = Edit { sort, at_ms, seen, star: false, has_arrived: false };
                 let number = self.ledger.add(edit);
-                self.ledger.arrive(number);
+                self.ledger.arrive(number, at_ms);
                 Ok(())
             }
         }
@@ -208,7 +211,8 @@ impl Scene {
 
     fn edit(&mut self, device: usize, what: What, is_early: bool) {
         // Each early time is before all others.
-        let at_ms = if is_early { 2 * (START_MS - DAY_MS / 2) - self.now_ms } else { self.now_ms };
+        let late_ms = if device == 0 { self.now_ms + self.ahead_ms } else { self.now_ms };
+        let at_ms = if is_early { 2 * (START_MS - DAY_MS / 2) - self.now_ms } else { late_ms };
         let seen = self.devices[device].seen();
         let is_phone = !self.devices[device].deletes();
         let sort = match what {
@@ -256,7 +260,7 @@ impl Scene {
         if !numbers.is_empty() {
             self.sent.push(sent.clone());
         }
-        numbers.into_iter().for_each(|number| self.ledger.arrive(number));
+        numbers.into_iter().for_each(|number| self.ledger.arrive(number, self.now_ms));
         if end == End::Lost {
             return Ok(());
         }

@@ -21,12 +21,14 @@ pub struct Bound {
     pub restores: usize,
     /// Devices that are copied.
     pub copies: usize,
+    /// How far the clock of the first device is ahead.
+    pub ahead_ms: i64,
 }
 
 impl Bound {
     /// Four edits, and each accident once, in so many turns.
     pub fn of_turns(turns: usize) -> Self {
-        Self { turns, edits: 4, lost: 1, late: 1, deletes: 1, restores: 1, copies: 1 }
+        Self { turns, edits: 4, lost: 1, late: 1, deletes: 1, restores: 1, copies: 1, ahead_ms: 0 }
     }
 }
 
@@ -49,7 +51,7 @@ const TOLD: usize = 10;
 /// Goes through every history of this cast within `bound`.
 pub fn search(cast: Cast, bound: Bound) -> Found {
     let mut found = Found::default();
-    match Scene::new(cast) {
+    match Scene::new(cast, bound.ahead_ms) {
         Ok(scene) => go_on(&scene, &mut Vec::new(), (cast, bound), &mut found),
         Err(text) => found.violate(&[], &text),
     }

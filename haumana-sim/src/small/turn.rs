@@ -70,10 +70,10 @@ impl Turn {
             _ => None,
         };
         for device in 0..cast.0.len() {
-            let is_first = !scene.has_acted[..device]
-                .iter()
-                .zip(cast.0)
-                .any(|(acted, sort)| !acted && *sort == cast.0[device]);
+            // A device whose clock is ahead is like no other.
+            let others = usize::from(bound.ahead_ms != 0)..device;
+            let is_first =
+                !others.into_iter().any(|at| !scene.has_acted[at] && cast.0[at] == cast.0[device]);
             let may_act = scene.has_acted[device] || is_first;
             if !may_act || keeper.is_some_and(|keeper| keeper != device) {
                 continue;

@@ -19,6 +19,15 @@ fn every_history_of_two_turns_keeps_every_promise() {
     }
 }
 
+/// A time from the future counts as that of the server when the edit arrives.
+#[test]
+fn every_history_of_two_turns_with_a_clock_ahead_keeps_every_promise() {
+    // The device whose clock is ahead is like no other, so less is the same than without it.
+    for (cast, histories) in Cast::ALL.into_iter().zip([928, 849, 1363, 734]) {
+        check(cast, Bound { ahead_ms: 86_400_000, ..Bound::of_turns(2) }, histories);
+    }
+}
+
 #[test]
 fn every_history_of_phones_with_two_edits_and_a_lost_reply_keeps_every_promise() {
     let bound =

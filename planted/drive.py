@@ -1,0 +1,274 @@
+#!/usr/bin/env python3
+"""Plants faults into a copy of the sources and looks who finds them.
+
+    drive.py check             every patch still applies
+    drive.py slice             check, and the model finds a few of them
+    drive.py run [NAME...]     the model, from five first seeds, and the small histories
+    drive.py table             what was found, for docs/testing.md
+
+A patch in `patches/` begins with its title, then comes a unified diff. What it adds asks
+`planted::is("name")`, so all patches are compiled into one program, and one of them is switched on.
+What was found is kept in `target/planted-copy/found.json`, so a run that was stopped goes on.
+"""
+
+import json
+import math
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent
+WORK = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "planted-copy"
+TREE = WORK / "tree"
+FOUND = WORK / "found.json"
+STARTS = [0, 10_000, 20_000, 30_000, 40_000]
+# A fault has so many seeds of each profile to be found in; CI makes up to 300 of each.
+SEEDS = 60
+# How far from its line a hunk may have moved.
+REACH = 400
+# Quick ones, from the app, the merge and the commit.
+SLICE = ["base-is-newest", "receipts-forgotten", "losers-not-in-the-inbox", "counter-adds-up"]
+SKIPPED = {"target", "node_modules", ".git", "cdk.out"}
+
+
+class Stale(Exception):
+    """A patch that does not apply any more."""
+
+
+class Patch:
+    """A planted fault."""
+
+    def __init__(self, path):
+        self.name = path.stem
+        lines = path.read_text(encoding="utf-8").splitlines()
+        self.title = lines[0]
+        self.hunks = []
+        for line in lines[1:]:
+            if line.startswith("+++ b/"):
+                file = line[6:]
+            elif line.startswith("@@"):
+                start = int(re.match(r"@@ -(\d+)", line)[1]) - 1
+                self.hunks.append((file, start, []))
+            elif self.hunks and line[:1] in ("+", "-", " "):
+                self.hunks[-1][2].append((line[0], line[1:]))
+        if not self.hunks:
+            raise Stale(f"{self.name}: is no patch")
+        asks = f'planted::is("{self.name}")'
+        if not any(asks in text for _, _, body in self.hunks for sign, text in body if sign == "+"):
+            raise Stale(f"{self.name}: asks for another name")
+
+    def edits(self, sources):
+        """What is to be replaced in each file: (file, first line, lines that go, lines that come)."""
+        for file, start, body in self.hunks:
+            source = sources(file)
+            old = [text for sign, text in body if sign != "+"]
+            at = find(source, old, start)
+            if at is None:
+                raise Stale(f"{self.name}: does not apply to {file}:{start + 1}")
+            for sign, text in body:
+                if sign == "+":
+                    yield file, at, [], [text]
+                else:
+                    if sign == "-":
+                        yield file, at, [text], []
+                    at += 1
+
+
+def find(source, wanted, start):
+    """Where `wanted` stands in `source`, nearest to `start`."""
+    for off in range(REACH):
+        for at in {start - off, start + off}:
+            if 0 <= at and source[at : at + len(wanted)] == wanted:
+                return at
+    return None
+
+
+def patches():
+    return [Patch(path) for path in sorted((HERE / "patches").glob("*.patch"))]
+
+
+def patched(all_patches):
+    """Every patched file, with all patches in it."""
+    kept = {}
+
+    def sources(file):
+        if file not in kept:
+            path = ROOT / file
+            kept[file] = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        return kept[file]
+
+    goes, comes = {}, {}
+    for patch in all_patches:
+        for file, at, old, new in patch.edits(sources):
+            if old and goes.setdefault((file, at), patch.name) != patch.name:
+                raise Stale(f"{patch.name}: changes a line that {goes[(file, at)]} changes, too")
+            comes.setdefault((file, at), []).extend(new)
+    files = {}
+    for file, source in kept.items():
+        lines = []
+        for at in range(len(source) + 1):
+            lines.extend(comes.get((file, at), []))
+            if at < len(source) and (file, at) not in goes:
+                lines.append(source[at])
+        files[file] = "\n".join(lines) + "\n"
+    return files
+
+
+def put(path, text):
+    """Writes a file unless it is so already: what did not change is not compiled again."""
+    data = text if isinstance(text, bytes) else text.encode()
+    if not path.is_file() or path.read_bytes() != data:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def plant(all_patches):
+    """Makes the copy."""
+    files = patched(all_patches)
+    library = "haumana-sync/src/lib.rs"
+    text = files.get(library) or (ROOT / library).read_text(encoding="utf-8")
+    files[library] = text + "\n#[allow(missing_docs)]\npub mod planted;\n"
+    files["haumana-sync/src/planted.rs"] = (HERE / "switch.rs").read_text(encoding="utf-8")
+    files["haumana-sim/examples/planted.rs"] = (HERE / "runner.rs").read_text(encoding="utf-8")
+    manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
+    profile = "inherits = \"release\"\nopt-level = 1\ndebug = 0\ndebug-assertions = true\n"
+    files["Cargo.toml"] = f"{manifest}\n[profile.planted]\n{profile}"
+    wanted = set()
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in SKIPPED]
+        for name in names:
+            path = pathlib.Path(folder, name)
+            inside = path.relative_to(ROOT)
+            if path.is_file() and not path.is_symlink():
+                wanted.add(inside)
+                if inside.as_posix() not in files:
+                    put(TREE / inside, path.read_bytes())
+    for file, text in files.items():
+        wanted.add(pathlib.Path(file))
+        put(TREE / file, text)
+    # What is gone here is gone there.
+    for folder, _, names in os.walk(TREE):
+        for name in names:
+            path = pathlib.Path(folder, name)
+            if path.relative_to(TREE) not in wanted:
+                path.unlink()
+
+
+def cargo(*arguments, **more):
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(WORK.parent)}
+    return subprocess.run(["cargo", *arguments], cwd=TREE, env=environment, check=True, **more)
+
+
+def built():
+    """Builds the runner; returns its path."""
+    cargo("build", "--quiet", "--locked", "-p", "haumana-sim", "--example", "planted", "--profile", "planted")
+    return WORK.parent / "planted" / "examples" / "planted"
+
+
+def kept():
+    return json.loads(FOUND.read_text()) if FOUND.is_file() else {}
+
+
+def keep(found):
+    part = FOUND.with_suffix(".part")
+    part.write_text(json.dumps(found, indent=1, sort_keys=True))
+    part.replace(FOUND)
+
+
+def ask(runner, name, first):
+    said = subprocess.run([runner, name, str(first), str(SEEDS)], capture_output=True, text=True, check=True)
+    return json.loads(said.stdout)
+
+
+def run(all_patches, names):
+    """The model from each first seed, and the small histories."""
+    plant(all_patches)
+    runner = built()
+    found = kept()
+    wanted = [patch.name for patch in all_patches if not names or patch.name in names]
+    for name in wanted if names else []:
+        found.setdefault(name, {}).clear()
+    # Without a fault nothing may be found.
+    healthy = {"": [STARTS[0], "small"]}
+    for todo in healthy, dict.fromkeys(wanted, [STARTS[0], "small"]), dict.fromkeys(wanted, STARTS[1:]):
+        # What the first seeds do not find is not looked for with others.
+        todo = [(name, first) for name, firsts in todo.items() for first in firsts
+                if str(first) not in found.get(name, {})
+                and (first in (STARTS[0], "small") or found[name][str(STARTS[0])]["text"])]
+        with ThreadPoolExecutor(int(os.environ.get("PLANTED_JOBS", os.cpu_count() or 1))) as pool:
+            for name, first, came in pool.map(lambda it: (*it, ask(runner, *it)), todo):
+                if not name and came["text"]:
+                    sys.exit(f"without a fault there is a violation: {came}")
+                found.setdefault(name, {})[str(first)] = came
+                keep(found)
+                print(name, first, came["of"] if came["text"] else "-", came["runs"], f"{came['secs']:.1f}s", flush=True)
+
+
+def table(all_patches):
+    """Prints who found what: the faults that are found soonest come first."""
+    found = kept()
+    rows, others = [], []
+    for patch in all_patches:
+        here = found.get(patch.name, {})
+        came = [here[str(first)] for first in STARTS if str(first) in here]
+        runs = [one["runs"] if one["text"] else math.inf for one in came]
+        small = here.get("small", {})
+        if runs and runs[0] < math.inf or small.get("text"):
+            of = next((one["of"] for one in came if one["text"]), "")
+            rows.append((statistics.median(runs or [math.inf]), patch, runs, of, small))
+        else:
+            others.append((patch, came, small))
+    said = lambda number: "—" if number == math.inf else f"{number:,.0f}"
+    print("| fault | what was done | median | all | found first in | small histories |\n|---|---|---|---|---|---|")
+    for median, patch, runs, of, small in sorted(rows, key=lambda row: (row[0], row[1].name)):
+        by_small = "found" if small.get("text") else "not found" if small else ""
+        runs = ", ".join(map(said, runs))
+        print(f"| `{patch.name}` | {patch.title} | {said(median)} | {runs} | {of} | {by_small} |")
+    print("\n| fault | what was done | runs made | small histories |\n|---|---|---|---|")
+    for patch, came, small in others:
+        by_small = "not found" if small else ""
+        runs = f"{came[0]['runs']:,}" if came else ""
+        print(f"| `{patch.name}` | {patch.title} | {runs} | {by_small} |")
+    by_model = [row for row in rows if row[0] < math.inf]
+    slowest = sorted(by_model, key=lambda row: -row[0])[:5]
+    print(f"\n{len(all_patches)} faults, {len(by_model)} found by the model, {len(rows) - len(by_model)} by the small histories alone")
+    print("half of them within", said(statistics.median([row[0] for row in by_model] or [math.inf])), "runs; the slowest:")
+    print(", ".join(f"{row[1].name} ({said(row[0])})" for row in slowest))
+
+
+def main():
+    command, names = (sys.argv[1:2] or ["check"])[0], sys.argv[2:]
+    try:
+        all_patches = patches()
+        patched(all_patches)
+    except Stale as stale:
+        sys.exit(f"planted: {stale}")
+    known = {patch.name for patch in all_patches}
+    if unknown := [name for name in names if name not in known]:
+        sys.exit(f"planted: there is no {', '.join(unknown)}")
+    if command == "check":
+        print(f"{len(all_patches)} patches apply")
+    elif command == "slice":
+        plant(all_patches)
+        runner = built()
+        for name in SLICE:
+            came = ask(runner, name, 0)
+            if not came["text"]:
+                sys.exit(f"planted: the model does not find {name}")
+            print(f"{name}: found after {came['runs']} runs, in {came['of']}")
+        print(f"{len(all_patches)} patches apply and compile")
+    elif command == "run":
+        run(all_patches, names)
+    elif command == "table":
+        table(all_patches)
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
