@@ -144,12 +144,18 @@ impl FieldType {
 
     /// Whether merging two edits takes the value that both began with, not only its hash.
     pub fn needs_base(&self) -> bool {
-        matches!(self, FieldType::Lines { .. } | FieldType::List { .. } | FieldType::Set { .. })
+        self.is_structural()
     }
 
     /// Whether its values are merged by their parts; then there is no choice of policy.
     pub fn is_structural(&self) -> bool {
-        self.needs_base() || *self == FieldType::Counter
+        matches!(
+            self,
+            FieldType::Lines { .. }
+                | FieldType::List { .. }
+                | FieldType::Set { .. }
+                | FieldType::Counter
+        )
     }
 
     /// The limit that the schema sets, and the greatest that it may set.

@@ -6,6 +6,7 @@ mod app;
 mod bounded;
 mod chains;
 mod conformance;
+mod copied_counts;
 mod copies;
 mod device_copies;
 mod erasing;

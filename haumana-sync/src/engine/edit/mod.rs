@@ -51,6 +51,8 @@ pub enum Doubt {
     Replaced,
     /// Whether its user meant to put back what it has from its base.
     Returned,
+    /// Nothing: another installation of the same name has made the record's change.
+    Apart,
 }
 
 impl Change {

@@ -243,6 +243,7 @@ fn against(
     context: MergeContext,
 ) -> (Against, Doubt) {
     let sure = |against| (against, Doubt::None);
+    let mut doubt = Doubt::None;
     if record.meta.is_overtaken(&claim, context.oldest) {
         crate::mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
         return sure(Against::Outdated);
@@ -274,10 +275,11 @@ fn against(
             }
             Own::Elsewhere => {
                 crate::mark::hit!(change_of_another_installation_is_another_devices);
+                doubt = Doubt::Apart;
             }
         }
     }
-    sure(match past {
+    let against = match past {
         None => Against::Moved(Vec::new()),
         Some(AtVersion::Past { until, .. }) if until < context.oldest => Against::Gone,
         Some(AtVersion::Past { last_version, .. }) => {
@@ -285,7 +287,8 @@ fn against(
             Against::Moved(vec![key])
         }
         Some(AtVersion::Current | AtVersion::Unknown) => Against::Gone,
-    })
+    };
+    (against, doubt)
 }
 
 /// What the server did to a field since the version that a person saw who asks for a value.

@@ -1,0 +1,106 @@
+//! Counters on which two installations of one name have counted: the folder of a device was copied.
+//!
+//! Each device's totals only grow, so the greater of two is the later one, and a merge takes it. Of
+//! two installations that count under one name the greater total is not later: it lacks what the
+//! other has counted.
+
+use crate::merge::Winner;
+use crate::record::Value;
+use crate::schema::{entries, json};
+
+/// What a device's name has counted: added, and taken away.
+type Totals = (u64, u64);
+
+/// A counter, pushed by a device and as the record has it.
+pub(super) struct Counts<'a> {
+    /// The name of the device.
+    pub device: &'a str,
+    /// What it had counted on; `None`: not known any more.
+    pub base: Option<&'a Value>,
+    pub server: &'a Value,
+    pub pushed: &'a Value,
+}
+
+impl Counts<'_> {
+    fn own(&self, value: &Value) -> Totals {
+        entries(value).get(self.device).copied().unwrap_or_default()
+    }
+
+    /// The pushed value, with what another installation of the name has counted since the base.
+    /// `None` if the base is not known.
+    pub(super) fn added_up(&self) -> Option<Value> {
+        let (was, here, there) =
+            (self.own(self.base?), self.own(self.server), self.own(self.pushed));
+        let sum = |was: u64, here: u64, there: u64| {
+            let both = here.saturating_add(there.saturating_sub(was));
+            both.max(here).max(there)
+        };
+        let mut counter = entries(self.pushed);
+        let totals = (sum(was.0, here.0, there.0), sum(was.1, here.1, there.1));
+        counter.insert(self.device.to_owned(), totals);
+        Some(json(&counter))
+    }
+
+    /// Whose count is not in the greater totals, and may be another installation's.
+    pub(super) fn uncounted(&self) -> Option<Winner> {
+        let was = self.base.map(|base| self.own(base));
+        let (here, there) = (self.own(self.server), self.own(self.pushed));
+        let one = |was: Option<u64>, here: u64, there: u64| match was {
+            Some(was) if was == here || was == there => None,
+            // A name that has counted more than it says has been behind itself, or is two.
+            _ if there < here => Some(Winner::Pushed),
+            Some(_) if here < there => Some(Winner::Server),
+            _ => None,
+        };
+        one(was.map(|was| was.0), here.0, there.0).or(one(was.map(|was| was.1), here.1, there.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Counter;
+
+    fn counter(own: i64, others: i64) -> Value {
+        let mut counter = Counter::default();
+        counter.add("kindle", own);
+        counter.add("laptop", others);
+        counter.to_value()
+    }
+
+    fn check(base: Option<i64>, server: i64, pushed: i64, loser: Option<Winner>) {
+        let base = base.map(|base| counter(base, 1));
+        let (server, pushed) = (counter(server, 3), counter(pushed, 1));
+        let counts =
+            Counts { device: "kindle", base: base.as_ref(), server: &server, pushed: &pushed };
+
+        assert_eq!(loser, counts.uncounted(), "{base:?} {server:?} {pushed:?}");
+    }
+
+    #[test]
+    fn what_is_not_in_the_greater_total_lost() {
+        check(Some(2), 2, 6, None);
+        check(Some(2), 6, 2, None);
+        check(Some(2), 6, 8, Some(Winner::Server));
+        check(Some(2), 8, 6, Some(Winner::Pushed));
+        check(None, 6, 8, None);
+        check(None, 8, 6, Some(Winner::Pushed));
+    }
+
+    #[test]
+    fn of_two_installations_one_adds_and_one_takes_away() {
+        check(Some(2), -3, 6, None);
+    }
+
+    #[test]
+    fn both_counts_are_added_to_what_both_had() {
+        let (base, server, pushed) = (counter(2, 1), counter(6, 3), counter(8, 1));
+        let counts =
+            Counts { device: "kindle", base: Some(&base), server: &server, pushed: &pushed };
+
+        let added_up = Counter::of(&counts.added_up().unwrap());
+
+        assert_eq!(12, added_up.only(|device| device == "kindle").sum());
+        assert_eq!(None, Counts { base: None, ..counts }.added_up());
+    }
+}

@@ -1,0 +1,128 @@
+//! Two installations of one name that count on one counter.
+
+use crate::support::{DAY, Server, kai};
+use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+use haumana_sync::time::UnixMillis;
+use haumana_sync::wire::sync::SyncRequest;
+use serde_json::{Value, json};
+
+const ID: &str = "5EED0000-0000-4000-8000-000000000001";
+
+fn tunes() -> Server {
+    let tune = Kind::new(7, "tune").field(Field::new(1, "played", FieldType::Counter));
+    let mut server = Server::new();
+    server.engine = server.engine.with_schema(Schema::new([tune]).unwrap());
+    server
+}
+
+async fn sync(server: &Server, device: &str, cursor: &Value, push: Option<Value>) -> Value {
+    server.pass_secs(1);
+    let push: Vec<Value> = push.into_iter().collect();
+    let body = json!({ "deviceId": device, "cursor": cursor, "push": push }).to_string();
+    let request = SyncRequest::from_json(body.as_bytes()).unwrap();
+    let reply = server.engine.sync(&kai(), &request, server.reply_limit_bytes).await.unwrap();
+    serde_json::from_slice(&reply.into_json()).unwrap()
+}
+
+/// A push of a counter: what each device has added.
+fn count(base: Option<u32>, secs: i64, played: &Value) -> Value {
+    let at = UnixMillis(DAY - 86_400_000 + secs * 1000).to_string();
+    let played: serde_json::Map<String, Value> = played
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(device, added)| (device.clone(), json!([added, 0])))
+        .collect();
+    json!({ "kind": "tune", "id": ID, "base": base, "editedAt": at, "set": { "played": played } })
+}
+
+/// What each device has added, as a new device reads it.
+async fn played(server: &Server) -> Value {
+    let reply = sync(server, "reader", &Value::Null, None).await;
+    let played = reply["changes"][0]["value"]["played"].as_object().unwrap().clone();
+    played.into_iter().map(|(device, totals)| (device, totals[0].clone())).collect()
+}
+
+/// What the inbox says that the laptop's name had counted.
+async fn aside(server: &Server) -> Vec<i64> {
+    let (open, _) = server.engine.conflict_page(&kai(), None, 50, usize::MAX).await.unwrap();
+    let lost = open.into_iter().filter_map(|open| open.lost);
+    lost.map(|lost| haumana_sync::record::Counter::of(&lost).sum()).collect()
+}
+
+/// A laptop that has counted 2, and whose folder is copied then.
+async fn laptop() -> (Server, Value) {
+    let server = tunes();
+    let made = sync(&server, "laptop", &Value::Null, Some(count(None, 1, &json!({ "laptop": 2 }))));
+    let copied = made.await["cursor"].clone();
+    (server, copied)
+}
+
+#[tokio::test]
+async fn where_the_laptop_has_seen_its_reply_both_counts_are_added_up() {
+    cov_mark::check!(counts_of_two_installations_are_added_up);
+    let (server, copied) = laptop().await;
+    let six = count(Some(1), 2, &json!({ "laptop": 6 }));
+    let laptop = sync(&server, "laptop", &copied, Some(six)).await;
+    sync(&server, "laptop", &laptop["cursor"], None).await;
+
+    let eight = count(Some(1), 3, &json!({ "laptop": 8 }));
+    sync(&server, "laptop", &copied, Some(eight.clone())).await;
+
+    // The reply was lost, and the copy asks again.
+    sync(&server, "laptop", &copied, Some(eight)).await;
+    assert_eq!(json!({ "laptop": 12 }), played(&server).await);
+    assert_eq!(Vec::<i64>::new(), aside(&server).await);
+}
+
+#[tokio::test]
+async fn two_installations_that_count_as_many_are_not_one() {
+    let (server, copied) = laptop().await;
+    let six = |secs| count(Some(1), secs, &json!({ "laptop": 6 }));
+    let laptop = sync(&server, "laptop", &copied, Some(six(2))).await;
+    sync(&server, "laptop", &laptop["cursor"], None).await;
+
+    sync(&server, "laptop", &copied, Some(six(3))).await;
+
+    assert_eq!(json!({ "laptop": 10 }), played(&server).await);
+}
+
+#[tokio::test]
+async fn where_a_lost_reply_and_a_copy_look_alike_the_other_count_is_in_the_inbox() {
+    cov_mark::check!(count_of_another_installation_is_kept_aside);
+    for (first, second) in [(6, 8), (8, 6)] {
+        let (server, copied) = laptop().await;
+        let count = |secs, n: i64| Some(count(Some(1), secs, &json!({ "laptop": n })));
+        sync(&server, "laptop", &copied, count(2, first)).await;
+
+        sync(&server, "laptop", &copied, count(3, second)).await;
+
+        assert_eq!(json!({ "laptop": 8 }), played(&server).await);
+        assert_eq!(vec![6], aside(&server).await, "{first}, then {second}");
+    }
+}
+
+#[tokio::test]
+async fn a_third_device_that_counts_too_hides_nothing() {
+    let (server, copied) = laptop().await;
+    sync(&server, "laptop", &copied, Some(count(Some(1), 2, &json!({ "laptop": 6 })))).await;
+    let phone = count(Some(1), 3, &json!({ "laptop": 2, "phone": 1 }));
+    sync(&server, "phone", &Value::Null, Some(phone)).await;
+
+    sync(&server, "laptop", &copied, Some(count(Some(1), 4, &json!({ "laptop": 8 })))).await;
+
+    assert_eq!(json!({ "laptop": 8, "phone": 1 }), played(&server).await);
+    assert_eq!(vec![7], aside(&server).await);
+}
+
+#[tokio::test]
+async fn one_laptop_beside_a_phone_asks_nobody() {
+    let (server, cursor) = laptop().await;
+    sync(&server, "phone", &Value::Null, Some(count(Some(1), 2, &json!({ "phone": 1 })))).await;
+
+    let six = count(Some(1), 3, &json!({ "laptop": 6 }));
+    sync(&server, "laptop", &cursor, Some(six)).await;
+
+    assert_eq!(json!({ "laptop": 6, "phone": 1 }), played(&server).await);
+    assert_eq!(Vec::<i64>::new(), aside(&server).await);
+}
