@@ -73,7 +73,8 @@ impl Counts {
             Rare::ErasureAgain => erasures,
             Rare::ImportAgain => imports,
             Rare::RewindAgain | Rare::Rewound | Rare::RewindUndone => rewinds,
-            Rare::PushedForm => forms && asks,
+            // Rewinds leave too little time for it.
+            Rare::PushedForm => forms && asks && !rewinds,
             Rare::MendedSession | Rare::DeletedSession => mends,
         };
         ALL.into_iter().filter(|rare| is_due(*rare) && self.0[*rare as usize] == 0).collect()
