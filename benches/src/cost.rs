@@ -103,6 +103,11 @@ impl Ledger {
         ledger
     }
 
+    /// Bytes of a sync of a phone on which nothing changed.
+    pub fn request_bytes(&self) -> usize {
+        body(&self.pieces, Some(&self.last)).len()
+    }
+
     /// A sync of a phone on which nothing changed, with its whole repertoire.
     pub fn no_op(&mut self) -> Cost {
         let sent = body(&self.pieces, Some(&self.last));

@@ -5,7 +5,6 @@
 
 use crate::cost::{Ledger, measure};
 use crate::month::{Line, PIECES, ours};
-use flate2::Compression;
 use flate2::write::GzEncoder;
 use haumana_sync::digest::Digest;
 use serde_json::{Value, json};
@@ -60,12 +59,18 @@ pub fn download(years: usize) -> (Download, [f64; 2]) {
     ledger.sessions(&body(n..n + NEW));
     let (reply, consumed) = ledger.sessions(&body(0..0));
     let (_, with_one) = ledger.sessions(&body(n + NEW..n + NEW + 1));
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    // As the functions do: `Compression::Small` of `haumana-api`.
+    let mut gzip = GzEncoder::new(Vec::new(), haumana_api::Compression::Small.into());
     let gzip_bytes =
         gzip.write_all(&reply).and_then(|()| gzip.finish()).map_or(0, |gzip| gzip.len());
     let (read_units, write_units) = (consumed.read_units, consumed.write_units);
     let kept = [with_one.read_units - read_units, with_one.write_units - write_units];
     (Download { years, read_units, write_units, gzip_bytes }, kept)
+}
+
+/// Bytes of a sync of the app that has taken over the server's answer to its whole repertoire.
+fn pieces_request_bytes() -> usize {
+    Ledger::fill(PIECES).request_bytes()
 }
 
 /// Measures everything, as `units.json` has it.
@@ -84,5 +89,5 @@ pub fn units() -> Value {
         json!({ "years": years, "readUnits": read_units, "writeUnits": write_units,
             "gzipBytes": gzip_bytes })
     });
-    json!({ "day": day, "sessions": sessions })
+    json!({ "day": day, "piecesRequestBytes": pieces_request_bytes(), "sessions": sessions })
 }

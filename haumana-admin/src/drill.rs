@@ -4,29 +4,29 @@
 //! a check of all accounts, and devices that return. Two accounts of the drill's own stand for people
 //! who go on writing after the backup.
 
+mod ground;
+
 use crate::Outcome;
-use crate::args::{Place, StoreKind};
-use crate::place::{everybody, file_options, schema};
+use crate::args::Place;
+use crate::place::{everybody, schema};
 use crate::problem::{Problem, chain};
 use crate::say::{Form, counted};
+use ground::Ground;
 use haumana_api::{SystemClock, SystemRandom};
 use haumana_replica::Replica;
 use haumana_replica::storage::MemoryStorage;
 use haumana_replica::transport::DirectTransport;
-use haumana_store_sqlite::{BackupSource, LaterEdits, SqliteStore};
-use haumana_sync::Store as _;
+use haumana_sync::Store;
 use haumana_sync::engine::{Engine, EngineConfig, Random as _};
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::schema::{Field, FieldType, Kind, Schema};
-use haumana_sync::store::{HeadState, Operate as _};
+use haumana_sync::store::{Generation, HeadState, Operate};
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const REPLY_BYTES: usize = 8 << 20;
 const USERS: usize = 500;
 /// What the names of the drill's own people begin with.
@@ -36,56 +36,48 @@ const FIELD: &str = "text";
 
 /// Rehearses it, and says what came of each step.
 pub(crate) async fn drill(place: &Place, form: Form) -> Result<Outcome, Problem> {
-    if place.store != StoreKind::Sqlite {
-        return Err(Problem::DrillNotSqlite);
-    }
-    if !place.db.exists() {
-        return Err(Problem::NoDatabase(place.db.clone()));
-    }
     let mut steps = Steps { form, since: Instant::now(), begun: Instant::now() };
-    // Beside the database: it is as large, and as private.
-    let folder = place.db.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = tempfile::tempdir_in(folder.unwrap_or(Path::new(".")));
-    let folder = folder.map_err(|error| Problem::Drill(chain(&error)))?;
-    let (live, backup) = (folder.path().join("live.db"), folder.path().join("backup.db"));
+    let (ground, detail) = Ground::copied(place).await?;
+    steps.done("copied", detail);
+    let done = rehearse(place, &ground, &mut steps).await;
+    // Also after a failure: a copy of everything is not left lying about.
+    let removed = ground.remove().await;
+    let findings = done?;
+    removed?;
 
-    copy(&place.db, &live)?;
-    let bytes = std::fs::metadata(&live).map_or(0, |meta| meta.len());
-    let bytes = counted(usize::try_from(bytes).unwrap_or(usize::MAX), "byte");
-    steps.done("copied", format!("{bytes}; the real database is not touched from here on"));
+    let secs = steps.begun.elapsed().as_secs_f64();
+    let line = format!("the drill succeeded in {secs:.1} s; its copies are deleted");
+    form.say(&json!({"drill": "succeeded", "seconds": secs, "findings": findings}), &[line]);
+    Ok(if findings == 0 { Outcome::Well } else { Outcome::Left })
+}
 
-    let rehearsal = Rehearsal::open(place, &live).await?;
+/// Everything after the copy; returns how much there is to be found in what was restored.
+async fn rehearse(place: &Place, ground: &Ground, steps: &mut Steps) -> Result<usize, Problem> {
+    let rehearsal = ground.open(place, Generation(0)).await?;
     let before = rehearsal.verify().await?;
     steps.done("verified", format!("{}, {}", before.told(), counted(before.findings, "finding")));
     let guests = Guests::arrive(&rehearsal).await?;
-    let stored = rehearsal.store.backup_to(&backup).await;
-    stored.map_err(|error| Problem::of(&error))?;
+    ground.back_up().await?;
     steps.done("backed up", "with two accounts of the drill's own".to_owned());
     guests.go_on(&rehearsal).await?;
     steps.done("went on", "after the backup one account was edited, one was erased".to_owned());
-    let generation = rehearsal.generation();
+    let generation = rehearsal.generation;
     drop(rehearsal);
 
-    let restored = haumana_store_sqlite::restore(&backup, &live, LaterEdits::Merge, PATIENCE);
-    let restored = restored.map_err(|error| Problem::Drill(chain(&error)))?;
-    let rehearsal = Rehearsal::open(place, &live).await?;
-    ensure(generation < rehearsal.generation(), "the restored data is in a higher generation")?;
-    let now = rehearsal.generation();
-    steps.done("restored", format!("generation {now}, before it was {generation}"));
-    ensure(1 <= restored.erased_again, "who was erased after the backup is erased again")?;
-    rehearsal.finish_erasures().await?;
+    let rehearsal = ground.restored(place, generation).await?;
+    ensure(generation < rehearsal.generation, "the restored data is in a higher generation")?;
+    let now = rehearsal.generation.0;
+    steps.done("restored", format!("generation {now}, before it was {}", generation.0));
+    let erased_again = rehearsal.finish_erasures().await?;
+    ensure(1 <= erased_again, "who was erased after the backup is erased again")?;
     guests.check_erased(&rehearsal).await?;
-    steps.done("erased again", counted(restored.erased_again, "account"));
+    steps.done("erased again", counted(erased_again, "account"));
     let after = rehearsal.verify().await?;
     ensure(after.findings == before.findings, "the restored accounts are as whole as before")?;
     steps.done("verified", format!("{}, {}", after.told(), counted(after.findings, "finding")));
     guests.come_back(&rehearsal).await?;
     steps.done("devices back", "what was edited after the backup is there again".to_owned());
-
-    let secs = steps.begun.elapsed().as_secs_f64();
-    let line = format!("the drill succeeded in {secs:.1} s; its copies are deleted");
-    form.say(&json!({"drill": "succeeded", "seconds": secs, "findings": after.findings}), &[line]);
-    Ok(if after.findings == 0 { Outcome::Well } else { Outcome::Left })
+    Ok(after.findings)
 }
 
 struct Steps {
@@ -104,18 +96,15 @@ impl Steps {
     }
 }
 
-fn copy(db: &Path, to: &Path) -> Result<(), Problem> {
-    let source = BackupSource::open(db, PATIENCE).map_err(|error| Problem::of(&error))?;
-    source.write_to(to).map_err(|error| Problem::of(&error))
-}
-
 fn ensure(holds: bool, what: &str) -> Result<(), Problem> {
     if holds { Ok(()) } else { Err(Problem::Drill(format!("it does not hold that {what}"))) }
 }
 
 /// The copy, as a server would have it.
 struct Rehearsal {
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
+    all: Arc<dyn Operate>,
+    generation: Generation,
     /// Serves the accounts that came with the copy.
     engine: Engine,
     /// Serves the accounts of the drill.
@@ -137,32 +126,31 @@ impl Verified {
 }
 
 impl Rehearsal {
-    async fn open(place: &Place, path: &Path) -> Result<Self, Problem> {
-        let store = SqliteStore::open(&file_options(path)).map_err(|error| Problem::of(&error))?;
-        let store = Arc::new(store);
+    pub(super) async fn of<S: Store + Operate>(
+        place: &Place,
+        store: Arc<S>,
+        generation: Generation,
+    ) -> Result<Self, Problem> {
         let schema = schema(place, &*store).await?;
         let kind = drill_kind(&schema);
         let engine = |schema: Schema| {
-            let config = EngineConfig::new(store.life().generation);
+            let config = EngineConfig::new(generation);
             let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
             Engine::of(schema, store.clone(), clock, random, config)
         };
         let own = Schema::new([kind.clone()]).map_err(|error| Problem::Drill(error.to_string()))?;
         let (engine, guests) = (engine(schema), Arc::new(engine(own)));
-        Ok(Self { store, engine, guests, kind })
-    }
-
-    fn generation(&self) -> u32 {
-        self.store.life().generation.0
+        let (all, store) = (store.clone(), store);
+        Ok(Self { store, all, generation, engine, guests, kind })
     }
 
     /// Checks all accounts, each with its own kinds of record.
     async fn verify(&self) -> Result<Verified, Problem> {
         let mut total = Verified::default();
-        for user in everybody(&*self.store).await? {
+        for user in everybody(&*self.all).await? {
             let is_guest = user.as_str().starts_with(GUEST);
             let engine = if is_guest { &*self.guests } else { &self.engine };
-            let verified = engine.verify(&*self.store, &user).await?;
+            let verified = engine.verify(&*self.all, &user).await?;
             total.accounts += 1;
             total.records += verified.records;
             total.findings += verified.findings.len();
@@ -170,12 +158,13 @@ impl Rehearsal {
         Ok(total)
     }
 
-    async fn finish_erasures(&self) -> Result<(), Problem> {
-        let erasing = self.store.erasing(USERS).await.map_err(|error| Problem::of(&error))?;
+    /// Erases who was erased after the backup; returns how many that were.
+    async fn finish_erasures(&self) -> Result<usize, Problem> {
+        let erasing = self.all.erasing(USERS).await.map_err(|error| Problem::of(&error))?;
         for user in &erasing {
             self.engine.erase(user).await?;
         }
-        Ok(())
+        Ok(erasing.len())
     }
 }
 
@@ -229,7 +218,7 @@ impl Guests {
         let head = head.map_err(|error| Problem::of(&error))?;
         let state = head.map(|head| head.state);
         ensure(state == Some(HeadState::Erased), "who was erased is erased")?;
-        let summary = rehearsal.guests.summary(&*rehearsal.store, &self.leaver).await?;
+        let summary = rehearsal.guests.summary(&*rehearsal.all, &self.leaver).await?;
         let is_empty = summary.kinds.is_empty() && summary.history.entries == 0;
         ensure(is_empty, "nothing of who was erased is there")
     }

@@ -39,8 +39,8 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Opens what the arguments name. A file or tables of DynamoDB that are not there are not made; in
-    /// PostgreSQL they are, and are empty.
+    /// Opens what the arguments name. What is not there is not made: it would be an empty store, in
+    /// which all is well.
     pub(crate) async fn new(place: &Place) -> Result<Self, Problem> {
         Self::asking(place, Generation(0)).await
     }
@@ -54,7 +54,7 @@ impl Opened {
                 Self::of(place, store, generation, None).await
             }
             StoreKind::Postgres => {
-                let options = database(place, asked)?;
+                let options = database(place, asked).await?;
                 let opened = PostgresStore::open(&options).await;
                 let store = Arc::new(opened.map_err(|error| Problem::of(&error))?);
                 let generation = store.life().generation;
@@ -137,8 +137,12 @@ fn open_file(path: &Path, asked: Generation) -> Result<SqliteStore, Problem> {
     opened.map_err(|error| Problem::of(&error))
 }
 
-fn database(place: &Place, generation: Generation) -> Result<PostgresOptions, Problem> {
-    Ok(PostgresOptions {
+/// How to open the tables in PostgreSQL, which are there.
+pub(crate) async fn database(
+    place: &Place,
+    generation: Generation,
+) -> Result<PostgresOptions, Problem> {
+    let options = PostgresOptions {
         url: place.url.clone().ok_or(Problem::NoUrl)?,
         schema: place.database_schema.clone(),
         certificates: place.database_certificates.clone(),
@@ -146,7 +150,12 @@ fn database(place: &Place, generation: Generation) -> Result<PostgresOptions, Pr
         connect_timeout: PATIENCE,
         statement_timeout: PATIENCE,
         generation,
-    })
+    };
+    match haumana_store_postgres::copies::is_made(&options).await {
+        Ok(true) => Ok(options),
+        Ok(false) => Err(Problem::NoTables(options.schema)),
+        Err(error) => Err(Problem::of(&error)),
+    }
 }
 
 fn tables(place: &Place, schema: &Schema) -> Result<DynamoStore, Problem> {

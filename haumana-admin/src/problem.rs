@@ -39,9 +39,15 @@ pub(crate) enum Problem {
     #[error("{0}")]
     Engine(String),
     #[error(
-        "the drill is of a SQLite database; docs/admin.md says how to rehearse on other stores"
+        "on DynamoDB a drill is a restore of the tables into new ones, which AWS does: \
+         docs/runbook.md, \"A backup drill\", has the steps, and then `verify --all` on the new ones"
     )]
-    DrillNotSqlite,
+    DrillOfTables,
+    #[error(
+        "there are no tables of a server in the schema {0} of that database, and nothing was made; \
+         name it with --database-schema"
+    )]
+    NoTables(String),
     #[error("the drill failed: {0}")]
     Drill(String),
     #[error("the machine is out of threads: {0}")]

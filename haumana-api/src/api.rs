@@ -61,6 +61,8 @@ pub struct ApiConfig {
     pub load: Option<Load>,
     /// The key of the hashes by which the log calls users; `None`: the log names nobody.
     pub caller_key: Option<CallerKey>,
+    /// How hard replies are compressed.
+    pub compression: Compression,
 }
 
 impl ApiConfig {
@@ -81,6 +83,25 @@ impl ApiConfig {
             body_timeout: limits::BODY_TIMEOUT,
             load: Some(Load::of_this_machine()),
             caller_key: None,
+            compression: Compression::Fast,
+        }
+    }
+}
+
+/// How hard replies are compressed, for those who ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// In little time: lyrics shrink to a third at any level, and somebody is waiting.
+    Fast,
+    /// To fewer bytes, in about eight times the time: for hosts that pay for what they send.
+    Small,
+}
+
+impl From<Compression> for flate2::Compression {
+    fn from(compression: Compression) -> Self {
+        match compression {
+            Compression::Fast => Self::fast(),
+            Compression::Small => Self::default(),
         }
     }
 }

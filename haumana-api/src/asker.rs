@@ -3,6 +3,7 @@
 use crate::error::Failure;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use haumana_auth::authorizer::Asked;
 use haumana_auth::limits::TOKEN_LEEWAY_SECS;
 use haumana_auth::{Rejection, Verifier, bearer};
 use haumana_sync::id::UserId;
@@ -17,7 +18,8 @@ pub enum Auth {
     Bearer(Arc<dyn Verifier>),
     /// The host, which puts a [`UserId`] into the extensions of each request before it gets here.
     /// Behind API Gateway that is what [`authorizer::user`](haumana_auth::authorizer::user) returns.
-    /// A request without one is refused.
+    /// A request without one is refused. A host that verifies tokens itself puts what came of it
+    /// there, too: [`Asked`].
     Trusted,
 }
 
@@ -39,6 +41,12 @@ impl Auth {
     pub(crate) async fn caller(&self, head: &Parts) -> Result<Caller, Failure> {
         match self {
             Auth::Trusted => {
+                match head.extensions.get::<Asked>() {
+                    Some(Asked::Blocked) => return Err(Failure::Blocked),
+                    Some(Asked::Refused(reason)) => return Err(Failure::Unauthorized(*reason)),
+                    Some(Asked::Unverified) => return Err(Failure::KeysUnavailable),
+                    Some(Asked::User(_)) | None => {}
+                }
                 let user = head.extensions.get::<UserId>();
                 let user = user.cloned().ok_or(Failure::Unauthorized(Rejection::NoToken))?;
                 Ok(Caller { user, until: None })

@@ -1,5 +1,6 @@
 //! Compressing replies for those who ask for it.
 
+use crate::api::Compression;
 use crate::gzip_body::GzipBody;
 use crate::limits::COMPRESS_FROM_BYTES;
 use crate::load::Gate;
@@ -9,7 +10,6 @@ use axum::http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, VARY,
 };
 use axum::response::Response;
-use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
 
@@ -69,11 +69,12 @@ fn weight(parameters: &str) -> Option<f32> {
 pub(crate) async fn compress(
     mut response: Response,
     is_wanted: bool,
+    compression: Compression,
     gate: Option<&Gate>,
 ) -> Response {
     let Some(size) = response.body().size_hint().exact() else {
         let is_ours = response.extensions().get::<Streamed>().is_some();
-        return if is_ours { compress_stream(response, is_wanted) } else { response };
+        return if is_ours { compress_stream(response, is_wanted, compression) } else { response };
     };
     let is_large = (COMPRESS_FROM_BYTES as u64) < size;
     if !is_large || response.headers().contains_key(CONTENT_ENCODING) {
@@ -89,9 +90,9 @@ pub(crate) async fn compress(
     let packed = match gate {
         Some(gate) if BESIDE_BYTES < plain.len() => {
             let plain = plain.clone();
-            gate.compute(move || gzip(&plain)).await.flatten()
+            gate.compute(move || gzip(&plain, compression)).await.flatten()
         }
-        _ => gzip(&plain),
+        _ => gzip(&plain, compression),
     };
     let Some(packed) = packed else {
         return Response::from_parts(head, plain.into());
@@ -104,19 +105,19 @@ pub(crate) async fn compress(
 /// Compressing more than this takes longer than asking another thread.
 const BESIDE_BYTES: usize = 256 * 1024;
 
-fn compress_stream(mut response: Response, is_wanted: bool) -> Response {
+fn compress_stream(mut response: Response, is_wanted: bool, compression: Compression) -> Response {
     response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
     if !is_wanted {
         return response;
     }
     let (mut head, body) = response.into_parts();
     head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    Response::from_parts(head, Body::new(GzipBody::new(body)))
+    Response::from_parts(head, Body::new(GzipBody::new(body, compression.into())))
 }
 
-/// Packs at the fastest level: lyrics shrink to a third at any, and the phone is waiting.
-fn gzip(plain: &[u8]) -> Option<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 3), Compression::fast());
+fn gzip(plain: &[u8], compression: Compression) -> Option<Vec<u8>> {
+    let packed = Vec::with_capacity(plain.len() / 3);
+    let mut encoder = GzEncoder::new(packed, compression.into());
     // Writing into memory cannot fail.
     encoder.write_all(plain).ok()?;
     encoder.finish().ok()

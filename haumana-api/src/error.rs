@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Unauthorized(Rejection),
     /// The keys to verify the token with cannot be had.
     KeysUnavailable,
+    /// An operator has blocked the caller.
+    Blocked,
     NoSuchRoute,
     MethodNotAllowed,
     /// The address names another user than the one who is asking.
@@ -89,6 +91,10 @@ impl Failure {
                 Some(reason.as_str()),
             ),
             Self::KeysUnavailable => unavailable("tokens cannot be verified now", "keys"),
+            // As API Gateway says it where an authorizer denies.
+            Self::Blocked => {
+                (StatusCode::FORBIDDEN, "forbidden", "this is not yours".into(), Some("blocked"))
+            }
             Self::NoSuchRoute => {
                 (StatusCode::NOT_FOUND, "not_found", "there is no such call".into(), None)
             }
@@ -305,6 +311,7 @@ mod tests {
     fn every_failure() -> Vec<Failure> {
         let listed = |failure: &Failure| match failure {
             Failure::Unauthorized(_) | Failure::KeysUnavailable | Failure::NoSuchRoute => {}
+            Failure::Blocked => {}
             Failure::MethodNotAllowed | Failure::AnotherUser | Failure::NoSuchThing => {}
             Failure::BadQuery | Failure::NotJson | Failure::UnknownEncoding => {}
             Failure::TooLarge | Failure::ExportTooLarge => {}
@@ -317,6 +324,7 @@ mod tests {
         let failures = vec![
             Failure::Unauthorized(Rejection::NoToken),
             Failure::KeysUnavailable,
+            Failure::Blocked,
             Failure::NoSuchRoute,
             Failure::MethodNotAllowed,
             Failure::AnotherUser,

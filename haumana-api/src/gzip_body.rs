@@ -18,8 +18,8 @@ pub(crate) struct GzipBody {
 }
 
 impl GzipBody {
-    pub(crate) fn new(body: Body) -> Self {
-        Self { body, encoder: Some(GzEncoder::new(Vec::new(), Compression::fast())) }
+    pub(crate) fn new(body: Body, compression: Compression) -> Self {
+        Self { body, encoder: Some(GzEncoder::new(Vec::new(), compression)) }
     }
 
     /// Packs `data` and returns what came out of the encoder so far; writing into memory cannot

@@ -64,7 +64,7 @@ mod stream;
 mod system;
 mod witness;
 
-pub use api::{Api, ApiConfig, Exports};
+pub use api::{Api, ApiConfig, Compression, Exports};
 pub use asker::Auth;
 pub use compress::accepts_coding;
 pub use cors::Origin;

@@ -43,7 +43,9 @@ pub(crate) async fn observe(
         run(next, request).await
     };
 
-    let mut response = compress::compress(response, wants_gzip, api.gate.as_deref()).await;
+    let compression = api.config.compression;
+    let gate = api.gate.as_deref();
+    let mut response = compress::compress(response, wants_gzip, compression, gate).await;
     if !origins.is_empty() {
         cors::mark(response.headers_mut(), origin);
     }

@@ -137,6 +137,83 @@ async fn permit(
     Ok(Permission::new(&principal, callers, resource))
 }
 
+/// Who asks, where no gateway has asked an authorizer: behind an HTTP API the function does it itself.
+///
+/// The host puts it into the extensions of a request that has a token, for `Auth::Trusted` of
+/// `haumana-api`, and beside it the user, if there is one.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// This user.
+    User(UserId),
+    /// Somebody whom an operator has blocked.
+    Blocked,
+    /// Nobody: the token is not good.
+    Refused(Rejection),
+    /// Nobody can tell, because the keys cannot be had.
+    Unverified,
+}
+
+impl fmt::Debug for Asked {
+    /// Names nobody.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(_) => f.write_str("User(..)"),
+            Self::Blocked => f.write_str("Blocked"),
+            Self::Refused(reason) => write!(f, "Refused({})", reason.as_str()),
+            Self::Unverified => f.write_str("Unverified"),
+        }
+    }
+}
+
+/// Returns who asks, by the values of the `Authorization` headers of a request; `None` if it has none.
+///
+/// It believes and refuses the same tokens as [`authorize_caller`]. One thing differs: where the keys
+/// cannot be had, an authorizer can only say `Unauthorized`, and a function can say 503.
+///
+/// ```
+/// use haumana_auth::authorizer::{Asked, ask_caller};
+/// use haumana_auth::{AuthError, Callers, Principal, Verifier};
+///
+/// #[derive(Debug)]
+/// struct NoKeys;
+///
+/// #[async_trait::async_trait]
+/// impl Verifier for NoKeys {
+///     async fn verify(&self, _token: &str) -> Result<Principal, AuthError> {
+///         Err(AuthError::Unavailable)
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let callers = Callers::default();
+/// assert_eq!(None, ask_caller(&NoKeys, &callers, &[]).await);
+/// assert_eq!(Some(Asked::Unverified), ask_caller(&NoKeys, &callers, &["Bearer a.b.c"]).await);
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub async fn ask_caller(
+    verifier: &dyn Verifier,
+    callers: &Callers,
+    headers: &[&str],
+) -> Option<Asked> {
+    let token = match headers {
+        [] => return None,
+        [header] => match bearer(header) {
+            Ok(token) => token,
+            Err(reason) => return Some(Asked::Refused(reason)),
+        },
+        _ => return Some(Asked::Refused(Rejection::SeveralTokens)),
+    };
+    Some(match verifier.verify(token).await {
+        Ok(principal) if callers.is_blocked(callers.hash(&principal.user).as_deref()) => {
+            Asked::Blocked
+        }
+        Ok(principal) => Asked::User(principal.user),
+        Err(AuthError::Rejected(reason)) => Asked::Refused(reason),
+        Err(AuthError::Unavailable) => Asked::Unverified,
+    })
+}
+
 fn refused(reason: Rejection) -> Unauthorized {
     Unauthorized { reason: reason.as_str() }
 }

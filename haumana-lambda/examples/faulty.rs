@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         config.body_timeout = Duration::from_secs(1);
         let api = Api::new(Arc::new(engine), Auth::Trusted, random, config);
         Ok(Function {
+            door: None,
             router: haumana_api::router_beside(api, routes()),
             life: None,
             replies: Replies::Binary,

@@ -1,4 +1,5 @@
-//! From an event of API Gateway (REST, proxy integration) to a request, and from a response back.
+//! From an event of API Gateway (proxy integration, format 1.0: that of REST APIs, which HTTP APIs send
+//! too where they are told so) to a request, and from a response back.
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use aws_lambda_events::encodings;
@@ -51,7 +52,8 @@ pub fn read_request(event: &RawValue) -> Result<(Request<Body>, Value), NotAnEve
     }
     // The id of API Gateway, whatever the caller calls it, so that its log and ours can be joined.
     if let Some(id) = &event.request_context.request_id
-        && let Ok(id) = HeaderValue::from_str(id)
+        // An HTTP API's ends with padding, which an id of ours never has.
+        && let Ok(id) = HeaderValue::from_str(id.trim_end_matches('='))
     {
         event.headers.insert(REQUEST_ID, id.clone());
         event.multi_value_headers.insert(REQUEST_ID, id);

@@ -2,19 +2,22 @@
 
 use crate::event::{NotAnEvent, Replies, read_request, write_response};
 use crate::life::Life;
-use crate::metrics::Sample;
+use crate::metrics::{Sample, Verdict};
 use aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::ACCEPT_ENCODING;
-use axum::http::{Response, StatusCode};
+use axum::http::header::{ACCEPT_ENCODING, AUTHORIZATION};
+use axum::http::{Extensions, Request, Response, StatusCode};
 use haumana_api::out_of_time;
 use haumana_app::wire::Counts;
-use haumana_auth::authorizer;
+use haumana_auth::authorizer::{self, Asked, ask_caller};
+use haumana_auth::{Callers, OidcVerifier};
 use haumana_store_dynamo::{Consumed, DynamoStore, RequestDeadline};
 use haumana_sync::engine::Clock;
+use haumana_sync::id::UserId;
 use haumana_sync::store::Error;
 use lambda_http::lambda_runtime::LambdaEvent;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +32,8 @@ pub const MARGIN: Duration = Duration::from_millis(400);
 /// A function of the API.
 #[derive(Debug)]
 pub struct Function {
+    /// Who verifies tokens; `None`: the gateway has asked an authorizer, whose word counts.
+    pub door: Option<Door>,
     /// What answers. Where there is a [`Life`], only calls that are nobody's.
     pub router: Router,
     /// In which generation everybody's calls are answered; `None`: there are no tables.
@@ -47,7 +52,17 @@ pub struct Function {
     pub namespace: String,
 }
 
-/// Millionths of a dollar for one call, whatever it does: API Gateway 3.50, an invocation 0.20, and
+/// What a function verifies tokens with that stands behind an HTTP API.
+#[derive(Debug)]
+pub struct Door {
+    /// Tells good tokens from others.
+    pub verifier: OidcVerifier,
+    /// Whom an operator has blocked.
+    pub callers: Callers,
+}
+
+/// Millionths of a dollar for one call, whatever it does: API Gateway 3.50 (a REST API; an HTTP API
+/// takes 1.00 for each half megabyte, which for the app's syncs is as much), an invocation 0.20, and
 /// 50 ms of 512 MB 0.33. Where the prices are from stands in `infrastructure/cdk/lib/prices.ts`; a
 /// test of the stack holds these against them.
 pub const CALL_COST: f64 = 4.0;
@@ -60,6 +75,12 @@ pub const WRITE_COST: f64 = 0.625;
 fn refused(error: &Error) -> Response<Body> {
     tracing::error!(status = 503, reason = "store", detail = %error, "request");
     out_of_time()
+}
+
+fn extension<T: Clone + Send + Sync + 'static>(value: Option<T>) -> Extensions {
+    let mut extensions = Extensions::new();
+    value.map(|value| extensions.insert(value));
+    extensions
 }
 
 /// Millionths of a dollar that a call has cost the operator.
@@ -83,16 +104,12 @@ impl Function {
             request.headers_mut().remove(ACCEPT_ENCODING);
         }
         let now = self.clock.now();
-        // Without a user the router answers 401 itself, or serves a call that needs none.
-        let user = authorizer::user(&context, now).ok();
-        if let Some(user) = &user {
-            request.extensions_mut().insert(user.clone());
-        }
         let left_ms = i64::try_from(event.context.deadline).unwrap_or(i64::MAX) - now.0;
         let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0));
         let start = Instant::now();
         let until = start + left.saturating_sub(MARGIN);
         self.deadline.set(until);
+        let (user, verdict) = self.caller(&mut request, &context, until).await;
         let answer = async {
             let router = match (&self.life, &user) {
                 // Boxed: it is asked once, and its type is deep.
@@ -113,7 +130,7 @@ impl Function {
                 out_of_time()
             }
         };
-        let sample = self.sample(&response, start.elapsed());
+        let sample = Sample { verdict, ..self.sample(&response, start.elapsed()) };
         println!("{}", sample.line(&self.namespace, now));
         // Who was refused is not charged: the account is served again soon after its client ends the
         // loop, however long that was.
@@ -124,12 +141,46 @@ impl Function {
         Ok(write_response(response, self.replies).await)
     }
 
+    /// Puts into the request who asks. Without a user the router answers 401 itself, or serves a call
+    /// that needs none.
+    async fn caller(
+        &self,
+        request: &mut Request<Body>,
+        context: &Value,
+        until: Instant,
+    ) -> (Option<UserId>, Option<Verdict>) {
+        let Some(door) = &self.door else {
+            let user = authorizer::user(context, self.clock.now()).ok();
+            request.extensions_mut().extend(extension(user.clone()));
+            return (user, None);
+        };
+        let headers = request.headers().get_all(AUTHORIZATION).iter();
+        // What is no text is no token either.
+        let headers: Vec<&str> =
+            headers.map(|header| header.to_str().unwrap_or_default()).collect();
+        let asked = ask_caller(&door.verifier, &door.callers, &headers);
+        let asked = timeout_at(until, asked).await.unwrap_or(Some(Asked::Unverified));
+        let verdict = asked.as_ref().map(|asked| match asked {
+            Asked::User(_) | Asked::Blocked => Verdict::Good,
+            Asked::Refused(_) => Verdict::Refused,
+            Asked::Unverified => Verdict::Unverified,
+        });
+        let user = match &asked {
+            Some(Asked::User(user)) => Some(user.clone()),
+            _ => None,
+        };
+        request.extensions_mut().extend(extension(user.clone()));
+        request.extensions_mut().extend(extension(asked));
+        (user, verdict)
+    }
+
     fn sample(&self, response: &Response<Body>, time: Duration) -> Sample {
         Sample {
             status: response.status().as_u16(),
             time,
             sync: response.extensions().get::<Counts>().copied(),
             consumed: self.store.as_ref().map(|store| store.take_consumed()).unwrap_or_default(),
+            verdict: None,
             is_cold: !self.is_warm.swap(true, Ordering::Relaxed),
         }
     }

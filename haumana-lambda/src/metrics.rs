@@ -18,7 +18,7 @@ use std::time::Duration;
 /// Every metric, by the name that alarms and the dashboard know it by.
 ///
 /// - `Failed`: 1 for a call that was answered with 5xx, else 0.
-/// - `Refused`: 1 for a token that the authorizer refused, else 0.
+/// - `Refused`: 1 for a token that was refused, else 0. Who verifies it writes it.
 /// - `Limited`: calls that were answered with 429.
 /// - `Ms`: how long a call took.
 /// - `Conflicts`: values that lost in a sync; also 0, so that their number is that of syncs.
@@ -27,7 +27,7 @@ use std::time::Duration;
 pub const METRICS: [&str; 8] =
     ["Failed", "Refused", "Limited", "Ms", "Conflicts", "Pushed", "Pulled", "Retries"];
 
-/// What the authorizer said of a token.
+/// What was said of a token, by the authorizer or by the function itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is good. Whether its caller is let in is another question.
@@ -49,6 +49,8 @@ pub struct Sample {
     pub sync: Option<Counts>,
     /// What the store consumed.
     pub consumed: Consumed,
+    /// What the function said of the token itself; `None`: there was none, or the authorizer did.
+    pub verdict: Option<Verdict>,
     /// Whether it was the first of its process.
     pub is_cold: bool,
 }
@@ -62,6 +64,7 @@ impl Sample {
         });
         let metrics = [
             ("Failed", Some(flag((500..600).contains(&self.status)))),
+            ("Refused", self.verdict.map(|verdict| flag(verdict == Verdict::Refused))),
             ("Limited", is_over(flag(self.status == 429))),
             ("Ms", Some(ms(self.time))),
             ("Conflicts", sync.map(|[conflicts, ..]| conflicts)),
@@ -139,7 +142,7 @@ mod tests {
         let consumed = Consumed { read_units: 0.5, retries: 7, ..Consumed::default() };
         let sync = Some(Counts { pushed: 3, pulled: 2, conflicts: 1, ..Counts::default() });
         let time = Duration::from_micros(12_340);
-        let sample = Sample { status: 429, time, sync, consumed, is_cold: true };
+        let sample = Sample { status: 429, time, sync, consumed, verdict: None, is_cold: true };
 
         let (line, names) = read(&sample.line("Haumana/x", NOW));
         let (verdict, of_verdict) = read(&verdict_line("Haumana/x", NOW, Verdict::Refused, time));
@@ -199,6 +202,8 @@ mod tests {
             "limited": call(Sample { status: 429, sync: None, ..calm }),
             "good token": verdict(Verdict::Good),
             "refused token": verdict(Verdict::Refused),
+            "refused call": call(Sample { status: 401, sync: None, verdict: Some(Verdict::Refused), ..calm }),
+            "served call": call(Sample { verdict: Some(Verdict::Good), ..calm }),
             "no keys, counted": verdict(Verdict::Unverified),
             "no keys": json!({"level": "INFO", "message": "authorizer", "reason": keys}).to_string(),
             "no keys at a sign-in": json!({"level": "ERROR", "message": "request", "status": 503,
@@ -229,6 +234,7 @@ mod tests {
             time: Duration::from_micros(12_345),
             sync: Some(Counts::default()),
             consumed,
+            verdict: None,
             is_cold: false,
         };
 

@@ -2,13 +2,15 @@
 
 use crate::environment::{EnvironmentError, Lookup, optional, required};
 use crate::event::Replies;
-use crate::function::Function;
+use crate::function::{Door, Function};
 use crate::life::Life;
 use crate::logs;
 use crate::metrics::{Verdict, verdict_line};
 use crate::settings::{self, ApiSettings};
 use haumana_api::directory::{Accounts, UserDirectory};
-use haumana_api::{Api, ApiConfig, Auth, Exports, LogWitness, Origin, SystemClock, SystemRandom};
+use haumana_api::{
+    Api, ApiConfig, Auth, Compression, Exports, LogWitness, Origin, SystemClock, SystemRandom,
+};
 use haumana_auth::authorizer::{KEYS, authorize_caller};
 use haumana_auth::{Fetch, HttpFetch, IssuerConfig, OidcVerifier, limits};
 use haumana_directory_cognito::sdk::config as cognito;
@@ -156,11 +158,20 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
         api.accounts = accounts.clone();
         haumana_api::router(api)
     };
+    let door = door(lookup)?;
     let router = make(asked);
     let life = store.clone().map(|store| Life::new(store, asked, Box::new(make)));
     let is_warm = AtomicBool::new(false);
     let namespace = settings::namespace(lookup);
-    Ok(Function { router, life, replies, clock, deadline, store, is_warm, namespace })
+    Ok(Function { door, router, life, replies, clock, deadline, store, is_warm, namespace })
+}
+
+/// Who verifies tokens, where no gateway has asked an authorizer.
+fn door(lookup: Lookup<'_>) -> Result<Option<Door>, Box<dyn Error + Send + Sync>> {
+    if !settings::verifies(lookup)? {
+        return Ok(None);
+    }
+    Ok(Some(Door { verifier: verifier(lookup)?, callers: settings::callers(lookup)? }))
 }
 
 fn api_config(
@@ -180,6 +191,8 @@ fn api_config(
     // LAMBDA: a function is given one event at a time.
     config.load = None;
     config.caller_key = settings::caller_key(lookup)?;
+    // LAMBDA: what is sent costs more than the time to make it smaller.
+    config.compression = Compression::Small;
     Ok(config)
 }
 

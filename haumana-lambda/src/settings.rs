@@ -7,14 +7,15 @@
 //! | `HAUMANA_RETENTION_DAYS` | all but the authorizer | how long history is kept |
 //! | `HAUMANA_SCHEMA` | all but the authorizer | a schema file in the function's folder, see docs/schema.md; pieces and sessions if absent |
 //! | `HAUMANA_CORS_ORIGINS` | all but the authorizer | origins of web pages that may call, comma-separated; none if absent |
-//! | `HAUMANA_GOOGLE_CLIENT_IDS` | authorizer, `auth-sync-lambda` | client ids that tokens are for, comma-separated |
+//! | `HAUMANA_VERIFY` | all but the authorizer | `true` behind an HTTP API, which asks no authorizer: the function verifies tokens itself |
+//! | `HAUMANA_GOOGLE_CLIENT_IDS` | who verifies: authorizer, `auth-sync-lambda` | client ids that tokens are for, comma-separated |
 //! | `HAUMANA_GOOGLE_AZP` | authorizer, `auth-sync-lambda` | client ids that may ask on their behalf; the client ids themselves if absent |
 //! | `HAUMANA_GOOGLE_KEY_SET` | authorizer, `auth-sync-lambda` | where Google's keys are; their public address if absent |
 //! | `HAUMANA_ISSUERS` | authorizer, `auth-sync-lambda` | further issuers, as JSON; none if absent |
 //! | `HAUMANA_BINARY_REPLIES` | all but the authorizer | `true` where the gateway decodes base64; replies are text if absent |
 //! | `HAUMANA_USER_POOL_ID` | `auth-sync-lambda`, `sync-lambda` | the Cognito user pool |
 //! | `HAUMANA_CALLER_KEY` | all | the key of the hashes by which logs call users; they name nobody if absent |
-//! | `HAUMANA_BLOCKED` | authorizer | hashes of users who are not let in, comma-separated |
+//! | `HAUMANA_BLOCKED` | who verifies | hashes of users who are not let in, comma-separated |
 //! | `HAUMANA_ALLOWANCE` | all but the authorizer | what an account may cost at once and each day, in millionths of a dollar, such as `1000000/100000`; no limit if absent |
 //! | `HAUMANA_METRICS` | all | where metrics stand in CloudWatch; `Haumana` if absent |
 //! | `HAUMANA_LOG` | all | `error`, `warn`, `info` (if absent), `debug` or `trace` |
@@ -155,6 +156,19 @@ pub fn replies(lookup: Lookup<'_>) -> Result<Replies, EnvironmentError> {
         Some("true") => Ok(Replies::Binary),
         Some("false") | None => Ok(Replies::Text),
         Some(_) => Err(EnvironmentError::Invalid("HAUMANA_BINARY_REPLIES", "true or false")),
+    }
+}
+
+/// Reads whether the function verifies tokens itself. Otherwise it believes the gateway's authorizer.
+///
+/// # Errors
+///
+/// [`EnvironmentError`] if it is neither `true` nor `false`.
+pub fn verifies(lookup: Lookup<'_>) -> Result<bool, EnvironmentError> {
+    match optional(lookup, "HAUMANA_VERIFY").as_deref() {
+        Some("true") => Ok(true),
+        Some("false") | None => Ok(false),
+        Some(_) => Err(EnvironmentError::Invalid("HAUMANA_VERIFY", "true or false")),
     }
 }
 

@@ -1,5 +1,5 @@
 //! Calls of a person who is at no phone: restoring a version, resolving a conflict, deleting,
-//! erasing and importing. Each may come twice, and once more long after.
+//! erasing, importing and rewinding. Each may come twice, and once more long after.
 
 use super::content::{ASPECTS, FIELDS, Val, is_unchanged};
 use super::counts::Rare;
@@ -9,7 +9,7 @@ use super::server::wrong;
 use super::traces::{Meeting, is_alike};
 use super::watch::Lost;
 use super::world::World;
-use haumana_sync::engine::{Asked, ErrorKind, Push, RETENTION_MS, Resolution};
+use haumana_sync::engine::{Asked, ErrorKind, Push, RETENTION_MS, Resolution, RewindRequest};
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::store::Version;
 use haumana_sync::wire::import::ImportRequest;
@@ -43,6 +43,8 @@ pub(super) enum Call {
     Erase(String),
     /// That an export becomes the account.
     Import(String),
+    /// That the account is what it was.
+    Rewind(RewindRequest),
 }
 
 /// Everything of an account that a repeated call must leave as it is.
@@ -137,6 +139,7 @@ impl World<'_> {
                 engine.push(&user, "new-client", std::slice::from_ref(push)).await.map(drop)
             }
             Call::Erase(name) => engine.erase_as(&user, Some(name)).await.map(drop),
+            Call::Rewind(request) => engine.rewind(&user, request).await.map(drop),
             Call::Import(text) => {
                 let request =
                     ImportRequest::from_json(text.as_bytes()).expect("an export can be read");
@@ -367,7 +370,7 @@ impl Call {
         match self {
             Call::Restore(id, _, _) => Some(*id),
             Call::Delete(push) => Some(push.key.id),
-            Call::Resolve(..) | Call::Erase(_) | Call::Import(_) => None,
+            Call::Resolve(..) | Call::Erase(_) | Call::Import(_) | Call::Rewind(_) => None,
         }
     }
 
@@ -378,6 +381,7 @@ impl Call {
             Call::Delete(_) => Rare::DeleteAgain,
             Call::Erase(_) => Rare::ErasureAgain,
             Call::Import(_) => Rare::ImportAgain,
+            Call::Rewind(_) => Rare::RewindAgain,
         })
     }
 
@@ -388,6 +392,7 @@ impl Call {
             Call::Delete(push) => format!("delete {} of version {:?}", push.key.id, push.base),
             Call::Erase(name) => format!("erase, request {name}"),
             Call::Import(_) => "import".to_owned(),
+            Call::Rewind(request) => format!("rewind to {}", request.to),
         }
     }
 }

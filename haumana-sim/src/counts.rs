@@ -16,6 +16,12 @@ pub enum Rare {
     ErasureAgain,
     /// An import came again, after other edits.
     ImportAgain,
+    /// The request to rewind came again, after other edits.
+    RewindAgain,
+    /// A rewind changed something.
+    Rewound,
+    /// A rewind was taken back by another one.
+    RewindUndone,
     /// A record's creation came after its delete.
     LateCreation,
     /// A form was saved that showed a text which its phone had pushed, and which is in no version.
@@ -26,12 +32,15 @@ pub enum Rare {
     DeletedSession,
 }
 
-const ALL: [Rare; 9] = [
+const ALL: [Rare; 12] = [
     Rare::RestoreAgain,
     Rare::ResolutionAgain,
     Rare::DeleteAgain,
     Rare::ErasureAgain,
     Rare::ImportAgain,
+    Rare::RewindAgain,
+    Rare::Rewound,
+    Rare::RewindUndone,
     Rare::LateCreation,
     Rare::PushedForm,
     Rare::MendedSession,
@@ -57,13 +66,15 @@ impl Counts {
 
     /// What should have happened in runs of `profile` and never has.
     pub fn missing(&self, profile: Profile) -> Vec<Rare> {
-        let Profile { asks, imports, erasures, mends, forms, .. } = profile;
+        let Profile { asks, imports, erasures, mends, rewinds, forms, .. } = profile;
         let is_due = |rare: Rare| match rare {
             Rare::RestoreAgain | Rare::ResolutionAgain | Rare::DeleteAgain => asks,
             Rare::LateCreation => asks,
             Rare::ErasureAgain => erasures,
             Rare::ImportAgain => imports,
-            Rare::PushedForm => forms && asks,
+            Rare::RewindAgain | Rare::Rewound | Rare::RewindUndone => rewinds,
+            // Rewinds leave too little time for it.
+            Rare::PushedForm => forms && asks && !rewinds,
             Rare::MendedSession | Rare::DeletedSession => mends,
         };
         ALL.into_iter().filter(|rare| is_due(*rare) && self.0[*rare as usize] == 0).collect()

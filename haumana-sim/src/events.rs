@@ -25,12 +25,15 @@ impl World<'_> {
         };
         self.pass(gap);
         let phone = self.dice.below(self.phones.len());
-        let Profile { asks, mends, .. } = self.profile;
+        let Profile { asks, mends, rewinds, .. } = self.profile;
         if asks && self.dice.chance(12) {
             return self.ask().await;
         }
         if mends && self.dice.chance(12) {
             return self.mend().await;
+        }
+        if rewinds && self.dice.chance(12) {
+            return self.rewind_any().await;
         }
         match self.dice.below(100) {
             0..=44 => self.advance(phone).await,

@@ -60,6 +60,7 @@ pub mod profile;
 pub mod rare;
 pub mod readable;
 pub mod reply;
+pub mod rewinds;
 pub mod schemas;
 pub mod server;
 pub mod sessions;

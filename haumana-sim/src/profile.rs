@@ -53,6 +53,8 @@ pub struct Profile {
     pub imports: bool,
     /// Whether new clients mend and delete sessions, which phones send again.
     pub mends: bool,
+    /// Whether accounts go back to an earlier time.
+    pub rewinds: bool,
     /// Whether commits of the store are so small that one push may need several.
     pub small_commits: bool,
 }
@@ -84,6 +86,7 @@ pub const EVERYDAY: Profile = Profile {
     asks: false,
     imports: false,
     mends: false,
+    rewinds: false,
     small_commits: false,
 };
 
@@ -143,6 +146,17 @@ pub const ASKS: Profile =
 /// Sessions are mended and deleted, and phones send them again.
 pub const MENDS: Profile = Profile { name: "mends", mends: true, ..EVERYDAY };
 
+/// Accounts go back to an earlier time, and forward again, while phones sync.
+pub const REWINDS: Profile = Profile {
+    name: "rewinds",
+    accounts: 2,
+    asks: true,
+    deletes: true,
+    mends: true,
+    rewinds: true,
+    ..EVERYDAY
+};
+
 /// Everything at once.
 pub const EVERYTHING: Profile = Profile {
     name: "everything",
@@ -168,7 +182,7 @@ impl Profile {
 }
 
 /// All of them.
-pub const ALL: [Profile; 18] = [
+pub const ALL: [Profile; 19] = [
     EVERYDAY,
     OWN_FIELDS,
     OWN_LINES,
@@ -186,5 +200,6 @@ pub const ALL: [Profile; 18] = [
     ERASURES,
     ASKS,
     MENDS,
+    REWINDS,
     EVERYTHING,
 ];

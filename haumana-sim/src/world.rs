@@ -11,6 +11,7 @@ use super::mends::SentSessions;
 use super::overtaken::LateCreation;
 use super::phone::{Phone, Request};
 use super::profile::Profile;
+use super::rewinds::Moment;
 use super::storm::{Crossroads, Storm};
 use super::watch::Watch;
 use haumana_sync::conformance::SetClock;
@@ -103,6 +104,8 @@ pub struct World<'a> {
     pub asked: Vec<Ask>,
     /// Versions that were restored, with the base.
     pub restored: BTreeSet<(RecordId, u32, Option<u32>)>,
+    /// Moments that an account may go back to.
+    pub moments: Vec<Moment>,
     /// Creations that their delete has overtaken.
     pub late: Vec<LateCreation>,
     /// The values that were typed, by piece and aspect; an edit is a place in its list.
@@ -174,6 +177,7 @@ impl<'a> World<'a> {
             past_sessions: Vec::new(),
             asked: Vec::new(),
             restored: BTreeSet::new(),
+            moments: Vec::new(),
             late: Vec::new(),
             typed: BTreeMap::new(),
             cursors: BTreeMap::new(),

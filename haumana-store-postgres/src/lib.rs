@@ -90,6 +90,7 @@
 //! asked about every 40 seconds instead.
 
 mod commit;
+pub mod copies;
 mod error;
 mod journal;
 mod life;

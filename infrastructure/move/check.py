@@ -4,7 +4,7 @@ import json
 
 from before import Stop
 from functions import AUTHORIZER, not_permitted, settings
-from gateway import same, uri_of
+from gateway import name_of, same, uri_of
 
 # What `moved` looks at of the authorizer, by the names of API Gateway.
 DOOR = {"type": "TOKEN", "identitySource": "method.request.header.Authorization"}
@@ -36,7 +36,7 @@ def of_route(gateway, route, functions):
     checks = [
         (not method.is_frozen(), "is frozen"),
         (integration.get("uri") == uri_of(functions[route["function"]]),
-         f"goes to {method.target()} and not to {functions[route['function']].rsplit(':', 1)[1]}"),
+         f"goes to {method.target()} and not to {name_of(functions[route['function']])}"),
         (integration.get("type") == "AWS_PROXY", "is no proxy integration"),
         (integration.get("httpMethod") == "POST", "does not call the function by POST"),
         (door[0] == wanted[0] and (not route["token"] or door == wanted),

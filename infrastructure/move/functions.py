@@ -7,6 +7,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from before import Stop
+from gateway import name_of
 
 AUTHORIZER = "google-token-authorizer"
 
@@ -38,7 +39,7 @@ def not_permitted(api, stage, routes, functions):
         region, account = function.split(":")[3:5]
         arn = f"arn:aws:execute-api:{region}:{account}:{api}/{call}"
         if not any(allows(one, arn) for one in policies[function]):
-            found.append((function.rsplit(":", 1)[1], call))
+            found.append((name_of(function), call))
     return found
 
 

@@ -53,7 +53,7 @@ class Method:
         if self.is_frozen():
             return "frozen: answers 503"
         uri = self.integration.get("uri", "")
-        function = re.search(r"function:([^/]+)/invocations", uri)
+        function = re.search(r"function:([^/:]+)(?::[^/]+)?/invocations", uri)
         target = function.group(1) if function else uri or self.integration.get("type", "-")
         return f"{target} ({self.told.get('authorizationType', 'NONE')})"
 
@@ -118,7 +118,7 @@ class Gateway:
 
     def send(self, method, function, authorizer):
         """Sends a method to a function, behind an authorizer or none."""
-        name = function.rsplit(":", 1)[1]
+        name = name_of(function)
         self._do("put_integration", f"send {method.name} to {name}", **method.key,
                  type="AWS_PROXY", integrationHttpMethod="POST", uri=uri_of(function))
         changes = {"/authorizationType": "CUSTOM" if authorizer else "NONE"}
@@ -144,7 +144,7 @@ class Gateway:
         for one in self.authorizers():
             if one.get("authorizerUri") == uri_of(function):
                 return one["id"]
-        name = function.rsplit(":", 1)[1]
+        name = name_of(function)
         made = self._do("create_authorizer", f"add the authorizer {name}", name=name, type="TOKEN",
                         authorizerUri=uri_of(function),
                         identitySource="method.request.header.Authorization",
@@ -218,6 +218,11 @@ class Gateway:
         if operation in RESHAPING:
             self._read = None
         return done
+
+
+def name_of(function):
+    """Returns the name of a function, from its ARN or from that of a version of it."""
+    return function.split(":")[6]
 
 
 def uri_of(function):

@@ -11,6 +11,7 @@ import boto3
 
 from before import Stop
 from functions import AUTHORIZER
+from gateway import name_of
 
 # Each function that answers, by a call that changes nothing, and what of its answer is counted.
 CALLS = [
@@ -66,7 +67,7 @@ def vouched(service, api, stage, function, token):
     is_well, verdict = invoke(service, function, asked(api, stage, {AUTHORIZER: function}, token))
     statement = verdict.get("policyDocument", {}).get("Statement", [{}]) if is_well else [{}]
     if statement[0].get("Effect") != "Allow":
-        raise Stop(f"{function.rsplit(':', 1)[1]} refuses the token: {json.dumps(verdict)[:300]}. Is "
+        raise Stop(f"{name_of(function)} refuses the token: {json.dumps(verdict)[:300]}. Is "
                    f"it less than an hour old, and its `aud` in -c googleClientIds?")
     return {"principalId": verdict["principalId"], **verdict.get("context", {})}
 

@@ -14,6 +14,7 @@ from fleet import Fleet, Owner, Strangers, Visitors
 from old_stack import THEIRS
 from mover import Operator
 from phone import Refused, call, patiently
+from publishing import publish, variables_of
 
 USERS = ("kai", "lani", "mele")
 STACK, PREFIX = "moved-sync", "moved-"
@@ -223,8 +224,6 @@ def set_generation(aws, generation):
     service = aws.client("lambda")
     for binary in ("sync-pieces-lambda", "sync-sessions-lambda", "sync-lambda", "account-lambda"):
         name = f"{PREFIX}{binary}"
-        variables = service.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        variables = variables_of(service, name)
         assert variables["HAUMANA_GENERATION"] == "0"
-        variables["HAUMANA_GENERATION"] = str(generation)
-        service.update_function_configuration(
-            FunctionName=name, Environment={"Variables": variables})
+        publish(service, name, {**variables, "HAUMANA_GENERATION": str(generation)})

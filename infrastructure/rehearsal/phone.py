@@ -42,9 +42,9 @@ def call(url, token=None, body=None, method=None, headers=None):
         raise Refused(error.code, error.headers, plain(error.headers, error.read())) from None
 
 
-def patiently(url, token=None, body=None, **options):
+def patiently(url, token=None, body=None, seconds=PATIENCE_SECS, **options):
     """Calls as `call`, again while the answer is to come again later, for three minutes at most."""
-    until = time.monotonic() + PATIENCE_SECS
+    until = time.monotonic() + seconds
     while True:
         try:
             return call(url, token, body, **options)

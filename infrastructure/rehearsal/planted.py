@@ -14,12 +14,13 @@ import boto3
 from emulator import REGION
 from mover import MOVE
 from old_stack import PROGRAM
+from publishing import publish
 
 sys.path.insert(0, str(MOVE.parent))
 import check as checks  # pylint: disable=wrong-import-position
 import functions as of_stack  # pylint: disable=wrong-import-position
 import move as move_module  # pylint: disable=wrong-import-position
-from gateway import FROZEN_REQUEST, Gateway, uri_of  # pylint: disable=wrong-import-position
+from gateway import FROZEN_REQUEST, Gateway, name_of, uri_of  # pylint: disable=wrong-import-position
 
 LEAST = 25
 
@@ -147,8 +148,7 @@ def of_the_whole(planting):
         was = of_stack.settings({binary: function})[binary]
 
         def told(variables):
-            service.update_function_configuration(
-                FunctionName=function, Environment={"Variables": variables})
+            publish(service, name_of(function), variables)
         return lambda: told({**was, name: value}), lambda: told(was)
 
     def only_deployed_to(stage):

@@ -20,6 +20,7 @@ import time
 import careful
 import deploying
 import moving
+import publishing
 import restoring
 import syncing
 from emulator import emulator
@@ -70,7 +71,10 @@ def main():
                 deploying.forgetting(aws, sys.executable)
                 syncing.rehearse(aws, outputs, google)
                 old = OldStack(aws)
-                restoring.rehearse(aws, Operator(aws, old, programs))
+                operator = Operator(aws, old, programs)
+                own_url = aws.api_url(outputs["ApiUrl"].split("//")[1].split(".")[0], "prod")
+                publishing.rehearse(aws, operator, own_url, google.token("kai"))
+                restoring.rehearse(aws, operator)
                 careful.rehearse(aws, old)
                 moving.rehearse(old, google, lambda **context: synthesise(
                     binaries, folder / "moved", prefix="moved", **context), programs)

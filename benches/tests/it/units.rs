@@ -23,7 +23,8 @@ fn the_bill_is_computed_from_what_is_measured() {
 fn apart(mut printed: Value) -> (Value, Vec<u64>) {
     let sessions = printed["sessions"].as_array_mut().unwrap();
     let bytes = sessions.iter_mut().map(|of_years| of_years["gzipBytes"].take().as_u64().unwrap());
-    let bytes = bytes.collect();
+    let mut bytes: Vec<u64> = bytes.collect();
+    bytes.push(printed["piecesRequestBytes"].take().as_u64().unwrap());
     (printed, bytes)
 }
 

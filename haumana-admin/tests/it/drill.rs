@@ -61,11 +61,14 @@ async fn the_records_of_the_app_are_whole_before_the_drill_and_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_drill_needs_a_file() {
+async fn on_dynamodb_the_drill_says_what_is_done_instead() {
     let world = World::new().await;
 
-    let elsewhere = world.run(&["drill", "--store", "postgres", "--url", "postgres://nowhere/x"]);
+    let elsewhere = world.run(&["drill", "--store", "dynamodb"]);
+    let nowhere = world.run(&["drill", "--db", "nowhere.db"]);
 
-    assert_eq!(1, elsewhere.code());
-    assert!(elsewhere.complaint().contains("docs/admin.md"), "{}", elsewhere.complaint());
+    assert_eq!((1, 1), (elsewhere.code(), nowhere.code()));
+    assert!(elsewhere.complaint().contains("docs/runbook.md"), "{}", elsewhere.complaint());
+    assert!(nowhere.complaint().contains("there is no database nowhere.db"));
+    assert!(!world.file("nowhere.db").exists());
 }

@@ -3,7 +3,7 @@
 use crate::world::{EDITED, World, user, yesterday};
 use haumana_store_dynamo::Columns;
 use haumana_store_dynamo::testing::{Tables, endpoint};
-use haumana_store_postgres::PostgresStore;
+use haumana_store_postgres::{PostgresOptions, PostgresStore, copies};
 use haumana_sync::conformance::{PLANTED, StoredAccount, plant_account, planted_schema};
 use haumana_sync::engine::Fault;
 use haumana_sync::store::{Operate, Store};
@@ -61,6 +61,77 @@ async fn accounts_in_postgresql_are_verified_and_mended() {
     .await;
 
     assert_eq!("", said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn going_back_to_a_backup_is_rehearsed_beside_the_tables_in_postgresql() {
+    let Some(server) = haumana_store_postgres::testing::server() else { return };
+    let options = server.empty();
+    let store = Arc::new(PostgresStore::open(&options).await.unwrap());
+    fill(store.clone()).await;
+    let generation = store.life().generation;
+    let read = async |name: &str| StoredAccount::read(&*store, &*store, &user(name)).await;
+    let before = (read("kai").await, read("noe").await);
+    let world = World::new().await;
+
+    let ran = world.run_with(
+        &[
+            ("HAUMANA_STORE", "postgres"),
+            ("HAUMANA_URL", &options.url),
+            ("HAUMANA_DATABASE_SCHEMA", &options.schema),
+        ],
+        &["drill", "--json"],
+    );
+
+    // `noe` is not whole, before as after.
+    assert_eq!(2, ran.code(), "{}{}", ran.text(), ran.complaint());
+    let lines = ran.json();
+    let steps: Vec<&str> = lines.iter().filter_map(|line| line["step"].as_str()).collect();
+    let (first, last) = (["copied", "verified", "backed up", "went on"], ["restored"]);
+    let last = [last.as_slice(), &["erased again", "verified", "devices back"]].concat();
+    assert_eq!([first.as_slice(), &last].concat(), steps);
+    assert_eq!(("succeeded", 1), {
+        let end = lines.last().unwrap();
+        (end["drill"].as_str().unwrap(), end["findings"].as_u64().unwrap())
+    });
+    assert_eq!(before, (read("kai").await, read("noe").await), "the real tables are as they were");
+    assert_eq!(generation, PostgresStore::open(&options).await.unwrap().life().generation);
+    let schemas = lines[0]["detail"].as_str().unwrap();
+    let name = schemas.split_whitespace().find(|word| word.starts_with("haumana_drill_")).unwrap();
+    for left in [name.trim_end_matches(';').to_owned(), format!("{}_b", name.trim_end_matches(';'))]
+    {
+        let options = PostgresOptions { schema: left, ..options.clone() };
+        assert!(!copies::is_made(&options).await.unwrap(), "its copies are removed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_without_tables_is_refused_and_nothing_is_made_in_it() {
+    let Some(server) = haumana_store_postgres::testing::server() else { return };
+    let options = server.empty();
+    let world = World::new().await;
+    let commands: [&[&str]; 5] = [
+        &["verify", "--all"],
+        &["show", "kai"],
+        &["retention", "--all"],
+        &["new-generation"],
+        &["drill"],
+    ];
+
+    for command in commands {
+        let environment = [
+            ("HAUMANA_STORE", "postgres"),
+            ("HAUMANA_URL", options.url.as_str()),
+            ("HAUMANA_DATABASE_SCHEMA", options.schema.as_str()),
+        ];
+        let ran = world.run_with(&environment, command);
+        let said = ran.complaint();
+        assert_eq!(1, ran.code(), "{command:?}: {}", ran.text());
+        assert!(said.contains(&format!("in the schema {}", options.schema)), "{command:?}: {said}");
+        assert!(said.contains("--database-schema"), "{command:?}: {said}");
+    }
+
+    assert!(!copies::is_made(&options).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

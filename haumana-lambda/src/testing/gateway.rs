@@ -39,9 +39,19 @@ pub struct HttpReply {
 }
 
 impl HttpReply {
-    fn plain(status: u16, code: &str) -> Self {
-        let body = json!({"error": "refused by the gateway", "code": code});
-        Self { status, headers: Vec::new(), body: body.to_string().into_bytes() }
+    /// What a gateway says itself.
+    fn said(said: &Value) -> Self {
+        let text = |name: &str| said[name].as_str().unwrap_or_default();
+        let body = json!({"error": text("error"), "code": text("code")});
+        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        let status = text("status").parse().unwrap_or(500);
+        if status == 401 {
+            headers.push(("www-authenticate".to_owned(), "Bearer".to_owned()));
+        }
+        if let Some(secs) = said["retryAfter"].as_u64() {
+            headers.push(("retry-after".to_owned(), secs.to_string()));
+        }
+        Self { status, headers, body: body.to_string().into_bytes() }
     }
 
     /// The value of a header.
@@ -73,12 +83,19 @@ pub struct Gateway {
     routes: Vec<Route>,
     cache_for: Duration,
     cache: Mutex<HashMap<String, Allowed>>,
+    /// What it says itself, by the type of response.
+    responses: Value,
 }
 
 impl Gateway {
-    /// Makes an API whose policies are kept for `cache_for` (API Gateway's usual: 5 minutes).
-    pub fn new(authorizer: Arc<RuntimeApi>, cache_for: Duration) -> Self {
-        Self { authorizer, routes: Vec::new(), cache_for, cache: Mutex::default() }
+    /// Makes an API whose policies are kept for `cache_for` (API Gateway's usual: 5 minutes), and whose
+    /// own `responses` are those of a stack, by their types.
+    pub fn new(authorizer: Arc<RuntimeApi>, cache_for: Duration, responses: Value) -> Self {
+        Self { authorizer, routes: Vec::new(), cache_for, cache: Mutex::default(), responses }
+    }
+
+    fn said(&self, kind: &str) -> HttpReply {
+        HttpReply::said(&self.responses[kind])
     }
 
     /// Puts `function` behind a method of a resource, such as `GET /pieces/{id}/history`.
@@ -106,8 +123,7 @@ impl Gateway {
             route.method == request.method && path_parameters(&route.resource, path).is_some()
         };
         let Some(route) = self.routes.iter().find(fits) else {
-            // API Gateway's own answer to a path that it does not have.
-            return HttpReply::plain(403, "forbidden");
+            return self.said("MISSING_AUTHENTICATION_TOKEN");
         };
         let context = match route.needs_token {
             true => match self.authorize(request, path).await {
@@ -118,9 +134,9 @@ impl Gateway {
         };
         let event = proxy_event(request, &route.resource, context.as_ref()).to_string();
         match route.function.invoke(event.as_bytes()).await {
-            Ok(answer) => read_answer(&answer).unwrap_or(HttpReply::plain(502, "internal")),
-            Err(Failed::Function(_)) => HttpReply::plain(502, "internal"),
-            Err(Failed::TimedOut) => HttpReply::plain(504, "internal"),
+            Ok(answer) => read_answer(&answer).unwrap_or_else(|| self.said("DEFAULT_5XX")),
+            Err(Failed::Function(_)) => self.said("INTEGRATION_FAILURE"),
+            Err(Failed::TimedOut) => self.said("INTEGRATION_TIMEOUT"),
         }
     }
 
@@ -131,7 +147,7 @@ impl Gateway {
     ) -> Result<Map<String, Value>, HttpReply> {
         let header = request.headers.iter().find(|(name, _)| name == "authorization");
         let Some((_, token)) = header.filter(|(_, token)| is_plausible(token)) else {
-            return Err(HttpReply::plain(401, "unauthorized"));
+            return Err(self.said("UNAUTHORIZED"));
         };
         let method_arn = format!("{API}/{STAGE}/{}{path}", request.method);
         let allowed = match self.cached(token) {
@@ -139,7 +155,7 @@ impl Gateway {
             None => self.ask(token, &method_arn).await?,
         };
         if !allowed.is_allow || !is_match(&allowed.resource, &method_arn) {
-            return Err(HttpReply::plain(403, "forbidden"));
+            return Err(self.said("ACCESS_DENIED"));
         }
         Ok(allowed.context)
     }
@@ -154,12 +170,12 @@ impl Gateway {
         let policy = match self.authorizer.invoke(event.to_string().as_bytes()).await {
             Ok(policy) => policy,
             Err(Failed::Function(message)) if message == "Unauthorized" => {
-                return Err(HttpReply::plain(401, "unauthorized"));
+                return Err(self.said("UNAUTHORIZED"));
             }
-            Err(_) => return Err(HttpReply::plain(500, "internal")),
+            Err(_) => return Err(self.said("AUTHORIZER_FAILURE")),
         };
         let allowed = read_policy(&policy, Instant::now() + self.cache_for);
-        let allowed = allowed.ok_or_else(|| HttpReply::plain(500, "internal"))?;
+        let allowed = allowed.ok_or_else(|| self.said("AUTHORIZER_FAILURE"))?;
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.insert(token.to_owned(), allowed.clone());
         Ok(allowed)
@@ -177,7 +193,7 @@ fn is_plausible(token: &str) -> bool {
     segments.len() == 3 && segments.into_iter().all(is_segment)
 }
 
-fn read_answer(answer: &Value) -> Option<HttpReply> {
+pub(super) fn read_answer(answer: &Value) -> Option<HttpReply> {
     let status = u16::try_from(answer.get("statusCode")?.as_i64()?).ok()?;
     let mut headers = Vec::new();
     for (name, values) in answer.get("multiValueHeaders")?.as_object()? {

@@ -11,6 +11,7 @@
 mod authorizer;
 mod calls;
 mod faults;
+mod http_api;
 mod life;
 mod limited;
 mod metrics;

@@ -1,7 +1,7 @@
 //! Everything that stands around the functions, made anew for each test.
 
 use haumana_lambda::testing::{
-    CLIENT_ID, Function, Gateway, Google, HttpReply, HttpRequest, Pool, RuntimeApi, Token,
+    CLIENT_ID, Function, Gateway, Google, HttpApi, HttpReply, HttpRequest, Pool, RuntimeApi, Token,
 };
 use haumana_store_dynamo::testing::{Tables, endpoint};
 use serde_json::{Map, Value, json};
@@ -76,7 +76,10 @@ impl World {
             Arc::new(RuntimeApi::start(function).await.unwrap())
         };
         let authorizer = function("google-token-authorizer").await;
-        let mut gateway = Gateway::new(Arc::clone(&authorizer), Duration::from_secs(300));
+        let responses = include_str!("../../../infrastructure/gateway-responses.json");
+        let responses = serde_json::from_str(responses).unwrap();
+        let cache_for = Duration::from_secs(300);
+        let mut gateway = Gateway::new(Arc::clone(&authorizer), cache_for, responses);
         let mut functions = BTreeMap::new();
         for route in routes() {
             if !functions.contains_key(&route.function) {
@@ -86,6 +89,31 @@ impl World {
             gateway = gateway.route(&route.method, &route.path, token, &functions[&route.function]);
         }
         Self { google, pool, gateway, authorizer, functions, environment }
+    }
+
+    /// The functions of an HTTP API, on the same tables.
+    pub(crate) async fn http_api(&self, variables: &[(&str, &str)]) -> HttpApi {
+        let mut environment = self.environment.clone();
+        environment.push(("HAUMANA_VERIFY".to_owned(), "true".to_owned()));
+        let own = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        environment.extend(own);
+        let mut functions = BTreeMap::new();
+        for route in routes() {
+            if functions.contains_key(&route.function) {
+                continue;
+            }
+            let mut environment = environment.clone();
+            if route.function == "auth-sync-lambda" {
+                environment.retain(|(name, _)| name != "HAUMANA_VERIFY");
+            }
+            let (program, timeout) = (program(&route.function), Duration::from_secs(29));
+            let function = Function { program, environment, timeout };
+            functions.insert(route.function, Arc::new(RuntimeApi::start(function).await.unwrap()));
+        }
+        let api = HttpApi::new(Arc::clone(&functions["sync-lambda"]));
+        routes().iter().fold(api, |api, route| {
+            api.route(&route.method, &route.path, &functions[&route.function])
+        })
     }
 
     /// A `sync-pieces-lambda` behind a gateway that passes on text alone, on the same tables.

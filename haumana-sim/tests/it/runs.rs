@@ -67,5 +67,6 @@ runs! {
     erasures ERASURES
     asks ASKS
     mends MENDS
+    rewinds REWINDS
     everything EVERYTHING
 }

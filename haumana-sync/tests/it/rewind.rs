@@ -268,6 +268,24 @@ async fn a_repeated_request_changes_nothing_that_was_edited_since() {
     assert_eq!(["later"], *titles(&server).await);
 }
 
+/// Of the model's runs, seed 54 of the profile `rewinds`: nothing remembered a rewind of an account that
+/// had nothing yet, and the same request deleted what was made since.
+#[tokio::test]
+async fn a_rewind_of_an_account_of_nothing_is_remembered_too() {
+    let server = Server::new();
+    let to = server.engine.now();
+    server.pass_secs(60);
+    let first = server.engine.rewind(&kai(), &request(to, "once")).await.unwrap();
+    push(&server, &[set(piece(1), None, "made since", server.engine.now())]).await;
+    server.pass_secs(60);
+
+    let again = server.engine.rewind(&kai(), &request(to, "once")).await.unwrap();
+
+    assert_eq!((0, false), (first.deleted, first.is_repeated));
+    assert_eq!((0, true), (again.deleted, again.is_repeated));
+    assert_eq!(["made since"], *titles(&server).await);
+}
+
 #[tokio::test]
 async fn an_edit_that_a_device_made_before_and_sends_after_is_merged_as_any_other() {
     let server = Server::new();

@@ -15,8 +15,8 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
-import { Api, apiName } from './api';
-import { AUTHORIZER, Functions } from './functions';
+import { AnyApi, restServerErrors } from './api';
+import { Functions } from './functions';
 import { Counted, metric, Name, namespaceOf, Statistic } from './metrics';
 import { NO_ANSWER } from './probe';
 import { Settings } from './settings';
@@ -39,7 +39,7 @@ export interface Watched {
   readonly functions: Functions;
   readonly tables: Tables;
   /** Only if the stack has its own. */
-  readonly api?: Api;
+  readonly api?: AnyApi;
   /** The log of the probe, if there is one. */
   readonly probeLog?: logs.ILogGroup;
 }
@@ -113,8 +113,18 @@ export class Alarms extends Construct {
       },
     };
     // It sees what no function can: that none is called.
-    const watchedApi = api === undefined ? this.settings.existingApiName : apiName(this.settings);
-    return watchedApi === undefined ? rules : { ...rules, 'server-errors': serverErrors(watchedApi) };
+    const { existingApiName } = this.settings;
+    const seen = api?.serverErrors ?? (existingApiName === undefined ? undefined : restServerErrors(existingApiName));
+    return seen === undefined ? rules : { ...rules, 'server-errors': serverErrors(seen) };
+  }
+
+  /** The alarm of that name. */
+  get(name: string): cloudwatch.Alarm {
+    const found = this.all.find((one) => one.node.id === name);
+    if (found === undefined) {
+      throw new Error(`there is no alarm ${name}`);
+    }
+    return found;
   }
 
   private add(name: string, rule: Rule): void {
@@ -147,11 +157,11 @@ export class Alarms extends Construct {
   /** Without keys the authorizer refuses everybody and says why in its log; if it fails, API Gateway does. */
   private countUnverified({ functions, api }: Watched): void {
     const { FilterPattern } = logs;
-    for (const binary of [AUTHORIZER, 'auth-sync-lambda']) {
+    for (const binary of functions.verifying) {
       this.count(`NoKeys${binary}`, 'Unverified', functions.get(binary).logGroup,
         FilterPattern.stringValue('$.reason', '=', KEYS));
     }
-    if (api !== undefined) {
+    if (api?.accessLog !== undefined) {
       this.count('AuthorizerFailed', 'Unverified', api.accessLog, FilterPattern.any(
         FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_FAILURE'),
         FilterPattern.stringValue('$.failure', '=', 'AUTHORIZER_CONFIGURATION_ERROR'),
@@ -171,14 +181,10 @@ export class Alarms extends Construct {
   }
 }
 
-/** The average of this metric is the rate, says AWS: each call counts, as 0 or 1. */
-function serverErrors(api: string): Rule {
+function serverErrors(metric: cloudwatch.Metric): Rule {
   return {
     text: 'More than one call in five got 5xx from the API.',
-    metric: new cloudwatch.Metric({
-      namespace: 'AWS/ApiGateway', metricName: '5XXError', dimensionsMap: { ApiName: api },
-      statistic: 'Average', period: PERIOD,
-    }),
+    metric: metric.with({ period: PERIOD }),
     limit: 0.2, due: 2, of: 3,
   };
 }

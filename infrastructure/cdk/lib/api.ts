@@ -2,6 +2,7 @@
 
 import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
@@ -19,10 +20,25 @@ export const VERDICT_MINUTES = 5;
 /** How cdk-nag writes the ARN of every log of the region. */
 const EVERY_LOG = 'arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:*';
 
+/** An API of the stack's own, of either kind. */
+export interface AnyApi {
+  /** Its address, with a slash at the end. */
+  readonly url: string;
+  /** Where each call has a line, if the API writes one. */
+  readonly accessLog?: logs.LogGroup;
+  /** All calls, and those that were answered with 4xx and 5xx. */
+  readonly answers: cloudwatch.Metric[];
+  /** The rate of 5xx. */
+  readonly serverErrors: cloudwatch.Metric;
+}
+
 /** The REST API, its authorizer and its access log. */
-export class Api extends Construct {
+export class Api extends Construct implements AnyApi {
   readonly rest: apigateway.RestApi;
   readonly accessLog: logs.LogGroup;
+  readonly url: string;
+  readonly answers: cloudwatch.Metric[];
+  readonly serverErrors: cloudwatch.Metric;
   private readonly authorizer: apigateway.TokenAuthorizer;
 
   constructor(scope: Construct, id: string, settings: Settings, functions: Functions) {
@@ -54,7 +70,7 @@ export class Api extends Construct {
     });
     this.authorizer = new apigateway.TokenAuthorizer(this, 'Authorizer', {
       authorizerName: `${settings.prefix}-${AUTHORIZER}`,
-      handler: functions.get(AUTHORIZER),
+      handler: functions.live(AUTHORIZER),
       identitySource: apigateway.IdentitySource.header('Authorization'),
       validationRegex: TOKEN_FORM,
       resultsCacheTtl: Duration.minutes(VERDICT_MINUTES),
@@ -66,11 +82,14 @@ export class Api extends Construct {
       this.addPreflights(functions);
     }
     explainApi(this);
+    this.url = this.rest.url;
+    this.answers = [this.rest.metricCount(), this.rest.metricClientError(), this.rest.metricServerError()];
+    this.serverErrors = restServerErrors(name);
   }
 
   private addRoute(route: Route, functions: Functions): void {
     const resource = this.rest.root.resourceForPath(route.path);
-    const integration = new apigateway.LambdaIntegration(functions.get(route.function), {
+    const integration = new apigateway.LambdaIntegration(functions.live(route.function), {
       allowTestInvoke: false,
     });
     const method = resource.addMethod(route.method, integration, route.token
@@ -83,7 +102,7 @@ export class Api extends Construct {
 
   /** Lets the functions answer preflights, so that the list of origins is kept in one place. */
   private addPreflights(functions: Functions): void {
-    const integration = new apigateway.LambdaIntegration(functions.get('sync-lambda'), {
+    const integration = new apigateway.LambdaIntegration(functions.live('sync-lambda'), {
       allowTestInvoke: false,
     });
     for (const path of new Set(ROUTES.map((route) => route.path))) {
@@ -100,9 +119,20 @@ export function apiName(settings: Settings): string {
   return `${settings.prefix}-api`;
 }
 
+/** The average of this metric is the rate, says AWS: each call counts, as 0 or 1. */
+export function restServerErrors(name: string): cloudwatch.Metric {
+  return new cloudwatch.Metric({
+    namespace: 'AWS/ApiGateway', metricName: '5XXError', dimensionsMap: { ApiName: name }, statistic: 'Average',
+  });
+}
+
 /** Whoever has no token yet gets a fifth: signing in is rare, and verifying costs us. */
+export function signInRate(settings: Settings): number {
+  return Math.max(1, Math.floor(settings.requestsPerSecond / 5));
+}
+
 function withoutToken(settings: Settings): apigateway.MethodDeploymentOptions {
-  const rate = Math.max(1, Math.floor(settings.requestsPerSecond / 5));
+  const rate = signInRate(settings);
   return {
     throttlingRateLimit: rate,
     throttlingBurstLimit: rate * 2,

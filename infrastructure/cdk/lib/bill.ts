@@ -7,7 +7,9 @@
 
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
-import { API_GATEWAY, CLOUDWATCH, COGNITO, DYNAMODB, FREE, LAMBDA, S3, TRANSFER, WAF } from './prices';
+import {
+  API_GATEWAY, CLOUDWATCH, COGNITO, DYNAMODB, FREE, HTTP_API, HTTP_API_METERED_BYTES, LAMBDA, S3, TRANSFER, WAF,
+} from './prices';
 import { HOME } from './routes';
 
 /** A synthesised template. */
@@ -40,6 +42,8 @@ interface Operation {
 interface Units {
   readonly day: Operation[];
   /** A call of `/sessions` that brings nothing, by the number of years that the answer holds. */
+  /** Bytes of `POST /pieces` of the app, which sends its whole repertoire each time. */
+  readonly piecesRequestBytes: number;
   readonly sessions: { years: number; readUnits: number; writeUnits: number; gzipBytes: number }[];
 }
 
@@ -55,8 +59,12 @@ const SIGN_INS_A_DAY = 3;
 const VERDICTS_A_DAY = 10;
 /** How long a call takes, and how much memory it has: measured over TLS it is less than 1 ms warm. */
 const CALL_SECONDS = 0.05;
-/** Two lines of ours, three of Lambda's, one of API Gateway's; the tests of `haumana-lambda` bound ours. */
-const LOG_BYTES_A_CALL = 640 + 420 + 385;
+/** For each kB of a reply, compressed: 16 ms of a whole processor for 78 kB, of which half a GB has 0.29. */
+const GZIP_SECONDS_A_KB = 0.0007;
+/** Two lines of ours and three of Lambda's; the tests of `haumana-lambda` bound ours. */
+const LOG_BYTES_A_CALL = 640 + 420;
+/** A line of API Gateway's, where there is an access log. */
+const ACCESS_BYTES_A_CALL = 385;
 const LOG_BYTES_A_VERDICT = 400 + 420;
 /** A repertoire of 1,000 pieces of 1 kB with its history, and one session with its entry in the index. */
 const PIECES_BYTES = 2_000_000;
@@ -73,9 +81,11 @@ const ASSETS_GB = 11 * 0.031;
 const FREE_TYPES = [
   'AWS::ApiGateway::Account', 'AWS::ApiGateway::Authorizer', 'AWS::ApiGateway::Deployment',
   'AWS::ApiGateway::GatewayResponse', 'AWS::ApiGateway::Method', 'AWS::ApiGateway::Resource',
-  'AWS::ApiGateway::RestApi', 'AWS::ApiGateway::Stage', 'AWS::Budgets::Budget', 'AWS::Cognito::UserPool',
-  'AWS::DynamoDB::Table', 'AWS::Events::Rule', 'AWS::IAM::Policy', 'AWS::IAM::Role', 'AWS::Lambda::Function',
-  'AWS::Lambda::LayerVersion', 'AWS::Lambda::Permission', 'AWS::Logs::LogGroup',
+  'AWS::ApiGateway::RestApi', 'AWS::ApiGateway::Stage', 'AWS::ApiGatewayV2::Api', 'AWS::ApiGatewayV2::Integration',
+  'AWS::ApiGatewayV2::Route', 'AWS::ApiGatewayV2::Stage', 'AWS::Budgets::Budget', 'AWS::CodeDeploy::Application',
+  'AWS::CodeDeploy::DeploymentGroup', 'AWS::Cognito::UserPool',
+  'AWS::DynamoDB::Table', 'AWS::Events::Rule', 'AWS::IAM::Policy', 'AWS::IAM::Role', 'AWS::Lambda::Alias',
+  'AWS::Lambda::Function', 'AWS::Lambda::LayerVersion', 'AWS::Lambda::Permission', 'AWS::Lambda::Version', 'AWS::Logs::LogGroup',
   'AWS::Logs::MetricFilter', 'AWS::SNS::Subscription', 'AWS::SNS::Topic', 'AWS::SNS::TopicPolicy',
   'AWS::WAFv2::WebACLAssociation',
 ];
@@ -156,21 +166,26 @@ export function bill(template: Template, written: readonly string[], month: Mont
   const sessions = sessionsOf(years);
   const syncs = UNITS.day.filter((one) => isSync(one)).map((one) => one.timesADay).reduce(sum, 0);
   const calls = days * (2 * syncs + SIGN_INS_A_DAY) + stands.probes;
+  const isHttp = has('AWS::ApiGatewayV2::Api');
   // The probe itself is an invocation without a verdict, and writes as much.
-  const verdicts = days * VERDICTS_A_DAY + stands.probes;
+  const verdicts = (isHttp ? 0 : days * VERDICTS_A_DAY) + stands.probes;
+  const metered = calls + days * syncs * (Math.ceil(UNITS.piecesRequestBytes / HTTP_API_METERED_BYTES) - 1);
+  const apiPrices = isHttp ? HTTP_API : API_GATEWAY;
+  const logBytesACall = LOG_BYTES_A_CALL + (isHttp ? 0 : ACCESS_BYTES_A_CALL);
   const units = (of: 'readUnits' | 'writeUnits') =>
     days * (UNITS.day.map((one) => one.timesADay * one[of]).reduce(sum, 0) + syncs * sessions[of]);
   const storedGb = users * (PIECES_BYTES + years * 365 * SESSION_BYTES) / GB;
-  const logGb = (calls * LOG_BYTES_A_CALL + verdicts * LOG_BYTES_A_VERDICT) / GB;
+  const logGb = (calls * logBytesACall + verdicts * LOG_BYTES_A_VERDICT) / GB;
   const outGb = days * (syncs * (REPLY_BYTES + sessions.gzipBytes) + PULL_BYTES) / GB;
-  const gbSeconds = (calls + verdicts) * CALL_SECONDS * 0.5;
+  const gzipSeconds = days * syncs * sessions.gzipBytes / 1e3 * GZIP_SECONDS_A_KB;
+  const gbSeconds = ((calls + verdicts) * CALL_SECONDS + gzipSeconds) * 0.5;
   const over = (amount: number, free: number) => Math.max(0, amount - free);
   const lines: [string, number][] = [
     ['reading the tables', units('readUnits') / 1e6 * DYNAMODB.readMillion],
     ['writing the tables', units('writeUnits') / 1e6 * DYNAMODB.writeMillion],
     ['storing them', over(storedGb, FREE.tableGb) * DYNAMODB.storageGb],
     ['point-in-time recovery', storedGb * DYNAMODB.recoveryGb],
-    ['API Gateway', tiers(calls / 1e6, API_GATEWAY.map((one) => [one.upToMillions, one.million]))],
+    ['API Gateway', tiers((isHttp ? metered : calls) / 1e6, apiPrices.map((one) => [one.upToMillions, one.million]))],
     ['Lambda, invocations', over((calls + verdicts) / 1e6, FREE.lambdaMillions) * LAMBDA.million],
     ['Lambda, time', over(gbSeconds, FREE.lambdaGbSeconds) * LAMBDA.gbSecond],
     ['logs', over(logGb, FREE.logGb) * CLOUDWATCH.logGb + logGb / 2 * CLOUDWATCH.logStorageGb * 0.2],

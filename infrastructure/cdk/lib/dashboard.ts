@@ -17,7 +17,7 @@ const PERIOD = Duration.minutes(5);
 /** Adds the dashboard. */
 export function addDashboard(scope: Construct, settings: Settings, watched: Watched, alarms: Alarms): void {
   const { functions, tables, api } = watched;
-  const authorizer = functions.get(AUTHORIZER);
+  const authorizer = functions.names.includes(AUTHORIZER) ? [functions.get(AUTHORIZER)] : [];
   const ours = (name: Name | Counted, statistic: Statistic) => metric(settings, name, statistic, PERIOD);
   const dashboard = new cloudwatch.Dashboard(scope, 'Dashboard', {
     dashboardName: settings.prefix,
@@ -36,7 +36,7 @@ export function addDashboard(scope: Construct, settings: Settings, watched: Watc
   );
   dashboard.addWidgets(
     graph('Time of a call, p99 (ms)', [
-      ours('Ms', 'p99'), authorizer.metricDuration({ statistic: 'p99', period: PERIOD }),
+      ours('Ms', 'p99'), ...authorizer.map((one) => one.metricDuration({ statistic: 'p99', period: PERIOD })),
     ]),
     graph('Tokens', [
       ours('Refused', 'SampleCount'), ours('Refused', 'Sum'), ours('Unverified', 'Sum'),
@@ -46,11 +46,7 @@ export function addDashboard(scope: Construct, settings: Settings, watched: Watc
   dashboard.addWidgets(
     graph('Reads that DynamoDB bills', tables.all.map((table) => table.metricConsumedReadCapacityUnits({ period: PERIOD }))),
     graph('Writes that DynamoDB bills', tables.all.map((table) => table.metricConsumedWriteCapacityUnits({ period: PERIOD }))),
-    graph('Answers of the API', api === undefined ? [] : [
-      api.rest.metricCount({ period: PERIOD }),
-      api.rest.metricClientError({ period: PERIOD }),
-      api.rest.metricServerError({ period: PERIOD }),
-    ]),
+    graph('Answers of the API', (api?.answers ?? []).map((one) => one.with({ period: PERIOD }))),
   );
 }
 

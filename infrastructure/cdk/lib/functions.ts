@@ -70,6 +70,14 @@ export const BINARIES: Readonly<Record<string, Needs>> = {
 /** The binary that vouches for callers; all others answer them. */
 export const AUTHORIZER = 'google-token-authorizer';
 
+/** The version that callers get. Going back is pointing it at an earlier one: `../../move/versions.py`. */
+export const LIVE = 'live';
+
+/** The binaries that a stack has. Where no API asks an authorizer, there is none. */
+export function binariesOf(settings: Settings): string[] {
+  return Object.keys(BINARIES).filter((binary) => settings.api === 'rest' || binary !== AUTHORIZER);
+}
+
 /** What the functions work with. */
 export interface Surroundings {
   readonly settings: Settings;
@@ -85,11 +93,16 @@ interface Shared extends Surroundings {
 
 /** The functions of one deployment. */
 export class Functions extends Construct {
-  private readonly functions = new Map<string, lambda.Function>();
+  /** The binaries. */
+  readonly names: readonly string[];
+  private readonly functions = new Map<string, One>();
+
+  private readonly settings: Settings;
 
   constructor(scope: Construct, id: string, surroundings: Surroundings) {
     super(scope, id);
     const { settings } = surroundings;
+    this.settings = settings;
     const shared = { ...surroundings, schema: schemaFile(this, settings) };
     if (settings.accountConcurrency + settings.maxConcurrency === 0) {
       Annotations.of(this).addWarningV2(
@@ -97,29 +110,58 @@ export class Functions extends Construct {
         'nothing is reserved for any function: say how many invocations the account may have at once, -c accountConcurrency=...',
       );
     }
-    for (const [binary, needs] of Object.entries(BINARIES)) {
-      this.functions.set(binary, new One(this, binary, needs, shared).handler);
+    this.names = binariesOf(settings);
+    for (const binary of this.names) {
+      this.functions.set(binary, new One(this, binary, needsOf(binary), shared));
     }
   }
 
   /** The function of a binary. */
   get(binary: string): lambda.Function {
+    return this.one(binary).handler;
+  }
+
+  /** What callers get of it. */
+  live(binary: string): lambda.Alias {
+    return this.one(binary).live;
+  }
+
+  /** All of them. */
+  get all(): lambda.Function[] {
+    return [...this.functions.values()].map((one) => one.handler);
+  }
+
+  /** Those that say whether a token is good. */
+  get verifying(): string[] {
+    return this.names.filter((binary) => verifies(binary, this.settings));
+  }
+
+  private one(binary: string): One {
     const found = this.functions.get(binary);
     if (found === undefined) {
       throw new Error(`there is no function ${binary}`);
     }
     return found;
   }
+}
 
-  /** All of them. */
-  get all(): lambda.Function[] {
-    return [...this.functions.values()];
+function needsOf(binary: string): Needs {
+  const needs = BINARIES[binary];
+  if (needs === undefined) {
+    throw new Error(`there is no binary ${binary}`);
   }
+  return needs;
+}
+
+/** Whether a function needs Google's keys: all do where nobody stands before them. */
+function verifies(binary: string, settings: Settings): boolean {
+  return settings.api === 'http' || needsOf(binary).verifies;
 }
 
 /** One function with what belongs to it. */
 class One extends Construct {
   readonly handler: lambda.Function;
+  readonly live: lambda.Alias;
 
   constructor(scope: Construct, binary: string, needs: Needs, shared: Shared) {
     super(scope, binary);
@@ -151,7 +193,10 @@ class One extends Construct {
       timeout: Duration.seconds(needs.timeoutSecs),
       reservedConcurrentExecutions: reserved(needs, settings),
       environment: environment(binary, needs, shared),
+      // Earlier ones stay, to go back to: about 6 MB each, of the 75 GB that an account has free.
+      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
     });
+    this.live = new lambda.Alias(this, 'Live', { aliasName: LIVE, version: this.handler.currentVersion });
   }
 }
 
@@ -192,7 +237,7 @@ function environment(binary: string, needs: Needs, { settings, users, schema }: 
       variables.HAUMANA_ALLOWANCE = `${millionths(burst)}/${millionths(perDay)}`;
     }
   }
-  if (needs.verifies) {
+  if (verifies(binary, settings)) {
     variables.HAUMANA_GOOGLE_CLIENT_IDS = settings.googleClientIds.join(',');
     if (0 < settings.googleAzp.length) {
       variables.HAUMANA_GOOGLE_AZP = settings.googleAzp.join(',');
@@ -205,7 +250,11 @@ function environment(binary: string, needs: Needs, { settings, users, schema }: 
   if (0 < needs.directory.length || needs.pool) {
     variables.HAUMANA_USER_POOL_ID = users.userPoolId;
   }
-  if (binary === AUTHORIZER && 0 < settings.blocked.length) {
+  const isAsked = settings.api === 'http' ? keepsRecords(needs) : binary === AUTHORIZER;
+  if (settings.api === 'http' && isAsked) {
+    variables.HAUMANA_VERIFY = 'true';
+  }
+  if (isAsked && 0 < settings.blocked.length) {
     variables.HAUMANA_BLOCKED = settings.blocked.join(',');
   }
   if (binary !== AUTHORIZER && 0 < settings.corsOrigins.length) {

@@ -15,7 +15,7 @@ export const METADATA = 'haumana:settings';
 /** Where something stands on the operator's machine, and what is for one deployment only. */
 const OF_ONE_DEPLOYMENT = ['binaries', 'forget', 'unguarded'];
 /** Another value of these is another API, or other users. */
-const UNCHANGED = ['existingApiId', 'existingUserPoolId', 'stage'];
+const UNCHANGED = ['api', 'existingApiId', 'existingUserPoolId', 'stage'];
 
 export type Given = Readonly<Record<string, string>>;
 

@@ -21,6 +21,13 @@ export const API_GATEWAY = [
   { upToMillions: 20_000, million: 2.38 }, { upToMillions: Infinity, million: 1.51 },
 ];
 
+/**
+ * HTTP APIs, up to 300 million calls a month, and beyond; a call is counted once for each 512 KB that
+ * begins of its body. The same page of AWS's documentation, read on 2026-11-29.
+ */
+export const HTTP_API = [{ upToMillions: 300, million: 1.00 }, { upToMillions: Infinity, million: 0.90 }];
+export const HTTP_API_METERED_BYTES = 512 * 1024;
+
 /** On arm64: https://aws.amazon.com/lambda/pricing/. */
 export const LAMBDA = { million: 0.20, gbSecond: 0.0000133334 };
 

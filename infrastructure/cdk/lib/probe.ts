@@ -13,7 +13,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
-import { Api } from './api';
+import { AnyApi } from './api';
 import { Settings } from './settings';
 
 /** What the probe writes when it gets no good answer; an alarm counts these. */
@@ -36,7 +36,7 @@ exports.handler = async () => {
 `;
 
 /** Adds the probe, and returns its log; `undefined` if there is none. */
-export function addProbe(scope: Construct, settings: Settings, api: Api | undefined): logs.LogGroup | undefined {
+export function addProbe(scope: Construct, settings: Settings, api: AnyApi | undefined): logs.LogGroup | undefined {
   if (settings.probeMinutes === 0) {
     return undefined;
   }
@@ -68,7 +68,7 @@ export function addProbe(scope: Construct, settings: Settings, api: Api | undefi
   return logGroup;
 }
 
-function address(settings: Settings, api: Api | undefined): string {
-  return api?.rest.url
+function address(settings: Settings, api: AnyApi | undefined): string {
+  return api?.url
     ?? `https://${settings.existingApiId}.execute-api.${Aws.REGION}.${Aws.URL_SUFFIX}/${settings.stage}/`;
 }

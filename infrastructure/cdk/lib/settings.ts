@@ -5,12 +5,17 @@ import { Construct } from 'constructs';
 /** A processor that Lambda has. */
 export type Processor = 'arm64' | 'x86_64';
 
+/** A kind of API of API Gateway. */
+export type ApiKind = 'rest' | 'http';
+
 /** What the operator decides. */
 export interface Settings {
   /** What all names begin with. Two stacks of one account and region need two prefixes. */
   readonly prefix: string;
   /** The API's stage: the first part of every path. */
   readonly stage: string;
+  /** Which kind of API the stack has, if it has its own. */
+  readonly api: ApiKind;
   /** OAuth clients whose ID tokens are accepted: the `aud` of a token. */
   readonly googleClientIds: string[];
   /** Clients that may have asked for the token (`azp`); empty: those of `googleClientIds`. */
@@ -61,6 +66,8 @@ export interface Settings {
   readonly existingUserPoolId?: string;
   /** Minutes between two calls of `/health` from outside; 0: none. */
   readonly probeMinutes: number;
+  /** Minutes in which one call in ten goes to a new version before all do; 0: all do at once. */
+  readonly canaryMinutes: number;
   /** What was given, by name; `callerKey` without its value. */
   readonly given: Readonly<Record<string, string>>;
 }
@@ -79,6 +86,7 @@ export function readSettings(scope: Construct): Settings {
   const settings: Settings = {
     prefix: context.text('prefix', 'haumana', /^[a-z][a-z0-9-]{0,29}$/),
     stage: context.text('stage', 'prod', /^[A-Za-z0-9_]{1,128}$/),
+    api: context.text('api', 'rest', /^(rest|http)$/) as ApiKind,
     googleClientIds: context.list('googleClientIds', /^[A-Za-z0-9._-]+$/, 1),
     googleAzp: context.list('googleAzp', /^[A-Za-z0-9._-]+$/),
     alertEmail: context.text('alertEmail', undefined, /^[^\s@]+@[^\s@]+$/),
@@ -104,8 +112,14 @@ export function readSettings(scope: Construct): Settings {
     existingApiName: context.optional('existingApiName', /./),
     existingUserPoolId: context.optional('existingUserPoolId', /^[a-z0-9-]+_[A-Za-z0-9]+$/),
     probeMinutes: context.number('probeMinutes', 0, 0, 1440),
+    canaryMinutes: Number(context.text('canaryMinutes', '0', /^(0|5|10|15|30)$/)),
     given: context.given,
   };
+  if (settings.api === 'http') {
+    context.refuse(settings.existingApiId !== undefined, 'api: an existing API stays what it is; leave -c api=http out');
+    context.refuse(0 < settings.requestsPerAddress, 'requestsPerAddress: AWS has no firewall for an HTTP API');
+    context.refuse(settings.stage !== 'prod', 'stage: an HTTP API has none in its address; leave it out');
+  }
   context.throwProblems();
   return settings;
 }
@@ -163,6 +177,13 @@ class Context {
       this.problems.push(`${name} must be a whole number from ${least} to ${most}`);
     }
     return value;
+  }
+
+  /** Remembers what cannot be together. */
+  refuse(isWrong: boolean, problem: string): void {
+    if (isWrong) {
+      this.problems.push(problem);
+    }
   }
 
   throwProblems(): void {

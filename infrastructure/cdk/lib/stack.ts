@@ -4,12 +4,14 @@ import { ArnFormat, CfnOutput, Stack, StackProps, Tags } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { Alarms } from './alarms';
-import { Api } from './api';
+import { AnyApi, Api } from './api';
 import { addBudget } from './budget';
+import { addCanary } from './canary';
 import { addDashboard } from './dashboard';
 import { addFirewall } from './firewall';
-import { AUTHORIZER, BINARIES, Functions } from './functions';
+import { AUTHORIZER, Functions } from './functions';
 import { METADATA } from './guard';
+import { HttpApi } from './http-api';
 import { addProbe } from './probe';
 import { ROUTES } from './routes';
 import { Settings } from './settings';
@@ -28,34 +30,42 @@ export class HaumanaStack extends Stack {
     const users = userPool(this, settings);
     const functions = new Functions(this, 'Functions', { settings, tables, users });
 
-    const api = settings.existingApiId === undefined
-      ? new Api(this, 'Api', settings, functions)
-      : undefined;
-    if (api !== undefined) {
-      addFirewall(this, settings, api);
-    } else {
-      allowExistingApi(settings, functions);
-    }
+    const api = addApi(this, settings, functions);
 
     const probeLog = addProbe(this, settings, api);
     const watched = { functions, tables, api, probeLog };
     const alarms = new Alarms(this, 'Alarms', settings, watched);
     addDashboard(this, settings, watched, alarms);
+    addCanary(this, settings, functions, alarms);
     addBudget(this, settings);
     Tags.of(this).add('haumana:prefix', settings.prefix);
     this.addMetadata(METADATA, settings.given);
 
     const output = (name: string, value: string) => new CfnOutput(this, name, { value });
-    output('ApiUrl', api?.rest.url ?? 'see the existing API');
+    output('ApiUrl', api?.url ?? 'see the existing API');
     output('UserPoolId', users.userPoolId);
     output('AlarmTopic', alarms.topic.topicArn);
-    for (const binary of Object.keys(BINARIES)) {
-      output(outputName(binary), functions.get(binary).functionArn);
+    for (const binary of functions.names) {
+      output(outputName(binary), functions.live(binary).functionArn);
     }
   }
 }
 
-/** The output with the ARN of a function: `SyncPiecesLambda`. */
+/** The API of the stack's own, or permissions for the existing one. */
+function addApi(scope: Construct, settings: Settings, functions: Functions): AnyApi | undefined {
+  if (settings.existingApiId !== undefined) {
+    allowExistingApi(settings, functions);
+    return undefined;
+  }
+  if (settings.api === 'http') {
+    return new HttpApi(scope, 'HttpApi', settings, functions);
+  }
+  const api = new Api(scope, 'Api', settings, functions);
+  addFirewall(scope, settings, api);
+  return api;
+}
+
+/** The output with the ARN of what callers get of a function: `SyncPiecesLambda`. */
 export function outputName(binary: string): string {
   return binary.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
@@ -67,7 +77,7 @@ export function outputName(binary: string): string {
 function allowExistingApi(settings: Settings, functions: Functions): void {
   const caller = new iam.ServicePrincipal('apigateway.amazonaws.com');
   const allow = (binary: string, id: string, what: string) => {
-    const one = functions.get(binary);
+    const one = functions.live(binary);
     one.addPermission(id, {
       principal: caller,
       sourceArn: Stack.of(functions).formatArn({

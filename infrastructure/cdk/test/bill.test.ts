@@ -57,6 +57,37 @@ test('a probe every five minutes costs three cents, and 100 users stay below six
   assert.equal(standing(synthesised(context), WRITTEN).customMetrics, 10, 'it shares a metric');
 });
 
+/** What we recommend for many users, where the address may be a new one. */
+const RECOMMENDED: Context = { api: 'http' };
+const MANY = { users: 10_000, years: 5 };
+
+test('ten thousand users with five years of sessions cost no more than 60 dollars behind an HTTP API', () => {
+  const recommended = bill(synthesised(RECOMMENDED), WRITTEN, MANY);
+  const usual = bill(synthesised(), WRITTEN, MANY);
+
+  assert.ok(total(recommended) <= 60, `${total(recommended)}`);
+  assert.ok(60 < total(usual), 'a REST API costs more; DEPLOYMENT.md says how much');
+  assert.ok(total(bill(synthesised(RECOMMENDED), WRITTEN, { users: 100, years: 1 })) <= 0.60);
+  assert.ok(total(bill(synthesised(RECOMMENDED), WRITTEN, { users: 0, years: 0 })) <= 0.05);
+});
+
+test('a call of an HTTP API is counted once for each half megabyte that begins of its body', () => {
+  const of = (context: Context) => {
+    const [line] = bill(synthesised(context), WRITTEN, { users: 1, years: 1 }).filter((one) => one.what === 'API Gateway');
+    return (line?.dollars ?? 0) / 30 * 1e6;
+  };
+
+  // Ten syncs with a body of 1.0 MB, ten calls for sessions, three starts of the app.
+  assert.ok(Math.abs(of(RECOMMENDED) - (10 * 2 + 10 + 3)) < 1e-6, `${of(RECOMMENDED)}`);
+  assert.ok(Math.abs(of({}) - 23 * 3.5) < 1e-6, `${of({})}`);
+});
+
+test('a canary costs nothing', () => {
+  const dollars = (context: Context) => total(bill(synthesised(context), WRITTEN, MANY));
+
+  assert.equal(dollars({ canaryMinutes: '5' }), dollars({}));
+});
+
 test('the bill sees an alarm more, a metric more, a dashboard with too much, and a firewall', () => {
   const nobody = { users: 0, years: 0 };
   const before = total(bill(synthesised(), WRITTEN, nobody));
@@ -96,14 +127,16 @@ test('what is billed by use follows the users, and Cognito only those who come a
   assert.ok(of(large, 'Cognito') < 200, `${of(large, 'Cognito')}`);
 });
 
-test('DEPLOYMENT.md has the bill that the template makes', () => {
+test('DEPLOYMENT.md has the bills that the templates make', () => {
   const text = readFileSync(path.join(HOME, '../../DEPLOYMENT.md'), 'utf8');
-  const months = [{ users: 0, years: 0 }, { users: 100, years: 1 }, { users: 10_000, years: 5 }, { users: 1_000_000, years: 5 }];
-  const bills = months.map((one) => bill(synthesised(), WRITTEN, one));
+  const months = [{ users: 0, years: 0 }, { users: 100, years: 1 }, MANY, { users: 1_000_000, years: 5 }];
+  const of = (context: Context, from: typeof months) => from.map((one) => bill(synthesised(context), WRITTEN, one));
+  const bills = [...of({}, months), ...of(RECOMMENDED, months.slice(1))];
+  const must = (row: string) => assert.ok(text.includes(row), `DEPLOYMENT.md must have: ${row}`);
 
   bills[0]?.forEach(({ what }, at) => {
     const cells = bills.map((lines) => (lines[at]?.dollars ?? 0).toFixed(2));
-    const row = `| ${what} | ${cells.join(' | ')} |`;
-    assert.ok(text.includes(row), `DEPLOYMENT.md must have: ${row}`);
+    must(`| ${what} | ${cells.join(' | ')} |`);
   });
+  must(`| **together** | ${bills.map((lines) => `**${total(lines).toFixed(2)}**`).join(' | ')} |`);
 });

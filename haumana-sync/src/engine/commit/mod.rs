@@ -276,12 +276,12 @@ impl Engine {
     pub(crate) async fn commit_notes(
         &self,
         user: &UserId,
-        old: &Head,
+        old: Option<&Head>,
         notes: &Notes,
     ) -> Option<Batch> {
-        let head = self.noted(Some(old), notes);
+        let head = self.noted(old, notes);
         let batch = Batch { head, records: Vec::new(), history: Vec::new() };
-        self.store.commit_settled(user, Some(old), &batch).await.ok().map(|()| batch)
+        self.store.commit_settled(user, old, &batch).await.ok().map(|()| batch)
     }
 
     /// The head of a commit that changes nothing but notes.

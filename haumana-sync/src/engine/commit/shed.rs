@@ -55,7 +55,7 @@ impl Engine {
         notes.history.forget(cutoff);
         notes.shed = notes.shed.max(Some(cutoff));
         if let Some(head) = &trail.head
-            && let Some(batch) = self.commit_notes(user, head, &notes).await
+            && let Some(batch) = self.commit_notes(user, Some(head), &notes).await
         {
             trail.add(batch);
         }

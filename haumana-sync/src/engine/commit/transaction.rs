@@ -240,7 +240,7 @@ impl<'e> Transaction<'e> {
         self.engine.drop_known_conflicts(&self.user, self.staging.drafts_mut()).await?;
         let notes = self.has_news.then_some(self.notes);
         if let (true, Some(head), Some(notes)) = (self.staging.is_empty(), &self.head, &notes) {
-            self.engine.commit_notes(&self.user, head, notes).await;
+            self.engine.commit_notes(&self.user, Some(head), notes).await;
             return Ok(Committed::nothing(self.head));
         }
         Ok(self.engine.commit_with(&self.user, self.head, self.staging, notes).await)

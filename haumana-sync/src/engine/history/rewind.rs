@@ -312,9 +312,12 @@ impl Engine {
     async fn note_rewind(&self, run: &Run<'_>) {
         let Some(name) = run.name.filter(|_| run.mode == RewindMode::Write) else { return };
         for _ in 0..limits::COMMIT_TRIES {
-            let Ok(Some(head)) = self.store.head(run.user).await else { return };
-            let Ok(notes) = Notes::of(Some(&head)) else { return };
-            let is_noted = self.commit_notes(run.user, &head, &notes.with_rewind(name)).await;
+            // An account of nothing gets a head for it: sent again when there is something, the same
+            // request would delete it.
+            let Ok(head) = self.store.head(run.user).await else { return };
+            let Ok(notes) = Notes::of(head.as_ref()) else { return };
+            let noted = notes.with_rewind(name);
+            let is_noted = self.commit_notes(run.user, head.as_ref(), &noted).await;
             if is_noted.is_some() {
                 return;
             }

@@ -148,7 +148,7 @@ impl Engine {
         crate::mark::hit!(account_with_an_unreadable_record_has_no_digest);
         // If somebody was faster, the next page notes it.
         let notes = Notes { has_aside: is_due, ..notes };
-        let noted = self.commit_notes(user, &head, &notes).await;
+        let noted = self.commit_notes(user, Some(&head), &notes).await;
         (noted.map_or(head, |batch| batch.head), is_due)
     }
 

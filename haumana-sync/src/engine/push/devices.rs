@@ -130,7 +130,7 @@ impl Engine {
         let Some(head) = head else { return };
         let Ok(mut notes) = Notes::of(Some(head)) else { return };
         shown.write(&mut notes, Some(head), None);
-        if let Some(batch) = self.commit_notes(user, head, &notes).await {
+        if let Some(batch) = self.commit_notes(user, Some(head), &notes).await {
             trail.add(batch);
         }
     }

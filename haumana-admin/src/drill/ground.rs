@@ -1,0 +1,149 @@
+//! Where a drill takes place: a copy of the data, and a backup of the copy.
+
+use super::{Rehearsal, ensure};
+use crate::args::{Place, StoreKind};
+use crate::place::{database, file_options};
+use crate::problem::{Problem, chain};
+use crate::say::counted;
+use haumana_api::SystemRandom;
+use haumana_store_postgres::copies::{self, WithJournal};
+use haumana_store_postgres::{OpenError, PostgresOptions, PostgresStore};
+use haumana_store_sqlite::{BackupSource, LaterEdits, SqliteStore};
+use haumana_sync::engine::Random as _;
+use haumana_sync::store::Generation;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What the names of the drill's schemas begin with.
+const SCHEMA: &str = "haumana_drill_";
+
+/// A copy, and where its backup goes.
+pub(super) enum Ground {
+    /// Files in a folder beside the database.
+    Files { folder: TempDir, live: PathBuf, backup: PathBuf },
+    /// Schemas beside that of the tables, in the same database.
+    Schemas { live: PostgresOptions, backup: PostgresOptions },
+}
+
+impl Ground {
+    /// Copies the data as it is at one moment, and says what that was. Servers go on meanwhile.
+    pub(super) async fn copied(place: &Place) -> Result<(Self, String), Problem> {
+        match place.store {
+            StoreKind::Sqlite => Self::of_file(&place.db),
+            StoreKind::Postgres => Self::of_schema(place).await,
+            StoreKind::Dynamodb => Err(Problem::DrillOfTables),
+        }
+    }
+
+    fn of_file(db: &Path) -> Result<(Self, String), Problem> {
+        if !db.exists() {
+            return Err(Problem::NoDatabase(db.into()));
+        }
+        // Beside the database: it is as large, and as private.
+        let folder = db.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = tempfile::tempdir_in(folder.unwrap_or(Path::new(".")));
+        let folder = folder.map_err(|error| Problem::Drill(chain(&error)))?;
+        let (live, backup) = (folder.path().join("live.db"), folder.path().join("backup.db"));
+        let source = BackupSource::open(db, PATIENCE).map_err(|error| Problem::of(&error))?;
+        source.write_to(&live).map_err(|error| Problem::of(&error))?;
+        let bytes = std::fs::metadata(&live).map_or(0, |meta| meta.len());
+        let bytes = counted(usize::try_from(bytes).unwrap_or(usize::MAX), "byte");
+        let detail = format!("{bytes}; the real database is not touched from here on");
+        Ok((Self::Files { folder, live, backup }, detail))
+    }
+
+    async fn of_schema(place: &Place) -> Result<(Self, String), Problem> {
+        let real = database(place, Generation(0)).await?;
+        let mark = SystemRandom.next_u64();
+        let named = |what: &str| PostgresOptions {
+            schema: format!("{SCHEMA}{mark:016x}{what}"),
+            ..real.clone()
+        };
+        let (live, backup) = (named(""), named("_b"));
+        copies::copy(&real, &live.schema, WithJournal::Yes).await.map_err(of)?;
+        let name = &live.schema;
+        let detail = format!("into the schema {name}; the real one is not touched from here on");
+        Ok((Self::Schemas { live, backup }, detail))
+    }
+
+    /// Opens the copy in a generation that is at least this.
+    pub(super) async fn open(
+        &self,
+        place: &Place,
+        asked: Generation,
+    ) -> Result<Rehearsal, Problem> {
+        match self {
+            Self::Files { live, .. } => {
+                let opened = SqliteStore::open_asking(&file_options(live), asked);
+                let store = Arc::new(opened.map_err(|error| Problem::of(&error))?);
+                let generation = store.life().generation;
+                Rehearsal::of(place, store, generation).await
+            }
+            Self::Schemas { live, .. } => {
+                let options = PostgresOptions { generation: asked, ..live.clone() };
+                let store = Arc::new(PostgresStore::open(&options).await.map_err(of)?);
+                let generation = store.life().generation;
+                Rehearsal::of(place, store, generation).await
+            }
+        }
+    }
+
+    /// Takes a backup of the copy while it is open.
+    pub(super) async fn back_up(&self) -> Result<(), Problem> {
+        match self {
+            Self::Files { live, backup, .. } => {
+                let source = BackupSource::open(live, PATIENCE);
+                let source = source.map_err(|error| Problem::of(&error))?;
+                source.write_to(backup).map_err(|error| Problem::of(&error))
+            }
+            Self::Schemas { live, backup } => {
+                copies::copy(live, &backup.schema, WithJournal::No).await.map_err(of)
+            }
+        }
+    }
+
+    /// Puts the backup back where the copy was, and opens it in a new life.
+    pub(super) async fn restored(
+        &self,
+        place: &Place,
+        before: Generation,
+    ) -> Result<Rehearsal, Problem> {
+        match self {
+            Self::Files { live, backup, .. } => {
+                let restored =
+                    haumana_store_sqlite::restore(backup, live, LaterEdits::Merge, PATIENCE);
+                let restored = restored.map_err(|error| Problem::Drill(chain(&error)))?;
+                let is_replayed = 1 <= restored.erased_again;
+                ensure(is_replayed, "a restore erases again who was erased after the backup")?;
+                self.open(place, Generation(0)).await
+            }
+            Self::Schemas { live, backup } => {
+                // The journal stays, as it does where a dump of the tables is read back.
+                copies::remove(live, WithJournal::No).await.map_err(of)?;
+                copies::copy(backup, &live.schema, WithJournal::No).await.map_err(of)?;
+                // In the same database nobody notices that, so it is asked for.
+                self.open(place, Generation(before.0 + 1)).await
+            }
+        }
+    }
+
+    /// Removes what it has made.
+    pub(super) async fn remove(self) -> Result<(), Problem> {
+        match self {
+            Self::Files { folder, .. } => {
+                folder.close().map_err(|error| Problem::Drill(chain(&error)))
+            }
+            Self::Schemas { live, backup } => {
+                copies::remove(&backup, WithJournal::Yes).await.map_err(of)?;
+                copies::remove(&live, WithJournal::Yes).await.map_err(of)
+            }
+        }
+    }
+}
+
+fn of(error: OpenError) -> Problem {
+    Problem::of(&error)
+}

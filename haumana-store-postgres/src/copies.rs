@@ -1,0 +1,91 @@
+//! Copies of the tables in other schemas of the same database, for rehearsing a restore.
+
+use crate::error::{OpenError, OpenErrorKind};
+use crate::journal;
+use crate::options::PostgresOptions;
+use crate::{pool, schema};
+use tokio_postgres::IsolationLevel;
+
+/// The tables of a deployment, and those of its journal.
+const TABLES: [&str; 4] = ["haumana", "heads", "records", "history"];
+const JOURNAL: [&str; 2] = ["key", "lives"];
+
+/// Whether the journal of erasures is copied with the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WithJournal {
+    /// It is: the copy is a deployment of its own.
+    Yes,
+    /// It is not, as a restore leaves it as it is.
+    No,
+}
+
+/// Whether there are tables of a store in the schema, of whatever version. Makes nothing.
+///
+/// # Errors
+///
+/// [`OpenError`] if the database cannot be asked, or the name can be none of a schema.
+pub async fn is_made(options: &PostgresOptions) -> Result<bool, OpenError> {
+    check_names(&[&options.schema])?;
+    let client = pool::connect(options)?.get().await?;
+    let table = format!("{}.haumana", options.schema);
+    let row = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await?;
+    Ok(row.try_get(0)?)
+}
+
+/// Copies the tables as they are at one moment into another schema of the same database, where there
+/// must be none of them. Who writes meanwhile is not held up.
+///
+/// # Errors
+///
+/// [`OpenError`] if the database cannot be asked, or refuses; then nothing is left of the copy.
+pub async fn copy(options: &PostgresOptions, to: &str, with: WithJournal) -> Result<(), OpenError> {
+    check_names(&[&options.schema, to])?;
+    let mut client = pool::connect(options)?.get().await?;
+    client.batch_execute("SET statement_timeout = 0").await?;
+    let transaction = client.build_transaction();
+    let transaction = transaction.isolation_level(IsolationLevel::RepeatableRead).start().await?;
+    let from = options.schema.as_str();
+    transaction.batch_execute(&copying(from, to, &TABLES)).await?;
+    // A new sequence begins at 1, where there are accounts already.
+    let sequence = format!(
+        "SELECT setval(pg_get_serial_sequence('{to}.heads', 'account'),
+                       (SELECT coalesce(max(account), 0) + 1 FROM {to}.heads), false)"
+    );
+    transaction.batch_execute(&sequence).await?;
+    if with == WithJournal::Yes {
+        let (from, to) = (journal::name_of(from), journal::name_of(to));
+        transaction.batch_execute(&copying(&from, &to, &JOURNAL)).await?;
+    }
+    Ok(transaction.commit().await?)
+}
+
+fn copying(from: &str, to: &str, tables: &[&str]) -> String {
+    let table = |name: &&str| {
+        format!(
+            "CREATE TABLE {to}.{name} (LIKE {from}.{name} INCLUDING ALL);
+             INSERT INTO {to}.{name} OVERRIDING SYSTEM VALUE SELECT * FROM {from}.{name};"
+        )
+    };
+    format!("CREATE SCHEMA IF NOT EXISTS {to};{}", tables.iter().map(table).collect::<String>())
+}
+
+/// Removes a schema with the tables in it, and with its journal if that is asked for.
+///
+/// # Errors
+///
+/// [`OpenError`] if the database cannot be asked, or refuses.
+pub async fn remove(options: &PostgresOptions, with: WithJournal) -> Result<(), OpenError> {
+    check_names(&[&options.schema])?;
+    let client = pool::connect(options)?.get().await?;
+    let journal = journal::name_of(&options.schema);
+    let mut drop = format!("DROP SCHEMA IF EXISTS {} CASCADE;", options.schema);
+    if with == WithJournal::Yes {
+        drop.push_str(&format!("DROP SCHEMA IF EXISTS {journal} CASCADE;"));
+    }
+    Ok(client.batch_execute(&drop).await?)
+}
+
+fn check_names(names: &[&str]) -> Result<(), OpenError> {
+    let are_names = names.iter().all(|name| schema::is_name(name));
+    are_names.then_some(()).ok_or_else(|| OpenError::new(OpenErrorKind::SchemaName))
+}
