@@ -95,14 +95,15 @@ impl PageReplica {
     pub async fn list(&self, kind: String) -> Answer<String> {
         let kind = self.schema.named(&kind).ok_or_else(invalid)?;
         let views = self.replica.records(kind.number()).await.map_err(told)?;
-        let views = views.iter().map(|view| shown::view(&self.schema, view));
-        Ok(Json::from(views.collect::<Vec<_>>()).to_string())
+        let shown: Vec<_> = views.iter().map(|view| shown::view(&self.schema, view)).collect();
+        serde_json::to_string(&shown).map_err(|_| invalid())
     }
 
     /// One record, or `null`.
     pub async fn get(&self, kind: String, id: String) -> Answer<String> {
         let view = self.replica.record(self.key(&kind, &id)?).await.map_err(told)?;
-        Ok(view.map_or(Json::Null, |view| shown::view(&self.schema, &view)).to_string())
+        let shown = view.as_ref().map(|view| shown::view(&self.schema, view));
+        serde_json::to_string(&shown).map_err(|_| invalid())
     }
 
     /// Adds a record and returns its id.
