@@ -68,6 +68,12 @@ export class Api extends Construct {
     explainApi(this);
   }
 
+  /** The origin of its address. Nothing else of the API must be there for it. */
+  get origin(): string {
+    const { region, urlSuffix } = Stack.of(this);
+    return `https://${this.rest.restApiId}.execute-api.${region}.${urlSuffix}`;
+  }
+
   private addRoute(route: Route, functions: Functions): void {
     const resource = this.rest.root.resourceForPath(route.path);
     const integration = new apigateway.LambdaIntegration(functions.get(route.function), {

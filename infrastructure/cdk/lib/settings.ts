@@ -31,6 +31,8 @@ export interface Settings {
   readonly retentionDays: number;
   /** Origins of web pages that may call from a browser; none if empty. */
   readonly corsOrigins: string[];
+  /** The client id of the page that people open in a browser; without, there is no page. */
+  readonly pageClientId?: string;
   /** The functions' log level: `error`, `warn`, `info`, `debug` or `trace`. */
   readonly log: string;
   /** How long logs are kept: one of the numbers that CloudWatch knows. */
@@ -89,6 +91,7 @@ export function readSettings(scope: Construct): Settings {
     generation: context.number('generation', 0, 0, 2 ** 32 - 1),
     retentionDays: context.number('retentionDays', 90, 1, 36_500),
     corsOrigins: context.list('corsOrigins', /^https?:\/\/[a-z0-9.-]+(:\d+)?$/),
+    pageClientId: context.optional('pageClientId', /^[A-Za-z0-9._-]+$/),
     log: context.text('log', 'info', /^(error|warn|info|debug|trace)$/),
     logRetentionDays: context.number('logRetentionDays', 14, 1, 3653),
     auditDays: context.number('auditDays', 400, 1, 3653),
@@ -106,6 +109,9 @@ export function readSettings(scope: Construct): Settings {
     probeMinutes: context.number('probeMinutes', 0, 0, 1440),
     given: context.given,
   };
+  const { pageClientId } = settings;
+  context.check(pageClientId === undefined || settings.googleClientIds.includes(pageClientId), 'pageClientId must be one of googleClientIds');
+  context.check(pageClientId === undefined || settings.existingApiId === undefined, 'pageClientId: the page calls the API of this stack, and none beside it');
   context.throwProblems();
   return settings;
 }
@@ -163,6 +169,12 @@ class Context {
       this.problems.push(`${name} must be a whole number from ${least} to ${most}`);
     }
     return value;
+  }
+
+  check(isSo: boolean, otherwise: string): void {
+    if (!isSo) {
+      this.problems.push(otherwise);
+    }
   }
 
   throwProblems(): void {

@@ -1,6 +1,6 @@
 /** Everything of one deployment. */
 
-import { ArnFormat, CfnOutput, Stack, StackProps, Tags } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Lazy, Stack, StackProps, Tags } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { Alarms } from './alarms';
@@ -10,6 +10,7 @@ import { addDashboard } from './dashboard';
 import { addFirewall } from './firewall';
 import { AUTHORIZER, BINARIES, Functions } from './functions';
 import { METADATA } from './guard';
+import { addPage } from './page';
 import { addProbe } from './probe';
 import { ROUTES } from './routes';
 import { Settings } from './settings';
@@ -18,17 +19,20 @@ import { userPool } from './users';
 
 /** The stack. */
 export class HaumanaStack extends Stack {
-  constructor(scope: Construct, id: string, settings: Settings, props?: StackProps) {
+  constructor(scope: Construct, id: string, given: Settings, props?: StackProps) {
     super(scope, id, {
       description: 'haumana-sync: the sync API, its tables and its alarms',
-      terminationProtection: settings.keepData,
+      terminationProtection: given.keepData,
       ...props,
     });
+    // The page's policy names the API, and the functions name the page.
+    const origin = addPage(this, given, Lazy.string({ produce: () => api?.origin ?? '' }));
+    const settings = origin === undefined ? given : { ...given, corsOrigins: [...given.corsOrigins, origin] };
     const tables = new Tables(this, 'Tables', settings);
     const users = userPool(this, settings);
     const functions = new Functions(this, 'Functions', { settings, tables, users });
 
-    const api = settings.existingApiId === undefined
+    const api: Api | undefined = settings.existingApiId === undefined
       ? new Api(this, 'Api', settings, functions)
       : undefined;
     if (api !== undefined) {
