@@ -98,6 +98,9 @@ const CLASH = Symbol('clash');
 
 const isSame = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
 
+/** What a counter has reached: it keeps what each device has added and removed. */
+const sumOf = (value) => Object.values(value ?? {}).reduce((sum, [added, removed]) => sum + added - removed, 0);
+
 function entry(field, seen) {
   const asJson = !isText(field) && !(field.type in inputs) && !['time', 'id', 'enum'].includes(field.type);
   const isFlag = field.type === 'flag';
@@ -107,6 +110,7 @@ function entry(field, seen) {
   let text, shown;
   const show = (value) => {
     seen = value;
+    if (field.type === 'counter') value = sumOf(value);
     text = value == null ? '' : asJson ? JSON.stringify(value) : String(value);
     if (isFlag) input.checked = value === true;
     else input.value = text;

@@ -7,9 +7,10 @@ use crate::storage::RowStorage;
 use haumana_replica::{Changes, Erasure, Error, ErrorKind, Event, Pace, Replica, Status};
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::{Key, RecordId, UserId};
+use haumana_sync::json::JsonText;
 use haumana_sync::limits;
 use haumana_sync::record::Value;
-use haumana_sync::schema::Schema;
+use haumana_sync::schema::{FieldType, Schema};
 use haumana_sync::text::{Later, TextMerge, merge_text};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -57,7 +58,13 @@ impl PageReplica {
         let fields: BTreeMap<String, Box<RawValue>> =
             serde_json::from_str(json).map_err(|_| invalid())?;
         let read = fields.into_iter().map(|(name, raw)| {
-            let value = kind.named(&name).read(&raw)?;
+            let field = kind.named(&name);
+            // A counter is set to the whole number that it is to reach.
+            let reach = raw.get().parse::<i64>().ok().and_then(|_| JsonText::parse(raw.get()));
+            let value = match reach {
+                Some(number) if *field.field_type() == FieldType::Counter => Value::Json(number),
+                _ => field.read(&raw)?,
+            };
             Some((name, value))
         });
         read.collect::<Option<_>>().ok_or_else(invalid)

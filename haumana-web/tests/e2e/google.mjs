@@ -2,10 +2,8 @@
 // browser a stand-in for Google's script, which the tests cannot load.
 
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
+import { startServer } from './server.mjs';
 
 export const CLIENT = '1234-web.apps.googleusercontent.com';
 
@@ -34,18 +32,7 @@ export async function startGoogle() {
     answer.end(JSON.stringify({ keys: [jwk] }));
   });
   await new Promise((done) => keys.listen(0, '127.0.0.1', done));
-  const folder = mkdtempSync(`${tmpdir()}/haumana-google-`);
-  const server = spawn(process.env.HAUMANA_SERVER, ['--listen', '127.0.0.1:0', '--db', `${folder}/haumana.db`, '--log', 'error',
-    '--google-client-id', CLIENT, '--google-key-set', `http://127.0.0.1:${keys.address().port}/certs`], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const url = await new Promise((found, failed) => {
-    let said = '';
-    server.stdout.on('data', (data) => {
-      said += data;
-      const [, url] = said.match(/^listening on (\S+)$/m) ?? [];
-      if (url) found(`${url}/`);
-    });
-    server.on('exit', () => failed(new Error(`the server ended: ${said}`)));
-  });
+  const { url, stop } = await startServer('--google-client-id', CLIENT, '--google-key-set', `http://127.0.0.1:${keys.address().port}/certs`);
 
   const google = {
     url,
@@ -62,10 +49,8 @@ export async function startGoogle() {
       });
     },
     stop: () => {
-      server.removeAllListeners('exit');
-      server.kill();
+      stop();
       keys.close();
-      rmSync(folder, { recursive: true, force: true });
     },
   };
 

@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { chromium } from 'playwright-core';
 import { startGoogle } from './google.mjs';
+import { startServer } from './server.mjs';
 
 const [url, pictures] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
@@ -27,11 +28,11 @@ async function device(origin = url, beyond = elsewhere) {
   return context;
 }
 
-async function tab(context, name) {
+async function tab(context, name, origin = url) {
   const page = await context.newPage();
   page.on('pageerror', (why) => console.log('page:', why.message));
   page.on('console', (said) => said.type() === 'error' && console.log('page:', said.text()));
-  await page.goto(url);
+  await page.goto(origin);
   if (name) {
     await page.fill('#name', name);
     await page.click('#sign-in');
@@ -539,6 +540,82 @@ const stories = {
     await accessible(a, 'devices');
     await a.screenshot({ path: `${pictures}/account.png` });
     await phone.close(); await laptop.close();
+  },
+
+  async 'an app with kinds of its own has lists, forms, the inbox and the history without code'() {
+    const schema = new URL('../../../examples/recipes/recipes.toml', import.meta.url).pathname;
+    const server = await startServer('--schema', schema);
+    const [phone, laptop] = [await device(server.url), await device(server.url)];
+    const [a, b] = [await tab(phone, 'cook', server.url), await tab(laptop, 'cook', server.url)];
+    const cook = async (page, set) => {
+      await page.click('ul.list button:has-text("Poke")');
+      for (const [field, value] of Object.entries(set)) await page.fill(`[name=${field}]`, value);
+      await page.click('.save');
+      await page.waitForSelector('.search');
+    };
+    await a.click('.add');
+    await a.fill('[name=title]', 'Poke');
+    await a.fill('[name=steps]', 'Cut the fish\nMix');
+    await a.click('.save');
+    await settled(a);
+    await sees(b, 'Poke');
+    assert.equal(await a.locator('.to-practice').count(), 0);
+    await flight(a, true); await flight(b, true);
+    await cook(a, { steps: 'Cut the fresh fish\nMix' });
+    await cook(b, { steps: 'Cut the raw fish\nMix', cooked: '2' });
+    await flight(a, false); await settled(a);
+    await flight(b, false); await settled(b);
+    await b.waitForFunction(() => document.title.startsWith('(1)'));
+    await b.click('.to-inbox');
+    await b.waitForSelector('.conflict:has-text("Poke: steps") mark');
+    await b.click('.conflict .restore');
+    await b.waitForFunction(() => !document.querySelector('.conflict'));
+    await b.click('.to-records');
+    await b.click('ul.list button:has-text("Poke")');
+    assert.match(await b.inputValue('[name=steps]'), /fresh/);
+    assert.equal(await b.inputValue('[name=cooked]'), '2');
+    await b.click('.show-history');
+    await b.waitForSelector('.card h4:has-text("steps")');
+    await accessible(b, 'the history of a recipe');
+    await phone.close(); await laptop.close();
+    server.stop();
+  },
+
+  async 'the page fits on a phone'() {
+    const one = await device();
+    const page = await tab(one, 'small');
+    await page.setViewportSize({ width: 360, height: 640 });
+    await add(page, 'Kananaka, a song with a title that is much longer than a phone is wide', 'ʻO ka pā mai a ka Maʻaʻa\nHalihali mai ana lā i ke ʻala');
+    await settled(page);
+    const fits = async (where) => {
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(width <= 360, `${where} is ${width} wide`);
+    };
+    await fits('the list');
+    await page.click('ul.list button');
+    await page.waitForSelector('.save');
+    await fits('a form');
+    await page.click('.show-history');
+    await page.waitForSelector('.version');
+    await fits('the history');
+    await page.click('.to-inbox');
+    await fits('the inbox');
+    await page.click('.to-account');
+    await page.click('.devices');
+    await page.waitForSelector('.seen tbody tr');
+    await fits('the account');
+    await one.close();
+  },
+
+  async 'a browser that keeps nothing for a page says so'() {
+    const one = await device();
+    const page = await tab(one, 'nothing');
+    await add(page, 'Kept');
+    await settled(page);
+    await page.addInitScript(() => Object.defineProperty(window, 'indexedDB', { value: undefined }));
+    await page.reload();
+    await page.waitForSelector('[role=alert]:has-text("keeps nothing")');
+    await one.close();
   },
 
   async 'every text of the page is there in both languages'() {

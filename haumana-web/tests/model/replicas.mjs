@@ -4,10 +4,8 @@
 
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { initSync, PageReplica } from '../../page/haumana_web.js';
 
-const page = new URL('../../page/', import.meta.url);
-const glue = readFileSync(new URL('haumana_web.js', page), 'utf8');
-const { initSync, PageReplica } = await import(`data:text/javascript;base64,${Buffer.from(glue).toString('base64')}`);
 
 let now = 0, random = 1n, schema;
 Date.now = () => now;
@@ -21,7 +19,7 @@ const bits = () => {
 };
 const getRandomValues = (bytes) => bytes.forEach((_, at) => { bytes[at] = Number(bits() & 255n); }) ?? bytes;
 Object.defineProperty(globalThis, 'crypto', { value: { getRandomValues } });
-initSync({ module: readFileSync(new URL('haumana_web_bg.wasm', page)) });
+initSync({ module: readFileSync(new URL('../../page/haumana_web_bg.wasm', import.meta.url)) });
 
 let devices = new Map();
 
