@@ -13,13 +13,14 @@ use axum::routing::get;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use haumana_api::accepts_coding;
+use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 
-/// Only this server's own files run, and only this server is called.
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
-    img-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; \
-    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The policy of what may run and be called: of this server only, and, where Google signs people in, of
+/// Google's sign-in. Every host of the page sends it.
+const HEADERS: &str = include_str!("../page/headers.json");
 
 /// The name of the bundle: the hash of what it was built from.
 const BUNDLE: &str = include_str!("../page/sources.sha256");
@@ -33,25 +34,76 @@ macro_rules! files {
 /// The WebAssembly, compressed.
 const WASM_BROTLI: &[u8] = include_bytes!("../page/haumana_web_bg.wasm.br");
 
+/// What `headers.json` says, directive by directive.
+#[derive(Deserialize)]
+struct Headers {
+    policy: BTreeMap<String, String>,
+    /// What is allowed besides where Google signs people in.
+    google: BTreeMap<String, String>,
+}
+
+/// What all files are sent with.
+#[derive(Clone)]
+struct Sent {
+    /// Names the bundle and what it was told; files of another one are others.
+    tag: String,
+    policy: HeaderValue,
+    referrer: HeaderValue,
+}
+
+impl Sent {
+    fn new(google_client_id: Option<&str>) -> Option<Self> {
+        let has_google = google_client_id.is_some();
+        let Headers { mut policy, google } = serde_json::from_str(HEADERS).ok()?;
+        for (directive, sources) in google.into_iter().filter(|_| has_google) {
+            let of_this = policy.remove(&directive);
+            let all: Vec<String> = of_this.into_iter().chain([sources]).collect();
+            policy.insert(directive, all.join(" "));
+        }
+        let all = policy.iter().map(|(directive, sources)| format!("{directive} {sources}"));
+        let policy = HeaderValue::from_str(&all.collect::<Vec<_>>().join("; ")).ok()?;
+        // Google's button wants to know on which origin it stands, and is told nothing else.
+        let referrer = if has_google { "strict-origin" } else { "no-referrer" };
+        let tag = format!("{}{}", BUNDLE.trim(), google_client_id.unwrap_or_default());
+        Some(Self { tag, policy, referrer: HeaderValue::from_static(referrer) })
+    }
+}
+
 /// A file of the page.
 struct File {
+    sent: Sent,
     kind: &'static str,
-    plain: &'static [u8],
+    plain: Bytes,
     brotli: Option<&'static [u8]>,
     gzip: OnceLock<Bytes>,
 }
 
-/// Makes the routes: the page at `/`, and its files beside it.
-pub(crate) fn routes() -> Router {
+/// What the page is told in `config.json`.
+fn config(google_client_id: Option<&str>) -> Bytes {
+    match google_client_id {
+        Some(id) => serde_json::json!({ "googleClientId": id }).to_string().into(),
+        None => Bytes::from_static(include_bytes!("../page/config.json")),
+    }
+}
+
+/// Makes the routes: the page at `/`, and its files beside it. With a client id of Google's the page
+/// signs in with Google's button.
+pub(crate) fn routes(google_client_id: Option<&str>) -> Router {
+    // INVARIANT: a test asks for every file with both policies, so both can be read.
+    let Some(sent) = Sent::new(google_client_id) else { return Router::new() };
     let files = files! {
-        "index.html" "account.js" "app.js" "bundle.js" "deleted.js" "device.js" "dom.js" "haumana_web.js"
-        "haumana_web_bg.wasm" "history.js" "host.js" "icon.svg" "inbox.js" "manifest.webmanifest"
-        "pane.js" "practice.js" "records.js" "style.css" "text.js" "two.js" "words.js" "worker.js"
+        "index.html" "account.js" "app.js" "bundle.js" "deleted.js" "device.js" "dom.js" "google.js"
+        "haumana_web.js" "haumana_web_bg.wasm" "history.js" "host.js" "icon.svg" "inbox.js"
+        "manifest.webmanifest" "pane.js" "practice.js" "records.js" "rows.js" "style.css" "text.js"
+        "two.js" "words.js" "worker.js"
     };
-    files.into_iter().fold(Router::new(), |router, (name, plain)| {
+    let files = files.into_iter().map(|(name, plain)| (name, Bytes::from_static(plain)));
+    let files = files.chain([("config.json", config(google_client_id))]);
+    files.fold(Router::new(), |router, (name, plain)| {
         let path = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };
         let brotli = name.ends_with(".wasm").then_some(WASM_BROTLI);
-        let file = Arc::new(File { kind: kind(name), plain, brotli, gzip: OnceLock::new() });
+        let (kind, gzip) = (kind(name), OnceLock::new());
+        let file = Arc::new(File { sent: sent.clone(), kind, plain, brotli, gzip });
         router.route(&path, get(async move |headers: HeaderMap| file.answer(&headers)))
     })
 }
@@ -63,6 +115,7 @@ fn kind(name: &str) -> &'static str {
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("wasm") => "application/wasm",
+        Some("json") => "application/json",
         Some("svg") => "image/svg+xml",
         Some("webmanifest") => "application/manifest+json",
         _ => "application/octet-stream",
@@ -74,7 +127,7 @@ impl File {
     fn answer(&self, headers: &HeaderMap) -> Response {
         let (coding, body) = self.coded(headers);
         // Each coding of a file is another representation.
-        let tag = format!("\"{}{coding}\"", BUNDLE.trim());
+        let tag = format!("\"{}{coding}\"", self.sent.tag);
         let is_known =
             headers.get(IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
         let mut response = Response::new(if is_known { Body::empty() } else { Body::from(body) });
@@ -83,9 +136,9 @@ impl File {
         }
         let head = response.headers_mut();
         head.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
-        head.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        head.insert(CONTENT_SECURITY_POLICY, self.sent.policy.clone());
         head.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        head.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        head.insert(REFERRER_POLICY, self.sent.referrer.clone());
         // Asked for each time: the files of one bundle belong together.
         head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         head.insert(VARY, HeaderValue::from_static("accept-encoding"));
@@ -107,12 +160,12 @@ impl File {
             _ => {}
         }
         if accepts_coding(headers, "gzip") {
-            let gzip = self.gzip.get_or_init(|| gzip(self.plain)).clone();
+            let gzip = self.gzip.get_or_init(|| gzip(&self.plain)).clone();
             if gzip.len() < self.plain.len() {
                 return ("gzip", gzip);
             }
         }
-        ("", Bytes::from_static(self.plain))
+        ("", self.plain.clone())
     }
 }
 

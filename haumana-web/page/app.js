@@ -2,66 +2,109 @@
 
 import { openDevice } from './device.js';
 import { el, button } from './dom.js';
+import { openGoogle } from './google.js';
 import { openPane } from './pane.js';
 import { showTwo } from './two.js';
 import { choose, language, t } from './words.js';
 
 const top = document.getElementById('top');
 const main = document.getElementById('main');
-const schema = await (await fetch('schema')).text();
+const config = await (await fetch('config.json')).json();
+/** The API's address, without the last slash; empty if it is where the page is. */
+const server = config.server ?? '';
+const at = (path) => (server ? `${server}/${path}` : path);
+const schema = await (await fetch(at('schema'))).text();
 const kinds = JSON.parse(schema).kind.map((kind) => ({ ...kind, fields: kind.field ?? [] }));
-const remembered = 'haumana.name';
+const remembered = 'haumana.name', shownAs = 'haumana.shown';
 const TWO = '#two-devices';
 /** LIMIT: how long a token may take. */
 const TOKEN_MS = 30_000;
-let device, pane;
+let device, pane, account;
+const google = config.googleClientId ? openGoogle(config.googleClientId, { onPerson, onMissing: showAgain }) : undefined;
 
-/** Makes a source of tokens. They are for this tab only, and never stored. */
+/** Makes a source of tokens of a server that issues its own. They are for this tab only, and never stored. */
 function tokenOf(sub) {
+  if (google) return google.tokenOf(sub);
   let kept, until = 0;
   return async (isRefused) => {
     if (!isRefused && Date.now() < until) return kept;
-    const headers = { 'content-type': 'application/json' };
-    const signal = AbortSignal.timeout(TOKEN_MS);
-    const answer = await fetch('dev/tokens', { method: 'POST', headers, body: JSON.stringify({ sub }), signal });
+    const answer = await post('dev/tokens', { sub });
     if (!answer.ok) throw new Error('no token');
     [kept, until] = [(await answer.json()).idToken, Date.now() + 10 * 60_000];
     return kept;
   };
 }
 
-/** Whether the server issues its own tokens, which only one for development does. */
-const issuesTokens = () => fetch('dev/jwks.json').then((answer) => answer.ok, () => false);
+function post(path, body) {
+  const headers = { 'content-type': 'application/json' };
+  return fetch(at(path), { method: 'POST', headers, body: JSON.stringify(body), credentials: 'omit', signal: AbortSignal.timeout(TOKEN_MS) });
+}
 
-async function signIn(account) {
-  device = await openDevice({ account, schema, token: tokenOf(account), name: 'haumana' });
+/** Whether the server issues its own tokens, which only one for development does. */
+const issuesTokens = () => (google ? Promise.resolve(false) : fetch(at('dev/jwks.json')).then((answer) => answer.ok, () => false));
+
+/** Somebody has signed in with Google: the one whose records are shown, or another one. */
+async function onPerson({ sub, shown, token }) {
+  document.getElementById('again')?.remove();
+  localStorage.setItem(shownAs, shown);
+  // As the app does: the server writes down who has an account.
+  post('auth/sync', { googleIdToken: token, identityId: null }).catch(() => {});
+  if (account === sub) return device?.again();
+  close();
+  return attempt(() => signIn(sub));
+}
+
+/** Asks whose records are shown to sign in again: a call needs a token. What is edited meanwhile waits. */
+function showAgain() {
+  if (!account || document.getElementById('again')) return;
+  const place = el('div', { className: 'google' });
+  main.before(el('section', { id: 'again', className: 'card', 'aria-label': t('signIn') }, el('p', {}, t('again')), place));
+  google.button(place, language).catch((why) => place.append(why.message));
+}
+
+async function signIn(name) {
+  const begun = performance.now();
+  account = name;
+  device = await openDevice({ account: name, schema, server, token: tokenOf(name), name: 'haumana' });
   localStorage.setItem(remembered, account);
   const onCount = (count) => { document.title = count ? `(${count}) Haumana` : 'Haumana'; };
-  const name = el('h1', {}, 'Haumana');
+  const heading = el('h1', {}, 'Haumana');
   const beside = () => [languages(() => pane.again())];
-  pane = openPane({ device, kinds, top, main, name, account, signOut, onCount, beside });
-  window.haumana = { device };
+  const shown = (google && localStorage.getItem(shownAs)) || account;
+  pane = openPane({ device, kinds, top, main, name: heading, account: shown, signOut, onCount, beside });
   const from = performance.now();
+  window.haumana = { device, openMs: from - begun };
   await pane.open({});
   window.haumana.shownMs = performance.now() - from;
 }
 
-function signOut() {
+function close() {
+  document.getElementById('again')?.remove();
   device?.stop();
   pane?.close();
-  device = pane = undefined;
-  localStorage.removeItem(remembered);
+  device = pane = account = undefined;
+}
+
+function signOut() {
+  close();
+  google?.signOut();
+  [remembered, shownAs].forEach((key) => localStorage.removeItem(key));
   showSignIn();
 }
 
 function showSignIn() {
   top.replaceChildren(el('h1', {}, 'Haumana'), languages(showSignIn));
+  if (google) {
+    const place = el('div', { className: 'google' });
+    main.replaceChildren(el('h2', {}, t('signIn')), place);
+    return attempt(() => google.button(place, language));
+  }
   const name = el('input', { id: 'name', autocomplete: 'username' });
   const go = () => name.value && attempt(() => signIn(name.value));
   const form = el('form', { onsubmit: (event) => { event.preventDefault(); go(); } },
     el('label', {}, t('name'), name), el('button', { className: 'main', id: 'sign-in' }, t('signIn')));
   main.replaceChildren(form);
-  issuesTokens().then((does) => {
+  return issuesTokens().then((does) => {
     if (does && form.isConnected) form.after(el('p', {}, button(t('twoTry'), () => { location.hash = TWO; }, { id: 'two-devices' })));
   });
 }
@@ -84,11 +127,11 @@ async function start() {
   if (location.hash === TWO && await issuesTokens()) {
     document.body.classList.add('wide');
     const leave = () => { location.hash = ''; };
-    return attempt(() => showTwo({ schema, kinds, top, main, tokenOf, languages, leave }));
+    return attempt(() => showTwo({ schema, server, kinds, top, main, tokenOf, languages, leave }));
   }
   const name = localStorage.getItem(remembered);
   if (name) await attempt(() => signIn(name));
-  else showSignIn();
+  else await showSignIn();
 }
 
 addEventListener('hashchange', () => location.reload());

@@ -6,10 +6,10 @@ import { openHost } from './host.js';
 const isHidden = () => document.visibilityState === 'hidden';
 
 /** Opens a device. It follows the others while somebody looks, until it is stopped. */
-export async function openDevice({ account, schema, token, name }) {
+export async function openDevice({ account, schema, server = '', token, name }) {
   await init({ module_or_path: new URL('haumana_web_bg.wasm', import.meta.url) });
   let isOffline = false, isStopped = false, following;
-  const host = await openHost({ name, token, isOffline: () => isOffline || !navigator.onLine });
+  const host = await openHost({ name, server, token, isOffline: () => isOffline || !navigator.onLine });
   const replica = await PageReplica.open(host, schema);
   await replica.signIn(account);
   const listeners = new Set();

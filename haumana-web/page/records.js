@@ -1,6 +1,7 @@
 // The list of records of a kind, and the form of one. The schema says which fields there are.
 
 import { el, button } from './dom.js';
+import { rowsOf } from './rows.js';
 import { hasLog, practiceLog } from './practice.js';
 import { plain } from './text.js';
 import { t } from './words.js';
@@ -17,26 +18,30 @@ export function title(kind, fields) {
 export async function showRecords({ device, kinds, main, open }, state) {
   const kind = kinds.find(({ name }) => name === state.kind) ?? kinds[0];
   const records = await device.list(kind.name);
-  const searched = new Map(records.map((one) => [one.id, plain(Object.values(one.fields).filter((v) => typeof v === 'string').join('\n'))]));
+  // Made when somebody searches: of many records it takes longer than drawing them.
+  let searched;
+  const texts = () => records.map((one) => plain(Object.values(one.fields).filter((v) => typeof v === 'string').join('\n')));
   const list = el('ul', { className: 'list' });
+  const rows = rowsOf(list, (one) => recordButton(kind, one, open));
   const fill = () => {
     const wanted = plain(search.value);
     state.search = search.value;
-    const found = records.filter((one) => searched.get(one.id).includes(wanted));
-    list.replaceChildren(...found.map((one) => el('li', {}, recordButton(kind, one, open))));
-    if (!found.length) list.append(el('li', { className: 'note' }, t('nothing')));
+    if (wanted) searched ??= texts();
+    const found = wanted ? records.filter((_, at) => searched[at].includes(wanted)) : records;
+    if (found.length) rows.show(found);
+    else rows.say(t('nothing'));
   };
   const search = el('input', { type: 'search', className: 'search', value: state.search ?? '', oninput: fill });
   const choices = kinds.filter(({ name }) => name !== 'session' || !hasLog(kinds));
   const choice = el('select', { onchange: () => open({ kind: choice.value }) },
     ...choices.map(({ name }) => el('option', { value: name, selected: name === kind.name }, name)));
-  fill();
   main.replaceChildren(
     el('h2', {}, t('records')),
     1 < choices.length ? el('label', {}, t('kind'), ' ', choice) : '',
     el('label', {}, t('search'), search),
     el('div', { className: 'row' }, button(t('add'), () => open({ kind: kind.name, form: {} }), { className: 'main add' }), button(t('undelete'), () => open({ view: 'deleted', kind: kind.name }), { className: 'deleted' })),
     list);
+  fill();
 }
 
 function recordButton(kind, one, open) {
@@ -93,6 +98,9 @@ const CLASH = Symbol('clash');
 
 const isSame = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
 
+/** What a counter has reached: it keeps what each device has added and removed. */
+const sumOf = (value) => Object.values(value ?? {}).reduce((sum, [added, removed]) => sum + added - removed, 0);
+
 function entry(field, seen) {
   const asJson = !isText(field) && !(field.type in inputs) && !['time', 'id', 'enum'].includes(field.type);
   const isFlag = field.type === 'flag';
@@ -102,6 +110,7 @@ function entry(field, seen) {
   let text, shown;
   const show = (value) => {
     seen = value;
+    if (field.type === 'counter') value = sumOf(value);
     text = value == null ? '' : asJson ? JSON.stringify(value) : String(value);
     if (isFlag) input.checked = value === true;
     else input.value = text;

@@ -12,8 +12,8 @@ const SONG = {
 };
 
 /** Opens both devices in `main`; `languages` makes the button that changes the language. */
-export async function showTwo({ schema, kinds, top, main, tokenOf, languages, leave }) {
-  const open = (name) => openDevice({ account: ACCOUNT, schema, token: tokenOf(ACCOUNT), name });
+export async function showTwo({ schema, server, kinds, top, main, tokenOf, languages, leave }) {
+  const open = (name) => openDevice({ account: ACCOUNT, schema, server, token: tokenOf(ACCOUNT), name });
   const devices = [await open('haumana-first'), await open('haumana-second')];
   window.haumana = { devices };
   const hasSongs = kinds.some(({ name }) => name === 'piece');

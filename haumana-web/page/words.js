@@ -1,6 +1,6 @@
 // The texts of the page, in English and ʻŌlelo Hawaiʻi.
 
-const words = {
+export const words = {
   en: {
     records: 'Records', inbox: 'Inbox', history: 'History', account: 'Account',
     search: 'Search', add: 'Add', save: 'Save', remove: 'Delete', close: 'Close', name: 'Your name',
@@ -21,6 +21,9 @@ const words = {
     noStart: 'A session has a start.', endsFirst: 'A session ends after it starts.',
     long: 'That is longer than 12 hours. Save again if it is meant so.', future: 'That is in the future. Save again if it is meant so.',
     meanwhile: 'Changed elsewhere meanwhile. This is there now; save again to have yours in its place:',
+    again: 'Sign in again to sync. What you edit meanwhile is kept here.', noGoogle: 'Google’s sign-in cannot be loaded now.',
+    devices: 'Devices', seen: 'Last change', changes: 'Changes', thisOne: 'this one',
+    devicesHow: 'Devices that have changed something, as far back as the history reaches. One that only reads is not here.',
   },
   haw: {
     records: 'Nā mea', inbox: 'Pahu leka', history: 'Mōʻaukala', account: 'Moʻokāki',
@@ -42,6 +45,9 @@ const words = {
     noStart: 'Pono ka hoʻomaka.', endsFirst: 'Ma hope o ka hoʻomaka ka pau.',
     long: 'ʻOi aku kēia ma mua o 12 hola. E mālama hou inā pololei.', future: 'Aia kēia i ka wā e hiki mai ana. E mālama hou inā pololei.',
     meanwhile: 'Ua hoʻololi ʻia ma kahi ʻē aʻe. ʻO kēia ka mea o laila; e mālama hou no kāu:',
+    again: 'E ʻeʻe hou. Mālama ʻia kāu hoʻololi ma ʻaneʻi.', noGoogle: 'ʻAʻole hiki ke hoʻouka i ka ʻeʻe ʻana o Google i kēia manawa.',
+    devices: 'Nā mīkini', seen: 'Hoʻololi hope', changes: 'Nā hoʻololi', thisOne: 'kēia',
+    devicesHow: 'Nā mīkini i hoʻololi i kekahi mea i loko o ka mōʻaukala. ʻAʻole helu ʻia ka mīkini heluhelu wale nō.',
   },
 };
 

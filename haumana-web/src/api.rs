@@ -7,9 +7,10 @@ use crate::storage::RowStorage;
 use haumana_replica::{Changes, Erasure, Error, ErrorKind, Event, Pace, Replica, Status};
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::{Key, RecordId, UserId};
+use haumana_sync::json::JsonText;
 use haumana_sync::limits;
 use haumana_sync::record::Value;
-use haumana_sync::schema::Schema;
+use haumana_sync::schema::{FieldType, Schema};
 use haumana_sync::text::{Later, TextMerge, merge_text};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -57,7 +58,13 @@ impl PageReplica {
         let fields: BTreeMap<String, Box<RawValue>> =
             serde_json::from_str(json).map_err(|_| invalid())?;
         let read = fields.into_iter().map(|(name, raw)| {
-            let value = kind.named(&name).read(&raw)?;
+            let field = kind.named(&name);
+            // A counter is set to the whole number that it is to reach.
+            let reach = raw.get().parse::<i64>().ok().and_then(|_| JsonText::parse(raw.get()));
+            let value = match reach {
+                Some(number) if *field.field_type() == FieldType::Counter => Value::Json(number),
+                _ => field.read(&raw)?,
+            };
             Some((name, value))
         });
         read.collect::<Option<_>>().ok_or_else(invalid)
@@ -95,14 +102,15 @@ impl PageReplica {
     pub async fn list(&self, kind: String) -> Answer<String> {
         let kind = self.schema.named(&kind).ok_or_else(invalid)?;
         let views = self.replica.records(kind.number()).await.map_err(told)?;
-        let views = views.iter().map(|view| shown::view(&self.schema, view));
-        Ok(Json::from(views.collect::<Vec<_>>()).to_string())
+        let shown: Vec<_> = views.iter().map(|view| shown::view(&self.schema, view)).collect();
+        serde_json::to_string(&shown).map_err(|_| invalid())
     }
 
     /// One record, or `null`.
     pub async fn get(&self, kind: String, id: String) -> Answer<String> {
         let view = self.replica.record(self.key(&kind, &id)?).await.map_err(told)?;
-        Ok(view.map_or(Json::Null, |view| shown::view(&self.schema, &view)).to_string())
+        let shown = view.as_ref().map(|view| shown::view(&self.schema, view));
+        serde_json::to_string(&shown).map_err(|_| invalid())
     }
 
     /// Adds a record and returns its id.

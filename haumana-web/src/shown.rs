@@ -4,6 +4,8 @@ use haumana_replica::{Conflict, Error, Phase, RecordVersion, Replica, Status, Vi
 use haumana_sync::id::Key;
 use haumana_sync::record::Value;
 use haumana_sync::schema::Schema;
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 use wasm_bindgen::JsValue;
 
@@ -12,13 +14,30 @@ fn value(value: &Value) -> Json {
     serde_json::to_value(value).unwrap_or(Json::Null)
 }
 
-pub(crate) fn view(schema: &Schema, view: &View) -> Json {
-    let fields: Json = serde_json::from_str(&view.content.to_json()).unwrap_or(Json::Null);
-    json!({
-        "id": view.key.id.to_string(), "kind": kind(schema, view.key), "fields": fields,
-        "version": view.version, "isPending": view.is_pending, "refused": view.refused,
-        "explanation": view.explanation,
-    })
+/// A record. Its fields are the text that they are: many records are listed, and numbers stay as they
+/// were written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shown<'a> {
+    id: String,
+    kind: Option<&'a str>,
+    fields: Option<Box<RawValue>>,
+    version: Option<u32>,
+    is_pending: bool,
+    refused: Option<&'a str>,
+    explanation: Option<&'a str>,
+}
+
+pub(crate) fn view<'a>(schema: &'a Schema, view: &'a View) -> Shown<'a> {
+    Shown {
+        id: view.key.id.to_string(),
+        kind: kind(schema, view.key),
+        fields: RawValue::from_string(view.content.to_json()).ok(),
+        version: view.version,
+        is_pending: view.is_pending,
+        refused: view.refused.as_deref(),
+        explanation: view.explanation.as_deref(),
+    }
 }
 
 /// The name of a record's kind; nothing if the schema does not know it.

@@ -10,9 +10,11 @@ fn bundle() -> Vec<(String, PathBuf)> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../haumana-web/page");
     let names = std::fs::read_dir(&page).unwrap().map(|entry| entry.unwrap().file_name());
     let names = names.map(|name| name.into_string().unwrap());
-    // Types are for those who compile against the bundle, and the hash is for its own check.
-    let is_apart =
-        |name: &String| [".d.ts", ".sha256", ".br"].iter().any(|end| name.ends_with(end));
+    // Types are for those who compile against the bundle, the hash is for its own check, and headers
+    // are sent.
+    let is_apart = |name: &String| {
+        [".d.ts", ".sha256", ".br", "headers.json"].iter().any(|end| name.ends_with(end))
+    };
     let served = names.filter(|name| !is_apart(name));
     let path = |name: &str| match name {
         "index.html" => "/".to_owned(),
@@ -34,10 +36,11 @@ fn every_file_of_the_bundle_is_served_and_may_run_nothing_of_others() {
         let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
         let (policy, kind) = (header("content-security-policy"), header("content-type"));
         assert_eq!(200, answer.status(), "{path}");
-        assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
+        assert!(policy.contains("default-src 'none'"), "{path}: {policy}");
         assert!(!policy.contains("unsafe-inline") && !policy.contains("http"), "{path}: {policy}");
         assert_eq!(path.ends_with(".wasm"), kind == "application/wasm", "{path}: {kind}");
         assert_eq!("nosniff", header("x-content-type-options"), "{path}");
+        assert_eq!("no-referrer", header("referrer-policy"), "{path}");
         let body = answer.body_mut().with_config().limit(4_000_000).read_to_vec().unwrap();
         assert_eq!(std::fs::read(file).unwrap(), body, "{path}");
     }
@@ -105,4 +108,33 @@ fn what_is_no_file_of_the_page_is_answered_by_the_api() {
 
     assert_eq!(404, status);
     assert!(serde_json::from_str::<serde_json::Value>(&answer).is_ok(), "{answer}");
+}
+
+#[test]
+fn with_a_client_id_only_google_may_run_beside_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = "1234-web.apps.googleusercontent.com";
+    let (plain, with_google) = (Server::start(folder.path()), tempfile::tempdir().unwrap());
+    let args =
+        ["--google-client-id", id, "--google-client-id", "5678-ios.apps.googleusercontent.com"];
+    let with_google = Server::start_with(with_google.path(), &args);
+
+    let answer = AGENT.get(format!("{}/", with_google.url)).call().unwrap();
+    let mut config = AGENT.get(format!("{}/config.json", with_google.url)).call().unwrap();
+
+    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+    let policy = header("content-security-policy");
+    let google: Vec<&str> = policy.split([' ', ';']).filter(|word| word.contains("://")).collect();
+    assert_eq!(4, google.len(), "{policy}");
+    assert!(google.iter().all(|of| of.starts_with("https://accounts.google.com/gsi/")), "{policy}");
+    assert!(!policy.contains("unsafe-inline"), "{policy}");
+    assert_eq!("strict-origin", header("referrer-policy"));
+    let told: serde_json::Value =
+        serde_json::from_str(&config.body_mut().read_to_string().unwrap()).unwrap();
+    assert_eq!(serde_json::json!({ "googleClientId": id }), told);
+    // Who has the files of a page without Google's button is sent them anew.
+    let tag = |url: &str| {
+        AGENT.get(format!("{url}/config.json")).call().unwrap().headers()["etag"].clone()
+    };
+    assert_ne!(tag(&plain.url), tag(&with_google.url));
 }

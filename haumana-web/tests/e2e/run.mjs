@@ -2,35 +2,37 @@
 // something does not hold.
 
 import assert from 'node:assert/strict';
-import { readFileSync, mkdtempSync, mkdirSync } from 'node:fs';
+import { readFileSync, readdirSync, mkdtempSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { chromium } from 'playwright-core';
+import { startGoogle } from './google.mjs';
+import { startServer } from './server.mjs';
 
 const [url, pictures] = process.argv.slice(2);
 mkdirSync(pictures, { recursive: true });
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const KILLS = Number(process.env.HAUMANA_KILLS ?? 30);
+const KILLS = Number(process.env.HAUMANA_KILLS ?? 200);
 const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 const elsewhere = [];
 
 /** A browser of its own: what one device has, others have not. */
-async function device() {
+async function device(origin = url, beyond = elsewhere) {
   const folder = mkdtempSync(`${tmpdir()}/haumana-page-`);
   const context = await chromium.launchPersistentContext(folder, { executablePath: '/usr/bin/chromium', args, locale: 'en-US' });
   context.setDefaultTimeout(20_000);
   context.on('request', (request) => {
-    if (!request.url().startsWith(url) && !request.url().startsWith('blob:')) elsewhere.push(request.url());
+    if (!request.url().startsWith(origin) && !request.url().startsWith('blob:')) beyond.push(request.url());
   });
   return context;
 }
 
-async function tab(context, name) {
+async function tab(context, name, origin = url) {
   const page = await context.newPage();
   page.on('pageerror', (why) => console.log('page:', why.message));
   page.on('console', (said) => said.type() === 'error' && console.log('page:', said.text()));
-  await page.goto(url);
+  await page.goto(origin);
   if (name) {
     await page.fill('#name', name);
     await page.click('#sign-in');
@@ -444,6 +446,193 @@ const stories = {
     await one.close();
   },
 
+  async 'with a client id people sign in with Google, and only Google is called besides'() {
+    const google = await startGoogle();
+    const beyond = [], refused = [], synced = [];
+    const open = async () => {
+      const context = await device(google.url, beyond);
+      await google.standIn(context);
+      context.on('response', (answer) => {
+        const path = new URL(answer.url()).pathname;
+        if (answer.status() === 401) refused.push(path);
+        if (path === '/auth/sync') synced.push(answer.status());
+      });
+      const page = await context.newPage();
+      page.on('pageerror', (why) => console.log('page:', why.message));
+      await page.goto(google.url);
+      return [context, page];
+    };
+    const [phone, a] = await open();
+    await a.waitForSelector('.google button');
+    assert.equal(await a.locator('#name, #two-devices').count(), 0, 'nobody signs in with a name');
+    await accessible(a, 'signing in with Google');
+    await a.screenshot({ path: `${pictures}/google.png` });
+
+    // Somebody whose token Google has not signed has no records here.
+    google.next = { sub: 'kai', isForged: true };
+    await a.click('.google button');
+    await a.waitForSelector('#again');
+    assert.ok(refused.includes('/sync') || refused.includes('/live'), refused.join(' '));
+    await add(a, 'Waits', 'until somebody has signed in');
+    google.next = { sub: 'kai', livesSecs: 63 };
+    await a.click('#again .google button');
+    await settled(a);
+    assert.equal(await a.locator('#again').count(), 0);
+    assert.match(await a.textContent('.status'), /kai@example.org/);
+    assert.deepEqual(synced, [401, 200], 'the server hears who has an account, as from the app');
+
+    // The token is for this tab, and is not used when it is about to end.
+    const kept = await a.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie);
+    assert.ok(!kept.includes(google.latest.split('.')[1]), kept);
+    await new Promise((done) => setTimeout(done, 3_500));
+    await a.evaluate(() => window.haumana.device.sync());
+    await a.waitForSelector('#again');
+    await accessible(a, 'signing in again');
+    await add(a, 'Still edited', 'ʻae');
+    await a.waitForSelector('.status:has-text(" 1 ")');
+
+    // After a reload what is here is shown, and goes to the server once its person is there.
+    await a.reload();
+    await a.waitForSelector('ul.list button:has-text("Still edited")');
+    google.next = { sub: 'kai' };
+    await a.click('#again .google button');
+    await settled(a);
+
+    // Another device of the same person has it; another person on it does not.
+    const [laptop, b] = await open();
+    await b.click('.google button');
+    await sees(b, 'Still edited');
+    google.next = { sub: 'lani' };
+    await b.evaluate(() => window.google.accounts.id.pressed());
+    await b.waitForSelector('.status:has-text("lani@example.org")');
+    await b.waitForSelector('ul.list .note');
+    await b.click('.to-account');
+    await b.click('button:has-text("Sign out")');
+    await b.waitForSelector('.google button');
+    assert.equal(await b.evaluate(() => localStorage.length), 0);
+
+    assert.ok(beyond.length, 'Google is called');
+    assert.deepEqual(beyond.filter((one) => !one.startsWith('https://accounts.google.com/gsi/')), []);
+    await phone.close(); await laptop.close();
+    google.stop();
+  },
+
+  async 'an account says which devices changed something, and when'() {
+    const [phone, laptop] = [await device(), await device()];
+    const [a, b] = [await tab(phone, 'seen'), await tab(laptop, 'seen')];
+    await add(a, 'Ka Pilina');
+    await add(a, 'Ka Uluwehi o ke Kai');
+    await settled(a);
+    await sees(b, 'Ka Pilina');
+    await edit(b, 'Ka Pilina', 'author', 'Frank Kawaikapuokalani Hewett');
+    await edit(b, 'Ka Uluwehi', 'lyrics', 'He hoʻoheno kē ʻike aku');
+    await settled(b);
+    await b.click('ul.list button:has-text("Ka Uluwehi")');
+    await b.click('.remove');
+    await settled(b);
+    const names = await Promise.all([a, b].map((page) => page.evaluate(async () => (await window.haumana.device.status()).device.slice(0, 8))));
+    await a.click('.to-account');
+    await a.click('.devices');
+    await a.waitForSelector('.seen tbody tr');
+    const cells = await a.locator('.seen tbody tr').evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
+    assert.deepEqual(cells.map(([name, , count]) => [name, count]), [[names[1], '3'], [`${names[0]} (this one)`, '2']]);
+    for (const [, at] of cells) assert.ok(Math.abs(Date.parse(at) - Date.now()) < 120_000, at);
+    await accessible(a, 'devices');
+    await a.screenshot({ path: `${pictures}/account.png` });
+    await phone.close(); await laptop.close();
+  },
+
+  async 'an app with kinds of its own has lists, forms, the inbox and the history without code'() {
+    const schema = new URL('../../../examples/recipes/recipes.toml', import.meta.url).pathname;
+    const server = await startServer('--schema', schema);
+    const [phone, laptop] = [await device(server.url), await device(server.url)];
+    const [a, b] = [await tab(phone, 'cook', server.url), await tab(laptop, 'cook', server.url)];
+    const cook = async (page, set) => {
+      await page.click('ul.list button:has-text("Poke")');
+      for (const [field, value] of Object.entries(set)) await page.fill(`[name=${field}]`, value);
+      await page.click('.save');
+      await page.waitForSelector('.search');
+    };
+    await a.click('.add');
+    await a.fill('[name=title]', 'Poke');
+    await a.fill('[name=steps]', 'Cut the fish\nMix');
+    await a.click('.save');
+    await settled(a);
+    await sees(b, 'Poke');
+    assert.equal(await a.locator('.to-practice').count(), 0);
+    await flight(a, true); await flight(b, true);
+    await cook(a, { steps: 'Cut the fresh fish\nMix' });
+    await cook(b, { steps: 'Cut the raw fish\nMix', cooked: '2' });
+    await flight(a, false); await settled(a);
+    await flight(b, false); await settled(b);
+    await b.waitForFunction(() => document.title.startsWith('(1)'));
+    await b.click('.to-inbox');
+    await b.waitForSelector('.conflict:has-text("Poke: steps") mark');
+    await b.click('.conflict .restore');
+    await b.waitForFunction(() => !document.querySelector('.conflict'));
+    await b.click('.to-records');
+    await b.click('ul.list button:has-text("Poke")');
+    assert.match(await b.inputValue('[name=steps]'), /fresh/);
+    assert.equal(await b.inputValue('[name=cooked]'), '2');
+    await b.click('.show-history');
+    await b.waitForSelector('.card h4:has-text("steps")');
+    await accessible(b, 'the history of a recipe');
+    await phone.close(); await laptop.close();
+    server.stop();
+  },
+
+  async 'the page fits on a phone'() {
+    const one = await device();
+    const page = await tab(one, 'small');
+    await page.setViewportSize({ width: 360, height: 640 });
+    await add(page, 'Kananaka, a song with a title that is much longer than a phone is wide', 'ʻO ka pā mai a ka Maʻaʻa\nHalihali mai ana lā i ke ʻala');
+    await settled(page);
+    const fits = async (where) => {
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(width <= 360, `${where} is ${width} wide`);
+    };
+    await fits('the list');
+    await page.click('ul.list button');
+    await page.waitForSelector('.save');
+    await fits('a form');
+    await page.click('.show-history');
+    await page.waitForSelector('.version');
+    await fits('the history');
+    await page.click('.to-inbox');
+    await fits('the inbox');
+    await page.click('.to-account');
+    await page.click('.devices');
+    await page.waitForSelector('.seen tbody tr');
+    await fits('the account');
+    await one.close();
+  },
+
+  async 'a browser that keeps nothing for a page says so'() {
+    const one = await device();
+    const page = await tab(one, 'nothing');
+    await add(page, 'Kept');
+    await settled(page);
+    await page.addInitScript(() => Object.defineProperty(window, 'indexedDB', { value: undefined }));
+    await page.reload();
+    await page.waitForSelector('[role=alert]:has-text("keeps nothing")');
+    await one.close();
+  },
+
+  async 'every text of the page is there in both languages'() {
+    const one = await device();
+    const page = await tab(one, 'words');
+    const { en, haw } = await page.evaluate(async () => (await import('./words.js')).words);
+    assert.deepEqual(Object.keys(haw).sort(), Object.keys(en).sort());
+    for (const [key, text] of [...Object.entries(en), ...Object.entries(haw)]) assert.ok(text.trim(), key);
+    const folder = new URL('../../page/', import.meta.url);
+    const used = new Set();
+    for (const file of readdirSync(folder).filter((name) => name.endsWith('.js') && !name.startsWith('haumana_web')))
+      for (const [, key] of readFileSync(new URL(file, folder), 'utf8').matchAll(/\bt\('(\w+)'\)/g)) used.add(key);
+    assert.ok(30 < used.size);
+    assert.deepEqual([...used].filter((key) => !en[key]), []);
+    await one.close();
+  },
+
   async 'a deletion is undone from the history'() {
     const one = await device();
     const page = await tab(one, 'deleter');
@@ -477,6 +666,7 @@ const stories = {
     const one = await device();
     let page = await tab(one, 'killed');
     let acknowledged = 0, random = 7;
+    const from = performance.now();
     await page.close();
     for (let kill = 0; kill < KILLS; kill++) {
       random = (random * 48271) % 2147483647;
@@ -499,7 +689,7 @@ const stories = {
     const titles = new Set(await page.evaluate(async () => (await window.haumana.device.list('piece')).map((one) => one.fields.title)));
     for (let n = 1; n <= acknowledged; n++) assert.ok(titles.has(`n${n}`), `n${n} of ${acknowledged} is lost`);
     assert.ok(acknowledged > 0);
-    console.log(`  ${KILLS} kills, ${acknowledged} acknowledged edits`);
+    console.log(`  ${KILLS} kills, ${acknowledged} acknowledged edits, in ${((performance.now() - from) / 1000).toFixed(0)} s`);
     await one.close();
   },
 
@@ -536,24 +726,75 @@ const stories = {
     await one.close();
   },
 
-  async '10,000 pieces are listed'() {
+  async '10,000 pieces are listed in under 100 ms, and scrolled without a stall'() {
     const one = await device();
     const page = await tab(one, 'many');
-    await flight(page, true);
-    const opened = await page.evaluate(async () => {
-      const { device } = window.haumana;
-      for (let done = 0; done < 10_000; done += 500)
-        await Promise.all(Array.from({ length: 500 }, (_, n) => device.add('piece', { title: `Mele ${done + n}`, lyrics: 'ʻo ia '.repeat(20) })));
-      const from = performance.now();
-      const all = await device.list('piece');
-      return [all.length, performance.now() - from];
+    await add(page, 'Mele', 'ʻo ia '.repeat(20));
+    await settled(page);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await one.setOffline(true);
+    // As 10,000 that came from the server, with titles of their own.
+    const [mark] = await page.evaluate(() => new Promise((done, fail) => {
+      const opening = indexedDB.open('haumana');
+      opening.onsuccess = () => {
+        const rows = opening.result.transaction('rows', 'readwrite').objectStore('rows');
+        rows.openCursor(IDBKeyRange.bound('record/', 'record/\uffff')).onsuccess = ({ target: { result: { key, value } } }) => {
+          const folder = key.slice(0, key.lastIndexOf('/') + 1);
+          rows.delete(key);
+          for (let n = 0; n < 10_000; n++) rows.put(value.replace('Mele', `Mele ${n}`), folder + crypto.randomUUID());
+          rows.transaction.oncomplete = () => { opening.result.close(); done([value]); };
+          rows.transaction.onabort = () => fail(rows.transaction.error);
+        };
+      };
+    }));
+    assert.ok(mark.includes('Mele') && !mark.includes('"set"'), mark);
+    // The best of some times: others may use the machine.
+    const times = [];
+    for (let time = 0; time < 5; time++) {
+      await page.reload({ waitUntil: 'commit' });
+      await page.waitForSelector('ul.list li[aria-posinset="1"][aria-setsize="10000"]');
+      await page.waitForFunction(() => window.haumana?.shownMs);
+      times.push(await page.evaluate(() => [window.haumana.openMs, window.haumana.shownMs]));
+    }
+    const [openMs, shownMs] = times.sort(([, a], [, b]) => a - b)[0];
+    console.log(`  10,000 pieces: the replica opens in ${openMs.toFixed(0)} ms, and they are listed ${shownMs.toFixed(0)} ms later`);
+    assert.ok(shownMs < 100, `listed after ${times.map(([, shown]) => shown.toFixed(0))} ms`);
+    assert.ok(await page.locator('ul.list li').count() < 200, 'only rows that are near are there');
+
+    // Down to the last row in a hundred steps, and back at once.
+    const longest = await page.evaluate(async () => {
+      const frame = () => new Promise((done) => requestAnimationFrame(done));
+      let longest = 0;
+      const jump = async (top) => {
+        scrollTo(0, top);
+        await frame();
+        // The rows of this place are drawn in this frame.
+        const from = performance.now();
+        await frame();
+        longest = Math.max(longest, performance.now() - from);
+        const seen = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest('li');
+        if (!seen) throw new Error(`nothing is shown at ${top}`);
+      };
+      const end = document.documentElement.scrollHeight - innerHeight;
+      for (let step = 1; step <= 100; step++) await jump(end * step / 100 - 60);
+      await jump(end / 2);
+      return longest;
     });
-    assert.equal(opened[0], 10_000);
-    console.log(`  10,000 pieces listed by the replica in ${opened[1].toFixed(0)} ms`);
-    await page.reload();
-    await page.waitForSelector('ul.list li:nth-child(10000)');
-    const shown = await page.evaluate(() => window.haumana.shownMs);
-    console.log(`  10,000 pieces drawn in ${shown.toFixed(0)} ms after the replica was open`);
+    console.log(`  the longest frame while they are scrolled takes ${longest.toFixed(0)} ms`);
+    assert.ok(longest < 200, `${longest} ms`);
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    await page.waitForSelector('ul.list li[aria-posinset="10000"]');
+    // By keyboard to a row that was not there, which keeps the focus while it is scrolled away.
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.locator('ul.list li[aria-posinset="1"] button').focus();
+    for (let press = 0; press < 80; press++) await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.closest('li').ariaPosInSet), '81');
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    await page.waitForSelector('ul.list li[aria-posinset="10000"]');
+    assert.equal(await page.evaluate(() => document.activeElement.closest('li').ariaPosInSet), '81');
+    await accessible(page, '10,000 pieces');
+    await page.fill('.search', 'mele 9999');
+    await page.waitForSelector('ul.list li[aria-setsize="1"]:has-text("Mele 9999")');
     await one.close();
   },
 

@@ -24,6 +24,8 @@ const EVERY_LOG = 'arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-
 export interface AnyApi {
   /** Its address, with a slash at the end. */
   readonly url: string;
+  /** The origin of its address. Nothing else of the API must be there for it. */
+  readonly origin: string;
   /** Where each call has a line, if the API writes one. */
   readonly accessLog?: logs.LogGroup;
   /** All calls, and those that were answered with 4xx and 5xx. */
@@ -85,6 +87,11 @@ export class Api extends Construct implements AnyApi {
     this.url = this.rest.url;
     this.answers = [this.rest.metricCount(), this.rest.metricClientError(), this.rest.metricServerError()];
     this.serverErrors = restServerErrors(name);
+  }
+
+  get origin(): string {
+    const { region, urlSuffix } = Stack.of(this);
+    return `https://${this.rest.restApiId}.execute-api.${region}.${urlSuffix}`;
   }
 
   private addRoute(route: Route, functions: Functions): void {

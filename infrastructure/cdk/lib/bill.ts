@@ -88,6 +88,10 @@ const FREE_TYPES = [
   'AWS::Lambda::Function', 'AWS::Lambda::LayerVersion', 'AWS::Lambda::Permission', 'AWS::Lambda::Version', 'AWS::Logs::LogGroup',
   'AWS::Logs::MetricFilter', 'AWS::SNS::Subscription', 'AWS::SNS::Topic', 'AWS::SNS::TopicPolicy',
   'AWS::WAFv2::WebACLAssociation',
+  // The page: CloudFront's first terabyte and ten million requests a month are free, and S3 keeps its
+  // 2 MB for less than a cent a year.
+  'AWS::CloudFront::Distribution', 'AWS::CloudFront::OriginAccessControl', 'AWS::CloudFront::ResponseHeadersPolicy',
+  'AWS::S3::Bucket', 'AWS::S3::BucketPolicy',
 ];
 /** Types whose number or settings are billed by the hour, however little they are used. */
 const BILLED_TYPES = ['AWS::CloudWatch::Alarm', 'AWS::CloudWatch::Dashboard', 'AWS::WAFv2::WebACL'];

@@ -63,6 +63,10 @@ export class HttpApi extends Construct implements AnyApi {
     this.serverErrors = metric('5xx', 'Average');
   }
 
+  get origin(): string {
+    return this.api.attrApiEndpoint;
+  }
+
   private addRoute(routeKey: string, functions: Functions, binary: string): gateway.CfnRoute {
     const known = this.integrations.get(binary);
     const integration = known ?? this.addIntegration(binary, functions.live(binary));

@@ -36,6 +36,8 @@ export interface Settings {
   readonly retentionDays: number;
   /** Origins of web pages that may call from a browser; none if empty. */
   readonly corsOrigins: string[];
+  /** The client id of the page that people open in a browser; without, there is no page. */
+  readonly pageClientId?: string;
   /** The functions' log level: `error`, `warn`, `info`, `debug` or `trace`. */
   readonly log: string;
   /** How long logs are kept: one of the numbers that CloudWatch knows. */
@@ -97,6 +99,7 @@ export function readSettings(scope: Construct): Settings {
     generation: context.number('generation', 0, 0, 2 ** 32 - 1),
     retentionDays: context.number('retentionDays', 90, 1, 36_500),
     corsOrigins: context.list('corsOrigins', /^https?:\/\/[a-z0-9.-]+(:\d+)?$/),
+    pageClientId: context.optional('pageClientId', /^[A-Za-z0-9._-]+$/),
     log: context.text('log', 'info', /^(error|warn|info|debug|trace)$/),
     logRetentionDays: context.number('logRetentionDays', 14, 1, 3653),
     auditDays: context.number('auditDays', 400, 1, 3653),
@@ -120,6 +123,9 @@ export function readSettings(scope: Construct): Settings {
     context.refuse(0 < settings.requestsPerAddress, 'requestsPerAddress: AWS has no firewall for an HTTP API');
     context.refuse(settings.stage !== 'prod', 'stage: an HTTP API has none in its address; leave it out');
   }
+  const { pageClientId } = settings;
+  context.refuse(pageClientId !== undefined && !settings.googleClientIds.includes(pageClientId), 'pageClientId must be one of googleClientIds');
+  context.refuse(pageClientId !== undefined && settings.existingApiId !== undefined, 'pageClientId: the page calls the API of this stack, and none beside it');
   context.throwProblems();
   return settings;
 }

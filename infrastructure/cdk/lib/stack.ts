@@ -1,6 +1,6 @@
 /** Everything of one deployment. */
 
-import { ArnFormat, CfnOutput, Stack, StackProps, Tags } from 'aws-cdk-lib';
+import { ArnFormat, CfnOutput, Lazy, Stack, StackProps, Tags } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { Alarms } from './alarms';
@@ -12,6 +12,7 @@ import { addFirewall } from './firewall';
 import { AUTHORIZER, Functions } from './functions';
 import { METADATA } from './guard';
 import { HttpApi } from './http-api';
+import { addPage } from './page';
 import { addProbe } from './probe';
 import { ROUTES } from './routes';
 import { Settings } from './settings';
@@ -20,17 +21,20 @@ import { userPool } from './users';
 
 /** The stack. */
 export class HaumanaStack extends Stack {
-  constructor(scope: Construct, id: string, settings: Settings, props?: StackProps) {
+  constructor(scope: Construct, id: string, given: Settings, props?: StackProps) {
     super(scope, id, {
       description: 'haumana-sync: the sync API, its tables and its alarms',
-      terminationProtection: settings.keepData,
+      terminationProtection: given.keepData,
       ...props,
     });
+    // The page's policy names the API, and the functions name the page.
+    const origin = addPage(this, given, Lazy.string({ produce: () => api?.origin ?? '' }));
+    const settings = origin === undefined ? given : { ...given, corsOrigins: [...given.corsOrigins, origin] };
     const tables = new Tables(this, 'Tables', settings);
     const users = userPool(this, settings);
     const functions = new Functions(this, 'Functions', { settings, tables, users });
 
-    const api = addApi(this, settings, functions);
+    const api: AnyApi | undefined = addApi(this, settings, functions);
 
     const probeLog = addProbe(this, settings, api);
     const watched = { functions, tables, api, probeLog };
