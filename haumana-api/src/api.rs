@@ -19,30 +19,32 @@ use haumana_sync::id::UserId;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Everything that the API is made of.
+/// Everything that the API needs: an engine, a sign-in, limits, and which calls it serves.
+///
+/// The [front page](crate) has an example. The guide `docs/embedding.md` has one with a middleware.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Api {
-    /// What answers.
+    /// The engine that answers.
     pub engine: Arc<Engine>,
-    /// Who says who is asking.
+    /// How the user of a request is found.
     pub auth: Auth,
     /// The host's user directory, if it keeps one.
     pub accounts: Option<Accounts>,
-    /// What tells connected devices of commits, if the host can; else they ask.
+    /// What tells connected devices of commits. Without it they poll.
     pub live: Option<Live>,
     /// Where request ids come from.
     pub random: Arc<dyn Random>,
-    /// What the host decides.
+    /// The settings.
     pub config: ApiConfig,
-    /// Which calls there are.
+    /// The calls that are served.
     pub served: Served,
     /// What the OpenAPI document says of the host.
     pub host: Host,
     pub(crate) gate: Option<Arc<Gate>>,
 }
 
-/// What the host decides.
+/// The settings of a host: limits, origins, and how the log names users.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ApiConfig {
@@ -50,25 +52,24 @@ pub struct ApiConfig {
     pub request_limit_bytes: usize,
     /// The largest reply body, before compression.
     pub reply_limit_bytes: usize,
-    /// Whether that bounds exports too.
+    /// Whether that limit applies to exports too.
     pub exports: Exports,
     /// Origins whose pages may call from a browser; none if empty.
     pub cors_origins: Vec<Origin>,
     /// The longest time in which a request's body may arrive.
     pub body_timeout: Duration,
-    /// How much is done at once; `None`: the host bounds that, as Lambda does, which gives a
+    /// How much is done at the same time. `None` if the host limits that, as Lambda does, which gives a
     /// function one request at a time.
     pub load: Option<Load>,
-    /// The key of the hashes by which the log calls users; `None`: the log names nobody.
+    /// The key of the hashes that the log has in place of user ids. `None`: the log has no users.
     pub caller_key: Option<CallerKey>,
     /// How hard replies are compressed.
     pub compression: Compression,
 }
 
 impl ApiConfig {
-    /// The values of a server that has limits of its own only: those of [`crate::limits`], exports
-    /// that are sent while they are read, and no web page of another origin. A host changes what it
-    /// decides otherwise.
+    /// The settings of a server without limits from outside: those of [`crate::limits`], exports that
+    /// are sent while they are read, and no web page of another origin. Set fields as you need.
     ///
     /// ```
     /// let mut config = haumana_api::ApiConfig::of_a_server();
@@ -106,13 +107,13 @@ impl From<Compression> for flate2::Compression {
     }
 }
 
-/// How an export that nobody asked for in pages is answered.
+/// How an export is sent if the client did not ask for pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exports {
-    /// Sent while it is read, however large it is.
+    /// It is sent while it is read, however large it is.
     Streamed,
-    /// The host collects replies: one that exceeds [`ApiConfig::reply_limit_bytes`] is refused, and
-    /// the client asks for pages.
+    /// The host collects replies. An export that exceeds [`ApiConfig::reply_limit_bytes`] is refused, and
+    /// the client has to ask for pages.
     Bounded,
 }
 
@@ -130,25 +131,25 @@ impl Api {
         Self { engine, auth, accounts, live, random, config, served, host, gate }
     }
 
-    /// Adds a user directory.
+    /// Adds a user directory, and with it `POST /auth/sync`.
     #[must_use]
     pub fn with_accounts(self, accounts: Accounts) -> Self {
         Self { accounts: Some(accounts), ..self }
     }
 
-    /// Adds a live feed.
+    /// Adds a live feed, and with it `GET /live`.
     #[must_use]
     pub fn with_live(self, live: Live) -> Self {
         Self { live: Some(live), ..self }
     }
 
-    /// Says which calls there are.
+    /// Sets which calls are served. Without this all are.
     #[must_use]
     pub fn serving(self, served: Served) -> Self {
         Self { served, ..self }
     }
 
-    /// Says what the OpenAPI document says of the host.
+    /// Sets what the OpenAPI document says about the host: its addresses and its sign-in.
     #[must_use]
     pub fn documented_for(self, host: Host) -> Self {
         Self { host, ..self }

@@ -11,12 +11,27 @@ use haumana_sync::time::UnixMillis;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// Who says who is asking.
+/// How the user of a request is found.
+///
+/// No request reaches the engine without a user.
+///
+/// ```
+/// use haumana_api::Auth;
+/// use haumana_sync::id::UserId;
+///
+/// // Your own middleware has done this after it has checked the caller.
+/// let mut request = axum::http::Request::new(());
+/// if let Some(kai) = UserId::verified_by_caller("member-1") {
+///     request.extensions_mut().insert(kai);
+/// }
+/// let auth = Auth::Trusted;
+/// # let _ = (request, auth);
+/// ```
 #[derive(Clone, Debug)]
 pub enum Auth {
-    /// An ID token in `Authorization: Bearer <token>`.
+    /// By an ID token in `Authorization: Bearer <token>`, which the verifier checks.
     Bearer(Arc<dyn Verifier>),
-    /// The host, which puts a [`UserId`] into the extensions of each request before it gets here.
+    /// By the host, which puts a [`UserId`] into the extensions of each request before it gets here.
     /// Behind API Gateway that is what [`authorizer::user`](haumana_auth::authorizer::user) returns.
     /// A request without one is refused. A host that verifies tokens itself puts what came of it
     /// there, too: [`Asked`].

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// What the OpenAPI document says of the host: where the API is, and how people prove who they are.
+/// What the OpenAPI document says about the host: where the API is, and how users prove who they are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
     servers: Vec<String>,

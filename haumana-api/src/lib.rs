@@ -38,6 +38,7 @@
 //!
 //! **Invariant:** no request reaches the engine without a user that [`Auth`] vouches for.
 //! **Invariant:** no token, e-mail address, user id, title or lyric is ever logged.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod directory;
 pub mod limits;
@@ -68,6 +69,7 @@ pub use api::{Api, ApiConfig, Compression, Exports};
 pub use asker::Auth;
 pub use compress::accepts_coding;
 pub use cors::Origin;
+pub use doc::{ErrorCode, error_codes};
 pub use error::out_of_time;
 pub use haumana_auth as auth;
 pub use host::Host;
@@ -79,3 +81,8 @@ pub use router::{router, router_beside};
 pub use served::{Call, Served};
 pub use system::{SystemClock, SystemRandom};
 pub use witness::LogWitness;
+
+/// The Rust of the guide to embeddings.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;

@@ -18,36 +18,46 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
-/// How much a host does at once.
+/// How much a host does at the same time, for everybody and for one account.
+///
+/// A request is *heavy* if its body is 64 kB or more, or once a piece of its work has taken 2 ms. Heavy
+/// work is done on threads of its own, so it never delays short requests.
+///
+/// ```
+/// use haumana_api::{ApiConfig, Load};
+///
+/// let mut config = ApiConfig::of_a_server();
+/// config.load = Some(Load::of_cores(8));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Load {
-    /// Requests at work that are quickly done. They mostly wait for the store.
+    /// The most light requests at work. They mostly wait for the store.
     pub light: usize,
-    /// Requests at work that take long; below the number of cores, so that one is always free.
+    /// The most heavy requests at work. Keep it below the number of cores, so that one is always free.
     pub heavy: usize,
-    /// Requests of one account that have begun and are not answered. Further ones are told 429.
+    /// The most requests of one account in progress. Further ones get 429.
     pub of_account: usize,
-    /// Reading requests and exports of one account that are not answered. Further ones are told 429.
+    /// The most reading requests and exports of one account in progress. Further ones get 429.
     pub reads_of_account: usize,
-    /// Bytes of request bodies in memory. Who needs more waits, and is then told 503.
+    /// The most bytes of request bodies in memory. A request that needs more waits, and then gets 503.
     pub body_bytes: usize,
-    /// Bytes of request bodies of one account in memory. Who needs more is told 429.
+    /// The most bytes of request bodies of one account in memory. A request that needs more gets 429.
     pub body_bytes_of_account: usize,
-    /// The longest time in which a request waits for its turn. After that it is told 503.
+    /// The longest time for which a request waits for its turn. Then it gets 503.
     pub queue_timeout: Duration,
-    /// The longest time in which a request is worked on. After that it is told 503; what was
-    /// committed stays.
+    /// The longest time for which a request is at work. Then it gets 503. What was committed by then
+    /// stays.
     pub work_timeout: Duration,
 }
 
 impl Load {
-    /// A body from this size on is heavy.
+    /// Requests with a body of this size or more are heavy.
     pub const HEAVY_BODY_BYTES: usize = 64 * 1024;
-    /// Work of which one piece takes this long is heavy.
+    /// A request becomes heavy once a piece of its work has taken this long.
     pub const HEAVY_PIECE: Duration = Duration::from_millis(2);
 
-    /// What suits a machine with so many cores.
+    /// Returns limits for a machine with so many cores.
     pub fn of_cores(cores: usize) -> Self {
         Self {
             light: 32 * cores.max(1),
@@ -61,7 +71,7 @@ impl Load {
         }
     }
 
-    /// What suits the machine that this runs on.
+    /// Returns limits for the machine that this runs on.
     pub fn of_this_machine() -> Self {
         Self::of_cores(std::thread::available_parallelism().map_or(1, usize::from))
     }

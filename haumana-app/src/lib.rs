@@ -1,17 +1,29 @@
-//! The dialect of the shipped app: what phones say and hear, and the take-over of the tables before.
+//! The protocol of the app on people's phones, and the import of the tables that were there before.
 //!
-//! The app on people's phones cannot change. It sends every piece that it holds, names no base and no
-//! device, and reads replies under strict rules. This crate turns what it sends into edits of
-//! [`haumana_sync`], and what becomes of them into replies that it can read. It stands on the library's
-//! public [`transaction`](haumana_sync::transaction) alone.
+//! That app cannot change any more. It sends every piece that it holds, names no base and no device,
+//! and reads replies under strict rules. This crate turns its requests into edits of
+//! [`haumana_sync`], and the outcomes into replies that it can read. It uses nothing of the library but
+//! its public [`transaction`](haumana_sync::transaction).
+//!
+//! ```text
+//!  POST /pieces ──▶ wire ──▶ plan: which base? ──▶ Transaction ──▶ reply, with new numbers
+//!  POST /sessions ▶ wire ──▶ by group and rank ──▶ Transaction ──▶ reply
+//! ```
 //!
 //! - [`Phones::sync_pieces`] and [`Phones::sync_sessions`] are `POST /pieces` and `POST /sessions`.
-//! - [`Phones::take_over`] merges records of an earlier server's tables, again and again.
-//! - [`wire`] reads requests and writes replies. The app's keys are a frozen list: a field that is
-//!   declared later is to a phone a key that it does not know.
+//! - [`Phones::take_over`] merges records of an earlier server's tables. It can be repeated while phones
+//!   still write to those tables.
+//! - [`wire`] reads requests and writes replies. The app's keys are a frozen list: a phone treats a
+//!   field that is declared later as an unknown key.
 //!
-//! Which edit a phone's piece is, is the hard part: the number that it carries names a delivery
-//! ([`WireVersion`]), replies get lost, and a backup of a phone carries the number too.
+//! The hard part is to find the base of a phone's edit. The number that a piece carries names a
+//! delivery ([`WireVersion`]): which version was sent, in which reply. But replies get lost, and a phone
+//! that was set up from another one's backup has the same numbers. `docs/protocol.md` has the table of
+//! all cases.
+//!
+//! A host needs this crate only for that app. Your own apps speak `POST /sync`, through
+//! `haumana-replica` or by the protocol.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod base;
 mod copy;
@@ -40,6 +52,6 @@ pub use wire::WireVersion;
 
 use haumana_sync::Engine;
 
-/// An engine, as this dialect works on it.
+/// An engine, as this crate uses it.
 #[derive(Clone, Copy, Debug)]
 struct App<'e>(&'e Engine);

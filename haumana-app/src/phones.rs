@@ -1,4 +1,4 @@
-//! The calls of this dialect.
+//! The calls of this crate.
 
 use crate::App;
 use crate::takeover::{Earlier, TakenOver};
@@ -8,19 +8,19 @@ use haumana_sync::engine::Result;
 use haumana_sync::id::UserId;
 use std::future::Future;
 
-/// What an engine does for the app on people's phones, and for the tables before it.
+/// The calls of the app on people's phones, and of the import of earlier tables, as methods of an engine.
 ///
 /// The engine must keep the kinds of [`haumana_sync::repertoire`].
 pub trait Phones {
-    /// Takes in what a phone sent to `POST /pieces` and says what it must learn.
+    /// Applies what a phone sent to `POST /pieces`, and returns its reply.
     ///
-    /// The reply holds at most about `reply_limit_bytes`; where that cuts it, further syncs bring
-    /// the rest.
+    /// The reply has about `reply_limit_bytes` at most. If it is cut, the phone's next syncs bring the
+    /// rest.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](haumana_sync::engine::ErrorKind::Unavailable) if the store cannot
-    /// answer and nothing of the push is known to be committed; sending the request again is harmless.
+    /// answer, and nothing of the push is known to be committed. Sending the request again is harmless.
     fn sync_pieces(
         &self,
         user: &UserId,
@@ -28,8 +28,8 @@ pub trait Phones {
         reply_limit_bytes: usize,
     ) -> impl Future<Output = Result<PiecesReply>> + Send;
 
-    /// Takes in what a phone sent to `POST /sessions` and answers with the user's sessions: all,
-    /// or those stamped later than `lastSyncedAt` if one was given.
+    /// Applies what a phone sent to `POST /sessions`, and returns the user's sessions: all of them, or
+    /// those that were stamped later than `lastSyncedAt` if the phone sent that.
     ///
     /// # Errors
     ///
@@ -41,11 +41,11 @@ pub trait Phones {
         reply_limit_bytes: usize,
     ) -> impl Future<Output = Result<SessionsReply>> + Send;
 
-    /// Takes over records of an earlier server, and says what became of each.
+    /// Imports records of an earlier server, and returns the outcome of each.
     ///
-    /// May be repeated: an item that is as it was, or older, changes nothing, whatever has become
-    /// of its record since, and for ever. An item that has changed is merged as an edit of what was
-    /// taken over before. Nothing is deleted because an item is missing.
+    /// The call may be repeated, at any time. An item that has not changed since the last call, or is
+    /// older, changes nothing, whatever has happened to its record. An item that has changed is merged
+    /// as an edit of what was imported before. A missing item deletes nothing.
     ///
     /// # Errors
     ///

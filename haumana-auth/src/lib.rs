@@ -1,4 +1,4 @@
-//! Who is asking: ID tokens for haumana-sync. There is no router here, and no HTTP server.
+//! Verification of ID tokens for haumana-sync. There is no router here, and no HTTP server.
 //!
 //! ```text
 //! header ──bearer──▶ token ──Verifier──▶ Principal (a UserId, and a profile)
@@ -18,6 +18,7 @@
 //! - `https`: fetches the keys of issuers.
 //!
 //! **Invariant:** no token, e-mail address or user id is ever logged.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod authorizer;
 mod caller;

@@ -10,7 +10,8 @@
 //!
 //! # Two devices
 //!
-//! A struct is a kind of record. Both devices edit one record without seeing each other, and agree:
+//! A struct is a kind of record. Both devices edit one record while they are offline, and agree after
+//! they have synced:
 //!
 //! ```
 //! use haumana_replica::storage::MemoryStorage;
@@ -91,44 +92,45 @@
 //!
 //! # Pending edits
 //!
-//! Edits go into local storage at once and to the server when there is one. A field that was
-//! touched stays marked, with its time and the version that its user saw, until the server has
-//! answered for exactly that edit; so an edit made while a reply is on its way, or taken back after
-//! a reply was lost, is never forgotten. The server decides what a merge becomes; until then a view
-//! shows the pending edits over what was agreed.
+//! An edit is stored locally at once, and sent when there is a server. A field that was edited stays
+//! marked, with the time and the version that its user saw, until the server has answered exactly that
+//! edit. So no edit is forgotten: neither one that is made while a reply is in flight, nor one that is
+//! reverted after a reply was lost. The server decides the result of a merge. Until then a view shows
+//! the pending edits on top of the last agreed state.
 //!
 //! # Following
 //!
 //! `Replica::follow` syncs at once when another device has changed something, for as long as the account
-//! is signed in: the server pokes it over a connection that stays open ([`Transport::live`]). Where that
-//! cannot be had it asks now and then, and connects again. [`Replica::follow_with`] does the same with
-//! timers of your own. [`Status::following`] says whether the device is live, polling or offline, and
-//! [`Status::equal_at`] when it was last proven to hold what the server holds.
+//! is signed in. The server pokes it over a connection that stays open ([`Transport::live`]). If there is
+//! no such connection it polls, and tries to connect again. [`Replica::follow_with`] does the same with
+//! timers of your own. [`Status::following`] says whether the device is live, polling or offline.
+//! [`Status::equal_at`] is when the device was last proven to hold what the server holds.
 //!
 //! [`Transport::live`]: transport::Transport::live
 //!
 //! # A copy is another device
 //!
-//! Each installation has a random id, which [`Replica::open`] makes with its storage. A SQLite file
-//! knows where it lives: a copy, or a file that was put back, takes a new id when it is opened, and a
-//! server that sees two installations use one id says so, which has the same effect. What is pending
-//! stays pending in both. A change whose reply was lost is sent again exactly as it was, before any
-//! later change of the same field, so that the server can tell a lost reply from a copy.
+//! Each installation has a random id, which is made with its storage. A SQLite file notices that it
+//! was copied or put back, and takes a new id when it is opened. A server that sees two installations
+//! use one id says so, which has the same effect. Pending edits stay pending in both. A change whose
+//! reply was lost is sent again exactly as it was, before any later change of the same field. So the
+//! server can distinguish a lost reply from a copy.
 //!
 //! # A server with another past
 //!
-//! A server may be restored from a backup, erased and filled from an export, or begun anew. The
-//! device then takes over what the server has, and offers what it held itself ([`Offer`]): records
-//! whole and deletes, both without a base and marked as no new edits. The server takes what it has
-//! lost. What was brought back stays, and what is not taken is in the inbox. What a person typed and
-//! the server has not answered for stays an edit of its own time.
+//! A server may be restored from a backup, erased and filled from an export, or set up anew. The
+//! device then takes what the server has, and offers what it held itself ([`Offer`]): whole records and
+//! deletes, without a base, and marked as not being new edits. The server accepts what it has lost. A
+//! record that the restore brought back stays, and what is not accepted is in the inbox. An edit that
+//! the server has not answered stays an edit, with its own time.
 //!
 //! # What survives
 //!
-//! What a person did is on the disk when the call returns ([`storage::Outlives::PowerLoss`]). What a
-//! sync brings is not waited for: it outlives the end of the process at any moment, and a loss of
-//! power may take back the syncs since the last edit, all of them or the latest. The device is then
-//! one that never saw those replies; it sends what was pending again and is told the rest again.
+//! An edit is on the disk when the call returns ([`storage::Outlives::PowerLoss`]). What a sync brings
+//! survives the end of the process at any moment. A loss of power may undo the syncs since the last
+//! edit, all of them or the latest. The device is then one that never saw those replies: it sends its
+//! pending edits again, and receives the rest again.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod asking;
 mod builder;
@@ -199,3 +201,13 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/tour.md")]
 struct Tour;
+
+/// The Rust of the guide to an app of one's own.
+#[cfg(all(doctest, feature = "http", feature = "sqlite"))]
+#[doc = include_str!("../docs/your-own-app.md")]
+struct OwnApp;
+
+/// The Rust of the guide to the replica.
+#[cfg(all(doctest, feature = "http", feature = "sqlite"))]
+#[doc = include_str!("../docs/replica.md")]
+struct Guide;

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
-/// What a replica is told once. [`ReplicaConfig::usual`] makes one that fits every host of this project,
-/// and its fields can be set.
+/// The settings of a replica. [`ReplicaConfig::usual`] fits every host of this project; set fields as
+/// you need.
 ///
 /// ```
 /// let mut config = haumana_replica::ReplicaConfig::usual();
@@ -50,7 +50,7 @@ impl ReplicaConfig {
     }
 }
 
-/// A record as its user sees it.
+/// A record as its user sees it: the last agreed state, with pending edits on top.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// Which record.
@@ -59,15 +59,15 @@ pub struct View {
     pub content: Content,
     /// The version that was last agreed; `None` if the server has never confirmed it.
     pub version: Option<Version>,
-    /// Whether something of it waits for the server.
+    /// Whether an edit of it waits for the server.
     pub is_pending: bool,
-    /// Why the server refused it, if it did: a stable word.
+    /// Why the server refused the last edit, if it did: a stable code.
     pub refused: Option<String>,
-    /// The same in the server's words for people, which name the field.
+    /// The same as a message for people, which names the field.
     pub explanation: Option<String>,
 }
 
-/// What is to become of the records of an account that was erased on the server.
+/// What to do with the local records of an account that was erased on the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erasure {
     /// Forget them here too.
@@ -78,8 +78,10 @@ pub enum Erasure {
 
 /// A person's records on one device, whether or not a server can be reached.
 ///
-/// Edits are in the local storage when a call returns. Each account has its own records; what was
-/// edited under one account is only ever sent as that account.
+/// An edit is in the local storage when the call returns. Each account has its own records: what was
+/// edited under one account is only sent as that account.
+///
+/// All methods take `&self`. Share a replica between tasks by an [`Arc`].
 #[derive(Debug)]
 pub struct Replica {
     inner: Mutex<Inner>,
@@ -114,13 +116,13 @@ impl Replica {
         Self { inner, status, feed, clock, random, is_syncing, is_following }
     }
 
-    /// Returns the id that this device has on the server. It changes where two installations turn out
-    /// to use one.
+    /// Returns the id that this device has on the server. It changes if two installations turn out to
+    /// use the same id.
     pub async fn device(&self) -> String {
         self.lock().await.device.clone()
     }
 
-    /// Makes `account` the one whose records are read and edited from now on.
+    /// Signs `account` in: from now on its records are read and edited.
     ///
     /// # Errors
     ///
@@ -136,7 +138,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Makes nobody the account. What was pending stays until that account signs in again.
+    /// Signs the account out. Its records and pending edits stay until it signs in again.
     pub async fn sign_out(&self) {
         self.lock().await.account = None;
         self.status.send_replace(Status { phase: Phase::NeedsSignIn, ..Status::default() });
@@ -148,7 +150,17 @@ impl Replica {
         self.lock().await.declared(op, kind)
     }
 
-    /// Returns a receiver of the status, which can be waited on.
+    /// Returns a receiver of the status, which can be awaited.
+    ///
+    /// ```
+    /// # use haumana_replica::Replica;
+    /// # async fn show(replica: &Replica) {
+    /// let mut status = replica.watch();
+    /// while status.changed().await.is_ok() {
+    ///     println!("{} edits wait", status.borrow().pending);
+    /// }
+    /// # }
+    /// ```
     pub fn watch(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
     }
@@ -182,8 +194,7 @@ impl Replica {
         *self.status.borrow()
     }
 
-    /// Adds a record of the kind with that name. The value of a counter is a whole number, or its
-    /// entries.
+    /// Adds a record of the kind with that name. For a counter give a whole number, or its entries.
     ///
     /// ```
     /// # use haumana_replica::{Replica, storage::MemoryStorage};
@@ -231,8 +242,8 @@ impl Replica {
         Ok(id)
     }
 
-    /// Sets fields of a record. A field that is named counts as edited, whatever its value. The value
-    /// of a counter is the whole number that it is to reach, or entries.
+    /// Sets fields of a record. A field that is named counts as edited, even if its value stays the
+    /// same. For a counter give the whole number that it is to reach, or its entries.
     ///
     /// # Errors
     ///
@@ -360,7 +371,7 @@ impl Replica {
         self.lock().await.kinds.schema().clone()
     }
 
-    /// Forgets the place in the stream: the next sync compares everything. Edits are kept.
+    /// Forgets the cursor, so that the next sync compares everything. Edits are kept.
     ///
     /// # Errors
     ///
@@ -373,8 +384,8 @@ impl Replica {
         inner.write(&account, Batch { state: Some(state), ..Batch::default() }).await
     }
 
-    /// Decides what becomes of the records of an account that was erased on the server. The device
-    /// takes a new id: what comes late of the old one is then not taken for its own.
+    /// Decides what to do with the local records of an account that was erased on the server. The device
+    /// takes a new id, so late requests of the old id are not treated as its own.
     ///
     /// # Errors
     ///

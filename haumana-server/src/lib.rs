@@ -1,9 +1,9 @@
 //! `haumana-server`: haumana-sync on one machine.
 //!
-//! The same router, engine and token verification as in production. What it has and production has
-//! not are tokens for anyone: it issues them with a key pair of its own, unless it is told to take those
-//! of Google or of other issuers. Its library is one function, [`main`]; to serve haumana-sync from a
-//! program of your own, use `haumana-api`, as `examples/embedding` does.
+//! It has the same router, engine and token verification as any other host. There is one difference:
+//! unless it is told to accept tokens of Google or of other issuers, it issues tokens of its own, with
+//! a key pair of its own, to anyone on the machine. Its library is one function, [`main`]. To serve
+//! haumana-sync from a program of your own, use `haumana-api`, as `examples/embedding` does.
 //!
 //! # Features
 //!
@@ -14,7 +14,9 @@
 //! | `dynamodb` | `--store dynamodb`; it compiles the SDK of AWS | no |
 //! | `all-stores` | both | no |
 //!
-//! The store on SQLite is always there. Asked for one that is not, the program names its feature.
+//! The store on SQLite is always built in. If you ask for a store that is not, the error names its
+//! feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod args;
 mod audit;

@@ -29,6 +29,8 @@ use tokio::sync::oneshot;
 
 /// LIMIT: how long requests that are running may take once the server was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Where a new user reads on.
+const GUIDE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/SUMMARY.md");
 const DAY_MS: i64 = 86_400_000;
 
 /// Serves until it is told to stop.
@@ -140,8 +142,13 @@ fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
     }
     #[cfg(feature = "page")]
     if !args.has_issuers() {
-        writeln!(out, "two devices in one window, to play with: {url}/#two-devices")?;
+        writeln!(out, "page: {url}/ (two devices in one window: {url}/#two-devices)")?;
     }
+    writeln!(out, "guide: {GUIDE}")?;
+    writeln!(
+        out,
+        "command line: cargo install --path haumana-cli, then: haumana --server {url} init"
+    )?;
     writeln!(out, "{how}")?;
     let (path, body) = match args.schema {
         Some(_) => ("sync", r#"{"deviceId":"my-first-device","push":[]}"#),

@@ -53,6 +53,7 @@
 //!
 //! [`DynamoStore::take_consumed`] tells what the service says; [`rules`] is AWS's arithmetic, and a
 //! test holds the two together.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod allowance;
 mod changes;

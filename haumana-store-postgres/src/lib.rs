@@ -48,13 +48,14 @@
 //!
 //! # Lives
 //!
-//! Devices must be told when a backup was put back: the [`Life`] of the data is another one, and its
-//! generation, which the engine is given, is above all before. The store notices that the tables are
-//! in another database or cluster than before, or that the cluster went back to a point in time or to
-//! a standby. A dump that is read back into the same database it cannot notice: start with a higher
-//! [`generation`](PostgresOptions::generation) then. A handle that was opened in an earlier life, or
-//! by an older program before the tables were changed, commits no more: its calls are
-//! [`Corrupt`](haumana_sync::store::ErrorKind::Corrupt), and their source says to restart it.
+//! Devices have to notice that a backup was restored: a new [`Life`] of the data begins. Its generation
+//! is higher than all before it, and you pass it to the engine. The store notices by itself that the
+//! tables are in another database or cluster than before, and that the cluster went back to a point in
+//! time or to a standby. It cannot notice a dump that was read back into the same database: then start
+//! with a higher [`generation`](PostgresOptions::generation). A handle that was opened in an earlier
+//! life commits nothing any more, and neither does one of an older program after the tables were
+//! changed: its calls are [`Corrupt`](haumana_sync::store::ErrorKind::Corrupt), and their source says to
+//! restart it.
 //!
 //! # Erasing
 //!
@@ -88,6 +89,7 @@
 //! (`max_prepared_statements`); the settings of a session must not be shared with other programs. Behind
 //! one in transaction mode nothing is heard of other servers, and accounts that somebody follows are
 //! asked about every 40 seconds instead.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod commit;
 pub mod copies;

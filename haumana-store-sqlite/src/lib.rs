@@ -1,10 +1,10 @@
 //! [`Store`](haumana_sync::Store) on SQLite: development, tests, and everything that fits one
 //! machine.
 //!
-//! One file holds all users. One thread writes: whatever commits are waiting go into one
-//! transaction and share one sync to disk, and each is acknowledged after that. A few threads read
-//! beside it, each from a snapshot; a read of the head or of up to 16 entries is made by its caller,
-//! since handing it to a thread costs more. Several processes may use the same file.
+//! One file holds all users. One thread writes: all commits that wait go into one transaction and
+//! share one sync to disk, and each is acknowledged after that. A few threads read at the same time,
+//! each from a snapshot. A read of the head or of up to 16 entries is made by its caller, because
+//! handing it to a thread costs more. Several processes may use the same file.
 //!
 //! ```
 //! use haumana_store_sqlite::{SqliteOptions, SqliteStore};
@@ -28,16 +28,16 @@
 //!
 //! # What a crash leaves
 //!
-//! The file is in WAL mode with `synchronous=FULL`: what was acknowledged survives the end of the
-//! process and of the machine, as far as the disk does what it says. There is no weaker mode.
+//! The file is in WAL mode with `synchronous=FULL`: what was acknowledged survives a crash of the
+//! process and of the machine, if the disk keeps its promises. There is no weaker mode.
 //!
-//! A second after the last change all of it is in the file itself, and the log is empty.
+//! A second after the last change everything is in the file itself, and the log is empty.
 //!
 //! # Lives
 //!
-//! A [`Life`] of the data begins when the file is made, and a new one when a backup is put in its
-//! place. Devices that remember another life must be told, so the life's generation is above all
-//! before and goes to the engine.
+//! A [`Life`] of the data begins when the file is created, and a new one when a backup is restored.
+//! Devices that remember another life have to notice. So the generation of a life is higher than all
+//! before it, and you pass it to the engine.
 //!
 //! - A backup knows that it is one. The first [`SqliteStore::open`] on it begins a new life.
 //! - [`restore`] does the same in one step, and keeps the present database under another name.
@@ -46,8 +46,8 @@
 //! - Each transaction writes a random link after the link before it. A log that does not continue
 //!   the file's last link belongs to another file, and SQLite never gets to apply it.
 //!
-//! What cannot be noticed: an earlier copy of the file together with its `.seen`, or where there is
-//! none. [`SqliteStore::open_asking`] and [`restore`] begin a new life there.
+//! An earlier copy of the file is not noticed if its `.seen` was copied with it, or if there is none.
+//! [`SqliteStore::open_asking`] and [`restore`] begin a new life then.
 
 mod backup;
 mod chain;

@@ -5,7 +5,19 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
-/// The first 16 bytes (big-endian) of a SHA-256, or a sum of such modulo 2^128.
+/// The first 16 bytes (big-endian) of a SHA-256, or a sum of such values modulo 2^128.
+///
+/// A sum makes no difference between orders. So two sides compare all records by one number, and an
+/// edit of one record costs one subtraction and one addition.
+///
+/// ```
+/// use haumana_sync::digest::Digest;
+///
+/// let (a, b) = (Digest::of([b"a".as_slice()]), Digest::of([b"b".as_slice()]));
+///
+/// assert_eq!(a.plus(b), b.plus(a));
+/// assert_eq!(a, a.plus(b).minus(b));
+/// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(u128);

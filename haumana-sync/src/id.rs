@@ -10,6 +10,16 @@ pub type Version = u32;
 
 /// A user: the verified subject of a token.
 ///
+/// ```
+/// use haumana_sync::id::UserId;
+///
+/// let kai = UserId::verified_by_caller("member-7");
+///
+/// assert_eq!(Some("member-7"), kai.as_ref().map(UserId::as_str));
+/// assert!(!format!("{kai:?}").contains("member"), "a log has no ids");
+/// assert_eq!(None, UserId::verified_by_caller(""), "an id is not empty");
+/// ```
+///
 /// There is deliberately no `From<String>`: a user id from a request body is a claim, and each way
 /// to make a `UserId` says that somebody has checked: [`UserId::verified_by_caller`], and
 /// [`NumberedUsers::verified_by_caller`] for services that know people by number.
@@ -37,7 +47,7 @@ impl UserId {
 }
 
 impl fmt::Debug for UserId {
-    /// Shows no more than that there is one, so that logs stay free of personal data.
+    /// Prints no id, so that logs stay free of personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UserId(..)")
     }
@@ -85,7 +95,7 @@ impl NumberedUsers {
     }
 }
 
-/// The number of a kind of record. What a kind is, its schema says.
+/// The number of a kind of record. The schema says what the kind is.
 ///
 /// Three numbers are the library's own. It writes them as words, all others as `k3` to `k255`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -159,7 +169,16 @@ impl TryFrom<String> for KindNumber {
     }
 }
 
-/// A record's id: a UUID, equal whatever its case, printed in upper case.
+/// A record's id: a UUID. Case makes no difference, and it is printed in upper case.
+///
+/// ```
+/// use haumana_sync::id::RecordId;
+///
+/// let id = RecordId::parse("5eed0000-0000-4000-8000-00000000000a");
+///
+/// assert_eq!(RecordId::parse("5EED0000-0000-4000-8000-00000000000A"), id);
+/// assert_eq!(None, RecordId::parse("not a UUID"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RecordId(u128);

@@ -6,6 +6,15 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Milliseconds since 1970-01-01 UTC.
+///
+/// ```
+/// use haumana_sync::time::UnixMillis;
+///
+/// let noon = UnixMillis::parse("2026-11-28T12:00:00-10:00");
+///
+/// assert_eq!(noon, UnixMillis::parse("2026-11-28T22:00:00.000Z"));
+/// assert_eq!(None, UnixMillis::parse("noon"));
+/// ```
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

@@ -1,11 +1,12 @@
-//! What a dialect stands on.
+//! The foundation of a dialect: a protocol of your own on the same records.
 //!
-//! A dialect turns what its clients send into edits, and what has become of them into replies. Between
-//! the two is a [`Transaction`]: it reads an account, applies edits and commits them together. Whoever
-//! loses the race for the account's head starts over with the next of its [`Attempts`].
+//! A dialect turns its clients' requests into edits, and the outcomes into replies. `haumana-app` is
+//! one; `POST /sync` needs none. In between is a [`Transaction`]: it reads an account, applies edits and
+//! commits them together. If another commit was faster, start over with the next of the
+//! [`Attempts`].
 //!
-//! A dialect finds out what an edit was made on, in whatever way its clients tell it, and says so in
-//! [`Against`]. It may keep hashes and numbers beside each record and beside the account, in a
+//! A dialect has to find the base of an edit, in whatever way its clients express it, and passes it as
+//! [`Against`]. It may keep hashes and numbers beside each record and beside the account in a
 //! [`Slot`], which the engine stores and never reads.
 
 pub use crate::engine::commit::staging::waves;

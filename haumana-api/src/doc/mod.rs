@@ -16,9 +16,8 @@ mod records;
 mod samples;
 mod schemas;
 
-#[cfg(test)]
-pub(crate) use errors::ERRORS;
 pub(crate) use errors::responses;
+pub use errors::{ErrorCode, error_codes};
 pub(crate) use schemas::all as schemas;
 
 use serde_json::{Map, Value, json};

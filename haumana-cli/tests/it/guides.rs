@@ -1,4 +1,4 @@
-//! The two devices of the tour and of the guide to schemas, pasted as they stand.
+//! The two devices of the guides, pasted as they stand.
 
 use crate::world::{World, clean};
 use std::path::Path;
@@ -6,6 +6,8 @@ use std::process::Command;
 
 const TOUR: &str = include_str!("../../../docs/tour.md");
 const GUIDE: &str = include_str!("../../../docs/schema.md");
+const QUICK_START: &str = include_str!("../../../docs/quick-start.md");
+const OWN_APP: &str = include_str!("../../../docs/your-own-app.md");
 const RECIPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/recipes/recipes.toml");
 
 /// Runs the block of a text that has `mark` in it, and returns what it says.
@@ -51,6 +53,34 @@ fn the_guides_two_devices_edit_a_recipe_offline_and_agree() {
 
     let (_, shown) = said.rsplit_once("synced:").unwrap();
     for line in ["tags         fish, quick, raw", "cooked       3", "difficulty   hard"] {
+        assert!(shown.contains(line), "{line:?} must be in {shown}");
+    }
+}
+
+#[test]
+fn the_quick_starts_two_devices_keep_both_edits() {
+    let world = World::start();
+
+    let said = paste(QUICK_START, "phone add Hiilawe", &world);
+
+    let (_, shown) = said.rsplit_once("synced:").unwrap();
+    for line in ["Hiʻilawe", "author    Sam Liʻa"] {
+        assert!(shown.contains(line), "{line:?} must be in {shown}");
+    }
+}
+
+#[test]
+fn the_guide_to_an_own_app_has_a_schema_under_which_two_devices_agree() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = OWN_APP.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```"));
+    let path = folder.path().join("shopping.toml");
+    std::fs::write(&path, schema.unwrap().0).unwrap();
+    let world = World::serving(&["--schema", path.to_str().unwrap()]);
+
+    let said = paste(OWN_APP, "phone add item Poi", &world);
+
+    let (_, shown) = said.rsplit_once("synced:").unwrap();
+    for line in ["shops    corner, harbour, market", "bought   4", "urgency  today"] {
         assert!(shown.contains(line), "{line:?} must be in {shown}");
     }
 }

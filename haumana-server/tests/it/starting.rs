@@ -9,10 +9,17 @@ fn it_says_where_it_listens_where_the_data_is_and_how_to_try_it() {
 
     let server = Server::start(folder.path());
 
-    let [_, listening, data, .., curl] = &server.greeting[..] else { panic!("four lines") };
+    let [_, listening, data, page, guide, client, _, curl] = &server.greeting[..] else {
+        panic!("eight lines: {:?}", server.greeting)
+    };
     assert!(!listening.ends_with(":0"), "the port that it was given: {listening}");
     let db = folder.path().join("haumana.db");
     assert!(data.ends_with(&db.display().to_string()), "{data}");
+    assert!(page.starts_with("page: ") && page.contains(&server.url), "{page}");
+    let guide = guide.split_once("/blob/main/").map(|(_, path)| path);
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    assert!(guide.is_some_and(|path| root.join(path).is_file()), "{guide:?}");
+    assert!(client.ends_with(&format!("haumana --server {} init", server.url)), "{client}");
     assert!(curl.starts_with("curl ") && curl.contains(&server.url), "{curl}");
 }
 

@@ -1,7 +1,27 @@
-//! The engine: what a request means, what becomes of it, and what the store is told to write.
+//! The engine: it reads requests, merges edits, and tells the store what to write.
 //!
 //! One engine serves all users of one store. It holds no state of its own, so any number of
 //! engines, in any number of processes, may work on one store at the same time.
+//!
+//! # One sync
+//!
+//! 1. Read the user's [`Head`]. If the device's cursor is at the head and it pushes nothing, the
+//!    answer is ready.
+//! 2. Read the records that are pushed, and of each the base that its edit names.
+//! 3. Merge field by field ([`crate::merge`]). Values that lose become history, and entries of the
+//!    inbox.
+//! 4. Write records, history and the next head in one [`Store::commit`]. It fails if another
+//!    commit came first; then start again from 1 with the edits that are left.
+//! 5. Read the change feed after the device's cursor, and answer.
+//!
+//! # Reading order
+//!
+//! - [`Engine::sync`] is the call of new clients: pushes in, results and changes out. [`Engine::push`]
+//!   is its first half without JSON: [`Push`], [`PushOp`], [`PushResult`].
+//! - The inbox: [`Engine::conflict_page`], [`Engine::resolve`], [`Conflict`], [`Resolution`].
+//! - The history: [`VersionEntry`], [`Restored`], and [`Rewound`] for a whole account.
+//! - Moving and ending: [`Export`], [`Imported`], [`Erasure`].
+//! - Operating: [`Verified`] compares what is stored with itself, [`Repaired`] repairs it.
 
 pub(crate) mod commit;
 pub(crate) mod edit;
@@ -52,19 +72,37 @@ use std::sync::Arc;
 /// The result of a call of the engine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Tells the time. The library never asks the system itself.
+/// Tells the time. The library never asks the system itself, so tests can set the clock.
+///
+/// `SystemClock` of `haumana-api` and of `haumana-replica` asks the system.
+///
+/// ```
+/// use haumana_sync::engine::Clock;
+/// use haumana_sync::time::UnixMillis;
+///
+/// #[derive(Debug)]
+/// struct Noon;
+///
+/// impl Clock for Noon {
+///     fn now(&self) -> UnixMillis {
+///         UnixMillis(1_767_268_800_000)
+///     }
+/// }
+/// ```
 pub trait Clock: Debug + Send + Sync + 'static {
     /// Returns the time now.
     fn now(&self) -> UnixMillis;
 }
 
-/// Gives random bits. The library never asks the system itself.
+/// Returns random bits. The library never asks the system itself, so tests can repeat a run.
+///
+/// Versions and deliveries are told apart by these bits: they must not be predictable.
 pub trait Random: Debug + Send + Sync + 'static {
-    /// Returns 64 bits that nobody can foresee.
+    /// Returns 64 bits that nobody can predict.
     fn next_u64(&self) -> u64;
 }
 
-/// What an engine is told once. [`EngineConfig::new`] makes one, whose fields can be set.
+/// The settings of an engine. [`EngineConfig::new`] makes them; then set fields as you need.
 ///
 /// ```
 /// use haumana_sync::engine::EngineConfig;
@@ -76,7 +114,7 @@ pub trait Random: Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EngineConfig {
-    /// Which life of the data this is; raise it after restoring a backup.
+    /// The generation of the data. It must rise after a backup was restored.
     pub generation: Generation,
     /// How long superseded versions, lost values and delivery records are kept, in
     /// milliseconds. Usually [`RETENTION_MS`].
@@ -84,16 +122,19 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
-    /// An engine in this life of the data, which keeps history for [`RETENTION_MS`].
+    /// Settings for data of this generation, with history that is kept for [`RETENTION_MS`].
     pub const fn new(generation: Generation) -> Self {
         Self { generation, retention_ms: RETENTION_MS }
     }
 }
 
-/// The retention time that the promises name: 90 days.
+/// The usual retention time: 90 days.
 pub const RETENTION_MS: i64 = 90 * 86_400_000;
 
-/// Keeps the records of users the same on every device.
+/// Keeps the records of users the same on all of their devices.
+///
+/// An engine is a [`Store`] with a schema, a clock and random bits. It is cheap to make, and has no
+/// state: everything is in the store. The [front page](crate#two-devices) has a complete example.
 #[derive(Debug)]
 pub struct Engine {
     /// What is read through it is screened.
@@ -106,19 +147,18 @@ pub struct Engine {
     history_bytes: u64,
 }
 
-/// What becomes of content that devices hold from another life of the data, after a backup was put
-/// back.
+/// What happens, after a backup was restored, to content that devices hold from before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OtherLife {
-    /// The later edit wins; what it replaces is in the inbox.
+    /// The later edit wins. The value that it replaces is in the inbox.
     #[default]
     Merged,
-    /// The backup wins; what devices hold of its records is in the inbox.
+    /// The backup wins. What devices hold of its records is in the inbox.
     Discarded,
 }
 
 impl Engine {
-    /// Makes an engine on `store` that keeps the kinds of `schema`.
+    /// Makes an engine on `store` for records of the kinds of `schema`.
     pub fn of(
         schema: Schema,
         store: Arc<dyn Store>,
@@ -136,14 +176,15 @@ impl Engine {
         Self { store: screen.clone(), screen, clock, random, config, later, history_bytes }
     }
 
-    /// Sets the kinds of record.
+    /// Sets the schema: the kinds of record that the engine keeps.
     #[must_use]
     pub fn with_schema(self, schema: Schema) -> Self {
         let screen = Screened { schema, ..(*self.screen).clone() };
         self.screened(screen)
     }
 
-    /// Sets the witness that is told of stored records that cannot be read. Without it nobody is told.
+    /// Sets the witness, which is notified of stored records that cannot be read. Without one they are
+    /// skipped silently.
     #[must_use]
     pub fn with_witness(self, witness: Arc<dyn Witness>) -> Self {
         let screen = Screened { witness, ..(*self.screen).clone() };
@@ -155,24 +196,24 @@ impl Engine {
         Self { store: screen.clone(), screen, ..self }
     }
 
-    /// Tells the witness that a record cannot be read, as a dialect finds out.
+    /// Notifies the witness of a record that cannot be read. For dialects that find one themselves.
     pub fn tell_unreadable(&self, user: &UserId, key: Key) {
         self.screen.tell(user, key);
     }
 
-    /// Returns the kinds of record that it keeps.
+    /// Returns the schema.
     pub fn schema(&self) -> &Schema {
         &self.screen.schema
     }
 
-    /// Says what becomes of content of another life; without this it is merged.
+    /// Sets what happens to content from another generation. Without this it is merged.
     #[must_use]
     pub fn with_other_life(self, later: OtherLife) -> Self {
         Self { later, ..self }
     }
 
-    /// Says how many bytes of history an account keeps; without this
-    /// [`limits::USER_HISTORY_BYTES`]. Beyond it the oldest gives way.
+    /// Sets how many bytes of history an account keeps. Without this it is
+    /// [`limits::USER_HISTORY_BYTES`]. When the limit is reached the oldest history is deleted first.
     #[must_use]
     pub fn with_history_bytes(self, history_bytes: u64) -> Self {
         Self { history_bytes, ..self }
@@ -230,14 +271,14 @@ impl Engine {
         }
     }
 
-    /// Returns the store, to read from: what cannot be read is set aside. Nothing is written but
-    /// through a [`Transaction`].
+    /// Returns the store for reading. Records that cannot be read are set aside. Write through a
+    /// [`Transaction`] only.
     pub fn store(&self) -> &dyn Store {
         &*self.store
     }
 
-    /// As [`Engine::store`], but the content of records is not checked. It is for a dialect that checks
-    /// it with [`KnownFields`](crate::record::KnownFields).
+    /// Returns the store as [`Engine::store`] does, without checking the content of records. For a
+    /// dialect that checks it with [`KnownFields`](crate::record::KnownFields).
     pub fn store_unlooked(&self) -> impl Store + use<> {
         Screened { looks_into_records: false, ..(*self.screen).clone() }
     }
@@ -275,7 +316,7 @@ pub(crate) fn check_state(head: Option<&Head>) -> Result<()> {
     }
 }
 
-/// How many more records, bytes and values that lost the user has room for.
+/// How many more records, bytes and open conflicts the user has room for.
 #[derive(Clone, Copy, Debug)]
 struct Quota {
     records: u64,

@@ -2,7 +2,15 @@
 
 use crate::schema::FieldError;
 
-/// Why one record of a request was not accepted; everything else went through.
+/// Why one record of a request was not accepted. All other records of the request went through.
+///
+/// ```
+/// use haumana_sync::engine::Refusal;
+///
+/// for refusal in Refusal::ALL {
+///     println!("{}: {}. {}", refusal.code(), refusal.message(), refusal.advice());
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -23,7 +31,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Every one.
+    /// All of them.
     pub const ALL: [Refusal; 7] = [
         Refusal::TooLarge,
         Refusal::InvalidId,
@@ -47,7 +55,7 @@ impl Refusal {
         }
     }
 
-    /// Says why, for people, where nothing more is known.
+    /// Says why, for people. Replies name the field as well, where there is one.
     pub fn message(self) -> &'static str {
         match self {
             Refusal::TooLarge => "the record or one of its fields is too large",
@@ -58,6 +66,25 @@ impl Refusal {
             Refusal::QuotaExceeded => "there is no room left for this user",
             Refusal::Unreadable => {
                 "what is stored of the record cannot be read; send it again later"
+            }
+        }
+    }
+
+    /// Says what a client does about it, for the guide and for developers.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Refusal::TooLarge | Refusal::InvalidField => {
+                "Show it to the user. Send it again only after an edit"
+            }
+            Refusal::InvalidId => "Give the record an id that is a UUID",
+            Refusal::BaseGone => "Send the whole record with `base: null` and the same edit times",
+            Refusal::WrongUser => "Send it with the token of the user that it names",
+            Refusal::QuotaExceeded => {
+                "Keep the edit and send it again later. Deletes, and edits that make records \
+                 shorter, still go through"
+            }
+            Refusal::Unreadable => {
+                "Keep the edit and send it again later; an operator has to repair the record"
             }
         }
     }

@@ -1,14 +1,14 @@
-//! Who hears of commits: the seam between a store and what tells connected devices of them.
+//! Live updates: how connected devices learn of each other's commits.
 //!
 //! ```text
 //!  Engine ──commit──▶ store ──Pokes──▶ Hearer ──▶ devices of that account, which then sync
 //! ```
 //! A poke says which account has changed, and its revision. It never says what changed. A lost poke
-//! costs nothing but time, since a device asks now and then anyway.
+//! costs nothing but time, because devices poll from time to time anyway.
 //!
-//! There are two sources of pokes: [`PokingStore`], for one process on its data, and stores that hear
-//! of other servers' commits themselves, such as the one on PostgreSQL. A host without a source, such
-//! as a Lambda function, tells its clients so, and they ask.
+//! There are two sources of pokes. [`PokingStore`] wraps the store of a server that has its data to
+//! itself. Stores such as the one on PostgreSQL learn of other servers' commits themselves. A host
+//! without a source, such as a Lambda function, says so to its clients, and they poll.
 
 mod poking;
 
@@ -20,13 +20,13 @@ use crate::store::Revision;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-/// The name under which an account's pokes travel. It tells nobody whose account it is.
+/// The name under which the pokes of an account are sent. It does not reveal whose account it is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Topic(u128);
 
 impl Topic {
-    /// The topic of an account, under a key. Where pokes leave the process, the key is a secret of
-    /// the servers that share the data; then nobody else can find out whose topic it is.
+    /// Returns the topic of an account, under a key. If pokes leave the process, the key must be a secret
+    /// of the servers that share the data. Then nobody else can find out whose topic it is.
     pub fn of(key: &[u8], user: &UserId) -> Self {
         // No key begins where another one ends.
         let length = (key.len() as u64).to_be_bytes();
@@ -47,35 +47,35 @@ impl fmt::Display for Topic {
 }
 
 impl Debug for Topic {
-    /// Shows no more than that there is one: without a key, who knows a user finds the topic.
+    /// Prints no topic: without a key, anybody who knows a user could find it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Topic(..)")
     }
 }
 
-/// Where commits are heard of.
+/// A source of pokes.
 ///
 /// # Guarantees
 ///
 /// - After [`Pokes::tell`], each commit that is acknowledged leads to a poke, or to
 ///   [`Hearer::ask_again`] if one may have been missed.
-/// - A poke may come twice, late, or for a commit that has failed. It never comes for nothing but
-///   these.
+/// - A poke may come twice, late, or for a commit that has failed. Otherwise there is one only after
+///   a commit.
 pub trait Pokes: Debug + Send + Sync + 'static {
-    /// The name under which pokes of this account come.
+    /// Returns the topic under which pokes of this account are sent.
     fn topic(&self, user: &UserId) -> Topic;
 
-    /// Tells `hearer` from now on. Is called once; a later hearer is ignored.
+    /// Sends pokes to `hearer` from now on. It is called once; a later hearer is ignored.
     fn tell(&self, hearer: Arc<dyn Hearer>);
 }
 
-/// Who is told of commits.
+/// The receiver of pokes.
 #[async_trait::async_trait]
 pub trait Hearer: Debug + Send + Sync + 'static {
-    /// An account has this revision now. Is called by commits, so it must not wait for anything.
+    /// An account has this revision now. Commits call this, so it must not wait for anything.
     fn poke(&self, topic: Topic, revision: Revision);
 
-    /// Pokes may have been missed, of any account: looks at each account that somebody follows.
+    /// Pokes of any account may have been missed: check each account that a device follows.
     async fn ask_again(&self);
 }
 

@@ -73,6 +73,42 @@ pub enum Reason {
     EarlierRecord,
 }
 
+impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 8] = [
+        Reason::LaterEdit,
+        Reason::TextClash,
+        Reason::EditBeatsDelete,
+        Reason::BaseGone,
+        Reason::StaleForm,
+        Reason::OtherLife,
+        Reason::Policy,
+        Reason::EarlierRecord,
+    ];
+
+    /// Says why, for people.
+    pub fn message(self) -> &'static str {
+        match self {
+            Reason::LaterEdit => "The other value was edited later",
+            Reason::TextClash => {
+                "Both texts changed the same place, and the other one was edited later"
+            }
+            Reason::EditBeatsDelete => {
+                "One device deleted the record and another one edited it; the edit stays"
+            }
+            Reason::BaseGone => "The content of the base is past its retention",
+            Reason::StaleForm => {
+                "It was saved by a form that had been open since an earlier version"
+            }
+            Reason::OtherLife => {
+                "Its base is from before a restored backup, an import or an erasure"
+            }
+            Reason::Policy => "The merge policy of the field prefers the other value",
+            Reason::EarlierRecord => "As `policy`; only in exports of older servers",
+        }
+    }
+}
+
 /// What becomes of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldMerge {

@@ -1,4 +1,4 @@
-//! One field of a kind: its name, what it may hold, and when two values count as equal.
+//! One field of a kind: its name, its type, its limits, and when two of its values are equal.
 
 use super::{Element, FieldType, Merge};
 use crate::id::RecordId;
@@ -13,13 +13,22 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Why a value was refused for a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldError {
-    /// It has the wrong type, or is null where null is not taken.
+    /// It has the wrong type, or it is null and the field does not accept null.
     Invalid,
     /// It exceeds the field's limit.
     TooLarge,
 }
 
-/// One field.
+/// One field of a [`Kind`](crate::schema::Kind).
+///
+/// ```
+/// use haumana_sync::schema::{Field, FieldType, Merge};
+///
+/// let rating = Field::new(4, "rating", FieldType::Integer).merge(Merge::Greatest).indexed();
+///
+/// assert_eq!(("rating", 4), (rating.name(), rating.number()));
+/// assert!(!rating.is_required(), "a record may be without a rating");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     pub(super) number: u16,
@@ -28,28 +37,28 @@ pub struct Field {
     pub(super) merge: Merge,
     pub(super) default: FieldDefault,
     pub(super) equality: Equality,
-    /// Whether hashes of its text are of the text and not of its JSON.
+    /// Whether its text is hashed as text and not as JSON.
     pub(crate) has_text_hash: bool,
     pub(super) indexed: bool,
 }
 
-/// What a new record has where nothing was said.
+/// The value of a field in a new record that does not set the field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum FieldDefault {
-    /// Nothing: the field may be absent.
+    /// No value: the field may be absent.
     #[default]
     Absent,
-    /// This value; the field is never absent.
+    /// This value. The field is never absent.
     Value(Value),
-    /// The time at which the record was made; the field is never absent.
+    /// The time at which the record was created. The field is never absent.
     EditTime,
-    /// None: a record that is made without it is refused.
+    /// There is no default: a record that is created without the field is refused.
     Mandatory,
-    /// The value of another field; the field is never absent.
+    /// The value of another field. The field is never absent.
     SameAs(Cow<'static, str>),
 }
 
-/// Which differences between two values do not count.
+/// Which differences between two values are ignored when they are compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Equality {
     /// White space at both ends.
@@ -61,7 +70,8 @@ pub(super) struct Equality {
 }
 
 impl Field {
-    /// Declares an optional field. Its `number` is unique in its kind and never used again.
+    /// Declares an optional field with the policy `later`. The `number` is unique in its kind. Never
+    /// change it, and never use it for another field: stores keep it.
     pub fn new(number: u16, name: impl Into<Cow<'static, str>>, field_type: FieldType) -> Self {
         Self {
             number,
@@ -75,76 +85,76 @@ impl Field {
         }
     }
 
-    /// What stands for every key that a kind does not name.
+    /// The field that represents every key that a kind does not name.
     pub(super) fn unknown(merge: Merge) -> Self {
         Self { merge, ..Self::new(0, "", FieldType::Json) }
     }
 
-    /// Sets what becomes of concurrent edits.
+    /// Sets the merge policy: which of two concurrent edits stays.
     #[must_use]
     pub fn merge(self, merge: Merge) -> Self {
         Self { merge, ..self }
     }
 
-    /// Says that every record has the field, and which text it has where none was given.
+    /// Makes the field required, with a text as the default: no record is without the field.
     #[must_use]
     pub fn required(self, default: &str) -> Self {
         self.default_value(Value::Text(default.to_owned()))
     }
 
-    /// As [`Field::required`], of a switch.
+    /// Makes the field required, with a flag as the default; see [`Field::required`].
     #[must_use]
     pub fn required_flag(self, default: bool) -> Self {
         self.default_value(Value::Flag(default))
     }
 
-    /// As [`Field::required`], of any type.
+    /// Makes the field required, with a default of any type; see [`Field::required`].
     #[must_use]
     pub fn default_value(self, default: Value) -> Self {
         let default = FieldDefault::Value(self.normal(default));
         Self { default, ..self }
     }
 
-    /// As [`Field::required`], of a time: where none is given, it is that of the edit that makes the
-    /// record.
+    /// Makes the field required; see [`Field::required`]. The default is the time of the edit that
+    /// creates the record.
     #[must_use]
     pub fn required_edit_time(self) -> Self {
         Self { default: FieldDefault::EditTime, ..self }
     }
 
-    /// Says that every record has the field, and that one which is made without it is refused.
+    /// Makes the field mandatory: a record that is created without it is refused.
     #[must_use]
     pub fn mandatory(self) -> Self {
         Self { default: FieldDefault::Mandatory, ..self }
     }
 
-    /// As [`Field::required`]: where nothing was said it has the value of the field `other`.
+    /// Makes the field required; see [`Field::required`]. The default is the value of the field `other`.
     #[must_use]
     pub fn required_as(self, other: impl Into<Cow<'static, str>>) -> Self {
         Self { default: FieldDefault::SameAs(other.into()), ..self }
     }
 
-    /// Says that white space at both ends makes no difference.
+    /// Ignores white space at both ends when values are compared.
     #[must_use]
     pub fn trimmed(self) -> Self {
         Self { equality: Equality { trimmed: true, ..self.equality }, ..self }
     }
 
-    /// Says that empty text counts as none.
+    /// Treats empty text as an absent value.
     #[must_use]
     pub fn empty_is_absent(self) -> Self {
         Self { equality: Equality { empty_is_absent: true, ..self.equality }, ..self }
     }
 
-    /// Says that an absent value counts as `text`.
+    /// Treats an absent value as `text`.
     #[must_use]
     pub fn absent_is(self, text: &str) -> Self {
         let absent_is = Some(Value::Text(text.to_owned()));
         Self { equality: Equality { absent_is, ..self.equality }, ..self }
     }
 
-    /// Says that replicas keep an index of it, so that records can be found by its value. Nothing
-    /// that is stored or sent depends on it.
+    /// Lets replicas keep an index of the field, so that records can be found by its value. It changes
+    /// nothing that is stored or sent.
     #[must_use]
     pub fn indexed(self) -> Self {
         Self { indexed: true, ..self }
@@ -160,7 +170,7 @@ impl Field {
         &self.name
     }
 
-    /// Returns what it holds.
+    /// Returns its type.
     pub fn field_type(&self) -> &FieldType {
         &self.field_type
     }
@@ -175,17 +185,17 @@ impl Field {
         self.default != FieldDefault::Absent
     }
 
-    /// Whether a record that says nothing has the time at which it was made.
+    /// Whether its default is the time at which the record was created.
     pub fn is_edit_time(&self) -> bool {
         self.default == FieldDefault::EditTime
     }
 
-    /// Whether a record that is made without it is refused.
+    /// Whether a record that is created without it is refused.
     pub fn is_mandatory(&self) -> bool {
         self.default == FieldDefault::Mandatory
     }
 
-    /// Returns the field whose value it has where nothing was said.
+    /// Returns the field whose value is its default.
     pub fn same_as(&self) -> Option<&str> {
         match &self.default {
             FieldDefault::SameAs(other) => Some(other),
@@ -193,12 +203,12 @@ impl Field {
         }
     }
 
-    /// Whether it says when a record was made.
+    /// Whether it is the time at which the record was created.
     pub(crate) fn is_creation(&self) -> bool {
         self.is_edit_time() || (self.field_type == FieldType::Time && self.same_as().is_some())
     }
 
-    /// Returns what a record that is made at `edited_at` has where nothing was said.
+    /// Returns its value in a record that is created at `edited_at` and does not set it.
     pub fn default_at(&self, edited_at: UnixMillis) -> Value {
         match &self.default {
             FieldDefault::Absent | FieldDefault::Mandatory | FieldDefault::SameAs(_) => Value::Null,
@@ -217,7 +227,7 @@ impl Field {
         !self.name.is_empty()
     }
 
-    /// Reads a value as JSON has it; `None` if the field cannot hold values of that type.
+    /// Reads a value from JSON; `None` if the field cannot hold values of that type.
     pub fn read(&self, raw: &RawValue) -> Option<Value> {
         let text = raw.get();
         match &self.field_type {
@@ -231,14 +241,14 @@ impl Field {
         }
     }
 
-    /// Reads a value that is stored; `None` if the field cannot hold it. A limit that was lowered
-    /// since is no reason.
+    /// Reads a stored value; `None` if the field cannot hold it. Values that are larger than a limit that
+    /// was lowered later are still read.
     pub(crate) fn read_stored(&self, raw: &RawValue) -> Option<Value> {
         let value = self.read(raw)?;
         (self.check(&value) != Err(FieldError::Invalid)).then_some(value)
     }
 
-    /// Returns the text of a value, of an absent one what it counts as.
+    /// Returns the text of a value; of an absent value, the text that it counts as.
     pub(crate) fn text_or_absent<'a>(&'a self, value: &'a Value) -> &'a str {
         let absent = || self.equality.absent_is.as_ref().and_then(Value::as_text);
         let text = value.as_text();
@@ -246,7 +256,7 @@ impl Field {
         text.or_else(absent).unwrap_or_default()
     }
 
-    /// Says of what it holds, for people: `is not a time`.
+    /// Returns what to say of a value that the field cannot hold, for people: `is not a time`.
     pub fn expectation(&self) -> Cow<'static, str> {
         Cow::Borrowed(match &self.field_type {
             FieldType::Text { .. } | FieldType::Lines { .. } => "is not text",
@@ -265,7 +275,7 @@ impl Field {
         })
     }
 
-    /// Checks a value that somebody wants to put here.
+    /// Checks whether the field can hold a value.
     ///
     /// # Errors
     ///
@@ -289,8 +299,8 @@ impl Field {
         }
     }
 
-    /// Returns the value in this library's spelling, so that equal values are equal: times in UTC
-    /// with three digits, ids in upper case, whole numbers without an exponent, sets in order.
+    /// Returns the value in its normal form, so that equal values have equal bytes: times in UTC with
+    /// three digits, ids in upper case, whole numbers without an exponent, sets in order.
     pub fn normal(&self, value: Value) -> Value {
         let normal = match (&self.field_type, &value) {
             (FieldType::Time, Value::Text(text)) => {
@@ -317,7 +327,7 @@ impl Field {
         normal.unwrap_or(value)
     }
 
-    /// Returns the hash of a value under the field's equality: values that count as equal have one.
+    /// Returns the hash of a value. Values that the field treats as equal have the same hash.
     pub fn hash(&self, value: &Value) -> u64 {
         match value {
             Value::Text(text) if self.equality.trimmed => {
@@ -389,22 +399,22 @@ fn is_device(name: &str) -> bool {
     (1..=limits::DEVICE_ID_CHARS).contains(&n_chars) && !name.chars().any(char::is_control)
 }
 
-/// What each device has added to a counter, and what it has taken away.
+/// The totals that each device has added to a counter and removed from it.
 pub(crate) type Entries = BTreeMap<String, (u64, u64)>;
 
-/// The elements of a list or a set; none of what is neither.
+/// The elements of a list or a set; empty for any other value.
 pub(crate) fn elements(value: &Value) -> Vec<String> {
     let json = if let Value::Json(json) = value { json.as_str() } else { "[]" };
     serde_json::from_str(json).unwrap_or_default()
 }
 
-/// The entries of a counter; none of what is none.
+/// The entries of a counter; empty for any other value.
 pub(crate) fn entries(value: &Value) -> Entries {
     let json = if let Value::Json(json) = value { json.as_str() } else { "{}" };
     serde_json::from_str(json).unwrap_or_default()
 }
 
-/// A value as JSON of this library's own spelling.
+/// A value as JSON in its normal form.
 pub(crate) fn json(value: &impl serde::Serialize) -> Value {
     // Strings, numbers and maps with string keys into memory: nothing that can fail.
     let raw = serde_json::value::to_raw_value(value).ok();

@@ -9,31 +9,42 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What becomes of the keys that a kind does not name. They are kept byte for byte.
+/// The merge policy of keys that a kind does not name. Their values are kept byte for byte.
+///
+/// A newer app may send keys that this schema does not have yet. They are stored, merged by this
+/// policy, and returned; a later schema may declare them as fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownKeys {
     /// The later edit wins.
     #[default]
     Later,
-    /// A value beats none, then the smaller bytes win.
+    /// A value beats no value. Of two values the one with the smaller bytes wins.
     Smallest,
 }
 
-/// What becomes of a delete and an edit that did not know of each other.
+/// Which of two concurrent changes wins if one deletes the record and the other edits it.
+///
+/// ```
+/// use haumana_sync::schema::{Deletes, Field, FieldType, Kind};
+///
+/// let receipt = Kind::new(3, "receipt")
+///     .field(Field::new(1, "total", FieldType::Integer))
+///     .deletes(Deletes::Stick);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Deletes {
     /// The edit wins and the record stays.
     #[default]
     LoseToEdits,
-    /// The record is deleted, whatever its device had seen, and stays so until somebody restores it.
-    /// The edit is kept aside.
+    /// The delete wins, whatever its device had seen, and the record stays deleted until somebody
+    /// restores it. The edit goes to the inbox or the history.
     Stick,
 }
 
-/// A key that stands beside a record's fields and is never content: it names, numbers or times a
-/// record in what crosses the wire. A reply that held one of them twice could not be read.
+/// A key that is never content. On the wire it holds the id, the version or a time of a record, beside
+/// the fields. Content with the same key would make a reply that has the key twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReservedKey<'k>(pub &'k str);
 
@@ -46,19 +57,30 @@ impl std::fmt::Display for ReservedKey<'_> {
 /// The keys that are reserved in every kind.
 const RESERVED_KEYS: [&str; 4] = ["userId", "version", "modifiedAt", BESIDE_KEY];
 
-/// What the content hash of a record is of. Devices that hold no versions compare by it.
+/// What the content hash of a record covers. Devices that know no versions compare records by it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContentHash {
     /// The stored content, byte for byte.
     #[default]
     Stored,
-    /// The fields with these numbers, absent ones as what they count as: texts first, then
-    /// switches. A frozen list: a field that is declared later is not in it.
+    /// The fields with these numbers: texts first, then flags. An absent field is hashed as the value
+    /// that it counts as. The list is frozen: fields that are declared later are not in it.
     Fields(Vec<u16>),
 }
 
-/// A kind of record: its name and number, and its fields.
+/// A kind of record: its name, its number, and its fields.
+///
+/// ```
+/// use haumana_sync::schema::{Field, FieldType, Kind, Merge};
+///
+/// let recipe = Kind::new(3, "recipe")
+///     .field(Field::new(1, "title", FieldType::text(200)).required("").trimmed())
+///     .field(Field::new(2, "steps", FieldType::lines(50_000)))
+///     .field(Field::new(3, "difficulty", FieldType::one_of(["easy", "hard"])).merge(Merge::Greatest));
+///
+/// assert_eq!(Some(3), recipe.fields().last().map(|field| field.number()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kind {
     pub(super) number: KindNumber,
@@ -69,16 +91,17 @@ pub struct Kind {
     pub(super) id_key: Cow<'static, str>,
     pub(super) unknown: Field,
     pub(super) content_hash: ContentHash,
-    /// Keys that are reserved in this kind beside those that are everywhere.
+    /// Keys that are reserved in this kind, in addition to those that are reserved in all kinds.
     pub(crate) reserved: &'static [&'static str],
-    /// The list of its own in which exports hold its records, and what they write beside each.
+    /// The list of its own that exports have for this kind, and the key that they add to each record.
     pub(crate) export_list: Option<(&'static str, &'static str)>,
-    /// Whether version 0.1 did not remember which version changed what.
+    /// Whether version 0.1 stored its records without saying which version changed which field.
     pub(crate) had_no_touches: bool,
 }
 
 impl Kind {
-    /// Declares a kind without fields. Numbers up to 2 are the library's own.
+    /// Declares a kind without fields. Numbers up to 2 are reserved for this library. Stores keep the
+    /// number: never change it, and never use it for another kind.
     pub fn new(number: u8, name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             number: KindNumber::new(number),
@@ -102,14 +125,14 @@ impl Kind {
         self
     }
 
-    /// Says that fields move together.
+    /// Adds a group of fields that are decided together.
     #[must_use]
     pub fn group(mut self, group: Group) -> Self {
         self.groups.push(group);
         self
     }
 
-    /// Sets what becomes of a delete and an edit that did not know of each other.
+    /// Sets whether an edit or a concurrent delete wins.
     #[must_use]
     pub fn deletes(self, deletes: Deletes) -> Self {
         Self { deletes, ..self }
@@ -121,7 +144,7 @@ impl Kind {
         Self { id_key: id_key.into(), ..self }
     }
 
-    /// Sets what becomes of keys that the kind does not name.
+    /// Sets the merge policy of keys that the kind does not name.
     #[must_use]
     pub fn unknown_keys(self, unknown: UnknownKeys) -> Self {
         let merge = match unknown {
@@ -131,13 +154,13 @@ impl Kind {
         Self { unknown: Field::unknown(merge), ..self }
     }
 
-    /// Sets what the content hash is of.
+    /// Sets what the content hash covers.
     #[must_use]
     pub fn content_hash(self, content_hash: ContentHash) -> Self {
         Self { content_hash, ..self }
     }
 
-    /// Returns what the content hash is of.
+    /// Returns what the content hash covers.
     pub fn hashed(&self) -> &ContentHash {
         &self.content_hash
     }
@@ -258,7 +281,7 @@ impl Kind {
         self.export_list.map_or("", |(_, beside)| beside)
     }
 
-    /// Whether version 0.1 did not remember which version changed what.
+    /// Whether version 0.1 stored its records without saying which version changed which field.
     pub(crate) fn had_no_touches(&self) -> bool {
         self.had_no_touches
     }
@@ -273,7 +296,7 @@ impl Kind {
         self.fields.iter().any(Field::is_mandatory)
     }
 
-    /// Returns the first field that must be said of a new record and is not among `said`.
+    /// Returns the first mandatory field that a new record does not set; `is_said` tells which it sets.
     pub fn missing(&self, is_said: impl Fn(&str) -> bool) -> Option<&Field> {
         self.fields.iter().find(|field| field.is_mandatory() && !is_said(field.name()))
     }
@@ -283,7 +306,7 @@ impl Kind {
         self.fields.iter().filter(|field| field.merge != Merge::Fixed)
     }
 
-    /// Returns the values of a record that is made at `edited_at` and of which nothing was said.
+    /// Returns the values of a record that is created at `edited_at` and sets no field.
     pub fn defaults(&self, edited_at: UnixMillis) -> Vec<Value> {
         self.fields.iter().map(|field| field.default_at(edited_at)).collect()
     }

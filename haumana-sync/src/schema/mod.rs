@@ -1,7 +1,11 @@
-//! What records are: kinds, their fields, and what each field's merge policy is.
+//! What records are: kinds, their fields, and the merge policy of each field.
 //!
-//! A [`Schema`] is a run-time value. It is checked once, when it is made, and then shared by the
-//! engine, the wire and the programs. The engine knows no field by name; it asks the [`Kind`].
+//! A [`Schema`] is a run-time value. It is checked once, when it is made. Then the engine, the wire
+//! format and the replica share it. The engine knows no field by name; it asks the [`Kind`].
+//!
+//! There are three ways to write one: in Rust as below, by `#[derive(Record)]` on a struct
+//! ([`crate::Record`]), and as a file ([`Schema::from_json`]; `from_toml` with the feature `toml`).
+//! `docs/schema.md` in the repository has all types, policies and rules of change.
 //!
 //! # Examples
 //!
@@ -76,7 +80,7 @@ impl Schema {
         self.kinds.get(at)
     }
 
-    /// Returns the name of a kind; of one that the schema does not have, its code.
+    /// Returns the name of a kind. A kind that the schema does not have is named by its number.
     pub fn name_of(&self, number: KindNumber) -> Cow<'_, str> {
         self.kind(number).map_or_else(|| number.code(), |kind| Cow::Borrowed(kind.name()))
     }

@@ -6,7 +6,7 @@ use crate::limits;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldType {
-    /// Text that is decided as a whole.
+    /// Text that is merged as a whole.
     Text {
         /// The most characters.
         max_chars: usize,
@@ -16,7 +16,7 @@ pub enum FieldType {
         /// The most bytes.
         max_bytes: usize,
     },
-    /// A switch.
+    /// True or false.
     Flag,
     /// A whole number.
     Integer,
@@ -24,7 +24,7 @@ pub enum FieldType {
     Number,
     /// A point in time, RFC 3339.
     Time,
-    /// The id of a record. It is no foreign key: the record may be deleted or not yet there.
+    /// The id of a record. It is not a foreign key: the record may be deleted, or may not exist yet.
     Id,
     /// One of several words.
     Enum {
@@ -35,7 +35,7 @@ pub enum FieldType {
     },
     /// Any JSON value, kept byte for byte.
     Json,
-    /// Values in an order.
+    /// An ordered list of values. What both sides insert stays.
     List {
         /// What they are.
         of: Element,
@@ -49,12 +49,12 @@ pub enum FieldType {
         /// The most values.
         max: usize,
     },
-    /// A sum that every device adds to. Its value is an object: for each device what it added and
-    /// what it took away, both from the beginning on.
+    /// A sum that every device adds to. Its value is an object: for each device the totals that it has
+    /// added and removed since it first counted.
     Counter,
 }
 
-/// What a list or a set is of.
+/// The type of the elements of a list or a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Element {
@@ -135,19 +135,19 @@ impl FieldType {
         )
     }
 
-    /// Whether its values have an order that people expect, and are short enough for an index.
+    /// Whether its values have an order that people expect and are short enough for an index.
     pub fn is_ordered(&self) -> bool {
         let is_number = matches!(self, FieldType::Integer | FieldType::Number);
         let is_text = self.is_text() && !matches!(self, FieldType::Lines { .. });
         is_number || is_text || *self == FieldType::Flag
     }
 
-    /// Whether merging two edits takes the value that both began with, not only its hash.
+    /// Whether merging two edits needs the value of the base, and not only its hash.
     pub fn needs_base(&self) -> bool {
         self.is_structural()
     }
 
-    /// Whether its values are merged by their parts; then there is no choice of policy.
+    /// Whether its values are merged by their parts. Such a field has no merge policy of its own.
     pub fn is_structural(&self) -> bool {
         matches!(
             self,
@@ -171,7 +171,8 @@ impl FieldType {
     }
 }
 
-/// What becomes of two concurrent edits of one field. An edit on the current version always applies.
+/// The merge policy of a field: which of two concurrent edits stays. An edit of the current version
+/// always applies.
 ///
 /// ```
 /// # use haumana_sync::conformance::{SeededRandom, SetClock};
@@ -228,8 +229,8 @@ impl FieldType {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Merge {
-    /// The later edit wins; the other is in the inbox. Lines, lists, sets and counters are merged by
-    /// their parts, and only what clashes is decided so.
+    /// The later edit wins, and the other value is in the inbox. Lines, lists, sets and counters are
+    /// merged by their parts; this policy decides only what clashes.
     #[default]
     Later,
     /// The greatest value wins; the other is in the history. A value beats none.
@@ -238,7 +239,7 @@ pub enum Merge {
     Least,
     /// The earliest edit wins; the other is in the history.
     First,
-    /// The value of whoever made the record stays.
+    /// The value with which the record was created stays.
     Fixed,
 }
 
@@ -258,7 +259,7 @@ impl Merge {
         found.map_or("later", |(_, name)| name)
     }
 
-    /// Whether it looks at when values were edited.
+    /// Whether the policy compares edit times.
     pub(crate) fn is_by_time(self) -> bool {
         matches!(self, Merge::Later | Merge::First)
     }

@@ -27,7 +27,31 @@ pub trait Faults: std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// Passes calls to the store inside, except where a fault is due.
+/// Passes calls to the store inside, unless a fault is due.
+///
+/// ```
+/// use haumana_sync::conformance::sample::user;
+/// use haumana_sync::store::{ErrorKind, Fault, Faults, FaultyStore, MemoryStore};
+/// use haumana_sync::Store;
+///
+/// #[derive(Debug)]
+/// struct Unreachable;
+///
+/// impl Faults for Unreachable {
+///     fn next(&self, _op: &'static str) -> Option<Fault> {
+///         Some(Fault::Before(ErrorKind::Unavailable))
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = FaultyStore::new(MemoryStore::new(), Unreachable);
+/// let answer = store.head(&user("kai")).await.map_err(|error| error.kind());
+///
+/// assert_eq!(Err(ErrorKind::Unavailable), answer);
+/// # Ok::<(), haumana_sync::store::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct FaultyStore<S, F> {
     inner: S,

@@ -15,7 +15,25 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// What is in memory is hashed without a key.
 const NO_KEY: [u8; 32] = [0; 32];
 
-/// Keeps everything in memory and nothing beyond the process.
+/// Keeps everything in memory, and nothing when the process ends. It is for tests, and it is the
+/// executable model of the contract: other stores are compared with it.
+///
+/// ```
+/// use haumana_sync::conformance::sample::{next_batch, piece, record, user};
+/// use haumana_sync::store::MemoryStore;
+/// use haumana_sync::Store;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let (store, kai) = (MemoryStore::new(), user("kai"));
+/// let hula = next_batch(None, vec![record(piece(1), 1, "Hula")], Vec::new());
+/// store.commit(&kai, None, &hula).await?;
+///
+/// assert_eq!(Some(hula.head), store.head(&kai).await?);
+/// assert_eq!(None, store.head(&user("uka")).await?, "users are apart");
+/// # Ok::<(), haumana_sync::store::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct MemoryStore {
     users: Mutex<HashMap<UserId, Partition>>,

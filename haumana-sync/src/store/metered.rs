@@ -33,7 +33,23 @@ pub struct Calls {
     pub history_written: u64,
 }
 
-/// Counts the calls to the store inside.
+/// Counts the calls to the store inside. Tests use it to hold the cost of a call to a budget.
+///
+/// ```
+/// use haumana_sync::conformance::sample::user;
+/// use haumana_sync::store::{MemoryStore, MeteredStore};
+/// use haumana_sync::Store;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = MeteredStore::new(MemoryStore::new());
+/// store.head(&user("kai")).await?;
+///
+/// assert_eq!(1, store.take().head);
+/// assert_eq!(0, store.take().head, "taking starts over");
+/// # Ok::<(), haumana_sync::store::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct MeteredStore<S> {
     inner: S,

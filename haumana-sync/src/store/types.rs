@@ -5,7 +5,7 @@ use crate::id::{Key, RecordId, UserId, Version};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// The server's place in one user's stream: 0 before the first commit, one more with each.
+/// The number of a commit in one user's change feed: 0 before the first commit, one more with each.
 ///
 /// LIMIT: every store takes revisions up to 99,999,999,999, a commit a second for 3,000 years; beyond
 /// that it may answer `TooLarge`. None is 2^63 or more, so that a store may keep it as a signed
@@ -15,30 +15,32 @@ use serde::{Deserialize, Serialize};
 )]
 pub struct Revision(pub u64);
 
-/// When a commit happened, in whole seconds since 1970 UTC: a place in time, for clients that have no
-/// other.
+/// When a commit happened, in whole seconds since 1970 UTC. It is the cursor of clients that know no
+/// other, such as the app on people's phones.
 ///
-/// Never decreases within one user's stream.
+/// It never decreases within one user's change feed.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Stamp(pub i64);
 
-/// One life of a user's stream; a new one begins when the account is erased.
+/// A number of one account that changes when the account is erased or imported. A cursor counts within
+/// one epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u64);
 
-/// Names one commit, so that a commit of unknown outcome can be recognised.
+/// The id of one commit. It recognises a commit whose outcome was unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CommitId(pub u128);
 
-/// Which life of the whole data this is; the operator raises it after restoring a backup.
+/// A number of the whole data that rises when a backup is restored. Devices notice, and send again what
+/// the backup lacks.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Generation(pub u32);
 
-/// Whether the user's stream takes commits.
+/// Whether the account accepts commits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadState {
@@ -47,22 +49,22 @@ pub enum HeadState {
     Active,
     /// An erasure is under way; nothing is accepted.
     Erasing,
-    /// Everything was erased at this time and nothing was accepted since.
+    /// Everything was erased, and nothing was accepted since then.
     Erased,
-    /// An import is under way or broke off; nothing but its rest is accepted.
+    /// An import is under way or broke off. Only the rest of the import is accepted.
     Importing,
 }
 
-/// The one small item that says where a user's stream stands.
+/// The one small item of a user that every commit replaces: revision, state, counts, digests.
 ///
 /// The engine computes it and the store keeps it; see [`Batch::head`]. A store may keep it as its
 /// serde form: what was written once is read by every later version of this library. Fields are
 /// only added, with a default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// The life of this stream.
+    /// The epoch of the account.
     pub epoch: Epoch,
-    /// The place of the last commit.
+    /// The revision of the last commit.
     pub revision: Revision,
     /// The stamp of the last commit.
     pub stamp: Stamp,
@@ -86,13 +88,13 @@ pub struct Head {
     pub erased_at: Option<UnixMillis>,
     /// When history past its retention was last purged.
     pub purged_at: UnixMillis,
-    /// What the engine notes about the whole account: small, and a store does not interpret it.
+    /// What the engine notes about the whole account. It is small, and a store does not interpret it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub notes: String,
 }
 
 impl Head {
-    /// The head of a stream before its first commit.
+    /// The head of an account before its first commit.
     pub(crate) fn before_all(epoch: Epoch, generation: Generation, now: UnixMillis) -> Self {
         Self {
             epoch,
@@ -112,7 +114,7 @@ impl Head {
         }
     }
 
-    /// Whether `other` is the same place in the same life.
+    /// Whether `other` has the same epoch, revision and commit.
     pub fn is_same(&self, other: &Head) -> bool {
         self.epoch == other.epoch && self.revision == other.revision && self.commit == other.commit
     }
@@ -135,11 +137,11 @@ pub struct Envelope {
     pub deleted: bool,
     /// Hash of the content under the kind's equality; zeros for a tombstone.
     pub hash: Digest,
-    /// The format of `content` and `meta`; an engine refuses to rewrite one that is newer than it.
+    /// The format of `content` and `meta`. An engine never rewrites a record of a newer format.
     pub format: u16,
     /// A JSON object that the store does not interpret: the record's fields.
     pub content: String,
-    /// A JSON object that the store does not interpret: what the engine keeps beside them.
+    /// A JSON object that the store does not interpret: what the engine keeps beside the fields.
     pub meta: String,
 }
 
@@ -147,8 +149,8 @@ impl Envelope {
     /// The format of a record of which the store, or the engine, cannot read what is stored.
     const UNREADABLE: u16 = u16::MAX;
 
-    /// A record of which only this can be read. `version` and what else is known of it is put in by
-    /// the store.
+    /// A record of which only the key can be read. The store adds the version and whatever else it
+    /// knows.
     pub fn unreadable(key: Key, version: Version) -> Self {
         Self {
             key,
@@ -164,20 +166,20 @@ impl Envelope {
         }
     }
 
-    /// Whether what is stored cannot be read. It stands at its place, and says nothing of what the
-    /// record holds, nor whether it is deleted.
+    /// Whether what is stored cannot be read. Such an envelope keeps the record's place, and does not
+    /// say what the record holds or whether it is deleted.
     pub fn is_unreadable(&self) -> bool {
         self.format == Self::UNREADABLE
     }
 
-    /// The same record, set aside: whatever it holds is not looked at.
+    /// Returns the same record, set aside: nobody looks at its content.
     #[must_use]
     pub(crate) fn set_aside(self) -> Self {
         let format = Self::UNREADABLE;
         Self { format, content: String::new(), meta: String::new(), ..self }
     }
 
-    /// Returns the bytes that this envelope counts for in limits.
+    /// Returns how many bytes this envelope counts towards limits.
     pub fn size_bytes(&self) -> usize {
         self.content.len() + self.meta.len() + 128
     }
@@ -214,7 +216,7 @@ impl IndexEntry {
     }
 }
 
-/// A place in a user's stream: everything up to and including this record of this revision.
+/// A place in a user's change feed: everything up to and including this record of this revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The commit.

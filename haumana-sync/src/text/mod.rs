@@ -58,7 +58,17 @@ pub enum TextMerge {
     Clash(String),
 }
 
-/// Merges what `server` and `pushed` made of `base`.
+/// Merges two texts that were made from the same base.
+///
+/// ```
+/// use haumana_sync::text::{Later, TextMerge, merge_text};
+///
+/// let base = "Enter left\nBow\n";
+/// let (server, pushed) = ("Enter right\nBow\n", "Enter left\nBow\nExit\n");
+/// let merged = merge_text(base, server, pushed, Later::Pushed, 1_000);
+///
+/// assert_eq!(TextMerge::Clean("Enter right\nBow\nExit\n".into()), merged);
+/// ```
 ///
 /// # Guarantees
 ///

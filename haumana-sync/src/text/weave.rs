@@ -1,4 +1,18 @@
-//! Puts both sides' hunks together. Knows numbers only, so it serves lines and words alike.
+//! Combines the hunks of both sides into one list of chunks.
+//!
+//! ```text
+//!  base    A  B  C  D  E
+//!  server  A  X  C  D  E        hunk: B → X
+//!  pushed  A  B  C  D  F        hunk: E → F
+//!  chunks  Kept, Take(Server), Kept, Take(Pushed)
+//! ```
+//!
+//! It works in two passes. First it joins hunks that overlap or touch into groups, and looks
+//! whether the sides agree on the group. If not, it splits the group into hunks that really overlap
+//! and looks again. What still disagrees is a dispute: [`How::Gone`], [`How::Rows`] or
+//! [`How::Clash`].
+//!
+//! Pieces are numbers here. So the same code weaves lines, and the words of a line.
 
 use super::cut::{Side, Three};
 use super::diff::{Edits, Hunk, common_prefix, common_suffix, part};
@@ -6,40 +20,41 @@ use super::token::Tokens;
 use imara_diff::Token;
 use std::ops::Range;
 
-/// Corresponding pieces of the three texts.
+/// The range of corresponding pieces in each of the three texts.
 pub(super) type Region = Three<Range<usize>>;
 
-/// A region and what becomes of it.
+/// A region, and how it is merged.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) region: Region,
     pub(super) how: How,
 }
 
-/// What becomes of a region.
+/// How a region is merged.
 #[derive(Debug)]
 pub(super) enum How {
     /// All three are equal.
     Kept,
-    /// Only this side changed it.
+    /// Only this side changed it, so its pieces are taken.
     Take(Side),
-    /// Both sides have the same here.
+    /// Both sides made the same change.
     Alike,
-    /// Each side deleted a part, together all of it.
+    /// Both sides only deleted pieces. What either deleted is gone, which is all of the region.
     Gone,
-    /// Both changed words of one line; this has both, and the number of what it has become, if one
-    /// of the texts has it.
+    /// Both changed words of one line. The text has the words of both. The tokens are the number of
+    /// that line, if one of the three texts has it.
     MixedLine(String, Vec<Token>),
-    /// Both changed words of these lines; this has both, and those of its lines that have numbers.
+    /// Both changed words of several lines. The text has the words of both. The tokens are those of
+    /// its lines that have a number.
     MixedLines(String, Vec<Token>),
-    /// Both changed it, each line into one line.
+    /// Both changed it and kept the number of lines, so it can be decided line by line.
     Rows,
-    /// Both changed it; the later side's is taken.
+    /// Both changed it and nothing fits; the pieces of the later side are taken.
     Clash,
 }
 
 impl How {
-    /// The text that has words of both sides.
+    /// Returns the text with words of both sides, if there is one.
     pub(super) fn mixed(&self) -> Option<&str> {
         match self {
             How::MixedLine(text, _) | How::MixedLines(text, _) => Some(text),
@@ -53,7 +68,7 @@ impl Chunk {
         matches!(self.how, How::Clash | How::Rows)
     }
 
-    /// Whether something of what `side` did is in it.
+    /// Whether the chunk contains an edit of `side`.
     pub(super) fn has_edit_of(&self, side: Side) -> bool {
         match self.how {
             How::Take(of) => of == side,
@@ -62,7 +77,7 @@ impl Chunk {
         }
     }
 
-    /// The pieces that are written for it; none if they are in no text as they are.
+    /// Returns the pieces that are written for the chunk; `None` if no text has them as they are.
     pub(super) fn pieces<'t>(&self, tokens: &'t Tokens, later: Side) -> Option<&'t [Token]> {
         let side = match self.how {
             How::Take(side) => side,
@@ -74,12 +89,12 @@ impl Chunk {
     }
 }
 
-/// Lists what becomes of every piece of the three texts, in order.
+/// Divides the three texts into chunks, in order. Every piece of each text is in one chunk.
 pub(super) fn weave(tokens: &Tokens, edits: &Edits) -> Vec<Chunk> {
     let mut weaver = Weaver { tokens: &tokens.of, at: Three::default(), chunks: Vec::new() };
     for group in groups(&edits.server, &edits.pushed, Reach::Touching) {
-        // Touching edits are separate, unless they only look separate: both sides added the same
-        // line, and one of them changed the line after it too.
+        // Touching hunks are usually separate edits. The exception: both sides added the same line,
+        // and one of them changed the next line too. Then only the whole group shows the agreement.
         let region = weaver.region(&group);
         if let Some(chunks) = weaver.agree(&group, &region) {
             weaver.push(chunks);
@@ -99,9 +114,9 @@ pub(super) fn weave(tokens: &Tokens, edits: &Edits) -> Vec<Chunk> {
 /// Which hunks belong together.
 #[derive(Clone, Copy)]
 enum Reach {
-    /// Those that share a piece of the base, lie inside each other, or insert at the same place.
+    /// Hunks that share a piece of the base, or that insert at the same place.
     Overlapping,
-    /// Those, and neighbours.
+    /// Hunks that overlap, and hunks that are next to each other.
     Touching,
 }
 
@@ -145,7 +160,7 @@ fn groups<'h>(mut server: &'h [Hunk], mut pushed: &'h [Hunk], reach: Reach) -> V
     }
 }
 
-/// The hunk that comes first; an insertion comes before a change of the piece after it.
+/// Returns the next hunk of either side. An insertion comes before a change of the piece after it.
 fn first(server: &[Hunk], pushed: &[Hunk]) -> Option<(Side, Range<usize>)> {
     let server = server.first().map(|hunk| (Side::Server, hunk.base.clone()));
     let pushed = pushed.first().map(|hunk| (Side::Pushed, hunk.base.clone()));
@@ -154,7 +169,7 @@ fn first(server: &[Hunk], pushed: &[Hunk]) -> Option<(Side, Range<usize>)> {
 }
 
 impl Group<'_> {
-    /// What becomes of a region that the sides do not agree on.
+    /// Decides how a region is merged on which the sides do not agree.
     fn dispute(&self) -> How {
         let mut hunks = self.server.iter().chain(self.pushed);
         if hunks.clone().all(|hunk| hunk.side.is_empty()) {
@@ -175,7 +190,7 @@ struct Weaver<'t> {
 }
 
 impl Weaver<'_> {
-    /// What the three texts have where the hunks of `group` are.
+    /// Returns the ranges of the three texts that the hunks of `group` cover.
     fn region(&self, group: &Group<'_>) -> Region {
         let n_kept = group.base.start - self.at.base;
         let range = |at: usize, hunks: &[Hunk]| {
@@ -191,7 +206,7 @@ impl Weaver<'_> {
         }
     }
 
-    /// What becomes of a region if the sides do not contradict each other there.
+    /// Returns the chunks of a region on which the sides agree; `None` if they contradict each other.
     fn agree(&self, group: &Group<'_>, region: &Region) -> Option<Vec<Chunk>> {
         let whole = |how| Some(vec![Chunk { region: region.clone(), how }]);
         if group.pushed.is_empty() {
@@ -249,7 +264,8 @@ impl Weaver<'_> {
     }
 }
 
-/// Both sides added the first `prefix` and the last `suffix` pieces; `how` decides the middle.
+/// Cuts a region into three: both sides added the same `prefix` and `suffix` pieces, and `how`
+/// decides the middle.
 fn shared_ends(region: &Region, prefix: usize, suffix: usize, how: How) -> Vec<Chunk> {
     let cut = |range: &Range<usize>| (range.start + prefix, range.end - suffix);
     let (server, pushed) = (cut(&region.server), cut(&region.pushed));

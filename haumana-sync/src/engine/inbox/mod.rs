@@ -29,7 +29,7 @@ pub struct Conflict {
     pub id: RecordId,
     /// The record.
     pub key: Key,
-    /// The field; `None` where a delete was involved.
+    /// The field; `None` if a delete was involved.
     pub field: Option<String>,
     /// The field's value now.
     pub kept: Value,
@@ -39,25 +39,37 @@ pub struct Conflict {
     pub base: Option<Version>,
     /// Why it lost.
     pub reason: Reason,
-    /// When.
+    /// When it lost.
     pub at: UnixMillis,
-    /// The device with whose push it came up, where known.
+    /// The device whose push led to the conflict, where known.
     pub device: Option<String>,
 }
 
-/// How a person closes a conflict.
+/// How a person closes a conflict. The last two are ordinary edits.
+///
+/// ```
+/// use haumana_sync::engine::Resolution;
+/// use haumana_sync::record::Value;
+///
+/// let choices = [
+///     Resolution::Keep,
+///     Resolution::Restore,
+///     Resolution::Set(Value::Text("Hiʻilawe".to_owned())),
+/// ];
+/// # let _ = choices;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
     /// Leave the record as it is.
     Keep,
-    /// Put the lost value back; where a delete lost, delete.
+    /// Restore the lost value. If a delete lost, delete the record.
     Restore,
-    /// Put another value.
+    /// Set another value.
     Set(Value),
 }
 
-/// Where a page of open conflicts ends; the next one starts behind it. A conflict's place is when it
-/// came, and its id where two came in one millisecond.
+/// The end of a page of open conflicts; the next page starts after it. A conflict's place is the time
+/// at which it lost, and its id if two lost in the same millisecond.
 pub type ConflictPlace = (UnixMillis, RecordId);
 
 impl Engine {
@@ -141,7 +153,7 @@ impl Engine {
         Ok(None)
     }
 
-    /// Closes a conflict as [`Engine::resolve_as`] does, for a person who knows the record as it is.
+    /// Closes a conflict as [`Engine::resolve_as`] does, for a person who sees the current record.
     ///
     /// # Errors
     ///
@@ -155,8 +167,10 @@ impl Engine {
         self.resolve_as(user, id, resolution, None).await
     }
 
-    /// Closes a conflict. Closing it the same way again changes nothing. Edits since `base`, the
-    /// version that the person saw, are merged with; what they lose is in the inbox.
+    /// Closes a conflict. Closing it the same way again changes nothing.
+    ///
+    /// `base` is the version that the person saw. Edits since then are merged, and values that they
+    /// lose are in the inbox.
     ///
     /// # Errors
     ///

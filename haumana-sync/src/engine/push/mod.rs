@@ -34,29 +34,40 @@ use std::sync::Arc;
 /// When a push's fields were edited, by the device's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditTimes {
-    /// All at one time.
+    /// All fields at one time.
     One(UnixMillis),
-    /// Each at its own; one that is not named at the server's time. A delete at the latest.
+    /// Each field at its own time. A field that is not named counts as edited at the server's time. A
+    /// delete takes the latest of the times.
     PerField(BTreeMap<String, UnixMillis>),
-    /// The device does not say; the server's time stands in.
+    /// The device does not say. The server's time is used.
     Unknown,
 }
 
 /// What a push does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushOp {
-    /// Sets fields; an absent one is untouched, [`Value::Null`] clears.
+    /// Sets fields. An absent field is untouched, and [`Value::Null`] clears one.
     Set(BTreeMap<String, Value>),
     /// Deletes the record.
     Delete,
-    /// Offers a record that the device held in another life of the account: no edit of its user. The
-    /// times are those of the versions that it holds.
+    /// Offers a record that the device held before a reset. It is not an edit of its user. The times
+    /// are those of the versions that the device holds.
     Offer(BTreeMap<String, Value>),
-    /// Offers a delete of another life: what came back stays, and the inbox says so.
+    /// Offers a delete from before a reset. A record that was brought back stays, and the delete goes
+    /// to the inbox.
     OfferDelete,
 }
 
-/// One push of a new client.
+/// One edit of one record, as a device pushes it.
+///
+/// ```
+/// use haumana_sync::engine::{EditTimes, Push, PushOp};
+/// use haumana_sync::id::{Key, KindNumber, RecordId};
+///
+/// let key = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
+/// let delete = Push { key, base: Some(4), edited_at: EditTimes::Unknown, op: PushOp::Delete };
+/// # let _ = delete;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
     /// The record.
@@ -69,16 +80,16 @@ pub struct Push {
     pub op: PushOp,
 }
 
-/// What became of a push.
+/// The outcome of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushOutcome {
     /// The record has every value that was pushed.
     Applied,
-    /// Something of it met another edit; see the conflicts, if any value lost.
+    /// A part of it met another edit. See the conflicts, if a value lost.
     Merged,
-    /// There was nothing to do: it was seen before, or the record is so already.
+    /// There was nothing to do: the push was seen before, or the record has these values already.
     Unchanged,
-    /// It cannot be taken.
+    /// It was refused, and the device keeps the edit.
     Rejected(Refusal),
 }
 
@@ -87,27 +98,29 @@ pub enum PushOutcome {
 pub struct PushResult {
     /// The record.
     pub key: Key,
-    /// What became of it.
+    /// The outcome.
     pub outcome: PushOutcome,
     /// The record's version now; `None` if there is no such record.
     pub version: Option<Version>,
-    /// What lost; each is an entry of the inbox.
+    /// The values that lost. Each is an entry of the inbox.
     pub conflicts: Vec<Conflict>,
 }
 
 impl Engine {
-    /// Takes in the pushes of a new client, in order, and says what became of each.
+    /// Applies the pushes of a device, in order, and returns the outcome of each.
     ///
-    /// Repeating a push is harmless: a change is known by (device, record, base, edit time, field,
-    /// value). A later change by the same device replaces its earlier one; the inbox has the earlier
-    /// one unless the same pushes hold it too, since another installation may have the same name.
+    /// Repeating a push is harmless: a change is identified by (device, record, base, edit time, field,
+    /// value). A later change of the same device replaces its earlier one. The earlier one goes to the
+    /// inbox, unless the same request contains it too, because another installation may use the same
+    /// device id.
     ///
-    /// Bases count by their number. [`Engine::sync`] knows from its cursor which life they are of.
+    /// Bases are taken by their number. [`Engine::sync`] checks by the cursor that they are of this
+    /// generation and epoch; this call does not.
     ///
     /// # Errors
     ///
-    /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer; pushes may have been
-    /// committed, and sending all of them again is harmless.
+    /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer. Pushes may have been
+    /// committed; sending all of them again is harmless.
     pub async fn push(
         &self,
         user: &UserId,
