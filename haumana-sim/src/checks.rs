@@ -1,5 +1,6 @@
 //! Whether a reply is what it must be.
 
+use super::faults::FaultKind;
 use super::judge::Checked;
 use super::ledger::Track;
 use super::phone::{LocalPiece, Request};
@@ -40,6 +41,8 @@ impl World<'_> {
         if is_whole && course.is_calm {
             self.check_acknowledged(request, reply)?;
             check_complete(request, reply, start)?;
+        } else if course.is_calm && check_complete(request, reply, start).is_err() {
+            self.tally.faults.note(FaultKind::ReplyCut);
         }
         self.check_exact(request, reply, start, course)
     }

@@ -1,5 +1,6 @@
 //! Phones that are set up from a backup of another one, or put back to an earlier one of their own.
 
+use super::faults::FaultKind;
 use super::phone::Stage;
 use super::world::World;
 
@@ -39,6 +40,7 @@ impl World<'_> {
     pub fn put_phone_back(&mut self, backup: usize, onto: usize) {
         let backup = self.phone_backups[backup].clone();
         let from = backup.number;
+        self.tally.faults.note(FaultKind::PhoneCopied);
         self.note(None, || format!("phone {onto} is set up from a backup of phone {from}"));
         let old = &self.phones[onto];
         let (number, skew_ms) = (old.number, old.skew_ms);

@@ -32,6 +32,11 @@ pub enum Rare {
     DeletedSession,
 }
 
+impl Rare {
+    /// All of them, in order.
+    pub const ALL: [Rare; 12] = ALL;
+}
+
 const ALL: [Rare; 12] = [
     Rare::RestoreAgain,
     Rare::ResolutionAgain,
@@ -55,6 +60,11 @@ impl Counts {
     /// Counts one.
     pub fn note(&mut self, rare: Rare) {
         self.0[rare as usize] += 1;
+    }
+
+    /// How often this happened.
+    pub fn of(&self, rare: Rare) -> usize {
+        self.0[rare as usize]
     }
 
     /// Adds those of another run.

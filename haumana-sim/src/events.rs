@@ -1,6 +1,7 @@
 //! What happens next.
 
 use super::content::{FAVORITE, FIELDS, PRACTICE, is_long};
+use super::faults::FaultKind;
 use super::judge::{Checked, Violation};
 use super::phone::{LocalPiece, Request, Stage};
 use super::profile::Profile;
@@ -46,6 +47,7 @@ impl World<'_> {
             }
             80..=87 => self.old_request().await,
             88..=91 => {
+                self.tally.faults.note(FaultKind::PhoneRestarted);
                 self.note(None, || format!("phone {phone} restarts"));
                 self.phones[phone].restart();
                 Ok(())
@@ -53,6 +55,7 @@ impl World<'_> {
             92..=93 if self.profile.clock_jumps => {
                 self.phones[phone].skew_ms = self.dice.between(-172_800_000, 172_800_000);
                 let skew_ms = self.phones[phone].skew_ms;
+                self.tally.faults.note(FaultKind::ClockJumped);
                 self.note(None, || format!("the clock of phone {phone} is off by {skew_ms} ms"));
                 Ok(())
             }
@@ -126,6 +129,7 @@ impl World<'_> {
     async fn arrive(&mut self, mut request: Request) -> Checked {
         let phone = request.phone;
         if self.dice.chance(self.profile.losses / 2) {
+            self.tally.faults.note(FaultKind::RequestLost);
             self.note(None, || format!("the request of phone {phone} is lost"));
             self.remember(request.clone());
             self.phones[phone].stage = Stage::Answered(request, None);
@@ -148,11 +152,13 @@ impl World<'_> {
         };
         let repeats = if self.dice.chance(12) { 1 + self.dice.below(4) } else { 0 };
         for _ in 0..repeats {
+            self.tally.faults.note(FaultKind::RequestRepeated);
             self.note(None, || format!("the request of phone {phone} comes again"));
             answer = self.repeat(&mut request).await?.or(answer);
         }
         self.remember(request.clone());
         if self.dice.chance(self.profile.losses) {
+            self.tally.faults.note(FaultKind::ReplyLost);
             self.note(None, || format!("the reply to phone {phone} is lost"));
             answer = None;
         }
@@ -223,6 +229,7 @@ impl World<'_> {
         let at = self.dice.below(self.past.len());
         let mut request = self.past[at].clone();
         let (phone, at_ms) = (request.phone, request.at_ms);
+        self.tally.faults.note(FaultKind::RequestLate);
         self.note(None, || {
             let at = haumana_sync::time::UnixMillis(at_ms);
             format!("the request that phone {phone} sent at {at} comes again, late")
@@ -239,6 +246,7 @@ impl World<'_> {
             return Ok(());
         }
         let forgets = self.dice.chance(50);
+        self.tally.faults.note(FaultKind::AccountSwitched);
         let is_half = self.phones[phone].account != self.phones[phone].token;
         let other = 1 - self.phones[phone].token;
         let phone = &mut self.phones[phone];

@@ -282,6 +282,16 @@ impl Track {
         self.versions.get(&version).or_else(|| before().filter(|_| is_tombstone))
     }
 
+    /// The content that the store holds now, and when it was made, read anew only if it has changed;
+    /// `None` of a tombstone.
+    pub fn read(&self, stored: &Stored) -> Option<(Content, Json)> {
+        let is_known = self.raw == stored.raw && !stored.deleted;
+        match self.content.as_ref().filter(|_| is_known) {
+            Some(content) => Some((content.clone(), self.created.clone())),
+            None => stored.content(),
+        }
+    }
+
     /// Takes over what the store holds now, in this life of the server.
     pub fn update(&mut self, stored: &Stored, life: u32) {
         if self.raw != stored.raw || self.k == 0 {

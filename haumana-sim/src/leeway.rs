@@ -1,6 +1,8 @@
 //! Where the protocol itself cannot know better.
 
-use super::content::{Class, Content, FAVORITE, FIELDS, PRACTICE, is_long, is_unchanged};
+use super::content::{
+    CATEGORY, Class, Content, FAVORITE, FIELDS, LANGUAGE, PRACTICE, is_long, is_unchanged,
+};
 use super::judge::Setting;
 use super::ledger::{KnownPush, Track};
 use super::phone::{LocalPiece, Request};
@@ -101,13 +103,16 @@ fn cannot_follow(push: &KnownPush, earlier: &KnownPush) -> bool {
     contradicts(push, earlier) || steps < n_switched
 }
 
-/// Whether a push has a value, a switch apart, that only `earlier` had.
+/// Whether a push has a value that only `earlier` had. A switch or a choice does not tell: two people
+/// may make it alike (ADR 0018).
 fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
     let held = track.base(sent);
     let is_same =
         |at: usize, content: &Content| is_unchanged(at, &sent.content.0[at], &content.0[at]);
+    let is_choice = |at: usize| [CATEGORY, LANGUAGE].contains(&at);
     (0..FIELDS.len()).any(|at| {
         FIELDS[at].1 != Class::Flag
+            && !is_choice(at)
             && is_same(at, earlier)
             && held.is_none_or(|held| !is_same(at, &held.content))
     })

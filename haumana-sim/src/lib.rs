@@ -43,10 +43,12 @@ pub mod copies;
 pub mod counts;
 pub mod dice;
 pub mod events;
+pub mod faults;
 pub mod guest;
 pub mod guest_judge;
 pub mod guest_reply;
 pub mod hands;
+pub mod history;
 pub mod inbox;
 pub mod judge;
 pub mod ledger;
@@ -64,17 +66,23 @@ pub mod rewinds;
 pub mod schemas;
 pub mod server;
 pub mod sessions;
+pub mod shrink;
 pub mod small;
 pub mod storm;
 pub mod story;
 pub mod traces;
 pub mod watch;
+pub mod wire;
 pub mod words;
 pub mod world;
 
 pub use counts::{Counts, Rare};
+pub use faults::{FaultCounts, FaultKind};
+pub use history::{Failure, History, run};
 pub use judge::Violation;
 pub use profile::Profile;
+pub use shrink::{check, repeat, shrink};
+pub use wire::{Endpoint, Straight, Wire};
 pub use world::{Backend, Tally, World};
 
 use haumana_sync::store::{BatchLimits, MemoryStore, Operate, Store};
@@ -130,108 +138,6 @@ impl Backend for InMemory {
     async fn restore(&mut self, backup: usize) {
         MemoryStore::restore(&self.store, &self.backups[backup]);
     }
-}
-
-/// A run that went wrong.
-#[derive(Debug)]
-pub struct Failure {
-    /// What must not have happened.
-    pub violation: Violation,
-    /// What happened before, as far as it concerns the piece.
-    pub trace: Vec<String>,
-    /// After how many events.
-    pub events: usize,
-}
-
-/// Makes the run of `seed`, with at most `events` events.
-///
-/// # Errors
-///
-/// The first thing that must not happen.
-pub async fn run(
-    profile: Profile,
-    seed: u64,
-    events: usize,
-    backend: &mut dyn Backend,
-    is_traced: bool,
-) -> Result<Tally, Failure> {
-    let mut world = World::new(profile, seed, backend, is_traced);
-    let n_events = (10 + world.dice.below(profile.events)).min(events);
-    let mut done = 0;
-    let violation = loop {
-        if n_events <= done {
-            break world.come_to_rest().await.err();
-        }
-        if done == 0 {
-            world.begin();
-        }
-        done += 1;
-        if let Err(violation) = world.event().await {
-            break Some(violation);
-        }
-    };
-    let Some(violation) = violation else { return Ok(world.tally) };
-    let concerns = |about: &Option<haumana_sync::id::RecordId>| {
-        about.is_none() || violation.piece.is_none() || *about == violation.piece
-    };
-    let trace = world.trace.take().unwrap_or_default();
-    let trace: Vec<String> =
-        trace.into_iter().filter(|(about, _)| concerns(about)).map(|(_, text)| text).collect();
-    let first = trace.len().saturating_sub(80);
-    Err(Failure { violation, trace: trace[first..].to_vec(), events: done })
-}
-
-/// Makes the run of `seed`; if it fails, looks for the fewest events that fail and tells the story.
-///
-/// `make` opens a backend without records of the model's users, for each try a new one. It is awaited on
-/// whichever runtime the caller is. `repeat` is the command that makes these runs again.
-///
-/// ```
-/// use haumana_sim::{Backend, check, profile};
-/// use haumana_sync::store::MemoryStore;
-/// use std::sync::Arc;
-///
-/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-/// for seed in haumana_sim::seeds(2) {
-///     let open = async || {
-///         // Yours is opened here, asynchronously.
-///         Box::new(Arc::new(MemoryStore::new())) as Box<dyn Backend>
-///     };
-///     check(profile::EVERYDAY, seed, open, "cargo test model").await;
-/// }
-/// # });
-/// # Ok::<(), std::io::Error>(())
-/// ```
-///
-/// # Panics
-///
-/// If the run fails, with the seed, the command that repeats it, and what happened to the piece.
-pub async fn check(
-    profile: Profile,
-    seed: u64,
-    make: impl AsyncFn() -> Box<dyn Backend>,
-    repeat: &str,
-) -> Tally {
-    let failure = match run(profile, seed, usize::MAX, &mut *make().await, false).await {
-        Ok(tally) => return tally,
-        Err(failure) => failure,
-    };
-    let mut fewest = failure.events;
-    for events in 1..=failure.events {
-        if run(profile, seed, events, &mut *make().await, false).await.is_err() {
-            fewest = events;
-            break;
-        }
-    }
-    let told = run(profile, seed, fewest, &mut *make().await, true).await;
-    let failure = told.err().unwrap_or(failure);
-    panic!(
-        "\n{}\n\n{} {:?}: {}\n\nHAUMANA_SIM_SEED={seed} {repeat}\n",
-        failure.trace.join("\n"),
-        profile.name,
-        failure.violation.piece,
-        failure.violation.text,
-    );
 }
 
 /// Returns the seeds that a test tries: `n_runs` from 0 on. `HAUMANA_SIM_RUNS` sets another number,

@@ -1,8 +1,9 @@
 //! What becomes of the lines of a long text that two users edited (G16).
 
 use super::content::{Content, FIELDS, Val, aspect_name, is_long};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
 /// Says which long field has a line that the base and both sides have equally often less or more
 /// often in `after`, if one has.
@@ -23,18 +24,36 @@ pub fn check(aspect: usize, base: &Val, sides: [&Val; 2], after: &Val) -> Option
 
 /// Returns a line of `base` that both sides have as often as it, and `after` has not.
 fn miscounted(base: &Val, sides: [&Val; 2], after: &Val) -> Option<String> {
-    let [ours, theirs] = sides.map(copies);
-    let (base, after) = (copies(base), copies(after));
-    let is_shared =
-        |(line, n): &(String, usize)| ours.get(line) == Some(n) && theirs.get(line) == Some(n);
-    let mut shared = base.into_iter().filter(is_shared);
-    shared.find(|(line, n)| after.get(line) != Some(n)).map(|(line, _)| line)
+    // What all three have equally often, each of them has.
+    if [base, sides[0], sides[1]].contains(&after) {
+        return None;
+    }
+    let texts = [base, sides[0], sides[1], after].map(|text| with_newlines(text.text()));
+    let [base, ours, theirs, after] = texts.each_ref().map(|text| copies(text));
+    let is_shared = |(line, n): &(&Cow<'_, str>, &usize)| {
+        ours.get(*line) == Some(*n) && theirs.get(*line) == Some(*n)
+    };
+    let mut shared = base.iter().filter(is_shared);
+    shared.find(|(line, n)| after.get(*line) != Some(*n)).map(|(line, _)| line.to_string())
 }
 
-/// How often a text has each of its lines, in any spelling, whatever its newlines are.
-fn copies(text: &Val) -> BTreeMap<String, usize> {
+/// The text with newlines only, whatever its newlines were.
+fn with_newlines(text: &str) -> Cow<'_, str> {
+    match text.contains('\r') {
+        true => text.replace("\r\n", "\n").replace('\r', "\n").into(),
+        false => text.into(),
+    }
+}
+
+/// How often a text has each of its lines, in any spelling.
+fn copies(text: &str) -> BTreeMap<Cow<'_, str>, usize> {
     let mut copies = BTreeMap::new();
-    let text = text.text().replace("\r\n", "\n").replace('\r', "\n");
-    text.lines().for_each(|line| *copies.entry(line.nfc().collect()).or_default() += 1);
+    for line in text.lines() {
+        let line = match is_nfc_quick(line.chars()) {
+            IsNormalized::Yes => line.into(),
+            _ => line.nfc().collect(),
+        };
+        *copies.entry(line).or_default() += 1;
+    }
     copies
 }

@@ -1,17 +1,16 @@
 //! Calls to the server: one, or two of which one happens in the middle of the other.
 
+use super::faults::FaultKind;
 use super::guest::GuestCall;
 use super::judge::{Checked, Violation};
 use super::ledger::Observed;
 use super::phone::Request;
 use super::server::{Answer, Course, Outcome, Start};
 use super::storm::Interlude;
+use super::wire::Endpoint;
 use super::world::World;
-use haumana_app::Phones as _;
-use haumana_app::wire::PiecesRequest;
-use haumana_sync::engine::{Engine, ErrorKind};
+use haumana_sync::engine::ErrorKind;
 use haumana_sync::id::UserId;
-use haumana_sync::wire::sync::SyncRequest;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Who calls.
@@ -52,39 +51,19 @@ impl Heard {
     }
 }
 
-/// A body, and where it is sent.
-#[derive(Clone, Debug)]
-enum Asking {
-    Pieces(Vec<u8>),
-    Sync(Vec<u8>),
-}
-
-async fn ask(
-    engine: &Engine,
-    user: &UserId,
-    asking: &Asking,
-    limit: usize,
-) -> Result<Vec<u8>, ErrorKind> {
-    let shape = "what a client sends has the right shape";
-    let reply = match asking {
-        Asking::Pieces(body) => {
-            let request = PiecesRequest::from_json(body).expect(shape);
-            let reply = engine.sync_pieces(user, &request, limit).await;
-            reply.map(|reply| reply.into_json())
-        }
-        Asking::Sync(body) => {
-            let request = SyncRequest::from_json(body).expect(shape);
-            engine.sync(user, &request, limit).await.map(|reply| reply.into_json())
-        }
-    };
-    reply.map_err(|error| error.kind())
-}
-
 impl Caller<'_> {
     fn account(&self) -> usize {
         match self {
             Caller::Phone(request) => request.token,
             Caller::Guest(call) => call.account,
+        }
+    }
+
+    /// What is sent, and to which call.
+    fn asking(&self) -> (Endpoint, &[u8]) {
+        match self {
+            Caller::Phone(request) => (Endpoint::Pieces, &request.body),
+            Caller::Guest(call) => (Endpoint::Sync, &call.body),
         }
     }
 
@@ -123,7 +102,7 @@ impl World<'_> {
         mut outer: Caller<'_>,
         mut crossing: Option<Caller<'_>>,
     ) -> Checked<(Option<Heard>, Option<Heard>)> {
-        let engine = self.any_engine();
+        let wire = self.any_wire();
         let user = self.users[outer.account()].clone();
         let start = self.start(outer.account());
         let slot: Arc<Mutex<Option<Outcome>>> = Arc::default();
@@ -132,12 +111,14 @@ impl World<'_> {
             self.crossroads.cross(self.dice.below(6), interlude);
         }
         let struck = self.storm.struck();
-        let asking = self.asking(&outer);
         self.storm.blow(self.profile.faults);
-        let body = ask(&engine, &user, &asking, self.reply_limit).await;
+        let (endpoint, sent) = outer.asking();
+        let body = wire.call(&user, endpoint, sent, self.reply_limit).await;
         self.storm.blow(0);
-        if let Some(interlude) = self.crossroads.left_over() {
-            interlude.await;
+        match self.crossroads.left_over() {
+            Some(interlude) => interlude.await,
+            None if crossing.is_some() => self.tally.faults.note(FaultKind::RequestCrossed),
+            None => {}
         }
         let is_calm = self.storm.struck() == struck;
         let mut heard = None;
@@ -189,6 +170,7 @@ impl World<'_> {
     pub(super) fn check_failure(&mut self, kind: ErrorKind, course: Course) -> Checked {
         let is_expected = kind == ErrorKind::Unavailable && !(course.is_calm && course.is_alone);
         self.ensure(is_expected, || format!("the server fails with {kind:?}"))?;
+        self.tally.faults.note(FaultKind::RequestFailed);
         self.note(None, || "the server fails".to_owned());
         Ok(())
     }
@@ -199,26 +181,19 @@ impl World<'_> {
         live.map(|(id, track)| (*id, (track.k, track.stamp_secs))).collect()
     }
 
-    /// What is sent; a new client's request perhaps with what cannot be accepted before the rest.
-    fn asking(&mut self, caller: &Caller<'_>) -> Asking {
-        match caller {
-            Caller::Phone(request) => Asking::Pieces(request.body.clone()),
-            Caller::Guest(call) => Asking::Sync(call.body.clone()),
-        }
-    }
-
     fn interlude(
         &mut self,
         caller: &Caller<'_>,
         outer: UserId,
         slot: Arc<Mutex<Option<Outcome>>>,
     ) -> Interlude {
-        let (engine, watch) = (self.any_engine(), self.watch.clone());
+        let (wire, watch) = (self.any_wire(), self.watch.clone());
         let user = self.users[caller.account()].clone();
-        let (asking, limit) = (self.asking(caller), self.reply_limit);
+        let (endpoint, sent) = caller.asking();
+        let (sent, limit) = (sent.to_vec(), self.reply_limit);
         Box::pin(async move {
             let before = watch.observe(&outer).await;
-            let body = ask(&engine, &user, &asking, limit).await;
+            let body = wire.call(&user, endpoint, &sent, limit).await;
             let observed = watch.observe(&user).await;
             let outcome = Outcome { body, observed, before };
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);

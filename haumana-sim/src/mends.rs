@@ -1,12 +1,12 @@
 //! Sessions that new clients mend and delete, and what phones say of them again.
 
 use super::counts::Rare;
+use super::faults::FaultKind;
 use super::judge::Checked;
 use super::meeting::general;
 use super::server::wrong;
+use super::wire::Endpoint;
 use super::world::World;
-use haumana_app::Phones as _;
-use haumana_app::wire::SessionsRequest;
 use haumana_sync::engine::{EditTimes, Push, PushOp};
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::record::Value;
@@ -111,9 +111,9 @@ impl World<'_> {
         self.note(None, || format!("the sessions {ids:?} of account {token} come again"));
         let user = self.users[token].clone();
         let before = self.store.head(&user).await.expect("the store works");
-        let request =
-            SessionsRequest::from_json(&body).expect("the app's body has the right shape");
-        let reply = self.any_engine().sync_sessions(&user, &request, self.reply_limit).await;
+        let (wire, limit) = (self.any_wire(), self.reply_limit);
+        let reply = wire.call(&user, Endpoint::Sessions, &body, limit).await;
+        self.tally.faults.note(FaultKind::RequestLate);
         self.ensure(reply.is_ok(), || "/sessions fails".to_owned())?;
         let after = self.store.head(&user).await.expect("the store works");
         self.check_mends(token, &ids).await?;

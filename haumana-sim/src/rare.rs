@@ -1,6 +1,7 @@
 //! What happens rarely: deletes by new clients, backups, and the end of the retention time.
 
 use super::asks::Call;
+use super::faults::FaultKind;
 use super::judge::{Checked, Violation};
 use super::profile::Profile;
 use super::world::World;
@@ -58,6 +59,7 @@ impl World<'_> {
         let push = Push { key, base: Some(base), edited_at, op: PushOp::Delete };
         let pushed = engine.push(&user, "new-client", std::slice::from_ref(&push)).await;
         self.ensure(pushed.is_ok(), || "a delete fails although all is well".to_owned())?;
+        self.tally.faults.note(FaultKind::RecordDeleted);
         self.note(Some(id), || format!("a new client deletes version {base} of {k}"));
         let observed = self.watch.observe(&user).await;
         if observed[&id].deleted != (base == k) {
@@ -99,6 +101,7 @@ impl World<'_> {
         let roll = self.dice.below(6);
         if self.profile.ages && roll == 0 {
             self.pass(RETENTION_MS + 10 * 86_400_000);
+            self.tally.faults.note(FaultKind::RetentionPassed);
             self.note(None, || "a hundred days pass".to_owned());
             self.forget_what_may_be_gone();
         } else if self.profile.backups && roll <= 2 {
@@ -137,6 +140,7 @@ impl World<'_> {
     /// If it fails, or something remains.
     pub async fn erase(&mut self, account: usize) -> Checked {
         let user = self.users[account].clone();
+        self.tally.faults.note(FaultKind::AccountErased);
         self.note(None, || format!("account {account} is erased"));
         let call = Call::Erase(self.new_id().to_string());
         for _ in 0..1 + self.dice.below(2) {
@@ -189,16 +193,25 @@ impl World<'_> {
         }
     }
 
-    async fn restore_from(&mut self, at: usize) {
+    /// The server is put back to this backup, counted from the first, and started in a new life.
+    pub async fn restore_from(&mut self, at: usize) {
         let backup = self.backups[at].clone();
         self.backend.restore(at).await;
         self.life += 1;
         let is_forgotten = self.profile.forgotten_generations;
         self.generation += u32::from(!is_forgotten);
+        self.tally.faults.note(match is_forgotten {
+            true => FaultKind::RestoreSilent,
+            false => FaultKind::BackupRestored,
+        });
         let generation = self.generation;
         self.note(None, || format!("backup {at} is restored, generation {generation}"));
         let lost = std::mem::replace(&mut self.ledgers, backup);
         for (ledger, lost) in self.ledgers.iter_mut().zip(lost) {
+            // What the life before had forgotten, phones may hold of the life before that.
+            for (id, track) in &mut ledger.tracks {
+                track.travelled |= lost.forgotten.contains(id);
+            }
             ledger.forgotten.extend(lost.forgotten);
             for (id, was) in lost.tracks {
                 match ledger.tracks.get_mut(&id) {

@@ -1,6 +1,7 @@
 //! What phones send, and what the ledger makes of what came of it.
 
 use super::checks::accepted;
+use super::faults::FaultKind;
 use super::judge::{self, Checked, Setting, Violation, judge};
 use super::ledger::{KnownPush, Ledger, Observed, Stored};
 use super::leeway::{delivery, leeway};
@@ -73,6 +74,7 @@ impl World<'_> {
             body["lastSyncedAt"] = json!(self.dice.pick(&strange));
             last_secs = None;
         }
+        self.tally.faults.note_many(FaultKind::RecordInvalid, bad.len() as u64);
         for piece in &sent {
             let is_large = piece.content.0.iter().any(|v| limits::LONG_TEXT_BYTES < v.text().len());
             let code = if account != token { "wrong_user" } else { "too_large" };

@@ -1,11 +1,11 @@
 //! `POST /sessions`, which every sync ends with.
 
+use super::faults::FaultKind;
 use super::judge::{Checked, Violation};
 use super::mends::SentSessions;
 use super::reply::decode_sessions;
+use super::wire::Endpoint;
 use super::world::World;
-use haumana_app::Phones as _;
-use haumana_app::wire::SessionsRequest;
 use haumana_sync::id::RecordId;
 use serde_json::json;
 
@@ -17,6 +17,7 @@ impl World<'_> {
     /// If the server does something wrong.
     pub async fn sync_sessions(&mut self, phone: usize, token: usize) -> Checked<bool> {
         if self.dice.chance(self.profile.losses / 2) {
+            self.tally.faults.note(FaultKind::RequestLost);
             return Ok(false);
         }
         let account = self.phones[phone].account;
@@ -25,14 +26,11 @@ impl World<'_> {
         let sent: Vec<_> = mine.filter(|s| s.user == account && !s.uploaded).cloned().collect();
         let body = json!({"sessions": sent.iter().map(|s| s.write(name)).collect::<Vec<_>>()});
         let body = serde_json::to_vec(&body).expect("JSON can be written");
-        let text = body.clone();
-        let request =
-            SessionsRequest::from_json(&text).expect("the app's body has the right shape");
-        let engine = self.any_engine();
+        let wire = self.any_wire();
         let user = self.users[token].clone();
         let (struck, limit) = (self.storm.struck(), self.reply_limit);
         self.storm.blow(self.profile.faults);
-        let result = engine.sync_sessions(&user, &request, limit).await;
+        let result = wire.call(&user, Endpoint::Sessions, &body, limit).await;
         self.storm.blow(0);
         let is_calm = self.storm.struck() == struck;
         let ids: Vec<RecordId> = sent.iter().map(|session| session.id).collect();
@@ -41,11 +39,11 @@ impl World<'_> {
         self.check_mends(token, &kept_ids).await?;
         let life = self.life;
         self.keep_sessions(SentSessions { token, body, ids: kept_ids, life, is_done });
-        let Ok(reply) = result else {
+        let Ok(body) = result else {
             self.ensure(!is_calm, || "/sessions fails".to_owned())?;
+            self.tally.faults.note(FaultKind::RequestFailed);
             return Ok(false);
         };
-        let body = reply.into_json();
         let reply = decode_sessions(&body).map_err(|error| {
             Violation::general(format!("the app cannot read /sessions: {error}"))
         })?;
@@ -66,6 +64,7 @@ impl World<'_> {
         let complete = self.ledgers[token].sessions.iter().all(has);
         self.ensure(complete || self.profile.small_replies, || "a session is missing".to_owned())?;
         if self.profile.mends && self.dice.chance(self.profile.losses) {
+            self.tally.faults.note(FaultKind::ReplyLost);
             self.note(None, || format!("the reply of /sessions to phone {phone} is lost"));
             return Ok(false);
         }

@@ -1,6 +1,7 @@
 //! What can happen between an engine and its store: faults, and somebody else who is faster.
 
 use crate::dice::Dice;
+use crate::faults::{FaultCounts, FaultKind};
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, ErrorKind, Fault, Faults, Head, HistoryEntry, HistoryKey,
@@ -21,6 +22,7 @@ pub struct Crossroads {
     inner: Arc<dyn Store>,
     /// How many calls are left until then, and what happens.
     waiting: Arc<Mutex<Option<(usize, Interlude)>>>,
+    calls: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Crossroads {
@@ -36,7 +38,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Crossroads {
     /// Puts a crossroads before `inner`.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, waiting: Arc::new(Mutex::new(None)) }
+        Self { inner, waiting: Arc::new(Mutex::new(None)), calls: Arc::default() }
     }
 
     /// Lets `interlude` happen before the call after `calls` others.
@@ -49,7 +51,13 @@ impl Crossroads {
         lock(&self.waiting).take().map(|(_, interlude)| interlude)
     }
 
+    /// How many calls there were.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
     async fn arrive(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let due = {
             let mut waiting = lock(&self.waiting);
             match waiting.as_mut() {
@@ -134,6 +142,7 @@ pub struct Storm {
     per_mille: Arc<AtomicU64>,
     struck: Arc<AtomicU64>,
     dice: Arc<Mutex<Dice>>,
+    counts: Arc<Mutex<FaultCounts>>,
 }
 
 impl Storm {
@@ -143,12 +152,31 @@ impl Storm {
             per_mille: Arc::default(),
             struck: Arc::default(),
             dice: Arc::new(Mutex::new(Dice::new(seed))),
+            counts: Arc::default(),
         }
     }
 
     /// Lets so many calls in a thousand fail from now on.
     pub fn blow(&self, per_mille: u64) {
         self.per_mille.store(per_mille, Ordering::Relaxed);
+    }
+
+    /// The state of its chance.
+    pub fn dice(&self) -> Dice {
+        lock(&self.dice).clone()
+    }
+
+    /// Lets chance go on from a state of before.
+    pub fn go_on_from(&self, dice: Dice) {
+        *lock(&self.dice) = dice;
+    }
+
+    /// Adds how many calls have failed, by kind.
+    pub fn count(&self, faults: &mut FaultCounts) {
+        let struck = *lock(&self.counts);
+        for kind in FaultKind::ALL {
+            faults.note_many(kind, struck.of(kind));
+        }
     }
 
     /// How many calls have failed.
@@ -169,6 +197,16 @@ impl Faults for Storm {
         }
         self.struck.fetch_add(1, Ordering::Relaxed);
         let before = [ErrorKind::Unknown, ErrorKind::Throttled, ErrorKind::Conflict];
-        Some(if dice.chance(40) { Fault::After } else { Fault::Before(*dice.pick(&before)) })
+        let (fault, kind) = match dice.chance(40) {
+            true => (Fault::After, FaultKind::StoreAnswerLost),
+            false => {
+                let at = dice.below(before.len());
+                let kinds =
+                    [FaultKind::StoreUnknown, FaultKind::StoreThrottled, FaultKind::StoreConflict];
+                (Fault::Before(before[at]), kinds[at])
+            }
+        };
+        lock(&self.counts).note(kind);
+        Some(fault)
     }
 }

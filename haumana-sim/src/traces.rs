@@ -37,7 +37,7 @@ pub fn check_traces(
     leeway: Leeway,
     by_line: bool,
 ) -> Checked {
-    let (Some(before), Some((content, _))) = (&track.last, after.content()) else {
+    let (Some(before), Some((content, _))) = (&track.last, track.read(after)) else {
         return Ok(());
     };
     let held = track.held(sent);

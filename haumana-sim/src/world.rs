@@ -4,6 +4,7 @@ use super::asks::Ask;
 use super::content::{ASPECTS, Content, FIELDS, Val};
 use super::counts::Counts;
 use super::dice::{Dice, SeededRandom};
+use super::faults::FaultCounts;
 use super::guest::GuestEdits;
 use super::judge::{Checked, Violation};
 use super::ledger::{Ledger, Seen};
@@ -14,6 +15,7 @@ use super::profile::Profile;
 use super::rewinds::Moment;
 use super::storm::{Crossroads, Storm};
 use super::watch::Watch;
+use super::wire::{Straight, Wire};
 use haumana_sync::conformance::SetClock;
 use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::id::{RecordId, UserId};
@@ -42,6 +44,11 @@ pub trait Backend: Send {
         None
     }
 
+    /// How devices reach a server process with this engine.
+    fn wire(&self, engine: &Arc<Engine>) -> Arc<dyn Wire> {
+        Arc::new(Straight(Arc::clone(engine)))
+    }
+
     /// Takes a backup beside those before; `false` if this backend cannot.
     async fn back_up(&mut self) -> bool {
         false
@@ -56,6 +63,10 @@ pub trait Backend: Send {
 pub struct Tally {
     /// Syncs that were answered.
     pub syncs: usize,
+    /// Requests that servers took in, of devices and of people.
+    pub requests: usize,
+    /// Calls of the store that servers made.
+    pub store_calls: u64,
     /// Requests that came again.
     pub repeats: usize,
     /// Edits that users made.
@@ -64,6 +75,8 @@ pub struct Tally {
     pub versions: usize,
     /// What is rare.
     pub rare: Counts,
+    /// What went wrong.
+    pub faults: FaultCounts,
 }
 
 /// One run.
@@ -86,6 +99,8 @@ pub struct World<'a> {
     pub watch: Watch,
     /// The server processes.
     pub engines: Vec<Arc<Engine>>,
+    /// How devices reach each of them.
+    pub wires: Vec<Arc<dyn Wire>>,
     /// The accounts.
     pub users: Vec<UserId>,
     /// What is known of each account.
@@ -138,6 +153,12 @@ pub struct World<'a> {
     seed: u64,
 }
 
+/// The accounts of a run; no other run has them.
+pub fn users_of(profile: Profile, seed: u64) -> Vec<UserId> {
+    let name = |account: usize| format!("sim-{}-{seed}-{account}", profile.name);
+    (0..profile.accounts).filter_map(|at| UserId::verified_by_caller(name(at))).collect()
+}
+
 fn watch(store: &Arc<dyn Store>, clock: &SetClock, generation: Generation) -> Watch {
     let random = SeededRandom::scattered(0);
     Watch::new(Arc::clone(store), Arc::new(clock.clone()), Arc::new(random), generation)
@@ -147,9 +168,7 @@ impl<'a> World<'a> {
     /// Sets up a run.
     pub fn new(profile: Profile, seed: u64, backend: &'a mut dyn Backend, is_traced: bool) -> Self {
         let mut dice = Dice::new(seed);
-        let name = |account: usize| format!("sim-{}-{seed}-{account}", profile.name);
-        let users: Vec<UserId> =
-            (0..profile.accounts).filter_map(|at| UserId::verified_by_caller(name(at))).collect();
+        let users = users_of(profile, seed);
         let store = backend.store();
         let crossroads = Crossroads::new(Arc::clone(&store));
         let n_phones = 2 + dice.below(profile.phones - 1);
@@ -168,6 +187,7 @@ impl<'a> World<'a> {
             crossroads,
             storm: Storm::new(seed),
             engines: Vec::new(),
+            wires: Vec::new(),
             ledgers: vec![Ledger::default(); users.len()],
             users,
             backups: Vec::new(),
@@ -207,6 +227,7 @@ impl<'a> World<'a> {
         self.watch = watch(&self.store, &self.clock, Generation(self.generation));
         let n_engines = 1 + self.dice.below(3);
         self.engines.clear();
+        self.wires.clear();
         for _ in 0..n_engines {
             let skew_ms = self.dice.between(0, SERVERS_APART_MS);
             let clock = self.clock.ahead(skew_ms);
@@ -214,7 +235,9 @@ impl<'a> World<'a> {
             let random = SeededRandom::scattered(self.dice.bits());
             let config = EngineConfig::new(Generation(self.generation));
             let engine = Engine::new(Arc::new(faulty), Arc::new(clock), Arc::new(random), config);
-            self.engines.push(Arc::new(engine));
+            let engine = Arc::new(engine);
+            self.wires.push(self.backend.wire(&engine));
+            self.engines.push(engine);
         }
     }
 
@@ -239,7 +262,22 @@ impl<'a> World<'a> {
 
     /// One of the server processes.
     pub fn any_engine(&mut self) -> Arc<Engine> {
+        self.tally.requests += 1;
         Arc::clone(self.dice.pick(&self.engines))
+    }
+
+    /// The way to one of them.
+    pub fn any_wire(&mut self) -> Arc<dyn Wire> {
+        self.tally.requests += 1;
+        Arc::clone(self.dice.pick(&self.wires))
+    }
+
+    /// What happened in the run until now.
+    pub fn tally(&self) -> Tally {
+        let mut tally = self.tally;
+        tally.store_calls = self.crossroads.calls();
+        self.storm.count(&mut tally.faults);
+        tally
     }
 
     /// An id that nothing has.

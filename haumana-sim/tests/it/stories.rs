@@ -2,7 +2,7 @@
 
 use haumana_app::Phones as _;
 use haumana_app::wire::PiecesRequest;
-use haumana_sim::content::{FAVORITE, LYRICS, NOTES, TITLE};
+use haumana_sim::content::{FAVORITE, LANGUAGE, LYRICS, NOTES, TITLE};
 use haumana_sim::profile::{ACCOUNTS, CUT_REPLIES};
 use haumana_sim::reply::decode;
 use haumana_sim::story::STORY;
@@ -339,6 +339,49 @@ async fn an_idle_phone_overwrites_nobody_after_a_restored_backup() {
 
     for phone in 0..3 {
         assert_eq!("Aloha kākou", world.text(phone, id, TITLE));
+    }
+}
+
+/// Found by `silent_restores`, seed 13000000000120, in which the model took the piece for one that has
+/// never been elsewhere: the backup before the last has none.
+#[tokio::test]
+async fn a_version_from_before_two_restored_backups_is_of_another_life() {
+    let mut backend = InMemory::default();
+    let profile = Profile { forgotten_generations: true, ..STORY };
+    let mut world = World::story(profile, 2, &mut backend);
+    world.take_backup().await;
+    let id = world.write_piece(0, "Aloha ʻOe", SONG);
+    ok!(world.sync_all(1).await);
+    world.take_backup().await;
+    world.write(0, id, LYRICS, "Haʻaheo ʻē ka ua");
+    ok!(world.sync(0).await);
+
+    world.restore_from(0).await;
+    world.restore_from(1).await;
+    world.phones[0].skew_ms = -86_400_000;
+    world.write(0, id, NOTES, "pāʻina");
+    ok!(world.sync_all(2).await);
+
+    assert_eq!([SONG; 2], [world.text(0, id, LYRICS), world.text(1, id, LYRICS)]);
+}
+
+/// Found by `own_fields`, seed 1000000000117, in which the model took a language for a text that shows
+/// whose push it is (ADR 0018).
+#[tokio::test]
+async fn a_language_does_not_show_that_a_title_was_taken_back_by_its_own_phone() {
+    let mut backend = InMemory::default();
+    let (mut world, id) = two_phones(&mut backend).await;
+    world.open_form(0, id);
+    world.save_with(0, &[(TITLE, "Aloha nō"), (LANGUAGE, "en")]);
+    ok!(world.send(0).await);
+
+    world.open_form(0, id);
+    world.save_with(0, &[(TITLE, "Aloha ʻOe"), (NOTES, "pāʻina")]);
+    ok!(world.sync_all(2).await);
+
+    for phone in 0..2 {
+        assert_eq!("Aloha nō", world.text(phone, id, TITLE), "the other one is in the inbox");
+        assert_eq!("pāʻina", world.text(phone, id, NOTES));
     }
 }
 

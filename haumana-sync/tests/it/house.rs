@@ -127,7 +127,7 @@ const CRATES_WITHOUT_CIRCLES: [&str; 9] = [
 ];
 
 /// From the innermost crate outwards; a crate names only those before it.
-const CRATES: [&str; 15] = [
+const CRATES: [&str; 16] = [
     "haumana-derive",
     "haumana-sync",
     "haumana-app",
@@ -138,6 +138,7 @@ const CRATES: [&str; 15] = [
     "haumana-store-postgres",
     "haumana-replica",
     "haumana-api",
+    "haumana-sim-run",
     "haumana-directory-cognito",
     "haumana-import",
     "haumana-lambda",

@@ -1,0 +1,201 @@
+//! The run itself: workers take seeds, and what they find is written down.
+
+use crate::findings::Finding;
+use crate::open::Open;
+use crate::state::{Done, Saved};
+use crate::totals::{Totals, Watch};
+use haumana_sim::{Failure, History, Profile, Tally, profile, shrink};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How far apart the first seeds of two profiles are: profiles with one seed begin alike.
+const SEEDS_APART: u64 = 1_000_000_000_000;
+
+/// How often the state file is replaced.
+const SAVED_EVERY: Duration = Duration::from_secs(10);
+
+/// When a run ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// After this time.
+    pub time: Option<Duration>,
+    /// When so many operations are done on the store, in all runs together.
+    pub operations: Option<u64>,
+    /// When so many histories are done on the store, in all runs together.
+    pub histories: Option<u64>,
+}
+
+/// What a run is about.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The name of the store.
+    pub store: String,
+    /// The profiles, whose seeds take turns.
+    pub profiles: Vec<Profile>,
+    /// How many workers there are.
+    pub jobs: usize,
+    /// When it ends.
+    pub limits: Limits,
+}
+
+struct Shared<'a> {
+    saved: Saved,
+    plan: &'a Plan,
+    /// The seed that is next, of each profile.
+    next: Vec<u64>,
+    turn: usize,
+    /// Histories that are done or at work.
+    begun: u64,
+    operations: u64,
+    saved_at: Instant,
+    error: Option<io::Error>,
+}
+
+/// Makes histories until a limit is reached or `stop` is set. `make` makes what opens backends, in each
+/// worker; `tell` hears each violation, and `saved` each state that was written.
+///
+/// # Errors
+///
+/// If the state cannot be written.
+pub fn run(
+    plan: &Plan,
+    saved: Saved,
+    stop: &AtomicBool,
+    make: impl Fn() -> Box<dyn Open> + Sync,
+    tell: impl Fn(&Finding) + Sync,
+    on_saved: impl Fn(&Saved) -> io::Result<()> + Sync,
+) -> io::Result<Saved> {
+    let begun_at = Instant::now();
+    let totals = saved.state.totals(&plan.store);
+    let shared = Mutex::new(Shared {
+        next: plan.profiles.iter().map(first_seed).collect(),
+        turn: turn_after(&saved, plan),
+        begun: totals.histories,
+        operations: totals.operations(),
+        saved_at: begun_at,
+        error: None,
+        plan,
+        saved,
+    });
+    let ends = |shared: &Shared<'_>| {
+        let Limits { time, operations, histories } = plan.limits;
+        stop.load(Ordering::Relaxed)
+            || shared.error.is_some()
+            || time.is_some_and(|time| time <= begun_at.elapsed())
+            || operations.is_some_and(|operations| operations <= shared.operations)
+            || histories.is_some_and(|histories| histories <= shared.begun)
+    };
+    let work = || -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let opener = make();
+            loop {
+                let next = {
+                    let mut shared = lock(&shared);
+                    if ends(&shared) { None } else { Some(shared.take()) }
+                };
+                let Some((profile, seed)) = next else { return Ok(()) };
+                let done = history(&*opener, &plan.store, profile, seed).await;
+                if let Some(finding) = &done.finding {
+                    tell(finding);
+                }
+                lock(&shared).finish(done, &on_saved)?;
+            }
+        })
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..plan.jobs.max(1) {
+            scope.spawn(|| {
+                if let Err(error) = work() {
+                    lock(&shared).error = Some(error);
+                }
+            });
+        }
+    });
+    let mut shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some(error) = shared.error {
+        return Err(error);
+    }
+    shared.saved.save()?;
+    on_saved(&shared.saved)?;
+    Ok(shared.saved)
+}
+
+fn lock<'m, 'a>(shared: &'m Mutex<Shared<'a>>) -> MutexGuard<'m, Shared<'a>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first seed of a profile.
+fn first_seed(profile: &Profile) -> u64 {
+    let place = profile::ALL.iter().position(|other| other.name == profile.name);
+    SEEDS_APART * place.unwrap_or_default() as u64
+}
+
+/// Profiles take turns over all runs: the one with the fewest histories is next.
+fn turn_after(saved: &Saved, plan: &Plan) -> usize {
+    let n_done = |profile: &Profile| {
+        saved.state.part(&plan.store, profile.name).map_or(0, |part| part.seeds.len())
+    };
+    let turns = plan.profiles.iter().enumerate();
+    turns.min_by_key(|(_, profile)| n_done(profile)).map_or(0, |(at, _)| at)
+}
+
+impl Shared<'_> {
+    /// The next seed of the profile whose turn it is.
+    fn take(&mut self) -> (Profile, u64) {
+        let at = self.turn % self.plan.profiles.len();
+        self.turn = at + 1;
+        let profile = self.plan.profiles[at];
+        let part = self.saved.state.part(&self.plan.store, profile.name);
+        let from = self.next[at];
+        let seed = part.map_or(from, |part| part.seeds.next_free(from));
+        self.next[at] = seed + 1;
+        self.begun += 1;
+        (profile, seed)
+    }
+
+    fn finish(
+        &mut self,
+        done: Done,
+        on_saved: impl Fn(&Saved) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.operations += done.totals.operations();
+        self.saved.add(done)?;
+        if SAVED_EVERY <= self.saved_at.elapsed() {
+            self.saved.save()?;
+            on_saved(&self.saved)?;
+            self.saved_at = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// Makes one history; one that fails is shrunk.
+async fn history(opener: &dyn Open, store: &str, profile: Profile, seed: u64) -> Done {
+    let watch = Watch::start();
+    let made = play(opener, profile, seed).await;
+    let took = watch.took();
+    let (tally, failure) = match made {
+        Ok(tally) => (tally, None),
+        Err(failure) => (*failure.tally, Some(failure)),
+    };
+    let mut totals = Totals::of(&tally, took);
+    totals.faults.extend(opener.faults());
+    let finding = match failure {
+        None => None,
+        Some(failure) => {
+            let make = async || opener.open_empty(profile, seed).await;
+            let smallest = shrink(profile, seed, make).await;
+            Some(Finding::new((store, profile.name, seed), failure, smallest))
+        }
+    };
+    opener.clear(profile, seed).await;
+    Done { store: store.to_owned(), profile: profile.name.to_owned(), seed, totals, finding }
+}
+
+async fn play(opener: &dyn Open, profile: Profile, seed: u64) -> Result<Tally, Failure> {
+    let mut backend = opener.open(profile, seed).await;
+    haumana_sim::run(profile, seed, History::of(seed).events, &mut *backend, false).await
+}

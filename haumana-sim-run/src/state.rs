@@ -1,0 +1,210 @@
+//! What is done, in a file: which seeds of which profile on which store, what they were made of, and
+//! what they found.
+//!
+//! The file is replaced as a whole, now and then. Each seed that is done since is a line of the journal
+//! beside it, written at once. A line of a seed that the file has already changes nothing, so it does
+//! not matter where between the two a run was killed.
+
+use crate::findings::Finding;
+use crate::ranges::Ranges;
+use crate::totals::Totals;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// What is done of one profile on one store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its seeds.
+    pub seeds: Ranges,
+    /// What they were made of.
+    pub totals: Totals,
+}
+
+/// Everything that is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// By store, then by profile.
+    pub stores: BTreeMap<String, BTreeMap<String, Part>>,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// One seed that is done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Done {
+    /// The store.
+    pub store: String,
+    /// The profile.
+    pub profile: String,
+    /// The seed.
+    pub seed: u64,
+    /// What it was made of.
+    pub totals: Totals,
+    /// What it found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
+}
+
+impl State {
+    /// Reads a state file with its journal; nothing is done where there is none.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read, or is no state.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut state: Self = match fs::read(path) {
+            Ok(text) => serde_json::from_slice(&text)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::default(),
+            Err(error) => return Err(error),
+        };
+        match fs::read_to_string(journal_of(path)) {
+            // The last line may be half of one: its seed was at work.
+            Ok(lines) => {
+                lines.lines().filter_map(|line| serde_json::from_str(line).ok()).for_each(|done| {
+                    state.add(done);
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(state)
+    }
+
+    /// Takes in a seed that is done; `false` if it was.
+    pub fn add(&mut self, done: Done) -> bool {
+        let Done { store, profile, seed, totals, finding } = done;
+        let part = self.stores.entry(store).or_default().entry(profile).or_default();
+        if !part.seeds.insert(seed) {
+            return false;
+        }
+        part.totals.add(&totals);
+        self.findings.extend(finding);
+        true
+    }
+
+    /// What is done of a profile on a store.
+    pub fn part(&self, store: &str, profile: &str) -> Option<&Part> {
+        self.stores.get(store)?.get(profile)
+    }
+
+    /// What is done on a store.
+    pub fn totals(&self, store: &str) -> Totals {
+        let mut totals = Totals::default();
+        for part in self.stores.get(store).into_iter().flat_map(BTreeMap::values) {
+            totals.add(&part.totals);
+        }
+        totals
+    }
+}
+
+/// A state and the files that it is in.
+#[derive(Debug)]
+pub struct Saved {
+    path: PathBuf,
+    journal: File,
+    /// What is done.
+    pub state: State,
+}
+
+impl Saved {
+    /// Opens a state file; what its journal has is put into it.
+    ///
+    /// # Errors
+    ///
+    /// As [`State::read`], or if it cannot be written, or if another run has it open.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let journal = OpenOptions::new().create(true).append(true).open(journal_of(path))?;
+        journal.try_lock().map_err(|_| io::Error::other("another run uses this state file"))?;
+        let mut saved = Self { state: State::read(path)?, journal, path: path.to_owned() };
+        saved.save()?;
+        Ok(saved)
+    }
+
+    /// Takes in a seed that is done, and writes it down at once.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be written.
+    pub fn add(&mut self, done: Done) -> io::Result<()> {
+        let mut line = serde_json::to_vec(&done)?;
+        line.push(b'\n');
+        self.journal.write_all(&line)?;
+        self.state.add(done);
+        Ok(())
+    }
+
+    /// Replaces the file as a whole, and begins the journal anew.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn save(&mut self) -> io::Result<()> {
+        replace(&self.path, &serde_json::to_vec(&self.state)?)?;
+        self.journal.set_len(0)
+    }
+}
+
+/// Replaces a file: whoever reads it has the old one or the new one.
+///
+/// # Errors
+///
+/// If it cannot be written.
+pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let new = beside(path, "new");
+    let mut file = File::create(&new)?;
+    file.write_all(text)?;
+    file.sync_data()?;
+    fs::rename(new, path)
+}
+
+/// The file beside `path` whose name ends in this too.
+pub fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(end);
+    name.into()
+}
+
+fn journal_of(path: &Path) -> PathBuf {
+    beside(path, "journal")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(seed: u64) -> Done {
+        let totals = Totals { histories: 1, edits: 3, ..Totals::default() };
+        let (store, profile) = ("memory".to_owned(), "everyday".to_owned());
+        Done { store, profile, seed, totals, finding: None }
+    }
+
+    #[test]
+    fn a_journal_that_the_file_has_already_counts_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let mut saved = Saved::open(&path).unwrap();
+        (0..3).for_each(|seed| saved.add(done(seed)).unwrap());
+        let journal = fs::read(journal_of(&path)).unwrap();
+        saved.save().unwrap();
+        drop(saved);
+        // As if the run had been killed before the journal was begun anew, and in a line.
+        fs::write(journal_of(&path), [&journal[..], br#"{"store":"mem"#].concat()).unwrap();
+
+        let state = State::read(&path).unwrap();
+
+        assert_eq!((3, 9), (state.totals("memory").histories, state.totals("memory").edits));
+    }
+
+    #[test]
+    fn two_runs_do_not_share_a_state_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let _first = Saved::open(&path).unwrap();
+
+        assert!(Saved::open(&path).is_err());
+    }
+}

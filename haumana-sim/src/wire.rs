@@ -1,0 +1,70 @@
+//! How the requests of devices reach a server process: straight into its engine, or over whatever a
+//! host puts before it.
+
+use haumana_app::Phones as _;
+use haumana_app::wire::{PiecesRequest, SessionsRequest};
+use haumana_sync::engine::{Engine, ErrorKind};
+use haumana_sync::id::UserId;
+use haumana_sync::wire::sync::SyncRequest;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// The calls that devices make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A phone's pieces: `POST /pieces`.
+    Pieces,
+    /// A phone's sessions: `POST /sessions`.
+    Sessions,
+    /// A new client: `POST /sync`.
+    Sync,
+}
+
+/// A way to a server process.
+#[async_trait::async_trait]
+pub trait Wire: Debug + Send + Sync {
+    /// Sends `body` as `user` and returns the body of the reply, which has at most about `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the engine says, or what the status of the reply says of it.
+    async fn call(
+        &self,
+        user: &UserId,
+        endpoint: Endpoint,
+        body: &[u8],
+        limit: usize,
+    ) -> Result<Vec<u8>, ErrorKind>;
+}
+
+/// Calls the engine itself.
+#[derive(Clone, Debug)]
+pub struct Straight(pub Arc<Engine>);
+
+#[async_trait::async_trait]
+impl Wire for Straight {
+    async fn call(
+        &self,
+        user: &UserId,
+        endpoint: Endpoint,
+        body: &[u8],
+        limit: usize,
+    ) -> Result<Vec<u8>, ErrorKind> {
+        let (engine, shape) = (&self.0, "what a client sends has the right shape");
+        let reply = match endpoint {
+            Endpoint::Pieces => {
+                let request = PiecesRequest::from_json(body).expect(shape);
+                engine.sync_pieces(user, &request, limit).await.map(|reply| reply.into_json())
+            }
+            Endpoint::Sessions => {
+                let request = SessionsRequest::from_json(body).expect(shape);
+                engine.sync_sessions(user, &request, limit).await.map(|reply| reply.into_json())
+            }
+            Endpoint::Sync => {
+                let request = SyncRequest::from_json(body).expect(shape);
+                engine.sync(user, &request, limit).await.map(|reply| reply.into_json())
+            }
+        };
+        reply.map_err(|error| error.kind())
+    }
+}
