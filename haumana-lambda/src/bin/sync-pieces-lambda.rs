@@ -1,4 +1,5 @@
-//! `POST /pieces`: the repertoire of the app on people's phones.
+//! What the app on people's phones calls: `POST /pieces`, and `POST /sessions` as a function of its
+//! own.
 
 use haumana_lambda::{Calls, run_function};
 use std::process::ExitCode;

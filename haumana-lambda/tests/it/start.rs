@@ -16,11 +16,10 @@ const POOL: [&str; 1] = ["HAUMANA_USER_POOL_ID"];
 const TOKENS: [&str; 1] = ["HAUMANA_GOOGLE_CLIENT_IDS"];
 
 /// Each function with everything that it cannot do without.
-fn all() -> [(&'static str, Vec<&'static str>); 5] {
+fn all() -> [(&'static str, Vec<&'static str>); 4] {
     let needs = |lists: &[&[&'static str]]| lists.concat();
     [
         ("sync-pieces-lambda", needs(&[&LAMBDA, &AWS, &TABLES])),
-        ("sync-sessions-lambda", needs(&[&LAMBDA, &AWS, &TABLES])),
         ("sync-lambda", needs(&[&LAMBDA, &AWS, &TABLES, &POOL])),
         ("auth-sync-lambda", needs(&[&LAMBDA, &AWS, &POOL, &TOKENS])),
         ("google-token-authorizer", needs(&[&LAMBDA, &TOKENS])),

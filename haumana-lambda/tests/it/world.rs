@@ -14,8 +14,12 @@ use std::time::Duration;
 /// `<name>/bootstrap`: `.ci/lambda` runs these tests on what is deployed. `faulty`, which panics and
 /// hangs when it is told to, is deployed nowhere and always of this build.
 pub(crate) fn program(name: &str) -> PathBuf {
-    // The function of an account's own is the same program with rights and a log of its own.
-    let name = if name == "account-lambda" { "sync-lambda" } else { name };
+    // Two functions run another one's program, with rights and a log of their own.
+    let name = match name {
+        "account-lambda" => "sync-lambda",
+        "sync-sessions-lambda" => "sync-pieces-lambda",
+        name => name,
+    };
     match (std::env::var_os("HAUMANA_LAMBDA_FOLDER"), name) {
         // Examples are built beside the programs when tests are.
         (_, "faulty") => {
@@ -23,7 +27,6 @@ pub(crate) fn program(name: &str) -> PathBuf {
         }
         (Some(folder), _) => Path::new(&folder).join(name).join("bootstrap"),
         (None, "sync-pieces-lambda") => env!("CARGO_BIN_EXE_sync-pieces-lambda").into(),
-        (None, "sync-sessions-lambda") => env!("CARGO_BIN_EXE_sync-sessions-lambda").into(),
         (None, "sync-lambda") => env!("CARGO_BIN_EXE_sync-lambda").into(),
         (None, "auth-sync-lambda") => env!("CARGO_BIN_EXE_auth-sync-lambda").into(),
         (None, "google-token-authorizer") => env!("CARGO_BIN_EXE_google-token-authorizer").into(),

@@ -52,7 +52,7 @@ const phones = { verifies: false, directory: [], memoryMb: SYNC_MEMORY_MB, timeo
 /** The functions, by name. */
 export const BINARIES: Readonly<Record<string, Needs>> = {
   'sync-pieces-lambda': { ...phones, access: 'sync', share: 0.25 },
-  'sync-sessions-lambda': { ...phones, access: 'sync', share: 0.2 },
+  'sync-sessions-lambda': { ...phones, access: 'sync', share: 0.2, program: 'sync-pieces-lambda' },
   'sync-lambda': { ...phones, access: 'sync', pool: true, share: 0.15 },
   // Exports, imports and erasures: the same program with rights, a bound and a log of its own.
   'account-lambda': {
