@@ -152,8 +152,12 @@ impl World<'_> {
                     return wrong(piece.id, format!("phone {number} still has an edit"));
                 }
             }
-            let lacks =
-                live.keys().find(|id| phone.piece(**id).is_none() && !phone.deleted.contains(id));
+            let is_known = |id: &RecordId| {
+                phone.piece(*id).is_some()
+                    || phone.deleted.contains(id)
+                    || phone.not_asked_for.contains(id)
+            };
+            let lacks = live.keys().find(|id| !is_known(id));
             if let Some(id) = lacks.filter(|_| !phone.may_lack.contains(&account)) {
                 return wrong(*id, format!("phone {} lacks the piece", phone.number));
             }

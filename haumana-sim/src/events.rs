@@ -198,6 +198,9 @@ impl World<'_> {
         if self.sync_sessions(phone, request.token).await? {
             self.phones[phone].last_synced = Some((answer.reply.synced_secs, request.token));
         }
+        if request.life != self.life {
+            self.note_what_is_not_asked_for(phone);
+        }
         if is_whole && request.last_secs.is_none() {
             self.phones[phone].may_lack.remove(&request.token);
         }

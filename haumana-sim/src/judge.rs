@@ -56,6 +56,8 @@ pub struct Setting {
     pub is_taken: bool,
     /// Whether the request carries a number that has ended: it comes from a copy.
     pub is_copy: bool,
+    /// Whether phones are set up from backups of others.
+    pub has_copies: bool,
     /// Whether a push may have been taken in parts.
     pub in_parts: bool,
 }
@@ -161,8 +163,10 @@ pub fn judge(
     }
     let is_in_inbox = after.has_lost(&sent.content);
     let push = known_push(sent, request, setting.now_ms);
-    let push = KnownPush { left_trace: has_changed, is_in_inbox, ..push };
-    if has_edit || has_changed {
+    // What a copy returns may be in the inbox alone, and the server remembers the push all the same.
+    let left_trace = has_changed || track.revision != after.revision;
+    let push = KnownPush { left_trace, is_in_inbox, ..push };
+    if has_edit || left_trace {
         track.pushes.push(push);
     } else if is_in_inbox && track.pushes.iter().all(|known| known.content != push.content) {
         // It came late and says nothing new; the server knows its long texts all the same.
@@ -269,7 +273,8 @@ fn check_aspect(
     let (stays, arrives) = (is == was, is == pushed);
     let is_loose = leeway.any || (leeway.form && is_in_form(aspect));
     let is_news = is_news(track, sent, aspect);
-    let blends = is_long(aspect) && (is_loose || is_news || leeway.may_return);
+    let may_be_meant = may_be_meant(track, sent, aspect, leeway);
+    let blends = is_long(aspect) && (is_loose || is_news || leeway.may_return || may_be_meant);
     if !stays && !arrives && !blends {
         return wrong("the result is neither side's value");
     }
@@ -285,7 +290,7 @@ fn check_aspect(
     if is_news && stays && leeway.may_be_copy {
         return Ok(());
     }
-    if !is_news && may_return && (arrives || is_long(aspect)) {
+    if !is_news && (may_return || may_be_meant) && (arrives || is_long(aspect)) {
         return Ok(());
     }
     // What a backup had forgotten and a form brings back counts as typed.
@@ -301,7 +306,8 @@ fn check_aspect(
         // What the app counts as equal may stay as it is.
         let is_same = is_unchanged(aspect, pushed, was);
         let is_kept = leeway.copy && is_back_at_base(track, sent, aspect, leeway);
-        let may_stay = is_same || leeway.stay || is_kept;
+        let may_stay =
+            is_same || leeway.stay || is_kept || is_unsent(track, sent, aspect, was, leeway);
         return if arrives || (stays && may_stay) { Ok(()) } else { wrong("an edit was lost") };
     }
     Ok(())
@@ -323,6 +329,38 @@ fn check_lines(
         Some(text) => Err(Violation::of(sent.id, text)),
         None => Ok(()),
     }
+}
+
+/// Whether the server must take for an edit what somebody had seen and replaced.
+///
+/// What was not sent when a phone was copied, or lost when it came, was never in the record: who sends
+/// it may mean it, and what it replaces is in the inbox. And that an edit was taken back before it was
+/// sent leaves no trace: a copy of the phone from in between has that edit, for all that is known.
+fn may_be_meant(track: &Track, sent: &LocalPiece, aspect: usize, leeway: Leeway) -> bool {
+    let is_it = |content: &Content| {
+        is_unchanged(aspect, &sent.content.aspect(aspect), &content.aspect(aspect))
+    };
+    let was_taken = || track.versions.values().any(|known| is_it(&known.content));
+    let mut untold = track.pushes.iter().filter(|known| {
+        !known.left_trace && known.delivery == delivery(sent.version) && !is_it(&known.content)
+    });
+    let is_taken_back = |known: &KnownPush| {
+        track.base(sent).is_some_and(|base| {
+            is_unchanged(aspect, &known.content.aspect(aspect), &base.content.aspect(aspect))
+        })
+    };
+    (leeway.unsent && (leeway.copy || leeway.may_return) && !was_taken())
+        || (leeway.untold && untold.any(is_taken_back))
+}
+
+/// Whether a phone and its copy both have edits that were not sent when it was copied, and the value
+/// `was` comes from the other one: the server cannot know that this one had seen it.
+fn is_unsent(track: &Track, sent: &LocalPiece, aspect: usize, was: &Val, leeway: Leeway) -> bool {
+    let mut own = track.pushes.iter().filter(|known| known.delivery == delivery(sent.version));
+    let is_own = own.any(|known| known.left_trace && known.content.aspect(aspect) == *was);
+    let held = track.held(sent).map_or(0, |held| held.seen.0[aspect]);
+    let unsent = sent.seen.0[aspect] & track.seen.0[aspect] & !held;
+    leeway.unsent && unsent != 0 && (leeway.copy || !is_own)
 }
 
 /// Whether a field is what it was in the version that the number names, or no number does.

@@ -47,7 +47,7 @@ pub struct KnownPush {
     pub at_ms: i64,
     /// When it was sent.
     pub sent_ms: i64,
-    /// Whether it changed the record, so that the server remembers it.
+    /// Whether something was written for it, so that the server remembers it.
     pub left_trace: bool,
     /// Whether it lost and a long text of it is in the inbox: the server remembers that too.
     pub is_in_inbox: bool,
@@ -80,6 +80,8 @@ pub struct Track {
     pub extra: BTreeMap<String, String>,
     /// The stamp of its last commit, in seconds.
     pub stamp_secs: i64,
+    /// The number of its last commit.
+    pub revision: u64,
     /// Which edits are in it.
     pub seen: Seen,
     /// Every version so far.
@@ -128,6 +130,8 @@ pub struct Stored {
     pub modified_ms: i64,
     /// The stamp of its last commit.
     pub stamp_secs: i64,
+    /// The number of its last commit.
+    pub revision: u64,
     /// What lost against it and waits in the inbox.
     pub lost: Vec<Lost>,
 }
@@ -158,8 +162,9 @@ impl Stored {
     /// holds under the number of its repeated request: that renews the stamp, and brings nobody
     /// anything new.
     pub fn is_same_to_everybody(&self, other: &Self) -> bool {
-        let stamp_secs = if self.deleted { self.stamp_secs } else { other.stamp_secs };
-        *self == Self { stamp_secs, ..other.clone() }
+        let of_commit = if self.deleted { self } else { other };
+        let (stamp_secs, revision) = (of_commit.stamp_secs, of_commit.revision);
+        *self == Self { stamp_secs, revision, ..other.clone() }
     }
 }
 
@@ -178,6 +183,7 @@ pub async fn observe(store: &dyn Store, user: &UserId) -> Observed {
             raw: envelope.content,
             modified_ms: envelope.modified_at.0,
             stamp_secs: envelope.stamp.0,
+            revision: envelope.revision.0,
             lost: Vec::new(),
         };
         (envelope.key.id, stored)
@@ -243,6 +249,7 @@ impl Track {
             created: Json::Null,
             extra: BTreeMap::new(),
             stamp_secs: 0,
+            revision: 0,
             seen: Seen::default(),
             versions: BTreeMap::new(),
             pushes: Vec::new(),
@@ -308,6 +315,7 @@ impl Track {
         }
         self.k = stored.k;
         self.stamp_secs = stored.stamp_secs;
+        self.revision = stored.revision;
         if self.content.is_none() {
             self.tombstones.insert(self.k);
         }

@@ -1,7 +1,7 @@
 //! Where the protocol itself cannot know better.
 
 use super::content::{
-    CATEGORY, Class, Content, FAVORITE, FIELDS, LANGUAGE, PRACTICE, is_long, is_unchanged,
+    ASPECTS, CATEGORY, Class, Content, FAVORITE, FIELDS, LANGUAGE, PRACTICE, is_long, is_unchanged,
 };
 use super::judge::Setting;
 use super::ledger::{KnownPush, Track};
@@ -30,6 +30,11 @@ pub struct Leeway {
     /// An earlier push of the delivery may be its own, whose reply was lost, or that of the phone
     /// which it is a copy of: what it returns to an earlier value may win.
     pub may_return: bool,
+    /// It has edits that were sent by another phone too: one is a copy of the other, made when they had
+    /// not been sent.
+    pub unsent: bool,
+    /// An earlier push of the delivery had an edit that was taken back, and so left no trace.
+    pub untold: bool,
     /// Nothing in it shows that it is not a copy: what it returns to an earlier value may lose.
     pub may_be_copy: bool,
 }
@@ -71,6 +76,9 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
     Leeway {
         copy: is_known_copy,
         may_return: is_open || is_first,
+        unsent: setting.has_copies && has_unsent(track, sent),
+        untold: setting.has_copies
+            && of_delivery().any(|known| !known.left_trace && known.content != push.content),
         may_be_copy: (is_open && !is_shown) || (is_first && is_known_copy),
         unknown: is_legacy || is_tie || is_overtaken || is_expired || is_of_tombstone,
         any: is_legacy
@@ -90,6 +98,12 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
     }
 }
 
+/// Whether the server has edits of the push that the version which its number names has not.
+fn has_unsent(track: &Track, sent: &LocalPiece) -> bool {
+    let held = |aspect: usize| track.held(sent).map_or(0, |held| held.seen.0[aspect]);
+    (0..ASPECTS).any(|aspect| sent.seen.0[aspect] & track.seen.0[aspect] & !held(aspect) != 0)
+}
+
 /// Whether fewer steps came with a later time: those of one phone grow together.
 fn contradicts(push: &KnownPush, earlier: &KnownPush) -> bool {
     push.order.0 < earlier.order.0 && earlier.order.1 < push.order.1 && earlier.order.1 != i64::MIN
@@ -103,8 +117,8 @@ fn cannot_follow(push: &KnownPush, earlier: &KnownPush) -> bool {
     contradicts(push, earlier) || steps < n_switched
 }
 
-/// Whether a push has a value that only `earlier` had. A switch or a choice does not tell: two people
-/// may make it alike (ADR 0018).
+/// Whether a push has a text that only `earlier` had. A switch, a choice or a text that was taken out
+/// does not tell: two people may do it alike (ADR 0018).
 fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
     let held = track.base(sent);
     let is_same =
@@ -113,6 +127,7 @@ fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
     (0..FIELDS.len()).any(|at| {
         FIELDS[at].1 != Class::Flag
             && !is_choice(at)
+            && !sent.content.0[at].text().is_empty()
             && is_same(at, earlier)
             && held.is_none_or(|held| !is_same(at, &held.content))
     })

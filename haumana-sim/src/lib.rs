@@ -24,6 +24,11 @@
 //!   clock that was set back, or changed nothing and so left nothing to know it by.
 //! - A form that was open too long and whose long texts give it away merges with the version it
 //!   was opened on, so its short fields may go either way.
+//! - Edits that a phone and its copy both have, as they had not been sent when it was copied: the server
+//!   cannot know that one had seen the other's. Either may win, and the other must be kept. An edit that
+//!   was taken back before it was sent leaves no trace, so a copy from in between may bring it.
+//! - Pieces of a restored backup that the life before it did not have, on phones that synced with that
+//!   life: they come when the app starts anew.
 //! - Sessions that were accepted after the backup that is restored: the app never sends them again.
 //! - Of new clients: edits whose base belongs to another life of the server, or may be past its
 //!   retention; edits sent in a call of which nobody heard, which may be known already.

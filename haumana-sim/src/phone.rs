@@ -128,6 +128,9 @@ pub struct Phone {
     pub stage: Stage,
     /// Accounts of which it may lack records, having used `lastSyncedAt` of another account.
     pub may_lack: BTreeSet<usize>,
+    /// Pieces that a restored backup brought, stamped before its `lastSyncedAt`: it does not ask for
+    /// them before it starts anew.
+    pub not_asked_for: BTreeSet<RecordId>,
 }
 
 /// A time as the app writes it.
@@ -199,6 +202,7 @@ impl Phone {
             deleted: BTreeSet::new(),
             stage: Stage::Idle,
             may_lack: BTreeSet::new(),
+            not_asked_for: BTreeSet::new(),
         }
     }
 
@@ -225,6 +229,7 @@ impl Phone {
     /// Forgets what is in memory only.
     pub fn restart(&mut self) {
         self.last_synced = None;
+        self.not_asked_for.clear();
         self.form = None;
         self.stage = Stage::Idle;
     }

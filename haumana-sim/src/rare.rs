@@ -228,5 +228,23 @@ impl World<'_> {
             }
         }
         self.start_servers();
+        for phone in 0..self.phones.len() {
+            self.note_what_is_not_asked_for(phone);
+        }
+    }
+
+    /// A phone that has synced with another life asks for what is stamped later than that sync. The
+    /// backup may hold pieces of before that the other life did not have. Nobody can know that the
+    /// phone lacks them: `lastSyncedAt` names no life, and a piece that its user has deleted on the
+    /// phone is missing in the request in the same way and must not come back.
+    pub(super) fn note_what_is_not_asked_for(&mut self, phone: usize) {
+        let Some((last_secs, token)) = self.phones[phone].last_synced else { return };
+        let tracks = self.ledgers[token].tracks.iter();
+        let old =
+            tracks.filter(|(_, track)| track.content.is_some() && track.stamp_secs <= last_secs);
+        let old: Vec<RecordId> = old.map(|(id, _)| *id).collect();
+        let phone = &mut self.phones[phone];
+        let lacked = old.into_iter().filter(|id| phone.pieces.iter().all(|piece| piece.id != *id));
+        phone.not_asked_for.extend(lacked.collect::<Vec<_>>());
     }
 }

@@ -4,7 +4,7 @@ use super::checks::accepted;
 use super::faults::FaultKind;
 use super::judge::{self, Checked, Setting, Violation, judge};
 use super::ledger::{KnownPush, Ledger, Observed, Stored};
-use super::leeway::{delivery, leeway};
+use super::leeway::{delivery, known_push, leeway};
 use super::phone::{LocalPiece, Request};
 use super::reply::{Reply, decode};
 use super::traces::check_traces;
@@ -171,6 +171,7 @@ impl World<'_> {
                 by_line: self.profile.by_line,
                 is_taken: in_updated || is_whole,
                 is_copy,
+                has_copies: self.profile.copies,
                 in_parts: self.profile.small_commits,
             };
             if ledger.is_erased(sent) {
@@ -298,12 +299,16 @@ impl World<'_> {
     }
 }
 
-/// Whether a request carries a number whose delivery has ended, and so comes from a copy.
+/// Whether a request carries a number whose delivery has ended, and so comes from a copy. A push that
+/// came before and comes again shows nothing: the phone itself may send it, before the reply arrived.
 fn is_of_copy(request: &Request, ledger: &Ledger) -> bool {
     accepted(request).any(|sent| {
         let pushes = ledger.tracks.get(&sent.id).into_iter().flat_map(|track| &track.pushes);
-        let of_delivery = |known: &&KnownPush| known.delivery == delivery(sent.version);
-        pushes.filter(of_delivery).any(|known| known.ended)
+        let push = known_push(sent, request, request.at_ms);
+        let of_delivery = pushes.filter(|known| known.delivery == push.delivery);
+        let is_repeat =
+            |known: &KnownPush| known.order == push.order && known.content == push.content;
+        of_delivery.filter(|known| !is_repeat(known)).any(|known| known.ended)
     })
 }
 

@@ -119,6 +119,7 @@ impl World<'_> {
             by_line: false,
             is_taken: false,
             is_copy: false,
+            has_copies: false,
             in_parts: self.profile.small_commits,
         };
         let (has_twins, has_copied_guests) = (self.has_twins, self.has_copied_guests);

@@ -297,7 +297,7 @@ impl Scene {
     pub(super) fn record(&self) -> Option<Stored> {
         let stored = at_once(observe(&*self.store, &self.user)).remove(&self.id)?;
         // When it was last written tells nobody anything new.
-        Some(Stored { stamp_secs: 0, ..stored })
+        Some(Stored { stamp_secs: 0, revision: 0, ..stored })
     }
 
     /// A device that has heard a reply shows what the server has.

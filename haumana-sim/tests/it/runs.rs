@@ -40,6 +40,36 @@ async fn what_holds_for_large_commits_holds_for_small_ones() {
     }
 }
 
+/// Histories in which the model at scale found mistakes, the engine's or its own: docs/testing.md says
+/// which. No other test makes them.
+#[tokio::test]
+async fn what_was_found_at_scale_is_mended() {
+    let make = async || Box::<InMemory>::default() as Box<dyn Backend>;
+    let found: [(Profile, &[u64]); 5] = [
+        (profile::OWN_FIELDS, &[1000000000766]),
+        (profile::RESTORES, &[12000000001475]),
+        (profile::SILENT_RESTORES, &[13000000000398, 13000000000826]),
+        (profile::ERASURES, &[14000000001448, 14000000001497]),
+        (
+            profile::COPIED_LINES,
+            &[
+                11000000000650,
+                11000000000820,
+                11000000000948,
+                11000000001022,
+                11000000001083,
+                11000000001139,
+                11000000001477,
+            ],
+        ),
+    ];
+    for (profile, seeds) in found {
+        for seed in seeds {
+            check(profile, *seed, &make, "haumana-sim repeat").await;
+        }
+    }
+}
+
 macro_rules! runs {
     ($($name:ident $profile:ident)*) => { $(
         #[tokio::test]

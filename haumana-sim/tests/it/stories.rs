@@ -365,6 +365,29 @@ async fn a_version_from_before_two_restored_backups_is_of_another_life() {
     assert_eq!([SONG; 2], [world.text(0, id, LYRICS), world.text(1, id, LYRICS)]);
 }
 
+/// Found by `restores`, seed 12000000001475: the piece is stamped before the phone's `lastSyncedAt`,
+/// which is of a life that did not have it. Only until the app starts anew is it missing there.
+#[tokio::test]
+async fn a_piece_of_a_restored_backup_reaches_a_phone_that_knew_another_life_when_its_app_starts() {
+    let mut backend = InMemory::default();
+    let mut world = World::story(STORY, 2, &mut backend);
+    world.take_backup().await;
+    let id = world.write_piece(0, "Aloha ʻOe", SONG);
+    ok!(world.sync(0).await);
+    world.take_backup().await;
+    world.restore_from(0).await;
+    ok!(world.sync(1).await);
+    world.restore_from(1).await;
+
+    ok!(world.sync(1).await);
+    assert!(world.phones[1].piece(id).is_none(), "it did not ask for it");
+    world.phones[1].restart();
+    ok!(world.sync_all(1).await);
+
+    assert_eq!([SONG; 2], [world.text(0, id, LYRICS), world.text(1, id, LYRICS)]);
+    ok!(world.come_to_rest().await);
+}
+
 /// Found by `own_fields`, seed 1000000000117, in which the model took a language for a text that shows
 /// whose push it is (ADR 0018).
 #[tokio::test]

@@ -239,6 +239,7 @@ impl Engine {
             generation: self.config.generation,
             other_life: self.later,
             floor: 0,
+            is_imported: false,
             leap: limits::VERSION_LEAP,
         }
     }
@@ -248,7 +249,8 @@ impl Engine {
         // From outside of the data: two lives that began with one backup leap differently.
         let chance = self.random.next_u64() % u64::from(limits::VERSION_LEAP_CHANCE);
         let leap = limits::VERSION_LEAP + u32::try_from(chance).unwrap_or_default();
-        MergeContext { floor: notes.floor, leap, ..self.context(now) }
+        let (floor, is_imported) = (notes.floor, notes.imported.is_some());
+        MergeContext { floor, is_imported, leap, ..self.context(now) }
     }
 
     /// Opens a record under its kind.

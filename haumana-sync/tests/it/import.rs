@@ -20,7 +20,7 @@ fn lani() -> UserId {
     UserId::verified_by_caller("lani").unwrap()
 }
 
-async fn exported(engine: &Engine, user: &UserId) -> String {
+pub(crate) async fn exported(engine: &Engine, user: &UserId) -> String {
     let mut export = engine.export(user).await.unwrap();
     let mut text = String::new();
     while let Some(more) = engine.export_more(&mut export).await.unwrap() {
@@ -30,13 +30,17 @@ async fn exported(engine: &Engine, user: &UserId) -> String {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Refused {
+pub(crate) enum Refused {
     Document(BadRequest),
     Entry(ImportFlaw),
     Engine(ErrorKind),
 }
 
-async fn import(engine: &Engine, user: &UserId, text: &str) -> Result<Imported, Refused> {
+pub(crate) async fn import(
+    engine: &Engine,
+    user: &UserId,
+    text: &str,
+) -> Result<Imported, Refused> {
     let request = ImportRequest::from_json(text.as_bytes()).map_err(Refused::Document)?;
     let import = engine.check_import(user, request).map_err(Refused::Entry)?;
     engine.import(&import).await.map_err(|error| Refused::Engine(error.kind()))

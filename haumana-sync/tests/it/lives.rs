@@ -1,5 +1,6 @@
 //! Lives of the data: restored backups and erased accounts, as phones meet them (G14).
 
+use crate::import::{exported, import};
 use crate::phone::{Phone, edit, practise};
 use crate::support::{Server, body, kai, new_piece};
 use haumana_sync::engine::{Clock as _, Engine, EngineConfig, OtherLife};
@@ -140,6 +141,37 @@ async fn a_phone_from_before_an_erasure_brings_nothing_back() {
         assert_eq!(usize::from(has_begun), titles.len(), "{case}: {titles:?}");
         assert_eq!(usize::from(has_begun), phone.pieces.len() - 1, "{case}: the new life arrives");
     }
+}
+
+/// The piece was erased before the import and is not in it; then a request from the first life makes it
+/// anew. What another phone has of the first life is no edit of that.
+#[tokio::test]
+async fn a_number_from_before_an_import_does_not_overwrite_silently() {
+    let server = Server::new();
+    Phone { pieces: vec![new_piece(2, "Mele", "b")] }.sync(&server).await;
+    let export = exported(&server.engine, &kai()).await;
+    let mut late = Phone::with_song("Aloha", "one");
+    edit(&mut late.pieces[0], "author", json!("sent first"), &server);
+    let mut phone = late.clone();
+    edit(&mut phone.pieces[0], "author", json!("of the erased life"), &server);
+    phone.sync(&server).await;
+    server.engine.erase(&kai()).await.unwrap();
+    import(&server.engine, &kai(), &export).await.unwrap();
+    late.lose_reply(&server).await;
+
+    phone.sync(&server).await;
+
+    let all = server.post_pieces(&kai(), &body(&[], None)).await;
+    let pieces = all["serverPieces"].as_array().unwrap().iter();
+    let stands = pieces.filter(|piece| piece["pieceId"] == late.pieces[0]["pieceId"]);
+    let stands: Vec<_> = stands.map(|piece| piece["author"].as_str().unwrap()).collect();
+    let (lost, _) = server.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap();
+    let reasons: Vec<_> = lost.iter().map(|lost| lost.reason).collect();
+    let lost = lost.iter().filter_map(|lost| lost.lost.as_ref()?.as_text());
+    let mut both: Vec<&str> = stands.into_iter().chain(lost).collect();
+    both.sort_unstable();
+    assert_eq!(vec!["of the erased life", "sent first"], both);
+    assert_eq!(vec![Reason::OtherLife], reasons);
 }
 
 #[tokio::test]

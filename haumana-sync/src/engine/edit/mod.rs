@@ -195,6 +195,9 @@ pub struct MergeContext {
     pub other_life: OtherLife,
     /// The largest version of the account's life before; records of this one are above it.
     pub floor: Version,
+    /// Whether the account was imported. Lives before that may have made any record, and not all of
+    /// those are in the export.
+    pub is_imported: bool,
     /// How many versions are skipped where content of another life may have numbers.
     pub leap: Version,
 }

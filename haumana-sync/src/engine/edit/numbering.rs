@@ -10,7 +10,7 @@ use crate::store::{Generation, Version};
 ///
 /// It skips versions where another life may have given them out: above a number that a client
 /// names and this life has not reached (`above`), at a record's first change in a new generation,
-/// and, where a record is made, below the numbers of an erased life.
+/// and, where a record is made, below the numbers of an erased life or of those before an import.
 pub(crate) fn next_version(
     old: Version,
     meta: &Meta,
@@ -24,7 +24,8 @@ pub(crate) fn next_version(
     let above = above.filter(|above| old < *above);
     let floor = above.unwrap_or(old);
     let floor = if is_made { floor.max(context.floor) } else { floor };
-    let leap = if above.is_some() || is_of_old_life { context.leap } else { 0 };
+    let may_be_remade = is_made && context.is_imported;
+    let leap = if above.is_some() || is_of_old_life || may_be_remade { context.leap } else { 0 };
     // Versions above that an import has marked as given out by the server that it is from.
     let floor = meta.foreign_end(floor + 1).unwrap_or(floor);
     let next = floor + 1 + leap;
