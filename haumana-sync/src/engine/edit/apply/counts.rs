@@ -69,8 +69,15 @@ mod tests {
     }
 
     fn check(base: Option<i64>, server: i64, pushed: i64, loser: Option<Winner>) {
-        let base = base.map(|base| counter(base, 1));
-        let (server, pushed) = (counter(server, 3), counter(pushed, 1));
+        check_values(
+            base.map(|base| counter(base, 1)),
+            counter(server, 3),
+            counter(pushed, 1),
+            loser,
+        );
+    }
+
+    fn check_values(base: Option<Value>, server: Value, pushed: Value, loser: Option<Winner>) {
         let counts =
             Counts { device: "kindle", base: base.as_ref(), server: &server, pushed: &pushed };
 
@@ -89,7 +96,10 @@ mod tests {
 
     #[test]
     fn of_two_installations_one_adds_and_one_takes_away() {
-        check(Some(2), -3, 6, None);
+        let mut less = Counter::of(&counter(2, 3));
+        less.add("kindle", -3);
+
+        check_values(Some(counter(2, 1)), less.to_value(), counter(6, 1), None);
     }
 
     #[test]
