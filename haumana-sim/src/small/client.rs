@@ -7,10 +7,11 @@ use haumana_sync::id::RecordId;
 use haumana_sync::time::UnixMillis;
 use serde_json::{Map, Value as Json, json};
 
-/// The values of the fields that the greatest, and the least, win of: neither rises with time.
-pub(super) const MOST: [i64; 4] = [5, 9, 2, 7];
+/// The values of the fields that the greatest, and the least, win of: neither rises with time, and none
+/// is where the order of letters would put it.
+pub(super) const MOST: [i64; 4] = [5, 19, 2, 17];
 /// See [`MOST`].
-pub(super) const LEAST: [i64; 4] = [5, 2, 9, 7];
+pub(super) const LEAST: [i64; 4] = [15, 2, 19, 7];
 
 /// What a device holds, and what waits.
 #[derive(Clone, Debug)]
@@ -101,14 +102,19 @@ impl Client {
             }
             _ => {
                 self.counted += 1;
-                json!({
+                let mut set = json!({
                     "most": MOST[number % 4],
                     "least": LEAST[number % 4],
                     "earliest": format!("f{number}"),
                     "list": with("list", format!("l{number}")),
                     "set": with("set", format!("s{number}")),
                     "count": { &self.id: [self.counted, 0] },
-                })
+                });
+                // A fixed field stays, so such an edit is never applied as it is.
+                if !number.is_multiple_of(2) {
+                    set["fixed"] = json!(format!("o{number}"));
+                }
+                set
             }
         };
         set.as_object().cloned().unwrap_or_default()

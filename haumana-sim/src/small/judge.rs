@@ -1,9 +1,9 @@
 //! What must hold when everybody has synced.
 
-use super::at_once;
 use super::client::{LEAST, MOST};
 use super::ledger::{Edit, NAME, REST, STAR, Sort, WORDS};
 use super::scene::{Device, Scene};
+use super::{LYRICS, at_once};
 use crate::ledger::everything_of;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
@@ -55,6 +55,10 @@ fn check_devices(scene: &Scene, is_deleted: bool, value: &Map<String, Json>) -> 
 
 /// An edit that a delete did not know of beats it, unless it has lost before and is in the inbox; a
 /// delete of what its user saw deletes.
+///
+/// - An edit that somebody who saw it replaced is not looked for: the one that replaced it is.
+/// - Restoring is an edit of what was another then, and of nothing else. What it restored has lost if
+///   it is in the inbox, or if the device that deletes had shown just that, and its user replaced it.
 fn check_life(scene: &Scene, is_deleted: bool) -> Checked {
     let ledger = &scene.ledger;
     let Some(delete) = ledger.delete() else {
@@ -69,14 +73,28 @@ fn check_life(scene: &Scene, is_deleted: bool) -> Checked {
         let arrived = ledger.arrived(of).into_iter();
         arrived.filter(move |number| delete.seen[of] >> number & 1 == 0).collect::<Vec<_>>()
     };
-    let beats = |of: usize, marks: &str| {
-        let has_lost = |number: &usize| {
-            let is_restore = ledger.edits[*number].sort == Sort::Restore;
-            !is_restore && marks.chars().all(|mark| inbox.contains(&format!("{mark}{number}")))
+    // Of the other policies nobody is asked, so nothing of them is in the inbox.
+    let beats = |of: usize, asked: Option<(&str, &str)>| {
+        let unseen = unseen(of);
+        let has_lost = |number: &usize| match (&ledger.edits[*number], asked) {
+            (Edit { sort: Sort::Restore, restored, .. }, _) if !restored[of] => true,
+            (_, None) => false,
+            (restore @ Edit { sort: Sort::Restore, .. }, Some((_, first))) => {
+                inbox.contains(&format!("{first:?}"))
+                    || ledger.has_replaced_first(of, delete, restore)
+            }
+            (_, Some((marks, _))) => {
+                marks.chars().all(|mark| inbox.contains(&format!("{mark}{number}")))
+            }
         };
-        unseen(of).iter().any(|number| marks.is_empty() || !has_lost(number))
+        let is_replaced = |number: &usize| {
+            let replaces = |later: &Edit| later.seen[of] >> number & 1 == 1 && later.sets(of);
+            unseen.iter().any(|later| replaces(&ledger.edits[*later]))
+        };
+        unseen.iter().any(|number| !is_replaced(number) && !has_lost(number))
     };
-    if beats(NAME, "t") || beats(WORDS, "mx") || beats(REST, "") {
+    let by_name = beats(NAME, Some(("t", "t")));
+    if by_name || beats(WORDS, Some(("mx", LYRICS))) || beats(REST, None) {
         return ensure(!is_deleted, || "a delete beat an edit that it did not know of".to_owned());
     }
     // A star that is turned twice before a sync is no edit.
@@ -182,7 +200,8 @@ fn check_winners(scene: &Scene, value: &Map<String, Json>) -> Checked {
 }
 
 /// Every element that was added is there, once, and the count is what was counted. Of two that were
-/// added at one place of a list one may be in the inbox.
+/// added at one place of a list one may be in the inbox. A copy may be the device whose reply was lost,
+/// so its edit replaces that one's, and the set that it replaces is in the inbox.
 fn check_parts(scene: &Scene, value: &Map<String, Json>) -> Checked {
     let ledger = &scene.ledger;
     if ledger.has_restore() || ledger.delete().is_some() {
@@ -195,7 +214,8 @@ fn check_parts(scene: &Scene, value: &Map<String, Json>) -> Checked {
         let elements = value.get(field).and_then(Json::as_array).cloned().unwrap_or_default();
         let are: BTreeSet<String> =
             elements.iter().filter_map(|one| Some(one.as_str()?.to_owned())).collect();
-        let is_kept = |one: &String| field == "list" && inbox.contains(one.as_str());
+        let may_lose = field == "list" || scene.has_copy;
+        let is_kept = |one: &String| may_lose && inbox.contains(one.as_str());
         let is_right = are.is_subset(&wanted)
             && elements.len() == are.len()
             && wanted.difference(&are).all(is_kept);

@@ -43,6 +43,8 @@ pub(super) struct Edit {
     pub(super) seen: Seen,
     /// What its user turned the star to.
     pub(super) star: bool,
+    /// The parts of which restoring the first version made something else than what was there.
+    pub(super) restored: [bool; PARTS],
     /// Whether it has reached the server.
     pub(super) has_arrived: bool,
 }
@@ -105,6 +107,16 @@ impl Ledger {
         self.edits.iter().find(|edit| edit.has_arrived && edit.sort == Sort::Delete)
     }
 
+    /// Whether an edit in what `delete` had seen replaced the first value of a part, beside `restore`.
+    pub(super) fn has_replaced_first(&self, of: usize, delete: &Edit, restore: &Edit) -> bool {
+        let mut edits = self.edits.iter().enumerate();
+        edits.any(|(number, edit)| {
+            let is_in = |seen: Seen| seen[of] >> number & 1 == 1;
+            let is_on_first = edit.sort == Sort::Of(of) && edit.seen[of] == 0;
+            is_on_first && is_in(delete.seen) && !is_in(restore.seen)
+        })
+    }
+
     /// Whether the first version was restored.
     pub(super) fn has_restore(&self) -> bool {
         self.edits.iter().any(|edit| edit.sort == Sort::Restore)
@@ -114,5 +126,10 @@ impl Ledger {
 impl Edit {
     fn is_of(&self, of: usize) -> bool {
         self.sort == Sort::Of(of) || self.sort == Sort::Restore
+    }
+
+    /// Whether the part is another behind it.
+    pub(super) fn sets(&self, of: usize) -> bool {
+        self.sort == Sort::Of(of) || self.restored[of]
     }
 }

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 use super::handset::Handset;
-use super::ledger::{Edit, Ledger, NAME, REST, STAR, Seen, Sort, WORDS};
+use super::ledger::{Edit, Ledger, NAME, PARTS, REST, STAR, Seen, Sort, WORDS};
 use super::turn::{End, Turn, What};
 use super::{LYRICS, at_once, schema};
 use crate::dice::SeededRandom;
@@ -17,7 +17,7 @@ use haumana_sync::schema::Schema;
 use haumana_sync::store::{Generation, MemoryStore};
 use haumana_sync::time::UnixMillis;
 use haumana_sync::wire::sync::SyncRequest;
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 
 /// 2026-11-23T00:00:00Z, when a history begins; the record is a day older.
@@ -198,10 +198,12 @@ impl Scene {
             Turn::Restore => {
                 let (seen, at_ms) = (self.ledger.server, self.now_ms);
                 let (engine, asked) = (self.engine(), Asked::default());
+                let before = self.content();
                 let restored = engine.restore_record(&self.user, Key::piece(self.id), 1, &asked);
                 at_once(restored).map_err(|error| format!("restoring fails: {error}"))?;
+                let restored = changed(&before, &self.content());
                 let sort = Sort::Restore;
-                let edit = Edit { sort, at_ms, seen, star: false, has_arrived: false };
+                let edit = Edit { sort, at_ms, seen, star: false, restored, has_arrived: false };
                 let number = self.ledger.add(edit);
                 self.ledger.arrive(number, at_ms);
                 Ok(())
@@ -222,7 +224,8 @@ impl Scene {
             _ if is_phone => Sort::Of(STAR),
             _ => Sort::Of(REST),
         };
-        let edit = Edit { sort, at_ms, seen, star: false, has_arrived: false };
+        let restored = [false; PARTS];
+        let edit = Edit { sort, at_ms, seen, star: false, restored, has_arrived: false };
         let number = self.ledger.add(edit);
         let own = self.ledger.own(number);
         match &mut self.devices[device] {
@@ -300,6 +303,12 @@ impl Scene {
         Some(Stored { stamp_secs: 0, revision: 0, ..stored })
     }
 
+    /// The fields of the record; none of a tombstone.
+    fn content(&self) -> Map<String, Json> {
+        let stored = self.record().filter(|stored| !stored.deleted);
+        stored.and_then(|stored| serde_json::from_str(&stored.raw).ok()).unwrap_or_default()
+    }
+
     /// A device that has heard a reply shows what the server has.
     fn check_exact(&self, device: usize) -> Result<(), String> {
         let stored = self.record().ok_or("the record is gone from the store")?;
@@ -343,4 +352,16 @@ impl Scene {
         let config = EngineConfig::new(Generation(0));
         Engine::of(self.schema.clone(), self.store.clone(), clock, random, config)
     }
+}
+
+/// The parts of a record that differ.
+fn changed(before: &Map<String, Json>, after: &Map<String, Json>) -> [bool; PARTS] {
+    let differs = |field: &&str| before.get(*field) != after.get(*field);
+    let of = |fields: &[&str]| fields.iter().any(differs);
+    let mut parts = [false; PARTS];
+    parts[NAME] = of(&["title"]);
+    parts[WORDS] = of(&["lyrics"]);
+    parts[REST] = of(&["most", "least", "earliest", "list", "set", "count"]);
+    parts[STAR] = of(&["isFavorite"]);
+    parts
 }

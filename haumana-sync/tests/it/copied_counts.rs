@@ -15,7 +15,12 @@ fn tunes() -> Server {
     server
 }
 
-async fn sync(server: &Server, device: &str, cursor: &Value, push: Option<Value>) -> Value {
+async fn sync(
+    server: &Server,
+    device: &str,
+    cursor: &Value,
+    push: impl IntoIterator<Item = Value>,
+) -> Value {
     server.pass_secs(1);
     let push: Vec<Value> = push.into_iter().collect();
     let body = json!({ "deviceId": device, "cursor": cursor, "push": push }).to_string();
@@ -34,6 +39,11 @@ fn count(base: Option<u32>, secs: i64, played: &Value) -> Value {
         .map(|(device, added)| (device.clone(), json!([added, 0])))
         .collect();
     json!({ "kind": "tune", "id": ID, "base": base, "editedAt": at, "set": { "played": played } })
+}
+
+fn delete(base: Option<u32>, secs: i64) -> Value {
+    let at = UnixMillis(DAY - 86_400_000 + secs * 1000).to_string();
+    json!({ "kind": "tune", "id": ID, "base": base, "editedAt": at, "delete": true })
 }
 
 /// What each device has added, as a new device reads it.
@@ -124,5 +134,55 @@ async fn one_laptop_beside_a_phone_asks_nobody() {
     sync(&server, "laptop", &cursor, Some(six)).await;
 
     assert_eq!(json!({ "laptop": 6, "phone": 1 }), played(&server).await);
+    assert_eq!(Vec::<i64>::new(), aside(&server).await);
+}
+
+/// A laptop that has counted 2, and that knows of 1 that a phone has counted.
+async fn laptop_beside_a_phone() -> (Server, Value) {
+    let (server, cursor) = laptop().await;
+    sync(&server, "phone", &Value::Null, Some(count(Some(1), 2, &json!({ "phone": 1 })))).await;
+    let known = sync(&server, "laptop", &cursor, None).await["cursor"].clone();
+    (server, known)
+}
+
+/// Found by every small history of four turns: `0 Rest, Heard · 1 Rest, Heard · 1 Rest, Kept · 1 Delete, Heard`.
+#[tokio::test]
+async fn a_delete_covers_a_count_beside_those_of_other_devices_that_it_knew() {
+    for is_again in [false, true] {
+        let (server, cursor) = laptop_beside_a_phone().await;
+        let three = count(Some(2), 3, &json!({ "laptop": 3 }));
+        if is_again {
+            // The reply is lost.
+            sync(&server, "laptop", &cursor, Some(three.clone())).await;
+        }
+
+        let reply = sync(&server, "laptop", &cursor, [three, delete(Some(2), 4)]).await;
+
+        assert_eq!(json!("applied"), reply["results"][1]["outcome"], "{reply}");
+        assert_eq!(Vec::<i64>::new(), aside(&server).await, "{is_again}");
+    }
+}
+
+#[tokio::test]
+async fn a_delete_does_not_cover_a_count_of_another_device_that_it_did_not_know() {
+    let (server, cursor) = laptop_beside_a_phone().await;
+    sync(&server, "phone", &Value::Null, Some(count(Some(2), 3, &json!({ "phone": 2 })))).await;
+    let three = count(Some(2), 4, &json!({ "laptop": 3 }));
+
+    sync(&server, "laptop", &cursor, [three, delete(Some(2), 5)]).await;
+
+    assert_eq!(json!({ "laptop": 3, "phone": 2 }), played(&server).await);
+}
+
+#[tokio::test]
+async fn both_counts_are_added_up_also_where_a_phone_has_counted_before() {
+    let (server, copied) = laptop_beside_a_phone().await;
+    let six = count(Some(2), 3, &json!({ "laptop": 6 }));
+    let laptop = sync(&server, "laptop", &copied, Some(six)).await;
+    sync(&server, "laptop", &laptop["cursor"], None).await;
+
+    sync(&server, "laptop", &copied, Some(count(Some(2), 4, &json!({ "laptop": 8 })))).await;
+
+    assert_eq!(json!({ "laptop": 12, "phone": 1 }), played(&server).await);
     assert_eq!(Vec::<i64>::new(), aside(&server).await);
 }

@@ -86,7 +86,7 @@ fn plan_set(
             Some(_) if other_life => (without_base(context), Doubt::None),
             Some(record) => against(record, name, claim, pusher, context),
         };
-        pusher.tell(push.key, name, claimed_at, value);
+        pusher.tell((push.key, kind), name, claimed_at, value);
         if is_seen {
             continue;
         }

@@ -5,7 +5,8 @@ use crate::engine::edit::meta::{Claim, Touch};
 use crate::engine::edit::record::Record;
 use crate::engine::pull::cursor::Cursor;
 use crate::id::{Key, UserId};
-use crate::record::{Content, Value};
+use crate::record::{Content, Counter, Value};
+use crate::schema::{FieldType, Kind};
 use crate::store::{Generation, Head};
 use crate::time::UnixMillis;
 use std::collections::HashSet;
@@ -72,15 +73,33 @@ impl<'a> Pusher<'a> {
     }
 
     /// Remembers that the request holds a change.
-    pub(crate) fn tell(&mut self, key: Key, name: &str, claimed_at: UnixMillis, value: &Value) {
-        self.told.insert((key, change(name, claimed_at, value)));
+    pub(crate) fn tell(
+        &mut self,
+        (key, kind): (Key, &Kind),
+        name: &str,
+        claimed_at: UnixMillis,
+        value: &Value,
+    ) {
+        let said = self.said(kind, name, value);
+        self.told.insert((key, change(name, claimed_at, &said)));
+    }
+
+    /// What the device says by a value: of a counter only what it has counted itself.
+    fn said(&self, kind: &Kind, name: &str, value: &Value) -> Value {
+        match kind.unit(name).field_type() {
+            Some(FieldType::Counter) => {
+                Counter::of(value).only(|device| device == self.device).to_value()
+            }
+            _ => value.clone(),
+        }
     }
 
     /// What is known of a change that bears the device's name, by which the field `name` has its
     /// present value.
     pub(crate) fn own(&self, record: &Record, name: &str, touch: &Touch) -> Own {
         let value = record.content.as_ref().map_or(Value::Null, |content| content.unit(name));
-        let is_told = self.told.contains(&(record.key(), change(name, touch.claimed_at, &value)));
+        let said = self.said(&record.kind, name, &value);
+        let is_told = self.told.contains(&(record.key(), change(name, touch.claimed_at, &said)));
         // A default that nobody has set is nobody's edit.
         let is_default = !record.meta.touched.contains_key(name)
             && record.content.as_ref().is_some_and(|content| is_new(content, name));

@@ -348,7 +348,9 @@ impl Work {
         }
 
         if merged.value != server {
-            let pure = merged.winner == Winner::Pushed;
+            // A device says of a counter what it has counted. Where it knew the rest, all of it is its.
+            let is_known = is_counter && change.against == Against::Unmoved;
+            let pure = merged.winner == Winner::Pushed || is_known;
             let touched = Touch {
                 version: self.new_version,
                 edited_at: merged.edited_at,
