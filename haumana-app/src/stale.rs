@@ -98,8 +98,7 @@ fn stale_push<'a>(
     }
     let long = changed.iter().filter(|(name, _)| field_spec(name).class == FieldClass::Long);
     let texts = long.map(|(name, _)| (name.as_str(), push.piece.get(name)));
-    let has_text = |value: &Value| value.as_text().is_some_and(|text| !text.trim().is_empty());
-    let texts: Vec<(&str, Value)> = texts.filter(|(_, value)| has_text(value)).collect();
+    let texts: Vec<(&str, Value)> = texts.filter(|(_, value)| has_words(value)).collect();
     if texts.is_empty() {
         return None;
     }
@@ -113,6 +112,10 @@ fn stale_push<'a>(
     let candidates = receipts.filter(|old| texts.iter().any(|text| shows(old, text)));
     // Ties go to the newest.
     candidates.rev().min_by_key(|old| Form::Pushed(old).distance(record, push))
+}
+
+fn has_words(value: &Value) -> bool {
+    value.as_text().is_some_and(|text| !text.trim().is_empty())
 }
 
 /// Finds the version on which a form was opened that was saved only after a sync had brought a
@@ -166,7 +169,7 @@ fn older_text(
     }
     let past = record.meta.past.get(name)?;
     let value = push.piece.get(name);
-    if value.as_text().is_none_or(|text| text.trim().is_empty()) {
+    if !has_words(&value) {
         return None;
     }
     let hash = spec.app_hash(&value);

@@ -99,9 +99,10 @@ impl<'k> Unit<'k> {
         }
     }
 
-    /// Whether the merge of concurrent edits looks at the value that both were made on.
+    /// Whether the engine reads the value that concurrent edits were made on. Of a counter it tells what
+    /// two installations of one name have counted; merging its values does not need it.
     pub(crate) fn needs_base(&self) -> bool {
-        self.field_type().is_some_and(FieldType::needs_base)
+        self.field_type().is_some_and(FieldType::is_structural)
     }
 
     /// Returns the hash of a value: values that count as equal have one.

@@ -144,18 +144,12 @@ impl FieldType {
 
     /// Whether merging two edits needs the value of the base, and not only its hash.
     pub fn needs_base(&self) -> bool {
-        self.is_structural()
+        matches!(self, FieldType::Lines { .. } | FieldType::List { .. } | FieldType::Set { .. })
     }
 
     /// Whether its values are merged by their parts. Such a field has no merge policy of its own.
     pub fn is_structural(&self) -> bool {
-        matches!(
-            self,
-            FieldType::Lines { .. }
-                | FieldType::List { .. }
-                | FieldType::Set { .. }
-                | FieldType::Counter
-        )
+        self.needs_base() || *self == FieldType::Counter
     }
 
     /// The limit that the schema sets, and the greatest that it may set.

@@ -209,17 +209,17 @@ impl Engine {
                         let _ = self.purge(user).await;
                     }
                 }
-                Err(error) => {
-                    line.give_back(batch);
-                    match refusal_of(error.kind()) {
-                        Some(_) if 1 < count => line.most = count / 2,
-                        Some(refusal) => line.refuse(refusal),
-                        None => {
-                            stopped = Some(error.into());
-                            break;
-                        }
+                Err(error) => match refusal_of(error.kind()) {
+                    Some(_) if 1 < count => {
+                        line.give_back(batch);
+                        line.most = count / 2;
                     }
-                }
+                    Some(refusal) => line.refuse(refusal),
+                    None => {
+                        stopped = Some(error.into());
+                        break;
+                    }
+                },
             }
         }
         if is_over {

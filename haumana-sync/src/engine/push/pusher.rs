@@ -9,6 +9,7 @@ use crate::record::{Content, Counter, Value};
 use crate::schema::{FieldType, Kind};
 use crate::store::{Generation, Head};
 use crate::time::UnixMillis;
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Which life of the account the bases of a request are of. Versions of two lives may have one number.
@@ -85,12 +86,12 @@ impl<'a> Pusher<'a> {
     }
 
     /// What the device says by a value: of a counter only what it has counted itself.
-    fn said(&self, kind: &Kind, name: &str, value: &Value) -> Value {
+    fn said<'v>(&self, kind: &Kind, name: &str, value: &'v Value) -> Cow<'v, Value> {
         match kind.unit(name).field_type() {
             Some(FieldType::Counter) => {
-                Counter::of(value).only(|device| device == self.device).to_value()
+                Cow::Owned(Counter::of(value).only(|device| device == self.device).to_value())
             }
-            _ => value.clone(),
+            _ => Cow::Borrowed(value),
         }
     }
 

@@ -21,14 +21,35 @@ pub(super) struct Counts<'a> {
     pub pushed: &'a Value,
 }
 
+/// What becomes of the count of another installation.
+#[derive(Debug)]
+pub(super) enum Other {
+    /// There is none.
+    None,
+    /// It is certain, and added to what was pushed: this is the sum.
+    AddedUp(Value),
+    /// It may be there: the side whose count is not in the merged value has lost.
+    Aside(Winner),
+}
+
 impl Counts<'_> {
+    /// Looks for the count of another installation. `is_apart`: there certainly is one.
+    pub(super) fn other(&self, is_apart: bool) -> Other {
+        let sum = if is_apart { self.added_up() } else { None };
+        match (sum, self.uncounted()) {
+            (Some(sum), _) => Other::AddedUp(sum),
+            (None, Some(loser)) => Other::Aside(loser),
+            (None, None) => Other::None,
+        }
+    }
+
     fn own(&self, value: &Value) -> Totals {
         entries(value).get(self.device).copied().unwrap_or_default()
     }
 
     /// The pushed value, with what another installation of the name has counted since the base.
     /// `None` if the base is not known.
-    pub(super) fn added_up(&self) -> Option<Value> {
+    fn added_up(&self) -> Option<Value> {
         let (was, here, there) =
             (self.own(self.base?), self.own(self.server), self.own(self.pushed));
         let sum = |was: u64, here: u64, there: u64| {
@@ -42,7 +63,7 @@ impl Counts<'_> {
     }
 
     /// Whose count is not in the greater totals, and may be another installation's.
-    pub(super) fn uncounted(&self) -> Option<Winner> {
+    fn uncounted(&self) -> Option<Winner> {
         let was = self.base.map(|base| self.own(base));
         let (here, there) = (self.own(self.server), self.own(self.pushed));
         let one = |was: Option<u64>, here: u64, there: u64| match was {

@@ -5,7 +5,7 @@ mod keep;
 mod losers;
 pub(crate) mod parts;
 
-use self::counts::Counts;
+use self::counts::{Counts, Other};
 use crate::engine::Refusal;
 use crate::engine::edit::bases::base_key;
 use crate::engine::edit::meta::{Meta, Touch};
@@ -321,30 +321,35 @@ impl Work {
             Against::Moved(_) => Base::Moved { value: base_value, added_since: &added_since },
         };
         let is_counter = field.field_type() == Some(&FieldType::Counter);
-        let counts = edit.device.as_deref().filter(|_| is_counter).map(|device| {
-            // Where the device knew what is there, that is what it has counted on.
-            let is_known = change.against == Against::Unmoved && change.doubt == Doubt::None;
-            let base = if is_known { Some(&server) } else { base_value };
-            Counts { device, base, server: &server, pushed: &change.value }
-        });
-        let is_apart = change.doubt == Doubt::Apart;
-        let added_up = counts.as_ref().filter(|_| is_apart).and_then(Counts::added_up);
-        let uncounted = counts.filter(|_| added_up.is_none()).and_then(|counts| counts.uncounted());
+        let other = match edit.device.as_deref().filter(|_| is_counter) {
+            None => Other::None,
+            Some(device) => {
+                // Where the device knew what is there, that is what it has counted on.
+                let is_known = change.against == Against::Unmoved && change.doubt == Doubt::None;
+                let base = if is_known { Some(&server) } else { base_value };
+                let counts = Counts { device, base, server: &server, pushed: &change.value };
+                counts.other(change.doubt == Doubt::Apart)
+            }
+        };
+        let pushed = if let Other::AddedUp(sum) = &other { sum } else { &change.value };
         let touch = self.record.meta.touch(&change.name).clone();
         let mut merged = merge_field(
             field,
             base,
             Side { value: &server, edited_at: touch.edited_at },
-            Side { value: added_up.as_ref().unwrap_or(&change.value), edited_at: change.edited_at },
+            Side { value: pushed, edited_at: change.edited_at },
         );
-        if added_up.is_some() {
-            crate::mark::hit!(counts_of_two_installations_are_added_up);
-            // It is of both.
-            merged.winner = Winner::Blend;
-        }
-        if let Some(loser) = uncounted {
-            crate::mark::hit!(count_of_another_installation_is_kept_aside);
-            merged.lost = Some((loser, Reason::LaterEdit));
+        match other {
+            Other::None => {}
+            Other::AddedUp(_) => {
+                crate::mark::hit!(counts_of_two_installations_are_added_up);
+                // It is of both.
+                merged.winner = Winner::Blend;
+            }
+            Other::Aside(loser) => {
+                crate::mark::hit!(count_of_another_installation_is_kept_aside);
+                merged.lost = Some((loser, Reason::LaterEdit));
+            }
         }
 
         if merged.value != server {
