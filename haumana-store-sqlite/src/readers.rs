@@ -8,7 +8,7 @@ use crate::writer::{Look, send};
 use haumana_sync::store::Result;
 use rusqlite::{Connection, ErrorCode};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl Readers {
             let thread = thread.spawn(move || serve(&connection, &waiting));
             readers.threads.push(thread.map_err(|e| OpenError::from_io(&options.path, e))?);
             // It never waits for a lock: its caller has other work to do.
-            readers.give_back(connection::open_reader(&options.path, Duration::ZERO)?);
+            readers.idle().push(connection::open_reader(&options.path, Duration::ZERO)?);
         }
         Ok(readers)
     }
@@ -50,16 +50,16 @@ impl Readers {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Option<rusqlite::Result<T>> {
-        let connection = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+        let connection = self.idle().pop()?;
         let result = query(&connection);
-        self.give_back(connection);
+        self.idle().push(connection);
         let code = result.as_ref().err().and_then(rusqlite::Error::sqlite_error_code);
         let is_locked = matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
         (!is_locked).then_some(result)
     }
 
-    fn give_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a call behind those that wait.

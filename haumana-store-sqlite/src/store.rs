@@ -156,28 +156,18 @@ impl SqliteStore {
         answer.await.map_err(|_| Error::new(op, ErrorKind::Unavailable))?
     }
 
-    /// Asks for something short: it is read here if a connection is idle, and by a reader if not.
+    /// Asks for at most so many entries. Few are read here if a connection is idle; else a reader does
+    /// it.
     async fn glance<T: Send + 'static>(
-        &self,
-        op: &'static str,
-        query: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T> {
-        match self.readers.as_ref().and_then(|readers| readers.here(&query)) {
-            Some(result) => result.map_err(|error| before_commit(op, error)),
-            None => self.look(op, query).await,
-        }
-    }
-
-    /// Asks for something that is short if it is only so many entries.
-    async fn glance_at<T: Send + 'static>(
         &self,
         entries: usize,
         op: &'static str,
         query: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
-        match entries <= GLANCE {
-            true => self.glance(op, query).await,
-            false => self.look(op, query).await,
+        let readers = self.readers.as_ref().filter(|_| entries <= GLANCE);
+        match readers.and_then(|readers| readers.here(&query)) {
+            Some(result) => result.map_err(|error| before_commit(op, error)),
+            None => self.look(op, query).await,
         }
     }
 
@@ -264,13 +254,13 @@ impl Store for SqliteStore {
 
     async fn head(&self, user: &UserId) -> Result<Option<Head>> {
         let user = user.clone();
-        self.glance("head", move |connection| queries::head(connection, &user)).await
+        self.glance(1, "head", move |connection| queries::head(connection, &user)).await
     }
 
     async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
         let (user, keys, entries) = (user.clone(), keys.to_vec(), keys.len());
         let query = move |connection: &_| queries::read(connection, &user, &keys);
-        self.glance_at(entries, "read", query).await
+        self.glance(entries, "read", query).await
     }
 
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
@@ -281,7 +271,7 @@ impl Store for SqliteStore {
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
         let user = user.clone();
         let query = move |connection: &_| queries::changes(connection, &user, after, limit);
-        self.glance_at(limit, "changes", query).await
+        self.glance(limit, "changes", query).await
     }
 
     async fn history(
@@ -291,7 +281,7 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Option<HistoryEntry>>> {
         let (user, keys, entries) = (user.clone(), keys.to_vec(), keys.len());
         let query = move |connection: &_| queries::history(connection, &user, &keys);
-        self.glance_at(entries, "history", query).await
+        self.glance(entries, "history", query).await
     }
 
     async fn history_of(
@@ -304,7 +294,7 @@ impl Store for SqliteStore {
         let (user, key) = (user.clone(), *key);
         let query =
             move |connection: &_| queries::history_of(connection, &user, &key, before, limit);
-        self.glance_at(limit, "history_of", query).await
+        self.glance(limit, "history_of", query).await
     }
 
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()> {
