@@ -5,6 +5,7 @@ use haumana_store_sqlite::SqliteStore;
 use haumana_sync::Store;
 use haumana_sync::store::{Head, Wiped};
 use rusqlite::Connection;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,11 @@ fn count(opened: &Opened) -> usize {
 /// Counts the bytes in all files of a directory.
 fn count_in(directory: &Directory, bytes: &[u8]) -> usize {
     let files = std::fs::read_dir(directory.file(".")).unwrap();
-    let contents = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+    let contents = files.map(|file| match std::fs::read(file.unwrap().path()) {
+        // A journal of SQLite's, which is there while the store notes how far it has come.
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        content => content.unwrap(),
+    });
     contents.map(|content| occurrences(&content, bytes)).sum()
 }
 
