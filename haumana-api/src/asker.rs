@@ -5,7 +5,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use haumana_auth::authorizer::Asked;
 use haumana_auth::limits::TOKEN_LEEWAY_SECS;
-use haumana_auth::{Rejection, Verifier, bearer};
+use haumana_auth::{Rejection, Verifier, token_of};
 use haumana_sync::id::UserId;
 use haumana_sync::time::UnixMillis;
 use std::fmt::Debug;
@@ -78,10 +78,6 @@ impl Auth {
 
 /// The token of the one `Authorization` header, which is `Bearer`, one blank, and the token.
 fn bearer_token(head: &Parts) -> Result<&str, Rejection> {
-    let mut headers = head.headers.get_all(AUTHORIZATION).iter();
-    let header = headers.next().ok_or(Rejection::NoToken)?;
-    if headers.next().is_some() {
-        return Err(Rejection::SeveralTokens);
-    }
-    bearer(header.to_str().map_err(|_| Rejection::NotBearer)?)
+    let headers = head.headers.get_all(AUTHORIZATION).iter();
+    token_of(headers.map(|header| header.to_str().unwrap_or_default()))
 }

@@ -14,7 +14,7 @@
 use crate::caller::Callers;
 use crate::limits;
 use crate::principal::{Principal, Rejection};
-use crate::verifier::{AuthError, Verifier, bearer};
+use crate::verifier::{AuthError, Verifier, bearer, token_of};
 use haumana_sync::id::UserId;
 use haumana_sync::time::UnixMillis;
 use serde::Serialize;
@@ -196,13 +196,10 @@ pub async fn ask_caller(
     callers: &Callers,
     headers: &[&str],
 ) -> Option<Asked> {
-    let token = match headers {
-        [] => return None,
-        [header] => match bearer(header) {
-            Ok(token) => token,
-            Err(reason) => return Some(Asked::Refused(reason)),
-        },
-        _ => return Some(Asked::Refused(Rejection::SeveralTokens)),
+    let token = match token_of(headers.iter().copied()) {
+        Ok(token) => token,
+        Err(Rejection::NoToken) => return None,
+        Err(reason) => return Some(Asked::Refused(reason)),
     };
     Some(match verifier.verify(token).await {
         Ok(principal) if callers.is_blocked(callers.hash(&principal.user).as_deref()) => {

@@ -46,4 +46,4 @@ pub use key_cache::{Fetch, FetchError, Fetched, KeyCache, KeysUnavailable};
 #[cfg(feature = "verify")]
 pub use oidc::{ConfigError, IssuerConfig, OidcVerifier};
 pub use principal::{Principal, Rejection, username};
-pub use verifier::{AuthError, Verifier, bearer};
+pub use verifier::{AuthError, Verifier, bearer, token_of};

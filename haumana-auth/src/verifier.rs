@@ -25,6 +25,22 @@ pub enum AuthError {
 
 const SCHEME: &str = "Bearer";
 
+/// Returns the token of a request, by the values of its `Authorization` headers. A value that is no text
+/// is given as an empty one: it is no token either.
+///
+/// # Errors
+///
+/// [`Rejection::NoToken`] without a header, [`Rejection::SeveralTokens`] with two or more, and what
+/// [`bearer`] says of the one.
+pub fn token_of<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<&'a str, Rejection> {
+    let mut headers = headers.into_iter();
+    let header = headers.next().ok_or(Rejection::NoToken)?;
+    match headers.next() {
+        Some(_) => Err(Rejection::SeveralTokens),
+        None => bearer(header),
+    }
+}
+
 /// Returns the token of the value of an `Authorization` header.
 ///
 /// # Errors
