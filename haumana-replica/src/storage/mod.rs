@@ -11,6 +11,7 @@ mod private;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod schema;
+mod shared;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(feature = "sqlite")]

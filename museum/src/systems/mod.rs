@@ -3,7 +3,6 @@
 #[cfg(feature = "rivals")]
 mod automerge;
 mod by_time;
-mod kept;
 #[cfg(feature = "rivals")]
 mod loro;
 mod ours;

@@ -1,9 +1,9 @@
 //! haumana-sync: its engine on a store in memory, and real replicas.
 
-use super::kept::Kept;
 use crate::play::{Aside, Done, Network, System};
 use crate::record::{Edit, Record as Seen, View};
 use async_trait::async_trait;
+use haumana_replica::storage::MemoryStorage;
 use haumana_replica::transport::{Call, DirectTransport, Transport};
 use haumana_replica::{Error, ErrorKind, Outgoing, Replica};
 use haumana_sync::conformance::{SeededRandom, SetClock};
@@ -18,6 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Builder, Runtime};
+
+/// Storage in memory that outlives the program on its device.
+type Kept = Arc<tokio::sync::Mutex<MemoryStorage>>;
 
 /// 2026-11-29T00:00:00Z.
 const DAY: i64 = 1_795_910_400_000;
@@ -125,6 +128,12 @@ impl Ours {
 
     fn wire(&self, network: Network) -> Wire {
         Wire { server: self.server(), network, sent: Mutex::default() }
+    }
+
+    /// Another storage with the same in it. Nothing in it tells that it is a copy.
+    fn copy_of(&self, kept: &Kept) -> Kept {
+        let copied = self.runtime.block_on(kept.lock()).clone();
+        Arc::new(tokio::sync::Mutex::new(copied))
     }
 
     fn open(&self, kept: Kept, clock: SetClock) -> Done<Device> {
@@ -241,7 +250,7 @@ impl System for Ours {
     }
 
     fn backup(&mut self, device: &str) -> Done {
-        let copy = self.runtime.block_on(self.at(device)?.kept.copy());
+        let copy = self.copy_of(&self.at(device)?.kept);
         self.at_mut(device)?.backup = Some(copy);
         Ok(())
     }
@@ -249,13 +258,13 @@ impl System for Ours {
     fn put_back(&mut self, device: &str) -> Done {
         let at = self.at(device)?;
         let kept = at.backup.as_ref().ok_or("no backup")?;
-        let opened = self.open(self.runtime.block_on(kept.copy()), at.clock.clone())?;
+        let opened = self.open(self.copy_of(kept), at.clock.clone())?;
         self.devices.insert(device.to_owned(), opened);
         Ok(())
     }
 
     fn copy(&mut self, device: &str, from: &str) -> Done {
-        let kept = self.runtime.block_on(self.at(from)?.kept.copy());
+        let kept = self.copy_of(&self.at(from)?.kept);
         let opened = self.open(kept, self.clock.ahead(0))?;
         self.devices.insert(device.to_owned(), opened);
         Ok(())

@@ -1,28 +1,23 @@
 //! A device: a replica, what it has under way, and what its user waits for.
 
 use super::flight::{Flight, Sent};
-use haumana_replica::storage::{
-    Batch, Declared, IndexRange, MemoryStorage, OpenCount, SqliteStorage, State, Storage,
-};
-use haumana_replica::{Local, Replica, ReplicaConfig, Result, View};
+use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
+use haumana_replica::{Replica, ReplicaConfig, View};
 use haumana_sim::guest::GuestCall;
 use haumana_sim::words::marks;
 use haumana_sync::conformance::{SeededRandom, SetClock};
-use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
+use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::record::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
 /// Storage in memory that outlives the program on the device.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Kept(Arc<Mutex<MemoryStorage>>);
+pub(crate) type Kept = Arc<Mutex<MemoryStorage>>;
 
-impl Kept {
-    /// Another folder with the same in it. Nothing tells that it is a copy: a disk's image is one.
-    async fn copy(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.0.try_lock().unwrap().clone())))
-    }
+/// Another folder with the same in it. Nothing tells that it is a copy: a disk's image is one.
+fn copy_of(kept: &Kept) -> Kept {
+    Arc::new(Mutex::new(kept.try_lock().unwrap().clone()))
 }
 
 /// What is in a folder, and what its user typed and waits for.
@@ -31,62 +26,6 @@ pub(crate) struct Folder {
     memory: Kept,
     wishes: BTreeMap<(usize, Key, String), Wish>,
     touches: usize,
-}
-
-#[async_trait::async_trait]
-impl Storage for Kept {
-    async fn device(&mut self, fresh: &str) -> Result<String> {
-        self.0.lock().await.device(fresh).await
-    }
-    async fn set_device(&mut self, id: &str) -> Result<()> {
-        self.0.lock().await.set_device(id).await
-    }
-    async fn declared(&mut self) -> Result<Declared> {
-        self.0.lock().await.declared().await
-    }
-    async fn declare(
-        &mut self,
-        declared: &Declared,
-        moves: &[(KindNumber, KindNumber)],
-    ) -> Result<()> {
-        self.0.lock().await.declare(declared, moves).await
-    }
-    async fn accounts(&mut self) -> Result<Vec<String>> {
-        self.0.lock().await.accounts().await
-    }
-    async fn find(
-        &mut self,
-        account: &str,
-        kind: KindNumber,
-        field: u16,
-        range: &IndexRange,
-    ) -> Result<Vec<RecordId>> {
-        self.0.lock().await.find(account, kind, field, range).await
-    }
-    async fn state(&mut self, account: &str) -> Result<State> {
-        self.0.lock().await.state(account).await
-    }
-    async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
-        self.0.lock().await.read(account, keys).await
-    }
-    async fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
-        self.0.lock().await.list(account, kind).await
-    }
-    async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
-        self.0.lock().await.due(account, limit).await
-    }
-    async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
-        self.0.lock().await.unmarked(account, mark).await
-    }
-    async fn count_open(&mut self, account: &str) -> Result<OpenCount> {
-        self.0.lock().await.count_open(account).await
-    }
-    async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
-        self.0.lock().await.write(account, batch).await
-    }
-    async fn forget(&mut self, account: &str) -> Result<()> {
-        self.0.lock().await.forget(account).await
-    }
 }
 
 /// Where a device keeps its records.
@@ -172,13 +111,13 @@ impl Device {
     /// A copy of the folder; `None` of a file, whose storage would notice.
     pub(crate) async fn folder(&self) -> Option<Folder> {
         let (wishes, touches) = (self.wishes.clone(), self.touches);
-        let memory = self.memory.copy().await;
+        let memory = copy_of(&self.memory);
         matches!(self.shelf, Shelf::Memory).then_some(Folder { memory, wishes, touches })
     }
 
     /// The device goes on with a copy of `folder`.
     pub(crate) async fn put_back(&mut self, folder: &Folder, user: UserId) {
-        self.memory = folder.memory.copy().await;
+        self.memory = copy_of(&folder.memory);
         (self.wishes, self.touches) = (folder.wishes.clone(), folder.touches);
         self.restart(user).await;
     }

@@ -1,37 +1,28 @@
-//! Storage of a device that outlives the program on it, and can be copied.
+//! Storage that outlives its replica, or is looked at beside it.
 
+use super::{Batch, Declared, IndexRange, OpenCount, State, Storage};
+use crate::error::Result;
+use crate::record::Local;
 use async_trait::async_trait;
-use haumana_replica::storage::{
-    Batch, Declared, IndexRange, MemoryStorage, OpenCount, State, Storage,
-};
-use haumana_replica::{Local, Result};
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// Storage in memory that outlives a replica.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Kept(Arc<Mutex<MemoryStorage>>);
-
-impl Kept {
-    /// Another storage with the same in it. Nothing in it tells that it is a copy.
-    pub(super) async fn copy(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.0.lock().await.clone())))
-    }
-}
-
-#[async_trait]
-impl Storage for Kept {
+/// Whoever keeps a clone has the same storage: it is there when the replica on it has ended, for the next
+/// one. As with any storage, one replica at a time works on it.
+#[cfg_attr(not(target_arch = "wasm32"), async_trait)]
+#[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
+impl<S: Storage> Storage for Arc<Mutex<S>> {
     async fn device(&mut self, fresh: &str) -> Result<String> {
-        self.0.lock().await.device(fresh).await
+        self.lock().await.device(fresh).await
     }
 
     async fn set_device(&mut self, id: &str) -> Result<()> {
-        self.0.lock().await.set_device(id).await
+        self.lock().await.set_device(id).await
     }
 
     async fn declared(&mut self) -> Result<Declared> {
-        self.0.lock().await.declared().await
+        self.lock().await.declared().await
     }
 
     async fn declare(
@@ -39,31 +30,31 @@ impl Storage for Kept {
         declared: &Declared,
         moves: &[(KindNumber, KindNumber)],
     ) -> Result<()> {
-        self.0.lock().await.declare(declared, moves).await
+        self.lock().await.declare(declared, moves).await
     }
 
     async fn accounts(&mut self) -> Result<Vec<String>> {
-        self.0.lock().await.accounts().await
+        self.lock().await.accounts().await
     }
 
     async fn state(&mut self, account: &str) -> Result<State> {
-        self.0.lock().await.state(account).await
+        self.lock().await.state(account).await
     }
 
     async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
-        self.0.lock().await.read(account, keys).await
+        self.lock().await.read(account, keys).await
     }
 
     async fn list(&mut self, account: &str, kind: KindNumber) -> Result<Vec<Local>> {
-        self.0.lock().await.list(account, kind).await
+        self.lock().await.list(account, kind).await
     }
 
     async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
-        self.0.lock().await.due(account, limit).await
+        self.lock().await.due(account, limit).await
     }
 
     async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
-        self.0.lock().await.unmarked(account, mark).await
+        self.lock().await.unmarked(account, mark).await
     }
 
     async fn find(
@@ -73,18 +64,18 @@ impl Storage for Kept {
         field: u16,
         range: &IndexRange,
     ) -> Result<Vec<RecordId>> {
-        self.0.lock().await.find(account, kind, field, range).await
+        self.lock().await.find(account, kind, field, range).await
     }
 
     async fn count_open(&mut self, account: &str) -> Result<OpenCount> {
-        self.0.lock().await.count_open(account).await
+        self.lock().await.count_open(account).await
     }
 
     async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
-        self.0.lock().await.write(account, batch).await
+        self.lock().await.write(account, batch).await
     }
 
     async fn forget(&mut self, account: &str) -> Result<()> {
-        self.0.lock().await.forget(account).await
+        self.lock().await.forget(account).await
     }
 }
