@@ -155,3 +155,27 @@ pub fn seeds(n_runs: u64) -> std::ops::Range<u64> {
     let first = number("HAUMANA_SIM_FIRST").unwrap_or(0);
     first..first + number("HAUMANA_SIM_RUNS").unwrap_or(n_runs)
 }
+
+/// Makes a test of each profile: `check` is awaited with it.
+///
+/// ```
+/// async fn check(profile: haumana_sim::Profile) {
+///     // Yours: `haumana_sim::check` for each of `haumana_sim::seeds(40)`.
+/// #   let _ = profile;
+/// }
+///
+/// haumana_sim::runs! {
+///     check:
+///     everyday EVERYDAY
+///     stormy STORMY
+/// }
+/// ```
+#[macro_export]
+macro_rules! runs {
+    ($check:ident: $($name:ident $profile:ident)*) => { $(
+        #[tokio::test]
+        async fn $name() {
+            $check($crate::profile::$profile).await;
+        }
+    )* };
+}

@@ -70,16 +70,8 @@ async fn what_was_found_at_scale_is_mended() {
     }
 }
 
-macro_rules! runs {
-    ($($name:ident $profile:ident)*) => { $(
-        #[tokio::test]
-        async fn $name() {
-            check_all(profile::$profile).await;
-        }
-    )* };
-}
-
-runs! {
+haumana_sim::runs! {
+    check_all:
     everyday EVERYDAY
     own_fields OWN_FIELDS
     own_lines OWN_LINES

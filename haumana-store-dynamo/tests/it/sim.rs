@@ -1,17 +1,17 @@
 //! The model of many phones, on DynamoDB, in a storm.
 
-use haumana_sim::{Backend, Profile, check, profile, seeds};
+use haumana_sim::{Backend, Profile, check, seeds};
 use haumana_store_dynamo::testing::{Storm, Tables};
 use std::sync::Arc;
 
 /// How many runs of each profile there are; `HAUMANA_SIM_RUNS` sets another number.
 const RUNS: u64 = 6;
 
-async fn check_all(profile: Profile, storm: Storm) {
+async fn check_all(profile: Profile) {
     let repeat = format!("cargo test -p haumana-store-dynamo --test it sim::{}", profile.name);
     for seed in seeds(RUNS) {
         let make = async || {
-            let (store, _) = Tables::create().await.store_in(storm, seed);
+            let (store, _) = Tables::create().await.store_in(Storm::EVERYTHING, seed);
             let store = Arc::new(store);
             Box::new(store) as Box<dyn Backend>
         };
@@ -19,16 +19,8 @@ async fn check_all(profile: Profile, storm: Storm) {
     }
 }
 
-macro_rules! runs {
-    ($($name:ident $profile:ident)*) => { $(
-        #[tokio::test]
-        async fn $name() {
-            check_all(profile::$profile, Storm::EVERYTHING).await;
-        }
-    )* };
-}
-
-runs! {
+haumana_sim::runs! {
+    check_all:
     everyday EVERYDAY
     stormy STORMY
     deletes DELETES

@@ -1,7 +1,7 @@
 //! The model of many phones, on PostgreSQL.
 
 use crate::support::open;
-use haumana_sim::{Backend, Profile, check, profile, seeds};
+use haumana_sim::{Backend, Profile, check, seeds};
 use std::sync::Arc;
 
 /// How many runs of each profile there are; `HAUMANA_SIM_RUNS` sets another number.
@@ -19,16 +19,8 @@ async fn check_all(profile: Profile) {
     }
 }
 
-macro_rules! runs {
-    ($($name:ident $profile:ident)*) => { $(
-        #[tokio::test]
-        async fn $name() {
-            check_all(profile::$profile).await;
-        }
-    )* };
-}
-
-runs! {
+haumana_sim::runs! {
+    check_all:
     everyday EVERYDAY
     own_lines OWN_LINES
     stormy STORMY

@@ -46,16 +46,8 @@ async fn check_all(profile: Profile) {
     assert!(!is_enough || 0 < least, "runs in which little happens find little: {all:?}");
 }
 
-macro_rules! runs {
-    ($($name:ident $profile:ident)*) => { $(
-        #[tokio::test]
-        async fn $name() {
-            check_all(profile::$profile).await;
-        }
-    )* };
-}
-
-runs! {
+haumana_sim::runs! {
+    check_all:
     everyday EVERYDAY
     stormy STORMY
     cut_replies CUT_REPLIES
