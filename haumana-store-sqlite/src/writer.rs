@@ -95,6 +95,7 @@ impl Writer {
             idle: IDLE,
             commits: 0,
             sidecar_at: Instant::now(),
+            owes_sidecar: false,
             wipes: Vec::new(),
             owes_wipe: false,
             wiped_at: None,
@@ -154,6 +155,8 @@ struct Desk {
     commits: u64,
     /// When the sidecar was written.
     sidecar_at: Instant,
+    /// Whether that failed, since somebody else held it.
+    owes_sidecar: bool,
     /// Who waits for what was deleted to leave the files, and until when.
     wipes: Vec<(Instant, oneshot::Sender<Result<Wiped>>)>,
     /// Whether something that was erased may be left in the files.
@@ -192,7 +195,8 @@ impl Desk {
     /// Waits for a job; `None` at the end. When nothing comes for a while, it tidies up.
     fn wait(&mut self) -> Option<Job> {
         loop {
-            if self.mover.is_none() || (self.unmoved_bytes == 0 && self.wipes.is_empty()) {
+            let is_tidy = self.unmoved_bytes == 0 && self.wipes.is_empty() && !self.owes_sidecar;
+            if self.mover.is_none() || is_tidy {
                 return self.waiting.recv().ok();
             }
             let pause = if self.wipes.is_empty() { self.idle } else { WIPE_PAUSE };
@@ -216,16 +220,18 @@ impl Desk {
             Some(mover) => mover.empty_log(&self.connection) == LogState::Empty,
             None => true,
         };
-        match is_done {
+        if is_done {
             // A wipe leaves one small transaction in the log.
-            true => self.unmoved_bytes = usize::from(self.owes_wipe),
-            false => self.idle = (self.idle * 2).min(LONGEST_IDLE),
+            self.unmoved_bytes = usize::from(self.owes_wipe);
         }
         self.owes_wipe &= !is_done;
         // Pages that were kept at hand are read again from the system's cache, which costs little. If
         // it fails, they stay.
         let _ = self.connection.execute_batch("PRAGMA shrink_memory");
         self.write_sidecar();
+        if !is_done || self.owes_sidecar {
+            self.idle = (self.idle * 2).min(LONGEST_IDLE);
+        }
     }
 
     /// Makes what was deleted leave the files, if somebody waits for it and nobody reads.
@@ -455,8 +461,9 @@ impl Desk {
         if self.commits != 0
             && let Some(sidecar) = &self.place.sidecar
         {
-            // What cannot be written is written next time; until then it says less than it could.
-            let _ = sidecar.advance(&self.place.file, self.place.tag, self.commits);
+            // What cannot be written is written later; until then it says less than it could.
+            let advanced = sidecar.advance(&self.place.file, self.place.tag, self.commits);
+            self.owes_sidecar = advanced.is_err();
         }
         self.sidecar_at = Instant::now();
     }

@@ -37,6 +37,28 @@ async fn the_file_alone_has_everything_after_a_while() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_remembered_is_remembered_once_it_can_be() {
+    let opened = Opened::new();
+    let (before, log) = (seen(&opened.directory), opened.directory.file("haumana.db-wal"));
+    let sidecar = Connection::open(opened.directory.file("haumana.db.seen")).unwrap();
+    // Whoever looks at the sidecar keeps others from writing it.
+    sidecar.execute_batch("BEGIN; SELECT count(*) FROM seen").unwrap();
+    write(&opened, "kai", "first").await;
+    while fs::metadata(&log).is_ok_and(|log| log.len() != 0) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The store has tried in vain; nothing else is written.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    sidecar.execute_batch("COMMIT").unwrap();
+
+    let begun = Instant::now();
+    while seen(&opened.directory) <= before {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it is tried again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_new_file_says_from_the_beginning_which_one_it_is() {
     let opened = Opened::new();
 
