@@ -126,6 +126,12 @@ impl Ledger {
         self.measure("first sync of a started app, one piece differs", &sent)
     }
 
+    /// A sync of a phone that has deleted a piece by itself.
+    pub fn sync_that_differs(&mut self) -> Cost {
+        let sent = body(&self.pieces[1..], Some(&self.last));
+        self.measure("a phone that has deleted a piece by itself, nothing changed", &sent)
+    }
+
     /// A push of ten edited pieces, without a pull behind it.
     pub fn push_ten(&mut self) -> Cost {
         self.edit_ten();
@@ -234,6 +240,8 @@ pub fn measure(size: usize) -> Vec<Cost> {
     costs.push(ledger.push_ten());
     costs.push(ledger.pull_ten());
     ledger.remember();
+    costs.push(ledger.sync_that_differs());
+    costs.push(ledger.sync_that_differs());
     costs.push(ledger.push_ten_among_all());
     costs.push(ledger.sync_after_push());
     ledger.remember();

@@ -7,7 +7,9 @@
 use crate::wire::WireVersion;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use haumana_sync::digest::Digest;
 use haumana_sync::id::RecordId;
+use haumana_sync::store::Stamp;
 use haumana_sync::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -29,6 +31,35 @@ pub(crate) struct Given {
     /// Whether the numbers given until then were shown is not known.
     #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
     forgotten_until: Option<UnixMillis>,
+    /// By what phones have been seen to differ for good, the newest at the end.
+    #[serde(rename = "g", skip_serializing_if = "Vec::is_empty")]
+    gaps: Vec<Gap>,
+}
+
+/// LIMIT: so many phones that differ are remembered; the oldest is forgotten first, and compared again.
+const GAPS: usize = 8;
+
+/// What the sum of all live pieces has more than what a phone sent, when there was nothing to tell the
+/// phone: it had deleted pieces by itself, or kept some that are deleted here. See ADR 0054.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Gap {
+    /// The sum of what it lacks, less what it keeps, in base64.
+    #[serde(rename = "s")]
+    sum: String,
+    /// Where the phone lacks pieces: it had been offered them all by then.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    offered: Option<Stamp>,
+}
+
+impl Gap {
+    pub(crate) fn new(sum: Digest, offered: Option<Stamp>) -> Self {
+        Self { sum: URL_SAFE_NO_PAD.encode(sum.bits().to_be_bytes()), offered }
+    }
+
+    fn sum(&self) -> Option<Digest> {
+        let bytes = URL_SAFE_NO_PAD.decode(&self.sum).ok()?;
+        Some(Digest::from_bits(u128::from_be_bytes(bytes.try_into().ok()?)))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +160,20 @@ impl Given {
         }
         self.replies.retain(|reply| !reply.tokens.is_empty());
         is_any
+    }
+
+    /// Returns by what a phone that has been answered up to `last` may differ without lacking anything.
+    pub(crate) fn gaps(&self, last: Option<Stamp>) -> Vec<Digest> {
+        let is_offered = |gap: &&Gap| gap.offered.is_none_or(|offered| last >= Some(offered));
+        self.gaps.iter().filter(is_offered).filter_map(Gap::sum).collect()
+    }
+
+    /// Remembers by what a phone differs.
+    pub(crate) fn remember(&mut self, gap: Gap) {
+        self.gaps.retain(|old| old.sum != gap.sum);
+        self.gaps.push(gap);
+        let surplus = self.gaps.len().saturating_sub(GAPS);
+        self.gaps.drain(..surplus);
     }
 
     /// Whether a number that was given at `at` is known to have arrived.

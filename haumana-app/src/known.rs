@@ -5,14 +5,15 @@
 //! ten pieces among a thousand reads the head and ten records, and a pull of ten likewise.
 
 use crate::App;
-use crate::request::{AppSync, Known};
+use crate::given::Gap;
+use crate::request::{AppSync, Known, Pushed};
 use crate::wire::Operation;
 use haumana_sync::digest::Digest;
 use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::{After, Envelope, Head, IndexEntry};
 use haumana_sync::transaction::live_term;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// How many entries of the index are read for about the price of one record.
 const ENTRIES_PER_RECORD: u64 = 25;
@@ -50,6 +51,7 @@ impl App<'_> {
         let entries = self.0.store().index(sync.user, KindNumber::PIECE).await?;
         known.entries = entries.into_iter().map(|entry| (entry.id, entry)).collect();
         known.is_complete = true;
+        known.gap = sync.gap(&known, head).map(|gap| (head.revision, gap));
         Ok(known)
     }
 
@@ -137,7 +139,25 @@ impl AppSync<'_> {
         }
         self.operation != Operation::Download
             && self.pushed.iter().all(|push| push.version.is_issued())
-            && head.content == self.sum(|_| true)
+            && self.is_all(self.sum(|_| true), head)
+    }
+
+    /// Whether this is the sum of all that the server has, but for what the device is known to differ by.
+    fn is_all(&self, sum: Digest, head: &Head) -> bool {
+        let is_all = |sum| head.content == sum;
+        is_all(sum) || self.gaps.iter().any(|gap| is_all(sum.plus(*gap)))
+    }
+
+    /// By what the device differs, if the reply tells it nothing.
+    fn gap(&self, known: &Known, head: &Head) -> Option<Gap> {
+        let is_plain = |push: &Pushed<'_>| push.version.is_issued() && !push.is_due_anyway();
+        if self.operation != Operation::Sync || !self.pushed.iter().all(is_plain) {
+            return None;
+        }
+        let held: HashSet<RecordId> = self.pushed.iter().map(|push| push.id).collect();
+        let lacks = known.entries.values().any(|entry| !entry.deleted && !held.contains(&entry.id));
+        let sum = head.content.minus(self.sum(|_| true));
+        Some(Gap::new(sum, if lacks { self.last } else { None }))
     }
 
     /// Whether what was read, and the rest as the device sent it, is all that the server has.
@@ -146,7 +166,7 @@ impl AppSync<'_> {
         self.operation != Operation::Download
             && !known.looked_up.is_empty()
             && self.pushed.iter().all(|push| !is_rest(&push.id) || !push.is_due_anyway())
-            && head.content == self.sum(is_rest).plus(known.sum())
+            && self.is_all(self.sum(is_rest).plus(known.sum()), head)
     }
 
     fn sum(&self, counts: impl Fn(&RecordId) -> bool) -> Digest {

@@ -3,7 +3,7 @@
 use crate::App;
 use crate::base::{Deliveries, LEGACY, carries_ended};
 use crate::ghost::{Copy, copy_of, ghost, is_of_erased_life, remember_held};
-use crate::given::{Given, Token};
+use crate::given::{Gap, Given, Token};
 use crate::plan::plan;
 use crate::receipts::{AppRecord, Planned, Receipt, keep_receipt};
 use crate::request::{AppSync, Outcome, Pushed};
@@ -12,7 +12,7 @@ use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::limits;
 use haumana_sync::repertoire::piece_kind;
-use haumana_sync::store::{Envelope, HistoryKey};
+use haumana_sync::store::{Envelope, HistoryKey, Revision};
 use haumana_sync::transaction::{
     Applied, Bases, Edit, MergeContext, Slot, Stopped, Transaction, needed,
 };
@@ -37,7 +37,26 @@ impl App<'_> {
                 Round::Raced => attempts.raced(),
             }
         }
-        self.pull_for_app(sync, reply_limit_bytes).await
+        let gap = sync.known.gap.take().filter(|_| sync.refused.is_empty());
+        let reply = self.pull_for_app(sync, reply_limit_bytes).await?;
+        if let Some((revision, gap)) = gap.filter(|_| reply.tells_nothing()) {
+            self.remember_gap(user, revision, gap).await;
+        }
+        Ok(reply)
+    }
+
+    /// Remembers by what a phone differs that need not be told anything, so that its next sync reads no
+    /// more than another's. Where that fails, the next sync tries again.
+    async fn remember_gap(&self, user: &UserId, revision: Revision, gap: Gap) {
+        let Ok(mut transaction) = self.0.attempts(user).next().await else { return };
+        if transaction.head().map(|head| head.revision) != Some(revision) {
+            return;
+        }
+        crate::mark::hit!(phone_that_differs_for_good_is_remembered);
+        let mut given: Given = transaction.slot().read().unwrap_or_default();
+        given.remember(gap);
+        transaction.set_slot(slot_of(&given));
+        let _ = transaction.commit().await;
     }
 
     /// Looks at every push that has no outcome yet, those of one piece one after the other, and commits
@@ -49,6 +68,7 @@ impl App<'_> {
     ) -> Result<Round> {
         let mut given: Given = transaction.slot().read().unwrap_or_default();
         let mut is_news = sync.show(&mut given);
+        sync.gaps = given.gaps(sync.last);
         sync.known = self.known(sync, transaction.head()).await?;
         let mut due = sync.due();
         let mut later = sync.later(&due);

@@ -1,11 +1,11 @@
 //! One request of a phone on its way: what was pushed, what is known, and what became of it.
 
-use crate::given::{Given, Token};
+use crate::given::{Gap, Given, Token};
 use crate::wire::{AppPiece, Operation, PiecesRequest, WireVersion};
 use haumana_sync::digest::Digest;
 use haumana_sync::engine::Refusal;
 use haumana_sync::id::{RecordId, UserId, Version};
-use haumana_sync::store::{Envelope, IndexEntry, Stamp};
+use haumana_sync::store::{Envelope, IndexEntry, Revision, Stamp};
 use haumana_sync::time::UnixMillis;
 use haumana_sync::transaction::live_term;
 use haumana_sync::wire::Rejected;
@@ -58,8 +58,11 @@ pub(crate) struct Known {
     pub entries: HashMap<RecordId, IndexEntry>,
     /// Whether `entries` holds every piece.
     pub is_complete: bool,
-    /// Whether all that is not in `entries` is on the device as it is here.
+    /// Whether all that is not in `entries` is on the device as it is here, or is known to differ for
+    /// good.
     pub is_settled: bool,
+    /// By what the device differs, if the reply tells it nothing, and the head of which that is true.
+    pub gap: Option<(Revision, Gap)>,
     /// What changed since the last sync and is not in the request, oldest change first; `None` if
     /// that was not read. Nothing is missing that was there when the head was read: what came
     /// later makes a commit on that head fail.
@@ -118,6 +121,8 @@ pub(crate) struct AppSync<'a> {
     pub outcomes: BTreeMap<usize, Outcome>,
     /// Places in `pushed` that were refused after a look at the record.
     pub refused: BTreeSet<usize>,
+    /// By what devices with this `last` are known to differ for good.
+    pub gaps: Vec<Digest>,
     pub known: Known,
 }
 
@@ -144,6 +149,7 @@ impl<'a> AppSync<'a> {
             rejected,
             outcomes: BTreeMap::new(),
             refused: BTreeSet::new(),
+            gaps: Vec::new(),
             known: Known::default(),
         }
     }

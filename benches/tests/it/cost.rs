@@ -44,6 +44,20 @@ fn a_first_sync_of_1000_pieces_reads_the_index_and_not_the_pieces() {
     assert_eq!(0.0, consumed.write_units);
 }
 
+/// ADR 0054: by what a phone differs for good is remembered.
+#[test]
+fn a_phone_that_differs_for_good_is_compared_once() {
+    for size in [100, 1_000] {
+        let mut ledger = Ledger::fill(size);
+
+        let (first, next) = (ledger.sync_that_differs(), ledger.sync_that_differs());
+
+        let (first, next) = (first.consumed, next.consumed);
+        assert!(first.write_units <= 4.0, "{size}: the head, twice: {first:?}");
+        assert_eq!((1, 1.0, 0.0), (next.requests, next.read_units, next.write_units), "{size}");
+    }
+}
+
 #[test]
 fn a_push_and_a_pull_of_ten_cost_the_same_of_few_and_of_many() {
     for size in [100, 1_000, 10_000] {

@@ -73,6 +73,12 @@ pub struct PiecesReply {
 }
 
 impl PiecesReply {
+    /// Whether it has no piece in it, and refuses none.
+    pub(crate) fn tells_nothing(&self) -> bool {
+        let is_empty = self.server_pieces.is_empty() && self.updated_pieces.is_empty();
+        is_empty && self.rejected.is_empty()
+    }
+
     /// Writes the body.
     pub fn into_json(self) -> Vec<u8> {
         let (user, synced_at) = (quoted(self.user.as_str()), self.synced_at.to_string());

@@ -12,6 +12,7 @@ mod device_copies;
 mod erasing;
 mod export;
 mod full;
+mod gaps;
 mod history;
 mod house;
 mod import;
