@@ -82,6 +82,12 @@ pub(crate) fn has_parts(kind: &Kind, name: &str) -> bool {
     kind.named(name).field_type().needs_base()
 }
 
+/// Whether the server must be told what a device has set before, on the same base: it merges a later
+/// change by what that one adds to the earlier.
+pub(crate) fn builds_on_earlier(kind: &Kind, name: &str) -> bool {
+    has_parts(kind, name) || is_counter(kind, name)
+}
+
 /// Whether a field is a counter.
 pub(crate) fn is_counter(kind: &Kind, name: &str) -> bool {
     *kind.named(name).field_type() == FieldType::Counter

@@ -1,7 +1,8 @@
 //! What its user does to a record: makes it, edits it, deletes it.
 
 use crate::content::{
-    Content, base_text, check, has_parts, is_counter, is_mark_of_making, read_value, write_value,
+    Content, base_text, builds_on_earlier, check, has_parts, is_counter, is_mark_of_making,
+    read_value, write_value,
 };
 use crate::flaw::{Flaw, Reason};
 use crate::groups::{has_groups, is_creation_time};
@@ -181,12 +182,11 @@ impl Touch {
     /// What a newer change of the field is to be sent after.
     ///
     /// LIMIT: of a field without parts one change; what was sent before that came with it. Of one that
-    /// is merged by its parts the last [`EARLIER`], and no more than a record may hold.
+    /// is merged by its parts, and of a counter, the last [`EARLIER`], and no more than a record may hold.
     fn before_the_next(&self, kind: &Kind, name: &str) -> Vec<Earlier> {
         // Of fields that move together the server takes a later change of a device for one on its earlier one.
-        // The totals of a counter say what was said before.
-        let is_joined = has_groups(kind) && !has_parts(kind, name);
-        if is_joined || is_counter(kind, name) {
+        let builds = builds_on_earlier(kind, name);
+        if has_groups(kind) && !builds {
             return Vec::new();
         }
         if !self.is_sent() {
@@ -194,7 +194,7 @@ impl Touch {
         }
         let (value, at, base) = (self.value.clone(), self.at, self.base);
         let last = Earlier { value, at, base, is_answered: self.acked.is_some() };
-        if !has_parts(kind, name) {
+        if !builds {
             return vec![last];
         }
         let mut earlier = self.earlier.clone();

@@ -1,6 +1,6 @@
 //! What becomes of a record when the server answers for it, tells of it, or turns out to lack it.
 
-use crate::content::{Content, base_text, create, has_parts, put};
+use crate::content::{Content, base_text, builds_on_earlier, create, has_parts, put};
 use crate::groups::decided_with;
 use crate::record::{Agreed, Earlier, Local, Touch};
 use crate::sent::{SentFields, SentOp, SentPush};
@@ -39,8 +39,9 @@ impl Local {
             for earlier in touch.earlier.iter_mut().filter(|earlier| earlier.at == *at) {
                 earlier.is_answered = true;
             }
-            // What is merged by its parts stands on it until its base moves on.
-            let is_stood_on = |earlier: &Earlier| has_parts(kind, name) && earlier.base == base;
+            // What builds on it stands on it until its base moves on.
+            let builds = builds_on_earlier(kind, name);
+            let is_stood_on = |earlier: &Earlier| builds && earlier.base == base;
             touch.earlier.retain(|earlier| !earlier.is_answered || is_stood_on(earlier));
         }
         let is_held = |acked: Version| held.is_some_and(|held| acked <= held) || acked == 0;

@@ -40,8 +40,7 @@ impl Engine {
         let cursor = request.cursor.as_deref().and_then(Cursor::decode);
         let life = Life::of(cursor, user, head.as_ref(), self.generation());
         let shown = Shown::of(&request.device, cursor.filter(|_| life == Life::Here), now);
-        let confirmed_before = shown.confirmed_before(&notes, head.as_ref());
-        let mut pusher = Pusher::new(&request.device, life, confirmed_before);
+        let mut pusher = Pusher::new(&request.device, life, &shown, &notes, head.as_ref());
         let good: Vec<Push> = sent.iter().filter_map(SentPush::good).cloned().collect();
         let pushed = self.push_on(user, &mut pusher, shown, &good, head).await?;
         let read_to = cursor.map_or(Revision(0), |cursor| cursor.whole_revision());

@@ -2,11 +2,11 @@
 
 use crate::engine::commit::staging::Staging;
 use crate::engine::edit::record::{Record, is_partial, parse};
-use crate::engine::edit::{Against, Bases, Edit};
+use crate::engine::edit::{Against, Bases, Change, Doubt, Edit};
 use crate::engine::{Engine, Error, Result};
 use crate::id::UserId;
 use crate::record::Value;
-use crate::schema::Kind;
+use crate::schema::{FieldType, Kind};
 use crate::store::{HistoryEntry, HistoryKey};
 use crate::time::UnixMillis;
 use serde_json::value::RawValue;
@@ -22,8 +22,12 @@ pub fn needed(record: Option<&Record>, edit: &Edit) -> Vec<HistoryKey> {
             keys.extend(places.iter().filter(|_| needs_base));
         }
     }
-    // What a group has beside the fields that were set.
-    if edit.changes.iter().any(|change| change.parts.is_some()) {
+    // What a group has beside the fields that were set, and what was counted there.
+    let is_doubtful = |change: &Change| {
+        record.unit(&change.name).field_type() == Some(&FieldType::Counter)
+            && matches!(change.doubt, Doubt::Replaced | Doubt::Apart)
+    };
+    if edit.changes.iter().any(|change| change.parts.is_some() || is_doubtful(change)) {
         keys.extend(base_key(record, edit));
     }
     if record.content.is_none() {

@@ -35,7 +35,7 @@ pub struct Change {
     /// What the server did to it since the edit's base.
     pub against: Against,
     /// What its user saw there, if that is not what the base has: what the same device had set before,
-    /// on the same base. Of fields, not of groups.
+    /// on the same base. Of fields, not of groups; of counters also where the base's value still stands.
     pub on: Option<Value>,
     /// Whose value may be meant to stand although it does not; that one goes to the inbox, too.
     pub doubt: Doubt,
@@ -53,6 +53,8 @@ pub enum Doubt {
     Returned,
     /// Nothing: another installation of the same name has made the record's change.
     Apart,
+    /// Nothing: of a counter, its device has itself counted all that the record has under its name.
+    Own,
 }
 
 impl Change {

@@ -79,6 +79,12 @@ impl Shown {
         }
     }
 
+    /// Whether the device shows by this request that it knows the outcome of all that was pushed under
+    /// its name.
+    pub(crate) fn knows_all(&self, notes: &Notes, head: Option<&Head>) -> bool {
+        self.note(notes).map_or(self.is_at(head), |note| self.has_seen(note))
+    }
+
     /// Notes what the request shows, and the push that is committed as `pushed`, if it is one.
     pub(crate) fn write(&self, notes: &mut Notes, head: Option<&Head>, pushed: Option<Revision>) {
         let old = self.note(notes).copied();

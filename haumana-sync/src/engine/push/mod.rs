@@ -130,8 +130,7 @@ impl Engine {
         let head = self.store.head(user).await?;
         let shown = Shown::of(device, None, self.clock.now());
         let notes = Notes::of(head.as_ref())?;
-        let confirmed_before = shown.confirmed_before(&notes, head.as_ref());
-        let mut pusher = Pusher::new(device, Life::Unsaid, confirmed_before);
+        let mut pusher = Pusher::new(device, Life::Unsaid, &shown, &notes, head.as_ref());
         Ok(self.push_on(user, &mut pusher, shown, pushes, head).await?.results)
     }
 

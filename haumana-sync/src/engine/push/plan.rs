@@ -12,7 +12,7 @@ use crate::engine::push::{EditTimes, Push, PushOp};
 use crate::limits;
 use crate::merge::Reason;
 use crate::record::{Content, Value};
-use crate::schema::{Kind, Merge, Schema};
+use crate::schema::{FieldType, Kind, Merge, Schema};
 use crate::store::{HistoryKey, Version};
 use crate::time::UnixMillis;
 use std::borrow::Cow;
@@ -84,7 +84,7 @@ fn plan_set(
         let (against, doubt) = match record {
             None => (Against::Unmoved, Doubt::None),
             Some(_) if other_life => (without_base(context), Doubt::None),
-            Some(record) => against(record, name, claim, pusher, context),
+            Some(record) => against(record, name, (claim, value), pusher, context),
         };
         pusher.tell((push.key, kind), name, claimed_at, value);
         if is_seen {
@@ -97,8 +97,9 @@ fn plan_set(
         seen.push(hash);
         let edited_at = claimed_at.min(context.now);
         claims.extend((unit.is_timed && !other_life).then_some(claim));
-        let is_merged = !other_life && matches!(against, Against::Moved(_));
-        let on = is_merged.then(|| before_it(kind, name, before)).flatten();
+        let is_counter = kind.unit(name).field_type() == Some(&FieldType::Counter);
+        let is_on = !other_life && (is_counter || matches!(against, Against::Moved(_)));
+        let on = is_on.then(|| before_it(kind, name, before)).flatten();
         let (name, value, parts) = (name.to_owned(), unit.value, unit.parts);
         changes.push(Change { name, value, parts, edited_at, claimed_at, against, on, doubt });
     }
@@ -200,10 +201,14 @@ impl SetUnit<'_> {
 /// Whether a value that is pushed without a base is one that the record has, or had when the device
 /// says that it was edited: then the device holds a copy, and its user has edited nothing.
 fn is_copy(record: &Record, name: &str, value: &Value, claim: Claim, is_offer: bool) -> bool {
+    let is_counter = record.unit(name).field_type() == Some(&FieldType::Counter);
     // Unless it has said something else of the field before: then it goes back to an older value.
     let is_edited = || {
-        let mut claims = record.meta.claims.iter();
-        claims.any(|old| old.of == claim.of && old.claimed_at < claim.claimed_at)
+        let mut claims = record.meta.claims.iter().filter(|old| old.of == claim.of);
+        // Whose clock is behind may have counted as many.
+        claims.any(|old| {
+            old.claimed_at < claim.claimed_at || (is_counter && old.claimed_at != claim.claimed_at)
+        })
     };
     let is_current = record.content.as_ref().is_some_and(|content| content.unit(name) == *value);
     if is_current {
@@ -238,15 +243,18 @@ fn without_base(context: MergeContext) -> Against {
 fn against(
     record: &Record,
     name: &str,
-    claim: Claim,
+    (claim, value): (Claim, &Value),
     pusher: &Pusher<'_>,
     context: MergeContext,
 ) -> (Against, Doubt) {
     let sure = |against| (against, Doubt::None);
     let mut doubt = Doubt::None;
+    let is_counter = record.unit(name).field_type() == Some(&FieldType::Counter);
     if record.meta.is_overtaken(&claim, context.oldest) {
         crate::mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
-        return sure(Against::Outdated);
+        // The clocks of two installations tell nothing of what either has counted.
+        let doubt = if is_counter { Doubt::Replaced } else { Doubt::None };
+        return (Against::Outdated, doubt);
     }
     if is_of_deleted(record, pusher.device, claim, context) {
         crate::mark::hit!(late_change_does_not_undo_its_devices_newer_delete);
@@ -257,9 +265,16 @@ fn against(
     if matches!(past, Some(AtVersion::Current)) {
         return sure(Against::Unmoved);
     }
+    let is_own = touch.device.as_deref() == Some(pusher.device);
+    if is_counter {
+        doubt = pusher.counted(record, name, (&claim, value));
+        if is_own && matches!(doubt, Doubt::Own | Doubt::Replaced) {
+            return (Against::Unmoved, doubt);
+        }
+    }
     // The value is this device's own, as it pushed it. Its own times, as it claims them, tell which
     // came first: clamped, a late request from a clock that is ahead would look like the newest.
-    if touch.device.as_deref() == Some(pusher.device) {
+    if is_own && !is_counter {
         if claim.claimed_at < touch.claimed_at {
             crate::mark::hit!(late_change_of_one_device_loses_to_its_newer);
             return sure(Against::Outdated);

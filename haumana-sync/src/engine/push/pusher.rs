@@ -1,9 +1,12 @@
 //! Who pushes: which life their bases are of, and which of their device's changes they know.
 
 use crate::digest::Digest;
+use crate::engine::commit::notes::Notes;
+use crate::engine::edit::Doubt;
 use crate::engine::edit::meta::{Claim, Touch};
 use crate::engine::edit::record::Record;
 use crate::engine::pull::cursor::Cursor;
+use crate::engine::push::devices::Shown;
 use crate::id::{Key, UserId};
 use crate::record::{Content, Counter, Value};
 use crate::schema::{FieldType, Kind};
@@ -64,13 +67,25 @@ pub(crate) struct Pusher<'a> {
     pub life: Life,
     /// The device has seen the replies to what it pushed before this.
     pub confirmed_before: UnixMillis,
+    /// Whether this request shows that it has seen them all, and those of any other installation of its
+    /// name.
+    knows_all: bool,
     /// The changes that this request holds.
     told: HashSet<(Key, Digest)>,
 }
 
 impl<'a> Pusher<'a> {
-    pub(crate) fn new(device: &'a str, life: Life, confirmed_before: UnixMillis) -> Self {
-        Self { device, life, confirmed_before, told: HashSet::new() }
+    /// `shown` is what its request shows, on the head that was read.
+    pub(crate) fn new(
+        device: &'a str,
+        life: Life,
+        shown: &Shown,
+        notes: &Notes,
+        head: Option<&Head>,
+    ) -> Self {
+        let confirmed_before = shown.confirmed_before(notes, head);
+        let knows_all = shown.knows_all(notes, head);
+        Self { device, life, confirmed_before, knows_all, told: HashSet::new() }
     }
 
     /// Remembers that the request holds a change.
@@ -109,6 +124,32 @@ impl<'a> Pusher<'a> {
             Some(at) if at < self.confirmed_before => Own::Elsewhere,
             None if is_default => Own::Told,
             _ => Own::Unsure,
+        }
+    }
+
+    /// What is known of what the device's name has counted on a counter. Each device's own counts stand
+    /// beside those of others, so it does not matter whose change was the last.
+    pub(crate) fn counted(
+        &self,
+        record: &Record,
+        name: &str,
+        (claim, pushed): (&Claim, &Value),
+    ) -> Doubt {
+        let value = record.content.as_ref().map_or(Value::Null, |content| content.unit(name));
+        let said = self.said(&record.kind, name, &value);
+        let claims = || record.meta.claims.iter().filter(|known| known.of == claim.of);
+        let is_told = |at| self.told.contains(&(record.key(), change(name, at, &said)));
+        let is_same = || *self.said(&record.kind, name, pushed) == *said;
+        let is_again = |known: &Claim| known.claimed_at == claim.claimed_at && is_same();
+        if claims().any(|known| is_told(known.claimed_at) || is_again(known)) {
+            return Doubt::Own;
+        }
+        match claims().map(|known| known.at).max() {
+            None => Doubt::None,
+            // What waited while another change was answered may stand on an older base, or on none.
+            Some(_) if self.knows_all && claim.base.is_none() => Doubt::None,
+            Some(at) if at < self.confirmed_before && !self.knows_all => Doubt::Apart,
+            Some(_) => Doubt::Replaced,
         }
     }
 

@@ -4,6 +4,7 @@
 //! two installations that count under one name the greater total is not later: it lacks what the
 //! other has counted.
 
+use crate::engine::edit::Doubt;
 use crate::merge::Winner;
 use crate::record::Value;
 use crate::schema::{entries, json};
@@ -17,6 +18,8 @@ pub(super) struct Counts<'a> {
     pub device: &'a str,
     /// What it had counted on; `None`: not known any more.
     pub base: Option<&'a Value>,
+    /// That is what the device has pushed just before: its count is in the record, or kept aside.
+    pub is_on: bool,
     pub server: &'a Value,
     pub pushed: &'a Value,
 }
@@ -33,10 +36,15 @@ pub(super) enum Other {
 }
 
 impl Counts<'_> {
-    /// Looks for the count of another installation. `is_apart`: there certainly is one.
-    pub(super) fn other(&self, is_apart: bool) -> Other {
-        let sum = if is_apart { self.added_up() } else { None };
-        match (sum, self.uncounted()) {
+    /// Looks for the count of another installation.
+    pub(super) fn other(&self, doubt: Doubt) -> Other {
+        if doubt == Doubt::Own {
+            return Other::None;
+        }
+        let is_certain = self.is_on || doubt == Doubt::Apart;
+        let sum = if is_certain { self.added_up() } else { None };
+        match (sum, self.uncounted(doubt)) {
+            (Some(sum), _) if sum == *self.pushed => Other::None,
             (Some(sum), _) => Other::AddedUp(sum),
             (None, Some(loser)) => Other::Aside(loser),
             (None, None) => Other::None,
@@ -63,16 +71,19 @@ impl Counts<'_> {
     }
 
     /// Whose count is not in the greater totals, and may be another installation's.
-    fn uncounted(&self) -> Option<Winner> {
+    fn uncounted(&self, doubt: Doubt) -> Option<Winner> {
         let was = self.base.map(|base| self.own(base));
-        let (here, there) = (self.own(self.server), self.own(self.pushed));
         let one = |was: Option<u64>, here: u64, there: u64| match was {
             Some(was) if was == here || was == there => None,
             // A name that has counted more than it says has been behind itself, or is two.
             _ if there < here => Some(Winner::Pushed),
-            Some(_) if here < there => Some(Winner::Server),
-            _ => None,
+            // Where nothing is known of earlier counts, this is one that goes on.
+            None if doubt == Doubt::None => None,
+            _ if here < there => Some(Winner::Server),
+            // Two that have counted as many.
+            _ => Some(Winner::Pushed),
         };
+        let (here, there) = (self.own(self.server), self.own(self.pushed));
         one(was.map(|was| was.0), here.0, there.0).or(one(was.map(|was| was.1), here.1, there.1))
     }
 }
@@ -89,30 +100,37 @@ mod tests {
         counter.to_value()
     }
 
-    fn check(base: Option<i64>, server: i64, pushed: i64, loser: Option<Winner>) {
-        check_values(
-            base.map(|base| counter(base, 1)),
-            counter(server, 3),
-            counter(pushed, 1),
-            loser,
-        );
+    fn counts<'a>(base: Option<&'a Value>, server: &'a Value, pushed: &'a Value) -> Counts<'a> {
+        Counts { device: "kindle", base, is_on: false, server, pushed }
     }
 
-    fn check_values(base: Option<Value>, server: Value, pushed: Value, loser: Option<Winner>) {
-        let counts =
-            Counts { device: "kindle", base: base.as_ref(), server: &server, pushed: &pushed };
+    fn check(doubt: Doubt, base: Option<i64>, server: i64, pushed: i64, loser: Option<Winner>) {
+        let base = base.map(|base| counter(base, 1));
+        let (server, pushed) = (counter(server, 3), counter(pushed, 1));
 
-        assert_eq!(loser, counts.uncounted(), "{base:?} {server:?} {pushed:?}");
+        let uncounted = counts(base.as_ref(), &server, &pushed).uncounted(doubt);
+
+        assert_eq!(loser, uncounted, "{doubt:?} {base:?} {server:?} {pushed:?}");
     }
 
     #[test]
     fn what_is_not_in_the_greater_total_lost() {
-        check(Some(2), 2, 6, None);
-        check(Some(2), 6, 2, None);
-        check(Some(2), 6, 8, Some(Winner::Server));
-        check(Some(2), 8, 6, Some(Winner::Pushed));
-        check(None, 6, 8, None);
-        check(None, 8, 6, Some(Winner::Pushed));
+        for doubt in [Doubt::None, Doubt::Replaced] {
+            check(doubt, Some(2), 2, 6, None);
+            check(doubt, Some(2), 6, 2, None);
+            check(doubt, Some(2), 6, 8, Some(Winner::Server));
+            check(doubt, Some(2), 8, 6, Some(Winner::Pushed));
+            check(doubt, Some(2), 6, 6, Some(Winner::Pushed));
+            check(doubt, None, 8, 6, Some(Winner::Pushed));
+        }
+    }
+
+    #[test]
+    fn on_an_unknown_base_it_matters_whether_the_name_has_counted() {
+        check(Doubt::None, None, 6, 8, None);
+        check(Doubt::None, None, 6, 6, None);
+        check(Doubt::Replaced, None, 6, 8, Some(Winner::Server));
+        check(Doubt::Replaced, None, 6, 6, Some(Winner::Pushed));
     }
 
     #[test]
@@ -120,14 +138,15 @@ mod tests {
         let mut less = Counter::of(&counter(2, 3));
         less.add("kindle", -3);
 
-        check_values(Some(counter(2, 1)), less.to_value(), counter(6, 1), None);
+        let (base, less, more) = (counter(2, 1), less.to_value(), counter(6, 1));
+
+        assert_eq!(None, counts(Some(&base), &less, &more).uncounted(Doubt::Replaced));
     }
 
     #[test]
     fn both_counts_are_added_to_what_both_had() {
         let (base, server, pushed) = (counter(2, 1), counter(6, 3), counter(8, 1));
-        let counts =
-            Counts { device: "kindle", base: Some(&base), server: &server, pushed: &pushed };
+        let counts = counts(Some(&base), &server, &pushed);
 
         let added_up = Counter::of(&counts.added_up().unwrap());
 

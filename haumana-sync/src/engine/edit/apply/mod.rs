@@ -291,6 +291,7 @@ impl Work {
             crate::mark::hit!(what_the_record_has_had_is_no_news);
             return Ok(());
         }
+        let named = base_key(&self.record, edit);
         let Some(content) = &mut self.record.content else {
             // Too late to bring the record back, but kept.
             crate::mark::hit!(edit_of_a_deleted_record_is_kept);
@@ -326,9 +327,14 @@ impl Work {
             Some(device) => {
                 // Where the device knew what is there, that is what it has counted on.
                 let is_known = change.against == Against::Unmoved && change.doubt == Doubt::None;
-                let base = if is_known { Some(&server) } else { base_value };
-                let counts = Counts { device, base, server: &server, pushed: &change.value };
-                counts.other(change.doubt == Doubt::Apart)
+                let base = match base_value {
+                    Some(base) => Some(base),
+                    None if is_known => Some(&server),
+                    None => named.and_then(|key| bases.get(&key)?.get(&change.name)),
+                };
+                let is_on = change.on.is_some();
+                let counts = Counts { device, base, is_on, server: &server, pushed: &change.value };
+                counts.other(change.doubt)
             }
         };
         let pushed = if let Other::AddedUp(sum) = &other { sum } else { &change.value };
@@ -432,8 +438,8 @@ impl Work {
     /// Keeps the value that a doubtful change may have been meant to leave, or to put back.
     fn doubt(&mut self, edit: &Edit, change: &Change, server: &Value, merged: Value) {
         let unit = self.record.unit(&change.name);
-        if !unit.policy().asks() {
-            // Nobody is asked, and the history has it.
+        if !unit.policy().asks() || unit.field_type() == Some(&FieldType::Counter) {
+            // Nobody is asked, and the history has it; of counters, it is known.
             return;
         }
         let is_long = matches!(unit.field_type(), Some(FieldType::Lines { .. }));
