@@ -8,36 +8,36 @@ use std::path::PathBuf;
 
 /// Looks at accounts of haumana-sync, verifies and repairs them, and does what a person asks for.
 ///
-/// It works on the store itself, while servers or functions serve it. What it does to an account is
-/// an ordinary edit that devices are given. Whatever reads content or changes an account is written
-/// to the audit log first.
+/// It works directly on the store, while servers or functions serve it. Its changes to an account
+/// are ordinary edits, which devices receive. Before it reads content or changes an account, it
+/// writes that to the audit log.
 ///
-/// It ends with 0 if all is well, with 2 if something was found, or is left to do, and with 1 if it
-/// could not do what it was asked for.
+/// Exit codes: 0 if all is well; 2 if something was found, or is left to do; 1 if the command
+/// failed.
 #[derive(Debug, Parser)]
 #[command(name = "haumana-admin", version)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) place: Place,
 
-    /// Answer as JSON, one object a line, for programs.
+    /// Answer in JSON, one object on each line, for programs.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// Where the data is: the flags of the server.
+/// The store: the same options as the server's.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Place {
-    /// Where the data is kept.
+    /// The store that keeps the data.
     #[arg(long, env = "HAUMANA_STORE", default_value = "sqlite", value_name = "STORE")]
     #[arg(global = true)]
     pub(crate) store: StoreKind,
 
-    /// The database file. The audit log and the key of its hashes stand beside it.
+    /// The database file. The audit log and the key of its hashes are in files beside it.
     #[arg(long, env = "HAUMANA_DB", default_value = "haumana.db", value_name = "FILE")]
     #[arg(global = true)]
     pub(crate) db: PathBuf,
@@ -46,12 +46,12 @@ pub(crate) struct Place {
     #[arg(long, env = "HAUMANA_URL", value_name = "URL", hide_env_values = true, global = true)]
     pub(crate) url: Option<String>,
 
-    /// With PostgreSQL: the schema that holds the tables.
+    /// With PostgreSQL: the schema with the tables.
     #[arg(long, env = "HAUMANA_DATABASE_SCHEMA", default_value = "haumana", value_name = "NAME")]
     #[arg(global = true)]
     pub(crate) database_schema: String,
 
-    /// With PostgreSQL: a file with the certificates that sign the server's, in PEM.
+    /// With PostgreSQL: a file, in PEM, with the certificates that sign the server's certificate.
     #[arg(long, env = "HAUMANA_DATABASE_CERTIFICATES", value_name = "FILE", global = true)]
     pub(crate) database_certificates: Option<PathBuf>,
 
@@ -63,31 +63,32 @@ pub(crate) struct Place {
     #[arg(long, env = "HAUMANA_REGION", default_value = "us-east-1", global = true)]
     pub(crate) region: String,
 
-    /// With DynamoDB: what the names of the tables begin with.
+    /// With DynamoDB: the prefix of the names of the tables.
     #[arg(long, env = "HAUMANA_TABLE_PREFIX", default_value = DEFAULT_PREFIX, value_name = "PREFIX")]
     #[arg(global = true)]
     pub(crate) table_prefix: String,
 
-    /// Which kinds of record there are; without it those that the data was last served with.
+    /// A schema file with the kinds of record. Without it, the kinds with which the data was last
+    /// served.
     #[arg(long, env = "HAUMANA_SCHEMA", value_name = "FILE", global = true)]
     pub(crate) schema: Option<PathBuf>,
 
-    /// How long history is kept; as the servers have it.
+    /// How many days history is kept. Give the same number as the servers have.
     #[arg(long, env = "HAUMANA_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500), global = true)]
     pub(crate) retention_days: u32,
 
-    /// The file with the key of the hashes by which logs call users; without it the one beside the
+    /// The file with the key of the hashes that name users in logs. Without it, the file beside the
     /// database.
     #[arg(long, env = "HAUMANA_CALLER_KEY", value_name = "FILE", global = true)]
     pub(crate) caller_key: Option<PathBuf>,
 
-    /// The audit log; without it the one beside the database.
+    /// The audit log. Without it, the file beside the database.
     #[arg(long, env = "HAUMANA_AUDIT", value_name = "FILE", global = true)]
     pub(crate) audit: Option<PathBuf>,
 }
 
-/// Where the data is kept.
+/// The store that keeps the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StoreKind {
     /// In the database file.
@@ -98,38 +99,39 @@ pub(crate) enum StoreKind {
     Dynamodb,
 }
 
-/// What to do.
+/// The command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Say how an account stands: its counts, its devices, its open conflicts.
+    /// Show the state of an account: its counts, its devices, its open conflicts.
     Show {
-        /// The user, as tokens name them (`sub`).
+        /// The user's id: the `sub` of the user's tokens.
         #[arg(value_parser = user)]
         user: UserId,
-        /// Show what the records hold. The reason is written to the audit log.
+        /// Also show the content of the records. The reason is written to the audit log.
         #[arg(long, requires = "reason")]
         content: bool,
-        /// Why, such as the number of a request.
+        /// The reason, such as the number of a request.
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Find the user whom logs call by this hash.
+    /// Find the user whom logs name by this hash.
     Find {
         /// The hash: `caller` in log lines.
         hash: String,
     },
-    /// Check that what is stored agrees with itself.
+    /// Check that the stored data of an account agrees with itself.
     Verify(Whom),
-    /// Mend what follows from the rest. Without --write it says what it would do.
+    /// Repair the faults whose right value follows from the rest of the data. Without --write, only
+    /// print what would be repaired.
     Repair {
-        /// Whose account.
+        /// The account.
         #[command(flatten)]
         whom: Whom,
-        /// Do it.
+        /// Do the repairs.
         #[arg(long)]
         write: bool,
     },
-    /// Make an earlier version of a record its content again, also of one that was deleted.
+    /// Restore an earlier version of a record, also of a deleted one.
     Restore {
         /// The user.
         #[arg(value_parser = user)]
@@ -137,14 +139,15 @@ pub(crate) enum Command {
         /// The kind of the record.
         #[arg(long, default_value = "piece")]
         kind: String,
-        /// The record.
+        /// The id of the record.
         #[arg(long, value_parser = record)]
         id: RecordId,
-        /// The version; `show --content` lists them.
+        /// The number of the version; `show --content` lists them.
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         version: u32,
     },
-    /// Make an account what it was at a time. Rewinding to the time that it answers takes it back.
+    /// Set all records of an account to what they were at an earlier time. The command prints a
+    /// time; rewind to that time to undo it.
     Rewind {
         /// The user.
         #[arg(value_parser = user)]
@@ -152,7 +155,7 @@ pub(crate) enum Command {
         /// The time, such as 2026-11-28T18:30:00Z.
         #[arg(long, value_parser = time, value_name = "TIME")]
         to: UnixMillis,
-        /// Say what would become of it, and change nothing.
+        /// Only print what would change.
         #[arg(long)]
         dry_run: bool,
     },
@@ -161,11 +164,11 @@ pub(crate) enum Command {
         /// The user.
         #[arg(value_parser = user)]
         user: UserId,
-        /// The same user again: nothing brings the account back but an export.
+        /// The same user again, because only an export can bring the account back.
         #[arg(long, value_parser = user, value_name = "USER")]
         confirm: UserId,
     },
-    /// Write everything of an account into a new file that its owner alone can read.
+    /// Write all data of an account into a new file that only its owner can read.
     Export {
         /// The user.
         #[arg(value_parser = user)]
@@ -174,17 +177,17 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
-    /// Say how much history is past its retention, of whom.
+    /// Show how much history is past its retention, and of which users.
     Retention(Whom),
-    /// Begin a new life of the data, after a database was put back by other means than `haumana-server
-    /// restore`: devices notice, and what they hold is merged back.
+    /// Begin a new life of the data. Use it after a database was restored by other means than
+    /// `haumana-server restore`: devices notice, and what they hold is merged back.
     NewGeneration,
-    /// Rehearse going back to a backup, on a copy: back up, restore, erase again, verify, and let a
-    /// device return. Nothing of the real data is changed.
+    /// Rehearse a restore on a copy: back up, restore, erase again, verify, and let a device
+    /// return. The real data is not changed.
     Drill,
 }
 
-/// Whose account.
+/// The account.
 #[derive(Debug, ClapArgs)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Whom {

@@ -84,7 +84,7 @@ impl HttpBody for ExportBody {
                         Ok(None) => {}
                         Err(error) => {
                             // The status is sent already; a broken connection is what is left.
-                            tracing::error!(detail = %error, "an export broke off");
+                            tracing::error!(detail = %error, "an export was interrupted");
                             return Poll::Ready(Some(Err(error)));
                         }
                     }

@@ -197,7 +197,7 @@ impl KeyCache {
             let fetched = fetched.unwrap_or(Err(FetchError::Panicked));
             let landed = fetched.and_then(|fetched| Held::check(&fetched, now));
             if let Err(error) = &landed {
-                tracing::warn!(detail = %error, "no new keys");
+                tracing::warn!(detail = %error, "new keys could not be fetched");
             }
             landed.map(Arc::new)
         };

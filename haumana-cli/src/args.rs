@@ -14,30 +14,31 @@ const LAST: usize = 900;
 
 const AFTER_HELP: &str = "\
 The commands for records take a kind first, such as `haumana list session`; `haumana add session
---help` shows its fields. Without a kind the first kind of the device's schema is meant. A text that
-is the name of a kind stands behind `--`.
+--help` shows its fields. Without a kind they use the first kind of the device's schema. Put `--`
+before a text that is the name of a kind.
 
 PIECE, or a record of another kind, is a title, a part of a title (whatever its case, with or
-without ʻokina and kahakō), an id, or the beginning of an id. The closest match counts: of
-\"Kāwika\" and \"Kawika\" each is found by its own title. SESSION and CONFLICT are ids or beginnings
-of ids.
+without ʻokina and kahakō), an id, or the beginning of an id. The closest match is used, so
+\"Kāwika\" and \"Kawika\" are each found by their own title. SESSION and CONFLICT are ids or
+beginnings of ids.
 
-TIME is a time of this machine's zone, such as \"2026-11-23 18:00\", or one with its offset, such as
-2026-11-23T18:00:00-10:00. People are shown times of this machine's zone (TZ); scripts get UTC.
+TIME is a time in this machine's time zone, such as \"2026-11-23 18:00\", or one with its offset,
+such as 2026-11-23T18:00:00-10:00. Times are printed in this machine's time zone (TZ), and with
+--json in UTC.
 
-If what you write in an editor or on the standard input cannot be saved, it is kept in a file of the
+If what you write in an editor or on the standard input cannot be saved, it is kept in a file in the
 device's folder; `haumana status` lists such files.
 
 Exit codes:
   0  done
-  1  this machine: a file, the editor, an encoding, a schema, the device's database
+  1  a problem on this machine: a file, the editor, an encoding, a schema, the device's database
   2  the command line cannot be understood
   3  there is no such record, kind, version or conflict, or more than one
-  4  nobody is signed in, or the sign-in has run out
-  5  the server cannot be reached, something else answers in its place, or it asks to come again
+  4  nobody is signed in, or the sign-in has expired
+  5  the server cannot be reached, something else answers instead of it, or it asks to try again
      later; edits are kept
-  6  the server or this program refuses what was asked for, or you did when you were asked
-  7  the account was erased on the server, and somebody has to decide";
+  6  the server or this program refuses the command, or you answered no when you were asked
+  7  the account was erased on the server, and you have to decide what to do";
 
 /// A repertoire of oli and mele on the command line, offline first.
 ///
@@ -53,7 +54,8 @@ pub(crate) struct Cli {
     #[arg(global = true, display_order = LAST)]
     pub(crate) device: PathBuf,
 
-    /// The server; without it the one that the device was set up with, or http://127.0.0.1:8787.
+    /// The server. Without it, the server with which the device was set up, or
+    /// http://127.0.0.1:8787.
     #[arg(long, env = "HAUMANA_SERVER", value_name = "URL")]
     #[arg(global = true, display_order = LAST + 1)]
     pub(crate) server: Option<String>,
@@ -65,10 +67,11 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make the folder of this device.
+    /// Create the folder of this device.
     ///
-    /// Its records are pieces and sessions, or what a schema says: see --schema. The folder keeps
-    /// the schema. Init with a later schema, which must succeed it, adds kinds and fields.
+    /// Its records are pieces and sessions, or the kinds of a schema: see --schema. The folder
+    /// keeps the schema. Run init again with a later schema to add kinds and fields; it must be a
+    /// schema that may follow the present one.
     Init(Init),
     /// Sign in.
     SignIn(SignIn),
@@ -80,39 +83,39 @@ pub(crate) enum Command {
     List(Verb),
     /// Show a record.
     Show(Verb),
-    /// Log practising: starts a session, or ends one, or logs one that is over.
+    /// Log a practice session: start one, end one, or log one that is over.
     Practise(Practise),
-    /// List sessions of practising, newest first, with what looks wrong about them.
+    /// List practice sessions, newest first, with what looks wrong about them.
     Sessions(Sessions),
-    /// Mend when a session started or ended.
+    /// Correct when a session started or ended.
     Mend(Mend),
     /// Delete a session for good; asks first.
     DeleteSession(DeleteSession),
     /// Delete a record.
     Delete(Verb),
-    /// Send what is pending and fetch what is new.
+    /// Send pending edits and fetch new ones.
     Sync(Sync),
-    /// Say who is signed in and what waits.
+    /// Show who is signed in, and what waits to be sent or decided.
     Status,
-    /// Show what lost against other edits, and decide about it.
+    /// Show values that lost against other edits, and decide about them.
     Conflicts(Conflicts),
     /// Show the versions of a record.
     History(Verb),
-    /// Make the content of an earlier version the content again.
+    /// Restore an earlier version of a record.
     Restore(Verb),
-    /// Make all your records on the server what they were at a time, as edits.
+    /// Set all your records on the server to what they were at an earlier time, by ordinary edits.
     ///
-    /// Records that were made since are deleted, and records that were deleted since come back. It
-    /// says which time takes it back.
+    /// Records that were created since are deleted, and records that were deleted since come back.
+    /// The command prints a time; rewind to that time to undo it.
     Rewind {
-        /// When.
+        /// The time.
         #[arg(long, value_name = "TIME", value_parser = time)]
         to: UnixMillis,
-        /// Only say what would become of the records.
+        /// Only print what would change.
         #[arg(long)]
         dry_run: bool,
     },
-    /// Write everything that the server has of you into a file.
+    /// Write all your data on the server into a file.
     Export {
         /// The file; compressed if its name ends with .gz. `-` is the standard output.
         file: PathBuf,
@@ -120,29 +123,29 @@ pub(crate) enum Command {
         #[arg(long)]
         force: bool,
     },
-    /// Erase everything of you on the server, for good; asks first.
+    /// Erase all your data on the server, for good; asks first.
     ///
-    /// That makes the account one that an export can be put into. What is on this device stays until
-    /// the next sync, which asks about it.
+    /// After that, an export can be imported into the account. The records on this device stay
+    /// until the next sync, which asks about them.
     EraseAccount {
-        /// Do not ask. Needed where there is no terminal.
+        /// Do not ask. Needed if there is no terminal.
         #[arg(long)]
         yes: bool,
     },
-    /// Print what a shell needs to complete this command line, with the kinds and fields of the
+    /// Print the shell script that completes this command line, with the kinds and fields of the
     /// device's schema.
     Completions {
         /// The shell.
         shell: Shell,
     },
-    /// Print the manual page, or write it and those of the commands into a folder.
+    /// Print the manual page, or write the pages of the program and of its commands into a folder.
     Man {
-        /// The folder; it is made if it is missing.
+        /// The folder; it is created if it is missing.
         folder: Option<PathBuf>,
     },
-    /// Put an export into an account of the server that is empty.
+    /// Import an export into an empty account on the server.
     ///
-    /// If it breaks off, the same again goes on.
+    /// If it is interrupted, run the same command again to continue.
     Import {
         /// The file, compressed or not; `-` is the standard input.
         file: PathBuf,
@@ -151,15 +154,15 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct Init {
-    /// A file that says which kinds of record there are, in TOML, or in JSON if its name ends in
-    /// .json, as `haumana-server --schema` takes it.
+    /// A schema file with the kinds of record, in TOML, or in JSON if its name ends in .json. It is
+    /// the file of `haumana-server --schema`.
     #[arg(long, value_name = "FILE")]
     pub(crate) schema: Option<PathBuf>,
-    /// Ask the server which kinds of record there are.
+    /// Get the schema from the server.
     #[arg(long, conflicts_with = "schema")]
     pub(crate) schema_from_server: bool,
-    /// Send the token to a server on another machine over http://, where everybody on the way can
-    /// read it and use it: for a network that is yours alone. The device remembers it.
+    /// Send the token to a server on another machine over http://, so that everybody on the way can
+    /// read and use it. Only for a network that is yours alone. The device remembers this option.
     #[arg(long)]
     pub(crate) plain_http: bool,
 }
@@ -167,44 +170,44 @@ pub(crate) struct Init {
 /// A token is a secret, so it has no flag: other programs can read the command line.
 #[derive(Args, Debug)]
 pub(crate) struct SignIn {
-    /// A name; the local server gives a token to anyone. Without it and without --token-file the
-    /// token is taken from HAUMANA_TOKEN.
+    /// A name; the local server gives a token to anyone. Without a name and without --token-file,
+    /// the token is read from HAUMANA_TOKEN.
     pub(crate) name: Option<String>,
-    /// A file that holds an ID token; `-` is the standard input.
+    /// A file with an ID token; `-` is the standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "name")]
     pub(crate) token_file: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Practise {
-    /// Which piece; with --end it may be left out if one session is running.
+    /// The piece. With --end it is not needed if only one session is running.
     #[arg(required_unless_present = "end")]
     pub(crate) piece: Option<String>,
-    /// End the session that is running.
+    /// End the running session.
     #[arg(long, conflicts_with_all = ["minutes", "from"])]
     pub(crate) end: bool,
-    /// Log a session of so many minutes that ends now.
+    /// Log a session of N minutes that ends now.
     #[arg(long, value_name = "N", conflicts_with = "from", value_parser = minutes())]
     pub(crate) minutes: Option<u32>,
-    /// Log a session from this time.
+    /// Log a past session that started at this time; with --to.
     #[arg(long, value_name = "TIME", requires = "to")]
     pub(crate) from: Option<String>,
-    /// … to this time.
+    /// The time at which that session ended; with --from.
     #[arg(long, value_name = "TIME", requires = "from")]
     pub(crate) to: Option<String>,
-    /// Log it although it is longer than 12 hours or lies in the future.
+    /// Log it even if it is longer than 12 hours or in the future.
     #[arg(long)]
     pub(crate) insist: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Sessions {
-    /// Only those of this piece.
+    /// Only sessions of this piece.
     pub(crate) piece: Option<String>,
-    /// How many sessions.
+    /// The number of sessions to list.
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: usize,
-    /// Only those that look wrong.
+    /// Only sessions that look wrong.
     #[arg(long)]
     pub(crate) wrong: bool,
 }
@@ -212,7 +215,7 @@ pub(crate) struct Sessions {
 #[derive(Args, Debug)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
 pub(crate) struct Mend {
-    /// Which session; `haumana sessions` lists them.
+    /// The session; `haumana sessions` lists them.
     pub(crate) session: String,
     /// When it started.
     #[arg(long, value_name = "TIME", group = "what")]
@@ -220,19 +223,19 @@ pub(crate) struct Mend {
     /// When it ended.
     #[arg(long, value_name = "TIME", group = "what")]
     pub(crate) end: Option<String>,
-    /// How long it was, counted from its start, or with --end back from that.
+    /// Its length in minutes, from its start, or with --end back from its end.
     #[arg(long, value_name = "N", group = "what", value_parser = minutes())]
     pub(crate) minutes: Option<u32>,
-    /// Mend it although it is then longer than 12 hours or lies in the future.
+    /// Correct it even if it is then longer than 12 hours or in the future.
     #[arg(long)]
     pub(crate) insist: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct DeleteSession {
-    /// Which session.
+    /// The session.
     pub(crate) session: String,
-    /// Do not ask. Needed where there is no terminal, because no session comes back.
+    /// Do not ask. Needed if there is no terminal, because a deleted session does not come back.
     #[arg(long)]
     pub(crate) yes: bool,
 }
@@ -242,20 +245,20 @@ pub(crate) struct Sync {
     /// Try again for a while if the server cannot be reached.
     #[arg(long)]
     pub(crate) retry: bool,
-    /// Go on until Ctrl-C, and show other devices' edits as they come. Nothing else can use the device
-    /// meanwhile.
+    /// Continue until Ctrl-C, and show other devices' edits as they come. Meanwhile nothing else
+    /// can use the device.
     #[arg(long)]
     pub(crate) follow: bool,
-    /// What becomes of what is here after the account was erased on the server.
+    /// After the account was erased on the server: what to do with the records on this device.
     #[arg(long, value_name = "WHAT")]
     pub(crate) erased: Option<Erased>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Erased {
-    /// Forget it here too.
+    /// Delete them here, too.
     Forget,
-    /// Send it to the server as new.
+    /// Send them to the server as new records.
     Upload,
 }
 
@@ -272,12 +275,12 @@ pub(crate) enum Decision {
         /// The conflict, or the beginning of its id; not needed if only one is open.
         conflict: Option<String>,
     },
-    /// Put the lost value back.
+    /// Restore the lost value.
     Restore {
         /// The conflict, or the beginning of its id; not needed if only one is open.
         conflict: Option<String>,
     },
-    /// Put another value.
+    /// Set another value.
     Set(SetValue),
 }
 
@@ -296,10 +299,10 @@ pub(crate) struct ValueFrom {
     /// The value; empty clears it.
     #[arg(long)]
     pub(crate) value: Option<String>,
-    /// A file that holds it; `-` is the standard input.
+    /// A file with the value; `-` is the standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) value_file: Option<PathBuf>,
-    /// Write it in your editor, beginning with what was kept and what was lost.
+    /// Write the value in your editor, which starts with the kept value and the lost one.
     #[arg(long)]
     pub(crate) editor: bool,
 }

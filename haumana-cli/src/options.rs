@@ -72,8 +72,8 @@ fn options(schema: &Schema, flag: &Flag<'_>, is_new: bool) -> Vec<Arg> {
         };
         let mut all = vec![arg.action(ArgAction::Append)];
         if !is_new {
-            all.push(many(format!("add-{name}"), "… put these in as well"));
-            all.push(many(format!("remove-{name}"), "… take these out"));
+            all.push(many(format!("add-{name}"), "Add these values"));
+            all.push(many(format!("remove-{name}"), "Remove these values"));
         }
         return all;
     }
@@ -81,7 +81,9 @@ fn options(schema: &Schema, flag: &Flag<'_>, is_new: bool) -> Vec<Arg> {
         FieldType::Lines { .. } => {
             let file = Arg::new(format!("{name}-file")).long(format!("{name}-file"));
             let file = file.value_name("FILE").value_parser(value_parser!(PathBuf));
-            let file = file.conflicts_with(name).help("… from a file; `-` is the standard input");
+            let file = file
+                .conflicts_with(name)
+                .help("Read the text from a file; `-` is the standard input");
             vec![arg.value_parser(move |text: &str| given(&field, false, text)), file]
         }
         _ => {

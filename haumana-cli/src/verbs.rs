@@ -29,7 +29,7 @@ const VERBS: [(&str, Form); 7] = [
     ("restore", restore),
 ];
 
-const UNSEEN: &str = "Edits that no server has seen are not deleted unless you say so.";
+const UNSEEN: &str = "Edits that no server has seen are deleted only with --discard-edits.";
 
 /// Commands that only those need who practise pieces.
 const PRACTICE: [&str; 4] = ["practise", "sessions", "mend", "delete-session"];
@@ -101,7 +101,7 @@ fn described(command: Command, verb: &str, kind: &Kind) -> Command {
         "show" => format!("Show {one}"),
         "delete" => format!("Delete {one}; on a terminal it asks first"),
         "history" => format!("Show the versions of {one}"),
-        _ => "Make the content of an earlier version the content again".to_owned(),
+        _ => "Restore an earlier version of a record".to_owned(),
     };
     let command = command.about(about.clone());
     match verb {
@@ -187,7 +187,7 @@ impl Verb {
         match texts.find(|text| schema.named(text).is_some()) {
             Some(kind) => Err(format!(
                 "the kind comes first, so write {kind} before any option; a text that is the name \
-                 of a kind stands behind --"
+                 of a kind needs -- before it"
             )),
             None => Ok(()),
         }
@@ -257,8 +257,8 @@ fn list(command: Command, _: &Schema, kind: &Kind) -> Command {
                 .value_name("TEXT")
                 .help(format!("Only {all} with this in their {title}")),
         )
-        .arg(switch("pending", "Only what waits for the server"))
-        .arg(columns.help("The fields to show in place of the usual ones"))
+        .arg(switch("pending", "Only records with pending edits"))
+        .arg(columns.help("The fields to show instead of the usual ones"))
 }
 
 fn show(command: Command, _: &Schema, kind: &Kind) -> Command {
@@ -266,28 +266,29 @@ fn show(command: Command, _: &Schema, kind: &Kind) -> Command {
 }
 
 fn delete(command: Command, _: &Schema, kind: &Kind) -> Command {
-    let yes = "Do not ask. Where there is no terminal nobody is asked anyway: it can be restored";
-    let discard = "Delete also edits that no server has seen; they are gone for good";
+    let yes =
+        "Do not ask. Without a terminal it never asks, because a deleted record can be restored";
+    let discard = "Also delete edits that no server has seen; they are lost for good";
     command.arg(record(kind)).arg(switch("yes", yes)).arg(switch("discard-edits", discard))
 }
 
 fn history(command: Command, _: &Schema, kind: &Kind) -> Command {
     let limit = Arg::new("limit").long("limit").value_name("LIMIT").default_value("20");
-    let limit = limit.value_parser(value_parser!(usize)).help("How many versions");
-    command.arg(record(kind).help("Which; a deleted one by its whole id")).arg(limit)
+    let limit = limit.value_parser(value_parser!(usize)).help("The number of versions to list");
+    command.arg(record(kind).help("The record; give the whole id of a deleted one")).arg(limit)
 }
 
 fn restore(command: Command, _: &Schema, kind: &Kind) -> Command {
     let version = Arg::new(VERSION).value_name("VERSION").required(true);
     let version = version.value_parser(value_parser!(u32));
     command
-        .arg(record(kind).help("Which; a deleted one by its whole id"))
+        .arg(record(kind).help("The record; give the whole id of a deleted one"))
         .arg(version.help("The version, as `haumana history` shows it"))
 }
 
 fn record(kind: &Kind) -> Arg {
     let name = kind.name();
-    Arg::new(RECORD).value_name(name.to_uppercase()).required(true).help(format!("Which {name}"))
+    Arg::new(RECORD).value_name(name.to_uppercase()).required(true).help(format!("The {name}"))
 }
 
 fn switch(name: &'static str, help: &'static str) -> Arg {

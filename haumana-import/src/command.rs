@@ -26,22 +26,22 @@ const HISTORY_TTL: Duration = Duration::from_secs(100 * 86_400);
 pub enum Backend {
     /// DynamoDB, as in production.
     Dynamodb,
-    /// One file, to rehearse a move on a laptop.
+    /// SQLite: one file, to rehearse a move on a laptop.
     Sqlite,
 }
 
 /// The store of haumana-sync, by flags or environment.
 #[derive(Clone, Debug, Args)]
 pub struct StoreArgs {
-    /// The database file, of sqlite.
+    /// With sqlite: the database file.
     #[arg(long, env = "HAUMANA_DB", value_name = "FILE")]
     pub db: Option<PathBuf>,
 
-    /// What the names of haumana-sync's own tables begin with, of dynamodb.
+    /// With dynamodb: the prefix of the names of haumana-sync's own tables.
     #[arg(long, env = "HAUMANA_DYNAMODB_PREFIX", default_value = DEFAULT_PREFIX)]
     pub prefix: String,
 
-    /// Where DynamoDB is, if it is not Amazon's, such as http://127.0.0.1:8000.
+    /// With dynamodb: its address, if it is not Amazon's, such as http://127.0.0.1:8000.
     #[arg(long, env = "HAUMANA_DYNAMODB_ENDPOINT", value_name = "URL")]
     pub endpoint: Option<String>,
 
@@ -49,7 +49,8 @@ pub struct StoreArgs {
     #[arg(long, env = "AWS_REGION")]
     pub region: Option<String>,
 
-    /// Which life of the data this is; as the servers have it. A SQLite file may be further.
+    /// The generation of the data: the same number as the servers have. A SQLite file may have a
+    /// higher one.
     #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
     pub generation: u32,
 }

@@ -11,43 +11,44 @@ use std::path::PathBuf;
 /// What the names of DynamoDB's tables begin with unless something else is asked for.
 const DEFAULT_PREFIX: &str = "haumana-";
 
-/// Keeps repertoires of oli and mele the same on every device: haumana-sync on one machine, on
-/// SQLite, PostgreSQL or DynamoDB.
+/// Syncs repertoires of oli and mele between devices: haumana-sync on one machine, on SQLite,
+/// PostgreSQL or DynamoDB.
 ///
-/// It issues ID tokens to anyone who asks, so whoever can reach it can read and write everything;
-/// unless it is told whose sign-in to trust, with --google-client-id or --issuers.
+/// It issues ID tokens to anyone who asks, so everybody who can reach it can read and write all
+/// data. With --google-client-id or --issuers it accepts only the tokens of these issuers instead.
 #[derive(Debug, Parser)]
 #[command(name = "haumana-server", version)]
 // Every build has the options of every store, so that one that lacks a store can say so.
 #[cfg_attr(not(all(feature = "dynamodb", feature = "postgres")), allow(dead_code))]
 pub(crate) struct Args {
-    /// Something else than serving.
+    /// Do this instead of serving.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Address and port to listen on; port 0 takes a free one.
+    /// Address and port to listen on; port 0 chooses a free port.
     #[arg(long, env = "HAUMANA_LISTEN", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
 
-    /// The database file; it is made if it is missing. The key pair stands beside it.
+    /// The database file; it is created if it is missing. The key pair is in a file beside it.
     #[arg(long, env = "HAUMANA_DB", default_value = "haumana.db", global = true)]
     pub(crate) db: PathBuf,
 
-    /// Where the data is kept.
+    /// The store that keeps the data.
     #[arg(long, env = "HAUMANA_STORE", default_value = "sqlite", value_name = "STORE")]
     pub(crate) store: StoreKind,
 
-    /// With PostgreSQL: the database, such as postgres://haumana:secret@127.0.0.1/haumana. Better in
-    /// the environment, as other users of the machine can see command lines.
+    /// With PostgreSQL: the database, such as postgres://haumana:secret@127.0.0.1/haumana. Set the
+    /// environment variable instead of this option, because other users of the machine can see
+    /// command lines.
     #[arg(long, env = "HAUMANA_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) url: Option<String>,
 
-    /// With PostgreSQL: the schema that holds the tables; it is made if it is missing.
+    /// With PostgreSQL: the schema with the tables; it is created if it is missing.
     #[arg(long, env = "HAUMANA_DATABASE_SCHEMA", default_value = "haumana", value_name = "NAME")]
     pub(crate) database_schema: String,
 
-    /// With PostgreSQL: a file with the certificates that sign the server's, in PEM; without it
-    /// those that this machine trusts.
+    /// With PostgreSQL: a file, in PEM, with the certificates that sign the server's certificate.
+    /// Without it, the certificates that this machine trusts.
     #[arg(long, env = "HAUMANA_DATABASE_CERTIFICATES", value_name = "FILE")]
     pub(crate) database_certificates: Option<PathBuf>,
 
@@ -59,32 +60,33 @@ pub(crate) struct Args {
     #[arg(long, env = "HAUMANA_REGION", default_value = "us-east-1")]
     pub(crate) region: String,
 
-    /// With DynamoDB: what the names of the tables begin with.
+    /// With DynamoDB: the prefix of the names of the tables.
     #[arg(long, env = "HAUMANA_TABLE_PREFIX", default_value = DEFAULT_PREFIX, value_name = "PREFIX")]
     pub(crate) table_prefix: String,
 
-    /// With DynamoDB: make the tables that are missing.
+    /// With DynamoDB: create the tables that are missing.
     #[arg(long, env = "HAUMANA_CREATE_TABLES", value_parser = BoolishValueParser::new())]
     pub(crate) create_tables: bool,
 
-    /// Begins a new life of the data when it is higher than ever before; devices notice, and what
-    /// they hold is merged back. With SQLite backups do this by themselves: see `restore`. With
-    /// DynamoDB raise it after going back to an earlier point in time, and with PostgreSQL after
-    /// reading a dump back into the same database.
+    /// The generation of the data. A number higher than ever before begins a new life of the data:
+    /// devices notice, and what they hold is merged back. With SQLite this is not needed, because a
+    /// backup begins a new life by itself: see `restore`. With DynamoDB raise it after you restored
+    /// an earlier point in time, and with PostgreSQL after you loaded a dump into the same
+    /// database.
     #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
     pub(crate) generation: u32,
 
-    /// How long earlier versions and values that lost are kept.
+    /// How many days earlier versions, and values that lost, are kept.
     #[arg(long, env = "HAUMANA_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) retention_days: u32,
 
-    /// A file that says which kinds of record this server keeps, in TOML, or in JSON if its name ends
-    /// in .json; see docs/schema.md. Without it they are pieces and practice sessions.
+    /// A schema file with the kinds of record that this server keeps, in TOML, or in JSON if its
+    /// name ends in .json; see docs/schema.md. Without it they are pieces and practice sessions.
     #[arg(long, env = "HAUMANA_SCHEMA", value_name = "FILE")]
     pub(crate) schema: Option<PathBuf>,
 
-    /// An origin whose web pages may call, such as http://localhost:3000. Repeatable.
+    /// An origin whose web pages may call this server, such as http://localhost:3000. Repeatable.
     #[arg(long, env = "HAUMANA_CORS_ORIGIN", value_name = "ORIGIN", value_parser = origin)]
     #[arg(value_delimiter = ',')]
     pub(crate) cors_origin: Vec<Origin>,
@@ -94,7 +96,7 @@ pub(crate) struct Args {
     #[arg(long, env = "HAUMANA_GOOGLE_CLIENT_ID", value_name = "ID", value_delimiter = ',')]
     pub(crate) google_client_id: Vec<String>,
 
-    /// Where Google's keys are, with --google-client-id; http is taken from 127.0.0.1 only.
+    /// With --google-client-id: the address of Google's keys. http is allowed for 127.0.0.1 only.
     #[arg(long, env = "HAUMANA_GOOGLE_KEY_SET", value_name = "URL")]
     #[arg(default_value = IssuerConfig::GOOGLE_KEY_SET)]
     pub(crate) google_key_set: String,
@@ -104,8 +106,9 @@ pub(crate) struct Args {
     #[arg(long, env = "HAUMANA_ISSUERS", value_name = "FILE")]
     pub(crate) issuers: Option<PathBuf>,
 
-    /// The file with the key of the hashes by which logs call users; it is made if it is missing.
-    /// Without this it is beside the database. Several servers of one service need the same.
+    /// The file with the key of the hashes that name users in logs; it is created if it is missing.
+    /// Without this option the file is beside the database. Several servers of one service need the
+    /// same key.
     #[arg(long, env = "HAUMANA_CALLER_KEY", value_name = "FILE", global = true)]
     pub(crate) caller_key: Option<PathBuf>,
 
@@ -113,15 +116,15 @@ pub(crate) struct Args {
     #[arg(long, env = "HAUMANA_LOG", default_value = "info", value_name = "FILTER", global = true)]
     pub(crate) log: tracing_subscriber::filter::Targets,
 
-    /// Listen on an address that others can reach, although anyone who reaches it gets a token for
-    /// any user, and with it that user's data.
+    /// Listen on an address that others can reach. Everybody who reaches it gets a token for any
+    /// user, and with it that user's data.
     #[arg(long, env = "HAUMANA_ALLOW_NON_LOOPBACK_AND_ISSUE_TOKENS_TO_ANYONE")]
     #[arg(conflicts_with_all = ["google_client_id", "issuers"])]
     #[arg(value_parser = BoolishValueParser::new())]
     pub(crate) allow_non_loopback_and_issue_tokens_to_anyone: bool,
 }
 
-/// Where the data is kept.
+/// The store that keeps the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum StoreKind {
     /// In the database file.
@@ -145,61 +148,62 @@ impl StoreKind {
     }
 }
 
-/// Something else than serving.
+/// Do this instead of serving.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a copy of the database to a new file; the server may be running.
+    /// Write a copy of the database to a new file. The server may be running.
     Backup {
         /// The file to write; it must not exist.
         to: PathBuf,
     },
     /// With DynamoDB or PostgreSQL: erase accounts again that a restore has brought back.
     ///
-    /// The restored tables must not be in use yet. What was erased since is read from the journal of
-    /// the tables that were in use before. With SQLite the server does it by itself, and with
-    /// PostgreSQL where the journal is in the same database.
+    /// The restored tables must not be in use yet. This command reads what was erased since from
+    /// the journal in the tables that were in use before. With SQLite the server does this by
+    /// itself. With PostgreSQL it does so, too, if the journal is in the same database.
     EraseAgain {
-        /// With DynamoDB: what the names of those tables begin with.
+        /// With DynamoDB: the prefix of the names of the tables that were in use before.
         #[arg(long, value_name = "PREFIX")]
         journal_prefix: Option<String>,
         /// With PostgreSQL: the database that was in use before; it is only read.
         #[arg(long, env = "HAUMANA_JOURNAL_URL", value_name = "URL", hide_env_values = true)]
         journal_url: Option<String>,
     },
-    /// Check that the records may be served with --schema, as a server does when it starts, and keep it
-    /// as their last schema.
+    /// Check that --schema may be used for the stored records, as a server does when it starts, and
+    /// keep it as their last schema.
     ///
-    /// It is for what serves the same records and does not check, as functions of AWS Lambda: before
-    /// each deployment with a new schema.
+    /// Use it for services on the same records that do not check this, such as functions of AWS
+    /// Lambda: before each deployment with a new schema.
     KeepSchema,
-    /// Say what logs call a user: a hash under the key in --caller-key.
+    /// Print the hash that names a user in logs, under the key in --caller-key.
     Caller {
-        /// The user, as tokens name them (`sub`).
+        /// The user's id: the `sub` of the user's tokens.
         user: String,
     },
-    /// With DynamoDB or PostgreSQL: delete history that is past its retention now, of all users.
+    /// With DynamoDB or PostgreSQL: delete now, for all users, the history that is past its
+    /// retention.
     ///
-    /// DynamoDB does so by itself within days; this is for a retention that was made shorter. With
-    /// SQLite and PostgreSQL a server does it every hour.
+    /// DynamoDB does this by itself within days. Use this command after you made the retention
+    /// shorter. With SQLite and PostgreSQL a server does it every hour.
     Sweep,
-    /// Print what a shell needs to complete this command line.
+    /// Print the shell script that completes this command line.
     Completions {
         /// The shell.
         shell: Shell,
     },
-    /// Print the manual page, or write it and those of the commands into a folder.
+    /// Print the manual page, or write the pages of the program and of its commands into a folder.
     Man {
-        /// The folder; it is made if it is missing.
+        /// The folder; it is created if it is missing.
         folder: Option<PathBuf>,
     },
-    /// Put a backup in place of the database; the server must not be running.
+    /// Replace the database by a backup. The server must not be running.
     ///
-    /// The present database is kept under another name. Devices notice at their next sync: what
+    /// The present database is kept under another name. Devices notice at their next sync, and what
     /// they wrote after the backup is merged into it.
     Restore {
-        /// The backup; it stays as it is.
+        /// The backup; it is not changed.
         from: PathBuf,
-        /// Let the backup win over what devices wrote after it; that goes to their inbox.
+        /// Let the backup win over what devices wrote after it. Their values go to their inbox.
         #[arg(long)]
         discard_later: bool,
     },

@@ -9,7 +9,7 @@ pub(crate) fn raise() -> usize {
     let current = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(error) => {
-            tracing::warn!(detail = %error, "the limit of descriptors stays as it is");
+            tracing::warn!(detail = %error, "the limit of descriptors could not be raised");
             limit.current
         }
     };

@@ -99,7 +99,7 @@ impl Counts {
             evicted = self.n_evicted.load(Ordering::Relaxed),
             refused = self.n_refused.load(Ordering::Relaxed),
             timed_out = self.n_timed_out.load(Ordering::Relaxed),
-            "connections were ended"
+            "connections were closed"
         );
     }
 }

@@ -36,7 +36,7 @@ fn keep(path: &Path) -> io::Result<()> {
         let mode = fs::metadata(path)?.permissions().mode();
         if mode & 0o077 != 0 {
             fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))?;
-            tracing::warn!(path = %path.display(), "the file could be read by others; it cannot now");
+            tracing::warn!(path = %path.display(), "others could read this file; now they cannot");
         }
     }
     #[cfg(not(unix))]

@@ -43,7 +43,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let succession = schema::succeed(&args, &*opened.operate, &schema, presumed.as_ref()).await?;
     if succession == Succession::Earlier {
         tracing::warn!(
-            "these records were served with a later schema before, which stays the last"
+            "a later schema was used for these records before; it stays their last schema"
         );
     }
     let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
@@ -174,7 +174,7 @@ async fn run(
     });
     let patience = async {
         signals.next().await;
-        tracing::info!("stopping; requests that are running are finished");
+        tracing::info!("stopping; running requests are finished first");
         // Devices that follow are answered at once, and nobody waits for them.
         live.close();
         drop(stop);
@@ -182,7 +182,7 @@ async fn run(
             () = tokio::time::sleep(STOP_TIMEOUT) => {}
             () = signals.next() => {}
         }
-        tracing::warn!("stopping although requests are running");
+        tracing::warn!("stopping before all requests are finished");
     };
     tokio::select! {
         served = serving => served,

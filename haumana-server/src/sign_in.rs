@@ -43,7 +43,7 @@ pub(crate) fn set_up(args: &Args) -> Result<SignIn, Problem> {
         return Err(Problem::NotAClientId(id.clone()));
     }
     for id in args.google_client_id.iter().filter(|id| !id.ends_with(GOOGLES)) {
-        tracing::warn!(id, "no client id of Google's ends like this one");
+        tracing::warn!(id, "this client id does not end like those of Google");
     }
     if args.has_issuers() { theirs(args) } else { ours(args) }
 }

@@ -32,7 +32,7 @@ impl Upkeep {
             };
             if let Err(error) = done {
                 // What is left is done the next time.
-                tracing::warn!("the upkeep broke off: {error}");
+                tracing::warn!("the upkeep failed: {error}");
             }
             tokio::time::sleep(EVERY).await;
         }
@@ -54,7 +54,7 @@ impl Upkeep {
             finished += users.len();
         }
         if finished != 0 {
-            tracing::info!(finished, "erasures that had broken off are finished");
+            tracing::info!(finished, "interrupted erasures are finished");
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Upkeep {
             tokio::time::sleep(PAUSE).await;
         }
         if deleted != 0 {
-            tracing::info!(deleted, "history that is past its retention is deleted");
+            tracing::info!(deleted, "history past its retention was deleted");
         }
         Ok(deleted)
     }

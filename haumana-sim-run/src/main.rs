@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Lets phones and other devices live through histories that a seed decides, and checks every promise
-/// after each call.
+/// Runs phones and other devices through histories made from a seed, and checks every promise after
+/// each call.
 #[derive(Debug, Parser)]
 #[command(name = "haumana-sim", version)]
 struct Arguments {
@@ -27,31 +27,32 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Makes histories, and goes on where the last run ended. Exits with 1 if the state has violations.
+    /// Runs histories, and continues where the last run ended. Exits with 1 if the state file has
+    /// violations.
     Run {
-        /// Stop after so many hours.
+        /// Stop after this many hours.
         #[arg(long, default_value_t = 1.0)]
         hours: f64,
-        /// Stop when so many operations are done on the store, in all runs together.
+        /// Stop after this many operations on the store, of all runs together.
         #[arg(long)]
         operations: Option<u64>,
-        /// Stop when so many histories are done on the store, in all runs together.
+        /// Stop after this many histories on the store, of all runs together.
         #[arg(long)]
         histories: Option<u64>,
-        /// How many histories are made at once.
+        /// The number of histories that run at once.
         #[arg(long, default_value_t = 1)]
         jobs: usize,
         /// The store.
         #[arg(long, value_enum, default_value = "memory")]
         store: StoreName,
-        /// The profiles; all if none is named.
+        /// The profiles. Without this option, all.
         #[arg(long, value_delimiter = ',', value_parser = named)]
         profile: Vec<Profile>,
-        /// The state file; summary and page are beside it.
+        /// The state file. The summary and the page are files beside it.
         #[arg(long, default_value = "haumana-sim.json")]
         state: PathBuf,
     },
-    /// Makes one history again and tells its story. Exits with 1 if it fails.
+    /// Repeats one history and prints it as a story. Exits with 1 if it fails.
     Repeat {
         /// The seed.
         #[arg(long)]
@@ -62,26 +63,26 @@ enum Command {
         /// The profile.
         #[arg(long, value_parser = named)]
         profile: Profile,
-        /// Only so many events.
+        /// Stop after this many events.
         #[arg(long)]
         events: Option<usize>,
-        /// Events that do not happen, counted from 0.
+        /// The numbers of events to leave out, counted from 0.
         #[arg(long, value_delimiter = ',')]
         without: Vec<usize>,
     },
-    /// Makes the same histories each time, and prints how many operations a second that is.
+    /// Runs the same histories each time, and prints the number of operations in a second.
     Bench {
         /// The store.
         #[arg(long, value_enum, default_value = "memory")]
         store: StoreName,
-        /// The profiles; all if none is named.
+        /// The profiles. Without this option, all.
         #[arg(long, value_delimiter = ',', value_parser = named)]
         profile: Vec<Profile>,
-        /// How many histories of each profile.
+        /// The number of histories of each profile.
         #[arg(long, default_value_t = 100)]
         histories: u64,
     },
-    /// Writes the summary and the page of a state file anew, and prints the summary.
+    /// Writes the summary and the page of a state file again, and prints the summary.
     Summary {
         /// The state file.
         #[arg(long, default_value = "haumana-sim.json")]

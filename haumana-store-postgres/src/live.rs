@@ -98,7 +98,7 @@ impl Place {
         loop {
             let begun = Instant::now();
             let Err(why) = self.listen_once(&hearer).await;
-            tracing::warn!(detail = %why, "the connection that hears of commits is made again");
+            tracing::warn!(detail = %why, "the connection that listens for commits is reopened");
             if CHECK < begun.elapsed() {
                 pauses = PAUSES.into_iter();
             }

@@ -23,35 +23,36 @@ const PRINT_EVERY: Duration = Duration::from_secs(2);
 #[derive(Debug, Parser)]
 #[command(name = "haumana-export-legacy", version)]
 struct Args {
-    /// A file with one user id on each line; - is the standard input. The user directory has them.
+    /// A file with one user id on each line; `-` is the standard input. The user directory has the
+    /// ids.
     #[arg(long, value_name = "FILE")]
     users: PathBuf,
 
-    /// Where the records come from.
+    /// The store that has the records.
     #[arg(long, value_enum)]
     from: Backend,
 
     #[command(flatten)]
     store: StoreArgs,
 
-    /// The pieces table to write; empty, and not haumana-sync's own.
+    /// The table to write pieces to. It must be empty, and not haumana-sync's own.
     #[arg(long, value_name = "TABLE", requires = "sessions_table")]
     pieces_table: Option<String>,
 
-    /// The sessions table to write.
+    /// The table to write sessions to.
     #[arg(long, value_name = "TABLE", requires = "pieces_table")]
     sessions_table: Option<String>,
 
-    /// Write into tables that have items: an export that was stopped is being repeated.
+    /// Write into tables that have items already, to repeat an export that was stopped.
     #[arg(long)]
     again: bool,
 
-    /// Write an export on disk instead, to look at or to import.
+    /// Write files into this folder instead, to look at or to import.
     #[arg(long, value_name = "FOLDER", conflicts_with = "pieces_table")]
     to_folder: Option<PathBuf>,
 
-    /// Write one line of JSON for each record that the tables do not take. It names items by their
-    /// keys, which hold user ids.
+    /// Write one line of JSON to this file for each record that the tables do not accept. It names
+    /// items by their keys, which contain user ids.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }

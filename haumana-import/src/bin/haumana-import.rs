@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 /// How often progress is printed.
 const PRINT_EVERY: Duration = Duration::from_secs(2);
 
-/// Takes what the earlier server's tables hold into haumana-sync. May be stopped at any moment and
-/// repeated at any time: what has not changed is left alone, what has is merged.
+/// Imports the records of the earlier server's tables into haumana-sync. You can stop it at any
+/// moment and repeat it at any time: items that have not changed are left alone, and changes are
+/// merged.
 #[derive(Debug, Parser)]
 #[command(name = "haumana-import", version)]
 struct Args {
@@ -36,28 +37,28 @@ struct Args {
     #[arg(long, value_name = "TABLE", conflicts_with = "sessions_export")]
     sessions_table: Option<String>,
 
-    /// How many parts of a live table are read at once.
+    /// The number of parts of a live table to read at once.
     #[arg(long, default_value_t = 1, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=64))]
     segments: u16,
 
-    /// How many read units a second a live table may be asked for.
+    /// The most read units in a second to use of a live table.
     #[arg(long, value_name = "UNITS", value_parser = clap::value_parser!(u32).range(1..))]
     read_units: Option<u32>,
 
-    /// Where the records go.
+    /// The store to write the records to.
     #[arg(long, value_enum)]
     to: Backend,
 
     #[command(flatten)]
     store: StoreArgs,
 
-    /// Write one line of JSON for each item that is not left alone. It names items by their keys,
-    /// which hold user ids.
+    /// Write one line of JSON to this file for each item that is not left alone. It names items by
+    /// their keys, which contain user ids.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 
-    /// Write no record; say what would be done.
+    /// Write no record; only print what would be done.
     #[arg(long)]
     dry_run: bool,
 }
