@@ -22,6 +22,9 @@ use std::time::Duration;
 /// Everything that the API needs: an engine, a sign-in, limits, and which calls it serves.
 ///
 /// The [front page](crate) has an example. The guide `docs/embedding.md` has one with a middleware.
+///
+/// Make it with [`Api::new`], add what the host has more, and give it to
+/// [`router`](crate::router()). It is cheap to clone: clones share the engine.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Api {
@@ -32,8 +35,12 @@ pub struct Api {
     /// The host's user directory, if it keeps one.
     pub accounts: Option<Accounts>,
     /// What tells connected devices of commits. Without it they poll.
+    ///
+    /// Without it the host has no `GET /live`.
     pub live: Option<Live>,
     /// Where request ids come from.
+    ///
+    /// They are in logs and replies, and need not be secret.
     pub random: Arc<dyn Random>,
     /// The settings.
     pub config: ApiConfig,
@@ -45,23 +52,37 @@ pub struct Api {
 }
 
 /// The settings of a host: limits, origins, and how the log names users.
+///
+/// Every number of it is published at `GET /limits`, so clients ask instead of guessing.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ApiConfig {
     /// The largest request body, on the wire and decompressed.
+    ///
+    /// A body that is larger is 413 `payload_too_large`, as soon as it is known.
     pub request_limit_bytes: usize,
     /// The largest reply body, before compression.
+    ///
+    /// Lists are cut to it and say that more follows. A single record may exceed it.
     pub reply_limit_bytes: usize,
     /// Whether that limit applies to exports too.
     pub exports: Exports,
     /// Origins whose pages may call from a browser; none if empty.
+    ///
+    /// It matters to web pages only; apps send no origin.
     pub cors_origins: Vec<Origin>,
     /// The longest time in which a request's body may arrive.
+    ///
+    /// A slower one is 503 `unavailable`. It keeps somebody who sends a byte now and then from
+    /// holding a place.
     pub body_timeout: Duration,
     /// How much is done at the same time. `None` if the host limits that, as Lambda does, which gives a
     /// function one request at a time.
     pub load: Option<Load>,
     /// The key of the hashes that the log has in place of user ids. `None`: the log has no users.
+    ///
+    /// Give all servers of one service the same key, so that a user has one name in all of their
+    /// logs.
     pub caller_key: Option<CallerKey>,
     /// How hard replies are compressed.
     pub compression: Compression,
@@ -70,6 +91,8 @@ pub struct ApiConfig {
 impl ApiConfig {
     /// The settings of a server without limits from outside: those of [`crate::limits`], exports that
     /// are sent while they are read, and no web page of another origin. Set fields as you need.
+    ///
+    /// The load limits are those of this machine: [`Load::of_this_machine`].
     ///
     /// ```
     /// let mut config = haumana_api::ApiConfig::of_a_server();
@@ -90,6 +113,9 @@ impl ApiConfig {
 }
 
 /// How hard replies are compressed, for those who ask for it.
+///
+/// A reply is compressed if its client asks for gzip and it has
+/// [`COMPRESS_FROM_BYTES`](crate::limits::COMPRESS_FROM_BYTES) or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// In little time: lyrics shrink to a third at any level, and somebody is waiting.
@@ -111,9 +137,13 @@ impl From<Compression> for flate2::Compression {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exports {
     /// It is sent while it is read, however large it is.
+    ///
+    /// A reply that breaks off is no whole JSON document, so a client notices.
     Streamed,
     /// The host collects replies. An export that exceeds [`ApiConfig::reply_limit_bytes`] is refused, and
     /// the client has to ask for pages.
+    ///
+    /// API Gateway is such a host.
     Bounded,
 }
 
@@ -132,18 +162,26 @@ impl Api {
     }
 
     /// Adds a user directory, and with it `POST /auth/sync`.
+    ///
+    /// Nothing else of the API looks into it. Without a verifier in `accounts` there is no sign-in,
+    /// and the directory is only kept clean: erasing a user removes the entry.
     #[must_use]
     pub fn with_accounts(self, accounts: Accounts) -> Self {
         Self { accounts: Some(accounts), ..self }
     }
 
     /// Adds a live feed, and with it `GET /live`.
+    ///
+    /// Put no compression and no time-out of your own on that route, and let [`Live::close`] run
+    /// when the host stops.
     #[must_use]
     pub fn with_live(self, live: Live) -> Self {
         Self { live: Some(live), ..self }
     }
 
     /// Sets which calls are served. Without this all are.
+    ///
+    /// Calls that need what the host does not have, such as a live feed, are left out in any case.
     #[must_use]
     pub fn serving(self, served: Served) -> Self {
         Self { served, ..self }

@@ -16,6 +16,29 @@ use std::sync::Arc;
 /// No request reaches the engine without a user.
 ///
 /// ```
+/// use axum::body::Body;
+/// use axum::http::{Request, StatusCode};
+/// use haumana_api::{Api, ApiConfig, Auth, SystemClock, SystemRandom, router};
+/// use haumana_sync::engine::{Engine, EngineConfig};
+/// use haumana_sync::store::{Generation, MemoryStore};
+/// use std::sync::Arc;
+/// use tower::ServiceExt as _;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+/// let config = EngineConfig::new(Generation(0));
+/// let engine = Engine::new(Arc::new(MemoryStore::new()), clock, random.clone(), config);
+/// let api = Api::new(Arc::new(engine), Auth::Trusted, random, ApiConfig::of_a_server());
+///
+/// // Nobody has put a user into this request, so nobody is asking.
+/// let reply = router::<()>(api).oneshot(Request::get("/conflicts").body(Body::empty())?).await?;
+/// assert_eq!(StatusCode::UNAUTHORIZED, reply.status());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```
 /// use haumana_api::Auth;
 /// use haumana_sync::id::UserId;
 ///
@@ -30,6 +53,9 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub enum Auth {
     /// By an ID token in `Authorization: Bearer <token>`, which the verifier checks.
+    ///
+    /// A token that is not good is 401; keys that cannot be had are 503, because then nobody can
+    /// tell.
     Bearer(Arc<dyn Verifier>),
     /// By the host, which puts a [`UserId`] into the extensions of each request before it gets here.
     /// Behind API Gateway that is what [`authorizer::user`](haumana_auth::authorizer::user) returns.

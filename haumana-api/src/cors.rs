@@ -19,6 +19,14 @@ impl Origin {
     ///
     /// Returns `None` for anything that a browser would never send, such as a trailing slash: it
     /// would match nothing. `*` and `null` are refused, because nobody means them.
+    ///
+    /// ```
+    /// use haumana_api::Origin;
+    ///
+    /// assert!(Origin::parse("https://app.example.org").is_some());
+    /// assert!(Origin::parse("https://app.example.org/").is_none(), "browsers send no slash");
+    /// assert!(Origin::parse("*").is_none(), "whom you allow, you name");
+    /// ```
     pub fn parse(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
         let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);

@@ -63,6 +63,16 @@ pub(crate) enum Failure {
 /// The reply of a host that cannot answer in time: 503 `unavailable`, with `Retry-After`.
 ///
 /// What was asked may have been done; asking again is harmless.
+///
+/// It is for a host with a deadline of its own, such as a function that must answer within 29
+/// seconds: answer so just before, instead of being cut off without a word.
+///
+/// ```
+/// let reply = haumana_api::out_of_time();
+///
+/// assert_eq!(503, reply.status().as_u16());
+/// assert_eq!("5", reply.headers()["retry-after"]);
+/// ```
 pub fn out_of_time() -> Response {
     Failure::OutOfTime.into_response()
 }

@@ -3,6 +3,9 @@
 use serde_json::{Value, json};
 
 /// What the OpenAPI document says about the host: where the API is, and how users prove who they are.
+///
+/// It changes the document alone, not what is served: a host that changes its sign-in changes
+/// [`Auth`](crate::Auth) and this.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
     servers: Vec<String>,
@@ -23,6 +26,8 @@ impl Host {
     }
 
     /// A host with a sign-in of its own: a name, and a security scheme object of OpenAPI 3.1.
+    ///
+    /// The scheme is written into the document as it is; nothing checks it.
     ///
     /// ```
     /// use haumana_api::Host;

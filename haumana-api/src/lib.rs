@@ -27,6 +27,32 @@
 //! A host that hears of commits adds a [`Live`] feed: then connected devices are told at once, over
 //! `GET /live`. It must let that stream through as it comes: no compression, no time-out of its own.
 //!
+//! # Reading order
+//!
+//! 1. [`Api`] and [`ApiConfig`]: everything that a host puts in.
+//! 2. [`Auth`]: how the user of a request is found. [`auth`] verifies ID tokens.
+//! 3. [`router`]: what comes out. [`router_beside`] adds routes of the host's own.
+//! 4. [`Served`], [`Host`], [`openapi()`]: which calls there are, and how they are documented.
+//! 5. [`Load`], [`limits`]: how much is done at once, and how much one request may hold.
+//! 6. [`Live`]: telling connected devices. [`directory`]: who has signed in.
+//! 7. [`LogWitness`], [`AUDIT`]: what an operator reads.
+//!
+//! # One request
+//!
+//! ```text
+//!  request ─▶ who asks ─▶ a place in line ─▶ body ─▶ engine ─▶ reply, log line
+//!               401          429, 503        413
+//! ```
+//! Who asks is found out before a byte of the body is read. A handler that panics answers
+//! `internal` and breaks nothing else. A client that hangs up may leave a commit that was under
+//! way; sending the same request again is harmless.
+//!
+//! # Failures
+//!
+//! A failed request has a body of `{"error": "<for people>", "code": "<stable>"}`. [`error_codes`]
+//! lists every code with its status, when it is answered, and what a client does. One bad record is
+//! no failed request: the reply says which record it is.
+//!
 //! # Features
 //!
 //! - `verify`: verification of ID tokens, as [`auth`]. Without it nothing of a crypto library is

@@ -1,4 +1,8 @@
 //! Every limit of the API, each with one name. Those of records are in `haumana_sync::limits`.
+//!
+//! They are what a host has that says nothing else. [`ApiConfig`](crate::ApiConfig),
+//! [`LiveLimits`](crate::LiveLimits) and [`Load`](crate::Load) set others. Times that a client
+//! waits are sent as `Retry-After`.
 
 /// The body of `POST /auth/sync`: a token, with room for its JSON.
 pub const SIGN_IN_BYTES: usize = 16 * 1024;
@@ -9,12 +13,17 @@ pub const REQUEST_ID_BYTES: usize = 64;
 /// Replies below this size are never compressed.
 pub const COMPRESS_FROM_BYTES: usize = 1024;
 /// How long a client waits after `unavailable`.
+///
+/// It is long enough for a store that restarts, and short enough for somebody who looks at a
+/// screen.
 pub const RETRY_AFTER_SECS: u32 = 5;
 /// How long a client waits after `too_many_requests` where its account has used up its allowance.
 pub const SPENT_RETRY_AFTER_SECS: u32 = 60;
 /// How long a browser may keep the answer to a preflight request.
 pub const PREFLIGHT_MAX_AGE_SECS: u32 = 3600;
 /// A request on a host without a limit of its own, decompressed.
+///
+/// The app on people's phones sends its whole repertoire; this is about 50,000 pieces of 1 kB.
 pub const REQUEST_BYTES: usize = 64_000_000;
 /// A reply on a host without a limit of its own, before compression.
 pub const REPLY_BYTES: usize = 32_000_000;
@@ -30,10 +39,14 @@ pub const LIVE_OF_ACCOUNT: usize = 16;
 /// Further ones are told 503.
 pub const LIVE_IN_ALL: usize = 20_000;
 /// How long `GET /live` is silent at most: then a comment says that it still listens.
+///
+/// Proxies close connections that are silent for a minute; this is below it.
 pub const LIVE_HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(25);
 /// How long a long poll waits for a commit.
 pub const LIVE_POLL: std::time::Duration = std::time::Duration::from_secs(25);
 /// How long a stream lasts at most, also where nobody says until when its token is good.
+///
+/// Then the client connects again, with a token that is good now.
 pub const LIVE_LIFETIME: std::time::Duration = std::time::Duration::from_secs(60 * 60);
 /// How long a client waits before it connects again.
 pub const LIVE_RETRY: std::time::Duration = std::time::Duration::from_secs(2);

@@ -20,8 +20,12 @@ use tokio::time::timeout;
 
 /// How much a host does at the same time, for everybody and for one account.
 ///
-/// A request is *heavy* if its body is 64 kB or more, or once a piece of its work has taken 2 ms. Heavy
-/// work is done on threads of its own, so it never delays short requests.
+/// A request is *heavy* if its body is 64 kB or more, or once a piece of its work has taken 2 ms.
+/// Heavy work is done on threads of its own, so it never delays short requests. Requests of one
+/// account that may write take turns, since they would only race for the same head.
+///
+/// What is refused is refused early, with 429 where the account itself is too busy and 503 where
+/// everybody is, and both say when to come again. Nothing was done then.
 ///
 /// ```
 /// use haumana_api::{ApiConfig, Load};
@@ -58,6 +62,9 @@ impl Load {
     pub const HEAVY_PIECE: Duration = Duration::from_millis(2);
 
     /// Returns limits for a machine with so many cores.
+    ///
+    /// Bytes and times do not depend on the cores: 512 MB of bodies, of which one account has 128
+    /// MB, 30 s in line, 60 s at work.
     pub fn of_cores(cores: usize) -> Self {
         Self {
             light: 32 * cores.max(1),

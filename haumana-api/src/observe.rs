@@ -21,6 +21,9 @@ use std::time::Instant;
 
 /// The target of the lines of the audit log. A host keeps them longer than others, and lets them
 /// through at every level.
+///
+/// A line says which call was made on a whole account, by whom (as a hash, see
+/// [`CallerKey`](haumana_auth::CallerKey)), and what it came to.
 pub const AUDIT: &str = "haumana_audit";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

@@ -22,6 +22,20 @@ const ABOUT_KEYS: &str =
 ///
 /// What records hold comes from the schema: for each kind `Record_` and its name is a record, `Set_`
 /// what a push sets, with the type, the limits and the merge policy of each field.
+///
+/// The document follows from the list that the router is made of, so it cannot name a call that is
+/// not served.
+///
+/// ```
+/// use haumana_api::{Call, Host, Served, openapi};
+/// use haumana_sync::repertoire;
+///
+/// let served = Served::only([Call::Sync]);
+/// let document = openapi(&repertoire::schema(), &served, &Host::with_id_tokens());
+///
+/// let paths = document["paths"].as_object().map(|paths| paths.len());
+/// assert_eq!((Some(1), true), (paths, document["paths"]["/sync"]["post"].is_object()));
+/// ```
 pub fn openapi(schema: &Schema, served: &Served, host: &Host) -> Value {
     let mut paths = Map::new();
     for route in calls::of(schema, served) {

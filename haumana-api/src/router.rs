@@ -11,6 +11,10 @@ use std::sync::Arc;
 
 /// Makes the router. It can be served as it is, or nested in another one under any path, whatever
 /// the state of that one is.
+///
+/// The OpenAPI document names the path that it is nested in. Layers of the host's own go around it;
+/// those that are added last run first, which is where [`Auth::Trusted`](crate::Auth::Trusted)
+/// needs its middleware.
 pub fn router<S>(api: Api) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -23,6 +27,8 @@ where
 /// They get what every call gets: a request id, a line in the log, compression, permission for the
 /// listed origins, and `internal` instead of a broken connection when they panic. They do not get
 /// the API's authentication.
+///
+/// A path that neither has is answered as the API answers: 404 with `not_found`.
 pub fn router_beside<S>(api: Api, routes: Router<S>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,

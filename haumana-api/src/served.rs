@@ -1,24 +1,42 @@
 //! Which calls a host serves.
+//!
+//! A host that embeds the API often has calls of its own for some of these: it erases its users
+//! itself, or shows no history.
 
 use std::collections::BTreeSet;
 
 /// One call of the API.
+///
+/// More calls may be added. [`Served::all`] then has them; a host that wants to decide about each
+/// uses [`Served::only`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Call {
     /// `GET /health`
+    ///
+    /// 503 while the store does not answer.
     Health,
     /// `GET /limits`
+    ///
+    /// Every limit of the host, by name; a client reads it once.
     Limits,
     /// `GET /schema`
+    ///
+    /// The kinds of record, as a schema file in JSON.
     Schema,
     /// `GET /openapi.json`
+    ///
+    /// The document of exactly the calls that this host serves.
     OpenApi,
     /// `POST /auth/sync`; only with [`Accounts`](crate::directory::Accounts) that verify tokens.
     SignIn,
     /// `POST /sync`
+    ///
+    /// The one call that every client needs: it pushes and pulls.
     Sync,
     /// `GET /live`; only with a [`Live`](crate::Live) feed.
+    ///
+    /// A stream of events, or a long poll for clients that cannot read one.
     Live,
     /// `GET /conflicts`
     Conflicts,
@@ -29,12 +47,20 @@ pub enum Call {
     /// `POST /records/{kind}/{id}/restore`
     RestoreRecord,
     /// `GET /users/{me}/export`
+    ///
+    /// Everything of the user as one document, or in pages.
     Export,
     /// `POST /users/{me}/import`
+    ///
+    /// An export into an empty account.
     Import,
     /// `POST /users/{me}/rewind`
+    ///
+    /// All records as they were at a time; it can be tried first.
     Rewind,
     /// `DELETE /users/{me}`
+    ///
+    /// There is no way back.
     Erase,
     /// `POST /pieces`; only where the schema has pieces.
     SyncPieces,
@@ -101,6 +127,8 @@ impl Served {
     }
 
     /// These calls, and no others.
+    ///
+    /// A client of `POST /sync` needs [`Call::Sync`] and nothing else.
     pub fn only(calls: impl IntoIterator<Item = Call>) -> Self {
         Self(calls.into_iter().collect())
     }

@@ -10,6 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const FETCHED: usize = 32;
 
 /// The machine's clock.
+///
+/// Servers of one store should agree within two seconds; NTP does that.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock;
 
@@ -22,6 +24,8 @@ impl Clock for SystemClock {
 }
 
 /// The machine's randomness, good enough for secrets.
+///
+/// Numbers are fetched from the system 32 at a time, for each thread, and given out once each.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemRandom;
 

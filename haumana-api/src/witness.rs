@@ -9,6 +9,9 @@ use haumana_sync::id::UserId;
 ///
 /// A host gives it to its engine, so that a person hears of what is set aside:
 /// [`Engine::with_witness`](haumana_sync::Engine::with_witness).
+///
+/// Alert on this line: such a record is on no device that did not have it before, and edits of it
+/// are refused until somebody has looked.
 #[derive(Debug)]
 pub struct LogWitness {
     caller_key: Option<CallerKey>,

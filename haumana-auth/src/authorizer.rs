@@ -43,6 +43,9 @@ impl fmt::Display for Unauthorized {
 impl std::error::Error for Unauthorized {}
 
 /// What API Gateway is told about a good token; it serialises to what it wants to read.
+///
+/// It holds a user id: do not log it. The user is in its context, which only the functions behind
+/// the gateway see.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Permission {
@@ -141,6 +144,8 @@ async fn permit(
 ///
 /// The host puts it into the extensions of a request that has a token, for `Auth::Trusted` of
 /// `haumana-api`, and beside it the user, if there is one.
+///
+/// A call that needs nobody, such as `GET /health`, is answered whatever this is.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Asked {
     /// This user.

@@ -14,6 +14,8 @@ const HASH_BYTES: usize = 8;
 ///
 /// Who has the key can tell whether a known user is the one in a log. So it is kept from those who
 /// may read logs and nothing else.
+///
+/// Changing it gives everybody another name in the logs: old lines no longer lead to new ones.
 #[derive(Clone)]
 pub struct CallerKey(String);
 
@@ -22,6 +24,8 @@ impl CallerKey {
     pub const MIN_BYTES: usize = 16;
 
     /// Takes a key; `None` if it is too short to keep a secret.
+    ///
+    /// Draw it at random and keep it beside the service's other secrets.
     pub fn new(key: impl Into<String>) -> Option<Self> {
         let key = key.into();
         (Self::MIN_BYTES <= key.len()).then_some(Self(key))
@@ -56,6 +60,8 @@ impl fmt::Debug for CallerKey {
 /// What an authorizer knows of callers beyond their tokens.
 ///
 /// By default nobody has a hash, and nobody is blocked.
+///
+/// Blocking goes by hash, so an operator can block somebody whom they know from the logs alone.
 #[derive(Clone, Debug, Default)]
 pub struct Callers {
     key: Option<CallerKey>,

@@ -7,6 +7,9 @@ use haumana_sync::engine::Clock;
 use std::sync::Arc;
 
 /// Verifies with keys that never change.
+///
+/// It is for issuers whose keys a host has itself, such as the local server, and for tests. A key
+/// that is taken out counts until the host starts again; an issuer elsewhere needs `OidcVerifier`.
 #[derive(Debug)]
 pub struct StaticVerifier {
     keys: KeySet,

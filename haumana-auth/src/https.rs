@@ -37,6 +37,8 @@ impl HttpFetch {
     /// Fetches from `address`, which begins with `https://`, in no more than `timeout` from
     /// beginning to end.
     ///
+    /// No address but this one is ever asked, and no credentials may be in it.
+    ///
     /// # Errors
     ///
     /// [`AddressError`] if the address is anything else.

@@ -1,4 +1,7 @@
 //! An issuer's keys: fetched when they are needed, kept for as long as the issuer says.
+//!
+//! A verifier must neither ask the issuer for each token nor let strangers make it ask. The
+//! guarantees of [`KeyCache`] say how often it does.
 
 use crate::limits;
 use crate::verify::{KeySet, KeySetError};
@@ -11,6 +14,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Fetches the key set of one issuer.
+///
+/// `HttpFetch` is one (feature `https`); tests have one that returns bytes.
 #[async_trait::async_trait]
 pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     /// Returns the key set as it is published now.
@@ -32,10 +37,15 @@ pub struct Fetched {
     /// The JSON Web Key Set.
     pub body: Vec<u8>,
     /// For how much longer the issuer lets it be kept; `None` if it does not say.
+    ///
+    /// It is bounded on both sides by the cache.
     pub fresh_for_secs: Option<i64>,
 }
 
 /// Why there is no new key set.
+///
+/// Each is logged once, where it happened; verifiers say
+/// [`AuthError::Unavailable`](crate::AuthError::Unavailable) only if no keys are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchError {
@@ -69,6 +79,8 @@ impl fmt::Display for FetchError {
 impl std::error::Error for FetchError {}
 
 /// The keys cannot be had, so nobody can tell whether a token is good.
+///
+/// It says nothing about the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeysUnavailable;
 

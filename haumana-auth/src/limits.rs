@@ -1,8 +1,15 @@
 //! Every limit of tokens and keys, each with one name.
+//!
+//! Tokens come from outside and are looked at before anybody is known, so all of their sizes are
+//! bounded.
 
 /// A token.
+///
+/// ID tokens have about 1 kB.
 pub const TOKEN_BYTES: usize = 8192;
 /// How far an issuer's clock and ours may differ.
+///
+/// It is added where a token ends and taken off where it begins.
 pub const TOKEN_LEEWAY_SECS: i64 = 300;
 /// The longest life of a token.
 pub const TOKEN_LIFETIME_SECS: i64 = 24 * 3600;
@@ -17,8 +24,12 @@ pub const KEYS_FRESH_AT_LEAST_SECS: i64 = 300;
 /// Keys are asked for again after this, whatever their issuer says.
 pub const KEYS_FRESH_AT_MOST_SECS: i64 = 24 * 3600;
 /// How long keys that are no longer fresh are used while their issuer does not answer.
+///
+/// An issuer that is down for longer stops sign-ins of its users.
 pub const KEYS_STALE_SECS: i64 = 3600;
 /// The shortest time between two fetches of one key set.
+///
+/// Tokens with invented key ids cause no more fetches than this.
 pub const KEY_FETCH_PAUSE_SECS: i64 = 10;
 /// The modulus of a key: below is too weak (RFC 7518, 3.3), beyond is work for nobody's benefit.
 pub const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;

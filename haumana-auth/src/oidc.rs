@@ -12,6 +12,26 @@ use std::sync::Arc;
 
 /// An issuer of ID tokens. Everything is required and nothing has a default, since a value that
 /// somebody forgot would let in whom nobody meant to.
+///
+/// ```
+/// use haumana_auth::IssuerConfig;
+/// use haumana_auth::verify::Subjects;
+///
+/// let issuers = IssuerConfig::read_all(
+///     r#"[{
+///         "keySet": "https://appleid.apple.com/auth/keys",
+///         "issuers": ["https://appleid.apple.com"],
+///         "audiences": ["org.example.app"],
+///         "authorizedParties": [],
+///         "subjects": {"under": "apple"},
+///         "booleans": "json_or_text"
+///     }]"#,
+/// )?;
+///
+/// // The user with the subject 7 of this issuer is `apple:7` here.
+/// assert_eq!(Subjects::Under("apple".to_owned()), issuers[0].subjects);
+/// # Ok::<(), haumana_auth::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IssuerConfig {
@@ -20,11 +40,15 @@ pub struct IssuerConfig {
     /// Values of `iss`.
     pub issuers: Vec<String>,
     /// Values of `aud`: our client ids.
+    ///
+    /// Without this check a token that the issuer made for any other app would be good here.
     pub audiences: Vec<String>,
     /// Values of `azp` where a token has one: the client ids of ours that may ask on behalf of
     /// the audience. May be empty.
     pub authorized_parties: Vec<String>,
     /// How its subjects become user ids.
+    ///
+    /// It never changes while there are users: with another one all of them are new.
     pub subjects: Subjects,
     /// How it writes booleans.
     pub booleans: Booleans,
@@ -47,6 +71,8 @@ impl IssuerConfig {
     pub const GOOGLE_KEY_SET: &str = "https://www.googleapis.com/oauth2/v3/certs";
 
     /// Google, for an app with these client ids. Its subjects are user ids as they are.
+    ///
+    /// Give all client ids of the app: those of its Android, iOS and web versions differ.
     pub fn google(client_ids: Vec<String>) -> Self {
         Self {
             key_set: Self::GOOGLE_KEY_SET.into(),
@@ -104,6 +130,9 @@ impl IssuerConfig {
 }
 
 /// Verifies the ID tokens of several issuers, each with keys of its own.
+///
+/// A token is verified with the keys of the issuer that it names, and then has to satisfy that
+/// issuer's policy. So a token of one issuer is never taken for one of another.
 #[derive(Debug)]
 pub struct OidcVerifier {
     issuers: Vec<Issuer>,
@@ -118,6 +147,8 @@ struct Issuer {
 
 impl OidcVerifier {
     /// Makes a verifier, with a fetcher of keys beside each issuer.
+    ///
+    /// Nothing is fetched yet: the first token waits for the keys.
     ///
     /// # Errors
     ///
@@ -180,6 +211,8 @@ impl Verifier for OidcVerifier {
 #[cfg(feature = "https")]
 impl OidcVerifier {
     /// Makes a verifier that fetches keys over HTTPS from where each issuer publishes them.
+    ///
+    /// Give one verifier to all requests: each one has a cache of its own.
     ///
     /// # Errors
     ///

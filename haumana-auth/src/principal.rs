@@ -8,6 +8,8 @@ use std::fmt;
 pub(crate) const SEPARATOR: char = ':';
 
 /// Who is asking, as a verified token says.
+///
+/// Only the user decides anything. The rest is for a user directory.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Principal {
@@ -16,12 +18,16 @@ pub struct Principal {
     /// `email`.
     pub email: Option<String>,
     /// `email_verified`; false if the token does not say.
+    ///
+    /// An address that is not verified may be somebody else's.
     pub email_verified: bool,
     /// `name`.
     pub name: Option<String>,
     /// `picture`.
     pub picture: Option<String>,
     /// `exp`, without leeway.
+    ///
+    /// A connection that stays open must end then.
     pub expires_at: UnixMillis,
 }
 
@@ -41,6 +47,8 @@ impl fmt::Debug for Principal {
 }
 
 /// Why a token was refused: for logs and metrics, never for clients, who see `unauthorized`.
+///
+/// The variants stand in the order in which a token is looked at; the first that holds is the one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -65,6 +73,8 @@ pub enum Rejection {
     /// It has a header that this verifier does not know.
     UnknownHeader,
     /// No key of the set has its `kid`.
+    ///
+    /// The issuer may have changed its keys: the cache has asked again before this is said.
     UnknownKey,
     /// The key did not sign it.
     Signature,
@@ -89,6 +99,8 @@ pub enum Rejection {
     /// It was issued in the future, or is not valid yet.
     Premature,
     /// It lives longer than the policy allows, or ends before it begins.
+    ///
+    /// A token of a year is a password.
     Lifetime,
     /// `email`, `email_verified`, `name` or `picture` has another type than it must have.
     Profile,
@@ -139,6 +151,16 @@ pub(crate) const GOOGLE: &str = "google";
 /// Google's, and `<name>_<sub>` for a subject of the issuer with that name.
 ///
 /// Different users have different names, since names of issuers have no underscore.
+///
+/// ```
+/// use haumana_auth::username;
+/// use haumana_sync::id::UserId;
+///
+/// let name = |user| UserId::verified_by_caller(user).map(|user| username(&user));
+///
+/// assert_eq!(Some("google_1102".to_owned()), name("1102"));
+/// assert_eq!(Some("apple_1102".to_owned()), name("apple:1102"));
+/// ```
 pub fn username(user: &UserId) -> String {
     let (issuer, subject) = user.as_str().split_once(SEPARATOR).unwrap_or((GOOGLE, user.as_str()));
     format!("{issuer}_{subject}")

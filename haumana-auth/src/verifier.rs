@@ -1,9 +1,14 @@
 //! What verifies a token, for whoever asks who is asking.
+//!
+//! The header is read here, too, so that every host refuses the same headers.
 
 use crate::principal::{Principal, Rejection};
 use std::fmt::Debug;
 
 /// Verifies ID tokens, with keys from wherever it has them.
+///
+/// Implement it for sessions or keys of your own. It is called for each request, so remember what
+/// is expensive; the verifiers of this crate remember good signatures.
 #[async_trait::async_trait]
 pub trait Verifier: Debug + Send + Sync + 'static {
     /// Returns who `token` is for.
@@ -18,8 +23,12 @@ pub trait Verifier: Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthError {
     /// The token is not good.
+    ///
+    /// A client is told 401 and nothing more; it gets another token.
     Rejected(Rejection),
     /// The keys cannot be had, so nobody can tell. Send the same request again later.
+    ///
+    /// A client is told 503: its token may be good.
     Unavailable,
 }
 
@@ -27,6 +36,8 @@ const SCHEME: &str = "Bearer";
 
 /// Returns the token of a request, by the values of its `Authorization` headers. A value that is no text
 /// is given as an empty one: it is no token either.
+///
+/// Two headers are refused because two programs on the way may believe different ones.
 ///
 /// # Errors
 ///
@@ -42,6 +53,14 @@ pub fn token_of<'a>(headers: impl IntoIterator<Item = &'a str>) -> Result<&'a st
 }
 
 /// Returns the token of the value of an `Authorization` header.
+///
+/// ```
+/// use haumana_auth::{Rejection, bearer};
+///
+/// assert_eq!(Ok("a.b.c"), bearer("bearer a.b.c"));
+/// assert_eq!(Err(Rejection::NotBearer), bearer("Basic a2Fp"));
+/// assert_eq!(Err(Rejection::NotBearer), bearer("Bearer  a.b.c"), "one blank, not two");
+/// ```
 ///
 /// # Errors
 ///

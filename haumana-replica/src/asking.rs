@@ -41,6 +41,9 @@ impl Replica {
     /// [`Replica::settle_erasure`] says what becomes of it, after the next sync. The same again
     /// before the server has answered erases nothing that was uploaded since.
     ///
+    /// There is no way back on the server, and no history of it. Ask the person twice, and offer
+    /// [`Replica::export`] first.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`], or what the transport fails with.

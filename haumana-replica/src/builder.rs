@@ -12,6 +12,26 @@ use haumana_sync::schema::Schema;
 use std::sync::Arc;
 
 /// Opens a replica; [`Replica::builder`] begins one.
+///
+/// ```
+/// use haumana_replica::{Replica, storage::MemoryStorage};
+/// use haumana_sync::id::UserId;
+/// use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let song = Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(200)));
+/// let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+///
+/// let replica = Replica::builder(MemoryStorage::new(), Schema::new([song])?)
+///     .account(kai)
+///     .open()
+///     .await?;
+///
+/// assert_eq!(0, replica.status().pending);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ReplicaBuilder {
     storage: Box<dyn Storage>,
@@ -38,12 +58,17 @@ impl Replica {
 
 impl ReplicaBuilder {
     /// Sets the clock; without it, it is the machine's.
+    ///
+    /// Tests set it. Edit times come from it, and the server takes one that is ahead of its own
+    /// clock for now.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
 
     /// Sets where ids come from; without it, the machine's randomness.
+    ///
+    /// Tests seed it. Ids of records and of the device must never repeat between installations.
     #[must_use]
     pub fn random(self, random: Arc<dyn Random>) -> Self {
         Self { random, ..self }
@@ -56,6 +81,9 @@ impl ReplicaBuilder {
     }
 
     /// Signs an account in; without it, [`Replica::sign_in`] does.
+    ///
+    /// Without an account every call about records fails with
+    /// [`NoAccount`](crate::ErrorKind::NoAccount).
     #[must_use]
     pub fn account(self, account: UserId) -> Self {
         Self { account: Some(account), ..self }
@@ -66,6 +94,9 @@ impl ReplicaBuilder {
     ///
     /// The schema is kept beside the records. Records of a kind that it has and the last one had not
     /// are there, if a server has sent them before.
+    ///
+    /// Opening reads little: it does not look at the records, unless a new schema has an index that
+    /// they need.
     ///
     /// # Errors
     ///

@@ -1,4 +1,7 @@
 //! Reading the feed of changes: of everything, of a kind, or of one record.
+//!
+//! The feed says which records changed, never how. A screen reads them again. So a reader that is
+//! slow loses nothing but time.
 
 use crate::feed::{Cause, Change};
 use crate::replica::Replica;
@@ -12,10 +15,14 @@ pub enum Event {
     /// These records changed.
     Changed(Change),
     /// The reader was too slow and missed changes. It reads everything that it shows again.
+    ///
+    /// It is also safe to treat every event so.
     Missed,
 }
 
 /// A reader of the feed. It hears of what changes after it was made.
+///
+/// Make it before the screen reads what it shows; then no change falls in between.
 #[derive(Debug)]
 pub struct Changes {
     receiver: Receiver<Change>,
@@ -69,20 +76,10 @@ impl Replica {
     /// their place.
     ///
     /// ```
-    /// # use haumana_replica::{Replica, storage::MemoryStorage};
-    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// # let Devices { phone: replica, .. } = devices().await;
     /// use haumana_replica::Event;
     ///
     /// let mut changes = replica.changes();
@@ -98,6 +95,8 @@ impl Replica {
     }
 
     /// As [`Replica::changes`], of one kind.
+    ///
+    /// A change of account is told to every reader.
     pub fn changes_of_kind(&self, kind: KindNumber) -> Changes {
         self.feed(About::Kind(kind))
     }

@@ -13,6 +13,9 @@ impl Replica {
     /// way to the server, or the server refused them, so no server can give them back. An app asks
     /// its user, or syncs first. Empty if the server's history has, or will have, all of it.
     ///
+    /// Nothing is deleted here. Call it before [`Replica::delete`], and ask the person if it names
+    /// anything.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`], [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].

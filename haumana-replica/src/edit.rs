@@ -1,4 +1,7 @@
 //! What its user does to a record: makes it, edits it, deletes it.
+//!
+//! These are functions of a [`Local`] alone. An app calls [`Replica`](crate::Replica), which reads
+//! and writes the storage around them.
 
 use crate::content::{
     Content, base_text, builds_on_earlier, check, has_parts, is_counter, is_mark_of_making,
@@ -21,6 +24,8 @@ use std::sync::Arc;
 const EARLIER: usize = 8;
 
 /// Why an edit cannot be made.
+///
+/// [`Replica`](crate::Replica) hands both on as an [`Error`](crate::Error).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EditError {
@@ -38,6 +43,8 @@ impl From<Flaw> for EditError {
 
 impl Local {
     /// Makes a new record.
+    ///
+    /// A field that says when the record was made gets `now`, if none is given.
     ///
     /// # Errors
     ///
@@ -76,6 +83,9 @@ impl Local {
     }
 
     /// Sets fields; every one that is named counts as touched, also if it keeps its value.
+    ///
+    /// The time of the edit is `now`, or a millisecond after the last edit of the record if the
+    /// clock was set back.
     ///
     /// # Errors
     ///
@@ -151,6 +161,8 @@ impl Local {
     }
 
     /// Deletes the record. Edits that never left the device go with it.
+    ///
+    /// What was on its way to the server is settled first, so the server's history has it.
     ///
     /// # Errors
     ///

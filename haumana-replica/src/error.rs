@@ -1,4 +1,6 @@
 //! What can go wrong, and what a caller can do about it.
+//!
+//! Branch on [`Error::kind`]. Whatever fails, edits that were accepted are kept.
 
 use crate::flaw::Flaw;
 use std::fmt;
@@ -7,6 +9,14 @@ use std::fmt;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What a caller can do about an [`Error`].
+///
+/// | kinds | what an app does |
+/// |---|---|
+/// | `Offline`, `Unavailable`, `Busy` | nothing, or shows that it waits; [`Error::is_passing`] of the first two |
+/// | `NeedsSignIn`, `NoAccount` | asks the person to sign in |
+/// | `Erased` | asks what to do with what is here: [`Replica::settle_erasure`](crate::Replica::settle_erasure) |
+/// | `Invalid`, `NotFound`, `PastRetention`, `ConflictClosed`, `NotEmpty`, `TooLarge` | tells the person why it cannot be done |
+/// | `Schema`, `Storage`, `Protocol` | reports it: a person who runs the app or the server must look |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -17,12 +27,21 @@ pub enum ErrorKind {
     /// Nobody is signed in. Name an account first.
     NoAccount,
     /// A sync is under way already. Wait for it.
+    ///
+    /// There is one sync of a replica at a time, and one follower.
     Busy,
     /// The schema does not succeed the one that the records were written under; the source says why.
+    ///
+    /// The app was downgraded, or its schema changed what may not change. Records are untouched.
     Schema,
     /// The local storage cannot be used. A person must look.
+    ///
+    /// The disk is full or cannot be written, or the file belongs to another process or a newer
+    /// program.
     Storage,
     /// The server cannot be reached. Try again later; edits are kept.
+    ///
+    /// It is unknown whether the server has taken the request in. Sending it again is harmless.
     Offline,
     /// The server asks to wait. Try again later; edits are kept.
     Unavailable,
@@ -37,6 +56,8 @@ pub enum ErrorKind {
     /// What was asked for is past its retention.
     PastRetention,
     /// The request is too large for the server.
+    ///
+    /// A sync makes its requests smaller by itself before it says so.
     TooLarge,
     /// The server refuses or says what this library does not understand, or something else has
     /// answered in its place: see [`Error::answered`]. A person must look.
@@ -44,6 +65,8 @@ pub enum ErrorKind {
 }
 
 /// A failed call. `Display` names the operation and never holds the user's data.
+///
+/// It is safe to log. [`Error::explanation`] and [`Error::flaw`] are what a person can read.
 #[derive(Debug, thiserror::Error)]
 #[error("{op} failed: {kind:?}{}", because(.flaw))]
 pub struct Error {
@@ -110,6 +133,8 @@ impl Error {
     }
 
     /// Returns which kind and field are to blame, and why, if an edit could not be made.
+    ///
+    /// Such an error comes from this device; nothing was sent.
     pub fn flaw(&self) -> Option<&Flaw> {
         self.flaw.as_deref()
     }
@@ -120,6 +145,8 @@ impl Error {
     }
 
     /// Returns how long the server asks to wait, if it does.
+    ///
+    /// [`Backoff::wait`](crate::Backoff::wait) takes it into account.
     pub fn retry_after_secs(&self) -> Option<u64> {
         self.retry_after_secs
     }
@@ -155,6 +182,8 @@ fn because(flaw: &Option<Box<Flaw>>) -> String {
 ///
 /// `Display` says it to people, as the object of a sentence: "a web page (200 OK)". It holds nothing
 /// of what was sent, and of a redirect only to which server it leads.
+///
+/// Show it: a person in a hotel sees at once that the network wants a sign-in of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
     /// The HTTP status.

@@ -8,6 +8,9 @@ use tokio::sync::broadcast::{self, Receiver, Sender};
 const BEHIND: usize = 256;
 
 /// Why records changed.
+///
+/// A screen whose user is typing treats the two differently: an edit is its own, a sync is somebody
+/// else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
@@ -21,6 +24,8 @@ pub enum Cause {
 }
 
 /// Records that changed together.
+///
+/// One sync tells one change for each of its pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {

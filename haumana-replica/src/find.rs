@@ -1,4 +1,8 @@
 //! Finding records by the value of an indexed field.
+//!
+//! An index is kept on the device alone. Declare it with
+//! [`Field::indexed`](haumana_sync::schema::Field::indexed); a device that is updated makes it when
+//! it opens.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::flaw::{Flaw, Reason};
@@ -18,6 +22,9 @@ use std::ops::{Bound, RangeBounds};
 /// let good = Filter::range("rating", 4..);
 /// let mine = Filter::equals("leader", "Kai");
 /// ```
+///
+/// The range is of one field. For two conditions ask for the rarer one, and look at the records for
+/// the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     field: String,
@@ -26,6 +33,8 @@ pub struct Filter {
 
 impl Filter {
     /// Records whose `field` has a value in `range`. One without a value is in no range.
+    ///
+    /// Numbers, times and flags are ordered by value, texts by their bytes.
     pub fn range<V: Indexable>(field: impl Into<String>, range: impl RangeBounds<V>) -> Self {
         let from = match range.start_bound().map(Indexable::to_index) {
             Bound::Unbounded => Bound::Excluded(IndexValue::Absent),
@@ -41,6 +50,8 @@ impl Filter {
     }
 
     /// Records whose `field` has no value.
+    ///
+    /// It is the only way to find them: no range has them.
     pub fn absent(field: impl Into<String>) -> Self {
         Self::exactly(field.into(), IndexValue::Absent)
     }
@@ -54,6 +65,26 @@ impl Filter {
 impl Replica {
     /// Returns the records of type `T` that `filter` finds in an index, by the field's value and then
     /// by id.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let Devices { phone: replica, .. } = devices().await;
+    /// use haumana_replica::Filter;
+    ///
+    /// for title in ["Hiʻilawe", "Aloha ʻOe", "Kaulana Nā Pua"] {
+    ///     replica.add(&Song { title: title.into(), ..Song::default() }).await?;
+    /// }
+    ///
+    /// // The title is declared with `indexed`. The result is sorted by it.
+    /// let found = replica.list_where::<Song>(Filter::range("title", ..="I")).await?;
+    ///
+    /// let titles: Vec<&str> = found.iter().map(|(_, song)| song.title.as_str()).collect();
+    /// assert_eq!(["Aloha ʻOe", "Hiʻilawe"], titles[..]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -1,4 +1,6 @@
 //! Why an edit cannot be made: the kind, the field, and the reason.
+//!
+//! The same rules hold on the server, so an edit that is accepted here is rarely refused there.
 
 use haumana_sync::schema::{Field, Kind};
 use std::fmt;
@@ -6,6 +8,8 @@ use std::fmt;
 /// Why a record or a field cannot be what somebody wants it to be.
 ///
 /// `Display` names the kind and the field, and no value.
+///
+/// A form shows [`Flaw::reason`] beside the field that [`Flaw::field`] names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Flaw {
@@ -34,10 +38,14 @@ pub enum Reason {
     /// The field cannot be without a value.
     Missing,
     /// The value is decided when the record is made.
+    ///
+    /// Its policy is [`Merge::Fixed`](haumana_sync::schema::Merge::Fixed).
     Fixed,
     /// The field has no index.
     NotIndexed,
     /// The type's declaration is not that of the schema.
+    ///
+    /// The replica was opened with a schema in which the kind or field has another number or type.
     OtherDeclaration,
 }
 

@@ -1,4 +1,7 @@
 //! Following other devices: a sync at each poke of the server, and now and then where it cannot poke.
+//!
+//! Following is a loop around [`Replica::sync`]. It adds when to call it, and nothing else: an app
+//! may do the same by hand.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::{Cause, Change};
@@ -15,6 +18,9 @@ use tokio::sync::broadcast::error::RecvError;
 
 /// How quickly a device follows where nothing pokes it. [`Pace::usual`] makes one, whose fields can be
 /// set.
+///
+/// Shorter times bring edits sooner where there is no live feed, and cost a request each. One that
+/// finds nothing new is small: the server reads one item for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pace {
@@ -34,6 +40,8 @@ pub struct Pace {
 
 impl Pace {
     /// A minute, a quarter of an hour, and the others as they are said to be.
+    ///
+    /// A device that is connected and idle then syncs four times an hour.
     pub fn usual() -> Self {
         let quarter = Duration::from_secs(15 * 60);
         let mut backoff = Backoff::usual();
@@ -66,6 +74,22 @@ impl Replica {
     /// A failure that passes is waited out, with pauses that grow and are left to chance, so that devices
     /// which were cut off together do not come back together. It ends `Ok` when the account is no more
     /// the one that is signed in. It may be dropped at any time.
+    ///
+    /// Spawn it as a task of its own, once for each time that somebody signs in:
+    ///
+    /// ```no_run
+    /// # use haumana_replica::{ErrorKind, Replica, transport::HttpTransport};
+    /// # use std::sync::Arc;
+    /// # fn start(replica: Arc<Replica>, server: HttpTransport) {
+    /// tokio::spawn(async move {
+    ///     match replica.follow(&server).await {
+    ///         Ok(()) => {} // Somebody signed out.
+    ///         Err(error) if error.kind() == ErrorKind::NeedsSignIn => {} // Ask them to sign in.
+    ///         Err(error) => eprintln!("{error}"),
+    ///     }
+    /// });
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -1,4 +1,7 @@
 //! The history of a record, as a person reads it, and the way back.
+//!
+//! The history is on the server. It has every version for the retention time of the server, usually
+//! 90 days, and every value that lost.
 
 use crate::content::shown_value;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +17,8 @@ use haumana_sync::time::UnixMillis;
 use serde::{Deserialize, Deserializer};
 
 /// Versions of a record, newest first.
+///
+/// A page may hold fewer versions than were asked for although more follow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryPage {
     /// The versions.
@@ -23,6 +28,8 @@ pub struct HistoryPage {
 }
 
 /// One version of a record, and what it took over from the one before.
+///
+/// The current version is the first one of the first page, and is there even if nothing older is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordVersion {
     /// The version.
@@ -45,6 +52,8 @@ pub struct Changed {
     /// The field.
     pub field: String,
     /// The value that it had before; `None` if that is past its retention.
+    ///
+    /// [`Value::Null`] is a field that had no value.
     pub earlier: Option<Value>,
 }
 
@@ -68,29 +77,10 @@ impl Replica {
     /// the current one on), at most `limit`, which is 1 to 200. The record may be deleted.
     ///
     /// ```
-    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
-    /// # use haumana_replica::transport::DirectTransport;
-    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use std::sync::Arc;
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
-    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
-    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
-    /// # let device = || builder().account(kai.clone()).open();
-    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// # let Devices { phone, server, .. } = devices().await;
     /// let id = phone.add(&Song { title: "Hiilawe".into(), ..Song::default() }).await?;
     /// phone.sync(&server).await?;
     /// phone.edit(id, |song: &mut Song| song.title = "Hiʻilawe".into()).await?;
@@ -100,7 +90,6 @@ impl Replica {
     ///
     /// let versions: Vec<u32> = page.versions.iter().map(|version| version.version).collect();
     /// assert_eq!([2, 1], versions[..]);
-    /// # let _ = ipad;
     /// # Ok(())
     /// # }
     /// ```
@@ -135,29 +124,10 @@ impl Replica {
     /// request and takes no later edit back.
     ///
     /// ```
-    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
-    /// # use haumana_replica::transport::DirectTransport;
-    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use std::sync::Arc;
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
-    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
-    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
-    /// # let device = || builder().account(kai.clone()).open();
-    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// # let Devices { phone, server, .. } = devices().await;
     /// # let id = phone.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
     /// # phone.sync(&server).await?;
     /// phone.delete(Song::key(id)).await?;
@@ -167,7 +137,6 @@ impl Replica {
     /// phone.sync(&server).await?;
     ///
     /// assert!(phone.get::<Song>(id).await?.is_some(), "it is there again");
-    /// # let _ = ipad;
     /// # Ok(())
     /// # }
     /// ```

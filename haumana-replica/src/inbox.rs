@@ -1,4 +1,7 @@
 //! The inbox: values that lost, as a person reads them, and what to do about them.
+//!
+//! The inbox is on the server: these calls need a network. How many entries are open is known
+//! without one, from the last sync ([`Status::open_conflicts`](crate::Status::open_conflicts)).
 
 use crate::content::shown_value;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +18,8 @@ use haumana_sync::time::UnixMillis;
 use serde::Deserialize;
 
 /// A value that lost and is still open.
+///
+/// Show `kept` and `lost` beside each other, with the field's name and the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// Its id.
@@ -30,6 +35,8 @@ pub struct Conflict {
     /// The version that the push was based on, where known.
     pub base: Option<Version>,
     /// Why it lost, as a word of the protocol. Servers to come may know more of them.
+    ///
+    /// Its words are in [`Reason`](haumana_sync::merge::Reason), in `snake_case`.
     pub reason: String,
     /// When.
     pub at: UnixMillis,
@@ -38,6 +45,8 @@ pub struct Conflict {
 }
 
 /// Open conflicts, newest first.
+///
+/// An entry that somebody closes between two pages is on no later page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConflictPage {
     /// The conflicts.
@@ -51,30 +60,14 @@ impl Replica {
     /// newest on), at most `limit`, which is 1 to 200. Those of kinds that this device has never heard of
     /// are left out.
     ///
+    /// A person looks at the newest first; show a page, and ask for the next one when they have
+    /// seen it.
+    ///
     /// ```
-    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
-    /// # use haumana_replica::transport::DirectTransport;
-    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use std::sync::Arc;
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
-    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
-    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
-    /// # let device = || builder().account(kai.clone()).open();
-    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// # let Devices { phone, ipad, server } = devices().await;
     /// # let id = phone.add(&Song { title: "Hiilawe".into(), ..Song::default() }).await?;
     /// # phone.sync(&server).await?;
     /// # ipad.sync(&server).await?;
@@ -116,29 +109,10 @@ impl Replica {
     /// others have changed since is merged with the resolution; `None` takes the server's.
     ///
     /// ```
-    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
-    /// # use haumana_replica::transport::DirectTransport;
-    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use std::sync::Arc;
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
-    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
-    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
-    /// # let device = || builder().account(kai.clone()).open();
-    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// # let Devices { phone, ipad, server } = devices().await;
     /// use haumana_sync::engine::Resolution;
     ///
     /// # let id = phone.add(&Song { title: "Hiilawe".into(), ..Song::default() }).await?;

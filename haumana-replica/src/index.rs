@@ -11,6 +11,8 @@ use std::cmp::Ordering;
 use std::ops::{Bound, RangeBounds};
 
 /// The value of an indexed field, as storages order it: nothing, then numbers, then text.
+///
+/// A storage keeps the order that [`Ord`] gives here, in whatever form.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum IndexValue {
@@ -84,6 +86,9 @@ impl IndexRange {
 }
 
 /// A Rust value that an indexed field can be compared with.
+///
+/// It is for [`Filter`](crate::Filter). Implement it for a type of your own that a field holds as
+/// text or as a number.
 pub trait Indexable {
     /// Returns it as indexes have it.
     fn to_index(&self) -> IndexValue;

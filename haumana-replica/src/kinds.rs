@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What the storage remembers of the kinds whose records it keeps.
+///
+/// A storage keeps it as it is; the replica makes it and reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Declared {

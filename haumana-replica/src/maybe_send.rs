@@ -1,4 +1,8 @@
 //! What may cross from thread to thread, where there are threads.
+//!
+//! Traits of this crate ask for these bounds instead of [`Send`] and [`Sync`], so that one
+//! implementation fits a server, an app and a browser. You never implement them: every type that
+//! can has them.
 
 /// [`Send`], except on `wasm32`, where there is one thread and what a browser gives stays on it.
 #[cfg(not(target_arch = "wasm32"))]

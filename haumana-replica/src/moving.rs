@@ -1,4 +1,7 @@
 //! Everything of an account at once, out of one server and into another.
+//!
+//! Use [`Replica::export`] for a person's own backup, and both calls to move from one server to
+//! another.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::replica::Replica;
@@ -29,30 +32,14 @@ pub struct Imported {
 impl Replica {
     /// Writes everything that the server has of the account into `file`, as JSON.
     ///
+    /// It is what the server has; edits that are pending here are not in it. Sync first. The
+    /// document is written as it comes, so its size costs no memory.
+    ///
     /// ```
-    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
-    /// # use haumana_replica::transport::DirectTransport;
-    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use std::sync::Arc;
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
-    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
-    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
-    /// # let device = || builder().account(kai.clone()).open();
-    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// # let Devices { phone, server, .. } = devices().await;
     /// phone.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
     /// phone.sync(&server).await?;
     ///
@@ -60,7 +47,6 @@ impl Replica {
     /// phone.export(&server, &mut file).await?;
     ///
     /// assert!(String::from_utf8(file)?.contains("Hiʻilawe"));
-    /// # let _ = ipad;
     /// # Ok(())
     /// # }
     /// ```
@@ -79,6 +65,8 @@ impl Replica {
 
     /// Puts an export, or one page of it, into the account on the server, which must be empty. It
     /// comes with the next sync. The same again changes nothing.
+    ///
+    /// Devices of the account then start over, and keep their pending edits.
     ///
     /// # Errors
     ///

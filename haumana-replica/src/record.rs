@@ -1,4 +1,14 @@
 //! One record on this device: what was last agreed with the server, and what its user did since.
+//!
+//! This is the state that a [`Storage`](crate::storage::Storage) keeps for each record. Apps see a
+//! [`View`](crate::View) instead.
+//!
+//! ```text
+//!  agreed    what the server said last: version, content
+//!  pending   touches: fields that its user edited, each with its time and the version seen
+//!            removal: a delete
+//!            offers:  what was agreed with a server of another past
+//! ```
 
 use crate::content::{Content, base_value, create, is_counter, put, read_value};
 use haumana_sync::id::Key;
@@ -16,6 +26,8 @@ use std::fmt;
 use std::sync::Arc;
 
 /// What the server and this device last agreed on.
+///
+/// It is replaced whole by each reply that names the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreed {
     /// The version, at least 1.
@@ -29,6 +41,9 @@ pub struct Agreed {
 }
 
 /// One field that its user touched and the server has not settled.
+///
+/// It goes once the server has answered exactly this value and time, and this device holds a
+/// version in which the answer is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touch {
     /// Its value now; also if it is what it was before.
@@ -55,6 +70,8 @@ pub struct Touch {
 }
 
 /// A change of one field as it was sent. One that comes again is known by all of this.
+///
+/// All of it is sent again as it was. A server that has seen it answers that nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earlier {
     /// The value.
@@ -96,6 +113,8 @@ fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Earlier>, D::Er
 }
 
 /// A record as it was agreed with a server of another past.
+///
+/// It is no edit of the user: the server takes it only where it has lost something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     /// The fields; `None` for a tombstone.
@@ -130,6 +149,8 @@ pub struct Removal {
 }
 
 /// What is pending for one record.
+///
+/// It serializes as JSON, which later versions of this crate read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The touched fields.
@@ -172,6 +193,8 @@ impl Pending {
     }
 
     /// Whether its user waits for the server.
+    ///
+    /// A field that is answered and not yet delivered does not count.
     pub fn is_open(&self) -> bool {
         let is_edited = self.touches.values().any(|touch| touch.acked.is_none());
         is_edited || self.removal.is_some() || !self.offers.is_empty()

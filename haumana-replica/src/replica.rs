@@ -1,4 +1,8 @@
 //! A person's records on one device: what an app calls.
+//!
+//! A replica is a small state machine on a [`Storage`]: what was last agreed with the server, and
+//! what its user has done since. Nothing here needs a network. What does takes a
+//! [`Transport`](crate::transport::Transport).
 
 use crate::content::Content;
 use crate::edit::EditError;
@@ -28,6 +32,9 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 /// let mut config = haumana_replica::ReplicaConfig::usual();
 /// config.push_bytes = 500_000;
 /// ```
+///
+/// Smaller requests suit a network that breaks often, since a request that breaks off is sent again
+/// whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplicaConfig {
@@ -51,6 +58,9 @@ impl ReplicaConfig {
 }
 
 /// A record as its user sees it: the last agreed state, with pending edits on top.
+///
+/// A text that the user edited while a sync brought another edit of it is shown merged, as the
+/// server will merge it. So what a person sees does not jump back and forth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// Which record.
@@ -58,30 +68,54 @@ pub struct View {
     /// Its fields.
     pub content: Content,
     /// The version that was last agreed; `None` if the server has never confirmed it.
+    ///
+    /// It is the version that the server knows, not one of the pending edits.
     pub version: Option<Version>,
     /// Whether an edit of it waits for the server.
+    ///
+    /// A refused edit waits, too.
     pub is_pending: bool,
     /// Why the server refused the last edit, if it did: a stable code.
+    ///
+    /// The words are those of [`Refusal::code`](haumana_sync::engine::Refusal::code); a server to
+    /// come may know more of them. The edit is not sent again until somebody edits the record.
     pub refused: Option<String>,
     /// The same as a message for people, which names the field.
     pub explanation: Option<String>,
 }
 
 /// What to do with the local records of an account that was erased on the server.
+///
+/// An account is erased on purpose, perhaps on another device. So the app asks; nothing is sent
+/// until it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erasure {
     /// Forget them here too.
     Forget,
     /// Upload them as new records.
+    ///
+    /// The server takes them as created now; their history is gone.
     UploadAsNew,
 }
 
 /// A person's records on one device, whether or not a server can be reached.
 ///
-/// An edit is in the local storage when the call returns. Each account has its own records: what was
-/// edited under one account is only sent as that account.
+/// An edit is in the local storage when the call returns. Each account has its own records: what
+/// was edited under one account is only sent as that account.
 ///
-/// All methods take `&self`. Share a replica between tasks by an [`Arc`].
+/// All methods take `&self`. Share a replica between tasks by an [`Arc`]. Calls about records wait
+/// for each other, and none of them waits for the network: the replica is not locked while a
+/// request is under way, so its user goes on editing during a sync.
+///
+/// | without a network | with a server |
+/// |---|---|
+/// | [`add`](Replica::add), [`get`](Replica::get), [`list`](Replica::list), [`edit`](Replica::edit), [`delete`](Replica::delete) | [`sync`](Replica::sync), [`follow_with`](Replica::follow_with) |
+/// | [`changes`](Replica::changes), [`watch`](Replica::watch), [`status`](Replica::status) | [`conflicts`](Replica::conflicts), [`resolve`](Replica::resolve) |
+/// | [`sign_in`](Replica::sign_in), [`sign_out`](Replica::sign_out) | [`history`](Replica::history), [`restore`](Replica::restore), [`rewind`](Replica::rewind) |
+/// | [`start_over`](Replica::start_over), [`settle_erasure`](Replica::settle_erasure) | [`export`](Replica::export), [`import`](Replica::import), [`erase`](Replica::erase) |
+///
+/// One process opens one replica on one storage. Two programs of a device that need the same
+/// records have a replica each, with a storage each: they are two devices.
 #[derive(Debug)]
 pub struct Replica {
     inner: Mutex<Inner>,
@@ -118,11 +152,17 @@ impl Replica {
 
     /// Returns the id that this device has on the server. It changes if two installations turn out to
     /// use the same id.
+    ///
+    /// It is random, says nothing about the machine, and is what histories and conflicts name as
+    /// `device`.
     pub async fn device(&self) -> String {
         self.lock().await.device.clone()
     }
 
     /// Signs `account` in: from now on its records are read and edited.
+    ///
+    /// Records of another account stay on the device, unseen, with their pending edits. Nothing is
+    /// checked here: the transport proves to the server who the account is.
     ///
     /// # Errors
     ///
@@ -139,6 +179,8 @@ impl Replica {
     }
 
     /// Signs the account out. Its records and pending edits stay until it signs in again.
+    ///
+    /// A sync that is under way ends as that of the account for which it began.
     pub async fn sign_out(&self) {
         self.lock().await.account = None;
         self.status.send_replace(Status { phase: Phase::NeedsSignIn, ..Status::default() });
@@ -168,20 +210,10 @@ impl Replica {
     /// Returns the status.
     ///
     /// ```
-    /// # use haumana_replica::{Replica, storage::MemoryStorage};
-    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// # let Devices { phone: replica, .. } = devices().await;
     /// assert_eq!(0, replica.status().pending);
     ///
     /// replica.add(&Song::default()).await?;
@@ -197,20 +229,10 @@ impl Replica {
     /// Adds a record of the kind with that name. For a counter give a whole number, or its entries.
     ///
     /// ```
-    /// # use haumana_replica::{Replica, storage::MemoryStorage};
-    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// # let Devices { phone: replica, .. } = devices().await;
     /// use haumana_sync::record::Value;
     /// use std::collections::BTreeMap;
     ///
@@ -245,6 +267,27 @@ impl Replica {
     /// Sets fields of a record. A field that is named counts as edited, even if its value stays the
     /// same. For a counter give the whole number that it is to reach, or its entries.
     ///
+    /// Use it where an app has no Rust type for a kind. Fields are decided one by one on the
+    /// server, so name those that the person edited and no others.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let Devices { phone: replica, .. } = devices().await;
+    /// use haumana_sync::record::Value;
+    /// use std::collections::BTreeMap;
+    ///
+    /// let fields = |title: &str| BTreeMap::from([("title".into(), Value::Text(title.into()))]);
+    /// let id = replica.create("song", fields("Hiilawe")).await?;
+    /// replica.set(Song::key(id), fields("Hiʻilawe")).await?;
+    ///
+    /// let view = replica.record(Song::key(id)).await?.ok_or("there is no such record")?;
+    /// assert_eq!(Some("Hiʻilawe"), view.content.text("title"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`], or [`ErrorKind::Invalid`], which names the kind, the field and the
@@ -260,21 +303,15 @@ impl Replica {
 
     /// Deletes a record.
     ///
+    /// The record is gone here at once. What happens to an edit that another device made meanwhile
+    /// is for the kind to say, see [`Deletes`](haumana_sync::schema::Deletes). Edits of the record
+    /// that never left this device go with it: [`Replica::lost_by_delete`] names them beforehand.
+    ///
     /// ```
-    /// # use haumana_replica::{Replica, storage::MemoryStorage};
-    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// # let Devices { phone: replica, .. } = devices().await;
     /// let id = replica.add(&Song::default()).await?;
     ///
     /// replica.delete(Song::key(id)).await?;
@@ -317,20 +354,10 @@ impl Replica {
     /// Returns a record as its user sees it.
     ///
     /// ```
-    /// # use haumana_replica::{Replica, storage::MemoryStorage};
-    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// # let Devices { phone: replica, .. } = devices().await;
     /// let id = replica.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
     ///
     /// let view = replica.record(Song::key(id)).await?.ok_or("there is no such record")?;
@@ -355,6 +382,9 @@ impl Replica {
 
     /// Lists the records of a kind as their user sees them, by id.
     ///
+    /// All of them are read from the storage. For a long list, or one that is sorted by a field,
+    /// declare an index and call [`Replica::records_where`].
+    ///
     /// # Errors
     ///
     /// As [`Replica::record`].
@@ -367,11 +397,18 @@ impl Replica {
     }
 
     /// Returns the schema of the records.
+    ///
+    /// Records of other kinds may be in the storage; they are kept and synced, and no call returns
+    /// them.
     pub async fn schema(&self) -> Schema {
         self.lock().await.kinds.schema().clone()
     }
 
     /// Forgets the cursor, so that the next sync compares everything. Edits are kept.
+    ///
+    /// An app rarely needs it: a device that has missed something finds out by the digest of a
+    /// reply, and starts over by itself. It suits a button for a person who does not believe what
+    /// they see.
     ///
     /// # Errors
     ///
@@ -386,6 +423,9 @@ impl Replica {
 
     /// Decides what to do with the local records of an account that was erased on the server. The device
     /// takes a new id, so late requests of the old id are not treated as its own.
+    ///
+    /// Call it after [`Phase::Erased`](crate::Phase::Erased) or [`ErrorKind::Erased`]. In any other
+    /// state it does nothing.
     ///
     /// # Errors
     ///

@@ -1,4 +1,7 @@
 //! When to try again: a pure policy, and a driver whose clock and chance are passed in.
+//!
+//! [`Replica::follow_with`] has all of this in it. Use [`Replica::sync_with_retry`] for a job that
+//! syncs once and ends, such as one that the system starts in the background.
 
 use crate::error::Result;
 use crate::maybe_send::{MaybeSend, MaybeSync};
@@ -15,6 +18,19 @@ use std::time::Duration;
 pub const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// How long to wait between tries. [`Backoff::usual`] makes one, whose fields can be set.
+///
+/// ```
+/// use haumana_replica::Backoff;
+/// use std::time::Duration;
+///
+/// let backoff = Backoff::usual();
+///
+/// // The greatest random bits give the longest wait.
+/// assert!(backoff.wait(1, None, u64::MAX) <= Duration::from_secs(1));
+/// assert!(backoff.wait(20, None, u64::MAX) <= Duration::from_secs(300));
+/// let asked = Some(Duration::from_secs(60));
+/// assert!(Duration::from_secs(60) <= backoff.wait(1, asked, 0), "the server asked for a minute");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Backoff {
@@ -48,6 +64,9 @@ impl Backoff {
 }
 
 /// Waits. The library has no runtime of its own.
+///
+/// With tokio it is one line around `tokio::time::sleep`, in a browser one around `setTimeout`.
+/// Tests return at once, or wait on a clock of their own.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Sleep: Debug + MaybeSend + MaybeSync {
@@ -57,6 +76,9 @@ pub trait Sleep: Debug + MaybeSend + MaybeSync {
 
 impl Replica {
     /// Syncs, and tries again while the failure is one that passes.
+    ///
+    /// It gives up after [`Backoff::tries`]. Nothing is lost then: the next sync sends the same
+    /// edits.
     ///
     /// # Errors
     ///

@@ -9,6 +9,8 @@ use haumana_sync::time::UnixMillis;
 use serde::Deserialize;
 
 /// What a rewind came to.
+///
+/// Show the counts of a [`RewindMode::DryRun`] to the person before you rewind in earnest.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rewound {
@@ -21,6 +23,8 @@ pub struct Rewound {
     /// Records that stay as they are, because what they were is in no history, or cannot be taken.
     pub kept: usize,
     /// The time to rewind to if this was a mistake.
+    ///
+    /// It is a time as the wire has it: [`UnixMillis::parse`] reads it.
     pub before: String,
     /// Whether the request was seen before.
     #[serde(default, rename = "repeated")]
@@ -47,6 +51,9 @@ impl Replica {
     /// Makes all records of the account on the server what they were at a time, as edits: the next
     /// sync brings them, and merges what is pending here. The same again, before the server has
     /// answered, is the same request.
+    ///
+    /// It changes the account for all of its devices. Sync first, so that the person decides on
+    /// what the server has.
     ///
     /// # Errors
     ///

@@ -2,6 +2,9 @@
 //!
 //! The replica is not locked in between, so its user goes on editing; what the reply says is held
 //! against what was sent, not against what is there when it arrives.
+//!
+//! These calls are for those who carry requests in their own way: a browser's service worker, a
+//! radio, a test that loses replies. [`Replica::sync`] is built of them.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::Cause;
@@ -24,6 +27,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A request, and what the replica must remember until its reply comes.
+///
+/// Send `body` as it is, as often as it takes. If nothing comes back, drop it and begin anew: the
+/// next one has the same edits.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// As whom it is to be sent.
@@ -38,6 +44,8 @@ pub struct Outgoing {
 }
 
 /// What a reply brought.
+///
+/// `more` is true until this device has sent and received everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Whether another round trip is due at once.
@@ -55,6 +63,9 @@ pub struct Progress {
 impl Replica {
     /// Makes the next request. Whoever drives a replica by hand gives the reply to
     /// [`Replica::finish`]; [`Replica::sync`] does both.
+    ///
+    /// The storage remembers which edits are on their way, so that a delete or a newer edit of the
+    /// same field is sent behind them.
     ///
     /// # Errors
     ///
@@ -78,6 +89,9 @@ impl Replica {
 
     /// Takes over the reply to `outgoing`. A reply that is not to the latest state changes nothing,
     /// as if it had been lost.
+    ///
+    /// Edits made since [`Replica::begin`] stay pending. If the account has changed meanwhile, the
+    /// reply still goes to the account that asked.
     ///
     /// # Errors
     ///

@@ -1,9 +1,14 @@
 //! What a screen shows of the sync.
+//!
+//! A screen that shows [`Status`] needs no other call: it changes with each edit, each sync, and
+//! each change of the connection.
 
 use crate::error::ErrorKind;
 use haumana_sync::time::UnixMillis;
 
 /// Where the sync stands.
+///
+/// It says how the last sync ended, not whether edits wait: [`Status::pending`] does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// Nothing is under way.
@@ -12,6 +17,8 @@ pub enum Phase {
     /// A sync is under way.
     Syncing,
     /// The server could not be reached, or asked to wait.
+    ///
+    /// The first is [`ErrorKind::Offline`], the second [`ErrorKind::Unavailable`].
     Offline,
     /// The sign-in has run out, or nobody is signed in.
     NeedsSignIn,
@@ -22,6 +29,8 @@ pub enum Phase {
 }
 
 /// How the device hears of other devices' edits.
+///
+/// It is [`Not`](Following::Not) unless [`Replica::follow_with`](crate::Replica::follow_with) runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Following {
@@ -37,12 +46,32 @@ pub enum Following {
 }
 
 /// The sync at a glance.
+///
+/// The counts are of the account that is signed in.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let Devices { phone, server, .. } = devices().await;
+/// phone.add(&Song::default()).await?;
+/// assert_eq!((1, None), (phone.status().pending, phone.status().equal_at));
+///
+/// phone.sync(&server).await?;
+///
+/// assert_eq!(0, phone.status().pending);
+/// assert!(phone.status().equal_at.is_some(), "this device holds what the server holds");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
     /// Where it stands.
     pub phase: Phase,
     /// How many records wait for the server.
+    ///
+    /// These are records, not edits: ten edits of one record count once.
     pub pending: usize,
     /// How many of those the server refused; they wait for an edit.
     pub refused: usize,
@@ -56,5 +85,8 @@ pub struct Status {
     pub following: Following,
     /// When the device was last proven to hold what the server holds, by the digest of all records.
     /// `None` since the sign-in, or the start of the program.
+    ///
+    /// The digest names every record and its version, so it proves more than that the last request
+    /// went through.
     pub equal_at: Option<UnixMillis>,
 }

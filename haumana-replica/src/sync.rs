@@ -1,4 +1,7 @@
 //! A whole sync: round trips until this device and the server agree.
+//!
+//! A sync is as many round trips as it takes. Each of them is complete in itself: what it brought
+//! is stored with the new cursor in one write.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::replica::Replica;
@@ -9,6 +12,8 @@ use haumana_sync::limits;
 use std::sync::atomic::Ordering;
 
 /// What a sync did.
+///
+/// A sync that had nothing to do takes one round trip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// How many round trips it took.
@@ -24,30 +29,22 @@ impl Replica {
     ///
     /// A sync that is dropped half-way has lost nothing; the next one goes on.
     ///
+    /// When to call it: when the app starts, a moment after an edit, and when the network comes
+    /// back. [`Replica::follow_with`] does all of that.
+    ///
+    /// - Edits that are made while it runs are sent by it as well.
+    /// - A reply that is lost costs a repetition: the next sync sends the same edits, and the
+    ///   server knows them.
+    /// - A device whose digest differs from the server's at the end starts over once. It fails with
+    ///   [`ErrorKind::Protocol`] if that does not help.
+    /// - A push that the server refuses does not fail the sync: the record says so
+    ///   ([`View::refused`](crate::View::refused)), and everything else goes through.
+    ///
     /// ```
-    /// # use haumana_replica::{Replica, SystemClock, SystemRandom, storage::MemoryStorage};
-    /// # use haumana_replica::transport::DirectTransport;
-    /// # use haumana_sync::{Engine, Record, engine::EngineConfig, id::UserId, schema::Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use std::sync::Arc;
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema.clone(), store, clock, random, config);
-    /// # let server = DirectTransport::new(Arc::new(engine), 1 << 20);
-    /// # let builder = || Replica::builder(MemoryStorage::new(), schema.clone());
-    /// # let device = || builder().account(kai.clone()).open();
-    /// # let (phone, ipad) = (device().await?, device().await?);
+    /// # let Devices { phone, ipad, server } = devices().await;
     /// let id = phone.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
     ///
     /// phone.sync(&server).await?;

@@ -1,4 +1,6 @@
 //! The machine's clock and randomness.
+//!
+//! Both are what [`Replica::builder`](crate::Replica::builder) takes if nothing else is said.
 
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::time::UnixMillis;
@@ -8,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The machine's clock.
+///
+/// A clock that is before 1970 reads as 1970.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -20,6 +24,8 @@ impl Clock for SystemClock {
 
 /// Random bits for the ids of records and devices: no two are equal, and nobody knows them before.
 /// Nothing is kept secret by them.
+///
+/// For keys and tokens use a cryptographic source instead.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 

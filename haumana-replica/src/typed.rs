@@ -1,4 +1,7 @@
 //! Records as values of Rust types.
+//!
+//! These are what most apps use. [`Replica::create`], [`Replica::record`] and [`Replica::set`] do
+//! the same by names of kinds and fields.
 
 use crate::edit::EditError;
 use crate::error::{Error, ErrorKind, Result};
@@ -12,21 +15,14 @@ use std::collections::BTreeMap;
 impl Replica {
     /// Adds a record.
     ///
+    /// The id is random and made here, so the record can be referred to before any server knows of
+    /// it.
+    ///
     /// ```
-    /// # use haumana_replica::{Replica, storage::MemoryStorage};
-    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// # let Devices { phone: replica, .. } = devices().await;
     /// let id = replica.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
     ///
     /// assert_eq!(1, replica.status().pending, "it waits for the next sync");
@@ -47,20 +43,10 @@ impl Replica {
     /// Returns a record as its user sees it; `None` if there is none, or it is deleted.
     ///
     /// ```
-    /// # use haumana_replica::{Replica, storage::MemoryStorage};
-    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// # let Devices { phone: replica, .. } = devices().await;
     /// let id = replica.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
     ///
     /// let song: Song = replica.get(id).await?.ok_or("there is no such song")?;
@@ -80,21 +66,13 @@ impl Replica {
 
     /// Lists the records of a type as their user sees them, by id.
     ///
+    /// Sort in the app, or declare an index and call [`Replica::list_where`].
+    ///
     /// ```
-    /// # use haumana_replica::{Replica, storage::MemoryStorage};
-    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// # let Devices { phone: replica, .. } = devices().await;
     /// for title in ["Aloha ʻOe", "Hiʻilawe"] {
     ///     replica.add(&Song { title: title.into(), ..Song::default() }).await?;
     /// }
@@ -119,21 +97,15 @@ impl Replica {
     /// Edits a record. Only the fields that `edit` makes another value count as edited. What is added
     /// to a counter, or taken away from it, is counted on this device.
     ///
+    /// `edit` gets the record as its user sees it, pending edits included, and runs while the
+    /// replica is locked: it must not wait for anything. An edit that changes nothing writes
+    /// nothing.
+    ///
     /// ```
-    /// # use haumana_replica::{Replica, storage::MemoryStorage};
-    /// # use haumana_sync::{Record, id::UserId, schema::Schema};
-    /// # #[derive(Debug, Default, PartialEq, Record)]
-    /// # #[record(kind = "song", number = 3)]
-    /// # struct Song {
-    /// #     title: String,
-    /// #     #[record(lines)]
-    /// #     lyrics: String,
-    /// # }
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Song::kind()])?;
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let replica = Replica::builder(MemoryStorage::new(), schema).account(kai).open().await?;
+    /// # let Devices { phone: replica, .. } = devices().await;
     /// let id = replica.add(&Song { title: "Hiʻilawe".into(), ..Song::default() }).await?;
     ///
     /// // Only the lyrics count as edited: another device may edit the title meanwhile.

@@ -2,6 +2,9 @@
 //!
 //! A connection costs memory and a descriptor, so each is bounded in time, and all are bounded in
 //! number. Where there is no room for another one, the one that has been idle longest makes room.
+//!
+//! Reading order: [`serve`] accepts, `idle` decides who makes room, `timed` gives up on those who
+//! take nothing of a reply, `carried` holds the connections that only listen.
 
 use crate::carried::{self, Answer, Rest, carry};
 use crate::descriptors;

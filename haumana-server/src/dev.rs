@@ -3,6 +3,8 @@
 //! A web page that somebody visits can reach this server too: its requests carry an `Origin`, and a
 //! page that makes its own name point to 127.0.0.1 carries that name in `Host`. Both are refused,
 //! or any page could fetch a token and read everything.
+//!
+//! It is no protection from programs on this machine: they can read the database file as well.
 
 use crate::issuer::{Issuer, Person};
 use axum::Router;

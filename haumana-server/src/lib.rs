@@ -5,6 +5,48 @@
 //! a key pair of its own, to anyone on the machine. Its library is one function, [`main`]. To serve
 //! haumana-sync from a program of your own, use `haumana-api`, as `examples/embedding` does.
 //!
+//! # Start it
+//!
+//! ```console
+//! haumana-server                         # SQLite; tokens for anyone on this machine
+//! haumana-server --google-client-id ID   # tokens of Google's instead
+//! haumana-server --schema recipes.toml   # other kinds of record
+//! haumana-server backup today.db         # while it is serving
+//! ```
+//! It prints where it listens, where the data is, and a command to try it. `haumana-server --help`
+//! has every flag; each has a twin in the environment. It says when it cannot start, and what a
+//! person can do about it, and ends with status 1.
+//!
+//! While it issues tokens to anyone it listens on this machine alone, unless a flag says otherwise
+//! in so many words.
+//!
+//! # What stands beside the database
+//!
+//! | file | what it is | in a backup |
+//! |---|---|---|
+//! | `haumana.db` | all records; SQLite's `-wal` and `-shm` belong to it | yes, by `backup` |
+//! | `haumana.db.seen` | how far the database had come, to notice one that was put back | no |
+//! | `haumana.db.erased` | which accounts were erased, as hashes | no; copy it elsewhere |
+//! | `haumana.db.users.db` | who has signed in; made again at the next sign-in | no |
+//! | `haumana.db.key.pem` | the key pair of its own tokens | no |
+//! | `haumana.db.audit` | who exported, imported or erased an account, as hashes | yes |
+//! | `haumana.db.caller-key` | the key of those hashes | apart from the logs |
+//!
+//! All of them can be read by their owner alone.
+//!
+//! # Its end
+//!
+//! At Ctrl-C or SIGTERM it takes no more connections, ends the streams of devices that follow, and
+//! lets requests that are running finish for up to ten seconds. A second signal ends it at once.
+//! Whatever was acknowledged is on the disk in any case.
+//!
+//! # For those who change it
+//!
+//! Everything else is private. Read `serve` first: from arguments to a router that listens. Then
+//! `store` (where the data is), `sign_in` (whose tokens count), `connections` with `idle`, `timed`
+//! and `carried` (how many connections there are, and how long one may wait), `upkeep` (retention
+//! and erasures in the background), and `restore` and `erase_again` (an operator's commands).
+//!
 //! # Features
 //!
 //! | feature | what it builds in | by default |
@@ -59,6 +101,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Runs the program: reads the command line, and serves or does what it says.
+///
+/// It makes a tokio runtime of its own and writes logs to the standard error, so call it from a
+/// `main` and not from a program that has either. It returns a failure after it has printed why.
 pub fn main() -> ExitCode {
     let args = Args::parse();
     // Answers go to the standard output, logs to the other one.

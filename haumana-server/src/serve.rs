@@ -1,4 +1,8 @@
 //! From arguments to a server that listens, and to its end.
+//!
+//! The order matters: the listener comes first, so that a second server says that the port is taken
+//! before it touches any data; the schema is kept before anything is served; signals are caught
+//! before the address is printed, so that whoever waits for that line can stop the server cleanly.
 
 use crate::args::{Args, StoreKind};
 use crate::audit;

@@ -1,4 +1,6 @@
 //! Whose ID tokens the server takes: its own, or those of Google and other issuers.
+//!
+//! Both at once is not possible: a server that trusts an issuer gives out no tokens.
 
 use crate::args::Args;
 use crate::dev::{self, Dev};

@@ -1,4 +1,7 @@
 //! What the server does for all users in the background: retention, and erasures that broke off.
+//!
+//! The engine deletes old history of a user who commits. This reaches those who never come again, a
+//! little at a time, so that requests do not notice.
 
 use haumana_sync::engine::{Clock, Engine};
 use haumana_sync::store::{Operate, SweepPlace};

@@ -33,6 +33,10 @@ const ACCOUNTS: usize = 1000;
 ///
 /// [`DynamoStore::charge`]: crate::DynamoStore::charge
 /// [`ErrorKind::Spent`]: haumana_sync::store::ErrorKind::Spent
+///
+/// Without it, one account that is used by a broken or hostile client can cost as much as all
+/// others. It bounds what an account costs, and is no billing: what several processes have not
+/// written down yet is in no head.
 #[derive(Clone)]
 pub struct Allowance {
     burst: u64,
@@ -46,6 +50,9 @@ impl Allowance {
     pub const SAVED_AT: u64 = 100;
 
     /// An account may cost `burst` at once, and `per_day` each day for ever. Neither may be 0.
+    ///
+    /// `burst` is what a new device with everything to read may cost; `per_day` is what an ordinary
+    /// account costs on a busy day, several times over.
     pub fn new(burst: u64, per_day: u64, clock: Arc<dyn Clock>) -> Self {
         Self { burst: burst.max(1), per_day: per_day.max(1), clock }
     }

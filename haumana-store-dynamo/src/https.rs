@@ -29,6 +29,8 @@ const AMAZONS: &[u8] = include_bytes!("amazon-roots.crt");
 ///
 /// `SSL_CERT_FILE` and `SSL_CERT_DIR` name other roots of the machine; with either of them Amazon's
 /// are not trusted unless they are there.
+///
+/// Nothing is connected before the first request.
 pub fn http_client() -> SharedHttpClient {
     let is_chosen = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     match is_chosen("SSL_CERT_FILE") || is_chosen("SSL_CERT_DIR") {

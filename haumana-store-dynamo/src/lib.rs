@@ -1,5 +1,21 @@
 //! [`Store`](haumana_sync::Store) on DynamoDB: production, with no servers to run.
 //!
+//! # When to use it
+//!
+//! It fits services without servers of their own: Lambda functions, or many small hosts, for users
+//! whose number nobody knows beforehand. It costs what is used, and nothing at night. Every call
+//! goes over the network, so one machine alone is faster with the store on SQLite.
+//!
+//! # Reading order
+//!
+//! 1. [`DynamoOptions`] and [`DynamoStore`]: opening and serving. [`Credentials`], [`Columns`],
+//!    [`Retry`] and [`Deadline`] are parts of the options.
+//! 2. [`DynamoStore::create_tables`], [`DynamoStore::check_tables`], [`definitions`]: the tables.
+//! 3. [`DynamoStore::generation`]: which time of the data this is; the engine needs it.
+//! 4. [`Allowance`]: what one account may cost.
+//! 5. [`Consumed`] and [`rules`]: what requests cost.
+//! 6. [`http_client`]: for other clients of AWS in the same process.
+//!
 //! ```no_run
 //! use haumana_store_dynamo::{
 //!     Columns, Credentials, DEFAULT_PREFIX, DynamoOptions, DynamoStore, NoDeadline, Retry,

@@ -16,6 +16,9 @@ impl DynamoStore {
     /// Returns the generation that the tables are in: `asked`, or a higher one that they were in
     /// before. Writes down what is new.
     ///
+    /// Pass what it returns to the engine. After a restore to a point in time the tables are other
+    /// ones that know an earlier number, so an operator raises `asked` then.
+    ///
     /// # Guarantees
     ///
     /// - What was returned once is never followed by less, whoever asks.

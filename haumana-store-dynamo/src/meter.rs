@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a store's requests have consumed, in the service's own figures.
+///
+/// Multiply units by the price of the region: reads and writes are all that DynamoDB charges for
+/// besides storage.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Consumed {
     /// Requests that were answered with success.
@@ -15,6 +18,9 @@ pub struct Consumed {
     pub write_units: f64,
     /// How often something was asked again, because it failed, was refused for now, or met a part
     /// of a commit. The rest of a batch that was done in part is no retry if it got on.
+    ///
+    /// A number that stays above zero means that a table is too hot, or that the service is
+    /// failing.
     pub retries: u64,
 }
 

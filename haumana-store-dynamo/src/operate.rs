@@ -131,6 +131,8 @@ impl DynamoStore {
     /// Does what [`Operate::replay_erasures`] does, by the journal of other tables: those that were
     /// in use until these were restored.
     ///
+    /// Call it on the restored tables before they serve anybody.
+    ///
     /// # Errors
     ///
     /// As [`Operate::replay_erasures`]. The same call again goes on.

@@ -18,25 +18,36 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub struct DynamoOptions {
     /// What the tables' names begin with; [`DEFAULT_PREFIX`](crate::DEFAULT_PREFIX) in production.
+    ///
+    /// Two deployments in one account and region have two prefixes.
     pub prefix: String,
     /// The AWS region.
     pub region: String,
     /// Where the service is, if it is not Amazon's: `http://127.0.0.1:8000`.
     pub endpoint: Option<String>,
     /// Who is calling.
+    ///
+    /// They are taken once. A host whose temporary credentials run out opens another store.
     pub credentials: Credentials,
     /// Which fields of records become attributes that the console shows.
     pub columns: Columns,
     /// How long history stays after it was superseded, before DynamoDB deletes it by itself; at
     /// least the retention time of the engine.
+    ///
+    /// Give it some days more: DynamoDB may delete an item days after it is due, and the engine
+    /// ignores what is past its retention anyway.
     pub history_ttl: Duration,
     /// What one account may cost; `None`: whatever it likes.
     pub allowance: Option<Allowance>,
     /// When failed requests are sent again.
     pub retry: Retry,
     /// When the host must have its answer.
+    ///
+    /// [`NoDeadline`] fits a server, [`RequestDeadline`] a function.
     pub deadline: Arc<dyn Deadline>,
     /// The HTTP client; `None`: one of its own, as [`http_client`](crate::http_client) makes them.
+    ///
+    /// Share one between the clients of a function: its start is then faster.
     pub http: Option<SharedHttpClient>,
 }
 
@@ -56,6 +67,8 @@ impl Credentials {
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, if set, `AWS_SESSION_TOKEN`.
     ///
     /// Returns `None` if one of the first two is missing.
+    ///
+    /// It looks nowhere else: not into files, and not at the services that hand out credentials.
     pub fn from_environment() -> Option<Self> {
         let get = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Some(Self {
@@ -78,6 +91,20 @@ impl fmt::Debug for Credentials {
 ///
 /// What is stored can be read with any columns, so they may change with the schema, and a function
 /// of an earlier deployment reads what a later one has written.
+///
+/// ```
+/// use haumana_store_dynamo::Columns;
+/// use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+///
+/// let song = Kind::new(3, "song")
+///     .field(Field::new(1, "title", FieldType::text(200)))
+///     .field(Field::new(2, "rating", FieldType::Integer));
+/// let columns = Columns::of(&Schema::new([song])?);
+///
+/// // The console shows titles. Ratings stand in `extra`, since numbers must keep their digits.
+/// assert_ne!(Columns::default(), columns);
+/// # Ok::<(), haumana_sync::schema::SchemaError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns(BTreeMap<KindNumber, Vec<String>>);
 
@@ -112,9 +139,14 @@ pub(crate) fn is_free(kind: KindNumber, name: &str) -> bool {
 }
 
 /// When failed requests are sent again. The SDK's own retries are off: this is the only place.
+///
+/// A request that is refused for now is sent again after a random part of the wait, so that many
+/// that were refused together do not come together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// How long one call of the store may take, retries and waits included.
+    ///
+    /// A host's [`Deadline`] may end it earlier.
     pub budget: Duration,
     /// How long one request may take.
     pub request: Duration,
@@ -126,6 +158,8 @@ pub struct Retry {
 
 impl Retry {
     /// Returns what fits an API whose callers wait at most 30 seconds.
+    ///
+    /// 20 s for a call, 5 s for a request, waits from 25 ms to 1 s.
     pub fn interactive() -> Self {
         Self {
             budget: Duration::from_secs(20),
@@ -138,6 +172,8 @@ impl Retry {
 
 /// Tells when the host must have its answer. Calls of the store end before, with an error if need
 /// be, so that the host can still say what happened.
+///
+/// It is asked with each request, so it may change between calls.
 pub trait Deadline: fmt::Debug + Send + Sync + 'static {
     /// Returns the instant; `None` if there is none.
     fn at(&self) -> Option<Instant>;
@@ -155,6 +191,9 @@ impl Deadline for NoDeadline {
 
 /// The deadline of a host that serves one request at a time, as a Lambda function does: set before
 /// each.
+///
+/// Set it to a little less than the time that the function has left, so that an answer still gets
+/// out.
 #[derive(Debug, Default)]
 pub struct RequestDeadline(Mutex<Option<Instant>>);
 

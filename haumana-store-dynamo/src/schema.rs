@@ -34,6 +34,8 @@ pub(crate) const EXPIRES: &str = "_expires";
 pub(crate) const PROJECTED: [&str; 5] = [VERSION, DELETED, SIZE, HASH, STAMP];
 
 /// One table, as it must exist.
+///
+/// A definition never changes for tables that have data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TableSchema {
     /// What follows the prefix in its name.
@@ -120,6 +122,17 @@ impl TableSchema {
 }
 
 /// Returns the definitions of all tables as JSON, for whatever makes them.
+///
+/// `tables.json` of the crate is what it returns for [`DEFAULT_PREFIX`].
+///
+/// ```
+/// use haumana_store_dynamo::{DEFAULT_PREFIX, definitions};
+///
+/// let tables: serde_json::Value = serde_json::from_str(&definitions(DEFAULT_PREFIX))?;
+///
+/// assert_eq!("haumana-pieces", tables["Tables"][0]["TableName"]);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 pub fn definitions(prefix: &str) -> String {
     let tables: Vec<Value> = TABLES.iter().map(|table| table.definition(prefix)).collect();
     format!("{:#}\n", json!({ "Tables": tables }))

@@ -27,7 +27,19 @@ const BYTES: usize = 3_500_000;
 /// Keeps everything in three tables of DynamoDB.
 ///
 /// Calls must run on a tokio runtime with time and I/O. Opening a store does no I/O;
-/// [`DynamoStore::check_tables`] does.
+/// [`DynamoStore::check_tables`] does. Any number of stores, in any number of functions, may use
+/// the same tables.
+///
+/// | a call that | is answered |
+/// |---|---|
+/// | the service refuses for now, until the budget is used up | `Throttled` |
+/// | gets no answer, and only reads or never arrived | `Unavailable` |
+/// | commits, and loses the answer | `Unknown` |
+/// | would grow a user beyond 10 GB | `Full` |
+/// | is of an account without allowance left | `Spent` |
+///
+/// A commit takes 98 items and 3.5 MB at most: what DynamoDB takes in one transaction, less the
+/// store's own.
 #[derive(Debug)]
 pub struct DynamoStore {
     pub(crate) client: Client,
@@ -40,6 +52,8 @@ pub struct DynamoStore {
 
 impl DynamoStore {
     /// Opens a store.
+    ///
+    /// It cannot fail. Wrong credentials or a wrong region show with the first call.
     pub fn open(options: DynamoOptions) -> Self {
         let client = crate::client::client(&options);
         Self {
@@ -52,6 +66,9 @@ impl DynamoStore {
     }
 
     /// Returns what was consumed since the last call of this method, and starts over.
+    ///
+    /// A host calls it behind each request for a metric, or for [`DynamoStore::charge`]. Calls that
+    /// run at the same time are counted together.
     pub fn take_consumed(&self) -> Consumed {
         self.meter.take()
     }

@@ -24,6 +24,10 @@ impl DynamoStore {
     /// Makes the tables that do not exist, for development and tests, and waits until they can be
     /// used. Tables that exist are left alone; see [`DynamoStore::check_tables`].
     ///
+    /// They are billed by request, without reserved capacity. In production let the deployment make
+    /// them, from [`definitions`](crate::definitions), with backups to a point in time and
+    /// protection from deletion.
+    ///
     /// # Errors
     ///
     /// `Unavailable` if the service refuses or does not answer.
@@ -42,6 +46,9 @@ impl DynamoStore {
     }
 
     /// Checks that the tables are as this program needs them.
+    ///
+    /// Call it when a server starts, or after a deployment. It looks at keys, the index and the
+    /// time to live, not at what is stored.
     ///
     /// # Errors
     ///
@@ -73,6 +80,8 @@ impl DynamoStore {
     /// # Errors
     ///
     /// `Unavailable` if the service refuses or does not answer.
+    ///
+    /// It is for a metric of what storage costs.
     pub async fn stored_bytes(&self) -> Result<u64> {
         let mut bytes = 0;
         for table in TABLES {

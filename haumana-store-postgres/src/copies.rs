@@ -1,4 +1,7 @@
 //! Copies of the tables in other schemas of the same database, for rehearsing a restore.
+//!
+//! An operator tries on a copy what is to be done to the data: a migration, a repair, the erasures
+//! of a journal. The copy is dropped afterwards.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::journal;
@@ -38,6 +41,9 @@ pub async fn is_made(options: &PostgresOptions) -> Result<bool, OpenError> {
 /// # Errors
 ///
 /// [`OpenError`] if the database cannot be asked, or refuses; then nothing is left of the copy.
+///
+/// It holds one transaction open for as long as it takes, so the database keeps old rows until it
+/// ends.
 pub async fn copy(options: &PostgresOptions, to: &str, with: WithJournal) -> Result<(), OpenError> {
     check_names(&[&options.schema, to])?;
     let mut client = pool::connect(options)?.get().await?;
@@ -74,6 +80,8 @@ fn copying(from: &str, to: &str, tables: &[&str]) -> String {
 /// # Errors
 ///
 /// [`OpenError`] if the database cannot be asked, or refuses.
+///
+/// There is no way back. The schema is dropped with whatever else is in it.
 pub async fn remove(options: &PostgresOptions, with: WithJournal) -> Result<(), OpenError> {
     check_names(&[&options.schema])?;
     let client = pool::connect(options)?.get().await?;

@@ -6,6 +6,8 @@ use haumana_sync::store::{Error, ErrorKind};
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
 /// Why a store could not be opened; each message says what a person can do about it.
+///
+/// A program that starts with its machine retries `Unreachable`, and gives up on all others.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenErrorKind {
@@ -19,6 +21,8 @@ pub enum OpenErrorKind {
     #[error("the certificates cannot be read; they are a file in PEM form")]
     Certificates,
     /// Nobody answers, or not as PostgreSQL does.
+    ///
+    /// The server may not have started yet.
     #[error("the server does not answer; check the address, and that it takes connections")]
     Unreachable,
     /// The server refuses this user or this password.
@@ -33,6 +37,8 @@ pub enum OpenErrorKind {
     #[error("the server is read-only: a standby, or set so; connect to the primary")]
     ReadOnly,
     /// The schema holds something else.
+    ///
+    /// Nothing was changed.
     #[error("the schema holds tables of another program; name another schema")]
     NotOurs,
     /// A newer version of this program has changed the tables.
@@ -47,6 +53,8 @@ pub enum OpenErrorKind {
         known: i32,
     },
     /// The server is too old.
+    ///
+    /// The number is the server's own, such as 120005.
     #[error("the server's version is {0}; 13 or newer is needed")]
     TooOld(i32),
     /// All generations were used.
@@ -58,6 +66,8 @@ pub enum OpenErrorKind {
 }
 
 /// A store that could not be opened. Its text names neither the URL nor the password.
+///
+/// It is safe to log.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot open the PostgreSQL store: {kind}")]
 pub struct OpenError {

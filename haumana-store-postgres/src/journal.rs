@@ -30,6 +30,9 @@ const MAKE: &str = "
 ";
 
 /// Which lives of accounts were erased, as hashes that tell nobody whose they were.
+///
+/// It is a snapshot. It knows lives and no users: whether an account was erased can be asked only
+/// by somebody who has the account.
 pub struct Journal {
     lives: ErasedLives,
 }
@@ -53,6 +56,9 @@ impl fmt::Debug for JournalKey {
 impl Journal {
     /// Reads the journal of tables that are, or were, elsewhere: those that were in use until a
     /// backup was put back. Changes nothing there, and asks for no more than to read.
+    ///
+    /// Then call [`PostgresStore::replay_erasures_of`](crate::PostgresStore::replay_erasures_of) on
+    /// the store that the backup was put into, before it serves anybody.
     ///
     /// # Errors
     ///

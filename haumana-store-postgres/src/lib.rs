@@ -4,6 +4,19 @@
 //! so a call that is dropped leaves no transaction open, and a commit is one round trip. Several servers,
 //! and several handles in one process, may use one schema.
 //!
+//! # When to use it
+//!
+//! It fits services that run PostgreSQL anyway, and several servers for one set of users.
+//! PostgreSQL 13 or later is needed. One machine alone is simpler with the store on SQLite.
+//!
+//! # Reading order
+//!
+//! 1. [`PostgresOptions`] and [`PostgresStore`]: connecting and serving.
+//! 2. [`Life`] and [`NewLife`]: which time of the data this is; the engine needs its generation.
+//! 3. [`Journal`]: which accounts were erased, for a backup that is put back.
+//! 4. [`copies`]: trying a restore on a copy, beside the data in use.
+//! 5. [`OpenError`]: what can go wrong when it is opened, each with what a person can do.
+//!
 //! ```no_run
 //! use haumana_store_postgres::{PostgresOptions, PostgresStore};
 //! use haumana_sync::store::Generation;

@@ -5,6 +5,9 @@ use haumana_sync::store::Generation;
 use tokio_postgres::Transaction;
 
 /// The life that the data is in.
+///
+/// It is found out when the store is opened and stays the same for this handle. A handle of an
+/// earlier life commits nothing any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Life {
     /// What the engine must be given. Part of it is drawn at random where a life begins, so that a
@@ -15,6 +18,8 @@ pub struct Life {
 }
 
 /// Why a new life of the data began.
+///
+/// Log it: devices then start over, each with one full sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NewLife {

@@ -147,6 +147,8 @@ impl PostgresStore {
     /// Does what [`Operate::replay_erasures`] does, by the journal of other tables: those that were
     /// in use until a backup was put back here. What is erased again is in this journal as well.
     ///
+    /// An account that was begun anew since the erasure is another life and stays.
+    ///
     /// # Errors
     ///
     /// As [`Store::erase`](haumana_sync::Store::erase). The same call again goes on.

@@ -36,7 +36,16 @@ const BYTES: usize = 64 << 20;
 
 /// Keeps everything in one schema of a PostgreSQL database.
 ///
-/// Runs on tokio. Several handles, in one process or in many, may use one schema.
+/// Runs on tokio. Several handles, in one process or in many, may use one schema. A handle has a
+/// pool of connections of its own; share one as an `Arc`.
+///
+/// | a call that | is answered |
+/// |---|---|
+/// | reads, over a connection that was closed meanwhile | after one more attempt |
+/// | gets no connection in time, or was undone by the server | `Throttled` |
+/// | finds no server, or one that takes no writes | `Unavailable` |
+/// | commits, and loses the connection | `Unknown` |
+/// | was opened before a restore, or before a newer program changed the tables | `Corrupt`, restart it |
 #[derive(Debug)]
 pub struct PostgresStore {
     pub(crate) connections: Connections,
@@ -50,6 +59,10 @@ pub struct PostgresStore {
 
 impl PostgresStore {
     /// Connects, makes the schema if it does not exist, and brings its tables up to date.
+    ///
+    /// Several programs may do so at the same time on an empty database. The user needs the right
+    /// to make schemas, or two schemas that are there: `NAME` and `NAME_erased`. If a new life
+    /// begins, accounts that the journal names are erased again before this returns.
     ///
     /// # Errors
     ///

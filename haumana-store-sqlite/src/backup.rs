@@ -15,6 +15,9 @@ use std::time::Duration;
 ///
 /// Another process may be serving it. A backup that is copied this way stays one: no new life
 /// begins.
+///
+/// Use it from a second program, such as a nightly job; a program that serves the file calls
+/// [`SqliteStore::backup_to`](crate::SqliteStore::backup_to).
 #[derive(Debug)]
 pub struct BackupSource {
     connection: Connection,
@@ -45,6 +48,8 @@ impl BackupSource {
 
     /// Writes a copy of everything to a new file, as
     /// [`backup_to`](crate::SqliteStore::backup_to) does.
+    ///
+    /// The copy has no log beside it, and can be moved as one file.
     ///
     /// # Errors
     ///

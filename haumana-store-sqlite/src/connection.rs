@@ -111,6 +111,8 @@ pub(crate) fn is_alone(path: &Path) -> bool {
 }
 
 /// What became of a log.
+///
+/// `InUse` is no failure: the next attempt goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogState {
     /// All of it is in the file.

@@ -5,16 +5,22 @@ use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
 
 /// Why a store could not be opened; each message says what a person can do about it.
+///
+/// The messages are for a person at a terminal; a program branches on the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenErrorKind {
     /// The file is something else.
+    ///
+    /// Nothing of it was changed.
     #[error("the file is not a SQLite database; name another path, or move the file away")]
     NotADatabase,
     /// The database belongs to another program.
     #[error("the file is a database of another program; name another path")]
     NotOurs,
     /// A newer version of this program has changed the file.
+    ///
+    /// An older program would lose what the newer one keeps.
     #[error(
         "a newer program wrote this file (its schema is {found}, this program knows {known}); \
          start the newer program, or restore a backup from before the update"
@@ -34,6 +40,8 @@ pub enum OpenErrorKind {
     #[error("there is no such directory, or it may not be entered, or the path is a directory")]
     Unreachable,
     /// There is no space left.
+    ///
+    /// The store itself says `Unavailable` if that happens later.
     #[error("the disk is full; free some space and start again")]
     Full,
     /// Another program holds the file.
@@ -64,6 +72,8 @@ pub enum OpenErrorKind {
 }
 
 /// A store that could not be opened.
+///
+/// `Display` names the file and says what to do. It has no data of users.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot open {}: {kind}", path.display())]
 pub struct OpenError {

@@ -6,6 +6,21 @@
 //! each from a snapshot. A read of the head or of up to 16 entries is made by its caller, because
 //! handing it to a thread costs more. Several processes may use the same file.
 //!
+//! # When to use it
+//!
+//! It fits one machine: a server for a household, a class or a company, a program that holds the
+//! data itself, and tests. If several machines serve one set of users, use the store on PostgreSQL
+//! or DynamoDB: a SQLite file does not belong on a network file system.
+//!
+//! # Reading order
+//!
+//! 1. [`SqliteOptions`] and [`SqliteStore`]: opening a file and serving it.
+//! 2. [`Life`] and [`NewLife`]: which time of the data this is; the engine needs its generation.
+//! 3. [`SqliteStore::backup_to`] and [`BackupSource`]: copies while it is in use. [`restore`]:
+//!    putting one back.
+//! 4. [`OpenError`], [`RestoreError`]: what can go wrong, each with what a person can do.
+//! 5. [`Mover`]: for programs that keep a database of their own beside it.
+//!
 //! ```
 //! use haumana_store_sqlite::{SqliteOptions, SqliteStore};
 //! use std::time::Duration;

@@ -24,6 +24,9 @@ const NOW_MS: &str = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 ///
 /// What devices remember of another life, versions and deletes alike, says nothing about this one.
 /// An engine is given the generation of the life that its store is in.
+///
+/// Compare it with [`NewLife`] in a log after each start; give [`Life::later_edits`] to the engine
+/// as `OtherLife`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Life {
@@ -41,12 +44,18 @@ pub struct Life {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LaterEdits {
     /// They are merged: the later edit wins, and what it replaces is in the inbox.
+    ///
+    /// Choose it where a disk failed, and devices have what the backup lacks.
     Merge,
     /// The backup wins, and they are in the inbox.
+    ///
+    /// Choose it where the backup undoes what devices did.
     Discard,
 }
 
 /// Why a new life began when a file was opened.
+///
+/// Devices then start over and offer what they hold. That costs each of them a full sync, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NewLife {
@@ -56,12 +65,18 @@ pub enum NewLife {
         taken_at: UnixMillis,
     },
     /// The file is older than what was last seen under its name: an earlier copy was put back.
+    ///
+    /// The file beside the database remembers that it had come further.
     PutBack,
     /// The file is new, and another one was used under its name before.
+    ///
+    /// Somebody has deleted the database, or moved it away.
     StartedAfresh,
     /// Another file was last used under this name.
     Replaced,
     /// The operator asked for a higher generation than ever before.
+    ///
+    /// See [`SqliteStore::open_asking`](crate::SqliteStore::open_asking).
     Asked,
 }
 

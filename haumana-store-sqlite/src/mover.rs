@@ -24,6 +24,8 @@ use std::time::Duration;
 ///
 /// A program that keeps something beside the store uses it as the store does: on a connection with
 /// `secure_delete` on and `wal_autocheckpoint` off, which is closed after [`Mover::close`].
+///
+/// A program that only uses [`SqliteStore`](crate::SqliteStore) never needs it.
 #[derive(Debug)]
 pub struct Mover {
     /// Keeps everybody from writing meanwhile; `None` once it is closed.

@@ -12,11 +12,17 @@ pub struct SqliteOptions {
     /// The database file; made if it does not exist, in a directory that does. SQLite keeps two
     /// more files beside it, with `-wal` and `-shm` at the end of their names, and the store one
     /// with `.seen`.
+    ///
+    /// On Unix only its owner can read these files.
     pub path: PathBuf,
     /// How many threads read; at least one is started. As many callers at once may make short reads
     /// by themselves.
+    ///
+    /// Each holds a connection with a cache of its own.
     pub readers: usize,
     /// How long to wait for another process that is writing before a call is `Throttled`.
+    ///
+    /// Calls of one store do not wait for each other so: their writes are queued.
     pub busy_timeout: Duration,
     /// The size that the database file may grow to; `None`: what the disk holds. Beyond it commits
     /// are `Unavailable`, as on a full disk.

@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What a restore has done.
+///
+/// Tell the operator all of it: above all the file that was set aside, which is there until
+/// somebody deletes it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Restored {
@@ -32,12 +35,17 @@ pub struct Restored {
 #[non_exhaustive]
 pub enum RestoreErrorKind {
     /// A program has the file open.
+    ///
+    /// Stop the server first. A restore below a program that serves the file would lose what it
+    /// writes.
     #[error("a program has it open; stop that program, then restore again")]
     InUse,
     /// There is no such file.
     #[error("there is no such file")]
     Missing,
     /// The backup is not whole.
+    ///
+    /// It was checked whole before anything was touched.
     #[error("the file is not whole; take another backup")]
     Damaged,
     /// The file cannot be opened.
@@ -79,6 +87,9 @@ impl RestoreError {
 ///
 /// What is there now, with its log, is kept under a dated name beside it, and never deleted. The
 /// backup stays as it is. A new life begins, above all that were ever used.
+///
+/// It needs room for two databases. Accounts that were erased after the backup was taken are erased
+/// in it again, by the journal beside the database.
 ///
 /// # Guarantees
 ///

@@ -29,8 +29,31 @@ const GLANCE: usize = 16;
 
 /// Keeps everything in one SQLite database.
 ///
-/// Needs no particular async runtime. Dropping it waits for what is under way, then closes the
-/// file.
+/// Needs no particular async runtime: calls are answered by threads of the store. Dropping it waits
+/// for what is under way, then closes the file.
+///
+/// ```
+/// use haumana_store_sqlite::SqliteStore;
+/// use haumana_sync::Store;
+/// use haumana_sync::id::UserId;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// // For tests: nothing is on a disk.
+/// let store = SqliteStore::in_memory()?;
+/// let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+///
+/// assert_eq!(None, store.head(&kai).await?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// | a call that | is answered |
+/// |---|---|
+/// | waits too long for another process | `Throttled` |
+/// | finds the disk full, or the file at its largest size | `Unavailable` |
+/// | cannot say whether it was committed | `Unknown` |
+/// | finds broken bytes | `Corrupt` |
 #[derive(Debug)]
 pub struct SqliteStore {
     // Declared first, so dropped first: the last connection to close is the writer's, which then
@@ -49,6 +72,9 @@ impl SqliteStore {
     ///
     /// A backup, or an earlier copy of the file that was put back, begins a new [`Life`]. Give the
     /// engine the generation of [`life`](Self::life).
+    ///
+    /// Several stores may have one file open, in one process or in many. Opening takes in what a
+    /// crash has left in the log.
     ///
     /// # Errors
     ///
@@ -77,6 +103,8 @@ impl SqliteStore {
     /// # Errors
     ///
     /// If there is not enough memory or no thread to be had.
+    ///
+    /// It has one connection, so reads wait for writes. Each call makes another database.
     pub fn in_memory() -> Result<Self, OpenError> {
         let started = start::start_in_memory()?;
         Self::begin(started, Journal::in_memory(), Path::new(":memory:"), Duration::ZERO)
@@ -95,11 +123,15 @@ impl SqliteStore {
     }
 
     /// Returns the life that the data is in.
+    ///
+    /// It stays the same until the store is opened again.
     pub fn life(&self) -> Life {
         self.life
     }
 
     /// Returns why a new life began when the store was opened; `None` if an earlier one goes on.
+    ///
+    /// Log it: a new life that nobody expected means that somebody has moved files.
     pub fn new_life(&self) -> Option<NewLife> {
         self.new_life
     }
@@ -109,6 +141,9 @@ impl SqliteStore {
     /// The copy is one moment's state: whatever was acknowledged before the call is in it. It is
     /// an ordinary database, to be opened with [`SqliteStore::open`], and knows that it is a
     /// backup: the first time that it is opened a new life begins.
+    ///
+    /// It needs as much room again as the data has. Commits go on meanwhile; what was erased while
+    /// the copy was being written is in the copy, and [`restore`](crate::restore()) erases it again.
     ///
     /// # Errors
     ///
@@ -134,6 +169,8 @@ impl SqliteStore {
 
     /// Returns how many transactions this handle has committed; commits that waited together share
     /// one.
+    ///
+    /// Compare it with the number of commits to see how many share a sync to disk.
     pub fn transactions(&self) -> u64 {
         self.writer.transactions()
     }

@@ -1,4 +1,11 @@
 //! 128-bit digests that can be added up, so that the head can be kept without reading the records.
+//!
+//! Digests find out what differs; they protect nothing. No secret is in them, and no access depends
+//! on them.
+//!
+//! Three things are compared by such sums: a device's records with the server's (the digest of
+//! versions), the content that clients without versions hold (the digest of content), and what an
+//! operator verifies.
 
 use crate::id::{RecordId, Version};
 use serde::{Deserialize, Serialize};
@@ -9,6 +16,9 @@ use std::fmt;
 ///
 /// A sum makes no difference between orders. So two sides compare all records by one number, and an
 /// edit of one record costs one subtraction and one addition.
+///
+/// It prints and serializes as 32 hexadecimal digits. Two records that change places, or a record
+/// that comes back as it was, do not change a sum; that is what it is for.
 ///
 /// ```
 /// use haumana_sync::digest::Digest;
@@ -34,6 +44,9 @@ impl Digest {
     }
 
     /// Hashes `parts` one after the other.
+    ///
+    /// Nothing stands between the parts. Where one could end in what another begins with, put a
+    /// separator or a length in.
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Sha256::new();
         for part in parts {
@@ -51,12 +64,30 @@ impl Digest {
     /// The term of one record in the digest of versions:
     /// SHA-256 of `kind \0 ID \0 k \0 d`, with the kind's name as on the wire, and `d` being `1` for a
     /// tombstone, else `0`.
+    ///
+    /// A client that keeps its records' versions adds these up and compares the sum with the
+    /// `digest` of a reply. The id is printed in upper case.
+    ///
+    /// ```
+    /// use haumana_sync::digest::Digest;
+    /// use haumana_sync::id::RecordId;
+    ///
+    /// let id = RecordId::from_bits(1);
+    /// let before = Digest::of_version("song", id, 1, false);
+    /// // The record is edited: the term of version 1 goes out, that of version 2 comes in.
+    /// let after = before.minus(before).plus(Digest::of_version("song", id, 2, false));
+    ///
+    /// assert_eq!(Digest::of_version("song", id, 2, false), after);
+    /// assert_ne!(after, Digest::of_version("song", id, 2, true), "a tombstone has another term");
+    /// ```
     pub fn of_version(kind: &str, id: RecordId, version: Version, deleted: bool) -> Self {
         let text = format!("{kind}\0{id}\0{version}\0{}", u8::from(deleted));
         Self::of([text.as_bytes()])
     }
 
     /// The digest of `parts` as a record id.
+    ///
+    /// An id that is derived so is the same on every device and in every retry.
     pub fn into_id(self) -> RecordId {
         RecordId::from_bits(self.0)
     }
@@ -74,6 +105,8 @@ impl Digest {
     }
 
     /// Returns the first 64 bits, for places where a collision is a person against themselves.
+    ///
+    /// Do not use it where somebody else could gain from a collision.
     pub fn short(self) -> u64 {
         (self.0 >> 64) as u64
     }

@@ -1,4 +1,8 @@
 //! Who and what: user ids, record ids, kinds and keys.
+//!
+//! - [`UserId`]: whose records. Only a caller who has verified somebody can make one.
+//! - [`KindNumber`] and [`RecordId`]: which record. Together they are a [`Key`].
+//! - [`Version`]: which content of it.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -6,6 +10,10 @@ use std::fmt;
 use uuid::Uuid;
 
 /// The number of a record's content: 1 at creation, larger with each change of the content.
+///
+/// It counts within one generation of the data and one epoch of the account. Some numbers are
+/// skipped after a restored backup, an import or an erasure, so that what a device holds from
+/// before is not taken for what is here. The largest is [`VERSION`](crate::limits::VERSION).
 pub type Version = u32;
 
 /// A user: the verified subject of a token.
@@ -22,7 +30,11 @@ pub type Version = u32;
 ///
 /// There is deliberately no `From<String>`: a user id from a request body is a claim, and each way
 /// to make a `UserId` says that somebody has checked: [`UserId::verified_by_caller`], and
-/// [`NumberedUsers::verified_by_caller`] for services that know people by number.
+/// [`NumberedUsers::verified_by_caller`] for services that know people by number. Search a program
+/// for `verified_by_caller` to find every place that decides who somebody is.
+///
+/// Ids are compared byte by byte: `Kai` and `kai` are two users. It does not serialize, for the
+/// same reason as it has no `From`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(String);
 
@@ -34,6 +46,10 @@ impl UserId {
     ///
     /// Returns `None` if it is empty, longer than [`UserId::MAX_BYTES`] or holds control
     /// characters.
+    ///
+    /// Pass the claim of a verified token, the user of a session, or the id that an operator typed.
+    /// Never pass what a client says of itself. If two issuers can give the same subject to two
+    /// people, put the issuer into the id.
     pub fn verified_by_caller(subject: impl Into<String>) -> Option<Self> {
         let subject = subject.into();
         let fits = !subject.is_empty() && subject.len() <= Self::MAX_BYTES;
@@ -41,6 +57,8 @@ impl UserId {
     }
 
     /// Returns the id as text.
+    ///
+    /// It is personal data: stores keep it and exports hold it; logs and messages do not.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -77,6 +95,8 @@ impl NumberedUsers {
     ///
     /// If the prefix is longer than [`NumberedUsers::MAX_PREFIX_BYTES`] or holds anything but
     /// visible ASCII. In a `const` that is an error of the compiler.
+    ///
+    /// Choose it once. Another prefix makes all users new ones.
     pub const fn under(prefix: &'static str) -> Self {
         let bytes = prefix.as_bytes();
         assert!(bytes.len() <= Self::MAX_PREFIX_BYTES, "the prefix is too long");
@@ -98,6 +118,19 @@ impl NumberedUsers {
 /// The number of a kind of record. The schema says what the kind is.
 ///
 /// Three numbers are the library's own. It writes them as words, all others as `k3` to `k255`.
+///
+/// ```
+/// use haumana_sync::id::KindNumber;
+///
+/// assert_eq!("k3", KindNumber::new(3).code());
+/// assert_eq!("piece", KindNumber::PIECE.code());
+/// assert_eq!(Some(KindNumber::new(3)), KindNumber::from_code("k3"));
+/// assert_eq!(None, KindNumber::from_code("k03"), "each number has one spelling");
+/// ```
+///
+/// On the wire a kind goes by its name, see [`Kind::name`](crate::schema::Kind::name). Stores,
+/// cursors and exports keep the number, so the name of a kind must not change either: devices know
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KindNumber(u8);
@@ -133,6 +166,8 @@ impl KindNumber {
     }
 
     /// Returns the form that stores, cursors and exports keep.
+    ///
+    /// The code never changes, whatever a schema calls the kind.
     pub fn code(self) -> Cow<'static, str> {
         let word = Self::WORDS.into_iter().find(|(number, _)| *number == self);
         word.map_or_else(|| Cow::Owned(format!("k{}", self.0)), |(_, word)| Cow::Borrowed(word))
@@ -171,6 +206,10 @@ impl TryFrom<String> for KindNumber {
 
 /// A record's id: a UUID. Case makes no difference, and it is printed in upper case.
 ///
+/// The device that creates a record makes the id, while it is offline, so it must be random: UUIDs
+/// of version 4 or 7 are. Two records with one id are taken for one record, and their fields are
+/// merged.
+///
 /// ```
 /// use haumana_sync::id::RecordId;
 ///
@@ -185,6 +224,8 @@ pub struct RecordId(u128);
 
 impl RecordId {
     /// Makes an id from its 128 bits.
+    ///
+    /// The library takes any 128 bits, and looks for no version of a UUID in them.
     pub fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
@@ -195,6 +236,9 @@ impl RecordId {
     }
 
     /// Parses the hyphenated form of a UUID in any case; `None` for anything else.
+    ///
+    /// Braces, `urn:uuid:` and the form without hyphens are refused, since an app that compares
+    /// texts would not find its own record by what the server prints.
     pub fn parse(text: &str) -> Option<Self> {
         // `Uuid::try_parse` also takes braces, URNs and forms without hyphens; an app that compares
         // strings would not know its own piece in what we print for those.
@@ -232,6 +276,9 @@ impl TryFrom<String> for RecordId {
 }
 
 /// Names one record of a user.
+///
+/// Two users may have records with the same key; they are different records. Two kinds may have
+/// records with the same id, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// What it is.

@@ -1,4 +1,8 @@
 //! JSON values that are kept as the text they came in.
+//!
+//! A value that the library does not interpret must come back as it came: parsing a number and
+//! printing it again may change it. So such values are kept as text, and looked at only for what
+//! could break another reader.
 
 mod bounds;
 
@@ -9,6 +13,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// A JSON value, byte for byte as it came: `1.0` stays `1.0`.
+///
+/// ```
+/// use haumana_sync::json::JsonText;
+///
+/// let price = JsonText::parse("12345678901234567890.10");
+///
+/// assert_eq!(Some("12345678901234567890.10"), price.as_ref().map(JsonText::as_str));
+/// assert!(JsonText::parse(r#""\ud83c""#).is_none(), "half of a surrogate pair breaks readers");
+/// ```
+///
+/// Equality is that of the bytes: `1.0` and `1` are different values.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JsonText(Box<RawValue>);
@@ -23,6 +38,8 @@ impl JsonText {
     }
 
     /// Parses a value.
+    ///
+    /// `None` if it is not well formed, or where [`JsonText::new`] is.
     pub fn parse(text: &str) -> Option<Self> {
         Self::new(serde_json::from_str(text).ok()?)
     }
@@ -89,10 +106,14 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
 /// A request that cannot be taken as a whole.
 ///
 /// `Display` is for people and holds nothing of what was sent.
+///
+/// Nothing of such a request was done. One bad record is no bad request: it is refused by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadRequest {
     /// The body is not JSON in UTF-8.
+    ///
+    /// Send UTF-8, without a byte order mark.
     #[error("the body is not valid JSON")]
     Json,
     /// The body is JSON of the wrong shape.
@@ -102,6 +123,8 @@ pub enum BadRequest {
     #[error("operation is one of sync, upload and download")]
     Operation,
     /// The body has more entries, is nested deeper, or has longer words than any client's.
+    ///
+    /// A client sends less at once; the limits are in [`limits`].
     #[error("the body has more in it than this call takes")]
     TooLarge,
 }
@@ -138,6 +161,8 @@ pub(crate) fn read_small<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Resul
 }
 
 /// Reads a body that must be an object within this outline.
+///
+/// The outline is checked in one pass before anything is parsed, so a hostile body costs no memory.
 ///
 /// # Errors
 ///

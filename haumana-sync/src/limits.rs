@@ -1,10 +1,22 @@
 //! Every limit of the library, each with one name.
 //!
 //! kB and MB are decimal. Hosts add limits of their own (bodies); see `haumana-api`.
+//!
+//! Three sorts stand here: what one record and one request may hold, what one account may hold, and
+//! how much the engine remembers of the past. What is refused when one is reached is a
+//! [`Refusal`](crate::engine::Refusal) of one record, wherever that is possible. A server publishes
+//! its limits at `GET /limits`.
+//!
+//! They are constants, not settings: devices and servers of any two hosts agree on them, so an edit
+//! that one device accepts is not refused by a server for its size.
 
 /// The content of one record, as stored JSON.
+///
+/// Fields and unknown keys together.
 pub const RECORD_BYTES: usize = 300_000;
 /// `lyrics`, `englishTranslation`, `notes`, each.
+///
+/// It is also the greatest limit that a schema may give a field of lines.
 pub const LONG_TEXT_BYTES: usize = 200_000;
 /// `title`.
 pub const TITLE_CHARS: usize = 4096;
@@ -19,10 +31,17 @@ pub const UNKNOWN_KEY_BYTES: usize = 256;
 /// How deep the value of an unknown key may be nested; the phones' JSON decoder stops at 512.
 pub const UNKNOWN_KEY_DEPTH: usize = 64;
 /// Fields of one kind.
+///
+/// A schema with more is refused.
 pub const FIELDS: usize = 128;
 /// Values of one list or set.
+///
+/// It is the greatest limit that a schema may give. A list that a merge would make longer is
+/// decided as a whole.
 pub const ELEMENTS: usize = 10_000;
 /// Devices that one counter remembers.
+///
+/// An installation that is gone keeps its totals, so a device should keep its name for life.
 pub const COUNTER_DEVICES: usize = 1_000;
 /// `deviceId`.
 pub const DEVICE_ID_CHARS: usize = 64;
@@ -44,14 +63,22 @@ pub const RECORD_KEYS: usize = 1_000;
 /// Refusals in one reply to a phone; what else was refused is counted in the log.
 pub const REFUSALS: usize = 1_000;
 /// Pushes in one request of new clients.
+///
+/// A device with more sends them in several requests.
 pub const PUSHES: usize = 1000;
 /// Records that the reply to a rewind names; the others are counted.
 pub const REWIND_LISTED: usize = 1000;
 /// Records in one page of changes.
+///
+/// A page may hold fewer, if the reply would be too large.
 pub const PAGE_RECORDS: usize = 1000;
 /// Records of one user, tombstones included.
+///
+/// A record that would be one more is refused; edits of those that are there go through.
 pub const USER_RECORDS: u64 = 200_000;
 /// Content of one user's live records.
+///
+/// Beyond it, edits that make records shorter and deletes still go through.
 pub const USER_BYTES: u64 = 1_000_000_000;
 /// Values of one user that lost and wait for a person; an edit that would add one to them is refused.
 pub const USER_CONFLICTS: u64 = 10_000;
@@ -81,6 +108,9 @@ pub const RECEIPTS: usize = 512;
 /// Earlier values of one field that one record remembers by hash.
 pub const TRAIL: usize = 128;
 /// How often a commit that lost the race is tried again.
+///
+/// A try that loses reads and merges anew. So many in a row mean that somebody writes without a
+/// pause.
 pub const COMMIT_TRIES: usize = 64;
 
 /// The key under which exports keep what stands beside a record's fields. It is nobody else's: what

@@ -26,6 +26,9 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! What may change is in [`Schema::succeed`]: kinds and fields may be added, limits and policies
+//! may change, types and numbers may not.
 
 use crate::limits::COMMIT_TRIES;
 use crate::schema::{Schema, SchemaError};
@@ -34,6 +37,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// How a schema stands to the one that the records were last served with.
+///
+/// A host logs it when it starts. None of the three changes a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Succession {
     /// It is the same.
@@ -52,6 +57,8 @@ pub enum SuccessionError {
     #[error("{0}")]
     Refused(SchemaError),
     /// The store keeps a schema that this program cannot read: a newer one wrote it.
+    ///
+    /// Start the newer program again, or restore a backup from before it.
     #[error("a newer program keeps the schema of these records: {0}")]
     Newer(String),
     /// The store failed, or others change the schema at the same time.

@@ -22,6 +22,22 @@ impl Engine {
     /// The reply holds at most about `reply_limit_bytes`, but always at least one changed record
     /// if there is one. Conflicts that do not fit are named in the results and wait in the inbox.
     ///
+    /// Pushes are applied first, in order, then the change feed after the device's cursor is read.
+    /// What the device's own pushes have made, and what it therefore has to the byte, is left out
+    /// of the last page.
+    ///
+    /// - **A lost reply.** Send the same request again. Pushes that were committed are answered as
+    ///   unchanged, and the cursor has not moved.
+    /// - **A cursor that means nothing here**, because it is garbled, another user's or from before
+    ///   a restored backup, is no error. The reply starts over from the beginning and says so; the
+    ///   pushes are merged as edits of another life, and every value that they replace is in the
+    ///   inbox.
+    /// - **A copied device.** If the device has been seen further on than its cursor, its folder
+    ///   was copied or put back. [`SyncReply::is_copy`] tells it to take a new name.
+    /// - **Cost.** A request without pushes whose cursor is at the head reads the head and nothing
+    ///   else. The first one after a push also writes the head once, to note that the device knows
+    ///   the outcome.
+    ///
     /// # Errors
     ///
     /// As [`Engine::push`] and [`Engine::pull`]; if [`ErrorKind::Gone`], nothing was pushed.

@@ -1,4 +1,8 @@
 //! Instants: milliseconds UTC inside, `YYYY-MM-DDTHH:MM:SS.mmmZ` on the wire.
+//!
+//! A point in time is always an [`UnixMillis`]. A length of time is an `i64` whose name ends in
+//! `_ms` or `_secs`. The library never asks the system for the time; see
+//! [`Clock`](crate::engine::Clock).
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -6,6 +10,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Milliseconds since 1970-01-01 UTC.
+///
+/// `Display` writes what the wire has: UTC, three digits, `Z`. It clamps to the years 1 to 9999,
+/// which is what [`UnixMillis::parse`] can read back. Leap seconds do not exist here.
+///
+/// Adding is saturating, so no arithmetic on times of other people's devices can overflow.
 ///
 /// ```
 /// use haumana_sync::time::UnixMillis;
@@ -28,6 +37,9 @@ const LAST_MS: i64 = 253_402_300_799_999;
 
 impl UnixMillis {
     /// Parses RFC 3339 with any offset and any number of fractional digits, cut to milliseconds.
+    ///
+    /// Digits beyond milliseconds are cut, not rounded. A time outside of the years 1 to 9999 is
+    /// `None`, and so is one without an offset: nobody would know which time zone it means.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(ms) = parse_utc(text.as_bytes()) {
             return Some(Self(ms));
@@ -48,6 +60,17 @@ impl UnixMillis {
     }
 
     /// Returns the instant `ms` later.
+    ///
+    /// A negative `ms` goes back. Beyond the range of 64 bits it stays at the end.
+    ///
+    /// ```
+    /// use haumana_sync::time::UnixMillis;
+    ///
+    /// let retention_ms = 90 * 86_400_000;
+    /// let oldest = UnixMillis(1_795_392_000_000).plus_ms(-retention_ms);
+    ///
+    /// assert_eq!("2026-08-25T00:00:00.000Z", oldest.to_string());
+    /// ```
     pub fn plus_ms(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
     }

@@ -1,4 +1,7 @@
 //! The value of one field.
+//!
+//! A [`Value`] knows no field. What it may be, and when two of them count as equal, is for the
+//! [`Field`](crate::schema::Field) to say.
 
 use crate::digest::Digest;
 use crate::json::JsonText;
@@ -6,21 +9,49 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// The value of one field. [`Value::Null`] is an absent optional field.
+///
+/// | field types | the value |
+/// |---|---|
+/// | text, lines, time, id, enum | [`Value::Text`] |
+/// | flag | [`Value::Flag`] |
+/// | integer, number, list, set, counter, JSON, unknown keys | [`Value::Json`] |
+/// | several fields that are merged as one | [`Value::Group`] |
+///
+/// ```
+/// use haumana_sync::json::JsonText;
+/// use haumana_sync::record::Value;
+///
+/// let tempo = JsonText::parse("1.50").map_or(Value::Null, Value::Json);
+///
+/// assert_eq!("1.50", serde_json::to_string(&tempo)?, "digits are kept as they came");
+/// assert_ne!(Value::Text(String::new()), Value::Null, "empty text is a value");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// Two values are equal if their bytes are. Bring them into the normal form of their field first
+/// ([`Field::normal`](crate::schema::Field::normal)), or one instant in two time zones is two
+/// values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// Nothing there.
+    ///
+    /// In a push it clears the field.
     Null,
     /// A switch.
     Flag(bool),
     /// Text.
     Text(String),
     /// The value of a key that this library does not know.
+    ///
+    /// Numbers, lists, sets and counters are kept so, too.
     Json(JsonText),
     /// The values of fields that are merged as one.
     Group(GroupValue),
 }
 
 /// The values of a group of fields, of which at least one is there.
+///
+/// The engine makes it of a record's fields; see [`Group`](crate::schema::Group).
 #[derive(Clone, Debug)]
 pub struct GroupValue {
     fields: BTreeMap<String, Value>,
@@ -85,6 +116,10 @@ impl Value {
 
     /// The bytes by which ties between values are broken and values are hashed: a tag, then the
     /// value.
+    ///
+    /// The tags order values of different types: none, `false`, `true`, text, JSON, groups. Both
+    /// the order and the bytes are a part of the protocol, since two implementations must break a
+    /// tie alike.
     pub fn canonical(&self) -> (u8, &[u8]) {
         match self {
             Value::Null => (0, b""),
@@ -97,6 +132,9 @@ impl Value {
     }
 
     /// The first 64 bits of a hash of the value.
+    ///
+    /// Two values that a field counts as equal may have different ones;
+    /// [`Field::hash`](crate::schema::Field::hash) takes the field's equality into account.
     pub fn hash(&self) -> u64 {
         let (tag, bytes) = self.canonical();
         Digest::of([&[tag], bytes]).short()

@@ -2,6 +2,9 @@
 //!
 //! It is beside the repertoires, not above them: a repertoire needs no entry, and nothing is
 //! permitted because of one.
+//!
+//! Use it if the host wants to know who its users are: to write to them, or to list them in a
+//! console. Cognito's is in `haumana-directory-cognito`, one on SQLite in `haumana-server`.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -17,6 +20,30 @@ use std::sync::Arc;
 /// Keeps one entry for each user who has signed in.
 ///
 /// Names come from [`username`](haumana_auth::username), so different users have different ones.
+///
+/// Implement it for the users' table that you have, and run the laws on it: `directory_tests!` with
+/// the feature `conformance`.
+///
+/// ```
+/// use haumana_api::directory::{MemoryDirectory, Profile, UserDirectory};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), haumana_api::directory::DirectoryError> {
+/// let profile = |name: Option<&str>| Profile {
+///     email: "kai@example.org".to_owned(),
+///     name: name.map(str::to_owned),
+///     picture: None,
+/// };
+/// let directory = MemoryDirectory::new();
+/// directory.put("google_1", &profile(Some("Kai"))).await?;
+///
+/// // A later token says no name: the one that is known stays.
+/// directory.put("google_1", &profile(None)).await?;
+///
+/// assert_eq!(Some("Kai".to_owned()), directory.entry("google_1").and_then(|entry| entry.name));
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait::async_trait]
 pub trait UserDirectory: fmt::Debug + Send + Sync + 'static {
     /// Makes the entry of the user with this name, or updates the one that is there.
@@ -47,6 +74,8 @@ pub trait UserDirectory: fmt::Debug + Send + Sync + 'static {
 }
 
 /// What a directory knows of a user, as a verified token says.
+///
+/// It is personal data: no log has it, and `Debug` shows none of it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Profile {
     /// The address, which the issuer of the token has verified.
@@ -71,6 +100,8 @@ pub enum DirectoryErrorKind {
     /// Send the same call again later; it is idempotent.
     Unavailable,
     /// The directory refuses, and will again. A person must look.
+    ///
+    /// The client is told `internal`; the reason is in the log.
     Refused,
 }
 
@@ -115,6 +146,8 @@ impl Error for DirectoryError {
 }
 
 /// The accounts of a host that keeps a user directory.
+///
+/// An entry is made at `POST /auth/sync` and nowhere else, so a user may have records and no entry.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Accounts {

@@ -7,6 +7,8 @@ use serde_json::{Map, Value, json};
 /// One stable code that a failed request can have.
 ///
 /// [`error_codes`] lists them. `docs/errors.md` is made of that list.
+///
+/// A client branches on the code. The text beside it is for people and may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorCode {

@@ -22,17 +22,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How many devices may be connected, and for how long.
+///
+/// A connection costs a file descriptor and some kB; a host with few of either lowers
+/// [`LiveLimits::in_all`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LiveLimits {
     /// Devices of one account. Further ones are told 429.
+    ///
+    /// A person with more devices than this has some that poll.
     pub of_account: usize,
     /// Devices of all accounts. Further ones are told 503. It is less than the connections that the
     /// host has room for, so that requests have room too.
     pub in_all: usize,
     /// How long a stream is silent at most.
+    ///
+    /// It also finds connections whose other end is gone.
     pub heartbeat: Duration,
     /// How long a long poll waits.
+    ///
+    /// A long poll is for clients and networks that hold streams back.
     pub poll: Duration,
     /// How long a stream lasts.
     pub lifetime: Duration,
@@ -61,6 +70,9 @@ pub(crate) fn said(revision: u64) -> String {
 
 /// The live feed of a host: what tells connected devices that their account has changed.
 ///
+/// It says revisions and never records: a device that hears of one syncs. A device that reads
+/// slowly gets the latest revision alone, so nothing is kept for it.
+///
 /// ```
 /// use haumana_api::{Api, ApiConfig, Auth, Live, LiveLimits, SystemClock, SystemRandom};
 /// use haumana_sync::engine::{Engine, EngineConfig};
@@ -83,6 +95,9 @@ pub struct Live(Arc<Hub>);
 
 impl Live {
     /// A feed of what `pokes` tells. `engine` is asked where pokes may have been missed.
+    ///
+    /// The engine must be on the same data. Make one for each source of pokes: a later one hears
+    /// nothing.
     pub fn new(pokes: Arc<dyn Pokes>, engine: Arc<Engine>, limits: LiveLimits) -> Self {
         let hub = Arc::new(Hub::new(Arc::clone(&pokes), engine, limits));
         // The source of pokes does not keep the hub, and so not the engine, alive.
@@ -91,6 +106,9 @@ impl Live {
     }
 
     /// Ends every stream at once, and takes no more.
+    ///
+    /// Call it when the host begins to stop, before it waits for requests: streams never end by
+    /// themselves.
     pub fn close(&self) {
         self.0.close();
     }

@@ -15,6 +15,9 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The keys of an issuer, by key id.
+///
+/// It remembers good signatures, so share one set between requests; a clone shares what it
+/// remembers.
 #[derive(Clone, Debug)]
 pub struct KeySet {
     keys: BTreeMap<String, Key>,
@@ -29,6 +32,8 @@ pub enum KeySetError {
     /// It is not JSON of the form `{"keys": […]}`.
     NotAKeySet,
     /// None of its keys can be used.
+    ///
+    /// An issuer that publishes only keys for other algorithms is one.
     NoUsableKey,
 }
 

@@ -22,8 +22,12 @@ pub struct Policy {
     /// How `email_verified` is written.
     pub booleans: Booleans,
     /// How far the issuer's clock and ours may differ.
+    ///
+    /// A token counts this much longer, and this much earlier, than it says.
     pub leeway_secs: i64,
     /// The longest time from `iat` to `exp`, and from now to `exp`.
+    ///
+    /// It bounds the harm of a token that was stolen.
     pub max_lifetime_secs: i64,
     /// The longest token; a longer one is refused before it is looked at.
     pub max_token_bytes: usize,
@@ -39,9 +43,13 @@ pub struct Policy {
 #[serde(rename_all = "snake_case")]
 pub enum Subjects {
     /// The subject is the user id. A subject with a colon is refused.
+    ///
+    /// At most one issuer can be so; [`OidcVerifier`](crate::OidcVerifier) refuses two.
     Bare,
     /// The user id is this name, a colon, and the subject. The name has lower-case letters and
     /// digits only.
+    ///
+    /// Subjects of two issuers may be equal and mean two people; the name keeps them apart.
     Under(String),
 }
 

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Keeps everything in memory and nothing beyond the process.
 ///
 /// A clone has the same memories, and the same device id until a server says that two use it.
+///
+/// Cloning one before it is opened is how tests make a copied device.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage {
     device: Option<String>,

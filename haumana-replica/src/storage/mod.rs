@@ -1,4 +1,10 @@
 //! Where a replica keeps its records: a small contract, and two that keep it.
+//!
+//! - [`SqliteStorage`] is for apps: one file, which survives a loss of power.
+//! - [`MemoryStorage`] is for tests and examples.
+//! - A shared storage, an `Arc<Mutex<S>>`, is one as well: it outlives its replica.
+//! - Write your own for another platform. The contract is [`Storage`]; a browser's is in
+//!   `haumana-web` of the repository.
 
 #[cfg(feature = "sqlite")]
 mod index;
@@ -34,6 +40,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 /// What a replica remembers of one account beside its records.
+///
+/// It is written together with the records of a reply, so cursor and records never disagree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// Where the next pull starts.
@@ -57,6 +65,9 @@ pub struct State {
 
 /// A call that changes something and that the server has not answered: made again, it is the same
 /// request.
+///
+/// Without it, a person who presses a button again after a lost reply would restore or erase a
+/// second time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unanswered {
     /// What was asked for, as text.
@@ -68,6 +79,9 @@ pub struct Unanswered {
 }
 
 /// What a write has to outlive, beside the end of the process, which all do.
+///
+/// An edit asks for the first, what a server said for the second. A storage may always keep more
+/// than is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outlives {
     /// A loss of power: somebody is told that it is kept, and nobody else has it.
@@ -79,6 +93,8 @@ pub enum Outlives {
 }
 
 /// Everything that one transaction writes.
+///
+/// The records are whole: what is in the storage of them is replaced.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The account's new state; `None` leaves it.
@@ -111,6 +127,10 @@ impl Batch {
 /// answers later, such as a browser's; on `wasm32` nothing of it need be `Send`.
 ///
 /// Every call names the account that it is about; nothing crosses from one to another.
+///
+/// A storage needs no merge and no schema: it keeps what it is given. `Local`s are opaque to it but
+/// for three questions: whether something is open, whether something is due, and in which listing
+/// the record was named.
 pub trait Storage: Debug + MaybeSend + 'static {
     /// Returns the id of this installation, which is the device's id on the server. Keeps `fresh`,
     /// a random one, as that if there is none yet.
@@ -167,6 +187,8 @@ pub trait Storage: Debug + MaybeSend + 'static {
 
     /// Reads records, each in its place; `None` where nothing is known.
     ///
+    /// It is called for each edit and for each page, so it should find records by their key.
+    ///
     /// # Errors
     ///
     /// If the storage cannot be used.
@@ -181,12 +203,18 @@ pub trait Storage: Debug + MaybeSend + 'static {
 
     /// Lists records with something to send, in the order of their keys.
     ///
+    /// [`Pending::is_due`](crate::Pending::is_due) says which. The order must not change between
+    /// two calls.
+    ///
     /// # Errors
     ///
     /// If the storage cannot be used.
     async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>>;
 
     /// Lists records that no listing has named since `mark`, those that were never agreed included.
+    ///
+    /// It is called at the end of a listing of everything: what the server has not named it does
+    /// not have.
     ///
     /// # Errors
     ///
@@ -213,6 +241,8 @@ pub trait Storage: Debug + MaybeSend + 'static {
 
     /// Counts records with something open: those to send, and those that were refused.
     ///
+    /// Keep a count or an index for it: it is called when somebody signs in and after each page.
+    ///
     /// # Errors
     ///
     /// If the storage cannot be used.
@@ -232,6 +262,8 @@ pub trait Storage: Debug + MaybeSend + 'static {
     async fn write(&mut self, account: &str, batch: Batch) -> Result<()>;
 
     /// Forgets everything of an account.
+    ///
+    /// Other accounts and the id of the installation stay.
     ///
     /// # Errors
     ///

@@ -1,4 +1,8 @@
 //! Storage in one SQLite file.
+//!
+//! The file has a table of records, one of what is pending, and one of index entries; content is
+//! kept as JSON. Its format is this crate's own, and may change with a version, which reads what
+//! earlier ones wrote.
 
 use super::index::{find_sql, write_index};
 use super::place::Place;
@@ -41,6 +45,33 @@ const SELECT_UNMARKED: &str = "
     ORDER BY 1, 2";
 
 /// Keeps records in one SQLite file, which nobody else may open meanwhile.
+///
+/// Put it where your platform keeps an app's data, and into its backups if you like: a file that
+/// was copied or put back notices that, and becomes another device with the same pending edits. On
+/// Unix only its owner can read it. It is not encrypted.
+///
+/// ```
+/// use haumana_replica::{Replica, storage::SqliteStorage};
+/// use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let folder = folder.path();
+/// let song = Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(200)));
+/// let schema = Schema::new([song])?;
+///
+/// let storage = SqliteStorage::open(&folder.join("records.sqlite"))?;
+/// let replica = Replica::builder(storage, schema.clone()).open().await?;
+/// let device = replica.device().await;
+/// drop(replica);
+///
+/// // The next start of the app finds the same device.
+/// let storage = SqliteStorage::open(&folder.join("records.sqlite"))?;
+/// assert_eq!(device, Replica::builder(storage, schema).open().await?.device().await);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct SqliteStorage {
     connection: Connection,

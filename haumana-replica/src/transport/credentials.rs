@@ -1,4 +1,7 @@
 //! How requests say whose they are.
+//!
+//! A replica has accounts; a server has tokens, keys or cookies. These traits lead from the one to
+//! the other. They never reach the storage.
 
 use crate::maybe_send::{MaybeSend, MaybeSync};
 use async_trait::async_trait;
@@ -10,6 +13,8 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Proves to a server whose requests these are: a token, a key, a cookie.
+///
+/// Use [`BearerJwt`] for ID tokens. Implement it for API keys, cookies and signatures.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Credentials: fmt::Debug + MaybeSend + MaybeSync {
@@ -24,6 +29,8 @@ pub trait Credentials: fmt::Debug + MaybeSend + MaybeSync {
 
     /// The server has refused `headers` with 401. Returns whether others can be had, such as a token
     /// that was refreshed; the request is then sent once more. Without it, nothing can be done.
+    ///
+    /// The next refusal of the same request is [`NeedsSignIn`](crate::ErrorKind::NeedsSignIn).
     async fn refused(&self, _account: &UserId, _headers: &Headers) -> bool {
         false
     }
@@ -64,6 +71,9 @@ impl fmt::Debug for Headers {
 }
 
 /// Has the ID tokens of the accounts that are signed in on this device.
+///
+/// Tokens live for minutes or hours and edits for years, so ask for one each time instead of
+/// keeping it in the app's own variables.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait TokenSource: fmt::Debug + MaybeSend + MaybeSync {
@@ -71,12 +81,17 @@ pub trait TokenSource: fmt::Debug + MaybeSend + MaybeSync {
     async fn token(&self, account: &UserId) -> Option<String>;
 
     /// The server has refused the token of `account`. Returns whether there is another one now.
+    ///
+    /// Return `true` only if [`TokenSource::token`] gives another token now.
     async fn refresh(&self, _account: &UserId) -> bool {
         false
     }
 }
 
 /// JWTs whose subject is the account, as `Authorization: Bearer`.
+///
+/// A token whose `sub` is another account is not sent: the records of one person never leave under
+/// the name of another, even if the app mixes tokens up.
 #[derive(Clone, Debug)]
 pub struct BearerJwt {
     tokens: Arc<dyn TokenSource>,
@@ -111,6 +126,9 @@ struct Claims {
 
 /// Returns whose ID token this is, by its own account; the server is who verifies it. `None` if it
 /// does not say.
+///
+/// Nothing is verified. It is for finding out which account a token is for, on the device that has
+/// it.
 pub fn subject(token: &str) -> Option<String> {
     let payload = token.split('.').nth(1)?;
     let claims = URL_SAFE_NO_PAD.decode(payload).ok()?;

@@ -1,4 +1,7 @@
 //! To an engine in the same process.
+//!
+//! It does what a server does between its routes and the engine, without HTTP, so tests of an app
+//! are fast and exact.
 
 use super::{Call, Transport};
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +18,9 @@ use std::io::Write;
 use std::sync::Arc;
 
 /// Asks an engine in the same process.
+///
+/// Whoever calls it is believed to be the account: there are no credentials. It has no live feed,
+/// so a follower on it polls.
 #[derive(Clone, Debug)]
 pub struct DirectTransport {
     engine: Arc<Engine>,

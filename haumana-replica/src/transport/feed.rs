@@ -1,4 +1,6 @@
 //! What a live feed says, and who reads it.
+//!
+//! A feed carries no records: it says that there is something to sync.
 
 use crate::error::Result;
 use crate::maybe_send::MaybeSend;
@@ -16,6 +18,9 @@ pub enum Heard {
 }
 
 /// A connection to the live feed of one account.
+///
+/// A server of this project says something every 25 seconds, so silence means that the connection
+/// is dead.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait LiveFeed: Debug + MaybeSend {

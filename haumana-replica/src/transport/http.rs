@@ -1,4 +1,7 @@
 //! Over HTTP.
+//!
+//! It speaks HTTP/1.1 and HTTP/2 over TLS, and follows no redirects: a token must not go anywhere
+//! else.
 
 use super::answer::{Start, body, offline, refused};
 use super::bounds::Budget;
@@ -39,6 +42,8 @@ pub struct HttpConfig {
     pub encoding: Encoding,
     /// The most bytes of a reply that are read, decompressed. Usually 64 MB, which is more than any
     /// host of this project sends; beyond it the call is [`ErrorKind::Protocol`].
+    ///
+    /// A server that sends more, broken or hostile, costs this much memory at most.
     pub reply_bytes: u64,
     /// The most bytes of an export that are written. Usually 4 GB.
     pub export_bytes: u64,
@@ -47,6 +52,9 @@ pub struct HttpConfig {
     pub patience: Duration,
     /// Whether tokens may be sent over `http://` to another machine, where everybody on the way can
     /// read them. Usually not: a `base_url` that would is refused. This machine is always allowed.
+    ///
+    /// It is for a test network without certificates. Anybody on the way can then read and change
+    /// everything.
     pub plain_http: bool,
 }
 
@@ -54,6 +62,8 @@ pub struct HttpConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// Compressed: right wherever there is a network in between.
+    ///
+    /// Requests are sent as they are.
     Gzip,
     /// As they are: faster on the same machine.
     Identity,
@@ -76,6 +86,33 @@ impl HttpConfig {
 }
 
 /// Talks to a server over HTTP, keeping connections open between calls.
+///
+/// Make one for each server and keep it: a new one connects anew, and a TLS handshake costs more
+/// than a sync.
+///
+/// ```no_run
+/// use haumana_replica::transport::{HttpConfig, HttpTransport, TokenSource};
+/// use haumana_sync::id::UserId;
+/// use std::sync::Arc;
+///
+/// /// Where your app keeps the ID token of who is signed in.
+/// #[derive(Debug)]
+/// struct Keychain;
+///
+/// #[async_trait::async_trait]
+/// impl TokenSource for Keychain {
+///     async fn token(&self, _account: &UserId) -> Option<String> {
+///         std::env::var("ID_TOKEN").ok()
+///     }
+/// }
+///
+/// # fn main() -> Result<(), haumana_replica::Error> {
+/// let config = HttpConfig::usual("https://sync.example.org");
+/// let server = HttpTransport::new(config, Arc::new(Keychain))?;
+/// # let _ = server;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct HttpTransport {
     client: Client,
@@ -95,6 +132,9 @@ impl HttpTransport {
     }
 
     /// Makes a transport to one server.
+    ///
+    /// Nothing is sent yet. A server on this machine is asked without a proxy, so that no proxy
+    /// sees the token.
     ///
     /// # Errors
     ///
@@ -133,6 +173,9 @@ impl HttpTransport {
     }
 
     /// Asks how large a request may be: `requestBytes` of `GET /limits`, which needs no token.
+    ///
+    /// If it is less than 4 MB, set [`ReplicaConfig::push_bytes`](crate::ReplicaConfig::push_bytes)
+    /// below it.
     ///
     /// # Errors
     ///

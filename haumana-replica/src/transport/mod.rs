@@ -1,4 +1,11 @@
 //! How a replica reaches its server.
+//!
+//! - [`HttpTransport`] is for apps. What it sends to prove who somebody is comes from
+//!   [`Credentials`].
+//! - [`DirectTransport`] calls an engine in the same process: tests, examples, and programs that
+//!   hold the data themselves.
+//! - Implement [`Transport`] to carry requests in another way. [`Request`] says what each call is
+//!   over HTTP, and [`refusal`] what a status means.
 
 #[cfg(feature = "http")]
 mod answer;
@@ -41,6 +48,8 @@ use std::fmt::Debug;
 use std::io::Write;
 
 /// A call beside `POST /sync`. It needs a server: nothing of it is kept on the device.
+///
+/// An app calls the methods of [`Replica`](crate::Replica), which make these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
     /// `GET /conflicts`: one page of what lost and is open, newest first.
@@ -125,10 +134,17 @@ impl Call {
 }
 
 /// Carries the calls of a replica to a server.
+///
+/// A transport keeps nothing. A call that fails is simply made again, by the app or by a follower,
+/// with another body if its user has edited meanwhile. It may be shared between replicas, and
+/// between accounts: each call names the account that it is for.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Transport: Debug + MaybeSend + MaybeSync {
     /// Sends `POST /sync` of `account` and returns the body of the reply.
+    ///
+    /// Do not repeat the request inside: whether and when is decided outside, with a
+    /// [`Backoff`](crate::Backoff).
     ///
     /// # Guarantees
     ///

@@ -1,4 +1,6 @@
 //! An export that comes in pages, written as the one document that it would be in one piece.
+//!
+//! Functions on AWS bound a reply to some megabytes, so their export comes in pages.
 
 use crate::error::{Error, ErrorKind, Result};
 use serde::Deserialize;

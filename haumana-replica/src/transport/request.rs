@@ -18,6 +18,9 @@ use serde_json::json;
 /// assert_eq!(("GET", vec!["conflicts".to_owned()]), (request.method, request.path));
 /// assert_eq!(vec![("limit", "20".to_owned())], request.query);
 /// ```
+///
+/// It is for transports of your own, which then send what [`HttpTransport`](super::HttpTransport)
+/// sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request {

@@ -17,6 +17,8 @@ const RECORDS: &str = "records";
 const HEADINGS: [&str; 3] = ["exportDate", "exportVersion", "user"];
 
 /// An export that has been read to its end: what it holds, and what stands at the top of each page.
+///
+/// Read the document once for it, then again for its pages, from the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportOutline {
     /// Live pieces.

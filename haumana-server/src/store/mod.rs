@@ -1,4 +1,7 @@
 //! Where the data is: the SQLite file, a PostgreSQL database, or tables of DynamoDB.
+//!
+//! Each store is a file of its own with the same function, `open`. One that is not built in is
+//! `absent`, which says how to build it.
 
 #[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
 mod absent;

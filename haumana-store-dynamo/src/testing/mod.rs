@@ -32,6 +32,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Three empty tables of their own.
+///
+/// They stay in the emulator until its process ends.
 #[derive(Clone, Debug)]
 pub struct Tables {
     prefix: String,

@@ -17,6 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A server for tests.
+///
+/// It is there for tests of this crate and of those above it; see the module for where it comes
+/// from.
 #[derive(Debug)]
 pub struct Server {
     url: String,

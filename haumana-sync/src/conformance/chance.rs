@@ -1,4 +1,6 @@
 //! A clock that is set, and random bits that repeat, for tests, models and fixtures.
+//!
+//! Tests of what stands on this library use these two, so that a run depends on its seed alone.
 
 use crate::engine::{Clock, Random};
 use crate::time::UnixMillis;
@@ -9,6 +11,18 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 ///
 /// Its clones are the same clock. A clock [`ahead`](SetClock::ahead) of it shares its time and is
 /// wrong by an amount of its own.
+///
+/// ```
+/// use haumana_sync::conformance::SetClock;
+/// use haumana_sync::engine::Clock;
+/// use haumana_sync::time::UnixMillis;
+///
+/// let server = SetClock::at(UnixMillis(1_000));
+/// let phone = server.ahead(-250);
+/// server.pass_ms(60_000);
+///
+/// assert_eq!((61_000, 60_750), (server.now().0, phone.now().0));
+/// ```
 #[derive(Clone, Debug)]
 pub struct SetClock {
     true_ms: Arc<AtomicI64>,
@@ -59,6 +73,8 @@ impl Clock for SetClock {
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Random bits that are the same for the same seed: <https://prng.di.unimi.it/splitmix64.c>.
+///
+/// It is for tests only: whoever knows the seed knows every bit.
 #[derive(Debug)]
 pub struct SeededRandom(AtomicU64);
 

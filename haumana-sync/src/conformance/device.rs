@@ -11,6 +11,9 @@ const REPLY_BYTES: usize = 1 << 20;
 
 /// One device: what it edited, and what the server told it. Its records are pieces, of the repertoire or
 /// of [`sample::schema`](super::sample::schema).
+///
+/// It speaks `POST /sync` as a client would, and checks nothing: the law or the test that uses it
+/// compares what it holds.
 #[derive(Debug, Default)]
 pub struct Device {
     name: String,

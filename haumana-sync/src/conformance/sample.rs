@@ -1,4 +1,7 @@
 //! What the laws write, and how they look at what there is; for tests of backends, too.
+//!
+//! A test of a backend makes users, records and batches with these functions, commits them with an
+//! [`Author`], and compares [`everything`] before and after.
 
 use crate::Store;
 use crate::digest::Digest;
@@ -116,6 +119,20 @@ pub fn stamped_batch(
 }
 
 /// One device that writes alone and remembers the head.
+///
+/// ```
+/// use haumana_sync::conformance::sample::{Author, piece, record};
+/// use haumana_sync::store::MemoryStore;
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = MemoryStore::new();
+/// let mut kai = Author::new(&store, "kai");
+/// let stored = kai.put(vec![record(piece(1), 1, "Hula")]).await;
+///
+/// assert_eq!(1, stored[0].revision.0);
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Author<'a> {
     store: &'a dyn Store,
@@ -178,6 +195,9 @@ impl<'a> Author<'a> {
 }
 
 /// All that a store tells about one user.
+///
+/// Two equal values mean that no call of a store can tell the two states apart, as far as those
+/// keys go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Everything {
     /// The head.
@@ -261,6 +281,8 @@ pub fn end_of(page: &Page) -> Option<Place> {
 /// Commits what `make` makes of the head and the number of the try, until it is in.
 ///
 /// Does what the docs of [`ErrorKind`] tell callers to do.
+///
+/// Use it for a writer that races with others.
 pub async fn commit_until_in(
     store: &dyn Store,
     user: &UserId,

@@ -1,4 +1,9 @@
 //! Erasing an account.
+//!
+//! An erasure has three steps. A commit marks the head, so that nothing else is accepted. Then the
+//! store deletes records and history. A second commit leaves the marker of an erased account, in a
+//! new epoch. A program that ends in between leaves an account that is still marked; the next call
+//! goes on from there.
 
 use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
@@ -8,6 +13,10 @@ use crate::store::{Batch, Epoch, Head, HeadState, Stamp, StoreExt, Wiped};
 use crate::time::UnixMillis;
 
 /// What a request to erase came to.
+///
+/// A host that promises its users a time can tell them this one. Backups that were taken before are
+/// its own matter: [`Operate::replay_erasures`](crate::store::Operate::replay_erasures) erases
+/// again what a restored backup brings back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erasure {
     /// The account is erased.
@@ -16,6 +25,8 @@ pub enum Erasure {
     /// later, by themselves.
     DoneBy(UnixMillis),
     /// The request was seen before, and the user has begun anew since; nothing was erased.
+    ///
+    /// A retried request must not delete what its user wrote after the first one had done its work.
     Repeated,
 }
 
@@ -27,29 +38,10 @@ impl Engine {
     /// finishes it; an account that was erased already stays as it is.
     ///
     /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::Value;
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(100)))])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store.clone(), clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let song = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = |base, title: &str| {
-    /// #     let title = Value::Text(title.to_owned());
-    /// #     let op = PushOp::Set(BTreeMap::from([("title".to_owned(), title)]));
-    /// #     Push { key: song, base, edited_at: EditTimes::Unknown, op }
-    /// # };
+    /// # let Example { engine, store, kai, .. } = example();
     /// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;
     ///
     /// engine.erase(&kai).await?;
@@ -72,6 +64,9 @@ impl Engine {
     /// # Errors
     ///
     /// As [`Engine::erase`].
+    ///
+    /// Give each request of a person a random name of its own, and keep it over retries. The head
+    /// of the account remembers the last of these names as hashes, also behind an erasure.
     pub async fn erase_as(&self, user: &UserId, request_id: Option<&str>) -> Result<Erasure> {
         let name = request_id.map(|id| Digest::of([b"erase\0", id.as_bytes()]).short());
         let (mut attempts, mut erased) = (self.attempts(user), Erasure::Done);

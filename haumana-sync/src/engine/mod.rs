@@ -22,6 +22,29 @@
 //! - The history: [`VersionEntry`], [`Restored`], and [`Rewound`] for a whole account.
 //! - Moving and ending: [`Export`], [`Imported`], [`Erasure`].
 //! - Operating: [`Verified`] compares what is stored with itself, [`Repaired`] repairs it.
+//!
+//! # What a host has to do
+//!
+//! - Say who is asking. Every call takes a [`UserId`], and believes it.
+//! - Repeat nothing. A call that failed has told its kind ([`ErrorKind`]); the device sends the
+//!   same request again. All calls that change something may be repeated: what was done already
+//!   changes nothing the second time.
+//! - Bound what comes in. [`crate::limits`] has what the engine accepts; a host also bounds bodies,
+//!   time, and requests under way, as `haumana-api` does.
+//! - Call [`Operate::sweep`](crate::store::Operate::sweep) now and then. The engine deletes old
+//!   history of a user at most once a day and only when that user commits; nobody else does it for
+//!   users who never come again.
+//!
+//! # What stays the same however many engines there are
+//!
+//! Two engines that race for one user's head do not lose an edit: one commit succeeds, the other
+//! engine reads the account again, merges again, and commits behind it. After
+//! [`COMMIT_TRIES`](crate::limits::COMMIT_TRIES) lost races a call gives up with
+//! [`ErrorKind::Unavailable`].
+//!
+//! Engines of one store should have one [`Schema`], one [`Generation`] and clocks that differ by
+//! two seconds at most. A commit is stamped three seconds ahead, so that such clocks do no harm to
+//! clients whose cursor is a time.
 
 pub(crate) mod commit;
 pub(crate) mod edit;
@@ -76,6 +99,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// `SystemClock` of `haumana-api` and of `haumana-replica` asks the system.
 ///
+/// The engine dates commits with it, finds out what is past its retention, and takes an edit time
+/// in the future for now. It does not order the change feed by it; revisions do that. So a clock
+/// that jumps back delays the deletion of old history, and loses nothing.
+///
 /// ```
 /// use haumana_sync::engine::Clock;
 /// use haumana_sync::time::UnixMillis;
@@ -97,12 +124,19 @@ pub trait Clock: Debug + Send + Sync + 'static {
 /// Returns random bits. The library never asks the system itself, so tests can repeat a run.
 ///
 /// Versions and deliveries are told apart by these bits: they must not be predictable.
+///
+/// The engine makes epochs of accounts and ids of commits from them, and how many versions it skips
+/// after a restored backup. A source that repeats can make two lives of an account look like one:
+/// use the operating system's, as `SystemRandom` of `haumana-api` does. For tests there is
+/// `conformance::SeededRandom`.
 pub trait Random: Debug + Send + Sync + 'static {
     /// Returns 64 bits that nobody can predict.
     fn next_u64(&self) -> u64;
 }
 
 /// The settings of an engine. [`EngineConfig::new`] makes them; then set fields as you need.
+///
+/// The struct grows: start from `new`, and set what differs.
 ///
 /// ```
 /// use haumana_sync::engine::EngineConfig;
@@ -115,9 +149,18 @@ pub trait Random: Debug + Send + Sync + 'static {
 #[non_exhaustive]
 pub struct EngineConfig {
     /// The generation of the data. It must rise after a backup was restored.
+    ///
+    /// `SqliteStore` and `PostgresStore` count it themselves: pass their `life().generation`. With
+    /// DynamoDB an operator raises it, and `DynamoStore::generation` remembers the highest. With a
+    /// store of your own, keep a number in the configuration. If it does not rise, a device that
+    /// had synced after the backup was taken keeps a cursor from a future that is gone.
     pub generation: Generation,
     /// How long superseded versions, lost values and delivery records are kept, in
     /// milliseconds. Usually [`RETENTION_MS`].
+    ///
+    /// A device that was offline longer than this still loses no edit. But the content of the base
+    /// that its edits name may be gone by then, so a field that others have changed since goes to
+    /// the inbox as [`Reason::BaseGone`](crate::merge::Reason::BaseGone) instead of being merged.
     pub retention_ms: i64,
 }
 
@@ -129,12 +172,28 @@ impl EngineConfig {
 }
 
 /// The usual retention time: 90 days.
+///
+/// A device may be offline this long, and its texts are still merged by line.
 pub const RETENTION_MS: i64 = 90 * 86_400_000;
 
 /// Keeps the records of users the same on all of their devices.
 ///
 /// An engine is a [`Store`] with a schema, a clock and random bits. It is cheap to make, and has no
-/// state: everything is in the store. The [front page](crate#two-devices) has a complete example.
+/// state: everything is in the store. Make one for each store, share it as `Arc<Engine>`, and call
+/// it from as many tasks as you like. The [front page](crate#two-devices) has a complete example.
+///
+/// | to | call |
+/// |---|---|
+/// | sync a device | [`Engine::sync`], or [`Engine::push`] and [`Engine::pull`] by themselves |
+/// | show what lost, and close it | [`Engine::conflict_page`], [`Engine::resolve`], [`Engine::resolve_as`], [`Engine::conflict_value`] |
+/// | show and put back the past | [`Engine::history_of`], [`Engine::restore_record`], [`Engine::rewind`] |
+/// | move an account | [`Engine::export`], [`Engine::export_page`], [`Engine::check_import`], [`Engine::import`] |
+/// | end an account | [`Engine::erase`], [`Engine::erase_as`] |
+/// | operate | [`Engine::health`], [`Engine::summary`], [`Engine::verify`], [`Engine::repair`], [`Engine::accept_record`] |
+/// | speak another protocol | [`Engine::attempts`], [`crate::transaction`] |
+///
+/// Futures of an engine may be dropped at any point. A commit that was under way is then written
+/// whole or not at all, and the same request again finds out which.
 #[derive(Debug)]
 pub struct Engine {
     /// What is read through it is screened.
@@ -148,17 +207,30 @@ pub struct Engine {
 }
 
 /// What happens, after a backup was restored, to content that devices hold from before.
+///
+/// A restored backup lacks what was written after it was taken. Devices still hold that, with
+/// versions that the backup may have given to something else. So their content is compared by value
+/// and by time, not by version, and every loser gets the reason
+/// [`Reason::OtherLife`](crate::merge::Reason::OtherLife).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OtherLife {
     /// The later edit wins. The value that it replaces is in the inbox.
+    ///
+    /// It fits where the backup is old because a disk failed: what devices hold is newer, and is
+    /// wanted.
     #[default]
     Merged,
     /// The backup wins. What devices hold of its records is in the inbox.
+    ///
+    /// It fits where the backup was put back on purpose, to undo what the devices did.
     Discarded,
 }
 
 impl Engine {
     /// Makes an engine on `store` for records of the kinds of `schema`.
+    ///
+    /// Nothing is read or written. That the records of the store can be read under `schema` is for
+    /// the host to find out first, with [`crate::succession::succeed`].
     pub fn of(
         schema: Schema,
         store: Arc<dyn Store>,
@@ -177,6 +249,9 @@ impl Engine {
     }
 
     /// Sets the schema: the kinds of record that the engine keeps.
+    ///
+    /// It is for hosts that have made the engine before they know the schema. Requests that are
+    /// under way keep the schema that they began with, since each engine is a value of its own.
     #[must_use]
     pub fn with_schema(self, schema: Schema) -> Self {
         let screen = Screened { schema, ..(*self.screen).clone() };
@@ -185,6 +260,9 @@ impl Engine {
 
     /// Sets the witness, which is notified of stored records that cannot be read. Without one they are
     /// skipped silently.
+    ///
+    /// A host logs what it is told, and an operator looks: [`Engine::verify`] says what is wrong
+    /// with the account, and [`Engine::repair`] mends what can be mended.
     #[must_use]
     pub fn with_witness(self, witness: Arc<dyn Witness>) -> Self {
         let screen = Screened { witness, ..(*self.screen).clone() };
@@ -197,6 +275,8 @@ impl Engine {
     }
 
     /// Notifies the witness of a record that cannot be read. For dialects that find one themselves.
+    ///
+    /// The engine does so itself for every record that it reads through its own calls.
     pub fn tell_unreadable(&self, user: &UserId, key: Key) {
         self.screen.tell(user, key);
     }
@@ -214,12 +294,18 @@ impl Engine {
 
     /// Sets how many bytes of history an account keeps. Without this it is
     /// [`limits::USER_HISTORY_BYTES`]. When the limit is reached the oldest history is deleted first.
+    ///
+    /// About a sixteenth of the limit leaves at once, behind the commit that went over it. Nothing
+    /// is refused because of history, and a value that waits in the inbox keeps its entry.
     #[must_use]
     pub fn with_history_bytes(self, history_bytes: u64) -> Self {
         Self { history_bytes, ..self }
     }
 
     /// Returns `Ok` when the store answers.
+    ///
+    /// It reads the head of a user that nobody is. Use it for a readiness probe; it says nothing
+    /// about any account.
     ///
     /// # Errors
     ///
@@ -296,6 +382,9 @@ impl Engine {
     }
 
     /// Returns 64 random bits.
+    ///
+    /// A host may use them for ids of its own, so that tests which seed the engine repeat those
+    /// too.
     pub fn random(&self) -> u64 {
         self.random.next_u64()
     }

@@ -1,4 +1,6 @@
 //! Why one record was not accepted.
+//!
+//! A device keeps an edit that was refused. [`Refusal::advice`] says when it may send it again.
 
 use crate::schema::FieldError;
 
@@ -15,18 +17,36 @@ use crate::schema::FieldError;
 #[non_exhaustive]
 pub enum Refusal {
     /// The record or one of its fields exceeds its limit.
+    ///
+    /// See [`RECORD_BYTES`](crate::limits::RECORD_BYTES) for a record and
+    /// [`FieldType`](crate::schema::FieldType) for fields. A limit that was lowered later refuses
+    /// nothing that is stored: only an edit has to fit.
     TooLarge,
     /// The id is not a UUID.
+    ///
+    /// Only the hyphenated form of 36 characters is one.
     InvalidId,
     /// A field has the wrong type, or is missing and cannot be filled.
+    ///
+    /// A kind that the schema does not have is refused so as well, and a base that this server
+    /// cannot have given.
     InvalidField,
     /// The content of the base is past its retention.
+    ///
+    /// A push of a part of a record that the server does not have is refused so, too: the rest of
+    /// the record is nowhere. The device has it, and sends the record whole.
     BaseGone,
     /// The record says that it belongs to another user.
     WrongUser,
     /// The user has no room left.
+    ///
+    /// See [`USER_RECORDS`](crate::limits::USER_RECORDS), [`USER_BYTES`](crate::limits::USER_BYTES)
+    /// and [`USER_CONFLICTS`](crate::limits::USER_CONFLICTS). A store may have less room than
+    /// these.
     QuotaExceeded,
     /// What is stored of the record cannot be read until a person has repaired it.
+    ///
+    /// Nothing is overwritten: the edit waits on its device until an operator has looked.
     Unreadable,
 }
 

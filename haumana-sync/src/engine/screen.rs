@@ -28,7 +28,9 @@ pub struct Unreadable {
 
 /// Is told of what is stored and cannot be read, so that a person can look.
 ///
-/// It is told each time that such a record is met, perhaps several times in one request.
+/// It is told each time that such a record is met, perhaps several times in one request. It is
+/// called while a request is served, so it must not wait: count, or write a line of a log. It gets
+/// no content, and a [`UserId`] that prints nothing; `haumana-api` logs a keyed hash of it.
 pub trait Witness: Debug + Send + Sync + 'static {
     /// Something of `user` cannot be read.
     fn unreadable(&self, user: &UserId, what: Unreadable);

@@ -17,6 +17,9 @@ enum Excess {
 }
 
 /// What the outer shape of a body may be.
+///
+/// The memory that a parser takes follows the number of values, not the bytes: a body of commas is
+/// small and becomes large. An outline bounds that first.
 #[derive(Clone, Copy, Debug)]
 pub struct Outline {
     /// Entries of all its lists together.
@@ -29,6 +32,8 @@ pub struct Outline {
 
 impl Outline {
     /// A body with lists of so many records, and short words beside them.
+    ///
+    /// Words are bounded by [`limits::WORD_BYTES`].
     pub const fn of_records(max_entries: usize) -> Self {
         Self { max_entries, too_many: BadRequest::TooLarge, word_bytes: limits::WORD_BYTES }
     }

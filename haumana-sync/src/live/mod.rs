@@ -9,6 +9,9 @@
 //! There are two sources of pokes. [`PokingStore`] wraps the store of a server that has its data to
 //! itself. Stores such as the one on PostgreSQL learn of other servers' commits themselves. A host
 //! without a source, such as a Lambda function, says so to its clients, and they poll.
+//!
+//! Use it where a person looks at two devices at once, or where several people share an account.
+//! Everything works without it; devices then learn of an edit when they sync next.
 
 mod poking;
 
@@ -21,6 +24,9 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 /// The name under which the pokes of an account are sent. It does not reveal whose account it is.
+///
+/// It is 128 bits of a keyed hash, so two accounts do not share one, and a database that carries
+/// pokes learns no names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Topic(u128);
 
@@ -55,6 +61,9 @@ impl Debug for Topic {
 
 /// A source of pokes.
 ///
+/// A host has one source at most, and gives it to what keeps connections, such as `Api::with_live`
+/// of `haumana-api`.
+///
 /// # Guarantees
 ///
 /// - After [`Pokes::tell`], each commit that is acknowledged leads to a poke, or to
@@ -70,9 +79,14 @@ pub trait Pokes: Debug + Send + Sync + 'static {
 }
 
 /// The receiver of pokes.
+///
+/// What it does with a poke is its own matter: tell connected devices of that topic, and forget all
+/// others.
 #[async_trait::async_trait]
 pub trait Hearer: Debug + Send + Sync + 'static {
     /// An account has this revision now. Commits call this, so it must not wait for anything.
+    ///
+    /// A revision may come twice, and a lower one after a higher one.
     fn poke(&self, topic: Topic, revision: Revision);
 
     /// Pokes of any account may have been missed: check each account that a device follows.

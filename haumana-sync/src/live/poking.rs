@@ -12,6 +12,10 @@ use std::sync::{Arc, OnceLock};
 /// Tells of the commits that go through it, whichever call makes them. Other processes on the same
 /// data are not heard.
 ///
+/// A commit whose outcome is unknown is told too: a poke too many costs one sync, a missed one
+/// costs time. If several processes serve the same data, each hears only its own commits, and
+/// devices that are connected elsewhere wait for their next poll.
+///
 /// ```
 /// use haumana_sync::live::PokingStore;
 /// use haumana_sync::store::MemoryStore;

@@ -1,4 +1,7 @@
 //! One field, changed by a pusher and perhaps by the server's other devices.
+//!
+//! [`merge_field`] is where every concurrent edit of one field ends, from whichever protocol it
+//! came. The engine has found the base before, and writes what lost afterwards.
 
 use super::elements::{join_counters, merge_lists, merge_sets};
 use super::rank::preference;
@@ -11,6 +14,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// A value and when it was edited.
+///
+/// The value is in its field's normal form: the bytes decide ties, and equal bytes are equal
+/// values.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
     /// The value.
@@ -20,11 +26,17 @@ pub struct Side<'a> {
 }
 
 /// What is known of the server's side since the version that the pusher edited.
+///
+/// The engine tells by versions, not by values, which of these it is.
 #[derive(Clone, Copy, Debug)]
 pub enum Base<'a> {
     /// The server's value has not changed since.
+    ///
+    /// This is the usual case, and the pushed value simply applies.
     Unmoved,
     /// It has.
+    ///
+    /// The edits were concurrent.
     Moved {
         /// The value that it had then, where known.
         value: Option<&'a Value>,
@@ -32,12 +44,19 @@ pub enum Base<'a> {
         added_since: &'a BTreeMap<u64, u32>,
     },
     /// It has, so long ago that the content of the base is past its retention.
+    ///
+    /// A set merges without a base, as the union. Fields whose policy asks a person keep the
+    /// server's value.
     Gone,
     /// The pusher itself has pushed something newer in the meantime.
+    ///
+    /// The push comes late: a retry, or a request that was overtaken.
     Outdated,
 }
 
 /// Whose value is in the record after the merge.
+///
+/// For an inbox the question is who lost, which [`FieldMerge::lost`] answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Winner {
     /// Both had the same.
@@ -51,23 +70,42 @@ pub enum Winner {
 }
 
 /// Why a value lost.
+///
+/// It goes into the history beside the value, and to people as [`Reason::message`]. Its name on the
+/// wire is the variant in `snake_case`. The names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
     /// The other value was edited later.
+    ///
+    /// Edit times are claims of devices, so a device whose clock is ahead wins more often. The
+    /// value that lost is in the inbox for that reason, too.
     LaterEdit,
     /// Two texts changed the same place, and the other one was edited later.
+    ///
+    /// Its edits that did not clash are in the result, unless that would exceed the field's limit.
     TextClash,
     /// The record was deleted on one side and edited on the other.
+    ///
+    /// What lost is the delete, under
+    /// [`Deletes::LoseToEdits`](crate::schema::Deletes::LoseToEdits), or the edit, under `Stick`.
     EditBeatsDelete,
     /// The content of the base is past its retention.
+    ///
+    /// The device was offline for longer than the history is kept.
     BaseGone,
     /// It was saved by a form that had been open since an earlier version.
+    ///
+    /// Only the dialect of the first app, whose pushes name no fields, finds this out.
     StaleForm,
     /// Its base belongs to another life of the server.
+    ///
+    /// A backup was restored, or the account was erased or imported.
     OtherLife,
     /// The field's merge policy prefers the other value.
+    ///
+    /// Such a value is in the history and not in the inbox.
     Policy,
     /// Two records of one session; the earlier made one gives the value.
     EarlierRecord,
@@ -110,6 +148,8 @@ impl Reason {
 }
 
 /// What becomes of one field.
+///
+/// If `lost` is `None`, both edits are in the value, or there was only one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldMerge {
     /// The value.
@@ -126,6 +166,29 @@ pub struct FieldMerge {
 ///
 /// Swapping the two sides of a [`Base::Moved`] gives the same value: ties of time are broken by
 /// value, never by who came first.
+///
+/// It is a function of its arguments alone: no clock, no store, no device. So a second
+/// implementation can be compared with it case by case; `vectors/` in the repository has such
+/// cases.
+///
+/// ```
+/// use haumana_sync::merge::{Base, Reason, Side, Winner, merge_field};
+/// use haumana_sync::record::Value;
+/// use haumana_sync::schema::{Field, FieldType};
+/// use haumana_sync::time::UnixMillis;
+/// use std::collections::BTreeMap;
+///
+/// let title = Field::new(1, "title", FieldType::text(100));
+/// let [base, server, pushed] = ["Hula", "Kahiko", "ʻAuana"].map(|text| Value::Text(text.into()));
+/// let none = BTreeMap::new();
+/// let moved = Base::Moved { value: Some(&base), added_since: &none };
+/// let side = |value, at| Side { value, edited_at: UnixMillis(at) };
+///
+/// let merged = merge_field(&title, moved, side(&server, 1_000), side(&pushed, 2_000));
+///
+/// assert_eq!((&pushed, Winner::Pushed), (&merged.value, merged.winner));
+/// assert_eq!(Some((Winner::Server, Reason::LaterEdit)), merged.lost);
+/// ```
 pub fn merge_field<'u>(
     unit: impl Into<Unit<'u>>,
     base: Base<'_>,

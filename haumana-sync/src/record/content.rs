@@ -1,4 +1,7 @@
 //! The content of one record of any kind.
+//!
+//! An app that uses [`Record`](super::Record) or the replica meets none of this. It is for code
+//! that handles records of any schema: a dialect, a tool, an importer.
 
 use super::Value;
 use crate::digest::Digest;
@@ -21,6 +24,24 @@ use std::sync::Arc;
 /// Serializes to the stored form: the fields that are there, in the order of the kind, then the
 /// keys that the kind does not name. A stored value that its field cannot hold is kept under the
 /// field's name, byte for byte, until a fitting one replaces it; readers see the default.
+///
+/// ```
+/// use haumana_sync::record::{Content, Value};
+/// use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+/// use haumana_sync::time::UnixMillis;
+///
+/// let title = Field::new(1, "title", FieldType::text(100)).required("");
+/// let schema = Schema::new([Kind::new(3, "song").field(title)])?;
+/// let kind = &schema.kinds()[0];
+///
+/// // A newer app has stored a key that this schema does not have.
+/// let mut content = Content::parse(kind, r#"{"title":"Hula","tempo":1.50}"#).unwrap();
+/// content.set("title", Value::Text("Hiʻilawe".to_owned()));
+///
+/// assert_eq!(r#"{"title":"Hiʻilawe","tempo":1.50}"#, content.to_json());
+/// assert_eq!("", Content::new(kind, UnixMillis(0)).text("title").unwrap());
+/// # Ok::<(), haumana_sync::schema::SchemaError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Content {
     kind: Arc<Kind>,
@@ -32,11 +53,16 @@ pub struct Content {
 
 impl Content {
     /// Makes the content of a record of which nothing was said but when it was made.
+    ///
+    /// Every field has its default; see [`Kind::defaults`].
     pub fn new(kind: &Arc<Kind>, edited_at: UnixMillis) -> Self {
         Self { kind: kind.clone(), values: kind.defaults(edited_at), unknown: BTreeMap::new() }
     }
 
     /// Reads the stored form; `None` if it is none.
+    ///
+    /// A value that no longer fits its field, because the schema changed or a hand did, is no
+    /// error: it is kept, and the field reads as its default. Reserved keys are dropped.
     pub fn parse(kind: &Arc<Kind>, json: &str) -> Option<Self> {
         // Nearly always every value fits its field, and nothing is parsed twice.
         Self::parse_as(Stored { kind, is_fitting: true }, json)
@@ -61,6 +87,9 @@ impl Content {
     }
 
     /// Returns the value of the field `name`.
+    ///
+    /// A key that the kind does not name is returned as [`Value::Json`]; what is not there as
+    /// [`Value::Null`].
     pub fn get(&self, name: &str) -> Value {
         match self.kind.place(name) {
             Some(at) => self.values.get(at).cloned().unwrap_or(Value::Null),
@@ -75,6 +104,9 @@ impl Content {
 
     /// Puts `value` into the field `name`, if it is of a type that the field can hold. A reserved
     /// key is no field.
+    ///
+    /// Limits are not checked here, since a stored value may exceed one that was lowered; call
+    /// [`Field::check`] before. A value of another type changes nothing.
     pub fn set(&mut self, name: &str, value: Value) {
         let Some(at) = self.kind.place(name) else {
             return self.set_unknown(name, value);
@@ -103,6 +135,8 @@ impl Content {
     }
 
     /// Returns the value of what is merged under `name`: of a group that of all its fields.
+    ///
+    /// For a field that is in no group it is [`Content::get`].
     pub fn unit(&self, name: &str) -> Value {
         match self.kind.group_named(name) {
             None => self.get(name),
@@ -167,6 +201,9 @@ impl Content {
     }
 
     /// Returns the content hash of the record that has this id.
+    ///
+    /// `stored` is what [`Content::to_json`] returned, which the caller has at hand. Equal hashes
+    /// mean equal content under the kind's equality; see [`ContentHash`].
     pub fn content_hash(&self, id: RecordId, stored: &str) -> Digest {
         match self.kind.hashed() {
             ContentHash::Stored => Digest::of([stored.as_bytes()]),
@@ -231,6 +268,9 @@ fn is_of_type(field: &Field, raw: &RawValue) -> bool {
 /// assert!(!known.fits(r#"{"startedAt":7}"#));
 /// assert!(!known.fits("{}"));
 /// ```
+///
+/// The dialect of the first app needs it: its phones stop reading a reply at the first value of a
+/// wrong type.
 #[derive(Debug)]
 pub struct KnownFields {
     kind: Arc<Kind>,

@@ -1,10 +1,17 @@
 //! Counters: what each device has added, and what the sum is.
+//!
+//! A field that is read, added to and written back loses an addition whenever two devices do it at
+//! once. A counter does not, because each device has totals of its own.
 
 use super::Value;
 use crate::schema::{Entries, entries, json};
 
 /// The value of a counter: for each device the totals that it has added and removed since it first
 /// counted. Totals only grow, so two states of a counter are joined by the greater of each.
+///
+/// Joining is commutative, associative and idempotent, so a state that comes late, twice or out of
+/// order does no harm. A device name must not be used by two installations; the engine recognises
+/// most copies and then adds up what both have counted.
 ///
 /// # Examples
 ///
@@ -30,6 +37,8 @@ impl Counter {
     }
 
     /// Returns what all devices have added, less what they have removed.
+    ///
+    /// A sum that 64 bits cannot hold is the greatest or least that they can.
     pub fn sum(&self) -> i64 {
         let one = |(added, removed): &(u64, u64)| i128::from(*added) - i128::from(*removed);
         let sum: i128 = self.0.values().map(one).sum();
@@ -38,6 +47,8 @@ impl Counter {
     }
 
     /// Counts `by` more on `device`, or fewer if it is negative.
+    ///
+    /// Only a device itself adds to its own totals. Totals stop at the greatest number of 64 bits.
     pub fn add(&mut self, device: &str, by: i64) {
         let (added, removed) = self.0.entry(device.to_owned()).or_default();
         let total = if by < 0 { removed } else { added };
@@ -45,6 +56,8 @@ impl Counter {
     }
 
     /// Takes over what `other` knows.
+    ///
+    /// The greater total of each device is the later one.
     pub fn join(&mut self, other: &Self) {
         for (device, (added, removed)) in &other.0 {
             let entry = self.0.entry(device.clone()).or_default();
@@ -60,6 +73,9 @@ impl Counter {
     }
 
     /// Returns the devices that have counted.
+    ///
+    /// There are at most [`COUNTER_DEVICES`](crate::limits::COUNTER_DEVICES); one more, and the
+    /// field refuses the value as too large.
     pub fn devices(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

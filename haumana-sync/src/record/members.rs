@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 ///
 /// The engine stores no such key. Version 0.1 did, and a reply with a doubled key would lock the
 /// phones' app out for good.
+///
+/// Put it between the braces of an object after the record's own keys, with a comma if it is not
+/// empty. Nearly always it borrows what is stored.
 pub fn members<'c>(kind: &Kind, content: &'c str) -> Cow<'c, str> {
     let inner = content.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     let inner = inner.unwrap_or_default();

@@ -1,4 +1,22 @@
 //! Typed records: a Rust struct as a kind of record.
+//!
+//! With these an app works with its own types. The derive writes [`Record`]; [`FieldValue`] says
+//! which Rust types fields can have.
+//!
+//! | Rust type | field type where the declaration does not say |
+//! |---|---|
+//! | `String`, `Option<String>` | text of 4,096 characters |
+//! | `bool` | flag |
+//! | `i64`, `i32`, `u32` | integer |
+//! | `f64` | number |
+//! | `UnixMillis` | time |
+//! | `JsonText` | any JSON |
+//! | `Option<RecordId>` | id |
+//! | `Vec`, `BTreeSet` of `String` or `RecordId` | list, set of 1,000 elements |
+//!
+//! A `String`, a `bool`, a number and an `UnixMillis` without `Option` are required fields. Their
+//! defaults are the empty text, `false`, zero, and the time of the edit that creates the record.
+//! All others are optional; an empty list or set is an absent one.
 
 use super::{Content, Value};
 use crate::id::{Key, KindNumber, RecordId};
@@ -15,6 +33,9 @@ const ELEMENTS: usize = 1_000;
 /// A Rust type whose values are records of one kind.
 ///
 /// Derive it with the feature `derive`; by hand it is three functions.
+///
+/// A struct is a view of a record. Fields that a newer app has added are not in it, and survive an
+/// edit through it: a replica pushes only what differs.
 ///
 /// # Examples
 ///
@@ -43,14 +64,21 @@ const ELEMENTS: usize = 1_000;
 /// ```
 pub trait Record: Sized {
     /// The kind's name.
+    ///
+    /// It is what `kind` says on the wire, and never changes.
     const KIND: &'static str;
     /// The kind's number.
+    ///
+    /// An app's own kinds are 3 to 250. A number is never used for another kind.
     const NUMBER: u8;
 
     /// Returns the declaration of the kind, for a schema.
     fn kind() -> Kind;
 
     /// Reads a record. A value that its field cannot hold is read as if it were absent.
+    ///
+    /// So a record that somebody else's app has written always reads, and an app decides what an
+    /// absent value means.
     fn from_content(content: &Content) -> Self;
 
     /// Returns the value of each field; null is an absent one. The value of a counter is the number
@@ -64,6 +92,9 @@ pub trait Record: Sized {
 }
 
 /// A Rust type that a field of a [`Record`] can have.
+///
+/// Implement it for a type of your own, for instance an enum that is stored as text: choose the
+/// field type, say what an absent value is, and convert both ways.
 #[diagnostic::on_unimplemented(
     message = "a field of a record cannot be a `{Self}`",
     label = "not the type of a field",
@@ -84,6 +115,8 @@ pub trait FieldValue: Sized {
     fn absent() -> Self;
 
     /// Reads a value; `None` if it is none of this type.
+    ///
+    /// Such a value is then read as absent.
     fn from_value(value: &Value) -> Option<Self>;
 
     /// Returns the value.
@@ -139,6 +172,9 @@ pub trait CounterValue: FieldValue {}
 impl CounterValue for i64 {}
 
 /// What a list or a set can be of.
+///
+/// Elements are stored as text. The order is that of the Rust type, and of a set also the one on
+/// the wire.
 #[diagnostic::on_unimplemented(
     message = "a list or a set is of String or RecordId, not of `{Self}`"
 )]

@@ -2,6 +2,10 @@
 //!
 //! This is the one place in the library that knows of hula. Numbers, names and the order of fields
 //! are those of version 0.1: stored bytes, hashes and digests stay what they are.
+//!
+//! Leave it out with `default-features = false` if your app has kinds of its own. It is also an
+//! example of a schema that uses everything: groups, defaults, equality, a content hash that never
+//! changes.
 
 mod piece;
 mod session;
@@ -21,6 +25,8 @@ use crate::store::Store;
 use std::sync::{Arc, OnceLock};
 
 /// Returns the schema of pieces and sessions.
+///
+/// It is made once; the clones share it.
 pub fn schema() -> Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
     let schema = || {

@@ -18,6 +18,9 @@ use std::fmt;
 ///
 /// Serializes to the stored form: every required key, optional keys where present, `createdAt`,
 /// then the unknown keys.
+///
+/// It is for code that works with pieces by name. The engine treats them as [`Content`] of the kind
+/// `piece`, like any other record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     /// The title.
@@ -43,6 +46,8 @@ pub struct Piece {
     /// When it was made; fixed by the first push.
     pub created_at: UnixMillis,
     /// Keys that this library does not know.
+    ///
+    /// They are written back as they came.
     pub unknown: BTreeMap<String, JsonText>,
 }
 

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Who says when a session ended, from the weakest to the strongest word.
+///
+/// The stronger word wins between two devices that end one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EndedAtSource {
     /// A guess.

@@ -1,8 +1,13 @@
 //! Why a schema is refused.
+//!
+//! A schema is refused when it is made, so an engine never meets one that contradicts itself.
 
 use std::fmt;
 
 /// A rule that a schema breaks, and where.
+///
+/// `Display` says the kind, the field and the rule, for whoever wrote the schema: `kind recipe,
+/// field title: a field keeps its type`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaError {
     kind: Option<String>,

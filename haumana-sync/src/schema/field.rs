@@ -1,4 +1,7 @@
 //! One field of a kind: its name, its type, its limits, and when two of its values are equal.
+//!
+//! The declaration is read from left to right: number, name, type, then what differs from an
+//! optional field that the later edit wins.
 
 use super::{Element, FieldType, Merge};
 use crate::id::RecordId;
@@ -11,6 +14,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a value was refused for a field.
+///
+/// The engine turns them into [`Refusal`](crate::engine::Refusal) of the one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldError {
     /// It has the wrong type, or it is null and the field does not accept null.
@@ -20,6 +25,14 @@ pub enum FieldError {
 }
 
 /// One field of a [`Kind`](crate::schema::Kind).
+///
+/// | a new record that does not set the field | declared by |
+/// |---|---|
+/// | is without it | nothing: fields are optional |
+/// | has a value | [`Field::required`], [`Field::required_flag`], [`Field::default_value`] |
+/// | has the time of its creation | [`Field::required_edit_time`] |
+/// | has what another field has | [`Field::required_as`] |
+/// | is refused | [`Field::mandatory`] |
 ///
 /// ```
 /// use haumana_sync::schema::{Field, FieldType, Merge};
@@ -91,12 +104,18 @@ impl Field {
     }
 
     /// Sets the merge policy: which of two concurrent edits stays.
+    ///
+    /// [`FieldType`]s that merge by their parts take none. A policy may be changed later, and
+    /// decides from then on.
     #[must_use]
     pub fn merge(self, merge: Merge) -> Self {
         Self { merge, ..self }
     }
 
     /// Makes the field required, with a text as the default: no record is without the field.
+    ///
+    /// `null` is then refused as the wrong type. Records that were stored before the field was
+    /// declared read as if they had the default.
     #[must_use]
     pub fn required(self, default: &str) -> Self {
         self.default_value(Value::Text(default.to_owned()))
@@ -123,6 +142,9 @@ impl Field {
     }
 
     /// Makes the field mandatory: a record that is created without it is refused.
+    ///
+    /// Do not declare it for a new field of a kind that has devices in use: what an older app
+    /// creates would be refused.
     #[must_use]
     pub fn mandatory(self) -> Self {
         Self { default: FieldDefault::Mandatory, ..self }
@@ -135,6 +157,9 @@ impl Field {
     }
 
     /// Ignores white space at both ends when values are compared.
+    ///
+    /// The bytes that a person typed are kept. An edit that only adds a blank at an end is then no
+    /// edit.
     #[must_use]
     pub fn trimmed(self) -> Self {
         Self { equality: Equality { trimmed: true, ..self.equality }, ..self }
@@ -155,6 +180,9 @@ impl Field {
 
     /// Lets replicas keep an index of the field, so that records can be found by its value. It changes
     /// nothing that is stored or sent.
+    ///
+    /// Texts by lines, lists, sets, counters and JSON cannot be indexed; see
+    /// [`FieldType::is_ordered`].
     #[must_use]
     pub fn indexed(self) -> Self {
         Self { indexed: true, ..self }
@@ -209,6 +237,8 @@ impl Field {
     }
 
     /// Returns its value in a record that is created at `edited_at` and does not set it.
+    ///
+    /// A field with the default of another field is filled by the caller, who knows that one.
     pub fn default_at(&self, edited_at: UnixMillis) -> Value {
         match &self.default {
             FieldDefault::Absent | FieldDefault::Mandatory | FieldDefault::SameAs(_) => Value::Null,
@@ -228,6 +258,9 @@ impl Field {
     }
 
     /// Reads a value from JSON; `None` if the field cannot hold values of that type.
+    ///
+    /// It looks at the type only. [`Field::check`] looks at limits and words, [`Field::normal`]
+    /// brings the value into the form that is stored.
     pub fn read(&self, raw: &RawValue) -> Option<Value> {
         let text = raw.get();
         match &self.field_type {
@@ -277,6 +310,18 @@ impl Field {
 
     /// Checks whether the field can hold a value.
     ///
+    /// ```
+    /// use haumana_sync::record::Value;
+    /// use haumana_sync::schema::{Field, FieldError, FieldType};
+    ///
+    /// let title = Field::new(1, "title", FieldType::text(5)).required("");
+    /// let check = |text: &str| title.check(&Value::Text(text.to_owned()));
+    ///
+    /// assert_eq!(Ok(()), check("Hiʻil"), "characters are counted, not bytes");
+    /// assert_eq!(Err(FieldError::TooLarge), check("Hiʻilawe"));
+    /// assert_eq!(Err(FieldError::Invalid), title.check(&Value::Null), "the field is required");
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`FieldError`] if the field cannot hold it.
@@ -301,6 +346,18 @@ impl Field {
 
     /// Returns the value in its normal form, so that equal values have equal bytes: times in UTC with
     /// three digits, ids in upper case, whole numbers without an exponent, sets in order.
+    ///
+    /// What cannot be read as the field's type is returned as it is.
+    ///
+    /// ```
+    /// use haumana_sync::record::Value;
+    /// use haumana_sync::schema::{Field, FieldType};
+    ///
+    /// let at = Field::new(1, "at", FieldType::Time);
+    /// let normal = at.normal(Value::Text("2026-11-28T12:00:00-10:00".to_owned()));
+    ///
+    /// assert_eq!(Some("2026-11-28T22:00:00.000Z"), normal.as_text());
+    /// ```
     pub fn normal(&self, value: Value) -> Value {
         let normal = match (&self.field_type, &value) {
             (FieldType::Time, Value::Text(text)) => {
@@ -328,6 +385,8 @@ impl Field {
     }
 
     /// Returns the hash of a value. Values that the field treats as equal have the same hash.
+    ///
+    /// Records remember earlier values by it, to know one that comes again without keeping it.
     pub fn hash(&self, value: &Value) -> u64 {
         match value {
             Value::Text(text) if self.equality.trimmed => {

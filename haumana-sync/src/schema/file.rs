@@ -1,4 +1,8 @@
 //! Schemas as files: the same keys in TOML and JSON.
+//!
+//! Unknown keys are refused, so a typing mistake is not a field that merges by another policy than
+//! was meant. What only Rust can declare, such as [`ContentHash`](super::ContentHash), is not in a
+//! file.
 
 use super::field::FieldDefault;
 use super::{

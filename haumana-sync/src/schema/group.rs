@@ -1,4 +1,7 @@
 //! Fields that are decided together, and what a merge decides as one.
+//!
+//! Use a group where a mixture of two edits would be wrong: a time with its zone, an amount with
+//! its currency, an end with who said so.
 
 use super::{Field, FieldType, Kind, Merge};
 use crate::value::{GroupValue, Value};
@@ -7,6 +10,17 @@ use std::borrow::Cow;
 /// Fields of a kind that move together: of two concurrent edits one gives the values of all of them.
 ///
 /// A record remembers a group under the name of its leading field.
+///
+/// ```
+/// use haumana_sync::schema::{Field, FieldType, Group, Kind, Schema};
+///
+/// let price = Kind::new(3, "price")
+///     .field(Field::new(1, "amount", FieldType::Integer))
+///     .field(Field::new(2, "currency", FieldType::text(3)))
+///     .group(Group::new("amount", ["amount", "currency"]));
+///
+/// assert!(Schema::new([price]).is_ok());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub(super) name: Cow<'static, str>,
@@ -22,6 +36,9 @@ impl Group {
     ///
     /// [`Merge::Greatest`] and [`Merge::Least`] look first at whether the leading field has a value,
     /// then at the fields in the order that is given here.
+    ///
+    /// A group has two fields or more, none of which merges by parts, has a policy of its own or is
+    /// in another group.
     pub fn new<N: Into<Cow<'static, str>>>(
         leading: impl Into<Cow<'static, str>>,
         fields: impl IntoIterator<Item = N>,
@@ -59,6 +76,8 @@ impl Group {
 }
 
 /// What a merge decides as one: a field, or a group of fields.
+///
+/// Where a record remembers who changed what, it does so by unit and not by field.
 #[derive(Clone, Copy, Debug)]
 pub enum Unit<'k> {
     /// A field that is in no group.

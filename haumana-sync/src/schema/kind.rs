@@ -1,4 +1,7 @@
 //! One kind of record.
+//!
+//! A kind has a name on the wire and a number in stores and cursors. Both are for ever; everything
+//! else of it may grow.
 
 use super::{Field, Group, Merge, Unit};
 use crate::id::KindNumber;
@@ -13,6 +16,9 @@ use std::collections::BTreeMap;
 ///
 /// A newer app may send keys that this schema does not have yet. They are stored, merged by this
 /// policy, and returned; a later schema may declare them as fields.
+///
+/// Nothing is checked of such a value but that it is JSON that every reader takes, see
+/// [`JsonText`](crate::json::JsonText). It counts towards the size of the record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownKeys {
@@ -20,10 +26,15 @@ pub enum UnknownKeys {
     #[default]
     Later,
     /// A value beats no value. Of two values the one with the smaller bytes wins.
+    ///
+    /// It needs no times, so devices that send no edit times agree on it, too.
     Smallest,
 }
 
 /// Which of two concurrent changes wins if one deletes the record and the other edits it.
+///
+/// Deletes that met no edit always delete. An edit whose device had seen the delete brings the
+/// record back under `LoseToEdits`.
 ///
 /// ```
 /// use haumana_sync::schema::{Deletes, Field, FieldType, Kind};
@@ -36,15 +47,23 @@ pub enum UnknownKeys {
 #[non_exhaustive]
 pub enum Deletes {
     /// The edit wins and the record stays.
+    ///
+    /// The inbox says that a delete lost, so a person can delete the record after all.
     #[default]
     LoseToEdits,
     /// The delete wins, whatever its device had seen, and the record stays deleted until somebody
     /// restores it. The edit goes to the inbox or the history.
+    ///
+    /// It fits records that are written once, or that must not come back because some device was
+    /// offline.
     Stick,
 }
 
 /// A key that is never content. On the wire it holds the id, the version or a time of a record, beside
 /// the fields. Content with the same key would make a reply that has the key twice.
+///
+/// Every kind reserves `userId`, `version`, `modifiedAt` and `_haumana`; the kinds of the first app
+/// reserve more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReservedKey<'k>(pub &'k str);
 
@@ -58,6 +77,8 @@ impl std::fmt::Display for ReservedKey<'_> {
 const RESERVED_KEYS: [&str; 4] = ["userId", "version", "modifiedAt", BESIDE_KEY];
 
 /// What the content hash of a record covers. Devices that know no versions compare records by it.
+///
+/// Apps whose devices keep versions leave this alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ContentHash {
@@ -70,6 +91,9 @@ pub enum ContentHash {
 }
 
 /// A kind of record: its name, its number, and its fields.
+///
+/// A kind has at most [`FIELDS`](crate::limits::FIELDS) fields. Numbers and names are checked by
+/// [`Schema::new`](crate::schema::Schema::new), not here.
 ///
 /// ```
 /// use haumana_sync::schema::{Field, FieldType, Kind, Merge};
@@ -102,6 +126,9 @@ pub struct Kind {
 impl Kind {
     /// Declares a kind without fields. Numbers up to 2 are reserved for this library. Stores keep the
     /// number: never change it, and never use it for another kind.
+    ///
+    /// An app's own kinds are 3 to 250. The name has 1 to 64 letters, digits and `_`, a letter
+    /// first: it is a key of JSON and a word of the command line.
     pub fn new(number: u8, name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             number: KindNumber::new(number),
@@ -119,6 +146,9 @@ impl Kind {
     }
 
     /// Adds a field. Fields are stored in the order in which they are added.
+    ///
+    /// New fields go to the end; an order that changes rewrites the content of records as they are
+    /// edited, and nothing else.
     #[must_use]
     pub fn field(mut self, field: Field) -> Self {
         self.fields.push(field);
@@ -126,6 +156,8 @@ impl Kind {
     }
 
     /// Adds a group of fields that are decided together.
+    ///
+    /// A group may not be added to a kind that has records: they remember each field by itself.
     #[must_use]
     pub fn group(mut self, group: Group) -> Self {
         self.groups.push(group);
@@ -133,12 +165,16 @@ impl Kind {
     }
 
     /// Sets whether an edit or a concurrent delete wins.
+    ///
+    /// It may change later; it decides what happens from then on.
     #[must_use]
     pub fn deletes(self, deletes: Deletes) -> Self {
         Self { deletes, ..self }
     }
 
     /// Sets the key of the record's id in exports.
+    ///
+    /// The wire always says `id`.
     #[must_use]
     pub fn id_key(self, id_key: impl Into<Cow<'static, str>>) -> Self {
         Self { id_key: id_key.into(), ..self }
@@ -197,6 +233,8 @@ impl Kind {
 
     /// Returns the field `name`; keys that the kind does not name share one answer, with an empty
     /// name.
+    ///
+    /// So a caller can merge a key that a newer app has sent by the same code as a field.
     pub fn named(&self, name: &str) -> &Field {
         self.fields.iter().find(|field| field.name == name).unwrap_or(&self.unknown)
     }
@@ -297,6 +335,9 @@ impl Kind {
     }
 
     /// Returns the first mandatory field that a new record does not set; `is_said` tells which it sets.
+    ///
+    /// The engine refuses such a record as
+    /// [`Refusal::InvalidField`](crate::engine::Refusal::InvalidField).
     pub fn missing(&self, is_said: impl Fn(&str) -> bool) -> Option<&Field> {
         self.fields.iter().find(|field| field.is_mandatory() && !is_said(field.name()))
     }

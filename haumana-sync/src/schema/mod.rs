@@ -7,6 +7,14 @@
 //! ([`crate::Record`]), and as a file ([`Schema::from_json`]; `from_toml` with the feature `toml`).
 //! `docs/schema.md` in the repository has all types, policies and rules of change.
 //!
+//! # Reading order
+//!
+//! 1. [`Schema`] and [`Kind`]: what an app's records are.
+//! 2. [`Field`] and [`FieldType`]: what a field holds, its limit, its default, and when two values
+//!    are equal.
+//! 3. [`Merge`], [`Deletes`], [`Group`]: what happens to concurrent edits.
+//! 4. [`Schema::succeed`] and [`crate::succession`]: what may change once there are records.
+//!
 //! # Examples
 //!
 //! ```
@@ -45,6 +53,9 @@ use std::sync::Arc;
 /// The kinds of record that an engine, a server or an app works with.
 ///
 /// Cloning it is cheap: all clones share one value.
+///
+/// Server and devices need not have the same one. A device that has not been updated keeps kinds
+/// and keys that it does not know and sends them back unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema {
     /// Sorted by number.
@@ -56,6 +67,19 @@ impl Schema {
     pub const KINDS: usize = 64;
 
     /// Makes a schema of `kinds`.
+    ///
+    /// The order of the kinds makes no difference. A schema without kinds is allowed, and keeps no
+    /// records.
+    ///
+    /// ```
+    /// use haumana_sync::schema::{Field, FieldType, Kind, Merge, Schema};
+    ///
+    /// // A text that merges by lines takes no policy: it keeps both edits.
+    /// let notes = Field::new(1, "notes", FieldType::lines(10_000)).merge(Merge::Greatest);
+    /// let refused = Schema::new([Kind::new(3, "song").field(notes)]).unwrap_err();
+    ///
+    /// assert_eq!((Some("song"), Some("notes")), (refused.kind(), refused.field()));
+    /// ```
     ///
     /// # Errors
     ///
@@ -81,11 +105,15 @@ impl Schema {
     }
 
     /// Returns the name of a kind. A kind that the schema does not have is named by its number.
+    ///
+    /// It suits messages and logs, which must not fail on a record of another schema.
     pub fn name_of(&self, number: KindNumber) -> Cow<'_, str> {
         self.kind(number).map_or_else(|| number.code(), |kind| Cow::Borrowed(kind.name()))
     }
 
     /// Returns the kind of that name.
+    ///
+    /// This is how the wire names kinds. It looks through all of them.
     pub fn named(&self, name: &str) -> Option<&Arc<Kind>> {
         self.kinds.iter().find(|kind| kind.name() == name)
     }

@@ -10,6 +10,22 @@ impl Schema {
     /// which was lowered stay as they are until an edit makes them fit. A field that is no longer
     /// declared becomes a key that its kind does not name; its values are kept.
     ///
+    /// ```
+    /// use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+    ///
+    /// let title = |max| Field::new(1, "title", FieldType::text(max));
+    /// let old = Schema::new([Kind::new(3, "song").field(title(100))])?;
+    /// let lyrics = Field::new(2, "lyrics", FieldType::lines(10_000));
+    /// let grown = Kind::new(3, "song").field(title(200)).field(lyrics);
+    /// let new = Schema::new([grown])?;
+    ///
+    /// assert!(new.succeed(&old).is_ok());
+    /// // A field's number is never given to another one.
+    /// let renamed = Kind::new(3, "song").field(Field::new(1, "name", FieldType::text(100)));
+    /// assert!(Schema::new([renamed])?.succeed(&old).is_err());
+    /// # Ok::<(), haumana_sync::schema::SchemaError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`SchemaError`] names the kind and the field that changed what may not change: a kind is

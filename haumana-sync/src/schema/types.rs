@@ -1,17 +1,32 @@
 //! The types of fields, and the merge policies.
+//!
+//! A type says what JSON a field holds and whether two edits of it can both be kept.
 
 use crate::limits;
 
 /// What a field holds.
+///
+/// | types | of two concurrent edits |
+/// |---|---|
+/// | `Lines`, `List`, `Set`, `Counter` | both are kept; what clashes goes to the later one |
+/// | all others | one is kept, by the field's [`Merge`] policy |
+///
+/// Which type a field has can never change; its limit and its words can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldType {
     /// Text that is merged as a whole.
+    ///
+    /// It fits titles, names and addresses, where half of one edit and half of another would be
+    /// neither.
     Text {
         /// The most characters.
         max_chars: usize,
     },
     /// Text that is merged by line, then by word.
+    ///
+    /// It fits notes and lyrics. At most [`LONG_TEXT_BYTES`](limits::LONG_TEXT_BYTES); see
+    /// [`crate::text`] for what is merged and what clashes.
     Lines {
         /// The most bytes.
         max_bytes: usize,
@@ -19,10 +34,17 @@ pub enum FieldType {
     /// True or false.
     Flag,
     /// A whole number.
+    ///
+    /// It has 64 bits and a sign. Two devices that both add to one lose one of the additions: use
+    /// `Counter` for that.
     Integer,
     /// A number, as JSON writes it.
+    ///
+    /// Its digits are kept as they come, so `1.0` stays `1.0`.
     Number,
     /// A point in time, RFC 3339.
+    ///
+    /// It is stored in UTC with milliseconds, whatever offset it comes with.
     Time,
     /// The id of a record. It is not a foreign key: the record may be deleted, or may not exist yet.
     Id,
@@ -34,8 +56,13 @@ pub enum FieldType {
         open: bool,
     },
     /// Any JSON value, kept byte for byte.
+    ///
+    /// It is nested at most [`UNKNOWN_KEY_DEPTH`](limits::UNKNOWN_KEY_DEPTH) deep, and merges as a
+    /// whole.
     Json,
     /// An ordered list of values. What both sides insert stays.
+    ///
+    /// An element may occur twice. Elements are compared as a whole and never cut.
     List {
         /// What they are.
         of: Element,
@@ -43,6 +70,9 @@ pub enum FieldType {
         max: usize,
     },
     /// Values without an order, each once.
+    ///
+    /// An element that was added again after the base stays, if a device removes it that had not
+    /// seen that.
     Set {
         /// What they are.
         of: Element,
@@ -51,6 +81,9 @@ pub enum FieldType {
     },
     /// A sum that every device adds to. Its value is an object: for each device the totals that it has
     /// added and removed since it first counted.
+    ///
+    /// At most [`COUNTER_DEVICES`](limits::COUNTER_DEVICES) devices count. See
+    /// [`Counter`](crate::record::Counter) for reading and adding.
     Counter,
 }
 
@@ -101,6 +134,9 @@ impl FieldType {
     }
 
     /// One of these words, from the weakest to the strongest, and no other.
+    ///
+    /// The order counts for [`Merge::Greatest`] and [`Merge::Least`]. Add new words at the end; an
+    /// older app keeps a word that it does not know, and reads the default.
     pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Enum { words: words.into_iter().map(str::to_owned).collect(), open: false }
     }
@@ -228,12 +264,21 @@ pub enum Merge {
     #[default]
     Later,
     /// The greatest value wins; the other is in the history. A value beats none.
+    ///
+    /// It fits what only ever grows: a best result, a version of terms that were accepted, a step
+    /// of a process.
     Greatest,
     /// The least value wins; the other is in the history. A value beats none.
+    ///
+    /// It fits what only ever gets earlier, such as the first time that something was seen.
     Least,
     /// The earliest edit wins; the other is in the history.
+    ///
+    /// It fits a claim: whoever was first keeps it.
     First,
     /// The value with which the record was created stays.
+    ///
+    /// Later values are no error and no conflict; the history has them.
     Fixed,
 }
 

@@ -1,11 +1,17 @@
 //! What every backend needs: the first lines of a commit, the numbers of states, pages of history.
 //!
 //! A backend that uses these cannot read the contract in another way than the others do.
+//!
+//! Write a backend in this order: [`check_batch`], then read the stored head under the lock of the
+//! storage, then [`decide`], then write.
 
 use super::{Batch, BatchLimits, Error, ErrorKind, Head, HeadState, HistoryEntry, Result};
 use crate::id::UserId;
 
 /// What a commit has to do, once the stored head is known.
+///
+/// `Done` is what makes a commit repeatable. A backend that answers `Conflict` there lets the
+/// engine merge its own edit with itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Write the batch.
@@ -66,6 +72,9 @@ pub fn decide(stored: Option<&Head>, expected: Option<&Head>, batch: &Batch) -> 
 /// version, unless the first version alone exceeds it.
 ///
 /// `entries` are ordered as the answer is, and hold one more than `limit` if there are as many.
+///
+/// Read one entry more than `limit`, so that this function can see whether the last version goes
+/// on.
 pub fn cut_between_versions(entries: &mut Vec<HistoryEntry>, limit: usize) {
     let Some(split) = entries.get(limit).map(|entry| entry.key.version) else { return };
     entries.truncate(limit);
@@ -77,6 +86,9 @@ pub fn cut_between_versions(entries: &mut Vec<HistoryEntry>, limit: usize) {
 
 impl HeadState {
     /// Returns the number that stores keep; it never changes.
+    ///
+    /// A store with columns keeps it instead of the word; one that keeps the head as JSON has no
+    /// need for it.
     pub fn number(self) -> u8 {
         match self {
             HeadState::Active => 0,

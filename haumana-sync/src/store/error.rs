@@ -1,6 +1,18 @@
 //! What can go wrong in a store, by what the caller can do about it.
+//!
+//! An engine acts on the kind alone. The operation and the source are for the log.
 
 /// What a caller can do about an [`Error`].
+///
+/// | kind | what the engine does |
+/// |---|---|
+/// | `Conflict` | reads and merges again, up to [`COMMIT_TRIES`](crate::limits::COMMIT_TRIES) times |
+/// | `Unknown` | repeats the identical commit, a few times |
+/// | `TooLarge`, `Full` | finds out which records do not fit, and refuses those |
+/// | all others | gives up; the device sends its request again later |
+///
+/// A lost connection is `Unknown` for a commit that was sent, and `Unavailable` for a read, or for
+/// a commit that was never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -47,6 +59,9 @@ impl Error {
     }
 
     /// Makes an error with the error that caused it, which must not contain the user's data.
+    ///
+    /// Drivers like to quote the statement with its values: leave such an error out, or take its
+    /// code only.
     pub fn with_source(
         op: &'static str,
         kind: ErrorKind,

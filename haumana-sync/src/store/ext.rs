@@ -37,6 +37,9 @@ pub trait StoreExt: Store {
 
     /// Commits; an outcome that is not known is settled by the identical call, a few times.
     ///
+    /// After a lost answer nobody else can tell whether the commit is in. The identical call can,
+    /// since a commit that is in already is answered `Ok`.
+    ///
     /// # Errors
     ///
     /// As [`Store::commit`]; [`ErrorKind::Unknown`] if it is not settled then.

@@ -1,4 +1,7 @@
 //! A decorator that injects faults, each where a real store can have it.
+//!
+//! It is for tests of what stands on a store: an engine, a host, a client. The suite `conformance`
+//! is for the store itself.
 
 use super::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
@@ -13,6 +16,9 @@ pub enum Fault {
     /// The call fails with this kind before it does anything.
     Before(ErrorKind),
     /// The call is done, and its answer is lost.
+    ///
+    /// The caller gets [`ErrorKind::Unknown`]. This is the lost reply: most mistakes around retries
+    /// show only here.
     After,
 }
 
@@ -28,6 +34,9 @@ pub trait Faults: std::fmt::Debug + Send + Sync + 'static {
 }
 
 /// Passes calls to the store inside, unless a fault is due.
+///
+/// A fault is decided before the call, so a commit fails whole or is done whole, as the contract
+/// says. It stacks with other decorators in any order.
 ///
 /// ```
 /// use haumana_sync::conformance::sample::user;

@@ -18,6 +18,9 @@ const NO_KEY: [u8; 32] = [0; 32];
 /// Keeps everything in memory, and nothing when the process ends. It is for tests, and it is the
 /// executable model of the contract: other stores are compared with it.
 ///
+/// One lock holds all users, so calls run one after the other. It bounds nothing: a process that
+/// keeps real data in it grows until it ends.
+///
 /// ```
 /// use haumana_sync::conformance::sample::{next_batch, piece, record, user};
 /// use haumana_sync::store::MemoryStore;
@@ -79,6 +82,9 @@ impl MemoryStore {
     }
 
     /// Returns a copy of everything, as a backup would hold it.
+    ///
+    /// The journal of erasures is not in it, as in a real backup: that is what lets
+    /// [`Operate::replay_erasures`] find accounts that a restore brought back.
     pub fn snapshot(&self) -> Self {
         let (users, schema) = (self.lock().clone(), self.schema().clone());
         let (users, schema) = (Mutex::new(users), Mutex::new(schema));
@@ -86,6 +92,9 @@ impl MemoryStore {
     }
 
     /// Replaces everything with what `backup` holds.
+    ///
+    /// An engine on it must then begin another [`Generation`](super::Generation), as after every
+    /// restore.
     pub fn restore(&self, backup: &MemoryStore) {
         let (users, schema) = (backup.lock().clone(), backup.schema().clone());
         *self.lock() = users;

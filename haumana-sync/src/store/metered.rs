@@ -9,6 +9,9 @@ use crate::time::UnixMillis;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How often each call was made, and how much went through it.
+///
+/// Calls and what they write are counted when they are made, also if they fail; records that are
+/// read are counted when they are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
     /// Calls of [`Store::head`].
@@ -34,6 +37,9 @@ pub struct Calls {
 }
 
 /// Counts the calls to the store inside. Tests use it to hold the cost of a call to a budget.
+///
+/// Latency of a networked store is round trips, and this counts them without a network and without
+/// a clock.
 ///
 /// ```
 /// use haumana_sync::conformance::sample::user;

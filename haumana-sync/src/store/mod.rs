@@ -8,6 +8,25 @@
 //! Every bullet below is a law of the conformance suite (feature `conformance`), except those that
 //! say *by the backend*: they cannot be seen through the trait, and say how a backend shows them in
 //! a test of its own. How to write a store, and have it tested: `docs/write-a-store.md`.
+//!
+//! # What is stored, for one user
+//!
+//! ```text
+//!  head      1 item    revision, state, counts, digests; every commit replaces it
+//!  records   n items   by (kind, id): the current envelope, tombstones included
+//!  feed      n items   the same records by (revision, kind, id), for `changes`
+//!  history   m items   by (kind, id, version, side), until it is purged or erased
+//! ```
+//! The feed is an order and not a log: a record that changes moves to its new place.
+//!
+//! # Reading order
+//!
+//! 1. [`Store`]: the nine calls that an engine makes. [`StoreExt`]: what callers need besides.
+//! 2. [`Head`], [`Envelope`], [`HistoryEntry`], [`Batch`]: what is kept and written.
+//! 3. [`Error`] and [`ErrorKind`]: what a store answers, and what the engine then does.
+//! 4. [`Operate`]: the operator's calls, of all users.
+//! 5. [`backend`]: what every backend has in common. [`MemoryStore`] is the model.
+//! 6. [`MeteredStore`] and [`FaultyStore`]: for tests of what stands on a store.
 
 pub mod backend;
 mod error;
@@ -42,6 +61,13 @@ use crate::time::UnixMillis;
 /// and there is no call that lists users. Calls may run concurrently from several tasks and, for
 /// stores on shared storage, from several processes.
 ///
+/// A store never looks into [`Envelope::content`], [`Envelope::meta`] or [`Head::notes`], so a
+/// change of the schema needs no migration. An engine calls it from many tasks at once; a store
+/// that needs a single writer queues commits itself.
+///
+/// Use [`MemoryStore`] in tests and examples, the stores of this project in production, and write
+/// one where your data has to live elsewhere: the suite `conformance` says when it is right.
+///
 /// # Guarantees
 ///
 /// - Apart: the same keys of two users name different records, whatever the users' ids look like.
@@ -69,9 +95,15 @@ use crate::time::UnixMillis;
 #[async_trait::async_trait]
 pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Returns how much one [`Batch`] may hold.
+    ///
+    /// The engine splits what is larger into several commits. An edit that alone is more than one
+    /// commit holds, because very many values lose by it, is taken in parts.
     fn batch_limits(&self) -> BatchLimits;
 
     /// Reads the user's head; `None` if nothing was ever committed for the user.
+    ///
+    /// Each sync begins with this call, and one that has nothing to say also ends with it. Make it
+    /// the cheapest of all.
     ///
     /// # Guarantees
     ///
@@ -83,6 +115,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// Reads the current envelopes of `keys`, in the order of `keys`; `None` where there is none.
     ///
+    /// It is called with all records of a request at once. A key may occur twice; then it is
+    /// answered twice.
+    ///
     /// # Guarantees
     ///
     /// - Fresh, as [`Store::head`].
@@ -93,6 +128,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>>;
 
     /// Lists every record of one kind without content, tombstones included, ordered by id.
+    ///
+    /// It is for clients that send all that they have and for the inbox: comparing hashes is less
+    /// than reading content.
     ///
     /// # Guarantees
     ///
@@ -121,6 +159,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// `limit` is at least 1. A page may hold fewer records than `limit` although more follow;
     /// then [`Page::more`] says so.
     ///
+    /// A device that starts over reads everything with this call, page by page, so it should read
+    /// an index and not sort.
+    ///
     /// # Guarantees
     ///
     /// - Complete: a commit that was acknowledged before this call started is in this page or in
@@ -136,6 +177,9 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page>;
 
     /// Reads superseded versions and lost pushes by their keys, in the order of `keys`.
+    ///
+    /// The engine asks for the base of an edit by its key. Of a text that is merged by line this is
+    /// one entry for each edit that met another one.
     ///
     /// # Guarantees
     ///
@@ -166,6 +210,11 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// `expected` is what [`Store::head`] returned (`None`: no head yet). A head is the same if its
     /// epoch, revision and commit id are.
+    ///
+    /// This is the only call that writes content. A backend compares the head where the storage
+    /// itself compares, in one transaction with the rest: a head that is read first and written
+    /// later lets two commits win. [`backend::check_batch`] and [`backend::decide`] are the first
+    /// lines of every implementation.
     ///
     /// # Guarantees
     ///

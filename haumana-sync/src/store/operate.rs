@@ -1,4 +1,8 @@
 //! What the operator of a store asks for, of all users together.
+//!
+//! Call [`Operate::sweep`] every some hours and [`Operate::erasing`] after each start; after a
+//! restored backup call [`Operate::replay_erasures`] before anything is served. The other calls are
+//! for tools.
 
 use super::{CommitId, Epoch, Head, HeadState, HistoryEntry, Result};
 use crate::digest::Digest;
@@ -17,6 +21,10 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
     /// Deletes history that was superseded before `before`, of whichever users, at most `limit`
     /// entries, from `place` on. It is what [`Store::purge`](super::Store::purge) does for users
     /// who commit; this reaches those who never come again.
+    ///
+    /// `before` is now less the retention of the engine's
+    /// [`EngineConfig`](crate::engine::EngineConfig). Small limits let requests have their turn
+    /// between two calls.
     ///
     /// # Guarantees
     ///
@@ -44,6 +52,8 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
     /// [`Store::erase`](super::Store::erase) writes it before it deletes anything. It holds keyed
     /// hashes of a user and a life of the account, and times; nothing else.
     ///
+    /// Without it, a restored backup would bring back accounts whose users have had them erased.
+    ///
     /// # Guarantees
     ///
     /// - Complete: afterwards no content of an account that was erased is in any answer.
@@ -62,6 +72,9 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
 
     /// Lists users who have a head, erased ones too, from `place` on: at least one, if there is one
     /// left, and at most `limit`, which is at least 1. The order is the store's own.
+    ///
+    /// It is for tools that look at every account, such as `haumana-admin`. Nothing that serves
+    /// requests needs it.
     ///
     /// # Guarantees
     ///
@@ -130,6 +143,8 @@ pub struct SweepPlace(pub String);
 pub struct ScanPlace(pub String);
 
 /// Some of the users of a store.
+///
+/// It may hold fewer users than were asked for although more follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserPage {
     /// The users.
@@ -148,6 +163,8 @@ pub struct HistoryPart {
 }
 
 /// What one [`Operate::sweep`] did.
+///
+/// A sweep that deleted nothing may still have a next place: it has looked at others' rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swept {
     /// How many entries it deleted.
@@ -160,6 +177,9 @@ pub struct Swept {
 /// without the key who it was.
 ///
 /// A life has its epoch by chance, so what a user begins anew has another hash.
+///
+/// The key is the journal's own and is made with it. A journal that leaks without its key names
+/// nobody.
 pub fn erased_life(key: &[u8; 32], user: &UserId, epoch: Epoch) -> Digest {
     // Half of the hash is kept, so nobody who has one can make that of a longer name.
     let epoch = epoch.0.to_be_bytes();

@@ -1,4 +1,7 @@
 //! What a store keeps.
+//!
+//! All of these are plain values. The engine makes them, a store keeps them and gives them back as
+//! they were.
 
 use crate::digest::Digest;
 use crate::id::{Key, RecordId, UserId, Version};
@@ -10,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// LIMIT: every store takes revisions up to 99,999,999,999, a commit a second for 3,000 years; beyond
 /// that it may answer `TooLarge`. None is 2^63 or more, so that a store may keep it as a signed
 /// number. [`After::Place`] may name any number.
+///
+/// A gap does not occur: whoever knows two revisions knows how many commits lie between. A commit
+/// may write no record, so a revision need not be in the feed.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -19,6 +25,9 @@ pub struct Revision(pub u64);
 /// other, such as the app on people's phones.
 ///
 /// It never decreases within one user's change feed.
+///
+/// The engine stamps three seconds ahead of its clock, so that servers whose clocks differ a little
+/// skip nothing. Clients that know revisions have no use for it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -26,21 +35,31 @@ pub struct Stamp(pub i64);
 
 /// A number of one account that changes when the account is erased or imported. A cursor counts within
 /// one epoch.
+///
+/// It is random, not counted: an account that a backup brought back and that was then erased once
+/// more gets one that no device has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u64);
 
 /// The id of one commit. It recognises a commit whose outcome was unknown.
+///
+/// It is random. After a lost answer the head has this id, and the commit is in, or another one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CommitId(pub u128);
 
 /// A number of the whole data that rises when a backup is restored. Devices notice, and send again what
 /// the backup lacks.
+///
+/// It is one number for all users of a store. How each store counts it is in that store's docs.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Generation(pub u32);
 
 /// Whether the account accepts commits.
+///
+/// It is in the head so that a commit which races with an erasure fails by the compare-and-swap,
+/// without a look at anything else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadState {
@@ -60,6 +79,9 @@ pub enum HeadState {
 /// The engine computes it and the store keeps it; see [`Batch::head`]. A store may keep it as its
 /// serde form: what was written once is read by every later version of this library. Fields are
 /// only added, with a default.
+///
+/// A change of any record changes the head, so two equal heads mean that nothing has happened in
+/// between. [`Head::is_same`] compares what identifies it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The epoch of the account.
@@ -71,14 +93,25 @@ pub struct Head {
     /// The generation in which the last commit was made.
     pub generation: Generation,
     /// Digest of the versions of all records, tombstones included.
+    ///
+    /// Devices compute the same sum of [`Digest::of_version`] and compare. It costs one subtraction
+    /// and one addition for each record of a commit.
     pub versions: Digest,
     /// Digest of the content of all live records whose kind compares content.
+    ///
+    /// Only kinds with [`ContentHash::Fields`](crate::schema::ContentHash::Fields) compare content.
     pub content: Digest,
     /// How many records there are, tombstones included.
     pub records: u64,
     /// How many bytes of content the live records hold.
+    ///
+    /// It counts [`Envelope::content`], not what the store adds, and is held against
+    /// [`USER_BYTES`](crate::limits::USER_BYTES).
     pub bytes: u64,
     /// The largest version of any record.
+    ///
+    /// After an erasure new records get versions above it, so that a number which a device still
+    /// holds never names something new.
     pub max_version: Version,
     /// The last commit.
     pub commit: CommitId,
@@ -121,6 +154,9 @@ impl Head {
 }
 
 /// One record as a store keeps it.
+///
+/// A store keeps each part and gives it back as it was. What has a column of its own is up to the
+/// store: `key`, `revision` and `stamp` are searched for, all others are only returned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     /// Which record.
@@ -138,6 +174,9 @@ pub struct Envelope {
     /// Hash of the content under the kind's equality; zeros for a tombstone.
     pub hash: Digest,
     /// The format of `content` and `meta`. An engine never rewrites a record of a newer format.
+    ///
+    /// A record of a format that this program does not know is answered as unavailable, until a
+    /// newer program serves it.
     pub format: u16,
     /// A JSON object that the store does not interpret: the record's fields.
     pub content: String,
@@ -151,6 +190,9 @@ impl Envelope {
 
     /// A record of which only the key can be read. The store adds the version and whatever else it
     /// knows.
+    ///
+    /// A store answers so instead of failing the whole call, if somebody has changed the row by
+    /// hand.
     pub fn unreadable(key: Key, version: Version) -> Self {
         Self {
             key,
@@ -180,6 +222,8 @@ impl Envelope {
     }
 
     /// Returns how many bytes this envelope counts towards limits.
+    ///
+    /// It is an estimate, the same on every store, of content and meta with 128 bytes for the rest.
     pub fn size_bytes(&self) -> usize {
         self.content.len() + self.meta.len() + 128
     }
@@ -217,6 +261,9 @@ impl IndexEntry {
 }
 
 /// A place in a user's change feed: everything up to and including this record of this revision.
+///
+/// Places are compared by (revision, kind, id). The engine puts one into the cursor that a device
+/// keeps, so it may come back after years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The commit.
@@ -226,6 +273,8 @@ pub struct Place {
 }
 
 /// Where [`crate::Store::changes`] starts.
+///
+/// `Place` is for clients that keep a cursor, `Stamp` for those that keep a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
     /// At the beginning of the stream.
@@ -237,6 +286,9 @@ pub enum After {
 }
 
 /// A live record, as [`Store::live_records`](super::Store::live_records) tells it.
+///
+/// It leaves out what a client of stamps does not need: versions, and what stands beside the
+/// fields.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LiveRecord {
     /// The record.
@@ -255,6 +307,9 @@ impl std::fmt::Debug for LiveRecord {
 }
 
 /// One page of changes.
+///
+/// The engine goes on behind the head of the last page, so the head must not be newer than the
+/// records.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The head that was read before the records; `None`: the user has nothing.
@@ -286,6 +341,8 @@ pub struct HistoryKey {
 }
 
 /// A superseded version, or a push of which a part lost.
+///
+/// It is written by the same commit that supersedes the version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryEntry {
     /// Which record, version and side.
@@ -315,6 +372,8 @@ impl HistoryEntry {
 ///
 /// `records[..].revision` and `.stamp` equal `head.revision` and `head.stamp`. No key of a record
 /// occurs twice, and no key of a history entry.
+///
+/// It is also what is repeated after a lost answer: the identical batch, with the same commit id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// The head after the commit; its revision is the expected one plus one.
@@ -368,6 +427,9 @@ impl Batch {
 }
 
 /// When the bytes of an account that was erased leave the store's files.
+///
+/// The engine hands it on as [`Erasure`](crate::engine::Erasure), so that a host can say when
+/// deleted bytes are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wiped {
     /// None of them is left.
@@ -381,6 +443,9 @@ pub enum Wiped {
 }
 
 /// How much one [`Batch`] may hold.
+///
+/// They are the store's own, of one transaction. What one user may hold in total is in
+/// [`crate::limits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
     /// Records plus history entries.

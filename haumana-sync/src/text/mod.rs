@@ -21,6 +21,8 @@
 //! text first (`moves`). If that is clean, a verse that one side moved has the other's edits.
 //!
 //! Swapping the sides (and [`Later`] with them) gives the same text.
+//!
+//! Use [`merge_text`] by itself if you have three texts and want one. It knows nothing of records.
 
 mod audit;
 mod blanks;
@@ -41,6 +43,8 @@ use weave::Chunk;
 use write::Writer;
 
 /// Which side's hunk is taken where both clash.
+///
+/// The engine finds it by edit times, and by the bytes of the texts if these are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Later {
     /// The text that the server has.
@@ -50,6 +54,8 @@ pub enum Later {
 }
 
 /// A merged text.
+///
+/// A clash is no failure: the text is complete, and has every edit that did not clash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TextMerge {
     /// All edits of both sides are in the text.
@@ -59,6 +65,27 @@ pub enum TextMerge {
 }
 
 /// Merges two texts that were made from the same base.
+///
+/// A repeated line is where a naive merge goes wrong: a song has its refrain several times.
+///
+/// ```
+/// use haumana_sync::text::{Later, TextMerge, merge_text};
+///
+/// // Each side changes one line of its own.
+/// let base = "Line one\nRefrain\nLine two\nRefrain\n";
+/// let server = "Line one, corrected\nRefrain\nLine two\nRefrain\n";
+/// let pushed = "Line one\nRefrain\nLine two, longer\nRefrain\n";
+/// let merged = merge_text(base, server, pushed, Later::Server, 1_000);
+///
+/// let both = "Line one, corrected\nRefrain\nLine two, longer\nRefrain\n";
+/// assert_eq!(TextMerge::Clean(both.into()), merged);
+///
+/// // Both change the same word: the later side's line is taken. The caller keeps the other text.
+/// let merged = merge_text("Bow\n", "Bow low\n", "Bow twice\n", Later::Pushed, 1_000);
+/// assert_eq!(TextMerge::Clash("Bow twice\n".into()), merged);
+/// ```
+///
+/// The work is bounded: what would take too long to compare is taken as one changed piece.
 ///
 /// ```
 /// use haumana_sync::text::{Later, TextMerge, merge_text};

@@ -12,6 +12,8 @@ use std::fmt::Write as _;
 const REPLY_OVERHEAD_BYTES: usize = 256;
 
 /// Writes the body of a piece's: as many of the versions as fit, at least one.
+///
+/// Versions that do not fit are on the next page; the reply says where that starts.
 pub fn history_json(page: &HistoryPage, limit_bytes: usize) -> Vec<u8> {
     let record = format!(r#""pieceId":"{}""#, page.key.id);
     page_json(&record, page, limit_bytes)

@@ -17,6 +17,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The body of `POST /conflicts/{id}`.
+///
+/// `{"resolution": "keep"}`, `{"resolution": "restore"}` or `{"resolution": "set", "value": …}`,
+/// each with `base` if the client knows it.
 #[derive(Clone, Copy, Debug)]
 pub struct ResolveRequest<'a> {
     /// How it is closed.
@@ -112,6 +115,8 @@ pub fn restore_request(body: &[u8]) -> Result<(Version, Asked), BadRequest> {
 }
 
 /// Whether a request can have this name.
+///
+/// 1 to [`limits::REQUEST_ID_CHARS`] characters without control characters.
 pub fn is_request_id(id: &str) -> bool {
     (1..=limits::REQUEST_ID_CHARS).contains(&id.chars().count())
         && !id.chars().any(char::is_control)
@@ -145,6 +150,8 @@ const PLACE_FORMAT_SECS: u8 = 1;
 const PLACE_FORMAT: u8 = 2;
 
 /// Writes a place of the inbox as a word without meaning to clients.
+///
+/// It may be kept: it means the same after any time, and after a restart.
 pub fn place_token((at, id): ConflictPlace) -> String {
     let mut bytes = vec![PLACE_FORMAT];
     bytes.extend(at.0.to_be_bytes());

@@ -1,4 +1,17 @@
 //! What crosses the wire, in both directions.
+//!
+//! The types here are what a host needs between its HTTP and the engine: bodies become requests,
+//! results become bodies. They know no HTTP. What each key means is in `docs/protocol.md` of the
+//! repository.
+//!
+//! - [`sync`]: `POST /sync`. [`sync::SyncRequest`] reads the body, [`sync::SyncReply`] writes the
+//!   answer.
+//! - [`inbox`]: pages of conflicts, and how one is closed.
+//! - [`history`], [`rewind`]: the past of a record, and of an account.
+//! - [`import`]: an export that comes back.
+//!
+//! A body is read in two steps. First the whole, which is refused as a [`BadRequest`]; then each
+//! record by itself, which is refused as a [`Refusal`], so that one bad record blocks no other.
 
 pub mod history;
 pub mod inbox;

@@ -16,19 +16,28 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// The body of `POST /sync`. The pushes are read one by one, so that a bad one blocks nobody.
+///
+/// It borrows the body: keep that until the reply is written.
 #[derive(Debug)]
 pub struct SyncRequest<'a> {
     /// The device, by a name that it gave itself.
+    ///
+    /// It has 1 to [`limits::DEVICE_ID_CHARS`] characters, none of them a control character. Two
+    /// installations with one name are taken for one device.
     pub device: String,
     /// Where its last pull ended.
     pub cursor: Option<String>,
     /// The most records of a page.
+    ///
+    /// 1 to [`limits::PAGE_RECORDS`]; 500 if the request does not say.
     pub limit: usize,
     /// What it pushes.
     pub pushes: Vec<&'a RawValue>,
 }
 
 /// One push as it was sent: good, or refused before the engine saw it.
+///
+/// A push that is refused here never reaches the engine, and the device keeps it.
 #[derive(Clone, Debug)]
 pub enum SentPush {
     /// It can be taken.
@@ -89,6 +98,16 @@ const OUTLINE: Outline =
 impl<'a> SyncRequest<'a> {
     /// Reads a body.
     ///
+    /// ```
+    /// use haumana_sync::wire::sync::SyncRequest;
+    ///
+    /// let request = SyncRequest::from_json(br#"{"deviceId": "phone-3f9a"}"#)?;
+    ///
+    /// assert_eq!((500, true), (request.limit, request.pushes.is_empty()));
+    /// assert!(SyncRequest::from_json(br#"{"cursor": null}"#).is_err(), "a device says who it is");
+    /// # Ok::<(), haumana_sync::wire::BadRequest>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`BadRequest`] if the body as a whole cannot be taken: also without a device, with a page
@@ -114,6 +133,8 @@ impl<'a> SyncRequest<'a> {
     }
 
     /// Reads the pushes, each on its own.
+    ///
+    /// One entry for each push, in order: a push that cannot be read is an entry too.
     pub fn read_pushes(&self, schema: &Schema) -> Vec<SentPush> {
         self.pushes.iter().map(|json| read_push(json, schema)).collect()
     }
@@ -259,6 +280,8 @@ fn shown(name: &str) -> String {
 const SHOWN_CHARS: usize = 64;
 
 /// The reply to `POST /sync`.
+///
+/// It is complete before anything is written, and has about the bytes that the engine was told.
 #[derive(Clone, Debug)]
 pub struct SyncReply {
     /// The kinds of record, for their names.
@@ -266,18 +289,26 @@ pub struct SyncReply {
     /// One for each push, in order.
     pub results: Vec<SentResult>,
     /// What this request made lose.
+    ///
+    /// They are here in full as far as they fit. The inbox has all of them.
     pub conflicts: Vec<Conflict>,
     /// How many entries of the inbox are open; `None`: nothing was written since the server was one of
     /// version 0.1.
+    ///
+    /// A client shows it as a number on the inbox, without another call.
     pub open_conflicts: Option<u64>,
     /// What changed.
     pub pulled: Pulled,
     /// Whether the device has been seen to be further on than its cursor: another installation has its
     /// name, or its folder was put back. It must take a new one.
+    ///
+    /// The new name must be stored before anything is edited.
     pub is_copy: bool,
 }
 
 /// The answer to one push.
+///
+/// `message` names the field that is to blame, but nothing of its value.
 #[derive(Clone, Debug)]
 pub enum SentResult {
     /// The engine's.
@@ -326,6 +357,8 @@ fn reason(push: &Push, refusal: Refusal, version: Option<Version>, schema: &Sche
 
 impl SyncReply {
     /// Writes the body.
+    ///
+    /// It takes the reply, so that the content of records is copied once.
     pub fn into_json(self) -> Vec<u8> {
         let size: usize = self.pulled.changes.iter().map(|change| change.size_bytes()).sum();
         let mut out = String::with_capacity(size + 1024);

@@ -18,6 +18,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 /// Tries of one call. Whoever loses the race for the head starts over; who loses too often gives up.
+///
+/// One value is one call of a dialect. [`Attempts::next`] gives up with [`ErrorKind::Unavailable`]
+/// after [`limits::COMMIT_TRIES`] lost races. Each race that is lost is a commit of somebody else
+/// that got through.
 #[derive(Debug)]
 pub struct Attempts<'e> {
     engine: &'e Engine,
@@ -72,6 +76,10 @@ impl<'e> Attempts<'e> {
 }
 
 /// A head that was read, and what is to be committed on it.
+///
+/// It holds no lock and no transaction of the store. What it has read may be old by the time of the
+/// commit; then the commit does nothing, and the caller starts over. Dropping it leaves nothing
+/// behind.
 #[derive(Debug)]
 pub struct Transaction<'e> {
     engine: &'e Engine,

@@ -19,6 +19,9 @@ impl Engine {
     /// Nobody knows which fields were changed, so all count as edited. What a device has edited
     /// meanwhile is weighed by time, and what loses is in the inbox.
     ///
+    /// It is for an operator who has mended a record with the database's own tools.
+    /// [`Engine::verify`] finds such records, and [`Engine::repair`] accepts all of them.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if there is no such record; [`ErrorKind::Unreadable`] if what it holds

@@ -19,6 +19,8 @@ use std::collections::BTreeMap;
 const READ_ENTRIES: usize = 32;
 
 /// Versions of a record, newest first.
+///
+/// It is made for people: it names fields and values, in the order in which they changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryPage {
     /// The record.
@@ -26,6 +28,8 @@ pub struct HistoryPage {
     /// The versions.
     pub versions: Vec<VersionEntry>,
     /// Where the next page starts; `None` if nothing older is retained.
+    ///
+    /// Give it to the next call as `before`.
     pub next: Option<Version>,
 }
 
@@ -43,6 +47,9 @@ pub struct VersionEntry {
     /// The fields that it changed, with the values that they had before.
     pub changed: Vec<EarlierValue>,
     /// What was pushed and lost while this was the version.
+    ///
+    /// These values were never in the record. They are here whether or not they also wait in the
+    /// inbox.
     pub lost: Vec<LostValue>,
 }
 
@@ -52,6 +59,8 @@ pub struct EarlierValue {
     /// The field.
     pub field: String,
     /// The value; `None` if it is past its retention.
+    ///
+    /// [`Value::Null`] is a field that had no value.
     pub value: Option<Value>,
 }
 
@@ -74,30 +83,18 @@ impl Engine {
     /// Lists versions of a record, newest first: those below `before` (`None`: from the current one
     /// on), at most `limit`. Fewer if more than about `limit_bytes` would have to be read.
     ///
+    /// Edits of one record that came in one request are one version. What they replaced of each
+    /// other is on no other device and is not in the history.
+    ///
+    /// A version is listed while its content is retained, see
+    /// [`EngineConfig::retention_ms`](crate::engine::EngineConfig::retention_ms); the current
+    /// version always is.
+    ///
     /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::Value;
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(100)))])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store.clone(), clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let song = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = |base, title: &str| {
-    /// #     let title = Value::Text(title.to_owned());
-    /// #     let op = PushOp::Set(BTreeMap::from([("title".to_owned(), title)]));
-    /// #     Push { key: song, base, edited_at: EditTimes::Unknown, op }
-    /// # };
+    /// # let Example { engine, kai, song, .. } = example();
     /// engine.push(&kai, "phone", &[push(None, "Hiilawe")]).await?;
     /// engine.push(&kai, "phone", &[push(Some(1), "Hiʻilawe")]).await?;
     ///

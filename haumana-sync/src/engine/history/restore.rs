@@ -17,11 +17,20 @@ use crate::store::{Envelope, HistoryKey, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a person who restores a version has seen, and by what the request is known when it comes again.
+///
+/// With the default a person is taken to know the record as it is now, and the same restore again
+/// is recognised by its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// The version that they saw. Edits since are merged with; without it they know the newest.
+    ///
+    /// Name it whenever the screen that asks may be older than the record: an edit that somebody
+    /// made meanwhile is then merged with, and is in the inbox if it loses.
     pub base: Option<Version>,
     /// A name of the request. Without it, it is known by the version to restore and the base.
+    ///
+    /// Give one where a person may restore the same version twice on purpose. It has at most
+    /// [`REQUEST_ID_CHARS`](crate::limits::REQUEST_ID_CHARS) characters.
     pub request_id: Option<String>,
 }
 
@@ -38,30 +47,15 @@ impl Engine {
     /// Makes the content of an earlier version the record's content again, as a new edit; also of a
     /// deleted record. The same request again, early or late, changes nothing.
     ///
+    /// A restore is no way back in time. The versions in between stay in the history, and the next
+    /// version has the old content. Counters are restored as a difference: what other devices count
+    /// meanwhile stays theirs.
+    ///
     /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::Value;
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(100)))])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store.clone(), clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let song = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = |base, title: &str| {
-    /// #     let title = Value::Text(title.to_owned());
-    /// #     let op = PushOp::Set(BTreeMap::from([("title".to_owned(), title)]));
-    /// #     Push { key: song, base, edited_at: EditTimes::Unknown, op }
-    /// # };
+    /// # let Example { engine, kai, song, .. } = example();
     /// use haumana_sync::engine::Asked;
     ///
     /// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;

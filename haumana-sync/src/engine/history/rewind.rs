@@ -36,10 +36,15 @@ pub enum RewindMode {
     #[default]
     Write,
     /// Nothing is written.
+    ///
+    /// Use it to show a person what would happen. Others may write before the person says yes, so
+    /// the second call may find something else.
     DryRun,
 }
 
 /// What a person asks for who rewinds an account.
+///
+/// The time is the server's. A person chooses it from a history, or from [`Rewound::before`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RewindRequest {
     /// The time: what was committed then, or before, is there again.
@@ -47,6 +52,9 @@ pub struct RewindRequest {
     /// Whether it is done.
     pub mode: RewindMode,
     /// A name of the request: the same again, early or late, changes nothing.
+    ///
+    /// Without one, a rewind that is repeated because its reply was lost would also take back what
+    /// devices have synced between the two.
     pub request_id: Option<String>,
 }
 
@@ -66,6 +74,8 @@ pub enum RewindChange {
 }
 
 /// What a rewind came to.
+///
+/// Counts are complete. The list is not, if there are more records than it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewound {
     /// Records with other content.
@@ -91,30 +101,18 @@ impl Engine {
     /// Others may write meanwhile: what they edit behind the rewind stays, and what they edited
     /// before stands in the history. If it fails half-way, calling it again finishes it.
     ///
+    /// It is for an account that something has gone through: an import into the wrong account, an
+    /// app that broke records, a person who deleted everything. For one record use
+    /// [`Engine::restore_record`]; for all accounts at once restore a backup.
+    ///
+    /// Its cost follows what changed since the time. It works on 250 records at once. Records that
+    /// cannot be taken back stay as they are and are named with the reason.
+    ///
     /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::Value;
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(100)))])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store.clone(), clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let song = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = |base, title: &str| {
-    /// #     let title = Value::Text(title.to_owned());
-    /// #     let op = PushOp::Set(BTreeMap::from([("title".to_owned(), title)]));
-    /// #     Push { key: song, base, edited_at: EditTimes::Unknown, op }
-    /// # };
+    /// # let Example { engine, clock, kai, .. } = example();
     /// use haumana_sync::engine::{RewindMode, RewindRequest};
     ///
     /// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;

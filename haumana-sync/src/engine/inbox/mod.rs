@@ -23,6 +23,9 @@ use std::fmt::Write as _;
 const OLDER_ENTRIES: usize = 16;
 
 /// A value that lost and is still open.
+///
+/// The id is derived from the record, the version, the field and the lost value. So every device
+/// and every retry of a request speaks of the same entry, and the same loss is in the inbox once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// Its id.
@@ -30,8 +33,13 @@ pub struct Conflict {
     /// The record.
     pub key: Key,
     /// The field; `None` if a delete was involved.
+    ///
+    /// Fields that are merged as one group are named by the group's leading field.
     pub field: Option<String>,
     /// The field's value now.
+    ///
+    /// It is read when the conflict is listed, so a conflict that is old shows what the record has
+    /// today.
     pub kept: Value,
     /// The value that lost; `None` if it is past its retention.
     pub lost: Option<Value>,
@@ -47,24 +55,42 @@ pub struct Conflict {
 
 /// How a person closes a conflict. The last two are ordinary edits.
 ///
-/// ```
-/// use haumana_sync::engine::Resolution;
-/// use haumana_sync::record::Value;
+/// They are merged with what others edit at the same time, they are in the record's history, and
+/// all devices get them with their next sync.
 ///
-/// let choices = [
-///     Resolution::Keep,
-///     Resolution::Restore,
-///     Resolution::Set(Value::Text("Hiʻilawe".to_owned())),
-/// ];
-/// # let _ = choices;
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let Example { engine, clock, kai, song, .. } = example();
+/// use haumana_sync::engine::Resolution;
+///
+/// engine.push(&kai, "phone", &[push(None, "Hiilawe")]).await?;
+/// engine.push(&kai, "ipad", &[push(Some(1), "Hiʻilawe")]).await?;
+/// clock.pass_ms(60_000);
+/// engine.push(&kai, "phone", &[push(Some(1), "Hi'ilawe")]).await?;
+///
+/// let (open, _) = engine.conflict_page(&kai, None, 10, 1 << 20).await?;
+/// engine.resolve(&kai, open[0].id, &Resolution::Restore).await?;
+///
+/// let now = engine.pull(&kai, None, 10, 1 << 20).await?.changes.remove(0);
+/// assert_eq!((4, Some(r#"{"title":"Hiʻilawe"}"#)), (now.version, now.value.as_deref()));
+/// let (open, _) = engine.conflict_page(&kai, None, 10, 1 << 20).await?;
+/// assert!(open.is_empty());
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
     /// Leave the record as it is.
+    ///
+    /// No version is made; the entry leaves the inbox.
     Keep,
     /// Restore the lost value. If a delete lost, delete the record.
     Restore,
     /// Set another value.
+    ///
+    /// The field must be able to hold it. [`Engine::conflict_value`] reads one from JSON.
     Set(Value),
 }
 
@@ -154,6 +180,10 @@ impl Engine {
     }
 
     /// Closes a conflict as [`Engine::resolve_as`] does, for a person who sees the current record.
+    ///
+    /// If the record may have changed since the person looked at it, call [`Engine::resolve_as`]
+    /// with the version that they saw. Otherwise the choice replaces an edit that the person never
+    /// saw, and only the history has that edit.
     ///
     /// # Errors
     ///

@@ -12,6 +12,14 @@ impl Engine {
     /// Lists open conflicts, newest first, behind `after`: at most `limit`, of about `limit_bytes`,
     /// at least one if there is one. Also returns where the next page starts.
     ///
+    /// Each entry is read by itself, with the record and the value that lost, so a page costs about
+    /// three reads for each of its entries: show a page at a time. Its cost also follows how many
+    /// entries were ever opened, since it reads the index of the inbox. An account has
+    /// [`limits::USER_CONFLICTS`](crate::limits::USER_CONFLICTS) open entries at most.
+    ///
+    /// Entries stay until somebody closes them. The lost value is there as long as the history
+    /// keeps it; afterwards [`Conflict::lost`] is `None` and the entry can only be kept or set.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`] if the store cannot answer; [`ErrorKind::Importing`] and

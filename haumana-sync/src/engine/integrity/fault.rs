@@ -5,6 +5,8 @@ use crate::store::HistoryKey;
 use std::fmt;
 
 /// One thing of an account that does not agree with the rest. Nothing of it is a person's content.
+///
+/// It can go into a log or a ticket as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What is wrong.
@@ -12,6 +14,8 @@ pub struct Finding {
     /// Where.
     pub place: FaultPlace,
     /// What stands there, and what should, in numbers and names of fields.
+    ///
+    /// It is empty where the fault and the place say everything.
     pub detail: String,
 }
 
@@ -32,6 +36,8 @@ impl fmt::Display for Finding {
 }
 
 /// Where a fault is.
+///
+/// Findings are listed in the order of places: the head, then records, then the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultPlace {
     /// The head.

@@ -23,6 +23,8 @@ use crate::store::{self, Head, HeadState, Operate};
 use records::Records;
 
 /// What was looked at, and what was found.
+///
+/// An account is sound if there are no findings. The counts say how much was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// The head; `None` if there is none, or it cannot be read.
@@ -54,30 +56,14 @@ impl Engine {
     /// against its hash, its schema and the index; each value in the history against what the record
     /// remembers of it; each entry of the inbox against the record and the value that lost.
     ///
+    /// Nothing is written. It reads everything that the user has, so run it on one account at a
+    /// time, and not in a request of a user.
+    ///
     /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::Value;
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(100)))])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store.clone(), clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let song = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = |base, title: &str| {
-    /// #     let title = Value::Text(title.to_owned());
-    /// #     let op = PushOp::Set(BTreeMap::from([("title".to_owned(), title)]));
-    /// #     Push { key: song, base, edited_at: EditTimes::Unknown, op }
-    /// # };
+    /// # let Example { engine, store, kai, .. } = example();
     /// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;
     ///
     /// let verified = engine.verify(&*store, &kai).await?;

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 const PAGE: usize = 500;
 
 /// How an account stands.
+///
+/// It answers a person's question whether their records are still there, without showing an
+/// operator what is in them. Names of devices are those that the devices gave themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// The head; `None`: there is no such account.
@@ -36,6 +39,9 @@ pub struct KindCount {
     /// How many were deleted.
     pub deleted: usize,
     /// How many bytes their content has.
+    ///
+    /// This is the stored JSON of live records and tombstones, without what is remembered beside
+    /// it.
     pub bytes: usize,
 }
 
@@ -56,30 +62,13 @@ impl Engine {
     /// Reads how an account stands. `all` is the same store as the engine's. What others write
     /// meanwhile may be counted or not.
     ///
+    /// It reads all records and the whole history, so it costs what [`Engine::verify`] does.
+    ///
     /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::Value;
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(100)))])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store.clone(), clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let song = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = |base, title: &str| {
-    /// #     let title = Value::Text(title.to_owned());
-    /// #     let op = PushOp::Set(BTreeMap::from([("title".to_owned(), title)]));
-    /// #     Push { key: song, base, edited_at: EditTimes::Unknown, op }
-    /// # };
+    /// # let Example { engine, store, kai, song, .. } = example();
     /// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;
     ///
     /// let summary = engine.summary(&*store, &kai).await?;

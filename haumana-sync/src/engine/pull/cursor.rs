@@ -15,6 +15,9 @@ const FORMAT: u8 = 1;
 const LEN: usize = 1 + 8 + 8 + 4 + 8 + 1 + 16 + 8;
 
 /// A place in one life of one user's stream.
+///
+/// Devices keep it as text and send it back. A host needs this type only to look into a cursor, for
+/// instance to find out whether a device is up to date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     user: u64,
@@ -49,6 +52,8 @@ impl Cursor {
     }
 
     /// Returns the last revision of which everything is before this place.
+    ///
+    /// A cursor inside of a commit has not read all of that commit yet.
     pub fn whole_revision(&self) -> Revision {
         match self.place.within {
             None => self.place.revision,
@@ -57,6 +62,8 @@ impl Cursor {
     }
 
     /// Writes it.
+    ///
+    /// The text has the alphabet of URLs, and fewer than [`limits::CURSOR_BYTES`] bytes.
     pub fn encode(&self) -> String {
         let mut bytes = Vec::with_capacity(LEN);
         bytes.push(FORMAT);

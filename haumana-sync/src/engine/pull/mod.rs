@@ -1,4 +1,7 @@
 //! Pulls of new clients: what changed after a cursor, page by page.
+//!
+//! A pull never tells how a record came to be what it is. It tells what each record that changed is
+//! now, so a device that was away for a year reads each record once.
 
 pub(crate) mod cursor;
 
@@ -20,8 +23,13 @@ pub struct Changed {
     /// Its version.
     pub version: Version,
     /// When that version was committed.
+    ///
+    /// It is the server's time, the same in every answer. It orders nothing.
     pub modified_at: UnixMillis,
     /// Its fields as a JSON object; `None` for a tombstone.
+    ///
+    /// The text is what is stored, in the order of the kind's fields, with keys that the kind does
+    /// not name.
     pub value: Option<String>,
 }
 
@@ -31,13 +39,24 @@ pub struct Pulled {
     /// What changed, oldest change first.
     pub changes: Vec<Changed>,
     /// Where the next pull starts; `None` only while the user has nothing at all.
+    ///
+    /// Store it together with the changes, or after them. Stored before them, it would skip them if
+    /// the device stopped in between.
     pub cursor: Option<String>,
     /// Whether more follows.
     pub more: bool,
     /// Whether this page starts over from the beginning, because the cursor that came means
     /// nothing here.
+    ///
+    /// The device reads on as usual and keeps its pending edits. What it held and no page has, not
+    /// even as a tombstone, is unknown here: it offers that with
+    /// [`PushOp::Offer`](crate::engine::PushOp::Offer).
     pub reset: bool,
     /// The digest of versions at `cursor`; only when nothing follows.
+    ///
+    /// A device that holds every record at its version gets the same sum of [`Digest::of_version`].
+    /// If it does not, it has missed something, and starts over without a cursor. There is no
+    /// digest while a record of the account cannot be read.
     pub digest: Option<Digest>,
     /// The server's time.
     pub server_time: UnixMillis,
@@ -49,6 +68,26 @@ impl Engine {
     ///
     /// A cursor that is garbled, another user's, from the future or from another life of the
     /// server is no error: the page starts over and says so.
+    ///
+    /// Call it until [`Pulled::more`] is false. `limit` is at most [`limits::PAGE_RECORDS`]; a
+    /// greater one counts as that, and 0 as 1. Others may commit between two pages: a record that
+    /// changes meanwhile comes once more, at its new place, and none is left out.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let Example { engine, kai, song, .. } = example();
+    /// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;
+    ///
+    /// let first = engine.pull(&kai, None, 500, 1 << 20).await?;
+    /// let then = engine.pull(&kai, first.cursor.as_deref(), 500, 1 << 20).await?;
+    ///
+    /// assert_eq!((song, 1), (first.changes[0].key, first.changes[0].version));
+    /// assert!(then.changes.is_empty() && !then.more, "nothing has changed since");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

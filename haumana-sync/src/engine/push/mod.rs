@@ -1,4 +1,8 @@
 //! Pushes of new clients: they name their base and what they changed.
+//!
+//! A push is one edit of one record. Many of them come in one request, from one device, in the
+//! order in which they were made. Each has a result of its own. They are decided on one state of
+//! the account and committed together, in as few commits as the store allows.
 
 pub(crate) mod chain;
 pub(crate) mod delete;
@@ -32,6 +36,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// When a push's fields were edited, by the device's clock.
+///
+/// A time decides between concurrent edits of one field, and nothing else; one in the future counts
+/// as the time at which the server saw it first. It is also a part of what identifies a change. So
+/// keep the time of an edit with the edit, and send the same one with every retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditTimes {
     /// All fields at one time.
@@ -40,6 +48,8 @@ pub enum EditTimes {
     /// delete takes the latest of the times.
     PerField(BTreeMap<String, UnixMillis>),
     /// The device does not say. The server's time is used.
+    ///
+    /// A repeat is then recognised by device, record, base, field and value alone.
     Unknown,
 }
 
@@ -47,11 +57,21 @@ pub enum EditTimes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PushOp {
     /// Sets fields. An absent field is untouched, and [`Value::Null`] clears one.
+    ///
+    /// Only what is named changes. A key that the kind does not declare is kept as it comes; one
+    /// that is reserved is refused.
     Set(BTreeMap<String, Value>),
     /// Deletes the record.
+    ///
+    /// What becomes of a concurrent edit is for the kind to say: see
+    /// [`Deletes`](crate::schema::Deletes). A tombstone stays, so that devices that were offline
+    /// learn of it.
     Delete,
     /// Offers a record that the device held before a reset. It is not an edit of its user. The times
     /// are those of the versions that the device holds.
+    ///
+    /// It fills in what a restored backup lacks, and has no base. Where the server has another
+    /// value, edit times decide, and the loser is in the inbox.
     Offer(BTreeMap<String, Value>),
     /// Offers a delete from before a reset. A record that was brought back stays, and the delete goes
     /// to the inbox.
@@ -59,6 +79,9 @@ pub enum PushOp {
 }
 
 /// One edit of one record, as a device pushes it.
+///
+/// The base is what makes the merge possible: with it, the engine knows what the device's user had
+/// seen. Name the version that the user edited, not the newest one that the device has heard of.
 ///
 /// ```
 /// use haumana_sync::engine::{EditTimes, Push, PushOp};
@@ -73,6 +96,9 @@ pub struct Push {
     /// The record.
     pub key: Key,
     /// The version that the device edited; `None` if it never had the record.
+    ///
+    /// With `None` a value that the record has already is a copy and no edit. A number that the
+    /// server cannot have given is refused as [`Refusal::InvalidField`].
     pub base: Option<Version>,
     /// When it was edited.
     pub edited_at: EditTimes,
@@ -81,6 +107,13 @@ pub struct Push {
 }
 
 /// The outcome of a push.
+///
+/// | outcome | what the device does |
+/// |---|---|
+/// | `Applied` | the edit is done; [`PushResult::version`] is the base of the next one |
+/// | `Merged` | the edit is done; the record is in the changes that follow |
+/// | `Unchanged` | the edit is done, perhaps long ago |
+/// | `Rejected` | it keeps the edit, and does what [`Refusal::advice`] says |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushOutcome {
     /// The record has every value that was pushed.
@@ -103,6 +136,9 @@ pub struct PushResult {
     /// The record's version now; `None` if there is no such record.
     pub version: Option<Version>,
     /// The values that lost. Each is an entry of the inbox.
+    ///
+    /// They need not be values of this push: a later edit that wins makes the value lose that it
+    /// replaces.
     pub conflicts: Vec<Conflict>,
 }
 
@@ -116,6 +152,29 @@ impl Engine {
     ///
     /// Bases are taken by their number. [`Engine::sync`] checks by the cursor that they are of this
     /// generation and epoch; this call does not.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let Example { engine, clock, kai, .. } = example();
+    /// use haumana_sync::engine::PushOutcome;
+    /// use haumana_sync::merge::Reason;
+    ///
+    /// engine.push(&kai, "phone", &[push(None, "Hiilawe")]).await?;
+    /// engine.push(&kai, "ipad", &[push(Some(1), "Hi'ilawe")]).await?;
+    /// clock.pass_ms(60_000);
+    ///
+    /// // The phone was offline and edits version 1, too. Its edit is the later one.
+    /// let result = &engine.push(&kai, "phone", &[push(Some(1), "Hiʻilawe")]).await?[0];
+    ///
+    /// assert_eq!((PushOutcome::Merged, Some(3)), (result.outcome, result.version));
+    /// let conflict = &result.conflicts[0];
+    /// assert_eq!(Some(Value::Text("Hi'ilawe".to_owned())), conflict.lost);
+    /// assert_eq!(Reason::LaterEdit, conflict.reason);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -15,6 +15,8 @@ use std::collections::{HashMap, HashSet};
 const LEAPS: u32 = 16;
 
 /// The first entry of an export that cannot be taken. `Display` holds nothing of what was sent.
+///
+/// An import is all or nothing, unlike a push: half of an export would look like a whole account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{list}[{at}]: {what} ({})", .refusal.code())]
 pub struct ImportFlaw {
@@ -71,6 +73,9 @@ fn lists<'r, 'a>(request: &'r ImportRequest<'a>) -> [List<'r, 'a>; 6] {
 
 impl Engine {
     /// Looks at every entry of an export that `user` wants to import.
+    ///
+    /// Nothing is read from the store and nothing is written. Entries are read under the engine's
+    /// schema, so an export of an app with other kinds is refused.
     ///
     /// # Errors
     ///

@@ -9,6 +9,10 @@ use std::borrow::Cow;
 
 /// The body of `POST /users/{me}/import`: an export, or one page of it. The entries are read one by
 /// one, so that the document is in memory once.
+///
+/// The document may name another user than the one who imports it: a person may have moved from one
+/// way of signing in to another. A record in it may name either of the two; one that names a third
+/// is [`Refusal::WrongUser`](crate::engine::Refusal::WrongUser).
 #[derive(Debug)]
 pub struct ImportRequest<'a> {
     /// Whose export it is, where it says so.

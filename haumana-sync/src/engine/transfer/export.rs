@@ -1,4 +1,7 @@
 //! Everything of one user as one JSON document, or as pages that are one each.
+//!
+//! An export has everything: live records, tombstones, the history and the inbox. An import of it
+//! into an empty account gives an account with the same records, history and inbox.
 
 use crate::engine::edit::record::to_json;
 use crate::engine::transfer::walk::{ExportPlace, Part, Walk};
@@ -9,6 +12,8 @@ use crate::time::UnixMillis;
 use std::fmt::Write as _;
 
 /// The form of what is written.
+///
+/// An import takes documents of this form and no other.
 pub const EXPORT_VERSION: &str = "1.0";
 /// How much is written before it is handed on; a single record may be larger.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -19,6 +24,8 @@ const TAIL_BYTES: usize = 256;
 ///
 /// It walks the user's stream once for each list, so that what is held at a time is one page and
 /// the ids of one list. A record that changes meanwhile stands in each list at most once.
+///
+/// Dropping it ends the export; nothing is held in the store meanwhile.
 #[derive(Debug)]
 pub struct Export {
     walk: Walk,
@@ -38,30 +45,15 @@ pub struct ExportPage {
 impl Engine {
     /// Begins to export everything of the user.
     ///
+    /// Parts come as they are read, of about 64 kB, so the size of an account costs no memory. A
+    /// host that streams them to a client should bound the time. A client that cannot read a stream
+    /// uses [`Engine::export_page`].
+    ///
     /// ```
-    /// # use haumana_sync::conformance::{SeededRandom, SetClock};
-    /// # use haumana_sync::Engine;
-    /// # use haumana_sync::engine::{EditTimes, EngineConfig, Push, PushOp};
-    /// # use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
-    /// # use haumana_sync::record::Value;
-    /// # use haumana_sync::schema::{Field, FieldType, Kind, Schema};
-    /// # use haumana_sync::store::{Generation, MemoryStore};
-    /// # use haumana_sync::time::UnixMillis;
-    /// # use std::collections::BTreeMap;
-    /// # use std::sync::Arc;
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let schema = Schema::new([Kind::new(3, "song").field(Field::new(1, "title", FieldType::text(100)))])?;
-    /// # let clock = Arc::new(SetClock::at(UnixMillis(1_795_392_000_000)));
-    /// # let (store, config) = (Arc::new(MemoryStore::new()), EngineConfig::new(Generation(0)));
-    /// # let engine = Engine::of(schema, store.clone(), clock.clone(), Arc::new(SeededRandom::new(1)), config);
-    /// # let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
-    /// # let song = Key { kind: KindNumber::new(3), id: RecordId::from_bits(1) };
-    /// # let push = |base, title: &str| {
-    /// #     let title = Value::Text(title.to_owned());
-    /// #     let op = PushOp::Set(BTreeMap::from([("title".to_owned(), title)]));
-    /// #     Push { key: song, base, edited_at: EditTimes::Unknown, op }
-    /// # };
+    /// # let Example { engine, kai, .. } = example();
     /// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;
     ///
     /// let mut export = engine.export(&kai).await?;
@@ -110,6 +102,10 @@ impl Engine {
     ///
     /// All pages together hold what [`Engine::export`] does. A record that changes meanwhile may
     /// stand in several pages; the last one counts.
+    ///
+    /// Where to go on is a text for the client, which it sends back as it is. The pages are read
+    /// one by one, so a client may stop and go on another day, as long as the account is not
+    /// erased.
     ///
     /// # Errors
     ///

@@ -14,6 +14,8 @@ use crate::schema::Schema;
 use crate::store::{Batch, Envelope, Head, HeadState, HistoryEntry, StoreExt};
 
 /// What is in the account by an import: of all its pages so far, whether or not one came again.
+///
+/// A person can compare the counts with those of the document, or of all its pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Imported {
     /// Entries of `pieces`.
@@ -33,6 +35,9 @@ pub struct Imported {
 }
 
 /// Whether more parts of an import are to come.
+///
+/// An import in pages is one import. Between its pages the account is marked, and every other call
+/// is answered with [`ErrorKind::Importing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartState {
     /// The account can be used.
@@ -49,6 +54,10 @@ impl Engine {
     /// import again finishes it; once it is finished, the same again changes nothing, also if the
     /// records were edited since. The pages of a paged export are imported one by one, the last one
     /// last. Every commit is whole.
+    ///
+    /// Records keep the versions of the export. The numbers right above are skipped, because
+    /// another life of the account may have given them to other content. Devices of the account
+    /// start over, and keep their pending edits.
     ///
     /// # Errors
     ///
