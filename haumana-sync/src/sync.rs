@@ -38,6 +38,26 @@ impl Engine {
     ///   else. The first one after a push also writes the head once, to note that the device knows
     ///   the outcome.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let Example { engine, kai, .. } = example();
+    /// use haumana_sync::wire::sync::SyncRequest;
+    ///
+    /// let body = br#"{"deviceId": "phone-3f9a", "push": [{"kind": "song", "base": null,
+    ///     "id": "5EED0000-0000-4000-8000-000000000001", "editedAt": "2026-11-22T08:00:00Z",
+    ///     "set": {"title": "Hiʻilawe"}}]}"#;
+    /// let first = engine.sync(&kai, &SyncRequest::from_json(body)?, 1 << 20).await?.into_json();
+    /// // The reply was lost, so the device sends the same bytes again.
+    /// let again = engine.sync(&kai, &SyncRequest::from_json(body)?, 1 << 20).await?.into_json();
+    ///
+    /// assert!(String::from_utf8(first)?.contains(r#""outcome":"applied","version":1"#));
+    /// assert!(String::from_utf8(again)?.contains(r#""outcome":"unchanged","version":1"#));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Engine::push`] and [`Engine::pull`]; if [`ErrorKind::Gone`], nothing was pushed.

@@ -90,6 +90,8 @@ impl SeededRandom {
     }
 
     /// Makes the source of a seed that is mixed first: sources of neighbouring seeds share no bits.
+    ///
+    /// Use it where one run draws many sources from seeds that count up.
     pub fn scattered(seed: u64) -> Self {
         Self::new(mix(seed))
     }

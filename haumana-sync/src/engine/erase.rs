@@ -61,6 +61,24 @@ impl Engine {
     /// As [`Engine::erase`], by a request that has a name: the same again after a new beginning erases
     /// nothing. Returns whether the account is erased now.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let Example { engine, kai, .. } = example();
+    /// use haumana_sync::engine::Erasure;
+    ///
+    /// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;
+    /// assert_eq!(Erasure::Done, engine.erase_as(&kai, Some("button-7f3c")).await?);
+    /// engine.push(&kai, "phone", &[push(None, "a new beginning")]).await?;
+    ///
+    /// // The first request, sent twice by a bad network, arrives late.
+    /// assert_eq!(Erasure::Repeated, engine.erase_as(&kai, Some("button-7f3c")).await?);
+    /// assert_eq!(1, engine.pull(&kai, None, 10, 1 << 20).await?.changes.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Engine::erase`].

@@ -64,6 +64,36 @@ impl Debug for Topic {
 /// A host has one source at most, and gives it to what keeps connections, such as `Api::with_live`
 /// of `haumana-api`.
 ///
+/// ```
+/// use haumana_sync::Store;
+/// use haumana_sync::conformance::sample::{next_batch, user};
+/// use haumana_sync::live::{Hearer, Pokes, PokingStore, Topic};
+/// use haumana_sync::store::{MemoryStore, Revision};
+/// use std::sync::{Arc, Mutex};
+///
+/// #[derive(Debug, Default)]
+/// struct Heard(Mutex<Vec<Revision>>);
+///
+/// #[async_trait::async_trait]
+/// impl Hearer for Heard {
+///     fn poke(&self, _topic: Topic, revision: Revision) {
+///         self.0.lock().unwrap().push(revision);
+///     }
+///
+///     async fn ask_again(&self) {}
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let (store, heard) = (PokingStore::new(MemoryStore::new()), Arc::new(Heard::default()));
+/// store.tell(heard.clone());
+/// store.commit(&user("kai"), None, &next_batch(None, Vec::new(), Vec::new())).await?;
+///
+/// assert_eq!([Revision(1)], heard.0.lock().unwrap()[..]);
+/// # Ok::<(), haumana_sync::store::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Guarantees
 ///
 /// - After [`Pokes::tell`], each commit that is acknowledged leads to a poke, or to

@@ -24,10 +24,15 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     /// The title.
+    ///
+    /// At most [`TITLE_CHARS`](crate::limits::TITLE_CHARS) characters. White space at its ends
+    /// makes no difference.
     pub title: String,
     /// `oli` or `mele`; another value is kept as it came.
     pub category: String,
     /// The lyrics, byte for byte.
+    ///
+    /// Merged by line, then by word; at most [`LONG_TEXT_BYTES`](crate::limits::LONG_TEXT_BYTES).
     pub lyrics: String,
     /// The language code; absent means `haw`.
     pub language: Option<String>,
@@ -38,6 +43,8 @@ pub struct Piece {
     /// Where it was found.
     pub source_url: Option<String>,
     /// The student's notes.
+    ///
+    /// Merged like the lyrics.
     pub notes: Option<String>,
     /// Whether practice offers it.
     pub include_in_practice: bool,

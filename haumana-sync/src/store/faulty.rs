@@ -23,6 +23,9 @@ pub enum Fault {
 }
 
 /// Decides the fault of each call, by the name of the operation; called once per call, in order.
+///
+/// It decides by counting, by a seeded source of chance, or by the batch. One value serves one
+/// store, from several tasks.
 pub trait Faults: std::fmt::Debug + Send + Sync + 'static {
     /// Returns the fault of this call, if any.
     fn next(&self, op: &'static str) -> Option<Fault>;
@@ -37,6 +40,37 @@ pub trait Faults: std::fmt::Debug + Send + Sync + 'static {
 ///
 /// A fault is decided before the call, so a commit fails whole or is done whole, as the contract
 /// says. It stacks with other decorators in any order.
+///
+/// With [`Fault::After`] a test finds out whether a caller survives a lost answer:
+///
+/// ```
+/// use haumana_sync::Store;
+/// use haumana_sync::conformance::sample::{next_batch, piece, record, user};
+/// use haumana_sync::store::{Fault, Faults, FaultyStore, MemoryStore, StoreExt};
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// /// Loses the answer to the first commit.
+/// #[derive(Debug, Default)]
+/// struct Once(AtomicBool);
+///
+/// impl Faults for Once {
+///     fn next(&self, op: &'static str) -> Option<Fault> {
+///         let is_first = op == "commit" && !self.0.swap(true, Ordering::Relaxed);
+///         is_first.then_some(Fault::After)
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let (store, kai) = (FaultyStore::new(MemoryStore::new(), Once::default()), user("kai"));
+/// let batch = next_batch(None, vec![record(piece(1), 1, "Hula")], Vec::new());
+///
+/// // The identical commit settles it: it is in already.
+/// store.commit_settled(&kai, None, &batch).await?;
+/// assert_eq!(Some(batch.head), store.head(&kai).await?);
+/// # Ok::<(), haumana_sync::store::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// ```
 /// use haumana_sync::conformance::sample::user;

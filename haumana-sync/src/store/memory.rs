@@ -95,6 +95,21 @@ impl MemoryStore {
     ///
     /// An engine on it must then begin another [`Generation`](super::Generation), as after every
     /// restore.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let Example { engine, store, kai, .. } = example();
+    /// let backup = store.snapshot();
+    /// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;
+    ///
+    /// store.restore(&backup);
+    ///
+    /// assert!(engine.pull(&kai, None, 10, 1 << 20).await?.changes.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn restore(&self, backup: &MemoryStore) {
         let (users, schema) = (backup.lock().clone(), backup.schema().clone());
         *self.lock() = users;

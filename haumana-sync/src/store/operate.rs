@@ -26,6 +26,32 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
     /// [`EngineConfig`](crate::engine::EngineConfig). Small limits let requests have their turn
     /// between two calls.
     ///
+    /// ```
+    /// use haumana_sync::conformance::sample::{entry, next_batch, piece, user};
+    /// use haumana_sync::store::{MemoryStore, Operate};
+    /// use haumana_sync::{Store, time::UnixMillis};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let store = MemoryStore::new();
+    /// let history = vec![entry(piece(1), 1, 0, 1_000), entry(piece(1), 2, 0, 9_000)];
+    /// store.commit(&user("kai"), None, &next_batch(None, Vec::new(), history)).await?;
+    ///
+    /// let (mut place, mut deleted) = (None, 0);
+    /// loop {
+    ///     let swept = store.sweep(UnixMillis(5_000), place.as_ref(), 100).await?;
+    ///     deleted += swept.deleted;
+    ///     place = swept.next;
+    ///     if place.is_none() {
+    ///         break;
+    ///     }
+    /// }
+    ///
+    /// assert_eq!(1, deleted, "what is younger stays");
+    /// # Ok::<(), haumana_sync::store::Error>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Guarantees
     ///
     /// - Exact: touches nothing but history from before the time.

@@ -322,6 +322,8 @@ pub struct Page {
 
 impl Page {
     /// Returns the place behind which the rest follows; `None` if nothing follows.
+    ///
+    /// It is for tools that read a whole account; the engine keeps a cursor.
     pub fn rest_after(&self) -> Option<Place> {
         let last = self.records.last().filter(|_| self.more)?;
         Some(Place { revision: last.revision, within: Some(last.key) })
@@ -402,6 +404,8 @@ impl Batch {
     /// # Panics
     ///
     /// If the batch contradicts itself; that is a mistake in the engine, never in a request.
+    ///
+    /// A backend calls it by [`backend::check_batch`](super::backend::check_batch).
     pub fn assert_consistent(&self, user: &UserId, expected: Option<&Head>) {
         assert!(!user.as_str().is_empty(), "a commit has a user");
         let before = expected.map_or(0, |head| head.revision.0);

@@ -53,6 +53,9 @@ pub(crate) type Noting<'a> =
     &'a (dyn for<'h> Fn(&mut Notes, (Option<&'h Head>, Revision)) + Send + Sync);
 
 /// How far a list of edits got.
+///
+/// A commit may have been made in several batches, in order. So the first edits may be in and the
+/// last ones not, if somebody else was faster in between: those are decided again on the new state.
 #[derive(Debug)]
 pub struct Committed {
     /// How many drafts, from the first, are committed or refused.
@@ -75,11 +78,15 @@ impl Committed {
     }
 
     /// Whether the edit that was staged at this place is decided: committed, or refused.
+    ///
+    /// Answer an edit only once it is.
     pub fn is_decided(&self, place: usize) -> bool {
         self.edits.get(place).is_some_and(|draft| *draft < self.done)
     }
 
     /// Why the store does not take the edit that was staged at this place, if it does not.
+    ///
+    /// The others of the same commit are not affected.
     pub fn refusal(&self, place: usize) -> Option<Refusal> {
         self.refused(place).map(|refused| refused.refusal)
     }
@@ -101,6 +108,8 @@ impl Committed {
 }
 
 /// Why a list of drafts was not committed to its end.
+///
+/// Hand it to [`Attempts::start_over`](crate::engine::Attempts::start_over).
 #[derive(Debug)]
 pub enum Stopped {
     /// Somebody else was faster: read again, merge again.

@@ -57,6 +57,8 @@ impl<'e> Attempts<'e> {
     }
 
     /// Notes that the last transaction lost the race for the head.
+    ///
+    /// A dialect that finds out itself that its view is old says so with this.
     pub fn raced(&mut self) {
         self.races += 1;
     }
@@ -129,6 +131,8 @@ impl<'e> Transaction<'e> {
     }
 
     /// Puts what the dialect keeps beside the account; it is written with the commit.
+    ///
+    /// It has at most some kB: it is in the head, which every call reads.
     pub fn set_slot(&mut self, slot: Slot) {
         self.notes.slot = slot;
         self.has_news = true;
@@ -195,6 +199,8 @@ impl<'e> Transaction<'e> {
     /// # Errors
     ///
     /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer.
+    ///
+    /// What is past its retention is not in the answer; such an edit is decided without its base.
     pub async fn read_bases(&self, keys: BTreeSet<HistoryKey>) -> Result<Bases> {
         let (oldest, staging) = (self.context().oldest, Some(&self.staging));
         self.engine.read_staged_bases(&self.user, keys, oldest, staging).await

@@ -65,6 +65,16 @@ impl fmt::Display for FaultPlace {
 }
 
 /// What mends a fault.
+///
+/// ```
+/// use haumana_sync::engine::Fault;
+///
+/// // What an operator has to decide about, in a table of reports.
+/// let for_a_person = Fault::ALL.iter().filter(|fault| !fault.remedy().is_automatic());
+///
+/// assert!(for_a_person.clone().any(|fault| fault.code() == "unreadable"));
+/// assert!(!for_a_person.clone().any(|fault| fault.code() == "versions_digest"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
     /// [`Engine::repair`](crate::Engine::repair): what should stand there follows from the rest.

@@ -18,6 +18,23 @@ const LEN: usize = 1 + 8 + 8 + 4 + 8 + 1 + 16 + 8;
 ///
 /// Devices keep it as text and send it back. A host needs this type only to look into a cursor, for
 /// instance to find out whether a device is up to date.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let Example { engine, kai, .. } = example();
+/// use haumana_sync::engine::Cursor;
+///
+/// engine.push(&kai, "phone", &[push(None, "Hiʻilawe")]).await?;
+/// let text = engine.pull(&kai, None, 10, 1 << 20).await?.cursor.ok_or("a cursor")?;
+///
+/// let cursor = Cursor::decode(&text).ok_or("what the engine gave can be read")?;
+/// assert!(cursor.is_of(&kai));
+/// assert_eq!(1, cursor.whole_revision().0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     user: u64,

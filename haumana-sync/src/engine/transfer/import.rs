@@ -59,6 +59,30 @@ impl Engine {
     /// another life of the account may have given them to other content. Devices of the account
     /// start over, and keep their pending edits.
     ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let Example { engine, kai, song, .. } = example();
+    /// use haumana_sync::engine::ImportRequest;
+    ///
+    /// engine.push(&kai, "phone", &[push(None, "Hiilawe")]).await?;
+    /// engine.push(&kai, "phone", &[push(Some(1), "Hiʻilawe")]).await?;
+    /// let export = engine.export_page(&kai, None, 1 << 20).await?.json;
+    ///
+    /// // Kai has another account now.
+    /// let kala = UserId::verified_by_caller("kala").ok_or("not a user id")?;
+    /// let import = engine.check_import(&kala, ImportRequest::from_json(export.as_bytes())?)?;
+    /// let imported = engine.import(&import).await?;
+    ///
+    /// // The record is there with its version, and with the version before it.
+    /// assert_eq!((1, 1), (imported.records, imported.history));
+    /// assert_eq!(2, engine.pull(&kala, None, 10, 1 << 20).await?.changes[0].version);
+    /// # let _ = song;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::NotEmpty`] if the account holds anything else. [`ErrorKind::Invalid`] if there
