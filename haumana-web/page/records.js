@@ -1,53 +1,66 @@
-// The list of records of a kind, and the form of one. The schema says which fields there are.
+// The records of a kind, and the form of one. The schema says which fields there are.
 
 import { el, button } from './dom.js';
 import { rowsOf } from './rows.js';
 import { hasLog, practiceLog } from './practice.js';
+import { isText, sumOf, tableOf, titleField } from './table.js';
 import { plain } from './text.js';
 import { t } from './words.js';
 
-const isText = (field) => ['text', 'lines'].includes(field.type);
 const isShown = (field) => !field.default_is_edit_time && !field.default_is_field && field.merge !== 'fixed';
 const inputs = { flag: 'checkbox', integer: 'number', counter: 'number', number: 'number' };
 
 export function title(kind, fields) {
-  const first = kind.fields.find((field) => field.name === 'title') ?? kind.fields.find(isText) ?? kind.fields[0];
-  return String(fields?.[first?.name] ?? '') || t('untitled');
+  const first = titleField(kind);
+  // An id says nothing to a person.
+  return first?.type === 'id' ? kind.name : String(fields?.[first?.name] ?? '') || t('untitled');
 }
 
 export async function showRecords({ device, kinds, main, open }, state) {
   const kind = kinds.find(({ name }) => name === state.kind) ?? kinds[0];
-  const records = await device.list(kind.name);
-  // Made when somebody searches: of many records it takes longer than drawing them.
-  let searched;
-  const texts = () => records.map((one) => plain(Object.values(one.fields).filter((v) => typeof v === 'string').join('\n')));
-  const list = el('ul', { className: 'list' });
-  const rows = rowsOf(list, (one) => recordButton(kind, one, open));
+  // The repertoire has titles, whose other fields are long; other kinds are tables.
+  const isList = kind.name === 'piece' && hasLog(kinds);
+  const opens = (one, name) => button(
+    `${name || t('untitled')}${one.isPending ? ` · ${t('waits')}` : ''}${one.refused ? ` · ${one.explanation ?? one.refused}` : ''}`,
+    () => open({ kind: kind.name, form: one }));
+  const shown = isList ? listOf((one) => opens(one, title(kind, one.fields)))
+    : tableOf({ kind, kinds, device, open: opens, onSort: () => { records = shown.sorted(records); fill(); } });
+  let records, searched;
+  const load = async () => {
+    records = await device.list(kind.name);
+    await shown.take(records);
+    records = shown.sorted(records);
+    searched = undefined;
+  };
+  const words = ({ fields }) => plain(Object.values(fields).flat().filter((v) => typeof v === 'string').join('\n'));
   const fill = () => {
     const wanted = plain(search.value);
     state.search = search.value;
-    if (wanted) searched ??= texts();
-    const found = wanted ? records.filter((_, at) => searched[at].includes(wanted)) : records;
-    if (found.length) rows.show(found);
-    else rows.say(t('nothing'));
+    // Made when somebody searches: of many records it takes longer than drawing them.
+    if (wanted) searched ??= new Map(records.map((one) => [one, words(one)]));
+    const found = wanted ? records.filter((one) => searched.get(one).includes(wanted)) : records;
+    if (found.length) shown.show(found);
+    else shown.say(t('nothing'));
   };
   const search = el('input', { type: 'search', className: 'search', value: state.search ?? '', oninput: fill });
   const choices = kinds.filter(({ name }) => name !== 'session' || !hasLog(kinds));
   const choice = el('select', { onchange: () => open({ kind: choice.value }) },
     ...choices.map(({ name }) => el('option', { value: name, selected: name === kind.name }, name)));
+  await load();
   main.replaceChildren(
     el('h2', {}, t('records')),
     1 < choices.length ? el('label', {}, t('kind'), ' ', choice) : '',
     el('label', {}, t('search'), search),
     el('div', { className: 'row' }, button(t('add'), () => open({ kind: kind.name, form: {} }), { className: 'main add' }), button(t('undelete'), () => open({ view: 'deleted', kind: kind.name }), { className: 'deleted' })),
-    list);
+    shown.element);
   fill();
+  // Who is in a row stays there; all else takes what comes.
+  return { refresh: async () => { if (!shown.list.contains(document.activeElement)) { await load(); fill(); } } };
 }
 
-function recordButton(kind, one, open) {
-  return button('', () => open({ kind: kind.name, form: one }), {
-    textContent: title(kind, one.fields) + (one.isPending ? ` · ${t('waits')}` : '') + (one.refused ? ` · ${one.explanation ?? one.refused}` : ''),
-  });
+function listOf(draw) {
+  const list = el('ul', { className: 'list' });
+  return { element: list, list, ...rowsOf(list, draw), take: () => {}, sorted: (records) => records };
 }
 
 /** The form of a record; only fields that a person changed are edited. What changes elsewhere meanwhile
@@ -97,9 +110,6 @@ export function showForm(page, { kind: name, form }) {
 const CLASH = Symbol('clash');
 
 const isSame = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
-
-/** What a counter has reached: it keeps what each device has added and removed. */
-const sumOf = (value) => Object.values(value ?? {}).reduce((sum, [added, removed]) => sum + added - removed, 0);
 
 function entry(field, seen) {
   const asJson = !isText(field) && !(field.type in inputs) && !['time', 'id', 'enum'].includes(field.type);
