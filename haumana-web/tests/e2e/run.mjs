@@ -2,7 +2,7 @@
 // something does not hold.
 
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, mkdtempSync, mkdirSync } from 'node:fs';
+import { readFileSync, readdirSync, mkdtempSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { chromium } from 'playwright-core';
@@ -18,8 +18,12 @@ const args = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run
 const elsewhere = [];
 
 /** A browser of its own: what one device has, others have not. */
-async function device(origin = url, beyond = elsewhere, options = {}) {
+async function device(origin = url, beyond = elsewhere, options = {}, preferences) {
   const folder = mkdtempSync(`${tmpdir()}/haumana-page-`);
+  if (preferences) {
+    mkdirSync(`${folder}/Default`);
+    writeFileSync(`${folder}/Default/Preferences`, JSON.stringify(preferences));
+  }
   const context = await chromium.launchPersistentContext(folder, { executablePath: '/usr/bin/chromium', args, locale: 'en-US', ...options });
   context.setDefaultTimeout(20_000);
   context.on('request', (request) => {
@@ -106,6 +110,37 @@ async function manyOf(page, title) {
   }), title);
   assert.ok(row.includes(title) && !row.includes('"set"'), row);
 }
+
+/** A device whose disk has room for so many bytes, and what changes that. The page's own files are not kept: they need more. */
+async function small(bytes) {
+  const one = await device(url, elsewhere, { serviceWorkers: 'block' });
+  const page = await one.newPage();
+  page.on('pageerror', (why) => console.log('page:', why.message));
+  const session = await one.newCDPSession(page);
+  const room = (quotaSize) => session.send('Storage.overrideQuotaForOrigin', { origin: new URL(url).origin, quotaSize });
+  await room(bytes);
+  await page.goto(url);
+  return { one, page, room };
+}
+
+const signIn = async (page, name) => {
+  await page.fill('#name', name);
+  await page.click('#sign-in');
+};
+
+const titlesOf = (page) => page.evaluate(async () => (await window.haumana.device.list('piece')).map((one) => one.fields.title));
+
+/** Adds pieces until one is refused, which no compression makes small; returns those that were acknowledged, and why one was not. */
+const fill = (page) => page.evaluate(async () => {
+  const acknowledged = [];
+  const lyrics = () => Array.from(crypto.getRandomValues(new Uint8Array(8_000)), (byte) => String.fromCharCode(33 + byte % 90)).join('');
+  for (let n = 0; n < 100; n++) {
+    const title = `Kept ${n}`;
+    try { await window.haumana.device.add('piece', { title, lyrics: lyrics() }); } catch (why) { return { acknowledged, why: why.message }; }
+    acknowledged.push(title);
+  }
+  return { acknowledged };
+});
 
 const stories = {
   async 'two devices edit one song, and a clash is decided in the inbox'() {
@@ -785,6 +820,160 @@ const stories = {
     await page.reload();
     await page.waitForSelector('[role=alert]:has-text("keeps nothing")');
     await one.close();
+  },
+
+  async 'a full disk refuses an edit in words, keeps what was acknowledged, and the page goes on once there is space'() {
+    const { one, page, room } = await small(150_000);
+    const laptop = await device();
+    const other = await tab(laptop, 'full');
+    await signIn(page, 'full');
+    await page.waitForSelector('.add');
+    await flight(page, true);
+    const { acknowledged, why } = await fill(page);
+    assert.ok(2 < acknowledged.length, `${acknowledged.length} fit`);
+    assert.match(why, /QuotaExceededError/);
+
+    // A person reads it, and what they wrote stays in the form.
+    const write = async () => {
+      await page.click('.add');
+      await page.fill('[name=title]', 'Written while it was full');
+      await page.fill('[name=lyrics]', 'ʻO ka pā');
+      await page.click('.save');
+      await page.waitForSelector('[role=alert]:has-text("disk is full")');
+      assert.equal(await page.inputValue('[name=title]'), 'Written while it was full');
+    };
+    await write();
+    await accessible(page, 'a full disk');
+    assert.deepEqual((await titlesOf(page)).sort(), acknowledged.toSorted());
+
+    // A page that is opened while the disk is full shows what is there; so does another tab.
+    await page.reload();
+    await page.waitForSelector('ul.list button:has-text("Kept 0")');
+    assert.deepEqual((await titlesOf(page)).sort(), acknowledged.toSorted());
+    const late = await tab(one);
+    await late.waitForSelector('ul.list button:has-text("Kept 0")');
+    await page.bringToFront();
+    await page.waitForSelector('.status:has-text("disk is full")');
+    await add(other, 'From elsewhere');
+    await settled(other);
+    await write();
+
+    // With space the same press saves it, and the sync goes on by itself.
+    await room(50_000_000);
+    await page.click('.save');
+    await sees(page, 'Written while it was full');
+    await sees(page, 'From elsewhere');
+    await settled(page);
+    const all = [...acknowledged, 'Written while it was full', 'From elsewhere'].sort();
+    assert.deepEqual((await titlesOf(page)).sort(), all);
+    await until(async () => (await titlesOf(other)).length === all.length);
+    assert.deepEqual((await titlesOf(other)).sort(), all);
+
+    // The other tab has read what was there before, so it writes nothing over it.
+    const refused = await late.evaluate(() => window.haumana.device.add('piece', { title: 'x' }).then(() => '', String));
+    assert.match(refused, /AnotherTab/);
+    await late.bringToFront();
+    await late.reload();
+    await sees(late, 'Written while it was full');
+    await one.close(); await laptop.close();
+  },
+
+  async 'what comes from the server waits for space on a full disk, and then comes by itself'() {
+    const { one, page, room } = await small(100_000);
+    const laptop = await device();
+    const other = await tab(laptop, 'incoming');
+    await signIn(page, 'incoming');
+    await settled(page);
+    await other.evaluate(() => { window.haumana.device.setOffline(true); });
+    await other.evaluate(async () => {
+      const lyrics = () => Array.from(crypto.getRandomValues(new Uint8Array(8_000)), (byte) => String.fromCharCode(33 + byte % 90)).join('');
+      for (let n = 0; n < 30; n++) await window.haumana.device.add('piece', { title: `Sent ${n}`, lyrics: lyrics() });
+      window.haumana.device.setOffline(false);
+    });
+    await settled(other);
+    await page.waitForSelector('.status:has-text("disk is full")');
+    await accessible(page, 'a sync that has no space');
+    await room(50_000_000);
+    await page.waitForSelector('ul.list li[aria-setsize="30"]');
+    await settled(page);
+    await one.close(); await laptop.close();
+  },
+
+  async 'a disk that is full when somebody signs in says so, and lets them try again'() {
+    const { one, page, room } = await small(1);
+    await signIn(page, 'no-room');
+    await page.waitForSelector('[role=alert]:has-text("disk is full")');
+    await accessible(page, 'a full disk at sign-in');
+    await room(50_000_000);
+    await page.click('#sign-in');
+    await page.waitForSelector('.add');
+    assert.equal(await page.locator('[role=alert]').count(), 0);
+    await add(page, 'Kept');
+    await settled(page);
+    await one.close();
+  },
+
+  async 'a browser that denies its storage says so, and a private window keeps what it can'() {
+    const denied = await device(url, elsewhere, {}, { profile: { default_content_setting_values: { cookies: 2 } } });
+    const page = await denied.newPage();
+    await page.goto(url);
+    await page.waitForSelector('[role=alert]:has-text("keeps nothing")');
+    await signIn(page, 'denied');
+    await page.waitForSelector('[role=alert]:has-text("keeps nothing")');
+    assert.equal(await page.locator('.add').count(), 0, 'nobody is let write what is not kept');
+    await accessible(page, 'storage that is denied');
+    await denied.close();
+
+    const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
+    const hidden = await tab(await browser.newContext({ locale: 'en-US' }), 'private');
+    await add(hidden, 'For this window');
+    await settled(hidden);
+    await hidden.reload();
+    await sees(hidden, 'For this window');
+    await browser.close();
+  },
+
+  async 'two tabs that write at the same time lose nothing that was acknowledged'() {
+    const one = await device();
+    const tabs = [await tab(one, 'both'), await tab(one)];
+    const acknowledged = new Set();
+    for (const page of tabs) await page.exposeFunction('acknowledge', (title) => { acknowledged.add(title); });
+    // Each writes until the other one is the writer, and the one that was refused takes over in the midst of the other's edits.
+    const write = (page, name) => page.evaluate(async (name) => {
+      window.refused = (async () => {
+        for (let n = 0, from = Date.now(); Date.now() - from < 20_000; n++) {
+          const title = `${name} ${n}`;
+          try { await window.haumana.device.add('piece', { title }); } catch (why) { return why.message; }
+          await window.acknowledge(title);
+        }
+        return 'nobody was refused';
+      })();
+    }, name);
+    let refusals = 0;
+    await write(tabs[1], 'turn 0');
+    for (let turn = 1; turn <= 10; turn++) {
+      const [page, before] = [tabs[(turn + 1) % 2], tabs[turn % 2]];
+      await until(async () => [...acknowledged].some((title) => title.startsWith(`turn ${turn - 1} `)));
+      await page.bringToFront();
+      await page.reload();
+      await page.waitForSelector('.add');
+      await write(page, `turn ${turn}`);
+      assert.match(await before.evaluate(() => window.refused), /AnotherTab/);
+      refusals++;
+    }
+    const last = tabs[1];
+    await last.reload();
+    await last.waitForSelector('.add');
+    await settled(last);
+    const there = new Set(await titlesOf(last));
+    assert.deepEqual([...acknowledged].filter((title) => !there.has(title)), []);
+    console.log(`  ${acknowledged.size} edits of two tabs, which took over from each other ${refusals} times`);
+
+    // Another device has them too.
+    const laptop = await device();
+    const other = await tab(laptop, 'both');
+    await until(async () => (await titlesOf(other)).length === there.size);
+    await one.close(); await laptop.close();
   },
 
   async 'every text of the page is there in both languages'() {
