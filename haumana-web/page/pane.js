@@ -28,8 +28,11 @@ export function openPane({ device, kinds, top, main, name, account, home = async
 
   async function open(next) {
     main.parentElement.querySelector(':scope > [role=alert]')?.remove();
+    const had = main.contains(document.activeElement);
     state = next.view || next.form ? next : await home(next);
     await show();
+    // What had the focus is gone: a keyboard goes on in the new view.
+    if (had && document.activeElement === document.body) main.focus({ preventScroll: true });
   }
 
   /** Draws the view that is open. One that is drawn meanwhile counts instead. */

@@ -3,12 +3,13 @@
 import { el, button } from './dom.js';
 import { rowsOf } from './rows.js';
 import { hasLog, practiceLog } from './practice.js';
-import { isText, sumOf, tableOf, titleField } from './table.js';
+import { isText, namedBy, sumOf, tableOf, titleField } from './table.js';
 import { plain } from './text.js';
 import { t } from './words.js';
 
-const isShown = (field) => !field.default_is_edit_time && !field.default_is_field && field.merge !== 'fixed';
-const inputs = { flag: 'checkbox', integer: 'number', counter: 'number', number: 'number' };
+/** What is fixed is said once, when a record is made. */
+const isShown = (field, isNew) => !field.default_is_edit_time && !field.default_is_field && (isNew || field.merge !== 'fixed');
+const inputs = { flag: 'checkbox', integer: 'number', counter: 'number', number: 'number', time: 'datetime-local' };
 
 export function title(kind, fields) {
   const first = titleField(kind);
@@ -65,12 +66,12 @@ function listOf(draw) {
 
 /** The form of a record; only fields that a person changed are edited. What changes elsewhere meanwhile
  * is shown in the other fields at once, and is merged into the edited ones when they are saved. */
-export function showForm(page, { kind: name, form }) {
+export async function showForm(page, { kind: name, form }) {
   const { device, kinds, main, open, attempt, fields } = page;
   const log = form.id && name === 'piece' && !fields && hasLog(kinds) ? practiceLog(page, form.id) : undefined;
   const kind = kinds.find((one) => one.name === name);
-  const wanted = kind.fields.filter((field) => isShown(field) && (!fields || fields.includes(field.name)));
-  const entries = wanted.map((field) => entry(field, form.fields?.[field.name]));
+  const wanted = kind.fields.filter((field) => isShown(field, !form.id) && (!fields || fields.includes(field.name)));
+  const entries = await Promise.all(wanted.map(async (field) => entry(field, form.fields?.[field.name], await choicesOf(field, kinds, device))));
   const save = attempt(async () => {
     const touched = entries.filter((one) => one.isTouched());
     const now = form.id && touched.length ? await device.get(name, form.id) : undefined;
@@ -111,19 +112,39 @@ const CLASH = Symbol('clash');
 
 const isSame = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
 
-function entry(field, seen) {
-  const asJson = !isText(field) && !(field.type in inputs) && !['time', 'id', 'enum'].includes(field.type);
-  const isFlag = field.type === 'flag';
-  const input = field.type === 'lines' ? el('textarea', {}) : el('input', { type: inputs[field.type] ?? 'text' });
-  const label = el('label', {}, field.name, input);
+/** What a field can be chosen from, as [value, text]: the words of a closed enum, or the records that an id names. */
+async function choicesOf(field, kinds, device) {
+  if (field.type === 'enum' && !field.open) return field.words.map((word) => [word, word]);
+  const named = field.type === 'id' && namedBy(field, kinds);
+  if (!named) return undefined;
+  const all = (await device.list(named.name)).map(({ id, fields }) => [id, title(named, fields)]);
+  return all.sort(([, a], [, b]) => (a < b ? -1 : 1));
+}
+
+/** A time as a person of this place writes it. */
+const local = (at) => new Date(Date.parse(at) - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+
+function entry(field, seen, choices) {
+  const isFlag = field.type === 'flag', isMany = ['list', 'set'].includes(field.type);
+  const input = choices ? el('select', {}, ...[['', ''], ...choices].map(([value, text]) => el('option', { value }, text)))
+    : field.type === 'lines' || isMany ? el('textarea', {}) : el('input', { type: inputs[field.type] ?? 'text', step: field.type === 'time' ? 1 : 'any' });
+  const label = el('label', {}, field.name, isMany ? el('span', { className: 'note' }, ` (${t('oneALine')})`) : '', input);
   input.name = field.name;
-  let text, shown;
+  let text, shown, asJson;
+  const write = (value) => {
+    // An element that has lines of its own is not one of them.
+    asJson = field.type === 'json' || (isMany && value?.some((one) => one.includes('\n')));
+    if (value == null) return '';
+    if (field.type === 'counter') return String(typeof value === 'object' ? sumOf(value) : value);
+    return asJson ? JSON.stringify(value) : isMany ? value.join('\n') : field.type === 'time' ? local(value) : String(value);
+  };
   const show = (value) => {
     seen = value;
-    if (field.type === 'counter') value = sumOf(value);
-    text = value == null ? '' : asJson ? JSON.stringify(value) : String(value);
+    text = write(value);
     if (isFlag) input.checked = value === true;
     else input.value = text;
+    // A word or a record that is no choice any more.
+    if (choices && input.value !== text) input.append(el('option', { value: text, selected: true }, text));
     shown = input.value;
   };
   show(seen);
@@ -132,6 +153,8 @@ function entry(field, seen) {
     if (isFlag) return input.checked;
     if (inputs[field.type] === 'number') return input.value === '' ? null : Number(input.value);
     if (asJson) return input.value === '' ? null : JSON.parse(input.value);
+    if (isMany) return input.value.split('\n').filter((line) => line.trim());
+    if (field.type === 'time') return input.value && new Date(input.value).toISOString() || null;
     // A text box has line feeds only; what came with other ends keeps them.
     if (field.type === 'lines') return text.includes('\r\n') ? input.value.replace(/\n/g, '\r\n') : input.value;
     return input.value === '' && !isText(field) ? null : input.value;
@@ -144,7 +167,7 @@ function entry(field, seen) {
     // Both are shown. Saving again is an edit of what is there now.
     show(there);
     if (isFlag) input.checked = mine;
-    else input.value = asJson ? JSON.stringify(merged.text) : merged.text ?? '';
+    else input.value = write(merged.text);
     label.querySelector('.clash')?.remove();
     label.append(el('div', { className: 'clash', role: 'alert' }, t('meanwhile'), el('pre', {}, text)));
     return CLASH;

@@ -25,7 +25,7 @@ export const words = {
     again: 'Sign in again to sync. What you edit meanwhile is kept here.', noGoogle: 'Google’s sign-in cannot be loaded now.',
     devices: 'Devices', seen: 'Last change', changes: 'Changes', thisOne: 'this one',
     devicesHow: 'Devices that have changed something, as far back as the history reaches. One that only reads is not here.',
-    yes: 'yes', no: 'no',
+    yes: 'yes', no: 'no', oneALine: 'one a line',
   },
   haw: {
     records: 'Nā mea', inbox: 'Pahu leka', history: 'Mōʻaukala', account: 'Moʻokāki',
@@ -51,7 +51,7 @@ export const words = {
     again: 'E ʻeʻe hou. Mālama ʻia kāu hoʻololi ma ʻaneʻi.', noGoogle: 'ʻAʻole hiki ke hoʻouka i ka ʻeʻe ʻana o Google i kēia manawa.',
     devices: 'Nā mīkini', seen: 'Hoʻololi hope', changes: 'Nā hoʻololi', thisOne: 'kēia',
     devicesHow: 'Nā mīkini i hoʻololi i kekahi mea i loko o ka mōʻaukala. ʻAʻole helu ʻia ka mīkini heluhelu wale nō.',
-    yes: 'ʻae', no: 'ʻaʻole',
+    yes: 'ʻae', no: 'ʻaʻole', oneALine: 'hoʻokahi ma ka lālani',
   },
 };
 

@@ -725,6 +725,34 @@ const stories = {
     await page.waitForSelector('tbody tr:has-text("ʻUlu"):has-text("ʻae")');
     await accessible(page, 'a table in ʻŌlelo Hawaiʻi');
 
+    // Its forms: a word is chosen and so is a record, a list has a line for each element, and what is fixed is said once.
+    await page.click('.add');
+    const written = {
+      title: 'Kulolo', ingredients: 'kalo\nniu', tags: 'sweet', cooked: '7', servedAt: '2026-11-28T14:30:05', origin: 'Kauaʻi', extra: '{"a":[1]}', rating: '4.5',
+    };
+    for (const [field, value] of Object.entries(written)) await page.fill(`[name=${field}]`, value);
+    await page.selectOption('[name=difficulty]', 'medium');
+    await page.setChecked('[name=isVegan]', true);
+    await accessible(page, 'a form of every type');
+    await page.click('.save');
+    await page.click('tbody button:has-text("Kulolo")');
+    assert.equal(await page.locator('[name=origin]').count(), 0);
+    assert.equal(await page.inputValue('[name=servedAt]'), '2026-11-28T14:30:05');
+    await page.fill('[name=tags]', 'steamed\nsweet');
+    await page.selectOption('[name=difficulty]', '');
+    await page.click('.save');
+    await page.waitForSelector('tbody button:has-text("Kulolo")');
+    const made = await page.evaluate(async () => (await window.haumana.device.list('dish')).find(({ fields }) => fields.title === 'Kulolo').fields);
+    assert.deepEqual([made.ingredients, made.tags, made.servedAt, made.origin, made.extra, made.rating, made.isVegan, made.difficulty ?? null, Object.values(made.cooked)],
+      [['kalo', 'niu'], ['steamed', 'sweet'], '2026-11-29T00:30:05.000Z', 'Kauaʻi', { a: [1] }, 4.5, true, null, [[7, 0]]]);
+    await page.selectOption('select', 'tasting');
+    await page.click('.add');
+    await page.selectOption('[name=dishId]', { label: 'Kulolo' });
+    await page.fill('[name=score]', '8');
+    await page.click('.save');
+    await page.waitForSelector('tbody tr:has-text("Kulolo"):has-text("8")');
+    await page.selectOption('select', 'dish');
+
     // On a phone the table is scrolled within, and the title stays.
     await page.setViewportSize({ width: 360, height: 640 });
     await page.locator('.scroll').evaluate((scroll) => { scroll.scrollLeft = 10_000; });
@@ -783,6 +811,66 @@ const stories = {
     await page.waitForSelector('table[aria-rowcount="2"] tr:has-text("Dish 9999")');
     await one.close();
     server.stop();
+  },
+
+  async 'a keyboard alone decides a conflict, and brings a version back'() {
+    const [phone, laptop] = [await device(), await device()];
+    const [a, b] = [await tab(phone, 'keys'), await tab(laptop, 'keys')];
+    await add(a, 'Pūpū Hinuhinu', 'one');
+    await settled(a);
+    await sees(b, 'Pūpū Hinuhinu');
+    for (const [page, lyrics] of [[a, 'one from the phone'], [b, 'one from the laptop']]) {
+      await page.evaluate(async (lyrics) => {
+        const { device } = window.haumana;
+        device.setOffline(true);
+        await device.edit('piece', (await device.list('piece'))[0].id, { lyrics });
+      }, lyrics);
+    }
+    for (const page of [a, b]) { await page.evaluate(() => window.haumana.device.setOffline(false)); await settled(page); }
+    await b.waitForFunction(() => document.title.startsWith('(1)'));
+
+    const focused = () => b.evaluate(() => document.activeElement.className || document.activeElement.tagName);
+    /** Goes on by Tab, or back, until something has the focus, which is seen to have it. */
+    const reach = async (wanted, key = 'Tab') => {
+      for (let press = 0; press < 60; press++) {
+        await b.keyboard.press(key);
+        if (!await b.evaluate((wanted) => document.activeElement.matches(wanted), wanted)) continue;
+        assert.equal(await b.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), 'solid', `${wanted} is seen to have the focus`);
+        return b.waitForFunction(() => {
+          const { top, bottom } = document.activeElement.getBoundingClientRect();
+          return -1 < top && bottom < innerHeight + 1; // less than a pixel is not seen
+        });
+      }
+      assert.fail(`${wanted} is reached by ${key}`);
+    };
+    const press = async (wanted, key) => { await reach(wanted, key); await b.keyboard.press('Enter'); };
+    await b.bringToFront();
+    await press('.to-inbox');
+    await b.waitForSelector('.conflict');
+    await press('.conflict .restore');
+    await b.waitForFunction(() => !document.querySelector('.conflict'));
+    // The button is gone, and the keyboard goes on in what is in its place.
+    await until(async () => await focused() === 'MAIN');
+    await press('.to-records', 'Shift+Tab');
+    await b.waitForSelector('ul.list button');
+    await press('ul.list button');
+    await b.waitForSelector('.show-history');
+    await until(async () => await focused() === 'MAIN');
+    const decided = await b.inputValue('[name=lyrics]');
+    await press('.show-history');
+    await b.waitForSelector('.version');
+    await reach('.version');
+    const heard = () => b.getAttribute('.version', 'aria-valuetext');
+    const newest = await heard();
+    await b.keyboard.press('Home');
+    assert.notEqual(await heard(), newest);
+    assert.match(await heard(), /^Version 1 /);
+    await press('.card .restore');
+    await sees(b, 'Pūpū Hinuhinu');
+    await settled(b);
+    const { fields } = await b.evaluate(async () => (await window.haumana.device.list('piece'))[0]);
+    assert.deepEqual([fields.lyrics, decided !== 'one'], ['one', true]);
+    await phone.close(); await laptop.close();
   },
 
   async 'the page fits on a phone'() {
