@@ -94,8 +94,8 @@ pub(crate) fn routes(google_client_id: Option<&str>) -> Router {
     let files = files! {
         "index.html" "account.js" "app.js" "bundle.js" "deleted.js" "device.js" "dom.js" "google.js"
         "haumana_web.js" "haumana_web_bg.wasm" "history.js" "host.js" "icon.svg" "inbox.js"
-        "manifest.webmanifest" "pane.js" "practice.js" "records.js" "rows.js" "style.css" "text.js"
-        "two.js" "words.js" "worker.js"
+        "manifest.webmanifest" "pane.js" "practice.js" "records.js" "rows.js" "style.css" "table.js"
+        "text.js" "two.js" "words.js" "worker.js"
     };
     let files = files.into_iter().map(|(name, plain)| (name, Bytes::from_static(plain)));
     let files = files.chain([("config.json", config(google_client_id))]);

@@ -45,9 +45,9 @@ impl Engine {
     /// # let Example { engine, kai, .. } = example();
     /// use haumana_sync::wire::sync::SyncRequest;
     ///
-    /// let body = br#"{"deviceId": "phone-3f9a", "push": [{"kind": "song", "base": null,
+    /// let body = r#"{"deviceId": "phone-3f9a", "push": [{"kind": "song", "base": null,
     ///     "id": "5EED0000-0000-4000-8000-000000000001", "editedAt": "2026-11-22T08:00:00Z",
-    ///     "set": {"title": "Hiʻilawe"}}]}"#;
+    ///     "set": {"title": "Hiʻilawe"}}]}"#.as_bytes();
     /// let first = engine.sync(&kai, &SyncRequest::from_json(body)?, 1 << 20).await?.into_json();
     /// // The reply was lost, so the device sends the same bytes again.
     /// let again = engine.sync(&kai, &SyncRequest::from_json(body)?, 1 << 20).await?.into_json();

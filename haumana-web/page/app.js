@@ -5,7 +5,7 @@ import { el, button } from './dom.js';
 import { openGoogle } from './google.js';
 import { openPane } from './pane.js';
 import { showTwo } from './two.js';
-import { choose, language, t } from './words.js';
+import { choose, explain, language, t } from './words.js';
 
 const top = document.getElementById('top');
 const main = document.getElementById('main');
@@ -67,6 +67,8 @@ async function signIn(name) {
   account = name;
   device = await openDevice({ account: name, schema, server, token: tokenOf(name), name: 'haumana' });
   localStorage.setItem(remembered, account);
+  // A browser that needs space deletes first what nobody asked it to keep.
+  navigator.storage?.persist?.().catch(() => {});
   const onCount = (count) => { document.title = count ? `(${count}) Haumana` : 'Haumana'; };
   const heading = el('h1', {}, 'Haumana');
   const beside = () => [languages(() => pane.again())];
@@ -114,12 +116,11 @@ const languages = (draw) => button(language === 'en' ? 'ʻŌlelo Hawaiʻi' : 'En
   draw();
 }, { id: 'language' });
 
-/** What goes wrong before a device is shown. */
+/** Says what goes wrong before a device is shown, and returns whether nothing did. */
 async function attempt(work) {
-  try { await work(); } catch (why) {
+  try { await work(); return true; } catch (why) {
     document.querySelector('[role=alert]')?.remove();
-    const known = why?.name === 'NoStorage' ? t('noStorage') : why?.message ?? String(why);
-    main.before(el('p', { role: 'alert' }, known));
+    main.before(el('p', { role: 'alert' }, explain(why)));
   }
 }
 
@@ -127,11 +128,10 @@ async function start() {
   if (location.hash === TWO && await issuesTokens()) {
     document.body.classList.add('wide');
     const leave = () => { location.hash = ''; };
-    return attempt(() => showTwo({ schema, server, kinds, top, main, tokenOf, languages, leave }));
+    return showTwo({ schema, server, kinds, top, main, tokenOf, languages, leave });
   }
   const name = localStorage.getItem(remembered);
-  if (name) await attempt(() => signIn(name));
-  else await showSignIn();
+  return name ? signIn(name) : showSignIn();
 }
 
 addEventListener('hashchange', () => location.reload());
@@ -142,4 +142,4 @@ addEventListener('focus', async () => {
   else if (!pane?.isForm()) location.reload();
 });
 if ('serviceWorker' in navigator) navigator.serviceWorker.register('worker.js').catch(() => {});
-await start();
+if (!await attempt(start)) await showSignIn();

@@ -3,12 +3,14 @@
 import init, { PageReplica } from './haumana_web.js';
 import { openHost } from './host.js';
 
+/** How long a device waits for space on a full disk before it tries again by itself. */
+const FULL_MS = 10_000;
 const isHidden = () => document.visibilityState === 'hidden';
 
 /** Opens a device. It follows the others while somebody looks, until it is stopped. */
 export async function openDevice({ account, schema, server = '', token, name }) {
   await init({ module_or_path: new URL('haumana_web_bg.wasm', import.meta.url) });
-  let isOffline = false, isStopped = false, following;
+  let isOffline = false, isStopped = false, isFull = false, wake, following;
   const host = await openHost({ name, server, token, isOffline: () => isOffline || !navigator.onLine });
   const replica = await PageReplica.open(host, schema);
   await replica.signIn(account);
@@ -18,15 +20,22 @@ export async function openDevice({ account, schema, server = '', token, name }) 
   listen(() => replica.changed(), true);
   listen(() => replica.statusChanged(), false);
 
-  // What ends it by itself needs a person: `again` begins it once more.
+  // What ends it by itself needs a person: `again` begins it once more. Only space comes back unseen.
   const follow = async () => {
-    let goes = true;
-    while (goes && !isStopped && !isHidden()) goes = await replica.follow().then(() => true, () => false);
+    while (!isStopped && !isHidden()) {
+      const why = await replica.follow().then(() => undefined, (why) => why);
+      isFull = Boolean(why?.message.includes('QuotaExceeded'));
+      if (why && !isFull) break;
+      if (!isFull) continue;
+      tell(false);
+      await new Promise((done) => { wake = done; setTimeout(done, FULL_MS); });
+    }
     following = undefined;
   };
   const again = () => {
     // A poll that nobody waits for any more would hold one of the browser's few connections.
     host.cut('/live');
+    wake?.();
     if (following) replica.unfollow();
     else if (!isHidden()) following = follow();
   };
@@ -64,7 +73,10 @@ export async function openDevice({ account, schema, server = '', token, name }) 
     /** Merges what somebody wrote, and what is there now, of the text that they saw. */
     merge: (seen, there, mine) => JSON.parse(replica.mergeText(seen, there, mine)),
     delete: (kind, id) => replica.delete(kind, id),
-    status: async () => JSON.parse(await replica.status()),
+    status: async () => {
+      const status = JSON.parse(await replica.status());
+      return { ...status, isFull: isFull && status.phase === 'Failed: Storage' };
+    },
     conflicts: async () => JSON.parse(await replica.conflicts()),
     resolve: async (conflict, how, value) => {
       const { conflictId, kind, id, field } = conflict;

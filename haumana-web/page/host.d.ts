@@ -4,7 +4,7 @@ import type { Host } from './haumana_web.js';
 export interface PageHost extends Host {
   /** Ends the calls that are under way, of paths that begin so, as if the network had gone. */
   cut(start?: string): void;
-  /** Whether no other tab has opened the database since. */
+  /** Whether no other tab has opened the database since, and the disk had space to write down that this one has. */
   isWriter(): Promise<boolean>;
   close(): void;
 }

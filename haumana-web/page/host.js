@@ -11,12 +11,31 @@ export async function openHost({ name = 'haumana', server = '', token, isOffline
   const db = await openDatabase(name);
   // The last tab that opens a database is its writer: the name of the writer stands in the rows, and
   // each write finds it there or changes nothing.
-  const writer = crypto.randomUUID();
+  let writer = crypto.randomUUID();
   const calls = new Map();
-  await inTransaction(db, 'readwrite', (rows) => rows.put(writer, 'writer'));
+  const claim = () => inTransaction(db, 'readwrite', (rows) => rows.put(writer, 'writer'));
+  // A full disk takes no name, but what it holds is read: `held` is that, until there is space.
+  let isClaimed = true, held;
+  await claim().catch((why) => {
+    if (why.name !== 'QuotaExceededError') throw why;
+    isClaimed = false;
+  });
   return {
-    load: () => load(db),
-    write: (changes) => write(db, writer, JSON.parse(changes)),
+    load: async () => {
+      const all = await load(db);
+      if (!isClaimed) held = all.join();
+      return all;
+    },
+    write: async (changes) => {
+      if (!isClaimed) {
+        await claim();
+        isClaimed = true;
+        // The writer of before may have written until now, which this tab has not read.
+        if ((await load(db)).join() !== held) writer = undefined;
+        held = undefined;
+      }
+      return write(db, writer, JSON.parse(changes));
+    },
     call: async (method, path, body, bytes) => {
       if (isOffline()) throw named('Offline');
       const request = { url: server + path, path, method, body, bytes, calls, ...LIMITS, ...limits };

@@ -7,7 +7,7 @@ import { showHistory } from './history.js';
 import { showInbox } from './inbox.js';
 import { hasLog, showPractice } from './practice.js';
 import { showForm, showRecords } from './records.js';
-import { t } from './words.js';
+import { explain, t } from './words.js';
 
 /** Shows `device` in `top` and `main`. `name` heads it, `home` is the state it begins with, `fields` are
  * the fields of its forms (all, if they are not named), and `onCount` hears how many conflicts are open. */
@@ -20,18 +20,19 @@ export function openPane({ device, kinds, top, main, name, account, home = async
   };
 
   function complain(why) {
-    const cause = `${why?.name} ${why?.message}`;
     main.parentElement.querySelector(':scope > [role=alert]')?.remove();
-    const isElsewhere = cause.includes('AnotherTab');
-    const known = isElsewhere ? t('another') : cause.includes('NoStorage') ? t('noStorage')
-      : cause.includes('QuotaExceeded') ? t('full') : why?.message ?? String(why);
+    const isElsewhere = String(why?.message).includes('AnotherTab');
+    const known = isElsewhere ? t('another') : explain(why);
     main.before(el('p', { role: 'alert' }, known, isElsewhere ? button(t('here'), () => location.reload()) : ''));
   }
 
   async function open(next) {
     main.parentElement.querySelector(':scope > [role=alert]')?.remove();
+    const had = main.contains(document.activeElement);
     state = next.view || next.form ? next : await home(next);
     await show();
+    // What had the focus is gone: a keyboard goes on in the new view.
+    if (had && document.activeElement === document.body) main.focus({ preventScroll: true });
   }
 
   /** Draws the view that is open. One that is drawn meanwhile counts instead. */
@@ -82,8 +83,8 @@ export function openPane({ device, kinds, top, main, name, account, home = async
     if (signOut) items.push(item('account', t('account'), { view: 'account' }));
     redraw(top, name,
       el('nav', { 'aria-label': name.textContent }, ...items),
-      el('span', { className: `status ${status.pending ? 'wait' : 'note'}`, role: 'status' },
-        `${account ? `${account} · ` : ''}${status.phase} · ${status.pending} ${t('waiting')} · ${t('equal')}: ${equal}`),
+      el('span', { className: `status ${status.pending || status.isFull ? 'wait' : 'note'}`, role: 'status' },
+        `${account ? `${account} · ` : ''}${status.isFull ? t('fullSync') : status.phase} · ${status.pending} ${t('waiting')} · ${t('equal')}: ${equal}`),
       el('label', {}, aeroplane, ' ', t('offline')), ...beside());
   }
 

@@ -1,63 +1,77 @@
-// The list of records of a kind, and the form of one. The schema says which fields there are.
+// The records of a kind, and the form of one. The schema says which fields there are.
 
 import { el, button } from './dom.js';
 import { rowsOf } from './rows.js';
 import { hasLog, practiceLog } from './practice.js';
+import { isText, namedBy, sumOf, tableOf, titleField } from './table.js';
 import { plain } from './text.js';
 import { t } from './words.js';
 
-const isText = (field) => ['text', 'lines'].includes(field.type);
-const isShown = (field) => !field.default_is_edit_time && !field.default_is_field && field.merge !== 'fixed';
-const inputs = { flag: 'checkbox', integer: 'number', counter: 'number', number: 'number' };
+/** What is fixed is said once, when a record is made. */
+const isShown = (field, isNew) => !field.default_is_edit_time && !field.default_is_field && (isNew || field.merge !== 'fixed');
+const inputs = { flag: 'checkbox', integer: 'number', counter: 'number', number: 'number', time: 'datetime-local' };
 
 export function title(kind, fields) {
-  const first = kind.fields.find((field) => field.name === 'title') ?? kind.fields.find(isText) ?? kind.fields[0];
-  return String(fields?.[first?.name] ?? '') || t('untitled');
+  const first = titleField(kind);
+  // An id says nothing to a person.
+  return first?.type === 'id' ? kind.name : String(fields?.[first?.name] ?? '') || t('untitled');
 }
 
 export async function showRecords({ device, kinds, main, open }, state) {
   const kind = kinds.find(({ name }) => name === state.kind) ?? kinds[0];
-  const records = await device.list(kind.name);
-  // Made when somebody searches: of many records it takes longer than drawing them.
-  let searched;
-  const texts = () => records.map((one) => plain(Object.values(one.fields).filter((v) => typeof v === 'string').join('\n')));
-  const list = el('ul', { className: 'list' });
-  const rows = rowsOf(list, (one) => recordButton(kind, one, open));
+  // The repertoire has titles, whose other fields are long; other kinds are tables.
+  const isList = kind.name === 'piece' && hasLog(kinds);
+  const opens = (one, name) => button(
+    `${name || t('untitled')}${one.isPending ? ` · ${t('waits')}` : ''}${one.refused ? ` · ${one.explanation ?? one.refused}` : ''}`,
+    () => open({ kind: kind.name, form: one }));
+  const shown = isList ? listOf((one) => opens(one, title(kind, one.fields)))
+    : tableOf({ kind, kinds, device, open: opens, onSort: () => { records = shown.sorted(records); fill(); } });
+  let records, searched;
+  const load = async () => {
+    records = await device.list(kind.name);
+    await shown.take(records);
+    records = shown.sorted(records);
+    searched = undefined;
+  };
+  const words = ({ fields }) => plain(Object.values(fields).flat().filter((v) => typeof v === 'string').join('\n'));
   const fill = () => {
     const wanted = plain(search.value);
     state.search = search.value;
-    if (wanted) searched ??= texts();
-    const found = wanted ? records.filter((_, at) => searched[at].includes(wanted)) : records;
-    if (found.length) rows.show(found);
-    else rows.say(t('nothing'));
+    // Made when somebody searches: of many records it takes longer than drawing them.
+    if (wanted) searched ??= new Map(records.map((one) => [one, words(one)]));
+    const found = wanted ? records.filter((one) => searched.get(one).includes(wanted)) : records;
+    if (found.length) shown.show(found);
+    else shown.say(t('nothing'));
   };
   const search = el('input', { type: 'search', className: 'search', value: state.search ?? '', oninput: fill });
   const choices = kinds.filter(({ name }) => name !== 'session' || !hasLog(kinds));
   const choice = el('select', { onchange: () => open({ kind: choice.value }) },
     ...choices.map(({ name }) => el('option', { value: name, selected: name === kind.name }, name)));
+  await load();
   main.replaceChildren(
     el('h2', {}, t('records')),
     1 < choices.length ? el('label', {}, t('kind'), ' ', choice) : '',
     el('label', {}, t('search'), search),
     el('div', { className: 'row' }, button(t('add'), () => open({ kind: kind.name, form: {} }), { className: 'main add' }), button(t('undelete'), () => open({ view: 'deleted', kind: kind.name }), { className: 'deleted' })),
-    list);
+    shown.element);
   fill();
+  // Who is in a row stays there; all else takes what comes.
+  return { refresh: async () => { if (!shown.list.contains(document.activeElement)) { await load(); fill(); } } };
 }
 
-function recordButton(kind, one, open) {
-  return button('', () => open({ kind: kind.name, form: one }), {
-    textContent: title(kind, one.fields) + (one.isPending ? ` · ${t('waits')}` : '') + (one.refused ? ` · ${one.explanation ?? one.refused}` : ''),
-  });
+function listOf(draw) {
+  const list = el('ul', { className: 'list' });
+  return { element: list, list, ...rowsOf(list, draw), take: () => {}, sorted: (records) => records };
 }
 
 /** The form of a record; only fields that a person changed are edited. What changes elsewhere meanwhile
  * is shown in the other fields at once, and is merged into the edited ones when they are saved. */
-export function showForm(page, { kind: name, form }) {
+export async function showForm(page, { kind: name, form }) {
   const { device, kinds, main, open, attempt, fields } = page;
   const log = form.id && name === 'piece' && !fields && hasLog(kinds) ? practiceLog(page, form.id) : undefined;
   const kind = kinds.find((one) => one.name === name);
-  const wanted = kind.fields.filter((field) => isShown(field) && (!fields || fields.includes(field.name)));
-  const entries = wanted.map((field) => entry(field, form.fields?.[field.name]));
+  const wanted = kind.fields.filter((field) => isShown(field, !form.id) && (!fields || fields.includes(field.name)));
+  const entries = await Promise.all(wanted.map(async (field) => entry(field, form.fields?.[field.name], await choicesOf(field, kinds, device))));
   const save = attempt(async () => {
     const touched = entries.filter((one) => one.isTouched());
     const now = form.id && touched.length ? await device.get(name, form.id) : undefined;
@@ -98,22 +112,39 @@ const CLASH = Symbol('clash');
 
 const isSame = (a, b) => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
 
-/** What a counter has reached: it keeps what each device has added and removed. */
-const sumOf = (value) => Object.values(value ?? {}).reduce((sum, [added, removed]) => sum + added - removed, 0);
+/** What a field can be chosen from, as [value, text]: the words of a closed enum, or the records that an id names. */
+async function choicesOf(field, kinds, device) {
+  if (field.type === 'enum' && !field.open) return field.words.map((word) => [word, word]);
+  const named = field.type === 'id' && namedBy(field, kinds);
+  if (!named) return undefined;
+  const all = (await device.list(named.name)).map(({ id, fields }) => [id, title(named, fields)]);
+  return all.sort(([, a], [, b]) => (a < b ? -1 : 1));
+}
 
-function entry(field, seen) {
-  const asJson = !isText(field) && !(field.type in inputs) && !['time', 'id', 'enum'].includes(field.type);
-  const isFlag = field.type === 'flag';
-  const input = field.type === 'lines' ? el('textarea', {}) : el('input', { type: inputs[field.type] ?? 'text' });
-  const label = el('label', {}, field.name, input);
+/** A time as a person of this place writes it. */
+const local = (at) => new Date(Date.parse(at) - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+
+function entry(field, seen, choices) {
+  const isFlag = field.type === 'flag', isMany = ['list', 'set'].includes(field.type);
+  const input = choices ? el('select', {}, ...[['', ''], ...choices].map(([value, text]) => el('option', { value }, text)))
+    : field.type === 'lines' || isMany ? el('textarea', {}) : el('input', { type: inputs[field.type] ?? 'text', step: field.type === 'time' ? 1 : 'any' });
+  const label = el('label', {}, field.name, isMany ? el('span', { className: 'note' }, ` (${t('oneALine')})`) : '', input);
   input.name = field.name;
-  let text, shown;
+  let text, shown, asJson;
+  const write = (value) => {
+    // An element that has lines of its own is not one of them.
+    asJson = field.type === 'json' || (isMany && value?.some((one) => one.includes('\n')));
+    if (value == null) return '';
+    if (field.type === 'counter') return String(typeof value === 'object' ? sumOf(value) : value);
+    return asJson ? JSON.stringify(value) : isMany ? value.join('\n') : field.type === 'time' ? local(value) : String(value);
+  };
   const show = (value) => {
     seen = value;
-    if (field.type === 'counter') value = sumOf(value);
-    text = value == null ? '' : asJson ? JSON.stringify(value) : String(value);
+    text = write(value);
     if (isFlag) input.checked = value === true;
     else input.value = text;
+    // A word or a record that is no choice any more.
+    if (choices && input.value !== text) input.append(el('option', { value: text, selected: true }, text));
     shown = input.value;
   };
   show(seen);
@@ -122,6 +153,8 @@ function entry(field, seen) {
     if (isFlag) return input.checked;
     if (inputs[field.type] === 'number') return input.value === '' ? null : Number(input.value);
     if (asJson) return input.value === '' ? null : JSON.parse(input.value);
+    if (isMany) return input.value.split('\n').filter((line) => line.trim());
+    if (field.type === 'time') return input.value && new Date(input.value).toISOString() || null;
     // A text box has line feeds only; what came with other ends keeps them.
     if (field.type === 'lines') return text.includes('\r\n') ? input.value.replace(/\n/g, '\r\n') : input.value;
     return input.value === '' && !isText(field) ? null : input.value;
@@ -134,7 +167,7 @@ function entry(field, seen) {
     // Both are shown. Saving again is an edit of what is there now.
     show(there);
     if (isFlag) input.checked = mine;
-    else input.value = asJson ? JSON.stringify(merged.text) : merged.text ?? '';
+    else input.value = write(merged.text);
     label.querySelector('.clash')?.remove();
     label.append(el('div', { className: 'clash', role: 'alert' }, t('meanwhile'), el('pre', {}, text)));
     return CLASH;

@@ -8,8 +8,12 @@ const ROW_REM = 2.8;
 /** How many rows are there beyond those that are seen, so that a key or a short scroll finds them. */
 const BEYOND = 30;
 
-/** Shows items as rows of `list`; `draw` makes what is in the row of one. */
-export function rowsOf(list, draw) {
+/** How a row of a list says which one of how many it is. */
+const inList = (at, count) => ({ 'aria-setsize': count, 'aria-posinset': at + 1 });
+
+/** Shows items as rows of `list`; `draw` makes what is in the row of one, and `said` what is in the only
+ * row of what is said instead. Each row is a `tag` with `attributes`, of its place and the number of all. */
+export function rowsOf(list, draw, tag = 'li', attributes = inList, said = (text) => text) {
   let items = [];
   /** The rows that are there, by their place. */
   const there = new Map();
@@ -31,7 +35,7 @@ export function rowsOf(list, draw) {
   };
 
   const add = (at, height) => {
-    const row = el('li', { 'aria-setsize': items.length, 'aria-posinset': at + 1 }, draw(items[at]));
+    const row = el(tag, attributes(at, items.length), ...[draw(items[at])].flat());
     row.style.top = `${at * height}px`;
     there.set(at, row);
     // In order, for the keyboard and for readers.
@@ -46,8 +50,9 @@ export function rowsOf(list, draw) {
     there.clear();
     list.replaceChildren();
   };
-  const stop = () => ['scroll', 'resize'].forEach((event) => removeEventListener(event, fit));
-  ['scroll', 'resize'].forEach((event) => addEventListener(event, fit, { passive: true }));
+  // Also when what is around the list is scrolled, not the page.
+  const stop = () => ['scroll', 'resize'].forEach((event) => removeEventListener(event, fit, true));
+  ['scroll', 'resize'].forEach((event) => addEventListener(event, fit, true));
   return {
     show: (next) => {
       clear();
@@ -61,7 +66,7 @@ export function rowsOf(list, draw) {
       items = [];
       list.classList.remove('rows');
       list.style.height = '';
-      list.append(el('li', { className: 'note' }, text));
+      list.append(el(tag, { className: 'note' }, said(text)));
     },
   };
 }

@@ -11,7 +11,8 @@ export const words = {
     erase: 'Erase everything', eraseHow: 'Type ERASE to erase everything, here and on the server',
     offline: 'Aeroplane mode', another: 'This account is open in another tab. Go on here?', here: 'Go on here',
     noStorage: 'This browser keeps nothing for this page (a private window?). Nothing can be saved.',
-    full: 'The disk is full: the last edit was not saved.', kind: 'Kind', untitled: '(without a title)',
+    full: 'The disk is full: what you did last was not saved. Make space, and do it again.',
+    fullSync: 'The disk is full: nothing can be synced until there is space', kind: 'Kind', untitled: '(without a title)',
     device: 'device', undelete: 'Deleted', twoDevices: 'two devices', twoTry: 'Try it with two devices',
     phone: 'Phone', laptop: 'Laptop', leave: 'Leave',
     two1: 'Switch both to aeroplane mode, and change another line of the song on each.',
@@ -24,6 +25,7 @@ export const words = {
     again: 'Sign in again to sync. What you edit meanwhile is kept here.', noGoogle: 'Google’s sign-in cannot be loaded now.',
     devices: 'Devices', seen: 'Last change', changes: 'Changes', thisOne: 'this one',
     devicesHow: 'Devices that have changed something, as far back as the history reaches. One that only reads is not here.',
+    yes: 'yes', no: 'no', oneALine: 'one a line',
   },
   haw: {
     records: 'Nā mea', inbox: 'Pahu leka', history: 'Mōʻaukala', account: 'Moʻokāki',
@@ -35,7 +37,8 @@ export const words = {
     erase: 'Holoi i nā mea a pau', eraseHow: 'Paʻi iā ERASE e holoi i nā mea a pau',
     offline: 'ʻAno mokulele', another: 'Ke wehe ʻia nei ma kekahi ʻaoʻao ʻē aʻe. Hoʻomau ma ʻaneʻi?', here: 'Hoʻomau ma ʻaneʻi',
     noStorage: 'ʻAʻole mālama kēia polokalamu i kekahi mea. ʻAʻole hiki ke mālama.',
-    full: 'Ua piha ka pā: ʻaʻole i mālama ʻia ka hoʻololi hope.', kind: 'ʻAno', untitled: '(inoa ʻole)',
+    full: 'Ua piha ka pā: ʻaʻole i mālama ʻia ka hoʻololi hope. E hoʻokaʻawale i wahi, a e hana hou.',
+    fullSync: 'Ua piha ka pā: e hoʻokaʻawale i wahi i mea e like ai', kind: 'ʻAno', untitled: '(inoa ʻole)',
     device: 'mīkini', undelete: 'Nā mea i kāpae ʻia', twoDevices: 'ʻelua mīkini', twoTry: 'E hoʻāʻo me nā mīkini ʻelua',
     phone: 'Kelepona', laptop: 'Lolouila', leave: 'Haʻalele',
     two1: 'Hoʻā i ke ʻano mokulele ma nā mīkini ʻelua, a hoʻololi i nā lālani ʻokoʻa o ke mele.',
@@ -48,6 +51,7 @@ export const words = {
     again: 'E ʻeʻe hou. Mālama ʻia kāu hoʻololi ma ʻaneʻi.', noGoogle: 'ʻAʻole hiki ke hoʻouka i ka ʻeʻe ʻana o Google i kēia manawa.',
     devices: 'Nā mīkini', seen: 'Hoʻololi hope', changes: 'Nā hoʻololi', thisOne: 'kēia',
     devicesHow: 'Nā mīkini i hoʻololi i kekahi mea i loko o ka mōʻaukala. ʻAʻole helu ʻia ka mīkini heluhelu wale nō.',
+    yes: 'ʻae', no: 'ʻaʻole', oneALine: 'hoʻokahi ma ka lālani',
   },
 };
 
@@ -57,3 +61,11 @@ export function choose(other) {
   document.documentElement.lang = other;
 }
 export const t = (key) => words[language][key] ?? words.en[key];
+
+/** What went wrong, for a person. */
+export function explain(why) {
+  const cause = `${why?.name} ${why?.message}`;
+  // A browser that denies a page its storage says so in either way.
+  if (/NoStorage|SecurityError/.test(cause)) return t('noStorage');
+  return cause.includes('QuotaExceeded') ? t('full') : why?.message ?? String(why);
+}
