@@ -1,6 +1,5 @@
-//! Setlists: an app of its own kind of record, with its own server, in one process.
-//!
-//! Two devices edit one setlist without seeing each other. Then both sync, and agree.
+//! Setlists: an app of its own kind of record, with its own server, in one process. Two devices edit
+//! one setlist without seeing each other. Then both sync, and agree.
 
 use haumana_replica::storage::MemoryStorage;
 use haumana_replica::transport::DirectTransport;
@@ -8,14 +7,14 @@ use haumana_replica::{Replica, Result, SystemClock, SystemRandom};
 use haumana_sync::Record;
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::{RecordId, UserId};
-use haumana_sync::schema::{Schema, SchemaError};
+use haumana_sync::schema::Schema;
 use haumana_sync::store::{Generation, MemoryStore};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What is danced, and in which order.
 #[derive(Clone, Debug, Default, PartialEq, Record)]
-#[record(kind = "setlist", number = 3)]
+#[record(kind = "setlist", number = 3, group(leading = "hall", fields("hall", "town")))]
 struct Setlist {
     /// The later edit wins.
     title: String,
@@ -29,13 +28,15 @@ struct Setlist {
     /// Every device adds to it.
     #[record(counter)]
     performed: i64,
+    /// A hall and its town are a group: both are of one edit, never one of each.
+    hall: String,
+    town: String,
 }
 
 fn server(schema: &Schema) -> DirectTransport {
     let config = EngineConfig::new(Generation(0));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let store = Arc::new(MemoryStore::new());
-    let engine = Engine::of(schema.clone(), store, clock, random, config);
+    let engine = Engine::of(schema.clone(), Arc::new(MemoryStore::new()), clock, random, config);
     DirectTransport::new(Arc::new(engine), 1 << 20)
 }
 
@@ -53,22 +54,22 @@ async fn edit_on_two_devices(schema: Schema) -> Result<[Option<Setlist>; 2]> {
     phone.sync(&server).await?;
     laptop.sync(&server).await?;
 
-    phone
-        .edit(id, |set: &mut Setlist| {
-            set.notes = set.notes.replace("Enter left", "Enter right");
-            set.pieces.push(encore);
-            set.dancers.insert("Uka".to_owned());
-            set.performed += 1;
-        })
-        .await?;
-    laptop
-        .edit(id, |set: &mut Setlist| {
-            set.notes.push_str("Bow twice\n");
-            set.pieces.insert(0, auana);
-            set.dancers.remove("Lani");
-            set.performed += 2;
-        })
-        .await?;
+    let on_phone = |set: &mut Setlist| {
+        set.notes = set.notes.replace("Enter left", "Enter right");
+        set.pieces.push(encore);
+        set.dancers.insert("Uka".to_owned());
+        set.performed += 1;
+        (set.hall, set.town) = ("Arena".to_owned(), "Honolulu".to_owned());
+    };
+    phone.edit(id, on_phone).await?;
+    let on_laptop = |set: &mut Setlist| {
+        set.notes.push_str("Bow twice\n");
+        set.pieces.insert(0, auana);
+        set.dancers.remove("Lani");
+        set.performed += 2;
+        set.hall = "Stage".to_owned();
+    };
+    laptop.edit(id, on_laptop).await?;
     for device in [&phone, &laptop, &phone] {
         device.sync(&server).await?;
     }
@@ -82,16 +83,14 @@ fn first_draft(kahiko: RecordId, auana: RecordId) -> Setlist {
         pieces: vec![kahiko, auana],
         dancers: BTreeSet::from(["Lani".to_owned()]),
         performed: 0,
+        hall: "Stadium".to_owned(),
+        town: "Hilo".to_owned(),
     }
-}
-
-fn schema() -> std::result::Result<Schema, SchemaError> {
-    Schema::new([Setlist::kind()])
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
-    let [phone, laptop] = edit_on_two_devices(schema()?).await?;
+    let [phone, laptop] = edit_on_two_devices(Schema::new([Setlist::kind()])?).await?;
     println!("the phone has  {phone:#?}\nthe laptop has {laptop:#?}");
     Ok(())
 }
