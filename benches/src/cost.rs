@@ -240,13 +240,14 @@ pub fn measure(size: usize) -> Vec<Cost> {
     costs.push(ledger.push_ten());
     costs.push(ledger.pull_ten());
     ledger.remember();
-    costs.push(ledger.sync_that_differs());
-    costs.push(ledger.sync_that_differs());
     costs.push(ledger.push_ten_among_all());
     costs.push(ledger.sync_after_push());
     ledger.remember();
     costs.push(ledger.pull_ten_among_all());
     costs.push(ledger.pull_all());
     costs.push(ledger.push_new_piece());
+    ledger.remember();
+    costs.push(ledger.sync_that_differs());
+    costs.push(ledger.sync_that_differs());
     costs
 }
