@@ -8,11 +8,14 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How much more than after the last time is worth the walk through all heaps.
 const WORTH_KB: u64 = 16 << 10;
 
+/// How many looks in a row without growth are the end of the work.
+const QUIET_LOOKS: u32 = 5;
+
 /// Gives back what is free whenever the process has become much larger and grows no more, for ever.
 pub(crate) async fn keep_small() {
     // Where the system does not tell, nothing is done.
     let Some(at_start_kb) = resident_kb() else { return };
-    let mut looks = Looks { settled_kb: at_start_kb, before_kb: at_start_kb };
+    let mut looks = Looks::new(at_start_kb);
     loop {
         tokio::time::sleep(PAUSE).await;
         let Some(resident_kb) = resident_kb() else { return };
@@ -32,21 +35,38 @@ struct Looks {
     settled_kb: u64,
     /// How much there was when last looked at.
     before_kb: u64,
+    /// How often in a row it had not grown by then.
+    quiet_looks: u32,
+    /// What was given back may not have been all: it may have been in the midst of work.
+    owes_last: bool,
 }
 
 impl Looks {
-    /// Whether to give back now: much was added since the last time, and nothing just now.
+    fn new(resident_kb: u64) -> Self {
+        let (settled_kb, before_kb) = (resident_kb, resident_kb);
+        Self { settled_kb, before_kb, quiet_looks: 0, owes_last: false }
+    }
+
+    /// Whether to give back now: much was added since the last time, and nothing just now; or that was
+    /// so, and the work has ended since.
     fn is_due(&mut self, resident_kb: u64) -> bool {
         let has_grown = self.settled_kb + WORTH_KB <= resident_kb;
         let grows = self.before_kb < resident_kb;
         self.before_kb = resident_kb;
-        has_grown && !grows
+        self.quiet_looks = if grows { 0 } else { self.quiet_looks + 1 };
+        let is_last = self.owes_last && QUIET_LOOKS <= self.quiet_looks;
+        let is_due = is_last || (has_grown && !grows);
+        if is_due {
+            self.owes_last = !is_last;
+        }
+        is_due
     }
 
     /// So much is in use: more than this is looked at again.
     fn settle(&mut self, resident_kb: u64) {
         self.settled_kb = resident_kb;
         self.before_kb = resident_kb;
+        self.quiet_looks = 0;
     }
 }
 
@@ -63,7 +83,7 @@ mod tests {
 
     #[test]
     fn it_is_due_once_much_was_added_and_no_more_is() {
-        let mut looks = Looks { settled_kb: 20_000, before_kb: 20_000 };
+        let mut looks = Looks::new(20_000);
 
         assert!(!looks.is_due(180_000), "still growing");
         assert!(looks.is_due(180_000));
@@ -74,8 +94,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_in_use_is_given_back_once_the_work_has_ended() {
+        let mut looks = Looks::new(20_000);
+        looks.is_due(180_000);
+        assert!(looks.is_due(180_000), "a pause of the work");
+        looks.settle(150_000);
+
+        let due = (0..20).filter(|_| looks.is_due(150_000)).count();
+
+        assert_eq!(1, due);
+        looks.settle(30_000);
+        assert!((0..20).all(|_| !looks.is_due(30_000)));
+    }
+
+    #[test]
     fn what_stays_in_use_is_not_walked_through_again_and_again() {
-        let mut looks = Looks { settled_kb: 20_000, before_kb: 20_000 };
+        let mut looks = Looks::new(20_000);
         looks.is_due(180_000);
         assert!(looks.is_due(180_000));
 

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// How long to wait for it; it takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What the program, its caches and those of SQLite may have, after whatever work.
+const MOST_KB: u64 = 64 << 10;
+
 /// A number of kilobytes that the system knows of the server.
 fn kilobytes(server: &Server, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
@@ -38,8 +41,10 @@ fn what_eight_uploads_took_goes_back_to_the_system() {
     });
     let peak = kilobytes(&server, "VmHWM:");
 
+    // A server that was kept busy with other things had less at once.
+    let most = (peak / 2).max(MOST_KB);
     let begin = Instant::now();
-    while peak / 2 < kilobytes(&server, "VmRSS:") {
+    while most < kilobytes(&server, "VmRSS:") {
         let now = kilobytes(&server, "VmRSS:");
         assert!(begin.elapsed() < PATIENCE, "{now} kB of {peak} kB are still there");
         sleep(Duration::from_millis(200));
