@@ -41,25 +41,14 @@ const GAPS: usize = 8;
 
 /// What the sum of all live pieces has more than what a phone sent, when there was nothing to tell the
 /// phone: it had deleted pieces by itself, or kept some that are deleted here. See ADR 0054.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gap {
-    /// The sum of what it lacks, less what it keeps, in base64.
+    /// The sum of what it lacks, less what it keeps.
     #[serde(rename = "s")]
-    sum: String,
+    pub sum: Digest,
     /// Where the phone lacks pieces: it had been offered them all by then.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
-    offered: Option<Stamp>,
-}
-
-impl Gap {
-    pub(crate) fn new(sum: Digest, offered: Option<Stamp>) -> Self {
-        Self { sum: URL_SAFE_NO_PAD.encode(sum.bits().to_be_bytes()), offered }
-    }
-
-    fn sum(&self) -> Option<Digest> {
-        let bytes = URL_SAFE_NO_PAD.decode(&self.sum).ok()?;
-        Some(Digest::from_bits(u128::from_be_bytes(bytes.try_into().ok()?)))
-    }
+    pub offered: Option<Stamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,7 +154,7 @@ impl Given {
     /// Returns by what a phone that has been answered up to `last` may differ without lacking anything.
     pub(crate) fn gaps(&self, last: Option<Stamp>) -> Vec<Digest> {
         let is_offered = |gap: &&Gap| gap.offered.is_none_or(|offered| last >= Some(offered));
-        self.gaps.iter().filter(is_offered).filter_map(Gap::sum).collect()
+        self.gaps.iter().filter(is_offered).map(|gap| gap.sum).collect()
     }
 
     /// Remembers by what a phone differs.

@@ -13,7 +13,7 @@ use haumana_sync::engine::Result;
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::store::{After, Envelope, Head, IndexEntry};
 use haumana_sync::transaction::live_term;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 /// How many entries of the index are read for about the price of one record.
 const ENTRIES_PER_RECORD: u64 = 25;
@@ -154,10 +154,10 @@ impl AppSync<'_> {
         if self.operation != Operation::Sync || !self.pushed.iter().all(is_plain) {
             return None;
         }
-        let held: HashSet<RecordId> = self.pushed.iter().map(|push| push.id).collect();
+        let held = self.ids_in_request();
         let lacks = known.entries.values().any(|entry| !entry.deleted && !held.contains(&entry.id));
         let sum = head.content.minus(self.sum(|_| true));
-        Some(Gap::new(sum, if lacks { self.last } else { None }))
+        Some(Gap { sum, offered: self.last.filter(|_| lacks) })
     }
 
     /// Whether what was read, and the rest as the device sent it, is all that the server has.
