@@ -12,9 +12,9 @@ use tempfile::TempDir;
 static SERVER: LazyLock<PathBuf> = LazyLock::new(|| {
     let haumana = Path::new(env!("CARGO_BIN_EXE_haumana"));
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--locked", "--package", "haumana-server"]);
-    // As its own tests build it; another one in its place would lack their stores.
-    build.args(["--features", "all-stores"]);
+    // As `.ci/build` does, and for its reason: the program that the tests of the workspace have built.
+    build.args(["build", "--quiet", "--locked", "--workspace", "--example", "tables"]);
+    build.args(["--bin", "haumana-server"]);
     if haumana.parent().unwrap().ends_with("release") {
         build.arg("--release");
     }
