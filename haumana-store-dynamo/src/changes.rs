@@ -7,7 +7,7 @@ use crate::requests::Range;
 use crate::retry::Call;
 use crate::schema::{PIECES, SESSIONS, TableSchema, place, place_after};
 use crate::store::DynamoStore;
-use haumana_sync::id::{Key, UserId};
+use haumana_sync::id::UserId;
 use haumana_sync::store::{After, Envelope, Page, Place, Result, Revision};
 
 /// LIMIT: a page ends behind the record that exceeds this, so that no page fills the memory of a
@@ -148,8 +148,7 @@ impl DynamoStore {
         head: &StoredHead,
         due: &[Listed],
     ) -> Result<Option<Vec<Envelope>>> {
-        let keys: Vec<Key> = due.iter().map(|listed| listed.key).collect();
-        let mut found = self.fetch("changes", user, &keys, Some(head)).await?;
+        let mut found = self.fetch_listed("changes", user, due, head).await?;
         let mut records = Vec::with_capacity(due.len());
         for listed in due {
             match found.remove(&listed.key) {

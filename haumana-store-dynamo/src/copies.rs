@@ -102,7 +102,8 @@ impl DynamoStore {
                 newest(listed).into_values().filter(|one| one.key.kind == kind).collect();
             let keys: Vec<Key> =
                 tail.iter().filter(|one| !one.deleted).map(|one| one.key).collect();
-            let found = self.fetch(op, user, &keys, Some(&stored)).await?;
+            let live = tail.iter().filter(|one| !one.deleted);
+            let found = self.fetch_listed(op, user, live, &stored).await?;
             // One that is gone is being erased, and then nothing may claim to be all there is.
             let is_read = |key| found.get(key).is_some_and(|record| !record.is_unreadable());
             let is_whole = !is_torn && keys.iter().all(is_read);

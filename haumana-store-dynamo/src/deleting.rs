@@ -32,6 +32,7 @@ impl DynamoStore {
             range: Range::Between(SLIPS.to_owned(), slips_before(before)),
             order: Order::Ascending,
             page: None,
+            consistent: true,
         };
         let mut slips = Vec::new();
         let take = |item: Item| {
@@ -111,6 +112,7 @@ impl DynamoStore {
                 range: Range::All,
                 order: Order::Ascending,
                 page: None,
+                consistent: true,
             };
             let mut call = self.writing("erase");
             let mut from = None;

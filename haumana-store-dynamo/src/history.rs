@@ -74,8 +74,9 @@ impl DynamoStore {
         limit: usize,
     ) -> Result<Vec<HistoryEntry>> {
         let partition = partition(HISTORY, user);
+        let (table, through) = (HISTORY, Through::Table);
         let mut asked =
-            Asked { table: HISTORY, partition, through: Through::Table, range, order, page: None };
+            Asked { table, partition, through, range, order, page: None, consistent: true };
         let (mut found, mut from) = (Vec::new(), None);
         while found.len() < limit {
             let missing = (limit - found.len()).min(LARGEST_PAGE);

@@ -53,6 +53,7 @@ impl DynamoStore {
             range: Range::All,
             order: Order::Ascending,
             page: None,
+            consistent: true,
         };
         let (mut key, mut lives) = (None, HashSet::new());
         let take = |item: Item| {

@@ -36,6 +36,7 @@ impl DynamoStore {
             range: Range::Between(sort_of_part(name, 0), sort_of_part(name, n_parts)),
             order: Order::Ascending,
             page: None,
+            consistent: true,
         };
         let mut text = Vec::new();
         let take = |item: Item| {

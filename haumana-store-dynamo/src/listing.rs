@@ -200,5 +200,6 @@ pub(crate) fn torn() -> crate::error::Failure {
 
 fn through_index(user: &UserId, table: TableSchema, range: Range, order: Order) -> Asked {
     let partition = partition(table, user);
-    Asked { table, partition, through: Through::Index, range, order, page: None }
+    let through = Through::Index;
+    Asked { table, partition, through, range, order, page: None, consistent: true }
 }

@@ -110,6 +110,7 @@ impl Operate for DynamoStore {
             range,
             order: Order::Ascending,
             page: Some(i32::try_from(limit.max(1)).unwrap_or(i32::MAX)),
+            consistent: true,
         };
         let answer = self.query(&mut self.writing("user_history"), &asked, None).await?;
         // Slips and the like are no entries.

@@ -30,6 +30,9 @@ pub(crate) struct Asked {
     pub order: Order,
     /// How many items one page has at most.
     pub page: Option<i32>,
+    /// Whether all that was written before must be seen. Otherwise it costs half, and an item may be
+    /// missing or as it was: the caller knows how to tell.
+    pub consistent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,7 +205,7 @@ impl DynamoStore {
         by_table.into_iter().filter_map(asked).collect()
     }
 
-    /// Reads one page of a partition, strongly consistent.
+    /// Reads one page of a partition.
     pub(crate) async fn query(
         &self,
         call: &mut Call,
@@ -219,7 +222,7 @@ impl DynamoStore {
                 .client
                 .query()
                 .table_name(self.table(asked.table))
-                .consistent_read(true)
+                .consistent_read(asked.consistent)
                 .scan_index_forward(asked.order == Order::Ascending)
                 .set_limit(asked.page)
                 .set_index_name((asked.through == Through::Index).then(|| INDEX.to_owned()))

@@ -69,7 +69,8 @@ impl Storm {
 /// An HTTP client with faults.
 ///
 /// Reads that do not ask for consistency are answered as if nothing had ever been written, which
-/// is as stale as the API allows; a store that forgets to ask finds nothing.
+/// is as stale as the API allows, or a query as if some of it had not: a store that forgets to ask
+/// does not find what is there.
 #[derive(Clone, Debug)]
 pub struct FaultyHttp(Arc<Inner>);
 
@@ -170,7 +171,7 @@ impl Inner {
         let operation = target(&request);
         let body = request.body().bytes().and_then(|body| serde_json::from_slice(body).ok());
         let body: Value = body.unwrap_or_default();
-        if is_stale(&operation, &body) {
+        if is_stale(&operation, &body) && (operation != "Query" || self.lock().dice.strikes(50)) {
             return Ok(answer(200, &json!({ "Responses": {}, "Items": [], "Count": 0 })));
         }
         let (fate, delay) = self.decide(&operation);
@@ -263,6 +264,12 @@ impl Inner {
                 let mut reply = read_body(answered).await?;
                 if self.service.lock().tear(body, &mut reply) {
                     *self.lock().struck.entry("torn").or_default() += 1;
+                }
+                if is_stale(operation, body)
+                    && let Some(items) = reply["Items"].as_array_mut()
+                {
+                    let mut state = self.lock();
+                    items.retain(|_| !state.dice.strikes(50));
                 }
                 Ok(answer(200, &reply))
             }
