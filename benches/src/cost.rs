@@ -10,6 +10,7 @@ use haumana_store_dynamo::{Consumed, DynamoStore};
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::UserId;
 use haumana_sync::store::Generation;
+use haumana_sync::wire::sync::SyncRequest;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -179,10 +180,31 @@ impl Ledger {
         cost
     }
 
-    /// The first sync of a new device.
+    /// The first sync of a new phone.
     pub fn pull_all(&mut self) -> Cost {
         let sent = body(&[], None);
-        self.measure("everything pulled by a new device", &sent)
+        self.measure("everything pulled by a new phone", &sent)
+    }
+
+    /// The first pull of a new client, which asks as replicas do until it has everything.
+    pub fn pull_all_by_client(&mut self) -> Cost {
+        self.store.take_consumed();
+        let mut cursor = Value::Null;
+        loop {
+            let sent = json!({"deviceId": "ipad", "cursor": cursor, "limit": 1000, "push": []})
+                .to_string();
+            let request =
+                SyncRequest::from_json(sent.as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+            let synced = self.engine.sync(&self.user, &request, REPLY_BYTES);
+            let reply = self.runtime.block_on(synced).unwrap_or_else(|error| panic!("{error}"));
+            let reply: Value = serde_json::from_slice(&reply.into_json())
+                .unwrap_or_else(|error| panic!("{error}"));
+            cursor = reply["cursor"].clone();
+            if reply["more"] != Value::Bool(true) {
+                let consumed = self.store.take_consumed();
+                return Cost { name: "everything pulled by a new client", consumed };
+            }
+        }
     }
 
     /// A new piece.
@@ -249,5 +271,6 @@ pub fn measure(size: usize) -> Vec<Cost> {
     ledger.remember();
     costs.push(ledger.sync_that_differs());
     costs.push(ledger.sync_that_differs());
+    costs.push(ledger.pull_all_by_client());
     costs
 }

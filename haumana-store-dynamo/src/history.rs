@@ -23,7 +23,7 @@ impl DynamoStore {
         let wanted: HashSet<HistoryKey> = keys.iter().copied().collect();
         let items: Vec<_> = wanted.iter().map(|key| history_key(user, *key)).collect();
         let mut found = HashMap::with_capacity(wanted.len());
-        for (_, item) in self.get_many(op, &items).await? {
+        for (_, item) in self.get_many(op, &items, true).await? {
             if let Some(entry) = past::read(&item) {
                 found.insert(entry.key, entry);
             }

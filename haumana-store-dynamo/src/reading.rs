@@ -1,8 +1,10 @@
 //! Reading records by key.
 
 use crate::heads::{StoredHead, mark};
+use crate::listing::newest;
 use crate::records::{self, Listed};
 use crate::requests::{Asked, Order, Range, Through};
+use crate::retry::Call;
 use crate::schema::{PIECES, SESSIONS, TableSchema, partition, record_key, table_of};
 use crate::store::DynamoStore;
 use haumana_sync::id::{Key, UserId};
@@ -13,30 +15,55 @@ use std::collections::{HashMap, HashSet};
 const FEW: usize = 100;
 
 impl DynamoStore {
-    /// Reads records in the order of `keys`.
+    /// Reads records in the order of `keys`: one by one, or, where they are more than a quarter of
+    /// the user's records, with a listing of the index before.
     pub(crate) async fn read_records(
         &self,
         user: &UserId,
         keys: &[Key],
     ) -> Result<Vec<Option<Envelope>>> {
         let op = "read";
+        let mut call = self.reading(op);
         let head = match keys.len() {
             ..FEW => None,
-            _ => self.stored_head(&mut self.reading(op), user).await?,
+            _ => self.stored_head(&mut call, user).await?,
         };
-        // DYNAMODB: unlike a read by key, a Query may have met half of a transaction that the head
-        // already tells of.
-        let is_read = |key: Key, found: Option<&Envelope>| {
-            head.as_ref().is_none_or(|head| !head.misses(key, found))
+        let wanted: HashSet<Key> = keys.iter().copied().collect();
+        let found = match head {
+            None => self.fetch_singly(op, user, wanted, true).await?,
+            Some(head) => self.read_many(&mut call, user, &wanted, &head).await?,
         };
-        let found = self.fetch(op, user, keys, (head.as_ref(), true), is_read).await?;
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
-    /// Fetches the records that the index has listed, in any order.
-    ///
-    /// A partition is read for half of the price: the index has told which revision each record
-    /// must have, and one that is found with another is fetched once more, one by one.
+    async fn read_many(
+        &self,
+        call: &mut Call,
+        user: &UserId,
+        keys: &HashSet<Key>,
+        head: &StoredHead,
+    ) -> Result<HashMap<Key, Envelope>> {
+        let mut wanted: HashMap<Key, Option<Revision>> =
+            keys.iter().map(|key| (*key, None)).collect();
+        for table in [PIECES, SESSIONS] {
+            if is_quarter(wanted.keys().filter(|key| table_of(key.kind) == table).count(), head) {
+                let listed = self.list_behind(call, user, table, Range::All).await?;
+                for listed in newest(listed).into_values() {
+                    wanted.entry(listed.key).and_modify(|due| *due = Some(listed.revision));
+                }
+            }
+        }
+        let mut found = self.fetch("read", user, &wanted, head).await?;
+        // DYNAMODB: unlike a read by key, a Query may have met half of a transaction that the head
+        // already tells of.
+        let missed = |key: &&Key| head.misses(**key, found.get(key));
+        let missed: Vec<Key> = keys.iter().filter(missed).copied().collect();
+        missed.iter().for_each(|key| drop(found.remove(key)));
+        found.extend(self.fetch_singly("read", user, missed, true).await?);
+        Ok(found)
+    }
+
+    /// Fetches the records that the index has listed.
     pub(crate) async fn fetch_listed<'a>(
         &self,
         op: &'static str,
@@ -44,69 +71,76 @@ impl DynamoStore {
         listed: impl IntoIterator<Item = &'a Listed>,
         head: &StoredHead,
     ) -> Result<HashMap<Key, Envelope>> {
-        let due: HashMap<Key, Revision> =
-            listed.into_iter().map(|listed| (listed.key, listed.revision)).collect();
-        let keys: Vec<Key> = due.keys().copied().collect();
-        let is_read = |key: Key, found: Option<&Envelope>| {
-            found.is_some_and(|found| due.get(&key) == Some(&found.revision))
-        };
-        self.fetch(op, user, &keys, (Some(head), false), is_read).await
+        let wanted = listed.into_iter().map(|listed| (listed.key, Some(listed.revision))).collect();
+        self.fetch(op, user, &wanted, head).await
     }
 
-    /// Fetches records: of each table one by one, or, where they are more than a quarter of the
-    /// user's records, all of the partition. One by one each is rounded up to 4 kB. What is not
-    /// `is_read` by that, or not as it should be, is fetched one by one, too.
+    /// Fetches records, of which the index has told the revisions: of each table one by one, or,
+    /// where they are more than a quarter of the user's records, all of the partition. One by one
+    /// each is rounded up to 4 kB.
+    ///
+    /// If they are not few they are read for half of the price, as they are or as they were a moment
+    /// ago. So one that is found with another revision, or not at all, is fetched once more; and so
+    /// is one that the index should have told of. A few were often changed only now, and are read as
+    /// they are at once.
     async fn fetch(
         &self,
         op: &'static str,
         user: &UserId,
-        keys: &[Key],
-        (head, consistent): (Option<&StoredHead>, bool),
-        is_read: impl Fn(Key, Option<&Envelope>) -> bool,
+        wanted: &HashMap<Key, Option<Revision>>,
+        head: &StoredHead,
     ) -> Result<HashMap<Key, Envelope>> {
-        let wanted: HashSet<Key> = keys.iter().copied().collect();
         let mut found = HashMap::with_capacity(wanted.len());
-        let mut singly: Vec<Key> = Vec::new();
+        let mut singly = Vec::new();
         for table in [PIECES, SESSIONS] {
-            let of_table: Vec<Key> =
-                wanted.iter().copied().filter(|key| table_of(key.kind) == table).collect();
-            if !head.is_some_and(|head| is_quarter(of_table.len(), head)) {
-                singly.extend(of_table);
-                continue;
+            let of_table = wanted.iter().filter(|(key, _)| table_of(key.kind) == table);
+            let n = of_table.clone().count();
+            let is_whole = is_quarter(n, head);
+            let mut seen = if is_whole {
+                self.read_partition(op, user, table, wanted).await?
+            } else if FEW <= n {
+                let listed = of_table.clone().filter(|(_, due)| due.is_some());
+                self.fetch_singly(op, user, listed.map(|(key, _)| *key), false).await?
+            } else {
+                HashMap::new()
+            };
+            for (key, due) in of_table {
+                match seen.remove(key) {
+                    Some(record) if *due == Some(record.revision) => {
+                        found.insert(*key, record);
+                    }
+                    None if is_whole && due.is_none() => {}
+                    _ => singly.push(*key),
+                }
             }
-            let of_partition = self.read_partition(op, user, table, &wanted, consistent).await?;
-            singly.extend(of_table.iter().filter(|key| !is_read(**key, of_partition.get(key))));
-            found.extend(of_partition);
         }
-        // What an older look has found is not there any more, if this one finds nothing.
-        singly.iter().for_each(|key| drop(found.remove(key)));
-        found.extend(self.fetch_singly(op, user, &singly).await?);
+        found.extend(self.fetch_singly(op, user, singly, true).await?);
         Ok(found)
     }
 
-    /// Fetches records one by one.
-    pub(crate) async fn fetch_singly(
+    /// Fetches records one by one. No key may be given twice.
+    async fn fetch_singly(
         &self,
         op: &'static str,
         user: &UserId,
-        keys: &[Key],
+        keys: impl IntoIterator<Item = Key>,
+        consistent: bool,
     ) -> Result<HashMap<Key, Envelope>> {
-        let keys: Vec<_> = keys.iter().map(|key| record_key(user, *key)).collect();
-        let items = self.get_many(op, &keys).await?;
+        let keys: Vec<_> = keys.into_iter().map(|key| record_key(user, key)).collect();
+        let items = self.get_many(op, &keys, consistent).await?;
         let records = items
             .iter()
             .filter_map(|(table, item)| records::read(*table, item, &self.options.columns));
         Ok(records.map(|record| (record.key, record)).collect())
     }
 
-    /// Reads a whole partition, and keeps what is wanted.
+    /// Reads a whole partition, eventually consistent, and keeps what is wanted.
     async fn read_partition(
         &self,
         op: &'static str,
         user: &UserId,
         table: TableSchema,
-        wanted: &HashSet<Key>,
-        consistent: bool,
+        wanted: &HashMap<Key, Option<Revision>>,
     ) -> Result<HashMap<Key, Envelope>> {
         let asked = Asked {
             table,
@@ -115,12 +149,12 @@ impl DynamoStore {
             range: Range::All,
             order: Order::Ascending,
             page: None,
-            consistent,
+            consistent: false,
         };
         let mut found = HashMap::new();
         let take = |item| {
             let record = records::read(table, &item, &self.options.columns);
-            if let Some(record) = record.filter(|record| wanted.contains(&record.key)) {
+            if let Some(record) = record.filter(|record| wanted.contains_key(&record.key)) {
                 found.insert(record.key, record);
             }
             Ok(())

@@ -145,14 +145,16 @@ impl DynamoStore {
         Ok(true)
     }
 
-    /// Reads items in any number, strongly consistent; what does not exist is not in the answer,
-    /// which has no order. No key may be given twice.
+    /// Reads items in any number, for half of the price if not `consistent`; what does not exist is
+    /// not in the answer, which has no order. No key may be given twice.
     pub(crate) async fn get_many(
         &self,
         op: &'static str,
         keys: &[ItemKey],
+        consistent: bool,
     ) -> Result<Vec<(TableSchema, Item)>> {
-        let batches: Vec<_> = keys.chunks(BATCH_GET).map(|keys| self.get_batch(op, keys)).collect();
+        let batches: Vec<_> =
+            keys.chunks(BATCH_GET).map(|keys| self.get_batch(op, keys, consistent)).collect();
         let found: Vec<Vec<_>> =
             futures_util::stream::iter(batches).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
@@ -162,9 +164,10 @@ impl DynamoStore {
         &self,
         op: &'static str,
         keys: &[ItemKey],
+        consistent: bool,
     ) -> Result<Vec<(TableSchema, Item)>> {
         let mut call = self.reading(op);
-        let mut left = self.keys_by_table(keys);
+        let mut left = self.keys_by_table(keys, consistent);
         let mut found = Vec::new();
         while !left.is_empty() {
             let request = || {
@@ -192,13 +195,18 @@ impl DynamoStore {
         Ok(found)
     }
 
-    fn keys_by_table(&self, keys: &[ItemKey]) -> HashMap<String, KeysAndAttributes> {
+    fn keys_by_table(
+        &self,
+        keys: &[ItemKey],
+        consistent: bool,
+    ) -> HashMap<String, KeysAndAttributes> {
         let mut by_table: HashMap<String, Vec<Item>> = HashMap::new();
         for key in keys {
             by_table.entry(self.table(key.table)).or_default().push(key_item(key));
         }
         let asked = |(table, keys)| {
-            let asked = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+            let asked =
+                KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent);
             // Building fails only without keys.
             Some((table, asked.build().ok()?))
         };

@@ -88,3 +88,17 @@ fn the_app_pushes_and_pulls_ten_among_all_for_the_price_of_ten() {
         assert_eq!(11.0, pushed.read_units, "{size}: the head and ten records");
     }
 }
+
+/// ADR 0055: the index is read as it is, the records as they were a moment ago.
+#[test]
+fn who_pulls_everything_reads_the_records_for_half() {
+    let mut ledger = Ledger::fill(1_000);
+
+    let (client, phone) = (ledger.pull_all_by_client(), ledger.pull_all());
+
+    let (client, phone) = (client.consumed, phone.consumed);
+    // The records are 260 units, the index 35; the engine and the store both ask a phone's index.
+    assert!(client.read_units <= 180.0, "{client:?}");
+    assert!(phone.read_units <= 205.0, "{phone:?}");
+    assert_eq!((0.0, 0.0), (client.write_units, phone.write_units));
+}
