@@ -81,7 +81,7 @@ pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
     let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
     connection.busy_timeout(busy_timeout).map_err(sqlite)?;
     keep_log_at_end(&connection).map_err(sqlite)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    prepare_once(&connection).map_err(sqlite)?;
     connection
         .execute_batch(
             "PRAGMA query_only = ON;
@@ -160,8 +160,17 @@ pub(crate) fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn set_up_writer(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::Result<()> {
+/// Makes a connection prepare each statement once.
+///
+/// SQLITE: else a query's plan may depend on the values that are bound, and the statement is prepared
+/// again whenever one is bound: <https://www.sqlite.org/c3ref/c_dbconfig_defensive.html>.
+fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
+}
+
+fn set_up_writer(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::Result<()> {
+    prepare_once(connection)?;
     // SQLITE: `fullfsync` is what "on disk" means on macOS, and nothing elsewhere. `secure_delete`
     // overwrites what is deleted. The automatic checkpoint would leave what is deleted in the
     // unused parts of pages; the writer moves the log itself. What a savepoint undoes is kept in

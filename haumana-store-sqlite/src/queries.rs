@@ -219,3 +219,41 @@ pub(crate) fn history_of(
     cut_between_versions(&mut entries, limit);
     Ok(entries)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{connection, statements};
+    use haumana_sync::conformance::sample::{entry, next_batch, piece, record, user};
+    use haumana_sync::store::{Place, Revision};
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_question_that_is_asked_again_is_not_prepared_again() {
+        let connection = connection::open_in_memory().unwrap();
+        let (kai, key) = (user("kai"), piece(1));
+        let mut head = None;
+        for version in 1..4 {
+            let history = vec![entry(key, version, 0, 7)];
+            let batch = next_batch(head.as_ref(), vec![record(key, version, "Hula")], history);
+            statements::commit(&connection, &kai, head.as_ref(), &batch).unwrap();
+            head = Some(batch.head);
+
+            let place = Place { revision: Revision(version.into()), within: None };
+            for after in [After::Start, After::Place(place), After::Stamp(Stamp(version.into()))] {
+                changes(&connection, &kai, after, 10).unwrap();
+            }
+            read(&connection, &kai, &[key]).unwrap();
+            index(&connection, &kai, key.kind).unwrap();
+            history_of(&connection, &kai, &key, Some(version), 7).unwrap();
+            super::history(&connection, &kai, &[HistoryKey { key, version, side: 0 }]).unwrap();
+        }
+
+        let asked = [HEAD, USER, READ, INDEX, CHANGES, FIRST_AFTER_STAMP, HISTORY, HISTORY_OF];
+        for sql in asked.into_iter().chain(statements::COMMITTED) {
+            let statement = connection.prepare_cached(sql).unwrap();
+            assert!(1 < statement.get_status(StatementStatus::Run), "asked: {sql}");
+            assert_eq!(0, statement.get_status(StatementStatus::RePrepare), "{sql}");
+        }
+    }
+}

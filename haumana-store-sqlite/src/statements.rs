@@ -50,6 +50,11 @@ const PUT_HISTORY: &str = "
     ON CONFLICT (user, kind, id, version, side)
     DO UPDATE SET at = excluded.at, content = excluded.content, meta = excluded.meta";
 
+/// What a commit of records that are there asks for.
+#[cfg(test)]
+pub(crate) const COMMITTED: [&str; 5] =
+    [UPDATE_HEAD, FIND_BODY, UPDATE_BODY, UPDATE_RECORD, PUT_HISTORY];
+
 /// Writes the batch if the head is still the expected one.
 pub(crate) fn commit(
     connection: &Connection,
