@@ -14,6 +14,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::HOST;
+use axum::http::uri::Authority;
 use axum::http::{StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
@@ -172,10 +173,20 @@ async fn answer(router: Router, request: Request) -> Response {
     }
 }
 
-/// RFC 9112, 3.2: a request of HTTP/1.1 without `Host`, and any with two, is refused.
+/// RFC 9112, 3.2: a request of HTTP/1.1 without `Host`, and any with two or with one that names no
+/// host, is refused.
 fn has_one_host(request: &Request) -> bool {
-    let n_hosts = request.headers().get_all(HOST).iter().count();
-    n_hosts == 1 || (n_hosts == 0 && request.version() < Version::HTTP_11)
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => is_host(host.as_bytes()),
+        (None, _) => request.version() < Version::HTTP_11,
+        _ => false,
+    }
+}
+
+/// A name or an address, perhaps with a port; empty where the address of the request has none.
+fn is_host(host: &[u8]) -> bool {
+    host.is_empty() || (!host.contains(&b'@') && Authority::try_from(host).is_ok())
 }
 
 fn refused() -> Response {

@@ -28,6 +28,25 @@ fn a_request_names_exactly_one_host() {
     assert_eq!("HTTP/1.1 400 Bad Request", ask("1.1", ""));
     assert_eq!("HTTP/1.1 400 Bad Request", ask("1.1", "host: a\r\nhost: a\r\n"));
     assert_eq!("HTTP/1.0 400 Bad Request", ask("1.0", "host: a\r\nhost: b\r\n"));
+    for host in ["", "127.0.0.1:8787", "[::1]:8787", "sync.example.org"] {
+        assert_eq!("HTTP/1.1 200 OK", ask("1.1", &format!("host: {host}\r\n")), "{host}");
+    }
+    for host in ["a, b", "a b", "a/b", "kai@a", "a:port:1"] {
+        assert_eq!("HTTP/1.1 400 Bad Request", ask("1.1", &format!("host: {host}\r\n")), "{host}");
+    }
+}
+
+#[test]
+fn a_head_has_as_many_fields_as_any_client_sends_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let ask = |n_fields: usize| {
+        let fields: String = (1..n_fields).map(|n| format!("x-{n}: a\r\n")).collect();
+        answer(&server, &format!("GET /health HTTP/1.1\r\nhost: a\r\n{fields}\r\n"))
+    };
+
+    assert_eq!("HTTP/1.1 200 OK", ask(100));
+    assert_eq!("HTTP/1.1 431 Request Header Fields Too Large", ask(101));
 }
 
 /// The server, with this said to the shell before it starts.
