@@ -7,6 +7,7 @@ use axum::http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
     VARY,
 };
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 
@@ -17,8 +18,8 @@ pub struct Origin(HeaderValue);
 impl Origin {
     /// Parses `https://host` or `http://host:port`, exactly as browsers send it.
     ///
-    /// Returns `None` for anything that a browser would never send, such as a trailing slash: it
-    /// would match nothing. `*` and `null` are refused, because nobody means them.
+    /// Returns `None` for anything that a browser would never send, such as a trailing slash or the
+    /// scheme's own port: it would match nothing. `*` and `null` are refused, because nobody means them.
     ///
     /// ```
     /// use haumana_api::Origin;
@@ -34,8 +35,18 @@ impl Origin {
         // A star or a list would match no origin that a browser sends.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
         let is_web = is_web && authority.as_str().bytes().all(is_plain);
+        let is_web = is_web && authority.as_str() == as_sent(scheme, authority);
         let is_exact = text == format!("{scheme}://{authority}") && text == text.to_lowercase();
         (is_web && is_exact).then(|| HeaderValue::from_str(text).ok().map(Self)).flatten()
+    }
+}
+
+/// The authority as a browser writes it: without the scheme's own port.
+fn as_sent(scheme: &str, authority: &Authority) -> String {
+    let own_port = if scheme == "https" { 443 } else { 80 };
+    match authority.port_u16().filter(|port| *port != own_port) {
+        Some(port) => format!("{}:{port}", authority.host()),
+        None => authority.host().to_owned(),
     }
 }
 
@@ -79,7 +90,15 @@ mod tests {
 
     #[test]
     fn origins_are_what_browsers_send() {
-        for text in ["https://haumana.example", "http://localhost:3000", "http://127.0.0.1:8080"] {
+        for text in [
+            "https://haumana.example",
+            "https://haumana.example:80",
+            "http://haumana.example:443",
+            "http://localhost:3000",
+            "http://127.0.0.1:8080",
+            "http://[::1]",
+            "http://[::1]:3000",
+        ] {
             assert!(Origin::parse(text).is_some(), "{text}");
         }
     }
@@ -103,6 +122,13 @@ mod tests {
             "https://*",
             "https://a.example,https://b.example",
             "https://a.example,b.example",
+            "https://a.example:443",
+            "http://a.example:80",
+            "http://[::1]:80",
+            "https://a.example:",
+            "https://a.example:0443",
+            "https://a.example:08443",
+            "https://a.example:65536",
         ] {
             assert_eq!(None, Origin::parse(text), "{text}");
         }

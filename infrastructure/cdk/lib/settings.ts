@@ -98,7 +98,7 @@ export function readSettings(scope: Construct): Settings {
     schema: context.optional('schema', /\.(toml|json)$/),
     generation: context.number('generation', 0, 0, 2 ** 32 - 1),
     retentionDays: context.number('retentionDays', 90, 1, 36_500),
-    corsOrigins: context.list('corsOrigins', /^https?:\/\/[a-z0-9.-]+(:\d+)?$/),
+    corsOrigins: context.list('corsOrigins', /^(?!http:.*:80$|https:.*:443$)https?:\/\/[a-z0-9.-]+(:[1-9]\d{0,4})?$/),
     pageClientId: context.optional('pageClientId', /^[A-Za-z0-9._-]+$/),
     log: context.text('log', 'info', /^(error|warn|info|debug|trace)$/),
     logRetentionDays: context.number('logRetentionDays', 14, 1, 3653),

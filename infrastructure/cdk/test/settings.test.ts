@@ -18,6 +18,13 @@ test('what is missing or wrong is listed at once, by name', () => {
   });
 });
 
+test('an origin that no browser sends is refused, before a function refuses to start with it', () => {
+  for (const corsOrigins of ['https://a.example:443', 'http://a.example:80', 'https://a.example:0443']) {
+    assert.throws(() => stack({ corsOrigins }), /^- corsOrigins: /m);
+  }
+  stack({ corsOrigins: 'https://a.example,https://a.example:8443,http://localhost:443' });
+});
+
 test('the least that works is two settings', () => {
   stack();
 });
