@@ -4,10 +4,12 @@
 
 mod backend;
 mod list;
+mod opening;
 
 use backend::Backend;
 use haumana_sync::conformance::{Broken, Law, laws, try_run};
 use list::Mistake;
+use opening::Opening;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,10 +33,26 @@ fn a_backend_without_mistakes_keeps_every_law() {
     }
 }
 
+fn runs() -> u32 {
+    let asked = std::env::var("HAUMANA_MISTAKE_RUNS").ok().and_then(|text| text.parse().ok());
+    asked.unwrap_or(RUNS)
+}
+
+#[test]
+fn handles_that_each_make_a_database_where_there_is_none_are_caught() {
+    if let Err(broken) = opening::broken(Opening::LooksAgain) {
+        panic!("{broken}");
+    }
+
+    let caught = (0..runs()).filter(|_| opening::broken(Opening::Replaces).is_err()).count();
+
+    println!("{caught}/{} | {:?}", runs(), Opening::Replaces);
+    assert_eq!(runs() as usize, caught);
+}
+
 #[test]
 fn every_mistake_is_caught() {
-    let asked = std::env::var("HAUMANA_MISTAKE_RUNS").ok().and_then(|text| text.parse().ok());
-    let runs = asked.unwrap_or(RUNS);
+    let runs = runs();
     let mut table = String::new();
     let mut missed = Vec::new();
     for mistake in Mistake::ALL {
