@@ -10,9 +10,11 @@ use crate::limits;
 use crate::live::Live;
 use crate::load::{Gate, Load, Purpose, Ticket};
 use crate::served::{Call, Served};
+use crate::unsent;
 use axum::extract::Request;
 use axum::http::Uri;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use haumana_auth::CallerKey;
 use haumana_sync::engine::{Engine, Random};
 use haumana_sync::id::UserId;
@@ -214,9 +216,9 @@ impl Api {
         limit_bytes: usize,
         check: impl FnOnce(&UserId) -> Result<(), Failure>,
         work: impl FnOnce(Arc<Self>, UserId, Vec<u8>) -> W,
-    ) -> Result<T, Failure>
+    ) -> Result<Response, Failure>
     where
-        T: Send + 'static,
+        T: IntoResponse + Send + 'static,
         W: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let (head, body) = request.into_parts();
@@ -228,11 +230,7 @@ impl Api {
         let mut ticket = self.ticket(&user, Purpose::Write)?;
         let body = body::read(&head.headers, body, bounds, &received, ticket.as_mut()).await?;
         let size = body.len();
-        let work = work(self, user, body);
-        match ticket {
-            Some(ticket) => ticket.work(size, |time| received.queued(time), work).await?,
-            None => work.await,
-        }
+        answer(ticket, size, &received, work(self, user, body)).await
     }
 
     /// Finds out who is asking for something that takes no body, and does the work; what was sent as
@@ -242,17 +240,19 @@ impl Api {
         request: Request,
         purpose: Purpose,
         work: impl FnOnce(Arc<Self>, UserId, Uri) -> W,
-    ) -> Result<T, Failure>
+    ) -> Result<Response, Failure>
     where
-        T: Send + 'static,
+        T: IntoResponse + Send + 'static,
         W: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let (head, _) = request.into_parts();
         let user = self.auth.user(&head).await?;
-        self.read_as(user, &head, purpose, work).await
+        let received = self.received(&head, &user);
+        let ticket = self.ticket(&user, purpose)?;
+        answer(ticket, 0, &received, work(self, user, head.uri)).await
     }
 
-    /// As [`Api::read`], where it is known who is asking.
+    /// As [`Api::read`], where it is known who is asking, and what is found out is no reply yet.
     pub(crate) async fn read_as<T, W>(
         self: Arc<Self>,
         user: UserId,
@@ -266,11 +266,7 @@ impl Api {
     {
         let received = self.received(head, &user);
         let ticket = self.ticket(&user, purpose)?;
-        let work = work(self, user, head.uri.clone());
-        match ticket {
-            Some(ticket) => ticket.work(0, |time| received.queued(time), work).await?,
-            None => work.await,
-        }
+        in_turn(ticket, 0, &received, work(self, user, head.uri.clone())).await
     }
 
     /// What is measured of a request, with a note for the log who is asking.
@@ -295,4 +291,30 @@ impl Api {
     ) -> Result<Option<Ticket>, Failure> {
         self.gate.as_ref().map(|gate| gate.admit(user, purpose)).transpose()
     }
+}
+
+/// Does the work when it is its turn.
+pub(crate) async fn in_turn<T: Send + 'static>(
+    ticket: Option<Ticket>,
+    body_bytes: usize,
+    received: &Received,
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    match ticket {
+        Some(ticket) => ticket.work(body_bytes, |time| received.queued(time), work).await?,
+        None => work.await,
+    }
+}
+
+/// As [`in_turn`], and lets the reply count until it is sent.
+async fn answer<T: IntoResponse + Send + 'static>(
+    ticket: Option<Ticket>,
+    body_bytes: usize,
+    received: &Received,
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<Response, Failure> {
+    let unsent = ticket.as_ref().map(Ticket::unsent);
+    // Within its turn, so that the next one of the account sees it.
+    let work = async move { Ok(unsent::count(work.await?.into_response(), unsent)) };
+    in_turn(ticket, body_bytes, received, work).await
 }

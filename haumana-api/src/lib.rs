@@ -89,6 +89,7 @@ mod router;
 mod served;
 mod stream;
 mod system;
+mod unsent;
 mod witness;
 
 pub use api::{Api, ApiConfig, Compression, Exports};

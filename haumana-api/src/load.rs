@@ -48,6 +48,12 @@ pub struct Load {
     pub body_bytes: usize,
     /// The most bytes of request bodies of one account in memory. A request that needs more gets 429.
     pub body_bytes_of_account: usize,
+    /// Bytes of replies that are made and not sent. While there are so many, an account that has one
+    /// on its way gets 503; all others are served.
+    pub unsent_bytes: usize,
+    /// Bytes of replies of one account that are made and not sent. While there are so many, its
+    /// requests get 429. A last reply may exceed it: how large one becomes is known once it is made.
+    pub unsent_bytes_of_account: usize,
     /// The longest time for which a request waits for its turn. Then it gets 503.
     pub queue_timeout: Duration,
     /// The longest time for which a request is at work. Then it gets 503. What was committed by then
@@ -64,7 +70,7 @@ impl Load {
     /// Returns limits for a machine with so many cores.
     ///
     /// Bytes and times do not depend on the cores: 512 MB of bodies, of which one account has 128
-    /// MB, 30 s in line, 60 s at work.
+    /// MB, 512 MB of unsent replies, of which one account has 64 MB, 30 s in line, 60 s at work.
     pub fn of_cores(cores: usize) -> Self {
         Self {
             light: 32 * cores.max(1),
@@ -73,6 +79,8 @@ impl Load {
             reads_of_account: 8,
             body_bytes: 512_000_000,
             body_bytes_of_account: 128_000_000,
+            unsent_bytes: 512_000_000,
+            unsent_bytes_of_account: 64_000_000,
             queue_timeout: Duration::from_secs(30),
             work_timeout: Duration::from_secs(60),
         }
@@ -93,15 +101,26 @@ pub(crate) struct Gate {
     light: Arc<Semaphore>,
     heavy: Arc<Semaphore>,
     body_pieces: Arc<Semaphore>,
+    n_unsent_pieces: AtomicUsize,
     accounts: Mutex<HashMap<UserId, Arc<Account>>>,
 }
 
-/// One account with requests that are not answered.
+/// One account with requests that are not answered, or with replies that are not sent.
 struct Account {
+    /// How many [`Guest`]s there are; changed only while the map of accounts is locked.
+    n_guests: AtomicUsize,
     turn: Arc<Semaphore>,
     n_writes: AtomicUsize,
     n_reads: AtomicUsize,
     n_body_pieces: AtomicUsize,
+    n_unsent_pieces: AtomicUsize,
+}
+
+/// The gate knows the account as long as somebody has this.
+struct Guest {
+    gate: Arc<Gate>,
+    user: UserId,
+    account: Arc<Account>,
 }
 
 impl fmt::Debug for Gate {
@@ -121,12 +140,16 @@ pub(crate) enum Purpose {
 
 /// A place among the requests of an account, given back when dropped.
 pub(crate) struct Ticket {
-    gate: Arc<Gate>,
-    user: UserId,
-    account: Arc<Account>,
+    guest: Guest,
     purpose: Purpose,
     n_own_pieces: usize,
     body_pieces: Option<OwnedSemaphorePermit>,
+}
+
+/// What a reply that is not sent yet takes of its account's memory, given back when dropped.
+pub(crate) struct Unsent {
+    guest: Guest,
+    n_pieces: AtomicUsize,
 }
 
 impl Gate {
@@ -135,6 +158,7 @@ impl Gate {
             light: Arc::new(Semaphore::new(load.light)),
             heavy: Arc::new(Semaphore::new(load.heavy)),
             body_pieces: Arc::new(Semaphore::new(load.body_bytes.div_ceil(PIECE_BYTES))),
+            n_unsent_pieces: AtomicUsize::new(0),
             accounts: Mutex::default(),
             load,
         })
@@ -157,29 +181,18 @@ impl Gate {
         user: &UserId,
         purpose: Purpose,
     ) -> Result<Ticket, Failure> {
-        let account = {
-            let mut accounts = self.accounts();
-            let new = || {
-                Arc::new(Account {
-                    turn: Arc::new(Semaphore::new(1)),
-                    n_writes: AtomicUsize::new(0),
-                    n_reads: AtomicUsize::new(0),
-                    n_body_pieces: AtomicUsize::new(0),
-                })
-            };
-            Arc::clone(accounts.entry(user.clone()).or_insert_with(new))
-        };
-        let (count, most) = account.count(purpose, &self.load);
+        let guest = self.guest(user);
+        let (count, most) = guest.account.count(purpose, &self.load);
         let before = count.fetch_add(1, Ordering::Relaxed);
-        let ticket = Ticket {
-            gate: Arc::clone(self),
-            user: user.clone(),
-            account: Arc::clone(&account),
-            purpose,
-            n_own_pieces: 0,
-            body_pieces: None,
-        };
+        let ticket = Ticket { guest, purpose, n_own_pieces: 0, body_pieces: None };
         if before < most { Ok(ticket) } else { Err(Failure::Busy("account")) }
+    }
+
+    fn guest(self: &Arc<Self>, user: &UserId) -> Guest {
+        let mut accounts = self.accounts();
+        let account = Arc::clone(accounts.entry(user.clone()).or_insert_with(Account::new));
+        account.n_guests.fetch_add(1, Ordering::Relaxed);
+        Guest { gate: Arc::clone(self), user: user.clone(), account }
     }
 
     /// Waits for a place in the heavy lane.
@@ -217,6 +230,17 @@ impl Gate {
 }
 
 impl Account {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            n_guests: AtomicUsize::new(0),
+            turn: Arc::new(Semaphore::new(1)),
+            n_writes: AtomicUsize::new(0),
+            n_reads: AtomicUsize::new(0),
+            n_body_pieces: AtomicUsize::new(0),
+            n_unsent_pieces: AtomicUsize::new(0),
+        })
+    }
+
     fn count(&self, purpose: Purpose, load: &Load) -> (&AtomicUsize, usize) {
         match purpose {
             Purpose::Write => (&self.n_writes, load.of_account),
@@ -225,23 +249,76 @@ impl Account {
     }
 }
 
-impl Drop for Ticket {
+impl Guest {
+    /// Looks whether one more reply may be made. How large it becomes is known once it is made.
+    fn check_unsent(&self) -> Result<(), Failure> {
+        let load = &self.gate.load;
+        let of_account = self.account.n_unsent_pieces.load(Ordering::Relaxed);
+        if load.unsent_bytes_of_account <= of_account.saturating_mul(PIECE_BYTES) {
+            return Err(Failure::Busy("account_unsent"));
+        }
+        // That others read slowly is not the fault of an account without a reply on its way.
+        let of_all = self.gate.n_unsent_pieces.load(Ordering::Relaxed);
+        if 0 < of_account && load.unsent_bytes <= of_all.saturating_mul(PIECE_BYTES) {
+            return Err(Failure::Overloaded("unsent_bytes"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Guest {
     fn drop(&mut self) {
-        let (count, _) = self.account.count(self.purpose, &self.gate.load);
-        count.fetch_sub(1, Ordering::Relaxed);
-        self.account.n_body_pieces.fetch_sub(self.n_own_pieces, Ordering::Relaxed);
         let mut accounts = self.gate.accounts();
-        // Only the map and this ticket hold it; a new one can only be had under the lock.
-        if Arc::strong_count(&self.account) == 2 {
+        if self.account.n_guests.fetch_sub(1, Ordering::Relaxed) == 1 {
             accounts.remove(&self.user);
         }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let Guest { gate, account, .. } = &self.guest;
+        let (count, _) = account.count(self.purpose, &gate.load);
+        count.fetch_sub(1, Ordering::Relaxed);
+        account.n_body_pieces.fetch_sub(self.n_own_pieces, Ordering::Relaxed);
+    }
+}
+
+impl Unsent {
+    /// From now on the reply has so many bytes. Small ones are not counted.
+    pub(crate) fn set(&self, n_bytes: usize) {
+        let n_pieces = n_bytes / PIECE_BYTES;
+        let n_before = self.n_pieces.swap(n_pieces, Ordering::Relaxed);
+        let Guest { gate, account, .. } = &self.guest;
+        for count in [&account.n_unsent_pieces, &gate.n_unsent_pieces] {
+            count.fetch_add(n_pieces, Ordering::Relaxed);
+            count.fetch_sub(n_before, Ordering::Relaxed);
+        }
+    }
+}
+
+impl fmt::Debug for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unsent").field("n_pieces", &self.n_pieces).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }
 
 impl Ticket {
     /// Waits for a place in the heavy lane.
     pub(crate) async fn heavy(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        self.gate.heavy().await
+        self.guest.gate.heavy().await
+    }
+
+    /// What the reply to this request will take, which is nothing yet.
+    pub(crate) fn unsent(&self) -> Unsent {
+        let guest = self.guest.gate.guest(&self.guest.user);
+        Unsent { guest, n_pieces: AtomicUsize::new(0) }
     }
 
     /// Makes room for a body that has grown to so many bytes.
@@ -250,13 +327,13 @@ impl Ticket {
         if needed == 0 {
             return Ok(());
         }
-        let load = &self.gate.load;
-        let of_account = self.account.n_body_pieces.fetch_add(needed, Ordering::Relaxed) + needed;
+        let Guest { gate, account, .. } = &self.guest;
+        let of_account = account.n_body_pieces.fetch_add(needed, Ordering::Relaxed) + needed;
         self.n_own_pieces += needed;
-        if load.body_bytes_of_account < of_account.saturating_mul(PIECE_BYTES) {
+        if gate.load.body_bytes_of_account < of_account.saturating_mul(PIECE_BYTES) {
             return Err(Failure::Busy("account_bytes"));
         }
-        let more = self.gate.wait(&self.gate.body_pieces, needed, "body_bytes").await?;
+        let more = gate.wait(&gate.body_pieces, needed, "body_bytes").await?;
         match &mut self.body_pieces {
             Some(held) => held.merge(more),
             None => self.body_pieces = Some(more),
@@ -271,11 +348,12 @@ impl Ticket {
         queued: impl FnOnce(Duration),
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Failure> {
-        let (gate, start) = (Arc::clone(&self.gate), Instant::now());
+        let (gate, start) = (Arc::clone(&self.guest.gate), Instant::now());
         let _turn = match self.purpose {
-            Purpose::Write => Some(gate.wait(&self.account.turn, 1, "turn").await?),
+            Purpose::Write => Some(gate.wait(&self.guest.account.turn, 1, "turn").await?),
             Purpose::Read => None,
         };
+        self.guest.check_unsent()?;
         let is_heavy = Load::HEAVY_BODY_BYTES <= body_bytes;
         let light = match is_heavy {
             true => None,

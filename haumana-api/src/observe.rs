@@ -5,7 +5,7 @@ use crate::body::Received;
 use crate::error::Failure;
 use crate::limits::REQUEST_ID_BYTES;
 use crate::reply::Notes;
-use crate::{compress, cors};
+use crate::{compress, cors, unsent};
 use axum::body::HttpBody;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
@@ -48,7 +48,8 @@ pub(crate) async fn observe(
 
     let compression = api.config.compression;
     let gate = api.gate.as_deref();
-    let mut response = compress::compress(response, wants_gzip, compression, gate).await;
+    let response = compress::compress(response, wants_gzip, compression, gate).await;
+    let mut response = unsent::until_sent(response).await;
     if !origins.is_empty() {
         cors::mark(response.headers_mut(), origin);
     }

@@ -135,7 +135,7 @@ async fn import(
     State(api): State<Arc<Api>>,
     me: Result<Path<String>, PathRejection>,
     request: Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     audit(&request, "import");
     let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
         let import = api.engine.check_import(&user, ImportRequest::from_json(&body)?)?;
@@ -162,7 +162,7 @@ async fn rewind(
     State(api): State<Arc<Api>>,
     me: Result<Path<String>, PathRejection>,
     request: Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     audit(&request, "rewind");
     let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
         let request = rewind_request(&body)?;

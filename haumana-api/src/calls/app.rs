@@ -7,6 +7,7 @@ use crate::error::Failure;
 use crate::reply::Reply;
 use crate::served::Call;
 use axum::extract::{Request, State};
+use axum::response::Response;
 use axum::routing::post;
 use haumana_app::Phones as _;
 use haumana_app::wire::{PiecesRequest, SessionsRequest};
@@ -38,7 +39,7 @@ pub(super) const CALLS: &[Route] = &[
     },
 ];
 
-async fn sync_pieces(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
+async fn sync_pieces(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Failure> {
     let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
         let request = PiecesRequest::from_json(&body)?;
         let limit_bytes = api.config.reply_limit_bytes;
@@ -49,7 +50,7 @@ async fn sync_pieces(State(api): State<Arc<Api>>, request: Request) -> Result<Re
     api.write(request, usize::MAX, |_| Ok(()), work).await
 }
 
-async fn sync_sessions(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
+async fn sync_sessions(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Failure> {
     let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
         let request = SessionsRequest::from_json(&body)?;
         let limit_bytes = api.config.reply_limit_bytes;

@@ -11,6 +11,7 @@ use crate::served::Call;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::Uri;
+use axum::response::Response;
 use axum::routing::{get, post};
 use haumana_sync::engine::Resolution;
 use haumana_sync::id::{RecordId, UserId};
@@ -48,7 +49,7 @@ pub(super) const CALLS: &[Route] = &[
     },
 ];
 
-async fn list(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
+async fn list(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Failure> {
     let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
         let query: ConflictsQuery = query::read(&uri)?;
         let limit = query::list_limit(query.limit)?;
@@ -64,7 +65,7 @@ async fn resolve(
     State(api): State<Arc<Api>>,
     id: Result<Path<String>, PathRejection>,
     request: Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
         let id = record_id(id)?;
         let request = ResolveRequest::from_json(&body)?;

@@ -73,6 +73,9 @@ pub(super) fn all(config: &ApiConfig, live: Option<&LiveLimits>, schema: &Schema
             "requestsOfAccount": load.of_account,
             "readsOfAccount": load.reads_of_account,
             "bodyBytesOfAccount": load.body_bytes_of_account,
+            "bodyBytes": load.body_bytes,
+            "unsentBytesOfAccount": load.unsent_bytes_of_account,
+            "unsentBytes": load.unsent_bytes,
             "queueTimeoutMs": in_ms(load.queue_timeout),
             "workTimeoutMs": in_ms(load.work_timeout),
         }
@@ -133,12 +136,48 @@ fn of_type(field_type: &FieldType) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Load;
 
     /// `LONG_TEXT_BYTES` as `longTextBytes`.
     fn spelt(constant: &str) -> String {
         let mut words = constant.split('_').map(str::to_lowercase);
         let first = words.next().unwrap();
         words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
+    }
+
+    #[test]
+    fn every_number_of_the_load_that_does_not_follow_from_cores_is_published() {
+        let mut config = ApiConfig::of_a_server();
+        config.load = Some(Load::of_cores(3));
+
+        let published = all(&config, None, &haumana_sync::repertoire::schema());
+
+        // A new one does not compile until it stands here, too. Two follow from the cores of the host,
+        // and say nothing to a client.
+        let Load {
+            light: _,
+            heavy: _,
+            of_account,
+            reads_of_account,
+            body_bytes,
+            body_bytes_of_account,
+            unsent_bytes,
+            unsent_bytes_of_account,
+            queue_timeout,
+            work_timeout,
+        } = Load::of_cores(3);
+        for (name, number) in [
+            ("requestsOfAccount", of_account),
+            ("readsOfAccount", reads_of_account),
+            ("bodyBytes", body_bytes),
+            ("bodyBytesOfAccount", body_bytes_of_account),
+            ("unsentBytes", unsent_bytes),
+            ("unsentBytesOfAccount", unsent_bytes_of_account),
+        ] {
+            assert_eq!(Some(&Value::from(number)), published.get(name), "{name}");
+        }
+        assert_eq!(in_ms(queue_timeout), published["queueTimeoutMs"]);
+        assert_eq!(in_ms(work_timeout), published["workTimeoutMs"]);
     }
 
     #[test]

@@ -6,10 +6,10 @@ use super::records::{paged, restored};
 use crate::api::Api;
 use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
-use crate::reply::Reply;
 use crate::served::Call;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
+use axum::response::Response;
 use axum::routing::{get, post};
 use haumana_sync::id::Key;
 use haumana_sync::wire::history::history_json;
@@ -51,7 +51,7 @@ async fn history(
     State(api): State<Arc<Api>>,
     id: Result<Path<String>, PathRejection>,
     request: Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let key = record_id(id).map(Key::piece);
     paged(api, request, key, |api, page| history_json(page, api.config.reply_limit_bytes)).await
 }
@@ -60,6 +60,6 @@ async fn restore(
     State(api): State<Arc<Api>>,
     id: Result<Path<String>, PathRejection>,
     request: Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     restored(api, request, record_id(id).map(Key::piece)).await
 }

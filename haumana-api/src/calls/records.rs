@@ -12,6 +12,7 @@ use crate::served::Call;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::Uri;
+use axum::response::Response;
 use axum::routing::{get, post};
 use haumana_sync::engine::HistoryPage;
 use haumana_sync::id::{Key, UserId};
@@ -63,7 +64,7 @@ async fn history(
     State(api): State<Arc<Api>>,
     named: Named,
     request: Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let key = key(&api, named);
     paged(api, request, key, |api, page| {
         record_history_json(api.engine.schema(), page, api.config.reply_limit_bytes)
@@ -75,7 +76,7 @@ async fn restore(
     State(api): State<Arc<Api>>,
     named: Named,
     request: Request,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let key = key(&api, named);
     restored(api, request, key).await
 }
@@ -86,7 +87,7 @@ pub(super) async fn paged(
     request: Request,
     key: Result<Key, Failure>,
     json: fn(&Api, &HistoryPage) -> Vec<u8>,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
         let key = key?;
         let query: HistoryQuery = query::read(&uri)?;
@@ -104,7 +105,7 @@ pub(super) async fn restored(
     api: Arc<Api>,
     request: Request,
     key: Result<Key, Failure>,
-) -> Result<Reply, Failure> {
+) -> Result<Response, Failure> {
     let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
         let key = key?;
         let (version, asked) = restore_request(&body)?;

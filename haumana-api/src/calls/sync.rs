@@ -7,6 +7,7 @@ use crate::error::Failure;
 use crate::reply::Reply;
 use crate::served::Call;
 use axum::extract::{Request, State};
+use axum::response::Response;
 use axum::routing::post;
 use haumana_app::wire::Counts;
 use haumana_sync::engine::PushOutcome;
@@ -31,7 +32,7 @@ pub(super) const CALLS: &[Route] = &[Route {
     },
 }];
 
-async fn sync(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
+async fn sync(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Failure> {
     let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
         let request = SyncRequest::from_json(&body)?;
         let reply = api.engine.sync(&user, &request, api.config.reply_limit_bytes).await?;

@@ -1,7 +1,9 @@
 //! Too much at once, of one account and of all.
 
-use crate::world::{World, ask, bare, call, config_with, one_piece, other_token, push, tell};
-use axum::body::{Body, Bytes, HttpBody};
+use crate::world::{
+    World, ask, bare, call, config_with, good_token, one_piece, other_token, push, tell,
+};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::http::Request;
 use haumana_api::{ApiConfig, Load};
 use http_body::Frame;
@@ -131,6 +133,72 @@ async fn an_export_that_nobody_reads_keeps_its_place_and_no_more() {
     refused.failed(429, "too_many_requests");
     drop(unread);
     world.send(ask("GET", "/users/me/export")).await.succeeded();
+}
+
+/// With an account that has a record of 45 kB.
+async fn with_a_large_record(change: impl FnOnce(&mut Load)) -> World {
+    let world = World::with_config(with_load(change));
+    let lyrics = "la ".repeat(15_000);
+    world.post("/sync", &push("a", None, json!({ "set": { "lyrics": lyrics } }))).await;
+    world
+}
+
+#[tokio::test]
+async fn bytes_of_replies_that_are_not_sent_are_bounded_for_an_account() {
+    let world = with_a_large_record(|load| load.unsent_bytes_of_account = 60_000).await;
+    let take = async || {
+        let reply = world.router.clone().oneshot(empty_sync(&good_token())).await.unwrap();
+        assert_eq!(200, reply.status());
+        // As a server does: it has all frames at once, and sends them when the client takes them.
+        to_bytes(reply.into_body(), usize::MAX).await.unwrap()
+    };
+
+    let (first, second) = (take().await, take().await);
+
+    for request in
+        [empty_sync(&good_token()), ask("GET", "/conflicts"), ask("GET", "/users/me/export")]
+    {
+        let refused = world.send(request).await;
+        refused.failed(429, "too_many_requests");
+        assert!(refused.header("retry-after").is_some());
+    }
+    world.send(empty_sync(&other_token())).await.succeeded();
+    drop(first);
+    world.send(empty_sync(&good_token())).await.succeeded();
+    drop(second);
+}
+
+#[tokio::test]
+async fn where_all_have_too_much_unsent_those_who_have_none_are_served() {
+    let world = with_a_large_record(|load| load.unsent_bytes = 30_000).await;
+
+    let unread = world.router.clone().oneshot(empty_sync(&good_token())).await.unwrap();
+    let refused = world.send(empty_sync(&good_token())).await;
+    let other = world.send(empty_sync(&other_token())).await;
+
+    refused.failed(503, "unavailable");
+    other.succeeded();
+    drop(unread);
+    world.send(empty_sync(&good_token())).await.succeeded();
+}
+
+#[tokio::test]
+async fn of_a_compressed_reply_the_bytes_count_that_are_sent() {
+    let world = with_a_large_record(|load| load.unsent_bytes_of_account = 20_000).await;
+    let packed = |token: &str| {
+        let mut request = empty_sync(token);
+        request.headers_mut().insert("accept-encoding", "gzip".parse().unwrap());
+        request
+    };
+
+    let unread = world.router.clone().oneshot(packed(&good_token())).await.unwrap();
+    let plain = world.router.clone().oneshot(empty_sync(&good_token())).await.unwrap();
+    let refused = world.send(packed(&good_token())).await;
+
+    assert_eq!([200, 200], [unread.status(), plain.status()]);
+    refused.failed(429, "too_many_requests");
+    drop(plain);
+    world.send(packed(&good_token())).await.succeeded();
 }
 
 #[tokio::test]

@@ -1,0 +1,43 @@
+//! Replies that are made and not sent count against their account, until their bytes are gone.
+
+use crate::load::Unsent;
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
+use axum::response::Response;
+use std::sync::Arc;
+
+/// Lets a reply count from now on, where the host bounds that. One that is sent while it is read is
+/// not in memory: its place among the requests of the account bounds it.
+pub(crate) fn count(mut response: Response, unsent: Option<Unsent>) -> Response {
+    let size = response.body().size_hint().exact();
+    if let (Some(n_bytes), Some(unsent)) = (size, unsent) {
+        unsent.set(usize::try_from(n_bytes).unwrap_or(usize::MAX));
+        response.extensions_mut().insert(Arc::new(unsent));
+    }
+    response
+}
+
+/// Lets a reply that counts do so until the last of its bytes is sent, or its client is gone.
+pub(crate) async fn until_sent(mut response: Response) -> Response {
+    let Some(unsent) = response.extensions_mut().remove::<Arc<Unsent>>() else {
+        return response;
+    };
+    let (head, body) = response.into_parts();
+    // A body whose size is known is in memory already; reading it cannot fail.
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    // It may have been compressed meanwhile.
+    unsent.set(bytes.len());
+    Response::from_parts(head, Body::from(Bytes::from_owner(Counted { bytes, _unsent: unsent })))
+}
+
+/// The bytes of a reply. Whoever sends them drops a body as soon as it has all frames, and the bytes
+/// when they are sent, so it is the bytes that count.
+struct Counted {
+    bytes: Bytes,
+    _unsent: Arc<Unsent>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
