@@ -1,12 +1,13 @@
 //! Signing in, as the app on people's phones does it.
 
 use super::Route;
-use crate::api::Api;
+use crate::api::{Api, in_turn};
 use crate::body::{self, Bounds, Received};
 use crate::directory::{Accounts, Profile};
 use crate::doc::{Doc, examples};
 use crate::error::Failure;
 use crate::limits::{IDENTITY_ID_CHARS, SIGN_IN_BYTES};
+use crate::load::Purpose;
 use crate::reply::Reply;
 use crate::served::Call;
 use axum::extract::{Request, State};
@@ -77,7 +78,11 @@ async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Result<Reply,
     api.note_caller(&received, &principal.user);
     let profile = profile(&principal)?;
     let username = username(&principal.user);
-    accounts.directory.put(&username, &profile).await?;
+    // It writes, so it takes its turn as every other request of the account that does.
+    let ticket = api.ticket(&principal.user, Purpose::Write)?;
+    let (directory, entry) = (Arc::clone(&accounts.directory), (username.clone(), profile.clone()));
+    let put = async move { Ok(directory.put(&entry.0, &entry.1).await?) };
+    in_turn(ticket, body.len(), &received, put).await?;
     let user = SignedIn {
         id: principal.user.as_str(),
         email: &profile.email,

@@ -1,7 +1,7 @@
 //! Too much at once, of one account and of all.
 
 use crate::world::{
-    World, ask, bare, call, config_with, good_token, one_piece, other_token, push, tell,
+    World, anonymous, ask, bare, call, config_with, good_token, one_piece, other_token, push, tell,
 };
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::http::Request;
@@ -75,6 +75,20 @@ async fn further_requests_of_one_account_are_told_to_come_again_and_others_are_s
     begun.iter().for_each(tokio::task::JoinHandle::abort);
     tokio::task::yield_now().await;
     world.send(call("/pieces").body(one_piece().into()).unwrap()).await.succeeded();
+}
+
+#[tokio::test]
+async fn who_signs_in_takes_a_place_among_the_requests_of_the_account() {
+    let world = World::with_config(with_load(|load| load.of_account = 1));
+    let body = json!({ "googleIdToken": good_token() }).to_string();
+    let sign_in = || anonymous("/auth/sync").body(body.clone().into()).unwrap();
+    let begun = begin(&world, stalled(1)).await;
+
+    world.send(sign_in()).await.failed(429, "too_many_requests");
+
+    begun.abort();
+    tokio::task::yield_now().await;
+    world.send(sign_in()).await.succeeded();
 }
 
 #[tokio::test]
