@@ -1,12 +1,12 @@
 //! Opening the store, and what goes with it.
 
 use crate::args::{Place, StoreKind};
-use crate::problem::Problem;
+use crate::problem::{Problem, Tables};
 use futures_util::{Stream, TryStreamExt as _, stream};
 use haumana_api::{SystemClock, SystemRandom};
 use haumana_store_dynamo::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
 use haumana_store_postgres::{PostgresOptions, PostgresStore};
-use haumana_store_sqlite::{SqliteOptions, SqliteStore};
+use haumana_store_sqlite::{BackupSource, OpenErrorKind, SqliteOptions, SqliteStore};
 use haumana_sync::Store;
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::UserId;
@@ -61,9 +61,11 @@ impl Opened {
                 Self::of(place, store, generation, None).await
             }
             StoreKind::Dynamodb => {
-                let kept = schema(place, &tables(place, &repertoire::schema())?).await?;
+                let looked = tables(place, &repertoire::schema())?;
+                // First of all: reading a table that does not exist is tried again for a minute.
+                looked.check_tables().await.map_err(|error| Problem::of(&error))?;
+                let kept = schema(place, &looked).await?;
                 let store = Arc::new(tables(place, &kept)?);
-                store.check_tables().await.map_err(|error| Problem::of(&error))?;
                 let known = match asked {
                     // Only looking changes nothing.
                     Generation(0) => store.known_generation().await.map(Option::unwrap_or_default),
@@ -130,11 +132,21 @@ pub(crate) fn file_options(path: &Path) -> SqliteOptions {
 }
 
 fn open_file(path: &Path, asked: Generation) -> Result<SqliteStore, Problem> {
+    // A store makes its tables in an empty file. So the file is looked at first.
+    drop(source(path)?);
+    let opened = SqliteStore::open_asking(&file_options(path), asked);
+    opened.map_err(|error| Problem::of(&error))
+}
+
+/// Opens a file to copy it. Changes nothing of it, whatever it is.
+pub(crate) fn source(path: &Path) -> Result<BackupSource, Problem> {
     if !path.exists() {
         return Err(Problem::NoDatabase(path.into()));
     }
-    let opened = SqliteStore::open_asking(&file_options(path), asked);
-    opened.map_err(|error| Problem::of(&error))
+    BackupSource::open(path, PATIENCE).map_err(|error| match error.kind() {
+        OpenErrorKind::NotOurs => Problem::NoTables(Tables::File(path.into())),
+        _ => Problem::of(&error),
+    })
 }
 
 /// How to open the tables in PostgreSQL, which are there.
@@ -153,7 +165,7 @@ pub(crate) async fn database(
     };
     match haumana_store_postgres::copies::is_made(&options).await {
         Ok(true) => Ok(options),
-        Ok(false) => Err(Problem::NoTables(options.schema)),
+        Ok(false) => Err(Problem::NoTables(Tables::Schema(options.schema))),
         Err(error) => Err(Problem::of(&error)),
     }
 }

@@ -43,15 +43,23 @@ pub(crate) enum Problem {
          docs/runbook.md, \"A backup drill\", has the steps, and then `verify --all` on the new ones"
     )]
     DrillOfTables,
-    #[error(
-        "there are no tables of a server in the schema {0} of that database, and nothing was made; \
-         name it with --database-schema"
-    )]
-    NoTables(String),
+    #[error("there are no tables of a server in {0}")]
+    NoTables(Tables),
     #[error("the drill failed: {0}")]
     Drill(String),
     #[error("the machine is out of threads: {0}")]
     Threads(#[from] io::Error),
+}
+
+/// Where there should be tables.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Tables {
+    #[error("the file {0}, and nothing was made; name the database with --db")]
+    File(PathBuf),
+    #[error(
+        "the schema {0} of that database, and nothing was made; name it with --database-schema"
+    )]
+    Schema(String),
 }
 
 impl Problem {

@@ -30,9 +30,7 @@ pub enum WithJournal {
 pub async fn is_made(options: &PostgresOptions) -> Result<bool, OpenError> {
     check_names(&[&options.schema])?;
     let client = pool::connect(options)?.get().await?;
-    let table = format!("{}.haumana", options.schema);
-    let row = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&table]).await?;
-    Ok(row.try_get(0)?)
+    schema::is_ours(&**client, &options.schema).await
 }
 
 /// Copies the tables as they are at one moment into another schema of the same database, where there

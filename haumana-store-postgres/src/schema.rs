@@ -161,12 +161,11 @@ async fn check_server(client: &Client) -> Result<(), OpenError> {
 
 /// Returns the version of the tables; `None` if the schema is empty, and then there is one.
 async fn version_of(client: &impl GenericClient, schema: &str) -> Result<Option<i32>, OpenError> {
-    let look = "SELECT to_regnamespace($1) IS NOT NULL, to_regclass($1 || '.haumana') IS NOT NULL,
+    let look = "SELECT to_regnamespace($1) IS NOT NULL,
                        (SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace($1))";
     let row = client.query_one(look, &[&schema]).await?;
-    let (exists, is_ours, n_objects): (bool, bool, i64) =
-        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    if is_ours {
+    let (exists, n_objects): (bool, i64) = (row.try_get(0)?, row.try_get(1)?);
+    if is_ours(client, schema).await? {
         let row = client.query_one(&format!("SELECT version FROM {schema}.haumana"), &[]).await?;
         return Ok(Some(row.try_get(0)?));
     }
@@ -178,6 +177,15 @@ async fn version_of(client: &impl GenericClient, schema: &str) -> Result<Option<
         client.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
     }
     Ok(None)
+}
+
+/// Whether the schema has the row that says what it is. Another program may have a table of that
+/// name, so its columns are looked at, too.
+pub(crate) async fn is_ours(client: &impl GenericClient, schema: &str) -> Result<bool, OpenError> {
+    let look = "SELECT count(*) = 4 FROM pg_attribute
+                WHERE attrelid = to_regclass($1 || '.haumana') AND NOT attisdropped
+                  AND attname IN ('one', 'version', 'asked', 'generation')";
+    Ok(client.query_one(look, &[&schema]).await?.try_get(0)?)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{Rehearsal, ensure};
 use crate::args::{Place, StoreKind};
-use crate::place::{database, file_options};
+use crate::place::{database, file_options, source};
 use crate::problem::{Problem, chain};
 use crate::say::counted;
 use haumana_api::SystemRandom;
@@ -39,15 +39,12 @@ impl Ground {
     }
 
     fn of_file(db: &Path) -> Result<(Self, String), Problem> {
-        if !db.exists() {
-            return Err(Problem::NoDatabase(db.into()));
-        }
+        let source = source(db)?;
         // Beside the database: it is as large, and as private.
         let folder = db.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = tempfile::tempdir_in(folder.unwrap_or(Path::new(".")));
         let folder = folder.map_err(|error| Problem::Drill(chain(&error)))?;
         let (live, backup) = (folder.path().join("live.db"), folder.path().join("backup.db"));
-        let source = BackupSource::open(db, PATIENCE).map_err(|error| Problem::of(&error))?;
         source.write_to(&live).map_err(|error| Problem::of(&error))?;
         let bytes = std::fs::metadata(&live).map_or(0, |meta| meta.len());
         let bytes = counted(usize::try_from(bytes).unwrap_or(usize::MAX), "byte");

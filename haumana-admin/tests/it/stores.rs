@@ -105,33 +105,89 @@ async fn going_back_to_a_backup_is_rehearsed_beside_the_tables_in_postgresql() {
     }
 }
 
+/// Every command that opens the store, with what it is given.
+const COMMANDS: [&[&str]; 12] = [
+    &["verify", "--all"],
+    &["verify", "kai"],
+    &["repair", "kai", "--write"],
+    &["show", "kai"],
+    &["find", "0123456789abcdef"],
+    &["retention", "--all"],
+    &["restore", "kai", "--kind", "song", "--id", EDITED, "--version", "1"],
+    &["rewind", "kai", "--to", "2026-11-28T18:30:00Z"],
+    &["export", "kai", "--to", "kai.json"],
+    &["erase", "kai", "--confirm", "kai"],
+    &["new-generation"],
+    &["drill"],
+];
+
+/// Checks that each command says where there is nothing of a server, and by which option it is named.
+#[track_caller]
+fn check_refused(world: &World, environment: &[(&str, &str)], place: &str, option: &str) {
+    for command in COMMANDS {
+        let ran = world.run_with(environment, command);
+        let said = ran.complaint();
+        assert_eq!(1, ran.code(), "{command:?}: {}", ran.text());
+        assert!(said.contains(place) && said.contains(option), "{command:?}: {said}");
+    }
+    assert_eq!(0, world.audit().len(), "nothing was done that could be written down");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_without_tables_is_refused_and_nothing_is_made_in_it() {
     let Some(server) = haumana_store_postgres::testing::server() else { return };
     let options = server.empty();
     let world = World::new().await;
-    let commands: [&[&str]; 5] = [
-        &["verify", "--all"],
-        &["show", "kai"],
-        &["retention", "--all"],
-        &["new-generation"],
-        &["drill"],
+    let environment = [
+        ("HAUMANA_STORE", "postgres"),
+        ("HAUMANA_URL", options.url.as_str()),
+        ("HAUMANA_DATABASE_SCHEMA", options.schema.as_str()),
     ];
 
-    for command in commands {
-        let environment = [
-            ("HAUMANA_STORE", "postgres"),
-            ("HAUMANA_URL", options.url.as_str()),
-            ("HAUMANA_DATABASE_SCHEMA", options.schema.as_str()),
-        ];
+    let place = format!("in the schema {}", options.schema);
+    check_refused(&world, &environment, &place, "--database-schema");
+
+    assert!(!copies::is_made(&options).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_without_tables_is_refused_and_stays_as_it_is() {
+    let world = World::new().await;
+    // What `touch` makes, and what another program does.
+    std::fs::write(world.file("empty.db"), "").unwrap();
+    let foreign = rusqlite::Connection::open(world.file("foreign.db")).unwrap();
+    foreign.execute_batch("CREATE TABLE heads (id INTEGER)").unwrap();
+    drop(foreign);
+
+    for name in ["empty.db", "foreign.db"] {
+        let before = std::fs::read(world.file(name)).unwrap();
+        let environment = [("HAUMANA_DB", name), ("HAUMANA_CALLER_KEY", "haumana.db.caller-key")];
+        check_refused(&world, &environment, &format!("in the file {name}"), "--db");
+        assert_eq!(before, std::fs::read(world.file(name)).unwrap(), "{name} stays as it is");
+        for beside in ["-wal", "-shm", ".seen", ".audit"] {
+            assert!(!world.file(&format!("{name}{beside}")).exists(), "{name}{beside}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_without_tables_is_refused() {
+    let world = World::new().await;
+    let environment = [
+        ("HAUMANA_STORE", "dynamodb"),
+        ("HAUMANA_ENDPOINT", endpoint()),
+        ("HAUMANA_TABLE_PREFIX", "nobody-"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ];
+
+    for command in COMMANDS.iter().filter(|command| ["drill"] != **command) {
         let ran = world.run_with(&environment, command);
         let said = ran.complaint();
         assert_eq!(1, ran.code(), "{command:?}: {}", ran.text());
-        assert!(said.contains(&format!("in the schema {}", options.schema)), "{command:?}: {said}");
-        assert!(said.contains("--database-schema"), "{command:?}: {said}");
+        assert!(said.contains("nobody-") && said.contains("does not exist"), "{command:?}: {said}");
     }
-
-    assert!(!copies::is_made(&options).await.unwrap());
+    assert_eq!(0, world.audit().len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

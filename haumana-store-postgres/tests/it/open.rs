@@ -38,6 +38,18 @@ async fn a_schema_of_another_program_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
+async fn a_table_of_another_program_that_has_our_name_is_not_ours() {
+    let server = server_or_skip!();
+    let (options, client) = (server.empty(), connect(server).await);
+    let schema = &options.schema;
+    let make = format!("CREATE SCHEMA {schema}; CREATE TABLE {schema}.haumana (version INT)");
+    client.batch_execute(&make).await.unwrap();
+
+    assert!(!haumana_store_postgres::copies::is_made(&options).await.unwrap());
+    assert_eq!(OpenErrorKind::NotOurs, refused(&options).await);
+}
+
+#[tokio::test]
 async fn tables_of_a_newer_program_are_refused() {
     let server = server_or_skip!();
     let (options, client) = (server.empty(), connect(server).await);
