@@ -23,7 +23,8 @@ except Exception as error:
 told = told if isinstance(told, dict) else json.loads(told)
 print(json.dumps(told.get("Metadata")))
 """
-GIVEN = {"googleClientIds": CLIENT, "alertEmail": "kumu@example.org", "prefix": "own"}
+GIVEN = {"googleClientIds": CLIENT, "alertEmail": "kumu@example.org", "prefix": "own",
+         "api": "rest"}
 
 
 def bootstrap(aws):

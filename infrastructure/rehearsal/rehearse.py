@@ -61,7 +61,7 @@ def main():
     google = Google()
     with tempfile.TemporaryDirectory(prefix="haumana-") as name:
         folder = pathlib.Path(name)
-        own = synthesise(binaries, folder / "own", prefix="own")
+        own = synthesise(binaries, folder / "own", prefix="own", api="rest")
         with emulator(folder, HAUMANA_GOOGLE_KEY_SET=google.key_set) as aws:
             try:
                 deploying.bootstrap(aws)

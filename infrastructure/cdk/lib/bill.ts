@@ -41,9 +41,9 @@ interface Operation {
 /** What was measured. */
 interface Units {
   readonly day: Operation[];
-  /** A call of `/sessions` that brings nothing, by the number of years that the answer holds. */
   /** Bytes of `POST /pieces` of the app, which sends its whole repertoire each time. */
   readonly piecesRequestBytes: number;
+  /** A call of `/sessions` that brings nothing, by the number of years that the answer holds. */
   readonly sessions: { years: number; readUnits: number; writeUnits: number; gzipBytes: number }[];
 }
 
@@ -191,7 +191,7 @@ export function bill(template: Template, written: readonly string[], month: Mont
     ['point-in-time recovery', storedGb * DYNAMODB.recoveryGb],
     ['API Gateway', tiers((isHttp ? metered : calls) / 1e6, apiPrices.map((one) => [one.upToMillions, one.million]))],
     ['Lambda, invocations', over((calls + verdicts) / 1e6, FREE.lambdaMillions) * LAMBDA.million],
-    ['Lambda, time', over(gbSeconds, FREE.lambdaGbSeconds) * LAMBDA.gbSecond],
+    ['Lambda, time', over(gbSeconds, FREE.lambdaGbSeconds) * LAMBDA.gbSecond[processorOf(template)]],
     ['logs', over(logGb, FREE.logGb) * CLOUDWATCH.logGb + logGb / 2 * CLOUDWATCH.logStorageGb * 0.2],
     ['metrics', over(stands.customMetrics, FREE.metrics) * CLOUDWATCH.metric],
     ['alarms', over(stands.alarmMetrics, FREE.alarmMetrics) * CLOUDWATCH.alarmMetric],
@@ -208,6 +208,18 @@ export function bill(template: Template, written: readonly string[], month: Mont
 /** Dollars of all lines. */
 export function total(lines: readonly Line[]): number {
   return lines.map((line) => line.dollars).reduce(sum, 0);
+}
+
+/** The processor of our programs. Throws if they have several, for then nobody knows which one takes the time. */
+function processorOf(template: Template): keyof typeof LAMBDA.gbSecond {
+  // The probe is a script that takes next to no time.
+  const ours = Object.values(template.Resources).filter((one) => one.Properties?.Runtime === 'provided.al2023');
+  const all = ours.map((one) => one.Properties.Architectures[0]);
+  const [processor, ...others] = [...new Set(all)];
+  if (0 < others.length || !(processor in LAMBDA.gbSecond)) {
+    throw new Error(`the functions run on ${[processor, ...others].join(' and ')}`);
+  }
+  return processor;
 }
 
 function isSync(operation: Operation): boolean {

@@ -14,6 +14,8 @@ export const METADATA = 'haumana:settings';
 
 /** Where something stands on the operator's machine, and what is for one deployment only. */
 const OF_ONE_DEPLOYMENT = ['binaries', 'forget', 'unguarded'];
+/** The kind of API of a stack that does not say which one it has: there was no other standard. */
+const FIRST_API = 'rest';
 /** Another value of these is another API, or other users. */
 const UNCHANGED = ['api', 'existingApiId', 'existingUserPoolId', 'stage'];
 
@@ -22,18 +24,19 @@ export type Given = Readonly<Record<string, string>>;
 /** Returns what is missing, or must not be as it is. `forget`: settings that may be. */
 export function forgotten(last: Given, now: Given, forget: readonly string[]): string[] {
   const found: string[] = [];
-  const [before, next] = [Number(last.generation ?? 0), Number(now.generation ?? 0)];
-  if (next < before) {
-    found.push(`the generation was ${before} and is never lowered: -c generation=${before}`);
+  const [generation, next] = [Number(last.generation ?? 0), Number(now.generation ?? 0)];
+  if (next < generation) {
+    found.push(`the generation was ${generation} and is never lowered: -c generation=${generation}`);
   }
-  for (const [name, value] of Object.entries(last)) {
+  const before = Object.keys(last).length === 0 ? last : { api: FIRST_API, ...last };
+  for (const [name, value] of Object.entries(before)) {
     if ([...OF_ONE_DEPLOYMENT, 'generation', ...forget].includes(name)) {
       continue;
     }
     if (now[name] === undefined) {
       found.push(`${name} was ${value} and is not given: -c ${name}=${value}, or -c forget=${name}`);
     } else if (UNCHANGED.includes(name) && now[name] !== value) {
-      found.push(`${name} was ${value} and is ${now[name]}: if that is meant, -c forget=${name}`);
+      found.push(`${name} was ${value} and is ${now[name]}: -c ${name}=${value}, or if that is meant, -c forget=${name}`);
     }
   }
   return found;

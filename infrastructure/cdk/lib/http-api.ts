@@ -1,5 +1,5 @@
 /**
- * The HTTP API of the stack's own, with `-c api=http`: cheaper than the REST API, and a pipe.
+ * The HTTP API of the stack's own, unless it is given `-c api=rest`: cheaper than the REST API, and a pipe.
  *
  * It asks no authorizer and says next to nothing by itself: the functions verify the tokens, and what is
  * no call goes to a function that says so. So callers get the same replies as from the REST API; a test

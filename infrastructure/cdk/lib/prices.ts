@@ -28,8 +28,8 @@ export const API_GATEWAY = [
 export const HTTP_API = [{ upToMillions: 300, million: 1.00 }, { upToMillions: Infinity, million: 0.90 }];
 export const HTTP_API_METERED_BYTES = 512 * 1024;
 
-/** On arm64: https://aws.amazon.com/lambda/pricing/. */
-export const LAMBDA = { million: 0.20, gbSecond: 0.0000133334 };
+/** By processor: https://aws.amazon.com/lambda/pricing/. */
+export const LAMBDA = { million: 0.20, gbSecond: { x86_64: 0.0000166667, arm64: 0.0000133334 } };
 
 /**
  * https://aws.amazon.com/cloudwatch/pricing/; metrics up to 10,000 and alarms of standard resolution,

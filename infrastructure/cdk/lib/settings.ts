@@ -14,7 +14,7 @@ export interface Settings {
   readonly prefix: string;
   /** The API's stage: the first part of every path. */
   readonly stage: string;
-  /** Which kind of API the stack has, if it has its own. */
+  /** Which kind of API the stack has, if it has its own. An existing API is a REST API. */
   readonly api: ApiKind;
   /** OAuth clients whose ID tokens are accepted: the `aud` of a token. */
   readonly googleClientIds: string[];
@@ -82,18 +82,26 @@ export interface Allowance {
   readonly perDay: number;
 }
 
+/** What is chosen for whoever leaves it out. */
+const STANDARD = {
+  // The cheaper one. What phones call already is a REST API, and AWS cannot turn that into an HTTP API.
+  api: (context: Context) => (context.has('existingApiId') ? 'rest' : 'http'),
+  // What CI builds, and runs the tests on.
+  processor: 'x86_64',
+};
+
 /** Reads the settings, or throws one error that lists everything that is wrong. */
 export function readSettings(scope: Construct): Settings {
   const context = new Context(scope);
   const settings: Settings = {
     prefix: context.text('prefix', 'haumana', /^[a-z][a-z0-9-]{0,29}$/),
     stage: context.text('stage', 'prod', /^[A-Za-z0-9_]{1,128}$/),
-    api: context.text('api', 'rest', /^(rest|http)$/) as ApiKind,
+    api: context.text('api', STANDARD.api(context), /^(rest|http)$/) as ApiKind,
     googleClientIds: context.list('googleClientIds', /^[A-Za-z0-9._-]+$/, 1),
     googleAzp: context.list('googleAzp', /^[A-Za-z0-9._-]+$/),
     alertEmail: context.text('alertEmail', undefined, /^[^\s@]+@[^\s@]+$/),
     monthlyBudgetUsd: context.number('monthlyBudgetUsd', 20, 0, 1_000_000),
-    processor: context.text('processor', 'arm64', /^(arm64|x86_64)$/) as Processor,
+    processor: context.text('processor', STANDARD.processor, /^(arm64|x86_64)$/) as Processor,
     binaries: context.text('binaries', '../../target/lambda', /./),
     schema: context.optional('schema', /\.(toml|json)$/),
     generation: context.number('generation', 0, 0, 2 ** 32 - 1),
@@ -120,9 +128,11 @@ export function readSettings(scope: Construct): Settings {
   };
   if (settings.api === 'http') {
     context.refuse(settings.existingApiId !== undefined, 'api: an existing API stays what it is; leave -c api=http out');
-    context.refuse(0 < settings.requestsPerAddress, 'requestsPerAddress: AWS has no firewall for an HTTP API');
-    context.refuse(settings.stage !== 'prod', 'stage: an HTTP API has none in its address; leave it out');
+    context.refuse(0 < settings.requestsPerAddress, 'requestsPerAddress: AWS has no firewall for an HTTP API; leave it out, or -c api=rest');
+    context.refuse(settings.stage !== 'prod', 'stage: an HTTP API has none in its address; leave it out, or -c api=rest');
   }
+  // Also where it is not given: another one would be another address.
+  context.given.api = settings.api;
   const { pageClientId } = settings;
   context.refuse(pageClientId !== undefined && !settings.googleClientIds.includes(pageClientId), 'pageClientId must be one of googleClientIds');
   context.refuse(pageClientId !== undefined && settings.existingApiId !== undefined, 'pageClientId: the page calls the API of this stack, and none beside it');
@@ -183,6 +193,11 @@ class Context {
       this.problems.push(`${name} must be a whole number from ${least} to ${most}`);
     }
     return value;
+  }
+
+  /** Whether a setting is given. */
+  has(name: string): boolean {
+    return this.raw(name) !== undefined;
   }
 
   /** Remembers what cannot be together. */

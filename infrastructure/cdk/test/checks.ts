@@ -60,7 +60,7 @@ function functions(of: Of, must: Must): void {
     must(needs !== undefined && one.MemorySize === needs.memoryMb && one.Timeout === needs.timeoutSecs, `${name}: memory and time`);
     must(256 <= one.MemorySize && 10 <= one.Timeout && one.Timeout < 29, `${name}: memory and time that suffice`);
     must(0 < (one.ReservedConcurrentExecutions ?? 0), `${name}: reserved concurrency`);
-    must(one.Runtime === 'provided.al2023' && one.Architectures?.[0] === 'arm64', `${name}: the runtime`);
+    must(one.Runtime === 'provided.al2023' && one.Architectures?.[0] === 'x86_64', `${name}: the runtime`);
     must(variables.HAUMANA_CALLER_KEY !== undefined, `${name}: the key of hashes`);
     must(variables.HAUMANA_METRICS === 'Haumana/haumana', `${name}: where its metrics stand`);
     must(needs?.access === 'none' || variables.HAUMANA_ALLOWANCE !== undefined, `${name}: the allowance`);

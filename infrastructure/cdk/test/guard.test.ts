@@ -10,21 +10,22 @@ import { forgotten, lastGiven } from '../lib/guard';
 import { HOME } from '../lib/routes';
 import { template } from './support';
 
-const MOVED = { googleClientIds: 'app.example', existingApiId: 'abc123', existingUserPoolId: 'us-west-2_Abc' };
+const MOVED = { api: 'rest', googleClientIds: 'app.example', existingApiId: 'abc123', existingUserPoolId: 'us-west-2_Abc' };
 
 test('a generation is never lowered, whether it is left out or given', () => {
   const wanted = ['the generation was 2 and is never lowered: -c generation=2'];
+  const api = 'rest';
 
-  assert.deepEqual(forgotten({ generation: '2' }, {}, []), wanted);
-  assert.deepEqual(forgotten({ generation: '2' }, { generation: '1' }, ['generation']), wanted);
+  assert.deepEqual(forgotten({ api, generation: '2' }, { api }, []), wanted);
+  assert.deepEqual(forgotten({ api, generation: '2' }, { api, generation: '1' }, ['generation']), wanted);
   for (const next of ['2', '3']) {
-    assert.deepEqual(forgotten({ generation: '2' }, { generation: next }, []), []);
+    assert.deepEqual(forgotten({ api, generation: '2' }, { api, generation: next }, []), []);
   }
   assert.deepEqual(forgotten({}, { generation: '1' }, []), []);
 });
 
 test('what the last deployment was told and this one is not is named with what helps', () => {
-  const now = { googleClientIds: 'app.example', existingUserPoolId: 'us-west-2_Abc' };
+  const now = { api: 'rest', googleClientIds: 'app.example', existingUserPoolId: 'us-west-2_Abc' };
 
   const found = forgotten(MOVED, now, []);
 
@@ -36,7 +37,22 @@ test('another API or other users are refused, and other numbers are not', () => 
   const now = { ...MOVED, existingApiId: 'other', retentionDays: '30' };
 
   assert.deepEqual(forgotten({ ...MOVED, retentionDays: '90' }, now, []),
-    ['existingApiId was abc123 and is other: if that is meant, -c forget=existingApiId']);
+    ['existingApiId was abc123 and is other: -c existingApiId=abc123, or if that is meant, -c forget=existingApiId']);
+});
+
+test('a stack keeps its kind of API, also one that was deployed when there was another standard', () => {
+  const given = (context: Record<string, string>) => template({ ...context, api: '' }).toJSON().Metadata['haumana:settings'];
+  const { api, ...older } = given({});
+  const refusal = ['api was rest and is http: -c api=rest, or if that is meant, -c forget=api'];
+
+  assert.equal(api, 'http', 'it is kept though nobody has given it');
+  assert.deepEqual(forgotten(given({}), given({}), []), []);
+  assert.deepEqual(forgotten(older, given({}), []), refusal);
+  assert.deepEqual(forgotten(older, given({}), ['api']), []);
+  assert.deepEqual(forgotten(older, { ...older, api: 'rest' }, []), []);
+  assert.deepEqual(forgotten({}, given({}), []), [], 'a first deployment');
+  const moved = given({ existingApiId: 'abc123' });
+  assert.deepEqual(forgotten({ ...older, existingApiId: 'abc123' }, moved, []), []);
 });
 
 test('where the programs stand is nobody\'s business the next time', () => {

@@ -1,13 +1,13 @@
-/** With `-c api=http` the stack has an HTTP API, whose functions verify tokens themselves. */
+/** A new stack has an HTTP API, whose functions verify tokens themselves. */
 
 import { App } from 'aws-cdk-lib';
 import { Match } from 'aws-cdk-lib/assertions';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BINARIES, LIVE } from '../lib/functions';
+import { AUTHORIZER, BINARIES, LIVE } from '../lib/functions';
 import { readSettings } from '../lib/settings';
 import { ROUTES } from '../lib/routes';
-import { ringing } from './situations';
+import { ringing, Situation, SITUATIONS } from './situations';
 import { all, check, Context, stack, template } from './support';
 
 const HTTP: Context = { api: 'http' };
@@ -105,6 +105,22 @@ test('its alarms ring for what the functions themselves say of tokens', () => {
   assert.deepEqual(ringing(resources, { vended: [['AWS/ApiGateway', '5xx{ApiId=HttpApiHttp}', 1]], ring: [] }), [], 'another API');
 });
 
+test('what rings behind a REST API rings behind an HTTP API, too', () => {
+  const resources = template(HTTP).toJSON().Resources;
+  const isRest = ({ lines = [], vended = [] }: Situation) =>
+    lines.some(([log]) => log === 'access' || log === AUTHORIZER) || vended.some(([namespace]) => namespace === 'AWS/ApiGateway');
+  // The authorizer is not there to find a token good.
+  const situations = Object.entries(SITUATIONS)
+    .map(([name, one]): [string, Situation] => [name, { ...one, lines: one.lines?.filter(([, line]) => line !== 'good token') }])
+    .filter(([, one]) => !isRest(one));
+
+  for (const [name, situation] of situations) {
+    assert.deepEqual(ringing(resources, situation), [...situation.ring].sort(), name);
+  }
+  const rung = new Set(situations.flatMap(([, { ring }]) => ring));
+  assert.deepEqual([...rung].sort(), ['conflicts', 'crashes', 'failures', 'latency', 'limited', 'retries', 'throttles', 'unverified']);
+});
+
 test('cdk-nag finds nothing that is not explained, with a canary too', () => {
   for (const context of [HTTP, { canaryMinutes: '5' }, { ...HTTP, canaryMinutes: '10' }]) {
     check(stack({ accountConcurrency: '10', ...context }).app);
@@ -127,6 +143,19 @@ test('what an HTTP API cannot have is refused', () => {
   assert.match(refusal({ requestsPerAddress: '500' }), /no firewall for an HTTP API/);
   assert.match(refusal({ stage: 'dev' }), /has none in its address/);
   assert.match(refusal({ api: 'soap' }), /api must match/);
+});
+
+test('a new stack has an HTTP API, and beside an existing one there is none', () => {
+  const kinds = (context: Context) => {
+    const made = template({ ...context, api: '' });
+    return ['AWS::ApiGatewayV2::Api', 'AWS::ApiGateway::RestApi'].map((type) => all(made, type).length);
+  };
+
+  assert.deepEqual(kinds({}), [1, 0]);
+  assert.deepEqual(kinds({ existingApiId: 'abc123' }), [0, 0]);
+  for (const { Properties: one } of all(template({ existingApiId: 'abc123', api: '' }), 'AWS::Lambda::Function')) {
+    assert.equal(one.Environment.Variables.HAUMANA_VERIFY, undefined, 'the authorizer decides there');
+  }
 });
 
 test('a canary watches the alarms that one bad version makes ring, and none is made unless it is asked for', () => {

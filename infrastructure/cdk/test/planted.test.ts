@@ -105,7 +105,7 @@ const PLANTED: Record<string, (made: Broken) => void> = {
   'a function has other tables': (made) => { first(made, 'AWS::Lambda::Function', 'haumana-sync-lambda').Environment.Variables.HAUMANA_TABLE_PREFIX = 'trial-'; },
   'the tokens of another app are taken': (made) => { first(made, 'AWS::Lambda::Function', 'haumana-google-token-authorizer').Environment.Variables.HAUMANA_GOOGLE_CLIENT_IDS = 'other.example'; },
   'metrics stand where no alarm looks': (made) => { first(made, 'AWS::Lambda::Function', 'haumana-sync-lambda').Environment.Variables.HAUMANA_METRICS = 'Haumana'; },
-  'another processor than the programs': (made) => { first(made, 'AWS::Lambda::Function').Architectures = ['x86_64']; },
+  'another processor than the programs': (made) => { first(made, 'AWS::Lambda::Function').Architectures = ['arm64']; },
   'the access log cannot be joined': (made) => { const one = first(made, 'AWS::ApiGateway::Stage').AccessLogSetting; one.Format = one.Format.replace('$context.requestId', '-'); },
   'the settings are not kept': (made) => { delete made.Metadata; },
   'somebody may sign in to the pool': (made) => { made.Resources.Client = { Type: 'AWS::Cognito::UserPoolClient', Properties: {} }; },

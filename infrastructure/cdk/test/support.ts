@@ -12,7 +12,8 @@ export type Context = Record<string, string>;
 /** A resource of a template, with names as CloudFormation writes them. */
 export type Resource = { Type: string; Properties: any; [key: string]: unknown };
 
-const NEEDED = { googleClientIds: 'app.example,web.example', alertEmail: 'kumu@example.org' };
+/** What must be given, and the kind of API that most tests are about. */
+const NEEDED = { googleClientIds: 'app.example,web.example', alertEmail: 'kumu@example.org', api: 'rest' };
 
 /** Makes the stack, not yet looked at by cdk-nag. */
 export function stack(context: Context = {}): { app: App; stack: HaumanaStack } {
