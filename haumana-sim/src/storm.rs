@@ -5,7 +5,7 @@ use crate::faults::{FaultCounts, FaultKind};
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{
     After, Batch, BatchLimits, Envelope, ErrorKind, Fault, Faults, Head, HistoryEntry, HistoryKey,
-    IndexEntry, Page, Result, Store, Version, Wiped,
+    IndexEntry, LiveRecord, Page, Result, Store, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
 use std::fmt;
@@ -94,6 +94,19 @@ impl Store for Crossroads {
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         self.arrive().await;
         self.inner.index(user, kind).await
+    }
+
+    async fn live_records(
+        &self,
+        user: &UserId,
+        kind: KindNumber,
+    ) -> Result<Option<Vec<LiveRecord>>> {
+        // What has no answer is no call: stores without a copy are asked as if there were no question.
+        if self.inner.live_records(user, kind).await?.is_none() {
+            return Ok(None);
+        }
+        self.arrive().await;
+        self.inner.live_records(user, kind).await
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
