@@ -48,9 +48,13 @@ enum Command {
         /// The profiles. Without this option, all.
         #[arg(long, value_delimiter = ',', value_parser = named)]
         profile: Vec<Profile>,
-        /// The state file. The summary and the page are files beside it.
+        /// The state file, which belongs to one store. The summary and the page are files beside it.
         #[arg(long, default_value = "haumana-sim.json")]
         state: PathBuf,
+        /// Where the store `sqlite` makes its files, which it deletes. Without this option, where the
+        /// system has temporary files.
+        #[arg(long)]
+        folder: Option<PathBuf>,
     },
     /// Repeats one history and prints it as a story. Exits with 1 if it fails.
     Repeat {
@@ -69,6 +73,10 @@ enum Command {
         /// The numbers of events to leave out, counted from 0.
         #[arg(long, value_delimiter = ',')]
         without: Vec<usize>,
+        /// Where the store `sqlite` makes its files, which it deletes. Without this option, where the
+        /// system has temporary files.
+        #[arg(long)]
+        folder: Option<PathBuf>,
     },
     /// Runs the same histories each time, and prints the number of operations in a second.
     Bench {
@@ -81,6 +89,10 @@ enum Command {
         /// The number of histories of each profile.
         #[arg(long, default_value_t = 100)]
         histories: u64,
+        /// Where the store `sqlite` makes its files, which it deletes. Without this option, where the
+        /// system has temporary files.
+        #[arg(long)]
+        folder: Option<PathBuf>,
     },
     /// Writes the summary and the page of a state file again, and prints the summary.
     Summary {
@@ -118,26 +130,29 @@ fn main() -> ExitCode {
 
 fn done(command: Command) -> io::Result<ExitCode> {
     match command {
-        Command::Run { hours, operations, histories, jobs, store, profile, state } => {
+        Command::Run { hours, operations, histories, jobs, store, profile, state, folder } => {
             let time = Duration::try_from_secs_f64(hours * 3600.0).map_err(io::Error::other)?;
             let limits = Limits { time: Some(time), operations, histories };
             let profiles = or_all(profile);
             let plan = Plan { store: store.name().to_owned(), profiles, jobs, limits };
-            let saved = Saved::open(&state)?;
+            let saved = Saved::open(&state, &plan.store)?;
             let tell = |finding: &haumana_sim_run::Finding| eprintln!("{}", finding.told());
             let on_saved = |saved: &Saved| write(&state, &saved.state);
             let stop = stopped()?;
-            let saved = run(&plan, saved, &stop, || store.opener(), tell, on_saved)?;
+            let folder = or_temporary(folder);
+            let saved = run(&plan, saved, &stop, || store.opener(&folder), tell, on_saved)?;
             print!("{}", told(&saved.state));
             Ok(code(saved.state.findings.is_empty()))
         }
-        Command::Repeat { seed, store, profile, events, without } => {
+        Command::Repeat { seed, store, profile, events, without, folder } => {
             let without: BTreeSet<usize> = without.into_iter().collect();
             let history = History { seed, events: events.unwrap_or(usize::MAX), without };
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-                let opener = store.opener();
-                let open = async || opener.open_empty(profile, seed).await;
-                match repeat(profile, &history, open).await {
+                let opener = store.opener(&or_temporary(folder))?;
+                let repeated = repeat(profile, &history, async || opener.open(profile, seed).await);
+                let repeated = repeated.await?;
+                opener.clear().await?;
+                match repeated {
                     Ok(tally) => println!("nothing is violated: {tally:?}"),
                     Err(failure) => {
                         let about = failure.violation.piece;
@@ -152,7 +167,9 @@ fn done(command: Command) -> io::Result<ExitCode> {
                 Ok(ExitCode::SUCCESS)
             })
         }
-        Command::Bench { store, profile, histories } => bench(store, &or_all(profile), histories),
+        Command::Bench { store, profile, histories, folder } => {
+            bench(store, &or_all(profile), histories, &or_temporary(folder))
+        }
         Command::Summary { state } => {
             let read = State::read(&state)?;
             write(&state, &read)?;
@@ -165,6 +182,10 @@ fn done(command: Command) -> io::Result<ExitCode> {
 /// The profiles that were named, or all.
 fn or_all(named: Vec<Profile>) -> Vec<Profile> {
     if named.is_empty() { profile::ALL.to_vec() } else { named }
+}
+
+fn or_temporary(named: Option<PathBuf>) -> PathBuf {
+    named.unwrap_or_else(std::env::temp_dir)
 }
 
 fn code(is_well: bool) -> ExitCode {
@@ -217,32 +238,44 @@ fn told(state: &State) -> String {
     format!("{lines}{} violations\n", summary.n_violations)
 }
 
-fn bench(store: StoreName, profiles: &[Profile], histories: u64) -> io::Result<ExitCode> {
-    println!("| profile | histories | operations | operations/s of one core |\n|---|---|---|---|");
+fn bench(
+    store: StoreName,
+    profiles: &[Profile],
+    histories: u64,
+    folder: &Path,
+) -> io::Result<ExitCode> {
+    println!(
+        "| profile | histories | operations | operations/s | for each second of a processor |\n\
+         |---|---|---|---|---|"
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut all = Totals::default();
     let row = |name: &str, totals: &Totals| {
-        let (operations, speed) = (totals.operations(), totals.operations_per_cpu_sec());
-        println!("| {name} | {} | {operations} | {speed:.0} |", totals.histories);
+        let (speed, of_cpu) = (totals.operations_per_sec(), totals.operations_per_cpu_sec());
+        let (histories, operations) = (totals.histories, totals.operations());
+        println!("| {name} | {histories} | {operations} | {speed:.0} | {of_cpu:.0} |");
     };
     for profile in profiles {
         let mut sum = Totals::default();
-        let opener = store.opener();
-        for seed in 0..histories {
-            let watch = Watch::start();
-            let made = runtime.block_on(async {
-                let mut backend = opener.open(*profile, seed).await;
-                haumana_sim::run(*profile, seed, usize::MAX, &mut *backend, false).await
-            });
-            let took = watch.took();
-            match made {
-                Ok(tally) => sum.add(&Totals::of(&tally, took)),
-                Err(failure) => {
-                    let text = failure.violation.text;
-                    return Err(io::Error::other(format!("{} {seed}: {text}", profile.name)));
+        runtime.block_on(async {
+            let opener = store.opener(folder)?;
+            for seed in 0..histories {
+                let watch = Watch::start();
+                let mut backend = opener.open(*profile, seed).await?;
+                let made = haumana_sim::run(*profile, seed, usize::MAX, &mut *backend, false).await;
+                drop(backend);
+                opener.clear().await?;
+                let took = watch.took();
+                match made {
+                    Ok(tally) => sum.add(&Totals::of(&tally, took)),
+                    Err(failure) => {
+                        let text = failure.violation.text;
+                        return Err(io::Error::other(format!("{} {seed}: {text}", profile.name)));
+                    }
                 }
             }
-        }
+            Ok(())
+        })?;
         row(profile.name, &sum);
         all.add(&sum);
     }

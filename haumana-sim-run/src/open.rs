@@ -2,20 +2,26 @@
 
 use haumana_sim::{Backend, InMemory, Profile};
 use std::collections::BTreeMap;
+use std::io;
 
 /// Opens backends for the histories of one worker.
 #[async_trait::async_trait(?Send)]
 pub trait Open {
-    /// Returns a backend that holds nothing of the users of this history.
-    async fn open(&self, profile: Profile, seed: u64) -> Box<dyn Backend>;
+    /// Returns a backend that holds nothing.
+    ///
+    /// # Errors
+    ///
+    /// If there is none to be had. That is no violation: it ends the run.
+    async fn open(&self, profile: Profile, seed: u64) -> io::Result<Box<dyn Backend>>;
 
-    /// Returns a backend that holds nothing at all, to repeat a history alone.
-    async fn open_empty(&self, profile: Profile, seed: u64) -> Box<dyn Backend> {
-        self.open(profile, seed).await
+    /// Clears away what the backends that were opened so far have left. None of them is in use.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be cleared away.
+    async fn clear(&self) -> io::Result<()> {
+        Ok(())
     }
-
-    /// Clears away what a history has left.
-    async fn clear(&self, _profile: Profile, _seed: u64) {}
 
     /// Returns the faults of the store's own since it was last asked, by name.
     fn faults(&self) -> BTreeMap<String, u64> {
@@ -29,7 +35,7 @@ pub struct Memory;
 
 #[async_trait::async_trait(?Send)]
 impl Open for Memory {
-    async fn open(&self, _profile: Profile, _seed: u64) -> Box<dyn Backend> {
-        Box::<InMemory>::default()
+    async fn open(&self, _profile: Profile, _seed: u64) -> io::Result<Box<dyn Backend>> {
+        Ok(Box::<InMemory>::default())
     }
 }

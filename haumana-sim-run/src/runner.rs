@@ -4,7 +4,7 @@ use crate::findings::Finding;
 use crate::open::Open;
 use crate::state::{Done, Saved};
 use crate::totals::{Totals, Watch};
-use haumana_sim::{Failure, History, Profile, Tally, profile, shrink};
+use haumana_sim::{Failure, History, Profile, profile, shrink};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -58,12 +58,12 @@ struct Shared<'a> {
 ///
 /// # Errors
 ///
-/// If the state cannot be written.
+/// If the state cannot be written, or a backend cannot be opened.
 pub fn run(
     plan: &Plan,
     saved: Saved,
     stop: &AtomicBool,
-    make: impl Fn() -> Box<dyn Open> + Sync,
+    make: impl Fn() -> io::Result<Box<dyn Open>> + Sync,
     tell: impl Fn(&Finding) + Sync,
     on_saved: impl Fn(&Saved) -> io::Result<()> + Sync,
 ) -> io::Result<Saved> {
@@ -90,14 +90,14 @@ pub fn run(
     let work = || -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let opener = make();
+            let opener = make()?;
             loop {
                 let next = {
                     let mut shared = lock(&shared);
                     if ends(&shared) { None } else { Some(shared.take()) }
                 };
                 let Some((profile, seed)) = next else { return Ok(()) };
-                let done = history(&*opener, &plan.store, profile, seed).await;
+                let done = history(&*opener, &plan.store, profile, seed).await?;
                 if let Some(finding) = &done.finding {
                     tell(finding);
                 }
@@ -173,29 +173,38 @@ impl Shared<'_> {
 }
 
 /// Makes one history; one that fails is shrunk.
-async fn history(opener: &dyn Open, store: &str, profile: Profile, seed: u64) -> Done {
-    let watch = Watch::start();
-    let made = play(opener, profile, seed).await;
-    let took = watch.took();
-    let (tally, failure) = match made {
-        Ok(tally) => (tally, None),
-        Err(failure) => (*failure.tally, Some(failure)),
-    };
-    let mut totals = Totals::of(&tally, took);
+async fn history(opener: &dyn Open, store: &str, profile: Profile, seed: u64) -> io::Result<Done> {
+    let (made, mut totals) = play(opener, profile, seed).await?;
     totals.faults.extend(opener.faults());
-    let finding = match failure {
-        None => None,
-        Some(failure) => {
-            let make = async || opener.open_empty(profile, seed).await;
-            let smallest = shrink(profile, seed, make).await;
+    let finding = match made {
+        Ok(()) => None,
+        Err(failure) => {
+            let make = async || opener.open(profile, seed).await;
+            let smallest = shrink(profile, seed, make).await?;
+            // Those of the tries are no faults of the history.
+            opener.faults();
             Some(Finding::new((store, profile.name, seed), failure, smallest))
         }
     };
-    opener.clear(profile, seed).await;
-    Done { store: store.to_owned(), profile: profile.name.to_owned(), seed, totals, finding }
+    opener.clear().await?;
+    Ok(Done { store: store.to_owned(), profile: profile.name.to_owned(), seed, totals, finding })
 }
 
-async fn play(opener: &dyn Open, profile: Profile, seed: u64) -> Result<Tally, Failure> {
-    let mut backend = opener.open(profile, seed).await;
-    haumana_sim::run(profile, seed, History::of(seed).events, &mut *backend, false).await
+async fn play(
+    opener: &dyn Open,
+    profile: Profile,
+    seed: u64,
+) -> io::Result<(Result<(), Failure>, Totals)> {
+    let watch = Watch::start();
+    let mut backend = opener.open(profile, seed).await?;
+    let whole = History::of(seed).events;
+    let made = haumana_sim::run(profile, seed, whole, &mut *backend, false).await;
+    let took = watch.took();
+    Ok(match made {
+        Ok(tally) => (Ok(()), Totals::of(&tally, took)),
+        Err(failure) => {
+            let totals = Totals::of(&failure.tally, took);
+            (Err(failure), totals)
+        }
+    })
 }

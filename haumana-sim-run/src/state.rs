@@ -110,15 +110,24 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Opens a state file; what its journal has is put into it.
+    /// Opens the state file of a store; what its journal has is put into it.
     ///
     /// # Errors
     ///
-    /// As [`State::read`], or if it cannot be written, or if another run has it open.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    /// As [`State::read`], or if it cannot be written, or if another run has it open, or if it belongs
+    /// to another store. Such a file is left as it is.
+    pub fn open(path: &Path, store: &str) -> io::Result<Self> {
         let journal = OpenOptions::new().create(true).append(true).open(journal_of(path))?;
         journal.try_lock().map_err(|_| io::Error::other("another run uses this state file"))?;
-        let mut saved = Self { state: State::read(path)?, journal, path: path.to_owned() };
+        let state = State::read(path)?;
+        if let Some(other) = state.stores.keys().find(|name| *name != store) {
+            return Err(io::Error::other(format!(
+                "{} is the state file of the store {other}; choose another file for the store {store} \
+                 with --state",
+                path.display()
+            )));
+        }
+        let mut saved = Self { state, journal, path: path.to_owned() };
         saved.save()?;
         Ok(saved)
     }
@@ -186,7 +195,7 @@ mod tests {
     fn a_journal_that_the_file_has_already_counts_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
-        let mut saved = Saved::open(&path).unwrap();
+        let mut saved = Saved::open(&path, "memory").unwrap();
         (0..3).for_each(|seed| saved.add(done(seed)).unwrap());
         let journal = fs::read(journal_of(&path)).unwrap();
         saved.save().unwrap();
@@ -203,8 +212,20 @@ mod tests {
     fn two_runs_do_not_share_a_state_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.json");
-        let _first = Saved::open(&path).unwrap();
+        let _first = Saved::open(&path, "memory").unwrap();
 
-        assert!(Saved::open(&path).is_err());
+        assert!(Saved::open(&path, "memory").is_err());
+    }
+
+    #[test]
+    fn a_state_file_belongs_to_one_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        Saved::open(&path, "memory").unwrap().add(done(0)).unwrap();
+
+        let refused = Saved::open(&path, "sqlite").unwrap_err().to_string();
+
+        assert!(refused.contains("of the store memory; choose another file"), "{refused}");
+        assert_eq!(1, Saved::open(&path, "memory").unwrap().state.totals("memory").histories);
     }
 }

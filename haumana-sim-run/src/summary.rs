@@ -87,7 +87,7 @@ impl Summary {
 impl OfStore {
     fn of(state: &State, store: &str) -> Self {
         let totals = state.totals(store);
-        let takes_backups = ["memory", "http"].contains(&store);
+        let takes_backups = store != "dynamodb";
         let of_backups = [FaultKind::BackupRestored, FaultKind::RestoreSilent];
         let kinds = FaultKind::ALL.into_iter();
         let due = kinds.filter(|kind| takes_backups || !of_backups.contains(kind));

@@ -86,6 +86,11 @@ impl Totals {
         self.edits + self.requests
     }
 
+    /// Operations in a second of one worker, by the clock on the wall.
+    pub fn operations_per_sec(&self) -> f64 {
+        self.operations() as f64 * 1e6 / self.micros.max(1) as f64
+    }
+
     /// Operations for each second that a processor worked.
     pub fn operations_per_cpu_sec(&self) -> f64 {
         self.operations() as f64 * 1e6 / self.cpu_micros.max(1) as f64

@@ -3,29 +3,35 @@
 use super::history::{Failure, History, Plan, play};
 use super::profile::Profile;
 use super::world::{Backend, Tally};
+use std::convert::Infallible;
 
 /// Looks for the smallest history of a seed that fails: first the fewest events from the beginning,
 /// then without each event that is not needed. Returns it with its story.
 ///
 /// `make` opens a backend without records of the model's users, for each try a new one. `None` if the
 /// seed does not fail.
-pub async fn shrink(
+///
+/// # Errors
+///
+/// If a backend cannot be opened.
+pub async fn shrink<E>(
     profile: Profile,
     seed: u64,
-    make: impl AsyncFn() -> Box<dyn Backend>,
-) -> Option<(History, Failure)> {
+    make: impl AsyncFn() -> Result<Box<dyn Backend>, E>,
+) -> Result<Option<(History, Failure)>, E> {
     let mut chance = Vec::new();
     let mut history = History::of(seed);
     let plan = Plan { record: Some(&mut chance), follow: &[] };
-    let failure = play(profile, &history, plan, &mut *make().await, false).await.err()?;
+    let first = play(profile, &history, plan, &mut *make().await?, false).await;
+    let Err(failure) = first else { return Ok(None) };
     let fails = async |history: &History| {
         let plan = Plan { record: None, follow: &chance };
-        play(profile, history, plan, &mut *make().await, false).await.is_err()
+        Ok::<_, E>(play(profile, history, plan, &mut *make().await?, false).await.is_err())
     };
     history.events = failure.events;
     for events in 0..failure.events {
         let shorter = History { events, ..history.clone() };
-        if fails(&shorter).await {
+        if fails(&shorter).await? {
             history = shorter;
             break;
         }
@@ -39,7 +45,7 @@ pub async fn shrink(
                 let start = end.saturating_sub(size);
                 let mut smaller = history.clone();
                 smaller.without.extend(start..end);
-                if smaller.len() < history.len() && fails(&smaller).await {
+                if smaller.len() < history.len() && fails(&smaller).await? {
                     history = smaller;
                 }
                 end = start;
@@ -50,27 +56,28 @@ pub async fn shrink(
         }
     }
     let plan = Plan { record: None, follow: &chance };
-    let told = play(profile, &history, plan, &mut *make().await, true).await;
-    Some((history, told.err().unwrap_or(failure)))
+    let told = play(profile, &history, plan, &mut *make().await?, true).await;
+    Ok(Some((history, told.err().unwrap_or(failure))))
 }
 
-/// Makes the run of a history of which events are left out.
+/// Makes the run of a history of which events are left out. The inner result is that of the run: the
+/// first thing that must not happen, or what happened in numbers.
 ///
 /// # Errors
 ///
-/// The first thing that must not happen.
-pub async fn repeat(
+/// If a backend cannot be opened.
+pub async fn repeat<E>(
     profile: Profile,
     history: &History,
-    make: impl AsyncFn() -> Box<dyn Backend>,
-) -> Result<Tally, Failure> {
+    make: impl AsyncFn() -> Result<Box<dyn Backend>, E>,
+) -> Result<Result<Tally, Failure>, E> {
     let mut chance = Vec::new();
     let plan = Plan { record: Some(&mut chance), follow: &[] };
     let whole = History::of(history.seed);
     // Whether it fails or not: only what chance would have been is asked of it.
-    play(profile, &whole, plan, &mut *make().await, false).await.ok();
+    play(profile, &whole, plan, &mut *make().await?, false).await.ok();
     let plan = Plan { record: None, follow: &chance };
-    play(profile, history, plan, &mut *make().await, true).await
+    Ok(play(profile, history, plan, &mut *make().await?, true).await)
 }
 
 /// Makes the run of `seed`; if it fails, looks for the smallest history that fails and tells the story.
@@ -110,7 +117,8 @@ pub async fn check(
         Ok(tally) => return tally,
         Err(failure) => failure,
     };
-    let failure = shrink(profile, seed, make).await.map_or(failure, |(_, failure)| failure);
+    let Ok(smallest) = shrink(profile, seed, async || Ok::<_, Infallible>(make().await)).await;
+    let failure = smallest.map_or(failure, |(_, failure)| failure);
     panic!(
         "\n{}\n\n{} {:?}: {}\n\nHAUMANA_SIM_SEED={seed} {repeat}\n",
         failure.trace.join("\n"),

@@ -1,6 +1,6 @@
 //! Building and starting the emulator.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -8,21 +8,30 @@ use std::sync::OnceLock;
 /// Names a service to be used instead of the emulator.
 const ENDPOINT: &str = "HAUMANA_DYNAMODB_ENDPOINT";
 
+/// Returns the URL of a service that speaks DynamoDB, as [`find_endpoint`] does.
+///
+/// # Panics
+///
+/// If the emulator cannot be built or started.
+pub fn endpoint() -> &'static str {
+    find_endpoint().expect("the emulator starts")
+}
+
 /// Returns the URL of a service that speaks DynamoDB: what `HAUMANA_DYNAMODB_ENDPOINT` names, or
 /// an emulator that this process starts, once, and that ends with it.
 ///
 /// The first call on a machine builds the emulator, which takes some minutes.
 ///
-/// # Panics
+/// # Errors
 ///
-/// If it cannot be built or started.
-pub fn endpoint() -> &'static str {
-    static RUNNING: OnceLock<Running> = OnceLock::new();
+/// If the emulator cannot be built or started.
+pub fn find_endpoint() -> io::Result<&'static str> {
+    static RUNNING: OnceLock<Result<Running, String>> = OnceLock::new();
     let running = RUNNING.get_or_init(|| match std::env::var(ENDPOINT) {
-        Ok(url) if !url.is_empty() => Running { url, _child: None },
-        _ => start(&build()),
+        Ok(url) if !url.is_empty() => Ok(Running { url, _child: None }),
+        _ => build().and_then(|program| start(&program)).map_err(|error| error.to_string()),
     });
-    &running.url
+    running.as_ref().map(|running| &*running.url).map_err(|error| io::Error::other(error.clone()))
 }
 
 /// A service, and the process that it is if it is ours: it ends when its input does.
@@ -33,7 +42,7 @@ struct Running {
 
 /// Builds the emulator, if it is not built, and returns the program. Cargo's lock on the folder
 /// makes several processes wait for one build.
-fn build() -> PathBuf {
+fn build() -> io::Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| here.join("../target"), PathBuf::from)
@@ -48,21 +57,21 @@ fn build() -> PathBuf {
         // Flags for this workspace, such as those of coverage, are none for the emulator.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .status()
-        .expect("cargo runs");
-    assert!(built.success(), "the emulator must build");
-    target.join("release/haumana-dynamo-emulator")
+        .status()?;
+    match built.success() {
+        true => Ok(target.join("release/haumana-dynamo-emulator")),
+        false => Err(io::Error::other("the emulator of DynamoDB does not build")),
+    }
 }
 
-fn start(program: &Path) -> Running {
-    let mut child = Command::new(program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the emulator starts");
+fn start(program: &Path) -> io::Result<Running> {
+    let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
-    let out = child.stdout.take().expect("a pipe");
-    BufReader::new(out).read_line(&mut line).expect("the emulator says where it listens");
-    let address = line.trim().strip_prefix("listening on ").expect("an address");
-    Running { url: format!("http://{address}"), _child: Some(child) }
+    if let Some(out) = child.stdout.take() {
+        BufReader::new(out).read_line(&mut line)?;
+    }
+    let address = line.trim().strip_prefix("listening on ");
+    let missing = || io::Error::other("the emulator of DynamoDB does not say where it listens");
+    let url = format!("http://{}", address.ok_or_else(missing)?);
+    Ok(Running { url, _child: Some(child) })
 }

@@ -19,21 +19,22 @@ mod torn;
 mod wire;
 
 pub use crate::client::client;
-pub use emulator::endpoint;
+pub use emulator::{endpoint, find_endpoint};
 pub use faults::{FaultyHttp, Storm};
 pub use tls::{Authority, tls};
 pub use torn::Service;
 
-use crate::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
+use crate::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry, TABLES};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use haumana_sync::repertoire;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Three empty tables of their own.
 ///
-/// They stay in the emulator until its process ends.
+/// They stay in the emulator until its process ends, or until they are [deleted](Self::delete).
 #[derive(Clone, Debug)]
 pub struct Tables {
     prefix: String,
@@ -58,6 +59,20 @@ impl Tables {
         let number = MADE.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("test-{}-{number}-", std::process::id());
         Self { prefix, service: Service::default() }
+    }
+
+    /// Deletes the tables. Nobody uses them any more.
+    ///
+    /// # Errors
+    ///
+    /// If the service does not delete one of them.
+    pub async fn delete(&self) -> io::Result<()> {
+        let client = client(&self.options());
+        for table in TABLES {
+            let delete = client.delete_table().table_name(table.name(&self.prefix));
+            delete.send().await.map_err(|error| io::Error::other(error.into_service_error()))?;
+        }
+        Ok(())
     }
 
     /// Returns what the tables' names begin with.

@@ -38,11 +38,8 @@ pub struct Server {
 pub fn server() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     let server = SERVER.get_or_init(|| {
-        if let Ok(url) = std::env::var("HAUMANA_POSTGRES_URL") {
-            return Some(Server { url, port: None, folder: None, _keeper: None });
-        }
-        match binaries() {
-            Some(binaries) => Some(start(&binaries, QUICK)),
+        match Server::named_or_started() {
+            Some(server) => Some(server),
             None if std::env::var_os("CI").is_some() => panic!("{NOT_INSTALLED}"),
             None => {
                 // Straight to the terminal: the harness keeps what tests that pass print.
@@ -75,6 +72,15 @@ const NOT_INSTALLED: &str = "the tests of haumana-store-postgres need PostgreSQL
     install it (Debian: apt-get install postgresql), or name a server with HAUMANA_POSTGRES_URL";
 
 impl Server {
+    /// The server that `HAUMANA_POSTGRES_URL` names, or one that this starts, and that does not wait for
+    /// the disk. `None` if no PostgreSQL is installed.
+    pub fn named_or_started() -> Option<Self> {
+        match std::env::var("HAUMANA_POSTGRES_URL") {
+            Ok(url) => Some(Self { url, port: None, folder: None, _keeper: None }),
+            Err(_) => binaries().map(|binaries| start(&binaries, QUICK)),
+        }
+    }
+
     /// Returns options for a schema where nothing was ever stored.
     pub fn empty(&self) -> PostgresOptions {
         static MADE: AtomicU64 = AtomicU64::new(0);
