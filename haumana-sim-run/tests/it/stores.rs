@@ -1,6 +1,7 @@
 //! A few seeds on each store, through the runner.
 
-use haumana_sim::{Profile, profile};
+use haumana_sim::Profile;
+use haumana_sim::profile::{self, RESTORES};
 use haumana_sim_run::runner::{Limits, Plan};
 use haumana_sim_run::state::Saved;
 use haumana_sim_run::stores::StoreName;
@@ -40,27 +41,27 @@ pub(crate) fn run_on(
     run(&plan, saved, stop, make, tell, |_| Ok(())).unwrap()
 }
 
-/// Runs each profile, and again, and looks at what is left in the folder.
+/// Runs each profile, and again, then restores backups, and looks at what is left in the folder.
 fn keeps_every_promise(store: StoreName, rounds: u64) -> Option<Saved> {
     let folder = folder_or_skip(store)?;
     let files = tempfile::tempdir().unwrap();
     let n_profiles = profile::ALL.len() as u64;
-    let made = |histories| {
+    let made = |profiles: &[Profile], histories| {
         let make = || store.opener(files.path());
         let tell = |finding: &Finding| panic!("{}", finding.told());
-        let (all, stop) = (profile::ALL.to_vec(), AtomicBool::new(false));
-        run_on(store, folder.path(), all, histories, make, &stop, tell)
+        let stop = AtomicBool::new(false);
+        run_on(store, folder.path(), profiles.to_vec(), histories, make, &stop, tell)
     };
 
     for round in 1..=rounds {
-        let saved = made(round * n_profiles);
+        let saved = made(&profile::ALL, round * n_profiles);
 
         assert_eq!(round * n_profiles, saved.state.totals(store.name()).histories);
     }
 
+    let saved = made(&[RESTORES], rounds * n_profiles + 3);
     let left: Vec<_> = std::fs::read_dir(files.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?} is left");
-    let saved = made(0);
     let summary = Summary::of(&saved.state);
     let names: Vec<&str> = summary.stores.iter().map(|of| of.store.as_str()).collect();
     assert_eq!([store.name()], names[..], "the summary names the store");
