@@ -151,9 +151,11 @@ impl Given {
         is_any
     }
 
-    /// Returns by what a phone that has been answered up to `last` may differ without lacking anything.
-    pub(crate) fn gaps(&self, last: Option<Stamp>) -> Vec<Digest> {
-        let is_offered = |gap: &&Gap| gap.offered.is_none_or(|offered| last >= Some(offered));
+    /// Returns by what a phone that has been answered up to `last` may differ without lacking anything,
+    /// if no record was `restamped` later than that.
+    pub(crate) fn gaps(&self, last: Option<Stamp>, restamped: Option<Stamp>) -> Vec<Digest> {
+        let is_offered =
+            |gap: &&Gap| gap.offered.is_none_or(|offered| last >= Some(offered).max(restamped));
         self.gaps.iter().filter(is_offered).map(|gap| gap.sum).collect()
     }
 

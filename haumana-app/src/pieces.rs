@@ -68,7 +68,7 @@ impl App<'_> {
     ) -> Result<Round> {
         let mut given: Given = transaction.slot().read().unwrap_or_default();
         let mut is_news = sync.show(&mut given);
-        sync.gaps = given.gaps(sync.last);
+        sync.gaps = given.gaps(sync.last, transaction.restamped());
         sync.known = self.known(sync, transaction.head()).await?;
         let mut due = sync.due();
         let mut later = sync.later(&due);

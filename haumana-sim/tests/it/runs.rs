@@ -45,11 +45,12 @@ async fn what_holds_for_large_commits_holds_for_small_ones() {
 #[tokio::test]
 async fn what_was_found_at_scale_is_mended() {
     let make = async || Box::<InMemory>::default() as Box<dyn Backend>;
-    let found: [(Profile, &[u64]); 5] = [
+    let found: [(Profile, &[u64]); 6] = [
         (profile::OWN_FIELDS, &[1000000000766]),
         (profile::RESTORES, &[12000000001475]),
         (profile::SILENT_RESTORES, &[13000000000398, 13000000000826]),
         (profile::ERASURES, &[14000000001448, 14000000001497]),
+        (profile::ASKS, &[15000000000417, 15000000001337]),
         (
             profile::COPIED_LINES,
             &[

@@ -1,6 +1,8 @@
 //! Phones that differ for good: they deleted pieces by themselves, or keep some that are deleted here.
 
 use crate::support::{Server, body, kai, new_piece};
+use haumana_sync::engine::Asked;
+use haumana_sync::id::{Key, RecordId};
 use haumana_sync::wire::sync::SyncRequest;
 use serde_json::{Value, json};
 
@@ -135,6 +137,24 @@ async fn what_it_deleted_comes_back_once_it_is_edited_elsewhere_or_the_app_start
 
         assert!(phone.holds(3));
     }
+}
+
+/// Found by `asks`, seeds 15000000000417 and 15000000001337.
+#[tokio::test]
+async fn what_it_deleted_comes_back_once_a_person_asks_for_the_version_that_it_has() {
+    let (server, mut phone) = phone().await;
+    phone.pieces.remove(3);
+    phone.sync(&server).await;
+    phone.sync(&server).await;
+    server.pass_secs(10);
+
+    let key = Key::piece(RecordId::parse(&id(3)).unwrap());
+    let restored = server.engine.restore_record(&kai(), key, 1, &Asked::default()).await.unwrap();
+    phone.sync(&server).await;
+
+    assert!(restored.is_unchanged);
+    assert!(phone.holds(3));
+    assert_eq!(0, phone.indexes_of_a_quiet_sync(&server).await);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ pub(crate) mod transaction;
 pub(crate) use crate::engine::commit::conflict::{
     StoredConflict, conflict_id, inbox_entry, inbox_hash,
 };
+use crate::engine::commit::draft::is_raised;
 pub(crate) use crate::engine::commit::draft::{Draft, OldFacts};
 pub(crate) use crate::engine::commit::line::Refused;
 
@@ -192,12 +193,14 @@ impl Engine {
             let now = self.clock.now();
             let count = self.batch_count(&line.left).min(line.most);
             let head = trail.head.as_ref();
+            let restamps = line.left.iter().take(count).any(|one| !is_raised(one.old, &one.new));
             let mut batch = self.batch(head, line.next(count), notes.as_ref(), now);
             let open_then = open.map(|open| count_open(open, &batch.records));
             let mut over_then = false;
             // Notes that cannot be read are a newer program's, and stay as they are.
             if let Ok(mut notes) = Notes::of(Some(&batch.head)) {
                 notes.open = open_then;
+                notes.restamped = restamps.then_some(batch.head.stamp).or(notes.restamped);
                 self.count_history(&mut notes, head, &batch.history, now);
                 over_then = notes.history.cutoff(self.history_bytes).is_some();
                 noting(&mut notes, (head, batch.head.revision));
@@ -335,6 +338,9 @@ impl Engine {
         head.revision.0 += 1;
         head.stamp = head.stamp.max(Stamp(now.secs() + STAMP_AHEAD_SECS));
         head.commit = CommitId(self.random_u128());
+        if let Ok(notes) = Notes::of(Some(&head)) {
+            head.notes = Notes { restamped: Some(head.stamp), ..notes }.to_text();
+        }
         let mut records = slow.records.clone();
         for record in &mut records {
             record.revision = head.revision;

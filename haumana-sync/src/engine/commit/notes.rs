@@ -8,7 +8,7 @@ use crate::engine::commit::retained::Retained;
 use crate::engine::edit::slot::Slot;
 use crate::engine::push::devices::DeviceNote;
 use crate::engine::{Error, Result};
-use crate::store::{Head, HeadState, Revision, Version};
+use crate::store::{Head, HeadState, Revision, Stamp, Version};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,9 @@ pub(crate) struct Notes {
     /// Hashes of the requests that rewound the account, the newest at the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rewinds: Vec<u64>,
+    /// The stamp of the last commit that wrote a record without a new version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restamped: Option<Stamp>,
     /// Whether somebody has met a record that cannot be read: then no device can compare by digest.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_aside: bool,

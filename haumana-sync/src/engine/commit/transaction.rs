@@ -13,7 +13,7 @@ use crate::engine::{Engine, Error, ErrorKind, Quota, Result, check_state};
 use crate::id::{Key, UserId};
 use crate::limits;
 use crate::schema::Kind;
-use crate::store::{Envelope, Head, HistoryKey};
+use crate::store::{Envelope, Head, HistoryKey, Stamp};
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
@@ -123,6 +123,12 @@ impl<'e> Transaction<'e> {
     /// Returns what the head notes of the account.
     pub(crate) fn notes(&self) -> &Notes {
         &self.notes
+    }
+
+    /// Returns the stamp of the last commit that wrote a record and left its version as it was, if any
+    /// did. Such a record is due again for whoever goes by stamps, and the head's sums do not show it.
+    pub fn restamped(&self) -> Option<Stamp> {
+        self.notes.restamped
     }
 
     /// Returns what the dialect keeps beside the account.
