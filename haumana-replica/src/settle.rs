@@ -110,7 +110,7 @@ impl Local {
     ///
     /// Edits stay pending on the version that their user saw. An edit moves on to the new version
     /// where its field is what its user saw: as it was, or as this device had sent it before. A
-    /// delete moves on where the whole record is.
+    /// delete moves on where the whole record is, or is what this device has sent of it.
     ///
     /// `life` says whether the server may have forgotten what was agreed before.
     pub(crate) fn take(&mut self, kind: &Arc<Kind>, new: Agreed, sent: &SentFields, life: Life) {
@@ -140,11 +140,18 @@ impl Local {
             return;
         }
         let theirs = new.value.as_deref().and_then(|text| Content::parse(kind, text));
-        let own = self.on_its_way(sent);
-        let (Some(theirs), Some(shown)) = (theirs, self.with_sent(kind, &own)) else { return };
+        let Some(theirs) = theirs else { return };
         let old = self.version();
         let was_deleted = self.agreed.as_ref().is_some_and(|agreed| agreed.value.is_none());
         let moves = |base: Option<Version>| base == old || was_deleted;
+        let own = self.on_its_way(sent);
+        let shown = self.with_sent(kind, &own);
+        let is_own = self.is_own(kind, &theirs, own.clone(), shown.as_ref());
+        let removal = self.pending.removal.as_mut().filter(|removal| moves(removal.base));
+        if let Some(removal) = removal.filter(|_| is_own) {
+            removal.base = Some(new.version);
+        }
+        let Some(shown) = shown else { return };
         let is_all_seen = theirs == shown;
         for (name, touch) in &mut self.pending.touches {
             let group = decided_with(kind, name);
@@ -159,10 +166,28 @@ impl Local {
                 touch.earlier.retain(|earlier| !earlier.is_answered);
             }
         }
-        let removal = self.pending.removal.as_mut().filter(|removal| moves(removal.base));
-        if let Some(removal) = removal.filter(|_| is_all_seen) {
-            removal.base = Some(new.version);
-        }
+    }
+
+    /// Whether `theirs` is what was agreed and what this device has sent, of each field any of its
+    /// changes that may have arrived. Its user has seen all of that.
+    ///
+    /// The server's answers come behind: a page can bring what the server has made of pushes that wait
+    /// to be sent again. `own` has, of each field, the change before that, and makes `shown`.
+    fn is_own(
+        &self,
+        kind: &Arc<Kind>,
+        theirs: &Content,
+        own: SentFields,
+        shown: Option<&Content>,
+    ) -> bool {
+        let open = self.pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
+        let again = open.filter(|(_, touch)| touch.is_sent());
+        let mut last = own;
+        last.extend(again.map(|(name, touch)| (name.clone(), (touch.value.clone(), touch.at))));
+        let Some(last) = self.with_sent(kind, &last) else { return false };
+        let is_same = |name: &str, content: &Content| theirs.get(name) == content.get(name);
+        let mut names = theirs.all_names().chain(last.all_names());
+        names.all(|name| is_same(name, &last) || shown.is_some_and(|shown| is_same(name, shown)))
     }
 
     /// What this device has sent that the server may have taken, the last change of each field:
