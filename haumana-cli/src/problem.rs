@@ -200,7 +200,9 @@ impl Problem {
                 Some(flaw) => flaw.to_string(),
                 None => "a field cannot hold this value".to_owned(),
             }),
-            ErrorKind::Storage => Self::Database("the device's database".into(), chain(&error)),
+            ErrorKind::Storage | ErrorKind::NoSpace => {
+                Self::Database("the device's database".into(), chain(&error))
+            }
             _ => Self::Server(error),
         }
     }

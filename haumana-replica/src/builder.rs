@@ -6,6 +6,7 @@ use crate::kinds::{Kinds, Opened};
 use crate::replica::{Inner, Replica, ReplicaConfig, new_device};
 use crate::storage::{Batch, Storage};
 use crate::system::{SystemClock, SystemRandom};
+use crate::unstored::Unstored;
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::id::{KindNumber, UserId};
 use haumana_sync::schema::Schema;
@@ -106,7 +107,15 @@ impl ReplicaBuilder {
         let Self { mut storage, schema, clock, random, config, account } = self;
         let kinds = declare(storage.as_mut(), schema).await?;
         let device = storage.device(&new_device(random.as_ref())).await?;
-        let inner = Inner { storage, kinds, account: None, device, config, open: None };
+        let inner = Inner {
+            storage,
+            kinds,
+            account: None,
+            device,
+            config,
+            open: None,
+            unstored: Unstored::default(),
+        };
         let replica = Replica::new(inner, clock, random);
         if let Some(account) = account {
             replica.sign_in(account).await?;

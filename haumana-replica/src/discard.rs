@@ -22,7 +22,7 @@ impl Replica {
     pub async fn lost_by_delete(&self, key: Key) -> Result<Vec<String>> {
         let mut inner = self.lock().await;
         let account = inner.account("delete")?;
-        let found = inner.storage.read(&account, &[key]).await?.into_iter().flatten().next();
+        let found = inner.read(&account, &[key]).await?.into_iter().flatten().next();
         let kind = inner.kinds.kind(key.kind).ok_or_else(not_found)?;
         found.and_then(|local| lost_by_delete(kind, &local)).ok_or_else(not_found)
     }

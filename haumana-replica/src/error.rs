@@ -16,6 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// | `NeedsSignIn`, `NoAccount` | asks the person to sign in |
 /// | `Erased` | asks what to do with what is here: [`Replica::settle_erasure`](crate::Replica::settle_erasure) |
 /// | `Invalid`, `NotFound`, `PastRetention`, `ConflictClosed`, `NotEmpty`, `TooLarge` | tells the person why it cannot be done |
+/// | `NoSpace` | asks the person to make space; what was saved before is kept, and is sent |
 /// | `Schema`, `Storage`, `Protocol` | reports it: a person who runs the app or the server must look |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -36,9 +37,13 @@ pub enum ErrorKind {
     Schema,
     /// The local storage cannot be used. A person must look.
     ///
-    /// The disk is full or cannot be written, or the file belongs to another process or a newer
-    /// program.
+    /// The disk cannot be written, or the file belongs to another process or a newer program.
     Storage,
+    /// The local storage has no space for it: the disk, or the app's share of it, is full. Nothing has
+    /// changed. Make space and try again.
+    ///
+    /// A sync sends what was saved before, and takes in nothing new until there is space.
+    NoSpace,
     /// The server cannot be reached. Try again later; edits are kept.
     ///
     /// It is unknown whether the server has taken the request in. Sending it again is harmless.

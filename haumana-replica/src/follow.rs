@@ -72,7 +72,8 @@ impl Replica {
     /// here, and now and then. [`Replica::changes`] tells what came, [`Replica::watch`] how it stands.
     ///
     /// A failure that passes is waited out, with pauses that grow and are left to chance, so that devices
-    /// which were cut off together do not come back together. It ends `Ok` when the account is no more
+    /// which were cut off together do not come back together. So is a full disk: what is pending was
+    /// sent, and the rest goes on once there is space. It ends `Ok` when the account is no more
     /// the one that is signed in. It may be dropped at any time.
     ///
     /// Spawn it as a task of its own, once for each time that somebody signs in:

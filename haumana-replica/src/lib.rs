@@ -167,6 +167,7 @@ mod sync;
 mod system;
 pub mod transport;
 mod typed;
+mod unstored;
 mod wire;
 
 pub use builder::ReplicaBuilder;

@@ -14,6 +14,7 @@ use crate::kinds::Kinds;
 use crate::record::Local;
 use crate::status::{Following, Phase, Status};
 use crate::storage::{Batch, OpenCount, State, Storage};
+use crate::unstored::Unstored;
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::limits;
@@ -139,6 +140,8 @@ pub(crate) struct Inner {
     /// How many records of the account are open, once that was counted; counting them anew with
     /// each edit would make a thousand edits cost a million looks.
     pub(crate) open: Option<OpenCount>,
+    /// What the storage had no room to note.
+    pub(crate) unstored: Unstored,
 }
 
 impl Replica {
@@ -338,7 +341,7 @@ impl Replica {
         let mut inner = self.lock().await;
         let account = inner.account(op)?;
         let kind = inner.declared(op, key.kind)?;
-        let found = inner.storage.read(&account, &[key]).await?.into_iter().flatten().next();
+        let found = inner.read(&account, &[key]).await?.into_iter().flatten().next();
         let old = found.ok_or_else(|| Error::new(op, ErrorKind::NotFound))?;
         let mut local = old.clone();
         change(&kind, &inner.device, &mut local).map_err(|error| edit_error(op, error))?;
@@ -442,6 +445,7 @@ impl Replica {
             Erasure::Forget => {
                 inner.open = None;
                 inner.storage.forget(&account).await?;
+                inner.unstored.drop_account(&account);
             }
             Erasure::UploadAsNew => {
                 let kinds = inner.kinds.clone();
@@ -545,7 +549,22 @@ impl Inner {
     /// Writes what may open or close any number of records.
     pub(crate) async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
         self.open = None;
-        self.storage.write(account, batch).await
+        self.store(account, batch).await
+    }
+
+    /// Writes, and drops what the storage had no room to note of these records: it is in them.
+    pub(crate) async fn store(&mut self, account: &str, batch: Batch) -> Result<()> {
+        let keys: Vec<Key> = batch.records.iter().map(|local| local.key).collect();
+        self.storage.write(account, batch).await?;
+        keys.into_iter().for_each(|key| self.unstored.drop_key(account, key));
+        Ok(())
+    }
+
+    /// Reads records whose pending edits somebody goes on with.
+    pub(crate) async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
+        let mut found = self.storage.read(account, keys).await?;
+        found.iter_mut().flatten().for_each(|local| self.unstored.complete(account, local));
+        Ok(found)
     }
 
     /// Writes what a person did to one record of the current account.
@@ -558,7 +577,7 @@ impl Inner {
         let indexed = entries(&self.kinds, std::slice::from_ref(&new));
         let (before, after) = (old.map_or(OpenCount::default(), open_count), open_count(&new));
         let open = self.open.take();
-        self.storage.write(account, Batch::edit(new, indexed)).await?;
+        self.store(account, Batch::edit(new, indexed)).await?;
         self.open = open.map(|open| OpenCount {
             pending: open.pending + after.pending - before.pending,
             refused: open.refused + after.refused - before.refused,

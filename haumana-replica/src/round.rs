@@ -65,26 +65,49 @@ impl Replica {
     /// [`Replica::finish`]; [`Replica::sync`] does both.
     ///
     /// The storage remembers which edits are on their way, so that a delete or a newer edit of the
-    /// same field is sent behind them.
+    /// same field is sent behind them. Where it has no space for that, the replica remembers it
+    /// until there is, or until the process ends.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoAccount`]; [`ErrorKind::Erased`] until a person has decided.
+    /// [`ErrorKind::NoAccount`]; [`ErrorKind::Erased`] until a person has decided;
+    /// [`ErrorKind::NoSpace`] if the server has answered for everything that is pending, and there is
+    /// no space for the answers.
     pub async fn begin(&self) -> Result<Outgoing> {
         let mut inner = self.lock().await;
-        let account = inner.account.clone();
-        let account = account.ok_or_else(|| Error::new("sync", ErrorKind::NoAccount))?;
-        let state = inner.storage.state(account.as_str()).await?;
-        if state.is_erased {
-            return Err(Error::new("sync", ErrorKind::Erased));
+        let account = inner.account("sync")?;
+        match inner.store_marks(&account).await {
+            Err(full) if full.kind() == ErrorKind::NoSpace => {
+                inner.compose_rest().await?.ok_or(full)
+            }
+            stored => {
+                stored?;
+                let limit = inner.config.page_records;
+                inner.compose(limit).await
+            }
         }
-        let is_probe = state.cursor.is_none() && state.probe.is_some();
-        let sent = if is_probe { Vec::new() } else { inner.collect(account.as_str()).await? };
-        let shown = if is_probe { state.probe.as_deref() } else { state.cursor.as_deref() };
-        let limit = if is_probe { 1 } else { inner.config.page_records };
-        let body = wire::request(&inner.device, shown, limit, &sent);
-        let (device, cursor, mark) = (inner.device.clone(), state.cursor, state.mark);
-        Ok(Outgoing { account, body, device, cursor, mark, sent, is_probe })
+    }
+
+    /// Makes a request of what the server has not answered yet, after a reply that there was no space
+    /// for; nothing if there is no such edit.
+    pub(crate) async fn begin_rest(&self) -> Result<Option<Outgoing>> {
+        self.lock().await.compose_rest().await
+    }
+
+    /// There was no space for the reply to `outgoing`, which changes nothing. What was sent need not
+    /// be sent again until there is.
+    pub(crate) async fn note_answered(&self, outgoing: &Outgoing) -> Result<()> {
+        let mut inner = self.lock().await;
+        let account = outgoing.account.as_str();
+        let mut keys: Vec<Key> = outgoing.sent.iter().map(|push| push.key).collect();
+        keys.dedup();
+        for local in inner.read(account, &keys).await?.into_iter().flatten() {
+            // What was edited since was not sent.
+            if !local.pending.clone().mark_sent() {
+                inner.unstored.note(account, local, true);
+            }
+        }
+        Ok(())
     }
 
     /// Takes over the reply to `outgoing`. A reply that is not to the latest state changes nothing,
@@ -201,7 +224,7 @@ impl Replica {
         if refusal.answered().is_some() {
             return Ok(false);
         }
-        for mut local in inner.storage.read(account, &[first]).await?.into_iter().flatten() {
+        for mut local in inner.read(account, &[first]).await?.into_iter().flatten() {
             // What was edited since may be smaller; it is sent again.
             let before = local.clone();
             let why = Rejection { code: "too_large", message: None };
@@ -232,12 +255,54 @@ impl Inner {
         Ok(changes)
     }
 
+    /// Makes a request only if there is something to send. There is no space for a page of the usual
+    /// size.
+    async fn compose_rest(&mut self) -> Result<Option<Outgoing>> {
+        let outgoing = self.compose(1).await?;
+        Ok(Some(outgoing).filter(|outgoing| !outgoing.sent.is_empty()))
+    }
+
+    /// Makes a request that pulls at most `limit` records.
+    async fn compose(&mut self, limit: usize) -> Result<Outgoing> {
+        let account = self.account.clone();
+        let account = account.ok_or_else(|| Error::new("sync", ErrorKind::NoAccount))?;
+        let state = self.storage.state(account.as_str()).await?;
+        if state.is_erased {
+            return Err(Error::new("sync", ErrorKind::Erased));
+        }
+        let is_probe = state.cursor.is_none() && state.probe.is_some();
+        let sent = if is_probe { Vec::new() } else { self.collect(account.as_str()).await? };
+        let shown = if is_probe { state.probe.as_deref() } else { state.cursor.as_deref() };
+        let limit = if is_probe { 1 } else { limit };
+        let body = wire::request(&self.device, shown, limit, &sent);
+        let (device, cursor, mark) = (self.device.clone(), state.cursor, state.mark);
+        Ok(Outgoing { account, body, device, cursor, mark, sent, is_probe })
+    }
+
+    /// Notes in the storage what it had no space to note before. Then all of it is sent again, so that
+    /// the answers can be taken over.
+    async fn store_marks(&mut self, account: &str) -> Result<()> {
+        let keys = self.unstored.keys(account);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let records = self.read(account, &keys).await?.into_iter().flatten().collect();
+        self.store(account, Batch::repeatable(None, records)).await?;
+        self.unstored.drop_account(account);
+        Ok(())
+    }
+
     /// Collects what is sent next, and remembers that it was.
     async fn collect(&mut self, account: &str) -> Result<Vec<SentPush>> {
-        let due = self.storage.due(account, self.config.push_records).await?;
+        let n_unstored = self.unstored.keys(account).len();
+        let due = self.storage.due(account, self.config.push_records + n_unstored).await?;
         let (mut sent, mut bytes) = (Vec::new(), 0);
         let mut marked = Vec::new();
         for mut local in due {
+            if self.unstored.is_answered(account, local.key) {
+                continue;
+            }
+            self.unstored.complete(account, &mut local);
             let Some(kind) = self.kinds.kind(local.key.kind) else { continue };
             let own = pushes(&local, kind);
             let mut text = String::new();
@@ -256,8 +321,13 @@ impl Inner {
             // It decides whether a delete waits for the edit, and whether a newer edit comes after
             // it. If power is lost before the reply, the server may take this device for two: both
             // edits are kept, and the inbox says so. That is not worth waiting for a disk before
-            // each request.
-            self.storage.write(account, Batch::repeatable(None, marked)).await?;
+            // each request, and no reason to keep edits here while the disk is full.
+            match self.store(account, Batch::repeatable(None, marked.clone())).await {
+                Err(full) if full.kind() == ErrorKind::NoSpace => {
+                    marked.into_iter().for_each(|local| self.unstored.note(account, local, false));
+                }
+                stored => stored?,
+            }
         }
         Ok(sent)
     }
@@ -301,7 +371,7 @@ impl Round {
         if keys.is_empty() {
             return Ok(());
         }
-        let found = inner.storage.read(account, &keys).await?;
+        let found = inner.read(account, &keys).await?;
         self.locals = keys
             .into_iter()
             .zip(found)
@@ -365,7 +435,8 @@ impl Round {
             return Ok(());
         }
         (self.state.is_listing, self.state.is_other_life) = (false, false);
-        for local in inner.storage.unmarked(account, self.state.mark).await? {
+        for mut local in inner.storage.unmarked(account, self.state.mark).await? {
+            inner.unstored.complete(account, &mut local);
             let Some(kind) = self.kinds.kind(local.key.kind).cloned() else { continue };
             let found = Found { local, kind, acked: SentFields::new() };
             self.locals.entry(found.local.key).or_insert(found);

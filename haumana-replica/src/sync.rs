@@ -37,6 +37,9 @@ impl Replica {
     ///   server knows them.
     /// - A device whose digest differs from the server's at the end starts over once. It fails with
     ///   [`ErrorKind::Protocol`] if that does not help.
+    /// - Where the storage has no space for a reply, the reply changes nothing, as if it had been lost.
+    ///   What else is pending is sent all the same, and the sync fails with
+    ///   [`ErrorKind::NoSpace`].
     /// - A push that the server refuses does not fail the sync: the record says so
     ///   ([`View::refused`](crate::View::refused)), and everything else goes through.
     ///
@@ -84,11 +87,29 @@ impl Replica {
     async fn rounds(&self, transport: &dyn Transport) -> Result<Summary> {
         let mut summary = Summary::default();
         let (mut mismatches, mut n_empty) = (0, 0);
+        // Why a reply of this sync could not be taken over.
+        let mut full: Option<Error> = None;
         loop {
-            let outgoing = self.begin().await?;
+            let outgoing = match full.take() {
+                None => self.begin().await?,
+                Some(why) => match self.begin_rest().await? {
+                    Some(rest) => {
+                        full = Some(why);
+                        rest
+                    }
+                    None => return Err(why),
+                },
+            };
             summary.rounds += 1;
             let progress = match transport.sync(&outgoing.account, outgoing.body.clone()).await {
-                Ok(body) => self.finish(&outgoing, &body).await?,
+                Ok(body) => match self.finish(&outgoing, &body).await {
+                    Err(why) if why.kind() == ErrorKind::NoSpace => {
+                        self.note_answered(&outgoing).await?;
+                        full = Some(why);
+                        continue;
+                    }
+                    done => done?,
+                },
                 Err(error) => self.failed(&outgoing, error).await?,
             };
             summary.pulled += progress.pulled;
@@ -105,7 +126,7 @@ impl Replica {
             if 1 < mismatches {
                 return Err(Error::new("compare", ErrorKind::Protocol));
             }
-            if !progress.more {
+            if !progress.more && full.is_none() {
                 return Ok(summary);
             }
             let is_empty = progress.pulled == 0 && progress.settled == 0;

@@ -80,7 +80,10 @@ pub(crate) fn name_of(why: &JsValue) -> String {
 }
 
 fn failed(op: &'static str, why: &JsValue) -> Error {
-    Error::new(op, ErrorKind::Storage).caused_by(name_of(why))
+    let name = name_of(why);
+    let is_full = name == "QuotaExceededError";
+    let kind = if is_full { ErrorKind::NoSpace } else { ErrorKind::Storage };
+    Error::new(op, kind).caused_by(name)
 }
 
 /// The page's clock.

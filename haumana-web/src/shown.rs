@@ -5,7 +5,6 @@ use haumana_sync::id::Key;
 use haumana_sync::record::Value;
 use haumana_sync::schema::Schema;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 use wasm_bindgen::JsValue;
 
@@ -14,30 +13,32 @@ fn value(value: &Value) -> Json {
     serde_json::to_value(value).unwrap_or(Json::Null)
 }
 
-/// A record. Its fields are the text that they are: many records are listed, and numbers stay as they
-/// were written.
+/// A record beside its fields.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Shown<'a> {
+struct Shown<'a> {
     id: String,
     kind: Option<&'a str>,
-    fields: Option<Box<RawValue>>,
     version: Option<u32>,
     is_pending: bool,
     refused: Option<&'a str>,
     explanation: Option<&'a str>,
 }
 
-pub(crate) fn view<'a>(schema: &'a Schema, view: &'a View) -> Shown<'a> {
-    Shown {
+/// A record as JSON. Its fields are the text that they are, and nobody reads them on the way: many
+/// records are listed, and numbers stay as they were written.
+pub(crate) fn view(schema: &Schema, view: &View) -> Option<String> {
+    let beside = Shown {
         id: view.key.id.to_string(),
         kind: kind(schema, view.key),
-        fields: RawValue::from_string(view.content.to_json()).ok(),
         version: view.version,
         is_pending: view.is_pending,
         refused: view.refused.as_deref(),
         explanation: view.explanation.as_deref(),
-    }
+    };
+    let mut json = serde_json::to_string(&beside).ok()?;
+    json.pop(); // its last bracket
+    Some(json + ",\"fields\":" + &view.content.to_json() + "}")
 }
 
 /// The name of a record's kind; nothing if the schema does not know it.

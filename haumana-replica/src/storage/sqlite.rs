@@ -364,5 +364,9 @@ impl Storage for SqliteStorage {
 }
 
 fn failed(op: &'static str, error: rusqlite::Error) -> Error {
-    Error::new(op, ErrorKind::Storage).caused_by(error)
+    let kind = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => ErrorKind::NoSpace,
+        _ => ErrorKind::Storage,
+    };
+    Error::new(op, kind).caused_by(error)
 }

@@ -36,7 +36,7 @@ pub(crate) struct Setlist {
 /// A server for any schema.
 pub(crate) struct AnyServer {
     pub clock: Arc<SetClock>,
-    random: Arc<SeededRandom>,
+    pub random: Arc<SeededRandom>,
     store: Arc<MemoryStore>,
     pub engine: Arc<Engine>,
 }

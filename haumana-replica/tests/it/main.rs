@@ -15,6 +15,7 @@ mod elsewhere;
 mod feed;
 mod finding;
 mod follow;
+mod full;
 mod host;
 mod hostile;
 mod hostile_feeds;

@@ -45,7 +45,7 @@ impl Rows for Kept {
         // The call may be dropped here, before the rows are written.
         tokio::task::yield_now().await;
         if *self.is_full.lock().unwrap() {
-            return Err(Error::new("write", ErrorKind::Storage).caused_by("QuotaExceededError"));
+            return Err(Error::new("write", ErrorKind::NoSpace).caused_by("QuotaExceededError"));
         }
         self.apply(changes);
         // Or here, after they are written.

@@ -183,7 +183,7 @@ async fn a_full_disk_changes_nothing_and_is_told() {
     kept.fill(true);
 
     let error = page.write("a", batch(8)).await.unwrap_err();
-    assert_eq!(haumana_replica::ErrorKind::Storage, error.kind());
+    assert_eq!(haumana_replica::ErrorKind::NoSpace, error.kind());
     assert_eq!("QuotaExceededError", std::error::Error::source(&error).unwrap().to_string());
     page.forget("a").await.unwrap_err();
     page.set_device("other").await.unwrap_err();
