@@ -76,6 +76,8 @@ mod key_file;
 mod memory;
 #[cfg(feature = "page")]
 mod page;
+#[cfg_attr(not(feature = "page"), allow(dead_code, reason = "there is no page"))]
+mod page_sign_in;
 mod pages;
 mod private;
 mod problem;

@@ -1,6 +1,7 @@
 //! The page for people: the files of `haumana-web/page`, which are part of this program. The link `page`
 //! beside `src` takes them into the package.
 
+use crate::page_sign_in::PageSignIn;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::header::{
@@ -18,8 +19,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 
-/// The policy of what may run and be called: of this server only, and, where Google signs people in, of
-/// Google's sign-in. Every host of the page sends it.
+/// The policy of what may run and be called: of this server only, and of who signs people in where
+/// somebody else does. Every host of the page sends it.
 const HEADERS: &str = include_str!("../page/headers.json");
 
 /// The name of the bundle: the hash of what it was built from.
@@ -52,10 +53,12 @@ struct Sent {
 }
 
 impl Sent {
-    fn new(google_client_id: Option<&str>) -> Option<Self> {
-        let has_google = google_client_id.is_some();
+    fn new(sign_in: &PageSignIn) -> Option<Self> {
+        let has_google = matches!(sign_in, PageSignIn::Google(_));
         let Headers { mut policy, google } = serde_json::from_str(HEADERS).ok()?;
-        for (directive, sources) in google.into_iter().filter(|_| has_google) {
+        let google = google.into_iter().filter(|_| has_google);
+        let called = sign_in.calls().map(|url| ("connect-src".to_owned(), url.to_owned()));
+        for (directive, sources) in google.chain(called) {
             let of_this = policy.remove(&directive);
             let all: Vec<String> = of_this.into_iter().chain([sources]).collect();
             policy.insert(directive, all.join(" "));
@@ -64,7 +67,9 @@ impl Sent {
         let policy = HeaderValue::from_str(&all.collect::<Vec<_>>().join("; ")).ok()?;
         // Google's button wants to know on which origin it stands, and is told nothing else.
         let referrer = if has_google { "strict-origin" } else { "no-referrer" };
-        let tag = format!("{}{}", BUNDLE.trim(), google_client_id.unwrap_or_default());
+        // Whatever the page is told, as a word: a tag has no quotation marks in it.
+        let told = sign_in.config().to_string().replace(|c: char| !c.is_ascii_alphanumeric(), "");
+        let tag = format!("{}{told}", BUNDLE.trim());
         Some(Self { tag, policy, referrer: HeaderValue::from_static(referrer) })
     }
 }
@@ -79,26 +84,26 @@ struct File {
 }
 
 /// What the page is told in `config.json`.
-fn config(google_client_id: Option<&str>) -> Bytes {
-    match google_client_id {
-        Some(id) => serde_json::json!({ "googleClientId": id }).to_string().into(),
-        None => Bytes::from_static(include_bytes!("../page/config.json")),
+fn config(sign_in: &PageSignIn) -> Bytes {
+    match sign_in {
+        PageSignIn::Nobody => Bytes::from_static(include_bytes!("../page/config.json")),
+        other => other.config().to_string().into(),
     }
 }
 
-/// Makes the routes: the page at `/`, and its files beside it. With a client id of Google's the page
-/// signs in with Google's button.
-pub(crate) fn routes(google_client_id: Option<&str>) -> Router {
-    // INVARIANT: a test asks for every file with both policies, so both can be read.
-    let Some(sent) = Sent::new(google_client_id) else { return Router::new() };
+/// Makes the routes: the page at `/`, and its files beside it. `sign_in` is what the page is told.
+pub(crate) fn routes(sign_in: &PageSignIn) -> Router {
+    // INVARIANT: tests ask for files with each policy, so all can be read, and what is in an address
+    // was looked at when it was read.
+    let Some(sent) = Sent::new(sign_in) else { return Router::new() };
     let files = files! {
         "index.html" "account.js" "app.js" "bundle.js" "deleted.js" "device.js" "dom.js" "google.js"
         "haumana_web.js" "haumana_web_bg.wasm" "history.js" "host.js" "icon.svg" "inbox.js"
-        "manifest.webmanifest" "pane.js" "practice.js" "records.js" "rows.js" "style.css" "table.js"
-        "text.js" "two.js" "words.js" "worker.js"
+        "manifest.webmanifest" "oidc.js" "pane.js" "practice.js" "records.js" "rows.js" "style.css"
+        "table.js" "text.js" "token.js" "two.js" "words.js" "worker.js"
     };
     let files = files.into_iter().map(|(name, plain)| (name, Bytes::from_static(plain)));
-    let files = files.chain([("config.json", config(google_client_id))]);
+    let files = files.chain([("config.json", config(sign_in))]);
     files.fold(Router::new(), |router, (name, plain)| {
         let path = if name == "index.html" { "/".to_owned() } else { format!("/{name}") };
         let brotli = name.ends_with(".wasm").then_some(WASM_BROTLI);

@@ -102,8 +102,7 @@ fn router(
     let api = api.with_live(live.clone());
     let beside = sign_in.routes;
     #[cfg(feature = "page")]
-    let beside =
-        beside.merge(crate::page::routes(args.google_client_id.first().map(String::as_str)));
+    let beside = beside.merge(crate::page::routes(&sign_in.page));
     (haumana_api::router_beside(api, beside).layer(from_fn(drain)), engine, live)
 }
 

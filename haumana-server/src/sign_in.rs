@@ -6,6 +6,7 @@ use crate::args::Args;
 use crate::dev::{self, Dev};
 use crate::issuer::Issuer;
 use crate::key_file;
+use crate::page_sign_in::{self, PageSignIn};
 use crate::problem::Problem;
 use axum::Router;
 use haumana_api::SystemClock;
@@ -23,6 +24,9 @@ pub(crate) struct SignIn {
     pub(crate) verifier: Arc<dyn Verifier>,
     /// What this server has beside the API for it.
     pub(crate) routes: Router,
+    /// How people sign in on the page.
+    #[cfg_attr(not(feature = "page"), allow(dead_code, reason = "there is no page"))]
+    pub(crate) page: PageSignIn,
 }
 
 impl Args {
@@ -68,12 +72,15 @@ fn ours(args: &Args) -> Result<SignIn, Problem> {
         origins: args.cors_origin.clone(),
         is_public: args.allow_non_loopback_and_issue_tokens_to_anyone,
     };
-    Ok(SignIn { verifier, routes: dev::routes(dev) })
+    Ok(SignIn { verifier, routes: dev::routes(dev), page: PageSignIn::Nobody })
 }
 
 /// Tokens of Google and of others. There is no key file, and nothing under `/dev`.
 fn theirs(args: &Args) -> Result<SignIn, Problem> {
-    let mut configs = Vec::new();
+    let (mut configs, mut page) = (Vec::new(), PageSignIn::Nobody);
+    if let Some(id) = args.google_client_id.first() {
+        page = PageSignIn::Google(id.clone());
+    }
     if !args.google_client_id.is_empty() {
         let google = IssuerConfig::google(args.google_client_id.clone());
         configs.push(IssuerConfig { key_set: args.google_key_set.clone(), ..google });
@@ -81,7 +88,13 @@ fn theirs(args: &Args) -> Result<SignIn, Problem> {
     if let Some(path) = &args.issuers {
         let wrong = |why: &dyn Display| Problem::Issuers(format!("{}: {why}", path.display()));
         let json = fs::read_to_string(path).map_err(|error| wrong(&error))?;
-        let others = IssuerConfig::read_all(&json).map_err(|error| wrong(&error))?;
+        let (others, redirect) = page_sign_in::read(&json).map_err(|error| wrong(&error))?;
+        if let Some(redirect) = redirect {
+            if page != PageSignIn::Nobody {
+                return Err(wrong(&"page: with --google-client-id the page has Google's button"));
+            }
+            page = PageSignIn::Redirect(redirect);
+        }
         if others.is_empty() {
             return Err(wrong(&"the list of issuers is empty"));
         }
@@ -95,5 +108,5 @@ fn theirs(args: &Args) -> Result<SignIn, Problem> {
     let with_fetch = with_fetch.collect::<Result<Vec<_>, Problem>>()?;
     let verifier = OidcVerifier::new(with_fetch, Arc::new(SystemClock));
     let verifier = verifier.map_err(|error| Problem::Issuers(error.to_string()))?;
-    Ok(SignIn { verifier: Arc::new(verifier), routes: Router::new() })
+    Ok(SignIn { verifier: Arc::new(verifier), routes: Router::new(), page })
 }

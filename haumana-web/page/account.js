@@ -11,7 +11,11 @@ export async function showAccount({ device, main, attempt, open, signOut }) {
     setTimeout(() => URL.revokeObjectURL(url), 60_000);
   });
   const file = el('input', { type: 'file', accept: 'application/json' });
-  const imported = attempt(async () => { await device.import(await file.files[0].text()); open({}); });
+  const imported = attempt(async () => {
+    if (!file.files.length) throw new Error(t('noFile'));
+    await device.import(await file.files[0].text());
+    open({});
+  });
   const word = el('input', { className: 'word', autocomplete: 'off' });
   const erase = attempt(async () => { if (word.value === 'ERASE') { await device.erase(); signOut(); } });
   const others = el('div', { 'aria-live': 'polite' });

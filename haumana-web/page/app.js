@@ -3,6 +3,7 @@
 import { openDevice } from './device.js';
 import { el, button } from './dom.js';
 import { openGoogle } from './google.js';
+import { openOidc } from './oidc.js';
 import { openPane } from './pane.js';
 import { showTwo } from './two.js';
 import { choose, explain, language, t } from './words.js';
@@ -20,11 +21,13 @@ const TWO = '#two-devices';
 /** LIMIT: how long a token may take. */
 const TOKEN_MS = 30_000;
 let device, pane, account;
-const google = config.googleClientId ? openGoogle(config.googleClientId, { onPerson, onMissing: showAgain }) : undefined;
+const hears = { onPerson, onMissing: showAgain };
+/** Who signs people in, if it is not the server itself. */
+const issuer = config.googleClientId ? openGoogle(config.googleClientId, hears) : config.oidc ? openOidc(config.oidc, hears) : undefined;
 
 /** Makes a source of tokens of a server that issues its own. They are for this tab only, and never stored. */
 function tokenOf(sub) {
-  if (google) return google.tokenOf(sub);
+  if (issuer) return issuer.tokenOf(sub);
   let kept, until = 0;
   return async (isRefused) => {
     if (!isRefused && Date.now() < until) return kept;
@@ -40,10 +43,10 @@ function post(path, body) {
   return fetch(at(path), { method: 'POST', headers, body: JSON.stringify(body), credentials: 'omit', signal: AbortSignal.timeout(TOKEN_MS) });
 }
 
-/** Whether the server issues its own tokens, which only one for development does. */
-const issuesTokens = () => (google ? Promise.resolve(false) : fetch(at('dev/jwks.json')).then((answer) => answer.ok, () => false));
+/** Whether the server issues its own tokens, which only one for development does; nothing if it cannot be reached. */
+const issuesTokens = () => (issuer ? Promise.resolve(false) : fetch(at('dev/jwks.json')).then((answer) => answer.ok, () => undefined));
 
-/** Somebody has signed in with Google: the one whose records are shown, or another one. */
+/** Somebody has signed in at the issuer: the one whose records are shown, or another one. */
 async function onPerson({ sub, shown, token }) {
   document.getElementById('again')?.remove();
   localStorage.setItem(shownAs, shown);
@@ -57,9 +60,9 @@ async function onPerson({ sub, shown, token }) {
 /** Asks whose records are shown to sign in again: a call needs a token. What is edited meanwhile waits. */
 function showAgain() {
   if (!account || document.getElementById('again')) return;
-  const place = el('div', { className: 'google' });
+  const place = el('div', { className: 'sign-in' });
   main.before(el('section', { id: 'again', className: 'card', 'aria-label': t('signIn') }, el('p', {}, t('again')), place));
-  google.button(place, language).catch((why) => place.append(why.message));
+  issuer.button(place, language).catch((why) => place.append(why.message));
 }
 
 async function signIn(name) {
@@ -72,7 +75,7 @@ async function signIn(name) {
   const onCount = (count) => { document.title = count ? `(${count}) Haumana` : 'Haumana'; };
   const heading = el('h1', {}, 'Haumana');
   const beside = () => [languages(() => pane.again())];
-  const shown = (google && localStorage.getItem(shownAs)) || account;
+  const shown = (issuer && localStorage.getItem(shownAs)) || account;
   pane = openPane({ device, kinds, top, main, name: heading, account: shown, signOut, onCount, beside });
   const from = performance.now();
   window.haumana = { device, openMs: from - begun };
@@ -89,17 +92,17 @@ function close() {
 
 function signOut() {
   close();
-  google?.signOut();
+  issuer?.signOut();
   [remembered, shownAs].forEach((key) => localStorage.removeItem(key));
   showSignIn();
 }
 
 function showSignIn() {
   top.replaceChildren(el('h1', {}, 'Haumana'), languages(showSignIn));
-  if (google) {
-    const place = el('div', { className: 'google' });
+  if (issuer) {
+    const place = el('div', { className: 'sign-in' });
     main.replaceChildren(el('h2', {}, t('signIn')), place);
-    return attempt(() => google.button(place, language));
+    return attempt(() => issuer.button(place, language));
   }
   const name = el('input', { id: 'name', autocomplete: 'username' });
   const go = () => name.value && attempt(() => signIn(name.value));
@@ -107,7 +110,10 @@ function showSignIn() {
     el('label', {}, t('name'), name), el('button', { className: 'main', id: 'sign-in' }, t('signIn')));
   main.replaceChildren(form);
   return issuesTokens().then((does) => {
-    if (does && form.isConnected) form.after(el('p', {}, button(t('twoTry'), () => { location.hash = TWO; }, { id: 'two-devices' })));
+    if (!form.isConnected) return;
+    // A name would make records here that no server ever takes.
+    if (does === false) form.replaceWith(el('p', {}, t('noSignIn')));
+    if (does) form.after(el('p', {}, button(t('twoTry'), () => { location.hash = TWO; }, { id: 'two-devices' })));
   });
 }
 
@@ -130,6 +136,7 @@ async function start() {
     const leave = () => { location.hash = ''; };
     return showTwo({ schema, server, kinds, top, main, tokenOf, languages, leave });
   }
+  if (await issuer?.back?.()) return undefined;
   const name = localStorage.getItem(remembered);
   return name ? signIn(name) : showSignIn();
 }

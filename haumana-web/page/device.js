@@ -3,14 +3,12 @@
 import init, { PageReplica } from './haumana_web.js';
 import { openHost } from './host.js';
 
-/** How long a device waits for space on a full disk before it tries again by itself. */
-const FULL_MS = 10_000;
 const isHidden = () => document.visibilityState === 'hidden';
 
 /** Opens a device. It follows the others while somebody looks, until it is stopped. */
 export async function openDevice({ account, schema, server = '', token, name }) {
   await init({ module_or_path: new URL('haumana_web_bg.wasm', import.meta.url) });
-  let isOffline = false, isStopped = false, isFull = false, wake, following;
+  let isOffline = false, isStopped = false, following;
   const host = await openHost({ name, server, token, isOffline: () => isOffline || !navigator.onLine });
   const replica = await PageReplica.open(host, schema);
   await replica.signIn(account);
@@ -20,22 +18,14 @@ export async function openDevice({ account, schema, server = '', token, name }) 
   listen(() => replica.changed(), true);
   listen(() => replica.statusChanged(), false);
 
-  // What ends it by itself needs a person: `again` begins it once more. Only space comes back unseen.
+  // What ends it by itself needs a person: `again` begins it once more.
   const follow = async () => {
-    while (!isStopped && !isHidden()) {
-      const why = await replica.follow().then(() => undefined, (why) => why);
-      isFull = Boolean(why?.message.includes('QuotaExceeded'));
-      if (why && !isFull) break;
-      if (!isFull) continue;
-      tell(false);
-      await new Promise((done) => { wake = done; setTimeout(done, FULL_MS); });
-    }
+    while (!isStopped && !isHidden() && !(await replica.follow().then(() => false, () => true)));
     following = undefined;
   };
   const again = () => {
     // A poll that nobody waits for any more would hold one of the browser's few connections.
     host.cut('/live');
-    wake?.();
     if (following) replica.unfollow();
     else if (!isHidden()) following = follow();
   };
@@ -75,7 +65,7 @@ export async function openDevice({ account, schema, server = '', token, name }) 
     delete: (kind, id) => replica.delete(kind, id),
     status: async () => {
       const status = JSON.parse(await replica.status());
-      return { ...status, isFull: isFull && status.phase === 'Failed: Storage' };
+      return { ...status, isFull: status.phase === 'Failed: NoSpace' };
     },
     conflicts: async () => JSON.parse(await replica.conflicts()),
     resolve: async (conflict, how, value) => {

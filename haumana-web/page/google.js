@@ -1,15 +1,15 @@
 // Signing in with Google's button. Nothing of Google's is loaded unless the page has a client id.
 
+import { claimsOf, heldToken } from './token.js';
 import { t } from './words.js';
 
 const SCRIPT = 'https://accounts.google.com/gsi/client';
-/** A token is not used in its last minute: the server's clock may be ahead. */
-const EARLY_MS = 60_000;
 
 /** Google's sign-in for one client id. `onPerson` hears of everyone who signs in, and `onMissing` when a
- * call needs a token and there is none. A token is kept in this tab only, and only until it ends. */
+ * call needs a token and there is none. */
 export function openGoogle(clientId, { onPerson, onMissing }) {
-  let token, owner, until = 0, loading;
+  const held = heldToken(onMissing);
+  let loading;
 
   const load = () => {
     loading ??= new Promise((resolve, reject) => {
@@ -24,8 +24,8 @@ export function openGoogle(clientId, { onPerson, onMissing }) {
 
   const heard = ({ credential }) => {
     const { sub, exp, name, email } = claimsOf(credential);
-    [token, owner, until] = [credential, sub, exp * 1000 - EARLY_MS];
-    return onPerson({ sub, shown: email ?? name ?? sub, token });
+    held.set(credential, sub, exp);
+    return onPerson({ sub, shown: email ?? name ?? sub, token: credential });
   };
 
   return {
@@ -34,23 +34,11 @@ export function openGoogle(clientId, { onPerson, onMissing }) {
       await load();
       window.google.accounts.id.renderButton(place, { type: 'standard', locale: language });
     },
-    /** A source of tokens of one person. */
-    tokenOf: (sub) => async (isRefused) => {
-      if (isRefused) token = undefined;
-      if (token && owner === sub && Date.now() < until) return token;
-      onMissing();
-      throw Object.assign(new Error('nobody is signed in'), { name: 'NoToken' });
-    },
+    tokenOf: held.tokenOf,
     /** Forgets the token, and that Google may sign the same person in again by itself. */
     signOut: () => {
-      [token, owner, until] = [undefined, undefined, 0];
+      held.forget();
       window.google?.accounts.id.disableAutoSelect();
     },
   };
-}
-
-/** What a token says. The server checks the token; the page only needs to know whose it is. */
-function claimsOf(credential) {
-  const part = credential.split('.')[1].replaceAll('-', '+').replaceAll('_', '/');
-  return JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(part), (char) => char.charCodeAt(0))));
 }

@@ -2,6 +2,7 @@
 
 import { el, button } from './dom.js';
 import { marked, shown } from './inbox.js';
+import { valueOf } from './table.js';
 import { t } from './words.js';
 
 export async function showHistory({ device, main, open, attempt }, { kind, id }) {
@@ -20,7 +21,7 @@ export async function showHistory({ device, main, open, attempt }, { kind, id })
     const said = `${t('version')} ${version.version} · ${new Date(version.at).toLocaleString()}${who}${version.isDeleted ? ` · ${t('deleted')}` : ''}`;
     slider.setAttribute('aria-valuetext', said);
     detail.replaceChildren(el('h3', {}, said),
-      ...version.changed.map(({ field, earlier }) => el('div', {}, el('h4', {}, field), marked(shown(earlier), shown(stages[at][field])))),
+      ...version.changed.map(({ field, earlier }) => el('div', {}, el('h4', {}, field), marked(shown(earlier), shown(valueOf(stages[at], field))))),
       version.isDeleted ? '' : button(t('restore'), restore(version.version), { className: 'restore' }));
   };
   slider.oninput = show;

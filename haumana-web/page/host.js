@@ -11,7 +11,7 @@ export async function openHost({ name = 'haumana', server = '', token, isOffline
   const db = await openDatabase(name);
   // The last tab that opens a database is its writer: the name of the writer stands in the rows, and
   // each write finds it there or changes nothing.
-  let writer = crypto.randomUUID();
+  const writer = crypto.randomUUID();
   const calls = new Map();
   const claim = () => inTransaction(db, 'readwrite', (rows) => rows.put(writer, 'writer'));
   // A full disk takes no name, but what it holds is read: `held` is that, until there is space.
@@ -28,11 +28,8 @@ export async function openHost({ name = 'haumana', server = '', token, isOffline
     },
     write: async (changes) => {
       if (!isClaimed) {
-        await claim();
-        isClaimed = true;
-        // The writer of before may have written until now, which this tab has not read.
-        if ((await load(db)).join() !== held) writer = undefined;
-        held = undefined;
+        await claimAsRead(db, writer, held);
+        [isClaimed, held] = [true, undefined];
       }
       return write(db, writer, JSON.parse(changes));
     },
@@ -76,13 +73,26 @@ function inTransaction(db, mode, work) {
   });
 }
 
+const allOf = (rows) => [rows.getAllKeys(), rows.getAll()];
+const pairsOf = ([keys, texts]) => keys.result.flatMap((key, at) => (key === 'writer' ? [] : [key, texts.result[at]]));
+
 async function load(db) {
-  let keys, texts;
-  await inTransaction(db, 'readonly', (rows) => {
-    keys = rows.getAllKeys();
-    texts = rows.getAll();
+  let all;
+  await inTransaction(db, 'readonly', (rows) => { all = allOf(rows); });
+  return pairsOf(all);
+}
+
+/** Makes a tab the writer that could not become it at first. The writer of before may have written until
+ * now, which this tab has not read: then that one stays the writer. */
+function claimAsRead(db, writer, held) {
+  return inTransaction(db, 'readwrite', (rows, transaction) => {
+    const all = allOf(rows);
+    all[1].onsuccess = () => {
+      if (pairsOf(all).join() === held) return rows.put(writer, 'writer');
+      transaction.why = named('AnotherTab', 'another tab has this account open');
+      transaction.abort();
+    };
   });
-  return keys.result.flatMap((key, at) => (key === 'writer' ? [] : [key, texts.result[at]]));
 }
 
 function write(db, writer, changes) {

@@ -3,7 +3,7 @@
 import { el, button } from './dom.js';
 import { compared } from './text.js';
 import { title } from './records.js';
-import { t } from './words.js';
+import { said, t } from './words.js';
 
 export const shown = (value) => (typeof value === 'string' ? value : value == null ? '' : JSON.stringify(value));
 
@@ -28,7 +28,7 @@ function card({ device, open, attempt }, conflict, name) {
   const canEdit = conflict.field && typeof conflict.lost === 'string';
   return el('section', { className: 'card conflict', 'aria-label': `${name}: ${conflict.field ?? t('deleted')}` },
     el('h3', {}, `${name}: ${conflict.field ?? t('deleted')}`),
-    el('p', { className: 'note' }, `${new Date(conflict.at).toLocaleString()} · ${conflict.reason}`),
+    el('p', { className: 'note' }, `${new Date(conflict.at).toLocaleString()} · ${said(conflict.reason)}`),
     el('div', { className: 'pair' },
       el('div', {}, el('h4', {}, t('now')), marked(lost, kept), button(t('keep'), close('keep'), { className: 'keep' })),
       el('div', {}, el('h4', {}, t('lost')), marked(kept, lost), button(t('restore'), close('restore'), { className: 'restore' }))),

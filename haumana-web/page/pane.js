@@ -7,7 +7,7 @@ import { showHistory } from './history.js';
 import { showInbox } from './inbox.js';
 import { hasLog, showPractice } from './practice.js';
 import { showForm, showRecords } from './records.js';
-import { explain, t } from './words.js';
+import { explain, said, t } from './words.js';
 
 /** Shows `device` in `top` and `main`. `name` heads it, `home` is the state it begins with, `fields` are
  * the fields of its forms (all, if they are not named), and `onCount` hears how many conflicts are open. */
@@ -84,7 +84,7 @@ export function openPane({ device, kinds, top, main, name, account, home = async
     redraw(top, name,
       el('nav', { 'aria-label': name.textContent }, ...items),
       el('span', { className: `status ${status.pending || status.isFull ? 'wait' : 'note'}`, role: 'status' },
-        `${account ? `${account} · ` : ''}${status.isFull ? t('fullSync') : status.phase} · ${status.pending} ${t('waiting')} · ${t('equal')}: ${equal}`),
+        `${account ? `${account} · ` : ''}${status.isFull ? t('fullSync') : status.phase.split(': ').map(said).join(': ')} · ${status.pending} ${t('waiting')} · ${t('equal')}: ${equal}`),
       el('label', {}, aeroplane, ' ', t('offline')), ...beside());
   }
 

@@ -3,7 +3,7 @@
 import { el, button } from './dom.js';
 import { rowsOf } from './rows.js';
 import { hasLog, practiceLog } from './practice.js';
-import { isText, namedBy, sumOf, tableOf, titleField } from './table.js';
+import { isText, namedBy, sumOf, tableOf, titleField, valueOf } from './table.js';
 import { plain } from './text.js';
 import { t } from './words.js';
 
@@ -14,7 +14,7 @@ const inputs = { flag: 'checkbox', integer: 'number', counter: 'number', number:
 export function title(kind, fields) {
   const first = titleField(kind);
   // An id says nothing to a person.
-  return first?.type === 'id' ? kind.name : String(fields?.[first?.name] ?? '') || t('untitled');
+  return first?.type === 'id' ? kind.name : String(valueOf(fields, first?.name) ?? '') || t('untitled');
 }
 
 export async function showRecords({ device, kinds, main, open }, state) {
@@ -71,12 +71,12 @@ export async function showForm(page, { kind: name, form }) {
   const log = form.id && name === 'piece' && !fields && hasLog(kinds) ? practiceLog(page, form.id) : undefined;
   const kind = kinds.find((one) => one.name === name);
   const wanted = kind.fields.filter((field) => isShown(field, !form.id) && (!fields || fields.includes(field.name)));
-  const entries = await Promise.all(wanted.map(async (field) => entry(field, form.fields?.[field.name], await choicesOf(field, kinds, device))));
+  const entries = await Promise.all(wanted.map(async (field) => entry(field, valueOf(form.fields, field.name), await choicesOf(field, kinds, device))));
   const save = attempt(async () => {
     const touched = entries.filter((one) => one.isTouched());
     const now = form.id && touched.length ? await device.get(name, form.id) : undefined;
     // All are settled before any is saved, so that the form shows each clash at once.
-    const settled = touched.map((one) => (now ? one.settle(now.fields[one.field.name], device.merge) : one.read()));
+    const settled = touched.map((one) => (now ? one.settle(valueOf(now.fields, one.field.name), device.merge) : one.read()));
     if (settled.includes(CLASH)) return;
     const edited = Object.fromEntries(touched.map((one, at) => [one.field.name, settled[at]]));
     if (!form.id) await device.add(name, edited);
@@ -102,7 +102,7 @@ export async function showForm(page, { kind: name, form }) {
     const isTouched = entries.some((one) => one.isTouched());
     if (!now) return isTouched ? undefined : open({ kind: name });
     heading.textContent = title(kind, now.fields);
-    entries.forEach((one) => one.refresh(now.fields[one.field.name]));
+    entries.forEach((one) => one.refresh(valueOf(now.fields, one.field.name)));
   };
   return { refresh };
 }

@@ -22,6 +22,9 @@ export const isText = ({ type }) => ['text', 'lines'].includes(type);
 /** What a counter has reached: it keeps what each device has added and removed. */
 export const sumOf = (value) => Object.values(value ?? {}).reduce((sum, [added, removed]) => sum + added - removed, 0);
 
+/** What a record has in a field, which may be called `constructor`. */
+export const valueOf = (fields, name) => (fields && Object.hasOwn(fields, name) ? fields[name] : undefined);
+
 /** The field that names a record. */
 export const titleField = ({ fields }) => fields.find(({ name }) => name === 'title') ?? fields.find(isText) ?? fields[0];
 
@@ -32,7 +35,7 @@ export const namedBy = (field, kinds) => ((field.of ?? field.type) === 'id'
 /** The title, and the first short fields that some record has, in the order of the schema. */
 function columnsOf(kind, kinds, records) {
   const first = titleField(kind);
-  const isThere = ({ name }) => !records.length || records.some(({ fields }) => fields[name] != null);
+  const isThere = ({ name }) => !records.length || records.some(({ fields }) => valueOf(fields, name) != null);
   const isReadable = (field) => field.type !== 'json' && ((field.of ?? field.type) !== 'id' || namedBy(field, kinds));
   const others = kind.fields.filter((field) => field !== first && isReadable(field) && isThere(field));
   const width = ({ type }) => WIDTH[type] ?? 0;
@@ -68,7 +71,7 @@ export function tableOf({ kind, kinds, device, open, onSort }) {
     return field.type === 'time' || ['number', 'boolean'].includes(typeof value) ? value : plain(text(field, value));
   };
   const by = (field, records, isDown) => {
-    const keyed = records.map((one) => [key(field, one.fields[field.name]), one]);
+    const keyed = records.map((one) => [key(field, valueOf(one.fields, field.name)), one]);
     keyed.sort(([a], [b]) => (a === b ? 0 : a === undefined ? 1 : b === undefined ? -1 : (a < b) === isDown ? 1 : -1));
     return keyed.map(([, one]) => one);
   };
@@ -86,8 +89,8 @@ export function tableOf({ kind, kinds, device, open, onSort }) {
     head.children[at].ariaSort = name === sort.by ? (sort.isDown ? 'descending' : 'ascending') : 'none';
   });
   const draw = (one) => columns.map((field, at) => (at
-    ? el('td', { role: 'cell', className: align(field) }, cell(field, one.fields[field.name]))
-    : el('th', { role: 'rowheader', scope: 'row' }, open(one, cell(field, one.fields[field.name])))));
+    ? el('td', { role: 'cell', className: align(field) }, cell(field, valueOf(one.fields, field.name)))
+    : el('th', { role: 'rowheader', scope: 'row' }, open(one, cell(field, valueOf(one.fields, field.name))))));
   const rows = rowsOf(body, draw, 'tr', (at) => ({ role: 'row', ariaRowIndex: at + 2 }), (said) => el('td', { role: 'cell' }, said));
 
   return {
@@ -100,7 +103,7 @@ export function tableOf({ kind, kinds, device, open, onSort }) {
       columns = columnsOf(kind, kinds, records);
       titles = new Map();
       for (const named of new Set(columns.map((field) => namedBy(field, kinds)).filter((one) => one)))
-        for (const { id, fields } of await device.list(named.name)) titles.set(id, String(fields[titleField(named)?.name] ?? '') || t('untitled'));
+        for (const { id, fields } of await device.list(named.name)) titles.set(id, String(valueOf(fields, titleField(named)?.name) ?? '') || t('untitled'));
       const rems = columns.map(({ type }, at) => (at ? REMS[type] ?? 8 : 10));
       table.style.minWidth = `${rems.reduce((sum, one) => sum + one, 0)}rem`;
       table.style.setProperty('--columns', rems.map((one) => `minmax(0, ${one}fr)`).join(' '));

@@ -12,7 +12,7 @@ export const words = {
     offline: 'Aeroplane mode', another: 'This account is open in another tab. Go on here?', here: 'Go on here',
     noStorage: 'This browser keeps nothing for this page (a private window?). Nothing can be saved.',
     full: 'The disk is full: what you did last was not saved. Make space, and do it again.',
-    fullSync: 'The disk is full: nothing can be synced until there is space', kind: 'Kind', untitled: '(without a title)',
+    fullSync: 'The disk is full: what is saved here is sent, and nothing new comes in until there is space', kind: 'Kind', untitled: '(without a title)',
     device: 'device', undelete: 'Deleted', twoDevices: 'two devices', twoTry: 'Try it with two devices',
     phone: 'Phone', laptop: 'Laptop', leave: 'Leave',
     two1: 'Switch both to aeroplane mode, and change another line of the song on each.',
@@ -23,9 +23,16 @@ export const words = {
     long: 'That is longer than 12 hours. Save again if it is meant so.', future: 'That is in the future. Save again if it is meant so.',
     meanwhile: 'Changed elsewhere meanwhile. This is there now; save again to have yours in its place:',
     again: 'Sign in again to sync. What you edit meanwhile is kept here.', noGoogle: 'Google’s sign-in cannot be loaded now.',
+    noIssuer: 'The sign-in did not succeed.', noSignIn: 'Nobody can sign in on this page: the server takes tokens of an issuer that the page was not told of.',
     devices: 'Devices', seen: 'Last change', changes: 'Changes', thisOne: 'this one',
     devicesHow: 'Devices that have changed something, as far back as the history reaches. One that only reads is not here.',
     yes: 'yes', no: 'no', oneALine: 'one a line',
+    Idle: 'Idle', Syncing: 'Syncing', Offline: 'Offline', NeedsSignIn: 'Sign-in needed', Erased: 'Erased elsewhere', Failed: 'Failed',
+    later_edit: 'The other one was edited later.', text_clash: 'Both changed the same words, and the other one was edited later.',
+    edit_beats_delete: 'One side edited what the other one deleted.', base_gone: 'It was edited on a version that is no longer kept.',
+    stale_form: 'It was saved by a form that had been open for long.', other_life: 'It was edited before a backup was put back.',
+    noServer: 'The server cannot be reached. What is saved here is kept.', notEmpty: 'Only an empty account takes an import.',
+    noFile: 'Choose a file first.',
   },
   haw: {
     records: 'Nā mea', inbox: 'Pahu leka', history: 'Mōʻaukala', account: 'Moʻokāki',
@@ -38,7 +45,7 @@ export const words = {
     offline: 'ʻAno mokulele', another: 'Ke wehe ʻia nei ma kekahi ʻaoʻao ʻē aʻe. Hoʻomau ma ʻaneʻi?', here: 'Hoʻomau ma ʻaneʻi',
     noStorage: 'ʻAʻole mālama kēia polokalamu i kekahi mea. ʻAʻole hiki ke mālama.',
     full: 'Ua piha ka pā: ʻaʻole i mālama ʻia ka hoʻololi hope. E hoʻokaʻawale i wahi, a e hana hou.',
-    fullSync: 'Ua piha ka pā: e hoʻokaʻawale i wahi i mea e like ai', kind: 'ʻAno', untitled: '(inoa ʻole)',
+    fullSync: 'Ua piha ka pā: hoʻouna ʻia nā mea i mālama ʻia, a ʻaʻohe mea hou e komo mai a loaʻa ka wahi', kind: 'ʻAno', untitled: '(inoa ʻole)',
     device: 'mīkini', undelete: 'Nā mea i kāpae ʻia', twoDevices: 'ʻelua mīkini', twoTry: 'E hoʻāʻo me nā mīkini ʻelua',
     phone: 'Kelepona', laptop: 'Lolouila', leave: 'Haʻalele',
     two1: 'Hoʻā i ke ʻano mokulele ma nā mīkini ʻelua, a hoʻololi i nā lālani ʻokoʻa o ke mele.',
@@ -49,16 +56,29 @@ export const words = {
     long: 'ʻOi aku kēia ma mua o 12 hola. E mālama hou inā pololei.', future: 'Aia kēia i ka wā e hiki mai ana. E mālama hou inā pololei.',
     meanwhile: 'Ua hoʻololi ʻia ma kahi ʻē aʻe. ʻO kēia ka mea o laila; e mālama hou no kāu:',
     again: 'E ʻeʻe hou. Mālama ʻia kāu hoʻololi ma ʻaneʻi.', noGoogle: 'ʻAʻole hiki ke hoʻouka i ka ʻeʻe ʻana o Google i kēia manawa.',
+    noIssuer: 'ʻAʻole i holo pono ka ʻeʻe ʻana.', noSignIn: 'ʻAʻole hiki i kekahi ke ʻeʻe ma kēia ʻaoʻao: ʻaʻole i haʻi ʻia kona wahi e ʻeʻe ai.',
     devices: 'Nā mīkini', seen: 'Hoʻololi hope', changes: 'Nā hoʻololi', thisOne: 'kēia',
     devicesHow: 'Nā mīkini i hoʻololi i kekahi mea i loko o ka mōʻaukala. ʻAʻole helu ʻia ka mīkini heluhelu wale nō.',
     yes: 'ʻae', no: 'ʻaʻole', oneALine: 'hoʻokahi ma ka lālani',
+    Idle: 'Mākaukau', Syncing: 'Ke hoʻolike nei', Offline: 'ʻAʻohe pūnaewele', NeedsSignIn: 'Pono e ʻeʻe', Erased: 'Ua holoi ʻia ma kahi ʻē aʻe', Failed: 'Ua hāʻule',
+    later_edit: 'Ma hope ka hoʻololi ʻē aʻe.', text_clash: 'Hoʻololi ʻia nā huaʻōlelo hoʻokahi ma nā ʻaoʻao ʻelua, a ma hope kekahi.',
+    edit_beats_delete: 'Hoʻololi ʻia ma kekahi ʻaoʻao, a kāpae ʻia ma kekahi.', base_gone: 'ʻAʻole mālama hou ʻia ka mana i hoʻololi ʻia.',
+    stale_form: 'Ua lōʻihi ka hāmama ʻana o ka palapala.', other_life: 'Hoʻololi ʻia ma mua o ka hoʻihoʻi ʻana i ke kope.',
+    noServer: 'ʻAʻole loaʻa ke kikowaena. Mālama ʻia nā mea ma ʻaneʻi.', notEmpty: 'Ma ka moʻokāki hakahaka wale nō ka hoʻokomo ʻana.',
+    noFile: 'E koho mua i ka waihona.',
   },
 };
 
-export let language = (navigator.language || 'en').startsWith('haw') ? 'haw' : 'en';
+const CHOSEN = 'haumana.language';
+/** What a browser without storage cannot do. */
+const perhaps = (work) => { try { return work(); } catch { return undefined; } };
+
+export let language = perhaps(() => localStorage.getItem(CHOSEN)) ?? ((navigator.language || 'en').startsWith('haw') ? 'haw' : 'en');
+document.documentElement.lang = language;
 export function choose(other) {
   language = other;
   document.documentElement.lang = other;
+  perhaps(() => localStorage.setItem(CHOSEN, other));
 }
 export const t = (key) => words[language][key] ?? words.en[key];
 
@@ -67,5 +87,9 @@ export function explain(why) {
   const cause = `${why?.name} ${why?.message}`;
   // A browser that denies a page its storage says so in either way.
   if (/NoStorage|SecurityError/.test(cause)) return t('noStorage');
-  return cause.includes('QuotaExceeded') ? t('full') : why?.message ?? String(why);
+  if (cause.includes('QuotaExceeded')) return t('full');
+  return t({ Offline: 'noServer', NotEmpty: 'notEmpty' }[why?.name]) ?? why?.message ?? String(why);
 }
+
+/** A word of the protocol, for a person; one that the page does not know as it is. */
+export const said = (word) => t(word) ?? word;

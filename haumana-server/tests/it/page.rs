@@ -111,6 +111,35 @@ fn what_is_no_file_of_the_page_is_answered_by_the_api() {
 }
 
 #[test]
+fn an_issuer_that_the_page_sends_people_to_is_in_its_policy_with_one_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = serde_json::json!({
+        "authorize": "https://example.org/authorize", "token": "https://example.org/oauth2/token",
+        "clientId": "app", "scope": "openid email",
+    });
+    let issuer = serde_json::json!({
+        "keySet": "https://example.org/keys", "issuers": ["https://example.org"], "audiences": ["app"],
+        "authorizedParties": [], "subjects": { "under": "school" }, "booleans": "json", "page": page,
+    });
+    let file = folder.path().join("issuers.json");
+    std::fs::write(&file, serde_json::json!([issuer]).to_string()).unwrap();
+    let server = Server::start_with(folder.path(), &["--issuers", &file.display().to_string()]);
+
+    let answer = AGENT.get(format!("{}/", server.url)).call().unwrap();
+    let mut config = AGENT.get(format!("{}/config.json", server.url)).call().unwrap();
+
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("connect-src 'self' https://example.org/oauth2/token;"), "{policy}");
+    assert_eq!(1, policy.matches("example.org").count(), "{policy}");
+    assert_eq!("no-referrer", answer.headers()["referrer-policy"]);
+    let told: serde_json::Value =
+        serde_json::from_str(&config.body_mut().read_to_string().unwrap()).unwrap();
+    let mut due = page;
+    due["under"] = serde_json::json!("school");
+    assert_eq!(serde_json::json!({ "oidc": due }), told);
+}
+
+#[test]
 fn with_a_client_id_only_google_may_run_beside_the_page() {
     let folder = tempfile::tempdir().unwrap();
     let id = "1234-web.apps.googleusercontent.com";

@@ -154,6 +154,37 @@ fn what_is_missing_is_said_plainly() {
     no(&["--issuers", "none.json"], "none.json: No such file");
     no(&["--issuers", "empty.json"], "empty.json: the list of issuers is empty");
     no(&["--issuers", "empty.json", "--google-client-id", CLIENT], "empty.json: the list");
+    let page = |page: &Value| {
+        let one = json!({
+            "keySet": "https://example.org/keys", "issuers": ["https://example.org"], "audiences": ["app"],
+            "authorizedParties": [], "subjects": "bare", "booleans": "json", "page": page,
+        });
+        fs::write(folder.path().join("page.json"), json!([one]).to_string()).unwrap();
+    };
+    let good = json!({
+        "authorize": "https://example.org/authorize", "token": "https://example.org/token",
+        "clientId": "app", "scope": "openid",
+    });
+    let with = |key: &str, value: &str| {
+        let mut page = good.clone();
+        page[key] = json!(value);
+        page
+    };
+    for (told, why) in [
+        (json!({}), "page.json: page: missing field `authorize`"),
+        (json!("https://example.org"), "page.json: page: invalid type"),
+        (with("secret", "s"), "page.json: page: unknown field `secret`"),
+        (with("token", "http://example.org/token"), "page: token must be https://"),
+        (with("token", "https://example.org/ 'unsafe-inline'"), "page: token must be https://"),
+        (with("authorize", "javascript:alert(1)"), "page: authorize must be https://"),
+        (with("clientId", "another"), "takes no token for \"another\": add it to audiences"),
+        (with("scope", "email"), "page: scope needs the word openid"),
+    ] {
+        page(&told);
+        no(&["--issuers", "page.json"], why);
+    }
+    page(&good);
+    no(&["--issuers", "page.json", "--google-client-id", CLIENT], "page has Google's button");
     let (before, behind) = (format!(" {CLIENT}"), format!("{CLIENT} "));
     let (comma, blank) = (format!("{CLIENT},"), format!("{CLIENT}, {CLIENT}"));
     let (url, two) = (format!("https://{CLIENT}"), format!("{CLIENT};{CLIENT}"));

@@ -17,13 +17,29 @@ fn main() -> ExitCode {
     bindgen.remove_producers_section(true);
     let made = bindgen.web(true).and_then(|bindgen| bindgen.generate(folder));
     let wasm = Path::new(folder).join("haumana_web_bg.wasm");
-    match made.and_then(|()| Ok(compress(&wasm)?)) {
+    let js = Path::new(folder).join("haumana_web.js");
+    match made.and_then(|()| Ok(shorten(&js).and_then(|()| compress(&wasm))?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("haumana-web-bindgen: {why:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Takes comments and indentation out of the JavaScript. The types have the comments, too, and no page
+/// loads those.
+fn shorten(path: &Path) -> std::io::Result<()> {
+    let (mut short, mut is_comment) = (String::new(), false);
+    for line in std::fs::read_to_string(path)?.lines().map(str::trim) {
+        is_comment |= line.starts_with("/**");
+        if !is_comment && !line.is_empty() {
+            short += line;
+            short.push('\n');
+        }
+        is_comment &= !line.ends_with("*/");
+    }
+    std::fs::write(path, short)
 }
 
 /// Writes a file beside it as brotli, as small as it gets.

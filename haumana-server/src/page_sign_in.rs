@@ -1,0 +1,128 @@
+//! How people sign in on the page, if it is not with names.
+
+use haumana_auth::IssuerConfig;
+use haumana_auth::verify::Subjects;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::fmt::Display;
+
+/// Who signs people in on the page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PageSignIn {
+    /// Nobody but this server, or an issuer that the page was not told of.
+    Nobody,
+    /// Google, with its button, for this client id.
+    Google(String),
+    /// Another issuer, by a redirect.
+    Redirect(Redirect),
+}
+
+/// An issuer that the page can send people to, who come back with a code (RFC 7636).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Redirect {
+    told: Told,
+    /// What stands before the issuer's subjects in user ids.
+    under: Option<String>,
+}
+
+/// What the key `page` of an issuer says.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Told {
+    /// Where the page sends people.
+    authorize: String,
+    /// Where it gets the token for the code that they bring back.
+    token: String,
+    client_id: String,
+    /// What it asks for, such as `openid email`.
+    scope: String,
+}
+
+impl PageSignIn {
+    /// What the page is told in `config.json`.
+    pub(crate) fn config(&self) -> Value {
+        match self {
+            Self::Nobody => json!({}),
+            Self::Google(id) => json!({ "googleClientId": id }),
+            Self::Redirect(Redirect { told, under }) => {
+                let Told { authorize, token, client_id, scope } = told;
+                let mut oidc = json!({
+                    "authorize": authorize, "token": token, "clientId": client_id, "scope": scope,
+                });
+                if let Some(under) = under {
+                    oidc["under"] = json!(under);
+                }
+                json!({ "oidc": oidc })
+            }
+        }
+    }
+
+    /// The address that the page calls beside its own server, for its policy.
+    pub(crate) fn calls(&self) -> Option<&str> {
+        match self {
+            Self::Redirect(redirect) => Some(&redirect.told.token),
+            Self::Nobody | Self::Google(_) => None,
+        }
+    }
+}
+
+/// Reads a JSON list of issuers, one of which may say how the page signs people in.
+pub(crate) fn read(json: &str) -> Result<(Vec<IssuerConfig>, Option<Redirect>), String> {
+    let said = |why: &dyn Display| why.to_string();
+    // What is no list of objects is for the next reader to judge, which says what it lacks.
+    let mut all: Vec<Map<String, Value>> = serde_json::from_str(json).unwrap_or_default();
+    let pages: Vec<Option<Value>> = all.iter_mut().map(|one| one.remove("page")).collect();
+    if pages.iter().all(Option::is_none) {
+        let issuers = IssuerConfig::read_all(json).map_err(|error| said(&error))?;
+        return Ok((issuers, None));
+    }
+    let rest = serde_json::to_string(&all).map_err(|error| said(&error))?;
+    let issuers = IssuerConfig::read_all(&rest).map_err(|error| said(&error))?;
+    let mut redirect = None;
+    for (issuer, page) in issuers.iter().zip(pages) {
+        let Some(page) = page else { continue };
+        if redirect.is_some() {
+            return Err("page: only one issuer can sign people in on the page".into());
+        }
+        let told: Told = serde_json::from_value(page).map_err(|why| format!("page: {why}"))?;
+        told.check(issuer)?;
+        let under = match &issuer.subjects {
+            Subjects::Bare => None,
+            Subjects::Under(name) => Some(name.clone()),
+        };
+        redirect = Some(Redirect { told, under });
+    }
+    Ok((issuers, redirect))
+}
+
+impl Told {
+    fn check(&self, issuer: &IssuerConfig) -> Result<(), String> {
+        for (name, url) in [("authorize", &self.authorize), ("token", &self.token)] {
+            if !is_address(url) {
+                return Err(format!(
+                    "page: {name} must be https://…, or http://127.0.0.1:…: {url:?}"
+                ));
+            }
+        }
+        if !issuer.audiences.contains(&self.client_id) {
+            let id = &self.client_id;
+            return Err(format!("page: the server takes no token for {id:?}: add it to audiences"));
+        }
+        if !self.scope.split(' ').any(|word| word == "openid") {
+            return Err("page: scope needs the word openid, or there is no ID token".into());
+        }
+        Ok(())
+    }
+}
+
+/// Whether it is the address of a call, and no more than one word of a policy.
+fn is_address(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| {
+        let rest = url.strip_prefix("http://")?;
+        rest.starts_with("127.0.0.1:").then_some(rest)
+    });
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/%".contains(&byte);
+    rest.is_some_and(|rest| {
+        !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(is_plain)
+    })
+}
