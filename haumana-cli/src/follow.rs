@@ -12,6 +12,13 @@ use haumana_sync::engine::Clock;
 use haumana_sync::id::Key;
 use serde_json::json;
 use std::io;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How long a device may be without a live feed before that is said: at the start it syncs first, and
+/// then it connects.
+const CONNECTING: Duration = Duration::from_secs(5);
 
 impl Online<'_> {
     /// Syncs, and goes on until Ctrl-C, or until nobody reads what is written.
@@ -36,15 +43,20 @@ impl Online<'_> {
 /// Writes what changes, and how the device hears of it.
 async fn show(replica: &Replica, is_json: bool) -> io::Result<()> {
     let (mut changes, mut status) = (replica.changes(), replica.watch());
-    let mut following = Following::Not;
+    let (mut following, mut printed) = (Following::Not, Following::Not);
+    let mut stands = pin!(sleep(Duration::ZERO));
     loop {
         tokio::select! {
             changed = status.changed() => {
                 let now = status.borrow_and_update().following;
                 if changed.is_ok() && now != following {
                     following = now;
-                    print(&said(following), is_json)?;
+                    stands.set(sleep(if now == Following::Polling { CONNECTING } else { Duration::ZERO }));
                 }
+            }
+            () = &mut stands, if following != printed => {
+                printed = following;
+                print(&said(following), is_json)?;
             }
             event = changes.next() => match event {
                 Some(Event::Changed(Change { keys, cause: Cause::Sync, .. })) => {

@@ -4,9 +4,14 @@
 
 use crate::flaw::Flaw;
 use std::fmt;
+use std::time::Duration;
 
 /// The result of a call of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// LIMIT: the longest wait that a server can ask for. A device would not sync for years otherwise,
+/// because of one mistaken reply.
+pub const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// What a caller can do about an [`Error`].
 ///
@@ -107,10 +112,12 @@ impl Error {
         Self { source: Some(source.into()), ..self }
     }
 
-    /// Adds how long the server asks to wait.
+    /// Adds how long the server asks to wait; of more than
+    /// [`LONGEST_ASKED`](crate::LONGEST_ASKED) that much.
     #[must_use]
     pub fn retry_after(self, secs: Option<u64>) -> Self {
-        Self { retry_after_secs: secs, ..self }
+        let retry_after_secs = secs.map(|secs| secs.min(LONGEST_ASKED.as_secs()));
+        Self { retry_after_secs, ..self }
     }
 
     /// Adds the server's stable code.
@@ -149,7 +156,8 @@ impl Error {
         self.kind
     }
 
-    /// Returns how long the server asks to wait, if it does.
+    /// Returns how long the server asks to wait, if it does; never more than
+    /// [`LONGEST_ASKED`](crate::LONGEST_ASKED), an hour.
     ///
     /// [`Backoff::wait`](crate::Backoff::wait) takes it into account.
     pub fn retry_after_secs(&self) -> Option<u64> {

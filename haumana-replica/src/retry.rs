@@ -3,7 +3,7 @@
 //! [`Replica::follow_with`] has all of this in it. Use [`Replica::sync_with_retry`] for a job that
 //! syncs once and ends, such as one that the system starts in the background.
 
-use crate::error::Result;
+use crate::error::{LONGEST_ASKED, Result};
 use crate::maybe_send::{MaybeSend, MaybeSync};
 use crate::replica::Replica;
 use crate::sync::Summary;
@@ -12,10 +12,6 @@ use async_trait::async_trait;
 use haumana_sync::engine::Random;
 use std::fmt::Debug;
 use std::time::Duration;
-
-/// LIMIT: the longest wait that a server can ask for. A device would not sync for years otherwise,
-/// because of one mistaken reply.
-pub const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// How long to wait between tries. [`Backoff::usual`] makes one, whose fields can be set.
 ///
@@ -37,7 +33,7 @@ pub struct Backoff {
     /// The longest wait after the first failure. Usually a second.
     pub first: Duration,
     /// The longest wait after any, unless the server asks for more, up to
-    /// [`LONGEST_ASKED`]. Usually five minutes.
+    /// [`LONGEST_ASKED`](crate::LONGEST_ASKED). Usually five minutes.
     pub most: Duration,
     /// How many tries there are in all, at least 1. Usually 8.
     pub tries: u32,
@@ -53,7 +49,7 @@ impl Backoff {
     ///
     /// The bound doubles with each failure, and the wait is anywhere below it, so that devices
     /// which failed together do not come back together. A wait that the server asks for comes
-    /// before that; of more than [`LONGEST_ASKED`] that much.
+    /// before that; of more than [`LONGEST_ASKED`](crate::LONGEST_ASKED) that much.
     pub fn wait(&self, failures: u32, retry_after: Option<Duration>, random: u64) -> Duration {
         let doubled = self.first.saturating_mul(1 << failures.saturating_sub(1).min(20));
         let bound = doubled.min(self.most);

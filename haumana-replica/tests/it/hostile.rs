@@ -3,7 +3,7 @@
 use crate::http::{TokenSourceOf, token_of};
 use crate::support::{Server, fields, text};
 use haumana_replica::transport::{HttpConfig, HttpTransport};
-use haumana_replica::{Backoff, ErrorKind, LONGEST_ASKED, Replica};
+use haumana_replica::{Backoff, Error, ErrorKind, LONGEST_ASKED, Replica};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -198,6 +198,9 @@ fn nobody_waits_for_years_because_a_server_says_so() {
 
     assert!(LONGEST_ASKED <= wait && wait <= LONGEST_ASKED + backoff.first, "{wait:?}");
     assert!(Duration::from_secs(120) <= backoff.wait(1, Some(Duration::from_secs(120)), 0));
+    let error = |secs| Error::new("sync", ErrorKind::Unavailable).retry_after(Some(secs));
+    assert_eq!(Some(LONGEST_ASKED.as_secs()), error(99_999_999).retry_after_secs());
+    assert_eq!(Some(120), error(120).retry_after_secs());
 }
 
 #[test]
