@@ -15,12 +15,13 @@ use haumana_sync::limits;
 use haumana_sync::record::{Content, Counter, Value};
 use haumana_sync::schema::{FieldType, Kind, Schema};
 use haumana_sync::store::{
-    Batch, BatchLimits, Fault, Faults, FaultyStore, Generation, MemoryStore, Version,
+    self, Batch, BatchLimits, Fault, Faults, FaultyStore, Generation, MemoryStore, Version,
 };
 use haumana_sync::time::UnixMillis;
 use haumana_sync::wire::Refusal;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// An account on a clock of its own.
@@ -439,4 +440,51 @@ async fn who_writes_meanwhile_makes_it_start_over_and_nothing_is_left_out() {
     assert!(n as usize - 1 <= count("one"), "{}", count("one"));
     assert!(count("rival") <= 1, "what was edited behind it stays");
     assert!(rewound.records.len() <= limits::REWIND_LISTED);
+}
+
+/// Fails commits that write no record, while it is on.
+#[derive(Clone, Debug)]
+struct Forgetful(Arc<AtomicBool>);
+
+impl Faults for Forgetful {
+    fn next(&self, _op: &'static str) -> Option<Fault> {
+        None
+    }
+
+    fn next_commit(&self, batch: &Batch) -> Option<Fault> {
+        let fails = self.0.load(Ordering::Relaxed) && batch.records.is_empty();
+        fails.then_some(Fault::Before(store::ErrorKind::Throttled))
+    }
+}
+
+/// Of the model's runs, seed 1080 of the profile `rewinds`: the store failed when the rewind was to be
+/// remembered. It counted as done all the same, and the same request deleted what was made since.
+#[tokio::test]
+async fn a_rewind_that_cannot_be_remembered_has_failed_and_the_next_call_finishes_it() {
+    let server = Server::new();
+    push(&server, &[set(piece(1), None, "one", UnixMillis(DAY))]).await;
+    let to = server.engine.now();
+    server.pass_secs(60);
+    push(&server, &[set(piece(1), Some(1), "two", server.engine.now())]).await;
+    server.pass_secs(60);
+    let is_on = Arc::new(AtomicBool::new(true));
+    let store = FaultyStore::new(server.memory.clone(), Forgetful(is_on.clone()));
+    let random = Arc::new(SeededRandom::starting_at(5));
+    let config = EngineConfig::new(Generation(0));
+    let engine = Engine::new(Arc::new(store), server.clock.clone(), random, config);
+
+    let first = engine.rewind(&kai(), &request(to, "once")).await;
+    is_on.store(false, Ordering::Relaxed);
+    // Whoever heard that it is done does not ask again; whoever did not, does.
+    if first.is_err() {
+        engine.rewind(&kai(), &request(to, "once")).await.unwrap();
+    }
+    server.pass_secs(60);
+    push(&server, &[set(piece(2), None, "made since", server.engine.now())]).await;
+    server.pass_secs(60);
+    let again = engine.rewind(&kai(), &request(to, "once")).await.unwrap();
+
+    assert_eq!((0, true), (again.deleted, again.is_repeated));
+    assert_eq!(["made since", "one"], *titles(&server).await);
+    assert_eq!(ErrorKind::Unavailable, first.unwrap_err().kind());
 }

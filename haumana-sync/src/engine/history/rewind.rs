@@ -21,7 +21,8 @@ use crate::id::{Key, UserId};
 use crate::limits;
 use crate::record::Value;
 use crate::store::{
-    After, Envelope, Head, HistoryEntry, HistoryKey, Place, Revision, Stamp, Version,
+    After, Batch, Envelope, Head, HistoryEntry, HistoryKey, Place, Revision, Stamp, StoreExt,
+    Version,
 };
 use crate::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -149,7 +150,7 @@ impl Engine {
                 Slice::More => attempts = self.attempts(user),
                 Slice::Raced => attempts.raced(),
                 Slice::End => {
-                    self.note_rewind(&run).await;
+                    self.note_rewind(&run).await?;
                     break;
                 }
             }
@@ -306,18 +307,21 @@ impl Engine {
         Ok(if is_lost { Then::Forgotten } else { Then::Nothing })
     }
 
-    /// Remembers that a rewind is done. Without that, each record still knows it.
-    async fn note_rewind(&self, run: &Run<'_>) {
-        let Some(name) = run.name.filter(|_| run.mode == RewindMode::Write) else { return };
-        for _ in 0..limits::COMMIT_TRIES {
+    /// Remembers that a rewind is done: records that it left as they were do not know it. If that
+    /// fails, so has the rewind, and the next call finishes it.
+    async fn note_rewind(&self, run: &Run<'_>) -> Result<()> {
+        let Some(name) = run.name.filter(|_| run.mode == RewindMode::Write) else { return Ok(()) };
+        let mut attempts = self.attempts(run.user);
+        loop {
             // An account of nothing gets a head for it: sent again when there is something, the same
             // request would delete it.
-            let Ok(head) = self.store.head(run.user).await else { return };
-            let Ok(notes) = Notes::of(head.as_ref()) else { return };
-            let noted = notes.with_rewind(name);
-            let is_noted = self.commit_notes(run.user, head.as_ref(), &noted).await;
-            if is_noted.is_some() {
-                return;
+            let head = attempts.head().await?;
+            let notes = Notes::of(head.as_ref())?;
+            let next = self.noted(head.as_ref(), &notes.with_rewind(name));
+            let batch = Batch { head: next, records: Vec::new(), history: Vec::new() };
+            match self.store.commit_settled(run.user, head.as_ref(), &batch).await {
+                Ok(()) => return Ok(()),
+                Err(error) => attempts.start_over(error.into())?,
             }
         }
     }
