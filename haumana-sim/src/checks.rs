@@ -32,16 +32,18 @@ impl World<'_> {
         for piece in server.iter_mut().chain(updated.iter_mut().filter(|p| !is_erased(p.id))) {
             self.check_piece(request, piece)?;
         }
+        let tracks = &ledger.tracks;
+        server.iter_mut().for_each(|piece| fill_in_deleted(piece, tracks));
         let synced_ms = reply.synced_secs * 1000;
         let is_near = (self.now_ms() - 1000..=self.now_ms() + 2000).contains(&synced_ms);
         self.ensure(is_near || (!is_whole && synced_ms < self.now_ms() + 2000), || {
             format!("syncedAt is {} ms from now", synced_ms - self.now_ms())
         })?;
-        check_server_pieces(request, reply, &self.ledgers[request.token].tracks)?;
+        check_server_pieces(request, reply, &self.ledgers[request.token].tracks, (start, course))?;
         if is_whole && course.is_calm {
             self.check_acknowledged(request, reply)?;
-            check_complete(request, reply, start)?;
-        } else if course.is_calm && check_complete(request, reply, start).is_err() {
+            self.check_complete(request, reply, start)?;
+        } else if course.is_calm && self.check_complete(request, reply, start).is_err() {
             self.tally.faults.note(FaultKind::ReplyCut);
         }
         self.check_exact(request, reply, start, course)
@@ -76,6 +78,21 @@ impl World<'_> {
         }
         piece.seen = known.seen.clone();
         piece.life = known.life;
+        Ok(())
+    }
+
+    /// What the phone does not have comes: all of it, or what is stamped later than `lastSyncedAt`.
+    fn check_complete(&self, request: &Request, reply: &Reply, start: &Start) -> Checked {
+        let tracks = &self.ledgers[request.token].tracks;
+        // What somebody has deleted since it began need not come. A push deletes nothing.
+        let is_deleted = |id| tracks.get(id).is_some_and(|track| track.content.is_none());
+        for (id, (_, stamp_secs)) in start.iter().filter(|(id, _)| !is_deleted(*id)) {
+            let is_due = request.last_secs.is_none_or(|last| last < *stamp_secs);
+            let is_held = request.sent.iter().any(|sent| sent.id == *id);
+            if is_due && !is_held && reply.server.iter().all(|piece| piece.id != *id) {
+                return wrong(*id, "the reply lacks a piece that the phone does not have");
+            }
+        }
         Ok(())
     }
 
@@ -134,10 +151,28 @@ pub fn accepted(request: &Request) -> impl Iterator<Item = &LocalPiece> {
     request.sent.iter().filter(move |sent| request.account == request.token && !is_bad(sent))
 }
 
+/// Whether a piece of a reply is what a deleted piece was last.
+fn is_last_live(piece: &ReplyPiece, now: &BTreeMap<RecordId, Track>) -> bool {
+    let last = now.get(&piece.id).and_then(|track| track.versions.last_key_value());
+    last.is_some_and(|(k, known)| {
+        u64::from(*k) == piece.version >> 32 && known.content == piece.content
+    })
+}
+
+/// Fills in which edits are in a piece that was deleted when its reply had been made.
+fn fill_in_deleted(piece: &mut ReplyPiece, now: &BTreeMap<RecordId, Track>) {
+    let deleted = now.get(&piece.id).filter(|track| track.content.is_none());
+    let last = deleted.and_then(|track| track.versions.last_key_value());
+    if let Some((_, known)) = last.filter(|_| is_last_live(piece, now)) {
+        (piece.seen, piece.life) = (known.seen.clone(), known.life);
+    }
+}
+
 fn check_server_pieces(
     request: &Request,
     reply: &Reply,
     now: &BTreeMap<RecordId, Track>,
+    (start, course): (&Start, Course),
 ) -> Checked {
     let mut ids = BTreeSet::new();
     for piece in &reply.server {
@@ -147,10 +182,13 @@ fn check_server_pieces(
         if request.bad.iter().any(|(id, _)| *id == piece.id.to_string()) {
             return wrong(piece.id, "the server's copy would overwrite an edit that was refused");
         }
-        if now.get(&piece.id).is_some_and(|track| track.content.is_none()) {
+        let sent = request.sent.iter().find(|sent| sent.id == piece.id);
+        let is_deleted = now.get(&piece.id).is_some_and(|track| track.content.is_none());
+        // A reply that was made before a delete cannot know of it.
+        let was_live = !course.is_alone && (start.contains_key(&piece.id) || sent.is_some());
+        if is_deleted && !(was_live && is_last_live(piece, now)) {
             return wrong(piece.id, "a deleted piece is in serverPieces");
         }
-        let sent = request.sent.iter().find(|sent| sent.id == piece.id);
         if let Some(sent) = sent {
             if piece.version <= sent.version {
                 let text =
@@ -175,18 +213,6 @@ fn check_server_pieces(
     for piece in &reply.updated {
         if accepted(request).all(|sent| sent.id != piece.id) {
             return wrong(piece.id, "updatedPieces holds what was not pushed");
-        }
-    }
-    Ok(())
-}
-
-/// What the phone does not have comes: all of it, or what is stamped later than `lastSyncedAt`.
-fn check_complete(request: &Request, reply: &Reply, start: &Start) -> Checked {
-    for (id, (_, stamp_secs)) in start {
-        let is_due = request.last_secs.is_none_or(|last| last < *stamp_secs);
-        let is_held = request.sent.iter().any(|sent| sent.id == *id);
-        if is_due && !is_held && reply.server.iter().all(|piece| piece.id != *id) {
-            return wrong(*id, "the reply lacks a piece that the phone does not have");
         }
     }
     Ok(())

@@ -22,6 +22,10 @@ pub enum Rare {
     Rewound,
     /// A rewind was taken back by another one.
     RewindUndone,
+    /// A phone synced in the middle of a rewind.
+    RewindCrossed,
+    /// A rewind happened in the middle of a phone's sync.
+    SyncCrossedByRewind,
     /// A record's creation came after its delete.
     LateCreation,
     /// A form was saved that showed a text which its phone had pushed, and which is in no version.
@@ -34,10 +38,10 @@ pub enum Rare {
 
 impl Rare {
     /// All of them, in order.
-    pub const ALL: [Rare; 12] = ALL;
+    pub const ALL: [Rare; 14] = ALL;
 }
 
-const ALL: [Rare; 12] = [
+const ALL: [Rare; 14] = [
     Rare::RestoreAgain,
     Rare::ResolutionAgain,
     Rare::DeleteAgain,
@@ -46,6 +50,8 @@ const ALL: [Rare; 12] = [
     Rare::RewindAgain,
     Rare::Rewound,
     Rare::RewindUndone,
+    Rare::RewindCrossed,
+    Rare::SyncCrossedByRewind,
     Rare::LateCreation,
     Rare::PushedForm,
     Rare::MendedSession,
@@ -83,6 +89,7 @@ impl Counts {
             Rare::ErasureAgain => erasures,
             Rare::ImportAgain => imports,
             Rare::RewindAgain | Rare::Rewound | Rare::RewindUndone => rewinds,
+            Rare::RewindCrossed | Rare::SyncCrossedByRewind => rewinds,
             // Rewinds leave too little time for it.
             Rare::PushedForm => forms && asks && !rewinds,
             Rare::MendedSession | Rare::DeletedSession => mends,

@@ -139,7 +139,10 @@ impl World<'_> {
             |other: &usize| *other != phone && matches!(self.phones[*other].stage, Stage::Idle);
         let others: Vec<usize> = (0..self.phones.len()).filter(idle).collect();
         let crosses = !others.is_empty() && self.dice.chance(self.profile.crossings);
-        let mut answer = if crosses {
+        let moment = self.moment_to_cross(request.token);
+        let mut answer = if let Some(moment) = moment {
+            self.call_over_rewind(&mut request, &moment).await?
+        } else if crosses {
             let other = *self.dice.pick(&others);
             let mut crossing = self.request(other);
             self.note_request(&crossing);

@@ -143,7 +143,7 @@ impl World<'_> {
         Ok((answer, heard))
     }
 
-    async fn hear(
+    pub(super) async fn hear(
         &mut self,
         caller: &mut Caller<'_>,
         outcome: Outcome,
@@ -175,13 +175,13 @@ impl World<'_> {
         Ok(())
     }
 
-    fn start(&self, account: usize) -> Start {
+    pub(super) fn start(&self, account: usize) -> Start {
         let tracks = self.ledgers[account].tracks.iter();
         let live = tracks.filter(|(_, track)| track.content.is_some());
         live.map(|(id, track)| (*id, (track.k, track.stamp_secs))).collect()
     }
 
-    fn interlude(
+    pub(super) fn interlude(
         &mut self,
         caller: &Caller<'_>,
         outer: UserId,

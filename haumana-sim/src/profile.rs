@@ -17,7 +17,7 @@ pub struct Profile {
     pub losses: u64,
     /// How many in a thousand calls of the store fail.
     pub faults: u64,
-    /// How many in a hundred syncs have another one in their middle.
+    /// How many in a hundred syncs have another one in their middle, or a rewind if there are any.
     pub crossings: u64,
     /// Whether each field of a piece is edited on one phone only.
     pub owned: bool,
@@ -146,10 +146,13 @@ pub const ASKS: Profile =
 /// Sessions are mended and deleted, and phones send them again.
 pub const MENDS: Profile = Profile { name: "mends", mends: true, ..EVERYDAY };
 
-/// Accounts go back to an earlier time, and forward again, while phones sync.
+/// Accounts go back to an earlier time, and forward again, while phones sync: before a sync, behind
+/// it, and in its middle.
 pub const REWINDS: Profile = Profile {
     name: "rewinds",
     accounts: 2,
+    faults: 30,
+    crossings: 30,
     asks: true,
     deletes: true,
     mends: true,

@@ -2,23 +2,35 @@
 //!
 //! A rewind is made of ordinary edits, so the judges need to know only which records it changes. What
 //! each record was at a moment is written down at that moment, and compared after the rewind.
+//!
+//! A rewind may happen in the middle of a phone's sync, and a phone's sync in the middle of a rewind,
+//! while calls of the store fail. Then a record may also be what the phone made of it after the rewind
+//! had come to it. Whatever a rewind replaces must be in the history.
 
 use super::asks::Call;
 use super::counts::Rare;
 use super::judge::{Checked, Violation};
-use super::ledger::Stored;
-use super::server::wrong;
+use super::ledger::{Observed, Stored};
+use super::meeting::{Caller, Heard};
+use super::phone::{Request, Stage};
+use super::server::{Answer, Course, Outcome, wrong};
+use super::watch::Watch;
+use super::wire::Endpoint;
 use super::world::World;
 use haumana_sync::engine::{ErrorKind, RETENTION_MS, RewindMode, RewindRequest, Rewound};
-use haumana_sync::id::{Key, KindNumber, RecordId};
+use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
+use haumana_sync::store::Store;
 use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many moments are kept to go back to.
 const PAST: usize = 4;
 /// Longer than the clocks of servers are apart: whatever is committed on one side of it is earlier, by
 /// every clock, than what is committed on the other.
 const APART_MS: i64 = 5000;
+/// More versions than a record of a run has.
+const ALL_VERSIONS: usize = 10_000;
 
 /// What the records of an account were at a moment; `None` of a tombstone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +49,17 @@ pub struct Moment {
     contents: Contents,
 }
 
+/// A rewind in the middle of a sync.
+struct Interrupting {
+    /// What the sync had done when it came.
+    reached: Observed,
+    before: Contents,
+    done: haumana_sync::engine::Result<Rewound>,
+    after: Contents,
+    /// What it left.
+    left: Observed,
+}
+
 impl World<'_> {
     /// An account goes back to an earlier moment, or a moment is noted for that.
     ///
@@ -44,8 +67,7 @@ impl World<'_> {
     ///
     /// If a record is not what it was at that moment.
     pub(super) async fn rewind_any(&mut self) -> Checked {
-        let (life, oldest) = (self.life, self.now_ms() - RETENTION_MS + 86_400_000);
-        self.moments.retain(|moment| moment.life == life && oldest < moment.at.0);
+        self.forget_moments();
         if self.moments.is_empty() || self.dice.chance(40) {
             let account = self.dice.below(self.users.len());
             self.note_moment(account).await;
@@ -53,6 +75,11 @@ impl World<'_> {
         }
         let at = self.dice.below(self.moments.len());
         let moment = self.moments[at].clone();
+        let others = self.idle_phones_of(moment.account);
+        if !others.is_empty() && self.dice.chance(self.profile.crossings) {
+            let other = *self.dice.pick(&others);
+            return self.rewind_over_sync(&moment, other).await;
+        }
         let undoes = self.dice.chance(30);
         let now = self.contents(moment.account).await;
         let rewound = self.rewind(&moment).await?;
@@ -108,17 +135,168 @@ impl World<'_> {
         if 0 < n_changed {
             self.tally.rare.note(Rare::Rewound);
         }
-        self.follow_rewind(*account, &before, &after).await;
+        let left = self.watch.observe(&user).await;
+        self.follow_rewind(*account, &before, &after, &left).await?;
         self.keep_ask(*account, Call::Rewind(request)).await?;
         Ok(rewound)
     }
 
+    /// A rewind with a phone's whole sync in its middle, and calls of the store that fail.
+    async fn rewind_over_sync(&mut self, moment: &Moment, phone: usize) -> Checked {
+        let Moment { account, at, contents: wanted, .. } = moment;
+        self.pass(APART_MS);
+        let mut crossing = self.request(phone);
+        self.note(None, || format!("account {account} goes back to {at}, and meanwhile:"));
+        self.note_request(&crossing);
+        let (engine, user) = (self.any_engine(), self.users[*account].clone());
+        let slot: Arc<Mutex<Option<Outcome>>> = Arc::default();
+        let caller = Caller::Phone(&mut crossing);
+        let interlude = self.interlude(&caller, user.clone(), Arc::clone(&slot));
+        self.crossroads.cross(self.dice.below(8), interlude);
+        let before = self.contents(*account).await;
+        let request = RewindRequest {
+            to: *at,
+            mode: RewindMode::Write,
+            request_id: Some(self.new_id().to_string()),
+        };
+        let struck = self.storm.struck();
+        self.storm.blow(self.profile.faults);
+        let first = engine.rewind(&user, &request).await;
+        self.storm.blow(0);
+        match self.crossroads.left_over() {
+            Some(interlude) => interlude.await,
+            None => self.tally.rare.note(Rare::RewindCrossed),
+        }
+        let is_calm = self.storm.struck() == struck;
+        if let Err(error) = first {
+            self.check_failure(error.kind(), Course { is_calm, is_alone: true })?;
+            // Whoever asked asks once more, until it is done.
+            engine.rewind(&user, &request).await.map_err(failed)?;
+        }
+        let after = self.contents(*account).await;
+
+        let inner = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let inner = inner.ok_or_else(|| Violation::general("the sync in the middle is lost"))?;
+        // A phone's call for pieces leaves sessions as they are, so the rewind did all that differs.
+        let reached = Contents { pieces: pieces_of(&inner.before), ..after.clone() };
+        let left = Contents { pieces: pieces_of(&inner.observed), ..after.clone() };
+        self.follow_rewind(*account, &before, &reached, &inner.before).await?;
+        let start = self.start(*account);
+        let course = Course { is_calm, is_alone: true };
+        let heard = self.hear(&mut Caller::Phone(&mut crossing), inner, &start, course).await?;
+        self.note(None, || "… and the rewind goes on".to_owned());
+        let end = self.watch.observe(&user).await;
+        self.follow_rewind(*account, &left, &after, &end).await?;
+        check_crossed(wanted, &reached, &left, &after)?;
+        self.remember(crossing.clone());
+        self.phones[phone].stage = Stage::Answered(crossing, heard.and_then(Heard::into_answer));
+        self.keep_ask(*account, Call::Rewind(request)).await
+    }
+
+    /// A phone's sync with a whole rewind in its middle.
+    ///
+    /// # Errors
+    ///
+    /// If anything went against the contract.
+    pub(super) async fn call_over_rewind(
+        &mut self,
+        request: &mut Request,
+        moment: &Moment,
+    ) -> Checked<Option<Answer>> {
+        let Moment { account, at, contents: wanted, .. } = moment;
+        self.pass(APART_MS);
+        let (wire, user) = (self.any_wire(), self.users[*account].clone());
+        let start = self.start(*account);
+        let rewinding = RewindRequest {
+            to: *at,
+            mode: RewindMode::Write,
+            request_id: Some(self.new_id().to_string()),
+        };
+        let slot: Arc<Mutex<Option<Interrupting>>> = Arc::default();
+        let interlude = {
+            let (watch, store) = (self.watch.clone(), Arc::clone(&self.store));
+            let (slot, user, asked) = (Arc::clone(&slot), user.clone(), rewinding.clone());
+            Box::pin(async move {
+                let reached = watch.observe(&user).await;
+                let before = contents_of(&store, &watch, &user).await;
+                let done = watch.engine().rewind(&user, &asked).await;
+                let after = contents_of(&store, &watch, &user).await;
+                let left = watch.observe(&user).await;
+                let rewound = Interrupting { reached, before, done, after, left };
+                *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(rewound);
+            })
+        };
+        self.crossroads.cross(self.dice.below(6), interlude);
+        let struck = self.storm.struck();
+        self.storm.blow(self.profile.faults);
+        let body = wire.call(&user, Endpoint::Pieces, &request.body, self.reply_limit).await;
+        self.storm.blow(0);
+        match self.crossroads.left_over() {
+            Some(interlude) => interlude.await,
+            None => self.tally.rare.note(Rare::SyncCrossedByRewind),
+        }
+        let is_calm = self.storm.struck() == struck;
+        let observed = self.watch.observe(&user).await;
+
+        let rewound = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rewound = rewound.ok_or_else(|| Violation::general("the rewind is lost"))?;
+        let Interrupting { reached, before, done, after, left } = rewound;
+        // What the sync had done by then.
+        let half = Course { is_calm: false, is_alone: false };
+        self.take_in(request, None, &reached, half)?;
+        self.note(None, || format!("… in the middle of it, account {account} goes back to {at}"));
+        done.map_err(failed)?;
+        check(wanted, &after)?;
+        self.follow_rewind(*account, &before, &after, &left).await?;
+        self.note(None, || "… and the sync goes on".to_owned());
+        let outcome = Outcome { body, observed, before: Observed::new() };
+        let course = Course { is_calm, is_alone: false };
+        let answer = self.account(request, outcome, &start, course).await?;
+        self.keep_ask(*account, Call::Rewind(rewinding)).await?;
+        Ok(answer)
+    }
+
+    /// A moment to which an account may go back in the middle of a sync, by chance.
+    pub(super) fn moment_to_cross(&mut self, account: usize) -> Option<Moment> {
+        if !self.profile.rewinds || !self.dice.chance(self.profile.crossings) {
+            return None;
+        }
+        self.forget_moments();
+        let of_account = self.moments.iter().filter(|moment| moment.account == account);
+        let moments: Vec<Moment> = of_account.cloned().collect();
+        if moments.is_empty() { None } else { Some(self.dice.pick(&moments).clone()) }
+    }
+
+    /// Moments of another life, or past the retention, are none to go back to.
+    fn forget_moments(&mut self) {
+        let (life, oldest) = (self.life, self.now_ms() - RETENTION_MS + 86_400_000);
+        self.moments.retain(|moment| moment.life == life && oldest < moment.at.0);
+    }
+
+    fn idle_phones_of(&self, account: usize) -> Vec<usize> {
+        let is_idle = |phone: &usize| {
+            let phone = &self.phones[*phone];
+            phone.token == account && matches!(phone.stage, Stage::Idle)
+        };
+        (0..self.phones.len()).filter(is_idle).collect()
+    }
+
     /// Takes over what a rewind did: as if a person had edited each record by hand.
-    async fn follow_rewind(&mut self, account: usize, before: &Contents, after: &Contents) {
-        let observed = self.watch.observe(&self.users[account]).await;
+    ///
+    /// # Errors
+    ///
+    /// If something that it replaced is not in the history.
+    async fn follow_rewind(
+        &mut self,
+        account: usize,
+        before: &Contents,
+        after: &Contents,
+        observed: &Observed,
+    ) -> Checked {
+        self.check_history(account, before, after).await?;
         for (id, content) in &after.pieces {
             if before.pieces.get(id) != Some(content) {
-                self.follow_hand(account, *id, &observed);
+                self.follow_hand(account, *id, observed);
             }
         }
         for (id, content) in &after.sessions {
@@ -137,20 +315,69 @@ impl World<'_> {
             }
             self.ledgers[account].mended.insert(*id, content.clone());
         }
+        Ok(())
+    }
+
+    /// Nothing is lost without a trace: what records held before is among their versions.
+    async fn check_history(&self, account: usize, before: &Contents, after: &Contents) -> Checked {
+        let user = &self.users[account];
+        let kinds = [
+            (&before.pieces, &after.pieces, Key::piece as fn(RecordId) -> Key),
+            (&before.sessions, &after.sessions, Key::session),
+        ];
+        for (before, after, key) in kinds {
+            for (id, content) in before {
+                let Some(old) = content.as_ref().filter(|_| after.get(id) != Some(content)) else {
+                    continue;
+                };
+                let entries = self.store.history_of(user, &key(*id), None, ALL_VERSIONS).await;
+                let entries = entries.expect("the store works");
+                if !entries.iter().any(|entry| entry.content == *old) {
+                    return wrong(*id, format!("a rewind has replaced {old:?} without a trace"));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn contents(&self, account: usize) -> Contents {
-        let user = &self.users[account];
-        let pieces = self.watch.observe(user).await.into_iter();
-        let content = |stored: Stored| (!stored.deleted).then_some(stored.raw);
-        let pieces = pieces.map(|(id, stored)| (id, content(stored))).collect();
-        let index = self.store.index(user, KindNumber::SESSION).await.expect("the store works");
-        let keys: Vec<Key> = index.iter().map(|entry| Key::session(entry.id)).collect();
-        let found = self.store.read(user, &keys).await.expect("the store works");
-        let found = found.into_iter().flatten();
-        let sessions = found.map(|one| (one.key.id, (!one.deleted).then_some(one.content)));
-        Contents { pieces, sessions: sessions.collect() }
+        contents_of(&self.store, &self.watch, &self.users[account]).await
     }
+}
+
+async fn contents_of(store: &Arc<dyn Store>, watch: &Watch, user: &UserId) -> Contents {
+    let pieces = pieces_of(&watch.observe(user).await);
+    let index = store.index(user, KindNumber::SESSION).await.expect("the store works");
+    let keys: Vec<Key> = index.iter().map(|entry| Key::session(entry.id)).collect();
+    let found = store.read(user, &keys).await.expect("the store works");
+    let found = found.into_iter().flatten();
+    let sessions = found.map(|one| (one.key.id, (!one.deleted).then_some(one.content)));
+    Contents { pieces, sessions: sessions.collect() }
+}
+
+fn pieces_of(observed: &Observed) -> BTreeMap<RecordId, Option<String>> {
+    let content = |stored: &Stored| (!stored.deleted).then(|| stored.raw.clone());
+    observed.iter().map(|(id, stored)| (*id, content(stored))).collect()
+}
+
+/// Every record is what it was, or what the sync in the middle of the rewind made of that.
+///
+/// `reached` is what the rewind had done when the sync came, `left` is what the sync left.
+fn check_crossed(
+    wanted: &Contents,
+    reached: &Contents,
+    left: &Contents,
+    after: &Contents,
+) -> Checked {
+    let mut allowed = wanted.clone();
+    for (id, content) in &after.pieces {
+        let of = |contents: &Contents| contents.pieces.get(id).cloned().flatten();
+        let is_edited = of(reached) == of(wanted) && of(left) == *content;
+        if is_edited && of(wanted) != *content {
+            allowed.pieces.insert(*id, content.clone());
+        }
+    }
+    check(&allowed, after)
 }
 
 /// Every record is what it was, and what did not exist is deleted.
