@@ -88,16 +88,18 @@ pub(crate) fn standing<'a>(
         crate::mark::hit!(number_of_an_ended_delivery_comes_from_a_copy);
         return Standing::Copy;
     }
-    let named = named_base(record, push, context);
-    let mut newest_first: Vec<&Receipt> = pushes().collect();
-    newest_first.sort_by_key(|old| std::cmp::Reverse(old.order));
-    if let Some(shown) = newest_first.iter().find(|old| shows(record, push, old, named)) {
-        crate::mark::hit!(base_is_the_push_whose_reply_was_lost);
-        return Standing::After(shown);
-    }
     if lacks_steps(record, push, latest) {
         crate::mark::hit!(switch_without_a_step_gives_a_copy_away);
         return Standing::Copy;
+    }
+    let named = named_base(record, push, context);
+    let mut newest_first: Vec<&Receipt> = pushes().collect();
+    newest_first.sort_by_key(|old| std::cmp::Reverse(old.order));
+    let is_before =
+        |old: &&&Receipt| shows(record, push, old, named) && !is_beside(record, push, old, named);
+    if let Some(shown) = newest_first.iter().find(is_before) {
+        crate::mark::hit!(base_is_the_push_whose_reply_was_lost);
+        return Standing::After(shown);
     }
     Standing::Uncertain(latest)
 }
@@ -220,6 +222,22 @@ fn shows(
         let pushed = base_hash(record, AppBase::Receipt(receipt), name);
         is_there && pushed == Some(hash) && before.is_some_and(|before| before != hash)
     })
+}
+
+/// Whether `push` was most likely not made on `receipt`, whatever both have: it is older, though its
+/// phone has counted further, and a text is back that `receipt` had changed. Both phones began as one
+/// backup, which had edits that were not sent.
+fn is_beside(
+    record: &AppRecord,
+    push: &AppPiece,
+    receipt: &Receipt,
+    named: Option<AppBase<'_>>,
+) -> bool {
+    let is_back = |named| {
+        let mut names = push.piece.names().filter(|name| push.touches(name) && is_telling(name));
+        names.any(|name| is_returned(record, push, receipt, named, name))
+    };
+    order(push).1 < receipt.order.1 && named.is_some_and(is_back)
 }
 
 /// Whether two people do not write the same into the field by chance.

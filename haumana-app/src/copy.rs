@@ -1,6 +1,6 @@
 //! What a phone that may be a copy of another pushes, and what of it the other had pushed before.
 
-use crate::base::{AppBase, base_hash, delivery, is_telling};
+use crate::base::{AppBase, base_hash, delivery, differs, is_telling};
 use crate::keys::field_spec;
 use crate::receipts::AppRecord;
 use crate::receipts::Planned;
@@ -25,13 +25,19 @@ pub(crate) fn without_what_was_taken(
         takers.any(|old| base_hash(record, AppBase::Receipt(old), &change.name) == Some(hash))
     };
     let had_changes = !edit.changes.is_empty();
-    edit.changes.retain(|change| !(was_taken(change) && is_sure_text(change)));
+    let says_nothing = |change: &Change| is_sure_text(change) || is_current(record, change);
+    edit.changes.retain(|change| !(was_taken(change) && says_nothing(change)));
     for change in edit.changes.iter_mut().filter(|change| was_taken(change)) {
         crate::mark::hit!(what_the_original_had_pushed_replaces_nothing);
         change.against = Against::Outdated;
     }
     let is_nothing_left = edit.changes.is_empty() && edit.stale.is_empty() && had_changes;
     (!is_nothing_left || edit.above.is_some()).then_some(edit)
+}
+
+/// Whether the record has the value.
+fn is_current(record: &AppRecord, change: &Change) -> bool {
+    !differs(&change.name, &change.value, record.hash(&change.name))
 }
 
 /// Whether nobody else writes the value by chance.

@@ -60,12 +60,12 @@ pub(crate) fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext
         None if push.version.is_issued() => {
             let is_known = named <= record.version && !record.meta.is_foreign(named);
             // What an old form saved is not the version that its number names.
-            let is_exact = is_known && distance(record, push, named) == 0;
+            let is_exact = is_known && distance(record, push, named, |_| true) == 0;
             if is_exact { Copy::Of(named) } else { held(record, push) }
         }
         None => {
             let likeliest = likeliest_version(record, push, context);
-            let is_exact = distance(record, push, likeliest) == 0;
+            let is_exact = distance(record, push, likeliest, |_| true) == 0;
             if is_exact { Copy::Of(likeliest) } else { held(record, push) }
         }
     }

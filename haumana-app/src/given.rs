@@ -127,7 +127,8 @@ impl Given {
         }
     }
 
-    fn forget_until(&mut self, at: UnixMillis) {
+    /// Of the numbers that were given until then it is not known whether they have arrived.
+    pub(crate) fn forget_until(&mut self, at: UnixMillis) {
         self.forgotten_until = self.forgotten_until.max(Some(at));
     }
 

@@ -67,6 +67,9 @@ impl App<'_> {
         mut transaction: Transaction<'_>,
     ) -> Result<Round> {
         let mut given: Given = transaction.slot().read().unwrap_or_default();
+        if let Some(at) = transaction.imported_at() {
+            given.forget_until(at);
+        }
         let mut is_news = sync.show(&mut given);
         sync.gaps = given.gaps(sync.last, transaction.restamped());
         sync.known = self.known(sync, transaction.head()).await?;

@@ -39,9 +39,10 @@ pub(crate) fn plan(
         Standing::Repeat => None,
         Standing::Older(latest) => {
             crate::mark::hit!(older_push_changes_nothing);
-            let hash = push.digest.short();
+            let (hash, since) = (push.digest.short(), named_version(push));
             let mut retained = record.receipts.iter().filter(|old| context.oldest <= old.at);
-            let is_seen = retained.any(|old| old.hash == hash);
+            // What was pushed before the version that it holds was another edit.
+            let is_seen = retained.any(|old| old.hash == hash && since < old.version);
             if is_seen { None } else { outdated(record, push, latest, times, context) }
         }
         Standing::After(receipt) => after(record, push, receipt, times, context),
@@ -157,18 +158,24 @@ fn outdated(
         true => AppBase::Version(push.version.version()),
         false => AppBase::Receipt(latest),
     };
+    let since = named_version(push);
     let mut edit = against_base(record, push, base, times, context)?;
-    edit.changes.retain(|change| !has_had(record, &change.name, &change.value));
+    edit.changes.retain(|change| !has_had(record, &change.name, &change.value, since));
     for change in &mut edit.changes {
         change.against = Against::Outdated;
     }
     (!edit.changes.is_empty()).then_some(edit)
 }
 
-/// Whether the field has or had this value, as far as is remembered.
-fn has_had(record: &AppRecord, name: &str, value: &Value) -> bool {
+/// The version that the number of a push names; 0 if the server has issued none.
+fn named_version(push: &AppPiece) -> Version {
+    if push.version.is_issued() { push.version.version() } else { 0 }
+}
+
+/// Whether the field has this value or had it after version `since`, as far as is remembered.
+fn has_had(record: &AppRecord, name: &str, value: &Value, since: Version) -> bool {
     let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
-    let past = past.iter().filter(|past| !past.is_gone);
+    let past = past.iter().filter(|past| !past.is_gone && since < past.version);
     let mut hashes = past.map(|past| past.hash).chain([record.hash(name)]);
     hashes.any(|hash| !differs(name, value, hash))
 }
@@ -307,7 +314,7 @@ fn against_base(
     let knows_of_delete = |version: Version| record.content.is_none() && record.version <= version;
     if matches!(base, AppBase::Version(version) if knows_of_delete(version)) {
         // A copy that was acknowledged after the delete may be of no version: see `copy_of`.
-        changed.retain(|(name, _)| !has_had(record, name, &push.piece.get(name)));
+        changed.retain(|(name, _)| !has_had(record, name, &push.piece.get(name), 0));
     }
     if changed.is_empty() {
         return None;

@@ -4,7 +4,7 @@
 //! A long text gives such a form away: it is byte for byte what it was before the base, at an older
 //! version or as an earlier push had it. Nobody types a song again to the letter.
 
-use crate::base::{AppBase, base_hash, differs};
+use crate::base::{AppBase, base_hash, differs, is_in_form};
 use crate::keys::{FieldClass, PIECE_FIELDS, field_spec};
 use crate::receipts::AppRecord;
 use crate::receipts::Receipt;
@@ -49,21 +49,33 @@ impl<'a> Form<'a> {
         base: AppBase<'_>,
         context: MergeContext,
     ) -> Self {
-        let Form::Version(version) = self else { return self };
         let old_text = || older_text(record, push, name, held_version(push, base)?, context);
-        Form::Version(old_text().map_or(version, |(first, last)| version.clamp(first, last)))
+        match self {
+            Form::Version(version) => {
+                let old_text = old_text();
+                Form::Version(old_text.map_or(version, |(first, last)| version.clamp(first, last)))
+            }
+            // The push had another text than this old one.
+            Form::Pushed(_) if self.differs_in(record, push, name) => {
+                old_text().map_or(self, |(_, last)| Form::Version(last))
+            }
+            Form::Pushed(_) => self,
+        }
     }
 
+    fn differs_in(self, record: &AppRecord, push: &AppPiece, name: &str) -> bool {
+        base_hash(record, self.base(), name)
+            .is_none_or(|hash| differs(name, &push.piece.get(name), hash))
+    }
+
+    /// In how many of its fields the form differs from what it was opened on. A form has no switches.
     fn distance(self, record: &AppRecord, push: &AppPiece) -> usize {
         match self {
-            Form::Version(version) => distance(record, push, version),
+            Form::Version(version) => distance(record, push, version, is_in_form),
             Form::Pushed(_) => {
-                let differs_from = |name: &str| {
-                    base_hash(record, self.base(), name)
-                        .is_none_or(|hash| differs(name, &push.piece.get(name), hash))
-                };
                 let names = PIECE_FIELDS.iter().map(|spec| spec.name);
-                names.filter(|name| push.touches(name) && differs_from(name)).count()
+                let of_form = names.filter(|name| push.touches(name) && is_in_form(name));
+                of_form.filter(|name| self.differs_in(record, push, name)).count()
             }
         }
     }
@@ -142,7 +154,7 @@ fn stale_version(
     let candidates = candidates.filter(|version| is_retained(record, *version, context));
     candidates
         .chain([last])
-        .min_by_key(|version| (distance(record, push, *version), u32::MAX - version))
+        .min_by_key(|version| (distance(record, push, *version, is_in_form), u32::MAX - version))
 }
 
 /// The version that the phone held when the form was saved. It names the one that a sync brought

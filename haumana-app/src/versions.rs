@@ -17,7 +17,7 @@ pub(crate) fn likeliest_version(
     let versions = record_versions(record).into_iter();
     versions
         .filter(|version| is_retained(record, *version, context))
-        .min_by_key(|version| (distance(record, push, *version), *version))
+        .min_by_key(|version| (distance(record, push, *version, |_| true), *version))
         .unwrap_or(record.version)
 }
 
@@ -44,8 +44,13 @@ pub(crate) fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
     known.map(|version| if is_current(&version) { record.version } else { version }).collect()
 }
 
-/// In how many fields `push` differs from a version.
-pub(crate) fn distance(record: &AppRecord, push: &AppPiece, version: Version) -> usize {
+/// In how many of the fields that count `push` differs from a version.
+pub(crate) fn distance(
+    record: &AppRecord,
+    push: &AppPiece,
+    version: Version,
+    counts: impl Fn(&str) -> bool,
+) -> usize {
     let differs_at = |name: &&str| {
         let value = push.piece.get(name);
         match record.meta.at_version(name, version) {
@@ -55,5 +60,5 @@ pub(crate) fn distance(record: &AppRecord, push: &AppPiece, version: Version) ->
         }
     };
     let names = PIECE_FIELDS.iter().map(|spec| spec.name);
-    names.filter(|name| push.touches(name)).filter(differs_at).count()
+    names.filter(|name| push.touches(name) && counts(name)).filter(differs_at).count()
 }

@@ -346,6 +346,10 @@ impl World<'_> {
             }
             if let Some((track, stored)) = ledger.tracks.get_mut(id).zip(after.get(id)) {
                 track.travelled = true;
+                // Which replies have arrived is not in an export.
+                for known in &mut track.pushes {
+                    (known.given, known.ended) = (0, false);
+                }
                 // A server whose clock is behind clamps it.
                 if let Some(known) = track.versions.get_mut(&stored.k) {
                     known.modified_ms = stored.modified_ms;

@@ -35,6 +35,8 @@ pub struct Leeway {
     pub unsent: bool,
     /// An earlier push of the delivery had an edit that was taken back, and so left no trace.
     pub untold: bool,
+    /// It may be a copy, and nobody can tell what it has as an earlier push of the delivery from that push.
+    pub may_repeat: bool,
     /// Nothing in it shows that it is not a copy: what it returns to an earlier value may lose.
     pub may_be_copy: bool,
 }
@@ -79,6 +81,7 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
         unsent: setting.has_copies && has_unsent(track, sent),
         untold: setting.has_copies
             && of_delivery().any(|known| !known.left_trace && known.content != push.content),
+        may_repeat: setting.has_copies && is_open,
         may_be_copy: (is_open && !is_shown) || (is_first && is_known_copy),
         unknown: is_legacy || is_tie || is_overtaken || is_expired || is_of_tombstone,
         any: is_legacy

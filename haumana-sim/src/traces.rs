@@ -4,7 +4,7 @@
 use super::content::{Content, FIELDS, LYRICS, Val, aspect_name, is_long, is_unchanged};
 use super::judge::{Checked, Violation, is_back_at_base, is_news};
 use super::ledger::{Stored, Track};
-use super::leeway::Leeway;
+use super::leeway::{Leeway, delivery};
 use super::phone::LocalPiece;
 use super::watch::Lost;
 use super::words::marks;
@@ -63,7 +63,9 @@ pub fn check_traces(
         if is_overwritten && !is_alike(aspect, &is, &was) {
             meeting.check(&was, &is, theirs, "the server's value")?;
         }
-        let is_edit = is_news(track, sent, aspect) && !is_back_at_base(track, sent, aspect, leeway);
+        let is_edit = is_news(track, sent, aspect)
+            && !is_back_at_base(track, sent, aspect, leeway)
+            && !(leeway.may_repeat && is_repeated(track, sent, aspect));
         if is_edit && !is_alike(aspect, &is, &pushed) && !leeway.older {
             meeting.check(&pushed, &is, ours, "an edit")?;
         }
@@ -72,6 +74,15 @@ pub fn check_traces(
         true => check_lines(track, sent, before, &content, after),
         false => Ok(()),
     }
+}
+
+/// Whether an earlier push of the delivery had the same. It stands in the history then.
+fn is_repeated(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
+    let mut pushes = track.pushes.iter().filter(|known| known.delivery == delivery(sent.version));
+    pushes.any(|known| {
+        known.left_trace
+            && is_alike(aspect, &known.content.aspect(aspect), &sent.content.aspect(aspect))
+    })
 }
 
 /// Whether one counts as the other, whichever came first.

@@ -45,12 +45,14 @@ async fn what_holds_for_large_commits_holds_for_small_ones() {
 #[tokio::test]
 async fn what_was_found_at_scale_is_mended() {
     let make = async || Box::<InMemory>::default() as Box<dyn Backend>;
-    let found: [(Profile, &[u64]); 6] = [
+    let found: [(Profile, &[u64]); 8] = [
         (profile::OWN_FIELDS, &[1000000000766]),
         (profile::RESTORES, &[12000000001475]),
         (profile::SILENT_RESTORES, &[13000000000398, 13000000000826]),
-        (profile::ERASURES, &[14000000001448, 14000000001497]),
+        (profile::ERASURES, &[14000000001448, 14000000001497, 14000000001736]),
         (profile::ASKS, &[15000000000417, 15000000001337]),
+        (profile::EVERYTHING, &[18000000001956]),
+        (profile::COPIES, &[10000000002093, 10000000004844, 10000000006890]),
         (
             profile::COPIED_LINES,
             &[
@@ -61,6 +63,12 @@ async fn what_was_found_at_scale_is_mended() {
                 11000000001083,
                 11000000001139,
                 11000000001477,
+                11000000002297,
+                11000000002562,
+                11000000002564,
+                11000000005202,
+                11000000005851,
+                11000000008163,
             ],
         ),
     ];

@@ -31,6 +31,9 @@ pub(crate) struct Notes {
     /// What an import has put into the account so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedCounts>,
+    /// When the account was imported. What these notes had before that went with the erasure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imported_at: Option<UnixMillis>,
     /// How many entries of the inbox are open; `None`: not counted yet, as version 0.1 left it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<u64>,

@@ -14,6 +14,7 @@ use crate::id::{Key, UserId};
 use crate::limits;
 use crate::schema::Kind;
 use crate::store::{Envelope, Head, HistoryKey, Stamp};
+use crate::time::UnixMillis;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
@@ -129,6 +130,12 @@ impl<'e> Transaction<'e> {
     /// did. Such a record is due again for whoever goes by stamps, and the head's sums do not show it.
     pub fn restamped(&self) -> Option<Stamp> {
         self.notes.restamped
+    }
+
+    /// Returns when the account was imported, if it was. What a dialect kept beside its records came
+    /// along, what it kept beside the account did not.
+    pub fn imported_at(&self) -> Option<UnixMillis> {
+        self.notes.imported_at
     }
 
     /// Returns what the dialect keeps beside the account.

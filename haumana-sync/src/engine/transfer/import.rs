@@ -194,10 +194,12 @@ impl Engine {
         old: Option<&Head>,
         state: HeadState,
     ) -> Result<Head, Stopped> {
-        let mut head = self.next_head(old, state, self.clock.now());
+        let now = self.clock.now();
+        let mut head = self.next_head(old, state, now);
         // What the devices hold is what is being put back; they are not ghosts.
         head.erased_at = None;
-        let mut notes = Notes { floor: 0, open: None, ..Notes::of(Some(&head))? };
+        let imported_at = Some(now);
+        let mut notes = Notes { floor: 0, open: None, imported_at, ..Notes::of(Some(&head))? };
         if state == HeadState::Importing {
             notes.imported = Some(ImportedCounts::default());
         }
