@@ -62,9 +62,10 @@ impl Received {
         self.0.queued_us.fetch_add(us, Ordering::Relaxed);
     }
 
-    /// How long the request has waited for its turn, if it has at all.
-    pub(crate) fn queued_ms(&self) -> Option<u64> {
-        Some(self.0.queued_us.load(Ordering::Relaxed) / 1000).filter(|ms| 0 < *ms)
+    /// How long the request has waited for its turn, if it has for a millisecond.
+    pub(crate) fn waited(&self) -> Option<Duration> {
+        let waited = Duration::from_micros(self.0.queued_us.load(Ordering::Relaxed));
+        Some(waited).filter(|waited| Duration::from_millis(1) <= *waited)
     }
 }
 

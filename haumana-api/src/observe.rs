@@ -4,6 +4,7 @@ use crate::api::Api;
 use crate::body::Received;
 use crate::error::Failure;
 use crate::limits::REQUEST_ID_BYTES;
+use crate::meter::{self, Answered};
 use crate::reply::Notes;
 use crate::{compress, cors, unsent};
 use axum::body::HttpBody;
@@ -57,6 +58,9 @@ pub(crate) async fn observe(
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(REQUEST_ID, asked.id.clone());
     asked.log(&response);
+    if let Some(gate) = gate {
+        meter::at_work(gate.n_at_work());
+    }
     response
 }
 
@@ -87,12 +91,13 @@ impl Asked {
     fn new(request: &mut Request, api: &Api) -> Self {
         let received = Received::default();
         request.extensions_mut().insert(received.clone());
+        let at_work = api.gate.as_ref().map(|gate| gate.n_at_work());
         Self {
             id: given_id(request.headers()).unwrap_or_else(|| new_id(api.random.as_ref())),
             method: method_name(request.method()),
             route: request.extensions().get().cloned(),
             received,
-            at_work: api.gate.as_ref().map(|gate| gate.n_at_work()),
+            at_work,
             start: Instant::now(),
         }
     }
@@ -101,17 +106,29 @@ impl Asked {
     fn log(&self, response: &Response) {
         let notes = response.extensions().get().cloned().unwrap_or_else(Notes::default);
         let counts = notes.counts;
-        let ms = self.start.elapsed().as_secs_f64() * 1000.0;
+        let time = self.start.elapsed();
+        let route = self.route.as_ref().map_or("-", MatchedPath::as_str);
+        let refused = notes.code.filter(|_| notes.is_overload);
+        Answered {
+            method: self.method,
+            route,
+            status: response.status().as_u16(),
+            time,
+            queued: self.received.waited(),
+            refused: refused.map(|code| (code, notes.reason.unwrap_or("-"))),
+        }
+        .count();
+        let ms = time.as_secs_f64() * 1000.0;
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     request_id = self.id.to_str().unwrap_or_default(),
                     caller = self.received.caller(),
                     method = self.method,
-                    route = self.route.as_ref().map_or("-", MatchedPath::as_str),
+                    route,
                     status = response.status().as_u16(),
                     ms = (ms * 1000.0).round() / 1000.0,
-                    queued_ms = self.received.queued_ms(),
+                    queued_ms = self.received.waited().map(|waited| waited.as_millis() as u64),
                     at_work = self.at_work,
                     bytes_in = self.received.bytes(),
                     bytes_out = response.body().size_hint().exact(),

@@ -29,6 +29,11 @@ pub(crate) struct Args {
     #[arg(long, env = "HAUMANA_LISTEN", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
 
+    /// Address and port at which /metrics tells Prometheus how the server is doing. Without this
+    /// option, nowhere. Nobody has to sign in there, so no stranger should reach it.
+    #[arg(long, env = "HAUMANA_METRICS", value_name = "ADDRESS")]
+    pub(crate) metrics: Option<SocketAddr>,
+
     /// The database file; it is created if it is missing. The key pair is in a file beside it.
     #[arg(long, env = "HAUMANA_DB", default_value = "haumana.db", global = true)]
     pub(crate) db: PathBuf,

@@ -52,15 +52,16 @@ pub(crate) fn room() -> usize {
     descriptors::raise().saturating_sub(OTHER_DESCRIPTORS).clamp(16, CONNECTIONS)
 }
 
-/// Serves until `stop` ends, and then until what runs is answered.
+/// Serves until `stop` ends, and then until what runs is answered. Metrics call the listener `name`.
 pub(crate) async fn serve(
+    name: &'static str,
     listener: TcpListener,
     router: Router,
     room: usize,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    tracing::info!(room, "connections");
-    let idle = Arc::new(Idle::new(room));
+    tracing::info!(name, room, "connections");
+    let idle = Arc::new(Idle::new(name, room));
     let (stopped, stopping) = watch::channel(());
     let mut stop = pin!(stop);
     loop {

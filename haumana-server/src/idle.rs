@@ -1,5 +1,8 @@
 //! Which connections are idle, and which one makes room.
 
+use metrics::{counter, gauge};
+#[cfg(feature = "metrics")]
+use metrics::{describe_counter, describe_gauge};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
@@ -13,8 +16,23 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How often it is told what happens to connections.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
+const OPEN: &str = "haumana_connections";
+const CLOSED: &str = "haumana_connections_closed_total";
+
+/// Describes what is counted here.
+#[cfg(feature = "metrics")]
+pub(crate) fn describe_metrics() {
+    describe_gauge!(OPEN, "Connections that are open, by listener.");
+    describe_counter!(
+        CLOSED,
+        "Connections that were closed to protect others, by listener and reason."
+    );
+}
+
 /// Room for connections, and those that are idle, longest first.
 pub(crate) struct Idle {
+    /// What metrics call the listener.
+    name: &'static str,
     room: Arc<Semaphore>,
     waiting: Mutex<BTreeMap<u64, Arc<Notify>>>,
     next: AtomicU64,
@@ -51,9 +69,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Idle {
-    pub(crate) fn new(room: usize) -> Self {
+    pub(crate) fn new(name: &'static str, room: usize) -> Self {
         let room = Arc::new(Semaphore::new(room));
-        Self { room, waiting: Mutex::default(), next: AtomicU64::new(0), counts: Counts::default() }
+        Self {
+            name,
+            room,
+            waiting: Mutex::default(),
+            next: AtomicU64::new(0),
+            counts: Counts::default(),
+        }
     }
 
     /// A place for a new connection; where there is none, the longest idle one makes room.
@@ -64,7 +88,7 @@ impl Idle {
                 self.make_room();
                 let room = Arc::clone(&self.room).acquire_owned();
                 let Ok(Ok(room)) = tokio::time::timeout(PATIENCE, room).await else {
-                    self.counts.add(&self.counts.n_refused);
+                    self.count(&self.counts.n_refused, "refused");
                     return None;
                 };
                 room
@@ -73,6 +97,7 @@ impl Idle {
         let (evict, number) = (Arc::new(Notify::new()), Mutex::default());
         let seat = Seat { idle: Arc::clone(self), evict, number, _room: room };
         seat.is_idle();
+        gauge!(OPEN, "listener" => self.name).increment(1.0);
         Some(seat)
     }
 
@@ -81,8 +106,13 @@ impl Idle {
         let longest = locked(&self.waiting).pop_first();
         if let Some((_, evict)) = longest {
             evict.notify_one();
-            self.counts.add(&self.counts.n_evicted);
+            self.count(&self.counts.n_evicted, "evicted");
         }
+    }
+
+    fn count(&self, count: &AtomicU64, reason: &'static str) {
+        counter!(CLOSED, "listener" => self.name, "reason" => reason).increment(1);
+        self.counts.add(count);
     }
 }
 
@@ -135,7 +165,7 @@ impl Seat {
             next = cause.source();
         }
         if is_late {
-            self.idle.counts.add(&self.idle.counts.n_timed_out);
+            self.idle.count(&self.idle.counts.n_timed_out, "timed_out");
         }
     }
 }
@@ -160,6 +190,7 @@ impl Drop for Busy {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.is_busy();
+        gauge!(OPEN, "listener" => self.idle.name).decrement(1.0);
     }
 }
 
@@ -169,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_longest_idle_connection_makes_room_and_busy_ones_stay() {
-        let idle = Arc::new(Idle::new(3));
+        let idle = Arc::new(Idle::new("api", 3));
         let busy = idle.seat().await.unwrap();
         busy.is_busy();
         let (first, second) = (idle.seat().await.unwrap(), idle.seat().await.unwrap());
@@ -187,7 +218,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_all_are_busy_a_new_connection_is_turned_away() {
-        let idle = Arc::new(Idle::new(1));
+        let idle = Arc::new(Idle::new("api", 1));
         let busy = idle.seat().await.unwrap();
         busy.is_busy();
 

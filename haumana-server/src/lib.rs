@@ -74,6 +74,11 @@ mod idle;
 mod issuer;
 mod key_file;
 mod memory;
+#[cfg(feature = "metrics")]
+mod metering;
+#[cfg(not(feature = "metrics"))]
+#[path = "metering_absent.rs"]
+mod metering;
 #[cfg(feature = "page")]
 mod page;
 #[cfg_attr(not(feature = "page"), allow(dead_code, reason = "there is no page"))]

@@ -19,6 +19,15 @@ pub(crate) enum Problem {
     InUse(SocketAddr),
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
+    #[cfg(feature = "metrics")]
+    #[error("cannot tell metrics at --metrics: {0}")]
+    Metrics(String),
+    #[cfg(not(feature = "metrics"))]
+    #[error(
+        "this build has no metrics [not_built_in]; build one that has them: cargo build --release -p \
+         haumana-server --features metrics"
+    )]
+    NoMetrics,
     #[error("the key file {0} can be read by others; run: chmod 600 {0}")]
     KeyExposed(PathBuf),
     #[error("{0} is not the key file of this server; move it away, and a new one is made")]

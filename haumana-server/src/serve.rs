@@ -10,6 +10,7 @@ use crate::connections;
 use crate::directory::{self, SqliteDirectory};
 use crate::drain::drain;
 use crate::memory;
+use crate::metering::Metrics;
 use crate::problem::Problem;
 use crate::schema;
 use crate::sign_in::{self, SignIn};
@@ -41,6 +42,10 @@ const DAY_MS: i64 = 86_400_000;
 pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let listener = listen(&args).await?;
     let address = listener.local_addr()?;
+    let metrics = match args.metrics {
+        Some(address) => Some(Metrics::listen(address).await?),
+        None => None,
+    };
     let schema = schema::read(&args)?;
     let presumed = schema::presumed(&args)?;
     let opened = store::open(&args, &schema).await?;
@@ -62,8 +67,12 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
         tokio::spawn(Upkeep { operate, engine, clock, retention_ms }.run());
     }
     tokio::spawn(memory::keep_small());
+    let metrics_at = metrics.as_ref().map(Metrics::address).transpose()?;
+    if let Some(metrics) = metrics {
+        tokio::spawn(metrics.serve());
+    }
     let signals = Signals::listen()?;
-    greet(&args, address)?;
+    greet(&args, address, metrics_at)?;
     Ok(run(listener, router, room, live, signals).await?)
 }
 
@@ -126,7 +135,7 @@ pub(crate) fn retention_ms(args: &Args) -> i64 {
 }
 
 /// Says where everything is, and how to try it.
-fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
+fn greet(args: &Args, address: SocketAddr, metrics: Option<SocketAddr>) -> Result<(), Problem> {
     let (url, db) = (format!("http://{address}"), std::path::absolute(&args.db)?);
     let json = "-H 'content-type: application/json'";
     let (how, token) = if args.has_issuers() {
@@ -146,6 +155,9 @@ fn greet(args: &Args, address: SocketAddr) -> Result<(), Problem> {
     #[cfg(feature = "page")]
     if !args.has_issuers() {
         writeln!(out, "page: {url}/ (two devices in one window: {url}/#two-devices)")?;
+    }
+    if let Some(metrics) = metrics {
+        writeln!(out, "metrics: http://{metrics}/metrics")?;
     }
     writeln!(out, "guide: {GUIDE}")?;
     writeln!(
@@ -171,7 +183,7 @@ async fn run(
     mut signals: Signals,
 ) -> io::Result<()> {
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = connections::serve(listener, router, room, async {
+    let serving = connections::serve("api", listener, router, room, async {
         // An error means that the sender is gone, which means the same.
         stopped.await.ok();
     });

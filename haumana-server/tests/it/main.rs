@@ -13,6 +13,7 @@ mod live;
 mod manuals;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod memory;
+mod metering;
 mod page;
 mod postgres;
 mod restoring;
