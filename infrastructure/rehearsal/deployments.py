@@ -11,6 +11,7 @@ held back while an API is changed. Leans on names inside the version in ../requi
 import copy
 import types
 
+from http_events import send_format_1
 from ministack.app import main
 from ministack.services import apigateway_v1 as gateway
 
@@ -60,4 +61,5 @@ def show_snapshots():
 
 if __name__ == "__main__":
     show_snapshots()
+    send_format_1()
     main()

@@ -19,6 +19,8 @@ ACCOUNT, REGION = "000000000000", "us-east-1"
 # What `cdk bootstrap` would have made.
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{REGION}"
 VERSION = "/cdk-bootstrap/hnb659fds/version"
+# How long a busy machine may take.
+PATIENCE_SECS = 180
 # What MiniStack's CloudFormation does not make: it knows no budgets and no association of a
 # firewall, and no alarm that computes, which the dashboard shows. All else is made.
 UNKNOWN = {
@@ -67,9 +69,10 @@ class Emulator:
             StackName=stack, TemplateURL=f"{self.url}/{BUCKET}/{stack}.json",
             Capabilities=["CAPABILITY_IAM"],
         )
-        for _ in range(300):
+        until = time.monotonic() + PATIENCE_SECS
+        while True:
             told = formation.describe_stacks(StackName=stack)["Stacks"][0]
-            if not told["StackStatus"].endswith("IN_PROGRESS"):
+            if not told["StackStatus"].endswith("IN_PROGRESS") or until < time.monotonic():
                 break
             time.sleep(0.1)
         if told["StackStatus"] != "CREATE_COMPLETE":
@@ -85,9 +88,10 @@ class Emulator:
                 self.client("dynamodb").update_time_to_live(
                     TableName=one["Properties"]["TableName"], TimeToLiveSpecification=wanted)
 
-    def api_url(self, api, stage):
-        """Returns where the REST API answers."""
-        return f"{self.url}/_aws/execute-api/{api}/{stage}"
+    def api_url(self, api, stage=None):
+        """Returns where an API answers. The stage of an HTTP API is not in its address."""
+        url = f"{self.url}/_aws/execute-api/{api}"
+        return url if stage is None else f"{url}/{stage}"
 
     def _publish(self, assembly):
         """Uploads the functions' code, as `cdk deploy` would before the stack."""
@@ -133,9 +137,10 @@ def emulator(folder, **variables):
 
 def wait_for(url):
     """Waits until something answers."""
-    for _ in range(300):
+    until = time.monotonic() + PATIENCE_SECS
+    while time.monotonic() < until:
         with contextlib.suppress(OSError):
-            urllib.request.urlopen(url, timeout=2).close()
+            urllib.request.urlopen(url, timeout=10).close()
             return
         time.sleep(0.1)
     raise AssertionError(f"nothing answers at {url}")

@@ -6,7 +6,7 @@
 FOLDER holds `<binary>/bootstrap` for this machine's processor, PROGRAMS holds `haumana-import` and
 `haumana-export-legacy`. Needs Node.js, and the packages of
 ../requirements.txt; ../cdk must have had its `npm ci`. Nothing leaves this machine. The stories:
-syncing through the REST API of the stack, and moving an existing API over and back.
+syncing through an API of each kind, and moving an existing API over and back.
 """
 
 import argparse
@@ -70,6 +70,8 @@ def main():
                 print(f"deployed in {time.monotonic() - started:.1f} s")
                 deploying.forgetting(aws, sys.executable)
                 syncing.rehearse(aws, outputs, google)
+                http = synthesise(binaries, folder / "http", prefix="http", api="http")
+                syncing.rehearse_http(aws, aws.deploy(http, "http-sync"), google)
                 old = OldStack(aws)
                 operator = Operator(aws, old, programs)
                 own_url = aws.api_url(outputs["ApiUrl"].split("//")[1].split(".")[0], "prod")

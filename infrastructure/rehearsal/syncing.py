@@ -1,4 +1,5 @@
-"""The app's whole sync, two devices, through the REST API, the real authorizer and the functions."""
+"""The app's whole sync, two devices, through an API of each kind: the REST API with the real
+authorizer, and the HTTP API, behind which the functions verify tokens themselves."""
 
 import gzip
 import json
@@ -18,11 +19,24 @@ def new_phone(url, token):
 
 
 def rehearse(aws, outputs, google):
-    """Runs every story."""
+    """Runs every story through the REST API of the stack `own`."""
     url = aws.api_url(outputs["ApiUrl"].split("//")[1].split(".")[0], "prod")
-    for story in (signing_in, two_devices, the_door, another_user, new_clients, compressed, watched):
-        story(aws=aws, url=url, google=google, outputs=outputs)
-        print(f"ok: {story.__name__.replace('_', ' ')}")
+    stories = (signing_in, two_devices, the_door, another_user, new_clients, compressed, watched)
+    tell(stories, "own", aws=aws, url=url, google=google, outputs=outputs)
+
+
+def rehearse_http(aws, outputs, google):
+    """Runs every story through the HTTP API of the stack `http`, whose address has no stage."""
+    url = aws.api_url(outputs["ApiUrl"].split("//")[1].split(".")[0])
+    stories = (signing_in, two_devices, the_door, another_user, new_clients, the_other_door, watched)
+    tell(stories, "http", aws=aws, url=url, google=google, outputs=outputs)
+
+
+def tell(stories, prefix, **what):
+    """Runs stories, and says which went well."""
+    for story in stories:
+        story(prefix=prefix, **what)
+        print(f"ok: {story.__name__.replace('_', ' ')} ({prefix})")
 
 
 def signing_in(aws, url, google, outputs, **_):
@@ -118,16 +132,31 @@ def compressed(url, google, **_):
     assert json.loads(body)["serverPieces"][0]["lyrics"] == text.strip()
 
 
-def watched(aws, **_):
+def the_other_door(url, google, **_):
+    """What an HTTP API passes on otherwise than a REST API, as DEPLOYMENT.md has it."""
+    kai = google.token("kai")
+    refused(405, "method_not_allowed", f"{url}/pieces", kai)
+    packed = gzip.compress(json.dumps({"pieces": []}).encode())
+    refused(400, "invalid_request", f"{url}/pieces", kai, packed, headers={"content-encoding": "gzip"})
+    phone = new_phone(url, google.token("nani"))
+    phone.add("Lōʻihi", "ʻĀina " * 2_000)
+    phone.sync()
+    _, headers, body = call(f"{url}/pieces", phone.token, {"pieces": []})
+    assert headers["content-encoding"] == "gzip", "replies are compressed all the same"
+    assert json.loads(body)["serverPieces"][0]["title"] == "Lōʻihi"
+
+
+def watched(aws, prefix, **_):
     """The functions write their metrics under the name that the alarms watch, and nobody's data."""
     logs = aws.client("logs")
     lines = []
-    for binary in ("sync-pieces-lambda", "sync-sessions-lambda", "google-token-authorizer"):
-        group = f"/aws/lambda/own-{binary}"
+    verifying = ["google-token-authorizer"] if prefix == "own" else ["auth-sync-lambda"]
+    for binary in ["sync-pieces-lambda", "sync-sessions-lambda", *verifying]:
+        group = f"/aws/lambda/{prefix}-{binary}"
         for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group):
             lines += [event["message"] for event in page["events"]]
     text = "\n".join(lines)
-    assert '"Namespace":"Haumana/own"' in text, "metrics are where the alarms of this stack look"
+    assert f'"Namespace":"Haumana/{prefix}"' in text, "metrics are where the alarms of this stack look"
     assert re.search(r'"caller":"[0-9a-f]{16}"', text), "a user is called by a hash"
     for secret in ("Haʻaheo", "Kaulana", "kai@example.org", "eyJ"):
         assert secret not in text, "logs tell nothing of anyone"
