@@ -1,3 +1,3 @@
 // Made by haumana-web/build.
-self.BUNDLE = 'f813f8613060fe3b';
-self.FILES = ['account.js', 'app.js', 'deleted.js', 'device.js', 'dom.js', 'google.js', 'haumana_web.js', 'haumana_web_bg.wasm', 'history.js', 'host.js', 'icon.svg', 'inbox.js', 'manifest.webmanifest', 'pane.js', 'practice.js', 'records.js', 'rows.js', 'style.css', 'table.js', 'text.js', 'two.js', 'words.js'];
+self.BUNDLE = '1f9ffa62a072221f';
+self.FILES = ['account.js', 'app.js', 'deleted.js', 'device.js', 'dom.js', 'google.js', 'haumana_web.js', 'haumana_web_bg.wasm', 'history.js', 'host.js', 'icon.svg', 'inbox.js', 'manifest.webmanifest', 'oidc.js', 'pane.js', 'practice.js', 'records.js', 'rows.js', 'style.css', 'table.js', 'text.js', 'token.js', 'two.js', 'words.js'];

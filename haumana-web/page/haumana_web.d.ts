@@ -147,8 +147,8 @@ export interface InitOutput {
     readonly pagereplica_statusChanged: (a: number) => any;
     readonly pagereplica_sync: (a: number) => any;
     readonly pagereplica_unfollow: (a: number) => void;
-    readonly __wasm_bindgen_func_elem_1542: (a: number, b: number, c: number, d: any) => void;
-    readonly __wasm_bindgen_func_elem_1557: (a: number, b: number, c: any, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1560: (a: number, b: number, c: number, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1575: (a: number, b: number, c: any, d: any) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;
