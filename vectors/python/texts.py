@@ -343,7 +343,9 @@ def refine(chunks, lines, tokens, later, budget):
         for ranges in parts:
             part = Chunk(ranges, "clash")
             base, server, pushed = (part.part(tokens, i) for i in range(3))
-            if rows and server == base:
+            if rows and server == base == pushed:
+                part.how = "kept"
+            elif rows and server == base:
                 part.how = PUSHED
             elif rows and pushed == base:
                 part.how = SERVER

@@ -111,7 +111,11 @@ impl Refiner<'_> {
         let base = at(base, &region.base);
         let server = at(server, &region.server);
         let pushed = at(pushed, &region.pushed);
-        let how = if server == base {
+        let how = if server == base && pushed == base {
+            // Each side paired it with another line of the base. Its line end may have changed.
+            crate::mark::hit!(text_both_left_a_line_of_their_hunks);
+            How::Kept
+        } else if server == base {
             crate::mark::hit!(text_only_pushed_changed_the_line);
             How::Take(Side::Pushed)
         } else if pushed == base {

@@ -51,3 +51,18 @@ fn where_both_changed_the_bytes_the_later_ones_are_kept() {
         assert_eq!(TextMerge::Clean(expected.into()), merged);
     }
 }
+
+#[test]
+fn which_side_is_the_servers_decides_no_line_end() {
+    cov_mark::check!(text_both_left_a_line_of_their_hunks);
+    // Found by `any_spelling_merges_alike`. The third line is empty in all three texts, and each
+    // side's hunk goes over it.
+    let base = "e\n \n\ne\ne";
+    let (one, other) = ("\n\r\n\n\nee", "\n\n\r\n\né");
+    for later in [Later::Server, Later::Pushed] {
+        let merged = merge(base, one, other, later);
+        assert_eq!(merged, merge(base, other, one, swapped(later)));
+        let third = text(&merged).split_inclusive('\n').nth(2);
+        assert_eq!(Some("\r\n"), third, "one side has changed its line end: {merged:?}");
+    }
+}
