@@ -239,7 +239,7 @@ fn copies(text: &str) -> BTreeMap<&str, i64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(crate::support::cases(2000))]
 
     #[test]
     fn merge_of_songs_is_symmetric(song in song(), a in line_edits(), b in line_edits(), tie: bool) {

@@ -8,6 +8,7 @@ use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Generation, MemoryStore, MeteredStore, Store};
 use haumana_sync::time::UnixMillis;
+use proptest::test_runner::Config;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -22,6 +23,14 @@ pub(crate) struct Server {
     pub store: Arc<MeteredStore<Arc<MemoryStore>>>,
     pub memory: Arc<MemoryStore>,
     pub reply_limit_bytes: usize,
+}
+
+/// As many random cases, or what `PROPTEST_CASES` says.
+pub(crate) fn cases(n: u32) -> Config {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => Config::default(),
+        None => Config::with_cases(n),
+    }
 }
 
 pub(crate) fn kai() -> UserId {

@@ -172,7 +172,7 @@ fn edited_beside(word: &str, side: &str, base: &str) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(crate::support::cases(2000))]
 
     #[test]
     fn clean_merges_have_the_words_of_both_sides(server in edits(), pushed in edits()) {
