@@ -146,9 +146,10 @@ impl Local {
         let moves = |base: Option<Version>| base == old || was_deleted;
         let own = self.on_its_way(sent);
         let shown = self.with_sent(kind, &own);
-        let is_own = self.is_own(kind, &theirs, own.clone(), shown.as_ref());
-        let removal = self.pending.removal.as_mut().filter(|removal| moves(removal.base));
-        if let Some(removal) = removal.filter(|_| is_own) {
+        // Few records are deleted, so few are compared once more.
+        let is_due = self.pending.removal.as_ref().is_some_and(|removal| moves(removal.base));
+        let is_own = is_due && self.is_own(kind, &theirs, own.clone(), shown.as_ref());
+        if let Some(removal) = self.pending.removal.as_mut().filter(|_| is_own) {
             removal.base = Some(new.version);
         }
         let Some(shown) = shown else { return };
