@@ -54,7 +54,8 @@
 //! | `page` | the page for people at `/` | yes |
 //! | `postgres` | `--store postgres` | no |
 //! | `dynamodb` | `--store dynamodb`; it compiles the SDK of AWS | no |
-//! | `all-stores` | both | no |
+//! | `all-stores` | both stores | no |
+//! | `metrics` | `--metrics`: metrics for Prometheus | no |
 //!
 //! The store on SQLite is always built in. If you ask for a store that is not, the error names its
 //! feature.
