@@ -57,9 +57,9 @@ def compare_numbers(a, b):
     def whole(text):
         number = int(text) if re.fullmatch(r"-?\d+", text) else None
         return number if number is not None and -1 << 63 <= number < 1 << 63 else None
-    if whole(a) is not None and whole(b) is not None:
-        return compare(whole(a), whole(b))
-    return compare(*((float(text), math.copysign(1, float(text))) for text in (a, b)))
+    def number(text):
+        return whole(text) if whole(text) is not None else float(text)
+    return compare(number(a), number(b)) or compare(*(math.copysign(1, float(text)) for text in (a, b)))
 
 
 def rank(a, b, unit, sign):

@@ -125,6 +125,10 @@ def stretch(a, b, budget, which):
     left = pruned(a[start:len(a) - end], b[start:len(b) - end], removed, start)
     right = pruned(b[start:len(b) - end], a[start:len(a) - end], added, start)
     myers(left, right, removed, added)
+    if len(a) == len(b):
+        differs = [x != y for x, y in zip(a, b)]
+        if sum(differs) <= sum(removed) and not any(d and y in a for d, y in zip(differs, b)):
+            removed = added = differs
     hunks, x, y = [], 0, 0
     while x < len(a) or y < len(b):
         b0, s0 = x, y
@@ -599,6 +603,8 @@ def make_moves(texts, lines, tokens, edits, budget):
         for b in every[at + 1:]:
             if not are_apart(a, b, any(a in own and b in own for own in (by_server, by_pushed))):
                 return None
+            if a[2] == b[2] and any(m in by_server and m in by_pushed for m in (a, b)):
+                return None
     in_server = carried_over(by_pushed, edits[SERVER], SERVER, lines, budget)
     in_pushed = carried_over(by_server, edits[PUSHED], PUSHED, lines, budget)
     if in_server is None or in_pushed is None:
@@ -635,6 +641,9 @@ def write(chunks, cuts, styles, style, missing, ends, later):
             if open_:
                 last = open_.pop()
                 out += line_end(missing if last is None else last)
+            if out.endswith("\r"):
+                rest = content.lstrip("\n")
+                content = "\r" * (len(content) - len(rest)) + rest
             out += content
             open_.append(end)
     if open_ and (ends or not out or out[-1] in "\r\n"):
@@ -644,20 +653,21 @@ def write(chunks, cuts, styles, style, missing, ends, later):
 
 # --- the merge
 
-def merge_once(texts, later, budget, again):
+def merge_once(texts, later, budget, again, written=None):
     lines = [cut_lines(text) for text in texts]
     tokens = [names(own) for own in lines]
     edits = [None] + [diff(tokens[0], tokens[i], budget, i) for i in (SERVER, PUSHED)]
     chunks = refine(weave(tokens, edits), lines, tokens, later, budget)
     clean = audit(chunks, tokens, later) and not any(chunk.clashes() for chunk in chunks)
-    styles = [first_end(text) for text in texts]
+    written = written or texts
+    styles = [first_end(text) for text in written]
     style = pick_some(styles, later) or "\n"
-    ends = pick_some([text.endswith(("\n", "\r")) if text else None for text in texts], later)
+    ends = pick_some([text.endswith(("\n", "\r")) if text else None for text in written], later)
     merged = write(chunks, lines, styles, style, style, bool(ends), later)
     if not clean and again:
         moved = make_moves(texts, lines, tokens, edits, budget)
         if moved:
-            text, clash = merge_once(moved, later, budget, False)
+            text, clash = merge_once(moved, later, budget, False, texts)
             if not clash:
                 return text, False
     return merged, not clean

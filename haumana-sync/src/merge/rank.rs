@@ -67,12 +67,46 @@ fn by_meaning(field_type: &FieldType, a: &Value, b: &Value) -> Ordering {
 }
 
 fn compare_numbers(a: &str, b: &str) -> Ordering {
+    // What JSON calls a number is one for Rust, perhaps an infinite one, and never NaN.
+    let number = |text: &str| text.parse::<f64>().unwrap_or_default();
     match (a.parse::<i64>(), b.parse::<i64>()) {
         (Ok(a), Ok(b)) => a.cmp(&b),
-        // What JSON calls a number is one for Rust, perhaps an infinite one, and never NaN.
-        _ => {
-            let number = |text: &str| text.parse::<f64>().unwrap_or_default();
-            number(a).total_cmp(&number(b))
+        (Ok(a), Err(_)) => compare_exactly(a, number(b)),
+        (Err(_), Ok(b)) => compare_exactly(b, number(a)).reverse(),
+        (Err(_), Err(_)) => number(a).total_cmp(&number(b)),
+    }
+}
+
+/// Several whole numbers are the same `f64`; as one of those, they would rank in a circle.
+fn compare_exactly(whole: i64, real: f64) -> Ordering {
+    let as_reals = (whole as f64).total_cmp(&real);
+    // 2^63 is a real number, and no `i64`.
+    let is_beyond = || if real < -(i64::MIN as f64) { Ordering::Equal } else { Ordering::Less };
+    as_reals.then_with(is_beyond).then_with(|| whole.cmp(&(real as i64)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_rank_in_no_circle() {
+        let ascending = [
+            "-9007199254740993",
+            "-9007199254740992.5",
+            "-0.0",
+            "0",
+            "9007199254740992.0",
+            "9007199254740993",
+            "9999999999999999",
+            "1e16",
+            "10000000000000001",
+            "1e999",
+        ];
+        for (i, a) in ascending.iter().enumerate() {
+            for (j, b) in ascending.iter().enumerate() {
+                assert_eq!(i.cmp(&j), compare_numbers(a, b), "{a} {b}");
+            }
         }
     }
 }

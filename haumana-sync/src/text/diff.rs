@@ -203,5 +203,33 @@ fn diff_gap(base: &[Token], side: &[Token], which: Side, budget: &mut Budget) ->
     let mut diff = Diff::default();
     diff.compute_with(Algorithm::Myers, &base, &side, names.len() as u32);
     let range = |range: Range<u32>| range.start as usize..range.end as usize;
-    diff.hunks().map(|hunk| Hunk { base: range(hunk.before), side: range(hunk.after) }).collect()
+    let hunks = diff.hunks();
+    let hunks = hunks.map(|hunk| Hunk { base: range(hunk.before), side: range(hunk.after) });
+    let hunks: Vec<Hunk> = hunks.collect();
+    let n_changed: usize = hunks.iter().map(|hunk| hunk.base.len()).sum();
+    in_place(&base, &side, n_changed).unwrap_or(hunks)
+}
+
+/// The edits of each piece where it stands, if each became a new one, and no more than `most` did. Where
+/// pieces repeat, other edits are as short; nobody has made those.
+fn in_place(base: &[Token], side: &[Token], most: usize) -> Option<Vec<Hunk>> {
+    if base.len() != side.len() {
+        return None;
+    }
+    let mut hunks: Vec<Hunk> = Vec::new();
+    let pairs = base.iter().zip(side).enumerate();
+    let changed: Vec<_> = pairs.filter(|(_, (base, side))| base != side).collect();
+    // LIMIT: this looks at as many pairs as the budget has paid for.
+    if most < changed.len() || changed.iter().any(|(_, (_, new))| base.contains(new)) {
+        return None;
+    }
+    for (at, _) in changed {
+        match hunks.last_mut() {
+            Some(hunk) if hunk.base.end == at => {
+                (hunk.base.end, hunk.side.end) = (at + 1, at + 1);
+            }
+            _ => hunks.push(Hunk { base: at..at + 1, side: at..at + 1 }),
+        }
+    }
+    Some(hunks)
 }

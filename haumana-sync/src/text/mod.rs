@@ -147,7 +147,10 @@ fn merge_lines(texts: &Three<&str>, later: Side) -> TextMerge {
         return merge;
     }
     let moved = moves::make_moves(&lines, &tokens, &edits, &mut budget);
-    let moved = moved.map(|texts| merge_moved(&texts.map(String::as_str), later, &mut budget));
+    let moved = moved.map(|moved| {
+        let moved = moved.map(String::as_str);
+        merge_moved(&moved, texts, later, &mut budget)
+    });
     match moved {
         Some(TextMerge::Clean(text)) => {
             crate::mark::hit!(text_move_and_edit_of_what_moved);
@@ -157,8 +160,14 @@ fn merge_lines(texts: &Three<&str>, later: Side) -> TextMerge {
     }
 }
 
-fn merge_moved(texts: &Three<&str>, later: Side, budget: &mut Budget) -> TextMerge {
-    let lines = texts.map(|text| Cut::lines(text));
+/// Merges texts with moves made in them. How lines end is as in the texts that were written.
+fn merge_moved(
+    moved: &Three<&str>,
+    texts: &Three<&str>,
+    later: Side,
+    budget: &mut Budget,
+) -> TextMerge {
+    let lines = moved.map(|text| Cut::lines(text));
     let tokens = Tokens::of(&lines);
     let edits = Edits::of(&tokens, budget);
     merge_edits(texts, &lines, &tokens, &edits, later, budget)

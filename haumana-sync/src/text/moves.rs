@@ -143,13 +143,16 @@ fn in_order(by_server: &[Move], by_pushed: &[Move]) -> Option<Vec<Move>> {
     let of_one = |a: &Move, b: &Move| {
         [by_server, by_pushed].iter().any(|side| side.contains(a) && side.contains(b))
     };
+    // Which of two that land at one place comes first is known of moves of one side alone.
+    let is_shared = |a: &Move| by_server.contains(a) && by_pushed.contains(a);
     let is_apart = |a: &Move, b: &Move| {
         let overlaps = a.lines.start < b.lines.end && b.lines.start < a.lines.end;
         let lands_inside = |a: &Move, b: &Move| b.lines.start < a.to && a.to < b.lines.end;
         let touches = |a: &Move, b: &Move| b.lines.start <= a.to && a.to <= b.lines.end;
         let meets = lands_inside(a, b) || lands_inside(b, a);
         let meets_other = a.to == b.to || touches(a, b) || touches(b, a);
-        !overlaps && !meets && (of_one(a, b) || !meets_other)
+        let has_no_order = a.to == b.to && (is_shared(a) || is_shared(b));
+        !overlaps && !meets && !has_no_order && (of_one(a, b) || !meets_other)
     };
     let is_certain =
         all.iter().enumerate().all(|(i, a)| all.iter().skip(i + 1).all(|b| is_apart(a, b)));

@@ -96,7 +96,11 @@ impl<'a> Writer<'a> {
         if let Some(end) = self.open.take() {
             self.line_end(end.unwrap_or(self.missing));
         }
-        self.out.push_str(content);
+        // A line with words of both sides may begin with line ends.
+        let is_after_return = self.out.ends_with('\r');
+        let rest = if is_after_return { content.trim_start_matches('\n') } else { content };
+        (rest.len()..content.len()).for_each(|_| self.line_end("\n"));
+        self.out.push_str(rest);
         self.open = Some(end);
     }
 

@@ -55,14 +55,32 @@ fn where_both_changed_the_bytes_the_later_ones_are_kept() {
 #[test]
 fn which_side_is_the_servers_decides_no_line_end() {
     cov_mark::check!(text_both_left_a_line_of_their_hunks);
-    // Found by `any_spelling_merges_alike`. The third line is empty in all three texts, and each
-    // side's hunk goes over it.
-    let base = "e\n \n\ne\ne";
-    let (one, other) = ("\n\r\n\n\nee", "\n\n\r\n\né");
+    // Found by `any_spelling_merges_alike`. Too much to compare: each side's hunk is all that it has
+    // between its first and its last edit. In between both left all lines; one changed a line end.
+    let text = |first: &str, last: &str, fifth: &str| {
+        let end = |at: usize| if at == 5 { fifth } else { "\n" };
+        let lines = (0..2500).map(|at| format!("{}{}", ["x", "y"][at % 2], end(at)));
+        let lines: String = lines.collect();
+        format!("{first}\n{lines}{last}\n")
+    };
+    let base = text("first", "last", "\n");
+    let (one, other) = (text("one", "one", "\n"), text("other", "other", "\r\n"));
     for later in [Later::Server, Later::Pushed] {
-        let merged = merge(base, one, other, later);
-        assert_eq!(merged, merge(base, other, one, swapped(later)));
-        let third = text(&merged).split_inclusive('\n').nth(2);
-        assert_eq!(Some("\r\n"), third, "one side has changed its line end: {merged:?}");
+        let merged = merge(&base, &one, &other, later);
+        assert_eq!(merged, merge(&base, &other, &one, swapped(later)));
+        let sixth = super::text(&merged).split_inclusive('\n').nth(6);
+        assert_eq!(Some("y\r\n"), sixth, "one side has changed its line end");
     }
+}
+
+#[test]
+fn a_move_invents_and_loses_no_last_line_break() {
+    check_clean("2\nR\n4", "2\n\n4", "4\n2\nR\nR", "4\n2\n\nR");
+    let base = "b\n55b5\n\n77b7\nb";
+    check_clean(base, "77b7\n", "77b7\nb\nb\n55b5\n\nz", "77b7\nz\n");
+}
+
+#[test]
+fn words_that_begin_with_a_line_end_join_no_return_before_them() {
+    check_clean("\n v", "\rv", "\n\n v ", "\r\rv ");
 }

@@ -223,4 +223,23 @@ proptest! {
             prop_assert!(matches!(&same, TextMerge::Clean(text) if plain(text) == plain(server)));
         }
     }
+
+    #[test]
+    fn different_lines_that_keep_their_number_never_clash(
+        lines in prop::collection::vec(("(hui|a|b|)", 0..4u8), 1..9),
+    ) {
+        // Each line is left alone, or changed by one side.
+        let written = |by: &[u8], tag: &str| -> String {
+            let line = |(at, (line, who)): (usize, &(String, u8))| match by.contains(who) {
+                true => format!("{tag}{at}\n"),
+                false => format!("{line}\n"),
+            };
+            lines.iter().enumerate().map(line).collect()
+        };
+        let (base, server, pushed) = (written(&[], ""), written(&[1], "n"), written(&[2], "n"));
+        for later in [Later::Server, Later::Pushed] {
+            let merged = merge(&base, &server, &pushed, later);
+            prop_assert_eq!(TextMerge::Clean(written(&[1, 2], "n")), merged);
+        }
+    }
 }

@@ -183,3 +183,12 @@ fn a_blank_line_that_both_bring_to_one_place_is_there_once() {
     cov_mark::check!(text_blank_line_is_left_out);
     check_clean("a\n\nb\n\nc", "c\n\na\n\nb", "a\n\nc\n\nb", "c\n\na\n\nb");
 }
+
+#[test]
+fn a_move_that_both_made_beside_one_of_one_side_has_no_order() {
+    let base = "A1 A2\nM\nB1 B2\nX\nY\nZ\n";
+    let (one, other) = ("A1 q\nM\nB1 B2\nX\nA1 A2\n", "A1 p\nM\nX\nB1 B2\nA1 A2\n");
+    for later in [Later::Server, Later::Pushed] {
+        assert_eq!(merge(base, one, other, later), merge(base, other, one, swapped(later)));
+    }
+}

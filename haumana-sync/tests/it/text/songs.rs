@@ -152,3 +152,10 @@ fn hundreds_of_edits_of_a_long_text_all_survive() {
 fn deleting_a_line_that_the_other_edits_is_a_clash() {
     check_clash("a b c\nd\ne", "d\ne", "a b C\nd\nE", "d\nE", "a b C\nd\nE");
 }
+
+#[test]
+fn copies_of_a_refrain_that_are_edited_in_turn_are_edited_where_they_stand() {
+    let base = "a\nhui\nhui\nhui\nb\n";
+    let (server, pushed) = ("a\nhui\nhui 2\nhui\nb\n", "a\nhui 1\nhui\nhui 3\nb\n");
+    check_clean(base, server, pushed, "a\nhui 1\nhui 2\nhui 3\nb\n");
+}
