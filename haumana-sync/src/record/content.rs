@@ -64,14 +64,20 @@ impl Content {
     /// A value that no longer fits its field, because the schema changed or a hand did, is no
     /// error: it is kept, and the field reads as its default. Reserved keys are dropped.
     pub fn parse(kind: &Arc<Kind>, json: &str) -> Option<Self> {
-        // Nearly always every value fits its field, and nothing is parsed twice.
-        Self::parse_as(Stored { kind, is_fitting: true }, json)
-            .or_else(|| Self::parse_as(Stored { kind, is_fitting: false }, json))
+        Self::parse_made_at(kind, json, UnixMillis(0))
     }
 
     /// Whether this is a JSON object, so that a reply can hold it.
     pub(crate) fn is_object(json: &str) -> bool {
         json.starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
+    }
+
+    /// As [`Content::parse`], of a record that was made then: a field that its kind has gained since, and
+    /// whose default is that time, has it.
+    pub(crate) fn parse_made_at(kind: &Arc<Kind>, json: &str, made_at: UnixMillis) -> Option<Self> {
+        // Nearly always every value fits its field, and nothing is parsed twice.
+        Self::parse_as(Stored { kind, made_at, is_fitting: true }, json)
+            .or_else(|| Self::parse_as(Stored { kind, made_at, is_fitting: false }, json))
     }
 
     fn parse_as(stored: Stored<'_>, json: &str) -> Option<Self> {
@@ -131,6 +137,25 @@ impl Content {
             _ => {
                 self.unknown.remove(name);
             }
+        }
+    }
+
+    /// Keeps a value that its field cannot hold, as [`Content::parse`] does. The field reads as its
+    /// default.
+    pub(crate) fn keep_misfit(&mut self, name: &str, value: JsonText) {
+        if self.kind.place(name).is_some() {
+            self.unknown.insert(name.to_owned(), value);
+        }
+    }
+
+    /// Whether a field of what is merged under `name` holds a value that it cannot hold any more.
+    pub(crate) fn has_misfit(&self, name: &str) -> bool {
+        let is_misfit =
+            |field| self.kind.place(field).is_some() && self.unknown.contains_key(field);
+        match self.kind.group_named(name) {
+            _ if self.unknown.is_empty() => false,
+            None => is_misfit(name),
+            Some(group) => group.fields().any(is_misfit),
         }
     }
 
@@ -346,6 +371,7 @@ impl Visitor<'_> for PlaceOf<'_> {
 /// Reads the stored form, which this library wrote, perhaps under an earlier schema.
 struct Stored<'k> {
     kind: &'k Arc<Kind>,
+    made_at: UnixMillis,
     /// Whether values that their fields cannot hold are an error.
     is_fitting: bool,
 }
@@ -366,7 +392,7 @@ impl<'de> Visitor<'de> for Stored<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
-        let mut content = Content::new(self.kind, UnixMillis(0));
+        let mut content = Content::new(self.kind, self.made_at);
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             let place = self.kind.place(&name);
             if place.is_none() && self.kind.reserved_key(&name).is_some() {

@@ -218,6 +218,11 @@ impl Field {
         self.default == FieldDefault::EditTime
     }
 
+    /// Whether it says when the record was created, and nobody can edit that.
+    pub(crate) fn is_fixed_edit_time(&self) -> bool {
+        self.is_edit_time() && self.merge == Merge::Fixed
+    }
+
     /// Whether a record that is created without it is refused.
     pub fn is_mandatory(&self) -> bool {
         self.default == FieldDefault::Mandatory

@@ -326,7 +326,8 @@ impl Kind {
 
     /// Returns the field that says when a record was made, if it has one.
     pub(crate) fn creation_field(&self) -> Option<&Field> {
-        self.fields.iter().find(|field| field.is_creation())
+        let made = self.fields.iter().find(|field| field.is_fixed_edit_time());
+        made.or_else(|| self.fields.iter().find(|field| field.is_creation()))
     }
 
     /// Whether a record can be told from a part of one: some fields must be said of it.

@@ -1,9 +1,13 @@
 //! Records of declared kinds, and what becomes of them when their schema changes.
 
+use crate::import::{exported, import};
 use crate::support::{Server, kai};
 use haumana_sim::dice::SeededRandom;
-use haumana_sync::engine::{Engine, EngineConfig};
-use haumana_sync::schema::{Field, FieldType, Kind, Schema};
+use haumana_sync::engine::{Asked, Engine, EngineConfig};
+use haumana_sync::id::{Key, KindNumber, RecordId};
+use haumana_sync::limits;
+use haumana_sync::record::Value;
+use haumana_sync::schema::{Field, FieldType, Kind, Merge, Schema};
 use haumana_sync::store::{Generation, MemoryStore};
 use haumana_sync::wire::sync::SyncRequest;
 use serde_json::{Value as Json, json};
@@ -128,4 +132,168 @@ async fn sixty_four_kinds_of_128_fields_cost_a_sync_without_changes_one_read() {
 
     let calls = server.store.take();
     assert_eq!((1, 0, 0), (calls.head, calls.read, calls.changes));
+}
+
+const TIMES: [&str; 3] =
+    ["2020-01-01T00:00:00.000Z", "2021-01-01T00:00:00.000Z", "2022-01-01T00:00:00.000Z"];
+
+#[tokio::test]
+async fn a_time_that_has_the_time_of_the_edit_unless_it_is_said_has_a_past_like_any_field() {
+    let store = Arc::new(MemoryStore::new());
+    let began = Field::new(2, "began", FieldType::Time).required_edit_time();
+    let engine = engine(&store, notes([began]));
+    push(&engine, "a", None, 0, json!({ "began": TIMES[0] })).await;
+    push(&engine, "a", Some(1), 5, json!({ "began": TIMES[1] })).await;
+
+    push(&engine, "b", Some(1), 3, json!({ "began": TIMES[2] })).await;
+
+    let (inbox, _) = engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
+    assert_eq!(Some(Value::Text(TIMES[2].to_owned())), inbox[0].lost);
+    let key = Key { kind: KindNumber::new(3), id: RecordId::parse(ID).unwrap() };
+    engine.restore_record(&kai(), key, 1, &Asked::default()).await.unwrap();
+    assert_eq!(TIMES[0], read(&engine).await["began"]);
+}
+
+#[tokio::test]
+async fn a_record_that_is_brought_back_keeps_its_times() {
+    let store = Arc::new(MemoryStore::new());
+    let time = |number, name: &'static str| Field::new(number, name, FieldType::Time);
+    let engine = engine(
+        &store,
+        notes([
+            time(2, "due").required_as("made").merge(Merge::Later),
+            time(3, "made").required_edit_time().merge(Merge::Fixed),
+            time(4, "seen").required_edit_time(),
+            time(5, "first").required_edit_time().merge(Merge::Least),
+            time(6, "also").required_edit_time().merge(Merge::Fixed),
+        ]),
+    );
+    let set = json!({ "made": TIMES[0], "seen": TIMES[1], "first": TIMES[2], "also": TIMES[1] });
+    push(&engine, "a", None, 0, set.clone()).await;
+    let delete = json!({ "kind": "note", "id": ID, "base": 1, "delete": true,
+        "editedAt": "2026-11-22T10:01:00Z" });
+    ask(&engine, &json!({ "deviceId": "a", "push": [delete] })).await;
+
+    push(&engine, "b", Some(1), 5, json!({ "title": "Poli" })).await;
+
+    let now = read(&engine).await;
+    for name in ["made", "seen", "first", "also"] {
+        assert_eq!(set[name], now[name], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_default_of_a_field_replaces_a_stored_value_that_does_not_fit() {
+    let store = Arc::new(MemoryStore::new());
+    let level = |words: &[&'static str]| {
+        let words = FieldType::one_of(words.iter().copied());
+        Field::new(2, "level", words).required("low")
+    };
+    let mood =
+        |words: &[&'static str]| Field::new(3, "mood", FieldType::one_of(words.iter().copied()));
+    let before = engine(&store, notes([level(&["low", "high"]), mood(&["calm", "glad"])]));
+    push(&before, "a", None, 0, json!({ "level": "high", "mood": "glad" })).await;
+
+    let after = engine(&store, notes([level(&["low"]), mood(&["calm"])]));
+    assert_eq!("high", read(&after).await["level"], "nobody has replaced it");
+    let set = push(&after, "a", Some(1), 1, json!({ "level": "low", "mood": null })).await;
+
+    assert_eq!((&json!("applied"), &json!(2)), (&set["outcome"], &set["version"]));
+    assert_eq!(json!({ "title": "", "level": "low" }), read(&after).await);
+}
+
+#[tokio::test]
+async fn a_field_whose_default_is_when_a_record_was_made_says_that_of_old_records() {
+    let store = Arc::new(MemoryStore::new());
+    push(&engine(&store, notes([])), "a", None, 7, json!({ "title": "Aloha" })).await;
+
+    let made = Field::new(2, "made", FieldType::Time).required_edit_time().merge(Merge::Fixed);
+    let due = Field::new(3, "due", FieldType::Time).required_as("made");
+    let after = engine(&store, notes([made, due]));
+    push(&after, "a", Some(1), 9, json!({ "title": "Poli" })).await;
+
+    let now = read(&after).await;
+    assert_eq!("2026-11-22T10:07:00.000Z", now["made"]);
+    assert_eq!(now["made"], now["due"]);
+}
+
+#[tokio::test]
+async fn a_counter_remembers_a_thousand_devices_whoever_pushes_them() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = engine(&store, notes([Field::new(2, "n", FieldType::Counter)]));
+    let counts = |from: u32, to: u32| {
+        let entries = (from..to).map(|device| (format!("d{device}"), json!([1, 0])));
+        json!({ "n": entries.collect::<serde_json::Map<_, _>>() })
+    };
+    push(&engine, "a", None, 0, counts(0, 900)).await;
+    let full = push(&engine, "a", Some(1), 1, counts(900, 1000)).await;
+    assert_eq!(json!(2), full["version"]);
+
+    let refused = push(&engine, "a", Some(2), 2, counts(1000, 1001)).await;
+
+    assert_eq!("too_large", refused["error"]["code"]);
+    let counted = json!({ "n": { "d7": [2, 0] } });
+    let again = push(&engine, "a", Some(2), 3, counted).await;
+    assert_eq!(json!(3), again["version"], "those that it has count on");
+}
+
+#[tokio::test]
+async fn a_base_that_leaves_no_numbers_is_refused_also_where_there_is_no_record() {
+    let store = Arc::new(MemoryStore::new());
+    let song = Field::new(2, "song", FieldType::text(9)).mandatory();
+    let engine = engine(&store, notes([song]));
+    for base in [limits::VERSION_CLAIMED + 1, limits::VERSION] {
+        let refused = push(&engine, "a", Some(base), 0, json!({ "song": "x" })).await;
+        assert_eq!("invalid_field", refused["error"]["code"], "{base}");
+    }
+    let taken = push(&engine, "a", Some(limits::VERSION_CLAIMED), 0, json!({ "song": "x" })).await;
+    assert_eq!("applied", taken["outcome"], "it may be of another life");
+}
+
+#[tokio::test]
+async fn a_copy_without_a_time_that_comes_again_undoes_nothing() {
+    for edited_at in [None, Some("2026-11-25T00:00:00Z")] {
+        let store = Arc::new(MemoryStore::new());
+        let engine = engine(&store, notes([]));
+        push(&engine, "b", None, 0, json!({ "title": "X" })).await;
+        let mut copy = json!({ "kind": "note", "id": ID, "base": null, "set": { "title": "X" } });
+        if let Some(edited_at) = edited_at {
+            copy["editedAt"] = edited_at.into();
+        }
+        let copy = json!({ "deviceId": "a", "push": [copy] });
+        assert_eq!("unchanged", ask(&engine, &copy).await["results"][0]["outcome"]);
+        push(&engine, "b", Some(1), 5, json!({ "title": "Y" })).await;
+
+        let again = ask(&engine, &copy).await;
+
+        assert_eq!("unchanged", again["results"][0]["outcome"], "{edited_at:?}");
+        assert_eq!("Y", read(&engine).await["title"]);
+    }
+}
+
+#[tokio::test]
+async fn an_export_comes_back_under_a_schema_that_has_grown() {
+    let store = Arc::new(MemoryStore::new());
+    let text = |max| Field::new(2, "text", FieldType::text(max));
+    let mood =
+        |words: &[&'static str]| Field::new(3, "mood", FieldType::one_of(words.iter().copied()));
+    let before = engine(&store, notes([text(9), mood(&["calm", "glad"])]));
+    push(&before, "a", None, 0, json!({ "title": "1", "text": "too long", "mood": "glad" })).await;
+    push(&before, "a", Some(1), 1, json!({ "title": "2" })).await;
+    let made = Field::new(4, "made", FieldType::Time).required_edit_time().merge(Merge::Fixed);
+    let grown = notes([
+        text(3),
+        mood(&["calm"]),
+        made,
+        Field::new(5, "more", FieldType::text(9)).required("yes"),
+    ]);
+
+    let exported = exported(&engine(&store, grown.clone()), &kai()).await;
+    let empty = Arc::new(MemoryStore::new());
+    let after = engine(&empty, grown);
+    import(&after, &kai(), &exported).await.unwrap();
+
+    let expected = json!({ "title": "2", "text": "too long", "mood": "glad",
+        "made": "2026-11-22T10:00:00.000Z", "more": "yes" });
+    assert_eq!(expected, read(&after).await);
 }

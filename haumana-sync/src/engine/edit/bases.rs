@@ -120,12 +120,9 @@ pub(crate) fn fields(
         fields.extend(optional.map(|field| (field.name().to_owned(), Value::Null)));
     }
     for (name, raw) in stored {
-        let field = kind.named(&name);
-        if !field.is_edit_time() {
-            // What the field cannot hold is as if it were not there.
-            let value = field.read(&raw).unwrap_or(Value::Null);
-            fields.insert(name, value);
-        }
+        // What the field cannot hold is as if it were not there.
+        let value = kind.named(&name).read(&raw).unwrap_or(Value::Null);
+        fields.insert(name, value);
     }
     Ok(fields)
 }

@@ -37,9 +37,16 @@ impl Record {
             return Err(Error::newer_format());
         }
         let kind = schema.kind(envelope.key.kind).ok_or_else(Error::unreadable)?;
+        let meta: Meta = parse(&envelope.meta)?;
         let content = match envelope.deleted {
             true => None,
-            false => Some(Content::parse(kind, &envelope.content).ok_or_else(Error::unreadable)?),
+            false => {
+                let made_at = meta.created.edited_at;
+                let content = Content::parse_made_at(kind, &envelope.content, made_at);
+                let mut content = content.ok_or_else(Error::unreadable)?;
+                content.fill();
+                Some(content)
+            }
         };
         let mut record = Self {
             kind: kind.clone(),
@@ -47,7 +54,7 @@ impl Record {
             version: envelope.version,
             modified_at: envelope.modified_at,
             content,
-            meta: parse(&envelope.meta)?,
+            meta,
         };
         let has_touches = !record.meta.touched.is_empty();
         if kind.had_no_touches() && !has_touches && record.meta.created.version < record.version {

@@ -197,6 +197,9 @@ impl Engine {
         let kind = self.schema().kind(entry.key.key.kind).ok_or_else(Error::unreadable)?;
         let meta: HistoryMeta = parse(&entry.meta)?;
         let is_whole = entry.key.side == 0 && !meta.deleted && !meta.partial;
+        let mut fields = fields(kind, &entry.content, is_whole)?;
+        // When a record was made is in no version more than in another.
+        fields.retain(|name, _| !kind.named(name).is_fixed_edit_time());
         Ok(HistoryVersion {
             version: entry.key.version,
             side: entry.key.side,
@@ -205,7 +208,7 @@ impl Engine {
             changed: meta.changed,
             lost: meta.lost,
             deleted: meta.deleted,
-            fields: fields(kind, &entry.content, is_whole)?,
+            fields,
         })
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn plan(
     record: Option<&Record>,
     context: MergeContext,
 ) -> Result<Option<Edit>, Refusal> {
-    if record.is_some_and(|record| !is_possible_base(push.base, record.version)) {
+    if !push.has_possible_base(record.map(|record| record.version)) {
         return Err(Refusal::InvalidField);
     }
     match &push.op {
@@ -92,6 +92,10 @@ fn plan_set(
         }
         if is_known {
             crate::mark::hit!(copy_without_a_base_is_no_edit);
+            // It may come again when the record has another value. By its time it could not be told then.
+            let is_told_by_time = unit.is_timed && claimed_at <= context.now;
+            let is_there = record.is_some_and(|record| record.content.is_some());
+            seen.extend((is_there && !is_told_by_time).then_some(hash));
             continue;
         }
         seen.push(hash);
@@ -103,7 +107,7 @@ fn plan_set(
         let (name, value, parts) = (name.to_owned(), unit.value, unit.parts);
         changes.push(Change { name, value, parts, edited_at, claimed_at, against, on, doubt });
     }
-    if changes.is_empty() && record.is_some() {
+    if changes.is_empty() && seen.is_empty() && record.is_some() {
         return Ok(None);
     }
     let knows_delete = !other_life
@@ -345,7 +349,11 @@ pub(crate) fn check_field(kind: &Kind, name: &str, value: &Value) -> Result<(), 
 impl Push {
     /// Whether its base is one that this server can have given, of a record that has this version.
     pub(crate) fn has_possible_base(&self, version: Option<Version>) -> bool {
-        version.is_none_or(|version| is_possible_base(self.base, version))
+        match version {
+            Some(version) => is_possible_base(self.base, version),
+            // It may be of another life.
+            None => self.base.is_none_or(|base| base <= limits::VERSION_CLAIMED),
+        }
     }
 
     /// Returns the first field that is missing or cannot be taken, why, and what is wrong with it for

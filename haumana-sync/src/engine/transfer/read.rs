@@ -7,10 +7,11 @@ use crate::engine::commit::{StoredConflict, inbox_hash};
 use crate::engine::edit::meta::{FORMAT, Meta, Touch};
 use crate::engine::edit::record::{HistoryMeta, to_json};
 use crate::id::{Key, KindNumber, RecordId, UserId};
+use crate::json::JsonText;
 use crate::limits;
 use crate::merge::Reason;
 use crate::record::{BESIDE_KEY, Content, Value};
-use crate::schema::{Field, Kind, Merge, Schema};
+use crate::schema::{Field, FieldError, FieldType, Kind, Merge, Schema};
 use crate::store::{Envelope, Generation, HistoryEntry, HistoryKey, Revision, Stamp, Version};
 use crate::time::UnixMillis;
 use serde::Deserialize;
@@ -71,7 +72,9 @@ impl Reading<'_> {
     }
 
     fn record(&self, kind: &Arc<Kind>, fields: &Fields<'_>, facts: Facts) -> Read<Envelope> {
-        let record = read_record(kind, fields, facts.modified_at)?;
+        // What an engine has exported, an engine has taken, perhaps under an earlier schema.
+        let by = if facts.is_exported { TakenBy::EarlierSchema } else { TakenBy::Nobody };
+        let record = read_record(kind, fields, facts.meta.created.edited_at, by)?;
         let content = record.to_json();
         let hash = record.content_hash(facts.id, &content);
         self.live(Key { kind: kind.number(), id: facts.id }, facts, content, hash)
@@ -119,6 +122,7 @@ impl Reading<'_> {
         }
         let modified_at = time(fields.remove("modifiedAt"))?.ok_or(Refusal::InvalidField)?;
         let modified_at = modified_at.min(self.now);
+        let is_exported = fields.contains_key(BESIDE_KEY);
         let meta = match fields.remove(BESIDE_KEY) {
             Some(json) if BESIDE_BYTES < json.get().len() => return Err(Refusal::TooLarge),
             // Serde would take an array for a struct.
@@ -131,7 +135,7 @@ impl Reading<'_> {
             None => Meta { created: touched(version, modified_at), ..Meta::default() },
         };
         let meta = self.check_meta(meta, version)?;
-        Ok(Facts { id, version, modified_at, meta })
+        Ok(Facts { id, version, modified_at, meta, is_exported })
     }
 
     fn check_owner(&self, json: Option<&RawValue>) -> Read<()> {
@@ -230,10 +234,12 @@ impl Reading<'_> {
         }
         let kind = self.schema.kind(kind).ok_or(Refusal::InvalidField)?;
         if side == 0 && !meta.partial {
-            return Ok(read_record(kind, &fields, UnixMillis(0))?.to_json());
+            let by = TakenBy::EarlierSchema;
+            return Ok(read_record(kind, &fields, UnixMillis(0), by)?.to_json());
         }
-        let values =
-            fields.iter().map(|(name, json)| Ok((name.as_str(), value(kind, name, json)?)));
+        let values = fields.iter().map(|(name, json)| {
+            Ok((name.as_str(), value(kind, name, json, TakenBy::EarlierSchema)?))
+        });
         Ok(to_json(&values.collect::<Read<BTreeMap<&str, Value>>>()?))
     }
 
@@ -283,6 +289,8 @@ struct Facts {
     version: Version,
     modified_at: UnixMillis,
     meta: Meta,
+    /// Whether an engine has exported it.
+    is_exported: bool,
 }
 
 #[derive(Deserialize)]
@@ -313,18 +321,37 @@ pub(crate) fn was_imported_at(meta: &Meta, version: Version) -> bool {
     meta.foreign.iter().any(|(from, _)| *from == version + 1)
 }
 
-fn read_record(kind: &Arc<Kind>, fields: &Fields<'_>, modified_at: UnixMillis) -> Read<Content> {
-    let mut content = Content::new(kind, modified_at);
-    let is_missing = |name: &str| !fields.contains_key(name);
-    let is_derived = |field: &Field| field.same_as().is_some();
-    let mut needed = kind.editable().filter(|field| field.is_required() && !is_derived(field));
-    if needed.any(|field| is_missing(field.name())) {
+/// Who has taken a record before, and by that shown that it was right.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TakenBy {
+    Nobody,
+    /// Since then fields may have come, limits been lowered, and words of an enum been taken out.
+    EarlierSchema,
+}
+
+fn read_record(
+    kind: &Arc<Kind>,
+    fields: &Fields<'_>,
+    made_at: UnixMillis,
+    by: TakenBy,
+) -> Read<Content> {
+    let mut content = Content::new(kind, made_at);
+    let is_needed = |field: &&Field| match by {
+        TakenBy::Nobody => field.is_required() && field.same_as().is_none(),
+        TakenBy::EarlierSchema => field.is_mandatory(),
+    };
+    let mut needed = kind.editable().filter(is_needed);
+    if needed.any(|field| !fields.contains_key(field.name())) {
         return Err(Refusal::InvalidField);
     }
     for (name, json) in fields {
-        match value(kind, name, json)? {
+        let field = kind.named(name);
+        match value(kind, name, json, by)? {
             // An absent time of creation, written out.
-            Value::Null if kind.named(name).policy() == Merge::Fixed => {}
+            Value::Null if field.policy() == Merge::Fixed => {}
+            value if field.check(&value) == Err(FieldError::Invalid) => {
+                content.keep_misfit(name, JsonText::new(json).ok_or(Refusal::InvalidField)?);
+            }
             value => content.set(name, value),
         }
     }
@@ -333,7 +360,7 @@ fn read_record(kind: &Arc<Kind>, fields: &Fields<'_>, modified_at: UnixMillis) -
 }
 
 /// Reads the value of a field.
-fn value(kind: &Kind, name: &str, json: &RawValue) -> Read<Value> {
+fn value(kind: &Kind, name: &str, json: &RawValue, by: TakenBy) -> Read<Value> {
     if limits::UNKNOWN_KEY_BYTES < name.len() {
         return Err(Refusal::TooLarge);
     }
@@ -342,7 +369,14 @@ fn value(kind: &Kind, name: &str, json: &RawValue) -> Read<Value> {
     if value.is_null() && field.policy() == Merge::Fixed {
         return Ok(value);
     }
-    field.check(&value)?;
+    // The phones' kinds keep their limits and words.
+    let was_taken = by == TakenBy::EarlierSchema && kind.own_list().is_none();
+    let is_word = matches!((field.field_type(), &value), (FieldType::Enum { .. }, Value::Text(_)));
+    match field.check(&value) {
+        Err(FieldError::TooLarge) if was_taken => {}
+        Err(FieldError::Invalid) if was_taken && is_word => {}
+        checked => checked?,
+    }
     Ok(value)
 }
 

@@ -13,9 +13,10 @@ use crate::engine::edit::numbering::next_version;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::{Against, Applied, Bases, Change, Doubt, Edit, Lost, MergeContext};
 use crate::id::RecordId;
+use crate::limits;
 use crate::merge::{Base, Reason, Side, Winner, element_hash, merge_field};
 use crate::record::{Content, Value};
-use crate::schema::{Deletes, FieldType, Kind, elements};
+use crate::schema::{Deletes, FieldType, Kind, elements, entries};
 use crate::store::{Envelope, HistoryKey, Version};
 use crate::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,7 +172,7 @@ impl Work {
             None => self.replace_forgotten(&content, edit),
         }
         let created_at = self.record.meta.last_created_at.take();
-        let fixed = self.record.kind.creation_field().filter(|field| field.is_edit_time());
+        let fixed = self.record.kind.creation_field().filter(|field| field.is_fixed_edit_time());
         if let Some((created_at, field)) = created_at.zip(fixed) {
             content.set(field.name(), Value::Text(created_at.to_string()));
         }
@@ -358,7 +359,15 @@ impl Work {
             }
         }
 
-        if merged.value != server {
+        // Each device of a counter is one entry, whoever pushes it.
+        let n_devices = |value: &Value| if is_counter { entries(value).len() } else { 0 };
+        if limits::COUNTER_DEVICES.max(n_devices(&server)) < n_devices(&merged.value) {
+            return Err(Refusal::TooLarge);
+        }
+
+        // A stored value that the field cannot hold reads as the default: setting that replaces it.
+        let replaces_misfit = merged.value == change.value && content.has_misfit(&change.name);
+        if merged.value != server || replaces_misfit {
             // A device says of a counter what it has counted. Where it knew the rest, all of it is its.
             let is_known = is_counter && change.against == Against::Unmoved;
             let pure = merged.winner == Winner::Pushed || is_known;
