@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What is measured of a request on its way; lives in the request's extensions.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +107,9 @@ pub(crate) async fn read(
 /// The most that is reserved for a body before it comes.
 const RESERVED_BYTES: usize = 64 * 1024;
 
+/// How long a body is unpacked before others are served.
+const SLICE: Duration = Duration::from_millis(1);
+
 /// How much of a body is unpacked at a time; gzip makes at most a thousand times as much of it.
 const PART_BYTES: usize = 4 * 1024;
 
@@ -117,7 +120,7 @@ async fn collect(
     received: &Received,
     mut ticket: Option<&mut Ticket>,
 ) -> Result<Vec<u8>, Failure> {
-    let mut left = limit_bytes;
+    let (mut left, mut since) = (limit_bytes, Instant::now());
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let Ok(data) = frame.map_err(|_| Failure::BrokenBody)?.into_data() else {
             continue;
@@ -131,9 +134,11 @@ async fn collect(
             if let Some(ticket) = &mut ticket {
                 ticket.hold_body(after).await?;
             }
-            // A gzip bomb is unpacked a part at a time, and others are served between two parts.
-            if 8 * PART_BYTES < after - before {
+            // Others are served between two parts: of a gzip bomb, and of one that costs time and gives
+            // nothing, such as thousands of empty members.
+            if 8 * PART_BYTES < after - before || SLICE < since.elapsed() {
                 tokio::task::yield_now().await;
+                since = Instant::now();
             }
         }
     }

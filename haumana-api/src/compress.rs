@@ -4,8 +4,9 @@ use crate::api::Compression;
 use crate::gzip_body::GzipBody;
 use crate::limits::COMPRESS_FROM_BYTES;
 use crate::load::Gate;
+use crate::reply::Packed;
 use crate::stream::Streamed;
-use axum::body::{Body, HttpBody, to_bytes};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::http::header::{
     ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue, VARY,
 };
@@ -87,19 +88,28 @@ pub(crate) async fn compress(
     let (mut head, body) = response.into_parts();
     // A body whose size is known is in memory already; reading it cannot fail.
     let plain = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let packed = match gate {
-        Some(gate) if BESIDE_BYTES < plain.len() => {
-            let plain = plain.clone();
-            gate.compute(move || gzip(&plain, compression)).await.flatten()
-        }
-        _ => gzip(&plain, compression),
+    let kept = head.extensions.remove::<Packed>().unwrap_or_default().0;
+    let packed = match kept.get() {
+        Some(packed) => Some(packed.clone()),
+        None => pack(&plain, compression, gate).await,
     };
     let Some(packed) = packed else {
         return Response::from_parts(head, plain.into());
     };
     head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     head.headers.remove(CONTENT_LENGTH);
-    Response::from_parts(head, Body::from(packed))
+    Response::from_parts(head, Body::from(kept.get_or_init(|| packed).clone()))
+}
+
+async fn pack(plain: &Bytes, compression: Compression, gate: Option<&Gate>) -> Option<Bytes> {
+    let packed = match gate {
+        Some(gate) if BESIDE_BYTES < plain.len() => {
+            let plain = plain.clone();
+            gate.compute(move || gzip(&plain, compression)).await.flatten()
+        }
+        _ => gzip(plain, compression),
+    };
+    packed.map(Bytes::from)
 }
 
 /// Compressing more than this takes longer than asking another thread.
@@ -126,6 +136,10 @@ fn gzip(plain: &[u8], compression: Compression) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reply::Fixed;
+    use axum::response::IntoResponse as _;
+    use flate2::read::GzDecoder;
+    use std::io::Read as _;
 
     #[track_caller]
     fn check(accept: &str, expected: bool) {
@@ -165,5 +179,23 @@ mod tests {
         check("gzip;q=x", false);
         check("gzip;level=9", false);
         assert!(!is_wanted(&HeaderMap::new()));
+    }
+
+    #[tokio::test]
+    async fn a_reply_that_is_the_same_each_time_is_compressed_once() {
+        let plain = "[0]".repeat(COMPRESS_FROM_BYTES);
+        let fixed = Fixed::new(plain.clone());
+        let mut packed = Vec::new();
+        for _ in 0..2 {
+            let response = fixed.clone().into_response();
+            let response = compress(response, true, Compression::Fast, None).await;
+            assert_eq!("gzip", response.headers()[CONTENT_ENCODING]);
+            packed.push(to_bytes(response.into_body(), usize::MAX).await.unwrap());
+        }
+
+        assert_eq!(packed[0].as_ptr(), packed[1].as_ptr(), "these are the same bytes in memory");
+        let mut read = String::new();
+        GzDecoder::new(&packed[0][..]).read_to_string(&mut read).unwrap();
+        assert_eq!(plain, read);
     }
 }

@@ -85,6 +85,8 @@ struct Asked {
     /// How many requests were at work when it came, where the host bounds that.
     at_work: Option<usize>,
     start: Instant,
+    /// Whether its line is written.
+    is_told: bool,
 }
 
 impl Asked {
@@ -99,11 +101,13 @@ impl Asked {
             received,
             at_work,
             start: Instant::now(),
+            is_told: false,
         }
     }
 
     /// Writes the request's one line. Everything in it is ours, or checked: no personal data.
-    fn log(&self, response: &Response) {
+    fn log(mut self, response: &Response) {
+        self.is_told = true;
         let notes = response.extensions().get().cloned().unwrap_or_else(Notes::default);
         let counts = notes.counts;
         let time = self.start.elapsed();
@@ -171,6 +175,21 @@ impl Asked {
             code,
             "audit"
         );
+    }
+}
+
+/// Whoever hangs up, or whose time is up, may have been served all the same.
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if self.is_told {
+            return;
+        }
+        let (id, caller) = (self.id.to_str().unwrap_or_default(), self.received.caller());
+        let (method, route) = (self.method, self.route.as_ref().map_or("-", MatchedPath::as_str));
+        tracing::info!(request_id = id, caller, method, route, reason = "dropped", "request");
+        if let Some(call) = self.received.audited().filter(|_| caller.is_some()) {
+            tracing::info!(target: AUDIT, request = id, caller, call, code = "dropped", "audit");
+        }
     }
 }
 

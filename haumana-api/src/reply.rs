@@ -1,10 +1,11 @@
 //! Replies in JSON, with what the log is told about them.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use haumana_app::wire::Counts;
+use std::sync::{Arc, OnceLock};
 
 /// What goes into the log line of a request; travels with the response to where it is written.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +49,32 @@ impl IntoResponse for Reply {
     }
 }
 
+/// A success that is the same each time, whoever asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixed {
+    json: Bytes,
+    packed: Packed,
+}
+
+/// The compressed form of a reply that is the same each time: made when it is first wanted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Packed(pub(crate) Arc<OnceLock<Bytes>>);
+
+impl Fixed {
+    pub(crate) fn new(json: String) -> Self {
+        Self { json: json.into(), packed: Packed::default() }
+    }
+}
+
+impl IntoResponse for Fixed {
+    fn into_response(self) -> Response {
+        let mut response = json(StatusCode::OK, self.json);
+        response.extensions_mut().insert(Notes::default());
+        response.extensions_mut().insert(self.packed);
+        response
+    }
+}
+
 /// A success with nothing to tell.
 pub(crate) fn done() -> Response {
     let mut response = Response::new(Body::empty());
@@ -56,8 +83,8 @@ pub(crate) fn done() -> Response {
 }
 
 /// A response of JSON.
-pub(crate) fn json(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

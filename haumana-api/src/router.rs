@@ -1,7 +1,7 @@
 //! The router.
 
 use crate::api::Api;
-use crate::calls::{self, Document, Limits};
+use crate::calls::{self, About};
 use crate::error::Failure;
 use crate::observe::observe;
 use crate::openapi::openapi;
@@ -38,12 +38,9 @@ where
     let calls = calls::of(schema, &served).into_iter();
     let ours = calls.fold(Router::new(), |ours, call| ours.route(call.path, (call.serve)()));
     let (schema, host) = (schema.clone(), api.host.clone());
-    let live = api.live.as_ref().map(|live| *live.limits());
-    let limits = Limits::new(api.config.clone(), live, schema.clone());
-    let document = Document::new(move || openapi(&schema, &served, &host), api.host.clone());
+    let about = About::new(&api, move || openapi(&schema, &served, &host));
     let api = Arc::new(api.gated());
-    ours.layer(Extension(Arc::new(document)))
-        .layer(Extension(Arc::new(limits)))
+    ours.layer(Extension(Arc::new(about)))
         .with_state(Arc::clone(&api))
         .merge(routes)
         .fallback(async || Failure::NoSuchRoute)

@@ -7,6 +7,7 @@ use haumana_api::Origin;
 use haumana_auth::IssuerConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// What the names of DynamoDB's tables begin with unless something else is asked for.
 const DEFAULT_PREFIX: &str = "haumana-";
@@ -119,7 +120,8 @@ pub(crate) struct Args {
 
     /// What to log: a level, or levels by module, such as info,haumana_api=debug.
     #[arg(long, env = "HAUMANA_LOG", default_value = "info", value_name = "FILTER", global = true)]
-    pub(crate) log: tracing_subscriber::filter::Targets,
+    #[arg(value_parser = log_filter)]
+    pub(crate) log: Targets,
 
     /// Listen on an address that others can reach. Everybody who reaches it gets a token for any
     /// user, and with it that user's data.
@@ -216,6 +218,17 @@ pub(crate) enum Command {
 
 fn origin(text: &str) -> Result<Origin, &'static str> {
     Origin::parse(text).ok_or("an origin is scheme, host and port only, such as https://a.example")
+}
+
+/// Reads what to log. A word that is no level would be the name of a module that there is not, and then
+/// nothing at all would be logged.
+fn log_filter(text: &str) -> Result<Targets, String> {
+    let is_level = |part: &str| part.parse::<LevelFilter>().is_ok();
+    let is_known = |part: &str| part.contains('=') || part.starts_with("haumana") || is_level(part);
+    match text.split(',').map(str::trim).find(|part| !is_known(part)) {
+        Some(part) => Err(format!("{part:?} is none of error, warn, info, debug, trace and off")),
+        None => text.parse().map_err(|_| "write LEVEL, or MODULE=LEVEL,MODULE=LEVEL".to_owned()),
+    }
 }
 
 #[cfg(test)]

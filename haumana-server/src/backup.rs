@@ -24,8 +24,15 @@ pub(crate) fn backup(args: &Args, to: &Path) -> Result<(), Problem> {
     println!("{} is a copy of {}", to.display(), db.display());
     println!(
         "to go back to it, stop the server and run: haumana-server restore {} --db {}",
-        to.display(),
-        db.display()
+        for_shell(to),
+        for_shell(db)
     );
     Ok(())
+}
+
+/// A path as a shell takes it for one word.
+fn for_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |char: char| char.is_alphanumeric() || "/._-+:@%".contains(char);
+    if text.chars().all(is_plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use haumana_api::Origin;
+use haumana_api::limits::BODY_TIMEOUT;
 use haumana_sync::engine::Clock;
 use haumana_sync::id::UserId;
 use serde::Deserialize;
@@ -59,7 +60,11 @@ async fn issue_token(State(dev): State<Arc<Dev>>, request: Request) -> Response 
     if !dev.may_ask(&head.headers) {
         return failed(StatusCode::FORBIDDEN, "forbidden", "only programs on this machine may ask");
     }
-    let Ok(body) = to_bytes(body, REQUEST_BYTES).await else {
+    let read = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, REQUEST_BYTES));
+    let Ok(read) = read.await else {
+        return failed(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the body comes too slowly");
+    };
+    let Ok(body) = read else {
         let message = "the body is larger than this server takes";
         return failed(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
     };

@@ -1,6 +1,7 @@
 //! `haumana-server erase-again` and `haumana-server sweep`: what an operator does by hand.
 
 use crate::args::Args;
+use crate::directory::{self, SqliteDirectory};
 use crate::problem::Problem;
 use crate::schema;
 use crate::serve;
@@ -19,7 +20,7 @@ pub(crate) async fn erase_again(
     let schema = schema::read(args)?;
     let (operated, found) =
         store::replay_erasures(args, &schema, journal_prefix, journal_url).await?;
-    let finished = upkeep(args, operated).finish_erasures().await;
+    let finished = upkeep(args, operated)?.finish_erasures().await;
     finished.map_err(|error| Problem::of_store(&*error))?;
     println!("{found} accounts were erased since, and are erased again");
     Ok(())
@@ -28,16 +29,20 @@ pub(crate) async fn erase_again(
 /// Deletes history that is past its retention.
 pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
     let operated = store::operate(args, &schema::read(args)?).await?;
-    let deleted = upkeep(args, operated).sweep().await;
+    let deleted = upkeep(args, operated)?.sweep().await;
     let deleted = deleted.map_err(|error| Problem::of_store(&*error))?;
     println!("{deleted} entries of history were past their retention");
     Ok(())
 }
 
-fn upkeep(args: &Args, Operated { store, operate, generation }: Operated) -> Upkeep {
+fn upkeep(
+    args: &Args,
+    Operated { store, operate, generation }: Operated,
+) -> Result<Upkeep, Problem> {
+    let directory = Arc::new(SqliteDirectory::open(&directory::beside(&args.db))?);
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let config = serve::engine_config(args, generation);
     let retention_ms = config.retention_ms;
     let engine = Arc::new(Engine::new(store, clock.clone(), random, config));
-    Upkeep { operate, engine, clock, retention_ms }
+    Ok(Upkeep { operate, engine, directory, clock, retention_ms })
 }

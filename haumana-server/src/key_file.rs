@@ -7,7 +7,9 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::RsaKeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use std::collections::hash_map::RandomState;
 use std::fs::{self, OpenOptions};
+use std::hash::BuildHasher as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -48,7 +50,9 @@ fn new_pair() -> Result<String, Problem> {
 /// faster, its file stays.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(format!(".{}.new", std::process::id()));
+    // Processes of two containers may have the same number, and a crash may have left a file.
+    let drawn = RandomState::new().hash_one(std::process::id());
+    unfinished.push(format!(".{drawn:016x}.new"));
     let unfinished = PathBuf::from(unfinished);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -23,6 +23,10 @@ pub(crate) fn make(path: &Path) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        // What a link leads to is somebody else's, and may not be there today.
+        Err(_) if !fs::symlink_metadata(path)?.is_file() => {
+            Err(io::Error::other("it is a link, or no ordinary file"))
+        }
         Err(_) => keep(path),
         Ok(_) => Ok(()),
     }

@@ -42,11 +42,22 @@ pub(crate) async fn succeed(
     schema: &Schema,
     presumed: Option<&Schema>,
 ) -> Result<Succession, Problem> {
+    // Where nobody has an account there are no records to presume anything of: a first start that was
+    // killed leaves such a file.
+    let presumed = match presumed {
+        Some(presumed) if has_users(store).await? => Some(presumed),
+        _ => None,
+    };
     let succession = succession::succeed(store, schema, presumed).await;
     succession.map_err(|error| match error {
         SuccessionError::Refused(flaw) => Problem::OtherSchema(place(args), flaw.to_string()),
         error => Problem::of_store(&error),
     })
+}
+
+async fn has_users(store: &dyn Operate) -> Result<bool, Problem> {
+    let page = store.users(None, 1).await.map_err(|error| Problem::of_store(&error))?;
+    Ok(!page.users.is_empty() || page.next.is_some())
 }
 
 /// `haumana-server keep-schema`: what a server does before it serves, and nothing else.

@@ -55,16 +55,16 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
             "a later schema was used for these records before; it stays their last schema"
         );
     }
-    let directory = SqliteDirectory::open(&directory::beside(&args.db))?;
+    let directory = Arc::new(SqliteDirectory::open(&directory::beside(&args.db))?);
     let operate = opened.needs_upkeep.then(|| opened.operate.clone());
     let room = connections::room();
     let caller_key = audit::caller_key(&args)?;
     let sign_in = sign_in::set_up(&args)?;
     let (router, engine, live) =
-        router(&args, schema, opened, directory, sign_in, (room, caller_key));
+        router(&args, schema, opened, directory.clone(), sign_in, (room, caller_key));
     if let Some(operate) = operate {
         let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));
-        tokio::spawn(Upkeep { operate, engine, clock, retention_ms }.run());
+        tokio::spawn(Upkeep { operate, engine, directory, clock, retention_ms }.run());
     }
     tokio::spawn(memory::keep_small());
     let metrics_at = metrics.as_ref().map(Metrics::address).transpose()?;
@@ -92,7 +92,7 @@ fn router(
     args: &Args,
     schema: Schema,
     Opened { store, pokes, generation, other_life, .. }: Opened,
-    directory: SqliteDirectory,
+    directory: Arc<SqliteDirectory>,
     sign_in: SignIn,
     (room, caller_key): (usize, CallerKey),
 ) -> (Router, Arc<Engine>, Live) {
@@ -105,7 +105,7 @@ fn router(
     config.cors_origins = args.cors_origin.clone();
     config.caller_key = Some(caller_key);
     let auth = Auth::Bearer(Arc::clone(&sign_in.verifier));
-    let accounts = Accounts::new(Arc::new(directory)).with_sign_in(sign_in.verifier);
+    let accounts = Accounts::new(directory).with_sign_in(sign_in.verifier);
     let live = Live::new(pokes, Arc::clone(&engine), live_limits(room));
     let api = Api::new(Arc::clone(&engine), auth, random, config).with_accounts(accounts);
     let api = api.with_live(live.clone());

@@ -3,7 +3,10 @@
 //! The engine deletes old history of a user who commits. This reaches those who never come again, a
 //! little at a time, so that requests do not notice.
 
+use haumana_api::directory::UserDirectory;
+use haumana_auth::username;
 use haumana_sync::engine::{Clock, Engine};
+use haumana_sync::id::UserId;
 use haumana_sync::store::{Operate, SweepPlace};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +24,8 @@ const ERASURES: usize = 100;
 pub(crate) struct Upkeep {
     pub(crate) operate: Arc<dyn Operate>,
     pub(crate) engine: Arc<Engine>,
+    /// Where names and e-mail addresses are, which go with an account.
+    pub(crate) directory: Arc<dyn UserDirectory>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retention_ms: i64,
 }
@@ -29,12 +34,9 @@ impl Upkeep {
     /// Does it now and then, until it is dropped.
     pub(crate) async fn run(self) {
         loop {
-            let done = match self.finish_erasures().await {
-                Ok(()) => self.sweep().await.map(drop),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = done {
-                // What is left is done the next time.
+            // What fails for one account holds up nobody else's. What is left is done the next time.
+            let (erased, swept) = (self.finish_erasures().await, self.sweep().await.map(drop));
+            for error in [erased, swept].into_iter().filter_map(Result::err) {
                 tracing::warn!("the upkeep failed: {error}");
             }
             tokio::time::sleep(EVERY).await;
@@ -45,20 +47,36 @@ impl Upkeep {
     pub(crate) async fn finish_erasures(
         &self,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let mut finished = 0;
+        let (mut finished, mut failed) = (0, Vec::new());
         loop {
-            let users = self.operate.erasing(ERASURES).await?;
-            if users.is_empty() {
+            let users = self.operate.erasing(ERASURES + failed.len()).await?;
+            let others = users.into_iter().filter(|user| !failed.contains(user));
+            let others: Vec<UserId> = others.collect();
+            if others.is_empty() {
                 break;
             }
-            for user in &users {
-                self.engine.erase(user).await?;
+            for user in others {
+                match self.erase(&user).await {
+                    Ok(()) => finished += 1,
+                    Err(error) => {
+                        tracing::warn!("an erasure could not be finished: {error}");
+                        failed.push(user);
+                    }
+                }
             }
-            finished += users.len();
         }
         if finished != 0 {
             tracing::info!(finished, "interrupted erasures are finished");
         }
+        match failed.len() {
+            0 => Ok(()),
+            n => Err(format!("{n} erasures could not be finished").into()),
+        }
+    }
+
+    async fn erase(&self, user: &UserId) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.engine.erase(user).await?;
+        self.directory.remove(&username(user)).await?;
         Ok(())
     }
 

@@ -6,13 +6,12 @@ use crate::doc::{Doc, examples};
 use crate::error::Failure;
 use crate::host::Host;
 use crate::live::LiveLimits;
-use crate::reply::Reply;
+use crate::reply::{Fixed, Reply};
 use crate::served::Call;
 use axum::Extension;
 use axum::extract::rejection::NestedPathRejection;
 use axum::extract::{NestedPath, State};
 use axum::routing::get;
-use haumana_sync::schema::Schema;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -72,60 +71,76 @@ async fn health(State(api): State<Arc<Api>>) -> Result<Reply, Failure> {
     Ok(Reply::new(br#"{"status":"ok"}"#.to_vec()))
 }
 
-async fn show_limits(Extension(limits): Extension<Arc<Limits>>) -> Reply {
-    Reply::new(limits.0.clone())
+async fn show_limits(Extension(about): Extension<Arc<About>>) -> Fixed {
+    about.limits.clone()
 }
 
-async fn show_schema(State(api): State<Arc<Api>>) -> Reply {
-    Reply::new(api.engine.schema().to_json().into_bytes())
+async fn show_schema(Extension(about): Extension<Arc<About>>) -> Fixed {
+    about.schema.clone()
 }
 
 async fn document(
-    Extension(document): Extension<Arc<Document>>,
+    Extension(about): Extension<Arc<About>>,
     nested: Result<NestedPath, NestedPathRejection>,
-) -> Reply {
-    let path = nested.as_ref().map_or("/", NestedPath::as_str);
-    Reply::new(document.at(path))
+) -> Fixed {
+    about.openapi.at(nested.as_ref().map_or("/", NestedPath::as_str))
 }
 
 /// What is made when somebody first asks for it, so that no start waits for it.
 type Later<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
 
-/// The reply to `GET /limits`, which is the same as long as the host runs.
+/// What the host says about itself, which is the same as long as it runs. Everybody may ask for it, so
+/// it is written, and compressed, once.
 #[derive(Debug)]
-pub(crate) struct Limits(Later<Vec<u8>>);
+pub(crate) struct About {
+    limits: Later<Fixed>,
+    schema: Later<Fixed>,
+    openapi: Document,
+}
 
-impl Limits {
-    pub(crate) fn new(config: ApiConfig, live: Option<LiveLimits>, schema: Schema) -> Self {
-        let make = move || limits::all(&config, live.as_ref(), &schema).to_string().into_bytes();
-        Self(LazyLock::new(Box::new(make)))
+impl About {
+    /// `openapi` makes the OpenAPI document, without the servers.
+    pub(crate) fn new(api: &Api, openapi: impl FnOnce() -> Value + Send + 'static) -> Self {
+        let config = api.config.clone();
+        let live = api.live.as_ref().map(|live| *live.limits());
+        let (schema, of_limits) = (api.engine.schema().clone(), api.engine.schema().clone());
+        let limits = move || limits::all(&config, live.as_ref(), &of_limits).to_string();
+        Self {
+            limits: later(move || Fixed::new(limits())),
+            schema: later(move || Fixed::new(schema.to_json())),
+            openapi: Document {
+                value: later(openapi),
+                host: api.host.clone(),
+                reply: OnceLock::new(),
+            },
+        }
     }
+}
+
+fn later<T>(make: impl FnOnce() -> T + Send + 'static) -> Later<T> {
+    LazyLock::new(Box::new(make))
 }
 
 /// The OpenAPI document of a router.
 #[derive(Debug)]
-pub(crate) struct Document {
+struct Document {
     value: Later<Value>,
     host: Host,
-    /// The text for the path that was asked for first, which is the only one but for hosts that nest
+    /// The reply for the path that was asked for first, which is the only one but for hosts that nest
     /// under a path with parameters.
-    text: OnceLock<(String, Vec<u8>)>,
+    reply: OnceLock<(String, Fixed)>,
 }
 
 impl Document {
-    pub(crate) fn new(make: impl FnOnce() -> Value + Send + 'static, host: Host) -> Self {
-        Self { value: LazyLock::new(Box::new(make)), host, text: OnceLock::new() }
+    /// The reply of a router at this path.
+    fn at(&self, path: &str) -> Fixed {
+        let (known, reply) = self.reply.get_or_init(|| (path.to_owned(), self.write(path)));
+        if known == path { reply.clone() } else { self.write(path) }
     }
 
-    /// The text, for a router at this path.
-    fn at(&self, path: &str) -> Vec<u8> {
-        let (known, text) = self.text.get_or_init(|| (path.to_owned(), self.write(path)));
-        if known == path { text.clone() } else { self.write(path) }
-    }
-
-    fn write(&self, path: &str) -> Vec<u8> {
+    fn write(&self, path: &str) -> Fixed {
         let mut value = self.value.clone();
         value["servers"] = self.host.servers(path);
-        value.to_string().into_bytes()
+        Fixed::new(value.to_string())
     }
 }

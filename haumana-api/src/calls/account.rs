@@ -186,10 +186,15 @@ async fn erase(
         }
         // The entry goes last: whoever signs in while the rest is erased leaves none behind. The
         // same request again finishes what broke off in between, and only then it is acknowledged.
-        let erasure = api.engine.erase_as(&user, request_id.as_deref()).await?;
-        if let Some(accounts) = api.accounts.as_ref().filter(|_| erasure != Erasure::Repeated) {
-            accounts.directory.remove(&username(&user)).await?;
-        }
+        let all = async move {
+            let erasure = api.engine.erase_as(&user, request_id.as_deref()).await?;
+            if let Some(accounts) = api.accounts.as_ref().filter(|_| erasure != Erasure::Repeated) {
+                accounts.directory.remove(&username(&user)).await?;
+            }
+            Ok::<_, Failure>(erasure)
+        };
+        // Whoever hangs up has begun it: the account is not left half erased.
+        let erasure = tokio::spawn(all).await.map_err(|_| Failure::Panicked)??;
         Ok(match erasure {
             Erasure::DoneBy(by) => {
                 let body = json!({ "erasedBy": by.to_string() }).to_string();

@@ -11,7 +11,7 @@ mod pieces;
 mod records;
 mod sync;
 
-pub(crate) use about::{Document, Limits};
+pub(crate) use about::About;
 
 use crate::api::Api;
 use crate::doc::Doc;
