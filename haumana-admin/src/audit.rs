@@ -98,6 +98,9 @@ fn beside(db: &Path, suffix: &str) -> PathBuf {
 }
 
 fn append(path: &Path, line: &str) -> io::Result<()> {
+    if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        return Err(io::Error::other("it is a link, or no ordinary file"));
+    }
     let mut options = OpenOptions::new();
     options.append(true).create(true);
     #[cfg(unix)]

@@ -28,7 +28,10 @@ enum Outcome {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(said) => return told(&said),
+    };
     let done = tokio::runtime::Runtime::new()
         .map_err(Problem::from)
         .and_then(|runtime| runtime.block_on(run(&args)));
@@ -40,6 +43,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints help, or what is wrong with the arguments. That is a failure, and none of the things that a
+/// command finds.
+fn told(said: &clap::Error) -> ExitCode {
+    let is_printed = said.print().is_ok();
+    if is_printed && !said.use_stderr() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn run(args: &Args) -> Result<Outcome, Problem> {

@@ -139,7 +139,9 @@ pub(crate) async fn erase(
             "store's files   {}",
             by.map_or("see docs/operating.md".to_owned(), |at| format!("free of it by {at}"))
         ),
-        "devices         each empties itself at its next sync".to_owned(),
+        "devices         each is told at its next sync, and keeps what it holds until its person \
+         decides"
+            .to_owned(),
         "backups         hold it until they are deleted; a restore erases it again".to_owned(),
     ];
     if was_erased {

@@ -56,7 +56,7 @@ pub(crate) struct Cli {
 
     /// The server. Without it, the server with which the device was set up, or
     /// http://127.0.0.1:8787.
-    #[arg(long, env = "HAUMANA_SERVER", value_name = "URL")]
+    #[arg(long, env = "HAUMANA_SERVER", value_name = "URL", value_parser = server_url)]
     #[arg(global = true, display_order = LAST + 1)]
     pub(crate) server: Option<String>,
 
@@ -382,6 +382,15 @@ pub(crate) fn folder(words: &[OsString]) -> PathBuf {
         }
     }
     std::env::var_os("HAUMANA_DEVICE").map_or_else(|| USUAL_FOLDER.into(), PathBuf::from)
+}
+
+/// Reads the address of a server; the device remembers it, so it is not found wrong only at a sync.
+fn server_url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match host {
+        Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(text.to_owned()),
+        _ => Err("it begins with http:// or https://, such as http://127.0.0.1:8787".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -202,13 +202,14 @@ pub fn report_file(path: &Path) -> Result<Box<dyn Write + Send>> {
 }
 
 fn private(path: &Path) -> std::io::Result<File> {
+    // The report of before is replaced. What a link led to stays what it is.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    // The mode above is of a file that is made; one that was there keeps its own.
-    #[cfg(unix)]
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-    Ok(file)
+    options.open(path)
 }

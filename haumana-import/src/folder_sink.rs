@@ -25,13 +25,16 @@ struct Data {
 }
 
 impl FolderSink {
-    /// Makes the folder; it must not exist.
+    /// Makes the folder, which only its owner may read; it must not exist.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Target`] if it exists or cannot be made.
     pub fn create(folder: &Path) -> Result<Self> {
-        fs::create_dir(folder).map_err(|error| unwritten(folder).because(error))?;
+        let mut private = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut private, 0o700);
+        private.create(folder).map_err(|error| unwritten(folder).because(error))?;
         let (pieces, sessions) = (data(folder, Table::Pieces)?, data(folder, Table::Sessions)?);
         Ok(Self { folder: folder.to_owned(), pieces, sessions })
     }

@@ -64,7 +64,14 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Wrong arguments are a failure, and no items that were refused.
+        Err(said) => {
+            let is_help = said.print().is_ok() && !said.use_stderr();
+            return if is_help { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+    };
     let done = tokio::runtime::Runtime::new()
         .map_err(|error| Error::new(ErrorKind::Target, "no threads").because(error))
         .and_then(|runtime| runtime.block_on(run(&args)));
