@@ -1,5 +1,6 @@
 //! Opening a replica.
 
+use crate::again::Again;
 use crate::error::Result;
 use crate::index::entries;
 use crate::kinds::{Kinds, Opened};
@@ -115,6 +116,7 @@ impl ReplicaBuilder {
             config,
             open: None,
             unstored: Unstored::default(),
+            again: Again::default(),
         };
         let replica = Replica::new(inner, clock, random);
         if let Some(account) = account {

@@ -4,6 +4,7 @@ pub use haumana_sync::record::Content;
 
 use crate::flaw::{Flaw, Reason};
 use haumana_sync::json::JsonText;
+use haumana_sync::limits;
 use haumana_sync::record::{FieldError, Value};
 use haumana_sync::schema::{Field, FieldType, Kind, Merge};
 use haumana_sync::time::UnixMillis;
@@ -114,10 +115,13 @@ pub(crate) fn base_value(kind: &Kind, name: &str, text: &str) -> Value {
 pub(crate) fn check(kind: &Kind, name: &str, value: &Value) -> Result<(), Flaw> {
     let flaw = |reason| Err(Flaw::of_field(kind, name, reason));
     let field = kind.named(name);
+    let is_key = !field.is_declared();
     match field.check(value) {
+        _ if is_key && kind.reserved_key(name).is_some() => flaw(Reason::Reserved),
+        _ if limits::UNKNOWN_KEY_BYTES < name.len() => flaw(Reason::TooLarge),
         Ok(()) => Ok(()),
         Err(FieldError::TooLarge) => flaw(Reason::TooLarge),
-        Err(FieldError::Invalid) if !field.is_declared() => flaw(Reason::NoSuchField),
+        Err(FieldError::Invalid) if is_key => flaw(Reason::NoSuchField),
         Err(FieldError::Invalid) if value.is_null() => flaw(Reason::Missing),
         Err(FieldError::Invalid) => flaw(Reason::WrongType),
     }

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::flaw::{Flaw, Reason};
-use crate::index::{IndexRange, IndexValue, Indexable};
+use crate::index::{IndexRange, IndexValue, Indexable, as_field};
 use crate::replica::{Replica, View, view};
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::record::Record;
@@ -111,7 +111,9 @@ impl Replica {
             return Err(Error::new("find", ErrorKind::Invalid).flawed(flaw));
         }
         let number = kind.number();
-        let found = inner.storage.find(&account, number, field.number(), &filter.range).await?;
+        let IndexRange { from, to } = filter.range;
+        let range = IndexRange { from: as_field(field, from), to: as_field(field, to) };
+        let found = inner.storage.find(&account, number, field.number(), &range).await?;
         let keys: Vec<Key> = found.into_iter().map(|id| Key { kind: number, id }).collect();
         let locals = inner.storage.read(&account, &keys).await?;
         Ok(locals.into_iter().flatten().filter_map(|local| view(local, &kind)).collect())

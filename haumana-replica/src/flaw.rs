@@ -31,6 +31,8 @@ pub enum Reason {
     NoSuchKind,
     /// The kind has no field of that name. A key that a kind does not name takes JSON.
     NoSuchField,
+    /// The name is one of the protocol's own, such as `version`, which are never content.
+    Reserved,
     /// The value is of another type than the field.
     WrongType,
     /// The value exceeds the field's limit, or the record its own.
@@ -80,6 +82,7 @@ impl Reason {
         match self {
             Reason::NoSuchKind => "the schema has no such kind",
             Reason::NoSuchField => "there is no such field",
+            Reason::Reserved => "the name is not one of a field: it is never content",
             Reason::WrongType => "the field cannot hold a value of this type",
             Reason::TooLarge => "it is too large",
             Reason::Missing => "it cannot be without a value",

@@ -10,9 +10,10 @@ use crate::retry::{Backoff, Sleep};
 use crate::status::Following;
 use crate::transport::{Heard, LiveFeed, Transport};
 use haumana_sync::id::UserId;
-use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::pin::{Pin, pin};
+use std::sync::PoisonError;
 use std::time::Duration;
+use tokio::sync::MutexGuard;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -94,7 +95,8 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoAccount`] if nobody is signed in, [`ErrorKind::Busy`] if somebody follows already.
+    /// [`ErrorKind::NoAccount`] if nobody is signed in, [`ErrorKind::Busy`] if somebody follows this
+    /// account already.
     /// [`ErrorKind::NeedsSignIn`], [`ErrorKind::Erased`] and [`ErrorKind::Storage`]: a person must act, and
     /// then it can begin again.
     pub async fn follow_with(
@@ -105,7 +107,7 @@ impl Replica {
     ) -> Result<()> {
         let changes = self.feed.subscribe();
         let account = self.account("follow").await?;
-        let _mark = Mark::set(self)?;
+        let _mark = Mark::set(self, &account).await?;
         let follower = Follower {
             replica: self,
             transport,
@@ -117,6 +119,7 @@ impl Replica {
             heard: None,
             synced: None,
             failures: 0,
+            is_due: false,
         };
         match follower.run().await {
             Err(Stop::Failed(error)) => Err(error),
@@ -126,21 +129,30 @@ impl Replica {
 }
 
 /// Somebody follows, as long as this is there.
-struct Mark<'a>(&'a Replica);
+struct Mark<'a> {
+    replica: &'a Replica,
+    _following: MutexGuard<'a, ()>,
+}
 
 impl<'a> Mark<'a> {
-    fn set(replica: &'a Replica) -> Result<Self> {
-        if replica.is_following.swap(true, Ordering::AcqRel) {
-            return Err(Error::new("follow", ErrorKind::Busy));
-        }
-        Ok(Self(replica))
+    /// Waits for somebody who still follows another account: they end when they hear of it.
+    async fn set(replica: &'a Replica, account: &UserId) -> Result<Self> {
+        let followed = || replica.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let following = match replica.following.try_lock() {
+            Ok(following) => following,
+            Err(_) if followed().as_ref() == Some(account) => {
+                return Err(Error::new("follow", ErrorKind::Busy));
+            }
+            Err(_) => replica.following.lock().await,
+        };
+        *followed() = Some(account.clone());
+        Ok(Self { replica, _following: following })
     }
 }
 
 impl Drop for Mark<'_> {
     fn drop(&mut self) {
-        self.0.show_following(Following::Not);
-        self.0.is_following.store(false, Ordering::Release);
+        self.replica.show_following(Following::Not);
     }
 }
 
@@ -181,6 +193,8 @@ struct Follower<'a> {
     synced: Option<u64>,
     /// How often in a row the server could not be followed.
     failures: u32,
+    /// Whether something was edited, or a sync failed, since the last sync that came to its end.
+    is_due: bool,
 }
 
 impl<'a> Follower<'a> {
@@ -212,7 +226,7 @@ impl<'a> Follower<'a> {
         loop {
             tokio::select! {
                 biased;
-                change = self.changes.recv() => drop(self.is_edit(change).await?),
+                change = self.changes.recv() => self.is_due |= self.is_edit(change).await?,
                 connected = &mut connecting => return match connected {
                     Err(error) => stays(error).map(Err),
                     connected => Ok(connected),
@@ -228,10 +242,9 @@ impl<'a> Follower<'a> {
         let mut silence = self.sleep.sleep(self.pace.silence);
         let mut check = self.sleep.sleep(self.pace.check);
         let mut pause: Option<Waiting<'a>> = None;
-        let (mut is_due, mut is_live, mut n_vain, mut n_failed) = (false, false, 0, 0);
+        let (mut is_live, mut n_vain, mut n_failed) = (false, 0, 0);
         loop {
-            if is_due && pause.is_none() {
-                is_due = false;
+            if self.is_due && pause.is_none() {
                 let synced = self.sync(n_failed).await?;
                 if !is_live {
                     self.show_unconnected(&synced);
@@ -243,7 +256,7 @@ impl<'a> Follower<'a> {
                         pause_of(n_vain)
                     }
                     Synced::Failed(wait) => {
-                        (is_due, n_failed) = (true, n_failed + 1);
+                        n_failed += 1;
                         wait
                     }
                 };
@@ -251,12 +264,12 @@ impl<'a> Follower<'a> {
             }
             tokio::select! {
                 biased;
-                change = self.changes.recv() => is_due |= self.is_edit(change).await?,
+                change = self.changes.recv() => self.is_due |= self.is_edit(change).await?,
                 heard = feed.next() => {
                     match heard {
                         Ok(Heard::Revision(revision)) => {
                             self.heard = Some(revision);
-                            is_due = true;
+                            self.is_due = true;
                         }
                         Ok(Heard::Alive) => {}
                         Err(error) => return stays(error),
@@ -267,11 +280,11 @@ impl<'a> Follower<'a> {
                 }
                 () = wait_for(&mut pause) => pause = None,
                 () = &mut self.poll, if !is_live => {
-                    is_due = true;
+                    self.is_due = true;
                     self.poll = self.sleep.sleep(self.pace.poll);
                 }
                 () = &mut check => {
-                    is_due = true;
+                    self.is_due = true;
                     check = self.sleep.sleep(self.pace.check);
                 }
                 () = &mut silence => {
@@ -313,7 +326,17 @@ impl<'a> Follower<'a> {
 
     async fn sync(&mut self, n_failed: u32) -> Followed<Synced> {
         let heard = self.heard;
-        let synced = self.replica.sync(self.transport).await;
+        self.is_due = false;
+        let (replica, transport) = (self.replica, self.transport);
+        let mut syncing = pin!(replica.sync(transport));
+        let synced = loop {
+            tokio::select! {
+                biased;
+                synced = &mut syncing => break synced,
+                // Who signs out does not wait for a server that does not answer.
+                change = self.changes.recv() => self.is_due |= self.is_edit(change).await?,
+            }
+        };
         self.poll = self.sleep.sleep(self.pace.poll);
         match synced {
             Ok(summary) => {
@@ -321,6 +344,7 @@ impl<'a> Follower<'a> {
                 Ok(Synced::Pulled(summary.pulled))
             }
             Err(error) => {
+                self.is_due = true;
                 let asked = error.retry_after_secs().map(Duration::from_secs);
                 stays(error)?;
                 let random = self.replica.random.next_u64();

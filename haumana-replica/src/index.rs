@@ -44,7 +44,7 @@ impl Ord for IndexValue {
         match (self, other) {
             (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
             (Self::Real(a), Self::Real(b)) => a.total_cmp(b),
-            // One field has numbers of one sort; this only makes the order whole.
+            // One field has numbers of one sort, but a bound may be of the other.
             (Self::Integer(a), Self::Real(b)) => (*a as f64).total_cmp(b).then(Ordering::Less),
             (Self::Real(a), Self::Integer(b)) => a.total_cmp(&(*b as f64)).then(Ordering::Greater),
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
@@ -103,6 +103,22 @@ macro_rules! indexable {
             }
         }
     )* };
+}
+
+/// A bound as the field's values are kept: a number may be of another type of Rust's.
+pub(crate) fn as_field(field: &Field, bound: Bound<IndexValue>) -> Bound<IndexValue> {
+    bound.map(|value| match (field.field_type(), value) {
+        (FieldType::Number, IndexValue::Integer(number)) => IndexValue::Real(number as f64),
+        (FieldType::Integer, IndexValue::Real(number)) if is_whole(number) => {
+            IndexValue::Integer(number as i64)
+        }
+        (_, value) => value,
+    })
+}
+
+/// Whether a number is whole, and `i64` has it exactly.
+fn is_whole(number: f64) -> bool {
+    number.fract() == 0.0 && number.abs() < (1_i64 << f64::MANTISSA_DIGITS) as f64
 }
 
 indexable! {

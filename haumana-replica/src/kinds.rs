@@ -100,7 +100,14 @@ impl Kinds {
     }
 
     /// Takes in a kind that the schema does not have.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Protocol`] if there are too many: schemas to come need numbers, too.
     pub(crate) fn adopt(&mut self, name: &str) -> Result<Arc<Kind>> {
+        if STRAYS <= self.strays.len() {
+            return Err(too_many());
+        }
         let used = |number| self.kind(number).is_some();
         let number = free(used).ok_or_else(too_many)?;
         let kind = stray(number, name);
@@ -115,6 +122,10 @@ impl Kinds {
         Declared { schema, strays: self.strays.iter().map(name).collect() }
     }
 }
+
+/// LIMIT: kinds that the schema does not have. A server has 64 kinds at most, and may have had others
+/// before.
+const STRAYS: usize = 100;
 
 /// A kind of which nothing is known but its name.
 fn stray(number: KindNumber, name: &str) -> Arc<Kind> {
@@ -202,6 +213,18 @@ mod tests {
 
         assert_eq!(vec![(n(5), n(255)), (n(6), n(5))], opened.moves);
         assert_eq!(n(255), opened.kinds.named("b").unwrap().number());
+    }
+
+    #[test]
+    fn a_server_that_names_kinds_without_end_leaves_numbers_for_the_next_schema() {
+        let mut kinds = Kinds::open(schema(&[(3, "a")]), &Declared::default()).unwrap().kinds;
+        let adopted = (0..300).filter(|n| kinds.adopt(&format!("k{n}")).is_ok()).count();
+
+        assert_eq!(STRAYS, adopted);
+        for number in 4..=250 {
+            let next = Kinds::open(schema(&[(3, "a"), (number, "b")]), &kinds.declared());
+            assert!(next.is_ok(), "{number}");
+        }
     }
 
     #[test]

@@ -132,6 +132,7 @@
 //! pending edits again, and receives the rest again.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod again;
 mod asking;
 mod builder;
 mod changes;

@@ -162,7 +162,8 @@ pub struct Pending {
     /// The record as it was agreed with servers of another past, oldest first; usually one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offers: Vec<Offer>,
-    /// Why the server refused it; it is not sent again until it is edited.
+    /// Why the server refused it. It is not sent again until it is edited, or by the next sync if the
+    /// reason may have passed.
     pub refused: Option<String>,
     /// The same in the server's words for people, which name the field; `None` if it gave none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

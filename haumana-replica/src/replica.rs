@@ -4,6 +4,7 @@
 //! what its user has done since. Nothing here needs a network. What does takes a
 //! [`Transport`](crate::transport::Transport).
 
+use crate::again::Again;
 use crate::content::Content;
 use crate::edit::EditError;
 use crate::error::{Error, ErrorKind, Result};
@@ -79,7 +80,8 @@ pub struct View {
     /// Why the server refused the last edit, if it did: a stable code.
     ///
     /// The words are those of [`Refusal::code`](haumana_sync::engine::Refusal::code); a server to
-    /// come may know more of them. The edit is not sent again until somebody edits the record.
+    /// come may know more of them. The edit is not sent again until somebody edits the record. The
+    /// next sync sends it again if the reason may have passed: `quota_exceeded` and `unreadable`.
     pub refused: Option<String>,
     /// The same as a message for people, which names the field.
     pub explanation: Option<String>,
@@ -126,8 +128,10 @@ pub struct Replica {
     pub(crate) random: Arc<dyn Random>,
     /// Whether a sync is under way.
     pub(crate) is_syncing: AtomicBool,
-    /// Whether somebody follows.
-    pub(crate) is_following: AtomicBool,
+    /// Held while somebody follows.
+    pub(crate) following: Mutex<()>,
+    /// Which account somebody follows, or did last.
+    pub(crate) followed: std::sync::Mutex<Option<UserId>>,
 }
 
 #[derive(Debug)]
@@ -142,6 +146,8 @@ pub(crate) struct Inner {
     pub(crate) open: Option<OpenCount>,
     /// What the storage had no room to note.
     pub(crate) unstored: Unstored,
+    /// How far what was refused has been tried again.
+    pub(crate) again: Again,
 }
 
 impl Replica {
@@ -149,8 +155,9 @@ impl Replica {
         let status = watch::Sender::new(Status { phase: Phase::NeedsSignIn, ..Status::default() });
         let feed = Feed::new();
         let inner = Mutex::new(inner);
-        let (is_syncing, is_following) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { inner, status, feed, clock, random, is_syncing, is_following }
+        let (is_syncing, following) = (AtomicBool::new(false), Mutex::new(()));
+        let followed = std::sync::Mutex::new(None);
+        Self { inner, status, feed, clock, random, is_syncing, following, followed }
     }
 
     /// Returns the id that this device has on the server. It changes if two installations turn out to
@@ -174,7 +181,7 @@ impl Replica {
         let mut inner = self.lock().await;
         let is_erased = inner.storage.state(account.as_str()).await?.is_erased;
         inner.account = Some(account);
-        inner.open = None;
+        (inner.open, inner.again) = (None, Again::default());
         let phase = if is_erased { Phase::Erased } else { Phase::Idle };
         self.publish(&mut inner, |status| *status = Status { phase, ..Status::default() }).await?;
         self.feed.tell(Vec::new(), Cause::Account);
@@ -183,7 +190,8 @@ impl Replica {
 
     /// Signs the account out. Its records and pending edits stay until it signs in again.
     ///
-    /// A sync that is under way ends as that of the account for which it began.
+    /// A sync that is under way ends after the reply that it waits for, which goes to the account for
+    /// which it began; [`Replica::follow_with`] ends at once.
     pub async fn sign_out(&self) {
         self.lock().await.account = None;
         self.status.send_replace(Status { phase: Phase::NeedsSignIn, ..Status::default() });
@@ -536,7 +544,7 @@ impl Inner {
         Ok(())
     }
 
-    async fn count_open(&mut self) -> Result<OpenCount> {
+    pub(crate) async fn count_open(&mut self) -> Result<OpenCount> {
         let account = self.account("status")?;
         let open = match self.open {
             Some(open) => open,

@@ -6,6 +6,7 @@
 //! These calls are for those who carry requests in their own way: a browser's service worker, a
 //! radio, a test that loses replies. [`Replica::sync`] is built of them.
 
+use crate::again::{Tried, passes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::Cause;
 use crate::groups::has_groups;
@@ -40,6 +41,8 @@ pub struct Outgoing {
     cursor: Option<String>,
     mark: u64,
     sent: Vec<SentPush>,
+    /// What of it the server has refused before.
+    tried: Option<Tried>,
     is_probe: bool,
 }
 
@@ -52,7 +55,7 @@ pub struct Progress {
     pub more: bool,
     /// How many records came in.
     pub pulled: usize,
-    /// How many pushes the server has answered.
+    /// How many pushes the server has settled: they are not sent again.
     pub settled: usize,
     /// How many conflicts the pushes made.
     pub conflicts: usize,
@@ -162,6 +165,11 @@ impl Replica {
             }
         }
         let Round { state, locals, pulled, kinds, .. } = round;
+        let local = |push: &SentPush| locals.get(&push.key).map(|found| &found.local);
+        let is_settled = |push: &&SentPush| local(push).is_some_and(|local| !push.is_due(local));
+        let settled = outgoing.sent.iter().filter(is_settled).count();
+        let tried = outgoing.tried.iter().flat_map(|tried| &tried.keys);
+        let n_refused = tried.filter(|key| locals.get(key).is_some_and(Found::is_refused)).count();
         let state = (state != before).then_some(state);
         let mut records: Vec<Local> = locals.into_values().map(|found| found.local).collect();
         records.sort_unstable_by_key(|local| local.key);
@@ -183,9 +191,14 @@ impl Replica {
             }
         }
         let due = inner.storage.due(account, 1).await?;
-        let more = reply.more || mismatch || !due.is_empty();
+        let mut more = reply.more || mismatch || !due.is_empty();
+        if let Some(tried) = &outgoing.tried {
+            more |= inner.again.note(tried, n_refused);
+        }
+        if !more {
+            inner.again.rest();
+        }
         let conflicts = reply.results.iter().map(|answer| answer.conflicts.len()).sum();
-        let settled = reply.results.len();
         Ok(Progress { more, pulled, settled, conflicts, mismatch })
     }
 
@@ -271,12 +284,13 @@ impl Inner {
             return Err(Error::new("sync", ErrorKind::Erased));
         }
         let is_probe = state.cursor.is_none() && state.probe.is_some();
-        let sent = if is_probe { Vec::new() } else { self.collect(account.as_str()).await? };
+        let (sent, tried) =
+            if is_probe { (Vec::new(), None) } else { self.collect(account.as_str()).await? };
         let shown = if is_probe { state.probe.as_deref() } else { state.cursor.as_deref() };
         let limit = if is_probe { 1 } else { limit };
         let body = wire::request(&self.device, shown, limit, &sent);
         let (device, cursor, mark) = (self.device.clone(), state.cursor, state.mark);
-        Ok(Outgoing { account, body, device, cursor, mark, sent, is_probe })
+        Ok(Outgoing { account, body, device, cursor, mark, sent, tried, is_probe })
     }
 
     /// Notes in the storage what it had no space to note before. Then all of it is sent again, so that
@@ -293,11 +307,27 @@ impl Inner {
     }
 
     /// Collects what is sent next, and remembers that it was.
-    async fn collect(&mut self, account: &str) -> Result<Vec<SentPush>> {
+    async fn collect(&mut self, account: &str) -> Result<(Vec<SentPush>, Option<Tried>)> {
         let n_unstored = self.unstored.keys(account).len();
         let due = self.storage.due(account, self.config.push_records + n_unstored).await?;
         let (mut sent, mut bytes) = (Vec::new(), 0);
         let mut marked = Vec::new();
+        let config = self.config;
+        let mut fits = |local: &mut Local, own: Vec<SentPush>| {
+            let mut text = String::new();
+            own.iter().for_each(|push| push.write(&mut text));
+            bytes += text.len();
+            let is_full = config.push_records < sent.len() + own.len();
+            if !sent.is_empty() && (is_full || config.push_bytes < bytes) {
+                return false;
+            }
+            sent.extend(own);
+            if local.pending.mark_sent() {
+                marked.push(local.clone());
+            }
+            true
+        };
+        let mut has_room = true;
         for mut local in due {
             if self.unstored.is_answered(account, local.key) {
                 continue;
@@ -305,18 +335,12 @@ impl Inner {
             self.unstored.complete(account, &mut local);
             let Some(kind) = self.kinds.kind(local.key.kind) else { continue };
             let own = pushes(&local, kind);
-            let mut text = String::new();
-            own.iter().for_each(|push| push.write(&mut text));
-            bytes += text.len();
-            let is_full = self.config.push_records < sent.len() + own.len();
-            if !sent.is_empty() && (is_full || self.config.push_bytes < bytes) {
+            has_room = fits(&mut local, own);
+            if !has_room {
                 break;
             }
-            sent.extend(own);
-            if local.pending.mark_sent() {
-                marked.push(local);
-            }
         }
+        let tried = if has_room { self.collect_again(account, fits).await? } else { None };
         if !marked.is_empty() {
             // It decides whether a delete waits for the edit, and whether a newer edit comes after
             // it. If power is lost before the reply, the server may take this device for two: both
@@ -329,7 +353,41 @@ impl Inner {
                 stored => stored?,
             }
         }
-        Ok(sent)
+        Ok((sent, tried))
+    }
+
+    /// Adds pushes that were refused before, as many as `fits` takes.
+    async fn collect_again(
+        &mut self,
+        account: &str,
+        mut fits: impl FnMut(&mut Local, Vec<SentPush>) -> bool,
+    ) -> Result<Option<Tried>> {
+        // On a full disk no answer could be noted.
+        let is_noted = self.unstored.keys(account).is_empty();
+        if self.again.is_over || !is_noted || self.count_open().await?.refused == 0 {
+            return Ok(None);
+        }
+        let (after, size) = (self.again.after, self.again.size);
+        let refused = self.storage.refused(account, after, size).await?;
+        let is_last = refused.len() < size;
+        let mut tried = Tried { keys: Vec::new(), next: after };
+        for mut local in refused {
+            let key = local.key;
+            let kind = self.kinds.kind(key.kind).filter(|_| passes(&local));
+            if let Some(kind) = kind {
+                let mut open = local.clone();
+                open.pending.clear_refusal();
+                if !fits(&mut local, pushes(&open, kind)) {
+                    return Ok(Some(tried));
+                }
+                tried.keys.push(key);
+            }
+            tried.next = Some(key);
+        }
+        if is_last {
+            tried.next = None;
+        }
+        Ok(Some(tried))
     }
 }
 
@@ -387,6 +445,11 @@ impl Round {
     /// Takes over the answers to what was sent.
     fn settle(&mut self, reply: &Reply<'_>, changes: &[Change<'_>], outgoing: &Outgoing) {
         let left_out = left_out(reply, changes, outgoing);
+        for key in outgoing.tried.iter().flat_map(|tried| &tried.keys) {
+            if let Some(found) = self.locals.get_mut(key) {
+                found.local.pending.clear_refusal();
+            }
+        }
         for (push, answer) in outgoing.sent.iter().zip(&reply.results) {
             let Some(found) = self.locals.get_mut(&push.key) else { continue };
             if let Some(why) = answer.rejection() {
@@ -457,6 +520,10 @@ impl Round {
 }
 
 impl Found {
+    fn is_refused(&self) -> bool {
+        self.local.pending.refused.is_some()
+    }
+
     /// `version` is the one that the server has of the record, if it has it.
     fn reject(
         &mut self,

@@ -32,6 +32,18 @@ pub(crate) enum SentOp {
 }
 
 impl SentPush {
+    /// Whether something of it is to be sent again as it was.
+    pub(crate) fn is_due(&self, local: &Local) -> bool {
+        let is_open = match &self.op {
+            SentOp::Delete(_) | SentOp::Offer(..) => self.is_pending(local),
+            SentOp::Set(fields) => fields.iter().any(|(name, (_, at))| {
+                let touch = local.pending.touches.get(name);
+                touch.is_some_and(|touch| touch.at == *at && touch.acked.is_none())
+            }),
+        };
+        is_open && local.pending.refused.is_none()
+    }
+
     /// Whether something of it still waits as it was sent; what was touched since does not count.
     pub(crate) fn is_pending(&self, local: &Local) -> bool {
         match &self.op {

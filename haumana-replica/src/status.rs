@@ -73,7 +73,7 @@ pub struct Status {
     ///
     /// These are records, not edits: ten edits of one record count once.
     pub pending: usize,
-    /// How many of those the server refused; they wait for an edit.
+    /// How many of those the server refused ([`View::refused`](crate::View::refused)).
     pub refused: usize,
     /// How many records came in during the last or current sync.
     pub pulled: usize,

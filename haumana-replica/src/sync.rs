@@ -6,8 +6,9 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::replica::Replica;
 use crate::round::{Outgoing, Progress};
-use crate::status::Phase;
+use crate::status::{Phase, Status};
 use crate::transport::Transport;
+use haumana_sync::id::UserId;
 use haumana_sync::limits;
 use std::sync::atomic::Ordering;
 
@@ -61,16 +62,18 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`] if one is under way; else what the transport, the server's answers or
-    /// the storage fail with. Edits are kept whatever it is.
+    /// [`ErrorKind::Busy`] if one is under way; [`ErrorKind::NoAccount`] if its account is not the one
+    /// that is signed in any more; else what the transport, the server's answers or the storage fail
+    /// with. Edits are kept whatever it is.
     pub async fn sync(&self, transport: &dyn Transport) -> Result<Summary> {
-        let _flight = Flight::begin(self).await?;
-        self.show(|status| {
+        let flight = Flight::begin(self).await?;
+        let account = &flight.account;
+        self.show(account, |status| {
             status.phase = Phase::Syncing;
             (status.pulled, status.conflicts) = (0, 0);
         })
         .await?;
-        let done = self.rounds(transport).await;
+        let done = self.rounds(account, transport).await;
         let phase = match &done {
             Ok(_) => Phase::Idle,
             Err(error) => match error.kind() {
@@ -80,11 +83,11 @@ impl Replica {
                 kind => Phase::Failed(kind),
             },
         };
-        self.show(|status| status.phase = phase).await?;
+        self.show(account, |status| status.phase = phase).await?;
         done
     }
 
-    async fn rounds(&self, transport: &dyn Transport) -> Result<Summary> {
+    async fn rounds(&self, account: &UserId, transport: &dyn Transport) -> Result<Summary> {
         let mut summary = Summary::default();
         let (mut mismatches, mut n_empty) = (0, 0);
         // Why a reply of this sync could not be taken over.
@@ -100,6 +103,10 @@ impl Replica {
                     None => return Err(why),
                 },
             };
+            // Another account may have been signed in meanwhile.
+            if outgoing.account != *account {
+                return Err(Error::new("sync", ErrorKind::NoAccount));
+            }
             summary.rounds += 1;
             let progress = match transport.sync(&outgoing.account, outgoing.body.clone()).await {
                 Ok(body) => match self.finish(&outgoing, &body).await {
@@ -115,7 +122,7 @@ impl Replica {
             summary.pulled += progress.pulled;
             summary.conflicts += progress.conflicts;
             if progress.pulled != 0 || progress.conflicts != 0 {
-                self.show(|status| {
+                self.show(account, |status| {
                     status.pulled = summary.pulled;
                     status.conflicts = summary.conflicts;
                 })
@@ -151,11 +158,12 @@ impl Replica {
         if again { Ok(Progress { more: true, ..Progress::default() }) } else { Err(error) }
     }
 
-    async fn show(&self, change: impl FnOnce(&mut crate::status::Status)) -> Result<()> {
+    /// Changes the status, if it is still that of this account.
+    async fn show(&self, account: &UserId, change: impl FnOnce(&mut Status)) -> Result<()> {
         let mut inner = self.lock().await;
-        match inner.account {
-            Some(_) => self.publish(&mut inner, change).await,
-            None => Ok(()),
+        match &inner.account {
+            Some(current) if current == account => self.publish(&mut inner, change).await,
+            _ => Ok(()),
         }
     }
 }
@@ -168,20 +176,23 @@ const EMPTY_ROUNDS: usize = USER_RECORDS / limits::PAGE_RECORDS + 100;
 const PULLED: usize = 5 * USER_RECORDS;
 
 /// The one sync that is under way; it ends also if it is dropped.
-struct Flight<'a>(&'a Replica);
+struct Flight<'a> {
+    replica: &'a Replica,
+    account: UserId,
+}
 
 impl<'a> Flight<'a> {
     async fn begin(replica: &'a Replica) -> Result<Self> {
-        replica.account("sync").await?;
+        let account = replica.account("sync").await?;
         if replica.is_syncing.swap(true, Ordering::AcqRel) {
             return Err(Error::new("sync", ErrorKind::Busy));
         }
-        Ok(Self(replica))
+        Ok(Self { replica, account })
     }
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.0.is_syncing.store(false, Ordering::Release);
+        self.replica.is_syncing.store(false, Ordering::Release);
     }
 }

@@ -77,7 +77,16 @@ export async function openDevice({ account, schema, server = '', token, name }) 
     restore: async (kind, id, version) => { await replica.restore(kind, id, version); await sync(); },
     export: () => replica.export(),
     import: async (text) => { await replica.import(text); await sync(); },
-    erase: async () => { await replica.erase(); await sync(); await replica.forget().catch(() => {}); },
+    erase: async () => {
+      await replica.erase();
+      // The answer to this sync tells the device of it; until then it forgets nothing.
+      const why = await sync();
+      if (why?.name !== 'Erased') throw why ?? new Error('not erased');
+      await replica.forget();
+    },
+    /** What becomes here of an account that was erased elsewhere. */
+    forget: async () => { await replica.forget(); again(); },
+    uploadAsNew: async () => { await replica.uploadAsNew(); again(); },
     stop: () => {
       isStopped = true;
       listeners.clear();

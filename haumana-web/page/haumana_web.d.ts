@@ -7,9 +7,10 @@ export interface Host {
     load(): Promise<string[]>;
     /** Makes all changes in one transaction, or none. */
     write(changes: string): Promise<void>;
-    /** Calls the server; the answer is its status, its body, and the seconds of `Retry-After` if it has
-     * them. Rejects if there is no server, and with the name `TooLong` if the body has more than `bytes`. */
-    call(method: string, path: string, body: string | undefined, bytes: number): Promise<[number, string, number?]>;
+    /** Calls the server as `account`, or not at all; the answer is its status, its body, and the seconds of
+     * `Retry-After` if it has them. Rejects if there is no server, and with the name `TooLong` if the body has
+     * more than `bytes`. */
+    call(method: string, path: string, body: string | undefined, bytes: number, account: string): Promise<[number, string, number?]>;
 }
 
 
@@ -117,6 +118,10 @@ export class PageReplica {
      * Ends [`follow`](Self::follow), such as to begin it again at once where there is a network again.
      */
     unfollow(): void;
+    /**
+     * Uploads, as new, what this device holds of an account that was erased on the server.
+     */
+    uploadAsNew(): Promise<void>;
 }
 
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
@@ -147,8 +152,9 @@ export interface InitOutput {
     readonly pagereplica_statusChanged: (a: number) => any;
     readonly pagereplica_sync: (a: number) => any;
     readonly pagereplica_unfollow: (a: number) => void;
-    readonly __wasm_bindgen_func_elem_1560: (a: number, b: number, c: number, d: any) => void;
-    readonly __wasm_bindgen_func_elem_1575: (a: number, b: number, c: any, d: any) => void;
+    readonly pagereplica_uploadAsNew: (a: number) => any;
+    readonly __wasm_bindgen_func_elem_1589: (a: number, b: number, c: number, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1604: (a: number, b: number, c: any, d: any) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;

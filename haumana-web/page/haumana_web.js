@@ -234,6 +234,10 @@ return ret;
 unfollow() {
 wasm.pagereplica_unfollow(this.__wbg_ptr);
 }
+uploadAsNew() {
+const ret = wasm.pagereplica_uploadAsNew(this.__wbg_ptr);
+return ret;
+}
 }
 if (Symbol.dispose) PageReplica.prototype[Symbol.dispose] = PageReplica.prototype.free;
 function __wbg_get_imports() {
@@ -278,13 +282,13 @@ throw new Error(getStringFromWasm0(arg0, arg1));
 __wbg__wbg_cb_unref_09736879a3f67559: function(arg0) {
 arg0._wbg_cb_unref();
 },
-__wbg_call_34cf9e34497db8b5: function() { return handleError(function (arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7) {
+__wbg_call_59e3d4a68e41152d: function() { return handleError(function (arg0, arg1, arg2, arg3, arg4, arg5, arg6, arg7, arg8, arg9) {
 let v0;
 if (arg5 !== 0) {
 v0 = getStringFromWasm0(arg5, arg6);
 wasm.__wbindgen_export3(arg5, arg6 * 1, 1);
 }
-const ret = arg0.call(getStringFromWasm0(arg1, arg2), getStringFromWasm0(arg3, arg4), v0, arg7);
+const ret = arg0.call(getStringFromWasm0(arg1, arg2), getStringFromWasm0(arg3, arg4), v0, arg7, getStringFromWasm0(arg8, arg9));
 return ret;
 }, arguments); },
 __wbg_call_a410eb4b59ed5965: function() { return handleError(function (arg0, arg1, arg2) {
@@ -333,7 +337,7 @@ var cb0 = (arg0, arg1) => {
 const a = state0.a;
 state0.a = 0;
 try {
-return __wasm_bindgen_func_elem_1575(a, state0.b, arg0, arg1);
+return __wasm_bindgen_func_elem_1604(a, state0.b, arg0, arg1);
 } finally {
 state0.a = a;
 }
@@ -351,7 +355,7 @@ var cb0 = (arg0, arg1) => {
 const a = state0.a;
 state0.a = 0;
 try {
-return __wasm_bindgen_func_elem_1575(a, state0.b, arg0, arg1);
+return __wasm_bindgen_func_elem_1604(a, state0.b, arg0, arg1);
 } finally {
 state0.a = a;
 }
@@ -417,8 +421,8 @@ const ret = arg0.write(getStringFromWasm0(arg1, arg2));
 return ret;
 }, arguments); },
 __wbindgen_generic_0000000000000001: function(arg0, arg1) {
-// Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 328, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
-const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1560);
+// Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 334, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
+const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1589);
 return ret;
 },
 __wbindgen_generic_0000000000000002: function(arg0, arg1) {
@@ -440,13 +444,13 @@ __proto__: null,
 "./haumana_web_bg.js": import0,
 };
 }
-function __wasm_bindgen_func_elem_1575(arg0, arg1, arg2, arg3) {
-wasm.__wasm_bindgen_func_elem_1575(arg0, arg1, arg2, arg3);
+function __wasm_bindgen_func_elem_1604(arg0, arg1, arg2, arg3) {
+wasm.__wasm_bindgen_func_elem_1604(arg0, arg1, arg2, arg3);
 }
-function __wasm_bindgen_func_elem_1560(arg0, arg1, arg2) {
+function __wasm_bindgen_func_elem_1589(arg0, arg1, arg2) {
 try {
 const retptr = wasm.__wbindgen_add_to_stack_pointer(-16) >>> 0;
-wasm.__wasm_bindgen_func_elem_1560(retptr, arg0, arg1, arg2);
+wasm.__wasm_bindgen_func_elem_1589(retptr, arg0, arg1, arg2);
 var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
 var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
 if (r1) {

@@ -1,12 +1,15 @@
 // What a browser gives to a replica: rows in IndexedDB, and calls over fetch.
 
+import { claimsOf } from './token.js';
+
 /** LIMITs of calls, those of every other device: how long the server may take until a reply begins, or
  * send it at less than 1 kB a second; how long it may send nothing; and the bytes of a failure. */
 const LIMITS = { patienceMs: 300_000, silenceMs: 60_000, failureBytes: 65_536 };
 const SLOWEST_BYTES_PER_SEC = 1000;
 
 /** Makes a host for `PageReplica.open`. `name` is the database, `token` gives the ID token of now, or
- * another one if it is told that the server refused that, and `limits` are others than the usual. */
+ * another one if it is told that the server refused that, of the account that it is told, and `limits` are
+ * others than the usual. */
 export async function openHost({ name = 'haumana', server = '', token, isOffline = () => false, limits = {} }) {
   const db = await openDatabase(name);
   // The last tab that opens a database is its writer: the name of the writer stands in the rows, and
@@ -33,19 +36,28 @@ export async function openHost({ name = 'haumana', server = '', token, isOffline
       }
       return write(db, writer, JSON.parse(changes));
     },
-    call: async (method, path, body, bytes) => {
-      if (isOffline()) throw named('Offline');
-      const request = { url: server + path, path, method, body, bytes, calls, ...LIMITS, ...limits };
-      const answer = await call({ ...request, token: await token(false) });
-      if (answer[0] !== 401) return answer;
-      if (isOffline()) throw named('Offline');
-      return call({ ...request, token: await token(true) });
+    call: async (method, path, body, bytes, account) => {
+      const send = async (isRefused) => {
+        if (isOffline()) throw named('Offline');
+        const held = await token(isRefused, account);
+        // Somebody else may have signed in: nothing of this account's is sent as theirs.
+        const sub = subOf(held);
+        if (sub && `:${account}`.endsWith(`:${sub}`) === false) throw named('NoToken', 'the token is of somebody else');
+        return call({ url: server + path, path, method, body, bytes, calls, ...LIMITS, ...limits, token: held });
+      };
+      const answer = await send(false);
+      return answer[0] === 401 ? send(true) : answer;
     },
     /** Ends the calls that are under way, of paths that begin so, as if the network had gone. */
     cut: (start = '') => calls.forEach((path, one) => path.startsWith(start) && one.abort()),
     isWriter: async () => (await inTransaction(db, 'readonly', (rows) => rows.get('writer'))) === writer,
     close: () => db.close(),
   };
+}
+
+/** Whose a token is, if it is one that says so. */
+function subOf(token) {
+  try { return claimsOf(token).sub; } catch { return undefined; }
 }
 
 function named(name, message) {

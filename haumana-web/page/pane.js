@@ -81,10 +81,13 @@ export function openPane({ device, kinds, top, main, name, account, home = async
     const items = [item('records', t('records'), {}), item('inbox', `${t('inbox')}${open_ ? ` (${open_})` : ''}`, { view: 'inbox' })];
     if (!fields && hasLog(kinds)) items.push(item('practice', t('practice'), { kind: 'session' }));
     if (signOut) items.push(item('account', t('account'), { view: 'account' }));
+    const isErased = status.phase === 'Erased';
     redraw(top, name,
       el('nav', { 'aria-label': name.textContent }, ...items),
       el('span', { className: `status ${status.pending || status.isFull ? 'wait' : 'note'}`, role: 'status' },
         `${account ? `${account} · ` : ''}${status.isFull ? t('fullSync') : status.phase.split(': ').map(said).join(': ')} · ${status.pending} ${t('waiting')} · ${t('equal')}: ${equal}`),
+      ...(isErased ? [button(t('forget'), attempt(device.forget), { className: 'forget' }),
+        button(t('upload'), attempt(device.uploadAsNew), { className: 'upload' })] : []),
       el('label', {}, aeroplane, ' ', t('offline')), ...beside());
   }
 

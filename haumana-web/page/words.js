@@ -32,7 +32,7 @@ export const words = {
     edit_beats_delete: 'One side edited what the other one deleted.', base_gone: 'It was edited on a version that is no longer kept.',
     stale_form: 'It was saved by a form that had been open for long.', other_life: 'It was edited before a backup was put back.',
     noServer: 'The server cannot be reached. What is saved here is kept.', notEmpty: 'Only an empty account takes an import.',
-    noFile: 'Choose a file first.',
+    noFile: 'Choose a file first.', forget: 'Forget it here too', upload: 'Upload it as new',
   },
   haw: {
     records: 'Nā mea', inbox: 'Pahu leka', history: 'Mōʻaukala', account: 'Moʻokāki',
@@ -65,7 +65,7 @@ export const words = {
     edit_beats_delete: 'Hoʻololi ʻia ma kekahi ʻaoʻao, a kāpae ʻia ma kekahi.', base_gone: 'ʻAʻole mālama hou ʻia ka mana i hoʻololi ʻia.',
     stale_form: 'Ua lōʻihi ka hāmama ʻana o ka palapala.', other_life: 'Hoʻololi ʻia ma mua o ka hoʻihoʻi ʻana i ke kope.',
     noServer: 'ʻAʻole loaʻa ke kikowaena. Mālama ʻia nā mea ma ʻaneʻi.', notEmpty: 'Ma ka moʻokāki hakahaka wale nō ka hoʻokomo ʻana.',
-    noFile: 'E koho mua i ka waihona.',
+    noFile: 'E koho mua i ka waihona.', forget: 'Kāpae ma ʻaneʻi pū', upload: 'Hoʻouka hou',
   },
 };
 

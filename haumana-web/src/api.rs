@@ -256,6 +256,12 @@ impl PageReplica {
         self.replica.erase(&self.server).await.map_err(told)
     }
 
+    /// Uploads, as new, what this device holds of an account that was erased on the server.
+    #[wasm_bindgen(js_name = uploadAsNew)]
+    pub async fn upload_as_new(&self) -> Answer<()> {
+        self.replica.settle_erasure(Erasure::UploadAsNew).await.map_err(told)
+    }
+
     /// Forgets on this device an account that was erased on the server.
     #[wasm_bindgen(js_name = forget)]
     pub async fn forget(&self) -> Answer<()> {

@@ -17,7 +17,7 @@ const EXPORT_BYTES: f64 = 500_000_000.0;
 /// LIMIT: what a poll says, in bytes.
 const LIVE_BYTES: f64 = 4_096.0;
 
-/// Calls the server that the page names, with the token that the page holds.
+/// Calls the server that the page names, with the token that the page holds of the account.
 #[derive(Clone, Debug)]
 pub(crate) struct FetchTransport(pub(crate) Host);
 
@@ -36,11 +36,17 @@ fn escaped(text: &str) -> String {
 }
 
 impl FetchTransport {
-    async fn send(&self, op: &'static str, request: Request, most: f64) -> Result<Vec<u8>> {
+    async fn send(
+        &self,
+        account: &UserId,
+        op: &'static str,
+        request: Request,
+        most: f64,
+    ) -> Result<Vec<u8>> {
         let path = path_of(&request);
         let body = request.body.map(String::from_utf8).transpose();
         let body = body.map_err(|_| Error::new(op, ErrorKind::Invalid))?;
-        let answer = self.0.call(request.method, &path, body, most).await;
+        let answer = self.0.call(request.method, &path, body, most, account.as_str()).await;
         let answer = answer.map_err(|why| match name_of(&why) {
             name if name == "TooLong" => Error::new(op, ErrorKind::Protocol).caused_by(name),
             name => Error::new(op, ErrorKind::Offline).caused_by(name),
@@ -57,12 +63,13 @@ impl FetchTransport {
     }
 
     /// Exports from a host that cannot send everything in one reply.
-    async fn export_pages(&self, file: &mut (dyn Write + Send)) -> Result<()> {
+    async fn export_pages(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
         let (mut joined, mut page) = (Joined::new(file), Joined::FIRST.to_owned());
         let mut left = EXPORT_BYTES;
         loop {
-            let text = self.send("export", Request::export(Some(&page)), REPLY_BYTES.min(left));
-            let text = text.await.map_err(Joined::refused)?;
+            let (request, most) = (Request::export(Some(&page)), REPLY_BYTES.min(left));
+            let text = self.send(account, "export", request, most).await;
+            let text = text.map_err(Joined::refused)?;
             left -= text.len() as f64;
             match joined.add(&text)? {
                 Some(next) => page = next,
@@ -72,8 +79,8 @@ impl FetchTransport {
     }
 
     /// Asks for the revision of now, or, after one that is known, for the next one.
-    async fn revision(&self, after: Option<u64>) -> Result<u64> {
-        let text = self.send(LIVE, Request::live(after), LIVE_BYTES).await?;
+    async fn revision(&self, account: &UserId, after: Option<u64>) -> Result<u64> {
+        let text = self.send(account, LIVE, Request::live(after), LIVE_BYTES).await?;
         let told: Told = serde_json::from_slice(&text)
             .map_err(|error| Error::new(LIVE, ErrorKind::Protocol).caused_by(error))?;
         Ok(told.revision)
@@ -82,18 +89,18 @@ impl FetchTransport {
 
 #[async_trait(?Send)]
 impl Transport for FetchTransport {
-    async fn sync(&self, _: &UserId, body: Vec<u8>) -> Result<Vec<u8>> {
-        self.send("sync", Request::sync(body), REPLY_BYTES).await
+    async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>> {
+        self.send(account, "sync", Request::sync(body), REPLY_BYTES).await
     }
 
-    async fn call(&self, _: &UserId, call: &Call) -> Result<Vec<u8>> {
-        self.send(call.name(), Request::of(call), REPLY_BYTES).await
+    async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
+        self.send(account, call.name(), Request::of(call), REPLY_BYTES).await
     }
 
-    async fn export(&self, _: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
-        let text = match self.send("export", Request::export(None), EXPORT_BYTES).await {
+    async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
+        let text = match self.send(account, "export", Request::export(None), EXPORT_BYTES).await {
             Err(error) if error.kind() == ErrorKind::TooLarge => {
-                return self.export_pages(file).await;
+                return self.export_pages(account, file).await;
             }
             text => text?,
         };
@@ -105,14 +112,19 @@ impl Transport for FetchTransport {
         file.write_all(&text).map_err(failed)
     }
 
-    async fn live(&self, _: &UserId, known: Option<u64>) -> Result<Option<Box<dyn LiveFeed>>> {
-        let revision = match self.revision(None).await {
+    async fn live(
+        &self,
+        account: &UserId,
+        known: Option<u64>,
+    ) -> Result<Option<Box<dyn LiveFeed>>> {
+        let revision = match self.revision(account, None).await {
             // A server of before, or one that cannot know of others' commits.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             revision => revision?,
         };
         let heard = if known == Some(revision) { Heard::Alive } else { Heard::Revision(revision) };
-        Ok(Some(Box::new(Polls { server: self.clone(), revision, heard: Some(heard), poll: None })))
+        let (server, account) = (self.clone(), account.clone());
+        Ok(Some(Box::new(Polls { server, account, revision, heard: Some(heard), poll: None })))
     }
 }
 
@@ -124,6 +136,7 @@ struct Told {
 /// The live feed as long polls: a page cannot give a token to the browser's own `EventSource`.
 struct Polls {
     server: FetchTransport,
+    account: UserId,
     /// The latest one that was said.
     revision: u64,
     /// What the first poll said.
@@ -146,8 +159,8 @@ impl LiveFeed for Polls {
         }
         let (server, after) = (&self.server, self.revision);
         let poll = self.poll.get_or_insert_with(|| {
-            let server = server.clone();
-            Box::pin(async move { server.revision(Some(after)).await })
+            let (server, account) = (server.clone(), self.account.clone());
+            Box::pin(async move { server.revision(&account, Some(after)).await })
         });
         let polled = poll.await;
         self.poll = None;

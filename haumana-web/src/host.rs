@@ -17,9 +17,10 @@ export interface Host {
   load(): Promise<string[]>;
   /** Makes all changes in one transaction, or none. */
   write(changes: string): Promise<void>;
-  /** Calls the server; the answer is its status, its body, and the seconds of `Retry-After` if it has
-   * them. Rejects if there is no server, and with the name `TooLong` if the body has more than `bytes`. */
-  call(method: string, path: string, body: string | undefined, bytes: number): Promise<[number, string, number?]>;
+  /** Calls the server as `account`, or not at all; the answer is its status, its body, and the seconds of
+   * `Retry-After` if it has them. Rejects if there is no server, and with the name `TooLong` if the body has
+   * more than `bytes`. */
+  call(method: string, path: string, body: string | undefined, bytes: number, account: string): Promise<[number, string, number?]>;
 }
 "#;
 
@@ -43,6 +44,7 @@ extern "C" {
         path: &str,
         body: Option<String>,
         bytes: f64,
+        account: &str,
     ) -> std::result::Result<JsValue, JsValue>;
 
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]

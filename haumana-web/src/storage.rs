@@ -162,6 +162,15 @@ impl<R: Rows> Storage for RowStorage<R> {
         self.memory().await?.due(account, limit).await
     }
 
+    async fn refused(
+        &mut self,
+        account: &str,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<Local>> {
+        self.memory().await?.refused(account, after, limit).await
+    }
+
     async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
         self.memory().await?.unmarked(account, mark).await
     }

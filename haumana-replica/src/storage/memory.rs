@@ -6,6 +6,7 @@ use crate::record::Local;
 use async_trait::async_trait;
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 /// Keeps everything in memory and nothing beyond the process.
 ///
@@ -135,6 +136,21 @@ impl Storage for MemoryStorage {
         Ok(self.with(account, |account| {
             let locals = account.open.iter().filter_map(|key| account.records.get(key));
             locals.filter(|local| local.pending.is_due()).take(limit).cloned().collect()
+        }))
+    }
+
+    async fn refused(
+        &mut self,
+        account: &str,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<Local>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(self.with(account, |account| {
+            let open = account.open.range((from, Bound::Unbounded));
+            let locals = open.filter_map(|key| account.records.get(key));
+            let refused = locals.filter(|local| local.pending.refused.is_some());
+            refused.take(limit).cloned().collect()
         }))
     }
 

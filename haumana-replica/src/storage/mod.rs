@@ -129,8 +129,8 @@ impl Batch {
 /// Every call names the account that it is about; nothing crosses from one to another.
 ///
 /// A storage needs no merge and no schema: it keeps what it is given. `Local`s are opaque to it but
-/// for three questions: whether something is open, whether something is due, and in which listing
-/// the record was named.
+/// for four questions: whether something is open, due, or refused, and in which listing the record
+/// was named.
 pub trait Storage: Debug + MaybeSend + 'static {
     /// Returns the id of this installation, which is the device's id on the server. Keeps `fresh`,
     /// a random one, as that if there is none yet.
@@ -210,6 +210,22 @@ pub trait Storage: Debug + MaybeSend + 'static {
     ///
     /// If the storage cannot be used.
     async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>>;
+
+    /// Lists open records that the server refused, in the order of their keys, behind `after`.
+    ///
+    /// [`Pending::is_open`](crate::Pending::is_open) and
+    /// [`Pending::refused`](crate::Pending::refused) say which. It is called once a sync while there
+    /// are such records.
+    ///
+    /// # Errors
+    ///
+    /// If the storage cannot be used.
+    async fn refused(
+        &mut self,
+        account: &str,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<Local>>;
 
     /// Lists records that no listing has named since `mark`, those that were never agreed included.
     ///

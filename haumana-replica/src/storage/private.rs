@@ -12,6 +12,10 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        // What a link leads to is somebody else's.
+        Err(_) if !std::fs::symlink_metadata(path)?.is_file() => {
+            Err(io::Error::other("the file is a link, or no ordinary file"))
+        }
         _ => Ok(()),
     }
 }

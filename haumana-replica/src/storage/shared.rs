@@ -53,6 +53,15 @@ impl<S: Storage> Storage for Arc<Mutex<S>> {
         self.lock().await.due(account, limit).await
     }
 
+    async fn refused(
+        &mut self,
+        account: &str,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<Local>> {
+        self.lock().await.refused(account, after, limit).await
+    }
+
     async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
         self.lock().await.unmarked(account, mark).await
     }

@@ -34,6 +34,11 @@ const SELECT_DUE: &str = "
     SELECT p.kind, p.id, r.version, r.modified_at, r.value, r.mark, p.json
     FROM pending p LEFT JOIN records r USING (account, kind, id)
     WHERE p.account = ?1 AND p.due ORDER BY p.kind, p.id LIMIT ?2";
+const SELECT_REFUSED: &str = "
+    SELECT p.kind, p.id, r.version, r.modified_at, r.value, r.mark, p.json
+    FROM pending p LEFT JOIN records r USING (account, kind, id)
+    WHERE p.account = ?1 AND p.open AND p.refused AND (p.kind, p.id) > (?2, ?3)
+    ORDER BY p.kind, p.id LIMIT ?4";
 const SELECT_UNMARKED: &str = "
     SELECT r.kind, r.id, r.version, r.modified_at, r.value, r.mark, p.json
     FROM records r NOT INDEXED LEFT JOIN pending p USING (account, kind, id)
@@ -311,6 +316,24 @@ impl Storage for SqliteStorage {
     async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.query(account, SELECT_DUE, limit).map_err(|error| failed("list", error))
+    }
+
+    async fn refused(
+        &mut self,
+        account: &str,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<Local>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut read = || -> rusqlite::Result<Vec<Local>> {
+            let Some(account) = self.account(account)? else { return Ok(Vec::new()) };
+            let (kind, id) = after.map_or((-1, [0; 16]), |after| {
+                (kind_number(after.kind), after.id.bits().to_be_bytes())
+            });
+            let mut select = self.connection.prepare_cached(SELECT_REFUSED)?;
+            select.query_map(params![account, kind, id, limit], local)?.collect()
+        };
+        read().map_err(|error| failed("list", error))
     }
 
     async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {

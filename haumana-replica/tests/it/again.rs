@@ -168,3 +168,66 @@ async fn an_earlier_end_of_a_session_does_not_come_again() {
     assert_eq!(1, again.len());
     assert_eq!(at(20), Value::Text(again[0]["set"]["endedAt"].as_str().unwrap().to_owned()));
 }
+
+/// A device with edits of `n` pieces, and a server that answers each of them with `code`.
+async fn refused(server: &Server, n: u32, code: &str) -> (Replica, Vec<Key>) {
+    let (device, mut keys) = (server.device().await, Vec::new());
+    for title in 0..n {
+        let set = fields([("title", text(&title.to_string()))]);
+        keys.push(Key::piece(device.add_piece(set).await.unwrap()));
+    }
+    let error = json!({"code": code, "message": "later"});
+    let result = json!({"kind": "piece", "id": keys[0].id.to_string(), "outcome": "rejected",
+        "version": null, "conflicts": [], "error": error});
+    let full = Scripted::new([reply().with("results", vec![result; n as usize])]);
+    device.sync(&full).await.unwrap();
+    assert_eq!((1, n as usize), (full.sent().len(), device.status().refused), "{code}");
+    (device, keys)
+}
+
+#[tokio::test]
+async fn what_was_refused_for_a_reason_that_passes_is_sent_again_by_the_next_sync() {
+    for code in ["quota_exceeded", "unreadable"] {
+        let server = Server::new();
+        let (device, keys) = refused(&server, 25, code).await;
+        let refused = device.record(keys[0]).await.unwrap().unwrap().refused;
+        assert_eq!(Some(code), refused.as_deref(), "until then the app can say so");
+
+        let summary = device.sync(&server.transport()).await.unwrap();
+
+        assert_eq!((0, 0), (device.status().pending, device.status().refused), "{code}");
+        assert_eq!(3, summary.rounds, "10 and 15, and that there are no more");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_stays_full_is_asked_for_a_few_records_a_sync_and_for_others_each_time() {
+    let server = Server::new();
+    let (device, _) = refused(&server, 25, "quota_exceeded").await;
+    let mut tried = Vec::new();
+    for n in [10, 10, 5] {
+        let error = json!({"code": "quota_exceeded", "message": "later"});
+        let result = json!({"kind": "piece", "id": "x", "outcome": "rejected", "version": null,
+            "conflicts": [], "error": error});
+        let full = Scripted::new([reply().with("results", vec![result; n])]);
+        device.sync(&full).await.unwrap();
+        let pushed = full.sent()[0]["push"].as_array().unwrap().clone();
+        tried.extend(pushed.iter().map(|push| push["id"].as_str().unwrap().to_owned()));
+        assert_eq!((1, 25), (full.sent().len(), device.status().refused));
+    }
+    tried.sort_unstable();
+    tried.dedup();
+    assert_eq!(25, tried.len());
+}
+
+#[tokio::test]
+async fn what_only_its_user_can_mend_is_not_sent_again() {
+    let server = Server::new();
+    let (device, _) = refused(&server, 1, "invalid_field").await;
+
+    let idle = Scripted::new([reply()]);
+    device.sync(&idle).await.unwrap();
+
+    assert_eq!(json!([]), idle.sent()[0]["push"]);
+    assert_eq!(1, device.status().refused);
+}

@@ -67,6 +67,15 @@ impl Storage for Watched {
         self.note("due");
         self.inner.due(account, limit).await
     }
+    async fn refused(
+        &mut self,
+        account: &str,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<Local>> {
+        self.note("refused");
+        self.inner.refused(account, after, limit).await
+    }
     async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
         self.note("unmarked");
         self.inner.unmarked(account, mark).await

@@ -2,7 +2,7 @@
 
 use crate::support::{Server, fields, text, user};
 use haumana_replica::transport::Transport;
-use haumana_replica::{ErrorKind, Phase, Replica};
+use haumana_replica::{ErrorKind, Phase, Reason, Replica};
 use haumana_sync::id::Key;
 use haumana_sync::record::Value;
 
@@ -309,4 +309,13 @@ async fn what_the_server_would_refuse_is_refused_at_once() {
 
     let kinds = [wrong.kind(), half.kind(), missing.kind()];
     assert_eq!([ErrorKind::Invalid, ErrorKind::Invalid, ErrorKind::NotFound], kinds);
+    // These words of the protocol are no keys of content; a server would refuse the whole record.
+    let one = Value::Json(haumana_sync::json::JsonText::parse("1").unwrap());
+    let long = "k".repeat(haumana_sync::limits::UNKNOWN_KEY_BYTES + 1);
+    for (name, reason) in
+        [("version", Reason::Reserved), ("userId", Reason::Reserved), (&long, Reason::TooLarge)]
+    {
+        let refused = device.add_piece(fields([("title", text("t")), (name, one.clone())])).await;
+        assert_eq!(Some(reason), refused.unwrap_err().flaw().map(|flaw| flaw.reason), "{name}");
+    }
 }

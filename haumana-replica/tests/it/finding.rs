@@ -4,6 +4,8 @@ use crate::kinds::{AnyServer, Setlist, setlists};
 use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
 use haumana_replica::{Filter, Reason, Replica};
 use haumana_sync::Record;
+use haumana_sync::json::JsonText;
+use haumana_sync::record::Value;
 use haumana_sync::schema::{Field, FieldType, Kind, Schema};
 
 async fn titles(device: &Replica, filter: Filter) -> Vec<String> {
@@ -61,6 +63,31 @@ async fn what_is_found_follows_edits_syncs_and_deletes(storage: impl Storage) {
     assert!(titles(&device, Filter::range("rating", 1..)).await.is_empty());
 }
 
+/// The bounds of a filter are Rust's numbers, of whichever type.
+async fn numbers_are_compared_as_numbers(storage: impl Storage) {
+    let kind = Kind::new(3, "x")
+        .field(Field::new(1, "real", FieldType::Number).indexed())
+        .field(Field::new(2, "whole", FieldType::Integer).indexed());
+    let schema = Schema::new([kind]).unwrap();
+    let server = AnyServer::new(schema.clone());
+    let device = server.open(storage, schema).await.unwrap();
+    let number = |json: &str| Value::Json(JsonText::parse(json).unwrap());
+    for (real, whole) in [("4.0", "4"), ("4.5", "5")] {
+        let fields = [("real", number(real)), ("whole", number(whole))];
+        let fields = fields.map(|(name, value)| (name.to_owned(), value));
+        device.create("x", fields.into()).await.unwrap();
+    }
+    let count = async |filter| device.records_where("x", filter).await.unwrap().len();
+
+    for (field, n_up_to_4, n_from_5) in [("real", 1, 0), ("whole", 1, 1)] {
+        assert_eq!(1, count(Filter::equals(field, 4)).await, "{field}");
+        assert_eq!(1, count(Filter::equals(field, 4.0)).await, "{field}");
+        assert_eq!(n_up_to_4, count(Filter::range(field, ..=4)).await, "{field}");
+        assert_eq!(n_from_5, count(Filter::range(field, 5.0..)).await, "{field}");
+        assert_eq!(1, count(Filter::range(field, 4.25..)).await, "{field}");
+    }
+}
+
 async fn what_has_no_index_is_refused(storage: impl Storage) {
     let server = AnyServer::setlists();
     let device = server.open(storage, setlists()).await.unwrap();
@@ -94,6 +121,7 @@ macro_rules! on_both {
 }
 
 on_both! {
+    numbers_are_compared_as_numbers
     records_are_found_by_value
     what_is_found_follows_edits_syncs_and_deletes
     what_has_no_index_is_refused

@@ -2,8 +2,10 @@
 
 use crate::host::Host;
 use crate::support::{Server, fields, text, user};
-use haumana_replica::transport::{Call, HttpTransport, LiveFeed, Transport};
-use haumana_replica::{ErrorKind, Following, Pace, Replica, Result, Sleep, Status};
+use haumana_replica::transport::{
+    Call, DirectTransport, Heard, HttpTransport, LiveFeed, Transport,
+};
+use haumana_replica::{ErrorKind, Following, Pace, Phase, Replica, Result, Sleep, Status};
 use haumana_sync::id::{KindNumber, UserId};
 use haumana_sync::time::UnixMillis;
 use std::io::Write;
@@ -11,6 +13,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The timers of the machine.
@@ -310,4 +313,136 @@ async fn when_a_device_was_proven_equal_is_known_and_not_after_a_failure() {
     assert_eq!(Some(UnixMillis(first.0 + 1_000)), device.status().equal_at);
     device.sign_in(user("noe")).await.unwrap();
     assert_eq!(None, device.status().equal_at, "that was another account");
+}
+
+/// A network that comes and goes, and a server whose feed has nothing to say but that it is there.
+#[derive(Debug)]
+struct Net {
+    inner: DirectTransport,
+    is_up: watch::Receiver<bool>,
+}
+
+#[derive(Debug)]
+struct Quiet {
+    is_up: watch::Receiver<bool>,
+    has_begun: bool,
+}
+
+fn gone<T>() -> Result<T> {
+    Err(haumana_replica::Error::new("call", ErrorKind::Offline))
+}
+
+#[async_trait::async_trait]
+impl LiveFeed for Quiet {
+    async fn next(&mut self) -> Result<Heard> {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            return Ok(Heard::Alive);
+        }
+        tokio::select! {
+            _ = self.is_up.wait_for(|is_up| !is_up) => gone(),
+            () = tokio::time::sleep(Duration::from_secs(25)) => Ok(Heard::Alive),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Transport for Net {
+    async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>> {
+        if *self.is_up.borrow() { self.inner.sync(account, body).await } else { gone() }
+    }
+    async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
+        self.inner.call(account, call).await
+    }
+    async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
+        self.inner.export(account, file).await
+    }
+    async fn live(&self, _: &UserId, _: Option<u64>) -> Result<Option<Box<dyn LiveFeed>>> {
+        if !*self.is_up.borrow() {
+            return gone();
+        }
+        Ok(Some(Box::new(Quiet { is_up: self.is_up.clone(), has_begun: false })))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_edited_without_a_network_goes_out_when_it_is_back() {
+    for wait_secs in [1, 5, 20, 100, 400] {
+        let server = Server::new();
+        let device = Arc::new(server.device().await);
+        let (net, is_up) = watch::channel(true);
+        follow(&device, Net { inner: server.transport(), is_up }, Pace::usual());
+        device.watch().wait_for(|status| status.following == Following::Live).await.unwrap();
+        net.send(false).unwrap();
+        tokio::time::sleep(Duration::from_secs(wait_secs)).await;
+        add(&device, "Aloha ʻOe").await;
+        tokio::time::sleep(Duration::from_secs(wait_secs)).await;
+        net.send(true).unwrap();
+
+        device.watch().wait_for(|status| status.following == Following::Live).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(0, device.status().pending, "{wait_secs} s");
+    }
+}
+
+/// A server that takes each request and answers none.
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait::async_trait]
+impl Transport for Silent {
+    async fn sync(&self, _: &UserId, _: Vec<u8>) -> Result<Vec<u8>> {
+        std::future::pending().await
+    }
+    async fn call(&self, _: &UserId, _: &Call) -> Result<Vec<u8>> {
+        std::future::pending().await
+    }
+    async fn export(&self, _: &UserId, _: &mut (dyn Write + Send)) -> Result<()> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_signs_in_is_followed_although_a_sync_of_the_account_before_hangs() {
+    let server = Server::new();
+    let device = Arc::new(server.device().await);
+    let before = follow(&device, Silent, quick());
+    until(&device, |status| status.phase == Phase::Syncing).await;
+
+    device.sign_out().await;
+    device.sign_in(user("noe")).await.unwrap();
+    follow(&device, server.transport(), quick());
+
+    until(&device, |status| status.following == Following::Polling).await;
+    soon("the follower of before has ended", before).await.unwrap().unwrap();
+    assert_eq!(Phase::Idle, device.status().phase);
+}
+
+#[tokio::test]
+async fn a_sync_of_another_account_says_nothing_of_this_one() {
+    let server = Server::new();
+    let device = server.device().await;
+    let changing = Changing { device: &device };
+    device.sync(&changing).await.unwrap_err();
+
+    assert_eq!(Phase::Idle, device.status().phase, "noe has not to sign in again");
+}
+
+/// While it is asked, somebody else signs in; then the sign-in of before turns out to have run out.
+#[derive(Debug)]
+struct Changing<'a> {
+    device: &'a Replica,
+}
+
+#[async_trait::async_trait]
+impl Transport for Changing<'_> {
+    async fn sync(&self, _: &UserId, _: Vec<u8>) -> Result<Vec<u8>> {
+        self.device.sign_in(user("noe")).await?;
+        Err(haumana_replica::Error::new("sync", ErrorKind::NeedsSignIn))
+    }
+    async fn call(&self, _: &UserId, _: &Call) -> Result<Vec<u8>> {
+        gone()
+    }
+    async fn export(&self, _: &UserId, _: &mut (dyn Write + Send)) -> Result<()> {
+        gone()
+    }
 }

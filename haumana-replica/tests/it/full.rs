@@ -100,6 +100,14 @@ impl Storage for Disk {
     async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>> {
         self.kept.lock().await.due(account, limit).await
     }
+    async fn refused(
+        &mut self,
+        account: &str,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<Local>> {
+        self.kept.lock().await.refused(account, after, limit).await
+    }
     async fn unmarked(&mut self, account: &str, mark: u64) -> Result<Vec<Local>> {
         self.kept.lock().await.unmarked(account, mark).await
     }

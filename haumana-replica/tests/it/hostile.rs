@@ -1,9 +1,11 @@
 //! Servers that would use up a device: its memory, its disk, its time, or its user's token.
 
 use crate::http::{TokenSourceOf, token_of};
+use crate::scripted::{Scripted, reply};
 use crate::support::{Server, fields, text};
 use haumana_replica::transport::{HttpConfig, HttpTransport};
 use haumana_replica::{Backoff, Error, ErrorKind, LONGEST_ASKED, Replica};
+use serde_json::{Value, json};
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -226,4 +228,16 @@ fn a_token_goes_over_plain_http_to_this_machine_alone_unless_somebody_says_so() 
     said.plain_http = true;
     assert!(make(said).is_ok());
     assert!(make(HttpConfig::usual("https://sync.example")).is_ok());
+}
+
+#[tokio::test]
+async fn answers_that_settle_nothing_come_to_an_end() {
+    let answer = json!([{"outcome": "merged", "version": 5, "conflicts": []}]);
+    let say = reply().with("cursor", Value::Null).with("results", answer);
+    let server = Scripted::new(std::iter::repeat_n(say, 2000));
+
+    let error = device().await.sync(&server).await.unwrap_err();
+
+    assert_eq!(ErrorKind::Protocol, error.kind());
+    assert!(server.sent().len() < 1000, "{} requests", server.sent().len());
 }

@@ -1,6 +1,7 @@
 //! Makes `haumana_web.js`, its types and the final WebAssembly, plain and compressed:
 //! `haumana-web-bindgen WASM FOLDER`.
 
+use brotli::enc::BrotliEncoderParams;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,8 +47,9 @@ fn shorten(path: &Path) -> std::io::Result<()> {
 fn compress(path: &Path) -> std::io::Result<()> {
     let plain = std::fs::read(path)?;
     let mut compressed = Vec::new();
-    let (quality, window) = (11, 24);
-    let mut writer = brotli::CompressorWriter::new(&mut compressed, 1 << 16, quality, window);
+    let hint = plain.len();
+    let params = BrotliEncoderParams { quality: 11, lgwin: 24, size_hint: hint, ..Default::default() };
+    let mut writer = brotli::CompressorWriter::with_params(&mut compressed, 1 << 16, &params);
     writer.write_all(&plain)?;
     drop(writer);
     std::fs::write(path.with_extension("wasm.br"), compressed)

@@ -567,6 +567,48 @@ const stories = {
     await one.close();
   },
 
+  async 'an account that was erased elsewhere is forgotten here, or uploaded as new'() {
+    for (const choice of ['upload', 'forget']) {
+      const one = await device(), name = `gone ${choice}`;
+      const page = await tab(one, name);
+      await add(page, 'Kawika', 'Eia nō Kāwika');
+      await settled(page);
+      const headers = { 'content-type': 'application/json' };
+      const token = await (await fetch(`${url}dev/tokens`, { method: 'POST', headers, body: JSON.stringify({ sub: name }) })).json();
+      const erased = await fetch(`${url}users/me`, { method: 'DELETE', headers: { authorization: `Bearer ${token.idToken}` } });
+      assert.ok(erased.ok);
+      await page.evaluate(() => window.haumana.device.sync());
+      await page.waitForSelector('.forget');
+      await page.click(`.${choice}`);
+      await page.waitForSelector('.forget', { state: 'detached' });
+      await settled(page);
+      await page.reload();
+      if (choice === 'upload') await sees(page, 'Kawika');
+      else await page.waitForSelector('ul.list .note');
+      await one.close();
+    }
+  },
+
+  async 'what one account has to send is never sent with the token of another one'() {
+    const one = await device();
+    const page = await tab(one, 'kai');
+    const sent = await page.evaluate(async () => {
+      const { openHost } = await import('./host.js');
+      const part = (value) => btoa(JSON.stringify(value));
+      const of = (sub) => `${part({})}.${part({ sub })}.x`;
+      const sent = [], real = window.fetch;
+      window.fetch = async (_, { headers }) => { sent.push(headers.authorization); return new Response('{}', { status: 401 }); };
+      const host = await openHost({ name: 'tokens', token: async (isRefused) => of(isRefused ? 'noe' : 'kai') });
+      const failed = await host.call('POST', '/sync', '{}', 1000, 'kai').catch((why) => why.name);
+      const other = await host.call('POST', '/sync', '{}', 1000, 'apple:kai').then((answer) => answer[0], (why) => why.name);
+      window.fetch = real;
+      host.close();
+      return { sent: sent.map((token) => JSON.parse(atob(token.split('.')[1])).sub), failed, other };
+    });
+    assert.deepEqual(sent, { sent: ['kai', 'kai'], failed: 'NoToken', other: 'NoToken' });
+    await one.close();
+  },
+
   async 'with a client id people sign in with Google, and only Google is called besides'() {
     const google = await startGoogle();
     const beyond = [], refused = [], synced = [];
