@@ -4,7 +4,6 @@ pub use haumana_sync::record::Content;
 
 use crate::flaw::{Flaw, Reason};
 use haumana_sync::json::JsonText;
-use haumana_sync::limits;
 use haumana_sync::record::{FieldError, Value};
 use haumana_sync::schema::{Field, FieldType, Kind, Merge};
 use haumana_sync::time::UnixMillis;
@@ -118,7 +117,6 @@ pub(crate) fn check(kind: &Kind, name: &str, value: &Value) -> Result<(), Flaw> 
     let is_key = !field.is_declared();
     match field.check(value) {
         _ if is_key && kind.reserved_key(name).is_some() => flaw(Reason::Reserved),
-        _ if limits::UNKNOWN_KEY_BYTES < name.len() => flaw(Reason::TooLarge),
         Ok(()) => Ok(()),
         Err(FieldError::TooLarge) => flaw(Reason::TooLarge),
         Err(FieldError::Invalid) if is_key => flaw(Reason::NoSuchField),

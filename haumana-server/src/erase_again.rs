@@ -7,6 +7,7 @@ use crate::schema;
 use crate::serve;
 use crate::store::{self, Operated};
 use crate::upkeep::Upkeep;
+use haumana_api::directory::UserDirectory;
 use haumana_api::{SystemClock, SystemRandom};
 use haumana_sync::engine::Engine;
 use std::sync::Arc;
@@ -39,7 +40,12 @@ fn upkeep(
     args: &Args,
     Operated { store, operate, generation }: Operated,
 ) -> Result<Upkeep, Problem> {
-    let directory = Arc::new(SqliteDirectory::open(&directory::beside(&args.db))?);
+    // On AWS the entries are in a user pool.
+    let path = directory::beside(&args.db);
+    let directory: Option<Arc<dyn UserDirectory>> = match path.exists() {
+        true => Some(Arc::new(SqliteDirectory::open(&path)?)),
+        false => None,
+    };
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let config = serve::engine_config(args, generation);
     let retention_ms = config.retention_ms;

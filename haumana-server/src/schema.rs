@@ -42,10 +42,11 @@ pub(crate) async fn succeed(
     schema: &Schema,
     presumed: Option<&Schema>,
 ) -> Result<Succession, Problem> {
-    // Where nobody has an account there are no records to presume anything of: a first start that was
+    // A file that nothing is said of has pieces, or it has nobody's records: a first start that was
     // killed leaves such a file.
+    let is_said = args.store != StoreKind::Sqlite || beside(&args.db).exists();
     let presumed = match presumed {
-        Some(presumed) if has_users(store).await? => Some(presumed),
+        Some(presumed) if is_said || has_users(store).await? => Some(presumed),
         _ => None,
     };
     let succession = succession::succeed(store, schema, presumed).await;

@@ -18,7 +18,7 @@ use crate::store::{self, Opened};
 use crate::upkeep::Upkeep;
 use axum::Router;
 use axum::middleware::from_fn;
-use haumana_api::directory::Accounts;
+use haumana_api::directory::{Accounts, UserDirectory};
 use haumana_api::{Api, ApiConfig, Auth, Live, LiveLimits, LogWitness, SystemClock, SystemRandom};
 use haumana_auth::CallerKey;
 use haumana_sync::engine::{Engine, EngineConfig};
@@ -64,6 +64,7 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
         router(&args, schema, opened, directory.clone(), sign_in, (room, caller_key));
     if let Some(operate) = operate {
         let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));
+        let directory: Option<Arc<dyn UserDirectory>> = Some(directory);
         tokio::spawn(Upkeep { operate, engine, directory, clock, retention_ms }.run());
     }
     tokio::spawn(memory::keep_small());

@@ -24,8 +24,8 @@ const ERASURES: usize = 100;
 pub(crate) struct Upkeep {
     pub(crate) operate: Arc<dyn Operate>,
     pub(crate) engine: Arc<Engine>,
-    /// Where names and e-mail addresses are, which go with an account.
-    pub(crate) directory: Arc<dyn UserDirectory>,
+    /// Where names and e-mail addresses are, which go with an account; `None`: not in this server's files.
+    pub(crate) directory: Option<Arc<dyn UserDirectory>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) retention_ms: i64,
 }
@@ -76,7 +76,9 @@ impl Upkeep {
 
     async fn erase(&self, user: &UserId) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         self.engine.erase(user).await?;
-        self.directory.remove(&username(user)).await?;
+        if let Some(directory) = &self.directory {
+            directory.remove(&username(user)).await?;
+        }
         Ok(())
     }
 

@@ -3,7 +3,10 @@
 use crate::server::{Server, does_not_start, piece, run};
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 const ID: &str = "5EED0000-0000-4000-8000-00000000000A";
 
@@ -72,4 +75,67 @@ fn key_and_audit_log_are_their_owners_alone() {
     let key = folder.path().join("haumana.db.caller-key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     does_not_start(folder.path(), &[], "can be read by others");
+}
+
+/// Whether any file of the folder holds the text, as the files are.
+fn is_anywhere(folder: &Path, text: &str) -> bool {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut contents = files.filter(|path| path.is_file()).map(|path| fs::read(path).unwrap());
+    contents.any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
+}
+
+#[test]
+fn an_erasure_whose_client_hangs_up_is_finished_and_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    for millis in [0, 2, 5, 10] {
+        let user = format!("kumu{millis}");
+        let asked = json!({ "sub": user, "email": format!("{user}@example.org") });
+        let (_, issued) = server.post("/dev/tokens", None, &asked).unwrap();
+        let token = issued["idToken"].as_str().unwrap();
+        server.post("/auth/sync", None, &json!({ "googleIdToken": token })).unwrap();
+        let id = |n: u32| format!("5EED0000-0000-4000-8000-{n:012X}");
+        let pieces: Vec<Value> = (0..200).map(|n| piece(&id(n), "Aloha", 1)).collect();
+        server.post("/pieces", Some(token), &json!({ "pieces": pieces })).unwrap();
+
+        let mut socket = TcpStream::connect(server.address()).unwrap();
+        let host = server.address();
+        write!(
+            socket,
+            "DELETE /users/me HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n"
+        )
+        .unwrap();
+        std::thread::sleep(Duration::from_millis(millis));
+        drop(socket);
+
+        let begun = Instant::now();
+        let hashed = hash(folder.path(), &user);
+        let is_told = || audit(folder.path()).iter().any(|line| line["caller"] == hashed.as_str());
+        let email = format!("{user}@");
+        // A server that heard of nothing has erased nothing.
+        while !is_told() || is_anywhere(folder.path(), &email) {
+            let is_untouched = !is_told() && is_anywhere(folder.path(), &email);
+            if is_untouched && Duration::from_secs(2) < begun.elapsed() {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{millis} ms");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let (status, answer) = server.post("/pieces", Some(token), &json!({})).unwrap();
+        assert_eq!(200, status, "{answer}");
+    }
+    assert!(!audit(folder.path()).is_empty(), "one of them was heard");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_audit_log_that_is_a_link_is_refused_wherever_it_leads() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("haumana.db.audit");
+    let elsewhere = folder.path().join("elsewhere");
+    std::os::unix::fs::symlink(&elsewhere, &log).unwrap();
+    does_not_start(folder.path(), &[], "a link");
+    fs::write(&elsewhere, "kept").unwrap();
+    does_not_start(folder.path(), &[], "a link");
+    assert_eq!("kept", fs::read_to_string(&elsewhere).unwrap());
 }

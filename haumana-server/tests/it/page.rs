@@ -42,7 +42,9 @@ fn every_file_of_the_bundle_is_served_and_may_run_nothing_of_others() {
         assert_eq!("nosniff", header("x-content-type-options"), "{path}");
         assert_eq!("no-referrer", header("referrer-policy"), "{path}");
         let body = answer.body_mut().with_config().limit(4_000_000).read_to_vec().unwrap();
-        assert_eq!(std::fs::read(file).unwrap(), body, "{path}");
+        let plain = std::fs::read(file).unwrap();
+        let plain = if path.ends_with(".js") { check_script(plain, &body) } else { plain };
+        assert!(plain == body, "{path}");
     }
 }
 
@@ -69,7 +71,7 @@ fn a_browser_is_sent_what_it_can_unpack_400_kilobytes_in_all() {
         if path.ends_with(".js") {
             plain = check_script(plain, &whole);
         }
-        assert_eq!((None, &plain), (none, &whole), "{path}");
+        assert!(none.is_none() && plain == whole, "{path}");
         sent += body.len();
         match best.as_deref() {
             Some("br") => {

@@ -312,3 +312,15 @@ fn old_database(folder: &Path) -> std::path::PathBuf {
     drop(haumana_store_sqlite::SqliteStore::open(&options).unwrap());
     path
 }
+
+#[test]
+fn a_first_start_that_was_killed_leaves_a_file_for_the_same_schema() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("haumana.db"), "").unwrap();
+
+    let server = serve(folder.path());
+
+    let mut device = Device::new(&server, "phone");
+    device.sync("09:00", Some(poke()));
+    assert_eq!("Poke", device.recipe["title"]);
+}

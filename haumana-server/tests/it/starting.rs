@@ -1,6 +1,6 @@
 //! How it starts, and why it does not.
 
-use crate::server::{Server, does_not_start};
+use crate::server::{Server, does_not_start, run};
 use std::fs;
 
 #[test]
@@ -70,4 +70,13 @@ fn a_key_that_others_can_read_is_said_plainly() {
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
 
     does_not_start(folder.path(), &["--listen", "127.0.0.1:0"], "chmod 600");
+}
+
+#[test]
+fn a_word_that_is_no_level_is_not_taken_for_a_module() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = run(folder.path(), &["--log", "inof"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("is none of error, warn, info"), "{said}");
+    drop(Server::start_with(folder.path(), &["--log", "warn,haumana_api=debug"]));
 }
