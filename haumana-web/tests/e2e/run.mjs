@@ -845,6 +845,7 @@ const stories = {
     await page.fill('[name=valueOf]', 'second');
     await page.click('.save');
     await settled(page);
+    await page.waitForSelector('thead th:has-text("hasOwnProperty")');
     assert.deepEqual(await page.locator('thead th').allTextContents(), ['title', 'valueOf', 'hasOwnProperty']);
     await page.click('tbody button:has-text("Odd")');
     await page.click('.show-history');
