@@ -10,8 +10,9 @@ export async function startServer(...args) {
   const server = spawn(process.env.HAUMANA_SERVER, all, { stdio: ['ignore', 'pipe', 'inherit'] });
   const stop = () => {
     server.removeAllListeners('exit');
-    server.kill();
-    rmSync(folder, { recursive: true, force: true });
+    // One that ends by itself would still write into the folder while that is removed.
+    server.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   };
   // Also if a test fails.
   process.on('exit', stop);
