@@ -39,8 +39,9 @@ impl Again {
     pub(crate) fn note(&mut self, tried: &Tried, n_refused: usize) -> bool {
         self.after = tried.next;
         self.is_over |= n_refused != 0;
-        self.size = if self.is_over { FIRST } else { self.size.saturating_mul(2) };
-        !self.is_over && !tried.keys.is_empty()
+        let goes_on = !self.is_over && !tried.keys.is_empty();
+        self.size = if goes_on { self.size.saturating_mul(2) } else { FIRST };
+        goes_on
     }
 
     /// A sync has come to its end, and the next one tries again.
@@ -54,4 +55,29 @@ pub(crate) fn passes(local: &Local) -> bool {
     let passing = [Refusal::QuotaExceeded, Refusal::Unreadable];
     let code = local.pending.refused.as_deref();
     passing.iter().any(|refusal| Some(refusal.code()) == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haumana_sync::id::RecordId;
+
+    #[test]
+    fn only_what_was_accepted_makes_the_next_request_larger() {
+        let mut again = Again::default();
+        let one = vec![Key::piece(RecordId::from_bits(1))];
+        let sizes = [
+            (one.clone(), 0, 2 * FIRST),
+            (one.clone(), 0, 4 * FIRST),
+            // There was nothing that may pass.
+            (Vec::new(), 0, FIRST),
+            (Vec::new(), 0, FIRST),
+            (one.clone(), 0, 2 * FIRST),
+            (one, 1, FIRST),
+        ];
+        for (keys, n_refused, size) in sizes {
+            again.note(&Tried { keys, next: None }, n_refused);
+            assert_eq!(size, again.size);
+        }
+    }
 }
