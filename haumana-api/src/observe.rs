@@ -155,15 +155,20 @@ impl Asked {
             _ if response.status().is_server_error() => line!(error),
             _ => line!(info),
         }
-        self.audit(response, notes.code);
+        self.audit(Some(response.status()), notes.code);
     }
 
     /// Writes who took an account along, brought one, or erased one. Whoever is not known asked for
     /// nothing that anybody has.
-    fn audit(&self, response: &Response, code: Option<&'static str>) {
+    ///
+    /// Without an answer there is no status.
+    fn audit(&self, status: Option<StatusCode>, code: Option<&'static str>) {
         let Some(call) = self.received.audited() else { return };
-        let status = response.status().as_u16();
-        if response.status() == StatusCode::UNAUTHORIZED {
+        let is_unknown = match status {
+            Some(status) => status == StatusCode::UNAUTHORIZED,
+            None => self.received.caller().is_none(),
+        };
+        if is_unknown {
             return;
         }
         tracing::info!(
@@ -171,7 +176,7 @@ impl Asked {
             request = self.id.to_str().unwrap_or_default(),
             caller = self.received.caller(),
             call,
-            status,
+            status = status.map(|status| status.as_u16()),
             code,
             "audit"
         );
@@ -187,9 +192,7 @@ impl Drop for Asked {
         let (id, caller) = (self.id.to_str().unwrap_or_default(), self.received.caller());
         let (method, route) = (self.method, self.route.as_ref().map_or("-", MatchedPath::as_str));
         tracing::info!(request_id = id, caller, method, route, reason = "dropped", "request");
-        if let Some(call) = self.received.audited().filter(|_| caller.is_some()) {
-            tracing::info!(target: AUDIT, request = id, caller, call, code = "dropped", "audit");
-        }
+        self.audit(None, Some("dropped"));
     }
 }
 

@@ -69,7 +69,6 @@ impl Fixed {
 impl IntoResponse for Fixed {
     fn into_response(self) -> Response {
         let mut response = json(StatusCode::OK, self.json);
-        response.extensions_mut().insert(Notes::default());
         response.extensions_mut().insert(self.packed);
         response
     }

@@ -21,7 +21,13 @@ pub(crate) async fn erase_again(
     let schema = schema::read(args)?;
     let (operated, found) =
         store::replay_erasures(args, &schema, journal_prefix, journal_url).await?;
-    let finished = upkeep(args, operated)?.finish_erasures().await;
+    // On AWS the entries are in a user pool.
+    let path = directory::beside(&args.db);
+    let directory: Option<Arc<dyn UserDirectory>> = match path.exists() {
+        true => Some(Arc::new(SqliteDirectory::open(&path)?)),
+        false => None,
+    };
+    let finished = upkeep(args, operated, directory).finish_erasures().await;
     finished.map_err(|error| Problem::of_store(&*error))?;
     println!("{found} accounts were erased since, and are erased again");
     Ok(())
@@ -30,7 +36,7 @@ pub(crate) async fn erase_again(
 /// Deletes history that is past its retention.
 pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
     let operated = store::operate(args, &schema::read(args)?).await?;
-    let deleted = upkeep(args, operated)?.sweep().await;
+    let deleted = upkeep(args, operated, None).sweep().await;
     let deleted = deleted.map_err(|error| Problem::of_store(&*error))?;
     println!("{deleted} entries of history were past their retention");
     Ok(())
@@ -39,16 +45,11 @@ pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
 fn upkeep(
     args: &Args,
     Operated { store, operate, generation }: Operated,
-) -> Result<Upkeep, Problem> {
-    // On AWS the entries are in a user pool.
-    let path = directory::beside(&args.db);
-    let directory: Option<Arc<dyn UserDirectory>> = match path.exists() {
-        true => Some(Arc::new(SqliteDirectory::open(&path)?)),
-        false => None,
-    };
+    directory: Option<Arc<dyn UserDirectory>>,
+) -> Upkeep {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let config = serve::engine_config(args, generation);
     let retention_ms = config.retention_ms;
     let engine = Arc::new(Engine::new(store, clock.clone(), random, config));
-    Ok(Upkeep { operate, engine, directory, clock, retention_ms })
+    Upkeep { operate, engine, directory, clock, retention_ms }
 }

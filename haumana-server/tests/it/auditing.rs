@@ -1,6 +1,7 @@
 //! Who exported, imported and erased, and what logs call a user.
 
 use crate::server::{Server, does_not_start, piece, run};
+use crate::upkeep::is_anywhere;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write as _;
@@ -75,13 +76,6 @@ fn key_and_audit_log_are_their_owners_alone() {
     let key = folder.path().join("haumana.db.caller-key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     does_not_start(folder.path(), &[], "can be read by others");
-}
-
-/// Whether any file of the folder holds the text, as the files are.
-fn is_anywhere(folder: &Path, text: &str) -> bool {
-    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    let mut contents = files.filter(|path| path.is_file()).map(|path| fs::read(path).unwrap());
-    contents.any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn push_twice(server: &Server, user: &str, first: &str, second: &str) {
 }
 
 /// Whether any file of the folder holds the text, as the files are.
-fn is_anywhere(folder: &Path, text: &str) -> bool {
+pub(crate) fn is_anywhere(folder: &Path, text: &str) -> bool {
     let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let mut contents = files.filter(|path| path.is_file()).map(|path| fs::read(path).unwrap());
     contents.any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
