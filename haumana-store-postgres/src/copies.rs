@@ -30,7 +30,7 @@ pub enum WithJournal {
 pub async fn is_made(options: &PostgresOptions) -> Result<bool, OpenError> {
     check_names(&[&options.schema])?;
     let client = pool::connect(options)?.get().await?;
-    schema::is_ours(&**client, &options.schema).await
+    schema::is_ours(&***client, &options.schema).await
 }
 
 /// Copies the tables as they are at one moment into another schema of the same database, where there

@@ -66,7 +66,7 @@ impl Journal {
     pub async fn read(options: &PostgresOptions) -> Result<Self, OpenError> {
         let client = pool::connect(options)?.get().await?;
         let journal = name_of(&options.schema);
-        let key = key_of(&**client, &journal).await?;
+        let key = key_of(&***client, &journal).await?;
         let rows = client.query(&lives_of(&journal), &[]).await?;
         Self::of(key, &rows).map_err(crate::schema::unreadable)
     }

@@ -5,9 +5,11 @@ use crate::options::PostgresOptions;
 use crate::tls::Tls;
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError};
 use deadpool_postgres::{RecyclingMethod, Runtime};
+use scopeguard::{ScopeGuard, guard};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
@@ -15,21 +17,52 @@ use tokio_postgres::config::{Host, SslMode};
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// The connections of one handle.
-pub(crate) struct Connections(Pool);
+pub(crate) struct Connections {
+    pool: Pool,
+    /// How long an answer is waited for.
+    patience: Duration,
+}
 
 impl fmt::Debug for Connections {
     /// The pool's own form would show the address and the user.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let status = self.0.status();
+        let status = self.pool.status();
         f.debug_struct("Connections").field("size", &status.size).finish_non_exhaustive()
     }
 }
 
 impl Connections {
     /// Takes a connection that no other call uses.
-    pub(crate) async fn get(&self) -> Result<Object, PoolError> {
-        self.0.get().await
+    pub(crate) async fn get(&self) -> Result<Lease, PoolError> {
+        let (client, patience) = (self.pool.get().await?, self.patience);
+        Ok(guard(client, Box::new(move |client| await_answers(client, patience))))
     }
+
+    /// How long an answer is waited for: longer than the server takes to give a statement up.
+    pub(crate) fn patience(&self) -> Duration {
+        self.patience
+    }
+}
+
+/// A connection in the hands of one call, which gives it back with [`ScopeGuard::into_inner`] once
+/// the server has answered all that it was sent.
+///
+/// A call may be dropped while the server is still at its statement, as when a phone hangs up. The
+/// connection then goes back to the pool when the server has answered, so that nobody waits for a
+/// statement of somebody else. Until then it counts as one of the pool's connections: whoever hangs
+/// up often makes no new ones.
+pub(crate) type Lease = ScopeGuard<Object, Box<dyn FnOnce(Object) + Send + Sync>>;
+
+/// Keeps a connection from the pool until its statements are answered, and closes it if that takes
+/// too long.
+fn await_answers(client: Object, patience: Duration) {
+    let Ok(runtime) = Handle::try_current() else { return drop(Object::take(client)) };
+    runtime.spawn(async move {
+        // POSTGRES: statements are answered in their order, an empty one behind the others.
+        if tokio::time::timeout(patience, client.simple_query("")).await.is_err() {
+            drop(Object::take(client));
+        }
+    });
 }
 
 /// Makes the pool; connections are made when they are needed.
@@ -54,7 +87,7 @@ pub(crate) fn connect(options: &PostgresOptions) -> Result<Connections, OpenErro
         .post_create(hook)
         .build();
     let pool = pool.map_err(|error| OpenError::with_source(OpenErrorKind::Url, error))?;
-    Ok(Connections(pool))
+    Ok(Connections { pool, patience: options.statement_timeout.saturating_mul(2) })
 }
 
 pub(crate) fn config(options: &PostgresOptions) -> Result<Config, OpenError> {

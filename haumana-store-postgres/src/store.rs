@@ -7,7 +7,7 @@ use crate::journal::{self, JournalKey};
 use crate::life::{self, Life};
 use crate::live::{self, Listening};
 use crate::options::PostgresOptions;
-use crate::pool::{self, Connections};
+use crate::pool::{self, Connections, Lease};
 use crate::rows::{self, Bad, N_HEAD};
 use crate::schema;
 use crate::statements::Statements;
@@ -22,6 +22,7 @@ use haumana_sync::store::{
     IndexEntry, Operate, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
+use scopeguard::ScopeGuard;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::error::Elapsed;
@@ -83,8 +84,8 @@ impl PostgresStore {
         });
         let (life, journal_key) = opened.await?;
         // The connection was set up for the migration, so no call gets it.
-        drop(Object::take(client));
-        let patience = options.statement_timeout.saturating_mul(2);
+        drop(Object::take(ScopeGuard::into_inner(client)));
+        let patience = connections.patience();
         let statements = Statements::of(name);
         let listening = Listening::to(options)?;
         let store = Self { connections, statements, patience, life, journal_key, listening };
@@ -365,9 +366,10 @@ impl PostgresStore {
 pub(crate) fn settled<T>(
     op: &'static str,
     nature: Nature,
-    client: Object,
+    client: Lease,
     answer: std::result::Result<std::result::Result<T, tokio_postgres::Error>, Elapsed>,
 ) -> Result<T> {
+    let client = ScopeGuard::into_inner(client);
     match answer {
         Ok(answer) => answer.map_err(|error| error::of_statement(op, nature, error)),
         Err(_) => {

@@ -144,6 +144,42 @@ async fn a_call_without_a_free_connection_is_throttled() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_a_statement_of_a_call_that_was_dropped() {
+    let server = server_or_skip!();
+    let options = PostgresOptions { connections: 2, ..server.empty() };
+    let (store, kai) = (open(&options).await, user("kai"));
+    let first = batch(None, 1);
+    store.commit(&kai, None, &first).await.unwrap();
+    let other = connect(server).await;
+    let lock = format!("BEGIN; SELECT * FROM {}.heads FOR UPDATE", options.schema);
+    other.batch_execute(&lock).await.unwrap();
+    let (next, soon) = (batch(Some(&first.head), 2), Duration::from_secs(2));
+
+    let commit = store.commit(&kai, Some(&first.head), &next);
+    let dropped = tokio::time::timeout(Duration::from_millis(200), commit).await;
+
+    assert!(dropped.is_err(), "it waits for the lock");
+    for _ in 0..4 {
+        let read = tokio::time::timeout(soon, store.head(&kai)).await;
+        assert_eq!(Some(&first.head), read.expect("another connection").unwrap().as_ref());
+    }
+    other.batch_execute("ROLLBACK").await.unwrap();
+    while store.head(&kai).await.unwrap().as_ref() != Some(&next.head) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Both connections are there again: one of them waits, and the other one reads.
+    other.batch_execute(&lock).await.unwrap();
+    let last = batch(Some(&next.head), 3);
+    let (waiting, read) = tokio::join!(store.commit(&kai, Some(&next.head), &last), async {
+        let read = tokio::time::timeout(soon, store.head(&kai)).await;
+        other.batch_execute("ROLLBACK").await.unwrap();
+        read
+    });
+    waiting.unwrap();
+    assert_eq!(Some(next.head), read.expect("a free connection").unwrap());
+}
+
+#[tokio::test]
 async fn no_dropped_call_leaves_a_transaction_open() {
     let server = server_or_skip!();
     let mut options = server.empty();
