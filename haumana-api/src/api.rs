@@ -1,4 +1,23 @@
 //! Everything that the API is made of, and what every call begins with.
+//!
+//! A request for an account takes the same steps, whatever the call is. [`Api`] has one method for
+//! calls with a body, `write`, and one for calls without, `read`:
+//!
+//! 1. [`Auth`] finds the user from the head of the request. Nothing of the body is read before, so
+//!    a stranger cannot make the server hold bytes.
+//! 2. The log gets the hash of the user.
+//! 3. What the address alone decides is checked: `/users/{me}` must name the caller.
+//! 4. The gate admits the request, or answers 429. From here on it has a ticket, which counts it
+//!    among the requests of its account until the reply is made.
+//! 5. The body is read, within limits of bytes and time.
+//! 6. The request waits for its turn, and the engine does the work.
+//! 7. The reply counts against the account until its last byte is sent.
+//!
+//! A host without a gate ([`ApiConfig::load`] is `None`) skips steps 4, 6 and 7. The steps 1, 2 and
+//! 5 are the same for it.
+//!
+//! **Cancellation.** If the client hangs up, the future is dropped where it waits. Its places and
+//! permits are given back by their destructors. A commit that the store has begun may still happen.
 
 use crate::asker::Auth;
 use crate::body::{self, Bounds, Received};
@@ -50,12 +69,16 @@ pub struct Api {
     pub served: Served,
     /// What the OpenAPI document says of the host.
     pub host: Host,
+    /// Bounds how much is done at once. It is made when the router is made, from
+    /// [`ApiConfig::load`], and shared by all clones of that router. It is `None` until then, and
+    /// on hosts that bound load elsewhere.
     pub(crate) gate: Option<Arc<Gate>>,
 }
 
 /// The settings of a host: limits, origins, and how the log names users.
 ///
-/// Every number of it is published at `GET /limits`, so clients ask instead of guessing.
+/// `GET /limits` publishes each number of it that means something to a client, so clients ask
+/// instead of guessing.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ApiConfig {
@@ -116,8 +139,8 @@ impl ApiConfig {
 
 /// How hard replies are compressed, for those who ask for it.
 ///
-/// A reply is compressed if its client asks for gzip and it has
-/// [`COMPRESS_FROM_BYTES`](crate::limits::COMPRESS_FROM_BYTES) or more.
+/// A reply is compressed if its client asks for gzip and it has more than
+/// [`COMPRESS_FROM_BYTES`](crate::limits::COMPRESS_FROM_BYTES).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// In little time: lyrics shrink to a third at any level, and somebody is waiting.
@@ -126,6 +149,7 @@ pub enum Compression {
     Small,
 }
 
+/// `Fast` is level 1 of zlib, `Small` is its default level.
 impl From<Compression> for flate2::Compression {
     fn from(compression: Compression) -> Self {
         match compression {
@@ -196,6 +220,9 @@ impl Api {
     }
 
     /// Begins to bound how much is done at once, as the configuration says.
+    ///
+    /// Called once, by the router. An `Api` that is cloned before has no gate yet, so two routers
+    /// of two clones have two gates, and each admits as much as the configuration says.
     pub(crate) fn gated(self) -> Self {
         Self { gate: self.config.load.clone().map(Gate::new), ..self }
     }
@@ -210,6 +237,16 @@ impl Api {
     }
 
     /// Finds out who is asking, reads what they ask, and does the work when it is its turn.
+    ///
+    /// `limit_bytes` is the most that this call accepts; the limit of the host counts if it is
+    /// lower. `check` judges what the address says, before the body is read. `work` is called with
+    /// the whole body, decompressed; it runs only when it is this request's turn.
+    ///
+    /// # Errors
+    ///
+    /// In the order in which they are found: 401 (or 403 for a blocked user, 503 if keys cannot be
+    /// had), what `check` says, 429, then what reading the body says (400, 413, 415, 503), then 503
+    /// if the turn does not come in time, then what `work` says.
     pub(crate) async fn write<T, W>(
         self: Arc<Self>,
         request: Request,
@@ -235,6 +272,9 @@ impl Api {
 
     /// Finds out who is asking for something that takes no body, and does the work; what was sent as
     /// a body is not read.
+    ///
+    /// The purpose is not always reading: `DELETE /users/{me}` has no body, and takes its turn
+    /// among the writes of its account.
     pub(crate) async fn read<T, W>(
         self: Arc<Self>,
         request: Request,
@@ -253,6 +293,9 @@ impl Api {
     }
 
     /// As [`Api::read`], where it is known who is asking, and what is found out is no reply yet.
+    ///
+    /// `GET /live` uses it: the first look at the account is a request like any other, and takes a
+    /// place only until the look is done. The waiting that follows takes none.
     pub(crate) async fn read_as<T, W>(
         self: Arc<Self>,
         user: UserId,
@@ -270,6 +313,9 @@ impl Api {
     }
 
     /// What is measured of a request, with a note for the log who is asking.
+    ///
+    /// The middleware around all calls has put it into the extensions of the request. A request
+    /// without it, which only tests make, is measured all the same, and nobody reads the result.
     fn received(&self, head: &Parts, user: &UserId) -> Received {
         let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
         self.note_caller(&received, user);
@@ -277,6 +323,9 @@ impl Api {
     }
 
     /// Notes for the log who is asking.
+    ///
+    /// Without [`ApiConfig::caller_key`] the log has no user at all. A hash without a key would not
+    /// do: anybody who knows the id of a user could compute it, and find the user in the log.
     pub(crate) fn note_caller(&self, received: &Received, user: &UserId) {
         if let Some(key) = &self.config.caller_key {
             received.asked_by(key.hash(user));
@@ -284,6 +333,9 @@ impl Api {
     }
 
     /// A place among the requests of an account, where the host bounds them.
+    ///
+    /// It is `Ok(None)` on a host that bounds load elsewhere, and 429 `too_many_requests` if the
+    /// account has as many requests in progress as it may have.
     pub(crate) fn ticket(
         &self,
         user: &UserId,
@@ -294,6 +346,9 @@ impl Api {
 }
 
 /// Does the work when it is its turn.
+///
+/// Without a ticket the work begins at once, on the thread that asks. `body_bytes` decides whether
+/// the work is heavy from the start.
 pub(crate) async fn in_turn<T: Send + 'static>(
     ticket: Option<Ticket>,
     body_bytes: usize,
@@ -307,6 +362,10 @@ pub(crate) async fn in_turn<T: Send + 'static>(
 }
 
 /// As [`in_turn`], and lets the reply count until it is sent.
+///
+/// The size of a reply is known only once it is made, so a reply cannot be refused beforehand.
+/// Instead it is counted while its account still has its turn. The next request of the account then
+/// sees how much is unsent, and is refused if that is too much.
 async fn answer<T: IntoResponse + Send + 'static>(
     ticket: Option<Ticket>,
     body_bytes: usize,

@@ -1,4 +1,13 @@
 //! Who says who is asking.
+//!
+//! Every call that concerns an account asks here first, with nothing but the head of the request.
+//! The answer is a [`UserId`], which is the only key that the engine and the store accept for an
+//! account.
+//!
+//! Two kinds of host exist. One hands the token itself to this crate ([`Auth::Bearer`]). The other
+//! has found out before who is asking, in a middleware or in a gateway, and says so in the
+//! extensions of the request ([`Auth::Trusted`]). Headers of the request never name a user: a
+//! client can write any header.
 
 use crate::error::Failure;
 use axum::http::header::AUTHORIZATION;
@@ -66,8 +75,11 @@ pub enum Auth {
 
 /// Whose request it is.
 pub(crate) struct Caller {
+    /// Whose account the request is about.
     pub(crate) user: UserId,
     /// Until when that is vouched for, with leeway; `None`: the host has not said.
+    ///
+    /// Only `GET /live` uses it: a stream must not outlive the token that it was opened with.
     pub(crate) until: Option<UnixMillis>,
 }
 
@@ -79,6 +91,15 @@ impl Auth {
     }
 
     /// As [`Auth::user`], with until when.
+    ///
+    /// # Errors
+    ///
+    /// - [`Failure::Unauthorized`]: no token, more than one `Authorization` header, or a token that
+    ///   is not good. The reason is for the log; the client sees 401 and nothing else.
+    /// - [`Failure::Blocked`]: an operator has blocked the user.
+    /// - [`Failure::KeysUnavailable`]: the keys of the issuer cannot be fetched now. Nobody can
+    ///   tell whether the token is good, so this is 503 and not 401: a client must not throw a good
+    ///   token away.
     pub(crate) async fn caller(&self, head: &Parts) -> Result<Caller, Failure> {
         match self {
             Auth::Trusted => {

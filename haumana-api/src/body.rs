@@ -1,4 +1,22 @@
 //! Reading request bodies: bounded in bytes on the wire, in bytes decompressed, and in time.
+//!
+//! A body is anybody's bytes, from a client that may be slow, wrong or hostile. Each bound answers
+//! one attack:
+//!
+//! - *Content type and coding* are checked first. Everything but JSON, plain or as gzip, is 415,
+//!   and nothing of it is read.
+//! - *A declared length* above the limit is 413 at once. A length that is declared and not sent
+//!   reserves at most 64 kB.
+//! - *Bytes on the wire* are counted as they come. One byte over the limit is 413.
+//! - *Bytes after decompression* are counted by the writer behind the decoder. A gzip bomb ends
+//!   there, a buffer past the limit at most.
+//! - *Time*: the whole body has to arrive within `Bounds::timeout`, else 503. That includes waiting
+//!   for room in the budget of all bodies.
+//! - *Turns*: decompressing yields to other requests after about a millisecond of work, so a bomb
+//!   that makes nothing out of much work holds up nobody.
+//!
+//! What comes out is bytes in memory. Whether they are JSON, and of the right form, the wire module
+//! of the call decides, in one pass and with limits of its own.
 
 use crate::error::Failure;
 use crate::load::Ticket;
@@ -14,14 +32,24 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// What is measured of a request on its way; lives in the request's extensions.
+///
+/// Clones share one set of numbers. The middleware keeps one clone; the handlers find the other in
+/// the extensions of the request. The middleware writes the line of the log when the reply is
+/// there, or when the client has gone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Received(Arc<Measured>);
 
+/// Atomic numbers with relaxed ordering suffice: they are read for the log, after the work.
 #[derive(Debug, Default)]
 struct Measured {
+    /// Bytes of the body as they came on the wire, that is before decompression.
     n_bytes: AtomicU64,
+    /// Microseconds that the request has waited for its turn.
     queued_us: AtomicU64,
+    /// The keyed hash of the user. It is set once the user is known, so it is absent in the line of
+    /// a request that was refused with 401.
     caller: OnceLock<String>,
+    /// Set by calls on a whole account, also by those that are refused.
     audited: OnceLock<&'static str>,
 }
 
@@ -47,6 +75,9 @@ impl Received {
     }
 
     /// Notes that this request belongs into the audit log, under this name.
+    ///
+    /// The first name counts. A handler notes it before it looks at anything, so that a refused
+    /// attempt is in the audit log too.
     pub(crate) fn audit(&self, call: &'static str) {
         self.0.audited.set(call).ok();
     }
@@ -57,12 +88,18 @@ impl Received {
     }
 
     /// Notes how long the request has waited for its turn.
+    ///
+    /// It is called once the turn has come. The line of a request that was refused while it waited
+    /// has no such time.
     pub(crate) fn queued(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.0.queued_us.fetch_add(us, Ordering::Relaxed);
     }
 
     /// How long the request has waited for its turn, if it has for a millisecond.
+    ///
+    /// Less than a millisecond is no waiting: nearly every request would have such a number in its
+    /// line.
     pub(crate) fn waited(&self) -> Option<Duration> {
         let waited = Duration::from_micros(self.0.queued_us.load(Ordering::Relaxed));
         Some(waited).filter(|waited| Duration::from_millis(1) <= *waited)
@@ -72,11 +109,28 @@ impl Received {
 /// What a body may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
+    /// The most bytes, on the wire and decompressed.
     pub(crate) limit_bytes: usize,
+    /// The longest time from the first look at the body to its last byte.
     pub(crate) timeout: Duration,
 }
 
 /// Reads a body of JSON, decompressed.
+///
+/// `ticket` is where the bytes are counted in the budgets of the account and of the host. Without
+/// one they are bounded by `bounds` alone.
+///
+/// # Errors
+///
+/// - [`Failure::NotJson`], [`Failure::UnknownEncoding`]: 415.
+/// - [`Failure::TooLarge`]: 413, on the wire or decompressed.
+/// - [`Failure::BrokenBody`]: 400; the connection broke, or it is no gzip although it says so.
+/// - [`Failure::SlowBody`]: 503; the time is over.
+/// - [`Failure::Busy`] and [`Failure::Overloaded`]: 429 and 503; there is no room for the bytes.
+///
+/// # Cancellation
+///
+/// Safe. What was read is dropped, and the budgets are given back with the ticket.
 pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
@@ -113,6 +167,11 @@ const SLICE: Duration = Duration::from_millis(1);
 /// How much of a body is unpacked at a time; gzip makes at most a thousand times as much of it.
 const PART_BYTES: usize = 4 * 1024;
 
+/// It takes frames as they come, and hands each to the sink in small parts. After each part it
+/// reserves what the decompressed body has grown by. So what has come is counted before more of it
+/// is taken.
+///
+/// Trailers are ignored.
 async fn collect(
     mut body: Body,
     mut sink: Sink,
@@ -146,12 +205,18 @@ async fn collect(
 }
 
 /// Where the bytes of a body go.
+///
+/// Both variants end in a [`Bounded`], which has the only check of the decompressed size.
 enum Sink {
+    /// The bytes as they came.
     Plain(Bounded),
+    /// Through the decoder, which also accepts several gzip members one after the other, as RFC
+    /// 1952 allows. Boxed, because its state is large.
     Gzip(Box<MultiGzDecoder<Bounded>>),
 }
 
 impl Sink {
+    /// Either all of `data` is taken, or the body is refused as a whole.
     fn write(&mut self, data: &[u8]) -> Result<(), Failure> {
         let written = match self {
             Self::Plain(bounded) => bounded.write_all(data),
@@ -160,6 +225,8 @@ impl Sink {
         written.map_err(|_| self.failure())
     }
 
+    /// A gzip that was cut off has no valid end, so a broken upload is 400 and never taken for a
+    /// short one.
     fn finish(mut self) -> Result<Vec<u8>, Failure> {
         let finished = match &mut self {
             Self::Plain(_) => Ok(()),
@@ -186,6 +253,10 @@ impl Sink {
 }
 
 /// Bytes up to a limit. A gzip bomb ends here, one buffer of the decoder past the limit at most.
+///
+/// A part that does not fit is not written at all. `is_over` remembers that, because the decoder
+/// turns this error and that of bad input into the same kind of I/O error, and the client must be
+/// told which of the two it was.
 struct Bounded {
     bytes: Vec<u8>,
     limit: usize,
@@ -208,6 +279,10 @@ impl Write for Bounded {
 }
 
 /// Whether the body says that it is JSON, in UTF-8 if it names a character set.
+///
+/// JSON on the wire is UTF-8 (RFC 8259), so another character set is refused instead of being
+/// misread. Two `Content-Type` headers are refused as well: a proxy and this server might each
+/// believe another one.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(Some(content_type)) = only_value(headers, &CONTENT_TYPE) else {
         return false;
@@ -217,6 +292,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     is_json && parts.all(is_utf8)
 }
 
+/// One parameter of a content type, such as `charset=utf-8`. Any other parameter than `charset` is
+/// refused.
 fn is_utf8(parameter: &str) -> bool {
     parameter.is_empty()
         || parameter.split_once('=').is_some_and(|(name, value)| {
@@ -226,6 +303,7 @@ fn is_utf8(parameter: &str) -> bool {
         })
 }
 
+/// `identity` counts as no coding. A list of codings, such as `gzip, gzip`, is refused.
 fn is_gzip(headers: &HeaderMap) -> Result<bool, Failure> {
     match only_value(headers, &CONTENT_ENCODING).map(|value| value.map(str::to_ascii_lowercase)) {
         None => Ok(false),

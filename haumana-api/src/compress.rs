@@ -1,4 +1,15 @@
 //! Compressing replies for those who ask for it.
+//!
+//! Compression is decided for each reply, after its handler has run:
+//!
+//! - The client must take gzip at least as gladly as plain bytes, by `Accept-Encoding`.
+//! - A reply of known size must have more than 1 kB. Less would grow, or gain nothing.
+//! - A stream is compressed only if it is one of ours. A stream of events never is: a poke would
+//!   wait in the encoder.
+//! - A reply that has a content coding already is left as it is.
+//!
+//! `Vary: accept-encoding` is added to each reply that could have been compressed, whether or not
+//! it was, so that no cache hands gzip to a client that cannot read it.
 
 use crate::api::Compression;
 use crate::gzip_body::GzipBody;
@@ -17,6 +28,8 @@ use std::io::Write;
 /// Whether the sender of a request wants its reply as gzip (RFC 9110, 12.5.3).
 ///
 /// Without the header nothing is compressed: on loopback it only costs time.
+///
+/// It is asked before the request runs, because the headers go to the handler.
 pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
     accepts_coding(headers, "gzip")
 }
@@ -53,6 +66,9 @@ pub fn accepts_coding(headers: &HeaderMap, coding: &str) -> bool {
 }
 
 /// The weight that `q=` gives, 1 without it, none if it is no number.
+///
+/// Anything but one `q` between 0 and 1 counts as "do not send this": a plain reply is always
+/// right.
 fn weight(parameters: &str) -> Option<f32> {
     let parameters = parameters.trim();
     if parameters.is_empty() {
@@ -67,6 +83,9 @@ fn weight(parameters: &str) -> Option<f32> {
 /// that is sent while it is read.
 ///
 /// Large ones are compressed beside, where the host bounds how much is done at once.
+///
+/// If there is no place in the heavy lane, the reply goes out uncompressed. It is larger then, and
+/// never refused for that.
 pub(crate) async fn compress(
     mut response: Response,
     is_wanted: bool,
@@ -101,6 +120,7 @@ pub(crate) async fn compress(
     Response::from_parts(head, Body::from(kept.get_or_init(|| packed).clone()))
 }
 
+/// `None`: there was no place to do it.
 async fn pack(plain: &Bytes, compression: Compression, gate: Option<&Gate>) -> Option<Bytes> {
     let packed = match gate {
         Some(gate) if BESIDE_BYTES < plain.len() => {
@@ -115,6 +135,7 @@ async fn pack(plain: &Bytes, compression: Compression, gate: Option<&Gate>) -> O
 /// Compressing more than this takes longer than asking another thread.
 const BESIDE_BYTES: usize = 256 * 1024;
 
+/// The length of a stream is not known, so nothing has to be removed but the plain body.
 fn compress_stream(mut response: Response, is_wanted: bool, compression: Compression) -> Response {
     response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
     if !is_wanted {

@@ -1,4 +1,13 @@
 //! Browsers on other origins: an allow-list, empty unless the host says otherwise.
+//!
+//! The browser enforces this, not the server. A page of another origin may send a request in any
+//! case; without permission the browser does not let it read the reply, and does not send the
+//! request at all if it has an `Authorization` header. ID tokens are never in cookies, so a page
+//! without a token of its own gains nothing. A host whose own sign-in uses cookies has to protect
+//! itself from such pages.
+//!
+//! **Invariant:** the header `Access-Control-Allow-Origin` is an origin from the list, never `*`
+//! and never an echo.
 
 use crate::limits::PREFLIGHT_MAX_AGE_SECS;
 use axum::body::Body;
@@ -12,6 +21,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 
 /// An origin of a web page: scheme, host, and port if it is not the scheme's own.
+///
+/// It is compared byte by byte with the `Origin` header of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
@@ -51,12 +62,16 @@ fn as_sent(scheme: &str, authority: &Authority) -> String {
 }
 
 /// Returns the origin of a request, if it is on the list.
+///
+/// The value of the list is returned, not that of the request.
 pub(crate) fn allowed_origin(listed: &[Origin], headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(ORIGIN)?;
     listed.iter().find(|allowed| allowed.0 == *origin).map(|allowed| allowed.0.clone())
 }
 
 /// Whether a browser asks what it may ask.
+///
+/// An `OPTIONS` request without that header is an ordinary one, and finds no route.
 pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
@@ -75,6 +90,9 @@ pub(crate) fn preflight_answer() -> Response {
 }
 
 /// Lets the page at `origin` read a response, also one that says no.
+///
+/// `Vary: origin` is set in any case: a cache must not hand the reply of one origin to another.
+/// Without permission to expose them, a page could not read `Retry-After` and the request id.
 pub(crate) fn mark(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     headers.append(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {

@@ -1,5 +1,19 @@
 //! Every way in which a request can fail, and what the client is told: the one place where status
 //! codes are decided.
+//!
+//! A handler returns `Result<_, Failure>`. Turning a failure into a response happens here, and
+//! gives three parties what each may know:
+//!
+//! - *the client* gets a status, a stable code and a sentence for people;
+//! - *the log* gets a `reason`, which is finer than the code, and a `detail` with the causes;
+//! - *metrics* get the reason of refusals that protect others.
+//!
+//! So nothing of an inner error can reach a client by accident: its text goes to the log alone. The
+//! exceptions are errors about the request itself, whose text is made to be shown.
+//!
+//! If you add a variant, the test below does not compile until the variant is in its list, and
+//! fails until the code is in `doc/errors.rs`, from which `docs/errors.md` and the OpenAPI document
+//! are made.
 
 use crate::directory::{DirectoryError, DirectoryErrorKind};
 use crate::limits::{RETRY_AFTER_SECS, SPENT_RETRY_AFTER_SECS};
@@ -17,16 +31,30 @@ use std::error::Error;
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Nobody vouches for the caller. The reason is for our logs only.
+    ///
+    /// Why a token was refused would help somebody who tries tokens, so the reply is the same for
+    /// all reasons.
     Unauthorized(Rejection),
     /// The keys to verify the token with cannot be had.
+    ///
+    /// 503 and not 401: the token may be good, and the client should keep it.
     KeysUnavailable,
     /// An operator has blocked the caller.
+    ///
+    /// 403, in the words that API Gateway uses.
     Blocked,
+    /// No call has this address on this host.
     NoSuchRoute,
+    /// The address is that of a call, with another method.
     MethodNotAllowed,
     /// The address names another user than the one who is asking.
+    ///
+    /// It is answered alike whether or not that other user exists.
     AnotherUser,
     /// The address names nothing that can be.
+    ///
+    /// Found in the address alone: an id that is no UUID, or a kind that the schema does not have.
+    /// The reply is that of a record which does not exist.
     NoSuchThing,
     /// The query has a parameter that this call does not take, or a value that it cannot have.
     BadQuery,
@@ -37,6 +65,9 @@ pub(crate) enum Failure {
     /// The body is larger than the host takes, perhaps only once decompressed.
     TooLarge,
     /// What was asked for is larger than one reply of this host.
+    ///
+    /// Only on hosts that collect replies. Refusing is better than cutting: somebody would take a
+    /// part of an export for all of it.
     ExportTooLarge,
     /// The body ended early, or is not what its encoding says.
     BrokenBody,
@@ -51,12 +82,20 @@ pub(crate) enum Failure {
     /// The user directory said no.
     Directory(DirectoryError),
     /// The host's time for this request is up.
+    ///
+    /// What was asked for may have been done in part. Every call may be repeated.
     OutOfTime,
     /// Too much of one account at once.
+    ///
+    /// 429, with the reason for the log and for metrics.
     Busy(&'static str),
     /// Too much of everybody at once.
+    ///
+    /// 503, with the reason for the log and for metrics.
     Overloaded(&'static str),
     /// A mistake of ours.
+    ///
+    /// A handler panicked. The panic hook has printed where; the client learns `internal`.
     Panicked,
 }
 
@@ -78,6 +117,8 @@ pub fn out_of_time() -> Response {
 }
 
 /// What a client is told, and what the log is told beside it.
+///
+/// One row of the table in [`Failure::answer`], with names.
 struct Answer {
     status: StatusCode,
     code: &'static str,
@@ -85,6 +126,7 @@ struct Answer {
     reason: Option<&'static str>,
 }
 
+/// The body of every error: `{"error": "…", "code": "…"}`, in this order.
 #[derive(Serialize)]
 struct ErrorBody<'a> {
     error: &'a str,
@@ -92,6 +134,9 @@ struct ErrorBody<'a> {
 }
 
 impl Failure {
+    /// The table of statuses, codes, messages and reasons. It is one `match` without a catch-all
+    /// for failures of this crate, so that a new failure has to be decided about here. Kinds of
+    /// errors of the engine that are not named there are `internal`.
     fn answer(&self) -> Answer {
         let (status, code, message, reason) = match self {
             Self::Unauthorized(reason) => (
@@ -215,11 +260,16 @@ impl Failure {
     }
 
     /// Whether the account has used up its allowance.
+    ///
+    /// Then the client waits a minute and not five seconds: an allowance does not come back sooner.
     fn is_spent(&self) -> bool {
         matches!(self, Self::Engine(error) if error.kind() == ErrorKind::Spent)
     }
 
     /// What a person who reads the log needs to know beyond the code; never the user's data.
+    ///
+    /// It joins the error and its causes with colons, on one line. The errors of stores and
+    /// directories promise that their text has no user data.
     fn detail(&self) -> Option<String> {
         let error: &dyn Error = match self {
             Self::Engine(error) => error,
@@ -236,12 +286,15 @@ impl Failure {
     }
 }
 
+/// Status, code, message for people, and reason for the log.
 type Row = (StatusCode, &'static str, String, Option<&'static str>);
 
+/// 503: the client waits for `Retry-After`, and sends the same request again.
 fn unavailable(message: &str, reason: &'static str) -> Row {
     (StatusCode::SERVICE_UNAVAILABLE, "unavailable", message.into(), Some(reason))
 }
 
+/// 410: it was there and cannot be had any more, so repeating is pointless.
 fn gone(message: &str) -> Row {
     (StatusCode::GONE, "gone", message.into(), None)
 }
@@ -256,6 +309,8 @@ fn internal(reason: &'static str) -> Row {
     (StatusCode::INTERNAL_SERVER_ERROR, "internal", message, Some(reason))
 }
 
+/// Adds the headers that a status calls for: `WWW-Authenticate` to 401, `Retry-After` to 429 and
+/// 503. The notes for the log travel in the extensions of the response.
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Answer { status, code, message, reason } = self.answer();

@@ -1,4 +1,7 @@
 //! A body that is compressed while it is sent.
+//!
+//! The encoder decides when bytes come out: it collects some kB first. That is right for an export,
+//! which nobody reads before its end, and wrong for events, which must arrive at once.
 
 use axum::body::{Body, Bytes, HttpBody};
 use flate2::Compression;
@@ -14,6 +17,8 @@ use std::task::{Context, Poll};
 pub(crate) struct GzipBody {
     body: Body,
     /// `None`: the end is sent, or the body broke off.
+    ///
+    /// It writes into a vector, which is emptied into each frame.
     encoder: Option<GzEncoder<Vec<u8>>>,
 }
 
@@ -30,6 +35,7 @@ impl GzipBody {
         std::mem::take(encoder.get_mut())
     }
 
+    /// The rest of the data, and the checksum by which a client knows that it has everything.
     fn end(&mut self) -> Vec<u8> {
         let end = self.encoder.take().map(GzEncoder::finish);
         end.and_then(Result::ok).unwrap_or_default()

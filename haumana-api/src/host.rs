@@ -1,4 +1,8 @@
 //! What the OpenAPI document says of the host.
+//!
+//! The router does not know under which address the world reaches it: a proxy may rewrite paths, a
+//! gateway may add a stage. A host that knows its address says so; otherwise the document has the
+//! path in which the router is nested, which is right on the machine itself.
 
 use serde_json::{Value, json};
 
@@ -8,7 +12,9 @@ use serde_json::{Value, json};
 /// [`Auth`](crate::Auth) and this.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
+    /// In the order in which they were added.
     servers: Vec<String>,
+    /// The name under which calls refer to the scheme.
     scheme_name: String,
     scheme: Value,
 }

@@ -3,14 +3,25 @@
 //! They are what a host has that says nothing else. [`ApiConfig`](crate::ApiConfig),
 //! [`LiveLimits`](crate::LiveLimits) and [`Load`](crate::Load) set others. Times that a client
 //! waits are sent as `Retry-After`.
+//!
+//! Units are in the names: `_BYTES`, `_CHARS`, `_SECS`, or a [`Duration`](std::time::Duration). A
+//! limit in bytes counts after decompression unless its doc says otherwise. Each number is there
+//! for a reason that its doc gives. If you change one, look at `docs/limits.md`, which has the same
+//! numbers for operators, and at `GET /limits`, which publishes those that a client needs.
 
 /// The body of `POST /auth/sync`: a token, with room for its JSON.
+///
+/// That call needs no token of its own, so anybody may send a body to it. The bound is what makes
+/// that harmless.
 pub const SIGN_IN_BYTES: usize = 16 * 1024;
 /// `identityId` in it, which is given back as it came.
 pub const IDENTITY_ID_CHARS: usize = 256;
 /// A request id that a caller brings along.
+///
+/// A longer id, or one with anything but ASCII letters, digits and hyphens, is ignored and replaced
+/// by one of ours: it goes into the log, where nobody may write lines of their own.
 pub const REQUEST_ID_BYTES: usize = 64;
-/// Replies below this size are never compressed.
+/// Replies of this size, and smaller ones, are never compressed.
 pub const COMPRESS_FROM_BYTES: usize = 1024;
 /// How long a client waits after `unavailable`.
 ///
@@ -18,6 +29,8 @@ pub const COMPRESS_FROM_BYTES: usize = 1024;
 /// screen.
 pub const RETRY_AFTER_SECS: u32 = 5;
 /// How long a client waits after `too_many_requests` where its account has used up its allowance.
+///
+/// An allowance is refilled by so much a day, so there is nothing to gain from asking sooner.
 pub const SPENT_RETRY_AFTER_SECS: u32 = 60;
 /// How long a browser may keep the answer to a preflight request.
 pub const PREFLIGHT_MAX_AGE_SECS: u32 = 3600;
@@ -28,10 +41,15 @@ pub const REQUEST_BYTES: usize = 64_000_000;
 /// A reply on a host without a limit of its own, before compression.
 pub const REPLY_BYTES: usize = 32_000_000;
 /// Conflicts in one page, and versions of a piece in one page.
+///
+/// A larger `limit` is 400 `invalid_request`, and is not lowered silently.
 pub const LIST_ENTRIES: usize = 200;
 /// How many there are if the request does not say.
 pub const DEFAULT_LIST_ENTRIES: usize = 50;
 /// How long a request's body may take to arrive, on a host without a limit of its own.
+///
+/// It counts from when the request is admitted, and includes the time for which the upload waits
+/// for room in memory.
 pub const BODY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 /// Devices of one account that are connected to `GET /live`. Further ones are told 429.
 pub const LIVE_OF_ACCOUNT: usize = 16;

@@ -5,6 +5,30 @@
 //!             429     budget    one at a time, fair └▶ heavy lane: on a thread beside, few at once
 //! ```
 //! A request is heavy if its body is large, or once a piece of its work has taken long.
+//!
+//! Five things are bounded, each for another attack:
+//!
+//! | what | for whom | beyond it |
+//! |---|---|---|
+//! | requests in progress | account | 429 `account` |
+//! | bytes of bodies | account, all | 429 `account_bytes`, 503 `body_bytes` |
+//! | bytes of unsent replies | account, all | 429 `account_unsent`, 503 `unsent_bytes` |
+//! | writes at work | account: one | waits, then 503 `turn` |
+//! | requests at work | all: light, heavy | waits, then 503 `light`, `heavy` |
+//!
+//! The first keeps one client from filling the line. The next two keep uploads and slow readers
+//! from filling the memory. The last two make eight uploads of one account cost others no more than
+//! one, and leave threads for short work.
+//!
+//! The word in code type is the `reason` in the log and in metrics. Clients see the status and the
+//! code alone.
+//!
+//! Everything that is taken is given back by a destructor: the ticket, the permits, the count of an
+//! unsent reply. So a client that hangs up, a handler that panics and a time-out all leave the gate
+//! as it was.
+//!
+//! **Invariant:** the gate knows an account only as long as the account has a request or an unsent
+//! reply. What strangers send leaves nothing behind.
 
 use crate::error::Failure;
 use haumana_sync::id::UserId;
@@ -25,7 +49,9 @@ use tokio::time::timeout;
 /// account that may write take turns, since they would only race for the same head.
 ///
 /// What is refused is refused early, with 429 where the account itself is too busy and 503 where
-/// everybody is, and both say when to come again. Nothing was done then.
+/// everybody is, and both say when to come again. Nothing was done then. There are two exceptions,
+/// both 503: the time at work is over, or a request turns out to be heavy and finds no place. What
+/// it has committed by then stays.
 ///
 /// ```
 /// use haumana_api::{ApiConfig, Load};
@@ -54,7 +80,8 @@ pub struct Load {
     /// Bytes of replies of one account that are made and not sent. While there are so many, its
     /// requests get 429. A last reply may exceed it: how large one becomes is known once it is made.
     pub unsent_bytes_of_account: usize,
-    /// The longest time for which a request waits for its turn. Then it gets 503.
+    /// The longest time of each wait of a request: for room for its body, for its turn, for a place
+    /// at work. Then it gets 503.
     pub queue_timeout: Duration,
     /// The longest time for which a request is at work. Then it gets 503. What was committed by then
     /// stays.
@@ -93,15 +120,28 @@ impl Load {
 }
 
 /// Budgets of bytes are counted in pieces of this size.
+///
+/// Counting rounds down: a body or a reply of less than 16 kB takes no piece. Such small ones are
+/// bounded by the number of requests. Pieces also keep the budget within the permits of a
+/// semaphore.
 const PIECE_BYTES: usize = 16 * 1024;
 
 /// Who is at work, and who waits.
 pub(crate) struct Gate {
+    /// What is allowed. It never changes while the server runs.
     load: Load,
+    /// One permit for each light request at work.
     light: Arc<Semaphore>,
+    /// One permit for each thread that does heavy work. Compressing a large reply and reading a
+    /// part of an export take one, too.
     heavy: Arc<Semaphore>,
+    /// The budget of all bodies, in pieces. Uploads wait for it, first come, first served.
     body_pieces: Arc<Semaphore>,
+    /// Pieces of all unsent replies. It is a number and no semaphore, because nobody waits for it:
+    /// a request is refused instead.
     n_unsent_pieces: AtomicUsize,
+    /// Accounts with something in progress. The lock is held for a look-up and never across an
+    /// await.
     accounts: Mutex<HashMap<UserId, Arc<Account>>>,
 }
 
@@ -109,14 +149,24 @@ pub(crate) struct Gate {
 struct Account {
     /// How many [`Guest`]s there are; changed only while the map of accounts is locked.
     n_guests: AtomicUsize,
+    /// One permit: the request that writes. Its queue is fair, so requests of an account are done
+    /// in the order in which their bodies were complete.
     turn: Arc<Semaphore>,
+    /// Requests in progress that may write, those that wait for their turn included.
     n_writes: AtomicUsize,
+    /// Requests in progress that read. An export counts until its last byte is sent.
     n_reads: AtomicUsize,
+    /// Pieces of bodies in memory.
     n_body_pieces: AtomicUsize,
+    /// Pieces of replies that are made and not sent.
     n_unsent_pieces: AtomicUsize,
 }
 
 /// The gate knows the account as long as somebody has this.
+///
+/// Tickets and unsent replies have one each. The last one to go takes the account out of the map,
+/// under the lock, so that a request that comes at the same moment finds either the old entry or
+/// makes a new one.
 struct Guest {
     gate: Arc<Gate>,
     user: UserId,
@@ -130,11 +180,18 @@ impl fmt::Debug for Gate {
 }
 
 /// What a request is, to the gate.
+///
+/// Reads and writes are counted apart: a device whose pushes are stuck can still read its inbox.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// It may write, and takes a turn of its account.
+    ///
+    /// Two writes of one account would race for the same head, and one of them would do its work
+    /// again. Taking turns is quicker for both.
     Write,
     /// It only reads.
+    ///
+    /// Reads of one account run side by side.
     Read,
 }
 
@@ -142,17 +199,21 @@ pub(crate) enum Purpose {
 pub(crate) struct Ticket {
     guest: Guest,
     purpose: Purpose,
+    /// How many pieces of the account's budget this request has taken.
     n_own_pieces: usize,
+    /// The same pieces of the budget of all; `None` while the body is small.
     body_pieces: Option<OwnedSemaphorePermit>,
 }
 
 /// What a reply that is not sent yet takes of its account's memory, given back when dropped.
 pub(crate) struct Unsent {
     guest: Guest,
+    /// Its size in pieces. It changes once more when the reply is compressed.
     n_pieces: AtomicUsize,
 }
 
 impl Gate {
+    /// Each gate counts on its own. A host makes one, so that all its requests share the budgets.
     pub(crate) fn new(load: Load) -> Arc<Self> {
         Arc::new(Self {
             light: Arc::new(Semaphore::new(load.light)),
@@ -170,12 +231,23 @@ impl Gate {
     }
 
     /// How many requests are at work.
+    ///
+    /// It counts permits in use. The work of compressing replies is among them; requests that wait
+    /// are not. The number is for logs and metrics: it may be old when it is returned.
     pub(crate) fn n_at_work(&self) -> usize {
         let free = self.light.available_permits() + self.heavy.available_permits();
         (self.load.light + self.load.heavy).saturating_sub(free)
     }
 
     /// Lets a request of `user` in, if not too many of that account are in already.
+    ///
+    /// The count goes up before it is compared. Of two requests that come at once, at the last free
+    /// place, one is admitted. A refused request is counted until its ticket is dropped, which is
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// 429 with the reason `account`.
     pub(crate) fn admit(
         self: &Arc<Self>,
         user: &UserId,
@@ -188,6 +260,9 @@ impl Gate {
         if before < most { Ok(ticket) } else { Err(Failure::Busy("account")) }
     }
 
+    /// Counting the guest happens under the lock of the map. Otherwise the last guest could remove
+    /// the account between the look-up and the count, and two requests of one user would have two
+    /// turns.
     fn guest(self: &Arc<Self>, user: &UserId) -> Guest {
         let mut accounts = self.accounts();
         let account = Arc::clone(accounts.entry(user.clone()).or_insert_with(Account::new));
@@ -201,6 +276,9 @@ impl Gate {
     }
 
     /// Computes something in the heavy lane; `None` if there was no place.
+    ///
+    /// It is used to compress a large reply. `None` is no failure of the request: the reply goes
+    /// out as it is. It is also `None` if `compute` panics.
     pub(crate) async fn compute<T: Send + 'static>(
         &self,
         compute: impl FnOnce() -> T + Send + 'static,
@@ -213,6 +291,10 @@ impl Gate {
         computed.await.ok()
     }
 
+    /// # Errors
+    ///
+    /// 503 with `reason` if there is no permit within [`Load::queue_timeout`]. Each wait has that
+    /// time for itself: a write may wait for its turn and then for its lane.
     async fn wait(
         &self,
         semaphore: &Arc<Semaphore>,
@@ -241,6 +323,7 @@ impl Account {
         })
     }
 
+    /// The counter of requests with this purpose, and the most that it may reach.
     fn count(&self, purpose: Purpose, load: &Load) -> (&AtomicUsize, usize) {
         match purpose {
             Purpose::Write => (&self.n_writes, load.of_account),
@@ -251,6 +334,13 @@ impl Account {
 
 impl Guest {
     /// Looks whether one more reply may be made. How large it becomes is known once it is made.
+    ///
+    /// # Errors
+    ///
+    /// - 429 `account_unsent`: the account itself has too much on its way. It should read what it
+    ///   has asked for.
+    /// - 503 `unsent_bytes`: all together have too much on their way, and this account has a part
+    ///   in it.
     fn check_unsent(&self) -> Result<(), Failure> {
         let load = &self.gate.load;
         let of_account = self.account.n_unsent_pieces.load(Ordering::Relaxed);
@@ -266,6 +356,8 @@ impl Guest {
     }
 }
 
+/// The last one removes the account from the map. The count is changed under the lock, see
+/// `Gate::guest`.
 impl Drop for Guest {
     fn drop(&mut self) {
         let mut accounts = self.gate.accounts();
@@ -275,6 +367,8 @@ impl Drop for Guest {
     }
 }
 
+/// Gives back the place and the bytes of the account. The permits of the budget of all go with the
+/// field that holds them.
 impl Drop for Ticket {
     fn drop(&mut self) {
         let Guest { gate, account, .. } = &self.guest;
@@ -286,6 +380,9 @@ impl Drop for Ticket {
 
 impl Unsent {
     /// From now on the reply has so many bytes. Small ones are not counted.
+    ///
+    /// The difference to before is added to both counts, so it may be called as often as the size
+    /// changes.
     pub(crate) fn set(&self, n_bytes: usize) {
         let n_pieces = n_bytes / PIECE_BYTES;
         let n_before = self.n_pieces.swap(n_pieces, Ordering::Relaxed);
@@ -303,6 +400,7 @@ impl fmt::Debug for Unsent {
     }
 }
 
+/// The last byte is sent, or nobody wants it any more.
 impl Drop for Unsent {
     fn drop(&mut self) {
         self.set(0);
@@ -316,12 +414,24 @@ impl Ticket {
     }
 
     /// What the reply to this request will take, which is nothing yet.
+    ///
+    /// It keeps the account known to the gate for as long as the reply is on its way, longer than
+    /// the ticket, which goes when the reply is made.
     pub(crate) fn unsent(&self) -> Unsent {
         let guest = self.guest.gate.guest(&self.guest.user);
         Unsent { guest, n_pieces: AtomicUsize::new(0) }
     }
 
     /// Makes room for a body that has grown to so many bytes.
+    ///
+    /// Nothing is given back until the ticket is dropped, so calling it with a smaller number
+    /// changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// 429 `account_bytes` if the account would hold too much; 503 `body_bytes` if all together
+    /// hold too much for too long. The order matters: one account with huge uploads is refused
+    /// itself, before it makes others wait.
     pub(crate) async fn hold_body(&mut self, n_bytes: usize) -> Result<(), Failure> {
         let needed = (n_bytes / PIECE_BYTES).saturating_sub(self.n_own_pieces);
         if needed == 0 {
@@ -342,6 +452,27 @@ impl Ticket {
     }
 
     /// Does the work when it is this request's turn, and as long as somebody waits for it.
+    ///
+    /// The steps:
+    ///
+    /// 1. A write waits for the turn of its account. A read does not.
+    /// 2. The unsent replies are looked at, after the turn, so that those of the request before
+    ///    count.
+    /// 3. A small request waits for a light permit, a large one for a heavy permit.
+    /// 4. `queued` is called with the time that all of that took.
+    /// 5. A light request is polled here. If one poll takes 2 ms or more, it goes on in the heavy
+    ///    lane.
+    /// 6. All work has [`Load::work_timeout`] from here on.
+    ///
+    /// # Errors
+    ///
+    /// 503, with the reasons `turn`, `light` and `heavy` for waits that took too long, and
+    /// `out_of_time` for work that did. If a light request has begun and finds no place in the
+    /// heavy lane, it is 503 `heavy` too; what it has committed by then stays.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the work comes out here, whichever thread it was on.
     pub(crate) async fn work<T: Send + 'static>(
         self,
         body_bytes: usize,
@@ -384,6 +515,11 @@ impl Ticket {
 }
 
 /// Works here until it is done, or until a piece of it has taken long.
+///
+/// `None` says that the work goes on and has turned out to be heavy. Time is measured for each poll
+/// alone: waiting for a store does not make a request heavy, computing does.
+///
+/// A single poll cannot be interrupted. What one costs depends on how often the work awaits.
 async fn light_part<T>(work: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
     std::future::poll_fn(|cx| {
         let start = Instant::now();
@@ -398,6 +534,9 @@ async fn light_part<T>(work: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Op
 
 /// Works on a thread of its own. When nobody waits any more, the work ends where it waits next: a
 /// commit that was begun is finished by the store.
+///
+/// If the caller is dropped, `waits` is dropped with it. The thread notices at the next await of
+/// the work, and drops the work there. A thread that computes cannot be stopped before.
 async fn beside<T: Send + 'static>(
     heavy: OwnedSemaphorePermit,
     work: Pin<Box<dyn Future<Output = T> + Send>>,

@@ -2,6 +2,10 @@
 //!
 //! No label has anything of a person's in it, and each has a few values: routes as they are declared,
 //! never as they were asked for.
+//!
+//! The crate `metrics` is a facade: without a recorder each call costs little and does nothing. So
+//! a library may count always, and the host decides. `haumana-server` installs a recorder for
+//! Prometheus if it is started with `--metrics`.
 
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -41,8 +45,10 @@ pub fn describe_metrics() {
 #[derive(Debug)]
 pub(crate) struct Answered<'a> {
     pub(crate) method: &'static str,
+    /// As it is declared, such as `/conflicts/{id}`; `-` where no route matched.
     pub(crate) route: &'a str,
     pub(crate) status: u16,
+    /// From the head of the request to its reply. Sending the reply is not in it.
     pub(crate) time: Duration,
     /// How long it waited for its turn.
     pub(crate) queued: Option<Duration>,
@@ -52,6 +58,9 @@ pub(crate) struct Answered<'a> {
 
 impl Answered<'_> {
     /// Counts it.
+    ///
+    /// The number of series is the product of methods, routes and statuses that occur. All three
+    /// are from fixed lists, so no client can make it grow without bound.
     pub(crate) fn count(self) {
         let Self { method, route, status, time, queued, refused } = self;
         let (route, status) = (route.to_owned(), status.to_string());

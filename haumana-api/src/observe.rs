@@ -1,4 +1,19 @@
 //! What happens around every request: its id, its log line, and what all replies carry.
+//!
+//! The order around a request matters:
+//!
+//! 1. The id is found or made, the counters begin, and the route that matched is remembered.
+//! 2. A preflight request of a browser is answered here. Everything else runs, and a panic in it
+//!    becomes a 500.
+//! 3. The reply is compressed, if the client accepts gzip and the reply is large enough.
+//! 4. The reply begins to hold its bytes for the account until they are sent. This is after
+//!    compression, because only the compressed bytes stay in memory.
+//! 5. Headers that all replies have are added: CORS, `Cache-Control: no-store` unless the reply has
+//!    its own, and `X-Request-Id`.
+//! 6. The line in the log and the metrics are written.
+//!
+//! A request that is dropped before step 6, because its client hung up or a host in front ran out
+//! of time, has a line as well, with the reason `dropped`. So each request has exactly one line.
 
 use crate::api::Api;
 use crate::body::Received;
@@ -27,9 +42,13 @@ use std::time::Instant;
 /// [`CallerKey`](haumana_auth::CallerKey)), and what it came to.
 pub const AUDIT: &str = "haumana_audit";
 
+/// A proxy in front may set it, so that its log and this one can be joined. Otherwise it is 16
+/// random hex digits.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Runs one request.
+///
+/// It is an axum middleware, and the outermost layer of the router.
 pub(crate) async fn observe(
     State(api): State<Arc<Api>>,
     mut request: Request,
@@ -65,6 +84,9 @@ pub(crate) async fn observe(
 }
 
 /// Runs the handler. A panic is this request's failure and nobody else's.
+///
+/// Locks that a panic leaves behind are poisoned. Each place that locks says why it may go on with
+/// what it finds there.
 async fn run(next: Next, request: Request) -> Response {
     let mut handled = pin!(next.run(request));
     let response = std::future::poll_fn(|cx| {
@@ -76,20 +98,28 @@ async fn run(next: Next, request: Request) -> Response {
 }
 
 /// What is known of a request before it runs.
+///
+/// Dropping it without [`Asked::log`] means that nobody got an answer.
 struct Asked {
+    /// In the log, and in the reply as `X-Request-Id`.
     id: HeaderValue,
     method: &'static str,
     /// The route that matched, never the address as it was sent: that may hold anything.
     route: Option<MatchedPath>,
+    /// Shared with the handler, which adds to it.
     received: Received,
     /// How many requests were at work when it came, where the host bounds that.
+    ///
+    /// An operator sees from it whether a slow request was slow itself or had many beside it.
     at_work: Option<usize>,
+    /// When the head of the request had been read.
     start: Instant,
     /// Whether its line is written.
     is_told: bool,
 }
 
 impl Asked {
+    /// Also puts the counters into the extensions of the request, where handlers find them.
     fn new(request: &mut Request, api: &Api) -> Self {
         let received = Received::default();
         request.extensions_mut().insert(received.clone());
@@ -106,6 +136,13 @@ impl Asked {
     }
 
     /// Writes the request's one line. Everything in it is ours, or checked: no personal data.
+    ///
+    /// The level is what an operator should do about it: ERROR for failures of ours, WARN for
+    /// refusals because there is too much at once, INFO for all else. Three kinds of 503 are INFO,
+    /// because the server does what it promises: an account that is being imported, one that is
+    /// being erased, and an upload that is too slow.
+    ///
+    /// Of a streamed reply the time is that until the stream begins, and the size is absent.
     fn log(mut self, response: &Response) {
         self.is_told = true;
         let notes = response.extensions().get().cloned().unwrap_or_else(Notes::default);
@@ -162,6 +199,9 @@ impl Asked {
     /// nothing that anybody has.
     ///
     /// Without an answer there is no status.
+    ///
+    /// Rewinds are in it as well. A request without a valid token is not: otherwise strangers could
+    /// fill the audit log.
     fn audit(&self, status: Option<StatusCode>, code: Option<&'static str>) {
         let Some(call) = self.received.audited() else { return };
         let is_unknown = match status {
@@ -197,6 +237,9 @@ impl Drop for Asked {
 }
 
 /// The id that the caller gave, if it is one that can be logged.
+///
+/// ASCII letters, digits and hyphens, at most [`REQUEST_ID_BYTES`]. Anything else could make a line
+/// of the log look like another one.
 fn given_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let id = headers.get(REQUEST_ID)?;
     let is_plain = id.as_bytes().iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-');
@@ -204,6 +247,7 @@ fn given_id(headers: &HeaderMap) -> Option<HeaderValue> {
     (is_plain && is_short).then(|| id.clone())
 }
 
+/// 64 random bits: enough to find a line, and no secret.
 fn new_id(random: &dyn Random) -> HeaderValue {
     let id = format!("{:016x}", random.next_u64());
     HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("-"))

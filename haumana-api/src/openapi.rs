@@ -1,6 +1,13 @@
 //! The OpenAPI document, made of the same list as the router.
 //!
 //! `cargo run -p haumana-api --example openapi > openapi.json` writes the copy that is checked in.
+//!
+//! The steps are: collect the calls that are served, let each write what it says of itself, add
+//! every component that the schema and the wire have, and drop the components that no call reaches.
+//! So a host that serves `POST /sync` alone has a short document.
+//!
+//! A router makes the document when somebody first asks for it. Tests hold its examples to its
+//! schemas.
 
 use crate::host::Host;
 use crate::served::{Call, Served};
@@ -65,6 +72,9 @@ pub fn openapi(schema: &Schema, served: &Served, host: &Host) -> Value {
 }
 
 /// Drops the components that no call refers to.
+///
+/// It walks from the paths along all references, so a component that only unused components refer
+/// to is dropped as well.
 fn drop_unused(document: &mut Value) {
     let mut used = BTreeSet::new();
     let mut to_read = vec![document["paths"].clone()];
@@ -82,6 +92,8 @@ fn drop_unused(document: &mut Value) {
 }
 
 /// Collects what a part refers to, as pointers into the document.
+///
+/// A reference in an example would be found too; no example has a key `$ref`.
 fn references(part: &Value, found: &mut Vec<String>) {
     match part {
         Value::Object(members) => {

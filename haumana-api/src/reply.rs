@@ -1,4 +1,10 @@
 //! Replies in JSON, with what the log is told about them.
+//!
+//! A reply is made of bytes that are JSON already. The engine and the wire modules splice stored
+//! text into it, so records are not parsed and written again on their way out.
+//!
+//! The extensions of a response carry what is not for the client: `Notes` for the log, `Counts` for
+//! hosts that count, and the memory that a fixed reply keeps its compressed form in.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -8,21 +14,31 @@ use haumana_app::wire::Counts;
 use std::sync::{Arc, OnceLock};
 
 /// What goes into the log line of a request; travels with the response to where it is written.
+///
+/// The line of a response without notes has neither code nor counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes {
     /// The code of the error that the client is told.
+    ///
+    /// `None`: a success.
     pub(crate) code: Option<&'static str>,
     /// Why, more precisely than the client is told.
+    ///
+    /// A word from a fixed list, so that it can be a label of metrics.
     pub(crate) reason: Option<&'static str>,
     /// What failed inside.
     pub(crate) detail: Option<String>,
     /// How much went through.
     pub(crate) counts: Option<Counts>,
     /// Whether it was refused because there was too much at once.
+    ///
+    /// Then the line is a warning, and the refusal is counted.
     pub(crate) is_overload: bool,
 }
 
 /// A success.
+///
+/// 200, `application/json`.
 pub(crate) struct Reply {
     json: Vec<u8>,
     counts: Option<Counts>,
@@ -33,6 +49,8 @@ impl Reply {
         Self { json, counts: None }
     }
 
+    /// Used by the calls that sync: what came of the request goes to the log and to hosts that
+    /// count.
     pub(crate) fn counted(json: Vec<u8>, counts: Counts) -> Self {
         Self { json, counts: Some(counts) }
     }
@@ -50,6 +68,8 @@ impl IntoResponse for Reply {
 }
 
 /// A success that is the same each time, whoever asks.
+///
+/// Limits, schema and OpenAPI document are such. Cloning it copies no bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Fixed {
     json: Bytes,
@@ -57,6 +77,9 @@ pub(crate) struct Fixed {
 }
 
 /// The compressed form of a reply that is the same each time: made when it is first wanted.
+///
+/// It is filled by whichever request first asks for gzip. If two do so at once, both compress and
+/// one result is kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packed(pub(crate) Arc<OnceLock<Bytes>>);
 
@@ -75,6 +98,8 @@ impl IntoResponse for Fixed {
 }
 
 /// A success with nothing to tell.
+///
+/// 204 without a body.
 pub(crate) fn done() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;

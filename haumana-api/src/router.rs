@@ -1,4 +1,17 @@
-//! The router.
+//! The router: calls, what is around them, and what happens to addresses that are none.
+//!
+//! ```text
+//!  request ─▶ observe ─▶ route of a call ─▶ handler      (Api::write, Api::read)
+//!              │      └▶ route of the host ─▶ the host's handler
+//!              │      └▶ no route: 404      no such method: 405
+//!              └ id, log line, CORS, gzip, panics
+//! ```
+//! `observe` is the outermost layer and sees every request, also those that no route matches. So
+//! each reply has a request id and each request has a line in the log. The routes are those of the
+//! list in `calls`; the OpenAPI document is made of the same list.
+//!
+//! The router is generic in the state of the router that it is nested in. Its own state is set
+//! here, so an embedding service can nest it whatever its own state is.
 
 use crate::api::Api;
 use crate::calls::{self, About};
@@ -29,6 +42,11 @@ where
 /// the API's authentication.
 ///
 /// A path that neither has is answered as the API answers: 404 with `not_found`.
+///
+/// # Panics
+///
+/// If `routes` has a path and method that the API has too. That is found when the router is made,
+/// never by a request.
 pub fn router_beside<S>(api: Api, routes: Router<S>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,

@@ -2,6 +2,9 @@
 //!
 //! A host that embeds the API often has calls of its own for some of these: it erases its users
 //! itself, or shows no history.
+//!
+//! The set is decided when the router is made and never changes. A call that is not in it has no
+//! route, so it answers 404, and the document does not name it.
 
 use std::collections::BTreeSet;
 
@@ -117,6 +120,9 @@ impl Call {
 /// let served = Served::all().without([Call::Erase]).without(Call::PHONES);
 /// assert!(served.has(Call::Sync) && !served.has(Call::SyncPieces));
 /// ```
+///
+/// A host cannot serve by this what it lacks: [`Call::SignIn`] needs accounts that verify tokens,
+/// [`Call::Live`] a live feed, and the calls of pieces a schema that has pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served(BTreeSet<Call>);
 

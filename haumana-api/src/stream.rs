@@ -1,4 +1,15 @@
 //! Replies that are sent while they are read.
+//!
+//! Only exports are. An account may have 200,000 records, and a host with a limit of memory cannot
+//! hold all of them as one text. So the body reads a part, hands it over, and reads the next part
+//! when the connection has taken that one.
+//!
+//! It holds a place among the reading requests of its account until its last byte is sent. A client
+//! that reads slowly therefore uses up its own places, and nobody else's.
+//!
+//! If the store fails in the middle, the status is sent already. The body ends with an error, the
+//! connection breaks, and the client sees a document that does not end. It is never closed
+//! properly, so a client that checks its JSON notices.
 
 use crate::load::Ticket;
 use axum::body::{Body, Bytes, HttpBody};
@@ -10,16 +21,23 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Marks a response that is sent while it is read, and that is compressed so too.
+///
+/// Streams of others, such as a route of the host, are left alone: they may need each of their
+/// bytes at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Streamed;
 
+/// Where the export is, and its next part; `None` at its end.
 type More = (Export, engine::Result<Option<String>>);
 
 /// An export as a body: what a slow client has not taken yet is not read yet.
+///
+/// Nothing is read ahead: the next part is read when the next frame is asked for.
 struct ExportBody {
     engine: Arc<Engine>,
     /// Its place among the requests of the account.
     ticket: Option<Arc<Ticket>>,
+    /// It is taken out while it changes. After an error or at the end it stays at `Ended`.
     state: State,
 }
 
@@ -46,6 +64,8 @@ pub(crate) fn export_body(
     })
 }
 
+/// The ticket is what the place in the heavy lane is asked from. Without a gate the part is read at
+/// once.
 fn read(engine: Arc<Engine>, mut export: Export, ticket: Option<Arc<Ticket>>) -> State {
     State::Reads(Box::pin(async move {
         // Few parts are read at once, however many exports there are. After a long wait it goes on

@@ -1,4 +1,8 @@
 //! The clock and the randomness of the machine, for hosts. Tests bring their own.
+//!
+//! The engine has no clock and no source of chance of its own; both are traits that a host fills.
+//! These are the ones of a real host. With a clock that is set and numbers from a seed, a test can
+//! repeat a fault exactly.
 
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::time::UnixMillis;
@@ -15,6 +19,8 @@ const FETCHED: usize = 32;
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock;
 
+/// The clock may jump back, for example when it is corrected. The engine expects that: it never
+/// gives out a stamp below an earlier one of the same account.
 impl Clock for SystemClock {
     fn now(&self) -> UnixMillis {
         // A clock before 1970 is as wrong as one that stands at 1970.
@@ -49,6 +55,8 @@ thread_local! {
     static NUMBERS: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Asserted and not returned as an error: ids and epochs that are not random would break promises
+/// to users, and nobody would notice.
 fn fetch(numbers: &mut Vec<u64>) {
     let mut bytes = [0; 8 * FETCHED];
     let filled = getrandom::fill(&mut bytes);

@@ -1,4 +1,12 @@
 //! Replies that are made and not sent count against their account, until their bytes are gone.
+//!
+//! A client could ask for its whole repertoire again and again and read none of it; then the server
+//! would hold all these replies. So each reply has a counter that lives as long as its bytes,
+//! wherever they are: in the body, in the buffers of the HTTP library, or with a host that collects
+//! them.
+//!
+//! The counter travels in the extensions of the response, from the handler to the middleware that
+//! wraps the bytes.
 
 use crate::load::Unsent;
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
@@ -7,6 +15,8 @@ use std::sync::Arc;
 
 /// Lets a reply count from now on, where the host bounds that. One that is sent while it is read is
 /// not in memory: its place among the requests of the account bounds it.
+///
+/// An `Arc`, because extensions of a response must be cloneable.
 pub(crate) fn count(mut response: Response, unsent: Option<Unsent>) -> Response {
     let size = response.body().size_hint().exact();
     if let (Some(n_bytes), Some(unsent)) = (size, unsent) {
@@ -31,6 +41,8 @@ pub(crate) async fn until_sent(mut response: Response) -> Response {
 
 /// The bytes of a reply. Whoever sends them drops a body as soon as it has all frames, and the bytes
 /// when they are sent, so it is the bytes that count.
+///
+/// [`Bytes::from_owner`] drops it when the last slice of the bytes is dropped.
 struct Counted {
     bytes: Bytes,
     _unsent: Arc<Unsent>,

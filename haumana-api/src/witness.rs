@@ -1,4 +1,8 @@
 //! What the log says of stored records that cannot be read.
+//!
+//! A record that cannot be read, because somebody edited the database by hand or a disk lied, must
+//! not make the whole account unusable. The engine sets it aside, serves the rest, and tells a
+//! witness. This witness writes it to the log.
 
 use haumana_auth::CallerKey;
 use haumana_sync::engine::{Unreadable, Witness};
@@ -14,6 +18,7 @@ use haumana_sync::id::UserId;
 /// are refused until somebody has looked.
 #[derive(Debug)]
 pub struct LogWitness {
+    /// Give it the key of the API, so that this line and the lines of requests name a user alike.
     caller_key: Option<CallerKey>,
 }
 

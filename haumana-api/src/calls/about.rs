@@ -1,4 +1,10 @@
 //! What the server says about itself; no token is needed.
+//!
+//! `/limits`, `/schema` and `/openapi.json` are the same for everybody and never change while the
+//! host runs. They are made when they are first asked for, written once and compressed once. So
+//! strangers who ask for them again and again cost little, and a start waits for none of them.
+//!
+//! `/health` is the exception: it reads one small item of the store each time.
 
 use super::{Route, limits};
 use crate::api::{Api, ApiConfig};
@@ -66,6 +72,8 @@ pub(super) const CALLS: &[Route] =
         },
     ];
 
+/// It reads the head of a user that nobody is, so it says nothing about any account. 503 if the
+/// store does not answer.
 async fn health(State(api): State<Arc<Api>>) -> Result<Reply, Failure> {
     api.engine.health().await?;
     Ok(Reply::new(br#"{"status":"ok"}"#.to_vec()))
@@ -79,6 +87,8 @@ async fn show_schema(Extension(about): Extension<Arc<About>>) -> Fixed {
     about.schema.clone()
 }
 
+/// The path in which the router is nested comes from the request: the router itself is made before
+/// it is nested.
 async fn document(
     Extension(about): Extension<Arc<About>>,
     nested: Result<NestedPath, NestedPathRejection>,
@@ -93,8 +103,11 @@ type Later<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
 /// it is written, and compressed, once.
 #[derive(Debug)]
 pub(crate) struct About {
+    /// `GET /limits`
     limits: Later<Fixed>,
+    /// `GET /schema`, as a schema file in JSON.
     schema: Later<Fixed>,
+    /// `GET /openapi.json`
     openapi: Document,
 }
 
@@ -124,6 +137,7 @@ fn later<T>(make: impl FnOnce() -> T + Send + 'static) -> Later<T> {
 /// The OpenAPI document of a router.
 #[derive(Debug)]
 struct Document {
+    /// The document without its addresses.
     value: Later<Value>,
     host: Host,
     /// The reply for the path that was asked for first, which is the only one but for hosts that nest
@@ -138,6 +152,7 @@ impl Document {
         if known == path { reply.clone() } else { self.write(path) }
     }
 
+    /// Copies the document and puts the addresses in.
     fn write(&self, path: &str) -> Fixed {
         let mut value = self.value.clone();
         value["servers"] = self.host.servers(path);

@@ -1,4 +1,14 @@
 //! Everything of one user at once: taking it along, and erasing it.
+//!
+//! All four calls have `/users/{me}` in their address. `{me}` must be the caller's own id or the
+//! word `me`; anything else is 403. All four are noted for the audit log before anything is
+//! decided, so that attempts which were refused are in it, too, unless nobody knows who made them.
+//!
+//! What happens if the client hangs up differs:
+//!
+//! - *An export* stops. It changes nothing.
+//! - *An import* and *a rewind* stop between two commits. The same request again finishes them.
+//! - *An erasure* goes on: it is a task of its own.
 
 use super::Route;
 use crate::api::{Api, Exports};
@@ -27,6 +37,8 @@ use serde_json::json;
 use std::sync::Arc;
 
 /// The `page` that an export in pages begins with.
+///
+/// Tokens of later pages are opaque and never this word.
 const FIRST_PAGE: &str = "first";
 
 pub(super) const CALLS: &[Route] = &[
@@ -87,6 +99,9 @@ pub(super) const CALLS: &[Route] = &[
     },
 ];
 
+/// Three forms: one document that is streamed, one document that must fit into a reply, or one
+/// page. The first two differ by host, see [`Exports`]. All have a `Content-Disposition`, so that a
+/// browser saves a file.
 async fn export(
     State(api): State<Arc<Api>>,
     me: Result<Path<String>, PathRejection>,
@@ -111,6 +126,13 @@ async fn export(
 }
 
 /// One page, or without one the whole export, which then must fit.
+///
+/// The engine makes pages in any case; the whole export is a first page without a next one. A page
+/// has at least one entry, which may exceed the limit, so the size is checked here as well.
+///
+/// # Errors
+///
+/// 413 if no page was asked for and the export does not fit.
 async fn exported(api: &Api, user: &UserId, page: Option<&str>) -> Result<String, Failure> {
     let limit_bytes = api.config.reply_limit_bytes;
     let place = page.filter(|page| *page != FIRST_PAGE);
@@ -119,6 +141,9 @@ async fn exported(api: &Api, user: &UserId, page: Option<&str>) -> Result<String
     if page.is_none() && !is_whole { Err(Failure::ExportTooLarge) } else { Ok(answer.json) }
 }
 
+/// # Errors
+///
+/// Failures of the first part have a status of their own. Later ones break the connection.
 async fn streamed(api: &Api, user: &UserId) -> Result<Response, Failure> {
     // A place of its own, which is kept until the last byte is sent.
     let ticket = api.ticket(user, Purpose::Read)?;
@@ -131,6 +156,8 @@ async fn streamed(api: &Api, user: &UserId) -> Result<Response, Failure> {
     Ok(response)
 }
 
+/// Every entry of the body is checked before the first is written. The body may be as large as any
+/// request of this host.
 async fn import(
     State(api): State<Arc<Api>>,
     me: Result<Path<String>, PathRejection>,
@@ -145,6 +172,7 @@ async fn import(
     api.write(request, usize::MAX, |user| check_me(user, me), work).await
 }
 
+/// Counts what is in the account now, from all pages so far.
 fn import_reply(imported: Imported) -> Vec<u8> {
     let Imported { pieces, sessions, history, conflicts, tombstones, records, state } = imported;
     let mut reply = json!({
@@ -158,6 +186,8 @@ fn import_reply(imported: Imported) -> Vec<u8> {
     reply.to_string().into_bytes()
 }
 
+/// A rewind is many ordinary edits. Its body is small, so it is held to what a body about one
+/// record may have.
 async fn rewind(
     State(api): State<Arc<Api>>,
     me: Result<Path<String>, PathRejection>,
@@ -172,6 +202,10 @@ async fn rewind(
     api.write(request, RECORD_RAW_BYTES, |user| check_me(user, me), work).await
 }
 
+/// 204 if nothing is left, 200 with a time if some bytes leave the disk later.
+///
+/// The task that erases is not bound to the request. If the time of the request is over, the client
+/// gets 503 while the erasure goes on; the same request again then finds it done.
 async fn erase(
     State(api): State<Arc<Api>>,
     me: Result<Path<String>, PathRejection>,
@@ -214,6 +248,8 @@ fn audit(request: &Request, call: &'static str) {
 }
 
 /// Nobody asks for anybody else.
+///
+/// A path that is no UTF-8 names nobody, and is refused alike.
 fn check_me(user: &UserId, me: Result<Path<String>, PathRejection>) -> Result<(), Failure> {
     match me {
         Ok(Path(me)) if me == "me" || me == user.as_str() => Ok(()),

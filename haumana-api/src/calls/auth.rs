@@ -1,4 +1,11 @@
 //! Signing in, as the app on people's phones does it.
+//!
+//! The app sends its token in the body, not in the header. It is the only call that makes an entry
+//! in the user directory. An entry permits nothing: every other call looks at the token alone, and
+//! works without an entry.
+//!
+//! Steps: read a small body, verify the token, check that the issuer vouches for the address, wait
+//! for the turn of the account, write the entry, answer who has signed in.
 
 use super::Route;
 use crate::api::{Api, in_turn};
@@ -34,8 +41,10 @@ pub(super) const CALLS: &[Route] = &[Route {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SignInRequest<'a> {
+    /// The token. In spite of the name, it may be of any issuer that the host trusts.
     #[serde(borrow)]
     google_id_token: Option<Cow<'a, str>>,
+    /// An id of Cognito's, which the app wants back. Nothing is done with it.
     #[serde(borrow)]
     identity_id: Option<Cow<'a, str>>,
 }
@@ -60,6 +69,11 @@ struct SignedIn<'a> {
     username: String,
 }
 
+/// # Errors
+///
+/// 400 for a body of another form, 401 for a token that is not good or has no verified address, 404
+/// on a host without sign-in, 503 if keys or directory cannot be reached. All may be repeated:
+/// writing the same entry again changes nothing.
 async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
     let accounts = api.accounts.as_ref().ok_or(Failure::NoSuchRoute)?;
     let (body, received) = small_body(&api, request).await?;
@@ -117,6 +131,8 @@ fn profile(principal: &Principal) -> Result<Profile, Failure> {
 }
 
 impl Accounts {
+    /// It need not be the verifier of the other calls: where a gateway has verified the token of a
+    /// request, this call still verifies the one in its body.
     async fn verify(&self, token: &str) -> Result<Principal, Failure> {
         let verifier = self.sign_in.as_ref().ok_or(Failure::NoSuchRoute)?;
         Ok(verifier.verify(token).await?)

@@ -1,4 +1,8 @@
 //! The inbox: what lost and waits for a person.
+//!
+//! A value that loses a merge is not thrown away. It waits here until somebody decides about it;
+//! the value can be had for the retention time. Restoring it, or setting another one, is a new
+//! edit, which other devices receive like any edit.
 
 use super::Route;
 use crate::api::Api;
@@ -49,6 +53,7 @@ pub(super) const CALLS: &[Route] = &[
     },
 ];
 
+/// A page ends at `limit` entries, or where the reply is full.
 async fn list(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Failure> {
     let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
         let query: ConflictsQuery = query::read(&uri)?;
@@ -61,6 +66,11 @@ async fn list(State(api): State<Arc<Api>>, request: Request) -> Result<Response,
     api.read(request, Purpose::Read, work).await
 }
 
+/// # Errors
+///
+/// 404 if there is no such conflict of this user, 409 `conflict_closed` if it was closed with
+/// another resolution, 410 if the lost value is past its retention. The same resolution again is
+/// 200 and changes nothing.
 async fn resolve(
     State(api): State<Arc<Api>>,
     id: Result<Path<String>, PathRejection>,

@@ -1,4 +1,12 @@
 //! `GET /limits`: what this host enforces, and what each field of its schema takes.
+//!
+//! A client asks here instead of having numbers of its own: a host may lower them, and a client
+//! that knows them can warn its user before it sends anything.
+//!
+//! Names are stable. They are those of the constants in `haumana_sync::limits`, spelt as on the
+//! wire, and a test compares the two. Times end in `Ms` or `Secs`, sizes in `Bytes` or `Chars`. How
+//! many requests are at work at once is not told: it follows from the number of cores, and a client
+//! can do nothing with it.
 
 use crate::api::ApiConfig;
 use crate::limits;
@@ -85,6 +93,7 @@ pub(super) fn all(config: &ApiConfig, live: Option<&LiveLimits>, schema: &Schema
     Value::Object(all)
 }
 
+/// A time that is too long for the number is written as the largest number.
 fn in_ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

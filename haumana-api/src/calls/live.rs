@@ -1,4 +1,12 @@
 //! `GET /live`: hearing that something was committed, by whichever device and call.
+//!
+//! Clients that accept `text/event-stream` by name get a stream. All others get a long poll: one
+//! reply, as soon as there is something to say. Both need the same rights, and take one of the
+//! places that [`LiveLimits`](crate::LiveLimits) has for the account.
+//!
+//! What a client knows already it says as `after`, or as `Last-Event-ID`, which browsers send by
+//! themselves. If that is the present revision, a stream begins with a comment and a poll waits. If
+//! it is not, the present revision comes at once.
 
 use super::Route;
 use crate::api::Api;
@@ -20,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
+/// The beginning of a stream: one event, then a comment after the heartbeat.
 const EXAMPLE: &str = "retry: 2000\nid: 41\ndata: {\"revision\":41}\n\n:\n\n";
 
 pub(super) const CALLS: &[Route] = &[Route {
@@ -38,6 +47,9 @@ pub(super) const CALLS: &[Route] = &[Route {
     },
 }];
 
+/// # Errors
+///
+/// 400 for a query that is wrong, 404 without a live feed, 429 and 503 if there is no seat.
 async fn live(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Failure> {
     let (head, _) = request.into_parts();
     let caller = api.auth.caller(&head).await?;
@@ -65,6 +77,8 @@ async fn live(State(api): State<Arc<Api>>, request: Request) -> Result<Response,
 }
 
 /// How long the caller may listen.
+///
+/// The shorter of what a stream may last and of what is left of the token, with its leeway.
 fn lasts(api: &Api, caller: &Caller) -> Result<Duration, Failure> {
     let live = api.live.as_ref().ok_or(Failure::NoSuchRoute)?;
     let longest = live.limits().lifetime;
@@ -74,6 +88,9 @@ fn lasts(api: &Api, caller: &Caller) -> Result<Duration, Failure> {
 }
 
 /// Waits for news, and returns the revision after that.
+///
+/// If nothing comes in time, or the host stops, it returns the revision that the client knows. That
+/// is a good answer: the client asks again.
 async fn wait(mut seat: Seat, revision: u64, ends_at: Instant) -> u64 {
     let until = ends_at.min(Instant::now() + seat.limits().poll);
     match timeout_at(until, seat.next()).await {

@@ -1,4 +1,15 @@
 //! The calls: for each its method and path, what serves it, and what is documented about it.
+//!
+//! Each module has a list `CALLS`, and below it the handlers. An entry of the list names the call,
+//! says how it is served, and says what is documented about it. Router and document are made of
+//! these lists, so a call cannot be served without being documented, or documented without being
+//! served.
+//!
+//! To add a call: a variant of [`Call`], an entry here, its schema and its example in `doc`, and a
+//! section in `docs/protocol.md`. Tests compare the first three with one another.
+//!
+//! A handler takes the whole request, not extractors of its parts. It must know who is asking
+//! before it reads a byte of the body, and extractors would read first.
 
 mod about;
 mod account;
@@ -22,10 +33,15 @@ use std::sync::Arc;
 
 /// One call, as it is served and documented.
 pub(crate) struct Route {
+    /// By which a host chooses it.
     pub(crate) call: Call,
+    /// In lower case, as OpenAPI has it.
     pub(crate) method: &'static str,
+    /// As axum and OpenAPI both write it: `/conflicts/{id}`.
     pub(crate) path: &'static str,
+    /// A function, because lists are constants and method routers are not.
     pub(crate) serve: fn() -> MethodRouter<Arc<Api>>,
+    /// Its examples and schemas depend on which kinds the server keeps.
     pub(crate) doc: fn(&Schema) -> Doc,
 }
 

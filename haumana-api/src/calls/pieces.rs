@@ -1,4 +1,7 @@
 //! The history of a piece.
+//!
+//! A piece is a record of one kind, so both calls are those of `records` with the kind filled in.
+//! Only the address differs, and the name of the id in the reply, which is `pieceId`.
 
 use super::Route;
 use super::conflicts::record_id;

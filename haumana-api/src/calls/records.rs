@@ -1,4 +1,7 @@
 //! The history of a record of any kind.
+//!
+//! History and restore work for each kind of the schema. The kind is a part of the address, by its
+//! name; a name that the schema does not have is 404, like an id that no record has.
 
 use super::Route;
 use super::conflicts::record_id;
@@ -58,6 +61,7 @@ pub(super) const CALLS: &[Route] = &[
     },
 ];
 
+/// Kind and id, as the address has them.
 type Named = Result<Path<(String, String)>, PathRejection>;
 
 async fn history(
@@ -82,6 +86,9 @@ async fn restore(
 }
 
 /// Answers with the page of a history that a request asks for, if there can be such a record.
+///
+/// The key is a `Result`, so that 404 for an address that names nothing comes after 401 for a
+/// caller without a token.
 pub(super) async fn paged(
     api: Arc<Api>,
     request: Request,
@@ -101,6 +108,9 @@ pub(super) async fn paged(
 }
 
 /// Restores the version that a request asks for, if there can be such a record.
+///
+/// A restore is an edit, with the content of an earlier version. It is recognised when it is
+/// repeated.
 pub(super) async fn restored(
     api: Arc<Api>,
     request: Request,

@@ -1,4 +1,9 @@
 //! Part 2: push and pull of new clients in one round trip.
+//!
+//! It is the one call that a client needs. The body has pushes, each with the version on which it
+//! was made; the reply has a result for each push, and the records that have changed since the
+//! cursor. A push that cannot be taken is a result with a code, and does not keep the others from
+//! going through. A body of another form fails as a whole.
 
 use super::Route;
 use crate::api::Api;
@@ -42,6 +47,8 @@ async fn sync(State(api): State<Arc<Api>>, request: Request) -> Result<Response,
     api.write(request, usize::MAX, |_| Ok(()), work).await
 }
 
+/// For the log and for hosts that count. A merged push is counted as pushed too. A push that was
+/// refused before the engine saw it counts as rejected.
 fn counts(reply: &SyncReply) -> Counts {
     let mut counts = Counts { pulled: reply.pulled.changes.len(), ..Counts::default() };
     for result in &reply.results {

@@ -1,4 +1,6 @@
-//! A directory in memory.
+//! A directory in memory: for tests, and as the shortest model of what an implementation has to do.
+//!
+//! It keeps nothing over a restart. All laws of a directory are run on it, as on the others.
 
 use super::{DirectoryError, Profile, UserDirectory};
 use std::collections::BTreeMap;

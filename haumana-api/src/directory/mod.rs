@@ -5,6 +5,9 @@
 //!
 //! Use it if the host wants to know who its users are: to write to them, or to list them in a
 //! console. Cognito's is in `haumana-directory-cognito`, one on SQLite in `haumana-server`.
+//!
+//! Deleting an account removes its entry last, after the records. If that breaks off in between,
+//! the same request again finishes it, unless the user has begun anew.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;

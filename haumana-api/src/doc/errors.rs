@@ -40,6 +40,9 @@ pub fn error_codes() -> impl Iterator<Item = ErrorCode> {
 type Code = (&'static str, &'static str, &'static str);
 
 /// Every status, its codes, and what the OpenAPI document says of it.
+///
+/// To add a code, add it here and answer it in the `error` module. `docs/errors.md` is generated
+/// from this list.
 const ERRORS: [(u16, &[Code], &str); 12] = [
     (
         400,
@@ -200,6 +203,8 @@ pub(crate) fn responses() -> Map<String, Value> {
         .collect()
 }
 
+/// The headers are those that the status really has: `Retry-After` with 429 and 503,
+/// `WWW-Authenticate` with 401.
 fn response(status: u16, codes: &[Code], text: &str) -> Value {
     let codes: Vec<&str> = codes.iter().map(|(code, ..)| *code).collect();
     let mut headers = headers();

@@ -27,8 +27,11 @@ const NO_CONTROLS: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
 
 /// What is documented about one call.
 pub(crate) struct Doc {
+    /// An operation object of OpenAPI 3.1, as far as it is known.
     json: Value,
+    /// Whether it needs no token.
     is_public: bool,
+    /// Statuses of errors. They become references to shared responses, in `errors`.
     fails: Vec<u16>,
 }
 
@@ -40,6 +43,8 @@ impl Doc {
     }
 
     /// A call that needs a token.
+    ///
+    /// Every such call may answer 401, 429, 500 and 503, so its author does not have to say so.
     pub(crate) fn call(id: &str, summary: &str) -> Self {
         let json = json!({ "operationId": id, "summary": summary });
         Self { json, is_public: false, fails: vec![401, 429, 500, 503] }
@@ -66,6 +71,8 @@ impl Doc {
     }
 
     /// It answers 200 with a body of JSON.
+    ///
+    /// `schema` is the name of a component; a test validates `example` against it.
     pub(crate) fn ok(mut self, schema: &str, description: &str, example: Value) -> Self {
         let content = json!({ "schema": reference(schema), "example": example });
         self.json["responses"]["200"] = json!({

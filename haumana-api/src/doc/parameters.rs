@@ -1,4 +1,8 @@
 //! Parameters of addresses and queries.
+//!
+//! One function for each parameter, so that calls which share one document it alike. What is said
+//! here is not what enforces it: `query` reads queries, and the handlers read paths. Numbers come
+//! from the same constants.
 
 use super::examples;
 use crate::limits::{DEFAULT_LIST_ENTRIES, LIST_ENTRIES};

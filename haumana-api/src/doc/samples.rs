@@ -1,4 +1,7 @@
 //! Examples of requests and replies about the records of any schema, for servers of other apps.
+//!
+//! A sample has values of the right type in its fields, within the limits of each field. It is not
+//! meant to look like a real record, only to be valid, so that a reader sees the form.
 
 use super::examples::{AT, DEVICE, OTHER_DEVICE, PIECE};
 use haumana_sync::schema::{Element, FieldType, Kind, Schema};

@@ -1,4 +1,11 @@
 //! Schemas of requests and replies.
+//!
+//! Components that do not depend on the kinds of record are written here, group by group; those of
+//! each kind come from `kinds`. All are in one map, and the ones that no served call reaches are
+//! dropped later.
+//!
+//! A request may have keys that are not named, as clients may be newer than the server. The reply
+//! says what is wrong with one record, so the schemas of requests require little of it.
 
 use super::reference;
 use super::{errors, kinds, records};

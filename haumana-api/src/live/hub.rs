@@ -1,4 +1,13 @@
 //! The channels: one for each account with a connected device.
+//!
+//! The channels are under one mutex, which is held for a few instructions and never across an
+//! await. A channel is a `tokio::sync::watch`: it holds the latest news alone, so nothing grows
+//! when nobody listens.
+//!
+//! Three things may go wrong with pokes, and each costs no more than a sync: one is lost (a
+//! database connection broke), then the source calls `ask_again` and the hub looks at the heads
+//! itself; one comes twice, then devices find nothing new; one comes late, then the greater
+//! revision stays.
 
 use super::LiveLimits;
 use crate::error::Failure;
@@ -17,11 +26,15 @@ pub(crate) enum News {
     /// The latest revision that is known. 0: none is known yet.
     Revision(u64),
     /// The host stops.
+    ///
+    /// Nothing comes after it. Clients connect again, perhaps to another server.
     Over,
 }
 
 impl News {
     /// Takes in a revision that is known now. Nothing follows on the end.
+    ///
+    /// The greater of the two stays: pokes may come out of order.
     fn know(&mut self, revision: u64) {
         if let Self::Revision(known) = self {
             *known = revision.max(*known);
@@ -31,7 +44,9 @@ impl News {
 
 /// All channels.
 pub(super) struct Hub {
+    /// It also gives the topic of a user, under which pokes come.
     pokes: Arc<dyn Pokes>,
+    /// Asked for heads, never for records.
     engine: Arc<Engine>,
     limits: LiveLimits,
     state: Mutex<State>,
@@ -41,11 +56,14 @@ pub(super) struct Hub {
 struct State {
     channels: HashMap<Topic, Channel>,
     n_seats: usize,
+    /// Set once. From then on no seat is given.
     is_closed: bool,
 }
 
 struct Channel {
+    /// Kept to ask for the head again. It never leaves the process.
     user: UserId,
+    /// When it comes to 0, the channel is removed.
     n_seats: usize,
     news: watch::Sender<News>,
 }
@@ -84,6 +102,8 @@ impl Hub {
         self.state().n_seats
     }
 
+    /// Every stream and long poll ends at once. Seats are still given back one by one, as their
+    /// connections end.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
@@ -92,6 +112,11 @@ impl Hub {
         }
     }
 
+    /// # Errors
+    ///
+    /// - 503 `stopping`: the host ends.
+    /// - 503 `live`: all places are taken.
+    /// - 429 `live`: the account has all of its places.
     pub(super) fn seat(self: &Arc<Self>, user: &UserId) -> Result<Seat, Failure> {
         let topic = self.pokes.topic(user);
         let mut state = self.state();
@@ -117,6 +142,9 @@ impl Hub {
 
     /// Looks at each account that somebody follows, one after the other, and tells of those that
     /// have changed.
+    ///
+    /// Called by a source that was cut off and may have missed pokes. One account after the other,
+    /// so that a reconnect does not become a burst of reads.
     async fn look_again(&self) {
         let followed: Vec<(Topic, UserId)> = {
             let state = self.state();
@@ -144,6 +172,9 @@ pub(crate) async fn revision(engine: &Engine, user: &UserId) -> haumana_sync::en
 }
 
 /// What a source of pokes has of a hub.
+///
+/// Weak, because the source of pokes is usually the store, and the hub holds the engine, which
+/// holds the store. A strong reference would be a circle that is never freed.
 #[derive(Debug)]
 pub(super) struct Ear(pub(super) Weak<Hub>);
 
@@ -164,6 +195,8 @@ impl Hearer for Ear {
 }
 
 /// The place of one connected device, given back when dropped.
+///
+/// While any seat of an account exists, so does its channel.
 pub(crate) struct Seat {
     hub: Arc<Hub>,
     topic: Topic,
@@ -193,6 +226,12 @@ impl Seat {
     }
 
     /// Waits for news.
+    ///
+    /// News that came while nobody waited are returned at once; of several only the last.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: news that were not returned are returned by the next call.
     pub(crate) async fn next(&mut self) -> News {
         match self.news.changed().await {
             Ok(()) => *self.news.borrow_and_update(),

@@ -5,6 +5,17 @@
 //! ```
 //! A channel keeps the latest revision alone. A device that reads slowly misses what was in between,
 //! which it does not need, and nothing is kept for it.
+//!
+//! A request to `GET /live` walks like this. It takes a place among the requests of its account,
+//! takes a seat, looks at the revision, and gives the place back. From then on it costs a seat and
+//! nothing else: no permit, no thread, no place in line. A commit of any device or call pokes the
+//! channel of its account, and every seat of that channel wakes.
+//!
+//! The seat is taken before the revision is read. A commit that comes in between may be heard
+//! twice, and is never missed.
+//!
+//! **Invariant:** a poke has a revision and never content. A lost poke costs time and never an
+//! edit, because devices also sync from time to time.
 
 mod hub;
 mod stream;
@@ -64,6 +75,8 @@ impl LiveLimits {
 }
 
 /// What is said of a revision: to streams, and to long polls.
+///
+/// The same for both forms, so a client needs one parser.
 pub(crate) fn said(revision: u64) -> String {
     format!(r#"{{"revision":{revision}}}"#)
 }

@@ -1,4 +1,12 @@
 //! Server-sent events.
+//!
+//! A stream begins with an event at once, also for a client that knows the present revision: until
+//! the first byte comes, a client cannot tell a server that is silent from a proxy that holds the
+//! reply back. After that it says each new revision, and a comment whenever it was silent for the
+//! heartbeat.
+//!
+//! Three things end it: its time, the end of the token it was opened with, and the stop of the
+//! host. A client that hangs up drops it, and with it the seat.
 
 use super::{News, Seat};
 use axum::http::HeaderValue;
@@ -35,6 +43,8 @@ struct State {
 }
 
 impl State {
+    /// `None` ends the stream. Time is looked at before news, so a stream never says anything after
+    /// its end.
     async fn next(&mut self) -> Option<Event> {
         if let Some(present) = self.begins.take() {
             let retry = Event::default().retry(self.seat.limits().retry);
@@ -62,6 +72,7 @@ impl State {
     }
 }
 
+/// The `id` is what a browser sends back as `Last-Event-ID` when it connects again.
 fn told(event: Event, revision: u64) -> Event {
     event.id(revision.to_string()).data(super::said(revision))
 }
