@@ -1,4 +1,11 @@
 //! The command line, each flag with a twin in the environment.
+//!
+//! The doc comments of the fields below are the text of `--help` and of the manual page, so they
+//! are written for operators. What an argument leads to stands where it is used: `serve`, `store`,
+//! `sign_in` and `schema`.
+//!
+//! A wrong argument ends the program before anything is opened. What needs a look at files or at
+//! other arguments is checked later and is a `Problem`.
 
 use clap::builder::BoolishValueParser;
 use clap::{Parser, Subcommand, ValueEnum};

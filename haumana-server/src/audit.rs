@@ -3,6 +3,13 @@
 //! It is a file beside the database, one JSON object a line, apart from the other log lines, which go
 //! to the standard error and are kept or not by whatever started the server. Users are in it, as in
 //! all lines, by their hashes under a key that stands in a file of its own.
+//!
+//! A rewind is in it as well. So are attempts that were refused, unless nobody knows who made them:
+//! strangers cannot make the file grow.
+//!
+//! The file is opened before the server begins to log, so that a file that cannot be written ends
+//! the start. Lines are appended and never changed. Nothing here rotates the file or deletes from
+//! it: for how long it is kept is the operator's to decide.
 
 use crate::args::Args;
 use crate::key_file;
@@ -14,10 +21,17 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 
 /// The key is this many random bytes, in hex.
+///
+/// 256 bits, the size of the hash that the key is for (HMAC-SHA-256).
 const KEY_BYTES: usize = 32;
 
 /// Opens the audit log to append to it, and makes it if it is missing. `None`: there is no such
 /// directory, so the database cannot be there either, and opening that says so.
+///
+/// # Errors
+///
+/// [`Problem::Audit`] if the file is there and is a link, or cannot be opened. A server that could
+/// not write who erased an account must not start.
 pub(crate) fn open(args: &Args) -> Result<Option<File>, Problem> {
     let path = private::beside(&args.db, ".audit");
     let opened = private::make(&path).and_then(|()| OpenOptions::new().append(true).open(&path));
@@ -29,6 +43,13 @@ pub(crate) fn open(args: &Args) -> Result<Option<File>, Problem> {
 }
 
 /// Reads the key under which users are hashed for logs, or makes one.
+///
+/// Losing the key loses nothing but the link between old lines of the log and users.
+///
+/// # Errors
+///
+/// [`Problem::KeyExposed`] if others can read the file, [`Problem::NotAKey`] if what is in it is
+/// too short.
 pub(crate) fn caller_key(args: &Args) -> Result<CallerKey, Problem> {
     let path = args.caller_key.clone().unwrap_or_else(|| private::beside(&args.db, ".caller-key"));
     let text = key_file::read_or_write(&path, new_key)?;

@@ -1,4 +1,10 @@
 //! `haumana-server backup`.
+//!
+//! Copying the database file by hand while a server writes gives a file that may be torn: a part of
+//! the changes is in the log beside it. This command asks SQLite for a consistent copy, and marks
+//! it as a backup, so that the store notices when it is put back.
+//!
+//! It needs no server, and disturbs none: it reads beside it.
 
 use crate::args::{Args, StoreKind};
 use crate::problem::{Problem, chain};
@@ -7,6 +13,13 @@ use haumana_store_sqlite::BackupSource;
 use std::path::Path;
 
 /// Copies the database to a new file.
+///
+/// Prints how to go back to the copy, as a command that can be pasted.
+///
+/// # Errors
+///
+/// [`Problem::NotSqlite`], [`Problem::NoDatabase`], [`Problem::Exists`]: nothing was written.
+/// [`Problem::Backup`] if the copy could not be finished.
 pub(crate) fn backup(args: &Args, to: &Path) -> Result<(), Problem> {
     let db = args.db.as_path();
     if args.store != StoreKind::Sqlite {

@@ -5,6 +5,15 @@
 //!
 //! Reading order: [`serve`] accepts, `idle` decides who makes room, `timed` gives up on those who
 //! take nothing of a reply, `carried` holds the connections that only listen.
+//!
+//! What a connection goes through:
+//!
+//! ```text
+//!  accept ─▶ seat (or none: dropped) ─▶ hyper: head within 30 s ─▶ Host header ─▶ router ─▶ reply
+//!                                         ▲                                                  │
+//!                                         └───────────── idle, may make room ◀───────────────┤
+//!                                              carried: the rest of a stream of events ◀─────┘
+//! ```
 
 use crate::carried::{self, Answer, Rest, carry};
 use crate::descriptors;
@@ -35,10 +44,14 @@ use tower::ServiceExt;
 /// LIMIT: how long the head of a request may take, and how long a connection may be idle before it.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// LIMIT: the head of a request.
+///
+/// A head that comes at once may have up to twice as much.
 const HEAD_BYTES: usize = 64 * 1024;
 /// LIMIT: connections, where there are descriptors for them.
 const CONNECTIONS: usize = 32_768;
 /// Descriptors that are not for connections: files, logs, and what is fetched.
+///
+/// Without this reserve a flood of connections would keep the store from opening a file.
 const OTHER_DESCRIPTORS: usize = 128;
 /// How long the server waits before it accepts again where it could not.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -48,11 +61,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// How many connections this process has room for.
+///
+/// At least 16, however few descriptors there are.
 pub(crate) fn room() -> usize {
     descriptors::raise().saturating_sub(OTHER_DESCRIPTORS).clamp(16, CONNECTIONS)
 }
 
 /// Serves until `stop` ends, and then until what runs is answered. Metrics call the listener `name`.
+///
+/// If a connection cannot be accepted, most likely for want of descriptors, an idle one is ended
+/// and the server tries again after a pause. It never ends because of that.
+///
+/// The end: the listener is closed, each connection ends after its present reply, and this returns
+/// when the last of them is gone. The caller bounds how long that may take.
 pub(crate) async fn serve(
     name: &'static str,
     listener: TcpListener,
@@ -89,6 +110,10 @@ pub(crate) async fn serve(
 }
 
 /// Answers the requests of one connection.
+///
+/// Three things can end it: hyper is done, the seat must make room, or the server stops and the
+/// present reply is sent. When a stream of events has begun, the task hands the connection to a
+/// smaller one and ends.
 async fn connection(
     stream: TcpStream,
     router: Router,
@@ -154,6 +179,8 @@ async fn connection(
 }
 
 /// Ends a connection whose other end has gone without a word.
+///
+/// The kernel does it (`TCP_USER_TIMEOUT`): it knows what was acknowledged.
 #[cfg(target_os = "linux")]
 fn bound_silence(stream: &TcpStream) {
     let silence_ms = u32::try_from(SILENCE.as_millis()).unwrap_or(u32::MAX);
@@ -164,6 +191,7 @@ fn bound_silence(stream: &TcpStream) {
 #[cfg(not(target_os = "linux"))]
 fn bound_silence(_: &TcpStream) {}
 
+/// The check of `Host` comes before the router, so nothing there sees a request with two.
 async fn answer(router: Router, request: Request) -> Response {
     if !has_one_host(&request) {
         return refused();
@@ -176,6 +204,8 @@ async fn answer(router: Router, request: Request) -> Response {
 
 /// RFC 9112, 3.2: a request of HTTP/1.1 without `Host`, and any with two or with one that names no
 /// host, is refused.
+///
+/// Two programs on the way could each believe another one of two.
 fn has_one_host(request: &Request) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -190,6 +220,7 @@ fn is_host(host: &[u8]) -> bool {
     host.is_empty() || (!host.contains(&b'@') && Authority::try_from(host).is_ok())
 }
 
+/// It looks like an error of the API, but has no request id: it never got there.
 fn refused() -> Response {
     let body = r#"{"error":"the request needs exactly one Host","code":"invalid_request"}"#;
     (StatusCode::BAD_REQUEST, [("content-type", "application/json")], body).into_response()

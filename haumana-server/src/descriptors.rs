@@ -1,6 +1,13 @@
 //! How many descriptors this process may have.
+//!
+//! Each connection takes one, and so does each file. Systems give a process a soft limit, often
+//! 1,024, and a hard one that is much higher. A program may raise the soft one to the hard one by
+//! itself.
 
 /// Raises the soft limit to the hard one, and returns how many there may be.
+///
+/// If it cannot be raised, that is logged, and the server lives with what it has: fewer connections
+/// have room then.
 #[cfg(unix)]
 pub(crate) fn raise() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -5,6 +5,14 @@
 //! or any page could fetch a token and read everything.
 //!
 //! It is no protection from programs on this machine: they can read the database file as well.
+//!
+//! The routes exist only while the server issues tokens itself. With `--google-client-id` or
+//! `--issuers` there is no `/dev` at all.
+//!
+//! | route | what |
+//! |---|---|
+//! | `POST /dev/tokens` | a token for the user that the body names |
+//! | `GET /dev/jwks.json` | the public key, for other programs that want to verify these tokens |
 
 use crate::issuer::{Issuer, Person};
 use axum::Router;
@@ -24,6 +32,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// LIMIT: a request for a token.
+///
+/// More than an id, an address and a name need.
 const REQUEST_BYTES: usize = 16 * 1024;
 
 /// Everything that `/dev` is made of.
@@ -32,11 +42,14 @@ pub(crate) struct Dev {
     pub(crate) issuer: Issuer,
     pub(crate) clock: Arc<dyn Clock>,
     /// Origins whose pages may fetch a token.
+    ///
+    /// Those of `--cors-origin`.
     pub(crate) origins: Vec<Origin>,
     /// Whether the server may be called by other names than those of loopback.
     pub(crate) is_public: bool,
 }
 
+/// Whom the token is for. Nothing proves that it is true: everybody who asks is believed.
 #[derive(Deserialize)]
 struct TokenRequest<'a> {
     #[serde(borrow)]
@@ -55,6 +68,11 @@ pub(crate) fn routes(dev: Dev) -> Router {
         .with_state(Arc::new(dev))
 }
 
+/// Errors look like those of the API. 403 for a web page that may not ask, 400 for a body of
+/// another form or an id that no token may have, 413 and 503 for a body that is too large or too
+/// slow.
+///
+/// The headers are looked at before the body is read.
 async fn issue_token(State(dev): State<Arc<Dev>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     if !dev.may_ask(&head.headers) {
@@ -90,6 +108,14 @@ async fn public_keys(State(dev): State<Arc<Dev>>) -> Response {
 
 impl Dev {
     /// Whether a request comes from a program, or from a page on the list, and not from any page.
+    ///
+    /// Two checks, for two attacks of a web page that somebody visits:
+    ///
+    /// - `Origin`: a page of any site may post here, and its browser says where the page is from.
+    ///   Only listed origins and the server's own page may.
+    /// - `Host`: a page may point a name of its own to 127.0.0.1, and then its origin is that name.
+    ///   So only the names of loopback are accepted, unless the operator has said that others may
+    ///   call.
     fn may_ask(&self, headers: &HeaderMap) -> bool {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok());
         let is_loopback = host
@@ -110,6 +136,7 @@ fn json(status: StatusCode, body: &str) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], body.to_owned()).into_response()
 }
 
+/// The message is written as JSON text, so its quotation marks are no danger.
 fn failed(status: StatusCode, code: &str, message: &str) -> Response {
     let error = serde_json::Value::from(message);
     json(status, &format!(r#"{{"error":{error},"code":"{code}"}}"#))

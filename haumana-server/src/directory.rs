@@ -1,6 +1,14 @@
 //! The user directory of the local server: one table in a file of its own.
 //!
 //! The repertoires' file belongs to the store, which knows nothing of names and addresses.
+//!
+//! Personal data has a file of its own for two reasons: an operator can delete it without touching
+//! anybody's records, and a backup of the records has no names in it.
+//!
+//! After an account is erased, neither name nor address may be in the bytes of the file. SQLite
+//! alone does not promise that: deleted rows stay in free pages, and in the log. So `secure_delete`
+//! is on, the log is moved into the file after each change, and a removal returns only when the log
+//! is empty.
 
 use crate::private;
 use crate::problem::Problem;
@@ -17,6 +25,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Stands in the header of every file of this kind: "haud" in ASCII.
 const APPLICATION_ID: i64 = 0x6861_7564;
 
+/// `STRICT`, so that no value of another type gets in; `WITHOUT ROWID`, so that a row is in one
+/// tree only.
 const TABLE: &str = "
     CREATE TABLE IF NOT EXISTS users (
         username TEXT PRIMARY KEY NOT NULL,
@@ -35,13 +45,18 @@ const PUT: &str = "
         picture = coalesce(excluded.picture, picture)
 ";
 
+/// It may find nothing: removing again is no error.
 const REMOVE: &str = "DELETE FROM users WHERE username = ?1";
 
 /// How often and for how long a removal waits for other servers that read the file.
+///
+/// Together with the pause about a second. After that the caller has to try again.
 const WIPE_TRIES: u32 = 200;
 const WIPE_PAUSE: Duration = Duration::from_millis(5);
 
 /// A user directory in a SQLite file. Several processes may use the same one.
+///
+/// One connection serves all requests, one after the other: sign-ins are rare.
 #[derive(Clone, Debug)]
 pub(crate) struct SqliteDirectory {
     file: Arc<Mutex<OpenFile>>,
@@ -67,12 +82,21 @@ pub(crate) fn beside(db: &Path) -> PathBuf {
 
 impl SqliteDirectory {
     /// Opens the file, or makes it; its owner alone can read it.
+    ///
+    /// It also clears what an earlier process has left in the log.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::Directory`] with SQLite's message.
     pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
         private::make(path).map_err(|error| Problem::Directory(path.into(), error.to_string()))?;
         let opened = Self::connect(path);
         opened.map_err(|error| Problem::Directory(path.into(), error.to_string()))
     }
 
+    /// The settings: a write-ahead log, so that several servers may use the file; `synchronous` is
+    /// `FULL`, so that an entry survives a loss of power once it was acknowledged; SQLite never
+    /// moves the log by itself; `Mover` does.
     fn connect(path: &Path) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -91,6 +115,13 @@ impl SqliteDirectory {
     }
 
     /// Works on the file where it holds up nobody else.
+    ///
+    /// SQLite blocks its thread, so the work is done on a thread for such work. If the caller is
+    /// dropped, the statement still runs to its end.
+    ///
+    /// # Errors
+    ///
+    /// `work` returns `Ok(false)` for "not finished in time". That, and a panic, is `Unavailable`.
     async fn run(
         &self,
         op: &'static str,
@@ -156,6 +187,9 @@ impl OpenFile {
 }
 
 /// SQLITE: messages name tables and columns, never values.
+///
+/// What time or an operator heals is `Unavailable`: a busy file, a full disk, a failed read or
+/// write. All else is `Refused`, because repeating it would not help.
 fn failure(op: &'static str, error: rusqlite::Error) -> DirectoryError {
     let kind = match error.sqlite_error_code() {
         Some(

@@ -1,4 +1,11 @@
 //! `haumana-server erase-again` and `haumana-server sweep`: what an operator does by hand.
+//!
+//! Both commands work for all users, so they use `Operate`, which no request ever gets. They make
+//! an engine of their own on the store, for the rules of an erasure, and serve nothing.
+//!
+//! `erase-again` is for stores whose backups this program does not make. A table that is put back
+//! to an earlier point in time has accounts again that were erased since. The journal of erasures
+//! in the tables that were in use before says which.
 
 use crate::args::Args;
 use crate::directory::{self, SqliteDirectory};
@@ -13,6 +20,11 @@ use haumana_sync::engine::Engine;
 use std::sync::Arc;
 
 /// Erases accounts again that were erased after the point in time that the tables were put back to.
+///
+/// Run it before the restored data is served. It can be repeated: an account that is erased stays
+/// erased.
+///
+/// Entries of the user directory are removed too, if the file is there.
 pub(crate) async fn erase_again(
     args: &Args,
     journal_prefix: Option<&str>,
@@ -34,6 +46,8 @@ pub(crate) async fn erase_again(
 }
 
 /// Deletes history that is past its retention.
+///
+/// It goes through all users in slices, with pauses, so a server may run beside it.
 pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
     let operated = store::operate(args, &schema::read(args)?).await?;
     let deleted = upkeep(args, operated, None).sweep().await;
@@ -42,6 +56,7 @@ pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
     Ok(())
 }
 
+/// The same code as the server's background work, without its clockwork.
 fn upkeep(
     args: &Args,
     Operated { store, operate, generation }: Operated,

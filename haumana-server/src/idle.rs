@@ -1,4 +1,12 @@
 //! Which connections are idle, and which one makes room.
+//!
+//! Each connection has a seat. A seat is *busy* from when the head of a request has been read until
+//! its reply is handed over, and *idle* otherwise. When all seats are taken and a connection comes,
+//! the one that has been idle longest ends. So clients that hold connections open without using
+//! them cannot keep others out.
+//!
+//! A number that only grows is given to a seat each time it becomes idle. The smallest number is
+//! the longest idle one; a sorted map finds it at once.
 
 use metrics::{counter, gauge};
 #[cfg(feature = "metrics")]
@@ -16,7 +24,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// How often it is told what happens to connections.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
+/// A gauge, by listener.
 const OPEN: &str = "haumana_connections";
+/// A counter, by listener and reason: `evicted`, `refused`, `timed_out`.
 const CLOSED: &str = "haumana_connections_closed_total";
 
 /// Describes what is counted here.
@@ -34,7 +44,9 @@ pub(crate) struct Idle {
     /// What metrics call the listener.
     name: &'static str,
     room: Arc<Semaphore>,
+    /// Idle seats by their numbers, and how to tell each to end.
     waiting: Mutex<BTreeMap<u64, Arc<Notify>>>,
+    /// The number of the next seat that becomes idle.
     next: AtomicU64,
     counts: Counts,
 }
@@ -42,15 +54,20 @@ pub(crate) struct Idle {
 /// What has happened to connections since the start.
 #[derive(Default)]
 struct Counts {
+    /// Connections that were ended to make room.
     n_evicted: AtomicU64,
+    /// Connections that found no room.
     n_refused: AtomicU64,
+    /// Connections whose clients kept the server waiting.
     n_timed_out: AtomicU64,
+    /// When this was last said, so that an attack does not fill the log.
     last_log: Mutex<Option<Instant>>,
 }
 
 /// The place of one connection, given back when dropped.
 pub(crate) struct Seat {
     idle: Arc<Idle>,
+    /// Notified when this connection has to make room.
     evict: Arc<Notify>,
     /// Its number among those that are idle.
     number: Mutex<Option<u64>>,
@@ -81,6 +98,9 @@ impl Idle {
     }
 
     /// A place for a new connection; where there is none, the longest idle one makes room.
+    ///
+    /// `None` if everybody is busy. The connection is then dropped without a word, after a tenth of
+    /// a second.
     pub(crate) async fn seat(self: &Arc<Self>) -> Option<Seat> {
         let room = match Arc::clone(&self.room).try_acquire_owned() {
             Ok(room) => room,
@@ -102,6 +122,9 @@ impl Idle {
     }
 
     /// Ends the connection that has been idle longest.
+    ///
+    /// Nothing happens if no connection is idle. The room is free once the connection's task has
+    /// ended.
     pub(crate) fn make_room(&self) {
         let longest = locked(&self.waiting).pop_first();
         if let Some((_, evict)) = longest {
@@ -155,6 +178,8 @@ impl Seat {
     }
 
     /// Counts a connection that ended because its client kept the server waiting.
+    ///
+    /// Other errors, such as a client that hangs up, are not counted.
     pub(crate) fn failed(&self, error: &(dyn Error + 'static)) {
         let mut next = Some(error);
         let mut is_late = false;

@@ -1,4 +1,11 @@
 //! An issuer of ID tokens, as Google is one, for whoever asks.
+//!
+//! Tokens are made as an OpenID issuer makes them: a JWT with RS256, a key id, and a key set that
+//! others can fetch. So the server verifies its own tokens by the same rules as those of others,
+//! and a client needs nothing special to try it.
+//!
+//! The name of the issuer ends in `localhost`, which is reserved, so no real issuer has it. A token
+//! of this one is worth nothing anywhere else.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -14,12 +21,16 @@ use serde::Serialize;
 const ISSUER: &str = "https://haumana.localhost";
 /// `aud` of every token.
 const AUDIENCE: &str = "haumana-local";
+/// An hour, as Google's have.
 const LIFETIME_SECS: i64 = 3600;
 
 /// Issues tokens with one key pair.
+///
+/// It holds the private key, so it is never part of a reply; `Issuer::jwks` has the public half.
 #[derive(Debug)]
 pub(crate) struct Issuer {
     pair: RsaKeyPair,
+    /// It follows from the key, so a new key has a new id.
     key_id: String,
 }
 
@@ -38,6 +49,7 @@ struct Header<'a> {
     typ: &'a str,
 }
 
+/// Members that are absent are left out, and never null.
 #[derive(Serialize)]
 struct Claims<'a> {
     iss: &'a str,
@@ -45,6 +57,7 @@ struct Claims<'a> {
     sub: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
+    /// True with each address: this issuer verifies nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     email_verified: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,6 +104,8 @@ impl Issuer {
     }
 
     /// What the tokens of this issuer satisfy, and no others.
+    ///
+    /// Subjects are taken as they are, without a prefix.
     pub(crate) fn policy() -> Policy {
         Policy {
             issuers: vec![ISSUER.into()],

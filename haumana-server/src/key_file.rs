@@ -1,4 +1,11 @@
 //! The server's key pair, kept in a file that its owner alone can read.
+//!
+//! A person who has the key can sign in as anybody. So a key that others can read stops the start,
+//! and the message says what to type. It is not mended silently, as other files are: it may have
+//! been read already.
+//!
+//! The file has its name only once it is complete and on the disk. A process that is killed while
+//! it writes leaves a file with another name, and no half key.
 
 use crate::private;
 use crate::problem::Problem;
@@ -13,6 +20,7 @@ use std::hash::BuildHasher as _;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// The lines of PEM around a PKCS#8 key, exactly as this program writes them.
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----\n";
 const END: &str = "-----END PRIVATE KEY-----\n";
 
@@ -22,12 +30,27 @@ pub(crate) fn beside(db: &Path) -> PathBuf {
 }
 
 /// Reads the key pair in `path`, or makes one.
+///
+/// A new pair makes all tokens of the old one invalid. Clients then get 401, and fetch another
+/// token.
+///
+/// # Errors
+///
+/// [`Problem::NotAKey`] if the file is something else. It is never overwritten.
 pub(crate) fn read_or_make(path: &Path) -> Result<RsaKeyPair, Problem> {
     let pem = read_or_write(path, new_pair)?;
     parse(&pem).ok_or_else(|| Problem::NotAKey(path.into()))
 }
 
 /// Reads the text in `path`, which its owner alone can read, or writes a new one there.
+///
+/// If two servers start at once, both make a text and one of the two files gets the name; both read
+/// that one.
+///
+/// # Errors
+///
+/// [`Problem::KeyFile`] if it cannot be read or written, [`Problem::KeyExposed`] if others may read
+/// it.
 pub(crate) fn read_or_write(
     path: &Path,
     new: impl FnOnce() -> Result<String, Problem>,
@@ -48,6 +71,9 @@ fn new_pair() -> Result<String, Problem> {
 
 /// Writes a file that is whole and private from the moment it has its name. If another server was
 /// faster, its file stays.
+///
+/// The steps: write a file under a random name, with mode 600 from the start; flush it to the disk;
+/// link it to its name, which fails if the name is taken; remove the random name.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     // Processes of two containers may have the same number, and a crash may have left a file.
@@ -68,6 +94,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
     }
 }
 
+/// Group and others may have no rights at all.
 #[cfg(unix)]
 fn check_mode(path: &Path) -> Result<(), Problem> {
     use std::os::unix::fs::PermissionsExt;
@@ -76,6 +103,7 @@ fn check_mode(path: &Path) -> Result<(), Problem> {
     if is_private { Ok(()) } else { Err(Problem::KeyExposed(path.into())) }
 }
 
+/// Other systems have no such mode.
 #[cfg(not(unix))]
 fn check_mode(_path: &Path) -> Result<(), Problem> {
     Ok(())
@@ -94,6 +122,7 @@ fn print(der: &[u8]) -> String {
     text + "\n" + END
 }
 
+/// It reads what `print` writes, and not every PEM.
 fn parse(pem: &str) -> Option<RsaKeyPair> {
     let base64 = pem.strip_prefix(BEGIN)?.strip_suffix(END)?.replace('\n', "");
     RsaKeyPair::from_pkcs8(&STANDARD.decode(base64).ok()?).ok()

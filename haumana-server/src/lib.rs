@@ -29,7 +29,7 @@
 //! | `haumana.db.erased` | which accounts were erased, as hashes | no; copy it elsewhere |
 //! | `haumana.db.users.db` | who has signed in; made again at the next sign-in | no |
 //! | `haumana.db.key.pem` | the key pair of its own tokens | no |
-//! | `haumana.db.audit` | who exported, imported or erased an account, as hashes | yes |
+//! | `haumana.db.audit` | who exported, imported, rewound or erased an account, as hashes | yes |
 //! | `haumana.db.caller-key` | the key of those hashes | apart from the logs |
 //!
 //! All of them can be read by their owner alone.
@@ -138,6 +138,7 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// One match from commands to functions. All of them run on a runtime of several threads.
 fn run(args: Args) -> Result<(), Problem> {
     tokio::runtime::Runtime::new()?.block_on(async {
         match &args.command {

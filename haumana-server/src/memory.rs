@@ -1,4 +1,12 @@
 //! What large requests took goes back to the system.
+//!
+//! A burst of large uploads makes the process large, and the allocator of glibc keeps what was
+//! freed. On a small machine that memory is missing elsewhere. Every two seconds this looks at the
+//! resident memory of the process. If it is 16 MB more than after the last time and has stopped
+//! growing, `malloc_trim` is called on a thread that may block.
+//!
+//! Looking costs one read of a file in `/proc`. Giving back walks through all heaps, so it is done
+//! rarely, and never while memory still grows: then somebody is using it.
 
 use std::time::Duration;
 
@@ -9,6 +17,9 @@ const PAUSE: Duration = Duration::from_secs(2);
 const WORTH_KB: u64 = 16 << 10;
 
 /// How many looks in a row without growth are the end of the work.
+///
+/// Ten seconds. After them memory is given back once more: the first time may have been between two
+/// requests of one burst.
 const QUIET_LOOKS: u32 = 5;
 
 /// Gives back what is free whenever the process has become much larger and grows no more, for ever.
@@ -42,6 +53,7 @@ struct Looks {
 }
 
 impl Looks {
+    /// What the process has at its start counts as in use.
     fn new(resident_kb: u64) -> Self {
         let (settled_kb, before_kb) = (resident_kb, resident_kb);
         Self { settled_kb, before_kb, quiet_looks: 0, owes_last: false }
@@ -71,6 +83,8 @@ impl Looks {
 }
 
 /// How much memory this process has; Linux only.
+///
+/// In units of 1,024 bytes, as the kernel tells it. `None` elsewhere.
 fn resident_kb() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

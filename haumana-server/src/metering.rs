@@ -1,5 +1,12 @@
 //! Metrics for Prometheus, at an address of their own: whoever may read them needs no account, and
 //! whoever has one need not read them.
+//!
+//! The listener is apart from the API's, with its own few connections: a flood of requests there
+//! does not keep Prometheus from asking, and metrics cannot be reached under the address that is
+//! open to the world. No one has to sign in here.
+//!
+//! Counters and times come from the API and from the connections, over the facade `metrics`. This
+//! module installs the recorder behind it, so it has to begin before anything is counted.
 
 use crate::connections;
 use crate::idle;
@@ -15,6 +22,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// LIMIT: connections to it.
+///
+/// One collector needs one. Others make it possible to look by hand.
 const ROOM: usize = 16;
 /// The upper ends of the ranges of times, in seconds: from a sync that changes nothing to the longest
 /// that a request may be at work.
@@ -33,6 +42,11 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Listens, and begins to count.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::Metrics`] if the address is taken, or another recorder is installed in this
+    /// process.
     pub(crate) async fn listen(address: SocketAddr) -> Result<Self, Problem> {
         let listener = TcpListener::bind(address).await;
         let listener = listener.map_err(|error| Problem::Metrics(format!("{address}: {error}")))?;
@@ -50,6 +64,9 @@ impl Metrics {
     }
 
     /// Answers `GET /metrics` as long as the server runs.
+    ///
+    /// Never returns while its listener works. If it fails, that is logged, and the API goes on
+    /// without metrics.
     pub(crate) async fn serve(self) {
         let Self { listener, handle } = self;
         let shown = handle.clone();

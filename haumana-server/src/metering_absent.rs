@@ -1,4 +1,7 @@
 //! What is instead of metrics that were not built in: an error that says how to get them.
+//!
+//! It has the same functions as `metering`, so `serve` is written once. The type has no value: what
+//! follows from a value of it cannot be reached, and the compiler knows.
 
 use crate::problem::Problem;
 use std::io;

@@ -1,5 +1,15 @@
 //! The page for people: the files of `haumana-web/page`, which are part of this program. The link `page`
 //! beside `src` takes them into the package.
+//!
+//! All files are in the program, so it needs no folder beside it, and page and server are always of
+//! one version. They are compressed when they are first asked for; the WebAssembly was compressed
+//! when it was built.
+//!
+//! A browser keeps the files, and asks each time whether they have changed. The tag is the hash of
+//! the sources and what the page was told. So after an update all files count as changed at once.
+//!
+//! The policy of what may run (`Content-Security-Policy`) is in `headers.json`, which all hosts of
+//! the page share. It is widened here by exactly what the sign-in needs.
 
 use crate::page_sign_in::PageSignIn;
 use axum::Router;
@@ -26,6 +36,7 @@ const HEADERS: &str = include_str!("../page/headers.json");
 /// The name of the bundle: the hash of what it was built from.
 const BUNDLE: &str = include_str!("../page/sources.sha256");
 
+/// Pairs of a name and the bytes of the file.
 macro_rules! files {
     ($($file:literal)*) => {
         [$(($file, include_bytes!(concat!("../page/", $file)).as_slice())),*]
@@ -47,12 +58,17 @@ struct Headers {
 #[derive(Clone)]
 struct Sent {
     /// Names the bundle and what it was told; files of another one are others.
+    ///
+    /// Without quotation marks; the name of the coding is added to it for each representation.
     tag: String,
+    /// `Content-Security-Policy`
     policy: HeaderValue,
+    /// `Referrer-Policy`
     referrer: HeaderValue,
 }
 
 impl Sent {
+    /// `None` if `headers.json` cannot be read, or an address in it cannot be in a header.
     fn new(sign_in: &PageSignIn) -> Option<Self> {
         let has_google = matches!(sign_in, PageSignIn::Google(_));
         let Headers { mut policy, google } = serde_json::from_str(HEADERS).ok()?;
@@ -77,9 +93,11 @@ impl Sent {
 /// A file of the page.
 struct File {
     sent: Sent,
+    /// Its media type.
     kind: &'static str,
     plain: Bytes,
     brotli: Option<&'static [u8]>,
+    /// Filled at the first request that wants it.
     gzip: OnceLock<Bytes>,
 }
 
@@ -148,6 +166,8 @@ fn kind(name: &str) -> &'static str {
 
 impl File {
     /// Answers with the file, or says that the browser has it already.
+    ///
+    /// 304 has no body, and all headers of the 200.
     fn answer(&self, headers: &HeaderMap) -> Response {
         let (coding, body) = self.coded(headers);
         // Each coding of a file is another representation.
@@ -176,6 +196,8 @@ impl File {
     }
 
     /// The smallest that the browser takes, and the name of its coding; without one the file as it is.
+    ///
+    /// Brotli exists for the WebAssembly alone: it was compressed before it got into the program.
     fn coded(&self, headers: &HeaderMap) -> (&'static str, Bytes) {
         match self.brotli {
             Some(brotli) if accepts_coding(headers, "br") => {

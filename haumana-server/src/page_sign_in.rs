@@ -1,4 +1,11 @@
 //! How people sign in on the page, if it is not with names.
+//!
+//! The page has three ways: names that anybody can choose (a server that issues tokens itself),
+//! Google's button, or a redirect to another issuer with a code that is exchanged for a token
+//! (OAuth 2 with PKCE). The operator says which, by `--google-client-id` or by the key `page` in
+//! the file of `--issuers`. The page reads it from `config.json`.
+//!
+//! The server verifies tokens alike in all three. Nothing here decides whose tokens are valid.
 
 use haumana_auth::IssuerConfig;
 use haumana_auth::verify::Subjects;
@@ -22,6 +29,8 @@ pub(crate) enum PageSignIn {
 pub(crate) struct Redirect {
     told: Told,
     /// What stands before the issuer's subjects in user ids.
+    ///
+    /// The page needs it to know which account a token is for before it has asked the server.
     under: Option<String>,
 }
 
@@ -33,6 +42,8 @@ struct Told {
     authorize: String,
     /// Where it gets the token for the code that they bring back.
     token: String,
+    /// It must be among the audiences of the issuer, or each token that the page gets would be
+    /// refused.
     client_id: String,
     /// What it asks for, such as `openid email`.
     scope: String,
@@ -67,6 +78,13 @@ impl PageSignIn {
 }
 
 /// Reads a JSON list of issuers, one of which may say how the page signs people in.
+///
+/// The key `page` is taken out before the rest is read as issuers: those who verify tokens know no
+/// pages.
+///
+/// # Errors
+///
+/// A sentence for the operator: what is wrong with which key.
 pub(crate) fn read(json: &str) -> Result<(Vec<IssuerConfig>, Option<Redirect>), String> {
     let said = |why: &dyn Display| why.to_string();
     // What is no list of objects is for the next reader to judge, which says what it lacks.
@@ -96,6 +114,7 @@ pub(crate) fn read(json: &str) -> Result<(Vec<IssuerConfig>, Option<Redirect>), 
 }
 
 impl Told {
+    /// Each check finds a mistake that would otherwise show only when somebody tries to sign in.
     fn check(&self, issuer: &IssuerConfig) -> Result<(), String> {
         for (name, url) in [("authorize", &self.authorize), ("token", &self.token)] {
             if !is_address(url) {
@@ -116,6 +135,9 @@ impl Told {
 }
 
 /// Whether it is the address of a call, and no more than one word of a policy.
+///
+/// Blanks, semicolons and quotation marks are not accepted: in a policy they would begin another
+/// directive. Without TLS only loopback is accepted, since a code and a token go there.
 fn is_address(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| {
         let rest = url.strip_prefix("http://")?;

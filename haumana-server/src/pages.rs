@@ -1,4 +1,7 @@
 //! What a shell and `man` know of the command line, made from the command line itself.
+//!
+//! Both are made from the same description that parses the arguments, so they cannot be out of
+//! date. Packages run these two commands when they are built.
 
 use clap::Command;
 use clap_complete::Shell;
@@ -6,6 +9,8 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 /// Prints the completions for a shell.
+///
+/// The whole script is made first and printed at once.
 pub(crate) fn completions(shell: Shell, mut command: Command) -> io::Result<()> {
     let mut script = Vec::new();
     let name = command.get_name().to_owned();

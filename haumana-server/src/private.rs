@@ -1,10 +1,15 @@
 //! Files that their owner alone can read, beside the database.
+//!
+//! Names, hashes of users and keys are in these files, so no other user of the machine may read
+//! them. A new file gets its mode when it is made, not afterwards: in between others could open it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 /// The file that stands beside a database under its name and this.
+///
+/// `haumana.db` and `.audit` make `haumana.db.audit`. Bytes that are no UTF-8 are kept.
 pub(crate) fn beside(db: &Path, suffix: &str) -> PathBuf {
     let mut name = db.as_os_str().to_owned();
     name.push(suffix);
@@ -33,6 +38,9 @@ pub(crate) fn make(path: &Path) -> io::Result<()> {
 }
 
 /// Takes away what others may do with a file, and says so in the log.
+///
+/// The owner's rights stay as they are. Elsewhere than on Unix it only checks that the file is
+/// there.
 fn keep(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -1,4 +1,11 @@
 //! What can keep the server from starting, for people.
+//!
+//! Each says what is wrong and, where possible, what to type next, because the person who reads it
+//! is at a terminal and the server does not run. The program prints it on one line, after its name,
+//! and ends with status 1.
+//!
+//! Texts are not stable, with one exception: a word in brackets, such as `[not_built_in]`, is for
+//! scripts.
 
 #[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
 use crate::args::StoreKind;
@@ -10,6 +17,7 @@ use std::path::{Path, PathBuf};
 /// What can keep the server from starting, with what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
+    /// Others could reach a server that gives a token to anyone who asks.
     #[error(
         "{0} can be reached by others, and this server gives a token for any user to anyone who \
          asks; listen on 127.0.0.1, or say --allow-non-loopback-and-issue-tokens-to-anyone"
@@ -28,6 +36,7 @@ pub(crate) enum Problem {
          haumana-server --features metrics"
     )]
     NoMetrics,
+    /// It is refused and not mended: who has read the key can sign in as anybody.
     #[error("the key file {0} can be read by others; run: chmod 600 {0}")]
     KeyExposed(PathBuf),
     #[error("{0} is not the key file of this server; move it away, and a new one is made")]
@@ -69,6 +78,7 @@ pub(crate) enum Problem {
     Issuers(String),
     #[error("cannot write the backup {0}: {1}")]
     Backup(PathBuf, String),
+    /// A backup over an existing file could destroy the only other one.
     #[error("{0} exists; a backup never overwrites anything")]
     Exists(PathBuf),
     #[error(
@@ -94,6 +104,7 @@ pub(crate) enum Problem {
     NoJournal(&'static str),
     #[error("cannot use the schema {0}: {1}")]
     Schema(PathBuf, String),
+    /// Where the records are, and why the schema may not follow theirs.
     #[error(
         "the records in {0} were written under another schema: {1}. Start with a schema that \
          succeeds it, or keep the records of this one elsewhere, see --db, --database-schema and \
@@ -122,6 +133,8 @@ impl Problem {
 }
 
 /// An error with everything that caused it, on one line.
+///
+/// Errors of the stores never have user data in their texts, so the line may be printed and logged.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

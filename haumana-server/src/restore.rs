@@ -1,4 +1,13 @@
 //! `haumana-server restore`.
+//!
+//! The work is in `haumana-store-sqlite`: one step that either happens or does not. Here is what an
+//! operator reads afterwards. That matters as much: somebody who restores a backup is in a hurry,
+//! and wants to know whether tokens stay valid, whether erased people have come back, and what
+//! devices will do.
+//!
+//! The files beside the database stay as they are: user directory, key pair, journal of erasures,
+//! audit log. The journal names accounts that were erased after the backup, and they are erased
+//! again.
 
 use crate::args::{Args, StoreKind};
 use crate::problem::{Problem, chain};
@@ -9,6 +18,13 @@ use haumana_sync::time::UnixMillis;
 use std::path::Path;
 
 /// Puts a backup in place of the database, and says what happens next.
+///
+/// `later_edits` decides about what devices wrote after the backup: it is merged into it, or put
+/// into the inbox.
+///
+/// # Errors
+///
+/// [`Problem::Restore`] says that nothing was changed, and why.
 pub(crate) fn restore(args: &Args, from: &Path, later_edits: LaterEdits) -> Result<(), Problem> {
     if args.store != StoreKind::Sqlite {
         return Err(Problem::NotSqlite);
@@ -28,6 +44,7 @@ pub(crate) fn restore(args: &Args, from: &Path, later_edits: LaterEdits) -> Resu
     Ok(())
 }
 
+/// Each line says one fact. The last one says what to do next.
 fn report(db: &Path, from: &Path, restored: &Restored) {
     let (shown, from) = (db.display(), from.display());
     match restored.taken_at {

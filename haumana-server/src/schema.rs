@@ -1,4 +1,12 @@
 //! Which kinds of record are kept, and that they stay those of the records that are stored.
+//!
+//! Records are read by the schema that wrote them. If a server were started with a schema that has
+//! no such field, or another type for it, records could not be read, or merged wrongly. So the
+//! schema is kept with the records, and each start compares: the new one must be able to follow the
+//! kept one (`haumana_sync::succession`).
+//!
+//! An earlier version of this program kept the schema in a file beside the database,
+//! `.schema.json`. It is read if the database itself knows none, and never written.
 
 use crate::args::{Args, StoreKind};
 use crate::private;
@@ -15,6 +23,12 @@ use std::{fs, io};
 const FILE_BYTES: u64 = 4_000_000;
 
 /// The schema that the arguments name.
+///
+/// Without `--schema` it is that of pieces and sessions.
+///
+/// # Errors
+///
+/// [`Problem::Schema`] names the file, and what is wrong in it.
 pub(crate) fn read(args: &Args) -> Result<Schema, Problem> {
     let Some(path) = &args.schema else { return Ok(repertoire::schema()) };
     let flaw = |message: String| Problem::Schema(path.clone(), message);
@@ -27,6 +41,9 @@ pub(crate) fn read(args: &Args) -> Result<Schema, Problem> {
 /// program has kept it beside the file, or they are pieces and sessions. `None` if there is no file.
 ///
 /// Tables are in no file. There the schema that was kept beside one is all that is known.
+///
+/// Ask before the database is opened: opening makes the file, and then nobody can tell any more
+/// whether it was there.
 pub(crate) fn presumed(args: &Args) -> Result<Option<Schema>, Problem> {
     match (args.store, args.db.exists()) {
         (StoreKind::Sqlite, false) => Ok(None),
@@ -36,6 +53,10 @@ pub(crate) fn presumed(args: &Args) -> Result<Option<Schema>, Problem> {
 }
 
 /// Checks that the records may be served with `schema`, and keeps it with them.
+///
+/// # Errors
+///
+/// [`Problem::OtherSchema`] if the schema may not follow the kept one. Nothing is changed then.
 pub(crate) async fn succeed(
     args: &Args,
     store: &dyn Operate,
@@ -56,12 +77,16 @@ pub(crate) async fn succeed(
     })
 }
 
+/// Asks for one user at most.
 async fn has_users(store: &dyn Operate) -> Result<bool, Problem> {
     let page = store.users(None, 1).await.map_err(|error| Problem::of_store(&error))?;
     Ok(!page.users.is_empty() || page.next.is_some())
 }
 
 /// `haumana-server keep-schema`: what a server does before it serves, and nothing else.
+///
+/// Lambda functions do not compare schemas at their start, to start quickly. An operator runs this
+/// before a deployment instead.
 pub(crate) async fn keep(args: &Args) -> Result<(), Problem> {
     let schema = read(args)?;
     let presumed = presumed(args)?;
@@ -95,6 +120,7 @@ fn kept(db: &Path) -> Result<Option<Schema>, Problem> {
     schema.map(Some).map_err(|message| Problem::Schema(path, message))
 }
 
+/// The file of earlier versions.
 fn beside(db: &Path) -> PathBuf {
     private::beside(db, ".schema.json")
 }

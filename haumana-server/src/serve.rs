@@ -3,6 +3,16 @@
 //! The order matters: the listener comes first, so that a second server says that the port is taken
 //! before it touches any data; the schema is kept before anything is served; signals are caught
 //! before the address is printed, so that whoever waits for that line can stop the server cleanly.
+//!
+//! The parts, and what each has of the others:
+//!
+//! ```text
+//!  listener ─▶ connections ─▶ drain ─▶ router ─▶ Engine ─▶ PokingStore ─▶ store
+//!                                        │                     └─▶ Live ─▶ devices that follow
+//!                                        └ sign_in: whose tokens; /dev; the page
+//!  Upkeep ─▶ Operate of the same store             memory, metrics: tasks of their own
+//! ```
+//! What can keep the server from starting is done before the address is printed.
 
 use crate::args::{Args, StoreKind};
 use crate::audit;
@@ -35,10 +45,20 @@ use tokio::sync::oneshot;
 /// LIMIT: how long requests that are running may take once the server was told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where a new user reads on.
+///
+/// Printed at the start.
 const GUIDE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/SUMMARY.md");
 const DAY_MS: i64 = 86_400_000;
 
 /// Serves until it is told to stop.
+///
+/// Background tasks are not awaited at the end. Each of their steps is a call of the store that
+/// either happens or does not, and the next start goes on where they stopped.
+///
+/// # Errors
+///
+/// [`Problem`]: what keeps it from starting. Once it serves, it returns an error only if accepting
+/// connections cannot go on.
 pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let listener = listen(&args).await?;
     let address = listener.local_addr()?;
@@ -77,6 +97,10 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     Ok(run(listener, router, room, live, signals).await?)
 }
 
+/// # Errors
+///
+/// [`Problem::NotLoopback`] guards the default: a server that gives tokens to anyone is reachable
+/// from this machine alone.
 async fn listen(args: &Args) -> Result<TcpListener, Problem> {
     let is_public = args.allow_non_loopback_and_issue_tokens_to_anyone || args.has_issuers();
     if !args.listen.ip().is_loopback() && !is_public {
@@ -89,6 +113,8 @@ async fn listen(args: &Args) -> Result<TcpListener, Problem> {
 }
 
 /// Puts the parts together.
+///
+/// The engine gets the store that pokes. `Operate`, which sees all users, stays outside.
 fn router(
     args: &Args,
     schema: Schema,
@@ -118,6 +144,8 @@ fn router(
 
 /// How many devices may follow, where there is room for so many connections: a part of it is left to
 /// requests.
+///
+/// Four fifths. Otherwise devices that follow could take every connection, and nobody could sync.
 fn live_limits(room: usize) -> LiveLimits {
     let mut limits = LiveLimits::usual();
     limits.in_all = limits.in_all.min(room / 5 * 4);
@@ -125,6 +153,8 @@ fn live_limits(room: usize) -> LiveLimits {
 }
 
 /// What an engine is told on data of this life.
+///
+/// The generation comes from the store, which may know a higher one than the arguments.
 pub(crate) fn engine_config(args: &Args, generation: Generation) -> EngineConfig {
     let mut config = EngineConfig::new(generation);
     config.retention_ms = retention_ms(args);
@@ -176,6 +206,10 @@ fn greet(args: &Args, address: SocketAddr, metrics: Option<SocketAddr>) -> Resul
 }
 
 /// Serves until a signal comes, and then finishes what is running, within bounds.
+///
+/// After the first signal: no more connections are accepted, streams of events end, and requests
+/// have ten seconds. After these, or at the second signal, the function returns, and the runtime
+/// drops what still runs. A commit is atomic in each store, so nothing is left half written.
 async fn run(
     listener: TcpListener,
     router: Router,
@@ -216,6 +250,8 @@ struct Signals {
 #[cfg(unix)]
 impl Signals {
     /// From here on the signals no longer end the process by themselves.
+    ///
+    /// It has to be called before the address is printed.
     fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());

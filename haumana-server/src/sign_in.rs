@@ -1,6 +1,10 @@
 //! Whose ID tokens the server takes: its own, or those of Google and other issuers.
 //!
 //! Both at once is not possible: a server that trusts an issuer gives out no tokens.
+//!
+//! What it makes is used in three places: the verifier by every call of the API, the routes beside
+//! the API, and what the page is told. All three follow from the same arguments, so the page cannot
+//! offer a sign-in whose tokens are refused.
 
 use crate::args::Args;
 use crate::dev::{self, Dev};
@@ -21,8 +25,11 @@ use std::sync::Arc;
 /// What the arguments say about signing in.
 #[derive(Debug)]
 pub(crate) struct SignIn {
+    /// The same one for all calls and for `POST /auth/sync`.
     pub(crate) verifier: Arc<dyn Verifier>,
     /// What this server has beside the API for it.
+    ///
+    /// `/dev`, or nothing.
     pub(crate) routes: Router,
     /// How people sign in on the page.
     #[cfg_attr(not(feature = "page"), allow(dead_code, reason = "there is no page"))]
@@ -40,6 +47,13 @@ impl Args {
 const GOOGLES: &str = ".apps.googleusercontent.com";
 
 /// Makes the verifier that the arguments ask for.
+///
+/// No network is used: keys of issuers are fetched when the first token comes.
+///
+/// # Errors
+///
+/// [`Problem::NotAClientId`], [`Problem::KeySetAlone`], [`Problem::Issuers`]: mistakes in arguments
+/// that would otherwise show as 401 for everybody.
 pub(crate) fn set_up(args: &Args) -> Result<SignIn, Problem> {
     // Whoever names Google's keys means to have Google sign people in.
     if args.google_client_id.is_empty() && args.google_key_set != IssuerConfig::GOOGLE_KEY_SET {
@@ -76,6 +90,9 @@ fn ours(args: &Args) -> Result<SignIn, Problem> {
 }
 
 /// Tokens of Google and of others. There is no key file, and nothing under `/dev`.
+///
+/// Google and the issuers of the file may be used together; each token is verified by the keys of
+/// the issuer that it names.
 fn theirs(args: &Args) -> Result<SignIn, Problem> {
     let (mut configs, mut page) = (Vec::new(), PageSignIn::Nobody);
     if let Some(id) = args.google_client_id.first() {

@@ -1,4 +1,13 @@
 //! A stream whose other end must read what it has asked for.
+//!
+//! A client may ask for much and read nothing. The server then holds a reply for it, and a
+//! connection. hyper bounds how long the head of a request may take to arrive, and not how long a
+//! reply may take to leave; so the stream beneath does it.
+//!
+//! Two rules: a write that makes no progress for 30 seconds ends the connection, and a reply as a
+//! whole must be taken at 1 kB a second or more, after 30 seconds of grace. The timer runs only
+//! while a write waits. The time counts from the first byte of the reply, also while the server
+//! makes the next part of it.
 
 use std::io;
 use std::pin::Pin;
@@ -15,10 +24,13 @@ const WRITE_BYTES_PER_SEC: u64 = 1_000;
 /// A stream that fails when its other end reads a reply too slowly.
 #[derive(Debug)]
 pub(crate) struct Timed<S> {
+    /// The socket.
     stream: S,
     /// When the reply that is being written began, and how much of it is written.
     reply: Option<(Instant, u64)>,
     /// Runs while a reply cannot be written.
+    ///
+    /// Boxed, because most connections never have one.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
@@ -28,11 +40,17 @@ impl<S> Timed<S> {
     }
 
     /// Whether something that was written last waits for the client to read.
+    ///
+    /// The last write did not go through, so bytes may be left in the buffers of the writer.
     pub(crate) fn is_stuck(&self) -> bool {
         self.timer.is_some()
     }
 
     /// What comes of an attempt to write: an error if the client has had its time.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut`, which hyper passes on, and which ends the connection.
     fn judge(
         &mut self,
         cx: &mut Context<'_>,

@@ -2,6 +2,14 @@
 //!
 //! The engine deletes old history of a user who commits. This reaches those who never come again, a
 //! little at a time, so that requests do not notice.
+//!
+//! One pass has two parts. First it finishes erasures: an erasure marks the account, deletes, and
+//! marks it again, and a process that was killed in between leaves the first mark. Then it sweeps
+//! the history that is past its retention.
+//!
+//! The sweep goes in small slices with pauses. Both can stop anywhere: what is left is found again
+//! by the next pass. Several servers on one PostgreSQL database may all do it; a row that another
+//! one has deleted is no error.
 
 use haumana_api::directory::UserDirectory;
 use haumana_auth::username;
@@ -22,16 +30,22 @@ const ERASURES: usize = 100;
 
 /// Who does it.
 pub(crate) struct Upkeep {
+    /// The only way to see all users. No request has it.
     pub(crate) operate: Arc<dyn Operate>,
+    /// Erases, by the same rules as `DELETE /users/{me}`.
     pub(crate) engine: Arc<Engine>,
     /// Where names and e-mail addresses are, which go with an account; `None`: not in this server's files.
     pub(crate) directory: Option<Arc<dyn UserDirectory>>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// In milliseconds. It must be that of the engine, or history that can still be restored would
+    /// be deleted.
     pub(crate) retention_ms: i64,
 }
 
 impl Upkeep {
     /// Does it now and then, until it is dropped.
+    ///
+    /// The first pass is at the start of the server, then one an hour.
     pub(crate) async fn run(self) {
         loop {
             // What fails for one account holds up nobody else's. What is left is done the next time.
@@ -44,6 +58,13 @@ impl Upkeep {
     }
 
     /// Finishes erasures that broke off, and those that a restore has brought back.
+    ///
+    /// Accounts whose erasure fails are left out and counted, so that one of them cannot hold up
+    /// the others for ever.
+    ///
+    /// # Errors
+    ///
+    /// If the list of accounts cannot be read, or some erasures have failed.
     pub(crate) async fn finish_erasures(
         &self,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -74,6 +95,7 @@ impl Upkeep {
         }
     }
 
+    /// Records first, then the entry in the directory, as the API does it.
     async fn erase(&self, user: &UserId) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         self.engine.erase(user).await?;
         if let Some(directory) = &self.directory {
@@ -83,6 +105,9 @@ impl Upkeep {
     }
 
     /// Deletes history that is past its retention, of whichever users.
+    ///
+    /// Returns how many entries of history were deleted. Reads ignore such entries already, so
+    /// nobody sees a difference but the disk.
     pub(crate) async fn sweep(&self) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
         let before = self.clock.now().plus_ms(-self.retention_ms);
         let (mut place, mut deleted): (Option<SweepPlace>, usize) = (None, 0);

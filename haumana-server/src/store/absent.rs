@@ -1,10 +1,15 @@
 //! What is instead of a store that was not built in: an error that says how to get it.
+//!
+//! It has the functions of a store, so that `store` is written once for all builds. A build without
+//! a store still knows its options: the error names the feature that is missing, and does not say
+//! that the option is unknown.
 
 use super::{Opened, Operated};
 use crate::args::Args;
 use crate::problem::Problem;
 use haumana_sync::schema::Schema;
 
+/// Always [`Problem::NotBuiltIn`].
 pub(super) async fn open(args: &Args, _: &Schema) -> Result<Opened, Problem> {
     Err(Problem::NotBuiltIn(args.store))
 }

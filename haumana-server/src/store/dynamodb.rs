@@ -1,4 +1,7 @@
 //! Tables of DynamoDB.
+//!
+//! For those who use the tables of the Lambda functions from a machine, or an emulator on a laptop.
+//! Commits of others to the same tables are not heard; their devices find them when they ask.
 
 use super::{Opened, Operated};
 use crate::args::Args;
@@ -12,6 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How much longer than the retention DynamoDB keeps history before it deletes it by itself.
+///
+/// DynamoDB deletes by itself, some time after the date in the item. Reads ignore history that is
+/// past its retention, so the margin is never seen.
 const TTL_MARGIN_DAYS: u64 = 10;
 const DAY_SECS: u64 = 86_400;
 
@@ -48,6 +54,9 @@ pub(super) async fn replay_erasures(
 }
 
 /// The tables whose names begin with `prefix`.
+///
+/// Opens no connection. Without an allowance: that bounds what an account costs on AWS, and here
+/// `Load` bounds what it takes.
 fn tables(args: &Args, schema: &Schema, prefix: &str) -> Result<DynamoStore, Problem> {
     let days = u64::from(args.retention_days) + TTL_MARGIN_DAYS;
     Ok(DynamoStore::open(DynamoOptions {

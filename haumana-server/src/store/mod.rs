@@ -2,6 +2,13 @@
 //!
 //! Each store is a file of its own with the same function, `open`. One that is not built in is
 //! `absent`, which says how to build it.
+//!
+//! After `open`, requests are served alike whatever the store is.
+//!
+//! Opening also decides in which life the data is. SQLite and PostgreSQL find out by themselves
+//! whether they were put back to an earlier state; with DynamoDB an operator says so, by
+//! `--generation`. Then the generation is higher than before, devices notice at their next sync,
+//! and what they hold is merged back.
 
 #[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
 mod absent;
@@ -29,6 +36,7 @@ use std::sync::Arc;
 
 /// A store, and the generation of the life that its data is in.
 pub(crate) struct Opened {
+    /// What the engine works on. It tells of commits, itself or by a decorator.
     pub(crate) store: Arc<dyn Store>,
     /// What tells of commits.
     pub(crate) pokes: Arc<dyn Pokes>,
@@ -36,6 +44,7 @@ pub(crate) struct Opened {
     pub(crate) operate: Arc<dyn Operate>,
     /// Whether somebody must keep retention; DynamoDB does it by itself.
     pub(crate) needs_upkeep: bool,
+    /// Pass it to the engine; the arguments may have a lower one.
     pub(crate) generation: Generation,
     /// What becomes of content that devices hold from another life.
     pub(crate) other_life: OtherLife,
@@ -57,6 +66,12 @@ impl Operated {
 }
 
 /// Opens what the arguments name.
+///
+/// The schema is for DynamoDB, where some fields are columns of their own.
+///
+/// # Errors
+///
+/// A [`Problem`] that says what is wrong with the place, and never anything of the data.
 pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem> {
     match args.store {
         StoreKind::Sqlite => sqlite::open(args),
@@ -66,6 +81,8 @@ pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem
 }
 
 /// Opens what the arguments name, for an operator's command.
+///
+/// With SQLite the server itself does what these commands do, so it is [`Problem::ByItself`].
 pub(crate) async fn operate(args: &Args, schema: &Schema) -> Result<Operated, Problem> {
     match args.store {
         StoreKind::Sqlite => Err(Problem::ByItself),
@@ -95,6 +112,7 @@ pub(crate) async fn replay_erasures(
     }
 }
 
+/// Logged as a warning, so that an operator who has restored nothing notices.
 fn begin(why: &str, Generation(generation): Generation) {
     tracing::warn!(
         generation,

@@ -1,4 +1,7 @@
 //! A PostgreSQL database.
+//!
+//! Any number of servers may share a database. Each hears of the others' commits by `NOTIFY`, so
+//! devices are poked whichever server they are connected to.
 
 use super::{Opened, Operated, begin};
 use crate::args::Args;
@@ -11,8 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How many connections to PostgreSQL a server has at most.
+///
+/// Multiply it by the number of servers when you set `max_connections` of PostgreSQL.
 const CONNECTIONS: usize = 16;
 /// How long a request waits for a connection.
+///
+/// Then the request is answered with 503.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL may work on one call.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,6 +41,8 @@ pub(super) async fn operate(args: &Args, _: &Schema) -> Result<Operated, Problem
 }
 
 /// Marks the accounts that the journal of the database at `url` says are erased.
+///
+/// The other database is only read. This one must not be served yet.
 pub(super) async fn replay_erasures(
     args: &Args,
     _: &Schema,
