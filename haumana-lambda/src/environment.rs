@@ -1,11 +1,34 @@
 //! What a function is told by its environment. Read once, at cold start.
+//!
+//! A function reads its settings before the first event. If one is missing or wrong, the process
+//! ends with a message that names the variable, and a deployment shows at once that it is broken.
+//! No setting is read while a request is answered.
+//!
+//! Functions take the variables from a [`Lookup`] and not from the process, so a test gives them a
+//! map.
 
 use std::fmt;
 
 /// Where variables come from: the process, or a test.
+///
+/// ```
+/// use haumana_lambda::environment::{EnvironmentError, list, number};
+///
+/// let lookup = |name: &str| match name {
+///     "DAYS" => Some("90".to_owned()),
+///     "ORIGINS" => Some(" https://a.example, https://b.example ,".to_owned()),
+///     _ => None,
+/// };
+///
+/// assert_eq!(Ok(90), number(&lookup, "DAYS"));
+/// assert_eq!(2, list(&lookup, "ORIGINS").len());
+/// assert_eq!(Err(EnvironmentError::Missing("YEARS")), number(&lookup, "YEARS"));
+/// ```
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// A variable that is missing, or says nothing that can be used.
+///
+/// It names the variable and never shows its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EnvironmentError {
     /// It is not set, or empty.
@@ -53,6 +76,8 @@ pub fn number(lookup: Lookup<'_>, name: &'static str) -> Result<u32, Environment
 }
 
 /// Reads a list, comma-separated; missing means none.
+///
+/// Blanks around items are dropped, and so are empty items.
 pub fn list(lookup: Lookup<'_>, name: &'static str) -> Vec<String> {
     let value = optional(lookup, name).unwrap_or_default();
     let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());

@@ -1,5 +1,12 @@
 //! From an event of API Gateway (proxy integration, format 1.0: that of REST APIs, which HTTP APIs send
 //! too where they are told so) to a request, and from a response back.
+//!
+//! An event holds the body as base64 or as text, headers twice (the last value of each name, and
+//! all values), and in `requestContext` what only API Gateway can write. A client writes headers
+//! and a body; it cannot write the context. That is why the user is taken from there.
+//!
+//! On the way back, what goes out counts against Lambda's 6 MB, quoting and base64 included. So the
+//! shorter of the two forms is chosen where the gateway takes both.
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use aws_lambda_events::encodings;
@@ -17,8 +24,12 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replies {
     /// Text, and base64, which it decodes: its binary media types are `*/*`.
+    ///
+    /// Compressed replies need this.
     Binary,
     /// Text alone. Base64 would reach the client as it is.
+    ///
+    /// An HTTP API that was not told otherwise. Replies are not compressed then.
     Text,
 }
 
@@ -41,6 +52,11 @@ impl std::error::Error for NotAnEvent {}
 /// # Errors
 ///
 /// [`NotAnEvent`] if it is none.
+///
+/// The id of the request becomes that of API Gateway. A request id of the caller is replaced: it
+/// would not be in the gateway's log.
+///
+/// The stage is removed from the address, so that a path is the same in every stage.
 pub fn read_request(event: &RawValue) -> Result<(Request<Body>, Value), NotAnEvent> {
     let mut event: ApiGatewayProxyRequest =
         serde_json::from_str(event.get()).map_err(|_| NotAnEvent)?;
@@ -68,6 +84,7 @@ pub fn read_request(event: &RawValue) -> Result<(Request<Body>, Value), NotAnEve
     Ok((Request::from_parts(head, body), Value::Object(context)))
 }
 
+/// Checked beforehand, because the conversion after it takes it for granted.
 fn is_base64(text: &str) -> bool {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.decode(text).is_ok()
@@ -77,6 +94,8 @@ fn is_base64(text: &str) -> bool {
 ///
 /// Text goes as it is, quoted in JSON, where that is smaller than base64 or the only way;
 /// everything else as base64.
+///
+/// Headers go out with all their values. The length is left to API Gateway.
 pub async fn write_response(response: Response<Body>, replies: Replies) -> ApiGatewayProxyResponse {
     let (mut head, body) = response.into_parts();
     // The router's bodies are in memory, or end with an error that cuts the connection elsewhere.
@@ -105,6 +124,7 @@ enum Form {
     Shorter,
 }
 
+/// Bytes that are no UTF-8 are base64 in any case.
 fn write_body(body: Bytes, form: Form) -> encodings::Body {
     let text = match String::from_utf8(body.into()) {
         Ok(text) => text,
@@ -119,6 +139,9 @@ fn write_body(body: Bytes, form: Form) -> encodings::Body {
 }
 
 /// The bytes of a text as a JSON string, without its quotes.
+///
+/// Counted without making the string. Quotes and backslashes take two bytes, other control
+/// characters six.
 fn quoted_len(text: &str) -> usize {
     let extra = text.bytes().map(|byte| match byte {
         b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0C => 1,

@@ -1,4 +1,21 @@
 //! One function of the API: what happens around every event.
+//!
+//! What happens to an event, in order:
+//!
+//! 1. It becomes a request, and the deadline is set: the end of the invocation, less [`MARGIN`].
+//! 2. Who asks is found out, from the authorizer's context or by verifying the token.
+//! 3. If there is a user, the tables are asked once in which generation they are. Calls that are
+//!    nobody's, such as `/health`, need no generation.
+//! 4. The router answers, or the time is over and the answer is 503 with `Retry-After`.
+//! 5. One line of metrics is printed.
+//! 6. What the call has cost is charged to the account.
+//! 7. The reply becomes an answer.
+//!
+//! Without the deadline of step 4 Lambda would end the process at the end of the time. The client
+//! would see an error of the gateway's, and the next event would start a new process.
+//!
+//! What was committed before the time was over stays. The client repeats the request, and that
+//! changes nothing more.
 
 use crate::event::{NotAnEvent, Replies, read_request, write_response};
 use crate::life::Life;
@@ -27,12 +44,16 @@ use tower::ServiceExt as _;
 
 /// How long before the end of an invocation the client is told to try again later, so that the
 /// reply still gets out. The store gives up a little before.
+///
+/// The metrics, the charge and the answer are written in that time.
 pub const MARGIN: Duration = Duration::from_millis(400);
 
 /// A function of the API.
 #[derive(Debug)]
 pub struct Function {
     /// Who verifies tokens; `None`: the gateway has asked an authorizer, whose word counts.
+    ///
+    /// Either one or the other: with a door, the context of the event is not looked at.
     pub door: Option<Door>,
     /// What answers. Where there is a [`Life`], only calls that are nobody's.
     pub router: Router,
@@ -47,17 +68,23 @@ pub struct Function {
     /// The store behind the router, for what it consumes; `None`: there is none.
     pub store: Option<Arc<DynamoStore>>,
     /// Whether an event was seen already.
+    ///
+    /// The first event of a process is counted as a cold start.
     pub is_warm: AtomicBool,
     /// Where the metrics stand in CloudWatch.
     pub namespace: String,
 }
 
 /// What a function verifies tokens with that stands behind an HTTP API.
+///
+/// The HTTP API of the stack asks no authorizer before the function runs.
 #[derive(Debug)]
 pub struct Door {
     /// Tells good tokens from others.
     pub verifier: OidcVerifier,
     /// Whom an operator has blocked.
+    ///
+    /// A blocked caller gets 403, as from an authorizer that denies.
     pub callers: Callers,
 }
 
@@ -72,6 +99,8 @@ pub const READ_COST: f64 = 0.125;
 pub const WRITE_COST: f64 = 0.625;
 
 /// The answer where the tables did not say in which generation they are.
+///
+/// 503: the next event asks again.
 fn refused(error: &Error) -> Response<Body> {
     tracing::error!(status = 503, reason = "store", detail = %error, "request");
     out_of_time()
@@ -84,6 +113,8 @@ fn extension<T: Clone + Send + Sync + 'static>(value: Option<T>) -> Extensions {
 }
 
 /// Millionths of a dollar that a call has cost the operator.
+///
+/// Calls that fail are charged as well, apart from those that were refused with 429.
 fn cost(consumed: &Consumed) -> f64 {
     CALL_COST + READ_COST * consumed.read_units + WRITE_COST * consumed.write_units
 }
@@ -94,6 +125,8 @@ impl Function {
     /// # Errors
     ///
     /// [`NotAnEvent`] if the event is not API Gateway's.
+    ///
+    /// It prints the line of metrics whatever the outcome, except for an event that is none.
     pub async fn answer(
         &self,
         event: LambdaEvent<Box<RawValue>>,
@@ -174,6 +207,8 @@ impl Function {
         (user, verdict)
     }
 
+    /// It takes what the store has consumed since the last sample, so it has to be called once an
+    /// event.
     fn sample(&self, response: &Response<Body>, time: Duration) -> Sample {
         Sample {
             status: response.status().as_u16(),

@@ -1,5 +1,15 @@
 //! In which generation a function answers: what its setting says, or a higher one that the tables
 //! know.
+//!
+//! A table of DynamoDB that is put back to an earlier point in time is another table, with old
+//! data. Devices must notice, or they would believe that the server still has what it lost. A
+//! number that rises, the generation, tells them.
+//!
+//! The operator raises it by a setting. The tables remember the highest number that they were
+//! served in, so a deployment that forgets the setting does not go back.
+//!
+//! The question costs one small read, at the first event of somebody who is signed in, and not at
+//! the start of the process.
 
 use axum::Router;
 use haumana_store_dynamo::DynamoStore;
@@ -9,6 +19,8 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 /// Makes what answers in a generation.
+///
+/// It is called once, as soon as the tables have answered.
 pub type MakeRouter = Box<dyn Fn(Generation) -> Router + Send + Sync>;
 
 /// What a function asks of the tables before it answers anybody for the first time.
@@ -18,8 +30,10 @@ pub type MakeRouter = Box<dyn Fn(Generation) -> Router + Send + Sync>;
 /// highest one, and it counts.
 pub struct Life {
     store: Arc<DynamoStore>,
+    /// What the setting says.
     asked: Generation,
     make: MakeRouter,
+    /// Empty until the tables have answered. A failure is not kept.
     made: OnceCell<Router>,
 }
 

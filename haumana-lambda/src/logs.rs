@@ -1,4 +1,9 @@
 //! Where the functions' log lines go: standard output, one JSON object a line.
+//!
+//! CloudWatch keeps what a function prints. So what is printed must be safe to keep: numbers,
+//! codes, hashes of users, and the text of errors, which by contract have no user data in them.
+//!
+//! A panic's message and an error at the start go to the standard error, as text.
 
 use haumana_api::AUDIT;
 use tracing::level_filters::LevelFilter;
@@ -11,9 +16,9 @@ pub const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 
 /// Begins to log. A second call changes nothing.
 ///
-/// Only our own crates follow `level`. The runtime prints whole events at its most talkative
-/// level, tokens and lyrics included, and libraries below it print requests, so no setting can make
-/// any of them say more than warnings, and the runtime only that it failed.
+/// Only our own crates follow `level`. The runtime prints whole events at its most talkative level,
+/// tokens and lyrics included, and libraries below it print requests. So lines of all other crates
+/// are off, whatever the level. Lines of the audit log come at every level.
 pub fn start(level: LevelFilter) {
     let ours =
         ["haumana_api", "haumana_auth", "haumana_sync", "haumana_store_dynamo", "haumana_lambda"];

@@ -82,6 +82,9 @@ impl Sample {
 }
 
 /// Writes the line of one verdict of the authorizer.
+///
+/// `Failed` is 1 if the keys could not be had: that is the operator's to look at. A token that is
+/// not good is the caller's.
 pub fn verdict_line(namespace: &str, now: UnixMillis, verdict: Verdict, time: Duration) -> String {
     let is = |wanted: Verdict| Some(flag(verdict == wanted));
     let metrics = [
@@ -92,6 +95,7 @@ pub fn verdict_line(namespace: &str, now: UnixMillis, verdict: Verdict, time: Du
     line(namespace, now, &metrics, &[])
 }
 
+/// Milliseconds, to a tenth.
 fn ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 10_000.0).round() / 10.0
 }
@@ -102,6 +106,8 @@ fn flag(is: bool) -> f64 {
 
 type Named = (&'static str, Option<f64>);
 
+/// A value that is `None` is left out. A metric is declared in the line and given as a member
+/// beside it; a fact is a member alone.
 fn line(namespace: &str, now: UnixMillis, metrics: &[Named], facts: &[Named]) -> String {
     let there = |(name, value): &Named| Some((*name, (*value)?));
     let names: Vec<Value> =

@@ -19,6 +19,12 @@
 //! | `HAUMANA_ALLOWANCE` | all but the authorizer | what an account may cost at once and each day, in millionths of a dollar, such as `1000000/100000`; no limit if absent |
 //! | `HAUMANA_METRICS` | all | where metrics stand in CloudWatch; `Haumana` if absent |
 //! | `HAUMANA_LOG` | all | `error`, `warn`, `info` (if absent), `debug` or `trace` |
+//!
+//! A setting without a default must be there: a stack that forgets it does not start.
+//!
+//! `auth-sync-lambda` has no tables, so it reads none of the first three, nor `HAUMANA_ALLOWANCE`.
+//! With `HAUMANA_VERIFY` each function verifies tokens, and reads all that says whose:
+//! `HAUMANA_GOOGLE_CLIENT_IDS`, `HAUMANA_GOOGLE_AZP`, `HAUMANA_GOOGLE_KEY_SET`, `HAUMANA_ISSUERS`.
 
 use crate::environment::{EnvironmentError, Lookup, list, number, optional, required};
 use crate::event::Replies;
@@ -72,6 +78,9 @@ impl ApiSettings {
 /// # Errors
 ///
 /// [`EnvironmentError`] if there is no such file, or it is no schema; the log says why.
+///
+/// Whether it may follow the schema of the stored records is not checked at the start of a
+/// function. `haumana-server keep-schema` does that before a deployment.
 pub fn schema(lookup: Lookup<'_>) -> Result<Schema, EnvironmentError> {
     let Some(name) = optional(lookup, "HAUMANA_SCHEMA") else { return Ok(repertoire::schema()) };
     let read = std::fs::read_to_string(&name).map_err(|error| error.to_string());
@@ -111,6 +120,8 @@ pub fn caller_key(lookup: Lookup<'_>) -> Result<Option<CallerKey>, EnvironmentEr
 /// # Errors
 ///
 /// [`EnvironmentError`] names the variable: who is blocked by a hash needs its key.
+///
+/// It is read by the authorizer, and with `HAUMANA_VERIFY` by each function.
 pub fn callers(lookup: Lookup<'_>) -> Result<Callers, EnvironmentError> {
     let blocked = list(lookup, "HAUMANA_BLOCKED");
     match caller_key(lookup)? {
@@ -125,6 +136,9 @@ pub fn callers(lookup: Lookup<'_>) -> Result<Callers, EnvironmentError> {
 /// # Errors
 ///
 /// [`EnvironmentError`] if it is no two numbers above 0.
+///
+/// Burst and rate, in millionths of a dollar: `1000000/100000` is one dollar at once, and ten cents
+/// a day.
 pub fn allowance(
     lookup: Lookup<'_>,
     clock: Arc<dyn Clock>,
@@ -151,6 +165,9 @@ const NAMESPACE: &str = "Haumana";
 /// # Errors
 ///
 /// [`EnvironmentError`] if it is neither `true` nor `false`.
+///
+/// Text is the default, because it is right behind every gateway: base64 that is not decoded would
+/// break every reply.
 pub fn replies(lookup: Lookup<'_>) -> Result<Replies, EnvironmentError> {
     match optional(lookup, "HAUMANA_BINARY_REPLIES").as_deref() {
         Some("true") => Ok(Replies::Binary),
@@ -177,6 +194,8 @@ pub fn verifies(lookup: Lookup<'_>) -> Result<bool, EnvironmentError> {
 /// # Errors
 ///
 /// [`EnvironmentError`] names the variable.
+///
+/// Google comes first and cannot be left out.
 pub fn issuers(lookup: Lookup<'_>) -> Result<Vec<IssuerConfig>, EnvironmentError> {
     required(lookup, "HAUMANA_GOOGLE_CLIENT_IDS")?;
     let mut google = IssuerConfig::google(list(lookup, "HAUMANA_GOOGLE_CLIENT_IDS"));

@@ -1,4 +1,7 @@
 //! The events that API Gateway makes of requests, with everything that is in one.
+//!
+//! They start from a full event, in `proxy-event.json`, so that members which nobody needs are
+//! there as well.
 
 use super::gateway::{HttpRequest, STAGE};
 use base64::Engine as _;
@@ -64,6 +67,8 @@ pub fn proxy_event(
 }
 
 /// Returns the values of the parameters of `resource` in `path`; `None` if it is another one's.
+///
+/// Values are as the path has them, not decoded.
 pub(super) fn path_parameters(resource: &str, path: &str) -> Option<Vec<(String, String)>> {
     let (wanted, given) = (resource.split('/'), path.split('/'));
     if wanted.clone().count() != given.clone().count() {
@@ -91,11 +96,13 @@ fn headers(recorded: &Value, request: &HttpRequest) -> Vec<(String, String)> {
     added.chain(request.headers.iter().cloned()).collect()
 }
 
+/// Null if there are none, as API Gateway has it.
 fn last_values(pairs: &[(String, String)]) -> Value {
     let map: Map<_, _> = pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     if map.is_empty() { Value::Null } else { Value::Object(map) }
 }
 
+/// Null if there are none.
 fn all_values(pairs: &[(String, String)]) -> Value {
     let mut map = Map::new();
     for (name, value) in pairs {

@@ -1,4 +1,9 @@
 //! What API Gateway (REST, proxy integration, TOKEN authorizer) makes of an HTTP request.
+//!
+//! It does what the stack relies on, and refuses what API Gateway would refuse: a token that cannot
+//! be one never reaches the authorizer, an answer of the authorizer is kept for each token, a
+//! policy for another resource does not permit, and an answer of a function that has the wrong form
+//! is an error of the gateway's own.
 
 use super::event::{path_parameters, proxy_event};
 use super::policy::{Allowed, is_match, read_policy};
@@ -63,6 +68,7 @@ impl HttpReply {
 /// One method of a resource, and what answers it.
 struct Route {
     method: String,
+    /// Such as `/pieces/{id}/history`.
     resource: String,
     needs_token: bool,
     function: Arc<RuntimeApi>,
@@ -82,6 +88,7 @@ pub struct Gateway {
     authorizer: Arc<RuntimeApi>,
     routes: Vec<Route>,
     cache_for: Duration,
+    /// By the token.
     cache: Mutex<HashMap<String, Allowed>>,
     /// What it says itself, by the type of response.
     responses: Value,
@@ -117,6 +124,8 @@ impl Gateway {
     }
 
     /// Answers one request.
+    ///
+    /// What is not routed is answered as a request without a token, as API Gateway does.
     pub async fn request(&self, request: &HttpRequest) -> HttpReply {
         let path = request.path.split('?').next().unwrap_or_default();
         let fits = |route: &&Route| {
@@ -140,6 +149,10 @@ impl Gateway {
         }
     }
 
+    /// # Errors
+    ///
+    /// The reply of the gateway: 401 without a plausible token, 403 where the policy does not
+    /// permit.
     async fn authorize(
         &self,
         request: &HttpRequest,
@@ -193,6 +206,7 @@ fn is_plausible(token: &str) -> bool {
     segments.len() == 3 && segments.into_iter().all(is_segment)
 }
 
+/// `None` if a member is missing or of another type.
 pub(super) fn read_answer(answer: &Value) -> Option<HttpReply> {
     let status = u16::try_from(answer.get("statusCode")?.as_i64()?).ok()?;
     let mut headers = Vec::new();

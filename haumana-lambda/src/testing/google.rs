@@ -1,4 +1,7 @@
 //! An issuer of ID tokens like Google, with keys of its own, on loopback.
+//!
+//! Functions that are tested fetch keys from it over loopback, by the same code that fetches
+//! Google's. It counts the fetches, so a test can see that keys are kept.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -85,6 +88,8 @@ impl Google {
     }
 
     /// Signs any claims.
+    ///
+    /// Also wrong ones: a test makes tokens that have expired or are for others.
     pub fn sign(&self, claims: &Value) -> String {
         let header = json!({"alg": "RS256", "kid": KEY_ID, "typ": "JWT"});
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());

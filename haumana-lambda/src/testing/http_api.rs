@@ -2,6 +2,10 @@
 //! functions, everything else to one of them, and events in format 1.0.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+//!
+//! What differs from a REST API: there are no binary media types, so a body is text or base64 by
+//! its content type alone; the request id ends with padding; and the context has an authorizer
+//! without a user.
 
 use super::event::path_parameters;
 use super::gateway::{HttpReply, HttpRequest, read_answer};

@@ -1,4 +1,7 @@
 //! What API Gateway makes of an authorizer's answer.
+//!
+//! API Gateway gives no reason if an authorizer's answer is wrong in a detail: clients see 500. So
+//! the rules are written down here, and tests of the authorizer run against them.
 
 use serde_json::{Map, Value};
 use std::time::Instant;
@@ -6,7 +9,9 @@ use std::time::Instant;
 /// An answer of the authorizer that is kept, and until when.
 #[derive(Clone)]
 pub(super) struct Allowed {
+    /// The first resource of the policy, perhaps with stars.
     pub(super) resource: String,
+    /// What the authorizer says about the caller, for the functions.
     pub(super) context: Map<String, Value>,
     pub(super) until: Instant,
     /// Whether it permits its resource; otherwise it refuses it.

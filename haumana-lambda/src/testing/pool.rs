@@ -1,5 +1,7 @@
 //! As much of Cognito's user pools as one wire test needs; the real behaviour is tested in
 //! `haumana-directory-cognito` against an emulator that knows all of it.
+//!
+//! It answers four calls of Cognito by their `X-Amz-Target`, and checks no signature.
 
 use axum::Router;
 use axum::body::Bytes;

@@ -1,6 +1,12 @@
 //! The Lambda Runtime API on loopback, and the process that asks it for work.
 //!
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
+//!
+//! ```text
+//!  invoke ─▶ queue ─▶ GET next ─▶ process of the function ─▶ POST response or error ─▶ invoke
+//! ```
+//! The process is a real one, with an environment of its own and nothing inherited. So a test sees
+//! what an operator sees: cold starts, time-outs that end the process, and what it prints.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -50,9 +56,11 @@ pub struct Function {
 struct Work {
     id: String,
     event: Bytes,
+    /// Milliseconds since 1970, as Lambda tells it.
     deadline_ms: u128,
 }
 
+/// Who waits for the answer to which event.
 #[derive(Default)]
 struct Pending(Mutex<HashMap<String, oneshot::Sender<Invocation>>>);
 
@@ -73,6 +81,7 @@ impl Pending {
     }
 }
 
+/// What the routes of the Runtime API share.
 struct Desk {
     work: tokio::sync::Mutex<mpsc::Receiver<Work>>,
     pending: Pending,
@@ -86,6 +95,7 @@ pub struct RuntimeApi {
     address: String,
     queue: mpsc::Sender<Work>,
     desk: Arc<Desk>,
+    /// Locked while an event runs, so events wait for one another.
     process: tokio::sync::Mutex<Option<Child>>,
     last_id: AtomicU64,
     output: Arc<Mutex<Vec<u8>>>,
