@@ -1,4 +1,10 @@
 //! Attributes of DynamoDB's items, and the JSON that they are here.
+//!
+//! Numbers are kept as their digits. DynamoDB holds up to 38 of them, and a floating-point number
+//! would lose the rest: an attribute that nobody here knows must come back as it was.
+//!
+//! Reading never fails as a whole. An attribute of a form that is not known is
+//! [`Attribute::Unreadable`], and only the item that has it is refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,6 +14,17 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// The value of one attribute, in the words of DynamoDB's JSON: `{"N": "12"}`.
+///
+/// ```
+/// use haumana_import::Attribute;
+///
+/// // A number is kept to the digit, whatever its size.
+/// let digits = "12345678901234567890123456789012345678";
+/// let number = Attribute::of_json(digits);
+///
+/// assert_eq!(Some(Attribute::N(digits.to_owned())), number);
+/// assert_eq!(Some(digits.to_owned()), number.and_then(|number| number.to_json()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Attribute {
     /// Text.
@@ -55,6 +72,8 @@ pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
 
 impl Attribute {
     /// Reads one attribute of DynamoDB's JSON.
+    ///
+    /// What is no attribute becomes [`Attribute::Unreadable`].
     pub fn read(raw: &RawValue) -> Self {
         serde_json::from_str(raw.get()).unwrap_or(Attribute::Unreadable)
     }
@@ -80,6 +99,7 @@ impl Attribute {
         Some(out)
     }
 
+    /// Into one string for the whole item, so nested values are not copied again at each level.
     fn write(&self, out: &mut String) -> Option<()> {
         match self {
             Attribute::S(text) | Attribute::B(text) => out.push_str(&quoted(text)),
@@ -139,6 +159,7 @@ impl Attribute {
     }
 }
 
+/// `None` as soon as one value is.
 fn list<T>(
     out: &mut String,
     values: &[T],
@@ -160,6 +181,8 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// The digits as they are where they are a JSON number, else as text.
+///
+/// Digits that come from DynamoDB are always a number; those of an export on disk may be anything.
 fn number(digits: &str) -> String {
     let starts = digits.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let is_number = starts && JsonText::parse(digits).is_some_and(|json| json.as_str() == digits);

@@ -1,4 +1,12 @@
 //! Live tables of the earlier server's shape as a sink.
+//!
+//! It writes in batches, because an account may have 200,000 records. A batch has two ways to fail.
+//! A part of it may be unprocessed, because the table is busy: that part is sent again, with
+//! growing pauses. Or one item may be invalid, and then DynamoDB refuses all of them: then each is
+//! sent alone, and only the bad one is refused.
+//!
+//! Each write puts a whole item without a condition. Repeating it is harmless, and a run that was
+//! stopped is repeated with `--again`.
 
 use crate::attribute::Item;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +22,7 @@ use std::time::Duration;
 const BATCH_ITEMS: usize = 25;
 /// How often unprocessed items are sent again without any progress.
 const TRIES: u32 = 12;
+/// It doubles up to five seconds.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 
 /// Two tables that the earlier server's functions read.
@@ -133,6 +142,7 @@ fn put(item: &Item) -> WriteRequest {
     WriteRequest::builder().set_put_request(item.ok()).build()
 }
 
+/// DynamoDB has one code for all that is wrong with an item.
 fn is_invalid(code: Option<&str>) -> bool {
     code == Some("ValidationException")
 }

@@ -1,4 +1,10 @@
 //! What the two programs share: the store that is named on the command line.
+//!
+//! Both programs open the store by itself, without a server. On DynamoDB servers may run meanwhile:
+//! each write is a compare-and-swap on the head of its user, so neither side overwrites the other.
+//!
+//! Neither program takes credentials as an option, as other users of a machine can see command
+//! lines.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::Service;
@@ -171,6 +177,8 @@ impl StoreArgs {
     }
 
     /// Makes an engine on a store in this generation.
+    ///
+    /// It has the usual retention time, whatever the servers have.
     pub fn engine(store: Arc<dyn Store>, generation: Generation) -> Engine {
         let config = EngineConfig::new(generation);
         Engine::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), config)
@@ -193,6 +201,8 @@ pub enum MissingFile {
 /// # Errors
 ///
 /// [`ErrorKind::Report`] if it cannot be made.
+///
+/// A file of that name is removed first, and not emptied: others may have it open.
 pub fn report_file(path: &Path) -> Result<Box<dyn Write + Send>> {
     let file = private(path).map_err(|error| {
         let what = format!("{}: the report cannot be made", path.display());

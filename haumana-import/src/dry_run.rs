@@ -1,4 +1,11 @@
 //! A store that only pretends to write.
+//!
+//! An import into it goes through the same engine and the same merge as a real one. So what it says
+//! is what the import would do, as long as nobody edits in between.
+//!
+//! Three things are not pretended: lists of changes, the index, and the history of one record come
+//! from the store beneath. Memory grows with what is pretended: each record that would be written
+//! is held.
 
 use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
@@ -16,10 +23,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// store beneath.
 #[derive(Debug)]
 pub struct DryRun {
+    /// It is only read.
     below: Arc<dyn Store>,
+    /// The lock is never held across an await.
     pretended: Mutex<Pretended>,
 }
 
+/// The latest state of each; a later pretended commit replaces an earlier one.
 #[derive(Debug, Default)]
 struct Pretended {
     heads: HashMap<UserId, Head>,

@@ -1,4 +1,8 @@
 //! Why a run ended before its work was done.
+//!
+//! An item that cannot be taken is no error but an outcome in the report. An error here concerns
+//! everything that comes after: the source ends in the middle, the store does not answer, the disk
+//! is full.
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +40,8 @@ impl Error {
     }
 
     /// Adds what it came from.
+    ///
+    /// The source must not show a user's data in its text, as it is printed.
     #[must_use]
     pub fn because(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { source: Some(source.into()), ..self }
@@ -46,6 +52,7 @@ impl Error {
         self.kind
     }
 
+    /// An error of kind [`ErrorKind::Source`] that begins with the name of the file.
     pub(crate) fn source_file(path: &Path, what: &str) -> Self {
         Self::new(ErrorKind::Source, format!("{}: {what}", PathBuf::from(path).display()))
     }

@@ -1,6 +1,12 @@
 //! DynamoDB's export to S3, downloaded: `AWSDynamoDB/<id>/` with manifests and `data/*.json.gz`.
 //!
 //! See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html>.
+//!
+//! An export is trusted only if it is whole. The manifest lists the files, and how many items each
+//! has; a file that is missing stops the start, and one that has fewer or more items stops the run
+//! when its end is reached. A line that is no item is counted, and reported as refused.
+//!
+//! Files are read as streams. A line is held in memory, and a page of 500 items.
 
 use crate::attribute::{Attribute, Item};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +30,7 @@ const LINE_BYTES: u64 = 8_000_000;
 /// One table's export on disk.
 pub struct ExportFolder {
     table: Table,
+    /// Those that were not opened yet.
     files: VecDeque<DataFile>,
     open: Option<OpenFile>,
 }
@@ -36,10 +43,13 @@ struct DataFile {
 
 struct OpenFile {
     file: DataFile,
+    /// Decompressed if the name ends in `.gz`.
     lines: Box<dyn BufRead + Send>,
+    /// Lines so far; also the number in the place of an item.
     n_read: u64,
 }
 
+/// A member that is absent says nothing against the export.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary {
@@ -49,6 +59,7 @@ struct Summary {
     export_type: Option<String>,
 }
 
+/// A line of the manifest of files.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
@@ -57,6 +68,7 @@ struct Listed {
     data_file: String,
 }
 
+/// A line of a data file: `{"Item": {…}}`.
 #[derive(Deserialize)]
 struct Line {
     #[serde(rename = "Item")]
@@ -131,6 +143,7 @@ impl Source for ExportFolder {
 }
 
 impl OpenFile {
+    /// Several gzip members one after the other are one file.
     fn open(file: DataFile) -> Result<Self> {
         let opened = File::open(&file.path).map_err(|error| unread(&file.path).because(error))?;
         let is_packed = file.path.extension().is_some_and(|extension| extension == "gz");
@@ -164,6 +177,10 @@ impl OpenFile {
     }
 
     /// What was promised must have come: a file that was cut between lines looks whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Source`] if the file has not as many items as the manifest says.
     fn end(&self) -> Result<Option<Found>> {
         if self.n_read == self.file.n_items {
             return Ok(None);
@@ -178,6 +195,9 @@ fn attributes(raw: &BTreeMap<String, Box<RawValue>>) -> Item {
 }
 
 /// The folder with the manifests: `folder` itself, or the only one below it.
+///
+/// It looks up to four levels below. Of two exports it takes neither: nobody could say which one is
+/// meant.
 fn find(folder: &Path) -> Result<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![(folder.to_owned(), 0)];

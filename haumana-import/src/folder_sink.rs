@@ -1,4 +1,8 @@
 //! Writing items to disk in the shape of DynamoDB's export, to look at or to import again.
+//!
+//! The folder has for each table what DynamoDB would have exported: `data/items.json.gz` with one
+//! item a line, and two manifests. The manifests are written last. A folder without them is an
+//! export that broke off, and cannot be imported by mistake.
 
 use crate::attribute::Item;
 use crate::error::{Error, ErrorKind, Result};
@@ -10,6 +14,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// One file for each table; an export of DynamoDB may have several.
 const DATA: &str = "items.json.gz";
 
 /// A folder with one export for each table: `pieces` and `sessions`.
@@ -19,6 +24,7 @@ pub struct FolderSink {
     sessions: Data,
 }
 
+/// One table's file while it is being written.
 struct Data {
     lines: GzEncoder<BufWriter<File>>,
     n_items: u64,
@@ -39,6 +45,7 @@ impl FolderSink {
         Ok(Self { folder: folder.to_owned(), pieces, sessions })
     }
 
+    /// Both files are open from the start, as pages of an account have records of both tables.
     fn of(&mut self, table: Table) -> &mut Data {
         match table {
             Table::Pieces => &mut self.pieces,

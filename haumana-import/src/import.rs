@@ -1,4 +1,10 @@
 //! Taking everything that a source gives into the engine.
+//!
+//! A page is read, its items are sorted by user, and the users are worked on side by side. Work of
+//! one user stays serial: two commits of one account would only race for its head.
+//!
+//! A refused item blocks nobody. A failure of the store ends the run, as it concerns everybody;
+//! what was taken stays, and the next run goes on.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{self, Refused};
@@ -12,11 +18,17 @@ use haumana_sync::id::UserId;
 use std::collections::BTreeMap;
 
 /// How many records of one user are taken over at once.
+///
+/// More would make a lost race more expensive; fewer would make more commits.
 const CHUNK_RECORDS: usize = 50;
 /// How many users are worked on at once: a user's own writes are serial.
+///
+/// It hides the time of one round trip behind others.
 const USERS: usize = 8;
 
 /// Looks on, between pages.
+///
+/// It gets numbers only, so a program can print progress without seeing anybody's data.
 pub trait Watch: Send {
     /// A page is done.
     fn page_done(&mut self, counts: &Counts);
@@ -29,6 +41,10 @@ pub trait Watch: Send {
 /// # Errors
 ///
 /// [`Error`] if the source cannot be read to its end, or the store does not answer.
+///
+/// # Cancellation
+///
+/// Safe at any await: what was committed stays, and a repeated run finishes the rest.
 pub async fn import(
     engine: &Engine,
     source: &mut dyn Source,
@@ -59,6 +75,9 @@ pub async fn import(
     Ok(())
 }
 
+/// # Errors
+///
+/// `unreadable` for a line that is no item, and what [`item::read`] says.
 fn read(found: &Found) -> std::result::Result<(UserId, Earlier), Refused> {
     match &found.item {
         Some(item) => item::read(found.table, item),
@@ -66,6 +85,8 @@ fn read(found: &Found) -> std::result::Result<(UserId, Earlier), Refused> {
     }
 }
 
+/// Outcomes come in the order of the items. If the whole account refuses, each item of the chunk
+/// has that outcome.
 async fn take_over(
     engine: &Engine,
     user: UserId,
@@ -87,6 +108,7 @@ async fn take_over(
     Ok(outcomes)
 }
 
+/// In the words of a report. A record whose version is 1 was made by this item.
 fn outcome(result: TakenOver) -> Outcome {
     match (result.outcome, result.version) {
         (PushOutcome::Applied, Some(1)) => Outcome::Created,

@@ -3,6 +3,14 @@
 //! The earlier server stored what phones sent, nearly as it came. Odd types are read as what they
 //! mean where that is plain; whatever the app's reader refuses then is refused here, by the same
 //! code.
+//!
+//! The steps are: find the user in the partition key; find the id; write the other attributes as
+//! the JSON that the app would send; give that JSON to the reader of the app's requests. So limits
+//! and forms are checked by the code that checks phones, and an item cannot bring in what a phone
+//! could not.
+//!
+//! What the earlier server kept for itself, such as its version numbers, is left out: it counted
+//! states of another server.
 
 use crate::attribute::{Attribute, Item, quoted};
 use haumana_app::wire::{AppPiece, AppSession};
@@ -32,6 +40,8 @@ impl Table {
     }
 
     /// Returns the names of its key attributes: partition, then sort.
+    ///
+    /// Together they name an item. A report has them and nothing else of it.
     pub fn key_names(self) -> [&'static str; 2] {
         match self {
             Table::Pieces => ["userId", "pieceId"],
@@ -92,6 +102,9 @@ pub fn read(table: Table, item: &Item) -> Result<(UserId, Earlier), Refused> {
 }
 
 /// Whose the item is: its partition says so.
+///
+/// Only the key decides. If a session has an attribute `userId` that says something else, the
+/// reader refuses it, as in a phone's request.
 fn user(table: Table, item: &Item) -> Result<UserId, Refused> {
     let refused = || Refused::new("invalid_user", "the partition key is missing or no user's");
     let [partition, _] = table.key_names();
@@ -121,14 +134,19 @@ fn id(table: Table, item: &Item) -> Result<String, Refused> {
 }
 
 /// A JSON object that is being written.
+///
+/// Written from left to right; a name is never written twice, since an item has each name once.
 #[derive(Default)]
 struct Object {
     json: String,
+    /// Whether `modifiedAt` is in it.
     is_dated: bool,
+    /// Whether `startedAt` is in it.
     is_started: bool,
 }
 
 impl Object {
+    /// `json` must be JSON; it is not checked here but when the object is finished.
     fn add(&mut self, name: &str, json: String) {
         self.json.push(if self.json.is_empty() { '{' } else { ',' });
         self.json.push_str(&quoted(name));
@@ -143,6 +161,10 @@ impl Object {
     }
 
     /// Takes one attribute in the type that the app would send.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_field` if the type cannot be read as what the field holds.
     fn take(&mut self, table: Table, name: &str, value: &Attribute) -> Result<(), Refused> {
         let json = match (table, name) {
             // The keys are read on their own; the rest of these numbered another server's states.
@@ -202,6 +224,8 @@ fn wrong_type(table: Table, name: &str) -> String {
     format!("{name} has the wrong type")
 }
 
+/// Flags and texts are read generously, see `flag`. An attribute that the app does not know is kept
+/// as it is, whatever its type.
 fn of_class(class: FieldClass, value: &Attribute) -> Option<String> {
     match (class, value) {
         (FieldClass::Flag, value) => {
@@ -215,6 +239,7 @@ fn of_class(class: FieldClass, value: &Attribute) -> Option<String> {
     }
 }
 
+/// Numbers and words are accepted too, where they can mean one thing only. An empty text is "no".
 fn flag(value: &Attribute) -> Option<bool> {
     match value {
         Attribute::Bool(flag) => Some(*flag),
@@ -228,6 +253,9 @@ fn flag(value: &Attribute) -> Option<bool> {
 }
 
 /// An instant in any form that was met: RFC 3339, or seconds or milliseconds since 1970.
+///
+/// A number tells its unit by its size: below 100,000,000,000 it is seconds, from there on
+/// milliseconds. Fractions are cut off. A time before 1970 that is a number is refused.
 fn instant(value: &Attribute) -> Option<UnixMillis> {
     /// Seconds of the year 5138, milliseconds of the year 1973.
     const FIRST_MS: i64 = 100_000_000_000;

@@ -1,4 +1,13 @@
 //! The way back: live records as items of the earlier server's tables.
+//!
+//! It is for the day on which a move has to be undone. What the old functions understand is
+//! written, and nothing else: tombstones, history and the inbox have no place there, and stay in
+//! haumana-sync's own tables.
+//!
+//! Phones must accept what the old functions then send. They accept a piece only if its version is
+//! greater than the one that they hold, and give each piece that was written after their last sync.
+//! So `version` is above every number that a phone was given, and `lastSyncedAt` is the time of the
+//! export.
 
 use crate::attribute::{Attribute, Item};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,10 +22,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// How many records are read at a time, and how many bytes at most.
+///
+/// A page ends at whichever of the two comes first.
 const PAGE_RECORDS: usize = 500;
 const PAGE_BYTES: usize = 8 << 20;
 
 /// Where items go.
+///
+/// Items of one call are of one table. A sink may buffer them until `finish` is called.
 #[async_trait::async_trait]
 pub trait Sink: Send {
     /// Puts `items`, each in place of the one with its keys, and returns those that the table does
@@ -67,6 +80,10 @@ impl fmt::Display for Exported {
 /// # Errors
 ///
 /// [`Error`] if the store or the sink cannot go on. Repeating is harmless.
+///
+/// `written_at` becomes `lastSyncedAt` of each item: give all users of a run the same time.
+/// `exported` is added to, so it can count a whole run. A user whose account changes meanwhile is
+/// exported as the pages find it; freeze the API first.
 pub async fn export_user(
     engine: &Engine,
     user: &UserId,
@@ -137,6 +154,8 @@ pub fn item_of(
     Ok(Some((table, item)))
 }
 
+/// Values that are null are absent in the item. Keys that nobody knows are written back as
+/// attributes.
 fn piece_item(user: &UserId, change: &Changed, piece: &Piece, written_at: UnixMillis) -> Item {
     let mut item = Item::new();
     for name in piece.names() {
@@ -163,6 +182,8 @@ fn piece_item(user: &UserId, change: &Changed, piece: &Piece, written_at: UnixMi
     item
 }
 
+/// The sort key is made of start and id, as the old functions made it, so a session that is written
+/// again replaces itself.
 fn session_item(
     user: &UserId,
     change: &Changed,

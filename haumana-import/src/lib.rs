@@ -10,6 +10,27 @@
 //!
 //! **Invariant:** the only scans are of the earlier server's tables.
 //! **Invariant:** nothing here writes records but through [`haumana_app::Phones::take_over`].
+//!
+//! # How an item gets in
+//!
+//! ```text
+//!  Source ─▶ read: whose, and what ─▶ engine, as an edit of what was imported before ─▶ Report
+//! ```
+//! 1. A [`Source`] gives a page of items.
+//! 2. [`read`] finds the user and the record of each. What cannot be taken is refused with a code.
+//! 3. Up to 50 records of a user are taken over in one call of the engine, and 8 users are worked
+//!    on at once.
+//! 4. The report has one outcome for each item.
+//!
+//! Each item is treated as a device that never sees a reply. What was taken from it last is the
+//! base of what it says now. So an import that is repeated merges what has changed in the old table
+//! with what people have edited here since; it never overwrites.
+//!
+//! # Why it can be stopped anywhere
+//!
+//! The memory of what was taken over is written in the commit that takes it over. There is no list
+//! of what is done, no mark in the old table and no order that matters. A run that was killed is
+//! repeated from its beginning, and finds that the first part is done.
 
 mod attribute;
 mod batch_write;

@@ -1,6 +1,9 @@
 //! The earlier server's tables as they live in DynamoDB.
 //!
 //! Requests here only read, or put whole items, so the SDK may send them again as it likes.
+//!
+//! The clients are those of Amazon's SDK, with its own retries: up to ten attempts of each request,
+//! with growing pauses.
 
 use crate::attribute::{Attribute, Item, base64, bytes};
 use aws_sdk_dynamodb::Client;
@@ -24,6 +27,8 @@ pub struct Service {
     /// Who is calling.
     pub credentials: haumana_store_dynamo::Credentials,
     /// The HTTP client; `None`: hyper with TLS by rustls.
+    ///
+    /// Tests give one that makes faults.
     pub http: Option<SharedHttpClient>,
 }
 
@@ -47,12 +52,15 @@ impl Service {
     }
 }
 
+/// TLS is that of rustls, with the same crypto library as everything else here.
 fn https() -> SharedHttpClient {
     let tls = Provider::Rustls(CryptoMode::AwsLc);
     aws_smithy_http_client::Builder::new().tls_provider(tls).build_https()
 }
 
 /// Reads an item as the SDK gives it.
+///
+/// The copy is in the order of names, so that two reads of an item are equal.
 pub(crate) fn from_sdk(item: HashMap<String, AttributeValue>) -> Item {
     item.into_iter().map(|(name, value)| (name, attribute(value))).collect()
 }
@@ -80,6 +88,7 @@ pub(crate) fn to_sdk(item: Item) -> HashMap<String, AttributeValue> {
     item.into_iter().map(|(name, value)| (name, value_of(value))).collect()
 }
 
+/// The reverse of `attribute`, for everything that an item can have.
 fn value_of(attribute: Attribute) -> AttributeValue {
     let blob = |text: String| Blob::new(bytes(&text).unwrap_or_default());
     match attribute {

@@ -1,4 +1,9 @@
 //! What became of each item: counted, and told one by one to whoever must look.
+//!
+//! There are two readers. The standard error shows counts, which may be seen by anybody. The file
+//! has a line for each item that was not left alone, which an operator needs to mend what was
+//! refused. It has keys, which hold user ids; it never has a title, a lyric or a note. Delete it
+//! when you are done.
 
 use crate::attribute::{Item, quoted};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +28,7 @@ pub enum Outcome {
     Refused(Refused),
 }
 
+/// The names are stable: scripts may select by them.
 impl Outcome {
     /// Returns its name in reports.
     pub fn as_str(&self) -> &'static str {
@@ -46,6 +52,8 @@ pub struct Place {
 
 impl Place {
     /// The place of an item as it was found.
+    ///
+    /// A key attribute that is missing, or cannot be read, is left out.
     pub fn of(found: &Found) -> Self {
         let none = Item::new();
         let item = found.item.as_ref().unwrap_or(&none);
@@ -88,7 +96,9 @@ impl fmt::Display for Counts {
 pub struct Report {
     /// The counts so far.
     pub counts: Counts,
+    /// `None`: counts are enough.
     lines: Option<Box<dyn Write + Send>>,
+    /// Refused items by table and code, in the order in which they are printed.
     codes: BTreeMap<(Table, &'static str), u64>,
 }
 
@@ -108,6 +118,8 @@ impl Report {
     /// # Errors
     ///
     /// [`ErrorKind::Report`] if the line cannot be written.
+    ///
+    /// The counts are right even if the line could not be written.
     pub fn add(&mut self, place: &Place, outcome: &Outcome) -> Result<()> {
         let counts = &mut self.counts;
         match outcome {
@@ -147,6 +159,8 @@ fn unwritten() -> Error {
     Error::new(ErrorKind::Report, "the report cannot be written")
 }
 
+/// Written by hand, so that the members are in one order: `table`, `place`, `key`, `outcome`, and
+/// what the outcome adds.
 fn line(place: &Place, outcome: &Outcome) -> String {
     let keys: Vec<String> =
         place.keys.iter().map(|(name, json)| format!(r#""{name}":{json}"#)).collect();

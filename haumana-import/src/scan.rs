@@ -1,4 +1,11 @@
 //! A live table of the earlier server as a source.
+//!
+//! A scan is the dearest way to read a table, and the only one that needs no list of users. Two
+//! options keep it from disturbing the functions that still use the table: how many segments are
+//! read side by side, and how many read units a second are used on average.
+//!
+//! Reads are strongly consistent. So what the functions had written before the scan came to it is
+//! found. What they write behind the scan is found by the next run.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::Table;
@@ -11,6 +18,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// How a table is scanned.
+///
+/// With one segment and a rate, a scan takes as long as the table is large; it may be stopped and
+/// begun again.
 #[derive(Clone, Debug)]
 pub struct ScanOptions {
     /// Where it is.
@@ -30,14 +40,18 @@ pub struct LiveTable {
     table: Table,
     options: ScanOptions,
     segments: Vec<Segment>,
+    /// Items so far. The number is the place of an item in a report, and differs from run to run.
     n_read: u64,
     /// How long the pages so far should have taken.
     owed: Duration,
+    /// Set with the first page, if there is a rate.
     started: Option<tokio::time::Instant>,
 }
 
+/// One part of the table; DynamoDB decides which items are in it.
 struct Segment {
     number: i32,
+    /// Where the next page begins; `None` at first.
     after: Option<HashMap<String, AttributeValue>>,
     is_at_end: bool,
 }
@@ -59,6 +73,9 @@ impl LiveTable {
         }
     }
 
+    /// # Errors
+    ///
+    /// [`ErrorKind::Source`] with the name of the table, after the retries of the client.
     async fn page(&self, segment: &Segment) -> Result<ScanOutput> {
         let request = self
             .client
@@ -76,6 +93,8 @@ impl LiveTable {
     }
 
     /// Waits until what was consumed so far is within the rate.
+    ///
+    /// It pays after the fact: a page may exceed the rate, and the next one waits the longer.
     async fn pace(&mut self, consumed_units: f64) {
         let Some(rate) = self.options.read_units else { return };
         let started = *self.started.get_or_insert_with(tokio::time::Instant::now);

@@ -1,10 +1,17 @@
 //! Where items come from.
+//!
+//! A source may give an item twice, for example after it has started over; the second one changes
+//! nothing. It must not leave one out, and must fail instead of ending early: an import that ends
+//! believes that it has seen everything.
 
 use crate::attribute::Item;
 use crate::error::Result;
 use crate::item::Table;
 
 /// One item as it was found, or the reason why it could not even be read.
+///
+/// The place is what a person needs to find the item again, such as `abc.json.gz:17` or
+/// `haumana-pieces-prod:1204`.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Which table it is of.
@@ -16,6 +23,8 @@ pub struct Found {
 }
 
 /// Gives the items of the earlier server's tables, page by page, each at least once.
+///
+/// A page may have items of many users. The import sorts them; it does not need them together.
 #[async_trait::async_trait]
 pub trait Source: Send {
     /// Returns the next page; `None` at the end. A page may be empty.
@@ -27,6 +36,9 @@ pub trait Source: Send {
 }
 
 /// Several sources, one after the other.
+///
+/// Pieces and sessions are two sources. A source that has ended is dropped, with its files and
+/// connections.
 pub struct Chain(pub Vec<Box<dyn Source>>);
 
 #[async_trait::async_trait]

@@ -1,5 +1,9 @@
 //! `haumana-export-legacy`: writes live records as the earlier server's functions read them. See
 //! `docs/import.md`.
+//!
+//! No store can list its users, so they are given in a file. Exit codes: 0 if everything was
+//! written, 2 if something was refused, 1 if the run ended early. Wrong arguments end it with 2 as
+//! well, before anything is opened.
 
 use clap::Parser;
 use haumana_api::SystemClock;
@@ -98,6 +102,10 @@ async fn run(args: &Args) -> Result<Exported> {
     Ok(exported)
 }
 
+/// # Errors
+///
+/// [`ErrorKind::Target`] if neither tables nor a folder are named, if a table is one of
+/// haumana-sync's own, or is not empty without `--again`.
 async fn sink(args: &Args) -> Result<Box<dyn Sink>> {
     if let Some(folder) = &args.to_folder {
         return Ok(Box::new(FolderSink::create(folder)?));
@@ -115,6 +123,9 @@ async fn sink(args: &Args) -> Result<Box<dyn Sink>> {
     Ok(Box::new(tables))
 }
 
+/// # Errors
+///
+/// [`ErrorKind::Source`] names the line that is no user id, and not what is in it.
 fn users(path: &Path) -> Result<Vec<UserId>> {
     let unread = || Error::new(ErrorKind::Source, format!("{}: it cannot be read", path.display()));
     let mut text = String::new();

@@ -1,4 +1,7 @@
 //! `haumana-import`: takes over what the earlier server's tables hold. See `docs/import.md`.
+//!
+//! Exit codes: 0 if everything was taken or left alone, 2 if something was refused, 1 if the run
+//! ended early or the arguments are wrong.
 
 use clap::Parser;
 use haumana_import::command::{Backend, MissingFile, StoreArgs, report_file};
@@ -134,6 +137,7 @@ fn sources(args: &Args) -> Result<Chain> {
     Ok(Chain(sources))
 }
 
+/// Prints counts every two seconds at most.
 struct Progress {
     printed: Instant,
 }
