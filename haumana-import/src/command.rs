@@ -8,7 +8,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::live::Service;
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 use haumana_api::{SystemClock, SystemRandom};
 use haumana_store_dynamo::{
     Columns, Credentials, DEFAULT_PREFIX, DynamoOptions, DynamoStore, NoDeadline, Retry, TABLES,
@@ -21,11 +21,13 @@ use haumana_sync::store::{Generation, MemoryStore};
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long history stays in DynamoDB: the retention time, and ten days for whoever is late.
-const HISTORY_TTL: Duration = Duration::from_secs(100 * 86_400);
+/// How much longer than the retention time history stays in DynamoDB, for whoever is late.
+const TTL_MARGIN_DAYS: u32 = 10;
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Which backend holds the records of haumana-sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,6 +61,12 @@ pub struct StoreArgs {
     /// higher one.
     #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
     pub generation: u32,
+
+    /// How many days history is kept. Give the same number as the servers have: what is older is
+    /// deleted where something is written.
+    #[arg(long, env = "HAUMANA_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub retention_days: u32,
 }
 
 impl StoreArgs {
@@ -144,6 +152,8 @@ impl StoreArgs {
             busy_timeout: Duration::from_secs(60),
             max_bytes: None,
         };
+        // Who changes nothing begins no new life of the data.
+        let asked = if missing == MissingFile::Make { asked } else { Generation(0) };
         let store = SqliteStore::open_asking(&options, asked).map_err(|error| {
             target(format!("{}: it cannot be opened", path.display())).because(error)
         })?;
@@ -159,7 +169,7 @@ impl StoreArgs {
             endpoint,
             credentials,
             columns: Columns::of(&repertoire::schema()),
-            history_ttl: HISTORY_TTL,
+            history_ttl: DAY * (self.retention_days + TTL_MARGIN_DAYS),
             allowance: None,
             // Nobody waits for an answer: better late than not.
             retry: Retry {
@@ -177,10 +187,9 @@ impl StoreArgs {
     }
 
     /// Makes an engine on a store in this generation.
-    ///
-    /// It has the usual retention time, whatever the servers have.
-    pub fn engine(store: Arc<dyn Store>, generation: Generation) -> Engine {
-        let config = EngineConfig::new(generation);
+    pub fn engine(&self, store: Arc<dyn Store>, generation: Generation) -> Engine {
+        let mut config = EngineConfig::new(generation);
+        config.retention_ms = i64::from(self.retention_days) * 86_400_000;
         Engine::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), config)
     }
 }
@@ -194,6 +203,15 @@ pub enum MissingFile {
     Pretend,
     /// Say so.
     Refuse,
+}
+
+/// Reads the command line. If it asks for help or is wrong, prints what there is to say, and returns
+/// the exit code: 1 where it is wrong, as 2 means that items were refused.
+pub fn arguments<T: Parser>() -> std::result::Result<T, ExitCode> {
+    T::try_parse().map_err(|said| {
+        let is_help = said.print().is_ok() && !said.use_stderr();
+        if is_help { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    })
 }
 
 /// Makes the file of a report, which holds user ids: only its owner may read it.

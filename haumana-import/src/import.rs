@@ -126,6 +126,10 @@ fn refused(error: engine::Error) -> Result<Refused> {
     match error.kind() {
         engine::ErrorKind::Gone => Ok(Refused::new("gone", "the user has erased the account")),
         engine::ErrorKind::Erasing => Ok(Refused::new("gone", "the account is being erased")),
+        engine::ErrorKind::Importing => Ok(Refused::new(
+            "importing",
+            "an import into the account is not finished; finish it, then run this again",
+        )),
         engine::ErrorKind::Internal => {
             Ok(Refused::new("internal", "what is stored of this user cannot be read"))
         }

@@ -2,12 +2,11 @@
 //! `docs/import.md`.
 //!
 //! No store can list its users, so they are given in a file. Exit codes: 0 if everything was
-//! written, 2 if something was refused, 1 if the run ended early. Wrong arguments end it with 2 as
-//! well, before anything is opened.
+//! written, 2 if something was refused, 1 if the run ended early or the arguments are wrong.
 
 use clap::Parser;
 use haumana_api::SystemClock;
-use haumana_import::command::{Backend, MissingFile, StoreArgs, report_file};
+use haumana_import::command::{Backend, MissingFile, StoreArgs, arguments, report_file};
 use haumana_import::{
     Error, ErrorKind, Exported, FolderSink, Found, Item, LiveTables, Outcome, Place, Refused,
     Report, Result, Sink, Table, chain, export_user,
@@ -62,7 +61,10 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match arguments::<Args>() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
     let done = tokio::runtime::Runtime::new()
         .map_err(|error| Error::new(ErrorKind::Target, "no threads").because(error))
         .and_then(|runtime| runtime.block_on(run(&args)));
@@ -79,7 +81,7 @@ fn main() -> ExitCode {
 async fn run(args: &Args) -> Result<Exported> {
     let users = users(&args.users)?;
     let (store, generation) = args.store.open(args.from, MissingFile::Refuse).await?;
-    let engine = StoreArgs::engine(store, generation);
+    let engine = args.store.engine(store, generation);
     let mut sink = sink(args).await?;
     let mut report = Report::new(args.report.as_deref().map(report_file).transpose()?);
     let mut each_refused = |table: Table, item: &Item, why: &Refused| {

@@ -4,7 +4,7 @@
 //! ended early or the arguments are wrong.
 
 use clap::Parser;
-use haumana_import::command::{Backend, MissingFile, StoreArgs, report_file};
+use haumana_import::command::{Backend, MissingFile, StoreArgs, arguments, report_file};
 use haumana_import::{
     Chain, Counts, DryRun, Error, ErrorKind, ExportFolder, LiveTable, Report, Result, ScanOptions,
     Service, Source, Table, Watch, chain, import,
@@ -67,13 +67,9 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match arguments::<Args>() {
         Ok(args) => args,
-        // Wrong arguments are a failure, and no items that were refused.
-        Err(said) => {
-            let is_help = said.print().is_ok() && !said.use_stderr();
-            return if is_help { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-        }
+        Err(code) => return code,
     };
     let done = tokio::runtime::Runtime::new()
         .map_err(|error| Error::new(ErrorKind::Target, "no threads").because(error))
@@ -98,7 +94,7 @@ async fn run(args: &Args) -> Result<Counts> {
         Some(dry) => dry.clone(),
         None => store,
     };
-    let engine = StoreArgs::engine(store, generation);
+    let engine = args.store.engine(store, generation);
     let mut report = Report::new(args.report.as_deref().map(report_file).transpose()?);
     let mut progress = Progress { printed: Instant::now() };
     let done = import(&engine, &mut source, &mut report, &mut progress).await;

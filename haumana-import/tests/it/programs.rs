@@ -1,10 +1,19 @@
 //! The two programs, run as an operator runs them.
 
-use crate::support::{lines, piece, session, uuid, with, write_export};
+use crate::support::{
+    engine_at, lines, piece, piece_key, run_items, session, user, uuid, with, write_export,
+};
+use haumana_import::Table;
+use haumana_store_sqlite::{SqliteOptions, SqliteStore};
+use haumana_sync::Store;
+use haumana_sync::store::Generation;
+use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const IMPORT: &str = env!("CARGO_BIN_EXE_haumana-import");
 const EXPORT: &str = env!("CARGO_BIN_EXE_haumana-export-legacy");
@@ -21,6 +30,17 @@ fn exports(folder: &Path) {
     let pieces = [piece("kai", 1), piece("kai", 2), bad];
     write_export(&folder.join("pieces"), &[lines(&pieces)]);
     write_export(&folder.join("sessions"), &[lines(&[session("kai", 9)])]);
+}
+
+/// The database of [`BOTH`].
+fn kept(folder: &Path) -> SqliteStore {
+    let options = SqliteOptions {
+        path: folder.join("kept.db"),
+        readers: 1,
+        busy_timeout: Duration::from_secs(5),
+        max_bytes: None,
+    };
+    SqliteStore::open(&options).unwrap()
 }
 
 const BOTH: [&str; 8] = [
@@ -89,6 +109,52 @@ fn a_rehearsal_makes_no_file() {
     assert!(!folder.path().join("kept.db").exists());
 }
 
+#[tokio::test]
+async fn history_is_kept_for_as_long_as_the_servers_keep_it() {
+    let days = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() / 86_400;
+    let then = UnixMillis(i64::try_from((days - 200) * 86_400_000).unwrap());
+    let edited = json!({
+        "title": {"S": "Oli"}, "version": {"N": "5"},
+        "lastSyncedAt": {"S": "2025-06-19T12:00:00.000Z"},
+    });
+    for (retention_days, due) in [("365", 1), ("90", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        exports(folder.path());
+        let engine = engine_at(Arc::new(kept(folder.path())), then);
+        for item in [piece("kai", 7), with(piece("kai", 7), edited.clone())] {
+            run_items(&engine, Table::Pieces, &[item]).await;
+        }
+        drop(engine);
+        let n_kept = async || {
+            let found = kept(folder.path()).history_of(&user("kai"), &piece_key(7), None, 10).await;
+            found.unwrap().len()
+        };
+        assert_eq!(1, n_kept().await);
+
+        let arguments = [&BOTH[..], &["--retention-days", retention_days]].concat();
+        let (_, said) = run(IMPORT, folder.path(), &arguments);
+
+        assert!(said.contains("3 created"), "{said}");
+        assert_eq!(due, n_kept().await, "{retention_days} days");
+    }
+}
+
+#[test]
+fn a_rehearsal_and_an_export_begin_no_life_of_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    exports(folder.path());
+    run(IMPORT, folder.path(), &BOTH);
+    fs::write(folder.path().join("users"), "kai\n").unwrap();
+    let export = ["--users", "users", "--from", "sqlite", "--db", "kept.db", "--to-folder", "back"];
+
+    let rehearsed =
+        run(IMPORT, folder.path(), &[&BOTH[..], &["--dry-run", "--generation", "7"]].concat());
+    let exported = run(EXPORT, folder.path(), &[&export[..], &["--generation", "7"]].concat());
+
+    assert!(rehearsed.1.contains("would be done") && exported.0 == Some(0), "{exported:?}");
+    assert_eq!(Generation(0), kept(folder.path()).life().generation);
+}
+
 #[test]
 fn what_was_imported_can_be_exported_and_a_repeat_leaves_it_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -127,7 +193,7 @@ fn mistakes_on_the_command_line_are_told_before_anything_is_done() {
     exports(folder.path());
     let check = |program, arguments: &[&str], expected: &str| {
         let (code, said) = run(program, folder.path(), arguments);
-        assert!(code != Some(0) && said.contains(expected), "{code:?} {said}");
+        assert!(code == Some(1) && said.contains(expected), "{code:?} {said}");
     };
 
     check(IMPORT, &["--to", "sqlite", "--db", "kept.db"], "there is nothing to import");
@@ -144,5 +210,6 @@ fn mistakes_on_the_command_line_are_told_before_anything_is_done() {
     fs::write(folder.path().join("users"), "kai\n").unwrap();
     let from = ["--users", "users", "--from", "sqlite", "--db", "kept.db"];
     check(EXPORT, &[&from[..], &["--to-folder", "back"]].concat(), "there is no database");
+    check(EXPORT, &["--users", "users", "--from", "sqlit"], "invalid value 'sqlit'");
     assert!(!folder.path().join("kept.db").exists());
 }

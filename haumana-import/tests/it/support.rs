@@ -22,8 +22,12 @@ use std::sync::{Arc, Mutex};
 const NOW: UnixMillis = UnixMillis(1_795_392_000_000);
 
 pub(crate) fn engine(store: Arc<dyn Store>) -> Engine {
+    engine_at(store, NOW)
+}
+
+pub(crate) fn engine_at(store: Arc<dyn Store>, now: UnixMillis) -> Engine {
     let config = EngineConfig::new(Generation(0));
-    Engine::new(store, Arc::new(SetClock::at(NOW)), Arc::new(SystemRandom), config)
+    Engine::new(store, Arc::new(SetClock::at(now)), Arc::new(SystemRandom), config)
 }
 
 pub(crate) fn user(name: &str) -> UserId {
