@@ -181,11 +181,13 @@ fn greet(args: &Args, address: SocketAddr, metrics: Option<SocketAddr>) -> Resul
     writeln!(out, "listening on {url}")?;
     match args.store {
         StoreKind::Postgres => writeln!(out, "data in PostgreSQL: {}", args.database_schema)?,
-        _ => writeln!(out, "data in {}", db.display())?,
+        StoreKind::Dynamodb => writeln!(out, "data in DynamoDB: {}…", args.table_prefix)?,
+        StoreKind::Sqlite => writeln!(out, "data in {}", db.display())?,
     }
     #[cfg(feature = "page")]
-    if !args.has_issuers() {
-        writeln!(out, "page: {url}/ (two devices in one window: {url}/#two-devices)")?;
+    match args.has_issuers() {
+        true => writeln!(out, "page: {url}/")?,
+        false => writeln!(out, "page: {url}/ (two devices in one window: {url}/#two-devices)")?,
     }
     if let Some(metrics) = metrics {
         writeln!(out, "metrics: http://{metrics}/metrics")?;

@@ -5,9 +5,9 @@
 //! reply may take to leave; so the stream beneath does it.
 //!
 //! Two rules: a write that makes no progress for 30 seconds ends the connection, and a reply as a
-//! whole must be taken at 1 kB a second or more, after 30 seconds of grace. The timer runs only
-//! while a write waits. The time counts from the first byte of the reply, also while the server
-//! makes the next part of it.
+//! whole must be taken at 1 kB a second or more, after 30 seconds of grace. Only the time counts in
+//! which a write waits for the client. While the server makes the next part of an export, or a
+//! stream of events has nothing to say, the client has no share in the delay.
 
 use std::io;
 use std::pin::Pin;
@@ -26,17 +26,20 @@ const WRITE_BYTES_PER_SEC: u64 = 1_000;
 pub(crate) struct Timed<S> {
     /// The socket.
     stream: S,
-    /// When the reply that is being written began, and how much of it is written.
-    reply: Option<(Instant, u64)>,
-    /// Runs while a reply cannot be written.
+    /// How long writes of the present reply have waited for the client, without the one that waits
+    /// now.
+    waited: Duration,
+    /// How many bytes of the present reply are written.
+    written: u64,
+    /// Since when a write waits, and the end of its time.
     ///
     /// Boxed, because most connections never have one.
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl<S> Timed<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, reply: None, timer: None }
+        Self { stream, waited: Duration::ZERO, written: 0, timer: None }
     }
 
     /// Whether something that was written last waits for the client to read.
@@ -56,16 +59,18 @@ impl<S> Timed<S> {
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        let (start, bytes) = self.reply.get_or_insert_with(|| (Instant::now(), 0));
         if let Poll::Ready(written) = written {
-            *bytes += written.as_ref().map_or(0, |n_bytes| *n_bytes as u64);
-            self.timer = None;
+            self.written += written.as_ref().map_or(0, |n_bytes| *n_bytes as u64);
+            if let Some((since, _)) = self.timer.take() {
+                self.waited += since.elapsed();
+            }
             return Poll::Ready(written);
         }
-        let until = *start + WRITE_TIMEOUT + Duration::from_secs(*bytes / WRITE_BYTES_PER_SEC);
+        let allowed = WRITE_TIMEOUT + Duration::from_secs(self.written / WRITE_BYTES_PER_SEC);
         // A client that was quick for long may not stop for long.
-        let until = until.min(Instant::now() + WRITE_TIMEOUT);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        let left = allowed.saturating_sub(self.waited).min(WRITE_TIMEOUT);
+        let begin = || (Instant::now(), Box::pin(tokio::time::sleep(left)));
+        let (_, timer) = self.timer.get_or_insert_with(begin);
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -81,7 +86,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if before < buffer.filled().len() && self.timer.is_none() {
             // Another request: its reply has a time of its own.
-            self.reply = None;
+            (self.waited, self.written) = (Duration::ZERO, 0);
         }
         read
     }
@@ -149,6 +154,26 @@ mod tests {
         let (written, ()) = tokio::join!(server.write_all(&[0; 100_000]), slow);
 
         written.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_does_not_pay_for_the_time_that_the_server_takes() {
+        let (server, mut client) = duplex(1_000);
+        let mut server = Timed::new(server);
+        let writes = async {
+            for _ in 0..5 {
+                server.write_all(&[0; 2_000]).await.unwrap();
+                tokio::time::sleep(2 * WRITE_TIMEOUT).await;
+            }
+        };
+        let reads = async {
+            for _ in 0..10 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                client.read_exact(&mut [0; 1_000]).await.unwrap();
+            }
+        };
+
+        tokio::join!(writes, reads);
     }
 
     #[tokio::test(start_paused = true)]
