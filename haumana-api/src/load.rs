@@ -68,7 +68,8 @@ pub struct Load {
     pub heavy: usize,
     /// The most requests of one account in progress. Further ones get 429.
     pub of_account: usize,
-    /// The most reading requests and exports of one account in progress. Further ones get 429.
+    /// The most reading requests and exports of one account in progress. Further ones get 429. An
+    /// export that is streamed counts twice until its first part is read, so 1 permits none.
     pub reads_of_account: usize,
     /// The most bytes of request bodies in memory. A request that needs more waits, and then gets 503.
     pub body_bytes: usize,
@@ -459,7 +460,7 @@ impl Ticket {
     /// 2. The unsent replies are looked at, after the turn, so that those of the request before
     ///    count.
     /// 3. A small request waits for a light permit, a large one for a heavy permit.
-    /// 4. `queued` is called with the time that all of that took.
+    /// 4. `queued` is called with the time that all of that took, also if the request is refused.
     /// 5. A light request is polled here. If one poll takes 2 ms or more, it goes on in the heavy
     ///    lane.
     /// 6. All work has [`Load::work_timeout`] from here on.
@@ -480,18 +481,21 @@ impl Ticket {
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Failure> {
         let (gate, start) = (Arc::clone(&self.guest.gate), Instant::now());
-        let _turn = match self.purpose {
-            Purpose::Write => Some(gate.wait(&self.guest.account.turn, 1, "turn").await?),
-            Purpose::Read => None,
+        let waits = async {
+            let turn = match self.purpose {
+                Purpose::Write => Some(gate.wait(&self.guest.account.turn, 1, "turn").await?),
+                Purpose::Read => None,
+            };
+            self.guest.check_unsent()?;
+            Ok::<_, Failure>(match Load::HEAVY_BODY_BYTES <= body_bytes {
+                true => (turn, None, Some(gate.heavy().await?)),
+                false => (turn, Some(gate.wait(&gate.light, 1, "light").await?), None),
+            })
         };
-        self.guest.check_unsent()?;
-        let is_heavy = Load::HEAVY_BODY_BYTES <= body_bytes;
-        let light = match is_heavy {
-            true => None,
-            false => Some(gate.wait(&gate.light, 1, "light").await?),
-        };
-        let heavy = if is_heavy { Some(gate.heavy().await?) } else { None };
+        let waited = waits.await;
+        // Also of a request that waited for nothing: the log says how long.
         queued(start.elapsed());
+        let (_turn, light, heavy) = waited?;
         let done = async {
             let mut work: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(work);
             let heavy = match heavy {

@@ -18,6 +18,7 @@ use crate::calls::{self, About};
 use crate::error::Failure;
 use crate::observe::observe;
 use crate::openapi::openapi;
+use crate::served::Call;
 use axum::middleware::from_fn_with_state;
 use axum::{Extension, Router};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ where
     let calls = calls::of(schema, &served).into_iter();
     let ours = calls.fold(Router::new(), |ours, call| ours.route(call.path, (call.serve)()));
     let (schema, host) = (schema.clone(), api.host.clone());
-    let about = About::new(&api, move || openapi(&schema, &served, &host));
+    let about = About::new(&api, served.has(Call::Live), move || openapi(&schema, &served, &host));
     let api = Arc::new(api.gated());
     ours.layer(Extension(Arc::new(about)))
         .with_state(Arc::clone(&api))

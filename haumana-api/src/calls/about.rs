@@ -4,7 +4,8 @@
 //! host runs. They are made when they are first asked for, written once and compressed once. So
 //! strangers who ask for them again and again cost little, and a start waits for none of them.
 //!
-//! `/health` is the exception: it reads one small item of the store each time.
+//! `/health` is the exception: it reads one small item of the store. One look is under way at a
+//! time, however many ask.
 
 use super::{Route, limits};
 use crate::api::{Api, ApiConfig};
@@ -20,6 +21,8 @@ use axum::extract::{NestedPath, State};
 use axum::routing::get;
 use serde_json::{Value, json};
 use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Instant;
+use tokio::sync::Mutex;
 
 pub(super) const CALLS: &[Route] =
     &[
@@ -74,9 +77,38 @@ pub(super) const CALLS: &[Route] =
 
 /// It reads the head of a user that nobody is, so it says nothing about any account. 503 if the
 /// store does not answer.
-async fn health(State(api): State<Arc<Api>>) -> Result<Reply, Failure> {
-    api.engine.health().await?;
+async fn health(
+    State(api): State<Arc<Api>>,
+    Extension(about): Extension<Arc<About>>,
+) -> Result<Reply, Failure> {
+    about.health.look(async || Ok(api.engine.health().await?)).await?;
     Ok(Reply::new(br#"{"status":"ok"}"#.to_vec()))
+}
+
+/// The looks at the store's health. Nobody needs a token to ask for one, so strangers share them: as
+/// many as there are take one connection of the store.
+#[derive(Debug, Default)]
+struct Health {
+    /// When the last look began, and whether the store answered.
+    last: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Health {
+    /// Looks, or takes over what a look has found that began after this call.
+    async fn look(&self, look: impl AsyncFnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
+        let asked = Instant::now();
+        let mut last = self.last.lock().await;
+        match *last {
+            Some((began, true)) if asked <= began => Ok(()),
+            Some((began, false)) if asked <= began => Err(Failure::Overloaded("health")),
+            _ => {
+                let began = Instant::now();
+                let looked = look().await;
+                *last = Some((began, looked.is_ok()));
+                looked
+            }
+        }
+    }
 }
 
 async fn show_limits(Extension(about): Extension<Arc<About>>) -> Fixed {
@@ -109,13 +141,20 @@ pub(crate) struct About {
     schema: Later<Fixed>,
     /// `GET /openapi.json`
     openapi: Document,
+    /// `GET /health`
+    health: Health,
 }
 
 impl About {
-    /// `openapi` makes the OpenAPI document, without the servers.
-    pub(crate) fn new(api: &Api, openapi: impl FnOnce() -> Value + Send + 'static) -> Self {
+    /// `openapi` makes the OpenAPI document, without the servers. A host may have a feed and not
+    /// serve it.
+    pub(crate) fn new(
+        api: &Api,
+        serves_live: bool,
+        openapi: impl FnOnce() -> Value + Send + 'static,
+    ) -> Self {
         let config = api.config.clone();
-        let live = api.live.as_ref().map(|live| *live.limits());
+        let live = api.live.as_ref().filter(|_| serves_live).map(|live| *live.limits());
         let (schema, of_limits) = (api.engine.schema().clone(), api.engine.schema().clone());
         let limits = move || limits::all(&config, live.as_ref(), &of_limits).to_string();
         Self {
@@ -126,6 +165,7 @@ impl About {
                 host: api.host.clone(),
                 reply: OnceLock::new(),
             },
+            health: Health::default(),
         }
     }
 }
@@ -157,5 +197,34 @@ impl Document {
         let mut value = self.value.clone();
         value["servers"] = self.host.servers(path);
         Fixed::new(value.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::join_all;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn however_many_ask_for_health_one_look_is_under_way() {
+        for is_well in [true, false] {
+            let (health, running, looks) =
+                (Health::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+            let look = async || {
+                assert_eq!(0, running.fetch_add(1, Ordering::Relaxed), "two at a time");
+                looks.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                running.fetch_sub(1, Ordering::Relaxed);
+                if is_well { Ok(()) } else { Err(Failure::Overloaded("store")) }
+            };
+
+            let found = join_all((0..50).map(|_| health.look(look))).await;
+
+            assert!(found.iter().all(|found| found.is_ok() == is_well));
+            assert_eq!(2, looks.load(Ordering::Relaxed), "one began before the others asked");
+            assert_eq!(is_well, health.look(look).await.is_ok());
+            assert_eq!(3, looks.load(Ordering::Relaxed), "what was found before is old");
+        }
     }
 }

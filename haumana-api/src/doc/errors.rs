@@ -76,8 +76,8 @@ const ERRORS: [(u16, &[Code], &str); 12] = [
         403,
         &[(
             "forbidden",
-            "The address names another user than the token.",
-            "Use the user's own id, or the word `me`.",
+            "The address names another user than the token; or an operator has blocked the user.",
+            "Use the user's own id, or the word `me`. If that is refused too, tell the person.",
         )],
         "This is another user's.",
     ),
