@@ -1,4 +1,15 @@
 //! Copies of the whole database while it is in use.
+//!
+//! A backup is written in these steps, so that a file with the wanted name is always a whole one:
+//!
+//! 1. `VACUUM INTO` copies one snapshot to a file that ends in `.partial`. Commits go on meanwhile.
+//! 2. The copy is marked: when it was taken, and that the first to open it begins a new life.
+//! 3. The copy is synced to disk, renamed, and the directory is synced.
+//!
+//! A crash leaves at most the `.partial` file, which the next backup of that name replaces.
+//!
+//! The copy has no log, no sidecar and no journal of erasures. The journal stays with the database
+//! that is served, so that a restore knows which accounts were erased since.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::life::Identity;
@@ -25,6 +36,9 @@ pub struct BackupSource {
 
 impl BackupSource {
     /// Opens a database that exists.
+    ///
+    /// The log beside the file is checked first if no program has the file open. A log of another
+    /// file is refused before SQLite could apply it.
     ///
     /// # Errors
     ///
@@ -63,6 +77,8 @@ impl BackupSource {
 /// Writes a copy of what `connection` sees to a new file.
 ///
 /// The file appears under its name when it is whole and on disk, or not at all.
+///
+/// Refuses to replace anything: an operator's script that names yesterday's file must not lose it.
 pub(crate) fn write(connection: &Connection, to: &Path) -> Result<()> {
     if to.exists() {
         return Err(unavailable(io::Error::from(io::ErrorKind::AlreadyExists)));
@@ -91,6 +107,10 @@ fn write_partial(connection: &Connection, partial: &Path, to: &Path) -> Result<(
 }
 
 /// Makes a copy know that it is a backup.
+///
+/// Tables of an earlier version are brought up to date on the copy, so that the mark has a place.
+/// The database itself is not changed. Pages of the copy count as unclean, so the first program to
+/// open it looks at all of them.
 fn mark(copy: &Path) -> Result<()> {
     let connection = connection::open_copy(copy).map_err(unavailable)?;
     schema::migrate(&connection, copy).map_err(unavailable)?;

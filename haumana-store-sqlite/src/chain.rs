@@ -6,6 +6,27 @@
 //! has been moved into the file. The first `base` of a log is therefore the link that the file had
 //! when the log began, and while the log is being moved the file has one of the log's own links.
 //! A file whose link is neither has been put in place of the one that the log belongs to.
+//!
+//! # The bytes
+//!
+//! The column `chain` is a blob of 40 bytes, all numbers big-endian:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0 to 15 | [`MAGIC`], by which it is found on a page without SQLite |
+//! | 16 to 23 | how many transactions there were |
+//! | 24 to 31 | `base`: the link before |
+//! | 32 to 39 | `link`: drawn at random for this transaction |
+//!
+//! The length never changes, so SQLite overwrites the row in its place and each log has the page
+//! with it. Two files agree on a link by chance once in 2^64 times.
+//!
+//! # Who uses it
+//!
+//! [`writer`](crate::writer) adds a link to each transaction that changed anything.
+//! [`guard`](crate::guard) compares the links of a file and its log before SQLite opens them. The
+//! count of transactions also goes to the [`sidecar`](crate::sidecar), which notices a file that
+//! went back.
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -21,6 +42,8 @@ const READ_IN_LIFE: &str = "SELECT chain, random() FROM life WHERE tag = ?1";
 const WRITE: &str = "UPDATE life SET chain = ?1";
 
 /// The last link of a file's chain.
+///
+/// `base` is what makes it a chain: the links of a log can be followed back to the file's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chain {
     /// How many transactions there were before; it never decreases.
@@ -57,6 +80,10 @@ impl Chain {
     ///
     /// SQLITE: a page that begins with 13 is a leaf of a table; it names the number of its cells
     /// and where the last one begins: <https://www.sqlite.org/fileformat.html#b_tree_pages>.
+    ///
+    /// The table `life` has one row, so a page with another number of cells cannot be its page.
+    /// That keeps the search cheap, and a text of a user that quotes the magic bytes from being
+    /// taken for a chain.
     pub(crate) fn on_page(page: &[u8]) -> Option<Self> {
         const TABLE_LEAF: u8 = 13;
         let [TABLE_LEAF, _, _, 0, 1, high, low, ..] = *page else { return None };
@@ -68,6 +95,9 @@ impl Chain {
 
 /// Returns the chain with a new link, to be written as a part of the transaction; `None` if the
 /// file is in another life.
+///
+/// The condition on `tag` is what stops a handle of an earlier life: its next transaction finds no
+/// row.
 pub(crate) fn next(connection: &Connection, tag: i64) -> rusqlite::Result<Option<Chain>> {
     connection.prepare_cached(READ_IN_LIFE)?.query_row([tag], next_of).optional()
 }
@@ -78,6 +108,8 @@ pub(crate) fn write(connection: &Connection, chain: Chain) -> rusqlite::Result<(
 }
 
 /// Adds a link, whatever life the file is in, and returns the chain.
+///
+/// For changes outside the writer: migrations, a start, and erasures that are replayed.
 pub(crate) fn extend(connection: &Connection) -> rusqlite::Result<Chain> {
     let chain = connection.query_row(READ, [], next_of)?;
     write(connection, chain)?;

@@ -1,4 +1,21 @@
 //! Connections, all set up alike.
+//!
+//! | who | function | writes | moves the log when it closes |
+//! |---|---|---|---|
+//! | the writer | [`open_writer`] | yes | no: [`Mover`](crate::mover::Mover) does before |
+//! | a reader | [`open_reader`] | no (`query_only`) | no |
+//! | a backup | [`open_for_backup`] | no, but `VACUUM INTO` must be allowed | no |
+//! | a look at a file of unknown origin | [`open_to_look`] | no | no |
+//! | a copy that is not yet in use | [`open_copy`] | yes, without a log | it has none |
+//!
+//! By default the last connection to close moves the log into the file. Here that would be wrong in
+//! two ways: deleted rows would stay in unused parts of pages, and a log that belongs to another
+//! file would be applied. So every other connection to a file with a log is told not to.
+//!
+//! # How a file is opened to be written
+//!
+//! The order protects files that are not ours. It is made if it is missing; it is looked at without
+//! a change; then its permissions are narrowed, WAL mode is set, and the tables are migrated.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::options::SqliteOptions;
@@ -38,6 +55,8 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, OpenErr
     }
 }
 
+/// A database of another program is refused by [`schema::check_ours`], and up to there nothing of
+/// the file is changed.
 fn try_open_writer(options: &SqliteOptions) -> Result<Connection, OpenError> {
     let path = options.path.as_path();
     let sqlite = |error| OpenError::from_sqlite(path, error);
@@ -66,6 +85,9 @@ fn try_open_writer(options: &SqliteOptions) -> Result<Connection, OpenError> {
 }
 
 /// Opens a database in memory.
+///
+/// It has no log and no files beside it, so it needs no [`Mover`](crate::mover::Mover) and no
+/// sidecar.
 pub(crate) fn open_in_memory() -> Result<Connection, OpenError> {
     let path = Path::new(":memory:");
     let sqlite = |error| OpenError::from_sqlite(path, error);
@@ -76,6 +98,9 @@ pub(crate) fn open_in_memory() -> Result<Connection, OpenError> {
 }
 
 /// Opens the file for a reader, when a writer has opened it before.
+///
+/// `query_only` makes a write through a reader an error of SQLite, not of a reviewer. The cache is
+/// 4 MB, against 64 MB of the writer.
 pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connection, OpenError> {
     let sqlite = |error| OpenError::from_sqlite(path, error);
     let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
@@ -95,6 +120,10 @@ pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
 /// Whether no connection of any process has the file open.
 ///
 /// SQLITE: each connection to a file with a log keeps a shared lock on it until it is closed.
+///
+/// Asks for an exclusive lock without waiting, and lets it go at once. Other processes may open the
+/// file right afterwards. A program of ours that wants to serve it waits for the sidecar's lock
+/// first, which the caller holds.
 pub(crate) fn is_alone(path: &Path) -> bool {
     // SQLITE: looking at an empty file deletes the log beside it.
     if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
@@ -148,6 +177,9 @@ pub(crate) fn keep_log_at_end(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Opens a copy that nobody knows of yet. It is made durable as a whole, or thrown away.
+///
+/// No log and no sync: the rollback journal is in memory. A crash loses the copy, never the
+/// database.
 pub(crate) fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, FLAGS)?;
     // The copy is one file, also while it is written.
@@ -169,6 +201,8 @@ fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
+/// `max_bytes` becomes a number of pages, rounded down, at least one. SQLite then reports a full
+/// disk, which a commit answers as `Unavailable`.
 fn set_up_writer(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::Result<()> {
     prepare_once(connection)?;
     // SQLITE: `fullfsync` is what "on disk" means on macOS, and nothing elsewhere. `secure_delete`

@@ -1,4 +1,12 @@
 //! What stands in the journal of erasures, and the accounts that it is about.
+//!
+//! Erasing an account notes its life in the journal *before* the first row is deleted. A crash in
+//! between leaves a noted life with data; the engine keeps the head in the state `Erasing`, and the
+//! erasure is finished later. The other order could delete an account without a note, and a backup
+//! would bring it back for good.
+//!
+//! A life is a user and an epoch. Someone who comes back after an erasure begins another epoch, and
+//! replaying the journal does not touch it.
 
 use crate::error::before_commit;
 use crate::journal::Journal;
@@ -7,7 +15,14 @@ use haumana_sync::id::UserId;
 use haumana_sync::store::{Epoch, ErasedLives, Error, ErrorKind, HeadState, Result, head_to_erase};
 use rusqlite::Connection;
 
-/// Empties each account whose present life was erased, inside a transaction. Returns how many.
+/// Empties each account whose present life was erased. Returns how many.
+///
+/// Accounts that are `Erasing` already are left out: their erasure goes on by itself. The others
+/// get the head of an account whose erasure has begun, so that devices are told, and the upkeep
+/// completes it.
+///
+/// It begins no transaction of its own. A start and the writer call it inside one. In a restore
+/// there is none: if anything fails, the copy is thrown away.
 pub(crate) fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite::Result<usize> {
     let erasing = i64::from(HeadState::Erasing.number());
     let mut statement = connection.prepare("SELECT subject, epoch FROM heads WHERE state != ?1")?;
@@ -30,6 +45,9 @@ pub(crate) fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite:
 }
 
 /// Notes in the journal that the present life of an account is erased.
+///
+/// Runs on the writer's thread, outside any transaction. An account without a head has no life that
+/// could be erased, so nothing is noted.
 pub(crate) fn note(connection: &Connection, journal: &Journal, user: &UserId) -> Result<()> {
     let sqlite = |error| before_commit("erase", error);
     let Some(head) = queries::head(connection, user).map_err(sqlite)? else { return Ok(()) };

@@ -1,4 +1,14 @@
 //! What can go wrong: at opening, for a person to act on, and later, for the engine.
+//!
+//! The two have different readers. [`OpenError`] is for a person at a terminal: each kind says what
+//! to do, and the message names the file. Later the caller is the engine, which acts on
+//! [`ErrorKind`] alone. What matters there is one question: can the change be in the file?
+//!
+//! | where it failed | what is known | answer |
+//! |---|---|---|
+//! | before `COMMIT` | nothing was written | `Throttled`, `Unavailable`, `TooLarge` or `Corrupt` |
+//! | in `COMMIT`, busy or full | nothing: not valid yet | `Throttled` or `Unavailable` |
+//! | in `COMMIT`, anything else | it may be in the log | `Unknown` |
 
 use haumana_sync::store::{Error, ErrorKind};
 use rusqlite::ErrorCode;
@@ -102,6 +112,8 @@ impl OpenError {
         Self { path: path.to_owned(), kind, source: Some(source.into()) }
     }
 
+    /// SQLite's extended codes are reduced to their primary ones, so `SQLITE_READONLY_DIRECTORY` is
+    /// read-only, too.
     pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         let kind = match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => OpenErrorKind::NotADatabase,
@@ -132,6 +144,9 @@ impl OpenError {
 }
 
 /// Translates an error of a call that has changed nothing.
+///
+/// A violated constraint is `Corrupt`: the engine never sends two rows with one key, so the tables
+/// are not what this program has left.
 pub(crate) fn before_commit(op: &'static str, source: rusqlite::Error) -> Error {
     let kind = match &source {
         rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
@@ -150,6 +165,9 @@ pub(crate) fn before_commit(op: &'static str, source: rusqlite::Error) -> Error 
 }
 
 /// Translates an error of `COMMIT` itself.
+///
+/// `Unknown` makes the engine repeat the identical commit. If the first one is in, it is recognised
+/// by its head and answered with `Ok`.
 pub(crate) fn at_commit(op: &'static str, source: rusqlite::Error) -> Error {
     let kind = match source.sqlite_error_code() {
         // SQLITE: both are noticed before the frame that makes the transaction valid is written.

@@ -1,4 +1,11 @@
 //! Names beside the database, and files that are there for good once they have their name.
+//!
+//! A new file becomes durable in three steps: its content is synced, it is renamed to its name, and
+//! the directory is synced. A program that crashes anywhere in between finds the old file or the
+//! new one.
+//!
+//! All files of a store are readable by their owner only. What SQLite makes beside a database takes
+//! the permissions of the database.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -19,6 +26,9 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Returns the path beside which SQLite keeps its other files.
 ///
 /// SQLITE: on Unix those are beside what a symbolic link points to, elsewhere beside the link.
+///
+/// The answer is also the key under which the sidecar, the journal and the log are found. Two paths
+/// to one database must therefore lead to one answer.
 pub(crate) fn real_path(path: &Path) -> PathBuf {
     if cfg!(not(unix)) {
         return path.to_owned();
@@ -43,6 +53,9 @@ pub(crate) fn make(path: &Path) -> io::Result<bool> {
 
 /// Makes a new file, readable by its owner only, in place of what a crash has left under the name.
 /// What a symbolic link or a second name points to stays as it is.
+///
+/// `create_new` after a removal: if somebody puts a link under the name in between, this fails
+/// instead of writing through the link.
 pub(crate) fn make_anew(path: &Path) -> io::Result<File> {
     remove(path)?;
     private().create_new(true).open(path)
@@ -52,6 +65,8 @@ pub(crate) fn make_anew(path: &Path) -> io::Result<File> {
 ///
 /// A file that was copied by hand, or made by an earlier version, may be readable by everybody. Who
 /// runs the program does not want that, and nothing is lost by it; so it is mended, not refused.
+///
+/// A file that is not there is no error.
 pub(crate) fn keep_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -104,6 +119,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Mode 0600 is set when the file is made, so there is no moment at which others could open it.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);

@@ -6,6 +6,18 @@
 //! be overwritten in the file.
 //!
 //! SQLITE: the layout is <https://www.sqlite.org/fileformat.html#b_tree_pages>.
+//!
+//! # A page of a table or an index
+//!
+//! ```text
+//! | header 8 or 12 | list of cells, 2 bytes each | unused | cells, from the end backwards |
+//! ```
+//!
+//! This module finds the part `unused`; [`mover`](crate::mover) overwrites it with zeros. It is
+//! pure: it gets the bytes of a page and returns a range.
+//!
+//! Being wrong here would destroy data, so a page is only touched if each number on it fits: a
+//! known kind of page, a first cell behind the list of cells, and within the page.
 
 use std::ops::Range;
 
@@ -13,6 +25,8 @@ use std::ops::Range;
 const DATABASE_HEADER: usize = 100;
 
 /// How a database is divided into pages.
+///
+/// A file keeps its page size for life, unless `VACUUM` changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PageSize {
     /// The length of a page in bytes.

@@ -1,4 +1,21 @@
 //! Whether the log beside a database belongs to it.
+//!
+//! SQLite applies any log that has the right name. Somebody who copies a backup over a database and
+//! leaves the old log beside it would get a mixture of both, without a warning. So before the first
+//! connection is opened, this module reads file and log with plain reads and compares their chains.
+//!
+//! | link of the file | the log | answer |
+//! |---|---|---|
+//! | is the log's first base, or one of its links | continues the file | belongs |
+//! | is another one | is of another file | does not belong |
+//! | is missing, the file is older than chains | has none, or makes the first one | belongs |
+//! | is missing, the file should have one | holds every page of the database | belongs |
+//!
+//! The last case is a crash while a log with a whole new database, as after `VACUUM`, was being
+//! moved.
+//!
+//! It reads the file from the second page until a chain continues the log. In a file of another
+//! database all of it is read.
 
 use crate::chain::Chain;
 use crate::files::{LOG, beside};
@@ -33,6 +50,8 @@ pub(crate) fn log_belongs(db: &Path) -> io::Result<bool> {
 }
 
 /// What the database file says without its log.
+///
+/// The log may hold a newer first page. So these are only what the file says by itself.
 struct Main {
     may_be_ours: bool,
     has_life: bool,
@@ -82,6 +101,9 @@ fn page_size(header: &[u8; HEADER]) -> usize {
 }
 
 /// Looks for a chain on the pages behind the first, which holds the header and names of tables.
+///
+/// A chain that does not continue the log is remembered, and the search goes on: a page that SQLite
+/// has freed may still hold an old copy of the row.
 fn find_link(mut file: impl Read, page_size: usize, log: &Log) -> io::Result<Link> {
     let mut page = vec![0; page_size];
     let mut link = Link::Missing;

@@ -3,6 +3,9 @@
 //! SQLITE: on Unix, a process that closes any handle on a file loses all its locks on it:
 //! <https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>.
 //! So all stores of this process on one file share one handle, which is closed behind the last.
+//!
+//! The handle is the one with which [`mover`](crate::mover) overwrites unused parts of pages. It is
+//! found by device and inode, so that two paths to one file share it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -28,6 +31,8 @@ type Name = (u64, u64);
 #[cfg(not(unix))]
 type Name = std::path::PathBuf;
 
+/// Entries are weak: the last [`Held`] closes the file, and its entry is removed at the next
+/// [`open`].
 static OPEN: Mutex<Vec<(Name, Weak<Mutex<File>>)>> = Mutex::new(Vec::new());
 
 /// Opens a file to read and write it, unless it is open.

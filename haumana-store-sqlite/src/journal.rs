@@ -4,6 +4,17 @@
 //! an earlier time does not bring back who was erased since. It holds a key that was drawn
 //! once, hashes under that key of a user and a life of the account, and times: who it was can be
 //! told by nobody who does not have the user's id to try.
+//!
+//! # Format
+//!
+//! It is a SQLite database of its own, with two tables: `key` has one row of 32 random bytes, and
+//! `erasures` has the hash of each erased life (16 bytes) with the time in ms. `at` is for an
+//! operator to read; no code decides by it. Entries are never deleted.
+//!
+//! # Durability
+//!
+//! `note` returns after the hash is on disk. Only then does the store delete rows, so that a backup
+//! which is restored at any later time finds the note.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::files;
@@ -30,6 +41,7 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
     INSERT INTO key VALUES (1, randomblob(32));";
 
+/// Noting one life twice keeps the first time.
 const NOTE: &str = "
     INSERT OR IGNORE INTO erasures (life, at)
     VALUES (?1, CAST(unixepoch('subsec') * 1000 AS INTEGER))";
@@ -77,6 +89,8 @@ impl Journal {
         })
     }
 
+    /// Opens the file at the first use. `make` says whether a missing file is made; reading makes
+    /// none.
     fn with<T>(
         &self,
         make: bool,
@@ -123,6 +137,8 @@ impl Journal {
     }
 }
 
+/// The tables are made under the lock of the file, so that two processes which erase for the first
+/// time agree on one key.
 fn set_up(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let sqlite = |error| OpenError::from_sqlite(path, error);
     connection

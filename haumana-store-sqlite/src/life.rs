@@ -1,4 +1,25 @@
 //! Lives: what tells the time after a restore from the time before it.
+//!
+//! # Why
+//!
+//! Devices remember versions and deletes. After a restore the same numbers mean other content, so
+//! what a device remembers must be ignored: its next sync finds another generation and starts over.
+//! The danger is a restore that nobody notices. Each case has its own evidence:
+//!
+//! | what happened | how it is noticed |
+//! |---|---|
+//! | a backup was opened | the mark that the backup carries |
+//! | an older copy of the file was put back | the sidecar has seen more transactions of this life |
+//! | a copy from an earlier life was put back | the sidecar has seen a later life of the file |
+//! | another database, or none, took the place | the sidecar saw another file last |
+//! | the operator says so | a generation that is higher than any asked for before |
+//!
+//! # How a new life begins
+//!
+//! [`Identity::read`] gets the row of the table `life` and three random numbers from SQLite.
+//! [`Identity::judge`] compares it with what is [`Known`] from outside. [`Identity::begin`] picks a
+//! new tag and a generation above all that are known, and [`Identity::write`] stores both in one
+//! statement. Everything but reading and writing is pure, and tested without files.
 
 use crate::chain::Chain;
 use haumana_sync::store::Generation;
@@ -7,8 +28,14 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
 /// LIMIT: how far a new life's generation is above all before, at most.
+///
+/// A leap instead of a step: a backup that is restored twice, on two machines, must not begin two
+/// lives with one number. The price is that a file has room for a few hundred restores, more as the
+/// leaps become shorter.
 const LEAP: u32 = 1 << 24;
 
+/// The heads' generations count, too: a file from before the table `life` has its number only
+/// there.
 const READ: &str = "
     SELECT file, tag, generation, asked, discard_later, backup_at, chain, random(), random(),
            random(), (SELECT coalesce(max(generation), 0) FROM heads), EXISTS (SELECT * FROM heads)
@@ -81,6 +108,8 @@ pub enum NewLife {
 }
 
 /// How far a life of a file had come.
+///
+/// The sidecar keeps one of these for each file that was ever used under the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) tag: i64,
@@ -92,6 +121,9 @@ pub(crate) struct Seen {
 }
 
 /// What is known from outside a file.
+///
+/// If nothing was ever used under the name, only the mark of a backup and what the operator asks
+/// for are evidence.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Known {
     /// How far the file had come when it was last seen.
@@ -117,11 +149,14 @@ pub(crate) struct Identity {
     later_edits: LaterEdits,
     backup_at: Option<UnixMillis>,
     chain: Chain,
+    /// Whether there are no heads. An empty file has nothing that a device could remember.
     is_empty: bool,
     random: Random,
 }
 
 /// Random numbers from the system.
+///
+/// Drawn in the statement that reads the row, so the library needs no source of its own.
 #[derive(Debug)]
 struct Random {
     tag: i64,
@@ -180,6 +215,9 @@ impl Identity {
     }
 
     /// Says whether a new life must begin, and why.
+    ///
+    /// The order matters. A backup is one whatever else is known; a file that went back is reported
+    /// as that, even if the operator asks for a higher generation at the same time.
     pub(crate) fn judge(&self, known: &Known) -> Option<NewLife> {
         if let Some(taken_at) = self.backup_at {
             return Some(NewLife::Backup { taken_at });
@@ -197,6 +235,8 @@ impl Identity {
         self.asked.max(known.seen.map_or(0, |seen| seen.asked)) < known.asked
     }
 
+    /// Equal generations with different tags are two different lives, so neither continues the
+    /// other.
     fn is_older_than(&self, seen: Seen) -> bool {
         if self.tag == seen.tag {
             self.chain.commits < seen.commits
@@ -227,6 +267,8 @@ impl Identity {
     }
 
     /// Marks the file as a backup; a backup of a backup is as old as the first.
+    ///
+    /// The time is SQLite's, in milliseconds.
     pub(crate) fn mark(mut self, connection: &Connection) -> rusqlite::Result<Self> {
         let now: i64 = connection.query_row(NOW_MS, [], |row| row.get(0))?;
         self.backup_at = self.backup_at.or(Some(UnixMillis(now)));
@@ -234,6 +276,8 @@ impl Identity {
     }
 
     /// Writes it, in one statement and so in one transaction.
+    ///
+    /// It adds a link to the chain, as every transaction does.
     pub(crate) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
         let parameters = params![
             self.tag,

@@ -1,6 +1,16 @@
 //! Reading a write-ahead log without SQLite, which would apply it.
 //!
 //! SQLITE: the format is <https://www.sqlite.org/fileformat.html#the_write_ahead_log>.
+//!
+//! # What is read of it
+//!
+//! A log has a header of 32 bytes and then frames: a header of 24 bytes and one page each. A frame
+//! is valid if its salts are those of the log's header and the running checksum is right. A
+//! transaction is valid if its last frame, which has the size of the database, is valid. Everything
+//! behind the first invalid frame is left from an earlier round and is ignored.
+//!
+//! [`read`] follows these rules to the letter, so it sees what SQLite would apply. [`page_numbers`]
+//! is for cleaning pages: it skips the checksums, because one page too many does no harm there.
 
 use crate::chain::Chain;
 use std::collections::HashSet;
@@ -18,6 +28,8 @@ const LOOK_AHEAD: usize = 1 << 18;
 const LOCK_BYTE: u32 = 1 << 30;
 
 /// What SQLite would apply of a log: everything up to the last frame that commits.
+///
+/// `pages` and `chains` have only what is before the last frame that commits.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     page_size: u32,
@@ -49,6 +61,8 @@ impl Log {
 }
 
 /// Reads what SQLite would apply of a log; `None`: nothing, or there is no log.
+///
+/// Reads the whole log once. Memory grows with the number of frames, not with their content.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Log>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -79,6 +93,8 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Log>> {
 
 /// Returns the numbers of the pages that a log holds, in order. Sums are not checked, so there may
 /// be pages that SQLite would not apply.
+///
+/// The caller keeps everybody from writing meanwhile, so the log does not change while it is read.
 pub(crate) fn page_numbers(path: &Path) -> io::Result<Vec<u32>> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -119,6 +135,8 @@ struct Frame<'a> {
 }
 
 /// Tells frames of the log from what an earlier round has left in its file.
+///
+/// The checksum runs over all frames from the beginning, so they can only be checked in order.
 struct Frames {
     page_size: u32,
     salts: [u8; 8],
@@ -126,6 +144,7 @@ struct Frames {
 }
 
 impl Frames {
+    /// `None` if this is no log that SQLite would read: wrong magic, page size or checksum.
     fn begin(header: &[u8; HEADER]) -> Option<Self> {
         let (magic, page_size) = (number(header, 0)?, number(header, 8)?);
         let is_size = page_size.is_power_of_two() && (512..=65_536).contains(&page_size);
@@ -138,6 +157,7 @@ impl Frames {
         sum.is(header.get(24..)?).then_some(Self { page_size, salts, sum })
     }
 
+    /// Must be called for each frame in turn, since each checksum includes the ones before.
     fn check<'a>(&mut self, frame: &'a [u8]) -> Option<Frame<'a>> {
         let (header, content) = frame.split_at_checked(FRAME_HEADER)?;
         let (page, n_pages) = (number(header, 0)?, number(header, 4)?);
@@ -149,6 +169,9 @@ impl Frames {
 }
 
 /// The running checksum of a log.
+///
+/// The words are read in the byte order of the machine that wrote the log; bit 0 of the magic
+/// number says which.
 struct Sum {
     values: (u32, u32),
     is_big_endian: bool,

@@ -7,6 +7,22 @@
 //! INVARIANT: each page of the file is clean, unless the log still holds it. So the log is never
 //! moved and begun anew without this, by no connection of ours: SQLite's automatic checkpoint is
 //! off, and a connection that may be the last to close makes none.
+//!
+//! # The steps
+//!
+//! 1. A second connection takes the write lock, so that nobody adds to the log.
+//! 2. A passive checkpoint copies the log's pages into the file, as far as no reader needs the old
+//!    ones.
+//! 3. If that was all of it, the unused parts of exactly those pages are overwritten, and synced.
+//! 4. The lock is given back. To empty the log, a `TRUNCATE` checkpoint follows.
+//!
+//! Another process may write between steps 3 and 4. Then `data_version` has changed, and all pages
+//! are looked at the next time: the truncation may have copied pages of that write as they are.
+//!
+//! # When it fails
+//!
+//! Nothing is lost. A page that was not moved is in the log. If cleaning failed half way,
+//! `owes_all` makes the next one look at the whole file.
 
 use crate::connection::{self, LogState};
 use crate::files::{LOG, beside};
@@ -29,7 +45,11 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Mover {
     /// Keeps everybody from writing meanwhile; `None` once it is closed.
+    ///
+    /// It never writes. With a busy timeout of zero it gives up at once if somebody else writes.
     lock: Option<Connection>,
+    /// Used to overwrite unused bytes behind SQLite's back, while the lock keeps SQLite from
+    /// writing.
     file: Held,
     log: PathBuf,
     /// Whether any page may be unclean.
@@ -85,6 +105,9 @@ impl Mover {
     }
 
     /// Moves the log, and returns which version of the data was moved; `None` if not all was.
+    ///
+    /// The lock and the checkpoint are on two connections: SQLite makes no checkpoint inside a
+    /// transaction.
     fn move_locked(&self, connection: &Connection) -> Option<i64> {
         let lock = self.lock.as_ref()?;
         lock.execute_batch("BEGIN IMMEDIATE").ok()?;
@@ -158,6 +181,7 @@ fn data_version(connection: &Connection) -> Option<i64> {
     connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok()
 }
 
+/// Costs a read of the whole file; it is done once for a file from an earlier program or a backup.
 fn clean_all(file: &mut File) -> io::Result<()> {
     let bytes = file.metadata()?.len();
     let Some(size) = page_size(file)? else { return Ok(()) };
@@ -173,6 +197,7 @@ fn clean_pages(file: &mut File, pages: &[u32]) -> io::Result<()> {
     clean_each(file, size, pages.iter().copied())
 }
 
+/// Writes only if some byte of the gap is not zero, and syncs once at the end.
 fn clean_each(
     file: &mut File,
     size: PageSize,

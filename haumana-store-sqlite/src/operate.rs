@@ -1,4 +1,14 @@
 //! What an operator asks for, of all users together.
+//!
+//! Users are walked in the order of their numbers, which are never reused, since heads are never
+//! deleted. So a place in a walk is a number, and a user who is added meanwhile comes at the end.
+//!
+//! A sweep looks at [`SWEEP_USERS`] users in one read, and then deletes what is due slice by slice.
+//! Each slice is a change of its own in the writer's queue, so a sweep of a large database holds up
+//! no commit for longer than a slice takes.
+//!
+//! Places are text that only this store reads: a number for users, and `kind id version side` for
+//! entries of the history. A text that is no such place means that nothing follows.
 
 use crate::erased::replay;
 use crate::queries;
@@ -18,6 +28,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 const SWEEP_USERS: i64 = 2_000;
 
 /// The users behind a place, and whether each has anything that is due.
+///
+/// `EXISTS` stops at the first due entry of the index `history_times`, so a user without any costs
+/// one look.
 const SWEEP: &str = "
     SELECT user, EXISTS (SELECT * FROM history WHERE history.user = some.user AND at < ?2)
     FROM (SELECT user FROM heads WHERE ?1 < user ORDER BY user LIMIT ?3) AS some
@@ -26,6 +39,8 @@ const SWEEP: &str = "
 const USERS: &str = "SELECT user, subject FROM heads WHERE ?1 < user ORDER BY user LIMIT ?2";
 
 /// The entries behind one of a record, and those of the records behind it.
+///
+/// The order is that of the index `history_keys`: kind, id, newest version first, side.
 const USER_HISTORY: &str = "
     SELECT kind, id, version, side, at, content, meta FROM history
     WHERE user = ?1 AND (?2, ?3) <= (kind, id)
@@ -36,6 +51,7 @@ const KEPT_SCHEMA: &str = "SELECT schema FROM served";
 const KEEP_SCHEMA: &str = "
     INSERT INTO served VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET schema = excluded.schema";
 
+/// Looks at all heads; it is asked for at a start and by the upkeep, not by requests.
 const ERASING: &str = "SELECT subject FROM heads WHERE state = ?1 LIMIT ?2";
 
 #[async_trait::async_trait]
@@ -162,6 +178,7 @@ impl Operate for SqliteStore {
     }
 }
 
+/// `None` if nobody has kept a schema yet.
 fn kept_schema(connection: &Connection) -> rusqlite::Result<Option<String>> {
     connection.query_row(KEPT_SCHEMA, [], |row| row.get(0)).optional()
 }
@@ -185,6 +202,8 @@ fn decode_place(place: &ScanPlace) -> Option<HistoryPlace> {
     Some((kind, id, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
+/// Gives a next place if the page was full. A row whose key cannot be read is skipped, and the
+/// place is that of the last one that could be.
 fn history_behind(
     connection: &Connection,
     user: &UserId,
@@ -214,6 +233,8 @@ fn behind(user: i64) -> SweepPlace {
     SweepPlace(user.to_string())
 }
 
+/// The answer may be out of date when the deletion runs. That is harmless: it deletes by time, not
+/// by this list.
 fn look_at(
     connection: &Connection,
     from: i64,

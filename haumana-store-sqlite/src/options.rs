@@ -1,4 +1,7 @@
 //! What a store is opened with.
+//!
+//! None of them is stored in the file, so programs that share a file may have different ones.
+//! `max_bytes` bounds only what the program that sets it writes.
 
 use std::path::PathBuf;
 use std::time::Duration;

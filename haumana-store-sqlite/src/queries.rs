@@ -1,4 +1,18 @@
 //! What readers ask; each call sees one snapshot.
+//!
+//! Each function that sends more than one statement opens a deferred transaction around them. In
+//! WAL mode its first read fixes the snapshot, and it takes no lock that a writer waits for. The
+//! transaction is dropped, and so rolled back, at the end of the call: there is nothing to commit.
+//!
+//! All statements are prepared once per connection and kept in its cache. A test checks that asking
+//! again prepares nothing anew.
+//!
+//! # Rows that somebody has changed by hand
+//!
+//! A record that cannot be read is returned as
+//! [`Envelope::unreadable`](haumana_sync::store::Envelope::unreadable), so that the engine can set
+//! it aside and serve the rest. If not even its key can be read, the row is left out. Only a head
+//! that cannot be read fails the whole call.
 
 use crate::rows;
 use haumana_sync::id::{Key, KindNumber, UserId};
@@ -12,6 +26,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 /// memory, whatever the number of records asked for.
 const PAGE_BYTES: usize = 32 << 20;
 
+/// Column 14, the last, is the number that the other tables use for the user. The columns before it
+/// are in the order in which `rows::head` reads them.
 const HEAD: &str = "
     SELECT epoch, revision, stamp, generation, versions, content, records, bytes, max_version,
            commit_id, state, erased_at, purged_at, notes, user
@@ -19,16 +35,22 @@ const HEAD: &str = "
 
 const USER: &str = "SELECT user FROM heads WHERE subject = ?1";
 
+/// `LEFT JOIN`: a record whose body is missing is found all the same, with null content, and is set
+/// aside as unreadable.
 const READ: &str = "
     SELECT r.kind, r.id, r.version, r.revision, r.stamp, r.modified_at, r.deleted, r.hash,
            r.format, b.content, b.meta
     FROM records r LEFT JOIN bodies b ON b.body = r.body
     WHERE r.user = ?1 AND r.kind = ?2 AND r.id = ?3";
 
+/// Reads `records` alone. Its rows are a few dozen bytes each, whatever the records hold.
 const INDEX: &str = "
     SELECT id, version, stamp, deleted, size_bytes, hash FROM records
     WHERE user = ?1 AND kind = ?2 ORDER BY id";
 
+/// The comparison of three values at once is what lets SQLite enter the index `stream` at the place
+/// where the page goes on. `INDEXED BY` makes a plan without that index an error instead of a slow
+/// answer.
 pub(crate) const CHANGES: &str = "
     SELECT r.kind, r.id, r.version, r.revision, r.stamp, r.modified_at, r.deleted, r.hash,
            r.format, b.content, b.meta
@@ -46,6 +68,7 @@ const HISTORY: &str = "
     SELECT kind, id, version, side, at, content, meta FROM history
     WHERE user = ?1 AND kind = ?2 AND id = ?3 AND version = ?4 AND side = ?5";
 
+/// The key of the index has versions in descending order, so the newest come first without a sort.
 const HISTORY_OF: &str = "
     SELECT kind, id, version, side, at, content, meta FROM history
     WHERE user = ?1 AND kind = ?2 AND id = ?3 AND version < ?4
@@ -72,6 +95,8 @@ pub(crate) fn user_number(connection: &Connection, user: &UserId) -> rusqlite::R
 }
 
 /// Reads records by key.
+///
+/// One answer for each key, in the order of `keys`, also if a key is asked for twice.
 pub(crate) fn read(
     connection: &Connection,
     user: &UserId,
@@ -113,6 +138,9 @@ pub(crate) fn index(
 }
 
 /// Reads one page of changes and the head that it goes up to.
+///
+/// The head is read first, in the same snapshot. So each record of the page has a revision of at
+/// most the head's, and the engine may go on behind the head when [`Page::more`] is false.
 pub(crate) fn changes(
     connection: &Connection,
     user: &UserId,
@@ -143,6 +171,9 @@ pub(crate) fn changes(
 }
 
 /// Returns what `after` means as a place in the index `stream`; `None` if nothing can follow it.
+///
+/// A place is a revision, a kind and an id, as the index has them. Revisions that do not fit a
+/// signed 64-bit number are above all that are stored, so nothing follows them.
 fn last_delivered(
     snapshot: &Connection,
     user: i64,
@@ -168,6 +199,7 @@ fn last_delivered(
     Ok(place)
 }
 
+/// `None` if nothing was stamped later.
 fn first_after(snapshot: &Connection, user: i64, stamp: Stamp) -> rusqlite::Result<Option<i64>> {
     let mut statement = snapshot.prepare_cached(FIRST_AFTER_STAMP)?;
     statement.query_row(params![user, stamp.0], |row| row.get(0)).optional()

@@ -1,5 +1,10 @@
 //! Who reads: threads, each with a connection and a snapshot of its own, and for what is short the
 //! caller itself, since handing a question to a thread and the answer back costs more than finding it.
+//!
+//! In WAL mode a reader never waits for the writer, and the writer never waits for a reader: each
+//! read sees the file as it was when it began. What readers do hold up is the log, which cannot be
+//! started over while an old snapshot needs it. So reads are short, and a backup has a connection
+//! of its own.
 
 use crate::connection;
 use crate::error::OpenError;
@@ -16,6 +21,8 @@ use std::time::Duration;
 const WAITING: usize = 4096;
 
 /// The handle on the readers; dropping it waits until all that was asked for is done.
+///
+/// All threads take from one queue, so a long read delays only the thread that does it.
 #[derive(Debug)]
 pub(crate) struct Readers {
     looks: Option<SyncSender<Look>>,
@@ -26,6 +33,9 @@ pub(crate) struct Readers {
 
 impl Readers {
     /// Starts the threads.
+    ///
+    /// Opens two connections for each of `options.readers`: one for the thread, one for callers. It
+    /// fails if any of them cannot be opened; the threads that run already are then ended.
     pub(crate) fn start(options: &SqliteOptions) -> Result<Self, OpenError> {
         let (looks, waiting) = sync_channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
@@ -46,6 +56,9 @@ impl Readers {
     /// Answers a short question on the caller's own thread.
     ///
     /// `None` if no connection is idle or the file is locked, so that a thread must wait for it.
+    ///
+    /// Takes a connection from the idle ones and puts it back. If `query` panics, that connection
+    /// is closed and not replaced; later reads go to the threads.
     pub(crate) fn here<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -78,6 +91,7 @@ impl Drop for Readers {
     }
 }
 
+/// Ends when the queue is closed and empty.
 fn serve(connection: &Connection, waiting: &Mutex<Receiver<Look>>) {
     loop {
         // The lock is held while waiting, and let go before the work begins.

@@ -1,4 +1,19 @@
 //! Putting a backup in place of a database that nobody uses.
+//!
+//! # The steps
+//!
+//! 1. The sidecar is locked, so that no program of ours opens the database meanwhile.
+//! 2. Both files must be unused.
+//! 3. The backup is copied beside the database, under a name that ends in `.restoring`. If it has a
+//!    log of its own, that is copied, too, and must belong to it.
+//! 4. The copy is checked (`integrity_check`) and migrated, erasures since the backup are replayed
+//!    in it, and a new life begins in it. Then it is synced.
+//! 5. The database gets a second name that has the date, the copy is renamed to the database's
+//!    name, and what SQLite keeps beside the old file follows it to the dated name.
+//! 6. The sidecar remembers the new file, and its lock is given back.
+//!
+//! Until the rename in step 5 the database is as it was, whatever fails. Behind it the restore is
+//! done, and the dated file is what was there before.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::files::{BESIDE, LOG, beside, real_path};
@@ -136,6 +151,9 @@ pub fn restore(
 }
 
 /// SQLITE: a file in use has a log beside it. A backup on a medium that cannot be written has none.
+///
+/// A file beside which SQLite keeps nothing is not probed, so a backup can be on a read-only
+/// medium.
 fn check_unused(path: &Path, real_path: &Path) -> Result<(), RestoreError> {
     let has_more = BESIDE.iter().any(|suffix| beside(real_path, suffix).exists());
     if has_more && !connection::is_alone(real_path) {
@@ -145,6 +163,8 @@ fn check_unused(path: &Path, real_path: &Path) -> Result<(), RestoreError> {
 }
 
 /// What the generation of the new life must be above.
+///
+/// A life whose generation is not above these could be taken for an earlier one by some device.
 struct Before {
     generation: u32,
     asked: u32,
@@ -152,6 +172,9 @@ struct Before {
 
 impl Before {
     /// Reads what the sidecar knows, and the present database as far as it can be read.
+    ///
+    /// A database that is damaged, or that has the log of another file, is not opened. Then the
+    /// sidecar's numbers must do.
     fn read(target: &Path, sidecar: &Sidecar) -> Result<Self, RestoreError> {
         let (generation, asked) = sidecar.highest().map_err(refused)?;
         let present = guard::log_belongs(target).unwrap_or(false).then(|| peek(target).ok());
@@ -173,11 +196,16 @@ fn peek(path: &Path) -> rusqlite::Result<(u32, u32)> {
 }
 
 /// A copy of the backup beside the database, with a name of its own; removed when it is dropped.
+///
+/// It must be on the same file system as the database, since a rename cannot cross one. A name
+/// beside the database guarantees that in all usual cases.
 struct Candidate {
     path: PathBuf,
 }
 
 impl Candidate {
+    /// The owner of the present database becomes the owner of the copy, so a restore by root leaves
+    /// a file that the server can open.
     fn make(source: &Path, target: &Path) -> io::Result<Self> {
         let new = Self { path: beside(target, ".restoring") };
         new.remove()?;
@@ -203,6 +231,8 @@ impl Candidate {
     }
 
     /// Begins a new life in the copy and closes it. Returns when the backup was taken, too.
+    ///
+    /// The order matters: the connection is closed, and the file synced, before it gets its name.
     fn begin_life(
         &self,
         connection: Connection,
@@ -282,6 +312,9 @@ fn rename_if_there(from: &Path, to: &Path) -> io::Result<bool> {
 }
 
 /// Returns a name that nothing has yet, with the date.
+///
+/// `:` is not allowed in file names everywhere, so the time has hyphens. Two restores within a
+/// second get a number at the end.
 fn name_aside(target: &Path) -> io::Result<PathBuf> {
     let query = "SELECT strftime('%Y-%m-%dT%H-%M-%SZ')";
     let now = Connection::open_in_memory().and_then(|c| c.query_row(query, [], |row| row.get(0)));

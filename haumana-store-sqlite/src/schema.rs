@@ -1,4 +1,16 @@
 //! The tables, and how a file gets from any earlier version of them to this one.
+//!
+//! SQLite keeps two numbers in the header of a file for its user. `application_id` says that the
+//! file is ours, `user_version` how many of the [`MIGRATIONS`] it has seen. Both are read before
+//! anything is changed, so a file of another program, or of a newer version of this one, is refused
+//! untouched.
+//!
+//! All missing steps run in one transaction, together with the new `user_version`. A crash in
+//! between leaves the old tables. Two processes that open an old file together take turns: the
+//! second finds nothing left to do.
+//!
+//! A program that is older than the file's tables stops writing at once. The writer looks at
+//! `user_version` in each transaction.
 
 use crate::chain;
 use crate::error::{OpenError, OpenErrorKind};
@@ -11,6 +23,8 @@ pub(crate) const APPLICATION_ID: i64 = 0x6861_756d;
 /// The steps from an empty file to today's tables, one per schema version.
 ///
 /// INVARIANT: a step that was released is never edited; changes are new steps at the end.
+///
+/// Files that released versions have written are in `fixtures`, and its tests open them.
 const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// The first schema version with the table `life`.
@@ -129,11 +143,15 @@ pub(crate) fn set_clean(connection: &Connection, is_clean: bool) -> rusqlite::Re
 }
 
 /// Checks that the file is ours or empty, without changing it, and returns its schema version.
+///
+/// 0 means an empty file, which may become ours.
 pub(crate) fn check_ours(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
     version_in_snapshot(connection, path, MIGRATIONS)
 }
 
 /// Brings the tables up to date.
+///
+/// Does nothing, and takes no lock for writing, if the tables are up to date.
 pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     run(connection, path, MIGRATIONS)
 }
@@ -160,6 +178,8 @@ fn run(connection: &Connection, path: &Path, steps: &[&str]) -> Result<(), OpenE
     outcome.and(ended)
 }
 
+/// The chain gets a link, too, as with any other transaction. A file that had no chain before is
+/// given its first one by the step that makes the table.
 fn run_in_transaction(
     connection: &Connection,
     path: &Path,
@@ -192,6 +212,9 @@ fn version_in_snapshot(
 }
 
 /// Returns how many of the steps the file has seen.
+///
+/// A file counts as empty only if both numbers are 0 and it has no tables. So a database of another
+/// program that never set an `application_id` is not taken for an empty one.
 fn version_of(connection: &Connection, path: &Path, steps: &[&str]) -> Result<usize, OpenError> {
     let sqlite = |error| OpenError::from_sqlite(path, error);
     let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));

@@ -5,6 +5,19 @@
 //! what it tells is durable, so a crash never makes a file look older than it was. It is itself a
 //! SQLite database, whose lock also makes those that open, check or replace the database take
 //! turns.
+//!
+//! # What it holds
+//!
+//! One row for each file that was used under the name, by the random id that the file was given
+//! when it was made: the tag and generation of its life, how many transactions were durable, the
+//! highest generation that an operator asked for, and a `turn` that says which file was used last.
+//!
+//! # Rules
+//!
+//! - It never says more than is durable in the database, so a crash cannot cause a false alarm.
+//! - It may say less: an older copy that is put back within seconds may then go unnoticed.
+//! - Losing it loses this protection and no data. A damaged one is set aside, and a new one begins.
+//! - It must not travel with the database. A copy of both is indistinguishable from the original.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::files;
@@ -30,10 +43,12 @@ const TABLE: &str = "
 
 const READ: &str = "SELECT tag, generation, commits, asked FROM seen WHERE file = ?1";
 
+/// The row with the highest turn is the file that was opened last.
 const LAST: &str = "SELECT file FROM seen ORDER BY turn DESC LIMIT 1";
 
 const HIGHEST: &str = "SELECT coalesce(max(generation), 0), coalesce(max(asked), 0) FROM seen";
 
+/// Gives the file the highest turn: it is the one that is used now.
 const PUT: &str = "
     INSERT OR REPLACE INTO seen (file, tag, generation, commits, asked, turn)
     SELECT ?1, ?2, ?3, ?4, ?5, coalesce(max(turn), 0) + 1 FROM seen";
@@ -54,6 +69,10 @@ impl Sidecar {
     pub(crate) const SUFFIX: &str = ".seen";
 
     /// Opens the sidecar of a database, or makes it, and waits for its lock.
+    ///
+    /// The lock is an exclusive transaction on the sidecar. It is held from before the log is
+    /// checked until the life is decided, and given back by
+    /// [`put_and_unlock`](Self::put_and_unlock) or by dropping it.
     pub(crate) fn lock(db: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
         let path = files::beside(db, Self::SUFFIX);
         match Self::try_lock(db, &path, busy_timeout) {
@@ -92,6 +111,8 @@ impl Sidecar {
     }
 
     /// Returns how far a file had come.
+    ///
+    /// `None` if this file was never used under the name.
     pub(crate) fn seen(&self, file: &[u8; 16]) -> Result<Option<Seen>, OpenError> {
         let seen = self.connection.query_row(READ, [file], |row| {
             let commits = row.get::<_, i64>(2)?.cast_unsigned();
@@ -101,6 +122,8 @@ impl Sidecar {
     }
 
     /// Whether it was another file that was last used.
+    ///
+    /// `false` if no file was ever used here.
     pub(crate) fn is_another(&self, file: &[u8; 16]) -> Result<bool, OpenError> {
         let last = self.connection.query_row(LAST, [], |row| row.get::<_, [u8; 16]>(0)).optional();
         Ok(last.map_err(|error| self.failed(error))?.is_some_and(|last| last != *file))

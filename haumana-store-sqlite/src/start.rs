@@ -1,4 +1,20 @@
 //! Opening a file to serve it: which file it is, and which life of it begins or goes on.
+//!
+//! # The order, and why
+//!
+//! 1. Lock the sidecar: programs that start together take turns.
+//! 2. If nobody has the file open, check that the log beside it belongs to it. SQLite applies the
+//!    log at the first read, so this must come before.
+//! 3. Open the file, check that it is ours, migrate.
+//! 4. Read its identity, compare it with the sidecar, and decide whether a new life begins.
+//! 5. A new life is refused if somebody has the file open: that program would go on in the old
+//!    life.
+//! 6. Replay the journal of erasures, in case the file brings erased accounts back.
+//! 7. Move the log, and clean all pages if an earlier program left them unclean.
+//! 8. Write to the sidecar how far the file has come, and give back its lock.
+//!
+//! After a failure the lock is given back. Steps that were done are kept, and the next start goes
+//! on from them.
 
 use crate::connection::LogState;
 use crate::error::{OpenError, OpenErrorKind};
@@ -23,6 +39,8 @@ pub(crate) struct Started {
 }
 
 /// What the writer needs to know of the file.
+///
+/// `file` and `tag` are the key under which the writer advances the sidecar.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) file: [u8; 16],
@@ -32,6 +50,9 @@ pub(crate) struct Place {
 }
 
 /// Opens the file, or makes it.
+///
+/// A file that turns out to be another program's gets no sidecar: one that was made for it is
+/// removed.
 pub(crate) fn start(options: &SqliteOptions, asked: Generation) -> Result<Started, OpenError> {
     let (path, real_path) = (&options.path, files::real_path(&options.path));
     if real_path.is_dir() {
@@ -82,6 +103,7 @@ struct Opened {
     new_life: Option<NewLife>,
 }
 
+/// The caller holds the sidecar's lock, and gives it back.
 fn start_locked(
     options: &SqliteOptions,
     real_path: &Path,
@@ -133,6 +155,9 @@ fn start_locked(
 }
 
 /// Empties accounts that were erased and that somebody has brought back with the file.
+///
+/// The link is written only if something was erased, so a start that changes nothing writes
+/// nothing.
 fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     if erased::replay(&transaction, erased)? != 0 {
@@ -142,6 +167,9 @@ fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite::Result<()>
 }
 
 /// Moves the log. What earlier programs and backups left behind in pages is cleared, once.
+///
+/// The flag `clean` is set only after all pages were looked at. If a reader of another process is
+/// in the way, the flag stays unset, and the next start tries again.
 fn clean(connection: &Connection, mover: &Mover) -> rusqlite::Result<()> {
     let is_clean = schema::is_clean(connection)?;
     if !is_clean {

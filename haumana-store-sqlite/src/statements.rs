@@ -1,4 +1,21 @@
 //! What the writer changes, each inside a transaction that the writer has begun.
+//!
+//! None of these functions begins or ends a transaction. The writer does, so that the changes of
+//! several calls can share one sync to disk. Each function must be repeatable: if the shared
+//! transaction was undone, the writer makes the same change again in a transaction of its own.
+//!
+//! # What a commit writes
+//!
+//! | table | statement | how often |
+//! |---|---|---|
+//! | `heads` | one insert or update | once |
+//! | `bodies` | insert for a new record, update in place for a known one | once per record |
+//! | `records` | the same | once per record |
+//! | `history` | insert, or replace under the same key | once per entry |
+//!
+//! A record keeps its `body` number for life. So content that grows or shrinks moves within
+//! `bodies`, and the primary key of `records` stays as it is. The indexes `stream` and `stamps`
+//! have a new entry, because the revision changes.
 
 use crate::{queries, rows};
 use haumana_sync::id::UserId;
@@ -22,6 +39,8 @@ const INSERT_HEAD: &str = "
                        subject)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
+/// The condition names the user only. Whether the head is the expected one was decided before,
+/// under the lock of the same transaction.
 const UPDATE_HEAD: &str = "
     UPDATE heads SET epoch = ?1, revision = ?2, stamp = ?3, generation = ?4, versions = ?5,
                      content = ?6, records = ?7, bytes = ?8, max_version = ?9, commit_id = ?10,
@@ -39,11 +58,14 @@ const INSERT_RECORD: &str = "
                          format, size_bytes, body)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
+/// The parameters are those of [`INSERT_RECORD`], so that both are executed with one list.
 const UPDATE_RECORD: &str = "
     UPDATE records SET version = ?4, revision = ?5, stamp = ?6, modified_at = ?7, deleted = ?8,
                        hash = ?9, format = ?10, size_bytes = ?11
     WHERE user = ?1 AND kind = ?2 AND id = ?3 AND body = ?12";
 
+/// An entry with a key that exists is replaced. A commit that is repeated then leaves the same
+/// rows.
 const PUT_HISTORY: &str = "
     INSERT INTO history (user, kind, id, version, side, at, content, meta)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -56,6 +78,10 @@ pub(crate) const COMMITTED: [&str; 5] =
     [UPDATE_HEAD, FIND_BODY, UPDATE_BODY, UPDATE_RECORD, PUT_HISTORY];
 
 /// Writes the batch if the head is still the expected one.
+///
+/// The head is read and compared inside the transaction that writes it. SQLite has one writer at a
+/// time, so nothing can change it in between, neither another call of this process nor another
+/// process.
 pub(crate) fn commit(
     connection: &Connection,
     user: &UserId,
@@ -86,6 +112,8 @@ pub(crate) fn put_head_again(
     put_head(connection, UPDATE_HEAD, user, head)
 }
 
+/// `query` is [`INSERT_HEAD`] or [`UPDATE_HEAD`]; both number their parameters alike. Counters of
+/// 64 bits are kept as signed numbers with the same bits, digests as 16 bytes in big-endian order.
 fn put_head(
     connection: &Connection,
     query: &str,
@@ -112,6 +140,8 @@ fn put_head(
     Ok(())
 }
 
+/// `size_bytes` is the length of the content alone. The index of a kind reads it from there,
+/// without a look at `bodies`.
 fn put_records(connection: &Connection, user: i64, records: &[Envelope]) -> rusqlite::Result<()> {
     // In the order of the keys, neighbours go to the same page one after the other.
     let mut sorted: Vec<&Envelope> = records.iter().collect();
@@ -178,10 +208,13 @@ const SLICE_ROWS: i64 = 256;
 /// LIMIT: how much one change deletes; a single row may be larger.
 const SLICE_BYTES: i64 = 4 << 20;
 
+/// `octet_length` counts bytes. `length` would count characters, of which a Hawaiian text has
+/// fewer.
 const DUE_HISTORY: &str = "
     SELECT rowid, octet_length(content) + octet_length(meta) FROM history
     WHERE user = ?1 AND at < ?2 LIMIT ?3";
 
+/// Has the same parameters as [`DUE_HISTORY`]; the second one is always null here.
 const SOME_HISTORY: &str = "
     SELECT rowid, octet_length(content) + octet_length(meta) FROM history
     WHERE user = ?1 AND ?2 IS NULL LIMIT ?3";
@@ -207,6 +240,9 @@ pub(crate) struct Slice {
 
 /// Deletes some of the user's history from before the time, if one is given, and at most `limit`
 /// entries.
+///
+/// A caller loops until [`Slice::more`] is false. `more` may be true although nothing is left, if
+/// the last slice was exactly full; the next call then deletes nothing.
 pub(crate) fn purge_some(
     connection: &Connection,
     user: i64,
@@ -229,6 +265,9 @@ pub(crate) fn purge_some(
 }
 
 /// Deletes some of the user's records and history.
+///
+/// Records go first, then the history. The head stays: it is the marker that tells devices that the
+/// account was erased. A user without a head has nothing to delete.
 pub(crate) fn erase_some(connection: &Connection, user: &UserId) -> rusqlite::Result<Slice> {
     let Some(user) = queries::user_number(connection, user)? else { return Ok(Slice::default()) };
     let mut found = connection.prepare_cached(SOME_RECORDS)?;

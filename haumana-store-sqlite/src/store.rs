@@ -1,4 +1,24 @@
 //! The store: calls in, jobs out to the threads.
+//!
+//! # How a commit goes
+//!
+//! 1. [`Store::commit`] checks the batch against [`Store::batch_limits`] before anything is queued.
+//! 2. A closure that owns copies of user, expected head and batch goes into the writer's queue. The
+//!    caller then waits for a one-shot answer.
+//! 3. The writer's thread makes the change in a transaction that other waiting changes may share,
+//!    commits, and only then answers.
+//!
+//! # How a read goes
+//!
+//! A read of at most [`GLANCE`] entries runs on the caller's own thread, if a connection is idle.
+//! Everything else goes through the readers' queue to a thread with a connection of its own. Both
+//! see one snapshot for the whole call.
+//!
+//! # Dropped calls
+//!
+//! A call that is dropped stops waiting, nothing more. What was queued is done all the same: the
+//! change is complete in its transaction, and only its answer finds no receiver. So no call can
+//! leave a transaction open.
 
 use crate::error::{OpenError, before_commit};
 use crate::journal::Journal;
@@ -25,6 +45,9 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// LIMIT: how many entries a caller reads by itself; more are read by a thread of the store.
+///
+/// A short read holds up the async runtime for less time than the way to a thread and back takes. A
+/// long read would hold it up for as long as it lasts.
 const GLANCE: usize = 16;
 
 /// Keeps everything in one SQLite database.
@@ -64,6 +87,7 @@ pub struct SqliteStore {
     file: Option<(PathBuf, Duration)>,
     life: Life,
     new_life: Option<NewLife>,
+    /// Which lives of accounts were erased; kept in a file of its own, so that no backup has it.
     journal: Journal,
 }
 
@@ -110,6 +134,8 @@ impl SqliteStore {
         Self::begin(started, Journal::in_memory(), Path::new(":memory:"), Duration::ZERO)
     }
 
+    /// Starts the writer's thread on an open file. Readers are added afterwards, since a database
+    /// in memory has none.
     fn begin(
         started: Started,
         journal: Journal,
@@ -176,6 +202,11 @@ impl SqliteStore {
     }
 
     /// Asks a reader.
+    ///
+    /// In memory there are no readers, so the writer answers, in its order.
+    ///
+    /// The answer is lost only if the thread has panicked. A read changes nothing, so that is
+    /// `Unavailable` and never `Unknown`.
     pub(crate) async fn look<T: Send + 'static>(
         &self,
         op: &'static str,
@@ -195,6 +226,9 @@ impl SqliteStore {
 
     /// Asks for at most so many entries. Few are read here if a connection is idle; else a reader does
     /// it.
+    ///
+    /// `query` may run twice: on the caller's thread, and again on a reader if the file was locked
+    /// then. So it is `Fn`, and changes nothing.
     async fn glance<T: Send + 'static>(
         &self,
         entries: usize,
@@ -209,6 +243,9 @@ impl SqliteStore {
     }
 
     /// Asks the writer for something outside the transactions that commits share.
+    ///
+    /// The work has the connection while no transaction is open. If its answer is lost, it may have
+    /// been done: `Unknown`.
     pub(crate) async fn ask(
         &self,
         op: &'static str,
@@ -223,6 +260,10 @@ impl SqliteStore {
     }
 
     /// Asks the writer for a change.
+    ///
+    /// `size_bytes` is what the change adds to the log, roughly. It bounds the group that shares a
+    /// transaction, and tells the writer when to move the log. The change may be made more than
+    /// once, if the transaction that it shared was undone; it must not count on the first attempt.
     pub(crate) async fn write(
         &self,
         op: &'static str,
@@ -236,6 +277,9 @@ impl SqliteStore {
     }
 
     /// Makes what was deleted leave the files.
+    ///
+    /// Whether that happens at once depends on who reads. After two seconds the answer is
+    /// [`Wiped::Within`], and the writer goes on trying.
     pub(crate) async fn wipe(&self, op: &'static str) -> Result<Wiped> {
         let (reply, answer) = oneshot::channel();
         self.writer.send(op, Job::Wipe(reply))?;
@@ -248,6 +292,10 @@ impl SqliteStore {
 
     /// Asks the writer for a deletion, slice by slice, so that others write in between. Returns
     /// how many entries were deleted.
+    ///
+    /// Each slice is a change of its own, so it may share a transaction with commits of other
+    /// users. A call that is dropped half way has deleted some slices; the same call again deletes
+    /// the rest.
     pub(crate) async fn delete_in_slices(
         &self,
         op: &'static str,

@@ -1,4 +1,35 @@
 //! The one thread that writes.
+//!
+//! SQLite lets one connection write at a time, so the store has one such connection, and one thread
+//! that owns it. Calls put jobs into a bounded queue and wait for the answer.
+//!
+//! # How a group is committed
+//!
+//! 1. The first waiting change begins a transaction (`BEGIN IMMEDIATE`), which takes the lock of
+//!    the file. Waiting for another process happens here, for up to the busy timeout.
+//! 2. Under that lock the thread checks that the tables and the life of the data are those that
+//!    this handle was opened with.
+//! 3. All changes that wait by now join, up to [`GROUP`] and [`GROUP_BYTES`]. With more than one,
+//!    each runs under a savepoint, so that one that is refused takes nothing else with it.
+//! 4. If any row changed, the next link of the chain is written.
+//! 5. `COMMIT` waits for the disk, once for the whole group.
+//! 6. Each caller is answered. No change is acknowledged before step 5.
+//!
+//! If step 5 fails, or a full disk has undone the transaction in step 3, each change of the group
+//! is tried again alone. Then only the one for which there is no room fails.
+//!
+//! # What it does when nobody waits
+//!
+//! After [`IDLE`] without a job it moves the rest of the log into the database file. Moving a log
+//! that a reader holds on to is tried again after twice as long, up to [`LONGEST_IDLE`].
+//!
+//! | when | what happens to the log |
+//! |---|---|
+//! | [`CHECKPOINT_BYTES`] were written | moved, without waiting for readers |
+//! | it is longer than [`LOG_BYTES`] | moved; waits for readers, up to the busy timeout |
+//! | nothing came for [`IDLE`] | moved and emptied |
+//! | an account was erased | moved, emptied, and followed by one small commit |
+//! | the store is dropped | moved a last time |
 
 use crate::chain::{self, Chain};
 use crate::connection::LogState;
@@ -17,14 +48,21 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// LIMIT: how many calls may wait for the writer; more are told to wait outside.
+///
+/// A call that finds the queue full is `Throttled`, and nothing was done.
 const WAITING: usize = 1024;
 /// LIMIT: how many changes share one transaction, so that the first does not wait for ever.
 const GROUP: usize = 64;
 /// LIMIT: how much the changes of one transaction weigh together.
+///
+/// Checked before a change joins, so a group may exceed it by its last change.
 const GROUP_BYTES: usize = 64 << 20;
 /// How much is written before the log is moved into the database file.
 const CHECKPOINT_BYTES: usize = 8 << 20;
 /// LIMIT: the log's length above which the writer waits for readers to let go of it.
+///
+/// A long read, such as a backup, keeps SQLite from starting the log over. Beyond this limit the
+/// writer waits for readers, so the log grows more slowly than commits come.
 const LOG_BYTES: u64 = 256 << 20;
 /// How long nothing is written before the rest of the log is moved into the database file.
 const IDLE: Duration = Duration::from_secs(1);
@@ -38,6 +76,9 @@ const WIPE_WAIT: Duration = Duration::from_secs(2);
 /// milliseconds; what takes long is a backup.
 const WIPE_WITHIN_MS: i64 = 60 * 60 * 1000;
 /// How often the sidecar is written while changes go on.
+///
+/// The sidecar costs a sync of its own. If it is a little behind, an older copy that is put back
+/// may look newer than it is, by at most what was written since.
 const SIDECAR_PAUSE: Duration = Duration::from_secs(10);
 /// What one change costs in the log besides its content: a few pages of tables and indexes.
 const OVERHEAD_BYTES: usize = 32 << 10;
@@ -49,6 +90,9 @@ type Change = Box<dyn Fn(&Connection) -> rusqlite::Result<Outcome> + Send>;
 pub(crate) type Look = Box<dyn FnOnce(&Connection) + Send>;
 
 /// A change that waits for its transaction.
+///
+/// If the receiver of `reply` is gone, the change is made nevertheless: it may be in the
+/// transaction already when its caller hangs up.
 pub(crate) struct Write {
     pub(crate) op: &'static str,
     pub(crate) size_bytes: usize,
@@ -57,6 +101,9 @@ pub(crate) struct Write {
 }
 
 /// What the writer is asked for.
+///
+/// Jobs are done in the order in which they were queued. A group of writes ends at the first job
+/// that is no write.
 pub(crate) enum Job {
     /// A change that may share a transaction with others.
     Write(Write),
@@ -67,6 +114,9 @@ pub(crate) enum Job {
 }
 
 /// The handle on the writer's thread; dropping it waits until all that was asked for is done.
+///
+/// `jobs` and `thread` are `None` only while it is being dropped: closing the queue is what tells
+/// the thread to end.
 #[derive(Debug)]
 pub(crate) struct Writer {
     jobs: Option<SyncSender<Job>>,
@@ -76,6 +126,9 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Starts the thread.
+    ///
+    /// The thread owns the connection from here on. No other thread uses it, which is why it can be
+    /// opened without SQLite's own mutex.
     pub(crate) fn start(
         connection: Connection,
         mover: Option<Mover>,
@@ -127,6 +180,8 @@ impl Drop for Writer {
 }
 
 /// Puts a job into a queue, or says why not.
+///
+/// Never waits: a full queue is `Throttled`, a queue without a thread behind it `Unavailable`.
 pub(crate) fn send<T>(op: &'static str, queue: Option<&SyncSender<T>>, job: T) -> Result<()> {
     match queue.map(|queue| queue.try_send(job)) {
         Some(Ok(())) => Ok(()),
@@ -138,6 +193,8 @@ pub(crate) fn send<T>(op: &'static str, queue: Option<&SyncSender<T>>, job: T) -
 }
 
 /// What the thread has before it.
+///
+/// Only this thread has it, so none of its fields needs a lock.
 struct Desk {
     // Declared before the mover, so closed before its handle on the file.
     connection: Connection,
@@ -148,6 +205,9 @@ struct Desk {
     waiting: Receiver<Job>,
     transactions: Arc<AtomicU64>,
     /// Roughly what was written since the log was moved.
+    ///
+    /// An estimate: content plus [`OVERHEAD_BYTES`] for each change. It is 0 after the log was
+    /// emptied, and then an idle writer has nothing to do.
     unmoved_bytes: usize,
     /// How long to wait for work before the log is moved.
     idle: Duration,
@@ -160,12 +220,16 @@ struct Desk {
     /// Who waits for what was deleted to leave the files, and until when.
     wipes: Vec<(Instant, oneshot::Sender<Result<Wiped>>)>,
     /// Whether something that was erased may be left in the files.
+    ///
+    /// Stays true after who erased was told [`Wiped::Within`], until the bytes are gone.
     owes_wipe: bool,
     /// When that was last tried.
     wiped_at: Option<Instant>,
 }
 
 impl Desk {
+    /// Does jobs until the queue is closed and empty. Then it moves the log for the last time and
+    /// notes in the sidecar how far the file has come.
     fn run(mut self) {
         let mut next = None;
         while let Some(job) = next.take().or_else(|| self.wait()) {
@@ -290,6 +354,8 @@ impl Desk {
         next
     }
 
+    /// Takes what waits and never waits itself. Returns the job that is no write, if one ended the
+    /// group.
     fn collect(&mut self, first: Write) -> (Vec<Write>, Option<Job>) {
         let mut size_bytes = first.size_bytes;
         let mut writes = vec![first];
@@ -352,6 +418,7 @@ impl Desk {
         Ok(())
     }
 
+    /// Makes a change in a transaction of its own, after the one that it shared was undone.
     fn commit_alone(&mut self, write: Write) {
         match self.begin(write.op) {
             Err(error) => refuse(vec![write], error),
@@ -363,6 +430,9 @@ impl Desk {
     }
 
     /// Begins a transaction that may write, and returns the link that it adds to the chain.
+    ///
+    /// `BEGIN IMMEDIATE` and not `BEGIN`: a transaction that reads first and then asks for the lock
+    /// may be refused because somebody else wrote in between, and waiting does not help it.
     fn begin(&self, op: &'static str) -> Result<Chain> {
         let sqlite = |error| before_commit(op, error);
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
@@ -374,6 +444,10 @@ impl Desk {
     }
 
     /// Checks that the file is still as this handle has opened it.
+    ///
+    /// Another process may have migrated the file, or a restore may have begun a new life. After
+    /// both, this handle must not write: it would write what the other one cannot read, or into the
+    /// data of another time. The answer is `Corrupt`, with a source that says to restart.
     fn check_file(&self, op: &'static str) -> Result<Chain> {
         let sqlite = |error| before_commit(op, error);
         if !schema::is_current(&self.connection).map_err(sqlite)? {
@@ -425,6 +499,7 @@ impl Desk {
         result
     }
 
+    /// Savepoints are made for each change of a group, so their statements are kept prepared.
     fn execute(&self, statement: &str) -> rusqlite::Result<()> {
         self.connection.prepare_cached(statement)?.execute([]).map(|_| ())
     }
