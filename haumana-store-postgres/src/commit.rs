@@ -1,4 +1,10 @@
 //! A batch as the parameters of one statement: columns of arrays.
+//!
+//! One statement takes any number of records: each column is one array, and `unnest` makes rows of
+//! them on the server. So the text of the statement is always the same, and is prepared once; a
+//! text with a placeholder per record would be another one for each size of a batch.
+//!
+//! Contents are borrowed from the batch, not copied.
 
 use crate::life::Life;
 use crate::{rows, schema};
@@ -37,6 +43,8 @@ impl<'a> Parameters<'a> {
         self.0.push(Box::new(value));
     }
 
+    /// `$1` to `$15`. Numbers without a sign are stored with the same 64 bits, digests and the
+    /// commit id as `UUID`, which is 16 bytes.
     fn put_head(&mut self, user: &'a UserId, head: &'a Head) {
         self.put(user.as_str());
         self.put(head.epoch.0.cast_signed());
@@ -55,12 +63,15 @@ impl<'a> Parameters<'a> {
         self.put(head.notes.as_bytes());
     }
 
+    /// `$16` to `$18`: what tells one head from another. All are null for the first commit of an
+    /// account.
     fn put_expected(&mut self, expected: Option<&Head>) {
         self.put(expected.map(|head| head.epoch.0.cast_signed()));
         self.put(expected.map(|head| head.revision.0.cast_signed()));
         self.put(expected.map(|head| Uuid::from_u128(head.commit.0)));
     }
 
+    /// `$19` to `$27`. Revision and stamp are the head's, so they are no columns here.
     fn put_records(&mut self, batch: &'a Batch) {
         // In the order of the keys, neighbours go to the same page one after the other.
         let mut records: Vec<_> = batch.records.iter().collect();
@@ -76,6 +87,7 @@ impl<'a> Parameters<'a> {
         self.put(column(&records, |record| record.meta.as_bytes()));
     }
 
+    /// `$28` to `$34`.
     fn put_history(&mut self, batch: &'a Batch) {
         let entries: Vec<_> = batch.history.iter().collect();
         self.put(column(&entries, |entry| rows::kind_number(entry.key.key.kind)));

@@ -2,6 +2,9 @@
 //!
 //! An operator tries on a copy what is to be done to the data: a migration, a repair, the erasures
 //! of a journal. The copy is dropped afterwards.
+//!
+//! Everything happens within one database, so no data leaves it, and nothing has to be installed
+//! where the operator sits. The schema in use is only read.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::journal;
@@ -10,6 +13,9 @@ use crate::{pool, schema};
 use tokio_postgres::IsolationLevel;
 
 /// The tables of a deployment, and those of its journal.
+///
+/// `haumana` has the version and the generation, so the copy is opened in the same life as the
+/// original.
 const TABLES: [&str; 4] = ["haumana", "heads", "records", "history"];
 const JOURNAL: [&str; 2] = ["key", "lives"];
 
@@ -35,6 +41,9 @@ pub async fn is_made(options: &PostgresOptions) -> Result<bool, OpenError> {
 
 /// Copies the tables as they are at one moment into another schema of the same database, where there
 /// must be none of them. Who writes meanwhile is not held up.
+///
+/// Numbers of accounts are kept, and the sequence of the copy goes on above them. A store can be
+/// opened on the copy like on any other schema.
 ///
 /// # Errors
 ///
@@ -63,6 +72,7 @@ pub async fn copy(options: &PostgresOptions, to: &str, with: WithJournal) -> Res
     Ok(transaction.commit().await?)
 }
 
+/// `INCLUDING ALL` copies keys, indexes, defaults and the fill factor.
 fn copying(from: &str, to: &str, tables: &[&str]) -> String {
     let table = |name: &&str| {
         format!(

@@ -1,4 +1,19 @@
 //! What can go wrong: at opening, for a person to act on, and later, for the engine.
+//!
+//! [`OpenError`] is for a person: its kind says what to do, its source what the server said. Later
+//! the engine asks one thing: may the write be in?
+//!
+//! | what failed | a read | a write |
+//! |---|---|---|
+//! | no connection from the pool | `Throttled` or `Unavailable` | the same: nothing was sent |
+//! | the server said `ERROR` | by the code | by the code: the statement is undone |
+//! | the server said `FATAL` | by the code | `Unknown` |
+//! | the connection was lost, or nothing is heard | `Unavailable` | `Unknown` |
+//!
+//! # What is never in a message
+//!
+//! Neither the URL, which may hold a password, nor values of rows. PostgreSQL quotes values in the
+//! *detail* of some errors, so only its message and code are kept.
 
 use deadpool_postgres::PoolError;
 use deadpool_postgres::TimeoutType;
@@ -54,7 +69,7 @@ pub enum OpenErrorKind {
     },
     /// The server is too old.
     ///
-    /// The number is the server's own, such as 120005.
+    /// The number is the major version, such as 12.
     #[error("the server's version is {0}; 13 or newer is needed")]
     TooOld(i32),
     /// All generations were used.
@@ -126,6 +141,7 @@ struct WithDetail {
 }
 
 impl WithDetail {
+    /// Takes the place of the driver's own error, whose text may quote a detail.
     fn of(source: tokio_postgres::Error) -> Self {
         let text = match source.as_db_error() {
             // POSTGRES: the detail of some errors quotes values of a row; the message does not.
@@ -140,6 +156,9 @@ impl WithDetail {
 }
 
 /// Whether a call may have changed something by the time that it failed.
+///
+/// A purge and an erasure are writes as well, although repeating them is harmless: their caller
+/// must not take "unavailable" for "nothing was done".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nature {
     /// It only reads.
@@ -162,6 +181,9 @@ pub(crate) fn of_statement(
 }
 
 /// Translates a failure to get a connection; nothing was sent.
+///
+/// Waiting for a free connection in vain is `Throttled`: the server is well, this process has too
+/// much to do. So is a server that has no connection left to give.
 pub(crate) fn of_pool(op: &'static str, source: PoolError) -> Error {
     match source {
         PoolError::Timeout(TimeoutType::Wait) => {
@@ -186,6 +208,8 @@ pub(crate) fn of_silence(op: &'static str, nature: Nature) -> Error {
 }
 
 /// What a lost connection means.
+///
+/// The driver has no kind for a message that is too large, so its texts are compared.
 fn when_lost(nature: Nature, source: &tokio_postgres::Error) -> ErrorKind {
     let text = std::error::Error::source(source).map(ToString::to_string).unwrap_or_default();
     // What cannot be encoded was never sent: a parameter beyond what the protocol takes.
@@ -209,6 +233,8 @@ fn kind_of(nature: Nature, error: &DbError) -> ErrorKind {
     kind_of_code(error.code())
 }
 
+/// The first two characters of a code are its class:
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn kind_of_code(code: &SqlState) -> ErrorKind {
     match (code.code().get(..2).unwrap_or_default(), code) {
         // Lost a race with another transaction, or waited too long for it.

@@ -2,6 +2,15 @@
 //!
 //! It is in a schema of its own beside the tables', so that reading a dump of the one back leaves the
 //! other as it is.
+//!
+//! A row is a hash of user and epoch under a key of 32 random bytes, with the time of the note.
+//! Rows are never deleted. Who has the key and a user's id can tell whether that user was erased; a
+//! hash alone tells nothing.
+//!
+//! The note is in the transaction that deletes the rows, so a crash leaves both or neither.
+//!
+//! The same key names the topics of pokes. It is drawn where the journal is made, so all servers of
+//! one database agree on it.
 
 use crate::error::OpenError;
 use crate::options::PostgresOptions;
@@ -71,6 +80,7 @@ impl Journal {
         Self::of(key, &rows).map_err(crate::schema::unreadable)
     }
 
+    /// The rows have one column, the hash.
     pub(crate) fn of(key: JournalKey, rows: &[Row]) -> Result<Self, Bad> {
         let life =
             |row: &Row| Ok::<_, Bad>(Digest::from_bits(row.try_get::<_, Uuid>(0)?.as_u128()));
@@ -108,6 +118,8 @@ pub(crate) fn lives_of(journal: &str) -> String {
 
 /// Makes the journal if it is missing, as after a dump of the tables alone was read into a new
 /// database; returns its key.
+///
+/// Runs in the transaction of the migration, so servers that start together make one journal.
 pub(crate) async fn open(
     client: &impl GenericClient,
     schema: &str,

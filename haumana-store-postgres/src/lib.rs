@@ -41,9 +41,10 @@
 //!
 //! # What a crash leaves
 //!
-//! A commit is acknowledged after the server has it on disk: `synchronous_commit` is `on` in each
-//! session, whatever the server's default. With `fsync=off` in the server's own configuration
-//! nothing is durable. A server that fails over to a standby keeps what was acknowledged only if it
+//! A commit is acknowledged after the server has it on disk. Where the server's default for
+//! `synchronous_commit` is `off`, each session sets it to `on`; all other settings wait for the
+//! server's own disk at least, and stay. With `fsync=off` in the server's own configuration nothing
+//! is durable. A server that fails over to a standby keeps what was acknowledged only if it
 //! replicates synchronously.
 //!
 //! # Errors

@@ -1,4 +1,24 @@
 //! Which life the data is in: what a restored backup must tell the devices.
+//!
+//! # How a restore is noticed
+//!
+//! The row of the table `haumana` remembers the *place* where the tables were last served. At each
+//! start it is compared with the present one:
+//!
+//! | part of the place | changes when |
+//! |---|---|
+//! | the cluster's system identifier | a dump is loaded into another cluster |
+//! | the timeline of its log | the cluster goes back to a point in time, or a standby is promoted |
+//! | the number of the database | a dump is loaded into another database |
+//!
+//! A dump that is loaded into the same database changes none of them. Then only a higher
+//! generation, which an operator asks for, begins a new life.
+//!
+//! A new life has a generation above all that the tables know, plus a random leap of up to
+//! [`LEAP`]. So a backup that is restored twice begins two lives with different numbers.
+//!
+//! Everything runs in the transaction of the migration. Of several servers that start after a
+//! restore, the first begins the life, and the others find it.
 
 use crate::error::{OpenError, OpenErrorKind};
 use haumana_sync::store::Generation;
@@ -52,6 +72,11 @@ const MAY_LOOK: &str = "
 const DATABASE: &str = "SELECT oid::text FROM pg_database WHERE datname = current_database()";
 
 /// Finds out which life the tables are in, and begins a new one where that is due.
+///
+/// `place` is null in tables that were just made: then nothing was there to go back from, and the
+/// generation is the one that was asked for.
+///
+/// Handles of the life before find another generation in their next commit, and answer `Corrupt`.
 pub(crate) async fn begin(
     transaction: &Transaction<'_>,
     schema: &str,

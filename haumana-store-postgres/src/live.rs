@@ -1,4 +1,22 @@
 //! Hearing of commits, those of other servers too: `LISTEN` over a connection of its own.
+//!
+//! # What is heard, and what is not
+//!
+//! PostgreSQL delivers a notification to connections that listen at that time, and keeps nothing
+//! for others. So after each connect the hearer is asked to look for what it missed
+//! ([`Hearer::ask_again`]). Nothing depends on a poke: a device that misses one finds the change at
+//! its next sync.
+//!
+//! # A connection that is dead without a sign
+//!
+//! A proxy may drop a connection and tell nobody, or a pooler may run `LISTEN` on a session that it
+//! gives to others. So every [`CHECK`] the listener notifies the channel over the same connection.
+//! If it has not heard that by the next time, it makes a new connection.
+//!
+//! # The text of a notification
+//!
+//! `TOPIC REVISION`: a keyed hash of the account, and a number. Anybody with access to the database
+//! may listen, and learns that some account has changed, but not whose.
 
 use crate::error::OpenError;
 use crate::options::PostgresOptions;
@@ -21,6 +39,8 @@ use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage};
 /// nothing of others either.
 const CHECK: Duration = Duration::from_secs(20);
 /// LIMIT: the pause before a listener connects again.
+///
+/// A connection that lived longer than [`CHECK`] starts with the shortest pause again.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(50),
     Duration::from_millis(250),
@@ -35,6 +55,7 @@ pub(crate) fn payload(topic: Topic, revision: Revision) -> String {
     format!("{topic} {}", revision.0)
 }
 
+/// `None` for anything else, such as what a listener tells itself.
 fn read_payload(payload: &str) -> Option<(Topic, Revision)> {
     let (topic, revision) = payload.split_once(' ')?;
     Some((Topic::parse(topic)?, Revision(revision.parse().ok()?)))
@@ -82,6 +103,8 @@ impl Listening {
     }
 
     /// Begins to listen, unless somebody has begun already.
+    ///
+    /// A second call does nothing: one listener tells one hearer.
     pub(crate) fn begin(&self, hearer: Arc<dyn Hearer>) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.is_none() {
@@ -108,6 +131,9 @@ impl Place {
     }
 
     /// Listens over one connection; returns why it is of no use any more.
+    ///
+    /// The order matters: first `LISTEN`, then the question what was missed. A commit between the
+    /// two is heard twice, which costs one look; the other way round it would be missed.
     async fn listen_once(&self, hearer: &Arc<dyn Hearer>) -> Result<Infallible, Deaf> {
         let connecting = self.config.connect(self.tls.clone());
         let (client, mut connection) = timeout(self.patience, connecting).await??;
@@ -137,11 +163,13 @@ impl Place {
         }
     }
 
+    /// A simple query, without preparing: it works behind poolers, too.
     async fn say(&self, client: &Client, statement: &str) -> Result<Vec<SimpleQueryMessage>, Deaf> {
         Ok(timeout(self.patience, client.simple_query(statement)).await??)
     }
 }
 
+/// Why a connection is of no use. It goes to the log; it holds no user's data.
 type Deaf = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a connection hears.
@@ -169,6 +197,8 @@ impl Ear {
         }
     }
 
+    /// The number of the session tells its own word from that of another listener on the same
+    /// channel.
     fn hear(&mut self, message: AsyncMessage) {
         let AsyncMessage::Notification(heard) = message else { return };
         match read_payload(heard.payload()) {

@@ -1,4 +1,11 @@
 //! What an operator asks for, of all users together.
+//!
+//! Users are walked in the order of their names, as bytes (`COLLATE "C"`): the primary key of
+//! `heads` has that order, so each page continues where the last one ended, without a snapshot in
+//! between. Who is added behind the place is met, who is added before it is not.
+//!
+//! No call holds a transaction over several users, so an operator's walk does not keep old rows
+//! alive.
 
 use crate::error::{self, Nature};
 use crate::journal::Journal;
@@ -17,8 +24,12 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 /// LIMIT: at how many users one call of a sweep looks.
+///
+/// An index is asked once for each, so this bounds the time of the statement.
 const SWEEP_USERS: i64 = 100;
 /// LIMIT: how many heads one statement reads.
+///
+/// It bounds the memory of a replay, not its extent: all heads are read, page by page.
 const HEADS: i64 = 1_000;
 
 #[async_trait::async_trait]
@@ -137,6 +148,7 @@ fn encode_place(row: &Row) -> std::result::Result<ScanPlace, Bad> {
     Ok(ScanPlace(format!("{kind} {id} {version} {side}")))
 }
 
+/// `None` for a text that this store never gave.
 fn decode_place(place: &ScanPlace) -> Option<HistoryPlace> {
     let mut parts = place.0.split(' ');
     let (kind, id) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
@@ -181,6 +193,9 @@ impl PostgresStore {
         settled("replay", Nature::Write, client, erased)?.map_err(corrupt("replay"))
     }
 
+    /// All of it is one transaction: the head is locked and compared, the new head is written, rows
+    /// are deleted, the life is noted, and listeners are notified. The outer error is the
+    /// connection's, the inner one a head that cannot be read.
     async fn erase_again_over(
         &self,
         client: &mut Object,
@@ -212,6 +227,8 @@ impl PostgresStore {
         Ok(Ok(true))
     }
 
+    /// Returns how many entries were deleted. The oldest go first, so a sweep that is cut off has
+    /// done the most urgent part.
     async fn purge_some(&self, user: &str, before: UnixMillis, limit: usize) -> Result<usize> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let statement = &self.statements.purge_some;

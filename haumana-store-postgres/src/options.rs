@@ -14,10 +14,12 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct PostgresOptions {
     /// Where the database is: `postgres://user:password@host:5432/name`. With `sslmode=require` the
-    /// server's certificate is checked; `prefer` and `disable` do not protect from others on the way.
+    /// server's certificate is checked; `disable` does not protect from others on the way.
     ///
     /// A server elsewhere is asked for TLS and a certificate unless the URL says otherwise; one on
     /// this machine is not.
+    ///
+    /// `sslmode=prefer` is the driver's default and counts as nothing said.
     pub url: String,
     /// The schema that holds the tables; made if it does not exist. Several deployments may share a
     /// database, each in a schema of its own. Letters, digits and `_`, in lower case.

@@ -1,4 +1,10 @@
 //! Connections: how they are made, set up and shared.
+//!
+//! A connection is given to one call at a time, for one statement, and goes back. It is made when
+//! no idle one is left, up to [`PostgresOptions::connections`].
+//!
+//! Nothing is asked of a connection when it is given out. One that the server has closed meanwhile
+//! is noticed by the statement that is sent over it; reads are then sent again over a new one.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::options::PostgresOptions;
@@ -14,6 +20,9 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
 /// How long a server that is gone is believed in.
+///
+/// Sets TCP keepalives, and how long sent bytes may stay unconfirmed. Without it, a machine that
+/// has lost its power would hold calls for many minutes.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// The connections of one handle.
@@ -90,6 +99,7 @@ pub(crate) fn connect(options: &PostgresOptions) -> Result<Connections, OpenErro
     Ok(Connections { pool, patience: options.statement_timeout.saturating_mul(2) })
 }
 
+/// The listener uses the same settings for its own connection, so both check the same certificates.
 pub(crate) fn config(options: &PostgresOptions) -> Result<Config, OpenError> {
     // The parser's own error may quote a part of the URL.
     let parsed = options.url.parse::<Config>();
@@ -107,6 +117,7 @@ pub(crate) fn config(options: &PostgresOptions) -> Result<Config, OpenError> {
     Ok(config)
 }
 
+/// Names are not resolved: a name that leads to this machine by DNS counts as elsewhere.
 fn is_this_machine(host: &Host) -> bool {
     match host {
         Host::Tcp(name) => {
@@ -123,6 +134,9 @@ fn is_this_machine(host: &Host) -> bool {
 /// - Statements see what was committed when they began, or waited for; [`crate::statements`] are
 ///   written for that.
 /// - Names that are not qualified are the system's own.
+///
+/// The idle timeout ends a transaction that a crashed or suspended process has left open, whose
+/// locks would hold up other servers.
 fn set_up(statement_timeout: Duration) -> String {
     let timeout_ms = statement_timeout.as_millis().clamp(1, i32::MAX as u128);
     format!(

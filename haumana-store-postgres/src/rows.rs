@@ -1,4 +1,17 @@
 //! How what a store keeps stands in columns.
+//!
+//! | in Rust | in a column |
+//! |---|---|
+//! | epoch, revision, counts (`u64`) | `BIGINT`, the same 64 bits with a sign |
+//! | stamp | `BIGINT`, seconds |
+//! | times | `BIGINT`, milliseconds |
+//! | version, generation (`u32`) | `BIGINT`, since there is no unsigned type |
+//! | digest, id, commit id (`u128`) | `UUID`: 16 bytes, which sort as numbers |
+//! | kind, state | `SMALLINT` |
+//! | content, meta, notes | `BYTEA`, UTF-8 |
+//!
+//! Columns are read by position. The lists of columns and the functions that read them stand
+//! together here, so that a change of the one shows the other.
 
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, KindNumber, RecordId};
@@ -71,6 +84,7 @@ pub(crate) fn envelope(row: &Row, first: usize) -> Option<Envelope> {
     })
 }
 
+/// Fails on the first value that this program would not have written.
 fn whole_envelope(row: &Row, first: usize) -> Result<Envelope, Bad> {
     Ok(Envelope {
         key: key(row, first)?,
@@ -127,6 +141,7 @@ pub(crate) fn uuid(id: RecordId) -> Uuid {
     Uuid::from_u128(id.bits())
 }
 
+/// Kinds go from 0 to 255; PostgreSQL has no smaller type than `SMALLINT`.
 fn key(row: &Row, first: usize) -> Result<Key, Bad> {
     let kind = KindNumber::new(u8::try_from(row.try_get::<_, i16>(first)?)?);
     let id = RecordId::from_bits(row.try_get::<_, Uuid>(first + 1)?.as_u128());

@@ -1,4 +1,11 @@
 //! The tables, and how a schema gets from any earlier version of them to this one.
+//!
+//! All steps, the new version, the life and the journal are one transaction under an advisory lock,
+//! so a start that is cut off leaves the tables as they were. Servers that start together take
+//! turns.
+//!
+//! A server that is running notices a migration at its next commit: each commit compares the
+//! version that is in the table `haumana` with the one that its program knows.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::journal::SUFFIX;
@@ -20,6 +27,9 @@ const OLDEST_SERVER: i32 = 130_000;
 ///   grow together.
 /// - Texts of people are bytes, so that they come back as they were whatever the database's encoding.
 /// - `kind` is in the order of the stream, and an id's bytes are in the order of ids.
+///
+/// `fillfactor = 50` leaves half of each page of `heads` free. With no index on what changes, a new
+/// head then goes to the page of the old one, and the old one needs no vacuum.
 const VERSION_1: &str = "
     CREATE TABLE {schema}.haumana (
         one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -106,6 +116,8 @@ pub(crate) fn is_name(schema: &str) -> bool {
 
 /// Brings the tables up to date, and lets `finish` do more in the same transaction. Several servers
 /// that start together do so one after the other.
+///
+/// `finish` sees the new tables, and fails the migration if it fails.
 pub(crate) async fn migrate<T>(
     client: &mut Client,
     schema: &str,
@@ -146,6 +158,7 @@ async fn migrate_by<T>(
     Ok(finished)
 }
 
+/// A standby answers reads and refuses writes, so it is refused here and not at the first commit.
 async fn check_server(client: &Client) -> Result<(), OpenError> {
     let look = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery()";
     let row = client.query_one(look, &[]).await?;
@@ -160,6 +173,8 @@ async fn check_server(client: &Client) -> Result<(), OpenError> {
 }
 
 /// Returns the version of the tables; `None` if the schema is empty, and then there is one.
+///
+/// A schema with anything in it that is not ours is refused before anything is made.
 async fn version_of(client: &impl GenericClient, schema: &str) -> Result<Option<i32>, OpenError> {
     let look = "SELECT to_regnamespace($1) IS NOT NULL,
                        (SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace($1))";

@@ -1,4 +1,32 @@
 //! The statements: one for each call, so that each call is one transaction and one round trip.
+//!
+//! All statements are written for `READ COMMITTED`, where a statement sees what was committed when
+//! it began, and an `UPDATE` that waited for a lock looks at its condition again.
+//!
+//! # Names
+//!
+//! The name of the schema is put into the text, so no session needs a `search_path`. That is safe
+//! because [`schema::is_name`](crate::schema::is_name) admits letters, digits and `_` only. Values
+//! are always parameters.
+//!
+//! | alias | table |
+//! |---|---|
+//! | `h` | `heads` |
+//! | `r`, `w`, `s` | `records` |
+//! | `t`, `o` | `history` |
+//! | `a` | arrays of parameters, as rows |
+//!
+//! # Locks
+//!
+//! Everything that writes rows of an account takes the lock of its head first. So two calls never
+//! wait for each other crosswise, and no commit can slip rows in between the statements of an
+//! erasure.
+//!
+//! | statement | lock of the head |
+//! |---|---|
+//! | commit | that of its `UPDATE` or `INSERT` |
+//! | purge, sweep | `FOR NO KEY UPDATE` |
+//! | erase, erase again | `FOR UPDATE` |
 
 use crate::journal::{lives_of, name_of};
 use crate::rows::{ENVELOPE, HEAD, HISTORY, INDEX};
@@ -13,6 +41,9 @@ const IS_READABLE_KEY: &str =
     "t.version BETWEEN 0 AND 4294967295 AND t.side BETWEEN 0 AND 4294967295";
 
 /// The text of each statement, with the schema's name in it.
+///
+/// Written once when the store is opened. The text is also the key under which a connection keeps
+/// the prepared statement.
 #[derive(Debug)]
 pub(crate) struct Statements {
     pub(crate) head: String,
@@ -24,21 +55,28 @@ pub(crate) struct Statements {
     pub(crate) history_of: String,
     pub(crate) first_commit: String,
     pub(crate) next_commit: String,
+    /// Notifies only if the head is still the one of this commit. A commit that was refused tells
+    /// nobody, and neither does one that was overtaken: the later one tells for both.
     pub(crate) tell: String,
     pub(crate) purge: String,
+    /// Locks a head for an erasure and returns number and epoch of the account.
     pub(crate) lock_head: String,
     pub(crate) note_erasure: String,
     pub(crate) lives: String,
     pub(crate) due_users: String,
     pub(crate) purge_some: String,
     pub(crate) heads: String,
+    /// As `lock_head`, with all of the head: an erasure that is replayed builds the next one from
+    /// it.
     pub(crate) lock_life: String,
     pub(crate) empty_head: String,
     pub(crate) erasing: String,
     pub(crate) users: String,
     pub(crate) user_history: String,
     pub(crate) kept_schema: String,
+    /// Compares and replaces in one statement. Without a row in the answer another text is kept.
     pub(crate) keep_schema: String,
+    /// The head is not among them: its row stays as the marker that tells devices of the erasure.
     pub(crate) erase: [String; 2],
 }
 
@@ -168,6 +206,12 @@ impl Statements {
 ///
 /// Somebody may have changed a row by hand. One whose kind is no number of a kind is not there, so
 /// that each page has a record that the next one goes on behind; one without a size counts as empty.
+///
+/// The innermost part reads the index `stream` behind the place, and sums sizes in its order. The
+/// parts around it cut where [`PAGE_BYTES`] is exceeded and say so. Only then the contents are
+/// joined, so records beyond the cut are never read whole.
+///
+/// 256 bytes per record stand for what a record costs beside its content.
 fn changes(schema: &str, revision: &str, kind: &str, id: &str) -> String {
     format!(
         "SELECT {HEAD}, d.is_cut, {ENVELOPE}
@@ -196,6 +240,9 @@ fn changes(schema: &str, revision: &str, kind: &str, id: &str) -> String {
 }
 
 /// A head where there must be none. Whoever is second waits for the first, and then does nothing.
+///
+/// Parameters 16 to 18 are the expected head; all are null here. They appear in the text, so that
+/// both commits have the same list of parameters.
 fn first_head(schema: &str) -> String {
     let current = is_current(schema);
     format!(
@@ -227,6 +274,9 @@ fn next_head(schema: &str) -> String {
 
 /// Whether the tables are as this program knows them and the data in the life that it was opened
 /// in: a newer program may have changed the one, and another server, after a restore, the other.
+///
+/// It is a part of the condition of the head, so it is checked in the same statement that writes,
+/// and costs no round trip.
 fn is_current(schema: &str) -> String {
     format!(
         "EXISTS (SELECT FROM {schema}.haumana own
@@ -235,6 +285,13 @@ fn is_current(schema: &str) -> String {
 }
 
 /// One statement, so that all of a commit is sent, done or undone together.
+///
+/// `head` is the only part that can do nothing. If it returns no row, the cross joins have nothing
+/// to insert, and the statement changes nothing.
+///
+/// Arrays have one element per record or entry. `$1` to `$15` are the new head, `$16` to `$18` the
+/// expected one, `$19` to `$27` records, `$28` to `$34` history, `$35` and `$36` what
+/// [`is_current`] compares.
 fn commit(schema: &str, head: &str) -> String {
     format!(
         "WITH head AS ({head}),

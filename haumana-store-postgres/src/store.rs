@@ -1,5 +1,29 @@
 //! The store: each call takes a connection, sends one statement, and reads its answer. A commit sends
 //! a second one behind it, which tells other servers.
+//!
+//! # How a commit goes
+//!
+//! 1. The batch is checked, and taken apart into arrays, one per column.
+//! 2. One statement compares the head, replaces it, and writes records and history. It is a
+//!    transaction of its own, under `READ COMMITTED`.
+//! 3. Of two commits that expect the same head, the second waits for the lock of the row.
+//!    PostgreSQL then looks at the condition again, with the new row: the head is another one, and
+//!    nothing is written.
+//! 4. If no row comes back, a second call reads the head. It finds that the identical batch is in
+//!    already, or that somebody else was faster, or that this handle is out of date.
+//!
+//! # What is one snapshot
+//!
+//! Each read is one statement, and a statement sees one snapshot. So a page and its head, or the
+//! records of one read, are of the same moment. Only an erasure is a transaction of several
+//! statements.
+//!
+//! # Dropped calls
+//!
+//! A call that is dropped has sent its statement whole, or not at all. There is no open transaction
+//! that somebody would have to end, and the connection can be given to the next call. An erasure
+//! does open a transaction; its guard sends `ROLLBACK` before the connection takes another
+//! statement.
 
 use crate::commit::Parameters;
 use crate::error::{self, Nature, OpenError, OpenErrorKind};
@@ -52,8 +76,12 @@ pub struct PostgresStore {
     pub(crate) connections: Connections,
     pub(crate) statements: Statements,
     /// How long to wait for an answer before the call is given up.
+    ///
+    /// Twice the statement timeout: the server should have ended the statement long before.
     pub(crate) patience: Duration,
     life: Life,
+    /// Read once, when the store is opened. It hashes the lives of erased accounts and the topics
+    /// of pokes.
     pub(crate) journal_key: JournalKey,
     listening: Listening,
 }
@@ -103,6 +131,9 @@ impl PostgresStore {
     }
 
     /// Sends one statement and reads its rows.
+    ///
+    /// The statement is prepared once per connection. If nothing is heard in time, the connection
+    /// is taken out of the pool and closed, since a late answer could meet the next caller.
     pub(crate) async fn ask(
         &self,
         op: &'static str,
@@ -121,6 +152,9 @@ impl PostgresStore {
 
     /// Sends a statement that only reads. A connection that was closed while nobody used it, as by a
     /// restart of the server, is noticed only now; the statement is sent once more over a new one.
+    ///
+    /// Only reads are repeated this way. A write whose answer was lost may be in, so that is for
+    /// the engine to repeat, with the identical batch.
     pub(crate) async fn look(
         &self,
         op: &'static str,
@@ -135,6 +169,8 @@ impl PostgresStore {
         }
     }
 
+    /// Places are revision, kind and id, as the index `stream` has them. Asks for one record more
+    /// than `limit`, which tells whether more follow.
     async fn page(&self, user: &UserId, after: After, limit: usize) -> Result<Vec<Row>> {
         // No record has this number of kind: a place before all or behind all of a revision.
         const BEFORE_ALL: i16 = -1;
@@ -198,6 +234,9 @@ impl PostgresStore {
     }
 
     /// Whether the batch is in already, where its head did not match.
+    ///
+    /// The head may have moved on between the two statements. Then the answer is `Conflict`, which
+    /// is right either way: the engine reads and merges again, and finds its own edit if it is in.
     async fn was_it_done(
         &self,
         user: &UserId,
@@ -329,6 +368,10 @@ impl PostgresStore {
     /// POSTGRES: a statement does not see rows that were inserted after it began, so it must begin
     /// after the lock was taken. A transaction that is dropped is rolled back before its connection
     /// takes another statement.
+    ///
+    /// The head's row stays, and so does its lock until the end: a commit that waits for it finds
+    /// the head as it was, and its records are written after the erasure, not lost between two
+    /// statements.
     async fn erase_over(
         &self,
         client: &mut Object,
@@ -345,6 +388,8 @@ impl PostgresStore {
     }
 
     /// Deletes all of an account whose head is locked, and notes its life in the journal.
+    ///
+    /// The note is in the same transaction as the deletion, so neither is there without the other.
     pub(crate) async fn delete_all(
         &self,
         transaction: &Transaction<'_>,
@@ -363,6 +408,8 @@ impl PostgresStore {
 }
 
 /// What has come of statements over a connection; nobody may wait behind what is not answered.
+///
+/// `answer` has two failures: the outer one is silence, the inner one is what the server said.
 pub(crate) fn settled<T>(
     op: &'static str,
     nature: Nature,
@@ -380,6 +427,8 @@ pub(crate) fn settled<T>(
 }
 
 /// Puts rows, which begin with a place counted from 1, into the order of the keys.
+///
+/// Keys that were not found stay `None`; a key that was asked for twice has two rows.
 fn in_order<T: Clone>(
     rows: &[Row],
     n_keys: usize,
@@ -395,6 +444,9 @@ fn in_order<T: Clone>(
 }
 
 /// Reads a page from rows that each hold the head and a record, or the head alone.
+///
+/// No row: there is no head. One row without a record: nothing follows. `more` is true if there was
+/// one record more than `limit`, or if the page was cut because of its size.
 fn page_of(rows: &[Row], limit: usize) -> Result<Page, Bad> {
     let Some(first) = rows.first() else {
         return Ok(Page { head: None, records: Vec::new(), more: false });
@@ -411,6 +463,7 @@ fn page_of(rows: &[Row], limit: usize) -> Result<Page, Bad> {
     Ok(Page { head, more: is_cut || limit < rows.len(), records })
 }
 
+/// The answer to values that this program did not write. The source has no data of users.
 pub(crate) fn corrupt(op: &'static str) -> impl FnOnce(Bad) -> Error {
     move |error| Error::with_source(op, ErrorKind::Corrupt, error)
 }

@@ -1,4 +1,8 @@
 //! TLS to the server: rustls on aws-lc, as everywhere else in the library.
+//!
+//! It is the glue between `tokio-postgres` and `tokio-rustls`: the driver asks for TLS on the
+//! connection that it has opened, and gets a stream back. Names are always checked, also with
+//! certificates of one's own.
 
 use crate::error::{OpenError, OpenErrorKind};
 use rustls::pki_types::pem::PemObject;
@@ -20,6 +24,9 @@ pub(crate) struct Tls(TlsConnector);
 
 impl Tls {
     /// Trusts the certificates of a file, or those that the machine trusts.
+    ///
+    /// A file replaces the machine's certificates, and adds nothing to them. One without any
+    /// certificate is an error, and not the machine's list by accident.
     pub(crate) fn trusting(file: Option<&Path>) -> Result<Self, OpenError> {
         let refused = |error| OpenError::with_source(OpenErrorKind::Certificates, error);
         let mut roots = RootCertStore::empty();

@@ -3,6 +3,10 @@
 //! The first test of a process starts it, in a temporary folder, on a port of its own. It stops when
 //! the process ends, however it ends: a shell waits for the end of a pipe that the process holds.
 //! `HAUMANA_POSTGRES_URL` names a server that is used instead; schemas are made in it and stay.
+//!
+//! Tests do not share tables: each takes a schema of its own, in the same server, so they run at
+//! the same time. The server that is started is the installed one, with `fsync` off; [`durable`]
+//! starts one that waits for the disk.
 
 use crate::{OpenError, PostgresOptions, PostgresStore};
 use haumana_sync::store::Generation;
@@ -147,6 +151,8 @@ impl Server {
 }
 
 /// Finds the folder of `initdb` and `pg_ctl`: on the path, or where Debian puts it.
+///
+/// Of several versions in Debian's folders, the one whose path sorts last is taken.
 fn binaries() -> Option<PathBuf> {
     let has_all = |folder: &PathBuf| {
         ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).is_file())
@@ -215,6 +221,8 @@ fn start(binaries: &Path, settings: &str) -> Server {
 }
 
 /// Starts the shell that stops the server and deletes its folder when this process has ended.
+///
+/// The shell waits in `cat`, whose input ends when this process does, even if it is killed.
 #[allow(clippy::unwrap_used, reason = "a helper of tests")]
 fn keep(binaries: &Path, folder: &Path, owner: Option<(u32, u32)>) -> Child {
     let script = r#"trap '' INT; cat; "$0/pg_ctl" -D data -m immediate stop; cd /; rm -rf "$1""#;
