@@ -7,6 +7,20 @@
 //!
 //! A bucket is one number, the time at which everything that the account has cost will be paid off
 //! at the rate of its allowance. Whoever is further ahead than the whole bucket has to wait.
+//!
+//! # The arithmetic
+//!
+//! With 1,000 units a day, a cost of 1 is paid off in 86.4 s. The bucket's number moves ahead by
+//! the time that each cost takes, from now or from where it stands, whichever is later. An account
+//! that is ahead by more than `burst` would take to pay off is refused, until time has caught up.
+//!
+//! One number needs no clock of its own, no refilling job and no history of what was spent.
+//!
+//! # What several processes see
+//!
+//! Each process knows what the head said last, and what it has added since. So an account can be
+//! ahead by another hundredth of the bucket in each process that serves it. That is the price of
+//! writing rarely.
 
 use crate::items::Item;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -23,6 +37,9 @@ pub(crate) const PAID: &str = "_paid";
 const DAY_MS: f64 = 86_400_000.0;
 
 /// How many accounts a store remembers between their calls.
+///
+/// Beyond it, accounts of which everything is saved are forgotten, and if that does not help, all.
+/// What is forgotten is never charged.
 const ACCOUNTS: usize = 1000;
 
 /// What one account may cost, in millionths of a dollar, or of whatever the host counts in.
@@ -63,6 +80,7 @@ impl Allowance {
         (cost * DAY_MS / self.per_day as f64).ceil() as i64
     }
 
+    /// How far ahead of the present an account may be.
     pub(crate) fn bucket_ms(&self) -> i64 {
         self.ms_of(self.burst as f64)
     }
@@ -80,6 +98,8 @@ impl fmt::Debug for Allowance {
 pub(crate) struct Tabs(Mutex<HashMap<UserId, Tab>>);
 
 /// One account's bucket.
+///
+/// In the memory of one process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tab {
     /// As its head said last.
@@ -87,6 +107,9 @@ pub(crate) struct Tab {
     /// What came on top in this process since then, and is not in the head.
     pub(crate) unsaved_ms: i64,
     /// When the first of that came.
+    ///
+    /// In ms since 1970. Without it, a cost would be counted from a time long past, and so be paid
+    /// off already.
     since: i64,
 }
 
@@ -96,6 +119,7 @@ impl Tab {
         self.paid.max(self.since).saturating_add(self.unsaved_ms)
     }
 
+    /// `ms` is a cost, as the time in which it is paid off.
     pub(crate) fn charge(&mut self, ms: i64, now: UnixMillis) {
         if self.unsaved_ms == 0 || self.paid_at() <= now.0 {
             // What was paid off in the meantime need not be saved.
@@ -111,6 +135,7 @@ impl Tabs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the bucket after the change. The lock is held for no longer than that.
     pub(crate) fn change(&self, user: &UserId, change: impl FnOnce(&mut Tab)) -> Tab {
         let mut tabs = self.lock();
         if ACCOUNTS <= tabs.len() && !tabs.contains_key(user) {
@@ -134,6 +159,8 @@ pub(crate) struct Payment {
 }
 
 /// What a head says of its bucket; 0: nothing is owed.
+///
+/// A value that cannot be read counts as nothing owed, so a broken number refuses nobody.
 pub(crate) fn read(item: &Item) -> i64 {
     match item.get(PAID) {
         Some(AttributeValue::N(number)) => number.parse().unwrap_or(0),

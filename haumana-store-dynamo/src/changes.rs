@@ -1,4 +1,27 @@
 //! Reading the stream: what changed behind a place or a stamp, whole up to the head.
+//!
+//! # How a page is read
+//!
+//! 1. The head. If nothing can be behind the place, that was all: one small read.
+//! 2. Of each table that got anything since, the index from the place on, until it has more records
+//!    than asked for.
+//! 3. What is listed is compared with what the head remembers. If a part of a commit is missing,
+//!    the call waits and starts over.
+//! 4. The records of the page are fetched. One whose revision is higher than the head's has moved
+//!    on, and comes on a later page.
+//!
+//! # Why the end of the stream is read to the end
+//!
+//! A page that ends among the last commits could miss a record of theirs, and nobody would notice:
+//! the record's absence looks like its place behind the end. So as soon as a page reaches the first
+//! commit that the head remembers, everything from there on is listed, and only then compared and
+//! cut.
+//!
+//! # What is delivered twice
+//!
+//! A record that changes between two pages is met at its old place or at its new one, or at both.
+//! The later one counts. Nothing is skipped, since a change moves a record only towards the end of
+//! the stream.
 
 use crate::heads::{Recent, StoredHead};
 use crate::listing::{Looks, newest, torn};
@@ -17,6 +40,7 @@ const PAGE_BYTES: usize = 8 << 20;
 const RECORD_BYTES: usize = 700;
 
 impl DynamoStore {
+    /// Repeats are bounded by the call's time; then it is `Throttled`.
     pub(crate) async fn read_changes(
         &self,
         user: &UserId,
@@ -52,6 +76,8 @@ impl DynamoStore {
 
     /// Lists the records of the page, and whether more follow; `None` if a part of a commit was
     /// not there yet.
+    ///
+    /// Lists without contents. `looks` counts over all tries of the call.
     async fn due(
         &self,
         call: &mut Call,
@@ -92,6 +118,8 @@ impl DynamoStore {
         Ok(Some((due, more)))
     }
 
+    /// Behind a stamp the index is read backwards, since places sort by revision and not by time.
+    /// Returns also whether the end of the stream was reached.
     async fn list_table(
         &self,
         call: &mut Call,
@@ -142,6 +170,8 @@ impl DynamoStore {
     }
 
     /// Fetches the contents of a page; `None` if index and table disagree.
+    ///
+    /// `None` also if the index tells of a revision that the table does not have yet.
     async fn contents(
         &self,
         user: &UserId,
@@ -239,6 +269,8 @@ impl Listed {
 }
 
 /// How many of `due` fit a page: at least one, if there is one.
+///
+/// Sizes are those of the index, so a page is cut before any content is read.
 fn fitting(due: &[Listed], limit: usize) -> usize {
     let mut bytes = 0_usize;
     let mut fits = 0;

@@ -1,4 +1,9 @@
 //! The SDK's client, without what is ours to decide.
+//!
+//! The SDK has retries, timeouts and a protection against slow streams. All are off:
+//! [`retry`](crate::retry) decides, in one place, with the time that the host has left. Two layers
+//! of retries would multiply, and a retry of the SDK's would not know that a commit needs the same
+//! token.
 
 use crate::https::http_client;
 use crate::options::DynamoOptions;

@@ -2,6 +2,21 @@
 //!
 //! The store interprets nothing: it is told names, and takes an object apart only if putting the
 //! parts together gives the same bytes. Members are cells up to the first that cannot be one.
+//!
+//! # Example
+//!
+//! With columns `title` and `isFavorite`, the content
+//! `{"title":"Hula","isFavorite":true,"tags":[]}` is
+//!
+//! | attribute | value |
+//! |---|---|
+//! | `title` | the text `Hula` |
+//! | `isFavorite` | the switch `true` |
+//! | `extra` | the text `{"tags":[]}` |
+//!
+//! The order of members matters for the bytes. So cells are taken from the beginning, in the order
+//! of the columns, and the rest follows as one text. Content that was formatted in another way than
+//! the engine does is kept as one text.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -28,6 +43,9 @@ pub(crate) struct Parts {
 }
 
 /// Takes `content` apart; `None` if the parts would not give the same bytes again.
+///
+/// The check at the end makes every mistake above it harmless: what would come back differently is
+/// not taken apart.
 pub(crate) fn split(content: &str, columns: &[String]) -> Option<Parts> {
     let Members(members) = serde_json::from_str(content).ok()?;
     let mut cells = Vec::new();
@@ -52,6 +70,8 @@ pub(crate) fn split(content: &str, columns: &[String]) -> Option<Parts> {
 }
 
 /// Puts the parts together.
+///
+/// `None` if `extra` is no JSON object, after somebody has edited it by hand.
 pub(crate) fn join(cells: &[(String, Cell)], extra: Option<&str>) -> Option<String> {
     let mut members = Vec::new();
     for (name, cell) in cells {
@@ -67,6 +87,7 @@ pub(crate) fn join(cells: &[(String, Cell)], extra: Option<&str>) -> Option<Stri
     Some(format!("{{{}}}", members.join(",")))
 }
 
+/// Numbers are no cells: DynamoDB would normalise `1.0` to `1`. Lists and objects are none either.
 fn cell(value: &RawValue) -> Option<Cell> {
     match value.get() {
         "true" => Some(Cell::Flag(true)),
@@ -76,6 +97,8 @@ fn cell(value: &RawValue) -> Option<Cell> {
 }
 
 /// The members of an object in their order, each value as it stands.
+///
+/// `serde_json::Value` would lose the order, doubled names and the digits of numbers.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {

@@ -1,4 +1,20 @@
 //! Writing a batch: one transaction over all tables.
+//!
+//! # What a refusal means
+//!
+//! | DynamoDB says | meaning | answer |
+//! |---|---|---|
+//! | the head failed its condition | the batch is in, or somebody was faster | `Ok` or `Conflict` |
+//! | the token was used for another request | as above; the head is read | `Ok` or `Conflict` |
+//! | another transaction is at one of the items | nothing was done | tried again |
+//! | the partition is full | nothing was done | `Full` |
+//! | no answer | it may be done | tried again with the same token, at last `Unknown` |
+//!
+//! # Limits that are checked before
+//!
+//! Each item at most 400 kB, all items together what a transaction takes less one item for the
+//! head, and a revision that places can tell apart. Beyond these the batch is `TooLarge`, and
+//! nothing is sent.
 
 use crate::allowance::Payment;
 use crate::error::{Class, Failure, class_of};
@@ -28,6 +44,7 @@ const ITEM_BYTES: usize = 400 << 10;
 const TRANSACTION_BYTES: usize = 4 << 20;
 
 impl DynamoStore {
+    /// What the account has spent goes into the same update of the head, so it costs no request.
     pub(crate) async fn write_batch(
         &self,
         user: &UserId,
@@ -82,6 +99,7 @@ impl DynamoStore {
         Digest::of([&commit[..], &self.next_nonce().to_be_bytes()]).into_id().to_string()
     }
 
+    /// The head is the first item of the transaction: the reasons of a refusal come in this order.
     fn writes(
         &self,
         user: &UserId,
@@ -116,6 +134,7 @@ impl DynamoStore {
         std::iter::once(Ok(TransactWriteItem::builder().update(head).build())).chain(puts).collect()
     }
 
+    /// `AllOld` makes a refusal carry the head that is there, which saves a read.
     fn update(&self, key: &ItemKey, update: Update) -> Result<SdkUpdate> {
         SdkUpdate::builder()
             .table_name(self.table(key.table))
@@ -139,6 +158,8 @@ fn is_in(head: Option<&Head>, batch: &Batch) -> Result<()> {
 }
 
 /// Why a transaction was not done.
+///
+/// The difference decides whether the call is over or tries again.
 enum Refusal {
     /// The head is another one; which, if the service told.
     HeadIs(Option<Item>),

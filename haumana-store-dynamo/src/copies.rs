@@ -13,6 +13,16 @@
 //!   head says that the account is not being erased, in one transaction with that check.
 //! - With an end: they hold what was replaced or deleted since, so they expire as history does, and
 //!   are made anew from the records.
+//!
+//! # Format
+//!
+//! A copy's sort key is `COPY#kind#epoch#generation#from`. Epoch and generation in the key mean
+//! that a copy of another life of the account is never even read. The item has `_to`, `_expires`,
+//! and `_records`: one JSON array a line, of revision, stamp, id and content, compressed. The
+//! content of a deleted record is null.
+//!
+//! Copies are read in the order of `from`. As long as each begins at or before the end of the one
+//! before, they leave nothing out; the first gap ends what they cover.
 
 use crate::items::{Item, key_item, n, number, text};
 use crate::listing::{Looks, newest, torn};
@@ -35,6 +45,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// What the sort keys of copies begin with; no kind of record has this name.
 pub(crate) const COPIES: &str = "COPY#";
 /// So many changes behind the last copy are read one by one; with more there is another copy.
+///
+/// Writing a copy costs write units, so it is not done for every change.
 const TAIL: usize = 8;
 /// An account with fewer records of the kind has no copies: they would save nothing.
 const FEW: usize = 24;
@@ -45,6 +57,8 @@ const TO: &str = "_to";
 const RECORDS: &str = "_records";
 
 /// What a record held at a revision; without content it was deleted.
+///
+/// Only what `live_records` returns, and the revision that orders it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
     id: RecordId,
@@ -54,6 +68,8 @@ struct Held {
 }
 
 /// Records by id, each as it was changed last.
+///
+/// The order in which copies and records are added does not matter.
 #[derive(Debug, Default)]
 struct Newest(HashMap<RecordId, Held>);
 
@@ -75,6 +91,9 @@ impl Newest {
 
 impl DynamoStore {
     /// Reads all live records of a kind.
+    ///
+    /// A copy is written from what was read, before the answer is returned; if that fails, nobody
+    /// is told.
     pub(crate) async fn read_live(
         &self,
         user: &UserId,
@@ -172,6 +191,8 @@ impl DynamoStore {
     }
 
     /// Writes copies of what was changed behind `covered`. Whatever fails, the next reader tries.
+    ///
+    /// Stops at the first that fails, so no gap can come into being.
     async fn write_copies(
         &self,
         user: &UserId,
@@ -193,6 +214,8 @@ impl DynamoStore {
         }
     }
 
+    /// The check and the copy are one transaction: an erasure that begins meanwhile either sees the
+    /// copy and deletes it, or refuses it.
     async fn write_copy(&self, user: &UserId, head: &Head, copy: Item) -> Option<()> {
         let check = ConditionCheck::builder()
             .table_name(self.table(PIECES))
@@ -239,6 +262,9 @@ fn held(listed: Listed, found: &HashMap<Key, Envelope>) -> Option<Held> {
 }
 
 /// Cuts records that are sorted by revision into copies, none of which ends within a revision.
+///
+/// A revision that is cut in two would leave half of a commit behind the end of a copy, where
+/// nobody looks for it.
 fn parts(tail: &[Held], head: Revision) -> Vec<(Revision, &[Held])> {
     let mut parts = Vec::new();
     let (mut first, mut n_bytes) = (0, 0);
@@ -257,6 +283,8 @@ fn parts(tail: &[Held], head: Revision) -> Vec<(Revision, &[Held])> {
 }
 
 /// What the sort keys of one life's copies of a kind begin with.
+///
+/// The padding makes numbers sort as text.
 fn life(kind: KindNumber, head: &Head) -> String {
     format!("{COPIES}{}#{:016x}#{:08x}#", kind.get(), head.epoch.0, head.generation.0)
 }

@@ -1,4 +1,12 @@
 //! Deleting: history that is due, and everything of a user.
+//!
+//! Both kinds of deletion are made of many small requests, and neither is a transaction. What makes
+//! that safe is their order, and that every step can be repeated.
+//!
+//! - **Purging**: entries first, then their slip. A purge that ends in between leaves the slip, and
+//!   the next one does the rest.
+//! - **Erasing**: the engine has put the head into the state `Erasing` before, so no commit adds
+//!   anything. Then all partitions of the user are emptied, the history last. The head stays.
 
 use crate::error::{Class, Failure};
 use crate::heads;
@@ -19,6 +27,8 @@ use haumana_sync::time::UnixMillis;
 use std::collections::HashMap;
 
 /// DYNAMODB: one BatchWriteItem has at most 25 requests.
+///
+/// Four batches are on their way at a time.
 const BATCH_WRITE: usize = 25;
 
 impl DynamoStore {
@@ -47,6 +57,9 @@ impl DynamoStore {
     }
 
     /// Deletes what is due on a slip, then the slip; whatever is left keeps one.
+    ///
+    /// A slip with entries that are not due yet is written anew, under the time of the oldest of
+    /// them, before the old one is deleted.
     async fn purge_slip(&self, user: &UserId, slip: &Slip, before: UnixMillis) -> Result<()> {
         let (due, left): (Vec<_>, Vec<_>) =
             slip.entries.iter().copied().partition(|(_, at)| *at < before);
@@ -63,6 +76,9 @@ impl DynamoStore {
     }
 
     /// Deletes an entry, unless it was written again since.
+    ///
+    /// The condition fails for an entry that was written again, and for one that does not exist. In
+    /// both cases there is nothing to delete.
     pub(crate) async fn delete_if_older(
         &self,
         user: &UserId,
@@ -135,6 +151,9 @@ impl DynamoStore {
     }
 
     /// Waits until queries meet all of the last commits: what they do not meet is not deleted.
+    ///
+    /// An erasure that queries while the last commit is half visible would leave the other half
+    /// behind.
     async fn wait_until_whole(&self, user: &UserId) -> Result<()> {
         let mut call = self.writing("erase");
         let Some(head) = self.stored_head(&mut call, user).await? else {
@@ -198,6 +217,7 @@ impl DynamoStore {
         Ok(())
     }
 
+    /// A deletion is idempotent, so a part whose answer was lost is sent again.
     async fn delete_batch(
         &self,
         op: &'static str,

@@ -1,4 +1,11 @@
 //! What DynamoDB says when it refuses, by what the caller can do about it.
+//!
+//! A failed request has one of three meanings, and [`retry`](crate::retry) acts on that alone:
+//! refused for now, so wait; lost, so wait and remember that something may have been done; refused
+//! for good.
+//!
+//! The service's message is thrown away: it may quote keys and values. The code has no data of
+//! users.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -31,6 +38,9 @@ impl Failure {
     }
 
     /// Reads what the SDK tells.
+    ///
+    /// A request that could not be dispatched counts as lost: the connection may have failed before
+    /// or after it was sent.
     pub(crate) fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Self {
         match error {
             SdkError::ServiceError(service) => {
@@ -60,6 +70,9 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// Returns what a code means, alone or among the reasons of a cancelled transaction.
+///
+/// A code that is not known is refused for good, unless the status says that the service has
+/// failed.
 pub(crate) fn class_of(code: &str, status: u16) -> Class {
     match code {
         "ProvisionedThroughputExceeded"

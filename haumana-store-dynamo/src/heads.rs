@@ -1,4 +1,20 @@
 //! Heads as items, and what they remember of the last commits.
+//!
+//! # What a head remembers, and why
+//!
+//! A query in DynamoDB is no snapshot. While a transaction is being applied, a query may meet some
+//! of its items as they are and others as they were. A page that misses a record would be a lost
+//! edit: its reader goes on behind the head and never asks again.
+//!
+//! So each head carries marks of the records that the last four commits wrote. A reader gets the
+//! head by key, which is always whole, and then lists the index. If a record that is marked is not
+//! listed with at least that revision, the reader has met half of a transaction, and reads again.
+//!
+//! # Bytes of a memory
+//!
+//! `_recent0` to `_recent3` are binaries: revision (8 bytes), stamp (8), number of pieces (4), then
+//! 4 bytes for each record, pieces first. A commit writes `_recent0` and moves the others along
+//! with `if_not_exists`, so it need not know what they hold.
 
 use crate::error::Bad;
 use crate::items::{Item, bits, bytes, digest, n, number, text, u128_of};
@@ -22,9 +38,13 @@ use haumana_sync::time::UnixMillis;
 pub(crate) const RECENT: [&str; 4] = ["_recent0", "_recent1", "_recent2", "_recent3"];
 
 /// The revision of the last commit that wrote to the table of pieces, and to that of sessions.
+///
+/// A pull that goes on behind both need not query that table at all.
 pub(crate) const LAST_IN: [&str; 2] = ["_lastPieces", "_lastSessions"];
 
 /// A head as it is stored.
+///
+/// Everything beside `head` is this store's own, and the engine never sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredHead {
     pub head: Head,
@@ -45,6 +65,9 @@ pub(crate) struct Recent {
 }
 
 /// Four bytes of a hash: enough to miss a record, too short to name one.
+///
+/// Two records of one user may share a mark. Then one of them may hide that the other is missing.
+/// With at most 4 × 98 marks of 32 bits at a time, that is very unlikely.
 pub(crate) fn mark(key: Key) -> u32 {
     // The first 32 of 128 bits.
     (Digest::of_version(&key.kind.code(), key.id, 0, false).bits() >> 96) as u32
@@ -65,6 +88,7 @@ impl Recent {
         if table == PIECES { pieces } else { others }
     }
 
+    /// At most 20 + 4 × 98 bytes.
     fn encode(&self) -> AttributeValue {
         let [pieces, others] = &self.marks;
         let mut bytes = Vec::with_capacity(20 + 4 * (pieces.len() + others.len()));
@@ -76,6 +100,7 @@ impl Recent {
         AttributeValue::B(Blob::new(bytes))
     }
 
+    /// `None` for bytes that are too short; an empty binary stands for no commit.
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (revision, rest) = bytes.split_first_chunk()?;
         let (stamp, rest) = rest.split_first_chunk()?;
@@ -93,6 +118,8 @@ impl Recent {
 }
 
 /// Returns the attributes of a head, without key and memory.
+///
+/// Text, not a number, for the state: operators read heads in the console.
 fn encode(head: &Head) -> Vec<(&'static str, AttributeValue)> {
     let state = match head.state {
         HeadState::Active => "active",
@@ -119,6 +146,9 @@ fn encode(head: &Head) -> Vec<(&'static str, AttributeValue)> {
 }
 
 /// Reads a head.
+///
+/// The memory is optional: a head without it is served, and its readers cannot notice a torn
+/// commit.
 pub(crate) fn decode(item: &Item) -> Result<StoredHead, Bad> {
     let head = Head {
         epoch: Epoch(number(item, "_epoch")?),
@@ -157,6 +187,9 @@ fn state(name: &str) -> Result<HeadState, Bad> {
 }
 
 /// An update of one item: its expressions, with the names and values in them.
+///
+/// Names and values are collected while the expression is written, under aliases, because names
+/// with an underscore in front and reserved words cannot stand in an expression.
 #[derive(Debug, Default)]
 pub(crate) struct Update {
     pub update: String,
@@ -175,6 +208,7 @@ impl Update {
         alias
     }
 
+    /// Values have an alias each; the same value twice is two aliases.
     fn value(&mut self, name: &str, value: AttributeValue) -> String {
         let alias = format!(":{name}");
         self.values.push((alias.clone(), value));
@@ -194,6 +228,9 @@ impl Update {
 }
 
 /// Returns the update that puts the head of `batch` in the place of `expected`.
+///
+/// The first commit needs a head that does not exist. All others compare epoch, revision and commit
+/// id, as [`Head::is_same`] does.
 pub(crate) fn advance(expected: Option<&Head>, batch: &Batch) -> Update {
     let mut update = Update::default();
     let mut sets: Vec<String> =
@@ -231,6 +268,8 @@ pub(crate) fn advance(expected: Option<&Head>, batch: &Batch) -> Update {
 }
 
 /// Returns the update that makes a head forget the last commits: their records are being erased.
+///
+/// Without it, each reader during an erasure would wait for records that are being deleted.
 pub(crate) fn forget() -> Update {
     let mut update = Update::default();
     let names: Vec<String> = RECENT.iter().chain(&LAST_IN).map(|name| update.name(name)).collect();

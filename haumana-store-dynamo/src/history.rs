@@ -1,4 +1,8 @@
 //! Reading history.
+//!
+//! Entries of one record are next to each other, by version and side, both ascending. The contract
+//! wants versions descending and sides ascending, so a listing reads backwards and sorts what it
+//! got.
 
 use crate::past;
 use crate::requests::{Asked, Order, Range, Through};
@@ -14,6 +18,8 @@ const LARGEST_PAGE: usize = 1_000;
 
 impl DynamoStore {
     /// Reads entries in the order of `keys`.
+    ///
+    /// A key that is asked for twice is read once.
     pub(crate) async fn read_history(
         &self,
         user: &UserId,
@@ -32,6 +38,10 @@ impl DynamoStore {
     }
 
     /// Lists the entries of one record, newest version first, sides ascending.
+    ///
+    /// A page never ends within a version, unless one version alone has more entries than the
+    /// limit. Read backwards, such a version would show its last sides, so it is read again
+    /// forwards.
     pub(crate) async fn list_history(
         &self,
         user: &UserId,
@@ -65,6 +75,8 @@ impl DynamoStore {
         Ok(found)
     }
 
+    /// Reads pages until there are `limit` entries or no more. An entry that cannot be read by its
+    /// key takes no place.
     async fn list_entries(
         &self,
         call: &mut Call,

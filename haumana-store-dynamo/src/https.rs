@@ -1,4 +1,8 @@
 //! Whom the client takes for Amazon: the certificates that HTTPS is checked with.
+//!
+//! Reading all certificates of a machine takes longer than the rest of a function's start. Amazon's
+//! own services need five of them. So the client begins with these five, and reads the machine's
+//! when it first meets a certificate that needs another.
 
 use aws_sdk_dynamodb::config::{RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::Builder;
@@ -39,6 +43,7 @@ pub fn http_client() -> SharedHttpClient {
     }
 }
 
+/// `roots` are Amazon's, except in tests.
 fn amazons_or_machines(roots: &[u8]) -> SharedHttpClient {
     let trust = TrustStore::empty().with_pem_certificate(roots);
     let is_needed = Arc::new(AtomicBool::new(false));
@@ -62,6 +67,8 @@ struct Https {
     amazons: SharedHttpClient,
     machines: SharedHttpClient,
     /// Whether somebody was met whom the first one does not know.
+    ///
+    /// Once true it stays so, and new connections use the other client directly.
     is_needed: Arc<AtomicBool>,
 }
 
@@ -85,6 +92,8 @@ impl HttpClient for Https {
     }
 }
 
+/// Sends a request over the first client, and once more over the second if the handshake failed
+/// because of who signed the certificate.
 #[derive(Debug)]
 struct Connector {
     amazons: SharedHttpConnector,

@@ -1,4 +1,7 @@
 //! Reading and writing the attributes of items.
+//!
+//! Readers answer [`Bad`] with the name of the attribute and never its value: the name may be
+//! logged.
 
 use crate::error::Bad;
 use crate::schema::{ItemKey, TableSchema};
@@ -32,11 +35,16 @@ pub(crate) fn n(number: impl Display) -> AttributeValue {
 }
 
 /// Makes a binary of 16 bytes.
+///
+/// 16 bytes in big-endian order. As a decimal number 128 bits would not fit the 38 digits that
+/// DynamoDB keeps.
 pub(crate) fn bits(bits: u128) -> AttributeValue {
     AttributeValue::B(Blob::new(bits.to_be_bytes()))
 }
 
 /// Reads a number.
+///
+/// A number that does not fit `T` is as unreadable as a missing one.
 pub(crate) fn number<T: FromStr>(item: &Item, name: &'static str) -> Result<T, Bad> {
     match item.get(name) {
         Some(AttributeValue::N(number)) => number.parse().map_err(|_| Bad(name)),

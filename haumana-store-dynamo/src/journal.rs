@@ -3,6 +3,15 @@
 //! It is in a partition of its own in the table of the history, whose items there never expire. A
 //! restore to a point in time makes new tables and leaves those from before as they are, with their
 //! journal: [`DynamoStore::replay_erasures_of`] reads it there.
+//!
+//! # Items
+//!
+//! All are in the partition `ERASED` and a tab. `KEY` has the 32 bytes under which lives are
+//! hashed. Every other item is one life: its hash is the sort key, and an attribute. None has
+//! `_expires`.
+//!
+//! A note is written before anything is deleted. If the erasure fails then, the account is in the
+//! state `Erasing` anyway, and the next try finishes it.
 
 use crate::items::{Item, bits, digest};
 use crate::requests::{Asked, Condition, Order, Range, Through};
@@ -29,6 +38,9 @@ impl DynamoStore {
     }
 
     /// Returns the key of the journal, which is drawn at the first erasure.
+    ///
+    /// Two processes that draw at once agree: the condition lets one of them write, and both read
+    /// it.
     async fn journal_key(&self) -> Result<[u8; 32]> {
         let at = erasure_key(ERASURES_KEY);
         if let Some(key) = self.get(&mut self.reading("erase"), &at).await?.and_then(read_key) {
@@ -72,6 +84,8 @@ fn read_key(item: Item) -> Option<[u8; 32]> {
 
 /// The system seeds each of these with bits of its own; what they make of a number tells nobody
 /// what they make of another.
+///
+/// 32 bytes are four hashes under one random seed of the standard library.
 fn draw_key() -> [u8; 32] {
     let random = RandomState::new();
     let mut key = [0; 32];

@@ -3,6 +3,10 @@
 //! It is in a partition of its own in the table of the history, whose items there never expire. Its
 //! text is cut into parts, as DynamoDB bounds items. The keys of the parts name the text, and one item
 //! says which text counts, so that a reader never meets parts of two.
+//!
+//! Replacing it: the new parts are written first, under a name of their own, the hash of the new
+//! text. Then one conditional write points to them. Parts of earlier texts stay; they are few, and
+//! a reader that was given the old name before can still read them.
 
 use crate::error::Bad;
 use crate::items::{Item, bytes, digest, key_item, number};
@@ -22,6 +26,8 @@ const PARTS: &str = "_parts";
 const PART: &str = "_part";
 
 impl DynamoStore {
+    /// The hash is checked after the parts are put together, so a missing part is `Corrupt` and not
+    /// a shorter schema.
     pub(crate) async fn read_kept(&self) -> Result<Option<String>> {
         let op = "kept_schema";
         let Some(item) = self.get(&mut self.reading(op), &kept_key(KEPT_SORT)).await? else {
@@ -51,6 +57,8 @@ impl DynamoStore {
         text.map(Some).map_err(|_| corrupt(op)(Bad(PART)))
     }
 
+    /// Repeating it is safe: parts are named by their content, and the condition accepts the new
+    /// text.
     pub(crate) async fn write_kept(&self, expected: Option<&str>, next: &str) -> Result<()> {
         let name = name_of(next.as_bytes());
         let parts = next.as_bytes().chunks(PART_BYTES);
@@ -94,6 +102,7 @@ fn name_of(text: &[u8]) -> Digest {
     Digest::of([b"schema\0".as_slice(), text])
 }
 
+/// The range of a read goes from part 0 to one behind the last, which does not exist.
 fn sort_of_part(name: Digest, n: usize) -> String {
     format!("{:032x}#{n:04}", name.bits())
 }

@@ -3,6 +3,9 @@
 //! It is one item in a partition of its own in the table of the history, whose items there never
 //! expire. It only grows, so that nobody serves the tables in an earlier generation by leaving a
 //! setting out. A restore brings back the number of its time.
+//!
+//! The condition of the write makes it safe with any number of processes: a lower number never
+//! replaces a higher one. A process that was started with a lower one serves in the higher.
 
 use crate::items::{Item, key_item, n, number};
 use crate::requests::Condition;

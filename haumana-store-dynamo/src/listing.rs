@@ -1,4 +1,11 @@
 //! Reading the index: what there is, and in which order it last changed.
+//!
+//! All reads of the index are strongly consistent: a local index allows that, and a listing is what
+//! all other reads are compared with. Strong consistency means that finished writes are seen. It
+//! does not mean that a transaction in progress is seen as a whole, which is what [`Looks`] and the
+//! memory of the head are for.
+//!
+//! An entry whose attributes cannot be read is passed over. A read by key still finds its record.
 
 use crate::heads::{Recent, StoredHead, mark};
 use crate::items::Item;
@@ -19,6 +26,9 @@ const LARGEST_PAGE: i32 = 6_000;
 
 impl DynamoStore {
     /// Lists the records of one kind by id.
+    ///
+    /// Reads the index of the whole table, of whatever kinds, since places sort by revision and not
+    /// by kind.
     pub(crate) async fn list_kind(
         &self,
         user: &UserId,
@@ -46,6 +56,8 @@ impl DynamoStore {
     }
 
     /// Lists all of a table's index that stands in `range`, in the order of places.
+    ///
+    /// Has no limit: it is for the tail of a stream, or for an account as a whole.
     pub(crate) async fn list_behind(
         &self,
         call: &mut Call,
@@ -65,6 +77,9 @@ impl DynamoStore {
 
     /// Lists a table's index in the order of places until it holds more than `wanted` records that
     /// count. Returns also whether it came to the end.
+    ///
+    /// Each request asks for what is still missing, so a short page costs one unit and a long one
+    /// takes few requests.
     pub(crate) async fn list_some(
         &self,
         call: &mut Call,
@@ -98,6 +113,8 @@ impl DynamoStore {
 
     /// Lists a table's index backwards as far as it is stamped later than `stamp`, in pages that
     /// grow. Stamps never decrease along the stream, so what comes behind is older.
+    ///
+    /// Pages begin small, because a device that syncs often is behind by a few records.
     pub(crate) async fn list_later_than(
         &self,
         call: &mut Call,
@@ -160,6 +177,8 @@ impl Looks {
 impl StoredHead {
     /// Whether a record that one of the `due` last commits wrote to `table` is not among `listed`,
     /// or only as it was before.
+    ///
+    /// A record that was changed again since is listed with a later revision, which counts as seen.
     pub(crate) fn is_missing(
         &self,
         table: TableSchema,
@@ -194,6 +213,8 @@ pub(crate) fn newest(listed: Vec<Listed>) -> HashMap<Key, Listed> {
 }
 
 /// What a reader says that met a part of a commit.
+///
+/// It is retried like a throttled request, and ends as `Throttled` if the time is over.
 pub(crate) fn torn() -> crate::error::Failure {
     crate::error::Failure::new(crate::error::Class::Throttled, "a part of a commit")
 }

@@ -1,4 +1,11 @@
 //! What the service says that its work has cost.
+//!
+//! Every request for data asks for the capacity that it consumed, and the answer is added here. So
+//! the numbers are the service's own and not an estimate; [`rules`](crate::rules) is the estimate,
+//! and a test compares them.
+//!
+//! Units are added as halves, because an eventually consistent read costs half a unit, and whole
+//! numbers can be added without a lock.
 
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 use std::sync::Arc;
@@ -73,6 +80,9 @@ impl Meter {
     }
 
     /// Returns what was consumed since the last call of this method, and starts over.
+    ///
+    /// Each number is taken for itself. A request that ends in between may have its parts in two
+    /// results, never in both.
     pub(crate) fn take(&self) -> Consumed {
         let halves = |count: &AtomicU64| count.swap(0, Ordering::Relaxed) as f64 / 2.0;
         Consumed {

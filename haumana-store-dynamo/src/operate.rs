@@ -1,4 +1,11 @@
 //! What an operator asks for, of all users together: the only calls that scan tables.
+//!
+//! DynamoDB has no list of users. A scan reads a whole table and is billed for all of it, so these
+//! calls are for operators and not for requests. They go page by page, and a place is the key at
+//! which the last page ended.
+//!
+//! Heads are found by the prefix of their partition, in the table of pieces, whose items are passed
+//! over.
 
 use crate::heads;
 use crate::items::{Item, text};
@@ -19,6 +26,8 @@ use haumana_sync::store::{
 use haumana_sync::time::UnixMillis;
 
 /// LIMIT: how many items one call of a sweep looks at.
+///
+/// A call costs what the items cost that it looks at, whether any of them is due or not.
 const SWEEP_ITEMS: usize = 500;
 
 #[async_trait::async_trait]
@@ -156,6 +165,7 @@ impl DynamoStore {
         }
     }
 
+    /// The head is advanced first, so that devices are told, and then the account is emptied.
     async fn erase_again(&self, user: &UserId, head: &Head) -> Result<()> {
         let next = head_to_erase(head);
         let batch = Batch { head: next, records: Vec::new(), history: Vec::new() };
@@ -165,6 +175,8 @@ impl DynamoStore {
     }
 
     /// Reads one page of a table, of all users.
+    ///
+    /// Strongly consistent: an account that was made a moment ago is there.
     async fn scan(
         &self,
         call: &mut Call,
@@ -197,6 +209,7 @@ fn heads_in(call: &Call, answer: &Answer) -> Result<Vec<(UserId, Head)>> {
     heads.map(head).collect()
 }
 
+/// A JSON array of the two parts of the key. Only this store reads it.
 fn encode_place(table: TableSchema, key: &Item) -> Option<String> {
     let (partition, sort) = (text(key, table.partition).ok()?, text(key, table.sort).ok()?);
     serde_json::to_string(&[partition, sort]).ok()

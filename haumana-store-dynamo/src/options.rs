@@ -1,4 +1,7 @@
 //! What a store is opened with.
+//!
+//! Everything is passed in. Environment variables are read by [`Credentials::from_environment`],
+//! which a host calls if it wants that, and by [`http_client`](crate::http_client).
 
 use crate::allowance::Allowance;
 use crate::columns::EXTRA;
@@ -121,6 +124,8 @@ impl Columns {
     }
 
     /// Returns the columns of a kind, in the order in which its records have them.
+    ///
+    /// A kind without an entry has none; all of its content is in `extra`.
     pub(crate) fn of_kind(&self, kind: KindNumber) -> &[String] {
         self.0.get(&kind).map_or(&[], Vec::as_slice)
     }
@@ -194,6 +199,8 @@ impl Deadline for NoDeadline {
 ///
 /// Set it to a little less than the time that the function has left, so that an answer still gets
 /// out.
+///
+/// A deadline that has passed stays until the next one is set, so calls in between end at once.
 #[derive(Debug, Default)]
 pub struct RequestDeadline(Mutex<Option<Instant>>);
 

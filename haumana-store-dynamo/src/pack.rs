@@ -1,4 +1,7 @@
 //! Text that nobody reads in the console: compressed where that makes it smaller.
+//!
+//! The type of the attribute tells which it is: a text is itself, a binary is compressed. So no
+//! flag is stored, and a value may be replaced by plain text in the console.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -13,6 +16,8 @@ const WORTH_BYTES: usize = 128;
 const UNPACKED_BYTES: u64 = 64 << 20;
 
 /// Packs `text`: a binary with zlib's format if that is smaller, otherwise the text itself.
+///
+/// Texts shorter than [`WORTH_BYTES`] are never compressed.
 pub(crate) fn pack(text: &str) -> AttributeValue {
     match deflate(text) {
         Some(packed) if packed.len() < text.len() => AttributeValue::B(Blob::new(packed)),
@@ -34,6 +39,7 @@ pub(crate) fn unpack(value: &AttributeValue) -> Option<String> {
     }
 }
 
+/// `None` for a short text, or if compression fails, which it does not in memory.
 fn deflate(text: &str) -> Option<Vec<u8>> {
     if text.len() < WORTH_BYTES {
         return None;

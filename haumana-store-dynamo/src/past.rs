@@ -1,4 +1,13 @@
 //! History as items, and the slips that say when it is due to be purged.
+//!
+//! # Two ways in which history ends
+//!
+//! DynamoDB deletes items itself some time after `_expires`, which costs nothing. It is set when
+//! the entry is written: the entry's time, and how long history is kept. That is the usual end.
+//!
+//! A purge deletes earlier, as when an operator shortens the retention. It must find what is due
+//! without reading all of a user's history. For that, each commit with history leaves a *slip*
+//! whose sort key is the time of its oldest entry.
 
 use crate::error::Bad;
 use crate::items::{Item, bytes, key_item, n, number, sort_of};
@@ -50,6 +59,8 @@ pub(crate) fn decode(item: &Item) -> Result<HistoryEntry, Bad> {
 /// The entries of a user are found by record and version. To find those that are due without
 /// reading all, each commit with history leaves one slip whose sort key is the time of its oldest
 /// entry.
+///
+/// It is written in the transaction of the commit, so each entry is on one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Slip {
     pub commit: CommitId,
@@ -67,6 +78,9 @@ impl Slip {
     }
 
     /// Names its item: by its oldest entry, then by commit.
+    ///
+    /// Two commits at the same time have different commit ids, so their slips do not replace each
+    /// other.
     pub(crate) fn key(&self, user: &UserId) -> ItemKey {
         let oldest = self.entries.iter().map(|(_, at)| *at).min().unwrap_or_default();
         let sort = format!("{}#{:032x}", slips_before(oldest), self.commit.0);
@@ -74,6 +88,8 @@ impl Slip {
     }
 
     /// Returns its item.
+    ///
+    /// It expires with its newest entry, so no entry is left without a slip.
     pub(crate) fn encode(&self, user: &UserId, ttl: Duration) -> Item {
         let mut item = key_item(&self.key(user));
         let newest = self.entries.iter().map(|(_, at)| *at).max().unwrap_or_default();
@@ -119,11 +135,14 @@ fn slip_entry(packed: &[u8]) -> Option<(HistoryKey, UnixMillis)> {
 }
 
 /// Returns the sort key before which stand the slips with an entry older than `before`.
+///
+/// 20 digits hold all 64 bits, after the shift.
 pub(crate) fn slips_before(before: UnixMillis) -> String {
     // Shifted, so that times before 1970 sort as numbers too.
     format!("{SLIPS}{:020}", i128::from(before.0) - i128::from(i64::MIN))
 }
 
+/// In seconds, as DynamoDB wants it.
 fn expires(at: UnixMillis, ttl: Duration) -> AttributeValue {
     let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
     n(at.secs().saturating_add(ttl))

@@ -1,4 +1,18 @@
 //! Reading records by key.
+//!
+//! DynamoDB bills a read by key in steps of 4 kB, each record on its own, and a query by the sum. A
+//! record of 1 kB costs a whole unit by key and a quarter in a query. So an account of which more
+//! than a quarter is wanted is read whole.
+//!
+//! | how many | how | cost of a record of 1 kB |
+//! |---|---|---|
+//! | fewer than [`FEW`] | by key, strongly consistent | 1 unit |
+//! | more, less than a quarter | by key, eventually consistent | 1/2 |
+//! | more than a quarter of all | all of it, eventually consistent | 1/8 for each there is |
+//!
+//! An eventually consistent read may be stale. It is only used where the index, which is read
+//! strongly consistent, has told the revision: what has another one is read once more, by key and
+//! strongly.
 
 use crate::heads::{StoredHead, mark};
 use crate::listing::newest;
@@ -12,6 +26,8 @@ use haumana_sync::store::{Envelope, Result, Revision};
 use std::collections::{HashMap, HashSet};
 
 /// Fewer records than this are fetched one by one without asking how many there are.
+///
+/// A batch of DynamoDB's, so up to here it is one request.
 const FEW: usize = 100;
 
 impl DynamoStore {
@@ -36,6 +52,7 @@ impl DynamoStore {
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
+    /// Lists the index of a table if that pays, to know which revision each record must have.
     async fn read_many(
         &self,
         call: &mut Call,
@@ -119,6 +136,8 @@ impl DynamoStore {
     }
 
     /// Fetches records one by one. No key may be given twice.
+    ///
+    /// What does not exist is not in the answer.
     async fn fetch_singly(
         &self,
         op: &'static str,
@@ -135,6 +154,8 @@ impl DynamoStore {
     }
 
     /// Reads a whole partition, eventually consistent, and keeps what is wanted.
+    ///
+    /// Passes over what is not wanted, without keeping it in memory.
     async fn read_partition(
         &self,
         op: &'static str,
@@ -171,6 +192,9 @@ fn is_quarter(n: usize, head: &StoredHead) -> bool {
 
 impl StoredHead {
     /// Whether `found` is older than what one of the last commits wrote for `key`.
+    ///
+    /// True if a remembered commit wrote this key, and what was found is older, or nothing was
+    /// found.
     pub(crate) fn misses(&self, key: Key, found: Option<&Envelope>) -> bool {
         let mark = mark(key);
         let table = table_of(key.kind);

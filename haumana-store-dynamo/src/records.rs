@@ -1,4 +1,21 @@
 //! Records as items, and as entries of the index.
+//!
+//! # Attributes
+//!
+//! Names with an underscore are the store's, all others are fields of the record.
+//!
+//! | attribute | what | in the index |
+//! |---|---|---|
+//! | `_p` | place: revision, kind, id | as its sort key |
+//! | `_k`, `_t`, `_s`, `_h` | version, stamp, size, hash | yes |
+//! | `_d` | present if deleted | yes |
+//! | `_modified`, `_format`, `_meta` | time, format, meta | no |
+//! | fields with a column | texts and switches | no |
+//! | `extra` | the other fields, as one JSON object | no |
+//! | `_content` | all of it, where it cannot be taken apart | no |
+//!
+//! A field that has the name of a key attribute, or begins with an underscore, never becomes a
+//! column, so no content can overwrite what is the store's.
 
 use crate::columns::{self, Cell, EXTRA};
 use crate::error::Bad;
@@ -16,11 +33,15 @@ use haumana_sync::store::{Envelope, IndexEntry, Revision, Stamp, Version};
 use haumana_sync::time::UnixMillis;
 
 /// The attribute with a content that could not be taken apart.
+///
+/// Present instead of columns and `extra`, never beside them.
 const WHOLE: &str = "_content";
 /// LIMIT: content longer than this is compressed, or its item could exceed DynamoDB's 400 kB.
 const PLAIN_BYTES: usize = 250_000;
 
 /// One record in the index.
+///
+/// What a query on the index returns; the content needs a read of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub key: Key,
@@ -52,6 +73,8 @@ impl Listed {
 }
 
 /// Returns the item of a record.
+///
+/// The same content and the same columns always make the same item.
 pub(crate) fn encode(user: &UserId, record: &Envelope, columns: &Columns) -> Item {
     let mut item = key_item(&record_key(user, record.key));
     let size = u32::try_from(record.content.len()).unwrap_or(u32::MAX);
@@ -76,6 +99,8 @@ pub(crate) fn encode(user: &UserId, record: &Envelope, columns: &Columns) -> Ite
 
 /// Reads the item of a record. One that somebody has changed by hand is set aside; `None`: it is no
 /// record at all.
+///
+/// The columns that the item was written with need not be known; see [`content`].
 pub(crate) fn read(table: TableSchema, item: &Item, columns: &Columns) -> Option<Envelope> {
     if let Ok(record) = decode(table, item, columns) {
         return Some(record);
@@ -124,6 +149,7 @@ pub(crate) fn decode_listed(table: TableSchema, item: &Item) -> Result<Listed, B
     })
 }
 
+/// Content longer than [`PLAIN_BYTES`] is kept whole and compressed, without columns.
 fn put_content(item: &mut Item, content: &str, columns: &[String]) {
     let parts = match content.len() {
         ..=PLAIN_BYTES => columns::split(content, columns),
@@ -145,6 +171,8 @@ fn put_content(item: &mut Item, content: &str, columns: &[String]) {
     }
 }
 
+/// Known columns come first, in their order; attributes of other columns follow in the order of
+/// their names. So the bytes are exact for the same columns, and the fields are the same for any.
 fn content(item: &Item, kind: KindNumber, columns: &Columns) -> Result<String, Bad> {
     if let Some(whole) = item.get(WHOLE) {
         return unpack(whole).ok_or(Bad(WHOLE));

@@ -1,4 +1,9 @@
 //! Single requests, each metered and sent again as [`Call`] decides.
+//!
+//! Requests for records and history go through here or through a `send_once` of their caller, so
+//! that each is metered, each keeps to the time of its call, and a batch that was done in part is
+//! continued. What may fail without harm, packed copies and what an account has spent, is asked for
+//! once, by the modules that are about it.
 
 use crate::error::{Class, Failure};
 use crate::items::{Item, key_item};
@@ -20,6 +25,8 @@ pub(crate) const NOT_SO: &str = "ConditionalCheckFailedException";
 pub(crate) const AT_ONCE: usize = 4;
 
 /// Which items of one partition a query asks for.
+///
+/// Has no limit but that of a page: who wants fewer stops asking.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub table: TableSchema,
@@ -48,6 +55,9 @@ pub(crate) enum Order {
 }
 
 /// A condition on the sort key.
+///
+/// DynamoDB takes one condition on the sort key. `Between` includes both ends, so callers choose
+/// ends that are no keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Range {
     All,
@@ -112,6 +122,10 @@ impl DynamoStore {
     }
 
     /// Puts one item if a condition holds of what is there; returns whether it did.
+    ///
+    /// A condition that does not hold is an answer and no failure, so it is not retried. If the
+    /// answer of a write was lost, the second try may find its own item and answer `false`; callers
+    /// are written for that.
     pub(crate) async fn put_if(
         &self,
         op: &'static str,
@@ -160,6 +174,7 @@ impl DynamoStore {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// Unprocessed keys are asked for again at once, as long as each answer has some items.
     async fn get_batch(
         &self,
         op: &'static str,
@@ -214,6 +229,8 @@ impl DynamoStore {
     }
 
     /// Reads one page of a partition.
+    ///
+    /// `from` is the `next` of the page before.
     pub(crate) async fn query(
         &self,
         call: &mut Call,

@@ -1,4 +1,14 @@
 //! Sending again: the one place that decides when, how often and how long.
+//!
+//! # The rules
+//!
+//! - A call has one budget of time for all its requests and waits. The host's deadline, less
+//!   [`ANSWER_MARGIN`], may end it earlier.
+//! - A request that was refused for now, or lost, is sent again after a wait. The wait doubles each
+//!   time, up to the longest, and each is cut at random to between a half and all of it.
+//! - A request that was refused for good ends the call at once.
+//! - If a request was ever lost, the call ends as `Unknown` (a write) or `Unavailable` (a read). If
+//!   all were refused before any work, it ends as `Throttled`.
 
 use crate::error::{Class, Failure};
 use crate::meter::Retries;
@@ -14,6 +24,9 @@ use tokio::time::Instant;
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
 /// One call of the store: its time, and what became of its requests so far.
+///
+/// Batches of one call that run at the same time have one of these each, so each has the whole
+/// budget.
 #[derive(Debug)]
 pub(crate) struct Call {
     op: &'static str,
@@ -22,6 +35,8 @@ pub(crate) struct Call {
     next_wait: Duration,
     longest_wait: Duration,
     /// What to say if a request was sent of which nobody knows what it did.
+    ///
+    /// `Unknown` for a write, `Unavailable` for a read.
     lost: ErrorKind,
     /// Whether there was such a request.
     is_unsettled: bool,
@@ -75,6 +90,9 @@ impl Call {
     }
 
     /// Sends a request once, in time that is left.
+    ///
+    /// Does not wait and does not count. A caller that has to look at the error itself uses it
+    /// together with [`wait`](Self::wait).
     pub(crate) async fn send_once<T, E: ProvideErrorMetadata>(
         &self,
         request: impl Future<Output = std::result::Result<T, SdkError<E, HttpResponse>>>,
@@ -107,6 +125,9 @@ impl Call {
     }
 
     /// What a call says when its time is over.
+    ///
+    /// The source is the last failure, which may be of another kind than an earlier one that
+    /// decides.
     fn give_up(&self, failure: Failure) -> Error {
         let kind = if self.is_unsettled { self.lost } else { ErrorKind::Throttled };
         Error::with_source(self.op, kind, failure)

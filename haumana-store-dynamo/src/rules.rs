@@ -2,12 +2,24 @@
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>,
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
+//!
+//! The benchmarks and the limits of a batch use it. [`Consumed`](crate::Consumed) is what the
+//! service itself says; a test compares the two.
+//!
+//! | what | unit | rounding |
+//! |---|---|---|
+//! | read, strongly consistent | 4 kB | each item by key; the sum of a page in a query |
+//! | read, eventually consistent | the same, for half | the same |
+//! | write | 1 kB | each item, the larger of before and after |
+//! | write in a transaction | 1 kB, twice | the same |
 
 use crate::items::Item;
 use crate::schema::{PROJECTED, TableSchema};
 use aws_sdk_dynamodb::types::AttributeValue;
 
 /// Returns the bytes of an item, names included.
+///
+/// It is also what DynamoDB's limit of 400 kB counts.
 pub fn item_bytes(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
 }
@@ -43,6 +55,8 @@ pub fn write_units(bytes: usize) -> usize {
 /// is deleted and put.
 ///
 /// ASSUMPTION: they are not doubled in a transaction, as the emulator has measured at AWS.
+///
+/// An entry that is new or goes away costs one write, one that moves costs two.
 pub fn index_units(old_bytes: Option<usize>, new_bytes: Option<usize>) -> usize {
     old_bytes.map_or(0, write_units) + new_bytes.map_or(0, write_units)
 }

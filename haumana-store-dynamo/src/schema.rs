@@ -1,5 +1,32 @@
 //! The tables, their keys, and how places in the stream sort. Everything that must never change
 //! under live data stands here; `tables.json` is printed from it.
+//!
+//! # Items and their keys
+//!
+//! | item | table | partition | sort key |
+//! |---|---|---|---|
+//! | head | `pieces` | `HEAD`, a tab, user | `HEAD` |
+//! | piece | `pieces` | user | id |
+//! | other record | `sessions` | `USER#user` | `KIND#id` |
+//! | history entry | `history` | `USER#user` | `KIND#id#version#side` |
+//! | slip | `history` | `USER#user` | `DUE#time#commit` |
+//! | packed copy | `history` | `USER#user` | `COPY#kind#epoch#generation#from` |
+//! | journal of erasures | `history` | `ERASED`, a tab | hash, or `KEY` |
+//! | kept schema | `history` | `SCHEMA`, a tab | `KEPT`, or a part |
+//! | generation | `history` | `LIFE`, a tab | `GENERATION` |
+//!
+//! Numbers in sort keys are padded with zeros, because DynamoDB compares them as text. Versions and
+//! sides have ten decimal digits, epochs and generations are hexadecimal.
+//!
+//! A partition of its own keeps the head out of the queries for a user's pieces, and out of the
+//! limit of 10 GB that a partition with an index has.
+//!
+//! # Places in the stream
+//!
+//! The sort key of the index is 11 digits of the revision, one for the kind (three for kinds above
+//! 2) and 22 characters for the id. The characters are the 64 of Base64 in the order of their
+//! codes, so texts sort as the ids do. A record has one place, that of its latest change: a new
+//! revision moves its entry.
 
 use base64::Engine as _;
 use base64::alphabet::Alphabet;
@@ -29,8 +56,12 @@ pub(crate) const HASH: &str = "_h";
 /// The stamp of a record's last commit.
 pub(crate) const STAMP: &str = "_t";
 /// When DynamoDB may delete an item of the history, in seconds since 1970.
+///
+/// Present only in items of the history that may go.
 pub(crate) const EXPIRES: &str = "_expires";
 /// What [`INDEX`] holds beside the keys; no query asks it for anything else.
+///
+/// Enough to answer `index`, and to decide which records of a page are fetched.
 pub(crate) const PROJECTED: [&str; 5] = [VERSION, DELETED, SIZE, HASH, STAMP];
 
 /// One table, as it must exist.
@@ -92,6 +123,8 @@ impl TableSchema {
     }
 
     /// Returns the definition in the words of `CreateTable`, with the time to live beside it.
+    ///
+    /// Billing by request: there is no capacity to be planned.
     fn definition(&self, prefix: &str) -> Value {
         let attribute = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
         let keys = |sort: &str| {
@@ -182,6 +215,8 @@ pub(crate) fn record_key(user: &UserId, key: Key) -> ItemKey {
 }
 
 /// Returns the record that an item of `table` with this sort key is.
+///
+/// `None` for anything else in the table, such as a head.
 pub(crate) fn record_of(table: TableSchema, sort: &str) -> Option<Key> {
     if table == PIECES {
         return RecordId::parse(sort).map(Key::piece);
@@ -197,6 +232,8 @@ pub(crate) fn history_prefix(key: Key) -> String {
 }
 
 /// Names an entry of the history; versions and sides sort as numbers.
+///
+/// Ten digits hold any `u32`.
 pub(crate) fn history_key(user: &UserId, key: HistoryKey) -> ItemKey {
     let sort = format!("{}{:010}#{:010}", history_prefix(key.key), key.version, key.side);
     ItemKey { table: HISTORY, partition: partition(HISTORY, user), sort }
@@ -228,6 +265,8 @@ pub(crate) fn life_key() -> ItemKey {
 }
 
 /// Returns whose heads stand in a partition of the pieces; `None` if there are none.
+///
+/// For scans of all users; a request never asks so.
 pub(crate) fn head_user(partition: &str) -> Option<UserId> {
     UserId::verified_by_caller(partition.strip_prefix(HEAD_PARTITION)?)
 }
@@ -262,6 +301,9 @@ fn id_text(id: RecordId) -> String {
 }
 
 /// Returns the place of a record: revision, kind, id. What sorts later comes later in the stream.
+///
+/// Revisions above [`LAST_REVISION`] are refused when a batch is written, so the bound here never
+/// acts on a stored record.
 pub(crate) fn place(revision: Revision, key: Key) -> String {
     let (revision, id) = (revision.0.min(LAST_REVISION), id_text(key.id));
     match key.kind.get() {
@@ -272,6 +314,8 @@ pub(crate) fn place(revision: Revision, key: Key) -> String {
 }
 
 /// Returns what lies behind every place of `revision` and before those of the next.
+///
+/// `~` has a higher code than any character of a place.
 pub(crate) fn place_after(revision: Revision) -> String {
     format!("{:011}~", revision.0.min(LAST_REVISION))
 }

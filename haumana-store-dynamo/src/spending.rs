@@ -1,4 +1,10 @@
 //! What accounts have spent of their [`Allowance`]: charged by the host, written with their heads.
+//!
+//! | when | what is written |
+//! |---|---|
+//! | a head is read | nothing; an account that is too far ahead is refused |
+//! | a commit is made | what this process has added goes into the head, in the same update |
+//! | many calls without a commit | one update for each hundredth of the bucket |
 
 use crate::allowance::{Allowance, PAID, Payment, Tab};
 use crate::heads::Update;
@@ -13,6 +19,8 @@ use haumana_sync::time::UnixMillis;
 
 impl DynamoStore {
     /// Refuses an account that has used up its allowance; `paid` is what its head says.
+    ///
+    /// Also notes what the head says, so that the next charge starts from there.
     pub(crate) fn check_allowance(&self, user: &UserId, paid: i64) -> Result<()> {
         let Some(allowance) = &self.options.allowance else { return Ok(()) };
         let now = allowance.clock.now();
@@ -24,6 +32,8 @@ impl DynamoStore {
     }
 
     /// What the commit that is about to be made writes of the bucket.
+    ///
+    /// Asked before the commit; the amount is fixed for all its tries, so it is not added twice.
     pub(crate) fn payment(&self, user: &UserId) -> Option<Payment> {
         self.options.allowance.as_ref()?;
         let tab = self.tabs.change(user, |_| ());
@@ -31,6 +41,8 @@ impl DynamoStore {
     }
 
     /// The payment is in the head.
+    ///
+    /// What was charged while the commit was under way stays unsaved.
     pub(crate) fn paid(&self, user: &UserId, payment: Option<Payment>) {
         if let Some(Payment { at, unsaved_ms }) = payment {
             self.tabs.change(user, |tab| {
@@ -56,6 +68,8 @@ impl DynamoStore {
         }
     }
 
+    /// A head that is in debt is added to, because another process may have added meanwhile. One
+    /// that is not is set, since everything before is paid off.
     async fn save(&self, user: &UserId, tab: Tab, now: UnixMillis) {
         // Where others may have paid meanwhile, theirs is added to and not replaced.
         let (update, value) = match now.0 < tab.paid {

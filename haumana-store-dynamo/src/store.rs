@@ -1,4 +1,26 @@
 //! The store: what every call needs, and the trait's calls.
+//!
+//! # How a commit goes
+//!
+//! 1. The batch is encoded: one item per record and history entry, and a slip that says when its
+//!    history is due ([`past`](crate::past)).
+//! 2. One `TransactWriteItems` updates the head and puts all items. The head has the only
+//!    condition: it is still the expected one. So nothing else is compared, and nothing is written
+//!    if it fails.
+//! 3. A try whose answer was lost is sent again with the same token. DynamoDB recognises it and
+//!    answers with success without doing it twice.
+//!
+//! # How a read goes
+//!
+//! A head is one strongly consistent `GetItem`: one unit, up to 4 kB. A few records by key are one
+//! batch of such reads. Every listing reads the head first, and compares what a query has met with
+//! what the head says that it must meet ([`heads`](crate::heads)).
+//!
+//! # Dropped calls
+//!
+//! A call that is dropped may have sent a request that is still done. Each commit is one request,
+//! so it is there as a whole or not at all. Calls that send several, such as an erasure, can be
+//! repeated.
 
 use crate::allowance::Tabs;
 use crate::error::Bad;
@@ -20,6 +42,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// DYNAMODB: a transaction has at most 100 items; the head and the slip are two of them.
+///
+/// So 98 records and entries in one commit: an engine with more makes several commits.
 const ITEMS: usize = 98;
 /// DYNAMODB: a transaction has at most 4 MB; names and keys of 98 items need some of it.
 const BYTES: usize = 3_500_000;
@@ -47,6 +71,8 @@ pub struct DynamoStore {
     pub(crate) meter: Meter,
     pub(crate) tabs: Tabs,
     /// Tells apart the calls of this and of other processes.
+    ///
+    /// A hash under a random key of this store, of a number that counts up.
     nonce: (RandomState, AtomicU64),
 }
 
@@ -73,6 +99,7 @@ impl DynamoStore {
         self.meter.take()
     }
 
+    /// Makes the token of a call; two calls of one commit must not have the same.
     pub(crate) fn next_nonce(&self) -> u64 {
         let (random, count) = &self.nonce;
         random.hash_one(count.fetch_add(1, Ordering::Relaxed))
@@ -82,10 +109,12 @@ impl DynamoStore {
         table.name(&self.options.prefix)
     }
 
+    /// If time is over after a lost answer, the call is `Unavailable`: a read has changed nothing.
     pub(crate) fn reading(&self, op: &'static str) -> Call {
         Call::reading(op, &self.options, self.meter.retries())
     }
 
+    /// If time is over after a lost answer, the call is `Unknown`.
     pub(crate) fn writing(&self, op: &'static str) -> Call {
         Call::writing(op, &self.options, self.meter.retries())
     }

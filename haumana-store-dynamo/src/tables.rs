@@ -1,4 +1,7 @@
 //! Making the tables, and checking those that are there.
+//!
+//! The definitions are in `schema.rs`. A deployment makes the tables from `tables.json`; this
+//! module makes them for development and tests, and compares what is there with what should be.
 
 use crate::error::Failure;
 use crate::retry::Call;
@@ -13,6 +16,8 @@ use haumana_sync::store::{Error, ErrorKind, Result};
 use std::collections::BTreeSet;
 
 /// What is wrong with a table.
+///
+/// Names the table and the setting, so that an operator knows what to change.
 #[derive(Debug, thiserror::Error)]
 #[error("{table}: {what}")]
 struct Difference {
@@ -93,6 +98,7 @@ impl DynamoStore {
         Ok(bytes)
     }
 
+    /// A table that exists, or that another process is just making, is left alone.
     async fn create(&self, call: &mut Call, table: TableSchema) -> Result<()> {
         loop {
             let request = self
@@ -173,6 +179,9 @@ impl DynamoStore {
 }
 
 /// What of a table is not as it should be.
+///
+/// `None` if nothing differs. An index that holds more than is needed is no difference; it only
+/// costs more.
 fn difference(table: TableSchema, found: &TableDescription) -> Option<String> {
     let expected = keys(table, table.sort);
     if found.key_schema() != expected {

@@ -1,4 +1,7 @@
 //! Building and starting the emulator.
+//!
+//! The emulator is a program of its own, in `emulator/`, with a lock file of its own. It is built
+//! once per machine and started once per process.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};

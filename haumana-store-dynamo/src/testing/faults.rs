@@ -1,4 +1,10 @@
 //! Faults between the SDK and the service, where a network and a busy service have them.
+//!
+//! The store cannot tell these from real ones: they are made between the SDK and the wire. What is
+//! tested is everything above, with the SDK.
+//!
+//! A storm draws a fate for each request from a seed. Requests about tables, such as `CreateTable`,
+//! always pass: tests need their tables.
 
 use super::torn::{CommitOf, Service, Torn};
 use super::wire::{answer, cut, read_body, refusal, target};
@@ -16,6 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often each fault strikes, in per cent of the requests that it can strike.
+///
+/// A request meets at most one of these, the first that strikes; `slow` and `torn` come on top.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Storm {
     /// Refused because of too many requests, or of another transaction.
@@ -74,6 +82,7 @@ impl Storm {
 #[derive(Clone, Debug)]
 pub struct FaultyHttp(Arc<Inner>);
 
+/// All connectors of a client share it, so that one seed decides for all.
 #[derive(Debug)]
 struct Inner {
     next: SharedHttpClient,
@@ -199,6 +208,7 @@ impl Inner {
         }
     }
 
+    /// Also returns by how long the answer is late.
     fn decide(&self, operation: &str) -> (Fate, Option<Duration>) {
         let mut state = self.lock();
         let storm = self.storm;
@@ -307,6 +317,8 @@ impl Inner {
 }
 
 /// Takes some of the keys or writes out of a batch and returns them in the same form.
+///
+/// At least the shape is kept: a table without keys is left out of either half.
 fn split(body: &mut Value, dice: &mut Dice) -> Value {
     let mut left = json!({});
     let Some(tables) = body["RequestItems"].as_object_mut() else { return left };
@@ -344,6 +356,7 @@ fn is_stale(operation: &str, body: &Value) -> bool {
     }
 }
 
+/// A transaction says so by a reason of one of its items, everything else by the code.
 fn throttled(operation: &str, body: &Value) -> HttpResponse {
     if operation != "TransactWriteItems" {
         return refusal(400, "ProvisionedThroughputExceededException");
@@ -368,6 +381,8 @@ fn cancelled(body: &Value, is_cause: impl Fn(&Value) -> bool, code: &str) -> Htt
 }
 
 /// A small seeded generator: <https://prng.di.unimi.it/splitmix64.c>.
+///
+/// The same seed gives the same numbers on every machine.
 #[derive(Debug)]
 pub(super) struct Dice(u64);
 

@@ -8,6 +8,13 @@
 //! # drop(store);
 //! # }
 //! ```
+//!
+//! | piece | what it is for |
+//! |---|---|
+//! | [`Tables`] | tables with names of their own, so that tests run at the same time |
+//! | [`FaultyHttp`] and [`Storm`] | lost, late, refused and partial answers, by a seed |
+//! | [`Service`] | what clients of one table have in common: transactions that are half visible |
+//! | [`tls()`] and [`Authority`] | HTTPS in front of the emulator |
 
 // Tests cannot go on without their emulator, and say why by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]

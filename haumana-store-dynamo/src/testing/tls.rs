@@ -1,4 +1,6 @@
 //! TLS in front of a service that speaks none.
+//!
+//! With it, tests check which certificates the client accepts, on real handshakes.
 
 use std::io;
 use std::sync::Arc;

@@ -6,6 +6,13 @@
 //!
 //! That is a state of the service, not of a client: whoever queries meets it, until enough commits
 //! have been made since. So the clients of the same tables share one [`Service`].
+//!
+//! # How it is made
+//!
+//! Before a commit is passed on, the items that it is going to replace are read. After it, some of
+//! them are chosen by lot. The next one or two queries that would meet such an item are answered
+//! with the item as it was, until enough commits have followed. Never more than four commits are
+//! half visible at once, which is what a head remembers.
 
 use super::faults::Dice;
 use super::wire::read_body;
@@ -54,6 +61,8 @@ impl CommitOf {
 }
 
 /// One item that was written, and what it was before.
+///
+/// Items of the history are not among them: nobody depends on their order.
 #[derive(Clone, Debug)]
 pub(super) struct Unseen {
     table: String,
@@ -69,6 +78,7 @@ pub(super) struct Unseen {
 }
 
 impl Unseen {
+    /// Whether an item has the same key.
     fn is(&self, item: &Value) -> bool {
         [self.schema.partition, self.schema.sort].iter().all(|name| item[name] == self.new[name])
     }

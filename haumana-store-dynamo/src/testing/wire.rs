@@ -1,4 +1,7 @@
 //! Requests and answers of DynamoDB's protocol, as far as tests look into them.
+//!
+//! The protocol is JSON over HTTP: the operation is in the header `x-amz-target`, and errors are in
+//! `__type`.
 
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
