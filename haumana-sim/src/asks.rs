@@ -1,5 +1,20 @@
 //! Calls of a person who is at no phone: restoring a version, resolving a conflict, deleting,
 //! erasing, importing and rewinding. Each may come twice, and once more long after.
+//!
+//! # What is checked
+//!
+//! A call of a person is an edit like any other, and is done at once: nothing fails here. So its
+//! effect is known exactly where the base is certain: a restored version is the content, a resolved
+//! conflict is closed, an erased account is empty, an imported one is as it was exported.
+//!
+//! A call that comes again must change nothing: neither records nor inbox nor history. That is
+//! compared as a whole, before and after. Most often a call comes again long after, when others
+//! have edited since; that is where a server that forgot the first one would do harm.
+//!
+//! # What cannot be known
+//!
+//! After the retention time, or in another life of the server, a version may be gone. Then a call
+//! may fail, and nothing is checked of it.
 
 use super::content::{ASPECTS, FIELDS, Val, is_unchanged};
 use super::counts::Rare;
@@ -19,6 +34,8 @@ use std::collections::BTreeMap;
 const PAST: usize = 30;
 
 /// A call that was answered.
+///
+/// Kept until the retention time has passed, or another life begins.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// Whose account it is about.
@@ -48,6 +65,8 @@ pub(super) enum Call {
 }
 
 /// Everything of an account that a repeated call must leave as it is.
+///
+/// Compared with `==`, so that no change of any kind goes unnoticed.
 #[derive(PartialEq)]
 struct Everything {
     records: Observed,
@@ -76,6 +95,8 @@ impl World<'_> {
     }
 
     /// Keeps a call to come again, which perhaps it does at once.
+    ///
+    /// Of more than are kept, one at random is forgotten.
     pub(super) async fn keep_ask(&mut self, account: usize, call: Call) -> Checked {
         let ask = Ask { account, life: self.life, at_ms: self.now_ms(), call };
         if self.dice.chance(30) {
@@ -107,6 +128,7 @@ impl World<'_> {
         self.repeat_ask(&ask).await
     }
 
+    /// Counts as rare only if time has passed since the first one: at once it is no test of memory.
     async fn repeat_ask(&mut self, ask: &Ask) -> Checked {
         let Ask { account, call, .. } = ask;
         self.note(call.about(), || format!("the call comes again: {}", call.name()));
@@ -126,6 +148,8 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Calls go to any of the server processes, so a repeated one may reach another process than
+    /// the first.
     pub(super) async fn make_call(&mut self, account: usize, call: &Call) -> Result<(), ErrorKind> {
         let (user, engine) = (self.users[account].clone(), self.any_engine());
         let answer = match call {
@@ -163,6 +187,9 @@ impl World<'_> {
     }
 
     /// A version of a piece, deleted or not, is restored.
+    ///
+    /// A new call has a name of its own (`request_id`) half of the time. One without a name is
+    /// known by what it says, so the same words may be used once only.
     async fn ask_restore(&mut self, account: usize) -> Checked {
         let tracks = self.ledgers[account].tracks.iter();
         let places = tracks.flat_map(|(id, track)| track.versions.keys().map(|k| (*id, *k)));
@@ -191,6 +218,9 @@ impl World<'_> {
     }
 
     /// What was restored is the content, but for what others have edited since its base.
+    ///
+    /// A restore on the current version must give exactly that content. On an older base, fields
+    /// that others changed since then may stay, and what loses must be in the inbox.
     async fn follow_restore(
         &mut self,
         account: usize,
@@ -233,6 +263,8 @@ impl World<'_> {
     }
 
     /// An open conflict is closed, one way or another.
+    ///
+    /// Picks any open conflict of a piece that the ledger knows.
     async fn ask_resolution(&mut self, account: usize) -> Checked {
         let user = self.users[account].clone();
         let inbox = self.watch.inbox(&user).await;
@@ -276,6 +308,9 @@ impl World<'_> {
     }
 
     /// Takes over what a person did to a piece without a device: nobody has seen it.
+    ///
+    /// Each field that differs gets an edit that no user made, so that no phone counts as having
+    /// seen it.
     pub(super) fn follow_hand(&mut self, account: usize, id: RecordId, observed: &Observed) {
         let life = self.life;
         let track = self.ledgers[account].tracks.get_mut(&id);
@@ -301,6 +336,8 @@ impl World<'_> {
 
     /// An account is taken along: exported, erased and imported, perhaps twice.
     ///
+    /// The ledger from before the erasure counts again afterwards.
+    ///
     /// # Errors
     ///
     /// If it is not what it was.
@@ -323,6 +360,8 @@ impl World<'_> {
         self.keep_ask(account, call).await
     }
 
+    /// Versions may rise by an import and never fall; contents, deletes and open conflicts must be
+    /// equal.
     fn follow_import(
         &mut self,
         account: usize,
@@ -403,6 +442,8 @@ impl Call {
 
 impl Everything {
     /// What differs, and of which piece.
+    ///
+    /// Names the first record that differs, so that the story is about that one.
     fn differs_from(&self, after: &Self) -> (Option<RecordId>, String) {
         let mut records = after.records.iter();
         let record = records.find(|(id, stored)| self.records.get(id) != Some(stored));

@@ -1,5 +1,19 @@
 //! The end of a run: everything works, everybody syncs until nothing is left to say, and then all
 //! must agree.
+//!
+//! # What must hold in the end
+//!
+//! | check | promise |
+//! |---|---|
+//! | phones hold what the server holds, and no edit is left | G2, G3 |
+//! | the last value of a field that one phone edits is in the record | G1 |
+//! | phones that start anew hold the same, and change nothing | G5 |
+//! | a new phone gets exactly the live pieces | G4 |
+//! | each accepted value is in the record or its history | G1 |
+//! | each conflict finds the value that lost, and restores it | G1 |
+//! | the head's sums are those of the records, and what is stored agrees with itself | |
+//!
+//! Only here the model asks for agreement. During the run phones differ, because replies are lost.
 
 use super::content::{ASPECTS, CATEGORY, Content, FIELDS, NOTES};
 use super::judge::{Checked, Violation};
@@ -12,6 +26,8 @@ use std::collections::BTreeMap;
 
 impl World<'_> {
     /// Lets everybody sync to the end and checks what is left.
+    ///
+    /// One account after the other: phones sign in to it and sync.
     ///
     /// # Errors
     ///
@@ -33,6 +49,8 @@ impl World<'_> {
 
     /// What is stored of the account agrees with itself, down to the sums of the head.
     ///
+    /// Does nothing on a backend without an operator's calls.
+    ///
     /// # Errors
     ///
     /// If it does not.
@@ -48,6 +66,9 @@ impl World<'_> {
     }
 
     /// From here on everything works, and whatever was under way ends.
+    ///
+    /// Syncs that were answered are finished; requests that were sent are given up. Texts that no
+    /// server takes are made short, or their pieces could never agree.
     ///
     /// # Errors
     ///
@@ -102,6 +123,9 @@ impl World<'_> {
 
     /// All phones sign in to an account and sync until none has anything to say.
     ///
+    /// The limit is far above what a right server needs. One that answers with news for ever is
+    /// found here.
+    ///
     /// # Errors
     ///
     /// If the server does something wrong, or they do not come to an end.
@@ -129,6 +153,8 @@ impl World<'_> {
     }
 
     /// Every phone holds the server's content of what it has, and has what it must.
+    ///
+    /// A deleted piece may stay on a phone: the app's protocol has no word for deletes.
     fn check_phones(&self, account: usize) -> Checked {
         let live = self.live(account);
         for phone in &self.phones {
@@ -166,6 +192,9 @@ impl World<'_> {
     }
 
     /// Where one phone edits a field, its last edit that reached the server is in the record.
+    ///
+    /// Only in profiles in which each field has one phone that edits it: elsewhere two last edits
+    /// may have met. The highest bit among the edits of a field is its last.
     fn check_last_values(&self, account: usize) -> Checked {
         if !self.profile.owned {
             return Ok(());
@@ -199,6 +228,9 @@ impl World<'_> {
     }
 
     /// Phones that start anew hold the same, and change nothing.
+    ///
+    /// A restart forgets `lastSyncedAt`, so each phone asks for everything. What it deleted comes
+    /// back; that is what the app does.
     async fn check_restarts(&mut self, account: usize) -> Checked {
         let user = self.users[account].clone();
         let before = self.watch.observe(&user).await;
@@ -238,6 +270,8 @@ impl World<'_> {
     }
 
     /// Every accepted value is in the record or in its history; the head's sums are right.
+    ///
+    /// Searches for marks: each typed value has one that is found nowhere else.
     async fn check_kept(&mut self, account: usize) -> Checked {
         let user = self.users[account].clone();
         let mut texts: BTreeMap<RecordId, String> = BTreeMap::new();

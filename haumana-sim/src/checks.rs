@@ -1,4 +1,17 @@
 //! Whether a reply is what it must be.
+//!
+//! A reply is checked in these steps:
+//!
+//! 1. Each piece in it is a version that the server had, word for word.
+//! 2. `syncedAt` is near the present.
+//! 3. `serverPieces` has nothing twice, nothing deleted, nothing that was refused, nothing that the
+//!    phone would pass over, and nothing that its user deleted on the phone.
+//! 4. All accepted edits are acknowledged, and nothing is missing.
+//! 5. After the reply the phone is exact: it holds the server's content of every piece that it
+//!    sent.
+//!
+//! Steps 4 and 5 depend on how the call went. If the store failed, or somebody else wrote in
+//! between, less can be asked for.
 
 use super::faults::FaultKind;
 use super::judge::Checked;
@@ -50,6 +63,9 @@ impl World<'_> {
     }
 
     /// What a reply says of a piece is what the server has.
+    ///
+    /// Also fills in which edits are in the piece, which is not on the wire; the phone takes it
+    /// over.
     fn check_piece(&self, request: &Request, piece: &mut ReplyPiece) -> Checked {
         if piece.user != self.users[request.token].as_str() {
             return wrong(piece.id, "a piece of a reply has another user");
@@ -82,6 +98,8 @@ impl World<'_> {
     }
 
     /// What the phone does not have comes: all of it, or what is stamped later than `lastSyncedAt`.
+    ///
+    /// `start` is what was there when the call began: what was added meanwhile may come or not.
     fn check_complete(&self, request: &Request, reply: &Reply, start: &Start) -> Checked {
         let tracks = &self.ledgers[request.token].tracks;
         // What somebody has deleted since it began need not come. A push deletes nothing.
@@ -107,6 +125,9 @@ impl World<'_> {
     }
 
     /// After the reply the phone holds the server's content of every piece in it (rule 1).
+    ///
+    /// Returns the pieces that are settled. If others wrote meanwhile, any version since the call
+    /// began is exact enough.
     fn check_exact(
         &self,
         request: &Request,
@@ -146,12 +167,17 @@ impl World<'_> {
 }
 
 /// The pieces of a request that can be accepted.
+///
+/// None, if the app believes in another account than the token's: then the server refuses all of
+/// them.
 pub fn accepted(request: &Request) -> impl Iterator<Item = &LocalPiece> {
     let is_bad = |sent: &LocalPiece| request.bad.iter().any(|(id, _)| *id == sent.id.to_string());
     request.sent.iter().filter(move |sent| request.account == request.token && !is_bad(sent))
 }
 
 /// Whether a piece of a reply is what a deleted piece was last.
+///
+/// Such a piece may be in a reply that was made before the delete.
 fn is_last_live(piece: &ReplyPiece, now: &BTreeMap<RecordId, Track>) -> bool {
     let last = now.get(&piece.id).and_then(|track| track.versions.last_key_value());
     last.is_some_and(|(k, known)| {
@@ -168,6 +194,8 @@ fn fill_in_deleted(piece: &mut ReplyPiece, now: &BTreeMap<RecordId, Track>) {
     }
 }
 
+/// The app compares numbers and overwrites only with a higher one, so a copy with a lower number
+/// would leave the phone different for good.
 fn check_server_pieces(
     request: &Request,
     reply: &Reply,

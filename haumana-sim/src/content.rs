@@ -1,9 +1,19 @@
 //! What the app holds of a piece, and when two values count as equal. Written from the wire
 //! contract alone, so that it does not share the engine's mistakes.
+//!
+//! The table [`FIELDS`] repeats what the schema of the app says, on purpose: a mistake in the
+//! schema is then a difference between two texts, and the model finds it.
+//!
+//! Lines of the lyrics can be followed like fields. A line that begins with `pauku 0: ` has an
+//! owner, and no other user edits it. So the model can say what such a line must be, though the
+//! merge of a whole text has many right results.
 
 use serde_json::{Map, Value as Json};
 
 /// How a field behaves.
+///
+/// The class decides how much the judge can ask for: a short text is one of both sides', a long one
+/// may be made of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// A switch beside the form.
@@ -47,9 +57,14 @@ pub const FAVORITE: usize = 9;
 pub const LINES: usize = 4;
 
 /// What is followed through a run: the fields, and the owned lines of the lyrics.
+///
+/// Sets of edits are arrays of this length.
 pub const ASPECTS: usize = FIELDS.len() + LINES;
 
 /// The value of one field.
+///
+/// The wire has three ways to say nothing: no key, null, and empty text. The app takes them for
+/// one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Val {
     /// Absent or null.
@@ -76,6 +91,8 @@ pub struct Content(pub [Val; FIELDS.len()]);
 
 impl Content {
     /// Reads the fields as the app does; the error names what it cannot decode.
+    ///
+    /// Unknown keys are passed over, as the app does.
     ///
     /// # Errors
     ///
@@ -115,6 +132,8 @@ impl Content {
 
     /// Returns the value of a field or of an owned line; a line that is there twice or not at all
     /// is nil.
+    ///
+    /// A merge that doubled or dropped an owned line is seen as a change of it to nil.
     pub fn aspect(&self, aspect: usize) -> Val {
         if aspect < FIELDS.len() {
             return self.0[aspect].clone();
@@ -162,6 +181,9 @@ pub fn is_in_form(aspect: usize) -> bool {
 }
 
 /// Whether `pushed` leaves a field as it was when it was `base` (rule 2).
+///
+/// The app trims title and lyrics, and saves `oli` for a category that it does not know. Neither is
+/// an edit. The relation is not symmetric.
 pub fn is_unchanged(aspect: usize, pushed: &Val, base: &Val) -> bool {
     let is_known = |value: &Val| ["oli", "mele"].contains(&value.text());
     match aspect {

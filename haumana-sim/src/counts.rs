@@ -1,9 +1,15 @@
 //! What happens rarely in a run and must happen all the same: a law of which nothing ever comes is
 //! no law.
+//!
+//! A random model may stop doing something rare without anybody noticing, as when a probability is
+//! changed. So each rare thing is counted, and tests ask which of those that a profile makes
+//! possible have never happened.
 
 use super::profile::Profile;
 
 /// Something that happens in some run of a profile.
+///
+/// Long runs write down counts under these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rare {
     /// The request to restore a version came again, after other edits.
@@ -81,6 +87,8 @@ impl Counts {
     }
 
     /// What should have happened in runs of `profile` and never has.
+    ///
+    /// Over enough runs of a profile it must be empty.
     pub fn missing(&self, profile: Profile) -> Vec<Rare> {
         let Profile { asks, imports, erasures, mends, rewinds, forms, .. } = profile;
         let is_due = |rare: Rare| match rare {

@@ -1,15 +1,23 @@
 //! The one source of chance in a run: everything follows from one seed.
+//!
+//! Nothing else in the model may be random: no clock, no order of a hash map, no thread. Then one
+//! number repeats a run, on every machine and every store.
 
 pub use haumana_sync::conformance::SeededRandom;
 
 use haumana_sync::engine::Random as _;
 
 /// The generator of a run.
+///
+/// Cloning it is how a shrunk history goes on with the same chance; see
+/// [`History`](crate::History).
 #[derive(Clone, Debug)]
 pub struct Dice(SeededRandom);
 
 impl Dice {
     /// Makes the generator of a seed.
+    ///
+    /// The seed is mixed with a constant, so that it is not also the seed of what the engines draw.
     pub fn new(seed: u64) -> Self {
         Self(SeededRandom::scattered(seed ^ 0x6861_756D_616E_6121))
     }
@@ -20,6 +28,8 @@ impl Dice {
     }
 
     /// Returns a number below `end`, which is at least 1.
+    ///
+    /// The remainder is a little uneven, which no run notices.
     pub fn below(&mut self, end: usize) -> usize {
         (self.bits() % end as u64) as usize
     }

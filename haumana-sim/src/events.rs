@@ -1,4 +1,21 @@
 //! What happens next.
+//!
+//! One call of [`World::event`] is one event. A history is a list of these, and shrinking leaves
+//! some out; so an event draws what it needs when it happens, and depends on earlier ones only
+//! through the state of the world.
+//!
+//! # How often what happens
+//!
+//! Of a hundred events, 45 are a step of a sync and 35 are something that a user does. The rest are
+//! old requests, restarts, jumps of a clock, deletes, backups and switches of account, as far as
+//! the profile has them. In profiles that are about calls of people, mends or rewinds, one event in
+//! eight is that.
+//!
+//! # The stages of a sync
+//!
+//! `Idle`, `Sent`, `Answered`, and back. In six of ten syncs all stages happen in one event. In the
+//! others anything may happen between two of them: edits while a reply is on its way, a restart,
+//! another account.
 
 use super::content::{FAVORITE, FIELDS, PRACTICE, is_long};
 use super::faults::FaultKind;
@@ -10,6 +27,9 @@ use super::server::Answer;
 use super::world::World;
 
 /// How many requests are kept to come again.
+///
+/// Old ones matter as much as new ones: what a server has forgotten in between is what a late
+/// request tests.
 const PAST: usize = 40;
 
 impl World<'_> {
@@ -66,6 +86,8 @@ impl World<'_> {
     }
 
     /// Something that a user does.
+    ///
+    /// With no piece on the phone, or once in ten times, its user makes a new one.
     fn act(&mut self, phone: usize) {
         let Some(id) = self.any_piece(phone).filter(|_| !self.dice.chance(10)) else {
             if self.phones[phone].pieces.len() < 2 * self.profile.pieces {
@@ -88,6 +110,8 @@ impl World<'_> {
     }
 
     /// The next step of a phone's sync; mostly the whole sync at once.
+    ///
+    /// A phone has one sync under way at most, as the app.
     async fn advance(&mut self, phone: usize) -> Checked {
         let at_once = self.dice.chance(60);
         loop {
@@ -126,6 +150,10 @@ impl World<'_> {
     }
 
     /// The request reaches a server, or is lost.
+    ///
+    /// In order: the request may be lost; it is answered, perhaps with another call or a rewind in
+    /// its middle; it may come again at once, up to four times; the reply may be lost. Each request
+    /// is kept, to come again much later.
     async fn arrive(&mut self, mut request: Request) -> Checked {
         let phone = request.phone;
         if self.dice.chance(self.profile.losses / 2) {
@@ -170,6 +198,8 @@ impl World<'_> {
     }
 
     /// Keeps a request to come again.
+    ///
+    /// Of more than are kept, one at random is forgotten.
     pub fn remember(&mut self, request: Request) {
         if self.past.len() < PAST {
             self.past.push(request);
@@ -180,6 +210,9 @@ impl World<'_> {
     }
 
     /// The reply reaches the phone; then it sends its sessions.
+    ///
+    /// The app counts a sync as whole only if `POST /sessions` went through, too. Otherwise
+    /// `lastSyncedAt` stays what it was.
     pub async fn deliver(&mut self, request: &Request, answer: Option<Answer>) -> Checked {
         let phone = request.phone;
         let Some(answer) = answer else { return Ok(()) };
@@ -211,6 +244,9 @@ impl World<'_> {
     }
 
     /// The form is open on a text that its user has just saved when the merged one comes.
+    ///
+    /// This is how a form comes to show a text that was pushed, and that is in no version because
+    /// the server merged it.
     fn open_on_what_was_pushed(&mut self, request: &Request, answer: &Answer) {
         let phone = request.phone;
         let is_merged = |sent: &LocalPiece, theirs: &ReplyPiece| {
@@ -228,6 +264,8 @@ impl World<'_> {
     }
 
     /// A request that was sent long ago reaches the server now: again, or for the first time.
+    ///
+    /// The answer reaches nobody. If the request was done before, it must change nothing.
     async fn old_request(&mut self) -> Checked {
         if self.past.is_empty() {
             return Ok(());
@@ -247,6 +285,9 @@ impl World<'_> {
     }
 
     /// The phone signs in to another account: first the token changes, then the app notices.
+    ///
+    /// Between the two steps the app sends pieces of one account with the token of another. The
+    /// server must refuse all of them.
     fn switch(&mut self, phone: usize) -> Checked {
         if self.users.len() < 2 {
             return Ok(());

@@ -1,6 +1,11 @@
 //! What goes wrong in runs, by kind, and how often it did.
+//!
+//! Long runs report these, so that somebody who reads "no violation" can see how much went wrong on
+//! the way. Each fault counts where it happens, not where it is drawn.
 
 /// Something that goes wrong.
+///
+/// Long runs write down counts under these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(usize)]
 pub enum FaultKind {
@@ -76,6 +81,8 @@ impl FaultKind {
 }
 
 /// How often each kind of fault happened.
+///
+/// A plain array, so that a tally can be copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultCounts([u64; FaultKind::ALL.len()]);
 

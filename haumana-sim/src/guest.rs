@@ -2,6 +2,17 @@
 //!
 //! A push names its base, so the request itself says what its user had seen: the edits in that
 //! version, and what the same device sent before.
+//!
+//! The drivers of new clients are other programs' code, such as the real replica, so the model does
+//! not know what their users meant. It reads it from the request: a field that is set is an edit,
+//! and its base is named. The same change that is sent again, because a reply was lost, must be the
+//! same edit; it is known by device, record, base, field, edit time and value.
+//!
+//! # What its user had seen
+//!
+//! The edits that are in the version that the push names as its base, and what the same device sent
+//! of that field before. Of two devices with one name the second is left out: neither has seen what
+//! the other sent.
 
 use super::content::{FIELDS, Val, shown};
 use super::guest_reply::with_bad;
@@ -12,6 +23,8 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// A `POST /sync` as it was sent.
+///
+/// It is read once, when it is sent. The same call may reach the server several times.
 #[derive(Clone, Debug)]
 pub struct GuestCall {
     /// The account of the token.
@@ -31,6 +44,8 @@ pub struct GuestCall {
 }
 
 /// One push.
+///
+/// Of records that are no pieces only the id and the kind are followed.
 #[derive(Clone, Debug)]
 pub struct GuestPush {
     /// Of which kind the record is.
@@ -46,6 +61,8 @@ pub struct GuestPush {
 }
 
 /// What a push sets.
+///
+/// `createdAt` is not among the fields: it is set once and never merged.
 #[derive(Clone, Debug, Default)]
 pub struct GuestSet {
     /// Fields that the model follows.
@@ -70,14 +87,21 @@ pub struct GuestField {
 }
 
 /// The edits that an installation has sent, by field.
+///
+/// A device that is copied or put back takes it along, so its user has seen what the other had
+/// sent.
 #[derive(Clone, Debug, Default)]
 pub struct Folder(BTreeMap<(RecordId, usize), u128>);
 
 /// Device, record, base, field and time, value.
+///
+/// Two requests with an equal name carry one edit.
 type ChangeName = (String, RecordId, Option<u32>, String, String);
 
 /// Changes of new clients, each with its bit: a change is known by (device, record, base, edit
 /// time, field, value).
+///
+/// A change that comes again gets the bit that it had.
 #[derive(Clone, Debug, Default)]
 pub struct GuestEdits {
     changes: BTreeMap<ChangeName, (u128, u128)>,
@@ -108,6 +132,8 @@ impl GuestEdits {
     }
 
     /// Whether the server may have taken some of a push before, unheard.
+    ///
+    /// Then the server may say that it is unchanged, and be right.
     pub(super) fn may_be_known(&self, push: &GuestPush) -> bool {
         let is_unheard = |field: &GuestField| {
             let unheard = self.unheard.get(&(push.id, field.aspect)).copied().unwrap_or(0);
@@ -117,6 +143,8 @@ impl GuestEdits {
     }
 
     /// Remembers a call of which nobody heard.
+    ///
+    /// The server may have done all, some or nothing of it.
     pub(super) fn miss(&mut self, call: &GuestCall) {
         for push in &call.pushes {
             for field in push.set.iter().flat_map(|set| &set.fields) {
@@ -127,6 +155,7 @@ impl GuestEdits {
     }
 }
 
+/// Values are kept as they stand in the body, because numbers must not change.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
@@ -158,6 +187,8 @@ impl World<'_> {
     }
 
     /// Reads a request of one installation of perhaps several that have one name.
+    ///
+    /// `who` tells apart what the wire does not: two installations with one device id.
     pub fn guest_call_of(&mut self, account: usize, body: &[u8], who: &str) -> GuestCall {
         let sent: Body = serde_json::from_slice(body).expect("a new client sends requests");
         let pushes =
@@ -174,6 +205,7 @@ impl World<'_> {
         }
     }
 
+    /// An offer after a reset is no edit: it gets no bit.
     fn read_push(&mut self, device: &str, who: &str, push: &PushBody<'_>) -> GuestPush {
         let id = RecordId::parse(&push.id).expect("a new client sends ids");
         let kind = KindNumber::from_code(&push.kind).expect("a new client sends kinds");
@@ -214,6 +246,9 @@ impl World<'_> {
 
     /// Whether the base of a push holds a value of somebody else's that came after the version
     /// `seen` (`None`: before the first one).
+    ///
+    /// Then a device would show its user a value of somebody else's although it says that its base
+    /// is older.
     pub fn is_hidden(
         &self,
         call: &GuestCall,
@@ -237,6 +272,7 @@ impl World<'_> {
         before.is_some() && !is_same && base.seen.0[aspect] & !(known | own) != 0
     }
 
+    /// The second number is what the device had sent of this field before the change.
     fn guest_edit(
         &mut self,
         change: ChangeName,
@@ -280,6 +316,8 @@ fn read_value(raw: &str) -> Val {
 }
 
 /// The keys of a stored piece that the model does not know, as text.
+///
+/// They are compared as text, because they must come back byte for byte (G11).
 pub fn extra_of(raw: &str) -> BTreeMap<String, String> {
     let all: BTreeMap<String, &RawValue> = serde_json::from_str(raw).unwrap_or_default();
     let is_known =

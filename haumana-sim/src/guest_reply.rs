@@ -1,4 +1,8 @@
 //! What a new client hears.
+//!
+//! A reply of `POST /sync` must have one result for each push, in order, and refuse exactly what
+//! cannot be accepted. Its changes are checked by the driver, which applies them; what the server
+//! has made of the pushes is checked in [`guest_judge`](crate::guest_judge).
 
 use super::guest::{GuestCall, cursor_of};
 use super::guest_judge::Said;
@@ -13,6 +17,9 @@ use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Pushes that cannot be accepted, and the codes that they must get.
+///
+/// They are put before a client's pushes, so that a server that stops at the first bad one is found
+/// (G7).
 const BAD: [(&str, &str); 2] = [
     (r#"{"kind":"piece","id":"hula","base":null,"set":{"title":"x"}}"#, "invalid_id"),
     (
@@ -22,6 +29,8 @@ const BAD: [(&str, &str); 2] = [
 ];
 
 /// Puts what cannot be accepted before the rest of the pushes.
+///
+/// Changes the text and nothing else: the rest of the body stays as the client wrote it.
 pub(super) fn with_bad(body: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(body);
     let comma = if text.contains(r#""push":[]"#) { "" } else { "," };
@@ -31,6 +40,9 @@ pub(super) fn with_bad(body: &[u8]) -> Vec<u8> {
 
 impl World<'_> {
     /// Checks what came of a new client's request and takes it into the ledger.
+    ///
+    /// `None` if the request failed. Then anything may have been done, and the store must show
+    /// what.
     pub(super) async fn account_guest(
         &mut self,
         call: &GuestCall,
@@ -59,6 +71,8 @@ impl World<'_> {
     }
 
     /// Only who has a cursor of before an erasure is told so, and nothing of it is taken.
+    ///
+    /// The client is told to start over; its pushes must not be in the store.
     pub(super) fn check_gone(&mut self, call: &GuestCall, observed: &Observed) -> Checked {
         self.note(None, || format!("new client {} is told that the account is gone", call.device));
         let was_erased = !self.ledgers[call.account].erased.is_empty();
@@ -68,6 +82,8 @@ impl World<'_> {
     }
 
     /// Reads the results, and takes those out that are about what the device did not send.
+    ///
+    /// Returns the reply without the results that the client did not ask for.
     fn said(&self, call: &GuestCall, body: &[u8]) -> Checked<(Vec<u8>, Vec<Said>)> {
         let mut reply: BTreeMap<String, Box<RawValue>> =
             serde_json::from_slice(body).expect("a reply is an object");
@@ -98,6 +114,8 @@ impl World<'_> {
     }
 
     /// Nothing is rejected but what has lost its base.
+    ///
+    /// `base_gone` is right only if a version can have been lost, by age or by a restore.
     fn check_refusals(&self, call: &GuestCall, said: &[Said]) -> Checked {
         for (push, said) in call.pushes.iter().zip(said) {
             let Some(code) = &said.code else { continue };
@@ -118,6 +136,8 @@ impl World<'_> {
     }
 
     /// A session goes only if somebody deletes it.
+    ///
+    /// Sessions are not followed field by field; that none is lost is.
     async fn follow_sessions(&mut self, account: usize) -> Checked {
         let index = self.store.index(&self.users[account], KindNumber::SESSION).await;
         let index = index.expect("the store itself does not fail");

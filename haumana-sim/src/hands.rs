@@ -1,4 +1,12 @@
 //! What users do on their phones.
+//!
+//! The form of the app saves every field at once, whether its user touched it or not. A form that
+//! was open while the phone synced therefore carries old values of other fields. The protocol has
+//! to tell these from edits, and the model has to know which are which: [`World::save`] is told
+//! what its user changed.
+//!
+//! Every value that is typed has a mark that is found nowhere else. So it can be said of any text
+//! whose edits are in it.
 
 use super::content::{
     ASPECTS, CATEGORY, Content, FIELDS, LANGUAGE, LINES, LYRICS, TITLE, Val, is_in_form, is_long,
@@ -13,6 +21,8 @@ use haumana_sync::id::RecordId;
 
 impl World<'_> {
     /// A piece of the phone's account.
+    ///
+    /// Of the account that the app believes in, since its user sees no other.
     pub fn any_piece(&mut self, phone: usize) -> Option<RecordId> {
         let phone = &self.phones[phone];
         let ids: Vec<RecordId> = phone.pieces_of(phone.account).map(|piece| piece.id).collect();
@@ -20,6 +30,9 @@ impl World<'_> {
     }
 
     /// The content of a new piece: from the form, or as another program left it.
+    ///
+    /// Now and then fields are as another program may have left them: blanks at their ends, a
+    /// category that the app does not know.
     pub fn new_content(&mut self, user: usize) -> Content {
         let is_untidy = self.dice.chance(30);
         let mut fields = [const { Val::Nil }; FIELDS.len()];
@@ -45,6 +58,8 @@ impl World<'_> {
     }
 
     /// What there is when the run begins.
+    ///
+    /// In profiles with copies from before this server each of these pieces becomes one.
     pub fn begin(&mut self) {
         for _ in 0..1 + self.dice.below(self.profile.pieces) {
             let phone = self.dice.below(self.phones.len());
@@ -56,6 +71,9 @@ impl World<'_> {
     }
 
     /// Makes the newest piece of a phone one that an older server knew, and copies it.
+    ///
+    /// Its number is a small count, as the older server gave them, so it names no version of this
+    /// one.
     fn make_legacy(&mut self, phone: usize) {
         let now_ms = self.now_ms();
         let Some(mut piece) = self.phones[phone].pieces.pop() else { return };
@@ -74,6 +92,8 @@ impl World<'_> {
     }
 
     /// A new piece on a phone.
+    ///
+    /// The app begins with number 1 and the flag.
     pub fn make_piece(&mut self, phone: usize) {
         let user = self.phones[phone].account;
         let id = self.new_id();
@@ -99,6 +119,8 @@ impl World<'_> {
     }
 
     /// Opens the form, to be saved later.
+    ///
+    /// The form keeps what it shows, whatever a sync brings meanwhile.
     pub fn open_form(&mut self, phone: usize, id: RecordId) {
         let Some(piece) = self.phones[phone].piece(id) else { return };
         let form = Form { piece: id, content: piece.content.clone(), seen: piece.seen.clone() };
@@ -115,6 +137,9 @@ impl World<'_> {
     }
 
     /// Changes something in the open form and saves it, whole.
+    ///
+    /// Changes up to three fields, or none: a form that is saved without a change is sent all the
+    /// same.
     pub fn save_form(&mut self, phone: usize) {
         let Some(form) = self.phones[phone].form.take() else { return };
         let Some(piece) = self.phones[phone].piece(form.piece).cloned() else { return };
@@ -133,6 +158,10 @@ impl World<'_> {
     }
 
     /// Saves `saved` over the piece, whole; its user changed the aspects in `changed`.
+    ///
+    /// A long text that its user did not touch, and that is an older version's, brings nothing new:
+    /// the server takes it for the form's age. All other values that differ from what the phone
+    /// holds count as edits, as the app sends them.
     pub fn save(&mut self, phone: usize, form: &Form, mut saved: Content, changed: &[usize]) {
         let Some(mut piece) = self.phones[phone].piece(form.piece).cloned() else { return };
         tidy(&mut saved);
@@ -175,6 +204,8 @@ impl World<'_> {
 
     /// Whether a long text is what a version of the server had, before the one the phone holds, or
     /// what a phone had pushed.
+    ///
+    /// The server can know such a text for the retention time only.
     fn is_old_text(
         &self,
         id: RecordId,
@@ -205,6 +236,8 @@ impl World<'_> {
     }
 
     /// Everybody who has a piece writes its lyrics, so that what each pushes meets another's.
+    ///
+    /// Then each push meets edits of the others, and the inbox fills.
     pub(super) fn write_apart(&mut self, account: usize) {
         let live = self.ledgers[account].tracks.iter().filter(|(_, track)| track.content.is_some());
         let ids: Vec<RecordId> = live.map(|(id, _)| *id).collect();
@@ -233,6 +266,7 @@ impl World<'_> {
         values.any(|had| is_unchanged(aspect, value, &had))
     }
 
+    /// One value in eight is one that was typed before, so that an edit to and fro is tried.
     fn type_in(&mut self, content: &mut Content, id: RecordId, user: usize, aspect: usize) {
         let mark = self.new_mark(user);
         if FIELDS.len() <= aspect {
@@ -257,6 +291,8 @@ impl World<'_> {
     }
 
     /// Toggles the star, or whether practice offers the piece.
+    ///
+    /// Counts as a step of the number, since the app raises it with each switch.
     pub fn toggle(&mut self, phone: usize, id: RecordId, aspect: usize) {
         if !self.may_edit(phone, id, aspect) {
             return;
@@ -282,6 +318,9 @@ impl World<'_> {
     }
 
     /// Practises a piece: no field changes, and a session begins.
+    ///
+    /// The app counts it as a step and flags the piece, so the server is sent a piece without an
+    /// edit.
     pub fn practise(&mut self, phone: usize, id: RecordId) {
         self.touch(phone, id, |_| {});
         self.note(Some(id), || format!("phone {phone} practises"));
@@ -312,6 +351,8 @@ impl World<'_> {
     }
 
     /// Deletes a piece on the phone, which no server is ever told.
+    ///
+    /// Edits that were not sent yet are abandoned with it.
     pub fn delete(&mut self, phone: usize, id: RecordId) {
         self.note(Some(id), || format!("phone {phone} deletes the piece"));
         self.phones[phone].pieces.retain(|piece| piece.id != id);
@@ -320,6 +361,9 @@ impl World<'_> {
     }
 
     /// Makes the notes of a piece longer than any server takes, or as short as they may be.
+    ///
+    /// The push of such a piece must be refused as too large, and nothing else of the request with
+    /// it.
     pub fn overfill(&mut self, phone: usize, id: RecordId, bytes: usize) {
         let value = Val::Text("ʻ".repeat(bytes / 2));
         let Some(edit) = self.new_edit(id, super::content::NOTES, Val::Nil) else { return };
@@ -337,6 +381,8 @@ impl World<'_> {
 }
 
 /// What the form does when it is saved.
+///
+/// An unknown category becomes `oli`, as the form's picker has no other.
 fn tidy(content: &mut Content) {
     for aspect in [TITLE, LYRICS] {
         content.0[aspect] = Val::Text(content.0[aspect].text().trim().to_owned());
@@ -348,6 +394,8 @@ fn tidy(content: &mut Content) {
 }
 
 /// The form saves everything but the switches.
+///
+/// Switches are beside the form, and keep what they were.
 fn saved_over(held: &Content, saved: Content) -> Content {
     let mut content = saved;
     for aspect in (0..FIELDS.len()).filter(|aspect| !is_in_form(*aspect)) {

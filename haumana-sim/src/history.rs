@@ -1,4 +1,13 @@
 //! One history: a seed, how many events of it happen, and which of these do not.
+//!
+//! # Why events can be left out
+//!
+//! All chance is in two generators, of the world and of the storm. Before each event of the first
+//! run their state is written down. When an event is left out, the ones behind it begin with the
+//! state that they had in the first run. So each event draws the same numbers as before, though
+//! what it finds may differ.
+//!
+//! A panic of the server is a failure like any other: it is caught, and the story is told.
 
 use super::dice::Dice;
 use super::judge::Violation;
@@ -12,9 +21,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
 /// How many lines of a story are told.
+///
+/// The end of a story is what matters.
 const TOLD: usize = 80;
 
 /// A history of a seed, or what is left of it.
+///
+/// `events` cuts the end, `without` takes single events out of the middle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// Decides everything.
@@ -43,6 +56,8 @@ impl History {
 }
 
 /// A run that went wrong.
+///
+/// The trace is empty unless the run was traced; a run is traced when it is told again.
 #[derive(Debug)]
 pub struct Failure {
     /// What must not have happened.
@@ -56,6 +71,8 @@ pub struct Failure {
 }
 
 /// The state of all chance before an event.
+///
+/// Two generators, because faults of the store must not change what users type.
 #[derive(Clone, Debug)]
 pub(super) struct Chance {
     dice: Dice,
@@ -79,6 +96,8 @@ pub async fn run(
 }
 
 /// Where chance is written down, or taken from.
+///
+/// Empty for an ordinary run.
 #[derive(Debug, Default)]
 pub(super) struct Plan<'a> {
     pub(super) record: Option<&'a mut Vec<Chance>>,
@@ -110,6 +129,8 @@ pub(super) async fn play(
     })
 }
 
+/// Fewer than the drawn number of events happen if the history says so; then the end of the run
+/// follows as always.
 async fn live(
     world: &mut World<'_>,
     history: &History,
@@ -139,6 +160,8 @@ async fn live(
 }
 
 /// The end of the story, as far as it concerns the piece.
+///
+/// Lines about no piece, such as a restart, are always told.
 fn about(piece: Option<RecordId>, trace: Vec<(Option<RecordId>, String)>) -> Vec<String> {
     let concerns = |about: &Option<RecordId>| about.is_none() || piece.is_none() || *about == piece;
     let mut told: Vec<String> =
@@ -148,6 +171,8 @@ fn about(piece: Option<RecordId>, trace: Vec<(Option<RecordId>, String)>) -> Vec
 }
 
 /// Does `work`; a panic in it is its result.
+///
+/// Looks for a panic at each poll, since the work may wait in between.
 async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
     let mut work = std::pin::pin!(work);
     poll_fn(|context| {

@@ -1,4 +1,7 @@
 //! The inbox at the end of a run: each entry finds what lost, and gives it back.
+//!
+//! The inbox is the last place of what lost. So at the end of a run each entry must still find its
+//! value, and restoring it must make it the record's value again, exactly and only once.
 
 use super::judge::{Checked, Violation};
 use super::server::wrong;
@@ -8,6 +11,8 @@ use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::record::{Content, Value};
 
 /// How many entries are given back in a run; each is an edit of its own.
+///
+/// More would change the record too much for what is checked afterwards.
 const RESTORED: usize = 3;
 
 impl World<'_> {
@@ -60,6 +65,7 @@ impl World<'_> {
         self.ensure(is_same, || "a resolution that came again changed something".to_owned())
     }
 
+    /// Reads the stored content with the schema, and not through a reply.
     async fn value_of(&self, account: usize, key: Key, field: &str) -> Option<Value> {
         let engine = self.watch.engine();
         let found = engine.store().read(&self.users[account], &[key]).await.ok()?;

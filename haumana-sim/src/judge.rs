@@ -1,4 +1,25 @@
 //! Whether a push did what the contract says, and nothing else.
+//!
+//! # The question
+//!
+//! A phone pushed a piece. Before, the server had a value with some edits in it (*ours*); the phone
+//! sends a value with others (*theirs*); afterwards the server has a third. Which results are
+//! right? For each aspect that follows from three sets of edits:
+//!
+//! | the push has a new edit | ours has one that the push has not seen | what is right |
+//! |---|---|---|
+//! | no | any | the server's value stays |
+//! | yes | no | the pushed value arrives |
+//! | yes | yes | either may win; the other must leave a trace ([`traces`](crate::traces)) |
+//!
+//! A long text may also be made of both. In no case may a value appear that nobody typed.
+//!
+//! # Where less can be asked for
+//!
+//! The protocol does not name devices or edits, so a server cannot always know the base.
+//! [`Leeway`] says where. The judge first decides strictly; what would be
+//! wrong then, and is excused, marks the aspect with an edit of nobody, so that later checks do not
+//! build on it.
 
 use super::content::{
     ASPECTS, Content, FIELDS, Val, aspect_name, is_in_form, is_long, is_unchanged,
@@ -33,15 +54,24 @@ impl Violation {
 }
 
 /// How many edits of one aspect users make at most; the bits behind are for the server's.
+///
+/// After that many edits the model stops following new ones of that aspect; users then do not edit
+/// it.
 pub const TYPED_EDITS: usize = 112;
 
 /// The delivery of pushes that stand to no other push.
+///
+/// No number has it, since a delivery has 52 bits.
 const NO_DELIVERY: u64 = u64::MAX;
 
 /// What is checked; a violation otherwise.
+///
+/// An `Err` ends the run, and its story is told.
 pub type Checked<T = ()> = Result<T, Violation>;
 
 /// The circumstances of a push.
+///
+/// The same for all pieces of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// The true time.
@@ -63,6 +93,10 @@ pub struct Setting {
 }
 
 /// Takes in what became of one pushed piece.
+///
+/// Called once for each piece that a request holds and that the store has, with the record as it is
+/// after the call. In order: the version, then deletes, then `createdAt` and unknown keys, then
+/// lines, then each aspect. Then the ledger learns what the server knows from now on.
 ///
 /// # Errors
 ///
@@ -183,6 +217,9 @@ pub(super) fn is_forgotten(track: &Track, setting: Setting) -> bool {
 }
 
 /// A push never deletes, and a deleted piece comes back if the push has an edit (G6).
+///
+/// A piece that was deleted may stay so only if the push has no edit that its base and the
+/// tombstone lack.
 fn check_stays_deleted(
     track: &Track,
     sent: &LocalPiece,
@@ -214,6 +251,9 @@ fn check_stays_deleted(
 }
 
 /// The bit of an edit that no user made: one more than are there.
+///
+/// 16 bits are set apart for these. If all are used, it returns none, and the next check is
+/// stricter.
 pub(super) fn phantom(seen: u128) -> u128 {
     let bits = (TYPED_EDITS..128).map(|bit| 1 << bit);
     bits.into_iter().find(|bit| seen & bit == 0).unwrap_or(0)
@@ -226,6 +266,9 @@ fn aspects(by_line: bool) -> impl Iterator<Item = usize> {
 }
 
 /// The version is raised by one where the content changed, and only there.
+///
+/// Two exceptions: in another life each record leaps over the numbers of the life before, and a
+/// number whose middle part is used up forces a new version.
 fn check_version(track: &Track, sent: &LocalPiece, after: &Stored, setting: Setting) -> Checked {
     if after.k < track.k {
         return Err(Violation::of(sent.id, format!("the version fell to {}", after.k)));
@@ -250,6 +293,7 @@ fn check_version(track: &Track, sent: &LocalPiece, after: &Stored, setting: Sett
     Ok(())
 }
 
+/// `was` is `None` for a new piece, which must be what was pushed.
 fn check_aspect(
     track: &Track,
     sent: &LocalPiece,
@@ -336,6 +380,8 @@ fn check_lines(
 /// What was not sent when a phone was copied, or lost when it came, was never in the record: who sends
 /// it may mean it, and what it replaces is in the inbox. And that an edit was taken back before it was
 /// sent leaves no trace: a copy of the phone from in between has that edit, for all that is known.
+///
+/// It is asked only in runs in which phones are copied.
 fn may_be_meant(track: &Track, sent: &LocalPiece, aspect: usize, leeway: Leeway) -> bool {
     let is_it = |content: &Content| {
         is_unchanged(aspect, &sent.content.aspect(aspect), &content.aspect(aspect))
@@ -395,6 +441,8 @@ pub(super) fn is_back_at_base(
 
 /// Whether there is an edit in it that was in neither the server's value nor in the version that the
 /// phone was given.
+///
+/// This is the model's idea of an edit. The server has to come to the same by comparing texts.
 pub(super) fn is_news(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
     let held = track.held(sent);
     let known = track.seen.0[aspect] | held.map_or(0, |held| held.seen.0[aspect]);

@@ -4,6 +4,21 @@
 //! For each aspect (field or owned line) of each piece the ledger knows which edits are in the
 //! server's value. An edit is one bit; a value's [`Seen`] holds the edits that its maker saw, and
 //! so says which of two values is older, or that neither is.
+//!
+//! # Why a ledger
+//!
+//! The model does not know how the server merges. It knows who typed what, having seen what. With
+//! that, and with the stored record before and after each call, it can say which changes are right.
+//!
+//! # One bit for each edit
+//!
+//! Each edit of an aspect gets the next bit of a 128-bit number. `A & !B == 0` means that
+//! everything in A is in B, too: whoever made B had seen A. If neither contains the other, the
+//! values are concurrent.
+//!
+//! # Reading the store costs time
+//!
+//! It is read after each call, so a piece is parsed only if its bytes have changed.
 
 use super::content::{ASPECTS, Content, FIELDS, is_long};
 use super::guest::extra_of;
@@ -21,6 +36,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Seen(pub [u128; ASPECTS]);
 
 /// One version of a piece on the server.
+///
+/// Never forgotten within a run, though the server may forget it after the retention time.
 #[derive(Clone, Debug)]
 pub struct KnownVersion {
     /// Its content.
@@ -35,6 +52,8 @@ pub struct KnownVersion {
 }
 
 /// A push that the server has to remember.
+///
+/// The server keeps such receipts, too, to find the base of a push whose reply was lost.
 #[derive(Clone, Debug)]
 pub struct KnownPush {
     /// `version >> 12`, or 0 for the device that made the piece.
@@ -58,6 +77,8 @@ pub struct KnownPush {
 }
 
 /// What is known of one piece on the server.
+///
+/// One for each piece that the server ever had in this life, deleted or not.
 #[derive(Clone, Debug)]
 pub struct Track {
     /// The version.
@@ -97,6 +118,9 @@ pub struct Track {
 }
 
 /// The pieces of one account, and what must still be found of them.
+///
+/// One for each account. A backup of the server keeps a copy of it, which is put back with the
+/// backup.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// The pieces on the server.
@@ -118,6 +142,8 @@ pub struct Ledger {
 }
 
 /// A piece as the store holds it.
+///
+/// Two are equal if nobody could tell them apart, the inbox included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// Its version.
@@ -138,6 +164,8 @@ pub struct Stored {
 
 impl Stored {
     /// Reads the content; `None` of a tombstone.
+    ///
+    /// The second part is `createdAt`, as it is stored.
     pub fn content(&self) -> Option<(Content, Json)> {
         if self.deleted {
             return None;
@@ -172,6 +200,8 @@ impl Stored {
 pub type Observed = BTreeMap<RecordId, Stored>;
 
 /// Reads every piece of an account.
+///
+/// Reads through the store itself, past all faults.
 pub async fn observe(store: &dyn Store, user: &UserId) -> Observed {
     let index = store.index(user, KindNumber::PIECE).await.expect("the store itself does not fail");
     let keys: Vec<Key> = index.iter().map(|entry| Key::piece(entry.id)).collect();
@@ -192,6 +222,8 @@ pub async fn observe(store: &dyn Store, user: &UserId) -> Observed {
 }
 
 /// Everything that is kept of a piece: its content and its history, as text.
+///
+/// Pages through the whole history.
 pub async fn everything_of(store: &dyn Store, user: &UserId, id: RecordId) -> String {
     let key = Key::piece(id);
     let found = store.read(user, &[key]).await.expect("the store itself does not fail");
@@ -206,6 +238,8 @@ pub async fn everything_of(store: &dyn Store, user: &UserId, id: RecordId) -> St
 }
 
 /// The digests of the head, added up anew from the records: of versions, and of content.
+///
+/// Written from the protocol and not from the engine's code, so that both must agree (G2).
 pub async fn digests(store: &dyn Store, user: &UserId) -> (Digest, Digest) {
     let (mut versions, mut content) = (Digest::default(), Digest::default());
     for kind in [KindNumber::PIECE, KindNumber::SESSION] {
@@ -229,6 +263,8 @@ pub async fn digests(store: &dyn Store, user: &UserId) -> (Digest, Digest) {
 
 impl Ledger {
     /// Whether a phone's copy is of before an erasure: it is acknowledged, and not taken.
+    ///
+    /// A piece that the phone made itself and never synced is no copy of an erased one.
     pub fn is_erased(&self, sent: &LocalPiece) -> bool {
         let is_made_there = sent.version < 1 << 32 && sent.synced_secs.is_none();
         !self.tracks.contains_key(&sent.id) && self.erased.contains(&sent.id) && !is_made_there
@@ -260,12 +296,16 @@ impl Track {
     }
 
     /// The version that a phone's number names, if this server knows it.
+    ///
+    /// `None` if the number is of another life: the same version may have other content there.
     pub fn held(&self, sent: &LocalPiece) -> Option<&KnownVersion> {
         let named = self.versions.get(&((sent.version >> 32) as u32));
         named.filter(|known| known.life == sent.number_life)
     }
 
     /// What phones pushed since then and the server remembers, other than this.
+    ///
+    /// These are texts that the server can recognise although they are in no version.
     pub fn pushed_since(&self, oldest_ms: i64) -> impl Iterator<Item = &Content> {
         let pushes = self.pushes.iter();
         let kept = pushes.filter(move |known| {
@@ -300,6 +340,8 @@ impl Track {
     }
 
     /// Takes over what the store holds now, in this life of the server.
+    ///
+    /// A version whose edits became known later, as by a push that changed nothing, is replaced.
     pub fn update(&mut self, stored: &Stored, life: u32) {
         if self.raw != stored.raw || self.k == 0 {
             self.content = None;

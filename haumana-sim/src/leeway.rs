@@ -1,4 +1,23 @@
 //! Where the protocol itself cannot know better.
+//!
+//! # What a number says
+//!
+//! The app sends one number with each piece, and the server reads three from it:
+//!
+//! | bits | what |
+//! |---|---|
+//! | 32 and above | the version that the phone was given last: the base |
+//! | 12 to 31 | which giving of that version it was; with the bits above, the *delivery* |
+//! | 0 to 11 | steps: how often the app raised the number by itself |
+//!
+//! Two pushes of one delivery come from one phone, or from a phone and its copy. From one phone,
+//! the second was made on what the first one sent, if the reply to the first was lost. From a copy,
+//! it was not. Nothing in the request says which.
+//!
+//! # What follows
+//!
+//! If it cannot be known, either reading may be right, and the judge accepts the results of both.
+//! It never accepts that a value is gone without a trace, except where a flag here says so.
 
 use super::content::{
     ASPECTS, CATEGORY, Class, Content, FAVORITE, FIELDS, LANGUAGE, PRACTICE, is_long, is_unchanged,
@@ -9,6 +28,8 @@ use super::phone::{LocalPiece, Request};
 use haumana_sync::limits;
 
 /// Where the protocol itself cannot know better.
+///
+/// All `false` is the strict case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leeway {
     /// The base is not known: either side may win anything.
@@ -42,6 +63,8 @@ pub struct Leeway {
 }
 
 /// Returns what the protocol cannot know of a push.
+///
+/// Looks at the ledger before the push is taken in.
 pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Setting) -> Leeway {
     let push = known_push(sent, request, setting.now_ms);
     let is_issued = (1 << 32) <= sent.version;
@@ -108,11 +131,15 @@ fn has_unsent(track: &Track, sent: &LocalPiece) -> bool {
 }
 
 /// Whether fewer steps came with a later time: those of one phone grow together.
+///
+/// A clock that was set back makes such a pair, too.
 fn contradicts(push: &KnownPush, earlier: &KnownPush) -> bool {
     push.order.0 < earlier.order.0 && earlier.order.1 < push.order.1 && earlier.order.1 != i64::MIN
 }
 
 /// Whether no phone that made `earlier` can have made `push`: each switch is a step.
+///
+/// That proves a copy.
 fn cannot_follow(push: &KnownPush, earlier: &KnownPush) -> bool {
     let is_switched = |at: &usize| push.content.0[*at] != earlier.content.0[*at];
     let n_switched = [PRACTICE, FAVORITE].iter().filter(|at| is_switched(at)).count() as u64;
@@ -122,6 +149,8 @@ fn cannot_follow(push: &KnownPush, earlier: &KnownPush) -> bool {
 
 /// Whether a push has a text that only `earlier` had. A switch, a choice or a text that was taken out
 /// does not tell: two people may do it alike (ADR 0018).
+///
+/// Then the push was made on what `earlier` had sent, so both come from one phone.
 fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
     let held = track.base(sent);
     let is_same =
@@ -138,6 +167,9 @@ fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
 
 /// Whether a long text is what it was before the version that the phone holds (rule 4), or what a
 /// phone had pushed before it was given that version.
+///
+/// The server sees an old long text and takes the whole form for old. Its short fields may then be
+/// taken for old as well.
 fn looks_like_old_form(track: &Track, sent: &LocalPiece, setting: Setting) -> bool {
     let base = (sent.version >> 32) as u32;
     let Some(held) = track.versions.get(&base) else { return false };
@@ -155,6 +187,8 @@ fn looks_like_old_form(track: &Track, sent: &LocalPiece, setting: Setting) -> bo
 
 /// Whether a request made several versions up to `base` at once: what the ones between were, the model
 /// has not seen.
+///
+/// It happens where commits are so small that one push is taken in parts.
 fn has_unseen_version(track: &Track, base: u32) -> bool {
     let mut before = 0;
     let mut steps = track.versions.range(..=base).map(|(version, _)| {
@@ -172,6 +206,8 @@ pub fn delivery(version: u64) -> u64 {
 }
 
 /// What the server remembers of a push.
+///
+/// Steps and edit time order the pushes of one delivery.
 pub fn known_push(sent: &LocalPiece, request: &Request, now_ms: i64) -> KnownPush {
     let is_issued = (1 << 32) <= sent.version;
     KnownPush {

@@ -32,6 +32,34 @@
 //! - Sessions that were accepted after the backup that is restored: the app never sends them again.
 //! - Of new clients: edits whose base belongs to another life of the server, or may be past its
 //!   retention; edits sent in a call of which nobody heard, which may be known already.
+//!
+//! # Words of the model
+//!
+//! | word | what it means |
+//! |---|---|
+//! | aspect | a field of a piece, or an owned line of its lyrics |
+//! | edit | one change of one aspect by one user; a bit in a set of up to 128 |
+//! | seen | for each aspect, the edits that are known to whoever made a value |
+//! | number | the `version` that the app sends: base, delivery and steps in 64 bits |
+//! | delivery | the upper bits of a number, which name one reply to one phone |
+//! | life | the time between two restores or erasures; versions of another life say nothing |
+//! | event | one thing that happens in a run, such as a sync, an edit or a restart |
+//! | story | what happened in a run that failed, as text |
+//!
+//! # How a run goes
+//!
+//! 1. [`World::new`] draws phones, clocks and server processes from the seed.
+//! 2. [`World::begin`] makes the first pieces.
+//! 3. [`World::event`] lets one thing happen, as often as the profile says. After each call of a
+//!    server the store is read, and the judge must be able to explain every change.
+//! 4. [`World::come_to_rest`] lets everybody sync without faults, and compares phones, server,
+//!    inbox, history, and what is stored.
+//!
+//! # Reading order
+//!
+//! [`phone`] and [`hands`] are what the app and its users do. [`server`] and [`meeting`] are how
+//! their requests reach a server. [`ledger`] is what is remembered, [`mod@judge`], [`leeway`] and
+//! [`traces`] decide whether it was right. [`shrink`](mod@shrink) makes a failure small.
 
 #![allow(
     clippy::expect_used,
@@ -94,6 +122,8 @@ use haumana_sync::store::{BatchLimits, MemoryStore, Operate, Store};
 use std::sync::Arc;
 
 /// A backend in memory, which can take backups.
+///
+/// A backup is a snapshot of the whole store, and putting it back replaces everything at once.
 #[derive(Debug, Default)]
 pub struct InMemory {
     store: Arc<MemoryStore>,
@@ -102,12 +132,16 @@ pub struct InMemory {
 
 impl InMemory {
     /// A backend whose commits are at most this large.
+    ///
+    /// With small limits one push needs several commits, so that a run meets what is done in parts.
     pub fn with_limits(limits: BatchLimits) -> Self {
         Self { store: Arc::new(MemoryStore::new().with_limits(limits)), backups: Vec::new() }
     }
 }
 
 /// A store that takes no backups, and that has no calls for an operator.
+///
+/// Profiles with backups run on it as well; they take none.
 impl Backend for Arc<dyn Store> {
     fn store(&self) -> Arc<dyn Store> {
         self.clone()
@@ -147,6 +181,8 @@ impl Backend for InMemory {
 
 /// Returns the seeds that a test tries: `n_runs` from 0 on. `HAUMANA_SIM_RUNS` sets another number,
 /// `HAUMANA_SIM_FIRST` another first one, and `HAUMANA_SIM_SEED` names one alone.
+///
+/// A number that cannot be read counts as not set.
 pub fn seeds(n_runs: u64) -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     if let Some(seed) = number("HAUMANA_SIM_SEED") {

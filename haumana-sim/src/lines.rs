@@ -1,4 +1,8 @@
 //! What becomes of the lines of a long text that two users edited (G16).
+//!
+//! It is the weakest thing that every merge of lines must keep, whatever it does with clashes: a
+//! line that base and both sides have equally often is none that anybody edited. So the result has
+//! it as often. Line ends and Unicode forms do not count as different.
 
 use super::content::{Content, FIELDS, Val, aspect_name, is_long};
 use std::borrow::Cow;
@@ -7,6 +11,8 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quic
 
 /// Says which long field has a line that the base and both sides have equally often less or more
 /// often in `after`, if one has.
+///
+/// `None` if all is well.
 pub fn check_all(base: &Content, sides: [&Content; 2], after: &Content) -> Option<String> {
     (0..FIELDS.len()).filter(|aspect| is_long(*aspect)).find_map(|aspect| {
         check(aspect, &base.0[aspect], sides.map(|side| &side.0[aspect]), &after.0[aspect])
@@ -23,6 +29,8 @@ pub fn check(aspect: usize, base: &Val, sides: [&Val; 2], after: &Val) -> Option
 }
 
 /// Returns a line of `base` that both sides have as often as it, and `after` has not.
+///
+/// A result that is one of the three texts needs no look.
 fn miscounted(base: &Val, sides: [&Val; 2], after: &Val) -> Option<String> {
     // What all three have equally often, each of them has.
     if [base, sides[0], sides[1]].contains(&after) {

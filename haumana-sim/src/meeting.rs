@@ -1,4 +1,16 @@
 //! Calls to the server: one, or two of which one happens in the middle of the other.
+//!
+//! # A call in the middle of another
+//!
+//! Both calls run on one task, and not on two threads: the outer one stops before one of its calls
+//! of the store, the inner one is done as a whole, and the outer one goes on. Which call of the
+//! store it is, is drawn. So every interleaving that can harm is tried, and a seed repeats it. It
+//! is enough to do the inner call as a whole, since a commit is atomic.
+//!
+//! # What is known in between
+//!
+//! When the inner call begins, the store is read: that is what the outer call had done by then. The
+//! ledger takes it in first, then the inner call, then the rest of the outer one.
 
 use super::faults::FaultKind;
 use super::guest::GuestCall;
@@ -14,6 +26,8 @@ use haumana_sync::id::UserId;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Who calls.
+///
+/// Borrows the request, because its fate is written into it.
 #[derive(Debug)]
 pub enum Caller<'a> {
     /// A phone.
@@ -23,6 +37,8 @@ pub enum Caller<'a> {
 }
 
 /// What a caller hears.
+///
+/// A phone's reply is decoded and checked already; a new client's is handed to its driver.
 #[derive(Debug)]
 pub enum Heard {
     /// A phone.
@@ -94,6 +110,9 @@ impl World<'_> {
 
     /// Lets a request reach a server, and perhaps another one in its middle.
     ///
+    /// If the outer call makes fewer calls of the store than were drawn, the inner one happens
+    /// behind it.
+    ///
     /// # Errors
     ///
     /// If anything went against the contract.
@@ -143,6 +162,7 @@ impl World<'_> {
         Ok((answer, heard))
     }
 
+    /// Judges an outcome, for phones and for new clients.
     pub(super) async fn hear(
         &mut self,
         caller: &mut Caller<'_>,
@@ -167,6 +187,8 @@ impl World<'_> {
     }
 
     /// A failed call; every other failure than this is the server's mistake.
+    ///
+    /// A call may fail only if the store failed, or somebody else was in its way.
     pub(super) fn check_failure(&mut self, kind: ErrorKind, course: Course) -> Checked {
         let is_expected = kind == ErrorKind::Unavailable && !(course.is_calm && course.is_alone);
         self.ensure(is_expected, || format!("the server fails with {kind:?}"))?;
@@ -175,12 +197,14 @@ impl World<'_> {
         Ok(())
     }
 
+    /// What is in it must be in a whole reply, if it is newer than `lastSyncedAt`.
     pub(super) fn start(&self, account: usize) -> Start {
         let tracks = self.ledgers[account].tracks.iter();
         let live = tracks.filter(|(_, track)| track.content.is_some());
         live.map(|(id, track)| (*id, (track.k, track.stamp_secs))).collect()
     }
 
+    /// The inner call meets the same storm as the outer one.
     pub(super) fn interlude(
         &mut self,
         caller: &Caller<'_>,

@@ -1,4 +1,8 @@
 //! Sessions that new clients mend and delete, and what phones say of them again.
+//!
+//! A phone uploads a session once and never changes it. New clients can: they mend its end, or
+//! delete it. If the reply to an upload was lost, the phone sends the session again, as it was at
+//! first. What a new client made of it must stand.
 
 use super::counts::Rare;
 use super::faults::FaultKind;
@@ -16,6 +20,8 @@ use haumana_sync::time::UnixMillis;
 const PAST: usize = 20;
 
 /// A `POST /sessions` as it was sent.
+///
+/// Kept to come again; one of another life of the server is dropped.
 #[derive(Clone, Debug)]
 pub struct SentSessions {
     /// The account of the token.
@@ -46,6 +52,8 @@ impl World<'_> {
     }
 
     /// Who knows a session as it is mends or deletes it.
+    ///
+    /// Sent once or twice with the same content; the second must change nothing more.
     async fn mend_session(&mut self, account: usize, id: RecordId) -> Checked {
         let Some(before) = self.stored(account, Key::session(id)).await.filter(|old| !old.deleted)
         else {
@@ -88,6 +96,8 @@ impl World<'_> {
     }
 
     /// Keeps what a phone sent to come again.
+    ///
+    /// Requests without sessions are not kept.
     pub(super) fn keep_sessions(&mut self, sent: SentSessions) {
         if sent.ids.is_empty() || !self.profile.mends {
             return;
@@ -101,6 +111,8 @@ impl World<'_> {
     }
 
     /// A `POST /sessions` that was sent long ago comes again; what was said by it before is no news.
+    ///
+    /// If the request went through whole before, not even the head may change.
     async fn old_sessions(&mut self) -> Checked {
         let at = self.dice.below(self.past_sessions.len());
         let SentSessions { token, body, ids, life, is_done } = self.past_sessions[at].clone();
@@ -139,6 +151,8 @@ impl World<'_> {
     }
 
     /// What new clients made of the sessions that a phone has just sent stands.
+    ///
+    /// A session that nobody mended is not looked at here.
     pub(super) async fn check_mends(&mut self, account: usize, sent: &[RecordId]) -> Checked {
         for id in sent {
             let Some(left) = self.ledgers[account].mended.get(id).cloned() else { continue };

@@ -1,4 +1,8 @@
 //! Records of new clients whose delete comes before their creation, or whose creation comes again.
+//!
+//! A client that makes a record and deletes it sends two requests if the first reply was lost. The
+//! network may bring the second one first. The server then sees a delete of a record that it never
+//! had, and later a creation that its own device has taken back. The record must not come to life.
 
 use super::content::CATEGORY;
 use super::counts::Rare;
@@ -13,9 +17,13 @@ use haumana_sync::store::Envelope;
 use haumana_sync::time::UnixMillis;
 
 /// How many creations are on their way at most.
+///
+/// With that many, one of them comes before another is made.
 const LATE: usize = 6;
 
 /// A creation that is still on its way, or comes once more.
+///
+/// Each has a device id of its own, as the delete and the creation must come from one device.
 #[derive(Clone, Debug)]
 pub struct LateCreation {
     account: usize,
@@ -40,6 +48,7 @@ impl World<'_> {
         self.delete_early(account).await
     }
 
+    /// Once in three times the creation comes first, and then once more behind the delete.
     async fn delete_early(&mut self, account: usize) -> Checked {
         let (now_ms, id) = (self.now_ms(), self.new_id());
         let is_piece = self.dice.chance(70);
@@ -72,11 +81,15 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Numbers of versions then begin above those of the life before, so a delete that names
+    /// version 1 names none.
     fn is_after_another_life(&self, account: usize) -> bool {
         0 < self.life || !self.ledgers[account].erased.is_empty()
     }
 
     /// The delete stands, whatever its device had said before; so does what a person made of it.
+    ///
+    /// The version must stay what it was.
     async fn create_late(&mut self, late: &LateCreation) -> Checked {
         let LateCreation { account, device, push, .. } = late;
         let (user, engine) = (self.users[*account].clone(), self.any_engine());
@@ -98,6 +111,7 @@ impl World<'_> {
         found.expect("the store itself does not fail").into_iter().flatten().next()
     }
 
+    /// Nobody's device holds the record, so the ledger takes it as it is.
     async fn follow_late(&mut self, account: usize, key: Key) {
         let (user, life) = (self.users[account].clone(), self.life);
         let observed = self.watch.observe(&user).await;

@@ -1,4 +1,17 @@
 //! A phone with the app on it: what it holds, what it sends, and how it takes over replies.
+//!
+//! # What the app does
+//!
+//! - It finds pieces by id alone, whatever account they belong to.
+//! - It sends all pieces of the account that it believes in, at each sync, and flags those that
+//!   were edited.
+//! - It overwrites its copy with the server's if the server's number is higher, also where its user
+//!   has edited since. That is the edit that no server can save.
+//! - It never deletes because of a reply.
+//! - It keeps `lastSyncedAt` in memory, so a restart asks for everything.
+//!
+//! The model follows these rules to the letter, and adds what the app does not know: which edits
+//! are in each value.
 
 use super::content::{ASPECTS, Content};
 use super::ledger::Seen;
@@ -10,6 +23,8 @@ use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
 
 /// A piece on a phone.
+///
+/// Half of it is what the app stores, the rest is the model's knowledge; each field says which.
 #[derive(Clone, Debug)]
 pub struct LocalPiece {
     /// Its id.
@@ -56,6 +71,8 @@ pub struct LocalSession {
 }
 
 /// A form that stays open while the phone syncs.
+///
+/// Saving it overwrites the piece with all of its fields.
 #[derive(Clone, Debug)]
 pub struct Form {
     /// The piece.
@@ -67,6 +84,8 @@ pub struct Form {
 }
 
 /// A `POST /pieces` as it was sent.
+///
+/// Frozen when it was sent: the network may bring it at any time, and the phone goes on meanwhile.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The body.
@@ -92,6 +111,8 @@ pub struct Request {
 }
 
 /// Where a phone's sync stands.
+///
+/// A restart in any stage leads back to the first one; a request that was sent may still arrive.
 #[derive(Clone, Debug, Default)]
 pub enum Stage {
     /// None is under way.
@@ -104,6 +125,8 @@ pub enum Stage {
 }
 
 /// A phone.
+///
+/// `account` and `token` differ for a moment when its user signs in to another account.
 #[derive(Clone, Debug)]
 pub struct Phone {
     /// Its place in the run.
@@ -134,6 +157,8 @@ pub struct Phone {
 }
 
 /// A time as the app writes it.
+///
+/// Whole seconds without a fraction, in UTC.
 pub fn stamp(secs: i64) -> String {
     UnixMillis::from_secs(secs).to_string().replace(".000Z", "Z")
 }
@@ -156,6 +181,8 @@ impl LocalPiece {
     }
 
     /// Takes over the server's copy.
+    ///
+    /// `modifiedAt` of an edited piece stays, as the app compares it later.
     fn overwrite(&mut self, theirs: &ReplyPiece, phone_secs: i64, given_ms: i64) {
         self.given_ms = given_ms;
         self.content = theirs.content.clone();
@@ -236,6 +263,9 @@ impl Phone {
 
     /// Takes over a reply: first `serverPieces`, then `updatedPieces`. `user_of` tells accounts by
     /// their names. The error says what the server should not have let happen.
+    ///
+    /// A copy of the server's that is passed over although the piece was sent is the server's
+    /// mistake: the phone would differ for good.
     ///
     /// # Errors
     ///

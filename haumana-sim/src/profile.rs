@@ -1,6 +1,14 @@
 //! Kinds of runs: what is likely in each.
+//!
+//! A profile is a set of switches and rates. Most are [`EVERYDAY`] with one part of the protocol
+//! switched on, so that a failure has few possible causes. [`EVERYTHING`] has most parts at once,
+//! for what only happens together.
+//!
+//! Runs of one seed in two profiles begin alike.
 
 /// What a run is made of.
+///
+/// Plain data, so that a test can make one from another with `..EVERYDAY`.
 #[derive(Clone, Copy, Debug)]
 pub struct Profile {
     /// Its name.

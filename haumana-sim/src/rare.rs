@@ -1,4 +1,12 @@
 //! What happens rarely: deletes by new clients, backups, and the end of the retention time.
+//!
+//! # What a restored backup does to the ledger
+//!
+//! The ledger from the time of the backup is put back with it. Three things are added, because
+//! phones remember what the server has forgotten: pieces that differ between the two times have
+//! *travelled*, so the base of a push may be unknown; pieces that the backup lacks are *forgotten*;
+//! and a phone that has synced with the other life may not ask for pieces that are stamped before
+//! that sync.
 
 use super::asks::Call;
 use super::faults::FaultKind;
@@ -13,6 +21,8 @@ use haumana_sync::time::UnixMillis;
 const BACKUPS: usize = 3;
 
 /// What nobody does every day.
+///
+/// Profiles about one of these have it all the time.
 #[derive(Clone, Copy, Debug)]
 enum Upheaval {
     /// A phone is copied.
@@ -43,6 +53,9 @@ impl World<'_> {
     }
 
     /// A new client deletes a piece of which it knows the version `base`.
+    ///
+    /// The rule is simple because the model follows no field of the delete: it deletes if and only
+    /// if its base is the current version.
     ///
     /// # Errors
     ///
@@ -94,6 +107,8 @@ impl World<'_> {
 
     /// A backup is taken or restored, an account is taken along, or the retention time passes.
     ///
+    /// If the profile has nothing of what was drawn, nothing happens.
+    ///
     /// # Errors
     ///
     /// If the server did something wrong.
@@ -135,6 +150,8 @@ impl World<'_> {
 
     /// An account is erased, perhaps twice.
     ///
+    /// A new life of the account begins. What phones still hold of it must not come back unasked.
+    ///
     /// # Errors
     ///
     /// If it fails, or something remains.
@@ -160,6 +177,8 @@ impl World<'_> {
     }
 
     /// After the retention time only what is in the records is owed.
+    ///
+    /// History may be purged from then on, so marks that are only there are no longer owed.
     fn forget_what_may_be_gone(&mut self) {
         for ledger in self.ledgers.iter_mut().chain(self.backups.iter_mut().flatten()) {
             let tracks = &ledger.tracks;
@@ -194,6 +213,9 @@ impl World<'_> {
     }
 
     /// The server is put back to this backup, counted from the first, and started in a new life.
+    ///
+    /// In a profile with forgotten generations the server is not told, which is the operator's
+    /// mistake; the promises that can still hold must.
     pub async fn restore_from(&mut self, at: usize) {
         let backup = self.backups[at].clone();
         self.backend.restore(at).await;

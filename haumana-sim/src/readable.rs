@@ -1,5 +1,8 @@
 //! What must hold of an account whatever anybody has pushed into it: the phones' app can read every
 //! reply, and the account can be taken along.
+//!
+//! Fuzzers and scripts that push anything at all use it: whatever a server has accepted must not
+//! make a reply that the app cannot decode, nor an export that cannot be imported.
 
 use super::reply::{decode, decode_sessions};
 use haumana_app::Phones as _;
@@ -8,10 +11,13 @@ use haumana_sync::engine::Engine;
 use haumana_sync::id::UserId;
 use haumana_sync::wire::import::ImportRequest;
 
+/// So large that no reply is cut.
 const REPLY_BYTES: usize = 64 << 20;
 
 /// Asks for everything of `user` as the phones' app does, and reads it by the app's rules; exports
 /// it, and checks that the export can be imported.
+///
+/// Asks once for everything, and once as a phone that holds nothing.
 ///
 /// # Errors
 ///

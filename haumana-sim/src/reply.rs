@@ -1,4 +1,10 @@
 //! Reading replies under the app's strict rules: anything that it could not decode is an error.
+//!
+//! The app's decoder gives up on the whole reply if one key is missing, or one time has another
+//! form. So a single odd record could keep a phone from syncing for ever (G7). The decoder here is
+//! as strict, and has been written from the protocol.
+//!
+//! It is stricter in one way: a key that stands twice is an error.
 
 use super::content::Content;
 use super::ledger::Seen;
@@ -10,6 +16,8 @@ use serde_json::{Map, Value as Json};
 use std::fmt;
 
 /// A piece of a reply.
+///
+/// Two fields are not on the wire; the checks fill them in, and the phone takes them over.
 #[derive(Clone, Debug)]
 pub struct ReplyPiece {
     /// Its id.
@@ -31,6 +39,8 @@ pub struct ReplyPiece {
 }
 
 /// A reply to `POST /pieces`.
+///
+/// `updated` acknowledges pushes, `server` has copies that the phone is to take over.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// `serverPieces`.
@@ -69,9 +79,12 @@ pub struct SessionReply {
     pub rejected: Vec<String>,
 }
 
+/// The error is for the story of a run.
 type Decoded<T> = Result<T, String>;
 
 /// Decodes a reply to `POST /pieces`.
+///
+/// `uploadedPieces` must name the same pieces as `updatedPieces`, in the same order.
 ///
 /// # Errors
 ///
@@ -106,6 +119,8 @@ pub fn lenient(text: &str) -> Decoded<Json> {
     read(text, 1)
 }
 
+/// Recursive by depth: objects below what the server writes are somebody's values, and may hold
+/// anything.
 fn read(text: &str, depth: usize) -> Decoded<Json> {
     let wrong = |error: serde_json::Error| error.to_string();
     Ok(match text.trim_start().as_bytes().first() {
@@ -200,6 +215,7 @@ fn session(json: &Json) -> Decoded<ReplySession> {
     })
 }
 
+/// The list may be missing; its entries may not lack a code or a message.
 fn rejected(json: &Map<String, Json>, name: &str, id_name: &str) -> Decoded<Vec<(String, String)>> {
     let Some(entries) = json.get(name) else { return Ok(Vec::new()) };
     let entries = entries.as_array().ok_or_else(|| format!("{name} is no list"))?;

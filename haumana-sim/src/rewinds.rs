@@ -6,6 +6,19 @@
 //! A rewind may happen in the middle of a phone's sync, and a phone's sync in the middle of a rewind,
 //! while calls of the store fail. Then a record may also be what the phone made of it after the rewind
 //! had come to it. Whatever a rewind replaces must be in the history.
+//!
+//! # How a moment is kept
+//!
+//! A moment is a time, and what every record was at it. Before and behind it five seconds pass, so
+//! that servers whose clocks differ agree on what was earlier. It stays usable until the retention
+//! time, less a day, has passed, or another life begins.
+//!
+//! # What is checked
+//!
+//! - A dry run writes nothing, and tells the same counts as the rewind.
+//! - Each record is what it was at the moment; what did not exist then is deleted.
+//! - What was replaced is in the history.
+//! - The rewind can be rewound.
 
 use super::asks::Call;
 use super::counts::Rare;
@@ -25,6 +38,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many moments are kept to go back to.
+///
+/// Few, so that an account goes back to the same moment more than once.
 const PAST: usize = 4;
 /// Longer than the clocks of servers are apart: whatever is committed on one side of it is earlier, by
 /// every clock, than what is committed on the other.
@@ -33,6 +48,8 @@ const APART_MS: i64 = 5000;
 const ALL_VERSIONS: usize = 10_000;
 
 /// What the records of an account were at a moment; `None` of a tombstone.
+///
+/// Text as it is stored, so that equality is byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Contents {
     pieces: BTreeMap<RecordId, Option<String>>,
@@ -50,6 +67,8 @@ pub struct Moment {
 }
 
 /// A rewind in the middle of a sync.
+///
+/// Filled in by the interlude, and read when the outer call has ended.
 struct Interrupting {
     /// What the sync had done when it came.
     reached: Observed,
@@ -62,6 +81,8 @@ struct Interrupting {
 
 impl World<'_> {
     /// An account goes back to an earlier moment, or a moment is noted for that.
+    ///
+    /// Two calls in five note a moment, so that there are some to go back to.
     ///
     /// # Errors
     ///
@@ -91,6 +112,7 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Time passes on both sides of it, so that no edit is at the moment itself.
     async fn note_moment(&mut self, account: usize) {
         self.pass(APART_MS);
         let at = UnixMillis(self.now_ms());
@@ -106,6 +128,8 @@ impl World<'_> {
     }
 
     /// Rewinds the account of a moment; first nothing is written.
+    ///
+    /// A dry run comes first, always.
     async fn rewind(&mut self, moment: &Moment) -> Checked<Rewound> {
         let Moment { account, at, contents, .. } = moment;
         self.pass(APART_MS);
@@ -142,6 +166,8 @@ impl World<'_> {
     }
 
     /// A rewind with a phone's whole sync in its middle, and calls of the store that fail.
+    ///
+    /// If the rewind fails, because the store did, whoever asked asks again with the same name.
     async fn rewind_over_sync(&mut self, moment: &Moment, phone: usize) -> Checked {
         let Moment { account, at, contents: wanted, .. } = moment;
         self.pass(APART_MS);
@@ -194,6 +220,8 @@ impl World<'_> {
     }
 
     /// A phone's sync with a whole rewind in its middle.
+    ///
+    /// The rewind itself meets no fault: it goes through an engine of its own, past the storm.
     ///
     /// # Errors
     ///
@@ -283,6 +311,8 @@ impl World<'_> {
 
     /// Takes over what a rewind did: as if a person had edited each record by hand.
     ///
+    /// Sessions come back and go by it as well.
+    ///
     /// # Errors
     ///
     /// If something that it replaced is not in the history.
@@ -319,6 +349,8 @@ impl World<'_> {
     }
 
     /// Nothing is lost without a trace: what records held before is among their versions.
+    ///
+    /// Records that are equal before and after are not looked for.
     async fn check_history(&self, account: usize, before: &Contents, after: &Contents) -> Checked {
         let user = &self.users[account];
         let kinds = [
@@ -363,6 +395,8 @@ fn pieces_of(observed: &Observed) -> BTreeMap<RecordId, Option<String>> {
 /// Every record is what it was, or what the sync in the middle of the rewind made of that.
 ///
 /// `reached` is what the rewind had done when the sync came, `left` is what the sync left.
+///
+/// Only pieces can differ this way, since the sync in the middle sends no sessions.
 fn check_crossed(
     wanted: &Contents,
     reached: &Contents,
@@ -397,6 +431,7 @@ fn check(wanted: &Contents, after: &Contents) -> Checked {
     Ok(())
 }
 
+/// A record that is there only afterwards counts as well.
 fn differences(before: &Contents, after: &Contents) -> usize {
     let differs = |(id, content): &(&RecordId, &Option<String>), old: &BTreeMap<_, _>| {
         old.get(*id) != Some(*content)

@@ -1,4 +1,13 @@
 //! What phones send, and what the ledger makes of what came of it.
+//!
+//! # From an outcome to the ledger
+//!
+//! 1. The reply is decoded by the app's rules; another account's names or marks in it are a leak
+//!    (G8).
+//! 2. What must be refused was refused, and nothing else.
+//! 3. Each piece in the store is compared with the ledger. One that changed without a push is a
+//!    violation, and so is one that is gone. One that was pushed goes to the judge.
+//! 4. The reply is checked against what the store holds now.
 
 use super::checks::accepted;
 use super::faults::FaultKind;
@@ -17,6 +26,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What came out of one call, and what the store held right after it.
+///
+/// The store is read at once behind the call, before anything else can happen.
 pub(super) struct Outcome {
     pub(super) body: Result<Vec<u8>, ErrorKind>,
     pub(super) observed: Observed,
@@ -25,6 +36,8 @@ pub(super) struct Outcome {
 }
 
 /// A reply, and what was found out about it.
+///
+/// It may still be lost on its way.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The reply.
@@ -34,6 +47,8 @@ pub struct Answer {
 }
 
 /// How a call went, apart from its answer.
+///
+/// Both `true` is the strict case.
 #[derive(Clone, Copy, Debug)]
 pub struct Course {
     /// Whether no store fault struck.
@@ -44,6 +59,9 @@ pub struct Course {
 
 impl World<'_> {
     /// What a phone sends now.
+    ///
+    /// Sends all pieces of the account that the app believes in, whatever the token says. In
+    /// profiles with invalid records some are put in that must be refused one by one.
     pub fn request(&mut self, phone: usize) -> Request {
         let now_ms = self.now_ms();
         let (account, token) = (self.phones[phone].account, self.phones[phone].token);
@@ -99,6 +117,8 @@ impl World<'_> {
     }
 
     /// Checks what came of a request and takes it into the ledger.
+    ///
+    /// `None` if the call failed.
     pub(super) async fn account(
         &mut self,
         request: &mut Request,
@@ -136,6 +156,9 @@ impl World<'_> {
     }
 
     /// Explains every change of the store by the request.
+    ///
+    /// Called without a reply, too: a failed call may have been done, and what the store holds
+    /// tells.
     pub(super) fn take_in(
         &mut self,
         request: &Request,
@@ -211,6 +234,8 @@ impl World<'_> {
     }
 
     /// A request shows the numbers that its phone was given: what was pushed before them has ended.
+    ///
+    /// Whoever sends an older number of the same delivery from then on is a copy.
     fn end_deliveries(&mut self, request: &Request, is_certain: bool) {
         let tracks = &mut self.ledgers[request.token].tracks;
         for sent in accepted(request).filter(|_| is_certain) {
@@ -223,6 +248,9 @@ impl World<'_> {
     }
 
     /// The reply to a push begins a delivery.
+    ///
+    /// Only after a calm call that nobody crossed, since else it is not certain which reply the
+    /// server has in mind.
     fn begin_deliveries(&mut self, request: &Request, reply: &Reply, course: Course) {
         let now_ms = self.now_ms();
         let tracks = &mut self.ledgers[request.token].tracks;
@@ -239,6 +267,7 @@ impl World<'_> {
         }
     }
 
+    /// Marks name the account of who typed them.
     pub(super) fn check_leaks(&self, token: usize, body: &[u8]) -> Checked {
         let text = String::from_utf8_lossy(body);
         for other in (0..self.users.len()).filter(|other| *other != token) {
@@ -265,6 +294,9 @@ impl World<'_> {
     }
 
     /// Sends a request again, which was done before: nothing may change.
+    ///
+    /// The rule is that nothing changes (G5). It is not asked for after a restore, past the
+    /// retention time, and where the protocol cannot know that the request is old.
     ///
     /// # Errors
     ///
@@ -305,6 +337,8 @@ impl World<'_> {
 
 /// Whether a request carries a number whose delivery has ended, and so comes from a copy. A push that
 /// came before and comes again shows nothing: the phone itself may send it, before the reply arrived.
+///
+/// One such number in a request is enough, for all of its pieces.
 fn is_of_copy(request: &Request, ledger: &Ledger) -> bool {
     accepted(request).any(|sent| {
         let pushes = ledger.tracks.get(&sent.id).into_iter().flat_map(|track| &track.pushes);
@@ -317,6 +351,9 @@ fn is_of_copy(request: &Request, ledger: &Ledger) -> bool {
 }
 
 /// Exactly what cannot be accepted is rejected, under its code.
+///
+/// Compared as a whole and without an order, so that neither a refusal too many nor one too few
+/// passes.
 fn check_rejected(request: &Request, reply: &Reply) -> Checked {
     let mut expected: Vec<(String, String)> =
         request.bad.iter().map(|(id, code)| (id.clone(), (*code).to_owned())).collect();

@@ -1,4 +1,11 @@
 //! `POST /sessions`, which every sync ends with.
+//!
+//! The app sends sessions that were not uploaded, and downloads all. Nobody edits them on a phone,
+//! so what must hold is simple: none is lost, none belongs to somebody else, and the reply has all
+//! of them.
+//!
+//! The reply is also compared with what new clients have made of sessions; see
+//! [`mends`](crate::mends).
 
 use super::faults::FaultKind;
 use super::judge::{Checked, Violation};
@@ -11,6 +18,8 @@ use serde_json::json;
 
 impl World<'_> {
     /// `POST /sessions`; `false` if it fails.
+    ///
+    /// A sync counts as whole only if this returns `true`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,14 @@
 //! From a history that fails to the smallest one found that fails too, and its story.
+//!
+//! A history of fifty events is too long to read. Most of its events have nothing to do with the
+//! failure.
+//!
+//! 1. The shortest beginning that fails is looked for, from zero events up.
+//! 2. Blocks of 8, 4, 2 and 1 events are left out, from the end, as long as it still fails. This is
+//!    repeated until nothing can go.
+//!
+//! Each try is a whole run on a new backend. The failure at the end need not be the one that was
+//! found first, but it is one of the same seed.
 
 use super::history::{Failure, History, Plan, play};
 use super::profile::Profile;
@@ -10,6 +20,8 @@ use std::convert::Infallible;
 ///
 /// `make` opens a backend without records of the model's users, for each try a new one. `None` if the
 /// seed does not fail.
+///
+/// Each try costs a run, so it is best done in memory.
 ///
 /// # Errors
 ///
@@ -62,6 +74,8 @@ pub async fn shrink<E>(
 
 /// Makes the run of a history of which events are left out. The inner result is that of the run: the
 /// first thing that must not happen, or what happened in numbers.
+///
+/// The whole history runs first, to know the state of chance before each event.
 ///
 /// # Errors
 ///

@@ -1,4 +1,14 @@
 //! What can happen between an engine and its store: faults, and somebody else who is faster.
+//!
+//! A server process of the model calls a [`Crossroads`] with faults before it. Who only looks at
+//! the store calls it directly, and meets neither.
+//!
+//! | fault | what the engine sees | what was done |
+//! |---|---|---|
+//! | before, unknown | the outcome is not known | nothing |
+//! | before, throttled | wait | nothing |
+//! | before, conflict | somebody was faster | nothing |
+//! | after | the answer is lost | all of it |
 
 use crate::dice::Dice;
 use crate::faults::{FaultCounts, FaultKind};
@@ -14,9 +24,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Work that happens in the middle of somebody else's call.
+///
+/// It owns what it needs, since it outlives the call that made it.
 pub type Interlude = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A store in which something else may happen before a call.
+///
+/// Clones share what is waiting, and count together.
 #[derive(Clone)]
 pub struct Crossroads {
     inner: Arc<dyn Store>,
@@ -42,11 +56,15 @@ impl Crossroads {
     }
 
     /// Lets `interlude` happen before the call after `calls` others.
+    ///
+    /// One at a time: a second one replaces the first.
     pub fn cross(&self, calls: usize, interlude: Interlude) {
         *lock(&self.waiting) = Some((calls, interlude));
     }
 
     /// What was to happen and has not, because there were fewer calls.
+    ///
+    /// The caller does it then, behind the outer call.
     pub fn left_over(&self) -> Option<Interlude> {
         lock(&self.waiting).take().map(|(_, interlude)| interlude)
     }
@@ -56,6 +74,7 @@ impl Crossroads {
         self.calls.load(Ordering::Relaxed)
     }
 
+    /// The lock is not held while the other work happens, since that work calls the same store.
     async fn arrive(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let due = {
@@ -149,6 +168,8 @@ impl Store for Crossroads {
 }
 
 /// Faults of a store, by chance.
+///
+/// A generator of its own: whether a fault strikes must not change what users do.
 #[derive(Clone, Debug)]
 pub struct Storm {
     /// How many calls in a thousand fail.
@@ -170,6 +191,8 @@ impl Storm {
     }
 
     /// Lets so many calls in a thousand fail from now on.
+    ///
+    /// It blows only during calls of servers. 0 makes it calm, and then it draws nothing.
     pub fn blow(&self, per_mille: u64) {
         self.per_mille.store(per_mille, Ordering::Relaxed);
     }

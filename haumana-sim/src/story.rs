@@ -1,4 +1,7 @@
 //! Runs in which a test decides what happens. Every check of the random runs holds in them too.
+//!
+//! A regression is told like this: the phones and their edits are named one by one, and the judge
+//! of the random runs watches. So a story needs few assertions of its own.
 
 use super::content::{Content, FAVORITE, LANGUAGE, LYRICS, PRACTICE, TITLE, Val};
 use super::judge::{Checked, Violation};
@@ -13,6 +16,8 @@ pub const STORY: Profile = Profile { name: "story", losses: 0, clock_jumps: fals
 
 impl<'a> World<'a> {
     /// Sets up a story with `n_phones` phones, whose clocks are right.
+    ///
+    /// The seed is always 1, so ids and marks are the same each time.
     pub fn story(profile: Profile, n_phones: usize, backend: &'a mut dyn Backend) -> Self {
         let mut world = World::new(profile, 1, backend, false);
         world.phones.clear();
@@ -94,6 +99,8 @@ impl<'a> World<'a> {
     }
 
     /// A phone sends what it has; the reply stays on its way.
+    ///
+    /// It is the way to tell a story in which a reply is late or lost.
     ///
     /// # Errors
     ///

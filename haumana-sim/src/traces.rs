@@ -1,5 +1,12 @@
 //! Nothing is undone without a trace: a value that loses against one whose maker had not seen it
 //! waits in the inbox.
+//!
+//! It is the second half of G1. The judge says which side may win; here it is checked that the
+//! other one is not gone. A value counts as overwritten if whoever won had not seen it. A value
+//! that its winner had seen was replaced on purpose, and needs no trace.
+//!
+//! Short values must be in the inbox as they are. Of a long text, each mark that is not in the
+//! result must be there: a merge may keep a part of it.
 
 use super::content::{Content, FIELDS, LYRICS, Val, aspect_name, is_long, is_unchanged};
 use super::judge::{Checked, Violation, is_back_at_base, is_news};
@@ -13,6 +20,8 @@ use haumana_sync::id::RecordId;
 use std::collections::BTreeSet;
 
 /// What is known of one field when a push has been answered.
+///
+/// Made for one field of one push; phones, new clients and people share it.
 pub(super) struct Meeting<'a> {
     pub id: RecordId,
     pub aspect: usize,
@@ -25,6 +34,8 @@ pub(super) struct Meeting<'a> {
 }
 
 /// Checks that both sides of a push that met something new are in the record or in the inbox.
+///
+/// Called before the judge takes the push in, so `track` is what the server had.
 ///
 /// # Errors
 ///
@@ -86,6 +97,8 @@ fn is_repeated(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
 }
 
 /// Whether one counts as the other, whichever came first.
+///
+/// What the app counts as equal need not be kept twice.
 pub(super) fn is_alike(aspect: usize, a: &Val, b: &Val) -> bool {
     is_unchanged(aspect, a, b) || is_unchanged(aspect, b, a)
 }
@@ -129,6 +142,8 @@ impl Meeting<'_> {
 
     /// The marks of `loser` that are not in `is`, nor in the base, and that who took them out
     /// had not seen.
+    ///
+    /// A mark that was taken out by somebody who had seen it is owed by nobody.
     fn owed(&self, loser: &Val, is: &Val, seen: u128) -> BTreeSet<String> {
         let is = marks(is.text());
         let known = self.values_of(seen).chain(&self.held);
@@ -139,6 +154,8 @@ impl Meeting<'_> {
 }
 
 /// Owned lines: a line that one side had and nobody else had seen.
+///
+/// Here a line as a whole counts, because each belongs to one user.
 fn check_lines(
     track: &Track,
     sent: &LocalPiece,

@@ -1,4 +1,7 @@
 //! Reads what the server holds from outside: its pieces, and the inbox beside them.
+//!
+//! The watch has an engine of its own, which reads conflicts as a client would. It has no faults,
+//! and no server process is disturbed by it.
 
 use super::content::{Val, shown};
 use super::ledger::{Observed, observe};
@@ -36,6 +39,8 @@ impl Lost {
 }
 
 /// Reads the store after each call. It asks for each conflict once.
+///
+/// Conflicts never change once they are there, so each is read once.
 #[derive(Clone, Debug)]
 pub struct Watch {
     store: Arc<dyn Store>,
@@ -62,6 +67,8 @@ impl Watch {
     }
 
     /// Every piece of an account in the store, with what waits in the inbox beside it.
+    ///
+    /// The index of conflicts tells which are open now.
     pub async fn observe(&self, user: &UserId) -> Observed {
         let mut observed = observe(&*self.store, user).await;
         for lost in self.inbox(user).await {

@@ -1,5 +1,8 @@
 //! How the requests of devices reach a server process: straight into its engine, or over whatever a
 //! host puts before it.
+//!
+//! A model that calls the engine finds the engine's mistakes. A wire through a router and over HTTP
+//! finds those of the host as well, with the same phones and the same judge.
 
 use haumana_app::Phones as _;
 use haumana_app::wire::{PiecesRequest, SessionsRequest};
@@ -10,6 +13,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 /// The calls that devices make.
+///
+/// Calls of people and of operators go to the engine, whatever the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// A phone's pieces: `POST /pieces`.
@@ -21,6 +26,8 @@ pub enum Endpoint {
 }
 
 /// A way to a server process.
+///
+/// A failed call is told by kind alone, because that is all that a status code carries.
 #[async_trait::async_trait]
 pub trait Wire: Debug + Send + Sync {
     /// Sends `body` as `user` and returns the body of the reply, which has at most about `limit` bytes.

@@ -1,9 +1,13 @@
 //! What students type: Hawaiian in both Unicode forms, refrains, stray blanks, any newline, and in
 //! each new value a mark that is found nowhere else.
+//!
+//! Hawaiian is a good test: long vowels have two spellings in Unicode, the ʻokina is no ASCII, and
+//! songs repeat lines. A text merge that compares bytes, or takes a line for unique, fails soon.
 
 use super::content::{ASPECTS, FIELDS, line_mark};
 use super::dice::Dice;
 
+/// Two pairs are one word in two Unicode forms.
 const WORDS: [&str; 10] = [
     "Aloha",
     "ʻoe",
@@ -20,6 +24,8 @@ const WORDS: [&str; 10] = [
 const REFRAIN: &str = "Ha\u{2bb}ina \u{2bb}ia mai ana ka puana";
 
 /// A mark that is found nowhere else in the run, and says whose it is.
+///
+/// The form is `~u0w17~`: account 0, value 17. No other text has a tilde.
 pub fn mark(user: usize, number: usize) -> String {
     format!("~u{user}w{number}~")
 }
@@ -30,6 +36,8 @@ pub fn mark_of(user: usize) -> String {
 }
 
 /// The marks in a text.
+///
+/// In the order of the text, doubled ones twice.
 pub fn marks(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("~u") {
@@ -53,6 +61,8 @@ pub fn untidy(dice: &mut Dice, mark: &str) -> String {
 }
 
 /// A song: verses with a refrain between them.
+///
+/// The refrain is the same in all verses, so lines are not unique.
 pub fn song(dice: &mut Dice, mark: &str) -> String {
     let newline = if dice.chance(25) { "\r\n" } else { "\n" };
     let mut lines = Vec::new();
@@ -71,6 +81,8 @@ pub fn song(dice: &mut Dice, mark: &str) -> String {
 }
 
 /// Lyrics in which every owned line stands between lines that nobody edits.
+///
+/// The lines between them keep two owned lines from being edited as one place.
 pub fn owned_lines(marks: &[String]) -> String {
     let mut text = String::from("kahi");
     for (aspect, mark) in (FIELDS.len()..ASPECTS).zip(marks) {

@@ -1,4 +1,14 @@
 //! Everything that takes part in a run: phones, accounts, servers, their store, and the ledger.
+//!
+//! # Time
+//!
+//! There is one true time, which only the model moves. Server processes are up to two seconds ahead
+//! of it, phones up to two days off in either direction. No call takes time.
+//!
+//! # Server processes
+//!
+//! One to three, all on one store, each with a clock, a random source and faults. A request goes to
+//! any of them. They share nothing but the store, as in production.
 
 use super::asks::Ask;
 use super::content::{ASPECTS, Content, FIELDS, Val};
@@ -25,15 +35,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// When runs begin: 2026-01-01.
+///
+/// The day does not matter; it is fixed so that stories read alike.
 const BEGINNING_MS: i64 = 1_767_225_600_000;
 
 /// How far apart the clocks of servers may be.
+///
+/// The engine stamps three seconds ahead for this.
 const SERVERS_APART_MS: i64 = 2000;
 
 /// The values that were typed, by piece and aspect.
 pub type Typed = BTreeMap<(RecordId, usize), Vec<Val>>;
 
 /// What a run needs of a backend.
+///
+/// Each run gets one of its own, without records of the model's users.
 #[async_trait::async_trait]
 pub trait Backend: Send {
     /// Returns the store, the same one each time.
@@ -59,6 +75,8 @@ pub trait Backend: Send {
 }
 
 /// What happened in a run.
+///
+/// Sums of many runs say how much was tried.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     /// Syncs that were answered.
@@ -80,6 +98,8 @@ pub struct Tally {
 }
 
 /// One run.
+///
+/// Its fields are public, because drivers of new clients and stories in tests are written outside.
 pub struct World<'a> {
     /// What is likely.
     pub profile: Profile,
@@ -154,6 +174,8 @@ pub struct World<'a> {
 }
 
 /// The accounts of a run; no other run has them.
+///
+/// The seed is in the names, so runs can share a store.
 pub fn users_of(profile: Profile, seed: u64) -> Vec<UserId> {
     let name = |account: usize| format!("sim-{}-{seed}-{account}", profile.name);
     (0..profile.accounts).filter_map(|at| UserId::verified_by_caller(name(at))).collect()
@@ -166,6 +188,8 @@ fn watch(store: &Arc<dyn Store>, clock: &SetClock, generation: Generation) -> Wa
 
 impl<'a> World<'a> {
     /// Sets up a run.
+    ///
+    /// Draws in a fixed order; a change of that order changes what every seed means.
     pub fn new(profile: Profile, seed: u64, backend: &'a mut dyn Backend, is_traced: bool) -> Self {
         let mut dice = Dice::new(seed);
         let users = users_of(profile, seed);
@@ -223,6 +247,8 @@ impl<'a> World<'a> {
     }
 
     /// Starts the server processes of a new life of the data.
+    ///
+    /// Also called after a restore: processes of the life before are gone.
     pub fn start_servers(&mut self) {
         self.watch = watch(&self.store, &self.clock, Generation(self.generation));
         let n_engines = 1 + self.dice.below(3);
@@ -242,6 +268,8 @@ impl<'a> World<'a> {
     }
 
     /// Adds a phone that holds nothing.
+    ///
+    /// Half of the phones have a clock that is off by up to two days.
     pub fn add_phone(&mut self) -> usize {
         let two_days = 2 * 86_400_000;
         let skew_ms = if self.dice.chance(50) { self.dice.between(-two_days, two_days) } else { 0 };
@@ -261,6 +289,8 @@ impl<'a> World<'a> {
     }
 
     /// One of the server processes.
+    ///
+    /// Counts as a request.
     pub fn any_engine(&mut self) -> Arc<Engine> {
         self.tally.requests += 1;
         Arc::clone(self.dice.pick(&self.engines))
@@ -292,6 +322,8 @@ impl<'a> World<'a> {
     }
 
     /// Counts an edit and returns its bit; `None` if the aspect was edited too often to follow.
+    ///
+    /// The bit is the place in the list of values that were typed.
     pub fn new_edit(&mut self, piece: RecordId, aspect: usize, value: Val) -> Option<u128> {
         let typed = self.typed.entry((piece, aspect)).or_default();
         if super::judge::TYPED_EDITS <= typed.len() {
@@ -312,6 +344,8 @@ impl<'a> World<'a> {
     }
 
     /// Whether the user of this phone edits this aspect of this piece.
+    ///
+    /// In profiles with owned fields, each aspect of a piece belongs to one phone.
     pub fn may_edit(&self, phone: usize, piece: RecordId, aspect: usize) -> bool {
         if self.profile.by_line && aspect == super::content::LYRICS {
             return false;

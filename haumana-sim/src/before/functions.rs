@@ -2,6 +2,10 @@
 //! given is read from one page of its user's partition.
 //!
 //! These are the rules of `infrastructure/rehearsal/old_functions.py`, and the cut at one page.
+//!
+//! Two of their properties lose edits. The first is that a push is not compared with what is there.
+//! The second is that a query of DynamoDB ends after one page, and they never asked for the next
+//! one: of a large repertoire a phone is given the beginning only.
 
 use crate::content::Content;
 use crate::ledger::Seen;
@@ -14,6 +18,8 @@ use std::collections::BTreeMap;
 pub const PAGE_BYTES: usize = 1 << 20;
 
 /// The table of pieces, of one user.
+///
+/// Deletes are not modelled: the app never tells a server of them.
 #[derive(Clone, Debug)]
 pub struct Functions {
     items: BTreeMap<RecordId, Item>,
@@ -35,6 +41,8 @@ impl Functions {
     }
 
     /// Answers `POST /pieces`: puts what is flagged, and returns what was put since.
+    ///
+    /// Everything is read from the page as it was before the push.
     pub fn answer(&mut self, request: &Request, user: &str, now_ms: i64) -> Reply {
         let synced_secs = now_ms.div_euclid(1000);
         let mut page = self.page();
@@ -58,6 +66,7 @@ impl Functions {
         self.items.iter().map(|(id, item)| (*id, item.piece.content.clone())).collect()
     }
 
+    /// Items are in the order of ids, as a partition is by its sort key.
     fn page(&self) -> BTreeMap<RecordId, Item> {
         let mut left = self.page_bytes;
         let fitting = self.items.iter().take_while(|(_, item)| {

@@ -1,4 +1,10 @@
 //! One history, step by step, on either server.
+//!
+//! Phones, users and words are those of the model. Only the server is exchanged. On ours the checks
+//! of the model hold as always; they are what `repeat` and `call` do.
+//!
+//! A new generator is made for each step, from one that nothing else draws from. So a step draws
+//! the same, though the step before has drawn more or less because of what it was answered.
 
 use super::functions::Functions;
 use super::score::{Diary, End, Score, TYPED};
@@ -18,8 +24,11 @@ use haumana_sync::id::RecordId;
 use std::collections::BTreeMap;
 
 /// How many things happen in a history.
+///
+/// Enough that edits meet, and few enough for thousands of histories.
 const STEPS: u64 = 40;
 
+/// `functions` is `None` if our server answers.
 struct History<'w> {
     world: World<'w>,
     functions: Option<Functions>,
@@ -80,6 +89,7 @@ impl History<'_> {
         Ok(())
     }
 
+    /// The diary begins with what was typed first.
     fn make_piece(&mut self, phone: usize) {
         self.world.make_piece(phone);
         let piece = self.world.phones[phone].pieces.last();
@@ -93,6 +103,9 @@ impl History<'_> {
     }
 
     /// The user changes one or two texts in the form, which may have been open for long.
+    ///
+    /// The diary notes what the form showed and what was saved; both come from the form and not
+    /// from the server.
     fn edit(&mut self, phone: usize, id: RecordId) {
         if self.world.phones[phone].form.is_none() {
             self.world.open_form(phone, id);
@@ -127,6 +140,8 @@ impl History<'_> {
     }
 
     /// A whole sync, in which things go wrong `by_chance`; or the rest of the one under way.
+    ///
+    /// One request in ten is lost, one in twelve comes twice, and one reply in seven is not heard.
     async fn sync(&mut self, phone: usize, by_chance: bool) -> Checked {
         if let Stage::Answered(request, answer) = self.take_stage(phone) {
             return self.deliver(&request, answer).await;
@@ -165,6 +180,8 @@ impl History<'_> {
     }
 
     /// A request that was sent long ago reaches the server now.
+    ///
+    /// Its answer is heard by nobody.
     async fn old_request(&mut self) -> Checked {
         if self.world.past.is_empty() {
             return Ok(());
@@ -176,6 +193,7 @@ impl History<'_> {
         Ok(())
     }
 
+    /// Whether the reply is heard is decided elsewhere; that the request has arrived counts here.
     async fn arrive(&mut self, request: &mut Request, again: bool) -> Checked<Option<Answer>> {
         for sent in &request.sent {
             self.diary.arrive(sent.id, &sent.content);
@@ -191,6 +209,7 @@ impl History<'_> {
         }
     }
 
+    /// The app's own rules decide what it takes over, on both servers.
     async fn deliver(&mut self, request: &Request, answer: Option<Answer>) -> Checked {
         let Some(mut answer) = answer else { return Ok(()) };
         if self.functions.is_none() {
@@ -217,6 +236,9 @@ impl History<'_> {
     }
 
     /// Everything works, and everybody syncs until nothing is left to say; then it is counted.
+    ///
+    /// What our server keeps in the history counts as kept; the functions kept nothing beside the
+    /// items.
     async fn end(mut self) -> Result<Score, Violation> {
         self.settle().await?;
         let mut kept = BTreeMap::new();
@@ -242,6 +264,8 @@ impl History<'_> {
         Ok(score)
     }
 
+    /// The last of four rounds is one of started apps, so that nothing is missing only for lack of
+    /// asking.
     async fn settle(&mut self) -> Checked {
         for phone in 0..self.world.phones.len() {
             if let Stage::Answered(request, answer) = self.take_stage(phone) {

@@ -4,6 +4,16 @@
 //! A history is made from its seed alone. Each step has dice of its own, so that what a user types, and
 //! which request is lost, is the same whatever the server answered. On our server every check of the
 //! model holds besides ([`crate::World`]); what is counted here is counted in the same way for both.
+//!
+//! # What is compared
+//!
+//! | | the functions | our server |
+//! |---|---|---|
+//! | two edits of one piece | the later push replaces the whole piece | merged field by field |
+//! | a lost reply | the next push is a new edit | recognised |
+//! | what a phone is given | what is on the first page of its partition | all that is new |
+//!
+//! The numbers that come out say what the change of server is worth, in edits that are lost.
 
 mod functions;
 mod history;
@@ -27,6 +37,8 @@ pub enum Rules {
 }
 
 /// Makes the history of `seed` under `rules`, with about `pieces` pieces, and counts.
+///
+/// The functions cannot violate anything: what they lose is counted, and is the result.
 ///
 /// # Errors
 ///

@@ -1,4 +1,10 @@
 //! What became of everything that users typed, counted in the same way whatever the server is.
+//!
+//! # How a loss is found
+//!
+//! Each value that is typed has marks of its own. An edit whose marks have reached the server is
+//! looked for in the end: in the record, in what the server keeps beside it, on phones. If it is
+//! nowhere, and nobody who saw it took it out, it is lost.
 
 use crate::content::{Content, LYRICS, NOTES, TITLE, is_long};
 use crate::words::marks;
@@ -11,6 +17,8 @@ use std::ops::AddAssign;
 pub(super) const TYPED: [usize; 3] = [TITLE, LYRICS, NOTES];
 
 /// What was counted in one history, or in many.
+///
+/// Sums of many histories; divide by `edits` or by `histories`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Score {
     /// Histories.
@@ -46,6 +54,8 @@ impl AddAssign for Score {
 }
 
 /// One text that a user saved: what the form showed, and what was saved.
+///
+/// Only texts that differ are noted.
 #[derive(Clone, Debug)]
 struct Typed {
     piece: RecordId,
@@ -79,6 +89,8 @@ impl Diary {
     }
 
     /// A request with this content of a piece has reached the server.
+    ///
+    /// An edit has arrived once any of its marks has; others may have been edited away before.
     pub(super) fn arrive(&mut self, piece: RecordId, content: &Content) {
         for typed in self.0.iter_mut().filter(|typed| typed.piece == piece) {
             let text = content.0[typed.field].text();
@@ -120,6 +132,8 @@ impl Diary {
     }
 
     /// Whether somebody who saw it took all of it out.
+    ///
+    /// Several users may have taken out a part each.
     fn is_replaced(&self, typed: &Typed) -> bool {
         let of_field = self.0.iter().filter(|later| later.is_beside(typed.piece, typed.field));
         let taken_out = of_field.flat_map(|later| {
@@ -130,6 +144,8 @@ impl Diary {
     }
 
     /// How many lines of a text are doubled, and whether it is garbled.
+    ///
+    /// A merge may put two users' words into one line, which is no line that anybody added.
     fn flaws(&self, piece: RecordId, field: usize, text: &str) -> (usize, usize) {
         let of_field = || self.0.iter().filter(|typed| typed.is_beside(piece, field));
         if text.is_empty() {

@@ -1,4 +1,11 @@
 //! What may have become of a piece by the pushes of a new client.
+//!
+//! Each check takes what the server had (`track`), the pushes of one request, and what there is
+//! now. A push that is *loose* has a base that the server need not know, so only the weakest checks
+//! apply.
+//!
+//! Two devices with one name (`has_twins`) look like one that contradicts itself. Then either of
+//! their edits may be taken for late.
 
 use super::pushed::{Pushed, is_copy_of_past, is_news, is_of, is_untouched_default};
 use crate::content::{Content, FIELDS, Val, aspect_name, is_long};
@@ -12,6 +19,7 @@ use crate::watch::Lost;
 use crate::world::Typed;
 use haumana_sync::id::RecordId;
 
+/// Versions may leap, as in another life, so how far they rise is not asked.
 pub(super) fn check_version(track: &Track, id: RecordId, after: &Stored) -> Checked {
     if after.k < track.k {
         return wrong(id, format!("the version fell to {}", after.k));
@@ -23,6 +31,8 @@ pub(super) fn check_version(track: &Track, id: RecordId, after: &Stored) -> Chec
 }
 
 /// An edit wins against a delete, and a delete needs one who deletes (G6).
+///
+/// Called if the piece is a tombstone now, whether it was one before or not.
 pub(super) fn check_deleted(
     track: &Track,
     id: RecordId,
@@ -84,6 +94,8 @@ pub(super) fn check_deleted(
 /// A piece that nobody edited since is deleted by a delete, and comes back by an edit only.
 ///
 /// Of one name, what one device deletes the other may have edited later.
+///
+/// Called if the piece is live now.
 pub(super) fn check_alive(
     track: &Track,
     id: RecordId,
@@ -116,6 +128,8 @@ pub(super) fn check_alive(
     }
 }
 
+/// With several pushes of the field only the possible values are checked, since the order of the
+/// device's own edits decides.
 pub(super) fn check_aspect(
     track: &Track,
     id: RecordId,
@@ -179,6 +193,9 @@ pub(super) fn check_aspect(
 }
 
 /// What loses against what its user had not seen waits in the inbox.
+///
+/// Only for a request with one push of the piece: of several, the device itself has replaced the
+/// earlier.
 pub(super) fn check_guest_traces(
     track: &Track,
     pushes: &[Pushed<'_>],
@@ -220,6 +237,8 @@ pub(super) fn check_guest_traces(
 }
 
 /// Unknown keys are kept, byte for byte.
+///
+/// Null clears a key.
 pub(super) fn check_extra(
     track: &Track,
     id: RecordId,

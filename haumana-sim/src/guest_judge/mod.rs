@@ -1,4 +1,17 @@
 //! Whether a new client's pushes did what the contract says, and nothing else.
+//!
+//! A push of `/sync` names its base, so its user's knowledge is known better than a phone's, and
+//! the judge can ask for more. Several pushes of one record in one request are one change: the
+//! later one wins over the earlier one of its own device.
+//!
+//! # The order of the checks
+//!
+//! 1. The version never falls, and no content changes under one version.
+//! 2. A delete needs a push that deletes, and loses against an edit that it had not seen (G6).
+//! 3. A deleted piece comes back only by a new edit.
+//! 4. Each field is the server's value, a pushed one, or a merge of long texts.
+//! 5. Unknown keys come back byte for byte (G11).
+//! 6. What lost waits in the inbox (G1).
 
 mod checks;
 mod pushed;
@@ -18,6 +31,8 @@ use haumana_sync::engine::RETENTION_MS;
 use haumana_sync::id::{KindNumber, RecordId};
 
 /// What a reply says of a push.
+///
+/// Read from the reply, and compared with what the store shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     /// The outcome.
@@ -35,6 +50,8 @@ impl Said {
 
 impl World<'_> {
     /// Explains every change of the store by the pushes of a new client.
+    ///
+    /// Without a reply every push may have been taken or not.
     pub(super) fn take_in_guest(
         &mut self,
         call: &GuestCall,
@@ -76,6 +93,7 @@ impl World<'_> {
         Ok(())
     }
 
+    /// Whether a push can be judged strictly is decided here, for all checks.
     fn pushed<'c>(
         &self,
         call: &'c GuestCall,
@@ -104,6 +122,8 @@ impl World<'_> {
         pushed.collect()
     }
 
+    /// A piece that is new, or of which the last content may be gone, has nothing that it could be
+    /// compared with.
     fn judge_guest(
         &mut self,
         call: &GuestCall,
@@ -222,6 +242,8 @@ fn see(track: &mut Track, pushes: &[Pushed<'_>], content: Option<&Content>) {
 /// What the server said that it took, it owes from then on: but for what its device replaced in the
 /// same request, since the edits of one record in one request are one change. Such a request may
 /// come again without what replaced it.
+///
+/// Marks of owed values must be found in the end.
 fn owe(ledger: &mut Ledger, id: RecordId, pushes: &[Pushed<'_>]) {
     for (at, pushed) in pushes.iter().enumerate() {
         let later = |field: &&GuestField| {

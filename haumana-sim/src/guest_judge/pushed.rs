@@ -1,4 +1,6 @@
 //! A push of a new client as the judge sees it.
+//!
+//! It joins the push with the answer to it, so that each check asks one thing.
 
 use crate::content::{FIELDS, Val};
 use crate::guest::{GuestField, GuestPush, GuestSet};
@@ -21,6 +23,7 @@ pub(super) struct Pushed<'a> {
 }
 
 impl<'a> Pushed<'a> {
+    /// Nothing, if the server refused it.
     pub(super) fn set(&self) -> Option<&'a GuestSet> {
         self.push.set.as_ref().filter(|_| self.taken != Some(false))
     }
@@ -39,6 +42,8 @@ impl<'a> Pushed<'a> {
     }
 
     /// Everything that its user had seen of a field.
+    ///
+    /// Base, earlier pushes of the device, and the edit itself.
     pub(super) fn seen(&self, field: &GuestField, track: &Track) -> u128 {
         let base = self.push.base.and_then(|base| track.named(base));
         base.map_or(0, |base| base.seen.0[field.aspect]) | field.own | field.edit.unwrap_or(0)

@@ -1,4 +1,8 @@
 //! A device that follows the protocol of `/sync`.
+//!
+//! It keeps what the protocol asks of a client and no more: a cursor, the records, and edits that
+//! wait. An edit that is in flight is not changed, and while it waits its user does not touch the
+//! record again.
 
 use super::judge::{Agreed, Held, Judge, Name};
 use super::values;
@@ -12,6 +16,8 @@ use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An edit that waits for the server.
+///
+/// The push that is sent again is the same text, so the server can recognise it.
 #[derive(Clone, Debug)]
 struct Pending {
     name: Name,
@@ -21,6 +27,7 @@ struct Pending {
     set: Option<Map<String, Json>>,
 }
 
+/// It has no storage and is never restarted; those are tested with the real replica.
 #[derive(Debug)]
 pub(super) struct Device {
     id: String,
@@ -36,6 +43,7 @@ pub(super) struct Device {
 }
 
 impl Device {
+    /// It begins without a cursor, and is given everything.
     pub(super) fn new(id: String) -> Self {
         let (held, pending) = (Held::default(), Vec::new());
         let (counts, behind, sent) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
@@ -43,6 +51,8 @@ impl Device {
     }
 
     /// Its user makes, edits or deletes a record. One edit of a record waits at a time.
+    ///
+    /// Records have one of three ids of each kind, so that devices meet often.
     pub(super) fn edit(
         &mut self,
         dice: &mut Dice,
@@ -77,6 +87,8 @@ impl Device {
         }
     }
 
+    /// A new record gets its mandatory fields. A fixed field is set only once. A counter is pushed
+    /// as this device's own entry, with what it has ever added and taken away.
     fn set_of(
         &mut self,
         dice: &mut Dice,
@@ -117,6 +129,9 @@ impl Device {
     }
 
     /// Sends what waits. The request may come twice, and the reply may be lost.
+    ///
+    /// One in four requests is followed by one of the device's earlier ones, and one in four
+    /// replies is lost.
     pub(super) async fn sync(
         &mut self,
         dice: &mut Dice,
@@ -149,11 +164,14 @@ impl Device {
         }
     }
 
+    /// The limit of a page is one to four records, so that replies are cut.
     fn body(&self, sent: usize, limit: usize) -> Json {
         let pushes: Vec<Json> = self.pending.iter().take(sent).map(Pending::push).collect();
         json!({ "deviceId": self.id, "cursor": self.cursor, "limit": limit, "push": pushes })
     }
 
+    /// If the reply was cut, results of this request may be followed by changes that have not come
+    /// yet; until then the user does not edit those records.
     fn take(&mut self, sent: usize, reply: &Json, judge: &mut Judge) {
         let done: Vec<Pending> = self.pending.drain(..sent).collect();
         let results = reply["results"].as_array().cloned().unwrap_or_default();
@@ -189,6 +207,8 @@ impl Device {
     }
 
     /// The record is the base with what was set, unless it is among the changes.
+    ///
+    /// The server says `applied` without the content, so the device computes it.
     fn apply(&mut self, pending: Pending, result: &Json) {
         let version = result["version"].as_u64().unwrap_or_default();
         let old = self.held.records.get(&pending.name);
@@ -223,6 +243,7 @@ impl Pending {
     }
 }
 
+/// A refused sync ends the run, since nothing fails in this model.
 async fn ask(engine: &Engine, user: &UserId, body: &Json) -> Json {
     let body = body.to_string();
     let request = SyncRequest::from_json(body.as_bytes())

@@ -1,4 +1,13 @@
 //! Whether the promises held.
+//!
+//! | type | what is checked |
+//! |---|---|
+//! | plain values | each accepted value is in the record or in its history |
+//! | lines, lists, sets | each part of an accepted value is |
+//! | sets | an element that nobody took out is there; one that somebody took out is not |
+//! | counters | the sum is what all devices added |
+//!
+//! Records that were deleted or refused are left out where a delete explains what is missing.
 
 use haumana_sync::digest::Digest;
 use haumana_sync::engine::Engine;
@@ -26,6 +35,8 @@ pub struct Agreed {
 }
 
 /// What a device holds, and what the server last said of all of it.
+///
+/// Filled in by a device of this model, or by a test's own client.
 #[derive(Clone, Debug, Default)]
 pub struct Held {
     /// The records.
@@ -37,6 +48,8 @@ pub struct Held {
 }
 
 /// What the users of all devices did, and what the server accepted of it.
+///
+/// It hears of each edit when it is made, and looks at the end.
 #[derive(Debug, Default)]
 pub struct Judge {
     /// Of each field the values as JSON.
@@ -137,6 +150,8 @@ impl Judge {
 
     /// Both devices hold the same, and the server's digest says so.
     ///
+    /// The digest is computed anew from what the device holds (G2).
+    ///
     /// # Panics
     ///
     /// If they do not.
@@ -164,6 +179,8 @@ impl Judge {
 
     /// Every value that was accepted is in the record, or the history knows it. Counters are exact,
     /// and elements are there if nobody took them out.
+    ///
+    /// Everything is taken from one export, as a user could.
     ///
     /// # Panics
     ///
@@ -215,6 +232,8 @@ impl Judge {
 
     /// An element that nobody took out is there, and one that somebody did is not. Where two whole
     /// values clashed, one of them lost, and the inbox has it.
+    ///
+    /// Two users who add the same element add it twice; a removal takes out what its user saw.
     fn check_elements(&self, device: &Held, document: &Json) {
         for (place, added) in &self.added {
             let (name, field) = place;
@@ -247,6 +266,8 @@ impl Judge {
 
     /// An export that is imported into another account holds the same records.
     ///
+    /// It is imported into an account of another name.
+    ///
     /// # Panics
     ///
     /// If it does not.
@@ -275,6 +296,8 @@ impl Judge {
 }
 
 /// The parts of a value: elements as JSON, or lines.
+///
+/// Empty lines do not count.
 fn parts(value: &Json) -> BTreeSet<String> {
     let lines = value.as_str().unwrap_or_default().lines();
     let lines = lines.filter(|line| !line.is_empty()).map(str::to_owned);
@@ -288,6 +311,8 @@ fn sum_of(value: &Json) -> i64 {
 }
 
 /// A value as the record keeps it.
+///
+/// Values are compared in the form in which records keep them.
 fn normal(kind: &Kind, field: &str, value: &Json) -> Json {
     let field = kind.named(field);
     let raw = serde_json::value::to_raw_value(value).ok();

@@ -4,6 +4,18 @@
 //! The devices follow the protocol of `/sync` over its JSON. Replies are lost and requests come twice.
 //! In the end all devices agree, what every device added to a counter is in its sum, and no value is
 //! gone without a trace in the history.
+//!
+//! # What varies
+//!
+//! One to three kinds, each with up to seven fields of any type and policy, with defaults, groups,
+//! unknown keys and both rules of deletes. Numbers of kinds are far apart and their names are
+//! prefixes of each other, so that a store or an index that confuses them is found.
+//!
+//! # What the judge knows
+//!
+//! The devices are simple: three of them, one record in three of each kind, one edit of a record at
+//! a time. The judge does not compute what a merge must give. It knows what users set, added, took
+//! out and counted, and checks what follows for every policy.
 
 mod device;
 mod judge;
@@ -30,6 +42,8 @@ const DEVICES: usize = 3;
 const STEPS: usize = 60;
 
 /// Makes a valid schema of one to three kinds.
+///
+/// Values come from tiny domains, so that two users often choose the same.
 pub fn random_schema(dice: &mut Dice) -> Schema {
     let n_kinds = 1 + dice.below(3);
     let kinds = (0..n_kinds).map(|at| random_kind(dice, at));
@@ -59,6 +73,8 @@ fn random_kind(dice: &mut Dice, at: usize) -> Kind {
 }
 
 /// Puts some of the fields together that are decided as a whole.
+///
+/// Fields of a group have no policy of their own; the group's decides.
 fn random_groups(dice: &mut Dice, mut fields: Vec<Field>) -> (Vec<Field>, Vec<Group>) {
     let policies = [Merge::Later, Merge::Greatest, Merge::Least, Merge::First];
     let plain: Vec<usize> = (0..fields.len())
@@ -82,6 +98,7 @@ fn random_groups(dice: &mut Dice, mut fields: Vec<Field>) -> (Vec<Field>, Vec<Gr
     (fields, groups)
 }
 
+/// Numbers of fields have gaps, as after fields that were taken out.
 fn random_field(dice: &mut Dice, at: usize, name: String, field_type: FieldType) -> Field {
     let policies = [Merge::Later, Merge::Greatest, Merge::Least, Merge::First, Merge::Fixed];
     let merge = if field_type.is_structural() { Merge::Later } else { *dice.pick(&policies) };
@@ -119,6 +136,8 @@ fn random_type(dice: &mut Dice) -> FieldType {
 }
 
 /// Makes a schema that succeeds `schema`: one kind has a field more, and there is a kind more.
+///
+/// Only additions: these are what every succession allows.
 pub fn succeeding_schema(dice: &mut Dice, schema: &Schema) -> Schema {
     let policies = [Merge::Later, Merge::Greatest, Merge::Least, Merge::First];
     let grown = dice.below(schema.kinds().len());
@@ -140,6 +159,10 @@ pub fn succeeding_schema(dice: &mut Dice, schema: &Schema) -> Schema {
 
 /// Runs one history of devices with a schema of its own, all made from `seed`, on a backend that has
 /// no records of `user`.
+///
+/// The clock of a device is off by up to five minutes, and the last two rounds go without faults.
+///
+/// `HAUMANA_SIM_STORY` prints all requests and replies.
 ///
 /// # Panics
 ///

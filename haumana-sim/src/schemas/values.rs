@@ -1,4 +1,7 @@
 //! Values of every type, from domains so small that ties and clashes are everywhere.
+//!
+//! A type with four values meets itself in one pair of edits out of four. With random values ties,
+//! equal edits, and edits to and fro would never be tried.
 
 use crate::dice::Dice;
 use haumana_sync::record::Value;
@@ -14,6 +17,8 @@ const IDS: [&str; 4] = [
 const WORDS: [&str; 4] = ["ua", "ua lani", "ʻā", "\"{}\""];
 
 /// A few values that a field of this type can hold.
+///
+/// Values that the field would refuse are left out.
 pub fn domain(field_type: &FieldType) -> Vec<Value> {
     let field = Field::new(1, "any", field_type.clone());
     let raw = |sample: &Json| serde_json::value::to_raw_value(sample).ok();
@@ -21,6 +26,7 @@ pub fn domain(field_type: &FieldType) -> Vec<Value> {
     samples.iter().filter_map(|sample| field.read(&raw(sample)?)).collect()
 }
 
+/// Some are equal in other words, such as one time in two zones.
 fn samples(field_type: &FieldType) -> Vec<Json> {
     match field_type {
         FieldType::Text { .. } => WORDS.map(Json::from).to_vec(),
@@ -44,6 +50,8 @@ fn samples(field_type: &FieldType) -> Vec<Json> {
 }
 
 /// The next value that a user gives a field that has `now`.
+///
+/// Lists and sets change by one element, so that a merge has something to merge.
 pub fn next(dice: &mut Dice, field_type: &FieldType, now: &Json) -> Json {
     match field_type {
         FieldType::List { of, .. } => edited(dice, *of, now, false),
@@ -53,6 +61,8 @@ pub fn next(dice: &mut Dice, field_type: &FieldType, now: &Json) -> Json {
 }
 
 /// One element more, or one less.
+///
+/// Elements of a set are not added twice.
 fn edited(dice: &mut Dice, of: Element, now: &Json, is_set: bool) -> Json {
     let mut list: Vec<Json> = now.as_array().cloned().unwrap_or_default();
     let names = if of == Element::Id { IDS } else { WORDS };

@@ -1,4 +1,8 @@
 //! A client of `/sync` with one record, written from docs/protocol.md.
+//!
+//! It applies what is answered `applied` to what it holds, replaces what is among the changes, and
+//! compares its digest with the reply's at once. A copy that the server has noticed gets a new
+//! device id.
 
 use super::ledger::{Seen, both};
 use super::turn::What;
@@ -14,6 +18,8 @@ pub(super) const MOST: [i64; 4] = [5, 19, 2, 17];
 pub(super) const LEAST: [i64; 4] = [15, 2, 19, 7];
 
 /// What a device holds, and what waits.
+///
+/// Cheap to clone: each turn of the search begins with a copy of everything.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub(super) id: String,
@@ -47,15 +53,20 @@ impl Client {
     }
 
     /// Whether its user sees the record.
+    ///
+    /// A delete that waits hides it.
     pub(super) fn holds(&self) -> bool {
         self.value.is_some() && self.pending.iter().all(|pending| pending.set.is_some())
     }
 
     /// The edits in what its user sees.
+    ///
+    /// Edits that wait are seen by their own user.
     pub(super) fn seen(&self) -> Seen {
         self.pending.iter().fold(self.seen, |seen, pending| both(seen, pending.own))
     }
 
+    /// What was sent or waits lies over what was agreed.
     fn shown(&self) -> Map<String, Json> {
         let mut shown = self.value.clone().unwrap_or_default();
         for set in self.pending.iter().filter_map(|pending| pending.set.clone()) {
@@ -65,6 +76,8 @@ impl Client {
     }
 
     /// Its user does something; returns the time that the edit has.
+    ///
+    /// Several edits may wait; each is a push of its own on the same base.
     pub(super) fn edit(
         &mut self,
         what: What,
@@ -87,6 +100,7 @@ impl Client {
         at_ms
     }
 
+    /// The number of the edit is in each value, so that a value names its edit.
     fn set_of(&mut self, what: What, number: usize) -> Map<String, Json> {
         let shown = self.shown();
         let with = |name: &str, element: String| {
@@ -134,6 +148,8 @@ impl Client {
     }
 
     /// It hears the reply; the server has seen `server`. The error says what is wrong with the reply.
+    ///
+    /// Nothing may be refused in this model.
     pub(super) fn hear(&mut self, reply: &[u8], id: RecordId, server: Seen) -> Result<(), String> {
         let reply: Json = serde_json::from_slice(reply).map_err(|error| error.to_string())?;
         let results = reply["results"].as_array().cloned().unwrap_or_default();
@@ -171,6 +187,8 @@ impl Client {
 }
 
 /// The lines as their user leaves them: the middle one is another, and there is one more.
+///
+/// Even numbers add a line at the top, odd ones at the bottom.
 pub(super) fn edited(text: &str, number: usize) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let middle = lines.iter().position(|line| line == "c" || line.starts_with('m'));

@@ -1,4 +1,7 @@
 //! A phone with the app and one piece.
+//!
+//! The phone itself is the one of the random model ([`Phone`]); here its user does one thing at a
+//! time.
 
 use super::client::edited;
 use super::ledger::{Seen, both};
@@ -9,6 +12,8 @@ use crate::reply::decode;
 use serde_json::json;
 
 /// A phone, and what its user sees.
+///
+/// `pending` is what the judge needs and the phone does not know.
 #[derive(Clone, Debug)]
 pub(super) struct Handset {
     pub(super) phone: Phone,
@@ -39,6 +44,8 @@ impl Handset {
     }
 
     /// Its user does something.
+    ///
+    /// The star counts as a step of the number, as in the app.
     pub(super) fn edit(&mut self, what: What, number: usize, own: Seen, at_ms: i64) {
         let turned = Val::Flag(!self.has_star());
         let Some(piece) = self.phone.pieces.first_mut() else { return };
@@ -57,6 +64,8 @@ impl Handset {
     }
 
     /// What it sends.
+    ///
+    /// Written as the app writes it, with all pieces and the last `syncedAt`.
     pub(super) fn request(&self, user: &str, now_ms: i64) -> Request {
         let sent = self.phone.pieces.clone();
         let pieces: Vec<_> = sent.iter().map(|piece| piece.write(user)).collect();
@@ -85,6 +94,8 @@ impl Handset {
     }
 
     /// It hears the reply; the server has seen `server`. The error says what is wrong with the reply.
+    ///
+    /// All that was sent before is answered by this reply.
     pub(super) fn hear(
         &mut self,
         request: &Request,

@@ -1,4 +1,16 @@
 //! What must hold when everybody has synced.
+//!
+//! # Order of the checks
+//!
+//! Devices agree; a delete and edits have met as they must; each edit is in the record or kept;
+//! what is stored agrees with itself. Then, of a live record: lines, winners, and parts of lists,
+//! sets and counters.
+//!
+//! # Where it asks for less
+//!
+//! A copy has its original's name until the server notices. Then which of two edits is the later
+//! one of a device cannot be known, and winners are not compared. After a restore several parts
+//! have an edit that nobody typed.
 
 use super::client::{LEAST, MOST};
 use super::ledger::{Edit, NAME, REST, STAR, Sort, WORDS};
@@ -15,6 +27,8 @@ fn ensure(holds: bool, text: impl FnOnce() -> String) -> Checked {
 }
 
 /// Looks at everything.
+///
+/// The first thing that does not hold ends the look.
 ///
 /// # Errors
 ///
@@ -59,6 +73,9 @@ fn check_devices(scene: &Scene, is_deleted: bool, value: &Map<String, Json>) -> 
 /// - An edit that somebody who saw it replaced is not looked for: the one that replaced it is.
 /// - Restoring is an edit of what was another then, and of nothing else. What it restored has lost if
 ///   it is in the inbox, or if the device that deletes had shown just that, and its user replaced it.
+///
+/// Each part is decided for itself: one edit that the delete did not know of is enough to keep the
+/// record.
 fn check_life(scene: &Scene, is_deleted: bool) -> Checked {
     let ledger = &scene.ledger;
     let Some(delete) = ledger.delete() else {
@@ -104,6 +121,9 @@ fn check_life(scene: &Scene, is_deleted: bool) -> Checked {
 
 /// Each edit that nobody who saw it replaced is in the record or in the inbox; where policies other
 /// than the later edit decide, or a delete knew of it, in the history.
+///
+/// Marks are letters with the number of the edit: `t` for the short field, `m` and `x` for lines,
+/// `f` for the fields of other policies.
 fn check_traces(scene: &Scene, is_deleted: bool, value: &Map<String, Json>) -> Checked {
     let ledger = &scene.ledger;
     let everything = at_once(everything_of(&*scene.store, &scene.user, scene.id));
@@ -161,6 +181,8 @@ fn check_lines(scene: &Scene, lyrics: &str) -> Checked {
 }
 
 /// Each policy chose what it must of the edits that nobody replaced.
+///
+/// Of the later edit the claimed time decides, not the order of arrival.
 fn check_winners(scene: &Scene, value: &Map<String, Json>) -> Checked {
     let ledger = &scene.ledger;
     ensure(text(value, "fixed") == "once", || "a fixed field has changed".to_owned())?;
@@ -202,6 +224,8 @@ fn check_winners(scene: &Scene, value: &Map<String, Json>) -> Checked {
 /// Every element that was added is there, once, and the count is what was counted. Of two that were
 /// added at one place of a list one may be in the inbox. A copy may be the device whose reply was lost,
 /// so its edit replaces that one's, and the set that it replaces is in the inbox.
+///
+/// A list keeps its order; only what is in it is compared here.
 fn check_parts(scene: &Scene, value: &Map<String, Json>) -> Checked {
     let ledger = &scene.ledger;
     if ledger.has_restore() || ledger.delete().is_some() {

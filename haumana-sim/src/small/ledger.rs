@@ -1,4 +1,6 @@
 //! Who typed what, having seen what.
+//!
+//! It is the ledger of the random model in small: 32 bits for each of four parts, and no versions.
 
 /// How many parts a record has that are followed on their own: the short field, the lines, the fields
 /// of other policies, and the star that phones have in their stead.
@@ -14,6 +16,8 @@ pub(super) const REST: usize = 2;
 pub(super) const STAR: usize = 3;
 
 /// The edits that are in what somebody sees, one bit each, by part.
+///
+/// A history has far fewer than 32 edits.
 pub(super) type Seen = [u32; PARTS];
 
 /// Both together.
@@ -33,6 +37,8 @@ pub(super) enum Sort {
 }
 
 /// One edit, or the restoring of the first version, or a delete.
+///
+/// Its number is its place in the ledger, and its bit.
 #[derive(Clone, Debug)]
 pub(super) struct Edit {
     /// What it is.
@@ -50,6 +56,8 @@ pub(super) struct Edit {
 }
 
 /// All edits of a history, by their number, and what is in the server's record of them.
+///
+/// `server` grows with each edit that arrives, and never shrinks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
     pub(super) edits: Vec<Edit>,
@@ -64,6 +72,8 @@ impl Ledger {
     }
 
     /// The edit of that number reaches the server at `now_ms`.
+    ///
+    /// The server takes no time from the future, so the edit's time is cut to its arrival.
     pub(super) fn arrive(&mut self, number: usize, now_ms: i64) {
         let edit = &mut self.edits[number];
         edit.at_ms = if edit.has_arrived { edit.at_ms } else { edit.at_ms.min(now_ms) };
@@ -87,6 +97,8 @@ impl Ledger {
     }
 
     /// Those that nobody who saw them replaced.
+    ///
+    /// Of these one wins, or they are merged; all others were replaced by somebody who saw them.
     pub(super) fn standing(&self, of: usize) -> Vec<usize> {
         let arrived = self.arrived(of);
         let is_replaced = |number: &usize| {

@@ -1,4 +1,10 @@
 //! The devices, the server, and what one turn does to them.
+//!
+//! A scene is one moment of a history. The search copies it before each turn, so it holds no
+//! threads, no tasks and no borrowed data; the store in memory copies itself.
+//!
+//! An engine is made for each call, with the time of that moment. What a server process would keep
+//! in memory must not matter.
 
 use super::client::Client;
 use super::handset::Handset;
@@ -26,6 +32,8 @@ const DAY_MS: i64 = 86_400_000;
 const TURN_MS: i64 = 10_000;
 
 /// The sorts of the devices.
+///
+/// Devices of one sort are interchangeable until they act, so the order in a cast does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cast(pub &'static [bool]);
 
@@ -45,6 +53,8 @@ impl Cast {
 }
 
 /// A device.
+///
+/// Both are plain data, so that a scene can be copied.
 #[allow(clippy::large_enum_variant, reason = "there are three of them")]
 #[derive(Clone, Debug)]
 pub(super) enum Device {
@@ -53,6 +63,8 @@ pub(super) enum Device {
 }
 
 /// A request as it was sent.
+///
+/// Kept as it was sent, to come again late.
 #[derive(Clone, Debug)]
 pub(super) enum Sent {
     Sync(Vec<u8>),
@@ -60,6 +72,8 @@ pub(super) enum Sent {
 }
 
 /// Everything at one moment of a history.
+///
+/// Ten seconds pass with each turn.
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) store: Arc<MemoryStore>,
@@ -108,6 +122,8 @@ impl Device {
 impl Scene {
     /// A record that every device of the cast holds.
     ///
+    /// The record is made by a client that takes no further part.
+    ///
     /// # Errors
     ///
     /// If that fails.
@@ -147,6 +163,8 @@ impl Scene {
     }
 
     /// The same, to go on from differently.
+    ///
+    /// Costs a copy of one account.
     pub(super) fn fork(&self) -> Self {
         Self {
             store: Arc::new(self.store.snapshot()),
@@ -161,6 +179,9 @@ impl Scene {
     }
 
     /// Plays one turn.
+    ///
+    /// An early edit has a time before all others, and each early one before the one that was made
+    /// last.
     ///
     /// # Errors
     ///
@@ -247,6 +268,8 @@ impl Scene {
 
     /// A device syncs.
     ///
+    /// A lost reply leaves the device as it was; the server has done its part.
+    ///
     /// # Errors
     ///
     /// What must not happen.
@@ -280,6 +303,9 @@ impl Scene {
 
     /// Everybody syncs until nothing is left to say.
     ///
+    /// Two rounds are enough: the first brings everybody's edits to the server, the second brings
+    /// them to everybody.
+    ///
     /// # Errors
     ///
     /// What must not happen.
@@ -297,6 +323,8 @@ impl Scene {
     }
 
     /// The record as it is stored.
+    ///
+    /// Stamp and revision are left out, since nobody can tell them.
     pub(super) fn record(&self) -> Option<Stored> {
         let stored = at_once(observe(&*self.store, &self.user)).remove(&self.id)?;
         // When it was last written tells nobody anything new.
@@ -310,6 +338,8 @@ impl Scene {
     }
 
     /// A device that has heard a reply shows what the server has.
+    ///
+    /// Phones are not told of deletes, so a deleted record is passed over.
     fn check_exact(&self, device: usize) -> Result<(), String> {
         let stored = self.record().ok_or("the record is gone from the store")?;
         let content = stored.content().map(|(content, _)| content);
@@ -355,6 +385,8 @@ impl Scene {
 }
 
 /// The parts of a record that differ.
+///
+/// Only these parts count as restored.
 fn changed(before: &Map<String, Json>, after: &Map<String, Json>) -> [bool; PARTS] {
     let differs = |field: &&str| before.get(*field) != after.get(*field);
     let of = |fields: &[&str]| fields.iter().any(differs);

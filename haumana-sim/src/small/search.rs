@@ -1,10 +1,16 @@
 //! Going through all histories.
+//!
+//! It is a depth-first search. At each node all turns are tried that make sense there, each on a
+//! copy of the scene. A history that is worth it is then settled and judged, on another copy, and
+//! the search goes on behind it.
 
 use super::judge;
 use super::scene::{Cast, Scene};
 use super::turn::Turn;
 
 /// How much may happen in one history.
+///
+/// Each number bounds one sort of turn in the whole history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
     /// Turns.
@@ -33,6 +39,8 @@ impl Bound {
 }
 
 /// What came of a search.
+///
+/// Two searches of one bound find the same, whatever the machine.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// How many histories there are.
@@ -59,6 +67,7 @@ pub fn search(cast: Cast, bound: Bound) -> Found {
     found
 }
 
+/// `turns` is how the scene came about; it grows and shrinks with the depth.
 fn go_on(scene: &Scene, turns: &mut Vec<Turn>, within: (Cast, Bound), found: &mut Found) {
     let (cast, bound) = within;
     if turns.len() == bound.turns {
@@ -87,6 +96,7 @@ fn go_on(scene: &Scene, turns: &mut Vec<Turn>, within: (Cast, Bound), found: &mu
 }
 
 impl Found {
+    /// Short histories are the ones to be told, so the longest is dropped.
     fn violate(&mut self, turns: &[Turn], text: &str) {
         self.n_violations += 1;
         let told: Vec<String> = turns.iter().map(Turn::to_string).collect();

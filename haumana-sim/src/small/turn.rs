@@ -1,4 +1,7 @@
 //! What can happen in one turn, and which turns there are to try.
+//!
+//! The number of histories grows with each turn by a factor of about the number of choices. So
+//! turns that lead to the same as others are left out here; the module above lists them.
 
 use super::scene::{Cast, Scene};
 use super::search::Bound;
@@ -31,6 +34,8 @@ pub enum End {
 }
 
 /// One thing that happens.
+///
+/// Printed, a list of these is the story of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     /// A device's user does something, and it syncs.
@@ -56,6 +61,8 @@ const EDITS: [What; 4] = [What::Name, What::Words, What::Rest, What::Delete];
 
 impl Turn {
     /// Every turn that is to be tried after `turns`, which led to `scene`.
+    ///
+    /// The order is fixed, so that a search is the same each time.
     pub(super) fn all(turns: &[Turn], scene: &Scene, bound: Bound, cast: Cast) -> Vec<Turn> {
         let count = |is: fn(&Turn) -> bool| turns.iter().filter(|turn| is(turn)).count();
         let n_deletes = count(|turn| matches!(turn, Turn::Act { what: What::Delete, .. }));
@@ -124,6 +131,8 @@ impl Turn {
     }
 
     /// Whether the history of `turns` is one to look at, and not the same as a shorter one.
+    ///
+    /// A history that ends with something unsent is looked at when it has been sent.
     pub(super) fn is_whole(turns: &[Turn]) -> bool {
         if matches!(turns.last(), Some(Turn::Act { end: End::Kept, .. })) {
             return false;
