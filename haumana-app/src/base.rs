@@ -1,6 +1,19 @@
 //! Which base a phone's push has: a version, or an earlier push of the same phone whose reply was
 //! lost. Phones that were set up from another's backup send the numbers of that other phone, so the
 //! same number is no proof of the same phone; see ADR 0018.
+//!
+//! # The evidence
+//!
+//! - **The same delivery, order and hash**: the request came again.
+//! - **Order**: steps and times of one phone grow together. Fewer steps with a later time come from
+//!   two phones.
+//! - **A number that has ended**: a later reply's number was shown, so the phone that pushed before
+//!   has heard. Who sends the earlier number is somebody else.
+//! - **A switch without a step**: the app counts each switch.
+//! - **A text that only one phone had**: two people do not type the same by chance. A switch, a
+//!   category or a language tells nothing.
+//!
+//! ADR 0018 has the order in which they are asked. What is left is uncertain, and treated so.
 
 use crate::given::{Given, Token};
 use crate::keys::{FieldClass, PIECE_FIELDS, field_spec};
@@ -17,6 +30,8 @@ use haumana_sync::transaction::MergeContext;
 pub(crate) const LEGACY: u64 = u64::MAX;
 
 /// The base of a push.
+///
+/// Everything that is compared is compared with this.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AppBase<'a> {
     /// An earlier push of the same device, whose reply it never saw; or what it holds of a deleted
@@ -29,6 +44,8 @@ pub(crate) enum AppBase<'a> {
 }
 
 /// What is known of deliveries when a request is planned.
+///
+/// The same for all pieces of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deliveries<'a> {
     /// The numbers that no request has shown yet.
@@ -39,6 +56,8 @@ pub(crate) struct Deliveries<'a> {
 }
 
 /// How a push stands to the earlier ones of its delivery.
+///
+/// [`plan`](crate::plan::plan) has one way to go for each.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Standing<'a> {
     /// There are none.
@@ -57,6 +76,8 @@ pub(crate) enum Standing<'a> {
 }
 
 /// Tells how `push` stands to the earlier pushes of its delivery.
+///
+/// Receipts past their retention are not asked: their phone has no claim to them.
 pub(crate) fn standing<'a>(
     record: &'a AppRecord,
     push: &AppPiece,
@@ -106,6 +127,8 @@ pub(crate) fn standing<'a>(
 
 /// Whether `push` carries a number whose delivery has ended. What came before and comes again ends
 /// nothing by itself: its own reply may have arrived since.
+///
+/// One such piece shows that the whole request comes from a copy.
 pub(crate) fn carries_ended(
     record: &AppRecord,
     push: &AppPiece,
@@ -120,6 +143,9 @@ pub(crate) fn carries_ended(
 }
 
 /// The base that the number of `push` names, whoever else has pushed from it.
+///
+/// What a phone holds of a deleted piece comes first: its number names a tombstone, and the receipt
+/// says what the phone holds instead.
 pub(crate) fn named_base<'a>(
     record: &'a AppRecord,
     push: &AppPiece,
@@ -143,6 +169,8 @@ pub(crate) fn named_base<'a>(
 }
 
 /// The hash that a field had at a base, as far as is remembered.
+///
+/// `None` is not "absent": nothing is known of the field at that base.
 pub(crate) fn base_hash(record: &AppRecord, base: AppBase<'_>, name: &str) -> Option<u64> {
     let version = match base {
         AppBase::Unknown => return None,
@@ -160,12 +188,16 @@ pub(crate) fn base_hash(record: &AppRecord, base: AppBase<'_>, name: &str) -> Op
 }
 
 /// The delivery that a push comes from.
+///
+/// All copies from before this server share one, which is no delivery.
 pub(crate) fn delivery(push: &AppPiece) -> u64 {
     let is_legacy = !push.version.is_issued() && push.was_synced;
     if is_legacy { LEGACY } else { push.version.delivery() }
 }
 
 /// The order of pushes from one delivery.
+///
+/// Compared as a pair: steps first, then the phone's time.
 pub(crate) fn order(push: &AppPiece) -> (u64, i64) {
     // Without the flag `modifiedAt` is the server's own time, which a phone whose clock is behind
     // does not reach; and within one delivery the flag is only ever set.
@@ -201,11 +233,15 @@ fn has_arrived(record: &AppRecord, receipt: &Receipt, given: &Given) -> bool {
 }
 
 /// Whether fewer steps came with a later time: one phone's steps and times grow together.
+///
+/// A push without the flag has no time, and contradicts nothing.
 fn contradict(order: (u64, i64), latest: (u64, i64)) -> bool {
     order.0 < latest.0 && latest.1 < order.1 && latest.1 != i64::MIN
 }
 
 /// Whether `push` holds what only the phone that made `receipt` had: a text that it had changed.
+///
+/// The field must differ at the named base, or both phones could have it from there.
 fn shows(
     record: &AppRecord,
     push: &AppPiece,

@@ -1,4 +1,8 @@
 //! What a phone that may be a copy of another pushes, and what of it the other had pushed before.
+//!
+//! A backup of a phone may hold edits that had not been sent. The phone sends them later, and so
+//! does the copy. From the copy they are no edits of anybody's: taken for edits, they would undo
+//! what the original has done since.
 
 use crate::base::{AppBase, base_hash, delivery, differs, is_telling};
 use crate::keys::field_spec;
@@ -9,6 +13,13 @@ use haumana_sync::transaction::{Against, Change, MergeContext};
 
 /// An edit of what may be a copy, without what an earlier push of the delivery had: a backup may
 /// have held that unsent, so it is no edit of the copy's user. What two people may do alike loses.
+///
+/// | what was taken before | what becomes of it |
+/// |---|---|
+/// | a text, or the value that the record has | it is left out |
+/// | a switch, a choice, or no text | it loses, and is in the inbox |
+///
+/// `None` if nothing is left.
 pub(crate) fn without_what_was_taken(
     record: &AppRecord,
     push: &AppPiece,

@@ -1,5 +1,9 @@
 //! Pieces that a phone still holds although the server has nothing of them: of an erased account,
 //! or copies of deleted pieces that are of no version.
+//!
+//! The app never deletes because of a reply, so a phone may send a deleted piece for years. The
+//! answer must be stable: it acknowledges the push, so that the flag goes, and gives a number under
+//! which the phone's next edit is measured against what the phone really holds.
 
 use crate::base::{LEGACY, delivery, differs};
 use crate::receipts::{AppRecord, Receipt, remember};
@@ -20,6 +24,9 @@ pub(crate) fn is_of_erased_life(push: &Pushed<'_>, was_synced: bool, floor: Vers
 }
 
 /// What such a piece is answered as: a deleted piece.
+///
+/// It is never stored. Its content does not matter, since the answer to a deleted piece repeats the
+/// phone's own.
 pub(crate) fn ghost(push: &Pushed<'_>, context: MergeContext) -> Envelope {
     let version = if push.version.is_issued() { push.version.version() } else { context.floor };
     Envelope {
@@ -37,6 +44,8 @@ pub(crate) fn ghost(push: &Pushed<'_>, context: MergeContext) -> Envelope {
 }
 
 /// What an acknowledged copy of a deleted piece is known by.
+///
+/// Exact versions need nothing to be remembered.
 #[derive(Clone, Debug)]
 pub(crate) enum Copy {
     /// It is this version.
@@ -47,6 +56,9 @@ pub(crate) enum Copy {
 
 /// Finds what the phone holds of a deleted piece, so that its next edit is measured against that.
 /// Under the tombstone's own number it would be measured against the last content.
+///
+/// A push whose reply was lost says best what the phone holds; then the version that the number
+/// names, if the content is exactly that; else the content is described by its differences.
 pub(crate) fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext) -> Copy {
     let delivery = delivery(push);
     let of_delivery = record
@@ -72,6 +84,8 @@ pub(crate) fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext
 }
 
 /// A receipt for content that is measured against the piece's last.
+///
+/// Only hashes of the fields that differ are kept.
 fn held(record: &AppRecord, push: &AppPiece) -> Copy {
     let diverged = push.piece.names().filter(|name| push.touches(name)).filter_map(|name| {
         let value = push.piece.get(name);
@@ -94,6 +108,8 @@ fn held(record: &AppRecord, push: &AppPiece) -> Copy {
 
 /// Remembers what the phone holds under the number that it is given, which is returned. A copy that
 /// was remembered before has that number already.
+///
+/// The second value says whether it is new and must be written.
 pub(crate) fn remember_held(
     record: &mut AppRecord,
     push: &AppPiece,

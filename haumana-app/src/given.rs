@@ -3,6 +3,18 @@
 //! A phone whose reply was lost sends the same number again; so does a phone that was set up from
 //! another's backup. A number that a later reply gave, seen from anywhere, tells them apart: the
 //! reply arrived, so whoever sends the number before it is a copy. See ADR 0018.
+//!
+//! # What is stored
+//!
+//! For each reply that gave numbers to edits: its time, and six bytes for each number, in base64. A
+//! number is taken out when any request shows it. A number that is not in the list, and was given
+//! after the time up to which numbers were forgotten, has arrived.
+//!
+//! It is bounded: 256 numbers of 32 replies. What is forgotten counts as unknown, never as arrived,
+//! so forgetting makes the server ask for less and not guess more.
+//!
+//! It also remembers up to eight *gaps*, by which phones differ from the account for good without
+//! anything to be told to them.
 
 use crate::wire::WireVersion;
 use base64::Engine as _;
@@ -22,6 +34,8 @@ const REPLIES: usize = 32;
 const TOKEN_BYTES: usize = 6;
 
 /// The numbers that are waited for.
+///
+/// Stored as JSON with names of one letter, because it is in every head that is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Given {
@@ -41,6 +55,8 @@ const GAPS: usize = 8;
 
 /// What the sum of all live pieces has more than what a phone sent, when there was nothing to tell the
 /// phone: it had deleted pieces by itself, or kept some that are deleted here. See ADR 0054.
+///
+/// A phone that differs by exactly this sum needs no comparing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gap {
     /// The sum of what it lacks, less what it keeps.
@@ -61,6 +77,8 @@ struct Reply {
 }
 
 /// Names the number of one piece.
+///
+/// A part of a hash: it names the number to somebody who has the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Token([u8; TOKEN_BYTES]);
 
@@ -79,6 +97,9 @@ impl Token {
 }
 
 /// The finalizer of SplitMix64.
+///
+/// Each input has an output of its own, so no two states are joined before the token is cut to 48
+/// bits.
 fn mix(state: u64) -> u64 {
     let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -111,6 +132,8 @@ impl Given {
     }
 
     /// Notes the numbers of a reply; those given before `oldest` are no longer of interest.
+    ///
+    /// If one reply gives more numbers than are waited for, those beyond count as forgotten.
     pub(crate) fn add(&mut self, at: UnixMillis, tokens: &[Token], oldest: UnixMillis) {
         self.replies.retain(|reply| oldest <= reply.at);
         let kept = &tokens[..tokens.len().min(TOKENS)];
@@ -133,6 +156,9 @@ impl Given {
     }
 
     /// Takes out what a request shows; returns whether that was anything.
+    ///
+    /// A request shows a number with every piece that it carries, whether the piece was edited or
+    /// not.
     pub(crate) fn show(&mut self, shown: impl Iterator<Item = Token>) -> bool {
         if self.replies.is_empty() {
             return false;
@@ -154,6 +180,9 @@ impl Given {
 
     /// Returns by what a phone that has been answered up to `last` may differ without lacking anything,
     /// if no record was `restamped` later than that.
+    ///
+    /// A gap with pieces that the phone lacks counts only if the phone was offered them: its
+    /// `lastSyncedAt` is not before that.
     pub(crate) fn gaps(&self, last: Option<Stamp>, restamped: Option<Stamp>) -> Vec<Digest> {
         let is_offered =
             |gap: &&Gap| gap.offered.is_none_or(|offered| last >= Some(offered).max(restamped));
@@ -169,6 +198,8 @@ impl Given {
     }
 
     /// Whether a number that was given at `at` is known to have arrived.
+    ///
+    /// Being absent from the list is the proof.
     pub(crate) fn has_arrived(&self, token: Token, at: UnixMillis) -> bool {
         self.forgotten_until.is_none_or(|until| until < at)
             && !self.replies.iter().any(|reply| reply.tokens().contains(&token))

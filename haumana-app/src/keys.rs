@@ -1,5 +1,9 @@
 //! The fields of a piece: their names, what they may hold, and when the phones' app counts two
 //! values as equal.
+//!
+//! The list is frozen. The app on people's phones knows these fields and no others, whatever the
+//! schema of the server has today. A field that is declared later is for this crate a key that the
+//! app does not know; it is kept, and passed through.
 
 use haumana_sync::limits;
 use haumana_sync::record::Value;
@@ -47,6 +51,9 @@ const fn flag(name: &'static str) -> FieldSpec {
 }
 
 /// The known fields of a piece that can be edited, in the order in which they are stored.
+///
+/// Their rules are those of the app's form and decoder: what it trims, what it takes for empty, and
+/// what it cannot do without.
 pub const PIECE_FIELDS: [FieldSpec; 10] = [
     FieldSpec { trimmed: true, ..text("title", true, limits::TITLE_CHARS) },
     text("category", true, limits::WORD_CHARS),
@@ -97,6 +104,9 @@ impl FieldSpec {
 
     /// The hash under which the phones' app counts values as equal: outer white space of trimmed
     /// fields, empty against absent, and an absent language against `haw` make no difference.
+    ///
+    /// Two values with one hash are no edit of each other. Hashes of base values are kept beside
+    /// the record, so a base need not be read to be compared.
     pub fn app_hash(&self, value: &Value) -> u64 {
         match value {
             Value::Text(text) if self.trimmed => Value::Text(text.trim().to_owned()).hash(),
@@ -114,6 +124,8 @@ impl FieldSpec {
     }
 
     /// Whether `pushed`, from the app, leaves a field whose value hashed to `base` as it was.
+    ///
+    /// It is not symmetric: `oli` over an unknown category is no edit, the reverse is one.
     pub fn app_unchanged(&self, pushed: &Value, base: u64) -> bool {
         if self.app_hash(pushed) == base {
             return true;

@@ -3,6 +3,19 @@
 //! The app sends every piece that it holds. The head has the sum of the terms of all live pieces,
 //! so whatever of a request sums up with what was read to the same needs no comparing: a push of
 //! ten pieces among a thousand reads the head and ten records, and a pull of ten likewise.
+//!
+//! # The steps, from cheap to dear
+//!
+//! | step | reads | ends it if |
+//! |---|---|---|
+//! | 1 | nothing but the head | the sum of what was sent is the head's sum |
+//! | 2 | the records of edited pieces | what was read and the rest of the request add up |
+//! | 3 | what changed since `lastSyncedAt`, at most 500 | the same |
+//! | 4 | the records of all sent pieces, if these are few | nothing else is asked for |
+//! | 5 | the index of all pieces | always |
+//!
+//! The sum is of hashes, each of content, id and version. Adding a piece and taking it out cancel,
+//! so a request can be checked without an order, and with parts replaced.
 
 use crate::App;
 use crate::given::Gap;
@@ -22,6 +35,9 @@ const CHANGES_AT_MOST: u64 = 500;
 
 impl App<'_> {
     /// Finds out which of the pieces differ from the server's, as cheaply as the request allows.
+    ///
+    /// Reads through the engine's screen, which sets aside what cannot be read. Nothing is written
+    /// here.
     pub(super) async fn known(&self, sync: &AppSync<'_>, head: Option<&Head>) -> Result<Known> {
         let Some(head) = head else {
             return Ok(Known { is_complete: true, ..Known::default() });
@@ -74,6 +90,9 @@ impl App<'_> {
     }
 
     /// Reads what changed since the device's last sync, unless that is too much.
+    ///
+    /// Nothing that was there when the head was read can be missing: a later commit makes this
+    /// round's commit fail, and the next round reads again.
     async fn look_at_changes(
         &self,
         sync: &AppSync<'_>,
@@ -109,6 +128,8 @@ impl App<'_> {
     }
 
     /// The records of the pushes that are due, where there are any.
+    ///
+    /// What is known to be absent is not asked for.
     pub(super) async fn read_due(
         &self,
         sync: &mut AppSync<'_>,
@@ -132,6 +153,8 @@ impl App<'_> {
 
 impl AppSync<'_> {
     /// Whether the device's content is the server's, by what it sent alone.
+    ///
+    /// A piece with a number that the app made itself must be looked at, so it settles nothing.
     fn is_settled(&self, head: &Head) -> bool {
         let has_everything = self.last.is_some_and(|last| head.stamp <= last);
         if has_everything && self.pushed.is_empty() {
@@ -149,6 +172,8 @@ impl AppSync<'_> {
     }
 
     /// By what the device differs, if the reply tells it nothing.
+    ///
+    /// Only for a plain sync without edits, in which all numbers are the server's.
     fn gap(&self, known: &Known, head: &Head) -> Option<Gap> {
         let is_plain = |push: &Pushed<'_>| push.version.is_issued() && !push.is_due_anyway();
         if self.operation != Operation::Sync || !self.pushed.iter().all(is_plain) {
@@ -161,6 +186,8 @@ impl AppSync<'_> {
     }
 
     /// Whether what was read, and the rest as the device sent it, is all that the server has.
+    ///
+    /// An edit that was not read makes it false.
     fn sums_up(&self, known: &Known, head: &Head) -> bool {
         let is_rest = |id: &RecordId| !known.looked_up.contains(id);
         self.operation != Operation::Download

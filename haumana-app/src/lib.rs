@@ -23,6 +23,34 @@
 //!
 //! A host needs this crate only for that app. Your own apps speak `POST /sync`, through
 //! `haumana-replica` or by the protocol.
+//!
+//! # Words of this crate
+//!
+//! | word | what it means |
+//! |---|---|
+//! | number | the integer `version` on the wire: version, delivery and steps |
+//! | delivery | one number that one reply gave for one piece |
+//! | steps | how often the app has raised the number by itself since then |
+//! | receipt | what is remembered of a push, in case its reply is lost |
+//! | copy | a phone that was set up from another one's backup, and so has the other's numbers |
+//! | form | the app's editor, which saves every field at once |
+//!
+//! # Where its memory is
+//!
+//! The library gives a dialect two places that it never reads itself. A *slot* beside each record
+//! holds its receipts, packed as rows. A slot in the head holds the numbers whose arrival is not
+//! known, and by what some phones differ for good. Both are written in the commit of the edit that
+//! they are about, so they cannot disagree with the record.
+//!
+//! # Reading order
+//!
+//! 1. [`Phones`]: the calls. [`wire`]: requests, replies and the number.
+//! 2. `request`, `known`: one request on its way, and how little of the account is read for it.
+//! 3. `pieces`: the rounds of a push. `plan`, `base`: which base a push has, and what its user
+//!    changed.
+//! 4. `receipts`, `given`: what is remembered. `copy`, `ghost`, `stale`: the cases that made it
+//!    hard.
+//! 5. `pull`: the reply, and its numbers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod base;
@@ -53,5 +81,7 @@ pub use wire::WireVersion;
 use haumana_sync::Engine;
 
 /// An engine, as this crate uses it.
+///
+/// Methods of this crate are on it, since they cannot be on the engine itself.
 #[derive(Clone, Copy, Debug)]
 struct App<'e>(&'e Engine);

@@ -1,4 +1,7 @@
 //! The calls of this crate.
+//!
+//! They are a trait on the engine of the library, so a host calls them as it calls the engine's
+//! own. A host that does not serve the app does not depend on this crate.
 
 use crate::App;
 use crate::takeover::{Earlier, TakenOver};
@@ -17,10 +20,22 @@ pub trait Phones {
     /// The reply has about `reply_limit_bytes` at most. If it is cut, the phone's next syncs bring the
     /// rest.
     ///
+    /// # Guarantees
+    ///
+    /// - A piece that cannot be taken is refused alone, with its id and a code.
+    /// - The same request again, early or late, changes nothing.
+    /// - After the reply the phone holds what the server holds of each piece in it, apart from
+    ///   edits that were made while the reply was in flight.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](haumana_sync::engine::ErrorKind::Unavailable) if the store cannot
     /// answer, and nothing of the push is known to be committed. Sending the request again is harmless.
+    ///
+    /// # Cancellation
+    ///
+    /// A call that is dropped may have committed some of the pushes. The same request again settles
+    /// the rest.
     fn sync_pieces(
         &self,
         user: &UserId,
@@ -30,6 +45,9 @@ pub trait Phones {
 
     /// Applies what a phone sent to `POST /sessions`, and returns the user's sessions: all of them, or
     /// those that were stamped later than `lastSyncedAt` if the phone sent that.
+    ///
+    /// A session is accepted also if it was deleted here; it stays deleted, and the phone does not
+    /// send it again.
     ///
     /// # Errors
     ///
@@ -46,6 +64,8 @@ pub trait Phones {
     /// The call may be repeated, at any time. An item that has not changed since the last call, or is
     /// older, changes nothing, whatever has happened to its record. An item that has changed is merged
     /// as an edit of what was imported before. A missing item deletes nothing.
+    ///
+    /// Outcomes are in the order of `records`.
     ///
     /// # Errors
     ///

@@ -1,4 +1,24 @@
-//! `POST /pieces`: pushes from the phones' app. What comes back is in `app_pull`.
+//! `POST /pieces`: pushes from the phones' app. What comes back is in
+//! [`pull`](crate::pull).
+//!
+//! # The rounds
+//!
+//! A request may have thousands of pieces, and others may commit meanwhile.
+//!
+//! 1. A round reads the head, finds out which pieces must be looked at ([`known`](crate::known)),
+//!    and decides each on the stored record.
+//! 2. A piece that stands in the request twice is decided in waves, each on what the wave before
+//!    has staged.
+//! 3. All that is staged is committed. If another request was faster, the next round starts with
+//!    what has no outcome yet, on the new head.
+//!
+//! Outcomes are kept by place in the request. What is committed is never decided again, so a
+//! request that races several times still makes each edit once.
+//!
+//! # When the store fails
+//!
+//! If something was committed before, the reply acknowledges that, and the rest comes again with
+//! the next sync. If nothing was, the call fails.
 
 use crate::App;
 use crate::base::{Deliveries, LEGACY, carries_ended};
@@ -21,6 +41,8 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 impl App<'_> {
     /// See [`crate::Phones::sync_pieces`].
+    ///
+    /// The reply is filled after all pushes are decided.
     pub(super) async fn sync_pieces(
         &self,
         user: &UserId,
@@ -47,6 +69,8 @@ impl App<'_> {
 
     /// Remembers by what a phone differs that need not be told anything, so that its next sync reads no
     /// more than another's. Where that fails, the next sync tries again.
+    ///
+    /// It is one commit of the head alone, and only if the head is still the one that was compared.
     async fn remember_gap(&self, user: &UserId, revision: Revision, gap: Gap) {
         let Ok(mut transaction) = self.0.attempts(user).next().await else { return };
         if transaction.head().map(|head| head.revision) != Some(revision) {
@@ -61,6 +85,10 @@ impl App<'_> {
 
     /// Looks at every push that has no outcome yet, those of one piece one after the other, and commits
     /// what becomes of them.
+    ///
+    /// In order: numbers that the request shows are taken off the list; what differs is found;
+    /// pushes are decided in waves; numbers of this reply are noted; everything is committed
+    /// together.
     async fn push_round(
         &self,
         sync: &mut AppSync<'_>,
@@ -95,6 +123,9 @@ impl App<'_> {
     }
 
     /// Decides pushes, each of another piece, on what was staged before.
+    ///
+    /// Whether any push shows that the phone is a copy is asked of all of them before the first is
+    /// decided: one ended number gives the whole request away.
     async fn stage_due(
         &self,
         sync: &mut AppSync<'_>,
@@ -138,6 +169,9 @@ impl App<'_> {
         Ok(staged)
     }
 
+    /// Returns the records, the ids of those that cannot be read, and the context. In the first
+    /// wave records that were read already are taken from what is known; later waves see what was
+    /// staged.
     async fn open_due(
         &self,
         sync: &mut AppSync<'_>,
@@ -179,6 +213,9 @@ impl App<'_> {
     }
 
     /// Applies one edit; the outcome stands if nothing is to be written, else it is staged.
+    ///
+    /// A phone with the largest number of a version cannot be given a greater one. Then the edit is
+    /// decided again, above that version.
     fn decide(
         &self,
         sync: &mut AppSync<'_>,
@@ -265,6 +302,8 @@ impl App<'_> {
         number
     }
 
+    /// The commit may be done in part, if it was too large for one batch. Pushes whose part was not
+    /// tried have no outcome, and another round decides them.
     async fn commit_round(
         &self,
         sync: &mut AppSync<'_>,
@@ -292,6 +331,7 @@ impl App<'_> {
     }
 }
 
+/// An empty slot costs nothing in the head.
 fn slot_of(given: &Given) -> Slot {
     if given.is_default() { Slot::default() } else { Slot::of(given) }
 }
@@ -300,6 +340,8 @@ fn slot_of(given: &Given) -> Slot {
 type Opened = HashMap<RecordId, (Envelope, AppRecord)>;
 
 /// Applies an edit and remembers it; also returns the number that the reply must give.
+///
+/// The receipt is kept with the record, so both are written or neither.
 fn decided(
     transaction: &Transaction<'_>,
     id: RecordId,
@@ -349,6 +391,8 @@ fn needs_higher_version(envelope: &Envelope, push: &Pushed<'_>) -> bool {
 }
 
 /// Further pushes of pieces that stand in a request more than once.
+///
+/// Empty in nearly every request: the app sends each piece once.
 pub(crate) struct Later(HashMap<RecordId, VecDeque<usize>>);
 
 impl Later {
@@ -383,6 +427,8 @@ impl Later {
 
 impl AppSync<'_> {
     /// Finds the pushes of the same pieces as those that are due.
+    ///
+    /// If all pushes are due, each piece stands in the request once.
     pub(crate) fn later(&self, due: &[usize]) -> Later {
         let mut later: HashMap<RecordId, VecDeque<usize>> = HashMap::new();
         if due.len() == self.pushed.len() {
@@ -412,6 +458,9 @@ impl AppSync<'_> {
 
     /// Settles a push that needs no look at its content: a number that was never given, or a piece
     /// of a life that was erased. Returns whether it is one.
+    ///
+    /// A number far above the record's is none that any life of this server has given; it is
+    /// refused, so that a broken phone cannot push versions towards their limit.
     fn settle_unknown(
         &mut self,
         at: usize,

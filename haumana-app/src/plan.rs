@@ -2,6 +2,25 @@
 //!
 //! Everything is decided from what is kept beside the current version; only a text that both
 //! sides changed needs the base's content, and that is read by whoever applies the edit.
+//!
+//! # From a push to an edit
+//!
+//! 1. How does it stand to earlier pushes of its delivery? See [`Standing`](crate::base::Standing).
+//! 2. That gives the base: a version, an earlier push, or none.
+//! 3. Each field that the push says anything about is compared with its hash at the base. Equal:
+//!    its user left it alone. Different: it is a change.
+//! 4. If a form was open too long, each field is compared with what the form was opened on,
+//!    instead.
+//! 5. Each change says what the server did to the field since the base ([`Against`]), which decides
+//!    later whether both sides changed it.
+//!
+//! Hashes of earlier values are kept beside the record (*trail*), so nothing else is read for most
+//! pushes.
+//!
+//! # When nobody can know
+//!
+//! The push may come from the phone or from a copy. Then both readings are weighed, and whatever
+//! loses by the one that is chosen goes to the inbox ([`Doubt`]). A value is never lost to a guess.
 
 use crate::base::{
     AppBase, Deliveries, Standing, base_hash, delivery, differs, is_changed_by, is_in_form,
@@ -25,6 +44,8 @@ use haumana_sync::transaction::{Against, Change, Doubt, Edit, MergeContext, Stal
 use std::sync::Arc;
 
 /// Returns the edit that `push` is; `None` if it changes nothing.
+///
+/// A record that does not exist makes every push a creation, whatever its number says.
 pub(crate) fn plan(
     record: Option<&AppRecord>,
     push: &AppPiece,
@@ -54,6 +75,9 @@ pub(crate) fn plan(
 
 /// The edit of a phone that has not seen the reply to `receipt`, or of a copy of that phone: nobody
 /// can know. What either of them meant stands in the record or in the inbox.
+///
+/// It is taken for a copy if a text is back at its base while something else was edited or
+/// practised; and for the same phone otherwise.
 fn uncertain(
     record: &AppRecord,
     push: &AppPiece,
@@ -86,6 +110,8 @@ fn uncertain(
 
 /// The edit of a phone that has not seen the reply to `receipt`. It may be a copy's all the same,
 /// so what it replaces of that push stands in the inbox.
+///
+/// The base is the earlier push, and not the version that it became: its user has seen only that.
 fn after(
     record: &AppRecord,
     push: &AppPiece,
@@ -106,6 +132,8 @@ fn after(
 }
 
 /// The edit of a copy, with what it returns as values that lose.
+///
+/// The returned values change nothing; they are noted, so that they can be found.
 fn beside(
     record: &AppRecord,
     push: &AppPiece,
@@ -147,6 +175,8 @@ fn copied(
 
 /// A push that comes after a newer one of its device changes nothing. What it says and nobody has
 /// seen is kept aside all the same: a phone whose clock was set back looks just like that.
+///
+/// Values that the record has had since the named version are left out: somebody has seen them.
 fn outdated(
     record: &AppRecord,
     push: &AppPiece,
@@ -180,6 +210,7 @@ fn has_had(record: &AppRecord, name: &str, value: &Value, since: Version) -> boo
     hashes.any(|hash| !differs(name, value, hash))
 }
 
+/// The claimed time is the phone's; the edit's is never later than the server's clock.
 #[derive(Clone, Copy)]
 struct Times {
     claimed_at: UnixMillis,
@@ -196,6 +227,8 @@ impl Times {
 /// Returns the edit that an item of an earlier server's table is; `None` if it changes nothing.
 ///
 /// The item is a device that never sees a reply: its base is what was taken over from it last.
+///
+/// Two states of an item are ordered by when the earlier server wrote them, if it says so.
 pub(crate) fn plan_earlier(
     record: Option<&AppRecord>,
     item: &AppPiece,
@@ -266,6 +299,10 @@ fn noted(push: &AppPiece, receipt: Option<ReceiptDraft>) -> Planned {
 }
 
 /// A push from a delivery that nothing was pushed from before.
+///
+/// A number above the record's, or in a range that was skipped, is of another life. Its version
+/// names other content here, so there is no base; edit times decide, and the result gets a version
+/// above it.
 fn first_push(
     record: &AppRecord,
     push: &AppPiece,
@@ -303,6 +340,8 @@ fn first_push(
 }
 
 /// The edit that makes `push` out of `base`; `None` if nothing was changed.
+///
+/// `None` if nothing is left to change. A caller that must remember the push all the same notes it.
 fn against_base(
     record: &AppRecord,
     push: &AppPiece,
@@ -373,6 +412,7 @@ fn whole(record: &AppRecord, push: &AppPiece) -> Content {
     }
 }
 
+/// Unknown keys are compared like fields; a key that was sent as null is cleared.
 fn changed_fields(
     record: &AppRecord,
     push: &AppPiece,
@@ -388,6 +428,13 @@ fn changed_fields(
 }
 
 /// Returns what the server did to a field since the base; `None` if the pusher left it alone.
+///
+/// | the field at the base | the answer if the push differs |
+/// |---|---|
+/// | is what it is now | unmoved: only the pusher changed it |
+/// | had a value that is kept in the history | moved, with the place of that value |
+/// | had one that is past its retention, or unknown | gone |
+/// | was pushed and came out otherwise | moved, with the places where the push may be found |
 fn moved(
     record: &AppRecord,
     push: &AppPiece,

@@ -1,4 +1,24 @@
 //! `POST /pieces`: what the phone must learn, and how it is numbered.
+//!
+//! # What is in a reply
+//!
+//! | list | what |
+//! |---|---|
+//! | `updatedPieces` | pushes that arrived: the phone takes the number and drops its flag |
+//! | `serverPieces` | content that the phone takes over: results, newer copies, what it lacks |
+//! | `rejectedPieces` | pushes that were refused; the phone keeps them, and its flag |
+//!
+//! # How a number is chosen
+//!
+//! The app overwrites its copy only if the server's number is greater. So where it must take over
+//! content under the same version, n is greater than its own; everywhere else it is drawn at
+//! random. Fresh numbers tell two phones apart that were given the same version.
+//!
+//! # A reply that is cut
+//!
+//! Answers to pushes come first, then what the phone lacks, oldest change first. `syncedAt` is then
+//! before the first record that did not fit, so the next sync goes on there. A push whose answer
+//! does not fit is in no list, and comes again.
 
 use crate::App;
 use crate::request::{AppSync, Outcome, Pushed};
@@ -15,9 +35,13 @@ use std::collections::{BTreeMap, HashSet};
 const READ_CHUNK: usize = 500;
 
 /// What of a reply does not depend on its records.
+///
+/// Fixed parts of the body, such as names of lists.
 const REPLY_OVERHEAD_BYTES: usize = 2048;
 
 /// A reply as it fills up.
+///
+/// Room is taken before a record is read, wherever the size is known.
 struct Filling<'a> {
     sync: &'a AppSync<'a>,
     server_pieces: Vec<PieceOut>,
@@ -29,6 +53,8 @@ struct Filling<'a> {
 }
 
 impl App<'_> {
+    /// The cheapest source is used: what was read to find differences, then the index if it was
+    /// read, else the stream behind `lastSyncedAt`.
     pub(super) async fn pull_for_app(
         &self,
         mut sync: AppSync<'_>,
@@ -75,6 +101,8 @@ impl App<'_> {
 
     /// Acknowledges pushes, with the result where it differs from what was sent; and brings
     /// copies up to date that their user had not touched.
+    ///
+    /// Acknowledgements are written first, so that a reply that is cut still has them.
     fn answer_pushes(&self, filling: &mut Filling<'_>) {
         let mut by_id: BTreeMap<RecordId, Vec<(&Pushed<'_>, &Outcome)>> = BTreeMap::new();
         for (at, outcome) in &filling.sync.outcomes {
@@ -96,6 +124,7 @@ impl App<'_> {
         }
     }
 
+    /// Several pushes of one piece get one answer, that of the last.
     fn answer(
         &self,
         filling: &mut Filling<'_>,
@@ -138,6 +167,8 @@ impl App<'_> {
     }
 
     /// Delivers live pieces that the request lacks, oldest change first.
+    ///
+    /// All that fit are read in one call.
     async fn fill_from_index(&self, filling: &mut Filling<'_>) -> Result<()> {
         let sync = filling.sync;
         let in_request = sync.ids_in_request();
@@ -166,7 +197,7 @@ impl App<'_> {
         Ok(())
     }
 
-    /// As [`Engine::fill_from_index`], without looking at what did not change.
+    /// As [`App::fill_from_index`], without looking at what did not change.
     async fn fill_from_stream(&self, filling: &mut Filling<'_>) -> Result<()> {
         let Some(last) = filling.sync.last else { return Ok(()) };
         let mut after = After::Stamp(last);
@@ -219,6 +250,8 @@ impl App<'_> {
 
     /// Numbers one delivery. `held` is the number that the device has; where the device must take
     /// over content, the new one is greater.
+    ///
+    /// Tries up to 64 numbers, and takes the last if all are used, which chance does not allow.
     fn issue(
         &self,
         envelope: &Envelope,
@@ -250,6 +283,8 @@ impl App<'_> {
 
 impl Filling<'_> {
     /// Takes room for one more record.
+    ///
+    /// If it does not fit, nothing is taken, so a smaller record may still fit.
     fn take(&mut self, bytes: usize) -> bool {
         let fits = bytes <= self.left_bytes;
         if fits {

@@ -1,4 +1,16 @@
 //! What this dialect remembers beside a piece: pushes from phones whose reply may be lost.
+//!
+//! # What a receipt is for
+//!
+//! A phone whose reply was lost holds its old number, and an edit that the server knows already.
+//! When it pushes again, its base is that edit and not the version that the number names. The
+//! receipt says what was pushed, in hashes, and where to find the text if it is in no version.
+//!
+//! # Size
+//!
+//! Receipts are packed as rows in which numbers are differences to the row before. A piece keeps a
+//! bounded number of them, for the retention time. Those of an import stay longer, since the
+//! earlier tables do.
 
 use crate::keys::field_spec;
 use crate::wire::WireVersion;
@@ -12,6 +24,8 @@ use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 
 /// A push from a phone, remembered in case the phone never sees our reply.
+///
+/// It is stored packed, as a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipt {
     /// The delivery that the phone held; 0 for the device that created the piece; of an import,
@@ -53,6 +67,7 @@ pub(crate) struct Receipt {
 pub(crate) const EARLIER: u64 = 1 << 63;
 
 impl Receipt {
+    /// Checked by the bit, as each item has a delivery of its own.
     fn is_of_import(&self) -> bool {
         // The largest number marks copies from before this server.
         self.delivery & EARLIER == EARLIER && self.delivery != u64::MAX
@@ -113,6 +128,8 @@ pub(crate) struct ReceiptRow {
 }
 
 /// What to remember of a push from a phone.
+///
+/// The version and what diverged are known only after the edit was applied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiptDraft {
     pub delivery: u64,
@@ -124,6 +141,8 @@ pub(crate) struct ReceiptDraft {
 }
 
 /// An edit with what is to be remembered of it.
+///
+/// Derefs to the edit, which the engine applies; the receipt is this dialect's business.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Planned {
     pub edit: Edit,
@@ -145,6 +164,8 @@ impl DerefMut for Planned {
 }
 
 /// A piece with what is remembered of pushes from phones.
+///
+/// Derefs to the record.
 #[derive(Clone, Debug)]
 pub(crate) struct AppRecord {
     pub record: Record,
@@ -162,6 +183,9 @@ impl Deref for AppRecord {
 
 impl AppRecord {
     /// Reads what is remembered. An import may have brought anything: what cannot be is left out.
+    ///
+    /// Times from the future and versions that the record has not reached are corrected or left
+    /// out, so an odd import cannot make later decisions wrong for long.
     pub(crate) fn of(record: Record, context: MergeContext) -> Self {
         let mut receipts: Vec<Receipt> = record.meta.slot.read_list().unwrap_or_default();
         receipts.retain(|receipt| receipt.version <= record.version);
@@ -201,6 +225,8 @@ const DIVERGED_BYTES: usize = 40;
 
 /// Remembers a push with the record that it has become. Returns the number that its reply must give,
 /// where whether it arrives is followed.
+///
+/// `None` if nothing is to be remembered, or if the arrival of its reply is not followed.
 pub(crate) fn keep_receipt(
     applied: &mut Applied,
     old: Option<&AppRecord>,
@@ -216,6 +242,7 @@ pub(crate) fn keep_receipt(
     given
 }
 
+/// Fields that came out as they were pushed need no hash: the version has them.
 fn receipt(
     applied: &Applied,
     earlier: &[Receipt],
@@ -250,6 +277,8 @@ fn receipt(
 /// The n of the number that the reply gives: the one that was drawn, or the next that the phone
 /// does not hold and that no push was made from. Where it must take over content, the number is
 /// greater than its own.
+///
+/// A number that is used already would make two deliveries one.
 fn answer_n(
     record: &Record,
     earlier: &[Receipt],

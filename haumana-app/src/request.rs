@@ -1,4 +1,7 @@
 //! One request of a phone on its way: what was pushed, what is known, and what became of it.
+//!
+//! It is the state of one call over all its rounds. What is known of the account is found anew in
+//! each round, while outcomes and refusals stay.
 
 use crate::given::{Gap, Given, Token};
 use crate::wire::{AppPiece, Operation, PiecesRequest, WireVersion};
@@ -15,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// A pushed piece. Most pieces of a request are only compared; those are read, hashed and dropped,
 /// and read again if there is more to do.
+///
+/// A request of thousands of pieces would hold all of their content twice otherwise.
 #[derive(Debug)]
 pub(crate) struct Pushed<'a> {
     json: &'a RawValue,
@@ -39,6 +44,8 @@ impl<'a> Pushed<'a> {
     }
 
     /// Returns the piece whole.
+    ///
+    /// Borrowed for edited pieces, read anew for the others.
     pub(crate) fn open(&self, user: &UserId) -> Cow<'_, AppPiece> {
         match &self.piece {
             Some(piece) => Cow::Borrowed(piece),
@@ -52,6 +59,8 @@ impl<'a> Pushed<'a> {
 }
 
 /// What is known of the user's records.
+///
+/// It grows from step to step of [`known`](crate::known), and never says more than was read.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     /// Records without content: those that were read, and all if the index was.
@@ -94,6 +103,8 @@ impl Known {
 }
 
 /// What became of one pushed piece.
+///
+/// It is what the reply is written from.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// The record as it stands after the push.
@@ -109,6 +120,8 @@ pub(crate) struct Outcome {
 }
 
 /// One request on its way through the engine.
+///
+/// A push has an outcome, or is refused, or is still open; never two of these.
 #[derive(Debug)]
 pub(crate) struct AppSync<'a> {
     pub user: &'a UserId,
@@ -127,6 +140,7 @@ pub(crate) struct AppSync<'a> {
 }
 
 impl<'a> AppSync<'a> {
+    /// A `lastSyncedAt` up to two seconds ahead is allowed: servers' clocks differ.
     pub(crate) fn begin(user: &'a UserId, request: &PiecesRequest<'a>, now: UnixMillis) -> Self {
         let (mut pushed, mut rejected) = (Vec::new(), Vec::new());
         if request.operation != Operation::Download {
@@ -164,6 +178,8 @@ impl<'a> AppSync<'a> {
     }
 
     /// The pushes that must be looked at: each piece at most once, in the order of the request.
+    ///
+    /// A second push of the same piece waits for the next wave.
     pub(crate) fn due(&self) -> Vec<usize> {
         let mut ids = HashSet::new();
         let is_open = |at: &usize| !self.outcomes.contains_key(at) && !self.refused.contains(at);
@@ -172,6 +188,8 @@ impl<'a> AppSync<'a> {
         must_look.filter(|at| ids.insert(self.pushed[*at].id)).collect()
     }
 
+    /// A piece without an edit is due if its hash or its version differs; without knowledge of it,
+    /// unless everything is known to agree.
     pub(crate) fn must_look(&self, push: &Pushed<'_>) -> bool {
         if push.is_due_anyway() {
             return true;
@@ -182,6 +200,7 @@ impl<'a> AppSync<'a> {
         }
     }
 
+    /// The message names no content.
     pub(crate) fn refuse(&mut self, at: usize, refusal: Refusal) {
         let message = match refusal {
             Refusal::QuotaExceeded | Refusal::Unreadable => refusal.message(),

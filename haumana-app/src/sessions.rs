@@ -1,4 +1,12 @@
 //! `POST /sessions`.
+//!
+//! A session is made once and hardly ever changed, so this is simpler than pieces: there is no
+//! number and no base. What a phone sends is known by a hash of its content. If that was seen,
+//! nothing happens. If not, it is an edit on an unknown base, which the schema decides by group and
+//! by rank: an end that somebody noted beats one that was estimated.
+//!
+//! `serverSessions` has everything, newest change first, as far as it fits. The app sends no
+//! `lastSyncedAt` here.
 
 use crate::App;
 use crate::wire::{AppSession, Counts, SessionsReply, SessionsRequest};
@@ -20,6 +28,9 @@ const READ_CHUNK: usize = 1000;
 
 impl App<'_> {
     /// See [`crate::Phones::sync_sessions`].
+    ///
+    /// A request without sessions still starts one attempt, which fails if the account is being
+    /// erased or imported.
     pub(super) async fn sync_sessions(
         &self,
         user: &UserId,
@@ -80,6 +91,9 @@ impl App<'_> {
     }
 
     /// The user's sessions, newest change first as far as they fit.
+    ///
+    /// A store that keeps packed copies answers in one call; otherwise the index is read, and then
+    /// as many records as fit.
     async fn sessions_for_app(
         &self,
         user: &UserId,
@@ -113,6 +127,8 @@ impl App<'_> {
 }
 
 /// The first of these that have room in a reply together; `size` says how long the content of one is.
+///
+/// Stops at the first that does not fit, so the list has no holes.
 fn that_fit<T>(
     all: Vec<T>,
     user: &UserId,
@@ -133,6 +149,7 @@ fn that_fit<T>(
 /// Whether a record that is stored can be read; if not, that is reported.
 type IsSound<'a> = &'a (dyn Fn(&Envelope) -> bool + Send + Sync);
 
+/// Sessions that stand in the request twice are staged in waves.
 async fn session_round(
     mut transaction: Transaction<'_>,
     is_sound: IsSound<'_>,
@@ -159,6 +176,8 @@ async fn session_round(
 }
 
 /// Stages sessions, each record at most once, on what was staged before.
+///
+/// A record that cannot be read refuses its push alone.
 async fn stage_wave(
     transaction: &mut Transaction<'_>,
     is_sound: IsSound<'_>,
@@ -197,6 +216,8 @@ async fn stage_wave(
 }
 
 /// How one round of pushing sessions ended.
+///
+/// `done` has places in the request, accepted or refused.
 #[derive(Default)]
 struct SessionRound {
     done: HashSet<usize>,
@@ -218,6 +239,8 @@ impl SessionRound {
 
 /// What a phone says of a session; `None` if it was seen before. It knows no version, and sends all of
 /// its sessions again and again: what it sends is known by its content.
+///
+/// Repeating a session a hundred times costs a hundred comparisons and no write.
 pub(super) fn edit_of(
     record: Option<&Record>,
     sent: &AppSession,

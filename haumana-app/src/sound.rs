@@ -1,5 +1,9 @@
 //! Which stored records the app can read. One that it cannot read would make it refuse the whole reply,
 //! at every sync.
+//!
+//! The app's decoder refuses a whole reply for one missing key. So a record that lacks one, as
+//! after an edit by hand in the storage, is left out of replies and reported; all others go
+//! through.
 
 use crate::App;
 use crate::keys::PIECE_FIELDS;
@@ -10,6 +14,8 @@ use haumana_sync::store::Envelope;
 use std::sync::LazyLock;
 
 /// The keys of a session that the app reads.
+///
+/// Of other keys the app takes no notice.
 const SESSION_KEYS: [&str; 5] = ["pieceId", "startedAt", "endedAt", "endedAtSource", "createdAt"];
 
 impl App<'_> {
@@ -22,6 +28,8 @@ impl App<'_> {
     }
 
     /// As [`App::is_sound`], of the content of a live record.
+    ///
+    /// Records of other kinds are never given to a phone, so they fit.
     pub(crate) fn fits(&self, user: &UserId, key: Key, content: &str) -> bool {
         let fits = match key.kind {
             KindNumber::PIECE => OF_PIECES.fits(content),

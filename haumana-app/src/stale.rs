@@ -3,6 +3,16 @@
 //!
 //! A long text gives such a form away: it is byte for byte what it was before the base, at an older
 //! version or as an earlier push had it. Nobody types a song again to the letter.
+//!
+//! # An example
+//!
+//! A form shows version 3. While it is open, a sync brings version 5, with other lyrics. Its user
+//! changes the title and saves. The app sends all fields under the number of version 5. Taken by
+//! the number, the push reverts the lyrics to version 3. Here the lyrics are found to be those of
+//! version 3, byte for byte, so version 3 is the base of all of the form's fields: only the title
+//! is an edit.
+//!
+//! Values that the form would have reverted are reported as `stale_form`.
 
 use crate::base::{AppBase, base_hash, differs, is_in_form};
 use crate::keys::{FieldClass, PIECE_FIELDS, field_spec};
@@ -15,6 +25,8 @@ use haumana_sync::store::Version;
 use haumana_sync::transaction::{Against, MergeContext};
 
 /// What a form showed when it was opened.
+///
+/// A push counts as what a form showed if its text became no version, because it was merged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Form<'a> {
     /// A version.
@@ -41,6 +53,9 @@ impl<'a> Form<'a> {
     }
 
     /// The form for one of its fields: each old text is measured against a version that had it.
+    ///
+    /// Fields may have changed at different versions, so each is measured at a version that had its
+    /// text.
     pub(crate) fn of_field(
         self,
         record: &AppRecord,
@@ -69,6 +84,8 @@ impl<'a> Form<'a> {
     }
 
     /// In how many of its fields the form differs from what it was opened on. A form has no switches.
+    ///
+    /// The smaller, the likelier.
     fn distance(self, record: &AppRecord, push: &AppPiece) -> usize {
         match self {
             Form::Version(version) => distance(record, push, version, is_in_form),
@@ -83,6 +100,8 @@ impl<'a> Form<'a> {
 
 /// Finds what the form was opened on, if it was open too long. Of a version and a push that are
 /// equally likely, the push: the app shows what its user saved last.
+///
+/// `None` in nearly all pushes.
 pub(crate) fn stale_form<'a>(
     record: &'a AppRecord,
     push: &AppPiece,
@@ -96,6 +115,8 @@ pub(crate) fn stale_form<'a>(
 }
 
 /// Finds the push whose text the form still shows: it became a version only when it was merged.
+///
+/// Only pushes up to the version that the phone holds can have been shown.
 fn stale_push<'a>(
     record: &'a AppRecord,
     push: &AppPiece,
@@ -126,12 +147,16 @@ fn stale_push<'a>(
     candidates.rev().min_by_key(|old| Form::Pushed(old).distance(record, push))
 }
 
+/// Empty texts are equal by chance too often.
 fn has_words(value: &Value) -> bool {
     value.as_text().is_some_and(|text| !text.trim().is_empty())
 }
 
 /// Finds the version on which a form was opened that was saved only after a sync had brought a
 /// newer one: a long text is what it was before the base.
+///
+/// It must have had all of the old texts, if one version did; among those the one with the fewest
+/// differences is taken.
 fn stale_version(
     record: &AppRecord,
     push: &AppPiece,
@@ -168,6 +193,8 @@ fn held_version(push: &AppPiece, base: AppBase<'_>) -> Option<Version> {
 }
 
 /// The versions, first and last, that had the long text of `push` before `base` had another.
+///
+/// The last such range counts, if the text came and went several times.
 fn older_text(
     record: &AppRecord,
     push: &AppPiece,

@@ -3,6 +3,13 @@
 //! An item of such a table is a device that never sees a reply. What was taken over from it last is
 //! remembered with the record, as it is of a phone whose replies get lost, and is the base of what
 //! the item says later.
+//!
+//! It can run again and again while phones still write to the old tables. Each run finds what is
+//! new by comparing with what it took over before: the same item, in the same or an older state,
+//! changes nothing.
+//!
+//! All items of a call are committed together with what is remembered of them, so a run that is cut
+//! off takes over the rest when it is repeated.
 
 use crate::App;
 use crate::plan::plan_earlier;
@@ -24,6 +31,8 @@ use std::sync::Arc;
 pub const IMPORT_DEVICE: &str = "import";
 
 /// An item of an earlier server's table.
+///
+/// The reader of the tables makes it; this crate knows nothing of their format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
     /// Which item, by a text that no other item of the user has: two items may be one record, where
@@ -46,6 +55,8 @@ pub enum EarlierRecord {
 }
 
 /// What became of an item.
+///
+/// Counted and reported by the program that imports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenOver {
     /// The record.
@@ -60,6 +71,9 @@ pub struct TakenOver {
 
 impl App<'_> {
     /// See [`crate::Phones::take_over`].
+    ///
+    /// One item for each record in a round; of two items that are one record the second is merged
+    /// into the first.
     pub(super) async fn take_over(
         &self,
         user: &UserId,
@@ -86,6 +100,8 @@ impl App<'_> {
 }
 
 /// Takes over at most one item for each record, and commits that.
+///
+/// Returns why the commit stopped, if it did; what was decided until then has a result.
 async fn take_over_due(
     mut transaction: Transaction<'_>,
     records: &[Earlier],
@@ -169,6 +185,7 @@ async fn take_over_due(
     Ok(committed.into_stopped())
 }
 
+/// What is only remembered anew counts as unchanged.
 fn result_of(applied: &Applied, edit: &Edit, old: Option<&Envelope>) -> TakenOver {
     let content = applied.record.content.as_ref();
     let has_all = content.is_some_and(|content| {
@@ -204,6 +221,9 @@ impl Earlier {
     }
 
     /// The edit that the item is; `None` if it changes nothing.
+    ///
+    /// The item's own `version` is replaced by 1, as if a phone had made the piece and never
+    /// synced.
     fn plan(&self, record: Option<&AppRecord>, context: MergeContext) -> Option<Planned> {
         let piece = match &self.record {
             EarlierRecord::Piece(piece) => piece,
@@ -221,6 +241,7 @@ impl Earlier {
         Some(planned)
     }
 
+    /// The delivery is a hash of the item's name with a bit that no phone's number has.
     fn receipt(&self, piece: &AppPiece) -> ReceiptDraft {
         let delivery = Digest::of([self.item.as_bytes()]).short() | EARLIER;
         let written_ms = self.written_at.map_or(0, |at| u64::try_from(at.0).unwrap_or(0));

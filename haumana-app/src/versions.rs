@@ -1,4 +1,7 @@
 //! The versions of a piece, and how far a push is from each of them.
+//!
+//! It is how a base is guessed where no number names one: by likeness. Only hashes are compared,
+//! and only of the app's fields. A guess is marked as one, so what it replaces goes to the inbox.
 
 use crate::base::differs;
 use crate::keys::PIECE_FIELDS;
@@ -9,6 +12,8 @@ use haumana_sync::transaction::{AtVersion, MergeContext};
 use std::collections::BTreeSet;
 
 /// The version that differs from `push` in the fewest fields, ties to the oldest.
+///
+/// If no version is retained, it is the current one.
 pub(crate) fn likeliest_version(
     record: &AppRecord,
     push: &AppPiece,
@@ -22,6 +27,8 @@ pub(crate) fn likeliest_version(
 }
 
 /// Whether the whole content of a version is still within its retention.
+///
+/// A version of which one field is gone cannot be compared as a whole.
 pub(crate) fn is_retained(record: &AppRecord, version: Version, context: MergeContext) -> bool {
     PIECE_FIELDS.iter().all(|spec| match record.meta.at_version(spec.name, version) {
         AtVersion::Current => true,
@@ -31,6 +38,8 @@ pub(crate) fn is_retained(record: &AppRecord, version: Version, context: MergeCo
 }
 
 /// The versions at which any field changed.
+///
+/// They are the numbers of the hashes beside the record, so nothing is read.
 pub(crate) fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
     let meta = &record.meta;
     let past = meta.past.values().flatten().map(|past| past.version);
@@ -45,6 +54,8 @@ pub(crate) fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
 }
 
 /// In how many of the fields that count `push` differs from a version.
+///
+/// A field of which nothing is known at that version counts as different.
 pub(crate) fn distance(
     record: &AppRecord,
     push: &AppPiece,

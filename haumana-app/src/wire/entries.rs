@@ -1,4 +1,7 @@
 //! The records of a phone's request, as far as they can be records.
+//!
+//! A body of many megabytes may be a list of millions of numbers. They are counted and dropped
+//! while the body is read, so that it costs no memory, and the reply names only some of them.
 
 use haumana_sync::limits;
 use serde::de::{SeqAccess, Visitor};
@@ -7,6 +10,8 @@ use serde_json::value::RawValue;
 use std::fmt;
 
 /// The fewest bytes of a record that names its id: `{"pieceId":"…"}`.
+///
+/// An entry that is shorter cannot have a UUID as its id.
 const RECORD_LEAST_BYTES: usize = 50;
 
 /// The records of a phone's request. Of entries that can be no records, since they are too short for

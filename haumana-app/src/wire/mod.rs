@@ -1,4 +1,24 @@
 //! Part 1 of the protocol: what the app on people's phones sends and reads.
+//!
+//! # Reading
+//!
+//! A body is checked as a whole for its shape and its limits, and then piece by piece. A piece that
+//! is wrong is refused alone, with the id as it was sent, and all others go on. Replies are written
+//! by hand from stored JSON, so numbers and unknown keys come out as they came in.
+//!
+//! ```
+//! use haumana_app::wire::{Operation, PiecesRequest};
+//! use haumana_sync::id::UserId;
+//!
+//! let body = br#"{"pieces": [{"title": "Hula"}], "lastSyncedAt": "2026-11-28T18:30:00Z"}"#;
+//! let request = PiecesRequest::from_json(body)?;
+//! assert_eq!(Operation::Sync, request.operation);
+//!
+//! // A piece without an id is refused, and the request is not.
+//! let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
+//! assert!(request.read_pieces(&kai).iter().all(Result::is_err));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod entries;
 mod record;
@@ -30,6 +50,8 @@ pub enum Operation {
 }
 
 /// The body of `POST /pieces`. The pieces are read one by one, so that a bad one blocks nobody.
+///
+/// It borrows the body: a piece is copied only where its content is kept.
 #[derive(Debug)]
 pub struct PiecesRequest<'a> {
     /// What it asks for.
@@ -50,6 +72,7 @@ pub struct SessionsRequest<'a> {
     pub last_synced_at: Option<UnixMillis>,
 }
 
+/// Unknown keys of the body are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PiecesBody<'a> {

@@ -1,4 +1,15 @@
 //! One record as the app sends it.
+//!
+//! # What is checked
+//!
+//! Size first, then the shape, the id, the owner, the number, times, and each field. The first
+//! thing that is wrong refuses the record, under the id that the phone knows it by.
+//!
+//! # What is missing
+//!
+//! The app leaves out what is empty. So an optional field that was not sent is empty; a required
+//! one that was not sent is untouched, and never an edit. A key that this library does not know is
+//! kept as it is, and null clears it.
 
 use super::WireVersion;
 use crate::keys::{FieldClass, FieldSpec, PIECE_FIELDS, field_spec};
@@ -18,6 +29,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// A piece as the app sent it, checked.
+///
+/// What was sent and what was not are told apart, which a plain piece could not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppPiece {
     /// Which piece.
@@ -57,6 +70,8 @@ struct IdOnly<'a> {
 }
 
 /// What a record's JSON said, before it is checked.
+///
+/// The same for pieces and sessions; each uses its part.
 #[derive(Default)]
 struct Raw {
     id: Option<String>,
@@ -71,6 +86,8 @@ struct Raw {
 }
 
 /// The longest id that is echoed.
+///
+/// Nobody's body is echoed whole.
 const ECHO_BYTES: usize = 128;
 
 fn reject(id: &str, refusal: Refusal, message: impl Into<String>) -> Rejected {
@@ -82,6 +99,8 @@ fn reject(id: &str, refusal: Refusal, message: impl Into<String>) -> Rejected {
 }
 
 /// Reads the outer shape of a record; on failure the id is found by a second, lenient look.
+///
+/// Records that are too large are refused before they are parsed.
 fn read_raw(json: &RawValue, kind: RecordShape) -> Result<(String, Raw), Rejected> {
     let mut deserializer = serde_json::Deserializer::from_str(json.get());
     let refused = |refusal: Refusal, message: String| {
@@ -103,6 +122,8 @@ fn read_raw(json: &RawValue, kind: RecordShape) -> Result<(String, Raw), Rejecte
 }
 
 /// The error without the place in the text, which means nothing to the caller.
+///
+/// Messages of the JSON reader may quote what was sent, so only those of this module are passed on.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let known = text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column()));
@@ -118,6 +139,7 @@ const NO_RECORD: &str = "the record is not an object of the right shape";
 /// Marks messages that are ours, and therefore free of what was sent.
 const OURS: &str = "haumana: ";
 
+/// A record without an owner belongs to the token's user.
 fn check_owner(id: &str, raw: &Raw, user: &UserId) -> Result<(), Rejected> {
     match raw.user.as_deref() {
         None | Some("") => Ok(()),
@@ -192,6 +214,8 @@ impl AppPiece {
     }
 
     /// Whether the request says anything about the field `name`.
+    ///
+    /// What it does not say anything about is never an edit.
     pub fn touches(&self, name: &str) -> bool {
         let is_unknown = field_spec(name).name.is_empty();
         let is_sent = self.piece.unknown.contains_key(name)
@@ -334,6 +358,7 @@ fn read_piece_key<'de, A: MapAccess<'de>>(
     Ok(())
 }
 
+/// Keys that a reply added are ignored when they come back.
 fn read_session_key<'de, A: MapAccess<'de>>(
     raw: &mut Raw,
     name: Cow<'de, str>,
@@ -362,6 +387,7 @@ fn read_session_key<'de, A: MapAccess<'de>>(
     Ok(())
 }
 
+/// Kept as text, so numbers keep their digits.
 fn read_unknown_key<'de, A: MapAccess<'de>>(
     raw: &mut Raw,
     name: Cow<'de, str>,

@@ -1,5 +1,8 @@
 //! Replies of part 1. Records are spliced in from their stored JSON, so that what comes out is
 //! byte for byte what was accepted.
+//!
+//! The app compares ids as strings in upper case, and reads times in one form only; both are made
+//! here. Limits of size are upper bounds, computed before anything is written.
 
 use super::WireVersion;
 use haumana_sync::id::{RecordId, UserId};
@@ -25,6 +28,8 @@ pub struct Counts {
 }
 
 /// One piece in a reply.
+///
+/// Content is the stored text, spliced in; everything else is written around it.
 #[derive(Clone, Debug)]
 pub struct PieceOut {
     /// Which piece.
@@ -39,6 +44,8 @@ pub struct PieceOut {
 
 impl PieceOut {
     /// An upper bound of the bytes it takes in a reply.
+    ///
+    /// Six bytes for each of the user id's: the most that JSON's escapes make of one.
     pub fn size_bytes(&self, user: &UserId) -> usize {
         self.content.len() + 6 * user.as_str().len() + 256
     }
@@ -56,6 +63,8 @@ impl PieceOut {
 }
 
 /// The reply to `POST /pieces`.
+///
+/// All lists are always written, empty or not: the app cannot do without them.
 #[derive(Clone, Debug)]
 pub struct PiecesReply {
     /// Whose pieces.
@@ -74,6 +83,8 @@ pub struct PiecesReply {
 
 impl PiecesReply {
     /// Whether it has no piece in it, and refuses none.
+    ///
+    /// Then the phone and the server agree, or differ in a way that no reply changes.
     pub(crate) fn tells_nothing(&self) -> bool {
         let is_empty = self.server_pieces.is_empty() && self.updated_pieces.is_empty();
         is_empty && self.rejected.is_empty()
@@ -104,6 +115,8 @@ impl PiecesReply {
 }
 
 /// The reply to `POST /sessions`.
+///
+/// The newest change comes first.
 #[derive(Clone, Debug)]
 pub struct SessionsReply {
     /// Whose sessions.

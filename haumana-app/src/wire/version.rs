@@ -1,4 +1,13 @@
 //! The version number that carries the base.
+//!
+//! | bits | what | given by |
+//! |---|---|---|
+//! | 32 to 52 | k: the version of the record | the server |
+//! | 12 to 31 | n: a random number, fresh for each piece in each reply | the server |
+//! | 0 to 11 | steps: how often the piece was practised, or a switch turned | the app |
+//!
+//! A number below 2^32 was counted up from 1 by the app itself: no reply has given one yet. All
+//! numbers are below 2^53, so that a reader with doubles keeps each digit.
 
 use haumana_sync::limits;
 use haumana_sync::store::Version;
@@ -8,6 +17,17 @@ use haumana_sync::store::Version;
 /// In replies it is `k·2^32 + n·2^12`: k the record's version, n a fresh random 20-bit number for
 /// each piece in each reply. The phones' app only ever adds ones to it. So the upper bits of what
 /// a phone sends name the delivery that it holds, whatever it practised, restarted or lost since.
+///
+/// ```
+/// use haumana_app::WireVersion;
+///
+/// let given = WireVersion::issue(7, 42);
+/// // The app has practised twice since.
+/// let sent = WireVersion(given.0 + 2);
+/// assert_eq!((7, 42, 2), (sent.version(), sent.n(), sent.steps()));
+/// assert_eq!(given.delivery(), sent.delivery());
+/// assert!(!WireVersion(1).is_issued());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WireVersion(pub u64);
 
@@ -32,6 +52,8 @@ impl WireVersion {
     }
 
     /// The n of the delivery.
+    ///
+    /// Two phones that are given one version have different ones, but for one case in a million.
     pub fn n(self) -> u64 {
         (self.0 >> 12) % Self::N_COUNT
     }
