@@ -1,4 +1,7 @@
 //! The command line.
+//!
+//! Doc comments of this file are the program's help. The options that name the store have
+//! environment variables, with the names that the server uses.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use haumana_store_dynamo::DEFAULT_PREFIX;

@@ -1,6 +1,23 @@
 //! The audit log: what an operator does to an account, or reads of it, is written down first.
 //!
 //! The lines are as those of the server, in the same file. Users are in them by their hashes.
+//!
+//! # Two lines for each command
+//!
+//! The first is written, and synced to disk, before the command does anything: `status` is `begun`.
+//! The second says `done` or `failed`. A line without a second one is a command that was killed, or
+//! that could not write any more.
+//!
+//! | key | what |
+//! |---|---|
+//! | `timestamp` | when, in UTC |
+//! | `operator` | who is at the keyboard, as the system says; nothing proves it |
+//! | `caller` | the hash of the user's id, as in all logs |
+//! | `call` | the command |
+//! | `status` | `begun`, `done` or `failed` |
+//! | `reason` | what was given with `--reason` |
+//!
+//! There is no content in it, and no user's name.
 
 use crate::args::Place;
 use crate::problem::Problem;
@@ -14,12 +31,16 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// How commands are written down.
+///
+/// Making one needs the key of the hashes: without it a line could not say whom it is about.
 pub(crate) struct Audit {
     path: PathBuf,
     key: CallerKey,
 }
 
 /// A command that has begun. It says how it ended, or that it did not.
+///
+/// Commands pass their result through [`Begun::end`], which writes the second line.
 pub(crate) struct Begun<'a> {
     audit: &'a Audit,
     call: &'static str,
@@ -27,6 +48,7 @@ pub(crate) struct Begun<'a> {
 }
 
 impl Audit {
+    /// The server's file beside the database, unless another one is named.
     pub(crate) fn of(place: &Place) -> Result<Self, Problem> {
         let path = place.audit.clone().unwrap_or_else(|| beside(&place.db, ".audit"));
         Ok(Self { path, key: key(place)? })
@@ -80,6 +102,8 @@ impl Begun<'_> {
 }
 
 /// The key of the hashes by which logs call users.
+///
+/// It is the server's key. With another one the same user would have another hash.
 pub(crate) fn key(place: &Place) -> Result<CallerKey, Problem> {
     let path = key_file(place);
     let flaw = |what: String| Problem::CallerKey(path.clone(), what);
@@ -97,6 +121,8 @@ fn beside(db: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// A link is refused: it could lead the lines to a file of somebody else's choice. A new file has
+/// mode 0600.
 fn append(path: &Path, line: &str) -> io::Result<()> {
     if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
         return Err(io::Error::other("it is a link, or no ordinary file"));

@@ -1,4 +1,11 @@
 //! What a command will cost where reading costs money, said before it begins.
+//!
+//! Only DynamoDB bills reads. Before a command that reads a lot, an estimate goes to the standard
+//! error, so that an operator can stop it; afterwards the service's own figure does. The estimate
+//! is rough.
+//!
+//! For one user the head says how much there is. For all users the service says how large the
+//! tables are.
 
 use crate::args::Whom;
 use crate::place::Opened;
@@ -18,6 +25,8 @@ const ACCOUNT_UNITS: u64 = 25;
 const DOLLARS: f64 = 0.125;
 
 /// Says what reading will cost, if it costs anything.
+///
+/// What the estimate itself has read is left out of the sum at the end.
 pub(crate) async fn announce(opened: &Opened, whom: &Whom) -> Result<(), Problem> {
     let Some(tables) = &opened.tables else { return Ok(()) };
     let bytes = match &whom.user {
@@ -38,6 +47,7 @@ pub(crate) fn sum_up(opened: &Opened) {
     }
 }
 
+/// A record's own attributes are counted with 500 bytes.
 async fn of_user(opened: &Opened, user: &UserId) -> Result<u64, Problem> {
     let head = opened.store.head(user).await.map_err(|error| Problem::of(&error))?;
     // What is kept beside the content, and the history, is about as much again.

@@ -3,6 +3,24 @@
 //! All of it is what would be done in earnest, by the same calls: a backup, a restore, erasures again,
 //! a check of all accounts, and devices that return. Two accounts of the drill's own stand for people
 //! who go on writing after the backup.
+//!
+//! # The steps
+//!
+//! | step | what must hold |
+//! |---|---|
+//! | copied | the real data is only read |
+//! | verified | how much there is to be found before |
+//! | backed up | with two accounts of the drill's own in it |
+//! | went on | one account is edited, one is erased, after the backup |
+//! | restored | the generation is higher than before |
+//! | erased again | who was erased after the backup is erased, and nothing is left |
+//! | verified | as much is found as before, and no more |
+//! | devices back | what was edited after the backup is there again |
+//!
+//! A step that does not hold ends the drill with a failure. The copies are removed in either case.
+//!
+//! The drill's accounts have a kind of record that the data does not have, so nothing of theirs can
+//! be taken for somebody's.
 
 mod ground;
 
@@ -52,6 +70,8 @@ pub(crate) async fn drill(place: &Place, form: Form) -> Result<Outcome, Problem>
 }
 
 /// Everything after the copy; returns how much there is to be found in what was restored.
+///
+/// The store is closed before the restore, as a server would be stopped.
 async fn rehearse(place: &Place, ground: &Ground, steps: &mut Steps) -> Result<usize, Problem> {
     let rehearsal = ground.open(place, Generation(0)).await?;
     let before = rehearsal.verify().await?;
@@ -80,6 +100,7 @@ async fn rehearse(place: &Place, ground: &Ground, steps: &mut Steps) -> Result<u
     Ok(after.findings)
 }
 
+/// Prints each step when it is done, with the time since the one before.
 struct Steps {
     form: Form,
     begun: Instant,
@@ -96,11 +117,15 @@ impl Steps {
     }
 }
 
+/// `what` is a sentence that says what must be true.
 fn ensure(holds: bool, what: &str) -> Result<(), Problem> {
     if holds { Ok(()) } else { Err(Problem::Drill(format!("it does not hold that {what}"))) }
 }
 
 /// The copy, as a server would have it.
+///
+/// Two engines on one store: each has a schema of its own, and verifies the accounts of that
+/// schema.
 struct Rehearsal {
     store: Arc<dyn Store>,
     all: Arc<dyn Operate>,
@@ -126,6 +151,7 @@ impl Verified {
 }
 
 impl Rehearsal {
+    /// The schema is found as for any other command.
     pub(super) async fn of<S: Store + Operate>(
         place: &Place,
         store: Arc<S>,
@@ -159,6 +185,9 @@ impl Rehearsal {
     }
 
     /// Erases who was erased after the backup; returns how many that were.
+    ///
+    /// A restore leaves these accounts in the state of an erasure that has begun; a server's upkeep
+    /// would finish it.
     async fn finish_erasures(&self) -> Result<usize, Problem> {
         let erasing = self.all.erasing(USERS).await.map_err(|error| Problem::of(&error))?;
         for user in &erasing {
@@ -169,6 +198,8 @@ impl Rehearsal {
 }
 
 /// A kind of record that the data has not.
+///
+/// The highest number that is free.
 fn drill_kind(schema: &Schema) -> Kind {
     let is_free = |number: &u8| schema.kinds().iter().all(|kind| kind.number().get() != *number);
     let number = (3..=250).rev().find(is_free).unwrap_or(250);
@@ -176,6 +207,8 @@ fn drill_kind(schema: &Schema) -> Kind {
 }
 
 /// Two people of the drill's own, each with a device.
+///
+/// The writer's device lives through the whole drill, as a phone in a pocket.
 struct Guests {
     writer: UserId,
     device: Replica,
@@ -184,6 +217,7 @@ struct Guests {
 }
 
 impl Guests {
+    /// A random number in the names keeps two drills apart.
     async fn arrive(rehearsal: &Rehearsal) -> Result<Self, Problem> {
         let mark = SystemRandom.next_u64();
         let name = |who: &str| {
@@ -224,6 +258,8 @@ impl Guests {
     }
 
     /// The device syncs as if nothing had happened, and another device of its owner sees what it had.
+    ///
+    /// The other device has nothing of its own, so what it sees is on the server.
     async fn come_back(&self, rehearsal: &Rehearsal) -> Result<(), Problem> {
         sync(&self.device, rehearsal).await?;
         let other = device(rehearsal, &self.writer).await?;
@@ -251,6 +287,7 @@ async fn write(device: &Replica, key: Option<Key>, text: &str) -> Result<RecordI
     written.map_err(|error| Problem::Drill(chain(&error)))
 }
 
+/// In one process and without a network, so that only the data is rehearsed.
 async fn sync(device: &Replica, rehearsal: &Rehearsal) -> Result<(), Problem> {
     let server = DirectTransport::new(rehearsal.guests.clone(), REPLY_BYTES);
     device.sync(&server).await.map(drop).map_err(|error| Problem::Drill(chain(&error)))

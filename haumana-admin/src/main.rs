@@ -1,4 +1,26 @@
 //! `haumana-admin`: what an operator does when somebody calls. See `docs/admin.md`.
+//!
+//! # How a command runs
+//!
+//! 1. The arguments are read. A mistake in them ends with 1, never with 2.
+//! 2. The store is opened as it is. Nothing is made that is missing, and no schema is kept.
+//! 3. If the command reads content or changes an account, a line goes to the audit log first. If
+//!    that fails, nothing is done.
+//! 4. The command calls the engine, as a server does, so its changes are edits that devices
+//!    receive.
+//! 5. The answer goes to the standard output, as lines or as JSON; what reading costs, and
+//!    failures, go to the standard error.
+//!
+//! # Exit codes
+//!
+//! 0 means that all is well, 2 that something was found or is left to do, 1 that the command
+//! failed. A job that runs `verify --all` every night can tell a finding from a failure by the code
+//! alone.
+//!
+//! # Where to look
+//!
+//! `show`, `verify` and `person` have the commands. `place` opens stores, `audit` writes the log,
+//! `say` prints, and `drill` rehearses a restore.
 
 mod args;
 mod audit;
@@ -19,6 +41,8 @@ use say::Form;
 use std::process::ExitCode;
 
 /// What a command came to.
+///
+/// Failures are no outcome; they are a [`Problem`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// All is well.
@@ -52,6 +76,8 @@ fn told(said: &clap::Error) -> ExitCode {
     if is_printed && !said.use_stderr() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// The store is opened here and not in the commands, except where a command opens it in another
+/// way.
 async fn run(args: &Args) -> Result<Outcome, Problem> {
     let form = if args.json { Form::Json } else { Form::Lines };
     let place = &args.place;

@@ -1,4 +1,7 @@
 //! What a person asks for: restore, rewind, export, erase; and a new life of the data.
+//!
+//! What changes an account, or gives it out, is written to the audit log. The changes are made by
+//! the engine's own calls: no row is written past it, and devices are told like of any other edit.
 
 use crate::Outcome;
 use crate::args::Place;
@@ -15,6 +18,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 /// Makes an earlier version of a record its content again.
+///
+/// It can be undone by restoring the version that was the content before.
 pub(crate) async fn restore(
     (place, opened): (&Place, &Opened),
     user: &UserId,
@@ -47,6 +52,9 @@ pub(crate) async fn restore(
 }
 
 /// Makes an account what it was at a time.
+///
+/// A dry run prints the same and is not written to the audit log, since it changes nothing and
+/// shows no content. The time that is printed afterwards leads back.
 pub(crate) async fn rewind(
     (place, opened): (&Place, &Opened),
     user: &UserId,
@@ -90,6 +98,9 @@ pub(crate) async fn rewind(
 }
 
 /// Erases an account, and writes a receipt.
+///
+/// The name must be given twice, because nothing undoes it. The receipt is made of a look at the
+/// store after the erasure.
 pub(crate) async fn erase(
     (place, opened): (&Place, &Opened),
     user: &UserId,
@@ -152,6 +163,8 @@ pub(crate) async fn erase(
 }
 
 /// Writes everything of an account into a new file.
+///
+/// A file that exists is never overwritten, also if it was made while the export was running.
 pub(crate) async fn export(
     (place, opened): (&Place, &Opened),
     user: &UserId,
@@ -173,6 +186,7 @@ pub(crate) async fn export(
     Ok(Outcome::Well)
 }
 
+/// A failure leaves no file behind.
 async fn write_export(opened: &Opened, user: &UserId, to: &Path) -> Result<usize, Problem> {
     let failed = |error| Problem::of_file(to, error);
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -191,6 +205,8 @@ async fn write_export(opened: &Opened, user: &UserId, to: &Path) -> Result<usize
 }
 
 /// Begins a new life of the data.
+///
+/// The new number is above the one in force; how far depends on the store.
 pub(crate) async fn new_generation(place: &Place, form: Form) -> Result<Outcome, Problem> {
     let Generation(before) = Opened::new(place).await?.generation;
     let Generation(now) = Opened::asking(place, Generation(before + 1)).await?.generation;

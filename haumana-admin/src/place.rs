@@ -1,4 +1,18 @@
 //! Opening the store, and what goes with it.
+//!
+//! A wrong path or a wrong prefix must not look like an empty store in which all is well. So each
+//! store is asked first whether there is anything:
+//!
+//! | store | how |
+//! |---|---|
+//! | SQLite | the file exists, and has tables of ours |
+//! | PostgreSQL | the schema has the table that says what it is |
+//! | DynamoDB | the tables exist, with the right keys |
+//!
+//! # Which kinds of record
+//!
+//! The schema is the one that `--schema` names, else the one that the servers have kept with the
+//! data, else that of pieces and sessions.
 
 use crate::args::{Place, StoreKind};
 use crate::problem::{Problem, Tables};
@@ -21,6 +35,8 @@ use std::time::Duration;
 const DAY_MS: i64 = 86_400_000;
 const DAY_SECS: u64 = 86_400;
 /// How much longer than the retention history stays in DynamoDB, for whoever is late.
+///
+/// DynamoDB deletes by itself, so an item must never expire before the engine stops using it.
 const TTL_MARGIN_DAYS: u64 = 10;
 /// How many users are listed at once.
 const USERS: usize = 500;
@@ -29,6 +45,8 @@ const CONNECTIONS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store with all that an operator needs of it.
+///
+/// `store` is for calls about one user, `all` for calls about all; both are the same store.
 pub(crate) struct Opened {
     pub(crate) engine: Arc<Engine>,
     pub(crate) store: Arc<dyn Store>,
@@ -46,6 +64,8 @@ impl Opened {
     }
 
     /// As [`Opened::new`], in a generation that is at least this.
+    ///
+    /// A higher number than ever before begins a new life of the data.
     pub(crate) async fn asking(place: &Place, asked: Generation) -> Result<Self, Problem> {
         match place.store {
             StoreKind::Sqlite => {
@@ -77,6 +97,7 @@ impl Opened {
         }
     }
 
+    /// The engine has the retention of the arguments: history that is past it is not shown.
     async fn of<S: Store + Operate>(
         place: &Place,
         store: Arc<S>,
@@ -94,6 +115,8 @@ impl Opened {
 }
 
 /// The users of a store, in pages.
+///
+/// A page at a time, so a store of a million users needs no list of them.
 pub(crate) fn users(
     all: &dyn Operate,
 ) -> impl Stream<Item = Result<Vec<UserId>, Problem>> + Unpin + '_ {
@@ -108,6 +131,8 @@ pub(crate) fn users(
 }
 
 /// All users of a store.
+///
+/// For commands that need all names before they begin.
 pub(crate) async fn everybody(all: &dyn Operate) -> Result<Vec<UserId>, Problem> {
     users(all).try_concat().await
 }
@@ -131,6 +156,7 @@ pub(crate) fn file_options(path: &Path) -> SqliteOptions {
     SqliteOptions { path: path.into(), readers: READERS, busy_timeout: PATIENCE, max_bytes: None }
 }
 
+/// The file is opened twice: once to look, which changes nothing, and once to use it.
 fn open_file(path: &Path, asked: Generation) -> Result<SqliteStore, Problem> {
     // A store makes its tables in an empty file. So the file is looked at first.
     drop(source(path)?);
@@ -150,6 +176,8 @@ pub(crate) fn source(path: &Path) -> Result<BackupSource, Problem> {
 }
 
 /// How to open the tables in PostgreSQL, which are there.
+///
+/// Only looks; no table is made or migrated here.
 pub(crate) async fn database(
     place: &Place,
     generation: Generation,
@@ -170,6 +198,7 @@ pub(crate) async fn database(
     }
 }
 
+/// No allowance: an operator's reads are not charged to the account.
 fn tables(place: &Place, schema: &Schema) -> Result<DynamoStore, Problem> {
     let days = u64::from(place.retention_days) + TTL_MARGIN_DAYS;
     Ok(DynamoStore::open(DynamoOptions {

@@ -1,10 +1,14 @@
 //! Why a command could not do what it was asked for, for people.
+//!
+//! Each text says what to do next. Errors of the store and of the engine are printed with all their
+//! causes; neither has content of users in it.
 
 use haumana_sync::engine::{Error as EngineError, ErrorKind};
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// A problem ends the command with exit code 1, whatever was done before it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("there is no database {0}; name it with --db")]
@@ -52,6 +56,8 @@ pub(crate) enum Problem {
 }
 
 /// Where there should be tables.
+///
+/// Looked for before anything is opened to be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Tables {
     #[error("the file {0}, and nothing was made; name the database with --db")]
@@ -64,10 +70,13 @@ pub(crate) enum Tables {
 
 impl Problem {
     /// What a store, or what opens one, says.
+    ///
+    /// The text is made here, because the errors of three stores have no type in common.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         Self::Store(chain(error))
     }
 
+    /// A file that exists has a problem of its own, as people meet it often.
     pub(crate) fn of_file(path: &Path, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AlreadyExists => Self::Exists(path.into()),
@@ -91,6 +100,8 @@ impl From<EngineError> for Problem {
 }
 
 /// An error with what caused it.
+///
+/// Causes are joined by colons, outermost first.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

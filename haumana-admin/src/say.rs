@@ -1,9 +1,14 @@
 //! What commands answer: lines for people, or one JSON object a line for programs.
+//!
+//! Both forms are made at each place that answers, side by side. Keys of the JSON are kept in later
+//! versions; the lines may change.
 
 use serde_json::Value;
 use std::io::{self, Write as _};
 
 /// How answers are written.
+///
+/// Chosen once, by `--json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Lines,
@@ -23,6 +28,8 @@ impl Form {
 }
 
 /// A number with its noun.
+///
+/// Groups of three digits, and the plural of an English noun.
 pub(crate) fn counted(n: usize, noun: &str) -> String {
     let digits = n.to_string();
     let first = digits.len() % 3;

@@ -1,4 +1,7 @@
 //! `show`, `find` and `retention`: how accounts stand.
+//!
+//! `show` has two halves. The first counts and shows no content; nothing of it goes to the audit
+//! log. The second shows records and versions, needs a reason, and is written down.
 
 use crate::Outcome;
 use crate::args::{Place, Whom};
@@ -43,6 +46,7 @@ pub(crate) async fn show(
     Ok(Outcome::Well)
 }
 
+/// Times are text in UTC, as everywhere on the wire.
 fn json_of(user: &UserId, summary: &Summary) -> Value {
     let head = summary.head.as_ref();
     let time = |at: Option<UnixMillis>| at.map(|at| at.to_string());
@@ -71,6 +75,7 @@ fn json_of(user: &UserId, summary: &Summary) -> Value {
     })
 }
 
+/// Device names are quoted, since a client may call itself anything.
 fn lines_of(user: &UserId, summary: &Summary) -> Vec<String> {
     let mut lines = vec![format!("user            {}", user.as_str())];
     let mut line = |name: &str, text: String| lines.push(format!("{name:<15} {text}"));
@@ -113,6 +118,8 @@ fn state(state: HeadState) -> &'static str {
 }
 
 /// Writes each record, and the versions that it can be restored to.
+///
+/// Goes through the change feed page by page, so records come in the order of their last change.
 async fn show_content(opened: &Opened, user: &UserId, form: Form) -> Result<(), Problem> {
     let mut after = After::Start;
     loop {
@@ -147,6 +154,7 @@ async fn show_content(opened: &Opened, user: &UserId, form: Form) -> Result<(), 
     }
 }
 
+/// The newest first; the current one is among them.
 async fn versions(opened: &Opened, user: &UserId, key: Key) -> Result<Vec<Version>, Problem> {
     let page = opened.engine.history_of(user, key, None, VERSIONS, VERSIONS_BYTES).await;
     // Of a record that cannot be read there are no versions to list, and the rest goes on.
@@ -155,6 +163,8 @@ async fn versions(opened: &Opened, user: &UserId, key: Key) -> Result<Vec<Versio
 }
 
 /// A version that a record can be restored to.
+///
+/// Of each version the fields that it changed are named, and no value is shown.
 struct Version(VersionEntry);
 
 impl Version {
@@ -181,6 +191,8 @@ impl Version {
 }
 
 /// Finds the user whom logs call by a hash.
+///
+/// A hash cannot be turned back, so the hashes of all users are compared with it.
 pub(crate) async fn find(
     (place, opened): (&Place, &Opened),
     hash: &str,
@@ -195,6 +207,8 @@ pub(crate) async fn find(
 }
 
 /// Says how much history is past its retention.
+///
+/// Users without history past its retention are not listed, unless one user was asked for.
 pub(crate) async fn retention(
     opened: &Opened,
     whom: &Whom,

@@ -1,4 +1,10 @@
 //! `verify` and `repair`.
+//!
+//! `verify` reads and compares; `repair` puts right what follows from the rest. A repair looks
+//! first, without writing, and begins a line in the audit log only if there is something to mend.
+//!
+//! With `--all`, an account that cannot be read counts as failed, and the others go on. With one
+//! user it is the failure of the command.
 
 use crate::Outcome;
 use crate::args::{Place, Whom};
@@ -16,6 +22,8 @@ use serde_json::{Value, json};
 const AT_ONCE: usize = 4;
 
 /// What was found in all accounts together.
+///
+/// `failed` counts accounts, `findings` counts faults of those that could be read.
 #[derive(Default)]
 struct Total {
     accounts: usize,
@@ -45,6 +53,7 @@ pub(crate) async fn verify(opened: &Opened, whom: &Whom, form: Form) -> Result<O
 }
 
 impl Total {
+    /// Answers come in the order of users, whichever is verified first.
     async fn take_all(&mut self, opened: &Opened, form: Form) -> Result<(), Problem> {
         let mut pages = users(&*opened.all);
         while let Some(page) = pages.try_next().await? {
@@ -105,6 +114,8 @@ impl Total {
 }
 
 /// Mends one account, or all of them, or says what it would do.
+///
+/// Ends well if nothing is left. Without `--write` anything that would be mended counts as left.
 pub(crate) async fn repair(
     (place, opened): (&Place, &Opened),
     whom: &Whom,
@@ -142,6 +153,7 @@ pub(crate) async fn repair(
     Ok(if is_done { Outcome::Well } else { Outcome::Left })
 }
 
+/// Returns how many findings were mended, or would be, and how many are left for a person.
 async fn repair_one(
     opened: &Opened,
     user: &UserId,
@@ -169,6 +181,7 @@ async fn repair_one(
     Ok((repaired.mended.len(), repaired.left.len()))
 }
 
+/// `side` is 0 for a version, and above 0 for a value that lost.
 fn json_of(user: &UserId, finding: &Finding) -> Value {
     let (record, version, side) = match finding.place {
         FaultPlace::Head => (None, None, None),

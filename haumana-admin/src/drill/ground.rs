@@ -1,4 +1,13 @@
 //! Where a drill takes place: a copy of the data, and a backup of the copy.
+//!
+//! | store | the copy | the backup | the restore |
+//! |---|---|---|---|
+//! | SQLite | a file in a folder beside the database | a file beside it | the library's own |
+//! | PostgreSQL | a schema, with a journal | another schema, without one | dropped, copied back |
+//! | DynamoDB | none: AWS makes copies of tables | | |
+//!
+//! On PostgreSQL the journal of the copy stays where it is when the backup is put back, as with a
+//! real dump. So the drill also finds out whether erasures are replayed.
 
 use super::{Rehearsal, ensure};
 use crate::args::{Place, StoreKind};
@@ -21,6 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SCHEMA: &str = "haumana_drill_";
 
 /// A copy, and where its backup goes.
+///
+/// The temporary folder is removed when it is dropped, even after a panic; schemas are removed by
+/// [`Ground::remove`] alone.
 pub(super) enum Ground {
     /// Files in a folder beside the database.
     Files { folder: TempDir, live: PathBuf, backup: PathBuf },
@@ -38,6 +50,7 @@ impl Ground {
         }
     }
 
+    /// The copy is one snapshot; a server may write meanwhile.
     fn of_file(db: &Path) -> Result<(Self, String), Problem> {
         let source = source(db)?;
         // Beside the database: it is as large, and as private.
@@ -52,6 +65,8 @@ impl Ground {
         Ok((Self::Files { folder, live, backup }, detail))
     }
 
+    /// Both schemas have a random number in their names, so a drill that was killed is not in the
+    /// way of the next one.
     async fn of_schema(place: &Place) -> Result<(Self, String), Problem> {
         let real = database(place, Generation(0)).await?;
         let mark = SystemRandom.next_u64();
@@ -103,6 +118,9 @@ impl Ground {
     }
 
     /// Puts the backup back where the copy was, and opens it in a new life.
+    ///
+    /// A file is noticed as a backup. In a database of PostgreSQL nothing shows that tables went
+    /// back, so a higher generation is asked for, as an operator would.
     pub(super) async fn restored(
         &self,
         place: &Place,
