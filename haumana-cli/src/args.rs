@@ -96,6 +96,8 @@ pub(crate) enum Command {
     /// Send pending edits and fetch new ones.
     Sync(Sync),
     /// Show who is signed in, and what waits to be sent or decided.
+    ///
+    /// What waits in the inbox is as the last sync found it.
     Status,
     /// Show values that lost against other edits, and decide about them.
     Conflicts(Conflicts),

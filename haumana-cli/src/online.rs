@@ -14,7 +14,7 @@ use crate::system::Machine;
 use crate::values::shown;
 use crate::verbs::{Asked, RECORD, VERSION};
 use haumana_replica::transport::HttpTransport;
-use haumana_replica::{Backoff, Erasure, Error, RecordVersion, Replica};
+use haumana_replica::{Backoff, Erasure, Error, RecordVersion, Replica, Status};
 use haumana_sync::id::{Key, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::schema::Kind;
@@ -66,7 +66,10 @@ impl<'a> Online<'a> {
         let mut text = format!("synced: {sent} sent, {} received", summary.pulled);
         if summary.conflicts != 0 {
             let n = summary.conflicts;
-            text.push_str(&format!("\n{n} clashed with other edits: see haumana conflicts"));
+            text.push_str(&format!("\n{n} clashed with other edits"));
+        }
+        if let Some(values) = inbox(&status) {
+            text.push_str(&format!("\ninbox: {values}; see haumana conflicts"));
         }
         if status.refused != 0 {
             text.push_str(&format!("\n{} refused by the server: see haumana list", status.refused));
@@ -74,6 +77,7 @@ impl<'a> Online<'a> {
         let json = json!({
             "sent": sent, "received": summary.pulled, "conflicts": summary.conflicts,
             "pending": status.pending, "refused": status.refused,
+            "openConflicts": status.open_conflicts,
         });
         Ok(Answer::new(text, json))
     }
@@ -116,6 +120,12 @@ impl<'a> Online<'a> {
             format!("version {version} is now version {restored}; haumana sync brings it here");
         Ok(Answer::new(text, json!({ "id": key.id.to_string(), "version": restored })))
     }
+}
+
+/// How many values wait in the inbox, as the server said last; nothing if none does.
+pub(crate) fn inbox(status: &Status) -> Option<String> {
+    let n = status.open_conflicts.filter(|n| *n != 0)?;
+    Some(if n == 1 { "1 value that lost".to_owned() } else { format!("{n} values that lost") })
 }
 
 /// The values of fields in one version, as far as they are known.

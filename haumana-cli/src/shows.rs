@@ -9,6 +9,7 @@ use crate::local_time::{day, minute_of, time_of};
 use crate::naming::{
     Flag, flags, is_creation_time, is_left_out, label, plural, target, title_field,
 };
+use crate::online::inbox;
 use crate::practise::running;
 use crate::problem::Problem;
 use crate::values::shown;
@@ -233,6 +234,7 @@ pub(crate) async fn status(device: &Device, replica: &Replica) -> Result<Answer,
     let mut json = json!({
         "account": account.as_str(), "server": server, "device": device.folder(),
         "pending": status.pending, "refused": status.refused,
+        "openConflicts": status.open_conflicts,
     });
     let has_sessions = kind(replica, "session").await.is_ok();
     for kind in replica.schema().await.kinds() {
@@ -247,6 +249,10 @@ pub(crate) async fn status(device: &Device, replica: &Replica) -> Result<Answer,
     rows.push(vec!["pending".to_owned(), status.pending.to_string()]);
     if status.refused != 0 {
         rows.push(vec!["refused".to_owned(), format!("{}; see haumana list", status.refused)]);
+    }
+    if let Some(values) = inbox(&status) {
+        let line = format!("{values}, as of the last sync; see haumana conflicts");
+        rows.push(vec!["inbox".to_owned(), line]);
     }
     let is_erased = status.phase == Phase::Erased;
     if is_erased {

@@ -179,11 +179,12 @@ impl Replica {
     /// [`ErrorKind::Storage`].
     pub async fn sign_in(&self, account: UserId) -> Result<()> {
         let mut inner = self.lock().await;
-        let is_erased = inner.storage.state(account.as_str()).await?.is_erased;
+        let State { is_erased, open_conflicts, .. } = inner.storage.state(account.as_str()).await?;
         inner.account = Some(account);
         (inner.open, inner.again) = (None, Again::default());
         let phase = if is_erased { Phase::Erased } else { Phase::Idle };
-        self.publish(&mut inner, |status| *status = Status { phase, ..Status::default() }).await?;
+        let status = Status { phase, open_conflicts, ..Status::default() };
+        self.publish(&mut inner, |shown| *shown = status).await?;
         self.feed.tell(Vec::new(), Cause::Account);
         Ok(())
     }
@@ -470,7 +471,10 @@ impl Replica {
                     .await?;
             }
         }
-        self.publish(&mut inner, |status| status.phase = Phase::Idle).await?;
+        self.publish(&mut inner, |status| {
+            (status.phase, status.open_conflicts) = (Phase::Idle, None);
+        })
+        .await?;
         self.feed.tell(Vec::new(), Cause::Account);
         Ok(())
     }

@@ -155,6 +155,7 @@ impl Replica {
         round.settle(&reply, &changes, outgoing);
         round.take_changes(&changes);
         let (mut mismatch, mut is_equal) = (false, false);
+        round.state.open_conflicts = reply.open_conflicts().or(round.state.open_conflicts);
         round.state.cursor = reply.cursor.as_deref().map(str::to_owned);
         if !reply.more {
             round.end_listing(&mut inner, account).await?;
@@ -165,6 +166,7 @@ impl Replica {
             }
         }
         let Round { state, locals, pulled, kinds, .. } = round;
+        let open_conflicts = state.open_conflicts;
         let local = |push: &SentPush| locals.get(&push.key).map(|found| &found.local);
         let is_settled = |push: &&SentPush| local(push).is_some_and(|local| !push.is_due(local));
         let settled = outgoing.sent.iter().filter(is_settled).count();
@@ -180,9 +182,9 @@ impl Replica {
             inner.write(account, Batch { indexed, ..Batch::repeatable(state, records) }).await?;
         }
         if inner.account.as_ref() == Some(&outgoing.account) {
-            let (open, equal_at) = (reply.open_conflicts(), is_equal.then(|| self.clock.now()));
+            let equal_at = is_equal.then(|| self.clock.now());
             self.publish(&mut inner, |status| {
-                status.open_conflicts = open.or(status.open_conflicts);
+                status.open_conflicts = open_conflicts;
                 status.equal_at = equal_at.or(status.equal_at);
             })
             .await?;

@@ -80,6 +80,8 @@ pub struct Status {
     /// How many conflicts the last or current sync made.
     pub conflicts: usize,
     /// How many entries of the inbox are open, as the server said last; `None` if it has not said.
+    ///
+    /// The storage keeps it, so it is known before the first sync of a program.
     pub open_conflicts: Option<u64>,
     /// How the device hears of other devices' edits ([`Replica::follow_with`](crate::Replica::follow_with)).
     pub following: Following,

@@ -126,6 +126,8 @@ struct StateRow {
     is_erased: bool,
     probe: Option<String>,
     unanswered: Option<Unanswered>,
+    /// Rows of before do not have it.
+    open_conflicts: Option<u64>,
 }
 
 /// Writes an account's state as the text of a row.
@@ -140,6 +142,7 @@ pub(crate) fn write_state(state: &State) -> Option<String> {
         is_erased: state.is_erased,
         probe: state.probe,
         unanswered: state.unanswered,
+        open_conflicts: state.open_conflicts,
     };
     serde_json::to_string(&row).ok()
 }
@@ -156,5 +159,6 @@ pub(crate) fn read_state(text: &str) -> Option<State> {
         is_erased: row.is_erased,
         probe: row.probe,
         unanswered: row.unanswered,
+        open_conflicts: row.open_conflicts,
     })
 }

@@ -50,6 +50,25 @@ fn each_decision_is_seen_on_both_devices() {
 }
 
 #[test]
+fn the_device_whose_edit_lost_hears_of_the_inbox() {
+    let world = World::start();
+    clash(&world);
+
+    let synced = world.ok("phone", &["sync"]);
+    let status = world.ok("phone", &["status"]);
+
+    assert!(synced.contains("inbox: 1 value that lost; see haumana conflicts"), "{synced}");
+    let line = "1 value that lost, as of the last sync; see haumana conflicts";
+    assert!(status.contains(line), "{status}");
+    for command in ["sync", "status"] {
+        assert_eq!(1, world.json("phone", &[command])["openConflicts"]);
+    }
+    world.ok("phone", &["conflicts", "keep"]);
+    assert!(!world.ok("phone", &["sync"]).contains("inbox"));
+    assert_eq!(0, world.json("phone", &["status"])["openConflicts"]);
+}
+
+#[test]
 fn a_conflict_is_named_by_the_beginning_of_its_id() {
     let world = World::start();
     clash(&world);

@@ -61,6 +61,8 @@ pub struct State {
     pub probe: Option<String>,
     /// The last call beside `POST /sync` that the server has not answered.
     pub unanswered: Option<Unanswered>,
+    /// How many entries of the inbox are open, as the server said last; `None` if it has not said.
+    pub open_conflicts: Option<u64>,
 }
 
 /// A call that changes something and that the server has not answered: made again, it is the same

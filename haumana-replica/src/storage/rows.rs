@@ -20,6 +20,7 @@ pub(super) fn state(row: &Row<'_>) -> rusqlite::Result<State> {
             .get::<_, Option<String>>(7)?
             .map(|json| serde_json::from_str(&json).map_err(|_| unreadable()))
             .transpose()?,
+        open_conflicts: row.get::<_, Option<i64>>(8)?.map(i64::unsigned_abs),
     })
 }
 

@@ -6,14 +6,14 @@ use rusqlite::Connection;
 /// Marks a file as a replica's, in SQLite's header: "hmnr".
 const APPLICATION_ID: i64 = 0x686D_6E72;
 /// The schema that this program writes.
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 const SCHEMA: &str = "
     CREATE TABLE device (id TEXT NOT NULL, place TEXT);
     CREATE TABLE accounts (
         account INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, cursor TEXT, mark INTEGER NOT NULL,
         listing INTEGER NOT NULL, other_life INTEGER NOT NULL, digest BLOB NOT NULL, erased INTEGER NOT NULL, probe TEXT,
-        unanswered TEXT);
+        unanswered TEXT, open_conflicts INTEGER);
     CREATE TABLE pending (
         account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, open INTEGER NOT NULL,
         due INTEGER NOT NULL, refused INTEGER NOT NULL, json TEXT NOT NULL,
@@ -50,6 +50,9 @@ const MIGRATE_FROM_2: &str = "
     ALTER TABLE device ADD COLUMN place TEXT;
     ALTER TABLE accounts ADD COLUMN unanswered TEXT;
 ";
+
+/// From the fourth version, whose file did not know how many conflicts are open.
+const MIGRATE_FROM_4: &str = "ALTER TABLE accounts ADD COLUMN open_conflicts INTEGER";
 
 /// Makes a file ready: its settings, and its tables as this version has them.
 pub(super) fn set_up(mut connection: Connection) -> rusqlite::Result<Connection> {
@@ -93,6 +96,9 @@ pub(super) fn set_up(mut connection: Connection) -> rusqlite::Result<Connection>
         }
         if !is_new && version < 3 {
             write.execute_batch(MIGRATE_FROM_2)?;
+        }
+        if !is_new {
+            write.execute_batch(MIGRATE_FROM_4)?;
         }
         write.execute_batch(KINDS)?;
         write.pragma_update(None, "user_version", SCHEMA_VERSION)?;

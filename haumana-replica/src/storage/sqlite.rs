@@ -297,8 +297,8 @@ impl Storage for SqliteStorage {
     async fn state(&mut self, account: &str) -> Result<State> {
         let read = || -> rusqlite::Result<Option<State>> {
             let mut select = self.connection.prepare_cached(
-                "SELECT cursor, mark, listing, digest, erased, probe, other_life, unanswered
-                 FROM accounts WHERE name = ?1",
+                "SELECT cursor, mark, listing, digest, erased, probe, other_life, unanswered,
+                 open_conflicts FROM accounts WHERE name = ?1",
             )?;
             select.query_row([account], state).optional()
         };

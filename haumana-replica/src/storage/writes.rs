@@ -23,15 +23,17 @@ pub(super) fn write_state(
     let sql = match state {
         Some(_) => {
             "INSERT INTO accounts
-             (name, cursor, mark, listing, digest, erased, probe, other_life, unanswered)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO UPDATE SET
+             (name, cursor, mark, listing, digest, erased, probe, other_life, unanswered,
+              open_conflicts)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (name) DO UPDATE SET
              cursor = ?2, mark = ?3, listing = ?4, digest = ?5, erased = ?6, probe = ?7,
-             other_life = ?8, unanswered = ?9"
+             other_life = ?8, unanswered = ?9, open_conflicts = ?10"
         }
         None => {
             "INSERT INTO accounts
-             (name, cursor, mark, listing, digest, erased, probe, other_life, unanswered)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (name) DO NOTHING"
+             (name, cursor, mark, listing, digest, erased, probe, other_life, unanswered,
+              open_conflicts)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (name) DO NOTHING"
         }
     };
     let state = state.unwrap_or(&fresh);
@@ -45,6 +47,7 @@ pub(super) fn write_state(
         state.probe,
         state.is_other_life,
         state.unanswered.as_ref().and_then(|call| serde_json::to_string(call).ok()),
+        state.open_conflicts.map(signed),
     ])?;
     let mut find = write.prepare_cached("SELECT account FROM accounts WHERE name = ?1")?;
     find.query_row([name], |row| row.get(0))

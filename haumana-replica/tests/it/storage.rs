@@ -95,7 +95,8 @@ async fn make_older(path: &std::path::Path) {
 /// What the file was before it knew where it lives.
 pub(crate) fn forget_place(file: &rusqlite::Connection) {
     let older = "ALTER TABLE device DROP COLUMN place; ALTER TABLE device RENAME COLUMN id TO name;
-         ALTER TABLE accounts DROP COLUMN unanswered;";
+         ALTER TABLE accounts DROP COLUMN unanswered;
+         ALTER TABLE accounts DROP COLUMN open_conflicts;";
     file.execute_batch(older).unwrap();
 }
 
@@ -128,6 +129,57 @@ async fn a_file_of_the_first_version_is_taken_over_with_its_edits() {
         (3, 0),
         (again.records(KindNumber::PIECE).await.unwrap().len(), again.status().pending)
     );
+}
+
+#[tokio::test]
+async fn the_number_of_open_conflicts_outlives_the_process() {
+    let server = Server::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replica.db");
+    let other = server.device().await;
+    let phone = open(&server, SqliteStorage::open(&path).unwrap()).await;
+    assert_eq!(None, phone.status().open_conflicts, "no server has said it yet");
+    let key = Key::piece(phone.add_piece(fields([("author", text("0"))])).await.unwrap());
+    phone.sync(&server.transport()).await.unwrap();
+    other.sync(&server.transport()).await.unwrap();
+    for (device, author) in [(&phone, "of the phone"), (&other, "of the other")] {
+        server.clock.pass_ms(1000);
+        device.set(key, fields([("author", text(author))])).await.unwrap();
+    }
+    for device in [&phone, &other, &phone] {
+        device.sync(&server.transport()).await.unwrap();
+    }
+    drop(phone);
+
+    let phone = open(&server, SqliteStorage::open(&path).unwrap()).await;
+
+    assert_eq!(Some(1), phone.status().open_conflicts);
+    phone.start_over().await.unwrap();
+    phone.sign_in(user("kai")).await.unwrap();
+    assert_eq!(Some(1), phone.status().open_conflicts);
+    phone.sign_in(user("noe")).await.unwrap();
+    assert_eq!(None, phone.status().open_conflicts, "it is another person's inbox");
+}
+
+#[tokio::test]
+async fn a_file_of_before_it_knew_the_inbox_is_taken_over() {
+    let server = Server::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("replica.db");
+    let device = open(&server, SqliteStorage::open(&path).unwrap()).await;
+    device.add_piece(fields([("title", text("a"))])).await.unwrap();
+    device.sync(&server.transport()).await.unwrap();
+    drop(device);
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let older = "ALTER TABLE accounts DROP COLUMN open_conflicts; PRAGMA user_version = 4;";
+    file.execute_batch(older).unwrap();
+    drop(file);
+
+    let device = open(&server, SqliteStorage::open(&path).unwrap()).await;
+
+    assert_eq!(None, device.status().open_conflicts);
+    assert_eq!(0, device.sync(&server.transport()).await.unwrap().pulled, "the cursor is there");
+    assert_eq!(Some(0), device.status().open_conflicts);
 }
 
 #[tokio::test]

@@ -77,6 +77,7 @@ fn state(dice: &mut Dice) -> State {
         is_erased: dice.is_so(),
         probe: dice.is_so().then(|| "p".into()),
         unanswered: dice.is_so().then_some(unanswered),
+        open_conflicts: dice.is_so().then(|| dice.below(9)),
     }
 }
 
