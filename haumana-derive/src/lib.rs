@@ -32,7 +32,6 @@
 //! | `kind = "setlist"` | the kind's name on the wire |
 //! | `number = 3` | the kind's number, 3 to 250; stores keep it, so it never changes |
 //! | `rename_all = "camelCase"` | how names of fields are spelt on the wire; else as serde's `rename_all` says, else as in Rust |
-//!
 //! | `id_key = "setlistId"` | the key of the id in exports; else `id` |
 //! | `deletes = "stick"` | a delete counts also against an edit that did not know of it; else `lose_to_edits` |
 //! | `unknown_keys = "smallest"` | which value of a key without a field stays; else `later` |
