@@ -389,10 +389,16 @@ pub(crate) fn folder(words: &[OsString]) -> PathBuf {
 /// Reads the address of a server; the device remembers it, so it is not found wrong only at a sync.
 fn server_url(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    match host {
-        Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(text.to_owned()),
-        _ => Err("it begins with http:// or https://, such as http://127.0.0.1:8787".to_owned()),
+    let url = match host {
+        Some(host) if !host.is_empty() && !host.starts_with('/') => reqwest::Url::parse(text),
+        _ => return Err("it begins with http:// or https://, such as http://127.0.0.1:8787".into()),
+    };
+    let url = url.map_err(|error| error.to_string())?;
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    if has_user || url.query().is_some() || url.fragment().is_some() {
+        return Err("it has no user name, password, query or fragment".into());
     }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -400,6 +406,16 @@ mod tests {
     use super::*;
     use crate::verbs::with_kinds;
     use clap::CommandFactory;
+
+    #[test]
+    fn an_address_is_a_scheme_a_host_and_a_path() {
+        for url in ["http://127.0.0.1:8787", "https://sync.example/api/", "http://[::1]:1"] {
+            assert_eq!(Ok(url.to_owned()), server_url(url));
+        }
+        for url in ["localhost:1", "http://", "http://a:b@c", "http://c/?x=1", "https://c#a"] {
+            assert!(server_url(url).is_err(), "{url}");
+        }
+    }
 
     #[test]
     fn options_of_every_command_stand_before_it_and_texts_stay() {

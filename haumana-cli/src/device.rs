@@ -1,6 +1,6 @@
 //! The folder of one device: who is signed in, with which token, and the replica.
 
-use crate::problem::{Problem, is_near};
+use crate::problem::{Problem, is_near, why};
 use crate::schema;
 use crate::shell::quoted;
 use crate::system::Machine;
@@ -239,7 +239,7 @@ impl Device {
         let mut config = HttpConfig::usual(url.clone());
         (config.encoding, config.plain_http) = (encoding, self.settings.plain_http);
         HttpTransport::new(config, Arc::new(tokens))
-            .map_err(|_| Problem::Refused(format!("{url} is not an address")))
+            .map_err(|error| Problem::Refused(format!("cannot use {url}{}", why(&error))))
     }
 
     fn read_token(path: &Path) -> Result<Option<String>, Problem> {

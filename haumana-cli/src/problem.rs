@@ -251,7 +251,7 @@ fn said(error: &Error) -> String {
 }
 
 /// Why a server cannot be reached, as the innermost cause says it.
-fn why(error: &Error) -> String {
+pub(crate) fn why(error: &Error) -> String {
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause.and_then(std::error::Error::source) {
         cause = Some(inner);

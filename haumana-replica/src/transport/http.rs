@@ -32,7 +32,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpConfig {
-    /// Where the API is, as `https://host/path`; the calls' paths are appended.
+    /// Where the API is, as `https://host/path`; the calls' paths are appended. It begins with
+    /// `https://` or `http://`, and has no user name, query or fragment.
     pub base_url: String,
     /// The longest time to connect. Usually 10 seconds.
     pub connect_timeout: Duration,
@@ -141,21 +142,10 @@ impl HttpTransport {
     /// [`ErrorKind::Invalid`] if the address is none, or tokens would be sent over plain HTTP to
     /// another machine.
     pub fn with_credentials(config: HttpConfig, credentials: Arc<dyn Credentials>) -> Result<Self> {
-        let invalid = || Error::new("connect", ErrorKind::Invalid);
-        let address = config.base_url.trim_end_matches('/');
-        let base_url = Url::parse(address).map_err(|error| invalid().caused_by(error))?;
-        if base_url.cannot_be_a_base() {
-            return Err(invalid());
-        }
+        let base_url = address(&config.base_url)?;
         let is_here = is_this_machine(&base_url);
-        let is_sealed = match base_url.scheme() {
-            "https" => true,
-            "http" => is_here || config.plain_http,
-            _ => return Err(invalid().caused_by("an address begins with https:// or http://")),
-        };
-        if !is_sealed {
-            let why = "tokens are not sent over http:// to another machine";
-            return Err(invalid().caused_by(why));
+        if base_url.scheme() != "https" && !is_here && !config.plain_http {
+            return Err(invalid("tokens are not sent over http:// to another machine"));
         }
         // What is on this machine is asked without a proxy, which would see the token.
         let builder = Client::builder();
@@ -168,7 +158,7 @@ impl HttpTransport {
             .gzip(config.encoding == Encoding::Gzip)
             .tcp_nodelay(true)
             .build()
-            .map_err(|error| invalid().caused_by(error))?;
+            .map_err(invalid)?;
         Ok(Self { client, base_url, credentials, config })
     }
 
@@ -337,6 +327,28 @@ impl Transport for HttpTransport {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Reads the address of a server. What no request would carry is refused, not dropped.
+fn address(text: &str) -> Result<Url> {
+    let begins = |scheme: &str| {
+        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    if !begins("https://") && !begins("http://") {
+        return Err(invalid("an address begins with https:// or http://"));
+    }
+    let url = Url::parse(text.trim_end_matches('/')).map_err(invalid)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(invalid("an address has no user name and no password: see Credentials"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(invalid("an address has no query and no fragment"));
+    }
+    Ok(url)
+}
+
+fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new("connect", ErrorKind::Invalid).caused_by(why)
 }
 
 /// Whether what is sent to an address stays on this machine: `localhost`, and loopback addresses.

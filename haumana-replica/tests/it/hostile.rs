@@ -230,6 +230,32 @@ fn a_token_goes_over_plain_http_to_this_machine_alone_unless_somebody_says_so() 
     assert!(make(HttpConfig::usual("https://sync.example")).is_ok());
 }
 
+#[test]
+fn an_address_that_no_request_could_use_is_refused_with_the_reason() {
+    let refused = |address: &str| {
+        let made =
+            HttpTransport::new(HttpConfig::usual(address), Arc::new(TokenSourceOf(token_of)));
+        let error = made.map(drop).unwrap_err();
+        assert_eq!(ErrorKind::Invalid, error.kind(), "{address}");
+        std::error::Error::source(&error).map(ToString::to_string).unwrap()
+    };
+
+    for address in ["", "localhost:28911", "127.0.0.1:28911", "/api", "http:/x", "ftp://127.0.0.1"]
+    {
+        assert_eq!("an address begins with https:// or http://", refused(address), "{address}");
+    }
+    for address in ["http://kai:pw@localhost", "https://kai@sync.example", "https://:pw@a.example"]
+    {
+        assert!(refused(address).contains("no user name"), "{address}");
+    }
+    for address in ["http://localhost?x=1", "https://a.example/api#a", "https://a.example/?"] {
+        assert!(refused(address).contains("no query and no fragment"), "{address}");
+    }
+    assert!(!refused("https://").is_empty(), "the cause is the parser's");
+    let spelt = HttpConfig::usual("HTTPS://sync.example/api/");
+    assert!(HttpTransport::new(spelt, Arc::new(TokenSourceOf(token_of))).is_ok());
+}
+
 #[tokio::test]
 async fn answers_that_settle_nothing_come_to_an_end() {
     let answer = json!([{"outcome": "merged", "version": 5, "conflicts": []}]);
