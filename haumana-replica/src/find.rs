@@ -6,7 +6,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::flaw::{Flaw, Reason};
-use crate::index::{IndexRange, IndexValue, Indexable, as_field};
+use crate::index::{IndexRange, IndexValue, Indexable, as_field, fits};
 use crate::replica::{Replica, View, view};
 use haumana_sync::id::{Key, RecordId};
 use haumana_sync::record::Record;
@@ -88,7 +88,8 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if the field is not indexed, or the schema does not have the type;
+    /// [`ErrorKind::Invalid`] if the field is not indexed, if it cannot hold what it is compared
+    /// with ([`Reason::WrongType`]), or if the schema does not have the type;
     /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
     pub async fn list_where<T: Record>(&self, filter: Filter) -> Result<Vec<(RecordId, T)>> {
         let found = self.records_where(T::KIND, filter).await?;
@@ -112,6 +113,10 @@ impl Replica {
         }
         let number = kind.number();
         let IndexRange { from, to } = filter.range;
+        if !fits(field, &from) || !fits(field, &to) {
+            let flaw = Flaw::of_field(&kind, &filter.field, Reason::WrongType);
+            return Err(Error::new("find", ErrorKind::Invalid).flawed(flaw));
+        }
         let range = IndexRange { from: as_field(field, from), to: as_field(field, to) };
         let found = inner.storage.find(&account, number, field.number(), &range).await?;
         let keys: Vec<Key> = found.into_iter().map(|id| Key { kind: number, id }).collect();

@@ -116,6 +116,20 @@ pub(crate) fn as_field(field: &Field, bound: Bound<IndexValue>) -> Bound<IndexVa
     })
 }
 
+/// Whether a field's values can be compared with a bound: text is of no use beside numbers.
+pub(crate) fn fits(field: &Field, bound: &Bound<IndexValue>) -> bool {
+    use FieldType::{Flag, Integer, Number, Time};
+    match (bound, field.field_type()) {
+        (Bound::Unbounded, _) | (Bound::Included(IndexValue::Absent), _) => true,
+        (Bound::Excluded(IndexValue::Absent), _) => true,
+        (Bound::Included(value) | Bound::Excluded(value), field_type) => match value {
+            IndexValue::Integer(_) => matches!(field_type, Flag | Integer | Number | Time),
+            IndexValue::Real(_) => matches!(field_type, Integer | Number),
+            _ => !matches!(field_type, Flag | Integer | Number | Time),
+        },
+    }
+}
+
 /// Whether a number is whole, and `i64` has it exactly.
 fn is_whole(number: f64) -> bool {
     number.fract() == 0.0 && number.abs() < (1_i64 << f64::MANTISSA_DIGITS) as f64

@@ -2,7 +2,7 @@
 
 use crate::kinds::{AnyServer, Setlist, setlists};
 use haumana_replica::storage::{MemoryStorage, SqliteStorage, Storage};
-use haumana_replica::{Filter, Reason, Replica};
+use haumana_replica::{ErrorKind, Filter, Reason, Replica};
 use haumana_sync::Record;
 use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
@@ -102,6 +102,42 @@ async fn what_has_no_index_is_refused(storage: impl Storage) {
     );
 }
 
+async fn a_value_that_the_field_cannot_hold_is_refused(storage: impl Storage) {
+    let kind = Kind::new(3, "x")
+        .field(Field::new(1, "year", FieldType::Integer).indexed())
+        .field(Field::new(2, "real", FieldType::Number).indexed())
+        .field(Field::new(3, "flag", FieldType::Flag).indexed())
+        .field(Field::new(4, "at", FieldType::Time).indexed())
+        .field(Field::new(5, "text", FieldType::text(9)).indexed())
+        .field(Field::new(6, "of", FieldType::Id).indexed());
+    let schema = Schema::new([kind]).unwrap();
+    let server = AnyServer::new(schema.clone());
+    let device = server.open(storage, schema).await.unwrap();
+    let reason = async |filter| {
+        let refused = device.records_where("x", filter).await.err();
+        refused.map(|error| (error.kind(), error.flaw().unwrap().reason))
+    };
+    let wrong = Some((ErrorKind::Invalid, Reason::WrongType));
+
+    for field in ["year", "real", "flag", "at"] {
+        assert_eq!(wrong, reason(Filter::equals(field, "2025")).await, "{field}");
+        assert_eq!(wrong, reason(Filter::range(field, .."2025")).await, "{field}");
+        assert_eq!(None, reason(Filter::equals(field, 1)).await, "{field}");
+    }
+    for field in ["text", "of"] {
+        assert_eq!(wrong, reason(Filter::equals(field, 1)).await, "{field}");
+        assert_eq!(wrong, reason(Filter::range(field, 1.5..)).await, "{field}");
+        assert_eq!(None, reason(Filter::equals(field, "2025")).await, "{field}");
+    }
+    for field in ["flag", "at"] {
+        assert_eq!(wrong, reason(Filter::equals(field, 1.5)).await, "{field}");
+    }
+    for field in ["year", "real", "flag", "at", "text", "of"] {
+        assert_eq!(None, reason(Filter::absent(field)).await, "{field}");
+        assert_eq!(None, reason(Filter::range::<i64>(field, ..)).await, "{field}");
+    }
+}
+
 macro_rules! on_both {
     ($($law:ident)*) => { $(
         mod $law {
@@ -125,6 +161,7 @@ on_both! {
     records_are_found_by_value
     what_is_found_follows_edits_syncs_and_deletes
     what_has_no_index_is_refused
+    a_value_that_the_field_cannot_hold_is_refused
 }
 
 #[tokio::test]
