@@ -206,6 +206,7 @@ impl Device {
             let cause = cause.unwrap_or_default();
             match error.kind() {
                 ErrorKind::Schema => Problem::OtherSchema(cause),
+                ErrorKind::InUse => Problem::Held(path.clone()),
                 _ => Problem::Database(path.clone(), cause),
             }
         };

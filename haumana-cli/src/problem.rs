@@ -83,8 +83,10 @@ pub(crate) enum Problem {
     Declined,
     #[error("cannot use {0}: {1}")]
     File(PathBuf, io::Error),
-    #[error("cannot use {0}: {1}{hint}", hint = database_hint(.1))]
+    #[error("cannot use {0}: {1}")]
     Database(PathBuf, String),
+    #[error("cannot use {0}: another program holds it; is another haumana using this device?")]
+    Held(PathBuf),
     #[error("no server answers at {url}{cause}{hint}. {KEPT}", hint = server_hint(.url))]
     NoServer { url: String, cause: String },
     #[error(
@@ -141,7 +143,7 @@ impl Problem {
             Self::NotText(_) => ("encoding", 1),
             Self::Unsaved { problem, .. } | Self::HalfImported(problem) => problem.codes(),
             Self::File(..) => ("file", 1),
-            Self::Database(..) => ("database", 1),
+            Self::Database(..) | Self::Held(_) => ("database", 1),
             Self::WouldLose { .. } => ("unsynced_edits", 6),
             Self::NeedsYes => ("needs_yes", 6),
             Self::Declined => ("declined", 6),
@@ -184,7 +186,7 @@ impl Problem {
 
     /// Whether another program holds the device.
     pub(crate) fn is_held(&self) -> bool {
-        matches!(self, Self::Database(_, cause) if cause.contains("locked"))
+        matches!(self, Self::Held(_))
     }
 
     /// The exit code of the process.
@@ -200,7 +202,7 @@ impl Problem {
                 Some(flaw) => flaw.to_string(),
                 None => "a field cannot hold this value".to_owned(),
             }),
-            ErrorKind::Storage | ErrorKind::NoSpace => {
+            ErrorKind::Storage | ErrorKind::NoSpace | ErrorKind::InUse => {
                 Self::Database("the device's database".into(), chain(&error))
             }
             _ => Self::Server(error),
@@ -270,11 +272,6 @@ fn server_hint(url: &str) -> &'static str {
         true => "; start one with: cargo run --release, or name another with --server",
         false => "; is this device online, and the address right? --server names another",
     }
-}
-
-/// What may help where the database cannot be used.
-fn database_hint(cause: &str) -> &'static str {
-    if cause.contains("locked") { "; is another haumana using this device?" } else { "" }
 }
 
 /// An error with everything that caused it, on one line.

@@ -22,6 +22,7 @@ pub const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 /// | `Erased` | asks what to do with what is here: [`Replica::settle_erasure`](crate::Replica::settle_erasure) |
 /// | `Invalid`, `NotFound`, `PastRetention`, `ConflictClosed`, `NotEmpty`, `TooLarge` | tells the person why it cannot be done |
 /// | `NoSpace` | asks the person to make space; what was saved before is kept, and is sent |
+/// | `InUse` | says that the app is open already |
 /// | `Schema`, `Storage`, `Protocol` | reports it: a person who runs the app or the server must look |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,8 +43,10 @@ pub enum ErrorKind {
     Schema,
     /// The local storage cannot be used. A person must look.
     ///
-    /// The disk cannot be written, or the file belongs to another process or a newer program.
+    /// The disk cannot be written, or the file is a newer program's or none of this library.
     Storage,
+    /// Another process, or another storage of this one, holds the file. End it, and open again.
+    InUse,
     /// The local storage has no space for it: the disk, or the app's share of it, is full. Nothing has
     /// changed. Make space and try again.
     ///

@@ -6,6 +6,7 @@ use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, KindNumber, RecordId};
 use haumana_sync::time::UnixMillis;
 use rusqlite::Row;
+use rusqlite::types::Type;
 
 pub(super) fn state(row: &Row<'_>) -> rusqlite::Result<State> {
     Ok(State {
@@ -60,5 +61,6 @@ pub(super) fn signed(number: u64) -> i64 {
 }
 
 pub(super) fn unreadable() -> rusqlite::Error {
-    rusqlite::Error::InvalidQuery
+    let why = "a row is not as this program writes it";
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, why.into())
 }

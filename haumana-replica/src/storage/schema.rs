@@ -54,8 +54,11 @@ const MIGRATE_FROM_2: &str = "
 /// From the fourth version, whose file did not know how many conflicts are open.
 const MIGRATE_FROM_4: &str = "ALTER TABLE accounts ADD COLUMN open_conflicts INTEGER";
 
-/// Makes a file ready: its settings, and its tables as this version has them.
-pub(super) fn set_up(mut connection: Connection) -> rusqlite::Result<Connection> {
+/// Makes a file ready: its settings, and its tables as this version has them. Of a file that is no
+/// replica's, or a newer program's, it says so.
+pub(super) fn set_up(
+    mut connection: Connection,
+) -> rusqlite::Result<Result<Connection, &'static str>> {
     connection.set_prepared_statement_cache_capacity(32);
     let number = |connection: &Connection, name: &str| {
         connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
@@ -66,9 +69,11 @@ pub(super) fn set_up(mut connection: Connection) -> rusqlite::Result<Connection>
         && connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?
             == 0;
-    let is_known = (1..=SCHEMA_VERSION).contains(&version);
-    if !is_new && (id != APPLICATION_ID || !is_known) {
-        return Err(rusqlite::Error::InvalidQuery);
+    if !is_new && (id != APPLICATION_ID || version < 1) {
+        return Ok(Err("the file is another program's, not a replica's"));
+    }
+    if SCHEMA_VERSION < version {
+        return Ok(Err("the file is of a newer version of this program"));
     }
     // SQLITE: exclusive from the first write on, so that a second process is refused instead
     // of working beside this one: <https://www.sqlite.org/pragma.html#pragma_locking_mode>.
@@ -104,7 +109,7 @@ pub(super) fn set_up(mut connection: Connection) -> rusqlite::Result<Connection>
         write.pragma_update(None, "user_version", SCHEMA_VERSION)?;
         write.commit()?;
     }
-    Ok(connection)
+    Ok(Ok(connection))
 }
 
 /// A kind as the tables have it.

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::record::Local;
 use async_trait::async_trait;
 use haumana_sync::id::{Key, KindNumber, RecordId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::path::Path;
 
 /// One row for each record that is known, whether agreed, pending or both.
@@ -93,13 +93,18 @@ impl SqliteStorage {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Storage`] if it cannot be used, is not a replica's, is a newer program's, or is
-    /// held by another process.
+    /// [`ErrorKind::InUse`] if another process, or another storage of this one, holds the file. The
+    /// call waits up to 5 seconds for it, and blocks its thread meanwhile.
+    ///
+    /// [`ErrorKind::Storage`] if it cannot be used, is not a replica's, or is a newer program's.
+    /// The source says which.
     pub fn open(path: &Path) -> Result<Self> {
         let io = |error| Error::new("open", ErrorKind::Storage).caused_by(error);
         make_private(path).map_err(io)?;
         let connection = Connection::open(path).map_err(|error| failed("open", error))?;
         let connection = set_up(connection).map_err(|error| failed("open", error))?;
+        let other = |why| Error::new("open", ErrorKind::Storage).caused_by(why);
+        let connection = connection.map_err(other)?;
         keep_private(path).map_err(io)?;
         let (place, outlives) = (Place::of(path), Outlives::PowerLoss);
         Ok(Self { connection, place, outlives, account: None })
@@ -388,7 +393,11 @@ impl Storage for SqliteStorage {
 
 fn failed(op: &'static str, error: rusqlite::Error) -> Error {
     let kind = match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => ErrorKind::NoSpace,
+        Some(ErrorCode::DiskFull) => ErrorKind::NoSpace,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            let why = "another process, or another storage of this one, holds the file";
+            return Error::new(op, ErrorKind::InUse).caused_by(why);
+        }
         _ => ErrorKind::Storage,
     };
     Error::new(op, kind).caused_by(error)

@@ -186,10 +186,27 @@ async fn a_file_of_before_it_knew_the_inbox_is_taken_over() {
 async fn a_file_that_is_in_use_or_is_something_else_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (ours, other) = (folder.path().join("replica.db"), folder.path().join("other.db"));
+    let [servers, newer] = ["server.db", "newer.db"].map(|name| folder.path().join(name));
     std::fs::write(&other, "x".repeat(4096)).unwrap();
     let _held = SqliteStorage::open(&ours).unwrap();
 
-    for path in [ours, other] {
-        assert_eq!(ErrorKind::Storage, SqliteStorage::open(&path).unwrap_err().kind());
-    }
+    let why = |path: &std::path::Path| {
+        let error = SqliteStorage::open(path).unwrap_err();
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        (error.kind(), source.unwrap_or_default())
+    };
+    let (kind, source) = why(&ours);
+    assert_eq!(ErrorKind::InUse, kind);
+    assert!(source.contains("holds the file"), "{source}");
+    assert_eq!((ErrorKind::Storage, "file is not a database".to_owned()), why(&other));
+    let file = rusqlite::Connection::open(&servers).unwrap();
+    file.execute_batch("CREATE TABLE records (id); PRAGMA user_version = 3").unwrap();
+    let (kind, source) = why(&servers);
+    assert_eq!(ErrorKind::Storage, kind);
+    assert_eq!("the file is another program's, not a replica's", source);
+    drop(SqliteStorage::open(&newer).unwrap());
+    let file = rusqlite::Connection::open(&newer).unwrap();
+    file.execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(file);
+    assert!(why(&newer).1.contains("newer version"), "{:?}", why(&newer));
 }
