@@ -15,8 +15,8 @@ pub(crate) enum Problem {
     NoDevice(PathBuf),
     #[error("nobody is signed in on this device; run: haumana sign-in NAME")]
     NotSignedIn,
-    #[error("the sign-in has run out or is another person's; run: haumana sign-in {0}")]
-    SignInAgain(String),
+    #[error("the sign-in has run out or is another person's{1}; run: haumana sign-in {0}")]
+    SignInAgain(String, String),
     #[error(
         "the token of this device is for {is_for}, and {url} is another server; to sign in there, \
          run: haumana --server {url} sign-in NAME"
@@ -123,7 +123,7 @@ impl Problem {
         match self {
             Self::NoDevice(_) => ("no_device", 4),
             Self::NotSignedIn => ("not_signed_in", 4),
-            Self::SignInAgain(_) => ("sign_in_again", 4),
+            Self::SignInAgain(..) => ("sign_in_again", 4),
             Self::OtherServer { .. } => ("other_server", 4),
             Self::PlainHttp(_) => ("plain_http", 6),
             Self::NoToken | Self::NotAToken => ("no_token", 4),
@@ -219,7 +219,7 @@ impl Problem {
         match error.kind() {
             ErrorKind::Offline => Self::NoServer { url, cause: why(&error) },
             ErrorKind::Unavailable => Self::Busy(url, later()),
-            ErrorKind::NeedsSignIn => Self::SignInAgain(account.to_owned()),
+            ErrorKind::NeedsSignIn => Self::SignInAgain(account.to_owned(), why(&error)),
             ErrorKind::Erased => Self::Erased,
             ErrorKind::PastRetention => {
                 Self::Refused("it is past its retention, and its content is gone".into())

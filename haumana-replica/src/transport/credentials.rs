@@ -27,6 +27,12 @@ pub trait Credentials: fmt::Debug + MaybeSend + MaybeSync {
     ///   refuses it.
     async fn authorize(&self, account: &UserId) -> Option<Headers>;
 
+    /// Says to people, and never with a token in it, why [`Credentials::authorize`] had nothing for
+    /// `account`. It becomes the source of the error.
+    async fn why_not(&self, _account: &UserId) -> Option<&'static str> {
+        None
+    }
+
     /// The server has refused `headers` with 401. Returns whether others can be had, such as a token
     /// that was refreshed; the request is then sent once more. Without it, nothing can be done.
     ///
@@ -112,6 +118,15 @@ impl Credentials for BearerJwt {
         // INVARIANT: nothing of one account leaves with another's token.
         let is_own = subject(&token).as_deref() == Some(account.as_str());
         is_own.then(|| Headers::bearer(&token))
+    }
+
+    async fn why_not(&self, account: &UserId) -> Option<&'static str> {
+        let token = self.tokens.token(account).await;
+        Some(match token.as_deref().map(subject) {
+            None => "there is no token of the account",
+            Some(None) => "the token is not a JWT with a subject",
+            Some(Some(_)) => "the token's subject is not the account",
+        })
     }
 
     async fn refused(&self, account: &UserId, _headers: &Headers) -> bool {

@@ -220,8 +220,13 @@ impl HttpTransport {
         account: &UserId,
         request: RequestBuilder,
     ) -> Result<(Headers, Response)> {
-        let headers = self.credentials.authorize(account).await;
-        let headers = headers.ok_or_else(|| Error::new(op, ErrorKind::NeedsSignIn))?;
+        let Some(headers) = self.credentials.authorize(account).await else {
+            let error = Error::new(op, ErrorKind::NeedsSignIn);
+            return Err(match self.credentials.why_not(account).await {
+                Some(why) => error.caused_by(why),
+                None => error,
+            });
+        };
         let mut request = request;
         for (name, value) in headers.iter() {
             let mut value = HeaderValue::from_str(value)

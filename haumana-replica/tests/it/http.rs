@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::post;
 use base64::Engine as _;
-use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource};
+use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource, Transport};
 use haumana_replica::{ErrorKind, LONGEST_ASKED, Replica};
 use haumana_sync::id::UserId;
 use haumana_sync::wire::sync::SyncRequest;
@@ -67,6 +67,23 @@ pub(crate) fn transport(base_url: String, token: Option<String>) -> HttpTranspor
     let mut config = HttpConfig::usual(base_url);
     config.encoding = Encoding::Identity;
     HttpTransport::new(config, Arc::new(OneToken(token))).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_sent_says_why() {
+    let base_url = "http://127.0.0.1:1".to_owned();
+    let kai = user("kai");
+    for (token, why) in [
+        (None, "there is no token of the account"),
+        (Some("garbage".to_owned()), "the token is not a JWT with a subject"),
+        (Some(token_of("lani")), "the token's subject is not the account"),
+    ] {
+        let sent = transport(base_url.clone(), token).sync(&kai, Vec::new()).await;
+        let error = sent.unwrap_err();
+
+        assert_eq!(ErrorKind::NeedsSignIn, error.kind());
+        assert_eq!(why, std::error::Error::source(&error).unwrap().to_string());
+    }
 }
 
 #[tokio::test]
