@@ -248,7 +248,9 @@ impl Replica {
     /// use haumana_sync::record::Value;
     /// use std::collections::BTreeMap;
     ///
-    /// let fields = BTreeMap::from([("title".to_owned(), Value::Text("Hiʻilawe".to_owned()))]);
+    /// // `year` is a key that the kind does not name, which takes JSON.
+    /// let fields = [("title", Value::from("Hiʻilawe")), ("year", Value::from(1902))];
+    /// let fields = BTreeMap::from(fields.map(|(name, value)| (name.to_owned(), value)));
     /// let id = replica.create("song", fields).await?;
     ///
     /// let song: Song = replica.get(id).await?.ok_or("there is no such song")?;

@@ -23,6 +23,10 @@ use std::collections::BTreeMap;
 ///
 /// let tempo = JsonText::parse("1.50").map_or(Value::Null, Value::Json);
 ///
+/// assert_eq!(Value::Text("Hiʻilawe".to_owned()), "Hiʻilawe".into());
+/// assert_eq!("2025", serde_json::to_string(&Value::from(2025))?);
+/// assert_eq!("0.5", serde_json::to_string(&Value::try_from(0.5).unwrap_or(Value::Null))?);
+/// assert!(Value::try_from(f64::NAN).is_err(), "JSON has no such number");
 /// assert_eq!("1.50", serde_json::to_string(&tempo)?, "digits are kept as they came");
 /// assert_ne!(Value::Text(String::new()), Value::Null, "empty text is a value");
 /// # Ok::<(), serde_json::Error>(())
@@ -41,9 +45,11 @@ pub enum Value {
     Flag(bool),
     /// Text.
     Text(String),
-    /// The value of a key that this library does not know.
+    /// JSON: a number, a list, a set, a counter, a field of the type JSON, or a key that the kind
+    /// does not name.
     ///
-    /// Numbers, lists, sets and counters are kept so, too.
+    /// Numbers are made by [`From`] and [`TryFrom`], anything else by
+    /// [`JsonText::parse`].
     Json(JsonText),
     /// The values of fields that are merged as one.
     Group(GroupValue),
@@ -138,6 +144,57 @@ impl Value {
     pub fn hash(&self) -> u64 {
         let (tag, bytes) = self.canonical();
         Digest::of([&[tag], bytes]).short()
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Value::Text(text)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Value::Flag(flag)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        // Digits are JSON.
+        JsonText::parse(&number.to_string()).map_or(Value::Null, Value::Json)
+    }
+}
+
+impl From<i32> for Value {
+    fn from(number: i32) -> Self {
+        i64::from(number).into()
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        i64::from(number).into()
+    }
+}
+
+/// A number that is infinite or none at all, which no field can hold: JSON has no such number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("JSON has no infinite number, and none that is not a number")]
+pub struct NotFinite;
+
+impl TryFrom<f64> for Value {
+    type Error = NotFinite;
+
+    fn try_from(number: f64) -> Result<Self, NotFinite> {
+        let json = serde_json::Number::from_f64(number).ok_or(NotFinite)?;
+        JsonText::parse(&json.to_string()).map(Value::Json).ok_or(NotFinite)
     }
 }
 

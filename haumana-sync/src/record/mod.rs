@@ -13,7 +13,7 @@ pub mod typed;
 
 pub use crate::limits::BESIDE_KEY;
 pub use crate::schema::FieldError;
-pub use crate::value::{GroupValue, Value};
+pub use crate::value::{GroupValue, NotFinite, Value};
 pub use content::{Content, KnownFields};
 pub use counter::Counter;
 pub use members::members;
