@@ -2,7 +2,8 @@
 //!
 //! The same rules hold on the server, so an edit that is accepted here is rarely refused there.
 
-use haumana_sync::schema::{Field, Kind};
+use haumana_sync::limits;
+use haumana_sync::schema::{Element, Field, FieldType, Kind};
 use std::fmt;
 
 /// Why a record or a field cannot be what somebody wants it to be.
@@ -21,6 +22,8 @@ pub struct Flaw {
     pub reason: Reason,
     /// What there is in place of a name that does not exist.
     known: Vec<String>,
+    /// What the field expects of a value, or its limit.
+    detail: Option<String>,
 }
 
 /// What is wrong.
@@ -33,9 +36,11 @@ pub enum Reason {
     NoSuchField,
     /// The name is one of the protocol's own, such as `version`, which are never content.
     Reserved,
-    /// The value is of another type than the field.
+    /// The value is of another type than the field, or none of its words. The text of the flaw
+    /// names them.
     WrongType,
-    /// The value exceeds the field's limit, or the record its own.
+    /// The value exceeds the field's limit, or the record its own. The text of the flaw names the
+    /// field's.
     TooLarge,
     /// The field cannot be without a value.
     Missing,
@@ -53,7 +58,7 @@ pub enum Reason {
 
 impl Flaw {
     pub(crate) fn of_kind(kind: &str, reason: Reason) -> Self {
-        Self { kind: kind.to_owned(), field: None, reason, known: Vec::new() }
+        Self { kind: kind.to_owned(), field: None, reason, known: Vec::new(), detail: None }
     }
 
     pub(crate) fn of_field(kind: &Kind, field: &str, reason: Reason) -> Self {
@@ -65,7 +70,13 @@ impl Flaw {
             }
             _ => Vec::new(),
         };
+        let detail = match reason {
+            Reason::WrongType => Some(kind.named(field).expectation().into_owned()),
+            Reason::TooLarge => limit(kind.named(field)),
+            _ => None,
+        };
         Self {
+            detail,
             field: Some(field.to_owned()),
             known: known.into_iter().map(str::to_owned).collect(),
             ..Self::of_kind(kind.name(), reason)
@@ -75,6 +86,21 @@ impl Flaw {
     pub(crate) fn no_such_kind(name: &str, known: impl Iterator<Item = String>) -> Self {
         Self { known: known.collect(), ..Self::of_kind(name, Reason::NoSuchKind) }
     }
+}
+
+/// What a field holds at most, for people.
+fn limit(field: &Field) -> Option<String> {
+    Some(match field.field_type() {
+        FieldType::Text { max_chars } => format!("{max_chars} characters"),
+        FieldType::Lines { max_bytes } => format!("{max_bytes} bytes"),
+        FieldType::Enum { .. } => format!("{} characters", limits::WORD_CHARS),
+        FieldType::List { max, .. } | FieldType::Set { max, .. } => {
+            format!("{max} elements of {} characters", Element::TEXT_CHARS)
+        }
+        FieldType::Counter => format!("{} devices", limits::COUNTER_DEVICES),
+        FieldType::Json => format!("{} bytes", limits::RECORD_BYTES),
+        _ => return None,
+    })
 }
 
 impl Reason {
@@ -99,7 +125,11 @@ impl fmt::Display for Flaw {
         if let Some(field) = &self.field {
             write!(f, ", field {field}")?;
         }
-        write!(f, ": {}", self.reason.words())?;
+        match (self.reason, &self.detail) {
+            (Reason::WrongType, Some(expected)) => write!(f, ": the value {expected}")?,
+            (reason, Some(limit)) => write!(f, ": {}; the limit is {limit}", reason.words())?,
+            (reason, None) => write!(f, ": {}", reason.words())?,
+        }
         if !self.known.is_empty() {
             write!(f, "; there are {}", self.known.join(", "))?;
         }

@@ -2,10 +2,13 @@
 
 use crate::kinds::{AnyServer, Setlist};
 use crate::support::{fields, text};
+use haumana_replica::storage::MemoryStorage;
 use haumana_replica::{Error, ErrorKind, Reason};
 use haumana_sync::Record;
 use haumana_sync::id::RecordId;
+use haumana_sync::json::JsonText;
 use haumana_sync::record::Value;
+use haumana_sync::schema::{Field, FieldType, Kind, Schema};
 
 #[tokio::test]
 async fn a_record_is_added_read_listed_edited_and_deleted() {
@@ -81,13 +84,14 @@ async fn an_edit_that_cannot_be_made_names_the_kind_the_field_and_the_reason() {
         set("title", text(&"x".repeat(4097))).await,
         Some("title"),
         Reason::TooLarge,
-        "edit failed: Invalid: kind setlist, field title: it is too large",
+        "edit failed: Invalid: kind setlist, field title: it is too large; the limit is 4096 \
+         characters",
     );
     check(
         set("title", Value::Flag(true)).await,
         Some("title"),
         Reason::WrongType,
-        "edit failed: Invalid: kind setlist, field title: the field cannot hold a value of this type",
+        "edit failed: Invalid: kind setlist, field title: the value is not text",
     );
     check(
         set("title", Value::Null).await,
@@ -98,6 +102,38 @@ async fn an_edit_that_cannot_be_made_names_the_kind_the_field_and_the_reason() {
     let typed = device.edit(id, |set: &mut Setlist| set.title = "x".repeat(4097)).await;
     assert_eq!(Some(Reason::TooLarge), typed.unwrap_err().flaw().map(|flaw| flaw.reason));
     assert_eq!("", device.get::<Setlist>(id).await.unwrap().unwrap().title, "nothing has changed");
+}
+
+#[tokio::test]
+async fn a_flaw_names_the_words_and_the_limits_of_its_field() {
+    let kind = Kind::new(3, "x")
+        .field(Field::new(1, "level", FieldType::one_of(["easy", "hard"])))
+        .field(Field::new(2, "real", FieldType::Number))
+        .field(Field::new(3, "notes", FieldType::lines(9)))
+        .field(Field::new(4, "tags", FieldType::set_of_texts(1)));
+    let schema = Schema::new([kind]).unwrap();
+    let server = AnyServer::new(schema.clone());
+    let device = server.open(MemoryStorage::new(), schema).await.unwrap();
+    let said = async |name: &str, value: Value| {
+        let error = device.create("x", fields([(name, value)])).await.unwrap_err();
+        error.flaw().unwrap().to_string()
+    };
+    let json = |json: &str| Value::Json(JsonText::parse(json).unwrap());
+
+    assert_eq!(
+        "kind x, field level: the value is not one of easy, hard",
+        said("level", text("harder")).await
+    );
+    assert_eq!("kind x, field real: the value is not a number", said("real", text("1")).await);
+    assert_eq!("kind x, field real: the value is not a number", said("real", json("null")).await);
+    assert_eq!(
+        "kind x, field notes: it is too large; the limit is 9 bytes",
+        said("notes", text("0123456789")).await
+    );
+    assert_eq!(
+        "kind x, field tags: it is too large; the limit is 1 elements of 1024 characters",
+        said("tags", json(r#"["a","b"]"#)).await
+    );
 }
 
 #[derive(Debug, Record)]
