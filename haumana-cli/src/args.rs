@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::device::USUAL_FOLDER;
+use crate::device::{USUAL_FOLDER, named_folder};
 use crate::verbs::Verb;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -40,7 +40,7 @@ Exit codes:
   6  the server or this program refuses the command, or you answered no when you were asked
   7  the account was erased on the server, and you have to decide what to do";
 
-/// A repertoire of oli and mele on the command line, offline first.
+/// Records on the command line, offline first: a repertoire of oli and mele, or kinds of your own.
 ///
 /// Edits are kept on this device and go to the server with `haumana sync`.
 #[derive(Debug, Parser)]
@@ -272,7 +272,7 @@ pub(crate) struct Conflicts {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Decision {
-    /// Leave the piece as it is.
+    /// Leave the record as it is.
     Keep {
         /// The conflict, or the beginning of its id; not needed if only one is open.
         conflict: Option<String>,
@@ -383,7 +383,17 @@ pub(crate) fn folder(words: &[OsString]) -> PathBuf {
             return options.next().map(PathBuf::from).unwrap_or_default();
         }
     }
-    std::env::var_os("HAUMANA_DEVICE").map_or_else(|| USUAL_FOLDER.into(), PathBuf::from)
+    named_folder().map_or_else(|| USUAL_FOLDER.into(), PathBuf::from)
+}
+
+/// Takes a variable of the environment that is set to nothing as one that is not set.
+pub(crate) fn without_empty_variables(command: clap::Command) -> clap::Command {
+    command.mut_args(|arg| {
+        let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        let is_unset = arg.get_env().is_some_and(is_empty);
+        // Clap cannot take a variable away again; there is none without a name.
+        if is_unset { arg.env("").hide_env(true) } else { arg }
+    })
 }
 
 /// Reads the address of a server; the device remembers it, so it is not found wrong only at a sync.

@@ -21,6 +21,11 @@ use haumana_sync::schema::{Kind, Schema};
 use serde_json::json;
 use std::sync::Arc;
 
+/// How a conflict that is listed is decided.
+const DECIDE: &str = "\
+decide with: haumana conflicts keep ID, haumana conflicts restore ID, or haumana conflicts set ID \
+--value TEXT";
+
 impl Online<'_> {
     async fn open_conflicts(&self, replica: &Replica) -> Result<Vec<Conflict>, Problem> {
         let (mut conflicts, mut after) = (Vec::new(), None);
@@ -50,7 +55,7 @@ impl Online<'_> {
         let mut shown: Vec<String> = titled().map(entry).collect();
         shown.push(match shown.is_empty() {
             true => "nothing clashed".to_owned(),
-            false => "decide with: haumana conflicts keep|restore|set ID".to_owned(),
+            false => DECIDE.to_owned(),
         });
         let json = titled().map(|(conflict, title)| conflict_json(&schema, conflict, title));
         Ok(Answer::new(shown.join("\n\n"), Json::map([("conflicts", Json::list(json))])))

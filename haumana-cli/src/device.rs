@@ -10,6 +10,7 @@ use haumana_replica::{ErrorKind, Replica};
 use haumana_sync::id::UserId;
 use haumana_sync::schema::Schema;
 use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -126,12 +127,16 @@ impl Device {
     pub(crate) fn check_server(&self) -> Result<(), Problem> {
         let url = self.server();
         let is_plain = url.starts_with("http://") && !is_loopback(&url);
-        if is_plain && !self.settings.plain_http { Err(Problem::PlainHttp(url)) } else { Ok(()) }
+        if is_plain && !self.settings.plain_http {
+            Err(Problem::PlainHttp { program: self.program(), url })
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) fn account(&self) -> Result<UserId, Problem> {
         let account = self.settings.account.as_deref().and_then(UserId::verified_by_caller);
-        account.ok_or(Problem::NotSignedIn)
+        account.ok_or_else(|| Problem::NotSignedIn(self.program()))
     }
 
     /// Remembers who is signed in, and the token, which nobody else may read.
@@ -164,18 +169,17 @@ impl Device {
 
     /// Returns the command line of a command on this device, as a shell reads it.
     pub(crate) fn command_line<'w>(&self, words: impl Iterator<Item = &'w str>) -> String {
-        let folder = self.folder.as_os_str();
-        let is_named =
-            folder == USUAL_FOLDER || std::env::var_os("HAUMANA_DEVICE").as_deref() == Some(folder);
-        let mut line = "haumana".to_owned();
-        if !is_named {
-            line.push_str(&format!(" --device {}", quoted(&folder.to_string_lossy())));
-        }
+        let mut line = self.program();
         for word in words {
             line.push(' ');
             line.push_str(&quoted(word));
         }
         line
+    }
+
+    /// Returns how a command line for this device begins.
+    pub(crate) fn program(&self) -> String {
+        program(&self.folder)
     }
 
     /// Opens the replica again after a person has been waited for, as the account of before. Another
@@ -233,7 +237,7 @@ impl Device {
         self.check_server()?;
         let is_for = self.token_for();
         if is_for != url {
-            return Err(Problem::OtherServer { is_for, url });
+            return Err(Problem::OtherServer { program: self.program(), is_for, url });
         }
         let encoding = if is_near(&url) { Encoding::Identity } else { Encoding::Gzip };
         let tokens = TokenFile(Self::read_token(&self.folder.join("token"))?);
@@ -251,6 +255,20 @@ impl Device {
             Ok(token) => Ok(Some(token.trim().to_owned())),
         }
     }
+}
+
+/// How a command line for the device in `folder` begins: with the folder, if nothing else names it.
+pub(crate) fn program(folder: &Path) -> String {
+    let named = named_folder().unwrap_or_else(|| USUAL_FOLDER.into());
+    match named == folder.as_os_str() {
+        true => "haumana".to_owned(),
+        false => format!("haumana --device {}", quoted(&folder.to_string_lossy())),
+    }
+}
+
+/// The folder that the environment names, if it names one.
+pub(crate) fn named_folder() -> Option<OsString> {
+    std::env::var_os("HAUMANA_DEVICE").filter(|folder| !folder.is_empty())
 }
 
 /// The token of the folder; `Debug` does not print it.

@@ -67,7 +67,8 @@ fn main() -> ExitCode {
         Err(_) if is_said("init") => repertoire::schema(),
         Err(problem) => return failed(&problem, is_said("--json")),
     };
-    let mut command = verbs::with_kinds(Cli::command(), &schema, is_said);
+    let command = args::without_empty_variables(Cli::command());
+    let mut command = verbs::with_kinds(command, &schema, is_said);
     let matches = command.try_get_matches_from_mut(&words);
     let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
@@ -218,6 +219,6 @@ async fn init(cli: &Cli, args: &args::Init, schema: Schema) -> Result<Answer, Pr
         text.push_str(&format!("\nits kinds of record: {}", kinds.join(", ")));
         json["kinds"] = kinds.into();
     }
-    text.push_str("\nnext: haumana sign-in NAME");
+    text.push_str(&format!("\nnext: {} sign-in NAME", device.program()));
     Ok(Answer::new(text, json))
 }

@@ -39,7 +39,8 @@ impl<'a> Online<'a> {
     }
 
     pub(crate) fn problem(&self, error: Error) -> Problem {
-        Problem::of_call(error, &self.device.server(), self.account.as_str())
+        let (url, program) = (self.device.server(), self.device.program());
+        Problem::of_call(error, &url, self.account.as_str(), &program)
     }
 
     pub(crate) async fn sync(&self, args: &Sync) -> Result<Answer, Problem> {

@@ -1,5 +1,6 @@
 //! What can go wrong, for people and for scripts.
 
+use crate::device::program;
 use haumana_replica::transport::is_loopback;
 use haumana_replica::{Error, ErrorKind};
 use std::io;
@@ -11,22 +12,22 @@ const KEPT: &str = "What you edited is kept on this device";
 /// What went wrong, with what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
-    #[error("there is no device in {0}; run: haumana init")]
+    #[error("there is no device in {0}; run: {program} init", program = program(.0))]
     NoDevice(PathBuf),
-    #[error("nobody is signed in on this device; run: haumana sign-in NAME")]
-    NotSignedIn,
-    #[error("the sign-in has run out or is another person's{1}; run: haumana sign-in {0}")]
-    SignInAgain(String, String),
+    #[error("nobody is signed in on this device; run: {0} sign-in NAME")]
+    NotSignedIn(String),
+    #[error("the sign-in has run out or is another person's{cause}; run: {command}")]
+    SignInAgain { command: String, cause: String },
     #[error(
         "the token of this device is for {is_for}, and {url} is another server; to sign in there, \
-         run: haumana --server {url} sign-in NAME"
+         run: {program} --server {url} sign-in NAME"
     )]
-    OtherServer { is_for: String, url: String },
+    OtherServer { program: String, is_for: String, url: String },
     #[error(
-        "{0} is on another machine, and everybody on the way could read the token; use https://, or \
-         say that they may: haumana --server {0} init --plain-http"
+        "{url} is on another machine, and everybody on the way could read the token; use https://, \
+         or say that they may: {program} --server {url} init --plain-http"
     )]
-    PlainHttp(String),
+    PlainHttp { program: String, url: String },
     #[error("there is no token: name somebody, or give --token-file, or set HAUMANA_TOKEN")]
     NoToken,
     #[error("this is not an ID token")]
@@ -122,10 +123,10 @@ impl Problem {
     fn codes(&self) -> Codes {
         match self {
             Self::NoDevice(_) => ("no_device", 4),
-            Self::NotSignedIn => ("not_signed_in", 4),
-            Self::SignInAgain(..) => ("sign_in_again", 4),
+            Self::NotSignedIn(_) => ("not_signed_in", 4),
+            Self::SignInAgain { .. } => ("sign_in_again", 4),
             Self::OtherServer { .. } => ("other_server", 4),
-            Self::PlainHttp(_) => ("plain_http", 6),
+            Self::PlainHttp { .. } => ("plain_http", 6),
             Self::NoToken | Self::NotAToken => ("no_token", 4),
             Self::Exposed(_) => ("token_exposed", 1),
             Self::NoDevTokens(_) => ("no_dev_tokens", 6),
@@ -197,7 +198,7 @@ impl Problem {
     /// A failure of the device's own records.
     pub(crate) fn local(error: Error) -> Self {
         match error.kind() {
-            ErrorKind::NoAccount => Self::NotSignedIn,
+            ErrorKind::NoAccount => Self::NotSignedIn("haumana".into()),
             ErrorKind::Invalid => Self::Refused(match error.flaw() {
                 Some(flaw) => flaw.to_string(),
                 None => "a field cannot hold this value".to_owned(),
@@ -209,8 +210,9 @@ impl Problem {
         }
     }
 
-    /// A failure of a call to the server at `url`, made as `account`.
-    pub(crate) fn of_call(error: Error, url: &str, account: &str) -> Self {
+    /// A failure of a call to the server at `url`, made as `account`; `program` is how a command
+    /// line for the device begins.
+    pub(crate) fn of_call(error: Error, url: &str, account: &str, program: &str) -> Self {
         let url = url.to_owned();
         let later = || match error.retry_after_secs() {
             Some(secs) => format!("in {secs} s"),
@@ -219,7 +221,10 @@ impl Problem {
         match error.kind() {
             ErrorKind::Offline => Self::NoServer { url, cause: why(&error) },
             ErrorKind::Unavailable => Self::Busy(url, later()),
-            ErrorKind::NeedsSignIn => Self::SignInAgain(account.to_owned(), why(&error)),
+            ErrorKind::NeedsSignIn => Self::SignInAgain {
+                command: format!("{program} sign-in {account}"),
+                cause: why(&error),
+            },
             ErrorKind::Erased => Self::Erased,
             ErrorKind::PastRetention => {
                 Self::Refused("it is past its retention, and its content is gone".into())

@@ -57,7 +57,7 @@ pub(crate) async fn of_server(url: &str) -> Result<Schema, Problem> {
         None => {
             let offline =
                 haumana_replica::Error::new("schema", haumana_replica::ErrorKind::Offline);
-            Problem::of_call(offline.caused_by(error), url, "")
+            Problem::of_call(offline.caused_by(error), url, "", "haumana")
         }
     };
     from_text(&asked, &String::from_utf8_lossy(&body.map_err(failed)?))

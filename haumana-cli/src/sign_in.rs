@@ -19,7 +19,10 @@ pub(crate) async fn sign_in(mut device: Device, args: SignIn) -> Result<Answer, 
     let token = match (args.name, args.token_file) {
         (Some(name), _) => ask_local_server(&device.server(), &name).await?,
         (None, Some(file)) => read_text(&file)?,
-        (None, None) => std::env::var("HAUMANA_TOKEN").map_err(|_| Problem::NoToken)?,
+        (None, None) => std::env::var("HAUMANA_TOKEN")
+            .ok()
+            .filter(|token| !token.is_empty())
+            .ok_or(Problem::NoToken)?,
     };
     let token = token.trim();
     let account = subject(token).and_then(UserId::verified_by_caller).ok_or(Problem::NotAToken)?;
@@ -68,5 +71,5 @@ async fn ask_local_server(url: &str, name: &str) -> Result<String, Problem> {
 
 fn no_server(url: &str, error: reqwest::Error) -> Problem {
     let error = haumana_replica::Error::new("sign in", ErrorKind::Offline).caused_by(error);
-    Problem::of_call(error, url, "")
+    Problem::of_call(error, url, "", "haumana")
 }

@@ -1,6 +1,6 @@
 //! What a person is told when something cannot be done.
 
-use crate::world::World;
+use crate::world::{Ran, World};
 use serde_json::Value;
 
 #[track_caller]
@@ -71,4 +71,38 @@ fn a_device_that_another_program_holds_is_left_alone() {
     assert_eq!((1, true), (ran.code, ran.err.contains("another haumana")), "{}", ran.err);
     drop(storage);
     world.ok("phone", &["list"]);
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    let world = World::start();
+    let run = |args: &[&str]| {
+        let mut command = world.command("phone", args);
+        for name in ["HAUMANA_DEVICE", "HAUMANA_SERVER", "HAUMANA_TOKEN"] {
+            command.env(name, "");
+        }
+        Ran::of(command.output().unwrap())
+    };
+
+    let made = run(&["init"]);
+    let signed_in = run(&["sign-in"]);
+
+    assert_eq!(0, made.code, "{}", made.err);
+    assert!(made.out.contains("is in .haumana, its server is http://127.0.0.1:8787"), "{made:?}");
+    assert!(signed_in.err.contains("there is no token"), "{}", signed_in.err);
+}
+
+#[test]
+fn what_is_proposed_names_the_device_that_was_named() {
+    let world = World::start();
+    let run = |args: &[&str]| world.run("phone", &[&["--device", "my other"], args].concat());
+
+    let missing = run(&["status"]);
+    let made = run(&["init"]);
+    let nobody = run(&["status"]);
+
+    assert!(missing.err.contains("run: haumana --device 'my other' init"), "{}", missing.err);
+    assert!(made.out.contains("next: haumana --device 'my other' sign-in NAME"), "{}", made.out);
+    assert!(nobody.err.contains("run: haumana --device 'my other' sign-in NAME"), "{}", nobody.err);
+    assert!(world.run("phone", &["status"]).err.contains("run: haumana init"));
 }
