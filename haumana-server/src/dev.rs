@@ -11,10 +11,10 @@
 //!
 //! | route | what |
 //! |---|---|
-//! | `POST /dev/tokens` | a token for the user that the body names |
+//! | `POST /dev/tokens` | a token for whom the body names, for `seconds` or an hour |
 //! | `GET /dev/jwks.json` | the public key, for other programs that want to verify these tokens |
 
-use crate::issuer::{Issuer, Person};
+use crate::issuer::{Issuer, LIFETIME_SECS, Person};
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
@@ -51,6 +51,7 @@ pub(crate) struct Dev {
 
 /// Whom the token is for. Nothing proves that it is true: everybody who asks is believed.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct TokenRequest<'a> {
     #[serde(borrow)]
     sub: Cow<'a, str>,
@@ -58,6 +59,8 @@ struct TokenRequest<'a> {
     email: Option<Cow<'a, str>>,
     #[serde(borrow)]
     name: Option<Cow<'a, str>>,
+    /// How long the token lives, so that somebody can try what happens when it has run out.
+    seconds: Option<i64>,
 }
 
 /// Makes the routes.
@@ -69,8 +72,8 @@ pub(crate) fn routes(dev: Dev) -> Router {
 }
 
 /// Errors look like those of the API. 403 for a web page that may not ask, 400 for a body of
-/// another form or an id that no token may have, 413 and 503 for a body that is too large or too
-/// slow.
+/// another form or with other keys, or an id that no token may have, 413 and 503 for a body that is
+/// too large or too slow.
 ///
 /// The headers are looked at before the body is read.
 async fn issue_token(State(dev): State<Arc<Dev>>, request: Request) -> Response {
@@ -86,8 +89,12 @@ async fn issue_token(State(dev): State<Arc<Dev>>, request: Request) -> Response 
         let message = "the body is larger than this server takes";
         return failed(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", message);
     };
-    let Ok(asked) = serde_json::from_slice::<TokenRequest<'_>>(&body) else {
-        let message = r#"the body is {"sub": "…", "email"?: "…", "name"?: "…"}"#;
+    let asked = serde_json::from_slice::<TokenRequest<'_>>(&body).ok();
+    let lifetime_secs = |asked: &TokenRequest<'_>| asked.seconds.unwrap_or(LIFETIME_SECS);
+    let is_right = |secs: i64| (1..=LIFETIME_SECS).contains(&secs);
+    let Some(asked) = asked.filter(|asked| is_right(lifetime_secs(asked))) else {
+        let message =
+            r#"the body is {"sub": "…", "email"?: "…", "name"?: "…", "seconds"?: 1 to 3600}"#;
         return failed(StatusCode::BAD_REQUEST, "invalid_request", message);
     };
     if asked.sub.contains(':') || UserId::verified_by_caller(asked.sub.as_ref()).is_none() {
@@ -96,7 +103,7 @@ async fn issue_token(State(dev): State<Arc<Dev>>, request: Request) -> Response 
     }
     let person =
         Person { sub: &asked.sub, email: asked.email.as_deref(), name: asked.name.as_deref() };
-    match dev.issuer.issue(person, dev.clock.now()) {
+    match dev.issuer.issue(person, dev.clock.now(), lifetime_secs(&asked)) {
         Some(token) => json(StatusCode::OK, &serde_json::json!({ "idToken": token }).to_string()),
         None => failed(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server made a mistake"),
     }

@@ -21,8 +21,8 @@ use serde::Serialize;
 const ISSUER: &str = "https://haumana.localhost";
 /// `aud` of every token.
 const AUDIENCE: &str = "haumana-local";
-/// An hour, as Google's have.
-const LIFETIME_SECS: i64 = 3600;
+/// How long a token lives unless it is to live shorter: an hour, as Google's do.
+pub(crate) const LIFETIME_SECS: i64 = 3600;
 
 /// Issues tokens with one key pair.
 ///
@@ -119,8 +119,13 @@ impl Issuer {
         }
     }
 
-    /// Issues a token for `person`, valid for an hour; `None` if the key does not sign.
-    pub(crate) fn issue(&self, person: Person<'_>, now: UnixMillis) -> Option<String> {
+    /// Issues a token for `person`, valid for `lifetime_secs`; `None` if the key does not sign.
+    pub(crate) fn issue(
+        &self,
+        person: Person<'_>,
+        now: UnixMillis,
+        lifetime_secs: i64,
+    ) -> Option<String> {
         let header = Header { alg: "RS256", kid: &self.key_id, typ: "JWT" };
         let claims = Claims {
             iss: ISSUER,
@@ -130,7 +135,7 @@ impl Issuer {
             email_verified: person.email.map(|_| true),
             name: person.name,
             iat: now.secs(),
-            exp: now.secs() + LIFETIME_SECS,
+            exp: now.secs() + lifetime_secs,
         };
         let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
         let message = format!("{}.{}", encode(json(&header)), encode(json(&claims)));
@@ -170,7 +175,7 @@ mod tests {
             Person { sub: "kumu", email: Some("kumu@example.org"), name: Some("Kumu ʻO") };
         let now = UnixMillis::from_secs(1_750_000_000);
 
-        let token = issuer.issue(person, now).unwrap();
+        let token = issuer.issue(person, now, LIFETIME_SECS).unwrap();
 
         let check = |secs: i64| {
             let at = UnixMillis::from_secs(1_750_000_000 + secs);

@@ -1,8 +1,10 @@
 //! What a running server does.
 
 use crate::server::{Server, command, piece, run};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haumana_auth::verify::{KeySet, key_id};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -68,13 +70,40 @@ fn tokens_are_for_whom_they_were_asked_for() {
 }
 
 #[test]
+fn a_token_lives_as_long_as_it_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let lifetime = |asked: &Value| {
+        let (status, answer) = server.post("/dev/tokens", None, asked).unwrap();
+        assert_eq!(200, status, "{answer}");
+        let payload = answer["idToken"].as_str().unwrap().split('.').nth(1).unwrap();
+        let claims: Value =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
+        claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap()
+    };
+
+    assert_eq!(3600, lifetime(&json!({ "sub": "kumu" })));
+    assert_eq!(1, lifetime(&json!({ "sub": "kumu", "seconds": 1 })));
+    assert_eq!(3600, lifetime(&json!({ "sub": "kumu", "seconds": 3600 })));
+}
+
+#[test]
 fn requests_for_tokens_that_make_no_sense_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
 
     let long = "x".repeat(256);
-    for body in [json!({}), json!([]), json!({"sub": ""}), json!({"sub": 1}), json!({"sub": long})]
-    {
+    for body in [
+        json!({}),
+        json!([]),
+        json!({"sub": ""}),
+        json!({"sub": 1}),
+        json!({"sub": long}),
+        json!({"sub": "kumu", "exp": 1}),
+        json!({"sub": "kumu", "seconds": 0}),
+        json!({"sub": "kumu", "seconds": 3601}),
+        json!({"sub": "kumu", "seconds": "1"}),
+    ] {
         let (status, answer) = server.post("/dev/tokens", None, &body).unwrap();
         assert_eq!((400, &json!("invalid_request")), (status, &answer["code"]), "{body}");
     }
