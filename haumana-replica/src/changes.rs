@@ -72,6 +72,9 @@ impl Changes {
 impl Replica {
     /// Returns a feed of which records change from now on, by edits here and by syncs.
     ///
+    /// A change that a sync brought is told while the sync goes on, before
+    /// [`Status`](crate::Status) says that it has ended.
+    ///
     /// Nobody waits for its reader. One that is 256 changes behind hears [`Event::Missed`] in
     /// their place.
     ///

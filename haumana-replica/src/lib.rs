@@ -40,8 +40,9 @@
 //! // A server in this process. `HttpTransport` talks to one elsewhere.
 //! let config = EngineConfig::new(Generation(0));
 //! let store = Arc::new(MemoryStore::new());
-//! let engine = Engine::new(store, Arc::new(SystemClock), Arc::new(SystemRandom), config);
-//! let server = DirectTransport::new(Arc::new(engine.with_schema(schema.clone())), 1 << 20);
+//! let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+//! let engine = Engine::of(schema.clone(), store, clock, random, config);
+//! let server = DirectTransport::new(Arc::new(engine), 1 << 20);
 //! let kai = UserId::verified_by_caller("kai").ok_or("a name")?;
 //! let open = || {
 //!     let builder = Replica::builder(MemoryStorage::new(), schema.clone());

@@ -57,7 +57,7 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// As [`Replica::add`].
+    /// As [`Replica::add`]. The id of a record of another kind is no error: it is `Ok(None)`.
     pub async fn get<T: Record>(&self, id: RecordId) -> Result<Option<T>> {
         self.check_type::<T>("get").await?;
         let view = self.record(T::key(id)).await?;

@@ -14,7 +14,32 @@ use std::sync::Arc;
 
 /// Proves to a server whose requests these are: a token, a key, a cookie.
 ///
-/// Use [`BearerJwt`] for ID tokens. Implement it for API keys, cookies and signatures.
+/// Use [`BearerJwt`] for ID tokens. Implement it for API keys, cookies and signatures:
+///
+/// ```
+/// use haumana_replica::transport::{Credentials, Headers, HttpConfig, HttpTransport};
+/// use haumana_sync::id::UserId;
+/// use std::sync::Arc;
+///
+/// /// The key that the service has given to the member of this device.
+/// #[derive(Debug)]
+/// struct ApiKey { member: String, key: String }
+///
+/// #[async_trait::async_trait]
+/// impl Credentials for ApiKey {
+///     async fn authorize(&self, account: &UserId) -> Option<Headers> {
+///         // A key of one account never carries the records of another.
+///         let is_own = account.as_str() == self.member;
+///         is_own.then(|| Headers::one("x-api-key", &self.key))
+///     }
+/// }
+///
+/// let config = HttpConfig::usual("https://example.org/sync-api");
+/// let key = ApiKey { member: "member-1".into(), key: "key-of-kai".into() };
+/// let server = HttpTransport::with_credentials(config, Arc::new(key))?;
+/// # let _ = server;
+/// # Ok::<(), haumana_replica::Error>(())
+/// ```
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Credentials: fmt::Debug + MaybeSend + MaybeSync {

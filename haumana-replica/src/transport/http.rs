@@ -91,6 +91,9 @@ impl HttpConfig {
 /// Make one for each server and keep it: a new one connects anew, and a TLS handshake costs more
 /// than a sync.
 ///
+/// Its calls need a tokio runtime with IO and time enabled, as `#[tokio::main]` and
+/// `Builder::enable_all` make it, and panic without one. Making a transport needs none.
+///
 /// ```no_run
 /// use haumana_replica::transport::{HttpConfig, HttpTransport, TokenSource};
 /// use haumana_sync::id::UserId;
