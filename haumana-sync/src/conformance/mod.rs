@@ -184,6 +184,7 @@ macro_rules! operate_tests {
             // Verifying and repairing.
             an_account_that_is_written_as_it_was_is_whole
             each_planted_fault_is_found_and_mended_if_it_can_be
+            a_change_of_the_schema_is_no_change_by_hand
         }
         $crate::operate_tests! { @one $open;
         // Retention.

@@ -6,6 +6,7 @@ use super::sample::user;
 use super::{SeededRandom, SetClock};
 use crate::engine::{Clock as _, EngineConfig, Fault, Finding, RepairMode, Resolution};
 use crate::id::{Key, KindNumber, RecordId, UserId};
+use crate::record::Value as FieldValue;
 use crate::schema::{Field, FieldType, Kind, Schema};
 use crate::store::{
     After, Batch, CommitId, Envelope, Generation, Head, HeadState, HistoryEntry, HistoryKey,
@@ -214,6 +215,85 @@ pub async fn each_planted_fault_is_found_and_mended_if_it_can_be(
         let is_undone = |found: &&Finding| found.fault.remedy().is_automatic();
         assert_eq!(None, left.iter().find(is_undone), "{name}");
     }
+}
+
+/// Records that earlier schemas have written are as they were written, under each schema that may
+/// follow: with fields that are newer than they, without fields that they have, in another order and
+/// with other defaults. What a hand has changed in them is found all the same.
+pub async fn a_change_of_the_schema_is_no_change_by_hand(store: Arc<dyn Store>, all: &dyn Operate) {
+    let kai = user("kai");
+    let engines: Vec<Engine> = schemas_in_a_row()
+        .into_iter()
+        .map(|schema| {
+            let clock = Arc::new(SetClock::at(PLANTED_AT));
+            let random = Arc::new(SeededRandom::new(7));
+            Engine::of(schema, store.clone(), clock, random, EngineConfig::new(Generation(0)))
+        })
+        .collect();
+    let check = async |when: &str| {
+        let before = StoredAccount::read(&*store, all, &kai).await;
+        for (at, engine) in engines.iter().enumerate() {
+            let repaired = engine.repair(all, &kai, RepairMode::Write).await.unwrap();
+            assert_eq!(Vec::<Finding>::new(), repaired.before.findings, "{when}, schema {at}");
+        }
+        assert_eq!(before, StoredAccount::read(&*store, all, &kai).await, "{when}");
+    };
+    let push = async |at: usize, number: u32, base: Option<u32>, set: Value| {
+        let one = json!({"kind": "song", "id": id(number).to_string(), "base": base, "set": set});
+        let text = json!({"deviceId": "phone", "push": [one]}).to_string();
+        let request = SyncRequest::from_json(text.as_bytes()).unwrap();
+        let reply = engines[at].sync(&kai, &request, REPLY_BYTES).await.unwrap();
+        let reply: Value = serde_json::from_slice(&reply.into_json()).unwrap();
+        assert_eq!("applied", reply["results"][0]["outcome"], "{reply}");
+    };
+
+    push(0, 1, None, json!({"title": "Hula", "lyrics": "one", "tempo": 1.50})).await;
+    push(0, 2, None, json!({"title": "Oli", "key": "F"})).await;
+    push(0, 2, Some(1), json!({"lyrics": "two"})).await;
+    check("before the change").await;
+    push(1, 1, Some(1), json!({"verses": 5, "note": "slow"})).await;
+    push(1, 2, Some(2), json!({"title": "Oli Aloha"})).await;
+    push(1, 3, None, json!({"title": "Mele", "lyrics": "three", "note": "fast"})).await;
+    check("after an edit with more fields").await;
+    push(0, 1, Some(2), json!({"title": "Hula ʻauana"})).await;
+    push(2, 2, Some(3), json!({"verses": 2})).await;
+    push(2, 3, Some(1), json!({"lyrics": "four"})).await;
+    check("after edits in turn").await;
+
+    let account = StoredAccount::read(&*store, all, &kai).await;
+    for (number, name) in [(1, "title"), (2, "verses"), (3, "note")] {
+        let by_hand = user(&format!("kai-{name}"));
+        let mut account = account.clone();
+        changed(&mut account.record(number).content, |one| one[name] = json!("by hand"));
+        account.write(&*store, &by_hand).await;
+        for engine in &engines {
+            let found = engine.verify(all, &by_hand).await.unwrap().findings;
+            let is_it = |found: &Finding| found.fault == Fault::ChangedByHand;
+            assert!(found.iter().any(is_it), "{name}: {found:?}");
+        }
+    }
+}
+
+/// Three schemas of which each may follow each.
+fn schemas_in_a_row() -> [Schema; 3] {
+    let title = || Field::new(1, "title", FieldType::text(200)).mandatory();
+    let lyrics = || Field::new(2, "lyrics", FieldType::lines(10_000));
+    let key = || Field::new(3, "key", FieldType::text(20));
+    let verses = |default: &str| {
+        let default = crate::json::JsonText::parse(default).unwrap();
+        Field::new(4, "verses", FieldType::Integer).default_value(FieldValue::Json(default))
+    };
+    let note = |default| Field::new(5, "note", FieldType::text(20)).required(default);
+    let made = || Field::new(6, "madeAt", FieldType::Time).required_edit_time();
+    let rows = [
+        vec![title(), lyrics(), key()],
+        vec![title(), note("none"), verses("4"), lyrics(), key(), made()],
+        vec![key(), title(), verses("6"), lyrics(), note("")],
+    ];
+    rows.map(|fields| {
+        let song = Kind::new(KIND.get(), "song");
+        Schema::new([fields.into_iter().fold(song, Kind::field)]).unwrap()
+    })
 }
 
 /// Changes the JSON object that a text is.

@@ -270,6 +270,16 @@ impl Meta {
         AtVersion::Past { hash: past[at].hash, until: past[at].until, last_version }
     }
 
+    /// Returns the version that set what the field was at `version`, if it is known.
+    pub(crate) fn set_at(&self, name: &str, version: Version) -> Option<Version> {
+        let current = self.touch(name).version;
+        if current <= version {
+            return Some(current);
+        }
+        let past = self.past.get(name).map(Vec::as_slice).unwrap_or_default();
+        past.iter().rev().map(|past| past.version).find(|past| *past <= version)
+    }
+
     /// Remembers the value that a field had, and who touches it now.
     pub fn supersede(&mut self, name: &str, old_hash: u64, touch: Touch, now: UnixMillis) {
         let version = self.touch(name).version;

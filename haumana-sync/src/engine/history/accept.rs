@@ -1,16 +1,20 @@
 //! Content that somebody has changed by hand in the store, as an ordinary later version.
 
+use crate::digest::Digest;
 use crate::engine::commit::Draft;
 use crate::engine::edit::Edit;
 use crate::engine::edit::apply::parts::apply_within;
 use crate::engine::edit::bases::needed;
 use crate::engine::edit::meta::{Meta, Touch};
-use crate::engine::edit::record::{Record, to_json};
+use crate::engine::edit::record::{Record, parse, to_json};
 use crate::engine::history::restore::Restored;
 use crate::engine::{Engine, Error, ErrorKind, Result};
 use crate::id::{Key, UserId};
+use crate::schema::{ContentHash, Field, Kind};
 use crate::store::{Envelope, Version};
 use crate::time::UnixMillis;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 impl Engine {
     /// Accepts the content of a record that was changed by hand, as a later version that an edit of
@@ -58,10 +62,47 @@ impl Engine {
 }
 
 /// Whether the content has the hash that was stored with it.
+///
+/// A schema of the past may have written it. So the hash may be that of the stored text as it
+/// stands: under the present schema the record also has defaults of fields that are newer, and other
+/// fields come first.
 pub(crate) fn is_as_written(envelope: &Envelope, record: &Record) -> bool {
-    let content = record.content.as_ref();
-    content
-        .is_none_or(|content| content.content_hash(record.id, &content.to_json()) == envelope.hash)
+    let Some(content) = &record.content else { return true };
+    if *record.kind.hashed() != ContentHash::Stored {
+        return content.content_hash(record.id, &content.to_json()) == envelope.hash;
+    }
+    let is_written = |text: &str| Digest::of([text.as_bytes()]) == envelope.hash;
+    is_written(&envelope.content)
+        || is_written(&content.to_json())
+        || orders(&record.kind, &envelope.content).iter().any(|text| is_written(text))
+}
+
+/// The members of a stored object in orders in which an earlier schema may have written them: those
+/// that are fields in the order of the kind, then the others, of which one may have been a field
+/// anywhere between.
+///
+/// DYNAMODB: fields are attributes, which have no order. One that is no longer declared comes back
+/// behind the others.
+fn orders(kind: &Kind, stored: &str) -> Vec<String> {
+    let Ok(members) = parse::<BTreeMap<String, Box<RawValue>>>(stored) else { return Vec::new() };
+    let fields = kind.fields().iter().map(Field::name);
+    let fields: Vec<&str> = fields.filter(|name| members.contains_key(*name)).collect();
+    let others = members.keys().map(String::as_str);
+    let others: Vec<&str> = others.filter(|name| kind.place(name).is_none()).collect();
+    let write = |names: &[&str]| {
+        let member = |name: &&str| Some(format!("{}:{}", to_json(name), members.get(*name)?.get()));
+        let members: Vec<String> = names.iter().filter_map(member).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let mut orders = vec![write(&[fields.as_slice(), &others].concat())];
+    for other in &others {
+        let rest: Vec<&str> = others.iter().copied().filter(|name| name != other).collect();
+        for at in 0..=fields.len() {
+            let (before, behind) = fields.split_at(at);
+            orders.push(write(&[before, &[other], behind, &rest].concat()));
+        }
+    }
+    orders
 }
 
 /// Every field counts as edited now, and of no earlier value the hash is known.

@@ -4,14 +4,15 @@ use super::records::Records;
 use super::{Fault, FaultPlace, Finding};
 use crate::engine::edit::bases::{fields, units};
 use crate::engine::edit::meta::AtVersion;
-use crate::engine::edit::record::{Record, is_whole};
+use crate::engine::edit::record::{Record, is_whole, parse};
 use crate::engine::history::accept::is_as_written;
 use crate::engine::screen::is_readable_history;
 use crate::engine::{Engine, Result};
 use crate::id::{Key, UserId};
 use crate::record::Value;
-use crate::store::{Envelope, HistoryEntry, Operate};
-use std::collections::{BTreeSet, HashMap};
+use crate::store::{Envelope, HistoryEntry, Operate, Version};
+use serde::de::IgnoredAny;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many entries are read at once.
 const PAGE: usize = 500;
@@ -111,7 +112,23 @@ fn changed_fields(known: &Known, entry: &HistoryEntry) -> Vec<String> {
             AtVersion::Unknown => return false,
         };
         record.unit(name).hash(value) != known
+            && !is_of_a_later_schema(record, name, (entry.key.version, &entry.content))
     };
     let names = record.kind.unit_names().filter(is_changed);
     names.map(str::to_owned).collect()
+}
+
+/// Whether a version in which nothing was stored of a unit may be older than the unit: nobody had set
+/// it since the record was made, so it had the default that a later schema gave it.
+fn is_of_a_later_schema(record: &Record, name: &str, (version, stored): (Version, &str)) -> bool {
+    let has_default = |field: &str| {
+        let field = record.kind.named(field);
+        field.is_required() && !field.is_mandatory()
+    };
+    let fields = record.kind.fields_of(name);
+    let since = record.meta.set_at(name, version);
+    since.is_some_and(|since| since <= record.meta.created.version)
+        && fields.iter().any(|field| has_default(field))
+        && parse::<BTreeMap<String, IgnoredAny>>(stored)
+            .is_ok_and(|stored| !fields.iter().any(|field| stored.contains_key(*field)))
 }
