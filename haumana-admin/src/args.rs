@@ -72,7 +72,7 @@ pub(crate) struct Place {
     pub(crate) table_prefix: String,
 
     /// A schema file with the kinds of record. Without it, the kinds with which the data was last
-    /// served.
+    /// served. A schema that may not follow that one is refused.
     #[arg(long, env = "HAUMANA_SCHEMA", value_name = "FILE", global = true)]
     pub(crate) schema: Option<PathBuf>,
 

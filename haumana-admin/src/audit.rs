@@ -115,7 +115,8 @@ pub(crate) fn key_file(place: &Place) -> PathBuf {
     place.caller_key.clone().unwrap_or_else(|| beside(&place.db, ".caller-key"))
 }
 
-fn beside(db: &Path, suffix: &str) -> PathBuf {
+/// The file that stands beside a database under its name and this.
+pub(crate) fn beside(db: &Path, suffix: &str) -> PathBuf {
     let mut name = db.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -11,10 +11,12 @@
 //!
 //! # Which kinds of record
 //!
-//! The schema is the one that `--schema` names, else the one that the servers have kept with the
-//! data, else that of pieces and sessions.
+//! The schema is the one that the servers have kept with the data, else that of pieces and sessions.
+//! `--schema` may name another one that may follow it, as for a server; any other is refused before
+//! the command does anything.
 
 use crate::args::{Place, StoreKind};
+use crate::audit;
 use crate::problem::{Problem, Tables};
 use futures_util::{Stream, TryStreamExt as _, stream};
 use haumana_api::{SystemClock, SystemRandom};
@@ -28,6 +30,7 @@ use haumana_sync::repertoire;
 use haumana_sync::schema::Schema;
 use haumana_sync::store::{Generation, Operate, ScanPlace};
 use haumana_sync::succession;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,19 +140,56 @@ pub(crate) async fn everybody(all: &dyn Operate) -> Result<Vec<UserId>, Problem>
     users(all).try_concat().await
 }
 
-/// The schema that the arguments name, or the one that the data was last served with.
+/// The schema that the arguments name, if it may follow the one that the data was last served with;
+/// without `--schema` the last one itself.
+///
+/// Under a schema that does not fit, content would be read as something else than what was written,
+/// and a repair would write that back.
 pub(crate) async fn schema(place: &Place, all: &dyn Operate) -> Result<Schema, Problem> {
-    if let Some(path) = &place.schema {
-        let flaw = |what: String| Problem::Schema(path.clone(), what);
-        let text = std::fs::read_to_string(path).map_err(|error| flaw(error.to_string()))?;
-        let schema = Schema::from_file(&path.to_string_lossy(), &text);
-        return schema.map_err(|error| flaw(error.to_string()));
-    }
     let kept = succession::last(all).await.map_err(|error| Problem::of(&error))?;
-    // What is kept of a schema is what a file can say. Pieces and sessions have more to them.
+    let last = match kept {
+        Some(kept) => Some(kept),
+        None => presumed(place, all).await?,
+    };
+    let Some(path) = &place.schema else {
+        return Ok(whole(last.unwrap_or_else(repertoire::schema)));
+    };
+    let flaw = |what: String| Problem::Schema(path.clone(), what);
+    let text = std::fs::read_to_string(path).map_err(|error| flaw(error.to_string()))?;
+    let named = Schema::from_file(&path.to_string_lossy(), &text);
+    let named = named.map_err(|error| flaw(error.to_string()))?;
+    match last.map(whole).map_or(Ok(()), |last| named.succeed(&last)) {
+        Ok(()) => Ok(named),
+        Err(flaw) => Err(Problem::OtherSchema(path.clone(), flaw.to_string())),
+    }
+}
+
+/// The schema of data with which none is kept; `None` if nothing is known of it.
+///
+/// As a server does: an earlier version of it kept a schema in a file beside the database, and before
+/// that all records were pieces and sessions.
+async fn presumed(place: &Place, all: &dyn Operate) -> Result<Option<Schema>, Problem> {
+    let path = audit::beside(&place.db, ".schema.json");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let schema = Schema::from_json(&text);
+            return schema.map(Some).map_err(|error| Problem::Schema(path, error.to_string()));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Problem::Schema(path, error.to_string())),
+    }
+    if place.store != StoreKind::Sqlite {
+        return Ok(None);
+    }
+    let page = all.users(None, 1).await.map_err(|error| Problem::of(&error))?;
+    let has_users = !page.users.is_empty() || page.next.is_some();
+    Ok(has_users.then(repertoire::schema))
+}
+
+/// What is kept of a schema is what a file can say. Pieces and sessions have more to them.
+fn whole(schema: Schema) -> Schema {
     let own = repertoire::schema();
-    let is_own = |kept: &Schema| kept.to_json() == own.to_json();
-    Ok(kept.filter(|kept| !is_own(kept)).unwrap_or(own))
+    if schema.to_json() == own.to_json() { own } else { schema }
 }
 
 pub(crate) fn file_options(path: &Path) -> SqliteOptions {

@@ -22,6 +22,11 @@ pub(crate) enum Problem {
     #[error("the schema {0} cannot be used: {1}")]
     Schema(PathBuf, String),
     #[error(
+        "the data was written under another schema than {0}, which may not follow it: {1}; nothing \
+         was done. Leave --schema (HAUMANA_SCHEMA) away: the schema is kept with the data"
+    )]
+    OtherSchema(PathBuf, String),
+    #[error(
         "{0} cannot be read: {1}. It is made by the server; for other stores put the key in a file \
          of mode 0600, and name it with --caller-key"
     )]

@@ -5,5 +5,6 @@
 mod accounts;
 mod drill;
 mod people;
+mod schemas;
 mod stores;
 mod world;
