@@ -11,7 +11,7 @@
 //! | key | what |
 //! |---|---|
 //! | `timestamp` | when, in UTC |
-//! | `operator` | who is at the keyboard, as the system says; nothing proves it |
+//! | `operator` | the user of the process, as `uid 1000`; of root also whom `sudo` names |
 //! | `caller` | the hash of the user's id, as in all logs |
 //! | `call` | the command |
 //! | `status` | `begun`, `done` or `failed` |
@@ -138,9 +138,26 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Who is at the keyboard, as far as the system says.
+/// Whose process this is, as the system says: anybody can set `USER`.
+///
+/// Only root can have been somebody else, who may be named in what `sudo` leaves behind.
 fn operator() -> String {
-    let names = ["SUDO_USER", "USER", "LOGNAME", "USERNAME"];
-    let known = names.iter().filter_map(|name| std::env::var(name).ok());
-    known.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    let Some(uid) = uid() else { return "unknown".to_owned() };
+    let left = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match (left("SUDO_UID"), left("SUDO_USER")) {
+        (Some(by), Some(name)) if uid == 0 => format!("uid 0, by sudo of uid {by} ({name})"),
+        _ => format!("uid {uid}"),
+    }
+}
+
+/// The user of the process: a file that it makes belongs to that user.
+#[cfg(unix)]
+fn uid() -> Option<u32> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some(tempfile::tempfile().ok()?.metadata().ok()?.uid())
+}
+
+#[cfg(not(unix))]
+fn uid() -> Option<u32> {
+    None
 }

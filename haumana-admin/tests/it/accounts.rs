@@ -40,10 +40,30 @@ async fn content_is_shown_for_a_reason_that_is_written_down() {
     let audit = world.audit();
     assert_eq!(("begun", "done"), (text(&audit[0], "status"), text(&audit[1], "status")));
     assert_eq!(("show content", "request 7"), (text(&audit[0], "call"), text(&audit[0], "reason")));
-    assert_eq!("pua", text(&audit[0], "operator"));
+    assert_eq!(uid(&world), text(&audit[0], "operator"), "whatever USER says");
     assert!(!audit[0].to_string().contains("kai"), "users are hashes");
     let found = world.run(&["find", text(&audit[0], "caller")]).well();
     assert_eq!("kai\n", found);
+}
+
+/// The user of this process and of those that it starts, as the audit log calls it.
+fn uid(world: &World) -> String {
+    use std::os::unix::fs::MetadataExt;
+    format!("uid {}", std::fs::metadata(world.file("haumana.db")).unwrap().uid())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whom_sudo_names_is_written_down_beside_root_and_beside_nobody_else() {
+    let world = World::new().await;
+    let sudo = [("SUDO_UID", "1000"), ("SUDO_USER", "pua"), ("LOGNAME", "lono")];
+
+    world.run_with(&sudo, &["export", "kai", "--to", "kai.json"]).well();
+
+    let wanted = match uid(&world).as_str() {
+        "uid 0" => "uid 0, by sudo of uid 1000 (pua)".to_owned(),
+        other => other.to_owned(),
+    };
+    assert_eq!(wanted, text(&world.audit()[0], "operator"));
 }
 
 fn text<'a>(line: &'a Value, key: &str) -> &'a str {

@@ -110,7 +110,8 @@ impl World {
         environment.for_each(|(name, _)| {
             program.env_remove(name);
         });
-        program.env("USER", "pua").env_remove("SUDO_USER").envs(more.iter().copied());
+        program.env("USER", "pua").env_remove("SUDO_USER").env_remove("SUDO_UID");
+        program.envs(more.iter().copied());
         Ran(program.args(arguments).current_dir(self.folder.path()).output().unwrap())
     }
 
