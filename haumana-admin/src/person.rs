@@ -6,7 +6,7 @@
 use crate::Outcome;
 use crate::args::Place;
 use crate::audit::Audit;
-use crate::place::Opened;
+use crate::place::{Opened, expect_account};
 use crate::problem::Problem;
 use crate::say::{Form, counted};
 use haumana_sync::engine::{Asked, Erasure, RewindMode, RewindRequest, Rewound};
@@ -31,6 +31,7 @@ pub(crate) async fn restore(
         let names: Vec<&str> = schema.kinds().iter().map(|kind| kind.name()).collect();
         return Err(Problem::NoKind(kind.to_owned(), names.join(", ")));
     };
+    expect_account(opened, user).await?;
     let key = Key { kind: number, id };
     let audit = Audit::of(place)?;
     let begun = audit.begin("restore", user, None)?;
@@ -61,6 +62,7 @@ pub(crate) async fn rewind(
     (to, dry_run): (UnixMillis, bool),
     form: Form,
 ) -> Result<Outcome, Problem> {
+    expect_account(opened, user).await?;
     let mode = if dry_run { RewindMode::DryRun } else { RewindMode::Write };
     let request = RewindRequest { to, mode, request_id: None };
     let rewound = if dry_run {
@@ -174,8 +176,7 @@ pub(crate) async fn export(
     if to.exists() {
         return Err(Problem::Exists(to.into()));
     }
-    let head = opened.store.head(user).await.map_err(|error| Problem::of(&error))?;
-    head.ok_or(Problem::Nobody)?;
+    expect_account(opened, user).await?;
     let audit = Audit::of(place)?;
     let begun = audit.begin("export", user, None)?;
     let bytes = begun.end(write_export(opened, user, to).await)?;

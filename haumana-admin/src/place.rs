@@ -15,7 +15,7 @@
 //! `--schema` may name another one that may follow it, as for a server; any other is refused before
 //! the command does anything.
 
-use crate::args::{Place, StoreKind};
+use crate::args::{Place, StoreKind, Whom};
 use crate::audit;
 use crate::problem::{Problem, Tables};
 use futures_util::{Stream, TryStreamExt as _, stream};
@@ -28,7 +28,7 @@ use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::UserId;
 use haumana_sync::repertoire;
 use haumana_sync::schema::Schema;
-use haumana_sync::store::{Generation, Operate, ScanPlace};
+use haumana_sync::store::{ErrorKind, Generation, Operate, ScanPlace};
 use haumana_sync::succession;
 use std::io;
 use std::path::Path;
@@ -131,6 +131,30 @@ pub(crate) fn users(
             Ok(Some((page.users, page.next.map(Some))))
         });
     Box::pin(pages)
+}
+
+/// Fails if a user has no account, so that a name with a mistake in it is no success.
+///
+/// A head that cannot be read is an account, which `verify` tells of.
+pub(crate) async fn expect_account(opened: &Opened, user: &UserId) -> Result<(), Problem> {
+    match opened.store.head(user).await {
+        Ok(Some(_)) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(()),
+        Err(error) => Err(Problem::of(&error)),
+        Ok(None) => {
+            // Records without a head are something to mend.
+            let found = opened.engine.verify(&*opened.all, user).await?.findings;
+            if found.is_empty() { Err(Problem::Nobody) } else { Ok(()) }
+        }
+    }
+}
+
+/// The users that a command is about.
+pub(crate) async fn whom_of(opened: &Opened, whom: &Whom) -> Result<Vec<UserId>, Problem> {
+    match &whom.user {
+        Some(user) => expect_account(opened, user).await.map(|()| vec![user.clone()]),
+        None => everybody(&*opened.all).await,
+    }
 }
 
 /// All users of a store.

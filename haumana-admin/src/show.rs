@@ -7,7 +7,7 @@ use crate::Outcome;
 use crate::args::{Place, Whom};
 use crate::audit::{self, Audit};
 use crate::cost;
-use crate::place::{Opened, everybody};
+use crate::place::{Opened, everybody, whom_of};
 use crate::problem::Problem;
 use crate::say::{Form, counted};
 use haumana_sync::engine::{Summary, VersionEntry};
@@ -215,10 +215,7 @@ pub(crate) async fn retention(
     form: Form,
 ) -> Result<Outcome, Problem> {
     cost::announce(opened, whom).await?;
-    let users = match &whom.user {
-        Some(user) => vec![user.clone()],
-        None => everybody(&*opened.all).await?,
-    };
+    let users = whom_of(opened, whom).await?;
     let (mut entries, mut due, mut accounts) = (0, 0, 0);
     for user in &users {
         let history = opened.engine.summary(&*opened.all, user).await?.history;

@@ -10,7 +10,7 @@ use crate::Outcome;
 use crate::args::{Place, Whom};
 use crate::audit::Audit;
 use crate::cost;
-use crate::place::{Opened, everybody, users};
+use crate::place::{Opened, users, whom_of};
 use crate::problem::{Problem, chain};
 use crate::say::{Form, counted};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -124,10 +124,7 @@ pub(crate) async fn repair(
 ) -> Result<Outcome, Problem> {
     cost::announce(opened, whom).await?;
     let audit = if write { Some(Audit::of(place)?) } else { None };
-    let users = match &whom.user {
-        Some(user) => vec![user.clone()],
-        None => everybody(&*opened.all).await?,
-    };
+    let users = whom_of(opened, whom).await?;
     let (mut mended, mut left, mut failed) = (0, 0, 0);
     for user in &users {
         match repair_one(opened, user, audit.as_ref(), form).await {

@@ -66,6 +66,33 @@ async fn whom_sudo_names_is_written_down_beside_root_and_beside_nobody_else() {
     assert_eq!(wanted, text(&world.audit()[0], "operator"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_without_an_account_is_no_success_of_any_command() {
+    let world = World::new().await;
+    let before = world.stored("kai").await;
+    let commands: [&[&str]; 10] = [
+        &["show", "kia"],
+        &["verify", "kia"],
+        &["repair", "kia"],
+        &["repair", "kia", "--write"],
+        &["retention", "kia"],
+        &["restore", "kia", "--kind", "song", "--id", EDITED, "--version", "1"],
+        &["rewind", "kia", "--to", "2026-11-28T18:30:00Z"],
+        &["rewind", "kia", "--to", "2026-11-28T18:30:00Z", "--dry-run"],
+        &["export", "kia", "--to", "kia.json"],
+        &["erase", "kia", "--confirm", "kia"],
+    ];
+
+    for command in commands {
+        let ran = world.run(command);
+        let said = "haumana-admin: there is no account of that user\n";
+        assert_eq!((1, said), (ran.code(), ran.complaint().as_str()), "{command:?}");
+    }
+
+    assert_eq!(0, world.audit().len(), "nothing was done that could be written down");
+    assert_eq!(before, world.stored("kai").await);
+}
+
 fn text<'a>(line: &'a Value, key: &str) -> &'a str {
     line[key].as_str().unwrap()
 }
