@@ -92,7 +92,7 @@ async fn run(args: &Args) -> Result<Outcome, Problem> {
         Command::Repair { whom, write } => {
             verify::repair((place, &open().await?), whom, *write, form).await
         }
-        Command::Retention(whom) => show::retention(&open().await?, whom, form).await,
+        Command::Retention(whom) => show::retention((place, &open().await?), whom, form).await,
         Command::Restore { user, kind, id, version } => {
             let record = (kind.as_str(), *id, *version);
             person::restore((place, &open().await?), user, record, form).await

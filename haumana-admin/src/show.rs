@@ -4,7 +4,7 @@
 //! log. The second shows records and versions, needs a reason, and is written down.
 
 use crate::Outcome;
-use crate::args::{Place, Whom};
+use crate::args::{Place, StoreKind, Whom};
 use crate::audit::{self, Audit};
 use crate::cost;
 use crate::place::{Opened, everybody, whom_of};
@@ -210,7 +210,7 @@ pub(crate) async fn find(
 ///
 /// Users without history past its retention are not listed, unless one user was asked for.
 pub(crate) async fn retention(
-    opened: &Opened,
+    (place, opened): (&Place, &Opened),
     whom: &Whom,
     form: Form,
 ) -> Result<Outcome, Problem> {
@@ -246,9 +246,18 @@ pub(crate) async fn retention(
     )];
     if due != 0 {
         lines.push(
-            "no answer holds them; a server deletes them within the hour, DynamoDB within days, \
-             and `haumana-server sweep` now"
-                .to_owned(),
+            match place.store {
+                StoreKind::Sqlite => "no answer holds them; a server deletes them within the hour",
+                StoreKind::Postgres => {
+                    "no answer holds them; a server deletes them within the hour, and \
+                     `haumana-server --store postgres sweep` now"
+                }
+                StoreKind::Dynamodb => {
+                    "no answer holds them; DynamoDB deletes them within days, and \
+                     `haumana-server --store dynamodb sweep` now"
+                }
+            }
+            .to_owned(),
         );
     }
     form.say(&json, &lines);

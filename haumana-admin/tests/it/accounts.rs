@@ -164,6 +164,8 @@ async fn history_past_its_retention_is_counted() {
     let ran = old.run(&["retention", "--all", "--retention-days", "1", "--json"]);
 
     assert_eq!(2, ran.code());
+    let people = old.run(&["retention", "--all", "--retention-days", "1"]).text();
+    assert!(people.ends_with("; a server deletes them within the hour\n"), "{people}");
     let total = ran.json().pop().unwrap();
     assert_eq!(
         (json!(entries), json!(entries)),
