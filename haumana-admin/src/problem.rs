@@ -37,6 +37,8 @@ pub(crate) enum Problem {
     NotConfirmed,
     #[error("there is no account of that user")]
     Nobody,
+    #[error("that is no hash of a user: one has 16 hexadecimal digits, such as 5c2f9e0b71d3a846")]
+    NotAHash,
     #[error("no user of this store has that hash under the key {0}")]
     NotFound(PathBuf),
     #[error("there is no kind of record called {0:?}; there are: {1}")]

@@ -23,6 +23,9 @@ const VERSIONS: usize = 20;
 /// About how many bytes of them are read.
 const VERSIONS_BYTES: usize = 4 << 20;
 
+/// How many digits a hash of a user has, see [`haumana_auth::CallerKey`].
+const HASH_DIGITS: usize = 16;
+
 /// Says how an account stands; with a reason also what it holds.
 pub(crate) async fn show(
     (place, opened): (&Place, &Opened),
@@ -198,9 +201,13 @@ pub(crate) async fn find(
     hash: &str,
     form: Form,
 ) -> Result<Outcome, Problem> {
+    let hash = hash.trim().to_ascii_lowercase();
+    if hash.len() != HASH_DIGITS || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(Problem::NotAHash);
+    }
     let key = audit::key(place)?;
     let users = everybody(&*opened.all).await?;
-    let found = users.iter().find(|user| key.hash(user) == hash.trim());
+    let found = users.iter().find(|user| key.hash(user) == hash);
     let user = found.ok_or_else(|| Problem::NotFound(audit::key_file(place)))?;
     form.say(&json!({"user": user.as_str()}), &[user.as_str().to_owned()]);
     Ok(Outcome::Well)

@@ -93,6 +93,21 @@ async fn a_user_without_an_account_is_no_success_of_any_command() {
     assert_eq!(before, world.stored("kai").await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_hash_is_told_apart_from_the_hash_of_nobody() {
+    let world = World::new().await;
+    let complaint = |hash| {
+        let ran = world.run(&["find", hash]);
+        assert_eq!(1, ran.code(), "{hash}");
+        ran.complaint()
+    };
+
+    for hash in ["kai", "0123456789abcde", "0123456789abcdeg", ""] {
+        assert!(complaint(hash).contains("that is no hash of a user"), "{hash}");
+    }
+    assert!(complaint("0123456789ABCDEF").contains("no user of this store has that hash"));
+}
+
 fn text<'a>(line: &'a Value, key: &str) -> &'a str {
     line[key].as_str().unwrap()
 }
