@@ -199,7 +199,12 @@ pub fn merge_field<'u>(
     let later = server.edited_at.max(pushed.edited_at);
     if server.value == pushed.value {
         crate::mark::hit!(both_sides_agree);
-        return keep(Winner::Both, server, later, None);
+        let edited_at = match field.policy() {
+            // Whoever was first with the value was that early.
+            Merge::First => server.edited_at.min(pushed.edited_at),
+            _ => later,
+        };
+        return keep(Winner::Both, server, edited_at, None);
     }
     if field.field_type() == Some(&FieldType::Counter) {
         crate::mark::hit!(counters_are_joined);
@@ -286,6 +291,12 @@ fn merge_moved(
         _ => {}
     }
     let reason = if field.policy().asks() { Reason::LaterEdit } else { Reason::Policy };
+    let edited_at = match (field.policy(), pushed_is_preferred) {
+        // With the time of the loser, a third edit in between would win.
+        (Merge::First, true) => pushed.edited_at,
+        (Merge::First, false) => server.edited_at,
+        _ => edited_at,
+    };
     if pushed_is_preferred {
         crate::mark::hit!(later_push_wins);
         keep(Winner::Pushed, pushed, edited_at, Some((Winner::Server, reason)))

@@ -13,29 +13,35 @@ use haumana_sync::wire::sync::SyncRequest;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
-const ID: &str = "5EED0000-0000-4000-8000-000000000001";
+pub(crate) const ID: &str = "5EED0000-0000-4000-8000-000000000001";
 
 /// A kind of notes with a title, and these fields.
-fn notes(fields: impl IntoIterator<Item = Field>) -> Schema {
+pub(crate) fn notes(fields: impl IntoIterator<Item = Field>) -> Schema {
     let title = Field::new(1, "title", FieldType::text(100)).required("");
     let kind = fields.into_iter().fold(Kind::new(3, "note").field(title), Kind::field);
     Schema::new([kind]).unwrap()
 }
 
-fn engine(store: &Arc<MemoryStore>, schema: Schema) -> Engine {
+pub(crate) fn engine(store: &Arc<MemoryStore>, schema: Schema) -> Engine {
     let config = EngineConfig::new(Generation(0));
     let (clock, random) = (Server::new().clock, Arc::new(SeededRandom::new(1)));
     Engine::new(store.clone(), clock, random, config).with_schema(schema)
 }
 
-async fn ask(engine: &Engine, body: &Json) -> Json {
+pub(crate) async fn ask(engine: &Engine, body: &Json) -> Json {
     let body = body.to_string();
     let request = SyncRequest::from_json(body.as_bytes()).unwrap();
     let reply = engine.sync(&kai(), &request, 1 << 20).await.unwrap();
     serde_json::from_slice(&reply.into_json()).unwrap()
 }
 
-async fn push(engine: &Engine, device: &str, base: Option<u32>, minute: u32, set: Json) -> Json {
+pub(crate) async fn push(
+    engine: &Engine,
+    device: &str,
+    base: Option<u32>,
+    minute: u32,
+    set: Json,
+) -> Json {
     let edited_at = format!("2026-11-22T10:{minute:02}:00Z");
     let push = json!({ "kind": "note", "id": ID, "base": base, "editedAt": edited_at, "set": set });
     let reply = ask(engine, &json!({ "deviceId": device, "push": [push] })).await;
@@ -43,7 +49,7 @@ async fn push(engine: &Engine, device: &str, base: Option<u32>, minute: u32, set
 }
 
 /// The record as a new device gets it.
-async fn read(engine: &Engine) -> Json {
+pub(crate) async fn read(engine: &Engine) -> Json {
     let reply = ask(engine, &json!({ "deviceId": "reader" })).await;
     reply["changes"][0]["value"].clone()
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod app;
+mod arrivals;
 mod bounded;
 mod chains;
 mod conformance;

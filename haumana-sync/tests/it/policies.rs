@@ -154,28 +154,44 @@ fn a_repeated_merge_changes_nothing() {
         let first = at(field, moved(None), a, b);
         let again = at(field, moved(None), (&first.value, first.edited_at.0), b);
 
-        // The first edit is known by its time, which a merge keeps the later of.
-        if field.policy() != Merge::First {
-            assert_eq!(first.value, again.value, "{field:?} {a:?} {b:?}");
+        assert_eq!(first.value, again.value, "{field:?} {a:?} {b:?}");
+    });
+}
+
+#[test]
+fn the_order_of_arrival_makes_no_difference_to_any_policy() {
+    const TIMES: [[i64; 3]; 5] = [[1, 1, 1], [1, 2, 3], [1, 3, 2], [3, 1, 2], [1, 1, 2]];
+    every_unit(|unit, values| {
+        let join = |a: &(Value, i64), b: &(Value, i64)| {
+            let merged = at(unit, moved(None), (&a.0, a.1), (&b.0, b.1));
+            (merged.value, merged.edited_at.0)
+        };
+        for (a, b, c) in values
+            .iter()
+            .flat_map(|a| values.iter().flat_map(move |b| values.iter().map(move |c| (a, b, c))))
+        {
+            for [a_at, b_at, c_at] in TIMES {
+                let (a, b, c) = (&(a.clone(), a_at), &(b.clone(), b_at), &(c.clone(), c_at));
+
+                let in_order = join(&join(a, b), c);
+
+                assert_eq!(in_order, join(&join(b, c), a), "{unit:?} {a:?} {b:?} {c:?}");
+                assert_eq!(in_order, join(&join(c, a), b), "{unit:?} {a:?} {b:?} {c:?}");
+            }
         }
     });
 }
 
 #[test]
-fn the_order_of_arrival_makes_no_difference_to_greatest_and_least() {
-    every_unit(|unit, values| {
-        if !matches!(unit.policy(), Merge::Greatest | Merge::Least) {
-            return;
-        }
-        let join = |a: &Value, b: &Value| at(unit, moved(None), (a, 1), (b, 2)).value;
-        for a in values {
-            for b in values {
-                for c in values {
-                    assert_eq!(join(&join(a, b), c), join(a, &join(b, c)), "{unit:?}");
-                }
-            }
-        }
-    });
+fn what_was_first_keeps_its_time_beside_it() {
+    let field = Field::new(1, "field", FieldType::text(9)).merge(Merge::First);
+    let (a, b) = (text("a"), text("b"));
+
+    for (server, pushed) in [((&a, 2), (&b, 5)), ((&b, 5), (&a, 2)), ((&a, 5), (&a, 2))] {
+        let merged = at(&field, moved(None), server, pushed);
+
+        assert_eq!((&a, UnixMillis(2)), (&merged.value, merged.edited_at));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ pub(crate) mod parts;
 use self::counts::{Counts, Other};
 use crate::engine::Refusal;
 use crate::engine::edit::bases::base_key;
-use crate::engine::edit::meta::{Meta, Touch};
+use crate::engine::edit::meta::{Claim, Meta, Touch};
 use crate::engine::edit::numbering::next_version;
 use crate::engine::edit::record::Record;
 use crate::engine::edit::{Against, Applied, Bases, Change, Doubt, Edit, Lost, MergeContext};
@@ -16,7 +16,7 @@ use crate::id::RecordId;
 use crate::limits;
 use crate::merge::{Base, Reason, Side, Winner, element_hash, merge_field};
 use crate::record::{Content, Value};
-use crate::schema::{Deletes, FieldType, Kind, elements, entries};
+use crate::schema::{Deletes, FieldType, Kind, Merge, elements, entries};
 use crate::store::{Envelope, HistoryKey, Version};
 use crate::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
@@ -385,7 +385,7 @@ impl Work {
             self.record.meta.supersede(&change.name, old_hash, touched, self.context.now);
             let fields = kind.fields_of(&change.name).into_iter().map(str::to_owned);
             self.changed.extend(fields);
-        } else if touch.edited_at < merged.edited_at && field.policy().is_by_time() {
+        } else if touch.edited_at != merged.edited_at && field.policy().is_by_time() {
             let touched = Touch { edited_at: merged.edited_at, ..touch };
             self.record.meta.touched.insert(change.name.clone(), touched);
             self.noted = true;
@@ -438,10 +438,27 @@ impl Work {
         }
         let is_of_other_life = edit.reason == Some(Reason::OtherLife);
         let since = edit.base.filter(|_| !is_of_other_life).unwrap_or(0);
-        let is_known = self.record.has_had(&change.name, unit.hash(&change.value), since);
+        let hash = unit.hash(&change.value);
+        let is_known = self.record.has_had(&change.name, hash, since)
+            && !self.is_first_of_it(edit, change, hash);
         // Who knew no value says nothing against one.
         let knew_one = 0 < since || change.on.as_ref().is_some_and(|on| !on.is_null());
         !is_known && (knew_one || !change.value.is_null())
+    }
+
+    /// Whether a value that the record has had is said here by an earlier edit than the record's own,
+    /// and nobody who saw the value has replaced it: under [`Merge::First`] it then counts as that early.
+    fn is_first_of_it(&self, edit: &Edit, change: &Change, hash: u64) -> bool {
+        let touch = self.record.meta.touch(&change.name);
+        if self.record.unit(&change.name).policy() != Merge::First
+            || touch.edited_at <= change.edited_at
+        {
+            return false;
+        }
+        let of = Claim::of(touch.device.as_deref(), &change.name);
+        let is_its = |claim: &&Claim| claim.of == of && claim.claimed_at == touch.claimed_at;
+        let theirs = self.record.meta.claims.iter().find(is_its);
+        self.record.hash(&change.name) == hash || theirs.is_some_and(|it| it.base <= edit.base)
     }
 
     /// Keeps the value that a doubtful change may have been meant to leave, or to put back.
