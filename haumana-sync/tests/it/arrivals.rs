@@ -2,6 +2,7 @@
 //! arrive makes no difference.
 
 use crate::kinds::{ID, ask, engine, notes, push, read};
+use haumana_sync::engine::Engine;
 use haumana_sync::schema::{Field, FieldType, Group, Kind, Merge, Schema};
 use haumana_sync::store::MemoryStore;
 use serde_json::{Value as Json, json};
@@ -74,4 +75,86 @@ async fn what_was_first_is_corrected_by_who_has_seen_it() {
     let push = json!({ "kind": "note", "id": ID, "base": 3, "set": { "word": "again" } });
     ask(&engine, &json!({ "deviceId": "c", "push": [push] })).await;
     assert_eq!("again", read(&engine).await["word"]);
+}
+
+/// A push of the note, with any times.
+fn sent(base: Option<u32>, edited_at: Json, set: Json) -> Json {
+    json!({ "kind": "note", "id": ID, "base": base, "editedAt": edited_at, "set": set })
+}
+
+async fn from(engine: &Engine, device: &str, pushes: &[Json]) -> Json {
+    ask(engine, &json!({ "deviceId": device, "push": pushes })).await
+}
+
+fn at(second: u32) -> String {
+    format!("2026-11-22T10:00:{second:02}.000Z")
+}
+
+#[tokio::test]
+async fn two_creations_with_a_time_for_each_field_give_one_record_in_either_order() {
+    let field = |number, name: &'static str| Field::new(number, name, FieldType::text(9));
+    let kind = ["a", "b", "x", "y"].into_iter().zip(2..).fold(
+        Kind::new(3, "note").field(Field::new(1, "title", FieldType::text(9)).required("")),
+        |kind, (name, number)| kind.field(field(number, name)),
+    );
+    let schema = Schema::new([kind.group(Group::new("x", ["x", "y"]))]).unwrap();
+    let one = sent(
+        None,
+        json!({ "a": at(0), "b": at(5), "x": at(1), "y": at(1) }),
+        json!({ "a": "A", "b": "B", "x": "X", "y": "Y" }),
+    );
+    let other = sent(None, json!(at(2)), json!({ "a": "a", "b": "b", "x": "x", "y": "y" }));
+
+    for (first, second) in [(&one, &other), (&other, &one)] {
+        let engine = engine(&Arc::new(MemoryStore::new()), schema.clone());
+        from(&engine, "a", std::slice::from_ref(first)).await;
+        from(&engine, "b", std::slice::from_ref(second)).await;
+
+        let later = json!({ "title": "", "a": "a", "b": "B", "x": "x", "y": "y" });
+        assert_eq!(later, read(&engine).await);
+    }
+}
+
+#[tokio::test]
+async fn a_field_without_a_time_in_a_creation_counts_as_edited_when_it_arrives() {
+    let field = |number, name: &'static str| Field::new(number, name, FieldType::text(9));
+    let fields = [field(2, "a"), field(3, "b")];
+    let engine = engine(&Arc::new(MemoryStore::new()), notes(fields));
+    let untimed = sent(None, json!({ "a": at(0) }), json!({ "a": "A", "b": "B" }));
+    from(&engine, "a", &[untimed]).await;
+
+    from(&engine, "b", &[sent(None, json!(at(2)), json!({ "a": "a", "b": "b" }))]).await;
+
+    assert_eq!(json!({ "title": "", "a": "a", "b": "B" }), read(&engine).await);
+}
+
+#[tokio::test]
+async fn a_record_of_nothing_but_defaults_is_made_when_its_device_says() {
+    let made = Field::new(2, "made", FieldType::Time).required_edit_time().merge(Merge::Fixed);
+    let schema = notes([made, Field::new(3, "word", FieldType::text(9))]);
+    for times in [json!(at(0)), json!({ "word": at(0) })] {
+        let engine = engine(&Arc::new(MemoryStore::new()), schema.clone());
+        let empty = sent(None, times.clone(), json!({}));
+        let edit = sent(None, json!(at(1)), json!({ "title": "Aloha", "word": "one" }));
+
+        let reply = from(&engine, "a", &[empty, edit]).await;
+        from(&engine, "b", &[sent(None, json!(at(3)), json!({ "word": "two" }))]).await;
+
+        assert_eq!(json!([]), reply["conflicts"], "a device's own edit loses to nothing");
+        let expected = json!({ "title": "Aloha", "word": "two", "made": at(0) });
+        assert_eq!(expected, read(&engine).await, "{times}");
+    }
+}
+
+#[tokio::test]
+async fn a_creation_without_a_time_does_not_overtake_an_edit_of_what_it_did_not_set() {
+    let schema = notes([Field::new(2, "word", FieldType::text(9))]);
+    let engine = engine(&Arc::new(MemoryStore::new()), schema);
+    let made = sent(None, json!(null), json!({ "title": "Aloha" }));
+    let edit = sent(None, json!(at(1)), json!({ "word": "one" }));
+
+    let reply = from(&engine, "a", &[made, edit]).await;
+
+    assert_eq!(json!([]), reply["conflicts"]);
+    assert_eq!(json!({ "title": "Aloha", "word": "one" }), read(&engine).await);
 }

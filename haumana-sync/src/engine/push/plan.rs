@@ -279,7 +279,7 @@ fn against(
     // The value is this device's own, as it pushed it. Its own times, as it claims them, tell which
     // came first: clamped, a late request from a clock that is ahead would look like the newest.
     if is_own && !is_counter {
-        if claim.claimed_at < touch.claimed_at {
+        if claim.claimed_at < touch.claimed_at && !pusher.is_unsaid(record, name, touch) {
             crate::mark::hit!(late_change_of_one_device_loses_to_its_newer);
             return sure(Against::Outdated);
         }
@@ -382,7 +382,7 @@ impl Push {
     pub(crate) fn time_of(&self, name: &str, now: UnixMillis) -> UnixMillis {
         match &self.edited_at {
             EditTimes::One(at) => *at,
-            // A delete is of no field.
+            // A delete, or a record that is made of nothing but defaults, is of no field.
             EditTimes::PerField(times) if name.is_empty() => {
                 times.values().max().copied().unwrap_or(now)
             }
@@ -421,14 +421,16 @@ impl Push {
 
     /// When the record that this push makes was edited, and when the device says so.
     fn created(&self, set: &BTreeMap<String, Value>, now: UnixMillis) -> (UnixMillis, UnixMillis) {
-        let claimed_at = set.keys().map(|name| self.time_of(name, now)).max().unwrap_or(now);
+        let times = set.keys().map(|name| self.time_of(name, now));
+        // Of a record that is made of nothing but defaults, as of a delete.
+        let claimed_at = times.max().unwrap_or_else(|| self.time_of("", now));
         (claimed_at.min(now), claimed_at)
     }
 
     /// The record that this push makes where there is none.
     fn whole(&self, kind: &Arc<Kind>, set: &BTreeMap<String, Value>, now: UnixMillis) -> Content {
-        let edited_at = set.keys().map(|name| self.time_of(name, now).min(now)).max();
-        let mut content = Content::new(kind, edited_at.unwrap_or(now));
+        let (edited_at, _) = self.created(set, now);
+        let mut content = Content::new(kind, edited_at);
         for (name, value) in set {
             content.set(name, value.clone());
         }

@@ -116,15 +116,20 @@ impl<'a> Pusher<'a> {
         let value = record.content.as_ref().map_or(Value::Null, |content| content.unit(name));
         let said = self.said(&record.kind, name, &value);
         let is_told = self.told.contains(&(record.key(), change(name, touch.claimed_at, &said)));
-        // A default that nobody has set is nobody's edit.
-        let is_default = !record.meta.touched.contains_key(name)
-            && record.content.as_ref().is_some_and(|content| is_new(content, name));
         match self.came_at(record, name, touch) {
             _ if is_told => Own::Told,
             Some(at) if at < self.confirmed_before => Own::Elsewhere,
-            None if is_default => Own::Told,
+            _ if self.is_unsaid(record, name, touch) => Own::Told,
             _ => Own::Unsure,
         }
+    }
+
+    /// Whether a field has its default, and its device, which made the record, has not set it. That
+    /// is nobody's edit.
+    pub(crate) fn is_unsaid(&self, record: &Record, name: &str, touch: &Touch) -> bool {
+        !record.meta.touched.contains_key(name)
+            && record.content.as_ref().is_some_and(|content| is_new(content, name))
+            && self.came_at(record, name, touch).is_none()
     }
 
     /// What is known of what the device's name has counted on a counter. Each device's own counts stand

@@ -145,6 +145,14 @@ impl Work {
         let content = self.whole(edit);
         let (edited_at, claimed_at) = edit.created.unwrap_or((self.context.now, self.context.now));
         let (version, device) = (self.new_version, edit.device.clone());
+        for change in &edit.changes {
+            // Its device has edited the fields one after the other.
+            if (change.edited_at, change.claimed_at) != (edited_at, claimed_at) {
+                let (edited_at, claimed_at) = (change.edited_at, change.claimed_at);
+                let touch = Touch { version, edited_at, claimed_at, device: device.clone() };
+                self.record.meta.touched.insert(change.name.clone(), touch);
+            }
+        }
         self.record.meta.created = Touch { version, edited_at, claimed_at, device };
         self.record.content = Some(content);
         self.raised = true;
