@@ -524,7 +524,7 @@ async fn the_same_record_twice_in_one_document_is_refused() {
 
         let result = import(&server.engine, &kai(), &export.to_string()).await;
 
-        assert!(matches!(result, Err(Refused::Entry(flaw)) if flaw.list == list), "{result:?}");
+        assert!(matches!(result, Err(Refused::Entry(ref flaw)) if flaw.list == list), "{result:?}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Records of declared kinds, and what becomes of them when their schema changes.
 
-use crate::import::{exported, import};
+use crate::import::{Refused, exported, import};
 use crate::support::{Server, kai};
 use haumana_sim::dice::SeededRandom;
 use haumana_sync::engine::{Asked, Engine, EngineConfig};
@@ -302,4 +302,36 @@ async fn an_export_comes_back_under_a_schema_that_has_grown() {
     let expected = json!({ "title": "2", "text": "too long", "mood": "glad",
         "made": "2026-11-22T10:00:00.000Z", "more": "yes" });
     assert_eq!(expected, read(&after).await);
+}
+
+#[tokio::test]
+async fn an_export_comes_back_under_a_schema_that_asks_for_more() {
+    let store = Arc::new(MemoryStore::new());
+    let word = || Field::new(2, "word", FieldType::text(9));
+    let before = engine(&store, notes([word()]));
+    push(&before, "a", None, 0, json!({ "title": "1" })).await;
+    push(&before, "a", Some(1), 1, json!({ "title": "2", "word": "x" })).await;
+    push(&before, "a", Some(2), 2, json!({ "word": "y" })).await;
+    push(&before, "b", Some(2), 1, json!({ "word": null })).await;
+    push(&before, "a", Some(3), 3, json!({ "word": null })).await;
+    let exported = exported(&before, &kai()).await;
+    let song = Field::new(3, "song", FieldType::text(9)).mandatory();
+    let grown = notes([word().mandatory(), song]);
+
+    for schema in [grown.clone(), notes([word().required("w")])] {
+        let after = engine(&Arc::new(MemoryStore::new()), schema);
+        import(&after, &kai(), &exported).await.unwrap();
+        assert_eq!("2", read(&after).await["title"]);
+    }
+
+    let mut foreign: Json = serde_json::from_str(&exported).unwrap();
+    foreign["records"][0].as_object_mut().unwrap().remove("_haumana");
+    let after = engine(&Arc::new(MemoryStore::new()), grown);
+    let refused = import(&after, &kai(), &foreign.to_string()).await.unwrap_err();
+    let Refused::Entry(flaw) = refused else { panic!("{refused:?}") };
+    assert_eq!("records[0]: word is missing (invalid_field)", flaw.to_string());
+    foreign["records"][0]["value"]["word"] = "0123456789".into();
+    let refused = import(&after, &kai(), &foreign.to_string()).await.unwrap_err();
+    let Refused::Entry(flaw) = refused else { panic!("{refused:?}") };
+    assert_eq!("records[0]: word is too large (too_large)", flaw.to_string());
 }

@@ -9,15 +9,17 @@ use crate::limits;
 use crate::store::{Envelope, HistoryEntry, HistoryKey, Version};
 use crate::time::UnixMillis;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// By how many leaps the numbers after two imports of one export may be apart.
 const LEAPS: u32 = 16;
 
-/// The first entry of an export that cannot be taken. `Display` holds nothing of what was sent.
+/// The first entry of an export that cannot be taken. `Display` names the field of the schema that
+/// is to blame, where it is one, and holds nothing of what was sent.
 ///
 /// An import is all or nothing, unlike a push: half of an export would look like a whole account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{list}[{at}]: {what} ({})", .refusal.code())]
 pub struct ImportFlaw {
     /// The list that it stands in.
@@ -26,7 +28,7 @@ pub struct ImportFlaw {
     pub at: usize,
     /// What kind of flaw it is.
     pub refusal: Refusal,
-    what: &'static str,
+    what: Cow<'static, str>,
 }
 
 /// An export of which every entry can be taken. It borrows the document, and an entry is read again
@@ -96,15 +98,18 @@ impl Engine {
         let mut versions = HashSet::new();
         for (list, entries, read) in lists(&import.request) {
             for (at, json) in entries.iter().enumerate() {
-                let flaw = |refusal: Refusal, what| ImportFlaw { list, at, refusal, what };
-                let entry =
-                    read(&reading, json).map_err(|refusal| flaw(refusal, refusal.message()))?;
+                let flaw = |refusal, what| ImportFlaw { list, at, refusal, what };
+                let entry = read(&reading, json).map_err(|refusal| {
+                    let named = reading.flaw(list, json).map(Cow::Owned);
+                    flaw(refusal, named.unwrap_or(Cow::Borrowed(refusal.message())))
+                })?;
                 let is_first = match entry {
                     Entry::History(entry) => versions.insert(entry.key),
                     Entry::Record(record) => is_new(&record, &mut live, &mut dead),
                 };
                 if !is_first {
-                    return Err(flaw(Refusal::InvalidId, "the same stands in the document twice"));
+                    let what = Cow::Borrowed("the same stands in the document twice");
+                    return Err(flaw(Refusal::InvalidId, what));
                 }
             }
         }

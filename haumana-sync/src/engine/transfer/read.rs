@@ -112,6 +112,35 @@ impl Reading<'_> {
         })
     }
 
+    /// Says which declared field of an entry cannot be taken, and why, where it is one. `list` is the
+    /// list that the entry stands in.
+    pub(crate) fn flaw(&self, list: &str, json: &RawValue) -> Option<String> {
+        let fields: Fields<'_> = parse(json).ok()?;
+        let own = self.schema.kinds().iter().find(|kind| kind.own_list() == Some(list));
+        let named = || self.schema.kind(self.record_kind(&fields).ok()?);
+        let kind = own.or_else(named)?;
+        let is_exported = own.is_none() && list == "history" || fields.contains_key(BESIDE_KEY);
+        let by = if is_exported { TakenBy::EarlierSchema } else { TakenBy::Nobody };
+        let values = match (own, fields.get("value")) {
+            (None, Some(value)) => parse(value).ok()?,
+            (None, None) => return None,
+            (Some(_), _) => fields,
+        };
+        let refused = kind.fields().iter().find_map(|field| {
+            let json = values.get(field.name())?;
+            Some((field, value(kind, field.name(), json, by).err()?))
+        });
+        let (field, what) = match refused {
+            Some((field, Refusal::TooLarge)) => (field, "is too large".into()),
+            Some((field, _)) if values.get(field.name()).is_some_and(|it| it.get() == "null") => {
+                (field, "cannot be null".into())
+            }
+            Some((field, _)) => (field, field.expectation()),
+            None => (missing(kind, &values, by)?, "is missing".into()),
+        };
+        Some(format!("{} {what}", field.name()))
+    }
+
     /// Takes what every record has out of `fields`.
     fn facts(&self, fields: &mut Fields<'_>, id_key: &str) -> Read<Facts> {
         let id = id(fields.remove(id_key))?;
@@ -336,19 +365,14 @@ fn read_record(
     by: TakenBy,
 ) -> Read<Content> {
     let mut content = Content::new(kind, made_at);
-    let is_needed = |field: &&Field| match by {
-        TakenBy::Nobody => field.is_required() && field.same_as().is_none(),
-        TakenBy::EarlierSchema => field.is_mandatory(),
-    };
-    let mut needed = kind.editable().filter(is_needed);
-    if needed.any(|field| !fields.contains_key(field.name())) {
+    if missing(kind, fields, by).is_some() {
         return Err(Refusal::InvalidField);
     }
     for (name, json) in fields {
         let field = kind.named(name);
         match value(kind, name, json, by)? {
-            // An absent time of creation, written out.
-            Value::Null if field.policy() == Merge::Fixed => {}
+            // An absent time of creation, written out; or what the field could be without before.
+            Value::Null if field.policy() == Merge::Fixed || field.is_required() => {}
             value if field.check(&value) == Err(FieldError::Invalid) => {
                 content.keep_misfit(name, JsonText::new(json).ok_or(Refusal::InvalidField)?);
             }
@@ -357,6 +381,17 @@ fn read_record(
     }
     content.fill();
     Ok(content)
+}
+
+/// Returns the first field that a record has to have and lacks.
+fn missing<'k>(kind: &'k Kind, fields: &Fields<'_>, by: TakenBy) -> Option<&'k Field> {
+    let is_needed = |field: &&Field| match by {
+        TakenBy::Nobody => field.is_required() && field.same_as().is_none(),
+        // The field may have come since, or have become mandatory. The phones' kinds keep theirs.
+        TakenBy::EarlierSchema => field.is_mandatory() && kind.own_list().is_some(),
+    };
+    let mut needed = kind.editable().filter(is_needed);
+    needed.find(|field| !fields.contains_key(field.name()))
 }
 
 /// Reads the value of a field.
@@ -374,7 +409,7 @@ fn value(kind: &Kind, name: &str, json: &RawValue, by: TakenBy) -> Read<Value> {
     let is_word = matches!((field.field_type(), &value), (FieldType::Enum { .. }, Value::Text(_)));
     match field.check(&value) {
         Err(FieldError::TooLarge) if was_taken => {}
-        Err(FieldError::Invalid) if was_taken && is_word => {}
+        Err(FieldError::Invalid) if was_taken && (is_word || value.is_null()) => {}
         checked => checked?,
     }
     Ok(value)
