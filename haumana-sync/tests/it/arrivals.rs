@@ -158,3 +158,43 @@ async fn a_creation_without_a_time_does_not_overtake_an_edit_of_what_it_did_not_
     assert_eq!(json!([]), reply["conflicts"]);
     assert_eq!(json!({ "title": "Aloha", "word": "one" }), read(&engine).await);
 }
+
+#[tokio::test]
+async fn what_is_mandatory_is_asked_of_creations_and_not_of_what_follows_without_a_base() {
+    let song = Field::new(2, "song", FieldType::text(9)).mandatory();
+    let schema = notes([song, Field::new(3, "word", FieldType::text(9))]);
+    let made = sent(None, json!(at(0)), json!({ "song": "Poli" }));
+    let edit = sent(None, json!(at(1)), json!({ "word": "one" }));
+
+    let one = engine(&Arc::new(MemoryStore::new()), schema.clone());
+    let together = from(&one, "a", &[made.clone(), edit.clone()]).await;
+    let other = engine(&Arc::new(MemoryStore::new()), schema.clone());
+    from(&other, "a", std::slice::from_ref(&made)).await;
+    let apart = from(&other, "a", &[made, edit.clone()]).await;
+
+    for (engine, reply) in [(one, together), (other, apart)] {
+        assert_eq!("applied", reply["results"][1]["outcome"], "{reply}");
+        assert_eq!(json!({ "title": "", "song": "Poli", "word": "one" }), read(&engine).await);
+    }
+    let nothing = engine(&Arc::new(MemoryStore::new()), schema);
+    let reply = from(&nothing, "a", &[edit]).await;
+    assert_eq!("song is missing", reply["results"][0]["error"]["message"]);
+    assert_eq!(json!(null), reply["results"][0]["version"]);
+}
+
+#[tokio::test]
+async fn a_group_with_a_mandatory_field_is_pushed_whole_without_a_base() {
+    let field = |number, name: &'static str| Field::new(number, name, FieldType::text(9));
+    let kind = Kind::new(3, "note")
+        .field(field(1, "title").required(""))
+        .field(field(2, "song").mandatory())
+        .field(field(3, "by"))
+        .group(Group::new("song", ["song", "by"]));
+    let engine = engine(&Arc::new(MemoryStore::new()), Schema::new([kind]).unwrap());
+    from(&engine, "a", &[sent(None, json!(at(0)), json!({ "song": "Poli" }))]).await;
+
+    let part = from(&engine, "b", &[sent(None, json!(at(1)), json!({ "by": "me" }))]).await;
+
+    assert_eq!("song is missing", part["results"][0]["error"]["message"]);
+    assert_eq!(json!({ "title": "", "song": "Poli" }), read(&engine).await);
+}

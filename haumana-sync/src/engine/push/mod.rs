@@ -480,7 +480,7 @@ fn decide(
     if let (true, Some((_, record))) = (comes_back, old) {
         let last = HistoryKey { key: push.key, version: record.meta.last_version, side: 0 };
         // Part of a piece is no piece; the client sends the whole, with `base: null`.
-        if push.base.is_some() && !bases.contains_key(&last) {
+        if !bases.contains_key(&last) && (push.base.is_some() || push.is_part(kind)) {
             return Err(Refusal::BaseGone);
         }
     }

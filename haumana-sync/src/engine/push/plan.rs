@@ -12,7 +12,7 @@ use crate::engine::push::{EditTimes, Push, PushOp};
 use crate::limits;
 use crate::merge::Reason;
 use crate::record::{Content, Value};
-use crate::schema::{FieldType, Kind, Merge, Schema};
+use crate::schema::{Field, FieldType, Kind, Merge, Schema};
 use crate::store::{HistoryKey, Version};
 use crate::time::UnixMillis;
 use std::borrow::Cow;
@@ -60,7 +60,7 @@ fn plan_set(
     if record.is_none() && push.base.is_some() && (is_missing || !kind.has_mandatory()) {
         return Err(Refusal::BaseGone);
     }
-    if push.base.is_none() && is_missing {
+    if push.missing(kind, set, record).is_some() {
         return Err(Refusal::InvalidField);
     }
     let device = Some(pusher.device.to_owned());
@@ -356,17 +356,12 @@ impl Push {
         }
     }
 
-    /// Returns the first field that is missing or cannot be taken, why, and what is wrong with it for
+    /// Returns the first field that cannot be taken or is missing, why, and what is wrong with it for
     /// people.
     pub(crate) fn flaw(&self, schema: &Schema) -> Option<(String, Refusal, Cow<'static, str>)> {
         let (PushOp::Set(set) | PushOp::Offer(set)) = &self.op else { return None };
         let kind = schema.kind(self.key.kind)?;
-        let missing = kind.missing(|name| set.contains_key(name)).filter(|_| self.base.is_none());
-        if let Some(field) = missing {
-            let name = field.name().to_owned();
-            return Some((name, Refusal::InvalidField, Cow::Borrowed("is missing")));
-        }
-        set.iter().find_map(|(name, value)| {
+        let refused = set.iter().find_map(|(name, value)| {
             let refusal = check_field(kind, name, value).err()?;
             let field = kind.named(name);
             let what = match refusal {
@@ -376,7 +371,40 @@ impl Push {
                 _ => field.expectation(),
             };
             Some((name.clone(), refusal, what))
+        });
+        refused.or_else(|| {
+            let missing = kind.missing(|name| set.contains_key(name));
+            let name = missing.filter(|_| self.base.is_none())?.name().to_owned();
+            Some((name, Refusal::InvalidField, Cow::Borrowed("is missing")))
         })
+    }
+
+    /// Returns the first mandatory field that the push has to set and does not.
+    ///
+    /// A creation sets all of them. A push without a base of a record that is there is an edit, often
+    /// the second one of a device that has seen no reply to the first; but a group of which it sets a
+    /// part is whole.
+    fn missing<'k>(
+        &self,
+        kind: &'k Kind,
+        set: &BTreeMap<String, Value>,
+        record: Option<&Record>,
+    ) -> Option<&'k Field> {
+        let is_there =
+            record.is_some_and(|record| record.content.is_some() || 0 < record.meta.last_version);
+        let is_set = |name: &str| set.contains_key(name);
+        let is_asked = |name: &str| match kind.group_named(kind.unit_of(name)) {
+            Some(group) if is_there => group.fields().any(is_set),
+            _ => !is_there,
+        };
+        let missing = kind.missing(|name| is_set(name) || !is_asked(name));
+        missing.filter(|_| self.base.is_none())
+    }
+
+    /// Whether it sets too little to be a whole record.
+    pub(crate) fn is_part(&self, kind: &Kind) -> bool {
+        let (PushOp::Set(set) | PushOp::Offer(set)) = &self.op else { return false };
+        kind.missing(|name| set.contains_key(name)).is_some()
     }
 
     pub(crate) fn time_of(&self, name: &str, now: UnixMillis) -> UnixMillis {
