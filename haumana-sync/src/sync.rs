@@ -6,12 +6,14 @@ use crate::engine::pull::cursor::Cursor;
 use crate::engine::push::Pushed;
 use crate::engine::push::devices::Shown;
 use crate::engine::push::pusher::{Life, Pusher};
-use crate::engine::{Conflict, Engine, Error, ErrorKind, Push, PushResult, Result, check_state};
+use crate::engine::{
+    Conflict, Engine, Error, ErrorKind, Push, PushOutcome, PushResult, Result, check_state,
+};
 use crate::id::{Key, UserId};
 use crate::schema::Schema;
 use crate::store::{Head, Revision, Version};
 use crate::wire::sync::{SentPush, SentResult, SyncReply, SyncRequest};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// What of a reply does not depend on its records.
 const REPLY_OVERHEAD_BYTES: usize = 1024;
@@ -87,7 +89,8 @@ impl Engine {
         }
         let mut conflicts: Vec<Conflict> =
             done.iter().flat_map(|result| result.conflicts.iter().cloned()).collect();
-        let results = answers(self.schema(), sent, done);
+        let versions = self.versions_of_refused(user, &sent).await?;
+        let results = answers(self.schema(), sent, done, &versions);
         let mut left = reply_limit_bytes.saturating_sub(REPLY_OVERHEAD_BYTES + 384 * results.len());
         conflicts.retain(|conflict| {
             let bytes = conflict_bytes(conflict);
@@ -107,6 +110,25 @@ impl Engine {
         let schema = self.schema().clone();
         let is_copy = shown.is_copy(&notes);
         Ok(SyncReply { schema, results, conflicts, open_conflicts, pulled, is_copy })
+    }
+}
+
+impl Engine {
+    /// The versions of records whose pushes were refused before they were looked at, where there is
+    /// such a record.
+    async fn versions_of_refused(
+        &self,
+        user: &UserId,
+        sent: &[SentPush],
+    ) -> Result<HashMap<Key, Version>> {
+        let refused = sent.iter().filter(|push| push.good().is_none());
+        let keys: BTreeSet<Key> = refused.filter_map(|push| push.key(self.schema())).collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let keys: Vec<Key> = keys.into_iter().collect();
+        let found = self.store().read(user, &keys).await?.into_iter().flatten();
+        Ok(found.map(|envelope| (envelope.key, envelope.version)).collect())
     }
 }
 
@@ -150,13 +172,29 @@ fn refuse_ghosts(user: &UserId, cursor: Option<&str>, head: Option<&Head>) -> Re
 }
 
 /// Puts the answers of the engine and the refusals in the order of the request.
-fn answers(schema: &Schema, sent: Vec<SentPush>, done: Vec<PushResult>) -> Vec<SentResult> {
+fn answers(
+    schema: &Schema,
+    sent: Vec<SentPush>,
+    done: Vec<PushResult>,
+    versions: &HashMap<Key, Version>,
+) -> Vec<SentResult> {
     let mut done = done.into_iter();
     sent.into_iter()
-        .filter_map(|sent| match sent {
-            SentPush::Good(push) => done.next().map(|result| SentResult::of(&push, result, schema)),
-            SentPush::Refused { kind, id, refusal, message } => {
-                Some(SentResult::Refused { kind, id, refusal, message })
+        .filter_map(|sent| {
+            let found = sent.key(schema).and_then(|key| Some((key, *versions.get(&key)?)));
+            match (sent, found) {
+                (SentPush::Good(push), _) => {
+                    done.next().map(|result| SentResult::of(&push, result, schema))
+                }
+                (SentPush::Refused { refusal, message, .. }, Some((key, version))) => {
+                    let outcome = PushOutcome::Rejected(refusal);
+                    let (version, conflicts) = (Some(version), Vec::new());
+                    let result = PushResult { key, outcome, version, conflicts };
+                    Some(SentResult::Done { result, message: Some(message) })
+                }
+                (SentPush::Refused { kind, id, refusal, message }, None) => {
+                    Some(SentResult::Refused { kind, id, refusal, message })
+                }
             }
         })
         .collect()

@@ -311,14 +311,14 @@ pub struct SyncReply {
 /// `message` names the field that is to blame, but nothing of its value.
 #[derive(Clone, Debug)]
 pub enum SentResult {
-    /// The engine's.
+    /// The engine's; or it was refused before the engine saw it, and there is such a record.
     Done {
         /// What became of it.
         result: PushResult,
         /// Why it was rejected, for people, if it was; names the field that is to blame.
         message: Option<String>,
     },
-    /// It was refused before the engine saw it.
+    /// It was refused before the engine saw it, and there is no such record.
     Refused {
         /// The kind as it was sent.
         kind: String,

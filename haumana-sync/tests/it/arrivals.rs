@@ -3,6 +3,7 @@
 
 use crate::kinds::{ID, ask, engine, notes, push, read};
 use haumana_sync::engine::Engine;
+use haumana_sync::limits;
 use haumana_sync::schema::{Field, FieldType, Group, Kind, Merge, Schema};
 use haumana_sync::store::MemoryStore;
 use serde_json::{Value as Json, json};
@@ -197,4 +198,28 @@ async fn a_group_with_a_mandatory_field_is_pushed_whole_without_a_base() {
 
     assert_eq!("song is missing", part["results"][0]["error"]["message"]);
     assert_eq!(json!({ "title": "", "song": "Poli" }), read(&engine).await);
+}
+
+#[tokio::test]
+async fn a_rejected_push_says_the_version_of_its_record() {
+    let schema = notes([Field::new(2, "n", FieldType::Integer)]);
+    let engine = engine(&Arc::new(MemoryStore::new()), schema);
+    from(&engine, "a", &[sent(None, json!(at(0)), json!({}))]).await;
+    let good = |base, set| sent(base, json!(at(1)), set);
+    let mut bad = vec![
+        good(Some(1), json!({ "n": "x" })),
+        good(Some(1), json!({ "title": "x".repeat(101) })),
+        good(Some(1), json!({ "title": null })),
+        good(Some(1), json!({ "version": 1 })),
+        good(Some(limits::VERSION), json!({ "n": 1 })),
+        sent(Some(1), json!("soon"), json!({ "n": 1 })),
+    ];
+    bad.push(json!({ "kind": "note", "id": ID, "base": 1 }));
+
+    let reply = from(&engine, "a", &bad).await;
+
+    for (push, result) in bad.iter().zip(reply["results"].as_array().unwrap()) {
+        let (outcome, version) = (&result["outcome"], &result["version"]);
+        assert_eq!((&json!("rejected"), &json!(1)), (outcome, version), "{push}");
+    }
 }
