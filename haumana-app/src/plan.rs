@@ -99,6 +99,11 @@ fn uncertain(
     });
     let steps = push.version.steps().saturating_sub(receipt.order.0);
     let is_practised = n_switched(record, push, receipt) < steps;
+    if is_text_returned && is_practised && !is_edited && is_from_before(push, receipt) {
+        // It comes again, or late: what its phone was given is nobody's edit.
+        crate::mark::hit!(copy_that_only_practised_before_says_nothing);
+        return None;
+    }
     if is_text_returned && (is_edited || is_practised) {
         // Nobody takes all of it back by hand and goes on editing: most likely it is a copy.
         crate::mark::hit!(uncertain_push_leaves_what_it_may_not_have_known);
@@ -106,6 +111,13 @@ fn uncertain(
     }
     crate::mark::hit!(uncertain_push_replaces_what_it_may_have_known);
     after(record, push, receipt, times, context)
+}
+
+/// Whether `push` was made before `receipt` came, by the clocks: a phone that had made the push of
+/// that receipt would have made this one later.
+fn is_from_before(push: &AppPiece, receipt: &Receipt) -> bool {
+    let is_earlier = |at: UnixMillis| at.0 <= receipt.order.1 || at <= receipt.at;
+    push.flagged && push.modified_at.is_some_and(is_earlier)
 }
 
 /// The edit of a phone that has not seen the reply to `receipt`. It may be a copy's all the same,

@@ -411,3 +411,32 @@ async fn an_old_form_that_a_delete_met_is_the_base_of_its_next_edit() {
     let piece = seen_by_a_new_phone(&server).await;
     assert_eq!("theirs", piece["author"], "the form had no newer one");
 }
+
+#[tokio::test]
+async fn a_copy_that_has_practised_says_nothing_new_when_its_request_comes_again() {
+    for copy_is_ahead in [false, true] {
+        let server = Server::new();
+        let mut old = phone(&server).await;
+        let mut copy = old.clone();
+        practise(&mut copy.pieces[0], &server);
+        if !copy_is_ahead {
+            server.pass_secs(60);
+        }
+        copy.lose_reply(&server).await;
+        edit(&mut old.pieces[0], "category", json!("mele"), &server);
+        edit(&mut old.pieces[0], "lyrics", json!("ONE\ntwo\nthree\nfour\nfive"), &server);
+        server.pass_secs(60);
+        old.sync(&server).await;
+
+        copy.sync(&server).await;
+
+        assert!(inbox(&server).await.is_empty(), "nobody has edited what the copy was given");
+        assert_eq!(
+            ("mele", "ONE\ntwo\nthree\nfour\nfive"),
+            (
+                copy.pieces[0]["category"].as_str().unwrap(),
+                copy.pieces[0]["lyrics"].as_str().unwrap(),
+            )
+        );
+    }
+}
