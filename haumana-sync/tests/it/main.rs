@@ -4,6 +4,7 @@
 
 mod app;
 mod arrivals;
+mod asked;
 mod bounded;
 mod chains;
 mod conformance;

@@ -129,15 +129,23 @@ impl Engine {
             return Err(past_retention("the version's content is past its retention"));
         };
         let fields = units(&record.kind, fields(&record.kind, &entry.content, true)?);
-        let last = match record.content {
-            Some(_) => None,
-            None => {
-                let version = record.meta.last_version;
-                let key = HistoryKey { key: record.key(), version, side: 0 };
-                self.read_bases(user, BTreeSet::from([key]), context.oldest).await?.remove(&key)
-            }
-        };
-        Ok(content_edit(record, fields, last.as_ref(), base, context))
+        let last = self.last_content(user, record, context).await?;
+        Ok(content_edit(record, fields, Some(&last), base, context))
+    }
+
+    /// What a deleted record was, as far as that is in the history.
+    pub(crate) async fn last_content(
+        &self,
+        user: &UserId,
+        record: &Record,
+        context: MergeContext,
+    ) -> Result<BTreeMap<String, Value>> {
+        if record.content.is_some() {
+            return Ok(BTreeMap::new());
+        }
+        let key = HistoryKey { key: record.key(), version: record.meta.last_version, side: 0 };
+        let mut bases = self.read_bases(user, BTreeSet::from([key]), context.oldest).await?;
+        Ok(bases.remove(&key).unwrap_or_default())
     }
 
     /// Applies an edit that a person asked for: they know the piece as it stands, or saw `edit.base`.
@@ -214,7 +222,7 @@ const RESTORED: &str = "(restored)";
 
 /// A counter whose sum is that of `then`: what it has now, and the difference. Totals only grow, so
 /// putting the earlier ones back would change nothing.
-fn with_difference(now: &Value, then: &Value) -> Value {
+pub(crate) fn with_difference(now: &Value, then: &Value) -> Value {
     let mut counter = Counter::of(now);
     match Counter::of(then).sum().saturating_sub(counter.sum()) {
         0 => now.clone(),

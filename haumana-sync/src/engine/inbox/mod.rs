@@ -7,14 +7,14 @@ use crate::engine::commit::{Draft, OldFacts, STAMP_AHEAD_SECS, StoredConflict, c
 use crate::engine::edit::bases::units;
 use crate::engine::edit::record::{parse, to_json};
 use crate::engine::edit::{Against, Change, Doubt, Edit};
-use crate::engine::history::restore::check_base;
+use crate::engine::history::restore::{check_base, with_difference};
 use crate::engine::push::plan::since;
 use crate::engine::{Engine, Error, ErrorKind, Result, check_state};
 use crate::id::{Key, KindNumber, RecordId, UserId};
 use crate::json::quoted;
 use crate::merge::Reason;
 use crate::record::Value;
-use crate::schema::{Kind, Schema};
+use crate::schema::{FieldType, Kind, Merge, Schema};
 use crate::store::{Envelope, HistoryKey, IndexEntry, StoreExt, Version};
 use crate::time::UnixMillis;
 use std::fmt::Write as _;
@@ -87,6 +87,8 @@ pub enum Resolution {
     /// No version is made; the entry leaves the inbox.
     Keep,
     /// Restore the lost value. If a delete lost, delete the record.
+    ///
+    /// Of a counter the sum is restored: what devices have counted stays theirs.
     Restore,
     /// Set another value.
     ///
@@ -206,8 +208,8 @@ impl Engine {
     ///
     /// [`ErrorKind::NotFound`] if there is none of that id; [`ErrorKind::ConflictClosed`] if it was
     /// closed another way; [`ErrorKind::PastRetention`] if the lost value is gone;
-    /// [`ErrorKind::Invalid`] if the value cannot be put there, there is no room for it, or `base` is
-    /// no version of the record.
+    /// [`ErrorKind::Invalid`] if the value cannot be put there, there is no room for it, the field
+    /// is fixed by now, or `base` is no version of the record. Then the conflict stays open.
     pub async fn resolve_as(
         &self,
         user: &UserId,
@@ -296,8 +298,21 @@ impl Engine {
         let context = transaction.context();
         // The conflict itself tells what stood at its version.
         let base = base.map(|base| base.max(stored.version).min(record.version));
+        let last = self.last_content(user, &record, context).await?;
         for change in &mut edit.changes {
             change.against = since(&record, &change.name, base, context);
+            let now = match &record.content {
+                Some(content) => content.unit(&change.name),
+                None => last.get(&change.name).cloned().unwrap_or(Value::Null),
+            };
+            let unit = record.unit(&change.name);
+            if unit.field_type() == Some(&FieldType::Counter) {
+                change.value = with_difference(&now, &change.value);
+            }
+            if unit.policy() == Merge::Fixed && now != change.value {
+                crate::mark::hit!(fixed_field_is_not_resolved);
+                return Err(Error::new(ErrorKind::Invalid, "the value of the field is fixed"));
+            }
         }
         let edit = Edit { base, ..edit };
         let mut drafts = self.edited(user, (&envelope, &record), edit, context).await?;

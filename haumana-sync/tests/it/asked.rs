@@ -1,0 +1,86 @@
+//! What a person asks for of records of declared kinds: restoring, rewinding, closing conflicts.
+
+use crate::kinds::{ID, ask, engine, notes, push, read};
+use crate::support::{Server, kai};
+use haumana_sim::dice::SeededRandom;
+use haumana_sync::engine::{
+    Asked, Engine, EngineConfig, ErrorKind, Resolution, RewindMode, RewindRequest,
+};
+use haumana_sync::id::{Key, KindNumber, RecordId};
+use haumana_sync::record::{Counter, Value};
+use haumana_sync::schema::{Field, FieldType, Merge, Schema};
+use haumana_sync::store::{Envelope, Generation, MemoryStore, StoreExt as _};
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+fn key() -> Key {
+    Key { kind: KindNumber::new(3), id: RecordId::parse(ID).unwrap() }
+}
+
+fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+async fn delete(engine: &Engine, device: &str, base: u32, minute: u32) -> Json {
+    let edited_at = format!("2026-11-22T10:{minute:02}:00Z");
+    let push = json!({ "kind": "note", "id": ID, "base": base, "editedAt": edited_at,
+        "delete": true });
+    ask(engine, &json!({ "deviceId": device, "push": [push] })).await["results"][0].clone()
+}
+
+async fn stored(store: &Arc<MemoryStore>) -> Envelope {
+    store.read_one(&kai(), key()).await.unwrap().unwrap()
+}
+
+fn counts(totals: &[(&str, u64)]) -> Json {
+    let totals = totals.iter().map(|(device, n)| ((*device).to_owned(), json!([n, 0])));
+    json!({ "n": totals.collect::<serde_json::Map<_, _>>() })
+}
+
+#[tokio::test]
+async fn a_count_that_lost_is_restored_as_a_sum() {
+    let schema = notes([Field::new(2, "n", FieldType::Counter)]);
+    for is_deleted in [false, true] {
+        let four = serde_json::value::RawValue::from_string(r#"{"b":[4,0]}"#.to_owned()).unwrap();
+        let field = schema.kinds()[0].fields()[1].clone();
+        for resolution in [Resolution::Restore, Resolution::Set(field.read(&four).unwrap())] {
+            let engine = engine(&Arc::new(MemoryStore::new()), schema.clone());
+            push(&engine, "a", None, 0, counts(&[("b", 1)])).await;
+            push(&engine, "b", Some(1), 1, counts(&[("b", 5)])).await;
+            push(&engine, "b", Some(1), 2, counts(&[("b", 4)])).await;
+            if is_deleted {
+                delete(&engine, "a", 2, 9).await;
+            }
+            let (inbox, _) = engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
+
+            engine.resolve(&kai(), inbox[0].id, &resolution).await.unwrap();
+
+            let now = read(&engine).await["n"].to_string();
+            let now = serde_json::value::RawValue::from_string(now).unwrap();
+            assert_eq!(4, Counter::of(&field.read(&now).unwrap()).sum(), "{resolution:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_conflict_about_a_field_that_is_fixed_now_stays_open() {
+    cov_mark::check!(fixed_field_is_not_resolved);
+    let store = Arc::new(MemoryStore::new());
+    let word = |policy| notes([Field::new(2, "word", FieldType::text(9)).merge(policy)]);
+    let before = engine(&store, word(Merge::Later));
+    push(&before, "a", None, 0, json!({})).await;
+    push(&before, "b", Some(1), 2, json!({ "word": "kept" })).await;
+    push(&before, "c", Some(1), 1, json!({ "word": "lost" })).await;
+    let after = engine(&store, word(Merge::Fixed));
+    let (inbox, _) = after.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
+
+    for resolution in [Resolution::Restore, Resolution::Set(text("other"))] {
+        let refused = after.resolve(&kai(), inbox[0].id, &resolution).await.unwrap_err();
+        assert_eq!(ErrorKind::Invalid, refused.kind());
+    }
+
+    let (open, _) = after.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
+    assert_eq!(1, open.len());
+    after.resolve(&kai(), inbox[0].id, &Resolution::Keep).await.unwrap();
+    assert_eq!("kept", read(&after).await["word"]);
+}
