@@ -84,3 +84,45 @@ async fn a_conflict_about_a_field_that_is_fixed_now_stays_open() {
     after.resolve(&kai(), inbox[0].id, &Resolution::Keep).await.unwrap();
     assert_eq!("kept", read(&after).await["word"]);
 }
+
+/// Notes, and notes that also say when they were made, and have a word.
+fn grown() -> Schema {
+    let made = Field::new(2, "made", FieldType::Time).required_edit_time().merge(Merge::Fixed);
+    let seen = Field::new(3, "seen", FieldType::Time).required_edit_time();
+    notes([made, seen, Field::new(4, "word", FieldType::text(9)).required("new")])
+}
+
+fn clocked(server: &Server, store: &Arc<MemoryStore>, schema: Schema) -> Engine {
+    let config = EngineConfig::new(Generation(0));
+    let random = Arc::new(SeededRandom::new(1));
+    Engine::new(store.clone(), server.clock.clone(), random, config).with_schema(schema)
+}
+
+#[tokio::test]
+async fn whoever_brings_a_record_back_it_was_made_when_it_was_made() {
+    for way in ["push", "restore", "rewind"] {
+        let (server, store) = (Server::new(), Arc::new(MemoryStore::new()));
+        let before = clocked(&server, &store, notes([]));
+        push(&before, "a", None, 7, json!({ "title": "1" })).await;
+        let to = before.now();
+        server.pass_secs(60);
+        delete(&before, "a", 1, 8).await;
+        server.pass_secs(60);
+        let after = clocked(&server, &store, grown());
+
+        match way {
+            "push" => drop(push(&after, "b", Some(2), 9, json!({ "title": "1" })).await),
+            "restore" => {
+                after.restore_record(&kai(), key(), 1, &Asked::default()).await.unwrap();
+            }
+            _ => {
+                let request = RewindRequest { to, mode: RewindMode::Write, request_id: None };
+                after.rewind(&kai(), &request).await.unwrap();
+            }
+        }
+
+        let made = "2026-11-22T10:07:00.000Z";
+        let whole = json!({ "title": "1", "made": made, "seen": made, "word": "new" });
+        assert_eq!(whole, read(&after).await, "{way}");
+    }
+}

@@ -173,9 +173,15 @@ impl Work {
         let mut content = self.whole(edit);
         match bases.get(&last) {
             Some(fields) => {
+                // A field that its kind has gained since is not in it.
+                let made_at = Value::Text(self.record.meta.created.edited_at.to_string());
+                for field in self.record.kind.fields().iter().filter(|field| field.is_edit_time()) {
+                    content.set(field.name(), made_at.clone());
+                }
                 for (name, value) in fields {
                     content.set_unit(name, value.clone());
                 }
+                content.fill();
             }
             None => self.replace_forgotten(&content, edit),
         }
