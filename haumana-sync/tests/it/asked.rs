@@ -126,3 +126,35 @@ async fn whoever_brings_a_record_back_it_was_made_when_it_was_made() {
         assert_eq!(whole, read(&after).await, "{way}");
     }
 }
+
+#[tokio::test]
+async fn a_version_has_one_content_whatever_its_kind_has_gained_since() {
+    let (server, store) = (Server::new(), Arc::new(MemoryStore::new()));
+    let before = clocked(&server, &store, notes([]));
+    push(&before, "a", None, 0, json!({ "title": "1" })).await;
+    server.pass_secs(60);
+    push(&before, "a", Some(1), 1, json!({ "title": "2" })).await;
+    let to = before.now();
+    let bytes = stored(&store).await;
+    server.pass_secs(60);
+    let after = clocked(&server, &store, grown());
+    let same = async |what: &str| {
+        let now = stored(&store).await;
+        let facts = |it: &Envelope| (it.version, it.modified_at, it.content.clone(), it.hash);
+        assert_eq!(facts(&bytes), facts(&now), "{what}");
+    };
+
+    push(&after, "b", Some(1), 2, json!({ "title": "2" })).await;
+    same("a push of what is there").await;
+    after.restore_record(&kai(), key(), 2, &Asked::default()).await.unwrap();
+    same("a restore of the current version").await;
+    let request_id = Some("1".to_owned());
+    let request = RewindRequest { to, mode: RewindMode::Write, request_id };
+    after.rewind(&kai(), &request).await.unwrap();
+    same("a rewind to what is there").await;
+    push(&after, "b", Some(2), 3, json!({ "title": "3" })).await;
+    let back = after.rewind(&kai(), &RewindRequest { request_id: None, ..request }).await.unwrap();
+    server.pass_secs(60);
+    let again = RewindRequest { to, mode: RewindMode::Write, request_id: None };
+    assert_eq!((1, 0), (back.changed, after.rewind(&kai(), &again).await.unwrap().changed));
+}

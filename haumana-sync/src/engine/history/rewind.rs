@@ -226,7 +226,10 @@ impl Engine {
                     let change =
                         if is_live { RewindChange::Changed } else { RewindChange::BroughtBack };
                     let last = last_key(record).and_then(|last| entries.get(&last));
-                    Some((self.rewinding_edit(record, &entry, last, transaction)?, change))
+                    let edit = self.rewinding_edit(record, &entry, last, transaction)?;
+                    // The same, but for what its kind has gained since.
+                    let is_same = is_live && edit.changes.is_empty();
+                    (!is_same).then_some((edit, change))
                 }
                 Then::Nothing if is_live => {
                     let edit = Edit { delete: true, ..Edit::default() };

@@ -36,7 +36,13 @@ impl Work {
             return Err(Refusal::TooLarge);
         }
         let writes = self.noted || self.record.version != self.old_version;
-        let envelope = self.record.close();
+        let mut envelope = self.record.close();
+        if let Some((old, _)) = old.filter(|(old, _)| old.version == envelope.version) {
+            // INVARIANT: a version has one content. What its kind has gained since is read with the
+            // default, and written with the next version.
+            envelope.content.clone_from(&old.content);
+            envelope.hash = old.hash;
+        }
         if limits::RECORD_BYTES < envelope.content.len() {
             return Err(Refusal::TooLarge);
         }
