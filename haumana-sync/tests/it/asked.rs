@@ -85,6 +85,21 @@ async fn a_conflict_about_a_field_that_is_fixed_now_stays_open() {
     assert_eq!("kept", read(&after).await["word"]);
 }
 
+#[tokio::test]
+async fn a_version_that_is_a_delete_cannot_be_restored() {
+    cov_mark::check!(version_that_is_a_delete_is_not_restored);
+    let engine = engine(&Arc::new(MemoryStore::new()), notes([]));
+    push(&engine, "a", None, 0, json!({ "title": "1" })).await;
+    delete(&engine, "a", 1, 1).await;
+    let restore =
+        async |version| engine.restore_record(&kai(), key(), version, &Asked::default()).await;
+
+    assert_eq!(ErrorKind::NotFound, restore(2).await.unwrap_err().kind());
+    push(&engine, "a", Some(2), 2, json!({ "title": "2" })).await;
+    assert_eq!(ErrorKind::NotFound, restore(2).await.unwrap_err().kind());
+    assert_eq!(4, restore(1).await.unwrap().version);
+}
+
 /// Notes, and notes that also say when they were made, and have a word.
 fn grown() -> Schema {
     let made = Field::new(2, "made", FieldType::Time).required_edit_time().merge(Merge::Fixed);

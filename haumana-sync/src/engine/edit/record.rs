@@ -158,6 +158,12 @@ pub(crate) fn is_whole(entry: &HistoryEntry) -> bool {
     meta.is_ok_and(|meta| entry.key.side == 0 && !meta.deleted && !meta.partial)
 }
 
+/// Whether an entry of the history is of a version that is a delete.
+pub(crate) fn is_tombstone(entry: &HistoryEntry) -> bool {
+    let meta: Result<HistoryMeta, Error> = parse(&entry.meta);
+    entry.key.side == 0 && meta.is_ok_and(|meta| meta.deleted)
+}
+
 /// Whether only values that lost are left of the version that an entry is of.
 pub(crate) fn is_partial(entry: &HistoryEntry) -> bool {
     // Nearly no entry is.

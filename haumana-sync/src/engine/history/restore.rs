@@ -5,7 +5,7 @@ use crate::engine::commit::Draft;
 use crate::engine::edit::apply::parts::apply_within;
 use crate::engine::edit::bases::{fields, needed, units};
 use crate::engine::edit::meta::AtVersion;
-use crate::engine::edit::record::{Record, is_whole};
+use crate::engine::edit::record::{Record, is_tombstone, is_whole};
 use crate::engine::edit::{Edit, MergeContext};
 use crate::engine::inbox::{past_retention, put};
 use crate::engine::push::plan::since;
@@ -70,9 +70,9 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the record or the version never was; [`ErrorKind::PastRetention`]
-    /// if the version's content is gone; [`ErrorKind::Invalid`] if there is no room for it, or the
-    /// base is no version of the record.
+    /// [`ErrorKind::NotFound`] if the record or the version never was, or the version is a delete;
+    /// [`ErrorKind::PastRetention`] if the version's content is gone; [`ErrorKind::Invalid`] if there
+    /// is no room for it, or the base is no version of the record.
     pub async fn restore_record(
         &self,
         user: &UserId,
@@ -124,6 +124,11 @@ impl Engine {
         }
         let key = HistoryKey { key: record.key(), version, side: 0 };
         let entry = self.store.history(user, &[key]).await?.into_iter().flatten().next();
+        let is_delete = version == record.version || entry.as_ref().is_some_and(is_tombstone);
+        if is_delete {
+            crate::mark::hit!(version_that_is_a_delete_is_not_restored);
+            return Err(Error::new(ErrorKind::NotFound, "that version is a delete"));
+        }
         let entry = entry.filter(|entry| context.oldest <= entry.at && is_whole(entry));
         let Some(entry) = entry else {
             return Err(past_retention("the version's content is past its retention"));
