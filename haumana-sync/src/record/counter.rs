@@ -4,7 +4,7 @@
 //! once. A counter does not, because each device has totals of its own.
 
 use super::Value;
-use crate::schema::{Entries, entries, json};
+use crate::schema::{Entries, TOTAL, entries, json};
 
 /// The value of a counter: for each device the totals that it has added and removed since it first
 /// counted. Totals only grow, so two states of a counter are joined by the greater of each.
@@ -40,19 +40,31 @@ impl Counter {
     ///
     /// A sum that 64 bits cannot hold is the greatest or least that they can.
     pub fn sum(&self) -> i64 {
-        let one = |(added, removed): &(u64, u64)| i128::from(*added) - i128::from(*removed);
-        let sum: i128 = self.0.values().map(one).sum();
         // The clamp makes it fit.
-        i64::try_from(sum.clamp(i64::MIN.into(), i64::MAX.into())).unwrap_or_default()
+        let sum = self.exact_sum().clamp(i64::MIN.into(), i64::MAX.into());
+        i64::try_from(sum).unwrap_or_default()
+    }
+
+    /// As [`Counter::sum`], however large it is.
+    pub(crate) fn exact_sum(&self) -> i128 {
+        let one = |(added, removed): &(u64, u64)| i128::from(*added) - i128::from(*removed);
+        self.0.values().map(one).sum()
     }
 
     /// Counts `by` more on `device`, or fewer if it is negative.
     ///
-    /// Only a device itself adds to its own totals. Totals stop at the greatest number of 64 bits.
+    /// Only a device itself adds to its own totals. Totals stop at 2^63 - 1.
     pub fn add(&mut self, device: &str, by: i64) {
+        self.add_exactly(device, by.into());
+    }
+
+    /// As [`Counter::add`], however much it is.
+    pub(crate) fn add_exactly(&mut self, device: &str, by: i128) {
         let (added, removed) = self.0.entry(device.to_owned()).or_default();
         let total = if by < 0 { removed } else { added };
-        *total = total.saturating_add(by.unsigned_abs());
+        let by = u64::try_from(by.unsigned_abs()).unwrap_or(u64::MAX);
+        // One that an earlier server took may be greater already.
+        *total = total.saturating_add(by).min(TOTAL.max(*total));
     }
 
     /// Takes over what `other` knows.
@@ -118,8 +130,10 @@ mod tests {
     fn sums_beyond_64_bits_are_the_greatest_that_fit() {
         let mut counter = Counter::default();
         counter.add("a", i64::MAX);
+        counter.add("a", i64::MAX);
         counter.add("b", i64::MAX);
 
         assert_eq!(i64::MAX, counter.sum());
+        assert_eq!(2 * i128::from(i64::MAX), counter.exact_sum());
     }
 }

@@ -444,7 +444,8 @@ fn check_json(field_type: &FieldType, text: &str) -> Result<(), FieldError> {
         FieldType::Counter => {
             let entries: Entries = serde_json::from_str(text).map_err(|_| FieldError::Invalid)?;
             valid(entries.keys().all(|device| is_device(device)))?;
-            within(entries.len() <= limits::COUNTER_DEVICES)
+            let is_large = |(added, removed): &(u64, u64)| TOTAL < *added || TOTAL < *removed;
+            within(entries.len() <= limits::COUNTER_DEVICES && !entries.values().any(is_large))
         }
         _ => Err(FieldError::Invalid),
     }
@@ -462,6 +463,9 @@ fn is_device(name: &str) -> bool {
     let n_chars = name.chars().count();
     (1..=limits::DEVICE_ID_CHARS).contains(&n_chars) && !name.chars().any(char::is_control)
 }
+
+/// The greatest total of a device on a counter: clients read 64 bits with a sign.
+pub(crate) const TOTAL: u64 = i64::MAX.unsigned_abs();
 
 /// The totals that each device has added to a counter and removed from it.
 pub(crate) type Entries = BTreeMap<String, (u64, u64)>;

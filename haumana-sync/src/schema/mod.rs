@@ -40,7 +40,7 @@ mod succeed;
 mod types;
 
 pub use error::SchemaError;
-pub(crate) use field::{Entries, elements, entries, json};
+pub(crate) use field::{Entries, TOTAL, elements, entries, json};
 pub use field::{Field, FieldError};
 pub use group::{Group, Unit};
 pub use kind::{ContentHash, Deletes, Kind, ReservedKey, UnknownKeys};

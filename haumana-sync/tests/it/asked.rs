@@ -100,6 +100,22 @@ async fn a_version_that_is_a_delete_cannot_be_restored() {
     assert_eq!(4, restore(1).await.unwrap().version);
 }
 
+#[tokio::test]
+async fn totals_of_a_counter_are_numbers_that_every_client_can_read() {
+    let schema = notes([Field::new(2, "n", FieldType::Counter)]);
+    let engine = engine(&Arc::new(MemoryStore::new()), schema);
+    let most = i64::MAX.unsigned_abs();
+    let refused = push(&engine, "a", None, 0, counts(&[("a", most + 1)])).await;
+    assert_eq!("too_large", refused["error"]["code"]);
+    push(&engine, "a", None, 0, counts(&[("a", most), ("b", most)])).await;
+    push(&engine, "c", Some(1), 1, counts(&[("c", 3)])).await;
+
+    let restored = engine.restore_record(&kai(), key(), 1, &Asked::default()).await.unwrap();
+
+    assert!(!restored.is_unchanged, "the counts differ, though no sum of 64 bits can hold them");
+    assert_eq!(json!([0, 3]), read(&engine).await["n"]["(restored)"]);
+}
+
 /// Notes, and notes that also say when they were made, and have a word.
 fn grown() -> Schema {
     let made = Field::new(2, "made", FieldType::Time).required_edit_time().merge(Merge::Fixed);

@@ -229,11 +229,11 @@ const RESTORED: &str = "(restored)";
 /// putting the earlier ones back would change nothing.
 pub(crate) fn with_difference(now: &Value, then: &Value) -> Value {
     let mut counter = Counter::of(now);
-    match Counter::of(then).sum().saturating_sub(counter.sum()) {
+    match Counter::of(then).exact_sum() - counter.exact_sum() {
         0 => now.clone(),
         by => {
             crate::mark::hit!(restored_counter_is_written_as_a_difference);
-            counter.add(RESTORED, by);
+            counter.add_exactly(RESTORED, by);
             counter.to_value()
         }
     }
