@@ -141,7 +141,8 @@ impl Field {
         Self { default: FieldDefault::EditTime, ..self }
     }
 
-    /// Makes the field mandatory: a record that is created without it is refused.
+    /// Makes the field mandatory: a record that is created without it is refused. If empty text
+    /// counts as absent, the field refuses that, too.
     ///
     /// Do not declare it for a new field of a kind that has devices in use: what an older app
     /// creates would be refused.
@@ -294,6 +295,12 @@ impl Field {
         text.or_else(absent).unwrap_or_default()
     }
 
+    /// Whether the value counts as absent.
+    pub(crate) fn is_absent(&self, value: &Value) -> bool {
+        let is_empty = value.as_text().is_some_and(str::is_empty);
+        value.is_null() || (is_empty && self.equality.empty_is_absent)
+    }
+
     /// Returns what to say of a value that the field cannot hold, for people: `is not a time`.
     pub fn expectation(&self) -> Cow<'static, str> {
         Cow::Borrowed(match &self.field_type {
@@ -333,6 +340,7 @@ impl Field {
     pub fn check(&self, value: &Value) -> Result<(), FieldError> {
         match (&self.field_type, value) {
             (_, Value::Null) => valid(!self.is_required()),
+            (_, value) if self.is_mandatory() && self.is_absent(value) => Err(FieldError::Invalid),
             (FieldType::Flag, Value::Flag(_)) => Ok(()),
             (FieldType::Text { max_chars }, Value::Text(text)) => {
                 within(text.len() <= *max_chars || text.chars().count() <= *max_chars)

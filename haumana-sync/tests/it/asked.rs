@@ -116,6 +116,21 @@ async fn totals_of_a_counter_are_numbers_that_every_client_can_read() {
     assert_eq!(json!([0, 3]), read(&engine).await["n"]["(restored)"]);
 }
 
+#[tokio::test]
+async fn empty_text_that_counts_as_absent_does_not_do_for_a_mandatory_field() {
+    let song = Field::new(2, "song", FieldType::text(9)).mandatory().empty_is_absent();
+    let engine = engine(&Arc::new(MemoryStore::new()), notes([song]));
+
+    let made = push(&engine, "a", None, 0, json!({ "song": "" })).await;
+    push(&engine, "a", None, 1, json!({ "song": "Poli" })).await;
+    let emptied = push(&engine, "a", Some(1), 2, json!({ "song": "" })).await;
+
+    for refused in [made, emptied] {
+        assert_eq!("song cannot be empty", refused["error"]["message"]);
+    }
+    assert_eq!("Poli", read(&engine).await["song"]);
+}
+
 /// Notes, and notes that also say when they were made, and have a word.
 fn grown() -> Schema {
     let made = Field::new(2, "made", FieldType::Time).required_edit_time().merge(Merge::Fixed);

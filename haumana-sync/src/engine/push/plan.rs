@@ -368,6 +368,7 @@ impl Push {
                 Refusal::TooLarge => Cow::Borrowed("is too large"),
                 _ if !field.is_declared() => Cow::Borrowed("is not content and cannot be set"),
                 _ if value.is_null() => Cow::Borrowed("cannot be cleared"),
+                _ if field.is_absent(value) => Cow::Borrowed("cannot be empty"),
                 _ => field.expectation(),
             };
             Some((name.clone(), refusal, what))

@@ -409,7 +409,7 @@ fn value(kind: &Kind, name: &str, json: &RawValue, by: TakenBy) -> Read<Value> {
     let is_word = matches!((field.field_type(), &value), (FieldType::Enum { .. }, Value::Text(_)));
     match field.check(&value) {
         Err(FieldError::TooLarge) if was_taken => {}
-        Err(FieldError::Invalid) if was_taken && (is_word || value.is_null()) => {}
+        Err(FieldError::Invalid) if was_taken && (is_word || field.is_absent(&value)) => {}
         checked => checked?,
     }
     Ok(value)
