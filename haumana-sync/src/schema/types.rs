@@ -276,7 +276,7 @@ pub enum Merge {
     ///
     /// It fits a claim: whoever was first keeps it.
     First,
-    /// The value with which the record was created stays.
+    /// The value with which the record was created stays, also if it was created without one.
     ///
     /// Later values are no error and no conflict; the history has them.
     Fixed,
