@@ -165,6 +165,10 @@ impl Store for Crossroads {
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.inner.erase(user).await
     }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        self.inner.erased_floor(user).await
+    }
 }
 
 /// Faults of a store, by chance.

@@ -6,35 +6,108 @@
 //!
 //! # Items
 //!
-//! All are in the partition `ERASED` and a tab. `KEY` has the 32 bytes under which lives are
-//! hashed. Every other item is one life: its hash is the sort key, and an attribute. None has
-//! `_expires`.
+//! All are in the partition `ERASED` and a tab. None has `_expires`.
+//!
+//! | sort key | what it holds |
+//! |---|---|
+//! | `KEY` | the 32 bytes under which lives and users are hashed |
+//! | `KEY.` and a hash | the key of another journal, of which users were carried over |
+//! | a hash | a life that was erased; the hash is an attribute too |
+//! | `USER.` and a hash | a user, with the largest version of what was ever erased |
+//!
+//! Earlier programs wrote no users, so there are lives without a number.
 //!
 //! A note is written before anything is deleted. If the erasure fails then, the account is in the
 //! state `Erasing` anyway, and the next try finishes it.
 
-use crate::items::{Item, bits, digest};
+use crate::items::{Item, bits, digest, n, number};
 use crate::requests::{Asked, Condition, Order, Range, Through};
-use crate::schema::{ERASURES, ERASURES_KEY, HISTORY, erasure_key};
+use crate::schema::{ERASURES, ERASURES_KEY, HISTORY, ItemKey, erasure_key};
 use crate::store::{DynamoStore, corrupt};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use haumana_sync::digest::Digest;
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Epoch, ErasedLives, Result, erased_life};
-use std::collections::HashSet;
+use haumana_sync::store::{ErasedLives, Head, Result, Version, erased_life, erased_user};
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 const LIFE: &str = "_life";
 const KEY: &str = "_key";
+const USER: &str = "_user";
+const FLOOR: &str = "_floor";
 
 impl DynamoStore {
-    /// Notes in the journal that this life of an account is erased.
-    pub(crate) async fn note_erasure(&self, user: &UserId, epoch: Epoch) -> Result<()> {
+    /// Notes in the journal that the present life of an account is erased.
+    pub(crate) async fn note_erasure(&self, user: &UserId, head: &Head) -> Result<()> {
         let key = self.journal_key().await?;
-        let life = erased_life(&key, user, epoch);
+        // The number first: a life without one would count as one of an earlier program.
+        self.note_floor(erased_user(&key, user), head.max_version).await?;
+        let life = erased_life(&key, user, head.epoch);
         let mut item = crate::items::key_item(&erasure_key(&format!("{:032x}", life.bits())));
         item.insert(LIFE.to_owned(), bits(life.bits()));
         self.put("erase", HISTORY, &item).await
+    }
+
+    /// A larger number that is there already stays.
+    async fn note_floor(&self, user: Digest, floor: Version) -> Result<()> {
+        let mut item = crate::items::key_item(&floor_key(user));
+        item.insert(USER.to_owned(), bits(user.bits()));
+        item.insert(FLOOR.to_owned(), n(floor));
+        let text = "attribute_not_exists(#floor) OR #floor < :floor";
+        let values = Item::from([(":floor".to_owned(), n(floor))]);
+        let condition = Condition { text, name: ("#floor", FLOOR), values };
+        self.put_if("erase", HISTORY, &item, &condition).await.map(drop)
+    }
+
+    /// Returns the largest version of what was ever erased of a user.
+    pub(crate) async fn read_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        // No other sort key is between these.
+        let keys = Range::Between(ERASURES_KEY.to_owned(), format!("{ERASURES_KEY}~"));
+        let (mut call, mut hashes) = (self.reading("erased_floor"), Vec::new());
+        let take = |item: Item| {
+            hashes.extend(read_key(&item).map(|key| erased_user(&key, user)));
+            Ok(())
+        };
+        self.query_all(&mut call, &asked(keys), take).await?;
+        let mut floor = None;
+        for hash in hashes {
+            if let Some(item) = self.get(&mut call, &floor_key(hash)).await? {
+                let found = number(&item, FLOOR).map_err(corrupt("erased_floor"))?;
+                floor = floor.max(Some(found));
+            }
+        }
+        Ok(floor)
+    }
+
+    /// Takes over, from the journal of other tables, how far the versions of erased users went.
+    ///
+    /// These tables may know nothing of a user, so it is noted although there is nothing to erase.
+    /// Tables that were put back to an earlier time have the key of those before, or none yet. If
+    /// they have drawn another one, the key comes along with the users.
+    pub(crate) async fn carry(&self, other: &Journaled) -> Result<()> {
+        let absent = |name| Condition {
+            text: "attribute_not_exists(#key)",
+            name: ("#key", name),
+            values: Item::new(),
+        };
+        let item_of = |sort: &str, key: [u8; 32]| {
+            let mut item = crate::items::key_item(&erasure_key(sort));
+            item.insert(KEY.to_owned(), AttributeValue::B(Blob::new(key)));
+            item
+        };
+        for key in &other.keys {
+            let first = item_of(ERASURES_KEY, *key);
+            self.put_if("replay", HISTORY, &first, &absent(KEY)).await?;
+            if self.journal_key().await? != *key {
+                let name = format!("{ERASURES_KEY}.{:032x}", Digest::of([&key[..]]).bits());
+                self.put("replay", HISTORY, &item_of(&name, *key)).await?;
+            }
+        }
+        for (user, floor) in other.lives.floors() {
+            self.note_floor(*user, *floor).await?;
+        }
+        Ok(())
     }
 
     /// Returns the key of the journal, which is drawn at the first erasure.
@@ -43,7 +116,9 @@ impl DynamoStore {
     /// it.
     async fn journal_key(&self) -> Result<[u8; 32]> {
         let at = erasure_key(ERASURES_KEY);
-        if let Some(key) = self.get(&mut self.reading("erase"), &at).await?.and_then(read_key) {
+        if let Some(key) =
+            self.get(&mut self.reading("erase"), &at).await?.as_ref().and_then(read_key)
+        {
             return Ok(key);
         }
         let mut item = crate::items::key_item(&at);
@@ -52,34 +127,51 @@ impl DynamoStore {
         let condition = Condition { text, name, values: Item::new() };
         // If somebody was faster, theirs counts.
         self.put_if("erase", HISTORY, &item, &condition).await?;
-        let found = self.get(&mut self.reading("erase"), &at).await?.and_then(read_key);
+        let found = self.get(&mut self.reading("erase"), &at).await?.as_ref().and_then(read_key);
         found.ok_or_else(|| corrupt("erase")(crate::error::Bad(KEY)))
     }
 
     /// Reads the journal; `None` if nothing was ever erased.
-    pub(crate) async fn read_journal(&self) -> Result<Option<ErasedLives>> {
-        let asked = Asked {
-            table: HISTORY,
-            partition: ERASURES.to_owned(),
-            through: Through::Table,
-            range: Range::All,
-            order: Order::Ascending,
-            page: None,
-            consistent: true,
-        };
-        let (mut key, mut lives) = (None, HashSet::new());
+    pub(crate) async fn read_journal(&self) -> Result<Option<Journaled>> {
+        let (mut keys, mut lives, mut floors) = (Vec::new(), HashSet::new(), HashMap::new());
         let take = |item: Item| {
             lives.extend(digest(&item, LIFE).ok());
-            key = key.or(read_key(item));
+            floors.extend(digest(&item, USER).ok().zip(number(&item, FLOOR).ok()));
+            // The journal's own key comes first.
+            keys.extend(read_key(&item));
             Ok(())
         };
-        self.query_all(&mut self.writing("replay"), &asked, take).await?;
-        Ok(key.map(|key| ErasedLives::new(key, lives)))
+        self.query_all(&mut self.writing("replay"), &asked(Range::All), take).await?;
+        let Some(key) = keys.first().copied() else { return Ok(None) };
+        Ok(Some(Journaled { keys, lives: ErasedLives::new(key, lives).with_floors(floors) }))
     }
 }
 
-fn read_key(item: Item) -> Option<[u8; 32]> {
-    crate::items::bytes(&item, KEY).ok()?.try_into().ok()
+/// What a journal holds.
+pub(crate) struct Journaled {
+    /// Its own key, and behind it those of users that were carried over.
+    keys: Vec<[u8; 32]>,
+    pub(crate) lives: ErasedLives,
+}
+
+fn asked(range: Range) -> Asked {
+    Asked {
+        table: HISTORY,
+        partition: ERASURES.to_owned(),
+        through: Through::Table,
+        range,
+        order: Order::Ascending,
+        page: None,
+        consistent: true,
+    }
+}
+
+fn floor_key(user: Digest) -> ItemKey {
+    erasure_key(&format!("USER.{:032x}", user.bits()))
+}
+
+fn read_key(item: &Item) -> Option<[u8; 32]> {
+    crate::items::bytes(item, KEY).ok()?.try_into().ok()
 }
 
 /// The system seeds each of these with bits of its own; what they make of a number tells nobody

@@ -21,7 +21,6 @@ use haumana_sync::Store;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{
     Batch, Head, HeadState, HistoryPart, Operate, Result, ScanPlace, SweepPlace, Swept, UserPage,
-    head_to_erase,
 };
 use haumana_sync::time::UnixMillis;
 
@@ -147,15 +146,18 @@ impl DynamoStore {
     ///
     /// As [`Operate::replay_erasures`]. The same call again goes on.
     pub async fn replay_erasures_of(&self, journal: &DynamoStore) -> Result<usize> {
-        let Some(erased) = journal.read_journal().await? else { return Ok(0) };
+        let Some(journaled) = journal.read_journal().await? else { return Ok(0) };
+        if !std::ptr::eq(self, journal) {
+            self.carry(&journaled).await?;
+        }
         let mut call = self.writing("replay");
         let (mut replayed, mut from) = (0, None);
         loop {
             let answer = self.scan(&mut call, PIECES, from.take(), None).await?;
             for (user, head) in heads_in(&call, &answer)? {
-                if erased.has(&user, head.epoch) && head.state != HeadState::Erasing {
-                    self.erase_again(&user, &head).await?;
-                    replayed += 1;
+                if let Some(next) = journaled.lives.head_to_erase(&user, &head) {
+                    self.erase_again(&user, &head, next).await?;
+                    replayed += usize::from(head.state != HeadState::Erasing);
                 }
             }
             from = answer.next;
@@ -166,8 +168,7 @@ impl DynamoStore {
     }
 
     /// The head is advanced first, so that devices are told, and then the account is emptied.
-    async fn erase_again(&self, user: &UserId, head: &Head) -> Result<()> {
-        let next = head_to_erase(head);
+    async fn erase_again(&self, user: &UserId, head: &Head, next: Head) -> Result<()> {
         let batch = Batch { head: next, records: Vec::new(), history: Vec::new() };
         // Nothing is served from tables that are being restored, so nobody is faster.
         self.commit(user, Some(head), &batch).await?;

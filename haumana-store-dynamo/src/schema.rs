@@ -11,7 +11,7 @@
 //! | history entry | `history` | `USER#user` | `KIND#id#version#side` |
 //! | slip | `history` | `USER#user` | `DUE#time#commit` |
 //! | packed copy | `history` | `USER#user` | `COPY#kind#epoch#generation#from` |
-//! | journal of erasures | `history` | `ERASED`, a tab | hash, or `KEY` |
+//! | journal of erasures | `history` | `ERASED`, a tab | hash, `KEY`, or `USER.` and a hash |
 //! | kept schema | `history` | `SCHEMA`, a tab | `KEPT`, or a part |
 //! | generation | `history` | `LIFE`, a tab | `GENERATION` |
 //!

@@ -196,8 +196,12 @@ impl Store for DynamoStore {
 
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         if let Some(head) = self.head(user).await? {
-            self.note_erasure(user, head.epoch).await?;
+            self.note_erasure(user, &head).await?;
         }
         self.erase_user(user).await.map(|()| Wiped::Now)
+    }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        self.read_floor(user).await
     }
 }

@@ -3,7 +3,11 @@
 //! It is in a schema of its own beside the tables', so that reading a dump of the one back leaves the
 //! other as it is.
 //!
-//! A row is a hash of user and epoch under a key of 32 random bytes, with the time of the note.
+//! A row of `lives` is a hash of user and epoch under a key of 32 random bytes, with the time of the
+//! note. A row of `floors` is a hash of the user, with the largest version of what was ever erased:
+//! devices still hold it, and are measured against that number. Earlier programs wrote no `floors`.
+//! `carried` has the keys of other journals whose `floors` were taken over.
+//!
 //! Rows are never deleted. Who has the key and a user's id can tell whether that user was erased; a
 //! hash alone tells nothing.
 //!
@@ -19,7 +23,7 @@ use crate::rows::Bad;
 use haumana_sync::digest::Digest;
 use haumana_sync::id::UserId;
 use haumana_sync::live::Topic;
-use haumana_sync::store::{Epoch, ErasedLives, erased_life};
+use haumana_sync::store::{Epoch, ErasedLives, Version, erased_life, erased_user};
 use std::fmt;
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
@@ -38,16 +42,24 @@ const MAKE: &str = "
     );
 ";
 
+/// Earlier programs did not make them.
+const MAKE_FLOORS: &str = "
+    CREATE TABLE {journal}.floors (account UUID PRIMARY KEY, floor BIGINT NOT NULL);
+    CREATE TABLE {journal}.carried (key BYTEA PRIMARY KEY);
+";
+
 /// Which lives of accounts were erased, as hashes that tell nobody whose they were.
 ///
 /// It is a snapshot. It knows lives and no users: whether an account was erased can be asked only
 /// by somebody who has the account.
 pub struct Journal {
-    lives: ErasedLives,
+    pub(crate) lives: ErasedLives,
+    /// Its own key, and those of what was carried over to it.
+    pub(crate) keys: Vec<JournalKey>,
 }
 
 /// The key of the hashes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct JournalKey([u8; 32]);
 
 impl fmt::Debug for Journal {
@@ -76,28 +88,66 @@ impl Journal {
         let client = pool::connect(options)?.get().await?;
         let journal = name_of(&options.schema);
         let key = key_of(&***client, &journal).await?;
-        let rows = client.query(&lives_of(&journal), &[]).await?;
-        Self::of(key, &rows).map_err(crate::schema::unreadable)
+        let lives = client.query(&lives_of(&journal), &[]).await?;
+        let look = "SELECT to_regclass($1 || '.floors') IS NOT NULL";
+        let (mut floors, mut carried) = (Vec::new(), Vec::new());
+        if client.query_one(look, &[&journal]).await?.try_get(0)? {
+            floors = client.query(&floors_of(&journal), &[]).await?;
+            carried = client.query(&carried_of(&journal), &[]).await?;
+        }
+        Self::of(key, &lives, &floors, &carried).map_err(crate::schema::unreadable)
     }
 
-    /// The rows have one column, the hash.
-    pub(crate) fn of(key: JournalKey, rows: &[Row]) -> Result<Self, Bad> {
-        let life =
+    /// Puts together the rows of `lives`, of `floors` and of `carried`.
+    pub(crate) fn of(
+        key: JournalKey,
+        lives: &[Row],
+        floors: &[Row],
+        carried: &[Row],
+    ) -> Result<Self, Bad> {
+        let hash =
             |row: &Row| Ok::<_, Bad>(Digest::from_bits(row.try_get::<_, Uuid>(0)?.as_u128()));
-        let lives = rows.iter().map(life).collect::<Result<_, Bad>>()?;
-        Ok(Self { lives: ErasedLives::new(key.0, lives) })
+        let floor = |row: &Row| Ok::<_, Bad>((hash(row)?, version(row, 1)?));
+        let lives = lives.iter().map(hash).collect::<Result<_, Bad>>()?;
+        let floors = floors.iter().map(floor).collect::<Result<_, Bad>>()?;
+        let mut keys = vec![key];
+        for row in carried {
+            keys.push(JournalKey::of(row)?);
+        }
+        Ok(Self { lives: ErasedLives::new(key.0, lives).with_floors(floors), keys })
     }
 
-    /// Whether this life of an account was erased.
-    pub(crate) fn has(&self, user: &UserId, epoch: Epoch) -> bool {
-        self.lives.has(user, epoch)
+    /// The hashes of users with their largest versions, as the columns have them.
+    pub(crate) fn floors(&self) -> (Vec<Uuid>, Vec<i64>) {
+        let floors = self.lives.floors().iter();
+        floors.map(|(user, floor)| (Uuid::from_u128(user.bits()), i64::from(*floor))).unzip()
     }
+}
+
+/// Reads the largest version of what was erased.
+pub(crate) fn version(row: &Row, column: usize) -> Result<Version, Bad> {
+    Ok(Version::try_from(row.try_get::<_, i64>(column)?)?)
 }
 
 impl JournalKey {
     /// What the journal keeps of a life.
     pub(crate) fn life(&self, user: &UserId, epoch: Epoch) -> Uuid {
         Uuid::from_u128(erased_life(&self.0, user, epoch).bits())
+    }
+
+    /// What the journal keeps of a user.
+    pub(crate) fn account(&self, user: &UserId) -> Uuid {
+        Uuid::from_u128(erased_user(&self.0, user).bits())
+    }
+
+    /// Reads it from the first column.
+    pub(crate) fn of(row: &Row) -> Result<Self, Bad> {
+        let key: Vec<u8> = row.try_get(0)?;
+        Ok(Self(<[u8; 32]>::try_from(key.as_slice())?))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The name under which pokes of an account travel. Only who can read the key can tell whose it is.
@@ -116,6 +166,16 @@ pub(crate) fn lives_of(journal: &str) -> String {
     format!("SELECT life FROM {journal}.lives")
 }
 
+/// The statement that reads how far the versions of each erased user went.
+pub(crate) fn floors_of(journal: &str) -> String {
+    format!("SELECT account, floor FROM {journal}.floors")
+}
+
+/// The statement that reads the keys of what was carried over.
+pub(crate) fn carried_of(journal: &str) -> String {
+    format!("SELECT key FROM {journal}.carried")
+}
+
 /// Makes the journal if it is missing, as after a dump of the tables alone was read into a new
 /// database; returns its key.
 ///
@@ -125,21 +185,24 @@ pub(crate) async fn open(
     schema: &str,
 ) -> Result<JournalKey, OpenError> {
     let journal = name_of(schema);
-    let look = "SELECT to_regnamespace($1) IS NOT NULL, to_regclass($1 || '.lives') IS NOT NULL";
+    let look = "SELECT to_regnamespace($1) IS NOT NULL, to_regclass($1 || '.lives') IS NOT NULL,
+                       to_regclass($1 || '.floors') IS NOT NULL";
     let row = client.query_one(look, &[&journal]).await?;
     let (has_schema, is_made): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
+    let has_floors: bool = row.try_get(2)?;
     if !has_schema {
         client.batch_execute(&format!("CREATE SCHEMA {journal}")).await?;
     }
     if !is_made {
         client.batch_execute(&MAKE.replace("{journal}", &journal)).await?;
     }
+    if !has_floors {
+        client.batch_execute(&MAKE_FLOORS.replace("{journal}", &journal)).await?;
+    }
     key_of(client, &journal).await
 }
 
 async fn key_of(client: &impl GenericClient, journal: &str) -> Result<JournalKey, OpenError> {
     let row = client.query_one(&format!("SELECT key FROM {journal}.key"), &[]).await?;
-    let key: Vec<u8> = row.try_get(0)?;
-    let key = <[u8; 32]>::try_from(key.as_slice());
-    key.map(JournalKey).map_err(|error| crate::schema::unreadable(error.into()))
+    JournalKey::of(&row).map_err(crate::schema::unreadable)
 }

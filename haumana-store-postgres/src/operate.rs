@@ -8,15 +8,15 @@
 //! alive.
 
 use crate::error::{self, Nature};
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalKey};
 use crate::live;
 use crate::rows::{self, Bad};
 use crate::store::{PostgresStore, corrupt, settled};
 use deadpool_postgres::Object;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{
-    Epoch, Error, ErrorKind, HeadState, HistoryPart, Operate, Result, ScanPlace, SweepPlace, Swept,
-    UserPage, head_to_erase,
+    Epoch, ErasedLives, Error, ErrorKind, HeadState, HistoryPart, Operate, Result, ScanPlace,
+    SweepPlace, Swept, UserPage,
 };
 use haumana_sync::time::UnixMillis;
 use tokio_postgres::Row;
@@ -31,6 +31,8 @@ const SWEEP_USERS: i64 = 100;
 ///
 /// It bounds the memory of a replay, not its extent: all heads are read, page by page.
 const HEADS: i64 = 1_000;
+/// LIMIT: how many users of another journal one statement notes.
+const FLOORS: usize = 10_000;
 
 #[async_trait::async_trait]
 impl Operate for PostgresStore {
@@ -67,9 +69,10 @@ impl Operate for PostgresStore {
     }
 
     async fn replay_erasures(&self) -> Result<usize> {
-        let rows = self.look("replay", &self.statements.lives, &[]).await?;
-        let journal = Journal::of(self.journal_key, &rows).map_err(corrupt("replay"))?;
-        self.replay_erasures_of(&journal).await
+        let lives = self.look("replay", &self.statements.lives, &[]).await?;
+        let floors = self.look("replay", &self.statements.floors, &[]).await?;
+        let journal = Journal::of(self.journal_key, &lives, &floors, &[]);
+        self.replay(&journal.map_err(corrupt("replay"))?).await
     }
 
     async fn erasing(&self, limit: usize) -> Result<Vec<UserId>> {
@@ -157,7 +160,8 @@ fn decode_place(place: &ScanPlace) -> Option<HistoryPlace> {
 
 impl PostgresStore {
     /// Does what [`Operate::replay_erasures`] does, by the journal of other tables: those that were
-    /// in use until a backup was put back here. What is erased again is in this journal as well.
+    /// in use until a backup was put back here. What is erased again is in this journal as well, and
+    /// so is how far the versions of each erased user went, of whom there may be nothing here.
     ///
     /// An account that was begun anew since the erasure is another life and stays.
     ///
@@ -165,17 +169,29 @@ impl PostgresStore {
     ///
     /// As [`Store::erase`](haumana_sync::Store::erase). The same call again goes on.
     pub async fn replay_erasures_of(&self, journal: &Journal) -> Result<usize> {
-        let erasing = i16::from(HeadState::Erasing.number());
+        let op = "replay";
+        let foreign = journal.keys.iter().filter(|key| **key != self.journal_key);
+        let foreign: Vec<&[u8]> = foreign.map(JournalKey::bytes).collect();
+        self.ask(op, Nature::Write, &self.statements.carry_keys, &[&foreign]).await?;
+        let (accounts, floors) = journal.floors();
+        let statement = &self.statements.carry_floors;
+        for (accounts, floors) in accounts.chunks(FLOORS).zip(floors.chunks(FLOORS)) {
+            self.ask(op, Nature::Write, statement, &[&accounts, &floors]).await?;
+        }
+        self.replay(journal).await
+    }
+
+    async fn replay(&self, journal: &Journal) -> Result<usize> {
         let (mut behind, mut replayed) = (String::new(), 0);
         loop {
             let statement = &self.statements.heads;
-            let rows = self.look("replay", statement, &[&behind, &erasing, &HEADS]).await?;
+            let rows = self.look("replay", statement, &[&behind, &HEADS]).await?;
             let heads = rows.iter().map(head).collect::<std::result::Result<Vec<_>, Bad>>();
             for (subject, epoch) in heads.map_err(corrupt("replay"))? {
                 behind.clone_from(&subject);
                 let Some(user) = UserId::verified_by_caller(&subject) else { continue };
-                if journal.has(&user, epoch) {
-                    replayed += usize::from(self.erase_again(&user, epoch).await?);
+                if journal.lives.has(&user, epoch) {
+                    replayed += usize::from(self.erase_again(&user, &journal.lives).await?);
                 }
             }
             if rows.is_empty() {
@@ -184,13 +200,13 @@ impl PostgresStore {
         }
     }
 
-    /// Empties an account if it is still in this life.
-    async fn erase_again(&self, user: &UserId, epoch: Epoch) -> Result<bool> {
+    /// Empties an account if it is still in a life that was erased.
+    async fn erase_again(&self, user: &UserId, erased: &ErasedLives) -> Result<bool> {
         let pool = |error| error::of_pool("replay", error);
         let mut client = self.connections.get().await.map_err(pool)?;
-        let erased = self.erase_again_over(&mut client, user, epoch);
-        let erased = tokio::time::timeout(self.patience, erased).await;
-        settled("replay", Nature::Write, client, erased)?.map_err(corrupt("replay"))
+        let done = self.erase_again_over(&mut client, user, erased);
+        let done = tokio::time::timeout(self.patience, done).await;
+        settled("replay", Nature::Write, client, done)?.map_err(corrupt("replay"))
     }
 
     /// All of it is one transaction: the head is locked and compared, the new head is written, rows
@@ -200,7 +216,7 @@ impl PostgresStore {
         &self,
         client: &mut Object,
         user: &UserId,
-        epoch: Epoch,
+        erased: &ErasedLives,
     ) -> std::result::Result<std::result::Result<bool, Bad>, tokio_postgres::Error> {
         let transaction = client.transaction().await?;
         let lock = transaction.prepare_cached(&self.statements.lock_life).await?;
@@ -211,20 +227,18 @@ impl PostgresStore {
             Ok(head) => head,
             Err(bad) => return Ok(Err(bad)),
         };
-        if head.epoch != epoch || head.state == HeadState::Erasing {
-            return Ok(Ok(false));
-        }
-        let next = head_to_erase(&head);
+        let Some(next) = erased.head_to_erase(user, &head) else { return Ok(Ok(false)) };
         let empty = transaction.prepare_cached(&self.statements.empty_head).await?;
         let state = i16::from(next.state.number());
         let (revision, commit) = (next.revision.0.cast_signed(), Uuid::from_u128(next.commit.0));
         let told = live::payload(self.journal_key.topic(user), next.revision);
-        let parameters: [&(dyn ToSql + Sync); 5] =
-            [&user.as_str(), &revision, &commit, &state, &told];
+        let floor = i64::from(next.max_version);
+        let parameters: [&(dyn ToSql + Sync); 6] =
+            [&user.as_str(), &revision, &commit, &state, &told, &floor];
         let account = transaction.query_one(&empty, &parameters).await?.try_get(0)?;
-        self.delete_all(&transaction, user, epoch, account).await?;
+        self.delete_all(&transaction, user, (next.epoch, floor), account).await?;
         transaction.commit().await?;
-        Ok(Ok(true))
+        Ok(Ok(head.state != HeadState::Erasing))
     }
 
     /// Returns how many entries were deleted. The oldest go first, so a sweep that is cut off has

@@ -28,7 +28,7 @@
 //! | purge, sweep | `FOR NO KEY UPDATE` |
 //! | erase, erase again | `FOR UPDATE` |
 
-use crate::journal::{lives_of, name_of};
+use crate::journal::{carried_of, floors_of, lives_of, name_of};
 use crate::rows::{ENVELOPE, HEAD, HISTORY, INDEX};
 
 /// LIMIT: a page of changes ends before the record that exceeds this, so that no page fills the
@@ -63,6 +63,11 @@ pub(crate) struct Statements {
     pub(crate) lock_head: String,
     pub(crate) note_erasure: String,
     pub(crate) lives: String,
+    pub(crate) floors: String,
+    pub(crate) carried: String,
+    pub(crate) erased_floor: String,
+    pub(crate) carry_keys: String,
+    pub(crate) carry_floors: String,
     pub(crate) due_users: String,
     pub(crate) purge_some: String,
     pub(crate) heads: String,
@@ -85,6 +90,9 @@ impl Statements {
     pub(crate) fn of(schema: &str) -> Self {
         let heads = format!("{schema}.heads h");
         let (of_user, journal) = ("h.subject = $1", name_of(schema));
+        let note_floor = format!("INSERT INTO {journal}.floors AS f (account, floor)");
+        let keep_larger = "ON CONFLICT (account)
+            DO UPDATE SET floor = GREATEST(f.floor, excluded.floor)";
         Self {
             head: format!("SELECT {HEAD} FROM {heads} WHERE {of_user}"),
             read: format!(
@@ -140,11 +148,25 @@ impl Statements {
                  DELETE FROM {schema}.history t USING head
                  WHERE t.account = head.account AND t.at < $2"
             ),
-            lock_head: format!("SELECT h.account, h.epoch FROM {heads} WHERE {of_user} FOR UPDATE"),
+            lock_head: format!(
+                "SELECT h.account, h.epoch, h.max_version FROM {heads} WHERE {of_user} FOR UPDATE"
+            ),
             note_erasure: format!(
-                "INSERT INTO {journal}.lives (life) VALUES ($1) ON CONFLICT DO NOTHING"
+                "WITH noted AS ({note_floor} SELECT $2::uuid, $3::bigint {keep_larger})
+                 INSERT INTO {journal}.lives (life) VALUES ($1) ON CONFLICT DO NOTHING"
             ),
             lives: lives_of(&journal),
+            floors: floors_of(&journal),
+            carried: carried_of(&journal),
+            erased_floor: format!(
+                "SELECT max(floor) FROM {journal}.floors WHERE account = ANY($1::uuid[])"
+            ),
+            carry_keys: format!(
+                "INSERT INTO {journal}.carried SELECT unnest($1::bytea[]) ON CONFLICT DO NOTHING"
+            ),
+            carry_floors: format!(
+                "{note_floor} SELECT unnest($1::uuid[]), unnest($2::bigint[]) {keep_larger}"
+            ),
             due_users: format!(
                 "SELECT u.subject, EXISTS (
                      SELECT FROM {schema}.history t WHERE t.account = u.account AND t.at < $2
@@ -171,11 +193,12 @@ impl Statements {
             ),
             heads: format!(
                 "SELECT h.subject, h.epoch FROM {heads}
-                 WHERE $1 < h.subject AND h.state <> $2 ORDER BY h.subject LIMIT $3"
+                 WHERE $1 < h.subject ORDER BY h.subject LIMIT $2"
             ),
             lock_life: format!("SELECT {HEAD} FROM {heads} WHERE {of_user} FOR UPDATE"),
             empty_head: format!(
-                "UPDATE {schema}.heads SET revision = $2, commit_id = $3, state = $4
+                "UPDATE {schema}.heads SET revision = $2, commit_id = $3, state = $4,
+                     max_version = $6
                  WHERE subject = $1 RETURNING account, pg_notify('{schema}', $5::text)"
             ),
             erasing: format!("SELECT h.subject FROM {heads} WHERE h.state = $1 LIMIT $2"),

@@ -360,6 +360,21 @@ impl Store for PostgresStore {
         let erased = tokio::time::timeout(self.patience, erased).await;
         settled("erase", Nature::Write, client, erased).map(|()| Wiped::Now)
     }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        let op = "erased_floor";
+        let carried = self.look(op, &self.statements.carried, &[]).await?;
+        let mut accounts = vec![self.journal_key.account(user)];
+        for row in &carried {
+            accounts.push(JournalKey::of(row).map_err(corrupt(op))?.account(user));
+        }
+        let rows = self.look(op, &self.statements.erased_floor, &[&accounts]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        // Without a row the largest is NULL.
+        let is_there =
+            row.try_get::<_, Option<i64>>(0).map_err(|error| corrupt(op)(error.into()))?;
+        is_there.map(|_| journal::version(row, 0).map_err(corrupt(op))).transpose()
+    }
 }
 
 impl PostgresStore {
@@ -382,23 +397,26 @@ impl PostgresStore {
         let head = transaction.query_opt(&lock, &[&user.as_str()]).await?;
         if let Some(head) = head {
             let epoch = Epoch(head.try_get::<_, i64>(1)?.cast_unsigned());
-            self.delete_all(&transaction, user, epoch, head.try_get(0)?).await?;
+            let life = (epoch, head.try_get(2)?);
+            self.delete_all(&transaction, user, life, head.try_get(0)?).await?;
         }
         transaction.commit().await
     }
 
-    /// Deletes all of an account whose head is locked, and notes its life in the journal.
+    /// Deletes all of an account whose head is locked, and notes its life in the journal: the epoch,
+    /// and the largest version.
     ///
     /// The note is in the same transaction as the deletion, so neither is there without the other.
     pub(crate) async fn delete_all(
         &self,
         transaction: &Transaction<'_>,
         user: &UserId,
-        epoch: Epoch,
+        (epoch, floor): (Epoch, i64),
         account: i64,
     ) -> std::result::Result<(), tokio_postgres::Error> {
         let note = transaction.prepare_cached(&self.statements.note_erasure).await?;
-        transaction.execute(&note, &[&self.journal_key.life(user, epoch)]).await?;
+        let (life, owner) = (self.journal_key.life(user, epoch), self.journal_key.account(user));
+        transaction.execute(&note, &[&life, &owner, &floor]).await?;
         for statement in &self.statements.erase {
             let delete = transaction.prepare_cached(statement).await?;
             transaction.execute(&delete, &[&account]).await?;

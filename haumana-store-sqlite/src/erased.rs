@@ -12,21 +12,20 @@ use crate::error::before_commit;
 use crate::journal::Journal;
 use crate::{queries, statements};
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Epoch, ErasedLives, Error, ErrorKind, HeadState, Result, head_to_erase};
+use haumana_sync::store::{Epoch, ErasedLives, Error, ErrorKind, HeadState, Result};
 use rusqlite::Connection;
 
 /// Empties each account whose present life was erased. Returns how many.
 ///
-/// Accounts that are `Erasing` already are left out: their erasure goes on by itself. The others
+/// Accounts that are `Erasing` already are not counted: their erasure goes on by itself. The others
 /// get the head of an account whose erasure has begun, so that devices are told, and the upkeep
-/// completes it.
+/// completes it. Each head gets the largest version that was ever erased of its user.
 ///
 /// It begins no transaction of its own. A start and the writer call it inside one. In a restore
 /// there is none: if anything fails, the copy is thrown away.
 pub(crate) fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite::Result<usize> {
-    let erasing = i64::from(HeadState::Erasing.number());
-    let mut statement = connection.prepare("SELECT subject, epoch FROM heads WHERE state != ?1")?;
-    let heads = statement.query_map([erasing], |row| {
+    let mut statement = connection.prepare("SELECT subject, epoch FROM heads")?;
+    let heads = statement.query_map([], |row| {
         Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
     })?;
     let mut due = Vec::new();
@@ -35,13 +34,15 @@ pub(crate) fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite:
         let user = UserId::verified_by_caller(subject);
         due.extend(user.filter(|user| erased.has(user, Epoch(epoch))));
     }
+    let mut found = 0;
     for user in &due {
+        let Some(head) = queries::head(connection, user)? else { continue };
+        let Some(next) = erased.head_to_erase(user, &head) else { continue };
         while statements::erase_some(connection, user)?.more {}
-        if let Some(head) = queries::head(connection, user)? {
-            statements::put_head_again(connection, user, &head_to_erase(&head))?;
-        }
+        statements::put_head_again(connection, user, &next)?;
+        found += usize::from(head.state != HeadState::Erasing);
     }
-    Ok(due.len())
+    Ok(found)
 }
 
 /// Notes in the journal that the present life of an account is erased.
@@ -52,5 +53,5 @@ pub(crate) fn note(connection: &Connection, journal: &Journal, user: &UserId) ->
     let sqlite = |error| before_commit("erase", error);
     let Some(head) = queries::head(connection, user).map_err(sqlite)? else { return Ok(()) };
     let failed = |error| Error::with_source("erase", ErrorKind::Unavailable, error);
-    journal.note(user, head.epoch).map_err(failed)
+    journal.note(user, &head).map_err(failed)
 }

@@ -3,13 +3,18 @@
 //! It stands beside the database, `.erased`, and in no backup. So a database that was put back to
 //! an earlier time does not bring back who was erased since. It holds a key that was drawn
 //! once, hashes under that key of a user and a life of the account, and times: who it was can be
-//! told by nobody who does not have the user's id to try.
+//! told by nobody who does not have the user's id to try. Of each user it also holds the largest
+//! version of what was erased: devices still hold it, and are measured against that number.
 //!
 //! # Format
 //!
-//! It is a SQLite database of its own, with two tables: `key` has one row of 32 random bytes, and
-//! `erasures` has the hash of each erased life (16 bytes) with the time in ms. `at` is for an
-//! operator to read; no code decides by it. Entries are never deleted.
+//! It is a SQLite database of its own, with three tables: `key` has one row of 32 random bytes,
+//! `erasures` has the hash of each erased life (16 bytes) with the time in ms, and `floors` has the
+//! hash of each user of such a life with the largest version. `at` is for an operator to read; no
+//! code decides by it. Entries are never deleted.
+//!
+//! A journal that an earlier program made has no `floors`, and lives without a number in it. The
+//! table is made when the file is opened.
 //!
 //! # Durability
 //!
@@ -20,8 +25,8 @@ use crate::error::{OpenError, OpenErrorKind};
 use crate::files;
 use haumana_sync::digest::Digest;
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Epoch, ErasedLives, erased_life};
-use rusqlite::{Connection, OpenFlags};
+use haumana_sync::store::{ErasedLives, Head, Version, erased_life, erased_user};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,6 +45,17 @@ const TABLES: &str = "
         at INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     INSERT INTO key VALUES (1, randomblob(32));";
+
+/// Earlier programs did not make it.
+const FLOORS: &str = "
+    CREATE TABLE IF NOT EXISTS floors (
+        user BLOB PRIMARY KEY,
+        floor INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID";
+
+const NOTE_FLOOR: &str = "
+    INSERT INTO floors (user, floor) VALUES (?1, ?2)
+    ON CONFLICT (user) DO UPDATE SET floor = max(floor, excluded.floor)";
 
 /// Noting one life twice keeps the first time.
 const NOTE: &str = "
@@ -69,11 +85,15 @@ impl Journal {
         Self { db: None, open: Arc::default() }
     }
 
-    /// Notes that a life of an account is erased. It is durable when this returns.
-    pub(crate) fn note(&self, user: &UserId, epoch: Epoch) -> Result<(), OpenError> {
+    /// Notes that the present life of an account is erased. It is durable when this returns.
+    pub(crate) fn note(&self, user: &UserId, head: &Head) -> Result<(), OpenError> {
         self.with(true, |journal| {
-            let life = erased_life(&key(journal)?, user, epoch);
-            journal.execute(NOTE, [life.bits().to_be_bytes()]).map(|_| ())
+            let key = key(journal)?;
+            let bits = |hash: Digest| hash.bits().to_be_bytes();
+            // The number first: a life without one would count as one of an earlier program.
+            let floor = params![bits(erased_user(&key, user)), head.max_version];
+            journal.execute(NOTE_FLOOR, floor)?;
+            journal.execute(NOTE, [bits(erased_life(&key, user, head.epoch))]).map(|_| ())
         })
         .map(|_| ())
     }
@@ -81,12 +101,25 @@ impl Journal {
     /// Reads it; `None` if nothing was ever erased.
     pub(crate) fn read(&self) -> Result<Option<ErasedLives>, OpenError> {
         self.with(false, |journal| {
+            let digest = |bytes| Digest::from_bits(u128::from_be_bytes(bytes));
             let mut statement = journal.prepare("SELECT life FROM erasures")?;
-            let lives = statement.query_map([], |row| row.get(0).map(u128::from_be_bytes))?;
-            let lives =
-                lives.map(|life| life.map(Digest::from_bits)).collect::<rusqlite::Result<_>>()?;
-            Ok(ErasedLives::new(key(journal)?, lives))
+            let lives = statement.query_map([], |row| row.get(0).map(digest))?;
+            let lives = lives.collect::<rusqlite::Result<_>>()?;
+            let mut statement = journal.prepare("SELECT user, floor FROM floors")?;
+            let floors = statement.query_map([], |row| Ok((digest(row.get(0)?), row.get(1)?)))?;
+            let floors = floors.collect::<rusqlite::Result<_>>()?;
+            Ok(ErasedLives::new(key(journal)?, lives).with_floors(floors))
         })
+    }
+
+    /// Returns the largest version of what was ever erased of a user.
+    pub(crate) fn floor(&self, user: &UserId) -> Result<Option<Version>, OpenError> {
+        let found = self.with(false, |journal| {
+            let user = erased_user(&key(journal)?, user).bits().to_be_bytes();
+            let query = "SELECT floor FROM floors WHERE user = ?1";
+            journal.query_row(query, [user], |row| row.get(0)).optional()
+        });
+        found.map(Option::flatten)
     }
 
     /// Opens the file at the first use. `make` says whether a missing file is made; reading makes
@@ -151,6 +184,7 @@ fn set_up(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     } else if pragma("application_id").map_err(sqlite)? != APPLICATION_ID {
         return Err(OpenError::new(path, OpenErrorKind::NotOurs));
     }
+    connection.execute_batch(FLOORS).map_err(sqlite)?;
     connection.execute_batch("COMMIT").map_err(sqlite)
 }
 

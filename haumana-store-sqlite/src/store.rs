@@ -410,4 +410,11 @@ impl Store for SqliteStore {
         self.delete_in_slices("erase", erase).await?;
         self.wipe("erase").await
     }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        let failed = |error| Error::with_source("erased_floor", ErrorKind::Unavailable, error);
+        let (user, journal) = (user.clone(), self.journal.clone());
+        // The journal is a file of its own, so it is read where the file of the data is written.
+        self.look("erased_floor", move |_| Ok(journal.floor(&user))).await?.map_err(failed)
+    }
 }

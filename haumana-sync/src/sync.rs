@@ -71,7 +71,7 @@ impl Engine {
     ) -> Result<SyncReply> {
         let sent = request.read_pushes(self.schema());
         let now = self.now();
-        let head = self.store().head(user).await?;
+        let head = self.head(user).await?;
         check_state(head.as_ref())?;
         refuse_ghosts(user, request.cursor.as_deref(), head.as_ref())?;
         let notes = Notes::of(head.as_ref())?;

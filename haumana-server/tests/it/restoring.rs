@@ -373,3 +373,58 @@ fn after_a_restore_without_a_word_an_old_copy_overwrites_nothing_silently() {
         assert_eq!("this life", pieces[0]["title"], "the later edit wins: {in_one_step}");
     }
 }
+
+/// What the phone of an account sends although nobody has edited: what it was given last.
+fn untouched(reply: &Value) -> Value {
+    let mut piece = piece(ID, "secret", 1);
+    piece["version"] = reply["updatedPieces"][0]["version"].clone();
+    piece["lastSyncedAt"] = "2026-11-30T10:00:00Z".into();
+    piece["locallyModified"] = false.into();
+    piece
+}
+
+#[test]
+fn a_phone_brings_nothing_back_that_was_erased_after_the_backup() {
+    // Edits before the backup is taken, and after it.
+    for (before, after) in [(1, 0), (1, 1), (1, 3), (0, 1), (0, 2)] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path());
+        push_as("kai", &server, &[piece(ID, "another", 1)]);
+        let mut phone = piece(ID, "secret", 1);
+        for edit in 0..before + after {
+            if edit == before {
+                succeed(folder.path(), &["backup", "backup.db"]);
+            }
+            phone["title"] = format!("secret {edit}").into();
+            phone["locallyModified"] = true.into();
+            let reply = push(&server, &[phone.clone()]);
+            let title = phone["title"].take();
+            phone = untouched(&reply);
+            phone["title"] = title;
+        }
+        if after == 0 {
+            succeed(folder.path(), &["backup", "backup.db"]);
+        }
+        let token = server.token("kumu");
+        let body = json!({ "deviceId": "laptop", "cursor": null, "limit": 10, "push": [] });
+        let (_, synced) = server.post("/sync", Some(&token), &body).unwrap();
+        assert_eq!(204, server.send("DELETE", "/users/me", &token, &Value::Null));
+        server.terminate();
+        assert!(server.ended_well());
+        succeed(folder.path(), &["restore", "backup.db"]);
+
+        let server = Server::start(folder.path());
+        let reply = push(&server, &[phone.clone()]);
+
+        let case = format!("{before} edits before the backup, {after} after it: {reply}");
+        assert_eq!(json!([]), reply["uploadedPieces"], "{case}");
+        assert!(server.pieces(&server.token("kumu")).is_empty(), "{case}");
+        assert_eq!(1, server.pieces(&server.token("kai")).len(), "{case}");
+        let token = server.token("kumu");
+        let body = json!({
+            "deviceId": "laptop", "cursor": synced["cursor"], "limit": 10, "push": []
+        });
+        let (status, reply) = server.post("/sync", Some(&token), &body).unwrap();
+        assert_eq!(410, status, "{case}: {reply}");
+    }
+}

@@ -87,4 +87,8 @@ impl<S: Store> Store for Current<S> {
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.get().erase(user).await
     }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        self.get().erased_floor(user).await
+    }
 }

@@ -1,6 +1,8 @@
-//! The generation that the tables are in only grows.
+//! The generation that the tables are in only grows, and what was erased in one is known in the next.
 
 use haumana_store_dynamo::testing::Tables;
+use haumana_sync::Store;
+use haumana_sync::conformance::sample::{Author, piece, record, user};
 use haumana_sync::store::{Generation, Operate};
 
 #[tokio::test]
@@ -50,4 +52,31 @@ async fn the_generation_is_nobodys_history_and_no_sweep_takes_it() {
 
     assert_eq!(0, swept.deleted);
     assert_eq!(Some(Generation(3)), store.known_generation().await.unwrap());
+}
+
+/// Restored tables have the key of those before, none yet, or one that they have drawn themselves.
+#[tokio::test]
+async fn a_user_whom_restored_tables_lack_is_known_by_the_journal_of_those_before() {
+    for has_key in [false, true] {
+        let (before, after, last) =
+            (Tables::create().await, Tables::create().await, Tables::create().await);
+        let (store, restored, third) = (before.store(), after.store(), last.store());
+        for (store, name) in [(&store, "kai"), (&restored, "noe")] {
+            if name == "kai" || has_key {
+                Author::new(store, name).put(vec![record(piece(1), 7, name)]).await;
+                store.erase(&user(name)).await.unwrap();
+            }
+        }
+
+        for _ in 0..2 {
+            assert_eq!(0, restored.replay_erasures_of(&store).await.unwrap());
+        }
+        third.replay_erasures_of(&restored).await.unwrap();
+
+        for store in [&store, &restored, &third] {
+            let floor = store.erased_floor(&user("kai")).await.unwrap();
+            assert_eq!(Some(7), floor, "a key of its own: {has_key}");
+            assert_eq!(None, store.erased_floor(&user("lono")).await.unwrap());
+        }
+    }
 }

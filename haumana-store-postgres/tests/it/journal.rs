@@ -75,10 +75,55 @@ async fn the_journal_of_another_database_is_replayed_when_it_is_named() {
     let replayed = other.replay_erasures_of(&journal).await.unwrap();
 
     assert_eq!(1, replayed);
+    assert_eq!(Some(2), other.erased_floor(&user("kai")).await.unwrap());
     assert!(everything(&other, &user("kai"), &[piece(1)]).await.stream.is_empty());
     assert_eq!(1, everything(&other, &user("noe"), &[piece(1)]).await.stream.len());
     let shown = format!("{journal:?}");
     assert_eq!("Journal { lives: 1, .. }", shown, "it shows neither its key nor its hashes");
+}
+
+/// The number is under the key of the journal that it came from, and is carried on from there too.
+#[tokio::test]
+async fn a_user_whom_the_backup_lacks_is_known_by_the_journal_of_another_database() {
+    let server = server_or_skip!();
+    let (before, after, last) = (server.empty(), server.empty(), server.empty());
+    let (store, other, third) = (open(&before).await, open(&after).await, open(&last).await);
+    write(&store, "kai").await;
+    store.erase(&user("kai")).await.unwrap();
+
+    for _ in 0..2 {
+        let journal = Journal::read(&before).await.unwrap();
+        assert_eq!(0, other.replay_erasures_of(&journal).await.unwrap());
+    }
+    let journal = Journal::read(&after).await.unwrap();
+    third.replay_erasures_of(&journal).await.unwrap();
+
+    for store in [&store, &other, &third] {
+        assert_eq!(Some(2), store.erased_floor(&user("kai")).await.unwrap());
+        assert_eq!(None, store.erased_floor(&user("noe")).await.unwrap());
+    }
+}
+
+/// A journal of an earlier program says nothing of versions, so every version counts as erased.
+#[tokio::test]
+async fn a_journal_without_numbers_is_replayed_with_a_large_one() {
+    let server = server_or_skip!();
+    let (options, client) = (server.empty(), connect(server).await);
+    let store = open(&options).await;
+    write(&store, "kai").await;
+    back_up(&client, &options.schema).await;
+    store.erase(&user("kai")).await.unwrap();
+    let journal = format!("{}_erased", options.schema);
+    let drop = format!("DROP TABLE {journal}.floors; DROP TABLE {journal}.carried");
+    client.batch_execute(&drop).await.unwrap();
+    put_back(&client, &options.schema, &options.schema).await;
+
+    let read = Journal::read(&options).await.unwrap();
+    let store = open(&options).await;
+    assert_eq!(1, store.replay_erasures_of(&read).await.unwrap());
+
+    let head = store.head(&user("kai")).await.unwrap().unwrap();
+    assert_eq!((HeadState::Erasing, 1 << 16), (head.state, head.max_version));
 }
 
 #[tokio::test]

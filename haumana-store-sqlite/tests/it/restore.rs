@@ -1,10 +1,11 @@
 //! A backup is put in place of a database in one step.
 
-use crate::support::{Directory, Opened, has, options, write};
+use crate::support::{Directory, Opened, has, options, user, write};
 use haumana_store_sqlite::{
     LaterEdits, OpenErrorKind, RestoreError, RestoreErrorKind, Restored, SqliteStore, restore,
 };
-use haumana_sync::store::{Batch, Generation};
+use haumana_sync::Store;
+use haumana_sync::store::{Batch, Generation, HeadState};
 use rusqlite::Connection;
 use std::fs;
 use std::time::Duration;
@@ -310,5 +311,40 @@ async fn what_root_restores_still_belongs_to_the_owner_of_the_database() {
     for name in ["haumana.db", "haumana.db.seen"] {
         let owner = fs::metadata(left.file(name)).unwrap();
         assert_eq!((1234, 1234), (owner.uid(), owner.gid()), "{name}");
+    }
+}
+
+/// A journal of an earlier program says nothing of versions, so every version counts as erased.
+#[tokio::test]
+async fn an_account_is_erased_again_up_to_the_largest_version_that_was_erased() {
+    for has_numbers in [true, false] {
+        let Opened { store, directory } = Opened::new();
+        let early = write(&store, "kai", "early").await;
+        store.backup_to(directory.file("backup.db")).await.unwrap();
+        let mut late = Batch { records: Vec::new(), ..early.clone() };
+        late.head.revision.0 += 1;
+        late.head.commit.0 += 1;
+        late.head.max_version = 900;
+        store.commit(&user("kai"), Some(&early.head), &late).await.unwrap();
+        write(&store, "noe", "made after the backup").await;
+        for name in ["kai", "noe"] {
+            store.erase(&user(name)).await.unwrap();
+        }
+        drop(store);
+        if !has_numbers {
+            let journal = Connection::open(directory.file("haumana.db.erased")).unwrap();
+            journal.execute_batch("DROP TABLE floors").unwrap();
+        }
+
+        let restored = restore_in(&directory, "backup.db").unwrap();
+
+        assert_eq!(1, restored.erased_again);
+        let store = directory.open().unwrap();
+        let head = store.head(&user("kai")).await.unwrap().unwrap();
+        let floor = if has_numbers { 900 } else { 1 << 16 };
+        assert_eq!((HeadState::Erasing, floor), (head.state, head.max_version));
+        let known = store.erased_floor(&user("noe")).await.unwrap();
+        assert_eq!(has_numbers, known.is_some(), "a user whom the backup lacks");
+        assert_eq!(None, store.erased_floor(&user("lono")).await.unwrap());
     }
 }

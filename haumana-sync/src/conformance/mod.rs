@@ -194,6 +194,8 @@ macro_rules! operate_tests {
         a_sweep_of_nothing_comes_to_its_end
         // The journal of erasures.
         an_erased_account_that_is_back_is_emptied
+        an_account_that_is_back_is_erased_with_its_largest_version
+        the_journal_knows_how_far_the_versions_of_a_user_went
         an_account_that_was_begun_anew_stays
         replaying_touches_only_who_was_erased
         replaying_again_finds_nothing

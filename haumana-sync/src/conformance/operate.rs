@@ -110,6 +110,48 @@ pub async fn an_erased_account_that_is_back_is_emptied(store: &dyn Store, all: &
     assert_eq!(vec![kai], all.erasing(10).await.unwrap());
 }
 
+/// A device may hold a version that the backup does not know yet: it is below the head's largest.
+pub async fn an_account_that_is_back_is_erased_with_its_largest_version(
+    store: &dyn Store,
+    all: &dyn Operate,
+) {
+    let kai = user("kai");
+    let old = write_history(store, "kai").await;
+    let largest = old.max_version + 40;
+    commit_head(store, "kai", Head { max_version: largest, ..old.clone() }).await;
+    store.erase(&kai).await.unwrap();
+    commit_head(store, "kai", old).await;
+
+    assert_eq!(1, all.replay_erasures().await.unwrap());
+
+    assert_eq!(largest, store.head(&kai).await.unwrap().unwrap().max_version);
+    assert_eq!(0, all.replay_erasures().await.unwrap(), "again finds nothing");
+}
+
+/// An erasure of a small account does not lower what an earlier one has noted, in another life too.
+pub async fn the_journal_knows_how_far_the_versions_of_a_user_went(
+    store: &dyn Store,
+    _all: &dyn Operate,
+) {
+    let (kai, noe) = (user("kai"), user("noe"));
+    write_history(store, "noe").await;
+    let old = write_history(store, "kai").await;
+    assert_eq!(None, store.erased_floor(&kai).await.unwrap());
+    store.erase(&user("malia")).await.unwrap();
+    assert_eq!(None, store.erased_floor(&user("malia")).await.unwrap(), "nothing was there");
+
+    for (step, (max_version, floor)) in
+        [(70_000, 70_000), (3, 70_000), (u32::MAX, u32::MAX)].into_iter().enumerate()
+    {
+        let epoch = Epoch(old.epoch.0 + step as u64);
+        commit_head(store, "kai", Head { epoch, max_version, ..old.clone() }).await;
+        store.erase(&kai).await.unwrap();
+        assert_eq!(Some(floor), store.erased_floor(&kai).await.unwrap(), "step {step}");
+    }
+
+    assert_eq!(None, store.erased_floor(&noe).await.unwrap(), "users are apart");
+}
+
 /// What somebody began after an erasure is another life.
 pub async fn an_account_that_was_begun_anew_stays(store: &dyn Store, all: &dyn Operate) {
     let old = write_history(store, "kai").await;
@@ -309,6 +351,7 @@ async fn commit_head(store: &dyn Store, name: &str, head: Head) {
     let before = store.head(&user(name)).await.unwrap();
     let mut batch = super::sample::next_batch(before.as_ref(), Vec::new(), Vec::new());
     (batch.head.epoch, batch.head.state) = (head.epoch, head.state);
+    batch.head.max_version = head.max_version;
     store.commit(&user(name), before.as_ref(), &batch).await.unwrap();
 }
 

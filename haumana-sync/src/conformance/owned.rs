@@ -121,4 +121,8 @@ impl<T: Send + Sync + 'static> Store for Owned<T> {
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.store().erase(user).await
     }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        self.store().erased_floor(user).await
+    }
 }

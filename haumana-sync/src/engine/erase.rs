@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
 use crate::engine::{Engine, Result};
 use crate::id::UserId;
-use crate::store::{Batch, Epoch, Head, HeadState, Stamp, StoreExt, Wiped};
+use crate::store::{Batch, Epoch, ErrorKind, Generation, Head, HeadState, Stamp, StoreExt, Wiped};
 use crate::time::UnixMillis;
 
 /// What a request to erase came to.
@@ -122,8 +122,36 @@ impl Engine {
     }
 
     /// The head of an account that takes nothing more until it is erased.
+    ///
+    /// Its largest version is that of all lives until now: the store notes it in its journal.
     pub(crate) fn erasing(&self, old: &Head) -> Head {
-        Head { state: HeadState::Erasing, ..self.following(old) }
+        let floor = Notes::of(Some(old)).map_or(0, |notes| notes.floor);
+        let max_version = old.max_version.max(floor);
+        Head { state: HeadState::Erasing, max_version, ..self.following(old) }
+    }
+
+    /// Reads the head of a user. One who was erased, and of whom a restored backup has nothing, has
+    /// the marker of an erased account again.
+    ///
+    /// Devices still hold what was erased, and the marker is what they are measured against. The
+    /// journal knows no users, so the marker is made when one of them comes.
+    pub(crate) async fn head(&self, user: &UserId) -> Result<Option<Head>> {
+        let head = self.store.head(user).await?;
+        // Data that was never put back to an earlier time has lost no head.
+        if head.is_some() || self.config.generation == Generation(0) {
+            return Ok(head);
+        }
+        let Some(floor) = self.store.erased_floor(user).await? else { return Ok(None) };
+        crate::mark::hit!(user_whom_a_backup_lacks_is_erased_still);
+        let before = Head { max_version: floor, ..self.first_head(self.clock.now()) };
+        let head = self.erased(&before, Notes::default(), None);
+        let batch = Batch { head, records: Vec::new(), history: Vec::new() };
+        match self.store.commit_settled(user, None, &batch).await {
+            Ok(()) => Ok(Some(batch.head)),
+            // Somebody was faster, with the same.
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(self.store.head(user).await?),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The marker that is left of an account, and that begins its next life.

@@ -172,4 +172,8 @@ impl Store for Screened {
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.store.erase(user).await
     }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        self.store.erased_floor(user).await
+    }
 }

@@ -128,4 +128,8 @@ impl<S: Store> Store for PokingStore<S> {
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.inner.erase(user).await
     }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        self.inner.erased_floor(user).await
+    }
 }

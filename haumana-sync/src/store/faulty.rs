@@ -196,4 +196,8 @@ impl<S: Store, F: Faults> Store for FaultyStore<S, F> {
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.pass("erase", self.inner.erase(user)).await
     }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        self.pass("erased_floor", self.inner.erased_floor(user)).await
+    }
 }

@@ -2,9 +2,9 @@
 
 use super::backend::{Decision, check_batch, cut_between_versions, decide};
 use super::{
-    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HeadState, HistoryEntry,
-    HistoryKey, HistoryPart, IndexEntry, Operate, Page, Result, ScanPlace, Store, SweepPlace,
-    Swept, UserPage, Version, Wiped, erased_life, head_to_erase,
+    After, Batch, BatchLimits, Envelope, ErasedLives, Error, ErrorKind, Head, HeadState,
+    HistoryEntry, HistoryKey, HistoryPart, IndexEntry, Operate, Page, Result, ScanPlace, Store,
+    SweepPlace, Swept, UserPage, Version, Wiped, erased_life, erased_user,
 };
 use crate::digest::Digest;
 use crate::id::{Key, KindNumber, UserId};
@@ -41,10 +41,29 @@ const NO_KEY: [u8; 32] = [0; 32];
 pub struct MemoryStore {
     users: Mutex<HashMap<UserId, Partition>>,
     /// Lives of accounts that were erased; no backup has it, and no restore changes it.
-    journal: Mutex<HashSet<Digest>>,
+    journal: Mutex<Journal>,
     /// The text of the schema.
     schema: Mutex<Option<String>>,
     limits: BatchLimits,
+}
+
+#[derive(Debug, Default)]
+struct Journal {
+    lives: HashSet<Digest>,
+    /// The largest version of what was erased of a user.
+    floors: HashMap<Digest, Version>,
+}
+
+impl Journal {
+    fn note(&mut self, user: &UserId, head: &Head) {
+        self.lives.insert(erased_life(&NO_KEY, user, head.epoch));
+        let floor = self.floors.entry(erased_user(&NO_KEY, user)).or_default();
+        *floor = head.max_version.max(*floor);
+    }
+
+    fn read(&self) -> ErasedLives {
+        ErasedLives::new(NO_KEY, self.lives.clone()).with_floors(self.floors.clone())
+    }
 }
 
 impl Default for MemoryStore {
@@ -122,7 +141,7 @@ impl MemoryStore {
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn journal(&self) -> MutexGuard<'_, HashSet<Digest>> {
+    fn journal(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -212,11 +231,15 @@ impl Store for MemoryStore {
         if let Some(partition) = self.lock().get_mut(user) {
             let head = partition.head.take();
             if let Some(head) = &head {
-                self.journal().insert(erased_life(&NO_KEY, user, head.epoch));
+                self.journal().note(user, head);
             }
             *partition = Partition { head, ..Partition::default() };
         }
         Ok(Wiped::Now)
+    }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        Ok(self.journal().floors.get(&erased_user(&NO_KEY, user)).copied())
     }
 }
 
@@ -244,16 +267,13 @@ impl Operate for MemoryStore {
 
     async fn replay_erasures(&self) -> Result<usize> {
         let mut users = self.lock();
-        let journal = self.journal();
+        let erased = self.journal().read();
         let mut found = 0;
         for (user, partition) in users.iter_mut() {
             let Some(head) = partition.head.as_ref() else { continue };
-            let is_erased = journal.contains(&erased_life(&NO_KEY, user, head.epoch));
-            if is_erased && head.state != HeadState::Erasing {
-                let head = Some(head_to_erase(head));
-                *partition = Partition { head, ..Partition::default() };
-                found += 1;
-            }
+            let Some(next) = erased.head_to_erase(user, head) else { continue };
+            found += usize::from(head.state != HeadState::Erasing);
+            *partition = Partition { head: Some(next), ..Partition::default() };
         }
         Ok(found)
     }

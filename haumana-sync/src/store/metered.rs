@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// read are counted when they are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
-    /// Calls of [`Store::head`].
+    /// Calls of [`Store::head`] and [`Store::erased_floor`].
     pub head: u64,
     /// Calls of [`Store::read`].
     pub read: u64,
@@ -168,5 +168,10 @@ impl<S: Store> Store for MeteredStore<S> {
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.add(6, 1);
         self.inner.erase(user).await
+    }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        self.add(0, 1);
+        self.inner.erased_floor(user).await
     }
 }

@@ -21,7 +21,7 @@
 //!
 //! # Reading order
 //!
-//! 1. [`Store`]: the nine calls that an engine makes. [`StoreExt`]: what callers need besides.
+//! 1. [`Store`]: the calls that an engine makes. [`StoreExt`]: what callers need besides.
 //! 2. [`Head`], [`Envelope`], [`HistoryEntry`], [`Batch`]: what is kept and written.
 //! 3. [`Error`] and [`ErrorKind`]: what a store answers, and what the engine then does.
 //! 4. [`Operate`]: the operator's calls, of all users.
@@ -43,9 +43,10 @@ pub use ext::StoreExt;
 pub use faulty::{Fault, Faults, FaultyStore};
 pub use memory::MemoryStore;
 pub use metered::{Calls, MeteredStore};
+pub(crate) use operate::UNKNOWN_FLOOR;
 pub use operate::{
     ErasedLives, HistoryPart, Operate, SCHEMA_BYTES, ScanPlace, SweepPlace, Swept, UserPage,
-    erased_life, head_to_erase,
+    erased_life, erased_user, head_to_erase,
 };
 pub use types::{
     After, Batch, BatchLimits, CommitId, Envelope, Epoch, Generation, Head, HeadState,
@@ -273,6 +274,23 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     ///   promise it. The backend's docs say where deleted bytes may remain and until when, and
     ///   a test looks for them in the files that are the store's own.
     async fn erase(&self, user: &UserId) -> Result<Wiped>;
+
+    /// Returns the largest version of what was ever erased of the user, as the journal of erasures
+    /// says; `None` if nothing was, or if the store keeps no journal.
+    ///
+    /// After a restore an engine asks this about a user without a head: the account may have been
+    /// made after the backup, and erased before the restore. Devices still hold what was erased.
+    ///
+    /// A store that is also [`Operate`] answers from its journal, and a store around another one
+    /// hands the call on.
+    ///
+    /// # Guarantees
+    ///
+    /// - Complete: what [`Store::erase`] erased of a user with a head is in the answer, whatever
+    ///   became of the head since.
+    async fn erased_floor(&self, _user: &UserId) -> Result<Option<Version>> {
+        Ok(None)
+    }
 }
 
 /// A shared store is a store.
@@ -334,5 +352,9 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         (**self).erase(user).await
+    }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        (**self).erased_floor(user).await
     }
 }

@@ -6,9 +6,9 @@
 
 use super::{CommitId, Epoch, Head, HeadState, HistoryEntry, Result};
 use crate::digest::Digest;
-use crate::id::UserId;
+use crate::id::{UserId, Version};
 use crate::time::UnixMillis;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 /// The calls that see all users: retention, the journal of erasures, and the schema of the data.
@@ -76,14 +76,20 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// The journal is no part of the data: what restores the one leaves the other as it is.
     /// [`Store::erase`](super::Store::erase) writes it before it deletes anything. It holds keyed
-    /// hashes of a user and a life of the account, and times; nothing else.
+    /// hashes of a user and a life of the account, times, and the largest version of what was
+    /// erased; nothing else.
     ///
     /// Without it, a restored backup would bring back accounts whose users have had them erased.
+    /// Devices still hold what was erased. So the head that is left has at least the largest
+    /// version that the journal knows, and [`Store::erased_floor`](super::Store::erased_floor)
+    /// tells about users of whom the backup has no head.
     ///
     /// # Guarantees
     ///
     /// - Complete: afterwards no content of an account that was erased is in any answer.
     /// - Exact: an account that was begun anew since is another life, and stays.
+    /// - As strong as the erasure: the head that is left has the largest version of what was
+    ///   erased, also if the backup is of a time with smaller ones.
     /// - Repeatable: again finds nothing.
     async fn replay_erasures(&self) -> Result<usize>;
 
@@ -212,21 +218,60 @@ pub fn erased_life(key: &[u8; 32], user: &UserId, epoch: Epoch) -> Digest {
     Digest::of([b"erased life\0".as_slice(), key, user.as_str().as_bytes(), b"\0", &epoch])
 }
 
+/// Returns what the journal of erasures keeps of a user, whichever life it was: a hash as
+/// [`erased_life`] is one. Beside it stands the largest version of what was erased.
+///
+/// With the version an erasure that is repeated on a backup is as strong as the first one was, and
+/// a user of whom the backup has nothing is known too.
+pub fn erased_user(key: &[u8; 32], user: &UserId) -> Digest {
+    Digest::of([b"erased user\0".as_slice(), key, user.as_str().as_bytes()])
+}
+
+/// The largest version of an account that was erased before anybody noted how far its versions
+/// went. Far above what anybody's record has, and far below the largest version.
+pub(crate) const UNKNOWN_FLOOR: Version = 1 << 16;
+
 /// What a journal of erasures says: which lives of accounts were erased, as hashes under its key.
 pub struct ErasedLives {
     key: [u8; 32],
     lives: HashSet<Digest>,
+    floors: HashMap<Digest, Version>,
 }
 
 impl ErasedLives {
     /// Puts together what was read: the journal's key, and each [`erased_life`] that it holds.
     pub fn new(key: [u8; 32], lives: HashSet<Digest>) -> Self {
-        Self { key, lives }
+        Self { key, lives, floors: HashMap::new() }
+    }
+
+    /// Adds, for each [`erased_user`], the largest version of what was erased.
+    #[must_use]
+    pub fn with_floors(self, floors: HashMap<Digest, Version>) -> Self {
+        Self { floors, ..self }
     }
 
     /// Whether this life of an account was erased.
     pub fn has(&self, user: &UserId, epoch: Epoch) -> bool {
         self.lives.contains(&erased_life(&self.key, user, epoch))
+    }
+
+    /// Returns the head of an account that is to be erased again; `None` if there is nothing to do.
+    ///
+    /// An account whose erasure goes on already is told only how far the versions went.
+    pub fn head_to_erase(&self, user: &UserId, head: &Head) -> Option<Head> {
+        if !self.has(user, head.epoch) {
+            return None;
+        }
+        let known = self.floors.get(&erased_user(&self.key, user)).copied();
+        match head.state {
+            HeadState::Erasing if known.is_none_or(|floor| floor <= head.max_version) => None,
+            _ => Some(head_to_erase(head, known.unwrap_or(UNKNOWN_FLOOR))),
+        }
+    }
+
+    /// For each user who was erased, the largest version of what was.
+    pub fn floors(&self) -> &HashMap<Digest, Version> {
+        &self.floors
     }
 
     /// How many lives there are.
@@ -243,9 +288,11 @@ impl fmt::Debug for ErasedLives {
 }
 
 /// Returns the head of an account that [`Operate::replay_erasures`] has emptied: the next revision,
-/// so that no commit on the head before succeeds.
-pub fn head_to_erase(head: &Head) -> Head {
+/// so that no commit on the head before succeeds, and the largest version that was ever erased of
+/// the user: the backup may be of a time when the records had smaller ones.
+pub fn head_to_erase(head: &Head, floor: Version) -> Head {
     let mut next = head.clone();
+    next.max_version = next.max_version.max(floor);
     next.revision.0 += 1;
     let commit = Digest::of([b"erase again\0".as_slice(), &head.commit.0.to_be_bytes()]);
     next.commit = CommitId(commit.bits());

@@ -229,6 +229,10 @@ impl Store for Damaged {
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
         self.0.erase(user).await
     }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        self.0.erased_floor(user).await
+    }
 }
 
 #[tokio::test]

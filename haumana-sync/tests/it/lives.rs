@@ -3,10 +3,10 @@
 use crate::import::{exported, import};
 use crate::phone::{Phone, edit, practise};
 use crate::support::{Server, body, kai, new_piece};
-use haumana_sync::engine::{Clock as _, Engine, EngineConfig, OtherLife};
+use haumana_sync::engine::{Clock as _, Engine, EngineConfig, ErrorKind, OtherLife};
 use haumana_sync::merge::Reason;
 use haumana_sync::record::Value;
-use haumana_sync::store::{Generation, Store};
+use haumana_sync::store::{Generation, MemoryStore, Operate, Store};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -21,6 +21,20 @@ impl Server {
         let config = EngineConfig::new(Generation(generation));
         let store: Arc<dyn Store> = server.store.clone();
         server.engine = Engine::new(store, server.clock.clone(), Arc::new(random), config);
+        server
+    }
+}
+
+impl Server {
+    /// This server with its data put back to `backup`; the journal of erasures is as it was.
+    async fn put_back(&self, backup: &MemoryStore, generation: u32) -> Self {
+        self.memory.restore(backup);
+        self.memory.replay_erasures().await.unwrap();
+        let server = Self::on(self.memory.clone(), Generation(generation));
+        server.clock.set(self.clock.now());
+        for user in self.memory.erasing(10).await.unwrap() {
+            server.engine.erase(&user).await.unwrap();
+        }
         server
     }
 }
@@ -140,6 +154,75 @@ async fn a_phone_from_before_an_erasure_brings_nothing_back() {
         let titles: Vec<_> = all["serverPieces"].as_array().unwrap().iter().collect();
         assert_eq!(usize::from(has_begun), titles.len(), "{case}: {titles:?}");
         assert_eq!(usize::from(has_begun), phone.pieces.len() - 1, "{case}: the new life arrives");
+    }
+}
+
+/// Backups of before the account was made, and of when its pieces had smaller numbers; the phone is
+/// sent as it is, and edited. It was erased once, or in two lives.
+#[tokio::test]
+async fn a_phone_from_before_an_erasure_brings_nothing_back_after_a_restore() {
+    cov_mark::check!(user_whom_a_backup_lacks_is_erased_still);
+    for (n_synced, n_lives, is_edited) in
+        [(0, 1, false), (0, 1, true), (1, 1, false), (1, 1, true), (0, 2, false), (1, 2, false)]
+    {
+        let case = format!("backup after {n_synced}, {n_lives} lives, edited: {is_edited}");
+        let server = Server::new();
+        let mut phone = Phone::with_song("Aloha", "one");
+        let mut backup = server.memory.snapshot();
+        for note in 0..4 {
+            if note == n_synced {
+                backup = server.memory.snapshot();
+            }
+            server.pass_secs(60);
+            edit(&mut phone.pieces[0], "notes", json!(format!("note {note}")), &server);
+            phone.sync(&server).await;
+        }
+        server.engine.erase(&kai()).await.unwrap();
+        for _ in 1..n_lives {
+            phone = Phone { pieces: vec![new_piece(2, "New", "life")] };
+            phone.sync(&server).await;
+            server.engine.erase(&kai()).await.unwrap();
+        }
+
+        let restored = server.put_back(&backup, 1).await;
+        if is_edited {
+            edit(&mut phone.pieces[0], "author", json!("of the old life"), &server);
+        }
+        phone.sync(&restored).await;
+        let again = phone.sync(&restored).await;
+
+        assert_eq!(json!([]), again["updatedPieces"], "{case}: it is acknowledged");
+        assert_eq!(json!([]), again["uploadedPieces"], "{case}: it is not taken");
+        let all = restored.post_pieces(&kai(), &body(&[], None)).await;
+        assert_eq!(json!([]), all["serverPieces"], "{case}");
+        phone.pieces = vec![new_piece(3, "After", "all")];
+        phone.sync(&restored).await;
+        let all = restored.post_pieces(&kai(), &body(&[], None)).await;
+        assert_eq!("After", all["serverPieces"][0]["title"], "{case}: a new life is taken");
+    }
+}
+
+/// A cursor of before the erasure is refused after a restore too, whatever the backup has.
+#[tokio::test]
+async fn a_cursor_from_before_an_erasure_is_gone_after_a_restore() {
+    for has_account in [false, true] {
+        let server = Server::new();
+        let mut backup = server.memory.snapshot();
+        let mut phone = Phone::with_song("Aloha", "one");
+        phone.sync(&server).await;
+        if has_account {
+            backup = server.memory.snapshot();
+        }
+        let pulled = server.engine.pull(&kai(), None, 10, 1 << 20).await.unwrap();
+        server.engine.erase(&kai()).await.unwrap();
+
+        let restored = server.put_back(&backup, 1).await;
+        let cursor = pulled.cursor.as_deref();
+        let refused = restored.engine.pull(&kai(), cursor, 10, 1 << 20).await.unwrap_err();
+
+        assert_eq!(ErrorKind::Gone, refused.kind(), "in the backup: {has_account}");
+        let fresh = restored.engine.pull(&kai(), None, 10, 1 << 20).await.unwrap();
+        assert!(fresh.changes.is_empty(), "in the backup: {has_account}");
     }
 }
 

@@ -8,7 +8,7 @@ use crate::engine::commit::retained::Retained;
 use crate::engine::edit::slot::Slot;
 use crate::engine::push::devices::DeviceNote;
 use crate::engine::{Error, Result};
-use crate::store::{Head, HeadState, Revision, Stamp, Version};
+use crate::store::{Head, HeadState, Revision, Stamp, UNKNOWN_FLOOR, Version};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -56,10 +56,6 @@ pub(crate) struct Notes {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_aside: bool,
 }
-
-/// The floor of an account that version 0.1 has erased: its marker does not say how far the
-/// versions went. Far above what anybody's record has, and far below the largest version.
-const UNKNOWN_FLOOR: Version = 1 << 16;
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
@@ -118,6 +114,7 @@ impl Notes {
             "" => Self::default(),
             text => serde_json::from_str(text).map_err(|_| Error::newer_format())?,
         };
+        // The marker of version 0.1 does not say how far the versions went.
         if head.state == HeadState::Erased && notes.floor == 0 {
             notes.floor = UNKNOWN_FLOOR;
         }

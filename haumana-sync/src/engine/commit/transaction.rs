@@ -54,7 +54,7 @@ impl<'e> Attempts<'e> {
         if limits::COMMIT_TRIES <= self.races {
             return Err(Error::contended());
         }
-        Ok(self.engine.store.head(&self.user).await?)
+        self.engine.head(&self.user).await
     }
 
     /// Notes that the last transaction lost the race for the head.

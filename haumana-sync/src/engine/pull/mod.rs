@@ -99,7 +99,7 @@ impl Engine {
         limit: usize,
         limit_bytes: usize,
     ) -> Result<Pulled> {
-        let trail = Trail::starting_at(self.store.head(user).await?);
+        let trail = Trail::starting_at(self.head(user).await?);
         self.pull_behind(user, cursor, limit, limit_bytes, trail).await
     }
 

@@ -186,7 +186,7 @@ impl Engine {
         device: &str,
         pushes: &[Push],
     ) -> Result<Vec<PushResult>> {
-        let head = self.store.head(user).await?;
+        let head = self.head(user).await?;
         let shown = Shown::of(device, None, self.clock.now());
         let notes = Notes::of(head.as_ref())?;
         let mut pusher = Pusher::new(device, Life::Unsaid, &shown, &notes, head.as_ref());
