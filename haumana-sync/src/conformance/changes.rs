@@ -1,6 +1,6 @@
 //! Laws of [`Store::changes`].
 
-use super::sample::{Author, KINDS, end_of, follow, piece, record, tombstone, user};
+use super::sample::{Author, KINDS, answered, end_of, follow, piece, record, tombstone, user};
 use crate::Store;
 use crate::id::{Key, RecordId};
 use crate::store::{After, Envelope, Place, Revision, Stamp};
@@ -10,7 +10,7 @@ pub async fn a_user_without_commits_has_no_changes(store: &dyn Store) {
     let place = Place { revision: Revision(3), within: Some(piece(1)) };
 
     for after in [After::Start, After::Place(place), After::Stamp(Stamp(0))] {
-        let page = store.changes(&user("kai"), after, 10).await.unwrap();
+        let page = answered("a page of changes", store.changes(&user("kai"), after, 10).await);
 
         assert_eq!(None, page.head);
         assert!(page.records.is_empty() && !page.more, "there is nothing to deliver");
@@ -61,7 +61,8 @@ pub async fn a_page_holds_at_most_its_limit(store: &dyn Store) {
     let (_, stored) = three_commits(store).await;
 
     for limit in 1..=stored.len() {
-        let page = store.changes(&user("kai"), After::Start, limit).await.unwrap();
+        let page =
+            answered("a page of changes", store.changes(&user("kai"), After::Start, limit).await);
 
         assert!(!page.records.is_empty() && page.records.len() <= limit);
         assert_eq!(page.records.len() < stored.len(), page.more);
@@ -111,7 +112,7 @@ pub async fn a_place_at_or_beyond_the_head_has_nothing_behind_it(store: &dyn Sto
 
     for (revision, within) in places {
         let after = After::Place(Place { revision, within });
-        let page = store.changes(&user("kai"), after, 10).await.unwrap();
+        let page = answered("a page of changes", store.changes(&user("kai"), after, 10).await);
 
         assert_eq!(Some(&head), page.head.as_ref(), "an empty page still tells the head");
         assert!(page.records.is_empty() && !page.more, "nothing follows the head");
@@ -151,7 +152,7 @@ pub async fn changes_are_fresh(store: &dyn Store) {
     for version in 1..=50 {
         let stored = author.put(vec![record(piece(1), version, "Hula")]).await;
 
-        let page = store.changes(&user("kai"), after, 10).await.unwrap();
+        let page = answered("a page of changes", store.changes(&user("kai"), after, 10).await);
         assert_eq!(stored, page.records, "an acknowledged commit is delivered");
         after = After::Place(end_of(&page).unwrap());
     }
@@ -163,7 +164,7 @@ pub async fn changes_come_with_the_head_and_nothing_beyond_it(store: &dyn Store)
     let head = author.head.unwrap();
 
     for after in [After::Start, After::Stamp(Stamp(0)), After::Stamp(Stamp(i64::MAX))] {
-        let page = store.changes(&user("kai"), after, 2).await.unwrap();
+        let page = answered("a page of changes", store.changes(&user("kai"), after, 2).await);
 
         assert_eq!(Some(&head), page.head.as_ref());
         assert!(page.records.iter().all(|record| record.revision <= head.revision));

@@ -1,7 +1,8 @@
 //! Laws of [`Store::commit`].
 
 use super::sample::{
-    Author, Everything, entry, everything, next_batch, piece, pieces, record, tombstone, user,
+    Author, Everything, answered, entry, everything, head_of, next_batch, piece, pieces, record,
+    tombstone, user,
 };
 use crate::Store;
 use crate::digest::Digest;
@@ -12,10 +13,11 @@ pub async fn the_first_commit_expects_no_head(store: &dyn Store) {
     let kai = user("kai");
     let batch = next_batch(None, vec![record(piece(1), 1, "Hula")], Vec::new());
 
-    store.commit(&kai, None, &batch).await.unwrap();
+    answered("a first commit", store.commit(&kai, None, &batch).await);
 
-    assert_eq!(Some(&batch.head), store.head(&kai).await.unwrap().as_ref());
-    assert_eq!(batch.records, everything(store, &kai, &[]).await.stream);
+    let seen = everything(store, &kai, &[]).await;
+    assert_eq!(Some(&batch.head), seen.head.as_ref(), "the head is that of the first commit");
+    assert_eq!(batch.records, seen.stream, "the feed has the records of the first commit");
 }
 
 /// A commit that expects an older head, another epoch or another commit is refused whole.
@@ -64,9 +66,12 @@ pub async fn heads_are_compared_by_epoch_revision_and_commit(store: &dyn Store) 
     };
     let batch = next_batch(Some(&same), vec![record(piece(1), 2, "two")], Vec::new());
 
-    store.commit(&user("kai"), Some(&same), &batch).await.unwrap();
+    answered(
+        "a commit on the head that is there",
+        store.commit(&user("kai"), Some(&same), &batch).await,
+    );
 
-    assert_eq!(Some(batch.head), store.head(&user("kai")).await.unwrap());
+    assert_eq!(Some(batch.head), answered("a head", store.head(&user("kai")).await));
 }
 
 /// After a lost answer the same call settles what happened.
@@ -77,11 +82,14 @@ pub async fn the_identical_commit_again_is_ok_and_changes_nothing(store: &dyn St
     let second = next_batch(Some(&first.head), records, vec![entry(piece(1), 1, 0, 5)]);
 
     for (expected, batch) in [(None, &first), (Some(&first.head), &second)] {
-        store.commit(&kai, expected, batch).await.unwrap();
+        answered("a commit on the head that is there", store.commit(&kai, expected, batch).await);
         let before = everything(store, &kai, &[piece(1)]).await;
 
         for _ in 0..3 {
-            store.commit(&kai, expected, batch).await.unwrap();
+            answered(
+                "a commit on the head that is there",
+                store.commit(&kai, expected, batch).await,
+            );
         }
 
         assert_eq!(before, everything(store, &kai, &[piece(1)]).await, "a repeat changes nothing");
@@ -130,7 +138,7 @@ pub async fn a_commit_of_exactly_the_limit_is_written(store: &dyn Store) {
     let most = store.batch_limits().items;
     let batch = batch_of(None, most);
 
-    store.commit(&kai, None, &batch).await.unwrap();
+    answered("a first commit", store.commit(&kai, None, &batch).await);
 
     assert_eq!(batch.records, everything(store, &kai, &[]).await.stream);
 }
@@ -173,7 +181,7 @@ pub async fn a_new_epoch_continues_the_stream(store: &dyn Store) {
     author.put(vec![record(piece(3), 1, "three")]).await;
 
     refuse(store, Some(&old), ErrorKind::Conflict, refused(Some(&old))).await;
-    let head = store.head(&user("kai")).await.unwrap().unwrap();
+    let head = head_of(store, &user("kai")).await;
     assert_eq!((Epoch(8), Revision(3)), (head.epoch, head.revision));
 }
 

@@ -2,7 +2,9 @@
 //!
 //! That nothing is left in a store's files is a test of each backend that has files.
 
-use super::sample::{Author, Everything, KINDS, entry, everything, piece, record, tombstone, user};
+use super::sample::{
+    Author, Everything, KINDS, answered, entry, everything, piece, record, tombstone, user,
+};
 use crate::Store;
 use crate::id::{Key, RecordId};
 use crate::store::{Epoch, Head};
@@ -11,13 +13,16 @@ use crate::store::{Epoch, Head};
 pub async fn erasing_leaves_the_head_and_nothing_else(store: &dyn Store) {
     let head = write(store, "kai").await;
 
-    store.erase(&user("kai")).await.unwrap();
+    answered("an erasure", store.erase(&user("kai")).await);
 
     assert_eq!(only(Some(head)), everything(store, &user("kai"), &keys()).await);
-    let read = store.read(&user("kai"), &keys()).await.unwrap();
+    let read = answered("a read of records", store.read(&user("kai"), &keys()).await);
     assert!(read.iter().all(Option::is_none), "no record is left");
     let old = entry(piece(1), 1, 0, 5).key;
-    assert_eq!(vec![None], store.history(&user("kai"), &[old]).await.unwrap());
+    assert_eq!(
+        vec![None],
+        answered("history by its keys", store.history(&user("kai"), &[old]).await)
+    );
 }
 
 /// Another user with the same keys keeps everything.
@@ -26,7 +31,7 @@ pub async fn erasing_touches_only_its_user(store: &dyn Store) {
     write(store, "noe").await;
     let before = everything(store, &user("noe"), &keys()).await;
 
-    store.erase(&user("kai")).await.unwrap();
+    answered("an erasure", store.erase(&user("kai")).await);
 
     assert_eq!(before, everything(store, &user("noe"), &keys()).await);
 }
@@ -36,7 +41,7 @@ pub async fn erasing_again_changes_nothing(store: &dyn Store) {
     let head = write(store, "kai").await;
 
     for _ in 0..3 {
-        store.erase(&user("kai")).await.unwrap();
+        answered("an erasure", store.erase(&user("kai")).await);
 
         assert_eq!(only(Some(head.clone())), everything(store, &user("kai"), &keys()).await);
     }
@@ -44,7 +49,7 @@ pub async fn erasing_again_changes_nothing(store: &dyn Store) {
 
 /// Erasing where there is nothing is no error and makes no head.
 pub async fn erasing_a_user_without_commits_does_nothing(store: &dyn Store) {
-    store.erase(&user("kai")).await.unwrap();
+    answered("an erasure", store.erase(&user("kai")).await);
 
     assert_eq!(only(None), everything(store, &user("kai"), &keys()).await);
 }
@@ -52,7 +57,7 @@ pub async fn erasing_a_user_without_commits_does_nothing(store: &dyn Store) {
 /// The stream goes on behind the head that stayed, and nothing from before comes back.
 pub async fn an_erased_user_starts_again(store: &dyn Store) {
     let head = write(store, "kai").await;
-    store.erase(&user("kai")).await.unwrap();
+    answered("an erasure", store.erase(&user("kai")).await);
 
     let mut author = Author::new(store, "kai");
     author.head = Some(Head { epoch: Epoch(7), ..head });

@@ -1,6 +1,6 @@
 //! Laws of [`Store::head`].
 
-use super::sample::{Author, next_batch, piece, record, user};
+use super::sample::{Author, answered, next_batch, piece, record, user};
 use crate::Store;
 use crate::digest::Digest;
 use crate::store::{Batch, CommitId, Epoch, Generation, Head, HeadState, Revision, Stamp};
@@ -10,7 +10,7 @@ use crate::time::UnixMillis;
 pub async fn a_user_without_commits_has_no_head(store: &dyn Store) {
     let kai = user("kai");
 
-    let head = store.head(&kai).await.unwrap();
+    let head = answered("a head", store.head(&kai).await);
 
     assert_eq!(None, head, "nothing was committed, so there is no head");
 }
@@ -53,9 +53,13 @@ pub async fn the_head_is_exactly_what_the_last_commit_wrote(store: &dyn Store) {
             Some(_) => Head { state, ..large(next.revision) },
         };
         let batch = Batch { head, records: Vec::new(), history: Vec::new() };
-        store.commit(&kai, before.as_ref(), &batch).await.unwrap();
+        answered(
+            "a commit on the head that is there",
+            store.commit(&kai, before.as_ref(), &batch).await,
+        );
 
-        assert_eq!(Some(&batch.head), store.head(&kai).await.unwrap().as_ref());
+        let found = answered("a head", store.head(&kai).await);
+        assert_eq!(Some(&batch.head), found.as_ref(), "the head is what the last commit wrote");
         before = Some(batch.head);
     }
 }
@@ -67,7 +71,7 @@ pub async fn the_head_is_fresh(store: &dyn Store) {
     for version in 1..=50 {
         author.put(vec![record(piece(1), version, "Kalākaua")]).await;
 
-        let head = store.head(&user("kai")).await.unwrap();
+        let head = answered("a head", store.head(&user("kai")).await);
         assert_eq!(author.head, head, "an acknowledged commit is in the head");
     }
 }

@@ -1,7 +1,7 @@
 //! Laws of [`Store::history`] and [`Store::history_of`].
 
 use super::read::exact_objects;
-use super::sample::{Author, entry, piece, record, user};
+use super::sample::{Author, answered, entry, piece, record, user};
 use crate::Store;
 use crate::id::{Key, RecordId};
 use crate::store::{HistoryEntry, HistoryKey, Version};
@@ -20,12 +20,15 @@ pub async fn history_is_read_in_the_order_of_the_keys(store: &dyn Store) {
 
     let absent = HistoryKey { key: piece(1), version: 3, side: 0 };
     let keys = [entries[3].key, absent, entries[1].key, entries[0].key, entries[3].key];
-    let found = store.history(&user("kai"), &keys).await.unwrap();
+    let found = answered("history by its keys", store.history(&user("kai"), &keys).await);
 
     let at = |n: usize| Some(entries[n].clone());
     assert_eq!(vec![at(3), None, at(1), at(0), at(3)], found);
-    assert!(store.history(&user("kai"), &[]).await.unwrap().is_empty());
-    assert_eq!(vec![None], store.history(&user("noe"), &[absent]).await.unwrap());
+    assert!(answered("history by its keys", store.history(&user("kai"), &[]).await).is_empty());
+    assert_eq!(
+        vec![None],
+        answered("history by its keys", store.history(&user("noe"), &[absent]).await)
+    );
 }
 
 /// Content and meta of history come back as those of records do.
@@ -39,7 +42,7 @@ pub async fn history_comes_back_byte_for_byte(store: &dyn Store) {
     }
 
     let keys: Vec<HistoryKey> = entries.iter().map(|entry| entry.key).collect();
-    let found = store.history(&user("kai"), &keys).await.unwrap();
+    let found = answered("history by its keys", store.history(&user("kai"), &keys).await);
 
     for (written, read) in entries.iter().zip(&found) {
         assert_eq!(Some(written), read.as_ref(), "bytes come back as they were committed");
@@ -50,7 +53,10 @@ pub async fn history_comes_back_byte_for_byte(store: &dyn Store) {
 pub async fn history_of_a_record_is_newest_first_and_sides_ascend(store: &dyn Store) {
     write_history(store).await;
 
-    let found = store.history_of(&user("kai"), &piece(1), None, 100).await.unwrap();
+    let found = answered(
+        "the history of a record",
+        store.history_of(&user("kai"), &piece(1), None, 100).await,
+    );
 
     let whole = [entry(piece(1), 2, 0, 20), entry(piece(1), 2, 3, 20), entry(piece(1), 2, 9, 20)];
     assert_eq!(whole.to_vec(), found[2..5], "entries come back whole");
@@ -66,7 +72,10 @@ pub async fn history_of_a_record_is_paged_by_whole_versions(store: &dyn Store) {
         let mut found = Vec::new();
         let mut before = None;
         loop {
-            let page = store.history_of(&kai, &piece, before, limit).await.unwrap();
+            let page = answered(
+                "the history of a record",
+                store.history_of(&kai, &piece, before, limit).await,
+            );
             assert!(page.len() <= limit, "a page holds at most its limit");
             let is_below = |version| before.is_none_or(|before| version < before);
             assert!(page.iter().all(|entry| is_below(entry.key.version)), "`before` is a bound");
@@ -78,7 +87,7 @@ pub async fn history_of_a_record_is_paged_by_whole_versions(store: &dyn Store) {
         let due = vec![(256, 0), (255, 1), (2, 0), (2, 3), (2, 9), (1, 0)];
         assert_eq!(due, places(&found), "in pages of {limit}");
     }
-    let page = store.history_of(&kai, &piece, None, 4).await.unwrap();
+    let page = answered("the history of a record", store.history_of(&kai, &piece, None, 4).await);
     assert_eq!(vec![(256, 0), (255, 1)], places(&page), "version 2 does not fit whole");
 }
 
@@ -87,7 +96,10 @@ pub async fn history_of_a_version_beyond_the_limit_is_cut(store: &dyn Store) {
     write_history(store).await;
 
     for limit in [1, 2] {
-        let found = store.history_of(&user("kai"), &piece(1), Some(3), limit).await.unwrap();
+        let found = answered(
+            "the history of a record",
+            store.history_of(&user("kai"), &piece(1), Some(3), limit).await,
+        );
 
         assert_eq!([(2, 0), (2, 3)][..limit], places(&found));
     }
@@ -99,7 +111,10 @@ pub async fn history_of_a_record_holds_no_other_records(store: &dyn Store) {
     let neighbours = [piece(0), piece(2), Key::session(RecordId::from_bits(1)), piece(3)];
 
     for (key, due) in neighbours.iter().zip([1, 1, 1, 0]) {
-        let found = store.history_of(&user("kai"), key, None, 100).await.unwrap();
+        let found = answered(
+            "the history of a record",
+            store.history_of(&user("kai"), key, None, 100).await,
+        );
 
         assert_eq!(due, found.len());
         assert!(found.iter().all(|entry| entry.key.key == *key), "no other record's history");
@@ -117,12 +132,14 @@ pub async fn a_history_entry_written_again_is_replaced_whole(store: &dyn Store) 
     author.put_with_history(Vec::new(), vec![again.clone()]).await;
 
     let kai = user("kai");
-    let found = store.history(&kai, &[again.key]).await.unwrap();
+    let found = answered("history by its keys", store.history(&kai, &[again.key]).await);
     assert_eq!(vec![Some(again.clone())], found, "the later entry is read");
-    let listed = store.history_of(&kai, &piece(1), None, 100).await.unwrap();
+    let listed =
+        answered("the history of a record", store.history_of(&kai, &piece(1), None, 100).await);
     assert_eq!(vec![other.clone(), again], listed, "it is listed once");
-    store.purge(&kai, UnixMillis(50)).await.unwrap();
-    let left = store.history_of(&kai, &piece(1), None, 100).await.unwrap();
+    answered("a purge", store.purge(&kai, UnixMillis(50)).await);
+    let left =
+        answered("the history of a record", store.history_of(&kai, &piece(1), None, 100).await);
     assert_eq!(vec![other], left, "it is purged by the time of the later entry");
 }
 
@@ -134,9 +151,13 @@ pub async fn history_is_fresh(store: &dyn Store) {
         let written = entry(piece(1), version, 0, 10);
         author.put_with_history(Vec::new(), vec![written.clone()]).await;
 
-        let read = store.history(&user("kai"), &[written.key]).await.unwrap();
+        let read =
+            answered("history by its keys", store.history(&user("kai"), &[written.key]).await);
         assert_eq!(vec![Some(written.clone())], read, "an acknowledged entry is read");
-        let listed = store.history_of(&user("kai"), &piece(1), None, 1).await.unwrap();
+        let listed = answered(
+            "the history of a record",
+            store.history_of(&user("kai"), &piece(1), None, 1).await,
+        );
         assert_eq!(vec![written], listed, "an acknowledged entry is listed");
     }
 }

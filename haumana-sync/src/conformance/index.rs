@@ -1,6 +1,6 @@
 //! Laws of [`Store::index`].
 
-use super::sample::{Author, piece, pieces, record, tombstone, user};
+use super::sample::{Author, answered, piece, pieces, record, tombstone, user};
 use crate::Store;
 use crate::id::{Key, KindNumber, RecordId};
 use crate::store::{Envelope, IndexEntry};
@@ -14,13 +14,16 @@ pub async fn the_index_lists_each_record_of_a_kind_once_by_id(store: &dyn Store)
     author.put(ids[..3].iter().map(|id| record(Key::session(*id), 1, "session")).collect()).await;
     author.put(ids[..4].iter().map(|id| record(Key::piece(*id), 2, "again")).collect()).await;
 
-    let listed = store.index(&user("kai"), KindNumber::PIECE).await.unwrap();
+    let listed = answered("an index", store.index(&user("kai"), KindNumber::PIECE).await);
 
     let mut sorted = ids.to_vec();
     sorted.sort_unstable();
     assert_eq!(sorted, listed.iter().map(|entry| entry.id).collect::<Vec<_>>());
-    assert_eq!(3, store.index(&user("kai"), KindNumber::SESSION).await.unwrap().len());
-    assert_eq!(0, store.index(&user("kai"), KindNumber::CONFLICT).await.unwrap().len());
+    assert_eq!(3, answered("an index", store.index(&user("kai"), KindNumber::SESSION).await).len());
+    assert_eq!(
+        0,
+        answered("an index", store.index(&user("kai"), KindNumber::CONFLICT).await).len()
+    );
 }
 
 /// The index has no page size that a caller could notice.
@@ -29,7 +32,7 @@ pub async fn the_index_is_complete_beyond_any_page(store: &dyn Store) {
     let keys = pieces(0..2_500);
     author.put_many(keys.iter().map(|key| record(*key, 1, "piece")).collect()).await;
 
-    let listed = store.index(&user("kai"), KindNumber::PIECE).await.unwrap();
+    let listed = answered("an index", store.index(&user("kai"), KindNumber::PIECE).await);
 
     let ids: Vec<RecordId> = keys.iter().map(|key| key.id).collect();
     assert_eq!(ids, listed.iter().map(|entry| entry.id).collect::<Vec<_>>());
@@ -41,7 +44,7 @@ pub async fn the_index_tells_of_each_record_what_its_envelope_says(store: &dyn S
     let live = record(piece(1), 4, "ʻŌlapa, kāholo");
     let stored = author.put_stamped(2_000, vec![live, tombstone(piece(2), 9)]).await;
 
-    let listed = store.index(&user("kai"), KindNumber::PIECE).await.unwrap();
+    let listed = answered("an index", store.index(&user("kai"), KindNumber::PIECE).await);
 
     let told = stored.iter().map(|record| IndexEntry {
         id: record.key.id,
@@ -61,7 +64,7 @@ pub async fn the_index_is_fresh(store: &dyn Store) {
     for version in 1..=50 {
         author.put(vec![record(piece(1), version, "Hula")]).await;
 
-        let listed = store.index(&user("kai"), KindNumber::PIECE).await.unwrap();
+        let listed = answered("an index", store.index(&user("kai"), KindNumber::PIECE).await);
         let versions: Vec<_> = listed.iter().map(|entry| entry.version).collect();
         assert_eq!(vec![version], versions, "an acknowledged commit is in the index");
     }
@@ -103,9 +106,9 @@ async fn live_is_exact(store: &dyn Store) {
     let mut told: Vec<_> =
         told.into_iter().map(|record| (record.id, record.stamp, record.content)).collect();
 
-    let index = store.index(&kai, KindNumber::SESSION).await.unwrap();
+    let index = answered("an index", store.index(&kai, KindNumber::SESSION).await);
     let keys: Vec<Key> = index.iter().map(|entry| Key::session(entry.id)).collect();
-    let records = store.read(&kai, &keys).await.unwrap();
+    let records = answered("a read of records", store.read(&kai, &keys).await);
     let live = records.into_iter().flatten().filter(|record| !record.deleted);
     let live: Vec<_> = live.map(|record| (record.key.id, record.stamp, record.content)).collect();
 

@@ -1,8 +1,8 @@
 //! Laws for several callers at the same time.
 
 use super::sample::{
-    Author, Task, commit_until_in, follow, next_batch, next_place, piece, pieces, record, together,
-    user,
+    Author, Task, answered, commit_until_in, follow, head_of, next_batch, next_place, piece,
+    pieces, record, together, user,
 };
 use crate::Store;
 use crate::id::{Key, UserId};
@@ -29,7 +29,7 @@ pub async fn of_many_commits_on_one_head_exactly_one_succeeds(store: &dyn Store)
 
         assert_eq!(1, won.iter().filter(|won| **won).count(), "exactly one commit succeeds");
         let winner = won.iter().position(|won| *won).unwrap() as u128;
-        head = store.head(&kai).await.unwrap();
+        head = answered("a head", store.head(&kai).await);
         assert_eq!(batch_id(writer_key(winner, round)), head.as_ref().unwrap().commit);
     }
     let stream = follow(store, &kai, After::Start, 100).await;
@@ -89,9 +89,11 @@ pub async fn readers_see_all_of_a_commit_or_nothing(store: &dyn Store) {
 pub(super) async fn read_until(store: &dyn Store, user: &UserId, keys: &[Key], last: Revision) {
     let mut revision = Revision(0);
     while revision < last {
-        let before = store.head(user).await.unwrap().map_or(revision, |head| head.revision);
-        let found = store.read(user, keys).await.unwrap();
-        let after = store.head(user).await.unwrap().map_or(revision, |head| head.revision);
+        let before =
+            answered("a head", store.head(user).await).map_or(revision, |head| head.revision);
+        let found = answered("a read of records", store.read(user, keys).await);
+        let after =
+            answered("a head", store.head(user).await).map_or(revision, |head| head.revision);
 
         assert!(revision <= before && before <= after, "heads never go back");
         for record in &found {
@@ -114,7 +116,8 @@ pub(super) async fn follow_until(
     let mut seen = Vec::new();
     let mut place = Place { revision: Revision(0), within: None };
     loop {
-        let page = store.changes(user, After::Place(place), limit).await.unwrap();
+        let page =
+            answered("a page of changes", store.changes(user, After::Place(place), limit).await);
         let head = page.head.as_ref().map_or(Revision(0), |head| head.revision);
         for record in &page.records {
             let at = (record.revision, Some(record.key));
@@ -147,13 +150,13 @@ pub(super) fn write<'a>(store: &'a dyn Store, user: &'a UserId, writer: u128) ->
 
 /// Checks that the commits of all writers are there.
 pub(super) async fn check_nothing_is_lost(store: &dyn Store, user: &UserId, writers: u128) {
-    let head = store.head(user).await.unwrap().unwrap();
+    let head = head_of(store, user).await;
     assert_eq!(writers * ROUNDS, u128::from(head.revision.0), "each commit is one revision");
     let stream = follow(store, user, After::Start, 100).await;
     let mut keys: Vec<Key> = stream.iter().map(|record| record.key).collect();
     keys.sort_unstable();
     assert_eq!(all_keys(writers), keys, "each writer's records are there");
-    let shared = store.read(user, &[piece(0)]).await.unwrap();
+    let shared = answered("a read of records", store.read(user, &[piece(0)]).await);
     let revision = shared[0].as_ref().map(|record| record.revision);
     assert_eq!(Some(head.revision), revision, "the shared record is the last commit's");
 }

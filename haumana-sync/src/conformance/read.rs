@@ -1,6 +1,6 @@
 //! Laws of [`Store::read`].
 
-use super::sample::{Author, piece, pieces, record, tombstone, user};
+use super::sample::{Author, answered, piece, pieces, record, tombstone, user};
 use crate::Store;
 use crate::digest::Digest;
 use crate::id::{Key, RecordId};
@@ -14,23 +14,27 @@ pub async fn records_are_read_in_the_order_of_the_keys(store: &dyn Store) {
     let stored = author.put(records).await;
 
     let keys = [piece(3), piece(1), piece(9), piece(4), piece(3)];
-    let found = store.read(&user("kai"), &keys).await.unwrap();
+    let found = answered("a read of records", store.read(&user("kai"), &keys).await);
 
     let at = |n: usize| Some(stored[n - 1].clone());
-    assert_eq!(vec![at(3), at(1), None, at(4), at(3)], found);
+    let due = vec![at(3), at(1), None, at(4), at(3)];
+    assert_eq!(due, found, "each key has its answer, in order, also one that is asked for twice");
 }
 
 /// What was never written is `None`, and no keys have no answers.
 pub async fn records_that_do_not_exist_are_read_as_none(store: &dyn Store) {
     let kai = user("kai");
-    let before = store.read(&kai, &[piece(1)]).await.unwrap();
+    let before = answered("a read of records", store.read(&kai, &[piece(1)]).await);
     Author::new(store, "kai").put(vec![record(piece(1), 1, "Hula")]).await;
 
-    let after = store.read(&kai, &[piece(2), piece(3)]).await.unwrap();
+    let after = answered("a read of records", store.read(&kai, &[piece(2), piece(3)]).await);
 
-    assert_eq!(vec![None], before);
-    assert_eq!(vec![None, None], after);
-    assert!(store.read(&kai, &[]).await.unwrap().is_empty(), "no keys have no answers");
+    assert_eq!(vec![None], before, "before the first commit no key has a record");
+    assert_eq!(vec![None, None], after, "a key without a record is answered with `None`");
+    assert!(
+        answered("a read of records", store.read(&kai, &[]).await).is_empty(),
+        "no keys have no answers"
+    );
 }
 
 /// A read after a commit was acknowledged sees it.
@@ -40,7 +44,7 @@ pub async fn a_read_is_fresh(store: &dyn Store) {
     for version in 1..=50 {
         let stored = author.put(vec![record(piece(1), version, "Hula")]).await;
 
-        let found = store.read(&user("kai"), &[piece(1)]).await.unwrap();
+        let found = answered("a read of records", store.read(&user("kai"), &[piece(1)]).await);
         assert_eq!(vec![Some(stored[0].clone())], found, "an acknowledged commit is read");
     }
 }
@@ -62,7 +66,7 @@ pub async fn records_come_back_byte_for_byte(store: &dyn Store) {
         stored.extend(author.put(vec![written]).await.into_iter().map(Some));
     }
 
-    let found = store.read(&user("kai"), &keys).await.unwrap();
+    let found = answered("a read of records", store.read(&user("kai"), &keys).await);
 
     for (written, read) in stored.iter().zip(&found) {
         assert_eq!(written, read, "bytes come back as they were committed");
@@ -112,7 +116,7 @@ pub async fn envelopes_come_back_with_extreme_numbers(store: &dyn Store) {
 
     let stored = author.put(vec![low, high]).await;
 
-    let found = store.read(&user("kai"), &[first, last]).await.unwrap();
+    let found = answered("a read of records", store.read(&user("kai"), &[first, last]).await);
     assert_eq!(stored, found.into_iter().flatten().collect::<Vec<_>>());
 }
 
@@ -127,7 +131,7 @@ pub async fn one_id_names_a_record_of_each_kind(store: &dyn Store) {
         stored.extend(author.put(vec![record(key, version, &key.kind.code())]).await);
     }
 
-    let found = store.read(&user("kai"), &keys).await.unwrap();
+    let found = answered("a read of records", store.read(&user("kai"), &keys).await);
     assert_eq!(stored, found.into_iter().flatten().collect::<Vec<_>>());
 }
 
@@ -138,7 +142,7 @@ pub async fn thousands_of_records_are_read_at_once(store: &dyn Store) {
     author.put_many(keys.iter().map(|key| record(*key, 1, &key.id.to_string())).collect()).await;
     keys.reverse();
 
-    let found = store.read(&user("kai"), &keys).await.unwrap();
+    let found = answered("a read of records", store.read(&user("kai"), &keys).await);
 
     let read: Vec<Key> = found.iter().flatten().map(|record| record.key).collect();
     assert_eq!(keys, read, "every key is answered, in order");

@@ -180,7 +180,10 @@ impl<'a> Author<'a> {
 
     /// Commits one batch.
     pub async fn commit(&mut self, batch: Batch) -> Vec<Envelope> {
-        self.store.commit(&self.user, self.head.as_ref(), &batch).await.unwrap();
+        answered(
+            "a commit on the head that is there",
+            self.store.commit(&self.user, self.head.as_ref(), &batch).await,
+        );
         self.head = Some(batch.head);
         batch.records
     }
@@ -223,13 +226,16 @@ pub const KINDS: [KindNumber; 5] = [
 pub async fn everything(store: &dyn Store, user: &UserId, keys: &[Key]) -> Everything {
     let mut index = Vec::new();
     for kind in KINDS {
-        index.push(store.index(user, kind).await.unwrap());
+        index.push(answered("an index", store.index(user, kind).await));
     }
     let mut history = Vec::new();
     for key in keys {
-        history.extend(store.history_of(user, key, None, 1_000).await.unwrap());
+        history.extend(answered(
+            "the history of a record",
+            store.history_of(user, key, None, 1_000).await,
+        ));
     }
-    let head = store.head(user).await.unwrap();
+    let head = answered("a head", store.head(user).await);
     let stream = follow(store, user, After::Start, 1_000).await;
     Everything { head, stream, index, history }
 }
@@ -243,7 +249,7 @@ pub async fn follow(
 ) -> Vec<Envelope> {
     let mut found = Vec::new();
     loop {
-        let page = store.changes(user, after, limit).await.unwrap();
+        let page = answered("a page of changes", store.changes(user, after, limit).await);
         assert!(page.records.len() <= limit, "a page holds at most its limit");
         let Some(place) = end_of(&page) else {
             assert!(!page.more, "a page is empty only if nothing follows");
@@ -289,7 +295,7 @@ pub async fn commit_until_in(
     mut make: impl FnMut(Option<&Head>) -> Batch,
 ) {
     for _ in 0..10_000 {
-        let head = store.head(user).await.unwrap();
+        let head = answered("a head", store.head(user).await);
         // Lets the others run between the read and the write, where races are lost.
         tokio::task::yield_now().await;
         let batch = make(head.as_ref());
@@ -303,6 +309,18 @@ pub async fn commit_until_in(
         }
     }
     panic!("a commit must get in when all others have finished");
+}
+
+/// Returns what a call answered; else the law ends with what was wanted and what the store said.
+#[track_caller]
+pub(super) fn answered<T>(what: &str, answer: crate::store::Result<T>) -> T {
+    answer.unwrap_or_else(|error| panic!("{what} was wanted, and the store failed: {error:?}"))
+}
+
+/// Reads the head of a user who has one.
+pub(super) async fn head_of(store: &dyn Store, user: &UserId) -> Head {
+    let head = answered("a head", store.head(user).await);
+    head.unwrap_or_else(|| panic!("a head was wanted that was written before, and there is none"))
 }
 
 /// One of several futures that [`together`] runs.
@@ -351,8 +369,8 @@ pub async fn interrupted<T>(
 
 /// Runs futures side by side and returns their results in order.
 ///
-/// Laws borrow the store, so they cannot spawn; stores do their work on threads or beyond sockets
-/// anyway, and there it runs at the same time.
+/// The laws that use it borrow the store, so they cannot spawn. Stores that work on threads or beyond
+/// sockets run there at the same time; those that never yield meet on the threads of other laws.
 pub async fn together<T>(mut tasks: Vec<Task<'_, T>>) -> Vec<T> {
     let mut results: Vec<Option<T>> = tasks.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {

@@ -1,7 +1,7 @@
 //! Laws for two handles on one storage, as two processes have them.
 
 use super::races::{batch_by, check_nothing_is_lost, commit_once, write};
-use super::sample::{Author, Task, everything, piece, record, together, user};
+use super::sample::{Author, Task, answered, everything, piece, record, together, user};
 use crate::Store;
 use crate::store::After;
 
@@ -16,8 +16,11 @@ pub async fn what_one_handle_commits_the_other_reads(one: &dyn Store, other: &dy
     for version in 1..=20 {
         let stored = author.put(vec![record(piece(1), version, "Hula")]).await;
 
-        assert_eq!(author.head, other.head(&kai).await.unwrap());
-        assert_eq!(stored, other.changes(&kai, After::Start, 10).await.unwrap().records);
+        assert_eq!(author.head, answered("a head", other.head(&kai).await));
+        assert_eq!(
+            stored,
+            answered("a page of changes", other.changes(&kai, After::Start, 10).await).records
+        );
     }
     let seen = everything(one, &kai, &[piece(1)]).await;
     assert_eq!(seen, everything(other, &kai, &[piece(1)]).await);
@@ -28,7 +31,7 @@ pub async fn of_two_handles_on_one_head_at_most_one_commits(one: &dyn Store, oth
     let kai = user("kai");
 
     for round in 0..RACES {
-        let head = one.head(&kai).await.unwrap();
+        let head = answered("a head", one.head(&kai).await);
         let commits = [one, other].into_iter().zip(0..).map(|(store, writer)| {
             let batch = batch_by(head.as_ref(), 1_000 * (writer + 1), round);
             let (kai, head) = (&kai, head.as_ref());
@@ -39,7 +42,10 @@ pub async fn of_two_handles_on_one_head_at_most_one_commits(one: &dyn Store, oth
 
         assert_eq!(1, won.iter().filter(|won| **won).count(), "exactly one handle wins");
     }
-    assert_eq!(one.head(&kai).await.unwrap(), other.head(&kai).await.unwrap());
+    assert_eq!(
+        answered("a head", one.head(&kai).await),
+        answered("a head", other.head(&kai).await)
+    );
 }
 
 /// Writers on both handles all get in.
@@ -63,7 +69,7 @@ pub async fn what_one_handle_erases_is_gone_for_the_other(one: &dyn Store, other
     author.put(vec![record(piece(1), 1, "Hula")]).await;
     assert_eq!(1, everything(other, &kai, &[]).await.stream.len());
 
-    one.erase(&kai).await.unwrap();
+    answered("an erasure", one.erase(&kai).await);
 
     let seen = everything(other, &kai, &[piece(1)]).await;
     assert_eq!(author.head, seen.head);

@@ -1,6 +1,6 @@
 //! Laws that hold users apart.
 
-use super::sample::{Author, entry, everything, next_batch, piece, record, user};
+use super::sample::{Author, answered, entry, everything, next_batch, piece, record, user};
 use crate::Store;
 use crate::id::UserId;
 
@@ -17,7 +17,10 @@ pub async fn users_with_the_same_keys_are_apart(store: &dyn Store) {
     let seen_by_noe = everything(store, &user("noe"), &[piece(1)]).await;
     assert_eq!((of_kai, 1), (seen_by_kai.stream, seen_by_kai.history.len()));
     assert_eq!((of_noe, 0), (seen_by_noe.stream, seen_by_noe.history.len()));
-    assert_eq!(vec![None], store.read(&user("kai"), &[piece(2)]).await.unwrap());
+    assert_eq!(
+        vec![None],
+        answered("a read of records", store.read(&user("kai"), &[piece(2)]).await)
+    );
 }
 
 /// Ids are compared byte for byte, and none of their characters means anything.
@@ -50,7 +53,7 @@ pub async fn users_whose_ids_look_alike_are_apart(store: &dyn Store) {
 
     for (user, version) in users.iter().zip(1..) {
         let batch = next_batch(None, vec![record(piece(1), version, "own")], Vec::new());
-        store.commit(user, None, &batch).await.unwrap();
+        answered("a first commit", store.commit(user, None, &batch).await);
     }
 
     for (user, version) in users.iter().zip(1..) {
@@ -71,6 +74,6 @@ pub async fn a_commit_of_one_user_does_not_conflict_with_anothers(store: &dyn St
         noe.put(Vec::new()).await;
     }
 
-    assert_eq!(kai.head, store.head(&user("kai")).await.unwrap());
-    assert_eq!(noe.head, store.head(&user("noe")).await.unwrap());
+    assert_eq!(kai.head, answered("a head", store.head(&user("kai")).await));
+    assert_eq!(noe.head, answered("a head", store.head(&user("noe")).await));
 }
