@@ -22,7 +22,7 @@ use crate::error::Failure;
 use crate::load::Ticket;
 use axum::body::{Body, HttpBody};
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use flate2::write::MultiGzDecoder;
 use std::future::poll_fn;
 use std::io::{self, Write};
@@ -51,6 +51,8 @@ struct Measured {
     caller: OnceLock<String>,
     /// Set by calls on a whole account, also by those that are refused.
     audited: OnceLock<&'static str>,
+    /// What the log calls the request.
+    id: OnceLock<HeaderValue>,
 }
 
 impl Received {
@@ -72,6 +74,16 @@ impl Received {
     /// What logs call the user who asks, if that is known.
     pub(crate) fn caller(&self) -> Option<&str> {
         self.0.caller.get().map(String::as_str)
+    }
+
+    /// Notes what the log calls the request.
+    pub(crate) fn named(&self, id: HeaderValue) {
+        self.0.id.set(id).ok();
+    }
+
+    /// What the log calls the request.
+    pub(crate) fn id(&self) -> &str {
+        self.0.id.get().and_then(|id| id.to_str().ok()).unwrap_or_default()
     }
 
     /// Notes that this request belongs into the audit log, under this name.

@@ -39,7 +39,8 @@ use std::time::Instant;
 /// through at every level.
 ///
 /// A line says which call was made on a whole account, by whom (as a hash, see
-/// [`CallerKey`](haumana_auth::CallerKey)), and what it came to.
+/// [`CallerKey`](haumana_auth::CallerKey)), and what it came to. One that says `begun` is written
+/// before the work: if no other one of the same request follows, the process has ended meanwhile.
 pub const AUDIT: &str = "haumana_audit";
 
 /// A proxy in front may set it, so that its log and this one can be joined. Otherwise it is 16
@@ -124,8 +125,10 @@ impl Asked {
         let received = Received::default();
         request.extensions_mut().insert(received.clone());
         let at_work = api.gate.as_ref().map(|gate| gate.n_at_work());
+        let id = given_id(request.headers()).unwrap_or_else(|| new_id(api.random.as_ref()));
+        received.named(id.clone());
         Self {
-            id: given_id(request.headers()).unwrap_or_else(|| new_id(api.random.as_ref())),
+            id,
             method: method_name(request.method()),
             route: request.extensions().get().cloned(),
             received,
@@ -203,24 +206,35 @@ impl Asked {
     /// Rewinds are in it as well. A request without a valid token is not: otherwise strangers could
     /// fill the audit log.
     fn audit(&self, status: Option<StatusCode>, code: Option<&'static str>) {
-        let Some(call) = self.received.audited() else { return };
         let is_unknown = match status {
             Some(status) => status == StatusCode::UNAUTHORIZED,
             None => self.received.caller().is_none(),
         };
-        if is_unknown {
-            return;
+        if !is_unknown {
+            audit_line(&self.received, &status.map(|status| status.as_u16()), code);
         }
-        tracing::info!(
-            target: AUDIT,
-            request = self.id.to_str().unwrap_or_default(),
-            caller = self.received.caller(),
-            call,
-            status = status.map(|status| status.as_u16()),
-            code,
-            "audit"
-        );
     }
+}
+
+/// Writes that the work of a request begins, if that belongs into the audit log.
+///
+/// It is the last thing before the work: a process that is killed has left this line.
+pub(crate) fn audit_begun(received: &Received) {
+    audit_line(received, &"begun", None);
+}
+
+/// Writes a line of the audit log, of a request that belongs into it.
+fn audit_line(received: &Received, status: &dyn tracing::Value, code: Option<&'static str>) {
+    let Some(call) = received.audited() else { return };
+    tracing::info!(
+        target: AUDIT,
+        request = received.id(),
+        caller = received.caller(),
+        call,
+        status,
+        code,
+        "audit"
+    );
 }
 
 /// Whoever hangs up, or whose time is up, may have been served all the same.

@@ -66,5 +66,5 @@ fn upkeep(
     let config = serve::engine_config(args, generation);
     let retention_ms = config.retention_ms;
     let engine = Arc::new(Engine::new(store, clock.clone(), random, config));
-    Upkeep { operate, engine, directory, clock, retention_ms }
+    Upkeep { operate, engine, directory, clock, caller_key: None, retention_ms }
 }

@@ -11,8 +11,9 @@
 //! by the next pass. Several servers on one PostgreSQL database may all do it; a row that another
 //! one has deleted is no error.
 
+use haumana_api::AUDIT;
 use haumana_api::directory::UserDirectory;
-use haumana_auth::username;
+use haumana_auth::{CallerKey, username};
 use haumana_sync::engine::{Clock, Engine};
 use haumana_sync::id::UserId;
 use haumana_sync::store::{Operate, SweepPlace};
@@ -37,6 +38,8 @@ pub(crate) struct Upkeep {
     /// Where names and e-mail addresses are, which go with an account; `None`: not in this server's files.
     pub(crate) directory: Option<Arc<dyn UserDirectory>>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What logs call users; `None`: this program writes no audit log.
+    pub(crate) caller_key: Option<CallerKey>,
     /// In milliseconds. It must be that of the engine, or history that can still be restored would
     /// be deleted.
     pub(crate) retention_ms: i64,
@@ -95,11 +98,16 @@ impl Upkeep {
         }
     }
 
-    /// Records first, then the entry in the directory, as the API does it.
+    /// Records first, then the entry in the directory, as the API does it. Then a line in the audit
+    /// log: the request that began it has none that says how it ended.
     async fn erase(&self, user: &UserId) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         self.engine.erase(user).await?;
         if let Some(directory) = &self.directory {
             directory.remove(&username(user)).await?;
+        }
+        if let Some(key) = &self.caller_key {
+            let caller = key.hash(user);
+            tracing::info!(target: AUDIT, caller, call = "erase", status = "finished", "audit");
         }
         Ok(())
     }

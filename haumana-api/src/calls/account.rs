@@ -3,6 +3,7 @@
 //! All four calls have `/users/{me}` in their address. `{me}` must be the caller's own id or the
 //! word `me`; anything else is 403. All four are noted for the audit log before anything is
 //! decided, so that attempts which were refused are in it, too, unless nobody knows who made them.
+//! A second line, `begun`, is written before the work: it is left if the process is killed.
 //!
 //! What happens if the client hangs up differs:
 //!
@@ -16,6 +17,7 @@ use crate::body::Received;
 use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
 use crate::load::Purpose;
+use crate::observe::audit_begun;
 use crate::query::{self, EraseQuery, ExportQuery};
 use crate::reply::{Notes, Reply, done, json as json_reply};
 use crate::served::Call;
@@ -107,10 +109,11 @@ async fn export(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Failure> {
-    audit(&request, "export");
+    let audited = audit(&request, "export");
     let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
         check_me(&user, me)?;
         let page = query::read::<ExportQuery>(&uri)?.page;
+        audit_begun(&audited);
         let mut response = match (page.as_deref(), api.config.exports) {
             (None, Exports::Streamed) => streamed(&api, &user).await?,
             (page, _) => Response::new(exported(&api, &user, page).await?.into()),
@@ -163,9 +166,10 @@ async fn import(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Failure> {
-    audit(&request, "import");
+    let audited = audit(&request, "import");
     let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
         let import = api.engine.check_import(&user, ImportRequest::from_json(&body)?)?;
+        audit_begun(&audited);
         let imported = api.engine.import(&import).await?;
         Ok::<_, Failure>(Reply::new(import_reply(imported)))
     };
@@ -193,9 +197,10 @@ async fn rewind(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Failure> {
-    audit(&request, "rewind");
+    let audited = audit(&request, "rewind");
     let work = |api: Arc<Api>, user: UserId, body: Vec<u8>| async move {
         let request = rewind_request(&body)?;
+        audit_begun(&audited);
         let rewound = api.engine.rewind(&user, &request).await?;
         Ok::<_, Failure>(Reply::new(rewound_json(api.engine.schema(), &rewound)))
     };
@@ -211,13 +216,14 @@ async fn erase(
     me: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Result<Response, Failure> {
-    audit(&request, "erase");
+    let audited = audit(&request, "erase");
     let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
         check_me(&user, me)?;
         let request_id = query::read::<EraseQuery>(&uri)?.request_id;
         if request_id.as_deref().is_some_and(|id| !is_request_id(id)) {
             return Err(Failure::BadQuery);
         }
+        audit_begun(&audited);
         // The entry goes last: whoever signs in while the rest is erased leaves none behind. The
         // same request again finishes what broke off in between, and only then it is acknowledged.
         let all = async move {
@@ -241,10 +247,10 @@ async fn erase(
 }
 
 /// Lets the request stand in the audit log, whatever becomes of it.
-fn audit(request: &Request, call: &'static str) {
-    if let Some(received) = request.extensions().get::<Received>() {
-        received.audit(call);
-    }
+fn audit(request: &Request, call: &'static str) -> Received {
+    let received = request.extensions().get::<Received>().cloned().unwrap_or_default();
+    received.audit(call);
+    received
 }
 
 /// Nobody asks for anybody else.

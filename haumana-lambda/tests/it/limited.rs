@@ -91,11 +91,14 @@ async fn exports_and_erasures_stand_in_the_audit_log_at_every_level() {
 
     let function = &world.functions["account-lambda"];
     let is_audit = |line: &&str| line.contains("haumana_audit");
-    let output = function.output_once(|output| output.lines().filter(is_audit).count() == 2).await;
+    let output = function.output_once(|output| output.lines().filter(is_audit).count() == 4).await;
 
     let audit: Vec<&str> = output.lines().filter(is_audit).collect();
-    assert!(audit[0].contains(r#""call":"export""#) && audit[1].contains(r#""call":"erase""#));
-    for line in audit {
-        assert!(line.contains(&hash("kai")) && line.contains(r#""status":20"#), "{line}");
+    let (export, erase) = audit.split_at(2);
+    for (lines, call) in [(export, r#""call":"export""#), (erase, r#""call":"erase""#)] {
+        for (line, status) in lines.iter().zip([r#""status":"begun""#, r#""status":20"#]) {
+            let parts = [call, status, &hash("kai")];
+            assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+        }
     }
 }

@@ -35,11 +35,13 @@ fn exports_and_erasures_are_in_a_file_of_their_own_whatever_else_is_logged() {
 
     let lines = audit(folder.path());
     let calls: Vec<_> = lines.iter().map(|line| line["call"].as_str().unwrap()).collect();
-    assert_eq!(["export", "erase"], calls[..], "a push is no matter of it");
+    assert_eq!(["export", "export", "erase", "erase"], calls[..], "a push is no matter of it");
     let kumu = hash(folder.path(), "kumu");
-    for line in &lines {
+    for (line, is_begun) in lines.iter().zip([true, false, true, false]) {
         assert_eq!(&kumu, line["caller"].as_str().unwrap());
-        assert!(line["timestamp"].is_string() && line["status"].is_number(), "{line}");
+        assert!(line["timestamp"].is_string(), "{line}");
+        assert!(line["status"] == "begun" || !is_begun, "{line}");
+        assert!(line["status"].is_number() || is_begun, "{line}");
         assert!(!line.to_string().contains("kumu"), "never by name: {line}");
     }
 }
@@ -56,8 +58,8 @@ fn the_audit_log_outlives_the_server_and_the_hash_of_a_user_stays() {
 
     let lines = audit(folder.path());
 
-    assert_eq!(2, lines.len());
-    assert_eq!(lines[0]["caller"], lines[1]["caller"]);
+    assert_eq!(4, lines.len());
+    assert!(lines.iter().all(|line| line["caller"] == lines[0]["caller"]));
     assert_ne!(hash(folder.path(), "kumu"), hash(folder.path(), "kai"));
     assert_eq!(16, hash(folder.path(), "kumu").len());
 }
@@ -119,6 +121,58 @@ fn an_erasure_whose_client_hangs_up_is_finished_and_in_the_log() {
         assert_eq!(200, status, "{answer}");
     }
     assert!(!audit(folder.path()).is_empty(), "one of them was heard");
+}
+
+/// The process is killed at once when the work has begun; the next one finishes what is left of it.
+#[test]
+fn an_erasure_whose_server_is_killed_is_in_the_log_with_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let kumu = server.token("kumu");
+    let id = |n: u32| format!("5EED0000-0000-4000-8000-{n:012X}");
+    for part in 0..4 {
+        let pieces: Vec<Value> = (0..500).map(|n| piece(&id(part * 500 + n), "Aloha", 1)).collect();
+        server.post("/pieces", Some(&kumu), &json!({ "pieces": pieces })).unwrap();
+    }
+    let mut socket = TcpStream::connect(server.address()).unwrap();
+    let host = server.address();
+    write!(
+        socket,
+        "DELETE /users/me HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {kumu}\r\n\r\n"
+    )
+    .unwrap();
+    let begun = Instant::now();
+    while audit(folder.path()).is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the line is written before the work");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    server.kill();
+    let erasing = "SELECT count(*) FROM heads WHERE state = 1";
+    let database = rusqlite::Connection::open(folder.path().join("haumana.db")).unwrap();
+    let is_begun = database.query_row(erasing, [], |row| row.get::<_, bool>(0)).unwrap();
+    drop(database);
+
+    let server = Server::start(folder.path());
+
+    let hashed = hash(folder.path(), "kumu");
+    let lines = audit(folder.path());
+    assert_eq!(("begun", "erase"), (text(&lines[0], "status"), text(&lines[0], "call")));
+    assert_eq!(hashed, text(&lines[0], "caller"));
+    let begun = Instant::now();
+    while is_begun && audit(folder.path()).len() < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "what is finished is told");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    if is_begun {
+        let lines = audit(folder.path());
+        assert_eq!(("finished", "erase"), (text(&lines[1], "status"), text(&lines[1], "call")));
+        assert_eq!(hashed, text(&lines[1], "caller"));
+        assert!(server.pieces(&server.token("kumu")).is_empty());
+    }
+}
+
+fn text<'a>(line: &'a Value, key: &str) -> &'a str {
+    line[key].as_str().unwrap_or_default()
 }
 
 #[cfg(unix)]

@@ -29,7 +29,7 @@ async fn lines_of(world: &World, request: Request<Body>) -> (Vec<String>, Vec<St
 }
 
 #[tokio::test]
-async fn who_exports_imports_or_erases_stands_in_the_audit_log_once() {
+async fn who_exports_imports_or_erases_stands_in_the_audit_log_before_the_work_and_after_it() {
     let world = world();
     let import = world.get("/users/me/export").await;
     for (request, name, status) in [
@@ -40,12 +40,16 @@ async fn who_exports_imports_or_erases_stands_in_the_audit_log_once() {
     ] {
         let (audit, _) = lines_of(&world, request).await;
 
-        let [line] = &audit[..] else { panic!("{name}: {audit:?}") };
-        let parts = [format!("call=\"{name}\""), format!("status={status}"), caller(SUBJECT)];
-        for part in parts {
-            assert!(line.contains(&part), "{part} must be in: {line}");
+        let [begun, line] = &audit[..] else { panic!("{name}: {audit:?}") };
+        for (line, status) in [(begun, "\"begun\"".to_owned()), (line, status.to_string())] {
+            let parts = [format!("call=\"{name}\""), format!("status={status}"), caller(SUBJECT)];
+            for part in parts {
+                assert!(line.contains(&part), "{part} must be in: {line}");
+            }
         }
-        assert!(line.contains("request="), "{line}");
+        let request = |line: &str| line.split("request=").nth(1).map(|id| id[..17].to_owned());
+        assert!(request(line).is_some(), "{line}");
+        assert_eq!(request(begun), request(line), "one request has both");
     }
 }
 
@@ -58,15 +62,17 @@ async fn who_rewinds_stands_in_the_audit_log_with_what_became_of_it() {
     let (refused, _) = lines_of(&world, to(long_ago)).await;
     let (done, _) = lines_of(&world, to(&now)).await;
 
-    assert!(refused[0].contains("call=\"rewind\" status=410 code=\"gone\""), "{refused:?}");
-    assert!(done[0].contains("call=\"rewind\" status=200"), "{done:?}");
-    assert!(done[0].contains(&caller(SUBJECT)), "{done:?}");
+    assert!(refused[1].contains("call=\"rewind\" status=410 code=\"gone\""), "{refused:?}");
+    assert!(done[0].contains("call=\"rewind\" status=\"begun\""), "{done:?}");
+    assert!(done[1].contains("call=\"rewind\" status=200"), "{done:?}");
+    assert!(done[1].contains(&caller(SUBJECT)), "{done:?}");
 }
 
 #[tokio::test]
 async fn an_attempt_that_failed_is_in_it_with_its_code_and_one_by_nobody_is_not() {
     let world = world();
     let (audit, _) = lines_of(&world, ask("GET", "/users/somebody-else/export")).await;
+    assert_eq!(1, audit.len(), "there was no work: {audit:?}");
     assert!(audit[0].contains("status=403 code=\"forbidden\""), "{audit:?}");
     assert!(audit[0].contains(&caller(SUBJECT)), "{audit:?}");
 
