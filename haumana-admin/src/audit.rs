@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `timestamp` | when, in UTC |
 //! | `operator` | the user of the process, as `uid 1000`; of root also whom `sudo` names |
-//! | `caller` | the hash of the user's id, as in all logs |
+//! | `caller` | the hash of the user's id, as in all logs; not there if it concerns every account |
 //! | `call` | the command |
 //! | `status` | `begun`, `done` or `failed` |
 //! | `reason` | what was given with `--reason` |
@@ -41,16 +41,17 @@ pub(crate) struct Audit {
 /// A command that has begun. It says how it ended, or that it did not.
 ///
 /// Commands pass their result through [`Begun::end`], which writes the second line.
-pub(crate) struct Begun<'a> {
-    audit: &'a Audit,
+pub(crate) struct Begun {
+    path: PathBuf,
     call: &'static str,
-    caller: String,
+    /// `None`: it concerns every account.
+    caller: Option<String>,
 }
 
 impl Audit {
     /// The server's file beside the database, unless another one is named.
     pub(crate) fn of(place: &Place) -> Result<Self, Problem> {
-        let path = place.audit.clone().unwrap_or_else(|| beside(&place.db, ".audit"));
+        let path = audit_file(place);
         Ok(Self { path, key: key(place)? })
     }
 
@@ -60,45 +61,55 @@ impl Audit {
         call: &'static str,
         user: &UserId,
         reason: Option<&str>,
-    ) -> Result<Begun<'_>, Problem> {
-        let caller = self.key.hash(user);
-        self.write(call, &caller, "begun", reason)?;
-        Ok(Begun { audit: self, call, caller })
+    ) -> Result<Begun, Problem> {
+        let (path, caller) = (self.path.clone(), Some(self.key.hash(user)));
+        Begun { path, call, caller }.begun(reason)
+    }
+}
+
+/// Writes down that a command begins that concerns every account.
+///
+/// It names no user, so it needs no key.
+pub(crate) fn begin_for_all(place: &Place, call: &'static str) -> Result<Begun, Problem> {
+    Begun { path: audit_file(place), call, caller: None }.begun(None)
+}
+
+impl Begun {
+    fn begun(self, reason: Option<&str>) -> Result<Self, Problem> {
+        self.write("begun", reason)?;
+        Ok(self)
     }
 
-    fn write(
-        &self,
-        call: &str,
-        caller: &str,
-        status: &str,
-        reason: Option<&str>,
-    ) -> Result<(), Problem> {
+    /// Writes down how it ended.
+    pub(crate) fn end<T>(self, done: Result<T, Problem>) -> Result<T, Problem> {
+        let status = if done.is_ok() { "done" } else { "failed" };
+        let written = self.write(status, None);
+        // What it came to counts more than that it could not be written down.
+        done.and_then(|done| written.map(|()| done))
+    }
+
+    fn write(&self, status: &str, reason: Option<&str>) -> Result<(), Problem> {
         let mut line = json!({
             "timestamp": SystemClock.now().to_string(),
             "level": "INFO",
             "target": haumana_api::AUDIT,
             "message": "audit",
             "operator": operator(),
-            "caller": caller,
-            "call": call,
+            "call": self.call,
             "status": status,
         });
-        if let Some(reason) = reason {
-            line["reason"] = json!(reason);
+        for (name, value) in [("caller", self.caller.as_deref()), ("reason", reason)] {
+            if let Some(value) = value {
+                line[name] = json!(value);
+            }
         }
         append(&self.path, &line.to_string())
             .map_err(|error| Problem::Audit(self.path.clone(), error))
     }
 }
 
-impl Begun<'_> {
-    /// Writes down how it ended.
-    pub(crate) fn end<T>(self, done: Result<T, Problem>) -> Result<T, Problem> {
-        let status = if done.is_ok() { "done" } else { "failed" };
-        let written = self.audit.write(self.call, &self.caller, status, None);
-        // What it came to counts more than that it could not be written down.
-        done.and_then(|done| written.map(|()| done))
-    }
+fn audit_file(place: &Place) -> PathBuf {
+    place.audit.clone().unwrap_or_else(|| beside(&place.db, ".audit"))
 }
 
 /// The key of the hashes by which logs call users.

@@ -93,7 +93,8 @@ async fn rehearse(place: &Place, ground: &Ground, steps: &mut Steps) -> Result<u
     guests.check_erased(&rehearsal).await?;
     steps.done("erased again", counted(erased_again, "account"));
     let after = rehearsal.verify().await?;
-    ensure(after.findings == before.findings, "the restored accounts are as whole as before")?;
+    // Erasures that the data had not finished are finished by the drill.
+    ensure(after.findings <= before.findings, "the restored accounts are as whole as before")?;
     steps.done("verified", format!("{}, {}", after.told(), counted(after.findings, "finding")));
     guests.come_back(&rehearsal).await?;
     steps.done("devices back", "what was edited after the backup is there again".to_owned());
@@ -189,11 +190,18 @@ impl Rehearsal {
     /// A restore leaves these accounts in the state of an erasure that has begun; a server's upkeep
     /// would finish it.
     async fn finish_erasures(&self) -> Result<usize, Problem> {
-        let erasing = self.all.erasing(USERS).await.map_err(|error| Problem::of(&error))?;
-        for user in &erasing {
-            self.engine.erase(user).await?;
+        let mut erased = 0;
+        loop {
+            let erasing = self.all.erasing(USERS).await.map_err(|error| Problem::of(&error))?;
+            if erasing.is_empty() {
+                return Ok(erased);
+            }
+            // Who is erased is not listed again, and an erasure that fails ends the drill.
+            for user in &erasing {
+                self.engine.erase(user).await?;
+            }
+            erased += erasing.len();
         }
-        Ok(erasing.len())
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::Outcome;
 use crate::args::Place;
-use crate::audit::Audit;
+use crate::audit::{Audit, begin_for_all};
 use crate::place::{Opened, expect_account};
 use crate::problem::Problem;
 use crate::say::{Form, counted};
@@ -207,10 +207,14 @@ async fn write_export(opened: &Opened, user: &UserId, to: &Path) -> Result<usize
 
 /// Begins a new life of the data.
 ///
-/// The new number is above the one in force; how far depends on the store.
+/// The new number is above the one in force; how far depends on the store. It concerns every account,
+/// so it is written to the audit log as well.
 pub(crate) async fn new_generation(place: &Place, form: Form) -> Result<Outcome, Problem> {
     let Generation(before) = Opened::new(place).await?.generation;
-    let Generation(now) = Opened::asking(place, Generation(before + 1)).await?.generation;
+    let asked = before.checked_add(1).map(Generation).ok_or(Problem::NoGeneration)?;
+    let begun = begin_for_all(place, "new-generation")?;
+    let opened = Opened::asking(place, asked).await;
+    let Generation(now) = begun.end(opened)?.generation;
     let lines = [
         format!("generation {now} begins; before it was {before}"),
         "restart the servers; functions are deployed with this generation. Devices notice at their \

@@ -56,6 +56,8 @@ pub(crate) enum Problem {
     DrillOfTables,
     #[error("there are no tables of a server in {0}")]
     NoTables(Tables),
+    #[error("the highest generation is in use already; there is none above it")]
+    NoGeneration,
     #[error("the drill failed: {0}")]
     Drill(String),
     #[error("the machine is out of threads: {0}")]

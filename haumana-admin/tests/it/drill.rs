@@ -1,8 +1,10 @@
 //! Going back to a backup, rehearsed.
 
 use crate::world::World;
-use haumana_sync::conformance::PLANTED;
+use haumana_sync::Store as _;
+use haumana_sync::conformance::{PLANTED, sample};
 use haumana_sync::engine::Fault;
+use haumana_sync::store::HeadState;
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,4 +73,24 @@ async fn on_dynamodb_the_drill_says_what_is_done_instead() {
     assert!(elsewhere.complaint().contains("docs/runbook.md"), "{}", elsewhere.complaint());
     assert!(nowhere.complaint().contains("there is no database nowhere.db"));
     assert!(!world.file("nowhere.db").exists());
+}
+
+/// More than one call of the store lists.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_erasures_that_are_not_finished_are_finished_in_the_drill() {
+    let world = World::new().await;
+    let store = world.store();
+    for number in 0..501 {
+        let mut batch = sample::next_batch(None, Vec::new(), Vec::new());
+        batch.head.state = HeadState::Erasing;
+        store.commit(&sample::user(&format!("kai-{number}")), None, &batch).await.unwrap();
+    }
+    drop(store);
+
+    let ran = world.run(&["drill", "--json"]);
+
+    assert_eq!(0, ran.code(), "{}{}", ran.text(), ran.complaint());
+    let lines = ran.json();
+    let erased = lines.iter().find(|line| line["step"] == "erased again").unwrap();
+    assert_eq!("502 accounts", erased["detail"], "with the one of the drill");
 }

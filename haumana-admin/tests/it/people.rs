@@ -120,4 +120,10 @@ async fn a_new_generation_is_above_all_before() {
     assert!(number(&second, "before") < number(&second, "generation"), "{second}");
     assert_eq!(first["generation"], second["before"]);
     assert_eq!(second["generation"], json!(world.store().life().generation.0));
+    let audit = world.audit();
+    let told: Vec<_> = audit.iter().map(|line| (&line["call"], &line["status"])).collect();
+    let one =
+        [(&json!("new-generation"), &json!("begun")), (&json!("new-generation"), &json!("done"))];
+    assert_eq!([one, one].concat(), told, "it concerns every account");
+    assert!(audit.iter().all(|line| line.get("caller").is_none()), "and names nobody");
 }

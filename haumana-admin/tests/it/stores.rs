@@ -43,7 +43,7 @@ async fn operate(environment: &[(&str, &str)]) -> String {
     let second = run(&["new-generation", "--json"]).json().remove(0);
     assert_eq!(first["generation"], second["before"]);
     assert!(first["before"].as_u64() < first["generation"].as_u64(), "{first}");
-    assert_eq!(8, world.audit().len(), "what was done is written down here");
+    assert_eq!(12, world.audit().len(), "what was done is written down here");
     verified.complaint()
 }
 
