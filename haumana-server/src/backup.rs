@@ -8,6 +8,7 @@
 
 use crate::args::{Args, StoreKind};
 use crate::problem::{Problem, chain};
+use crate::say::say;
 use crate::store::BUSY_TIMEOUT;
 use haumana_store_sqlite::BackupSource;
 use std::path::Path;
@@ -34,13 +35,12 @@ pub(crate) fn backup(args: &Args, to: &Path) -> Result<(), Problem> {
     let source = BackupSource::open(db, BUSY_TIMEOUT);
     let copied = source.map_err(|error| Problem::of_database(db, &error))?.write_to(to);
     copied.map_err(|error| Problem::Backup(to.into(), chain(&error)))?;
-    println!("{} is a copy of {}", to.display(), db.display());
-    println!(
+    say(format_args!("{} is a copy of {}", to.display(), db.display()))?;
+    Ok(say(format_args!(
         "to go back to it, stop the server and run: haumana-server restore {} --db {}",
         for_shell(to),
         for_shell(db)
-    );
-    Ok(())
+    ))?)
 }
 
 /// A path as a shell takes it for one word.

@@ -10,6 +10,7 @@
 use crate::args::Args;
 use crate::directory::{self, SqliteDirectory};
 use crate::problem::Problem;
+use crate::say::say;
 use crate::schema;
 use crate::serve;
 use crate::store::{self, Operated};
@@ -41,8 +42,10 @@ pub(crate) async fn erase_again(
     };
     let finished = upkeep(args, operated, directory).finish_erasures().await;
     finished.map_err(|error| Problem::of_store(&*error))?;
-    println!("{found} accounts were erased since, and are erased again");
-    Ok(())
+    Ok(match found {
+        1 => say("1 account was erased since, and is erased again"),
+        n => say(format_args!("{n} accounts were erased since, and are erased again")),
+    }?)
 }
 
 /// Deletes history that is past its retention.
@@ -52,8 +55,10 @@ pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
     let operated = store::operate(args, &schema::read(args)?).await?;
     let deleted = upkeep(args, operated, None).sweep().await;
     let deleted = deleted.map_err(|error| Problem::of_store(&*error))?;
-    println!("{deleted} entries of history were past their retention");
-    Ok(())
+    Ok(match deleted {
+        1 => say("1 entry of history was past its retention"),
+        n => say(format_args!("{n} entries of history were past their retention")),
+    }?)
 }
 
 /// The same code as the server's background work, without its clockwork.

@@ -88,6 +88,7 @@ mod pages;
 mod private;
 mod problem;
 mod restore;
+mod say;
 mod schema;
 mod serve;
 mod sign_in;
@@ -100,7 +101,7 @@ use clap::{CommandFactory, Parser};
 use haumana_store_sqlite::LaterEdits;
 use haumana_sync::id::UserId;
 use problem::Problem;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write as _};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use tracing_subscriber::Layer as _;
@@ -132,7 +133,8 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("haumana-server: {problem}");
+            // Where nobody listens, the exit code says it.
+            let _ = writeln!(io::stderr(), "haumana-server: {problem}");
             ExitCode::FAILURE
         }
     }
@@ -156,8 +158,7 @@ fn run(args: Args) -> Result<(), Problem> {
             Some(Command::Caller { user }) => {
                 let user = UserId::verified_by_caller(user.as_str());
                 let user = user.ok_or(Problem::NotAUser)?;
-                println!("{}", audit::caller_key(&args)?.hash(&user));
-                Ok(())
+                Ok(say::say(audit::caller_key(&args)?.hash(&user))?)
             }
             Some(Command::Completions { shell }) => {
                 Ok(pages::completions(*shell, Args::command())?)

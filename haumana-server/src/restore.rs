@@ -11,6 +11,7 @@
 
 use crate::args::{Args, StoreKind};
 use crate::problem::{Problem, chain};
+use crate::say::say;
 use crate::store::BUSY_TIMEOUT;
 use crate::{directory, key_file};
 use haumana_store_sqlite::{LaterEdits, OpenErrorKind, RestoreErrorKind, Restored};
@@ -40,54 +41,53 @@ pub(crate) fn restore(args: &Args, from: &Path, later_edits: LaterEdits) -> Resu
         )),
         _ => Problem::Restore(chain(&error)),
     })?;
-    report(db, from, &restored);
-    Ok(())
+    Ok(report(db, from, &restored).iter().try_for_each(say)?)
 }
 
 /// Each line says one fact. The last one says what to do next.
-fn report(db: &Path, from: &Path, restored: &Restored) {
+fn report(db: &Path, from: &Path, restored: &Restored) -> Vec<String> {
     let (shown, from) = (db.display(), from.display());
-    match restored.taken_at {
+    let mut lines = vec![match restored.taken_at {
         Some(at) => {
             let at = UnixMillis::from_secs(at.secs());
-            println!("{shown} is now the backup of {at}, from {from}");
+            format!("{shown} is now the backup of {at}, from {from}")
         }
-        None => println!("{shown} is now a copy of {from}"),
-    }
-    match &restored.set_aside {
-        Some(aside) => println!("what was there before is kept as {}", aside.display()),
-        None => println!("there was no database before"),
-    }
-    println!(
+        None => format!("{shown} is now a copy of {from}"),
+    }];
+    lines.push(match &restored.set_aside {
+        Some(aside) => format!("what was there before is kept as {}", aside.display()),
+        None => "there was no database before".to_owned(),
+    });
+    lines.push(format!(
         "a new life of the data begins, generation {}; --generation is not needed",
         restored.life.generation.0
-    );
-    match restored.life.later_edits {
-        LaterEdits::Discard => println!(
-            "devices notice at their next sync: the backup wins, and what they wrote after it is \
-             in their inbox"
-        ),
-        LaterEdits::Merge => println!(
-            "devices notice at their next sync: what they wrote after the backup is merged into \
-             it; what that replaces, and deletes of what came back, are in their inbox"
-        ),
-    }
+    ));
+    lines.push(match restored.life.later_edits {
+        LaterEdits::Discard => "devices notice at their next sync: the backup wins, and what they \
+             wrote after it is in their inbox"
+            .to_owned(),
+        LaterEdits::Merge => "devices notice at their next sync: what they wrote after the backup \
+             is merged into it; what that replaces, and deletes of what came back, are in their \
+             inbox"
+            .to_owned(),
+    });
     let (users, key) = (directory::beside(db), key_file::beside(db));
     if users.exists() {
-        println!(
+        lines.push(format!(
             "{} is as it was: nobody has to sign in again, and it grants nobody anything",
             users.display()
-        );
+        ));
     }
     if key.exists() {
-        println!("{} is as it was: tokens stay valid", key.display());
+        lines.push(format!("{} is as it was: tokens stay valid", key.display()));
     }
-    match restored.erased_again {
-        0 => println!(
-            "no account of the backup was erased after it was taken, as {shown}.erased says"
-        ),
-        1 => println!("one account that was erased after the backup is erased again"),
-        n => println!("{n} accounts that were erased after the backup are erased again"),
-    }
-    println!("start the server as always");
+    lines.push(match restored.erased_again {
+        0 => {
+            format!("no account of the backup was erased after it was taken, as {shown}.erased says")
+        }
+        1 => "one account that was erased after the backup is erased again".to_owned(),
+        n => format!("{n} accounts that were erased after the backup are erased again"),
+    });
+    lines.push("start the server as always".to_owned());
+    lines
 }

@@ -11,6 +11,7 @@
 use crate::args::{Args, StoreKind};
 use crate::private;
 use crate::problem::Problem;
+use crate::say::say;
 use crate::store;
 use haumana_sync::repertoire;
 use haumana_sync::schema::Schema;
@@ -96,8 +97,7 @@ pub(crate) async fn keep(args: &Args) -> Result<(), Problem> {
         Succession::Same => "the schema is the one that is kept",
         Succession::Earlier => "the schema is the one before the last; the last stays the last",
     };
-    println!("{said}");
-    Ok(())
+    Ok(say(said)?)
 }
 
 /// Where the records are, for people.

@@ -1,6 +1,6 @@
 //! How it starts, and why it does not.
 
-use crate::server::{Server, does_not_start, run};
+use crate::server::{Server, command, does_not_start, run};
 use std::fs;
 
 #[test]
@@ -56,6 +56,31 @@ fn a_database_that_cannot_be_used_is_said_plainly() {
     assert_eq!("Aloha kāua", fs::read_to_string(folder.path().join("letter.db")).unwrap());
     does_not_start(folder.path(), &["backup", "--db", "none.db", "copy.db"], "no database");
     assert!(!folder.path().join("none.db").exists(), "a backup makes no database");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_whose_answer_nobody_reads_has_done_its_work() {
+    use std::os::{fd::OwnedFd, unix::net::UnixStream};
+    let folder = tempfile::tempdir().unwrap();
+    drop(Server::start(folder.path()));
+
+    let commands: [&[&str]; 4] = [
+        &["backup", "backup.db"],
+        &["caller", "kai"],
+        &["keep-schema"],
+        &["restore", "backup.db", "--db", "other.db"],
+    ];
+    for args in commands {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        let mut command = command(folder.path());
+        let output = command.args(args).stdout(OwnedFd::from(ours)).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((Some(0), ""), (output.status.code(), complaint.as_ref()), "{args:?}");
+    }
+
+    assert!(folder.path().join("other.db").exists());
 }
 
 #[cfg(unix)]
