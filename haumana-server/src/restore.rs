@@ -13,7 +13,7 @@ use crate::args::{Args, StoreKind};
 use crate::problem::{Problem, chain};
 use crate::say::say;
 use crate::store::BUSY_TIMEOUT;
-use crate::{directory, key_file};
+use crate::{directory, key_file, private};
 use haumana_store_sqlite::{LaterEdits, OpenErrorKind, RestoreErrorKind, Restored};
 use haumana_sync::time::UnixMillis;
 use std::path::Path;
@@ -31,6 +31,9 @@ pub(crate) fn restore(args: &Args, from: &Path, later_edits: LaterEdits) -> Resu
         return Err(Problem::NotSqlite);
     }
     let db = args.db.as_path();
+    // Beside the file itself, if its name is a link.
+    let file = std::fs::canonicalize(db).unwrap_or_else(|_| db.into());
+    let has_journal = private::beside(&file, ".erased").exists();
     let restored = haumana_store_sqlite::restore(from, db, later_edits, BUSY_TIMEOUT);
     let restored = restored.map_err(|error| match error.kind() {
         // What the backup itself lacks is not mended by restoring it.
@@ -41,11 +44,11 @@ pub(crate) fn restore(args: &Args, from: &Path, later_edits: LaterEdits) -> Resu
         )),
         _ => Problem::Restore(chain(&error)),
     })?;
-    Ok(report(db, from, &restored).iter().try_for_each(say)?)
+    Ok(report(db, from, &restored, has_journal).iter().try_for_each(say)?)
 }
 
 /// Each line says one fact. The last one says what to do next.
-fn report(db: &Path, from: &Path, restored: &Restored) -> Vec<String> {
+fn report(db: &Path, from: &Path, restored: &Restored, has_journal: bool) -> Vec<String> {
     let (shown, from) = (db.display(), from.display());
     let mut lines = vec![match restored.taken_at {
         Some(at) => {
@@ -82,6 +85,10 @@ fn report(db: &Path, from: &Path, restored: &Restored) -> Vec<String> {
         lines.push(format!("{} is as it was: tokens stay valid", key.display()));
     }
     lines.push(match restored.erased_again {
+        0 if !has_journal => format!(
+            "there is no {shown}.erased, so nothing is known of accounts that were erased after the \
+             backup: whoever was is back. If there was such a file, put it there and restore again"
+        ),
         0 => {
             format!("no account of the backup was erased after it was taken, as {shown}.erased says")
         }

@@ -185,6 +185,9 @@ fn a_restore_says_what_it_did_and_what_happens_next() {
     assert!(discarded.contains("the backup wins"), "{discarded}");
     assert!(merged.contains("haumana.db.users.db"), "the directory stays: {merged}");
     assert!(elsewhere.contains("there was no database before"), "{elsewhere}");
+    for (said, db) in [(&merged, "haumana.db"), (&elsewhere, "other.db")] {
+        assert!(said.contains(&format!("there is no {db}.erased, so nothing is known")), "{said}");
+    }
 }
 
 #[test]
