@@ -187,9 +187,10 @@ pub(crate) enum Command {
     /// keep it as their last schema.
     ///
     /// Use it for services on the same records that do not check this, such as functions of AWS
-    /// Lambda: before each deployment with a new schema.
+    /// Lambda: before each deployment with a new schema. It makes no database file.
     KeepSchema,
-    /// Print the hash that names a user in logs, under the key in --caller-key.
+    /// Print the hash that names a user in logs, under the key in --caller-key. A server makes the
+    /// key; this command makes none.
     Caller {
         /// The user's id: the `sub` of the user's tokens.
         user: String,

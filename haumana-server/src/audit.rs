@@ -19,6 +19,7 @@ use aws_lc_rs::rand;
 use haumana_auth::CallerKey;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
+use std::path::PathBuf;
 
 /// The key is this many random bytes, in hex.
 ///
@@ -51,8 +52,28 @@ pub(crate) fn open(args: &Args) -> Result<Option<File>, Problem> {
 /// [`Problem::KeyExposed`] if others can read the file, [`Problem::NotAKey`] if what is in it is
 /// too short.
 pub(crate) fn caller_key(args: &Args) -> Result<CallerKey, Problem> {
-    let path = args.caller_key.clone().unwrap_or_else(|| private::beside(&args.db, ".caller-key"));
-    let text = key_file::read_or_write(&path, new_key)?;
+    read(caller_key_file(args), new_key)
+}
+
+/// The same, where hashes of a new key would be those of no line in any log.
+///
+/// # Errors
+///
+/// As [`caller_key`], and [`Problem::NoCallerKey`] if there is no key yet.
+pub(crate) fn known_caller_key(args: &Args) -> Result<CallerKey, Problem> {
+    let path = caller_key_file(args);
+    read(path.clone(), || Err(Problem::NoCallerKey(path)))
+}
+
+fn caller_key_file(args: &Args) -> PathBuf {
+    args.caller_key.clone().unwrap_or_else(|| private::beside(&args.db, ".caller-key"))
+}
+
+fn read(
+    path: PathBuf,
+    new: impl FnOnce() -> Result<String, Problem>,
+) -> Result<CallerKey, Problem> {
+    let text = key_file::read_or_write(&path, new)?;
     CallerKey::new(text.trim()).ok_or(Problem::NotAKey(path))
 }
 

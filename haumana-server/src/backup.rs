@@ -7,6 +7,7 @@
 //! It needs no server, and disturbs none: it reads beside it.
 
 use crate::args::{Args, StoreKind};
+use crate::private;
 use crate::problem::{Problem, chain};
 use crate::say::say;
 use crate::store::BUSY_TIMEOUT;
@@ -28,6 +29,10 @@ pub(crate) fn backup(args: &Args, to: &Path) -> Result<(), Problem> {
     }
     if !db.try_exists()? {
         return Err(Problem::NoDatabase(db.into()));
+    }
+    let has_log = private::beside(db, "-wal").exists();
+    if !has_log && std::fs::metadata(db)?.len() == 0 {
+        return Err(Problem::EmptyDatabase(db.into()));
     }
     if to.try_exists()? {
         return Err(Problem::Exists(to.into()));

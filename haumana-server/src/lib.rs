@@ -158,7 +158,7 @@ fn run(args: Args) -> Result<(), Problem> {
             Some(Command::Caller { user }) => {
                 let user = UserId::verified_by_caller(user.as_str());
                 let user = user.ok_or(Problem::NotAUser)?;
-                Ok(say::say(audit::caller_key(&args)?.hash(&user))?)
+                Ok(say::say(audit::known_caller_key(&args)?.hash(&user))?)
             }
             Some(Command::Completions { shell }) => {
                 Ok(pages::completions(*shell, Args::command())?)

@@ -43,6 +43,11 @@ pub(crate) enum Problem {
     NotAKey(PathBuf),
     #[error("cannot use the key file {0}: {1}")]
     KeyFile(PathBuf, io::Error),
+    #[error(
+        "there is no key {0}, so no line of a log has a hash under it; name the key with --caller-key, \
+         or the database with --db"
+    )]
+    NoCallerKey(PathBuf),
     #[error("that is no user: an id is not empty, has at most 255 bytes and no control characters")]
     NotAUser,
     #[error("cannot write the audit log {0}: {1}")]
@@ -111,8 +116,10 @@ pub(crate) enum Problem {
          --table-prefix"
     )]
     OtherSchema(String, String),
-    #[error("there is no database {0}")]
+    #[error("there is no database {0}; name it with --db")]
     NoDatabase(PathBuf),
+    #[error("{0} is an empty file, with nothing to copy; name the database with --db")]
+    EmptyDatabase(PathBuf),
     #[error("{0}")]
     Io(#[from] io::Error),
 }

@@ -90,6 +90,10 @@ async fn has_users(store: &dyn Operate) -> Result<bool, Problem> {
 /// before a deployment instead.
 pub(crate) async fn keep(args: &Args) -> Result<(), Problem> {
     let schema = read(args)?;
+    // With a mistake in the name, the schema would be kept in a file that nobody serves.
+    if args.store == StoreKind::Sqlite && !args.db.try_exists()? {
+        return Err(Problem::NoDatabase(args.db.clone()));
+    }
     let presumed = presumed(args)?;
     let opened = store::open(args, &schema).await?;
     let said = match succeed(args, &*opened.operate, &schema, presumed.as_ref()).await? {

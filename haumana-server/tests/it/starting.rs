@@ -2,6 +2,7 @@
 
 use crate::server::{Server, command, does_not_start, run};
 use std::fs;
+use std::path::Path;
 
 #[test]
 fn it_says_where_it_listens_where_the_data_is_and_how_to_try_it() {
@@ -56,6 +57,28 @@ fn a_database_that_cannot_be_used_is_said_plainly() {
     assert_eq!("Aloha kāua", fs::read_to_string(folder.path().join("letter.db")).unwrap());
     does_not_start(folder.path(), &["backup", "--db", "none.db", "copy.db"], "no database");
     assert!(!folder.path().join("none.db").exists(), "a backup makes no database");
+}
+
+/// What is in a folder, by name.
+fn names(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_mistyped_database_is_refused_by_commands_that_need_one() {
+    let folder = tempfile::tempdir().unwrap();
+
+    does_not_start(folder.path(), &["caller", "kai", "--db", "typo.db"], "--caller-key");
+    does_not_start(folder.path(), &["keep-schema", "--db", "typo.db"], "no database typo.db");
+    fs::write(folder.path().join("empty.db"), "").unwrap();
+    does_not_start(folder.path(), &["backup", "b.db", "--db", "empty.db"], "is an empty file");
+    fs::remove_file(folder.path().join("empty.db")).unwrap();
+
+    assert!(names(folder.path()).is_empty(), "nothing is made: {:?}", names(folder.path()));
 }
 
 #[cfg(unix)]
