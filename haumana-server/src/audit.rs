@@ -19,7 +19,7 @@ use aws_lc_rs::rand;
 use haumana_auth::CallerKey;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The key is this many random bytes, in hex.
 ///
@@ -34,13 +34,26 @@ const KEY_BYTES: usize = 32;
 /// [`Problem::Audit`] if the file is there and is a link, or cannot be opened. A server that could
 /// not write who erased an account must not start.
 pub(crate) fn open(args: &Args) -> Result<Option<File>, Problem> {
-    let path = private::beside(&args.db, ".audit");
+    let path = beside(&args.db);
     let opened = private::make(&path).and_then(|()| OpenOptions::new().append(true).open(&path));
     match opened {
         Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Problem::Audit(path, error)),
     }
+}
+
+/// Removes the file that a start has made which failed, unless something is in it.
+pub(crate) fn take_back(path: &Path) {
+    if std::fs::metadata(path).is_ok_and(|meta| meta.len() == 0) {
+        // An empty file that stays behind says nothing.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// The audit log that stands beside a database.
+pub(crate) fn beside(db: &Path) -> PathBuf {
+    private::beside(db, ".audit")
 }
 
 /// Reads the key under which users are hashed for logs, or makes one.

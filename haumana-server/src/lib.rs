@@ -120,6 +120,7 @@ pub fn main() -> ExitCode {
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_terminal);
     let lines = lines.with_filter(args.log.clone());
     let is_serving = args.command.is_none();
+    let made = Some(audit::beside(&args.db)).filter(|path| is_serving && !path.exists());
     let serving = if is_serving { audit::open(&args) } else { Ok(None) };
     let done = serving.and_then(|file| {
         let audit = file.map(|file| {
@@ -130,6 +131,9 @@ pub fn main() -> ExitCode {
         tracing_subscriber::registry().with(lines).with(audit).init();
         run(args)
     });
+    if let Some(path) = made.filter(|_| done.is_err()) {
+        audit::take_back(&path);
+    }
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

@@ -129,23 +129,37 @@ pub fn restore(
         OpenErrorKind::Busy => RestoreError::new(database, RestoreErrorKind::InUse),
         _ => refused(error),
     })?;
+    let restored = restore_locked((backup, database), &target, &lock, later_edits);
+    if restored.is_err() {
+        lock.take_back();
+    }
+    restored
+}
+
+/// The caller holds the sidecar's lock, and takes back what it made for it if this fails.
+fn restore_locked(
+    (backup, database): (&Path, &Path),
+    target: &Path,
+    lock: &Sidecar,
+    later_edits: LaterEdits,
+) -> Result<Restored, RestoreError> {
     let source = real_path(backup);
-    for (path, real_path) in [(database, &target), (backup, &source)] {
+    for (path, real_path) in [(database, target), (backup, source.as_path())] {
         check_unused(path, real_path)?;
     }
-    let candidate = Candidate::make(&source, &target).map_err(|error| failed(backup, error))?;
+    let candidate = Candidate::make(&source, target).map_err(|error| failed(backup, error))?;
     start::check_log(backup, &candidate.path).map_err(refused)?;
     let connection = candidate.open(backup)?;
     // Only now: looking at the database leaves files beside it.
-    let before = Before::read(&target, &lock)?;
-    let erased = Journal::beside(&target).read().map_err(refused)?;
+    let before = Before::read(target, lock)?;
+    let erased = Journal::beside(target).read().map_err(refused)?;
     let erased_again = match erased {
         Some(erased) => erased::replay(&connection, &erased)
             .map_err(|error| refused(OpenError::from_sqlite(backup, error)))?,
         None => 0,
     };
     let (identity, taken_at) = candidate.begin_life(connection, &before, later_edits)?;
-    let set_aside = replace(&candidate, &target).map_err(|error| failed(database, error))?;
+    let set_aside = replace(&candidate, target).map_err(|error| failed(database, error))?;
     lock.put_and_unlock(&identity.file, identity.seen()).map_err(refused)?;
     Ok(Restored { life: identity.life(), taken_at, set_aside, erased_again })
 }

@@ -69,6 +69,20 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_start_that_fails_and_a_restore_that_fails_leave_no_file_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("letter.db"), "Aloha kāua").unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let server = Server::start(elsewhere.path());
+
+    does_not_start(folder.path(), &["--listen", "127.0.0.1:0", "--db", "letter.db"], "SQLite");
+    does_not_start(folder.path(), &["--listen", server.address(), "--db", "new.db"], "in use");
+    does_not_start(folder.path(), &["restore", "letter.db", "--db", "new.db"], "not a SQLite");
+
+    assert_eq!(["letter.db"], names(folder.path())[..]);
+}
+
+#[test]
 fn a_mistyped_database_is_refused_by_commands_that_need_one() {
     let folder = tempfile::tempdir().unwrap();
 
