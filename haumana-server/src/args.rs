@@ -48,37 +48,45 @@ pub(crate) struct Args {
 
     /// The store that keeps the data.
     #[arg(long, env = "HAUMANA_STORE", default_value = "sqlite", value_name = "STORE")]
+    #[arg(global = true)]
     pub(crate) store: StoreKind,
 
     /// With PostgreSQL: the database, such as postgres://haumana:secret@127.0.0.1/haumana. Set the
     /// environment variable instead of this option, because other users of the machine can see
     /// command lines.
     #[arg(long, env = "HAUMANA_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(global = true)]
     pub(crate) url: Option<String>,
 
     /// With PostgreSQL: the schema with the tables; it is created if it is missing.
     #[arg(long, env = "HAUMANA_DATABASE_SCHEMA", default_value = "haumana", value_name = "NAME")]
+    #[arg(global = true)]
     pub(crate) database_schema: String,
 
     /// With PostgreSQL: a file, in PEM, with the certificates that sign the server's certificate.
     /// Without it, the certificates that this machine trusts.
     #[arg(long, env = "HAUMANA_DATABASE_CERTIFICATES", value_name = "FILE")]
+    #[arg(global = true)]
     pub(crate) database_certificates: Option<PathBuf>,
 
     /// With DynamoDB: its address, if it is not Amazon's, such as http://127.0.0.1:8000.
     #[arg(long, env = "HAUMANA_ENDPOINT", value_name = "URL")]
+    #[arg(global = true)]
     pub(crate) endpoint: Option<String>,
 
     /// With DynamoDB: the region.
     #[arg(long, env = "HAUMANA_REGION", default_value = "us-east-1")]
+    #[arg(global = true)]
     pub(crate) region: String,
 
     /// With DynamoDB: the prefix of the names of the tables.
     #[arg(long, env = "HAUMANA_TABLE_PREFIX", default_value = DEFAULT_PREFIX, value_name = "PREFIX")]
+    #[arg(global = true)]
     pub(crate) table_prefix: String,
 
     /// With DynamoDB: create the tables that are missing.
     #[arg(long, env = "HAUMANA_CREATE_TABLES", value_parser = BoolishValueParser::new())]
+    #[arg(global = true)]
     pub(crate) create_tables: bool,
 
     /// The generation of the data. A number higher than ever before begins a new life of the data:
@@ -87,16 +95,19 @@ pub(crate) struct Args {
     /// an earlier point in time, and with PostgreSQL after you loaded a dump into the same
     /// database.
     #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
+    #[arg(global = true)]
     pub(crate) generation: u32,
 
     /// How many days earlier versions, and values that lost, are kept.
     #[arg(long, env = "HAUMANA_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    #[arg(global = true)]
     pub(crate) retention_days: u32,
 
     /// A schema file with the kinds of record that this server keeps, in TOML, or in JSON if its
     /// name ends in .json; see docs/schema.md. Without it they are pieces and practice sessions.
     #[arg(long, env = "HAUMANA_SCHEMA", value_name = "FILE")]
+    #[arg(global = true)]
     pub(crate) schema: Option<PathBuf>,
 
     /// An origin whose web pages may call this server, such as http://localhost:3000. Repeatable.

@@ -95,6 +95,22 @@ fn a_mistyped_database_is_refused_by_commands_that_need_one() {
     assert!(names(folder.path()).is_empty(), "nothing is made: {:?}", names(folder.path()));
 }
 
+#[test]
+fn options_of_the_store_and_of_the_schema_may_follow_the_command() {
+    let folder = tempfile::tempdir().unwrap();
+
+    // Nothing listens at that port, or the store is not built in.
+    let url = "postgres://127.0.0.1:1/none";
+    let swept = run(folder.path(), &["sweep", "--store", "postgres", "--url", url]);
+    let kept = run(folder.path(), &["keep-schema", "--schema", "none.toml"]);
+
+    for (ran, said) in [(swept, "unexpected"), (kept, "unexpected")] {
+        let complaint = String::from_utf8_lossy(&ran.stderr).into_owned();
+        assert_eq!(Some(1), ran.status.code(), "{complaint}");
+        assert!(!complaint.contains(said), "{complaint}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_command_whose_answer_nobody_reads_has_done_its_work() {
