@@ -459,12 +459,13 @@ def account(chunks, tokens, later):
     return ledger
 
 
-def bad_lines(chunks, tokens, later):
+def bad_lines(chunks, tokens, later, fates):
     ledger = account(chunks, tokens, later)
     if any(0 < entry.spare() and is_blank(line) for line, entry in ledger.items()):
         if leave_out(chunks, tokens, later, ledger):
             ledger = account(chunks, tokens, later)
-    return {line for line, entry in ledger.items() if entry.is_bad(is_blank(line))}
+    bad = {line for line, entry in ledger.items() if entry.is_bad(is_blank(line))}
+    return bad, fates.bad(chunks, tokens, later)
 
 
 def leave_out(chunks, tokens, later, ledger):
@@ -499,24 +500,141 @@ def leave_out(chunks, tokens, later, ledger):
     return bool(spots)
 
 
-def audit(chunks, tokens, later):
+def audit(chunks, tokens, later, fates):
     """Gives up what does not add up; returns whether all did."""
     earlier = 3 - later
     if any(c.clashes() for c in chunks) and not any(c.has_edit_of(earlier) for c in chunks):
         return True
-    bad = bad_lines(chunks, tokens, later)
-    if not bad:
-        return True
     for round_ in range(17):
+        bad, astray = bad_lines(chunks, tokens, later, fates)
+        if not bad and not astray:
+            return round_ == 0
         given_up = False
         for chunk in chunks:
             if chunk.has_edit_of(earlier):
                 found = changes(chunk, tokens, later).items()
-                if any(c[0] != c[later] and (round_ == 16 or line in bad) for line, c in found):
+                if (round_ == 16 or any(c[0] != c[later] and line in bad for line, c in found)
+                        or fates.is_astray(chunk, tokens, later, astray)):
                     chunk.how, given_up = "clash", True
         if not given_up or round_ == 16:
             return False
-        bad = bad_lines(chunks, tokens, later)
+
+
+# --- fates: where each line of the base is in a side
+
+class Fates:
+    """By side: for each line of the base its place in the side or None, and the other way around."""
+
+    def __init__(self, tokens, edits):
+        self.to, self.back = [None] * 3, [None] * 3
+        for side in (SERVER, PUSHED):
+            self.to[side], self.back[side] = fates_of(tokens[0], tokens[side], edits[side])
+
+    def held(self, chunk, tokens, later):
+        """For each line of the base, how many of its copies a chunk has, in any form."""
+        held = Counter()
+        if chunk.how in MIXED:
+            words = words_of(normalize("NFC", chunk.text))
+            for at in range(*chunk.ranges[0]):
+                line, places = tokens[0][at], [self.to[side][at] for side in (SERVER, PUSHED)]
+                here = [tokens[side][place] for side, place in zip((SERVER, PUSHED), places)
+                        if place is not None and chunk.ranges[side][0] <= place < chunk.ranges[side][1]]
+                if len(here) == 2:
+                    held[line] += has_words(words, line, *here)
+                elif here and here[0] != line:
+                    # What is left of the edit is a scrap if the other side took the line's own words away.
+                    is_whole = not adds_words(line, *here) or has_words(words, line, *here, line)
+                    held[line] += 1 if None in places and is_whole else 2
+            came = [Counter(tokens[0][at] for at in self.back[side][slice(*chunk.ranges[side])]
+                            if at is not None and not chunk.ranges[0][0] <= at < chunk.ranges[0][1])
+                    for side in (SERVER, PUSHED)]
+            held += came[0] | came[1]
+        elif chunk.how == "alike":
+            held = self.of_side(chunk, tokens, SERVER) | self.of_side(chunk, tokens, PUSHED)
+        elif chunk.how != "gone":
+            held = self.of_side(chunk, tokens, chunk.how if chunk.how in (SERVER, PUSHED) else later)
+        return held
+
+    def of_side(self, chunk, tokens, side):
+        own = self.back[side][slice(*chunk.ranges[side])]
+        return Counter(tokens[0][at] for at in own if at is not None)
+
+    def bad(self, chunks, tokens, later):
+        """The lines of the base with too few or too many copies in the merge."""
+        more = Counter()
+        for chunk in chunks:
+            if chunk.how != "kept":
+                more.update(self.held(chunk, tokens, later))
+                more.subtract(chunk.part(tokens, 0))
+        least = Counter()
+        for side in (SERVER, PUSHED):
+            least.subtract(line for line, place in zip(tokens[0], self.to[side]) if place is None)
+        return {line for line, n in more.items() if not is_blank(line) and not least[line] <= n <= 0}
+
+    def is_astray(self, chunk, tokens, later, bad):
+        held, own = self.held(chunk, tokens, later), self.of_side(chunk, tokens, later)
+        return any(held[line] != own[line] for line in held | own if line in bad)
+
+
+def fates_of(base, own, hunks):
+    to, back = [None] * len(base), [None] * len(own)
+
+    def pair(at, place):
+        to[at], back[place] = place, at
+    at = place = 0
+    for b0, b1, s0, s1 in hunks + [(len(base), len(base), len(own), len(own))]:
+        for offset in range(b0 - at):
+            pair(at + offset, place + offset)
+        at, place = b1, s1
+    added = {}
+    for _, _, s0, s1 in hunks:
+        for place in range(s0, s1):
+            if not is_blank(own[place]):
+                added.setdefault(own[place], []).append(place)
+    for b0, b1, _, _ in hunks:
+        for at in range(b0, b1):
+            if added.get(base[at]):
+                pair(at, added[base[at]].pop(0))
+    having = {}
+    for number, (_, _, s0, s1) in enumerate(hunks):
+        for place in range(s0, s1):
+            if back[place] is None:
+                for word in words_of(own[place]):
+                    having.setdefault(word, []).append((number, place - s0, place))
+    alike = []
+    for number, (b0, b1, _, _) in enumerate(hunks):
+        for at in range(b0, b1):
+            if to[at] is not None:
+                continue
+            words = [word for word in words_of(base[at]) if len(having.get(word, ())) <= 16]
+            shared = Counter(spot for word in words for spot in having.get(word, ()))
+            alike += [(-n, other != number, abs(at - b0 - row), at, place)
+                      for (other, row, place), n in shared.items() if len(words) <= 2 * n]
+    for *_, at, place in sorted(alike):
+        if to[at] is None and back[place] is None:
+            pair(at, place)
+    for b0, b1, s0, s1 in hunks:
+        left = [at for at in range(b0, b1) if to[at] is None and not is_blank(base[at])]
+        new = [place for place in range(s0, s1) if back[place] is None and not is_blank(own[place])]
+        if len(left) == len(new):
+            for at, place in zip(left, new):
+                pair(at, place)
+    return to, back
+
+
+def words_of(line):
+    return {word for word in cut_words(line) if not is_blank(word)}
+
+
+def adds_words(base, own):
+    return any(not is_blank(word) for word in Counter(cut_words(own)) - Counter(cut_words(base)))
+
+
+def has_words(words, base, server, pushed):
+    """Whether each word of a line is there of which some copy outlives both sides' deletions."""
+    base, server, pushed = (Counter(cut_words(line)) for line in (base, server, pushed))
+    return all(is_blank(word) or word in words or min(server[word], n) + min(pushed[word], n) <= n
+               for word, n in base.items())
 
 
 # --- moves: (first line, line behind the last, line before which they go)
@@ -658,7 +776,7 @@ def merge_once(texts, later, budget, again, written=None):
     tokens = [names(own) for own in lines]
     edits = [None] + [diff(tokens[0], tokens[i], budget, i) for i in (SERVER, PUSHED)]
     chunks = refine(weave(tokens, edits), lines, tokens, later, budget)
-    clean = audit(chunks, tokens, later) and not any(chunk.clashes() for chunk in chunks)
+    clean = audit(chunks, tokens, later, Fates(tokens, edits)) and not any(chunk.clashes() for chunk in chunks)
     written = written or texts
     styles = [first_end(text) for text in written]
     style = pick_some(styles, later) or "\n"

@@ -3,11 +3,13 @@
 //! Hunk by hunk a merge can be right and still lose or double a line that occurs several times, or
 //! that was moved. So for every line: what both added must be there, and no more than that; where a
 //! clash drops one half of a move, the other half is dropped too; and a line that all three texts
-//! have equally often is there that often.
+//! have equally often is there that often. That counts equal lines. `fates` counts the lines of the
+//! base in whatever form they have in a side.
 
 use super::blanks;
 use super::cut::{Side, Three};
 use super::diff::part;
+use super::fates::{self, Fates};
 use super::token::Tokens;
 use super::weave::{Chunk, How, Region};
 use imara_diff::Token;
@@ -23,30 +25,60 @@ pub(super) enum Audit {
 const ROUNDS: usize = 16;
 
 /// Counts copies, and turns into clashes the earlier side's edits of lines that do not add up.
-pub(super) fn audit(chunks: &mut Vec<Chunk>, tokens: &Tokens, later: Side) -> Audit {
+pub(super) fn audit(
+    chunks: &mut Vec<Chunk>,
+    tokens: &Tokens,
+    fates: &Fates<'_>,
+    later: Side,
+) -> Audit {
     let has_clash = chunks.iter().any(Chunk::clashes);
     if has_clash && !chunks.iter().any(|chunk| chunk.has_edit_of(later.other())) {
         // It is the later side's text already.
         return Audit::AddsUp;
     }
-    let mut bad = bad_lines(chunks, tokens, later);
-    if !bad.contains(&true) {
+    let mut bad = Bad::of(chunks, tokens, fates, later);
+    if bad.is_empty() {
         return Audit::AddsUp;
     }
     crate::mark::hit!(text_copies_do_not_add_up);
     for _ in 0..ROUNDS {
-        if !give_up(chunks, tokens, later, |token| bad.get(token.0 as usize) == Some(&true)) {
+        if !give_up(chunks, tokens, fates, later, &bad) {
             return Audit::DoesNot;
         }
         // INVARIANT: of the lines that were bad nothing is left to give up, so others follow or none.
-        bad = bad_lines(chunks, tokens, later);
+        bad = Bad::of(chunks, tokens, fates, later);
     }
     crate::mark::hit!(text_all_is_given_up);
-    give_up(chunks, tokens, later, |_| true);
+    for chunk in chunks.iter_mut().filter(|chunk| chunk.has_edit_of(later.other())) {
+        chunk.how = How::Clash;
+    }
     Audit::DoesNot
 }
 
-/// By token, whether the line does not add up, when spare blank lines are left out.
+/// By token, whether the line does not add up.
+struct Bad {
+    /// By equal lines, when spare blank lines are left out.
+    equal: Vec<bool>,
+    /// By the lines of the base in all their forms.
+    any_form: Vec<bool>,
+}
+
+impl Bad {
+    fn of(chunks: &mut Vec<Chunk>, tokens: &Tokens, fates: &Fates<'_>, later: Side) -> Self {
+        let equal = bad_lines(chunks, tokens, later);
+        let any_form = fates.bad(chunks, later);
+        if !equal.contains(&true) && any_form.contains(&true) {
+            crate::mark::hit!(text_a_line_in_another_form_does_not_add_up);
+        }
+        Self { equal, any_form }
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.equal.contains(&true) && !self.any_form.contains(&true)
+    }
+}
+
+/// By token, whether equal lines do not add up, when spare blank lines are left out.
 fn bad_lines(chunks: &mut Vec<Chunk>, tokens: &Tokens, later: Side) -> Vec<bool> {
     let mut ledger = Ledger::of(chunks, tokens, later);
     if ledger.has_spare_blanks(tokens)
@@ -265,15 +297,21 @@ impl Tally {
 fn give_up(
     chunks: &mut [Chunk],
     tokens: &Tokens,
+    fates: &Fates<'_>,
     later: Side,
-    is_bad: impl Fn(Token) -> bool,
+    bad: &Bad,
 ) -> bool {
+    let is_in = |bad: &[bool], token: Token| bad.get(token.0 as usize) == Some(&true);
     let mut tally = Tally::new(tokens.n_tokens());
+    let mut in_any_form = fates::Tally::new(tokens);
     let mut has_given_up = false;
     for chunk in chunks.iter_mut().filter(|chunk| chunk.has_edit_of(later.other())) {
         let mut is_involved = false;
         tally.each_change(chunk, tokens, later, |token, mut copies| {
-            is_involved |= copies.merged != *copies.side(later) && is_bad(token);
+            is_involved |= copies.merged != *copies.side(later) && is_in(&bad.equal, token);
+        });
+        in_any_form.each(fates, chunk, later, |token, copies| {
+            is_involved |= copies.merged != copies.side(later) && is_in(&bad.any_form, token);
         });
         if is_involved {
             chunk.how = How::Clash;

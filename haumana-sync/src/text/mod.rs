@@ -15,7 +15,8 @@
 //! Songs repeat lines (the hui), and people move verses. A diff that pairs the wrong copies, or a
 //! clash that drops one half of a move, can lose or double a line. So the copies of each line are
 //! counted afterwards (`audit`). Where they do not add up, it is a clash as well, and the
-//! earlier side's edits of those lines are given up.
+//! earlier side's edits of those lines are given up. Lines are followed through edits and moves for
+//! that (`fates`): a line that neither side deleted is there once for each copy.
 //!
 //! Where there is a clash, the merge is tried once more with each side's moves made in the other
 //! text first (`moves`). If that is clean, a verse that one side moved has the other's edits.
@@ -28,6 +29,7 @@ mod audit;
 mod blanks;
 mod cut;
 mod diff;
+mod fates;
 mod moves;
 mod slide;
 mod token;
@@ -38,6 +40,7 @@ mod write;
 use audit::Audit;
 use cut::{Cut, Side, Three};
 use diff::{Budget, Edits};
+use fates::Fates;
 use token::Tokens;
 use weave::Chunk;
 use write::Writer;
@@ -103,6 +106,8 @@ pub enum TextMerge {
 /// - Clean: every line that either side added is there, as it is or with the other's words in it.
 /// - Clash: every line that the later side added is there, likewise.
 /// - Both: a line that all three texts have equally often is there that often, blank or not.
+/// - Both: a line of the base that neither side deleted is there once for each of its copies, as it
+///   was or as a side edited it. It is followed through a move if half of its words are still there.
 /// - Different lines that keep their number, also neighbours, never clash.
 /// - Symmetric: swapping the sides, and `later` with them, gives the same result.
 /// - A line that both left alone keeps the bytes of the side that changed them (NFC, line end, a
@@ -183,7 +188,8 @@ fn merge_edits(
 ) -> TextMerge {
     let chunks = weave::weave(tokens, edits);
     let mut chunks = words::refine(chunks, lines, tokens, later, budget);
-    let audit = audit::audit(&mut chunks, tokens, later);
+    let fates = Fates::of(lines, tokens, edits);
+    let audit = audit::audit(&mut chunks, tokens, &fates, later);
 
     let clashed = chunks.iter().any(Chunk::clashes);
     let text = Writer::for_lines(texts, later).write(&chunks, lines);

@@ -3,6 +3,7 @@
 mod arms;
 mod bytes;
 mod copies;
+mod forms;
 mod laws;
 mod moves;
 mod songs;
