@@ -47,7 +47,9 @@ mod read;
 pub mod sample;
 mod script;
 mod shared;
+mod threads;
 mod users;
+mod watched;
 
 pub use between::*;
 pub use cases::*;
@@ -73,7 +75,9 @@ pub use read::*;
 pub use sample::KINDS;
 pub use script::*;
 pub use shared::*;
+pub use threads::*;
 pub use users::*;
+pub use watched::*;
 
 // Its samples are compiled by `examples/store`, which has what they need.
 #[cfg_attr(not(doctest), doc = include_str!("../../docs/write-a-store.md"))]
@@ -89,10 +93,14 @@ pub mod guide {}
 /// - `conformance_tests!(opening empty_place(), open)` takes one that makes a place where nothing
 ///   was ever stored, and an async closure that takes a reference to it and opens a handle.
 ///
-/// Expressions may await. See [`conformance`](crate::conformance).
+/// Expressions may await. What they make is used on several threads: stores, guards and places are
+/// `Send`, `Sync` and `'static`. See [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! conformance_tests {
-    (shared $open:expr) => { $crate::__laws! { shared [$crate::conformance_tests] @two $open } };
+    (shared $open:expr) => {
+        $crate::__laws! { shared [$crate::conformance_tests] @two $open }
+        $crate::__laws! { shared_owned [$crate::conformance_tests] @two_owned $open }
+    };
     (opening $place:expr, $open:expr) => {
         #[test]
         fn handles_that_open_empty_storage_at_once_work_together() {
@@ -114,6 +122,35 @@ macro_rules! conformance_tests {
                         &stores,
                     )
                     .await;
+                },
+            );
+        }
+
+        #[test]
+        fn handles_that_open_empty_storage_on_threads_at_once_work_together() {
+            $crate::conformance::run(
+                "handles_that_open_empty_storage_on_threads_at_once_work_together",
+                || async {
+                    let place = std::sync::Arc::new($place);
+                    let opening = (0..4).map(|_| {
+                        let place = std::sync::Arc::clone(&place);
+                        move || async move {
+                            let open = $open;
+                            open(&place).await
+                        }
+                    });
+                    let opened = $crate::conformance::on_threads(opening.collect()).await;
+                    let stores = opened.into_iter().map(|opened| {
+                        use $crate::conformance::AsStore as _;
+                        let store =
+                            $crate::conformance::Owned::new(opened, |opened| opened.as_store());
+                        std::sync::Arc::new(store) as std::sync::Arc<dyn $crate::Store>
+                    });
+                    $crate::conformance
+                        ::handles_that_open_empty_storage_on_threads_at_once_work_together(
+                            stores.collect(),
+                        )
+                        .await;
                 },
             );
         }
@@ -145,6 +182,19 @@ macro_rules! conformance_tests {
                 use $crate::conformance::AsStore as _;
                 let opened = $open;
                 $crate::conformance::$law(opened.0.as_store(), opened.1.as_store()).await;
+            });
+        }
+    )* };
+    (@two_owned $open:expr; $($law:ident)*) => { $(
+        #[test]
+        fn $law() {
+            $crate::conformance::run(stringify!($law), || async {
+                use $crate::conformance::{AsStore as _, Owned};
+                let opened = std::sync::Arc::new($open);
+                let one = Owned::new(std::sync::Arc::clone(&opened), |both| both.0.as_store());
+                let other = Owned::new(opened, |both| both.1.as_store());
+                $crate::conformance::$law(std::sync::Arc::new(one), std::sync::Arc::new(other))
+                    .await;
             });
         }
     )* };
@@ -238,11 +288,23 @@ macro_rules! __laws {
             what_one_handle_erases_is_gone_for_the_other
         }
     };
+    (shared_owned [$($then:tt)*] $($arguments:tt)*) => {
+        $($then)*! { $($arguments)*;
+            of_commits_on_threads_of_two_handles_on_one_head_exactly_one_succeeds
+            writers_on_threads_of_two_handles_lose_nothing
+        }
+    };
     (owned [$($then:tt)*] $($arguments:tt)*) => {
         $($then)*! { $($arguments)*;
             a_sync_dropped_at_any_point_and_sent_again_loses_nothing
             an_erasure_dropped_at_any_point_is_finished_by_the_same_call
             the_engine_hands_throttling_to_its_caller
+            // Threads.
+            of_commits_on_threads_on_one_head_exactly_one_succeeds
+            writers_on_threads_lose_nothing
+            readers_on_threads_see_all_of_a_commit_or_nothing
+            accounts_on_threads_do_not_disturb_each_other
+            an_erasure_or_a_purge_beside_commits_on_threads_moves_no_head
         }
     };
     (one [$($then:tt)*] $($arguments:tt)*) => {

@@ -16,7 +16,8 @@ use std::sync::Arc;
 pub struct Law {
     /// The law's name, a sentence.
     pub name: &'static str,
-    /// Runs it on an empty store; panics if the store breaks it.
+    /// Runs it on an empty store; panics if the store breaks it. It needs a tokio runtime with time,
+    /// as [`try_run`] makes one.
     pub run: fn(Arc<dyn Store>) -> sample::Task<'static, ()>,
 }
 

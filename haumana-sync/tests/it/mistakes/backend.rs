@@ -10,15 +10,23 @@ use haumana_sync::store::{
     IndexEntry, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use tokio::task::yield_now;
+
+/// How long a step takes that blocks.
+const BLOCKED: Duration = Duration::from_micros(50);
 
 /// Keeps everything in memory, in steps between which others get in.
 #[derive(Debug)]
 pub(crate) struct Backend {
     mistake: Option<Mistake>,
-    users: Mutex<HashMap<String, Account>>,
+    /// A step takes the time of a small write to a file, and others get in only on other threads.
+    blocks: bool,
+    users: Arc<Mutex<HashMap<String, Account>>>,
+    /// Who is locked in this handle, if handles on one storage have a lock each.
+    locked: Option<Mutex<HashSet<String>>>,
     /// The answers of a cache or a copy, for backends that have one.
     stale: Mutex<HashMap<String, (Account, u32)>>,
 }
@@ -26,6 +34,7 @@ pub(crate) struct Backend {
 #[derive(Clone, Debug, Default)]
 struct Account {
     is_locked: bool,
+    is_half_written: bool,
     head: Option<Head>,
     records: BTreeMap<Key, Envelope>,
     /// Places in the stream that records had before.
@@ -45,7 +54,7 @@ struct Lock<'a> {
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
         if !self.leaks {
-            self.backend.account(&self.name, |account| account.is_locked = false);
+            self.backend.set_locked(&self.name, false);
         }
     }
 }
@@ -66,7 +75,34 @@ impl Drop for KeptHalf<'_> {
 impl Backend {
     /// Makes an empty backend.
     pub(crate) fn new(mistake: Option<Mistake>) -> Self {
-        Self { mistake, users: Mutex::default(), stale: Mutex::default() }
+        let blocks = mistake.is_some_and(Mistake::blocks);
+        let (users, stale) = (Arc::default(), Mutex::default());
+        Self { mistake, blocks, users, locked: None, stale }
+    }
+
+    /// Makes an empty backend without mistakes, whose calls never yield.
+    pub(crate) fn blocking() -> Self {
+        Self { blocks: true, ..Self::new(None) }
+    }
+
+    /// Makes two handles on one empty storage, whose calls never yield. The lock is where the data
+    /// is, or there is one in each handle.
+    pub(crate) fn two_handles(locks_each: bool) -> (Self, Self) {
+        let open = |users| {
+            let locked = locks_each.then(Mutex::default);
+            Self { users, locked, ..Self::blocking() }
+        };
+        let users = Arc::default();
+        (open(Arc::clone(&users)), open(users))
+    }
+
+    /// Between two steps of a call.
+    async fn step(&self) {
+        if self.blocks {
+            std::thread::sleep(BLOCKED);
+        } else {
+            yield_now().await;
+        }
     }
 
     fn has(&self, mistake: Mistake) -> bool {
@@ -92,18 +128,28 @@ impl Backend {
         name.to_owned()
     }
 
+    /// Locks or unlocks the account, and returns whether it was locked.
+    fn set_locked(&self, name: &str, locks: bool) -> bool {
+        match &self.locked {
+            None => self.account(name, |account| std::mem::replace(&mut account.is_locked, locks)),
+            Some(locked) if locks => !locked.lock().unwrap().insert(name.to_owned()),
+            Some(locked) => locked.lock().unwrap().remove(name),
+        }
+    }
+
     /// Waits for the account's lock.
     async fn lock(&self, user: &UserId, leaks: Mistake) -> Lock<'_> {
         let name = self.name(user);
         for tries in 0.. {
-            if !self.account(&name, |account| std::mem::replace(&mut account.is_locked, true)) {
+            if !self.set_locked(&name, true) {
                 break;
             }
             // Who waits for what never comes must not keep a processor busy, nor for ever.
             assert!(tries < 60_000, "the lock is never released");
             match tries {
-                0..50 => yield_now().await,
-                _ => tokio::time::sleep(std::time::Duration::from_millis(1)).await,
+                _ if self.blocks => self.step().await,
+                0..50 => self.step().await,
+                _ => tokio::time::sleep(Duration::from_millis(1)).await,
             }
         }
         Lock { backend: self, name, leaks: self.has(leaks) }
@@ -220,24 +266,45 @@ impl Backend {
     /// Writes a batch under the account's lock, in the transactions that the mistake makes of it.
     async fn write(&self, name: &str, batch: &Batch) {
         match self.mistake {
-            Some(Mistake::HeadBeforeRecords) => {
+            Some(Mistake::HeadBeforeRecords | Mistake::HeadStoredFirst) => {
                 self.put_head(name, &batch.head);
-                yield_now().await;
+                self.step().await;
             }
             Some(Mistake::RecordsBeforeHead) => {
                 self.put_records(name, &batch.records);
-                yield_now().await;
+                self.step().await;
             }
             Some(Mistake::LargeCommitIsSplit) => {
                 for part in batch.records.chunks(500) {
                     self.put_records(name, part);
-                    yield_now().await;
+                    self.step().await;
+                }
+            }
+            Some(Mistake::HalfAFile) => {
+                self.account(name, |account| account.is_half_written = true);
+                self.step().await;
+            }
+            Some(Mistake::GoneWhileWritten) => {
+                let kept = self.account(name, |account| {
+                    let is_locked = account.is_locked;
+                    std::mem::replace(account, Account { is_locked, ..Account::default() })
+                });
+                self.step().await;
+                self.account(name, |account| *account = kept);
+            }
+            Some(Mistake::OneFileForAll) => {
+                let read = self.users().clone();
+                self.step().await;
+                let mut users = self.users();
+                for (other, account) in read {
+                    let is_locked = users.get(&other).is_some_and(|account| account.is_locked);
+                    users.insert(other, Account { is_locked, ..account });
                 }
             }
             Some(Mistake::DroppedCommitKeepsHalf) => {
                 let half = &batch.records[..batch.records.len() / 2];
                 let mut kept = KeptHalf { backend: self, name, half };
-                yield_now().await;
+                self.step().await;
                 kept.half = &[];
             }
             _ => {}
@@ -262,6 +329,27 @@ impl Backend {
             account.written.insert(record.key, number);
         }
         account.head = Some(batch.head.clone());
+        account.is_half_written = false;
+    }
+
+    /// Whoever meets a file that is half written finds no account in it.
+    fn check(&self, user: &UserId, op: &'static str) -> Result<()> {
+        let name = self.name(user);
+        match self.account(&name, |account| account.is_half_written) {
+            true => Err(Error::new(op, ErrorKind::Corrupt)),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads the account, deletes in it, and writes it.
+    async fn put_back(&self, user: &UserId, delete: impl FnOnce(&mut Account)) {
+        let name = self.name(user);
+        let mut account = self.account(&name, |account| account.clone());
+        self.step().await;
+        delete(&mut account);
+        self.account(&name, |stored| {
+            *stored = Account { is_locked: stored.is_locked, ..account };
+        });
     }
 }
 
@@ -276,7 +364,7 @@ impl Store for Backend {
         let lock = match self.mistake {
             Some(Mistake::DroppedReadKeepsLock) => {
                 let lock = Some(self.lock(user, Mistake::DroppedReadKeepsLock).await);
-                yield_now().await;
+                self.step().await;
                 lock
             }
             _ => None,
@@ -284,7 +372,8 @@ impl Store for Backend {
         if let Some(mut lock) = lock {
             lock.leaks = false;
         }
-        yield_now().await;
+        self.step().await;
+        self.check(user, "head")?;
         if self.has(Mistake::StaleHead) {
             let name = self.name(user);
             let now = self.users().get(&name).cloned().unwrap_or_default();
@@ -300,7 +389,8 @@ impl Store for Backend {
     }
 
     async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>> {
-        yield_now().await;
+        self.step().await;
+        self.check(user, "read")?;
         let account = self.snapshot(user);
         let mut keys = keys.to_vec();
         match self.mistake {
@@ -316,7 +406,8 @@ impl Store for Backend {
     }
 
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
-        yield_now().await;
+        self.step().await;
+        self.check(user, "index")?;
         let account = self.snapshot(user);
         let of_kind = account.records.values().filter(|record| record.key.kind == kind);
         let entry = |record: &Envelope| {
@@ -336,18 +427,19 @@ impl Store for Backend {
     }
 
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page> {
-        yield_now().await;
+        self.step().await;
+        self.check(user, "changes")?;
         let early = self.snapshot(user);
         if self.has(Mistake::BeyondTheHead) {
-            yield_now().await;
+            self.step().await;
         }
         let account = self.snapshot(user);
         let mut page = self.page(&account, after, limit);
         if self.has(Mistake::BeyondTheHead) {
             page.head = early.head;
         }
-        if self.has(Mistake::HeadReadLate) {
-            yield_now().await;
+        if self.has(Mistake::HeadReadLate) || self.has(Mistake::PageInTwoReads) {
+            self.step().await;
             page.head = self.snapshot(user).head;
         }
         Ok(page)
@@ -358,7 +450,7 @@ impl Store for Backend {
         user: &UserId,
         keys: &[HistoryKey],
     ) -> Result<Vec<Option<HistoryEntry>>> {
-        yield_now().await;
+        self.step().await;
         let account = self.snapshot(user);
         Ok(keys.iter().map(|key| account.history.get(key).cloned()).collect())
     }
@@ -370,7 +462,7 @@ impl Store for Backend {
         before: Option<Version>,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>> {
-        yield_now().await;
+        self.step().await;
         let account = self.snapshot(user);
         let is_below = |version: Version| match before {
             None => true,
@@ -401,13 +493,20 @@ impl Store for Backend {
         check_batch(limits, user, expected, batch)?;
         let name = self.name(user);
         let early = self.account(&name, |account| account.head.clone());
-        yield_now().await;
-        let mut lock = self.lock(user, Mistake::DroppedCommitKeepsLock).await;
-        yield_now().await;
+        self.step().await;
+        let lock = match self.mistake {
+            Some(Mistake::ComparedWithoutLock) => None,
+            _ => Some(self.lock(user, Mistake::DroppedCommitKeepsLock).await),
+        };
+        self.step().await;
         let stored = match self.mistake {
             Some(Mistake::ComparedBeforeLock) => early,
             _ => self.account(&name, |account| account.head.clone()),
         };
+        if self.blocks {
+            // As if the file of the account were made meanwhile.
+            self.step().await;
+        }
         if self.has(Mistake::RefusedKeepsHistory) {
             self.put_history(&name, &batch.history);
         }
@@ -418,17 +517,16 @@ impl Store for Backend {
         }
         match decision {
             Decision::Conflict => {
-                lock.leaks = false;
+                lock.into_iter().for_each(Self::release);
                 return Err(Error::new("commit", ErrorKind::Conflict));
             }
             Decision::Done => {}
             Decision::Write => self.write(&name, &self.written(batch.clone())).await,
         }
-        yield_now().await;
-        lock.leaks = false;
-        drop(lock);
+        self.step().await;
+        lock.into_iter().for_each(Self::release);
         if self.has(Mistake::HistoryBehindTheCommit) {
-            yield_now().await;
+            self.step().await;
             self.put_history(&name, &batch.history);
         }
         if self.has(Mistake::ThrottledAfterTheFact) && batch.head.revision.0.is_multiple_of(7) {
@@ -438,6 +536,13 @@ impl Store for Backend {
     }
 
     async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()> {
+        if self.has(Mistake::PurgedWithoutLock) {
+            let purge = |account: &mut Account| {
+                account.history.retain(|_, entry| before <= entry.at);
+            };
+            self.put_back(user, purge).await;
+            return Ok(());
+        }
         let lock = self.lock(user, Mistake::DroppedEraseKeepsLock).await;
         let is_old = |entry: &HistoryEntry| match self.mistake {
             Some(Mistake::PurgeIsInclusive) => entry.at <= before,
@@ -455,8 +560,16 @@ impl Store for Backend {
     }
 
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
+        if self.has(Mistake::ErasedWithoutLock) {
+            let erase = |account: &mut Account| {
+                account.records.clear();
+                account.history.clear();
+            };
+            self.put_back(user, erase).await;
+            return Ok(Wiped::Now);
+        }
         let lock = self.lock(user, Mistake::DroppedEraseKeepsLock).await;
-        yield_now().await;
+        self.step().await;
         self.account(&lock.name, |account| {
             let is_left =
                 |record: &Envelope| self.has(Mistake::EraseLeavesTombstones) && record.deleted;

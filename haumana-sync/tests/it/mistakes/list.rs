@@ -14,6 +14,11 @@ macro_rules! mistakes {
             pub(crate) fn text(self) -> &'static str {
                 match self { $(Self::$name => concat!($($text),+).trim_ascii(),)* }
             }
+
+            /// Whether the calls of the backend block their thread and never yield.
+            pub(crate) fn blocks(self) -> bool {
+                self.text().starts_with("No call yields")
+            }
         }
     };
 }
@@ -143,4 +148,20 @@ mistakes! {
     TornRecord
     /// A commit under load is refused as throttled after it was done.
     ThrottledAfterTheFact
+    /// No call yields, and the head is compared and written without a lock.
+    ComparedWithoutLock
+    /// No call yields, and a file is emptied and then written: readers find half of it.
+    HalfAFile
+    /// No call yields, and an account is taken out and put back: readers find nobody.
+    GoneWhileWritten
+    /// No call yields, and the head is stored before the records.
+    HeadStoredFirst
+    /// No call yields, and a page's head is read behind its records.
+    PageInTwoReads
+    /// No call yields, and one file of all accounts is written under the lock of one account.
+    OneFileForAll
+    /// No call yields, and an erasure puts back, without a lock, the account that it has read.
+    ErasedWithoutLock
+    /// No call yields, and a purge puts back, without a lock, the account that it has read.
+    PurgedWithoutLock
 }

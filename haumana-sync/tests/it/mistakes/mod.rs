@@ -7,7 +7,7 @@ mod list;
 mod opening;
 
 use backend::Backend;
-use haumana_sync::conformance::{Broken, Law, laws, try_run};
+use haumana_sync::conformance::{self, Broken, Law, laws, try_run};
 use list::Mistake;
 use opening::Opening;
 use std::sync::Arc;
@@ -33,6 +33,16 @@ fn a_backend_without_mistakes_keeps_every_law() {
     }
 }
 
+#[test]
+fn a_backend_that_never_yields_and_has_no_mistakes_keeps_every_law() {
+    for law in laws() {
+        let make = move || (law.run)(Arc::new(Backend::blocking()));
+        if let Err(broken) = try_run(law.name, Duration::from_secs(120), make) {
+            panic!("{broken}");
+        }
+    }
+}
+
 fn runs() -> u32 {
     let asked = std::env::var("HAUMANA_MISTAKE_RUNS").ok().and_then(|text| text.parse().ok());
     asked.unwrap_or(RUNS)
@@ -47,6 +57,46 @@ fn handles_that_each_make_a_database_where_there_is_none_are_caught() {
     let caught = (0..runs()).filter(|_| opening::broken(Opening::Replaces).is_err()).count();
 
     println!("{caught}/{} | {:?}", runs(), Opening::Replaces);
+    assert_eq!(runs() as usize, caught);
+}
+
+#[test]
+fn handles_that_each_make_a_database_on_threads_are_caught() {
+    if let Err(broken) = opening::broken_on_threads(Opening::LooksAgainBlocking) {
+        panic!("{broken}");
+    }
+
+    let mistake = Opening::ReplacesBlocking;
+    let caught = (0..runs()).filter(|_| opening::broken_on_threads(mistake).is_err()).count();
+
+    println!("{caught}/{} | {mistake:?}", runs());
+    assert_eq!(runs() as usize, caught);
+}
+
+/// Runs the laws of two handles on threads on two that lock where the data is, or each for itself.
+fn broken_handles(locks_each: bool) -> Result<(), Broken> {
+    try_run("two handles", LIMIT, move || async move {
+        let (one, other) = Backend::two_handles(locks_each);
+        let (one, other) = (Arc::new(one), Arc::new(other));
+        conformance::of_commits_on_threads_of_two_handles_on_one_head_exactly_one_succeeds(
+            one, other,
+        )
+        .await;
+        let (one, other) = Backend::two_handles(locks_each);
+        let (one, other) = (Arc::new(one), Arc::new(other));
+        conformance::writers_on_threads_of_two_handles_lose_nothing(one, other).await;
+    })
+}
+
+#[test]
+fn handles_with_a_lock_each_are_caught() {
+    if let Err(broken) = broken_handles(false) {
+        panic!("{broken}");
+    }
+
+    let caught = (0..runs()).filter(|_| broken_handles(true).is_err()).count();
+
+    println!("{caught}/{} | a lock in each handle", runs());
     assert_eq!(runs() as usize, caught);
 }
 

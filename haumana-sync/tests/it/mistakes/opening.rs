@@ -5,9 +5,12 @@ use super::backend::Backend;
 use haumana_sync::Store;
 use haumana_sync::conformance::sample::{task, together};
 use haumana_sync::conformance::{
-    Broken, handles_that_open_empty_storage_at_once_work_together as law, try_run,
+    Broken, handles_that_open_empty_storage_at_once_work_together as law,
+    handles_that_open_empty_storage_on_threads_at_once_work_together as law_on_threads, on_threads,
+    try_run,
 };
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::task::yield_now;
 
 /// Where the database is, once somebody has made it.
@@ -20,16 +23,25 @@ pub(super) enum Opening {
     LooksAgain,
     /// Whoever finds no database makes one, in place of one that was made meanwhile.
     Replaces,
+    /// As `LooksAgain`, but no call yields.
+    LooksAgainBlocking,
+    /// As `Replaces`, but no call yields.
+    ReplacesBlocking,
 }
 
 async fn open(place: &Place, opening: Opening) -> Arc<Backend> {
     let found = place.0.lock().unwrap().clone();
     // Others open here, too.
-    yield_now().await;
+    match opening {
+        Opening::LooksAgain | Opening::Replaces => yield_now().await,
+        _ => std::thread::sleep(Duration::from_micros(50)),
+    }
     let mut made = place.0.lock().unwrap();
     match opening {
-        Opening::LooksAgain => Arc::clone(made.get_or_insert_with(|| Arc::new(Backend::new(None)))),
-        Opening::Replaces => {
+        Opening::LooksAgain | Opening::LooksAgainBlocking => {
+            Arc::clone(made.get_or_insert_with(|| Arc::new(Backend::new(None))))
+        }
+        Opening::Replaces | Opening::ReplacesBlocking => {
             let new = found.unwrap_or_else(|| Arc::new(Backend::new(None)));
             *made = Some(Arc::clone(&new));
             new
@@ -45,5 +57,18 @@ pub(super) fn broken(opening: Opening) -> Result<(), Broken> {
         let opened: Vec<Arc<Backend>> = together(opened).await;
         let stores: Vec<&dyn Store> = opened.iter().map(|store| &**store as &dyn Store).collect();
         law(&stores).await;
+    })
+}
+
+/// Runs the law on four handles that are opened at once, each on a thread.
+pub(super) fn broken_on_threads(opening: Opening) -> Result<(), Broken> {
+    try_run("opening", LIMIT, move || async move {
+        let place = Arc::new(Place::default());
+        let opened = (0..4).map(|_| {
+            let place = Arc::clone(&place);
+            move || async move { open(&place, opening).await }
+        });
+        let opened = on_threads(opened.collect()).await;
+        law_on_threads(opened.into_iter().map(|store| store as Arc<dyn Store>).collect()).await;
     })
 }
