@@ -16,7 +16,7 @@
 //! The same key names the topics of pokes. It is drawn where the journal is made, so all servers of
 //! one database agree on it.
 
-use crate::error::OpenError;
+use crate::error::{OpenError, OpenErrorKind};
 use crate::options::PostgresOptions;
 use crate::pool;
 use crate::rows::Bad;
@@ -85,6 +85,9 @@ impl Journal {
     ///
     /// As [`PostgresStore::open`](crate::PostgresStore::open).
     pub async fn read(options: &PostgresOptions) -> Result<Self, OpenError> {
+        if !crate::schema::is_name(&options.schema) {
+            return Err(OpenError::new(OpenErrorKind::SchemaName));
+        }
         let client = pool::connect(options)?.get().await?;
         let journal = name_of(&options.schema);
         let key = key_of(&***client, &journal).await?;

@@ -1,7 +1,7 @@
 //! A backup that is put back brings nobody back who was erased since.
 
 use crate::support::{connect, open};
-use haumana_store_postgres::{Journal, NewLife, PostgresOptions};
+use haumana_store_postgres::{Journal, NewLife, OpenErrorKind, PostgresOptions};
 use haumana_sync::Store;
 use haumana_sync::conformance::sample::{Author, entry, everything, piece, record, user};
 use haumana_sync::store::{Generation, HeadState, Operate};
@@ -144,4 +144,17 @@ async fn the_journal_holds_no_name_and_outlives_its_tables() {
     let texts: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     assert_eq!(1, texts.len(), "what is made anew keeps the journal");
     assert!(!texts[0].contains("kaulana"), "{texts:?}");
+}
+
+#[tokio::test]
+async fn a_journal_is_not_read_from_a_schema_whose_name_would_have_to_be_quoted() {
+    let server = server_or_skip!();
+    let options = server.empty();
+    for name in ["", "Haumana", "a b", "haumana; DROP TABLE x; --"] {
+        let options = PostgresOptions { schema: name.to_owned(), ..options.clone() };
+
+        let refused = Journal::read(&options).await.unwrap_err();
+
+        assert!(matches!(refused.kind(), OpenErrorKind::SchemaName), "{name}");
+    }
 }
