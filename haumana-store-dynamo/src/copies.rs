@@ -149,9 +149,9 @@ impl DynamoStore {
         let (mut all, mut covered) = (Newest::default(), Revision(0));
         let life = life(kind, head);
         let (first, last) = (format!("{life}{:011}", 0), format!("{life}{LAST_REVISION}"));
-        let mut from = None;
+        let (call, mut from) = (self.reading("live_records"), None);
         loop {
-            let query = self
+            let request = self
                 .client
                 .query()
                 .table_name(self.table(HISTORY))
@@ -170,9 +170,8 @@ impl DynamoStore {
                 .expression_attribute_values(":high", AttributeValue::S(last.clone()))
                 .set_exclusive_start_key(from)
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .send()
-                .await;
-            let Ok(answer) = query else { return (all, covered) };
+                .send();
+            let Ok(answer) = call.send_once(request).await else { return (all, covered) };
             self.meter.add(Direction::Read, answer.consumed_capacity.as_slice());
             for item in answer.items.unwrap_or_default() {
                 let copy = decode(&life, &item).filter(|copy| copy.to <= head.revision);
@@ -230,13 +229,13 @@ impl DynamoStore {
             TransactWriteItem::builder().condition_check(check.build().ok()?).build(),
             TransactWriteItem::builder().put(put.build().ok()?).build(),
         ];
-        let written = self
+        let request = self
             .client
             .transact_write_items()
             .set_transact_items(Some(items.into()))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
+            .send();
+        let written = self.writing("live_records").send_once(request).await;
         self.meter.add(Direction::Write, written.ok()?.consumed_capacity());
         Some(())
     }

@@ -3,7 +3,7 @@
 //! Requests for records and history go through here or through a `send_once` of their caller, so
 //! that each is metered, each keeps to the time of its call, and a batch that was done in part is
 //! continued. What may fail without harm, packed copies and what an account has spent, is asked for
-//! once, by the modules that are about it.
+//! once, in the time of its call, by the modules that are about it.
 
 use crate::error::{Class, Failure};
 use crate::items::{Item, key_item};

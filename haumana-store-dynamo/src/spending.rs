@@ -76,7 +76,7 @@ impl DynamoStore {
             true => ("ADD #paid :paid", tab.unsaved_ms),
             false => ("SET #paid = :paid", tab.paid_at()),
         };
-        let saved = self
+        let request = self
             .client
             .update_item()
             .table_name(self.table(PIECES))
@@ -88,9 +88,8 @@ impl DynamoStore {
             .expression_attribute_names("#epoch", "_epoch")
             .expression_attribute_values(":paid", n(value))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await;
-        if let Ok(saved) = saved {
+            .send();
+        if let Ok(saved) = self.writing("charge").send_once(request).await {
             self.meter.add(Direction::Write, saved.consumed_capacity.as_slice());
             let payment = Payment { at: tab.paid_at(), unsaved_ms: tab.unsaved_ms };
             self.paid(user, Some(payment));

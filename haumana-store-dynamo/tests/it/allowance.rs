@@ -2,13 +2,14 @@
 
 use crate::support::{batch, piece, record, user};
 use haumana_store_dynamo::testing::Tables;
-use haumana_store_dynamo::{Allowance, DynamoOptions, DynamoStore};
+use haumana_store_dynamo::{Allowance, DynamoOptions, DynamoStore, Retry};
 use haumana_sync::Store;
 use haumana_sync::conformance::SetClock;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{ErrorKind, Head};
 use haumana_sync::time::UnixMillis;
 use std::sync::Arc;
+use std::time::Duration;
 
 const BURST: u64 = 1_000;
 const PER_DAY: u64 = 86_400;
@@ -144,4 +145,22 @@ async fn without_an_allowance_nobody_is_refused() {
     store.charge(&costly.kai, 1e12).await;
 
     assert!(costly.asks(&store).await.is_ok());
+}
+
+/// The host's time ends, whatever else is asked for.
+#[tokio::test]
+async fn a_charge_that_nobody_answers_ends_in_time() {
+    let (costly, _) = Costly::new().await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = Some(format!("http://{}", silent.local_addr().unwrap()));
+    let options = costly.tables.options();
+    let (request, budget) = (Duration::from_millis(100), Duration::from_millis(150));
+    let retry = Retry { request, budget, ..options.retry };
+    let allowance = Some(Allowance::new(BURST, PER_DAY, costly.clock.clone()));
+    let store = DynamoStore::open(DynamoOptions { allowance, endpoint, retry, ..options });
+
+    let charge = store.charge(&costly.kai, BURST as f64);
+    let in_time = tokio::time::timeout(Duration::from_secs(20), charge).await;
+
+    assert!(in_time.is_ok(), "nobody waits longer than for any other request");
 }
