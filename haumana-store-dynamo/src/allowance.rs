@@ -46,7 +46,7 @@ const ACCOUNTS: usize = 1000;
 ///
 /// The host says what each call has cost, with [`DynamoStore::charge`]. An account that has used up
 /// its allowance is refused with [`ErrorKind::Spent`] where its head is read, before other work, and
-/// is served again as soon as enough time has passed.
+/// is served again as soon as enough time has passed. It can be erased all the same.
 ///
 /// [`DynamoStore::charge`]: crate::DynamoStore::charge
 /// [`ErrorKind::Spent`]: haumana_sync::store::ErrorKind::Spent

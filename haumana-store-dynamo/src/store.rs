@@ -34,8 +34,8 @@ use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::backend::check_batch;
 use haumana_sync::store::{
-    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
-    IndexEntry, LiveRecord, Page, Result, Version, Wiped,
+    After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HeadState, HistoryEntry,
+    HistoryKey, IndexEntry, LiveRecord, Page, Result, Version, Wiped,
 };
 use haumana_sync::time::UnixMillis;
 use std::hash::{BuildHasher, RandomState};
@@ -143,7 +143,13 @@ impl Store for DynamoStore {
 
     async fn head(&self, user: &UserId) -> Result<Option<Head>> {
         let stored = self.stored_head(&mut self.reading("head"), user).await?;
-        self.check_allowance(user, stored.as_ref().map_or(0, |stored| stored.paid))?;
+        let is_erasing =
+            stored.as_ref().is_some_and(|stored| stored.head.state == HeadState::Erasing);
+        let allowed = self.check_allowance(user, stored.as_ref().map_or(0, |stored| stored.paid));
+        // Nothing but the rest of its erasure is accepted, and that must not wait.
+        if !is_erasing {
+            allowed?;
+        }
         Ok(stored.map(|stored| stored.head))
     }
 
@@ -195,8 +201,9 @@ impl Store for DynamoStore {
     }
 
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
-        if let Some(head) = self.head(user).await? {
-            self.note_erasure(user, &head).await?;
+        // Whatever the account has spent: erasing is always possible.
+        if let Some(stored) = self.stored_head(&mut self.writing("erase"), user).await? {
+            self.note_erasure(user, &stored.head).await?;
         }
         self.erase_user(user).await.map(|()| Wiped::Now)
     }

@@ -4,9 +4,10 @@ use crate::support::{batch, piece, record, user};
 use haumana_store_dynamo::testing::Tables;
 use haumana_store_dynamo::{Allowance, DynamoOptions, DynamoStore, Retry};
 use haumana_sync::Store;
-use haumana_sync::conformance::SetClock;
+use haumana_sync::conformance::{SeededRandom, SetClock};
+use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::id::UserId;
-use haumana_sync::store::{ErrorKind, Head};
+use haumana_sync::store::{ErrorKind, Generation, Head, HeadState, Wiped};
 use haumana_sync::time::UnixMillis;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,6 +146,23 @@ async fn without_an_allowance_nobody_is_refused() {
     store.charge(&costly.kai, 1e12).await;
 
     assert!(costly.asks(&store).await.is_ok());
+}
+
+#[tokio::test]
+async fn who_has_used_up_the_allowance_can_be_erased() {
+    let (costly, store) = Costly::new().await;
+    store.charge(&costly.kai, BURST as f64 + 5.0).await;
+    assert_eq!(Err(ErrorKind::Spent), costly.asks(&store).await);
+    let store = Arc::new(store);
+    let config = EngineConfig::new(Generation(0));
+    let random = Arc::new(SeededRandom::new(1));
+    let engine = Engine::new(store.clone(), costly.clock.clone(), random, config);
+
+    assert_eq!(Wiped::Now, store.erase(&costly.kai).await.unwrap());
+    engine.erase(&costly.kai).await.unwrap();
+
+    let head = costly.tables.store().head(&costly.kai).await.unwrap().unwrap();
+    assert_eq!(HeadState::Erased, head.state);
 }
 
 /// The host's time ends, whatever else is asked for.

@@ -7,9 +7,12 @@
 
 use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
-use crate::engine::{Engine, Result};
+use crate::engine::{self, Engine, Result};
 use crate::id::UserId;
-use crate::store::{Batch, Epoch, ErrorKind, Generation, Head, HeadState, Stamp, StoreExt, Wiped};
+use crate::store::{
+    After, Batch, Epoch, ErrorKind, Generation, Head, HeadState, Place, Revision, Stamp, StoreExt,
+    Wiped,
+};
 use crate::time::UnixMillis;
 
 /// What a request to erase came to.
@@ -89,7 +92,12 @@ impl Engine {
         let name = request_id.map(|id| Digest::of([b"erase\0", id.as_bytes()]).short());
         let (mut attempts, mut erased) = (self.attempts(user), Erasure::Done);
         loop {
-            let head = attempts.head().await?;
+            let head = match attempts.head().await {
+                Err(error) if error.kind() == engine::ErrorKind::Spent => {
+                    self.spent_head(user).await?
+                }
+                head => head?,
+            };
             let notes = Notes::of(head.as_ref())?;
             let news = name.filter(|name| !notes.erasures.contains(name));
             let (next, is_last) = match (&head, head.as_ref().map(|head| head.state)) {
@@ -119,6 +127,15 @@ impl Engine {
                 Err(error) => attempts.start_over(error.into())?,
             }
         }
+    }
+
+    /// Reads the head of an account that has used up its allowance: an erasure does not wait for it.
+    ///
+    /// A page says the head too, and no store bounds what pages cost; behind all revisions it is
+    /// nothing but the head.
+    async fn spent_head(&self, user: &UserId) -> Result<Option<Head>> {
+        let behind_all = After::Place(Place { revision: Revision(u64::MAX), within: None });
+        Ok(self.store.changes(user, behind_all, 1).await?.head)
     }
 
     /// The head of an account that takes nothing more until it is erased.
