@@ -32,8 +32,8 @@ async fn three_edits_of_one_base_give_one_value_in_every_order_of_arrival() {
     for (policy, _) in Merge::ALL.into_iter().filter(|(policy, _)| *policy != Merge::Fixed) {
         let schema = notes([Field::new(2, "word", FieldType::text(9)).merge(policy)]);
         // Two of them set the same, and two are edited at the same time.
-        for words in [["a", "b", "c"], ["c", "b", "a"], ["b", "a", "b"], ["a", "b", "a"]] {
-            for times in [[1, 2, 3], [1, 3, 2], [2, 1, 3], [3, 2, 1], [1, 1, 2], [2, 1, 1]] {
+        for words in [["a", "b", "c"], ["b", "a", "b"], ["a", "b", "a"]] {
+            for times in [[1, 3, 2], [3, 2, 1], [1, 1, 2], [2, 1, 1]] {
                 let edit = |at: usize| (times[at], json!({ "word": words[at] }));
 
                 let all = arrivals(&schema, [edit(0), edit(1), edit(2)]).await;

@@ -414,12 +414,13 @@ async fn an_old_form_that_a_delete_met_is_the_base_of_its_next_edit() {
 
 #[tokio::test]
 async fn a_copy_that_has_practised_says_nothing_new_when_its_request_comes_again() {
-    for copy_is_ahead in [false, true] {
+    cov_mark::check!(copy_that_only_practised_before_says_nothing);
+    for is_at_once in [false, true] {
         let server = Server::new();
         let mut old = phone(&server).await;
         let mut copy = old.clone();
         practise(&mut copy.pieces[0], &server);
-        if !copy_is_ahead {
+        if !is_at_once {
             server.pass_secs(60);
         }
         copy.lose_reply(&server).await;

@@ -331,6 +331,7 @@ async fn an_export_comes_back_under_a_schema_that_asks_for_more() {
     let Refused::Entry(flaw) = refused else { panic!("{refused:?}") };
     assert_eq!("records[0]: word is missing (invalid_field)", flaw.to_string());
     foreign["records"][0]["value"]["word"] = "0123456789".into();
+    foreign["records"][0]["value"]["song"] = "x".into();
     let refused = import(&after, &kai(), &foreign.to_string()).await.unwrap_err();
     let Refused::Entry(flaw) = refused else { panic!("{refused:?}") };
     assert_eq!("records[0]: word is too large (too_large)", flaw.to_string());

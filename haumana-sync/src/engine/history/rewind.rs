@@ -228,7 +228,9 @@ impl Engine {
                     let last = last_key(record).and_then(|last| entries.get(&last));
                     let edit = self.rewinding_edit(record, &entry, last, transaction)?;
                     // The same, but for what its kind has gained since.
-                    let is_same = is_live && edit.changes.is_empty();
+                    let is_same = record.content.as_ref().is_some_and(|content| {
+                        edit.changes.iter().all(|change| content.unit(&change.name) == change.value)
+                    });
                     (!is_same).then_some((edit, change))
                 }
                 Then::Nothing if is_live => {

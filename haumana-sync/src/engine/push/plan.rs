@@ -356,8 +356,8 @@ impl Push {
         }
     }
 
-    /// Returns the first field that cannot be taken or is missing, why, and what is wrong with it for
-    /// people.
+    /// Returns the first field that cannot be taken or is missing, why, and what is wrong with it
+    /// for people.
     pub(crate) fn flaw(&self, schema: &Schema) -> Option<(String, Refusal, Cow<'static, str>)> {
         let (PushOp::Set(set) | PushOp::Offer(set)) = &self.op else { return None };
         let kind = schema.kind(self.key.kind)?;
@@ -382,9 +382,9 @@ impl Push {
 
     /// Returns the first mandatory field that the push has to set and does not.
     ///
-    /// A creation sets all of them. A push without a base of a record that is there is an edit, often
-    /// the second one of a device that has seen no reply to the first; but a group of which it sets a
-    /// part is whole.
+    /// A creation sets all of them. A push without a base of a record that is there is an edit,
+    /// often the second one of a device that has seen no reply to the first. But a group is whole:
+    /// such a push sets the mandatory fields of a group of which it sets a part.
     fn missing<'k>(
         &self,
         kind: &'k Kind,

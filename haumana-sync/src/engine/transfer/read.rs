@@ -112,8 +112,8 @@ impl Reading<'_> {
         })
     }
 
-    /// Says which declared field of an entry cannot be taken, and why, where it is one. `list` is the
-    /// list that the entry stands in.
+    /// Says which declared field of an entry cannot be taken, and why, where it is one. `list` is
+    /// the list that the entry stands in.
     pub(crate) fn flaw(&self, list: &str, json: &RawValue) -> Option<String> {
         let fields: Fields<'_> = parse(json).ok()?;
         let own = self.schema.kinds().iter().find(|kind| kind.own_list() == Some(list));
@@ -126,17 +126,18 @@ impl Reading<'_> {
             (None, None) => return None,
             (Some(_), _) => fields,
         };
-        let refused = kind.fields().iter().find_map(|field| {
+        if let Some(field) = missing(kind, &values, by) {
+            return Some(format!("{} is missing", field.name()));
+        }
+        let (field, refusal) = kind.fields().iter().find_map(|field| {
             let json = values.get(field.name())?;
             Some((field, value(kind, field.name(), json, by).err()?))
-        });
-        let (field, what) = match refused {
-            Some((field, Refusal::TooLarge)) => (field, "is too large".into()),
-            Some((field, _)) if values.get(field.name()).is_some_and(|it| it.get() == "null") => {
-                (field, "cannot be null".into())
-            }
-            Some((field, _)) => (field, field.expectation()),
-            None => (missing(kind, &values, by)?, "is missing".into()),
+        })?;
+        let is_null = values.get(field.name()).is_some_and(|json| json.get() == "null");
+        let what = match refusal {
+            Refusal::TooLarge => "is too large".into(),
+            _ if is_null => "cannot be null".into(),
+            _ => field.expectation(),
         };
         Some(format!("{} {what}", field.name()))
     }

@@ -460,12 +460,13 @@ impl Work {
         !is_known && (knew_one || !change.value.is_null())
     }
 
-    /// Whether a value that the record has had is said here by an earlier edit than the record's own,
-    /// and nobody who saw the value has replaced it: under [`Merge::First`] it then counts as that early.
+    /// Whether a value that the record has had is said here by an edit that is no later than the
+    /// record's own, and nobody who saw the value has replaced it. Under [`Merge::First`] it then
+    /// counts as that early.
     fn is_first_of_it(&self, edit: &Edit, change: &Change, hash: u64) -> bool {
         let touch = self.record.meta.touch(&change.name);
         if self.record.unit(&change.name).policy() != Merge::First
-            || touch.edited_at <= change.edited_at
+            || touch.edited_at < change.edited_at
         {
             return false;
         }
