@@ -9,6 +9,7 @@ use crate::id::{Key, UserId};
 use crate::store::{Batch, ErrorKind, Head};
 use crate::time::UnixMillis;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use tokio::runtime::Handle;
 use tokio::task::{spawn_blocking, yield_now};
@@ -19,6 +20,8 @@ pub(super) const THREADS: u128 = 4;
 const RACES: u128 = 24;
 /// How many commits each thread makes.
 const ROUNDS: u128 = 25;
+/// LIMIT: how often is deleted beside one writer.
+const DELETIONS: u32 = 500;
 
 /// What one thread does. The future is made and polled there, so it need not be `Send`.
 pub(super) type Job<T> = Box<dyn FnOnce() -> Task<'static, T> + Send>;
@@ -134,6 +137,15 @@ pub async fn accounts_on_threads_do_not_disturb_each_other(store: Arc<dyn Store>
     }
 }
 
+/// The writer has ended, whether it is done or has panicked.
+struct Over(Arc<AtomicBool>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Who erases or purges beside a writer undoes no commit, and none undoes what they did.
 pub async fn an_erasure_or_a_purge_beside_commits_on_threads_moves_no_head(store: Arc<dyn Store>) {
     for round in 0..8_u128 {
@@ -147,7 +159,10 @@ pub async fn an_erasure_or_a_purge_beside_commits_on_threads_moves_no_head(store
 
         let (owned, of_writer) = (kai.clone(), Arc::clone(&store));
         let begun = first.clone();
+        let over = Over(Arc::default());
+        let seen_over = Arc::clone(&over.0);
         let writer = job(async move {
+            let _over = over;
             let mut head = begun;
             for number in 0..12 {
                 let batch = batch_by(head.as_ref(), 0, number);
@@ -162,8 +177,13 @@ pub async fn an_erasure_or_a_purge_beside_commits_on_threads_moves_no_head(store
         });
         let (owned, of_other) = (kai.clone(), Arc::clone(&store));
         let deleting = job(async move {
-            for _ in 0..3 {
+            // Beside each of the commits; a store that is slow at it does so once at least.
+            for _ in 0..DELETIONS {
                 delete(&*of_other, &owned, erases).await;
+                if seen_over.load(Ordering::SeqCst) {
+                    break;
+                }
+                yield_now().await;
             }
             None
         });

@@ -34,7 +34,8 @@ async fn open(place: &Place, opening: Opening) -> Arc<Backend> {
     // Others open here, too.
     match opening {
         Opening::LooksAgain | Opening::Replaces => yield_now().await,
-        _ => std::thread::sleep(Duration::from_micros(50)),
+        // To make a database takes several writes to a disk.
+        _ => std::thread::sleep(Duration::from_millis(5)),
     }
     let mut made = place.0.lock().unwrap();
     match opening {
