@@ -118,12 +118,13 @@ def merge_field(unit, base, server, pushed):
     """
     (ours, our_time), (theirs, their_time) = server, pushed
     time, policy, kind = max(our_time, their_time), unit.get("merge", "later"), unit["type"]
+    first = policy == "first"
 
     def blend(value, lost=None):
         winner = "pushed" if value == theirs else "server" if value == ours else "blend"
         return value, time, winner, lost
     if by_bytes(ours, unit) == by_bytes(theirs, unit):
-        return ours, time, "both", None
+        return ours, min(our_time, their_time) if first else time, "both", None
     if kind == "counter":
         joined = {}
         for value in (ours, theirs):
@@ -156,5 +157,5 @@ def merge_field(unit, base, server, pushed):
             return blend({"json": compact(merged)}, ["pushed", "later_edit"] if lost else None)
     reason = "later_edit" if policy == "later" else "policy"
     if preferred:
-        return theirs, time, "pushed", ["server", reason]
-    return ours, time, "server", ["pushed", reason]
+        return theirs, their_time if first else time, "pushed", ["server", reason]
+    return ours, our_time if first else time, "server", ["pushed", reason]
