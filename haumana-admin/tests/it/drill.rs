@@ -1,10 +1,9 @@
 //! Going back to a backup, rehearsed.
 
-use crate::world::World;
-use haumana_sync::Store as _;
-use haumana_sync::conformance::{PLANTED, sample};
+use crate::world::{World, user};
+use haumana_sync::conformance::PLANTED;
 use haumana_sync::engine::Fault;
-use haumana_sync::store::HeadState;
+use haumana_sync::store::{HeadState, Revision};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,11 +78,14 @@ async fn on_dynamodb_the_drill_says_what_is_done_instead() {
 #[tokio::test(flavor = "multi_thread")]
 async fn all_erasures_that_are_not_finished_are_finished_in_the_drill() {
     let world = World::new().await;
+    let mut account = world.stored("kai").await;
+    account.head.state = HeadState::Erasing;
+    account.head.revision = Revision(1);
+    account.records.clear();
+    account.history.clear();
     let store = world.store();
     for number in 0..501 {
-        let mut batch = sample::next_batch(None, Vec::new(), Vec::new());
-        batch.head.state = HeadState::Erasing;
-        store.commit(&sample::user(&format!("kai-{number}")), None, &batch).await.unwrap();
+        account.write(&*store, &user(&format!("kai-{number}"))).await;
     }
     drop(store);
 

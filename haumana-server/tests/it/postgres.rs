@@ -95,7 +95,7 @@ fn an_account_that_an_old_database_says_was_erased_is_erased_again() {
 
     let said = run(folder.path(), &copy, &["erase-again", "--journal-url", &database.url]);
 
-    assert_eq!("1 accounts were erased since, and are erased again\n", said);
+    assert_eq!("1 account was erased since, and is erased again\n", said);
     let restored = start(folder.path(), &copy, &[]);
     let pull = json!({"deviceId": "0b7a6c1e-52d4-4c8f-8e19-7d3f60a4b9c5"});
     let (status, pulled) = restored.post("/sync", Some(&restored.token("kai")), &pull).unwrap();

@@ -417,6 +417,13 @@ fn a_phone_brings_nothing_back_that_was_erased_after_the_backup() {
         succeed(folder.path(), &["restore", "backup.db"]);
 
         let server = Server::start(folder.path());
+        // The server finishes the erasure once it runs; until then a phone is told to come again.
+        let (token, empty) = (server.token("kumu"), json!({"operation": "sync", "pieces": []}));
+        let start = Instant::now();
+        while server.post("/pieces", Some(&token), &empty).unwrap().0 == 503 {
+            assert!(start.elapsed() < Duration::from_secs(30), "it is finished");
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let reply = push(&server, &[phone.clone()]);
 
         let case = format!("{before} edits before the backup, {after} after it: {reply}");

@@ -21,7 +21,7 @@ const RACES: u128 = 24;
 /// How many commits each thread makes.
 const ROUNDS: u128 = 25;
 /// LIMIT: how often is deleted beside one writer.
-const DELETIONS: u32 = 500;
+const DELETIONS: u32 = 12;
 
 /// What one thread does. The future is made and polled there, so it need not be `Send`.
 pub(super) type Job<T> = Box<dyn FnOnce() -> Task<'static, T> + Send>;
