@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::device::{USUAL_FOLDER, named_folder};
+use crate::shell::{USUAL_FOLDER, named_folder};
 use crate::verbs::Verb;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};

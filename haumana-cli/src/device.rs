@@ -2,7 +2,7 @@
 
 use crate::problem::{Problem, is_near, why};
 use crate::schema;
-use crate::shell::quoted;
+use crate::shell::{program, quoted};
 use crate::system::Machine;
 use haumana_replica::storage::SqliteStorage;
 use haumana_replica::transport::{Encoding, HttpConfig, HttpTransport, TokenSource, is_loopback};
@@ -10,18 +10,16 @@ use haumana_replica::{ErrorKind, Replica};
 use haumana_sync::id::UserId;
 use haumana_sync::schema::Schema;
 use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+const DATABASE: &str = "replica.db";
 /// Where the local server listens unless told otherwise.
 const LOCAL_SERVER: &str = "http://127.0.0.1:8787";
-/// Where the folder is unless told otherwise.
-pub(crate) const USUAL_FOLDER: &str = ".haumana";
-const DATABASE: &str = "replica.db";
+
 /// How long what a person has written waits for other programs that hold the device.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -255,20 +253,6 @@ impl Device {
             Ok(token) => Ok(Some(token.trim().to_owned())),
         }
     }
-}
-
-/// How a command line for the device in `folder` begins: with the folder, if nothing else names it.
-pub(crate) fn program(folder: &Path) -> String {
-    let named = named_folder().unwrap_or_else(|| USUAL_FOLDER.into());
-    match named == folder.as_os_str() {
-        true => "haumana".to_owned(),
-        false => format!("haumana --device {}", quoted(&folder.to_string_lossy())),
-    }
-}
-
-/// The folder that the environment names, if it names one.
-pub(crate) fn named_folder() -> Option<OsString> {
-    std::env::var_os("HAUMANA_DEVICE").filter(|folder| !folder.is_empty())
 }
 
 /// The token of the folder; `Debug` does not print it.

@@ -1,6 +1,6 @@
 //! What can go wrong, for people and for scripts.
 
-use crate::device::program;
+use crate::shell::program;
 use haumana_replica::transport::is_loopback;
 use haumana_replica::{Error, ErrorKind};
 use std::io;

@@ -1,5 +1,25 @@
 //! Command lines that a person can paste into a shell.
 
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Where the folder is unless told otherwise.
+pub(crate) const USUAL_FOLDER: &str = ".haumana";
+
+/// How a command line for the device in `folder` begins: with the folder, if nothing else names it.
+pub(crate) fn program(folder: &Path) -> String {
+    let named = named_folder().unwrap_or_else(|| USUAL_FOLDER.into());
+    match named == folder.as_os_str() {
+        true => "haumana".to_owned(),
+        false => format!("haumana --device {}", quoted(&folder.to_string_lossy())),
+    }
+}
+
+/// The folder that the environment names, if it names one.
+pub(crate) fn named_folder() -> Option<OsString> {
+    std::env::var_os("HAUMANA_DEVICE").filter(|folder| !folder.is_empty())
+}
+
 /// A word of a command line, as a shell reads it.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&byte);
