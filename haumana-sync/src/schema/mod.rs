@@ -89,7 +89,7 @@ impl Schema {
     pub fn new(kinds: impl IntoIterator<Item = Kind>) -> Result<Self, SchemaError> {
         let mut kinds: Vec<Kind> = kinds.into_iter().collect();
         check::check_all(&kinds)?;
-        kinds.sort_by_key(Kind::number);
+        kinds.sort_unstable_by_key(Kind::number);
         Ok(Self { kinds: kinds.into_iter().map(Arc::new).collect() })
     }
 

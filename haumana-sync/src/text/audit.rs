@@ -310,7 +310,7 @@ fn give_up(
         tally.each_change(chunk, tokens, later, |token, mut copies| {
             is_involved |= copies.merged != *copies.side(later) && is_in(&bad.equal, token);
         });
-        in_any_form.each(fates, chunk, later, |token, copies| {
+        in_any_form.each(fates, chunk, later, &mut |token, copies| {
             is_involved |= copies.merged != copies.side(later) && is_in(&bad.any_form, token);
         });
         if is_involved {

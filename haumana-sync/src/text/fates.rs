@@ -8,13 +8,11 @@
 
 use super::cut::{Cut, Side, Three, split_line_end};
 use super::diff::{Edits, Hunk, part};
+use super::moves::Placed;
 use super::token::{Tokens, nfc};
 use super::weave::{Chunk, How, Region};
-use imara_diff::Token;
+use imara_diff::{Interner, Token};
 use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Range;
 
 // LIMIT: a word that more of a side's new lines have says nothing about which line became which.
 const LINES_OF_A_WORD: usize = 16;
@@ -31,9 +29,10 @@ impl<'a> Fates<'a> {
     pub(super) fn of(lines: &'a Three<Cut<'a>>, tokens: &'a Tokens, edits: &Edits) -> Self {
         let fate = |side: Side, hunks: &[Hunk]| {
             let mut fate = Fate::outside(tokens, side, hunks);
-            fate.pair_equal(tokens, side, hunks);
-            fate.pair_alike(lines, tokens, side, hunks);
-            fate.pair_in_place(tokens, side, hunks);
+            let changed = Changed::by(hunks, tokens, side);
+            fate.pair_equal(&changed, tokens);
+            fate.pair_alike(&changed, lines, side);
+            fate.pair_in_place(&changed, hunks.len());
             fate
         };
         let server = fate(Side::Server, &edits.server);
@@ -46,7 +45,7 @@ impl<'a> Fates<'a> {
         let mut more = vec![0; self.tokens.n_tokens()];
         let mut tally = Tally::new(self.tokens);
         for chunk in chunks {
-            tally.each(self, chunk, later, |token, copies| {
+            tally.each(self, chunk, later, &mut |token, copies| {
                 if let Some(more) = more.get_mut(token.0 as usize) {
                     *more += copies.merged - copies.base;
                 }
@@ -106,50 +105,57 @@ impl Fate {
     }
 
     /// Pairs equal lines, the first that was removed with the first that was added.
-    fn pair_equal(&mut self, tokens: &Tokens, side: Side, hunks: &[Hunk]) {
-        let mut added: BTreeMap<u32, VecDeque<usize>> = BTreeMap::new();
-        for (_, place, token) in new_lines(tokens, side, hunks) {
-            added.entry(token.0).or_default().push_back(place);
+    fn pair_equal(&mut self, changed: &Changed, tokens: &Tokens) {
+        let mut added = vec![Vec::new(); tokens.n_tokens()];
+        for line in changed.new.iter().rev() {
+            if let Some(places) = added.get_mut(line.token.0 as usize) {
+                places.push(line.at);
+            }
         }
-        for (_, at, token) in old_lines(tokens, hunks) {
-            if let Some(place) = added.get_mut(&token.0).and_then(VecDeque::pop_front) {
-                self.pair(at, place);
+        for line in &changed.old {
+            let places = added.get_mut(line.token.0 as usize);
+            if let Some(place) = places.and_then(Vec::pop) {
+                self.pair(line.at, place);
             }
         }
     }
 
     /// Pairs lines of which at least half the words are still there, those with most words first.
-    fn pair_alike(&mut self, lines: &Three<Cut<'_>>, tokens: &Tokens, side: Side, hunks: &[Hunk]) {
-        let mut having: BTreeMap<String, Vec<Spot>> = BTreeMap::new();
-        for (number, place, _) in new_lines(tokens, side, hunks) {
-            if self.back.get(place) == Some(&None) {
-                let start = hunks.get(number).map_or(0, |hunk| hunk.side.start);
-                let spot = Spot { hunk: number, row: place - start, place };
-                for word in words_of(lines.side(side), place) {
-                    having.entry(word).or_default().push(spot);
+    fn pair_alike(&mut self, changed: &Changed, lines: &Three<Cut<'_>>, side: Side) {
+        let mut words = Words::default();
+        // By word, the new lines that have it, as indices of `changed.new`.
+        let mut having: Vec<Vec<usize>> = Vec::new();
+        for (index, line) in changed.new.iter().enumerate() {
+            if self.back.get(line.at) == Some(&None) {
+                let of_line = words.of_line(lines.side(side), line.at);
+                having.resize(words.n_words(), Vec::new());
+                for word in of_line {
+                    if let Some(indices) = having.get_mut(word) {
+                        indices.push(index);
+                    }
                 }
             }
         }
-        let mut alike = Vec::new();
-        for (number, at, _) in old_lines(tokens, hunks) {
-            if having.is_empty() || self.to.get(at) != Some(&None) {
+        let mut alike: Vec<Placed> = Vec::new();
+        for old in &changed.old {
+            if having.is_empty() || self.to.get(old.at) != Some(&None) {
                 continue;
             }
-            let spots = words_of(&lines.base, at);
-            let spots = spots.iter().map(|word| having.get(word).map_or(&[][..], Vec::as_slice));
-            let spots: Vec<&[Spot]> = spots.filter(|of| of.len() <= LINES_OF_A_WORD).collect();
-            let n_words = spots.len();
-            let mut spots: Vec<Spot> = spots.concat();
-            spots.sort_unstable();
-            let row = at - hunks.get(number).map_or(0, |hunk| hunk.base.start);
-            for same in spots.chunk_by(|a, b| a == b).filter(|same| n_words <= 2 * same.len()) {
-                let Some(spot) = same.first() else { continue };
-                let distance = row.abs_diff(spot.row);
-                alike.push((Reverse(same.len()), spot.hunk != number, distance, at, spot.place));
+            let found = words.of_line(&lines.base, old.at);
+            let found = found.iter().map(|word| having.get(*word).map_or(&[][..], Vec::as_slice));
+            let found: Vec<&[usize]> = found.filter(|of| of.len() <= LINES_OF_A_WORD).collect();
+            let n_words = found.len();
+            let mut found = found.concat();
+            found.sort_unstable();
+            for same in found.chunk_by(|a, b| a == b).filter(|same| n_words <= 2 * same.len()) {
+                let new = same.first().and_then(|index| changed.new.get(*index));
+                let Some(new) = new else { continue };
+                let distance = old.row.abs_diff(new.row);
+                alike.push((rank(same.len(), old.hunk != new.hunk, distance), old.at, new.at));
             }
         }
         alike.sort_unstable();
-        for (_, _, _, at, place) in alike {
+        for (_, at, place) in alike {
             if self.is_free(at, place) {
                 self.pair(at, place);
             }
@@ -157,14 +163,14 @@ impl Fate {
     }
 
     /// Pairs what is left of a hunk in order, if equally many lines are left on both sides.
-    fn pair_in_place(&mut self, tokens: &Tokens, side: Side, hunks: &[Hunk]) {
-        for hunk in hunks {
-            let hunk = std::slice::from_ref(hunk);
-            let old = old_lines(tokens, hunk).map(|(_, at, _)| at);
-            let old: Vec<usize> = old.filter(|at| self.to.get(*at) == Some(&None)).collect();
-            let new = new_lines(tokens, side, hunk).map(|(_, place, _)| place);
-            let new: Vec<usize> =
-                new.filter(|place| self.back.get(*place) == Some(&None)).collect();
+    fn pair_in_place(&mut self, changed: &Changed, n_hunks: usize) {
+        for hunk in 0..n_hunks {
+            let left = |lines: &[Line], pairs: &[Option<usize>]| -> Vec<usize> {
+                let first = lines.partition_point(|line| line.hunk < hunk);
+                let of_hunk = lines.iter().skip(first).take_while(|line| line.hunk == hunk);
+                of_hunk.map(|line| line.at).filter(|at| pairs.get(*at) == Some(&None)).collect()
+            };
+            let (old, new) = (left(&changed.old, &self.to), left(&changed.new, &self.back));
             if old.len() == new.len() {
                 old.into_iter().zip(new).for_each(|(at, place)| self.pair(at, place));
             }
@@ -172,41 +178,45 @@ impl Fate {
     }
 }
 
-/// In which hunk a new line is, where in the hunk, and where in the side.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Spot {
+/// How early two lines are paired: most words in common first, then in one hunk, then the nearest.
+fn rank(n_common: usize, is_elsewhere: bool, distance: usize) -> u64 {
+    // Both fit 31 bits: a text is far smaller.
+    let fewer = (u64::from(u32::MAX) - n_common as u64) << 32;
+    fewer | u64::from(is_elsewhere) << 31 | distance as u64
+}
+
+/// A line of a hunk: of which, the how-manieth of its side of it, where in its text, and its token.
+struct Line {
     hunk: usize,
     row: usize,
-    place: usize,
+    at: usize,
+    token: Token,
 }
 
-/// The lines that hunks remove, without the blank ones: the hunk, the place and the token.
-fn old_lines<'t>(
-    tokens: &'t Tokens,
-    hunks: &'t [Hunk],
-) -> impl Iterator<Item = (usize, usize, Token)> + 't {
-    lines_in(tokens, &tokens.of.base, hunks.iter().map(|hunk| &hunk.base))
+/// The lines that hunks remove and add, in order, without the blank ones.
+struct Changed {
+    old: Vec<Line>,
+    new: Vec<Line>,
 }
 
-/// The lines that hunks add, likewise.
-fn new_lines<'t>(
-    tokens: &'t Tokens,
-    side: Side,
-    hunks: &'t [Hunk],
-) -> impl Iterator<Item = (usize, usize, Token)> + 't {
-    lines_in(tokens, tokens.of.side(side), hunks.iter().map(|hunk| &hunk.side))
-}
-
-fn lines_in<'t>(
-    tokens: &'t Tokens,
-    of: &'t [Token],
-    ranges: impl Iterator<Item = &'t Range<usize>> + 't,
-) -> impl Iterator<Item = (usize, usize, Token)> + 't {
-    ranges.enumerate().flat_map(move |(number, range)| {
-        let pieces = range.clone().zip(part(of, range.clone()));
-        let pieces = pieces.filter(|(_, token)| !tokens.is_blank(**token));
-        pieces.map(move |(at, token)| (number, at, *token))
-    })
+impl Changed {
+    fn by(hunks: &[Hunk], tokens: &Tokens, side: Side) -> Self {
+        let mut changed = Self { old: Vec::new(), new: Vec::new() };
+        for (hunk, Hunk { base, side: of_side }) in hunks.iter().enumerate() {
+            let both = [
+                (&mut changed.old, &tokens.of.base, base),
+                (&mut changed.new, tokens.of.side(side), of_side),
+            ];
+            for (lines, of, range) in both {
+                for (row, token) in part(of, range.clone()).iter().enumerate() {
+                    if !tokens.is_blank(*token) {
+                        lines.push(Line { hunk, row, at: range.start + row, token: *token });
+                    }
+                }
+            }
+        }
+        changed
+    }
 }
 
 /// A line as it is compared.
@@ -214,13 +224,29 @@ fn text_of<'t>(lines: &Cut<'t>, at: usize) -> Cow<'t, str> {
     nfc(split_line_end(lines.slice(&(at..at + 1))).0)
 }
 
-/// The different words of a line.
-fn words_of(lines: &Cut<'_>, at: usize) -> Vec<String> {
-    let line = text_of(lines, at);
-    let mut words: Vec<String> = words(&line).map(Into::into).collect();
-    words.sort_unstable();
-    words.dedup();
-    words
+/// Numbers of words, so that equal words have the same one.
+#[derive(Default)]
+struct Words(Interner<Cow<'static, str>>);
+
+impl Words {
+    /// The words of a text, in the order of their numbers.
+    fn of(&mut self, text: &str) -> Vec<usize> {
+        let number = |word: &str| self.0.intern(Cow::Owned(word.to_owned())).0 as usize;
+        let mut words: Vec<usize> = words(text).map(number).collect();
+        words.sort_unstable();
+        words
+    }
+
+    /// The different words of a line.
+    fn of_line(&mut self, lines: &Cut<'_>, at: usize) -> Vec<usize> {
+        let mut words = self.of(&text_of(lines, at));
+        words.dedup();
+        words
+    }
+
+    fn n_words(&self) -> usize {
+        self.0.num_tokens() as usize
+    }
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -273,7 +299,7 @@ impl Tally {
         fates: &Fates<'_>,
         chunk: &Chunk,
         later: Side,
-        mut f: impl FnMut(Token, Copies),
+        f: &mut dyn FnMut(Token, Copies),
     ) {
         if matches!(chunk.how, How::Kept) {
             return;
@@ -321,9 +347,8 @@ impl Tally {
 
     /// Counts the lines of the base that a text with words of both sides still has.
     fn count_mixed(&mut self, fates: &Fates<'_>, region: &Region, text: &str) {
-        let text = nfc(text);
-        let mut known: Vec<&str> = words(&text).collect();
-        known.sort_unstable();
+        let mut words = Words::default();
+        let known = words.of(&nfc(text));
         let tokens = &fates.tokens.of;
         for (at, line) in region.base.clone().zip(part(&tokens.base, region.base.clone())) {
             let place = |side: Side| fates.side(side).to.get(at).copied().flatten();
@@ -333,24 +358,24 @@ impl Tally {
             };
             let is_edited = |of: &[Token], place: usize| of.get(place) != Some(line);
             let lines = fates.lines;
-            let base = text_of(&lines.base, at);
+            let base = words.of(&text_of(&lines.base, at));
             // What is left of an edit is a scrap if the other side took the line's own words away.
-            let n_left = |edited: &str, other: Option<usize>| {
+            let n_left = |edited: &[usize], other: Option<usize>| {
                 let is_whole =
                     !adds_words(&base, edited) || has_words(&known, &base, edited, &base);
                 2 - i32::from(other.is_none() && is_whole)
             };
             let n = match (here(Side::Server, server), here(Side::Pushed, pushed)) {
                 (Some(server), Some(pushed)) => {
-                    let server = text_of(&lines.server, server);
-                    let pushed = text_of(&lines.pushed, pushed);
+                    let server = words.of(&text_of(&lines.server, server));
+                    let pushed = words.of(&text_of(&lines.pushed, pushed));
                     i32::from(has_words(&known, &base, &server, &pushed))
                 }
                 (Some(place), None) if is_edited(&tokens.server, place) => {
-                    n_left(&text_of(&lines.server, place), pushed)
+                    n_left(&words.of(&text_of(&lines.server, place)), pushed)
                 }
                 (None, Some(place)) if is_edited(&tokens.pushed, place) => {
-                    n_left(&text_of(&lines.pushed, place), server)
+                    n_left(&words.of(&text_of(&lines.pushed, place)), server)
                 }
                 _ => 0,
             };
@@ -360,20 +385,20 @@ impl Tally {
 }
 
 /// Whether each word of a line of which some copy outlives both sides' deletions is `known`.
-fn has_words(known: &[&str], base: &str, server: &str, pushed: &str) -> bool {
-    let mut counts: BTreeMap<&str, Three<usize>> = BTreeMap::new();
-    words(base).for_each(|word| counts.entry(word).or_default().base += 1);
-    words(server).for_each(|word| counts.entry(word).or_default().server += 1);
-    words(pushed).for_each(|word| counts.entry(word).or_default().pushed += 1);
-    counts.into_iter().all(|(word, Three { base, server, pushed })| {
-        server.min(base) + pushed.min(base) <= base || known.binary_search(&word).is_ok()
+fn has_words(known: &[usize], base: &[usize], server: &[usize], pushed: &[usize]) -> bool {
+    base.iter().all(|word| {
+        let [base, server, pushed] = [base, server, pushed].map(|of| n_copies(of, *word));
+        server.min(base) + pushed.min(base) <= base || n_copies(known, *word) != 0
     })
 }
 
 /// Whether `is` has more copies of some word than `was`.
-fn adds_words(was: &str, is: &str) -> bool {
-    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-    words(was).for_each(|word| counts.entry(word).or_default().0 += 1);
-    words(is).for_each(|word| counts.entry(word).or_default().1 += 1);
-    counts.into_values().any(|(was, is)| was < is)
+fn adds_words(was: &[usize], is: &[usize]) -> bool {
+    is.iter().any(|word| n_copies(was, *word) < n_copies(is, *word))
+}
+
+/// How often a list that is sorted has a word.
+fn n_copies(sorted: &[usize], word: usize) -> usize {
+    let first = sorted.partition_point(|other| *other < word);
+    sorted.iter().skip(first).take_while(|other| **other == word).count()
 }

@@ -70,9 +70,16 @@ fn moves(tokens: &Tokens, side: Side, hunks: &[Hunk]) -> Vec<Move> {
         finder.search(hunk, hunks, |token| !tokens.is_blank(token));
     }
     // Several that go to one place stand there in the order in which that side has them.
-    finder.found.sort_by_key(|(start, _)| *start);
-    finder.found.into_iter().map(|(_, found)| found).collect()
+    let starts = finder.found.iter().map(|(start, _)| *start).enumerate();
+    let mut order: Vec<Placed> = starts.map(|(at, start)| (start as u64, 0, at)).collect();
+    order.sort_unstable();
+    let moves = order.iter().filter_map(|(.., at)| finder.found.get(*at));
+    moves.map(|(_, found)| found.clone()).collect()
 }
+
+/// What is sorted: a rank, and what says which of those with one rank. It is one type for all sorts
+/// of this module, as each further one makes a page larger.
+pub(super) type Placed = (u64, usize, usize);
 
 /// In which hunk a line was seen, and where.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -202,18 +209,19 @@ fn edge(at: usize, hunks: &[Hunk]) -> Option<usize> {
 
 /// The text of `lines` with `moves` made.
 fn rearranged(lines: &Cut<'_>, moves: &[Move]) -> Option<String> {
-    let mut places: Vec<(usize, usize)> = (0..lines.len()).map(|at| (2 * at + 1, 0)).collect();
+    let mut places: Vec<Placed> = (0..lines.len()).map(|at| (2 * at as u64 + 1, 0, at)).collect();
     for (order, Move { lines: range, to }) in moves.iter().enumerate() {
-        places.get_mut(range.clone()).unwrap_or_default().fill((2 * to, order));
+        for place in places.get_mut(range.clone()).unwrap_or_default() {
+            (place.0, place.1) = (2 * *to as u64, order);
+        }
     }
-    let mut order: Vec<usize> = (0..lines.len()).collect();
-    order.sort_by_key(|at| places.get(*at));
+    places.sort_unstable();
 
     let text = lines.slice(&(0..lines.len()));
     let style = first_line_end(text).unwrap_or("\n");
     let mut rearranged = String::with_capacity(text.len() + style.len());
     let mut last = "";
-    for at in order {
+    for (.., at) in places {
         last = lines.slice(&(at..at + 1));
         rearranged.push_str(last);
         if split_line_end(last).1.is_none() {
