@@ -304,7 +304,7 @@ macro_rules! __laws {
             writers_on_threads_lose_nothing
             readers_on_threads_see_all_of_a_commit_or_nothing
             accounts_on_threads_do_not_disturb_each_other
-            an_erasure_or_a_purge_beside_commits_on_threads_moves_no_head
+            a_purge_beside_commits_on_threads_moves_no_head
         }
     };
     (one [$($then:tt)*] $($arguments:tt)*) => {

@@ -560,14 +560,6 @@ impl Store for Backend {
     }
 
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
-        if self.has(Mistake::ErasedWithoutLock) {
-            let erase = |account: &mut Account| {
-                account.records.clear();
-                account.history.clear();
-            };
-            self.put_back(user, erase).await;
-            return Ok(Wiped::Now);
-        }
         let lock = self.lock(user, Mistake::DroppedEraseKeepsLock).await;
         self.step().await;
         self.account(&lock.name, |account| {

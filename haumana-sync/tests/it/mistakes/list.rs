@@ -160,8 +160,6 @@ mistakes! {
     PageInTwoReads
     /// No call yields, and one file of all accounts is written under the lock of one account.
     OneFileForAll
-    /// No call yields, and an erasure puts back, without a lock, the account that it has read.
-    ErasedWithoutLock
     /// No call yields, and a purge puts back, without a lock, the account that it has read.
     PurgedWithoutLock
 }
