@@ -107,7 +107,7 @@ async fn deletes(metered: &Metered) {
     store.erase(kai).await.unwrap();
 
     let left = items(&metered.tables).await;
-    assert_eq!(3, left.len(), "the head is left, and the journal's key and note");
+    assert_eq!(4, left.len(), "the head is left, and the journal's key and its two notes");
     let consumed = store.take_consumed();
     assert_eq!(written(&after, &left, 1) as f64, consumed.write_units, "erasing");
 }
