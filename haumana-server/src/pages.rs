@@ -33,7 +33,7 @@ pub(crate) fn man(folder: Option<&Path>, command: Command) -> io::Result<()> {
 }
 
 /// Prints all of it; whoever reads it may stop.
-fn print(text: &[u8]) -> io::Result<()> {
+pub(crate) fn print(text: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -79,14 +79,14 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let operate = opened.needs_upkeep.then(|| opened.operate.clone());
     let room = connections::room();
     let caller_key = audit::caller_key(&args)?;
-    let upkeep_key = Some(caller_key.clone());
+    let upkeep_key = caller_key.clone();
     let sign_in = sign_in::set_up(&args)?;
     let (router, engine, live) =
         router(&args, schema, opened, directory.clone(), sign_in, (room, caller_key));
     if let Some(operate) = operate {
         let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));
         let directory: Option<Arc<dyn UserDirectory>> = Some(directory);
-        let caller_key = upkeep_key;
+        let caller_key = Some(upkeep_key);
         tokio::spawn(Upkeep { operate, engine, directory, clock, caller_key, retention_ms }.run());
     }
     tokio::spawn(memory::keep_small());
