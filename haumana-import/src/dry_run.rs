@@ -124,4 +124,8 @@ impl Store for DryRun {
         // Nothing here erases; whoever asks must not believe that it was done.
         Err(Error::new("erase", ErrorKind::Unavailable))
     }
+
+    async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
+        self.below.erased_floor(user).await
+    }
 }

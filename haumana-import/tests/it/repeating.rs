@@ -67,6 +67,19 @@ async fn an_item_that_changed_since_is_merged_and_the_rest_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_rehearsal_knows_who_was_erased() {
+    let store = Arc::new(MemoryStore::new());
+    run_items(&engine(store.clone()), Table::Pieces, &pieces(1..3)).await;
+    store.erase(&user("kai")).await.unwrap();
+    let floor = store.erased_floor(&user("kai")).await.unwrap();
+
+    let rehearsal = DryRun::new(store);
+
+    assert!(floor.is_some());
+    assert_eq!(floor, rehearsal.erased_floor(&user("kai")).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_rehearsal_says_what_the_import_then_does_and_writes_nothing() {
     let store = Arc::new(MemoryStore::new());
     let engine_of = |store: Arc<dyn Store>| engine(store);
