@@ -374,8 +374,7 @@ impl Push {
             Some((name.clone(), refusal, what))
         });
         refused.or_else(|| {
-            let missing = kind.missing(|name| set.contains_key(name));
-            let name = missing.filter(|_| self.base.is_none())?.name().to_owned();
+            let name = self.missing(kind, set, None)?.name().to_owned();
             Some((name, Refusal::InvalidField, Cow::Borrowed("is missing")))
         })
     }
