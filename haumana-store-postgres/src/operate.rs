@@ -205,7 +205,7 @@ impl PostgresStore {
         let pool = |error| error::of_pool("replay", error);
         let mut client = self.connections.get().await.map_err(pool)?;
         let done = self.erase_again_over(&mut client, user, erased);
-        let done = tokio::time::timeout(self.patience, done).await;
+        let done = tokio::time::timeout(self.connections.patience(), done).await;
         settled("replay", Nature::Write, client, done)?.map_err(corrupt("replay"))
     }
 

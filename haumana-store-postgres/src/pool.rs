@@ -28,7 +28,9 @@ const SILENCE: Duration = Duration::from_secs(30);
 /// The connections of one handle.
 pub(crate) struct Connections {
     pool: Pool,
-    /// How long an answer is waited for.
+    /// How long an answer is waited for before the call is given up.
+    ///
+    /// Twice the statement timeout: the server should have ended the statement long before.
     patience: Duration,
 }
 

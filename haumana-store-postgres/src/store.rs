@@ -48,7 +48,6 @@ use haumana_sync::store::{
 use haumana_sync::time::UnixMillis;
 use scopeguard::ScopeGuard;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::error::Elapsed;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -75,10 +74,6 @@ const BYTES: usize = 64 << 20;
 pub struct PostgresStore {
     pub(crate) connections: Connections,
     pub(crate) statements: Statements,
-    /// How long to wait for an answer before the call is given up.
-    ///
-    /// Twice the statement timeout: the server should have ended the statement long before.
-    pub(crate) patience: Duration,
     life: Life,
     /// Read once, when the store is opened. It hashes the lives of erased accounts and the topics
     /// of pokes.
@@ -113,10 +108,9 @@ impl PostgresStore {
         let (life, journal_key) = opened.await?;
         // The connection was set up for the migration, so no call gets it.
         drop(Object::take(ScopeGuard::into_inner(client)));
-        let patience = connections.patience();
         let statements = Statements::of(name);
         let listening = Listening::to(options)?;
-        let store = Self { connections, statements, patience, life, journal_key, listening };
+        let store = Self { connections, statements, life, journal_key, listening };
         if life.begun.is_some() {
             // What was put back may hold accounts that were erased since.
             let replayed = store.replay_erasures().await;
@@ -146,7 +140,7 @@ impl PostgresStore {
             let statement = client.prepare_cached(statement).await?;
             client.query(&statement, parameters).await
         };
-        let rows = tokio::time::timeout(self.patience, rows).await;
+        let rows = tokio::time::timeout(self.connections.patience(), rows).await;
         settled(op, nature, client, rows)
     }
 
@@ -223,7 +217,7 @@ impl PostgresStore {
                 join(client.query(&write, parameters), client.execute(&tell, &about)).await;
             Ok((rows?, told.is_ok()))
         };
-        let sent = tokio::time::timeout(self.patience, sent).await;
+        let sent = tokio::time::timeout(self.connections.patience(), sent).await;
         let (rows, is_told) = settled(op, Nature::Write, client, sent)?;
         if !is_told {
             // The connection was lost between the two. If this fails, too, no poke comes, which
@@ -357,7 +351,7 @@ impl Store for PostgresStore {
         let pool = |error| error::of_pool("erase", error);
         let mut client = self.connections.get().await.map_err(pool)?;
         let erased = self.erase_over(&mut client, user);
-        let erased = tokio::time::timeout(self.patience, erased).await;
+        let erased = tokio::time::timeout(self.connections.patience(), erased).await;
         settled("erase", Nature::Write, client, erased).map(|()| Wiped::Now)
     }
 
