@@ -1,25 +1,8 @@
 //! A schema that does not fit the data is refused before anything is done.
 
-use crate::world::{EDITED, World};
+use crate::world::{COMMANDS, World};
 use haumana_sync::conformance::planted_schema;
 use std::fs;
-
-/// Every command that works on accounts, with what it is given.
-const COMMANDS: [&[&str]; 13] = [
-    &["verify", "--all"],
-    &["verify", "kai"],
-    &["repair", "--all", "--write"],
-    &["repair", "kai"],
-    &["show", "kai"],
-    &["find", "0123456789abcdef"],
-    &["retention", "--all"],
-    &["restore", "kai", "--kind", "song", "--id", EDITED, "--version", "1"],
-    &["rewind", "kai", "--to", "2026-11-28T18:30:00Z"],
-    &["export", "kai", "--to", "kai.json"],
-    &["erase", "kai", "--confirm", "kai"],
-    &["new-generation"],
-    &["drill"],
-];
 
 /// Checks that each command refuses the file, by its option and by its variable, and says why.
 #[track_caller]

@@ -1,6 +1,6 @@
 //! The same on PostgreSQL and DynamoDB.
 
-use crate::world::{EDITED, World, user, yesterday};
+use crate::world::{COMMANDS, EDITED, World, user, yesterday};
 use haumana_store_dynamo::Columns;
 use haumana_store_dynamo::testing::{Tables, endpoint};
 use haumana_store_postgres::{PostgresOptions, PostgresStore, copies};
@@ -104,22 +104,6 @@ async fn going_back_to_a_backup_is_rehearsed_beside_the_tables_in_postgresql() {
         assert!(!copies::is_made(&options).await.unwrap(), "its copies are removed");
     }
 }
-
-/// Every command that opens the store, with what it is given.
-const COMMANDS: [&[&str]; 12] = [
-    &["verify", "--all"],
-    &["verify", "kai"],
-    &["repair", "kai", "--write"],
-    &["show", "kai"],
-    &["find", "0123456789abcdef"],
-    &["retention", "--all"],
-    &["restore", "kai", "--kind", "song", "--id", EDITED, "--version", "1"],
-    &["rewind", "kai", "--to", "2026-11-28T18:30:00Z"],
-    &["export", "kai", "--to", "kai.json"],
-    &["erase", "kai", "--confirm", "kai"],
-    &["new-generation"],
-    &["drill"],
-];
 
 /// Checks that each command says where there is nothing of a server, and by which option it is named.
 #[track_caller]

@@ -23,6 +23,24 @@ pub(crate) const EDITED: &str = "00000000-0000-0001-0000-000000005EED";
 /// The one that was deleted.
 pub(crate) const DELETED: &str = "00000000-0000-0002-0000-000000005EED";
 
+/// Every command that opens the store, with what it is given.
+pub(crate) const COMMANDS: [&[&str]; 14] = [
+    &["verify", "--all"],
+    &["verify", "kai"],
+    &["repair", "--all", "--write"],
+    &["repair", "kai"],
+    &["repair", "kai", "--write"],
+    &["show", "kai"],
+    &["find", "0123456789abcdef"],
+    &["retention", "--all"],
+    &["restore", "kai", "--kind", "song", "--id", EDITED, "--version", "1"],
+    &["rewind", "kai", "--to", "2026-11-28T18:30:00Z"],
+    &["export", "kai", "--to", "kai.json"],
+    &["erase", "kai", "--confirm", "kai"],
+    &["new-generation"],
+    &["drill"],
+];
+
 /// A folder with a database, as a server leaves it.
 pub(crate) struct World {
     folder: tempfile::TempDir,
