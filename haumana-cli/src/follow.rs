@@ -4,10 +4,10 @@ use crate::answer::{Answer, one_line, print};
 use crate::args::Sync;
 use crate::find::title_of;
 use crate::local_time::minute;
-use crate::online::Online;
+use crate::online::{Online, inbox};
 use crate::problem::Problem;
 use crate::system::Machine;
-use haumana_replica::{Cause, Change, Event, Following, Pace, Replica};
+use haumana_replica::{Cause, Change, Event, Following, Pace, Replica, Status};
 use haumana_sync::engine::Clock;
 use haumana_sync::id::Key;
 use serde_json::json;
@@ -44,14 +44,20 @@ impl Online<'_> {
 async fn show(replica: &Replica, is_json: bool) -> io::Result<()> {
     let (mut changes, mut status) = (replica.changes(), replica.watch());
     let (mut following, mut printed) = (Following::Not, Following::Not);
+    let mut open = status.borrow().open_conflicts;
     let mut stands = pin!(sleep(Duration::ZERO));
     loop {
         tokio::select! {
             changed = status.changed() => {
-                let now = status.borrow_and_update().following;
-                if changed.is_ok() && now != following {
-                    following = now;
-                    stands.set(sleep(if now == Following::Polling { CONNECTING } else { Duration::ZERO }));
+                let now = *status.borrow_and_update();
+                if changed.is_ok() && now.following != following {
+                    following = now.following;
+                    let is_polling = following == Following::Polling;
+                    stands.set(sleep(if is_polling { CONNECTING } else { Duration::ZERO }));
+                }
+                if now.open_conflicts != open {
+                    open = now.open_conflicts;
+                    print(&waiting(&now), is_json)?;
                 }
             }
             () = &mut stands, if following != printed => {
@@ -82,6 +88,15 @@ fn said(following: Following) -> Answer {
         _ => ("not", "not following"),
     };
     Answer::new(text.to_owned(), json!({ "following": word }))
+}
+
+/// What waits in the inbox by now.
+fn waiting(status: &Status) -> Answer {
+    let text = match inbox(status) {
+        Some(values) => format!("inbox: {values}; see haumana conflicts"),
+        None => "inbox: empty".to_owned(),
+    };
+    Answer::new(text, json!({ "openConflicts": status.open_conflicts }))
 }
 
 fn missed() -> Answer {

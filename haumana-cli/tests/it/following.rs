@@ -105,6 +105,25 @@ fn edits_of_another_device_are_shown_as_they_come() {
 }
 
 #[test]
+fn a_value_that_loses_elsewhere_is_told_while_it_follows() {
+    let world = World::start();
+    world.devices(&["phone", "laptop", "ipad"]);
+    world.ok("phone", &["add", "Aloha ʻOe"]);
+    world.ok("phone", &["sync"]);
+    world.ok("laptop", &["sync"]);
+    let mut follower = Follower::start(&world, "ipad", &[]);
+    follower.until(|line| line.starts_with("live: "));
+
+    world.ok("phone", &["edit", "Aloha ʻOe", "--author", "Liliʻuokalani"]);
+    world.ok("laptop", &["edit", "Aloha ʻOe", "--author", "anonymous"]);
+    world.ok("phone", &["sync"]);
+    world.ok("laptop", &["sync"]);
+
+    let told = follower.until(|line| line.starts_with("inbox"));
+    assert_eq!("inbox: 1 value that lost; see haumana conflicts", told);
+}
+
+#[test]
 fn scripts_get_a_line_of_json_for_each_and_ctrl_c_ends_it_well() {
     let world = World::start();
     world.devices(&["phone", "ipad"]);
