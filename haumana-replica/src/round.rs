@@ -534,7 +534,9 @@ impl Found {
         version: Option<Version>,
         state: &mut State,
     ) {
-        if why.code != "base_gone" || push.base.is_none() {
+        // Only what sets fields can be sent whole; no server of ours says it of a delete.
+        let is_delete = matches!(push.op, SentOp::Delete(_));
+        if why.code != "base_gone" || push.base.is_none() || is_delete {
             self.local.refuse(push, why);
             return;
         }
@@ -560,7 +562,10 @@ impl Found {
         let value = match &push.op {
             SentOp::Delete(_) if is_left_out && is_of_base && push.base < Some(version) => None,
             // A page that comes later may name it; until then nobody is to see it again.
-            SentOp::Delete(_) if is_of_base && push.base.map(|base| base + 1) == Some(version) => {
+            SentOp::Delete(_)
+                if is_of_base
+                    && version.checked_sub(1).is_some_and(|before| push.base == Some(before)) =>
+            {
                 None
             }
             // The server lacked it and has made it anew, whatever this device held before.

@@ -5,6 +5,7 @@ use crate::scripted::{Scripted, reply};
 use crate::support::{Server, fields, text};
 use haumana_replica::transport::{HttpConfig, HttpTransport};
 use haumana_replica::{Backoff, Error, ErrorKind, LONGEST_ASKED, Replica};
+use haumana_sync::id::Key;
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::sync::Arc;
@@ -266,4 +267,27 @@ async fn answers_that_settle_nothing_come_to_an_end() {
 
     assert_eq!(ErrorKind::Protocol, error.kind());
     assert!(server.sent().len() < 1000, "{} requests", server.sent().len());
+}
+
+#[tokio::test]
+async fn a_delete_whose_base_is_said_to_be_gone_comes_to_an_end() {
+    let server = Server::new();
+    let device = server.device().await;
+    let set = fields([("title", text("Aloha ʻOe"))]);
+    let piece = Key::piece(device.add_piece(set).await.unwrap());
+    device.sync(&server.transport()).await.unwrap();
+    device.delete(piece).await.unwrap();
+    let say = |mut answer: Value| {
+        (answer["kind"], answer["id"]) = (json!("piece"), json!(piece.id.to_string()));
+        answer["conflicts"] = json!([]);
+        reply().with("results", json!([answer]))
+    };
+    let error = json!({"code": "base_gone", "message": "later"});
+    let gone = say(json!({"outcome": "rejected", "version": 1, "error": error}));
+    let unchanged = say(json!({"outcome": "unchanged", "version": null}));
+    let hostile = Scripted::new([gone, unchanged].into_iter().cycle().take(2000));
+
+    device.sync(&hostile).await.unwrap();
+
+    assert_eq!((1, 1), (hostile.sent().len(), device.status().refused));
 }
