@@ -56,8 +56,9 @@ pub(crate) enum Failure {
     /// Found in the address alone: an id that is no UUID, or a kind that the schema does not have.
     /// The reply is that of a record which does not exist.
     NoSuchThing,
-    /// The query has a parameter that this call does not take, or a value that it cannot have.
-    BadQuery,
+    /// The query has a parameter that this call does not take, or a value that it cannot have. It
+    /// holds what the call takes.
+    BadQuery(&'static str),
     /// The body is not JSON, by its own account.
     NotJson,
     /// The body is compressed in a way that this server does not read.
@@ -165,10 +166,13 @@ impl Failure {
             Self::NoSuchThing => {
                 (StatusCode::NOT_FOUND, "not_found", "there is no such record".into(), None)
             }
-            Self::BadQuery => (
+            Self::BadQuery(taken) => (
                 StatusCode::BAD_REQUEST,
                 "invalid_request",
-                "the query has a parameter or a value that this call does not take".into(),
+                format!(
+                    "the query has a parameter or a value that this call does not take; it takes \
+                     {taken}"
+                ),
                 Some("query"),
             ),
             Self::NotJson => media_type("the body must be application/json", "content_type"),
@@ -378,7 +382,7 @@ mod tests {
             Failure::Unauthorized(_) | Failure::KeysUnavailable | Failure::NoSuchRoute => {}
             Failure::Blocked => {}
             Failure::MethodNotAllowed | Failure::AnotherUser | Failure::NoSuchThing => {}
-            Failure::BadQuery | Failure::NotJson | Failure::UnknownEncoding => {}
+            Failure::BadQuery(_) | Failure::NotJson | Failure::UnknownEncoding => {}
             Failure::TooLarge | Failure::ExportTooLarge => {}
             Failure::BrokenBody | Failure::SlowBody => {}
             Failure::BadRequest(_) | Failure::BadImport(_) => {}
@@ -394,7 +398,7 @@ mod tests {
             Failure::MethodNotAllowed,
             Failure::AnotherUser,
             Failure::NoSuchThing,
-            Failure::BadQuery,
+            Failure::BadQuery("limit"),
             Failure::NotJson,
             Failure::UnknownEncoding,
             Failure::TooLarge,

@@ -119,6 +119,9 @@ pub enum BadRequest {
     /// The body is JSON of the wrong shape.
     #[error("the body does not have the shape that this call takes")]
     Shape,
+    /// The body is JSON of the wrong shape, and the text says what each of its keys holds.
+    #[error("the body does not have the shape that this call takes: {0}")]
+    Expected(&'static str),
     /// There is no such operation.
     #[error("operation is one of sync, upload and download")]
     Operation,
@@ -134,10 +137,15 @@ impl BadRequest {
     pub fn code(&self) -> &'static str {
         match self {
             BadRequest::Json => "invalid_json",
-            BadRequest::Shape => "invalid_request",
+            BadRequest::Shape | BadRequest::Expected(_) => "invalid_request",
             BadRequest::Operation => "invalid_operation",
             BadRequest::TooLarge => "payload_too_large",
         }
+    }
+
+    /// Says which shape was expected, if the shape is what is wrong.
+    pub(crate) fn expecting(self, shape: &'static str) -> Self {
+        if self == Self::Shape { Self::Expected(shape) } else { self }
     }
 }
 

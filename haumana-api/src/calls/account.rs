@@ -18,7 +18,7 @@ use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
 use crate::load::Purpose;
 use crate::observe::audit_begun;
-use crate::query::{self, EraseQuery, ExportQuery};
+use crate::query::{self, EraseQuery, ExportQuery, Parameters as _};
 use crate::reply::{Notes, Reply, done, json as json_reply};
 use crate::served::Call;
 use crate::stream::{Streamed, export_body};
@@ -221,7 +221,7 @@ async fn erase(
         check_me(&user, me)?;
         let request_id = query::read::<EraseQuery>(&uri)?.request_id;
         if request_id.as_deref().is_some_and(|id| !is_request_id(id)) {
-            return Err(Failure::BadQuery);
+            return Err(EraseQuery::refused());
         }
         audit_begun(&audited);
         // The entry goes last: whoever signs in while the rest is erased leaves none behind. The

@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
 use crate::load::Purpose;
-use crate::query::{self, ConflictsQuery};
+use crate::query::{self, ConflictsQuery, Parameters as _};
 use crate::reply::Reply;
 use crate::served::Call;
 use axum::extract::rejection::PathRejection;
@@ -57,8 +57,8 @@ pub(super) const CALLS: &[Route] = &[
 async fn list(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Failure> {
     let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
         let query: ConflictsQuery = query::read(&uri)?;
-        let limit = query::list_limit(query.limit)?;
-        let after = query.after.map(|token| read_place(&token).ok_or(Failure::BadQuery));
+        let limit = query::list_limit::<ConflictsQuery>(query.limit)?;
+        let after = query.after.map(|token| read_place(&token).ok_or_else(ConflictsQuery::refused));
         let limit_bytes = api.config.reply_limit_bytes;
         let page = api.engine.conflict_page(&user, after.transpose()?, limit, limit_bytes).await?;
         Ok::<_, Failure>(Reply::new(conflicts_json(api.engine.schema(), &page.0, page.1)))
@@ -85,7 +85,9 @@ async fn resolve(
             ResolveWith::Set(raw) => {
                 // What a value may be depends on the field that it is for.
                 let value = api.engine.conflict_value(&user, id, raw).await?;
-                Resolution::Set(value.ok_or(BadRequest::Shape)?)
+                Resolution::Set(
+                    value.ok_or(BadRequest::Expected("value is one that its field takes"))?,
+                )
             }
         };
         api.engine.resolve_as(&user, id, &resolution, request.base).await?;

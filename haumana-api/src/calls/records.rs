@@ -9,7 +9,7 @@ use crate::api::Api;
 use crate::doc::{Doc, examples, parameters};
 use crate::error::Failure;
 use crate::load::Purpose;
-use crate::query::{self, HistoryQuery};
+use crate::query::{self, HistoryQuery, Parameters as _};
 use crate::reply::Reply;
 use crate::served::Call;
 use axum::extract::rejection::PathRejection;
@@ -98,8 +98,9 @@ pub(super) async fn paged(
     let work = |api: Arc<Api>, user: UserId, uri: Uri| async move {
         let key = key?;
         let query: HistoryQuery = query::read(&uri)?;
-        let limit = query::list_limit(query.limit)?;
-        let before = query.before.map(|k| if k == 0 { Err(Failure::BadQuery) } else { Ok(k) });
+        let limit = query::list_limit::<HistoryQuery>(query.limit)?;
+        let before =
+            query.before.map(|k| if k == 0 { Err(HistoryQuery::refused()) } else { Ok(k) });
         let bytes = api.config.reply_limit_bytes;
         let page = api.engine.history_of(&user, key, before.transpose()?, limit, bytes).await?;
         Ok::<_, Failure>(Reply::new(json(&api, &page)))

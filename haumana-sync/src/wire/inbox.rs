@@ -53,6 +53,10 @@ struct ResolveBody<'a> {
     value: Option<&'a RawValue>,
 }
 
+/// The keys of a body that closes a conflict, for people.
+const RESOLVE: &str = "resolution is keep, restore or set, value goes with set and with nothing else, \
+                       base is a version or null, and requestId a text of 1 to 64 characters";
+
 /// Reads a key that is there, also if it is null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
@@ -65,15 +69,15 @@ impl<'a> ResolveRequest<'a> {
     ///
     /// [`BadRequest`] if it is none; a value belongs to `set` and to nothing else.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
-        let body: ResolveBody<'a> = read_small(body)?;
+        let body: ResolveBody<'a> = read_small(body).map_err(|bad| bad.expecting(RESOLVE))?;
         if body.request_id.is_some_and(|id| !is_request_id(&id)) {
-            return Err(BadRequest::Shape);
+            return Err(BadRequest::Expected(RESOLVE));
         }
         let resolution = match (body.resolution.as_ref(), body.value) {
             ("keep", None) => ResolveWith::Keep,
             ("restore", None) => ResolveWith::Restore,
             ("set", Some(value)) => ResolveWith::Set(value),
-            _ => return Err(BadRequest::Shape),
+            _ => return Err(BadRequest::Expected(RESOLVE)),
         };
         Ok(Self { resolution, base: body.base })
     }
@@ -100,16 +104,20 @@ struct RestoreBody<'a> {
     request_id: Option<Cow<'a, str>>,
 }
 
+/// The keys of a body that restores a version, for people.
+const RESTORE: &str = "version is the version to restore, base a version or null, and requestId a text \
+                       of 1 to 64 characters";
+
 /// Reads the body of `POST /pieces/{id}/restore`: which version, and what makes it repeatable.
 ///
 /// # Errors
 ///
 /// [`BadRequest`] if it names no version, or has a `requestId` that cannot be one.
 pub fn restore_request(body: &[u8]) -> Result<(Version, Asked), BadRequest> {
-    let body: RestoreBody<'_> = read_small(body)?;
+    let body: RestoreBody<'_> = read_small(body).map_err(|bad| bad.expecting(RESTORE))?;
     let request_id = body.request_id.map(Cow::into_owned);
     if request_id.as_deref().is_some_and(|id| !is_request_id(id)) {
-        return Err(BadRequest::Shape);
+        return Err(BadRequest::Expected(RESTORE));
     }
     Ok((body.version, Asked { base: body.base, request_id }))
 }
@@ -198,7 +206,7 @@ mod tests {
         for body in
             [r#"{"resolution":"set"}"#, r#"{"resolution":"keep","value":1}"#, "{}", "[\"keep\"]"]
         {
-            assert_eq!(Err(BadRequest::Shape), read(body), "{body}");
+            assert_eq!(Err(BadRequest::Expected(RESOLVE)), read(body), "{body}");
         }
     }
 }

@@ -21,17 +21,21 @@ struct Body<'a> {
     request_id: Option<Cow<'a, str>>,
 }
 
+/// The keys of a body, for people.
+const SHAPE: &str = "to is a time with its offset from UTC, dryRun true or false, and requestId a \
+                     text of 1 to 64 characters";
+
 /// Reads a body: the time, whether it is only tried, and what makes it repeatable.
 ///
 /// # Errors
 ///
 /// [`BadRequest`] if it names no time, or has a `requestId` that cannot be one.
 pub fn rewind_request(body: &[u8]) -> Result<RewindRequest, BadRequest> {
-    let body: Body<'_> = read_small(body)?;
-    let to = UnixMillis::parse(&body.to).ok_or(BadRequest::Shape)?;
+    let body: Body<'_> = read_small(body).map_err(|bad| bad.expecting(SHAPE))?;
+    let to = UnixMillis::parse(&body.to).ok_or(BadRequest::Expected(SHAPE))?;
     let request_id = body.request_id.map(Cow::into_owned);
     if request_id.as_deref().is_some_and(|id| !is_request_id(id)) {
-        return Err(BadRequest::Shape);
+        return Err(BadRequest::Expected(SHAPE));
     }
     let mode = if body.dry_run { RewindMode::DryRun } else { RewindMode::Write };
     Ok(RewindRequest { to, mode, request_id })

@@ -95,6 +95,10 @@ const DEFAULT_LIMIT: usize = 500;
 const OUTLINE: Outline =
     Outline { too_many: BadRequest::Shape, ..Outline::of_records(limits::PUSHES) };
 
+/// The keys of a body, for people.
+const SHAPE: &str = "deviceId is a text of 1 to 64 characters, cursor a text or null, limit a number \
+                     from 1 to 1000, and push a list of at most 1000 pushes";
+
 impl<'a> SyncRequest<'a> {
     /// Reads a body.
     ///
@@ -113,7 +117,7 @@ impl<'a> SyncRequest<'a> {
     /// [`BadRequest`] if the body as a whole cannot be taken: also without a device, with a page
     /// limit outside of 1 to [`limits::PAGE_RECORDS`], or with more than [`limits::PUSHES`] pushes.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
-        let body: Body<'a> = read_object(body, OUTLINE)?;
+        let body: Body<'a> = read_object(body, OUTLINE).map_err(|bad| bad.expecting(SHAPE))?;
         let n_chars = body.device_id.chars().count();
         let is_device = 0 < n_chars
             && n_chars <= limits::DEVICE_ID_CHARS
@@ -128,7 +132,7 @@ impl<'a> SyncRequest<'a> {
                 limit,
                 pushes,
             }),
-            _ => Err(BadRequest::Shape),
+            _ => Err(BadRequest::Expected(SHAPE)),
         }
     }
 
@@ -165,6 +169,10 @@ struct NameOnly<'a> {
     id: Option<Cow<'a, str>>,
 }
 
+/// The keys of a push, for people.
+const PUSH_SHAPE: &str = "a push is an object: kind and id are texts, set is an object, delete and \
+                          offered are true or false";
+
 /// How deep the keys of a push are: its own, and those of `set` and `editedAt`.
 const PUSH_DEPTH: usize = 2;
 
@@ -183,7 +191,7 @@ fn read_push(json: &RawValue, schema: &Schema) -> SentPush {
         return refused((Refusal::TooLarge, "the push is too large".to_owned()));
     }
     let Ok(body) = serde_json::from_str::<PushBody<'_>>(json.get()) else {
-        return refused(flaw("the push does not have the shape of one"));
+        return refused(flaw(PUSH_SHAPE));
     };
     match good_push(&body, schema) {
         Ok(push) => SentPush::Good(push),

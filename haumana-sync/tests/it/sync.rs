@@ -2,6 +2,7 @@
 
 use crate::support::{DAY, SeededRandom, Server, SetClock, body, kai, new_piece};
 use haumana_sync::engine::{Changed, Engine, EngineConfig, ErrorKind, Random};
+use haumana_sync::limits;
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, Store};
 use haumana_sync::wire::BadRequest;
 use haumana_sync::wire::sync::SyncRequest;
@@ -260,22 +261,30 @@ async fn a_device_from_before_the_erasure_is_told_before_anything_is_taken() {
 }
 
 #[test]
-fn a_request_without_the_shape_of_one_is_refused_as_a_whole() {
-    let many = json!({"deviceId": "a", "push": vec![json!({}); 1001]}).to_string();
+fn a_request_without_the_shape_of_one_is_refused_as_a_whole_and_told_its_shape() {
+    let many = json!({"deviceId": "a", "push": vec![json!({}); limits::PUSHES + 1]}).to_string();
+    let (limit, device) = (limits::PAGE_RECORDS, limits::DEVICE_ID_CHARS);
+    let shape = format!(
+        "the body does not have the shape that this call takes: deviceId is a text of 1 to {device} \
+         characters, cursor a text or null, limit a number from 1 to {limit}, and push a list of at \
+         most {} pushes",
+        limits::PUSHES
+    );
     let refused = [
-        ("[]", BadRequest::Shape),
-        ("{", BadRequest::Json),
-        ("{}", BadRequest::Shape),
-        (r#"{"deviceId": ""}"#, BadRequest::Shape),
-        (r#"{"deviceId": "a", "limit": 0}"#, BadRequest::Shape),
-        (r#"{"deviceId": "a", "limit": 1001}"#, BadRequest::Shape),
-        (r#"{"deviceId": "a", "cursor": 7}"#, BadRequest::Shape),
-        (&many, BadRequest::Shape),
+        "[]",
+        "{}",
+        r#"{"deviceId": ""}"#,
+        r#"{"deviceId": "a", "limit": 0}"#,
+        r#"{"deviceId": "a", "limit": 1001}"#,
+        r#"{"deviceId": "a", "cursor": 7}"#,
+        &many,
     ];
 
-    for (text, why) in refused {
-        assert_eq!(Some(why), SyncRequest::from_json(text.as_bytes()).err(), "{text:.40}");
+    for text in refused {
+        let bad = SyncRequest::from_json(text.as_bytes()).unwrap_err();
+        assert_eq!(("invalid_request", &shape), (bad.code(), &bad.to_string()), "{text:.40}");
     }
+    assert_eq!(Some(BadRequest::Json), SyncRequest::from_json(b"{").err());
 }
 
 /// What a device that had everything may push: creations, edits on old bases, deletes, the same

@@ -62,6 +62,9 @@ struct Owner<'a> {
     id: Option<Cow<'a, str>>,
 }
 
+/// What a body is, for people.
+const SHAPE: &str = "it is a page of an export, and exportVersion is 1.0";
+
 impl<'a> ImportRequest<'a> {
     /// Reads a body.
     ///
@@ -69,9 +72,10 @@ impl<'a> ImportRequest<'a> {
     ///
     /// [`BadRequest`] if it is no export, or one of another form than [`EXPORT_VERSION`].
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
-        let body: Body<'a> = read_object(body, Outline::of_records(limits::IMPORT_ENTRIES))?;
+        let outline = Outline::of_records(limits::IMPORT_ENTRIES);
+        let body: Body<'a> = read_object(body, outline).map_err(|bad| bad.expecting(SHAPE))?;
         if body.export_version != EXPORT_VERSION {
-            return Err(BadRequest::Shape);
+            return Err(BadRequest::Expected(SHAPE));
         }
         let owner = body.user.and_then(|user| user.id).map(Cow::into_owned);
         Ok(Self {
