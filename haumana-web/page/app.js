@@ -10,11 +10,11 @@ import { choose, explain, language, t } from './words.js';
 
 const top = document.getElementById('top');
 const main = document.getElementById('main');
-const config = await (await fetch('config.json')).json();
+const config = JSON.parse(await textOf('config.json'));
 /** The API's address, without the last slash; empty if it is where the page is. */
 const server = config.server ?? '';
 const at = (path) => (server ? `${server}/${path}` : path);
-const schema = await (await fetch(at('schema'))).text();
+const schema = await textOf(at('schema'));
 const kinds = JSON.parse(schema).kind.map((kind) => ({ ...kind, fields: kind.field ?? [] }));
 const remembered = 'haumana.name', shownAs = 'haumana.shown';
 const TWO = '#two-devices';
@@ -24,6 +24,16 @@ let device, pane, account;
 const hears = { onPerson, onMissing: showAgain };
 /** Who signs people in, if it is not the server itself. */
 const issuer = config.googleClientId ? openGoogle(config.googleClientId, hears) : config.oidc ? openOidc(config.oidc, hears) : undefined;
+
+/** A file without which there is no page; says so where it cannot be had. */
+async function textOf(path) {
+  try {
+    const answer = await fetch(path);
+    if (answer.ok) return await answer.text();
+  } catch { /* No network, and nothing is kept. */ }
+  main.before(el('p', { role: 'alert' }, t('noServer')));
+  throw new Error(`no ${path}`);
+}
 
 /** Makes a source of tokens of a server that issues its own. They are for this tab only, and never stored. */
 function tokenOf(sub) {

@@ -7,18 +7,28 @@ import { t } from './words.js';
 
 export async function showDeleted({ device, kinds, main, open }, { kind: name }) {
   const kind = kinds.find((one) => one.name === name);
-  const gone = deletedIn(JSON.parse(await device.export()), kind);
-  const list = await Promise.all(gone.map(async (id) => {
-    const versions = await device.history(name, id);
-    const last = Object.fromEntries((versions[0]?.changed ?? []).map(({ field, earlier }) => [field, earlier]));
-    return el('li', {}, button(`${kind.name === 'session' && last.startedAt ? new Date(last.startedAt).toLocaleString() : title(kind, last)} · ${new Date(versions[0]?.at ?? 0).toLocaleString()}`, () => open({ view: 'history', kind: name, id })));
-  }));
+  const exported = JSON.parse(await device.export());
+  const last = lastIn(exported, kind);
+  const list = deletedIn(exported, kind).map(({ id, modifiedAt }) => {
+    const fields = last.get(id)?.value ?? {};
+    const called = kind.name === 'session' && fields.startedAt ? new Date(fields.startedAt).toLocaleString() : title(kind, fields);
+    return el('li', {}, button(`${called} · ${new Date(modifiedAt).toLocaleString()}`, () => open({ view: 'history', kind: name, id })));
+  });
   main.replaceChildren(el('h2', {}, t('undelete')),
     el('ul', { className: 'list' }, ...(list.length ? list : [el('li', { className: 'note' }, t('nothing'))])),
     button(t('close'), () => open({ kind: name })));
 }
 
-function deletedIn(exported, kind) {
-  const all = exported.tombstones ?? [];
-  return all.filter((one) => one.kind === kind.name).map((one) => one.id);
+function deletedIn({ tombstones = [] }, kind) {
+  return tombstones.filter((one) => one.kind === kind.name);
+}
+
+/** The last version of each record that was not a delete, by its id. */
+function lastIn({ history = [] }, kind) {
+  const last = new Map();
+  for (const one of history) {
+    const isLater = one.kind === kind.name && !one.side && !one.deleted && !(one.version < last.get(one.id)?.version);
+    if (isLater) last.set(one.id, one);
+  }
+  return last;
 }

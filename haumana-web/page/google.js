@@ -23,8 +23,8 @@ export function openGoogle(clientId, { onPerson, onMissing }) {
   };
 
   const heard = ({ credential }) => {
-    const { sub, exp, name, email } = claimsOf(credential);
-    held.set(credential, sub, exp);
+    const claims = claimsOf(credential), { sub, name, email } = claims;
+    held.set(credential, sub, claims);
     return onPerson({ sub, shown: email ?? name ?? sub, token: credential });
   };
 

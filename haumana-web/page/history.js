@@ -12,7 +12,7 @@ export async function showHistory({ device, main, open, attempt }, { kind, id })
   const detail = el('div', { className: 'card', 'aria-live': 'polite' });
   const slider = el('input', { type: 'range', className: 'version', min: 0, max: Math.max(versions.length - 1, 0), step: 1 });
   slider.value = versions.length - 1;
-  const restore = (version) => attempt(async () => { await device.restore(kind, id, version); open({ kind }); });
+  const restore = (version) => attempt(async () => { await device.restore(kind, id, version); await open({ kind }); });
   const show = () => {
     const at = versions.length - 1 - Number(slider.value);
     const version = versions[at];

@@ -15,9 +15,9 @@ export function openHost(options: {
   name?: string;
   /** The server's address without the last slash; the page's own without it. */
   server?: string;
-  /** Gives the ID token of now of the account, or another one if the server refused that. A token whose
-   * `sub` is another account's is not sent: the call fails as if there were no network. */
-  token: (isRefused: boolean, account: string) => Promise<string>;
+  /** Gives the ID token of now of the account, or another one if the server refused that, which is `refused`.
+   * A token whose `sub` is another account's is not sent: the call fails as if there were no network. */
+  token: (isRefused: boolean, account: string, refused?: string) => Promise<string>;
   isOffline?: () => boolean;
   /** Others than the usual limits of calls. */
   limits?: { patienceMs?: number; silenceMs?: number; failureBytes?: number };

@@ -14,7 +14,8 @@ export async function openHost({ name = 'haumana', server = '', token, isOffline
   const db = await openDatabase(name);
   // The last tab that opens a database is its writer: the name of the writer stands in the rows, and
   // each write finds it there or changes nothing.
-  const writer = crypto.randomUUID();
+  // (`randomUUID` is not there over plain HTTP.)
+  const writer = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
   const calls = new Map();
   const claim = () => inTransaction(db, 'readwrite', (rows) => rows.put(writer, 'writer'));
   // A full disk takes no name, but what it holds is read: `held` is that, until there is space.
@@ -37,9 +38,10 @@ export async function openHost({ name = 'haumana', server = '', token, isOffline
       return write(db, writer, JSON.parse(changes));
     },
     call: async (method, path, body, bytes, account) => {
+      let held;
       const send = async (isRefused) => {
         if (isOffline()) throw named('Offline');
-        const held = await token(isRefused, account);
+        held = await token(isRefused, account, held);
         // Somebody else may have signed in: nothing of this account's is sent as theirs.
         const sub = subOf(held);
         if (sub && `:${account}`.endsWith(`:${sub}`) === false) throw named('NoToken', 'the token is of somebody else');

@@ -12,7 +12,8 @@ export const marked = (from, to) =>
 
 export async function showInbox(page) {
   const { device, kinds, main } = page;
-  const conflicts = await device.conflicts();
+  // A kind that is newer than this page is there after a reload.
+  const conflicts = (await device.conflicts()).filter(({ kind }) => kind);
   const cards = [];
   for (const one of conflicts) {
     const record = await device.get(one.kind, one.id);
@@ -23,7 +24,7 @@ export async function showInbox(page) {
 
 function card({ device, open, attempt }, conflict, name) {
   const [kept, lost] = [shown(conflict.kept), shown(conflict.lost)];
-  const close = (how, value) => attempt(async () => { await device.resolve(conflict, how, value?.()); open({ view: 'inbox' }); });
+  const close = (how, value) => attempt(async () => { await device.resolve(conflict, how, value?.()); await open({ view: 'inbox' }); });
   const both = el('textarea', { value: kept, 'aria-label': t('edit') });
   const canEdit = conflict.field && typeof conflict.lost === 'string';
   return el('section', { className: 'card conflict', 'aria-label': `${name}: ${conflict.field ?? t('deleted')}` },

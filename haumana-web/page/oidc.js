@@ -31,10 +31,10 @@ export function openOidc({ authorize, token, clientId, scope = 'openid', under }
     const answer = await fetch(token, { method: 'POST', body, credentials: 'omit', redirect: 'error', signal: AbortSignal.timeout(PATIENCE_MS) });
     const { id_token } = answer.ok ? await answer.json() : {};
     if (!id_token) throw new Error(t('noIssuer'));
-    const { sub, exp, name, email, nonce: said } = claimsOf(id_token);
+    const claims = claimsOf(id_token), { sub, name, email, nonce: said } = claims;
     if (said !== nonce) throw new Error(t('noIssuer'));
     const account = under ? `${under}:${sub}` : sub;
-    held.set(id_token, account, exp);
+    held.set(id_token, account, claims);
     await onPerson({ sub: account, shown: email ?? name ?? sub, token: id_token });
   };
 

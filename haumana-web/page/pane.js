@@ -14,9 +14,14 @@ import { explain, said, t } from './words.js';
 export function openPane({ device, kinds, top, main, name, account, home = async (next) => next, fields, signOut, onCount, beside = () => [] }) {
   let state = {}, shown, latest, showing = 0, isClosed = false;
 
-  /** A handler that says what went wrong. */
-  const attempt = (work) => async () => {
-    try { await work(); } catch (why) { complain(why); }
+  /** A handler that says what went wrong. A second press while it is at work is the same press. */
+  const attempt = (work) => {
+    let isBusy = false;
+    return async () => {
+      if (isBusy) return;
+      isBusy = true;
+      try { await work(); } catch (why) { complain(why); } finally { isBusy = false; }
+    };
   };
 
   function complain(why) {

@@ -55,7 +55,7 @@ export function practiceLog({ device, attempt }, piece) {
   });
 
   const row = ({ id, fields, isPending, refused, explanation }, titles) => {
-    const stop = attempt(async () => { await device.edit('session', id, ending(new Date())); await again('.start'); });
+    const stop = attempt(async () => { await device.edit('session', id, ending(new Date(Math.max(Date.now(), Date.parse(fields.startedAt))))); await again('.start'); });
     const remove = attempt(async () => { await device.delete('session', id); await again('button'); });
     const mend = () => { mended = id; item.replaceChildren(mending(id, fields)); item.querySelector('input').focus(); };
     const said = [piece ? '' : titles[fields.pieceId] ?? t('untitled'), words(fields), isPending ? t('waits') : '', refused ? explanation ?? refused : ''];

@@ -3,12 +3,14 @@
 import { el, button } from './dom.js';
 import { rowsOf } from './rows.js';
 import { hasLog, practiceLog } from './practice.js';
-import { isText, namedBy, sumOf, tableOf, titleField, valueOf } from './table.js';
+import { heldIn, isText, namedBy, sumOf, tableOf, titleField, valueOf } from './table.js';
 import { plain } from './text.js';
 import { t } from './words.js';
 
+/** A time that a new record has by itself. */
+const isOfCreation = (field) => field.default_is_edit_time || (field.type === 'time' && field.default_is_field);
 /** What is fixed is said once, when a record is made. */
-const isShown = (field, isNew) => !field.default_is_edit_time && !field.default_is_field && (isNew || field.merge !== 'fixed');
+const isShown = (field, isNew) => (isNew ? !isOfCreation(field) : field.merge !== 'fixed');
 const inputs = { flag: 'checkbox', integer: 'number', counter: 'number', number: 'number', time: 'datetime-local' };
 
 export function title(kind, fields) {
@@ -71,19 +73,19 @@ export async function showForm(page, { kind: name, form }) {
   const log = form.id && name === 'piece' && !fields && hasLog(kinds) ? practiceLog(page, form.id) : undefined;
   const kind = kinds.find((one) => one.name === name);
   const wanted = kind.fields.filter((field) => isShown(field, !form.id) && (!fields || fields.includes(field.name)));
-  const entries = await Promise.all(wanted.map(async (field) => entry(field, valueOf(form.fields, field.name), await choicesOf(field, kinds, device))));
+  const entries = await Promise.all(wanted.map(async (field) => entry(field, form.id ? heldIn(form.fields, field) : field.default, await choicesOf(field, kinds, device), !form.id)));
   const save = attempt(async () => {
     const touched = entries.filter((one) => one.isTouched());
     const now = form.id && touched.length ? await device.get(name, form.id) : undefined;
     // All are settled before any is saved, so that the form shows each clash at once.
-    const settled = touched.map((one) => (now ? one.settle(valueOf(now.fields, one.field.name), device.merge) : one.read()));
+    const settled = touched.map((one) => (now ? one.settle(heldIn(now.fields, one.field), device.merge) : one.read()));
     if (settled.includes(CLASH)) return;
     const edited = Object.fromEntries(touched.map((one, at) => [one.field.name, settled[at]]));
     if (!form.id) await device.add(name, edited);
     else if (touched.length) await device.edit(name, form.id, edited);
-    open({ kind: name });
+    await open({ kind: name });
   });
-  const remove = attempt(async () => { await device.delete(name, form.id); open({ kind: name }); });
+  const remove = attempt(async () => { await device.delete(name, form.id); await open({ kind: name }); });
   const heading = el('h2', {}, form.id ? title(kind, form.fields) : t('add'));
   main.replaceChildren(
     heading,
@@ -102,7 +104,7 @@ export async function showForm(page, { kind: name, form }) {
     const isTouched = entries.some((one) => one.isTouched());
     if (!now) return isTouched ? undefined : open({ kind: name });
     heading.textContent = title(kind, now.fields);
-    entries.forEach((one) => one.refresh(valueOf(now.fields, one.field.name)));
+    entries.forEach((one) => one.refresh(heldIn(now.fields, one.field)));
   };
   return { refresh };
 }
@@ -121,19 +123,26 @@ async function choicesOf(field, kinds, device) {
   return all.sort(([, a], [, b]) => (a < b ? -1 : 1));
 }
 
+/** The elements of a set that two sides have changed since it was `was`. */
+const joined = (was, there, mine) => [...new Set([...there.filter((one) => mine.includes(one) || !was.includes(one)), ...mine.filter((one) => !was.includes(one))])];
+
 /** A time as a person of this place writes it. */
 const local = (at) => new Date(Date.parse(at) - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 
-function entry(field, seen, choices) {
+/** What has a line end in it; a box of one line would remove that. */
+const hasLines = (text) => typeof text === 'string' && /[\r\n]/.test(text);
+
+function entry(field, seen, choices, isNew) {
   const isFlag = field.type === 'flag', isMany = ['list', 'set'].includes(field.type);
+  const isWhole = ['integer', 'counter'].includes(field.type);
   const input = choices ? el('select', {}, ...[['', ''], ...choices].map(([value, text]) => el('option', { value }, text)))
-    : field.type === 'lines' || isMany ? el('textarea', {}) : el('input', { type: inputs[field.type] ?? 'text', step: field.type === 'time' ? 1 : 'any' });
+    : field.type === 'lines' || isMany || hasLines(seen) ? el('textarea', {}) : el('input', { type: inputs[field.type] ?? 'text', step: field.type === 'time' ? 1 : 'any' });
   const label = el('label', {}, field.name, isMany ? el('span', { className: 'note' }, ` (${t('oneALine')})`) : '', input);
   input.name = field.name;
   let text, shown, asJson;
   const write = (value) => {
-    // An element that has lines of its own is not one of them.
-    asJson = field.type === 'json' || (isMany && value?.some((one) => one.includes('\n')));
+    // An element that has lines of its own, or nothing to see, is not one of the lines.
+    asJson = field.type === 'json' || (isMany && value?.some((one) => hasLines(one) || !one.trim()));
     if (value == null) return '';
     if (field.type === 'counter') return String(typeof value === 'object' ? sumOf(value) : value);
     return asJson ? JSON.stringify(value) : isMany ? value.join('\n') : field.type === 'time' ? local(value) : String(value);
@@ -148,20 +157,28 @@ function entry(field, seen, choices) {
     shown = input.value;
   };
   show(seen);
-  const isTouched = () => (isFlag ? input.checked !== (seen === true) : input.value !== shown);
+  // A box that has no third state says no.
+  const isTouched = () => (isFlag ? input.checked !== (seen === true) || Boolean(isNew && field.mandatory) : input.value !== shown);
   const read = () => {
     if (isFlag) return input.checked;
-    if (inputs[field.type] === 'number') return input.value === '' ? null : Number(input.value);
+    if (inputs[field.type] === 'number') {
+      if (isWhole && input.value !== '' && !Number.isSafeInteger(Number(input.value))) throw new Error(`${field.name}: ${t('noWhole')}`);
+      return input.value === '' ? null : Number(input.value);
+    }
     if (asJson) return input.value === '' ? null : JSON.parse(input.value);
     if (isMany) return input.value.split('\n').filter((line) => line.trim());
     if (field.type === 'time') return input.value && new Date(input.value).toISOString() || null;
     // A text box has line feeds only; what came with other ends keeps them.
-    if (field.type === 'lines') return text.includes('\r\n') ? input.value.replace(/\n/g, '\r\n') : input.value;
-    return input.value === '' && !isText(field) ? null : input.value;
+    if (isText(field)) return text.includes('\r\n') ? input.value.replace(/\n/g, '\r\n') : input.value;
+    return input.value === '' ? null : input.value;
   };
   const settle = (there, merge) => {
     const mine = read();
-    if (isSame(there, seen) || isSame(there, mine)) return mine;
+    if (isSame(there, seen)) return mine;
+    // What each side counted, added and removed is kept.
+    if (field.type === 'counter' && mine !== null) return mine + sumOf(there) - sumOf(seen);
+    if (field.type === 'set') return joined(seen ?? [], there ?? [], mine ?? []);
+    if (isSame(there, mine)) return mine;
     const merged = field.type === 'lines' ? merge(seen ?? '', there ?? '', mine) : { text: mine, isClean: false };
     if (merged.isClean) return merged.text;
     // Both are shown. Saving again is an edit of what is there now.

@@ -25,6 +25,23 @@ export const sumOf = (value) => Object.values(value ?? {}).reduce((sum, [added, 
 /** What a record has in a field, which may be called `constructor`. */
 export const valueOf = (fields, name) => (fields && Object.hasOwn(fields, name) ? fields[name] : undefined);
 
+const isTextValue = (value) => typeof value === 'string';
+const isNumber = (value) => typeof value === 'number';
+const FITS = {
+  text: isTextValue, lines: isTextValue, enum: isTextValue, id: isTextValue,
+  flag: (value) => typeof value === 'boolean', integer: isNumber, number: isNumber,
+  time: (value) => isTextValue(value) && !Number.isNaN(Date.parse(value)),
+  list: (value) => Array.isArray(value) && value.every(isTextValue),
+  counter: (value) => Object.values(value).every((counts) => Array.isArray(counts) && counts.length === 2 && counts.every(isNumber)),
+};
+FITS.set = FITS.list;
+
+/** What a record has in a field. What the field cannot hold, as from an earlier schema, is as absent. */
+export function heldIn(fields, { name, type }) {
+  const value = valueOf(fields, name);
+  return value == null || (FITS[type]?.(value) ?? true) ? value : undefined;
+}
+
 /** The field that names a record. */
 export const titleField = ({ fields }) => fields.find(({ name }) => name === 'title') ?? fields.find(isText) ?? fields[0];
 
@@ -71,7 +88,7 @@ export function tableOf({ kind, kinds, device, open, onSort }) {
     return field.type === 'time' || ['number', 'boolean'].includes(typeof value) ? value : plain(text(field, value));
   };
   const by = (field, records, isDown) => {
-    const keyed = records.map((one) => [key(field, valueOf(one.fields, field.name)), one]);
+    const keyed = records.map((one) => [key(field, heldIn(one.fields, field)), one]);
     keyed.sort(([a], [b]) => (a === b ? 0 : a === undefined ? 1 : b === undefined ? -1 : (a < b) === isDown ? 1 : -1));
     return keyed.map(([, one]) => one);
   };
@@ -89,8 +106,8 @@ export function tableOf({ kind, kinds, device, open, onSort }) {
     head.children[at].ariaSort = name === sort.by ? (sort.isDown ? 'descending' : 'ascending') : 'none';
   });
   const draw = (one) => columns.map((field, at) => (at
-    ? el('td', { role: 'cell', className: align(field) }, cell(field, valueOf(one.fields, field.name)))
-    : el('th', { role: 'rowheader', scope: 'row' }, open(one, cell(field, valueOf(one.fields, field.name))))));
+    ? el('td', { role: 'cell', className: align(field) }, cell(field, heldIn(one.fields, field)))
+    : el('th', { role: 'rowheader', scope: 'row' }, open(one, cell(field, heldIn(one.fields, field))))));
   const rows = rowsOf(body, draw, 'tr', (at) => ({ role: 'row', ariaRowIndex: at + 2 }), (said) => el('td', { role: 'cell' }, said));
 
   return {

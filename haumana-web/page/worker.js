@@ -24,9 +24,11 @@ self.addEventListener('fetch', (event) => {
   const { request } = event;
   const ours = FILES.map((file) => new URL(file, self.registration.scope).href);
   if (request.method !== 'GET' || !(ours.includes(request.url) || request.url.endsWith('/schema'))) return;
-  // The server's answer of now, if there is one: a new page and a new schema are seen at once.
-  event.respondWith(fetch(request).then((answer) => {
-    if (!answer.ok) return answer;
+  // The server's answer of now, if there is one: a new page and a new schema are seen at once. Where a
+  // proxy answers in place of a server that is down or busy, what is kept is shown.
+  event.respondWith(fetch(request).then(async (answer) => {
+    const isDown = answer.status === 429 || 500 <= answer.status;
+    if (!answer.ok) return (isDown && await caches.match(request)) || answer;
     const copy = answer.clone();
     event.waitUntil(caches.open(CACHE).then((cache) => cache.put(request, copy)));
     return answer;

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, mkdtempSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { chromium } from 'playwright-core';
@@ -1389,6 +1390,103 @@ const stories = {
     await page.reload();
     await settled(page);
     await one.close();
+  },
+
+  async 'a form loses nothing: a second press, what others counted meanwhile, line ends, what a flag is at first'() {
+    const schema = `${mkdtempSync(`${tmpdir()}/haumana-schema-`)}/schema.toml`;
+    const fields = [['title', 'text', 'max = 200\nmandatory = true'], ['cooked', 'counter'], ['tags', 'set', 'of = "text"\nmax = 20'],
+      ['isOn', 'flag', 'mandatory = true'], ['isOpen', 'flag', 'default = true'], ['note', 'text', 'max = 200'],
+      ['sortTitle', 'text', 'max = 200\ndefault_is_field = "title"'], ['pages', 'integer']];
+    writeFileSync(schema, `[[kind]]\nnumber = 3\nname = "thing"\n${fields.map(([name, type, more = ''], at) => `[[kind.field]]\nnumber = ${at + 1}\nname = "${name}"\ntype = "${type}"\n${more}\n`).join('')}`);
+    const server = await startServer('--schema', schema);
+    const [phone, laptop] = [await device(server.url), await device(server.url)];
+    const [a, b] = [await tab(phone, 'forms', server.url), await tab(laptop, 'forms', server.url)];
+    const all = (page) => page.evaluate(async () => (await window.haumana.device.list('thing')).map(({ fields }) => fields));
+    const total = (one) => Object.values(one.cooked ?? {}).reduce((sum, [more, less]) => sum + more - less, 0);
+
+    await a.click('.add');
+    await a.fill('[name=title]', 'Poke');
+    await a.fill('[name=cooked]', '5');
+    await a.fill('[name=tags]', 'raw\nquick');
+    assert.deepEqual([await a.isChecked('[name=isOn]'), await a.isChecked('[name=isOpen]')], [false, true]);
+    await a.setChecked('[name=isOpen]', false);
+    await a.fill('[name=pages]', '9007199254740993');
+    await a.click('.save');
+    await a.waitForSelector('[role=alert]:has-text("pages")');
+    await a.fill('[name=pages]', '7');
+    await a.locator('.save').dblclick();
+    await a.waitForSelector('.search');
+    await settled(a);
+    const [made, ...others] = await all(a);
+    assert.deepEqual([others, made.isOn, made.isOpen, made.sortTitle, made.pages], [[], false, false, 'Poke', 7]);
+
+    // What another device does while the form is open is kept beside what is written in it.
+    await b.waitForSelector('tbody button:has-text("Poke")');
+    await a.click('tbody button:has-text("Poke")');
+    await a.fill('[name=cooked]', '6');
+    await a.fill('[name=tags]', 'quick\nisland');
+    await a.fill('[name=sortTitle]', 'poke');
+    await b.evaluate(async () => {
+      const { device } = window.haumana, [{ id }] = await device.list('thing');
+      await device.edit('thing', id, { cooked: 6, tags: ['raw', 'quick', 'fish'], note: 'one\ntwo' });
+    });
+    await until(async () => total((await all(a))[0]) === 6);
+    await a.click('.save');
+    await a.waitForSelector('.search');
+    const [merged] = await all(a);
+    assert.deepEqual([total(merged), merged.tags.toSorted(), merged.sortTitle], [7, ['fish', 'island', 'quick'], 'poke']);
+
+    await a.click('tbody button:has-text("Poke")');
+    assert.equal(await a.inputValue('[name=note]'), 'one\ntwo');
+    await a.fill('[name=note]', 'one\ntwo!');
+    await a.click('.save');
+    await a.waitForSelector('.search');
+    assert.equal((await all(a))[0].note, 'one\ntwo!');
+
+    // What a field cannot hold, as from an earlier schema, is as absent, and breaks nothing.
+    const held = await a.evaluate(async () => {
+      const { heldIn } = await import(new URL('table.js', location.href));
+      const cases = [['time', 'soon'], ['counter', 5, { a: 1 }], ['set', 'raw', [1]], ['list', { a: 1 }], ['flag', 'yes'], ['integer', '7'], ['text', 7]];
+      return cases.flatMap(([type, ...values]) => values.map((value) => heldIn({ it: value }, { name: 'it', type }) === undefined || type === 'counter' && value === 5));
+    });
+    assert.deepEqual(new Set(held), new Set([true]));
+    await phone.close(); await laptop.close();
+    server.stop();
+  },
+
+  async 'a token lives as long as its issuer says, whatever the clock of the device is'() {
+    const one = await device();
+    const page = await tab(one, 'tokens');
+    const seen = await page.evaluate(async () => {
+      const { heldToken } = await import(new URL('token.js', location.href));
+      let missing = 0;
+      const held = heldToken(() => missing++), source = held.tokenOf('kai'), ask = (...asked) => source(...asked).catch((why) => why.name);
+      const iat = Math.floor(Date.now() / 1000) - 7200;
+      held.set('new', 'kai', { iat, exp: iat + 3600 });
+      const answers = [await ask(false, 'kai'), await ask(true, 'kai', 'old'), await ask(true, 'kai', 'new'), missing];
+      held.set('ended', 'kai', { iat, exp: iat + 60 });
+      return [...answers, await ask(false, 'kai')];
+    });
+    assert.deepEqual(seen, ['new', 'new', 'NoToken', 1, 'NoToken']);
+    await one.close();
+  },
+
+  async 'the page opens and edits while a proxy says that the server is down'() {
+    const server = await startServer();
+    const one = await device(server.url);
+    const page = await tab(one, 'down', server.url);
+    await add(page, 'Ke Kali Nei Au');
+    await settled(page);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    server.stop();
+    const proxy = createServer((_, answer) => answer.writeHead(502, { 'content-type': 'text/html' }).end('<p>Bad gateway'));
+    await new Promise((done) => proxy.listen(Number(new URL(server.url).port), '127.0.0.1', done));
+    await page.reload();
+    await sees(page, 'Ke Kali Nei Au');
+    await add(page, 'Made meanwhile');
+    await sees(page, 'Made meanwhile');
+    await one.close();
+    proxy.close();
   },
 
   async 'of two tabs the later one writes, and the other one says so and goes on'() {
