@@ -105,7 +105,10 @@ impl Engine {
                     if name.is_some() && news.is_none() {
                         return Ok(Erasure::Repeated);
                     }
-                    (self.erasing(head), false)
+                    // Noted now: somebody else may finish what this request begins.
+                    let notes = news.map(|name| notes.with_erasure(name).to_text());
+                    let begun = self.erasing(head);
+                    (Head { notes: notes.unwrap_or(begun.notes), ..begun }, false)
                 }
                 (Some(head), Some(HeadState::Erasing)) => {
                     if let Wiped::Within { ms } = self.store.erase(user).await? {

@@ -59,6 +59,32 @@ async fn an_erasure_whose_answers_are_lost_ends() {
     assert_eq!(HeadState::Erased, head.state);
 }
 
+/// The store does not erase.
+#[derive(Debug)]
+struct NeverErases;
+
+impl Faults for NeverErases {
+    fn next(&self, op: &'static str) -> Option<Fault> {
+        (op == "erase").then_some(Fault::Before(StoreErrorKind::Unavailable))
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_that_somebody_else_finished_does_not_erase_what_came_after_it() {
+    let server = Server::new();
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("old"))])).await;
+    let broken = engine_on(&server, NeverErases);
+    broken.erase_as(&kai(), Some("e")).await.unwrap_err();
+    // As a server that starts again does, or an operator.
+    server.engine.erase(&kai()).await.unwrap();
+    push(&server, "a", set(piece(2), None, 1, &[("title", text("new"))])).await;
+
+    let again = server.engine.erase_as(&kai(), Some("e")).await.unwrap();
+
+    assert_eq!(Erasure::Repeated, again);
+    assert_eq!("new", fields(&server, piece(2)).await.unwrap()["title"]);
+}
+
 #[tokio::test]
 async fn the_first_commit_of_an_account_in_the_middle_of_its_erasure_is_erased_with_it() {
     let server = Arc::new(Server::new());
