@@ -155,6 +155,13 @@ pub(crate) async fn erase(
         "devices         each is told at its next sync, and keeps what it holds until its person \
          decides"
             .to_owned(),
+        match opened.tables {
+            None => "directory       each server removes name and e-mail address from its own, at \
+                     its start or within an hour",
+            Some(_) => "directory       name and e-mail address are still in the user pool: see \
+                        docs/runbook.md",
+        }
+        .to_owned(),
         "backups         hold it until they are deleted; a restore erases it again".to_owned(),
     ];
     if was_erased {

@@ -14,8 +14,11 @@ use crate::private;
 use crate::problem::Problem;
 use haumana_api::directory::{DirectoryError, DirectoryErrorKind, Profile, UserDirectory};
 use haumana_store_sqlite::{LogState, Mover};
+use haumana_sync::time::UnixMillis;
 use rusqlite::{Connection, ErrorCode};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,10 +39,16 @@ const TABLE: &str = "
     ) STRICT, WITHOUT ROWID;
 ";
 
+/// When each user signed in last, in ms since 1970. Earlier programs made no such column.
+const SEEN: &str = "ALTER TABLE users ADD COLUMN seen_at INTEGER NOT NULL DEFAULT 0";
+const HAS_SEEN: &str = "SELECT count(*) FROM pragma_table_info('users') WHERE name = 'seen_at'";
+
 /// One statement, so that of two first sign-ins one inserts and the other updates.
 const PUT: &str = "
-    INSERT INTO users (username, email, name, picture) VALUES (?1, ?2, ?3, ?4)
+    INSERT INTO users (username, email, name, picture, seen_at)
+    VALUES (?1, ?2, ?3, ?4, CAST(unixepoch('subsec') * 1000 AS INTEGER))
     ON CONFLICT (username) DO UPDATE SET
+        seen_at = excluded.seen_at,
         email = excluded.email,
         name = coalesce(excluded.name, name),
         picture = coalesce(excluded.picture, picture)
@@ -47,6 +56,7 @@ const PUT: &str = "
 
 /// It may find nothing: removing again is no error.
 const REMOVE: &str = "DELETE FROM users WHERE username = ?1";
+const REMOVE_SEEN: &str = "DELETE FROM users WHERE username = ?1 AND seen_at < ?2";
 
 /// How often and for how long a removal waits for other servers that read the file.
 ///
@@ -105,13 +115,47 @@ impl SqliteDirectory {
         connection.pragma_update(None, "secure_delete", true)?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
         connection.execute_batch(TABLE)?;
+        if connection.query_row(HAS_SEEN, [], |row| row.get::<_, i64>(0))? == 0 {
+            connection.execute_batch(SEEN)?;
+        }
+        connection.execute_batch("COMMIT")?;
         let mover = Mover::open(path)?;
         // What a version from before, or a crash, has left in the log or in pages. The file is
         // small: a few hundred bytes for each person.
         mover.suspect_all();
         mover.move_log(&connection);
         Ok(Self { file: Arc::new(Mutex::new(OpenFile { connection, mover })) })
+    }
+
+    /// Returns whether anybody is in it.
+    pub(crate) async fn is_empty(&self) -> Result<bool, DirectoryError> {
+        let found = Arc::new(AtomicBool::new(false));
+        let is_there = found.clone();
+        self.run("is_empty", move |OpenFile { connection, .. }| {
+            let sql = "SELECT EXISTS (SELECT 1 FROM users)";
+            is_there.store(connection.query_row(sql, [], |row| row.get(0))?, Relaxed);
+            Ok(true)
+        })
+        .await?;
+        Ok(!found.load(Relaxed))
+    }
+
+    /// Removes the entries of users, each with a time, who have not signed in at that time or later.
+    /// Once this returns, neither address nor name is in any of the file's bytes.
+    pub(crate) async fn remove_not_seen_since(
+        &self,
+        users: Vec<(String, UnixMillis)>,
+    ) -> Result<(), DirectoryError> {
+        self.run("remove_not_seen_since", move |file| {
+            let mut removed = 0;
+            for (username, at) in users {
+                removed += file.connection.execute(REMOVE_SEEN, (username, at.0))?;
+            }
+            if removed == 0 { Ok(true) } else { file.wipe() }
+        })
+        .await
     }
 
     /// Works on the file where it holds up nobody else.
@@ -302,5 +346,39 @@ mod tests {
         assert!(!is_anywhere(&first, "kai@example.org"));
         drop(second);
         assert!(!is_anywhere(&first, "kai@example.org"));
+    }
+
+    #[tokio::test]
+    async fn who_has_signed_in_since_stays() {
+        let directory = in_folder();
+        assert!(directory.is_empty().await.unwrap());
+        directory.put("google_1", &kai()).await.unwrap();
+        let (before, after) = (UnixMillis(1_000), UnixMillis(i64::MAX));
+
+        let of = |at| vec![("google_1".to_owned(), at), ("google_2".to_owned(), at)];
+        directory.remove_not_seen_since(of(before)).await.unwrap();
+        assert!(directory.entry("google_1").await.is_some());
+        directory.remove_not_seen_since(of(after)).await.unwrap();
+
+        assert!(directory.is_empty().await.unwrap());
+        assert!(!is_anywhere(&directory, "kai@example.org"));
+    }
+
+    #[tokio::test]
+    async fn a_file_of_an_earlier_program_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.users.db");
+        let earlier = Connection::open(&path).unwrap();
+        earlier.execute_batch(TABLE).unwrap();
+        let sql = "INSERT INTO users VALUES ('google_1', 'kai@example.org', NULL, NULL)";
+        earlier.execute(sql, []).unwrap();
+        drop(earlier);
+
+        let directory = SqliteDirectory::open(&path).unwrap();
+
+        assert!(directory.entry("google_1").await == Some(kai()));
+        let old = vec![("google_1".to_owned(), UnixMillis(1))];
+        directory.remove_not_seen_since(old).await.unwrap();
+        assert!(directory.is_empty().await.unwrap(), "it has not signed in since 1970");
     }
 }

@@ -15,7 +15,6 @@ use crate::schema;
 use crate::serve;
 use crate::store::{self, Operated};
 use crate::upkeep::Upkeep;
-use haumana_api::directory::UserDirectory;
 use haumana_api::{SystemClock, SystemRandom};
 use haumana_sync::engine::Engine;
 use std::sync::Arc;
@@ -36,7 +35,7 @@ pub(crate) async fn erase_again(
         store::replay_erasures(args, &schema, journal_prefix, journal_url).await?;
     // On AWS the entries are in a user pool.
     let path = directory::beside(&args.db);
-    let directory: Option<Arc<dyn UserDirectory>> = match path.exists() {
+    let directory = match path.exists() {
         true => Some(Arc::new(SqliteDirectory::open(&path)?)),
         false => None,
     };
@@ -65,11 +64,11 @@ pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
 fn upkeep(
     args: &Args,
     Operated { store, operate, generation }: Operated,
-    directory: Option<Arc<dyn UserDirectory>>,
+    directory: Option<Arc<SqliteDirectory>>,
 ) -> Upkeep {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let config = serve::engine_config(args, generation);
     let retention_ms = config.retention_ms;
-    let engine = Arc::new(Engine::new(store, clock.clone(), random, config));
-    Upkeep { operate, engine, directory, clock, caller_key: None, retention_ms }
+    let engine = Arc::new(Engine::new(store.clone(), clock.clone(), random, config));
+    Upkeep { operate, store, engine, directory, clock, caller_key: None, retention_ms }
 }

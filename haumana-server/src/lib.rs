@@ -118,7 +118,10 @@ pub fn main() -> ExitCode {
     // Answers go to the standard output, logs to the other one.
     let is_terminal = io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_terminal);
-    let lines = lines.with_filter(args.log.clone());
+    // Libraries below write whole requests at the lower levels: content, addresses and tokens.
+    let ours =
+        Targets::new().with_default(LevelFilter::WARN).with_target("haumana", LevelFilter::TRACE);
+    let lines = lines.with_filter(args.log.clone()).with_filter(ours);
     let is_serving = args.command.is_none();
     let made = Some(audit::beside(&args.db)).filter(|path| is_serving && !path.exists());
     let serving = if is_serving { audit::open(&args) } else { Ok(None) };

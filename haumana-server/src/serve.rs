@@ -28,7 +28,7 @@ use crate::store::{self, Opened};
 use crate::upkeep::Upkeep;
 use axum::Router;
 use axum::middleware::from_fn;
-use haumana_api::directory::{Accounts, UserDirectory};
+use haumana_api::directory::Accounts;
 use haumana_api::{Api, ApiConfig, Auth, Live, LiveLimits, LogWitness, SystemClock, SystemRandom};
 use haumana_auth::CallerKey;
 use haumana_sync::engine::{Engine, EngineConfig};
@@ -76,18 +76,18 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
         );
     }
     let directory = Arc::new(SqliteDirectory::open(&directory::beside(&args.db))?);
-    let operate = opened.needs_upkeep.then(|| opened.operate.clone());
+    let operate = opened.needs_upkeep.then(|| (opened.operate.clone(), opened.store.clone()));
     let room = connections::room();
     let caller_key = audit::caller_key(&args)?;
     let upkeep_key = caller_key.clone();
     let sign_in = sign_in::set_up(&args)?;
     let (router, engine, live) =
         router(&args, schema, opened, directory.clone(), sign_in, (room, caller_key));
-    if let Some(operate) = operate {
+    if let Some((operate, store)) = operate {
         let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));
-        let directory: Option<Arc<dyn UserDirectory>> = Some(directory);
-        let caller_key = Some(upkeep_key);
-        tokio::spawn(Upkeep { operate, engine, directory, clock, caller_key, retention_ms }.run());
+        let (directory, caller_key) = (Some(directory), Some(upkeep_key));
+        let upkeep = Upkeep { operate, store, engine, directory, clock, caller_key, retention_ms };
+        tokio::spawn(upkeep.run());
     }
     tokio::spawn(memory::keep_small());
     let metrics_at = metrics.as_ref().map(Metrics::address).transpose()?;

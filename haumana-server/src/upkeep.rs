@@ -3,20 +3,22 @@
 //! The engine deletes old history of a user who commits. This reaches those who never come again, a
 //! little at a time, so that requests do not notice.
 //!
-//! One pass has two parts. First it finishes erasures: an erasure marks the account, deletes, and
-//! marks it again, and a process that was killed in between leaves the first mark. Then it sweeps
-//! the history that is past its retention.
+//! One pass has three parts. First it finishes erasures: an erasure marks the account, deletes, and
+//! marks it again, and a process that was killed in between leaves the first mark. Then it removes
+//! names and addresses of erased accounts from this server's directory. Then it deletes the
+//! history that is past its retention.
 //!
-//! The sweep goes in small slices with pauses. Both can stop anywhere: what is left is found again
+//! The last two go in small slices with pauses. Each part can stop anywhere: what is left is found again
 //! by the next pass. Several servers on one PostgreSQL database may all do it; a row that another
 //! one has deleted is no error.
 
+use crate::directory::SqliteDirectory;
 use haumana_api::AUDIT;
-use haumana_api::directory::UserDirectory;
+use haumana_api::directory::UserDirectory as _;
 use haumana_auth::{CallerKey, username};
 use haumana_sync::engine::{Clock, Engine};
 use haumana_sync::id::UserId;
-use haumana_sync::store::{Operate, SweepPlace};
+use haumana_sync::store::{HeadState, Operate, Store, SweepPlace};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,14 +31,21 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// LIMIT: how many erasures one call looks for.
 const ERASURES: usize = 100;
 
+/// LIMIT: how many accounts are looked at between two pauses.
+const USERS: usize = 100;
+/// How far the clocks of two servers may be apart.
+const CLOCKS_DIFFER_MS: i64 = 60_000;
+
 /// Who does it.
 pub(crate) struct Upkeep {
     /// The only way to see all users. No request has it.
     pub(crate) operate: Arc<dyn Operate>,
+    /// The same data, to look at one account.
+    pub(crate) store: Arc<dyn Store>,
     /// Erases, by the same rules as `DELETE /users/{me}`.
     pub(crate) engine: Arc<Engine>,
     /// Where names and e-mail addresses are, which go with an account; `None`: not in this server's files.
-    pub(crate) directory: Option<Arc<dyn UserDirectory>>,
+    pub(crate) directory: Option<Arc<SqliteDirectory>>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What logs call users; `None`: this program writes no audit log.
     pub(crate) caller_key: Option<CallerKey>,
@@ -52,8 +61,10 @@ impl Upkeep {
     pub(crate) async fn run(self) {
         loop {
             // What fails for one account holds up nobody else's. What is left is done the next time.
-            let (erased, swept) = (self.finish_erasures().await, self.sweep().await.map(drop));
-            for error in [erased, swept].into_iter().filter_map(Result::err) {
+            let erased = self.finish_erasures().await;
+            let forgotten = self.forget_erased().await;
+            let swept = self.sweep().await.map(drop);
+            for error in [erased, forgotten, swept].into_iter().filter_map(Result::err) {
                 tracing::warn!("the upkeep failed: {error}");
             }
             tokio::time::sleep(EVERY).await;
@@ -110,6 +121,43 @@ impl Upkeep {
             tracing::info!(target: AUDIT, caller, call = "erase", status = "finished", "audit");
         }
         Ok(())
+    }
+
+    /// Removes whose account is erased from the directory of this server: the erasure may have been
+    /// asked of another server, or of `haumana-admin`, which have not this directory.
+    ///
+    /// Who has signed in since the erasure stays.
+    ///
+    /// # Errors
+    ///
+    /// If the accounts cannot be listed, or the directory's file is held by others.
+    pub(crate) async fn forget_erased(
+        &self,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let Some(directory) = &self.directory else { return Ok(()) };
+        if directory.is_empty().await? {
+            return Ok(());
+        }
+        let mut place = None;
+        loop {
+            let page = self.operate.users(place.as_ref(), USERS).await?;
+            let mut erased = Vec::new();
+            for user in &page.users {
+                let head = self.store.head(user).await?;
+                let head = head.filter(|head| head.state == HeadState::Erased);
+                if let Some(at) = head.and_then(|head| head.erased_at) {
+                    // An entry that goes although its user has just come back is made anew by the
+                    // next sign-in.
+                    erased.push((username(user), at.plus_ms(CLOCKS_DIFFER_MS)));
+                }
+            }
+            directory.remove_not_seen_since(erased).await?;
+            place = page.next;
+            if place.is_none() {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 
     /// Deletes history that is past its retention, of whichever users.

@@ -31,6 +31,17 @@ pub(crate) fn is_anywhere(folder: &Path, text: &str) -> bool {
     contents.any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
 }
 
+/// Signs somebody in, and returns the token.
+fn signed_in(server: &Server, user: &str) -> String {
+    let asked = json!({ "sub": user, "email": format!("{user}@example.org") });
+    let (_, issued) = server.post("/dev/tokens", None, &asked).unwrap();
+    let token = issued["idToken"].as_str().unwrap().to_owned();
+    let (status, said) =
+        server.post("/auth/sync", None, &json!({ "googleIdToken": token })).unwrap();
+    assert_eq!(200, status, "{said}");
+    token
+}
+
 fn export(server: &Server, user: &str) -> Value {
     server.get_as(&server.token(user), "/users/me/export")
 }
@@ -66,11 +77,7 @@ fn after_204_nothing_of_the_account_is_in_any_file_and_a_killed_server_leaves_no
     let server = Server::start(folder.path());
     push_twice(&server, "noe", "Noe mua", "Noe hope");
     push_twice(&server, "kumu", "Ka mua loa", "Ka hope loa");
-    let asked = json!({ "sub": "kumu", "email": "kumu@example.org" });
-    let (_, issued) = server.post("/dev/tokens", None, &asked).unwrap();
-    let token = issued["idToken"].as_str().unwrap().to_owned();
-    let signed_in = server.post("/auth/sync", None, &json!({ "googleIdToken": token })).unwrap();
-    assert_eq!(200, signed_in.0, "{}", signed_in.1);
+    let token = signed_in(&server, "kumu");
     let texts = ["Ka mua loa", "Ka hope loa", "kumu@"];
     for text in texts {
         assert!(is_anywhere(folder.path(), text), "{text}");
@@ -87,6 +94,38 @@ fn after_204_nothing_of_the_account_is_in_any_file_and_a_killed_server_leaves_no
     }
     let server = Server::start(folder.path());
     assert_eq!("Noe hope", export(&server, "noe")["pieces"][0]["title"], "others keep everything");
+}
+
+#[test]
+fn whom_another_server_or_an_operator_erased_leaves_the_directory_of_this_one_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    for user in ["kumu", "noe"] {
+        push_twice(&server, user, "mua", "hope");
+    }
+    let token = signed_in(&server, "kumu");
+    signed_in(&server, "noe");
+    server.terminate();
+    assert!(server.ended_well());
+    // The directory of a server that the erasure is not asked of.
+    let directory = folder.path().join("haumana.db.users.db");
+    let other = fs::read(&directory).unwrap();
+    let server = Server::start(folder.path());
+    assert_eq!(204, server.send("DELETE", "/users/me", &token, &Value::Null));
+    server.terminate();
+    assert!(server.ended_well());
+    assert!(!is_anywhere(folder.path(), "kumu@"));
+    fs::write(&directory, other).unwrap();
+    assert!(is_anywhere(folder.path(), "kumu@"));
+
+    let _server = Server::start(folder.path());
+
+    let begun = Instant::now();
+    while is_anywhere(folder.path(), "kumu@") {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it leaves by itself");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(is_anywhere(folder.path(), "noe@"), "others stay");
 }
 
 #[test]
