@@ -75,7 +75,15 @@ pub fn read_request(event: &RawValue) -> Result<(Request<Body>, Value), NotAnEve
         event.multi_value_headers.insert(REQUEST_ID, id);
     }
     let context = event.request_context.authorizer.fields.clone().into_iter().collect();
-    let (head, body) = Request::from(LambdaRequest::ApiGatewayV1(event)).into_parts();
+    let values = event.multi_value_headers.clone();
+    let (mut head, body) = Request::from(LambdaRequest::ApiGatewayV1(event)).into_parts();
+    // The conversion keeps the last value of a repeated header. Two tokens are none.
+    for name in values.keys().filter(|name| 1 < values.get_all(*name).iter().count()) {
+        head.headers.remove(name);
+        for value in values.get_all(name) {
+            head.headers.append(name, value.clone());
+        }
+    }
     let body = match body {
         encodings::Body::Text(text) => Body::from(text),
         encodings::Body::Binary(bytes) => Body::from(bytes),

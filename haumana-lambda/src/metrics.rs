@@ -211,7 +211,7 @@ mod tests {
             "refused call": call(Sample { status: 401, sync: None, verdict: Some(Verdict::Refused), ..calm }),
             "served call": call(Sample { verdict: Some(Verdict::Good), ..calm }),
             "no keys, counted": verdict(Verdict::Unverified),
-            "no keys": json!({"level": "INFO", "message": "authorizer", "reason": keys}).to_string(),
+            "no keys": json!({"level": "ERROR", "message": "authorizer", "reason": keys}).to_string(),
             "no keys at a sign-in": json!({"level": "ERROR", "message": "request", "status": 503,
                 "code": "unavailable", "reason": keys}).to_string(),
             "cannot start": "cannot start: the environment variable HAUMANA_GENERATION is missing",

@@ -222,3 +222,34 @@ async fn a_request_that_api_gateway_has_garbled_is_refused_and_changes_nothing()
 
     assert_eq!((400, json!("invalid_request")), (reply.status, read(&reply).1["code"].clone()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tokens_are_refused_as_a_server_refuses_them() {
+    let world = World::start().await;
+    let http = world.http_api(&[]).await;
+    let good = world.google.token("kai");
+    for others in ["Bearer a.b.c", &format!("Bearer {good}")] {
+        let mut twice = request("POST", "/pieces", Some(&good), &json!({"pieces": []}));
+        twice.headers.insert(0, ("authorization".to_owned(), others.to_owned()));
+
+        let reply = http.request(&twice).await.unwrap();
+
+        assert_eq!(401, read(&reply).0, "{others}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_a_sign_in_is_counted_although_no_authorizer_sees_it() {
+    let world = World::start().await;
+    let function = &world.functions["auth-sync-lambda"];
+    for token in [world.google.token("kai"), "a.b.c".to_owned()] {
+        let call = request("POST", "/auth/sync", None, &json!({"googleIdToken": token}));
+        let event = proxy_event(&call, "/auth/sync", None).to_string();
+        function.invoke(event.as_bytes()).await.unwrap();
+    }
+
+    let done = |output: &str| output.matches("CloudWatchMetrics").count() == 2;
+    let output = function.output_once(done).await;
+
+    assert!(output.contains(r#""Refused":0"#) && output.contains(r#""Refused":1"#), "{output}");
+}

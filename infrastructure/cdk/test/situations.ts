@@ -37,6 +37,9 @@ export const SITUATIONS: Record<string, Situation> = {
   },
   'an authorizer that API Gateway cannot ask': { lines: [['access', 'authorizer failure', 1]], ring: ['unverified'] },
   'refused tokens': { lines: [[AUTHORIZER, 'refused token', 0.2], [PIECES, 'calm sync', 3]], ring: ['refusals'] },
+  'refused sign-ins, as after a release with another client id': {
+    lines: [['auth-sync-lambda', 'refused call', 0.5]], ring: ['refusals'],
+  },
   'one refused token among good ones': { lines: [[AUTHORIZER, 'refused token', 1], [AUTHORIZER, 'good token', 3]], ring: [] },
   'slow functions': { lines: [[PIECES, 'slow call', 1]], ring: ['latency'] },
   'a storm of conflicts': { lines: [[PIECES, 'lost values', 1], [PIECES, 'calm sync', 2]], ring: ['conflicts'] },
