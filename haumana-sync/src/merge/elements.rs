@@ -6,10 +6,10 @@ use crate::text::{Later, TextMerge, merge_text};
 use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Merges what two sides made of a list. Elements are compared as a whole; insertions of both sides
-/// are kept in their order, and no element that all three have equally often is dropped or doubled.
+/// Merges two edits of a list. Elements are compared as a whole. Insertions of both sides are kept
+/// in their order. An element that all three have equally often is neither dropped nor doubled.
 ///
-/// Returns whether something clashed, too; there the later side's order is taken.
+/// The `bool` says whether something clashed. There the later side's order is taken.
 pub(super) fn merge_lists(
     base: &Value,
     server: &Value,
@@ -23,8 +23,8 @@ pub(super) fn merge_lists(
     }
 }
 
-/// One element a line. A line without blanks is one word to the text merge, so no element is ever
-/// cut; a line of ASCII is equal only to itself.
+/// Writes one element per line. The text merge sees a line without blanks as one word, so it never
+/// cuts an element. A line of ASCII is equal only to itself.
 fn to_lines(elements: &[String]) -> String {
     elements.iter().map(|element| to_line(element)).collect()
 }
@@ -48,10 +48,11 @@ fn from_lines(lines: &str) -> Vec<String> {
     lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// Merges what two sides made of a set. What either added is in it; what either removed is not, unless
-/// it is among `added_since`: those were added again after the base. Without a base it is the union.
+/// Merges two edits of a set. The result has what either side added, and lacks what either side
+/// removed. An element in `added_since` was added again after the base, so it stays. Without a base
+/// the result is the union.
 ///
-/// Returns the removals that lost, too.
+/// The `bool` says whether a removal lost.
 pub(super) fn merge_sets(
     base: Option<&Value>,
     server: &Value,
@@ -82,8 +83,8 @@ pub(crate) fn element_hash(element: &str) -> u64 {
     Digest::of([element.as_bytes()]).short()
 }
 
-/// Joins two counters: of each device what it said last. What a device has added, or taken away, only
-/// grows, so the greater number is the later one.
+/// Joins two counters: for each device it takes the latest totals. What a device has added or
+/// removed only grows, so the greater number is the later one.
 pub(super) fn join_counters(a: &Value, b: &Value) -> Value {
     let mut joined: Entries = entries(a);
     for (device, (added, removed)) in entries(b) {

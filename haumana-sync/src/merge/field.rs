@@ -1,7 +1,7 @@
-//! One field, changed by a pusher and perhaps by the server's other devices.
+//! One field that a device has pushed, and that the server may have changed meanwhile.
 //!
-//! [`merge_field`] is where every concurrent edit of one field ends, from whichever protocol it
-//! came. The engine has found the base before, and writes what lost afterwards.
+//! [`merge_field`] decides every concurrent edit of a field, for each protocol. Before that, the
+//! engine finds the base. Afterwards, it writes what lost.
 
 use super::elements::{join_counters, merge_lists, merge_sets};
 use super::rank::preference;
@@ -21,57 +21,57 @@ use std::collections::BTreeMap;
 pub struct Side<'a> {
     /// The value.
     pub value: &'a Value,
-    /// When it was edited: a claim, clamped to the server's time when first seen.
+    /// When it was edited. Devices claim this time; it is clamped to the server's time when it
+    /// first arrives.
     pub edited_at: UnixMillis,
 }
 
-/// What is known of the server's side since the version that the pusher edited.
+/// Whether the server's value has changed since the version that the pusher edited.
 ///
-/// The engine tells by versions, not by values, which of these it is.
+/// The engine finds this out from versions, not from values.
 #[derive(Clone, Copy, Debug)]
 pub enum Base<'a> {
     /// The server's value has not changed since.
     ///
-    /// This is the usual case, and the pushed value simply applies.
+    /// This is the usual case: the pushed value applies.
     Unmoved,
-    /// It has.
-    ///
-    /// The edits were concurrent.
+    /// The server's value has changed: the edits were concurrent.
     Moved {
-        /// The value that it had then, where known.
+        /// The value of the base, if known.
         value: Option<&'a Value>,
-        /// Elements of a set that were added after it, by hash, with the version that added them.
+        /// Elements of a set that were added after the base, by hash, with the version that added
+        /// them.
         added_since: &'a BTreeMap<u64, u32>,
     },
-    /// It has, so long ago that the content of the base is past its retention.
+    /// The server's value has changed, and the content of the base is past its retention.
     ///
-    /// A set merges without a base, as the union. Fields whose policy asks a person keep the
-    /// server's value.
+    /// A set merges without a base, as the union. Another field with the policy [`Merge::Later`]
+    /// keeps the server's value.
     Gone,
-    /// The pusher itself has pushed something newer in the meantime.
+    /// The pusher itself has pushed something newer since.
     ///
-    /// The push comes late: a retry, or a request that was overtaken.
+    /// The push is late: a retry, or a request that was overtaken.
     Outdated,
 }
 
 /// Whose value is in the record after the merge.
 ///
-/// For an inbox the question is who lost, which [`FieldMerge::lost`] answers.
+/// [`FieldMerge::lost`] says who lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Winner {
-    /// Both had the same.
+    /// Both sides had the same value.
     Both,
-    /// The server's.
+    /// The server's value.
     Server,
-    /// The pusher's.
+    /// The pusher's value.
     Pushed,
-    /// A text with edits of both.
+    /// A value with edits of both sides.
     Blend,
 }
 
 /// Why a value lost.
 ///
-/// It goes into the history beside the value, and to people as [`Reason::message`]. Its name on the
+/// It is in the history beside the value. People read it as [`Reason::message`]. Its name on the
 /// wire is the variant in `snake_case`. The names are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,35 +79,37 @@ pub enum Winner {
 pub enum Reason {
     /// The other value was edited later.
     ///
-    /// Edit times are claims of devices, so a device whose clock is ahead wins more often. The
-    /// value that lost is in the inbox for that reason, too.
+    /// Devices claim their edit times, so a device whose clock is ahead wins more often. Therefore
+    /// the value that lost is in the inbox.
     LaterEdit,
-    /// Two texts changed the same place, and the other one was edited later.
+    /// Two texts or lists changed the same place, and the other one was edited later.
     ///
-    /// Its edits that did not clash are in the result, unless that would exceed the field's limit.
+    /// Edits of the losing side that did not clash are in the result, unless they would exceed the
+    /// field's limit.
     TextClash,
     /// The record was deleted on one side and edited on the other.
     ///
-    /// What lost is the delete, under
-    /// [`Deletes::LoseToEdits`](crate::schema::Deletes::LoseToEdits), or the edit, under `Stick`.
+    /// Under [`Deletes::LoseToEdits`](crate::schema::Deletes::LoseToEdits) the delete lost; under
+    /// `Stick` the edit lost.
     EditBeatsDelete,
     /// The content of the base is past its retention.
     ///
     /// The device was offline for longer than the history is kept.
     BaseGone,
-    /// It was saved by a form that had been open since an earlier version.
+    /// A form that had been open since an earlier version saved it.
     ///
-    /// Only the dialect of the first app, whose pushes name no fields, finds this out.
+    /// Only the dialect of the first app finds this out; its pushes name no fields.
     StaleForm,
-    /// Its base belongs to another life of the server.
+    /// Its base belongs to an earlier epoch or generation.
     ///
     /// A backup was restored, or the account was erased or imported.
     OtherLife,
     /// The field's merge policy prefers the other value.
     ///
-    /// Such a value is in the history and not in the inbox.
+    /// Such a value is in the history, not in the inbox.
     Policy,
-    /// Two records of one session; the earlier made one gives the value.
+    /// As `Policy`; only in exports of older servers. Of two records of one session, the one that
+    /// was made earlier gave the value.
     EarlierRecord,
 }
 
@@ -124,7 +126,7 @@ impl Reason {
         Reason::EarlierRecord,
     ];
 
-    /// Says why, for people.
+    /// Returns the reason as text for people.
     pub fn message(self) -> &'static str {
         match self {
             Reason::LaterEdit => "The other value was edited later",
@@ -147,14 +149,14 @@ impl Reason {
     }
 }
 
-/// What becomes of one field.
+/// The result of merging one field.
 ///
 /// If `lost` is `None`, both edits are in the value, or there was only one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldMerge {
     /// The value.
     pub value: Value,
-    /// When it counts as edited.
+    /// The edit time of that value.
     pub edited_at: UnixMillis,
     /// Where the value comes from.
     pub winner: Winner,
@@ -165,11 +167,12 @@ pub struct FieldMerge {
 /// Decides a field that the pusher changed.
 ///
 /// Swapping the two sides of a [`Base::Moved`] gives the same value: ties of time are broken by
-/// value, never by who came first.
+/// value, never by who came first. There are two exceptions: under [`Merge::Fixed`] the server's
+/// value stays, and `added_since` is about the server's side only.
 ///
-/// It is a function of its arguments alone: no clock, no store, no device. So a second
-/// implementation can be compared with it case by case; `vectors/` in the repository has such
-/// cases.
+/// The result depends on the arguments alone: there is no clock, no store and no device. So a
+/// second implementation can be compared with it case by case; `vectors/` in the repository has
+/// such cases.
 ///
 /// ```
 /// use haumana_sync::merge::{Base, Reason, Side, Winner, merge_field};
@@ -200,7 +203,7 @@ pub fn merge_field<'u>(
     if server.value == pushed.value {
         crate::mark::hit!(both_sides_agree);
         let edited_at = match field.policy() {
-            // Whoever was first with the value was that early.
+            // The first time at which either side had this value.
             Merge::First => server.edited_at.min(pushed.edited_at),
             _ => later,
         };

@@ -12,11 +12,12 @@
 //! | has changed, the field is text by lines, a list or a set | both edits, merged by their parts |
 //! | has changed, any other field | the value that the [`Merge`](crate::schema::Merge) policy prefers; the other one lost |
 //!
-//! **Invariant:** whether the server's value has changed is decided by versions, never by comparing
-//! values. A value that changed and changed back has changed.
+//! **Invariant:** versions decide whether the server's value has changed; values are never compared
+//! for that. A value that changed and changed back has changed.
 //!
-//! **Invariant:** swapping the two sides of a concurrent edit gives the same value. Ties of time are
-//! broken by the bytes of the values, never by who came first.
+//! **Invariant:** swapping the two sides of a concurrent edit gives the same value, except under
+//! [`Merge::Fixed`](crate::schema::Merge::Fixed). Ties of time are broken by the bytes of the
+//! values, never by who came first.
 //!
 //! Texts are merged by [`crate::text`]. The rules of whole records, such as a delete that meets an
 //! edit, are in [`crate::engine`]. `docs/merging.md` in the repository describes every step exactly

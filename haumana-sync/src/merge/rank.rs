@@ -5,9 +5,10 @@ use crate::time::UnixMillis;
 use crate::value::Value;
 use std::cmp::Ordering;
 
-/// Orders two values of a field or a group, each with the time of its edit, so that the greater one stays.
+/// Orders two values of a field or a group, each with the time of its edit. The greater one stays.
 ///
-/// Equal values are equal under every policy but [`Merge::First`], which looks at the times first.
+/// Equal values are equal under every policy except [`Merge::First`], which compares the times
+/// first.
 pub(super) fn preference(
     unit: Unit<'_>,
     a: (&Value, UnixMillis),
@@ -21,12 +22,12 @@ pub(super) fn preference(
     }
 }
 
-/// A value beats none.
+/// A value is greater than no value.
 fn is_there(a: &Value, b: &Value) -> Ordering {
     (!a.is_null()).cmp(&!b.is_null())
 }
 
-/// Orders two values of which neither is absent; the other way around if `is_least`.
+/// Orders two values, none of which is absent. `is_least` reverses the order.
 fn compare(unit: Unit<'_>, a: &Value, b: &Value, is_least: bool) -> Ordering {
     let (first, second) = if is_least { (b, a) } else { (a, b) };
     match unit {
@@ -36,8 +37,8 @@ fn compare(unit: Unit<'_>, a: &Value, b: &Value, is_least: bool) -> Ordering {
     }
 }
 
-/// Orders two values of a group: by whether the leading field is there, then field by field. A value
-/// beats none, also where the least one stays.
+/// Orders two values of a group: first by whether the leading field has a value, then field by
+/// field. A field with a value is greater than one without, also if `is_least`.
 fn by_fields((group, kind): (&Group, &Kind), a: &Value, b: &Value, is_least: bool) -> Ordering {
     let (Value::Group(a), Value::Group(b)) = (a, b) else { return Ordering::Equal };
     let leading = is_there(a.get(group.name()), b.get(group.name()));
@@ -48,7 +49,7 @@ fn by_fields((group, kind): (&Group, &Kind), a: &Value, b: &Value, is_least: boo
     })
 }
 
-/// Orders two values by what they mean; values that mean the same by their bytes.
+/// Orders two values by their meaning; values with the same meaning by their bytes.
 fn by_meaning(field_type: &FieldType, a: &Value, b: &Value) -> Ordering {
     let by_meaning = match (field_type, a, b) {
         (FieldType::Enum { words, .. }, Value::Text(a), Value::Text(b)) => {
@@ -67,7 +68,7 @@ fn by_meaning(field_type: &FieldType, a: &Value, b: &Value) -> Ordering {
 }
 
 fn compare_numbers(a: &str, b: &str) -> Ordering {
-    // What JSON calls a number is one for Rust, perhaps an infinite one, and never NaN.
+    // Every JSON number parses as `f64`. It may become infinite, but never NaN.
     let number = |text: &str| text.parse::<f64>().unwrap_or_default();
     match (a.parse::<i64>(), b.parse::<i64>()) {
         (Ok(a), Ok(b)) => a.cmp(&b),
@@ -77,7 +78,7 @@ fn compare_numbers(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// Several whole numbers are the same `f64`; as one of those, they would rank in a circle.
+/// Several whole numbers share one `f64`. Compared as `f64` alone, values would rank in a circle.
 fn compare_exactly(whole: i64, real: f64) -> Ordering {
     let as_reals = (whole as f64).total_cmp(&real);
     // 2^63 is a real number, and no `i64`.

@@ -6,7 +6,7 @@ use crate::limits;
 use crate::time::UnixMillis;
 use std::collections::BTreeSet;
 
-/// Keys that stand beside a record's fields in what crosses the wire.
+/// Keys that the wire writes beside a record's fields.
 const RESERVED: [&str; 7] =
     ["_haumana", "id", "userId", "version", "modifiedAt", "kind", "deleted"];
 
@@ -143,8 +143,8 @@ fn check_words(field_type: &FieldType) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Names are words of ASCII letters, digits and `_` that begin with a letter: they are keys of JSON,
-/// columns and flags.
+/// A name consists of ASCII letters, digits and `_`, and begins with a letter. Names are used as
+/// keys of JSON, as columns and as flags.
 fn check_name(name: &str) -> Result<(), SchemaError> {
     let begins = name.starts_with(|first: char| first.is_ascii_alphabetic());
     let fits = name.chars().all(|one| one.is_ascii_alphanumeric() || one == '_');

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// A rule that a schema breaks, and where.
 ///
-/// `Display` says the kind, the field and the rule, for whoever wrote the schema: `kind recipe,
+/// `Display` names the kind, the field and the rule, for the author of the schema: `kind recipe,
 /// field title: a field keeps its type`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaError {

@@ -1,7 +1,7 @@
 //! One field of a kind: its name, its type, its limits, and when two of its values are equal.
 //!
-//! The declaration is read from left to right: number, name, type, then what differs from an
-//! optional field that the later edit wins.
+//! A declaration begins with number, name and type. What follows is only what differs from the
+//! usual field: it is optional, and the later edit wins.
 
 use super::{Element, FieldType, Merge};
 use crate::id::RecordId;
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a value was refused for a field.
 ///
-/// The engine turns them into [`Refusal`](crate::engine::Refusal) of the one record.
+/// The engine turns it into a [`Refusal`](crate::engine::Refusal) of that one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldError {
     /// It has the wrong type, or it is null and the field does not accept null.
@@ -83,8 +83,10 @@ pub(super) struct Equality {
 }
 
 impl Field {
-    /// Declares an optional field with the policy `later`. The `number` is unique in its kind. Never
-    /// change it, and never use it for another field: stores keep it.
+    /// Declares an optional field with the policy [`Merge::Later`].
+    ///
+    /// The `number` is unique in its kind. Stores keep it: never change it, and never use it for
+    /// another field.
     pub fn new(number: u16, name: impl Into<Cow<'static, str>>, field_type: FieldType) -> Self {
         Self {
             number,
@@ -105,8 +107,8 @@ impl Field {
 
     /// Sets the merge policy: which of two concurrent edits stays.
     ///
-    /// [`FieldType`]s that merge by their parts take none. A policy may be changed later, and
-    /// decides from then on.
+    /// A [`FieldType`] that merges by its parts takes no policy. A policy may be changed later. It
+    /// applies to merges from then on.
     #[must_use]
     pub fn merge(self, merge: Merge) -> Self {
         Self { merge, ..self }
@@ -142,16 +144,17 @@ impl Field {
     }
 
     /// Makes the field mandatory: a record that is created without it is refused. If empty text
-    /// counts as absent, the field refuses that, too.
+    /// counts as absent, the field refuses empty text, too.
     ///
-    /// Do not declare it for a new field of a kind that has devices in use: what an older app
-    /// creates would be refused.
+    /// Do not make a new field mandatory while devices with an older app are in use. The server
+    /// would refuse every record that they create.
     #[must_use]
     pub fn mandatory(self) -> Self {
         Self { default: FieldDefault::Mandatory, ..self }
     }
 
-    /// Makes the field required; see [`Field::required`]. The default is the value of the field `other`.
+    /// Makes the field required; see [`Field::required`]. The default is the value of the field
+    /// `other`.
     #[must_use]
     pub fn required_as(self, other: impl Into<Cow<'static, str>>) -> Self {
         Self { default: FieldDefault::SameAs(other.into()), ..self }
@@ -159,8 +162,7 @@ impl Field {
 
     /// Ignores white space at both ends when values are compared.
     ///
-    /// The bytes that a person typed are kept. An edit that only adds a blank at an end is then no
-    /// edit.
+    /// The stored text keeps its white space. An edit that only adds a blank at an end is no edit.
     #[must_use]
     pub fn trimmed(self) -> Self {
         Self { equality: Equality { trimmed: true, ..self.equality }, ..self }
@@ -179,8 +181,8 @@ impl Field {
         Self { equality: Equality { absent_is, ..self.equality }, ..self }
     }
 
-    /// Lets replicas keep an index of the field, so that records can be found by its value. It changes
-    /// nothing that is stored or sent.
+    /// Lets replicas keep an index of the field, to find records by its value. It changes nothing
+    /// that is stored on the server or sent.
     ///
     /// Texts by lines, lists, sets, counters and JSON cannot be indexed; see
     /// [`FieldType::is_ordered`].
@@ -219,7 +221,7 @@ impl Field {
         self.default == FieldDefault::EditTime
     }
 
-    /// Whether it says when the record was created, and nobody can edit that.
+    /// Whether it holds the time of the record's creation, and nobody can edit it.
     pub(crate) fn is_fixed_edit_time(&self) -> bool {
         self.is_edit_time() && self.merge == Merge::Fixed
     }
@@ -229,7 +231,7 @@ impl Field {
         self.default == FieldDefault::Mandatory
     }
 
-    /// Returns the field whose value is its default.
+    /// Returns the name of the field whose value is its default.
     pub fn same_as(&self) -> Option<&str> {
         match &self.default {
             FieldDefault::SameAs(other) => Some(other),
@@ -244,7 +246,8 @@ impl Field {
 
     /// Returns its value in a record that is created at `edited_at` and does not set it.
     ///
-    /// A field with the default of another field is filled by the caller, who knows that one.
+    /// A default that is the value of another field is [`Value::Null`] here; the caller fills it
+    /// in.
     pub fn default_at(&self, edited_at: UnixMillis) -> Value {
         match &self.default {
             FieldDefault::Absent | FieldDefault::Mandatory | FieldDefault::SameAs(_) => Value::Null,
@@ -265,7 +268,7 @@ impl Field {
 
     /// Reads a value from JSON; `None` if the field cannot hold values of that type.
     ///
-    /// It looks at the type only. [`Field::check`] looks at limits and words, [`Field::normal`]
+    /// It looks at the type only. [`Field::check`] looks at limits and words. [`Field::normal`]
     /// brings the value into the form that is stored.
     pub fn read(&self, raw: &RawValue) -> Option<Value> {
         let text = raw.get();
@@ -280,14 +283,14 @@ impl Field {
         }
     }
 
-    /// Reads a stored value; `None` if the field cannot hold it. Values that are larger than a limit that
-    /// was lowered later are still read.
+    /// Reads a stored value; `None` if the field cannot hold it. A value that exceeds a limit which
+    /// was lowered later is still read.
     pub(crate) fn read_stored(&self, raw: &RawValue) -> Option<Value> {
         let value = self.read(raw)?;
         (self.check(&value) != Err(FieldError::Invalid)).then_some(value)
     }
 
-    /// Returns the text of a value; of an absent value, the text that it counts as.
+    /// Returns the text of a value. For an absent value, this is the text that it counts as.
     pub(crate) fn text_or_absent<'a>(&'a self, value: &'a Value) -> &'a str {
         let absent = || self.equality.absent_is.as_ref().and_then(Value::as_text);
         let text = value.as_text();
@@ -301,7 +304,7 @@ impl Field {
         value.is_null() || (is_empty && self.equality.empty_is_absent)
     }
 
-    /// Returns what to say of a value that the field cannot hold, for people: `is not a time`.
+    /// Returns why the field cannot hold a value, for people: `is not a time`.
     pub fn expectation(&self) -> Cow<'static, str> {
         Cow::Borrowed(match &self.field_type {
             FieldType::Text { .. } | FieldType::Lines { .. } => "is not text",
@@ -360,7 +363,7 @@ impl Field {
     /// Returns the value in its normal form, so that equal values have equal bytes: times in UTC with
     /// three digits, ids in upper case, whole numbers without an exponent, sets in order.
     ///
-    /// What cannot be read as the field's type is returned as it is.
+    /// A value that cannot be read as the field's type is returned unchanged.
     ///
     /// ```
     /// use haumana_sync::record::Value;
@@ -399,7 +402,7 @@ impl Field {
 
     /// Returns the hash of a value. Values that the field treats as equal have the same hash.
     ///
-    /// Records remember earlier values by it, to know one that comes again without keeping it.
+    /// Records keep hashes of earlier values. With them they recognize a value that comes again.
     pub fn hash(&self, value: &Value) -> u64 {
         match value {
             Value::Text(text) if self.equality.trimmed => {
@@ -472,7 +475,7 @@ fn is_device(name: &str) -> bool {
     (1..=limits::DEVICE_ID_CHARS).contains(&n_chars) && !name.chars().any(char::is_control)
 }
 
-/// The greatest total of a device on a counter: clients read 64 bits with a sign.
+/// The greatest total of a device on a counter. Clients read it as a signed 64-bit number.
 pub(crate) const TOTAL: u64 = i64::MAX.unsigned_abs();
 
 /// The totals that each device has added to a counter and removed from it.
@@ -492,7 +495,7 @@ pub(crate) fn entries(value: &Value) -> Entries {
 
 /// A value as JSON in its normal form.
 pub(crate) fn json(value: &impl serde::Serialize) -> Value {
-    // Strings, numbers and maps with string keys into memory: nothing that can fail.
+    // Strings, numbers and maps with string keys, written to memory, cannot fail.
     let raw = serde_json::value::to_raw_value(value).ok();
     raw.and_then(|raw| JsonText::new(&raw)).map_or(Value::Null, Value::Json)
 }

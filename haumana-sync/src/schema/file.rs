@@ -1,8 +1,8 @@
 //! Schemas as files: the same keys in TOML and JSON.
 //!
-//! Unknown keys are refused, so a typing mistake is not a field that merges by another policy than
-//! was meant. What only Rust can declare, such as [`ContentHash`](super::ContentHash), is not in a
-//! file.
+//! Unknown keys are refused. Otherwise a typing mistake would make a field that merges by another
+//! policy than was meant. A file cannot say what only Rust can declare, such as
+//! [`ContentHash`](super::ContentHash).
 
 use super::field::FieldDefault;
 use super::{
@@ -13,9 +13,9 @@ use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The most characters of a text whose declaration does not say.
+/// The most characters of a text whose declaration names no limit.
 const TEXT_CHARS: usize = 4_096;
-/// The most values of a list or a set whose declaration does not say.
+/// The most values of a list or a set whose declaration names no limit.
 const ELEMENTS: usize = 1_000;
 
 #[derive(Deserialize, Serialize)]
@@ -109,8 +109,8 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// [`SchemaError`] names the line and column of what is no JSON or has a key that no declaration
-    /// has, or the kind and the field that break a rule.
+    /// [`SchemaError`] names the line and column of text that is no JSON, or of a key that is
+    /// unknown. If a rule is broken, it names the kind and the field.
     pub fn from_json(text: &str) -> Result<Self, SchemaError> {
         let file: FileSchema =
             serde_json::from_str(text).map_err(|error| SchemaError::new(error.to_string()))?;
@@ -160,7 +160,7 @@ impl Schema {
     }
 
     /// Reads the schema file of this name: JSON if the name ends in `.json`, else TOML. Kinds with
-    /// numbers below 3 have rules of their own, which no file can say.
+    /// numbers below 3 have rules of their own, which a file cannot declare.
     ///
     /// # Errors
     ///
@@ -177,10 +177,10 @@ impl Schema {
         }
     }
 
-    /// Writes the schema as [`Schema::from_json`] reads it.
+    /// Writes the schema in the form that [`Schema::from_json`] reads.
     pub fn to_json(&self) -> String {
         let file = FileSchema { kind: self.kinds.iter().map(FileKind::of).collect() };
-        // Strings, numbers and lists into memory: nothing that can fail.
+        // Strings, numbers and lists, written to memory, cannot fail.
         serde_json::to_string(&file).unwrap_or_default()
     }
 }
@@ -289,7 +289,7 @@ impl FileField {
         Ok(field_type)
     }
 
-    /// Refuses keys that this type does not have: they would be a misunderstanding.
+    /// Refuses keys that do not fit the type: they would have no effect.
     fn check_keys(&self, field_type: &FieldType) -> Result<(), SchemaError> {
         let is_enum = matches!(field_type, FieldType::Enum { .. });
         let has_elements = matches!(field_type, FieldType::List { .. } | FieldType::Set { .. });

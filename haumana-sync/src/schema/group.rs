@@ -1,13 +1,14 @@
-//! Fields that are decided together, and what a merge decides as one.
+//! Fields that are decided together, and the unit that a merge decides.
 //!
 //! Use a group where a mixture of two edits would be wrong: a time with its zone, an amount with
-//! its currency, an end with who said so.
+//! its currency, an end with the word of who set it.
 
 use super::{Field, FieldType, Kind, Merge};
 use crate::value::{GroupValue, Value};
 use std::borrow::Cow;
 
-/// Fields of a kind that move together: of two concurrent edits one gives the values of all of them.
+/// Fields of a kind that move together: all of them get their values from one of two concurrent
+/// edits.
 ///
 /// A record remembers a group under the name of its leading field.
 ///
@@ -24,20 +25,20 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     pub(super) name: Cow<'static, str>,
-    /// The field that is compared first comes first.
+    /// In the order in which they are compared.
     pub(super) fields: Vec<Cow<'static, str>>,
     pub(super) merge: Merge,
     pub(crate) has_text_hash: bool,
 }
 
 impl Group {
-    /// Declares a group of `fields`, one of which is its `leading` field. Without a policy the later
-    /// edit wins.
+    /// Declares a group of `fields`, one of which is its `leading` field. Without a policy the
+    /// later edit wins.
     ///
-    /// [`Merge::Greatest`] and [`Merge::Least`] look first at whether the leading field has a value,
-    /// then at the fields in the order that is given here.
+    /// [`Merge::Greatest`] and [`Merge::Least`] first compare whether the leading field has a
+    /// value. Then they compare the fields, in the order given here.
     ///
-    /// A group has two fields or more, none of which merges by parts, has a policy of its own or is
+    /// A group has two fields or more. None of them merges by parts, has a policy of its own, or is
     /// in another group.
     pub fn new<N: Into<Cow<'static, str>>>(
         leading: impl Into<Cow<'static, str>>,
@@ -47,7 +48,7 @@ impl Group {
         Self { name: leading.into(), fields, merge: Merge::Later, has_text_hash: false }
     }
 
-    /// Sets what becomes of concurrent edits.
+    /// Sets the merge policy for concurrent edits.
     #[must_use]
     pub fn merge(self, merge: Merge) -> Self {
         Self { merge, ..self }
@@ -58,7 +59,7 @@ impl Group {
         &self.name
     }
 
-    /// Returns the names of its fields, the one that is compared first in front.
+    /// Returns the names of its fields, in the order in which they are compared.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.fields.iter().map(AsRef::as_ref)
     }
@@ -68,7 +69,8 @@ impl Group {
         self.merge
     }
 
-    /// Makes the group's value of those of its fields; without any it is [`Value::Null`].
+    /// Makes the group's value from the values of its fields. If all are absent, it is
+    /// [`Value::Null`].
     pub(crate) fn value(&self, get: impl Fn(&str) -> Value) -> Value {
         let values = self.fields().map(|name| (name.to_owned(), get(name)));
         GroupValue::make(values.collect(), self.has_text_hash)
@@ -77,7 +79,7 @@ impl Group {
 
 /// What a merge decides as one: a field, or a group of fields.
 ///
-/// Where a record remembers who changed what, it does so by unit and not by field.
+/// A record remembers by unit, not by field, who changed what.
 #[derive(Clone, Copy, Debug)]
 pub enum Unit<'k> {
     /// A field that is in no group.
@@ -93,8 +95,8 @@ impl<'k> From<&'k Field> for Unit<'k> {
 }
 
 impl<'k> Unit<'k> {
-    /// Returns the name under which a record remembers it; empty for a key that the kind does not
-    /// name.
+    /// Returns the name under which a record remembers it. It is empty for a key that the kind does
+    /// not name.
     pub fn name(&self) -> &'k str {
         match self {
             Unit::Field(field) => field.name(),
@@ -110,7 +112,7 @@ impl<'k> Unit<'k> {
         }
     }
 
-    /// Returns what it holds; `None` of a group.
+    /// Returns the type of the field; `None` for a group.
     pub fn field_type(&self) -> Option<&'k FieldType> {
         match self {
             Unit::Field(field) => Some(field.field_type()),
@@ -118,13 +120,13 @@ impl<'k> Unit<'k> {
         }
     }
 
-    /// Whether the engine reads the value that concurrent edits were made on. Of a counter it tells what
-    /// two installations of one name have counted; merging its values does not need it.
+    /// Whether the engine reads the value of the base. For a counter the value shows what two
+    /// installations with the same name have counted; the merge itself does not need it.
     pub(crate) fn needs_base(&self) -> bool {
         self.field_type().is_some_and(FieldType::is_structural)
     }
 
-    /// Returns the hash of a value: values that count as equal have one.
+    /// Returns the hash of a value. Values that count as equal have the same hash.
     pub fn hash(&self, value: &Value) -> u64 {
         match self {
             Unit::Field(field) => field.hash(value),

@@ -1,7 +1,7 @@
 //! One kind of record.
 //!
-//! A kind has a name on the wire and a number in stores and cursors. Both are for ever; everything
-//! else of it may grow.
+//! A kind has a name on the wire and a number in stores and cursors. Neither ever changes. The rest
+//! may grow.
 
 use super::{Field, Group, Merge, Unit};
 use crate::id::KindNumber;
@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 /// A newer app may send keys that this schema does not have yet. They are stored, merged by this
 /// policy, and returned; a later schema may declare them as fields.
 ///
-/// Nothing is checked of such a value but that it is JSON that every reader takes, see
-/// [`JsonText`](crate::json::JsonText). It counts towards the size of the record.
+/// The only check is that such a value is JSON that every reader takes; see
+/// [`JsonText`](crate::json::JsonText). The value counts towards the size of the record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownKeys {
@@ -33,8 +33,8 @@ pub enum UnknownKeys {
 
 /// Which of two concurrent changes wins if one deletes the record and the other edits it.
 ///
-/// Deletes that met no edit always delete. An edit whose device had seen the delete brings the
-/// record back under `LoseToEdits`.
+/// A delete without a concurrent edit always deletes. Under `LoseToEdits`, an edit whose device had
+/// seen the delete brings the record back.
 ///
 /// ```
 /// use haumana_sync::schema::{Deletes, Field, FieldType, Kind};
@@ -51,16 +51,16 @@ pub enum Deletes {
     /// The inbox says that a delete lost, so a person can delete the record after all.
     #[default]
     LoseToEdits,
-    /// The delete wins, whatever its device had seen, and the record stays deleted until somebody
+    /// The delete wins, whatever its device had seen. The record stays deleted until somebody
     /// restores it. The edit goes to the inbox or the history.
     ///
-    /// It fits records that are written once, or that must not come back because some device was
+    /// Use it for records that are written once, or that must not come back because some device was
     /// offline.
     Stick,
 }
 
-/// A key that is never content. On the wire it holds the id, the version or a time of a record, beside
-/// the fields. Content with the same key would make a reply that has the key twice.
+/// A key that is never content. On the wire it holds the id, the version or a time of a record,
+/// beside the fields. If content could have that key, a reply would contain the key twice.
 ///
 /// Every kind reserves `userId`, `version`, `modifiedAt` and `_haumana`; the kinds of the first app
 /// reserve more.
@@ -85,15 +85,16 @@ pub enum ContentHash {
     /// The stored content, byte for byte.
     #[default]
     Stored,
-    /// The fields with these numbers: texts first, then flags. An absent field is hashed as the value
-    /// that it counts as. The list is frozen: fields that are declared later are not in it.
+    /// The fields with these numbers: texts first, then flags. An absent field is hashed as the
+    /// value that it counts as. The list is frozen: a field that is declared later is not added to
+    /// it.
     Fields(Vec<u16>),
 }
 
 /// A kind of record: its name, its number, and its fields.
 ///
-/// A kind has at most [`FIELDS`](crate::limits::FIELDS) fields. Numbers and names are checked by
-/// [`Schema::new`](crate::schema::Schema::new), not here.
+/// A kind has at most [`FIELDS`](crate::limits::FIELDS) fields.
+/// [`Schema::new`](crate::schema::Schema::new) checks numbers and names; the functions here do not.
 ///
 /// ```
 /// use haumana_sync::schema::{Field, FieldType, Kind, Merge};
@@ -117,18 +118,21 @@ pub struct Kind {
     pub(super) content_hash: ContentHash,
     /// Keys that are reserved in this kind, in addition to those that are reserved in all kinds.
     pub(crate) reserved: &'static [&'static str],
-    /// The list of its own that exports have for this kind, and the key that they add to each record.
+    /// The name of the separate list that exports have for this kind, and the key that they add to
+    /// each record.
     pub(crate) export_list: Option<(&'static str, &'static str)>,
     /// Whether version 0.1 stored its records without saying which version changed which field.
     pub(crate) had_no_touches: bool,
 }
 
 impl Kind {
-    /// Declares a kind without fields. Numbers up to 2 are reserved for this library. Stores keep the
-    /// number: never change it, and never use it for another kind.
+    /// Declares a kind without fields.
     ///
-    /// An app's own kinds are 3 to 250. The name has 1 to 64 letters, digits and `_`, a letter
-    /// first: it is a key of JSON and a word of the command line.
+    /// The number of an app's own kind is 3 to 250. Numbers up to 2 are reserved for this library.
+    /// Stores keep the number: never change it, and never use it for another kind.
+    ///
+    /// The name has 1 to 64 letters, digits and `_`, and begins with a letter. It is a key of JSON
+    /// and a word of the command line.
     pub fn new(number: u8, name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             number: KindNumber::new(number),
@@ -147,8 +151,8 @@ impl Kind {
 
     /// Adds a field. Fields are stored in the order in which they are added.
     ///
-    /// New fields go to the end; an order that changes rewrites the content of records as they are
-    /// edited, and nothing else.
+    /// Add new fields at the end. If the order changes, each record's content is rewritten when the
+    /// record is next edited; nothing else happens.
     #[must_use]
     pub fn field(mut self, field: Field) -> Self {
         self.fields.push(field);
@@ -157,7 +161,8 @@ impl Kind {
 
     /// Adds a group of fields that are decided together.
     ///
-    /// A group may not be added to a kind that has records: they remember each field by itself.
+    /// A group may not be added to a kind that has records, because they remember each of its
+    /// fields separately.
     #[must_use]
     pub fn group(mut self, group: Group) -> Self {
         self.groups.push(group);
@@ -166,7 +171,7 @@ impl Kind {
 
     /// Sets whether an edit or a concurrent delete wins.
     ///
-    /// It may change later; it decides what happens from then on.
+    /// It may change later. It applies to deletes and edits from then on.
     #[must_use]
     pub fn deletes(self, deletes: Deletes) -> Self {
         Self { deletes, ..self }
@@ -231,10 +236,10 @@ impl Kind {
         self.fields.iter().position(|field| field.name == name)
     }
 
-    /// Returns the field `name`; keys that the kind does not name share one answer, with an empty
-    /// name.
+    /// Returns the field `name`. For every key that the kind does not name, this is one shared
+    /// field with an empty name.
     ///
-    /// So a caller can merge a key that a newer app has sent by the same code as a field.
+    /// So a caller merges a key from a newer app with the same code as a field.
     pub fn named(&self, name: &str) -> &Field {
         self.fields.iter().find(|field| field.name == name).unwrap_or(&self.unknown)
     }
@@ -249,7 +254,8 @@ impl Kind {
         self.groups.iter().find(|group| group.name == name)
     }
 
-    /// Returns what is remembered under `name`; keys that the kind does not name share one answer.
+    /// Returns the unit that is remembered under `name`. Keys that the kind does not name share
+    /// one.
     pub fn unit(&self, name: &str) -> Unit<'_> {
         match self.group_named(name) {
             Some(group) => Unit::Group(group, self),
@@ -257,7 +263,7 @@ impl Kind {
         }
     }
 
-    /// Reads a value of what is remembered under `name`: of a group an object of its fields.
+    /// Reads a value of the unit `name`. The value of a group is an object of its fields.
     pub fn read_unit(&self, name: &str, raw: &RawValue) -> Option<Value> {
         let Some(group) = self.group_named(name) else { return self.named(name).read(raw) };
         if raw.get() == "null" {
@@ -273,13 +279,13 @@ impl Kind {
         Some(group.value(|name| values.get(name).cloned().unwrap_or(Value::Null)))
     }
 
-    /// Returns the name under which a record remembers the field `name`.
+    /// Returns the name of the unit that the field `name` belongs to.
     pub fn unit_of<'a>(&'a self, name: &'a str) -> &'a str {
         let group = self.groups.iter().find(|group| group.fields().any(|field| field == name));
         group.map_or(name, Group::name)
     }
 
-    /// Returns the fields that are remembered under `name`, in the order of their names.
+    /// Returns the fields of the unit `name`, sorted by name.
     pub fn fields_of<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
         let Some(group) = self.group_named(name) else { return vec![name] };
         let mut fields: Vec<&str> = group.fields().collect();
@@ -287,14 +293,14 @@ impl Kind {
         fields
     }
 
-    /// Returns the names under which records remember what can be edited.
+    /// Returns the names of the units that can be edited.
     pub fn unit_names(&self) -> impl Iterator<Item = &str> {
         let is_first = |name: &&str| self.groups.is_empty() || self.unit_of(name) == *name;
         let names = self.fields.iter().map(Field::name).filter(is_first);
         names.filter(|name| self.unit(name).policy() != Merge::Fixed)
     }
 
-    /// Returns what becomes of a delete and an edit that did not know of each other.
+    /// Returns which wins if a delete and an edit did not know of each other.
     pub fn delete_policy(&self) -> Deletes {
         self.deletes
     }
@@ -309,12 +315,13 @@ impl Kind {
         RESERVED_KEYS.iter().chain(self.reserved).map(|name| ReservedKey(name))
     }
 
-    /// Returns the list of its own in which exports hold its records; `None`: among others.
+    /// Returns the name of the separate list in which exports hold its records; `None` if they are
+    /// in the common list.
     pub(crate) fn own_list(&self) -> Option<&'static str> {
         self.export_list.map(|(list, _)| list)
     }
 
-    /// Returns what exports write beside each record of a list of its own.
+    /// Returns what exports add to each record of a separate list.
     pub(crate) fn exported_beside(&self) -> &'static str {
         self.export_list.map_or("", |(_, beside)| beside)
     }
@@ -330,12 +337,13 @@ impl Kind {
         made.or_else(|| self.fields.iter().find(|field| field.is_creation()))
     }
 
-    /// Whether a record can be told from a part of one: some fields must be said of it.
+    /// Whether it has mandatory fields. A record that lacks one is only a part of a record.
     pub(crate) fn has_mandatory(&self) -> bool {
         self.fields.iter().any(Field::is_mandatory)
     }
 
-    /// Returns the first mandatory field that a new record does not set; `is_said` tells which it sets.
+    /// Returns the first mandatory field that a new record does not set. `is_said` returns whether
+    /// the record sets a field.
     ///
     /// The engine refuses such a record as
     /// [`Refusal::InvalidField`](crate::engine::Refusal::InvalidField).

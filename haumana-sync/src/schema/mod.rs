@@ -106,20 +106,20 @@ impl Schema {
 
     /// Returns the name of a kind. A kind that the schema does not have is named by its number.
     ///
-    /// It suits messages and logs, which must not fail on a record of another schema.
+    /// Use it for messages and logs, which must not fail on a record of another schema.
     pub fn name_of(&self, number: KindNumber) -> Cow<'_, str> {
         self.kind(number).map_or_else(|| number.code(), |kind| Cow::Borrowed(kind.name()))
     }
 
     /// Returns the kind of that name.
     ///
-    /// This is how the wire names kinds. It looks through all of them.
+    /// The wire names kinds in this way. The search is linear.
     pub fn named(&self, name: &str) -> Option<&Arc<Kind>> {
         self.kinds.iter().find(|kind| kind.name() == name)
     }
 }
 
-/// The guide's examples compile.
+/// Compiles the guide's examples.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/schema.md")]
 struct Guide;

@@ -4,11 +4,11 @@ use super::{Element, Field, FieldType, Kind, Schema, SchemaError};
 use std::collections::BTreeMap;
 
 impl Schema {
-    /// Checks that records which were written under `old` can be read and written under this schema.
+    /// Checks that records written under `old` can be read and written under this schema.
     ///
-    /// Kinds and fields may be added, and limits and policies may change. Records that exceed a limit
-    /// which was lowered stay as they are until an edit makes them fit. A field that is no longer
-    /// declared becomes a key that its kind does not name; its values are kept.
+    /// Kinds and fields may be added. Limits and policies may change. A record that exceeds a
+    /// lowered limit stays as it is until an edit makes it fit. A field that is no longer declared
+    /// becomes a key that its kind does not name; its values are kept.
     ///
     /// ```
     /// use haumana_sync::schema::{Field, FieldType, Kind, Schema};
@@ -28,8 +28,9 @@ impl Schema {
     ///
     /// # Errors
     ///
-    /// [`SchemaError`] names the kind and the field that changed what may not change: a kind is
-    /// gone; a kind or a field has another number, name or type.
+    /// [`SchemaError`] names the kind and the field of a change that is not allowed: a kind is
+    /// gone, or it has another number, groups, id key or content hash; a field has another number,
+    /// name or type.
     pub fn succeed(&self, old: &Schema) -> Result<(), SchemaError> {
         for before in old.kinds() {
             let flaw = |message: &str| Err(SchemaError::new(message).in_kind(before.name()));
@@ -51,7 +52,7 @@ impl Schema {
     }
 }
 
-/// Which fields are remembered as one, and under which name.
+/// The groups: the name of each, and its fields.
 fn grouped(kind: &Kind) -> BTreeMap<&str, Vec<&str>> {
     kind.groups().iter().map(|group| (group.name(), kind.fields_of(group.name()))).collect()
 }
@@ -77,7 +78,7 @@ fn check_fields(before: &Kind, now: &Kind) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Limits and words may change; what the values are may not.
+/// Limits and words may change. The type of the values may not.
 fn is_same_type(old: &Field, new: &Field) -> bool {
     let element = |field: &Field| -> Option<Element> {
         match field.field_type() {

@@ -17,16 +17,15 @@ use crate::limits;
 pub enum FieldType {
     /// Text that is merged as a whole.
     ///
-    /// It fits titles, names and addresses, where half of one edit and half of another would be
-    /// neither.
+    /// Use it for titles, names and addresses, where a mixture of two edits would be wrong.
     Text {
         /// The most characters.
         max_chars: usize,
     },
     /// Text that is merged by line, then by word.
     ///
-    /// It fits notes and lyrics. At most [`LONG_TEXT_BYTES`](limits::LONG_TEXT_BYTES); see
-    /// [`crate::text`] for what is merged and what clashes.
+    /// Use it for notes and lyrics. At most [`LONG_TEXT_BYTES`](limits::LONG_TEXT_BYTES). See
+    /// [`crate::text`] for what merges and what clashes.
     Lines {
         /// The most bytes.
         max_bytes: usize,
@@ -35,12 +34,12 @@ pub enum FieldType {
     Flag,
     /// A whole number.
     ///
-    /// It has 64 bits and a sign. Two devices that both add to one lose one of the additions: use
-    /// `Counter` for that.
+    /// It has 64 bits and a sign. If two devices add to it at the same time, one addition is lost;
+    /// use `Counter` for that.
     Integer,
     /// A number, as JSON writes it.
     ///
-    /// Its digits are kept as they come, so `1.0` stays `1.0`.
+    /// Its digits are kept as they come: `1.0` stays `1.0`.
     Number,
     /// A point in time, RFC 3339.
     ///
@@ -52,7 +51,7 @@ pub enum FieldType {
     Enum {
         /// The words, from the weakest to the strongest.
         words: Vec<String>,
-        /// Whether other words are kept as they come.
+        /// Whether words that are not in the list are kept, too.
         open: bool,
     },
     /// Any JSON value, kept byte for byte.
@@ -60,30 +59,32 @@ pub enum FieldType {
     /// It is nested at most [`UNKNOWN_KEY_DEPTH`](limits::UNKNOWN_KEY_DEPTH) deep, and merges as a
     /// whole.
     Json,
-    /// An ordered list of values. What both sides insert stays.
+    /// An ordered list of values. Elements that both sides insert are all kept.
     ///
     /// An element may occur twice. Elements are compared as a whole and never cut.
     List {
-        /// What they are.
+        /// The type of the elements.
         of: Element,
         /// The most values.
         max: usize,
     },
     /// Values without an order, each once.
     ///
-    /// An element that was added again after the base stays, if a device removes it that had not
-    /// seen that.
+    /// If an element was added again after the base, it stays even if a device that had not seen
+    /// this removes it.
     Set {
-        /// What they are.
+        /// The type of the elements.
         of: Element,
         /// The most values.
         max: usize,
     },
-    /// A sum that every device adds to. Its value is an object: for each device the totals that it has
-    /// added and removed since it first counted.
+    /// A sum that every device adds to.
     ///
-    /// At most [`COUNTER_DEVICES`](limits::COUNTER_DEVICES) devices count. See
-    /// [`Counter`](crate::record::Counter) for reading and adding.
+    /// Its value is an object. For each device it has two totals: what the device has added, and
+    /// what it has removed, since it first counted.
+    ///
+    /// At most [`COUNTER_DEVICES`](limits::COUNTER_DEVICES) devices count.
+    /// [`Counter`](crate::record::Counter) reads it and adds to it.
     Counter,
 }
 
@@ -103,40 +104,40 @@ impl Element {
 }
 
 impl FieldType {
-    /// Text of at most so many characters.
+    /// Text of at most `max_chars` characters.
     pub fn text(max_chars: usize) -> Self {
         Self::Text { max_chars }
     }
 
-    /// Text of at most so many bytes that is merged by line.
+    /// Text of at most `max_bytes` bytes that is merged by line.
     pub fn lines(max_bytes: usize) -> Self {
         Self::Lines { max_bytes }
     }
 
-    /// At most so many ids of records, in an order.
+    /// A list of at most `max` ids of records.
     pub fn list_of_ids(max: usize) -> Self {
         Self::List { of: Element::Id, max }
     }
 
-    /// At most so many texts, in an order.
+    /// A list of at most `max` texts.
     pub fn list_of_texts(max: usize) -> Self {
         Self::List { of: Element::Text, max }
     }
 
-    /// At most so many ids of records, each once.
+    /// A set of at most `max` ids of records.
     pub fn set_of_ids(max: usize) -> Self {
         Self::Set { of: Element::Id, max }
     }
 
-    /// At most so many texts, each once.
+    /// A set of at most `max` texts.
     pub fn set_of_texts(max: usize) -> Self {
         Self::Set { of: Element::Text, max }
     }
 
     /// One of these words, from the weakest to the strongest, and no other.
     ///
-    /// The order counts for [`Merge::Greatest`] and [`Merge::Least`]. Add new words at the end; an
-    /// older app keeps a word that it does not know, and reads the default.
+    /// The order counts for [`Merge::Greatest`] and [`Merge::Least`]. Add new words at the end. An
+    /// older app keeps a word that it does not know, but reads the field as its default.
     pub fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Enum { words: words.into_iter().map(str::to_owned).collect(), open: false }
     }
@@ -171,7 +172,7 @@ impl FieldType {
         )
     }
 
-    /// Whether its values have an order that people expect and are short enough for an index.
+    /// Whether its values have an order that people expect, and are short enough for an index.
     pub fn is_ordered(&self) -> bool {
         let is_number = matches!(self, FieldType::Integer | FieldType::Number);
         let is_text = self.is_text() && !matches!(self, FieldType::Lines { .. });
@@ -183,12 +184,12 @@ impl FieldType {
         matches!(self, FieldType::Lines { .. } | FieldType::List { .. } | FieldType::Set { .. })
     }
 
-    /// Whether its values are merged by their parts. Such a field has no merge policy of its own.
+    /// Whether its values merge by their parts. Such a field has no merge policy of its own.
     pub fn is_structural(&self) -> bool {
         self.needs_base() || *self == FieldType::Counter
     }
 
-    /// The limit that the schema sets, and the greatest that it may set.
+    /// The limit that the schema sets, and the greatest limit that a schema may set.
     pub(super) fn limit(&self) -> Option<(usize, usize)> {
         match self {
             FieldType::Text { max_chars } => Some((*max_chars, limits::RECORD_BYTES)),
@@ -201,8 +202,9 @@ impl FieldType {
     }
 }
 
-/// The merge policy of a field: which of two concurrent edits stays. An edit of the current version
-/// always applies.
+/// The merge policy of a field: which of two concurrent edits stays.
+///
+/// An edit of the current version always applies, except under [`Merge::Fixed`].
 ///
 /// ```
 /// # use haumana_sync::conformance::{SeededRandom, SetClock};
@@ -259,26 +261,28 @@ impl FieldType {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Merge {
-    /// The later edit wins, and the other value is in the inbox. Lines, lists, sets and counters are
-    /// merged by their parts; this policy decides only what clashes.
+    /// The later edit wins, and the other value is in the inbox.
+    ///
+    /// Lines, lists, sets and counters merge by their parts. For them this policy decides only what
+    /// clashes.
     #[default]
     Later,
     /// The greatest value wins; the other is in the history. A value beats none.
     ///
-    /// It fits what only ever grows: a best result, a version of terms that were accepted, a step
-    /// of a process.
+    /// Use it for values that only grow: a best result, a version of terms that were accepted, a
+    /// step of a process.
     Greatest,
     /// The least value wins; the other is in the history. A value beats none.
     ///
-    /// It fits what only ever gets earlier, such as the first time that something was seen.
+    /// Use it for times that only get earlier, such as when something was first seen.
     Least,
     /// The earliest edit wins; the other is in the history.
     ///
-    /// It fits a claim: whoever was first keeps it.
+    /// Use it for a claim: the first to claim keeps it.
     First,
-    /// The value with which the record was created stays, also if it was created without one.
+    /// The value with which the record was created stays, also if that is no value.
     ///
-    /// Later values are no error and no conflict; the history has them.
+    /// A later value is neither an error nor a conflict. It is kept in the history.
     Fixed,
 }
 
@@ -303,7 +307,8 @@ impl Merge {
         matches!(self, Merge::Later | Merge::First)
     }
 
-    /// Whether what loses waits for a person in the inbox. Otherwise the history keeps it.
+    /// Whether the losing value waits for a person in the inbox. Otherwise only the history keeps
+    /// it.
     pub fn asks(self) -> bool {
         self == Merge::Later
     }
