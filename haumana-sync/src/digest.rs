@@ -1,11 +1,11 @@
-//! 128-bit digests that can be added up, so that the head can be kept without reading the records.
+//! 128-bit digests that can be added up, so that the head is updated without reading all records.
 //!
-//! Digests find out what differs; they protect nothing. No secret is in them, and no access depends
-//! on them.
+//! Digests find differences; they are not for security. They contain no secret, and no access
+//! depends on them.
 //!
-//! Three things are compared by such sums: a device's records with the server's (the digest of
-//! versions), the content that clients without versions hold (the digest of content), and what an
-//! operator verifies.
+//! Such sums compare three things: a device's records with the server's (the digest of versions),
+//! the content that clients without versions hold (the digest of content), and stored data when an
+//! operator verifies it.
 
 use crate::id::{RecordId, Version};
 use serde::{Deserialize, Serialize};
@@ -14,11 +14,11 @@ use std::fmt;
 
 /// The first 16 bytes (big-endian) of a SHA-256, or a sum of such values modulo 2^128.
 ///
-/// A sum makes no difference between orders. So two sides compare all records by one number, and an
-/// edit of one record costs one subtraction and one addition.
+/// A sum does not depend on the order of its terms. So two sides compare all records by one number,
+/// and an edit of one record costs one subtraction and one addition. If a record is changed and
+/// then changed back, the sum is the same as before.
 ///
-/// It prints and serializes as 32 hexadecimal digits. Two records that change places, or a record
-/// that comes back as it was, do not change a sum; that is what it is for.
+/// It prints and serializes as 32 hexadecimal digits.
 ///
 /// ```
 /// use haumana_sync::digest::Digest;
@@ -45,8 +45,8 @@ impl Digest {
 
     /// Hashes `parts` one after the other.
     ///
-    /// Nothing stands between the parts. Where one could end in what another begins with, put a
-    /// separator or a length in.
+    /// Nothing is put between the parts. If the end of a part could also be the beginning of the
+    /// next one, add a separator or a length.
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut hasher = Sha256::new();
         for part in parts {
@@ -61,12 +61,13 @@ impl Digest {
         Self(u128::from_be_bytes(first))
     }
 
-    /// The term of one record in the digest of versions:
-    /// SHA-256 of `kind \0 ID \0 k \0 d`, with the kind's name as on the wire, and `d` being `1` for a
-    /// tombstone, else `0`.
+    /// Returns the term of one record in the digest of versions.
     ///
-    /// A client that keeps its records' versions adds these up and compares the sum with the
-    /// `digest` of a reply. The id is printed in upper case.
+    /// It is the digest of `kind \0 ID \0 k \0 d`: the kind's name as on the wire, the id in upper
+    /// case, the version, and `1` for a tombstone, else `0`.
+    ///
+    /// A client that keeps its records' versions adds up these terms, and compares the sum with the
+    /// `digest` of a reply.
     ///
     /// ```
     /// use haumana_sync::digest::Digest;
@@ -85,9 +86,9 @@ impl Digest {
         Self::of([text.as_bytes()])
     }
 
-    /// The digest of `parts` as a record id.
+    /// Returns the digest as a record id.
     ///
-    /// An id that is derived so is the same on every device and in every retry.
+    /// An id that is derived in this way is the same on every device and in every retry.
     pub fn into_id(self) -> RecordId {
         RecordId::from_bits(self.0)
     }
@@ -98,15 +99,16 @@ impl Digest {
         Self(self.0.wrapping_add(other.0))
     }
 
-    /// Takes `other` away modulo 2^128.
+    /// Subtracts `other` modulo 2^128.
     #[must_use]
     pub fn minus(self, other: Digest) -> Self {
         Self(self.0.wrapping_sub(other.0))
     }
 
-    /// Returns the first 64 bits, for places where a collision is a person against themselves.
+    /// Returns the first 64 bits.
     ///
-    /// Do not use it where somebody else could gain from a collision.
+    /// Use it where a collision could only harm the user who caused it. Do not use it where
+    /// somebody else could gain from a collision.
     pub fn short(self) -> u64 {
         (self.0 >> 64) as u64
     }

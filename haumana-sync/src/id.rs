@@ -1,8 +1,8 @@
-//! Who and what: user ids, record ids, kinds and keys.
+//! User ids, record ids, kinds and keys.
 //!
-//! - [`UserId`]: whose records. Only a caller who has verified somebody can make one.
-//! - [`KindNumber`] and [`RecordId`]: which record. Together they are a [`Key`].
-//! - [`Version`]: which content of it.
+//! - [`UserId`]: the owner of records. Only a caller that has verified a user can make one.
+//! - [`KindNumber`] and [`RecordId`]: they name a record. Together they are a [`Key`].
+//! - [`Version`]: the number of a record's content.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 /// The number of a record's content: 1 at creation, larger with each change of the content.
 ///
-/// It counts within one generation of the data and one epoch of the account. Some numbers are
-/// skipped after a restored backup, an import or an erasure, so that what a device holds from
-/// before is not taken for what is here. The largest is [`VERSION`](crate::limits::VERSION).
+/// It counts within one generation of the data and one epoch of the account. After a restored
+/// backup, an import or an erasure some numbers are skipped. So content that a device still holds
+/// from before is never taken for new content. The largest is [`VERSION`](crate::limits::VERSION).
 pub type Version = u32;
 
 /// A user: the verified subject of a token.
@@ -28,13 +28,13 @@ pub type Version = u32;
 /// assert_eq!(None, UserId::verified_by_caller(""), "an id is not empty");
 /// ```
 ///
-/// There is deliberately no `From<String>`: a user id from a request body is a claim, and each way
-/// to make a `UserId` says that somebody has checked: [`UserId::verified_by_caller`], and
+/// There is deliberately no `From<String>`, since a user id from a request body is only a claim.
+/// Each way to make a `UserId` says that somebody has checked: [`UserId::verified_by_caller`], and
 /// [`NumberedUsers::verified_by_caller`] for services that know people by number. Search a program
-/// for `verified_by_caller` to find every place that decides who somebody is.
+/// for `verified_by_caller` to find every place that decides who a user is.
 ///
-/// Ids are compared byte by byte: `Kai` and `kai` are two users. It does not serialize, for the
-/// same reason as it has no `From`.
+/// Ids are compared byte by byte: `Kai` and `kai` are two users. A `UserId` cannot be deserialized,
+/// for the same reason as it has no `From`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(String);
 
@@ -58,20 +58,20 @@ impl UserId {
 
     /// Returns the id as text.
     ///
-    /// It is personal data: stores keep it and exports hold it; logs and messages do not.
+    /// It is personal data. Stores keep it and exports contain it. Logs and messages do not.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl fmt::Debug for UserId {
-    /// Prints no id, so that logs stay free of personal data.
+    /// Prints no id: logs must not contain personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UserId(..)")
     }
 }
 
-/// The users of a service that knows them by number. Making their ids cannot fail.
+/// The users of a service that knows its users by number. Making their ids cannot fail.
 ///
 /// ```
 /// use haumana_sync::id::NumberedUsers;
@@ -88,15 +88,15 @@ impl NumberedUsers {
     /// The longest prefix, in bytes.
     pub const MAX_PREFIX_BYTES: usize = 64;
 
-    /// Users whose ids begin with `prefix`, which keeps them apart from users of other origin in
-    /// the same store. It may be empty.
+    /// Users whose ids begin with `prefix`. The prefix keeps them apart from users of another
+    /// origin in the same store. It may be empty.
+    ///
+    /// Choose it once: with another prefix all users are new users.
     ///
     /// # Panics
     ///
-    /// If the prefix is longer than [`NumberedUsers::MAX_PREFIX_BYTES`] or holds anything but
-    /// visible ASCII. In a `const` that is an error of the compiler.
-    ///
-    /// Choose it once. Another prefix makes all users new ones.
+    /// If the prefix is longer than [`NumberedUsers::MAX_PREFIX_BYTES`], or contains anything but
+    /// visible ASCII. In a `const` that is a compiler error.
     pub const fn under(prefix: &'static str) -> Self {
         let bytes = prefix.as_bytes();
         assert!(bytes.len() <= Self::MAX_PREFIX_BYTES, "the prefix is too long");
@@ -117,7 +117,7 @@ impl NumberedUsers {
 
 /// The number of a kind of record. The schema says what the kind is.
 ///
-/// Three numbers are the library's own. It writes them as words, all others as `k3` to `k255`.
+/// Numbers 0 to 2 are the library's own. They are written as words, all others as `k3` to `k255`.
 ///
 /// ```
 /// use haumana_sync::id::KindNumber;
@@ -128,9 +128,8 @@ impl NumberedUsers {
 /// assert_eq!(None, KindNumber::from_code("k03"), "each number has one spelling");
 /// ```
 ///
-/// On the wire a kind goes by its name, see [`Kind::name`](crate::schema::Kind::name). Stores,
-/// cursors and exports keep the number, so the name of a kind must not change either: devices know
-/// it.
+/// The wire uses a kind's name, see [`Kind::name`](crate::schema::Kind::name). Stores, cursors and
+/// exports keep the number. Neither may change: devices know the name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KindNumber(u8);
@@ -143,7 +142,7 @@ impl KindNumber {
     /// One value that lost and waits for a person; never sent to devices as a record.
     pub const CONFLICT: Self = Self(2);
 
-    /// The numbers that have words.
+    /// The numbers that are written as words.
     const WORDS: [(Self, &'static str); 3] =
         [(Self::PIECE, "piece"), (Self::SESSION, "session"), (Self::CONFLICT, "conflict")];
 
@@ -160,14 +159,14 @@ impl KindNumber {
         self.0
     }
 
-    /// Whether it is that of the inbox, whose entries are no records of any device.
+    /// Whether it is the number of the inbox. Entries of the inbox are no records of a device.
     pub fn is_inbox(self) -> bool {
         self == Self::CONFLICT
     }
 
-    /// Returns the form that stores, cursors and exports keep.
+    /// Returns the text that stores, cursors and exports keep.
     ///
-    /// The code never changes, whatever a schema calls the kind.
+    /// It never changes, even if a schema renames the kind.
     pub fn code(self) -> Cow<'static, str> {
         let word = Self::WORDS.into_iter().find(|(number, _)| *number == self);
         word.map_or_else(|| Cow::Owned(format!("k{}", self.0)), |(_, word)| Cow::Borrowed(word))
@@ -179,7 +178,7 @@ impl KindNumber {
             return Some(number);
         }
         let number = Self(code.strip_prefix('k')?.parse().ok()?);
-        // One spelling of each: no word, no sign, no leading zero.
+        // Each number has one spelling: `k1`, `k+3` and `k03` are refused.
         (number.code() == code).then_some(number)
     }
 }
@@ -206,9 +205,9 @@ impl TryFrom<String> for KindNumber {
 
 /// A record's id: a UUID. Case makes no difference, and it is printed in upper case.
 ///
-/// The device that creates a record makes the id, while it is offline, so it must be random: UUIDs
-/// of version 4 or 7 are. Two records with one id are taken for one record, and their fields are
-/// merged.
+/// The device that creates a record makes the id, while it is offline. So the id must be random, as
+/// in UUIDs of version 4 or 7. Two records of one kind with the same id are taken for one record,
+/// and their fields are merged.
 ///
 /// ```
 /// use haumana_sync::id::RecordId;
@@ -225,7 +224,7 @@ pub struct RecordId(u128);
 impl RecordId {
     /// Makes an id from its 128 bits.
     ///
-    /// The library takes any 128 bits, and looks for no version of a UUID in them.
+    /// The library accepts any 128 bits; it does not check the version of the UUID.
     pub fn from_bits(bits: u128) -> Self {
         Self(bits)
     }
@@ -237,11 +236,11 @@ impl RecordId {
 
     /// Parses the hyphenated form of a UUID in any case; `None` for anything else.
     ///
-    /// Braces, `urn:uuid:` and the form without hyphens are refused, since an app that compares
-    /// texts would not find its own record by what the server prints.
+    /// Braces, `urn:uuid:` and the form without hyphens are refused: an app that compares ids as
+    /// text would not recognize its own record in the form that the server prints.
     pub fn parse(text: &str) -> Option<Self> {
-        // `Uuid::try_parse` also takes braces, URNs and forms without hyphens; an app that compares
-        // strings would not know its own piece in what we print for those.
+        // `Uuid::try_parse` also takes braces, URNs and forms without hyphens. An app that compares
+        // strings would not recognize its own piece in the form that we print.
         let hyphenated = text.len() == 36;
         let id = Uuid::try_parse(text).ok().filter(|_| hyphenated)?;
         Some(Self(id.as_u128()))
@@ -277,13 +276,13 @@ impl TryFrom<String> for RecordId {
 
 /// Names one record of a user.
 ///
-/// Two users may have records with the same key; they are different records. Two kinds may have
+/// Two users may have records with the same key; these are different records. Two kinds may have
 /// records with the same id, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key {
-    /// What it is.
+    /// The kind of the record.
     pub kind: KindNumber,
-    /// Which one.
+    /// The id of the record.
     pub id: RecordId,
 }
 

@@ -1,7 +1,7 @@
 //! JSON values that are kept as the text they came in.
 //!
-//! A value that the library does not interpret must come back as it came: parsing a number and
-//! printing it again may change it. So such values are kept as text, and looked at only for what
+//! A value that the library does not interpret must come back unchanged, and parsing a number and
+//! printing it again may change it. So such values are kept as text. The only checks are for what
 //! could break another reader.
 
 mod bounds;
@@ -22,29 +22,28 @@ use serde_json::value::RawValue;
 /// assert_eq!(Some("12345678901234567890.10"), price.as_ref().map(JsonText::as_str));
 /// assert!(JsonText::parse(r#""\ud83c""#).is_none(), "half of a surrogate pair breaks readers");
 /// ```
-///
-/// Equality is that of the bytes: `1.0` and `1` are different values.
+/// Two values are equal if their bytes are equal: `1.0` and `1` are different values.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JsonText(Box<RawValue>);
 
 impl JsonText {
-    /// Takes over a value that the JSON parser has found well formed.
+    /// Keeps a value that the JSON parser has found well formed.
     ///
-    /// Returns `None` where passing it on would break a reader: nested deeper than
-    /// [`limits::UNKNOWN_KEY_DEPTH`], or a string with half of a surrogate pair.
+    /// Returns `None` if the value would break a reader: it is nested deeper than
+    /// [`limits::UNKNOWN_KEY_DEPTH`], or a string has half of a surrogate pair.
     pub fn new(raw: &RawValue) -> Option<Self> {
         is_readable(raw.get()).then(|| Self(raw.to_owned()))
     }
 
     /// Parses a value.
     ///
-    /// `None` if it is not well formed, or where [`JsonText::new`] is.
+    /// Returns `None` if it is not well formed, and where [`JsonText::new`] does.
     pub fn parse(text: &str) -> Option<Self> {
         Self::new(serde_json::from_str(text).ok()?)
     }
 
-    /// Writes a value of this program's own, which it can read.
+    /// Writes a value of this program's own, which it can always read.
     pub(crate) fn of(value: &impl Serialize) -> Option<Self> {
         serde_json::value::to_raw_value(value).ok().map(Self)
     }
@@ -63,8 +62,8 @@ impl PartialEq for JsonText {
 
 impl Eq for JsonText {}
 
-/// Walks well-formed JSON without recursion. The parser skips over the inside of raw values, so
-/// depth and escapes are what it has not looked at.
+/// Walks well-formed JSON without recursion. The parser skips the inside of raw values, so depth
+/// and escapes must be checked here.
 fn is_readable(text: &str) -> bool {
     let bytes = text.as_bytes();
     let (mut at, mut depth) = (0, 0);
@@ -103,11 +102,11 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// A request that cannot be taken as a whole.
+/// A request that is refused as a whole. None of it was done.
 ///
-/// `Display` is for people and holds nothing of what was sent.
+/// `Display` is for people, and contains nothing of what was sent.
 ///
-/// Nothing of such a request was done. One bad record is no bad request: it is refused by itself.
+/// One bad record does not make a bad request: that record is refused by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadRequest {
@@ -125,9 +124,9 @@ pub enum BadRequest {
     /// There is no such operation.
     #[error("operation is one of sync, upload and download")]
     Operation,
-    /// The body has more entries, is nested deeper, or has longer words than any client's.
+    /// The body has more entries, is nested deeper, or has longer words than any client sends.
     ///
-    /// A client sends less at once; the limits are in [`limits`].
+    /// Send less at once; the limits are in [`limits`].
     #[error("the body has more in it than this call takes")]
     TooLarge,
 }
@@ -158,7 +157,7 @@ impl From<serde_json::Error> for BadRequest {
     }
 }
 
-/// Reads a body of one value, or of less.
+/// Reads a body no larger than one record.
 pub(crate) fn read_small<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, BadRequest> {
     if limits::RECORD_RAW_BYTES < body.len() {
         return Err(BadRequest::TooLarge);
@@ -168,13 +167,13 @@ pub(crate) fn read_small<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Resul
     read_object(body, Outline { max_entries, too_many, word_bytes: limits::RECORD_RAW_BYTES })
 }
 
-/// Reads a body that must be an object within this outline.
+/// Reads a body that must be an object within `outline`.
 ///
 /// The outline is checked in one pass before anything is parsed, so a hostile body costs no memory.
 ///
 /// # Errors
 ///
-/// [`BadRequest`] if it is not.
+/// [`BadRequest`] if the body is no such object.
 pub fn read_object<'a, T: serde::Deserialize<'a>>(
     body: &'a [u8],
     outline: Outline,
@@ -183,7 +182,7 @@ pub fn read_object<'a, T: serde::Deserialize<'a>>(
     let text = std::str::from_utf8(body).map_err(|_| BadRequest::Json)?;
     let first = text.trim_start_matches([' ', '\t', '\n', '\r']).chars().next();
     let result = serde_json::from_str(text).map_err(BadRequest::from);
-    // Serde would take an array for a struct.
+    // Serde would accept an array as a struct.
     if result.is_ok() && first != Some('{') { Err(BadRequest::Shape) } else { result }
 }
 
@@ -199,7 +198,7 @@ pub fn comma_separated<T>(out: &mut String, items: &[T], mut write: impl FnMut(&
 
 /// `value` as JSON.
 pub fn quoted(value: &(impl serde::Serialize + ?Sized)) -> String {
-    // Strings and plain values have nothing that can fail to serialize.
+    // Strings and plain values always serialize.
     serde_json::to_string(value).unwrap_or_default()
 }
 

@@ -1,9 +1,12 @@
 //! Schemas that follow each other on the data of one store.
 //!
-//! A store keeps the schema that its records were last served with. A host calls [`succeed`] before it
-//! serves: a schema under which the records could not be read is refused, with the place in it.
+//! A store keeps the schema with which its records were last served. A host calls [`succeed`]
+//! before it serves. A schema that cannot read the records is refused, and the error names the kind
+//! and the field.
 //!
-//! Servers of two schemas may run at once while a new one is rolled out, so the schema before the
+//! While a new schema is rolled out, servers with the old and the new one may run at once.
+//! Therefore the schema before the last may start again. Any other schema must succeed the last
+//! one.
 //! last may start again. Any other schema must succeed the last one.
 //!
 //! ```
@@ -27,8 +30,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What may change is in [`Schema::succeed`]: kinds and fields may be added, limits and policies
-//! may change, types and numbers may not.
+//! [`Schema::succeed`] says what may change: kinds and fields may be added, limits and policies may
+//! change, types and numbers may not.
 
 use crate::limits::COMMIT_TRIES;
 use crate::schema::{Schema, SchemaError};
@@ -36,20 +39,20 @@ use crate::store::{self, Operate};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// How a schema stands to the one that the records were last served with.
+/// How a schema relates to the one with which the records were last served.
 ///
-/// A host logs it when it starts. None of the three changes a record.
+/// A host logs it at the start. None of the three changes a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Succession {
-    /// It is the same.
+    /// It is the same schema.
     Same,
-    /// It succeeds the last one, and is the last one from now on.
+    /// It succeeds the last schema, and is now the last one.
     New,
-    /// It is the one before the last, which stays the last.
+    /// It is the schema before the last. The last one stays.
     Earlier,
 }
 
-/// Why records are not served with a schema.
+/// Why records cannot be served with a schema.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SuccessionError {
@@ -68,15 +71,16 @@ pub enum SuccessionError {
 
 /// Checks that the records of a store may be served with `schema`, and keeps it as the last one.
 ///
-/// Schemas are compared as [`Schema::to_json`] writes them: what only Rust can declare, such as which
-/// fields the content hash of a kind is of, is not kept.
+/// It compares schemas in the form that [`Schema::to_json`] writes. What only Rust can declare is
+/// not kept, such as which fields a kind's content hash covers.
 ///
-/// `presumed` is the schema of records that are there although no schema was ever kept, if it is known.
+/// `presumed` is the schema of records that were stored before a schema was ever kept, if it is
+/// known.
 ///
 /// # Errors
 ///
-/// [`SuccessionError::Refused`] names the kind and the field that changed what may not change, see
-/// [`Schema::succeed`]; nothing was written then.
+/// [`SuccessionError::Refused`] names the kind and the field of a change that is not allowed, see
+/// [`Schema::succeed`]. Nothing was written then.
 pub async fn succeed(
     store: &dyn Operate,
     schema: &Schema,
@@ -110,8 +114,8 @@ pub async fn succeed(
     Err(lost.unwrap_or_else(contended).into())
 }
 
-/// Returns the schema that the records of a store were last served with, as far as it is kept; `None` if
-/// none ever was. What only Rust can declare is not in it.
+/// Returns the schema with which the records of a store were last served; `None` if no schema was
+/// ever kept. What only Rust can declare is not in it.
 ///
 /// # Errors
 ///
@@ -130,7 +134,7 @@ struct Kept {
     before: Option<Schema>,
 }
 
-/// The same as text: schemas as they write themselves.
+/// The same as text: each schema as it writes itself.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Text<'a> {

@@ -11,10 +11,10 @@ use time::format_description::well_known::Rfc3339;
 
 /// Milliseconds since 1970-01-01 UTC.
 ///
-/// `Display` writes what the wire has: UTC, three digits, `Z`. It clamps to the years 1 to 9999,
-/// which is what [`UnixMillis::parse`] can read back. Leap seconds do not exist here.
+/// `Display` writes the form of the wire: UTC, three digits, `Z`. It clamps to the years 1 to 9999,
+/// which [`UnixMillis::parse`] can read back. There are no leap seconds.
 ///
-/// Adding is saturating, so no arithmetic on times of other people's devices can overflow.
+/// Additions saturate, so arithmetic on times from other people's devices cannot overflow.
 ///
 /// ```
 /// use haumana_sync::time::UnixMillis;
@@ -36,10 +36,10 @@ const FIRST_MS: i64 = -62_135_596_800_000;
 const LAST_MS: i64 = 253_402_300_799_999;
 
 impl UnixMillis {
-    /// Parses RFC 3339 with any offset and any number of fractional digits, cut to milliseconds.
+    /// Parses RFC 3339 with any offset and any number of fractional digits.
     ///
-    /// Digits beyond milliseconds are cut, not rounded. A time outside of the years 1 to 9999 is
-    /// `None`, and so is one without an offset: nobody would know which time zone it means.
+    /// Digits beyond milliseconds are cut, not rounded. It returns `None` for a time outside the
+    /// years 1 to 9999, and for a time without an offset, whose time zone is unknown.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(ms) = parse_utc(text.as_bytes()) {
             return Some(Self(ms));
@@ -61,7 +61,7 @@ impl UnixMillis {
 
     /// Returns the instant `ms` later.
     ///
-    /// A negative `ms` goes back. Beyond the range of 64 bits it stays at the end.
+    /// A negative `ms` goes back. The result saturates at the range of 64 bits.
     ///
     /// ```
     /// use haumana_sync::time::UnixMillis;
@@ -87,8 +87,8 @@ impl fmt::Display for UnixMillis {
     }
 }
 
-/// Reads the two forms that nearly every request uses, `…SSZ` and `…SS.mmmZ`, without the general
-/// parser: three timestamps a piece made it a tenth of a sync.
+/// Reads the two forms that nearly every request uses, `…SSZ` and `…SS.mmmZ`. With the general
+/// parser alone, three timestamps per piece were a tenth of the time of a sync.
 fn parse_utc(text: &[u8]) -> Option<i64> {
     let milli = match text.len() {
         20 if text[19] == b'Z' => 0,

@@ -1,13 +1,13 @@
 //! The foundation of a dialect: a protocol of your own on the same records.
 //!
-//! A dialect turns its clients' requests into edits, and the outcomes into replies. `haumana-app` is
-//! one; `POST /sync` needs none. In between is a [`Transaction`]: it reads an account, applies edits and
-//! commits them together. If another commit was faster, start over with the next of the
+//! A dialect turns its clients' requests into edits, and the outcomes into replies. `haumana-app`
+//! is one; `POST /sync` needs none. In between is a [`Transaction`]: it reads an account, applies
+//! edits and commits them together. If another commit was faster, start over with the next of the
 //! [`Attempts`].
 //!
-//! A dialect has to find the base of an edit, in whatever way its clients express it, and passes it as
-//! [`Against`]. It may keep hashes and numbers beside each record and beside the account in a
-//! [`Slot`], which the engine stores and never reads.
+//! A dialect has to find the base of each edit, however its clients express it. It passes the base
+//! as [`Against`]. It may keep hashes and numbers beside each record, and beside the account, in a
+//! [`Slot`]. The engine stores a slot and never reads it.
 
 pub use crate::engine::commit::staging::waves;
 pub use crate::engine::commit::{Committed, Stopped, live_term};

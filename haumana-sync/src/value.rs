@@ -1,7 +1,7 @@
 //! The value of one field.
 //!
-//! A [`Value`] knows no field. What it may be, and when two of them count as equal, is for the
-//! [`Field`](crate::schema::Field) to say.
+//! A [`Value`] does not know its field. The [`Field`](crate::schema::Field) says which values it
+//! can hold, and when two of them count as equal.
 
 use crate::digest::Digest;
 use crate::json::JsonText;
@@ -31,13 +31,12 @@ use std::collections::BTreeMap;
 /// assert_ne!(Value::Text(String::new()), Value::Null, "empty text is a value");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-///
-/// Two values are equal if their bytes are. Bring them into the normal form of their field first
-/// ([`Field::normal`](crate::schema::Field::normal)), or one instant in two time zones is two
-/// values.
+/// Two values are equal if their bytes are equal. Bring them into the normal form of their field
+/// first ([`Field::normal`](crate::schema::Field::normal)). Otherwise one instant in two time zones
+/// is two values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Nothing there.
+    /// No value.
     ///
     /// In a push it clears the field.
     Null,
@@ -48,20 +47,19 @@ pub enum Value {
     /// JSON: a number, a list, a set, a counter, a field of the type JSON, or a key that the kind
     /// does not name.
     ///
-    /// Numbers are made by [`From`] and [`TryFrom`], anything else by
-    /// [`JsonText::parse`].
+    /// [`From`] and [`TryFrom`] make numbers, [`JsonText::parse`] makes anything else.
     Json(JsonText),
     /// The values of fields that are merged as one.
     Group(GroupValue),
 }
 
-/// The values of a group of fields, of which at least one is there.
+/// The values of a group of fields. At least one field has a value.
 ///
-/// The engine makes it of a record's fields; see [`Group`](crate::schema::Group).
+/// The engine makes it from a record's fields; see [`Group`](crate::schema::Group).
 #[derive(Clone, Debug)]
 pub struct GroupValue {
     fields: BTreeMap<String, Value>,
-    /// By which values are compared and hashed.
+    /// The text by which values are compared and hashed.
     text: String,
     tag: u8,
 }
@@ -75,8 +73,8 @@ impl PartialEq for GroupValue {
 impl Eq for GroupValue {}
 
 impl GroupValue {
-    /// Makes the value of a group of `fields`; [`Value::Null`] if nothing is there. With
-    /// `has_text_hash` it is hashed as a text in which blanks stand between the values.
+    /// Makes the value of a group of `fields`; [`Value::Null`] if none has a value. With
+    /// `has_text_hash` it is hashed as a text, with a blank between two values.
     pub(crate) fn make(fields: BTreeMap<String, Value>, has_text_hash: bool) -> Value {
         if fields.values().all(Value::is_null) {
             return Value::Null;
@@ -84,7 +82,7 @@ impl GroupValue {
         let words = || fields.values().map(|value| value.as_text().unwrap_or_default());
         let text = match has_text_hash {
             true => words().collect::<Vec<&str>>().join(" "),
-            // Strings and JSON into memory: nothing that can fail.
+            // Strings and JSON, written to memory, cannot fail.
             false => serde_json::to_string(&fields).unwrap_or_default(),
         };
         let tag = if has_text_hash { TEXT_TAG } else { GROUP_TAG };
@@ -115,17 +113,17 @@ impl Value {
         }
     }
 
-    /// Whether there is nothing there.
+    /// Whether it is no value.
     pub fn is_null(&self) -> bool {
         matches!(self, Value::Null)
     }
 
-    /// The bytes by which ties between values are broken and values are hashed: a tag, then the
+    /// The bytes by which values are hashed and ties between values are broken: a tag, then the
     /// value.
     ///
-    /// The tags order values of different types: none, `false`, `true`, text, JSON, groups. Both
-    /// the order and the bytes are a part of the protocol, since two implementations must break a
-    /// tie alike.
+    /// The tags order values of different types: none, `false`, `true`, text, JSON, groups. The
+    /// order and the bytes are part of the protocol, because two implementations must break a tie
+    /// alike.
     pub fn canonical(&self) -> (u8, &[u8]) {
         match self {
             Value::Null => (0, b""),
@@ -139,7 +137,7 @@ impl Value {
 
     /// The first 64 bits of a hash of the value.
     ///
-    /// Two values that a field counts as equal may have different ones;
+    /// Two values that a field counts as equal may have different hashes.
     /// [`Field::hash`](crate::schema::Field::hash) takes the field's equality into account.
     pub fn hash(&self) -> u64 {
         let (tag, bytes) = self.canonical();
@@ -184,7 +182,7 @@ impl From<u32> for Value {
     }
 }
 
-/// A number that is infinite or none at all, which no field can hold: JSON has no such number.
+/// A number that is infinite or not a number. No field can hold it, since JSON has no such number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("JSON has no infinite number, and none that is not a number")]
 pub struct NotFinite;

@@ -1,48 +1,48 @@
-//! What a body may be, found out in one pass over its bytes before anything of it is parsed.
+//! The limits of a body, checked in one pass over its bytes before any of it is parsed.
 
 use super::BadRequest;
 use crate::limits;
 use memchr::memchr;
 use serde_json::value::RawValue;
 
-/// Why a body is too much.
+/// Why a body is too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Excess {
-    /// Its lists have more entries than the call takes.
+    /// Its lists have more entries than the call accepts.
     Entries,
-    /// It is nested deeper than anything that is kept.
+    /// It is nested deeper than any value that is kept.
     Depth,
-    /// A name or a text directly in the body is longer than any that means something.
+    /// A name or a text directly in the body is longer than any useful one.
     Word,
 }
 
-/// What the outer shape of a body may be.
+/// The limits of a body's outer shape.
 ///
-/// The memory that a parser takes follows the number of values, not the bytes: a body of commas is
-/// small and becomes large. An outline bounds that first.
+/// The memory of a parser depends on the number of values, not on the bytes: a body of commas is
+/// small but becomes large when it is parsed. An outline limits that before parsing.
 #[derive(Clone, Copy, Debug)]
 pub struct Outline {
-    /// Entries of all its lists together.
+    /// The most entries of all its lists together.
     pub max_entries: usize,
-    /// What the client is told who sends more.
+    /// The error for a body with more entries.
     pub too_many: BadRequest,
-    /// Names and texts that stand directly in it, each.
+    /// The most bytes of each name or text that is directly in the body.
     pub word_bytes: usize,
 }
 
 impl Outline {
-    /// A body with lists of so many records, and short words beside them.
+    /// A body whose lists have at most `max_entries` records together, and short words beside them.
     ///
     /// Words are bounded by [`limits::WORD_BYTES`].
     pub const fn of_records(max_entries: usize) -> Self {
         Self { max_entries, too_many: BadRequest::TooLarge, word_bytes: limits::WORD_BYTES }
     }
 
-    /// Looks whether a body is within it.
+    /// Checks that a body is within the outline.
     ///
     /// # Errors
     ///
-    /// [`BadRequest`] where it is not.
+    /// [`BadRequest`] if it is not.
     pub fn check(self, body: &[u8]) -> Result<(), BadRequest> {
         check(body, self.max_entries, self.word_bytes).map_err(|excess| match excess {
             Excess::Entries => self.too_many,
@@ -54,10 +54,10 @@ impl Outline {
 /// How deep the entries of a body's lists are.
 const ENTRY_DEPTH: usize = 2;
 
-/// Looks at the outer shape of JSON that may not even be well formed: how many entries its lists have
-/// together, how deep it is nested, and how long the words are that stand directly in it.
+/// Checks the outer shape of JSON that may not even be well formed: the number of entries in its
+/// lists together, its depth, and the length of words directly in the body.
 ///
-/// It needs no memory, and ends where a limit is passed.
+/// It needs no memory, and stops where a limit is exceeded.
 fn check(body: &[u8], max_entries: usize, word_bytes: usize) -> Result<(), Excess> {
     let (mut depth, mut n_entries, mut at) = (0_usize, 0_usize, 0);
     while let Some(byte) = body.get(at) {
@@ -79,7 +79,7 @@ fn check(body: &[u8], max_entries: usize, word_bytes: usize) -> Result<(), Exces
             b'}' | b']' => depth = depth.saturating_sub(1),
             b',' if depth == ENTRY_DEPTH => {
                 n_entries += 1;
-                // There is one entry more than commas.
+                // A list has one entry more than commas.
                 if max_entries <= n_entries {
                     return Err(Excess::Entries);
                 }
@@ -90,10 +90,10 @@ fn check(body: &[u8], max_entries: usize, word_bytes: usize) -> Result<(), Exces
     Ok(())
 }
 
-/// The place behind the quote that ends the string whose first byte is at `start`.
+/// Returns the place behind the quote that ends the string whose first byte is at `start`.
 ///
-/// Texts have many escapes and few quotes in them, so each quote is looked at from behind: with an
-/// odd number of backslashes before it, it is escaped.
+/// Texts have many escapes and few quotes, so it looks for quotes. A quote with an odd number of
+/// backslashes before it is escaped.
 fn string_end(text: &[u8], start: usize) -> usize {
     let mut at = start;
     while let Some(found) = text.get(at..).and_then(|rest| memchr(b'"', rest)) {
@@ -107,8 +107,8 @@ fn string_end(text: &[u8], start: usize) -> usize {
     text.len()
 }
 
-/// Whether one record is longer or has more keys than any that could be kept; `depth` is how deep the
-/// keys are that count.
+/// Whether one record is longer, or has more keys, than any record that can be kept. `depth` is the
+/// depth of the keys that are counted.
 pub fn is_oversized(record: &RawValue, depth: usize) -> bool {
     let text = record.get().as_bytes();
     limits::RECORD_RAW_BYTES < text.len()
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_string_ends_where_its_quote_is_not_escaped() {
-        // Backslashes before the first quote of `x"y"`, and where the string ends.
+        // The number of backslashes before the first quote of `x"y"`, and where the string ends.
         for (n, end) in [(0, 2), (1, 5), (2, 4), (3, 7), (4, 6), (5, 9)] {
             let text = format!("x{}\"y\"", "\\".repeat(n));
 

@@ -1,7 +1,7 @@
 //! The content of one record of any kind.
 //!
-//! An app that uses [`Record`](super::Record) or the replica meets none of this. It is for code
-//! that handles records of any schema: a dialect, a tool, an importer.
+//! An app that uses [`Record`](super::Record) or the replica does not need this module. It is for
+//! code that handles records of any schema: a dialect, a tool, an importer.
 
 use super::Value;
 use crate::digest::Digest;
@@ -21,9 +21,10 @@ use std::sync::Arc;
 
 /// The content of one record, without its id, owner and version.
 ///
-/// Serializes to the stored form: the fields that are there, in the order of the kind, then the
-/// keys that the kind does not name. A stored value that its field cannot hold is kept under the
-/// field's name, byte for byte, until a fitting one replaces it; readers see the default.
+/// Serializes to the stored form: first the fields that are there, in the order of the kind, then
+/// the keys that the kind does not name. A stored value that its field cannot hold is kept under
+/// the field's name, byte for byte, until a fitting value replaces it. Until then the field reads
+/// as its default.
 ///
 /// ```
 /// use haumana_sync::record::{Content, Value};
@@ -47,22 +48,23 @@ pub struct Content {
     kind: Arc<Kind>,
     /// One for each field of the kind.
     values: Vec<Value>,
-    /// What no field holds.
+    /// Keys that the kind does not name, and values that their fields cannot hold.
     unknown: BTreeMap<String, JsonText>,
 }
 
 impl Content {
-    /// Makes the content of a record of which nothing was said but when it was made.
+    /// Makes the content of a record that is created at `edited_at` and sets no field.
     ///
     /// Every field has its default; see [`Kind::defaults`].
     pub fn new(kind: &Arc<Kind>, edited_at: UnixMillis) -> Self {
         Self { kind: kind.clone(), values: kind.defaults(edited_at), unknown: BTreeMap::new() }
     }
 
-    /// Reads the stored form; `None` if it is none.
+    /// Reads the stored form; `None` if `json` is not a stored record.
     ///
-    /// A value that no longer fits its field, because the schema changed or a hand did, is no
-    /// error: it is kept, and the field reads as its default. Reserved keys are dropped.
+    /// A value may no longer fit its field, because the schema changed or somebody edited the data
+    /// by hand. That is no error: the value is kept, and the field reads as its default. Reserved
+    /// keys are dropped.
     pub fn parse(kind: &Arc<Kind>, json: &str) -> Option<Self> {
         Self::parse_made_at(kind, json, UnixMillis(0))
     }
@@ -72,10 +74,10 @@ impl Content {
         json.starts_with('{') && serde_json::from_str::<IgnoredAny>(json).is_ok()
     }
 
-    /// As [`Content::parse`], of a record that was made then: a field that its kind has gained since, and
-    /// whose default is that time, has it.
+    /// As [`Content::parse`], of a record that was made at `made_at`. A field that its kind has
+    /// gained since, and whose default is the time of creation, gets that time.
     pub(crate) fn parse_made_at(kind: &Arc<Kind>, json: &str, made_at: UnixMillis) -> Option<Self> {
-        // Nearly always every value fits its field, and nothing is parsed twice.
+        // Nearly always every value fits its field, so the content is parsed only once.
         Self::parse_as(Stored { kind, made_at, is_fitting: true }, json)
             .or_else(|| Self::parse_as(Stored { kind, made_at, is_fitting: false }, json))
     }
@@ -94,8 +96,8 @@ impl Content {
 
     /// Returns the value of the field `name`.
     ///
-    /// A key that the kind does not name is returned as [`Value::Json`]; what is not there as
-    /// [`Value::Null`].
+    /// A key that the kind does not name is returned as [`Value::Json`]. A value that is not there
+    /// is returned as [`Value::Null`].
     pub fn get(&self, name: &str) -> Value {
         match self.kind.place(name) {
             Some(at) => self.values.get(at).cloned().unwrap_or(Value::Null),
@@ -108,11 +110,11 @@ impl Content {
         self.values.get(self.kind.place(name)?)?.as_text()
     }
 
-    /// Puts `value` into the field `name`, if it is of a type that the field can hold. A reserved
-    /// key is no field.
+    /// Puts `value` into the field `name`, if the field can hold a value of that type. Otherwise it
+    /// changes nothing, and neither does a reserved key.
     ///
-    /// Limits are not checked here, since a stored value may exceed one that was lowered; call
-    /// [`Field::check`] before. A value of another type changes nothing.
+    /// It does not check limits, since a stored value may exceed a limit that was lowered. Call
+    /// [`Field::check`] before.
     pub fn set(&mut self, name: &str, value: Value) {
         let Some(at) = self.kind.place(name) else {
             return self.set_unknown(name, value);
@@ -148,7 +150,7 @@ impl Content {
         }
     }
 
-    /// Whether a field of what is merged under `name` holds a value that it cannot hold any more.
+    /// Whether a field of the unit `name` has a stored value that it cannot hold.
     pub(crate) fn has_misfit(&self, name: &str) -> bool {
         let is_misfit =
             |field| self.kind.place(field).is_some() && self.unknown.contains_key(field);
@@ -159,9 +161,9 @@ impl Content {
         }
     }
 
-    /// Returns the value of what is merged under `name`: of a group that of all its fields.
+    /// Returns the value of the unit `name`: a group's value has the values of all its fields.
     ///
-    /// For a field that is in no group it is [`Content::get`].
+    /// For a field that is in no group, it equals [`Content::get`].
     pub fn unit(&self, name: &str) -> Value {
         match self.kind.group_named(name) {
             None => self.get(name),
@@ -169,7 +171,7 @@ impl Content {
         }
     }
 
-    /// Puts a value of [`Content::unit`] there.
+    /// Sets the unit `name` to a value that [`Content::unit`] returned.
     pub fn set_unit(&mut self, name: &str, value: Value) {
         let kind = self.kind.clone();
         let Some(group) = kind.group_named(name) else { return self.set(name, value) };
@@ -182,7 +184,7 @@ impl Content {
         }
     }
 
-    /// Gives fields that are the same as others where nothing was said their values.
+    /// Sets each absent field whose default is another field's value.
     pub(crate) fn fill(&mut self) {
         let kind = self.kind.clone();
         for field in kind.fields() {
@@ -192,7 +194,7 @@ impl Content {
         }
     }
 
-    /// Whether what is merged under `name` has the same value in `other`.
+    /// Whether the unit `name` has the same value in `other`.
     pub fn is_same(&self, other: &Content, name: &str) -> bool {
         if let Some(group) = self.kind.group_named(name) {
             return group.fields().all(|field| self.get(field) == other.get(field));
@@ -203,7 +205,7 @@ impl Content {
         }
     }
 
-    /// Returns the names under which a record remembers what can be edited, then its unknown keys.
+    /// Returns the names of the units that can be edited, then of its unknown keys.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.kind.unit_names().chain(self.unknown_names())
     }
@@ -221,14 +223,14 @@ impl Content {
 
     /// Returns the stored form.
     pub fn to_json(&self) -> String {
-        // A map of strings, booleans and raw JSON into memory has nothing that can fail.
+        // A map of strings, booleans and raw JSON, written to memory, cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 
     /// Returns the content hash of the record that has this id.
     ///
-    /// `stored` is what [`Content::to_json`] returned, which the caller has at hand. Equal hashes
-    /// mean equal content under the kind's equality; see [`ContentHash`].
+    /// `stored` is what [`Content::to_json`] returned; the caller has it already. Equal hashes mean
+    /// equal content under the kind's equality; see [`ContentHash`].
     pub fn content_hash(&self, id: RecordId, stored: &str) -> Digest {
         match self.kind.hashed() {
             ContentHash::Stored => Digest::of([stored.as_bytes()]),
@@ -280,9 +282,10 @@ fn is_of_type(field: &Field, raw: &RawValue) -> bool {
     }
 }
 
-/// The fields of a kind that some clients know; they know no others.
+/// The fields of a kind that some clients know. These clients know no other fields.
 ///
-/// Every record that is sent to such a client is looked at, so this is made once and not for each.
+/// Every record that is sent to such a client is checked, so make this value once, not for each
+/// record.
 ///
 /// ```
 /// use haumana_sync::record::KnownFields;
@@ -306,7 +309,7 @@ pub struct KnownFields {
 }
 
 impl KnownFields {
-    /// The fields of a kind whose names `knows` holds for.
+    /// The fields of a kind for whose names `knows` returns `true`.
     pub fn of(kind: &Arc<Kind>, knows: impl Fn(&str) -> bool) -> Self {
         let fields = kind.fields();
         let is_known: Vec<bool> = fields.iter().map(|field| knows(field.name())).collect();
@@ -315,8 +318,9 @@ impl KnownFields {
         Self { kind: kind.clone(), is_known, is_needed }
     }
 
-    /// Whether these clients can read a stored record: each field that they know is of its type, and
-    /// those that a stored record always has are there. One pass, without a copy.
+    /// Whether these clients can read a stored record. Each field that they know must have its
+    /// type. The fields that a stored record always has must be there. It reads `json` once,
+    /// without a copy.
     pub fn fits(&self, json: &str) -> bool {
         let mut reader = serde_json::Deserializer::from_str(json);
         reader.deserialize_map(self).is_ok_and(|fits| fits) && reader.end().is_ok()

@@ -1,17 +1,19 @@
 //! Counters: what each device has added, and what the sum is.
 //!
-//! A field that is read, added to and written back loses an addition whenever two devices do it at
-//! once. A counter does not, because each device has totals of its own.
+//! If two devices at once read a field, add to it and write it back, one addition is lost. A
+//! counter loses none, because each device has totals of its own.
 
 use super::Value;
 use crate::schema::{Entries, TOTAL, entries, json};
 
-/// The value of a counter: for each device the totals that it has added and removed since it first
-/// counted. Totals only grow, so two states of a counter are joined by the greater of each.
+/// The value of a counter.
 ///
-/// Joining is commutative, associative and idempotent, so a state that comes late, twice or out of
-/// order does no harm. A device name must not be used by two installations; the engine recognises
-/// most copies and then adds up what both have counted.
+/// For each device it has two totals: what the device has added, and what it has removed, since it
+/// first counted. Totals only grow, so joining two states takes the greater of each total.
+///
+/// Joining is commutative, associative and idempotent. So a state that comes late, twice or out of
+/// order does no harm. Two installations must not use the same device name. The engine recognizes
+/// most copies, and then adds up what both have counted.
 ///
 /// # Examples
 ///
@@ -31,21 +33,21 @@ use crate::schema::{Entries, TOTAL, entries, json};
 pub struct Counter(Entries);
 
 impl Counter {
-    /// Reads a field's value; what is no counter counts nothing.
+    /// Reads a field's value. A value that is no counter reads as an empty counter.
     pub fn of(value: &Value) -> Self {
         Self(entries(value))
     }
 
     /// Returns what all devices have added, less what they have removed.
     ///
-    /// A sum that 64 bits cannot hold is the greatest or least that they can.
+    /// A sum beyond the range of 64 bits is returned as the end of that range.
     pub fn sum(&self) -> i64 {
-        // The clamp makes it fit.
+        // It fits after the clamp.
         let sum = self.exact_sum().clamp(i64::MIN.into(), i64::MAX.into());
         i64::try_from(sum).unwrap_or_default()
     }
 
-    /// As [`Counter::sum`], however large it is.
+    /// As [`Counter::sum`], without the limit of 64 bits.
     pub(crate) fn exact_sum(&self) -> i128 {
         let one = |(added, removed): &(u64, u64)| i128::from(*added) - i128::from(*removed);
         self.0.values().map(one).sum()
@@ -58,18 +60,18 @@ impl Counter {
         self.add_exactly(device, by.into());
     }
 
-    /// As [`Counter::add`], however much it is.
+    /// As [`Counter::add`], for additions beyond 64 bits.
     pub(crate) fn add_exactly(&mut self, device: &str, by: i128) {
         let (added, removed) = self.0.entry(device.to_owned()).or_default();
         let total = if by < 0 { removed } else { added };
         let by = u64::try_from(by.unsigned_abs()).unwrap_or(u64::MAX);
-        // One that an earlier server took may be greater already.
+        // An earlier server may have accepted a greater total.
         *total = total.saturating_add(by).min(TOTAL.max(*total));
     }
 
-    /// Takes over what `other` knows.
+    /// Joins the state of `other` into this one.
     ///
-    /// The greater total of each device is the later one.
+    /// For each device the greater total is the later one.
     pub fn join(&mut self, other: &Self) {
         for (device, (added, removed)) in &other.0 {
             let entry = self.0.entry(device.clone()).or_default();
@@ -77,7 +79,7 @@ impl Counter {
         }
     }
 
-    /// Returns what is of `devices` only.
+    /// Returns the counter with only those devices for which `devices` returns `true`.
     #[must_use]
     pub fn only(&self, devices: impl Fn(&str) -> bool) -> Self {
         let own = self.0.iter().filter(|(device, _)| devices(device));
@@ -86,8 +88,8 @@ impl Counter {
 
     /// Returns the devices that have counted.
     ///
-    /// There are at most [`COUNTER_DEVICES`](crate::limits::COUNTER_DEVICES); one more, and the
-    /// field refuses the value as too large.
+    /// A value has at most [`COUNTER_DEVICES`](crate::limits::COUNTER_DEVICES) devices. A field
+    /// refuses a value with more as too large.
     pub fn devices(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

@@ -1,4 +1,4 @@
-//! Stored objects as parts of the objects that replies and exports write.
+//! Writes stored objects as parts of the objects in replies and exports.
 
 use crate::json::quoted;
 use crate::schema::Kind;
@@ -6,14 +6,15 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Returns what stands between the braces of a stored record, for an object that also has the keys
-/// that are never content: no key stands in it twice.
+/// Returns the members of a stored record, without its braces and without the keys that are never
+/// content.
 ///
-/// The engine stores no such key. Version 0.1 did, and a reply with a doubled key would lock the
-/// phones' app out for good.
+/// Such an object also has those keys itself, and no key may be there twice. The engine stores no
+/// such key. Version 0.1 did, and a reply with a doubled key would lock out the phones' app for
+/// good.
 ///
-/// Put it between the braces of an object after the record's own keys, with a comma if it is not
-/// empty. Nearly always it borrows what is stored.
+/// Put the result between the braces of an object after the record's own keys, with a comma if it
+/// is not empty. Nearly always it borrows from `content`.
 pub fn members<'c>(kind: &Kind, content: &'c str) -> Cow<'c, str> {
     let inner = content.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
     let inner = inner.unwrap_or_default();
@@ -29,8 +30,8 @@ pub fn members<'c>(kind: &Kind, content: &'c str) -> Cow<'c, str> {
     Cow::Owned(inner.unwrap_or_default().to_owned())
 }
 
-/// Unknown keys follow `createdAt`, so most records need no second look. Inside a string the quotes
-/// would be escaped.
+/// Unknown keys follow `createdAt`, so a record that ends with `createdAt` has none. Inside a
+/// string the quotes would be escaped.
 fn has_known_keys_only(inner: &str) -> bool {
     const LAST: &str = r#""createdAt":"2026-11-22T00:00:00.000Z""#;
     let start = inner.len().checked_sub(LAST.len());
@@ -39,8 +40,8 @@ fn has_known_keys_only(inner: &str) -> bool {
         .is_some_and(|end| end.starts_with(r#""createdAt":""#))
 }
 
-/// Whether a key that is never content may be there; it may also stand inside a value. There are few
-/// colons in a record, so it is looked at once and not once for each key.
+/// Whether there may be a key that is never content. A match inside a value counts, too. A record
+/// has few colons, so it is searched once for colons, not once for each key.
 fn may_have_reserved_key(kind: &Kind, inner: &str) -> bool {
     let mut keys = inner.match_indices(':').filter_map(|(at, _)| inner[..at].strip_suffix('"'));
     keys.any(|before| {

@@ -1,9 +1,9 @@
 //! Typed records: a Rust struct as a kind of record.
 //!
-//! With these an app works with its own types. The derive writes [`Record`]; [`FieldValue`] says
-//! which Rust types fields can have.
+//! With typed records an app works with its own types. The derive writes [`Record`]. [`FieldValue`]
+//! lists which Rust types fields can have.
 //!
-//! | Rust type | field type where the declaration does not say |
+//! | Rust type | field type, unless the declaration names one |
 //! |---|---|
 //! | `String`, `Option<String>` | text of 4,096 characters |
 //! | `bool` | flag |
@@ -16,7 +16,7 @@
 //!
 //! A `String`, a `bool`, a number and an `UnixMillis` without `Option` are required fields. Their
 //! defaults are the empty text, `false`, zero, and the time of the edit that creates the record.
-//! All others are optional; an empty list or set is an absent one.
+//! All others are optional. An empty list or set counts as absent.
 
 use super::{Content, Value};
 use crate::id::{Key, KindNumber, RecordId};
@@ -25,17 +25,17 @@ use crate::schema::{Element, Field, FieldType, Kind, elements, json};
 use crate::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most characters of a text whose declaration does not say.
+/// The most characters of a text whose declaration names no limit.
 const TEXT_CHARS: usize = 4_096;
-/// The most values of a list or a set whose declaration does not say.
+/// The most values of a list or a set whose declaration names no limit.
 const ELEMENTS: usize = 1_000;
 
 /// A Rust type whose values are records of one kind.
 ///
-/// Derive it with the feature `derive`; by hand it is three functions.
+/// Derive it with the feature `derive`, or write its three functions by hand.
 ///
-/// A struct is a view of a record. Fields that a newer app has added are not in it, and survive an
-/// edit through it: a replica pushes only what differs.
+/// A struct is a view of a record. Fields that a newer app has added are not in the struct. They
+/// survive an edit through it, because a replica pushes only what differs.
 ///
 /// # Examples
 ///
@@ -65,11 +65,11 @@ const ELEMENTS: usize = 1_000;
 pub trait Record: Sized {
     /// The kind's name.
     ///
-    /// It is what `kind` says on the wire, and never changes.
+    /// The wire sends it as `kind`. It never changes.
     const KIND: &'static str;
     /// The kind's number.
     ///
-    /// An app's own kinds are 3 to 250. A number is never used for another kind.
+    /// The number of an app's own kind is 3 to 250. A number is never used for another kind.
     const NUMBER: u8;
 
     /// Returns the declaration of the kind, for a schema.
@@ -77,12 +77,12 @@ pub trait Record: Sized {
 
     /// Reads a record. A value that its field cannot hold is read as if it were absent.
     ///
-    /// So a record that somebody else's app has written always reads, and an app decides what an
-    /// absent value means.
+    /// So a record that another app has written can always be read. The app decides what an absent
+    /// value means.
     fn from_content(content: &Content) -> Self;
 
-    /// Returns the value of each field; null is an absent one. The value of a counter is the number
-    /// that it has reached.
+    /// Returns the value of each field. [`Value::Null`] is an absent value. The value of a counter
+    /// is the number that it has reached.
     fn to_fields(&self) -> BTreeMap<String, Value>;
 
     /// Names the record of this kind with the id `id`.
@@ -94,7 +94,7 @@ pub trait Record: Sized {
 /// A Rust type that a field of a [`Record`] can have.
 ///
 /// Implement it for a type of your own, for instance an enum that is stored as text: choose the
-/// field type, say what an absent value is, and convert both ways.
+/// field type, say what an absent value is read as, and convert in both directions.
 #[diagnostic::on_unimplemented(
     message = "a field of a record cannot be a `{Self}`",
     label = "not the type of a field",
@@ -102,10 +102,10 @@ pub trait Record: Sized {
             Option<RecordId>, Vec and BTreeSet of String or RecordId"
 )]
 pub trait FieldValue: Sized {
-    /// Returns the field type that fits where the declaration does not say.
+    /// Returns the field type, unless the declaration names one.
     fn field_type() -> FieldType;
 
-    /// Declares what a record has where nothing was said.
+    /// Declares the default of the field.
     #[must_use]
     fn with_default(field: Field) -> Field {
         field
@@ -114,16 +114,16 @@ pub trait FieldValue: Sized {
     /// Returns what an absent value is read as.
     fn absent() -> Self;
 
-    /// Reads a value; `None` if it is none of this type.
+    /// Reads a value; `None` if this type cannot hold it.
     ///
-    /// Such a value is then read as absent.
+    /// Such a value is read as if it were absent.
     fn from_value(value: &Value) -> Option<Self>;
 
     /// Returns the value.
     fn to_value(&self) -> Value;
 }
 
-/// A type that the declarations `lines` and `words` can be given to.
+/// A type that can be declared as `lines` or `words`.
 #[diagnostic::on_unimplemented(
     message = "`lines` and `words` are for String and Option<String>, not for `{Self}`"
 )]
@@ -131,7 +131,7 @@ pub trait TextValue: FieldValue {}
 impl TextValue for String {}
 impl TextValue for Option<String> {}
 
-/// A type that the declaration `time` can be given to.
+/// A type that can be declared as `time`.
 #[diagnostic::on_unimplemented(
     message = "`time` is for UnixMillis, Option<UnixMillis> and Option<String>, not for `{Self}`"
 )]
@@ -140,7 +140,7 @@ impl TimeValue for UnixMillis {}
 impl TimeValue for Option<UnixMillis> {}
 impl TimeValue for Option<String> {}
 
-/// A type that the declaration `id` can be given to.
+/// A type that can be declared as `id`.
 #[diagnostic::on_unimplemented(
     message = "`id` is for Option<RecordId> and Option<String>, not for `{Self}`"
 )]
@@ -148,38 +148,37 @@ pub trait IdValue: FieldValue {}
 impl IdValue for Option<RecordId> {}
 impl IdValue for Option<String> {}
 
-/// A type that the declaration `list` can be given to.
+/// A type that can be declared as `list`.
 #[diagnostic::on_unimplemented(
     message = "`list` is for Vec<String> and Vec<RecordId>, not for `{Self}`"
 )]
 pub trait ListValue: FieldValue {
-    /// What the list is of.
+    /// The type of its elements.
     const OF: Element;
 }
 
-/// A type that the declaration `set` can be given to.
+/// A type that can be declared as `set`.
 #[diagnostic::on_unimplemented(
     message = "`set` is for BTreeSet<String> and BTreeSet<RecordId>, not for `{Self}`"
 )]
 pub trait SetValue: FieldValue {
-    /// What the set is of.
+    /// The type of its elements.
     const OF: Element;
 }
 
-/// A type that the declaration `counter` can be given to.
+/// A type that can be declared as `counter`.
 #[diagnostic::on_unimplemented(message = "`counter` is for i64, not for `{Self}`")]
 pub trait CounterValue: FieldValue {}
 impl CounterValue for i64 {}
 
-/// What a list or a set can be of.
+/// The Rust type of an element of a list or a set.
 ///
-/// Elements are stored as text. The order is that of the Rust type, and of a set also the one on
-/// the wire.
+/// Elements are stored as text. A set has the order of the Rust type, also on the wire.
 #[diagnostic::on_unimplemented(
     message = "a list or a set is of String or RecordId, not of `{Self}`"
 )]
 pub trait ElementValue: Sized + Ord {
-    /// What it is.
+    /// The element's type in the schema.
     const OF: Element;
     /// Reads an element.
     fn from_text(text: String) -> Option<Self>;
@@ -260,8 +259,8 @@ impl FieldValue for bool {
     }
 }
 
-/// A time that is not optional is the time of the edit that makes the record, unless one is given.
-/// The beginning of 1970 counts as not given.
+/// A time that is not optional has the time of the edit that creates the record, unless the app
+/// sets it. The beginning of 1970 counts as not set.
 impl FieldValue for UnixMillis {
     fn field_type() -> FieldType {
         FieldType::Time
@@ -428,13 +427,13 @@ impl<E: ElementValue> FieldValue for BTreeSet<E> {
     }
 }
 
-/// What the derived code calls. It is no part of the interface.
+/// Functions for derived code. They are not part of the public interface.
 #[doc(hidden)]
 pub mod derived {
     use crate::record::{Content, Counter, Value};
     use crate::schema::{FieldType, json};
 
-    /// A list or a set of at most so many elements.
+    /// A list or a set of at most `limit` elements.
     pub fn limited(field_type: FieldType, limit: usize) -> FieldType {
         match field_type {
             FieldType::List { of, .. } => FieldType::List { of, max: limit },
