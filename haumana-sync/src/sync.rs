@@ -15,30 +15,31 @@ use crate::store::{Head, Revision, Version};
 use crate::wire::sync::{SentPush, SentResult, SyncReply, SyncRequest};
 use std::collections::{BTreeSet, HashMap};
 
-/// What of a reply does not depend on its records.
+/// Fixed overhead of a reply, in bytes.
 const REPLY_OVERHEAD_BYTES: usize = 1024;
 
 impl Engine {
-    /// Takes in what a new client sent to `POST /sync` and says what it must learn.
+    /// Applies what a new client sent to `POST /sync`, and returns what the client must learn.
     ///
-    /// The reply holds at most about `reply_limit_bytes`, but always at least one changed record
-    /// if there is one. Conflicts that do not fit are named in the results and wait in the inbox.
+    /// The reply holds at most about `reply_limit_bytes`, but always at least one changed record if
+    /// there is one. Conflicts that do not fit are named in the results and wait in the inbox.
     ///
-    /// Pushes are applied first, in order, then the change feed after the device's cursor is read.
-    /// What the device's own pushes have made, and what it therefore has to the byte, is left out
-    /// of the last page.
+    /// Pushes are applied first, in order. Then the change feed is read after the device's cursor.
+    /// A record is left out of the last page if the device already has it to the byte, because the
+    /// device's own push made it.
     ///
     /// - **A lost reply.** Send the same request again. Pushes that were committed are answered as
     ///   unchanged, and the cursor has not moved.
-    /// - **A cursor that means nothing here**, because it is garbled, another user's or from before
-    ///   a restored backup, is no error. The reply starts over from the beginning and says so; the
+    /// - **A cursor that does not fit**, because it is garbled, of another user, or from before a
+    ///   restored backup, is no error. The reply starts over from the beginning and says so. The
     ///   pushes are merged as edits of another life, and every value that they replace is in the
     ///   inbox.
     /// - **A copied device.** If the device has been seen further on than its cursor, its folder
-    ///   was copied or put back. [`SyncReply::is_copy`] tells it to take a new name.
+    ///   was copied or restored. Then [`SyncReply::is_copy`] is `true`, and the device must take a
+    ///   new name.
     /// - **Cost.** A request without pushes whose cursor is at the head reads the head and nothing
-    ///   else. The first one after a push also writes the head once, to note that the device knows
-    ///   the outcome.
+    ///   else. The first such request after a push also writes the head once, to note that the
+    ///   device knows the outcome.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -62,7 +63,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As [`Engine::push`] and [`Engine::pull`]; if [`ErrorKind::Gone`], nothing was pushed.
+    /// As [`Engine::push`] and [`Engine::pull`]. If it is [`ErrorKind::Gone`], nothing was pushed.
     pub async fn sync(
         &self,
         user: &UserId,
@@ -114,8 +115,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// The versions of records whose pushes were refused before they were looked at, where there is
-    /// such a record.
+    /// Returns the versions of existing records whose pushes were refused when they were read.
     async fn versions_of_refused(
         &self,
         user: &UserId,
@@ -132,11 +132,11 @@ impl Engine {
     }
 }
 
-/// The records that the device has to the byte as they are now, with their versions. One that stands
-/// in the request more than once is never among them: what its device makes of that is its own matter.
+/// The records that the device already has to the byte, with their versions. A record that is in
+/// the request more than once is never among them: how its device combines the pushes is not known.
 ///
-/// `read_to` is the revision up to which the device has everything: it has no base that was written
-/// later, though it may know its number.
+/// `read_to` is the revision up to which the device has everything. The device has no base that was
+/// written later, even if it knows its number.
 fn held(
     schema: &Schema,
     sent: &[SentPush],
@@ -151,7 +151,7 @@ fn held(
     }
     let results = good.iter().zip(&pushed.exact).zip(&pushed.results);
     let held = results.filter(|((push, exact_since), _)| {
-        // Without a cursor nobody knows which life a base is of; a creation has none.
+        // Without a cursor, the life of a base is unknown. A creation has no base.
         let is_of_here = life == Life::Here || push.base.is_none();
         let has_base = exact_since.is_some_and(|written| written <= read_to);
         has_base && is_of_here && times.get(&push.key) == Some(&1)
@@ -159,8 +159,8 @@ fn held(
     held.filter_map(|(_, result)| Some((result.key, result.version?))).collect()
 }
 
-/// A device whose cursor is from before the account was erased is told so, before anything of what
-/// it still holds is taken for new.
+/// Refuses a device whose cursor is from before the account was erased. So nothing that it still
+/// holds is taken for new.
 fn refuse_ghosts(user: &UserId, cursor: Option<&str>, head: Option<&Head>) -> Result<()> {
     let (Some(head), Some(cursor)) = (head, cursor.and_then(Cursor::decode)) else {
         return Ok(());
@@ -171,7 +171,7 @@ fn refuse_ghosts(user: &UserId, cursor: Option<&str>, head: Option<&Head>) -> Re
     Ok(())
 }
 
-/// Puts the answers of the engine and the refusals in the order of the request.
+/// Puts the engine's results and the refusals in the order of the request.
 fn answers(
     schema: &Schema,
     sent: Vec<SentPush>,

@@ -4,14 +4,14 @@
 //!  Engine ──commit──▶ store ──Pokes──▶ Hearer ──▶ devices of that account, which then sync
 //! ```
 //! A poke says which account has changed, and its revision. It never says what changed. A lost poke
-//! costs nothing but time, because devices poll from time to time anyway.
+//! costs only time, because devices also poll from time to time.
 //!
-//! There are two sources of pokes. [`PokingStore`] wraps the store of a server that has its data to
-//! itself. Stores such as the one on PostgreSQL learn of other servers' commits themselves. A host
-//! without a source, such as a Lambda function, says so to its clients, and they poll.
+//! There are two sources of pokes. [`PokingStore`] wraps the store of a server that is alone on its
+//! data. Stores such as the one on PostgreSQL also learn of other servers' commits. A host without
+//! a source, such as a Lambda function, says so to its clients, and they poll.
 //!
-//! Use it where a person looks at two devices at once, or where several people share an account.
-//! Everything works without it; devices then learn of an edit when they sync next.
+//! Use live updates where a person looks at two devices at once, or where several people share an
+//! account. Everything works without them; devices then learn of an edit at their next sync.
 
 mod poking;
 
@@ -25,21 +25,23 @@ use std::sync::Arc;
 
 /// The name under which the pokes of an account are sent. It does not reveal whose account it is.
 ///
-/// It is 128 bits of a keyed hash, so two accounts do not share one, and a database that carries
-/// pokes learns no names.
+/// It is 128 bits of a keyed hash. So two accounts do not share a topic, and a database that
+/// carries pokes learns no names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Topic(u128);
 
 impl Topic {
-    /// Returns the topic of an account, under a key. If pokes leave the process, the key must be a secret
-    /// of the servers that share the data. Then nobody else can find out whose topic it is.
+    /// Returns the topic of an account, under a key.
+    ///
+    /// If pokes leave the process, the key must be a secret of the servers that share the data.
+    /// Then nobody else can find out whose topic it is.
     pub fn of(key: &[u8], user: &UserId) -> Self {
-        // No key begins where another one ends.
+        // The length keeps keys apart: no key is the beginning of another one.
         let length = (key.len() as u64).to_be_bytes();
         Self(Digest::of([b"haumana live", length.as_slice(), key, user.as_str().as_bytes()]).bits())
     }
 
-    /// Reads what `Display` writes.
+    /// Reads the text that `Display` writes.
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         is_hex.then(|| u128::from_str_radix(text, 16).ok().map(Self)).flatten()
@@ -53,7 +55,7 @@ impl fmt::Display for Topic {
 }
 
 impl Debug for Topic {
-    /// Prints no topic: without a key, anybody who knows a user could find it.
+    /// Prints no topic. Without a secret key, anybody who knows a user could compute the topic.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Topic(..)")
     }
@@ -61,8 +63,8 @@ impl Debug for Topic {
 
 /// A source of pokes.
 ///
-/// A host has one source at most, and gives it to what keeps connections, such as `Api::with_live`
-/// of `haumana-api`.
+/// A host has at most one source. It gives the source to the part that keeps connections, such as
+/// `Api::with_live` of `haumana-api`.
 ///
 /// ```
 /// use haumana_sync::Store;
@@ -110,11 +112,11 @@ pub trait Pokes: Debug + Send + Sync + 'static {
 
 /// The receiver of pokes.
 ///
-/// What it does with a poke is its own matter: tell connected devices of that topic, and forget all
-/// others.
+/// It decides what a poke does: usually it tells the connected devices of that topic, and ignores
+/// pokes of other topics.
 #[async_trait::async_trait]
 pub trait Hearer: Debug + Send + Sync + 'static {
-    /// An account has this revision now. Commits call this, so it must not wait for anything.
+    /// An account has this revision now. Commits call this, so it must not block.
     ///
     /// A revision may come twice, and a lower one after a higher one.
     fn poke(&self, topic: Topic, revision: Revision);

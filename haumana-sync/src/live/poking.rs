@@ -1,4 +1,4 @@
-//! A decorator that tells of the commits of this process.
+//! A decorator that sends a poke after each commit of this process.
 
 use super::{Hearer, Pokes, Topic};
 use crate::id::{Key, KindNumber, UserId};
@@ -9,11 +9,11 @@ use crate::store::{
 use crate::time::UnixMillis;
 use std::sync::{Arc, OnceLock};
 
-/// Tells of the commits that go through it, whichever call makes them. Other processes on the same
-/// data are not heard.
+/// Sends a poke after each commit that goes through it. It does not see commits of other processes
+/// on the same data.
 ///
-/// A commit whose outcome is unknown is told too: a poke too many costs one sync, a missed one
-/// costs time. If several processes serve the same data, each hears only its own commits, and
+/// A commit whose outcome is unknown causes a poke, too: a needless poke costs one sync, a missed
+/// one costs time. If several processes serve the same data, each sees only its own commits;
 /// devices that are connected elsewhere wait for their next poll.
 ///
 /// ```
@@ -31,7 +31,7 @@ pub struct PokingStore<S> {
 }
 
 impl<S: Store> PokingStore<S> {
-    /// Tells of the commits to `inner`.
+    /// Sends pokes for commits to `inner`.
     pub fn new(inner: S) -> Self {
         Self { inner, hearer: OnceLock::new() }
     }
@@ -39,7 +39,7 @@ impl<S: Store> PokingStore<S> {
 
 impl<S: Store> Pokes for PokingStore<S> {
     fn topic(&self, user: &UserId) -> Topic {
-        // It does not leave the process.
+        // The topic does not leave the process.
         Topic::of(b"", user)
     }
 
@@ -48,7 +48,7 @@ impl<S: Store> Pokes for PokingStore<S> {
     }
 }
 
-/// The poke of one commit. It is also sent where the commit is dropped, and may be in.
+/// The poke of one commit. It is also sent if the commit is dropped, since it may have been done.
 struct Due<'a> {
     hearer: Option<(&'a Arc<dyn Hearer>, Topic)>,
     revision: Revision,

@@ -1,24 +1,24 @@
-//! What every backend needs: the first lines of a commit, the numbers of states, pages of history.
+//! What every backend needs: the first steps of a commit, the numbers of states, pages of history.
 //!
-//! A backend that uses these cannot read the contract in another way than the others do.
+//! Backends that use these functions read the contract in the same way.
 //!
-//! Write a backend in this order: [`check_batch`], then read the stored head under the lock of the
-//! storage, then [`decide`], then write.
+//! Write a backend's commit in this order: [`check_batch`], then read the stored head under the
+//! lock of the storage, then [`decide`], then write.
 
 use super::{Batch, BatchLimits, Error, ErrorKind, Head, HeadState, HistoryEntry, Result};
 use crate::id::UserId;
 
 /// What a commit has to do, once the stored head is known.
 ///
-/// `Done` is what makes a commit repeatable. A backend that answers `Conflict` there lets the
+/// `Done` makes a commit repeatable. A backend that answers `Conflict` in that case makes the
 /// engine merge its own edit with itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Write the batch.
     Write,
-    /// This very batch is the last one that was written: answer `Ok` and write nothing.
+    /// The same batch was the last one that was written: answer `Ok` and write nothing.
     Done,
-    /// The head is another one: answer [`ErrorKind::Conflict`] and write nothing.
+    /// The stored head is not the expected one: answer [`ErrorKind::Conflict`] and write nothing.
     Conflict,
 }
 
@@ -44,7 +44,7 @@ pub fn check_batch(
     Ok(())
 }
 
-/// Decides what a commit does, where nobody else can change the head in between.
+/// Decides what a commit does. Call it where nobody else can change the head until the write.
 ///
 /// ```
 /// use haumana_sync::conformance::sample::{next_batch, piece, record};
@@ -68,13 +68,11 @@ pub fn decide(stored: Option<&Head>, expected: Option<&Head>, batch: &Batch) -> 
     }
 }
 
-/// Cuts a page of [`Store::history_of`](super::Store::history_of) to `limit` without splitting a
-/// version, unless the first version alone exceeds it.
+/// Cuts a page of [`Store::history_of`](super::Store::history_of) to `limit` entries. It does not
+/// split a version, unless the first version alone exceeds `limit`.
 ///
-/// `entries` are ordered as the answer is, and hold one more than `limit` if there are as many.
-///
-/// Read one entry more than `limit`, so that this function can see whether the last version goes
-/// on.
+/// Read one entry more than `limit`, in the order of the answer. With that entry this function sees
+/// whether the last version continues.
 pub fn cut_between_versions(entries: &mut Vec<HistoryEntry>, limit: usize) {
     let Some(split) = entries.get(limit).map(|entry| entry.key.version) else { return };
     entries.truncate(limit);
@@ -85,10 +83,10 @@ pub fn cut_between_versions(entries: &mut Vec<HistoryEntry>, limit: usize) {
 }
 
 impl HeadState {
-    /// Returns the number that stores keep; it never changes.
+    /// Returns the number that stores keep. It never changes.
     ///
-    /// A store with columns keeps it instead of the word; one that keeps the head as JSON has no
-    /// need for it.
+    /// A store with columns keeps the number instead of the word. A store that keeps the head as
+    /// JSON does not need it.
     pub fn number(self) -> u8 {
         match self {
             HeadState::Active => 0,

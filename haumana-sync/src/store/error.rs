@@ -1,6 +1,6 @@
 //! What can go wrong in a store, by what the caller can do about it.
 //!
-//! An engine acts on the kind alone. The operation and the source are for the log.
+//! An engine decides by the kind alone. The operation and the source are for the log.
 
 /// What a caller can do about an [`Error`].
 ///
@@ -8,7 +8,7 @@
 /// |---|---|
 /// | `Conflict` | reads and merges again, up to [`COMMIT_TRIES`](crate::limits::COMMIT_TRIES) times |
 /// | `Unknown` | repeats the identical commit, a few times |
-/// | `TooLarge`, `Full` | finds out which records do not fit, and refuses those |
+/// | `TooLarge`, `Full` | finds the records that do not fit, and refuses those |
 /// | all others | gives up; the device sends its request again later |
 ///
 /// A lost connection is `Unknown` for a commit that was sent, and `Unavailable` for a read, or for
@@ -16,22 +16,22 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The head is another one and nothing changed. Read again, merge again, try again.
+    /// The head is not the expected one, and nothing changed. Read again, merge again, try again.
     Conflict,
-    /// Refused, and nothing was done. Wait, then repeat the same call. The engine does not: it hands
-    /// the error on, and the device repeats its request.
+    /// Refused, and nothing was done. Wait, then repeat the same call. The engine does not wait: it
+    /// returns the error, and the device repeats its request.
     Throttled,
-    /// Refused, and nothing was done: this account has used up what it may cost for now, and others
-    /// have not. Wait, then repeat the same call. Only a store with such an allowance says so.
+    /// Refused, and nothing was done: this account has used up its allowance for now. Others have
+    /// not. Wait, then repeat the same call. Only a store with such an allowance returns it.
     Spent,
     /// Perhaps done, perhaps not. Repeat the same call; it is idempotent.
     Unknown,
-    /// The batch or an item exceeds what this store takes. Nothing changed.
+    /// The batch or an item exceeds the limits of this store. Nothing changed.
     TooLarge,
-    /// The store has no more room for this user, though it has for others. Nothing changed. Batches
-    /// in which no record grows still go through, deletes of texts among them.
+    /// The store has no more room for this user, but has room for others. Nothing changed. Batches
+    /// in which no record grows are still accepted, such as deletes.
     Full,
-    /// The store cannot be used as it stands: its disk full, read-only, unreachable. Nothing changed.
+    /// The store cannot be used now: its disk is full, read-only or unreachable. Nothing changed.
     Unavailable,
     /// Stored bytes break an invariant, or a newer program wrote them. Stop; a person must look.
     Corrupt,
@@ -58,10 +58,10 @@ impl Error {
         Self { op, kind, source: None }
     }
 
-    /// Makes an error with the error that caused it, which must not contain the user's data.
+    /// Makes an error with its cause, which must not contain the user's data.
     ///
-    /// Drivers like to quote the statement with its values: leave such an error out, or take its
-    /// code only.
+    /// Database drivers often quote the statement with its values. Leave such a cause out, or pass
+    /// only its code.
     pub fn with_source(
         op: &'static str,
         kind: ErrorKind,

@@ -1,4 +1,4 @@
-//! What callers of a store do again and again.
+//! What callers of a store often need.
 
 use super::{Batch, Envelope, ErrorKind, Head, Result, Store};
 use crate::id::{Key, UserId};
@@ -6,7 +6,7 @@ use crate::id::{Key, UserId};
 /// LIMIT: how often a commit whose answer was lost is repeated.
 const REPEATS: usize = 3;
 
-/// Sugar on [`Store`]; every store has it.
+/// Convenience methods of [`Store`]; every store has them.
 ///
 /// ```
 /// use haumana_sync::conformance::sample::{next_batch, piece, record, user};
@@ -35,14 +35,15 @@ pub trait StoreExt: Store {
         Ok(self.read(user, &[key]).await?.into_iter().next().flatten())
     }
 
-    /// Commits; an outcome that is not known is settled by the identical call, a few times.
+    /// Commits. If the outcome is unknown, it repeats the identical call, a few times.
     ///
-    /// After a lost answer nobody else can tell whether the commit is in. The identical call can,
-    /// since a commit that is in already is answered `Ok`.
+    /// After a lost answer only the identical call can find out whether the commit was done: if it
+    /// was, the call is answered `Ok`.
     ///
     /// # Errors
     ///
-    /// As [`Store::commit`]; [`ErrorKind::Unknown`] if it is not settled then.
+    /// As [`Store::commit`]. [`ErrorKind::Unknown`] means that the outcome is still unknown after
+    /// the repeats.
     async fn commit_settled(
         &self,
         user: &UserId,

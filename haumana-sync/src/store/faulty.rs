@@ -1,7 +1,7 @@
-//! A decorator that injects faults, each where a real store can have it.
+//! A decorator that injects faults which a real store can have.
 //!
-//! It is for tests of what stands on a store: an engine, a host, a client. The suite `conformance`
-//! is for the store itself.
+//! It is for tests of what uses a store: an engine, a host, a client. To test a store itself, use
+//! the suite `conformance`.
 
 use super::{
     After, Batch, BatchLimits, Envelope, Error, ErrorKind, Head, HistoryEntry, HistoryKey,
@@ -17,20 +17,21 @@ pub enum Fault {
     Before(ErrorKind),
     /// The call is done, and its answer is lost.
     ///
-    /// The caller gets [`ErrorKind::Unknown`]. This is the lost reply: most mistakes around retries
-    /// show only here.
+    /// The caller gets [`ErrorKind::Unknown`]. Most mistakes around retries show only with this
+    /// fault.
     After,
 }
 
-/// Decides the fault of each call, by the name of the operation; called once per call, in order.
+/// Decides the fault of each call by the name of the operation. It is called once per call, in
+/// order.
 ///
-/// It decides by counting, by a seeded source of chance, or by the batch. One value serves one
+/// It may count calls, use a seeded random source, or look at the batch. One value serves one
 /// store, from several tasks.
 pub trait Faults: std::fmt::Debug + Send + Sync + 'static {
     /// Returns the fault of this call, if any.
     fn next(&self, op: &'static str) -> Option<Fault>;
 
-    /// Returns the fault of a commit of `batch`, which may depend on it.
+    /// Returns the fault of a commit of `batch`. The fault may depend on the batch.
     fn next_commit(&self, _batch: &Batch) -> Option<Fault> {
         self.next("commit")
     }
@@ -38,10 +39,10 @@ pub trait Faults: std::fmt::Debug + Send + Sync + 'static {
 
 /// Passes calls to the store inside, unless a fault is due.
 ///
-/// A fault is decided before the call, so a commit fails whole or is done whole, as the contract
-/// says. It stacks with other decorators in any order.
+/// A fault is decided before the call. So a commit fails as a whole or is done as a whole, as the
+/// contract says. It works with other decorators in any order.
 ///
-/// With [`Fault::After`] a test finds out whether a caller survives a lost answer:
+/// With [`Fault::After`] a test shows whether a caller survives a lost answer:
 ///
 /// ```
 /// use haumana_sync::Store;
@@ -155,7 +156,7 @@ impl<S: Store, F: Faults> Store for FaultyStore<S, F> {
         user: &UserId,
         kind: KindNumber,
     ) -> Result<Option<Vec<LiveRecord>>> {
-        // What has no answer is no call that could fail: fault plans count calls.
+        // Fault plans count calls. A call that the store does not support is not counted.
         match self.inner.live_records(user, kind).await? {
             None => Ok(None),
             found => self.pass("live", async { Ok(found) }).await,

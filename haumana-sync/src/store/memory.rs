@@ -1,4 +1,4 @@
-//! A store in memory: the model that the other stores are held against.
+//! A store in memory: the model that other stores are compared with.
 
 use super::backend::{Decision, check_batch, cut_between_versions, decide};
 use super::{
@@ -12,13 +12,15 @@ use crate::time::UnixMillis;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What is in memory is hashed without a key.
+/// Hashes in memory need no key.
 const NO_KEY: [u8; 32] = [0; 32];
 
-/// Keeps everything in memory, and nothing when the process ends. It is for tests, and it is the
-/// executable model of the contract: other stores are compared with it.
+/// Keeps everything in memory, until the process ends.
 ///
-/// One lock holds all users, so calls run one after the other. It bounds nothing: a process that
+/// It is for tests, and it is the executable model of the contract: other stores are compared with
+/// it.
+///
+/// One lock holds all users, so calls run one after the other. It has no limit: a process that
 /// keeps real data in it grows until it ends.
 ///
 /// ```
@@ -40,7 +42,8 @@ const NO_KEY: [u8; 32] = [0; 32];
 #[derive(Debug)]
 pub struct MemoryStore {
     users: Mutex<HashMap<UserId, Partition>>,
-    /// Lives of accounts that were erased; no backup has it, and no restore changes it.
+    /// Lives of accounts that were erased. Backups do not contain it, and a restore does not change
+    /// it.
     journal: Mutex<Journal>,
     /// The text of the schema.
     schema: Mutex<Option<String>>,
@@ -50,7 +53,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Journal {
     lives: HashSet<Digest>,
-    /// The largest version of what was erased of a user.
+    /// For each erased user, the largest version of what was erased.
     floors: HashMap<Digest, Version>,
 }
 
@@ -82,7 +85,7 @@ impl Default for MemoryStore {
 struct Partition {
     head: Option<Head>,
     records: BTreeMap<Key, Envelope>,
-    /// The stream: the current envelopes by (revision, key).
+    /// The change feed: the current envelopes by (revision, key).
     stream: BTreeMap<(u64, Key), ()>,
     history: BTreeMap<HistoryKey, HistoryEntry>,
 }
@@ -93,7 +96,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Takes batches of at most this size. With small limits it is a model of stores whose
+    /// Sets the largest size of a batch. With small limits the store is a model of stores whose
     /// transactions are small.
     #[must_use]
     pub fn with_limits(self, limits: BatchLimits) -> Self {
@@ -102,8 +105,8 @@ impl MemoryStore {
 
     /// Returns a copy of everything, as a backup would hold it.
     ///
-    /// The journal of erasures is not in it, as in a real backup: that is what lets
-    /// [`Operate::replay_erasures`] find accounts that a restore brought back.
+    /// The journal of erasures is not in it, as in a real backup. So [`Operate::replay_erasures`]
+    /// can find accounts that a restore brought back.
     pub fn snapshot(&self) -> Self {
         let (users, schema) = (self.lock().clone(), self.schema().clone());
         let (users, schema) = (Mutex::new(users), Mutex::new(schema));
@@ -136,8 +139,8 @@ impl MemoryStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UserId, Partition>> {
-        // A panic while the lock was held cannot leave half a commit: every change below is made
-        // of operations that do not panic.
+        // A panic while the lock was held cannot leave half a commit, because no operation in a
+        // commit panics.
         self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -245,7 +248,7 @@ impl Store for MemoryStore {
 
 #[async_trait::async_trait]
 impl Operate for MemoryStore {
-    /// All of it is one step while there is room, and there is no place to go on from.
+    /// It does all work in one step if `limit` allows, so it gives no place to go on from.
     async fn sweep(
         &self,
         before: UnixMillis,
@@ -260,7 +263,7 @@ impl Operate for MemoryStore {
                 is_kept
             });
         }
-        // Where there was no room left there may be more.
+        // If the limit was reached, there may be more.
         let next = (left == 0).then(|| SweepPlace("again".to_owned()));
         Ok(Swept { deleted: limit.max(1) - left, next })
     }
@@ -308,7 +311,7 @@ impl Operate for MemoryStore {
     ) -> Result<HistoryPart> {
         let behind = match place {
             None => None,
-            // Of no place that was ever given anything is left.
+            // No store gave this place, so nothing follows it.
             Some(place) => match serde_json::from_str::<HistoryKey>(&place.0) {
                 Ok(key) => Some(key),
                 Err(_) => return Ok(HistoryPart { entries: Vec::new(), next: None }),

@@ -8,17 +8,17 @@ use crate::id::{Key, KindNumber, UserId};
 use crate::time::UnixMillis;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How often each call was made, and how much went through it.
+/// The number of calls, and how much they read and wrote.
 ///
-/// Calls and what they write are counted when they are made, also if they fail; records that are
-/// read are counted when they are answered.
+/// A call and what it writes are counted when it is made, even if it fails. Records that it reads
+/// are counted when it returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
     /// Calls of [`Store::head`] and [`Store::erased_floor`].
     pub head: u64,
     /// Calls of [`Store::read`].
     pub read: u64,
-    /// Calls of [`Store::index`], and of [`Store::live_records`] where the store has an answer.
+    /// Calls of [`Store::index`], and of [`Store::live_records`] if the store supports it.
     pub index: u64,
     /// Calls of [`Store::changes`].
     pub changes: u64,
@@ -36,10 +36,10 @@ pub struct Calls {
     pub history_written: u64,
 }
 
-/// Counts the calls to the store inside. Tests use it to hold the cost of a call to a budget.
+/// Counts the calls to the store inside. Tests use it to check the cost of a call against a budget.
 ///
-/// Latency of a networked store is round trips, and this counts them without a network and without
-/// a clock.
+/// The latency of a networked store comes from round trips. This counts them without a network and
+/// without a clock.
 ///
 /// ```
 /// use haumana_sync::conformance::sample::user;
@@ -68,7 +68,7 @@ impl<S: Store> MeteredStore<S> {
         Self { inner, counts: Default::default() }
     }
 
-    /// Returns the counts since the last call of this method, and starts over.
+    /// Returns the counts since the last call of this method, and resets them.
     pub fn take(&self) -> Calls {
         let take = |at: usize| self.counts[at].swap(0, Ordering::Relaxed);
         Calls {

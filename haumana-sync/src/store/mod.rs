@@ -1,13 +1,12 @@
-//! The contract between the engine and whatever keeps the data.
+//! The contract between the engine and the storage.
 //!
 //! A store keeps **envelopes**: records whose content it does not interpret, the versions they
-//! superseded, and one [`Head`] per user. It offers one way to write, [`Store::commit`], a
-//! compare-and-swap on the head. Everything else that haumana-sync promises is built on that one
-//! promise.
+//! superseded, and one [`Head`] per user. There is one way to write, [`Store::commit`], a
+//! compare-and-swap on the head. All other promises of haumana-sync rest on that one.
 //!
-//! Every bullet below is a law of the conformance suite (feature `conformance`), except those that
-//! say *by the backend*: they cannot be seen through the trait, and say how a backend shows them in
-//! a test of its own. How to write a store, and have it tested: `docs/write-a-store.md`.
+//! Every bullet below is a law of the conformance suite (feature `conformance`), except those
+//! marked *by the backend*. The trait cannot show those; they say how a backend tests them itself.
+//! `docs/write-a-store.md` says how to write and test a store.
 //!
 //! # What is stored, for one user
 //!
@@ -17,16 +16,16 @@
 //!  feed      n items   the same records by (revision, kind, id), for `changes`
 //!  history   m items   by (kind, id, version, side), until it is purged or erased
 //! ```
-//! The feed is an order and not a log: a record that changes moves to its new place.
+//! The feed is an order, not a log: a record that changes moves to its new place.
 //!
 //! # Reading order
 //!
 //! 1. [`Store`]: the calls that an engine makes. [`StoreExt`]: what callers need besides.
 //! 2. [`Head`], [`Envelope`], [`HistoryEntry`], [`Batch`]: what is kept and written.
 //! 3. [`Error`] and [`ErrorKind`]: what a store answers, and what the engine then does.
-//! 4. [`Operate`]: the operator's calls, of all users.
+//! 4. [`Operate`]: the operator's calls, for all users.
 //! 5. [`backend`]: what every backend has in common. [`MemoryStore`] is the model.
-//! 6. [`MeteredStore`] and [`FaultyStore`]: for tests of what stands on a store.
+//! 6. [`MeteredStore`] and [`FaultyStore`]: for tests of what uses a store.
 
 pub mod backend;
 mod error;
@@ -58,37 +57,36 @@ use crate::time::UnixMillis;
 
 /// Keeps each user's records, what they superseded, and the order in which they last changed.
 ///
-/// All methods are scoped to one [`UserId`]; no call can read or change another user's records,
-/// and there is no call that lists users. Calls may run concurrently from several tasks and, for
-/// stores on shared storage, from several processes.
+/// All methods are scoped to one [`UserId`]: no call can read or change another user's records, and
+/// no call lists users. An engine calls a store from many tasks at once, and, if the storage is
+/// shared, from several processes. A store that needs a single writer queues commits itself.
 ///
 /// A store never looks into [`Envelope::content`], [`Envelope::meta`] or [`Head::notes`], so a
-/// change of the schema needs no migration. An engine calls it from many tasks at once; a store
-/// that needs a single writer queues commits itself.
+/// change of the schema needs no migration.
 ///
-/// Use [`MemoryStore`] in tests and examples, the stores of this project in production, and write
-/// one where your data has to live elsewhere: the suite `conformance` says when it is right.
+/// Use [`MemoryStore`] in tests and examples, and the stores of this project in production. Write
+/// one if your data has to live elsewhere; the suite `conformance` shows whether it is right.
 ///
 /// # Guarantees
 ///
 /// - Apart: the same keys of two users name different records, whatever the users' ids look like.
 /// - Several handles may open empty storage at the same time; they work together from then on.
 ///
-/// - *By the backend*: a record or an entry of the history that somebody has changed by hand, so that
-///   it cannot be read, fails no call. It is answered as [`Envelope::unreadable`] or
-///   [`HistoryEntry::unreadable`] at its place, or, where not even its key can be read, it is not
-///   there; everything else is answered as it is. Change one in the storage, and make every call.
+/// - *By the backend*: a record or a history entry that somebody damaged by hand fails no call. It
+///   is returned at its place as [`Envelope::unreadable`] or [`HistoryEntry::unreadable`]. If not
+///   even its key can be read, it is left out. Everything else is returned as usual. To test it,
+///   change one in the storage and make every call.
 ///
 /// # Errors
 ///
 /// Every method may also answer [`ErrorKind::Throttled`], [`ErrorKind::Unavailable`] and
-/// [`ErrorKind::Corrupt`]. Nobody repeats a throttled call without an end: a store may repeat its
-/// own requests within a time that its options bound, the engine hands the error to its caller, and
-/// the device sends the same request again later.
+/// [`ErrorKind::Corrupt`]. A throttled call is never repeated forever: a store may repeat its own
+/// requests within a time that its options limit; the engine returns the error to its caller; the
+/// device sends the same request again later.
 ///
 /// # Cancellation
 ///
-/// Any future may be dropped at any point: a web server does so whenever a client hangs up.
+/// Any future may be dropped at any point. A web server does so whenever a client disconnects.
 ///
 /// - A dropped call leaves nothing behind that blocks others: no lock, no open transaction, no
 ///   connection that the next caller cannot use.
@@ -97,14 +95,14 @@ use crate::time::UnixMillis;
 pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// Returns how much one [`Batch`] may hold.
     ///
-    /// The engine splits what is larger into several commits. An edit that alone is more than one
-    /// commit holds, because very many values lose by it, is taken in parts.
+    /// The engine splits a larger batch into several commits. If one edit alone exceeds a commit,
+    /// because very many values lose by it, the engine applies the edit in parts.
     fn batch_limits(&self) -> BatchLimits;
 
     /// Reads the user's head; `None` if nothing was ever committed for the user.
     ///
-    /// Each sync begins with this call, and one that has nothing to say also ends with it. Make it
-    /// the cheapest of all.
+    /// Each sync begins with this call. A sync in which nothing changed usually makes no other
+    /// call. So make it the cheapest call.
     ///
     /// # Guarantees
     ///
@@ -116,22 +114,22 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// Reads the current envelopes of `keys`, in the order of `keys`; `None` where there is none.
     ///
-    /// It is called with all records of a request at once. A key may occur twice; then it is
+    /// The engine passes all records of a request at once. A key may occur twice; then it is
     /// answered twice.
     ///
     /// # Guarantees
     ///
     /// - Fresh, as [`Store::head`].
     /// - Exact: content and meta come back byte for byte as they were committed.
-    /// - Each record is whole, as one commit wrote it. Several are not one snapshot: of a commit that
-    ///   runs at the same time some records may be in the answer and others not. The engine needs no
-    ///   more, since its commit fails if the head has moved.
+    /// - Each record is whole, as one commit wrote it. Several records are not one snapshot: the
+    ///   answer may have some records of a concurrent commit and lack others. That is enough for
+    ///   the engine, since its own commit fails if the head has moved.
     async fn read(&self, user: &UserId, keys: &[Key]) -> Result<Vec<Option<Envelope>>>;
 
     /// Lists every record of one kind without content, tombstones included, ordered by id.
     ///
-    /// It is for clients that send all that they have and for the inbox: comparing hashes is less
-    /// than reading content.
+    /// It is for clients that send all their records, and for the inbox: comparing hashes costs
+    /// less than reading content.
     ///
     /// # Guarantees
     ///
@@ -139,8 +137,8 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
     /// - Complete: every record of the kind is listed exactly once, however many there are.
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>>;
 
-    /// Reads every live record of one kind, in no order, if the store can do that for less than
-    /// [`Store::index`] and [`Store::read`] together; `None`: it cannot, and they are asked.
+    /// Reads every live record of one kind, in no order. `None` means that the store has no way
+    /// cheaper than [`Store::index`] and [`Store::read`] together; the engine then calls those.
     ///
     /// # Guarantees
     ///
@@ -150,55 +148,54 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         user: &UserId,
         kind: KindNumber,
     ) -> Result<Option<Vec<LiveRecord>>> {
-        // A store without a copy of its own has nothing to look at.
+        // This store has no cheaper way.
         let _ = (user, kind);
         Ok(None)
     }
 
     /// Reads what changed after `after`, oldest change first, at most `limit` records.
     ///
-    /// `limit` is at least 1. A page may hold fewer records than `limit` although more follow;
-    /// then [`Page::more`] says so.
+    /// `limit` is at least 1. A page may hold fewer records than `limit` although more follow; then
+    /// [`Page::more`] is `true`.
     ///
-    /// A device that starts over reads everything with this call, page by page, so it should read
-    /// an index and not sort.
+    /// A device that starts over reads everything with this call, page by page. So this call should
+    /// read an index, and not sort.
     ///
     /// # Guarantees
     ///
     /// - Complete: a commit that was acknowledged before this call started is in this page or in
-    ///   one that continues it, and nothing beyond [`Page::head`] is delivered. Whoever has read up
-    ///   to a page without `more` goes on behind the whole revision of its head, as the engine does:
-    ///   no record of that revision or an earlier one is missing, unless a later commit wrote it
-    ///   again.
+    ///   one that continues it. Nothing beyond [`Page::head`] is delivered. After a page without
+    ///   `more`, the engine continues behind the whole revision of its head. Then no record of that
+    ///   revision or an earlier one is missing, unless a later commit wrote it again.
     /// - Ordered by (revision, kind, id); a record that changed several times appears once, at its
     ///   latest change.
     /// - Progress: a page is empty only if `more` is false.
-    /// - [`After::Stamp`] delivers exactly the records stamped later than the given stamp; what does
-    ///   not fit the page follows behind the place of its last record.
+    /// - [`After::Stamp`] delivers exactly the records stamped later than the given stamp. Records
+    ///   that do not fit the page follow behind the place of its last record.
     async fn changes(&self, user: &UserId, after: After, limit: usize) -> Result<Page>;
 
     /// Reads superseded versions and lost pushes by their keys, in the order of `keys`.
     ///
-    /// The engine asks for the base of an edit by its key. Of a text that is merged by line this is
-    /// one entry for each edit that met another one.
+    /// The engine reads the base of an edit by its key. For a text that is merged by line, this is
+    /// one entry for each concurrent edit.
     ///
     /// # Guarantees
     ///
-    /// - Exact, as [`Store::read`]; `None` for what was never written or has been purged.
+    /// - Exact, as [`Store::read`]; `None` for an entry that was never written or has been purged.
     async fn history(
         &self,
         user: &UserId,
         keys: &[HistoryKey],
     ) -> Result<Vec<Option<HistoryEntry>>>;
 
-    /// Lists the history of one record, newest version first, sides of a version after it, at
-    /// most `limit` entries with a version below `before` (all if `None`).
+    /// Lists the history of one record: at most `limit` entries with a version below `before` (all
+    /// versions if `None`). The newest version comes first, and its sides follow it.
     ///
     /// # Guarantees
     ///
     /// - Fresh, as [`Store::head`].
-    /// - Ordered by version descending, then side ascending; a version is never split between two
-    ///   calls unless it alone exceeds `limit`; then the rest of its sides is read by their keys.
+    /// - Ordered by version descending, then side ascending. A version is never split between two
+    ///   calls, unless it alone exceeds `limit`; then read the rest of its sides by their keys.
     async fn history_of(
         &self,
         user: &UserId,
@@ -209,85 +206,86 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// Writes records, history and the next head together, if the head is still `expected`.
     ///
-    /// `expected` is what [`Store::head`] returned (`None`: no head yet). A head is the same if its
-    /// epoch, revision and commit id are.
+    /// `expected` is what [`Store::head`] returned (`None`: no head yet). Two heads are the same if
+    /// their epoch, revision and commit id are.
     ///
-    /// This is the only call that writes content. A backend compares the head where the storage
-    /// itself compares, in one transaction with the rest: a head that is read first and written
-    /// later lets two commits win. [`backend::check_batch`] and [`backend::decide`] are the first
-    /// lines of every implementation.
+    /// This is the only call that writes content. A backend compares the head inside the storage,
+    /// in one transaction with the writes. If it reads the head first and writes later, two commits
+    /// can both win. Every implementation begins with [`backend::check_batch`] and
+    /// [`backend::decide`].
     ///
     /// # Guarantees
     ///
-    /// - Atomic: readers see all of the batch or nothing of it, however large it is.
+    /// - Atomic: readers see all of the batch or none of it, however large it is.
     /// - Durable: once this returns `Ok`, a crash does not undo it. *By the backend*: kill the
-    ///   process, or the server, under load, and look for what was acknowledged.
+    ///   process, or the server, under load, and look for all acknowledged commits.
     /// - Serial: of two commits that expect the same head at most one succeeds.
-    /// - Repeatable: the identical call again, after it succeeded and before another commit,
+    /// - Repeatable: the identical call, repeated after it succeeded and before another commit,
     ///   returns `Ok` and changes nothing.
     /// - Replacing: a record that exists is replaced whole, and so is a history entry whose key
     ///   exists.
     ///
     /// # Errors
     ///
-    /// - [`ErrorKind::Conflict`] if the head is another one; nothing was written.
+    /// - [`ErrorKind::Conflict`] if the head is not the expected one; nothing was written.
     /// - [`ErrorKind::Unknown`] if the write may have happened; repeat the identical call, or read
     ///   the head and compare [`Head::commit`].
     /// - [`ErrorKind::TooLarge`] if the batch exceeds [`Store::batch_limits`]; nothing was written.
-    /// - [`ErrorKind::Full`] if there is no room for what the batch adds to the user's records, in a
-    ///   store that bounds them; nothing was written. A smaller batch may fit: the caller finds out
-    ///   which of its records do not. *By the backend*, if it bounds users.
+    /// - [`ErrorKind::Full`], in a store that limits each user, if there is no room for what the
+    ///   batch adds to the user's records; nothing was written. A smaller batch may fit: the caller
+    ///   finds the records that do not. *By the backend*, if it limits users.
     ///
     /// # Cancellation
     ///
     /// A dropped future may or may not have written, as with `Unknown`, and may still be writing.
     ///
-    /// - All of the batch is written or nothing of it. The identical call settles which, and so does
-    ///   another commit on the same head: it succeeds, or it conflicts because the dropped one is in.
+    /// - All of the batch is written or none of it. The identical call finds out which. So does
+    ///   another commit on the same head: it succeeds, or it conflicts because the dropped one was
+    ///   written.
     async fn commit(&self, user: &UserId, expected: Option<&Head>, batch: &Batch) -> Result<()>;
 
     /// Deletes history entries of the user that were superseded before `before`.
     ///
-    /// What is purged is gone from every answer and every backup that is taken later. Its bytes leave
-    /// the store's files later, by themselves, or are used for something else.
+    /// Purged entries are in no answer, and in no backup that is taken later. Their bytes leave the
+    /// store's files later, without another call, or are overwritten.
     ///
     /// # Guarantees
     ///
-    /// - Touches nothing but history, and only the one user's.
+    /// - Deletes only history, and only of this user.
     async fn purge(&self, user: &UserId, before: UnixMillis) -> Result<()>;
 
     /// Deletes every record and all history of the user; the head stays as it is.
     ///
-    /// The engine marks the head before and rewrites it after; see `Engine::erase`. Calling it
-    /// again, also after it failed half-way, finishes the work. A store that is also [`Operate`]
-    /// notes the life of the account in its journal before it deletes anything.
+    /// The engine marks the head before and rewrites it after; see `Engine::erase`. If it failed
+    /// half-way, calling it again finishes the work. A store that is also [`Operate`] notes the
+    /// life of the account in its journal before it deletes anything.
     ///
     /// # Guarantees
     ///
-    /// - Complete: afterwards no answer holds a record, history or any of their content.
-    /// - Only the one user's.
-    /// - Bounded: the cost follows what the user had, not what others have. *By the backend*: erase
-    ///   beside others who have much, and count, or look at the query plans.
-    /// - *By the backend*: with [`Wiped::Now`] nothing of the content is in the store's files either,
-    ///   as far as the storage lets a program decide that; with [`Wiped::Within`] nothing is in that
-    ///   time, without another call. A database with a log, or whose provider keeps copies, cannot
-    ///   promise it. The backend's docs say where deleted bytes may remain and until when, and
-    ///   a test looks for them in the files that are the store's own.
+    /// - Complete: afterwards no answer contains a record, history or any of their content.
+    /// - Only this user's data is deleted.
+    /// - Bounded: the cost depends on what the user had, not on what others have. *By the backend*:
+    ///   erase one of many users who have much data, and count, or look at the query plans.
+    /// - *By the backend*: with [`Wiped::Now`] no content is in the store's files either, as far as
+    ///   the storage lets a program decide that. With [`Wiped::Within`] no content is there after
+    ///   that time, without another call. A database with a log, or with a provider that keeps
+    ///   copies, cannot promise this. The backend's docs say where deleted bytes may remain and
+    ///   until when. A test looks for them in the files that are the store's own.
     async fn erase(&self, user: &UserId) -> Result<Wiped>;
 
-    /// Returns the largest version of what was ever erased of the user, as the journal of erasures
-    /// says; `None` if nothing was, or if the store keeps no journal.
+    /// Returns the largest version of all that was ever erased of the user, from the journal of
+    /// erasures; `None` if nothing was erased, or if the store keeps no journal.
     ///
-    /// After a restore an engine asks this about a user without a head: the account may have been
-    /// made after the backup, and erased before the restore. Devices still hold what was erased.
+    /// After a restore, an engine calls this for a user without a head. The account may have been
+    /// made after the backup and erased before the restore, and devices may still hold the erased
+    /// records.
     ///
-    /// A store that is also [`Operate`] answers from its journal, and a store around another one
-    /// hands the call on.
+    /// A store that is also [`Operate`] answers from its journal. A decorator passes the call on.
     ///
     /// # Guarantees
     ///
-    /// - Complete: what [`Store::erase`] erased of a user with a head is in the answer, whatever
-    ///   became of the head since.
+    /// - Complete: it covers everything that [`Store::erase`] erased of a user with a head,
+    ///   whatever happened to the head since.
     async fn erased_floor(&self, _user: &UserId) -> Result<Option<Version>> {
         Ok(None)
     }

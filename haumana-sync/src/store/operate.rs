@@ -1,8 +1,8 @@
-//! What the operator of a store asks for, of all users together.
+//! The operator's calls on a store, for all users together.
 //!
-//! Call [`Operate::sweep`] every some hours and [`Operate::erasing`] after each start; after a
-//! restored backup call [`Operate::replay_erasures`] before anything is served. The other calls are
-//! for tools.
+//! Call [`Operate::sweep`] every few hours, and [`Operate::erasing`] after each start. After a
+//! restored backup, call [`Operate::replay_erasures`] before anything is served. The other calls
+//! are for tools.
 
 use super::{CommitId, Epoch, Head, HeadState, HistoryEntry, Result};
 use crate::digest::Digest;
@@ -13,17 +13,19 @@ use std::fmt;
 
 /// The calls that see all users: retention, the journal of erasures, and the schema of the data.
 ///
-/// A host gives it to a task of its own, or to a command that an operator starts. No engine and no
-/// request ever holds one. Each call does a bounded piece of work; whoever wants all of it calls
-/// again.
+/// A host gives it to a task of its own, or to a command that an operator starts. Engines and
+/// requests never hold one. Each call does a bounded piece of work; repeat the call to do all of
+/// it.
 #[async_trait::async_trait]
 pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
-    /// Deletes history that was superseded before `before`, of whichever users, at most `limit`
-    /// entries, from `place` on. It is what [`Store::purge`](super::Store::purge) does for users
-    /// who commit; this reaches those who never come again.
+    /// Deletes history of all users that was superseded before `before`: at most `limit` entries,
+    /// from `place` on.
     ///
-    /// `before` is now less the retention of the engine's
-    /// [`EngineConfig`](crate::engine::EngineConfig). Small limits let requests have their turn
+    /// [`Store::purge`](super::Store::purge) does the same for one user when that user commits.
+    /// This call is also for users who never commit again.
+    ///
+    /// `before` is the current time minus the retention of the engine's
+    /// [`EngineConfig`](crate::engine::EngineConfig). With a small `limit`, requests get their turn
     /// between two calls.
     ///
     /// ```
@@ -54,15 +56,15 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Guarantees
     ///
-    /// - Exact: touches nothing but history from before the time.
-    /// - Complete: followed from `None` until there is no next place, it has deleted all that was
-    ///   there when it began, whoever commits meanwhile.
-    /// - Bounded: at most `limit` entries are deleted by one call; `limit` is at least 1.
+    /// - Exact: deletes only history from before `before`.
+    /// - Complete: call it with `None`, then with each next place until there is none. Then all
+    ///   that was there at the beginning is deleted, even if others commit meanwhile.
+    /// - Bounded: one call deletes at most `limit` entries; `limit` is at least 1.
     ///
     /// # Errors
     ///
-    /// As [`Store::purge`](super::Store::purge). The same call again goes on. A place that this
-    /// store never gave is one from which nothing is left, or the beginning.
+    /// As [`Store::purge`](super::Store::purge). Repeat the same call to go on. A place that this
+    /// store never gave counts as the end or as the beginning.
     async fn sweep(
         &self,
         before: UnixMillis,
@@ -70,63 +72,66 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Swept>;
 
-    /// Looks for accounts that the journal says were erased and that are here again, because the
-    /// data was put back to an earlier time. All their records and history are deleted, and their
-    /// heads say [`Erasing`](super::HeadState::Erasing). Returns how many there were.
+    /// Erases accounts again that a restored backup brought back. Returns how many there were.
     ///
-    /// The journal is no part of the data: what restores the one leaves the other as it is.
-    /// [`Store::erase`](super::Store::erase) writes it before it deletes anything. It holds keyed
-    /// hashes of a user and a life of the account, times, and the largest version of what was
-    /// erased; nothing else.
+    /// It looks for accounts that the journal of erasures lists and that are in the data again. It
+    /// deletes all their records and history, and sets their heads to
+    /// [`Erasing`](super::HeadState::Erasing).
     ///
-    /// Without it, a restored backup would bring back accounts whose users have had them erased.
-    /// Devices still hold what was erased. So the head that is left has at least the largest
-    /// version that the journal knows, and [`Store::erased_floor`](super::Store::erased_floor)
-    /// tells about users of whom the backup has no head.
+    /// The journal is not part of the data: restoring the data does not change the journal.
+    /// [`Store::erase`](super::Store::erase) writes to the journal before it deletes anything. The
+    /// journal holds keyed hashes of a user and a life of the account, times, and the largest
+    /// version of what was erased; nothing else.
+    ///
+    /// Without the journal, a restored backup would bring back accounts that their users have
+    /// erased. Devices may still hold the erased records. So the head of an erased account keeps at
+    /// least the largest version that the journal knows. If the backup has no head of a user,
+    /// [`Store::erased_floor`](super::Store::erased_floor) returns that version.
     ///
     /// # Guarantees
     ///
-    /// - Complete: afterwards no content of an account that was erased is in any answer.
-    /// - Exact: an account that was begun anew since is another life, and stays.
-    /// - As strong as the erasure: the head that is left has the largest version of what was
-    ///   erased, also if the backup is of a time with smaller ones.
-    /// - Repeatable: again finds nothing.
+    /// - Complete: afterwards no answer contains content of an account that was erased.
+    /// - Exact: an account that was begun anew after its erasure is another life, and stays.
+    /// - As strong as the erasure: the head has at least the largest version of what was erased,
+    ///   even if the backup has smaller versions.
+    /// - Repeatable: a second call finds nothing.
     async fn replay_erasures(&self) -> Result<usize>;
 
-    /// Returns users whose erasure was begun and is not finished, at most `limit`. Erasing them
-    /// again through an engine finishes it.
+    /// Returns at most `limit` users whose erasure was begun and is not finished. To finish it,
+    /// erase them again through an engine.
     ///
     /// # Guarantees
     ///
-    /// - Complete: whose head says [`Erasing`](super::HeadState::Erasing) is returned, in this
-    ///   call or in one after the erasures of this one are finished.
+    /// - Complete: each user whose head says [`Erasing`](super::HeadState::Erasing) is returned by
+    ///   this call, or by a later call after those erasures are finished.
     async fn erasing(&self, limit: usize) -> Result<Vec<UserId>>;
 
-    /// Lists users who have a head, erased ones too, from `place` on: at least one, if there is one
-    /// left, and at most `limit`, which is at least 1. The order is the store's own.
+    /// Lists users who have a head, erased ones too, from `place` on. It returns at least one user,
+    /// if one is left, and at most `limit`, which is at least 1. The order is the store's own.
     ///
-    /// It is for tools that look at every account, such as `haumana-admin`. Nothing that serves
-    /// requests needs it.
+    /// It is for tools that look at every account, such as `haumana-admin`. Serving requests does
+    /// not need it.
     ///
     /// # Guarantees
     ///
-    /// - Complete: followed from `None` until there is no next place, it has listed everybody who had a
-    ///   head when it began, each once.
+    /// - Complete: call it with `None`, then with each next place until there is none. Then
+    ///   everybody who had a head at the beginning was listed, each once.
     ///
     /// # Errors
     ///
-    /// A place that this store never gave is one from which nothing is left, or the beginning.
+    /// A place that this store never gave counts as the end or as the beginning.
     async fn users(&self, place: Option<&ScanPlace>, limit: usize) -> Result<UserPage>;
 
-    /// Lists the whole history of one user, of records that are not there too, from `place` on: at
-    /// most `limit` entries, which is at least 1. The order is the store's own.
+    /// Lists the whole history of one user from `place` on, also of records that are gone: at most
+    /// `limit` entries, which is at least 1. The order is the store's own.
     ///
     /// # Guarantees
     ///
-    /// - Complete: followed from `None` until there is no next place, it has listed each entry that
-    ///   was there when it began and is there at its end, once. An entry that cannot be read is
-    ///   listed as [`HistoryEntry::unreadable`], unless not even its key can be read.
-    /// - Exact, as [`Store::history`](super::Store::history), and only the one user's.
+    /// - Complete: call it with `None`, then with each next place until there is none. Then each
+    ///   entry that was there at the beginning and at the end was listed once. An entry that cannot
+    ///   be read is listed as [`HistoryEntry::unreadable`]; if not even its key can be read, it is
+    ///   left out.
+    /// - Exact, as [`Store::history`](super::Store::history), and only of this user.
     async fn user_history(
         &self,
         user: &UserId,
@@ -136,9 +141,9 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
 
     /// Returns the text that [`Operate::keep_schema`] has kept; `None` if none was ever kept.
     ///
-    /// It says which schema the records were last served with. The store does not look into it:
-    /// [`succession`](crate::succession) writes and reads it. It is a part of the data, so a backup
-    /// has it.
+    /// It describes the schema with which the records were last served. The store does not look
+    /// into it: [`succession`](crate::succession) writes and reads it. It is part of the data, so
+    /// backups contain it.
     ///
     /// # Guarantees
     ///
@@ -146,13 +151,13 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
     /// - Exact: the text comes back byte for byte, up to [`SCHEMA_BYTES`].
     async fn kept_schema(&self) -> Result<Option<String>>;
 
-    /// Keeps `next` in place of the text that is kept, if that is still `expected`.
+    /// Replaces the kept text with `next`, if the kept text is still `expected`.
     ///
     /// # Guarantees
     ///
-    /// - Serial: of two calls that expect the same text and keep different ones at most one succeeds.
-    /// - Repeatable: the identical call again returns `Ok` and changes nothing.
-    /// - Apart: it changes nothing of any user, and nothing that is done to users changes it.
+    /// - Serial: if two calls expect the same text and keep different ones, at most one succeeds.
+    /// - Repeatable: the identical call, repeated, returns `Ok` and changes nothing.
+    /// - Apart: it changes nothing of any user, and no call for a user changes the text.
     ///
     /// # Errors
     ///
@@ -162,26 +167,26 @@ pub trait Operate: std::fmt::Debug + Send + Sync + 'static {
     async fn keep_schema(&self, expected: Option<&str>, next: &str) -> Result<()>;
 }
 
-/// LIMIT: how long a text [`Operate::keep_schema`] keeps.
+/// LIMIT: the longest text that [`Operate::keep_schema`] keeps.
 pub const SCHEMA_BYTES: usize = 8_000_000;
 
-/// Where the next [`Operate::sweep`] goes on; opaque to all but the store that made it.
+/// Where the next [`Operate::sweep`] continues. Only the store that made it can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SweepPlace(pub String);
 
-/// Where the next [`Operate::users`] or [`Operate::user_history`] goes on; opaque to all but the store
-/// that made it.
+/// Where the next [`Operate::users`] or [`Operate::user_history`] continues. Only the store that
+/// made it can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanPlace(pub String);
 
 /// Some of the users of a store.
 ///
-/// It may hold fewer users than were asked for although more follow.
+/// It may hold fewer users than `limit` although more follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserPage {
     /// The users.
     pub users: Vec<UserId>,
-    /// Where to go on; `None`: these were the last.
+    /// Where to continue; `None` if these were the last.
     pub next: Option<ScanPlace>,
 }
 
@@ -190,48 +195,49 @@ pub struct UserPage {
 pub struct HistoryPart {
     /// The entries.
     pub entries: Vec<HistoryEntry>,
-    /// Where to go on; `None`: these were the last.
+    /// Where to continue; `None` if these were the last.
     pub next: Option<ScanPlace>,
 }
 
 /// What one [`Operate::sweep`] did.
 ///
-/// A sweep that deleted nothing may still have a next place: it has looked at others' rows.
+/// A sweep that deleted nothing may still have a next place, because it looked at rows that stay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Swept {
     /// How many entries it deleted.
     pub deleted: usize,
-    /// Where to go on; `None`: the sweep is at its end.
+    /// Where to continue; `None` if the sweep is at its end.
     pub next: Option<SweepPlace>,
 }
 
-/// Returns what the journal of erasures keeps of an account's life: a hash that tells nobody
-/// without the key who it was.
+/// Returns the hash by which the journal of erasures knows one life of an account. Without the key,
+/// the hash does not reveal the user.
 ///
-/// A life has its epoch by chance, so what a user begins anew has another hash.
+/// Each life has a random epoch. So an account that its user begins anew has another hash.
 ///
-/// The key is the journal's own and is made with it. A journal that leaks without its key names
+/// The key is the journal's own and is made with it. A journal that leaks without its key reveals
 /// nobody.
 pub fn erased_life(key: &[u8; 32], user: &UserId, epoch: Epoch) -> Digest {
-    // Half of the hash is kept, so nobody who has one can make that of a longer name.
+    // Only half of the hash is kept. So nobody can extend a hash to that of a longer name.
     let epoch = epoch.0.to_be_bytes();
     Digest::of([b"erased life\0".as_slice(), key, user.as_str().as_bytes(), b"\0", &epoch])
 }
 
-/// Returns what the journal of erasures keeps of a user, whichever life it was: a hash as
-/// [`erased_life`] is one. Beside it stands the largest version of what was erased.
+/// Returns the hash by which the journal of erasures knows a user, for all lives of the account. It
+/// is keyed as [`erased_life`] is. The journal keeps it with the largest version of what was
+/// erased.
 ///
-/// With the version an erasure that is repeated on a backup is as strong as the first one was, and
-/// a user of whom the backup has nothing is known too.
+/// With that version, an erasure that is repeated on a backup is as strong as the first one. A user
+/// of whom the backup has nothing is known, too.
 pub fn erased_user(key: &[u8; 32], user: &UserId) -> Digest {
     Digest::of([b"erased user\0".as_slice(), key, user.as_str().as_bytes()])
 }
 
-/// The largest version of an account that was erased before anybody noted how far its versions
-/// went. Far above what anybody's record has, and far below the largest version.
+/// The largest version of an account that was erased before journals kept that version. It is far
+/// above any real record's version, and far below the limit.
 pub(crate) const UNKNOWN_FLOOR: Version = 1 << 16;
 
-/// What a journal of erasures says: which lives of accounts were erased, as hashes under its key.
+/// The contents of a journal of erasures: which lives of accounts were erased, as keyed hashes.
 pub struct ErasedLives {
     key: [u8; 32],
     lives: HashSet<Digest>,
@@ -239,7 +245,7 @@ pub struct ErasedLives {
 }
 
 impl ErasedLives {
-    /// Puts together what was read: the journal's key, and each [`erased_life`] that it holds.
+    /// Makes it from what was read: the journal's key, and each [`erased_life`] in the journal.
     pub fn new(key: [u8; 32], lives: HashSet<Digest>) -> Self {
         Self { key, lives, floors: HashMap::new() }
     }
@@ -257,7 +263,7 @@ impl ErasedLives {
 
     /// Returns the head of an account that is to be erased again; `None` if there is nothing to do.
     ///
-    /// An account whose erasure goes on already is told only how far the versions went.
+    /// If the account's erasure is already under way, only the largest version may have to change.
     pub fn head_to_erase(&self, user: &UserId, head: &Head) -> Option<Head> {
         if !self.has(user, head.epoch) {
             return None;
@@ -269,7 +275,7 @@ impl ErasedLives {
         }
     }
 
-    /// For each user who was erased, the largest version of what was.
+    /// For each erased user, the largest version of what was erased.
     pub fn floors(&self) -> &HashMap<Digest, Version> {
         &self.floors
     }
@@ -287,9 +293,10 @@ impl fmt::Debug for ErasedLives {
     }
 }
 
-/// Returns the head of an account that [`Operate::replay_erasures`] has emptied: the next revision,
-/// so that no commit on the head before succeeds, and the largest version that was ever erased of
-/// the user: the backup may be of a time when the records had smaller ones.
+/// Returns the head of an account that [`Operate::replay_erasures`] has emptied.
+///
+/// It has the next revision, so that no commit on the previous head succeeds. It has the largest
+/// version that was ever erased of the user, because the backup may have smaller versions.
 pub fn head_to_erase(head: &Head, floor: Version) -> Head {
     let mut next = head.clone();
     next.max_version = next.max_version.max(floor);
@@ -300,7 +307,7 @@ pub fn head_to_erase(head: &Head, floor: Version) -> Head {
     next
 }
 
-/// A shared store is operated as it is.
+/// Operating a shared store operates the store inside.
 #[async_trait::async_trait]
 impl<S: Operate + ?Sized> Operate for std::sync::Arc<S> {
     async fn sweep(

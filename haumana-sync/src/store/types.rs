@@ -1,7 +1,7 @@
 //! What a store keeps.
 //!
-//! All of these are plain values. The engine makes them, a store keeps them and gives them back as
-//! they were.
+//! All of these are plain values. The engine makes them. A store keeps them and returns them
+//! unchanged.
 
 use crate::digest::Digest;
 use crate::id::{Key, RecordId, UserId, Version};
@@ -10,47 +10,47 @@ use serde::{Deserialize, Serialize};
 
 /// The number of a commit in one user's change feed: 0 before the first commit, one more with each.
 ///
-/// LIMIT: every store takes revisions up to 99,999,999,999, a commit a second for 3,000 years; beyond
-/// that it may answer `TooLarge`. None is 2^63 or more, so that a store may keep it as a signed
-/// number. [`After::Place`] may name any number.
+/// LIMIT: every store accepts revisions up to 99,999,999,999, which is a commit per second for
+/// 3,000 years. Beyond that it may answer `TooLarge`. No revision is 2^63 or more, so a store may
+/// keep it as a signed number. [`After::Place`] may name any number.
 ///
-/// A gap does not occur: whoever knows two revisions knows how many commits lie between. A commit
-/// may write no record, so a revision need not be in the feed.
+/// There are no gaps: the difference of two revisions is the number of commits between them. A
+/// commit may write no record, so some revisions have no record in the feed.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Revision(pub u64);
 
-/// When a commit happened, in whole seconds since 1970 UTC. It is the cursor of clients that know no
-/// other, such as the app on people's phones.
+/// The time of a commit, in whole seconds since 1970 UTC.
 ///
-/// It never decreases within one user's change feed.
+/// It is the cursor of clients that do not know revisions, such as the app on people's phones. It
+/// never decreases within one user's change feed.
 ///
-/// The engine stamps three seconds ahead of its clock, so that servers whose clocks differ a little
-/// skip nothing. Clients that know revisions have no use for it.
+/// The engine sets it three seconds ahead of its clock, so that nothing is skipped if the clocks of
+/// two servers differ a little. Clients that know revisions do not need it.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Stamp(pub i64);
 
-/// A number of one account that changes when the account is erased or imported. A cursor counts within
-/// one epoch.
+/// A number of one account that changes when the account is erased or imported. A cursor counts
+/// within one epoch.
 ///
-/// It is random, not counted: an account that a backup brought back and that was then erased once
-/// more gets one that no device has seen.
+/// It is random, not counted. If a backup brings back an erased account, and it is erased again,
+/// its next epoch is one that no device has seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Epoch(pub u64);
 
-/// The id of one commit. It recognises a commit whose outcome was unknown.
+/// The id of one commit. It identifies a commit whose outcome was unknown.
 ///
-/// It is random. After a lost answer the head has this id, and the commit is in, or another one.
+/// It is random. After a lost answer, look at the head: if it has this id, the commit was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CommitId(pub u128);
 
-/// A number of the whole data that rises when a backup is restored. Devices notice, and send again what
+/// A number of all data that rises when a backup is restored. Devices notice, and send again what
 /// the backup lacks.
 ///
-/// It is one number for all users of a store. How each store counts it is in that store's docs.
+/// It is one number for all users of a store. The docs of each store say how it counts.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -59,7 +59,7 @@ pub struct Generation(pub u32);
 /// Whether the account accepts commits.
 ///
 /// It is in the head so that a commit which races with an erasure fails by the compare-and-swap,
-/// without a look at anything else.
+/// without another check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeadState {
@@ -76,12 +76,11 @@ pub enum HeadState {
 
 /// The one small item of a user that every commit replaces: revision, state, counts, digests.
 ///
-/// The engine computes it and the store keeps it; see [`Batch::head`]. A store may keep it as its
-/// serde form: what was written once is read by every later version of this library. Fields are
-/// only added, with a default.
+/// The engine computes it and the store keeps it; see [`Batch::head`]. A store may keep its serde
+/// form: every later version of this library can read it. Fields are only added, with a default.
 ///
-/// A change of any record changes the head, so two equal heads mean that nothing has happened in
-/// between. [`Head::is_same`] compares what identifies it.
+/// A change of any record changes the head, so if two heads are equal, nothing has happened in
+/// between. [`Head::is_same`] compares what identifies a head.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
     /// The epoch of the account.
@@ -94,8 +93,8 @@ pub struct Head {
     pub generation: Generation,
     /// Digest of the versions of all records, tombstones included.
     ///
-    /// Devices compute the same sum of [`Digest::of_version`] and compare. It costs one subtraction
-    /// and one addition for each record of a commit.
+    /// Devices compute the same sum of [`Digest::of_version`] and compare. A commit updates it with
+    /// one subtraction and one addition for each record.
     pub versions: Digest,
     /// Digest of the content of all live records whose kind compares content.
     ///
@@ -105,23 +104,24 @@ pub struct Head {
     pub records: u64,
     /// How many bytes of content the live records hold.
     ///
-    /// It counts [`Envelope::content`], not what the store adds, and is held against
+    /// It counts [`Envelope::content`], without what the store adds. The limit is
     /// [`USER_BYTES`](crate::limits::USER_BYTES).
     pub bytes: u64,
     /// The largest version of any record.
     ///
-    /// After an erasure new records get versions above it, so that a number which a device still
-    /// holds never names something new.
+    /// After an erasure new records get versions above it. So a version number that a device still
+    /// holds never names new content.
     pub max_version: Version,
     /// The last commit.
     pub commit: CommitId,
-    /// Whether commits are taken.
+    /// Whether commits are accepted.
     pub state: HeadState,
     /// When the user's data was last erased, if ever.
     pub erased_at: Option<UnixMillis>,
     /// When history past its retention was last purged.
     pub purged_at: UnixMillis,
-    /// What the engine notes about the whole account. It is small, and a store does not interpret it.
+    /// The engine's notes about the whole account. They are small, and a store does not interpret
+    /// them.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub notes: String,
 }
@@ -155,11 +155,11 @@ impl Head {
 
 /// One record as a store keeps it.
 ///
-/// A store keeps each part and gives it back as it was. What has a column of its own is up to the
-/// store: `key`, `revision` and `stamp` are searched for, all others are only returned.
+/// A store keeps each part and returns it unchanged. The store searches by `key`, `revision` and
+/// `stamp`; it only returns the others. It decides which parts have columns of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// Which record.
+    /// The name of the record.
     pub key: Key,
     /// The number of its content.
     pub version: Version,
@@ -175,8 +175,8 @@ pub struct Envelope {
     pub hash: Digest,
     /// The format of `content` and `meta`. An engine never rewrites a record of a newer format.
     ///
-    /// A record of a format that this program does not know is answered as unavailable, until a
-    /// newer program serves it.
+    /// If a program does not know the format of a record, it answers the record as unavailable,
+    /// until a newer program serves it.
     pub format: u16,
     /// A JSON object that the store does not interpret: the record's fields.
     pub content: String,
@@ -185,14 +185,14 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// The format of a record of which the store, or the engine, cannot read what is stored.
+    /// The format of a record whose stored form the store or the engine cannot read.
     const UNREADABLE: u16 = u16::MAX;
 
-    /// A record of which only the key can be read. The store adds the version and whatever else it
-    /// knows.
+    /// A record of which only the key can be read. The store adds the version and other parts that
+    /// it knows.
     ///
-    /// A store answers so instead of failing the whole call, if somebody has changed the row by
-    /// hand.
+    /// If somebody has changed the row by hand, a store answers this instead of failing the whole
+    /// call.
     pub fn unreadable(key: Key, version: Version) -> Self {
         Self {
             key,
@@ -208,13 +208,13 @@ impl Envelope {
         }
     }
 
-    /// Whether what is stored cannot be read. Such an envelope keeps the record's place, and does not
-    /// say what the record holds or whether it is deleted.
+    /// Whether the stored form cannot be read. Such an envelope keeps the record's place. It does
+    /// not say what the record holds, or whether it is deleted.
     pub fn is_unreadable(&self) -> bool {
         self.format == Self::UNREADABLE
     }
 
-    /// Returns the same record, set aside: nobody looks at its content.
+    /// Returns the same record, set aside: its content is not read.
     #[must_use]
     pub(crate) fn set_aside(self) -> Self {
         let format = Self::UNREADABLE;
@@ -223,7 +223,8 @@ impl Envelope {
 
     /// Returns how many bytes this envelope counts towards limits.
     ///
-    /// It is an estimate, the same on every store, of content and meta with 128 bytes for the rest.
+    /// It is an estimate that is the same on every store: content and meta, and 128 bytes for the
+    /// rest.
     pub fn size_bytes(&self) -> usize {
         self.content.len() + self.meta.len() + 128
     }
@@ -262,13 +263,13 @@ impl IndexEntry {
 
 /// A place in a user's change feed: everything up to and including this record of this revision.
 ///
-/// Places are compared by (revision, kind, id). The engine puts one into the cursor that a device
-/// keeps, so it may come back after years.
+/// Places are compared by (revision, kind, id). The engine puts a place into a device's cursor, so
+/// it may come back after years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The commit.
     pub revision: Revision,
-    /// The last record of that commit that was delivered; `None`: all of the commit was.
+    /// The last record of that commit that was delivered; `None` if all of the commit was.
     pub within: Option<Key>,
 }
 
@@ -277,17 +278,17 @@ pub struct Place {
 /// `Place` is for clients that keep a cursor, `Stamp` for those that keep a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// At the beginning of the stream.
+    /// At the beginning of the change feed.
     Start,
-    /// Behind a place in the stream.
+    /// Behind a place in the change feed.
     Place(Place),
-    /// Behind every commit stamped at or before.
+    /// Behind every commit with this stamp or an earlier one.
     Stamp(Stamp),
 }
 
-/// A live record, as [`Store::live_records`](super::Store::live_records) tells it.
+/// A live record, as [`Store::live_records`](super::Store::live_records) returns it.
 ///
-/// It leaves out what a client of stamps does not need: versions, and what stands beside the
+/// It leaves out what a client of stamps does not need: versions, and what is kept beside the
 /// fields.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LiveRecord {
@@ -300,7 +301,7 @@ pub struct LiveRecord {
 }
 
 impl std::fmt::Debug for LiveRecord {
-    /// Shows no content, which is a person's.
+    /// Prints no content, since it belongs to a person.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LiveRecord").field("id", &self.id).finish_non_exhaustive()
     }
@@ -308,7 +309,7 @@ impl std::fmt::Debug for LiveRecord {
 
 /// One page of changes.
 ///
-/// The engine goes on behind the head of the last page, so the head must not be newer than the
+/// The engine continues behind the head of the last page. So the head must not be newer than the
 /// records.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -316,12 +317,12 @@ pub struct Page {
     pub head: Option<Head>,
     /// The records.
     pub records: Vec<Envelope>,
-    /// Whether records follow up to `head`.
+    /// Whether more records follow, up to `head`.
     pub more: bool,
 }
 
 impl Page {
-    /// Returns the place behind which the rest follows; `None` if nothing follows.
+    /// Returns the place behind which the next page starts; `None` if nothing follows.
     ///
     /// It is for tools that read a whole account; the engine keeps a cursor.
     pub fn rest_after(&self) -> Option<Place> {
@@ -337,8 +338,8 @@ pub struct HistoryKey {
     pub key: Key,
     /// The version.
     pub version: Version,
-    /// 0: the version itself, as it was superseded. Others: a push that did not become a version
-    /// as it came, kept because a part of it lost.
+    /// 0 for the version itself, as it was superseded. Other numbers are pushes that did not become
+    /// a version unchanged; they are kept because a part of them lost.
     pub side: u32,
 }
 
@@ -358,8 +359,7 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
-    /// An entry of which only its name can be read. No JSON stands in it, so the engine passes over
-    /// it.
+    /// An entry of which only the key can be read. It contains no JSON, so the engine skips it.
     pub fn unreadable(key: HistoryKey) -> Self {
         Self { key, at: UnixMillis(0), content: String::new(), meta: String::new() }
     }
@@ -372,15 +372,15 @@ impl HistoryEntry {
 
 /// What one commit writes.
 ///
-/// `records[..].revision` and `.stamp` equal `head.revision` and `head.stamp`. No key of a record
-/// occurs twice, and no key of a history entry.
+/// `records[..].revision` and `.stamp` equal `head.revision` and `head.stamp`. Each key of a record
+/// occurs once, and each key of a history entry.
 ///
-/// It is also what is repeated after a lost answer: the identical batch, with the same commit id.
+/// After a lost answer the identical batch is repeated, with the same commit id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// The head after the commit; its revision is the expected one plus one.
     pub head: Head,
-    /// The records to put in place of the current ones.
+    /// The records that replace the current ones.
     pub records: Vec<Envelope>,
     /// The history entries to add.
     pub history: Vec<HistoryEntry>,
@@ -401,11 +401,11 @@ impl Batch {
 
     /// Asserts what every store may rely on.
     ///
+    /// [`backend::check_batch`](super::backend::check_batch) calls it.
+    ///
     /// # Panics
     ///
-    /// If the batch contradicts itself; that is a mistake in the engine, never in a request.
-    ///
-    /// A backend calls it by [`backend::check_batch`](super::backend::check_batch).
+    /// If the batch contradicts itself. That is a mistake in the engine, never in a request.
     pub fn assert_consistent(&self, user: &UserId, expected: Option<&Head>) {
         assert!(!user.as_str().is_empty(), "a commit has a user");
         let before = expected.map_or(0, |head| head.revision.0);
@@ -432,14 +432,14 @@ impl Batch {
 
 /// When the bytes of an account that was erased leave the store's files.
 ///
-/// The engine hands it on as [`Erasure`](crate::engine::Erasure), so that a host can say when
+/// The engine passes it on as [`Erasure`](crate::engine::Erasure), so that a host can say when
 /// deleted bytes are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wiped {
-    /// None of them is left.
+    /// No bytes are left.
     Now,
-    /// No answer has them any more, but somebody holds on to the files, such as a backup that is
-    /// being written. They leave by themselves.
+    /// No answer contains them any more, but the files still do, for instance while a backup is
+    /// being written. They leave without another call.
     Within {
         /// How long that takes at most.
         ms: i64,
@@ -448,7 +448,7 @@ pub enum Wiped {
 
 /// How much one [`Batch`] may hold.
 ///
-/// They are the store's own, of one transaction. What one user may hold in total is in
+/// These are the store's own limits for one transaction. The limits of one user are in
 /// [`crate::limits`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLimits {
@@ -463,7 +463,7 @@ mod tests {
     use super::*;
     use crate::conformance::sample::next_batch;
 
-    /// Stores keep this text; it must be read, and written again, by every later version.
+    /// Stores keep this text. Every later version must read it, and write the same.
     const STORED: &str = concat!(
         r#"{"epoch":7,"revision":1,"stamp":1000,"generation":1,"#,
         r#""versions":"00000000000000000000000000000001","#,
