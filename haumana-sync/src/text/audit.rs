@@ -1,10 +1,10 @@
 //! Counts copies after a merge.
 //!
-//! Hunk by hunk a merge can be right and still lose or double a line that occurs several times, or
-//! that was moved. So for every line: what both added must be there, and no more than that; where a
-//! clash drops one half of a move, the other half is dropped too; and a line that all three texts
-//! have equally often is there that often. That counts equal lines. `fates` counts the lines of the
-//! base in whatever form they have in a side.
+//! A merge can be right in every hunk and still lose or double a line that occurs several times or
+//! was moved. So three things are checked for every line. All copies that both sides added must be
+//! there, and no more. If a clash drops one half of a move, the other half is dropped too. A line
+//! that all three texts have equally often must be there that often. This counts equal lines.
+//! `fates` counts the lines of the base in each form that a side gave them.
 
 use super::blanks;
 use super::cut::{Side, Three};
@@ -21,10 +21,11 @@ pub(super) enum Audit {
     DoesNot,
 }
 
-// LIMIT: how far giving up one edit may spread to others before all are given up.
+// LIMIT: in how many rounds giving up edits may spread to others. Then all are given up.
 const ROUNDS: usize = 16;
 
-/// Counts copies, and turns into clashes the earlier side's edits of lines that do not add up.
+/// Counts copies. If the copies of a line do not add up, the earlier side's edits of it become
+/// clashes.
 pub(super) fn audit(
     chunks: &mut Vec<Chunk>,
     tokens: &Tokens,
@@ -33,7 +34,7 @@ pub(super) fn audit(
 ) -> Audit {
     let has_clash = chunks.iter().any(Chunk::clashes);
     if has_clash && !chunks.iter().any(|chunk| chunk.has_edit_of(later.other())) {
-        // It is the later side's text already.
+        // The text is the later side's already.
         return Audit::AddsUp;
     }
     let mut bad = Bad::of(chunks, tokens, fates, later);
@@ -45,7 +46,7 @@ pub(super) fn audit(
         if !give_up(chunks, tokens, fates, later, &bad) {
             return Audit::DoesNot;
         }
-        // INVARIANT: of the lines that were bad nothing is left to give up, so others follow or none.
+        // INVARIANT: no edits of the bad lines are left to give up. So other lines follow, or none.
         bad = Bad::of(chunks, tokens, fates, later);
     }
     crate::mark::hit!(text_all_is_given_up);
@@ -118,13 +119,13 @@ impl Change {
         self.merged += other.merged;
     }
 
-    /// As if the sides had not added the copies that became lines with words of both.
+    /// Leaves out the copies that the sides added and that became lines with words of both.
     fn without_mixed(self) -> Self {
         let most = self.merged.max(0);
         Self { server: self.server.min(most), pushed: self.pushed.min(most), ..self }
     }
 
-    /// As if the earlier side had done only what the later one did too.
+    /// As if the earlier side had done only what the later side did, too.
     fn without_lost(mut self, later: Side) -> Self {
         let kept = *self.side(later);
         let lost = self.side(later.other());
@@ -132,7 +133,8 @@ impl Change {
         self
     }
 
-    /// Both sides' changes are there; where both went the same way, some may be the same edit.
+    /// Whether both sides' changes are in the merge. If both changed in one direction, some of it
+    /// may be the same edit.
     fn adds_up(&self) -> bool {
         let sum = self.server + self.pushed;
         let (least, most) = (self.server.min(self.pushed), self.server.max(self.pushed));
@@ -149,14 +151,14 @@ impl Change {
 /// What is known of one line after a merge.
 #[derive(Clone, Copy, Default)]
 struct Line {
-    /// How its copies changed. Lines that have words of both sides are left out: for all three they
-    /// count as the same line. So is what the earlier side lost in clashes.
+    /// How its copies changed. Lines with words of both sides are left out, since they count as the
+    /// same line in all three texts. Edits that the earlier side lost in clashes are left out, too.
     edits: Change,
     /// How its copies changed, with nothing left out.
     copies: Change,
-    /// Whether the earlier side added or removed copies, and a clash dropped that.
+    /// Whether the earlier side added or removed copies, and a clash dropped that edit.
     lost: Ways,
-    /// Whether the earlier side added or removed copies, and that is in the merge.
+    /// Whether the earlier side added or removed copies, and the merge has that edit.
     kept: Ways,
 }
 
@@ -193,7 +195,7 @@ impl Line {
     fn is_bad(&self, is_blank: bool) -> bool {
         let is_half_a_move =
             (self.lost.added && self.kept.removed) || (self.lost.removed && self.kept.added);
-        // Blank lines are everywhere and belong to nothing, so edits of them say little.
+        // Blank lines are everywhere, so edits of them say little.
         let is_wrong = !is_blank && (!self.edits.adds_up() || is_half_a_move);
         is_wrong || self.n_spare() != 0
     }
@@ -231,14 +233,14 @@ impl Ledger {
         self.lines().any(|(token, line)| 0 < line.n_spare() && tokens.is_blank(token))
     }
 
-    /// Takes one copy of a line of which there are too many.
+    /// Takes one copy of a line that has too many copies.
     fn take_spare(&mut self, token: Token) -> bool {
         let line = self.0.get_mut(token.0 as usize).filter(|line| 0 < line.n_spare());
         line.map(|line| line.copies.merged -= 1).is_some()
     }
 
     fn lines(&self) -> impl Iterator<Item = (Token, &Line)> {
-        // Numbers fit u32: the interner gave them.
+        // The numbers fit `u32`, because the interner gave them.
         self.0.iter().enumerate().map(|(at, line)| (Token(at as u32), line))
     }
 }
@@ -276,7 +278,7 @@ impl Tally {
         };
         self.count(merged, Change { merged: 1, ..none });
         for token in self.touched.drain(..) {
-            // A line that is there several times was touched several times.
+            // A line that is there several times was counted several times.
             if let Some(change) = self.of.get_mut(token.0 as usize) {
                 f(token, std::mem::take(change));
             }
@@ -293,7 +295,7 @@ impl Tally {
     }
 }
 
-/// Turns into clashes the chunks in which the earlier side has a hand in a bad line.
+/// Turns chunks into clashes if the earlier side changed a bad line in them.
 fn give_up(
     chunks: &mut [Chunk],
     tokens: &Tokens,

@@ -1,7 +1,7 @@
-//! Blank lines that stand twice where two edits meet.
+//! Blank lines that are there twice where two edits meet.
 //!
-//! A verse moves along with the blank line before or after it, so two edits may each leave one at
-//! the same place, or one where the text begins or ends.
+//! A moved verse takes along the blank line before or after it. So two edits may each leave a blank
+//! line in the same place, or at the beginning or the end of the text.
 
 use super::cut::Side;
 use super::token::Tokens;
@@ -9,8 +9,8 @@ use super::weave::{Chunk, How, Region};
 use imara_diff::Token;
 use std::ops::Range;
 
-/// Leaves out spare blank lines that only the merge put after another blank line, first or last.
-/// `is_spare` is asked once for each copy. Returns whether there were any.
+/// Leaves out spare blank lines that the merge alone put after another blank line, or at the
+/// beginning or the end. `is_spare` is called once for each copy. Returns whether there were any.
 pub(super) fn leave_out(
     chunks: &mut Vec<Chunk>,
     tokens: &Tokens,
@@ -57,7 +57,7 @@ fn spots(
         }
         is_after_blank = tokens.is_blank(*last);
     }
-    // In the last chunk of all, the blank line is how the text ends.
+    // In the very last chunk, the blank line is the end of the text.
     if let Some((at, line)) = last_line.filter(|(at, _)| at + 1 < chunks.len())
         && !spots.iter().any(|(spot, _)| *spot == at)
         && is_spare(line)
@@ -67,7 +67,7 @@ fn spots(
     spots
 }
 
-/// Cuts the first or last line off a chunk, as one that is gone.
+/// Cuts the first or last line off a chunk. The line is a chunk of its own, which is gone.
 fn cut_off(chunk: Chunk, edge: Edge, later: Side) -> [Option<Chunk>; 2] {
     let Chunk { region, how } = chunk;
     let Region { base, server, pushed } = &region;

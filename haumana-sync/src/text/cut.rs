@@ -1,4 +1,4 @@
-//! Texts cut into lines or words, and the small types that hold three of something.
+//! Texts cut into lines or words, and small types for one thing of each text.
 
 use std::ops::Range;
 use unicode_segmentation::GraphemeCursor;
@@ -19,7 +19,7 @@ impl Side {
     }
 }
 
-/// The same thing of the base and of both sides.
+/// One thing of the base and of both sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Three<T> {
     pub(super) base: T,
@@ -54,14 +54,14 @@ impl<T: Copy + PartialEq> Three<T> {
 }
 
 impl<T: Copy + PartialEq> Three<Option<T>> {
-    /// As [`Three::pick`], where a side that has none has no opinion.
+    /// As [`Three::pick`]. A side without a value does not count.
     pub(super) fn pick_some(&self, later: Side) -> Option<T> {
         let Three { base, server, pushed } = *self;
         Three { base, server: server.or(base), pushed: pushed.or(base) }.pick(later)
     }
 }
 
-/// A text and where its pieces end; the pieces are the whole text.
+/// A text, and where its pieces end. Together the pieces are the whole text.
 #[derive(Debug)]
 pub(super) struct Cut<'a> {
     text: &'a str,
@@ -69,7 +69,7 @@ pub(super) struct Cut<'a> {
 }
 
 impl<'a> Cut<'a> {
-    /// Cuts after each line end. A text that ends with one has no empty line after it.
+    /// Cuts after each line end. A text that ends with a line end has no empty line after it.
     pub(super) fn lines(text: &'a str) -> Self {
         let bytes = text.as_bytes();
         let mut ends = Vec::new();
@@ -84,8 +84,8 @@ impl<'a> Cut<'a> {
         Self { text, ends }
     }
 
-    /// Cuts into words, runs of blanks and line ends. What has no blank in it is one word: part of
-    /// one time, date or address beside part of another is something that nobody wrote.
+    /// Cuts into words, runs of blanks and line ends. Text without a blank is one word: nobody
+    /// wrote part of one time, date or address beside part of another.
     pub(super) fn words(text: &'a str) -> Self {
         let mut ends = Vec::new();
         let mut before = None;
@@ -126,8 +126,8 @@ impl<'a> Cut<'a> {
     }
 }
 
-/// Whether one of eight bytes is at most a CR, the larger line end. A byte above 0x80 after such a
-/// one may count as well.
+/// Whether one of eight bytes is at most a CR. Both line ends are. A byte above 0x80 after such a
+/// byte may count as well.
 fn may_hold_line_end(word: [u8; 8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     let word = u64::from_le_bytes(word);
@@ -146,7 +146,7 @@ fn is_line_end(bytes: &[u8], end: usize) -> bool {
     }
 }
 
-/// Splits a piece into what is compared and its line end.
+/// Splits a piece into the part that is compared and its line end.
 pub(super) fn split_line_end(piece: &str) -> (&str, Option<&str>) {
     let content = piece.strip_suffix('\n').unwrap_or(piece);
     let content = content.strip_suffix('\r').unwrap_or(content);
@@ -173,15 +173,15 @@ impl Class {
     }
 }
 
-/// Whether the blank `char` at `at` is inside a word: it carries a mark, or parts the digits of one
-/// number, as in "+1 (808) 555 0123".
+/// Whether the blank `char` at `at` is inside a word. It is if it carries a mark, or separates the
+/// digits of one number, as in "+1 (808) 555 0123".
 fn is_inside(text: &str, at: usize, last: Option<char>, char: char, next: Option<char>) -> bool {
     let ends_number = |char: char| char.is_numeric() || char == ')';
     let begins_number = |char: char| char.is_numeric() || char == '(';
     if last.is_some_and(ends_number) && next.is_some_and(begins_number) {
         return true;
     }
-    // No character below U+0300 joins a blank, so nearly none has to be looked up.
+    // No character below U+0300 joins a blank, so almost none needs a look-up.
     let joins = |neighbour: Option<char>, at: usize| {
         neighbour.is_some_and(|char| '\u{300}' <= char) && !is_cluster_end(text, at)
     };
@@ -189,6 +189,6 @@ fn is_inside(text: &str, at: usize, last: Option<char>, char: char, next: Option
 }
 
 fn is_cluster_end(text: &str, at: usize) -> bool {
-    // The whole text is there, so the cursor asks for no more of it.
+    // The whole text is given, so the cursor never needs more of it.
     GraphemeCursor::new(at, text.len(), true).is_boundary(text, 0).unwrap_or(true)
 }

@@ -1,8 +1,8 @@
 //! What one side changed, in bounded time.
 //!
-//! Lines that occur once in both texts anchor the diff; between them Myers' algorithm decides. The
-//! library's own bounds do not hold for long texts of few different lines (60,000 random lines of
-//! two kinds take seconds), hence the anchors and the budget.
+//! Lines that occur once in both texts anchor the diff. Between them Myers' algorithm decides. The
+//! library's own limits are not enough for long texts of few different lines: 60,000 random lines
+//! of two kinds take seconds. Therefore there are anchors and a budget.
 
 use super::cut::Side;
 use super::slide::slide_down;
@@ -10,7 +10,8 @@ use super::token::Tokens;
 use imara_diff::{Algorithm, Diff, Token};
 use std::ops::Range;
 
-/// A run of pieces of the base and what one side has in their place; one of them may be empty.
+/// A run of pieces of the base, and the pieces of one side that replace it. One of them may be
+/// empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hunk {
     pub(super) base: Range<usize>,
@@ -26,11 +27,12 @@ impl Hunk {
     }
 }
 
-// LIMIT: pairs of pieces that one merge may compare for one side; beyond that, a stretch without
+// LIMIT: pairs of pieces that one merge may compare for one side. Beyond it, a stretch without
 // anchors counts as rewritten. A stretch of 2,000 lines fits.
 const PAIRS: usize = 1 << 22;
 
-/// What is left of [`PAIRS`]. Each side has its own, or swapping the sides could change the result.
+/// The rest of [`PAIRS`]. Each side has its own budget; otherwise swapping the sides could change
+/// the result.
 pub(super) struct Budget {
     server: usize,
     pushed: usize,
@@ -105,13 +107,13 @@ pub(super) fn common_suffix(a: &[Token], b: &[Token]) -> usize {
     a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count()
 }
 
-/// The pieces in `range`, which must lie inside; an empty slice otherwise.
+/// The pieces in `range`. It must lie inside `tokens`; otherwise the slice is empty.
 pub(super) fn part(tokens: &[Token], range: Range<usize>) -> &[Token] {
     debug_assert!(range.start <= range.end && range.end <= tokens.len());
     tokens.get(range).unwrap_or_default()
 }
 
-/// The stretches between the anchors, without the empty ones.
+/// The stretches between the anchors. Empty ones are left out.
 fn gaps(base: &[Token], side: &[Token], n_tokens: usize) -> Vec<Hunk> {
     let end = (base.len(), side.len());
     let mut at = (0, 0);
@@ -125,7 +127,7 @@ fn gaps(base: &[Token], side: &[Token], n_tokens: usize) -> Vec<Hunk> {
     gaps
 }
 
-/// The places in both texts of pieces that occur once in each: the longest list in rising order.
+/// The places in both texts of pieces that occur once in each: the longest list that rises in both.
 fn anchors(base: &[Token], side: &[Token], n_tokens: usize) -> Vec<(usize, usize)> {
     if base.is_empty() || side.is_empty() {
         return Vec::new();
@@ -137,7 +139,8 @@ fn anchors(base: &[Token], side: &[Token], n_tokens: usize) -> Vec<(usize, usize
     longest_rising(&pairs.collect::<Vec<_>>())
 }
 
-/// Patience: `tops` holds, by length, the list that ends lowest; `back` how each list goes on.
+/// Patience sorting: `tops` holds, for each length, the list with the lowest end. `back` says how
+/// each list continues.
 fn longest_rising(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
     let mut tops: Vec<(usize, usize)> = Vec::new();
     let mut back: Vec<Option<usize>> = Vec::with_capacity(pairs.len());
@@ -159,7 +162,7 @@ fn longest_rising(pairs: &[(usize, usize)]) -> Vec<(usize, usize)> {
     list
 }
 
-/// By token: nowhere, the one place where it is, or more than one.
+/// For each token: nowhere, its one place, or several places.
 struct Places(Vec<u32>);
 
 const NOWHERE: u32 = u32::MAX;
@@ -192,7 +195,7 @@ fn diff_gap(base: &[Token], side: &[Token], which: Side, budget: &mut Budget) ->
         crate::mark::hit!(text_stretch_counts_as_rewritten);
         return vec![whole];
     }
-    // The library's memory grows with the largest number, so a gap gets numbers of its own.
+    // The library's memory grows with the largest number, so each gap has its own small numbers.
     let mut names: Vec<u32> = base.iter().chain(side).map(|token| token.0).collect();
     names.sort_unstable();
     names.dedup();
@@ -210,8 +213,9 @@ fn diff_gap(base: &[Token], side: &[Token], which: Side, budget: &mut Budget) ->
     in_place(&base, &side, n_changed).unwrap_or(hunks)
 }
 
-/// The edits of each piece where it stands, if each became a new one, and no more than `most` did. Where
-/// pieces repeat, other edits are as short; nobody has made those.
+/// Returns the edits if each changed piece was replaced in its place by a piece that the base does
+/// not have, and at most `most` were. If pieces repeat, another diff may be as short, but nobody
+/// made those edits.
 fn in_place(base: &[Token], side: &[Token], most: usize) -> Option<Vec<Hunk>> {
     if base.len() != side.len() {
         return None;
@@ -219,7 +223,7 @@ fn in_place(base: &[Token], side: &[Token], most: usize) -> Option<Vec<Hunk>> {
     let mut hunks: Vec<Hunk> = Vec::new();
     let pairs = base.iter().zip(side).enumerate();
     let changed: Vec<_> = pairs.filter(|(_, (base, side))| base != side).collect();
-    // LIMIT: this looks at as many pairs as the budget has paid for.
+    // LIMIT: this compares only as many pairs as the budget has paid for.
     if most < changed.len() || changed.iter().any(|(_, (_, new))| base.contains(new)) {
         return None;
     }

@@ -1,10 +1,10 @@
 //! Follows each line of the base into both sides, and counts how often a merge has it.
 //!
-//! A diff knows equal lines only. To it, a line with another word in it is one line that is gone and
-//! another one that is new. If a merge takes the new one and not the deletion, the line stands there
-//! twice; the other way around it is lost. So lines that a side removed are paired with those that
-//! it added: the equal ones, then the ones with most words in common, then those in the same place.
-//! A line that neither side deleted must be in the merge once for each of its copies.
+//! A diff compares only equal lines. If a word of a line changed, the diff sees a line that is gone
+//! and another one that is new. If a merge takes the new line but not the deletion, the line is
+//! there twice. In the opposite case it is lost. So lines that a side removed are paired with lines
+//! that it added: first the equal ones, then those with the most common words, then those in the
+//! same place. A line that neither side deleted must be in the merge once for each of its copies.
 
 use super::cut::{Cut, Side, Three, split_line_end};
 use super::diff::{Edits, Hunk, part};
@@ -14,7 +14,7 @@ use super::weave::{Chunk, How, Region};
 use imara_diff::{Interner, Token};
 use std::borrow::Cow;
 
-// LIMIT: a word that more of a side's new lines have says nothing about which line became which.
+// LIMIT: a word in more new lines than this does not show which line became which.
 const LINES_OF_A_WORD: usize = 16;
 
 /// Where each line of the base is in both sides.
@@ -40,7 +40,7 @@ impl<'a> Fates<'a> {
         Self { lines, tokens, server, pushed }
     }
 
-    /// By token, whether the merge has too few or too many copies of that line of the base.
+    /// For each token, whether the merge has too few or too many copies of that line of the base.
     pub(super) fn bad(&self, chunks: &[Chunk], later: Side) -> Vec<bool> {
         let mut more = vec![0; self.tokens.n_tokens()];
         let mut tally = Tally::new(self.tokens);
@@ -60,7 +60,7 @@ impl<'a> Fates<'a> {
             }
         }
         let is_bad = |(at, (more, n_deleted)): (usize, (&i32, &i32))| {
-            // Numbers fit u32: the interner gave them.
+            // The numbers fit `u32`, because the interner gave them.
             !self.tokens.is_blank(Token(at as u32)) && !(-n_deleted..=0).contains(more)
         };
         more.iter().zip(&n_deleted).enumerate().map(is_bad).collect()
@@ -74,7 +74,7 @@ impl<'a> Fates<'a> {
     }
 }
 
-/// Where the lines of the base are in one side, and the other way around.
+/// Where the lines of the base are in one side, and where the side's lines are in the base.
 struct Fate {
     to: Vec<Option<usize>>,
     back: Vec<Option<usize>>,
@@ -104,7 +104,7 @@ impl Fate {
         self.to.get(at) == Some(&None) && self.back.get(place) == Some(&None)
     }
 
-    /// Pairs equal lines, the first that was removed with the first that was added.
+    /// Pairs equal lines: the first removed one with the first added one.
     fn pair_equal(&mut self, changed: &Changed, tokens: &Tokens) {
         let mut added = vec![Vec::new(); tokens.n_tokens()];
         for line in changed.new.iter().rev() {
@@ -120,10 +120,10 @@ impl Fate {
         }
     }
 
-    /// Pairs lines of which at least half the words are still there, those with most words first.
+    /// Pairs lines that still have at least half of their words, those with the most words first.
     fn pair_alike(&mut self, changed: &Changed, lines: &Three<Cut<'_>>, side: Side) {
         let mut words = Words::default();
-        // By word, the new lines that have it, as indices of `changed.new`.
+        // For each word, the new lines that contain it, as indices of `changed.new`.
         let mut having: Vec<Vec<usize>> = Vec::new();
         for (index, line) in changed.new.iter().enumerate() {
             if self.back.get(line.at) == Some(&None) {
@@ -162,7 +162,7 @@ impl Fate {
         }
     }
 
-    /// Pairs what is left of a hunk in order, if equally many lines are left on both sides.
+    /// Pairs the other lines of a hunk in order, if equally many are left on both sides.
     fn pair_in_place(&mut self, changed: &Changed, n_hunks: usize) {
         for hunk in 0..n_hunks {
             let left = |lines: &[Line], pairs: &[Option<usize>]| -> Vec<usize> {
@@ -178,14 +178,16 @@ impl Fate {
     }
 }
 
-/// How early two lines are paired: most words in common first, then in one hunk, then the nearest.
+/// The order in which lines are paired: most common words first, then the same hunk, then the
+/// nearest.
 fn rank(n_common: usize, is_elsewhere: bool, distance: usize) -> u64 {
-    // Both fit 31 bits: a text is far smaller.
+    // Both fit 31 bits, since a text is far smaller.
     let fewer = (u64::from(u32::MAX) - n_common as u64) << 32;
     fewer | u64::from(is_elsewhere) << 31 | distance as u64
 }
 
-/// A line of a hunk: of which, the how-manieth of its side of it, where in its text, and its token.
+/// A line of a hunk: its hunk, its index within its side of the hunk, its index in the text, its
+/// token.
 struct Line {
     hunk: usize,
     row: usize,
@@ -193,7 +195,7 @@ struct Line {
     token: Token,
 }
 
-/// The lines that hunks remove and add, in order, without the blank ones.
+/// The lines that hunks remove and add, in order. Blank lines are left out.
 struct Changed {
     old: Vec<Line>,
     new: Vec<Line>,
@@ -219,7 +221,7 @@ impl Changed {
     }
 }
 
-/// A line as it is compared.
+/// A line in the form that is compared.
 fn text_of<'t>(lines: &Cut<'t>, at: usize) -> Cow<'t, str> {
     nfc(split_line_end(lines.slice(&(at..at + 1))).0)
 }
@@ -255,14 +257,14 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     words.into_iter().filter(|word| !word.trim().is_empty())
 }
 
-/// How many copies of one line of the base there are in a chunk, in any form.
+/// How many copies of one line of the base are in a chunk, in any form.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Copies {
     base: i32,
     server: i32,
     pushed: i32,
     pub(super) merged: i32,
-    /// Of the sides' copies, those that the base does not have in this chunk.
+    /// The sides' copies that the base does not have in this chunk.
     came: (i32, i32),
 }
 
@@ -324,7 +326,7 @@ impl Tally {
             self.count_mixed(fates, &chunk.region, text);
         }
         for token in self.touched.drain(..) {
-            // A line that is there several times was touched several times.
+            // A line that is there several times was counted several times.
             let Some(copies) = self.of.get_mut(token.0 as usize) else { continue };
             let mut copies = std::mem::take(copies);
             copies.merged += match chunk.how {
@@ -345,7 +347,7 @@ impl Tally {
         }
     }
 
-    /// Counts the lines of the base that a text with words of both sides still has.
+    /// Counts the lines of the base that are left in a text with words of both sides.
     fn count_mixed(&mut self, fates: &Fates<'_>, region: &Region, text: &str) {
         let mut words = Words::default();
         let known = words.of(&nfc(text));
@@ -359,7 +361,7 @@ impl Tally {
             let is_edited = |of: &[Token], place: usize| of.get(place) != Some(line);
             let lines = fates.lines;
             let base = words.of(&text_of(&lines.base, at));
-            // What is left of an edit is a scrap if the other side took the line's own words away.
+            // If the other side removed the line's own words, only a scrap of an edit is left.
             let n_left = |edited: &[usize], other: Option<usize>| {
                 let is_whole =
                     !adds_words(&base, edited) || has_words(&known, &base, edited, &base);
@@ -384,7 +386,7 @@ impl Tally {
     }
 }
 
-/// Whether each word of a line of which some copy outlives both sides' deletions is `known`.
+/// Whether all words are `known` of which at least one copy survives both sides' deletions.
 fn has_words(known: &[usize], base: &[usize], server: &[usize], pushed: &[usize]) -> bool {
     base.iter().all(|word| {
         let [base, server, pushed] = [base, server, pushed].map(|of| n_copies(of, *word));
@@ -397,7 +399,7 @@ fn adds_words(was: &[usize], is: &[usize]) -> bool {
     is.iter().any(|word| n_copies(was, *word) < n_copies(is, *word))
 }
 
-/// How often a list that is sorted has a word.
+/// How often a sorted list contains a word.
 fn n_copies(sorted: &[usize], word: usize) -> usize {
     let first = sorted.partition_point(|other| *other < word);
     sorted.iter().skip(first).take_while(|other| **other == word).count()

@@ -1,25 +1,28 @@
 //! Three-way merge of long texts (lyrics, translations, notes): by line, then by word.
 //!
-//! Pure, total, deterministic and bounded. Each side's edits are found against the base; edits that
-//! do not overlap are all applied, also on neighbouring lines. Where they overlap, in this order:
+//! It is pure, total, deterministic and bounded. Each side's edits are found against the base.
+//! Edits that do not overlap are all applied, also on neighbouring lines. For edits that overlap,
+//! the first rule that fits is used:
 //!
-//! 1. Both did the same, or one side's edit contains the other's: done once.
-//! 2. Both only deleted: what either deleted is gone.
-//! 3. Both kept the number of lines: line by line, a line that both changed word by word.
-//! 4. Otherwise the lines of the hunk as one run of words, line breaks included.
-//! 5. What still overlaps is a clash: the later side's hunk is taken. There are no conflict markers.
+//! 1. Both sides made the same edit, or one side's edit contains the other's: it is made once.
+//! 2. Both sides only deleted: all that either side deleted is gone.
+//! 3. Both sides kept the number of lines: they are merged line by line. A line that both changed
+//!    is merged word by word.
+//! 4. Otherwise the lines of the hunk are merged as one run of words, line breaks included.
+//! 5. What still overlaps is a clash: the later side's hunk is taken. No conflict markers are
+//!    written.
 //!
-//! Lines are compared under NFC and without their line ends; the users' bytes are kept. What has no
-//! blank in it is one word.
+//! Lines are compared under NFC and without their line ends. The result keeps the users' bytes.
+//! Text without a blank is one word.
 //!
 //! Songs repeat lines (the hui), and people move verses. A diff that pairs the wrong copies, or a
 //! clash that drops one half of a move, can lose or double a line. So the copies of each line are
-//! counted afterwards (`audit`). Where they do not add up, it is a clash as well, and the
-//! earlier side's edits of those lines are given up. Lines are followed through edits and moves for
-//! that (`fates`): a line that neither side deleted is there once for each copy.
+//! counted afterwards (`audit`). If they do not add up, that is a clash as well, and the earlier
+//! side's edits of those lines are given up. To count them, lines are followed through edits and
+//! moves (`fates`). A line that neither side deleted is in the result once for each copy.
 //!
-//! Where there is a clash, the merge is tried once more with each side's moves made in the other
-//! text first (`moves`). If that is clean, a verse that one side moved has the other's edits.
+//! After a clash the merge is tried once more: first each side's moves are made in the other text
+//! (`moves`). If that merge is clean, a verse that one side moved has the other side's edits.
 //!
 //! Swapping the sides (and [`Later`] with them) gives the same text.
 //!
@@ -45,9 +48,9 @@ use token::Tokens;
 use weave::Chunk;
 use write::Writer;
 
-/// Which side's hunk is taken where both clash.
+/// Which side's hunk is taken in a clash.
 ///
-/// The engine finds it by edit times, and by the bytes of the texts if these are equal.
+/// The engine decides this by edit times. If these are equal, it decides by the bytes of the texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Later {
     /// The text that the server has.
@@ -63,13 +66,13 @@ pub enum Later {
 pub enum TextMerge {
     /// All edits of both sides are in the text.
     Clean(String),
-    /// Some edits clashed; the text has the later side's there.
+    /// Some edits clashed. In those places the text has the later side's edit.
     Clash(String),
 }
 
 /// Merges two texts that were made from the same base.
 ///
-/// A repeated line is where a naive merge goes wrong: a song has its refrain several times.
+/// Repeated lines are hard for a naive merge: a song repeats its refrain.
 ///
 /// ```
 /// use haumana_sync::text::{Later, TextMerge, merge_text};
@@ -88,7 +91,7 @@ pub enum TextMerge {
 /// assert_eq!(TextMerge::Clash("Bow twice\n".into()), merged);
 /// ```
 ///
-/// The work is bounded: what would take too long to compare is taken as one changed piece.
+/// The work is bounded: a stretch that would take too long to compare counts as one changed piece.
 ///
 /// ```
 /// use haumana_sync::text::{Later, TextMerge, merge_text};
@@ -103,16 +106,21 @@ pub enum TextMerge {
 /// # Guarantees
 ///
 /// - One side equal to the base, or both equal: the result is the other's text, byte for byte.
-/// - Clean: every line that either side added is there, as it is or with the other's words in it.
-/// - Clash: every line that the later side added is there, likewise.
+/// - Clean: every line that either side added is there, unchanged or with the other side's words in
+///   it.
+/// - Clash: every line that the later side added is there, unchanged or with the other side's
+///   words.
 /// - Both: a line that all three texts have equally often is there that often, blank or not.
 /// - Both: a line of the base that neither side deleted is there once for each of its copies, as it
-///   was or as a side edited it. It is followed through a move if half of its words are still there.
-/// - Different lines that keep their number, also neighbours, never clash.
+///   was or as a side edited it. It is followed through a move if half of its words are still
+///   there.
+/// - If both sides keep the number of lines, edits of different lines never clash, also of
+///   neighbours.
 /// - Symmetric: swapping the sides, and `later` with them, gives the same result.
 /// - A line that both left alone keeps the bytes of the side that changed them (NFC, line end, a
-///   last line break), the later side's if both did.
-/// - A merge of more than `max_bytes` is a clash that the later side's whole text wins.
+///   last line break); if both changed them, those of the later side.
+/// - If the merged text would exceed `max_bytes`, that is a clash, and the later side's whole text
+///   is taken.
 pub fn merge_text(
     base: &str,
     server: &str,
@@ -165,7 +173,7 @@ fn merge_lines(texts: &Three<&str>, later: Side) -> TextMerge {
     }
 }
 
-/// Merges texts with moves made in them. How lines end is as in the texts that were written.
+/// Merges texts with moves made in them. Line ends are those of the texts that the users wrote.
 fn merge_moved(
     moved: &Three<&str>,
     texts: &Three<&str>,

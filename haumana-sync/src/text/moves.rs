@@ -1,10 +1,10 @@
 //! Verses that one side moved and the other edited.
 //!
-//! A diff shows a move as a deletion and an insertion, and an edit of a line that was deleted is a
-//! clash. So where a merge clashes, each side's moves are made in the base and in the other side's
-//! text first. What is left are the other edits, the mended line among them in its new place, and
-//! they are merged as usual. Only what is certain counts: the verse is still recognisable on the
-//! other side, and the other side changed nothing at its edges or where it goes.
+//! A diff shows a move as a deletion and an insertion. An edit of a deleted line is a clash. So
+//! after a clash, each side's moves are first made in the base and in the other side's text. The
+//! other edits are left, such as the edited line in its new place, and they are merged as usual. A
+//! move is made only if it is certain: the verse is still recognizable on the other side, and the
+//! other side changed nothing at the verse's edges or at its new place.
 
 use super::cut::{Cut, Side, Three, split_line_end};
 use super::diff::{Budget, Edits, Hunk, part};
@@ -21,12 +21,12 @@ const MOVES: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Move {
     lines: Range<usize>,
-    /// Before which line of the base they stand now.
+    /// The line of the base before which they are now.
     to: usize,
 }
 
-/// Returns the three texts with the moves of both sides made in all of them, if there are any and
-/// all are certain.
+/// Returns the three texts with the moves of both sides made in all of them; `None` if there are no
+/// moves, or if one is not certain.
 pub(super) fn make_moves(
     lines: &Three<Cut<'_>>,
     tokens: &Tokens,
@@ -49,8 +49,8 @@ pub(super) fn make_moves(
     })
 }
 
-/// Finds what `side` took out in one hunk and put back in another. Lines that it took out once and
-/// put back once show that there was a move; equal lines beside them moved along.
+/// Finds the lines that `side` removed in one hunk and inserted in another. A line that it removed
+/// once and inserted once shows a move. Equal lines beside it moved along.
 fn moves(tokens: &Tokens, side: Side, hunks: &[Hunk]) -> Vec<Move> {
     if hunks.len() < 2 {
         return Vec::new();
@@ -69,7 +69,7 @@ fn moves(tokens: &Tokens, side: Side, hunks: &[Hunk]) -> Vec<Move> {
     for hunk in hunks {
         finder.search(hunk, hunks, |token| !tokens.is_blank(token));
     }
-    // Several that go to one place stand there in the order in which that side has them.
+    // If several moves go to one place, they are in the order in which that side has them.
     let starts = finder.found.iter().map(|(start, _)| *start).enumerate();
     let mut order: Vec<Placed> = starts.map(|(at, start)| (start as u64, 0, at)).collect();
     order.sort_unstable();
@@ -77,11 +77,11 @@ fn moves(tokens: &Tokens, side: Side, hunks: &[Hunk]) -> Vec<Move> {
     moves.map(|(_, found)| found.clone()).collect()
 }
 
-/// What is sorted: a rank, and what says which of those with one rank. It is one type for all sorts
-/// of this module, as each further one makes a page larger.
+/// The sort key: a rank, and what orders those with the same rank. All sorts of this module use one
+/// type, since each further type makes a page larger.
 pub(super) type Placed = (u64, usize, usize);
 
-/// In which hunk a line was seen, and where.
+/// The hunk in which a line was seen, and its place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Seen {
     Never,
@@ -130,7 +130,7 @@ impl Finder<'_> {
         }
     }
 
-    /// Where a line that was taken out once was put back once, in another hunk.
+    /// The place where a line that was removed once was inserted once, in another hunk.
     fn place(&self, token: Token) -> Option<(usize, usize)> {
         match (self.removed.get(token.0 as usize)?, self.added.get(token.0 as usize)?) {
             (Seen::Once(from, _), Seen::Once(to, at)) if from != to => Some((*to, *at)),
@@ -143,14 +143,15 @@ fn run<'t>(a: impl Iterator<Item = &'t Token>, b: impl Iterator<Item = &'t Token
     a.zip(b).take_while(|(a, b)| a == b).count()
 }
 
-/// The moves of both sides, those that both made once; none if one concerns another.
+/// The moves of both sides. A move that both made is there once. It is empty if two moves affect
+/// each other.
 fn in_order(by_server: &[Move], by_pushed: &[Move]) -> Option<Vec<Move>> {
     let mut all = by_server.to_vec();
     all.extend(by_pushed.iter().filter(|by_pushed| !by_server.contains(by_pushed)).cloned());
     let of_one = |a: &Move, b: &Move| {
         [by_server, by_pushed].iter().any(|side| side.contains(a) && side.contains(b))
     };
-    // Which of two that land at one place comes first is known of moves of one side alone.
+    // If two moves go to one place, their order is known only for moves of the same side.
     let is_shared = |a: &Move| by_server.contains(a) && by_pushed.contains(a);
     let is_apart = |a: &Move, b: &Move| {
         let overlaps = a.lines.start < b.lines.end && b.lines.start < a.lines.end;
@@ -190,8 +191,8 @@ fn carried_over(
     Some(carried)
 }
 
-/// Where the edge before line `at` of the base is on a side, if that side added nothing there that
-/// could belong to either.
+/// Where the edge before line `at` of the base is on a side; `None` if the side added lines there
+/// that could belong to either part.
 fn edge(at: usize, hunks: &[Hunk]) -> Option<usize> {
     let next = hunks.partition_point(|hunk| hunk.base.end < at);
     let before = next.checked_sub(1).and_then(|last| hunks.get(last));
@@ -229,10 +230,10 @@ fn rearranged(lines: &Cut<'_>, moves: &[Move]) -> Option<String> {
         }
     }
     let (content, end) = split_line_end(last);
-    // An empty last line is there only by its line end.
+    // An empty last line exists only by its line end.
     if !text.ends_with(['\n', '\r']) && !content.is_empty() {
         rearranged.truncate(rearranged.len() - end.unwrap_or(style).len());
     }
-    // A lone CR and a LF that come to stand together would be one line end.
+    // A lone CR and an LF beside each other would become one line end.
     (Cut::lines(&rearranged).len() == lines.len()).then_some(rearranged)
 }

@@ -1,13 +1,13 @@
 //! One place for edits that could be in several.
 //!
-//! Where a refrain is repeated, "the copy was added before" and "after" are the same edit. Both
-//! sides' edits are moved down as far as they go, so that the same edit is found in the same place.
+//! If a refrain is repeated, "added before it" and "added after it" are the same edit. Both sides'
+//! edits are moved down as far as possible, so that the same edit is found in the same place.
 
 use super::diff::Hunk;
 use imara_diff::Token;
 use std::ops::Range;
 
-/// Moves each pure insertion or deletion down as far as it goes, joining hunks that come to touch.
+/// Moves each pure insertion or deletion down as far as possible. It joins hunks that then touch.
 pub(super) fn slide_down(base: &[Token], side: &[Token], hunks: Vec<Hunk>) -> Vec<Hunk> {
     let mut done: Vec<Hunk> = Vec::with_capacity(hunks.len());
     for mut hunk in hunks.into_iter().rev() {

@@ -8,7 +8,7 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quic
 /// The pieces of three texts as numbers.
 pub(super) struct Tokens {
     pub(super) of: Three<Vec<Token>>,
-    /// By number: whether the piece is empty, white space or a line end.
+    /// For each number, whether the piece is empty, white space or a line end.
     blank: Vec<bool>,
 }
 
@@ -32,7 +32,7 @@ impl Tokens {
     }
 }
 
-/// Every distinct spelling, and the number of its NFC form; each is normalised once.
+/// Every spelling, with the number of its NFC form. Each spelling is normalized once.
 #[derive(Default)]
 struct Forms<'a> {
     interner: Interner<Cow<'a, str>>,
@@ -67,12 +67,12 @@ impl<'a> Forms<'a> {
     }
 }
 
-/// What is compared of `text`.
+/// The form of `text` that is compared.
 pub(super) fn nfc(text: &str) -> Cow<'_, str> {
     if is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
 fn is_nfc(text: &str) -> bool {
-    // Every character below U+0300 (0xCC 0x80) is NFC, so all of Hawaiian when typed on a phone.
+    // Every character below U+0300 (0xCC 0x80) is NFC. That includes all Hawaiian typed on a phone.
     text.bytes().all(|byte| byte < 0xCC) || is_nfc_quick(text.chars()) == IsNormalized::Yes
 }

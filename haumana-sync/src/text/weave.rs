@@ -12,7 +12,7 @@
 //! and looks again. What still disagrees is a dispute: [`How::Gone`], [`How::Rows`] or
 //! [`How::Clash`].
 //!
-//! Pieces are numbers here. So the same code weaves lines, and the words of a line.
+//! Pieces are numbers here. So the same code weaves lines and the words of a line.
 
 use super::cut::{Side, Three};
 use super::diff::{Edits, Hunk, common_prefix, common_suffix, part};
@@ -39,7 +39,7 @@ pub(super) enum How {
     Take(Side),
     /// Both sides made the same change.
     Alike,
-    /// Both sides only deleted pieces. What either deleted is gone, which is all of the region.
+    /// Both sides only deleted pieces. All that either deleted is gone, which is the whole region.
     Gone,
     /// Both changed words of one line. The text has the words of both. The tokens are the number of
     /// that line, if one of the three texts has it.
@@ -49,7 +49,7 @@ pub(super) enum How {
     MixedLines(String, Vec<Token>),
     /// Both changed it and kept the number of lines, so it can be decided line by line.
     Rows,
-    /// Both changed it and nothing fits; the pieces of the later side are taken.
+    /// Both changed it, and no other rule fits. The pieces of the later side are taken.
     Clash,
 }
 
@@ -77,7 +77,8 @@ impl Chunk {
         }
     }
 
-    /// Returns the pieces that are written for the chunk; `None` if no text has them as they are.
+    /// Returns the pieces that are written for the chunk; `None` if its text is not in any of the
+    /// texts.
     pub(super) fn pieces<'t>(&self, tokens: &'t Tokens, later: Side) -> Option<&'t [Token]> {
         let side = match self.how {
             How::Take(side) => side,
@@ -169,7 +170,7 @@ fn first(server: &[Hunk], pushed: &[Hunk]) -> Option<(Side, Range<usize>)> {
 }
 
 impl Group<'_> {
-    /// Decides how a region is merged on which the sides do not agree.
+    /// Decides how to merge a region on which the sides do not agree.
     fn dispute(&self) -> How {
         let mut hunks = self.server.iter().chain(self.pushed);
         if hunks.clone().all(|hunk| hunk.side.is_empty()) {

@@ -1,4 +1,4 @@
-//! Inside a clashing hunk: line by line if the lines correspond, then by word.
+//! Merges inside a clashing hunk: line by line if the lines correspond, then by word.
 
 use super::audit::adds_up;
 use super::cut::{Cut, Side, Three, split_line_end};
@@ -10,10 +10,10 @@ use imara_diff::Token;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-// LIMIT: lines of clashing hunks that one merge takes apart; what is longer clashes as it is.
+// LIMIT: lines of clashing hunks that one merge takes apart. A longer hunk stays a clash.
 const LINES: usize = 5000;
 
-/// Merges what can be merged inside the clashes of `chunks`.
+/// Merges the clashes of `chunks` by line and word, where possible.
 pub(super) fn refine(
     chunks: Vec<Chunk>,
     lines: &Three<Cut<'_>>,
@@ -40,8 +40,8 @@ pub(super) fn refine(
     refined
 }
 
-/// Notes of the lines with words of both sides which of them the base has too, or a side where they
-/// stand.
+/// Finds the lines with words of both sides that the base has too, or a side in this place, and
+/// notes their tokens.
 fn name_lines(chunks: &mut [Chunk], lines: &Three<Cut<'_>>, tokens: &Tokens) {
     let mut numbers: BTreeMap<String, Option<Token>> = BTreeMap::new();
     for text in chunks.iter().filter_map(|chunk| chunk.how.mixed()) {
@@ -70,7 +70,8 @@ fn name_lines(chunks: &mut [Chunk], lines: &Three<Cut<'_>>, tokens: &Tokens) {
     }
 }
 
-/// The lines of a text that a line end follows: behind its own last one is an empty line.
+/// The lines of a text that is followed by a line end. If the text itself ends with a line end, its
+/// last line is empty.
 fn lines_of(text: &str) -> impl Iterator<Item = &str> {
     let lines = Cut::lines(text);
     let is_last_empty = text.is_empty() || text.ends_with(['\n', '\r']);
@@ -78,7 +79,7 @@ fn lines_of(text: &str) -> impl Iterator<Item = &str> {
     pieces.into_iter().map(|line| split_line_end(line).0).chain(is_last_empty.then_some(""))
 }
 
-/// The lines of a region in which all three texts have equally many.
+/// The lines of a region in which all three texts have the same number of lines.
 fn rows(region: &Region) -> impl Iterator<Item = Region> {
     let start = region.map(|range| range.start);
     (0..region.base.len()).map(move |row| start.map(|start| start + row..start + row + 1))
@@ -145,7 +146,7 @@ impl Refiner<'_> {
 
     /// The lines of `region` with both sides' words, without the last line end.
     fn words(&mut self, region: &Region) -> Option<String> {
-        // Lines added or deleted have no words to pair with the other side's.
+        // Lines that were added or deleted have no words to pair with the other side's.
         if region.base.is_empty() || region.server.is_empty() || region.pushed.is_empty() {
             return None;
         }
@@ -168,7 +169,7 @@ impl Refiner<'_> {
         let pieces = chunks.iter().filter_map(|chunk| chunk.pieces(&tokens, self.later));
         let n_pieces: usize = pieces.map(<[_]>::len).sum();
         if Cut::words(&merged).len() != n_pieces {
-            // One side removed the blank beside a word that the other added.
+            // One side removed the blank beside a word that the other side added.
             crate::mark::hit!(text_glued_words_clash);
             return None;
         }
@@ -189,14 +190,15 @@ pub(super) fn differ_in_most(was: &str, is: &str, side: Side, budget: &mut Budge
     n_words(&tokens, &(0..tokens.of.base.len())) < 2 * n_changed
 }
 
-/// How many pieces of the base in `range` are words.
+/// The number of words of the base in `range`.
 fn n_words(tokens: &Tokens, range: &Range<usize>) -> usize {
     let words = part(&tokens.of.base, range.clone()).iter();
     words.filter(|token| !tokens.is_blank(**token)).count()
 }
 
-/// Whether a side replaced more than half of the words. Such a line is another line: that it shares
-/// an "i ka" with the base says nothing, and mixing the two would be nonsense that looks merged.
+/// Whether a side replaced more than half of the words. Then it is another line. That it shares an
+/// "i ka" with the base means nothing, and a mixture of the two lines would be nonsense that looks
+/// merged.
 fn is_rewritten(chunks: &[Chunk], tokens: &Tokens) -> bool {
     let n_changed = |side: Side| -> usize {
         let by_side = |chunk: &&Chunk| matches!(chunk.how, How::Take(by) if by == side);

@@ -7,12 +7,13 @@ use super::weave::{Chunk, How, Region};
 pub(super) struct Writer<'a> {
     out: String,
     later: Side,
-    /// Each text's first line end, and the one that the merge uses for lines that need another.
+    /// The first line end of each text, and the one that the merge uses for lines that need
+    /// another.
     styles: Three<Option<&'a str>>,
     style: &'a str,
-    /// Written between pieces where the first has no line end; words need none.
+    /// Written between two pieces if the first has no line end. Words need none.
     missing: &'a str,
-    /// The line end of the last piece, not written yet: it may have to go.
+    /// The line end of the last piece. It is not written yet, because it may have to go.
     open: Option<Option<&'a str>>,
     ends_with_line_end: bool,
 }
@@ -21,7 +22,7 @@ impl<'a> Writer<'a> {
     pub(super) fn for_lines(texts: &Three<&'a str>, later: Side) -> Self {
         let styles = texts.map(|text| first_line_end(text));
         let style = styles.pick_some(later).unwrap_or("\n");
-        // An empty text says nothing about how it would end.
+        // An empty text does not show how it would end.
         let ends = texts.map(|text| (!text.is_empty()).then(|| text.ends_with(['\n', '\r'])));
         let ends_with_line_end = ends.pick_some(later).unwrap_or(false);
         let out = String::with_capacity(texts.server.len().max(texts.pushed.len()));
@@ -77,7 +78,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The line end of a piece; where a side changed all line ends, the other side's lines follow.
+    /// The line end of a piece. If a side changed all line ends, the other side's lines get the new
+    /// one.
     fn line_end_of(&self, side: Side, piece: &'a str) -> Option<&'a str> {
         let (_, end) = split_line_end(piece);
         if end == *self.styles.side(side) { end.map(|_| self.style) } else { end }
@@ -105,7 +107,7 @@ impl<'a> Writer<'a> {
     }
 
     fn line_end(&mut self, end: &str) {
-        // After a lone CR, the LF of an empty line would make one line end of two.
+        // After a lone CR, the LF of an empty line would join with it into one line end.
         let joins = self.out.ends_with('\r') && end.starts_with('\n');
         if joins {
             crate::mark::hit!(text_line_ends_stay_two);
@@ -115,7 +117,7 @@ impl<'a> Writer<'a> {
 
     fn finish(mut self) -> String {
         if let Some(end) = self.open.take() {
-            // An empty last line is there only by its line end.
+            // An empty last line exists only by its line end.
             let is_empty_line = self.out.is_empty() || self.out.ends_with(['\n', '\r']);
             if self.ends_with_line_end || is_empty_line {
                 self.line_end(end.unwrap_or(self.missing));
