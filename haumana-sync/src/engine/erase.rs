@@ -2,8 +2,8 @@
 //!
 //! An erasure has three steps. A commit marks the head, so that nothing else is accepted. Then the
 //! store deletes records and history. A second commit leaves the marker of an erased account, in a
-//! new epoch. A program that ends in between leaves an account that is still marked; the next call
-//! goes on from there.
+//! new epoch. If a program ends in between, the account stays marked, and the next call continues
+//! from there.
 
 use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
@@ -15,29 +15,31 @@ use crate::store::{
 };
 use crate::time::UnixMillis;
 
-/// What a request to erase came to.
+/// The outcome of an erasure.
 ///
-/// A host that promises its users a time can tell them this one. Backups that were taken before are
-/// its own matter: [`Operate::replay_erasures`](crate::store::Operate::replay_erasures) erases
+/// A host that promises its users a time can show them this one. It does not cover backups that
+/// were taken before; [`Operate::replay_erasures`](crate::store::Operate::replay_erasures) erases
 /// again what a restored backup brings back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erasure {
     /// The account is erased.
     Done,
-    /// The account is erased. Somebody holds on to the store's files, so the last bytes leave them
-    /// later, by themselves.
+    /// The account is erased. The last bytes leave the store's files by this time, without another
+    /// call.
     DoneBy(UnixMillis),
-    /// The request was seen before, and the user has begun anew since; nothing was erased.
+    /// An earlier request with this name was done, and the user has begun anew since. Nothing was
+    /// erased.
     ///
-    /// A retried request must not delete what its user wrote after the first one had done its work.
+    /// Otherwise a retried request would delete what its user wrote after the first one.
     Repeated,
 }
 
 impl Engine {
-    /// Erases everything of the user. What remains is a marker without content, by which a device
-    /// that still holds the old data is told, and a new epoch.
+    /// Erases everything of the user. What remains is a new epoch, and a marker without content.
+    /// The marker tells devices that still hold the old data.
     ///
-    /// While it runs nothing is accepted for the user. If it fails half-way, calling it again
+    /// Meanwhile nothing is accepted for the user. If it fails half-way, calling it again finishes
+    /// it. An account that was erased already stays as it is.
     /// finishes it; an account that was erased already stays as it is.
     ///
     /// ```
@@ -61,8 +63,8 @@ impl Engine {
         self.erase_as(user, None).await.map(|_| ())
     }
 
-    /// As [`Engine::erase`], by a request that has a name: the same again after a new beginning erases
-    /// nothing. Returns whether the account is erased now.
+    /// As [`Engine::erase`], for a request that has a name. If the user has begun anew since,
+    /// repeating the request erases nothing. Returns whether the account is erased now.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -86,8 +88,8 @@ impl Engine {
     ///
     /// As [`Engine::erase`].
     ///
-    /// Give each request of a person a random name of its own, and keep it over retries. The head
-    /// of the account remembers the last of these names as hashes, also behind an erasure.
+    /// Give each request of a person its own random name, and use the same name for retries. The
+    /// head of the account keeps hashes of the latest names, also after an erasure.
     pub async fn erase_as(&self, user: &UserId, request_id: Option<&str>) -> Result<Erasure> {
         let name = request_id.map(|id| Digest::of([b"erase\0", id.as_bytes()]).short());
         let (mut attempts, mut erased) = (self.attempts(user), Erasure::Done);
@@ -116,7 +118,7 @@ impl Engine {
                     }
                     (self.erased(head, notes, news), true)
                 }
-                // Nothing is there; what is left to do is to remember the request.
+                // Nothing is there. It remains to remember the request.
                 (head, _) => {
                     let Some(news) = news else { return Ok(erased) };
                     let notes = notes.with_erasure(news);
@@ -132,32 +134,34 @@ impl Engine {
         }
     }
 
-    /// Reads the head of an account that has used up its allowance: an erasure does not wait for it.
+    /// Reads the head of an account that has used up its allowance, since an erasure does not wait
+    /// for it.
     ///
-    /// A page says the head too, and no store bounds what pages cost; behind all revisions it is
-    /// nothing but the head.
+    /// A page also contains the head, and no store limits the cost of pages. Behind all revisions a
+    /// page contains only the head.
     async fn spent_head(&self, user: &UserId) -> Result<Option<Head>> {
         let behind_all = After::Place(Place { revision: Revision(u64::MAX), within: None });
         Ok(self.store.changes(user, behind_all, 1).await?.head)
     }
 
-    /// The head of an account that takes nothing more until it is erased.
+    /// The head of an account that accepts nothing until it is erased.
     ///
-    /// Its largest version is that of all lives until now: the store notes it in its journal.
+    /// Its largest version covers all earlier epochs, too. The store notes that version in its
+    /// journal.
     pub(crate) fn erasing(&self, old: &Head) -> Head {
         let floor = Notes::of(Some(old)).map_or(0, |notes| notes.floor);
         let max_version = old.max_version.max(floor);
         Head { state: HeadState::Erasing, max_version, ..self.following(old) }
     }
 
-    /// Reads the head of a user. One who was erased, and of whom a restored backup has nothing, has
-    /// the marker of an erased account again.
+    /// Reads the head of a user. If the user was erased and a restored backup has no head, this
+    /// makes the marker of an erased account again.
     ///
-    /// Devices still hold what was erased, and the marker is what they are measured against. The
-    /// journal knows no users, so the marker is made when one of them comes.
+    /// Devices may still hold what was erased, and they are compared with the marker. The journal
+    /// does not contain user ids, so the marker is made when the user comes.
     pub(crate) async fn head(&self, user: &UserId) -> Result<Option<Head>> {
         let head = self.store.head(user).await?;
-        // Data that was never put back to an earlier time has lost no head.
+        // Data that was never restored has lost no head.
         if head.is_some() || self.config.generation == Generation(0) {
             return Ok(head);
         }
@@ -168,16 +172,16 @@ impl Engine {
         let batch = Batch { head, records: Vec::new(), history: Vec::new() };
         match self.store.commit_settled(user, None, &batch).await {
             Ok(()) => Ok(Some(batch.head)),
-            // Somebody was faster, with the same.
+            // Somebody else was faster, and wrote the same.
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(self.store.head(user).await?),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The marker that is left of an account, and that begins its next life.
+    /// The marker of an erased account, which begins its next epoch.
     fn erased(&self, old: &Head, notes: Notes, news: Option<u64>) -> Head {
         let (now, next) = (self.clock.now(), self.erasing(old));
-        // Numbers that devices still hold are below those of the new life.
+        // Version numbers that devices still hold are below those of the new epoch.
         let floor = notes.floor.max(old.max_version);
         let (erasures, open) = (notes.erasures, Some(0));
         let notes = Notes { floor, erasures, open, ..Notes::default() };

@@ -1,7 +1,7 @@
 //! Why a call of the engine failed as a whole.
 //!
-//! A call fails as a whole only where nothing can be said about its parts. What is wrong with one
-//! record of a request is a [`Refusal`], and the other records go through.
+//! A call fails as a whole only if nothing can be said about its parts. If one record of a request
+//! is wrong, that record gets a [`Refusal`], and the other records are accepted.
 
 use crate::engine::Refusal;
 use crate::store;
@@ -18,47 +18,47 @@ use crate::store;
 pub enum ErrorKind {
     /// The store cannot answer now. Send the same request again later.
     ///
-    /// It is also the kind of a call that lost too many races against others who write for the same
+    /// It is also the kind of a call that lost too many races against other writers of the same
     /// user, and of a record that a newer version of this library has written.
     Unavailable,
-    /// The account has used up what it may cost for now. Send the same request again later.
+    /// The account has used up its allowance for now. Send the same request again later.
     ///
-    /// Only a store that gives each account an allowance answers so, as the one on DynamoDB can.
-    /// Other accounts are not affected.
+    /// Only a store that gives each account an allowance returns it; the one on DynamoDB can. Other
+    /// accounts are not affected.
     Spent,
     /// The account is being erased. Send the same request again later.
     ///
-    /// [`Engine::erase`](crate::Engine::erase) again finishes an erasure that broke off;
-    /// [`Operate::erasing`](crate::store::Operate::erasing) lists them.
+    /// Calling [`Engine::erase`](crate::Engine::erase) again finishes an erasure that was
+    /// interrupted. [`Operate::erasing`](crate::store::Operate::erasing) lists such accounts.
     Erasing,
-    /// An import into the account is under way, or broke off. Send the same request again later.
+    /// An import into the account is under way, or was interrupted. Send the same request again
+    /// later.
     ///
-    /// The same import again finishes it, and an erasure gives it up.
+    /// Repeating the same import finishes it. An erasure discards it.
     Importing,
-    /// The account holds something that the import does not.
+    /// The account contains something that the import does not.
     ///
     /// An import adds nothing to an account that is in use. Erase the account first, or use another
     /// one.
     NotEmpty,
-    /// The account was erased; what the device holds belongs to the time before.
+    /// The account was erased, and the device holds data from before.
     ///
-    /// It is answered to a cursor, or a page of an export, from before the erasure. A device
+    /// It is returned for a cursor, or a page token of an export, from before the erasure. A device
     /// without a cursor begins anew in the account.
     Gone,
     /// There is no such record, version or conflict.
     NotFound,
-    /// What was asked for is past its retention.
+    /// The requested content is past its retention.
     ///
-    /// The kind also tells that the value of a conflict is gone, or that a rewind goes back too
-    /// far.
+    /// It is also returned if the value of a conflict is gone, or if a rewind goes back too far.
     PastRetention,
     /// The conflict was closed with another resolution.
     ConflictClosed,
-    /// What is stored of a record cannot be read. A person must look; everything else goes on.
+    /// A stored record cannot be read. A person must look. Other records are not affected.
     Unreadable,
     /// The request contradicts itself or a limit.
     ///
-    /// A record or an account that has no room left for what a person asked for is `Invalid`, too.
+    /// It is also returned if a record or an account has no room for what a person asked for.
     Invalid,
     /// A mistake of this library or of the stored data. A person must look.
     Internal,
@@ -66,7 +66,7 @@ pub enum ErrorKind {
 
 /// A failed call of the engine. `Display` never holds the user's data.
 ///
-/// Branch on [`Error::kind`]; the text is for logs. A failure of the store is the error's source.
+/// Branch on [`Error::kind`]; the text is for logs. If the store failed, its error is the source.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct Error {
@@ -90,7 +90,7 @@ impl Error {
         Self::new(ErrorKind::Unreadable, "a stored record cannot be read")
     }
 
-    /// Whether it is of one record, which is set aside, and not of the request.
+    /// Whether it concerns one record, which is set aside, and not the whole request.
     ///
     /// A dialect skips such a record and answers the rest of the request.
     pub fn is_unreadable(&self) -> bool {
@@ -101,14 +101,14 @@ impl Error {
         Self::new(ErrorKind::Unavailable, "a record was written by a newer program")
     }
 
-    /// The account was erased: nothing of what was before is taken.
+    /// The account was erased: nothing from before is accepted.
     ///
     /// It is for dialects that find out themselves that a client's data is from before an erasure.
     pub fn erased() -> Self {
         Self::new(ErrorKind::Gone, "the account was erased")
     }
 
-    /// The store does not take what a call is to write.
+    /// The store does not accept what a call has to write.
     pub(crate) fn refused(refusal: Refusal) -> Self {
         Self::new(ErrorKind::Invalid, refusal.message())
     }

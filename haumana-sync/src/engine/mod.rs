@@ -7,9 +7,9 @@
 //!
 //! 1. Read the user's [`Head`]. If the device's cursor is at the head and it pushes nothing, the
 //!    answer is ready.
-//! 2. Read the records that are pushed, and of each the base that its edit names.
-//! 3. Merge field by field ([`crate::merge`]). Values that lose become history, and entries of the
-//!    inbox.
+//! 2. Read the pushed records, and for each the base that its edit names.
+//! 3. Merge field by field ([`crate::merge`]). Values that lose become entries of the history and
+//!    the inbox.
 //! 4. Write records, history and the next head in one [`Store::commit`]. It fails if another
 //!    commit came first; then start again from 1 with the edits that are left.
 //! 5. Read the change feed after the device's cursor, and answer.
@@ -25,26 +25,26 @@
 //!
 //! # What a host has to do
 //!
-//! - Say who is asking. Every call takes a [`UserId`], and believes it.
-//! - Repeat nothing. A call that failed has told its kind ([`ErrorKind`]); the device sends the
-//!   same request again. All calls that change something may be repeated: what was done already
-//!   changes nothing the second time.
-//! - Bound what comes in. [`crate::limits`] has what the engine accepts; a host also bounds bodies,
-//!   time, and requests under way, as `haumana-api` does.
-//! - Call [`Operate::sweep`](crate::store::Operate::sweep) now and then. The engine deletes old
-//!   history of a user at most once a day and only when that user commits; nobody else does it for
-//!   users who never come again.
+//! - Verify who is asking. Every call takes a [`UserId`], and believes it.
+//! - Repeat nothing. A failed call returns its kind ([`ErrorKind`]), and the device sends the same
+//!   request again. All calls that change something may be repeated: what was done already changes
+//!   nothing the second time.
+//! - Limit requests. [`crate::limits`] lists what the engine accepts. A host also limits bodies,
+//!   time, and concurrent requests, as `haumana-api` does.
+//! - Call [`Operate::sweep`](crate::store::Operate::sweep) regularly. The engine deletes old
+//!   history of a user at most once a day, and only when that user commits. Only the host does it
+//!   for users who never commit again.
 //!
-//! # What stays the same however many engines there are
+//! # Several engines
 //!
-//! Two engines that race for one user's head do not lose an edit: one commit succeeds, the other
-//! engine reads the account again, merges again, and commits behind it. After
+//! Two engines that race for one user's head lose no edit. One commit succeeds. The other engine
+//! reads the account again, merges again, and commits on top. After
 //! [`COMMIT_TRIES`](crate::limits::COMMIT_TRIES) lost races a call gives up with
 //! [`ErrorKind::Unavailable`].
 //!
-//! Engines of one store should have one [`Schema`], one [`Generation`] and clocks that differ by
-//! two seconds at most. A commit is stamped three seconds ahead, so that such clocks do no harm to
-//! clients whose cursor is a time.
+//! Engines of one store should have the same [`Schema`] and [`Generation`], and clocks that differ
+//! by two seconds at most. A commit is stamped three seconds ahead. So such differences do no harm
+//! to clients whose cursor is a time.
 
 pub(crate) mod commit;
 pub(crate) mod edit;
@@ -95,13 +95,13 @@ use std::sync::Arc;
 /// The result of a call of the engine.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Tells the time. The library never asks the system itself, so tests can set the clock.
+/// Tells the time. The library never asks the system, so tests can set the clock.
 ///
 /// `SystemClock` of `haumana-api` and of `haumana-replica` asks the system.
 ///
-/// The engine dates commits with it, finds out what is past its retention, and takes an edit time
-/// in the future for now. It does not order the change feed by it; revisions do that. So a clock
-/// that jumps back delays the deletion of old history, and loses nothing.
+/// The engine uses it to date commits, to find what is past its retention, and to replace an edit
+/// time in the future by the current time. The change feed is ordered by revisions, not by the
+/// clock. So a clock that jumps back only delays the deletion of old history.
 ///
 /// ```
 /// use haumana_sync::engine::Clock;
@@ -121,22 +121,22 @@ pub trait Clock: Debug + Send + Sync + 'static {
     fn now(&self) -> UnixMillis;
 }
 
-/// Returns random bits. The library never asks the system itself, so tests can repeat a run.
+/// Returns random bits. The library never asks the system, so tests can repeat a run.
 ///
-/// Versions and deliveries are told apart by these bits: they must not be predictable.
+/// The bits must not be predictable, because they distinguish versions and deliveries.
 ///
-/// The engine makes epochs of accounts and ids of commits from them, and how many versions it skips
-/// after a restored backup. A source that repeats can make two lives of an account look like one:
-/// use the operating system's, as `SystemRandom` of `haumana-api` does. For tests there is
+/// The engine makes epochs and commit ids from them, and the number of versions that it skips after
+/// a restored backup. If a source repeats itself, two epochs of an account can look like one. So
+/// use the operating system's source, as `SystemRandom` of `haumana-api` does. Tests can use
 /// `conformance::SeededRandom`.
 pub trait Random: Debug + Send + Sync + 'static {
     /// Returns 64 bits that nobody can predict.
     fn next_u64(&self) -> u64;
 }
 
-/// The settings of an engine. [`EngineConfig::new`] makes them; then set fields as you need.
+/// The settings of an engine. [`EngineConfig::new`] makes them; then set the fields that differ.
 ///
-/// The struct grows: start from `new`, and set what differs.
+/// Later versions may add fields.
 ///
 /// ```
 /// use haumana_sync::engine::EngineConfig;
@@ -153,14 +153,14 @@ pub struct EngineConfig {
     /// `SqliteStore` and `PostgresStore` count it themselves: pass their `life().generation`. With
     /// DynamoDB an operator raises it, and `DynamoStore::generation` remembers the highest. With a
     /// store of your own, keep a number in the configuration. If it does not rise, a device that
-    /// had synced after the backup was taken keeps a cursor from a future that is gone.
+    /// had synced after the backup was taken keeps a cursor beyond the restored data.
     pub generation: Generation,
     /// How long superseded versions, lost values and delivery records are kept, in
     /// milliseconds. Usually [`RETENTION_MS`].
     ///
     /// A device that was offline longer than this still loses no edit. But the content of the base
-    /// that its edits name may be gone by then, so a field that others have changed since goes to
-    /// the inbox as [`Reason::BaseGone`](crate::merge::Reason::BaseGone) instead of being merged.
+    /// that its edits name may be gone by then. Then a field that others have changed since is not
+    /// merged: the edit goes to the inbox, as [`Reason::BaseGone`](crate::merge::Reason::BaseGone).
     pub retention_ms: i64,
 }
 
@@ -173,7 +173,7 @@ impl EngineConfig {
 
 /// The usual retention time: 90 days.
 ///
-/// A device may be offline this long, and its texts are still merged by line.
+/// If a device is offline for this long, its texts are still merged by line.
 pub const RETENTION_MS: i64 = 90 * 86_400_000;
 
 /// Keeps the records of users the same on all of their devices.
@@ -192,11 +192,11 @@ pub const RETENTION_MS: i64 = 90 * 86_400_000;
 /// | operate | [`Engine::health`], [`Engine::summary`], [`Engine::verify`], [`Engine::repair`], [`Engine::accept_record`] |
 /// | speak another protocol | [`Engine::attempts`], [`crate::transaction`] |
 ///
-/// Futures of an engine may be dropped at any point. A commit that was under way is then written
-/// whole or not at all, and the same request again finds out which.
+/// Futures of an engine may be dropped at any point. A commit that was under way is written as a
+/// whole or not at all. Send the same request again to find out which.
 #[derive(Debug)]
 pub struct Engine {
-    /// What is read through it is screened.
+    /// What is read through it is checked; see `screen`.
     store: Arc<dyn Store>,
     screen: Arc<Screened>,
     clock: Arc<dyn Clock>,
@@ -208,29 +208,28 @@ pub struct Engine {
 
 /// What happens, after a backup was restored, to content that devices hold from before.
 ///
-/// A restored backup lacks what was written after it was taken. Devices still hold that, with
-/// versions that the backup may have given to something else. So their content is compared by value
-/// and by time, not by version, and every loser gets the reason
+/// A restored backup lacks all that was written after it was taken. Devices still hold that
+/// content. The backup may have given its version numbers to other content. So such content is
+/// compared by value and by time, not by version. Every value that loses has the reason
 /// [`Reason::OtherLife`](crate::merge::Reason::OtherLife).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OtherLife {
     /// The later edit wins. The value that it replaces is in the inbox.
     ///
-    /// It fits where the backup is old because a disk failed: what devices hold is newer, and is
-    /// wanted.
+    /// Use it if a disk failed and the backup is old: what devices hold is newer, and is wanted.
     #[default]
     Merged,
-    /// The backup wins. What devices hold of its records is in the inbox.
+    /// The backup wins. Other values that devices hold of its records are in the inbox.
     ///
-    /// It fits where the backup was put back on purpose, to undo what the devices did.
+    /// Use it if the backup was restored on purpose, to undo what the devices did.
     Discarded,
 }
 
 impl Engine {
     /// Makes an engine on `store` for records of the kinds of `schema`.
     ///
-    /// Nothing is read or written. That the records of the store can be read under `schema` is for
-    /// the host to find out first, with [`crate::succession::succeed`].
+    /// Nothing is read or written. The host must first check that the records of the store can be
+    /// read under `schema`, with [`crate::succession::succeed`].
     pub fn of(
         schema: Schema,
         store: Arc<dyn Store>,
@@ -250,19 +249,19 @@ impl Engine {
 
     /// Sets the schema: the kinds of record that the engine keeps.
     ///
-    /// It is for hosts that have made the engine before they know the schema. Requests that are
-    /// under way keep the schema that they began with, since each engine is a value of its own.
+    /// It is for hosts that make the engine before they know the schema. Requests that are under
+    /// way keep their schema, since each engine is a value of its own.
     #[must_use]
     pub fn with_schema(self, schema: Schema) -> Self {
         let screen = Screened { schema, ..(*self.screen).clone() };
         self.screened(screen)
     }
 
-    /// Sets the witness, which is notified of stored records that cannot be read. Without one they are
-    /// skipped silently.
+    /// Sets the witness, which is notified of stored records that cannot be read. Without a witness
+    /// they are skipped silently.
     ///
-    /// A host logs what it is told, and an operator looks: [`Engine::verify`] says what is wrong
-    /// with the account, and [`Engine::repair`] mends what can be mended.
+    /// A host logs such records, and an operator looks: [`Engine::verify`] says what is wrong with
+    /// the account, and [`Engine::repair`] repairs what can be repaired.
     #[must_use]
     pub fn with_witness(self, witness: Arc<dyn Witness>) -> Self {
         let screen = Screened { witness, ..(*self.screen).clone() };
@@ -274,9 +273,10 @@ impl Engine {
         Self { store: screen.clone(), screen, ..self }
     }
 
-    /// Notifies the witness of a record that cannot be read. For dialects that find one themselves.
+    /// Notifies the witness of a record that cannot be read. It is for dialects that find such a
+    /// record themselves.
     ///
-    /// The engine does so itself for every record that it reads through its own calls.
+    /// The engine notifies it of every such record that its own calls read.
     pub fn tell_unreadable(&self, user: &UserId, key: Key) {
         self.screen.tell(user, key);
     }
@@ -286,32 +286,33 @@ impl Engine {
         &self.screen.schema
     }
 
-    /// Sets what happens to content from another generation. Without this it is merged.
+    /// Sets what happens to content from another generation. The default is [`OtherLife::Merged`].
     #[must_use]
     pub fn with_other_life(self, later: OtherLife) -> Self {
         Self { later, ..self }
     }
 
-    /// Sets how many bytes of history an account keeps. Without this it is
-    /// [`limits::USER_HISTORY_BYTES`]. When the limit is reached the oldest history is deleted first.
+    /// Sets how many bytes of history an account keeps. The default is
+    /// [`limits::USER_HISTORY_BYTES`].
     ///
-    /// About a sixteenth of the limit leaves at once, behind the commit that went over it. Nothing
-    /// is refused because of history, and a value that waits in the inbox keeps its entry.
+    /// When the limit is exceeded, the oldest history is deleted: about a sixteenth of the limit at
+    /// once, after the commit that exceeded it. Nothing is refused because of history, and a value
+    /// that waits in the inbox keeps its entry.
     #[must_use]
     pub fn with_history_bytes(self, history_bytes: u64) -> Self {
         Self { history_bytes, ..self }
     }
 
-    /// Returns `Ok` when the store answers.
+    /// Returns `Ok` if the store answers.
     ///
-    /// It reads the head of a user that nobody is. Use it for a readiness probe; it says nothing
-    /// about any account.
+    /// It reads the head of a user id that nobody has. Use it for a readiness probe. It says
+    /// nothing about any account.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`] if it does not.
+    /// [`ErrorKind::Unavailable`] if the store does not answer.
     pub async fn health(&self) -> Result<()> {
-        // Nobody's id: ids of people are never empty of letters and digits.
+        // Nobody has this id: ids of people contain letters or digits.
         if let Some(nobody) = UserId::verified_by_caller("-") {
             self.store.head(&nobody).await?;
         }
@@ -332,7 +333,8 @@ impl Engine {
 
     /// As [`Engine::context`], for edits of an account with these notes.
     fn context_of(&self, now: UnixMillis, notes: &Notes) -> MergeContext {
-        // From outside of the data: two lives that began with one backup leap differently.
+        // From outside the data: so two servers that were restored from one backup skip different
+        // numbers.
         let chance = self.random.next_u64() % u64::from(limits::VERSION_LEAP_CHANCE);
         let leap = limits::VERSION_LEAP + u32::try_from(chance).unwrap_or_default();
         let (floor, is_imported) = (notes.floor, notes.imported.is_some());
@@ -349,7 +351,7 @@ impl Engine {
         match self.open(envelope) {
             Ok(record) => Ok(Some(record)),
             Err(error) if error.is_unreadable() => {
-                // What was set aside when it was read was told then.
+                // If it was set aside when it was read, the witness knows it already.
                 if !envelope.is_unreadable() {
                     self.screen.tell(user, envelope.key);
                 }
@@ -365,13 +367,13 @@ impl Engine {
         &*self.store
     }
 
-    /// Returns the store as [`Engine::store`] does, without checking the content of records. For a
-    /// dialect that checks it with [`KnownFields`](crate::record::KnownFields).
+    /// Returns the store as [`Engine::store`] does, without checking the content of records. It is
+    /// for a dialect that checks it with [`KnownFields`](crate::record::KnownFields).
     pub fn store_unlooked(&self) -> impl Store + use<> {
         Screened { looks_into_records: false, ..(*self.screen).clone() }
     }
 
-    /// Returns which life of the data this is.
+    /// Returns the generation of the data.
     pub(crate) fn generation(&self) -> Generation {
         self.config.generation
     }
@@ -383,7 +385,7 @@ impl Engine {
 
     /// Returns 64 random bits.
     ///
-    /// A host may use them for ids of its own, so that tests which seed the engine repeat those
+    /// A host may use them for ids of its own. Then tests that seed the engine repeat those ids,
     /// too.
     pub fn random(&self) -> u64 {
         self.random.next_u64()
@@ -425,8 +427,8 @@ impl Quota {
         }
     }
 
-    /// Takes room for a record that grows from `old` (`None`: new) to `new` bytes, and for so many
-    /// entries of the inbox.
+    /// Reserves room for a record that grows from `old` (`None`: new) to `new` bytes, and for the
+    /// given number of entries of the inbox.
     fn take(&mut self, old: Option<usize>, new: usize, conflicts: usize) -> bool {
         let records = u64::from(old.is_none());
         let bytes = new.saturating_sub(old.unwrap_or(0)) as u64;

@@ -4,7 +4,8 @@
 
 use crate::schema::FieldError;
 
-/// Why one record of a request was not accepted. All other records of the request went through.
+/// Why one record of a request was not accepted. All other records of the request were handled
+/// normally.
 ///
 /// ```
 /// use haumana_sync::engine::Refusal;
@@ -19,22 +20,22 @@ pub enum Refusal {
     /// The record or one of its fields exceeds its limit.
     ///
     /// See [`RECORD_BYTES`](crate::limits::RECORD_BYTES) for a record and
-    /// [`FieldType`](crate::schema::FieldType) for fields. A limit that was lowered later refuses
-    /// nothing that is stored: only an edit has to fit.
+    /// [`FieldType`](crate::schema::FieldType) for fields. If a limit was lowered later, stored
+    /// records stay; only an edit has to fit.
     TooLarge,
     /// The id is not a UUID.
     ///
-    /// Only the hyphenated form of 36 characters is one.
+    /// A valid id has the hyphenated form of 36 characters.
     InvalidId,
     /// A field has the wrong type, or is missing and cannot be filled.
     ///
-    /// A kind that the schema does not have is refused so as well, and a base that this server
-    /// cannot have given.
+    /// It is also returned for a kind that the schema does not have, and for a base that this
+    /// server cannot have given.
     InvalidField,
     /// The content of the base is past its retention.
     ///
-    /// A push of a part of a record that the server does not have is refused so, too: the rest of
-    /// the record is nowhere. The device has it, and sends the record whole.
+    /// It is also returned for a part of a record that the server does not have, because the rest
+    /// of the record is unknown. The device has it, and sends the whole record.
     BaseGone,
     /// The record says that it belongs to another user.
     WrongUser,
@@ -44,9 +45,9 @@ pub enum Refusal {
     /// and [`USER_CONFLICTS`](crate::limits::USER_CONFLICTS). A store may have less room than
     /// these.
     QuotaExceeded,
-    /// What is stored of the record cannot be read until a person has repaired it.
+    /// The stored record cannot be read until a person has repaired it.
     ///
-    /// Nothing is overwritten: the edit waits on its device until an operator has looked.
+    /// Nothing is overwritten: the edit waits on its device until then.
     Unreadable,
 }
 
@@ -75,7 +76,7 @@ impl Refusal {
         }
     }
 
-    /// Says why, for people. Replies name the field as well, where there is one.
+    /// Returns the reason as text for people. If it concerns a field, replies also name the field.
     pub fn message(self) -> &'static str {
         match self {
             Refusal::TooLarge => "the record or one of its fields is too large",
@@ -90,7 +91,7 @@ impl Refusal {
         }
     }
 
-    /// Says what a client does about it, for the guide and for developers.
+    /// Returns what a client does about it, for the guide and for developers.
     pub fn advice(self) -> &'static str {
         match self {
             Refusal::TooLarge | Refusal::InvalidField => {

@@ -1,8 +1,8 @@
-//! What the engine reads of a store, record by record: one that cannot be read is set aside and
-//! reported, and everything else goes on.
+//! Checks each record that the engine reads from a store. A record that cannot be read is set aside
+//! and reported; all others are handled normally.
 //!
-//! This is the boundary between store and engine. Behind it an envelope is one that this library
-//! wrote, or [`Envelope::is_unreadable`]; and of the history only what can be read is there.
+//! This is the boundary between store and engine. Behind it, an envelope is one that this library
+//! wrote, or it is [`Envelope::is_unreadable`]. History entries that cannot be read are left out.
 
 use crate::engine::commit::StoredConflict;
 use crate::engine::edit::record::{HistoryMeta, parse};
@@ -17,26 +17,26 @@ use crate::time::UnixMillis;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// What cannot be read.
+/// A stored item that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     /// The record.
     pub key: Key,
-    /// The entry of its history; `None`: the record as it stands.
+    /// The entry of its history; `None` for the current record.
     pub history: Option<(Version, u32)>,
 }
 
-/// Is told of what is stored and cannot be read, so that a person can look.
+/// Is notified of stored items that cannot be read, so that a person can look.
 ///
-/// It is told each time that such a record is met, perhaps several times in one request. It is
-/// called while a request is served, so it must not wait: count, or write a line of a log. It gets
+/// It is called each time that such an item is read, perhaps several times in one request. It is
+/// called while a request is served, so it must not block: count, or write a line of a log. It gets
 /// no content, and a [`UserId`] that prints nothing; `haumana-api` logs a keyed hash of it.
 pub trait Witness: Debug + Send + Sync + 'static {
     /// Something of `user` cannot be read.
     fn unreadable(&self, user: &UserId, what: Unreadable);
 }
 
-/// A witness who tells nobody.
+/// A witness that does nothing.
 #[derive(Debug)]
 pub(crate) struct Silent;
 
@@ -50,12 +50,13 @@ pub(crate) struct Screened {
     pub store: Arc<dyn Store>,
     pub schema: Schema,
     pub witness: Arc<dyn Witness>,
-    /// Whether the content of records is checked. A dialect that checks it does not pay for it twice.
+    /// Whether the content of records is checked. A dialect that checks it itself does not pay for
+    /// it twice.
     pub looks_into_records: bool,
 }
 
 impl Screened {
-    /// Tells that a record cannot be read.
+    /// Notifies the witness that a record cannot be read.
     pub(crate) fn tell(&self, user: &UserId, key: Key) {
         self.witness.unreadable(user, Unreadable { key, history: None });
     }
@@ -81,13 +82,13 @@ impl Screened {
     }
 }
 
-/// Whether replies can hold the record as it is stored. What stands beside its content is looked at
-/// by those who edit it.
+/// Whether replies can contain the record as it is stored. Edits check what is stored beside its
+/// content.
 fn is_readable(schema: &Schema, envelope: &Envelope) -> bool {
     if envelope.key.kind.is_inbox() {
         return parse::<StoredConflict>(&envelope.content).is_ok();
     }
-    // A newer program's record is its own; see `Record::open`.
+    // A newer program's record is left alone; see `Record::open`.
     match schema.kind(envelope.key.kind) {
         Some(_) if envelope.deleted => true,
         _ => Content::is_object(&envelope.content),
@@ -150,10 +151,10 @@ impl Store for Screened {
         let mut before = before;
         loop {
             let found = self.store.history_of(user, key, before, limit).await?;
-            // INVARIANT: each turn begins at a lower version, so this ends.
+            // INVARIANT: each round begins at a lower version, so this ends.
             let last = found.last().map(|entry| entry.key.version);
             let read: Vec<_> = found.into_iter().filter_map(|one| self.entry(user, one)).collect();
-            // A page of which nothing can be read is not the end.
+            // A page without a readable entry is not the end.
             if last.is_none() || !read.is_empty() {
                 return Ok(read);
             }

@@ -1,8 +1,8 @@
-//! A client's opaque place in a user's stream.
+//! A client's opaque place in a user's change feed.
 //!
-//! It names its format, the user (8 bytes of a hash), the life of the stream, and the place, which
-//! may lie inside a commit. A check sum tells a garbled one from a good one: it is no secret, since
-//! a cursor grants nothing.
+//! It contains its format, the user (8 bytes of a hash), the epoch and the generation, and the
+//! place, which may be inside a commit. A checksum detects garbled cursors. It is no secret, since
+//! a cursor grants no access.
 
 use crate::digest::Digest;
 use crate::id::{Key, KindNumber, RecordId, UserId};
@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 const FORMAT: u8 = 1;
 const LEN: usize = 1 + 8 + 8 + 4 + 8 + 1 + 16 + 8;
 
-/// A place in one life of one user's stream.
+/// A place in one user's change feed, in one epoch and generation.
 ///
 /// Devices keep it as text and send it back. A host needs this type only to look into a cursor, for
 /// instance to find out whether a device is up to date.
@@ -45,12 +45,13 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Makes a cursor at `place` in the life that `head` is in.
+    /// Makes a cursor at `place` in the epoch of `head`.
     pub fn new(user: &UserId, head: &Head, generation: Generation, place: Place) -> Self {
         Self { user: user_hash(user), epoch: head.epoch, generation, place }
     }
 
-    /// Whether it is a place of `user` in the life that `head` is in, not in its future.
+    /// Whether it is a place of `user` in the epoch of `head` and in `generation`, and not in its
+    /// future.
     pub fn fits(&self, user: &UserId, head: &Head, generation: Generation) -> bool {
         self.user == user_hash(user)
             && self.epoch == head.epoch
@@ -58,19 +59,19 @@ impl Cursor {
             && self.place.revision <= head.revision
     }
 
-    /// Whether it is of the life that `head` is in.
+    /// Whether it is in the epoch of `head`.
     pub fn is_in_epoch_of(&self, head: &Head) -> bool {
         self.epoch == head.epoch
     }
 
-    /// Whether it is of `user`, in whatever life.
+    /// Whether it is of `user`, in any epoch.
     pub fn is_of(&self, user: &UserId) -> bool {
         self.user == user_hash(user)
     }
 
-    /// Returns the last revision of which everything is before this place.
+    /// Returns the last revision that was read as a whole.
     ///
-    /// A cursor inside of a commit has not read all of that commit yet.
+    /// A cursor inside a commit has not read all of that commit yet.
     pub fn whole_revision(&self) -> Revision {
         match self.place.within {
             None => self.place.revision,
@@ -78,9 +79,9 @@ impl Cursor {
         }
     }
 
-    /// Writes it.
+    /// Writes it as text.
     ///
-    /// The text has the alphabet of URLs, and fewer than [`limits::CURSOR_BYTES`] bytes.
+    /// The text is safe in URLs, and shorter than [`limits::CURSOR_BYTES`].
     pub fn encode(&self) -> String {
         let mut bytes = Vec::with_capacity(LEN);
         bytes.push(FORMAT);
@@ -99,7 +100,7 @@ impl Cursor {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads what [`Cursor::encode`] wrote; `None` for anything else.
+    /// Reads the text that [`Cursor::encode`] wrote; `None` for any other text.
     pub fn decode(text: &str) -> Option<Self> {
         if limits::CURSOR_BYTES < text.len() {
             return None;

@@ -1,7 +1,7 @@
 //! Pulls of new clients: what changed after a cursor, page by page.
 //!
-//! A pull never tells how a record came to be what it is. It tells what each record that changed is
-//! now, so a device that was away for a year reads each record once.
+//! A pull does not say how a record changed. It returns the current state of each changed record.
+//! So a device that was away for a year reads each record once.
 
 pub(crate) mod cursor;
 
@@ -15,7 +15,7 @@ use crate::limits;
 use crate::store::{After, Envelope, Head, HeadState, Place, Version};
 use crate::time::UnixMillis;
 
-/// One record as it stands.
+/// One record in its current state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
     /// The record.
@@ -24,12 +24,12 @@ pub struct Changed {
     pub version: Version,
     /// When that version was committed.
     ///
-    /// It is the server's time, the same in every answer. It orders nothing.
+    /// It is the server's time, the same in every answer. It does not order anything.
     pub modified_at: UnixMillis,
     /// Its fields as a JSON object; `None` for a tombstone.
     ///
-    /// The text is what is stored, in the order of the kind's fields, with keys that the kind does
-    /// not name.
+    /// It is the stored text: the fields in the order of the kind, then keys that the kind does not
+    /// name.
     pub value: Option<String>,
 }
 
@@ -38,24 +38,23 @@ pub struct Changed {
 pub struct Pulled {
     /// What changed, oldest change first.
     pub changes: Vec<Changed>,
-    /// Where the next pull starts; `None` only while the user has nothing at all.
+    /// Where the next pull starts; `None` only while the user has no data at all.
     ///
-    /// Store it together with the changes, or after them. Stored before them, it would skip them if
-    /// the device stopped in between.
+    /// Store it together with the changes, or after them. If it is stored first and the device
+    /// stops in between, the changes are skipped.
     pub cursor: Option<String>,
     /// Whether more follows.
     pub more: bool,
-    /// Whether this page starts over from the beginning, because the cursor that came means
-    /// nothing here.
+    /// Whether this page starts over from the beginning, because the device's cursor does not fit.
     ///
-    /// The device reads on as usual and keeps its pending edits. What it held and no page has, not
-    /// even as a tombstone, is unknown here: it offers that with
-    /// [`PushOp::Offer`](crate::engine::PushOp::Offer).
+    /// The device reads on as usual and keeps its pending edits. If it holds a record that is on no
+    /// page, not even as a tombstone, the server does not know the record. The device then offers
+    /// it with [`PushOp::Offer`](crate::engine::PushOp::Offer).
     pub reset: bool,
     /// The digest of versions at `cursor`; only when nothing follows.
     ///
     /// A device that holds every record at its version gets the same sum of [`Digest::of_version`].
-    /// If it does not, it has missed something, and starts over without a cursor. There is no
+    /// If its sum differs, it has missed something, and starts over without a cursor. There is no
     /// digest while a record of the account cannot be read.
     pub digest: Option<Digest>,
     /// The server's time.
@@ -63,14 +62,15 @@ pub struct Pulled {
 }
 
 impl Engine {
-    /// Returns what changed after `cursor` (`None`: everything), at most `limit` records of about
-    /// `limit_bytes`; at least one, so that every page makes progress.
+    /// Returns what changed after `cursor` (`None`: everything): at most `limit` records of about
+    /// `limit_bytes` together. It returns at least one, so that every page makes progress.
     ///
-    /// A cursor that is garbled, another user's, from the future or from another life of the
-    /// server is no error: the page starts over and says so.
+    /// A cursor that is garbled, of another user, from the future, or from another epoch or
+    /// generation is no error: the page starts over and says so.
     ///
     /// Call it until [`Pulled::more`] is false. `limit` is at most [`limits::PAGE_RECORDS`]; a
-    /// greater one counts as that, and 0 as 1. Others may commit between two pages: a record that
+    /// greater one counts as that, and 0 as 1. Others may commit between two pages. A record that
+    /// changes meanwhile comes once more, at its new place, and none is left out.
     /// changes meanwhile comes once more, at its new place, and none is left out.
     ///
     /// ```
@@ -103,8 +103,8 @@ impl Engine {
         self.pull_behind(user, cursor, limit, limit_bytes, trail).await
     }
 
-    /// As [`Engine::pull`], behind commits of the same request. A device that had everything before
-    /// them is answered without reading anything.
+    /// As [`Engine::pull`], after the commits of the same request. A device that had everything
+    /// before them is answered without reading anything.
     pub(crate) async fn pull_behind(
         &self,
         user: &UserId,
@@ -149,7 +149,7 @@ impl Engine {
             false => self.fill_page(user, head, limit, &mut page).await?,
         };
         let (head, has_aside) = self.note_aside(user, head, begins, page.has_aside).await;
-        // Nobody can say what a device has of a record that is left out.
+        // If a record is left out, what the device has of it is unknown.
         let digest = (!has_aside).then_some(head.versions);
         let place = match page.after {
             After::Place(place) if more => place,
@@ -165,9 +165,9 @@ impl Engine {
         })
     }
 
-    /// Notes in the head whether the account has records that are left out of pages; returns it, and
-    /// whether there are such. They are forgotten when somebody begins to read everything, and noted
-    /// again when they are met.
+    /// Notes in the head whether the account has records that are left out of pages. Returns the
+    /// head, and whether there are such records. The note is removed when a device begins to read
+    /// everything, and made again when such a record is met.
     async fn note_aside(
         &self,
         user: &UserId,
@@ -175,7 +175,7 @@ impl Engine {
         begins: bool,
         has_aside: bool,
     ) -> (Head, bool) {
-        // Nearly always there is nothing to note or to forget.
+        // Nearly always there is nothing to note or to remove.
         if !has_aside && !head.notes.contains("hasAside") {
             return (head, false);
         }
@@ -191,7 +191,7 @@ impl Engine {
         (noted.map_or(head, |batch| batch.head), is_due)
     }
 
-    /// Reads until the page is full or the head is reached; returns the head that it reached.
+    /// Reads until the page is full or the head is reached. Returns the head that it reached.
     async fn fill_page(
         &self,
         user: &UserId,
@@ -228,7 +228,7 @@ struct Paging {
 }
 
 impl Paging {
-    /// Whether nothing can follow up to `head`: the common case, for which the head is all that is
+    /// Whether nothing can follow up to `head`. This is the usual case, in which only the head is
     /// read.
     fn is_at(&self, head: Option<&Head>) -> bool {
         match (self.after, head) {
@@ -240,14 +240,14 @@ impl Paging {
         }
     }
 
-    /// Takes records in until the page is full; returns whether more follow.
+    /// Adds records until the page is full. Returns whether more follow.
     fn take_all(&mut self, stream: Vec<Envelope>, limit: usize) -> bool {
         stream.into_iter().any(|envelope| limit <= self.changes.len() || !self.take(envelope))
     }
 
-    /// Takes a record in, if there is room.
+    /// Adds a record, if there is room.
     fn take(&mut self, envelope: Envelope) -> bool {
-        // A record that cannot be read is neither changed nor deleted for whoever has it.
+        // A record that cannot be read counts as neither changed nor deleted.
         let is_record = envelope.key.kind != KindNumber::CONFLICT && !envelope.is_unreadable();
         let bytes = envelope.content.len() + 256;
         if is_record && self.left_bytes < bytes && !self.changes.is_empty() {

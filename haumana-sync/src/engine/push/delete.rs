@@ -1,4 +1,4 @@
-//! Deletes by new clients: what their device knew, and what it did before and after.
+//! Deletes by new clients: what their device knew, and what it edited before and after.
 
 use crate::engine::edit::meta::{Claim, Touch};
 use crate::engine::edit::record::Record;
@@ -11,9 +11,10 @@ use crate::schema::Deletes;
 use crate::store::Version;
 use crate::time::UnixMillis;
 
-/// Returns the edit that a delete of a piece is; `None` if there is nothing to do.
+/// Returns the edit for a delete; `None` if there is nothing to do.
 ///
-/// Of a piece that is not there it leaves a tombstone: what its device did before may still come.
+/// A delete of a record that does not exist leaves a tombstone, because earlier edits of its device
+/// may still come.
 pub(crate) fn plan_delete(
     push: &Push,
     pusher: &mut Pusher<'_>,
@@ -36,7 +37,7 @@ pub(crate) fn plan_delete(
         return None;
     }
     if is_of_other_life(push, pusher) {
-        // What came back stays; see `Engine::restore`, imports and backups.
+        // A record that was brought back stays; see `Engine::restore`, imports and backups.
         crate::mark::hit!(delete_of_another_life_stands_in_the_inbox);
         let edit = Edit { reason: Some(Reason::OtherLife), ..edit };
         return record.content.is_some().then_some(edit);
@@ -44,7 +45,7 @@ pub(crate) fn plan_delete(
     if record.content.is_none() && (!is_timed || record.meta.is_overtaken(&claim, context.oldest)) {
         return None;
     }
-    // Of another life: what it was based on is unknown, so the edits here win.
+    // If it is of another life, its base is unknown, so the edits here win.
     let is_of_here = |base: Version| base <= record.version && !record.meta.is_foreign(base);
     let named = push.base.filter(|base| is_of_here(*base));
     let sticks = record.kind.delete_policy() == Deletes::Stick;
@@ -70,14 +71,14 @@ pub(crate) fn plan_delete(
     Some(Edit { base, own: covered.unwrap_or_default(), claims: claims(), ..edit })
 }
 
-/// Whether a delete is of another life of the account: it is offered, or its cursor says so.
+/// Whether a delete is of another life of the account: it is an offer, or its cursor shows it.
 pub(crate) fn is_of_other_life(push: &Push, pusher: &Pusher<'_>) -> bool {
     push.op == PushOp::OfferDelete || pusher.life == Life::Other
 }
 
-/// If whatever changed since the base is what the device itself edited until it deleted, its user
-/// knew all of that, also where the replies to those edits were lost. Returns the fields of which
-/// that is not certain.
+/// Whether the device made all changes since the base itself, before it deleted. Then its user knew
+/// all of them, even if the replies were lost. Returns the fields of which that is not certain;
+/// `None` if somebody else changed something.
 fn covered(
     record: &Record,
     pusher: &Pusher<'_>,
@@ -86,7 +87,7 @@ fn covered(
     context: MergeContext,
 ) -> Option<Vec<String>> {
     let meta = &record.meta;
-    // What was brought back, imported or restored is nobody's own edit.
+    // A change by a restore or an import is nobody's own edit.
     let begun = meta.foreign.iter().map(|(_, to)| *to).filter(|to| *to < record.version).max();
     let is_ours = meta.generation == context.generation && !is_imported(record);
     let is_known = |touch: &Touch| base.is_some_and(|base| touch.version <= base);
@@ -100,7 +101,7 @@ fn covered(
     let creation = (!is_known(&meta.created)).then(|| pusher.own_creation(record));
     let touched = meta.touched.iter().filter(|(_, touch)| !is_known(touch));
     let touches = touched.map(|(name, touch)| (name, touch, pusher.own(record, name, touch)));
-    // The field that names the record for people stands for all of it.
+    // The field that names the record for people represents all fields.
     let first = record.kind.unit_names().next().unwrap_or_default().to_owned();
     let creation = creation.map(|own| (&first, &meta.created, own));
     for (name, touch, own) in creation.into_iter().chain(touches) {
@@ -111,7 +112,7 @@ fn covered(
             Own::Unsure => unsure.push(name.clone()),
         }
     }
-    // Whoever brought it back changed no field perhaps.
+    // The edit that brought it back may have changed no field.
     let is_revival_known = match &meta.revived {
         Some(revived) => is_known(revived) || may_be_own(revived),
         None => true,
@@ -123,12 +124,13 @@ fn covered(
     is_revival_known.then_some(unsure)
 }
 
-/// Whether the record is as it was imported.
+/// Whether the record is unchanged since it was imported.
 fn is_imported(record: &Record) -> bool {
     crate::engine::transfer::read::was_imported_at(&record.meta, record.version)
 }
 
-/// Whether the piece is deleted, and the device of a change has itself deleted it after that.
+/// Whether the record is deleted, and the device of a change has itself deleted it after that
+/// change.
 pub(crate) fn is_of_deleted(
     record: &Record,
     device: &str,

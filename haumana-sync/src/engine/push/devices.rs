@@ -1,7 +1,7 @@
-//! What is noted of new clients' devices: which of their own pushes they have seen the reply to.
+//! Notes about new clients' devices: to which of its own pushes each device has seen the reply.
 //!
-//! A device is known by a name that it gave itself. A folder that was copied or put back has the name
-//! of another installation, and an older cursor. See ADR 0019.
+//! A device is known by a name that it gave itself. If a folder was copied or restored, it has the
+//! name of another installation, and an older cursor. See ADR 0019.
 
 use crate::digest::Digest;
 use crate::engine::Engine;
@@ -13,41 +13,41 @@ use crate::store::{Head, HeadState, Revision};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// Devices of one account that are noted, those that pushed last.
+/// LIMIT: devices of one account that have a note. Those that pushed last are kept.
 const DEVICES: usize = 64;
 
-/// What is noted of one device.
+/// The note about one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DeviceNote {
     /// Hash of its name.
     #[serde(rename = "d")]
     of: u64,
-    /// The last commit of a push of it.
+    /// The last commit of one of its pushes.
     #[serde(rename = "p")]
     pushed: Revision,
-    /// The newest place that its cursor has been seen to be at.
+    /// The newest place at which its cursor has been seen.
     #[serde(rename = "c")]
     held: Revision,
-    /// Since when it has not been seen to know the outcome of its pushes; `None`: it knows all.
+    /// Since when it has not shown that it knows the outcome of its pushes; `None` if it knows all.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     since: Option<UnixMillis>,
 }
 
-/// What a request shows of its device.
+/// What a request shows about its device.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
     of: u64,
-    /// Everything up to here is known to the device.
+    /// The device knows everything up to here.
     to: Option<Revision>,
-    /// Whether the device has reached the end of the stream there. On the way, a device may be behind
-    /// where it was: it starts over when its digest differs.
+    /// Whether the device had reached the end of the change feed there. A device that is still
+    /// reading may be behind its earlier place, because it started over after its digest differed.
     is_settled: bool,
-    /// When the request came.
+    /// When the request arrived.
     at: UnixMillis,
 }
 
 impl Shown {
-    /// Reads what a cursor of this life shows; without one, nothing.
+    /// Reads what a cursor of this life shows. Without a cursor it shows nothing.
     pub(crate) fn of(device: &str, cursor: Option<Cursor>, at: UnixMillis) -> Self {
         let place = cursor.map(|cursor| cursor.place);
         let is_settled = place.is_some_and(|place| place.within.is_none());
@@ -58,18 +58,19 @@ impl Shown {
         Self { of: hash(device), to, is_settled, at }
     }
 
-    /// Whether the device has been seen to be further on: its folder was copied, or put back.
+    /// Whether the device has been seen further on. Then its folder was copied or restored.
     pub(crate) fn is_copy(&self, notes: &Notes) -> bool {
         let held = self.note(notes).map_or(Revision(0), |note| note.held);
         self.is_settled && self.to.is_some_and(|to| to < held)
     }
 
-    /// Whether the request shows that the device knows the outcome of pushes that it was not known to.
+    /// Whether the request shows for the first time that the device knows the outcome of its
+    /// pushes.
     pub(crate) fn confirms(&self, notes: &Notes) -> bool {
         self.note(notes).is_some_and(|note| note.since.is_some() && self.has_seen(note))
     }
 
-    /// The device knows the outcome of what it pushed before this.
+    /// The device knows the outcome of what it pushed before this time.
     pub(crate) fn confirmed_before(&self, notes: &Notes, head: Option<&Head>) -> UnixMillis {
         match self.note(notes) {
             Some(note) if self.has_seen(note) => self.at,
@@ -79,20 +80,19 @@ impl Shown {
         }
     }
 
-    /// Whether the device shows by this request that it knows the outcome of all that was pushed under
-    /// its name.
+    /// Whether this request shows that the device knows the outcome of all pushes under its name.
     pub(crate) fn knows_all(&self, notes: &Notes, head: Option<&Head>) -> bool {
         self.note(notes).map_or(self.is_at(head), |note| self.has_seen(note))
     }
 
-    /// Notes what the request shows, and the push that is committed as `pushed`, if it is one.
+    /// Notes what the request shows, and the push that is committed as `pushed`, if there is one.
     pub(crate) fn write(&self, notes: &mut Notes, head: Option<&Head>, pushed: Option<Revision>) {
         let old = self.note(notes).copied();
         let mut note = old.unwrap_or(DeviceNote {
             of: self.of,
             pushed: Revision(0),
             held: Revision(0),
-            // It may have pushed before it was noted, or after it was forgotten.
+            // It may have pushed before it had a note, or after its note was dropped.
             since: (!self.is_at(head)).then_some(UnixMillis(0)),
         });
         if let Some(to) = self.to.filter(|_| self.is_settled) {
@@ -129,8 +129,8 @@ fn hash(device: &str) -> u64 {
 }
 
 impl Engine {
-    /// Notes what a request without a push shows, once after each push: a commit of nothing but the
-    /// head. Whatever becomes of it, the request goes on; the next one shows the same.
+    /// Notes what a request without a push shows, once after each push. The commit changes only the
+    /// head. If the commit fails, the request goes on; the next request shows the same.
     pub(crate) async fn note_shown(&self, user: &UserId, shown: Shown, trail: &mut Trail) {
         let head = trail.head.as_ref().filter(|head| head.state == HeadState::Active);
         let Some(head) = head else { return };

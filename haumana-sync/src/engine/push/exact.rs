@@ -1,4 +1,4 @@
-//! Which pushed records need not be sent back: those that their device has to the byte.
+//! Which pushed records need not be sent back, because their device has them to the byte.
 
 use crate::engine::edit::record::parse;
 use crate::engine::push::{Push, PushOp};
@@ -7,8 +7,8 @@ use crate::store::Envelope;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Whether the record is, to the byte, what its device makes of its base and what it pushed. Whoever
-/// asks knows that the base is of this life of the account.
+/// Whether the record is, to the byte, what its device makes from its base and its push. The caller
+/// knows that the base is of this life of the account.
 pub(crate) fn is_exact(push: &Push, old: Option<&Envelope>, new: &Envelope) -> bool {
     if push.base != old.map(|old| old.version) {
         return false;

@@ -1,8 +1,8 @@
 //! Pushes of new clients: they name their base and what they changed.
 //!
-//! A push is one edit of one record. Many of them come in one request, from one device, in the
-//! order in which they were made. Each has a result of its own. They are decided on one state of
-//! the account and committed together, in as few commits as the store allows.
+//! A push is one edit of one record. One request has many pushes of one device, in the order in
+//! which they were made. Each push has its own result. They are decided on one state of the account
+//! and committed together, in as few commits as the store allows.
 
 pub(crate) mod chain;
 pub(crate) mod delete;
@@ -37,19 +37,19 @@ use std::sync::Arc;
 
 /// When a push's fields were edited, by the device's clock.
 ///
-/// A time decides between concurrent edits of one field, and nothing else; one in the future counts
-/// as the time at which the server saw it first. It is also a part of what identifies a change. So
-/// keep the time of an edit with the edit, and send the same one with every retry.
+/// The time decides only between concurrent edits of one field. A time in the future counts as the
+/// time at which the server first saw it. The time also helps to identify a change. So keep the
+/// time of an edit with the edit, and send the same time with every retry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EditTimes {
     /// All fields at one time.
     One(UnixMillis),
-    /// Each field at its own time. A field that is not named counts as edited at the server's time. A
-    /// delete takes the latest of the times.
+    /// Each field at its own time. A field that is not named counts as edited at the server's time.
+    /// A delete uses the latest of the times.
     PerField(BTreeMap<String, UnixMillis>),
     /// The device does not say. The server's time is used.
     ///
-    /// A repeat is then recognised by device, record, base, field and value alone.
+    /// A repeat is then recognized by device, record, base, field and value alone.
     Unknown,
 }
 
@@ -58,30 +58,30 @@ pub enum EditTimes {
 pub enum PushOp {
     /// Sets fields. An absent field is untouched, and [`Value::Null`] clears one.
     ///
-    /// Only what is named changes. A key that the kind does not declare is kept as it comes; one
-    /// that is reserved is refused.
+    /// Only named fields change. A key that the kind does not declare is kept as it comes. A
+    /// reserved key is refused.
     Set(BTreeMap<String, Value>),
     /// Deletes the record.
     ///
-    /// What becomes of a concurrent edit is for the kind to say: see
+    /// The kind decides whether a concurrent edit or the delete wins: see
     /// [`Deletes`](crate::schema::Deletes). A tombstone stays, so that devices that were offline
-    /// learn of it.
+    /// learn of the delete.
     Delete,
-    /// Offers a record that the device held before a reset. It is not an edit of its user. The times
-    /// are those of the versions that the device holds.
+    /// Offers a record that the device held before a reset. It is not an edit of its user. Its
+    /// times are those of the versions that the device holds.
     ///
-    /// It fills in what a restored backup lacks, and has no base. Where the server has another
-    /// value, edit times decide, and the loser is in the inbox.
+    /// It adds what a restored backup lacks, and has no base. If the server has another value, edit
+    /// times decide, and the losing value is in the inbox.
     Offer(BTreeMap<String, Value>),
-    /// Offers a delete from before a reset. A record that was brought back stays, and the delete goes
-    /// to the inbox.
+    /// Offers a delete from before a reset. If the record was brought back, it stays, and the
+    /// delete goes to the inbox.
     OfferDelete,
 }
 
 /// One edit of one record, as a device pushes it.
 ///
-/// The base is what makes the merge possible: with it, the engine knows what the device's user had
-/// seen. Name the version that the user edited, not the newest one that the device has heard of.
+/// The base shows the engine what the device's user had seen; the merge needs it. Name the version
+/// that the user edited, not the newest version that the device knows.
 ///
 /// ```
 /// use haumana_sync::engine::{EditTimes, Push, PushOp};
@@ -97,8 +97,8 @@ pub struct Push {
     pub key: Key,
     /// The version that the device edited; `None` if it never had the record.
     ///
-    /// With `None` a value that the record has already is a copy and no edit. A number that the
-    /// server cannot have given is refused as [`Refusal::InvalidField`].
+    /// With `None`, a value that the record has already counts as a copy, not as an edit. A number
+    /// that the server cannot have given is refused as [`Refusal::InvalidField`].
     pub base: Option<Version>,
     /// When it was edited.
     pub edited_at: EditTimes,
@@ -118,7 +118,7 @@ pub struct Push {
 pub enum PushOutcome {
     /// The record has every value that was pushed.
     Applied,
-    /// A part of it met another edit. See the conflicts, if a value lost.
+    /// A part of it met another edit. If a value lost, it is in the conflicts.
     Merged,
     /// There was nothing to do: the push was seen before, or the record has these values already.
     Unchanged,
@@ -136,22 +136,23 @@ pub struct PushResult {
     /// The record's version now; `None` if there is no such record.
     pub version: Option<Version>,
     /// The values that lost. Each is an entry of the inbox.
-    ///
-    /// They need not be values of this push: a later edit that wins makes the value lose that it
-    /// replaces.
+    /// They need not be values of this push. If a later edit wins, the value that it replaces
+    /// loses.
     pub conflicts: Vec<Conflict>,
 }
 
 impl Engine {
     /// Applies the pushes of a device, in order, and returns the outcome of each.
     ///
-    /// Repeating a push is harmless: a change is identified by (device, record, base, edit time, field,
-    /// value). A later change of the same device replaces its earlier one. The earlier one goes to the
-    /// inbox, unless the same request contains it too, because another installation may use the same
-    /// device id.
+    /// Repeating a push is harmless: a change is identified by (device, record, base, edit time,
+    /// field, value).
     ///
-    /// Bases are taken by their number. [`Engine::sync`] checks by the cursor that they are of this
-    /// generation and epoch; this call does not.
+    /// A later change of the same device replaces its earlier one. The earlier value goes to the
+    /// inbox, because another installation may use the same device id. It does not if the same
+    /// request contains the earlier change, too.
+    ///
+    /// This call takes the number of a base as it is. [`Engine::sync`] checks by the cursor that
+    /// bases are of this generation and epoch; this call does not.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -193,7 +194,7 @@ impl Engine {
         Ok(self.push_on(user, &mut pusher, shown, pushes, head).await?.results)
     }
 
-    /// As [`Engine::push`], on a head that was read; returns also what came of it in the stream.
+    /// As [`Engine::push`], on a head that was read. It also returns what was committed.
     pub(crate) async fn push_on(
         &self,
         user: &UserId,
@@ -218,7 +219,7 @@ impl Engine {
                 trail = Trail::starting_at(attempts.head().await?);
                 let now = trail.head.as_ref().map(|head| head.epoch);
                 if epoch.is_some() && epoch != now {
-                    // What the bases are of was found out for another life.
+                    // The life of the bases was determined for another head.
                     return Err(Error::contended());
                 }
             }
@@ -231,8 +232,8 @@ impl Engine {
         Ok(Pushed { results, exact, trail })
     }
 
-    /// Decides all pushes that have no answer yet, those of one record one after the other, and
-    /// commits them together.
+    /// Decides all pushes that have no answer yet, and commits them together. Pushes of one record
+    /// are decided one after the other.
     async fn push_open(
         &self,
         round: Round<'_>,
@@ -276,7 +277,7 @@ impl Engine {
         Ok(committed)
     }
 
-    /// Reads the records of pushes; those that cannot be read are named beside them.
+    /// Reads the records of pushes. Records that cannot be read are returned separately.
     async fn read_pushed(
         &self,
         user: &UserId,
@@ -296,7 +297,7 @@ impl Engine {
         Ok((there, aside))
     }
 
-    /// Decides at most one push for each record, on what those before it leave.
+    /// Decides at most one push for each record, on the result of the earlier ones.
     async fn push_wave(
         &self,
         round: Round<'_>,
@@ -346,12 +347,12 @@ impl Engine {
     }
 }
 
-/// What came of the pushes of a request.
+/// The outcome of the pushes of a request.
 pub(crate) struct Pushed {
-    /// One for each push, in order.
+    /// One result for each push, in order.
     pub results: Vec<PushResult>,
-    /// For each whose device has the record to the byte if it has its base: the revision in which
-    /// that was written, 0 of a record that it made.
+    /// For each push after which the device has the record to the byte, if it has the base: the
+    /// revision in which the base was written, or 0 if the push made the record.
     pub exact: Vec<Option<Revision>>,
     /// What was committed.
     pub trail: Trail,
@@ -378,27 +379,28 @@ impl From<PushResult> for Answer {
     }
 }
 
-/// What a push comes to: drafts to commit with its answer, or an answer at once.
+/// The decision on a push: drafts to commit with its answer, or an answer without a commit.
 struct Decision {
-    /// What is to be written, in order.
+    /// The drafts to write, in order.
     drafts: Vec<Draft>,
-    /// The record as it is then.
+    /// The record after that.
     there: (Envelope, Record),
     result: PushResult,
 }
 
-/// What is decided of a round: edits to commit, with the answers that wait for that, and answers.
+/// What is decided of a round: edits to commit, answers that wait for that commit, and final
+/// answers.
 struct Desk<'a> {
     context: MergeContext,
     limits: BatchLimits,
     room: Quota,
-    /// The records as the pushes so far leave them.
+    /// The records after the pushes so far.
     there: HashMap<Key, (Envelope, Record)>,
     /// Records that are set aside, with their versions.
     aside: HashMap<Key, Version>,
     bases: Bases,
     staging: Staging,
-    /// By place among the edits that are staged.
+    /// Answers, each with the place of its edit among those that are staged.
     waiting: Vec<(usize, Answer)>,
     answers: &'a mut [Option<Answer>],
 }
@@ -444,7 +446,7 @@ impl Desk<'_> {
     }
 }
 
-/// A delete of what is not there needs no room: there is nothing to delete.
+/// A delete of a record that does not exist needs no room, because nothing is deleted.
 fn refused_by_store(push: &Push, refused: Refused) -> PushResult {
     let is_delete = matches!(push.op, PushOp::Delete | PushOp::OfferDelete);
     let outcome = match refused.version {
@@ -479,7 +481,7 @@ fn decide(
     let comes_back = is_tombstone && !edit.delete && kind.delete_policy() != Deletes::Stick;
     if let (true, Some((_, record))) = (comes_back, old) {
         let last = HistoryKey { key: push.key, version: record.meta.last_version, side: 0 };
-        // Part of a piece is no piece; the client sends the whole, with `base: null`.
+        // A part of a record is no record. The client then sends the whole, with `base: null`.
         if !bases.contains_key(&last) && (push.base.is_some() || push.is_part(kind)) {
             return Err(Refusal::BaseGone);
         }
@@ -490,16 +492,16 @@ fn decide(
         .iter()
         .all(|change| applied.record.content.as_ref().is_some_and(|content| has(content, change)));
     let is_deleted = edit.delete && applied.record.content.is_none();
-    // Another device did the same: the version is its, with whatever else it changed.
+    // Another device did the same. The version is that device's, and may have other changes, too.
     let old_version = old.map(|(_, record)| record.version);
     let is_theirs = old_version == Some(applied.record.version) && push.base != old_version;
-    // What a policy ranks lower than what was pushed is an earlier version; nobody is asked.
+    // If a policy ranks a pushed value lower, that value is an earlier version. Nobody is asked.
     let none_asks = applied.lost.iter().all(|lost| !lost.asks);
-    // Nobody knows what such a device had before it, so what was there has a part in the result.
+    // What such a device had before is unknown. So the existing record has a part in the result.
     let is_joined = edit.is_sent_always && old.is_some();
     let is_clean =
         none_asks && !is_theirs && !is_joined && (is_deleted || (has_all && !edit.delete));
-    // An import that finds what it brings; only its receipt is new.
+    // An import that brings only what is there already. Only its receipt is new.
     let is_noted = is_theirs && edit.changes.is_empty() && !edit.delete;
     let was_deleted = is_tombstone && edit.delete;
     let outcome = match is_clean {
@@ -526,7 +528,7 @@ fn decide(
     Ok(Decision { drafts, there, result: PushResult { key, outcome, version, conflicts } })
 }
 
-/// Whether the record is as the change says.
+/// Whether the record has the values of the change.
 fn has(content: &Content, change: &Change) -> bool {
     match &change.parts {
         None => content.unit(&change.name) == change.value,
@@ -534,7 +536,7 @@ fn has(content: &Content, change: &Change) -> bool {
     }
 }
 
-/// The conflict that an entry of the inbox stands for.
+/// The conflict for an entry of the inbox.
 pub(crate) fn conflict_of(entry: &Envelope, key: Key, lost: Lost, now: UnixMillis) -> Conflict {
     Conflict {
         id: entry.key.id,

@@ -1,4 +1,4 @@
-//! What a push of a new client means: which base it has, and what it changes.
+//! Plans a push of a new client: which base it has, and what it changes.
 
 use crate::digest::Digest;
 use crate::engine::OtherLife;
@@ -19,8 +19,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Returns the edit that a push is; `None` if there is nothing to do. `before` are the pushes that its
-/// device made of the record on the same base and that were taken, the last one first.
+/// Returns the edit for a push; `None` if there is nothing to do. `before` are the accepted pushes
+/// of the same device on the same record and base, the latest first.
 pub(crate) fn plan(
     (push, before): (&Push, &[&Push]),
     kind: &Arc<Kind>,
@@ -39,8 +39,9 @@ pub(crate) fn plan(
     }
 }
 
-/// Whether a device can name `base` of a record of this version. Numbers above the record's own are of
-/// another life, which skipped some; a careless number must not use up all that are left.
+/// Whether a device can name `base` for a record of this version. Numbers above the record's own
+/// are from another life, which skipped some. A wrong number must not use up all numbers that are
+/// left.
 pub(crate) fn is_possible_base(base: Option<Version>, version: Version) -> bool {
     let Some(base) = base else { return true };
     let above = base.saturating_sub(version);
@@ -56,7 +57,8 @@ fn plan_set(
 ) -> Result<Option<Edit>, Refusal> {
     set.iter().try_for_each(|(name, value)| check_field(kind, name, value))?;
     let is_missing = kind.missing(|name| set.contains_key(name)).is_some();
-    // Part of a record is no record; a device that had it sends the whole, without a base.
+    // A part of a record is no record. A device that had the record sends the whole, without a
+    // base.
     if record.is_none() && push.base.is_some() && (is_missing || !kind.has_mandatory()) {
         return Err(Refusal::BaseGone);
     }
@@ -92,7 +94,8 @@ fn plan_set(
         }
         if is_known {
             crate::mark::hit!(copy_without_a_base_is_no_edit);
-            // It may come again when the record has another value. By its time it could not be told then.
+            // It may come again when the record has another value. Its time alone could not
+            // identify it then.
             let is_told_by_time = unit.is_timed && claimed_at <= context.now;
             let is_there = record.is_some_and(|record| record.content.is_some());
             seen.extend((is_there && !is_told_by_time).then_some(hash));
@@ -129,8 +132,9 @@ fn plan_set(
     }))
 }
 
-/// What a device has set a field to by the last of these pushes that did: its user edited that. Without
-/// it, what one of them added and the next took out again would come back by a merge with the base.
+/// The value that the latest of these pushes gave to a field: the user edited that value.
+/// Otherwise, if one push added something and the next removed it, a merge with the base would
+/// bring it back.
 fn before_it(kind: &Kind, name: &str, before: &[&Push]) -> Option<Value> {
     let field = kind.group_named(name).is_none().then(|| kind.named(name))?;
     let sets = before.iter().map_while(|push| match &push.op {
@@ -141,17 +145,17 @@ fn before_it(kind: &Kind, name: &str, before: &[&Push]) -> Option<Value> {
     Some(field.normal(value.clone()))
 }
 
-/// What a push sets under one name that records remember.
+/// What a push sets in one unit.
 #[derive(Clone)]
 struct SetUnit<'a> {
     name: &'a str,
     value: Value,
-    /// Of a group that was not pushed whole: the fields that were.
+    /// For a group that was not pushed as a whole, the fields that were pushed.
     parts: Option<BTreeMap<String, Value>>,
-    /// When the last of its fields was edited.
+    /// When the latest of its fields was edited.
     claimed_at: UnixMillis,
     is_timed: bool,
-    /// It is the same change again if all of its fields are.
+    /// A repeat has the same identity only if all of its fields are the same.
     identity: u64,
 }
 
@@ -181,7 +185,7 @@ fn units_of<'a>(
         }
     }
     if push.base.is_none() && units.iter().any(|unit| unit.parts.is_some()) {
-        // The whole record: by what it leaves out it says that there is nothing.
+        // The push is the whole record, so a field that it leaves out is empty.
         let whole = push.whole(kind, set, now);
         for unit in units.iter_mut().filter(|unit| unit.parts.is_some()) {
             unit.value = whole.unit(unit.name);
@@ -202,14 +206,14 @@ impl SetUnit<'_> {
     }
 }
 
-/// Whether a value that is pushed without a base is one that the record has, or had when the device
-/// says that it was edited: then the device holds a copy, and its user has edited nothing.
+/// Whether a value that is pushed without a base is a copy: the record has this value, or had it at
+/// the claimed edit time. Then the device's user has edited nothing.
 fn is_copy(record: &Record, name: &str, value: &Value, claim: Claim, is_offer: bool) -> bool {
     let is_counter = record.unit(name).field_type() == Some(&FieldType::Counter);
-    // Unless it has said something else of the field before: then it goes back to an older value.
+    // Unless it set the field before: then its user goes back to an older value.
     let is_edited = || {
         let mut claims = record.meta.claims.iter().filter(|old| old.of == claim.of);
-        // Whose clock is behind may have counted as many.
+        // A device whose clock is behind may have counted to the same number.
         claims.any(|old| {
             old.claimed_at < claim.claimed_at || (is_counter && old.claimed_at != claim.claimed_at)
         })
@@ -234,7 +238,7 @@ fn is_copy(record: &Record, name: &str, value: &Value, claim: Claim, is_offer: b
     is_last || past.iter().any(is_past)
 }
 
-/// What is known of a field where the push is of another life of the account.
+/// What is known of a field if the push is of another life of the account.
 fn without_base(context: MergeContext) -> Against {
     match context.other_life {
         OtherLife::Merged => Against::Moved(Vec::new()),
@@ -242,8 +246,8 @@ fn without_base(context: MergeContext) -> Against {
     }
 }
 
-/// What the server did to a field since the named base, and whether the value that the push replaces
-/// may be another installation's.
+/// What the server did to a field since the named base, and whether the value that the push
+/// replaces may be another installation's.
 fn against(
     record: &Record,
     name: &str,
@@ -256,7 +260,7 @@ fn against(
     let is_counter = record.unit(name).field_type() == Some(&FieldType::Counter);
     if record.meta.is_overtaken(&claim, context.oldest) {
         crate::mark::hit!(late_change_loses_to_a_newer_one_that_changed_nothing);
-        // The clocks of two installations tell nothing of what either has counted.
+        // The clocks of two installations do not show what either has counted.
         let doubt = if is_counter { Doubt::Replaced } else { Doubt::None };
         return (Against::Outdated, doubt);
     }
@@ -276,8 +280,9 @@ fn against(
             return (Against::Unmoved, doubt);
         }
     }
-    // The value is this device's own, as it pushed it. Its own times, as it claims them, tell which
-    // came first: clamped, a late request from a clock that is ahead would look like the newest.
+    // The value is this device's own, as it pushed it. The times that the device claims show which
+    // change came first. With clamped times, a late request from a clock that is ahead would look
+    // like the newest.
     if is_own && !is_counter {
         if claim.claimed_at < touch.claimed_at && !pusher.is_unsaid(record, name, touch) {
             crate::mark::hit!(late_change_of_one_device_loses_to_its_newer);
@@ -310,7 +315,7 @@ fn against(
     (against, doubt)
 }
 
-/// What the server did to a field since the version that a person saw who asks for a value.
+/// What the server did to a field since the version that a person saw before asking for a value.
 pub(crate) fn since(
     record: &Record,
     name: &str,
@@ -327,14 +332,14 @@ pub(crate) fn since(
     }
 }
 
-/// Whether two values of a field are weighed against each other. The time at which a record was made
-/// is that of whoever was first, and another one is not worth a trace.
+/// Whether two values of a field compete. The creation time of a record does not: the first one
+/// stays, and no trace of another one is kept.
 fn is_weighed(kind: &Kind, name: &str) -> bool {
     let field = kind.named(name);
     field.policy() != Merge::Fixed || !field.is_edit_time()
 }
 
-/// Checks what is to be put into a field.
+/// Checks a value for a field.
 pub(crate) fn check_field(kind: &Kind, name: &str, value: &Value) -> Result<(), Refusal> {
     let field = kind.named(name);
     if !field.is_declared() && kind.reserved_key(name).is_some() {
@@ -347,7 +352,7 @@ pub(crate) fn check_field(kind: &Kind, name: &str, value: &Value) -> Result<(), 
 }
 
 impl Push {
-    /// Whether its base is one that this server can have given, of a record that has this version.
+    /// Whether this server can have given its base to a record of this version.
     pub(crate) fn has_possible_base(&self, version: Option<Version>) -> bool {
         match version {
             Some(version) => is_possible_base(self.base, version),
@@ -356,8 +361,8 @@ impl Push {
         }
     }
 
-    /// Returns the first field that cannot be taken or is missing, why, and what is wrong with it
-    /// for people.
+    /// Returns the first field that cannot be accepted or is missing, the refusal, and a text for
+    /// people that says what is wrong with it.
     pub(crate) fn flaw(&self, schema: &Schema) -> Option<(String, Refusal, Cow<'static, str>)> {
         let (PushOp::Set(set) | PushOp::Offer(set)) = &self.op else { return None };
         let kind = schema.kind(self.key.kind)?;
@@ -381,9 +386,9 @@ impl Push {
 
     /// Returns the first mandatory field that the push has to set and does not.
     ///
-    /// A creation sets all of them. A push without a base of a record that is there is an edit,
-    /// often the second one of a device that has seen no reply to the first. But a group is whole:
-    /// such a push sets the mandatory fields of a group of which it sets a part.
+    /// A creation sets all of them. A push without a base for an existing record is an edit, often
+    /// the second one of a device that has seen no reply to the first. But a group is whole: if
+    /// such a push sets a part of a group, it sets the group's mandatory fields.
     fn missing<'k>(
         &self,
         kind: &'k Kind,
@@ -401,7 +406,7 @@ impl Push {
         missing.filter(|_| self.base.is_none())
     }
 
-    /// Whether it sets too little to be a whole record.
+    /// Whether it sets too few fields to be a whole record.
     pub(crate) fn is_part(&self, kind: &Kind) -> bool {
         let (PushOp::Set(set) | PushOp::Offer(set)) = &self.op else { return false };
         kind.missing(|name| set.contains_key(name)).is_some()
@@ -410,7 +415,7 @@ impl Push {
     pub(crate) fn time_of(&self, name: &str, now: UnixMillis) -> UnixMillis {
         match &self.edited_at {
             EditTimes::One(at) => *at,
-            // A delete, or a record that is made of nothing but defaults, is of no field.
+            // A delete, or a record that has only defaults, concerns no single field.
             EditTimes::PerField(times) if name.is_empty() => {
                 times.values().max().copied().unwrap_or(now)
             }
@@ -429,7 +434,7 @@ impl Push {
         }
     }
 
-    /// Hash of what makes a change the same change.
+    /// The hash that identifies a change.
     pub(crate) fn identity(
         &self,
         device: Option<&str>,
@@ -437,7 +442,7 @@ impl Push {
         name: &str,
         value: &Value,
     ) -> u64 {
-        // A time that the server made up is another one when the push comes again.
+        // The server's own time would differ when the push comes again.
         let time = match self.is_timed(name) {
             true => claimed_at.0.to_string(),
             false => String::new(),
@@ -447,15 +452,16 @@ impl Push {
         Digest::of([text.as_bytes(), &[tag], bytes]).short()
     }
 
-    /// When the record that this push makes was edited, and when the device says so.
+    /// When the record that this push makes was created, and the time that the device claims for
+    /// it.
     fn created(&self, set: &BTreeMap<String, Value>, now: UnixMillis) -> (UnixMillis, UnixMillis) {
         let times = set.keys().map(|name| self.time_of(name, now));
-        // Of a record that is made of nothing but defaults, as of a delete.
+        // A record with only defaults has the time of the push, as a delete has.
         let claimed_at = times.max().unwrap_or_else(|| self.time_of("", now));
         (claimed_at.min(now), claimed_at)
     }
 
-    /// The record that this push makes where there is none.
+    /// The record that this push makes if there is none.
     fn whole(&self, kind: &Arc<Kind>, set: &BTreeMap<String, Value>, now: UnixMillis) -> Content {
         let (edited_at, _) = self.created(set, now);
         let mut content = Content::new(kind, edited_at);

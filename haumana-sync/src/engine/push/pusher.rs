@@ -1,4 +1,4 @@
-//! Who pushes: which life their bases are of, and which of their device's changes they know.
+//! The device that pushes: which life its bases are of, and which of its own changes it knows.
 
 use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
@@ -15,14 +15,15 @@ use crate::time::UnixMillis;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Which life of the account the bases of a request are of. Versions of two lives may have one number.
+/// The life of the account that the bases of a request are of. Two lives may give the same version
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
-    /// This one: the cursor says so.
+    /// This life, as the cursor shows.
     Here,
-    /// Not known, since there is no cursor that can be read; the numbers have to do.
+    /// Unknown, since there is no cursor that can be read. Only the numbers are compared.
     Unsaid,
-    /// Another one.
+    /// Another life.
     Other,
 }
 
@@ -37,45 +38,46 @@ impl Life {
         match (cursor.filter(|cursor| cursor.is_of(user)), head) {
             (None, _) => Life::Unsaid,
             (Some(cursor), Some(head)) if cursor.fits(user, head, generation) => Life::Here,
-            // Also a cursor from the future: a backup was restored, and nobody said so.
+            // Also a cursor from the future: a backup was restored without a new generation.
             (Some(_), _) => Life::Other,
         }
     }
 }
 
-/// Whether a device that pushes can know of a change that bears its own name.
+/// Whether a pushing device can know a change that has its own name.
 ///
-/// Two installations may have one name: a folder was copied or put back. A device that has not seen
-/// the reply to its change looks just like that.
+/// Two installations may have one name, if a folder was copied or restored. To the server, a device
+/// that has not seen the reply to its own change looks the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Own {
-    /// The request holds that change too, so its device made it.
+    /// The request contains that change too, so its device made it.
     Told,
-    /// It may be the device's, whose reply was lost, or another installation's of the same name.
+    /// It may be the device's own change, whose reply was lost, or that of another installation
+    /// with the name.
     Unsure,
-    /// The device has shown that it saw the reply, so it would name a newer base. This is another
-    /// installation.
+    /// The device has shown that it saw the reply, so it would name a newer base. The change was
+    /// made by another installation.
     Elsewhere,
 }
 
-/// Whose pushes a request holds.
+/// The device that made the pushes of a request.
 #[derive(Debug)]
 pub(crate) struct Pusher<'a> {
     /// The name of the device.
     pub device: &'a str,
-    /// What the bases are of.
+    /// The life of the bases.
     pub life: Life,
-    /// The device has seen the replies to what it pushed before this.
+    /// The device has seen the replies to what it pushed before this time.
     pub confirmed_before: UnixMillis,
-    /// Whether this request shows that it has seen them all, and those of any other installation of its
-    /// name.
+    /// Whether this request shows that it has seen the replies to all pushes under its name, also
+    /// by another installation.
     knows_all: bool,
-    /// The changes that this request holds.
+    /// The changes that this request contains.
     told: HashSet<(Key, Digest)>,
 }
 
 impl<'a> Pusher<'a> {
-    /// `shown` is what its request shows, on the head that was read.
+    /// `shown` is what the request shows, on the head that was read.
     pub(crate) fn new(
         device: &'a str,
         life: Life,
@@ -88,7 +90,7 @@ impl<'a> Pusher<'a> {
         Self { device, life, confirmed_before, knows_all, told: HashSet::new() }
     }
 
-    /// Remembers that the request holds a change.
+    /// Remembers that the request contains a change.
     pub(crate) fn tell(
         &mut self,
         (key, kind): (Key, &Kind),
@@ -100,7 +102,8 @@ impl<'a> Pusher<'a> {
         self.told.insert((key, change(name, claimed_at, &said)));
     }
 
-    /// What the device says by a value: of a counter only what it has counted itself.
+    /// The part of a value that is the device's own word: of a counter, only what it has counted
+    /// itself.
     fn said<'v>(&self, kind: &Kind, name: &str, value: &'v Value) -> Cow<'v, Value> {
         match kind.unit(name).field_type() {
             Some(FieldType::Counter) => {
@@ -110,8 +113,8 @@ impl<'a> Pusher<'a> {
         }
     }
 
-    /// What is known of a change that bears the device's name, by which the field `name` has its
-    /// present value.
+    /// What is known of the change that gave the field `name` its current value, and that has the
+    /// device's name.
     pub(crate) fn own(&self, record: &Record, name: &str, touch: &Touch) -> Own {
         let value = record.content.as_ref().map_or(Value::Null, |content| content.unit(name));
         let said = self.said(&record.kind, name, &value);
@@ -124,7 +127,7 @@ impl<'a> Pusher<'a> {
         }
     }
 
-    /// Whether a field has its default, and its device, which made the record, has not set it. That
+    /// Whether a field has its default because the device made the record without setting it. That
     /// is nobody's edit.
     pub(crate) fn is_unsaid(&self, record: &Record, name: &str, touch: &Touch) -> bool {
         !record.meta.touched.contains_key(name)
@@ -132,8 +135,8 @@ impl<'a> Pusher<'a> {
             && self.came_at(record, name, touch).is_none()
     }
 
-    /// What is known of what the device's name has counted on a counter. Each device's own counts stand
-    /// beside those of others, so it does not matter whose change was the last.
+    /// What is known of the counts under the device's name on a counter. Each device has its own
+    /// counts beside those of others. So it does not matter who made the last change.
     pub(crate) fn counted(
         &self,
         record: &Record,
@@ -151,7 +154,7 @@ impl<'a> Pusher<'a> {
         }
         match claims().map(|known| known.at).max() {
             None => Doubt::None,
-            // What waited while another change was answered may stand on an older base, or on none.
+            // A push that waited for another one's answer may have an older base, or none.
             Some(_) if self.knows_all && claim.base.is_none() => Doubt::None,
             Some(at) if at < self.confirmed_before && !self.knows_all => Doubt::Apart,
             Some(_) => Doubt::Replaced,
@@ -170,7 +173,7 @@ impl<'a> Pusher<'a> {
         }
     }
 
-    /// When the change came, where that is remembered.
+    /// When the change arrived, if that is remembered.
     fn came_at(&self, record: &Record, name: &str, touch: &Touch) -> Option<UnixMillis> {
         let of = Claim::of(Some(self.device), name);
         let mut claims = record.meta.claims.iter();
@@ -184,7 +187,7 @@ fn change(name: &str, claimed_at: UnixMillis, value: &Value) -> Digest {
     Digest::of([place.as_bytes(), &[tag], bytes])
 }
 
-/// Whether a new record has this value without anybody context it.
+/// Whether a new record has this value although nobody set it.
 fn is_new(content: &Content, name: &str) -> bool {
     Content::new(content.kind(), UnixMillis(0)).is_same(content, name)
 }
