@@ -1,4 +1,4 @@
-//! Content that somebody has changed by hand in the store, as an ordinary later version.
+//! Accepts content that somebody has changed by hand in the store, as an ordinary later version.
 
 use crate::digest::Digest;
 use crate::engine::commit::Draft;
@@ -17,19 +17,19 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 impl Engine {
-    /// Accepts the content of a record that was changed by hand, as a later version that an edit of
-    /// now has made: devices are given it. A record that is as it was written stays as it is.
+    /// Accepts the content of a record that was changed by hand. It becomes a later version, as if
+    /// it were edited now, and devices get it. A record that is unchanged stays as it is.
     ///
-    /// Nobody knows which fields were changed, so all count as edited. What a device has edited
-    /// meanwhile is weighed by time, and what loses is in the inbox.
+    /// It is not known which fields were changed, so all count as edited. Concurrent edits by
+    /// devices are merged by time, and values that lose are in the inbox.
     ///
-    /// It is for an operator who has mended a record with the database's own tools.
+    /// It is for an operator who has repaired a record with the database's own tools.
     /// [`Engine::verify`] finds such records, and [`Engine::repair`] accepts all of them.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if there is no such record; [`ErrorKind::Unreadable`] if what it holds
-    /// cannot be read; else as [`Engine::restore_record`].
+    /// [`ErrorKind::NotFound`] if there is no such record; [`ErrorKind::Unreadable`] if its content
+    /// cannot be read; others as [`Engine::restore_record`].
     pub async fn accept_record(&self, user: &UserId, key: Key) -> Result<Restored> {
         let mut attempts = self.attempts(user);
         loop {
@@ -63,9 +63,9 @@ impl Engine {
 
 /// Whether the content has the hash that was stored with it.
 ///
-/// A schema of the past may have written it. So the hash may be that of the stored text as it
-/// stands: under the present schema the record also has defaults of fields that are newer, and other
-/// fields come first.
+/// An earlier schema may have written it. Then the hash is that of the stored text: under the
+/// present schema the record also has defaults of newer fields, and its fields may be in another
+/// order.
 pub(crate) fn is_as_written(envelope: &Envelope, record: &Record) -> bool {
     let Some(content) = &record.content else { return true };
     if *record.kind.hashed() != ContentHash::Stored {
@@ -77,12 +77,12 @@ pub(crate) fn is_as_written(envelope: &Envelope, record: &Record) -> bool {
         || orders(&record.kind, &envelope.content).iter().any(|text| is_written(text))
 }
 
-/// The members of a stored object in orders in which an earlier schema may have written them: those
-/// that are fields in the order of the kind, then the others, of which one may have been a field
-/// anywhere between.
+/// Writes a stored object in the orders in which an earlier schema may have written it: fields in
+/// the order of the kind, then the other members. One of the others may have been a field, in any
+/// place.
 ///
-/// DYNAMODB: fields are attributes, which have no order. One that is no longer declared comes back
-/// behind the others.
+/// DYNAMODB: fields are attributes, which have no order. A field that is no longer declared is read
+/// after the others.
 fn orders(kind: &Kind, stored: &str) -> Vec<String> {
     let Ok(members) = parse::<BTreeMap<String, Box<RawValue>>>(stored) else { return Vec::new() };
     let fields = kind.fields().iter().map(Field::name);
@@ -105,7 +105,7 @@ fn orders(kind: &Kind, stored: &str) -> Vec<String> {
     orders
 }
 
-/// Every field counts as edited now, and of no earlier value the hash is known.
+/// Every field counts as edited now. The hashes of earlier values are dropped.
 fn touch_all(record: &mut Record, version: Version, now: UnixMillis) {
     let names = record.content.iter().flat_map(|content| content.names());
     let touch = Touch { version, edited_at: now, claimed_at: now, device: None };

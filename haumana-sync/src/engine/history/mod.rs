@@ -1,4 +1,4 @@
-//! The history of a record as a person reads it: what each version changed, and what lost.
+//! The history of a record, for people: what each version changed, and which values lost.
 
 pub(crate) mod accept;
 pub(crate) mod restore;
@@ -15,12 +15,12 @@ use crate::store::{HistoryEntry, StoreExt, Version};
 use crate::time::UnixMillis;
 use std::collections::BTreeMap;
 
-/// How many entries are read at once; a version may have more.
+/// How many entries are read at once. A version may have more.
 const READ_ENTRIES: usize = 32;
 
 /// Versions of a record, newest first.
 ///
-/// It is made for people: it names fields and values, in the order in which they changed.
+/// It names fields and values, in the order in which they changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryPage {
     /// The record.
@@ -29,27 +29,26 @@ pub struct HistoryPage {
     pub versions: Vec<VersionEntry>,
     /// Where the next page starts; `None` if nothing older is retained.
     ///
-    /// Give it to the next call as `before`.
+    /// Pass it to the next call as `before`.
     pub next: Option<Version>,
 }
 
-/// One version of a record, and what it took over from the one before.
+/// One version of a record, and its changes from the version before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionEntry {
     /// The version.
     pub version: Version,
     /// When it was committed.
     pub at: UnixMillis,
-    /// Which device made it, where known.
+    /// The device that made it, if known.
     pub device: Option<String>,
     /// Whether it is a tombstone.
     pub deleted: bool,
     /// The fields that it changed, with the values that they had before.
     pub changed: Vec<EarlierValue>,
-    /// What was pushed and lost while this was the version.
+    /// Values that were pushed and lost while this was the version.
     ///
-    /// These values were never in the record. They are here whether or not they also wait in the
-    /// inbox.
+    /// These values were never in the record. They are here even if they do not wait in the inbox.
     pub lost: Vec<LostValue>,
 }
 
@@ -60,7 +59,7 @@ pub struct EarlierValue {
     pub field: String,
     /// The value; `None` if it is past its retention.
     ///
-    /// [`Value::Null`] is a field that had no value.
+    /// [`Value::Null`] means that the field had no value.
     pub value: Option<Value>,
 }
 
@@ -69,26 +68,27 @@ pub struct EarlierValue {
 pub struct LostValue {
     /// The field.
     pub field: String,
-    /// What was pushed.
+    /// The pushed value.
     pub value: Value,
     /// Why it lost.
     pub reason: Reason,
     /// When it was pushed.
     pub at: UnixMillis,
-    /// Which device pushed it, where known.
+    /// The device that pushed it, if known.
     pub device: Option<String>,
 }
 
 impl Engine {
-    /// Lists versions of a record, newest first: those below `before` (`None`: from the current one
-    /// on), at most `limit`. Fewer if more than about `limit_bytes` would have to be read.
+    /// Lists versions of a record, newest first: at most `limit` of those below `before` (`None`:
+    /// beginning with the current one). It lists fewer if more than about `limit_bytes` would have
+    /// to be read.
     ///
-    /// Edits of one record that came in one request are one version. What they replaced of each
-    /// other is on no other device and is not in the history.
+    /// Edits of one record in one request are one version. Values that these edits replaced among
+    /// themselves were on no other device, and are not in the history.
     ///
     /// A version is listed while its content is retained, see
-    /// [`EngineConfig::retention_ms`](crate::engine::EngineConfig::retention_ms); the current
-    /// version always is.
+    /// [`EngineConfig::retention_ms`](crate::engine::EngineConfig::retention_ms). The current
+    /// version is always listed.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -108,9 +108,8 @@ impl Engine {
     /// ```
     ///
     /// # Errors
-    ///
-    /// [`ErrorKind::NotFound`] if there never was such a record; [`ErrorKind::Importing`] and
-    /// [`ErrorKind::Erasing`] while the account is not whole.
+    /// [`ErrorKind::NotFound`] if there never was such a record. [`ErrorKind::Importing`] or
+    /// [`ErrorKind::Erasing`] while the account is being imported or erased.
     pub async fn history_of(
         &self,
         user: &UserId,
@@ -140,7 +139,7 @@ impl Engine {
             behind = Some(last.key.version);
             let is_there = |entry: &&HistoryEntry| oldest <= entry.at && !is_partial(entry);
             for entry in entries.iter().filter(is_there) {
-                // What cannot be read was told when it was met.
+                // If it cannot be read, the witness was notified when it was read.
                 if let Ok(version) = self.version_of(entry) {
                     walk.take(version, entry.content.len());
                 }
@@ -149,7 +148,7 @@ impl Engine {
         Ok(walk.into_page(key, limit))
     }
 
-    /// Reads the next versions of a record with all of their sides; none at the end.
+    /// Reads the next versions of a record with all of their sides. At the end it returns none.
     pub(crate) async fn whole_versions(
         &self,
         user: &UserId,
@@ -161,7 +160,7 @@ impl Engine {
             let entries = self.store.history_of(user, key, before, limit).await?;
             let version = |entry: Option<&HistoryEntry>| entry.map(|entry| entry.key.version);
             let is_one = version(entries.first()) == version(entries.last());
-            // Only a version that alone exceeds the limit is ever cut.
+            // Only a version that alone exceeds the limit is cut.
             if !is_one || entries.len() < limit {
                 return Ok(entries);
             }
@@ -175,11 +174,11 @@ impl Engine {
 pub(crate) struct HistoryVersion {
     /// The version.
     pub version: Version,
-    /// 0 for the version itself; others are pushes of which a part lost.
+    /// 0 for the version itself. Others are pushes of which a part lost.
     pub side: u32,
     /// When it was committed, or pushed.
     pub at: UnixMillis,
-    /// Which device made it, where known.
+    /// The device that made it, if known.
     pub device: Option<String>,
     /// The fields that it changed.
     pub changed: Vec<String>,
@@ -198,7 +197,7 @@ impl Engine {
         let meta: HistoryMeta = parse(&entry.meta)?;
         let is_whole = entry.key.side == 0 && !meta.deleted && !meta.partial;
         let mut fields = fields(kind, &entry.content, is_whole)?;
-        // When a record was made is in no version more than in another.
+        // The creation time belongs to no single version.
         fields.retain(|name, _| !kind.named(name).is_fixed_edit_time());
         Ok(HistoryVersion {
             version: entry.key.version,
@@ -230,7 +229,7 @@ impl Walk {
             device: record.meta.device,
             changed: record.meta.changed,
             lost: Vec::new(),
-            // Nothing is newer, so nobody asks for them.
+            // No version is newer, so its fields are not needed.
             fields: BTreeMap::new(),
         };
         self.versions.push((current, Vec::new()));
@@ -240,7 +239,7 @@ impl Walk {
         self.bytes += content_bytes;
         let last = self.versions.last_mut().filter(|(last, _)| last.version == version.version);
         match (last, version.side) {
-            // Superseded between two reads: it is here as the current one.
+            // It was superseded between two reads: it is already here as the current version.
             (Some(_), 0) => {}
             (None, 0) => self.versions.push((version, Vec::new())),
             (Some((_, sides)), _) => sides.push(version),
@@ -248,11 +247,12 @@ impl Walk {
         }
     }
 
-    /// How many versions, from the first, have all that they are to tell.
+    /// The number of versions, from the first, of which everything was read.
     fn complete(&self) -> usize {
         match self.is_at_end {
             true => self.versions.len(),
-            // The first has no fields if it is the current one, and none is before it anyway.
+            // The first may be the current version, which has no fields. There is no version before
+            // it to compare.
             false => self.versions.iter().rposition(|(version, _)| !version.deleted).unwrap_or(0),
         }
     }

@@ -1,4 +1,4 @@
-//! Putting an earlier version of a record back, and edits that a person asks for.
+//! Restores an earlier version of a record, and applies edits that a person asks for.
 
 use crate::digest::Digest;
 use crate::engine::commit::Draft;
@@ -16,40 +16,43 @@ use crate::schema::FieldType;
 use crate::store::{Envelope, HistoryKey, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a person who restores a version has seen, and by what the request is known when it comes again.
+/// What the person who restores a version has seen, and the name of the request.
 ///
-/// With the default a person is taken to know the record as it is now, and the same restore again
-/// is recognised by its version.
+/// With the default, the person is assumed to know the current record, and a repeated restore is
+/// recognized by its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// The version that they saw. Edits since are merged with; without it they know the newest.
+    /// The version that they saw. Later edits are merged. Without it, they know the current
+    /// version.
     ///
-    /// Name it whenever the screen that asks may be older than the record: an edit that somebody
-    /// made meanwhile is then merged with, and is in the inbox if it loses.
+    /// Name it whenever the screen may be older than the record. Then an edit that somebody made
+    /// meanwhile is merged, and is in the inbox if it loses.
     pub base: Option<Version>,
-    /// A name of the request. Without it, it is known by the version to restore and the base.
+    /// A name of the request. Without it, a repeat is recognized by the version to restore and the
+    /// base.
     ///
-    /// Give one where a person may restore the same version twice on purpose. It has at most
+    /// Give a name if a person may restore the same version twice on purpose. It has at most
     /// [`REQUEST_ID_CHARS`](crate::limits::REQUEST_ID_CHARS) characters.
     pub request_id: Option<String>,
 }
 
-/// What a restore came to.
+/// The outcome of a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restored {
     /// The record's version now.
     pub version: Version,
-    /// Whether the record is as it was before: it has that content, or the request was seen before.
+    /// Whether nothing changed: the record had that content already, or the request was seen
+    /// before.
     pub is_unchanged: bool,
 }
 
 impl Engine {
-    /// Makes the content of an earlier version the record's content again, as a new edit; also of a
-    /// deleted record. The same request again, early or late, changes nothing.
+    /// Makes the content of an earlier version the record's content again, as a new edit. It also
+    /// works for a deleted record. Repeating the request, early or late, changes nothing.
     ///
-    /// A restore is no way back in time. The versions in between stay in the history, and the next
-    /// version has the old content. Counters are restored as a difference: what other devices count
-    /// meanwhile stays theirs.
+    /// A restore does not go back in time. The versions in between stay in the history, and the
+    /// next version has the old content. Counters are restored by a difference: what other devices
+    /// count meanwhile is kept.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -70,9 +73,9 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the record or the version never was, or the version is a delete;
-    /// [`ErrorKind::PastRetention`] if the version's content is gone; [`ErrorKind::Invalid`] if there
-    /// is no room for it, or the base is no version of the record.
+    /// [`ErrorKind::NotFound`] if the record or the version never existed, or the version is a
+    /// delete; [`ErrorKind::PastRetention`] if the version's content is gone;
+    /// [`ErrorKind::Invalid`] if there is no room for it, or the base is no version of the record.
     pub async fn restore_record(
         &self,
         user: &UserId,
@@ -106,8 +109,8 @@ impl Engine {
         }
     }
 
-    /// The edit that makes a version the content again; of the current version one that changes
-    /// nothing and is remembered, so that it changes nothing when it comes again late.
+    /// The edit that restores a version. For the current version the edit changes nothing. It is
+    /// remembered, so that it changes nothing when it comes again late.
     async fn restoring_edit(
         &self,
         user: &UserId,
@@ -138,7 +141,7 @@ impl Engine {
         Ok(content_edit(record, fields, Some(&last), base, context))
     }
 
-    /// What a deleted record was, as far as that is in the history.
+    /// The content of a deleted record, if it is in the history.
     pub(crate) async fn last_content(
         &self,
         user: &UserId,
@@ -153,8 +156,8 @@ impl Engine {
         Ok(bases.remove(&key).unwrap_or_default())
     }
 
-    /// Applies an edit that a person asked for: they know the piece as it stands, or saw `edit.base`.
-    /// Returns what is to be written, in order.
+    /// Applies an edit that a person asked for. The person knows the current record, or saw
+    /// `edit.base`. Returns what is to be written, in order.
     pub(crate) async fn edited(
         &self,
         user: &UserId,
@@ -170,7 +173,7 @@ impl Engine {
         let last = HistoryKey { key: record.key(), version: record.meta.last_version, side: 0 };
         let is_set = |name: &str| edit.changes.iter().any(|change| change.name == name);
         let is_whole = record.kind.unit_names().all(is_set);
-        // What its device deleted before the server ever had it has no content to bring back.
+        // A record that its device deleted before the server had it has no content to restore.
         let never_was = record.meta.created.version == record.version;
         let lacks_content = record.content.is_none() && !never_was && !bases.contains_key(&last);
         if lacks_content && !edit.delete && !is_whole {
@@ -187,8 +190,8 @@ impl Engine {
     }
 }
 
-/// The edit that makes `fields` the content of a record: all of them of one that is deleted, whose
-/// `last` content it is measured against.
+/// The edit that makes `fields` the content of a record. For a deleted record it sets all fields,
+/// and compares them with its `last` content.
 pub(crate) fn content_edit(
     record: &Record,
     fields: BTreeMap<String, Value>,
@@ -212,7 +215,7 @@ pub(crate) fn content_edit(
             Some(now) if is_counter => with_difference(&now, value),
             _ => value.clone(),
         };
-        // What is as the person saw it is no change of theirs.
+        // A value that is as the person saw it is no change.
         if !is_at(record, name, &value, base) {
             let against = since(record, name, base, context);
             let change = put(name, value, context.now);
@@ -222,11 +225,11 @@ pub(crate) fn content_edit(
     edit
 }
 
-/// The device that counters say a restore counts on; what others have counted stays theirs.
+/// The device under which a restore counts on counters. Other devices keep what they have counted.
 const RESTORED: &str = "(restored)";
 
-/// A counter whose sum is that of `then`: what it has now, and the difference. Totals only grow, so
-/// putting the earlier ones back would change nothing.
+/// A counter with the sum of `then`: its present totals, and the difference. Totals only grow, so
+/// putting earlier totals back would change nothing.
 pub(crate) fn with_difference(now: &Value, then: &Value) -> Value {
     let mut counter = Counter::of(now);
     match Counter::of(then).exact_sum() - counter.exact_sum() {
@@ -240,7 +243,7 @@ pub(crate) fn with_difference(now: &Value, then: &Value) -> Value {
 }
 
 impl Asked {
-    /// Hash by which the request is known when it comes again.
+    /// The hash by which the request is recognized when it comes again.
     fn name(&self, version: Version) -> u64 {
         let name = match &self.request_id {
             Some(id) => format!("restore\0id\0{id}"),
@@ -250,7 +253,7 @@ impl Asked {
     }
 }
 
-/// Refuses a base that is no version of the piece.
+/// Refuses a base that is no version of the record.
 pub(crate) fn check_base(record: &Record, base: Option<Version>) -> Result<()> {
     let is_good =
         |base: Version| 0 < base && base <= record.version && !record.meta.is_foreign(base);

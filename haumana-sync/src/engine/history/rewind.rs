@@ -1,11 +1,13 @@
-//! An account as it was at an earlier time, as ordinary edits.
+//! Restores an account to an earlier time, by ordinary edits.
 //!
-//! The stream tells which records have changed since that time, and the history tells what each of them
-//! was. A record goes back by the same edit as a restore of that version. A record that did not exist
-//! then is deleted. These edits are in the history like all others, so another rewind undoes this one.
+//! The change feed shows which records have changed since that time, and the history shows what
+//! each of them was. A record goes back by the same edit as a restore of that version. A record
+//! that did not exist then is deleted. These edits are in the history like all others, so another
+//! rewind undoes this one.
 //!
-//! A slice is one commit on the head that it was read under. Who loses the race reads the slice again.
-//! A record that somebody edits behind its slice keeps that edit.
+//! The work is done in slices. A slice is one commit on the head that it was read under. If it
+//! loses the race, the slice is read again. If somebody edits a record after its slice, that edit
+//! stays.
 
 use crate::digest::Digest;
 use crate::engine::commit::notes::Notes;
@@ -30,84 +32,84 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// How many records are decided at once.
 const SLICE_RECORDS: usize = 250;
 
-/// Whether a rewind is done, or only tried.
+/// Whether a rewind is done, or only simulated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RewindMode {
-    /// The account becomes what it was.
+    /// The account is rewound.
     #[default]
     Write,
     /// Nothing is written.
     ///
-    /// Use it to show a person what would happen. Others may write before the person says yes, so
+    /// Use it to show a person what would happen. Others may write before the person confirms, so
     /// the second call may find something else.
     DryRun,
 }
 
-/// What a person asks for who rewinds an account.
+/// The request to rewind an account.
 ///
 /// The time is the server's. A person chooses it from a history, or from [`Rewound::before`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RewindRequest {
-    /// The time: what was committed then, or before, is there again.
+    /// The time. All that was committed at or before it is restored.
     pub to: UnixMillis,
-    /// Whether it is done.
+    /// Whether the rewind is written.
     pub mode: RewindMode,
-    /// A name of the request: the same again, early or late, changes nothing.
+    /// A name of the request: repeating the same request, early or late, changes nothing.
     ///
-    /// Without one, a rewind that is repeated because its reply was lost would also take back what
-    /// devices have synced between the two.
+    /// Without a name, a rewind that is repeated after a lost reply would also undo what devices
+    /// have synced between the two.
     pub request_id: Option<String>,
 }
 
-/// What becomes of one record.
+/// What a rewind does to one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RewindChange {
-    /// It has other content.
+    /// Its content changes.
     Changed,
-    /// It is deleted: it was made since, or was deleted then.
+    /// It is deleted: it was made after the time, or was deleted at the time.
     Deleted,
-    /// It is there again.
+    /// It is restored after a delete.
     BroughtBack,
-    /// It stays as it is: what it was is in no history any more.
+    /// It stays as it is: its content at that time is in no history any more.
     Forgotten,
-    /// It stays as it is: the account cannot take what it was.
+    /// It stays as it is: the account has no room for its content at that time.
     Refused(Refusal),
 }
 
-/// What a rewind came to.
+/// The outcome of a rewind.
 ///
-/// Counts are complete. The list is not, if there are more records than it holds.
+/// The counts are complete. The list is cut if there are too many records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rewound {
-    /// Records with other content.
+    /// Records whose content changed.
     pub changed: usize,
-    /// Records that are deleted.
+    /// Records that were deleted.
     pub deleted: usize,
-    /// Records that are there again.
+    /// Records that were restored after a delete.
     pub brought_back: usize,
-    /// Records that could not be made what they were.
+    /// Records that could not be rewound.
     pub kept: usize,
-    /// What became of each, at most [`limits::REWIND_LISTED`] of them; first those that were kept.
+    /// The outcome for each record, at most [`limits::REWIND_LISTED`]; those in `kept` come first.
     pub records: Vec<(Key, RewindChange)>,
-    /// The time just before: a rewind to it takes this one back.
+    /// The time just before this rewind. A rewind to it undoes this one.
     pub before: UnixMillis,
-    /// Whether the request was seen before; then nothing was done.
+    /// Whether the request was seen before. Then nothing was done.
     pub is_repeated: bool,
 }
 
 impl Engine {
-    /// Makes all records of the user what they were at a time, as ordinary edits: records made since
-    /// are deleted, records deleted since come back. A rewind to [`Rewound::before`] takes it back.
+    /// Rewinds all records of the user to a time, by ordinary edits: records made since are
+    /// deleted, and records deleted since come back. A rewind to [`Rewound::before`] undoes it.
     ///
-    /// Others may write meanwhile: what they edit behind the rewind stays, and what they edited
-    /// before stands in the history. If it fails half-way, calling it again finishes it.
+    /// Others may write meanwhile. An edit after the rewind of its record stays. An edit before it
+    /// is in the history. If it fails half-way, calling it again finishes it.
     ///
-    /// It is for an account that something has gone through: an import into the wrong account, an
-    /// app that broke records, a person who deleted everything. For one record use
+    /// Use it if something has damaged the whole account: an import into the wrong account, an app
+    /// that broke records, a person who deleted everything. For one record use
     /// [`Engine::restore_record`]; for all accounts at once restore a backup.
     ///
-    /// Its cost follows what changed since the time. It works on 250 records at once. Records that
-    /// cannot be taken back stay as they are and are named with the reason.
+    /// Its cost depends on how much changed since the time. It works on 250 records at once.
+    /// Records that cannot be rewound stay as they are and are listed with the reason.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -133,8 +135,8 @@ impl Engine {
     /// # Errors
     ///
     /// [`ErrorKind::PastRetention`] if the time is past the retention, or before an erasure;
-    /// [`ErrorKind::Invalid`] if it is in the future; [`ErrorKind::Importing`] and
-    /// [`ErrorKind::Erasing`] while the account is not whole.
+    /// [`ErrorKind::Invalid`] if it is in the future; [`ErrorKind::Importing`] or
+    /// [`ErrorKind::Erasing`] while the account is being imported or erased.
     pub async fn rewind(&self, user: &UserId, request: &RewindRequest) -> Result<Rewound> {
         let mut run = Run::new(user, request, self.clock.now());
         let mut attempts = self.attempts(user);
@@ -158,7 +160,7 @@ impl Engine {
         Ok(run.finish())
     }
 
-    /// Reads the next records, and commits the edits that take them back.
+    /// Reads the next records, and commits the edits that rewind them.
     async fn rewind_slice(
         &self,
         run: &mut Run<'_>,
@@ -207,8 +209,8 @@ impl Engine {
         Ok(if is_end { Slice::End } else { Slice::More })
     }
 
-    /// The edits that make records what they were, each with the change that is reported for it. A
-    /// record that is already what it was needs no edit.
+    /// The edits that rewind records, each with the change that is reported for it. A record that
+    /// is already as it was needs no edit.
     async fn rewinding_edits(
         &self,
         run: &mut Run<'_>,
@@ -227,7 +229,7 @@ impl Engine {
                         if is_live { RewindChange::Changed } else { RewindChange::BroughtBack };
                     let last = last_key(record).and_then(|last| entries.get(&last));
                     let edit = self.rewinding_edit(record, &entry, last, transaction)?;
-                    // The same, but for what its kind has gained since.
+                    // The same, except for fields that its kind has gained since.
                     let is_same = record.content.as_ref().is_some_and(|content| {
                         edit.changes.iter().all(|change| content.unit(&change.name) == change.value)
                     });
@@ -264,7 +266,7 @@ impl Engine {
         Ok(content_edit(record, read(entry)?, last.as_ref(), None, transaction.context()))
     }
 
-    /// Reads the history where it most likely says what records were, all at once.
+    /// Reads the history entries that most likely hold what records were, all at once.
     async fn guessed_entries(
         &self,
         run: &Run<'_>,
@@ -281,7 +283,7 @@ impl Engine {
         Ok(found.into_iter().flatten().map(|entry| (entry.key, entry)).collect())
     }
 
-    /// What a record was.
+    /// What a record was at the time.
     async fn then(
         &self,
         run: &Run<'_>,
@@ -307,19 +309,19 @@ impl Engine {
                 return Ok(Then::of(entry));
             }
         }
-        // What was superseded since is there, unless it has given way to newer history.
+        // What was superseded since is there, unless it was removed to make room for newer history.
         let is_lost = notes.shed.is_some_and(|shed| run.to < shed);
         Ok(if is_lost { Then::Forgotten } else { Then::Nothing })
     }
 
-    /// Remembers that a rewind is done: records that it left as they were do not know it. If that
-    /// fails, so has the rewind, and the next call finishes it.
+    /// Remembers that a rewind is done, because records that it did not change do not show it. If
+    /// this fails, the rewind has failed, and the next call finishes it.
     async fn note_rewind(&self, run: &Run<'_>) -> Result<()> {
         let Some(name) = run.name.filter(|_| run.mode == RewindMode::Write) else { return Ok(()) };
         let mut attempts = self.attempts(run.user);
         loop {
-            // An account of nothing gets a head for it: sent again when there is something, the same
-            // request would delete it.
+            // An account without records gets a head for it. Otherwise the same request, sent again
+            // after the first record was made, would delete that record.
             let head = attempts.head().await?;
             let notes = Notes::of(head.as_ref())?;
             let next = self.noted(head.as_ref(), &notes.with_rewind(name));
@@ -343,9 +345,9 @@ enum Slice {
 enum Then {
     /// It had this content.
     Content(HistoryEntry),
-    /// It was deleted, or not there.
+    /// It was deleted, or did not exist.
     Nothing,
-    /// Nobody knows.
+    /// What it was is not known any more.
     Forgotten,
 }
 
@@ -360,17 +362,17 @@ impl Then {
     }
 }
 
-/// A rewind on its way.
+/// A rewind under way.
 struct Run<'a> {
     user: &'a UserId,
     to: UnixMillis,
     mode: RewindMode,
     name: Option<u64>,
-    /// How far the stream is read.
+    /// How far the change feed is read.
     after: After,
-    /// The end of the stream when it began.
+    /// The end of the change feed when the rewind began.
     end: Option<Revision>,
-    /// The head that the last slice left.
+    /// The head after the last slice.
     last: Option<Head>,
     /// Whether somebody else has committed since it began.
     is_broken: bool,
@@ -382,7 +384,7 @@ impl<'a> Run<'a> {
     fn new(user: &'a UserId, request: &RewindRequest, now: UnixMillis) -> Self {
         let name = request.request_id.as_ref();
         let name = name.map(|id| Digest::of([b"rewind\0id\0".as_slice(), id.as_bytes()]).short());
-        // What is committed later than the time is stamped so much later than its second.
+        // A later commit has a stamp that is later than its second by as much.
         let stamp = Stamp(request.to.secs().saturating_add(STAMP_AHEAD_SECS - 1));
         let rewound = Rewound {
             changed: 0,
@@ -407,7 +409,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Refuses times of which the history does not tell.
+    /// Refuses times that the history does not cover.
     fn check(&self, transaction: &Transaction<'_>) -> Result<()> {
         let context = transaction.context();
         if context.now < self.to {
@@ -420,7 +422,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Notes the head that a slice begins on.
+    /// Notes the head on which a slice begins.
     fn see(&mut self, head: Option<&Head>) {
         let Some(head) = head else { return };
         if self.end.is_none() {
@@ -430,7 +432,7 @@ impl<'a> Run<'a> {
         self.is_broken |= self.last.as_ref().is_none_or(|last| !last.is_same(head));
     }
 
-    /// Whether what follows in the stream is what this rewind itself has written.
+    /// Whether the rest of the change feed is what this rewind itself has written.
     fn is_behind(&self, revision: Revision) -> bool {
         !self.is_broken && self.end.is_some_and(|end| end < revision)
     }
@@ -441,13 +443,13 @@ impl<'a> Run<'a> {
         is_changed && !envelope.key.kind.is_inbox() && !self.done.contains(&envelope.key)
     }
 
-    /// Makes an edit that of a person who knows the record as it stands.
+    /// Turns an edit into that of a person who knows the current record.
     fn asked(&self, edit: Edit, record: &Record) -> Edit {
         let (base, seen) = (Some(record.version), self.name.into_iter().collect());
         Edit { base, seen, knows_delete: true, is_asked: true, ..edit }
     }
 
-    /// Stages edits. Returns what becomes of the records that are to be written.
+    /// Stages edits. Returns the changes of the records that are to be written.
     fn stage(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -458,7 +460,7 @@ impl<'a> Run<'a> {
         let oldest = transaction.context().oldest;
         let mut staged = Vec::new();
         for (at, edit, change) in planned {
-            // Made from the places of `opened`.
+            // The place comes from `opened`.
             let (envelope, record) = &opened[at];
             if self.name.is_some_and(|name| record.meta.has_seen(name, oldest)) {
                 self.done.insert(record.key());
@@ -475,7 +477,7 @@ impl<'a> Run<'a> {
         staged
     }
 
-    /// Counts what became of a record.
+    /// Counts what happened to a record.
     fn note(&mut self, key: Key, change: RewindChange) {
         if !self.done.insert(key) {
             return;
@@ -500,7 +502,7 @@ impl<'a> Run<'a> {
 }
 
 impl Rewound {
-    /// Leaves out what is beyond the limit, first of what became of records as it was asked.
+    /// Drops list entries beyond the limit, first of records that were rewound as asked.
     fn cut(&mut self) {
         let is_done = |change: &RewindChange| {
             !matches!(change, RewindChange::Forgotten | RewindChange::Refused(_))
@@ -525,8 +527,8 @@ fn made_at(entry: &HistoryEntry) -> Option<UnixMillis> {
     parse::<HistoryMeta>(&entry.meta).ok().map(|meta| meta.at)
 }
 
-/// The version that a record, which has changed since `to`, most likely had then; `None`: there was
-/// none. What is remembered of its fields tells which version was the first after the time.
+/// The version that a record, which has changed since `to`, most likely had then; `None` if there
+/// was none. What is remembered of its fields shows which version was the first after the time.
 fn guess(record: &Record, to: UnixMillis) -> Option<Version> {
     let meta = &record.meta;
     let mut first = record.version;

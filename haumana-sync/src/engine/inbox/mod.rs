@@ -19,13 +19,13 @@ use crate::store::{Envelope, HistoryKey, IndexEntry, StoreExt, Version};
 use crate::time::UnixMillis;
 use std::fmt::Write as _;
 
-/// How many entries before a version are looked at for a value that it does not have.
+/// LIMIT: how many entries before a version are searched for a value that it does not have.
 const OLDER_ENTRIES: usize = 16;
 
 /// A value that lost and is still open.
 ///
 /// The id is derived from the record, the version, the field and the lost value. So every device
-/// and every retry of a request speaks of the same entry, and the same loss is in the inbox once.
+/// and every retry names the same entry, and the same loss is in the inbox once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// Its id.
@@ -38,25 +38,24 @@ pub struct Conflict {
     pub field: Option<String>,
     /// The field's value now.
     ///
-    /// It is read when the conflict is listed, so a conflict that is old shows what the record has
-    /// today.
+    /// It is read when the conflict is listed. So an old conflict shows what the record has today.
     pub kept: Value,
     /// The value that lost; `None` if it is past its retention.
     pub lost: Option<Value>,
-    /// The version that the push was based on, where known.
+    /// The version that the push was based on, if known.
     pub base: Option<Version>,
     /// Why it lost.
     pub reason: Reason,
     /// When it lost.
     pub at: UnixMillis,
-    /// The device whose push led to the conflict, where known.
+    /// The device whose push led to the conflict, if known.
     pub device: Option<String>,
 }
 
-/// How a person closes a conflict. The last two are ordinary edits.
+/// How a person closes a conflict.
 ///
-/// They are merged with what others edit at the same time, they are in the record's history, and
-/// all devices get them with their next sync.
+/// `Restore` and `Set` are ordinary edits. They are merged with concurrent edits, they are in the
+/// record's history, and all devices get them with their next sync.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -84,11 +83,11 @@ pub struct Conflict {
 pub enum Resolution {
     /// Leave the record as it is.
     ///
-    /// No version is made; the entry leaves the inbox.
+    /// No version is made. The entry leaves the inbox.
     Keep,
     /// Restore the lost value. If a delete lost, delete the record.
     ///
-    /// Of a counter the sum is restored: what devices have counted stays theirs.
+    /// For a counter the sum is restored: each device keeps what it has counted.
     Restore,
     /// Set another value.
     ///
@@ -101,7 +100,7 @@ pub enum Resolution {
 pub type ConflictPlace = (UnixMillis, RecordId);
 
 impl Engine {
-    /// Where the open conflicts behind `after` are, newest first.
+    /// Returns the places of the open conflicts behind `after`, newest first.
     pub(crate) async fn open_places(
         &self,
         user: &UserId,
@@ -165,8 +164,9 @@ impl Engine {
         if 0 < side {
             return Ok(None);
         }
-        // Entries of version 0.1 may name a tombstone or a version that was skipped. The value is
-        // before it, and the id of the conflict, which is derived from the value, tells which.
+        // Entries of version 0.1 may name a tombstone or a version that was skipped. Then the value
+        // is in an older entry. The id of the conflict is derived from the value, so it shows which
+        // one.
         let entries =
             self.store.history_of(user, &stored.key, Some(version), OLDER_ENTRIES).await?;
         for entry in entries.iter().filter(|entry| oldest <= entry.at) {
@@ -199,17 +199,18 @@ impl Engine {
         self.resolve_as(user, id, resolution, None).await
     }
 
-    /// Closes a conflict. Closing it the same way again changes nothing.
+    /// Closes a conflict. Closing it again in the same way changes nothing.
     ///
     /// `base` is the version that the person saw. Edits since then are merged, and values that they
     /// lose are in the inbox.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if there is none of that id; [`ErrorKind::ConflictClosed`] if it was
-    /// closed another way; [`ErrorKind::PastRetention`] if the lost value is gone;
-    /// [`ErrorKind::Invalid`] if the value cannot be put there, there is no room for it, the field
-    /// is fixed by now, or `base` is no version of the record. Then the conflict stays open.
+    /// - [`ErrorKind::NotFound`] if there is no conflict with that id.
+    /// - [`ErrorKind::ConflictClosed`] if it was closed in another way.
+    /// - [`ErrorKind::PastRetention`] if the lost value is gone.
+    /// - [`ErrorKind::Invalid`] if the field cannot hold the value, there is no room for it, the field
+    ///   is fixed by now, or `base` is no version of the record. The conflict stays open.
     pub async fn resolve_as(
         &self,
         user: &UserId,
@@ -248,7 +249,7 @@ impl Engine {
         }
     }
 
-    /// The edit that a resolution asks for, without its base.
+    /// Makes the edit for a resolution, without its base.
     async fn resolving_edit(
         &self,
         user: &UserId,
@@ -296,7 +297,7 @@ impl Engine {
         let record = self.open(&envelope)?;
         check_base(&record, base)?;
         let context = transaction.context();
-        // The conflict itself tells what stood at its version.
+        // The person who saw the conflict also saw its version.
         let base = base.map(|base| base.max(stored.version).min(record.version));
         let last = self.last_content(user, &record, context).await?;
         for change in &mut edit.changes {
@@ -336,7 +337,7 @@ fn conflict_place(entry: &IndexEntry) -> ConflictPlace {
     (at, entry.id)
 }
 
-/// What a resolution is about.
+/// The conflict that a resolution closes.
 #[derive(Clone, Copy)]
 struct Resolving<'a> {
     transaction: &'a Transaction<'a>,
@@ -357,7 +358,7 @@ pub(crate) fn put(name: &str, value: Value, now: UnixMillis) -> Change {
     }
 }
 
-/// Whether what is merged under `name` can have this value.
+/// Whether the unit `name` can have this value.
 fn fits(kind: &Kind, name: &str, value: &Value) -> bool {
     match (kind.group_named(name), value) {
         (None, value) => kind.named(name).check(value).is_ok(),
@@ -377,7 +378,7 @@ fn closing(closed: Envelope) -> Draft {
     Draft::plain(Some(OldFacts::of(&closed)), closed)
 }
 
-/// What a closed entry remembers, to know the same resolution when it comes again.
+/// What a closed entry keeps, to recognize the same resolution when it comes again.
 fn mark(resolution: &Resolution) -> String {
     match resolution {
         Resolution::Keep => "keep".to_owned(),

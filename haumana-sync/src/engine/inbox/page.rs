@@ -1,4 +1,4 @@
-//! Pages of the inbox, bounded in bytes, and what a resolution needs to know beforehand.
+//! Pages of the inbox, limited in bytes, and what a resolution needs to know before.
 
 use crate::engine::commit::StoredConflict;
 use crate::engine::edit::record::parse;
@@ -9,16 +9,16 @@ use crate::store::StoreExt;
 use serde_json::value::RawValue;
 
 impl Engine {
-    /// Lists open conflicts, newest first, behind `after`: at most `limit`, of about `limit_bytes`,
-    /// at least one if there is one. Also returns where the next page starts.
+    /// Lists open conflicts behind `after`, newest first: at most `limit`, of about `limit_bytes`
+    /// together. It lists at least one if there is one. Also returns where the next page starts.
     ///
-    /// Each entry is read by itself, with the record and the value that lost, so a page costs about
-    /// three reads for each of its entries: show a page at a time. Its cost also follows how many
-    /// entries were ever opened, since it reads the index of the inbox. An account has
-    /// [`limits::USER_CONFLICTS`](crate::limits::USER_CONFLICTS) open entries at most.
+    /// Each entry is read by itself, with the record and the value that lost. So a page costs about
+    /// three reads for each entry: show one page at a time. The call also reads the index of the
+    /// inbox, which has all entries that were ever opened. An account has at most
+    /// [`limits::USER_CONFLICTS`](crate::limits::USER_CONFLICTS) open entries.
     ///
     /// Entries stay until somebody closes them. The lost value is there as long as the history
-    /// keeps it; afterwards [`Conflict::lost`] is `None` and the entry can only be kept or set.
+    /// keeps it. After that [`Conflict::lost`] is `None`, and the entry can only be kept or set.
     ///
     /// # Errors
     ///
@@ -50,12 +50,13 @@ impl Engine {
         Ok((conflicts, next.flatten()))
     }
 
-    /// Reads a value for the field of a conflict, open or closed; `None` where the field cannot hold
-    /// it, or where a delete was involved.
+    /// Reads a value for the field of a conflict, open or closed. Returns `None` if the field
+    /// cannot hold it, or if a delete was involved.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if there is no conflict of that id; else as [`Engine::conflict_page`].
+    /// [`ErrorKind::NotFound`] if there is no conflict with that id; others as
+    /// [`Engine::conflict_page`].
     pub async fn conflict_value(
         &self,
         user: &UserId,
@@ -74,7 +75,7 @@ impl Engine {
 
 /// An upper bound of the bytes that a conflict takes in a reply.
 pub(crate) fn conflict_bytes(conflict: &Conflict) -> usize {
-    // A character takes at most six bytes once escaped.
+    // An escaped character takes at most six bytes.
     let (_, kept) = conflict.kept.canonical();
     let lost = conflict.lost.as_ref().map_or(0, |lost| lost.canonical().1.len());
     6 * (kept.len() + lost) + 512

@@ -1,21 +1,21 @@
-//! What can be wrong with a stored account, where, and what mends it.
+//! What can be wrong with a stored account, where, and how it is repaired.
 
 use crate::id::Key;
 use crate::store::HistoryKey;
 use std::fmt;
 
-/// One thing of an account that does not agree with the rest. Nothing of it is a person's content.
+/// One contradiction within the stored data of an account.
 ///
-/// It can go into a log or a ticket as it is.
+/// It contains no person's content, so it can go into a log or a ticket as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What is wrong.
     pub fault: Fault,
-    /// Where.
+    /// Where it is wrong.
     pub place: FaultPlace,
-    /// What stands there, and what should, in numbers and names of fields.
+    /// What is stored there and what should be, in numbers and names of fields.
     ///
-    /// It is empty where the fault and the place say everything.
+    /// It is empty if the fault and the place say everything.
     pub detail: String,
 }
 
@@ -37,12 +37,12 @@ impl fmt::Display for Finding {
 
 /// Where a fault is.
 ///
-/// Findings are listed in the order of places: the head, then records, then the history.
+/// Findings are listed in this order of places: the head, then records, then the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultPlace {
     /// The head.
     Head,
-    /// A record, or an entry of the inbox, as it stands.
+    /// The current state of a record, or of an entry of the inbox.
     Record(Key),
     /// An entry of the history.
     History(HistoryKey),
@@ -64,7 +64,7 @@ impl fmt::Display for FaultPlace {
     }
 }
 
-/// What mends a fault.
+/// How a fault is repaired.
 ///
 /// ```
 /// use haumana_sync::engine::Fault;
@@ -77,14 +77,14 @@ impl fmt::Display for FaultPlace {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// [`Engine::repair`](crate::Engine::repair): what should stand there follows from the rest.
+    /// [`Engine::repair`](crate::Engine::repair) does it: the right value follows from the rest.
     Derive,
-    /// [`Engine::repair`](crate::Engine::repair), which makes the content that somebody has put there
-    /// by hand an ordinary later version.
+    /// [`Engine::repair`](crate::Engine::repair) does it: content that somebody has changed by hand
+    /// becomes an ordinary later version.
     Accept,
-    /// [`Engine::repair`](crate::Engine::repair), which finishes the erasure.
+    /// [`Engine::repair`](crate::Engine::repair) does it: it finishes the erasure.
     Erase,
-    /// A person: a version of the record that can be read is restored, or a backup is.
+    /// A person does it: they restore a version of the record that can be read, or a backup.
     Person,
 }
 
@@ -108,21 +108,21 @@ macro_rules! faults {
             /// All of them.
             pub const ALL: &[Fault] = &[$(Self::$fault,)*];
 
-            /// Returns its name in reports, which stays the same.
+            /// Returns its name in reports. The name never changes.
             pub fn code(self) -> &'static str {
                 match self {
                     $(Self::$fault => $code,)*
                 }
             }
 
-            /// Says in a few words what is wrong.
+            /// Returns in a few words what is wrong.
             pub fn what(self) -> &'static str {
                 match self {
                     $(Self::$fault => $what,)*
                 }
             }
 
-            /// Returns what mends it.
+            /// Returns how it is repaired.
             pub fn remedy(self) -> Remedy {
                 match self {
                     $(Self::$fault => Remedy::$remedy,)*
@@ -135,70 +135,71 @@ macro_rules! faults {
 faults! {
     /// The head cannot be read, so nothing of the account is served.
     HeadUnreadable "head_unreadable" Person "the head cannot be read"
-    /// What is noted in the head cannot be read by this program.
+    /// This program cannot read the notes in the head.
     NotesUnreadable "notes_unreadable" Person "the notes of the head cannot be read"
-    /// There are records, and no head.
+    /// There are records, but no head.
     HeadMissing "head_missing" Person "there are records and no head"
-    /// The digest of versions is not that of the records.
+    /// The digest of versions does not match the records.
     VersionsDigest "versions_digest" Derive "the digest of versions is not that of the records"
-    /// The digest of content is not that of the records.
+    /// The digest of content does not match the records.
     ContentDigest "content_digest" Derive "the digest of content is not that of the records"
-    /// The head counts another number of records.
+    /// The number of records in the head is wrong.
     RecordCount "record_count" Derive "the head counts another number of records"
-    /// The head counts another number of bytes.
+    /// The number of bytes in the head is wrong.
     ByteCount "byte_count" Derive "the head counts another number of bytes"
-    /// The head's largest version is not that of the records.
+    /// The largest version in the head is not that of the records.
     MaxVersion "max_version" Derive "the head's largest version is not that of the records"
-    /// The head counts another number of open conflicts.
+    /// The number of open conflicts in the head is wrong.
     OpenCount "open_count" Derive "the head counts another number of open conflicts"
-    /// A device that has read up to where the head says that nothing changed would miss a record.
+    /// The head says that nothing changed after a revision, but a record did. A device that has
+    /// read up to that revision would miss the record.
     QuietSince "quiet_since" Derive "the head says that nothing has changed where a record has"
-    /// The head says that a record cannot be read, and all can.
+    /// The head says that a record cannot be read, but all can.
     NothingAside "nothing_aside" Derive "the head says that a record cannot be read, and all can"
     /// An erasure was begun and is not finished.
     Erasing "erasing" Erase "an erasure is not finished"
-    /// An import was begun and is not finished: its rest has to be sent again.
+    /// An import was begun and is not finished. The rest of it has to be sent again.
     Importing "importing" Person "an import is not finished"
-    /// The account was erased, and something of it is there.
+    /// The account was erased, but some of its data is there.
     NotErased "not_erased" Erase "the account was erased and something of it is there"
     /// A record cannot be read.
     Unreadable "unreadable" Person "the record cannot be read"
     /// A record was written by a newer program.
     Newer "newer" Person "the record was written by a newer program"
-    /// The content of a record has not the hash that was stored with it.
+    /// The content of a record does not have the hash that was stored with it.
     ChangedByHand "changed_by_hand" Accept "the content is not what was written"
     /// A tombstone has content, or the hash of content.
     TombstoneContent "tombstone_content" Derive "a tombstone has content"
-    /// A record has a version that no record has.
+    /// A record has a version outside the valid range.
     VersionRange "version_range" Person "the version is none that a record can have"
-    /// A record was written by a commit that never was.
+    /// The head has not reached the revision of a record.
     RevisionRange "revision_range" Person "the commit that wrote it never was"
-    /// What is remembered of the fields names versions that never were, or in no order.
+    /// What is remembered of the fields names impossible versions, or is in the wrong order.
     FieldVersions "field_versions" Person "what is remembered of a field names versions that never were"
-    /// The index does not say what the record says.
+    /// The index and the record differ.
     IndexDiffers "index_differs" Person "the index does not say what the record says"
-    /// A record is in the stream and not in the index.
+    /// A record is in the change feed and not in the index.
     NotInIndex "not_in_index" Person "the record is not in the index"
-    /// A record is in the index and not in the stream, so that no device is given it.
+    /// A record is in the index and not in the change feed. So no device gets it.
     NotInStream "not_in_stream" Person "the record is not in the stream"
-    /// A record is twice in the stream.
+    /// A record is in the change feed twice.
     TwiceInStream "twice_in_stream" Person "the record is twice in the stream"
     /// An entry of the history cannot be read.
     HistoryUnreadable "history_unreadable" Person "the version cannot be read"
-    /// An entry of the history is of a record that is not there.
+    /// The record of a history entry does not exist.
     HistoryOfNothing "history_of_nothing" Person "the record of the version is not there"
-    /// An entry of the history has a version that the record has not had.
+    /// A history entry has a version that its record has not had.
     HistoryRange "history_range" Person "the record has not had this version"
     /// A value in the history is not the one that the record had.
     HistoryChanged "history_changed" Person "a value is not the one that the record had"
     /// An entry of the inbox cannot be read.
     ConflictUnreadable "conflict_unreadable" Person "the conflict cannot be read"
-    /// An entry of the inbox is of a record that is not there.
+    /// The record of an inbox entry does not exist.
     ConflictOfNothing "conflict_of_nothing" Person "the record of the conflict is not there"
     /// An entry of the inbox is closed and not resolved, or resolved and not closed.
     ConflictState "conflict_state" Person "the conflict is closed and not resolved, or resolved and open"
     /// The value of an open entry of the inbox is not where it should be.
     LoserGone "loser_gone" Person "the value that lost is not in the history"
-    /// An entry of the inbox stands under an id, or at a time, that is not its own.
+    /// The id or the time of an inbox entry is not its own.
     ConflictName "conflict_name" Person "the conflict is not the one that it is named after"
 }

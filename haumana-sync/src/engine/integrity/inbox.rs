@@ -1,4 +1,4 @@
-//! Each entry of the inbox against the record that it is of, and the value that lost.
+//! Checks each entry of the inbox against its record and the value that lost.
 
 use super::records::Records;
 use super::{Fault, FaultPlace, Finding};
@@ -12,7 +12,7 @@ use crate::store::Envelope;
 const PAGE: usize = 100;
 
 impl Engine {
-    /// Looks at each entry of the inbox.
+    /// Checks each entry of the inbox.
     pub(super) async fn look_at_inbox(
         &self,
         user: &UserId,
@@ -50,7 +50,7 @@ impl Engine {
         if envelope.deleted != stored.resolution.is_some() {
             return tell(Fault::ConflictState);
         }
-        // Entries of version 0.1 have none.
+        // Entries of version 0.1 have no hash.
         let is_timed = envelope.hash.bits() == 0 || envelope.hash == inbox_hash(stored.at);
         if !is_timed {
             return tell(Fault::ConflictName);

@@ -1,8 +1,9 @@
-//! Whether what is stored of an account agrees with itself, and mending what follows from the rest.
+//! Checks whether the stored data of an account contradicts itself, and repairs what follows from
+//! the rest.
 //!
-//! The engine keeps everything twice in some way: the head sums up the records, a record remembers
-//! hashes of its earlier values, which the history holds, an entry of the inbox names a side. So a fault
-//! of the storage, or a hand in it, is a contradiction between two of them.
+//! The engine keeps everything twice in some form. The head sums up the records. A record has
+//! hashes of its earlier values, and the history has the values. An entry of the inbox names a
+//! side. So a fault of the storage, or a change by hand, is a contradiction between two of them.
 
 mod fault;
 mod inbox;
@@ -22,9 +23,9 @@ use crate::id::UserId;
 use crate::store::{self, Head, HeadState, Operate};
 use records::Records;
 
-/// What was looked at, and what was found.
+/// What was checked, and what was found.
 ///
-/// An account is sound if there are no findings. The counts say how much was looked at.
+/// An account is sound if there are no findings. The counts show how much was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// The head; `None` if there is none, or it cannot be read.
@@ -37,7 +38,7 @@ pub struct Verified {
     pub history: usize,
     /// How many entries of the inbox are open.
     pub open_conflicts: usize,
-    /// What does not agree, in the order of places.
+    /// The contradictions, in the order of places.
     pub findings: Vec<Finding>,
 }
 
@@ -49,14 +50,14 @@ impl Verified {
 }
 
 impl Engine {
-    /// Reads all that is stored of a user, and returns what does not agree. `all` is the same store
-    /// as the engine's. Others may write meanwhile: then it is read again.
+    /// Reads all stored data of a user, and returns its contradictions. `all` is the engine's own
+    /// store. If others write meanwhile, it reads again.
     ///
-    /// It looks at the digests, counts and bytes of the head against the records; each record
-    /// against its hash, its schema and the index; each value in the history against what the record
-    /// remembers of it; each entry of the inbox against the record and the value that lost.
+    /// It checks the digests, counts and bytes of the head against the records; each record against
+    /// its hash, its schema and the index; each value in the history against the hashes in its
+    /// record; each entry of the inbox against its record and the value that lost.
     ///
-    /// Nothing is written. It reads everything that the user has, so run it on one account at a
+    /// Nothing is written. It reads everything that the user has. So run it on one account at a
     /// time, and not in a request of a user.
     ///
     /// ```
@@ -75,8 +76,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::engine::ErrorKind::Unavailable) if the store cannot answer,
-    /// or if the user never stops writing.
+    /// [`ErrorKind::Unavailable`](crate::engine::ErrorKind::Unavailable) if the store cannot
+    /// answer, or if the user never stops writing.
     pub async fn verify(&self, all: &dyn Operate, user: &UserId) -> Result<Verified> {
         let mut attempts = self.attempts(user);
         loop {
@@ -151,7 +152,7 @@ impl Engine {
                 return;
             }
         }
-        // Of an account that is being erased some is gone.
+        // While an account is being erased, some of its data is gone.
         if head.state == HeadState::Erasing {
             return;
         }

@@ -1,4 +1,4 @@
-//! Each entry of the history against the record that it is of.
+//! Checks each entry of the history against its record.
 
 use super::records::Records;
 use super::{Fault, FaultPlace, Finding};
@@ -21,12 +21,12 @@ const PAGE: usize = 500;
 #[derive(Debug)]
 struct Known {
     record: Record,
-    /// Whether its content is what was written; if not, it does not tell what it was.
+    /// Whether its content is what was written. If not, it does not show what the record was.
     is_as_written: bool,
 }
 
 impl Engine {
-    /// Looks at each entry of the history, also of records that are not there. Returns how many there
+    /// Checks each entry of the history, also of records that are not there. Returns how many there
     /// are.
     pub(super) async fn look_at_history(
         &self,
@@ -54,7 +54,7 @@ impl Engine {
         }
     }
 
-    /// Opens those of the records that are there and can be read.
+    /// Opens those records that exist and can be read.
     async fn open_known(&self, user: &UserId, keys: BTreeSet<Key>) -> Result<HashMap<Key, Known>> {
         let keys: Vec<Key> = keys.into_iter().collect();
         let found = self.screen.store.read(user, &keys).await?.into_iter().flatten();
@@ -94,10 +94,10 @@ impl Engine {
     }
 }
 
-/// Fields of a whole version whose values are not those that the record had then.
+/// Fields of a whole version whose values differ from what the record had then.
 fn changed_fields(known: &Known, entry: &HistoryEntry) -> Vec<String> {
     let Known { record, is_as_written } = known;
-    // Of a record of version 0.1 nothing is known of its versions.
+    // A record of version 0.1 knows nothing of its versions.
     if !is_whole(entry) || record.meta.touched.is_empty() && record.kind.had_no_touches() {
         return Vec::new();
     }
@@ -118,8 +118,8 @@ fn changed_fields(known: &Known, entry: &HistoryEntry) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Whether a version in which nothing was stored of a unit may be older than the unit: nobody had set
-/// it since the record was made, so it had the default that a later schema gave it.
+/// Whether a version without a stored value of a unit may be older than the unit. Then nobody has
+/// set the unit since the record was made, so it had the default that a later schema gave it.
 fn is_of_a_later_schema(record: &Record, name: &str, (version, stored): (Version, &str)) -> bool {
     let has_default = |field: &str| {
         let field = record.kind.named(field);

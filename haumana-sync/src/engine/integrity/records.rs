@@ -1,4 +1,4 @@
-//! Each record against itself, its schema, the head and the index.
+//! Checks each record against itself, its schema, the head and the index.
 
 use super::sums::Sums;
 use super::{Fault, FaultPlace, Finding};
@@ -17,7 +17,7 @@ const PAGE: usize = 500;
 /// The content of a tombstone.
 const NO_CONTENT: &str = "{}";
 
-/// What later checks need of the records.
+/// What later checks need to know of the records.
 #[derive(Debug)]
 pub(super) struct Records {
     versions: HashMap<Key, Version>,
@@ -37,14 +37,14 @@ impl Records {
         self.versions.is_empty()
     }
 
-    /// The version of a record; `None` if it is not there.
+    /// The version of a record; `None` if it does not exist.
     pub(super) fn version(&self, key: &Key) -> Option<Version> {
         self.versions.get(key).copied()
     }
 }
 
 impl Engine {
-    /// Looks at each record, in the order of the stream, and then at the index.
+    /// Checks each record, in the order of the change feed, and then the index.
     pub(super) async fn look_at_records(
         &self,
         user: &UserId,
@@ -113,7 +113,7 @@ impl Engine {
             tell(Fault::Unreadable, "of what is stored not even its parts".to_owned());
             records.n_unreadable += 1;
             match entry {
-                // The index tells what it adds to the sums.
+                // The index says what it adds to the sums.
                 Some(entry) => records.sums.add(self.schema(), &told_by(record, &entry)),
                 None => records.sums.add_unknown(),
             }
@@ -157,7 +157,7 @@ impl Engine {
         }
     }
 
-    /// Looks into a record of a kind that the schema has.
+    /// Checks a record of a kind that the schema has.
     fn look_into(
         &self,
         envelope: &Envelope,
@@ -183,9 +183,9 @@ impl Engine {
     }
 }
 
-/// A record of which nothing but its index can be read.
+/// A record of which only its index entry can be read.
 fn told_by(record: &Envelope, entry: &IndexEntry) -> Envelope {
-    // Only the length of the content counts.
+    // Only the length of the content matters.
     let content = " ".repeat(usize::try_from(entry.size_bytes).unwrap_or(0));
     let IndexEntry { version, deleted, hash, .. } = *entry;
     Envelope { version, deleted, hash, content, ..record.clone() }
@@ -203,7 +203,7 @@ fn differences(index: &IndexEntry, record: &IndexEntry) -> String {
     different.collect::<Vec<_>>().join(", ")
 }
 
-/// What is remembered of fields and cannot be, each with its versions.
+/// What is remembered of fields and is impossible, each with its versions.
 fn impossible_fields(record: &Record) -> Vec<String> {
     let (meta, version) = (&record.meta, record.version);
     let mut impossible = Vec::new();

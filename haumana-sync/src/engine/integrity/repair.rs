@@ -1,4 +1,4 @@
-//! Mending what follows from the rest.
+//! Repairs what follows from the rest.
 
 use super::records::Records;
 use super::{Fault, FaultPlace, Finding, Remedy, Verified};
@@ -11,39 +11,40 @@ use crate::store::{Batch, Envelope, ErrorKind, Head, HeadState, Operate, StoreEx
 /// How many records one commit of a repair rewrites.
 const REWRITTEN: usize = 100;
 
-/// Whether a repair is done, or only tried.
+/// Whether a repair is done, or only simulated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RepairMode {
-    /// What can be mended is.
+    /// What can be repaired is repaired.
     Write,
     /// Nothing is written.
     ///
-    /// [`Repaired::mended`] is then what a repair would try; what it finds on the way may be more.
+    /// [`Repaired::mended`] is then what a repair would try. A real repair may find more on the
+    /// way.
     #[default]
     DryRun,
 }
 
-/// What a repair came to.
+/// The outcome of a repair.
 ///
 /// What is in `left` needs a person. [`Fault::remedy`] of a finding says whether a repair could
-/// have mended it.
+/// have repaired it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repaired {
-    /// What was found before.
+    /// The findings before the repair.
     pub before: Verified,
-    /// What is mended; of a dry run, what would be.
+    /// What was repaired; after a dry run, what would be.
     pub mended: Vec<Finding>,
-    /// What is left; of a dry run, what would be.
+    /// What is left; after a dry run, what would be.
     pub left: Vec<Finding>,
 }
 
 impl Engine {
-    /// Mends what [`Engine::verify`] finds and what follows from the rest: the sums of the head,
-    /// content that was changed by hand, tombstones with content, an erasure that broke off. The rest
-    /// is left for a person. Others may write meanwhile.
+    /// Repairs those findings of [`Engine::verify`] whose right value follows from the rest: the
+    /// sums of the head, content that was changed by hand, tombstones with content, an erasure that
+    /// was interrupted. The rest is left for a person. Others may write meanwhile.
     ///
-    /// The sums are taken from the records as they are: whoever misses a record restores it, or a
-    /// backup, first.
+    /// The sums are computed from the records that are there. If records are missing, restore them
+    /// or a backup first.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -81,7 +82,7 @@ impl Engine {
         }
         for found in &before.findings {
             if let (Fault::ChangedByHand, FaultPlace::Record(key)) = (found.fault, found.place) {
-                // What cannot be accepted is left, and told below.
+                // What cannot be accepted stays, and is reported below.
                 let _ = self.accept_record(user, key).await;
             }
         }
@@ -92,7 +93,7 @@ impl Engine {
         Ok(Repaired { mended: mended.collect(), before, left })
     }
 
-    /// Erases what is left of an account that was erased, or is being erased.
+    /// Erases the rest of an account that was erased, or is being erased.
     async fn erase_rest(&self, user: &UserId) -> Result<()> {
         let mut attempts = self.attempts(user);
         loop {
@@ -108,7 +109,7 @@ impl Engine {
         }
     }
 
-    /// Writes tombstones that hold content, or the hash of it, as tombstones are. Their versions stay.
+    /// Empties tombstones that have content, or the hash of content. Their versions stay.
     async fn empty_tombstones(&self, user: &UserId, findings: &[Finding]) -> Result<()> {
         let keys = findings.iter().filter_map(|found| match (found.fault, found.place) {
             (Fault::TombstoneContent, FaultPlace::Record(key)) => Some(key),
@@ -139,7 +140,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Writes a head that says what the records come to, if it says anything else.
+    /// Writes a head that matches the records, if it does not match them.
     async fn write_sums(&self, user: &UserId) -> Result<()> {
         let mut attempts = self.attempts(user);
         loop {
@@ -149,7 +150,7 @@ impl Engine {
             }
             let records = self.look_at_records(user, Some(&old), &mut Vec::new()).await?;
             let mut told = Vec::new();
-            // Only an erased account is asked for its history.
+            // The history matters only for an erased account.
             self.look_at_head(&old, &records, 0, &mut told);
             if !told.iter().any(|found| found.fault.remedy() == Remedy::Derive) {
                 return Ok(());
@@ -169,7 +170,7 @@ impl Engine {
         if records.sums.are_known() {
             records.sums.write(&mut head);
         }
-        // Notes that cannot be read stay: nobody knows what they are.
+        // Notes that cannot be read stay, because their meaning is not known.
         if let Ok(notes) = Notes::of(Some(old)) {
             let is_quiet = notes.quiet_since.is_some_and(|since| records.last_revision <= since);
             let quiet_since = match is_quiet {

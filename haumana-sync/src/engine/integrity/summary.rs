@@ -1,4 +1,4 @@
-//! How an account stands, without its content.
+//! The state of an account, without its content.
 
 use crate::engine::edit::meta::Meta;
 use crate::engine::edit::record::{HistoryMeta, parse};
@@ -11,19 +11,19 @@ use std::collections::BTreeMap;
 /// How many records, or entries of the history, are read at once.
 const PAGE: usize = 500;
 
-/// How an account stands.
+/// The state of an account.
 ///
-/// It answers a person's question whether their records are still there, without showing an
-/// operator what is in them. Names of devices are those that the devices gave themselves.
+/// It answers a person's question whether their records are still there, and does not show their
+/// content to an operator. Names of devices are those that the devices gave themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// The head; `None`: there is no such account.
+    /// The head; `None` if there is no such account.
     pub head: Option<Head>,
     /// The records of each kind, by its name.
     pub kinds: BTreeMap<String, KindCount>,
     /// When a record changed last.
     pub changed_at: Option<UnixMillis>,
-    /// Who changed what: devices that gave themselves a name, and when each changed something last.
+    /// Devices that gave themselves a name, each with the time of its last change.
     pub devices: BTreeMap<String, UnixMillis>,
     /// How many entries of the inbox are open.
     pub open_conflicts: usize,
@@ -40,8 +40,7 @@ pub struct KindCount {
     pub deleted: usize,
     /// How many bytes their content has.
     ///
-    /// This is the stored JSON of live records and tombstones, without what is remembered beside
-    /// it.
+    /// This is the stored JSON of live records and tombstones, without what is kept beside it.
     pub bytes: usize,
 }
 
@@ -52,17 +51,18 @@ pub struct HistoryCount {
     pub entries: usize,
     /// How many bytes they have.
     pub bytes: usize,
-    /// How many of them are past their retention: they are in no answer, and go with the next sweep.
+    /// How many of them are past their retention. They are in no answer, and the next sweep deletes
+    /// them.
     pub past_retention: usize,
     /// When the oldest was superseded.
     pub oldest: Option<UnixMillis>,
 }
 
 impl Engine {
-    /// Reads how an account stands. `all` is the same store as the engine's. What others write
-    /// meanwhile may be counted or not.
+    /// Reads the state of an account. `all` is the engine's own store. What others write meanwhile
+    /// may or may not be counted.
     ///
-    /// It reads all records and the whole history, so it costs what [`Engine::verify`] does.
+    /// It reads all records and the whole history, so it costs as much as [`Engine::verify`].
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));

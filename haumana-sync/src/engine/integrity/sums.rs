@@ -1,4 +1,4 @@
-//! What the head should say of the records.
+//! What the head should say about the records.
 
 use super::Fault;
 use crate::engine::commit::{OldFacts, count};
@@ -10,7 +10,7 @@ use crate::time::UnixMillis;
 #[derive(Clone, Debug)]
 pub(super) struct Sums {
     head: Head,
-    /// Whether there is a record of which it is not known what it adds.
+    /// Whether there is a record whose part of the sums is unknown.
     has_unknown: bool,
 }
 
@@ -25,7 +25,7 @@ impl Sums {
         count(schema, &mut self.head, None::<OldFacts>, record);
     }
 
-    /// There is a record more, and nothing is known of it.
+    /// Adds a record whose part of the sums is unknown.
     pub(super) fn add_unknown(&mut self) {
         self.head.records += 1;
         self.has_unknown = true;
@@ -36,7 +36,7 @@ impl Sums {
         !self.has_unknown
     }
 
-    /// Tells where `head` says something else.
+    /// Reports where `head` differs.
     pub(super) fn compare(&self, head: &Head, tell: &mut impl FnMut(Fault, String)) {
         let Self { head: sums, .. } = self;
         let mut differ = |fault, there: u64, wanted: u64| {
@@ -58,7 +58,7 @@ impl Sums {
         }
     }
 
-    /// Puts the sums into a head.
+    /// Writes the sums into a head.
     pub(super) fn write(&self, head: &mut Head) {
         let Self { head: sums, .. } = self;
         head.records = sums.records;

@@ -1,4 +1,4 @@
-//! An import is looked at whole before anything of it is written.
+//! Checks an import as a whole before any of it is written.
 
 use crate::engine::Engine;
 use crate::engine::ImportRequest;
@@ -12,17 +12,18 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-/// By how many leaps the numbers after two imports of one export may be apart.
+/// How many leaps the version numbers after two imports of one export may be apart.
 const LEAPS: u32 = 16;
 
-/// The first entry of an export that cannot be taken. `Display` names the field of the schema that
-/// is to blame, where it is one, and holds nothing of what was sent.
+/// The first entry of an export that cannot be accepted.
 ///
-/// An import is all or nothing, unlike a push: half of an export would look like a whole account.
+/// If a field of the schema is wrong, `Display` names it. It contains nothing of what was sent.
+///
+/// Unlike a push, an import is all or nothing: half of an export would look like a whole account.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{list}[{at}]: {what} ({})", .refusal.code())]
 pub struct ImportFlaw {
-    /// The list that it stands in.
+    /// The list that contains it.
     pub list: &'static str,
     /// Its place in the list, from 0.
     pub at: usize,
@@ -31,15 +32,15 @@ pub struct ImportFlaw {
     what: Cow<'static, str>,
 }
 
-/// An export of which every entry can be taken. It borrows the document, and an entry is read again
-/// when it is written.
+/// An export of which every entry can be accepted. It borrows the document. Each entry is read
+/// again when it is written.
 #[derive(Debug)]
 pub struct CheckedImport<'a> {
     pub(crate) request: ImportRequest<'a>,
     pub(crate) user: UserId,
     pub(crate) now: UnixMillis,
     pub(crate) leap: Version,
-    /// Records that were deleted while the export was read stand in it twice.
+    /// Records that were deleted while the export was read are in it twice.
     dead: HashSet<Key>,
 }
 
@@ -74,21 +75,23 @@ fn lists<'r, 'a>(request: &'r ImportRequest<'a>) -> [List<'r, 'a>; 6] {
 }
 
 impl Engine {
-    /// Looks at every entry of an export that `user` wants to import.
+    /// Checks every entry of an export that `user` wants to import.
     ///
     /// Nothing is read from the store and nothing is written. Entries are read under the engine's
     /// schema, so an export of an app with other kinds is refused.
     ///
     /// # Errors
     ///
-    /// [`ImportFlaw`] names the first entry that cannot be taken; then nothing of it can be.
+    /// [`ImportFlaw`] names the first entry that cannot be accepted. Then none of the export can
+    /// be.
     pub fn check_import<'a>(
         &self,
         user: &UserId,
         request: ImportRequest<'a>,
     ) -> Result<CheckedImport<'a>, ImportFlaw> {
         let now = self.clock.now();
-        // An older export may be imported after this one: chance tells the two lives apart.
+        // An older export may be imported after this one. A random number makes the versions of
+        // both differ.
         let chance = self.random.next_u64() % u64::from(LEAPS * limits::VERSION_LEAP);
         let leap = limits::VERSION_LEAP + Version::try_from(chance).unwrap_or_default();
         let dead = HashSet::new();
@@ -129,8 +132,8 @@ impl Engine {
     }
 }
 
-/// Whether no entry before is of the same record. A record that was deleted while it was exported
-/// may be a tombstone of a greater version too.
+/// Whether no earlier entry is of the same record. A record that was deleted while it was exported
+/// may also be a tombstone of a greater version.
 fn is_new(record: &Envelope, live: &mut HashMap<Key, Version>, dead: &mut HashSet<Key>) -> bool {
     let key = record.key;
     let is_tombstone = record.deleted && !key.kind.is_inbox();
@@ -141,8 +144,8 @@ fn is_new(record: &Envelope, live: &mut HashMap<Key, Version>, dead: &mut HashSe
 }
 
 impl CheckedImport<'_> {
-    /// Reads the entries one after the other. They were read before, so none is left out but
-    /// records that a tombstone of the same document stands for.
+    /// Reads the entries one after the other. They were read before, so all can be read. A record
+    /// is left out if the same document has a tombstone of it.
     pub(crate) fn entries<'r>(&'r self, reading: Reading<'r>) -> impl Iterator<Item = Entry> + 'r {
         let lists = lists(&self.request).into_iter();
         let entries = lists.flat_map(move |(_, entries, read)| {

@@ -1,4 +1,4 @@
-//! The document that an export is, coming back.
+//! An export as the body of an import.
 
 use super::export::EXPORT_VERSION;
 use crate::json::{BadRequest, Outline, read_object};
@@ -7,15 +7,16 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// The body of `POST /users/{me}/import`: an export, or one page of it. The entries are read one by
-/// one, so that the document is in memory once.
+/// The body of `POST /users/{me}/import`: an export, or one page of it.
 ///
-/// The document may name another user than the one who imports it: a person may have moved from one
-/// way of signing in to another. A record in it may name either of the two; one that names a third
-/// is [`Refusal::WrongUser`](crate::engine::Refusal::WrongUser).
+/// The entries are read one by one, so the document is in memory only once.
+///
+/// The document may name another user than the one who imports it, because a person may have
+/// changed the way of signing in. A record in it may name either of the two. A record that names a
+/// third user is refused as [`Refusal::WrongUser`](crate::engine::Refusal::WrongUser).
 #[derive(Debug)]
 pub struct ImportRequest<'a> {
-    /// Whose export it is, where it says so.
+    /// The user that the export is of, if it says so.
     pub owner: Option<String>,
     /// Live pieces.
     pub pieces: Vec<&'a RawValue>,
@@ -70,7 +71,7 @@ impl<'a> ImportRequest<'a> {
     ///
     /// # Errors
     ///
-    /// [`BadRequest`] if it is no export, or one of another form than [`EXPORT_VERSION`].
+    /// [`BadRequest`] if it is no export, or not of the form [`EXPORT_VERSION`].
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
         let outline = Outline::of_records(limits::IMPORT_ENTRIES);
         let body: Body<'a> = read_object(body, outline).map_err(|bad| bad.expecting(SHAPE))?;

@@ -1,7 +1,7 @@
-//! Everything of one user as one JSON document, or as pages that are one each.
+//! All data of one user as one JSON document, or as pages, each of which is a document.
 //!
-//! An export has everything: live records, tombstones, the history and the inbox. An import of it
-//! into an empty account gives an account with the same records, history and inbox.
+//! An export contains live records, tombstones, the history and the inbox. An import of it into an
+//! empty account gives an account with the same records, history and inbox.
 
 use crate::engine::edit::record::to_json;
 use crate::engine::transfer::walk::{ExportPlace, Part, Walk};
@@ -11,21 +11,21 @@ use crate::schema::Schema;
 use crate::time::UnixMillis;
 use std::fmt::Write as _;
 
-/// The form of what is written.
+/// The form of the document.
 ///
-/// An import takes documents of this form and no other.
+/// An import accepts only documents of this form.
 pub const EXPORT_VERSION: &str = "1.0";
-/// How much is written before it is handed on; a single record may be larger.
+/// How much is written before it is returned. A single record may be larger.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// What ends a document: the lists that are left, and where the next page starts.
+/// The end of a document: the remaining lists, and where the next page starts.
 const TAIL_BYTES: usize = 256;
 
 /// An export under way.
 ///
-/// It walks the user's stream once for each list, so that what is held at a time is one page and
-/// the ids of one list. A record that changes meanwhile stands in each list at most once.
+/// It reads the user's change feed once for each list. So it holds one page and the ids of one list
+/// at a time. A record that changes meanwhile is in each list at most once.
 ///
-/// Dropping it ends the export; nothing is held in the store meanwhile.
+/// Dropping it ends the export; the store holds nothing for it.
 #[derive(Debug)]
 pub struct Export {
     walk: Walk,
@@ -38,16 +38,16 @@ pub struct Export {
 pub struct ExportPage {
     /// The JSON text.
     pub json: String,
-    /// Where the next page starts; `None`: this is the last one.
+    /// Where the next page starts; `None` if this is the last one.
     pub next: Option<String>,
 }
 
 impl Engine {
-    /// Begins to export everything of the user.
+    /// Begins to export all data of the user.
     ///
-    /// Parts come as they are read, of about 64 kB, so the size of an account costs no memory. A
-    /// host that streams them to a client should bound the time. A client that cannot read a stream
-    /// uses [`Engine::export_page`].
+    /// Parts are returned as they are read, of about 64 kB each. So memory does not depend on the
+    /// size of the account. A host that streams them to a client should limit the time. For a
+    /// client that cannot read a stream, use [`Engine::export_page`].
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -81,8 +81,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// As [`Engine::export`]; [`ErrorKind::Gone`] if the account was erased meanwhile. What was
-    /// returned before is then no whole export.
+    /// As [`Engine::export`]; [`ErrorKind::Gone`] if the account was erased meanwhile. Then the
+    /// earlier parts are no whole export.
     pub async fn export_more(&self, export: &mut Export) -> Result<Option<String>> {
         while !export.is_finished && export.document.out.len() < CHUNK_BYTES {
             match self.walk_on(&mut export.walk).await? {
@@ -97,20 +97,20 @@ impl Engine {
         Ok((!out.is_empty()).then_some(out))
     }
 
-    /// Returns one page of an export: the first, or the one that starts where `place` says. It has
-    /// at most `limit_bytes`, but always at least one entry if there is one.
+    /// Returns one page of an export: the first, or the one that starts at `place`. It has at most
+    /// `limit_bytes`, but always at least one entry if there is one.
     ///
-    /// All pages together hold what [`Engine::export`] does. A record that changes meanwhile may
-    /// stand in several pages; the last one counts.
+    /// All pages together contain what [`Engine::export`] returns. A record that changes meanwhile
+    /// may be in several pages; the last one counts.
     ///
-    /// Where to go on is a text for the client, which it sends back as it is. The pages are read
-    /// one by one, so a client may stop and go on another day, as long as the account is not
+    /// The place of the next page is an opaque text. The client sends it back unchanged. Nothing is
+    /// kept between pages, so a client may continue on another day, as long as the account is not
     /// erased.
     ///
     /// # Errors
     ///
     /// As [`Engine::export`]; [`ErrorKind::Gone`] if the account was erased or restored since the
-    /// page before, [`ErrorKind::Invalid`] if `place` is not what this server gave this user.
+    /// page before; [`ErrorKind::Invalid`] if this server did not give `place` to this user.
     pub async fn export_page(
         &self,
         user: &UserId,
@@ -145,7 +145,7 @@ impl Engine {
     }
 }
 
-/// The text of a document, as far as it is not handed on.
+/// The text of a document that was not returned yet.
 #[derive(Debug)]
 struct Document {
     schema: Schema,
@@ -154,7 +154,7 @@ struct Document {
     needs_comma: bool,
 }
 
-// Writing into a String cannot fail, so what it returns is dropped throughout.
+// Writing into a String cannot fail, so the results are ignored.
 impl Document {
     fn begin(schema: &Schema, user: &UserId, now: UnixMillis) -> Self {
         let user = to_json(&user.as_str());

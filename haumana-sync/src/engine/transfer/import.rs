@@ -13,7 +13,8 @@ use crate::limits;
 use crate::schema::Schema;
 use crate::store::{Batch, Envelope, Head, HeadState, HistoryEntry, StoreExt};
 
-/// What is in the account by an import: of all its pages so far, whether or not one came again.
+/// What an import has put into the account: the counts cover all its pages so far, and a repeated
+/// page counts once.
 ///
 /// A person can compare the counts with those of the document, or of all its pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,35 +29,35 @@ pub struct Imported {
     pub conflicts: usize,
     /// Entries of `tombstones`.
     pub tombstones: usize,
-    /// Entries of `records`: of the kinds that have no list of their own.
+    /// Entries of `records`, which has the kinds without a separate list.
     pub records: usize,
-    /// Whether the account is whole.
+    /// Whether the import is finished.
     pub state: PartState,
 }
 
-/// Whether more parts of an import are to come.
+/// Whether more pages of an import follow.
 ///
 /// An import in pages is one import. Between its pages the account is marked, and every other call
-/// is answered with [`ErrorKind::Importing`].
+/// fails with [`ErrorKind::Importing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartState {
     /// The account can be used.
     Done,
-    /// The next page of the export is waited for; until then the account takes nothing else.
+    /// Another page of the export must follow. Until then the account accepts nothing else.
     More,
 }
 
 impl Engine {
-    /// Puts everything of an export into the user's account, which must be empty: it never had
-    /// anything, or was erased.
+    /// Imports an export into the user's account. The account must be empty: it never had any data,
+    /// or it was erased.
     ///
-    /// While it runs, and after it broke off, nothing else is accepted for the user. The same
-    /// import again finishes it; once it is finished, the same again changes nothing, also if the
-    /// records were edited since. The pages of a paged export are imported one by one, the last one
-    /// last. Every commit is whole.
+    /// While the import runs, and after it was interrupted, nothing else is accepted for the user.
+    /// Repeating the same import finishes it. Once it is finished, repeating it changes nothing,
+    /// even if the records were edited since. The pages of a paged export are imported one by one,
+    /// the last page last. Every commit is atomic.
     ///
-    /// Records keep the versions of the export. The numbers right above are skipped, because
-    /// another life of the account may have given them to other content. Devices of the account
+    /// Records keep the versions of the export. The numbers right above them are skipped, because
+    /// another epoch of the account may have given them to other content. Devices of the account
     /// start over, and keep their pending edits.
     ///
     /// ```
@@ -85,9 +86,9 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotEmpty`] if the account holds anything else. [`ErrorKind::Invalid`] if there
-    /// is no room for it. [`ErrorKind::Unavailable`] if the store cannot answer, and
-    /// [`ErrorKind::Erasing`] while the account is being erased; import the same again later.
+    /// [`ErrorKind::NotEmpty`] if the account contains anything else. [`ErrorKind::Invalid`] if
+    /// there is no room. [`ErrorKind::Unavailable`] if the store cannot answer, and
+    /// [`ErrorKind::Erasing`] while the account is being erased; then import the same again later.
     pub async fn import(&self, import: &CheckedImport<'_>) -> Result<Imported> {
         let mut attempts = self.attempts(&import.user);
         loop {
@@ -99,7 +100,7 @@ impl Engine {
         }
     }
 
-    /// Returns what is in the account by this import; `None`: what the document holds.
+    /// Returns what is in the account by this import; `None` means all that the document has.
     async fn import_round(
         &self,
         import: &CheckedImport<'_>,
@@ -141,7 +142,7 @@ impl Engine {
         Ok(Notes::of(Some(&head))?.imported)
     }
 
-    /// Writes what of a part is not there yet.
+    /// Writes the entries of a part that are not there yet.
     async fn write_part(&self, user: &UserId, old: Head, part: Part) -> Result<Head, Stopped> {
         let keys: Vec<Key> = part.records.iter().map(|record| record.key).collect();
         let found = self.store.read(user, &keys).await?;
@@ -181,13 +182,13 @@ impl Engine {
             return Ok(old);
         }
         notes.imported = Some(counts);
-        // The first commit behind the import counts them.
+        // The first commit after the import counts them.
         notes.open = None;
         head.notes = notes.to_text();
         self.put(user, Some(&old), Batch { head, records, history }).await
     }
 
-    /// Commits nothing but a head.
+    /// Commits only a head.
     async fn turn(
         &self,
         user: &UserId,
@@ -196,7 +197,7 @@ impl Engine {
     ) -> Result<Head, Stopped> {
         let now = self.clock.now();
         let mut head = self.next_head(old, state, now);
-        // What the devices hold is what is being put back; they are not ghosts.
+        // Devices may hold what is being imported; they are not from before an erasure.
         head.erased_at = None;
         let imported_at = Some(now);
         let mut notes = Notes { floor: 0, open: None, imported_at, ..Notes::of(Some(&head))? };
@@ -212,7 +213,7 @@ impl Engine {
         Ok(batch.head)
     }
 
-    /// The account is in use: fine if everything of the document came into it by this import.
+    /// The account is in use. That is allowed if this import wrote everything of the document.
     async fn find_imported(&self, import: &CheckedImport<'_>) -> Result<(), Stopped> {
         let mut part = Part::default();
         for entry in import.entries(self.reading(import)) {
@@ -231,7 +232,7 @@ impl Engine {
             let there = there.ok_or_else(not_empty)?;
             let is_conflict = record.key.kind.is_inbox();
             let meta: Meta = parse(&there.meta).map_err(|_| not_empty())?;
-            // The id of a conflict is derived from what it is about.
+            // The id of a conflict is derived from its content.
             if !is_conflict && !was_imported_at(&meta, record.version) {
                 return Err(not_empty().into());
             }
@@ -296,7 +297,7 @@ impl CheckedImport<'_> {
 }
 
 impl ImportedCounts {
-    /// Counts a record that is written, perhaps over an earlier page's.
+    /// Counts a record that is written, which may replace that of an earlier page.
     fn replace(&mut self, schema: &Schema, old: Option<&Envelope>, new: &Envelope) {
         if let Some(old) = old {
             let list = self.list(schema, old);
@@ -324,8 +325,8 @@ impl Imported {
     }
 }
 
-/// Whether an imported record is to be written over what is there. A page read later may have a
-/// later version of a record that changed while it was exported.
+/// Whether an imported record replaces the stored one. A later page may have a later version of a
+/// record that changed during the export.
 fn is_due(record: &Envelope, there: Option<&Envelope>) -> Result<bool> {
     let Some(there) = there else { return Ok(true) };
     let is_same = there.content == record.content && there.deleted == record.deleted;

@@ -1,5 +1,5 @@
-//! One entry of an export, read and checked. Whatever comes out of here is as good as if this
-//! engine had written it.
+//! Reads and checks one entry of an export. The result is as valid as if this engine had written
+//! it.
 
 use crate::digest::Digest;
 use crate::engine::Refusal;
@@ -19,44 +19,44 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What entries are read in.
+/// The context in which entries are read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reading<'a> {
     pub schema: &'a Schema,
     pub user: &'a UserId,
-    /// Whose export it is.
+    /// The user that the export is of.
     pub owner: Option<&'a str>,
     pub now: UnixMillis,
     pub generation: Generation,
-    /// How many versions are skipped at the next change of a record.
+    /// How many versions the next change of a record skips.
     pub leap: Version,
 }
 
-/// An entry, or why it cannot be taken.
+/// An entry, or why it cannot be accepted.
 pub(crate) type Read<T> = Result<T, Refusal>;
 
 type Fields<'a> = BTreeMap<String, &'a RawValue>;
 
-/// What is remembered of a version may be no larger than a record.
+/// What is kept beside a version may be no larger than a record.
 const META_BYTES: usize = limits::RECORD_BYTES;
-/// What stands beside a record, as an export has it: earlier programs kept more than a store of
-/// today holds, and what is too much is forgotten.
+/// What an export has beside a record. Earlier programs kept more than a store can hold today; the
+/// surplus is dropped.
 const BESIDE_BYTES: usize = 8 * limits::RECORD_BYTES;
-/// A push of which a part lost may hold all three long texts at their limit, and is no record.
+/// A push of which a part lost may have all three long texts at their limit, and is no record.
 const SIDE_BYTES: usize = 4 * limits::RECORD_BYTES;
-/// Sides of one record; far more than anybody can make lose.
+/// Sides of one record. It is far more than anybody can cause.
 const SIDES: u32 = 1 << 24;
-/// A word of ours in an entry.
+/// A word of this library in an entry.
 const WORD_BYTES: usize = 256;
 
 impl Reading<'_> {
-    /// Reads an entry of the list that a kind has for itself.
+    /// Reads an entry of the separate list of a kind.
     pub(crate) fn listed(&self, list: &str, json: &RawValue) -> Read<Envelope> {
         let mut kinds = self.schema.kinds().iter();
         let kind = kinds.find(|kind| kind.own_list() == Some(list)).ok_or(Refusal::InvalidField)?;
         let mut fields: Fields<'_> = parse(json)?;
         let facts = self.facts(&mut fields, kind.id_name())?;
-        // What an earlier program wrote beside the fields.
+        // An earlier program wrote these beside the fields.
         fields.retain(|name, _| kind.reserved_key(name).is_none());
         self.record(kind, &fields, facts)
     }
@@ -72,7 +72,7 @@ impl Reading<'_> {
     }
 
     fn record(&self, kind: &Arc<Kind>, fields: &Fields<'_>, facts: Facts) -> Read<Envelope> {
-        // What an engine has exported, an engine has taken, perhaps under an earlier schema.
+        // An engine has accepted all that an engine has exported, perhaps under an earlier schema.
         let by = if facts.is_exported { TakenBy::EarlierSchema } else { TakenBy::Nobody };
         let record = read_record(kind, fields, facts.meta.created.edited_at, by)?;
         let content = record.to_json();
@@ -112,8 +112,8 @@ impl Reading<'_> {
         })
     }
 
-    /// Says which declared field of an entry cannot be taken, and why, where it is one. `list` is
-    /// the list that the entry stands in.
+    /// Returns which declared field of an entry cannot be accepted, and why; `None` if it is no
+    /// field. `list` is the list that contains the entry.
     pub(crate) fn flaw(&self, list: &str, json: &RawValue) -> Option<String> {
         let fields: Fields<'_> = parse(json).ok()?;
         let own = self.schema.kinds().iter().find(|kind| kind.own_list() == Some(list));
@@ -142,7 +142,7 @@ impl Reading<'_> {
         Some(format!("{} {what}", field.name()))
     }
 
-    /// Takes what every record has out of `fields`.
+    /// Removes from `fields` what every record has.
     fn facts(&self, fields: &mut Fields<'_>, id_key: &str) -> Read<Facts> {
         let id = id(fields.remove(id_key))?;
         self.check_owner(fields.remove("userId"))?;
@@ -155,13 +155,14 @@ impl Reading<'_> {
         let is_exported = fields.contains_key(BESIDE_KEY);
         let meta = match fields.remove(BESIDE_KEY) {
             Some(json) if BESIDE_BYTES < json.get().len() => return Err(Refusal::TooLarge),
-            // Serde would take an array for a struct.
+            // Serde would accept an array as a struct.
             Some(json) if !json.get().starts_with('{') => {
                 let is_long = META_BYTES < json.get().len();
                 return Err(if is_long { Refusal::TooLarge } else { Refusal::InvalidField });
             }
             Some(json) => parse(json)?,
-            // From a server that did not write it: all fields are of this version.
+            // A server wrote it that does not write this key. All fields count as changed by this
+            // version.
             None => Meta { created: touched(version, modified_at), ..Meta::default() },
         };
         let meta = self.check_meta(meta, version)?;
@@ -183,7 +184,7 @@ impl Reading<'_> {
         self.schema.named(&name).map(|kind| kind.number()).ok_or(Refusal::InvalidField)
     }
 
-    /// What the engine relies on, checked; times of the future are of now.
+    /// Checks all that the engine relies on. Times in the future become the current time.
     fn check_meta(&self, mut meta: Meta, version: Version) -> Read<Meta> {
         let touches = std::iter::once(&meta.created).chain(meta.touched.values());
         let trails = || meta.past.values();
@@ -339,8 +340,8 @@ fn touched(version: Version, at: UnixMillis) -> Touch {
     Touch { version, edited_at: at, claimed_at: at, device: None }
 }
 
-/// Marks the versions above as perhaps given out by the server that the export is from: the next
-/// change of the record is numbered beyond them. The mark is also what an import is known by.
+/// Marks the versions above as perhaps used by the server of the export. So the next change of the
+/// record gets a number beyond them. An import is also recognized by this mark.
 fn mark_imported(meta: &mut Meta, version: Version, leap: Version) {
     meta.foreign.retain(|(from, _)| *from <= version);
     meta.foreign.push((version + 1, version + leap));
@@ -351,11 +352,11 @@ pub(crate) fn was_imported_at(meta: &Meta, version: Version) -> bool {
     meta.foreign.iter().any(|(from, _)| *from == version + 1)
 }
 
-/// Who has taken a record before, and by that shown that it was right.
+/// Who has accepted a record before, and so has shown that it is valid.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TakenBy {
     Nobody,
-    /// Since then fields may have come, limits been lowered, and words of an enum been taken out.
+    /// Since then fields may have been added, limits lowered, and words of an enum removed.
     EarlierSchema,
 }
 
@@ -372,7 +373,7 @@ fn read_record(
     for (name, json) in fields {
         let field = kind.named(name);
         match value(kind, name, json, by)? {
-            // An absent time of creation, written out; or what the field could be without before.
+            // An absent creation time that was written out, or a field that was once optional.
             Value::Null if field.policy() == Merge::Fixed || field.is_required() => {}
             value if field.check(&value) == Err(FieldError::Invalid) => {
                 content.keep_misfit(name, JsonText::new(json).ok_or(Refusal::InvalidField)?);
@@ -384,11 +385,11 @@ fn read_record(
     Ok(content)
 }
 
-/// Returns the first field that a record has to have and lacks.
+/// Returns the first field that a record must have and lacks.
 fn missing<'k>(kind: &'k Kind, fields: &Fields<'_>, by: TakenBy) -> Option<&'k Field> {
     let is_needed = |field: &&Field| match by {
         TakenBy::Nobody => field.is_required() && field.same_as().is_none(),
-        // The field may have come since, or have become mandatory. The phones' kinds keep theirs.
+        // The field may be newer, or may have become mandatory. The phones' kinds keep theirs.
         TakenBy::EarlierSchema => field.is_mandatory() && kind.own_list().is_some(),
     };
     let mut needed = kind.editable().filter(is_needed);
@@ -416,7 +417,7 @@ fn value(kind: &Kind, name: &str, json: &RawValue, by: TakenBy) -> Read<Value> {
     Ok(value)
 }
 
-/// How a conflict was closed, as the engine remembers it.
+/// How a conflict was closed, in the engine's form.
 fn resolution(word: Option<String>, hash: Option<String>) -> Read<Option<String>> {
     match (word.as_deref(), hash) {
         (None, None) => Ok(None),

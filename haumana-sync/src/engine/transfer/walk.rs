@@ -1,4 +1,4 @@
-//! The walk over a user's stream that an export is: once for each list, entry by entry, from any
+//! Walks over a user's change feed for an export: once for each list, entry by entry, from any
 //! place that an earlier walk reached.
 
 use crate::digest::Digest;
@@ -29,7 +29,7 @@ pub(crate) enum Part {
     History,
     Conflicts,
     Tombstones,
-    /// Records of the kinds that have no list of their own; only where the schema has such.
+    /// Records of the kinds without a separate list; only if the schema has such kinds.
     Records,
 }
 
@@ -73,16 +73,16 @@ impl Part {
     }
 }
 
-/// How far a walk is: everything up to here is written.
+/// The place of a walk: everything up to here is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ExportPlace {
     epoch: Epoch,
     generation: Generation,
-    /// The list; `None`: all are written.
+    /// The list; `None` if all are written.
     part: Option<Part>,
-    /// The last record of the list that is written whole; `None`: none is.
+    /// The last record of the list that is written with its history; `None` if there is none.
     after: Option<Place>,
-    /// The last entry that is written of the history of the record behind.
+    /// The last written entry of the history of the record after that.
     history: Option<HistoryKey>,
 }
 
@@ -91,13 +91,13 @@ pub(crate) struct ExportPlace {
 pub(crate) struct Walk {
     user: UserId,
     pub place: ExportPlace,
-    /// Read and not written.
+    /// Records that are read and not written.
     records: VecDeque<Envelope>,
-    /// Whether the stream was read to its end for this list.
+    /// Whether the change feed was read to its end for this list.
     is_read: bool,
-    /// What of this list is written; a record that changes meanwhile comes by again.
+    /// The records of this list that are written. A record that changes meanwhile is read again.
     seen: HashSet<Key>,
-    /// Read and not written of the history of the first record, and how far it is read.
+    /// Entries of the first record's history that are read and not written, and how far it is read.
     entries: VecDeque<HistoryEntry>,
     before: Option<Version>,
 }
@@ -117,7 +117,7 @@ impl Walk {
         }
     }
 
-    /// Goes on from where another walk was.
+    /// Continues where another walk was.
     pub(crate) fn resume(&mut self, place: ExportPlace) -> Result<()> {
         if (place.epoch, place.generation) != (self.place.epoch, self.place.generation) {
             return Err(other_life());
@@ -126,7 +126,7 @@ impl Walk {
         Ok(())
     }
 
-    /// The first record is written whole.
+    /// The first record and its history are written.
     fn leave_record(&mut self) -> Option<Envelope> {
         let record = self.records.pop_front()?;
         self.place.after = Some(Place { revision: record.revision, within: Some(record.key) });
@@ -141,8 +141,8 @@ impl Walk {
 }
 
 impl Engine {
-    /// Returns the next entry and the list that it stands in; `None` at the end. Behind it, the
-    /// walk's place is behind the entry.
+    /// Returns the next entry and its list; `None` at the end. Afterwards the walk's place is after
+    /// the entry.
     pub(crate) async fn walk_on(&self, walk: &mut Walk) -> Result<Option<(Part, String)>> {
         while let Some(part) = walk.place.part {
             let Some(first) = walk.records.front() else {
@@ -163,7 +163,7 @@ impl Engine {
             if is_due && walk.seen.insert(record.key) {
                 match self.record_text(&walk.user, part, &record).await {
                     Ok(text) => return Ok(Some((part, text))),
-                    // It is left out, and everything else is there.
+                    // It is left out. Everything else is exported.
                     Err(error) if error.is_unreadable() => {
                         self.tell_unreadable(&walk.user, record.key);
                     }
@@ -178,7 +178,7 @@ impl Engine {
         let after = walk.place.after.map_or(After::Start, After::Place);
         let page = self.store.changes(&walk.user, after, READ_RECORDS).await?;
         check_state(page.head.as_ref())?;
-        // Where there was nothing when it began, anything may begin.
+        // If there was no account when it began, any epoch may begin.
         let is_same = page.head.as_ref().is_none_or(|head| head.epoch == walk.place.epoch);
         if !is_same && walk.place.epoch != Epoch::default() {
             return Err(other_life());
@@ -226,7 +226,7 @@ impl Engine {
         Ok(Some(out))
     }
 
-    /// Reads what of a history follows `written`.
+    /// Reads the history after `written`.
     async fn read_history(
         &self,
         walk: &mut Walk,
@@ -246,7 +246,7 @@ impl Engine {
                     new.version < old.version || (new.version == old.version && old.side < new.side)
                 })
             };
-            // What is past its retention is gone, whether or not it was purged yet.
+            // An entry past its retention is gone, whether or not it was purged yet.
             let kept = entries.into_iter().filter(|entry| oldest <= entry.at);
             walk.entries.extend(kept.filter(is_due));
         }
@@ -262,7 +262,7 @@ const FORMAT: u8 = 1;
 const LEN: usize = 1 + 8 + 8 + 4 + 1 + (8 + 1 + 16) + (1 + 16 + 4 + 4) + 8;
 
 impl ExportPlace {
-    /// Writes it as a word without meaning to clients.
+    /// Writes it as an opaque text.
     pub(crate) fn encode(&self, user: &UserId) -> String {
         let mut bytes = Vec::with_capacity(LEN);
         bytes.push(FORMAT);
@@ -279,7 +279,7 @@ impl ExportPlace {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads what [`ExportPlace::encode`] wrote for `user`; `None` for anything else.
+    /// Reads what [`ExportPlace::encode`] wrote for `user`; `None` for any other text.
     pub(crate) fn decode(text: &str, user: &UserId) -> Option<Self> {
         if 2 * LEN < text.len() {
             return None;

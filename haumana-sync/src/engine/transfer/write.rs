@@ -1,4 +1,4 @@
-//! The entries of an export. Content is spliced in as it is stored, byte for byte.
+//! Writes the entries of an export. Stored content is copied byte for byte.
 
 use crate::engine::commit::StoredConflict;
 use crate::engine::edit::meta::{FORMAT, Meta, Touch};
@@ -13,30 +13,29 @@ use crate::store::{Envelope, Generation, HistoryEntry};
 use serde_json::json;
 use std::fmt::Write as _;
 
-// Writing into a String cannot fail, so what it returns is dropped throughout.
+// Writing into a String cannot fail, so the results are ignored.
 
-/// What stands beside a record's fields, for those who import it; without what is only this
-/// server's.
+/// What is kept beside a record's fields, for an import. What only this server needs is left out.
 fn beside(record: &Envelope) -> Result<String> {
     if FORMAT < record.format {
         return Err(Error::newer_format());
     }
-    // The content is a person's, and comes along without it.
+    // The content belongs to a person, and is exported even if this cannot be read.
     let mut meta = parse(&record.meta).unwrap_or_else(|_| made_now(record));
     meta.generation = Generation(0);
-    // Every import makes the ranges above anew.
+    // Every import makes the ranges above again.
     meta.foreign.retain(|(from, _)| *from <= record.version);
     Ok(format!(r#""{BESIDE_KEY}":{}"#, to_json(&meta)))
 }
 
-/// What is remembered of a record of which nothing but its content can be read.
+/// What is kept beside a record of which only the content can be read.
 fn made_now(record: &Envelope) -> Meta {
     let (version, at) = (record.version, record.modified_at);
     let created = Touch { version, edited_at: at, claimed_at: at, device: None };
     Meta { created, ..Meta::default() }
 }
 
-/// Writes a record of a kind that has a list of its own.
+/// Writes a record of a kind with a separate list.
 pub(crate) fn write_listed(
     out: &mut String,
     kind: &Kind,
@@ -54,7 +53,7 @@ pub(crate) fn write_listed(
     Ok(())
 }
 
-/// Writes a record of a kind that has no list of its own.
+/// Writes a record of a kind without a separate list.
 pub(crate) fn write_record(out: &mut String, schema: &Schema, record: &Envelope) -> Result<()> {
     let (kind, id) = (schema.name_of(record.key.kind), record.key.id);
     let (version, at, beside) = (record.version, record.modified_at, beside(record)?);
@@ -76,7 +75,7 @@ pub(crate) fn write_tombstone(out: &mut String, schema: &Schema, record: &Envelo
     Ok(())
 }
 
-/// Writes an entry of the inbox: where the lost value is kept, and how it was closed if it was.
+/// Writes an entry of the inbox: where the lost value is kept, and, if it was closed, how.
 pub(crate) fn write_entry(
     out: &mut String,
     schema: &Schema,
@@ -90,7 +89,7 @@ pub(crate) fn write_entry(
         let _ = write!(out, r#","lostIn":{{"version":{version},"side":{side}}}"#);
     }
     if let Some(resolution) = &stored.resolution {
-        // Of a value that was set only the hash is kept.
+        // For a value that was set, only the hash is kept.
         let (word, hash) = resolution.split_once(' ').unwrap_or((resolution, ""));
         let _ = write!(out, r#","resolution":{}"#, to_json(&word));
         if !hash.is_empty() {
