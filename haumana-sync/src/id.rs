@@ -237,10 +237,10 @@ impl RecordId {
     /// Parses the hyphenated form of a UUID in any case; `None` for anything else.
     ///
     /// Braces, `urn:uuid:` and the form without hyphens are refused: an app that compares ids as
-    /// text would not recognize its own record in the form that the server prints.
+    /// text would not recognise its own record in the form that the server prints.
     pub fn parse(text: &str) -> Option<Self> {
         // `Uuid::try_parse` also takes braces, URNs and forms without hyphens. An app that compares
-        // strings would not recognize its own piece in the form that we print.
+        // strings would not recognise its own piece in the form that we print.
         let hyphenated = text.len() == 36;
         let id = Uuid::try_parse(text).ok().filter(|_| hyphenated)?;
         Some(Self(id.as_u128()))

@@ -12,7 +12,7 @@ use crate::schema::{Entries, TOTAL, entries, json};
 /// first counted. Totals only grow, so joining two states takes the greater of each total.
 ///
 /// Joining is commutative, associative and idempotent. So a state that comes late, twice or out of
-/// order does no harm. Two installations must not use the same device name. The engine recognizes
+/// order does no harm. Two installations must not use the same device name. The engine recognises
 /// most copies, and then adds up what both have counted.
 ///
 /// # Examples

@@ -1,11 +1,11 @@
 //! The records of the first app: pieces of a repertoire, and the sessions of practising them.
 //!
-//! This is the one place in the library that knows of hula. Numbers, names and the order of fields
-//! are those of version 0.1: stored bytes, hashes and digests stay what they are.
+//! This is the only place in the library that knows hula. Numbers, names and the order of fields
+//! are those of version 0.1, so stored bytes, hashes and digests do not change.
 //!
 //! Leave it out with `default-features = false` if your app has kinds of its own. It is also an
-//! example of a schema that uses everything: groups, defaults, equality, a content hash that never
-//! changes.
+//! example of a schema that uses everything: groups, defaults, equality, and a content hash that
+//! never changes.
 
 mod piece;
 mod session;
@@ -26,11 +26,11 @@ use std::sync::{Arc, OnceLock};
 
 /// Returns the schema of pieces and sessions.
 ///
-/// It is made once; the clones share it.
+/// It is made once. All clones share it.
 pub fn schema() -> Schema {
     static SCHEMA: OnceLock<Schema> = OnceLock::new();
     let schema = || {
-        // A test makes it, so it is lawful.
+        // A test makes it, so it keeps the rules.
         #[allow(clippy::expect_used, reason = "the line above")]
         Schema::new([piece(), session()]).expect("the schema of pieces and sessions")
     };

@@ -16,8 +16,8 @@ use std::fmt;
 
 /// The content of one piece, without its id, owner and version.
 ///
-/// Serializes to the stored form: every required key, optional keys where present, `createdAt`,
-/// then the unknown keys.
+/// Serializes to the stored form: every required key, the optional keys that are present,
+/// `createdAt`, then the unknown keys.
 ///
 /// It is for code that works with pieces by name. The engine treats them as [`Content`] of the kind
 /// `piece`, like any other record.
@@ -28,27 +28,27 @@ pub struct Piece {
     /// At most [`TITLE_CHARS`](crate::limits::TITLE_CHARS) characters. White space at its ends
     /// makes no difference.
     pub title: String,
-    /// `oli` or `mele`; another value is kept as it came.
+    /// `oli` or `mele`. Another value is kept as it came.
     pub category: String,
     /// The lyrics, byte for byte.
     ///
     /// Merged by line, then by word; at most [`LONG_TEXT_BYTES`](crate::limits::LONG_TEXT_BYTES).
     pub lyrics: String,
-    /// The language code; absent means `haw`.
+    /// The language code. An absent code means `haw`.
     pub language: Option<String>,
     /// The translation.
     pub english_translation: Option<String>,
-    /// Who composed it.
+    /// The composer.
     pub author: Option<String>,
-    /// Where it was found.
+    /// Where the piece was found.
     pub source_url: Option<String>,
     /// The student's notes.
     ///
     /// Merged like the lyrics.
     pub notes: Option<String>,
-    /// Whether practice offers it.
+    /// Whether practice suggests it.
     pub include_in_practice: bool,
-    /// Whether it has the star.
+    /// Whether it is marked with a star.
     pub is_favorite: bool,
     /// When it was made; fixed by the first push.
     pub created_at: UnixMillis,
@@ -59,7 +59,7 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// Makes a piece with the values that a new piece has where none are given.
+    /// Makes a piece with the default values.
     pub fn new(created_at: UnixMillis) -> Self {
         Self {
             title: String::new(),
@@ -96,8 +96,8 @@ impl Piece {
         }
     }
 
-    /// Puts `value` into the field `name`, if it is of a type that the field can hold. A reserved
-    /// key is no field.
+    /// Puts `value` into the field `name`, if the field can hold a value of that type. A reserved
+    /// key is ignored.
     pub fn set(&mut self, name: &str, value: Value) {
         match (name, value) {
             ("title", Value::Text(text)) => self.title = text,
@@ -153,8 +153,8 @@ impl Piece {
         known.chain(self.unknown.keys().map(String::as_str))
     }
 
-    /// Hashes what the phones' app holds of it: everything but `createdAt` and unknown keys, empty
-    /// optional text as absent, an absent language as `haw`.
+    /// Hashes what the phones' app holds of it: everything except `createdAt` and unknown keys.
+    /// Empty optional text counts as absent, and an absent language as `haw`.
     pub fn app_digest(&self, id: RecordId) -> Digest {
         let mut hasher = Sha256::new();
         hasher.update(id.bits().to_be_bytes());
@@ -179,7 +179,7 @@ impl Piece {
 
     /// Returns the stored form.
     pub fn to_json(&self) -> String {
-        // A map of strings, booleans and raw JSON into memory has nothing that can fail.
+        // A map of strings, booleans and raw JSON, written to memory, cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -13,16 +13,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Who says when a session ended, from the weakest to the strongest word.
+/// The source of a session's end time, from the weakest to the strongest.
 ///
-/// The stronger word wins between two devices that end one session.
+/// If two devices end one session, the stronger source wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EndedAtSource {
     /// A guess.
     Estimated,
-    /// The app noticed.
+    /// The app detected it.
     Automatic,
-    /// The student said so.
+    /// The student entered it.
     Manual,
 }
 
@@ -50,9 +50,9 @@ pub struct Session {
     pub piece_id: RecordId,
     /// When it began.
     pub started_at: UnixMillis,
-    /// When it ended, once known.
+    /// When it ended, if known.
     pub ended_at: Option<UnixMillis>,
-    /// Who says so.
+    /// The source of the end time.
     pub ended_at_source: Option<EndedAtSource>,
     /// When it was made.
     pub created_at: UnixMillis,
@@ -82,7 +82,7 @@ impl Session {
 
     /// Returns the stored form.
     pub fn to_json(&self) -> String {
-        // A map of strings and raw JSON into memory has nothing that can fail.
+        // A map of strings and raw JSON, written to memory, cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
@@ -136,7 +136,7 @@ impl<'de> Visitor<'de> for StoredSession {
                     let source = EndedAtSource::from_name(&map.next_value::<Cow<'de, str>>()?);
                     ended_at_source = Some(source.ok_or_else(|| A::Error::custom("source"))?);
                 }
-                // Stored by version 0.1, which took it for an unknown key.
+                // Version 0.1 stored it as an unknown key.
                 name if session_kind().reserved_key(name).is_some() => {
                     map.next_value::<IgnoredAny>()?;
                 }

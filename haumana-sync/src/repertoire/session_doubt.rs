@@ -1,14 +1,14 @@
-//! What a reader should flag in a session.
+//! What is doubtful in a session, so that a reader can flag it.
 
 use super::Session;
 use crate::time::UnixMillis;
 
 const DAY_MS: i64 = 86_400_000;
-/// How far clocks of devices may be ahead without a remark.
+/// How far the clocks of devices may be ahead without a flag.
 const LEEWAY_MS: i64 = 10 * 60_000;
 
-/// Why a session may be a mistake. It is kept all the same: a wrong clock is no reason to lose a
-/// practice, and an edit mends it.
+/// Why a session may be a mistake. The session is kept anyway: a wrong clock is no reason to lose a
+/// practice, and an edit can correct it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SessionDoubt {
@@ -32,7 +32,7 @@ impl SessionDoubt {
 }
 
 impl Session {
-    /// Returns what looks wrong in it at the time `now`. It is computed and never stored.
+    /// Returns what looks wrong in the session at the time `now`. It is computed and never stored.
     ///
     /// # Examples
     ///

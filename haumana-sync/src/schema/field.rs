@@ -402,7 +402,7 @@ impl Field {
 
     /// Returns the hash of a value. Values that the field treats as equal have the same hash.
     ///
-    /// Records keep hashes of earlier values. With them they recognize a value that comes again.
+    /// Records keep hashes of earlier values. With them they recognise a value that comes again.
     pub fn hash(&self, value: &Value) -> u64 {
         match value {
             Value::Text(text) if self.equality.trimmed => {

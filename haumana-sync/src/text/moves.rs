@@ -3,7 +3,7 @@
 //! A diff shows a move as a deletion and an insertion. An edit of a deleted line is a clash. So
 //! after a clash, each side's moves are first made in the base and in the other side's text. The
 //! other edits are left, such as the edited line in its new place, and they are merged as usual. A
-//! move is made only if it is certain: the verse is still recognizable on the other side, and the
+//! move is made only if it is certain: the verse is still recognisable on the other side, and the
 //! other side changed nothing at the verse's edges or at its new place.
 
 use super::cut::{Cut, Side, Three, split_line_end};

@@ -32,7 +32,7 @@ impl Tokens {
     }
 }
 
-/// Every spelling, with the number of its NFC form. Each spelling is normalized once.
+/// Every spelling, with the number of its NFC form. Each spelling is normalised once.
 #[derive(Default)]
 struct Forms<'a> {
     interner: Interner<Cow<'a, str>>,

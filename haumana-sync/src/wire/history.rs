@@ -6,20 +6,20 @@ use crate::schema::Schema;
 use crate::store::Version;
 use std::fmt::Write as _;
 
-// Writing into a String cannot fail, so what it returns is dropped throughout.
+// Writing into a String cannot fail, so the results are ignored.
 
-/// What of a reply does not depend on its versions.
+/// Fixed overhead of a reply, in bytes.
 const REPLY_OVERHEAD_BYTES: usize = 256;
 
-/// Writes the body of a piece's: as many of the versions as fit, at least one.
+/// Writes the body for a piece: as many of the versions as fit, at least one.
 ///
-/// Versions that do not fit are on the next page; the reply says where that starts.
+/// The other versions are on the next page. The reply says where that starts.
 pub fn history_json(page: &HistoryPage, limit_bytes: usize) -> Vec<u8> {
     let record = format!(r#""pieceId":"{}""#, page.key.id);
     page_json(&record, page, limit_bytes)
 }
 
-/// Writes the body of a record's of any kind, as [`history_json`].
+/// Writes the body for a record of any kind, as [`history_json`].
 pub fn record_history_json(schema: &Schema, page: &HistoryPage, limit_bytes: usize) -> Vec<u8> {
     let (kind, id) = (schema.name_of(page.key.kind), page.key.id);
     page_json(&format!(r#""kind":"{kind}","id":"{id}""#), page, limit_bytes)

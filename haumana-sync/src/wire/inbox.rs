@@ -1,4 +1,4 @@
-//! What new clients send to and read from the inbox and the history.
+//! What new clients send to the inbox and the history, and what they read from them.
 
 use super::{BadRequest, quoted};
 use crate::engine::inbox::write_conflict;
@@ -22,7 +22,7 @@ use std::fmt::Write as _;
 /// each with `base` if the client knows it.
 #[derive(Clone, Copy, Debug)]
 pub struct ResolveRequest<'a> {
-    /// How it is closed.
+    /// How the conflict is closed.
     pub resolution: ResolveWith<'a>,
     /// The version of the record that the person saw.
     pub base: Option<Version>,
@@ -33,9 +33,9 @@ pub struct ResolveRequest<'a> {
 pub enum ResolveWith<'a> {
     /// Leave the record as it is.
     Keep,
-    /// Put the lost value back.
+    /// Restore the lost value.
     Restore,
-    /// Put this value.
+    /// Set this value.
     Set(&'a RawValue),
 }
 
@@ -46,7 +46,7 @@ struct ResolveBody<'a> {
     resolution: Cow<'a, str>,
     #[serde(default)]
     base: Option<Version>,
-    // The conflict's own id tells a repeat.
+    // The conflict's own id identifies a repeat.
     #[serde(borrow, default)]
     request_id: Option<Cow<'a, str>>,
     #[serde(borrow, default, deserialize_with = "present")]
@@ -57,7 +57,7 @@ struct ResolveBody<'a> {
 const RESOLVE: &str = "resolution is keep, restore or set, value goes with set and with nothing else, \
                        base is a version or null, and requestId a text of 1 to 64 characters";
 
-/// Reads a key that is there, also if it is null.
+/// Reads a key that is present, even if its value is null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
@@ -67,7 +67,7 @@ impl<'a> ResolveRequest<'a> {
     ///
     /// # Errors
     ///
-    /// [`BadRequest`] if it is none; a value belongs to `set` and to nothing else.
+    /// [`BadRequest`] if it is no such body. Only `set` has a value.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
         let body: ResolveBody<'a> = read_small(body).map_err(|bad| bad.expecting(RESOLVE))?;
         if body.request_id.is_some_and(|id| !is_request_id(&id)) {
@@ -108,11 +108,12 @@ struct RestoreBody<'a> {
 const RESTORE: &str = "version is the version to restore, base a version or null, and requestId a text \
                        of 1 to 64 characters";
 
-/// Reads the body of `POST /pieces/{id}/restore`: which version, and what makes it repeatable.
+/// Reads the body of `POST /pieces/{id}/restore`: which version, and by what name a repeat is
+/// recognised.
 ///
 /// # Errors
 ///
-/// [`BadRequest`] if it names no version, or has a `requestId` that cannot be one.
+/// [`BadRequest`] if it names no version, or has an invalid `requestId`.
 pub fn restore_request(body: &[u8]) -> Result<(Version, Asked), BadRequest> {
     let body: RestoreBody<'_> = read_small(body).map_err(|bad| bad.expecting(RESTORE))?;
     let request_id = body.request_id.map(Cow::into_owned);
@@ -122,9 +123,9 @@ pub fn restore_request(body: &[u8]) -> Result<(Version, Asked), BadRequest> {
     Ok((body.version, Asked { base: body.base, request_id }))
 }
 
-/// Whether a request can have this name.
+/// Whether this is a valid name of a request.
 ///
-/// 1 to [`limits::REQUEST_ID_CHARS`] characters without control characters.
+/// It has 1 to [`limits::REQUEST_ID_CHARS`] characters, and no control characters.
 pub fn is_request_id(id: &str) -> bool {
     (1..=limits::REQUEST_ID_CHARS).contains(&id.chars().count())
         && !id.chars().any(char::is_control)
@@ -157,9 +158,9 @@ pub fn conflicts_json(
 const PLACE_FORMAT_SECS: u8 = 1;
 const PLACE_FORMAT: u8 = 2;
 
-/// Writes a place of the inbox as a word without meaning to clients.
+/// Writes a place of the inbox as an opaque text.
 ///
-/// It may be kept: it means the same after any time, and after a restart.
+/// It stays valid for any time, also over a restart.
 pub fn place_token((at, id): ConflictPlace) -> String {
     let mut bytes = vec![PLACE_FORMAT];
     bytes.extend(at.0.to_be_bytes());
@@ -167,7 +168,7 @@ pub fn place_token((at, id): ConflictPlace) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads what [`place_token`] wrote; `None` for anything else.
+/// Reads the text that [`place_token`] wrote; `None` for any other text.
 pub fn read_place(token: &str) -> Option<ConflictPlace> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (format, rest) = bytes.split_first()?;

@@ -1,21 +1,22 @@
-//! What crosses the wire, in both directions.
+//! The requests and replies on the wire.
 //!
-//! The types here are what a host needs between its HTTP and the engine: bodies become requests,
-//! results become bodies. They know no HTTP. What each key means is in `docs/protocol.md` of the
-//! repository.
+//! A host needs the types here between its HTTP and the engine: they turn bodies into requests, and
+//! results into bodies. They know no HTTP. `docs/protocol.md` in the repository says what each key
+//! means.
 //!
 //! - [`sync`]: `POST /sync`. [`sync::SyncRequest`] reads the body, [`sync::SyncReply`] writes the
 //!   answer.
 //! - [`inbox`]: pages of conflicts, and how one is closed.
 //! - [`history`], [`rewind`]: the past of a record, and of an account.
-//! - [`import`]: an export that comes back.
+//! - [`import`]: the document of an export, as a request.
 //!
-//! A body is read in two steps. First the whole, which is refused as a [`BadRequest`]; then each
-//! record by itself, which is refused as a [`Refusal`], so that one bad record blocks no other.
+//! A body is read in two steps. First the whole body is read; if that fails, the request is a
+//! [`BadRequest`]. Then each record is read by itself; if that fails, the record gets a
+//! [`Refusal`]. So one bad record blocks no other.
 
 pub mod history;
 pub mod inbox;
-/// The document that an export is, coming back.
+/// The document of an export, as a request.
 pub mod import {
     pub use crate::engine::ImportRequest;
 }
@@ -33,6 +34,6 @@ pub struct Rejected {
     pub id: String,
     /// Why.
     pub refusal: Refusal,
-    /// Why, for people; holds nothing of what was sent.
+    /// Why, for people. It contains nothing of what was sent.
     pub message: String,
 }

@@ -25,11 +25,11 @@ struct Body<'a> {
 const SHAPE: &str = "to is a time with its offset from UTC, dryRun true or false, and requestId a \
                      text of 1 to 64 characters";
 
-/// Reads a body: the time, whether it is only tried, and what makes it repeatable.
+/// Reads a body: the time, whether it is only simulated, and by what name a repeat is recognised.
 ///
 /// # Errors
 ///
-/// [`BadRequest`] if it names no time, or has a `requestId` that cannot be one.
+/// [`BadRequest`] if it names no time, or has an invalid `requestId`.
 pub fn rewind_request(body: &[u8]) -> Result<RewindRequest, BadRequest> {
     let body: Body<'_> = read_small(body).map_err(|bad| bad.expecting(SHAPE))?;
     let to = UnixMillis::parse(&body.to).ok_or(BadRequest::Expected(SHAPE))?;
@@ -52,7 +52,7 @@ impl RewindChange {
         }
     }
 
-    /// Returns the stable word for why a record could not be made what it was.
+    /// Returns the stable code for why a record could not be rewound.
     pub fn code(self) -> Option<&'static str> {
         match self {
             Self::Forgotten => Some("past_retention"),

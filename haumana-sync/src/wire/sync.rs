@@ -1,4 +1,4 @@
-//! Part 2 of the protocol: what new clients send to `POST /sync` and read.
+//! Part 2 of the protocol: what new clients send to `POST /sync`, and what they read.
 
 use super::{BadRequest, Outline, Refusal, is_oversized, quoted, read_object};
 use crate::engine::inbox::write_conflict;
@@ -15,14 +15,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// The body of `POST /sync`. The pushes are read one by one, so that a bad one blocks nobody.
+/// The body of `POST /sync`. The pushes are read one by one, so that a bad one blocks no other.
 ///
-/// It borrows the body: keep that until the reply is written.
+/// It borrows the body: keep the body until the reply is written.
 #[derive(Debug)]
 pub struct SyncRequest<'a> {
     /// The device, by a name that it gave itself.
     ///
-    /// It has 1 to [`limits::DEVICE_ID_CHARS`] characters, none of them a control character. Two
+    /// It has 1 to [`limits::DEVICE_ID_CHARS`] characters, and no control characters. Two
     /// installations with one name are taken for one device.
     pub device: String,
     /// Where its last pull ended.
@@ -31,18 +31,18 @@ pub struct SyncRequest<'a> {
     ///
     /// 1 to [`limits::PAGE_RECORDS`]; 500 if the request does not say.
     pub limit: usize,
-    /// What it pushes.
+    /// Its pushes.
     pub pushes: Vec<&'a RawValue>,
 }
 
-/// One push as it was sent: good, or refused before the engine saw it.
+/// One push as it was sent: valid, or refused when it was read.
 ///
 /// A push that is refused here never reaches the engine, and the device keeps it.
 #[derive(Clone, Debug)]
 pub enum SentPush {
-    /// It can be taken.
+    /// The push is valid.
     Good(Push),
-    /// It cannot.
+    /// The push is refused.
     Refused {
         /// The kind as it was sent.
         kind: String,
@@ -56,7 +56,7 @@ pub enum SentPush {
 }
 
 impl SentPush {
-    /// Returns the push, if it can be taken.
+    /// Returns the push, if it is valid.
     pub fn good(&self) -> Option<&Push> {
         match self {
             SentPush::Good(push) => Some(push),
@@ -64,7 +64,7 @@ impl SentPush {
         }
     }
 
-    /// Returns which record it is of, where it says so.
+    /// Returns the key of the record, if the push names one.
     pub fn key(&self, schema: &Schema) -> Option<Key> {
         match self {
             SentPush::Good(push) => Some(push.key),
@@ -91,7 +91,7 @@ struct Body<'a> {
 /// How many records a page holds if the request does not say.
 const DEFAULT_LIMIT: usize = 500;
 
-/// More pushes than [`limits::PUSHES`] were always a matter of shape.
+/// More pushes than [`limits::PUSHES`] have always been [`BadRequest::Shape`].
 const OUTLINE: Outline =
     Outline { too_many: BadRequest::Shape, ..Outline::of_records(limits::PUSHES) };
 
@@ -114,8 +114,9 @@ impl<'a> SyncRequest<'a> {
     ///
     /// # Errors
     ///
-    /// [`BadRequest`] if the body as a whole cannot be taken: also without a device, with a page
-    /// limit outside of 1 to [`limits::PAGE_RECORDS`], or with more than [`limits::PUSHES`] pushes.
+    /// [`BadRequest`] if the body as a whole cannot be accepted: for instance without a device,
+    /// with a page limit outside 1 to [`limits::PAGE_RECORDS`], or with more than
+    /// [`limits::PUSHES`] pushes.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
         let body: Body<'a> = read_object(body, OUTLINE).map_err(|bad| bad.expecting(SHAPE))?;
         let n_chars = body.device_id.chars().count();
@@ -136,9 +137,9 @@ impl<'a> SyncRequest<'a> {
         }
     }
 
-    /// Reads the pushes, each on its own.
+    /// Reads the pushes, each by itself.
     ///
-    /// One entry for each push, in order: a push that cannot be read is an entry too.
+    /// There is one entry for each push, in order. A push that cannot be read is an entry, too.
     pub fn read_pushes(&self, schema: &Schema) -> Vec<SentPush> {
         self.pushes.iter().map(|json| read_push(json, schema)).collect()
     }
@@ -173,7 +174,7 @@ struct NameOnly<'a> {
 const PUSH_SHAPE: &str = "a push is an object: kind and id are texts, set is an object, delete and \
                           offered are true or false";
 
-/// How deep the keys of a push are: its own, and those of `set` and `editedAt`.
+/// The depth of a push's keys: its own, and those of `set` and `editedAt`.
 const PUSH_DEPTH: usize = 2;
 
 fn read_push(json: &RawValue, schema: &Schema) -> SentPush {
@@ -199,7 +200,7 @@ fn read_push(json: &RawValue, schema: &Schema) -> SentPush {
     }
 }
 
-/// Why a push is refused before the engine sees it.
+/// Why a push is refused when it is read.
 type Flaw = (Refusal, String);
 
 fn flaw(message: &str) -> Flaw {
@@ -231,7 +232,7 @@ fn good_push(body: &PushBody<'_>, schema: &Schema) -> Result<Push, Flaw> {
     Ok(Push { key: Key { kind: kind.number(), id }, base, edited_at, op })
 }
 
-/// What a client is told that names none of the kinds: the first of them, so that the text stays short.
+/// The message for an unknown kind. It names only the first kinds, so that the text stays short.
 fn no_such_kind(schema: &Schema) -> String {
     let names: Vec<&str> = schema.kinds().iter().take(8).map(|kind| kind.name()).collect();
     let rest = if names.len() < schema.kinds().len() { " or another of the schema" } else { "" };
@@ -240,7 +241,7 @@ fn no_such_kind(schema: &Schema) -> String {
 
 const BAD_BASE: &str = "base is a version that this server gave, or null";
 
-/// Reads a base; `None` inside for null, `None` outside for what is none.
+/// Reads a base; the inner `None` for null, the outer `None` for an invalid base.
 fn read_base(raw: &RawValue) -> Option<Option<Version>> {
     let base: Option<Version> = serde_json::from_str(raw.get()).ok()?;
     base.is_none_or(|base| (1..=limits::VERSION).contains(&base)).then_some(base)
@@ -289,44 +290,44 @@ const SHOWN_CHARS: usize = 64;
 
 /// The reply to `POST /sync`.
 ///
-/// It is complete before anything is written, and has about the bytes that the engine was told.
+/// It is complete before anything is written. It has about as many bytes as the caller allowed.
 #[derive(Clone, Debug)]
 pub struct SyncReply {
     /// The kinds of record, for their names.
     pub schema: Schema,
-    /// One for each push, in order.
+    /// One result for each push, in order.
     pub results: Vec<SentResult>,
-    /// What this request made lose.
+    /// The conflicts that this request caused.
     ///
-    /// They are here in full as far as they fit. The inbox has all of them.
+    /// They are here in full if they fit. The inbox has all of them.
     pub conflicts: Vec<Conflict>,
-    /// How many entries of the inbox are open; `None`: nothing was written since the server was one of
+    /// How many entries of the inbox are open; `None` if nothing was written since a server of
     /// version 0.1.
     ///
     /// A client shows it as a number on the inbox, without another call.
     pub open_conflicts: Option<u64>,
     /// What changed.
     pub pulled: Pulled,
-    /// Whether the device has been seen to be further on than its cursor: another installation has its
-    /// name, or its folder was put back. It must take a new one.
+    /// Whether the device has been seen further on than its cursor. Then another installation has
+    /// its name, or its folder was restored. The device must take a new name.
     ///
-    /// The new name must be stored before anything is edited.
+    /// It must store the new name before anything is edited.
     pub is_copy: bool,
 }
 
 /// The answer to one push.
 ///
-/// `message` names the field that is to blame, but nothing of its value.
+/// `message` names the field that is wrong, but nothing of its value.
 #[derive(Clone, Debug)]
 pub enum SentResult {
-    /// The engine's; or it was refused before the engine saw it, and there is such a record.
+    /// The engine's result, or a refusal before the engine for a record that exists.
     Done {
-        /// What became of it.
+        /// The outcome.
         result: PushResult,
-        /// Why it was rejected, for people, if it was; names the field that is to blame.
+        /// Why it was rejected, for people, if it was. It names the field that is wrong.
         message: Option<String>,
     },
-    /// It was refused before the engine saw it, and there is no such record.
+    /// It was refused before the engine, and there is no such record.
     Refused {
         /// The kind as it was sent.
         kind: String,
@@ -350,7 +351,7 @@ impl SentResult {
     }
 }
 
-/// Says why a push was rejected, and because of which field.
+/// Returns why a push was rejected, and because of which field.
 fn reason(push: &Push, refusal: Refusal, version: Option<Version>, schema: &Schema) -> String {
     let is_refused = |refused: Refusal| refused == refusal;
     if refusal == Refusal::InvalidField && !push.has_possible_base(version) {
@@ -366,7 +367,7 @@ fn reason(push: &Push, refusal: Refusal, version: Option<Version>, schema: &Sche
 impl SyncReply {
     /// Writes the body.
     ///
-    /// It takes the reply, so that the content of records is copied once.
+    /// It consumes the reply, so that the content of records is copied only once.
     pub fn into_json(self) -> Vec<u8> {
         let size: usize = self.pulled.changes.iter().map(|change| change.size_bytes()).sum();
         let mut out = String::with_capacity(size + 1024);
@@ -402,7 +403,7 @@ impl SyncReply {
 }
 
 impl Changed {
-    /// An upper bound of the bytes it takes in a reply.
+    /// An upper limit of its bytes in a reply.
     pub fn size_bytes(&self) -> usize {
         self.value.as_ref().map_or(0, String::len) + 192
     }

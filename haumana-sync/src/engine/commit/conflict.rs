@@ -1,4 +1,4 @@
-//! Entries of the inbox, as they are stored.
+//! The stored form of inbox entries.
 
 use crate::digest::Digest;
 use crate::engine::edit::Lost;
@@ -11,15 +11,15 @@ use crate::store::{Envelope, Revision, Stamp, Version};
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// An entry of the inbox, as stored: it refers to versions instead of copying texts.
+/// The stored form of an inbox entry. It refers to versions instead of copying texts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StoredConflict {
     pub key: Key,
-    /// `None` where a delete was involved.
+    /// `None` if a delete was involved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// The version in which the other value stands.
+    /// The version that has the other value.
     pub version: u32,
     /// Where the lost value is kept: version and side.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -35,8 +35,8 @@ pub(crate) struct StoredConflict {
     pub resolution: Option<String>,
 }
 
-/// The id of a conflict is derived from (record, version, field, lost value), so that a repeat makes
-/// no second one.
+/// Derives the id of a conflict from (record, version, field, lost value), so that a repeat makes
+/// no second conflict.
 pub(crate) fn conflict_id(
     key: Key,
     version: Version,
@@ -77,8 +77,8 @@ pub(crate) fn inbox_entry(key: Key, lost: &Lost, now: UnixMillis) -> Envelope {
     }
 }
 
-/// What the hash of an inbox entry is: when the value lost, to the millisecond. So the index can tell
-/// the order in which entries came without reading them.
+/// The hash of an inbox entry is the time at which the value lost, in milliseconds. So the index
+/// shows the order of entries without reading them.
 pub(crate) fn inbox_hash(at: UnixMillis) -> Digest {
     Digest::from_bits(u128::try_from(at.0).unwrap_or(0))
 }

@@ -20,15 +20,15 @@ pub(crate) struct Draft {
     pub inbox: Vec<Envelope>,
     /// Where values that lost are kept.
     pub kept: HashSet<HistoryKey>,
-    /// Of a tombstone: where its last content is.
+    /// For a tombstone: where its last content is.
     pub last: Option<HistoryKey>,
     /// The fields that the version changed, if it is a new one.
     pub changed: BTreeSet<String>,
-    /// Whether several edits made it.
+    /// Whether it combines several edits.
     pub is_folded: bool,
 }
 
-/// What the head's sums need to know of a record's last state.
+/// What the head's sums need to know of a record's previous state.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OldFacts {
     pub version: u32,
@@ -37,13 +37,13 @@ pub(crate) struct OldFacts {
     pub content_bytes: usize,
 }
 
-/// How many entries of the inbox come with these.
+/// How many inbox entries these drafts have.
 pub(crate) fn inbox_entries(drafts: &[Draft]) -> usize {
     drafts.iter().map(|draft| draft.inbox.len()).sum()
 }
 
 impl Draft {
-    /// A record that changes by itself.
+    /// A draft without history and inbox entries.
     pub(crate) fn plain(old: Option<OldFacts>, new: Envelope) -> Self {
         Self {
             old,
@@ -57,7 +57,7 @@ impl Draft {
         }
     }
 
-    /// What an applied edit writes, part by part; nothing if that is nothing.
+    /// Returns what an applied edit writes, part by part. It may be nothing.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Draft {
             let room = limits::STORED_BYTES.saturating_sub(envelope.content.len());
             let fits = meta.fit(room);
             envelope.meta = to_json(&meta);
-            // A record of an earlier program may be longer, and then must not become longer still.
+            // A record of an earlier program may be longer. It must not grow any more.
             if !fits && longest < stored_bytes(&envelope) {
                 return Err(Refusal::TooLarge);
             }
@@ -108,7 +108,7 @@ impl Draft {
         Ok(Self { history, inbox, kept, last, changed, ..Self::plain(old, envelope) })
     }
 
-    /// Takes the record out, and leaves one without content.
+    /// Takes the record out of the draft, and leaves one without content.
     pub(crate) fn take_new(&mut self) -> Envelope {
         let content = std::mem::take(&mut self.new.content);
         let meta = std::mem::take(&mut self.new.meta);
@@ -134,7 +134,7 @@ fn stored_bytes(envelope: &Envelope) -> usize {
     envelope.content.len() + envelope.meta.len()
 }
 
-/// Whether a record gets a version that it did not have.
+/// Whether a record gets a new version.
 pub(crate) fn is_raised(old: Option<OldFacts>, new: &Envelope) -> bool {
     old.is_none_or(|old| old.version != new.version)
 }

@@ -1,4 +1,4 @@
-//! Drafts that wait to be committed, and what became of those before them.
+//! Drafts that wait to be committed, and the outcome of those before them.
 
 use crate::engine::Refusal;
 use crate::engine::commit::draft::Draft;
@@ -6,20 +6,20 @@ use crate::id::Key;
 use crate::store::{Batch, Envelope, ErrorKind, HistoryEntry, Version};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-/// LIMIT: after so many drafts for which a full store has no room, those that make their record
-/// longer are refused without asking it.
+/// LIMIT: after this many drafts for which a full store has no room, drafts that make their record
+/// longer are refused without trying.
 const FULL_TRIES: usize = 50;
 
-/// A record that the store does not take.
+/// A record that the store does not accept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused {
     /// Why.
     pub refusal: Refusal,
-    /// The version that stays, if there is one.
+    /// The version that the record keeps, if there is one.
     pub version: Option<Version>,
 }
 
-/// Why a record is not taken, where the store says of a batch that it never takes it.
+/// Returns the refusal for an error by which the store says that it never accepts a batch.
 pub(super) fn refusal_of(kind: ErrorKind) -> Option<Refusal> {
     match kind {
         ErrorKind::Full => Some(Refusal::QuotaExceeded),
@@ -28,15 +28,15 @@ pub(super) fn refusal_of(kind: ErrorKind) -> Option<Refusal> {
     }
 }
 
-/// Drafts that wait to be committed, and what became of those before them.
+/// Drafts that wait to be committed, and the outcome of those before them.
 pub(super) struct Line {
     pub left: VecDeque<Draft>,
     pub done: usize,
     pub refused: BTreeMap<usize, Refused>,
-    /// Records of which nothing more is taken, since what follows builds on what was refused.
+    /// Records that accept nothing more, since later drafts build on one that was refused.
     cut: HashMap<Key, Refused>,
     n_full: usize,
-    /// How many drafts the next batch has at most.
+    /// The most drafts of the next batch.
     pub most: usize,
 }
 
@@ -46,7 +46,7 @@ impl Line {
         Self { left: drafts.into(), done: 0, refused, cut, n_full: 0, most: usize::MAX }
     }
 
-    /// Refuses what need not be asked for. Returns whether a draft is left.
+    /// Refuses drafts that cannot be accepted, without trying. Returns whether a draft is left.
     pub(super) fn next_is_asked(&mut self) -> bool {
         while let Some(first) = self.left.front() {
             match self.cut.get(&first.new.key).copied() {
@@ -60,12 +60,12 @@ impl Line {
         false
     }
 
-    /// The first `count`, of which a batch takes what it writes.
+    /// Returns the first `count` drafts. A batch takes their contents.
     pub(super) fn next(&mut self, count: usize) -> impl Iterator<Item = &mut Draft> {
         self.left.iter_mut().take(count)
     }
 
-    /// The batch that was made of the first drafts is not committed: they have their contents again.
+    /// The batch of the first drafts was not committed: they get their contents back.
     pub(super) fn give_back(&mut self, batch: Batch) {
         let mut records: HashMap<Key, Envelope> = HashMap::new();
         records.extend(batch.records.into_iter().map(|record| (record.key, record)));
@@ -73,7 +73,7 @@ impl Line {
         for entry in batch.history {
             history.entry(entry.key.key).or_default().push(entry);
         }
-        // A batch writes a record once, so what has a draft's key is that draft's.
+        // A batch writes each record once, so the key identifies the draft.
         for draft in &mut self.left {
             let key = draft.new.key;
             let Some(record) = records.remove(&key) else { return };
@@ -82,14 +82,14 @@ impl Line {
         }
     }
 
-    /// The first `count` are committed.
+    /// The first `count` drafts are committed.
     pub(super) fn take(&mut self, count: usize) {
         self.done += count;
         self.left.drain(..count);
         self.most = self.most.saturating_mul(2);
     }
 
-    /// The store does not take the first.
+    /// The store does not accept the first draft.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         let Some(first) = self.left.front() else { return };
         let refused = Refused { refusal, version: first.old.map(|old| old.version) };

@@ -1,4 +1,4 @@
-//! Writing: batches, the next head, and the compare-and-swap.
+//! Writes: batches, the next head, and the compare-and-swap.
 
 mod conflict;
 pub(crate) mod draft;
@@ -33,41 +33,41 @@ use crate::time::UnixMillis;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 /// How much later than the server's second a commit is stamped: two seconds by which the clocks of
-/// servers may differ, and one for the fraction that the phones cut off. A `lastSyncedAt` that a
-/// fast server gave is then never at or behind the stamp of a later commit by a slow one.
+/// servers may differ, and one for the fraction that the phones cut off. So a `lastSyncedAt` from a
+/// fast server is always before the stamp of a later commit by a slow server.
 pub(crate) const STAMP_AHEAD_SECS: i64 = 3;
 
-/// A commit that took longer is stamped again: phones may have synced meanwhile with a time that
-/// its first stamp is not later than.
+/// If a commit took longer than this, its records are stamped again. Phones may have synced
+/// meanwhile, with a time that is not before the first stamp.
 const SLOW_COMMIT_MS: i64 = 1000;
 
 /// How often the history of a user who writes is purged.
 const PURGE_EVERY_MS: i64 = 86_400_000;
 
-/// LIMIT: records and history entries of one commit, and its bytes, if one record alone does not need
-/// more. A store has one writer or few, so what is long is written in slices, between which others
-/// have their turn.
+/// LIMIT: records and history entries of one commit, and its bytes, unless one record alone needs
+/// more. A store has one writer or few. So long work is written in slices, and others get their
+/// turn between them.
 pub(crate) const SLICE: BatchLimits = BatchLimits { items: 500, bytes: 4_000_000 };
 
-/// Changes the notes of a head; told are the head before, and the revision of the commit.
+/// Changes the notes of a head. Its arguments are the head before, and the revision of the commit.
 pub(crate) type Noting<'a> =
     &'a (dyn for<'h> Fn(&mut Notes, (Option<&'h Head>, Revision)) + Send + Sync);
 
-/// How far a list of edits got.
+/// How far a list of edits was committed.
 ///
-/// A commit may have been made in several batches, in order. So the first edits may be in and the
-/// last ones not, if somebody else was faster in between: those are decided again on the new state.
+/// A commit may have been made in several batches, in order. If another commit came in between, the
+/// first edits are committed and the last ones are not. Those are decided again on the new state.
 #[derive(Debug)]
 pub struct Committed {
     /// How many drafts, from the first, are committed or refused.
     done: usize,
-    /// By place, the drafts that the store does not take.
+    /// The drafts that the store does not accept, by their place.
     refused: BTreeMap<usize, Refused>,
-    /// For each edit, the draft that it is complete with.
+    /// For each edit, the draft that completes it.
     edits: Vec<usize>,
-    /// Why the rest is not, if it is not.
+    /// Why the rest was not committed, if there is a rest.
     pub(crate) stopped: Option<Stopped>,
-    /// What was committed, from the head that was given.
+    /// What was committed on the given head.
     pub(crate) trail: Trail,
 }
 
@@ -78,16 +78,16 @@ impl Committed {
         Self { done: 0, refused: BTreeMap::new(), edits: Vec::new(), stopped: None, trail }
     }
 
-    /// Whether the edit that was staged at this place is decided: committed, or refused.
+    /// Whether the edit that was staged at this place is committed or refused.
     ///
-    /// Answer an edit only once it is.
+    /// Answer an edit only after that.
     pub fn is_decided(&self, place: usize) -> bool {
         self.edits.get(place).is_some_and(|draft| *draft < self.done)
     }
 
-    /// Why the store does not take the edit that was staged at this place, if it does not.
+    /// Why the store does not accept the edit that was staged at this place; `None` if it does.
     ///
-    /// The others of the same commit are not affected.
+    /// Other edits of the same commit are not affected.
     pub fn refusal(&self, place: usize) -> Option<Refusal> {
         self.refused(place).map(|refused| refused.refusal)
     }
@@ -96,12 +96,12 @@ impl Committed {
         self.refused.get(self.edits.get(place)?).copied()
     }
 
-    /// Why the others are not committed, if there are any.
+    /// Returns why the rest was not committed, if there is a rest.
     pub fn into_stopped(self) -> Option<Stopped> {
         self.stopped
     }
 
-    /// What stopped drafts of which none can be left out: what the store does not take stops them.
+    /// The same for drafts that must be committed together: if the store refuses one, all stop.
     pub fn stopped_whole(self) -> Option<Stopped> {
         let refused = self.refused.into_values().next();
         self.stopped.or(refused.map(|one| Stopped::Failed(Error::refused(one.refusal))))
@@ -110,10 +110,10 @@ impl Committed {
 
 /// Why a list of drafts was not committed to its end.
 ///
-/// Hand it to [`Attempts::start_over`](crate::engine::Attempts::start_over).
+/// Pass it to [`Attempts::start_over`](crate::engine::Attempts::start_over).
 #[derive(Debug)]
 pub enum Stopped {
-    /// Somebody else was faster: read again, merge again.
+    /// Another commit was faster: read again, merge again.
     Raced,
     /// The store failed.
     Failed(Error),
@@ -135,8 +135,8 @@ impl From<crate::store::Error> for Stopped {
 }
 
 impl Engine {
-    /// Commits `drafts` in as few batches as the store allows, each whole. Where the store does not
-    /// take a batch, smaller ones find out which drafts it does not take.
+    /// Commits `drafts` in as few batches as the store allows. Each batch is atomic. If the store
+    /// does not accept a batch, smaller ones find the drafts that it does not accept.
     pub(crate) async fn commit(
         &self,
         user: &UserId,
@@ -148,12 +148,12 @@ impl Engine {
         self.commit_all(user, head, staging, None, &|_, _| ()).await
     }
 
-    /// Stages nothing yet.
+    /// Returns an empty staging.
     pub(crate) fn staging(&self) -> Staging {
         Staging::new(self.store.batch_limits())
     }
 
-    /// As [`Engine::commit`], with new notes, which are there as soon as the first draft is.
+    /// As [`Engine::commit`], with new notes. They are written with the first draft.
     pub(crate) async fn commit_with(
         &self,
         user: &UserId,
@@ -164,8 +164,8 @@ impl Engine {
         self.commit_all(user, head, staging, notes, &|_, _| ()).await
     }
 
-    /// As [`Engine::commit`]; each batch changes the head's notes as `noting` does, which is told the
-    /// head before it and its own revision.
+    /// As [`Engine::commit`]. With each batch, `noting` changes the notes of the head; it gets the
+    /// head before the batch and the batch's revision.
     pub(crate) async fn commit_noting(
         &self,
         user: &UserId,
@@ -197,7 +197,7 @@ impl Engine {
             let mut batch = self.batch(head, line.next(count), notes.as_ref(), now);
             let open_then = open.map(|open| count_open(open, &batch.records));
             let mut over_then = false;
-            // Notes that cannot be read are a newer program's, and stay as they are.
+            // A newer program wrote notes that cannot be read. They stay unchanged.
             if let Ok(mut notes) = Notes::of(Some(&batch.head)) {
                 notes.open = open_then;
                 notes.restamped = restamps.then_some(batch.head.stamp).or(notes.restamped);
@@ -217,7 +217,7 @@ impl Engine {
                     trail.add(batch);
                     again.into_iter().for_each(|again| trail.add(again));
                     if purges {
-                        // What is left behind now goes the next time.
+                        // What this leaves behind is deleted the next time.
                         let _ = self.purge(user).await;
                     }
                 }
@@ -241,8 +241,8 @@ impl Engine {
         Committed { done, refused, edits, stopped, trail }
     }
 
-    /// How many entries of the inbox are open. They are counted once for an account of version 0.1;
-    /// `None` where the store does not tell.
+    /// The number of open inbox entries; `None` if the store does not answer. For an account of
+    /// version 0.1 they are counted once.
     async fn open_conflicts(
         &self,
         user: &UserId,
@@ -258,7 +258,7 @@ impl Engine {
         Some(index.iter().filter(|entry| !entry.deleted).count() as u64)
     }
 
-    /// A conflict that is in the inbox already, open or closed, is not put there again.
+    /// Drops conflicts that are in the inbox already, open or closed.
     pub(crate) async fn drop_known_conflicts(
         &self,
         user: &UserId,
@@ -283,8 +283,8 @@ impl Engine {
         Ok(self.store.purge(user, oldest).await?)
     }
 
-    /// Commits nothing but notes. If somebody was faster, or the store fails, they are lost: whoever
-    /// has news again notes it again.
+    /// Commits only notes. If another commit was faster, or the store fails, the notes are lost.
+    /// They are made again with the next news.
     pub(crate) async fn commit_notes(
         &self,
         user: &UserId,
@@ -301,13 +301,13 @@ impl Engine {
         let state = old.map_or(HeadState::Active, |old| old.state);
         let mut head = self.next_head(old, state, self.clock.now());
         let quiet_since = notes.quiet_since.or(old.map(|old| old.revision.0));
-        // No record changes, so nothing is stamped.
+        // No record changes, so the stamp stays.
         head.stamp = old.map_or(head.stamp, |old| old.stamp);
         head.notes = Notes { quiet_since, ..notes.clone() }.to_text();
         head
     }
 
-    /// How much one commit writes if it can be cut.
+    /// How much one commit writes if the work can be split.
     pub(crate) fn slice(&self) -> BatchLimits {
         let BatchLimits { items, bytes } = self.store.batch_limits();
         BatchLimits { items: items.min(SLICE.items), bytes: bytes.min(SLICE.bytes) }
@@ -321,7 +321,8 @@ impl Engine {
         for (at, draft) in drafts.iter().enumerate() {
             items += draft.items();
             bytes += draft.size_bytes();
-            // A batch writes a record once; what more is to become of it is a batch of its own.
+            // A batch writes each record once. Another draft of the same record goes to the next
+            // batch.
             let is_new = keys.insert(draft.new.key);
             if 0 < at && (slice.items < items || slice.bytes < bytes || !is_new) {
                 return at;
@@ -330,8 +331,8 @@ impl Engine {
         drafts.len()
     }
 
-    /// Writes the records of a slow commit once more, with a stamp of now. If somebody was faster,
-    /// the records keep the stamp that they have, and the next commit finds that out.
+    /// Writes the records of a slow commit once more, with a current stamp. If another commit was
+    /// faster, the records keep their stamp, and the next commit finds that out.
     async fn stamp_again(&self, user: &UserId, slow: &Batch) -> Option<Batch> {
         let now = self.clock.now();
         let mut head = slow.head.clone();
@@ -350,7 +351,7 @@ impl Engine {
         self.store.commit(user, Some(&slow.head), &again).await.ok().map(|()| again)
     }
 
-    /// Makes the batch that writes `drafts`, whose contents it takes, so that none is copied.
+    /// Makes the batch that writes `drafts`. It takes their contents, so nothing is copied.
     fn batch<'a>(
         &self,
         old: Option<&Head>,
@@ -372,7 +373,7 @@ impl Engine {
             records.push(draft.take_new());
             records.extend(draft.inbox.iter().cloned());
         }
-        // Two pushes of one batch may raise the same conflict; it is one entry.
+        // Two pushes of one batch may raise the same conflict, which is one entry.
         records.sort_by_key(|record: &Envelope| record.key);
         records.dedup_by_key(|record| record.key);
         for record in &mut records {
@@ -382,7 +383,7 @@ impl Engine {
         Batch { head, records, history }
     }
 
-    /// The head of a commit on `old`, with the sums still as they were.
+    /// The head of a commit on `old`. The sums are not changed yet.
     pub(crate) fn next_head(&self, old: Option<&Head>, state: HeadState, now: UnixMillis) -> Head {
         let mut head = old.cloned().unwrap_or_else(|| self.first_head(now));
         head.revision.0 += 1;
@@ -398,7 +399,7 @@ impl Engine {
         Head::before_all(Epoch(self.random.next_u64()), self.config.generation, now)
     }
 
-    /// The next head, which says what this one does.
+    /// The next head, with the same contents as this one.
     pub(crate) fn following(&self, old: &Head) -> Head {
         let mut head = old.clone();
         head.revision.0 += 1;
@@ -407,8 +408,8 @@ impl Engine {
     }
 }
 
-/// How many entries of the inbox are open after a commit of `records`. Each is written twice: when it
-/// opens, and when it is closed.
+/// The number of open inbox entries after a commit of `records`. Each entry is written twice: when
+/// it is opened, and when it is closed.
 fn count_open(before: u64, records: &[Envelope]) -> u64 {
     let entries = records.iter().filter(|record| record.key.kind.is_inbox());
     entries.fold(before, |open, entry| match entry.deleted {
@@ -419,7 +420,7 @@ fn count_open(before: u64, records: &[Envelope]) -> u64 {
 
 /// Notes for a commit that changes records, on the head before it.
 fn notes_of_next(old: &Head) -> String {
-    // Nearly always there is nothing to take out or to add.
+    // Nearly always there is nothing to remove or to add.
     if old.state != HeadState::Erased && !old.notes.contains("quietSince") {
         return old.notes.clone();
     }
@@ -429,14 +430,15 @@ fn notes_of_next(old: &Head) -> String {
     }
 }
 
-/// The term of one live piece in the head's digest of content. It names the version too: a phone
-/// with the right content under an old number is given the new one, or its untouched copy would
-/// later be measured against a base that it is not.
+/// The term of one live piece in the head's digest of content.
+///
+/// It includes the version: a phone that has the right content under an old number must get the new
+/// number. Otherwise its untouched copy would later be compared with the wrong base.
 pub fn live_term(hash: Digest, version: u32) -> Digest {
     Digest::of([&hash.bits().to_be_bytes()[..], &version.to_be_bytes()[..]])
 }
 
-/// Keeps the head's sums: what the record was goes out, what it is comes in.
+/// Updates the head's sums: subtracts the record's old state, and adds its new state.
 pub(crate) fn count(schema: &Schema, head: &mut Head, old: Option<OldFacts>, new: &Envelope) {
     let key = new.key;
     let kind = schema.name_of(key.kind);

@@ -1,5 +1,5 @@
-//! What the engine notes in the head about the whole account: small things that a request must know
-//! without reading any record.
+//! The engine's notes in the head about the whole account: small facts that a request must know
+//! without reading a record.
 //!
 //! Stored as a JSON object in [`Head::notes`]; an empty text is the default. Keys that this program
 //! does not know are refused as a newer format, so that an older program never drops them.
@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Notes {
-    /// What a dialect remembers.
+    /// What a dialect keeps.
     #[serde(rename = "given", skip_serializing_if = "Slot::is_empty")]
     pub slot: Slot,
     /// The devices of new clients that pushed last, the newest at the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DeviceNote>,
-    /// The largest version of the life before the last erasure; new records start above it.
+    /// The largest version of the epoch before the last erasure. New records start above it.
     #[serde(skip_serializing_if = "is_zero")]
     pub floor: Version,
     /// Hashes of the requests that erased the account, the newest at the end.
@@ -31,19 +31,19 @@ pub(crate) struct Notes {
     /// What an import has put into the account so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub imported: Option<ImportedCounts>,
-    /// When the account was imported. What these notes had before that went with the erasure.
+    /// When the account was imported. Earlier notes were deleted by the erasure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub imported_at: Option<UnixMillis>,
-    /// How many entries of the inbox are open; `None`: not counted yet, as version 0.1 left it.
+    /// How many inbox entries are open; `None` if not counted yet, as in accounts of version 0.1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<u64>,
     /// How much history the account holds.
     #[serde(skip_serializing_if = "Retained::is_empty")]
     pub history: Retained,
-    /// The last revision that changed a record, where commits of notes alone followed it.
+    /// The last revision that changed a record, if only commits of notes followed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_since: Option<u64>,
-    /// History that was superseded before this has given way to newer.
+    /// History that was superseded before this was removed to make room for newer history.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shed: Option<UnixMillis>,
     /// Hashes of the requests that rewound the account, the newest at the end.
@@ -52,7 +52,7 @@ pub(crate) struct Notes {
     /// The stamp of the last commit that wrote a record without a new version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restamped: Option<Stamp>,
-    /// Whether somebody has met a record that cannot be read: then no device can compare by digest.
+    /// Whether a record was met that cannot be read. Then no device can compare digests.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_aside: bool,
 }
@@ -107,14 +107,14 @@ impl Notes {
         self
     }
 
-    /// Reads the notes of a head; without a head there are none.
+    /// Reads the notes of a head. Without a head they are empty.
     pub(crate) fn of(head: Option<&Head>) -> Result<Self> {
         let Some(head) = head else { return Ok(Self::default()) };
         let mut notes = match head.notes.as_str() {
             "" => Self::default(),
             text => serde_json::from_str(text).map_err(|_| Error::newer_format())?,
         };
-        // The marker of version 0.1 does not say how far the versions went.
+        // The marker of version 0.1 does not contain the largest version.
         if head.state == HeadState::Erased && notes.floor == 0 {
             notes.floor = UNKNOWN_FLOOR;
         }
@@ -126,12 +126,12 @@ impl Notes {
         if *self == Self::default() {
             return String::new();
         }
-        // Numbers and strings into memory: nothing that can fail.
+        // Numbers and strings, written to memory, cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// The revision up to which a device must have read to have every record of `head`.
+/// The revision up to which a device must have read, to have every record of `head`.
 pub(crate) fn last_change(head: &Head) -> Revision {
     let notes = Notes::of(Some(head)).unwrap_or_default();
     notes.quiet_since.map_or(head.revision, Revision)

@@ -1,18 +1,19 @@
-//! How much history an account holds, and since when: what the head tells of it without a read.
+//! How much history an account holds, and since when. The head has this, so nothing else must be
+//! read.
 //!
-//! Entries leave by themselves when their retention is over, in ways that no commit sees. So the
-//! sizes are kept by time, and leave with it.
+//! Entries are deleted when their retention is over, without a commit. So sizes are kept by time,
+//! and expire in the same way.
 
 use crate::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// How finely the limit is divided: the oldest sixteenth or so gives way at once.
+/// How finely the limit is divided: about the oldest sixteenth is removed at once.
 const STEPS: u64 = 16;
 
-/// Bytes of history by the time in which they were superseded, oldest first. Each span begins at
+/// Bytes of history by the time at which they were superseded, oldest first. Each span begins at
 /// its time and ends where the next begins.
 ///
-/// Accounts from before begin with nothing: what they had leaves within its retention time.
+/// Accounts from before this existed begin empty; what they had expires within its retention time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Retained(Vec<(UnixMillis, u64)>);
@@ -23,7 +24,7 @@ impl Retained {
         self.0.is_empty()
     }
 
-    /// Returns how many bytes there are, at most a step too many.
+    /// Returns how many bytes there are. It may be too high by one step.
     pub(crate) fn bytes(&self) -> u64 {
         self.0.iter().map(|(_, bytes)| *bytes).sum()
     }
@@ -34,7 +35,7 @@ impl Retained {
             return;
         }
         let n_spans = self.0.len();
-        // Spans that begin at or before it; none if it is older than all that is known.
+        // The number of spans that begin at or before it; 0 if it is older than all of them.
         let n_begun = self.0.iter().rposition(|(from, _)| *from <= at).map_or(0, |place| place + 1);
         let is_between = 0 < n_begun && n_begun < n_spans;
         match self.0.get_mut(n_begun.saturating_sub(1)) {
@@ -46,7 +47,7 @@ impl Retained {
         }
     }
 
-    /// Forgets what was superseded before `oldest`; `last` is when anything was written last.
+    /// Forgets what was superseded before `oldest`. `last` is the time of the last write.
     pub(crate) fn expire(&mut self, oldest: UnixMillis, last: UnixMillis) {
         if last < oldest {
             self.0.clear();
@@ -61,8 +62,8 @@ impl Retained {
         self.0.drain(..n_ended);
     }
 
-    /// Returns the time before which history must give way, so that `limit` bytes are left; `None`
-    /// if there is room, or if all of it is of one span.
+    /// Returns the time before which history must be removed, so that `limit` bytes are left;
+    /// `None` if there is room, or if all of it is in one span.
     pub(crate) fn cutoff(&self, limit: u64) -> Option<UnixMillis> {
         let mut left = self.bytes();
         let mut cutoff = None;

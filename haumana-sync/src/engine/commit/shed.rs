@@ -1,4 +1,4 @@
-//! History beyond its limit: the oldest gives way, except values that wait in the inbox.
+//! Removes history beyond its limit: the oldest first, except values that wait in the inbox.
 
 use crate::engine::commit::StoredConflict;
 use crate::engine::commit::notes::Notes;
@@ -15,11 +15,11 @@ use std::collections::BTreeMap;
 /// How many entries of the inbox are read at once.
 const READ_ENTRIES: usize = 100;
 
-/// Values that open entries of the inbox look for, by where they look, with what stands there.
+/// Values that open inbox entries refer to, by their history key, with what is stored there.
 type Losers = BTreeMap<HistoryKey, (Option<HistoryEntry>, BTreeMap<String, Value>)>;
 
 impl Engine {
-    /// Counts what a commit adds to the history, and what has left it meanwhile.
+    /// Counts what a commit adds to the history, and what has expired meanwhile.
     pub(crate) fn count_history(
         &self,
         notes: &mut Notes,
@@ -39,8 +39,8 @@ impl Engine {
         }
     }
 
-    /// Deletes the oldest history if the account holds more than its limit. What fails is done
-    /// behind the next commit: until then the head counts what is still there.
+    /// Deletes the oldest history if the account holds more than its limit. If that fails, the next
+    /// commit does it. Until then the head counts what is still there.
     pub(crate) async fn shed(&self, user: &UserId, trail: &mut Trail) {
         let Some(head) = &trail.head else { return };
         let Ok(mut notes) = Notes::of(Some(head)) else { return };
@@ -61,8 +61,8 @@ impl Engine {
         }
     }
 
-    /// Writes the values that open entries of the inbox look for, and that would give way, as if they
-    /// had been superseded at the cutoff: they alone stay.
+    /// Writes the values that open inbox entries refer to, and that would be removed, as if they
+    /// had been superseded at the cutoff. So only these values stay.
     async fn keep_losers(
         &self,
         user: &UserId,
@@ -103,7 +103,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The values that are older than `cutoff` and that open entries of the inbox look for.
+    /// The values that are older than `cutoff` and that open inbox entries refer to.
     async fn open_losers(&self, user: &UserId, cutoff: UnixMillis) -> Result<Losers> {
         let index = self.store.index(user, KindNumber::CONFLICT).await?;
         let open = index.iter().filter(|entry| !entry.deleted);
@@ -136,8 +136,8 @@ impl Engine {
     }
 }
 
-/// An entry of the history that keeps values that lost. Of a version nothing else stays; a push of
-/// which a part lost is short already.
+/// A history entry with only the values that lost. Nothing else of a version stays. A push of which
+/// a part lost is short already.
 fn loser(
     key: HistoryKey,
     there: Option<HistoryEntry>,

@@ -1,4 +1,4 @@
-//! What is to be committed: edits of one record in one request are folded into one write.
+//! Prepares a commit: edits of one record in one request are folded into one write.
 
 use crate::engine::commit::draft::{Draft, is_raised};
 use crate::engine::edit::meta::Meta;
@@ -8,28 +8,28 @@ use crate::store::{BatchLimits, Envelope, HistoryEntry, HistoryKey, Version};
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 
-/// Drafts in the order in which they are committed, and which edit is in which.
+/// Drafts in the order in which they are committed, and which edit is in which draft.
 ///
-/// Of several edits of one record the history keeps what the first of them found; the record is
-/// what the last of them left. What lies between was on no device but theirs. Values that lost are
-/// kept, each where its entry of the inbox looks for it.
+/// If one record has several edits, the history keeps the state before the first, and the record
+/// has the state after the last. The states in between were on no other device. Each value that
+/// lost is kept where its inbox entry looks for it.
 #[derive(Debug)]
 pub(crate) struct Staging {
     limits: BatchLimits,
     drafts: Vec<Draft>,
     /// The drafts of each record, in order.
     of: HashMap<Key, Vec<usize>>,
-    /// For each edit, the draft that it is complete with.
+    /// For each edit, the draft that completes it.
     edits: Vec<usize>,
 }
 
 impl Staging {
-    /// Stages nothing yet, for a store with these limits.
+    /// Makes an empty staging, for a store with these limits.
     pub(crate) fn new(limits: BatchLimits) -> Self {
         Self { limits, drafts: Vec::new(), of: HashMap::new(), edits: Vec::new() }
     }
 
-    /// Adds an edit: what its parts write, in order; at least one.
+    /// Adds an edit: the drafts of its parts, in order; at least one.
     pub(crate) fn add(&mut self, parts: Vec<Draft>) {
         let mut place = 0;
         for part in parts {
@@ -59,7 +59,7 @@ impl Staging {
         self.drafts.is_empty()
     }
 
-    /// Returns the record as it will be, if it is written.
+    /// Returns the record as it will be written, if it is staged.
     pub(crate) fn record(&self, key: &Key) -> Option<&Envelope> {
         let place = self.of.get(key)?.last()?;
         self.drafts.get(*place).map(|draft| &draft.new)
@@ -72,15 +72,17 @@ impl Staging {
         drafts.flat_map(|draft| &draft.history).find(|entry| entry.key == *key)
     }
 
-    /// Returns the drafts, to look at their entries of the inbox.
+    /// Returns the drafts, to check their inbox entries.
     pub(crate) fn drafts_mut(&mut self) -> Vec<&mut Draft> {
         self.drafts.iter_mut().collect()
     }
 
-    /// Returns the drafts as they are committed, and the draft that each edit is complete with.
+    /// Returns the drafts in the order of the commit, and for each edit the draft that completes
+    /// it.
     ///
-    /// The first drafts of all records come before the second ones, each in the order of their keys:
-    /// what is cut into slices then writes each page of an ordered store in one of them.
+    /// The first drafts of all records come before the second ones, each in the order of their
+    /// keys. So if the commit is split into slices, each page of an ordered store is written in one
+    /// slice.
     pub(crate) fn into_drafts(self) -> (Vec<Draft>, Vec<usize>) {
         let mut rank = vec![0; self.drafts.len()];
         for places in self.of.values() {
@@ -97,8 +99,8 @@ impl Staging {
     }
 }
 
-/// Puts the places of edits into waves: each has at most one edit of a record, and the edits of one
-/// record are in the order in which they came.
+/// Puts the places of edits into waves. Each wave has at most one edit of a record. The edits of
+/// one record keep their order.
 pub fn waves<K: Eq + Hash>(edits: impl IntoIterator<Item = (usize, K)>) -> Vec<Vec<usize>> {
     let mut n_before: HashMap<K, usize> = HashMap::new();
     let mut waves: Vec<Vec<usize>> = Vec::new();
@@ -106,7 +108,7 @@ pub fn waves<K: Eq + Hash>(edits: impl IntoIterator<Item = (usize, K)>) -> Vec<V
         let wave = n_before.entry(key).or_default();
         match waves.get_mut(*wave) {
             Some(wave) => wave.push(at),
-            // The one before is there, so this is the next.
+            // The wave before exists, so this is the next one.
             None => waves.push(vec![at]),
         }
         *wave += 1;
@@ -115,7 +117,8 @@ pub fn waves<K: Eq + Hash>(edits: impl IntoIterator<Item = (usize, K)>) -> Vec<V
 }
 
 impl Draft {
-    /// Takes a later edit of the same record in; gives it back if one commit could not hold both.
+    /// Folds a later edit of the same record into this draft. Returns it if one commit could not
+    /// hold both.
     fn fold(&mut self, next: Draft, limits: BatchLimits) -> Option<Draft> {
         let found = self.old.map_or(0, |old| old.version);
         let (before, behind) = (&self.kept, &next.kept);
@@ -140,7 +143,7 @@ impl Draft {
         let all = std::mem::take(&mut self.history).into_iter().chain(next.history);
         let history = all.filter(stays).collect();
         if next.new.deleted {
-            // What was edited before the delete stands in the history as a version of its own.
+            // The edit before the delete is in the history, as a separate version.
             self.changed.clear();
         }
         self.changed.extend(next.changed);
@@ -153,7 +156,7 @@ impl Draft {
         None
     }
 
-    /// The version that several edits made has changed what any of them did.
+    /// A version of several edits has changed all fields that any of them changed.
     fn finished(mut self) -> Self {
         if !self.is_folded || !is_raised(self.old, &self.new) {
             return self;

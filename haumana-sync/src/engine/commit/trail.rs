@@ -1,8 +1,8 @@
 //! What one request has committed, as long as nobody else committed in between.
 //!
-//! Each commit is a compare-and-swap on the head before it, so the head that a request started from
-//! and its own commits are all there is up to its last head: the end of the stream need not be read
-//! to be known.
+//! Each commit is a compare-and-swap on the head before it. So between the first head and the last
+//! there are only this request's own commits. The end of the change feed is known without reading
+//! it.
 
 use crate::id::Key;
 use crate::store::{Batch, Envelope, Head};
@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 /// An unbroken run of commits.
 #[derive(Debug, Default)]
 pub(crate) struct Trail {
-    /// The head before the first; `None`: the user had nothing.
+    /// The head before the first commit; `None` if the user had nothing.
     pub from: Option<Head>,
-    /// The head after the last.
+    /// The head after the last commit.
     pub head: Option<Head>,
-    /// The records as they were written last.
+    /// The records in the state in which they were last written.
     records: BTreeMap<Key, Envelope>,
 }
 
@@ -45,7 +45,7 @@ impl Trail {
         self.head = later.head;
     }
 
-    /// Returns what was written, in the order of the stream.
+    /// Returns what was written, in the order of the change feed.
     pub(crate) fn into_stream(self) -> Vec<Envelope> {
         let mut records: Vec<Envelope> = self.records.into_values().collect();
         records.sort_by_key(|record| (record.revision, record.key));

@@ -1,4 +1,4 @@
-//! A read of an account, edits that are decided on it, and one commit: the seam on which dialects stand.
+//! A read of an account, edits that are decided on it, and one commit. Dialects build on it.
 
 use crate::engine::Refusal;
 use crate::engine::commit::draft::inbox_entries;
@@ -18,11 +18,10 @@ use crate::time::UnixMillis;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-/// Tries of one call. Whoever loses the race for the head starts over; who loses too often gives up.
+/// The tries of one call of a dialect. A call that loses the race for the head starts over.
 ///
-/// One value is one call of a dialect. [`Attempts::next`] gives up with [`ErrorKind::Unavailable`]
-/// after [`limits::COMMIT_TRIES`] lost races. Each race that is lost is a commit of somebody else
-/// that got through.
+/// [`Attempts::next`] gives up with [`ErrorKind::Unavailable`] after [`limits::COMMIT_TRIES`] lost
+/// races. Each lost race means that another commit succeeded.
 #[derive(Debug)]
 pub struct Attempts<'e> {
     engine: &'e Engine,
@@ -31,7 +30,7 @@ pub struct Attempts<'e> {
 }
 
 impl Engine {
-    /// Begins a call that reads an account, decides what becomes of it, and commits that.
+    /// Begins a call that reads an account, decides edits, and commits them.
     pub fn attempts(&self, user: &UserId) -> Attempts<'_> {
         Attempts { engine: self, user: user.clone(), races: 0 }
     }
@@ -49,7 +48,7 @@ impl<'e> Attempts<'e> {
         Transaction::begin(self.engine, &self.user, head)
     }
 
-    /// Reads the head, of an account in any state, unless too many races were lost.
+    /// Reads the head of an account in any state, unless too many races were lost.
     pub(crate) async fn head(&self) -> Result<Option<Head>> {
         if limits::COMMIT_TRIES <= self.races {
             return Err(Error::contended());
@@ -59,16 +58,16 @@ impl<'e> Attempts<'e> {
 
     /// Notes that the last transaction lost the race for the head.
     ///
-    /// A dialect that finds out itself that its view is old says so with this.
+    /// A dialect calls this if it finds out itself that its view is old.
     pub fn raced(&mut self) {
         self.races += 1;
     }
 
-    /// Makes ready to start over behind a commit that was stopped.
+    /// Prepares to start over after a commit that was stopped.
     ///
     /// # Errors
     ///
-    /// What the store failed with, if it was no race.
+    /// The error of the store, if the commit was not stopped by a race.
     pub fn start_over(&mut self, stopped: Stopped) -> Result<()> {
         match stopped {
             Stopped::Raced => self.raced(),
@@ -78,11 +77,10 @@ impl<'e> Attempts<'e> {
     }
 }
 
-/// A head that was read, and what is to be committed on it.
+/// A head that was read, and what will be committed on it.
 ///
-/// It holds no lock and no transaction of the store. What it has read may be old by the time of the
-/// commit; then the commit does nothing, and the caller starts over. Dropping it leaves nothing
-/// behind.
+/// It holds no lock and no transaction of the store. If what it has read is old by the time of the
+/// commit, the commit does nothing, and the caller starts over. Dropping it has no effect.
 #[derive(Debug)]
 pub struct Transaction<'e> {
     engine: &'e Engine,
@@ -110,30 +108,31 @@ impl<'e> Transaction<'e> {
         self.head.as_ref()
     }
 
-    /// Gives the head back, to commit on it otherwise.
+    /// Returns the head, for another commit on it.
     pub(crate) fn into_head(self) -> Option<Head> {
         self.head
     }
 
-    /// Returns what edits are decided in.
+    /// Returns the context in which edits are applied.
     pub fn context(&self) -> MergeContext {
         let begin = || self.engine.context_of(self.engine.clock.now(), &self.notes);
         *self.context.get_or_init(begin)
     }
 
-    /// Returns what the head notes of the account.
+    /// Returns the engine's notes about the account.
     pub(crate) fn notes(&self) -> &Notes {
         &self.notes
     }
 
-    /// Returns the stamp of the last commit that wrote a record and left its version as it was, if any
-    /// did. Such a record is due again for whoever goes by stamps, and the head's sums do not show it.
+    /// Returns the stamp of the last commit that wrote a record without raising its version, if
+    /// there was one. Clients of stamps must read such a record again, and the head's sums do not
+    /// show it.
     pub fn restamped(&self) -> Option<Stamp> {
         self.notes.restamped
     }
 
-    /// Returns when the account was imported, if it was. What a dialect kept beside its records came
-    /// along, what it kept beside the account did not.
+    /// Returns when the account was imported, if it was. What a dialect keeps beside its records
+    /// was imported with them. What it keeps beside the account was not.
     pub fn imported_at(&self) -> Option<UnixMillis> {
         self.notes.imported_at
     }
@@ -143,15 +142,15 @@ impl<'e> Transaction<'e> {
         &self.notes.slot
     }
 
-    /// Puts what the dialect keeps beside the account; it is written with the commit.
+    /// Sets what the dialect keeps beside the account. It is written with the commit.
     ///
-    /// It has at most some kB: it is in the head, which every call reads.
+    /// It has at most some kB, because it is in the head, which every call reads.
     pub fn set_slot(&mut self, slot: Slot) {
         self.notes.slot = slot;
         self.has_news = true;
     }
 
-    /// Reads and opens one record as it stands.
+    /// Reads and opens one current record.
     ///
     /// # Errors
     ///
@@ -165,7 +164,7 @@ impl<'e> Transaction<'e> {
         Ok((envelope, record))
     }
 
-    /// Reads records, in the order of `keys`; those of which edits are staged as these leave them.
+    /// Reads records, in the order of `keys`. Staged edits are applied.
     ///
     /// # Errors
     ///
@@ -197,8 +196,8 @@ impl<'e> Transaction<'e> {
         self.engine.open(envelope)
     }
 
-    /// Opens a record under its kind; `None` if it cannot be read. That is told, and whatever is to
-    /// become of the record is refused as [`Refusal::Unreadable`].
+    /// Opens a record under its kind; `None` if it cannot be read. Then the witness is notified,
+    /// and edits of the record are refused as [`Refusal::Unreadable`].
     ///
     /// # Errors
     ///
@@ -207,24 +206,25 @@ impl<'e> Transaction<'e> {
         self.engine.open_readable(&self.user, envelope)
     }
 
-    /// Reads the content that edits need of their bases; see [`needed`](crate::engine::edit::bases::needed).
+    /// Reads the content that edits need of their bases; see
+    /// [`needed`](crate::engine::edit::bases::needed).
+    ///
+    /// Content past its retention is not in the answer. Such an edit is decided without its base.
     ///
     /// # Errors
     ///
     /// [`crate::engine::ErrorKind::Unavailable`] if the store cannot answer.
-    ///
-    /// What is past its retention is not in the answer; such an edit is decided without its base.
     pub async fn read_bases(&self, keys: BTreeSet<HistoryKey>) -> Result<Bases> {
         let (oldest, staging) = (self.context().oldest, Some(&self.staging));
         self.engine.read_staged_bases(&self.user, keys, oldest, staging).await
     }
 
-    /// Decides what becomes of an edit of the record as it stands in `old`, in parts where one commit
-    /// cannot hold all that loses by it. Nothing is staged.
+    /// Applies an edit to the record `old`. The result has parts if one commit cannot hold all
+    /// values that lose. Nothing is staged.
     ///
     /// # Errors
     ///
-    /// [`Refusal`] if the edit cannot be taken.
+    /// [`Refusal`] if the edit cannot be accepted.
     pub fn apply(
         &self,
         kind: &Arc<Kind>,
@@ -237,8 +237,8 @@ impl<'e> Transaction<'e> {
         apply_within((kind, key.id), old, edit, bases, (self.context(), limits))
     }
 
-    /// Stages what an edit has come to. Returns whether anything is to be written. Several edits of
-    /// one record are written as one: the history keeps what the first of them found.
+    /// Stages the result of an edit. Returns whether there is anything to write. Several edits of
+    /// one record are written as one: the history keeps the state before the first.
     ///
     /// # Errors
     ///
@@ -257,8 +257,8 @@ impl<'e> Transaction<'e> {
 
     /// Commits what was staged, in that order, with the slot of the account if it was set.
     ///
-    /// A slot without anything else is written at most once: if that fails, it is lost, and whoever
-    /// has news notes it again.
+    /// If only the slot changed, it is written at most once. If that fails, the slot is lost, and a
+    /// later call must set it again.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Reading the content of bases.
+//! Reads the content of bases.
 
 use crate::engine::commit::staging::Staging;
 use crate::engine::edit::record::{Record, is_partial, parse};
@@ -22,7 +22,7 @@ pub fn needed(record: Option<&Record>, edit: &Edit) -> Vec<HistoryKey> {
             keys.extend(places.iter().filter(|_| needs_base));
         }
     }
-    // What a group has beside the fields that were set, and what was counted there.
+    // The fields of a group that were not set, and what was counted before.
     let is_doubtful = |change: &Change| {
         record.unit(&change.name).field_type() == Some(&FieldType::Counter)
             && matches!(change.doubt, Doubt::Replaced | Doubt::Apart)
@@ -44,7 +44,7 @@ pub(crate) fn base_key(record: &Record, edit: &Edit) -> Option<HistoryKey> {
 }
 
 impl Engine {
-    /// Reads `keys`; what is past its retention counts as gone, whether or not it was purged yet.
+    /// Reads `keys`. An entry past its retention counts as gone, whether or not it was purged yet.
     pub(crate) async fn read_bases(
         &self,
         user: &UserId,
@@ -54,7 +54,7 @@ impl Engine {
         self.read_staged_bases(user, keys, oldest, None).await
     }
 
-    /// As [`Engine::read_bases`], also of what is staged and not written yet.
+    /// As [`Engine::read_bases`], including what is staged and not written yet.
     pub(crate) async fn read_staged_bases(
         &self,
         user: &UserId,
@@ -79,7 +79,7 @@ impl Engine {
     }
 }
 
-/// Puts together what is remembered as one.
+/// Groups fields into the units that records remember.
 pub(crate) fn units(kind: &Kind, mut fields: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
     for group in kind.groups() {
         if group.fields().any(|name| fields.contains_key(name)) {
@@ -93,7 +93,7 @@ pub(crate) fn units(kind: &Kind, mut fields: BTreeMap<String, Value>) -> BTreeMa
     fields
 }
 
-/// Takes apart what is remembered as one: the fields as they are stored.
+/// Splits units into fields, as they are stored.
 pub(crate) fn apart(units: &BTreeMap<String, Value>) -> BTreeMap<&str, &Value> {
     let mut fields = BTreeMap::new();
     for (name, value) in units {
@@ -107,7 +107,7 @@ pub(crate) fn apart(units: &BTreeMap<String, Value>) -> BTreeMap<&str, &Value> {
     fields
 }
 
-/// Reads stored fields; of a whole version, optional fields that are absent are there as null.
+/// Reads stored fields. For a whole version, absent optional fields are read as null.
 pub(crate) fn fields(
     kind: &Kind,
     content: &str,
@@ -120,7 +120,7 @@ pub(crate) fn fields(
         fields.extend(optional.map(|field| (field.name().to_owned(), Value::Null)));
     }
     for (name, raw) in stored {
-        // What the field cannot hold is as if it were not there.
+        // A value that the field cannot hold counts as absent.
         let value = kind.named(&name).read(&raw).unwrap_or(Value::Null);
         fields.insert(name, value);
     }

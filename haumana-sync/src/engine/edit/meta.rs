@@ -16,19 +16,19 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The format of content and meta that this code writes.
 pub const FORMAT: u16 = 1;
 
-/// When and by what a field was changed last.
+/// The last change of a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touch {
     /// The version that changed it.
     #[serde(rename = "v")]
     pub version: Version,
-    /// When it counts as edited: the claim, clamped to the server's time when first seen.
+    /// The edit time: the claim, clamped to the server's time when it first arrived.
     #[serde(rename = "e")]
     pub edited_at: UnixMillis,
     /// When the device said that it was edited.
     #[serde(rename = "c")]
     pub claimed_at: UnixMillis,
-    /// The device whose value it is as it stands, where known.
+    /// The device that set the current value, if known.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
 }
@@ -39,31 +39,31 @@ pub struct Past {
     /// The version that had set it.
     #[serde(rename = "v")]
     pub version: Version,
-    /// [`crate::schema::Field::hash`] of it.
+    /// Its [`crate::schema::Field::hash`].
     #[serde(rename = "h")]
     pub hash: u64,
     /// When it was superseded.
     #[serde(rename = "t")]
     pub until: UnixMillis,
-    /// Whether it was superseded by the commit that set it: no version holds it, and no device but the
-    /// one that set it ever knew it.
+    /// Whether the commit that set it also superseded it. Then no version holds it, and only the
+    /// device that set it ever knew it.
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub is_gone: bool,
 }
 
-/// A change of a new client that was seen, remembered in case it comes again.
+/// A change of a new client that was seen. It is remembered in case it comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Hash of (device, base, edit time, field, value).
     #[serde(rename = "h")]
     pub hash: u64,
-    /// When it came.
+    /// When it arrived.
     #[serde(rename = "t")]
     pub at: UnixMillis,
 }
 
-/// The newest that a device said of a field, remembered in case something older comes late. It
-/// stands here also where the record was so already, and so names another device.
+/// The newest change of a field that a device sent. It is remembered in case an older one arrives
+/// late. It is kept even if the record had that value already, under another device's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// Hash of device and field.
@@ -75,7 +75,7 @@ pub struct Claim {
     /// When the device said that it was edited.
     #[serde(rename = "c")]
     pub claimed_at: UnixMillis,
-    /// When it came.
+    /// When it arrived.
     #[serde(rename = "t")]
     pub at: UnixMillis,
 }
@@ -86,15 +86,15 @@ impl Claim {
         Digest::of([device.unwrap_or_default().as_bytes(), b"\0", field.as_bytes()]).short()
     }
 
-    /// Names the record itself, which a device deletes. No device's name has this byte in it.
+    /// Names the whole record, for deletes. No device's name contains this byte.
     pub fn of_record(device: Option<&str>) -> u64 {
         Digest::of([device.unwrap_or_default().as_bytes(), b"\xff"]).short()
     }
 
-    /// Whether its device had edited the field anew by the time of `newer`, as it saw it.
+    /// Whether its device had edited the field again by `newer`, as the device saw it.
     ///
-    /// The time alone does not say: a device that has seen a newer version since has edited later,
-    /// whatever its clock was set to.
+    /// The time alone does not show that. A device that has seen a newer version since has edited
+    /// later, whatever its clock said.
     pub fn is_before(&self, newer: &Claim) -> bool {
         let is_on_older = match (self.base, newer.base) {
             (Some(base), Some(newer)) => base <= newer,
@@ -134,7 +134,7 @@ impl Packed for Seen {
 }
 
 impl Packed for Claim {
-    /// What was claimed is near when it came.
+    /// The claimed time is usually near the time of arrival.
     type Row = ([u8; 8], Option<Version>, i64, i64);
 
     fn to_row(&self, before: Option<&Self>) -> Self::Row {
@@ -161,7 +161,7 @@ pub struct Meta {
     /// Earlier values of fields, oldest first.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", with = "packed::by_name")]
     pub past: BTreeMap<String, Vec<Past>>,
-    /// What a dialect remembers.
+    /// What a dialect keeps.
     #[serde(rename = "receipts", skip_serializing_if = "Slot::is_empty")]
     pub slot: Slot,
     /// Changes of new clients, oldest first.
@@ -170,34 +170,35 @@ pub struct Meta {
     /// The newest changes of new clients, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty", with = "packed")]
     pub claims: Vec<Claim>,
-    /// Of sets: the elements that were added after the record was made, by hash, with the version
+    /// For sets: the elements that were added after the record was made, by hash, with the version
     /// that added them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub adds: BTreeMap<String, BTreeMap<u64, Version>>,
     /// How many sides the history of this record has.
     #[serde(skip_serializing_if = "is_zero")]
     pub sides: u32,
-    /// Ranges of versions that this life of the server skipped: they belong to another life.
+    /// Ranges of versions that this life of the account skipped, because another life may have used
+    /// them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub foreign: Vec<(Version, Version)>,
     /// The generation in which the record was written last.
     pub generation: Generation,
-    /// The device that made the current version, where known.
+    /// The device that made the current version, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// The fields that the current version changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
-    /// Who brought the piece back after a delete, where anybody did.
+    /// The edit that brought the record back after a delete, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revived: Option<Touch>,
-    /// Of a tombstone: the hashes of its last content.
+    /// For a tombstone: the hashes of its last content.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub last: BTreeMap<String, u64>,
-    /// Of a tombstone: the version that holds its last content.
+    /// For a tombstone: the version that holds its last content.
     #[serde(skip_serializing_if = "is_zero")]
     pub last_version: Version,
-    /// Of a tombstone: its last `createdAt`.
+    /// For a tombstone: its last `createdAt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_created_at: Option<UnixMillis>,
 }
@@ -206,13 +207,12 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-/// What is known of the value that a field had at some version.
+/// What is known of the value of a field at some version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtVersion {
     /// It has not changed since.
     Current,
-    /// It had this hash, until it was superseded at this time; the last version to hold it is
-    /// named.
+    /// It had this hash until it was superseded. The last version with that value is named.
     Past {
         /// The hash.
         hash: u64,
@@ -221,34 +221,35 @@ pub enum AtVersion {
         /// The last version that had it.
         last_version: Version,
     },
-    /// It has changed since, longer ago than is remembered.
+    /// It has changed since, so long ago that the value is forgotten.
     Unknown,
 }
 
 impl Meta {
-    /// Returns when and by what the field was changed last.
+    /// Returns the last change of the field.
     pub fn touch(&self, name: &str) -> &Touch {
         self.touched.get(name).unwrap_or(&self.created)
     }
 
-    /// Whether `version` was skipped in this life of the server.
+    /// Whether this life of the account skipped `version`.
     pub fn is_foreign(&self, version: Version) -> bool {
         self.foreign.iter().any(|(from, to)| (*from..=*to).contains(&version))
     }
 
-    /// Returns the last of the skipped versions that follow without a gap, if `version` is one.
+    /// If `version` was skipped, returns the last version of the skipped range without a gap.
     pub fn foreign_end(&self, version: Version) -> Option<Version> {
         let ranges = self.foreign.iter().filter(|(from, to)| (*from..=*to).contains(&version));
         ranges.map(|(_, to)| *to).max()
     }
 
-    /// Returns the last version up to `version` that was not skipped: the history has no other.
+    /// Returns the last version up to `version` that was not skipped. The history has no skipped
+    /// versions.
     pub fn written(&self, version: Version) -> Version {
         let mut version = version;
         let skipped = |version: Version| {
             self.foreign.iter().find(|(from, to)| (*from..=*to).contains(&version))
         };
-        // Each step goes below a range, so this ends.
+        // Each round goes below a range, so this ends.
         while let Some((from, _)) = skipped(version).filter(|(from, _)| 0 < *from) {
             version = from - 1;
         }
@@ -270,7 +271,7 @@ impl Meta {
         AtVersion::Past { hash: past[at].hash, until: past[at].until, last_version }
     }
 
-    /// Returns the version that set what the field was at `version`, if it is known.
+    /// Returns the version that set the value that the field had at `version`, if it is known.
     pub(crate) fn set_at(&self, name: &str, version: Version) -> Option<Version> {
         let current = self.touch(name).version;
         if current <= version {
@@ -280,7 +281,7 @@ impl Meta {
         past.iter().rev().map(|past| past.version).find(|past| *past <= version)
     }
 
-    /// Remembers the value that a field had, and who touches it now.
+    /// Remembers the value that a field had, and the new change of the field.
     pub fn supersede(&mut self, name: &str, old_hash: u64, touch: Touch, now: UnixMillis) {
         let version = self.touch(name).version;
         let past = Past { version, hash: old_hash, until: now, is_gone: false };
@@ -292,11 +293,12 @@ impl Meta {
         self.touched.insert(name.to_owned(), touch);
     }
 
-    /// Versions after `found` are written as one: the history holds only those of `kept`.
+    /// Merges the versions after `found` into one write. The history keeps only the versions in
+    /// `kept`.
     ///
-    /// A change counts as made right behind the version that it is found on, so that this one is what
-    /// the field had before. A value that only a version had which is gone was on no other device: who
-    /// pushes the same says something new by it.
+    /// A change counts as made in the version right after its base, so that the base is the
+    /// previous value of the field. A value that only a dropped version had was on no other device.
+    /// So if another device pushes the same value, that is a new edit.
     pub fn fold(&mut self, found: Version, kept: &BTreeSet<Version>) {
         for (name, trail) in &mut self.past {
             let mut end = self.touched.get(name).unwrap_or(&self.created).version;
@@ -312,8 +314,8 @@ impl Meta {
         let touches = self.touched.values_mut().map(|touch| &mut touch.version);
         for version in versions.chain(touches).filter(|version| found < **version) {
             let before = kept.range(..*version).next_back().copied().unwrap_or(found);
-            // A record of an account that was begun anew has no version near 1, and devices may hold
-            // such versions of the record before it.
+            // If the account was begun anew, its records have no version near 1. Devices may hold
+            // such versions of the record from before.
             *version = (before.max(found) + 1).max(made);
         }
     }
@@ -324,7 +326,7 @@ impl Meta {
         adds.filter(|(_, added)| version < **added).map(|(hash, added)| (*hash, *added)).collect()
     }
 
-    /// Remembers which elements `new` has that `old` had not, and forgets those that are gone.
+    /// Remembers which elements `new` has and `old` does not. Forgets those that are gone.
     pub fn note_adds(&mut self, name: &str, old: &Value, new: &Value, version: Version) {
         let hashes = |value: &Value| -> BTreeSet<u64> {
             elements(value).iter().map(|element| element_hash(element)).collect()
@@ -335,17 +337,17 @@ impl Meta {
         adds.extend(new.difference(&old).map(|hash| (*hash, version)));
     }
 
-    /// Whether a change with this hash was seen since `oldest`.
+    /// Whether a change with this hash was seen after `oldest`.
     pub fn has_seen(&self, hash: u64, oldest: UnixMillis) -> bool {
         self.seen.iter().any(|seen| seen.hash == hash && oldest <= seen.at)
     }
 
-    /// Whether the device of `claim` has said something newer of the field since `oldest`.
+    /// Whether the device of `claim` has sent a newer change of the field since `oldest`.
     pub fn is_overtaken(&self, claim: &Claim, oldest: UnixMillis) -> bool {
         self.claims.iter().any(|known| oldest <= known.at && claim.is_before(known))
     }
 
-    /// Adds claims, forgetting what is older than `oldest`, said anew, or too much.
+    /// Adds claims. Forgets claims that are older than `oldest`, replaced, or too many.
     pub fn claim(&mut self, claims: &[Claim], oldest: UnixMillis) {
         for claim in claims {
             let is_repeated = |old: &Claim| {
@@ -361,10 +363,9 @@ impl Meta {
         self.claims.drain(..surplus);
     }
 
-    /// Forgets what can be done without, the oldest first, until it is no longer than this as JSON:
-    /// hashes of earlier values, then changes and claims that may come again. Nothing that is
-    /// forgotten loses an edit: a base that is not known any more is as one past its retention.
-    /// Returns whether it fits.
+    /// Forgets the oldest entries until the JSON has at most `limit_bytes`: hashes of earlier
+    /// values, then changes and claims that may come again. That never loses an edit: a base that
+    /// is forgotten counts as past its retention. Returns whether the JSON fits.
     pub fn fit(&mut self, limit_bytes: usize) -> bool {
         loop {
             if to_json(self).len() <= limit_bytes {
@@ -372,7 +373,7 @@ impl Meta {
             }
             let longest = self.past.values().map(Vec::len).max().unwrap_or(0);
             let (seen, claims) = (self.seen.len(), self.claims.len());
-            // INVARIANT: each turn halves one of the lists, so this ends.
+            // INVARIANT: each round halves one of the lists, so this ends.
             match longest {
                 0 if seen == 0 && claims == 0 => return false,
                 0 => {

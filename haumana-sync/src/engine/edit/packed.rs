@@ -1,8 +1,9 @@
-//! Long lists of numbers that a record remembers, in two fifths of their room as JSON.
+//! Packs long lists of numbers that a record remembers, into two fifths of their size as JSON.
 //!
-//! A record that is edited every day remembers hundreds of hashes, versions and times. They are read
-//! and written with every edit, so their room is most of what an edit costs. Short lists stay JSON,
-//! which people can read; so does what was stored before lists were packed, until it is written again.
+//! A record that is edited every day remembers hundreds of hashes, versions and times. They are
+//! read and written with every edit, so their size is most of the cost of an edit. Short lists stay
+//! JSON, which people can read. Lists that were stored before packing existed stay JSON until they
+//! are written again.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -12,28 +13,29 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Lists of fewer entries stay JSON.
+/// Lists with fewer entries stay JSON.
 const PACKED_FROM: usize = 64;
 
-/// A row of an ordinary list is shorter.
+/// A row of an ordinary list is shorter than this.
 const ROW_BYTES: usize = 64;
 
-/// Room is made for so many entries before the first is read, whatever a list says of its length.
+/// LIMIT: memory is reserved for at most this many entries before the first is read, whatever
+/// length the list claims.
 const MOST_AT_ONCE: usize = 1024;
 
-/// The form of what follows; another one gets another letter.
+/// The form of the packed text. Another form gets another letter.
 const FORM: char = 'a';
 
 /// An entry of a list that is packed when it is long.
 pub trait Packed: Sized {
-    /// The entry as numbers that are small where entries are alike: versions and times as what they
-    /// are more than those of the entry before.
+    /// The entry as numbers that are small if entries are alike: versions and times are differences
+    /// from the entry before.
     type Row: Serialize + DeserializeOwned;
 
-    /// Returns the row of an entry behind `before`.
+    /// Returns the row of an entry that follows `before`.
     fn to_row(&self, before: Option<&Self>) -> Self::Row;
 
-    /// Makes the entry of a row again; `None` if no entry has such a row.
+    /// Makes the entry from a row; `None` if no entry has such a row.
     fn of_row(row: Self::Row, before: Option<&Self>) -> Option<Self>;
 }
 
@@ -46,7 +48,7 @@ pub(crate) fn serialize<T: Packed + Serialize, S: Serializer>(
         return serializer.collect_seq(list);
     }
     let mut room = vec![0; list.len() * ROW_BYTES];
-    // In place while it fits, since a list that grows by the byte takes twice as long.
+    // It is written in place while it fits. A list that grows byte by byte takes twice as long.
     let mut longer = Vec::new();
     let bytes = match postcard::to_slice(&Rows(list), &mut room) {
         Ok(bytes) => &*bytes,
@@ -96,7 +98,7 @@ fn unpacked<T: Packed>(text: &str) -> Option<Vec<T>> {
     postcard::from_bytes(&bytes).ok().map(|Entries(list)| list)
 }
 
-/// A list as its rows, each made when it is written.
+/// A list as its rows. Each row is made when it is written.
 struct Rows<'a, T>(&'a [T]);
 
 impl<T: Packed> Serialize for Rows<'_, T> {
@@ -107,7 +109,7 @@ impl<T: Packed> Serialize for Rows<'_, T> {
     }
 }
 
-/// A list that is read from rows, each made an entry when it is read.
+/// A list that is read from rows. Each row becomes an entry when it is read.
 struct Entries<T>(Vec<T>);
 
 impl<'de, T: Packed> Deserialize<'de> for Entries<T> {
@@ -126,7 +128,7 @@ impl<'de, T: Packed> Visitor<'de> for RowsVisitor<T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Vec<T>, A::Error> {
-        // What it says of its length may be wrong, and takes no memory before there is as much.
+        // The claimed length may be wrong, so it reserves no memory beyond this limit.
         let length = rows.size_hint().unwrap_or_default().min(MOST_AT_ONCE);
         let mut list: Vec<T> = Vec::with_capacity(length);
         while let Some(row) = rows.next_element()? {
@@ -177,12 +179,12 @@ pub(crate) mod by_name {
     }
 }
 
-/// How much a number is more than the one of the entry before.
+/// Returns the difference from the number of the entry before.
 pub fn step(number: i64, before: Option<i64>) -> i64 {
     number.wrapping_sub(before.unwrap_or_default())
 }
 
-/// The number that is this much more than the one of the entry before.
+/// Returns the number with this difference from that of the entry before.
 pub fn stepped(step: i64, before: Option<i64>) -> i64 {
     before.unwrap_or_default().wrapping_add(step)
 }
@@ -284,7 +286,7 @@ mod tests {
 
         #[test]
         fn what_is_no_packed_list_is_refused(text in "a?[A-Za-z0-9+/]{0,60}") {
-            // Some are lists by chance; none panics or takes memory that it names.
+            // Some are lists by chance. None panics or reserves the memory that it claims.
             let read: Result<Kept<Past>, _> = serde_json::from_value(text.clone().into());
             prop_assert!(text.starts_with('a') || read.is_err());
         }

@@ -10,20 +10,20 @@ use crate::store::{Envelope, HistoryEntry, HistoryKey, Revision, Stamp, Version}
 use crate::time::UnixMillis;
 use std::sync::Arc;
 
-/// A record, opened. Of a tombstone, `content` is `None`.
+/// A record, opened. For a tombstone, `content` is `None`.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// Its kind.
     pub kind: Arc<Kind>,
     /// Its id.
     pub id: RecordId,
-    /// Its version; 0: there is none yet.
+    /// Its version; 0 if there is none yet.
     pub version: Version,
     /// When the version was committed.
     pub modified_at: UnixMillis,
-    /// Its content; `None` of a tombstone.
+    /// Its content; `None` for a tombstone.
     pub content: Option<Content>,
-    /// What is remembered beside it.
+    /// What is kept beside it.
     pub meta: Meta,
 }
 
@@ -63,8 +63,8 @@ impl Record {
         Ok(record)
     }
 
-    /// Every field of a record of version 0.1 counts as changed by the current version, and by nobody
-    /// in particular.
+    /// In a record of version 0.1, every field counts as changed by the current version, by no
+    /// known device.
     fn touch_all(&mut self) {
         let (version, at) = (self.version, self.modified_at);
         let touch = Touch { version, edited_at: at, claimed_at: at, device: None };
@@ -73,8 +73,8 @@ impl Record {
         self.meta.touched = touched.collect();
     }
 
-    /// Whether it has, or had at version `since` or later, the value of that hash under `name`. Of a
-    /// tombstone the last value counts.
+    /// Whether the unit `name` has the value with that hash, or had it at version `since` or later.
+    /// For a tombstone the last value counts.
     pub fn has_had(&self, name: &str, hash: u64, since: Version) -> bool {
         let last = || self.meta.last.get(name).copied();
         let content = self.content.as_ref();
@@ -92,12 +92,12 @@ impl Record {
         Key { kind: self.kind.number(), id: self.id }
     }
 
-    /// Returns what the kind says of what is remembered under `name`.
+    /// Returns the unit `name` of its kind.
     pub fn unit(&self, name: &str) -> Unit<'_> {
         self.kind.unit(name)
     }
 
-    /// The hash of the current value under `name`; of a tombstone, of its last.
+    /// The hash of the current value of `name`; for a tombstone, of its last value.
     pub fn hash(&self, name: &str) -> u64 {
         let unit = self.unit(name);
         match &self.content {
@@ -109,7 +109,7 @@ impl Record {
         }
     }
 
-    /// Closes it; the commit fills in revision and stamp.
+    /// Returns the stored form. The commit fills in revision and stamp.
     pub fn close(&self) -> Envelope {
         let content = self.content.as_ref().map_or_else(|| "{}".to_owned(), Content::to_json);
         let hash = self.content.as_ref().map(|fields| fields.content_hash(self.id, &content));
@@ -128,45 +128,45 @@ impl Record {
     }
 }
 
-/// What history remembers of a version beside its fields.
+/// What the history keeps of a version beside its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct HistoryMeta {
-    /// When the version was committed, or the push came.
+    /// When the version was committed, or the push arrived.
     pub at: UnixMillis,
-    /// Which device made it, where known.
+    /// The device that made it, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
     /// Which fields it changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
-    /// Of a side: which fields lost, and why.
+    /// For a side: the fields that lost, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<(String, crate::merge::Reason)>,
     /// Whether the version is a tombstone.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
-    /// Whether nothing of the version is left but values that wait in the inbox.
+    /// Whether only values that wait in the inbox are left of the version.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
 }
 
-/// Whether an entry of the history has the whole content of a version: no tombstone has, and none of
-/// which only values are left that lost.
+/// Whether a history entry has the whole content of a version. A tombstone has not, and an entry of
+/// which only losing values are left has not.
 pub(crate) fn is_whole(entry: &HistoryEntry) -> bool {
     let meta: Result<HistoryMeta, Error> = parse(&entry.meta);
     meta.is_ok_and(|meta| entry.key.side == 0 && !meta.deleted && !meta.partial)
 }
 
-/// Whether an entry of the history is of a version that is a delete.
+/// Whether a history entry is of a version that is a delete.
 pub(crate) fn is_tombstone(entry: &HistoryEntry) -> bool {
     let meta: Result<HistoryMeta, Error> = parse(&entry.meta);
     entry.key.side == 0 && meta.is_ok_and(|meta| meta.deleted)
 }
 
-/// Whether only values that lost are left of the version that an entry is of.
+/// Whether only losing values are left of the version of an entry.
 pub(crate) fn is_partial(entry: &HistoryEntry) -> bool {
-    // Nearly no entry is.
+    // Almost no entry is partial.
     entry.meta.contains(r#""partial":true"#)
         && parse::<HistoryMeta>(&entry.meta).is_ok_and(|meta| meta.partial)
 }
@@ -193,7 +193,7 @@ pub(crate) fn superseded(
     }
 }
 
-/// Parses what this library stored: an object. A list would be read as one whose keys have no names.
+/// Parses text that this library stored: an object. A list would be read as an object without keys.
 pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
     match text.starts_with('{') {
         true => serde_json::from_str(text).map_err(|_| Error::unreadable()),
@@ -203,6 +203,6 @@ pub(crate) fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, E
 
 /// Writes what this library stores.
 pub(crate) fn to_json(value: &impl serde::Serialize) -> String {
-    // Maps with string keys, numbers and strings into memory: nothing that can fail.
+    // Maps with string keys, numbers and strings, written to memory, cannot fail.
     serde_json::to_string(value).unwrap_or_default()
 }

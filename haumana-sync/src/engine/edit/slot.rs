@@ -5,8 +5,8 @@ use crate::json::JsonText;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize, Serializer};
 
-/// What a dialect keeps beside a record or an account, as JSON: hashes and numbers, no content. The
-/// engine stores it and never reads it.
+/// What a dialect keeps beside a record or an account, as JSON. It has hashes and numbers, no
+/// content. The engine stores it and never reads it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Slot(Option<JsonText>);
@@ -17,23 +17,23 @@ impl Slot {
         Self(JsonText::of(value))
     }
 
-    /// Reads what it holds; `None` if that is nothing, or something else.
+    /// Reads its value; `None` if it is empty or has another form.
     pub fn read<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(self.0.as_ref()?.as_str()).ok()
     }
 
-    /// Makes a slot that holds a list, packed where it is long.
+    /// Makes a slot that holds a list. Long lists are packed.
     pub fn of_list<T: Packed + Serialize>(list: &[T]) -> Self {
         Self::of(&List(list))
     }
 
-    /// Reads the list that it holds; `None` if that is nothing, or something else.
+    /// Reads its list; `None` if it is empty or has another form.
     pub fn read_list<T: Packed + DeserializeOwned>(&self) -> Option<Vec<T>> {
         let mut text = serde_json::Deserializer::from_str(self.0.as_ref()?.as_str());
         packed::deserialize(&mut text).ok()
     }
 
-    /// Whether it holds nothing.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }

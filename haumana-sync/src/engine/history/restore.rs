@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What the person who restores a version has seen, and the name of the request.
 ///
 /// With the default, the person is assumed to know the current record, and a repeated restore is
-/// recognized by its version.
+/// recognised by its version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// The version that they saw. Later edits are merged. Without it, they know the current
@@ -28,7 +28,7 @@ pub struct Asked {
     /// Name it whenever the screen may be older than the record. Then an edit that somebody made
     /// meanwhile is merged, and is in the inbox if it loses.
     pub base: Option<Version>,
-    /// A name of the request. Without it, a repeat is recognized by the version to restore and the
+    /// A name of the request. Without it, a repeat is recognised by the version to restore and the
     /// base.
     ///
     /// Give a name if a person may restore the same version twice on purpose. It has at most
@@ -243,7 +243,7 @@ pub(crate) fn with_difference(now: &Value, then: &Value) -> Value {
 }
 
 impl Asked {
-    /// The hash by which the request is recognized when it comes again.
+    /// The hash by which the request is recognised when it comes again.
     fn name(&self, version: Version) -> u64 {
         let name = match &self.request_id {
             Some(id) => format!("restore\0id\0{id}"),

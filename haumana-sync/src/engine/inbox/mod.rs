@@ -209,8 +209,8 @@ impl Engine {
     /// - [`ErrorKind::NotFound`] if there is no conflict with that id.
     /// - [`ErrorKind::ConflictClosed`] if it was closed in another way.
     /// - [`ErrorKind::PastRetention`] if the lost value is gone.
-    /// - [`ErrorKind::Invalid`] if the field cannot hold the value, there is no room for it, the field
-    ///   is fixed by now, or `base` is no version of the record. The conflict stays open.
+    /// - [`ErrorKind::Invalid`] if the field cannot hold the value, there is no room for it, the
+    ///   field is fixed by now, or `base` is no version of the record. The conflict stays open.
     pub async fn resolve_as(
         &self,
         user: &UserId,
@@ -378,7 +378,7 @@ fn closing(closed: Envelope) -> Draft {
     Draft::plain(Some(OldFacts::of(&closed)), closed)
 }
 
-/// What a closed entry keeps, to recognize the same resolution when it comes again.
+/// What a closed entry keeps, to recognise the same resolution when it comes again.
 fn mark(resolution: &Resolution) -> String {
     match resolution {
         Resolution::Keep => "keep".to_owned(),

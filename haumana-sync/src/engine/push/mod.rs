@@ -49,7 +49,7 @@ pub enum EditTimes {
     PerField(BTreeMap<String, UnixMillis>),
     /// The device does not say. The server's time is used.
     ///
-    /// A repeat is then recognized by device, record, base, field and value alone.
+    /// A repeat is then recognised by device, record, base, field and value alone.
     Unknown,
 }
 

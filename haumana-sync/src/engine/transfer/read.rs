@@ -341,7 +341,7 @@ fn touched(version: Version, at: UnixMillis) -> Touch {
 }
 
 /// Marks the versions above as perhaps used by the server of the export. So the next change of the
-/// record gets a number beyond them. An import is also recognized by this mark.
+/// record gets a number beyond them. An import is also recognised by this mark.
 fn mark_imported(meta: &mut Meta, version: Version, leap: Version) {
     meta.foreign.retain(|(from, _)| *from <= version);
     meta.foreign.push((version + 1, version + leap));

@@ -1,37 +1,39 @@
-//! Counters on which two installations of one name have counted: the folder of a device was copied.
+//! Counters on which two installations with one name have counted, because the folder of a device
+//! was copied.
 //!
-//! Each device's totals only grow, so the greater of two is the later one, and a merge takes it. Of
-//! two installations that count under one name the greater total is not later: it lacks what the
-//! other has counted.
+//! Each device's totals only grow. So of two totals the greater one is later, and a merge takes it.
+//! If two installations count under one name, the greater total is not later: it lacks what the
+//! other installation has counted.
 
 use crate::engine::edit::Doubt;
 use crate::merge::Winner;
 use crate::record::Value;
 use crate::schema::{entries, json};
 
-/// What a device's name has counted: added, and taken away.
+/// The totals of a device's name: added, and removed.
 type Totals = (u64, u64);
 
-/// A counter, pushed by a device and as the record has it.
+/// A counter: as a device pushed it, and as the record has it.
 pub(super) struct Counts<'a> {
     /// The name of the device.
     pub device: &'a str,
-    /// What it had counted on; `None`: not known any more.
+    /// The value on which it had counted; `None` if not known any more.
     pub base: Option<&'a Value>,
-    /// That is what the device has pushed just before: its count is in the record, or kept aside.
+    /// Whether that value is the device's previous push. Its count is in the record, or was kept
+    /// aside.
     pub is_on: bool,
     pub server: &'a Value,
     pub pushed: &'a Value,
 }
 
-/// What becomes of the count of another installation.
+/// What happens to the count of another installation.
 #[derive(Debug)]
 pub(super) enum Other {
-    /// There is none.
+    /// There is no such count.
     None,
-    /// It is certain, and added to what was pushed: this is the sum.
+    /// There certainly is one. It is added to what was pushed: this is the sum.
     AddedUp(Value),
-    /// It may be there: the side whose count is not in the merged value has lost.
+    /// There may be one. The side whose count is not in the merged value has lost.
     Aside(Winner),
 }
 
@@ -55,8 +57,8 @@ impl Counts<'_> {
         entries(value).get(self.device).copied().unwrap_or_default()
     }
 
-    /// The pushed value, with what another installation of the name has counted since the base.
-    /// `None` if the base is not known.
+    /// Returns the pushed value plus what another installation with the name has counted since the
+    /// base; `None` if the base is not known.
     fn added_up(&self) -> Option<Value> {
         let (was, here, there) =
             (self.own(self.base?), self.own(self.server), self.own(self.pushed));
@@ -70,17 +72,18 @@ impl Counts<'_> {
         Some(json(&counter))
     }
 
-    /// Whose count is not in the greater totals, and may be another installation's.
+    /// The side whose count is not in the greater totals and may be another installation's.
     fn uncounted(&self, doubt: Doubt) -> Option<Winner> {
         let was = self.base.map(|base| self.own(base));
         let one = |was: Option<u64>, here: u64, there: u64| match was {
             Some(was) if was == here || was == there => None,
-            // A name that has counted more than it says has been behind itself, or is two.
+            // The pushed count is lower than the record's: the device was restored to an earlier
+            // state, or there are two installations.
             _ if there < here => Some(Winner::Pushed),
-            // Where nothing is known of earlier counts, this is one that goes on.
+            // If nothing is known of earlier counts, this one continues them.
             None if doubt == Doubt::None => None,
             _ if here < there => Some(Winner::Server),
-            // Two that have counted as many.
+            // Two installations have counted the same number.
             _ => Some(Winner::Pushed),
         };
         let (here, there) = (self.own(self.server), self.own(self.pushed));

@@ -1,4 +1,4 @@
-//! What an edit leaves behind: the new version, history, sides, and what is known by it later.
+//! What an edit writes: the new version, history, sides, and what is remembered of it.
 
 use super::Work;
 use crate::engine::Refusal;
@@ -38,8 +38,8 @@ impl Work {
         let writes = self.noted || self.record.version != self.old_version;
         let mut envelope = self.record.close();
         if let Some((old, _)) = old.filter(|(old, _)| old.version == envelope.version) {
-            // INVARIANT: a version has one content. What its kind has gained since is read with the
-            // default, and written with the next version.
+            // INVARIANT: a version has one content. Fields that its kind has gained since are read
+            // as their defaults, and written with the next version.
             envelope.content.clone_from(&old.content);
             envelope.hash = old.hash;
         }
@@ -60,7 +60,7 @@ impl Work {
         self.note_touches();
     }
 
-    /// Without a touch a record that was raised would look like one of version 0.1.
+    /// Without a touch, a record whose version was raised would look like one of version 0.1.
     fn note_touches(&mut self) {
         let meta = &mut self.record.meta;
         if self.old_version == 0 || !self.record.kind.had_no_touches() || !meta.touched.is_empty() {
@@ -71,7 +71,8 @@ impl Work {
         }
     }
 
-    /// Keeps what was pushed and is in no version as it came: bases of later pushes, and losers.
+    /// Keeps pushed content that is in no version unchanged: it may be the base of a later push, or
+    /// it lost.
     fn keep_side(&mut self, edit: &Edit, history: &mut Vec<HistoryEntry>) -> Option<HistoryKey> {
         if self.side.is_empty() {
             return None;

@@ -1,4 +1,4 @@
-//! Every value that lost is kept by the commit that made it lose.
+//! Keeps every value that lost, in the commit that made it lose.
 
 use super::Work;
 use crate::engine::edit::bases::apart;
@@ -10,9 +10,9 @@ use crate::store::{HistoryEntry, HistoryKey};
 use std::collections::BTreeMap;
 
 impl Work {
-    /// Keeps the losers that are neither in the version that this commit supersedes nor in the push's
-    /// own side: what a tombstone had forgotten, and what an old form saved. An older entry of the
-    /// history may have them too, but its retention time has begun to run.
+    /// Keeps the losing values that are neither in the version that this commit supersedes nor in
+    /// the side of the push: what a tombstone had forgotten, and what an old form saved. An older
+    /// history entry may have them too, but its retention time is already running.
     pub(crate) fn keep_losers(&mut self, edit: &Edit, history: &mut Vec<HistoryEntry>) {
         loop {
             let mut values: BTreeMap<String, Value> = BTreeMap::new();
@@ -21,11 +21,11 @@ impl Work {
             let key = HistoryKey { key: self.record.key(), version: self.record.version, side };
             for lost in self.lost.iter_mut().filter(|lost| lost.at.is_none()) {
                 let Some(field) = lost.field.clone() else { continue };
-                // Two values of one field cannot stand in one side.
+                // One side cannot hold two values of one field.
                 if values.contains_key(&field) {
                     continue;
                 }
-                // What was the record's stands in the history as what a version replaced.
+                // The record's value is in the history, as a value that a version replaced.
                 if lost.reason == Reason::StaleForm {
                     let fields = self.record.kind.fields_of(&field).into_iter();
                     reasons.extend(fields.map(|name| (name.to_owned(), lost.reason)));

@@ -1,4 +1,4 @@
-//! What becomes of an edit, field by field.
+//! Applies an edit, field by field.
 
 mod counts;
 mod keep;
@@ -22,7 +22,7 @@ use crate::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Applies `edit` to the record as it stands.
+/// Applies `edit` to the current record.
 pub(crate) fn apply(
     (kind, id): (&Arc<Kind>, RecordId),
     old: Option<(&Envelope, &Record)>,
@@ -42,7 +42,7 @@ pub(crate) fn apply(
     work.finish(old, edit)
 }
 
-/// Whether `text` has every line of `other`, as often.
+/// Whether `text` has every line of `other`, at least as often.
 fn has_every_line(text: &str, other: &str) -> bool {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     text.lines().for_each(|line| *counts.entry(line.trim_end()).or_default() += 1);
@@ -56,10 +56,10 @@ fn has_every_line(text: &str, other: &str) -> bool {
     })
 }
 
-/// The elements, by hash, that a device itself has added to what it had.
+/// The elements, by hash, that a device itself has added to its set.
 ///
-/// LIMIT: if somebody took one out and added it again since, that goes with it when the device takes
-/// it out.
+/// LIMIT: if somebody removed such an element and added it again since, it is removed too when the
+/// device removes it.
 fn added_between(old: Option<&Value>, new: &Value) -> BTreeSet<u64> {
     let old: BTreeSet<String> = old.map(elements).unwrap_or_default().into_iter().collect();
     let added = elements(new).into_iter().filter(|element| !old.contains(element));
@@ -78,7 +78,7 @@ struct Work {
     raised: bool,
     /// Whether something beside the content changed.
     noted: bool,
-    /// What was pushed and is in no version as it came.
+    /// What was pushed and is in no version unchanged.
     side: BTreeMap<String, Value>,
     lost: Vec<Lost>,
     was_deleted: bool,
@@ -123,13 +123,13 @@ impl Work {
         } else if work.brings_back(edit) {
             work.bring_back(edit, bases);
         }
-        // What was deleted for good is no version that the device could hold.
+        // Content that was deleted for good is no version that the device could hold.
         let is_buried = work.record.content.is_none() && work.sticks();
         work.raised |= edit.above.is_some() && !is_buried;
         Ok(work)
     }
 
-    /// Whether the record is deleted and the edit ends that.
+    /// Whether the record is deleted, and the edit brings it back.
     fn brings_back(&self, edit: &Edit) -> bool {
         self.was_deleted
             && edit.changes.iter().any(Change::is_current)
@@ -140,7 +140,7 @@ impl Work {
         self.record.kind.delete_policy() == Deletes::Stick
     }
 
-    /// A new record is the push, whole.
+    /// The push becomes the new record, as a whole.
     fn create(&mut self, edit: &Edit) {
         let content = self.whole(edit);
         let (edited_at, claimed_at) = edit.created.unwrap_or((self.context.now, self.context.now));
@@ -158,14 +158,14 @@ impl Work {
         self.raised = true;
     }
 
-    /// The record that an edit makes where there is none.
+    /// The record that an edit makes if there is none.
     fn whole(&self, edit: &Edit) -> Content {
         let nothing = || Content::new(&self.record.kind, self.context.now);
         edit.whole.clone().unwrap_or_else(nothing)
     }
 
-    /// An edit made without knowing of the delete brings the record back, with its last content
-    /// where that is still retained.
+    /// An edit that did not know of the delete brings the record back, with its last content if
+    /// that is still retained.
     fn bring_back(&mut self, edit: &Edit, bases: &Bases) {
         crate::mark::hit!(edit_brings_a_deleted_piece_back);
         let last =
@@ -173,7 +173,7 @@ impl Work {
         let mut content = self.whole(edit);
         match bases.get(&last) {
             Some(fields) => {
-                // A field that its kind has gained since is not in it.
+                // That content lacks a field that its kind has gained since.
                 let made_at = Value::Text(self.record.meta.created.edited_at.to_string());
                 for field in self.record.kind.fields().iter().filter(|field| field.is_edit_time()) {
                     content.set(field.name(), made_at.clone());
@@ -219,8 +219,8 @@ impl Work {
         });
     }
 
-    /// The last content is past its retention: the push stands for it, and what differs from the
-    /// hashes that are left counts as changed.
+    /// The last content is past its retention, so the push replaces it. Values that differ from the
+    /// remembered hashes count as changed.
     fn replace_forgotten(&mut self, content: &Content, edit: &Edit) {
         for name in content.names() {
             let (old, new) =
@@ -235,7 +235,7 @@ impl Work {
                     claimed_at: change.claimed_at,
                     device: edit.device.clone(),
                 },
-                // An old value that nobody edited: any edit is later.
+                // An old value that nobody edited. Any edit is later.
                 None => {
                     let old = self.record.meta.touch(name).clone();
                     Touch { version: self.new_version, device: None, ..old }
@@ -283,7 +283,7 @@ impl Work {
         self.raised = true;
     }
 
-    /// A record that is deleted before it was made.
+    /// Leaves a tombstone for a record that is deleted before it was made.
     fn leave_tombstone(&mut self, edit: &Edit) {
         let (version, now) = (self.new_version, self.context.now);
         let claimed_at = edit.claims.first().map_or(now, |claim| claim.claimed_at);
@@ -308,7 +308,7 @@ impl Work {
         }
         let named = base_key(&self.record, edit);
         let Some(content) = &mut self.record.content else {
-            // Too late to bring the record back, but kept.
+            // It is too late to bring the record back, but the edit is kept.
             crate::mark::hit!(edit_of_a_deleted_record_is_kept);
             self.side.insert(change.name.clone(), change.value.clone());
             let (loser, reason) = (Winner::Pushed, Reason::LaterEdit);
@@ -340,7 +340,7 @@ impl Work {
         let other = match edit.device.as_deref().filter(|_| is_counter) {
             None => Other::None,
             Some(device) => {
-                // Where the device knew what is there, that is what it has counted on.
+                // If the device knew the record's value, that is the value on which it has counted.
                 let is_known = change.against == Against::Unmoved && change.doubt == Doubt::None;
                 let base = match base_value {
                     Some(base) => Some(base),
@@ -364,7 +364,7 @@ impl Work {
             Other::None => {}
             Other::AddedUp(_) => {
                 crate::mark::hit!(counts_of_two_installations_are_added_up);
-                // It is of both.
+                // The result has counts of both.
                 merged.winner = Winner::Blend;
             }
             Other::Aside(loser) => {
@@ -373,16 +373,18 @@ impl Work {
             }
         }
 
-        // Each device of a counter is one entry, whoever pushes it.
+        // Each device is one entry of a counter, no matter which device pushes it.
         let n_devices = |value: &Value| if is_counter { entries(value).len() } else { 0 };
         if limits::COUNTER_DEVICES.max(n_devices(&server)) < n_devices(&merged.value) {
             return Err(Refusal::TooLarge);
         }
 
-        // A stored value that the field cannot hold reads as the default: setting that replaces it.
+        // A stored value that the field cannot hold reads as the default. Setting the default
+        // replaces it.
         let replaces_misfit = merged.value == change.value && content.has_misfit(&change.name);
         if merged.value != server || replaces_misfit {
-            // A device says of a counter what it has counted. Where it knew the rest, all of it is its.
+            // A device pushes what it has counted itself. If it knew the rest, the whole value is
+            // its own.
             let is_known = is_counter && change.against == Against::Unmoved;
             let pure = merged.winner == Winner::Pushed || is_known;
             let touched = Touch {
@@ -415,7 +417,8 @@ impl Work {
         Ok(())
     }
 
-    /// The value of a group of which `parts` were set: the rest is what the device had there.
+    /// The value of a group of which `parts` were set. The other fields are those that the device
+    /// had.
     fn completed(
         &self,
         edit: &Edit,
@@ -443,8 +446,8 @@ impl Work {
         }))
     }
 
-    /// Whether a concurrent value says anything new. What the record has had since the base has had its
-    /// chance under a policy that ranks values: it undoes no later edit that knew it.
+    /// Whether a concurrent value is new. Under a policy that ranks values, a value that the record
+    /// has had since the base was ranked then already. It does not undo a later edit that knew it.
     fn is_news(&self, edit: &Edit, change: &Change) -> bool {
         let unit = self.record.unit(&change.name);
         if change.against == Against::Unmoved || self.old_version == 0 || unit.policy().asks() {
@@ -455,14 +458,14 @@ impl Work {
         let hash = unit.hash(&change.value);
         let is_known = self.record.has_had(&change.name, hash, since)
             && !self.is_first_of_it(edit, change, hash);
-        // Who knew no value says nothing against one.
+        // A device that knew no value cannot clear one.
         let knew_one = 0 < since || change.on.as_ref().is_some_and(|on| !on.is_null());
         !is_known && (knew_one || !change.value.is_null())
     }
 
-    /// Whether a value that the record has had is said here by an edit that is no later than the
-    /// record's own, and nobody who saw the value has replaced it. Under [`Merge::First`] it then
-    /// counts as that early.
+    /// Whether this edit sets a value that the record has had, is no later than the record's own
+    /// edit, and nobody who saw the value has replaced it. Under [`Merge::First`] the value then
+    /// counts as edited that early.
     fn is_first_of_it(&self, edit: &Edit, change: &Change, hash: u64) -> bool {
         let touch = self.record.meta.touch(&change.name);
         if self.record.unit(&change.name).policy() != Merge::First
@@ -476,11 +479,11 @@ impl Work {
         self.record.hash(&change.name) == hash || theirs.is_some_and(|it| it.base <= edit.base)
     }
 
-    /// Keeps the value that a doubtful change may have been meant to leave, or to put back.
+    /// Keeps the value that the user of a doubtful change may have wanted to leave, or to restore.
     fn doubt(&mut self, edit: &Edit, change: &Change, server: &Value, merged: Value) {
         let unit = self.record.unit(&change.name);
         if !unit.policy().asks() || unit.field_type() == Some(&FieldType::Counter) {
-            // Nobody is asked, and the history has it; of counters, it is known.
+            // Nobody is asked, and the history has the value. Counters are decided elsewhere.
             return;
         }
         let is_long = matches!(unit.field_type(), Some(FieldType::Lines { .. }));
@@ -519,14 +522,14 @@ impl Work {
             reason,
             device: edit.device.clone(),
             version: 0,
-            // A tombstone does not have what the record was: see `keep_losers`.
+            // A tombstone does not have the record's content: see `keep_losers`.
             at: (loser == Winner::Server && !self.was_deleted).then(|| self.superseded_key()),
             asks,
         });
     }
 
-    /// What a form saved although it was old. The version that it was opened on may have been
-    /// skipped, and may be near the end of its retention.
+    /// Reports values that a form saved although they were old. The version on which the form was
+    /// opened may have been skipped, or may be near the end of its retention.
     fn stale(&mut self, edit: &Edit) {
         let Some(content) = &self.record.content else {
             return;
