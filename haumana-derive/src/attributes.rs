@@ -7,12 +7,12 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Attribute, DeriveInput, Error, Field, Ident, Lit, LitInt, LitStr, Result, Token};
 
-/// Words for what becomes of deletes, and the variants of `Deletes`.
+/// Words for the policy of deletes, and the variants of `Deletes`.
 const DELETES: [(&str, &str); 2] = [("lose_to_edits", "LoseToEdits"), ("stick", "Stick")];
-/// Words for what becomes of keys without a field, and the variants of `UnknownKeys`.
+/// Words for the policy of keys without a field, and the variants of `UnknownKeys`.
 const UNKNOWN_KEYS: [(&str, &str); 2] = [("later", "Later"), ("smallest", "Smallest")];
 
-/// What the struct says.
+/// The attributes of the struct.
 pub(crate) struct KindAttributes {
     pub(crate) name: String,
     pub(crate) number: u8,
@@ -30,7 +30,7 @@ pub(crate) struct GroupAttributes {
     pub(crate) merge: Option<String>,
 }
 
-/// Which type a field is declared to have, if its Rust type does not say enough.
+/// The declared type of a field, if its Rust type is not enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Declared {
     Lines,
@@ -48,7 +48,7 @@ impl Declared {
     }
 }
 
-/// What a field says.
+/// The attributes of a field.
 pub(crate) struct FieldAttributes {
     pub(crate) span: Span,
     pub(crate) number: Option<u16>,
@@ -59,7 +59,7 @@ pub(crate) struct FieldAttributes {
     /// The limit, and the attribute that gave it.
     pub(crate) max: Option<(&'static str, usize)>,
     pub(crate) default: Option<Lit>,
-    /// The name in Rust of the field whose value it has by default.
+    /// The Rust name of the field whose value is the default.
     pub(crate) default_is_field: Option<LitStr>,
     pub(crate) is_mandatory: bool,
     pub(crate) is_trimmed: bool,
@@ -205,7 +205,7 @@ impl FieldAttributes {
         })
     }
 
-    /// What serde is told of the field's name holds here, too.
+    /// Serde's attributes for the field's name count here, too.
     fn read_serde(&mut self, attributes: &[Attribute]) -> Result<()> {
         for attribute in attributes.iter().filter(|one| one.path().is_ident("serde")) {
             attribute.parse_nested_meta(|meta| {
@@ -274,7 +274,7 @@ fn string(meta: &ParseNestedMeta<'_>) -> Result<String> {
     Ok(meta.value()?.parse::<LitStr>()?.value())
 }
 
-/// The texts in brackets behind a word.
+/// The texts in parentheses after a word.
 fn texts(meta: &ParseNestedMeta<'_>) -> Result<Vec<LitStr>> {
     let content;
     syn::parenthesized!(content in meta.input);
@@ -292,7 +292,7 @@ fn policy(meta: &ParseNestedMeta<'_>) -> Result<String> {
     })
 }
 
-/// Reads one of some words, which stand for variants of an enum.
+/// Reads one of some words. Each is a variant of an enum.
 fn choice(meta: &ParseNestedMeta<'_>, choices: &[(&str, &str)]) -> Result<Ident> {
     let text: LitStr = meta.value()?.parse()?;
     let chosen = choices.iter().find(|(name, _)| *name == text.value());
@@ -317,7 +317,7 @@ fn flag(meta: &ParseNestedMeta<'_>, slot: &mut bool) -> Result<()> {
     if std::mem::replace(slot, true) { Err(meta.error("it is said twice")) } else { Ok(()) }
 }
 
-/// Passes over an attribute of serde that says nothing of names.
+/// Skips an attribute of serde that does not concern names.
 fn pass_over(meta: &ParseNestedMeta<'_>) -> Result<()> {
     if meta.input.peek(Token![=]) {
         meta.value()?.parse::<Lit>()?;

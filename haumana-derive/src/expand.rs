@@ -1,4 +1,4 @@
-//! Writing the implementation.
+//! Writes the implementation.
 
 use crate::attributes::{Declared, FieldAttributes, GroupAttributes, KindAttributes};
 use crate::names::check;
@@ -64,7 +64,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-/// What the kind is told beside its fields.
+/// The settings of the kind, except its fields.
 fn options(kind: &KindAttributes) -> TokenStream {
     let schema = quote!(::haumana_sync::schema);
     let id_key = kind.id_key.iter().map(|key| quote!(.id_key(#key)));
@@ -89,7 +89,7 @@ fn group(group: &GroupAttributes, declarations: &[Declaration<'_>]) -> Result<To
     Ok(quote!(::haumana_sync::schema::Group::new(#leading, [#(#fields),*]) #(#merge)*))
 }
 
-/// The name on the wire of the field that has this name in Rust.
+/// The name on the wire of the field with this Rust name.
 fn named<'a>(own: &LitStr, declarations: &'a [Declaration<'_>]) -> Result<&'a str> {
     let name = own.value();
     let found = declarations.iter().find(|one| one.ident.unraw() == name.as_str());
@@ -120,7 +120,7 @@ fn declarations<'a>(
     let (mut numbers, mut names) = (BTreeMap::new(), BTreeMap::new());
     let mut last = 0_u16;
     for field in fields {
-        // Fields of a struct with names have one.
+        // Each field of a struct with named fields has a name.
         let Some(ident) = &field.ident else { continue };
         let attributes = FieldAttributes::read(field)?;
         if attributes.is_skipped {

@@ -33,7 +33,7 @@
 //! | `number = 3` | the kind's number, 3 to 250; stores keep it, so it never changes |
 //! | `rename_all = "camelCase"` | how names of fields are spelt on the wire; else as serde's `rename_all` says, else as in Rust |
 //! | `id_key = "setlistId"` | the key of the id in exports; else `id` |
-//! | `deletes = "stick"` | a delete counts also against an edit that did not know of it; else `lose_to_edits` |
+//! | `deletes = "stick"` | a delete also wins against an edit that did not know of it; else `lose_to_edits` |
 //! | `unknown_keys = "smallest"` | which value of a key without a field stays; else `later` |
 //! | `group(leading = "ended_at", fields("source", "ended_at"), merge = "greatest")` | fields that move together, by their names in Rust; the one that is compared first in front. There may be several |
 //!
@@ -57,16 +57,16 @@
 //! | `mandatory` | a new record that does not set it is refused |
 //! | `trimmed`, `empty_is_absent`, `absent_is = "haw"` | which differences between texts do not count |
 //! | `indexed` | replicas keep an index of it |
-//! | `skip` | no field of the record; it has its type's default when a record is read |
+//! | `skip` | not a field of the record; it gets its type's default when a record is read |
 //!
-//! Types say the rest: `String` is text, `bool` a flag, `i64`, `i32` and `u32` are integers, `f64` is
-//! a number, `JsonText` any JSON. What is not an `Option` has a default in the schema: `""`, `false`,
-//! `0`, or for a time the time of the edit that makes the record. A list or a set that is absent is
-//! an empty one.
+//! The Rust type decides the rest: `String` is text, `bool` a flag, `i64`, `i32` and `u32` are
+//! integers, `f64` is a number, `JsonText` is any JSON. Text, a flag, a number or a time that is not
+//! an `Option` has a default in the schema: `""`, `false`, `0`, or the time of the edit that creates
+//! the record. An absent list or set is empty.
 //!
 //! # Errors
 //!
-//! What cannot be declared does not compile, and the error says what is wrong with which field.
+//! A wrong declaration does not compile. The error names the field and what is wrong.
 //!
 //! ```compile_fail
 //! use haumana_sync::Record;

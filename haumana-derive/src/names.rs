@@ -52,7 +52,7 @@ fn capital(word: &str) -> String {
     first.into_iter().chain(word.chars().skip(1)).collect()
 }
 
-/// Checks a name of the wire, as a schema does.
+/// Checks a name on the wire, by the rules of a schema.
 pub(crate) fn check(name: &str) -> std::result::Result<(), String> {
     const RESERVED: [&str; 7] =
         ["_haumana", "id", "userId", "version", "modifiedAt", "kind", "deleted"];
